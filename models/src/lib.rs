@@ -1,0 +1,9 @@
+//! Pure numerics for the metrics of running services.
+//!
+//! Slices in, values out: no clock, no files, no environment and no global random generator. Time
+//! arrives as an argument, randomness as `&mut impl Rng`. Everything here can be tested without a
+//! database and gives the same answer for the same input on any number of threads.
+
+pub mod units;
+
+pub use units::{Horizon, Level, Step, Timestamp, UnitError};

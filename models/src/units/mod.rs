@@ -1,0 +1,31 @@
+//! Quantities that carry their unit and their bounds, so that kernels need not check them again.
+
+mod level;
+mod time;
+
+pub use level::Level;
+pub use time::{Horizon, Step, Timestamp};
+
+/// A value outside the range of its unit.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnitError {
+    /// A step is at least one millisecond.
+    #[error("step of {millis} ms is not positive")]
+    Step {
+        /// The rejected length in milliseconds.
+        millis: i64,
+    },
+    /// A forecast covers at least one step.
+    #[error("horizon of {steps} steps is not between 1 and 1,000,000")]
+    Horizon {
+        /// The rejected number of steps.
+        steps: usize,
+    },
+    /// A probability level lies strictly between 0 and 1.
+    #[error("level {level} is not between 0 and 1, both excluded")]
+    Level {
+        /// The rejected level as a fraction.
+        level: f64,
+    },
+}
