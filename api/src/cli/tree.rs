@@ -1,0 +1,125 @@
+use std::process::ExitCode;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser};
+use tracing_subscriber::EnvFilter;
+
+use super::{CliError, Global, compact, demo, detect, forecast, import, learn, recommend, replay, serve, sql};
+
+/// Options that mean the same in every command; their variables are `ALMANAC_<OPTION>`.
+const SHARED: [&str; 6] = ["db", "config", "url", "token", "listen", "log"];
+
+/// Learns the metrics of running services and says what to change, with proof.
+#[derive(Debug, Parser)]
+#[command(name = "almanac", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter like almanac_engine=debug
+    #[arg(long, global = true, value_name = "FILTER", default_value = "warn")]
+    pub log: String,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Real telemetry in, recommendations out, then a service to look around in
+    Demo(demo::Args),
+    /// The service: ingest, scrape, learn on schedule, advise, answer
+    Serve(serve::Args),
+    /// CSV, Parquet, NDJSON or Prometheus text files into the store
+    Import(import::Args),
+    /// Fit every due signal now
+    Learn(learn::Args),
+    /// What is recommended now, and why
+    Recommend(recommend::Args),
+    /// Finish the compaction that is due and give space back
+    Compact(compact::Args),
+    /// Read-only SQL over a stopped store, or over a running service with --url
+    Sql(sql::Args),
+    /// Forecasts for the series of a file, no store needed
+    Forecast(forecast::Args),
+    /// Anomaly scores for the series of a file, no store needed
+    Detect(detect::Args),
+    /// What a recommendation would have done on recorded data
+    Replay(replay::Args),
+}
+
+/// The tree of commands, every option with its environment variable.
+#[must_use]
+pub fn command() -> clap::Command {
+    with_environment(Cli::command(), "")
+}
+
+/// Parses the process's arguments, runs the command and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Clap prints its own errors and ends with 2 when the call was wrong, 0 after --help.
+    let matches = command().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let global = Global::from_matches(&matches);
+    match start_logging(&cli.log).and_then(|()| run(cli.command, &global)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !matches!(error, CliError::ReaderGone) {
+                eprintln!("almanac: {error}");
+            }
+            error.exit_code()
+        }
+    }
+}
+
+fn run(command: Command, global: &Global) -> Result<(), CliError> {
+    match command {
+        Command::Demo(args) => demo::run(args, global),
+        Command::Serve(args) => serve::run(args, global),
+        Command::Import(args) => import::run(args, global),
+        Command::Learn(args) => learn::run(args, global),
+        Command::Recommend(args) => recommend::run(args, global),
+        Command::Compact(args) => compact::run(args, global),
+        Command::Sql(args) => sql::run(args, global),
+        Command::Forecast(args) => forecast::run(args, global),
+        Command::Detect(args) => detect::run(args, global),
+        Command::Replay(args) => replay::run(args, global),
+    }
+}
+
+fn start_logging(filter: &str) -> Result<(), CliError> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| CliError::usage(format!("--log {filter:?} is no log filter like info: {error}")))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+/// Gives each option of `command` and of those below it its variable: `ALMANAC_<OPTION>` for the shared
+/// ones, `ALMANAC_<COMMAND>_<OPTION>` for the others.
+fn with_environment(command: clap::Command, path: &str) -> clap::Command {
+    let path = path.to_owned();
+    let prefix = path.clone();
+    command
+        .mut_args(move |arg| {
+            let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
+            if long == "help" || long == "version" {
+                return arg;
+            }
+            let command = if SHARED.contains(&long.as_str()) { "" } else { prefix.as_str() };
+            let variable = format!("ALMANAC_{command}{}", screaming(&long));
+            let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
+                arg.value_parser(FalseyValueParser::new())
+            } else {
+                arg
+            };
+            arg.env(variable).hide_env_values(true)
+        })
+        .mut_subcommands(move |inner| {
+            let name = format!("{path}{}_", screaming(inner.get_name()));
+            with_environment(inner, &name)
+        })
+}
+
+fn screaming(name: &str) -> String {
+    name.replace('-', "_").to_uppercase()
+}

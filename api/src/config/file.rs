@@ -1,0 +1,472 @@
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{ByteSize, ConfigError, Span};
+
+/// The whole configuration; `Config::default()` is that of an empty file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[store]`
+    pub store: Store,
+    /// `[ingest]`
+    pub ingest: Ingest,
+    /// `[learn]`
+    pub learn: Learn,
+    /// `[[scrape]]`
+    #[serde(rename = "scrape")]
+    pub scrapes: Vec<Scrape>,
+    /// `[[signal]]`
+    #[serde(rename = "signal")]
+    pub signals: Vec<Signal>,
+    /// `[[workload]]`
+    #[serde(rename = "workload")]
+    pub workloads: Vec<Workload>,
+    /// `[[cache]]`
+    #[serde(rename = "cache")]
+    pub caches: Vec<Cache>,
+    /// `[alerts]`
+    pub alerts: Alerts,
+}
+
+/// How the service is reached.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port; port 0 takes a free one. Any address but loopback needs a token.
+    pub listen: SocketAddr,
+    /// What callers must send as `Authorization: Bearer …`.
+    pub token: Option<String>,
+    /// Largest body of a request as it comes over the wire.
+    pub max_body: ByteSize,
+    /// Origins of web pages that may call the service, `*` for all: Grafana's browser access mode.
+    pub cors_origins: Vec<String>,
+    /// How long running requests may go on after the service was told to stop.
+    pub drain: Span,
+}
+
+/// Where and how long samples are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The file.
+    pub path: PathBuf,
+    /// How long; without it nothing is deleted.
+    pub retention: Retention,
+    /// Most series that are taken.
+    pub max_series: usize,
+    /// Samples that wait for the writer; past it senders hear 429.
+    pub queue: ByteSize,
+    /// Memory for the most recent samples.
+    pub recent: ByteSize,
+    /// How often compaction, rollups and retention are looked after.
+    pub compact_every: Span,
+}
+
+/// How long samples are kept; what is left out is kept for ever.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Raw samples.
+    pub raw: Option<Span>,
+    /// Rollups of 5 minutes and 1 hour.
+    pub rollup: Option<Span>,
+}
+
+/// Limits on what senders may send.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    /// Most labels of a series.
+    pub max_labels: usize,
+    /// Longest label name in bytes.
+    pub max_label_name: usize,
+    /// Longest label value in bytes.
+    pub max_label_value: usize,
+    /// Largest body after decompression.
+    pub max_decoded: ByteSize,
+}
+
+/// When signals are learned.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learn {
+    /// How many signals are made of the store's own series besides those in the file.
+    pub default_signals: usize,
+    /// When the signals of the store's own series are first learned after the start.
+    pub start_after: Span,
+    /// How often signals are looked over for one that is due.
+    pub every: Span,
+    /// Fits that run at the same time; left out: half of the processors.
+    pub threads: Option<usize>,
+}
+
+/// Targets that are scraped alike.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scrape {
+    /// Value of the label `job`.
+    pub job: String,
+    /// `host:port` of each target.
+    pub targets: Vec<String>,
+    /// Time from one scrape of a target to the next.
+    #[serde(default = "default_interval")]
+    pub interval: Span,
+    /// Longest that a scrape may take; left out: 10 s or the interval, whichever is less.
+    pub timeout: Option<Span>,
+    /// Path on the target.
+    #[serde(default = "default_metrics_path")]
+    pub path: String,
+    /// http or https.
+    #[serde(default)]
+    pub scheme: ScrapeScheme,
+    /// Further labels of every series from these targets.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What the target wants to hear as `Authorization: Bearer …`.
+    pub token: Option<String>,
+}
+
+/// How a target is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScrapeScheme {
+    /// Plain text.
+    #[default]
+    Http,
+    /// TLS.
+    Https,
+}
+
+/// A signal: a name and a PromQL expression.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// The name; no two signals share one.
+    pub name: String,
+    /// The expression.
+    pub expr: String,
+    /// Distance between its points.
+    #[serde(default = "default_step")]
+    pub step: Span,
+    /// Lengths of its seasons; left out: they are searched for.
+    pub seasons: Option<Vec<Span>>,
+    /// How far it is forecast.
+    #[serde(default = "default_horizon")]
+    pub horizon: Span,
+}
+
+/// Something that is scaled by replicas.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// The name.
+    pub name: String,
+    /// PromQL of what it has to serve.
+    pub demand: String,
+    /// PromQL of how many replicas there are.
+    pub replicas: Option<String>,
+    /// PromQL of what one replica uses of its processors, from 0 to 1: helps to learn the capacity.
+    pub cpu: Option<String>,
+    /// Demand that one replica can serve; left out: learned from demand and CPU.
+    pub capacity_per_replica: Option<f64>,
+    /// Share of the capacity that is to be used.
+    #[serde(default = "default_utilization")]
+    pub target_utilization: f64,
+    /// Time from asking for a replica to its first answer.
+    #[serde(default = "default_startup")]
+    pub startup: Span,
+    /// Fewest replicas.
+    #[serde(default = "default_replicas_min")]
+    pub replicas_min: u32,
+    /// Most replicas.
+    #[serde(default = "default_replicas_max")]
+    pub replicas_max: u32,
+}
+
+/// A cache with a time-to-live.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// The name that its events carry.
+    pub name: String,
+    /// The time-to-live in force.
+    pub ttl: Span,
+    /// Largest share of hits that may be stale.
+    #[serde(default = "default_stale_share")]
+    pub stale_share_max: f64,
+    /// What drops copies from it; for the reader of a recommendation.
+    #[serde(default)]
+    pub invalidate_on: Vec<String>,
+}
+
+/// Alerting rules that are in force.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alerts {
+    /// Files of Prometheus rules; `*` and `?` stand for any characters of a file's name.
+    pub rule_files: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9797),
+            token: None,
+            max_body: ByteSize::mebibytes(32),
+            cors_origins: Vec::new(),
+            drain: Span::from_secs(10),
+        }
+    }
+}
+
+/// The token stays out of logs.
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("listen", &self.listen)
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .field("max_body", &self.max_body)
+            .field("cors_origins", &self.cors_origins)
+            .field("drain", &self.drain)
+            .finish()
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("almanac.duckdb"),
+            retention: Retention::default(),
+            max_series: 1_000_000,
+            queue: ByteSize::mebibytes(64),
+            recent: ByteSize::mebibytes(256),
+            compact_every: Span::from_secs(60),
+        }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self { max_labels: 64, max_label_name: 1024, max_label_value: 16 << 10, max_decoded: ByteSize::mebibytes(32) }
+    }
+}
+
+impl Default for Learn {
+    fn default() -> Self {
+        Self { default_signals: 200, start_after: Span::from_secs(300), every: Span::from_secs(60), threads: None }
+    }
+}
+
+fn default_interval() -> Span {
+    Span::from_secs(15)
+}
+
+fn default_metrics_path() -> String {
+    "/metrics".to_owned()
+}
+
+fn default_step() -> Span {
+    Span::from_secs(60)
+}
+
+fn default_horizon() -> Span {
+    Span::from_secs(86_400)
+}
+
+fn default_utilization() -> f64 {
+    0.7
+}
+
+fn default_startup() -> Span {
+    Span::from_secs(180)
+}
+
+fn default_replicas_min() -> u32 {
+    1
+}
+
+fn default_replicas_max() -> u32 {
+    100
+}
+
+fn default_stale_share() -> f64 {
+    0.01
+}
+
+impl Config {
+    /// The file that is read when none is named and it exists.
+    pub const DEFAULT_FILE: &str = "almanac.toml";
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file and, where it can, line and column.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// The configuration that `text` says; `path` is for messages and for paths relative to it.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::from_toml(path.to_path_buf(), text, &error))?;
+        config.check().map_err(|message| ConfigError::Contradiction { path: path.to_path_buf(), message })?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
+        unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
+        unique("workload", "name", self.workloads.iter().map(|workload| &workload.name))?;
+        unique("cache", "name", self.caches.iter().map(|cache| &cache.name))?;
+        if self.server.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
+            return Err("server.token is empty; write a secret or leave the key out".to_owned());
+        }
+        for scrape in &self.scrapes {
+            if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
+                return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));
+            }
+            if let Some(target) = scrape.targets.iter().find(|target| target.is_empty() || target.contains('/')) {
+                return Err(format!(
+                    "scrape {:?}: target {target:?} is no host:port; scheme and path have their own keys",
+                    scrape.job
+                ));
+            }
+        }
+        for workload in &self.workloads {
+            let name = &workload.name;
+            if !(workload.target_utilization > 0.0 && workload.target_utilization <= 1.0) {
+                let share = workload.target_utilization;
+                return Err(format!("workload {name:?}: target_utilization {share} is not above 0 and at most 1"));
+            }
+            if workload.capacity_per_replica.is_some_and(|capacity| !(capacity > 0.0 && capacity.is_finite())) {
+                return Err(format!("workload {name:?}: capacity_per_replica is no positive number"));
+            }
+            if workload.replicas_min > workload.replicas_max || workload.replicas_max == 0 {
+                return Err(format!(
+                    "workload {name:?}: replicas_min {} and replicas_max {} leave no number of replicas",
+                    workload.replicas_min, workload.replicas_max
+                ));
+            }
+        }
+        for cache in &self.caches {
+            if !(0.0..=1.0).contains(&cache.stale_share_max) {
+                let (name, share) = (&cache.name, cache.stale_share_max);
+                return Err(format!("cache {name:?}: stale_share_max {share} is no share between 0 and 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unique<'a>(table: &str, key: &str, names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if name.trim().is_empty() {
+            return Err(format!("a [[{table}]] has an empty {key}"));
+        }
+        if !seen.insert(name) {
+            return Err(format!("two [[{table}]] have the {key} {name:?}; give each its own"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("almanac.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let config = parse("").unwrap();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:9797");
+        assert_eq!(config.store.path, Path::new("almanac.duckdb"));
+        assert!(config.store.retention.raw.is_none());
+        assert_eq!(config.ingest.max_labels, 64);
+    }
+
+    #[test]
+    fn the_example_of_the_documents_is_read() {
+        let config = parse(
+            r#"
+            [server]
+            listen = "127.0.0.1:9797"
+            [store]
+            path = "almanac.duckdb"
+            retention = { raw = "30d", rollup = "400d" }
+            [[scrape]]
+            job = "node"
+            targets = ["127.0.0.1:9100"]
+            interval = "15s"
+            [[signal]]
+            name = "api_p95_seconds"
+            expr = 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="api"}[5m])))'
+            [[workload]]
+            name = "api"
+            demand = 'sum(rate(http_requests_total{job="api"}[1m]))'
+            replicas = 'count(up{job="api"})'
+            capacity_per_replica = 120
+            target_utilization = 0.7
+            startup = "3m"
+            replicas_min = 2
+            replicas_max = 40
+            [[cache]]
+            name = "user_profile"
+            ttl = "1h"
+            stale_share_max = 0.01
+            invalidate_on = ["profile_update"]
+            [alerts]
+            rule_files = ["rules/*.yml"]
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.store.retention.raw.unwrap().millis(), 30 * 86_400_000);
+        assert_eq!(config.workloads[0].capacity_per_replica, Some(120.0));
+        assert_eq!(config.caches[0].ttl.millis(), 3_600_000);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let check = |text: &str, expected: &str| assert_eq!(parse(text).unwrap_err(), expected);
+        check(
+            "[store]\nretentoin = { raw = \"30d\" }",
+            "almanac.toml line 2, column 1: unknown key \"retentoin\"; did you mean \"retention\"?",
+        );
+        check("[serve]\n", "almanac.toml line 1, column 2: unknown key \"serve\"; did you mean \"server\"?");
+        check(
+            "[store]\nretention = { raw = \"30 moons\" }",
+            "almanac.toml line 2, column 21: \"30 moons\" is no duration like 15s, 5m or 30d: unknown time unit \
+             \"moons\", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, years (and few variations)",
+        );
+        check("[[signal]]\nname = \"a\"", "almanac.toml line 1, column 1: the key \"expr\" is missing");
+        check(
+            "[[cache]]\nname = \"a\"\nttl = \"1h\"\n[[cache]]\nname = \"a\"\nttl = \"1h\"",
+            "almanac.toml: two [[cache]] have the name \"a\"; give each its own",
+        );
+        check(
+            "[[workload]]\nname = \"api\"\ndemand = \"x\"\ntarget_utilization = 1.5",
+            "almanac.toml: workload \"api\": target_utilization 1.5 is not above 0 and at most 1",
+        );
+        check(
+            "[[scrape]]\njob = \"a\"\ntargets = [\"http://h:1/metrics\"]",
+            "almanac.toml: scrape \"a\": target \"http://h:1/metrics\" is no host:port; scheme and path have their own keys",
+        );
+    }
+}

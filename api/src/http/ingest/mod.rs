@@ -1,0 +1,11 @@
+//! Routes of senders: remote write, import, events.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::AppState;
+
+/// The routes.
+#[must_use]
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+}

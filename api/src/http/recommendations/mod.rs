@@ -1,0 +1,11 @@
+//! Routes of recommendations: list, wait, accept, dismiss, applied, scaling of one workload.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::AppState;
+
+/// The routes.
+#[must_use]
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+}
