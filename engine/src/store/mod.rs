@@ -1,1 +1,21 @@
-//! store.
+//! The store: every sample, and every row that is learned or said, in one DuckDB file.
+//!
+//! One process owns the file. One writer thread owns the write connection and commits in groups: it
+//! takes everything that waits, appends it in one transaction, then answers every waiter. Answered
+//! means committed. Samples arrive in a *hot* segment in arrival order; compaction moves them into
+//! *cold* segments sorted by series and time; samples that come late, or again with another value,
+//! lie in a *late* layer that wins until compaction has merged it. Readers see one deduplicated
+//! whole.
+
+mod error;
+mod handle;
+mod options;
+pub mod rows;
+mod sql;
+mod write;
+
+pub use error::StoreError;
+pub use handle::{Store, StoreStats};
+pub use options::{AnalystLimits, Compaction, CompactionReport, StoreOptions};
+pub use sql::{SqlAnswer, SqlError, SqlLimits, SqlParam};
+pub use write::{Appended, Receipt, SampleBatch};

@@ -1,0 +1,138 @@
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use crate::series::SourceError;
+
+/// Why the store could not do what was asked. Nothing is damaged when one of these is returned.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has the file open.
+    #[error("store {path:?} is in use by another process{holder}; stop it, or ask it with --url")]
+    Locked {
+        /// The store's file.
+        path: PathBuf,
+        /// " (process 123)" when it is known, otherwise "".
+        holder: String,
+    },
+    /// The file is no DuckDB database.
+    #[error("{path:?} is not an Almanac store: it is not a DuckDB database")]
+    NotDuckDb {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A DuckDB database, but not one of ours.
+    #[error("{path:?} is a DuckDB database but not an Almanac store; nothing was changed in it")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file ends too early or its checksums fail.
+    #[error("store {path:?} is damaged or truncated ({detail}); restore it from a copy, it was left as it is")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What DuckDB says, in one line.
+        detail: String,
+    },
+    /// The file was written by a newer release.
+    #[error("store {path:?} has schema version {found}, this release knows up to {supported}; use a newer almanac")]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Version in the file.
+        found: u32,
+        /// Newest version known here.
+        supported: u32,
+    },
+    /// The file or its folder cannot be opened or made.
+    #[error("store {path:?} cannot be opened: {detail}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says, in one line.
+        detail: String,
+    },
+    /// No space is left; nothing of the batch was stored.
+    #[error("no space left on the disk of the store ({detail})")]
+    DiskFull {
+        /// What DuckDB says, in one line.
+        detail: String,
+    },
+    /// A new series would pass the limit; the series known already go on.
+    #[error("the store holds {limit} series, its limit; a new series is refused")]
+    SeriesLimit {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The queue before the writer is full.
+    #[error("the store is busy; try again in {} ms", retry_after.as_millis())]
+    Busy {
+        /// When the queue should have room again.
+        retry_after: Duration,
+    },
+    /// The columns of a batch differ in length.
+    #[error("the columns of a batch differ in length: {series} series, {timestamps} timestamps, {values} values")]
+    UnequalColumns {
+        /// Length of the series column.
+        series: usize,
+        /// Length of the timestamp column.
+        timestamps: usize,
+        /// Length of the value column.
+        values: usize,
+    },
+    /// A series number that this store never gave out.
+    #[error("series number {id} is unknown to this store")]
+    UnknownSeries {
+        /// The number.
+        id: u32,
+    },
+    /// A timestamp outside of what the store can hold (about 292 million years around 1970).
+    #[error("timestamp {timestamp_ms} ms is outside the range of the store")]
+    TimestampRange {
+        /// The timestamp.
+        timestamp_ms: i64,
+    },
+    /// A row that no table can hold.
+    #[error("a row of {table} is not valid: {detail}")]
+    InvalidRow {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A stored row cannot be read back.
+    #[error("table {table} holds a row that cannot be read: {detail}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A query would load more samples than the caller allows.
+    #[error("the query would load more than {limit} samples")]
+    TooManySamples {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The store was closed, or its writer ended.
+    #[error("the store is closed")]
+    Closed,
+    /// DuckDB refused or failed.
+    #[error("the store failed to {action}")]
+    Database {
+        /// What was being done.
+        action: &'static str,
+        /// What DuckDB says.
+        #[source]
+        source: Arc<duckdb::Error>,
+    },
+}
+
+impl From<StoreError> for SourceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TooManySamples { limit } => Self::TooManySamples { limit },
+            other => Self::Store(Box::new(other)),
+        }
+    }
+}

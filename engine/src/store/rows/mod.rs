@@ -1,0 +1,13 @@
+//! Rows of what is learned, said and reported: the typed face of the store's tables besides samples.
+//!
+//! All timestamps are UTC milliseconds. Each `put_…` is one committed transaction.
+
+mod advice;
+mod event;
+mod learned;
+mod words;
+
+pub use advice::{Effect, Kind, OutcomeFilter, OutcomeRow, Patch, RecommendationFilter, RecommendationRow, State};
+pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
+pub use learned::{AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus};
+pub use words::UnknownWord;

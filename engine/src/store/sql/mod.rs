@@ -1,0 +1,6 @@
+//! Analysts' SQL: hostile until shown otherwise. One statement, reading only, of functions and
+//! tables that are allowed by name, within a deadline and limits.
+
+mod types;
+
+pub use types::{SqlAnswer, SqlError, SqlLimits, SqlParam};
