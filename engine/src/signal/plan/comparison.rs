@@ -1,0 +1,125 @@
+use super::{BinaryOp, Node, Query};
+
+/// A comparison operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompareOp {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `>`
+    Greater,
+    /// `<`
+    Less,
+    /// `>=`
+    GreaterEqual,
+    /// `<=`
+    LessEqual,
+}
+
+impl CompareOp {
+    /// Whether the comparison holds; false when either side is NaN, `!=` excepted.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "PromQL compares floats exactly")]
+    pub fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+            Self::Greater => left > right,
+            Self::Less => left < right,
+            Self::GreaterEqual => left >= right,
+            Self::LessEqual => left <= right,
+        }
+    }
+
+    /// The operator as written.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Greater => ">",
+            Self::Less => "<",
+            Self::GreaterEqual => ">=",
+            Self::LessEqual => "<=",
+        }
+    }
+
+    /// The operator with its sides exchanged: `a > b` is `b < a`.
+    #[must_use]
+    pub fn swapped(self) -> Self {
+        match self {
+            Self::Greater => Self::Less,
+            Self::Less => Self::Greater,
+            Self::GreaterEqual => Self::LessEqual,
+            Self::LessEqual => Self::GreaterEqual,
+            same @ (Self::Equal | Self::NotEqual) => same,
+        }
+    }
+}
+
+/// An alerting rule's expression taken apart: a vector compared with a constant.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// The vector, on whichever side it stood.
+    pub left: Query,
+    /// The comparison as if the vector stood on the left.
+    pub op: CompareOp,
+    /// The constant.
+    pub bound: f64,
+}
+
+impl Query {
+    /// The parts of `vector > constant` (any comparison without `bool`, either order); none when
+    /// the outermost operation is another one.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), almanac_engine::signal::SignalError> {
+    /// let rule = almanac_engine::signal::parse("0.5 < sum(rate(errors_total[5m]))")?;
+    /// let parts = rule.comparison().expect("a comparison with a constant");
+    /// assert_eq!((parts.op.symbol(), parts.bound), (">", 0.5));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        let Node::Binary(binary) = self.root() else { return None };
+        let BinaryOp::Compare(op) = binary.op else { return None };
+        if binary.return_bool {
+            return None;
+        }
+        let (left, op, bound) = match (constant(&binary.left), constant(&binary.right)) {
+            (None, Some(bound)) => (&binary.left, op, bound),
+            (Some(bound), None) => (&binary.right, op.swapped(), bound),
+            _ => return None,
+        };
+        Some(Comparison { left: self.part(left), op, bound })
+    }
+}
+
+/// The value of a number with any signs before it.
+fn constant(node: &Node) -> Option<f64> {
+    match node {
+        Node::Number(value) => Some(*value),
+        Node::Negate(inner) => constant(inner).map(|value| -value),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::signal::parse;
+
+    fn parts(expr: &str) -> Option<(&'static str, f64)> {
+        parse(expr).unwrap().comparison().map(|parts| (parts.op.symbol(), parts.bound))
+    }
+
+    #[test]
+    fn comparisons_with_constants_come_apart() {
+        assert_eq!(parts("up == 0"), Some(("==", 0.0)));
+        assert_eq!(parts("-1.5 >= a"), Some(("<=", -1.5)));
+        assert_eq!(parts("(rate(a[5m])) > 1e3"), Some((">", 1e3)));
+        for other in ["up", "up > bool 0", "up > down", "up + 1", "1 > bool 0"] {
+            assert_eq!(parts(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+use std::sync::Arc;
+
+use super::Function;
+use crate::{
+    series::{Labels, Matcher},
+    signal::ValueKind,
+};
+
+/// One operation of an expression; parentheses are gone, constants are as written.
+#[derive(Debug, Clone)]
+pub(in crate::signal) enum Node {
+    Number(f64),
+    String(String),
+    Select(Selector),
+    Range(RangeSelector),
+    Subquery(Subquery),
+    Negate(Box<Node>),
+    Call(Call),
+    Aggregate(Box<Aggregate>),
+    Binary(Box<Binary>),
+}
+
+impl Node {
+    /// What kind of value the operation gives.
+    pub(in crate::signal) fn kind(&self) -> ValueKind {
+        match self {
+            Self::Number(_) => ValueKind::Scalar,
+            Self::String(_) => ValueKind::String,
+            Self::Select(_) | Self::Aggregate(_) => ValueKind::Vector,
+            Self::Range(_) | Self::Subquery(_) => ValueKind::Matrix,
+            Self::Negate(inner) => inner.kind(),
+            Self::Call(call) => call.function.kind(),
+            Self::Binary(binary) => match (binary.left.kind(), binary.right.kind()) {
+                (ValueKind::Scalar, ValueKind::Scalar) => ValueKind::Scalar,
+                _ => ValueKind::Vector,
+            },
+        }
+    }
+
+    /// The operations that this one reads from.
+    pub(in crate::signal) fn children(&self) -> Vec<&Node> {
+        match self {
+            Self::Number(_) | Self::String(_) | Self::Select(_) | Self::Range(_) => Vec::new(),
+            Self::Subquery(subquery) => vec![&subquery.inner],
+            Self::Negate(inner) => vec![inner],
+            Self::Call(call) => call.args.iter().collect(),
+            Self::Aggregate(aggregate) => {
+                let mut children = vec![&aggregate.inner];
+                children.extend(&aggregate.param);
+                children
+            }
+            Self::Binary(binary) => vec![&binary.left, &binary.right],
+        }
+    }
+}
+
+/// A fixed time in place of the evaluation time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::signal) enum At {
+    /// The start of the whole query.
+    Start,
+    /// The end of the whole query.
+    End,
+    /// Epoch milliseconds.
+    Time(i64),
+}
+
+/// Which time a selector or subquery looks at: `@`, then `offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::signal) struct TimeShift {
+    pub(in crate::signal) at: Option<At>,
+    /// Milliseconds into the past; negative into the future.
+    pub(in crate::signal) offset_ms: i64,
+}
+
+/// An instant vector selector.
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct Selector {
+    /// Number of the selector within its query, from 0.
+    pub(in crate::signal) slot: usize,
+    pub(in crate::signal) matchers: Arc<[Matcher]>,
+    pub(in crate::signal) shift: TimeShift,
+}
+
+/// A range vector selector.
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct RangeSelector {
+    pub(in crate::signal) selector: Selector,
+    pub(in crate::signal) range_ms: i64,
+}
+
+/// An expression evaluated on its own steps over a range.
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct Subquery {
+    pub(in crate::signal) inner: Box<Node>,
+    pub(in crate::signal) range_ms: i64,
+    /// None: the step that the limits name.
+    pub(in crate::signal) step_ms: Option<i64>,
+    pub(in crate::signal) shift: TimeShift,
+}
+
+/// A function with its arguments in the order written.
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct Call {
+    pub(in crate::signal) function: Function,
+    pub(in crate::signal) args: Vec<Node>,
+    /// The labels that `absent` and `absent_over_time` give to their result.
+    pub(in crate::signal) absent_labels: Labels,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::signal) enum AggregateOp {
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+    Group,
+    Stddev,
+    Stdvar,
+    Quantile,
+    Topk,
+    Bottomk,
+    Limitk,
+    CountValues,
+}
+
+impl AggregateOp {
+    pub(in crate::signal) fn name(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Count => "count",
+            Self::Group => "group",
+            Self::Stddev => "stddev",
+            Self::Stdvar => "stdvar",
+            Self::Quantile => "quantile",
+            Self::Topk => "topk",
+            Self::Bottomk => "bottomk",
+            Self::Limitk => "limitk",
+            Self::CountValues => "count_values",
+        }
+    }
+}
+
+/// `by` or `without`; neither is `by ()`.
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct Grouping {
+    pub(in crate::signal) names: Vec<String>,
+    pub(in crate::signal) without: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct Aggregate {
+    pub(in crate::signal) op: AggregateOp,
+    pub(in crate::signal) param: Option<Node>,
+    pub(in crate::signal) inner: Node,
+    pub(in crate::signal) grouping: Grouping,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::signal) enum SetOp {
+    And,
+    Or,
+    Unless,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::signal) enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    Atan2,
+    Compare(super::CompareOp),
+    Set(SetOp),
+}
+
+/// How many elements may match on either side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::signal) enum Cardinality {
+    OneToOne,
+    /// `group_left`, with the labels taken from the right side.
+    ManyToOne(Vec<String>),
+    /// `group_right`, with the labels taken from the left side.
+    OneToMany(Vec<String>),
+}
+
+/// Which labels make elements match, and how many may.
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct Matching {
+    pub(in crate::signal) names: Vec<String>,
+    /// True for `on`, false for `ignoring` or neither.
+    pub(in crate::signal) on: bool,
+    pub(in crate::signal) cardinality: Cardinality,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::signal) struct Binary {
+    pub(in crate::signal) op: BinaryOp,
+    pub(in crate::signal) left: Node,
+    pub(in crate::signal) right: Node,
+    pub(in crate::signal) matching: Matching,
+    pub(in crate::signal) return_bool: bool,
+}
