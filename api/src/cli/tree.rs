@@ -106,8 +106,7 @@ fn with_environment(command: clap::Command, path: &str) -> clap::Command {
                 return arg;
             }
             let command = if SHARED.contains(&long.as_str()) { "" } else { prefix.as_str() };
-            // Clap wants names that live as long as the program; the tree is made once or twice.
-            let variable: &'static str = format!("ALMANAC_{command}{}", screaming(&long)).leak();
+            let variable = format!("ALMANAC_{command}{}", screaming(&long));
             let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
                 arg.value_parser(FalseyValueParser::new())
             } else {
