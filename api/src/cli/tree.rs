@@ -106,7 +106,8 @@ fn with_environment(command: clap::Command, path: &str) -> clap::Command {
                 return arg;
             }
             let command = if SHARED.contains(&long.as_str()) { "" } else { prefix.as_str() };
-            let variable = format!("ALMANAC_{command}{}", screaming(&long));
+            // Clap wants names that live as long as the program; the tree is made once or twice.
+            let variable: &'static str = format!("ALMANAC_{command}{}", screaming(&long)).leak();
             let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
                 arg.value_parser(FalseyValueParser::new())
             } else {

@@ -1,5 +1,13 @@
 //! Advisors: each fetches what it needs, decides purely, and says it with evidence.
 
+mod error;
+mod run;
+mod specs;
+
 pub mod scaling;
 pub mod threshold;
 pub mod ttl;
+
+pub use error::AdviseError;
+pub use run::{Advice, Refusal, advise, consider};
+pub use specs::AdviceSpecs;

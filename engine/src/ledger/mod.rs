@@ -1,1 +1,10 @@
-//! ledger.
+//! What was recommended, what was done about it, and what came of it.
+//!
+//! proposed → accepted | dismissed → applied → verified | regressed | expired; nothing else is
+//! legal. The store keeps it; here is who may change what, and when a proposal replaces another.
+
+mod error;
+mod keeper;
+
+pub use error::LedgerError;
+pub use keeper::{Ledger, Proposals};

@@ -1,0 +1,78 @@
+use std::error::Error;
+
+use almanac_models::Timestamp;
+
+use super::{AdviceSpecs, AdviseError, scaling};
+use crate::store::{
+    Store,
+    rows::{Kind, RecommendationRow},
+};
+
+/// What the advisors say, and on what they say nothing.
+#[derive(Debug, Default)]
+pub struct Advice {
+    /// The recommendations, all in the state proposed.
+    pub recommendations: Vec<RecommendationRow>,
+    /// The targets that got no advice.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A target without advice, and what it lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The advisor.
+    pub kind: Kind,
+    /// The workload, cache or alert.
+    pub target: String,
+    /// What is missing, the chain of causes included.
+    pub reason: String,
+}
+
+/// Asks every advisor; a target that cannot be advised on stops none of the others.
+#[must_use]
+pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
+    let mut advice = Advice::default();
+    for workload in &specs.workloads {
+        advice.take(Kind::Scaling, &workload.name, scaling::advise(store, workload, now));
+    }
+    advice
+}
+
+/// As [`consider`], with the refusals in the log.
+///
+/// # Errors
+/// [`AdviseError::Nothing`] when there are targets and every one was refused.
+pub fn advise(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Result<Vec<RecommendationRow>, AdviseError> {
+    let Advice { recommendations, refusals } = consider(store, specs, now);
+    for refusal in &refusals {
+        tracing::warn!(kind = %refusal.kind, target = %refusal.target, reason = %refusal.reason, "no advice");
+    }
+    match refusals.into_iter().enumerate().last() {
+        Some((others, Refusal { kind, target, reason })) if recommendations.is_empty() => {
+            Err(AdviseError::Nothing { kind, target, reason, others })
+        }
+        _ => Ok(recommendations),
+    }
+}
+
+impl Advice {
+    fn take<E: Error>(&mut self, kind: Kind, target: &str, said: Result<Vec<RecommendationRow>, E>) {
+        match said {
+            Ok(rows) => self.recommendations.extend(rows),
+            Err(error) => {
+                self.refusals.push(Refusal { kind, target: target.to_owned(), reason: chain(&error) });
+            }
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    line
+}

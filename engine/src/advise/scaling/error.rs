@@ -1,0 +1,104 @@
+use almanac_models::UnitError;
+
+use crate::{signal::SignalError, store::StoreError};
+
+/// Why a workload gets no scaling advice.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScalingError {
+    /// One replica must serve something.
+    #[error("capacity {capacity} of a replica is not a positive number")]
+    Capacity {
+        /// The rejected capacity.
+        capacity: f64,
+    },
+    /// The target of the reactive rule is a share of the capacity.
+    #[error("target utilization {target} is not above 0 and at most 1")]
+    TargetUtilization {
+        /// The rejected share.
+        target: f64,
+    },
+    /// Replicas do not start before they are asked for.
+    #[error("start-up of {millis} ms is negative")]
+    Startup {
+        /// The rejected time.
+        millis: i64,
+    },
+    /// The bounds leave no number of replicas.
+    #[error("no number of replicas is at least {min} and at most {max}, and at least 1")]
+    Bounds {
+        /// Fewest replicas.
+        min: u32,
+        /// Most replicas.
+        max: u32,
+    },
+    /// Timestamps and values of a history differ in number.
+    #[error("{timestamps} timestamps stand beside {values} values")]
+    Lengths {
+        /// Number of timestamps.
+        timestamps: usize,
+        /// Number of values.
+        values: usize,
+    },
+    /// Timestamps must ascend.
+    #[error("timestamp {timestamp_ms} follows {previous_ms}; they must ascend")]
+    Order {
+        /// The timestamp that is not later.
+        timestamp_ms: i64,
+        /// The one before it.
+        previous_ms: i64,
+    },
+    /// Demand is a finite number that is not negative.
+    #[error("demand {value} at {timestamp_ms} is negative or infinite")]
+    Demand {
+        /// The rejected value.
+        value: f64,
+        /// Its timestamp.
+        timestamp_ms: i64,
+    },
+    /// There is too little history to decide anything.
+    #[error("{points} points of demand are too few, {needed} are needed")]
+    TooShort {
+        /// Points that there are.
+        points: usize,
+        /// Points that are needed.
+        needed: usize,
+    },
+    /// Nothing is left to score after the warm-up.
+    #[error("the warm-up of {warmup_ms} ms leaves nothing to score in a history of {span_ms} ms")]
+    Warmup {
+        /// The warm-up.
+        warmup_ms: i64,
+        /// Length of the history.
+        span_ms: i64,
+    },
+    /// An expression gave no series or more than one.
+    #[error("`{expr}` gives {series} series where one is needed; aggregate it, for example with sum(…)")]
+    NotOneSeries {
+        /// The expression.
+        expr: String,
+        /// How many series it gave.
+        series: usize,
+    },
+    /// The capacity is neither stated nor to be learned.
+    #[error("capacity_per_replica is not stated and cannot be learned: {reason}")]
+    CapacityUnknown {
+        /// What is missing.
+        reason: String,
+    },
+    /// The expression could not be evaluated.
+    #[error("`{expr}` could not be evaluated")]
+    Signal {
+        /// The expression.
+        expr: String,
+        /// Why.
+        #[source]
+        source: SignalError,
+    },
+    /// The store failed.
+    #[error("the store could not be read")]
+    Store(#[from] StoreError),
+    /// A step or a level is out of its range.
+    #[error("a quantity is out of its range")]
+    Unit(#[from] UnitError),
+}

@@ -1,0 +1,14 @@
+//! Rules that say how many replicas there should be, each from demand before its decision alone;
+//! the oracle, which knows the future, is the measure.
+
+mod last_week;
+mod oracle;
+mod reactive;
+mod rule;
+mod static_peak;
+
+pub use last_week::LastWeek;
+pub use oracle::oracle_plan;
+pub use reactive::Reactive;
+pub use rule::Policy;
+pub use static_peak::StaticPeak;

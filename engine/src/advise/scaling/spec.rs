@@ -1,0 +1,95 @@
+use super::PoolRules;
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// What one workload is and how it may be scaled; plain data, from the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadSpec {
+    /// Name, as in `/v1/scaling/{workload}`.
+    pub name: String,
+    /// PromQL for the demand, such as requests a second over all replicas.
+    pub demand: String,
+    /// PromQL for the replicas that are ready now; none: the pool's own figures are left out.
+    pub replicas: Option<String>,
+    /// PromQL for the mean CPU use of a replica as a share of its limit, in [0, 1]; the capacity is
+    /// learned from it when it is not stated.
+    pub cpu: Option<String>,
+    /// Demand that one replica serves; none: learned from demand, replicas and CPU.
+    pub capacity_per_replica: Option<f64>,
+    /// Utilisation that the present rule aims at, in (0, 1].
+    pub target_utilization: f64,
+    /// Time from asking for a replica until it serves.
+    pub startup_ms: i64,
+    /// Fewest replicas.
+    pub replicas_min: u32,
+    /// Most replicas.
+    pub replicas_max: u32,
+    /// Most replicas added in one step.
+    pub scale_out_max: Option<u32>,
+    /// Most replicas removed in one step.
+    pub scale_in_max: Option<u32>,
+    /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
+    /// none: the present rule's own spending sets the price.
+    pub unserved_cost_ratio: Option<f64>,
+    /// Step of decisions and of the history that is read.
+    pub step_ms: i64,
+    /// How much history is read.
+    pub history_ms: i64,
+    /// How far the schedule reaches.
+    pub horizon_ms: i64,
+    /// Length of the day that demand follows; a week is seven. The demo's day lasts ten minutes.
+    pub day_ms: i64,
+    /// How long the reactive rule waits before it scales in; Kubernetes waits five minutes.
+    pub scale_in_stabilization_ms: i64,
+    /// Kubernetes namespace of the deployment, for the patches.
+    pub namespace: String,
+    /// Name of the deployment, for the patches; none: the workload's name.
+    pub deployment: Option<String>,
+    /// Address under which an autoscaler reaches this service, for the patches.
+    pub service_url: String,
+}
+
+impl WorkloadSpec {
+    /// A workload with the defaults of the configuration: one-minute steps, 28 days of history,
+    /// start-up of three minutes, target 0.7, 1 to 200 replicas, a schedule of 48 hours.
+    #[must_use]
+    pub fn new(name: impl Into<String>, demand: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            demand: demand.into(),
+            replicas: None,
+            cpu: None,
+            capacity_per_replica: None,
+            target_utilization: 0.7,
+            startup_ms: 3 * MINUTE_MS,
+            replicas_min: 1,
+            replicas_max: 200,
+            scale_out_max: None,
+            scale_in_max: None,
+            unserved_cost_ratio: None,
+            step_ms: MINUTE_MS,
+            history_ms: 28 * DAY_MS,
+            horizon_ms: 2 * DAY_MS,
+            day_ms: DAY_MS,
+            scale_in_stabilization_ms: 5 * MINUTE_MS,
+            namespace: "default".to_owned(),
+            deployment: None,
+            service_url: "http://almanac:9797".to_owned(),
+        }
+    }
+
+    /// The pool's rules once the capacity is known.
+    #[must_use]
+    pub fn pool_rules(&self, capacity: f64) -> PoolRules {
+        PoolRules {
+            capacity,
+            target_utilization: self.target_utilization,
+            startup_ms: self.startup_ms,
+            replicas_min: self.replicas_min,
+            replicas_max: self.replicas_max,
+            scale_out_max: self.scale_out_max,
+            scale_in_max: self.scale_in_max,
+        }
+    }
+}

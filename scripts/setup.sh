@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Prepares a build: fetches the prebuilt DuckDB library by package name and version, checks it, and
+# writes .cargo/config.toml so that plain `cargo` finds the same library and target directory as
+# `make`. Safe to run again; does nothing when all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+duckdb_version=1.5.6
+package=@duckdb/node-bindings-linux-x64
+package_version=1.5.6-r.1
+package_sha512=21772b64913a904a8cd19e30c1d5671811d7fdface4b7dd53cd0300d743f43e16cf386f4e7c41ef78721ac208870d2651bc6375072145387817824315b998dd5
+
+cache=${ALMANAC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/almanac}
+target=${CARGO_TARGET_DIR:-$cache/target}
+library_dir=$cache/duckdb/$package_version
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+fetch_library() {
+  local work
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' RETURN
+  say "fetching DuckDB $duckdb_version (npm package $package $package_version, 24 MB)"
+  (cd "$work" && npm pack --silent "$package@$package_version" >/dev/null) || return 1
+  local archive
+  archive=$(find "$work" -name '*.tgz' | head -n 1)
+  if ! echo "$package_sha512  $archive" | sha512sum --check --status; then
+    say "the package's checksum is not the pinned one; not using it"
+    return 1
+  fi
+  tar -xzf "$archive" -C "$work"
+  mkdir -p "$library_dir"
+  cp "$work/package/LICENSE" "$library_dir/LICENSE"
+  # Renamed into place last: an interrupted copy is never taken for the library.
+  cp "$work/package/libduckdb.so" "$library_dir/libduckdb.so.part"
+  mv "$library_dir/libduckdb.so.part" "$library_dir/libduckdb.so"
+}
+
+mode=prebuilt
+if [ -n "${ALMANAC_BUNDLED:-}" ]; then
+  mode=bundled
+elif [ "$(uname -s)-$(uname -m)" != Linux-x86_64 ]; then
+  say "no prebuilt DuckDB $duckdb_version for $(uname -s) $(uname -m): compiling it from source, 30 to 50 minutes the first time"
+  mode=bundled
+elif [ ! -f "$library_dir/libduckdb.so" ]; then
+  if ! command -v npm >/dev/null; then
+    say "npm is not installed: compiling DuckDB from source instead, 30 to 50 minutes the first time"
+    mode=bundled
+  elif ! fetch_library; then
+    say "the prebuilt DuckDB could not be had: compiling it from source instead, 30 to 50 minutes the first time"
+    mode=bundled
+  fi
+fi
+
+if [ "$mode" = bundled ]; then
+  config="# Written by scripts/setup.sh; not committed.
+[build]
+target-dir = \"$target\""
+  features="--features bundled"
+else
+  config="# Written by scripts/setup.sh; not committed.
+[env]
+DUCKDB_LIB_DIR = \"$library_dir\"
+[build]
+target-dir = \"$target\"
+rustflags = [\"-C\", \"link-arg=-Wl,-rpath,$library_dir\"]"
+  features=""
+fi
+
+# Rewritten only when it changes, so that cargo's view of the build stays the same.
+write_if_changed() {
+  if [ ! -f "$1" ] || [ "$(cat "$1")" != "$2" ]; then
+    printf '%s\n' "$2" >"$1"
+  fi
+}
+mkdir -p .cargo
+write_if_changed .cargo/config.toml "$config"
+write_if_changed .cargo/features "$features"

@@ -1,0 +1,41 @@
+use std::{
+    ffi::OsStr,
+    path::Path,
+    process::{Command, Output},
+};
+
+/// The program, with an empty environment but for what finding libraries needs, in `folder`.
+pub fn almanac(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_almanac-under-test"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ALMANAC_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(folder);
+    command
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit status.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Calls the program in `folder` and waits for its end.
+pub fn run<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = A>) -> Ended {
+    almanac(folder).args(args).output().unwrap().into()
+}

@@ -1,0 +1,7 @@
+//! End to end: the shipped program on temporary stores, spoken to over its command line and HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its scene should fail there")]
+
+mod harness;
+mod command_line;
+mod service;

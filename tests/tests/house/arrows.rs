@@ -1,0 +1,44 @@
+use std::collections::BTreeSet;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .no_deps()
+        .other_options(vec!["--offline".into()])
+        .exec()
+        .expect("cargo metadata reads the workspace")
+}
+
+/// The crates that `package` names in its ordinary dependencies.
+fn dependencies(metadata: &Metadata, package: &str) -> BTreeSet<String> {
+    let package = metadata.packages.iter().find(|p| p.name.as_str() == package).expect("the workspace has this crate");
+    package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal).map(|d| d.name.clone()).collect()
+}
+
+fn ours(metadata: &Metadata, package: &str) -> Vec<String> {
+    dependencies(metadata, package).into_iter().filter(|name| name.starts_with("almanac-")).collect()
+}
+
+#[test]
+fn arrows_point_from_models_to_engine_to_api() {
+    let metadata = metadata();
+    assert_eq!(ours(&metadata, "almanac-models"), Vec::<String>::new());
+    assert_eq!(ours(&metadata, "almanac-engine"), ["almanac-models"]);
+    assert!(!ours(&metadata, "almanac-datasets").contains(&"almanac-api".to_owned()));
+}
+
+#[test]
+fn each_layer_stays_clear_of_what_it_must_not_know() {
+    let metadata = metadata();
+    for (package, never) in [
+        ("almanac-models", &["duckdb", "axum", "tokio", "reqwest", "polars", "arrow", "serde_json"][..]),
+        ("almanac-engine", &["axum", "tower-http", "reqwest", "clap", "toml", "indicatif"][..]),
+    ] {
+        let has = dependencies(&metadata, package);
+        for name in never {
+            assert!(!has.contains(*name), "{package} must not use {name}");
+        }
+    }
+}
