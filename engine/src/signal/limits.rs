@@ -52,3 +52,11 @@ impl Default for EvalLimits {
         }
     }
 }
+
+impl EvalLimits {
+    /// Whether an intermediate result may hold `cells` values, and the evaluation may go on.
+    pub(super) fn check_cells(&self, cells: usize) -> Result<(), SignalError> {
+        self.cancel.check()?;
+        if cells > self.max_samples { Err(SignalError::TooManySamples { limit: self.max_samples }) } else { Ok(()) }
+    }
+}

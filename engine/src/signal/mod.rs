@@ -5,10 +5,15 @@
 //! are those of Prometheus 3: ranges and the look-back are open on the left, names are dropped as
 //! soon as a value changes its meaning. What is not supported is refused by name when it is parsed.
 
+mod aggregate;
+mod binary;
 mod error;
 mod eval;
+mod frame;
+mod functions;
 mod limits;
 mod plan;
+mod select;
 mod value;
 
 pub use error::SignalError;

@@ -1,0 +1,47 @@
+use crate::{
+    series::{Labels, METRIC_NAME},
+    signal::{
+        frame::{Frame, Interner},
+        plan::Grouping,
+    },
+};
+
+/// Which group each row of a frame belongs to.
+#[derive(Debug)]
+pub(in crate::signal) struct Groups {
+    /// The group of each row.
+    pub(in crate::signal) of_row: Vec<usize>,
+    /// The labels of each group, in order of first appearance.
+    pub(in crate::signal) labels: Vec<Labels>,
+}
+
+impl Groups {
+    pub(in crate::signal) fn new(frame: &Frame, grouping: &Grouping) -> Self {
+        let mut names: Vec<&str> = grouping.names.iter().map(String::as_str).collect();
+        if grouping.without {
+            names.push(METRIC_NAME);
+        }
+        names.sort_unstable();
+        let mut interner = Interner::default();
+        let mut groups = Self { of_row: Vec::with_capacity(frame.rows.len()), labels: Vec::new() };
+        for row in &frame.rows {
+            let id = if names.is_empty() {
+                interner.id(std::iter::empty())
+            } else {
+                interner.id(row.iter().filter(|(name, _)| names.binary_search(name).is_ok() != grouping.without))
+            };
+            if id == groups.labels.len() {
+                groups.labels.push(if grouping.without { row.without(&names) } else { row.only(&names) });
+            }
+            groups.of_row.push(id);
+        }
+        groups
+    }
+
+    /// The rows of each group.
+    pub(in crate::signal) fn rows(&self) -> Vec<Vec<usize>> {
+        let mut rows = vec![Vec::new(); self.labels.len()];
+        self.of_row.iter().enumerate().for_each(|(row, group)| rows[*group].push(row));
+        rows
+    }
+}

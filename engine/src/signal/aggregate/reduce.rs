@@ -1,0 +1,169 @@
+use super::Groups;
+use crate::signal::{
+    EvalLimits, SignalError,
+    frame::{ABSENT, Frame, RowLabels, is_absent},
+    functions::{Kahan, Mean},
+    plan::AggregateOp,
+};
+
+/// What an aggregation knows of the values seen so far in one group at one step.
+trait State: Copy + Default {
+    fn add(&mut self, value: f64);
+    /// [`ABSENT`] when nothing was added.
+    fn finish(self) -> f64;
+}
+
+/// `sum avg min max count group stddev stdvar`: one row per group.
+pub(in crate::signal) fn reduce(
+    op: AggregateOp,
+    frame: &Frame,
+    groups: &Groups,
+    limits: &EvalLimits,
+) -> Result<Frame, SignalError> {
+    match op {
+        AggregateOp::Sum => fold::<Sum>(frame, groups, limits),
+        AggregateOp::Avg => fold::<Average>(frame, groups, limits),
+        AggregateOp::Min => fold::<Min>(frame, groups, limits),
+        AggregateOp::Max => fold::<Max>(frame, groups, limits),
+        AggregateOp::Count => fold::<Count>(frame, groups, limits),
+        AggregateOp::Group => fold::<One>(frame, groups, limits),
+        AggregateOp::Stdvar => fold::<Variance>(frame, groups, limits),
+        AggregateOp::Stddev => fold::<Variance>(frame, groups, limits).map(|mut frame| {
+            frame.map(f64::sqrt);
+            frame
+        }),
+        other => Err(SignalError::Unsupported { what: format!("aggregation {}", other.name()) }),
+    }
+}
+
+fn fold<S: State>(frame: &Frame, groups: &Groups, limits: &EvalLimits) -> Result<Frame, SignalError> {
+    let steps = frame.steps;
+    limits.check_cells(groups.labels.len() * steps)?;
+    let mut states = vec![S::default(); groups.labels.len() * steps];
+    for (row, group) in groups.of_row.iter().enumerate() {
+        for (state, cell) in states[group * steps..(group + 1) * steps].iter_mut().zip(frame.row(row)) {
+            if !is_absent(*cell) {
+                state.add(*cell);
+            }
+        }
+    }
+    let rows = groups.labels.iter().cloned().map(RowLabels::new).collect();
+    let result = Frame { rows, cells: states.into_iter().map(S::finish).collect(), steps, distinct: false };
+    Ok(result.compact())
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sum(Option<Kahan>);
+
+impl State for Sum {
+    fn add(&mut self, value: f64) {
+        match &mut self.0 {
+            Some(sum) => sum.add(value),
+            none => *none = Some(Kahan::new(value)),
+        }
+    }
+
+    fn finish(self) -> f64 {
+        self.0.map_or(ABSENT, Kahan::total)
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Average(Option<Mean>);
+
+impl State for Average {
+    fn add(&mut self, value: f64) {
+        self.0.get_or_insert_default().add(value);
+    }
+
+    fn finish(self) -> f64 {
+        self.0.map_or(ABSENT, Mean::value)
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Min(Option<f64>);
+
+impl State for Min {
+    fn add(&mut self, value: f64) {
+        match self.0 {
+            Some(least) if !(least > value || least.is_nan()) => {}
+            _ => self.0 = Some(value),
+        }
+    }
+
+    fn finish(self) -> f64 {
+        self.0.unwrap_or(ABSENT)
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Max(Option<f64>);
+
+impl State for Max {
+    fn add(&mut self, value: f64) {
+        match self.0 {
+            Some(greatest) if !(greatest < value || greatest.is_nan()) => {}
+            _ => self.0 = Some(value),
+        }
+    }
+
+    fn finish(self) -> f64 {
+        self.0.unwrap_or(ABSENT)
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Count(u32);
+
+impl State for Count {
+    fn add(&mut self, _: f64) {
+        self.0 += 1;
+    }
+
+    fn finish(self) -> f64 {
+        if self.0 == 0 { ABSENT } else { self.0.into() }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct One(bool);
+
+impl State for One {
+    fn add(&mut self, _: f64) {
+        self.0 = true;
+    }
+
+    fn finish(self) -> f64 {
+        if self.0 { 1.0 } else { ABSENT }
+    }
+}
+
+/// The population variance.
+///
+/// # Reference
+/// Welford (1962).
+#[derive(Clone, Copy, Default)]
+struct Variance {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl State for Variance {
+    fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        if self.count == 1.0 {
+            self.mean = value;
+            self.squares = if value.is_finite() { 0.0 } else { f64::NAN };
+            return;
+        }
+        let delta = value - self.mean;
+        self.mean += delta / self.count;
+        self.squares += delta * (value - self.mean);
+    }
+
+    fn finish(self) -> f64 {
+        if self.count == 0.0 { ABSENT } else { self.squares / self.count }
+    }
+}

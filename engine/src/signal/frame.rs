@@ -1,0 +1,298 @@
+use hashbrown::{HashMap, hash_map::EntryRef};
+
+use super::SignalError;
+use crate::series::{Labels, METRIC_NAME, STALE_NAN_BITS};
+
+/// The cell of a step at which a row has no value. No operation gives these bits: arithmetic on NaN
+/// sets the quiet bit, and stored stale markers mean just this.
+pub(super) const ABSENT: f64 = f64::from_bits(STALE_NAN_BITS);
+
+/// Whether a cell has no value.
+pub(super) fn is_absent(cell: f64) -> bool {
+    cell.to_bits() == STALE_NAN_BITS
+}
+
+/// The times at which an expression is evaluated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grid {
+    pub(super) start_ms: i64,
+    pub(super) step_ms: i64,
+    pub(super) steps: usize,
+}
+
+impl Grid {
+    pub(super) fn time(&self, step: usize) -> i64 {
+        // A grid is built from a start and an end, so that every step lies between them.
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
+        self.start_ms.saturating_add(self.step_ms.saturating_mul(step))
+    }
+
+    pub(super) fn last(&self) -> i64 {
+        self.time(self.steps.saturating_sub(1))
+    }
+
+    pub(super) fn times(&self) -> impl Iterator<Item = i64> + '_ {
+        (0..self.steps).map(|step| self.time(step))
+    }
+
+    /// The evaluation times as PromQL's numbers: epoch seconds.
+    #[expect(clippy::cast_precision_loss, reason = "PromQL's numbers are floats")]
+    pub(super) fn seconds(&self) -> Vec<f64> {
+        self.times().map(|time| time as f64 / 1000.0).collect()
+    }
+}
+
+/// The labels of a row; dropping the metric's name is a flag, so that it copies nothing.
+#[derive(Debug, Clone)]
+pub(super) struct RowLabels {
+    labels: Labels,
+    nameless: bool,
+}
+
+impl RowLabels {
+    pub(super) fn new(labels: Labels) -> Self {
+        Self { labels, nameless: false }
+    }
+
+    pub(super) fn drop_name(&mut self) {
+        self.nameless = true;
+    }
+
+    pub(super) fn get(&self, name: &str) -> &str {
+        if self.nameless && name == METRIC_NAME { "" } else { self.labels.get(name).unwrap_or("") }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.labels.iter().filter(|(name, _)| !self.nameless || *name != METRIC_NAME)
+    }
+
+    pub(super) fn to_labels(&self) -> Labels {
+        if self.nameless && self.labels.get(METRIC_NAME).is_some() {
+            self.labels.without(&[METRIC_NAME])
+        } else {
+            self.labels.clone()
+        }
+    }
+
+    /// The labels without those named.
+    pub(super) fn without(&self, names: &[&str]) -> Labels {
+        let labels = self.labels.without(names);
+        if self.nameless { labels.without(&[METRIC_NAME]) } else { labels }
+    }
+
+    /// Only the labels named.
+    pub(super) fn only(&self, names: &[&str]) -> Labels {
+        let labels = self.labels.only(names);
+        if self.nameless { labels.without(&[METRIC_NAME]) } else { labels }
+    }
+}
+
+/// Gives equal numbers to equal sets of labels, dense from 0 in order of first appearance.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    ids: HashMap<Box<[u8]>, usize>,
+    key: Vec<u8>,
+}
+
+impl Interner {
+    /// The number of the set of all labels in `labels`.
+    pub(super) fn id<'a>(&mut self, labels: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
+        self.key.clear();
+        for (name, value) in labels {
+            // 0xff never occurs in UTF-8, so no two sets share a key.
+            self.key.extend_from_slice(name.as_bytes());
+            self.key.push(0xff);
+            self.key.extend_from_slice(value.as_bytes());
+            self.key.push(0xff);
+        }
+        let next = self.ids.len();
+        match self.ids.entry_ref(self.key.as_slice()) {
+            EntryRef::Occupied(entry) => *entry.get(),
+            EntryRef::Vacant(entry) => *entry.insert(next),
+        }
+    }
+
+    /// How many numbers were given.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// An instant vector at every step: one row per element, one column per step.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) rows: Vec<RowLabels>,
+    /// Row after row, `steps` cells each; see [`ABSENT`].
+    pub(super) cells: Vec<f64>,
+    pub(super) steps: usize,
+    /// True when the rows are known to differ even without the metric's name.
+    pub(super) distinct: bool,
+}
+
+impl Frame {
+    pub(super) fn new(steps: usize) -> Self {
+        Self { rows: Vec::new(), cells: Vec::new(), steps, distinct: false }
+    }
+
+    pub(super) fn row(&self, row: usize) -> &[f64] {
+        &self.cells[row * self.steps..(row + 1) * self.steps]
+    }
+
+    pub(super) fn row_mut(&mut self, row: usize) -> &mut [f64] {
+        &mut self.cells[row * self.steps..(row + 1) * self.steps]
+    }
+
+    pub(super) fn cell(&self, row: usize, step: usize) -> f64 {
+        self.cells[row * self.steps + step]
+    }
+
+    /// Adds a row without values and gives its number.
+    pub(super) fn push_absent(&mut self, labels: RowLabels) -> usize {
+        self.rows.push(labels);
+        self.cells.resize(self.rows.len() * self.steps, ABSENT);
+        self.rows.len() - 1
+    }
+
+    /// Takes the last row away again if it has no value.
+    pub(super) fn pop_if_absent(&mut self) {
+        if let Some(last) = self.rows.len().checked_sub(1)
+            && self.row(last).iter().all(|cell| is_absent(*cell))
+        {
+            self.rows.pop();
+            self.cells.truncate(last * self.steps);
+        }
+    }
+
+    /// Changes every value there is.
+    pub(super) fn map(&mut self, mut change: impl FnMut(f64) -> f64) {
+        for cell in &mut self.cells {
+            if !is_absent(*cell) {
+                *cell = change(*cell);
+            }
+        }
+    }
+
+    /// Changes every value there is, knowing its step; [`ABSENT`] removes it.
+    pub(super) fn map_steps(&mut self, mut change: impl FnMut(usize, f64) -> f64) {
+        if self.steps == 0 {
+            return;
+        }
+        for row in self.cells.chunks_exact_mut(self.steps) {
+            for (step, cell) in row.iter_mut().enumerate() {
+                if !is_absent(*cell) {
+                    *cell = change(step, *cell);
+                }
+            }
+        }
+    }
+
+    /// Removes rows without values.
+    pub(super) fn compact(mut self) -> Self {
+        let empty = |row: &[f64]| row.iter().all(|cell| is_absent(*cell));
+        if self.steps > 0 && !self.cells.chunks_exact(self.steps).any(empty) {
+            return self;
+        }
+        let keep: Vec<usize> = (0..self.rows.len()).filter(|row| !empty(self.row(*row))).collect();
+        let mut cells = Vec::with_capacity(keep.len() * self.steps);
+        keep.iter().for_each(|row| cells.extend_from_slice(self.row(*row)));
+        self.rows = keep.iter().map(|row| self.rows[*row].clone()).collect();
+        self.cells = cells;
+        self
+    }
+
+    /// Drops the metric's names; rows that then have the same labels become one.
+    ///
+    /// # Errors
+    /// [`SignalError::DuplicateLabels`] when such rows have a value at the same step.
+    pub(super) fn drop_names(mut self) -> Result<Self, SignalError> {
+        self.rows.iter_mut().for_each(RowLabels::drop_name);
+        if self.distinct {
+            return Ok(self);
+        }
+        let mut merged = self.merge()?;
+        merged.distinct = true;
+        Ok(merged)
+    }
+
+    /// As [`Self::drop_names`], but rows may not come to have the same labels even at different steps.
+    pub(super) fn drop_names_strictly(mut self) -> Result<Self, SignalError> {
+        self.rows.iter_mut().for_each(RowLabels::drop_name);
+        if !self.distinct {
+            let mut interner = Interner::default();
+            for (idx, row) in self.rows.iter().enumerate() {
+                if interner.id(row.iter()) != idx {
+                    return Err(SignalError::DuplicateLabels { labels: row.to_labels().to_string() });
+                }
+            }
+            self.distinct = true;
+        }
+        Ok(self)
+    }
+
+    /// Makes one row of all that have the same labels.
+    ///
+    /// # Errors
+    /// [`SignalError::DuplicateLabels`] when such rows have a value at the same step.
+    pub(super) fn merge(self) -> Result<Self, SignalError> {
+        let mut interner = Interner::default();
+        let ids: Vec<usize> = self.rows.iter().map(|row| interner.id(row.iter())).collect();
+        if interner.len() == self.rows.len() {
+            return Ok(self);
+        }
+        let mut merged = Self::new(self.steps);
+        for (row, id) in ids.into_iter().enumerate() {
+            if id == merged.rows.len() {
+                merged.rows.push(self.rows[row].clone());
+                merged.cells.extend_from_slice(self.row(row));
+                continue;
+            }
+            for (into, from) in merged.row_mut(id).iter_mut().zip(self.row(row)) {
+                if is_absent(*from) {
+                    continue;
+                }
+                if !is_absent(*into) {
+                    return Err(SignalError::DuplicateLabels { labels: self.rows[row].to_labels().to_string() });
+                }
+                *into = *from;
+            }
+        }
+        Ok(merged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(rows: &[(&str, [f64; 2])]) -> Frame {
+        let mut frame = Frame::new(2);
+        for (name, cells) in rows {
+            frame.rows.push(RowLabels::new(Labels::from_pairs([(METRIC_NAME, *name), ("a", "1")]).unwrap()));
+            frame.cells.extend(cells);
+        }
+        frame
+    }
+
+    #[test]
+    fn rows_merge_when_they_never_overlap() {
+        let merged = frame(&[("x", [1.0, ABSENT]), ("y", [ABSENT, 2.0])]).drop_names().unwrap();
+        assert_eq!(merged.rows.len(), 1);
+        assert_eq!(merged.cells, [1.0, 2.0]);
+        assert_eq!(merged.rows[0].to_labels().to_string(), r#"{a="1"}"#);
+    }
+
+    #[test]
+    fn overlapping_rows_are_refused() {
+        let error = frame(&[("x", [1.0, 1.0]), ("y", [ABSENT, 2.0])]).drop_names().unwrap_err();
+        assert!(matches!(error, SignalError::DuplicateLabels { labels } if labels == r#"{a="1"}"#));
+        assert!(frame(&[("x", [1.0, ABSENT]), ("y", [ABSENT, 2.0])]).drop_names_strictly().is_err());
+    }
+
+    #[test]
+    fn empty_rows_go() {
+        let compact = frame(&[("x", [ABSENT, ABSENT]), ("y", [ABSENT, f64::NAN])]).compact();
+        assert_eq!(compact.rows.len(), 1);
+        assert_eq!(compact.rows[0].get(METRIC_NAME), "y");
+        assert!(is_absent(ABSENT) && !is_absent(f64::NAN) && !is_absent(ABSENT + 1.0));
+    }
+}

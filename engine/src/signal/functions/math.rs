@@ -1,0 +1,113 @@
+use crate::signal::{
+    SignalError,
+    frame::{ABSENT, Frame},
+    plan::Math,
+};
+
+/// A function of one value, for every value there is.
+pub(in crate::signal) fn unary(function: Math, mut frame: Frame) -> Result<Frame, SignalError> {
+    match function {
+        Math::Abs => frame.map(f64::abs),
+        Math::Ceil => frame.map(f64::ceil),
+        Math::Floor => frame.map(f64::floor),
+        Math::Exp => frame.map(f64::exp),
+        Math::Sqrt => frame.map(f64::sqrt),
+        Math::Ln => frame.map(f64::ln),
+        Math::Log2 => frame.map(f64::log2),
+        Math::Log10 => frame.map(f64::log10),
+        Math::Sin => frame.map(f64::sin),
+        Math::Cos => frame.map(f64::cos),
+        Math::Tan => frame.map(f64::tan),
+        Math::Asin => frame.map(f64::asin),
+        Math::Acos => frame.map(f64::acos),
+        Math::Atan => frame.map(f64::atan),
+        Math::Sinh => frame.map(f64::sinh),
+        Math::Cosh => frame.map(f64::cosh),
+        Math::Tanh => frame.map(f64::tanh),
+        Math::Asinh => frame.map(f64::asinh),
+        Math::Acosh => frame.map(f64::acosh),
+        Math::Atanh => frame.map(f64::atanh),
+        Math::Deg => frame.map(|value| value * 180.0 / std::f64::consts::PI),
+        Math::Rad => frame.map(|value| value * std::f64::consts::PI / 180.0),
+        // Zero and NaN are their own signs.
+        Math::Sgn => frame.map(|value| if value == 0.0 || value.is_nan() { value } else { value.signum() }),
+    }
+    frame.drop_names()
+}
+
+/// `round` to multiples of `nearest`, one for each step; ties go up.
+pub(in crate::signal) fn round(nearest: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
+    frame.map_steps(|step, value| {
+        let inverse = 1.0 / nearest[step];
+        (value * inverse + 0.5).floor() / inverse
+    });
+    frame.drop_names()
+}
+
+/// `clamp` between the bounds of each step; nothing where they are crossed.
+pub(in crate::signal) fn clamp(lower: &[f64], upper: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
+    frame.map_steps(
+        |step, value| {
+            if upper[step] < lower[step] { ABSENT } else { greater(lower[step], lesser(upper[step], value)) }
+        },
+    );
+    frame.compact().drop_names()
+}
+
+/// The greater of two values; NaN when either is.
+fn greater(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}
+
+/// The lesser of two values; NaN when either is.
+fn lesser(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+}
+
+/// The quantile of values in any order, interpolated between neighbours; −∞ below 0, +∞ above 1,
+/// NaN of nothing. NaN counts as less than every number. Reorders `values`.
+#[expect(clippy::cast_precision_loss, reason = "vectors hold fewer than 2^53 values")]
+#[expect(clippy::cast_possible_truncation, reason = "rank is between 0 and the number of values")]
+#[expect(clippy::cast_sign_loss, reason = "rank is between 0 and the number of values")]
+pub(in crate::signal) fn quantile(level: f64, values: &mut [f64]) -> f64 {
+    if values.is_empty() || level.is_nan() {
+        return f64::NAN;
+    }
+    if level < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if level > 1.0 {
+        return f64::INFINITY;
+    }
+    let order = |a: &f64, b: &f64| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b));
+    let rank = level * (values.len() - 1) as f64;
+    let (lower, weight) = (rank.floor() as usize, rank - rank.floor());
+    let (_, low, above) = values.select_nth_unstable_by(lower, order);
+    let low = *low;
+    let high = above.iter().copied().min_by(order).unwrap_or(low);
+    low * (1.0 - weight) + high * weight
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_interpolate() {
+        let check = |level: f64, values: &[f64], expected: f64| {
+            let found = quantile(level, &mut values.to_vec());
+            assert!(found == expected || (found.is_nan() && expected.is_nan()), "{level} of {values:?}: {found}");
+        };
+        check(0.5, &[3.0, 1.0, 2.0], 2.0);
+        check(0.5, &[4.0, 1.0, 2.0, 3.0], 2.5);
+        check(0.0, &[3.0, 1.0], 1.0);
+        check(1.0, &[3.0, 1.0], 3.0);
+        check(0.75, &[0.0, 1.0, 2.0], 1.5);
+        check(-0.1, &[1.0], f64::NEG_INFINITY);
+        check(1.1, &[1.0], f64::INFINITY);
+        check(f64::NAN, &[1.0], f64::NAN);
+        check(0.5, &[], f64::NAN);
+        check(1.0, &[f64::NAN, 1.0, 2.0], 2.0);
+        check(0.0, &[1.0, f64::NAN], f64::NAN);
+    }
+}

@@ -1,0 +1,120 @@
+use crate::signal::{
+    EvalLimits, SignalError,
+    frame::{ABSENT, Frame},
+    plan::RateKind,
+    select::{RangeRows, Window},
+};
+
+/// `rate`, `increase`, `delta`, `irate`, `idelta` of every series at every step.
+pub(in crate::signal) fn rate(
+    kind: RateKind,
+    range: &RangeRows<'_>,
+    limits: &EvalLimits,
+) -> Result<Frame, SignalError> {
+    let mut frame = Frame::new(range.windows.grid.steps);
+    frame.distinct = range.distinct;
+    for row in &range.rows {
+        limits.check_cells(frame.cells.len() + frame.steps)?;
+        let cells = frame.push_absent(row.labels.clone());
+        let cells = frame.row_mut(cells);
+        match kind {
+            RateKind::Irate => range.windows.fill(row, cells, |window| last_two(window, true)),
+            RateKind::Idelta => range.windows.fill(row, cells, |window| last_two(window, false)),
+            RateKind::Delta => range.windows.fill(row, cells, |window| {
+                extrapolated(window, rise(window), false).map_or(ABSENT, |increase| increase)
+            }),
+            RateKind::Rate | RateKind::Increase => {
+                let mut resets = Resets::of(&row.values);
+                let seconds = if kind == RateKind::Rate { seconds(range.windows.range_ms) } else { 1.0 };
+                range.windows.fill(row, cells, |window| {
+                    let increase = resets.add_to(rise(window), window, &row.values);
+                    extrapolated(window, increase, true).map_or(ABSENT, |increase| increase / seconds)
+                });
+            }
+        }
+        frame.pop_if_absent();
+    }
+    frame.drop_names_strictly()
+}
+
+/// The places at which a counter began anew.
+struct Resets {
+    /// Indices of samples lower than the one before.
+    at: Vec<usize>,
+    /// How many of them lie at or before the window's first sample.
+    passed: usize,
+}
+
+impl Resets {
+    fn of(values: &[f64]) -> Self {
+        let at = values.windows(2).enumerate().filter(|(_, pair)| pair[1] < pair[0]).map(|(idx, _)| idx + 1).collect();
+        Self { at, passed: 0 }
+    }
+
+    /// Adds what the counter lost at each reset within the window. Windows must not go backwards.
+    fn add_to(&mut self, rise: f64, window: &Window<'_>, values: &[f64]) -> f64 {
+        while self.at.get(self.passed).is_some_and(|reset| *reset <= window.first) {
+            self.passed += 1;
+        }
+        let after = window.first + window.values.len();
+        self.at[self.passed..]
+            .iter()
+            .take_while(|reset| **reset < after)
+            .fold(rise, |sum, reset| sum + values[reset - 1])
+    }
+}
+
+fn rise(window: &Window<'_>) -> f64 {
+    window.values[window.values.len() - 1] - window.values[0]
+}
+
+/// Extends an increase between the first and the last sample to the whole window.
+///
+/// A boundary further from its nearest sample than 1.1 times the mean distance of samples is not
+/// reached: the series is taken to begin or end half a mean distance away from its sample. A
+/// counter is not taken back past the time at which it would have been 0.
+fn extrapolated(window: &Window<'_>, increase: f64, is_counter: bool) -> Option<f64> {
+    let (first, last) = (*window.timestamps.first()?, *window.timestamps.last()?);
+    if window.timestamps.len() < 2 {
+        return None;
+    }
+    let sampled = seconds(last - first);
+    let between = sampled / count(window.timestamps.len() - 1);
+    let reach = between * 1.1;
+    let mut to_start = seconds(first - window.start_ms);
+    if to_start >= reach {
+        to_start = between / 2.0;
+    }
+    if is_counter && increase > 0.0 && window.values[0] >= 0.0 {
+        to_start = to_start.min(sampled * (window.values[0] / increase));
+    }
+    let mut to_end = seconds(window.end_ms - last);
+    if to_end >= reach {
+        to_end = between / 2.0;
+    }
+    Some(increase * ((sampled + to_start + to_end) / sampled))
+}
+
+/// The difference of the last two samples; of a counter per second, from 0 after a reset.
+fn last_two(window: &Window<'_>, is_counter: bool) -> f64 {
+    let n = window.values.len();
+    if n < 2 {
+        return ABSENT;
+    }
+    let (before, last) = (window.values[n - 2], window.values[n - 1]);
+    if !is_counter {
+        return last - before;
+    }
+    let increase = if last < before { last } else { last - before };
+    increase / seconds(window.timestamps[n - 1] - window.timestamps[n - 2])
+}
+
+#[expect(clippy::cast_precision_loss, reason = "windows are shorter than 2^53 ms")]
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "windows hold fewer than 2^53 samples")]
+fn count(samples: usize) -> f64 {
+    samples as f64
+}

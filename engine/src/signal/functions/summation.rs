@@ -1,0 +1,114 @@
+/// A sum with the rounding errors of its additions kept apart.
+///
+/// # Reference
+/// Neumaier (1974), the improvement of Kahan's summation that Prometheus uses.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::signal) struct Kahan {
+    sum: f64,
+    error: f64,
+}
+
+impl Kahan {
+    pub(in crate::signal) fn new(sum: f64) -> Self {
+        Self { sum, error: 0.0 }
+    }
+
+    pub(in crate::signal) fn add(&mut self, value: f64) {
+        let sum = self.sum + value;
+        if sum.is_infinite() {
+            self.error = 0.0;
+        } else if self.sum.abs() >= value.abs() {
+            self.error += (self.sum - sum) + value;
+        } else {
+            self.error += (value - sum) + self.sum;
+        }
+        self.sum = sum;
+    }
+
+    pub(in crate::signal) fn total(self) -> f64 {
+        if self.sum.is_infinite() { self.sum } else { self.sum + self.error }
+    }
+
+    /// Sum and error together, NaN when the sum is infinite and the error is.
+    pub(in crate::signal) fn plain(self) -> f64 {
+        self.sum + self.error
+    }
+
+    fn scaled(self, by: f64) -> Self {
+        Self { sum: self.sum * by, error: self.error * by }
+    }
+}
+
+/// The arithmetic mean; a sum over a count until the sum would overflow, incremental from there.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::signal) struct Mean {
+    /// The sum, or the mean once `incremental`.
+    state: Kahan,
+    count: f64,
+    incremental: bool,
+}
+
+impl Mean {
+    pub(in crate::signal) fn add(&mut self, value: f64) {
+        if self.count == 0.0 {
+            *self = Self { state: Kahan::new(value), count: 1.0, incremental: false };
+            return;
+        }
+        let before = self.count;
+        self.count += 1.0;
+        if !self.incremental {
+            let mut sum = self.state;
+            sum.add(value);
+            if !sum.sum.is_infinite() {
+                self.state = sum;
+                return;
+            }
+            self.incremental = true;
+            self.state = Kahan { sum: self.state.sum / before, error: self.state.error / before };
+        }
+        self.state = self.state.scaled(before / self.count);
+        self.state.add(value / self.count);
+    }
+
+    /// NaN when nothing was added.
+    pub(in crate::signal) fn value(self) -> f64 {
+        if self.incremental {
+            self.state.sum + self.state.error
+        } else {
+            self.state.sum / self.count + self.state.error / self.count
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(values: &[f64]) -> f64 {
+        let mut sum = Kahan::default();
+        values.iter().for_each(|value| sum.add(*value));
+        sum.total()
+    }
+
+    fn mean(values: &[f64]) -> f64 {
+        let mut mean = Mean::default();
+        values.iter().for_each(|value| mean.add(*value));
+        mean.value()
+    }
+
+    #[test]
+    fn sums_keep_what_plain_addition_loses() {
+        assert_eq!(sum(&[1.0, 1e100, 1.0, -1e100]), 2.0);
+        assert_eq!(sum(&[5e300, 1e308, 1e308]), f64::INFINITY);
+        assert_eq!(sum(&[f64::INFINITY, 1.0]), f64::INFINITY);
+        assert!(sum(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+    }
+
+    #[test]
+    fn means_do_not_overflow() {
+        assert_eq!(mean(&[1e308, 1e308, 1e308, 1e308]), 1e308);
+        assert_eq!(mean(&[1.0, 2.0, 6.0]), 3.0);
+        assert_eq!(mean(&[f64::INFINITY, 1.0]), f64::INFINITY);
+        assert!(mean(&[f64::NAN, 1.0]).is_nan());
+    }
+}

@@ -1,0 +1,124 @@
+use crate::signal::{
+    EvalLimits,
+    frame::Grid,
+    plan::{At, Node, RangeSelector, Selector, Subquery, TimeShift},
+};
+
+/// Times in epoch milliseconds, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::signal) struct Span {
+    pub(in crate::signal) start_ms: i64,
+    pub(in crate::signal) end_ms: i64,
+}
+
+/// What times mean within one query.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::signal) struct Clock {
+    /// Start of the whole query, which `@ start()` names.
+    pub(in crate::signal) start_ms: i64,
+    /// End of the whole query, which `@ end()` names.
+    pub(in crate::signal) end_ms: i64,
+    pub(in crate::signal) lookback_ms: i64,
+    pub(in crate::signal) subquery_step_ms: i64,
+}
+
+impl Clock {
+    pub(in crate::signal) fn new(grid: &Grid, limits: &EvalLimits) -> Self {
+        Self {
+            start_ms: grid.start_ms,
+            end_ms: grid.last(),
+            lookback_ms: limits.lookback_ms,
+            subquery_step_ms: limits.subquery_step_ms,
+        }
+    }
+
+    /// The time that a selector looks at when the expression is evaluated at `time_ms`.
+    pub(in crate::signal) fn shifted(&self, shift: TimeShift, time_ms: i64) -> i64 {
+        let time_ms = match shift.at {
+            None => time_ms,
+            Some(At::Start) => self.start_ms,
+            Some(At::End) => self.end_ms,
+            Some(At::Time(fixed_ms)) => fixed_ms,
+        };
+        time_ms.saturating_sub(shift.offset_ms)
+    }
+
+    /// The samples that an instant selector can see from `span`.
+    fn of_selector(&self, selector: &Selector, span: Span) -> Span {
+        Span {
+            start_ms: self.shifted(selector.shift, span.start_ms).saturating_sub(self.lookback_ms).saturating_add(1),
+            end_ms: self.shifted(selector.shift, span.end_ms),
+        }
+    }
+
+    /// The samples that a range selector can see from `span`.
+    fn of_range(&self, range: &RangeSelector, span: Span) -> Span {
+        let shift = range.selector.shift;
+        Span {
+            start_ms: self.shifted(shift, span.start_ms).saturating_sub(range.range_ms).saturating_add(1),
+            end_ms: self.shifted(shift, span.end_ms),
+        }
+    }
+
+    /// The steps of a subquery that is asked for at every time of `span`: multiples of its step
+    /// after the left end of the first range, up to the right end of the last. The number of steps
+    /// may be 0.
+    pub(in crate::signal) fn subquery_grid(&self, subquery: &Subquery, span: Span) -> Grid {
+        let step_ms = subquery.step_ms.unwrap_or(self.subquery_step_ms).max(1);
+        let after = self.shifted(subquery.shift, span.start_ms).saturating_sub(subquery.range_ms);
+        let start_ms = after.div_euclid(step_ms).saturating_add(1).saturating_mul(step_ms);
+        let end_ms = self.shifted(subquery.shift, span.end_ms);
+        let steps = if start_ms > end_ms { 0 } else { (end_ms.abs_diff(start_ms) / step_ms.unsigned_abs()) + 1 };
+        Grid { start_ms, step_ms, steps: usize::try_from(steps).unwrap_or(usize::MAX) }
+    }
+
+    /// Tells `found` which span each selector below `node` reads when `node` is evaluated over `span`.
+    pub(in crate::signal) fn spans<'a>(&self, node: &'a Node, span: Span, found: &mut impl FnMut(&'a Selector, Span)) {
+        match node {
+            Node::Select(selector) => found(selector, self.of_selector(selector, span)),
+            Node::Range(range) => found(&range.selector, self.of_range(range, span)),
+            Node::Subquery(subquery) => {
+                let grid = self.subquery_grid(subquery, span);
+                if grid.steps > 0 {
+                    let inner = Span { start_ms: grid.start_ms, end_ms: grid.last() };
+                    self.spans(&subquery.inner, inner, found);
+                }
+            }
+            other => other.children().into_iter().for_each(|child| self.spans(child, span, found)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::parse;
+
+    fn spans(expr: &str, start_ms: i64, end_ms: i64) -> Vec<(i64, i64)> {
+        let clock = Clock { start_ms, end_ms, lookback_ms: 300_000, subquery_step_ms: 60_000 };
+        let query = parse(expr).unwrap();
+        let mut all = Vec::new();
+        clock.spans(query.root(), Span { start_ms, end_ms }, &mut |_, span| all.push((span.start_ms, span.end_ms)));
+        all
+    }
+
+    #[test]
+    fn spans_are_open_on_the_left() {
+        assert_eq!(spans("a", 1_000_000, 2_000_000), [(700_001, 2_000_000)]);
+        assert_eq!(spans("rate(a[1m])", 1_000_000, 2_000_000), [(940_001, 2_000_000)]);
+        assert_eq!(spans("rate(a[1m] offset 10s)", 1_000_000, 2_000_000), [(930_001, 1_990_000)]);
+        assert_eq!(spans("a offset -10s", 1_000_000, 2_000_000), [(710_001, 2_010_000)]);
+        assert_eq!(spans("a @ 100", 1_000_000, 2_000_000), [(-199_999, 100_000)]);
+        assert_eq!(
+            spans("a @ end() + a @ start()", 1_000_000, 2_000_000),
+            [(1_700_001, 2_000_000), (700_001, 1_000_000)]
+        );
+    }
+
+    #[test]
+    fn subqueries_step_on_multiples() {
+        assert_eq!(spans("max_over_time(a[5m:1m])", 1_000_000, 1_000_000), [(720_000 - 299_999, 960_000)]);
+        assert_eq!(spans("max_over_time(a[5m:])", 1_020_000, 1_020_000), [(780_000 - 299_999, 1_020_000)]);
+        assert_eq!(spans("max_over_time(a[10s:1m])", 1_000_000, 1_000_000), []);
+    }
+}
