@@ -2,7 +2,7 @@ use std::error::Error;
 
 use almanac_models::Timestamp;
 
-use super::{AdviceSpecs, AdviseError, scaling};
+use super::{AdviceSpecs, AdviseError, scaling, threshold, ttl};
 use crate::store::{
     Store,
     rows::{Kind, RecommendationRow},
@@ -34,6 +34,12 @@ pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
     let mut advice = Advice::default();
     for workload in &specs.workloads {
         advice.take(Kind::Scaling, &workload.name, scaling::advise(store, workload, now));
+    }
+    for cache in &specs.caches {
+        advice.take(Kind::Ttl, &cache.name, ttl::advise(store, cache, now));
+    }
+    for rule in &specs.rules {
+        advice.take(Kind::Threshold, &rule.alert, threshold::advise(store, rule, now));
     }
     advice
 }

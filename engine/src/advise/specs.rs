@@ -1,8 +1,12 @@
-use super::scaling::WorkloadSpec;
+use super::{scaling::WorkloadSpec, threshold::RuleSpec, ttl::CacheSpec};
 
 /// Everything that advice is wanted on; plain data, from the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct AdviceSpecs {
     /// Workloads to scale.
     pub workloads: Vec<WorkloadSpec>,
+    /// Caches with a time-to-live.
+    pub caches: Vec<CacheSpec>,
+    /// Alerting rules that compare a signal with a constant.
+    pub rules: Vec<RuleSpec>,
 }

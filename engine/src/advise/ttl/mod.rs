@@ -1,1 +1,22 @@
-//! ttl.
+//! Time-to-live advice: from the reads and writes of each key, what hit ratio, stale share and
+//! number of resident keys every time-to-live would have, and which one serves best.
+//!
+//! The prediction replays the keys' own accesses rather than a fitted law, because real keys are
+//! bursty; its interval comes from how keys and stretches of time differ. What the events cannot
+//! tell is said as bounds with the words "not identifiable".
+
+mod advise;
+mod choose;
+mod error;
+mod figures;
+mod predict;
+mod replay;
+mod spec;
+mod trace;
+
+pub use advise::advise;
+pub use error::TtlError;
+pub use figures::{CacheReplay, Figure, Predicted, TtlFigures};
+pub use replay::{CacheAccess, replay_caches};
+pub use spec::{CacheSpec, TtlCosts, TtlOptions, default_grid};
+pub use trace::KeyTraces;

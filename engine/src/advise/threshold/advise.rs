@@ -1,0 +1,236 @@
+use almanac_models::{Level, Timestamp};
+use serde_json::{Value, json};
+use statrs::distribution::{ContinuousCDF, Gamma};
+
+use super::{
+    Instance, LabelledIncident, Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
+    decide::{Judged, judge},
+    duration::format_duration,
+};
+use crate::{
+    signal::{self, EvalLimits, RangeSeries},
+    store::{
+        Store,
+        rows::{Effect, EventFilter, Kind, Patch, RecommendationRow, State},
+    },
+};
+
+/// Prometheus' own evaluation interval, where the group names none.
+const INTERVAL_MS: i64 = 60_000;
+/// Evaluations that are looked back on: two weeks at a minute.
+const EVALUATIONS_MAX: i64 = 20_160;
+/// Share of the history that is learned from.
+const SPLIT: f64 = 0.5;
+/// What the predicted effect promises.
+const LEVEL: f64 = 0.8;
+
+/// What is recommended for one alerting rule at `now`; nothing where nothing is better.
+///
+/// The rule's signal is evaluated over the store as Prometheus would have, a bound and `for` are
+/// learned on the first half of the history, and only what does no worse on the second half is
+/// recommended.
+///
+/// # Errors
+/// [`ThresholdError`]: the signal cannot be evaluated, there is too little history, or what was
+/// learned did not hold.
+pub fn advise(store: &Store, spec: &RuleSpec, now: Timestamp) -> Result<Vec<RecommendationRow>, ThresholdError> {
+    let step_ms = spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
+    // Evaluations lie on multiples of the interval, so that the same history gives the same answer.
+    let end_ms = now.millis().div_euclid(step_ms) * step_ms;
+    let start_ms = end_ms - (EVALUATIONS_MAX - 1) * step_ms;
+    let query = signal::parse(&spec.condition.signal)?;
+    let limits = EvalLimits { max_steps: 2 * usize::try_from(EVALUATIONS_MAX).unwrap_or(0), ..EvalLimits::default() };
+    let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits)?;
+    let history = Grid::align(&series, step_ms, end_ms);
+    if history.timestamps.len() < 4 {
+        let (signal, evaluations) = (spec.condition.signal.clone(), history.timestamps.len());
+        return Err(ThresholdError::NoHistory { signal, evaluations });
+    }
+    let first_ms = history.timestamps[0];
+    let filter =
+        EventFilter { start: Some(Timestamp::from_millis(first_ms)), end: Some(now), ..EventFilter::default() };
+    let mut incidents: Vec<LabelledIncident> = store
+        .incidents(&filter)?
+        .iter()
+        .map(|incident| LabelledIncident {
+            start_ms: incident.started_at.millis(),
+            end_ms: incident.ended_at.unwrap_or(now).millis(),
+        })
+        .collect();
+    merge(&mut incidents);
+    let labelled = !incidents.is_empty();
+    let split_ms = half(first_ms, end_ms);
+    let judged =
+        judge(&history.instances(), labelled.then_some(incidents.as_slice()), &spec.setting(), split_ms, false);
+    decided(spec, &judged, labelled, (first_ms, split_ms, end_ms), now)
+}
+
+/// The recommendation, if the later half bears it out.
+fn decided(
+    spec: &RuleSpec,
+    judged: &Judged,
+    labelled: bool,
+    (first_ms, split_ms, end_ms): (i64, i64, i64),
+    now: Timestamp,
+) -> Result<Vec<RecommendationRow>, ThresholdError> {
+    let (present, recommended) = (&judged.present, &judged.recommended);
+    if !judged.decision.changed {
+        return Ok(Vec::new());
+    }
+    let worse = recommended.incidents_caught < present.incidents_caught
+        || recommended.false_alerts > present.false_alerts
+        || recommended.false_evaluations > present.false_evaluations;
+    if labelled && worse {
+        return Err(ThresholdError::NotBorneOut { alert: spec.alert.clone(), reason: judged.decision.reason.clone() });
+    }
+    let setting = judged.decision.setting;
+    let mut rule = Rule { expr: spec.condition.with_bound(setting.bound), ..spec.rule.clone() };
+    rule.hold = (setting.for_ms > 0).then(|| format_duration(setting.for_ms));
+    let (expr, hold) = (rule.expr.clone(), format_duration(setting.for_ms));
+    let group = RuleGroup {
+        name: spec.group.clone(),
+        interval: spec.interval_ms.map(format_duration),
+        rules: vec![rule],
+        ..RuleGroup::default()
+    };
+    let body = RuleFile { groups: vec![group] }.to_yaml()?;
+    let stamp = |millis: i64| Value::from(millis);
+    let expected = |bound: f64| judged.tail.and_then(|tail| tail.alerts_per_year(bound));
+    let evidence = json!({
+        "learned_from_ms": stamp(first_ms), "scored_from_ms": stamp(split_ms), "scored_until_ms": stamp(end_ms),
+        "incidents_labelled": labelled,
+        "present": score_json(present, labelled, expected(spec.condition.bound)),
+        "recommended": score_json(recommended, labelled, expected(setting.bound)),
+    });
+    Ok(vec![RecommendationRow {
+        id: format!("threshold-{}-{}", spec.alert, now.millis()),
+        kind: Kind::Threshold,
+        target: spec.alert.clone(),
+        current: json!({"expr": spec.expr, "for": format_duration(spec.for_ms)}),
+        proposed: json!({"expr": expr, "for": hold}),
+        valid_from: now,
+        valid_until: None,
+        effect: effect(recommended, labelled),
+        confidence: confidence(recommended, labelled),
+        reason: sentence(spec, judged, labelled, &expr, &hold),
+        evidence,
+        patch: Patch { format: "prometheus/rules+yaml".to_owned(), body },
+        state: State::Proposed,
+        created_at: now,
+        updated_at: now,
+        replaces: None,
+    }])
+}
+
+fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool, expr: &str, hold: &str) -> String {
+    let (present, recommended) = (&judged.present, &judged.recommended);
+    if labelled {
+        format!(
+            "{}: `{expr}` for {hold} would have caught {} of {} incidents with {} false alerts on history it was not learned \
+             from; the present rule caught {} with {}",
+            spec.alert,
+            recommended.incidents_caught,
+            recommended.incidents,
+            recommended.false_alerts,
+            present.incidents_caught,
+            present.false_alerts
+        )
+    } else {
+        format!("{}: `{expr}` for {hold}: {}", spec.alert, judged.decision.reason)
+    }
+}
+
+/// False alerts a week (alerts where nobody labelled), with the interval of a Poisson count.
+fn effect(score: &RuleScore, labelled: bool) -> Effect {
+    let (metric, count, per_week) = if labelled {
+        ("false_alerts_per_week", score.false_alerts, score.false_alerts_per_week())
+    } else {
+        ("alerts_per_week", score.alerts, score.alerts_per_week())
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a count")]
+    let n = count as f64;
+    let weekly = |events: f64| {
+        if score.span_ms > 0.0 { events * 604_800_000.0 / score.span_ms } else { 0.0 }
+    };
+    let tail = (1.0 - LEVEL) / 2.0;
+    let lower = Gamma::new(n, 1.0).map_or(0.0, |law| law.inverse_cdf(tail));
+    let upper = Gamma::new(n + 1.0, 1.0).map_or(n, |law| law.inverse_cdf(1.0 - tail));
+    Effect {
+        metric: metric.to_owned(),
+        unit: "1/week".to_owned(),
+        value: per_week,
+        lower: weekly(lower).min(per_week),
+        upper: weekly(upper).max(per_week),
+        level: Level::try_new(LEVEL).map_or(LEVEL, Level::fraction),
+    }
+}
+
+/// Laplace's rule of succession over the incidents of the unseen half; a half where nobody labelled.
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn confidence(score: &RuleScore, labelled: bool) -> f64 {
+    if labelled { (score.incidents_caught as f64 + 1.0) / (score.incidents as f64 + 2.0) } else { 0.5 }
+}
+
+fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>) -> Value {
+    json!({
+        "alerts_per_week": score.alerts_per_week(),
+        "false_alerts_per_week": labelled.then(|| score.false_alerts_per_week()),
+        "incidents": score.incidents,
+        "incidents_caught": score.incidents_caught,
+        "median_lead_seconds": score.median_lead_s(),
+        "false_time_share": labelled.then(|| score.false_time_share()),
+        "expected_alerts_per_year": expected_per_year,
+    })
+}
+
+/// The elements of a signal on one grid of evaluations, from the first that has any value.
+struct Grid {
+    timestamps: Vec<i64>,
+    values: Vec<Vec<f64>>,
+}
+
+impl Grid {
+    fn align(series: &[RangeSeries], step_ms: i64, end_ms: i64) -> Self {
+        let Some(first_ms) = series.iter().filter_map(|one| one.timestamps.first()).min().copied() else {
+            return Self { timestamps: Vec::new(), values: Vec::new() };
+        };
+        let timestamps: Vec<i64> =
+            std::iter::successors(Some(first_ms), |at| Some(at + step_ms)).take_while(|at| *at <= end_ms).collect();
+        let values = series
+            .iter()
+            .map(|one| {
+                let mut values = vec![f64::NAN; timestamps.len()];
+                for (at_ms, value) in one.timestamps.iter().zip(&one.values) {
+                    let slot = usize::try_from((at_ms - first_ms) / step_ms).ok().and_then(|idx| values.get_mut(idx));
+                    if let Some(slot) = slot {
+                        *slot = *value;
+                    }
+                }
+                values
+            })
+            .collect();
+        Self { timestamps, values }
+    }
+
+    fn instances(&self) -> Vec<Instance<'_>> {
+        self.values.iter().map(|values| Instance { timestamps: &self.timestamps, values }).collect()
+    }
+}
+
+/// Ascending and apart: incidents that overlap are one.
+fn merge(incidents: &mut Vec<LabelledIncident>) {
+    incidents.sort_by_key(|incident| incident.start_ms);
+    incidents.dedup_by(|later, earlier| {
+        let one = later.start_ms <= earlier.end_ms;
+        if one {
+            earlier.end_ms = earlier.end_ms.max(later.end_ms);
+        }
+        one
+    });
+}
+
+fn half(first_ms: i64, end_ms: i64) -> i64 {
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
+    let length = ((end_ms - first_ms) as f64 * SPLIT) as i64;
+    first_ms + length
+}

@@ -1,0 +1,214 @@
+use super::{
+    Condition, Instance, LabelledIncident, Rule, RuleScore, Setting,
+    condition::format_bound,
+    learn::{Learned, better, learn, quantile, round_within},
+    score::{score_by, score_rule},
+};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// Hours of a week, from Sunday midnight UTC, as PromQL's `hour() + 24 * day_of_week()` counts them.
+const HOURS: usize = 168;
+/// Share of what is learned from that validates the choice between constant and moving bounds.
+const VALIDATION_FROM: f64 = 0.6;
+
+/// A bound for each hour of the week.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct HourlyBounds {
+    pub(super) bounds: Vec<f64>,
+    pub(super) setting: Setting,
+}
+
+/// What is usual at each hour of the week: median and spread of the calm values.
+struct Profile {
+    centre: Vec<f64>,
+    spread: Vec<f64>,
+}
+
+impl HourlyBounds {
+    /// Replays the rule with these bounds.
+    pub(super) fn score(&self, instances: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
+        score_by(instances, incidents, &self.setting, |at_ms, value| {
+            self.setting.comparison.holds(value, self.bounds[hour_of_week(at_ms)])
+        })
+    }
+
+    /// The recording rule that gives the bound of the moment.
+    pub(super) fn recording_rule(&self, name: &str) -> Rule {
+        let mut terms: Vec<String> = Vec::new();
+        let mut begin = 0;
+        for hour in 1..=HOURS {
+            if hour == HOURS || self.bounds[hour].to_bits() != self.bounds[begin].to_bits() {
+                let bound = format_bound(self.bounds[begin]);
+                terms.push(format!("(vector({bound}) and on() (hour() + 24 * day_of_week() >= {begin} < {hour}))"));
+                begin = hour;
+            }
+        }
+        Rule { record: Some(name.to_owned()), expr: terms.join("\nor "), ..Rule::default() }
+    }
+
+    /// The alert's expression over that recording rule.
+    pub(super) fn expression(condition: &Condition, name: &str) -> String {
+        format!("{} {} on() group_left() {name}", condition.signal, condition.comparison.symbol())
+    }
+}
+
+/// Bounds by hour of week where they beat the best constant one on history that neither has seen;
+/// `None` where they do not, or where there are less than two weeks to learn from.
+pub(super) fn learn_hourly(
+    instances: &[Instance<'_>],
+    incidents: &[LabelledIncident],
+    present: &Setting,
+    constant: &RuleScore,
+) -> Option<HourlyBounds> {
+    let first_ms = *instances.iter().filter_map(|instance| instance.timestamps.first()).min()?;
+    let last_ms = *instances.iter().filter_map(|instance| instance.timestamps.last()).max()?;
+    if last_ms - first_ms < 14 * DAY_MS {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
+    let validate_ms = first_ms + ((last_ms - first_ms) as f64 * VALIDATION_FROM) as i64;
+    let before: Vec<Instance<'_>> = instances.iter().map(|instance| instance.until(validate_ms)).collect();
+    let after: Vec<Instance<'_>> = instances.iter().map(|instance| instance.from(validate_ms)).collect();
+    let now = score_rule(&before, incidents, present);
+    let best_constant = learn(&before, incidents, present, &now).map_or(*present, |learned| learned.setting);
+    let trial = fit(&before, incidents, present, &now)?;
+    if !better(&trial.score(&after, incidents), &score_rule(&after, incidents, &best_constant)) {
+        return None;
+    }
+    let now = score_rule(instances, incidents, present);
+    let hourly = fit(instances, incidents, present, &now)?;
+    better(&hourly.score(instances, incidents), constant).then_some(hourly)
+}
+
+/// Learns one bound in units of each hour's spread above its median, and turns it back.
+fn fit(
+    instances: &[Instance<'_>],
+    incidents: &[LabelledIncident],
+    present: &Setting,
+    now: &RuleScore,
+) -> Option<HourlyBounds> {
+    let profile = Profile::fit(instances, incidents)?;
+    let standardised: Vec<Vec<f64>> = instances
+        .iter()
+        .map(|instance| {
+            let of = |(&at_ms, &value): (&i64, &f64)| {
+                let hour = hour_of_week(at_ms);
+                (value - profile.centre[hour]) / profile.spread[hour]
+            };
+            instance.timestamps.iter().zip(instance.values).map(of).collect()
+        })
+        .collect();
+    let views: Vec<Instance<'_>> = instances
+        .iter()
+        .zip(&standardised)
+        .map(|(instance, values)| Instance { timestamps: instance.timestamps, values })
+        .collect();
+    let sign = if present.comparison.is_upper() { 1.0 } else { -1.0 };
+    let Learned { setting, .. } = learn(&views, incidents, &Setting { bound: 3.0 * sign, ..*present }, now)?;
+    let bounds = (0..HOURS)
+        .map(|hour| {
+            let bound = profile.centre[hour] + setting.bound * profile.spread[hour];
+            let slack = 0.1 * profile.spread[hour];
+            round_within(bound, bound - slack, bound + slack)
+        })
+        .collect();
+    Some(HourlyBounds { bounds, setting: Setting { bound: f64::NAN, ..setting } })
+}
+
+impl Profile {
+    fn fit(instances: &[Instance<'_>], incidents: &[LabelledIncident]) -> Option<Self> {
+        let mut by_hour: Vec<Vec<f64>> = vec![Vec::new(); HOURS];
+        for instance in instances {
+            let mut next = 0;
+            for (&at_ms, &value) in instance.timestamps.iter().zip(instance.values) {
+                while incidents.get(next).is_some_and(|incident| incident.end_ms < at_ms) {
+                    next += 1;
+                }
+                let during = incidents.get(next).is_some_and(|incident| incident.start_ms <= at_ms);
+                if value.is_finite() && !during {
+                    by_hour[hour_of_week(at_ms)].push(value);
+                }
+            }
+        }
+        let mut centre = Vec::with_capacity(HOURS);
+        let mut spread = Vec::with_capacity(HOURS);
+        for values in &mut by_hour {
+            values.sort_unstable_by(f64::total_cmp);
+            centre.push(quantile(values, 0.5)?);
+            spread.push(quantile(values, 0.95)? - quantile(values, 0.05)?);
+        }
+        // An hour that happened to be still must not alert at the least stir.
+        let mut sorted = spread.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let floor = quantile(&sorted, 0.5).filter(|median| *median > 0.0)? / 2.0;
+        Some(Self { centre, spread: spread.into_iter().map(|width| width.max(floor)).collect() })
+    }
+}
+
+/// Hour of the week, UTC, 0 = Sunday midnight; the epoch was a Thursday.
+fn hour_of_week(at_ms: i64) -> usize {
+    usize::try_from((at_ms.div_euclid(HOUR_MS) + 4 * 24).rem_euclid(168)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::threshold::Comparison;
+
+    const STEP_MS: i64 = 600_000;
+
+    /// Four weeks: 100 by day and 10 by night with small noise; incidents add 15 for an hour, some of them by night, where
+    /// no constant bound can see them.
+    fn history() -> (Vec<i64>, Vec<f64>, Vec<LabelledIncident>) {
+        let timestamps: Vec<i64> = (0..28 * 144).map(|idx| idx * STEP_MS).collect();
+        let incidents: Vec<LabelledIncident> = (1..28)
+            .map(|day| {
+                let start_ms = day * DAY_MS + (day * 5 % 24) * HOUR_MS;
+                LabelledIncident { start_ms, end_ms: start_ms + HOUR_MS }
+            })
+            .collect();
+        let values = timestamps
+            .iter()
+            .map(|&at| {
+                let hour = at.div_euclid(HOUR_MS) % 24;
+                let base = if (8..20).contains(&hour) { 100.0 } else { 10.0 };
+                let noise = f64::from(i32::try_from((at / STEP_MS) * 7919 % 100).unwrap()) / 50.0;
+                let extra = if incidents.iter().any(|i| (i.start_ms..=i.end_ms).contains(&at)) { 15.0 } else { 0.0 };
+                base + noise + extra
+            })
+            .collect();
+        (timestamps, values, incidents)
+    }
+
+    #[test]
+    fn hours_are_those_of_promql() {
+        // 1970-01-01T00:00Z was a Thursday, 1970-01-04T05:59Z a Sunday.
+        assert_eq!(hour_of_week(0), 96);
+        assert_eq!(hour_of_week(3 * DAY_MS + 5 * HOUR_MS + 3_540_000), 5);
+        assert_eq!(hour_of_week(-1), 95);
+    }
+
+    #[test]
+    fn bounds_by_hour_see_what_a_constant_cannot() {
+        let (timestamps, values, incidents) = history();
+        let instances = [Instance { timestamps: &timestamps, values: &values }];
+        let present = Setting { comparison: Comparison::Greater, bound: 101.5, for_ms: 0, keep_firing_for_ms: 0 };
+        let now = score_rule(&instances, &incidents, &present);
+        let constant = learn(&instances, &incidents, &present, &now).map_or(now.clone(), |learned| learned.score);
+        let hourly = learn_hourly(&instances, &incidents, &present, &constant).unwrap();
+        let score = hourly.score(&instances, &incidents);
+        assert_eq!((score.incidents_caught, score.false_alerts), (27, 0));
+        assert!(constant.incidents_caught < 27);
+        let rule = hourly.recording_rule("almanac:bound:x");
+        assert!(promql_parser::parser::parse(&rule.expr).is_ok(), "{}", rule.expr);
+    }
+
+    #[test]
+    fn two_weeks_are_needed() {
+        let (timestamps, values, incidents) = history();
+        let instances = [Instance { timestamps: &timestamps[..1000], values: &values[..1000] }];
+        let present = Setting { comparison: Comparison::Greater, bound: 101.5, for_ms: 0, keep_firing_for_ms: 0 };
+        assert_eq!(learn_hourly(&instances, &incidents, &present, &RuleScore::default()), None);
+    }
+}

@@ -1,0 +1,336 @@
+use super::{
+    Instance, LabelledIncident, RuleScore, Setting,
+    score::{median_step, score_rule},
+};
+
+/// Quantiles of the calm part of a signal that are tried as bounds.
+const QUANTILES: [f64; 14] =
+    [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995, 1.0];
+/// `for` in evaluation intervals that are tried.
+const HOLDS: [i64; 10] = [0, 1, 2, 3, 4, 5, 10, 15, 20, 30];
+/// Where in the range of equally good bounds the chosen one lies, from the side of false alerts: the
+/// calm part is well known and incidents are few, so it keeps the larger distance to the incidents.
+const POSITION: f64 = 0.4;
+/// More incidents are worth catching only while false alerts fall at least to this share.
+const FALSE_SHARE: f64 = 0.3;
+/// At most so many incidents' strengths are tried as bounds for each `for`.
+const STRENGTHS_MAX: usize = 24;
+
+/// A setting with its score on what it was learned from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Learned {
+    pub(super) setting: Setting,
+    pub(super) score: RuleScore,
+}
+
+/// The bound and `for` that keep every incident caught at the fewest false alerts; `None` where
+/// nothing is better than the present setting.
+///
+/// `now`: what the present rule did over the same history. Candidates catch at least as many incidents as the present rule and fire no longer outside of
+/// them. For each `for` the bounds that do equally well make a range; the widest range, measured in
+/// the spread of the signal, wins, and the bound is taken from within it, so that neither a slightly
+/// higher noise nor a slightly weaker incident than those seen breaks it.
+pub(super) fn learn(
+    instances: &[Instance<'_>],
+    incidents: &[LabelledIncident],
+    present: &Setting,
+    now: &RuleScore,
+) -> Option<Learned> {
+    if now.incidents == 0 {
+        return None;
+    }
+    let step_ms = instances.iter().map(|instance| median_step(instance.timestamps)).max().unwrap_or(0).max(1);
+    let candidates: Vec<Learned> = holds(incidents, present, step_ms)
+        .into_iter()
+        .flat_map(|for_ms| {
+            let setting = Setting { for_ms, ..*present };
+            bounds(instances, incidents, &setting).into_iter().map(move |bound| Setting { bound, ..setting })
+        })
+        .map(|setting| Learned { setting, score: score_rule(instances, incidents, &setting) })
+        .filter(|candidate| candidate.score.false_evaluations <= now.false_evaluations)
+        .collect();
+    let (caught, false_alerts) = goal(&candidates, now)?;
+    let good = |candidate: &&Learned| {
+        candidate.score.incidents_caught >= caught && candidate.score.false_alerts <= false_alerts
+    };
+    let spread = spread(instances);
+    let mut best: Option<(f64, Learned)> = None;
+    let mut rest = candidates.as_slice();
+    while let Some(first) = rest.first() {
+        let same = rest.iter().take_while(|c| c.setting.for_ms == first.setting.for_ms).count();
+        let (of_hold, others) = rest.split_at(same);
+        rest = others;
+        let fit: Vec<f64> = of_hold.iter().filter(good).map(|c| c.setting.bound).collect();
+        let (Some(lowest), Some(highest)) =
+            (fit.iter().copied().reduce(f64::min), fit.iter().copied().reduce(f64::max))
+        else {
+            continue;
+        };
+        let Some(chosen) = within(instances, incidents, &first.setting, (lowest, highest), (caught, false_alerts))
+        else {
+            continue;
+        };
+        let width = (highest - lowest) / spread;
+        // A longer `for` delays the alert: it must widen the range by a tenth to be worth it.
+        if best.as_ref().is_none_or(|(best, _)| width > best * 1.1) {
+            best = Some((width, chosen));
+        }
+    }
+    best.map(|(_, learned)| learned).filter(|learned| better(&learned.score, now))
+}
+
+/// Whether a score is better: fewer false alerts at no fewer incidents, or more incidents at no more false alerts.
+pub(super) fn better(score: &RuleScore, than: &RuleScore) -> bool {
+    score.incidents_caught >= than.incidents_caught
+        && score.false_alerts <= than.false_alerts
+        && (score.incidents_caught > than.incidents_caught || score.false_alerts < than.false_alerts)
+}
+
+/// Incidents to catch and false alerts to bear.
+fn goal(candidates: &[Learned], now: &RuleScore) -> Option<(usize, usize)> {
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+    let few = (now.false_alerts as f64 * FALSE_SHARE).floor() as usize;
+    let scores = || candidates.iter().map(|candidate| &candidate.score);
+    let caught = scores()
+        .filter(|score| score.false_alerts <= few)
+        .map(|score| score.incidents_caught)
+        .max()
+        .map_or(now.incidents_caught, |caught| caught.max(now.incidents_caught));
+    let fewest =
+        |caught: usize| scores().filter(|score| score.incidents_caught >= caught).map(|score| score.false_alerts).min();
+    Some((caught, fewest(caught)?))
+}
+
+/// A bound with few digits within the range, near its [`POSITION`], that still meets the goal.
+fn within(
+    instances: &[Instance<'_>],
+    incidents: &[LabelledIncident],
+    setting: &Setting,
+    (lowest, highest): (f64, f64),
+    (caught, false_alerts): (usize, usize),
+) -> Option<Learned> {
+    let width = highest - lowest;
+    let at = |share: f64| {
+        if setting.comparison.is_upper() { lowest + share * width } else { highest - share * width }
+    };
+    let (inner_a, inner_b) = (at(POSITION - 0.15), at(POSITION + 0.15));
+    let wanted = at(POSITION);
+    let rounded = round_within(wanted, inner_a.min(inner_b), inner_a.max(inner_b));
+    // The middle of a range need not be as good as its ends: then an end is taken.
+    [rounded, wanted, at(0.0), at(1.0)].into_iter().find_map(|bound| {
+        let setting = Setting { bound, ..*setting };
+        let score = score_rule(instances, incidents, &setting);
+        (score.incidents_caught >= caught && score.false_alerts <= false_alerts).then_some(Learned { setting, score })
+    })
+}
+
+/// The number of fewest digits nearest to `value` that lies in `[lowest, highest]`.
+pub(super) fn round_within(value: f64, lowest: f64, highest: f64) -> f64 {
+    (0..16)
+        .filter_map(|digits| format!("{value:.digits$e}").parse::<f64>().ok())
+        .find(|rounded| (lowest..=highest).contains(rounded))
+        .unwrap_or(value)
+}
+
+/// `for` worth trying: at most half of the shortest incident, since unseen ones may be shorter, and the present one.
+fn holds(incidents: &[LabelledIncident], present: &Setting, step_ms: i64) -> Vec<i64> {
+    let shortest = incidents.iter().map(|incident| incident.end_ms - incident.start_ms).min().unwrap_or(0);
+    let mut holds: Vec<i64> = HOLDS.iter().map(|steps| steps * step_ms).filter(|hold| *hold <= shortest / 2).collect();
+    holds.push(present.for_ms);
+    holds.push(0);
+    holds.sort_unstable();
+    holds.dedup();
+    holds
+}
+
+/// Bounds worth trying for one `for`, ascending: quantiles of what is sustained in calm times, the
+/// bounds that just catch each incident, what lies between, and the present one.
+fn bounds(instances: &[Instance<'_>], incidents: &[LabelledIncident], setting: &Setting) -> Vec<f64> {
+    let sign = if setting.comparison.is_upper() { 1.0 } else { -1.0 };
+    let mut calm = Vec::new();
+    let mut strengths = vec![f64::NEG_INFINITY; incidents.len()];
+    for instance in instances {
+        let mut next = 0;
+        for (&at_ms, level) in instance.timestamps.iter().zip(sustained(instance, setting.for_ms, sign)) {
+            while incidents.get(next).is_some_and(|incident| incident.end_ms < at_ms) {
+                next += 1;
+            }
+            match incidents.get(next) {
+                Some(incident) if incident.start_ms <= at_ms => strengths[next] = strengths[next].max(level),
+                _ if level.is_finite() => calm.push(level),
+                _ => {}
+            }
+        }
+    }
+    calm.sort_unstable_by(f64::total_cmp);
+    strengths.retain(|strength| strength.is_finite());
+    strengths.sort_unstable_by(f64::total_cmp);
+    let mut levels: Vec<f64> = QUANTILES.iter().filter_map(|&q| quantile(&calm, q)).collect();
+    let stride = strengths.len().div_ceil(STRENGTHS_MAX).max(1);
+    levels.extend(strengths.iter().step_by(stride).map(|strength| just_below(*strength)));
+    levels.push(sign * setting.bound);
+    levels.retain(|level| level.is_finite());
+    levels.sort_unstable_by(f64::total_cmp);
+    let between: Vec<f64> = levels.windows(2).map(|pair| f64::midpoint(pair[0], pair[1])).collect();
+    levels.extend(between);
+    let mut bounds: Vec<f64> = levels.into_iter().map(|level| sign * level).collect();
+    bounds.sort_unstable_by(f64::total_cmp);
+    bounds.dedup();
+    bounds
+}
+
+/// At each evaluation the least level since `for_ms` before it: an alert with that `for` fires exactly
+/// where this passes the bound. −∞ where a value is missing or the history is too short.
+pub(super) fn sustained(instance: &Instance<'_>, for_ms: i64, sign: f64) -> Vec<f64> {
+    let level = |idx: usize| {
+        let value = sign * instance.values[idx];
+        if value.is_nan() { f64::NEG_INFINITY } else { value }
+    };
+    let times = instance.timestamps;
+    let mut least: std::collections::VecDeque<usize> = std::collections::VecDeque::new();
+    let mut begin = 0;
+    (0..times.len())
+        .map(|idx| {
+            while least.back().is_some_and(|&back| level(back) >= level(idx)) {
+                least.pop_back();
+            }
+            least.push_back(idx);
+            // The latest evaluation that is at least `for_ms` old begins the stretch.
+            while begin < idx && times[idx] - times[begin + 1] >= for_ms {
+                begin += 1;
+            }
+            if times[idx] - times[begin] < for_ms {
+                return f64::NEG_INFINITY;
+            }
+            while least.front().is_some_and(|&front| front < begin) {
+                least.pop_front();
+            }
+            least.front().map_or(f64::NEG_INFINITY, |&front| level(front))
+        })
+        .collect()
+}
+
+/// Quantile of ascending values, the nearest one.
+pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index of the slice"
+    )]
+    let idx = (q * sorted.len().saturating_sub(1) as f64).round() as usize;
+    sorted.get(idx).copied()
+}
+
+fn just_below(level: f64) -> f64 {
+    level - (level.abs() * 1e-9).max(f64::MIN_POSITIVE)
+}
+
+/// Spread of the signal: the distance of its quartiles, or anything positive where that is 0.
+fn spread(instances: &[Instance<'_>]) -> f64 {
+    let mut values: Vec<f64> =
+        instances.iter().flat_map(|instance| instance.values).copied().filter(|v| v.is_finite()).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    match (quantile(&values, 0.25), quantile(&values, 0.75)) {
+        (Some(low), Some(high)) if high > low => high - low,
+        _ => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::threshold::{AlertMachine, AlertState, Comparison};
+    use proptest::prelude::*;
+
+    const MINUTE: i64 = 60_000;
+
+    fn present(bound: f64) -> Setting {
+        Setting { comparison: Comparison::Greater, bound, for_ms: 0, keep_firing_for_ms: 0 }
+    }
+
+    fn learn_from(instance: Instance<'_>, incidents: &[LabelledIncident], present: &Setting) -> Option<Learned> {
+        learn(&[instance], incidents, present, &score_rule(&[instance], incidents, present))
+    }
+
+    /// A day of minutes: noise up to 1.9, three incidents of ten minutes at 5, a lone peak of 6.
+    fn history() -> (Vec<i64>, Vec<f64>, Vec<LabelledIncident>) {
+        let timestamps: Vec<i64> = (0..1440).map(|minute| minute * MINUTE).collect();
+        let incidents: Vec<LabelledIncident> = [200, 700, 1200]
+            .map(|minute| LabelledIncident { start_ms: minute * MINUTE, end_ms: (minute + 9) * MINUTE })
+            .to_vec();
+        let values = timestamps
+            .iter()
+            .map(|&at| {
+                let minute = at / MINUTE;
+                let during = incidents.iter().any(|i| (i.start_ms..=i.end_ms).contains(&at));
+                if during {
+                    5.0
+                } else if minute == 500 {
+                    6.0
+                } else {
+                    1.0 + f64::from(i32::try_from(minute * 7 % 10).unwrap()) / 10.0
+                }
+            })
+            .collect();
+        (timestamps, values, incidents)
+    }
+
+    #[test]
+    fn a_bound_between_noise_and_incidents_with_for_against_the_lone_peak() {
+        let (timestamps, values, incidents) = history();
+        let instance = Instance { timestamps: &timestamps, values: &values };
+        let learned = learn_from(instance, &incidents, &present(1.7)).unwrap();
+        assert_eq!((learned.score.incidents_caught, learned.score.false_alerts), (3, 0));
+        assert_eq!(learned.setting.for_ms, MINUTE);
+        assert!((1.9..5.0).contains(&learned.setting.bound), "{:?}", learned.setting);
+        let text = learned.setting.bound.to_string();
+        assert!(text.len() <= 4, "{text}");
+    }
+
+    #[test]
+    fn a_rule_that_is_right_is_left_alone() {
+        let (timestamps, values, incidents) = history();
+        let instance = Instance { timestamps: &timestamps, values: &values };
+        let right = Setting { for_ms: MINUTE, ..present(3.0) };
+        assert_eq!(learn_from(instance, &incidents, &right), None);
+        assert_eq!(learn_from(instance, &[], &present(1.7)), None);
+    }
+
+    #[test]
+    fn a_lower_bound_works_as_well() {
+        let (timestamps, values, incidents) = history();
+        let negated: Vec<f64> = values.iter().map(|value| -value).collect();
+        let instance = Instance { timestamps: &timestamps, values: &negated };
+        let less = Setting { comparison: Comparison::Less, ..present(-1.7) };
+        let learned = learn_from(instance, &incidents, &less).unwrap();
+        assert_eq!((learned.score.incidents_caught, learned.score.false_alerts), (3, 0));
+        assert!((-5.0..-1.9).contains(&learned.setting.bound));
+    }
+
+    #[test]
+    fn rounding_stays_within() {
+        assert_eq!(round_within(0.618_034, 0.55, 0.65), 0.6);
+        assert_eq!(round_within(0.618_034, 0.61, 0.62), 0.62);
+        assert_eq!(round_within(1234.5, 1234.4, 1234.6), 1234.5);
+        assert_eq!(round_within(-3.17, -3.3, -3.05), -3.2);
+    }
+
+    proptest! {
+        /// The sustained level says exactly where an alert fires.
+        #[test]
+        fn sustained_level_is_the_alert(
+            rows in prop::collection::vec((1_i64..4, prop_oneof![Just(f64::NAN), 0.0_f64..4.0]), 1..60), for_ms in 0_i64..8, bound in 0.0_f64..4.0,
+        ) {
+            let mut now = 0;
+            let (timestamps, values): (Vec<i64>, Vec<f64>) = rows.into_iter().map(|(gap, value)| { now += gap; (now, value) }).unzip();
+            let instance = Instance { timestamps: &timestamps, values: &values };
+            let levels = sustained(&instance, for_ms, 1.0);
+            let mut alert = AlertMachine::new(for_ms, 0);
+            for ((&at, &value), level) in timestamps.iter().zip(&values).zip(levels) {
+                let firing = alert.step(at, value > bound) == AlertState::Firing;
+                prop_assert_eq!(firing, level > bound, "at {}", at);
+            }
+        }
+    }
+}

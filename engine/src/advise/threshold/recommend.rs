@@ -1,0 +1,95 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Rule, RuleFigures, RuleFile, RulePlace, RuleSpec, duration::format_duration};
+
+/// The rule file with recommended rules in place of present ones; all else stays as it was.
+#[derive(Debug)]
+pub(super) struct RecommendedFile {
+    file: RuleFile,
+    rules: BTreeMap<RulePlace, Vec<Rule>>,
+    names: BTreeSet<String>,
+}
+
+impl RecommendedFile {
+    pub(super) fn new(file: &RuleFile) -> Self {
+        Self { file: file.clone(), rules: BTreeMap::new(), names: BTreeSet::new() }
+    }
+
+    /// A name for a recording rule that gives an alert's bound, used nowhere else in the file.
+    pub(super) fn bound_name(&mut self, alert: &str) -> String {
+        let stem = format!("almanac:bound:{}", snake_case(alert));
+        let taken = |name: &String| {
+            self.names.contains(name)
+                || self.file.groups.iter().flat_map(|group| &group.rules).any(|rule| rule.record.as_ref() == Some(name))
+        };
+        let name = std::iter::once(stem.clone())
+            .chain((2..).map(|nth| format!("{stem}_{nth}")))
+            .find(|name| !taken(name))
+            .unwrap_or(stem);
+        self.names.insert(name.clone());
+        name
+    }
+
+    /// Puts a rule in place of the present one, or beside those already put there.
+    ///
+    /// `recording`: the rule that gives its bound. `series`: a label that tells the rules of one
+    /// alert on several series apart.
+    pub(super) fn add(
+        &mut self,
+        spec: &RuleSpec,
+        figures: &RuleFigures,
+        recording: Option<Rule>,
+        series: Option<&str>,
+    ) {
+        let mut rule = spec.rule.clone();
+        rule.expr.clone_from(&figures.expr);
+        if figures.for_ms != spec.for_ms {
+            rule.hold = (figures.for_ms > 0).then(|| format_duration(figures.for_ms));
+        }
+        if let Some(series) = series {
+            rule.labels.insert("series".to_owned(), series.to_owned());
+        }
+        let place = self.rules.entry(spec.place).or_default();
+        place.extend(recording);
+        place.push(rule);
+    }
+
+    pub(super) fn finish(mut self) -> RuleFile {
+        for (group_idx, group) in self.file.groups.iter_mut().enumerate() {
+            let rules = std::mem::take(&mut group.rules);
+            for (rule_idx, rule) in rules.into_iter().enumerate() {
+                match self.rules.remove(&RulePlace { group: group_idx, rule: rule_idx }) {
+                    Some(recommended) => group.rules.extend(recommended),
+                    None => group.rules.push(rule),
+                }
+            }
+        }
+        self.file
+    }
+}
+
+/// `HighLatency` as `high_latency`, with every sign that a metric's name cannot have as `_`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    let mut after_lower = false;
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && after_lower {
+            snake.push('_');
+        }
+        after_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        snake.push(if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' });
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_metric_names_and_unique() {
+        let mut file = RecommendedFile::new(&RuleFile::default());
+        assert_eq!(file.bound_name("HighLatency p95"), "almanac:bound:high_latency_p95");
+        assert_eq!(file.bound_name("HighLatency p95"), "almanac:bound:high_latency_p95_2");
+    }
+}

@@ -1,0 +1,212 @@
+use almanac_models::{
+    Level, Timestamp,
+    ttl::{Access, OnWrite, hit_ratio_bounds},
+};
+use serde_json::json;
+
+use super::{
+    CacheAccess, CacheReplay, CacheSpec, Figure, TtlError, TtlFigures, TtlOptions, choose::seconds, default_grid,
+    replay_caches,
+};
+use crate::{
+    signal::{self, EvalLimits, Value},
+    store::{
+        Store,
+        rows::{CacheEvent, CacheOp, Effect, EventFilter, Kind, Patch, RecommendationRow, State},
+    },
+};
+
+/// How far back events are read, milliseconds: two weeks.
+const HISTORY_MS: i64 = 14 * 86_400_000;
+/// Hit ratio that a change must gain where the present time-to-live is within the limit.
+const WORTH: f64 = 0.005;
+/// What the predicted effect promises.
+const LEVEL: f64 = 0.8;
+
+/// What is recommended for one cache at `now`; nothing where the present time-to-live serves as well.
+///
+/// Learned on the first half of the last two weeks' events and replayed on the second; only what
+/// kept the limit there as well is recommended.
+///
+/// # Errors
+/// [`TtlError::NotIdentifiable`] with the bounds that hold and what to send, [`TtlError::NoTtl`]
+/// where nothing keeps the limit, or the store failed.
+pub fn advise(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<Vec<RecommendationRow>, TtlError> {
+    let level = Level::try_new(LEVEL).map_err(|_| TtlError::Split { split: LEVEL })?;
+    let mut options = TtlOptions::new(level);
+    let filter = EventFilter {
+        names: vec![spec.name.clone()],
+        start: Some(now.plus_millis(-HISTORY_MS)),
+        end: Some(now),
+        limit: Some(options.max_events),
+    };
+    let events = store.cache_events(&filter)?;
+    if events.is_empty() {
+        return Err(TtlError::NotIdentifiable { cache: spec.name.clone(), reason: from_counters(store, spec, now)? });
+    }
+    options.stale_share_max = spec.stale_share_max;
+    options.costs = spec.costs;
+    options.on_write = on_write(spec, &events);
+    options.current_ms = spec.ttl_ms.map(|ttl_ms| (spec.name.clone(), ttl_ms)).into_iter().collect();
+    if !spec.grid_ms.is_empty() {
+        options.grid_ms.clone_from(&spec.grid_ms);
+    }
+    let replays = replay_caches(events.iter().map(CacheAccess::from), &options)?;
+    let Some(replay) = replays.into_iter().next() else { return Ok(Vec::new()) };
+    recommend(spec, &replay, &options, now)
+}
+
+impl<'a> From<&'a CacheEvent> for CacheAccess<'a> {
+    fn from(event: &'a CacheEvent) -> Self {
+        let access = match event.op {
+            CacheOp::Get => Access::Get,
+            CacheOp::Write => Access::Write,
+            CacheOp::Delete => Access::Delete,
+        };
+        Self { at_ms: event.timestamp.millis(), cache: &event.cache, key: &event.key, access }
+    }
+}
+
+/// Where deletions are reported they are the invalidation as it really is; where the application is
+/// said to invalidate but reports none, every write is taken to drop the copy.
+fn on_write(spec: &CacheSpec, events: &[CacheEvent]) -> OnWrite {
+    let reported = events.iter().any(|event| event.op == CacheOp::Delete);
+    if spec.invalidate_on.is_empty() || reported { OnWrite::Keep } else { OnWrite::Drop }
+}
+
+/// Decides on a replay; pure.
+fn recommend(
+    spec: &CacheSpec,
+    replay: &CacheReplay,
+    options: &TtlOptions,
+    now: Timestamp,
+) -> Result<Vec<RecommendationRow>, TtlError> {
+    let refuse = |reason: String| TtlError::NoTtl { cache: spec.name.clone(), reason };
+    if !replay.identifiable {
+        let reason = replay.reason.clone().unwrap_or_else(|| "not identifiable".to_owned());
+        return Err(TtlError::NotIdentifiable { cache: spec.name.clone(), reason });
+    }
+    let kept = |row: &&TtlFigures| {
+        row.stale_share.predicted.upper <= spec.stale_share_max
+            && row.stale_share.replayed.is_some_and(|share| share <= spec.stale_share_max)
+    };
+    let Some(learned_ms) = replay.recommended_ttl_ms else {
+        return Err(refuse(replay.reason.clone().unwrap_or_else(|| "no time-to-live keeps the limit".to_owned())));
+    };
+    // The longest that kept its promise, no longer than what was learned.
+    let chosen = replay.ttls.iter().rfind(|row| row.ttl_ms <= learned_ms && kept(row));
+    let Some(chosen) = chosen else {
+        return Err(refuse(format!(
+            "a time-to-live of {} s kept the stale share within {} in the first half of the events, but nothing did in the second",
+            seconds(learned_ms),
+            spec.stale_share_max
+        )));
+    };
+    let current = spec.ttl_ms.and_then(|ttl_ms| replay.at(ttl_ms));
+    if current.is_some_and(|current| serves_as_well(current, chosen, &kept)) {
+        return Ok(Vec::new());
+    }
+    let hit = chosen.hit_ratio.predicted;
+    let patch = json!({"cache": spec.name, "ttl_seconds": seconds(chosen.ttl_ms)});
+    Ok(vec![RecommendationRow {
+        id: format!("ttl-{}-{}", spec.name, now.millis()),
+        kind: Kind::Ttl,
+        target: spec.name.clone(),
+        current: json!({"ttl_seconds": spec.ttl_ms.map(seconds)}),
+        proposed: json!({"ttl_seconds": seconds(chosen.ttl_ms)}),
+        valid_from: now,
+        valid_until: None,
+        effect: Effect {
+            metric: "hit_ratio".to_owned(),
+            unit: "1".to_owned(),
+            value: hit.value.unwrap_or(hit.lower),
+            lower: hit.lower,
+            upper: hit.upper,
+            level: options.level.fraction(),
+        },
+        confidence: held_share(replay),
+        reason: sentence(spec, chosen, current),
+        evidence: json!({"on_write": options.on_write == OnWrite::Drop, "replay": replay.to_json()}),
+        patch: Patch { format: "almanac/ttl+json".to_owned(), body: patch.to_string() },
+        state: State::Proposed,
+        created_at: now,
+        updated_at: now,
+        replaces: None,
+    }])
+}
+
+fn serves_as_well(current: &TtlFigures, chosen: &TtlFigures, kept: &impl Fn(&&TtlFigures) -> bool) -> bool {
+    let hit = |row: &TtlFigures| row.hit_ratio.predicted.value.unwrap_or(0.0);
+    let keys = |row: &TtlFigures| row.resident_keys_mean.predicted.value.unwrap_or(0.0);
+    // As many hits for a tenth fewer keys in memory is worth a change as well.
+    kept(&current) && hit(chosen) - hit(current) < WORTH && keys(current) <= 1.1 * keys(chosen)
+}
+
+fn sentence(spec: &CacheSpec, chosen: &TtlFigures, current: Option<&TtlFigures>) -> String {
+    let percent =
+        |figure: &Figure| 100.0 * figure.replayed.or(figure.predicted.value).unwrap_or(figure.predicted.upper);
+    let told = |row: &TtlFigures| {
+        format!(
+            "at {} s {:.1} % of reads hit, {:.2} % of them stale, and {:.0} keys are held",
+            seconds(row.ttl_ms),
+            percent(&row.hit_ratio),
+            percent(&row.stale_share),
+            row.resident_keys_mean.replayed.unwrap_or(0.0)
+        )
+    };
+    let limit = 100.0 * spec.stale_share_max;
+    match current {
+        Some(current) => {
+            format!("{}, within the stale limit of {limit} %; at present, {}", told(chosen), told(current))
+        }
+        None => format!("{}, within the stale limit of {limit} %", told(chosen)),
+    }
+}
+
+/// How often the predictions held in the replay of the second half.
+#[expect(clippy::cast_precision_loss, reason = "a handful of figures")]
+fn held_share(replay: &CacheReplay) -> f64 {
+    let figures = replay.ttls.iter().flat_map(|row| [row.hit_ratio, row.stale_share]);
+    let (mut held, mut all) = (0_usize, 0_usize);
+    for figure in figures {
+        let Some(replayed) = figure.replayed else { continue };
+        all += 1;
+        let slack = 0.005;
+        held += usize::from(figure.predicted.lower - slack <= replayed && replayed <= figure.predicted.upper + slack);
+    }
+    (held as f64 + 1.0) / (all as f64 + 2.0)
+}
+
+/// What counters alone can say, in words.
+fn from_counters(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<String, TtlError> {
+    const SEND: &str = "send an event with op \"get\" for each read of a key and one with op \"write\" whenever the \
+                        origin's value changes (POST /v1/events, or a sample of the keys)";
+    let (Some(hits), Some(misses), Some(ttl_ms)) = (&spec.hits, &spec.misses, spec.ttl_ms) else {
+        return Ok(format!("not identifiable: there are no events of it; {SEND}"));
+    };
+    let count = |expr: &str| {
+        counter(store, expr, now).map_err(|source| TtlError::Counters { cache: spec.name.clone(), source })
+    };
+    let (hits, misses) = (count(hits)?, count(misses)?);
+    let grid = if spec.grid_ms.is_empty() { default_grid() } else { spec.grid_ms.clone() };
+    let bounds: Vec<String> = grid
+        .iter()
+        .filter_map(|&other_ms| {
+            let bounds = hit_ratio_bounds(hits, misses, seconds(ttl_ms), seconds(other_ms))?;
+            Some(format!("{:.3} to {:.3} at {} s", bounds.lower, bounds.upper, seconds(other_ms)))
+        })
+        .collect();
+    if bounds.is_empty() {
+        return Ok(format!("not identifiable: there are no events of it and its counters are empty; {SEND}"));
+    }
+    Ok(format!("not identifiable, bounds are: hit ratio {}; stale share 0 to 1 everywhere; {SEND}", bounds.join(", ")))
+}
+
+fn counter(store: &Store, expr: &str, now: Timestamp) -> Result<f64, signal::SignalError> {
+    let query = signal::parse(expr)?;
+    Ok(match signal::instant(store, &query, now.millis(), &EvalLimits::default())? {
+        Value::Scalar(value) => value,
+        Value::Vector(samples) => samples.iter().map(|sample| sample.value).sum(),
+        _ => f64::NAN,
+    })
+}

@@ -1,0 +1,142 @@
+use almanac_models::{
+    Level,
+    ttl::{Bounds, OnWrite, RatioEstimate, Tally, Window, replay_blocks},
+};
+
+use super::{Predicted, trace::KeyTraces};
+
+/// Blocks of time a window is cut into for its interval.
+const BLOCKS: usize = 24;
+/// Windows that are replayed when what is asked for is shorter than what is known.
+const WINDOWS_MAX: usize = 6;
+
+/// What a cache that starts empty and runs for a given time will do, foretold from the accesses of
+/// an earlier time.
+#[derive(Debug)]
+pub(super) struct Predictor<'a> {
+    traces: &'a KeyTraces,
+    known: Window,
+    length_ms: i64,
+    on_write: OnWrite,
+    level: Level,
+}
+
+/// The three predictions at one time-to-live.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Prediction {
+    pub(super) hit_ratio: Predicted,
+    pub(super) stale_share: Predicted,
+    pub(super) resident_keys_mean: Predicted,
+}
+
+impl<'a> Predictor<'a> {
+    /// `known`: the span of `traces`; `length_ms`: for how long the cache will run.
+    pub(super) fn new(traces: &'a KeyTraces, known: Window, length_ms: i64, on_write: OnWrite, level: Level) -> Self {
+        Self { traces, known, length_ms: length_ms.max(0), on_write, level }
+    }
+
+    /// Replays windows as long as what is asked for, each from an empty cache, so that misses of the
+    /// warm-up weigh as they will. Where less is known than asked for, the later half of what is known
+    /// stands for the rest.
+    pub(super) fn predict(&self, ttl_ms: i64) -> Prediction {
+        let windows = self.windows();
+        let n_windows = windows.len() as f64;
+        let mut blocks = vec![Tally::default(); BLOCKS];
+        let mut total = Tally::default();
+        let mut keys = Vec::with_capacity(self.traces.len());
+        for events in self.traces.iter() {
+            let mut key_blocks = [Tally::default(); BLOCKS];
+            for &window in &windows {
+                replay_blocks(events, ttl_ms, self.on_write, window, &mut key_blocks);
+            }
+            let mut key = Tally::default();
+            for (block, key_block) in blocks.iter_mut().zip(&key_blocks) {
+                block.add(key_block, 1.0 / n_windows);
+                key.add(key_block, 1.0 / n_windows);
+            }
+            if self.missing_share() > 0.0 {
+                for key_block in &key_blocks[BLOCKS / 2..] {
+                    key.add(key_block, 2.0 * self.missing_share());
+                }
+            }
+            total.add(&key, 1.0);
+            keys.push(key);
+        }
+        self.conclude(&total, &keys, &blocks)
+    }
+
+    fn conclude(&self, total: &Tally, keys: &[Tally], blocks: &[Tally]) -> Prediction {
+        let share = |numerator: fn(&Tally) -> f64, denominator: fn(&Tally) -> f64, whole: Option<f64>| {
+            let estimate = |clusters: &[Tally], by_time: bool| {
+                let pairs: Vec<(f64, f64)> = clusters.iter().map(|t| (numerator(t), denominator(t))).collect();
+                if by_time { RatioEstimate::from_blocks(&pairs) } else { RatioEstimate::from_clusters(&pairs) }
+            };
+            let by_key = estimate(keys, false)?;
+            let by_time = estimate(blocks, true).unwrap_or(by_key);
+            let bounds = by_key.or_wider(by_time).interval(self.level, self.widening());
+            Some(clamp(whole?, bounds, 1.0))
+        };
+        let unknown = Predicted { value: None, lower: 0.0, upper: 1.0 };
+        let hit_ratio = share(|t| t.hits, |t| t.gets, total.hit_ratio()).unwrap_or(unknown);
+        let stale_share = share(|t| t.stale_hits, |t| t.hits, total.stale_share());
+        // Without a single hit there is no stale one either; without reads nothing is known.
+        let no_hits = if total.gets > 0.0 { Predicted { value: Some(0.0), lower: 0.0, upper: 1.0 } } else { unknown };
+        Prediction {
+            hit_ratio,
+            stale_share: stale_share.unwrap_or(no_hits),
+            resident_keys_mean: self.resident(total, keys, blocks),
+        }
+    }
+
+    fn resident(&self, total: &Tally, keys: &[Tally], blocks: &[Tally]) -> Predicted {
+        let length_ms = self.length_ms as f64;
+        if length_ms <= 0.0 {
+            return Predicted { value: Some(0.0), lower: 0.0, upper: 0.0 };
+        }
+        let scale = 1.0 / self.traces.sampled_share();
+        let value = scale * total.resident_ms / length_ms;
+        let by_key = keys.iter().map(|key| (key.resident_ms / length_ms).powi(2)).sum::<f64>().sqrt() * scale;
+        let width = self.known.len_ms().min(length_ms) / BLOCKS as f64;
+        let pairs: Vec<(f64, f64)> = blocks.iter().map(|block| (block.resident_ms, width)).collect();
+        let by_time = RatioEstimate::from_blocks(&pairs).map_or(0.0, |ratio| scale * ratio.standard_error);
+        let bounds = RatioEstimate { value, standard_error: by_key.max(by_time) }.interval(self.level, self.widening());
+        clamp(value, bounds, f64::INFINITY)
+    }
+
+    /// The error of what is known and that of what will be seen add up.
+    fn widening(&self) -> f64 {
+        let known = self.known.len_ms();
+        let asked = (self.length_ms as f64).max(1.0);
+        (1.0 + known / asked).sqrt().clamp(1.0, 10.0)
+    }
+
+    /// How much longer the cache runs than is known, in units of what is known.
+    fn missing_share(&self) -> f64 {
+        (self.length_ms as f64 / self.known.len_ms().max(1.0) - 1.0).max(0.0)
+    }
+
+    fn windows(&self) -> Vec<Window> {
+        let Window { start_ms, end_ms } = self.known;
+        let spare_ms = (end_ms - start_ms).saturating_sub(self.length_ms);
+        if spare_ms <= 0 || self.length_ms == 0 {
+            return vec![self.known];
+        }
+        // Overlapping by half, the last one ends where knowledge ends.
+        let wanted = usize::try_from(2 * spare_ms / self.length_ms).unwrap_or(WINDOWS_MAX) + 1;
+        let n_windows = if spare_ms * 10 < self.length_ms { 1 } else { wanted.clamp(2, WINDOWS_MAX) };
+        (0..n_windows)
+            .map(|idx| {
+                let back_ms = spare_ms / n_windows.max(2).saturating_sub(1) as i64 * idx as i64;
+                Window { start_ms: end_ms - back_ms - self.length_ms, end_ms: end_ms - back_ms }
+            })
+            .collect()
+    }
+}
+
+fn clamp(value: f64, bounds: Bounds, most: f64) -> Predicted {
+    Predicted {
+        value: Some(value),
+        lower: bounds.lower.clamp(0.0, most).min(value),
+        upper: bounds.upper.clamp(0.0, most).max(value),
+    }
+}

@@ -1,0 +1,319 @@
+/// What happens to a key at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The key is read: a hit, or a miss that fills the cache.
+    Get,
+    /// The value at the origin changes.
+    Write,
+    /// The cached copy is dropped.
+    Delete,
+}
+
+/// One access of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyEvent {
+    /// Milliseconds; any origin.
+    pub at_ms: i64,
+    /// What happens.
+    pub access: Access,
+}
+
+/// What a write at the origin does to the cached copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnWrite {
+    /// Nothing: later hits are stale until the copy expires.
+    Keep,
+    /// It drops the copy (invalidation on write).
+    Drop,
+}
+
+/// A span of time, milliseconds; residency is counted within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its first moment.
+    pub start_ms: i64,
+    /// Its end.
+    pub end_ms: i64,
+}
+
+impl Window {
+    /// Its length in milliseconds, not negative.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+    pub fn len_ms(self) -> f64 {
+        self.end_ms.saturating_sub(self.start_ms).max(0) as f64
+    }
+}
+
+/// What a replay counted; tallies of several keys, windows or blocks add up.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tally {
+    /// Reads.
+    pub gets: f64,
+    /// Reads served by a copy.
+    pub hits: f64,
+    /// Hits after a later write of the key since the copy's fill.
+    pub stale_hits: f64,
+    /// Time during which a copy lived, milliseconds.
+    pub resident_ms: f64,
+}
+
+impl Tally {
+    /// Hits among reads; `None` without reads.
+    #[must_use]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        (self.gets > 0.0).then(|| self.hits / self.gets)
+    }
+
+    /// Stale hits among hits: 0 when nothing hits, `None` without reads.
+    #[must_use]
+    pub fn stale_share(&self) -> Option<f64> {
+        (self.gets > 0.0).then(|| if self.hits > 0.0 { self.stale_hits / self.hits } else { 0.0 })
+    }
+
+    /// Adds another tally, `weight` times.
+    pub fn add(&mut self, other: &Self, weight: f64) {
+        self.gets += weight * other.gets;
+        self.hits += weight * other.hits;
+        self.stale_hits += weight * other.stale_hits;
+        self.resident_ms += weight * other.resident_ms;
+    }
+}
+
+/// Replays one key through a cache that starts empty and evicts nothing.
+///
+/// `events`: of one key, ascending in time, ties in the order in which they happened; those outside
+/// `window` are left out (its end is included). A copy's age counts from its fill, and a copy of age
+/// ≥ `ttl_ms` is expired. Only a read fills the cache. A deletion drops the copy in either mode.
+///
+/// ```
+/// use almanac_models::ttl::{Access, KeyEvent, OnWrite, Window, replay};
+/// let at = |at_ms, access| KeyEvent { at_ms, access };
+/// let events = [at(0, Access::Get), at(4, Access::Write), at(9, Access::Get), at(10, Access::Get)];
+/// let tally = replay(&events, 10, OnWrite::Keep, Window { start_ms: 0, end_ms: 20 });
+/// assert_eq!((tally.gets, tally.hits, tally.stale_hits, tally.resident_ms), (3.0, 1.0, 1.0, 20.0));
+/// ```
+#[must_use]
+pub fn replay(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, window: Window) -> Tally {
+    let mut whole = [Tally::default()];
+    replay_blocks(events, ttl_ms, on_write, window, &mut whole);
+    whole[0]
+}
+
+/// As [`replay`], counted apart for equal stretches of `window`, and added to `blocks` (not empty).
+///
+/// A read counts in the block of its moment, residency in the blocks through which the copy lives.
+pub fn replay_blocks(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, window: Window, blocks: &mut [Tally]) {
+    let mut blocks = Blocks { window, tallies: blocks };
+    let mut copy: Option<Copy> = None;
+    let inside = |event: &&KeyEvent| event.at_ms >= window.start_ms && event.at_ms <= window.end_ms;
+    for event in events.iter().filter(inside) {
+        match event.access {
+            Access::Get => {
+                let live = copy.filter(|held| event.at_ms.saturating_sub(held.filled_ms) < ttl_ms);
+                if live.is_none() {
+                    if let Some(expired) = copy {
+                        blocks.retire(expired, ttl_ms, event.at_ms);
+                    }
+                    copy = Some(Copy { filled_ms: event.at_ms, written_since: false });
+                }
+                blocks.get(event.at_ms, live);
+            }
+            Access::Write if on_write == OnWrite::Keep => {
+                if let Some(held) = &mut copy {
+                    held.written_since = true;
+                }
+            }
+            Access::Write | Access::Delete => {
+                if let Some(dropped) = copy.take() {
+                    blocks.retire(dropped, ttl_ms, event.at_ms);
+                }
+            }
+        }
+    }
+    if let Some(left) = copy {
+        blocks.retire(left, ttl_ms, window.end_ms);
+    }
+}
+
+struct Blocks<'a> {
+    window: Window,
+    tallies: &'a mut [Tally],
+}
+
+impl Blocks<'_> {
+    fn get(&mut self, at_ms: i64, live: Option<Copy>) {
+        let block = self.index(at_ms);
+        let Some(tally) = self.tallies.get_mut(block) else { return };
+        tally.gets += 1.0;
+        if let Some(held) = live {
+            tally.hits += 1.0;
+            tally.stale_hits += f64::from(u8::from(held.written_since));
+        }
+    }
+
+    /// Counts the life of a copy that is gone at `now_ms` at the latest.
+    fn retire(&mut self, copy: Copy, ttl_ms: i64, now_ms: i64) {
+        let gone_ms = now_ms.min(copy.filled_ms.saturating_add(ttl_ms)).min(self.window.end_ms);
+        let from = offset_ms(self.window, copy.filled_ms);
+        let to = offset_ms(self.window, gone_ms);
+        #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
+        let width = self.window.len_ms() / self.tallies.len() as f64;
+        for block in self.index(copy.filled_ms)..=self.index(gone_ms) {
+            let Some(tally) = self.tallies.get_mut(block) else { return };
+            #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
+            let begin = block as f64 * width;
+            tally.resident_ms += (to.min(begin + width) - from.max(begin)).max(0.0);
+        }
+    }
+
+    fn index(&self, at_ms: i64) -> usize {
+        let length = self.window.len_ms();
+        let last = self.tallies.len().saturating_sub(1);
+        if length <= 0.0 {
+            return last;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
+        let position = offset_ms(self.window, at_ms) / length * self.tallies.len() as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at least 0, cut at the last block"
+        )]
+        let index = position.max(0.0) as usize;
+        index.min(last)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+fn offset_ms(window: Window, at_ms: i64) -> f64 {
+    at_ms.saturating_sub(window.start_ms) as f64
+}
+
+#[derive(Clone, Copy)]
+struct Copy {
+    filled_ms: i64,
+    written_since: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(at_ms: i64, access: Access) -> KeyEvent {
+        KeyEvent { at_ms, access }
+    }
+
+    /// `(gets, hits, stale, resident)` worked out by hand.
+    fn check(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, expected: (f64, f64, f64, f64)) {
+        let tally = replay(events, ttl_ms, on_write, Window { start_ms: 0, end_ms: 100 });
+        assert_eq!((tally.gets, tally.hits, tally.stale_hits, tally.resident_ms), expected);
+    }
+
+    #[test]
+    fn hand_computed_cases() {
+        use Access::{Delete, Get, Write};
+        // Age counts from the fill, not from the last hit; age 10 of 10 is expired.
+        check(&[at(0, Get), at(6, Get), at(10, Get), at(19, Get)], 10, OnWrite::Keep, (4.0, 2.0, 0.0, 20.0));
+        // A write before the fill, or at the fill's stamp but before it in the file, is not since it.
+        check(&[at(0, Write), at(0, Get), at(5, Get)], 10, OnWrite::Keep, (2.0, 1.0, 0.0, 10.0));
+        // One at the fill's stamp but after it is.
+        check(&[at(0, Get), at(0, Write), at(5, Get)], 10, OnWrite::Keep, (2.0, 1.0, 1.0, 10.0));
+        // Writes never fill; invalidation turns the stale hit into a miss and ends residency.
+        check(&[at(0, Get), at(4, Write), at(5, Get)], 10, OnWrite::Drop, (2.0, 0.0, 0.0, 14.0));
+        check(&[at(3, Write), at(5, Get)], 10, OnWrite::Keep, (1.0, 0.0, 0.0, 10.0));
+        // A deletion drops in either mode; a refill after it is fresh.
+        check(
+            &[at(0, Get), at(1, Write), at(2, Delete), at(5, Get), at(6, Get)],
+            10,
+            OnWrite::Keep,
+            (3.0, 1.0, 0.0, 12.0),
+        );
+        // Residency ends with the window.
+        check(&[at(95, Get)], 10, OnWrite::Keep, (1.0, 0.0, 0.0, 5.0));
+        check(&[], 10, OnWrite::Keep, (0.0, 0.0, 0.0, 0.0));
+    }
+
+    /// A transcription of the definition that looks back over the whole history at each read.
+    fn naive(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite) -> (f64, f64, f64) {
+        let (mut gets, mut hits, mut stale) = (0.0, 0.0, 0.0);
+        let mut fills: Vec<usize> = Vec::new();
+        for (idx, event) in events.iter().enumerate() {
+            if event.access != Access::Get {
+                continue;
+            }
+            gets += 1.0;
+            let live = fills.iter().rev().find(|&&fill| {
+                event.at_ms - events[fill].at_ms < ttl_ms
+                    && !events[fill..idx].iter().any(|between| match between.access {
+                        Access::Delete => true,
+                        Access::Write => on_write == OnWrite::Drop,
+                        Access::Get => false,
+                    })
+            });
+            match live {
+                Some(&fill) => {
+                    hits += 1.0;
+                    if events[fill..idx].iter().any(|between| between.access == Access::Write) {
+                        stale += 1.0;
+                    }
+                }
+                None => fills.push(idx),
+            }
+        }
+        (gets, hits, stale)
+    }
+
+    fn events() -> impl Strategy<Value = Vec<KeyEvent>> {
+        let access = prop_oneof![4 => Just(Access::Get), 2 => Just(Access::Write), 1 => Just(Access::Delete)];
+        prop::collection::vec((0_i64..12, access), 0..60).prop_map(|gaps| {
+            let mut now = 0;
+            gaps.into_iter()
+                .map(|(gap, access)| {
+                    now += gap;
+                    at(now, access)
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(events in events(), ttl_ms in 1_i64..40, drop in any::<bool>()) {
+            let on_write = if drop { OnWrite::Drop } else { OnWrite::Keep };
+            let end_ms = events.last().map_or(0, |event| event.at_ms);
+            let tally = replay(&events, ttl_ms, on_write, Window { start_ms: 0, end_ms });
+            prop_assert_eq!((tally.gets, tally.hits, tally.stale_hits), naive(&events, ttl_ms, on_write));
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            let span = end_ms as f64;
+            prop_assert!(tally.resident_ms >= 0.0 && tally.resident_ms <= span);
+        }
+
+        /// Blocks count what the whole counts.
+        #[test]
+        fn blocks_add_up(events in events(), ttl_ms in 1_i64..40, n_blocks in 1_usize..9) {
+            let end_ms = events.last().map_or(0, |event| event.at_ms);
+            let window = Window { start_ms: 0, end_ms };
+            let mut blocks = vec![Tally::default(); n_blocks];
+            replay_blocks(&events, ttl_ms, OnWrite::Keep, window, &mut blocks);
+            let mut sum = Tally::default();
+            for block in &blocks {
+                sum.add(block, 1.0);
+            }
+            let whole = replay(&events, ttl_ms, OnWrite::Keep, window);
+            prop_assert_eq!((sum.gets, sum.hits, sum.stale_hits), (whole.gets, whole.hits, whole.stale_hits));
+            prop_assert!((sum.resident_ms - whole.resident_ms).abs() < 1e-6);
+        }
+
+        /// A cache without writes hits no less often at a longer time-to-live.
+        #[test]
+        fn one_fill_covers_more_at_twice_the_ttl(events in events(), ttl_ms in 1_i64..40) {
+            let reads: Vec<KeyEvent> = events.into_iter().filter(|event| event.access == Access::Get).collect();
+            let window = Window { start_ms: 0, end_ms: 1_000_000 };
+            let shorter = replay(&reads, ttl_ms, OnWrite::Keep, window);
+            let longer = replay(&reads, 2 * ttl_ms, OnWrite::Keep, window);
+            prop_assert!(longer.hits >= shorter.hits);
+        }
+    }
+}
