@@ -1,1 +1,9 @@
-//! ingest.
+//! Samples and events come in: remote write, Prometheus text and OpenMetrics, files, scrapes.
+//!
+//! Decoders are pure: bytes in, series and samples out.
+
+pub mod files;
+
+mod stamp;
+
+pub use stamp::TIMESTAMP_LIMIT_MS;

@@ -1,0 +1,17 @@
+//! Files of samples and of cache events: CSV with a header, or Parquet.
+//!
+//! Every error is one line that names the file, the line, the column and the value.
+
+mod csv;
+mod error;
+mod events;
+mod parquet;
+mod series;
+mod table;
+
+pub use error::{FileError, Place};
+pub use events::read_event_file;
+pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_series_file};
+
+pub(crate) use error::shorten;
+pub(crate) use series::SeriesColumns;

@@ -1,0 +1,99 @@
+use super::{
+    Entry, WireError,
+    request::{RawLabels, Request, position},
+    wire::{Fields, sample},
+};
+
+/// Fields of `prometheus.WriteRequest` and its messages (prompb/remote.proto and prompb/types.proto).
+mod number {
+    pub(super) const TIMESERIES: u32 = 1;
+    pub(super) const LABELS: u32 = 1;
+    pub(super) const SAMPLES: u32 = 2;
+    pub(super) const EXEMPLARS: u32 = 3;
+    pub(super) const HISTOGRAMS: u32 = 4;
+    pub(super) const LABEL_NAME: u32 = 1;
+    pub(super) const LABEL_VALUE: u32 = 2;
+}
+
+/// Walks a 1.0 message; metadata is stepped over.
+pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        if field.number == number::TIMESERIES {
+            let series = field.bytes()?;
+            timeseries(series, field.end - series.len(), out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Walks one `TimeSeries`, which begins at `offset` of the message.
+fn timeseries(series: &[u8], offset: usize, out: &mut Request) -> Result<(), WireError> {
+    let mut labels = 0..0;
+    let mut in_one_piece = true;
+    let first_sample = out.timestamps.len();
+    let mut fields = Fields::new(series);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            number::LABELS => {
+                field.bytes()?;
+                if labels.is_empty() {
+                    labels = field.start..field.end;
+                } else {
+                    in_one_piece &= labels.end == field.start;
+                    labels.end = field.end;
+                }
+            }
+            number::SAMPLES => {
+                let (timestamp_ms, value) = sample(field.bytes()?)?;
+                out.timestamps.push(timestamp_ms);
+                out.values.push(value);
+            }
+            number::EXEMPLARS => out.exemplars += 1,
+            number::HISTOGRAMS => out.histograms += 1,
+            _ => {}
+        }
+    }
+    let samples = position(out.timestamps.len() - first_sample);
+    if samples == 0 {
+        return Ok(());
+    }
+    let labels = if in_one_piece {
+        RawLabels::InMessage(position(offset + labels.start)..position(offset + labels.end))
+    } else {
+        join(series, out)?
+    };
+    out.entries.push(Entry { labels, samples });
+    Ok(())
+}
+
+/// Puts label fields together that have others between them; no known sender writes so, but it is allowed.
+#[cold]
+fn join(series: &[u8], out: &mut Request) -> Result<RawLabels, WireError> {
+    let start = position(out.joined.len());
+    let mut fields = Fields::new(series);
+    while let Some(field) = fields.next()? {
+        if field.number == number::LABELS {
+            out.joined.extend_from_slice(&series[field.start..field.end]);
+        }
+    }
+    Ok(RawLabels::Joined(start..position(out.joined.len())))
+}
+
+/// Reads label fields: `repeated Label labels = 1` with `Label { string name = 1; string value = 2; }`.
+pub(super) fn labels<'a>(fields: &'a [u8], out: &mut Vec<(&'a [u8], &'a [u8])>) -> Result<(), WireError> {
+    let mut fields = Fields::new(fields);
+    while let Some(field) = fields.next()? {
+        let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
+        let mut label = Fields::new(field.bytes()?);
+        while let Some(part) = label.next()? {
+            match part.number {
+                number::LABEL_NAME => name = part.bytes()?,
+                number::LABEL_VALUE => value = part.bytes()?,
+                _ => {}
+            }
+        }
+        out.push((name, value));
+    }
+    Ok(())
+}
