@@ -3,6 +3,7 @@
 //! Decoders are pure: bytes in, series and samples out.
 
 pub mod files;
+pub mod remote_write;
 
 mod stamp;
 

@@ -12,8 +12,7 @@ pub(crate) fn in_range(millis: i64) -> bool {
 }
 
 /// What a timestamp may look like, for messages.
-pub(crate) const EXPECTED: &str =
-    "a timestamp: RFC 3339 such as 2026-01-31T12:00:00Z, or integer epoch milliseconds";
+pub(crate) const EXPECTED: &str = "a timestamp: RFC 3339 such as 2026-01-31T12:00:00Z, or integer epoch milliseconds";
 
 /// Reads an instant: integer epoch milliseconds, RFC 3339, or a date and time without an offset, which is UTC.
 ///

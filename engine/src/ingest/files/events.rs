@@ -6,7 +6,7 @@ use super::{
     FileError,
     table::{self, Cells, Column, Row, Visitor, find, require},
 };
-use crate::store::{CacheEvent, CacheOp};
+use crate::store::rows::{CacheEvent, CacheOp};
 
 /// The words for the operations of a cache event.
 const OPS: [(&str, CacheOp); 3] = [("get", CacheOp::Get), ("write", CacheOp::Write), ("delete", CacheOp::Delete)];

@@ -12,6 +12,3 @@ mod table;
 pub use error::{FileError, Place};
 pub use events::read_event_file;
 pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_series_file};
-
-pub(crate) use error::shorten;
-pub(crate) use series::SeriesColumns;

@@ -31,9 +31,8 @@ impl Row for BatchRow<'_> {
         if array.is_null(self.row) {
             return Cell::Null;
         }
-        let stamp = |count: i64, per_second: i64| {
-            stamp::from_units(count, per_second).map_or(Cell::OutOfRange, Cell::Stamp)
-        };
+        let stamp =
+            |count: i64, per_second: i64| stamp::from_units(count, per_second).map_or(Cell::OutOfRange, Cell::Stamp);
         match array.data_type() {
             DataType::Utf8 => Cell::Text(array.as_string::<i32>().value(self.row)),
             DataType::LargeUtf8 => Cell::Text(array.as_string::<i64>().value(self.row)),

@@ -59,7 +59,8 @@ impl FileSeries {
 /// # Errors
 /// [`FileError`] in one line with file, line, column and value; a file without rows is one too.
 pub fn read_series_file(path: &Path) -> Result<SeriesFile, FileError> {
-    let mut reader = SeriesReader { path: path.to_owned(), columns: None, series: Vec::new(), by_name: HashMap::new(), rows: 0 };
+    let mut reader =
+        SeriesReader { path: path.to_owned(), columns: None, series: Vec::new(), by_name: HashMap::new(), rows: 0 };
     table::read(path, &mut reader)?;
     if reader.rows == 0 {
         return Err(FileError::shape(path, "has a header but no rows"));

@@ -36,9 +36,7 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
     }
     // Symbols may stand behind the series that refer to them, so references are checked at the end.
     match out.references.iter().find(|&&reference| reference as usize >= out.symbols.len()) {
-        Some(&reference) => {
-            Err(WireError::Reference { reference: u64::from(reference), symbols: out.symbols.len() })
-        }
+        Some(&reference) => Err(WireError::Reference { reference: u64::from(reference), symbols: out.symbols.len() }),
         None => Ok(()),
     }
 }
@@ -83,8 +81,8 @@ fn timeseries(series: &[u8], out: &mut Request) -> Result<(), WireError> {
 
 #[inline]
 fn reference(number: u64, out: &mut Request) -> Result<(), WireError> {
-    let reference = u32::try_from(number)
-        .map_err(|_| WireError::Reference { reference: number, symbols: out.symbols.len() })?;
+    let reference =
+        u32::try_from(number).map_err(|_| WireError::Reference { reference: number, symbols: out.symbols.len() })?;
     out.references.push(reference);
     Ok(())
 }
