@@ -9,6 +9,9 @@ mod parquet;
 mod series;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{FileError, Place};
 pub use events::read_event_file;
 pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_series_file};
