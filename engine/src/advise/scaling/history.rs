@@ -11,19 +11,26 @@ pub struct DemandHistory {
 
 impl DemandHistory {
     /// A history from rows in time's order; NaN is a missing value and takes the one before it (0
-    /// before the first). The step is the median distance of neighbouring rows.
+    /// before the first). Of several rows at one time the last counts. The step is the median distance of
+    /// neighbouring rows.
     ///
     /// # Errors
     /// [`ScalingError::Lengths`], [`ScalingError::TooShort`] below two rows, [`ScalingError::Order`],
     /// [`ScalingError::Demand`].
-    pub fn try_new(timestamps: Vec<i64>, mut values: Vec<f64>) -> Result<Self, ScalingError> {
+    pub fn try_new(mut timestamps: Vec<i64>, mut values: Vec<f64>) -> Result<Self, ScalingError> {
         if timestamps.len() != values.len() {
             return Err(ScalingError::Lengths { timestamps: timestamps.len(), values: values.len() });
+        }
+        if timestamps.windows(2).any(|pair| pair[0] == pair[1]) {
+            let last_of_its_time = |idx: &usize| timestamps.get(idx + 1) != timestamps.get(*idx);
+            let kept: Vec<usize> = (0..timestamps.len()).filter(last_of_its_time).collect();
+            values = kept.iter().map(|&idx| values[idx]).collect();
+            timestamps = kept.iter().map(|&idx| timestamps[idx]).collect();
         }
         if timestamps.len() < 2 {
             return Err(ScalingError::TooShort { points: timestamps.len(), needed: 2 });
         }
-        if let Some(pair) = timestamps.windows(2).find(|pair| pair[1] <= pair[0]) {
+        if let Some(pair) = timestamps.windows(2).find(|pair| pair[1] < pair[0]) {
             return Err(ScalingError::Order { timestamp_ms: pair[1], previous_ms: pair[0] });
         }
         let mut observed = Vec::with_capacity(values.len());

@@ -3,12 +3,14 @@
 
 mod last_week;
 mod oracle;
+mod predictive;
 mod reactive;
 mod rule;
 mod static_peak;
 
 pub use last_week::LastWeek;
 pub use oracle::oracle_plan;
+pub use predictive::{Coverage, Predictive, PredictiveOptions};
 pub use reactive::Reactive;
 pub use rule::Policy;
 pub use static_peak::StaticPeak;
