@@ -1,0 +1,58 @@
+"""Packs the CSV files of a recording, whole or broken off, into small Parquet files. Usage: pack.py DIR"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import duckdb
+
+# Constant series that are worth their few bytes.
+KEEP_CONSTANT = r"^(up|app_build_info|db_pool_size|queue_depth|redis_memory_max_bytes|redis_config_maxmemory|pg_up|redis_up|node_memory_MemTotal_bytes)\{"
+
+
+def pack(out):
+    """Writes samples.parquet, cache_events.parquet, incidents.parquet and deploys.parquet; hashes go to the manifest."""
+    out = Path(out)
+    db = duckdb.connect()
+    db.execute("SET threads = 1")
+    db.execute(f"CREATE TABLE series AS SELECT * FROM read_csv('{out}/series.csv', delim='\t', header=false, quote='', "
+               "escape='', columns={'id': 'INTEGER', 'series': 'VARCHAR'})")
+    db.execute(f"CREATE TABLE raw AS SELECT * FROM read_csv('{out}/samples.csv', header=false, ignore_errors=true, "
+               "columns={'id': 'INTEGER', 'ms': 'BIGINT', 'value': 'DOUBLE'})")
+    options = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 15, ROW_GROUP_SIZE 1000000, PARQUET_VERSION v2)"
+    db.execute(f"""
+        COPY (
+          WITH kept AS (
+            SELECT id, any_value(series) AS series FROM raw JOIN series USING (id) GROUP BY id
+            HAVING count(DISTINCT value) > 1 OR regexp_matches(any_value(series), '{KEEP_CONSTANT}'))
+          SELECT series, make_timestamp_ms(ms) AS timestamp, value FROM raw JOIN kept USING (id) ORDER BY series, ms
+        ) TO '{out}/samples.parquet' {options}""")
+    db.execute(f"""
+        COPY (
+          SELECT make_timestamp_ms(ms) AS timestamp, cache, key, op, hit = 1 AS hit, bytes, miss_cost_ms
+          FROM read_csv('{out}/cache_events.*.csv', header=false, ignore_errors=true, null_padding=true, columns={{
+            'ms': 'BIGINT', 'cache': 'VARCHAR', 'key': 'VARCHAR', 'op': 'VARCHAR', 'hit': 'TINYINT', 'bytes': 'USMALLINT',
+            'miss_cost_ms': 'USMALLINT'}}) ORDER BY ms, cache, key
+        ) TO '{out}/cache_events.parquet' {options}""")
+    db.execute("CREATE TABLE events (kind VARCHAR, started_at BIGINT, ended_at BIGINT, title VARCHAR, target VARCHAR)")
+    for line in (out / "events.csv").read_text().splitlines():
+        db.execute("INSERT INTO events VALUES ($kind, $started_at, $ended_at, $title, $target)", json.loads(line))
+    db.execute(f"""COPY (SELECT make_timestamp_ms(started_at) AS started_at, make_timestamp_ms(ended_at) AS ended_at, kind,
+        title, target FROM events WHERE kind <> 'deploy' ORDER BY 1) TO '{out}/incidents.parquet' {options}""")
+    db.execute(f"""COPY (SELECT make_timestamp_ms(ended_at) AS at, target AS service, title AS version
+        FROM events WHERE kind = 'deploy' ORDER BY 1) TO '{out}/deploys.parquet' {options}""")
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["files"] = {}
+    for name in ("samples", "cache_events", "incidents", "deploys"):
+        path = out / f"{name}.parquet"
+        rows = db.execute(f"SELECT count(*) FROM '{path}'").fetchone()[0]
+        manifest["files"][path.name] = {"rows": rows, "bytes": path.stat().st_size,
+                                        "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    for name, facts in manifest["files"].items():
+        print(f"{name}: {facts['rows']} rows, {facts['bytes']} bytes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    pack(sys.argv[1])
