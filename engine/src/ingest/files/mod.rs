@@ -15,3 +15,5 @@ mod tests;
 pub use error::{FileError, Place};
 pub use events::read_event_file;
 pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_series_file};
+
+pub(crate) use error::shorten;

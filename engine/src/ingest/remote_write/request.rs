@@ -87,6 +87,12 @@ impl Request {
         self.exemplars = 0;
     }
 
+    /// The version that was decoded.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// The series entries that have samples.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

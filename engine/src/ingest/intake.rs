@@ -1,0 +1,299 @@
+use std::{fmt, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::{
+    IngestCounts, IngestLimits, Refusal, WriteSummary,
+    cache::{SeriesCache, SeriesKey},
+    labels::{shown, validate},
+    limits::Counters,
+    remote_write::{Entry, Request, Version, WireError},
+    stamp,
+};
+use crate::{
+    series::SeriesId,
+    store::{Receipt, SampleBatch, Store, StoreError},
+};
+
+/// Takes samples in: decodes, checks, finds each series' number and hands columns to the store.
+///
+/// Cloning is cheap; all clones are one.
+#[derive(Clone)]
+pub struct Ingest(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    limits: IngestLimits,
+    cache: SeriesCache,
+    counters: Counters,
+    scratch: Mutex<Vec<Scratch>>,
+}
+
+/// Buffers that one request after the other uses.
+#[derive(Debug, Default)]
+struct Scratch {
+    request: Request,
+    keys: Vec<SeriesKey>,
+}
+
+impl fmt::Debug for Ingest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ingest").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+/// Why nothing of a request was stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The bytes are no remote-write request.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a series has no number.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The series is not taken.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// A request that waits for its commit; its samples are safe only once it answers.
+#[derive(Debug)]
+#[must_use = "samples are stored only when the write is committed"]
+pub struct PendingWrite {
+    ingest: Ingest,
+    summary: WriteSummary,
+    receipt: Option<Receipt>,
+}
+
+impl PendingWrite {
+    /// Waits until the samples are on disk.
+    ///
+    /// # Errors
+    /// As the store failed; nothing of the request is stored then.
+    pub async fn committed(self) -> Result<WriteSummary, StoreError> {
+        if let Some(receipt) = self.receipt {
+            receipt.await?;
+        }
+        self.ingest.0.counters.accept(self.summary.samples_written);
+        Ok(self.summary)
+    }
+
+    /// The same on a thread of its own, outside of async code.
+    ///
+    /// # Errors
+    /// As [`PendingWrite::committed`].
+    pub fn wait(self) -> Result<WriteSummary, StoreError> {
+        if let Some(receipt) = self.receipt {
+            receipt.wait()?;
+        }
+        self.ingest.0.counters.accept(self.summary.samples_written);
+        Ok(self.summary)
+    }
+
+    /// What will have become of the request when it is committed.
+    #[must_use]
+    pub fn summary(&self) -> &WriteSummary {
+        &self.summary
+    }
+}
+
+impl Ingest {
+    /// Takes samples into `store` within `limits`.
+    #[must_use]
+    pub fn new(store: Store, limits: IngestLimits) -> Self {
+        let series = usize::try_from(store.stats().max_series).unwrap_or(usize::MAX);
+        let inner = Inner {
+            cache: SeriesCache::new(series),
+            store,
+            limits,
+            counters: Counters::default(),
+            scratch: Mutex::default(),
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// The store behind.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &IngestLimits {
+        &self.0.limits
+    }
+
+    /// What was accepted and refused since the start.
+    #[must_use]
+    pub fn counts(&self) -> IngestCounts {
+        self.0.counters.read()
+    }
+
+    /// Takes a remote-write request in; never blocks.
+    ///
+    /// A malformed request is refused whole. In a well-formed one, series and samples that are not
+    /// valid are left out, counted and told in the summary; the others are stored.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing of the request is stored then.
+    pub fn remote_write(&self, version: Version, body: &[u8]) -> Result<PendingWrite, WriteError> {
+        let mut scratch = self.0.scratch.lock().pop().unwrap_or_default();
+        let result = self.write_with(&mut scratch, version, body);
+        self.0.scratch.lock().push(scratch);
+        result
+    }
+
+    fn write_with(&self, scratch: &mut Scratch, version: Version, body: &[u8]) -> Result<PendingWrite, WriteError> {
+        let Scratch { request, keys } = scratch;
+        if let Err(error) = request.decode(version, body, self.0.limits.decoded_bytes) {
+            self.0.counters.malformed();
+            return Err(error.into());
+        }
+        let mut summary = WriteSummary::default();
+        if request.histograms() > 0 {
+            summary.refuse(Refusal::NativeHistogram, request.histograms());
+        }
+        if request.exemplars() > 0 {
+            summary.refuse(Refusal::Exemplar, request.exemplars());
+        }
+        self.0.cache.keys(request, keys);
+        let batch = self.resolve_request(request, keys, &mut summary)?;
+        self.append_summed(batch, summary)
+    }
+
+    /// Appends samples whose series have numbers already.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn append(&self, batch: SampleBatch) -> Result<PendingWrite, StoreError> {
+        let receipt = if batch.is_empty() { None } else { Some((batch.len() as u64, self.0.store.append(batch)?)) };
+        let summary =
+            WriteSummary { samples_written: receipt.as_ref().map_or(0, |(len, _)| *len), ..WriteSummary::default() };
+        Ok(PendingWrite { ingest: self.clone(), summary, receipt: receipt.map(|(_, receipt)| receipt) })
+    }
+
+    fn append_summed(&self, batch: SampleBatch, mut summary: WriteSummary) -> Result<PendingWrite, WriteError> {
+        for (refusal, count) in &summary.refusals {
+            self.0.counters.refuse(refusal.reason(), *count);
+        }
+        summary.samples_written = batch.len() as u64;
+        let receipt = if batch.is_empty() { None } else { Some(self.0.store.append(batch)?) };
+        Ok(PendingWrite { ingest: self.clone(), summary, receipt })
+    }
+
+    /// The number of a series, which is registered when it is new.
+    ///
+    /// # Errors
+    /// [`ResolveError::Refused`] when the labels or the number of series are past a limit.
+    pub fn resolve(&self, pairs: &[(&[u8], &[u8])]) -> Result<SeriesId, ResolveError> {
+        let labels = validate(pairs, &self.0.limits)?;
+        self.0.store.resolve(&labels).map_err(|error| match error {
+            StoreError::SeriesLimit { limit } => Refusal::SeriesLimit { series: shown(pairs), limit }.into(),
+            other => ResolveError::Store(other),
+        })
+    }
+
+    pub(crate) fn cache(&self) -> &SeriesCache {
+        &self.0.cache
+    }
+
+    pub(crate) fn count_refused(&self, refusal: &Refusal, samples: u64) {
+        self.0.counters.refuse(refusal.reason(), samples);
+    }
+
+    pub(crate) fn count_malformed(&self) {
+        self.0.counters.malformed();
+    }
+
+    /// Gives each sample its series' number. The columns are moved when nothing is refused.
+    fn resolve_request(
+        &self,
+        request: &mut Request,
+        keys: &[SeriesKey],
+        summary: &mut WriteSummary,
+    ) -> Result<SampleBatch, StoreError> {
+        let samples = request.timestamps().len();
+        let mut series = Vec::with_capacity(samples);
+        // Positions of samples that are left out.
+        let mut left_out = Vec::new();
+        for (entry, &key) in request.entries().iter().zip(keys) {
+            let first = series.len();
+            let after = first + entry.samples as usize;
+            let id = match self.0.cache.get(key) {
+                Some(id) => id,
+                None => match self.resolve_entry(request, entry, key) {
+                    Ok(id) => id,
+                    Err(ResolveError::Store(error)) => return Err(error),
+                    Err(ResolveError::Refused(refusal)) => {
+                        summary.refuse(refusal, u64::from(entry.samples));
+                        left_out.extend(first..after);
+                        SeriesId::new(u32::MAX)
+                    }
+                },
+            };
+            series.resize(after, id);
+        }
+        if request.timestamps().iter().any(|&timestamp_ms| !stamp::in_range(timestamp_ms)) {
+            out_of_range(request, summary, &mut left_out);
+        }
+        let (timestamps, values) = request.take_columns();
+        let mut batch = SampleBatch { series, timestamps, values };
+        if !left_out.is_empty() {
+            left_out.sort_unstable();
+            left_out.dedup();
+            let keep = |column_idx: usize| left_out.binary_search(&column_idx).is_err();
+            retain_at(&mut batch.series, keep);
+            retain_at(&mut batch.timestamps, keep);
+            retain_at(&mut batch.values, keep);
+        }
+        Ok(batch)
+    }
+
+    #[cold]
+    fn resolve_entry(&self, request: &Request, entry: &Entry, key: SeriesKey) -> Result<SeriesId, ResolveError> {
+        let mut pairs = Vec::new();
+        request.labels(entry, &mut pairs).map_err(|_| Refusal::MalformedLabels)?;
+        let id = self.resolve(&pairs)?;
+        self.0.cache.insert(key, id);
+        Ok(id)
+    }
+}
+
+/// Notes the samples whose timestamps are out of range, unless they are left out already.
+#[cold]
+fn out_of_range(request: &Request, summary: &mut WriteSummary, left_out: &mut Vec<usize>) {
+    let mut idx = 0;
+    let mut more = Vec::new();
+    for entry in request.entries() {
+        for _ in 0..entry.samples {
+            let timestamp_ms = request.timestamps()[idx];
+            if !stamp::in_range(timestamp_ms) && left_out.binary_search(&idx).is_err() {
+                let mut pairs = Vec::new();
+                let series = request.labels(entry, &mut pairs).map_or_else(|_| String::new(), |()| shown(&pairs));
+                summary.refuse(Refusal::TimestampRange { timestamp_ms, series }, 1);
+                more.push(idx);
+            }
+            idx += 1;
+        }
+    }
+    left_out.extend(more);
+}
+
+/// Keeps the elements at the positions for which `keep` says so.
+fn retain_at<T>(column: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
+    let mut idx = 0;
+    column.retain(|_| {
+        idx += 1;
+        keep(idx - 1)
+    });
+}
