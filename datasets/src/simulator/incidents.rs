@@ -102,9 +102,7 @@ impl IncidentKind {
                 ("error_ratio", Reach(0.09)),
             ],
             Self::MemoryLeak => &[("api_memory", Reach(500.0 * MB))],
-            Self::QueueStall => {
-                &[("queue_depth", Reach(260.0)), ("queue_job_seconds", Times(6.0)), ("worker_cpu", Times(0.1))]
-            }
+            Self::QueueStall => &[("queue_depth", Reach(260.0)), ("queue_job_seconds", Times(6.0))],
             Self::ErrorBurst => &[("error_ratio", Reach(0.14)), ("web_call_failures", Reach(0.1))],
             Self::TrafficSurge => &[
                 ("load", Times(2.6)),

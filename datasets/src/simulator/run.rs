@@ -182,8 +182,7 @@ fn sources(signal: &str) -> Vec<&str> {
         "api_p95_seconds" | "api_p99_seconds" => handlers(),
         "query_p95_seconds" => vec!["query_simple", "query_join", "query_aggregation"],
         "api_requests_per_second" => vec!["load"],
-        // the maximum: an idle worker does not move it
-        "cpu_ratio" => vec!["api_cpu", "db_cpu"],
+        "cpu_ratio" => vec!["api_cpu", "worker_cpu", "db_cpu"],
         "memory_ratio" => vec!["api_memory", "worker_memory", "db_memory"],
         "pool_ratio" => vec!["db_connections"],
         "cache_hit_ratio" => vec!["cache_miss_ratio"],
