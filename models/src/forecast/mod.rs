@@ -2,8 +2,16 @@
 //! by what each horizon really missed. A model is one type, the fitted model another.
 
 mod auto;
+mod calibrate;
+mod combine;
+mod ensemble;
 mod error;
+mod naive;
 mod online;
+mod prepare;
+mod profile;
+mod regression;
+mod rolling;
 mod types;
 
 pub use auto::{AutoForecaster, FittedForecast};

@@ -13,11 +13,12 @@ pub struct Season {
 #[derive(Debug, Clone)]
 pub struct SeasonDetector {
     max_period: usize,
+    step: Option<crate::Step>,
 }
 
 impl Default for SeasonDetector {
     fn default() -> Self {
-        Self { max_period: usize::MAX }
+        Self { max_period: usize::MAX, step: None }
     }
 }
 
@@ -29,11 +30,18 @@ impl SeasonDetector {
         self
     }
 
+    /// Says how far points lie apart, so that hours, days and weeks are recognised exactly.
+    #[must_use]
+    pub fn with_step(mut self, step: crate::Step) -> Self {
+        self.step = Some(step);
+        self
+    }
+
     /// The seasons of `y`, shortest first; NaN and infinite values are gaps. Empty when nothing repeats, or when `y` is
     /// too short to tell.
     #[must_use]
     pub fn detect(&self, y: &[f64]) -> Vec<Season> {
-        let _ = (y, self.max_period);
+        let _ = (y, self.max_period, self.step);
         Vec::new()
     }
 }

@@ -1,0 +1,49 @@
+//! What each base model missed from rolling origins at the end of a history, each fitted without what it foretold.
+
+use super::ensemble::{Ensemble, Views};
+
+/// Forecasts from one origin beside what came.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// Steps of history before the first forecast.
+    pub at: usize,
+    /// One course a member.
+    pub courses: Vec<Vec<f64>>,
+}
+
+/// How origins are laid out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub horizon: usize,
+    pub refits: usize,
+    pub origins: usize,
+}
+
+/// Where origins lie in a history of `n` values: the last part of it, at most two of the longest season or four
+/// horizons, and never more than 45 % of the history. Empty when it is too short.
+pub(crate) fn origins(n: usize, longest: usize, layout: Layout) -> Vec<usize> {
+    let least = (longest + longest / 4).max(8);
+    let span = (2 * longest).max(4 * layout.horizon).min(n * 45 / 100);
+    let span = span.max(layout.horizon + 1);
+    if n < least + span || span <= layout.horizon {
+        return Vec::new();
+    }
+    let room = span - layout.horizon;
+    let count = layout.origins.min(room + 1).max(1);
+    let mut at: Vec<usize> = (0..count).map(|i| n - layout.horizon - room + i * room / count.saturating_sub(1).max(1)).collect();
+    at.dedup();
+    at
+}
+
+/// Forecasts from each origin, models refitted `layout.refits` times on what lay before.
+pub(crate) fn roll(views: &Views, at: &[usize], seasons: &[usize], layout: Layout, non_negative: bool) -> Vec<Origin> {
+    let per_fit = at.len().div_ceil(layout.refits.max(1)).max(1);
+    let mut out = Vec::with_capacity(at.len());
+    for block in at.chunks(per_fit) {
+        let ensemble = Ensemble::fit(views, block[0], seasons, layout.horizon, non_negative);
+        for &origin in block {
+            out.push(Origin { at: origin, courses: ensemble.forecasts(views, origin, layout.horizon) });
+        }
+    }
+    out
+}

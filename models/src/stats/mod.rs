@@ -1,0 +1,7 @@
+//! Small robust statistics and the linear algebra that the kernels share.
+
+mod linear;
+mod robust;
+
+pub use linear::solve_spd;
+pub use robust::{mad, mean, median, quantile, quantile_sorted};
