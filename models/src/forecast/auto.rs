@@ -1,5 +1,5 @@
 use super::calibrate::{Calibration, Errors};
-use super::combine::Combination;
+use super::combine::median_course;
 use super::ensemble::{Ensemble, Views};
 use super::naive::naive_scale;
 use super::prepare::{Space, check, fill_gaps};
@@ -72,7 +72,10 @@ impl AutoForecaster {
         let y = &y[y.len().saturating_sub(MAX_POINTS.max(4 * longest))..];
         let filled = fill_gaps(y, &seasons);
         let non_negative = filled.iter().all(|&v| v >= 0.0);
-        let named = seasons.iter().filter_map(|&m| Step::from_millis(self.step.millis() * i64::try_from(m).ok()?).ok()).collect();
+        let named = seasons
+            .iter()
+            .filter_map(|&m| Step::from_millis(self.step.millis() * i64::try_from(m).ok()?).ok())
+            .collect();
         let Some(views) = Views::new(&filled) else {
             return Ok(FittedForecast::constant(filled[0], named));
         };
@@ -116,28 +119,32 @@ impl Fit<'_> {
         let layout = Layout { horizon: horizon.min(n / 4).max(1), refits: 4, origins: 24 };
         let at = origins(n, longest, layout);
         let rolled = roll(self.views, &at, self.seasons, layout, self.non_negative);
-        let combination = choose(self.y, &rolled);
         let ensemble = Ensemble::fit(self.views, n, self.seasons, layout.horizon, self.non_negative);
         let space = self.views.spaces[self.views.spaces.len() - 1];
-        let errors = self.errors(&rolled, &combination, space);
+        let errors = self.errors(&rolled, space);
         let scale = naive_scale(self.y, self.seasons.first().copied().unwrap_or(1));
-        let accuracy = self.measure(&rolled, &combination, &errors, space, scale);
+        let accuracy = self.measure(&rolled, &errors, space, scale);
         let calibration = Calibration::new(space, &errors)
             .unwrap_or_else(|| Calibration::from_changes(space, &self.views.z[self.views.z.len() - 1]));
-        let model = format!("{}({})", combination.name(), ensemble.names(self.views).join(","));
+        let model = format!("median({})", ensemble.names(self.views).join(","));
         FittedForecast {
             seasons: named,
             model,
             accuracy,
-            kind: Kind::Fitted(Box::new(State { views: self.views.clone(), ensemble, combination, calibration, non_negative: self.non_negative })),
+            kind: Kind::Fitted(Box::new(State {
+                views: self.views.clone(),
+                ensemble,
+                calibration,
+                non_negative: self.non_negative,
+            })),
         }
     }
 
-    fn errors(&self, rolled: &[Origin], combination: &Combination, space: Space) -> Vec<Errors> {
+    fn errors(&self, rolled: &[Origin], space: Space) -> Vec<Errors> {
         rolled
             .iter()
             .map(|origin| {
-                let course = combination.apply(&origin.courses);
+                let course = median_course(&origin.courses);
                 let truth = &self.y[origin.at..];
                 course.iter().zip(truth).map(|(p, a)| space.forward(*a) - space.forward(*p)).collect()
             })
@@ -145,14 +152,21 @@ impl Fit<'_> {
     }
 
     /// Coverage on each half of the origins by intervals calibrated on the other, MASE on all.
-    fn measure(&self, rolled: &[Origin], combination: &Combination, errors: &[Errors], space: Space, scale: Option<f64>) -> Accuracy {
+    fn measure(
+        &self,
+        rolled: &[Origin],
+        combination: &Combination,
+        errors: &[Errors],
+        space: Space,
+        scale: Option<f64>,
+    ) -> Accuracy {
         let half = rolled.len() / 2;
         let mut inside = [0.0; 2];
         let mut counted = 0.0;
         for (learn, test) in [(0..half, half..rolled.len()), (half..rolled.len(), 0..half)] {
             let Some(calibration) = Calibration::new(space, &errors[learn]) else { continue };
             for origin in &rolled[test] {
-                let course = combination.apply(&origin.courses);
+                let course = median_course(&origin.courses);
                 for (lead, (&point, &actual)) in course.iter().zip(&self.y[origin.at..]).enumerate() {
                     if actual.is_nan() {
                         continue;
@@ -168,7 +182,7 @@ impl Fit<'_> {
         }
         let (mut sum, mut count) = (0.0, 0.0);
         for origin in rolled {
-            for (p, a) in combination.apply(&origin.courses).iter().zip(&self.y[origin.at..]) {
+            for (p, a) in median_course(&origin.courses).iter().zip(&self.y[origin.at..]) {
                 if a.is_finite() {
                     sum += (a - p).abs();
                     count += 1.0;
@@ -183,12 +197,6 @@ impl Fit<'_> {
             coverage_95: share(1),
         }
     }
-}
-
-/// The combination that missed least over the rolling origins; the median where nothing was measured.
-fn choose(y: &[f64], rolled: &[Origin]) -> Combination {
-    let _ = (y, rolled);
-    Combination::Median
 }
 
 /// A fitted [`AutoForecaster`].
@@ -210,14 +218,13 @@ enum Kind {
 struct State {
     views: Views,
     ensemble: Ensemble,
-    combination: Combination,
     calibration: Calibration,
     non_negative: bool,
 }
 
 impl State {
     fn points(&self, horizon: usize) -> Vec<f64> {
-        self.combination.apply(&self.ensemble.forecasts(&self.views, self.views.len(), horizon))
+        median_course(&self.ensemble.forecasts(&self.views, self.views.len(), horizon))
     }
 
     fn quantile(&self, point: f64, lead: usize, p: f64) -> f64 {
@@ -242,7 +249,10 @@ impl FittedForecast {
         match &self.kind {
             Kind::Constant(value) => Forecast {
                 point: vec![*value; steps],
-                intervals: levels.iter().map(|&level| Interval { level, lower: vec![*value; steps], upper: vec![*value; steps] }).collect(),
+                intervals: levels
+                    .iter()
+                    .map(|&level| Interval { level, lower: vec![*value; steps], upper: vec![*value; steps] })
+                    .collect(),
             },
             Kind::Fitted(state) => {
                 let point = state.points(steps);
@@ -250,7 +260,8 @@ impl FittedForecast {
                     .iter()
                     .map(|&level| {
                         let tail = 0.5 * (1.0 - level.fraction());
-                        let ends = |p: f64| point.iter().enumerate().map(move |(lead, &v)| (v, state.quantile(v, lead, p)));
+                        let ends =
+                            |p: f64| point.iter().enumerate().map(move |(lead, &v)| (v, state.quantile(v, lead, p)));
                         let lower = ends(tail).map(|(v, q)| q.min(v)).collect();
                         let upper = ends(1.0 - tail).map(|(v, q)| q.max(v)).collect();
                         Interval { level, lower, upper }

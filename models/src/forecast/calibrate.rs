@@ -63,11 +63,6 @@ impl Calibration {
         Self { space, scale: vec![1.0, std::f64::consts::SQRT_2], shape: changes, inflate: 1.5 }
     }
 
-    /// Leads that were measured.
-    pub(crate) fn leads(&self) -> usize {
-        self.scale.len()
-    }
-
     /// The quantile `p` of the value whose point forecast `lead` (from 0) steps ahead is `point`.
     pub(crate) fn quantile(&self, point: f64, lead: usize, p: f64) -> f64 {
         let offset = self.shape_quantile(p) * self.scale_at(lead) * self.inflate;

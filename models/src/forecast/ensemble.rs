@@ -72,10 +72,6 @@ impl Ensemble {
         Self { members, non_negative }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.members.len()
-    }
-
     /// Names of the members, such as `ar(log)`.
     pub(crate) fn names(&self, views: &Views) -> Vec<String> {
         self.members
@@ -91,17 +87,55 @@ impl Ensemble {
             .collect()
     }
 
+    pub(crate) fn non_negative(&self) -> bool {
+        self.non_negative
+    }
+
+    /// The level of each profile at the end of `views`; NaN for other members.
+    pub(crate) fn levels(&self, views: &Views) -> Vec<f64> {
+        self.levels_at(views, views.len())
+    }
+
+    fn levels_at(&self, views: &Views, origin: usize) -> Vec<f64> {
+        self.members
+            .iter()
+            .map(|(i, base)| match base {
+                Base::Profile(profile) => profile.level(&views.z[*i][..origin]),
+                Base::Ar(_) | Base::Naive(_) => f64::NAN,
+            })
+            .collect()
+    }
+
+    /// Takes the last value of `views` into the levels.
+    pub(crate) fn update_levels(&self, views: &Views, levels: &mut [f64]) {
+        for ((i, base), level) in self.members.iter().zip(levels) {
+            if let Base::Profile(profile) = base {
+                let z = &views.z[*i];
+                *level = profile.next_level(*level, z[z.len() - 1], z.len() - 1);
+            }
+        }
+    }
+
     /// The course of each member for the `horizon` steps after the first `origin` values of `views`, in the unit of
     /// the series.
     pub(crate) fn forecasts(&self, views: &Views, origin: usize, horizon: usize) -> Vec<Vec<f64>> {
+        self.courses(views, &self.levels_at(views, origin), origin, horizon)
+    }
+
+    /// As [`Self::forecasts`] from the end of `views`, whose levels are known.
+    pub(crate) fn forecasts_at(&self, views: &Views, levels: &[f64], horizon: usize) -> Vec<Vec<f64>> {
+        self.courses(views, levels, views.len(), horizon)
+    }
+
+    fn courses(&self, views: &Views, levels: &[f64], origin: usize, horizon: usize) -> Vec<Vec<f64>> {
         self.members
             .iter()
-            .map(|(i, base)| {
-                let z = &views.z[*i][..origin];
+            .zip(levels)
+            .map(|((i, base), &level)| {
                 let mut course = match base {
                     Base::Ar(ar) => ar.forecast(&views.sums[*i][..=origin], horizon),
-                    Base::Profile(profile) => profile.forecast(z, horizon),
-                    Base::Naive(period) => seasonal_naive(z, *period, horizon),
+                    Base::Profile(profile) => profile.forecast(origin, level, horizon),
+                    Base::Naive(period) => seasonal_naive(&views.z[*i][..origin], *period, horizon),
                 };
                 let space = views.spaces[*i];
                 for v in &mut course {

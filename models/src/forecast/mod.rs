@@ -12,6 +12,7 @@ mod prepare;
 mod profile;
 mod regression;
 mod rolling;
+mod tracker;
 mod types;
 
 pub use auto::{AutoForecaster, FittedForecast};

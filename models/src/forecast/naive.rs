@@ -15,6 +15,11 @@ pub(crate) fn seasonal_naive(z: &[f64], period: usize, horizon: usize) -> Vec<f6
 /// Hyndman & Koehler (2006), Another look at measures of forecast accuracy.
 pub(crate) fn naive_scale(y: &[f64], period: usize) -> Option<f64> {
     let period = if y.len() > period { period.max(1) } else { 1 };
-    let (sum, n) = y.iter().zip(y.iter().skip(period)).map(|(a, b)| (a - b).abs()).filter(|d| d.is_finite()).fold((0.0, 0.0), |(s, n), d| (s + d, n + 1.0));
+    let (sum, n) = y
+        .iter()
+        .zip(y.iter().skip(period))
+        .map(|(a, b)| (a - b).abs())
+        .filter(|d| d.is_finite())
+        .fold((0.0, 0.0), |(s, n), d| (s + d, n + 1.0));
     (n > 0.0 && sum > 0.0).then(|| sum / n)
 }

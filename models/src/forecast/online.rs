@@ -1,15 +1,25 @@
+use std::collections::VecDeque;
+
 use super::ForecastError;
+use super::combine::median_course;
+use super::ensemble::{Ensemble, Views};
+use super::prepare::{Space, fill_gaps};
+use super::tracker::Tracker;
+use crate::Step;
+use crate::seasons::SeasonDetector;
 
 /// How an [`OnlineForecaster`] is set up; everything is counted in steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnlineOptions {
-    /// Season lengths in steps; empty: detected from the window at each refit.
-    pub seasons: Vec<usize>,
-    /// Points of history that are kept.
+    /// Season lengths in steps; `None`: detected as the history grows.
+    pub seasons: Option<Vec<usize>>,
+    /// How far points lie apart, for the detection of days and weeks.
+    pub step: Option<Step>,
+    /// Points of history that a refit looks at.
     pub window: usize,
-    /// Steps between refits.
+    /// Steps between refits once the history is long; earlier they come at each growth by a quarter.
     pub refit_every: usize,
-    /// Steps before the first fit.
+    /// Steps before the first fit, at least 10.
     pub warm_after: usize,
     /// The longest lead that will be asked for, in steps.
     pub max_lead: usize,
@@ -18,24 +28,28 @@ pub struct OnlineOptions {
 }
 
 impl OnlineOptions {
-    /// Options for leads of 1 to `max_lead` steps with the given season lengths in steps (empty: detect them).
+    /// Options for leads of 1 to `max_lead` steps with the given season lengths in steps (empty: there is none).
     #[must_use]
     pub fn new(seasons: Vec<usize>, max_lead: usize) -> Self {
         let longest = seasons.iter().copied().max().unwrap_or(0);
-        let window = (4 * longest).clamp(2_000, 60_000);
         Self {
-            seasons,
-            window,
+            seasons: Some(seasons),
+            window: (4 * longest).clamp(2_000, 60_000),
             refit_every: (longest / 7).clamp(60, 1_440),
-            warm_after: 60,
-            max_lead: max_lead.max(1),
-            errors_kept: 2_000,
+            ..Self::detecting(None, max_lead)
         }
+    }
+
+    /// Options for leads of 1 to `max_lead` steps that detect seasons; `step` helps to recognise days and weeks.
+    #[must_use]
+    pub fn detecting(step: Option<Step>, max_lead: usize) -> Self {
+        let max_lead = max_lead.max(1);
+        Self { seasons: None, step, window: 40_320, refit_every: 1_440, warm_after: 60, max_lead, errors_kept: 2_000 }
     }
 }
 
-/// A causal forecaster for replays and decisions at each step: `push` a value, then ask for quantiles at
-/// given leads. It refits now and then on a bounded window; between refits a step costs O(`max_lead`).
+/// A causal forecaster for replays and for decisions at each step: `push` a value, then ask for quantiles at given
+/// leads. It refits now and then on a bounded window; between refits a step costs O(`max_lead`).
 ///
 /// ```
 /// use almanac_models::forecast::{OnlineForecaster, OnlineOptions};
@@ -49,55 +63,275 @@ impl OnlineOptions {
 #[derive(Debug, Clone)]
 pub struct OnlineForecaster {
     options: OnlineOptions,
+    /// What was pushed, NaN where missing; the end of it is `views`.
+    history: Vec<f64>,
+    pushed: usize,
+    seasons: Vec<usize>,
+    detected_at: usize,
+    fitted_at: usize,
+    fit: Option<Fit>,
+    /// Courses foretold at the last steps, newest last.
+    courses: VecDeque<Vec<f64>>,
+    /// Values that came at the last steps, newest last.
+    recent: VecDeque<f64>,
+    leads: Vec<(usize, Tracker)>,
+    /// For the largest value over a whole course.
+    peak: Tracker,
+}
+
+#[derive(Debug, Clone)]
+struct Fit {
+    views: Views,
+    ensemble: Ensemble,
+    levels: Vec<f64>,
+    space: Space,
 }
 
 impl OnlineForecaster {
     /// A forecaster that has seen nothing.
     #[must_use]
     pub fn new(options: OnlineOptions) -> Self {
-        Self { options }
+        let mut leads = Vec::new();
+        let mut lead = 1;
+        while lead < options.max_lead {
+            leads.push((lead, Tracker::new(options.errors_kept)));
+            lead += (lead / 8).max(1);
+        }
+        leads.push((options.max_lead, Tracker::new(options.errors_kept)));
+        let mut seasons = options.seasons.clone().unwrap_or_default();
+        seasons.retain(|&m| m >= 2);
+        seasons.sort_unstable();
+        seasons.dedup();
+        Self {
+            peak: Tracker::new(options.errors_kept),
+            options,
+            history: Vec::new(),
+            pushed: 0,
+            seasons,
+            detected_at: 0,
+            fitted_at: 0,
+            fit: None,
+            courses: VecDeque::new(),
+            recent: VecDeque::new(),
+            leads,
+        }
     }
 
-    /// Takes the value of the next step; NaN or infinite when it is missing.
+    /// Takes the value of the next step; NaN, infinite or beyond ±1e150 when it is missing.
     pub fn push(&mut self, value: f64) {
-        let _ = value;
+        let value = if value.abs() <= 1e150 { value } else { f64::NAN };
+        self.learn_errors(value);
+        self.history.push(value);
+        self.pushed += 1;
+        if let Some(fit) = &mut self.fit {
+            // A missing value is stood in for by what was foretold of it.
+            let stand_in = self.courses.back().and_then(|course| course.first().copied());
+            fit.push(if value.is_finite() { value } else { stand_in.unwrap_or(0.0) });
+        }
+        let since = self.pushed - self.fitted_at;
+        let due = if self.fit.is_some() {
+            since >= self.options.refit_every.min((self.fitted_at / 4).max(30))
+        } else {
+            self.pushed >= self.options.warm_after.max(10) && since >= 10
+        };
+        if due {
+            self.refit();
+        }
+        let max_lead = self.options.max_lead;
+        let course = self.fit.as_ref().map_or_else(Vec::new, |fit| fit.course(max_lead));
+        self.courses.push_back(course);
+        if self.courses.len() > max_lead {
+            self.courses.pop_front();
+        }
+    }
+
+    fn learn_errors(&mut self, value: f64) {
+        let max_lead = self.options.max_lead;
+        self.recent.push_back(value);
+        if self.recent.len() > max_lead {
+            self.recent.pop_front();
+        }
+        let Some(space) = self.fit.as_ref().map(|fit| fit.space) else { return };
+        let made = self.courses.len();
+        if value.is_finite() {
+            for (lead, tracker) in &mut self.leads {
+                if let Some(point) = made.checked_sub(*lead).and_then(|i| self.courses[i].get(*lead - 1)) {
+                    tracker.push(space, *point, value);
+                }
+            }
+        }
+        // The oldest course is now known to its end.
+        if made == max_lead && self.recent.iter().all(|v| v.is_finite()) {
+            let highest = |v: &mut dyn Iterator<Item = f64>| v.fold(f64::NEG_INFINITY, f64::max);
+            let point = highest(&mut self.courses[0].iter().copied());
+            if point.is_finite() {
+                self.peak.push(space, point, highest(&mut self.recent.iter().copied()));
+            }
+        }
+    }
+
+    fn refit(&mut self) {
+        self.fitted_at = self.pushed;
+        let window = self.options.window.max(16);
+        if self.history.len() > window {
+            self.history.drain(..self.history.len() - window);
+        }
+        if self.options.seasons.is_none() && self.pushed >= self.detected_at + (self.detected_at / 2).max(60) {
+            self.detected_at = self.pushed;
+            let detector = SeasonDetector::default();
+            let detector = match self.options.step {
+                Some(step) => detector.with_step(step),
+                None => detector,
+            };
+            self.seasons = detector.detect(&self.history).iter().map(|s| s.period).collect();
+        }
+        let Some(first) = self.history.iter().position(|v| v.is_finite()) else { return };
+        let y = fill_gaps(&self.history[first..], &self.seasons);
+        let non_negative = y.iter().all(|v| *v >= 0.0);
+        let Some(views) = Views::new(&y) else { return };
+        let ensemble = Ensemble::fit(&views, y.len(), &self.seasons, self.options.max_lead, non_negative);
+        let levels = ensemble.levels(&views);
+        let space = views.spaces[views.spaces.len() - 1];
+        for (_, tracker) in &mut self.leads {
+            tracker.rescale(space);
+        }
+        self.peak.rescale(space);
+        self.fit = Some(Fit { views, ensemble, levels, space });
     }
 
     /// The point forecast `lead` steps after the last push; `None` before it is warm or beyond `max_lead`.
     #[must_use]
     pub fn point(&self, lead: usize) -> Option<f64> {
-        let _ = (lead, &self.options);
-        None
+        self.courses.back()?.get(lead.checked_sub(1)?).copied()
     }
 
     /// The quantile `p` of the value `lead` steps after the last push, from what that lead really missed of late;
     /// `None` before it is warm, beyond `max_lead`, or when `p` is not inside (0, 1).
     #[must_use]
     pub fn quantile(&self, lead: usize, p: f64) -> Option<f64> {
-        let _ = (lead, p);
-        None
+        let point = self.point(lead)?;
+        let space = self.fit.as_ref()?.space;
+        let after = self.leads.partition_point(|(l, _)| *l < lead).min(self.leads.len() - 1);
+        let (upper_lead, tracker) = &self.leads[after];
+        let mut error = tracker.error(p)?;
+        if *upper_lead > lead && after > 0 {
+            let (lower_lead, tracker) = &self.leads[after - 1];
+            let share = (lead - lower_lead) as f64 / (upper_lead - lower_lead) as f64;
+            error = tracker.error(p)? * (1.0 - share) + error * share;
+        }
+        Some(self.bounded(space.inverse(space.forward(point) + error)))
     }
 
-    /// The quantile `p` of the largest value over the leads `1..=leads` after the last push: what capacity must hold
+    /// The quantile `p` of the largest value over all leads `1..=max_lead` after the last push: what capacity must hold
     /// over a whole start-up window; `None` as in [`Self::quantile`].
     #[must_use]
-    pub fn quantile_of_max(&self, leads: usize, p: f64) -> Option<f64> {
-        let _ = (leads, p);
-        None
+    pub fn quantile_of_max(&self, p: f64) -> Option<f64> {
+        let course = self.courses.back()?;
+        let space = self.fit.as_ref()?.space;
+        let point = course.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let error = self.peak.error(p)?;
+        point.is_finite().then(|| self.bounded(space.inverse(space.forward(point) + error)))
     }
 
-    /// Share of the last `errors_kept` steps at `lead` whose value did not exceed the quantile `p` promised then.
+    fn bounded(&self, value: f64) -> f64 {
+        if self.fit.as_ref().is_some_and(|fit| fit.ensemble.non_negative()) { value.max(0.0) } else { value }
+    }
+
+    /// Share of the last `errors_kept` values, foretold `lead` steps ahead, that did not exceed the quantile `p`
+    /// promised then; `None` before enough came or for a lead whose errors are not kept (beyond 8 every eighth is).
     ///
     /// # Errors
-    /// [`ForecastError::OutOfRange`] for a lead or quantile out of range.
+    /// [`ForecastError::OutOfRange`] for a lead above `max_lead` or a `p` outside (0, 1).
     pub fn measured_coverage(&self, lead: usize, p: f64) -> Result<Option<f64>, ForecastError> {
-        let _ = (lead, p);
-        Ok(None)
+        if !(p > 0.0 && p < 1.0) {
+            return Err(ForecastError::OutOfRange { what: "quantile", value: p });
+        }
+        if lead == 0 || lead > self.options.max_lead {
+            return Err(ForecastError::OutOfRange { what: "lead", value: lead as f64 });
+        }
+        Ok(self.leads.iter().find(|(l, _)| *l == lead).and_then(|(_, tracker)| tracker.coverage(p)))
     }
 
-    /// Seasons in use, in steps.
+    /// As [`Self::measured_coverage`], of the quantile given by [`Self::quantile_of_max`].
+    #[must_use]
+    pub fn measured_coverage_of_max(&self, p: f64) -> Option<f64> {
+        self.peak.coverage(p)
+    }
+
+    /// Seasons in use, in steps, shortest first.
     #[must_use]
     pub fn seasons(&self) -> &[usize] {
-        &self.options.seasons
+        &self.seasons
+    }
+}
+
+impl Fit {
+    fn push(&mut self, value: f64) {
+        self.views.push(value);
+        self.ensemble.update_levels(&self.views, &mut self.levels);
+    }
+
+    fn course(&self, horizon: usize) -> Vec<f64> {
+        median_course(&self.ensemble.forecasts_at(&self.views, &self.levels, horizon))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn daily(t: usize) -> f64 {
+        100.0 + 50.0 * (t as f64 / 24.0 * std::f64::consts::TAU).sin() + ((t * 7_919) % 13) as f64
+    }
+
+    #[test]
+    fn quantiles_hold_what_they_promise() {
+        let mut online = OnlineForecaster::new(OnlineOptions::new(vec![24], 6));
+        let mut below = 0.0;
+        let mut asked = 0.0;
+        for t in 0..24 * 60 {
+            if t > 24 * 20 {
+                let upper = online.quantile(1, 0.9).unwrap();
+                asked += 1.0;
+                below += f64::from(u8::from(daily(t) <= upper));
+            }
+            online.push(daily(t));
+        }
+        let share: f64 = below / asked;
+        assert!((share - 0.9).abs() < 0.04, "{share}");
+        assert!((online.measured_coverage(1, 0.9).unwrap().unwrap() - 0.9).abs() < 0.04);
+        assert!(online.quantile_of_max(0.9).unwrap() >= online.point(1).unwrap());
+        assert_eq!(online.quantile(7, 0.9), None);
+        assert_eq!(online.quantile(0, 0.9), None);
+        assert!(online.measured_coverage(7, 0.9).is_err());
+    }
+
+    #[test]
+    fn the_future_does_not_reach_back() {
+        let mut a = OnlineForecaster::new(OnlineOptions::detecting(None, 4));
+        let mut b = a.clone();
+        for t in 0..500 {
+            a.push(daily(t));
+            b.push(daily(t));
+            assert_eq!(a.quantile(3, 0.8), b.quantile(3, 0.8), "step {t}");
+        }
+        b.push(1e9);
+        assert_ne!(a.point(1), b.point(1));
+    }
+
+    #[test]
+    fn missing_and_constant_values_are_survived() {
+        let mut online = OnlineForecaster::new(OnlineOptions::detecting(None, 2));
+        for t in 0..400 {
+            online.push(match t % 5 {
+                0 => f64::NAN,
+                1 => f64::INFINITY,
+                _ => 7.0,
+            });
+        }
+        for t in 0..400 {
+            online.push(if t % 9 == 0 { f64::NAN } else { daily(t) });
+        }
+        assert!(online.point(2).unwrap().is_finite());
     }
 }

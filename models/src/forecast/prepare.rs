@@ -102,7 +102,11 @@ impl Space {
         // One spike must not set the scale: fall back on the middle half when it is far narrower but not nil.
         let middle = (quantile(&z, 0.75)? - quantile(&z, 0.25)?) / 1.349;
         let spread = if middle > 0.0 && middle < 0.01 * spread { middle } else { spread };
-        (spread > 1e-13 * centre.abs() && spread > 0.0 && spread.is_finite()).then_some(Self { log_offset, centre, spread })
+        (spread > 1e-13 * centre.abs() && spread > 0.0 && spread.is_finite()).then_some(Self {
+            log_offset,
+            centre,
+            spread,
+        })
     }
 
     pub(crate) fn is_log(self) -> bool {

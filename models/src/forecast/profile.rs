@@ -60,7 +60,7 @@ impl FittedProfile {
         self.profile[t % self.profile.len()]
     }
 
-    /// Smoothed level of what `z` lay above the profile of late.
+    /// Smoothed level of what `z`, not empty and starting where the fitted series started, lay above the profile.
     pub(crate) fn level(&self, z: &[f64]) -> f64 {
         let (mut sum, mut weight, mut w) = (0.0, 0.0, 1.0);
         for (t, v) in z.iter().enumerate().rev() {
@@ -74,10 +74,14 @@ impl FittedProfile {
         sum / weight
     }
 
-    /// The course of the `horizon` steps after `z`, which starts where the fitted series started and is not empty.
-    pub(crate) fn forecast(&self, z: &[f64], horizon: usize) -> Vec<f64> {
-        let level = self.level(z);
-        (0..horizon).map(|k| self.at(z.len() + k) + level).collect()
+    /// The level after one more value, `value` at step `t` since the start of the fitted series.
+    pub(crate) fn next_level(&self, level: f64, value: f64, t: usize) -> f64 {
+        level + self.alpha * (value - self.at(t) - level)
+    }
+
+    /// The course from step `origin` on, counted from the start of the fitted series, at this level.
+    pub(crate) fn forecast(&self, origin: usize, level: f64, horizon: usize) -> Vec<f64> {
+        (origin..origin + horizon).map(|t| self.at(t) + level).collect()
     }
 }
 

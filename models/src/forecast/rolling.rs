@@ -30,7 +30,8 @@ pub(crate) fn origins(n: usize, longest: usize, layout: Layout) -> Vec<usize> {
     }
     let room = span - layout.horizon;
     let count = layout.origins.min(room + 1).max(1);
-    let mut at: Vec<usize> = (0..count).map(|i| n - layout.horizon - room + i * room / count.saturating_sub(1).max(1)).collect();
+    let mut at: Vec<usize> =
+        (0..count).map(|i| n - layout.horizon - room + i * room / count.saturating_sub(1).max(1)).collect();
     at.dedup();
     at
 }

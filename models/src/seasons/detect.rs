@@ -1,19 +1,56 @@
 use serde::{Deserialize, Serialize};
 
+use super::autocorrelation::{autocorrelation, peaks, refine};
+use super::fold::{detrend, remove, repeat};
+use crate::Step;
+use crate::stats::quantile;
+
+/// Values that are looked at in one pass; longer series are averaged down to it for long periods, and cut to their end
+/// for short ones.
+const PASS: usize = 65_536;
+/// Finite values below which nothing can be said.
+const MIN_POINTS: usize = 16;
+/// What repeats must be at least this share of the variance, and stand this many deviations above chance.
+const LEAST_SHARE: f64 = 0.1;
+const DEVIATIONS: f64 = 3.5;
+/// The same for hours, days and weeks, which need no search.
+const CALENDAR_DEVIATIONS: f64 = 2.0;
+/// Cycles that a period needs, found by search or by calendar.
+const CYCLES: f64 = 3.0;
+const CALENDAR_CYCLES: f64 = 2.0;
+/// Hour, day and week in milliseconds.
+const CALENDAR_MS: [f64; 3] = [3_600_000.0, 86_400_000.0, 604_800_000.0];
+
 /// A season that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Season {
     /// Length in steps of the series.
     pub period: usize,
-    /// Share of the variance, trend removed, that repeats with this period, in [0, 1].
+    /// Share of the variance, slower movement and shorter seasons removed, that repeats with this period, in [0, 1].
     pub strength: f64,
 }
 
 /// Finds the seasons of an evenly spaced series.
+///
+/// Candidates are the peaks of the autocorrelation at several degrees of detrending, and hours, days and weeks when the
+/// step is known. Each is tested by folding: what one cycle has in common with all others must stand clear of chance.
+/// A period whose half, third or quarter was taken first replaces it (a harmonic); a multiple adds nothing once the
+/// shorter one is removed, unless it has a pattern of its own, as weeks have over days.
+///
+/// ```
+/// use almanac_models::seasons::SeasonDetector;
+/// let y: Vec<f64> = (0..600).map(|t| f64::from(t) * 0.01 + (f64::from(t) / 30.0 * std::f64::consts::TAU).sin()).collect();
+/// let seasons = SeasonDetector::default().detect(&y);
+/// assert_eq!(seasons.iter().map(|s| s.period).collect::<Vec<_>>(), vec![30]);
+/// ```
+///
+/// # Reference
+/// Vlachos, Yu & Castelli (2005), On periodicity detection and structural periodic similarity. Deviates: candidates are
+/// confirmed by folding, since a periodogram cannot resolve a week in two weeks of data.
 #[derive(Debug, Clone)]
 pub struct SeasonDetector {
     max_period: usize,
-    step: Option<crate::Step>,
+    step: Option<Step>,
 }
 
 impl Default for SeasonDetector {
@@ -23,7 +60,7 @@ impl Default for SeasonDetector {
 }
 
 impl SeasonDetector {
-    /// Looks for no period above `max_period` steps (default: a third of the series, or a half where a week needs it).
+    /// Looks for no period above `max_period` steps (default: a third of the series, half of it for a day or week).
     #[must_use]
     pub fn with_max_period(mut self, max_period: usize) -> Self {
         self.max_period = max_period;
@@ -32,7 +69,7 @@ impl SeasonDetector {
 
     /// Says how far points lie apart, so that hours, days and weeks are recognised exactly.
     #[must_use]
-    pub fn with_step(mut self, step: crate::Step) -> Self {
+    pub fn with_step(mut self, step: Step) -> Self {
         self.step = Some(step);
         self
     }
@@ -41,7 +78,135 @@ impl SeasonDetector {
     /// too short to tell.
     #[must_use]
     pub fn detect(&self, y: &[f64]) -> Vec<Season> {
-        let _ = (y, self.max_period, self.step);
-        Vec::new()
+        let factor = y.len().div_ceil(PASS);
+        if factor <= 1 {
+            return self.pass(y, 1, 4);
+        }
+        let mut out = self.pass(&y[y.len() - PASS..], 1, 4);
+        // The averaged pass sees only periods that keep enough values each.
+        let border = 24 * factor;
+        out.retain(|s| s.period < border);
+        let coarse: Vec<f64> = y
+            .chunks(factor)
+            .map(|block| block.iter().filter(|v| v.is_finite()).fold((0.0, 0.0), |(s, n), v| (s + v, n + 1.0)))
+            .map(|(sum, n)| if n > 0.0 { sum / n } else { f64::NAN })
+            .collect();
+        out.extend(self.pass(&coarse, factor, 24));
+        out
     }
+
+    fn pass(&self, y: &[f64], factor: usize, least: usize) -> Vec<Season> {
+        let Some(x) = clean(y) else { return Vec::new() };
+        let n = x.len() as f64;
+        let longest = (n / CALENDAR_CYCLES).min(self.max_period as f64 / factor as f64);
+        let mut candidates = self.calendar(factor, least as f64, longest);
+        let known = candidates.len();
+        for part in [2.0, 8.0, 32.0] {
+            let width = n / part;
+            if width < 8.0 {
+                break;
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the length")]
+            let max_lag = ((n / 2.0) as usize).min(x.len());
+            let acf = autocorrelation(&detrend(&x, width), max_lag);
+            for lag in peaks(&acf, least).into_iter().filter(|&lag| lag as f64 <= (width * 1.2).min(n / CYCLES)) {
+                let period = refine(&acf, lag);
+                let new = period <= longest
+                    && !candidates.iter().enumerate().any(|(i, c)| {
+                        let near = if i < known { 0.06 } else { 0.01 };
+                        (c - period).abs() <= (near * c).max(0.6)
+                    });
+                if new {
+                    candidates.push(period);
+                }
+            }
+        }
+        let known: Vec<f64> = candidates[..known].to_vec();
+        candidates.sort_unstable_by(f64::total_cmp);
+        let found = accept(&x, &candidates, &known);
+        let mut out: Vec<Season> = found
+            .into_iter()
+            .map(|(period, strength)| {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the length")]
+                let steps = (period * factor as f64).round() as usize;
+                Season { period: steps, strength: strength.clamp(0.0, 1.0) }
+            })
+            .filter(|s| s.period >= 2 && s.period <= self.max_period)
+            .collect();
+        out.dedup_by_key(|s| s.period);
+        out
+    }
+
+    /// Hours, days and weeks in steps of the pass.
+    fn calendar(&self, factor: usize, least: f64, longest: f64) -> Vec<f64> {
+        let Some(step) = self.step else { return Vec::new() };
+        let step_ms = step.millis() as f64 * factor as f64;
+        CALENDAR_MS.iter().map(|ms| ms / step_ms).filter(|p| *p >= least && *p <= longest).collect()
+    }
+}
+
+/// Cuts edges without values, turns infinite ones into gaps, centres, and holds single spikes to the bulk of the data.
+/// `None` when too few values are left or they are all the same.
+fn clean(y: &[f64]) -> Option<Vec<f64>> {
+    let first = y.iter().position(|v| v.is_finite())?;
+    let last = y.iter().rposition(|v| v.is_finite())?;
+    let y = &y[first..=last];
+    if y.iter().filter(|v| v.is_finite()).count() < MIN_POINTS {
+        return None;
+    }
+    let (low, middle, high) = (quantile(y, 0.01)?, quantile(y, 0.5)?, quantile(y, 0.99)?);
+    let mut spread = high - low;
+    if !(spread > 0.0) {
+        let (min, max) =
+            y.iter().filter(|v| v.is_finite()).fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+        spread = max - min;
+    }
+    if !(spread > 0.0 && spread.is_finite() && spread > 1e-12 * middle.abs()) {
+        return None;
+    }
+    Some(y.iter().map(|&v| if v.is_finite() { ((v - middle) / spread).clamp(-3.0, 3.0) } else { f64::NAN }).collect())
+}
+
+/// Takes candidates, shortest first, whose pattern stands clear of chance once shorter ones are removed, then drops
+/// harmonics.
+fn accept(x: &[f64], candidates: &[f64], known: &[f64]) -> Vec<(f64, f64)> {
+    let n = x.len() as f64;
+    let mut rest = x.to_vec();
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for &period in candidates {
+        let calendar = known.iter().any(|k| (k - period).abs() < 1e-9);
+        let (cycles, deviations) = if calendar { (CALENDAR_CYCLES, CALENDAR_DEVIATIONS) } else { (CYCLES, DEVIATIONS) };
+        if n / period < cycles {
+            continue;
+        }
+        let Some(found) = repeat(&rest, period) else { continue };
+        if found.share > LEAST_SHARE + deviations * found.noise && matters(x, &rest, period) {
+            taken.push((period, found.share));
+            remove(&mut rest, period);
+        }
+    }
+    let harmonics: Vec<f64> = taken
+        .iter()
+        .filter(|(short, _)| {
+            taken.iter().any(|(long, _)| {
+                let ratio = long / short;
+                let whole = ratio.round();
+                // A quarter at most is told by its ratio; finer ones by how little they explain alone.
+                let alone = || repeat(x, *short).map_or(0.0, |r| r.share);
+                whole >= 2.0 && (ratio - whole).abs() < 0.03 * whole.min(5.0) && (whole <= 4.0 || alone() < 0.35)
+            })
+        })
+        .map(|(short, _)| *short)
+        .collect();
+    taken.retain(|(period, _)| !harmonics.contains(period));
+    taken
+}
+
+/// Whether what repeats with `period` in `rest` still matters against the variance of `x` at that scale.
+fn matters(x: &[f64], rest: &[f64], period: f64) -> bool {
+    let power = |v: &[f64]| {
+        let (sum, n) = v.iter().filter(|v| v.is_finite()).fold((0.0, 0.0), |(s, n), v| (s + v * v, n + 1.0));
+        if n > 0.0 { sum / n } else { 0.0 }
+    };
+    power(&detrend(rest, period)) > 0.02 * power(&detrend(x, period))
 }
