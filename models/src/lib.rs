@@ -7,8 +7,8 @@
 pub mod anomaly;
 pub mod forecast;
 pub mod seasons;
-pub mod ttl;
 pub mod stats;
+pub mod ttl;
 pub mod units;
 
 pub use units::{Horizon, Level, Step, Timestamp, UnitError};

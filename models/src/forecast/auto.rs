@@ -155,7 +155,6 @@ impl Fit<'_> {
     fn measure(
         &self,
         rolled: &[Origin],
-        combination: &Combination,
         errors: &[Errors],
         space: Space,
         scale: Option<f64>,

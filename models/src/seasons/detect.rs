@@ -113,7 +113,7 @@ impl SeasonDetector {
                 let period = refine(&acf, lag);
                 let new = period <= longest
                     && !candidates.iter().enumerate().any(|(i, c)| {
-                        let near = if i < known { 0.06 } else { 0.01 };
+                        let near = if i < known { 0.03 } else { 0.01 };
                         (c - period).abs() <= (near * c).max(0.6)
                     });
                 if new {
