@@ -136,3 +136,31 @@ impl From<StoreError> for SourceError {
         }
     }
 }
+
+/// DuckDB's message in one line, without its advice.
+pub(super) fn one_line(error: &duckdb::Error) -> String {
+    let text = match error {
+        duckdb::Error::DuckDBFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    };
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given").to_owned()
+}
+
+/// Whether a message of DuckDB means that the disk, or what the process may use of it, is full.
+pub(super) fn is_disk_full(message: &str) -> bool {
+    ["No space left on device", "File too large", "Disk quota exceeded", "max_temp_directory_size"]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
+/// Turns DuckDB's errors into ours, saying what was being done.
+pub(super) fn failed_to(action: &'static str) -> impl Fn(duckdb::Error) -> StoreError {
+    move |source| {
+        let detail = one_line(&source);
+        if is_disk_full(&source.to_string()) {
+            StoreError::DiskFull { detail }
+        } else {
+            StoreError::Database { action, source: Arc::new(source) }
+        }
+    }
+}

@@ -9,9 +9,15 @@
 
 mod error;
 mod handle;
+mod index;
 mod options;
+mod read;
 pub mod rows;
+mod schema;
+mod segment;
+mod shared;
 mod sql;
+mod tables;
 mod write;
 
 pub use error::StoreError;
@@ -19,3 +25,8 @@ pub use handle::{Store, StoreStats};
 pub use options::{AnalystLimits, Compaction, CompactionReport, StoreOptions};
 pub use sql::{SqlAnswer, SqlError, SqlLimits, SqlParam};
 pub use write::{Appended, Receipt, SampleBatch};
+
+/// The oldest timestamp that the store takes, in milliseconds: about 285,000 years before 1970.
+pub const MIN_TIMESTAMP_MS: i64 = -9_000_000_000_000_000;
+/// The newest timestamp that the store takes, in milliseconds: about 285,000 years after 1970.
+pub const MAX_TIMESTAMP_MS: i64 = 9_000_000_000_000_000;

@@ -1,6 +1,8 @@
 //! Analysts' SQL: hostile until shown otherwise. One statement, reading only, of functions and
 //! tables that are allowed by name, within a deadline and limits.
 
+mod gate;
 mod types;
 
+pub(super) use gate::Gate;
 pub use types::{SqlAnswer, SqlError, SqlLimits, SqlParam};

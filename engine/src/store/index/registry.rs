@@ -1,0 +1,364 @@
+use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+
+use super::symbols::Symbols;
+use crate::{
+    series::{LabelError, Labels, MatchOp, Matcher, SeriesId},
+    store::StoreError,
+};
+
+/// Labels of every series and the inverted index over them.
+///
+/// A series costs 8 bytes a label here and 4 a label in the index, strings apart, so that a million
+/// series of ten labels take some 200 MB.
+#[derive(Debug)]
+pub(in crate::store) struct Registry {
+    symbols: Symbols,
+    /// (name, value) symbols of all series, one after the other, each sorted by name.
+    pairs: Vec<(u32, u32)>,
+    /// Where the pairs of series `i` begin; one more entry than series.
+    starts: Vec<usize>,
+    by_labels: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// name → value → series, ascending.
+    postings: HashMap<u32, HashMap<u32, Vec<u32>>>,
+    /// Numbers without a series: the series had no sample left when the store was opened.
+    holes: usize,
+    limit: usize,
+}
+
+impl Registry {
+    pub(in crate::store) fn new(limit: usize) -> Self {
+        Self {
+            symbols: Symbols::default(),
+            pairs: Vec::new(),
+            starts: vec![0],
+            by_labels: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            postings: HashMap::new(),
+            holes: 0,
+            limit,
+        }
+    }
+
+    /// Most series there may be.
+    pub(in crate::store) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// One more than the highest number given out.
+    pub(in crate::store) fn end(&self) -> u32 {
+        u32::try_from(self.starts.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// How many series there are.
+    pub(in crate::store) fn len(&self) -> usize {
+        self.starts.len() - 1 - self.holes
+    }
+
+    /// The number of the series with these labels, if it is registered.
+    pub(in crate::store) fn find(&self, labels: &Labels) -> Option<SeriesId> {
+        let mut pairs = Vec::with_capacity(labels.len());
+        for (name, value) in labels.iter() {
+            pairs.push((self.symbols.lookup(name)?, self.symbols.lookup(value)?));
+        }
+        self.find_pairs(&pairs)
+    }
+
+    fn find_pairs(&self, pairs: &[(u32, u32)]) -> Option<SeriesId> {
+        let hash = self.hasher.hash_one(pairs);
+        self.by_labels.find(hash, |&id| self.pairs_of(id) == pairs).map(|&id| SeriesId::new(id))
+    }
+
+    /// Registers a series, or finds it.
+    pub(in crate::store) fn register(&mut self, labels: &Labels) -> Result<SeriesId, StoreError> {
+        if let Some(id) = self.find(labels) {
+            return Ok(id);
+        }
+        let full = StoreError::SeriesLimit { limit: self.limit };
+        if self.len() >= self.limit {
+            return Err(full);
+        }
+        let begin = self.pairs.len();
+        for (name, value) in labels.iter() {
+            match (self.symbols.intern(name), self.symbols.intern(value)) {
+                (Some(name), Some(value)) => self.pairs.push((name, value)),
+                _ => {
+                    self.pairs.truncate(begin);
+                    return Err(full);
+                }
+            }
+        }
+        let id = self.end();
+        for idx in begin..self.pairs.len() {
+            let (name, value) = self.pairs[idx];
+            self.postings.entry(name).or_default().entry(value).or_default().push(id);
+        }
+        let hash = self.hasher.hash_one(&self.pairs[begin..]);
+        self.starts.push(self.pairs.len());
+        let (pairs, starts, hasher) = (&self.pairs, &self.starts, &self.hasher);
+        self.by_labels.insert_unique(hash, id, |&other| {
+            hasher.hash_one(&pairs[starts[other as usize]..starts[other as usize + 1]])
+        });
+        Ok(SeriesId::new(id))
+    }
+
+    /// Makes the next number `end`, leaving numbers without a series before it.
+    pub(in crate::store) fn skip_to(&mut self, end: u32) {
+        while self.end() < end {
+            self.starts.push(self.pairs.len());
+            self.holes += 1;
+        }
+    }
+
+    /// Registers a stored series under its own number; numbers must come in ascending order.
+    pub(in crate::store) fn restore(&mut self, id: u32, labels: &Labels) -> Result<(), StoreError> {
+        self.skip_to(id);
+        let limit = std::mem::replace(&mut self.limit, usize::MAX);
+        let given = self.register(labels);
+        self.limit = limit;
+        if given? == SeriesId::new(id) {
+            Ok(())
+        } else {
+            Err(StoreError::Corrupt { table: "series", detail: format!("series {id} stands twice: {labels}") })
+        }
+    }
+
+    fn pairs_of(&self, id: u32) -> &[(u32, u32)] {
+        &self.pairs[self.starts[id as usize]..self.starts[id as usize + 1]]
+    }
+
+    /// Names and values of a series' labels, by name.
+    pub(in crate::store) fn label_pairs(&self, id: u32) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.pairs_of(id).iter().map(|&(name, value)| (self.symbols.text(name), self.symbols.text(value)))
+    }
+
+    /// The labels of a series; `None` for a number without one.
+    pub(in crate::store) fn labels(&self, id: SeriesId) -> Option<Labels> {
+        if id.index() >= self.end() {
+            return None;
+        }
+        let built: Result<Labels, LabelError> =
+            Labels::from_pairs(self.label_pairs(id.index()).map(|(n, v)| (Arc::clone(n), Arc::clone(v))));
+        built.ok()
+    }
+
+    /// The numbers of all series that satisfy every matcher, ascending; no matcher: all.
+    pub(in crate::store) fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
+        let mut chosen: Option<Vec<u32>> = None;
+        let mut rest = Vec::new();
+        for matcher in matchers {
+            // A matcher that the empty value satisfies also takes series without the label: checked one by one.
+            if matcher.matches_value("") {
+                rest.push(matcher);
+                continue;
+            }
+            let found = self.postings_of(matcher);
+            chosen = Some(match chosen {
+                None => found,
+                Some(before) => intersect(&before, &found),
+            });
+            if chosen.as_ref().is_some_and(Vec::is_empty) {
+                return Vec::new();
+            }
+        }
+        let mut ids = chosen.unwrap_or_else(|| (0..self.end()).filter(|&id| !self.is_hole(id)).collect());
+        for matcher in rest {
+            let excluded = self.excluded_by(matcher);
+            if !excluded.is_empty() {
+                ids = subtract(&ids, &excluded);
+            }
+        }
+        ids
+    }
+
+    fn is_hole(&self, id: u32) -> bool {
+        self.holes > 0 && self.pairs_of(id).is_empty()
+    }
+
+    /// Series whose label has a value that satisfies `matcher`.
+    fn postings_of(&self, matcher: &Matcher) -> Vec<u32> {
+        let Some(values) = self.symbols.lookup(matcher.name()).and_then(|name| self.postings.get(&name)) else {
+            return Vec::new();
+        };
+        if matcher.op() == MatchOp::Equal {
+            return self.symbols.lookup(matcher.value()).and_then(|v| values.get(&v)).cloned().unwrap_or_default();
+        }
+        let lists: Vec<&Vec<u32>> = values
+            .iter()
+            .filter(|(value, _)| matcher.matches_value(self.symbols.text(**value)))
+            .map(|(_, list)| list)
+            .collect();
+        union(&lists)
+    }
+
+    /// Series whose label has a value that `matcher` does not accept.
+    fn excluded_by(&self, matcher: &Matcher) -> Vec<u32> {
+        let Some(values) = self.symbols.lookup(matcher.name()).and_then(|name| self.postings.get(&name)) else {
+            return Vec::new();
+        };
+        let lists: Vec<&Vec<u32>> = values
+            .iter()
+            .filter(|(value, _)| !matcher.matches_value(self.symbols.text(**value)))
+            .map(|(_, list)| list)
+            .collect();
+        union(&lists)
+    }
+
+    /// The distinct label names of these series, sorted.
+    pub(in crate::store) fn names_of(&self, ids: &[u32]) -> Vec<String> {
+        let mut seen = vec![false; self.symbols.len()];
+        let mut names = BTreeSet::new();
+        for &id in ids {
+            for &(name, _) in self.pairs_of(id) {
+                if !std::mem::replace(&mut seen[name as usize], true) {
+                    names.insert(self.symbols.text(name).to_string());
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// The distinct values of a label among these series, sorted.
+    pub(in crate::store) fn values_of(&self, name: &str, ids: &[u32]) -> Vec<String> {
+        let Some(name) = self.symbols.lookup(name) else { return Vec::new() };
+        let mut seen = vec![false; self.symbols.len()];
+        let mut values = BTreeSet::new();
+        for &id in ids {
+            for &(n, value) in self.pairs_of(id) {
+                if n == name && !std::mem::replace(&mut seen[value as usize], true) {
+                    values.insert(self.symbols.text(value).to_string());
+                }
+            }
+        }
+        values.into_iter().collect()
+    }
+}
+
+/// The numbers that stand in both ascending lists.
+fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let mut found = Vec::with_capacity(short.len());
+    let mut from = 0;
+    for &id in short {
+        // Galloping: cheap both for lists of like length and for a short one against a long one.
+        let mut step = 1;
+        while from + step < long.len() && long[from + step] < id {
+            step *= 2;
+        }
+        let end = (from + step + 1).min(long.len());
+        from += long[from..end].partition_point(|&other| other < id);
+        if long.get(from) == Some(&id) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// The numbers of `a` that do not stand in `b`, both ascending.
+fn subtract(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let mut from = 0;
+    a.iter()
+        .copied()
+        .filter(|&id| {
+            while from < b.len() && b[from] < id {
+                from += 1;
+            }
+            b.get(from) != Some(&id)
+        })
+        .collect()
+}
+
+/// All numbers of some ascending lists, ascending, each once.
+fn union(lists: &[&Vec<u32>]) -> Vec<u32> {
+    match lists {
+        [] => Vec::new(),
+        [one] => (*one).clone(),
+        many => {
+            // A series has one value for a label, so the lists share no number.
+            let mut all: Vec<u32> = many.iter().flat_map(|list| list.iter().copied()).collect();
+            all.sort_unstable();
+            all
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        Labels::from_pairs(pairs.iter().map(|&(n, v)| (n, v))).unwrap()
+    }
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new(100);
+        for (job, instance) in [("api", "a"), ("api", "b"), ("worker", "a"), ("worker", "")] {
+            registry.register(&labels(&[("__name__", "up"), ("job", job), ("instance", instance)])).unwrap();
+        }
+        registry.register(&labels(&[("__name__", "down")])).unwrap();
+        registry
+    }
+
+    #[test]
+    fn matchers_agree_with_checking_each_series() {
+        let registry = registry();
+        let values = ["", "api", "a", "up", "api|", "a|b", ".*", ".+", "work.*", "nothing"];
+        let ops = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex];
+        let mut all = Vec::new();
+        for name in ["__name__", "job", "instance", "absent"] {
+            for op in ops {
+                for value in values {
+                    all.push(Matcher::new(name, op, value).unwrap());
+                }
+            }
+        }
+        for first in &all {
+            for second in all.iter().step_by(7) {
+                let matchers = [first.clone(), second.clone()];
+                let expected: Vec<u32> = (0..registry.end())
+                    .filter(|&id| {
+                        let labels = registry.labels(SeriesId::new(id)).unwrap();
+                        matchers.iter().all(|m| m.matches(&labels))
+                    })
+                    .collect();
+                assert_eq!(registry.select(&matchers), expected, "{matchers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_series_keeps_its_number_and_the_limit_holds() {
+        let mut registry = Registry::new(2);
+        let (a, b) = (labels(&[("x", "1")]), labels(&[("x", "2")]));
+        let id = registry.register(&a).unwrap();
+        registry.register(&b).unwrap();
+        assert_eq!(registry.register(&a).unwrap(), id);
+        assert_eq!(registry.labels(id).unwrap(), a);
+        let refused = registry.register(&labels(&[("x", "3")])).unwrap_err();
+        assert_eq!(refused.to_string(), "the store holds 2 series, its limit; a new series is refused");
+        assert_eq!(registry.find(&labels(&[("x", "3")])), None);
+    }
+
+    #[test]
+    fn holes_are_no_series() {
+        let mut registry = Registry::new(10);
+        registry.restore(3, &labels(&[("x", "1")])).unwrap();
+        assert_eq!((registry.len(), registry.end()), (1, 4));
+        assert_eq!(registry.select(&[]), [3]);
+        let again = registry.restore(4, &labels(&[("x", "1")])).unwrap_err();
+        assert!(again.to_string().contains("stands twice"), "{again}");
+    }
+
+    #[test]
+    fn lists_are_intersected_and_subtracted() {
+        let a: Vec<u32> = (0..200).step_by(3).collect();
+        let b: Vec<u32> = (0..200).step_by(5).collect();
+        let both: Vec<u32> = (0..200).step_by(15).collect();
+        assert_eq!(intersect(&a, &b), both);
+        assert_eq!(intersect(&[199], &b), Vec::<u32>::new());
+        assert_eq!(subtract(&both, &a), Vec::<u32>::new());
+        assert_eq!(subtract(&[1, 2, 3], &[2]), [1, 3]);
+    }
+}

@@ -1,0 +1,7 @@
+//! The reading side: samples of selected series out of memory and segments, deduplicated.
+
+mod batches;
+mod select;
+
+pub(super) use batches::{for_each_batch, for_each_batch_with};
+pub(super) use select::{instant, select};

@@ -1,0 +1,177 @@
+use arrow::{
+    array::{Array, AsArray},
+    datatypes::{Float64Type, Int64Type, TimestampMillisecondType, UInt32Type},
+};
+use duckdb::Connection;
+
+use crate::{
+    series::{Labels, stale_marker},
+    store::{
+        StoreError,
+        error::failed_to,
+        index::Registry,
+        read::for_each_batch,
+        segment::{Layout, Segment, SegmentKind},
+        write::Recent,
+    },
+};
+
+/// Reads the registry of series.
+pub(in crate::store) fn load_registry(connection: &Connection, max_series: usize) -> Result<Registry, StoreError> {
+    let mut registry = Registry::new(max_series);
+    let corrupt = |detail: &str| StoreError::Corrupt { table: "series", detail: detail.to_owned() };
+    for_each_batch(connection, "SELECT series_id, labels FROM store.series ORDER BY series_id", |batch| {
+        let ids = batch.column(0).as_primitive::<UInt32Type>();
+        let maps = batch.column(1).as_map();
+        let (names, values) = (maps.keys().as_string::<i32>(), maps.values().as_string::<i32>());
+        for row in 0..batch.num_rows() {
+            let (from, to) = (maps.value_offsets()[row], maps.value_offsets()[row + 1]);
+            let range = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
+            let labels = Labels::from_pairs(range.map(|idx| (names.value(idx), values.value(idx))))
+                .map_err(|error| corrupt(&error.to_string()))?;
+            registry.restore(ids.value(row), &labels)?;
+        }
+        Ok(())
+    })?;
+    let next: Option<String> = connection
+        .query_row("SELECT max(value) FROM store.meta WHERE key = 'next_series_id'", [], |row| row.get(0))
+        .map_err(failed_to("read the next series number"))?;
+    if let Some(next) = next {
+        registry.skip_to(next.parse().map_err(|_| corrupt("the next series number is none"))?);
+    }
+    Ok(registry)
+}
+
+/// Reads which segments there are.
+pub(in crate::store) fn load_layout(connection: &Connection) -> Result<Layout, StoreError> {
+    let failed = failed_to("read the list of segments");
+    let corrupt = |detail: String| StoreError::Corrupt { table: "segments", detail };
+    let mut statement = connection
+        .prepare(
+            "SELECT segment_id, kind, frozen, rows, min_ms, max_ms, since_ms FROM store.segments ORDER BY segment_id",
+        )
+        .map_err(&failed)?;
+    type Row = (u64, String, bool, Option<u64>, Option<i64>, Option<i64>, Option<i64>);
+    let rows: Vec<Row> = statement
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+        })
+        .and_then(Iterator::collect)
+        .map_err(&failed)?;
+    let (mut frozen, mut hot, mut late, mut hot_since, mut next_id) = (Vec::new(), None, None, None, 1);
+    for (id, kind, is_frozen, rows, min, max, since) in rows {
+        let kind = SegmentKind::parse(&kind).ok_or_else(|| corrupt(format!("a segment is of kind {kind:?}")))?;
+        let mut segment =
+            Segment { id, kind, rows: rows.unwrap_or(0), min: min.unwrap_or(i64::MAX), max: max.unwrap_or(i64::MIN) };
+        if rows.is_none() {
+            segment = measure(connection, id, kind)?;
+        }
+        next_id = next_id.max(id + 1);
+        match kind {
+            _ if is_frozen => frozen.push(segment),
+            SegmentKind::Hot => {
+                hot = Some(segment);
+                hot_since = since;
+            }
+            SegmentKind::Late => late = Some(segment),
+            SegmentKind::Cold => return Err(corrupt(format!("cold segment {id} is not frozen"))),
+        }
+    }
+    match (hot, late) {
+        (Some(hot), Some(late)) => Ok(Layout { frozen, hot, late, hot_since, next_id }),
+        _ => Err(corrupt("no segment takes rows".to_owned())),
+    }
+}
+
+/// Counts a segment's rows and finds its span.
+pub(in crate::store) fn measure(connection: &Connection, id: u64, kind: SegmentKind) -> Result<Segment, StoreError> {
+    let mut segment = Segment::empty(id, kind);
+    let sql = format!("SELECT count(*), min(epoch_ms(timestamp)), max(epoch_ms(timestamp)) FROM {}", segment.table());
+    let (rows, min, max): (i64, Option<i64>, Option<i64>) = connection
+        .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .map_err(failed_to("measure a segment"))?;
+    segment.add(rows.unsigned_abs(), min.zip(max));
+    Ok(segment)
+}
+
+/// The sequence number of the next late row.
+pub(in crate::store) fn load_next_seq(connection: &Connection, layout: &Layout) -> Result<i64, StoreError> {
+    let mut next = 0;
+    for late in layout.of(SegmentKind::Late) {
+        let newest: Option<i64> = connection
+            .query_row(&format!("SELECT max(seq) FROM {}", late.table()), [], |row| row.get(0))
+            .map_err(failed_to("read the late samples"))?;
+        next = next.max(newest.map_or(0, |seq| seq + 1));
+    }
+    Ok(next)
+}
+
+/// Rebuilds what memory holds of recent samples: spans of what is cold, then hot rows as they came, then late ones.
+pub(in crate::store) fn load_recent(
+    connection: &Connection,
+    layout: &Layout,
+    budget_bytes: usize,
+) -> Result<Recent, StoreError> {
+    let mut recent = Recent::new(budget_bytes);
+    for_each_batch(connection, "SELECT series_id, min_ms, max_ms FROM store.spans", |batch| {
+        let ids = batch.column(0).as_primitive::<UInt32Type>();
+        let (min, max) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(2).as_primitive::<Int64Type>());
+        for row in 0..batch.num_rows() {
+            recent.restore_span(ids.value(row), min.value(row), max.value(row));
+        }
+        Ok(())
+    })?;
+    for (kind, order) in [(SegmentKind::Hot, ""), (SegmentKind::Late, " ORDER BY seq")] {
+        for segment in layout.of(kind) {
+            let sql = format!("SELECT series_id, timestamp, value FROM {}{order}", segment.table());
+            for_each_batch(connection, &sql, |batch| {
+                let ids = batch.column(0).as_primitive::<UInt32Type>();
+                let timestamps = batch.column(1).as_primitive::<TimestampMillisecondType>();
+                let values = batch.column(2).as_primitive::<Float64Type>();
+                for row in 0..batch.num_rows() {
+                    let value = if values.is_null(row) { stale_marker() } else { values.value(row) };
+                    recent.grow(ids.value(row) + 1);
+                    recent.place(ids.value(row), timestamps.value(row), value);
+                }
+                if recent.over_budget() {
+                    recent.evict();
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(recent)
+}
+
+/// Forgets series of which retention has dropped every sample and rollup. Only at opening: while the
+/// store runs, senders may hold their numbers.
+pub(in crate::store) fn drop_dead_series(
+    connection: &Connection,
+    registry: &mut Registry,
+    recent: &Recent,
+) -> Result<(), StoreError> {
+    let failed = failed_to("forget series without samples");
+    let dead: Vec<u32> = (0..registry.end()).filter(|&id| !recent.overlaps(id, i64::MIN, i64::MAX)).collect();
+    if dead.is_empty() || registry.len() == 0 {
+        return Ok(());
+    }
+    let list = dead.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let next = registry.end();
+    connection
+        .execute_batch(&format!(
+            "BEGIN TRANSACTION;
+             DELETE FROM store.series WHERE series_id IN ({list})
+                 AND series_id NOT IN (SELECT series_id FROM store.rollup_5m)
+                 AND series_id NOT IN (SELECT series_id FROM store.rollup_1h);
+             DELETE FROM store.meta WHERE key = 'next_series_id';
+             INSERT INTO store.meta VALUES ('next_series_id', '{next}');
+             COMMIT"
+        ))
+        .map_err(|error| {
+            let _ = connection.execute_batch("ROLLBACK");
+            failed(error)
+        })?;
+    let limit = registry.limit();
+    *registry = load_registry(connection, limit)?;
+    Ok(())
+}

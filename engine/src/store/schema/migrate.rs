@@ -1,0 +1,84 @@
+use std::path::Path;
+
+use duckdb::Connection;
+
+use super::{tables::VERSION_1, views};
+use crate::store::{StoreError, error::failed_to};
+
+/// The newest version of the schema, which this release writes.
+pub(in crate::store) const SCHEMA_VERSION: u32 = 1;
+
+/// The steps from one version to the next: `MIGRATIONS[v]` makes version `v + 1` out of version `v`.
+/// A step that was released is never changed.
+const MIGRATIONS: &[&str] = &[VERSION_1];
+
+/// The version of an open database: 0 when it is empty.
+///
+/// # Errors
+/// `Foreign` when it holds something, but not ours.
+pub(in crate::store) fn version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let failed = failed_to("read the version of the schema");
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let foreign = || StoreError::Foreign { path: path.to_owned() };
+    let ours =
+        count("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'store' AND table_name = 'meta'")
+            .map_err(&failed)?;
+    if ours == 0 {
+        let others = count("SELECT count(*) FROM information_schema.tables").map_err(&failed)?;
+        return if others == 0 { Ok(0) } else { Err(foreign()) };
+    }
+    let value = |key: &str| {
+        connection
+            .query_row("SELECT max(value) FROM store.meta WHERE key = ?", [key], |row| row.get::<_, Option<String>>(0))
+            .map_err(|_| foreign())
+    };
+    if value("format")?.as_deref() != Some("almanac") {
+        return Err(foreign());
+    }
+    value("schema_version")?.and_then(|text| text.parse().ok()).filter(|&found| found > 0).ok_or_else(foreign)
+}
+
+/// Refuses what is not ours or newer than this release.
+pub(in crate::store) fn check_version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let found = version(connection, path)?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::NewerSchema { path: path.to_owned(), found, supported: SCHEMA_VERSION });
+    }
+    Ok(found)
+}
+
+/// Brings the schema to the newest version, each step in one transaction.
+pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = check_version(connection, path)?;
+    let from = usize::try_from(found).unwrap_or(usize::MAX);
+    for (step, sql) in MIGRATIONS.iter().enumerate().skip(from) {
+        let version = step + 1;
+        connection
+            .execute_batch(&format!(
+                "BEGIN TRANSACTION; {sql}; UPDATE store.meta SET value = '{version}' WHERE key = 'schema_version'; COMMIT"
+            ))
+            .map_err(|error| {
+                let _ = connection.execute_batch("ROLLBACK");
+                failed_to("bring the schema to this release's version")(error)
+            })?;
+    }
+    views::create_static_views(connection)
+}
+
+/// Drops tables that a compaction left behind when it was cut off.
+pub(in crate::store) fn drop_orphans(connection: &Connection) -> Result<(), StoreError> {
+    let failed = failed_to("tidy up after a compaction that was cut off");
+    let mut statement = connection
+        .prepare(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'store'
+             AND (regexp_full_match(table_name, 'stage_.*') OR regexp_full_match(table_name, '(hot|late|cold)_[0-9]+'))
+             AND table_name NOT IN (SELECT kind || '_' || segment_id FROM store.segments)",
+        )
+        .map_err(&failed)?;
+    let orphans: Vec<String> =
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(&failed)?;
+    for table in orphans {
+        connection.execute_batch(&format!("DROP TABLE store.\"{table}\"")).map_err(&failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! SQL of the tables of rows: what [`rows`](super::rows) describes, written and read as Arrow batches.
+
+mod advice;
+mod events;
+mod frame;
+mod learned;
+
+pub(super) use advice::{outcomes, put_ledger, recommendations};
+pub(super) use events::{cache_events, deploys, incidents, put_events};
+pub(super) use learned::{anomalies, forecasts, put_anomalies, put_forecasts, put_signals, signals};

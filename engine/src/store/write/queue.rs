@@ -1,0 +1,141 @@
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{Answer, SampleBatch, Writer};
+use crate::store::StoreError;
+
+/// Most samples in one transaction, so that nobody waits long behind a crowd.
+const GROUP_SAMPLES: usize = 400_000;
+
+/// What the writer is asked to do.
+pub(in crate::store) enum Job {
+    /// Commit samples, together with others that wait.
+    Samples(SampleBatch, Answer),
+    /// Do something alone.
+    Task(Box<dyn FnOnce(&mut Writer) + Send>),
+}
+
+/// What the writer does next.
+pub(in crate::store) enum Work {
+    /// Commit these batches in one transaction.
+    Group(Vec<(SampleBatch, Answer)>),
+    /// Do this alone.
+    Task(Box<dyn FnOnce(&mut Writer) + Send>),
+    /// End.
+    Closed,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    batches: usize,
+    busy: u64,
+    closed: bool,
+}
+
+/// The queue before the writer; its samples are bounded in bytes.
+pub(in crate::store) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    limit: usize,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+fn bytes_of(batch: &SampleBatch) -> usize {
+    batch.len() * 20 + 64
+}
+
+impl Queue {
+    pub(in crate::store) fn new(limit_bytes: usize) -> Self {
+        Self { waiting: Mutex::default(), arrived: Condvar::new(), limit: limit_bytes }
+    }
+
+    /// Lets a batch wait; one batch larger than the whole queue is let in when nothing else waits.
+    pub(in crate::store) fn push_samples(&self, batch: SampleBatch, answer: Answer) -> Result<(), StoreError> {
+        let bytes = bytes_of(&batch);
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            return Err(StoreError::Closed);
+        }
+        if waiting.bytes > 0 && waiting.bytes + bytes > self.limit {
+            waiting.busy += 1;
+            return Err(StoreError::Busy { retry_after: Duration::from_secs(1) });
+        }
+        waiting.bytes += bytes;
+        waiting.batches += 1;
+        waiting.jobs.push_back(Job::Samples(batch, answer));
+        drop(waiting);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Lets a task wait its turn.
+    pub(in crate::store) fn push_task(&self, task: Box<dyn FnOnce(&mut Writer) + Send>) -> Result<(), StoreError> {
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            return Err(StoreError::Closed);
+        }
+        waiting.jobs.push_back(Job::Task(task));
+        drop(waiting);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Takes no more; what waits is still done.
+    pub(in crate::store) fn close(&self) {
+        self.waiting.lock().closed = true;
+        self.arrived.notify_one();
+    }
+
+    /// Waits for work: all samples that wait before the next task, or that task.
+    pub(in crate::store) fn next(&self) -> Work {
+        let mut waiting = self.waiting.lock();
+        loop {
+            match waiting.jobs.pop_front() {
+                Some(Job::Task(task)) => return Work::Task(task),
+                Some(Job::Samples(batch, answer)) => {
+                    let mut samples = batch.len();
+                    let mut bytes = bytes_of(&batch);
+                    let mut group = vec![(batch, answer)];
+                    while samples < GROUP_SAMPLES {
+                        match waiting.jobs.pop_front() {
+                            Some(Job::Samples(batch, answer)) => {
+                                samples += batch.len();
+                                bytes += bytes_of(&batch);
+                                group.push((batch, answer));
+                            }
+                            Some(task) => {
+                                waiting.jobs.push_front(task);
+                                break;
+                            }
+                            None => break,
+                        }
+                    }
+                    waiting.bytes = waiting.bytes.saturating_sub(bytes);
+                    waiting.batches -= group.len();
+                    return Work::Group(group);
+                }
+                None if waiting.closed => return Work::Closed,
+                None => self.arrived.wait(&mut waiting),
+            }
+        }
+    }
+
+    /// Bytes that wait, batches that wait, and how often a batch was turned away.
+    pub(in crate::store) fn load(&self) -> (usize, usize, u64) {
+        let waiting = self.waiting.lock();
+        (waiting.bytes, waiting.batches, waiting.busy)
+    }
+
+    /// The bound in bytes.
+    pub(in crate::store) fn limit(&self) -> usize {
+        self.limit
+    }
+}

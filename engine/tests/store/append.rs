@@ -1,0 +1,133 @@
+use almanac_engine::{
+    series::{MatchOp, Matcher, SampleSource, SourceError, is_stale, stale_marker},
+    store::{Appended, SampleBatch, Store, StoreError, StoreOptions},
+};
+
+use crate::support::{Fresh, all, labels, named, put};
+
+#[test]
+fn what_was_answered_is_there_after_reopening() {
+    let mut fresh = Fresh::new();
+    let (up, down) = (labels(&[("__name__", "up"), ("job", "a\"b")]), labels(&[("__name__", "down")]));
+    let samples = [(&up, 1_000, 1.0), (&down, -5, f64::INFINITY), (&up, 2_000, stale_marker()), (&up, 3_000, f64::NAN)];
+    assert_eq!(put(&fresh.store, &samples), Appended { written: 4, unchanged: 0 });
+    for _ in 0..3 {
+        let found = all(&fresh.store);
+        assert_eq!(found.len(), 2);
+        assert_eq!((&found[0].labels, &found[1].labels), (&down, &up));
+        assert_eq!(found[0].timestamps, [-5]);
+        assert_eq!(found[1].timestamps, [1_000, 2_000, 3_000]);
+        assert!(is_stale(found[1].values[1]) && found[1].values[2].is_nan() && !is_stale(found[1].values[2]));
+        assert_eq!(put(&fresh.store, &samples), Appended { written: 0, unchanged: 4 });
+        fresh = fresh.reopened();
+    }
+}
+
+#[test]
+fn the_last_write_wins_also_when_it_comes_late() {
+    let mut fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 10, 1.0), (&up, 20, 2.0)]);
+    put(&fresh.store, &[(&up, 15, 7.0), (&up, 20, 3.0), (&up, 15, 8.0)]);
+    for _ in 0..2 {
+        let found = named(&fresh.store, "up", 0, 100);
+        assert_eq!(
+            (found[0].timestamps.as_slice(), found[0].values.as_slice()),
+            ([10, 15, 20].as_slice(), [1.0, 8.0, 3.0].as_slice())
+        );
+        assert_eq!(named(&fresh.store, "up", 11, 15)[0].values, [8.0]);
+        assert!(named(&fresh.store, "up", 11, 14).is_empty());
+        fresh = fresh.reopened();
+    }
+}
+
+#[test]
+fn impossible_batches_are_refused_whole() {
+    let fresh = Fresh::with(StoreOptions { max_series: 1, ..StoreOptions::default() });
+    let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
+    let check = |batch: SampleBatch, message: &str| {
+        assert_eq!(fresh.store.append(batch).unwrap_err().to_string(), message);
+    };
+    check(
+        SampleBatch { series: vec![id], timestamps: vec![1, 2], values: vec![] },
+        "the columns of a batch differ in length: 1 series, 2 timestamps, 0 values",
+    );
+    check(
+        SampleBatch { series: vec![almanac_engine::series::SeriesId::new(7)], timestamps: vec![1], values: vec![1.0] },
+        "series number 7 is unknown to this store",
+    );
+    check(
+        SampleBatch { series: vec![id, id], timestamps: vec![1, i64::MAX], values: vec![1.0, 2.0] },
+        "timestamp 9223372036854775807 ms is outside the range of the store",
+    );
+    let refused = fresh.store.resolve(&labels(&[("__name__", "down")])).unwrap_err();
+    assert_eq!(refused.to_string(), "the store holds 1 series, its limit; a new series is refused");
+    assert!(all(&fresh.store).is_empty());
+    let stats = fresh.store.stats();
+    assert_eq!((stats.series, stats.series_refused, stats.samples_hot), (1, 1, 0));
+}
+
+#[test]
+fn a_full_queue_says_busy_and_recovers() {
+    let fresh = Fresh::with(StoreOptions { queue_bytes: 1_000, ..StoreOptions::default() });
+    let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
+    let (mut busy, mut receipts) = (0_u32, Vec::new());
+    for round in 0..2_000_i64 {
+        let mut batch = SampleBatch::with_capacity(10);
+        for t in 0..10 {
+            batch.push(id, round * 10 + t, 1.0);
+        }
+        match fresh.store.append(batch) {
+            Ok(receipt) => receipts.push(receipt),
+            Err(StoreError::Busy { retry_after }) => {
+                assert!(!retry_after.is_zero());
+                busy += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let written: u64 = receipts.into_iter().map(|receipt| receipt.wait().unwrap().written).sum();
+    assert!(busy > 0);
+    assert_eq!(written, u64::from(2_000 - busy) * 10);
+    assert_eq!(all(&fresh.store)[0].timestamps.len() as u64, written);
+    assert_eq!(fresh.store.stats().busy, u64::from(busy));
+}
+
+#[test]
+fn labels_are_listed_by_selector_and_span() {
+    let fresh = Fresh::new();
+    let (a, b) = (labels(&[("__name__", "up"), ("job", "a")]), labels(&[("__name__", "up"), ("zone", "z")]));
+    put(&fresh.store, &[(&a, 10, 1.0), (&b, 20, 1.0)]);
+    let any = Matcher::new("job", MatchOp::Regex, ".+").unwrap();
+    let store: &Store = &fresh.store;
+    assert_eq!(store.label_names(&[], 0, 100).unwrap(), ["__name__", "job", "zone"]);
+    assert_eq!(store.label_names(&[vec![any.clone()]], 0, 100).unwrap(), ["__name__", "job"]);
+    assert_eq!(store.label_names(&[], 15, 100).unwrap(), ["__name__", "zone"]);
+    assert_eq!(store.label_values("job", &[], 0, 100).unwrap(), ["a"]);
+    assert_eq!(store.label_values("nothing", &[], 0, 100).unwrap(), Vec::<String>::new());
+    assert_eq!(store.series(&[vec![any.clone()], vec![any]], 0, 100).unwrap(), [a]);
+    assert_eq!(store.series(&[], 30, 100).unwrap(), []);
+}
+
+#[test]
+fn more_samples_than_the_limit_are_refused() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 10, 1.0), (&up, 20, 2.0), (&up, 30, 3.0)]);
+    let answer = fresh.store.select(&[], 0, 100, 2);
+    assert!(matches!(answer, Err(SourceError::TooManySamples { limit: 2 })), "{answer:?}");
+    assert_eq!(fresh.store.select(&[], 0, 25, 2).unwrap()[0].values, [1.0, 2.0]);
+}
+
+#[test]
+fn a_closed_store_says_so() {
+    let fresh = Fresh::new();
+    let other = fresh.store.clone();
+    fresh.store.close().unwrap();
+    let id = almanac_engine::series::SeriesId::new(0);
+    let _ = other.resolve(&labels(&[("__name__", "up")]));
+    let batch = SampleBatch { series: vec![id], timestamps: vec![1], values: vec![1.0] };
+    assert!(matches!(other.append(batch), Err(StoreError::Closed)));
+    assert!(matches!(other.put_signals(&[]), Err(StoreError::Closed)));
+    assert!(matches!(other.clone().close(), Err(StoreError::Closed)));
+}

@@ -1,0 +1,6 @@
+//! The store as its users see it: on real files, opened, filled, closed and opened again.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod append;
+mod rows;
+mod support;

@@ -1,0 +1,213 @@
+use almanac_engine::store::rows::*;
+use almanac_models::Timestamp;
+use serde_json::json;
+
+use crate::support::Fresh;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn signal(name: &str, status: SignalStatus) -> SignalRow {
+    SignalRow {
+        signal: name.into(),
+        expr: "rate(x[5m])".into(),
+        origin: SignalOrigin::Default,
+        step_ms: 15_000,
+        status,
+        reason: Some("too short".into()),
+        seasons_ms: vec![86_400_000, 604_800_000],
+        model: None,
+        fitted_at: Some(at(7)),
+        points: 3,
+        mase: None,
+        coverage_80: Some(0.81),
+        coverage_95: None,
+    }
+}
+
+#[test]
+fn signals_are_replaced_by_name() {
+    let fresh = Fresh::new();
+    let (b, a) = (signal("b", SignalStatus::Learning), signal("a", SignalStatus::Ready));
+    fresh.store.put_signals(&[b.clone(), a.clone()]).unwrap();
+    assert_eq!(fresh.store.signals(&SignalFilter::default()).unwrap(), [a.clone(), b]);
+    let b = SignalRow {
+        status: SignalStatus::Failed,
+        seasons_ms: vec![],
+        reason: None,
+        ..signal("b", SignalStatus::Failed)
+    };
+    fresh.store.put_signals(&[b.clone()]).unwrap();
+    let fresh = fresh.reopened();
+    assert_eq!(fresh.store.signals(&SignalFilter::default()).unwrap(), [a, b.clone()]);
+    let failed = SignalFilter { status: Some(SignalStatus::Failed), ..SignalFilter::default() };
+    assert_eq!(fresh.store.signals(&failed).unwrap(), [b]);
+    let none = SignalFilter { signals: vec!["'; DROP TABLE store.signals; --".into()], status: None };
+    assert_eq!(fresh.store.signals(&none).unwrap(), []);
+    fresh.store.put_signals(&[]).unwrap();
+}
+
+fn forecast(made_at: i64, timestamp: i64, yhat: f64) -> ForecastRow {
+    ForecastRow {
+        signal: "s".into(),
+        made_at: at(made_at),
+        timestamp: at(timestamp),
+        yhat,
+        yhat_lower_80: yhat - 1.0,
+        yhat_upper_80: yhat + 1.0,
+        yhat_lower_95: yhat - 2.0,
+        yhat_upper_95: yhat + 2.0,
+        model: "mstl".into(),
+    }
+}
+
+#[test]
+fn forecasts_of_before_stay_and_those_from_then_on_go() {
+    let fresh = Fresh::new();
+    let all = |filter: RowFilter| fresh.store.forecasts(&filter).unwrap();
+    fresh.store.put_forecasts(&[forecast(10, 20, 1.0), forecast(10, 30, 2.0)]).unwrap();
+    fresh.store.put_forecasts(&[forecast(15, 20, 3.0), forecast(15, 30, 4.0), forecast(15, 40, 5.0)]).unwrap();
+    fresh.store.put_forecasts(&[forecast(15, 20, 6.0)]).unwrap();
+    assert_eq!(all(RowFilter::default()), [forecast(10, 20, 1.0), forecast(15, 20, 6.0), forecast(10, 30, 2.0)]);
+    let latest = RowFilter { latest: true, ..RowFilter::default() };
+    assert_eq!(all(latest.clone()), [forecast(15, 20, 6.0), forecast(10, 30, 2.0)]);
+    assert_eq!(all(RowFilter { made_until: Some(at(14)), ..latest }), [forecast(10, 20, 1.0), forecast(10, 30, 2.0)]);
+    assert_eq!(all(RowFilter { end: Some(at(20)), limit: Some(1), ..RowFilter::default() }), [forecast(15, 20, 6.0)]);
+    assert_eq!(all(RowFilter { signals: vec!["other".into()], ..RowFilter::default() }), []);
+}
+
+#[test]
+fn scores_are_replaced_by_signal_and_instant() {
+    let fresh = Fresh::new();
+    let score = |signal: &str, timestamp: i64, score: f64| AnomalyRow {
+        signal: signal.into(),
+        timestamp: at(timestamp),
+        value: 1.0,
+        yhat: 1.5,
+        yhat_lower: 1.0,
+        yhat_upper: 2.0,
+        score,
+    };
+    fresh.store.put_anomalies(&[score("a", 1, 0.5), score("a", 2, 0.5), score("b", 1, 3.0)]).unwrap();
+    fresh.store.put_anomalies(&[score("a", 2, 1.5), score("a", 2, 2.5)]).unwrap();
+    let all = |filter: RowFilter| fresh.store.anomalies(&filter).unwrap();
+    assert_eq!(all(RowFilter::default()), [score("a", 1, 0.5), score("a", 2, 2.5), score("b", 1, 3.0)]);
+    assert_eq!(
+        all(RowFilter { min_score: Some(1.0), start: Some(at(2)), ..RowFilter::default() }),
+        [score("a", 2, 2.5)]
+    );
+}
+
+fn recommendation(id: &str, state: State, created: i64) -> RecommendationRow {
+    RecommendationRow {
+        id: id.into(),
+        kind: Kind::Ttl,
+        target: "user_profile".into(),
+        current: json!({"ttl_seconds": 3600}),
+        proposed: json!({"ttl_seconds": 600.5}),
+        valid_from: at(created),
+        valid_until: Some(at(created + 100)),
+        effect: Effect {
+            metric: "stale_share".into(),
+            unit: "1".into(),
+            value: 0.1,
+            lower: 0.0,
+            upper: 0.2,
+            level: 0.8,
+        },
+        confidence: 0.9,
+        reason: "it's stale".into(),
+        evidence: json!({"days": [1, 2], "share": null}),
+        patch: Patch { format: "text".into(), body: "a\nb".into() },
+        state,
+        created_at: at(created),
+        updated_at: at(created + 1),
+        replaces: None,
+    }
+}
+
+fn outcome(at_ms: i64, to_state: State) -> OutcomeRow {
+    OutcomeRow {
+        recommendation: "r1".into(),
+        at: at(at_ms),
+        from_state: (at_ms > 0).then_some(State::Proposed),
+        to_state,
+        actor: "ann".into(),
+        note: None,
+        predicted: Some(1.0),
+        predicted_lower: None,
+        predicted_upper: Some(2.0),
+        realised: None,
+        realised_lower: None,
+        realised_upper: None,
+    }
+}
+
+#[test]
+fn the_ledger_keeps_recommendations_and_outcomes() {
+    let fresh = Fresh::new();
+    let (old, new) = (recommendation("r1", State::Proposed, 5), recommendation("r2", State::Proposed, 50));
+    fresh.store.put_recommendations(&[old.clone(), new.clone()]).unwrap();
+    let accepted = RecommendationRow { state: State::Accepted, updated_at: at(60), ..old };
+    let outcomes = [outcome(0, State::Proposed), outcome(60, State::Accepted)];
+    fresh.store.put_ledger(&[accepted.clone()], &outcomes).unwrap();
+    fresh.store.put_outcomes(&outcomes).unwrap();
+    let fresh = fresh.reopened();
+    let list = |filter: RecommendationFilter| fresh.store.recommendations(&filter).unwrap();
+    assert_eq!(list(RecommendationFilter::default()), [new.clone(), accepted.clone()]);
+    assert_eq!(
+        list(RecommendationFilter { states: vec![State::Accepted, State::Expired], ..Default::default() }),
+        [accepted.clone()]
+    );
+    assert_eq!(list(RecommendationFilter { valid_at: Some(at(40)), ..Default::default() }), [accepted.clone()]);
+    assert_eq!(list(RecommendationFilter { updated_since: Some(at(55)), ..Default::default() }), [accepted]);
+    assert_eq!(list(RecommendationFilter { kinds: vec![Kind::Scaling], ..Default::default() }), []);
+    assert_eq!(list(RecommendationFilter { limit: Some(1), ..Default::default() }), [new]);
+    assert_eq!(fresh.store.outcomes(&OutcomeFilter::default()).unwrap(), outcomes);
+    let to =
+        OutcomeFilter { to_state: Some(State::Accepted), recommendations: vec!["r1".into()], ..Default::default() };
+    assert_eq!(fresh.store.outcomes(&to).unwrap(), outcomes[1..]);
+}
+
+#[test]
+fn a_repeated_batch_of_events_changes_nothing() {
+    let fresh = Fresh::new();
+    let event = |timestamp: i64, key: &str, op: CacheOp| CacheEvent {
+        timestamp: at(timestamp),
+        cache: "c".into(),
+        key: key.into(),
+        op,
+        bytes: (op == CacheOp::Get).then_some(u64::MAX),
+        miss_cost_ms: None,
+    };
+    let twice = event(5, "k", CacheOp::Get);
+    let deploy = Deploy { at: at(3), service: "api".into(), version: None };
+    let incident = Incident { started_at: at(2), ended_at: None, title: "t".into(), target: None, source: "s".into() };
+    let batch = EventBatch {
+        cache: vec![twice.clone(), event(5, "j", CacheOp::Write), twice.clone(), event(4, "k", CacheOp::Delete)],
+        deploys: vec![deploy.clone()],
+        incidents: vec![incident.clone()],
+    };
+    let first = fresh.store.put_events(batch.clone()).unwrap();
+    assert_eq!((first.written, first.unchanged), (6, 0));
+    let again = fresh.store.put_events(batch.clone()).unwrap();
+    assert_eq!((again.written, again.unchanged), (0, 6));
+    let ended = Incident { ended_at: Some(at(9)), ..incident };
+    let changed = fresh.store.put_events(EventBatch { incidents: vec![ended.clone()], ..Default::default() }).unwrap();
+    assert_eq!((changed.written, changed.unchanged), (1, 0));
+
+    let fresh = fresh.reopened();
+    let everything = EventFilter::default();
+    let expected = [event(4, "k", CacheOp::Delete), twice.clone(), event(5, "j", CacheOp::Write), twice.clone()];
+    assert_eq!(fresh.store.cache_events(&everything).unwrap(), expected);
+    assert_eq!(fresh.store.cache_events(&EventFilter { limit: Some(1), ..Default::default() }).unwrap(), [twice]);
+    assert_eq!(fresh.store.deploys(&everything).unwrap(), [deploy]);
+    assert_eq!(fresh.store.incidents(&everything).unwrap(), [ended]);
+    let later = EventFilter { start: Some(at(10)), ..Default::default() };
+    assert_eq!(fresh.store.incidents(&later).unwrap(), []);
+    let bad =
+        Incident { started_at: at(5), ended_at: Some(at(4)), title: "x".into(), target: None, source: "s".into() };
+    let refused = fresh.store.put_events(EventBatch { incidents: vec![bad], ..Default::default() }).unwrap_err();
+    assert_eq!(refused.to_string(), "a row of incidents is not valid: incident \"x\" ends before it starts");
+}

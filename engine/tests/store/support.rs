@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+
+use almanac_engine::{
+    series::{Labels, Matcher, SampleSource, SeriesSamples},
+    store::{Appended, SampleBatch, Store, StoreOptions},
+};
+use tempfile::TempDir;
+
+/// A store in a folder of its own.
+pub(crate) struct Fresh {
+    pub(crate) store: Store,
+    pub(crate) path: PathBuf,
+    pub(crate) folder: TempDir,
+}
+
+impl Fresh {
+    pub(crate) fn new() -> Self {
+        Self::with(StoreOptions::default())
+    }
+
+    pub(crate) fn with(options: StoreOptions) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.duckdb");
+        Self { store: Store::open(&path, options).unwrap(), path, folder }
+    }
+
+    /// Closes the store and opens it again.
+    pub(crate) fn reopened(self) -> Self {
+        let Self { store, path, folder } = self;
+        store.close().unwrap();
+        Self { store: Store::open(&path, StoreOptions::default()).unwrap(), path, folder }
+    }
+}
+
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    Labels::from_pairs(pairs.iter().map(|&(name, value)| (name, value))).unwrap()
+}
+
+/// Appends `(labels, timestamp, value)` and waits for the commit.
+pub(crate) fn put(store: &Store, samples: &[(&Labels, i64, f64)]) -> Appended {
+    let mut batch = SampleBatch::default();
+    for &(labels, timestamp, value) in samples {
+        batch.push(store.resolve(labels).unwrap(), timestamp, value);
+    }
+    store.append(batch).unwrap().wait().unwrap()
+}
+
+pub(crate) fn all(store: &Store) -> Vec<SeriesSamples> {
+    store.select(&[], i64::MIN, i64::MAX, usize::MAX).unwrap()
+}
+
+pub(crate) fn named(store: &Store, name: &str, start: i64, end: i64) -> Vec<SeriesSamples> {
+    store.select(&[Matcher::equal("__name__", name)], start, end, usize::MAX).unwrap()
+}
