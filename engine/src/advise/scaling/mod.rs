@@ -14,9 +14,7 @@ mod spec;
 pub use compare::{CompareOptions, Comparison, compare};
 pub use error::ScalingError;
 pub use history::DemandHistory;
-pub use policy::{
-    Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan,
-};
+pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};
 pub use recommend::advise;
 pub use replay::{PolicyFigures, Trace, follow, score, simulate};

@@ -44,7 +44,6 @@ impl PoolRules {
     }
 }
 
-
 impl PoolRules {
     /// The fewest replicas whose ready capacity is at least `demand`; bounds do not apply.
     ///
@@ -79,7 +78,11 @@ impl PoolRules {
 
 /// `x` rounded up to a count: 0 when negative or not a number, held at the largest count.
 pub(super) fn ceil_count(x: f64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates, which is what is wanted"
+    )]
     let count = x.ceil() as u32;
     count
 }

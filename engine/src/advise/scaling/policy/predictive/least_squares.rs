@@ -50,11 +50,8 @@ impl<const FEATURES: usize, const TARGETS: usize> DecayedRidge<FEATURES, TARGETS
             for col in 0..=row {
                 let dot: f64 = (0..col).map(|k| lower[row][k] * lower[col][k]).sum();
                 let rest = self.gram[row][col] - dot;
-                lower[row][col] = if row == col {
-                    (rest + penalty).max(LEAST_PIVOT).sqrt()
-                } else {
-                    rest / lower[col][col]
-                };
+                lower[row][col] =
+                    if row == col { (rest + penalty).max(LEAST_PIVOT).sqrt() } else { rest / lower[col][col] };
             }
         }
         for (moment, coefficients) in self.moments.iter().zip(&mut self.coefficients) {

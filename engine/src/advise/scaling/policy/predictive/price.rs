@@ -32,8 +32,7 @@ pub(super) struct Chooser {
 
 impl Chooser {
     pub(super) fn new(rules: PoolRules, forecaster: &DemandForecaster) -> Self {
-        let log_served =
-            (0..=rules.replicas_max).map(|n| forecaster.log(f64::from(n) * rules.capacity)).collect();
+        let log_served = (0..=rules.replicas_max).map(|n| forecaster.log(f64::from(n) * rules.capacity)).collect();
         Self { rules, log_served }
     }
 

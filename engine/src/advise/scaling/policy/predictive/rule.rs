@@ -161,7 +161,11 @@ impl Predictive {
         // Prices a factor of 10⁵ apart, halved 14 times: within a thousandth.
         for _ in 0..14 {
             let middle = 0.5 * (low + high);
-            if self.spending(Price::Shortfall(f64::exp(middle))) > BUDGET * reactive { low = middle } else { high = middle }
+            if self.spending(Price::Shortfall(f64::exp(middle))) > BUDGET * reactive {
+                low = middle
+            } else {
+                high = middle
+            }
         }
         self.price = Price::Shortfall((0.5 * (low + high)).exp());
     }
