@@ -1,6 +1,12 @@
 //! `almanac serve`: the service.
 
+use std::net::SocketAddr;
+
 use super::{CliError, Global, StoreArgs};
+use crate::{
+    http::Auth,
+    service::{self, ServiceError},
+};
 
 /// Options of `serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -10,7 +16,7 @@ pub struct Args {
     pub store: StoreArgs,
     /// Address to listen on; any but loopback needs a token [127.0.0.1:9797]
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<std::net::SocketAddr>,
+    pub listen: Option<SocketAddr>,
     /// Token that callers must send as `Authorization: Bearer …`
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
@@ -19,7 +25,20 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// See [`CliError`].
+/// A usage error when the configuration is wrong or a token is missing; a failure when the address or the store cannot
+/// be had.
 pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
-    Err(CliError::failed(format!("not yet built: {args:?}")))
+    let mut config = args.store.config()?;
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    if let Some(token) = args.token {
+        if token.trim().is_empty() {
+            return Err(CliError::usage("--token is empty; write a secret or leave it out"));
+        }
+        config.server.token = Some(token);
+    }
+    let auth =
+        Auth::for_address(config.server.listen, config.server.token.as_deref()).map_err(|e| CliError::usage(&e))?;
+    service::serve(config, auth, service::open_store).map_err(|error: ServiceError| CliError::from_error(&error))
 }

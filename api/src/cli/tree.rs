@@ -13,8 +13,9 @@ const SHARED: [&str; 6] = ["db", "config", "url", "token", "listen", "log"];
 #[command(name = "almanac", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// What is logged to stderr: error, warn, info, debug, trace, or a filter like almanac_engine=debug
-    #[arg(long, global = true, value_name = "FILTER", default_value = "warn")]
-    pub log: String,
+    /// [serve, demo: info; others: warn]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -61,7 +62,9 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let global = Global::from_matches(&matches);
-    match start_logging(&cli.log).and_then(|()| run(cli.command, &global)) {
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
+    let log = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
+    match start_logging(log).and_then(|()| run(cli.command, &global)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !matches!(error, CliError::ReaderGone) {

@@ -1,12 +1,14 @@
-//! The HTTP interface: one folder or file a group of routes, each exporting `routes()`.
+//! The HTTP interface: one folder a group of routes, each exporting `routes()`.
 
+pub mod grafana;
 pub mod ingest;
+pub mod operate;
+pub mod prometheus;
 pub mod recommendations;
-
-mod error;
 mod router;
-mod state;
+pub mod rows;
+mod shared;
+pub mod sql;
 
-pub use error::{ApiError, ErrorBody};
 pub use router::{openapi, router};
-pub use state::{AppState, Clock, now};
+pub use shared::{ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, Params, now};

@@ -1,8 +1,23 @@
-use axum::Router;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, Method, header},
+    middleware,
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    cors::{AllowOrigin, CorsLayer},
+    trace::TraceLayer,
+};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{AppState, ingest, recommendations};
+use super::{
+    AppState, grafana, ingest, operate, prometheus, recommendations, rows,
+    shared::{panicked, require_token, reshape_errors, unknown_path},
+    sql,
+};
 
 /// Title and licence of the interface's description; the paths come from the routes.
 #[derive(OpenApi)]
@@ -14,18 +29,53 @@ use super::{AppState, ingest, recommendations};
 struct Description;
 
 fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Description::openapi()).merge(ingest::routes()).merge(recommendations::routes())
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(ingest::routes())
+        .merge(recommendations::routes())
+        .merge(rows::routes())
+        .merge(sql::routes())
+        .merge(prometheus::routes())
+        .merge(grafana::routes())
+        .merge(operate::routes())
 }
 
 /// The service as one router.
+///
+/// From the outside in: tracing, panics, origins, shape of errors, token, limits, compression, routes.
 #[must_use]
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
-    router.with_state(state)
+    let metrics = middleware::from_fn_with_state(state.clone(), operate::count_requests);
+    let token = middleware::from_fn_with_state(state.clone(), require_token);
+    router
+        .fallback(unknown_path)
+        .layer(CompressionLayer::new().gzip(true))
+        .layer(DefaultBodyLimit::max(state.config.server.max_body.bytes()))
+        .layer(token)
+        .layer(middleware::from_fn(reshape_errors))
+        .layer(cors(&state.config.server.cors_origins))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(metrics)
+        .layer(TraceLayer::new_for_http())
+        .with_state(state)
 }
 
 /// The interface's description, generated from the routes.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().into_openapi()
+}
+
+/// Lets pages of the given origins call: Grafana's browser access mode.
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| origin.trim_end_matches('/').parse::<HeaderValue>().ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT, header::IF_NONE_MATCH])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
 }

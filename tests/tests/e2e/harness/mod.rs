@@ -3,5 +3,5 @@
 mod program;
 mod server;
 
-pub use program::{Ended, almanac, run};
-pub use server::{Reply, Server};
+pub(crate) use program::{Ended, almanac, run};
+pub(crate) use server::{Reply, Server};

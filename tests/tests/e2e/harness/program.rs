@@ -5,7 +5,7 @@ use std::{
 };
 
 /// The program, with an empty environment but for what finding libraries needs, in `folder`.
-pub fn almanac(folder: &Path) -> Command {
+pub(crate) fn almanac(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_almanac-under-test"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ALMANAC_") {
@@ -18,11 +18,11 @@ pub fn almanac(folder: &Path) -> Command {
 
 /// How a call ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// The exit status.
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl From<Output> for Ended {
@@ -36,6 +36,6 @@ impl From<Output> for Ended {
 }
 
 /// Calls the program in `folder` and waits for its end.
-pub fn run<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = A>) -> Ended {
+pub(crate) fn run<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = A>) -> Ended {
     almanac(folder).args(args).output().unwrap().into()
 }

@@ -17,10 +17,10 @@ const LISTENING: &str = "almanac: listening on ";
 
 /// A running service; killed when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// `http://127.0.0.1:PORT`
-    pub url: String,
+    pub(crate) url: String,
     client: Client,
     stderr: Arc<Mutex<Vec<String>>>,
     token: Option<String>,
@@ -28,41 +28,41 @@ pub struct Server {
 
 /// An answer, whole.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
 impl Server {
     /// Starts `almanac serve` in `folder` on its `almanac.duckdb` (and `almanac.toml` if there is one), on a free port.
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         Self::start_with(folder, &[])
     }
 
     /// As [`Server::start`] with further options.
-    pub fn start_with(folder: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start_with(folder: &Path, args: &[&str]) -> Self {
         let mut command = almanac(folder);
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "info"]).args(args);
         Self::from_command(command)
     }
 
     /// Runs a command that will serve and waits until it does.
-    pub fn from_command(mut command: Command) -> Self {
+    pub(crate) fn from_command(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let stderr = Arc::new(Mutex::new(Vec::new()));
@@ -85,13 +85,13 @@ impl Server {
     }
 
     /// Sends this token with every request.
-    pub fn with_token(mut self, token: &str) -> Self {
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
     }
 
     /// A request to be finished by the caller; `path` begins with a slash.
-    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.url);
         let request = self.client.request(method.parse().unwrap(), url);
         match &self.token {
@@ -101,44 +101,44 @@ impl Server {
     }
 
     /// Sends a request and reads the whole answer.
-    pub fn send(&self, request: RequestBuilder) -> Reply {
+    pub(crate) fn send(&self, request: RequestBuilder) -> Reply {
         let response = request.send().unwrap_or_else(|e| panic!("{e:?}; {:#?}", self.log()));
         read(response)
     }
 
-    pub fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Reply {
         self.send(self.request("GET", path))
     }
 
-    pub fn post(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Reply {
+    pub(crate) fn post(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Reply {
         self.send(self.request("POST", path).header("content-type", content_type).body(body.into()))
     }
 
-    pub fn post_json(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) fn post_json(&self, path: &str, body: &Value) -> Reply {
         self.post(path, "application/json", body.to_string())
     }
 
     /// Rows of a query through `POST /v1/sql`.
-    pub fn sql(&self, sql: &str) -> Value {
+    pub(crate) fn sql(&self, sql: &str) -> Value {
         let reply = self.post_json("/v1/sql", &serde_json::json!({ "sql": sql }));
         assert_eq!(reply.status, 200, "{sql}: {}", reply.text());
         reply.json()["rows"].clone()
     }
 
     /// What the service has printed on stderr so far.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.stderr.lock().unwrap().clone()
     }
 
     /// Asks the service to end (SIGTERM) and waits for it.
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.child.wait().unwrap()
     }
 
     /// Kills the service as a power cut would (SIGKILL).
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

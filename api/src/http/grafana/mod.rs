@@ -1,0 +1,10 @@
+//! Under way.
+use utoipa_axum::router::OpenApiRouter;
+
+use super::AppState;
+
+/// The routes.
+#[must_use]
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+}

@@ -1,0 +1,54 @@
+use almanac_engine::store::{Compaction, CompactionReport};
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::{ApiError, AppState, Params};
+
+/// What a compaction did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+pub(crate) struct CompactionBody {
+    /// Samples moved out of hot and late segments.
+    pub(crate) samples_moved: u64,
+    /// Older versions of samples dropped because a later write won.
+    pub(crate) samples_replaced: u64,
+    /// Samples dropped by retention.
+    pub(crate) samples_expired: u64,
+    /// Segments written.
+    pub(crate) segments_written: u64,
+    /// Segments dropped.
+    pub(crate) segments_dropped: u64,
+    /// Rollup rows written.
+    pub(crate) rollups_written: u64,
+}
+
+impl From<CompactionReport> for CompactionBody {
+    fn from(report: CompactionReport) -> Self {
+        Self {
+            samples_moved: report.samples_moved,
+            samples_replaced: report.samples_replaced,
+            samples_expired: report.samples_expired,
+            segments_written: report.segments_written,
+            segments_dropped: report.segments_dropped,
+            rollups_written: report.rollups_written,
+        }
+    }
+}
+
+/// Compacts everything now, rolls up, applies retention and gives space back; `what=due` only what is due.
+#[utoipa::path(post, path = "/v1/admin/compact", tag = "operate",
+    params(("what" = Option<String>, Query, description = "all (when missing) or due")),
+    responses((status = 200, description = "what was done", body = CompactionBody), (status = 400, description = "wrong parameter", body = crate::http::ErrorBody)))]
+pub(super) async fn compact(State(state): State<AppState>, params: Params) -> Result<Json<CompactionBody>, ApiError> {
+    params.only(&["what"])?;
+    let what = match params.get("what") {
+        None | Some("all") => Compaction::All,
+        Some("due") => Compaction::Due,
+        Some(other) => {
+            return Err(ApiError::bad_request("invalid_parameter", format!("what {other:?} is neither all nor due")));
+        }
+    };
+    let (store, now) = (state.store.clone(), state.clock.now());
+    let report = state.blocking(move || store.compact(now, what)).await?;
+    Ok(Json(report.into()))
+}

@@ -1,0 +1,171 @@
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use almanac_engine::store::StoreStats;
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::header::CONTENT_TYPE,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+use crate::http::{ApiError, AppState};
+
+/// A request as it is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    path: String,
+    status: u16,
+}
+
+/// A request as its duration is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PathLabels {
+    path: String,
+}
+
+/// A task of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TaskLabels {
+    task: &'static str,
+}
+
+/// The service's metrics about itself.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<PathLabels, Histogram, fn() -> Histogram>,
+    task_runs: Family<TaskLabels, Counter>,
+    task_failures: Family<TaskLabels, Counter>,
+    task_seconds: Family<TaskLabels, Counter<f64, AtomicU64>>,
+    in_flight: AtomicU64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let requests = Family::<RequestLabels, Counter>::default();
+        let durations =
+            Family::<PathLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+                // 1 ms to 16 s.
+                Histogram::new(exponential_buckets(0.001, 2.0, 15))
+            });
+        let task_runs = Family::<TaskLabels, Counter>::default();
+        let task_failures = Family::<TaskLabels, Counter>::default();
+        let task_seconds = Family::<TaskLabels, Counter<f64, AtomicU64>>::default();
+        let mut registry = Registry::with_prefix("almanac");
+        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register_with_unit("http_request_duration", "Time to the answer's head", Unit::Seconds, durations.clone());
+        registry.register("task_runs", "Runs of the service's own tasks", task_runs.clone());
+        registry.register("task_failures", "Runs of the service's own tasks that failed", task_failures.clone());
+        registry.register_with_unit("task_duration", "Time spent in the service's own tasks", Unit::Seconds, task_seconds.clone());
+        let in_flight = AtomicU64::new(0);
+        Self { registry, requests, durations, task_runs, task_failures, task_seconds, in_flight }
+    }
+
+    /// Counts a run of one of the service's tasks.
+    pub fn task(&self, task: &'static str, seconds: f64, failed: bool) {
+        let labels = TaskLabels { task };
+        self.task_runs.get_or_create(&labels).inc();
+        self.task_seconds.get_or_create(&labels).inc_by(seconds);
+        if failed {
+            self.task_failures.get_or_create(&labels).inc();
+        }
+    }
+
+    /// All metrics in `OpenMetrics`' text format.
+    fn render(&self, stats: &StoreStats) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        text::encode_registry(&mut out, &self.registry)?;
+        text::encode_registry(&mut out, &store_registry(stats, self.in_flight.load(Ordering::Relaxed)))?;
+        text::encode_eof(&mut out)?;
+        Ok(out)
+    }
+}
+
+fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
+    let mut registry = Registry::with_prefix("almanac");
+    let mut gauge = |name: &str, help: &str, value: u64| {
+        registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
+    };
+    gauge("http_requests_in_flight", "Requests being answered", in_flight);
+    gauge("store_series", "Series registered", stats.series);
+    gauge("store_series_limit", "Most series that are taken", stats.max_series);
+    gauge("store_samples_hot", "Samples in hot segments", stats.samples_hot);
+    gauge("store_samples_late", "Samples in late segments", stats.samples_late);
+    gauge("store_samples_cold", "Samples in cold segments", stats.samples_cold);
+    gauge("store_samples_recent", "Samples held in memory", stats.samples_recent);
+    gauge("store_segments", "Segments of all kinds", stats.segments);
+    gauge("store_file_bytes", "Size of the database file", stats.file_bytes);
+    gauge("store_wal_bytes", "Size of the write-ahead log", stats.wal_bytes);
+    gauge("store_queue_bytes", "Samples that wait for the writer", stats.queue_bytes);
+    gauge("store_queue_limit_bytes", "Most that may wait for the writer", stats.queue_limit_bytes);
+    gauge("store_queue_batches", "Batches that wait for the writer", stats.queue_batches);
+    let mut counter = |name: &str, help: &str, value: u64| registry.register(name, help, ConstCounter::new(value));
+    counter("store_series_refused", "New series refused because of the limit", stats.series_refused);
+    counter("store_busy", "Batches refused because the queue was full", stats.busy);
+    counter("store_commits", "Transactions committed", stats.commits);
+    counter("store_commits_failed", "Transactions that failed", stats.commits_failed);
+    counter("store_commit_microseconds", "Time spent in committing", stats.commit_us);
+    counter("store_samples_written", "Samples written", stats.samples_written);
+    counter("store_samples_unchanged", "Samples that were there already", stats.samples_unchanged);
+    counter("store_samples_came_late", "Samples that came late", stats.samples_came_late);
+    counter("store_compactions", "Compactions", stats.compactions);
+    registry
+}
+
+/// The service's metrics about itself, in `OpenMetrics`' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics text")))]
+pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let text = state.metrics.render(&state.store.stats()).map_err(|error| ApiError::internal(&error))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// Counts requests by the route they matched, so that no caller can make up new label values.
+pub(in crate::http) async fn count_requests(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    struct InFlight<'a>(&'a AtomicU64);
+    impl Drop for InFlight<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "OPTIONS" => "OPTIONS",
+        "HEAD" => "HEAD",
+        _ => "other",
+    };
+    let started = Instant::now();
+    state.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
+    let in_flight = InFlight(&state.metrics.in_flight);
+    let response = next.run(request).await;
+    drop(in_flight);
+    let status = response.status().as_u16();
+    state.metrics.durations.get_or_create(&PathLabels { path: path.clone() }).observe(started.elapsed().as_secs_f64());
+    state.metrics.requests.get_or_create(&RequestLabels { method, path, status }).inc();
+    response
+}

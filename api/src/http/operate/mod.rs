@@ -1,0 +1,23 @@
+//! What operators ask: is it alive, is it ready, how does it do, what can it do; and upkeep on demand.
+
+mod compact;
+mod health;
+mod metrics;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::AppState;
+
+pub(super) use metrics::count_requests;
+pub use metrics::Metrics;
+
+/// The routes.
+#[must_use]
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::openapi))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(compact::compact))
+}

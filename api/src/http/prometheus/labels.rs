@@ -1,0 +1,176 @@
+use almanac_engine::{
+    series::Matcher,
+    signal,
+    store::{Store, StoreError},
+};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+
+use super::{
+    answer::{PromError, success, write_series, write_strings},
+    query::{instant_of, signal_error},
+};
+use crate::http::{AppState, Params};
+
+/// Names of labels.
+///
+/// `match[]` (selectors, repeated), `start`, `end`, `limit`.
+#[utoipa::path(get, path = "/api/v1/labels", tag = "prometheus",
+    params(("match[]" = Option<Vec<String>>, Query, description = "selectors"), ("start" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "most names")),
+    responses((status = 200, description = "a list of names"), (status = 400, description = "wrong parameter")))]
+pub(super) async fn labels(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
+    let scope = Scope::of(&params)?;
+    let names = read(&state, move |store| store.label_names(&scope.selectors, scope.start_ms, scope.end_ms)).await?;
+    Ok(success(&write_strings(limited(&names, &params)?)))
+}
+
+/// The same with the parameters in a form.
+#[utoipa::path(post, path = "/api/v1/labels", tag = "prometheus",
+    responses((status = 200, description = "as GET"), (status = 400, description = "as GET")))]
+pub(super) async fn labels_posted(state: State<AppState>, params: Params) -> Result<Response, PromError> {
+    labels(state, params).await
+}
+
+/// Values of one label.
+///
+/// `match[]` (selectors, repeated), `start`, `end`, `limit`.
+#[utoipa::path(get, path = "/api/v1/label/{name}/values", tag = "prometheus",
+    params(("name" = String, Path, description = "the label"), ("match[]" = Option<Vec<String>>, Query, description = "selectors"), ("start" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "most values")),
+    responses((status = 200, description = "a list of values"), (status = 400, description = "wrong parameter")))]
+pub(super) async fn label_values(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Response, PromError> {
+    let name = label_name(&name)?;
+    let scope = Scope::of(&params)?;
+    let values =
+        read(&state, move |store| store.label_values(&name, &scope.selectors, scope.start_ms, scope.end_ms)).await?;
+    Ok(success(&write_strings(limited(&values, &params)?)))
+}
+
+/// Label sets of series.
+///
+/// `match[]` (selectors, repeated, at least one), `start`, `end`, `limit`.
+#[utoipa::path(get, path = "/api/v1/series", tag = "prometheus",
+    params(("match[]" = Vec<String>, Query, description = "selectors"), ("start" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "most series")),
+    responses((status = 200, description = "a list of label sets"), (status = 400, description = "wrong parameter")))]
+pub(super) async fn series(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
+    let scope = Scope::of(&params)?;
+    if scope.selectors.is_empty() {
+        return Err(PromError::bad_data("no match[] parameter provided"));
+    }
+    let series = read(&state, move |store| store.series(&scope.selectors, scope.start_ms, scope.end_ms)).await?;
+    Ok(success(&write_series(limited(&series, &params)?)))
+}
+
+/// The same with the parameters in a form.
+#[utoipa::path(post, path = "/api/v1/series", tag = "prometheus",
+    responses((status = 200, description = "as GET"), (status = 400, description = "as GET")))]
+pub(super) async fn series_posted(state: State<AppState>, params: Params) -> Result<Response, PromError> {
+    series(state, params).await
+}
+
+/// Which series a request speaks of.
+struct Scope {
+    selectors: Vec<Vec<Matcher>>,
+    start_ms: i64,
+    end_ms: i64,
+}
+
+impl Scope {
+    fn of(params: &Params) -> Result<Self, PromError> {
+        let selectors = params
+            .all("match[]")
+            .map(selector)
+            .collect::<Result<_, _>>()?;
+        let start_ms = instant_of(params, "start")?.unwrap_or(i64::MIN);
+        let end_ms = instant_of(params, "end")?.unwrap_or(i64::MAX);
+        if end_ms < start_ms {
+            return Err(PromError::bad_data("invalid parameter \"end\": end timestamp must not be before start time"));
+        }
+        Ok(Self { selectors, start_ms, end_ms })
+    }
+}
+
+/// The matchers of a bare selector such as `up{job="api"}`.
+fn selector(text: &str) -> Result<Vec<Matcher>, PromError> {
+    let wrong = || PromError::bad_data(format!("invalid parameter \"match[]\": {text:?} is no series selector"));
+    let query = signal::parse(text).map_err(|error| signal_error(&error))?;
+    let text = text.trim();
+    let name_end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
+    let rest = text[name_end..].trim_start();
+    let bare = rest.is_empty() || (rest.starts_with('{') && rest.ends_with('}'));
+    match query.selectors().as_slice() {
+        [matchers] if bare => Ok(matchers.to_vec()),
+        _ => Err(wrong()),
+    }
+}
+
+/// A label's name; `U__` begins one whose odd characters are escaped, as Prometheus 3 does.
+fn label_name(name: &str) -> Result<String, PromError> {
+    let Some(escaped) = name.strip_prefix("U__") else { return Ok(name.to_owned()) };
+    let wrong = || PromError::bad_data(format!("invalid label name: {name:?}"));
+    let (mut plain, mut rest) = (String::new(), escaped);
+    while let Some(at) = rest.find('_') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('_') {
+            plain.push('_');
+            rest = after;
+            continue;
+        }
+        let end = rest.find('_').ok_or_else(wrong)?;
+        let code = u32::from_str_radix(&rest[..end], 16).map_err(|_| wrong())?;
+        plain.push(char::from_u32(code).ok_or_else(wrong)?);
+        rest = &rest[end + 1..];
+    }
+    plain.push_str(rest);
+    Ok(plain)
+}
+
+async fn read<T: Send + 'static>(
+    state: &AppState,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, PromError> {
+    let store = state.store.clone();
+    match tokio::task::spawn_blocking(move || work(&store)).await {
+        Ok(result) => result.map_err(|error| PromError::internal(&error)),
+        Err(error) => Err(PromError::internal(&error)),
+    }
+}
+
+fn limited<'a, T>(all: &'a [T], params: &Params) -> Result<&'a [T], PromError> {
+    let Some(text) = params.get("limit") else { return Ok(all) };
+    let limit: usize =
+        text.parse().map_err(|_| PromError::bad_data(format!("invalid parameter \"limit\": {text:?} is no number")))?;
+    // 0 means no limit, as in Prometheus.
+    Ok(if limit == 0 || limit >= all.len() { all } else { &all[..limit] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_label_names_are_read() {
+        let check = |name: &str, expected: Option<&str>| assert_eq!(label_name(name).ok().as_deref(), expected, "{name}");
+        check("job", Some("job"));
+        check("U__http_2e_status", Some("http.status"));
+        check("U__a__b", Some("a_b"));
+        check("U__a_zz_", None);
+    }
+
+    #[test]
+    fn only_bare_selectors_select_series() {
+        let check = |text: &str, fine: bool| assert_eq!(selector(text).is_ok(), fine, "{text}");
+        check("up", true);
+        check(" up{job=\"a}b\"} ", true);
+        check("{__name__=~\"a.*\"}", true);
+        for wrong in ["rate(up[5m])", "up + up", "2 * {a=\"b\"}", "{a=\"b\"} offset 5m", "up[5m]", "1", "-up"] {
+            check(wrong, false);
+        }
+    }
+}

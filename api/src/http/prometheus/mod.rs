@@ -1,0 +1,28 @@
+//! Prometheus' own query interface, answered by the same evaluator as everything else: what Grafana's built-in data
+//! source and other programs that speak to Prometheus need.
+
+mod answer;
+mod labels;
+mod query;
+mod status;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::AppState;
+
+pub(super) use answer::{error_response, error_type, owns};
+pub(crate) use query::evaluation_error;
+
+/// The routes.
+#[must_use]
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(query::query, query::query_posted))
+        .routes(routes!(query::query_range, query::query_range_posted))
+        .routes(routes!(labels::labels, labels::labels_posted))
+        .routes(routes!(labels::label_values))
+        .routes(routes!(labels::series, labels::series_posted))
+        .routes(routes!(status::buildinfo))
+        .routes(routes!(status::metadata))
+        .routes(routes!(status::rules))
+}

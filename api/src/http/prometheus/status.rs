@@ -1,0 +1,23 @@
+use axum::Json;
+use serde_json::{Value, json};
+
+/// Version, in Prometheus' shape. The version's major number is that of the Prometheus whose semantics are followed.
+#[utoipa::path(get, path = "/api/v1/status/buildinfo", tag = "prometheus", responses((status = 200, description = "version")))]
+pub(super) async fn buildinfo() -> Json<Value> {
+    Json(json!({"status": "success", "data": {
+        "version": concat!("3.0.0-almanac.", env!("CARGO_PKG_VERSION")),
+        "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": "", "application": "almanac",
+    }}))
+}
+
+/// Types and helps of metrics: none are kept.
+#[utoipa::path(get, path = "/api/v1/metadata", tag = "prometheus", responses((status = 200, description = "always empty")))]
+pub(super) async fn metadata() -> Json<Value> {
+    Json(json!({"status": "success", "data": {}}))
+}
+
+/// Recording and alerting rules: none are evaluated here.
+#[utoipa::path(get, path = "/api/v1/rules", tag = "prometheus", responses((status = 200, description = "always empty")))]
+pub(super) async fn rules() -> Json<Value> {
+    Json(json!({"status": "success", "data": {"groups": []}}))
+}

@@ -1,0 +1,130 @@
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use subtle::ConstantTimeEq;
+
+use super::{ApiError, AppState};
+
+/// Paths that answer without a token: what a supervisor asks.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Who may call.
+#[derive(Clone, Default)]
+pub struct Auth(Option<Arc<str>>);
+
+/// An address that others can reach, and no token.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "{listen} can be reached from other machines: set a token with --token, ALMANAC_TOKEN or server.token, or listen on 127.0.0.1"
+)]
+pub struct TokenMissing {
+    /// The address.
+    pub listen: SocketAddr,
+}
+
+impl Auth {
+    /// Everybody who can reach the address.
+    #[must_use]
+    pub fn open() -> Self {
+        Self(None)
+    }
+
+    /// Who sends this token as `Authorization: Bearer …`.
+    #[must_use]
+    pub fn token(token: &str) -> Self {
+        Self(Some(token.into()))
+    }
+
+    /// What fits an address: with a token always that, without one only a loopback address.
+    ///
+    /// # Errors
+    /// [`TokenMissing`] when the address is not loopback and there is no token.
+    pub fn for_address(listen: SocketAddr, token: Option<&str>) -> Result<Self, TokenMissing> {
+        match token {
+            Some(token) => Ok(Self::token(token)),
+            None if listen.ip().to_canonical().is_loopback() => Ok(Self::open()),
+            None => Err(TokenMissing { listen }),
+        }
+    }
+
+    /// Whether these headers may pass. The time taken does not depend on how much of the token is right.
+    #[must_use]
+    pub fn allows(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.0 else { return true };
+        let given = headers.get(AUTHORIZATION).map_or(&[] as &[u8], HeaderValue::as_bytes);
+        let given = match given.split_at_checked("bearer ".len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii(),
+            _ => return false,
+        };
+        token.as_bytes().ct_eq(given).into()
+    }
+}
+
+/// The token stays out of logs.
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Auth(token)" } else { "Auth(open)" })
+    }
+}
+
+/// Lets a request through or answers 401.
+pub(in crate::http) async fn require_token(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if state.auth.allows(request.headers()) || OPEN.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let error = ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "this service wants its token as `Authorization: Bearer …`",
+    );
+    let mut response = error.into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_goes_without_a_token() {
+        let check = |listen: &str, token: Option<&str>, fine: bool| {
+            assert_eq!(Auth::for_address(listen.parse().unwrap(), token).is_ok(), fine, "{listen} {token:?}");
+        };
+        check("127.0.0.1:9797", None, true);
+        check("127.8.0.1:1", None, true);
+        check("[::1]:9797", None, true);
+        check("[::ffff:127.0.0.1]:9797", None, true);
+        check("0.0.0.0:9797", None, false);
+        check("[::]:9797", None, false);
+        check("10.0.0.1:9797", None, false);
+        check("10.0.0.1:9797", Some("secret"), true);
+    }
+
+    #[test]
+    fn the_token_must_be_whole() {
+        let auth = Auth::token("secret");
+        let check = |header: Option<&str>, allowed: bool| {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert(AUTHORIZATION, header.parse().unwrap());
+            }
+            assert_eq!(auth.allows(&headers), allowed, "{header:?}");
+        };
+        check(Some("Bearer secret"), true);
+        check(Some("bearer  secret "), true);
+        for wrong in ["Bearer secre", "Bearer secrets", "Bearer ", "Bearer", "Basic secret", "secret", ""] {
+            check(Some(wrong), false);
+        }
+        check(None, false);
+        assert!(Auth::open().allows(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,66 @@
+use almanac_engine::{
+    signal::SignalError,
+    store::{SqlError, StoreError},
+};
+use axum::http::StatusCode;
+
+use super::ApiError;
+use crate::cli::chain;
+
+/// What a failure of the store means to a caller.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::Busy { retry_after } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).retry_after(retry_after)
+            }
+            StoreError::SeriesLimit { .. } => Self::bad_request("series_limit", message),
+            StoreError::UnequalColumns { .. } => Self::bad_request("unequal_columns", message),
+            StoreError::UnknownSeries { .. } => Self::bad_request("unknown_series", message),
+            StoreError::TimestampRange { .. } => Self::bad_request("timestamp_range", message),
+            StoreError::InvalidRow { .. } => Self::bad_request("invalid_row", message),
+            StoreError::TooManySamples { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_samples", message)
+            }
+            StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_closed", message),
+            StoreError::DiskFull { .. } => {
+                tracing::error!(error = %message, "the disk is full");
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "no space is left on the disk of the store")
+            }
+            // The remaining ones are met at opening, or are faults of ours.
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+/// What a refused or failed statement means to a caller.
+impl From<SqlError> for ApiError {
+    fn from(error: SqlError) -> Self {
+        let status = match &error {
+            SqlError::Deadline { .. } => StatusCode::REQUEST_TIMEOUT,
+            SqlError::Memory | SqlError::TooComplex { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            SqlError::NotReadOnly { .. }
+            | SqlError::Function { .. }
+            | SqlError::Table { .. }
+            | SqlError::Construct { .. } => StatusCode::FORBIDDEN,
+            SqlError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            SqlError::Store { .. } => return Self::internal(&error),
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), chain(&error))
+    }
+}
+
+/// What a wrong or failed expression means to a caller outside of Prometheus' own interface.
+impl From<SignalError> for ApiError {
+    fn from(error: SignalError) -> Self {
+        let message = chain(&error);
+        match error {
+            SignalError::Parse { .. } | SignalError::Matcher(_) => Self::bad_request("invalid_expression", message),
+            SignalError::Source(_) => Self::internal(&error),
+            SignalError::Cancelled => Self::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", message),
+            _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "expression_failed", message),
+        }
+    }
+}

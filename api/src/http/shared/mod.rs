@@ -1,0 +1,17 @@
+//! What all routes share: state, errors, parameters, the token.
+
+mod auth;
+mod error;
+mod mapping;
+mod params;
+mod reshape;
+mod state;
+mod time;
+
+pub use auth::Auth;
+pub(super) use auth::require_token;
+pub use error::{ApiError, ErrorBody, ErrorDetail};
+pub use params::Params;
+pub(super) use reshape::{panicked, reshape_errors, unknown_path};
+pub use state::{AppState, Clock, now};
+pub(crate) use time::{iso, parse_duration_ms, parse_time};

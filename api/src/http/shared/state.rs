@@ -1,0 +1,111 @@
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use almanac_engine::{
+    ledger::{Ledger, LedgerError},
+    store::Store,
+};
+use almanac_models::Timestamp;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{ApiError, Auth};
+use crate::{config::Config, http::operate::Metrics};
+
+/// Where the service reads the time; tests set their own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// A clock that stands still, for tests.
+    #[must_use]
+    pub fn fixed(at: Timestamp) -> Self {
+        Self(Arc::new(move || at))
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({:?})", self.now())
+    }
+}
+
+/// The present by the system's clock, to the millisecond.
+#[must_use]
+pub fn now() -> Timestamp {
+    let millis = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
+    };
+    Timestamp::from_millis(millis)
+}
+
+/// What every handler may reach; cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// The store.
+    pub store: Store,
+    /// What was recommended and what came of it.
+    pub ledger: Ledger,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The clock.
+    pub clock: Clock,
+    /// Who may call.
+    pub auth: Auth,
+    /// The service's own metrics.
+    pub metrics: Arc<Metrics>,
+    /// Places for evaluations of expressions, so that many dashboards leave a processor to ingest.
+    pub evaluations: Arc<Semaphore>,
+    /// Cancelled when the service is about to end: whoever waits for news answers then.
+    pub stopping: CancellationToken,
+}
+
+impl AppState {
+    /// A state around a store that never stops, without a token and with the system's clock.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the store's ledger cannot be read.
+    pub fn new(store: Store, config: Config) -> Result<Self, LedgerError> {
+        Ok(Self {
+            ledger: Ledger::new(store.clone())?,
+            store,
+            config: Arc::new(config),
+            clock: Clock::system(),
+            auth: Auth::open(),
+            metrics: Arc::new(Metrics::new()),
+            evaluations: Arc::new(Semaphore::new(evaluation_places())),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Runs work that reads the store or computes, away from the threads that serve connections.
+    ///
+    /// # Errors
+    /// What the work says; 500 when it panicked.
+    pub async fn blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(error) => Err(ApiError::internal(&error)),
+        }
+    }
+}
+
+fn evaluation_places() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).max(2)
+}

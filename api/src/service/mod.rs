@@ -1,0 +1,7 @@
+//! The running service: listens, answers, does its own work on schedule, and ends in order.
+
+mod run;
+mod schedule;
+mod tasks;
+
+pub use run::{ServiceError, open_store, serve, store_options};
