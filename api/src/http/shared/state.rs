@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use almanac_engine::{
+    ingest::{Ingest, IngestLimits},
     ledger::{Ledger, LedgerError},
     store::Store,
 };
@@ -56,6 +57,8 @@ pub fn now() -> Timestamp {
 pub struct AppState {
     /// The store.
     pub store: Store,
+    /// What takes samples in.
+    pub ingest: Ingest,
     /// What was recommended and what came of it.
     pub ledger: Ledger,
     /// The configuration.
@@ -78,7 +81,14 @@ impl AppState {
     /// # Errors
     /// [`LedgerError`] when the store's ledger cannot be read.
     pub fn new(store: Store, config: Config) -> Result<Self, LedgerError> {
+        let limits = IngestLimits {
+            labels: config.ingest.max_labels,
+            label_name_bytes: config.ingest.max_label_name,
+            label_value_bytes: config.ingest.max_label_value,
+            decoded_bytes: config.ingest.max_decoded.bytes(),
+        };
         Ok(Self {
+            ingest: Ingest::new(store.clone(), limits),
             ledger: Ledger::new(store.clone())?,
             store,
             config: Arc::new(config),
