@@ -20,8 +20,9 @@ pub fn instant(
     limits: &EvalLimits,
 ) -> Result<Value, SignalError> {
     let grid = Grid { start_ms: time_ms, step_ms: 1, steps: 1 };
-    let samples = Samples::fetch(source, query, &grid, limits)?;
-    let evaluator = Evaluator { clock: Clock::new(&grid, limits), samples, limits };
+    let clock = Clock::new(&grid, limits);
+    let samples = Samples::fetch(source, query, &grid, &clock, limits)?;
+    let evaluator = Evaluator { clock, samples, limits };
     match query.root() {
         Node::String(text) => Ok(Value::String(text.clone())),
         node @ (Node::Range(_) | Node::Subquery(_)) => {
@@ -59,9 +60,9 @@ pub fn range(
         return Err(SignalError::TooManySteps { steps: intervals.saturating_add(1), limit: limits.max_steps });
     };
     let grid = Grid { start_ms, step_ms, steps: intervals + 1 };
-    let samples = Samples::fetch(source, query, &grid, limits)?;
     // `@ end()` is the end asked for, also when no step falls on it.
     let clock = Clock { end_ms, ..Clock::new(&grid, limits) };
+    let samples = Samples::fetch(source, query, &grid, &clock, limits)?;
     let evaluator = Evaluator { clock, samples, limits };
     let frame = match evaluator.eval(query.root(), &grid)? {
         Evaluated::Scalar(values) => functions::vector(values),

@@ -16,6 +16,9 @@ mod plan;
 mod select;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::SignalError;
 pub use eval::{instant, range};
 pub use limits::{Cancel, EvalLimits};

@@ -80,7 +80,7 @@ pub(in crate::signal) fn rank(
 }
 
 /// The `count` best rows, the best first.
-fn best<'a>(pick: Pick, rows: &'a mut [usize], count: usize, value: impl Fn(usize) -> f64) -> &'a [usize] {
+fn best(pick: Pick, rows: &mut [usize], count: usize, value: impl Fn(usize) -> f64) -> &[usize] {
     let order = |a: &usize, b: &usize| {
         let (x, y) = (value(*a), value(*b));
         let by_value = match pick {

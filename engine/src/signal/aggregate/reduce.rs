@@ -145,25 +145,25 @@ impl State for One {
 /// Welford (1962).
 #[derive(Clone, Copy, Default)]
 struct Variance {
-    count: f64,
+    count: u32,
     mean: f64,
     squares: f64,
 }
 
 impl State for Variance {
     fn add(&mut self, value: f64) {
-        self.count += 1.0;
-        if self.count == 1.0 {
+        self.count += 1;
+        if self.count == 1 {
             self.mean = value;
             self.squares = if value.is_finite() { 0.0 } else { f64::NAN };
             return;
         }
         let delta = value - self.mean;
-        self.mean += delta / self.count;
+        self.mean += delta / f64::from(self.count);
         self.squares += delta * (value - self.mean);
     }
 
     fn finish(self) -> f64 {
-        if self.count == 0.0 { ABSENT } else { self.squares / self.count }
+        if self.count == 0 { ABSENT } else { self.squares / f64::from(self.count) }
     }
 }

@@ -89,6 +89,7 @@ pub(in crate::signal) fn quantile(level: f64, values: &mut [f64]) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
 

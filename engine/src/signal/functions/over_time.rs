@@ -7,7 +7,7 @@ use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
     plan::OverTime,
-    select::{RangeRows, Window},
+    select::{RangeRow, RangeRows, Window},
 };
 
 /// One of the functions that look at every sample of a window, for every series at every step.
@@ -18,8 +18,8 @@ pub(in crate::signal) fn over_time(
 ) -> Result<Frame, SignalError> {
     let frame = match function {
         OverTime::Avg => each(range, limits, |w| mean(w.values)),
-        OverTime::Min => each(range, limits, |w| w.values[extreme(w.values, |new, old| new < old)]),
-        OverTime::Max => each(range, limits, |w| w.values[extreme(w.values, |new, old| new > old)]),
+        OverTime::Min => sliding_extreme(range, limits, |new, old| new < old),
+        OverTime::Max => sliding_extreme(range, limits, |new, old| new > old),
         OverTime::TsOfMin => each(range, limits, |w| seconds(w.timestamps[extreme(w.values, |new, old| new <= old)])),
         OverTime::TsOfMax => each(range, limits, |w| seconds(w.timestamps[extreme(w.values, |new, old| new >= old)])),
         OverTime::Sum => each(range, limits, |w| sum(w.values)),
@@ -35,7 +35,7 @@ pub(in crate::signal) fn over_time(
             let mut buffer = Vec::new();
             each(range, limits, |w| median_absolute_deviation(w.values, &mut buffer))
         }
-        OverTime::Changes => each(range, limits, |w| count(pairs(w.values, |before, after| changed(before, after)))),
+        OverTime::Changes => each(range, limits, |w| count(pairs(w.values, changed))),
         OverTime::Resets => each(range, limits, |w| count(pairs(w.values, |before, after| after < before))),
         OverTime::Deriv => {
             each(range, limits, |w| if w.values.len() < 2 { ABSENT } else { regression(w, w.timestamps[0]).slope })
@@ -72,15 +72,49 @@ pub(super) fn each(
     limits: &EvalLimits,
     mut value: impl FnMut(&Window<'_>) -> f64,
 ) -> Result<Frame, SignalError> {
+    each_row(range, limits, |row, cells| range.windows.fill(row, cells, &mut value))
+}
+
+fn each_row(
+    range: &RangeRows<'_>,
+    limits: &EvalLimits,
+    mut fill: impl FnMut(&RangeRow<'_>, &mut [f64]),
+) -> Result<Frame, SignalError> {
     let mut frame = Frame::new(range.windows.grid.steps);
     frame.distinct = range.distinct;
     for row in &range.rows {
         limits.check_cells(frame.cells.len() + frame.steps)?;
         let cells = frame.push_absent(row.labels.clone());
-        range.windows.fill(row, frame.row_mut(cells), &mut value);
+        fill(row, frame.row_mut(cells));
         frame.pop_if_absent();
     }
     Ok(frame)
+}
+
+/// The least or greatest value of each window. While the best of one window is in the next, only
+/// what is new there is compared: a day's window at every minute is not searched through each time.
+fn sliding_extreme(
+    range: &RangeRows<'_>,
+    limits: &EvalLimits,
+    beats: impl Fn(f64, f64) -> bool,
+) -> Result<Frame, SignalError> {
+    each_row(range, limits, |row, cells| {
+        // The best sample and the first one not yet looked at, as indices into the series.
+        let (mut best, mut unseen) = (0, 0);
+        range.windows.fill(row, cells, |w| {
+            if best < w.first || unseen == 0 {
+                (best, unseen) = (w.first, w.first);
+            }
+            let after = w.first + w.values.len();
+            for idx in unseen..after {
+                if beats(row.values[idx], row.values[best]) || row.values[best].is_nan() {
+                    best = idx;
+                }
+            }
+            unseen = after;
+            row.values[best]
+        });
+    })
 }
 
 fn sum(values: &[f64]) -> f64 {
@@ -90,6 +124,11 @@ fn sum(values: &[f64]) -> f64 {
 }
 
 fn mean(values: &[f64]) -> f64 {
+    let mut sum = Kahan::default();
+    values.iter().for_each(|value| sum.add(*value));
+    if let Some(mean) = sum.over(count(values.len())) {
+        return mean;
+    }
     let mut mean = Mean::default();
     values.iter().for_each(|value| mean.add(*value));
     mean.value()

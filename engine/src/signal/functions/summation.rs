@@ -29,6 +29,11 @@ impl Kahan {
         if self.sum.is_infinite() { self.sum } else { self.sum + self.error }
     }
 
+    /// The sum divided by `count`, unless it overflowed.
+    pub(in crate::signal) fn over(self, count: f64) -> Option<f64> {
+        (!self.sum.is_infinite()).then(|| self.sum / count + self.error / count)
+    }
+
     /// Sum and error together, NaN when the sum is infinite and the error is.
     pub(in crate::signal) fn plain(self) -> f64 {
         self.sum + self.error
@@ -81,6 +86,7 @@ impl Mean {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
 

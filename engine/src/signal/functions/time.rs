@@ -27,6 +27,7 @@ fn field_of(field: Calendar, seconds: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
 

@@ -37,9 +37,9 @@ impl Samples {
         source: &dyn SampleSource,
         query: &Query,
         grid: &Grid,
+        clock: &Clock,
         limits: &EvalLimits,
     ) -> Result<Self, SignalError> {
-        let clock = Clock::new(grid, limits);
         let whole = Span { start_ms: grid.start_ms, end_ms: grid.last() };
         let mut reads: Vec<Read<'_>> = Vec::new();
         clock.spans(query.root(), whole, &mut |selector, span| plan_read(&mut reads, selector, span));

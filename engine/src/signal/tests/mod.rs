@@ -1,0 +1,12 @@
+//! Tables of expressions and answers over small fixtures.
+
+mod aggregations;
+mod binary;
+mod fixture;
+mod functions;
+mod histograms;
+mod limits;
+mod parsing;
+mod properties;
+mod ranges;
+mod selectors;
