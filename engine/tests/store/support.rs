@@ -26,9 +26,13 @@ impl Fresh {
 
     /// Closes the store and opens it again.
     pub(crate) fn reopened(self) -> Self {
+        self.reopened_with(StoreOptions::default())
+    }
+
+    pub(crate) fn reopened_with(self, options: StoreOptions) -> Self {
         let Self { store, path, folder } = self;
         store.close().unwrap();
-        Self { store: Store::open(&path, StoreOptions::default()).unwrap(), path, folder }
+        Self { store: Store::open(&path, options).unwrap(), path, folder }
     }
 }
 

@@ -1,0 +1,144 @@
+use super::{Layout, Segment, SegmentKind};
+
+/// Age of the hot segment, in milliseconds, past which it is compacted: blocks of two hours.
+const BLOCK_MS: i64 = 2 * 3_600_000;
+
+/// Late samples past which compaction is due: reading resolves them anew each time.
+const LATE_ROWS: u64 = 200_000;
+
+/// Rows of a run that is not merged any further.
+const RUN_ROWS: u64 = 64_000_000;
+
+/// Rows below which all runs count as of one size.
+const SMALL_RUN_ROWS: u64 = 65_536;
+
+/// Runs of one size that are merged into one of the next.
+const FAN_IN: usize = 4;
+
+/// Share of a run's span that has expired before the run is written anew without it.
+const EXPIRED_SHARE: f64 = 0.25;
+
+/// Segments that become one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Merge {
+    /// Hot and cold segments.
+    pub(super) base: Vec<Segment>,
+    /// Late segments, which win over them.
+    pub(super) late: Vec<Segment>,
+}
+
+/// Whether the segments that take rows are to be frozen.
+pub(super) fn is_rotation_due(layout: &Layout, now: i64, hot_rows: u64) -> bool {
+    let old = layout.hot_since.is_some_and(|since| now.saturating_sub(since) >= BLOCK_MS);
+    let some = layout.hot.rows + layout.late.rows > 0;
+    some && (old || layout.hot.rows >= hot_rows || layout.late.rows >= LATE_ROWS)
+}
+
+/// The sizes go up by the fan-in: a run of size `n + 1` holds as much as `FAN_IN` of size `n`.
+fn size_class(rows: u64) -> u32 {
+    (rows / SMALL_RUN_ROWS).checked_ilog(FAN_IN as u64).map_or(0, |class| class + 1)
+}
+
+/// The next cold runs to merge by size, or none.
+pub(super) fn due_merge(cold: &[Segment]) -> Option<Merge> {
+    let growing: Vec<&Segment> = cold.iter().filter(|run| run.rows < RUN_ROWS).collect();
+    let mut classes: Vec<u32> = growing.iter().map(|run| size_class(run.rows)).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes.into_iter().find_map(|class| {
+        let same = || growing.iter().filter(|run| size_class(run.rows) == class);
+        (same().count() >= FAN_IN)
+            .then(|| Merge { base: same().take(FAN_IN).map(|run| (*run).clone()).collect(), late: Vec::new() })
+    })
+}
+
+/// Merges that leave as few runs as their greatest size allows.
+pub(super) fn full_merges(cold: &[Segment]) -> Vec<Merge> {
+    let mut merges = Vec::new();
+    let mut next = Merge::default();
+    let mut rows = 0;
+    for run in cold.iter().filter(|run| run.rows < RUN_ROWS) {
+        if rows + run.rows > RUN_ROWS {
+            merges.push(std::mem::take(&mut next));
+            rows = 0;
+        }
+        rows += run.rows;
+        next.base.push(run.clone());
+    }
+    merges.push(next);
+    merges.retain(|merge| merge.base.len() > 1);
+    merges
+}
+
+/// Cold runs of which enough has expired for them to be written anew, or dropped.
+pub(super) fn expired(layout: &Layout, cutoff: i64, all: bool) -> Vec<Merge> {
+    let is_due = |run: &Segment| {
+        #[expect(clippy::cast_precision_loss, reason = "a share of a span needs no more than 53 bits")]
+        let share = |part: i64, whole: i64| part as f64 / whole.max(1) as f64;
+        run.max < cutoff
+            || (run.min < cutoff
+                && (all || share(cutoff.saturating_sub(run.min), run.max.saturating_sub(run.min)) > EXPIRED_SHARE))
+    };
+    let due = layout.frozen.iter().filter(|run| run.kind == SegmentKind::Cold && is_due(run));
+    due.map(|run| Merge { base: vec![run.clone()], late: Vec::new() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(rows: &[u64]) -> Vec<Segment> {
+        (1..).zip(rows).map(|(id, &rows)| Segment { id, kind: SegmentKind::Cold, rows, min: 0, max: 100 }).collect()
+    }
+
+    fn ids(merge: &Merge) -> Vec<u64> {
+        merge.base.iter().map(|run| run.id).collect()
+    }
+
+    #[test]
+    fn four_runs_of_a_size_are_merged() {
+        assert_eq!(due_merge(&runs(&[10, 20, 30])), None);
+        assert_eq!(ids(&due_merge(&runs(&[10, 20, 30, 3_000_000, 0])).unwrap()), [1, 2, 3, 5]);
+        let twelve_blocks = runs(&[2_880_000; 12]);
+        assert_eq!(ids(&due_merge(&twelve_blocks).unwrap()), [1, 2, 3, 4]);
+        assert_eq!(due_merge(&runs(&[RUN_ROWS; 9])), None);
+    }
+
+    #[test]
+    fn repeated_merging_ends_with_few_runs() {
+        let mut all = runs(&[100_000; 1_000]);
+        while let Some(merge) = due_merge(&all) {
+            let gone = ids(&merge);
+            let rows = merge.base.iter().map(|run| run.rows).sum();
+            all.retain(|run| !gone.contains(&run.id));
+            let id = all.iter().map(|run| run.id).max().unwrap_or(0) + 1;
+            all.push(Segment { id, kind: SegmentKind::Cold, rows, min: 0, max: 100 });
+        }
+        assert!(all.len() < 20, "{}", all.len());
+        assert_eq!(all.iter().map(|run| run.rows).sum::<u64>(), 100_000_000);
+    }
+
+    #[test]
+    fn a_full_merge_leaves_one_run_where_it_fits() {
+        assert_eq!(full_merges(&runs(&[10, 20, 30])).iter().map(ids).collect::<Vec<_>>(), [[1, 2, 3]]);
+        assert_eq!(full_merges(&runs(&[10])), []);
+        let halves = full_merges(&runs(&[RUN_ROWS / 2, RUN_ROWS / 2, RUN_ROWS, RUN_ROWS / 2, 1]));
+        assert_eq!(halves.iter().map(ids).collect::<Vec<_>>(), [[1, 2], [4, 5]]);
+    }
+
+    #[test]
+    fn expired_runs_are_found() {
+        let layout = Layout {
+            frozen: runs(&[5]),
+            hot: Segment::empty(8, SegmentKind::Hot),
+            late: Segment::empty(9, SegmentKind::Late),
+            hot_since: None,
+            next_id: 10,
+        };
+        let found = |cutoff, all| expired(&layout, cutoff, all).len();
+        assert_eq!(
+            (found(0, true), found(10, false), found(10, true), found(26, false), found(101, false)),
+            (0, 0, 1, 1, 1)
+        );
+    }
+}

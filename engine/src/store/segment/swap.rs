@@ -1,0 +1,133 @@
+use duckdb::Connection;
+
+use super::{Layout, Segment, SegmentKind, build::union, plan::Merge, rollup};
+use crate::store::{StoreError, error::failed_to, read::instant, schema::create_sample_views, write::Writer};
+
+/// Freezes the segments that take rows, where they have any, and begins new ones.
+pub(super) fn rotate(writer: &mut Writer, now: i64) -> Result<(), StoreError> {
+    let mut layout = writer.shared.layout.read().clone();
+    let mut frozen = Vec::new();
+    if layout.hot.rows > 0 {
+        let id = layout.take_id();
+        frozen.push(std::mem::replace(&mut layout.hot, Segment::empty(id, SegmentKind::Hot)));
+        layout.hot_since = Some(now);
+    }
+    if layout.late.rows > 0 {
+        let id = layout.take_id();
+        frozen.push(std::mem::replace(&mut layout.late, Segment::empty(id, SegmentKind::Late)));
+    }
+    if frozen.is_empty() {
+        return Ok(());
+    }
+    let mut sql = String::new();
+    for old in &frozen {
+        let (new, seq) = match old.kind {
+            SegmentKind::Late => (&layout.late, ", seq BIGINT NOT NULL"),
+            SegmentKind::Hot | SegmentKind::Cold => (&layout.hot, ""),
+        };
+        sql.push_str(&format!(
+            "CREATE TABLE {} (series_id UINTEGER NOT NULL, timestamp TIMESTAMP_MS NOT NULL, value DOUBLE{seq});
+             INSERT INTO store.segments (segment_id, kind, frozen, since_ms) VALUES ({}, '{}', false, {now});
+             UPDATE store.segments SET frozen = true, rows = {}, min_ms = {}, max_ms = {} WHERE segment_id = {};",
+            new.table(),
+            new.id,
+            new.kind.as_str(),
+            old.rows,
+            old.min,
+            old.max,
+            old.id,
+        ));
+    }
+    layout.frozen.append(&mut frozen);
+    writer.transaction(|connection| {
+        connection.execute_batch(&sql).map_err(failed_to("begin a new segment"))?;
+        create_sample_views(connection, &layout)
+    })?;
+    *writer.shared.layout.write() = layout;
+    Ok(())
+}
+
+/// Notes when the hot segment began to take rows.
+pub(super) fn note_since(writer: &mut Writer, now: i64) -> Result<(), StoreError> {
+    let hot = writer.shared.layout.read().hot.id;
+    writer.transaction(|connection| {
+        connection
+            .execute_batch(&format!("UPDATE store.segments SET since_ms = {now} WHERE segment_id = {hot}"))
+            .map_err(failed_to("note the age of a segment"))
+    })?;
+    writer.shared.layout.write().hot_since = Some(now);
+    Ok(())
+}
+
+/// Puts a built run in the place of what it was built from; answers the rollup rows written.
+pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, staged: bool) -> Result<u64, StoreError> {
+    let gone: Vec<&Segment> = merge.base.iter().chain(&merge.late).collect();
+    let mut layout: Layout = writer.shared.layout.read().clone();
+    layout.frozen.retain(|segment| !gone.iter().any(|old| old.id == segment.id));
+    let mut sql = String::new();
+    for old in &gone {
+        sql.push_str(&format!("DROP TABLE {}; DELETE FROM store.segments WHERE segment_id = {};", old.table(), old.id));
+    }
+    if let Some(run) = run {
+        sql.push_str(&format!(
+            "INSERT INTO store.segments (segment_id, kind, frozen, rows, min_ms, max_ms)
+             VALUES ({}, 'cold', true, {}, {}, {});",
+            run.id, run.rows, run.min, run.max
+        ));
+        layout.frozen.push(run);
+        layout.frozen.sort_by_key(|segment| segment.id);
+    }
+    let rollups = writer.transaction(|connection| {
+        let failed = failed_to("put a compacted segment in place");
+        let mut rollups = 0;
+        if staged {
+            rollups = rollup::swap(connection)?;
+            connection
+                .execute_batch("DELETE FROM store.spans; INSERT INTO store.spans FROM store.stage_spans; DROP TABLE store.stage_spans")
+                .map_err(&failed)?;
+        }
+        connection.execute_batch(&sql).map_err(&failed)?;
+        create_sample_views(connection, &layout)?;
+        Ok(rollups)
+    })?;
+    *writer.shared.layout.write() = layout;
+    Ok(rollups)
+}
+
+/// Computes the spans of all series once a merge is in place, into `store.stage_spans`.
+pub(super) fn stage_spans(connection: &Connection, merge: &Merge) -> Result<(), StoreError> {
+    let all: Vec<Segment> = merge.base.iter().chain(&merge.late).cloned().collect();
+    connection
+        .execute_batch(&format!(
+            "DROP TABLE IF EXISTS store.stage_spans;
+             CREATE TABLE store.stage_spans AS
+             SELECT series_id, min(min_ms) AS min_ms, max(max_ms) AS max_ms FROM (
+                 FROM store.spans UNION ALL
+                 SELECT series_id, min(epoch_ms(timestamp)), max(epoch_ms(timestamp)) FROM ({}) GROUP BY series_id)
+             GROUP BY series_id ORDER BY series_id",
+            union("series_id, timestamp", &all)
+        ))
+        .map_err(failed_to("note the spans of series"))
+}
+
+/// Drops rows of the other tables that are past their age.
+pub(super) fn expire_rows(writer: &mut Writer, raw: Option<i64>, rollup: Option<i64>) -> Result<(), StoreError> {
+    let mut sql = String::new();
+    if let Some(cutoff) = raw {
+        let cutoff_sql = instant(cutoff);
+        sql.push_str(&format!(
+            "DELETE FROM store.cache_events WHERE timestamp < {cutoff_sql};
+             DELETE FROM store.spans WHERE max_ms < {cutoff};
+             UPDATE store.spans SET min_ms = {cutoff} WHERE min_ms < {cutoff};"
+        ));
+    }
+    if let Some(cutoff) = rollup {
+        for table in ["rollup_5m", "rollup_1h", "forecasts", "anomalies"] {
+            sql.push_str(&format!("DELETE FROM store.{table} WHERE timestamp < {};", instant(cutoff)));
+        }
+    }
+    if sql.is_empty() {
+        return Ok(());
+    }
+    writer.transaction(|connection| connection.execute_batch(&sql).map_err(failed_to("drop what is past its age")))
+}

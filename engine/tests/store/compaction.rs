@@ -1,0 +1,123 @@
+use almanac_engine::store::{Compaction, CompactionReport, StoreOptions};
+use almanac_models::Timestamp;
+
+use crate::support::{Fresh, all, labels, put};
+
+const HOUR: i64 = 3_600_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+#[test]
+fn a_block_is_due_after_two_hours() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 0, 1.0)]);
+    let compact = |now: i64| fresh.store.compact(at(now), Compaction::Due).unwrap();
+    assert_eq!(compact(0), CompactionReport::default());
+    assert_eq!(compact(2 * HOUR - 1), CompactionReport::default());
+    let report = compact(2 * HOUR);
+    assert_eq!((report.samples_moved, report.segments_written, report.segments_dropped), (1, 1, 1));
+    assert_eq!(report.rollups_written, 2);
+    assert_eq!(compact(3 * HOUR), CompactionReport::default());
+    assert_eq!(all(&fresh.store)[0].values, [1.0]);
+}
+
+#[test]
+fn the_age_of_a_block_outlives_a_restart() {
+    let fresh = Fresh::new();
+    put(&fresh.store, &[(&labels(&[("__name__", "up")]), 0, 1.0)]);
+    fresh.store.compact(at(0), Compaction::Due).unwrap();
+    let fresh = fresh.reopened();
+    assert_eq!(fresh.store.compact(at(2 * HOUR), Compaction::Due).unwrap().samples_moved, 1);
+}
+
+#[test]
+fn many_small_blocks_become_few_runs() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    fresh.store.compact(at(0), Compaction::Due).unwrap();
+    for block in 0..20_i64 {
+        put(&fresh.store, &[(&up, block * 2 * HOUR, 1.0)]);
+        fresh.store.compact(at((block + 1) * 2 * HOUR), Compaction::Due).unwrap();
+    }
+    let stats = fresh.store.stats();
+    assert!(stats.segments < 8, "{stats:?}");
+    assert_eq!(all(&fresh.store)[0].timestamps.len(), 20);
+}
+
+#[test]
+fn late_samples_replace_cold_ones() {
+    let fresh = Fresh::new();
+    let (up, down) = (labels(&[("__name__", "up")]), labels(&[("__name__", "down")]));
+    put(&fresh.store, &[(&up, 10, 1.0), (&up, 20, 2.0), (&down, 10, 5.0)]);
+    fresh.store.compact(at(0), Compaction::All).unwrap();
+    put(&fresh.store, &[(&up, 10, 3.0), (&up, 15, 4.0), (&up, 15, 4.5)]);
+    let report = fresh.store.compact(at(0), Compaction::All).unwrap();
+    assert_eq!((report.samples_moved, report.samples_replaced), (3, 2));
+    let fresh = fresh.reopened();
+    let found = all(&fresh.store);
+    assert_eq!(found[1].timestamps, [10, 15, 20]);
+    assert_eq!(found[1].values, [3.0, 4.5, 2.0]);
+    assert_eq!(fresh.store.stats().samples_cold, 4);
+}
+
+#[test]
+fn retention_drops_raw_samples_and_keeps_rollups() {
+    let options = StoreOptions {
+        retention_raw_ms: Some(24 * HOUR),
+        retention_rollup_ms: Some(72 * HOUR),
+        ..StoreOptions::default()
+    };
+    let fresh = Fresh::with(options.clone());
+    let (old, new) = (labels(&[("__name__", "old")]), labels(&[("__name__", "new")]));
+    put(&fresh.store, &[(&old, 0, 1.0), (&new, 0, 1.0), (&new, 48 * HOUR, 2.0)]);
+    let report = fresh.store.compact(at(10 * HOUR), Compaction::All).unwrap();
+    assert_eq!((report.samples_expired, report.samples_moved), (0, 3));
+    let report = fresh.store.compact(at(49 * HOUR), Compaction::All).unwrap();
+    assert_eq!(report.samples_expired, 2);
+    let found = all(&fresh.store);
+    assert_eq!((found.len(), found[0].timestamps.as_slice()), (1, [48 * HOUR].as_slice()));
+
+    // The old series stays as long as a rollup speaks of it, and its number is never given out again.
+    let fresh = fresh.reopened_with(options.clone());
+    assert_eq!(fresh.store.stats().series, 2);
+    fresh.store.compact(at(49 * HOUR + 72 * HOUR), Compaction::All).unwrap();
+    let fresh = fresh.reopened_with(options);
+    assert_eq!(fresh.store.stats().series, 0);
+    assert_eq!(fresh.store.resolve(&old).unwrap().index(), 2);
+}
+
+#[test]
+fn without_retention_nothing_is_deleted() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 0, 1.0), (&up, 1, 2.0)]);
+    fresh.store.compact(at(i64::MAX), Compaction::All).unwrap();
+    assert_eq!(all(&fresh.store)[0].values, [1.0, 2.0]);
+}
+
+#[test]
+fn appends_go_on_during_a_compaction() {
+    let fresh = Fresh::new();
+    let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
+    let writer = fresh.store.clone();
+    let appending = std::thread::spawn(move || {
+        for t in 0..200_i64 {
+            let mut batch = almanac_engine::store::SampleBatch::default();
+            batch.push(id, t, 1.0);
+            batch.push(id, t / 2, 2.0);
+            writer.append(batch).unwrap().wait().unwrap();
+        }
+    });
+    for _ in 0..5 {
+        fresh.store.compact(at(0), Compaction::All).unwrap();
+        let found = all(&fresh.store);
+        assert!(found.iter().all(|series| series.timestamps.is_sorted_by(|a, b| a < b)));
+    }
+    appending.join().unwrap();
+    let found = all(&fresh.store);
+    assert_eq!(found[0].timestamps, (0..200).collect::<Vec<i64>>());
+    assert!(found[0].values[..100].iter().all(|&value| value == 2.0));
+}
