@@ -1,4 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 
@@ -27,6 +33,7 @@ struct Inner {
     cache: SeriesCache,
     counters: Counters,
     scratch: Mutex<Vec<Scratch>>,
+    scopes: AtomicU64,
 }
 
 /// Buffers that one request after the other uses.
@@ -117,6 +124,7 @@ impl Ingest {
             limits,
             counters: Counters::default(),
             scratch: Mutex::default(),
+            scopes: AtomicU64::new(0),
         };
         Self(Arc::new(inner))
     }
@@ -201,6 +209,11 @@ impl Ingest {
             StoreError::SeriesLimit { limit } => Refusal::SeriesLimit { series: shown(pairs), limit }.into(),
             other => ResolveError::Store(other),
         })
+    }
+
+    /// A number that no other source of text has, for [`SeriesCache::text_key`].
+    pub(crate) fn new_scope(&self) -> u64 {
+        self.0.scopes.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn cache(&self) -> &SeriesCache {

@@ -7,7 +7,7 @@ mod error;
 mod events;
 mod parquet;
 mod series;
-mod table;
+pub(in crate::ingest) mod table;
 
 #[cfg(test)]
 mod tests;
@@ -17,3 +17,4 @@ pub use events::read_event_file;
 pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_series_file};
 
 pub(crate) use error::shorten;
+pub(in crate::ingest) use series::SeriesColumns;

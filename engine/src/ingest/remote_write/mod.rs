@@ -12,6 +12,9 @@ mod v2;
 mod version;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use encode::{encode_v1, encode_v2};
 pub use error::WireError;
 pub use request::{Entry, Request};

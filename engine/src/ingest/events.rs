@@ -1,0 +1,249 @@
+use almanac_models::Timestamp;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+
+use super::stamp;
+use crate::store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident};
+
+/// Why a batch of events is refused whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The body is neither a JSON array nor JSON lines.
+    #[error("the body is not JSON: {problem}; send an array of events, or one event a line")]
+    Json {
+        /// What the parser says, with the place.
+        problem: String,
+    },
+    /// One event is wrong.
+    #[error("event {number}: {problem}")]
+    Event {
+        /// Which, from 1; blank lines are not counted.
+        number: usize,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+}
+
+/// Reads events as a JSON array, or as one JSON object a line.
+///
+/// Every event has a `type`:
+/// `{"type":"cache","timestamp":T,"cache":"…","key":"…","op":"get|write|delete","bytes":N,"miss_cost_ms":N}`,
+/// `{"type":"deploy","timestamp":T,"service":"…","version":"…"}`,
+/// `{"type":"incident","started_at":T,"ended_at":T,"title":"…","target":"…","source":"…"}`;
+/// `bytes`, `miss_cost_ms`, `version`, `ended_at`, `target` and `source` may be left out. `T` is
+/// RFC 3339 or integer epoch milliseconds. Unknown fields are errors.
+///
+/// # Errors
+/// [`EventError`]; nothing of the batch is then to be stored.
+pub fn parse_events(body: &[u8]) -> Result<EventBatch, EventError> {
+    let mut batch = EventBatch::default();
+    let json = |error: serde_json::Error| EventError::Json { problem: error.to_string() };
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        let events: Vec<Value> = serde_json::from_slice(body).map_err(json)?;
+        for (idx, event) in events.into_iter().enumerate() {
+            add(event, idx + 1, &mut batch)?;
+        }
+    } else {
+        for (idx, event) in serde_json::Deserializer::from_slice(body).into_iter::<Value>().enumerate() {
+            add(event.map_err(json)?, idx + 1, &mut batch)?;
+        }
+    }
+    Ok(batch)
+}
+
+fn add(event: Value, number: usize, batch: &mut EventBatch) -> Result<(), EventError> {
+    let wrong = |problem: String| EventError::Event { number, problem };
+    let Value::Object(mut fields) = event else {
+        return Err(wrong("is not a JSON object".to_owned()));
+    };
+    let kind = match fields.remove("type") {
+        Some(Value::String(kind)) => kind,
+        _ => return Err(wrong("has no \"type\"; it is \"cache\", \"deploy\" or \"incident\"".to_owned())),
+    };
+    let fields = Value::Object(fields);
+    let problem = |error: serde_json::Error| wrong(error.to_string());
+    match kind.as_str() {
+        "cache" => batch.cache.push(CacheFields::deserialize(fields).map_err(problem)?.into()),
+        "deploy" => batch.deploys.push(DeployFields::deserialize(fields).map_err(problem)?.into()),
+        "incident" => {
+            let incident: Incident = IncidentFields::deserialize(fields).map_err(problem)?.into();
+            if incident.ended_at.is_some_and(|ended| ended < incident.started_at) {
+                return Err(wrong("ends before it starts".to_owned()));
+            }
+            batch.incidents.push(incident);
+        }
+        other => {
+            return Err(wrong(format!("type {other:?} is none of \"cache\", \"deploy\" and \"incident\"")));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CacheFields {
+    #[serde(deserialize_with = "instant")]
+    timestamp: Timestamp,
+    #[serde(deserialize_with = "name")]
+    cache: String,
+    #[serde(deserialize_with = "name")]
+    key: String,
+    op: Op,
+    #[serde(default)]
+    bytes: Option<u64>,
+    #[serde(default, deserialize_with = "cost")]
+    miss_cost_ms: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Op {
+    Get,
+    Write,
+    Delete,
+}
+
+impl From<CacheFields> for CacheEvent {
+    fn from(fields: CacheFields) -> Self {
+        let op = match fields.op {
+            Op::Get => CacheOp::Get,
+            Op::Write => CacheOp::Write,
+            Op::Delete => CacheOp::Delete,
+        };
+        let CacheFields { timestamp, cache, key, bytes, miss_cost_ms, .. } = fields;
+        Self { timestamp, cache, key, op, bytes, miss_cost_ms }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeployFields {
+    #[serde(alias = "at", deserialize_with = "instant")]
+    timestamp: Timestamp,
+    #[serde(deserialize_with = "name")]
+    service: String,
+    #[serde(default)]
+    version: Option<String>,
+}
+
+impl From<DeployFields> for Deploy {
+    fn from(fields: DeployFields) -> Self {
+        Self { at: fields.timestamp, service: fields.service, version: fields.version }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IncidentFields {
+    #[serde(alias = "timestamp", deserialize_with = "instant")]
+    started_at: Timestamp,
+    #[serde(default, deserialize_with = "optional_instant")]
+    ended_at: Option<Timestamp>,
+    #[serde(deserialize_with = "name")]
+    title: String,
+    #[serde(default)]
+    target: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+}
+
+impl From<IncidentFields> for Incident {
+    fn from(fields: IncidentFields) -> Self {
+        let IncidentFields { started_at, ended_at, title, target, source } = fields;
+        Self { started_at, ended_at, title, target, source: source.unwrap_or_else(|| "api".to_owned()) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stamp {
+    Millis(i64),
+    Text(String),
+    Other(Value),
+}
+
+fn to_instant<E: de::Error>(stamp: Stamp) -> Result<Timestamp, E> {
+    let wrong = |found: String| E::custom(format!("{found} is not {}", stamp::EXPECTED));
+    match stamp {
+        Stamp::Millis(millis) if stamp::in_range(millis) => Ok(Timestamp::from_millis(millis)),
+        Stamp::Millis(millis) => Err(wrong(millis.to_string())),
+        Stamp::Text(text) => stamp::parse(&text).map(Timestamp::from_millis).ok_or_else(|| wrong(format!("{text:?}"))),
+        Stamp::Other(value) => Err(wrong(value.to_string())),
+    }
+}
+
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    to_instant(Stamp::deserialize(deserializer)?)
+}
+
+fn optional_instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    Option::<Stamp>::deserialize(deserializer)?.map(to_instant).transpose()
+}
+
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Err(de::Error::custom("a name is empty"));
+    }
+    Ok(text)
+}
+
+fn cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let cost = Option::<f64>::deserialize(deserializer)?;
+    match cost {
+        Some(value) if !(0.0..f64::INFINITY).contains(&value) => {
+            Err(de::Error::custom(format!("miss_cost_ms {value} is not a number of at least 0")))
+        }
+        _ => Ok(cost),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_and_lines_read_the_same() {
+        let cache =
+            r#"{"type":"cache","timestamp":1000,"cache":"c","key":"k","op":"get","bytes":5,"miss_cost_ms":1.5}"#;
+        let deploy = r#"{"type":"deploy","timestamp":"1970-01-01T00:00:02Z","service":"api","version":"v2"}"#;
+        let incident = r#"{"type":"incident","started_at":3000,"ended_at":4000,"title":"slow"}"#;
+        let lines = parse_events(format!("{cache}\n\n{deploy}\n{incident}\n").as_bytes()).unwrap();
+        let array = parse_events(format!(" [{cache},{deploy},{incident}]").as_bytes()).unwrap();
+        assert_eq!(lines, array);
+        assert_eq!(lines.cache[0].op, CacheOp::Get);
+        assert_eq!(lines.cache[0].bytes, Some(5));
+        assert_eq!(lines.deploys[0].at.millis(), 2000);
+        assert_eq!(lines.incidents[0].source, "api");
+        assert_eq!(parse_events(b"").unwrap(), EventBatch::default());
+        assert_eq!(parse_events(b"[]").unwrap(), EventBatch::default());
+    }
+
+    #[test]
+    fn every_fault_names_the_event() {
+        let check = |body: &str, expected: &str| {
+            let error = parse_events(body.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        };
+        check("nonsense", "the body is not JSON: expected");
+        check("[{}", "the body is not JSON: EOF");
+        check("[1]", "event 1: is not a JSON object");
+        check(r#"[{"timestamp":1}]"#, "event 1: has no \"type\"");
+        check(r#"[{"type":"party"}]"#, "event 1: type \"party\" is none of");
+        let good = r#"{"type":"deploy","timestamp":1,"service":"a"}"#;
+        check(&format!("{good}\n{{\"type\":\"deploy\",\"timestamp\":1}}"), "event 2: missing field `service`");
+        check(
+            r#"{"type":"deploy","timestamp":"soon","service":"a"}"#,
+            "event 1: \"soon\" is not a timestamp: RFC 3339",
+        );
+        check(r#"{"type":"deploy","timestamp":1.5,"service":"a"}"#, "event 1: 1.5 is not a timestamp");
+        check(r#"{"type":"deploy","timestamp":1,"service":""}"#, "event 1: a name is empty");
+        check(r#"{"type":"deploy","timestamp":1,"service":"a","x":1}"#, "event 1: unknown field `x`");
+        let cache = |rest: &str| format!(r#"{{"type":"cache","timestamp":1,"cache":"c","key":"k",{rest}}}"#);
+        check(&cache(r#""op":"read""#), "event 1: unknown variant `read`, expected one of `get`, `write`, `delete`");
+        check(&cache(r#""op":"get","bytes":-1"#), "event 1: invalid value: integer `-1`, expected u64");
+        check(&cache(r#""op":"get","miss_cost_ms":-1"#), "event 1: miss_cost_ms -1 is not a number of at least 0");
+        check(r#"{"type":"incident","started_at":2,"ended_at":1,"title":"t"}"#, "event 1: ends before it starts");
+    }
+}

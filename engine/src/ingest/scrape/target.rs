@@ -1,0 +1,257 @@
+use std::borrow::Cow;
+
+use almanac_models::Timestamp;
+use hashbrown::HashSet;
+
+use super::{Fetched, ScrapeClient, ScrapeTarget};
+use crate::{
+    ingest::{
+        Ingest, ResolveError, WriteSummary,
+        text::{Dialect, TextParser},
+    },
+    series::{SeriesId, stale_marker},
+    store::{SampleBatch, StoreError},
+};
+
+/// What a scrape did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ScrapeReport {
+    /// Whether the page came and could be read.
+    pub up: bool,
+    /// Samples on the page.
+    pub scraped: u64,
+    /// Series that ended and got a stale marker.
+    pub ended: u64,
+    /// Samples that were not taken, with reasons.
+    pub refused: WriteSummary,
+    /// Why the target is down, in one line.
+    pub error: Option<String>,
+}
+
+/// Scrapes one target and remembers which series its last page had.
+#[derive(Debug)]
+pub struct Scraper {
+    target: ScrapeTarget,
+    ingest: Ingest,
+    /// Tells this target's series from those of others that are written alike.
+    scope: u64,
+    /// Series of the last page that carried no timestamp of their own: those end when they vanish.
+    live: HashSet<SeriesId>,
+}
+
+impl Scraper {
+    /// A scraper of `target` into `ingest`.
+    #[must_use]
+    pub fn new(ingest: Ingest, target: ScrapeTarget) -> Self {
+        Self { scope: ingest.new_scope(), target, ingest, live: HashSet::new() }
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn target(&self) -> &ScrapeTarget {
+        &self.target
+    }
+
+    /// Fetches the page, stores its samples at `at` and waits until they are on disk.
+    ///
+    /// # Errors
+    /// As the store failed; nothing of the scrape is stored then, and ended series are marked next time.
+    pub async fn scrape(&mut self, client: &dyn ScrapeClient, at: Timestamp) -> Result<ScrapeReport, StoreError> {
+        let fetched = client.fetch(&self.target.request(self.ingest.limits().decoded_bytes)).await;
+        self.store(&fetched, at).await
+    }
+
+    /// Stores what a fetch brought, as samples at `at`.
+    ///
+    /// # Errors
+    /// As [`Scraper::scrape`].
+    pub async fn store(&mut self, fetched: &Fetched, at: Timestamp) -> Result<ScrapeReport, StoreError> {
+        let mut page = PageReader::new(self, at);
+        let read = page.read(fetched);
+        let PageReader { mut batch, live, mut report, .. } = page;
+        let live = match read {
+            Ok(()) => live,
+            Err(PageError::Down(error)) => {
+                // As in Prometheus: a page that cannot be read whole counts for nothing.
+                batch = SampleBatch::default();
+                report = ScrapeReport { error: Some(error), ..ScrapeReport::default() };
+                HashSet::new()
+            }
+            Err(PageError::Store(error)) => return Err(error),
+        };
+        report.up = report.error.is_none();
+        for &ended in self.live.difference(&live) {
+            batch.push(ended, at.millis(), stale_marker());
+            report.ended += 1;
+        }
+        self.add_report(&mut batch, &report, fetched, at)?;
+        for (refusal, count) in &report.refused.refusals {
+            self.ingest.count_refused(refusal, *count);
+        }
+        // Until the markers are on disk, the ended series must stay known.
+        let ended_known: Vec<SeriesId> = self.live.iter().copied().collect();
+        self.live = live;
+        let result = match self.ingest.append(batch) {
+            Ok(pending) => pending.committed().await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(_) => Ok(report),
+            Err(error) => {
+                self.live.extend(ended_known);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends all series of the target: it will not be scraped any more.
+    ///
+    /// # Errors
+    /// As the store failed.
+    pub async fn end(&mut self, at: Timestamp) -> Result<(), StoreError> {
+        let mut batch = SampleBatch::default();
+        let reports = REPORTS.iter().map(|metric| self.report_series(metric)).collect::<Result<Vec<_>, _>>()?;
+        for id in self.live.iter().copied().chain(reports.into_iter().flatten()) {
+            batch.push(id, at.millis(), stale_marker());
+        }
+        self.ingest.append(batch)?.committed().await?;
+        self.live.clear();
+        Ok(())
+    }
+
+    fn add_report(
+        &self,
+        batch: &mut SampleBatch,
+        report: &ScrapeReport,
+        fetched: &Fetched,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        #[expect(clippy::cast_precision_loss, reason = "a page has far fewer than 2^53 samples")]
+        let values = [f64::from(u8::from(report.up)), fetched.elapsed.as_secs_f64(), report.scraped as f64];
+        for (metric, value) in REPORTS.iter().zip(values) {
+            if let Some(id) = self.report_series(metric)? {
+                batch.push(id, at.millis(), value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of one of the scraper's own series; none when it is refused.
+    fn report_series(&self, metric: &'static str) -> Result<Option<SeriesId>, StoreError> {
+        // Blanks cannot stand in a scraped name.
+        let key = self.ingest.cache().text_key(self.scope, format!(" {metric}").as_bytes());
+        if let Some(id) = self.ingest.cache().get(key) {
+            return Ok(Some(id));
+        }
+        match resolve(&self.ingest, &self.target.report_labels(metric)) {
+            Ok(id) => {
+                self.ingest.cache().insert(key, id);
+                Ok(Some(id))
+            }
+            Err(ResolveError::Refused(refusal)) => {
+                self.ingest.count_refused(&refusal, 1);
+                Ok(None)
+            }
+            Err(ResolveError::Store(error)) => Err(error),
+        }
+    }
+}
+
+/// The scraper's own series: values in the order in which `add_report` gives them.
+const REPORTS: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
+
+enum PageError {
+    Down(String),
+    Store(StoreError),
+}
+
+/// Makes samples of one page.
+struct PageReader<'a> {
+    scraper: &'a Scraper,
+    at: Timestamp,
+    batch: SampleBatch,
+    live: HashSet<SeriesId>,
+    /// Series with a timestamp of their own, and which: they do not end.
+    stamped: HashSet<(SeriesId, i64)>,
+    report: ScrapeReport,
+}
+
+impl<'a> PageReader<'a> {
+    fn new(scraper: &'a Scraper, at: Timestamp) -> Self {
+        Self {
+            scraper,
+            at,
+            batch: SampleBatch::with_capacity(scraper.live.len() + REPORTS.len()),
+            live: HashSet::with_capacity(scraper.live.len()),
+            stamped: HashSet::new(),
+            report: ScrapeReport::default(),
+        }
+    }
+
+    fn read(&mut self, fetched: &Fetched) -> Result<(), PageError> {
+        let page = fetched.page.as_ref().map_err(|error| PageError::Down(error.clone()))?;
+        let limit = self.scraper.ingest.limits().decoded_bytes;
+        if page.body.len() > limit {
+            return Err(PageError::Down(format!("the page has more than {limit} bytes, the limit")));
+        }
+        let mut parser = TextParser::new(Dialect::of_content_type(page.content_type.as_deref()));
+        let malformed = |error: crate::ingest::text::TextError| {
+            self.scraper.ingest.count_malformed();
+            PageError::Down(format!("the page cannot be read: {error}"))
+        };
+        let body = page.body.strip_suffix(b"\n").unwrap_or(&page.body);
+        if !page.body.is_empty() {
+            for line in body.split(|&byte| byte == b'\n') {
+                if let Some(sample) = parser.line(line).map_err(malformed)? {
+                    self.report.scraped += 1;
+                    let labels = || sample.labels();
+                    self.take(sample.series, labels, sample.value, sample.timestamp_ms)?;
+                }
+            }
+        }
+        parser.finish().map_err(malformed)
+    }
+
+    fn take<'p>(
+        &mut self,
+        text: &str,
+        labels: impl FnOnce() -> Vec<(Cow<'p, str>, Cow<'p, str>)>,
+        value: f64,
+        timestamp_ms: Option<i64>,
+    ) -> Result<(), PageError>
+    where
+        'a: 'p,
+    {
+        let scraper = self.scraper;
+        let cache = scraper.ingest.cache();
+        let key = cache.text_key(scraper.scope, text.as_bytes());
+        let id = match cache.get(key) {
+            Some(id) => id,
+            None => match resolve(&scraper.ingest, &scraper.target.merge(labels())) {
+                Ok(id) => {
+                    cache.insert(key, id);
+                    id
+                }
+                Err(ResolveError::Refused(refusal)) => {
+                    self.report.refused.refuse(refusal, 1);
+                    return Ok(());
+                }
+                Err(ResolveError::Store(error)) => return Err(PageError::Store(error)),
+            },
+        };
+        // Of a series that stands twice the first counts, as in Prometheus.
+        let is_first = match timestamp_ms {
+            None => self.live.insert(id),
+            Some(stamp) => self.stamped.insert((id, stamp)),
+        };
+        if is_first {
+            self.batch.push(id, timestamp_ms.unwrap_or(self.at.millis()), value);
+        }
+        Ok(())
+    }
+}
+
+fn resolve(ingest: &Ingest, labels: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<SeriesId, ResolveError> {
+    let pairs: Vec<(&[u8], &[u8])> = labels.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+    ingest.resolve(&pairs)
+}

@@ -1,0 +1,183 @@
+use std::borrow::Cow;
+
+use super::{
+    TextError, TextProblem,
+    line::{series, skip_blanks, token},
+};
+use crate::ingest::{files::shorten, stamp};
+
+/// Which of the two text formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Prometheus text 0.0.4: timestamps are integer milliseconds.
+    Prometheus,
+    /// OpenMetrics 1.0: timestamps are seconds, `# EOF` ends the text.
+    OpenMetrics,
+}
+
+impl Dialect {
+    /// The dialect that a content type names; anything but OpenMetrics is taken for Prometheus text.
+    #[must_use]
+    pub fn of_content_type(content_type: Option<&str>) -> Self {
+        let is_open = content_type
+            .and_then(|text| text.split(';').next())
+            .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/openmetrics-text"));
+        if is_open { Self::OpenMetrics } else { Self::Prometheus }
+    }
+}
+
+/// A sample as it stands on a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TextSample<'a> {
+    /// The series as written, from the name to the closing brace.
+    pub series: &'a str,
+    /// The value; any NaN is the ordinary one.
+    pub value: f64,
+    /// Epoch milliseconds, when the line says.
+    pub timestamp_ms: Option<i64>,
+}
+
+impl<'a> TextSample<'a> {
+    /// Name and value of each label in the order of the text, `__name__` among them; unchecked otherwise.
+    #[must_use]
+    pub fn labels(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        let mut labels = Vec::new();
+        // The parser has read this text before: it cannot fail.
+        let _ = series(self.series, |name, value| labels.push((name, value)));
+        labels
+    }
+}
+
+/// Reads text line by line and remembers where it is.
+///
+/// ```
+/// use almanac_engine::ingest::text::{Dialect, TextParser};
+/// let mut parser = TextParser::new(Dialect::Prometheus);
+/// let sample = parser.line(br#"http_requests_total{code="200"} 1027 1395066363000"#).unwrap().unwrap();
+/// assert_eq!(sample.timestamp_ms, Some(1_395_066_363_000));
+/// assert_eq!(sample.labels()[1], ("code".into(), "200".into()));
+/// ```
+#[derive(Debug, Clone)]
+pub struct TextParser {
+    dialect: Dialect,
+    line: u64,
+    ended: bool,
+}
+
+impl TextParser {
+    /// A parser at the beginning of a text.
+    #[must_use]
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, line: 0, ended: false }
+    }
+
+    /// The number of the line read last, from 1.
+    #[must_use]
+    pub fn line_number(&self) -> u64 {
+        self.line
+    }
+
+    /// Reads one line without its line feed; comments hold no sample.
+    ///
+    /// # Errors
+    /// [`TextError`] with the line's number.
+    pub fn line<'a>(&mut self, line: &'a [u8]) -> Result<Option<TextSample<'a>>, TextError> {
+        self.line += 1;
+        self.read(line).map_err(|problem| TextError { line: self.line, problem })
+    }
+
+    /// To be called at the end of the text: OpenMetrics must have said `# EOF`.
+    ///
+    /// # Errors
+    /// [`TextProblem::NoEof`].
+    pub fn finish(&self) -> Result<(), TextError> {
+        if self.dialect == Dialect::OpenMetrics && !self.ended {
+            return Err(TextError { line: self.line, problem: TextProblem::NoEof });
+        }
+        Ok(())
+    }
+
+    fn read<'a>(&mut self, line: &'a [u8]) -> Result<Option<TextSample<'a>>, TextProblem> {
+        let line = std::str::from_utf8(line).map_err(|_| TextProblem::NotUtf8)?;
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        if self.ended {
+            return Err(TextProblem::AfterEof);
+        }
+        let text = skip_blanks(line);
+        if text.is_empty() {
+            return if self.dialect == Dialect::OpenMetrics { Err(TextProblem::Blank) } else { Ok(None) };
+        }
+        if let Some(comment) = text.strip_prefix('#') {
+            self.ended = self.dialect == Dialect::OpenMetrics && line == "# EOF";
+            return self.comment(comment).map(|()| None);
+        }
+        self.sample(text).map(Some)
+    }
+
+    fn comment(&self, comment: &str) -> Result<(), TextProblem> {
+        let mut words = comment.split_ascii_whitespace();
+        if words.next() != Some("TYPE") {
+            return Ok(());
+        }
+        // Quoted names may hold blanks: the type is the last word.
+        let kind = words.next_back().unwrap_or_default();
+        let known: &[&str] = match self.dialect {
+            Dialect::Prometheus => &["counter", "gauge", "histogram", "summary", "untyped"],
+            Dialect::OpenMetrics => {
+                &["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"]
+            }
+        };
+        if known.contains(&kind) { Ok(()) } else { Err(TextProblem::Type { found: shorten(kind) }) }
+    }
+
+    fn sample<'a>(&self, text: &'a str) -> Result<TextSample<'a>, TextProblem> {
+        let after = series(text, |_, _| {})?;
+        let series = &text[..text.len() - after.len()];
+        let (value, rest) = word(after);
+        if value.is_empty() {
+            return Err(TextProblem::NoValue);
+        }
+        if !after.starts_with([' ', '\t', '{']) && !series.ends_with('}') {
+            return Err(TextProblem::MetricName { found: token(text) });
+        }
+        let value: f64 = value.parse().map_err(|_| TextProblem::Value { found: shorten(value) })?;
+        let value = if value.is_nan() { f64::NAN } else { value };
+        let (stamp, rest) = word(rest);
+        if stamp.is_empty() || self.is_exemplar(stamp) {
+            return Ok(TextSample { series, value, timestamp_ms: None });
+        }
+        let timestamp_ms = Some(self.timestamp(stamp)?);
+        let (more, _) = word(rest);
+        if !more.is_empty() && !self.is_exemplar(more) {
+            return Err(TextProblem::Trailing { found: shorten(more) });
+        }
+        Ok(TextSample { series, value, timestamp_ms })
+    }
+
+    fn is_exemplar(&self, word: &str) -> bool {
+        self.dialect == Dialect::OpenMetrics && word.starts_with('#')
+    }
+
+    fn timestamp(&self, text: &str) -> Result<i64, TextProblem> {
+        let (millis, expected) = match self.dialect {
+            Dialect::Prometheus => (text.parse::<i64>().ok(), "integer epoch milliseconds"),
+            Dialect::OpenMetrics => (seconds(text), "epoch seconds"),
+        };
+        millis
+            .filter(|&millis| stamp::in_range(millis))
+            .ok_or_else(|| TextProblem::Timestamp { found: shorten(text), expected })
+    }
+}
+
+/// Milliseconds of a number of seconds, rounded.
+fn seconds(text: &str) -> Option<i64> {
+    let millis = (text.parse::<f64>().ok()? * 1000.0).round();
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be within 2^60")]
+    (millis.abs() < (1_i64 << 60) as f64).then_some(millis as i64)
+}
+
+/// The next word and what follows it.
+fn word(text: &str) -> (&str, &str) {
+    let text = skip_blanks(text);
+    text.split_at(text.find([' ', '\t']).unwrap_or(text.len()))
+}
