@@ -1,10 +1,10 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
 /// What a client is to fetch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ScrapeRequest {
     /// Where.
     pub url: String,
@@ -14,6 +14,15 @@ pub struct ScrapeRequest {
     pub accept: &'static str,
     /// Most bytes of the body once it is unpacked; more is a failure.
     pub body_limit: usize,
+    /// To be sent as `Authorization: Bearer …`.
+    pub token: Option<String>,
+}
+
+/// Without the token.
+impl fmt::Debug for ScrapeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScrapeRequest").field("url", &self.url).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
 }
 
 /// A page as it came.

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use almanac_models::{Step, Timestamp};
 use siphasher::sip128::SipHasher13;
@@ -10,7 +10,7 @@ use crate::series::METRIC_NAME;
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
 /// One page that is fetched again and again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ScrapeTarget {
     /// Label `job` of every series.
     pub job: String,
@@ -27,6 +27,15 @@ pub struct ScrapeTarget {
     /// Whether a label of the page wins over one of the target with the same name; otherwise the
     /// page's is renamed to `exported_…`.
     pub honor_labels: bool,
+    /// What the target wants to hear as `Authorization: Bearer …`.
+    pub token: Option<String>,
+}
+
+/// Without the token.
+impl fmt::Debug for ScrapeTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScrapeTarget").field("job", &self.job).field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl ScrapeTarget {
@@ -34,7 +43,13 @@ impl ScrapeTarget {
     #[must_use]
     pub fn request(&self, body_limit: usize) -> ScrapeRequest {
         let interval = Duration::from_millis(self.interval.millis().unsigned_abs());
-        ScrapeRequest { url: self.url.clone(), timeout: self.timeout.min(interval), accept: ACCEPT, body_limit }
+        ScrapeRequest {
+            url: self.url.clone(),
+            timeout: self.timeout.min(interval),
+            accept: ACCEPT,
+            body_limit,
+            token: self.token.clone(),
+        }
     }
 
     /// The first moment after `now` at which the target is due.

@@ -1,1 +1,174 @@
+use std::{borrow::Cow, sync::Mutex, time::Duration};
 
+use almanac_models::{Step, Timestamp};
+use bytes::Bytes;
+use futures::{FutureExt, executor::block_on, future::BoxFuture};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    ingest::{Ingest, IngestLimits},
+    series::{Matcher, SampleSource, is_stale},
+    store::{Store, StoreOptions},
+};
+
+fn target() -> ScrapeTarget {
+    ScrapeTarget {
+        job: "node".to_owned(),
+        instance: "127.0.0.1:9100".to_owned(),
+        url: "http://127.0.0.1:9100/metrics".to_owned(),
+        interval: Step::from_millis(15_000).unwrap(),
+        timeout: Duration::from_secs(10),
+        labels: vec![("region".to_owned(), "eu".to_owned())],
+        honor_labels: false,
+        token: None,
+    }
+}
+
+#[test]
+fn moments_lie_on_a_grid_of_the_targets_own() {
+    let target = target();
+    let offset = scrape_offset_ms(&target);
+    assert!((0..15_000).contains(&offset));
+    for now in [-40_000, -1, 0, offset - 1, offset, offset + 1, 1_767_225_600_000] {
+        let next = target.next_after(Timestamp::from_millis(now)).millis();
+        assert!(next > now && next <= now + 15_000, "{now}");
+        assert_eq!((next - offset).rem_euclid(15_000), 0, "{now}");
+    }
+    let other = ScrapeTarget { instance: "127.0.0.1:9101".to_owned(), ..target.clone() };
+    assert_ne!(scrape_offset_ms(&other), offset);
+    assert_eq!(scrape_offset_ms(&target.clone()), offset);
+}
+
+#[test]
+fn a_timeout_longer_than_the_interval_is_cut() {
+    let target = ScrapeTarget { timeout: Duration::from_secs(60), ..target() };
+    assert_eq!(target.request(1).timeout, Duration::from_secs(15));
+}
+
+#[test]
+fn labels_of_the_page_give_way_unless_they_are_honoured() {
+    let scraped = |pairs: &[(&'static str, &'static str)]| -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+        pairs.iter().map(|&(n, v)| (n.into(), v.into())).collect()
+    };
+    let check = |honor_labels, page: &[(&'static str, &'static str)], expected: &[(&str, &str)]| {
+        let target = ScrapeTarget { honor_labels, ..target() };
+        let mut merged = target.merge(scraped(page));
+        merged.sort();
+        let merged: Vec<(&str, &str)> = merged.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+        assert_eq!(merged, expected);
+    };
+    let own = [("instance", "127.0.0.1:9100"), ("job", "node"), ("region", "eu")];
+    check(false, &[], &own);
+    check(
+        false,
+        &[("job", "x"), ("exported_job", "y")],
+        &[
+            ("exported_exported_job", "x"),
+            ("exported_job", "y"),
+            ("instance", "127.0.0.1:9100"),
+            ("job", "node"),
+            ("region", "eu"),
+        ],
+    );
+    check(true, &[("job", "x")], &[("instance", "127.0.0.1:9100"), ("job", "x"), ("region", "eu")]);
+    check(true, &[("job", "")], &own);
+    check(false, &[("job", "")], &own);
+}
+
+/// Hands out prepared answers, one a fetch.
+struct Answers(Mutex<Vec<Result<Page, String>>>);
+
+impl ScrapeClient for Answers {
+    fn fetch<'a>(&'a self, _: &'a ScrapeRequest) -> BoxFuture<'a, Fetched> {
+        let page = self.0.lock().unwrap().remove(0);
+        async move { Fetched { elapsed: Duration::from_millis(250), page } }.boxed()
+    }
+}
+
+fn page(body: &str) -> Result<Page, String> {
+    Ok(Page { content_type: Some("text/plain".to_owned()), body: Bytes::from(body.to_owned()) })
+}
+
+struct Scene {
+    _folder: TempDir,
+    ingest: Ingest,
+    scraper: Scraper,
+}
+
+impl Scene {
+    fn new(max_series: usize) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store =
+            Store::open(&folder.path().join("s.duckdb"), StoreOptions { max_series, ..StoreOptions::default() })
+                .unwrap();
+        let ingest = Ingest::new(store, IngestLimits::default());
+        Self { scraper: Scraper::new(ingest.clone(), target()), ingest, _folder: folder }
+    }
+
+    fn scrape(&mut self, at: i64, answer: Result<Page, String>) -> ScrapeReport {
+        let client = Answers(Mutex::new(vec![answer]));
+        block_on(self.scraper.scrape(&client, Timestamp::from_millis(at))).unwrap()
+    }
+
+    /// Stamp and value of the samples of a metric; "stale" for a marker.
+    fn samples(&self, metric: &str) -> Vec<(i64, String)> {
+        let matchers = [Matcher::equal("__name__", metric)];
+        let series = self.ingest.store().select(&matchers, i64::MIN, i64::MAX, 1000).unwrap();
+        let text = |v: f64| if is_stale(v) { "stale".to_owned() } else { v.to_string() };
+        series.iter().flat_map(|s| s.timestamps.iter().zip(&s.values).map(|(&t, &v)| (t, text(v)))).collect()
+    }
+}
+
+fn expect(found: &[(i64, String)], expected: &[(i64, &str)]) {
+    let found: Vec<(i64, &str)> = found.iter().map(|(t, v)| (*t, v.as_str())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn series_end_when_they_vanish_and_when_the_target_fails() {
+    let mut scene = Scene::new(1000);
+    let report = scene.scrape(1000, page("a 1\nb 2\na 9\n"));
+    assert_eq!((report.up, report.scraped, report.ended), (true, 3, 0));
+    assert_eq!(scene.scrape(2000, page("a 3\n")).ended, 1);
+    let down = scene.scrape(3000, Err("connection refused".to_owned()));
+    assert_eq!((down.up, down.ended, down.error.as_deref()), (false, 1, Some("connection refused")));
+    let broken = scene.scrape(4000, page("a 4\nb {\n"));
+    assert_eq!(broken.error.as_deref(), Some("the page cannot be read: line 2: the line ends before the brace closes"));
+    scene.scrape(5000, page("a 5"));
+    block_on(scene.scraper.end(Timestamp::from_millis(6000))).unwrap();
+    // Of the repeated series the first counts.
+    expect(&scene.samples("a"), &[(1000, "1"), (2000, "3"), (3000, "stale"), (5000, "5"), (6000, "stale")]);
+    expect(&scene.samples("b"), &[(1000, "2"), (2000, "stale")]);
+    expect(&scene.samples("up"), &[(1000, "1"), (2000, "1"), (3000, "0"), (4000, "0"), (5000, "1"), (6000, "stale")]);
+    expect(&scene.samples("scrape_duration_seconds")[..1], &[(1000, "0.25")]);
+    expect(&scene.samples("scrape_samples_scraped")[..3], &[(1000, "3"), (2000, "1"), (3000, "0")]);
+}
+
+#[test]
+fn samples_with_their_own_timestamp_do_not_end() {
+    let mut scene = Scene::new(1000);
+    scene.scrape(1000, page("a 1 900\n"));
+    assert_eq!(scene.scrape(2000, page("b 1\n")).ended, 0);
+    expect(&scene.samples("a"), &[(900, "1")]);
+}
+
+#[test]
+fn past_the_limit_new_series_are_refused_and_old_ones_go_on() {
+    let mut scene = Scene::new(5);
+    scene.scrape(1000, page("a 1\nb 2\n"));
+    let report = scene.scrape(2000, page("a 3\nb 4\nc 5\n"));
+    assert!(report.up);
+    assert_eq!(report.refused.samples_refused, 1);
+    expect(&scene.samples("b"), &[(1000, "2"), (2000, "4")]);
+    expect(&scene.samples("c"), &[]);
+    assert_eq!(scene.ingest.counts().refused.iter().map(|(_, n)| n).sum::<u64>(), 1);
+}
+
+#[test]
+fn a_page_past_the_limit_of_bytes_is_a_failure() {
+    let mut scene = Scene::new(1000);
+    let limit = scene.ingest.limits().decoded_bytes;
+    let report = scene.scrape(1000, page(&"#".repeat(limit + 1)));
+    assert_eq!(report.error, Some(format!("the page has more than {limit} bytes, the limit")));
+}
