@@ -71,8 +71,8 @@ pub(super) fn learn(
             continue;
         };
         let width = (highest - lowest) / spread;
-        // A longer `for` delays the alert: it must widen the range by a tenth to be worth it.
-        if best.as_ref().is_none_or(|(best, _)| width > best * 1.1) {
+        // A longer `for` delays the alert: it must widen the range by a quarter to be worth it.
+        if best.as_ref().is_none_or(|(best, _)| width > best * 1.25) {
             best = Some((width, chosen));
         }
     }
