@@ -73,12 +73,17 @@ impl<'a> Predictor<'a> {
             };
             let by_key = estimate(keys, false)?;
             let by_time = estimate(blocks, true).unwrap_or(by_key);
-            let bounds = by_key.or_wider(by_time).interval(self.level, self.widening());
+            let estimate = by_key.or_wider(by_time).or_wider(counted(numerator(total), denominator(total)));
+            let bounds = estimate.interval(self.level, self.widening());
             Some(clamp(whole?, bounds, 1.0))
         };
         let unknown = Predicted { value: None, lower: 0.0, upper: 1.0 };
         let hit_ratio = share(|t| t.hits, |t| t.gets, total.hit_ratio()).unwrap_or(unknown);
-        let stale_share = share(|t| t.stale_hits, |t| t.hits, total.stale_share());
+        let stale_share = match self.on_write {
+            OnWrite::Keep => share(|t| t.stale_hits, |t| t.hits, total.stale_share()),
+            // A copy that every write drops is never stale.
+            OnWrite::Drop => total.stale_share().map(|_| Predicted { value: Some(0.0), lower: 0.0, upper: 0.0 }),
+        };
         // Without a single hit there is no stale one either; without reads nothing is known.
         let no_hits = if total.gets > 0.0 { Predicted { value: Some(0.0), lower: 0.0, upper: 1.0 } } else { unknown };
         Prediction {
@@ -131,6 +136,11 @@ impl<'a> Predictor<'a> {
             })
             .collect()
     }
+}
+
+/// The least error that a share of counted events has: that of a single event where none was seen.
+fn counted(events: f64, of: f64) -> RatioEstimate {
+    RatioEstimate { value: events / of, standard_error: events.max(1.0).sqrt().min(of) / of }
 }
 
 fn clamp(value: f64, bounds: Bounds, most: f64) -> Predicted {
