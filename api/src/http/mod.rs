@@ -10,5 +10,6 @@ pub mod rows;
 mod shared;
 pub mod sql;
 
+pub(crate) use ingest::ImportBody;
 pub use router::{openapi, router};
-pub use shared::{ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, Params, now};
+pub use shared::{ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, Params, ingest_limits, now};

@@ -1,11 +1,18 @@
 //! Routes of senders: remote write, import, events.
 
-use utoipa_axum::router::OpenApiRouter;
+mod events;
+mod import;
+mod negotiate;
+mod write;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
+
+pub(crate) use import::ImportBody;
 
 /// The routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().routes(routes!(write::write)).routes(routes!(import::import)).routes(routes!(events::events))
 }

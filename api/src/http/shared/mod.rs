@@ -13,5 +13,5 @@ pub(super) use auth::require_token;
 pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use params::Params;
 pub(super) use reshape::{panicked, reshape_errors, unknown_path};
-pub use state::{AppState, Clock, now};
+pub use state::{AppState, Clock, ingest_limits, now};
 pub(crate) use time::{iso, parse_duration_ms, parse_time};

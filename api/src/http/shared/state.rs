@@ -81,14 +81,8 @@ impl AppState {
     /// # Errors
     /// [`LedgerError`] when the store's ledger cannot be read.
     pub fn new(store: Store, config: Config) -> Result<Self, LedgerError> {
-        let limits = IngestLimits {
-            labels: config.ingest.max_labels,
-            label_name_bytes: config.ingest.max_label_name,
-            label_value_bytes: config.ingest.max_label_value,
-            decoded_bytes: config.ingest.max_decoded.bytes(),
-        };
         Ok(Self {
-            ingest: Ingest::new(store.clone(), limits),
+            ingest: Ingest::new(store.clone(), ingest_limits(&config)),
             ledger: Ledger::new(store.clone())?,
             store,
             config: Arc::new(config),
@@ -118,4 +112,15 @@ impl AppState {
 
 fn evaluation_places() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
+}
+
+/// The bounds on what senders may send that a configuration asks for.
+#[must_use]
+pub fn ingest_limits(config: &Config) -> IngestLimits {
+    IngestLimits {
+        labels: config.ingest.max_labels,
+        label_name_bytes: config.ingest.max_label_name,
+        label_value_bytes: config.ingest.max_label_value,
+        decoded_bytes: config.ingest.max_decoded.bytes(),
+    }
 }

@@ -15,4 +15,4 @@ mod table;
 mod tests;
 
 pub use format::ImportFormat;
-pub use run::{ImportError, ImportOptions, ImportReport, import_file};
+pub use run::{ImportError, ImportOptions, ImportReport, check_file, import_file};

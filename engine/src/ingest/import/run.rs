@@ -86,13 +86,7 @@ pub fn import_file(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<ImportReport, ImportError> {
     let source = Source::open(path, options)?;
-    let max_series = usize::try_from(ingest.store().stats().max_series).unwrap_or(usize::MAX);
-    let mut check = Check { table: SeriesTable::new(path, ingest.limits(), max_series), samples: 0 };
-    source.read(&mut check)?;
-    let Check { table, samples } = check;
-    if samples == 0 {
-        return Err(FileError::shape(path, "holds no samples").into());
-    }
+    let Check { table, samples } = source.check(ingest)?;
     let mut ids = Vec::with_capacity(table.labels.len());
     for labels in &table.labels {
         ids.push(ingest.store().resolve(labels).map_err(|error| match error {
@@ -124,6 +118,16 @@ pub fn import_file(
     Ok(ImportReport { samples, series })
 }
 
+/// Checks a file as [`import_file`] does before it stores anything.
+///
+/// # Errors
+/// [`ImportError::File`].
+pub fn check_file(ingest: &Ingest, path: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
+    let source = Source::open(path, options)?;
+    let Check { table, samples } = source.check(ingest)?;
+    Ok(ImportReport { samples, series: table.labels.len() as u64 })
+}
+
 struct Source<'a> {
     path: &'a Path,
     format: ImportFormat,
@@ -139,6 +143,16 @@ impl<'a> Source<'a> {
             _ => crate::ingest::text::Dialect::Prometheus,
         };
         Ok(Self { path, format, dialect, options })
+    }
+
+    fn check<'s>(&'s self, ingest: &'s Ingest) -> Result<Check<'s>, FileError> {
+        let max_series = usize::try_from(ingest.store().stats().max_series).unwrap_or(usize::MAX);
+        let mut check = Check { table: SeriesTable::new(self.path, ingest.limits(), max_series), samples: 0 };
+        self.read(&mut check)?;
+        if check.samples == 0 {
+            return Err(FileError::shape(self.path, "holds no samples"));
+        }
+        Ok(check)
     }
 
     fn read(&self, sink: &mut dyn Sink) -> Result<(), FileError> {

@@ -1,0 +1,45 @@
+use almanac_engine::ingest::parse_events;
+use axum::{Json, body::Bytes, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::{ApiError, AppState, ErrorBody};
+
+/// How many events were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct EventsBody {
+    /// Cache events.
+    cache: usize,
+    /// Deploys.
+    deploys: usize,
+    /// Incidents.
+    incidents: usize,
+}
+
+/// Takes cache events, deploys and incidents: a JSON array, or one object a line.
+///
+/// All are on disk when this answers; one that is wrong refuses them all. The same events again change nothing.
+#[utoipa::path(post, path = "/v1/events", tag = "senders",
+    request_body(content = Vec<serde_json::Value>, description = "events with \"type\": cache, deploy or incident",
+        example = json!([
+            {"type": "cache", "timestamp": 1767225600000_i64, "cache": "user_profile", "key": "42", "op": "get", "bytes": 512, "miss_cost_ms": 3.5},
+            {"type": "deploy", "timestamp": "2026-01-01T00:00:00Z", "service": "api", "version": "1.4.2"},
+            {"type": "incident", "started_at": 1767225600000_i64, "ended_at": 1767225900000_i64, "title": "slow queries", "target": "api"}
+        ])),
+    responses((status = 200, description = "all are on disk", body = EventsBody),
+        (status = 400, description = "one is wrong; none is stored", body = ErrorBody),
+        (status = 413, description = "the body is too large", body = ErrorBody),
+        (status = 429, description = "the store is busy; Retry-After says how long", body = ErrorBody)))]
+pub(super) async fn events(State(state): State<AppState>, body: Bytes) -> Result<Json<EventsBody>, ApiError> {
+    let store = state.store.clone();
+    state
+        .blocking(move || {
+            let batch =
+                parse_events(&body).map_err(|error| ApiError::bad_request("invalid_event", error.to_string()))?;
+            let taken =
+                EventsBody { cache: batch.cache.len(), deploys: batch.deploys.len(), incidents: batch.incidents.len() };
+            store.put_events(batch)?;
+            Ok::<_, ApiError>(Json(taken))
+        })
+        .await
+}

@@ -1,0 +1,74 @@
+use almanac_engine::ingest::{
+    Ingest, PendingWrite, WriteError, WriteSummary,
+    remote_write::{Version, WireError},
+};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+
+use super::negotiate::version;
+use crate::http::{ApiError, AppState, ErrorBody};
+
+const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
+const HISTOGRAMS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-histograms-written");
+const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
+
+/// Bodies above this are decoded away from the threads that serve connections; the usual request of a few
+/// thousand samples takes less than a hand-over does.
+const LARGE_BODY: usize = 256 << 10;
+
+/// Takes samples by Prometheus remote write 1.0 or 2.0.
+///
+/// 204 means that every sample is on disk. A request with invalid samples is 400, and its valid samples are
+/// stored; a series past the limit of series is invalid, known series go on. 429 says when to try again.
+#[utoipa::path(post, path = "/api/v1/write", tag = "senders",
+    request_body(content = Vec<u8>, content_type = "application/x-protobuf", description = "a snappy block of prometheus.WriteRequest or io.prometheus.write.v2.Request"),
+    responses((status = 204, description = "all samples are on disk"),
+        (status = 400, description = "malformed, or some samples are not valid; the valid ones are on disk", body = ErrorBody),
+        (status = 413, description = "the body is too large", body = ErrorBody),
+        (status = 415, description = "no such message or encoding", body = ErrorBody),
+        (status = 429, description = "the store is busy; Retry-After says how long", body = ErrorBody)))]
+pub(super) async fn write(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Response {
+    let version = match version(&headers) {
+        Ok(version) => version,
+        Err(error) => return error.into_response(),
+    };
+    let (result, written) = match take(&state, version, body).await {
+        Ok(summary) if summary.is_partial() => {
+            (Err(ApiError::bad_request("invalid_samples", summary.to_string())), summary.samples_written)
+        }
+        Ok(summary) => (Ok(StatusCode::NO_CONTENT), summary.samples_written),
+        Err(error) => (Err(error), 0),
+    };
+    let mut response = result.into_response();
+    if version == Version::V2 {
+        let headers = response.headers_mut();
+        headers.insert(SAMPLES_WRITTEN, HeaderValue::from(written));
+        headers.insert(HISTOGRAMS_WRITTEN, HeaderValue::from(0));
+        headers.insert(EXEMPLARS_WRITTEN, HeaderValue::from(0));
+    }
+    response
+}
+
+async fn take(state: &AppState, version: Version, body: Bytes) -> Result<WriteSummary, ApiError> {
+    let pending = if body.len() > LARGE_BODY {
+        let ingest = state.ingest.clone();
+        state.blocking(move || decode(&ingest, version, &body)).await?
+    } else {
+        decode(&state.ingest, version, &body)?
+    };
+    Ok(pending.committed().await?)
+}
+
+fn decode(ingest: &Ingest, version: Version, body: &[u8]) -> Result<PendingWrite, ApiError> {
+    ingest.remote_write(version, body).map_err(|error| match error {
+        WriteError::Store(error) => error.into(),
+        WriteError::Wire(error @ WireError::TooLarge { .. }) => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", error.to_string())
+        }
+        other => ApiError::bad_request("malformed_request", other.to_string()),
+    })
+}

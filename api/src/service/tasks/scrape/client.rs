@@ -1,0 +1,81 @@
+use std::time::{Duration, Instant};
+
+use almanac_engine::ingest::scrape::{Fetched, Page, ScrapeClient, ScrapeRequest};
+use bytes::{Bytes, BytesMut};
+use futures::{FutureExt, future::BoxFuture};
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+
+use crate::cli::chain;
+
+/// Fetches pages over HTTP; connections are kept between scrapes.
+#[derive(Debug, Clone)]
+pub(super) struct HttpClient(Client);
+
+impl HttpClient {
+    pub(super) fn new() -> reqwest::Result<Self> {
+        let agent = concat!("almanac/", env!("CARGO_PKG_VERSION"));
+        // As Prometheus: proxies of the environment are not meant for targets on this machine.
+        Client::builder().user_agent(agent).no_proxy().gzip(true).build().map(Self)
+    }
+}
+
+impl ScrapeClient for HttpClient {
+    fn fetch<'a>(&'a self, request: &'a ScrapeRequest) -> BoxFuture<'a, Fetched> {
+        async move {
+            let started = Instant::now();
+            let page = match tokio::time::timeout(request.timeout, self.page(request)).await {
+                Ok(page) => page,
+                Err(_) => Err(format!("no answer within {}", humantime::format_duration(request.timeout))),
+            };
+            Fetched { elapsed: started.elapsed(), page }
+        }
+        .boxed()
+    }
+}
+
+impl HttpClient {
+    async fn page(&self, request: &ScrapeRequest) -> Result<Page, String> {
+        let mut get = self
+            .0
+            .get(&request.url)
+            .header(ACCEPT, request.accept)
+            .header("X-Prometheus-Scrape-Timeout-Seconds", seconds(request.timeout));
+        if let Some(token) = &request.token {
+            get = get.bearer_auth(token);
+        }
+        let response = get.send().await.map_err(|error| said(&error))?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("the target answers {}", response.status()));
+        }
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        Ok(Page { content_type, body: body(response, request.body_limit).await? })
+    }
+}
+
+/// The whole body, which is given up as soon as it passes the limit.
+async fn body(mut response: Response, limit: usize) -> Result<Bytes, String> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| said(&error))? {
+        if body.len() + chunk.len() > limit {
+            return Err(format!("the page has more than {limit} bytes, the limit"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn seconds(timeout: Duration) -> String {
+    format!("{}", timeout.as_secs_f64())
+}
+
+/// The error without the address, which whoever reads this knows.
+fn said(error: &reqwest::Error) -> String {
+    let text = chain(error);
+    match error.url() {
+        Some(url) => text.replace(&format!(" for url ({url})"), ""),
+        None => text,
+    }
+}

@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use almanac_engine::ingest::scrape::{ScrapeReport, ScrapeTarget, Scraper};
+use almanac_models::{Step, Timestamp};
+use tokio::task::JoinSet;
+
+use super::client::HttpClient;
+use crate::{
+    cli::chain,
+    config::{Config, Scrape, ScrapeScheme, Span},
+    http::AppState,
+};
+
+/// Timers wake a little late; within this the sample gets the moment that was planned, which compresses better.
+const TOLERANCE_MS: i64 = 100;
+
+/// Timeout where the configuration has none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Starts scraping every target of the configuration.
+pub(in crate::service) fn start(state: &AppState, own_work: &mut JoinSet<()>) {
+    let targets = targets(&state.config);
+    if targets.is_empty() {
+        return;
+    }
+    let client = match HttpClient::new() {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "nothing is scraped: the client cannot be made");
+            return;
+        }
+    };
+    for target in targets {
+        own_work.spawn(scrape_on_schedule(state.clone(), client.clone(), target));
+    }
+}
+
+fn targets(config: &Config) -> Vec<ScrapeTarget> {
+    config
+        .scrapes
+        .iter()
+        .flat_map(|scrape| scrape.targets.iter().filter_map(|address| target(scrape, address)))
+        .collect()
+}
+
+fn target(scrape: &Scrape, address: &str) -> Option<ScrapeTarget> {
+    let scheme = match scrape.scheme {
+        ScrapeScheme::Http => "http",
+        ScrapeScheme::Https => "https",
+    };
+    let slash = if scrape.path.starts_with('/') { "" } else { "/" };
+    Some(ScrapeTarget {
+        job: scrape.job.clone(),
+        instance: address.to_owned(),
+        url: format!("{scheme}://{address}{slash}{}", scrape.path),
+        // Spans of the configuration are positive; below a millisecond there is no step.
+        interval: Step::from_millis(scrape.interval.millis()).ok()?,
+        timeout: scrape.timeout.map_or(DEFAULT_TIMEOUT, Span::duration).min(scrape.interval.duration()),
+        labels: scrape.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        honor_labels: false,
+        token: scrape.token.clone(),
+    })
+}
+
+async fn scrape_on_schedule(state: AppState, client: HttpClient, target: ScrapeTarget) {
+    let mut scraper = Scraper::new(state.ingest.clone(), target);
+    let mut was_up = true;
+    loop {
+        let now = state.clock.now();
+        let planned = scraper.target().next_after(now);
+        let wait = Duration::from_millis((planned.millis() - now.millis()).unsigned_abs());
+        tokio::select! {
+            () = state.stopping.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        let at = moment(planned, state.clock.now());
+        // Not interrupted by the end of the service: a scrape is stored whole, and its timeout bounds it.
+        match scraper.scrape(&client, at).await {
+            Ok(report) => {
+                note(scraper.target(), &report, was_up);
+                was_up = report.up;
+            }
+            Err(error) => {
+                tracing::warn!(target = scraper.target().url, error = %chain(&error), "a scrape was not stored");
+            }
+        }
+    }
+}
+
+fn moment(planned: Timestamp, now: Timestamp) -> Timestamp {
+    if (now.millis() - planned.millis()).abs() <= TOLERANCE_MS { planned } else { now }
+}
+
+fn note(target: &ScrapeTarget, report: &ScrapeReport, was_up: bool) {
+    match &report.error {
+        Some(error) if was_up => tracing::warn!(target = target.url, error, "target is down"),
+        None if !was_up => tracing::info!(target = target.url, "target is up again"),
+        _ => {}
+    }
+    if report.refused.is_partial() {
+        tracing::warn!(target = target.url, "{}", report.refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_of_the_configuration() {
+        let text = "[[scrape]]\njob = \"node\"\ntargets = [\"127.0.0.1:9100\", \"h:1\"]\ninterval = \"5s\"\n\
+                    scheme = \"https\"\npath = \"m\"\nlabels = { zone = \"a\" }\n";
+        let config: Config = toml::from_str(text).unwrap();
+        let targets = targets(&config);
+        assert_eq!(targets.len(), 2);
+        assert_eq!(targets[1].url, "https://h:1/m");
+        assert_eq!(targets[1].instance, "h:1");
+        assert_eq!(targets[0].timeout, Duration::from_secs(5));
+        assert_eq!(targets[0].interval.millis(), 5000);
+        assert_eq!(targets[0].labels, [("zone".to_owned(), "a".to_owned())]);
+    }
+
+    #[test]
+    fn a_timer_that_wakes_in_time_gets_the_planned_moment() {
+        let check = |now, expected| {
+            let at = moment(Timestamp::from_millis(1000), Timestamp::from_millis(now));
+            assert_eq!(at.millis(), expected);
+        };
+        check(1000, 1000);
+        check(1100, 1000);
+        check(1101, 1101);
+    }
+}
