@@ -11,7 +11,7 @@ use axum::{
 
 /// Why a request failed, in Prometheus' words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PromError {
+pub(super) struct PromError {
     status: StatusCode,
     kind: &'static str,
     message: String,
@@ -19,38 +19,28 @@ pub(crate) struct PromError {
 
 impl PromError {
     /// 400: a parameter or an expression is wrong.
-    pub(crate) fn bad_data(message: impl Into<String>) -> Self {
+    pub(super) fn bad_data(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into() }
     }
 
     /// 422: the expression is right, but cannot be evaluated.
-    pub(crate) fn execution(message: impl Into<String>) -> Self {
+    pub(super) fn execution(message: impl Into<String>) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", message: message.into() }
     }
 
     /// 503: it took too long, or was stopped.
-    pub(crate) fn timeout(message: impl Into<String>) -> Self {
+    pub(super) fn timeout(message: impl Into<String>) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", message: message.into() }
     }
 
     /// 500: the fault is ours; the error goes to the log.
-    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %crate::cli::chain(error), "a query failed");
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             kind: "internal",
             message: "the request failed here; the service's log says why".to_owned(),
         }
-    }
-
-    /// The status.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The message.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
     }
 }
 
@@ -216,7 +206,7 @@ fn write_time(out: &mut Vec<u8>, time_ms: i64) {
 }
 
 /// A number as Go's `strconv` writes it with the fewest digits, which is what Prometheus sends.
-pub(crate) fn write_number(out: &mut Vec<u8>, value: f64) {
+fn write_number(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {

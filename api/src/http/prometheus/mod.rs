@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(super) use answer::{error_response, error_type, owns};
-pub(crate) use query::evaluation_error;
+pub(super) use query::{Evaluation, evaluate_within};
 
 /// The routes.
 #[must_use]

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use almanac_engine::signal::{self, Cancel, EvalLimits, SignalError};
-use axum::{extract::State, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 
 use super::answer::{PromError, success, write_matrix, write_value};
 use crate::http::{
-    AppState, Params,
+    ApiError, AppState, Params,
     shared::{parse_duration_ms, parse_time},
 };
 
@@ -94,7 +94,7 @@ async fn evaluate<T: Send + 'static>(
 
 /// Why an evaluation gave nothing.
 #[derive(Debug)]
-pub(crate) enum Evaluation {
+pub(in crate::http) enum Evaluation {
     /// The evaluator says why.
     Signal(SignalError),
     /// The deadline passed.
@@ -104,7 +104,7 @@ pub(crate) enum Evaluation {
 }
 
 /// Evaluates on a thread of its own within `deadline`.
-pub(crate) async fn evaluate_within<T: Send + 'static>(
+pub(in crate::http) async fn evaluate_within<T: Send + 'static>(
     state: &AppState,
     deadline: Duration,
     work: impl FnOnce(&EvalLimits) -> Result<T, SignalError> + Send + 'static,
@@ -132,8 +132,22 @@ pub(crate) async fn evaluate_within<T: Send + 'static>(
     }
 }
 
+/// What a failed evaluation means outside of Prometheus' interface.
+impl From<Evaluation> for ApiError {
+    fn from(error: Evaluation) -> Self {
+        match error {
+            Evaluation::Signal(error) => error.into(),
+            Evaluation::Deadline(deadline) => {
+                let message = format!("the evaluation did not end within {} s", deadline.as_secs());
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "deadline", message)
+            }
+            Evaluation::Lost => Self::internal(&std::io::Error::other("the evaluation ended without an answer")),
+        }
+    }
+}
+
 /// What a failed evaluation says in Prometheus' words.
-pub(crate) fn evaluation_error(error: Evaluation) -> PromError {
+fn evaluation_error(error: Evaluation) -> PromError {
     match error {
         Evaluation::Deadline(deadline) => {
             PromError::timeout(format!("query timed out in expression evaluation after {} ms", deadline.as_millis()))

@@ -1,5 +1,13 @@
-//! Under way.
-use utoipa_axum::router::OpenApiRouter;
+//! Flat rows for pollers and for Grafana's Infinity source: a JSON array of objects with the same keys, ascending in
+//! time, or CSV with `format=csv`.
+
+mod encode;
+mod events;
+mod learned;
+mod samples;
+mod span;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
@@ -7,4 +15,10 @@ use super::AppState;
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(learned::signals))
+        .routes(routes!(learned::forecasts))
+        .routes(routes!(learned::anomalies))
+        .routes(routes!(samples::samples))
+        .routes(routes!(events::incidents))
+        .routes(routes!(events::deploys))
 }

@@ -1,0 +1,234 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use almanac_engine::{
+    series::{METRIC_NAME, MatchOp, Matcher, SampleSource, is_stale},
+    signal::{self, RangeSeries, SignalError},
+};
+use axum::{extract::State, response::Response};
+use serde_json::{Map, Value};
+
+use super::{
+    encode::{Format, finite, limit, respond_objects},
+    span::span,
+};
+use crate::http::{
+    ApiError, AppState, ErrorBody, Params,
+    prometheus::{Evaluation, evaluate_within},
+    shared::{iso, parse_duration_ms},
+};
+
+/// Parameters that are no labels.
+const OWN: [&str; 7] = ["metric", "query", "from", "to", "step", "limit", "format"];
+/// Columns that are no labels.
+const COLUMNS: [&str; 3] = ["time", "metric", "value"];
+/// Span that is answered when no start is given.
+const USUAL_SPAN_MS: i64 = 3_600_000;
+/// Longest that an evaluation may take.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Samples of one metric, or the values of an expression.
+///
+/// `metric` with any label as a parameter of its own (`host=a&host=b`), or `query` with a `PromQL` expression. With
+/// `step` (seconds or such as 1m) the value at every step, without it the stored samples themselves. Each row has
+/// `time`, `metric`, `value` and every label that any of the series has, null where one has not.
+#[utoipa::path(get, path = "/v1/samples", tag = "rows",
+    params(("metric" = Option<String>, Query, description = "a metric's name"), ("query" = Option<String>, Query, description = "PromQL, instead of metric; needs step"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h; an hour before the end when missing"), ("to" = Option<String>, Query, description = "as from; the present when missing"), ("step" = Option<String>, Query, description = "seconds or such as 1m"), ("limit" = Option<usize>, Query, description = "most samples; more are refused, not cut"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object a sample, ascending in time", body = Vec<Object>), (status = 400, description = "wrong parameter", body = ErrorBody), (status = 422, description = "too many samples", body = ErrorBody)))]
+pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
+    let wrong = |message: String| ApiError::bad_request("invalid_parameter", message);
+    let (format, limit) = (Format::of(&params)?, limit(&params)?);
+    let now = state.clock.now();
+    let (from, to) = span(&params, now)?;
+    let end_ms = to.unwrap_or(now).millis();
+    let start_ms = from.map_or(end_ms.saturating_sub(USUAL_SPAN_MS), |from| from.millis());
+    let step_ms = match params.get("step") {
+        None => None,
+        Some(text) => match parse_duration_ms(text) {
+            Some(step_ms) if step_ms > 0 => Some(step_ms),
+            _ => return Err(wrong(format!("step {text:?} is no duration like 15s, 1m or 60"))),
+        },
+    };
+    let store = state.store.clone();
+    let series = match (params.get("metric"), params.get("query"), step_ms) {
+        (Some(metric), None, step_ms) => {
+            let matchers = matchers(metric, &params)?;
+            let expression = step_ms.map(|step_ms| (selector(&matchers), step_ms));
+            evaluate_within(&state, LONGEST, move |limits| match expression {
+                Some((text, step_ms)) => {
+                    signal::range(&store, &signal::parse(&text)?, start_ms, end_ms, step_ms, limits)
+                }
+                None => stored(&store, &matchers, start_ms, end_ms, limit),
+            })
+            .await
+        }
+        (None, Some(text), Some(step_ms)) => {
+            if let Some((label, _)) = params.others(&OWN).next() {
+                return Err(wrong(format!("parameter {label:?} goes with metric; write it into the query")));
+            }
+            let query = signal::parse(text)?;
+            evaluate_within(&state, LONGEST, move |limits| {
+                signal::range(&store, &query, start_ms, end_ms, step_ms, limits)
+            })
+            .await
+        }
+        (None, Some(_), None) => return Err(wrong("query needs a step, such as step=1m".to_owned())),
+        (Some(_), Some(_), _) => return Err(wrong("metric and query exclude each other".to_owned())),
+        (None, None, _) => return Err(wrong("give a metric's name in metric, or PromQL in query".to_owned())),
+    };
+    let series = series.map_err(|error| match error {
+        Evaluation::Signal(SignalError::TooManySamples { .. }) => too_many(limit),
+        Evaluation::Signal(error) => error.into(),
+        other => ApiError::from(other),
+    })?;
+    if series.iter().map(|one| one.values.len()).sum::<usize>() > limit {
+        return Err(too_many(limit));
+    }
+    let (columns, rows) = flatten(&series);
+    respond_objects(&columns, &rows, format)
+}
+
+fn too_many(limit: usize) -> ApiError {
+    ApiError::new(
+        axum::http::StatusCode::UNPROCESSABLE_ENTITY,
+        "too_many_samples",
+        format!("the answer would have more than {limit} samples: take a shorter span, a longer step or a higher limit"),
+    )
+}
+
+fn stored(
+    source: &dyn SampleSource,
+    matchers: &[Matcher],
+    start_ms: i64,
+    end_ms: i64,
+    limit: usize,
+) -> Result<Vec<RangeSeries>, SignalError> {
+    let series = source.select(matchers, start_ms, end_ms, limit)?;
+    Ok(series
+        .into_iter()
+        .map(|one| {
+            let (timestamps, values) =
+                one.timestamps.into_iter().zip(one.values).filter(|(_, value)| !is_stale(*value)).unzip();
+            RangeSeries { labels: one.labels, timestamps, values }
+        })
+        .collect())
+}
+
+/// The metric's name and for each label the values that were given, any of which will do.
+fn matchers(metric: &str, params: &Params) -> Result<Vec<Matcher>, ApiError> {
+    let mut matchers = vec![Matcher::equal(METRIC_NAME, metric)];
+    let labels: BTreeSet<&str> = params.others(&OWN).map(|(name, _)| name).collect();
+    for label in labels {
+        let values = params.list(label);
+        matchers.push(match values.as_slice() {
+            [] => continue,
+            [one] => Matcher::equal(label, one),
+            many => {
+                let pattern = many.iter().map(|value| escape(value)).collect::<Vec<_>>().join("|");
+                Matcher::new(label, MatchOp::Regex, pattern)
+                    .map_err(|error| ApiError::bad_request("invalid_parameter", error.to_string()))?
+            }
+        });
+    }
+    Ok(matchers)
+}
+
+/// A text as a pattern that matches just that.
+fn escape(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$#&-~".contains(character) {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
+}
+
+/// The matchers as a `PromQL` selector.
+pub(super) fn selector(matchers: &[Matcher]) -> String {
+    let parts: Vec<String> = matchers
+        .iter()
+        .map(|matcher| {
+            let op = match matcher.op() {
+                MatchOp::Equal => "=",
+                MatchOp::NotEqual => "!=",
+                MatchOp::Regex => "=~",
+                MatchOp::NotRegex => "!~",
+            };
+            let value = matcher.value().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            format!("{}{op}\"{value}\"", matcher.name())
+        })
+        .collect();
+    format!("{{{}}}", parts.join(","))
+}
+
+/// One object a sample, by time and series; the columns are the same in all.
+fn flatten(series: &[RangeSeries]) -> (Vec<String>, Vec<Value>) {
+    let labels: BTreeSet<&str> =
+        series.iter().flat_map(|one| one.labels.iter()).map(|(name, _)| name).filter(|name| *name != METRIC_NAME).collect();
+    // A label that is called as one of our columns gets out of its way.
+    let label_columns: Vec<(&str, String)> = labels
+        .iter()
+        .map(|name| (*name, if COLUMNS.contains(name) { format!("label_{name}") } else { (*name).to_owned() }))
+        .collect();
+    let mut order: Vec<(i64, usize, usize)> = Vec::new();
+    for (series_idx, one) in series.iter().enumerate() {
+        order.extend(one.timestamps.iter().enumerate().map(|(idx, time_ms)| (*time_ms, series_idx, idx)));
+    }
+    order.sort_unstable();
+    let rows = order
+        .into_iter()
+        .map(|(time_ms, series_idx, idx)| {
+            let one = &series[series_idx];
+            let mut row = Map::new();
+            row.insert("time".to_owned(), iso(time_ms).into());
+            let metric = one.labels.metric_name();
+            row.insert("metric".to_owned(), if metric.is_empty() { Value::Null } else { metric.into() });
+            for (name, column) in &label_columns {
+                row.insert(column.clone(), one.labels.get(name).map_or(Value::Null, Value::from));
+            }
+            row.insert("value".to_owned(), finite(one.values[idx]).map_or(Value::Null, Value::from));
+            Value::Object(row)
+        })
+        .collect();
+    let mut columns = vec!["time".to_owned(), "metric".to_owned()];
+    columns.extend(label_columns.into_iter().map(|(_, column)| column));
+    columns.push("value".to_owned());
+    (columns, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use almanac_engine::series::Labels;
+
+    use super::*;
+
+    #[test]
+    fn rows_have_the_same_keys_and_ascend() {
+        let series = [
+            RangeSeries {
+                labels: Labels::from_pairs([("__name__", "m"), ("host", "a"), ("time", "x")]).unwrap(),
+                timestamps: vec![0, 2000],
+                values: vec![1.0, f64::NAN],
+            },
+            RangeSeries {
+                labels: Labels::from_pairs([("__name__", "m"), ("zone", "b")]).unwrap(),
+                timestamps: vec![1000],
+                values: vec![2.0],
+            },
+        ];
+        let (columns, rows) = flatten(&series);
+        assert_eq!(columns, ["time", "metric", "host", "label_time", "zone", "value"]);
+        assert_eq!(
+            Value::from(rows).to_string(),
+            r#"[{"time":"1970-01-01T00:00:00.000Z","metric":"m","host":"a","label_time":"x","zone":null,"value":1.0},{"time":"1970-01-01T00:00:01.000Z","metric":"m","host":null,"label_time":null,"zone":"b","value":2.0},{"time":"1970-01-01T00:00:02.000Z","metric":"m","host":"a","label_time":"x","zone":null,"value":null}]"#
+        );
+    }
+
+    #[test]
+    fn labels_become_matchers() {
+        let params = Params::parse(b"metric=cpu&host=a.b&host=c&zone=\"x");
+        let matchers = matchers("cpu", &params).unwrap();
+        assert_eq!(selector(&matchers), r#"{__name__="cpu",host=~"a\\.b|c",zone="\"x"}"#);
+    }
+}
