@@ -89,7 +89,10 @@ mod tests {
             "unknown field `retentoin`, expected one of `path`, `retention`",
             "unknown key \"retentoin\"; did you mean \"retention\"?",
         );
-        check("unknown field `zzz`, expected `path` or `retention`", "unknown key \"zzz\"; known here: path, retention");
+        check(
+            "unknown field `zzz`, expected `path` or `retention`",
+            "unknown key \"zzz\"; known here: path, retention",
+        );
         check("missing field `name`", "the key \"name\" is missing");
         check("invalid type: integer `5`, expected a string", "invalid type: integer `5`, expected a string");
     }

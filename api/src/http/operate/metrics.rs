@@ -66,20 +66,29 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let requests = Family::<RequestLabels, Counter>::default();
-        let durations =
-            Family::<PathLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
-                // 1 ms to 16 s.
-                Histogram::new(exponential_buckets(0.001, 2.0, 15))
-            });
+        let durations = Family::<PathLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+            // 1 ms to 16 s.
+            Histogram::new(exponential_buckets(0.001, 2.0, 15))
+        });
         let task_runs = Family::<TaskLabels, Counter>::default();
         let task_failures = Family::<TaskLabels, Counter>::default();
         let task_seconds = Family::<TaskLabels, Counter<f64, AtomicU64>>::default();
         let mut registry = Registry::with_prefix("almanac");
         registry.register("http_requests", "Requests answered", requests.clone());
-        registry.register_with_unit("http_request_duration", "Time to the answer's head", Unit::Seconds, durations.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time to the answer's head",
+            Unit::Seconds,
+            durations.clone(),
+        );
         registry.register("task_runs", "Runs of the service's own tasks", task_runs.clone());
         registry.register("task_failures", "Runs of the service's own tasks that failed", task_failures.clone());
-        registry.register_with_unit("task_duration", "Time spent in the service's own tasks", Unit::Seconds, task_seconds.clone());
+        registry.register_with_unit(
+            "task_duration",
+            "Time spent in the service's own tasks",
+            Unit::Seconds,
+            task_seconds.clone(),
+        );
         let in_flight = AtomicU64::new(0);
         Self { registry, requests, durations, task_runs, task_failures, task_seconds, in_flight }
     }

@@ -8,8 +8,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
-pub(super) use metrics::count_requests;
 pub use metrics::Metrics;
+pub(super) use metrics::count_requests;
 
 /// The routes.
 #[must_use]

@@ -198,11 +198,7 @@ fn write_pair(out: &mut Vec<u8>, time_ms: i64, value: f64) {
 fn write_time(out: &mut Vec<u8>, time_ms: i64) {
     let sign = if time_ms < 0 { "-" } else { "" };
     let (seconds, millis) = (time_ms.unsigned_abs() / 1000, time_ms.unsigned_abs() % 1000);
-    let _ = if millis == 0 {
-        write!(out, "{sign}{seconds}")
-    } else {
-        write!(out, "{sign}{seconds}.{millis:03}")
-    };
+    let _ = if millis == 0 { write!(out, "{sign}{seconds}") } else { write!(out, "{sign}{seconds}.{millis:03}") };
 }
 
 /// A number as Go's `strconv` writes it with the fewest digits, which is what Prometheus sends.

@@ -82,10 +82,7 @@ struct Scope {
 
 impl Scope {
     fn of(params: &Params) -> Result<Self, PromError> {
-        let selectors = params
-            .all("match[]")
-            .map(selector)
-            .collect::<Result<_, _>>()?;
+        let selectors = params.all("match[]").map(selector).collect::<Result<_, _>>()?;
         let start_ms = instant_of(params, "start")?.unwrap_or(i64::MIN);
         let end_ms = instant_of(params, "end")?.unwrap_or(i64::MAX);
         if end_ms < start_ms {
@@ -156,7 +153,8 @@ mod tests {
 
     #[test]
     fn escaped_label_names_are_read() {
-        let check = |name: &str, expected: Option<&str>| assert_eq!(label_name(name).ok().as_deref(), expected, "{name}");
+        let check =
+            |name: &str, expected: Option<&str>| assert_eq!(label_name(name).ok().as_deref(), expected, "{name}");
         check("job", Some("job"));
         check("U__http_2e_status", Some("http.status"));
         check("U__a__b", Some("a_b"));

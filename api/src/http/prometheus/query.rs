@@ -173,9 +173,9 @@ pub(super) fn signal_error(error: &SignalError) -> PromError {
 }
 
 fn expression(params: &Params) -> Result<signal::Query, PromError> {
-    let text = params
-        .get("query")
-        .ok_or_else(|| PromError::bad_data("invalid parameter \"query\": unknown position: parse error: no expression found in input"))?;
+    let text = params.get("query").ok_or_else(|| {
+        PromError::bad_data("invalid parameter \"query\": unknown position: parse error: no expression found in input")
+    })?;
     signal::parse(text).map_err(|error| signal_error(&error))
 }
 

@@ -45,8 +45,19 @@ pub(super) struct SignalBody {
 
 impl FlatRow for SignalBody {
     const COLUMNS: &'static [&'static str] = &[
-        "signal", "expr", "origin", "step_ms", "status", "reason", "seasons", "model", "fitted_at", "points", "mase",
-        "coverage_80", "coverage_95",
+        "signal",
+        "expr",
+        "origin",
+        "step_ms",
+        "status",
+        "reason",
+        "seasons",
+        "model",
+        "fitted_at",
+        "points",
+        "mase",
+        "coverage_80",
+        "coverage_95",
     ];
 }
 
@@ -95,7 +106,14 @@ pub(super) struct ForecastBody {
 
 impl FlatRow for ForecastBody {
     const COLUMNS: &'static [&'static str] = &[
-        "time", "signal", "yhat", "yhat_lower_80", "yhat_upper_80", "yhat_lower_95", "yhat_upper_95", "model",
+        "time",
+        "signal",
+        "yhat",
+        "yhat_lower_80",
+        "yhat_upper_80",
+        "yhat_lower_95",
+        "yhat_upper_95",
+        "model",
         "made_at",
     ];
 }
@@ -190,8 +208,14 @@ pub(super) async fn forecasts(State(state): State<AppState>, params: Params) -> 
             return Err(ApiError::bad_request("invalid_parameter", format!("all {other:?} is neither true nor false")));
         }
     };
-    let filter =
-        RowFilter { signals: params.list("signal"), start, end, latest, limit: Some(limit + 1), ..RowFilter::default() };
+    let filter = RowFilter {
+        signals: params.list("signal"),
+        start,
+        end,
+        latest,
+        limit: Some(limit + 1),
+        ..RowFilter::default()
+    };
     let store = state.store.clone();
     let mut rows = state.blocking(move || store.forecasts(&filter)).await?;
     rows.sort_by(|a, b| (a.timestamp, &a.signal, a.made_at).cmp(&(b.timestamp, &b.signal, b.made_at)));

@@ -14,7 +14,7 @@ use super::{
 use crate::http::{
     ApiError, AppState, ErrorBody, Params,
     prometheus::{Evaluation, evaluate_within},
-    shared::{iso, parse_duration_ms},
+    shared::{escape_pattern, iso, parse_duration_ms},
 };
 
 /// Parameters that are no labels.
@@ -91,7 +91,9 @@ fn too_many(limit: usize) -> ApiError {
     ApiError::new(
         axum::http::StatusCode::UNPROCESSABLE_ENTITY,
         "too_many_samples",
-        format!("the answer would have more than {limit} samples: take a shorter span, a longer step or a higher limit"),
+        format!(
+            "the answer would have more than {limit} samples: take a shorter span, a longer step or a higher limit"
+        ),
     )
 }
 
@@ -123,7 +125,7 @@ fn matchers(metric: &str, params: &Params) -> Result<Vec<Matcher>, ApiError> {
             [] => continue,
             [one] => Matcher::equal(label, one),
             many => {
-                let pattern = many.iter().map(|value| escape(value)).collect::<Vec<_>>().join("|");
+                let pattern = many.iter().map(|value| escape_pattern(value)).collect::<Vec<_>>().join("|");
                 Matcher::new(label, MatchOp::Regex, pattern)
                     .map_err(|error| ApiError::bad_request("invalid_parameter", error.to_string()))?
             }
@@ -132,20 +134,8 @@ fn matchers(metric: &str, params: &Params) -> Result<Vec<Matcher>, ApiError> {
     Ok(matchers)
 }
 
-/// A text as a pattern that matches just that.
-fn escape(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for character in text.chars() {
-        if r"\.+*?()|[]{}^$#&-~".contains(character) {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern
-}
-
 /// The matchers as a `PromQL` selector.
-pub(super) fn selector(matchers: &[Matcher]) -> String {
+fn selector(matchers: &[Matcher]) -> String {
     let parts: Vec<String> = matchers
         .iter()
         .map(|matcher| {
@@ -164,8 +154,12 @@ pub(super) fn selector(matchers: &[Matcher]) -> String {
 
 /// One object a sample, by time and series; the columns are the same in all.
 fn flatten(series: &[RangeSeries]) -> (Vec<String>, Vec<Value>) {
-    let labels: BTreeSet<&str> =
-        series.iter().flat_map(|one| one.labels.iter()).map(|(name, _)| name).filter(|name| *name != METRIC_NAME).collect();
+    let labels: BTreeSet<&str> = series
+        .iter()
+        .flat_map(|one| one.labels.iter())
+        .map(|(name, _)| name)
+        .filter(|name| *name != METRIC_NAME)
+        .collect();
     // A label that is called as one of our columns gets out of its way.
     let label_columns: Vec<(&str, String)> = labels
         .iter()

@@ -116,9 +116,6 @@ mod tests {
         let response = error.retry_after(Duration::from_millis(1200)).into_response();
         assert_eq!(response.headers()[RETRY_AFTER], "2");
         let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
-        assert_eq!(
-            body,
-            r#"{"error":{"code":"busy","message":"the queue is full"},"message":"the queue is full"}"#
-        );
+        assert_eq!(body, r#"{"error":{"code":"busy","message":"the queue is full"},"message":"the queue is full"}"#);
     }
 }

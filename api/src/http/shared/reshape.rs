@@ -21,12 +21,8 @@ pub(in crate::http) async fn unknown_path(method: Method, uri: Uri) -> ApiError 
 
 /// What is answered when a handler panicked; the panic itself is in the log.
 pub(in crate::http) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
-    ApiError::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal",
-        "the request failed here; the service's log says why",
-    )
-    .into_response()
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed here; the service's log says why")
+        .into_response()
 }
 
 /// Brings every error into one shape, those of extractors and of the router too: our own, or under `/api/v1`
@@ -38,7 +34,8 @@ pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Res
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let is_json =
+        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if is_json && !as_prometheus {
         return response;
     }

@@ -32,7 +32,9 @@ pub(super) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Res
         DataType::Float32 => float(out, f64::from(array.as_primitive::<Float32Type>().value(row))),
         DataType::Float64 => float(out, array.as_primitive::<Float64Type>().value(row)),
         // Sums of whole numbers come as decimals without decimals.
-        DataType::Decimal128(..) => out.extend_from_slice(array.as_primitive::<Decimal128Type>().value_as_string(row).as_bytes()),
+        DataType::Decimal128(..) => {
+            out.extend_from_slice(array.as_primitive::<Decimal128Type>().value_as_string(row).as_bytes())
+        }
         DataType::List(_) => list(&array.as_list::<i32>().value(row), out)?,
         DataType::LargeList(_) => list(&array.as_list::<i64>().value(row), out)?,
         DataType::FixedSizeList(..) => list(&array.as_fixed_size_list().value(row), out)?,
@@ -97,7 +99,9 @@ pub(super) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error:
 
 /// Milliseconds of an instant, when it is whole in milliseconds.
 fn millis(array: &ArrayRef, unit: TimeUnit, row: usize) -> Option<i64> {
-    use arrow::datatypes::{TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType};
+    use arrow::datatypes::{
+        TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    };
     let whole = |value: i64, per_milli: i64| (value % per_milli == 0).then_some(value / per_milli);
     match unit {
         TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(row).checked_mul(1000),

@@ -1,0 +1,280 @@
+use std::collections::BTreeSet;
+
+use almanac_engine::{
+    series::{METRIC_NAME, MatchOp, Matcher},
+    store::rows::{Kind, RecommendationFilter, State as Stage},
+};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{
+    filters::{Filters, SIGNAL},
+    query::signal_names,
+    request::{FilterBody, Lenient, Range},
+    target::TABLES,
+};
+use crate::http::{ApiError, AppState, ErrorBody};
+
+/// Most entries of a list.
+const MAX_ENTRIES: usize = 40_000;
+
+/// Grafana's test of the connection.
+#[utoipa::path(get, path = "/grafana", tag = "grafana", responses((status = 200, description = "it works")))]
+pub(super) async fn test() -> Json<Value> {
+    Json(json!({ "status": "ok", "application": "almanac", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// The same with a slash.
+#[utoipa::path(get, path = "/grafana/", tag = "grafana", responses((status = 200, description = "it works")))]
+pub(super) async fn test_slash() -> Json<Value> {
+    test().await
+}
+
+/// What the builder has so far.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct MetricsBody {
+    /// The chosen metric.
+    #[serde(default)]
+    metric: Option<String>,
+    /// The option whose choices are asked for.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// Targets for the builder, each with its options.
+#[utoipa::path(post, path = "/grafana/metrics", tag = "grafana", request_body = MetricsBody,
+    responses((status = 200, description = "label, value and payloads", body = Vec<Object>)))]
+pub(super) async fn metrics(
+    State(state): State<AppState>,
+    _: Lenient<MetricsBody>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let choices = |words: &[&str]| words.iter().map(|word| json!({ "value": word })).collect::<Vec<_>>();
+    let select = |name: &str, words: &[&str]| json!({ "name": name, "type": "select", "options": choices(words) });
+    let several =
+        |name: &str, words: &[&str]| json!({ "name": name, "type": "multi-select", "options": choices(words) });
+    let shape = select("format", &["timeseries", "fields", "table"]);
+    let rows = select("format", &["fields", "table"]);
+    let legend = json!({ "name": "legend", "type": "input", "placeholder": "{{label}}" });
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let stages: Vec<&str> = Stage::ALL.iter().map(|stage| stage.as_str()).collect();
+    let min_score = json!({ "name": "min_score", "type": "input", "placeholder": "1" });
+    let mut all = vec![
+        json!({ "label": "Recommendations", "value": "recommendations", "payloads": [
+            several("kind", &kinds), several("state", &stages), { "name": "target", "type": "multi-select" }, rows ] }),
+        json!({ "label": "Anomalies of all signals", "value": "anomalies", "payloads": [min_score, rows] }),
+        json!({ "label": "Incidents", "value": "incidents", "payloads": [rows] }),
+        json!({ "label": "Deploys", "value": "deploys", "payloads": [rows] }),
+        json!({ "label": "Signals and their models", "value": "signals", "payloads": [rows] }),
+        json!({ "label": "PromQL", "value": "promql", "payloads": [
+            { "name": "expr", "type": "textarea", "label": "Expression", "placeholder": "sum(rate(http_requests_total[5m]))" },
+            legend, shape ] }),
+    ];
+    for signal in signal_names(&state).await? {
+        all.push(json!({ "label": signal, "value": signal, "payloads": [legend, shape] }));
+        let forecast = format!("forecast({signal})");
+        all.push(json!({ "label": forecast, "value": forecast, "payloads": [several("level", &["80", "95"]), rows] }));
+        let anomalies = format!("anomalies({signal})");
+        all.push(json!({ "label": anomalies, "value": anomalies, "payloads": [min_score, rows] }));
+    }
+    Ok(Json(all))
+}
+
+/// Choices of an option that the list of metrics does not hold itself.
+#[utoipa::path(post, path = "/grafana/metric-payload-options", tag = "grafana", request_body = MetricsBody,
+    responses((status = 200, description = "label and value", body = Vec<Object>)))]
+pub(super) async fn metric_payload_options(
+    State(state): State<AppState>,
+    Lenient(body): Lenient<MetricsBody>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    if body.metric.as_deref() != Some("recommendations") || body.name.as_deref() != Some("target") {
+        return Ok(Json(Vec::new()));
+    }
+    let targets = recommended_targets(&state).await?;
+    Ok(Json(targets.into_iter().map(|target| json!({ "value": target })).collect()))
+}
+
+async fn recommended_targets(state: &AppState) -> Result<BTreeSet<String>, ApiError> {
+    let store = state.store.clone();
+    let rows = state.blocking(move || store.recommendations(&RecommendationFilter::default())).await?;
+    Ok(rows.into_iter().map(|row| row.target).collect())
+}
+
+/// What was typed so far.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct SearchBody {
+    /// Part of a name.
+    #[serde(default)]
+    target: Option<String>,
+}
+
+/// Targets for versions of the plugin up to 0.5.
+#[utoipa::path(post, path = "/grafana/search", tag = "grafana", request_body = SearchBody,
+    responses((status = 200, description = "names", body = Vec<String>)))]
+pub(super) async fn search(
+    State(state): State<AppState>,
+    Lenient(body): Lenient<SearchBody>,
+) -> Result<Json<Vec<String>>, ApiError> {
+    let part = body.target.unwrap_or_default().to_lowercase();
+    let signals = signal_names(&state).await?;
+    let functions = signals
+        .iter()
+        .flat_map(|signal| [signal.clone(), format!("forecast({signal})"), format!("anomalies({signal})")]);
+    let all = TABLES.iter().map(|table| (*table).to_owned()).chain(functions);
+    Ok(Json(all.filter(|name| name.to_lowercase().contains(&part)).collect()))
+}
+
+/// What a dashboard's variable asks for.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct VariableBody {
+    /// `{"target": "…"}`
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    payload: Value,
+    /// The span.
+    #[serde(default)]
+    range: Range,
+}
+
+/// Values of a dashboard's variable: `signals`, `metrics`, `targets`, `label_names()`, `label_values(label)` or
+/// `label_values(selector, label)`.
+#[utoipa::path(post, path = "/grafana/variable", tag = "grafana", request_body = VariableBody,
+    responses((status = 200, description = "__text and __value", body = Vec<Object>), (status = 400, description = "a query that means nothing", body = ErrorBody)))]
+pub(super) async fn variable(
+    State(state): State<AppState>,
+    Lenient(body): Lenient<VariableBody>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let text = match &body.payload {
+        Value::String(text) => text.trim(),
+        payload => payload.get("target").and_then(Value::as_str).unwrap_or_default().trim(),
+    };
+    let (start_ms, end_ms) = body.range.bounds(state.clock.now().millis())?;
+    let arguments = text
+        .strip_prefix("label_values")
+        .map(str::trim_start)
+        .and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'));
+    let values: Vec<String> = match (text, arguments) {
+        ("signals", _) => signal_names(&state).await?,
+        ("targets", _) => recommended_targets(&state).await?.into_iter().collect(),
+        ("metrics", _) => label_values(&state, METRIC_NAME, Vec::new(), start_ms, end_ms).await?,
+        ("label_names()" | "label_names", _) => label_names(&state, Vec::new(), start_ms, end_ms).await?,
+        (_, Some(arguments)) => {
+            let (selector, label) = match arguments.rsplit_once(',') {
+                Some((selector, label)) if !label.contains(['}', '"']) => (Some(selector.trim()), label.trim()),
+                _ => (None, arguments.trim()),
+            };
+            let selectors = match selector {
+                Some(selector) => {
+                    let query = super::target::expression(selector)?;
+                    query.selectors().into_iter().map(<[Matcher]>::to_vec).collect()
+                }
+                None => Vec::new(),
+            };
+            label_values(&state, label, selectors, start_ms, end_ms).await?
+        }
+        _ => {
+            let message = format!(
+                "{text:?} is no query for a variable; there are signals, metrics, targets, label_names(), \
+                 label_values(label) and label_values(selector, label)"
+            );
+            return Err(ApiError::bad_request("unknown_variable", message));
+        }
+    };
+    Ok(Json(values.into_iter().map(|value| json!({ "__text": value, "__value": value })).collect()))
+}
+
+/// What an ad-hoc filter asks for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TagsBody {
+    /// The label whose values are asked for.
+    #[serde(default)]
+    key: Option<String>,
+    /// The other filters.
+    #[serde(default)]
+    filters: Option<Vec<FilterBody>>,
+    /// The dashboard's span.
+    #[serde(default)]
+    time_range: Option<Range>,
+}
+
+impl TagsBody {
+    /// The other filters as one selector; none when there are none.
+    fn selectors(&self) -> Result<Vec<Vec<Matcher>>, ApiError> {
+        let filters: Vec<FilterBody> =
+            self.filters.iter().flatten().filter(|filter| !filter.key.is_empty()).cloned().collect();
+        let mut matchers = Filters::read(&filters)?.label_matchers();
+        if matchers.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A selector needs something that does not match the empty text, as in Prometheus.
+        if let Ok(any) = Matcher::new(METRIC_NAME, MatchOp::Regex, ".+") {
+            matchers.push(any);
+        }
+        Ok(vec![matchers])
+    }
+
+    /// The dashboard's span; everything when there is none.
+    fn bounds(&self, now_ms: i64) -> Result<(i64, i64), ApiError> {
+        self.time_range.as_ref().map_or(Ok((i64::MIN, i64::MAX)), |range| range.bounds(now_ms))
+    }
+}
+
+/// Labels that ad-hoc filters may speak of.
+#[utoipa::path(post, path = "/grafana/tag-keys", tag = "grafana", request_body = Option<TagsBody>,
+    responses((status = 200, description = "type and text", body = Vec<Object>)))]
+pub(super) async fn tag_keys(
+    State(state): State<AppState>,
+    Lenient(body): Lenient<TagsBody>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let (start_ms, end_ms) = body.bounds(state.clock.now().millis())?;
+    let names = label_names(&state, body.selectors()?, start_ms, end_ms).await?;
+    let own = [SIGNAL, "kind", "state", "target"].map(str::to_owned);
+    let all: BTreeSet<String> = names.into_iter().filter(|name| name != METRIC_NAME).chain(own).collect();
+    Ok(Json(all.into_iter().map(|name| json!({ "type": "string", "text": name })).collect()))
+}
+
+/// Values of one of them.
+#[utoipa::path(post, path = "/grafana/tag-values", tag = "grafana", request_body = TagsBody,
+    responses((status = 200, description = "text", body = Vec<Object>)))]
+pub(super) async fn tag_values(
+    State(state): State<AppState>,
+    Lenient(body): Lenient<TagsBody>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let Some(key) = body.key.as_deref().filter(|key| !key.is_empty()) else { return Ok(Json(Vec::new())) };
+    let (start_ms, end_ms) = body.bounds(state.clock.now().millis())?;
+    let mut values: BTreeSet<String> =
+        label_values(&state, key, body.selectors()?, start_ms, end_ms).await?.into_iter().collect();
+    match key {
+        SIGNAL => values.extend(signal_names(&state).await?),
+        "kind" => values.extend(Kind::ALL.iter().map(|kind| kind.to_string())),
+        "state" => values.extend(Stage::ALL.iter().map(|stage| stage.to_string())),
+        "target" => values.extend(recommended_targets(&state).await?),
+        _ => {}
+    }
+    Ok(Json(values.into_iter().map(|value| json!({ "text": value })).collect()))
+}
+
+async fn label_names(
+    state: &AppState,
+    selectors: Vec<Vec<Matcher>>,
+    start_ms: i64,
+    end_ms: i64,
+) -> Result<Vec<String>, ApiError> {
+    let store = state.store.clone();
+    state.blocking(move || store.label_names(&selectors, start_ms, end_ms)).await
+}
+
+async fn label_values(
+    state: &AppState,
+    label: &str,
+    selectors: Vec<Vec<Matcher>>,
+    start_ms: i64,
+    end_ms: i64,
+) -> Result<Vec<String>, ApiError> {
+    let (store, label) = (state.store.clone(), label.to_owned());
+    let mut values = state.blocking(move || store.label_values(&label, &selectors, start_ms, end_ms)).await?;
+    values.truncate(MAX_ENTRIES);
+    Ok(values)
+}

@@ -1,0 +1,213 @@
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::StatusCode,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::http::{ApiError, shared::parse_time};
+
+/// A JSON body; an empty one is an empty object, and the content type does not matter: older Grafanas send
+/// `POST /tag-keys` with no body at all.
+pub(super) struct Lenient<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Lenient<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+            let code =
+                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "body_unreadable" };
+            ApiError::new(rejection.status(), code, rejection.body_text())
+        })?;
+        let body: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { &body };
+        serde_json::from_slice(body).map(Self).map_err(|error| {
+            ApiError::bad_request("invalid_json", format!("the body is not what is expected: {error}"))
+        })
+    }
+}
+
+/// A span of time: RFC 3339 or epoch milliseconds.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+pub(super) struct Range {
+    /// Its start.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    from: Value,
+    /// Its end.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    to: Value,
+}
+
+impl Range {
+    /// Start and end in epoch milliseconds; what is missing is the hour up to `now_ms`.
+    pub(super) fn bounds(&self, now_ms: i64) -> Result<(i64, i64), ApiError> {
+        let end_ms = instant(&self.to, "range.to")?.unwrap_or(now_ms);
+        let start_ms = instant(&self.from, "range.from")?.unwrap_or(end_ms.saturating_sub(3_600_000));
+        if end_ms < start_ms {
+            return Err(ApiError::bad_request("invalid_range", "range.to is before range.from"));
+        }
+        Ok((start_ms, end_ms))
+    }
+}
+
+fn instant(value: &Value, name: &str) -> Result<Option<i64>, ApiError> {
+    let found = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => parse_time(text, 1.0),
+        Value::Number(number) => number.as_f64().and_then(|number| parse_time(&number.to_string(), 1.0)),
+        _ => None,
+    };
+    found
+        .map(Some)
+        .ok_or_else(|| ApiError::bad_request("invalid_range", format!("{name} {value} is no time in RFC 3339")))
+}
+
+/// One target of a panel.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TargetBody {
+    /// The panel's name for it, returned with every frame.
+    #[serde(default = "default_ref_id")]
+    pub(super) ref_id: String,
+    /// A signal, a function of one, or `PromQL`.
+    #[serde(default)]
+    pub(super) target: Option<String>,
+    /// Options: `format`, `legend`, `level`, `min_score`, `kind`, `state`, `target`, `expr`.
+    #[serde(default, alias = "data")]
+    #[schema(value_type = Object)]
+    pub(super) payload: Value,
+    /// `table` or `timeserie`, in the oldest dialect.
+    #[serde(default, rename = "type")]
+    pub(super) kind: Option<String>,
+    /// Whether the panel hides it.
+    #[serde(default)]
+    pub(super) hide: bool,
+}
+
+fn default_ref_id() -> String {
+    "A".to_owned()
+}
+
+impl TargetBody {
+    /// An option of the payload as text; the first of several.
+    pub(super) fn option(&self, name: &str) -> Option<String> {
+        self.options(name).into_iter().next()
+    }
+
+    /// An option of the payload as texts.
+    pub(super) fn options(&self, name: &str) -> Vec<String> {
+        fn plain(value: &Value) -> Option<String> {
+            match value {
+                Value::String(text) if !text.is_empty() => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                Value::Bool(bool) => Some(bool.to_string()),
+                _ => None,
+            }
+        }
+        match self.payload.get(name) {
+            Some(Value::Array(values)) => values.iter().filter_map(plain).collect(),
+            Some(value) => plain(value).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Refuses options that no target knows.
+    pub(super) fn check_options(&self, known: &[&str]) -> Result<(), ApiError> {
+        let empty = Map::new();
+        let options = self.payload.as_object().unwrap_or(&empty);
+        match options.keys().find(|key| !known.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(unknown) => Err(ApiError::bad_request(
+                "unknown_option",
+                format!("target {} has the unknown option {unknown:?}; known here: {}", self.ref_id, known.join(", ")),
+            )),
+        }
+    }
+}
+
+/// A condition of a dashboard's ad-hoc filters.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub(super) struct FilterBody {
+    /// The label.
+    #[serde(default)]
+    pub(super) key: String,
+    /// `= != =| !=| =~ !~ < <= > >=`
+    #[serde(default = "default_operator")]
+    pub(super) operator: String,
+    /// What it is compared with.
+    #[serde(default)]
+    pub(super) value: String,
+    /// Several values, of `=|` and `!=|`.
+    #[serde(default)]
+    pub(super) values: Vec<String>,
+}
+
+fn default_operator() -> String {
+    "=".to_owned()
+}
+
+/// What a panel asks for.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct QueryBody {
+    /// The span.
+    #[serde(default)]
+    pub(super) range: Range,
+    /// Distance between points that fits the panel's width, milliseconds.
+    #[serde(default)]
+    pub(super) interval_ms: Option<f64>,
+    /// Points that the panel has room for.
+    #[serde(default)]
+    pub(super) max_data_points: Option<f64>,
+    /// What to show.
+    #[serde(default)]
+    pub(super) targets: Vec<TargetBody>,
+    /// Ad-hoc filters.
+    #[serde(default)]
+    pub(super) filters: Option<Vec<FilterBody>>,
+    /// The same in older versions.
+    #[serde(default)]
+    pub(super) adhoc_filters: Option<Vec<FilterBody>>,
+}
+
+impl QueryBody {
+    /// The ad-hoc filters, whatever they are called.
+    pub(super) fn filters(&self) -> Vec<FilterBody> {
+        self.filters
+            .iter()
+            .chain(&self.adhoc_filters)
+            .flatten()
+            .filter(|filter| !filter.key.is_empty())
+            .cloned()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_in_both_notations() {
+        let range: Range = serde_json::from_str(r#"{"from":"2026-11-23T01:41:47.692Z","to":1795419707692}"#).unwrap();
+        assert_eq!(range.bounds(0).unwrap(), (1_795_398_107_692, 1_795_419_707_692));
+        assert_eq!(Range::default().bounds(3_600_000).unwrap(), (0, 3_600_000));
+        let range: Range = serde_json::from_str(r#"{"from":"now-6h","to":5}"#).unwrap();
+        assert!(range.bounds(0).is_err());
+    }
+
+    #[test]
+    fn options_may_be_one_or_many() {
+        let target: TargetBody =
+            serde_json::from_str(r#"{"refId":"B","data":{"a":"x","b":["y","z"],"n":80,"empty":""}}"#).unwrap();
+        assert_eq!(target.option("a").as_deref(), Some("x"));
+        assert_eq!(target.options("b"), ["y", "z"]);
+        assert_eq!(target.option("n").as_deref(), Some("80"));
+        assert_eq!(target.option("empty"), None);
+        assert_eq!(target.check_options(&["a"]).unwrap_err().code(), "unknown_option");
+    }
+}
