@@ -114,7 +114,9 @@ impl PlaceArgs {
     pub fn place(&self, global: &Global) -> Result<Place, CliError> {
         let (db_flag, url_flag) = (global.is_flag("db"), global.is_flag("url"));
         if db_flag && url_flag {
-            return Err(CliError::usage("--db and --url exclude each other: give a stopped store or a running service"));
+            return Err(CliError::usage(
+                "--db and --url exclude each other: give a stopped store or a running service",
+            ));
         }
         match &self.url {
             Some(url) if !db_flag => {

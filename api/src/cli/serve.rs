@@ -40,5 +40,8 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     }
     let auth =
         Auth::for_address(config.server.listen, config.server.token.as_deref()).map_err(|e| CliError::usage(&e))?;
-    service::serve(config, auth, service::open_store).map_err(|error: ServiceError| CliError::from_error(&error))
+    service::serve(config, auth, service::open_store).map_err(|error| match error {
+        ServiceError::Config(error) => CliError::usage(CliError::from_error(&error)),
+        other => CliError::from_error(&other),
+    })
 }

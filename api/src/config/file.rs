@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{ByteSize, ConfigError, Span};
+use super::{Alerts, ByteSize, Cache, ConfigError, Span, Workload};
 
 /// The whole configuration; `Config::default()` is that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// `[learn]`
     pub learn: Learn,
+    /// `[advise]`
+    pub advise: Advise,
     /// `[[scrape]]`
     #[serde(rename = "scrape")]
     pub scrapes: Vec<Scrape>,
@@ -35,6 +37,9 @@ pub struct Config {
     pub caches: Vec<Cache>,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// The file's folder, from which relative paths in it count.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// How the service is reached.
@@ -109,6 +114,14 @@ pub struct Learn {
     pub threads: Option<usize>,
 }
 
+/// When advice is given.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Advise {
+    /// How often.
+    pub every: Span,
+}
+
 /// Targets that are scraped alike.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,6 +144,9 @@ pub struct Scrape {
     /// Further labels of every series from these targets.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Whether a label of the page wins over one of the target with the same name.
+    #[serde(default)]
+    pub honor_labels: bool,
     /// What the target wants to hear as `Authorization: Bearer …`.
     pub token: Option<String>,
 }
@@ -162,58 +178,6 @@ pub struct Signal {
     /// How far it is forecast.
     #[serde(default = "default_horizon")]
     pub horizon: Span,
-}
-
-/// Something that is scaled by replicas.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Workload {
-    /// The name.
-    pub name: String,
-    /// PromQL of what it has to serve.
-    pub demand: String,
-    /// PromQL of how many replicas there are.
-    pub replicas: Option<String>,
-    /// PromQL of what one replica uses of its processors, from 0 to 1: helps to learn the capacity.
-    pub cpu: Option<String>,
-    /// Demand that one replica can serve; left out: learned from demand and CPU.
-    pub capacity_per_replica: Option<f64>,
-    /// Share of the capacity that is to be used.
-    #[serde(default = "default_utilization")]
-    pub target_utilization: f64,
-    /// Time from asking for a replica to its first answer.
-    #[serde(default = "default_startup")]
-    pub startup: Span,
-    /// Fewest replicas.
-    #[serde(default = "default_replicas_min")]
-    pub replicas_min: u32,
-    /// Most replicas.
-    #[serde(default = "default_replicas_max")]
-    pub replicas_max: u32,
-}
-
-/// A cache with a time-to-live.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cache {
-    /// The name that its events carry.
-    pub name: String,
-    /// The time-to-live in force.
-    pub ttl: Span,
-    /// Largest share of hits that may be stale.
-    #[serde(default = "default_stale_share")]
-    pub stale_share_max: f64,
-    /// What drops copies from it; for the reader of a recommendation.
-    #[serde(default)]
-    pub invalidate_on: Vec<String>,
-}
-
-/// Alerting rules that are in force.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Alerts {
-    /// Files of Prometheus rules; `*` and `?` stand for any characters of a file's name.
-    pub rule_files: Vec<String>,
 }
 
 impl Default for Server {
@@ -260,6 +224,12 @@ impl Default for Ingest {
     }
 }
 
+impl Default for Advise {
+    fn default() -> Self {
+        Self { every: Span::from_secs(300) }
+    }
+}
+
 impl Default for Learn {
     fn default() -> Self {
         Self { default_signals: 200, start_after: Span::from_secs(300), every: Span::from_secs(60), threads: None }
@@ -282,26 +252,6 @@ fn default_horizon() -> Span {
     Span::from_secs(86_400)
 }
 
-fn default_utilization() -> f64 {
-    0.7
-}
-
-fn default_startup() -> Span {
-    Span::from_secs(180)
-}
-
-fn default_replicas_min() -> u32 {
-    1
-}
-
-fn default_replicas_max() -> u32 {
-    100
-}
-
-fn default_stale_share() -> f64 {
-    0.01
-}
-
 impl Config {
     /// The file that is read when none is named and it exists.
     pub const DEFAULT_FILE: &str = "almanac.toml";
@@ -320,8 +270,9 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self =
+        let mut config: Self =
             toml::from_str(text).map_err(|error| ConfigError::from_toml(path.to_path_buf(), text, &error))?;
+        config.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         config.check().map_err(|message| ConfigError::Contradiction { path: path.to_path_buf(), message })?;
         Ok(config)
     }
@@ -346,26 +297,10 @@ impl Config {
             }
         }
         for workload in &self.workloads {
-            let name = &workload.name;
-            if !(workload.target_utilization > 0.0 && workload.target_utilization <= 1.0) {
-                let share = workload.target_utilization;
-                return Err(format!("workload {name:?}: target_utilization {share} is not above 0 and at most 1"));
-            }
-            if workload.capacity_per_replica.is_some_and(|capacity| !(capacity > 0.0 && capacity.is_finite())) {
-                return Err(format!("workload {name:?}: capacity_per_replica is no positive number"));
-            }
-            if workload.replicas_min > workload.replicas_max || workload.replicas_max == 0 {
-                return Err(format!(
-                    "workload {name:?}: replicas_min {} and replicas_max {} leave no number of replicas",
-                    workload.replicas_min, workload.replicas_max
-                ));
-            }
+            workload.check()?;
         }
         for cache in &self.caches {
-            if !(0.0..=1.0).contains(&cache.stale_share_max) {
-                let (name, share) = (&cache.name, cache.stale_share_max);
-                return Err(format!("cache {name:?}: stale_share_max {share} is no share between 0 and 1"));
-            }
+            cache.check()?;
         }
         Ok(())
     }
@@ -438,7 +373,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.store.retention.raw.unwrap().millis(), 30 * 86_400_000);
         assert_eq!(config.workloads[0].capacity_per_replica, Some(120.0));
-        assert_eq!(config.caches[0].ttl.millis(), 3_600_000);
+        assert_eq!(config.caches[0].ttl.unwrap().millis(), 3_600_000);
     }
 
     #[test]

@@ -11,5 +11,7 @@ mod shared;
 pub mod sql;
 
 pub(crate) use ingest::ImportBody;
+pub(crate) use operate::CompactionBody;
 pub use router::{openapi, router};
 pub use shared::{ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, Params, ingest_limits, now};
+pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

@@ -1,6 +1,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use almanac_engine::{
+    advise::AdviceSpecs,
     ledger::LedgerError,
     store::{Store, StoreError, StoreOptions},
 };
@@ -9,7 +10,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::tasks;
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     http::{AppState, Auth, router},
 };
 
@@ -28,6 +29,9 @@ pub enum ServiceError {
         #[source]
         source: io::Error,
     },
+    /// A rule file that the configuration names is missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -76,6 +80,10 @@ pub fn serve(
     auth: Auth,
     open: impl FnOnce(&Config) -> Result<Store, StoreError>,
 ) -> Result<(), ServiceError> {
+    let (advice, kept) = config.advice_specs()?;
+    for rule in &kept {
+        tracing::info!(alert = %rule.alert, reason = %rule.reason, "no advice will be given on this alert");
+    }
     let listen = config.server.listen;
     let listener = std::net::TcpListener::bind(listen).map_err(|source| ServiceError::Listen { listen, source })?;
     listener.set_nonblocking(true).map_err(|source| ServiceError::System { action: "prepare its socket", source })?;
@@ -85,7 +93,7 @@ pub fn serve(
         .map_err(|source| ServiceError::System { action: "start its threads", source })?;
     let store = open(&config)?;
     let state = AppState { auth, ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run(listener, state));
+    let result = runtime.block_on(run(listener, state, advice));
     // Work that does not look up is left behind; what it would still write, the closed store refuses.
     runtime.shutdown_timeout(TASKS_END);
     let closed = store.close().map_err(ServiceError::from);
@@ -93,13 +101,13 @@ pub fn serve(
     result.and(closed)
 }
 
-async fn run(listener: std::net::TcpListener, state: AppState) -> Result<(), ServiceError> {
+async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpecs) -> Result<(), ServiceError> {
     let failed = |action: &'static str| move |source: io::Error| ServiceError::System { action, source };
     let mut interrupts = Interrupts::new().map_err(failed("listen for signals"))?;
     let listener = TcpListener::from_std(listener).map_err(failed("prepare its socket"))?;
     let address = listener.local_addr().map_err(failed("read its address"))?;
     let mut own_work = JoinSet::new();
-    tasks::start(&state, &mut own_work);
+    tasks::start(&state, advice, &mut own_work);
     let stopping = state.stopping.clone();
     let drain = state.config.server.drain.duration();
     let listener = listener.tap_io(|stream| {

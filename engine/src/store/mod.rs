@@ -23,7 +23,7 @@ mod write;
 pub use error::StoreError;
 pub use handle::{Store, StoreStats};
 pub use options::{AnalystLimits, Compaction, CompactionReport, StoreOptions};
-pub use sql::{SqlAnswer, SqlError, SqlLimits, SqlParam};
+pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};
 pub use write::{Appended, Receipt, SampleBatch};
 
 /// The oldest timestamp that the store takes, in milliseconds: about 285,000 years before 1970.

@@ -8,6 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
+pub(crate) use compact::CompactionBody;
 pub use metrics::Metrics;
 pub(super) use metrics::count_requests;
 

@@ -9,7 +9,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(crate) use encode::{Encoding, encode};
-pub(crate) use request::SqlRequest;
 
 /// The routes.
 #[must_use]

@@ -23,19 +23,19 @@ const TRUNCATED: HeaderName = HeaderName::from_static("x-almanac-truncated");
 /// One statement.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SqlRequest {
+pub(super) struct SqlRequest {
     /// One SELECT or EXPLAIN.
     #[schema(example = "SELECT name, count(*) AS n FROM series GROUP BY name ORDER BY n DESC LIMIT 5")]
-    pub(crate) sql: String,
+    sql: String,
     /// Values for `?` or `$1`: null, true, numbers, texts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) params: Vec<Value>,
+    params: Vec<Value>,
     /// Most rows of the answer; at most 1,000,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) limit: Option<usize>,
+    limit: Option<usize>,
     /// Milliseconds until the statement is stopped; at most 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout_ms: Option<u64>,
+    timeout_ms: Option<u64>,
 }
 
 /// The answer as JSON.

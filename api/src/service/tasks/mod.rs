@@ -1,17 +1,19 @@
 //! The service's own work.
 
+mod advise;
 mod compact;
 mod scrape;
 
+use almanac_engine::advise::AdviceSpecs;
 use tokio::task::JoinSet;
 
-use super::schedule::{Task, TaskError, keep_running};
+use super::schedule::{Task, keep_running};
 use crate::http::AppState;
 
 /// Starts all of it.
-pub(super) fn start(state: &AppState, own_work: &mut JoinSet<()>) {
-    scrape::start(state, own_work);
-    for task in [compact::task(&state.config)] {
+pub(super) fn start(state: &AppState, advice: AdviceSpecs, own_work: &mut JoinSet<()>) {
+    for task in [compact::task(&state.config), advise::task(&state.config, advice)] {
         own_work.spawn(keep_running(state.clone(), task));
     }
+    scrape::start(state, own_work);
 }

@@ -57,7 +57,7 @@ fn target(scrape: &Scrape, address: &str) -> Option<ScrapeTarget> {
         interval: Step::from_millis(scrape.interval.millis()).ok()?,
         timeout: scrape.timeout.map_or(DEFAULT_TIMEOUT, Span::duration).min(scrape.interval.duration()),
         labels: scrape.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        honor_labels: false,
+        honor_labels: scrape.honor_labels,
         token: scrape.token.clone(),
     })
 }

@@ -1,0 +1,290 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use almanac_engine::advise::{
+    AdviceSpecs,
+    scaling::WorkloadSpec,
+    threshold::{KeptRule, RuleFile, RuleSpec},
+    ttl::{CacheSpec, TtlCosts},
+};
+use serde::Deserialize;
+
+use super::{Config, ConfigError, Span};
+
+/// Something that is scaled by replicas.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// The name.
+    pub name: String,
+    /// PromQL of what it has to serve.
+    pub demand: String,
+    /// PromQL of how many replicas are ready.
+    pub replicas: Option<String>,
+    /// PromQL of what one replica uses of its processors, from 0 to 1: the capacity is learned from it.
+    pub cpu: Option<String>,
+    /// Demand that one replica can serve; left out: learned from demand, replicas and CPU.
+    pub capacity_per_replica: Option<f64>,
+    /// Share of the capacity that is to be used [0.7].
+    pub target_utilization: Option<f64>,
+    /// Time from asking for a replica to its first answer [3m].
+    pub startup: Option<Span>,
+    /// Fewest replicas [1].
+    pub replicas_min: Option<u32>,
+    /// Most replicas [200].
+    pub replicas_max: Option<u32>,
+    /// Most replicas added in one step.
+    pub scale_out_max: Option<u32>,
+    /// Most replicas removed in one step.
+    pub scale_in_max: Option<u32>,
+    /// Cost of demand that is not served against that of idle capacity.
+    pub unserved_cost_ratio: Option<f64>,
+    /// Step of decisions [1m].
+    pub step: Option<Span>,
+    /// How much history is read [28d].
+    pub history: Option<Span>,
+    /// How far the schedule reaches [2d].
+    pub horizon: Option<Span>,
+    /// Length of the day that demand follows [1d].
+    pub day: Option<Span>,
+    /// How long the reactive rule waits before it scales in [5m].
+    pub scale_in_stabilization: Option<Span>,
+    /// Kubernetes namespace, for the patches [default].
+    pub namespace: Option<String>,
+    /// Name of the deployment, for the patches [the workload's].
+    pub deployment: Option<String>,
+    /// Address under which an autoscaler reaches this service, for the patches [http://almanac:9797].
+    pub service_url: Option<String>,
+}
+
+/// A cache with a time-to-live.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// The name that its events carry.
+    pub name: String,
+    /// The time-to-live in force.
+    pub ttl: Option<Span>,
+    /// Largest share of hits that may be stale [0.01].
+    pub stale_share_max: Option<f64>,
+    /// What drops copies from it; not empty: a write drops the copy.
+    #[serde(default)]
+    pub invalidate_on: Vec<String>,
+    /// Times-to-live to look at; left out: sixteen from one second to one day.
+    #[serde(default)]
+    pub grid: Vec<Span>,
+    /// Costs of a miss and of a stale hit in a common unit; given, the least cost decides.
+    pub costs: Option<Costs>,
+    /// PromQL of the number of hits so far, where no events are reported.
+    pub hits: Option<String>,
+    /// PromQL of the number of misses so far, where no events are reported.
+    pub misses: Option<String>,
+}
+
+/// What goes wrong costs.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// One miss.
+    pub miss: f64,
+    /// One stale hit.
+    pub stale: f64,
+}
+
+/// Alerting rules that are in force.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alerts {
+    /// Files of Prometheus rules; `*` and `?` stand for characters of a file's name.
+    pub rule_files: Vec<String>,
+}
+
+impl Workload {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let name = &self.name;
+        let spec = self.spec();
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        if !(spec.target_utilization > 0.0 && spec.target_utilization <= 1.0) {
+            let share = spec.target_utilization;
+            return Err(format!("workload {name:?}: target_utilization {share} is not above 0 and at most 1"));
+        }
+        if self.capacity_per_replica.is_some_and(|capacity| !positive(capacity)) {
+            return Err(format!("workload {name:?}: capacity_per_replica is no positive number"));
+        }
+        if self.unserved_cost_ratio.is_some_and(|ratio| !positive(ratio)) {
+            return Err(format!("workload {name:?}: unserved_cost_ratio is no positive number"));
+        }
+        if spec.replicas_min > spec.replicas_max || spec.replicas_max == 0 {
+            return Err(format!(
+                "workload {name:?}: replicas_min {} and replicas_max {} leave no number of replicas",
+                spec.replicas_min, spec.replicas_max
+            ));
+        }
+        Ok(())
+    }
+
+    /// What the advisor is told.
+    #[must_use]
+    pub fn spec(&self) -> WorkloadSpec {
+        let usual = WorkloadSpec::new(&*self.name, &*self.demand);
+        let millis = |span: Option<Span>, usual: i64| span.map_or(usual, Span::millis);
+        WorkloadSpec {
+            replicas: self.replicas.clone(),
+            cpu: self.cpu.clone(),
+            capacity_per_replica: self.capacity_per_replica,
+            target_utilization: self.target_utilization.unwrap_or(usual.target_utilization),
+            startup_ms: millis(self.startup, usual.startup_ms),
+            replicas_min: self.replicas_min.unwrap_or(usual.replicas_min),
+            replicas_max: self.replicas_max.unwrap_or(usual.replicas_max),
+            scale_out_max: self.scale_out_max,
+            scale_in_max: self.scale_in_max,
+            unserved_cost_ratio: self.unserved_cost_ratio,
+            step_ms: millis(self.step, usual.step_ms),
+            history_ms: millis(self.history, usual.history_ms),
+            horizon_ms: millis(self.horizon, usual.horizon_ms),
+            day_ms: millis(self.day, usual.day_ms),
+            scale_in_stabilization_ms: millis(self.scale_in_stabilization, usual.scale_in_stabilization_ms),
+            namespace: self.namespace.clone().unwrap_or(usual.namespace),
+            deployment: self.deployment.clone(),
+            service_url: self.service_url.clone().unwrap_or(usual.service_url),
+            name: usual.name,
+            demand: usual.demand,
+        }
+    }
+}
+
+impl Cache {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let name = &self.name;
+        if let Some(share) = self.stale_share_max.filter(|share| !(0.0..=1.0).contains(share)) {
+            return Err(format!("cache {name:?}: stale_share_max {share} is no share between 0 and 1"));
+        }
+        let costs = self.costs.iter().flat_map(|costs| [("miss", costs.miss), ("stale", costs.stale)]);
+        for (what, cost) in costs {
+            if !(cost >= 0.0 && cost.is_finite()) {
+                return Err(format!("cache {name:?}: the cost of a {what}, {cost}, is no number of at least 0"));
+            }
+        }
+        if self.hits.is_some() != self.misses.is_some() {
+            return Err(format!("cache {name:?}: hits and misses go together; write both or none"));
+        }
+        Ok(())
+    }
+
+    /// What the advisor is told.
+    #[must_use]
+    pub fn spec(&self) -> CacheSpec {
+        let usual = CacheSpec::new(&*self.name);
+        CacheSpec {
+            ttl_ms: self.ttl.map(Span::millis),
+            stale_share_max: self.stale_share_max.unwrap_or(usual.stale_share_max),
+            invalidate_on: self.invalidate_on.clone(),
+            grid_ms: self.grid.iter().map(|span| span.millis()).collect(),
+            costs: self.costs.map(|costs| TtlCosts { miss: costs.miss, stale: costs.stale }),
+            hits: self.hits.clone(),
+            misses: self.misses.clone(),
+            name: usual.name,
+        }
+    }
+}
+
+impl Config {
+    /// Everything that advice is wanted on, and the alerting rules that cannot be advised on. Reads the rule files.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a rule file that is missing or wrong.
+    pub fn advice_specs(&self) -> Result<(AdviceSpecs, Vec<KeptRule>), ConfigError> {
+        let (mut rules, mut kept) = (Vec::new(), Vec::new());
+        for pattern in &self.alerts.rule_files {
+            for path in self.matching(pattern)? {
+                let (specs, others) = read_rules(&path)?;
+                rules.extend(specs);
+                kept.extend(others);
+            }
+        }
+        let specs = AdviceSpecs {
+            workloads: self.workloads.iter().map(Workload::spec).collect(),
+            caches: self.caches.iter().map(Cache::spec).collect(),
+            rules,
+        };
+        Ok((specs, kept))
+    }
+
+    /// The files that a pattern stands for, by name; one without wildcards must exist.
+    fn matching(&self, pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
+        let path = self.folder.join(pattern);
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if !name.contains(['*', '?']) {
+            return Ok(vec![path]);
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let failed = |source| ConfigError::Read { path: folder.to_path_buf(), source };
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if wildcard(name.as_bytes(), entry.file_name().to_string_lossy().as_bytes()) {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+fn read_rules(path: &Path) -> Result<(Vec<RuleSpec>, Vec<KeptRule>), ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+    let file = path.display().to_string();
+    RuleFile::parse(&file, &text)
+        .and_then(|rules| rules.alerts(&file))
+        .map_err(|source| ConfigError::Rules { source: Box::new(source) })
+}
+
+/// Whether `text` is as `pattern` says: `*` any characters, `?` one.
+fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern.first(), text.first()) {
+        (None, None) => true,
+        (Some(b'*'), _) => wildcard(&pattern[1..], text) || (!text.is_empty() && wildcard(pattern, &text[1..])),
+        (Some(b'?'), Some(_)) => wildcard(&pattern[1..], &text[1..]),
+        (Some(expected), Some(found)) => expected == found && wildcard(&pattern[1..], &text[1..]),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_stand_for_characters() {
+        let check = |pattern: &str, text: &str, fits: bool| {
+            assert_eq!(wildcard(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
+        };
+        check("*.yml", "api.yml", true);
+        check("*.yml", ".yml", true);
+        check("a?i*.yml", "api_v1.yml", true);
+        check("*.yml", "api.yaml", false);
+        check("?.yml", ".yml", false);
+    }
+
+    #[test]
+    fn rule_files_are_found_beside_the_configuration_and_named_when_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("rules")).unwrap();
+        let rules = "groups:\n- name: g\n  rules:\n  - alert: High\n    expr: up > 0.5\n    for: 5m\n";
+        fs::write(folder.path().join("rules/b.yml"), rules).unwrap();
+        fs::write(folder.path().join("rules/b.txt"), "no rules").unwrap();
+        let text = "[alerts]\nrule_files = [\"rules/*.yml\"]";
+        let config = Config::parse(text, &folder.path().join("almanac.toml")).unwrap();
+        let (specs, kept) = config.advice_specs().unwrap();
+        assert_eq!((specs.rules.len(), kept.len()), (1, 0));
+        assert_eq!(specs.rules[0].for_ms, 300_000);
+        fs::write(folder.path().join("rules/a.yml"), "groups: 5").unwrap();
+        let error = crate::cli::chain(&config.advice_specs().unwrap_err());
+        assert!(error.contains("rules/a.yml"), "{error}");
+    }
+}
