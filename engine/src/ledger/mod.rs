@@ -5,6 +5,13 @@
 
 mod error;
 mod keeper;
+mod measured;
+mod proposal;
+mod transition;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::LedgerError;
-pub use keeper::{Ledger, Proposals};
+pub use keeper::{Ledger, Proposals, Verdicts};
+pub use measured::{Calibration, Measured};

@@ -86,6 +86,29 @@ pub enum ScalingError {
         /// What is missing.
         reason: String,
     },
+    /// The present rule serves the workload as well.
+    #[error(
+        "the reactive rule serves as well: by the forecast {:.3} % of the time falls short, reactive at the same cost {:.3} %",
+        100.0 * under_provisioned_share, 100.0 * same_cost_share
+    )]
+    NoGain {
+        /// Share of time in which the predictive rule falls short.
+        under_provisioned_share: f64,
+        /// The same of the reactive rule at the same cost.
+        same_cost_share: f64,
+    },
+    /// A recommendation that nobody may act on now.
+    #[error("no number of replicas is in force: {reason}")]
+    NotInForce {
+        /// Why.
+        reason: String,
+    },
+    /// No schedule can be laid down.
+    #[error("no schedule: {reason}")]
+    Schedule {
+        /// What is missing.
+        reason: String,
+    },
     /// The expression could not be evaluated.
     #[error("`{expr}` could not be evaluated")]
     Signal {

@@ -2,20 +2,27 @@
 //! needs to start, never below what the demand seen now needs, and proved by a replay of the
 //! workload's own history beside the rules that people use otherwise.
 
-mod compare;
+mod advice;
+mod capacity;
+mod decide;
 mod error;
+mod fetch;
 mod history;
 mod policy;
 mod pool;
-mod recommend;
 mod replay;
 mod spec;
 
-pub use compare::{CompareOptions, Comparison, compare};
+pub use advice::{
+    CurrentReplicas, Schedule, ScheduleSlot, advise, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
+    keda_scaled_object, measure,
+};
+pub use capacity::Capacity;
+pub use decide::{Decision, Interval, Rule, decide};
 pub use error::ScalingError;
+pub use fetch::{WorkloadHistory, fetch};
 pub use history::DemandHistory;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};
-pub use recommend::advise;
-pub use replay::{PolicyFigures, Trace, follow, score, simulate};
+pub use replay::{CompareOptions, Comparison, PolicyFigures, Trace, compare, follow, score, simulate};
 pub use spec::WorkloadSpec;

@@ -114,6 +114,12 @@ impl Predictive {
         self.coverage
     }
 
+    /// Whether the last decision was made on the forecast, and not by the reactive rule.
+    #[must_use]
+    pub fn acts_on_forecast(&self) -> bool {
+        self.trained() && self.coverage.holds
+    }
+
     /// What the reactive rule asked for at the last decision.
     #[must_use]
     pub fn reactive_desired(&self) -> u32 {
@@ -202,7 +208,7 @@ impl Policy for Predictive {
             self.recent.pop_front();
         }
         self.recent.push_back(Recent { outlook, floor, reactive: self.reactive_desired });
-        if !(self.trained() && self.coverage.holds) {
+        if !self.acts_on_forecast() {
             return self.reactive_desired.max(floor);
         }
         if self.forecaster.len().is_multiple_of((self.lengths.day / 2).max(PRICE_POINTS / 2)) {

@@ -1,4 +1,4 @@
-use super::{DemandHistory, Policy, Pool, PoolRules};
+use crate::advise::scaling::{DemandHistory, Policy, Pool, PoolRules};
 
 /// What a policy asked for and what stood ready, step by step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

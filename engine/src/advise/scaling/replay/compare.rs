@@ -1,4 +1,4 @@
-use super::{
+use crate::advise::scaling::{
     Coverage, DemandHistory, LastWeek, PolicyFigures, PoolRules, Predictive, PredictiveOptions, Reactive, ScalingError,
     StaticPeak, Trace, follow, oracle_plan, score, simulate,
 };
@@ -43,6 +43,8 @@ pub struct Comparison {
     pub trace: Trace,
     /// The same of the reactive rule.
     pub reactive_trace: Trace,
+    /// The same of the reactive rule at the same cost.
+    pub same_cost_trace: Trace,
     /// How the forecast stood at the end.
     pub coverage: Coverage,
 }
@@ -90,6 +92,7 @@ pub fn compare(
         oracle,
         trace,
         reactive_trace,
+        same_cost_trace: reactive_at(same_cost_target),
         coverage: predictive_rule.coverage(),
     })
 }

@@ -1,0 +1,91 @@
+use almanac_models::Timestamp;
+use chrono::DateTime;
+use serde_json::Value;
+
+use crate::{
+    advise::scaling::{PoolRules, ScalingError, WorkloadSpec},
+    signal::{self, EvalLimits},
+    store::{
+        Store,
+        rows::{RecommendationRow, State},
+    },
+};
+
+/// Steps after which a decision is too old to be acted on: half an hour of one-minute steps.
+const FRESH_STEPS: i64 = 30;
+
+/// The number that an autoscaler asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurrentReplicas {
+    /// How many replicas there should be.
+    pub replicas: u32,
+    /// What was decided on forecast or by the reactive rule.
+    pub decided: u32,
+    /// What the demand seen now needs; the number is never below it.
+    pub floor: u32,
+    /// The demand seen now.
+    pub demand: f64,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// Until when this number may be used.
+    pub valid_until: Timestamp,
+}
+
+/// The replicas that `row` asks for at `now`, never below what the demand seen now needs.
+///
+/// # Errors
+/// [`ScalingError::NotInForce`] when the recommendation was dismissed, went wrong, or is too old; the signal's
+/// errors when demand cannot be read. An autoscaler must then hear a failure and never a number.
+pub fn current_replicas(
+    store: &Store,
+    spec: &WorkloadSpec,
+    row: &RecommendationRow,
+    now: Timestamp,
+) -> Result<CurrentReplicas, ScalingError> {
+    let not_in_force = |reason: String| ScalingError::NotInForce { reason };
+    if matches!(row.state, State::Dismissed | State::Regressed | State::Expired) {
+        return Err(not_in_force(format!("recommendation {:?} is {}", row.id, row.state)));
+    }
+    let field = |name: &str| row.proposed.get(name);
+    let unreadable = |name: &str| not_in_force(format!("recommendation {:?} has no usable {name}", row.id));
+    let decided = field("replicas").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+    let decided = decided.ok_or_else(|| unreadable("replicas"))?;
+    let capacity =
+        field("capacity_per_replica").and_then(Value::as_f64).ok_or_else(|| unreadable("capacity_per_replica"))?;
+    let decided_at = field("decided_at").and_then(Value::as_str).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+    let decided_at = decided_at.ok_or_else(|| unreadable("decided_at"))?.timestamp_millis();
+    let valid_until = decided_at + FRESH_STEPS * spec.step_ms;
+    if now.millis() > valid_until {
+        let age = (now.millis() - decided_at) / 1_000;
+        return Err(not_in_force(format!("the last decision is {age} s old, at most {FRESH_STEPS} steps are allowed")));
+    }
+    let rules: PoolRules = spec.pool_rules(capacity);
+    rules.check()?;
+    let demand = demand_now(store, spec, now)?;
+    let floor = rules.needed(demand);
+    Ok(CurrentReplicas {
+        replicas: decided.max(floor).clamp(rules.replicas_min, rules.replicas_max),
+        decided,
+        floor,
+        demand,
+        decided_at: Timestamp::from_millis(decided_at),
+        valid_until: Timestamp::from_millis(valid_until),
+    })
+}
+
+fn demand_now(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<f64, ScalingError> {
+    let expr = &spec.demand;
+    let failed = |source| ScalingError::Signal { expr: expr.clone(), source };
+    let query = signal::parse(expr).map_err(failed)?;
+    let value = signal::instant(store, &query, now.millis(), &EvalLimits::default()).map_err(failed)?;
+    let values = match value {
+        signal::Value::Scalar(value) => vec![value],
+        signal::Value::Vector(samples) => samples.into_iter().map(|sample| sample.value).collect(),
+        signal::Value::Matrix(_) | signal::Value::String(_) => Vec::new(),
+    };
+    match values.as_slice() {
+        [demand] if *demand >= 0.0 && demand.is_finite() => Ok(*demand),
+        [demand] => Err(ScalingError::Demand { value: *demand, timestamp_ms: now.millis() }),
+        many => Err(ScalingError::NotOneSeries { expr: expr.clone(), series: many.len() }),
+    }
+}

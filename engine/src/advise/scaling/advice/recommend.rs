@@ -1,0 +1,187 @@
+use almanac_models::Timestamp;
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Map, Value, json};
+
+use super::{Schedule, cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object};
+use crate::{
+    advise::scaling::{Decision, PolicyFigures, Rule, ScalingError, WorkloadSpec, decide, fetch},
+    store::{
+        Store,
+        rows::{Effect, Kind, RecommendationRow, State},
+    },
+};
+
+/// The level of the interval of the effect.
+const LEVEL: f64 = 0.8;
+
+/// What is recommended for one workload at `now`: how many replicas now, a schedule for the horizon, and the proof.
+///
+/// # Errors
+/// [`ScalingError`] when there is too little to decide on, or nothing to gain; it names what is missing.
+pub fn advise(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Vec<RecommendationRow>, ScalingError> {
+    let history = fetch(store, spec, now)?;
+    let decision = decide(&history, spec)?;
+    let schedule = Schedule::plan(&history.demand, spec, &decision.rules);
+    Ok(vec![recommendation(spec, &decision, schedule.as_ref(), now)])
+}
+
+/// Puts a decision into words, figures and patches; pure.
+fn recommendation(
+    spec: &WorkloadSpec,
+    decision: &Decision,
+    schedule: Result<&Schedule, &ScalingError>,
+    now: Timestamp,
+) -> RecommendationRow {
+    let planned = schedule.ok();
+    let until_ms = planned.map_or(decision.at_ms + spec.horizon_ms, |schedule| schedule.until_ms);
+    let rule = rule_name(decision.rule);
+    let proposed = json!({
+        "rule": rule,
+        "replicas": decision.replicas,
+        "capacity_per_replica": decision.rules.capacity,
+        "demand": decision.demand,
+        "decided_at": rfc3339(decision.at_ms),
+        "schedule_until": rfc3339(until_ms),
+        "schedule": planned.map(schedule_rows).unwrap_or_default(),
+    });
+    RecommendationRow {
+        id: format!("scaling-{}", spec.name),
+        kind: Kind::Scaling,
+        target: spec.name.clone(),
+        current: json!({
+            "rule": "reactive",
+            "target_utilization": spec.target_utilization,
+            "replicas": decision.current,
+        }),
+        proposed,
+        valid_from: now,
+        valid_until: Some(Timestamp::from_millis(until_ms)),
+        effect: Effect {
+            metric: "under_provisioned_share".to_owned(),
+            unit: "1".to_owned(),
+            value: decision.under_provisioned.value,
+            lower: decision.under_provisioned.lower,
+            upper: decision.under_provisioned.upper,
+            level: LEVEL,
+        },
+        confidence: decision.confidence,
+        reason: reason(spec, decision, schedule.err()),
+        evidence: evidence(spec, decision, schedule),
+        patch: keda_scaled_object(spec, decision, planned),
+        state: State::Proposed,
+        created_at: now,
+        updated_at: now,
+        replaces: None,
+    }
+}
+
+fn reason(spec: &WorkloadSpec, decision: &Decision, no_schedule: Option<&ScalingError>) -> String {
+    let Decision { comparison, coverage, replicas, .. } = decision;
+    let now = match decision.rule {
+        Rule::Predictive => format!("{} needs {replicas} replicas now", spec.name),
+        Rule::Reactive => format!(
+            "{} needs {replicas} replicas now by the reactive rule, because the forecast's bound held {:.0} % of the time where {:.0} % \
+             was promised",
+            spec.name,
+            100.0 * coverage.measured,
+            100.0 * coverage.promised
+        ),
+    };
+    let (predictive, reactive) = (&comparison.predictive, &comparison.reactive);
+    let replayed = format!(
+        "over its own history scaling by forecast fell short {} of the time instead of {} at {:.2} times the replica-hours",
+        percent(predictive.under_provisioned_share),
+        percent(reactive.under_provisioned_share),
+        predictive.replica_hours / reactive.replica_hours.max(f64::MIN_POSITIVE),
+    );
+    match no_schedule {
+        None => format!("{now}; {replayed}."),
+        Some(error) => format!("{now}; {replayed}; {error}."),
+    }
+}
+
+fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule, &ScalingError>) -> Value {
+    let Decision { comparison, coverage, capacity, .. } = decision;
+    let policies: Map<String, Value> = [
+        ("predictive", &comparison.predictive),
+        ("reactive", &comparison.reactive),
+        ("same_cost", &comparison.same_cost),
+        ("last_week", &comparison.last_week),
+        ("static_peak", &comparison.static_peak),
+        ("oracle", &comparison.oracle),
+    ]
+    .into_iter()
+    .map(|(name, policy)| (name.to_owned(), figures(policy)))
+    .collect();
+    let mut patches = vec![horizontal_pod_autoscaler(spec)];
+    patches.extend(schedule.ok().and_then(|schedule| cron_scaled_object(spec, schedule)));
+    json!({
+        "demand": spec.demand,
+        "steps": comparison.steps,
+        "step_seconds": seconds(spec.step_ms),
+        "day_seconds": seconds(spec.day_ms),
+        "startup_seconds": seconds(spec.startup_ms),
+        "warmup_seconds": seconds(decision.warmup_ms),
+        "stabilization_seconds": seconds(spec.scale_in_stabilization_ms),
+        "scored_from": rfc3339(comparison.scored_from_ms),
+        "scored_until": rfc3339(decision.at_ms),
+        "policies": policies,
+        "same_cost_target_utilization": comparison.same_cost_target,
+        "coverage": {
+            "promised": coverage.promised, "measured": coverage.measured, "windows": coverage.windows, "holds": coverage.holds,
+        },
+        "capacity": {
+            "learned": capacity.learned, "value": capacity.value, "lower": capacity.lower,
+            "upper": finite(capacity.upper), "explained": capacity.explained,
+        },
+        "floor": {"demand": decision.demand, "replicas": decision.floor},
+        "schedule": match schedule {
+            Ok(schedule) => json!({
+                "quantile": schedule.quantile, "model": schedule.model, "coverage_95": schedule.coverage_95,
+            }),
+            Err(error) => json!({"missing": error.to_string()}),
+        },
+        "patches": patches,
+    })
+}
+
+fn figures(figures: &PolicyFigures) -> Value {
+    json!({
+        "under_provisioned_share": figures.under_provisioned_share,
+        "under_provisioned_minutes": figures.under_provisioned_minutes,
+        "unserved_share": figures.unserved_share,
+        "replica_hours": figures.replica_hours,
+        "replica_hours_over_oracle": figures.replica_hours_over_oracle,
+        "scale_changes_per_day": figures.scale_changes_per_day,
+    })
+}
+
+fn schedule_rows(schedule: &Schedule) -> Vec<Value> {
+    schedule.slots.iter().map(|slot| json!({"from": rfc3339(slot.from_ms), "replicas": slot.replicas})).collect()
+}
+
+fn rule_name(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Predictive => "predictive",
+        Rule::Reactive => "reactive",
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// JSON has no infinity.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1_000.0
+}
+
+pub(super) fn rfc3339(timestamp_ms: i64) -> String {
+    DateTime::from_timestamp_millis(timestamp_ms)
+        .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}

@@ -1,0 +1,154 @@
+use almanac_models::{Horizon, Step, forecast::AutoForecaster};
+
+use crate::advise::scaling::{DemandHistory, PoolRules, ScalingError, WorkloadSpec};
+
+/// Slots that a day of the schedule has at most: a quarter of an hour each.
+const SLOTS_A_DAY: i64 = 96;
+/// Quantile of demand that the schedule serves when no costs are stated.
+const QUANTILE: f64 = 0.95;
+/// Coverage of the 95 % interval below which a schedule is not given.
+const COVERAGE_NEEDED: f64 = 0.85;
+
+/// Replicas to have from an instant on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScheduleSlot {
+    /// From when, in epoch milliseconds.
+    pub from_ms: i64,
+    /// How many.
+    pub replicas: u32,
+}
+
+/// Replicas over the hours to come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Changes in order of time; a slot holds until the next.
+    pub slots: Vec<ScheduleSlot>,
+    /// The end of the last slot.
+    pub until_ms: i64,
+    /// The quantile of demand that it serves.
+    pub quantile: f64,
+    /// The forecast's model.
+    pub model: String,
+    /// Measured coverage of its 95 % interval.
+    pub coverage_95: f64,
+}
+
+impl Schedule {
+    /// Lays down replicas for the `horizon_ms` after the history: for each quarter of an hour the upper quantile of
+    /// the highest demand in it, early enough that replicas have started.
+    ///
+    /// # Errors
+    /// [`ScalingError::Schedule`] when the forecast cannot be made or did not hold what it promised.
+    pub fn plan(history: &DemandHistory, spec: &WorkloadSpec, rules: &PoolRules) -> Result<Self, ScalingError> {
+        let without = |reason: String| ScalingError::Schedule { reason };
+        let per_slot = (spec.day_ms / SLOTS_A_DAY / history.step_ms()).max(1);
+        let slot_ms = per_slot * history.step_ms();
+        let per_slot = usize::try_from(per_slot).unwrap_or(1);
+        // Slots end with the history, so that the newest is whole.
+        let peaks: Vec<f64> = history.values().rchunks_exact(per_slot).map(highest).rev().collect();
+        let slots_a_day = spec.day_ms / slot_ms;
+        let n_slots = i64::try_from(peaks.len()).unwrap_or(i64::MAX);
+        let mut seasons = Vec::new();
+        for days in [1, 7] {
+            // A season must divide into slots and have been seen twice.
+            if spec.day_ms % slot_ms == 0 && n_slots >= 2 * days * slots_a_day && slots_a_day >= 2 {
+                seasons.push(Step::from_millis(days * spec.day_ms)?);
+            }
+        }
+        if seasons.is_empty() {
+            return Err(without(format!("two days of history are needed, there are {n_slots} slots of {slot_ms} ms")));
+        }
+        let horizon = Horizon::try_new(usize::try_from(spec.horizon_ms / slot_ms).unwrap_or(1).max(1))?;
+        let fitted = AutoForecaster::new(Step::from_millis(slot_ms)?)
+            .with_seasons(seasons)
+            .with_horizon(horizon)
+            .fit(&peaks)
+            .map_err(|error| without(error.to_string()))?;
+        let coverage_95 = fitted.accuracy().coverage_95.unwrap_or(0.0);
+        if coverage_95 < COVERAGE_NEEDED {
+            return Err(without(format!("the 95 % interval held {:.0} % of the time", 100.0 * coverage_95)));
+        }
+        let quantile = spec.unserved_cost_ratio.map_or(QUANTILE, |ratio| (ratio / (1.0 + ratio)).clamp(0.5, 0.999));
+        let upper = fitted.quantile(horizon, quantile).map_err(|error| without(error.to_string()))?;
+        let start_ms = history.timestamps()[history.len() - 1] + history.step_ms();
+        let lead = usize::try_from((rules.startup_ms + slot_ms - 1) / slot_ms).unwrap_or(0);
+        Ok(Self {
+            slots: slots(&upper, rules, start_ms, slot_ms, lead),
+            until_ms: start_ms + slot_ms * i64::try_from(upper.len()).unwrap_or(0),
+            quantile,
+            model: fitted.model().to_owned(),
+            coverage_95,
+        })
+    }
+
+    /// The replicas laid down for `at_ms`; none outside of the schedule.
+    #[must_use]
+    pub fn at(&self, at_ms: i64) -> Option<u32> {
+        let idx = self.slots.partition_point(|slot| slot.from_ms <= at_ms).checked_sub(1)?;
+        (at_ms < self.until_ms).then(|| self.slots[idx].replicas)
+    }
+}
+
+/// Slots of equal replicas joined; each asks for what the slots within `lead` of it need.
+fn slots(upper: &[f64], rules: &PoolRules, start_ms: i64, slot_ms: i64, lead: usize) -> Vec<ScheduleSlot> {
+    let mut slots: Vec<ScheduleSlot> = Vec::new();
+    let mut from_ms = start_ms;
+    for idx in 0..upper.len() {
+        let demand = highest(&upper[idx..(idx + lead + 1).min(upper.len())]);
+        let replicas = rules.needed(demand.max(0.0)).clamp(rules.replicas_min, rules.replicas_max);
+        if slots.last().is_none_or(|last| last.replicas != replicas) {
+            slots.push(ScheduleSlot { from_ms, replicas });
+        }
+        from_ms += slot_ms;
+    }
+    slots
+}
+
+fn highest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> PoolRules {
+        WorkloadSpec::new("api", "demand").pool_rules(10.0)
+    }
+
+    #[test]
+    fn slots_join_and_ask_a_startup_early() {
+        let check = |lead: usize, expected: &[(i64, u32)]| {
+            let got = slots(&[5.0, 5.0, 25.0, 25.0, 0.0], &rules(), 1_000, 100, lead);
+            let got: Vec<(i64, u32)> = got.iter().map(|slot| (slot.from_ms, slot.replicas)).collect();
+            assert_eq!(got, expected);
+        };
+        check(0, &[(1_000, 1), (1_200, 3), (1_400, 1)]);
+        check(1, &[(1_000, 1), (1_100, 3), (1_400, 1)]);
+    }
+
+    #[test]
+    fn a_schedule_speaks_only_of_its_time() {
+        let slots = vec![ScheduleSlot { from_ms: 10, replicas: 2 }, ScheduleSlot { from_ms: 20, replicas: 5 }];
+        let schedule = Schedule { slots, until_ms: 30, quantile: 0.95, model: "m".into(), coverage_95: 0.95 };
+        assert_eq!([9, 10, 19, 20, 29, 30].map(|at| schedule.at(at)), [None, Some(2), Some(2), Some(5), Some(5), None]);
+    }
+
+    #[test]
+    fn a_daily_course_is_followed() {
+        let minute = 60_000;
+        let timestamps: Vec<i64> = (0..14 * 1440).map(|i| i * minute).collect();
+        let phase = |ms: i64| f64::from(u32::try_from(ms % 86_400_000).unwrap()) / 86_400_000.0 * std::f64::consts::TAU;
+        let values = timestamps.iter().map(|&ms| 100.0 - 80.0 * phase(ms).cos()).collect();
+        let history = DemandHistory::try_new(timestamps, values).unwrap();
+        let schedule = Schedule::plan(&history, &WorkloadSpec::new("api", "demand"), &rules()).unwrap();
+        let start = 14 * 86_400_000;
+        let hour = 3_600_000;
+        for day in 0..2 {
+            let at = |hours: i64| schedule.at(start + day * 24 * hour + hours * hour).unwrap();
+            assert!((2..=5).contains(&at(0)), "{}", at(0));
+            assert!((18..=21).contains(&at(12)), "{}", at(12));
+        }
+        assert_eq!(schedule.at(start + 48 * hour), None);
+    }
+}

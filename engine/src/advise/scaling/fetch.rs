@@ -1,0 +1,89 @@
+use almanac_models::Timestamp;
+
+use super::{DemandHistory, ScalingError, WorkloadSpec};
+use crate::{
+    signal::{self, EvalLimits},
+    store::Store,
+};
+
+/// What is known of a workload: its demand, and replicas and CPU at the same instants where they are had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadHistory {
+    /// Demand at every step.
+    pub demand: DemandHistory,
+    /// Replicas ready at every step of the demand; NaN where unknown.
+    pub replicas: Option<Vec<f64>>,
+    /// Mean CPU use of a replica, as a share of its limit, at every step of the demand; NaN where unknown.
+    pub cpu: Option<Vec<f64>>,
+}
+
+/// Reads the history of a workload up to `now`.
+///
+/// Steps lie on multiples of the step, so that two readings agree where they overlap. The history begins with
+/// the first demand there is; steps without one are missing values.
+///
+/// # Errors
+/// [`ScalingError::Signal`], [`ScalingError::NotOneSeries`], [`ScalingError::TooShort`].
+pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<WorkloadHistory, ScalingError> {
+    let demand = evaluate(store, spec, &spec.demand, now)?;
+    let Some((first_ms, last_ms)) = demand.first().zip(demand.last()).map(|(first, last)| (first.0, last.0)) else {
+        return Err(ScalingError::TooShort { points: 0, needed: 2 });
+    };
+    let step_ms = spec.step_ms.max(1);
+    let mut timestamps = Vec::new();
+    let mut at_ms = first_ms;
+    while at_ms <= last_ms {
+        timestamps.push(at_ms);
+        at_ms += step_ms;
+    }
+    // A demand below zero or without bound is a fault of the expression at that instant: missing.
+    let usable = |value: f64| if value >= 0.0 && value.is_finite() { value } else { f64::NAN };
+    let values = align(&demand, &timestamps).into_iter().map(usable).collect();
+    let beside = |expr: &Option<String>| -> Result<Option<Vec<f64>>, ScalingError> {
+        let Some(expr) = expr else { return Ok(None) };
+        Ok(Some(align(&evaluate(store, spec, expr, now)?, &timestamps)))
+    };
+    Ok(WorkloadHistory {
+        replicas: beside(&spec.replicas)?,
+        cpu: beside(&spec.cpu)?,
+        demand: DemandHistory::try_new(timestamps, values)?,
+    })
+}
+
+/// The points of an expression that gives one series; none when it gives nothing.
+fn evaluate(store: &Store, spec: &WorkloadSpec, expr: &str, now: Timestamp) -> Result<Vec<(i64, f64)>, ScalingError> {
+    let failed = |source| ScalingError::Signal { expr: expr.to_owned(), source };
+    let query = signal::parse(expr).map_err(failed)?;
+    let step_ms = spec.step_ms.max(1);
+    let end_ms = now.millis().div_euclid(step_ms) * step_ms;
+    let start_ms = end_ms - (spec.history_ms / step_ms) * step_ms;
+    let max_steps = usize::try_from(spec.history_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
+    let limits = EvalLimits { max_steps, ..EvalLimits::default() };
+    let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits).map_err(failed)?;
+    match series.as_slice() {
+        [] => Ok(Vec::new()),
+        [one] => Ok(one.timestamps.iter().copied().zip(one.values.iter().copied()).collect()),
+        many => Err(ScalingError::NotOneSeries { expr: expr.to_owned(), series: many.len() }),
+    }
+}
+
+/// The values at `timestamps`; NaN where there is none.
+fn align(points: &[(i64, f64)], timestamps: &[i64]) -> Vec<f64> {
+    let at = |timestamp: &i64| {
+        let found = points.binary_search_by_key(timestamp, |&(at_ms, _)| at_ms);
+        found.map_or(f64::NAN, |idx| points[idx].1)
+    };
+    timestamps.iter().map(at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::align;
+
+    #[test]
+    fn steps_without_a_point_are_missing() {
+        let aligned = align(&[(10, 1.0), (30, 3.0)], &[0, 10, 20, 30]);
+        assert_eq!(aligned.iter().map(|v| v.is_nan()).collect::<Vec<_>>(), [true, false, true, false]);
+        assert_eq!((aligned[1], aligned[3]), (1.0, 3.0));
+    }
+}

@@ -1,0 +1,112 @@
+use crate::store::rows::{OutcomeRow, State};
+
+/// What an applied recommendation did, in the unit of its effect.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// The measured effect.
+    pub value: f64,
+    /// Lower end of its interval.
+    pub lower: f64,
+    /// Upper end of its interval.
+    pub upper: f64,
+    /// Whether more of the metric is better, as of a hit ratio; otherwise less is.
+    pub higher_is_better: bool,
+}
+
+impl Measured {
+    /// Whether the promise was kept: the measurement cannot be told from the promised interval, or is better.
+    #[must_use]
+    pub fn keeps(&self, promised_lower: f64, promised_upper: f64) -> bool {
+        if self.higher_is_better { self.upper >= promised_lower } else { self.lower <= promised_upper }
+    }
+}
+
+/// How often promises held, over all recommendations that were measured.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Calibration {
+    /// Recommendations that were measured.
+    pub measured: u64,
+    /// Those whose measured value lies within the promised interval.
+    pub inside: u64,
+    /// Those found verified.
+    pub verified: u64,
+    /// Those found regressed.
+    pub regressed: u64,
+}
+
+impl Calibration {
+    /// Counts the outcomes that were measured.
+    #[must_use]
+    pub fn of(outcomes: &[OutcomeRow]) -> Self {
+        let mut calibration = Self::default();
+        for outcome in outcomes {
+            let (Some(realised), Some(lower), Some(upper)) =
+                (outcome.realised, outcome.predicted_lower, outcome.predicted_upper)
+            else {
+                continue;
+            };
+            calibration.measured += 1;
+            calibration.inside += u64::from((lower..=upper).contains(&realised));
+            calibration.verified += u64::from(outcome.to_state == State::Verified);
+            calibration.regressed += u64::from(outcome.to_state == State::Regressed);
+        }
+        calibration
+    }
+
+    /// The share of promises whose measured value lies within the promised interval; none before any was measured.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        let of = |n: u64| u32::try_from(n).map_or(f64::MAX, f64::from);
+        (self.measured > 0).then(|| of(self.inside) / of(self.measured))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use almanac_models::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn better_than_promised_is_kept_too() {
+        let measured = |value: f64, higher_is_better| Measured {
+            value,
+            lower: value - 0.01,
+            upper: value + 0.01,
+            higher_is_better,
+        };
+        for (value, higher_is_better, kept) in
+            [(0.5, false, true), (0.605, false, true), (0.62, false, false), (0.62, true, true), (0.38, true, false)]
+        {
+            assert_eq!(measured(value, higher_is_better).keeps(0.4, 0.6), kept, "{value} {higher_is_better}");
+        }
+    }
+
+    #[test]
+    fn only_measured_outcomes_count() {
+        let outcome = |to_state, realised| OutcomeRow {
+            recommendation: "scaling-api-1".into(),
+            at: Timestamp::from_millis(0),
+            from_state: Some(State::Applied),
+            to_state,
+            actor: "almanac".into(),
+            note: None,
+            predicted: Some(0.5),
+            predicted_lower: Some(0.4),
+            predicted_upper: Some(0.6),
+            realised,
+            realised_lower: realised,
+            realised_upper: realised,
+        };
+        let outcomes = [
+            outcome(State::Verified, Some(0.5)),
+            outcome(State::Verified, Some(0.3)),
+            outcome(State::Regressed, Some(0.9)),
+            outcome(State::Expired, None),
+        ];
+        let calibration = Calibration::of(&outcomes);
+        assert_eq!(calibration, Calibration { measured: 3, inside: 1, verified: 2, regressed: 1 });
+        assert!((calibration.share().unwrap() - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!(Calibration::default().share(), None);
+    }
+}

@@ -1,0 +1,102 @@
+use serde_json::{Value, json};
+
+use crate::store::rows::{Kind, RecommendationRow, State};
+
+/// What becomes of a proposal, given what the ledger holds on the same target.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// It is new.
+    Add,
+    /// It is new and takes the place of this open one.
+    Replace(Box<RecommendationRow>),
+    /// This one says the same, or says it well enough: it is kept with newer evidence.
+    Refresh(Box<RecommendationRow>),
+    /// It was dismissed, and the facts are the same.
+    Withhold,
+}
+
+/// Weighs `new` against the recommendations on the same target, the newest first.
+///
+/// An open one gives way only to a proposal whose interval excludes its promise: better by more than its own
+/// uncertainty. What was dismissed comes back only when the facts it rested on have changed or it would do more
+/// than it promised then, by more than its uncertainty.
+pub(super) fn weigh(new: &RecommendationRow, known: &[RecommendationRow]) -> Verdict {
+    let standing = known.iter().find(|row| !matches!(row.state, State::Expired | State::Regressed));
+    let Some(old) = standing else { return Verdict::Add };
+    match old.state {
+        State::Dismissed => {
+            if facts(old) == facts(new) && !differs(new, old) {
+                Verdict::Withhold
+            } else {
+                Verdict::Add
+            }
+        }
+        _ if setting(old) == setting(new) => Verdict::Refresh(Box::new(refreshed(old, new))),
+        State::Proposed | State::Accepted if differs(new, old) => Verdict::Replace(Box::new(old.clone())),
+        State::Applied | State::Verified if differs(new, old) => Verdict::Add,
+        _ => Verdict::Refresh(Box::new(compared(old, new))),
+    }
+}
+
+/// Whether `new` promises something else than `old` did, by more than its own uncertainty.
+fn differs(new: &RecommendationRow, old: &RecommendationRow) -> bool {
+    new.effect.metric != old.effect.metric || !(new.effect.lower..=new.effect.upper).contains(&old.effect.value)
+}
+
+/// The part of a proposal that somebody decides on; numbers that move by the minute are not.
+fn setting(row: &RecommendationRow) -> Value {
+    match row.kind {
+        Kind::Scaling => Value::Null,
+        Kind::Ttl | Kind::Threshold => row.proposed.clone(),
+    }
+}
+
+/// What a proposal rested on and somebody may have changed since.
+fn facts(row: &RecommendationRow) -> Value {
+    match row.kind {
+        Kind::Scaling => row.current.get("target_utilization").cloned().unwrap_or_default(),
+        Kind::Ttl | Kind::Threshold => row.current.clone(),
+    }
+}
+
+/// The old one with all that is newer; once applied, its promise stays as it was given.
+fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> RecommendationRow {
+    let mut row = RecommendationRow {
+        id: old.id.clone(),
+        state: old.state,
+        created_at: old.created_at,
+        valid_from: old.valid_from,
+        replaces: old.replaces.clone(),
+        ..new.clone()
+    };
+    if matches!(old.state, State::Applied | State::Verified) {
+        row.effect = old.effect.clone();
+    }
+    row
+}
+
+/// The old one as it was, with the new one named in its evidence.
+fn compared(old: &RecommendationRow, new: &RecommendationRow) -> RecommendationRow {
+    let mut row = old.clone();
+    row.updated_at = new.updated_at;
+    row.valid_until = new.valid_until;
+    if let Value::Object(evidence) = &mut row.evidence {
+        let also = json!({"proposed": new.proposed, "effect": new.effect, "at": new.updated_at});
+        evidence.insert("also_considered".to_owned(), also);
+    }
+    row
+}
+
+/// `{kind}-{target}-{n}` with the smallest n that no id of `taken` has; what an address would escape becomes a hyphen.
+pub(super) fn fresh_id(kind: Kind, target: &str, taken: impl Fn(&str) -> bool) -> String {
+    let plain: String =
+        target.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(80).collect();
+    let mut n = 1_u64;
+    loop {
+        let id = format!("{kind}-{plain}-{n}");
+        if !taken(&id) {
+            return id;
+        }
+        n += 1;
+    }
+}

@@ -1,0 +1,205 @@
+use almanac_models::Timestamp;
+use serde_json::json;
+
+use super::{Calibration, Ledger, LedgerError, Measured, Proposals, Verdicts};
+use crate::store::{
+    Store, StoreOptions,
+    rows::{Effect, Kind, Patch, RecommendationFilter, RecommendationRow, State},
+};
+
+const HOUR: i64 = 3_600_000;
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_millis(1_767_225_600_000 + hours * HOUR)
+}
+
+/// A proposal of a time-to-live that promises a hit ratio of `value` ± 0.01.
+fn ttl(seconds: u64, value: f64, hours: i64) -> RecommendationRow {
+    RecommendationRow {
+        id: "any".into(),
+        kind: Kind::Ttl,
+        target: "user profile".into(),
+        current: json!({"ttl_seconds": 3600}),
+        proposed: json!({"ttl_seconds": seconds}),
+        valid_from: at(hours),
+        valid_until: Some(at(hours + 48)),
+        effect: Effect {
+            metric: "hit_ratio".into(),
+            unit: "1".into(),
+            value,
+            lower: value - 0.01,
+            upper: value + 0.01,
+            level: 0.8,
+        },
+        confidence: 0.9,
+        reason: "because".into(),
+        evidence: json!({"hours": hours}),
+        patch: Patch { format: "text".into(), body: String::new() },
+        state: State::Proposed,
+        created_at: at(hours),
+        updated_at: at(hours),
+        replaces: None,
+    }
+}
+
+fn scaling(replicas: u32, hours: i64) -> RecommendationRow {
+    RecommendationRow {
+        kind: Kind::Scaling,
+        target: "api".into(),
+        current: json!({"target_utilization": 0.7, "replicas": replicas + 1}),
+        proposed: json!({"replicas": replicas}),
+        ..ttl(0, 0.01, hours)
+    }
+}
+
+struct Scene {
+    ledger: Ledger,
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+fn scene() -> Scene {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("ledger.duckdb"), StoreOptions::default()).unwrap();
+    Scene { ledger: Ledger::new(store.clone()).unwrap(), store, _folder: folder }
+}
+
+impl Scene {
+    fn all(&self) -> Vec<RecommendationRow> {
+        self.ledger.list(&RecommendationFilter::default()).unwrap()
+    }
+
+    fn states(&self) -> Vec<(String, State)> {
+        let mut states: Vec<_> = self.all().into_iter().map(|row| (row.id, row.state)).collect();
+        states.sort();
+        states
+    }
+}
+
+#[test]
+fn ids_are_readable_and_stay() {
+    let scene = scene();
+    let said = scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
+    assert_eq!(said, Proposals { added: 2, ..Proposals::default() });
+    let expected = [("scaling-api-1".to_owned(), State::Proposed), ("ttl-user-profile-1".to_owned(), State::Proposed)];
+    assert_eq!(scene.states(), expected);
+    let said = scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(7, 1)], at(1)).unwrap();
+    assert_eq!(said, Proposals { refreshed: 2, ..Proposals::default() });
+    assert_eq!(scene.states(), expected);
+    let row = scene.ledger.get("scaling-api-1").unwrap();
+    assert_eq!(row.proposed, json!({"replicas": 7}), "the number of the minute is refreshed");
+    assert_eq!((row.created_at, row.updated_at), (at(0), at(1)));
+    assert_eq!(scene.ledger.get("ttl-user-profile-1").unwrap().updated_at, at(0), "nothing new, nothing changed");
+}
+
+#[test]
+fn only_more_than_the_uncertainty_replaces() {
+    let scene = scene();
+    scene.ledger.propose(vec![ttl(600, 0.900, 0)], at(0)).unwrap();
+    let said = scene.ledger.propose(vec![ttl(900, 0.905, 1)], at(1)).unwrap();
+    assert_eq!(said, Proposals { refreshed: 1, ..Proposals::default() });
+    let kept = scene.ledger.get("ttl-user-profile-1").unwrap();
+    assert_eq!(kept.proposed, json!({"ttl_seconds": 600}));
+    assert_eq!(kept.evidence["also_considered"]["proposed"], json!({"ttl_seconds": 900}));
+    let said = scene.ledger.propose(vec![ttl(1200, 0.95, 2)], at(2)).unwrap();
+    assert_eq!(said, Proposals { added: 1, replaced: 1, ..Proposals::default() });
+    let replacing = scene.ledger.get("ttl-user-profile-2").unwrap();
+    assert_eq!(replacing.replaces.as_deref(), Some("ttl-user-profile-1"));
+    assert_eq!(scene.ledger.get("ttl-user-profile-1").unwrap().state, State::Expired);
+}
+
+#[test]
+fn what_was_dismissed_comes_back_only_with_other_facts() {
+    let scene = scene();
+    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
+    scene.ledger.dismiss("ttl-user-profile-1", "ann", Some("not now"), at(1)).unwrap();
+    let said = scene.ledger.propose(vec![ttl(600, 0.9, 2)], at(2)).unwrap();
+    assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
+    let said = scene.ledger.propose(vec![ttl(900, 0.905, 3)], at(3)).unwrap();
+    assert_eq!(said.withheld, 1, "hardly anything else");
+    let changed = RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(600, 0.9, 4) };
+    assert_eq!(scene.ledger.propose(vec![changed], at(4)).unwrap().added, 1);
+    scene.ledger.dismiss("ttl-user-profile-2", "ann", None, at(5)).unwrap();
+    let better = RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(600, 0.97, 6) };
+    assert_eq!(scene.ledger.propose(vec![better], at(6)).unwrap().added, 1);
+    let outcomes = scene.ledger.outcomes("ttl-user-profile-1").unwrap();
+    let last = outcomes.last().unwrap();
+    assert_eq!((last.to_state, last.actor.as_str(), last.note.as_deref()), (State::Dismissed, "ann", Some("not now")));
+}
+
+#[test]
+fn a_report_made_twice_counts_once() {
+    let scene = scene();
+    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
+    let id = "ttl-user-profile-1";
+    let revision = scene.ledger.revision();
+    let first = scene.ledger.applied(id, "poller", None, at(1)).unwrap();
+    assert_eq!((first.state, scene.ledger.revision()), (State::Applied, revision + 1));
+    let second = scene.ledger.applied(id, "poller", None, at(2)).unwrap();
+    assert_eq!((second, scene.ledger.revision()), (first, revision + 1));
+    assert_eq!(scene.ledger.outcomes(id).unwrap().len(), 2);
+    let refused = scene.ledger.dismiss(id, "ann", None, at(3)).unwrap_err();
+    assert!(matches!(refused, LedgerError::Transition { from: State::Applied, to: State::Dismissed, .. }));
+    assert_eq!(refused.to_string(), "recommendation \"ttl-user-profile-1\" is applied, it cannot become dismissed");
+    assert!(matches!(scene.ledger.accept("nobody", "ann", None, at(3)), Err(LedgerError::Unknown { .. })));
+}
+
+#[test]
+fn time_ends_what_nobody_answered() {
+    let scene = scene();
+    scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
+    scene.ledger.applied("scaling-api-1", "poller", None, at(1)).unwrap();
+    let said = scene.ledger.propose(vec![ttl(600, 0.9, 60)], at(60)).unwrap();
+    assert_eq!(said, Proposals { added: 1, expired: 1, ..Proposals::default() });
+    let expected = [
+        ("scaling-api-1".to_owned(), State::Applied),
+        ("ttl-user-profile-1".to_owned(), State::Expired),
+        ("ttl-user-profile-2".to_owned(), State::Proposed),
+    ];
+    assert_eq!(scene.states(), expected);
+}
+
+#[test]
+fn the_promise_is_measured_as_it_was_given() {
+    let scene = scene();
+    scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
+    scene.ledger.applied("ttl-user-profile-1", "ann", None, at(1)).unwrap();
+    scene.ledger.applied("scaling-api-1", "ann", None, at(1)).unwrap();
+    let easier = RecommendationRow {
+        effect: Effect { value: 0.5, lower: 0.4, upper: 0.6, ..ttl(0, 0.0, 0).effect },
+        ..ttl(600, 0.9, 2)
+    };
+    scene.ledger.propose(vec![easier], at(2)).unwrap();
+    let nothing = scene.ledger.verify(|_, _| None, at(3)).unwrap();
+    assert_eq!(nothing, Verdicts { pending: 2, ..Verdicts::default() });
+    let measure = |row: &RecommendationRow, applied_at: Timestamp| {
+        assert_eq!(applied_at, at(1));
+        let higher_is_better = row.kind == Kind::Ttl;
+        let value = if higher_is_better { 0.895 } else { 0.2 };
+        Some(Measured { value, lower: value - 0.01, upper: value + 0.01, higher_is_better })
+    };
+    let verdicts = scene.ledger.verify(measure, at(40)).unwrap();
+    assert_eq!(verdicts, Verdicts { verified: 1, regressed: 1, pending: 0 });
+    let expected = [("scaling-api-1".to_owned(), State::Regressed), ("ttl-user-profile-1".to_owned(), State::Verified)];
+    assert_eq!(scene.states(), expected);
+    let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
+    assert_eq!((outcome.predicted, outcome.realised), (Some(0.9), Some(0.895)));
+    let calibration = scene.ledger.calibration().unwrap();
+    assert_eq!(calibration, Calibration { measured: 2, inside: 1, verified: 1, regressed: 1 });
+}
+
+#[test]
+fn every_change_is_heard_and_survives_a_restart() {
+    let scene = scene();
+    let mut heard = scene.ledger.subscribe();
+    assert!(!heard.has_changed().unwrap());
+    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
+    assert!(heard.has_changed().unwrap());
+    assert_eq!(*heard.borrow_and_update(), scene.ledger.revision());
+    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(1)).unwrap();
+    assert!(!heard.has_changed().unwrap(), "nothing changed");
+    let before = scene.ledger.revision();
+    let again = Ledger::new(scene.store.clone()).unwrap();
+    assert_ne!(again.revision(), before);
+    assert_eq!(again.list(&RecommendationFilter::default()).unwrap(), scene.all());
+}
