@@ -9,5 +9,5 @@ pub mod threshold;
 pub mod ttl;
 
 pub use error::AdviseError;
-pub use run::{Advice, Refusal, advise, consider};
+pub use run::{Advice, Refusal, advise, consider, measure};
 pub use specs::AdviceSpecs;

@@ -3,9 +3,12 @@ use std::error::Error;
 use almanac_models::Timestamp;
 
 use super::{AdviceSpecs, AdviseError, scaling, threshold, ttl};
-use crate::store::{
-    Store,
-    rows::{Kind, RecommendationRow},
+use crate::{
+    ledger::Measured,
+    store::{
+        Store,
+        rows::{Kind, RecommendationRow},
+    },
 };
 
 /// What the advisors say, and on what they say nothing.
@@ -42,6 +45,29 @@ pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
         advice.take(Kind::Threshold, &rule.alert, threshold::advise(store, rule, now));
     }
     advice
+}
+
+/// What an applied recommendation did since `applied_at`, where that can be measured and the data suffice.
+///
+/// # Errors
+/// [`AdviseError::Measure`] when the workload's signals cannot be read.
+pub fn measure(
+    store: &Store,
+    specs: &AdviceSpecs,
+    row: &RecommendationRow,
+    applied_at: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Measured>, AdviseError> {
+    let workload = specs.workloads.iter().find(|workload| row.kind == Kind::Scaling && workload.name == row.target);
+    let Some(workload) = workload else { return Ok(None) };
+    let measured = scaling::measure(store, workload, row, applied_at, now)
+        .map_err(|source| AdviseError::Measure { id: row.id.clone(), source: Box::new(source) })?;
+    Ok(measured.map(|share| Measured {
+        value: share.value,
+        lower: share.lower,
+        upper: share.upper,
+        higher_is_better: false,
+    }))
 }
 
 /// As [`consider`], with the refusals in the log.

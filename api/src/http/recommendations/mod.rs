@@ -1,11 +1,32 @@
-//! Routes of recommendations: list, wait, accept, dismiss, applied, scaling of one workload.
+//! Recommendations for pollers and autoscalers: list, wait, stream, accept, dismiss, applied, and the
+//! replicas of one workload.
 
-use utoipa_axum::router::OpenApiRouter;
+mod body;
+mod error;
+mod filter;
+mod list;
+mod report;
+mod scaling;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
+
+pub use body::{RecommendationBody, RecommendationList};
 
 /// The routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(list::one))
+        .routes(routes!(stream::stream))
+        .routes(routes!(report::accept))
+        .routes(routes!(report::dismiss))
+        .routes(routes!(report::applied))
+        .routes(routes!(scaling::replicas))
 }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use almanac_engine::advise::{AdviceSpecs, consider};
+use almanac_engine::{
+    advise::{AdviceSpecs, consider, measure},
+    store::rows::RecommendationRow,
+};
 
 use super::Task;
 use crate::config::Config;
@@ -21,6 +24,16 @@ pub(super) fn task(config: &Config, specs: AdviceSpecs) -> Task {
             let proposals = state.ledger.propose(advice.recommendations, now)?;
             if proposals.added > 0 || proposals.expired > 0 {
                 tracing::info!(?proposals, "advised");
+            }
+            let measured = |row: &RecommendationRow, applied_at| {
+                measure(&state.store, &specs, row, applied_at, now).unwrap_or_else(|error| {
+                    tracing::warn!(error = %crate::cli::chain(&error), "an applied recommendation is not measured");
+                    None
+                })
+            };
+            let verdicts = state.ledger.verify(measured, now)?;
+            if verdicts.verified + verdicts.regressed > 0 {
+                tracing::info!(?verdicts, "measured what was applied");
             }
             Ok(())
         }),

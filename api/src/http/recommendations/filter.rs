@@ -1,0 +1,35 @@
+use almanac_engine::store::rows::{RecommendationFilter, UnknownWord};
+use almanac_models::Timestamp;
+
+use crate::http::{ApiError, Params, shared::parse_time};
+
+/// The parameters that choose recommendations.
+const KNOWN: [&str; 5] = ["kind", "target", "state", "since", "limit"];
+
+/// The filter that a query string asks for.
+pub(super) fn filter(params: &Params) -> Result<RecommendationFilter, ApiError> {
+    params.only(&KNOWN)?;
+    let since = params
+        .get("since")
+        .map(|text| {
+            parse_time(text, 1.0).map(Timestamp::from_millis).ok_or_else(|| {
+                let message = format!("since {text:?} is neither RFC 3339 nor epoch milliseconds");
+                ApiError::bad_request("invalid_parameter", message)
+            })
+        })
+        .transpose()?;
+    Ok(RecommendationFilter {
+        kinds: words(&params.list("kind"))?,
+        states: words(&params.list("state"))?,
+        // A target may hold commas.
+        targets: params.all("target").map(str::to_owned).collect(),
+        updated_since: since,
+        limit: params.number("limit")?,
+        ..RecommendationFilter::default()
+    })
+}
+
+fn words<T: std::str::FromStr<Err = UnknownWord>>(texts: &[String]) -> Result<Vec<T>, ApiError> {
+    let wrong = |error: UnknownWord| ApiError::bad_request("invalid_parameter", error.to_string());
+    texts.iter().map(|text| text.parse().map_err(wrong)).collect()
+}

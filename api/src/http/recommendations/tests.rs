@@ -1,0 +1,269 @@
+use std::{path::Path, time::Duration};
+
+use almanac_engine::{
+    series::Labels,
+    store::{
+        SampleBatch, Store, StoreOptions,
+        rows::{Effect, Kind, Patch, RecommendationRow, State},
+    },
+};
+use almanac_models::Timestamp;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::{
+    config::Config,
+    http::{AppState, Clock, router},
+};
+
+/// 2026-01-01T00:10:00Z
+const NOW: i64 = 1_767_226_200_000;
+
+const CONFIG: &str = "[[workload]]\nname = \"api\"\ndemand = \"sum(demand)\"\nreplicas_max = 40\n\
+                      [[workload]]\nname = \"quiet\"\ndemand = \"sum(nothing)\"\n";
+
+struct Scene {
+    state: AppState,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+fn scene() -> Scene {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("api.duckdb"), StoreOptions::default()).unwrap();
+    let config = Config::parse(CONFIG, Path::new("almanac.toml")).unwrap();
+    let state = AppState::new(store, config).unwrap();
+    let state = AppState { clock: Clock::fixed(Timestamp::from_millis(NOW)), ..state };
+    Scene { router: router(state.clone()), state, _folder: folder }
+}
+
+fn scaling(target: &str, replicas: u32) -> RecommendationRow {
+    let now = Timestamp::from_millis(NOW);
+    RecommendationRow {
+        id: String::new(),
+        kind: Kind::Scaling,
+        target: target.into(),
+        current: json!({"rule": "reactive", "target_utilization": 0.7, "replicas": 5}),
+        proposed: json!({
+            "rule": "predictive", "replicas": replicas, "capacity_per_replica": 100.0, "decided_at": "2026-01-01T00:09:00Z",
+        }),
+        valid_from: now,
+        valid_until: Some(now.plus_millis(48 * 3_600_000)),
+        effect: Effect {
+            metric: "under_provisioned_share".into(),
+            unit: "1".into(),
+            value: 0.001,
+            lower: 0.0005,
+            upper: 0.002,
+            level: 0.8,
+        },
+        confidence: 0.97,
+        reason: "api needs 7 replicas now.".into(),
+        evidence: json!({"steps": 40_320}),
+        patch: Patch { format: "keda/scaledobject+yaml".into(), body: "kind: ScaledObject\n".into() },
+        state: State::Proposed,
+        created_at: now,
+        updated_at: now,
+        replaces: None,
+    }
+}
+
+impl Scene {
+    fn propose(&self, rows: Vec<RecommendationRow>) {
+        self.state.ledger.propose(rows, Timestamp::from_millis(NOW)).unwrap();
+    }
+
+    async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], "").await
+    }
+
+    fn demand(&self, value: f64) {
+        let labels = Labels::from_pairs([("__name__", "demand")]).unwrap();
+        let series = self.state.store.resolve(&labels).unwrap();
+        let batch = SampleBatch { series: vec![series], timestamps: vec![NOW - 15_000], values: vec![value] };
+        self.state.store.append(batch).unwrap().wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn recommendations_are_listed_with_their_proof() {
+    let scene = scene();
+    scene.propose(vec![scaling("api", 7)]);
+    let listed = scene.get("/v1/recommendations").await;
+    assert_eq!(listed.status, StatusCode::OK);
+    insta::assert_json_snapshot!(listed.body);
+    let one = scene.get("/v1/recommendations/scaling-api-1").await;
+    assert_eq!(
+        one.body["history"],
+        json!([{
+            "at": "2026-01-01T00:10:00.000Z", "from": null, "to": "proposed", "actor": "almanac", "note": null,
+            "predicted": 0.001, "realised": null, "realised_lower": null, "realised_upper": null,
+        }])
+    );
+}
+
+#[tokio::test]
+async fn filters_choose_and_wrong_ones_are_told() {
+    let scene = scene();
+    scene.propose(vec![scaling("api", 7), scaling("worker", 2)]);
+    for (query, n) in [
+        ("", 2),
+        ("?target=api", 1),
+        ("?kind=scaling,ttl", 2),
+        ("?kind=ttl", 0),
+        ("?state=proposed", 2),
+        ("?state=applied,expired", 0),
+        ("?since=2026-01-01T00:10:00Z", 2),
+        ("?since=1767226200001", 0),
+        ("?limit=1", 1),
+    ] {
+        let answer = scene.get(&format!("/v1/recommendations{query}")).await;
+        assert_eq!(answer.body["recommendations"].as_array().map(Vec::len), Some(n), "{query}");
+    }
+    for (query, message) in [
+        ("?kind=scalling", "\"scalling\" is no kind of recommendation; one of scaling, ttl, threshold"),
+        ("?since=yesterday", "since \"yesterday\" is neither RFC 3339 nor epoch milliseconds"),
+        ("?targt=api", "unknown parameter \"targt\"; did you mean \"target\"?"),
+    ] {
+        let answer = scene.get(&format!("/v1/recommendations{query}")).await;
+        assert_eq!((answer.status, answer.body["message"].as_str()), (StatusCode::BAD_REQUEST, Some(message)));
+    }
+}
+
+#[tokio::test]
+async fn nothing_new_is_304_and_news_end_the_wait() {
+    let scene = scene();
+    scene.propose(vec![scaling("api", 7)]);
+    let first = scene.get("/v1/recommendations").await;
+    let etag = first.headers["etag"].to_str().unwrap().to_owned();
+    let same = scene.call("GET", "/v1/recommendations", &[("If-None-Match", &etag)], "").await;
+    assert_eq!((same.status, same.body), (StatusCode::NOT_MODIFIED, Value::Null));
+    assert_eq!(same.headers["etag"], etag.as_str());
+
+    let headers = [("If-None-Match", etag.as_str()), ("Prefer", "wait=30")];
+    let waiting = scene.call("GET", "/v1/recommendations", &headers, "");
+    let changing = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        scene.propose(vec![scaling("worker", 2)]);
+    };
+    let (woken, ()) = tokio::join!(waiting, changing);
+    assert_eq!((woken.status, woken.headers["preference-applied"].to_str().unwrap()), (StatusCode::OK, "wait=30"));
+    assert_eq!(woken.body["recommendations"].as_array().map(Vec::len), Some(2));
+
+    let etag = woken.headers["etag"].to_str().unwrap().to_owned();
+    let headers = [("If-None-Match", etag.as_str()), ("Prefer", "wait=0")];
+    assert_eq!(scene.call("GET", "/v1/recommendations", &headers, "").await.status, StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn reports_change_states_once() {
+    let scene = scene();
+    scene.propose(vec![scaling("api", 7)]);
+    let path = "/v1/recommendations/scaling-api-1";
+    let accepted = scene.call("POST", &format!("{path}/accept"), &[], "").await;
+    assert_eq!((accepted.status, &accepted.body["state"]), (StatusCode::OK, &json!("accepted")));
+    let body = r#"{"actor": "argo", "note": "sync 12"}"#;
+    for _ in 0..2 {
+        let applied = scene.call("POST", &format!("{path}/applied"), &[], body).await;
+        assert_eq!((applied.status, &applied.body["state"]), (StatusCode::OK, &json!("applied")));
+    }
+    let history = scene.get(path).await.body["history"].clone();
+    assert_eq!(history.as_array().map(Vec::len), Some(3), "{history}");
+    assert_eq!((&history[1]["actor"], &history[2]["actor"]), (&json!("api"), &json!("argo")));
+    let refused = scene.call("POST", &format!("{path}/dismiss"), &[], "").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    insta::assert_json_snapshot!(refused.body);
+    let unknown = scene.call("POST", "/v1/recommendations/ttl-x-1/accept", &[], "").await;
+    assert_eq!(
+        (unknown.status, &unknown.body["error"]["code"]),
+        (StatusCode::NOT_FOUND, &json!("unknown_recommendation"))
+    );
+    for wrong in [r#"{"who": "me"}"#, "accept", &format!(r#"{{"note": "{}"}}"#, "x".repeat(5_000))] {
+        let refused = scene.call("POST", &format!("{path}/accept"), &[], wrong).await;
+        assert_eq!((refused.status, &refused.body["error"]["code"]), (StatusCode::BAD_REQUEST, &json!("invalid_body")));
+    }
+}
+
+#[tokio::test]
+async fn an_autoscaler_hears_a_number_only_while_it_holds() {
+    let scene = scene();
+    let check = async |path: &str, status: StatusCode, code: &str| {
+        let answer = scene.get(path).await;
+        assert_eq!((answer.status, &answer.body["error"]["code"]), (status, &json!(code)), "{}", answer.body);
+    };
+    check("/v1/scaling/other", StatusCode::NOT_FOUND, "unknown_workload").await;
+    check("/v1/scaling/api", StatusCode::NOT_FOUND, "no_recommendation").await;
+    scene.propose(vec![scaling("api", 7), scaling("quiet", 3)]);
+    check("/v1/scaling/api", StatusCode::SERVICE_UNAVAILABLE, "no_replicas").await;
+    scene.demand(520.0);
+    let answer = scene.get("/v1/scaling/api").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    insta::assert_json_snapshot!(answer.body);
+    check("/v1/scaling/quiet", StatusCode::SERVICE_UNAVAILABLE, "no_replicas").await;
+
+    scene.demand(1_901.0);
+    let surge = scene.get("/v1/scaling/api").await;
+    assert_eq!((&surge.body["replicas"], &surge.body["decided"]), (&json!(20), &json!(7)));
+    scene.demand(99_999.0);
+    assert_eq!(scene.get("/v1/scaling/api").await.body["replicas"], json!(40), "the maximum holds");
+
+    scene.call("POST", "/v1/recommendations/scaling-api-1/dismiss", &[], "").await;
+    check("/v1/scaling/api", StatusCode::SERVICE_UNAVAILABLE, "no_replicas").await;
+}
+
+#[tokio::test]
+async fn an_old_decision_is_no_number() {
+    let scene = scene();
+    scene.demand(520.0);
+    let mut old = scaling("api", 7);
+    old.proposed["decided_at"] = json!("2025-12-31T23:30:00Z");
+    scene.propose(vec![old]);
+    let answer = scene.get("/v1/scaling/api").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let message = "no number of replicas is in force: the last decision is 2400 s old, at most 30 steps are allowed";
+    assert_eq!(answer.body["message"], json!(message));
+}
+
+#[tokio::test]
+async fn changes_are_streamed() {
+    use futures::StreamExt;
+
+    let scene = scene();
+    scene.propose(vec![scaling("api", 7)]);
+    let request = Request::get("/v1/recommendations/stream?kind=scaling").body(Body::empty()).unwrap();
+    let response = scene.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body().into_data_stream();
+    let mut next = async || String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap();
+    let first = next().await;
+    assert!(first.contains("event: recommendation\n") && first.contains("\"id\":\"scaling-api-1\""), "{first}");
+    scene.state.ledger.dismiss("scaling-api-1", "ann", None, Timestamp::from_millis(NOW + 1)).unwrap();
+    let second = next().await;
+    assert!(second.contains("\"state\":\"dismissed\""), "{second}");
+    scene.state.stopping.cancel();
+    assert!(body.next().await.is_none(), "the service ends, so does the stream");
+}
