@@ -46,13 +46,13 @@ pub struct AnalystLimits {
     pub sql_bytes: usize,
     /// Table references in one statement, each common table expression counted as often as it is used.
     pub table_references: usize,
-    /// Depth of nested queries and expressions.
+    /// Depth of the parsed statement: an operator, a function or a CASE goes two down, a subquery four; at most 127.
     pub nesting: usize,
 }
 
 impl Default for AnalystLimits {
     fn default() -> Self {
-        Self { concurrent: 2, sql_bytes: 64 << 10, table_references: 200, nesting: 50 }
+        Self { concurrent: 2, sql_bytes: 64 << 10, table_references: 200, nesting: 120 }
     }
 }
 

@@ -105,11 +105,6 @@ impl Shared {
         }))?;
         futures::executor::block_on(receiver).unwrap_or(Err(StoreError::Closed))
     }
-
-    /// Makes sure that the registry and memory speak of the same numbers.
-    pub(super) fn grow_recent(&self, end: u32) {
-        self.recent.write().grow(end);
-    }
 }
 
 /// Runs the writer until its queue is closed, then drops its connection.

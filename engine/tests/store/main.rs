@@ -3,6 +3,8 @@
 
 mod append;
 mod compaction;
+mod files;
 mod model;
 mod rows;
+mod sql;
 mod support;

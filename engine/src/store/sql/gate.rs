@@ -1,16 +1,49 @@
-use crate::store::{AnalystLimits, SqlAnswer, SqlError, SqlLimits, SqlParam, shared::Shared};
+use std::{
+    sync::mpsc::{RecvTimeoutError, channel},
+    time::{Duration, Instant},
+};
 
-/// Lets analysts' statements in.
+use arrow::array::RecordBatch;
+use duckdb::{Connection, types::Value};
+use parking_lot::{Condvar, Mutex};
+
+use super::{
+    SqlAnswer, SqlError, SqlLimits, SqlParam,
+    check::{check, check_ranges},
+    names::type_name,
+};
+use crate::store::{AnalystLimits, StoreError, error::one_line, segment::SegmentKind, shared::Shared};
+
+/// Tables that one statement may scan once its views are opened; planning more ignores interrupts for long.
+const SCANS: u64 = 5_000;
+
+/// How often an interrupt is sent again: one that comes before the query began is lost.
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
+
+/// Lets analysts' statements in, a few at a time.
 #[derive(Debug)]
 pub(in crate::store) struct Gate {
     limits: AnalystLimits,
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// A place among the statements that run.
+struct Place<'a>(&'a Gate);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock() += 1;
+        self.0.freed.notify_one();
+    }
 }
 
 impl Gate {
     pub(in crate::store) fn new(limits: AnalystLimits) -> Self {
-        Self { limits }
+        Self { limits, free: Mutex::new(limits.concurrent.max(1)), freed: Condvar::new() }
     }
 
+    /// Checks a statement, runs it within its limits and gives the rows.
     pub(in crate::store) fn run(
         &self,
         shared: &Shared,
@@ -18,7 +51,223 @@ impl Gate {
         params: &[SqlParam],
         limits: SqlLimits,
     ) -> Result<SqlAnswer, SqlError> {
-        let _ = (shared, sql, params, limits, self.limits);
-        Err(SqlError::Closed)
+        let end = Instant::now() + limits.deadline;
+        let late = SqlError::Deadline { deadline: limits.deadline };
+        let _place = self.enter(end).ok_or_else(|| late.clone())?;
+        let connection = shared.readers.connect().map_err(from_store)?;
+        let statement = self.admit(shared, &connection, sql)?;
+        let handle = connection.interrupt_handle();
+        let (done, ended) = channel::<()>();
+        let answer = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut wait = end.saturating_duration_since(Instant::now());
+                while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+                    handle.interrupt();
+                    wait = INTERRUPT_AGAIN;
+                }
+            });
+            let answer = answer(&connection, &statement, params, limits, end);
+            drop(done);
+            answer
+        });
+        let _ = connection.execute_batch("ROLLBACK");
+        match answer {
+            Err(SqlError::Invalid { .. }) if Instant::now() >= end => Err(late),
+            other => other,
+        }
+    }
+
+    fn enter(&self, end: Instant) -> Option<Place<'_>> {
+        let mut free = self.free.lock();
+        while *free == 0 {
+            if self.freed.wait_until(&mut free, end).timed_out() && *free == 0 {
+                return None;
+            }
+        }
+        *free -= 1;
+        Some(Place(self))
+    }
+
+    /// Lets DuckDB's own parser say what the text is, without running any of it, and checks that.
+    ///
+    /// The text is handed over as a value, not as a statement: preparing it would already run all
+    /// statements but the last. The parser describes nothing but SELECTs; of an EXPLAIN the inner
+    /// statement is checked, and EXPLAIN is put before it anew.
+    fn admit(&self, shared: &Shared, connection: &Connection, sql: &str) -> Result<String, SqlError> {
+        let limit = self.limits.sql_bytes as u64;
+        if sql.len() as u64 > limit {
+            return Err(SqlError::TooComplex { what: "length in bytes", found: sql.len() as u64, limit });
+        }
+        if sql.contains('\0') {
+            return Err(SqlError::Invalid { message: "the statement holds a zero byte".to_owned() });
+        }
+        let (explain, inner) = split_explain(sql);
+        let described: String = connection
+            .query_row("SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", [inner], |row| row.get(0))
+            .map_err(|error| SqlError::Invalid { message: one_line(&error) })?;
+        let parsed = parse(&described, self.limits.nesting)?;
+        if parsed.get("error").and_then(serde_json::Value::as_bool) == Some(true) {
+            return Err(not_parsed(&parsed, inner));
+        }
+        let statements = parsed.get("statements").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+        let [statement] = statements else {
+            return Err(SqlError::StatementCount { count: statements.len() as u64 });
+        };
+        let references = check(statement, &self.limits)?;
+        check_ranges(statement)?;
+        let segments = shared.layout.read().of(SegmentKind::Cold).count() as u64 + 4;
+        let scans = references.samples.saturating_mul(segments);
+        if scans > SCANS {
+            return Err(SqlError::TooComplex { what: "scans of sample segments", found: scans, limit: SCANS });
+        }
+        Ok(format!("{explain}{inner}"))
+    }
+}
+
+/// Levels of JSON that serde_json reads.
+const JSON_LEVELS: usize = 127;
+
+fn parse(described: &str, nesting: usize) -> Result<serde_json::Value, SqlError> {
+    let (mut depth, mut most, mut quoted, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in described.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    let limit = nesting.min(JSON_LEVELS);
+    let too_deep = || SqlError::TooComplex { what: "nesting", found: most as u64, limit: limit as u64 };
+    if most > limit { Err(too_deep()) } else { serde_json::from_str(described).map_err(|_| too_deep()) }
+}
+
+/// Says what is wrong with a text that is no SELECT.
+fn not_parsed(parsed: &serde_json::Value, sql: &str) -> SqlError {
+    let text = |key: &str| parsed.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+    if text("error_type") == "parser" {
+        let message = text("error_message").lines().next().unwrap_or("the statement cannot be parsed").to_owned();
+        return SqlError::Invalid { message };
+    }
+    let kind = skip_blank(sql).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_uppercase();
+    SqlError::NotReadOnly { kind }
+}
+
+/// Text without leading blanks and comments.
+fn skip_blank(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start();
+        if let Some(rest) = text.strip_prefix("--") {
+            text = rest.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if let Some(rest) = text.strip_prefix("/*") {
+            text = rest.split_once("*/").map_or("", |(_, rest)| rest);
+        } else {
+            return text;
+        }
+    }
+}
+
+fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let text = skip_blank(text);
+    let (head, rest) = (text.get(..word.len())?, &text[word.len()..]);
+    let ends = rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    (head.eq_ignore_ascii_case(word) && ends).then_some(rest)
+}
+
+/// Splits `EXPLAIN [ANALYZE]` off.
+fn split_explain(sql: &str) -> (&'static str, &str) {
+    match strip_word(sql, "EXPLAIN") {
+        None => ("", sql),
+        Some(rest) => match strip_word(rest, "ANALYZE") {
+            None => ("EXPLAIN ", rest),
+            Some(rest) => ("EXPLAIN ANALYZE ", rest),
+        },
+    }
+}
+
+fn answer(
+    connection: &Connection,
+    sql: &str,
+    params: &[SqlParam],
+    limits: SqlLimits,
+    end: Instant,
+) -> Result<SqlAnswer, SqlError> {
+    connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(|error| failed(&error))?;
+    let mut statement = connection.prepare(sql).map_err(|error| failed(&error))?;
+    let expected = statement.parameter_count();
+    if expected != params.len() {
+        return Err(SqlError::ParamCount { expected: expected as u64, found: params.len() as u64 });
+    }
+    let values: Vec<Value> = params.iter().map(SqlParam::value).collect();
+    // The handle is given up at once; stepping the statement reports errors instead of panicking.
+    let _ = statement.stream_arrow(duckdb::params_from_iter(&values)).map_err(|error| failed(&error))?;
+    let schema = statement.schema();
+    let types = schema.fields().iter().map(|field| type_name(field.data_type())).collect();
+    let mut answer = SqlAnswer { schema, types, batches: Vec::new(), truncated: false };
+    let (mut rows, mut bytes) = (limits.rows, limits.bytes);
+    while let Some(step) = statement.step().map_err(|error| failed(&error))? {
+        if Instant::now() >= end {
+            return Err(SqlError::Deadline { deadline: limits.deadline });
+        }
+        let batch = RecordBatch::from(&step);
+        let size = batch.get_array_memory_size().max(1);
+        let fitting = if size > bytes { batch.num_rows() * (bytes >> 10) / (size >> 10).max(1) } else { batch.num_rows() };
+        let kept = fitting.min(rows).min(batch.num_rows());
+        if kept > 0 {
+            answer.batches.push(batch.slice(0, kept));
+        }
+        if kept < batch.num_rows() {
+            answer.truncated = true;
+            break;
+        }
+        rows -= kept;
+        bytes -= size.min(bytes);
+    }
+    Ok(answer)
+}
+
+impl SqlParam {
+    fn value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Boolean(*value),
+            Self::Int(value) => Value::BigInt(*value),
+            Self::Float(value) => Value::Double(*value),
+            Self::Text(value) => Value::Text(value.clone()),
+        }
+    }
+}
+
+fn failed(error: &duckdb::Error) -> SqlError {
+    let message = one_line(error);
+    if message.contains("Out of Memory") || message.contains("Allocation failure") {
+        SqlError::Memory
+    } else {
+        SqlError::Invalid { message }
+    }
+}
+
+fn from_store(error: StoreError) -> SqlError {
+    match error {
+        StoreError::Database { action, source } => SqlError::Store { action, source },
+        _ => SqlError::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explain_is_split_off_whatever_stands_around_it() {
+        assert_eq!(split_explain("SELECT 1"), ("", "SELECT 1"));
+        assert_eq!(split_explain(" -- x\n /* y */ explain/**/ANALYZE(select 1)"), ("EXPLAIN ANALYZE ", "(select 1)"));
+        assert_eq!(split_explain("explain analyzed"), ("EXPLAIN ", " analyzed"));
+        assert_eq!(split_explain("explainer"), ("", "explainer"));
     }
 }

@@ -1,7 +1,13 @@
-//! Analysts' SQL: hostile until shown otherwise. One statement, reading only, of functions and
-//! tables that are allowed by name, within a deadline and limits.
+//! Analysts' SQL: hostile until shown otherwise.
+//!
+//! One statement that reads only, of functions and tables that are allowed by name, in a read-only
+//! transaction, within a deadline and limits on rows, bytes, table references and nesting. The
+//! database's settings are locked besides, so that no statement reaches files or the network.
 
+mod allow;
+mod check;
 mod gate;
+mod names;
 mod parquet;
 mod types;
 

@@ -7,7 +7,7 @@ mod recent;
 mod writer;
 
 pub(super) use columns::{LateColumns, SampleColumns};
-pub(super) use queue::{Job, Queue};
+pub(super) use queue::Queue;
 pub(super) use receipt::{Answer, receipt};
 pub use receipt::{Appended, Receipt, SampleBatch};
 pub(super) use recent::{Place, Recent, RecentPart, canonical};

@@ -1,0 +1,244 @@
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    SqlError,
+    allow::{is_function_allowed, is_information_allowed},
+};
+use crate::store::{AnalystLimits, schema::TABLES};
+
+/// Elements that a list made by `range` in an expression may have: making it ignores interrupts.
+const RANGE_ELEMENTS: f64 = 100_000.0;
+
+/// Kinds of expressions that analysts may use, as DuckDB's parser names them.
+const CLASSES: &[&str] = &[
+    "BETWEEN",
+    "CASE",
+    "CAST",
+    "COLLATE",
+    "COLUMN_REF",
+    "COMPARISON",
+    "CONJUNCTION",
+    "CONSTANT",
+    "FUNCTION",
+    "LAMBDA",
+    "LAMBDA_REF",
+    "OPERATOR",
+    "PARAMETER",
+    "POSITIONAL_REFERENCE",
+    "STAR",
+    "SUBQUERY",
+    "TYPE",
+    "WINDOW",
+];
+
+/// Kinds of queries and of what stands behind FROM that analysts may use.
+const NODES: &[&str] = &[
+    "BASE_TABLE",
+    "CTE_NODE",
+    "EMPTY",
+    "EXPRESSION_LIST",
+    "JOIN",
+    "RECURSIVE_CTE_NODE",
+    "SELECT_NODE",
+    "SET_OPERATION_NODE",
+    "SHOW_REF",
+    "SUBQUERY",
+    "TABLE_FUNCTION",
+];
+
+/// What a statement reads, each common table expression counted as often as it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct References {
+    /// Tables and views.
+    pub(super) tables: u64,
+    /// Of them, `samples`, which is made of many tables.
+    pub(super) samples: u64,
+}
+
+impl References {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            tables: self.tables.saturating_add(other.tables),
+            samples: self.samples.saturating_add(other.samples),
+        }
+    }
+}
+
+/// Common table expressions in scope, and what each of them reads.
+type Scope = HashMap<String, References>;
+
+/// Checks one parsed statement, as `json_serialize_sql` describes it, and counts what it reads.
+pub(super) fn check(statement: &Value, limits: &AnalystLimits) -> Result<References, SqlError> {
+    let references = walk(statement, &Scope::new())?;
+    let limit = limits.table_references as u64;
+    if references.tables > limit {
+        return Err(SqlError::TooComplex { what: "table references", found: references.tables, limit });
+    }
+    Ok(references)
+}
+
+fn walk(value: &Value, scope: &Scope) -> Result<References, SqlError> {
+    match value {
+        Value::Array(items) => {
+            items.iter().try_fold(References::default(), |sum, item| Ok(sum.plus(walk(item, scope)?)))
+        }
+        Value::Object(object) => walk_object(object, scope),
+        _ => Ok(References::default()),
+    }
+}
+
+fn walk_object(object: &Map<String, Value>, scope: &Scope) -> Result<References, SqlError> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
+    if object.contains_key("class") {
+        check_expression(object)?;
+        // A constant holds nothing but itself; what looks like a table in it is none.
+        if text("class") == "CONSTANT" {
+            return Ok(References::default());
+        }
+    } else if object.contains_key("query_location") || text("type").ends_with("_NODE") {
+        if !NODES.contains(&text("type")) {
+            return Err(SqlError::Construct { what: text("type").to_lowercase().replace('_', " ") });
+        }
+        match text("type") {
+            "BASE_TABLE" => return check_table(object, scope),
+            "SHOW_REF" => check_show(text("table_name"))?,
+            _ => {}
+        }
+    }
+    let mut sum = References::default();
+    let mut inner = scope.clone();
+    if text("type") == "RECURSIVE_CTE_NODE" {
+        // It reads itself; the round that a planner sees counts once.
+        inner.insert(text("cte_name").to_lowercase(), References { tables: 1, samples: 0 });
+    }
+    if let Some(expressions) = object.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array) {
+        for expression in expressions {
+            let name = expression.get("key").and_then(Value::as_str).unwrap_or("");
+            check_new_name(name)?;
+            let reads = expression.get("value").map_or(Ok(References::default()), |value| walk(value, &inner))?;
+            sum = sum.plus(reads);
+            inner.insert(name.to_lowercase(), reads);
+        }
+    }
+    for (_, value) in object.iter().filter(|(key, _)| *key != "cte_map") {
+        sum = sum.plus(walk(value, &inner)?);
+    }
+    Ok(sum)
+}
+
+fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
+    let class = text("class");
+    if !CLASSES.contains(&class) {
+        return Err(SqlError::Construct { what: class.to_lowercase().replace('_', " ") });
+    }
+    if class == "FUNCTION" || class == "WINDOW" {
+        let name = text("function_name").to_lowercase();
+        let of_system = ["", "main"].contains(&text("schema")) && ["", "system"].contains(&text("catalog"));
+        if !of_system || !is_function_allowed(&name) {
+            return Err(SqlError::Function { name });
+        }
+    }
+    Ok(())
+}
+
+/// A list made in an expression must be short and of known length; in FROM a range flows by and may be long.
+pub(super) fn check_ranges(value: &Value) -> Result<(), SqlError> {
+    match value {
+        Value::Array(items) => items.iter().try_for_each(check_ranges),
+        Value::Object(object) => {
+            let is_source = object.get("type").and_then(Value::as_str) == Some("TABLE_FUNCTION");
+            let name = object.get("function_name").and_then(Value::as_str).unwrap_or("").to_lowercase();
+            if name == "range" || name == "generate_series" {
+                check_range(&name, object.get("children").and_then(Value::as_array).map_or(&[], Vec::as_slice))?;
+            }
+            for (key, inner) in object {
+                match inner.get("children") {
+                    Some(arguments) if is_source && key == "function" => check_ranges(arguments)?,
+                    _ => check_ranges(inner)?,
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_range(name: &str, arguments: &[Value]) -> Result<(), SqlError> {
+    let numbers: Option<Vec<f64>> = arguments.iter().map(constant).collect();
+    let elements = match numbers.as_deref() {
+        Some([end]) => *end,
+        Some([start, end]) => end - start,
+        Some([start, end, step]) => (end - start) / step,
+        _ => f64::INFINITY,
+    };
+    if elements <= RANGE_ELEMENTS {
+        Ok(())
+    } else {
+        Err(SqlError::Construct { what: format!("{name} in an expression with more than 100000 or an unknown number of elements") })
+    }
+}
+
+/// A number written down, also with a sign.
+fn constant(expression: &Value) -> Option<f64> {
+    if let Some(value) = expression.get("value") {
+        return value.get("value").and_then(Value::as_f64);
+    }
+    match (expression.get("function_name").and_then(Value::as_str)?, expression.get("children")?.as_array()?.as_slice()) {
+        ("-", [inner]) => constant(inner).map(|number| -number),
+        ("+", [inner]) => constant(inner),
+        _ => None,
+    }
+}
+
+fn check_table(object: &Map<String, Value>, scope: &Scope) -> Result<References, SqlError> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("").to_lowercase();
+    let (catalog, schema, name) = (text("catalog_name"), text("schema_name"), text("table_name"));
+    if object.get("at_clause").is_some_and(|at| !at.is_null()) {
+        return Err(SqlError::Construct { what: "at".to_owned() });
+    }
+    if catalog.is_empty() && schema.is_empty() {
+        if let Some(reads) = scope.get(&name) {
+            return Ok(References { tables: reads.tables.max(1), samples: reads.samples });
+        }
+    }
+    let one = References { tables: 1, samples: u64::from(name == "samples") };
+    match (catalog.as_str(), schema.as_str()) {
+        ("", "" | "main") if is_known(&name) => Ok(one),
+        ("", "information_schema") if is_information_allowed(&name) => Ok(one),
+        _ => {
+            let parts = [catalog, schema, name];
+            let written: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            Err(unknown_table(&written.join(".")))
+        }
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    TABLES.iter().any(|table| table.name == name)
+}
+
+fn unknown_table(name: &str) -> SqlError {
+    let known: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    SqlError::Table { name: name.to_owned(), known: known.join(", ") }
+}
+
+/// `SHOW TABLES` and `DESCRIBE name`; `DESCRIBE SELECT …` is checked like any query.
+fn check_show(name: &str) -> Result<(), SqlError> {
+    let name = name.trim_matches('"').to_lowercase();
+    if name.is_empty() || name == "tables" || is_known(&name) { Ok(()) } else { Err(unknown_table(&name)) }
+}
+
+/// A common table expression must not take the name of something that is closed: outside of its scope the name
+/// would mean that.
+fn check_new_name(name: &str) -> Result<(), SqlError> {
+    let lower = name.to_lowercase();
+    let plain = lower.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ' ');
+    if plain && !["duckdb_", "pragma_", "sqlite_", "pg_"].iter().any(|prefix| lower.starts_with(prefix)) {
+        Ok(())
+    } else {
+        Err(SqlError::Construct { what: format!("a common table expression named {name:?}") })
+    }
+}

@@ -1,0 +1,203 @@
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use almanac_engine::store::{Compaction, SampleBatch, Store, StoreError, StoreOptions};
+use almanac_models::Timestamp;
+
+use crate::support::{Fresh, all, labels, put};
+
+/// Tells this very test, started as a process of its own, to act on the store at this path.
+const CHILD: &str = "ALMANAC_TEST_STORE";
+
+fn refused(path: &Path) -> String {
+    let before = fs::read(path).ok();
+    let message = Store::open(path, StoreOptions::default()).unwrap_err().to_string();
+    assert_eq!(fs::read(path).ok(), before, "{message}: the file was changed");
+    assert!(!message.contains('\n'), "{message}");
+    message
+}
+
+#[test]
+fn files_that_are_no_store_are_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| -> PathBuf {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let not_ours = "is not an Almanac store: it is not a DuckDB database";
+    for (name, bytes) in [
+        ("junk", b"hello world".repeat(5_000).as_slice()),
+        ("short", b"x"),
+        ("empty", b""),
+        ("sqlite", b"SQLite format 3\0".repeat(1_000).as_slice()),
+    ] {
+        let message = refused(&file(name, bytes));
+        assert!(message.ends_with(not_ours), "{message}");
+    }
+    let message = refused(&folder.path().join("no/such/folder.duckdb"));
+    assert!(message.contains("cannot be opened") && message.ends_with("it does not exist"), "{message}");
+    assert!(Store::open(folder.path(), StoreOptions::default()).unwrap_err().to_string().contains("it is a folder"));
+    assert!(Store::open(Path::new("/"), StoreOptions::default()).unwrap_err().to_string().contains("names no file"));
+}
+
+#[test]
+fn another_database_is_refused_also_with_a_log_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.duckdb");
+    let log = folder.path().join("other.duckdb.wal");
+    let other = duckdb::Connection::open(&path).unwrap();
+    other.execute_batch("PRAGMA disable_checkpoint_on_shutdown; CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)").unwrap();
+    drop(other);
+    assert!(log.exists());
+    let before = fs::read(&log).unwrap();
+    assert!(refused(&path).ends_with("is a DuckDB database but not an Almanac store; nothing was changed in it"));
+    assert_eq!(fs::read(&log).unwrap(), before);
+    let again = duckdb::Connection::open(&path).unwrap();
+    again.execute_batch("CREATE SCHEMA store; CREATE TABLE store.meta (x INTEGER)").unwrap();
+    again.close().unwrap();
+    assert!(refused(&path).contains("but not an Almanac store"));
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let Fresh { store, path, folder } = Fresh::new();
+    store.close().unwrap();
+    let raw = duckdb::Connection::open(&path).unwrap();
+    raw.execute_batch("UPDATE store.meta SET value = '99' WHERE key = 'schema_version'").unwrap();
+    raw.close().unwrap();
+    assert!(refused(&path).ends_with("has schema version 99, this release knows up to 1; use a newer almanac"));
+    drop(folder);
+}
+
+#[test]
+fn truncated_and_damaged_files_are_refused() {
+    let Fresh { store, path, folder } = Fresh::new();
+    put(&store, &[(&labels(&[("__name__", "up")]), 1, 1.0)]);
+    store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
+    store.close().unwrap();
+    let whole = fs::read(&path).unwrap();
+    for length in [12, 4_096, 12_287, 12_288, whole.len() / 2, whole.len() - 1] {
+        let cut = folder.path().join(format!("cut{length}"));
+        fs::write(&cut, &whole[..length]).unwrap();
+        let message = refused(&cut);
+        assert!(message.contains("is damaged or truncated (it has ") && message.contains(&length.to_string()), "{message}");
+    }
+    let mut broken = whole.clone();
+    for byte in &mut broken[12_288..] {
+        *byte ^= 0x55;
+    }
+    let path = folder.path().join("broken");
+    fs::write(&path, broken).unwrap();
+    let message = refused(&path);
+    assert!(message.contains("is damaged or truncated (") && message.contains("Corrupt database file"), "{message}");
+}
+
+#[test]
+fn the_same_file_is_not_opened_twice_in_one_process() {
+    let fresh = Fresh::new();
+    let message = Store::open(&fresh.path, StoreOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("is in use by another process (this very process)"), "{message}");
+    #[cfg(unix)]
+    {
+        let link = fresh.folder.path().join("link.duckdb");
+        std::os::unix::fs::symlink(&fresh.path, &link).unwrap();
+        assert!(matches!(Store::open(&link, StoreOptions::default()), Err(StoreError::Locked { .. })));
+    }
+}
+
+/// Starts this test program anew to run one test, with the store's path in its environment.
+fn child(test: &str, path: &Path, shell: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("{shell} exec \"$0\" \"$@\"")]);
+    command.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
+    command.env(CHILD, path).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn a_second_process_is_told_who_has_the_store() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        let _store = Store::open(Path::new(&path), StoreOptions::default()).unwrap();
+        println!("opened by {}.", std::process::id());
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return;
+    }
+    let Fresh { store, path, folder } = Fresh::new();
+    store.close().unwrap();
+    let mut holder = child("files::a_second_process_is_told_who_has_the_store", &path, "").spawn().unwrap();
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    let said = lines.find(|line| line.contains("opened by")).unwrap();
+    let process = said.split("opened by ").nth(1).unwrap().trim_end_matches('.');
+    let message = refused(&path);
+    let expected = format!("is in use by another process (process {process}); stop it, or ask it with --url");
+    assert!(message.ends_with(&expected), "{message}");
+    holder.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert!(lines.count() > 0);
+    assert!(holder.wait().unwrap().success());
+    Store::open(&path, StoreOptions::default()).unwrap().close().unwrap();
+    drop(folder);
+}
+
+#[test]
+fn a_full_disk_says_so_and_loses_nothing() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        let store = Store::open(Path::new(&path), StoreOptions::default()).unwrap();
+        let id = store.resolve(&labels(&[("__name__", "up")])).unwrap();
+        for round in 0..10_000_i64 {
+            let mut batch = SampleBatch::default();
+            for t in 0..10_000 {
+                batch.push(id, round * 10_000 + t, 1.0);
+            }
+            match store.append(batch).unwrap().wait() {
+                Ok(_) => println!("acknowledged {}.", (round + 1) * 10_000),
+                Err(error) => {
+                    println!("refused: {error}");
+                    return;
+                }
+            }
+        }
+        return;
+    }
+    let Fresh { store, path, folder } = Fresh::new();
+    store.close().unwrap();
+    // A bound on the size of files stands for a full disk: 4096 blocks of 512 bytes, and no signal.
+    let limits = "trap '' XFSZ; ulimit -f 4096;";
+    let output = child("files::a_full_disk_says_so_and_loses_nothing", &path, limits).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("refused: no space left on the disk of the store ("), "{text}");
+    let number = |line: &str| line.split("acknowledged ").nth(1)?.trim_end_matches('.').parse::<usize>().ok();
+    let acknowledged = text.lines().filter_map(number).max().unwrap();
+    let store = Store::open(&path, StoreOptions::default()).unwrap();
+    let found = all(&store);
+    assert_eq!(found[0].timestamps.len(), acknowledged);
+    put(&store, &[(&labels(&[("__name__", "up")]), i64::from(u32::MAX), 1.0)]);
+    store.close().unwrap();
+    drop(folder);
+}
+
+#[test]
+fn a_store_of_schema_version_1_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v1.duckdb");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_v1.duckdb");
+    fs::copy(fixture, &path).unwrap();
+    let store = Store::open(&path, StoreOptions::default()).unwrap();
+    let found = all(&store);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].labels, labels(&[("__name__", "requests_total"), ("job", "api")]));
+    assert_eq!(found[0].timestamps.len(), 40);
+    assert_eq!((found[0].values[0], found[0].values[39]), (0.0, 39.0));
+    assert_eq!(found[1].values, [5.0, 7.0]);
+    assert_eq!(store.signals(&Default::default()).unwrap()[0].signal, "requests");
+    assert_eq!(store.recommendations(&Default::default()).unwrap()[0].id, "r1");
+    assert_eq!(store.cache_events(&Default::default()).unwrap().len(), 1);
+    let answer = store.analyst_sql("SELECT count(*) FROM samples", &[], Default::default()).unwrap();
+    assert_eq!(answer.batches[0].num_rows(), 1);
+    store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
+    assert_eq!(all(&store), found);
+}
