@@ -1,5 +1,9 @@
 //! Anomaly scores within a series: above 1 is an anomaly.
 
+mod channel;
 mod online;
+mod scored;
+mod tail;
 
-pub use online::{DetectorOptions, OnlineDetector, Scored, detect_offline};
+pub use online::{DetectorOptions, OnlineDetector, detect_offline};
+pub use scored::Scored;

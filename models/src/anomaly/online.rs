@@ -1,57 +1,302 @@
-use serde::{Deserialize, Serialize};
+use super::Scored;
+use super::channel::Channel;
+use crate::Step;
+use crate::forecast::FittedProfile;
+use crate::forecast::SeasonalProfile;
+use crate::seasons::SeasonDetector;
+use crate::stats::mad;
 
-/// What a detector says of one value; `NaN` in a field means that nothing can be said (missing value, not yet warm).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Scored {
-    /// The value expected, in the unit of the series.
-    pub expected: f64,
-    /// Lower end of the band outside of which the score is above 1.
-    pub lower: f64,
-    /// Upper end of that band.
-    pub upper: f64,
-    /// At least 0; above 1 is an anomaly; 0 before the detector is warm and for missing values.
-    pub score: f64,
-}
+/// Values that are seen before the first score.
+const WARM: usize = 30;
+/// Departures a side that the tail is fitted to.
+const KEPT: usize = 4_096;
 
 /// How a detector is set up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectorOptions {
     /// Season lengths in steps; `None`: found as the history grows.
     pub seasons: Option<Vec<usize>>,
+    /// How far points lie apart, for the detection of days and weeks.
+    pub step: Option<Step>,
     /// Probability that an ordinary value is called an anomaly.
     pub risk: f64,
+    /// Values of history that seasons and their profile are learned from.
+    pub window: usize,
 }
 
 impl Default for DetectorOptions {
     fn default() -> Self {
-        Self { seasons: None, risk: 1e-4 }
+        Self { seasons: None, step: None, risk: 1e-4, window: 40_320 }
     }
 }
 
 /// A causal detector: each score depends on the values pushed so far alone. It needs no training; before it has seen
-/// enough it scores 0.
+/// 60 values it scores 0.
+///
+/// The value expected is a seasonal profile, learned again as the history grows, plus a level. Two levels are kept: a
+/// quick one, against which single values stand out, and a slow one, against which a departure that lasts does. The
+/// larger of the two scores is given with its band. What is called an anomaly teaches no more than the edge of its band.
+///
+/// ```
+/// use almanac_models::anomaly::{DetectorOptions, OnlineDetector};
+/// let mut detector = OnlineDetector::new(DetectorOptions::default());
+/// for t in 0..500 {
+///     detector.push(f64::from(t % 10) + 0.1 * f64::from(t * 7 % 5));
+/// }
+/// assert!(detector.push(0.1).score < 1.0);
+/// assert!(detector.push(90.0).score > 1.0);
+/// ```
 #[derive(Debug, Clone)]
 pub struct OnlineDetector {
     options: DetectorOptions,
+    /// What was pushed, held to its band where it was an anomaly, NaN where missing.
+    history: Vec<f64>,
+    pushed: usize,
+    seasons: Vec<usize>,
+    detected_at: usize,
+    fitted_at: usize,
+    profile: Option<(FittedProfile, Space)>,
+    quick: Channel,
+    slow: Channel,
+    floor: f64,
+}
+
+/// Where the profile's phases start and the scale it was fitted on.
+#[derive(Debug, Clone, Copy)]
+struct Space {
+    start: usize,
+    centre: f64,
+    spread: f64,
 }
 
 impl OnlineDetector {
     /// A detector that has seen nothing.
     #[must_use]
     pub fn new(options: DetectorOptions) -> Self {
-        Self { options }
+        let risk = if options.risk > 0.0 && options.risk < 0.02 { options.risk } else { 1e-4 };
+        let mut seasons = options.seasons.clone().unwrap_or_default();
+        seasons.retain(|&m| m >= 2);
+        seasons.sort_unstable();
+        seasons.dedup();
+        Self {
+            options,
+            history: Vec::new(),
+            pushed: 0,
+            seasons,
+            detected_at: 0,
+            fitted_at: 0,
+            profile: None,
+            quick: Channel::new(0.3, 500.0, KEPT, 0.25 * risk),
+            slow: Channel::new(0.01, 2_000.0, KEPT, 0.25 * risk),
+            floor: 0.0,
+        }
     }
 
-    /// Scores the next value, then learns from it; NaN is a missing value.
+    /// Scores the next value, then learns from it. NaN is a missing value and scores 0; an infinite one, or one beyond
+    /// ±1e150, scores as far out as the largest finite score, 1e6, once the detector is warm.
     pub fn push(&mut self, value: f64) -> Scored {
-        let _ = &self.options;
-        Scored { expected: value, lower: f64::NAN, upper: f64::NAN, score: 0.0 }
+        let t = self.pushed;
+        self.pushed += 1;
+        let base = self.base(t);
+        if !(value.abs() <= 1e150) {
+            self.history.push(f64::NAN);
+            let score = if value.is_nan() || !self.is_warm() { 0.0 } else { Scored::LARGEST };
+            let expected = self.quick.expected(base);
+            return Scored { expected, lower: f64::NAN, upper: f64::NAN, score };
+        }
+        let warm = self.is_warm();
+        let floor = self.floor;
+        let quick = self.quick.push(value, base, floor);
+        let slow = self.slow.push(value, base, floor);
+        let mut scored = if slow.score > quick.score { slow } else { quick };
+        self.history.push(if warm {
+            value.clamp(slow.lower.min(quick.lower), slow.upper.max(quick.upper))
+        } else {
+            value
+        });
+        if !warm {
+            scored = Scored { expected: scored.expected, lower: f64::NAN, upper: f64::NAN, score: 0.0 };
+        }
+        scored.score = scored.score.min(Scored::LARGEST);
+        self.refit_if_due();
+        scored
+    }
+
+    /// Whether a profile was fitted: without one, whatever repeats would count as a departure.
+    fn is_warm(&self) -> bool {
+        self.fitted_at > 0 && self.quick.seen() >= WARM
+    }
+
+    fn base(&self, t: usize) -> f64 {
+        self.profile.as_ref().map_or(0.0, |(profile, space)| profile.at(t - space.start) * space.spread + space.centre)
+    }
+
+    fn refit_if_due(&mut self) {
+        let longest = self.seasons.last().copied().unwrap_or(0);
+        let every = (self.fitted_at / 4).clamp(WARM, (longest / 7).max(1_000));
+        if self.pushed < 2 * WARM || self.pushed - self.fitted_at < every {
+            return;
+        }
+        let first = self.fitted_at == 0;
+        self.fitted_at = self.pushed;
+        let window = self.options.window.max(4 * longest).max(64);
+        if self.history.len() > window {
+            self.history.drain(..self.history.len() - window);
+        }
+        self.floor = 1e-3 * mad(&self.history[self.history.len().saturating_sub(2_000)..]).unwrap_or(0.0);
+        if !(self.floor > 0.0) {
+            // Constant but for a few values: the smallest change that is more than rounding.
+            let largest = self.history.iter().filter(|v| v.is_finite()).fold(0.0f64, |a, v| a.max(v.abs()));
+            self.floor = 1e-6 * largest;
+        }
+        let mut changed = first;
+        if self.options.seasons.is_none() && self.pushed >= self.detected_at + (self.detected_at / 2).max(60) {
+            self.detected_at = self.pushed;
+            let detector = SeasonDetector::default();
+            let detector = match self.options.step {
+                Some(step) => detector.with_step(step),
+                None => detector,
+            };
+            let found: Vec<usize> = detector.detect(&self.history).iter().map(|s| s.period).collect();
+            changed |= found != self.seasons;
+            self.seasons = found;
+        }
+        let start = self.pushed - self.history.len();
+        let old = self.base(self.pushed);
+        self.profile = fit_profile(&self.history, &self.seasons, start);
+        let new = self.base(self.pushed);
+        self.quick.rebase(old, new);
+        self.slow.rebase(old, new);
+        if let Some((profile, _)) = &self.profile {
+            self.quick.alpha = profile.alpha().clamp(0.05, 0.9);
+        }
+        let season = self.seasons.first().copied().unwrap_or(200) as f64;
+        self.slow.alpha = (1.0 / season).clamp(5e-4, 0.05);
+        // Later the tails forget by themselves, and departures from a profile fitted to the same values are too small.
+        if changed && self.pushed < KEPT {
+            self.relearn(start);
+        }
+    }
+
+    /// Learns levels, scales and tails again from the history, since they were those of a profile with other seasons.
+    fn relearn(&mut self, start: usize) {
+        self.quick.forget();
+        self.slow.forget();
+        for i in 0..self.history.len() {
+            let value = self.history[i];
+            if value.is_finite() {
+                let base = self.base((start + i).max(self.profile.as_ref().map_or(0, |(_, space)| space.start)));
+                self.quick.push(value, base, self.floor);
+                self.slow.push(value, base, self.floor);
+            }
+        }
+    }
+
+    /// Seasons in use, in steps, shortest first.
+    #[must_use]
+    pub fn seasons(&self) -> &[usize] {
+        &self.seasons
     }
 }
 
+fn fit_profile(history: &[f64], seasons: &[usize], start: usize) -> Option<(FittedProfile, Space)> {
+    let first = history.iter().position(|v| v.is_finite())?;
+    let filled = crate::forecast::fill_gaps(&history[first..], seasons);
+    let n = filled.len() as f64;
+    let centre = filled.iter().sum::<f64>() / n;
+    let spread = (filled.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / n).sqrt();
+    if !(spread > 0.0 && spread.is_finite()) {
+        return None;
+    }
+    let z: Vec<f64> = filled.iter().map(|v| (v - centre) / spread).collect();
+    let seasons: Vec<usize> = seasons.iter().copied().filter(|&m| z.len() >= 2 * m).collect();
+    let profile = SeasonalProfile { seasons, keep: 0.9, shrink: 0.5 }.fit(&z, 1);
+    Some((profile, Space { start: start + first, centre, spread }))
+}
+
 /// Scores a whole series at once, each value in the light of all others; NaN is a missing value.
+///
+/// Seasons and profile are learned from the whole series, and the series is scored forwards and backwards, the larger
+/// score standing, so that the first values are scored as well as the last.
 #[must_use]
 pub fn detect_offline(y: &[f64], options: &DetectorOptions) -> Vec<Scored> {
-    let mut detector = OnlineDetector::new(options.clone());
-    y.iter().map(|&value| detector.push(value)).collect()
+    let mut options = options.clone();
+    options.window = options.window.max(y.len());
+    if options.seasons.is_none() {
+        let detector = SeasonDetector::default();
+        let detector = match options.step {
+            Some(step) => detector.with_step(step),
+            None => detector,
+        };
+        options.seasons = Some(detector.detect(y).iter().map(|s| s.period).collect());
+    }
+    let pass = |values: &mut dyn Iterator<Item = f64>| -> Vec<Scored> {
+        let mut detector = OnlineDetector::new(options.clone());
+        values.map(|v| detector.push(v)).collect()
+    };
+    let forwards = pass(&mut y.iter().copied());
+    let mut backwards = pass(&mut y.iter().rev().copied());
+    backwards.reverse();
+    forwards
+        .into_iter()
+        .zip(backwards)
+        .map(|(f, b)| if b.score > f.score || f.lower.is_nan() { b } else { f })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn daily(t: usize) -> f64 {
+        100.0 + 50.0 * (t as f64 / 48.0 * std::f64::consts::TAU).sin() + ((t * 7_919) % 13) as f64
+    }
+
+    fn scores(y: impl Iterator<Item = f64>) -> Vec<Scored> {
+        let mut detector = OnlineDetector::new(DetectorOptions::default());
+        y.map(|v| detector.push(v)).collect()
+    }
+
+    #[test]
+    fn spikes_and_shifts_stand_out_and_little_else() {
+        let spoiled = |t: usize| match t {
+            1_500 => daily(t) + 120.0,
+            2_000..2_030 => daily(t) - 80.0,
+            _ => daily(t),
+        };
+        let scored = scores((0..3_000).map(spoiled));
+        assert!(scored[1_500].score > 1.0, "{:?}", scored[1_500]);
+        assert!(scored[2_000..2_030].iter().any(|s| s.score > 1.0));
+        let false_alarms = (0..3_000).filter(|t| !(1_500..1_510).contains(t) && !(2_000..2_060).contains(t));
+        let called: Vec<usize> = false_alarms.filter(|&t| scored[t].score > 1.0).collect();
+        assert!(called.len() <= 3, "{called:?}");
+    }
+
+    #[test]
+    fn the_future_does_not_reach_back() {
+        let a = scores((0..900).map(daily));
+        let b = scores((0..900).map(|t| if t < 700 { daily(t) } else { -1e6 }));
+        for t in 0..700 {
+            assert_eq!(a[t].score.to_bits(), b[t].score.to_bits(), "step {t}");
+        }
+    }
+
+    #[test]
+    fn the_band_agrees_with_the_score() {
+        for (t, s) in scores((0..2_000).map(|t| if t % 400 == 399 { 500.0 } else { daily(t) })).iter().enumerate() {
+            let value = if t % 400 == 399 { 500.0 } else { daily(t) };
+            if s.score > 0.0 && s.lower.is_finite() && (s.score - 1.0).abs() > 1e-9 {
+                assert_eq!(s.score > 1.0, value < s.lower || value > s.upper, "step {t}: {s:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn offline_scores_the_beginning() {
+        let mut y: Vec<f64> = (0..1_000).map(daily).collect();
+        y[5] = 700.0;
+        let scored = detect_offline(&y, &DetectorOptions::default());
+        assert_eq!(scored.len(), y.len());
+        assert!(scored[5].score > 1.0);
+    }
 }

@@ -152,13 +152,7 @@ impl Fit<'_> {
     }
 
     /// Coverage on each half of the origins by intervals calibrated on the other, MASE on all.
-    fn measure(
-        &self,
-        rolled: &[Origin],
-        errors: &[Errors],
-        space: Space,
-        scale: Option<f64>,
-    ) -> Accuracy {
+    fn measure(&self, rolled: &[Origin], errors: &[Errors], space: Space, scale: Option<f64>) -> Accuracy {
         let half = rolled.len() / 2;
         let mut inside = [0.0; 2];
         let mut counted = 0.0;

@@ -19,3 +19,6 @@ pub use auto::{AutoForecaster, FittedForecast};
 pub use error::ForecastError;
 pub use online::{OnlineForecaster, OnlineOptions};
 pub use types::{Accuracy, Forecast, Interval};
+
+pub(crate) use prepare::fill_gaps;
+pub(crate) use profile::{FittedProfile, SeasonalProfile};

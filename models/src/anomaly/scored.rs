@@ -1,0 +1,26 @@
+use serde::{Deserialize, Serialize};
+
+/// What a detector says of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The value expected, in the unit of the series.
+    pub expected: f64,
+    /// Lower end of the band outside of which the score is above 1; NaN before the detector is warm and for a missing
+    /// value.
+    pub lower: f64,
+    /// Upper end of that band, NaN likewise.
+    pub upper: f64,
+    /// At least 0; above 1 is an anomaly; 0 before the detector is warm and for missing values.
+    pub score: f64,
+}
+
+impl Scored {
+    /// No score is larger.
+    pub const LARGEST: f64 = 1e6;
+
+    /// Whether the value is an anomaly.
+    #[must_use]
+    pub fn is_anomaly(&self) -> bool {
+        self.score > 1.0
+    }
+}
