@@ -1,1 +1,25 @@
-//! learn.
+//! Learning: every signal's seasons, forecast with intervals and causal anomaly scores, as rows.
+//!
+//! A signal is evaluated on its grid, several of one step laid into one frame; each is then fitted by
+//! itself, on a bounded number of threads. What is learned is rows of `signals`, `forecasts` and
+//! `anomalies`; only the cheap online state of the scores lives in memory, and is rebuilt from the
+//! samples after a restart without a refit. A signal that cannot be fitted says why and stops nobody.
+
+mod candidates;
+mod error;
+mod fit;
+mod frame;
+mod learner;
+mod options;
+mod schedule;
+mod score;
+mod spec;
+
+#[cfg(test)]
+mod tests;
+
+pub use candidates::default_signals;
+pub use error::LearnError;
+pub use learner::Learner;
+pub use options::{LearnOptions, LearnReport, Progress, ScoreReport};
+pub use spec::SignalSpec;

@@ -1,0 +1,85 @@
+//! The online state of one signal: its detector, and whether its forecast still holds.
+
+use std::collections::VecDeque;
+
+use almanac_models::{Timestamp, anomaly::OnlineDetector};
+
+use super::SignalSpec;
+use crate::store::rows::{AnomalyRow, ForecastRow};
+
+/// Points by which drift is judged.
+const WATCHED: usize = 60;
+/// Of an 80 % interval a fifth of the points lie outside; with more than this share it no longer holds.
+const OUTSIDE: f64 = 0.6;
+
+/// Scores new points of a signal and watches its forecast.
+#[derive(Debug, Clone)]
+pub(super) struct Scorer {
+    detector: OnlineDetector,
+    last_ms: i64,
+    /// The 80 % band foretold: its first instant, its ends.
+    band_start_ms: i64,
+    band: Vec<(f64, f64)>,
+    outside: VecDeque<bool>,
+}
+
+impl Scorer {
+    /// `last_ms`: the instant before the first point that will be pushed.
+    pub(super) fn new(detector: OnlineDetector, last_ms: i64) -> Self {
+        Self { detector, last_ms, band_start_ms: 0, band: Vec::new(), outside: VecDeque::new() }
+    }
+
+    /// The instant of the last point.
+    pub(super) fn last_ms(&self) -> i64 {
+        self.last_ms
+    }
+
+    /// Watches this forecast from now on.
+    pub(super) fn watch(&mut self, forecasts: &[ForecastRow]) {
+        self.outside.clear();
+        self.band_start_ms = forecasts.first().map_or(0, |row| row.timestamp.millis());
+        self.band = forecasts.iter().map(|row| (row.yhat_lower_80, row.yhat_upper_80)).collect();
+    }
+
+    /// Scores the points after the last one, NaN where there is none; a row for each value once the detector is warm.
+    pub(super) fn push(&mut self, spec: &SignalSpec, y: &[f64]) -> Vec<AnomalyRow> {
+        let mut rows = Vec::new();
+        for &value in y {
+            self.last_ms = self.last_ms.saturating_add(spec.step.millis());
+            let scored = self.detector.push(value);
+            if !value.is_finite() {
+                continue;
+            }
+            self.compare(spec, value);
+            if scored.lower.is_finite() && scored.upper.is_finite() {
+                rows.push(AnomalyRow {
+                    signal: spec.name.clone(),
+                    timestamp: Timestamp::from_millis(self.last_ms),
+                    value,
+                    yhat: scored.expected,
+                    yhat_lower: scored.lower,
+                    yhat_upper: scored.upper,
+                    score: scored.score,
+                });
+            }
+        }
+        rows
+    }
+
+    fn compare(&mut self, spec: &SignalSpec, value: f64) {
+        let idx =
+            (self.last_ms - self.band_start_ms).checked_div(spec.step.millis()).and_then(|i| usize::try_from(i).ok());
+        if let Some((lower, upper)) = idx.and_then(|i| self.band.get(i)) {
+            self.outside.push_back(!(*lower..=*upper).contains(&value));
+            if self.outside.len() > WATCHED {
+                self.outside.pop_front();
+            }
+        }
+    }
+
+    /// Whether far more points than promised lay outside the forecast of late.
+    pub(super) fn has_drifted(&self) -> bool {
+        let outside = self.outside.iter().filter(|out| **out).count();
+        self.outside.len() >= WATCHED / 2 && outside as f64 > OUTSIDE * self.outside.len() as f64
+    }
+}

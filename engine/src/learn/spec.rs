@@ -1,0 +1,20 @@
+use almanac_models::{Horizon, Step};
+
+use crate::store::rows::SignalOrigin;
+
+/// A signal to learn: a name and an expression, sampled at a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignalSpec {
+    /// The name, unique among signals.
+    pub name: String,
+    /// The PromQL expression; it gives at most one series.
+    pub expr: String,
+    /// Distance between its points.
+    pub step: Step,
+    /// Lengths of its seasons; `None`: they are searched for.
+    pub seasons: Option<Vec<Step>>,
+    /// How far it is forecast.
+    pub horizon: Horizon,
+    /// Whether somebody named it.
+    pub origin: SignalOrigin,
+}

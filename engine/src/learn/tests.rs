@@ -1,0 +1,197 @@
+use almanac_models::{Horizon, Step, Timestamp};
+
+use super::{LearnOptions, LearnReport, Learner, SignalSpec, default_signals};
+use crate::{
+    series::Labels,
+    store::{
+        SampleBatch, Store, StoreOptions,
+        rows::{RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus},
+    },
+};
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 86_400_000;
+/// 2026-01-05T00:00:00Z, a Monday.
+const START: i64 = 1_767_571_200_000;
+
+struct Fixture {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("learn.duckdb"), StoreOptions::default()).unwrap();
+        Self { store, _folder: folder }
+    }
+
+    fn put(&self, labels: &[(&str, &str)], samples: impl Iterator<Item = (i64, f64)>) {
+        let labels = Labels::from_pairs(labels.iter().copied()).unwrap();
+        let id = self.store.resolve(&labels).unwrap();
+        let mut batch = SampleBatch::default();
+        for (t, v) in samples {
+            batch.push(id, t, v);
+        }
+        self.store.append(batch).unwrap().wait().unwrap();
+    }
+
+    fn signal(&self, name: &str) -> SignalRow {
+        let filter = SignalFilter { signals: vec![name.to_owned()], ..SignalFilter::default() };
+        self.store.signals(&filter).unwrap().remove(0)
+    }
+}
+
+/// A daily course at five-minute steps with a little noise of a fixed pattern.
+fn load(i: i64) -> f64 {
+    let noise = ((i * 7_919) % 101) as f64 / 20.0;
+    100.0 + 40.0 * (i as f64 / 288.0 * std::f64::consts::TAU).sin() + noise
+}
+
+fn daily(from: i64, to: i64) -> impl Iterator<Item = (i64, f64)> {
+    (from..to).map(|i| (START + i * 5 * MINUTE, load(i)))
+}
+
+fn at(i: i64) -> Timestamp {
+    Timestamp::from_millis(START + i * 5 * MINUTE)
+}
+
+fn spec(name: &str, expr: &str) -> SignalSpec {
+    SignalSpec {
+        name: name.into(),
+        expr: expr.into(),
+        step: Step::from_millis(5 * MINUTE).unwrap(),
+        seasons: None,
+        horizon: Horizon::try_new(144).unwrap(),
+        origin: SignalOrigin::Configured,
+    }
+}
+
+fn learn(learner: &mut Learner, specs: &[SignalSpec], now: Timestamp) -> LearnReport {
+    learner.learn_due(specs, now, &|_| {}).unwrap()
+}
+
+#[test]
+fn a_daily_gauge_is_learned_once_and_scored_on() {
+    let fixture = Fixture::new();
+    fixture.put(&[("__name__", "load")], daily(0, 1_440));
+    let specs = [spec("load", "load")];
+    let mut learner = Learner::new(fixture.store.clone(), LearnOptions::default());
+    let told = std::cell::RefCell::new(Vec::new());
+    let report = learner.learn_due(&specs, at(1_439), &|p| told.borrow_mut().push(p)).unwrap();
+    assert_eq!((report.fitted, told.borrow().len(), told.borrow()[0].total), (1, 1, 1), "{report:?}");
+
+    let row = fixture.signal("load");
+    assert_eq!((row.status, row.seasons_ms.clone(), row.points), (SignalStatus::Ready, vec![DAY], 1_440));
+    assert!(row.mase.unwrap() < 1.5 && row.coverage_95.unwrap() > 0.8, "{row:?}");
+    let forecasts = fixture.store.forecasts(&RowFilter::default()).unwrap();
+    assert_eq!(forecasts.len(), 144);
+    assert_eq!(forecasts[0].timestamp, at(1_440));
+    for (k, f) in forecasts.iter().enumerate() {
+        assert!(f.yhat_lower_95 <= f.yhat_lower_80 && f.yhat_lower_80 <= f.yhat && f.yhat <= f.yhat_upper_80, "{f:?}");
+        assert!((f.yhat - load(1_440 + i64::try_from(k).unwrap())).abs() < 15.0, "{f:?}");
+    }
+    let scored = fixture.store.anomalies(&RowFilter::default()).unwrap().len();
+    assert!(scored > 1_000, "{scored}");
+
+    // Nothing is due now, nor after a restart.
+    assert_eq!(learn(&mut learner, &specs, at(1_440)).current, 1);
+    let mut learner = Learner::new(fixture.store.clone(), LearnOptions::default());
+    assert_eq!(learn(&mut learner, &specs, at(1_440)).current, 1);
+
+    // New values are scored, those known before are not scored again, and a spike stands out.
+    fixture.put(
+        &[("__name__", "load")],
+        daily(1_440, 1_446).map(|(t, v)| (t, if t == at(1_445).millis() { 900.0 } else { v })),
+    );
+    let report = learner.score_new(at(1_445)).unwrap();
+    assert_eq!((report.values, report.anomalies), (6, 1), "{report:?}");
+    assert_eq!(learner.score_new(at(1_445)).unwrap().values, 0);
+    let rows = fixture.store.anomalies(&RowFilter { min_score: Some(1.0), ..RowFilter::default() }).unwrap();
+    assert_eq!(rows.last().unwrap().timestamp, at(1_445));
+    assert_eq!(fixture.store.anomalies(&RowFilter::default()).unwrap().len(), scored + 6);
+
+    // Refitted when its time has come.
+    assert_eq!(learn(&mut learner, &specs, Timestamp::from_millis(at(1_445).millis() + 7 * 3_600_000)).fitted, 1);
+}
+
+#[test]
+fn a_signal_that_cannot_be_fitted_says_why_and_stops_nobody() {
+    let fixture = Fixture::new();
+    fixture.put(&[("__name__", "load"), ("host", "a")], daily(0, 400));
+    fixture.put(&[("__name__", "load"), ("host", "b")], daily(0, 400));
+    fixture.put(&[("__name__", "young")], daily(395, 400));
+    let specs = [
+        spec("wrong", "sum(load"),
+        spec("several", "load"),
+        spec("young", "young"),
+        spec("absent", "nothing_here"),
+        spec("good", "sum(load)"),
+    ];
+    let mut learner = Learner::new(fixture.store.clone(), LearnOptions::default());
+    let report = learn(&mut learner, &specs, at(399));
+    assert_eq!((report.fitted, report.waiting, report.failed.len()), (1, 2, 2), "{report:?}");
+    let reason = |name: &str| fixture.signal(name).reason.unwrap_or_default();
+    assert!(reason("several").contains("2 series"), "{}", reason("several"));
+    assert!(reason("young").contains("5 values so far, 30 are needed"), "{}", reason("young"));
+    assert!(reason("wrong").starts_with("the expression could not be evaluated"), "{}", reason("wrong"));
+    assert_eq!(fixture.signal("absent").status, SignalStatus::Learning);
+    assert_eq!(fixture.signal("good").status, SignalStatus::Ready);
+    // What failed is tried again later, not at once.
+    assert_eq!(learn(&mut learner, &specs, at(399)).current, 5);
+    assert_eq!(learn(&mut learner, &specs, at(401)).current, 1);
+}
+
+#[test]
+fn a_forecast_that_no_longer_holds_is_made_anew() {
+    let fixture = Fixture::new();
+    fixture.put(&[("__name__", "load")], daily(0, 864));
+    let specs = [spec("load", "load")];
+    let mut learner = Learner::new(fixture.store.clone(), LearnOptions::default());
+    assert_eq!(learn(&mut learner, &specs, at(863)).fitted, 1);
+    fixture.put(&[("__name__", "load")], daily(864, 900).map(|(t, v)| (t, v + 300.0)));
+    let report = learner.score_new(at(899)).unwrap();
+    assert_eq!(report.drifted, vec!["load".to_owned()]);
+    assert_eq!(learn(&mut learner, &specs, at(899)).fitted, 1);
+}
+
+#[test]
+fn telling_series_become_signals_and_others_do_not() {
+    let fixture = Fixture::new();
+    let series = |name: &'static str, f: &dyn Fn(i64) -> f64| {
+        fixture.put(&[("__name__", name), ("job", "api")], (0..240).map(|i| (START + i * 15_000, f(i))));
+    };
+    let wave = |i: i64| 50.0 + 30.0 * (i as f64 / 40.0).sin() + ((i * 37) % 11) as f64 * 0.1;
+    let total = |i: i64| (0..=i).map(wave).sum::<f64>();
+    series("queue_depth", &wave);
+    series("queue_depth_copy", &wave);
+    series("requests_total", &|i| total(i) + (i * i % 7) as f64);
+    series("limit", &|_| 100.0);
+    series("latency_seconds_sum", &|i| total(i) * 0.2 + ((i * 31) % 17) as f64 * 0.01 * i as f64);
+    series("latency_seconds_count", &|i| (i * 20 + (i * i) % 13) as f64);
+    series("build_info", &wave);
+    fixture.put(
+        &[("__name__", "latency_seconds_bucket"), ("job", "api"), ("le", "0.1")],
+        (0..240).map(|i| (START + i * 15_000, total(i))),
+    );
+    let now = Timestamp::from_millis(START + 239 * 15_000);
+    let exprs: Vec<String> = default_signals(&fixture.store, now, 200).unwrap().into_iter().map(|s| s.expr).collect();
+    let has = |part: &str| exprs.iter().filter(|e| e.contains(part)).count();
+    assert_eq!(has("queue_depth"), 1, "{exprs:?}");
+    assert_eq!(
+        (has("rate(requests_total{job=\"api\"}[60s])"), has("limit"), has("_bucket"), has("_info")),
+        (1, 0, 0, 0),
+        "{exprs:?}"
+    );
+    assert_eq!(
+        has("rate(latency_seconds_sum{job=\"api\"}[60s]) / rate(latency_seconds_count{job=\"api\"}[60s])"),
+        1,
+        "{exprs:?}"
+    );
+    assert!(default_signals(&fixture.store, now, 1).unwrap().len() == 1);
+    for signal in default_signals(&fixture.store, now, 200).unwrap() {
+        assert_eq!(signal.step, Step::from_millis(15_000).unwrap());
+        crate::signal::parse(&signal.expr).unwrap();
+    }
+    assert!(default_signals(&fixture.store, Timestamp::from_millis(START + 20 * DAY), 200).unwrap().is_empty());
+}
