@@ -118,6 +118,9 @@ impl PlaceArgs {
                 "--db and --url exclude each other: give a stopped store or a running service",
             ));
         }
+        if global.is_flag("token") && (self.url.is_none() || db_flag) {
+            return Err(CliError::usage("--token goes with --url; a store of one's own needs none"));
+        }
         match &self.url {
             Some(url) if !db_flag => {
                 if !(url.starts_with("http://") || url.starts_with("https://")) {

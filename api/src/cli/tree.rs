@@ -127,3 +127,45 @@ fn with_environment(command: clap::Command, path: &str) -> clap::Command {
 fn screaming(name: &str) -> String {
     name.replace('-', "_").to_uppercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The help of a command and of all below it.
+    fn helps(command: &mut clap::Command, path: &str, out: &mut String) {
+        let path = format!("{path} {}", command.get_name()).trim().to_owned();
+        out.push_str(&format!("===== {path} =====\n{}\n", command.clone().term_width(100).render_long_help()));
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            helps(inner, &path, out);
+        }
+    }
+
+    #[test]
+    fn help_names_every_option_and_its_variable() {
+        let mut command = command();
+        command.build();
+        let mut out = String::new();
+        helps(&mut command, "", &mut out);
+        insta::assert_snapshot!("help", out);
+        for variable in ["ALMANAC_DB", "ALMANAC_TOKEN", "ALMANAC_LOG", "ALMANAC_SQL_FORMAT", "ALMANAC_DEMO_ONCE"] {
+            assert!(out.contains(&format!("[env: {variable}]")), "{variable}");
+        }
+    }
+
+    #[test]
+    fn wrong_calls_are_refused_with_what_would_be_right() {
+        let check = |args: &[&str], part: &str| {
+            let error = command().try_get_matches_from(args).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{args:?}");
+            let text = error.to_string();
+            assert!(text.contains(part), "{args:?}: {text}");
+        };
+        check(&["almanac", "serv"], "'serve'");
+        check(&["almanac", "serve", "--listn", "x"], "'--listen'");
+        check(&["almanac", "serve", "--listen", "here"], "invalid socket address");
+        check(&["almanac", "sql", "SELECT 1", "--format", "xml"], "table, csv, json, arrow, parquet");
+        check(&["almanac", "sql"], "<SELECT>");
+        check(&["almanac", "replay"], "scaling");
+    }
+}

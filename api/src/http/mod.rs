@@ -9,6 +9,8 @@ mod router;
 pub mod rows;
 mod shared;
 pub mod sql;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use ingest::ImportBody;
 pub(crate) use operate::CompactionBody;

@@ -4,4 +4,5 @@
 
 mod harness;
 mod command_line;
+mod grafana;
 mod service;

@@ -242,8 +242,11 @@ async fn notes(
                         end_ms: None,
                         title: format!("anomaly in {}", row.signal),
                         text: format!(
-                            "{} is {:.4}, expected {:.4} to {:.4}",
-                            row.signal, row.value, row.yhat_lower, row.yhat_upper
+                            "{} is {}, expected {} to {}",
+                            row.signal,
+                            short(row.value),
+                            short(row.yhat_lower),
+                            short(row.yhat_upper)
                         ),
                         tags: vec!["anomaly".to_owned(), row.signal],
                     })
@@ -267,6 +270,20 @@ async fn notes(
             })
         })
         .await
+}
+
+/// A number with four digits that matter, for people.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || !size.is_finite() {
+        return value.to_string();
+    }
+    if !(1e-3..1e6).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let decimals = if size >= 1000.0 { 0 } else if size >= 1.0 { 3 } else { 6 };
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 /// The spans in which series have values, neighbouring steps joined.
@@ -312,6 +329,17 @@ mod tests {
     use almanac_engine::series::Labels;
 
     use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let check = |value: f64, expected: &str| assert_eq!(short(value), expected);
+        check(7.5, "7.5");
+        check(0.012_345_678, "0.012346");
+        check(123_456.7, "123457");
+        check(-1200.0, "-1200");
+        check(1.5e9, "1.500e9");
+        check(0.0, "0");
+    }
 
     #[test]
     fn neighbouring_steps_are_one_span() {

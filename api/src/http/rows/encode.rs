@@ -64,13 +64,29 @@ pub(super) fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
+/// Which rows go when there are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    First,
+    /// The newest, of rows that ascend in time.
+    Last,
+}
+
 /// Answers with at most `limit` rows.
 ///
 /// # Errors
 /// 500 when a row cannot be written.
-pub(super) fn respond<R: FlatRow>(mut rows: Vec<R>, limit: usize, format: Format) -> Result<Response, ApiError> {
+pub(super) fn respond<R: FlatRow>(
+    mut rows: Vec<R>,
+    limit: usize,
+    keep: Keep,
+    format: Format,
+) -> Result<Response, ApiError> {
     let truncated = rows.len() > limit;
-    rows.truncate(limit);
+    match keep {
+        Keep::First => rows.truncate(limit),
+        Keep::Last => drop(rows.drain(..rows.len().saturating_sub(limit))),
+    }
     let body = match format {
         Format::Json => serde_json::to_vec(&rows).map_err(|error| ApiError::internal(&error))?,
         Format::Csv => {

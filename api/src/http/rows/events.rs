@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    encode::{FlatRow, Format, limit, respond},
+    encode::{FlatRow, Format, Keep, limit, respond},
     span::span,
 };
 use crate::http::{ApiError, AppState, ErrorBody, Params, shared::iso};
@@ -69,10 +69,10 @@ pub(super) async fn incidents(State(state): State<AppState>, params: Params) -> 
     params.only(&["target", "from", "to", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
     let (start, end) = span(&params, state.clock.now())?;
-    let filter = EventFilter { names: params.list("target"), start, end, limit: Some(limit) };
+    let filter = EventFilter { names: params.list("target"), start, end, limit: Some(limit + 1) };
     let store = state.store.clone();
     let rows = state.blocking(move || store.incidents(&filter)).await?;
-    respond(rows.into_iter().map(IncidentBody::from).collect(), limit, format)
+    respond(rows.into_iter().map(IncidentBody::from).collect(), limit, Keep::Last, format)
 }
 
 /// Deploys in the span; of too many the newest.
@@ -83,10 +83,10 @@ pub(super) async fn deploys(State(state): State<AppState>, params: Params) -> Re
     params.only(&["service", "from", "to", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
     let (start, end) = span(&params, state.clock.now())?;
-    let filter = EventFilter { names: params.list("service"), start, end, limit: Some(limit) };
+    let filter = EventFilter { names: params.list("service"), start, end, limit: Some(limit + 1) };
     let store = state.store.clone();
     let rows = state.blocking(move || store.deploys(&filter)).await?;
-    respond(rows.into_iter().map(DeployBody::from).collect(), limit, format)
+    respond(rows.into_iter().map(DeployBody::from).collect(), limit, Keep::Last, format)
 }
 
 #[cfg(test)]

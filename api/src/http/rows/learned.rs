@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    encode::{FlatRow, Format, finite, limit, respond},
+    encode::{FlatRow, Format, Keep, finite, limit, respond},
     span::span,
 };
 use crate::http::{ApiError, AppState, ErrorBody, Params, shared::iso};
@@ -190,10 +190,10 @@ pub(super) async fn signals(State(state): State<AppState>, params: Params) -> Re
     let filter = SignalFilter { signals: params.list("signal"), status };
     let store = state.store.clone();
     let rows = state.blocking(move || store.signals(&filter)).await?;
-    respond(rows.into_iter().map(SignalBody::from).collect(), limit, format)
+    respond(rows.into_iter().map(SignalBody::from).collect(), limit, Keep::First, format)
 }
 
-/// Forecasts: for each instant the one made last, or with `all=true` every one that is kept.
+/// Forecasts: for each instant the one made last, or with `all=true` every one that is kept; of too many the newest.
 #[utoipa::path(get, path = "/v1/forecasts", tag = "rows",
     params(("signal" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "as from"), ("all" = Option<bool>, Query, description = "older forecasts too"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
     responses((status = 200, description = "one object a point, ascending in time", body = Vec<ForecastBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
@@ -219,10 +219,10 @@ pub(super) async fn forecasts(State(state): State<AppState>, params: Params) -> 
     let store = state.store.clone();
     let mut rows = state.blocking(move || store.forecasts(&filter)).await?;
     rows.sort_by(|a, b| (a.timestamp, &a.signal, a.made_at).cmp(&(b.timestamp, &b.signal, b.made_at)));
-    respond(rows.into_iter().map(ForecastBody::from).collect(), limit, format)
+    respond(rows.into_iter().map(ForecastBody::from).collect(), limit, Keep::Last, format)
 }
 
-/// Anomalies: points with a score of at least 1, or of at least `min_score` (0: every scored point).
+/// Anomalies: points with a score of at least 1, or of at least `min_score` (0: every scored point); of too many the newest.
 #[utoipa::path(get, path = "/v1/anomalies", tag = "rows",
     params(("signal" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "as from"), ("min_score" = Option<f64>, Query, description = "least score; 1 when missing"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
     responses((status = 200, description = "one object a point, ascending in time", body = Vec<AnomalyBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
@@ -242,7 +242,7 @@ pub(super) async fn anomalies(State(state): State<AppState>, params: Params) -> 
     let store = state.store.clone();
     let mut rows = state.blocking(move || store.anomalies(&filter)).await?;
     rows.sort_by(|a, b| (a.timestamp, &a.signal).cmp(&(b.timestamp, &b.signal)));
-    respond(rows.into_iter().map(AnomalyBody::from).collect(), limit, format)
+    respond(rows.into_iter().map(AnomalyBody::from).collect(), limit, Keep::Last, format)
 }
 
 #[cfg(test)]

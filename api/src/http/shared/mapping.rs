@@ -38,12 +38,13 @@ impl From<StoreError> for ApiError {
 impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
         let status = match &error {
-            SqlError::Deadline { .. } => StatusCode::REQUEST_TIMEOUT,
-            SqlError::Memory | SqlError::TooComplex { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            SqlError::NotReadOnly { .. }
-            | SqlError::Function { .. }
-            | SqlError::Table { .. }
-            | SqlError::Construct { .. } => StatusCode::FORBIDDEN,
+            // Not 408, after which some clients and proxies send the same again.
+            SqlError::Deadline { .. } | SqlError::Memory | SqlError::TooComplex { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            SqlError::NotReadOnly { .. } | SqlError::Function { .. } | SqlError::Construct { .. } => {
+                StatusCode::FORBIDDEN
+            }
             SqlError::Closed => StatusCode::SERVICE_UNAVAILABLE,
             SqlError::Store { .. } => return Self::internal(&error),
             _ => StatusCode::BAD_REQUEST,

@@ -1,0 +1,100 @@
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+
+use super::Scene;
+use crate::{config::Config, http::Auth};
+
+#[test]
+fn health_and_readiness_answer() {
+    let scene = Scene::new();
+    assert_eq!(scene.get("/healthz").json()["status"], "ok");
+    let ready = scene.get("/readyz");
+    assert_eq!((ready.status, ready.text().as_str()), (StatusCode::OK, r#"{"status":"ready","series":4,"samples":964}"#));
+    scene.store().clone().close().unwrap();
+    let unready = scene.get("/readyz");
+    assert_eq!((unready.status, &unready.json()["error"]["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"store_failed".into()));
+}
+
+#[test]
+fn the_service_counts_itself() {
+    let scene = Scene::new();
+    scene.get("/v1/signals");
+    scene.get("/no/such/path");
+    let reply = scene.get("/metrics");
+    assert_eq!(reply.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = reply.text();
+    for line in [
+        r#"almanac_http_requests_total{method="GET",path="/v1/signals",status="200"} 1"#,
+        r#"almanac_http_requests_total{method="GET",path="",status="404"} 1"#,
+        "almanac_store_series 4",
+        "almanac_store_samples_written_total 964",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn the_description_is_generated_from_the_routes() {
+    insta::assert_snapshot!("openapi", Scene::new().get("/openapi.json").shown());
+}
+
+#[test]
+fn what_does_not_exist_is_said_in_the_same_shape() {
+    let scene = Scene::new();
+    insta::assert_snapshot!("unknown_path", scene.get("/v2/nothing").shown());
+    let reply = scene.get("/v1/sql");
+    insta::assert_snapshot!("wrong_method", reply.shown());
+    assert_eq!(reply.header("allow"), "POST");
+    insta::assert_snapshot!("wrong_type", scene.post("/v1/sql", "text/plain", "SELECT 1").shown());
+    insta::assert_snapshot!("wrong_body", scene.post("/v1/sql", "application/json", r#"{"sqll":"SELECT 1"}"#).shown());
+}
+
+#[test]
+fn bodies_past_the_limit_are_refused() {
+    let config = Config::parse("[server]\nmax_body = \"1KiB\"", "almanac.toml".as_ref()).unwrap();
+    let scene = Scene::with(Auth::open(), config);
+    let long = serde_json::json!({ "sql": "x".repeat(2000) });
+    let reply = scene.post_json("/v1/sql", &long);
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &"body_too_large".into()));
+}
+
+#[test]
+fn without_the_token_only_health_answers() {
+    let scene = Scene::with(Auth::token("secret"), Config::default());
+    assert_eq!(scene.get("/healthz").status, StatusCode::OK);
+    assert_eq!(scene.get("/readyz").status, StatusCode::OK);
+    for path in ["/metrics", "/v1/signals", "/openapi.json", "/grafana", "/nothing"] {
+        let reply = scene.get(path);
+        assert_eq!((reply.status, reply.header("www-authenticate")), (StatusCode::UNAUTHORIZED, "Bearer"), "{path}");
+        assert_eq!(reply.json()["error"]["code"], "unauthorized");
+    }
+    let prometheus = scene.get("/api/v1/labels");
+    assert_eq!((prometheus.status, &prometheus.json()["status"]), (StatusCode::UNAUTHORIZED, &"error".into()));
+    let with = |token: &str| {
+        let request = Request::get("/v1/signals").header("authorization", token).body(Body::empty()).unwrap();
+        scene.send(request).status
+    };
+    assert_eq!(with("Bearer secret"), StatusCode::OK);
+    assert_eq!(with("Bearer secrets"), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn answers_are_compressed_for_those_who_ask() {
+    let scene = Scene::new();
+    let request = Request::get("/openapi.json").header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+    let reply = scene.send(request);
+    assert_eq!(reply.header("content-encoding"), "gzip");
+    assert_eq!(&reply.body[..2], [0x1f, 0x8b]);
+}
+
+#[test]
+fn compaction_on_demand_says_what_it_did() {
+    let scene = Scene::new();
+    let reply = scene.post("/v1/admin/compact", "application/json", "{}");
+    assert_eq!((reply.status, &reply.json()["samples_moved"]), (StatusCode::OK, &964.into()), "{}", reply.text());
+    assert_eq!(scene.post("/v1/admin/compact?what=some", "application/json", "").status, StatusCode::BAD_REQUEST);
+    assert_eq!(scene.get("/v1/samples?metric=up&from=now-30s").json().as_array().unwrap().len(), 6);
+}

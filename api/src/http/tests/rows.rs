@@ -1,0 +1,60 @@
+use axum::http::StatusCode;
+
+use super::Scene;
+
+#[test]
+fn rows_are_flat_and_have_stable_keys() {
+    let scene = Scene::new();
+    for (name, uri) in [
+        ("signals", "/v1/signals"),
+        ("signals_csv", "/v1/signals?format=csv&status=ready"),
+        ("forecasts", "/v1/forecasts?signal=api.rate&from=now-1m"),
+        ("forecasts_csv", "/v1/forecasts?format=csv&limit=1"),
+        ("anomalies", "/v1/anomalies"),
+        ("anomalies_all", "/v1/anomalies?min_score=0&from=2026-11-23T07:41:00Z&to=1795419720000"),
+        ("incidents", "/v1/incidents?from=now-1h"),
+        ("incidents_csv", "/v1/incidents?format=csv"),
+        ("deploys", "/v1/deploys"),
+        ("samples", "/v1/samples?metric=up&from=now-30s&job=db,api"),
+        ("samples_step", "/v1/samples?metric=up&job=db&from=now-2m&step=1m&format=csv"),
+        ("samples_query", "/v1/samples?query=sum(up)&from=now-2m&step=60"),
+    ] {
+        insta::assert_snapshot!(format!("rows_{name}"), scene.get(uri).shown());
+    }
+}
+
+#[test]
+fn nothing_is_an_empty_list() {
+    let scene = Scene::new();
+    assert_eq!(scene.get("/v1/samples?metric=nothing").text(), "[]");
+    assert_eq!(scene.get("/v1/deploys?service=nobody").text(), "[]");
+    assert_eq!(scene.get("/v1/deploys?service=nobody&format=csv").text(), "time,service,version\n");
+}
+
+#[test]
+fn a_cut_list_says_so() {
+    let scene = Scene::new();
+    assert_eq!(scene.get("/v1/forecasts?limit=2").header("x-almanac-truncated"), "true");
+    assert_eq!(scene.get("/v1/forecasts?limit=3").header("x-almanac-truncated"), "false");
+    let reply = scene.get("/v1/samples?metric=up&limit=10");
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &"too_many_samples".into()));
+}
+
+#[test]
+fn wrong_parameters_are_named() {
+    let scene = Scene::new();
+    let check = |uri: &str, code: &str, message: &str| {
+        let reply = scene.get(uri);
+        let body = reply.json();
+        assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::BAD_REQUEST, &code.into()), "{uri}: {body}");
+        assert_eq!(body["message"], message, "{uri}");
+    };
+    check("/v1/forecasts?signl=a", "unknown_parameter", "unknown parameter \"signl\"; did you mean \"signal\"?");
+    check("/v1/anomalies?min_score=high", "invalid_parameter", "min_score \"high\" is no number that fits");
+    check("/v1/deploys?format=xml", "invalid_parameter", "format \"xml\" is neither json nor csv");
+    check("/v1/deploys?from=now&to=now-1h", "invalid_parameter", "to is before from");
+    check("/v1/signals?status=done", "invalid_parameter", "\"done\" is no status of a signal; one of learning, ready, failed");
+    check("/v1/samples", "invalid_parameter", "give a metric's name in metric, or PromQL in query");
+    check("/v1/samples?query=up", "invalid_parameter", "query needs a step, such as step=1m");
+    check("/v1/samples?query=up&step=60&job=a", "invalid_parameter", "parameter \"job\" goes with metric; write it into the query");
+}

@@ -1,0 +1,71 @@
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::harness::Server;
+
+/// What a dashboard of Grafana 12.4 does one after the other, with the bodies that it sends.
+#[test]
+fn a_dashboard_on_the_json_source_is_set_up_and_drawn() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let text = "cpu{host=\"web-1\"} 0.42 1795419600000\ncpu{host=\"web-1\"} 0.5 1795419660000\ncpu{host=\"web-2\"} 0.1 1795419660000\n";
+    assert_eq!(server.post("/v1/import", "text/plain; version=0.0.4", text).status, 200);
+    let json = "application/json";
+    assert_eq!(server.send(server.request("GET", "/grafana").header("content-type", json)).status, 200);
+    let metrics = server.post("/grafana/metrics", json, "{}").json();
+    let values: Vec<&str> = metrics.as_array().unwrap().iter().filter_map(|metric| metric["value"].as_str()).collect();
+    assert!(values.contains(&"recommendations") && values.contains(&"promql"), "{values:?}");
+    assert_eq!(
+        server.post("/grafana/tag-keys", json, "").json()[0],
+        json!({ "type": "string", "text": "host" }),
+        "older Grafanas send no body"
+    );
+    assert_eq!(server.post("/grafana/tag-values", json, "{\"key\":\"host\"}").json(), json!([{"text":"web-1"},{"text":"web-2"}]));
+    let panel: Value = serde_json::from_str(
+        r#"{"app":"dashboard","requestId":"SQR100","timezone":"utc","startTime":1795419624385,
+         "range":{"from":"2026-11-23T01:41:47.692Z","to":"2026-11-23T07:41:47.692Z","raw":{"from":"now-6h","to":"now"}},
+         "rangeRaw":{"from":"now-6h","to":"now"},
+         "interval":"1m","intervalMs":60000,"maxDataPoints":300,
+         "targets":[{"refId":"A","datasource":{"uid":"u","type":"simpod-json-datasource"},"editorMode":"code","target":"cpu","payload":{}}],
+         "filters":[{"key":"host","operator":"=","value":"web-1"}],
+         "scopedVars":{"__interval":{"text":"1m","value":"1m"},"__interval_ms":{"text":"60000","value":60000},"__sceneObject":{"text":"__sceneObject"}},
+         "panelId":2,"panelName":"p","panelPluginId":"timeseries","dashboardUID":"d","dashboardTitle":"t"}"#,
+    )
+    .unwrap();
+    let frames = server.post_json("/grafana/query", &panel).json();
+    let frame = &frames.as_array().unwrap()[0];
+    assert_eq!((frames.as_array().unwrap().len(), &frame["refId"], &frame["tags"]), (1, &json!("A"), &json!({"host":"web-1"})));
+    assert_eq!(frame["datapoints"][0], json!([0.42, 1_795_419_600_000_i64]));
+    assert_eq!(frame["datapoints"][1], json!([0.5, 1_795_419_660_000_i64]));
+    let variable = json!({"payload":{"target":"label_values(cpu, host)"},
+        "range":{"from":"2026-11-23T01:41:47.692Z","to":"2026-11-23T07:41:47.692Z","raw":{"from":"now-6h","to":"now"}}});
+    assert_eq!(server.post_json("/grafana/variable", &variable).json()[1], json!({"__text":"web-2","__value":"web-2"}));
+    assert_eq!(server.post("/grafana/search", json, "{\"target\":\"incid\"}").json(), json!(["incidents"]));
+}
+
+/// The requests of Grafana's own Prometheus source, as its library sends them.
+#[test]
+fn the_prometheus_source_saves_explores_and_draws() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let text = "cpu{host=\"web-1\"} 1 1795419600000\ncpu{host=\"web-1\"} 3 1795419660000\n";
+    assert_eq!(server.post("/v1/import", "text/plain; version=0.0.4", text).status, 200);
+    let form = |path: &str, body: &str| server.post(path, "application/x-www-form-urlencoded", body);
+    assert_eq!(
+        form("/api/v1/query", "query=1%2B1&time=4").text(),
+        r#"{"status":"success","data":{"resultType":"scalar","result":[4,"2"]}}"#
+    );
+    assert_eq!(server.get("/api/v1/status/buildinfo").status, 200);
+    let names = server.get("/api/v1/label/__name__/values?limit=40000&start=1795419000&end=1795420000");
+    assert_eq!(names.text(), r#"{"status":"success","data":["cpu"]}"#);
+    let labels = form("/api/v1/labels", "limit=40000&start=1795419000&end=1795420000&match%5B%5D=cpu");
+    assert_eq!(labels.text(), r#"{"status":"success","data":["__name__","host"]}"#);
+    let series = form("/api/v1/series", "match%5B%5D=cpu&start=1795419000&end=1795420000");
+    assert_eq!(series.text(), r#"{"status":"success","data":[{"__name__":"cpu","host":"web-1"}]}"#);
+    let range = form("/api/v1/query_range", "query=avg_over_time(cpu%5B2m%5D)&start=1795419660&end=1795419720&step=60");
+    assert_eq!(
+        range.text(),
+        r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"host":"web-1"},"values":[[1795419660,"2"],[1795419720,"3"]]}]}}"#
+    );
+    assert_eq!(form("/api/v1/label/host/values", "").status, 405, "the source tries GET after that");
+}
