@@ -7,7 +7,9 @@ use super::{
     plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Function, Grouping, Node, Selector},
     select::{Clock, Loaded, RangeRows, Samples, Shown, Span, Windows, instant_frame},
 };
-use crate::series::SampleSource;
+use hashbrown::HashMap;
+
+use crate::series::{Labels, SampleSource};
 
 /// Evaluates an expression at one time, in epoch milliseconds.
 ///
@@ -62,21 +64,74 @@ pub fn range(
     let grid = Grid { start_ms, step_ms, steps: intervals + 1 };
     // `@ end()` is the end asked for, also when no step falls on it.
     let clock = Clock { end_ms, ..Clock::new(&grid, limits) };
-    let samples = Samples::fetch(source, query, &grid, &clock, limits)?;
-    let evaluator = Evaluator { clock, samples, limits };
-    let frame = match evaluator.eval(query.root(), &grid)? {
-        Evaluated::Scalar(values) => functions::vector(values),
-        Evaluated::Vector(frame) => frame,
-    };
-    let mut series: Vec<RangeSeries> = (0..frame.rows.len())
-        .filter_map(|row| {
-            let there = grid.times().zip(frame.row(row)).filter(|(_, cell)| !is_absent(**cell));
-            let (timestamps, values): (Vec<i64>, Vec<f64>) = there.unzip();
-            (!timestamps.is_empty()).then(|| RangeSeries { labels: frame.rows[row].to_labels(), timestamps, values })
+    let mut gathered = Gathered::default();
+    Ask { source, query, clock, limits }.gather(grid, &mut gathered)?;
+    Ok(gathered.finish())
+}
+
+/// Series being gathered: piece after piece of the grid.
+#[derive(Default)]
+struct Gathered {
+    series: HashMap<Labels, (Vec<i64>, Vec<f64>)>,
+    samples: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, frame: &Frame, grid: &Grid, limits: &EvalLimits) -> Result<(), SignalError> {
+        for row in 0..frame.rows.len() {
+            let there = || grid.times().zip(frame.row(row)).filter(|(_, cell)| !is_absent(**cell));
+            let count = there().count();
+            if count == 0 {
+                continue;
+            }
+            self.samples += count;
+            limits.check_cells(self.samples)?;
+            let (timestamps, values) = self.series.entry(frame.rows[row].to_labels()).or_default();
+            timestamps.extend(there().map(|(time, _)| time));
+            values.extend(there().map(|(_, cell)| *cell));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<RangeSeries> {
+        let of = |(labels, (timestamps, values))| RangeSeries { labels, timestamps, values };
+        let mut series: Vec<RangeSeries> = self.series.into_iter().map(of).collect();
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        series
+    }
+}
+
+/// What a range query is asked of.
+struct Ask<'a> {
+    source: &'a dyn SampleSource,
+    query: &'a Query,
+    clock: Clock,
+    limits: &'a EvalLimits,
+}
+
+impl Ask<'_> {
+    /// Evaluates all steps of `grid` at once; where that needs more samples in memory than allowed,
+    /// its halves one after the other, since no step needs another.
+    fn gather(&self, grid: Grid, gathered: &mut Gathered) -> Result<(), SignalError> {
+        match self.evaluate(&grid) {
+            Ok(frame) => gathered.add(&frame, &grid, self.limits),
+            Err(SignalError::TooManySamples { .. }) if grid.steps > 1 => {
+                let (first, second) = grid.halves();
+                self.gather(first, gathered)?;
+                self.gather(second, gathered)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn evaluate(&self, grid: &Grid) -> Result<Frame, SignalError> {
+        let samples = Samples::fetch(self.source, self.query, grid, &self.clock, self.limits)?;
+        let evaluator = Evaluator { clock: self.clock, samples, limits: self.limits };
+        Ok(match evaluator.eval(self.query.root(), grid)? {
+            Evaluated::Scalar(values) => functions::vector(values),
+            Evaluated::Vector(frame) => frame,
         })
-        .collect();
-    series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(series)
+    }
 }
 
 /// What an operation gives on a grid.

@@ -31,6 +31,12 @@ impl Grid {
         self.time(self.steps.saturating_sub(1))
     }
 
+    /// The first half of the steps and the rest.
+    pub(super) fn halves(&self) -> (Self, Self) {
+        let first = self.steps / 2;
+        (Self { steps: first, ..*self }, Self { start_ms: self.time(first), steps: self.steps - first, ..*self })
+    }
+
     pub(super) fn times(&self) -> impl Iterator<Item = i64> + '_ {
         (0..self.steps).map(|step| self.time(step))
     }

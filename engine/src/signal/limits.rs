@@ -29,7 +29,8 @@ impl Cancel {
 /// What one evaluation may cost; the defaults are Prometheus'.
 #[derive(Debug, Clone)]
 pub struct EvalLimits {
-    /// Samples that all selectors together may load, and that one intermediate result may hold.
+    /// Samples that all selectors together may hold in memory at one time, that one intermediate result
+    /// may hold, and that an answer may have. A range query that needs more is evaluated in parts.
     pub max_samples: usize,
     /// Steps of a range query.
     pub max_steps: usize,

@@ -22,6 +22,22 @@ fn samples_are_limited() {
 }
 
 #[test]
+fn long_ranges_are_evaluated_in_parts() {
+    let f = Fixture::new(1000, &["m{a=\"1\"} 0+1x9999", "m{a=\"2\"} 0+1x5000 stale 0+1x3000"]);
+    let limits = |max_samples| EvalLimits { max_samples, ..EvalLimits::default() };
+    for expr in ["m", "rate(m[1m])", "sum(m) - m{a=\"1\"} @ end()", "topk(1, m)", "time()"] {
+        let ask = |limits: &EvalLimits| range(&f, &parse(expr).unwrap(), 0, 9_999_000, 20_000, limits);
+        let whole = ask(&limits(usize::MAX)).unwrap();
+        assert_eq!(ask(&limits(1500)).unwrap(), whole, "{expr}");
+    }
+    // One step alone needs 600 samples of the range.
+    let ask =
+        |max_samples| range(&f, &parse("sum_over_time(m[5m])").unwrap(), 0, 600_000, 20_000, &limits(max_samples));
+    assert!(ask(650).is_ok());
+    assert!(matches!(ask(550), Err(SignalError::TooManySamples { limit: 550 })));
+}
+
+#[test]
 fn a_cancelled_evaluation_ends() {
     let f = Fixture::new(MINUTE, &["m 1"]);
     let limits = EvalLimits::default();
