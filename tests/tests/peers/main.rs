@@ -1,0 +1,16 @@
+//! Almanac beside real peers: Prometheus and its exporters, Redis, PostgreSQL. `make test-peers`
+//! installs them; one that is absent fails the tests.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod comparison;
+mod data;
+mod exporters;
+mod expressions;
+mod forwarding;
+#[expect(dead_code, unused_imports, reason = "shared with the tests that need no peers, which use the rest")]
+#[path = "../e2e/harness/mod.rs"]
+mod harness;
+mod process;
+mod prometheus;
+mod rules;
