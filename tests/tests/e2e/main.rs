@@ -5,4 +5,5 @@
 mod harness;
 mod command_line;
 mod grafana;
+mod ingest;
 mod service;

@@ -2,6 +2,7 @@
 
 mod events;
 mod import;
+mod metrics;
 mod negotiate;
 mod write;
 
@@ -10,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(crate) use import::ImportBody;
+pub(crate) use metrics::registry;
 
 /// The routes.
 #[must_use]

@@ -3,7 +3,7 @@ use std::{
     time::Instant,
 };
 
-use almanac_engine::store::StoreStats;
+use almanac_engine::{ingest::IngestCounts, store::StoreStats};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::header::CONTENT_TYPE,
@@ -21,7 +21,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::http::{ApiError, AppState};
+use crate::http::{ApiError, AppState, ingest};
 
 /// A request as it is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,10 +104,11 @@ impl Metrics {
     }
 
     /// All metrics in `OpenMetrics`' text format.
-    fn render(&self, stats: &StoreStats) -> Result<String, std::fmt::Error> {
+    fn render(&self, stats: &StoreStats, counts: &IngestCounts) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;
         text::encode_registry(&mut out, &store_registry(stats, self.in_flight.load(Ordering::Relaxed)))?;
+        text::encode_registry(&mut out, &ingest::registry(counts))?;
         text::encode_eof(&mut out)?;
         Ok(out)
     }
@@ -147,7 +148,7 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
 /// The service's metrics about itself, in `OpenMetrics`' text format.
 #[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics text")))]
 pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
-    let text = state.metrics.render(&state.store.stats()).map_err(|error| ApiError::internal(&error))?;
+    let text = state.metrics.render(&state.store.stats(), &state.ingest.counts()).map_err(|error| ApiError::internal(&error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

@@ -1,0 +1,29 @@
+use almanac_engine::ingest::IngestCounts;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+    },
+    registry::Registry,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// What was accepted and refused, as metrics.
+pub(crate) fn registry(counts: &IngestCounts) -> Registry {
+    let refused = Family::<ReasonLabels, Counter>::default();
+    for (reason, count) in &counts.refused {
+        refused.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc_by(*count);
+    }
+    let mut registry = Registry::with_prefix("almanac");
+    let accepted = ConstCounter::new(counts.accepted);
+    registry.register("ingest_samples", "Samples accepted and on disk", accepted);
+    registry.register("ingest_refused", "Samples, histograms and exemplars that were not taken", refused);
+    let malformed = ConstCounter::new(counts.malformed_requests);
+    registry.register("ingest_malformed", "Requests and pages of which nothing could be read", malformed);
+    registry
+}

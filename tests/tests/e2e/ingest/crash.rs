@@ -1,0 +1,83 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use reqwest::blocking::Client;
+use serde_json::json;
+use tempfile::tempdir;
+
+use super::proto::{request, series};
+use crate::harness::Server;
+
+const ROUNDS: u64 = 20;
+const SENDERS: usize = 2;
+const SERIES: u64 = 50;
+
+/// Sends request after request, each with one sample of every series and a value one higher, until the
+/// service is gone; says after each acknowledgement how many there are.
+fn send_until_gone(url: &str, sender: usize, acknowledged: &AtomicU64) {
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+    let sender = sender.to_string();
+    loop {
+        let next = acknowledged.load(Ordering::SeqCst);
+        let stamp = i64::try_from(next).unwrap() * 1000;
+        let all = (0..SERIES).map(|idx| {
+            let labels = [("__name__", "m"), ("idx", &idx.to_string()), ("sender", &sender)];
+            #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+            series(&labels, &[(stamp, next as f64)])
+        });
+        let sent = client.post(format!("{url}/api/v1/write")).body(request(all.collect())).send();
+        match sent {
+            Ok(reply) if reply.status() == 204 => acknowledged.store(next + 1, Ordering::SeqCst),
+            Ok(reply) => panic!("{}: {}", reply.status(), reply.text().unwrap_or_default()),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Twenty times: the service is killed in the middle of writing; every acknowledged sample is there afterwards.
+#[test]
+fn what_is_acknowledged_outlives_kill_9() {
+    let folder = tempdir().unwrap();
+    let acknowledged: Vec<Arc<AtomicU64>> = (0..SENDERS).map(|_| Arc::default()).collect();
+    let total = || acknowledged.iter().map(|count| count.load(Ordering::SeqCst)).sum::<u64>();
+    for round in 0..ROUNDS {
+        let server = Server::start(folder.path());
+        assert_all_there(&server, &acknowledged);
+        let senders: Vec<_> = acknowledged
+            .iter()
+            .enumerate()
+            .map(|(sender, count)| {
+                let (url, count) = (server.url.clone(), Arc::clone(count));
+                thread::spawn(move || send_until_gone(&url, sender, &count))
+            })
+            .collect();
+        // Another moment each time: after the first commits, or after many.
+        let (enough, patience) = (total() + 2 + 3 * round, Instant::now());
+        while total() < enough {
+            assert!(patience.elapsed() < Duration::from_secs(60), "nothing is acknowledged: {:#?}", server.log());
+            thread::sleep(Duration::from_micros(300));
+        }
+        server.kill();
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+    }
+    let server = Server::start(folder.path());
+    assert_all_there(&server, &acknowledged);
+    assert!(server.stop().success());
+}
+
+fn assert_all_there(server: &Server, acknowledged: &[Arc<AtomicU64>]) {
+    for (sender, count) in acknowledged.iter().enumerate() {
+        let count = count.load(Ordering::SeqCst);
+        let found = server.sql(&format!(
+            "SELECT count(*), count(DISTINCT s.value) FROM samples s JOIN series r USING (series_id)
+             WHERE r.labels['sender'] = '{sender}' AND s.value < {count} AND epoch_ms(s.timestamp) = s.value * 1000"
+        ));
+        assert_eq!(found, json!([[count * SERIES, count]]), "sender {sender}");
+    }
+}

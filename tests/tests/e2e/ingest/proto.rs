@@ -1,0 +1,117 @@
+use prost::Message;
+
+/// Messages of remote write, written down from the published definitions; independent of the decoder.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) timeseries: Vec<TimeSeries>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) metadata: Vec<MetricMetadata>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MetricMetadata {
+    #[prost(int32, tag = "1")]
+    pub(super) kind: i32,
+    #[prost(string, tag = "2")]
+    pub(super) metric_family_name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) exemplars: Vec<Sample>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) histograms: Vec<Histogram>,
+}
+
+/// Bytes instead of text, so that a test can send what is not UTF-8.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Label {
+    #[prost(bytes, tag = "1")]
+    pub(super) name: Vec<u8>,
+    #[prost(bytes, tag = "2")]
+    pub(super) value: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Sample {
+    #[prost(double, tag = "1")]
+    pub(super) value: f64,
+    #[prost(int64, tag = "2")]
+    pub(super) timestamp: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Histogram {
+    #[prost(uint64, tag = "1")]
+    pub(super) count_int: u64,
+    #[prost(double, tag = "3")]
+    pub(super) sum: f64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Request {
+    #[prost(string, repeated, tag = "4")]
+    pub(super) symbols: Vec<String>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) timeseries: Vec<TimeSeriesV2>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TimeSeriesV2 {
+    #[prost(uint32, repeated, tag = "1")]
+    pub(super) labels_refs: Vec<u32>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) samples: Vec<SampleV2>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) histograms: Vec<Histogram>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) exemplars: Vec<Sample>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) metadata: Option<MetadataV2>,
+}
+
+/// With the start timestamp that later drafts of 2.0 have.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SampleV2 {
+    #[prost(double, tag = "1")]
+    pub(super) value: f64,
+    #[prost(int64, tag = "2")]
+    pub(super) timestamp: i64,
+    #[prost(int64, tag = "3")]
+    pub(super) start_timestamp: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MetadataV2 {
+    #[prost(int32, tag = "1")]
+    pub(super) kind: i32,
+    #[prost(uint32, tag = "3")]
+    pub(super) help_ref: u32,
+}
+
+/// A series of 1.0 with samples (timestamp, value).
+pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
+    let label =
+        |(name, value): &(&str, &str)| Label { name: name.as_bytes().to_vec(), value: value.as_bytes().to_vec() };
+    TimeSeries {
+        labels: labels.iter().map(label).collect(),
+        samples: samples.iter().map(|&(timestamp, value)| Sample { value, timestamp }).collect(),
+        ..TimeSeries::default()
+    }
+}
+
+/// A message as it goes over the wire.
+pub(super) fn body(message: &impl Message) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(&message.encode_to_vec()).unwrap()
+}
+
+/// A 1.0 request as it goes over the wire.
+pub(super) fn request(timeseries: Vec<TimeSeries>) -> Vec<u8> {
+    body(&WriteRequest { timeseries, metadata: Vec::new() })
+}
