@@ -1,5 +1,10 @@
+use std::fmt;
+
 use almanac_models::Timestamp;
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeSeed, SeqAccess, Visitor},
+};
 use serde_json::Value;
 
 use super::stamp;
@@ -40,16 +45,53 @@ pub fn parse_events(body: &[u8]) -> Result<EventBatch, EventError> {
     let mut batch = EventBatch::default();
     let json = |error: serde_json::Error| EventError::Json { problem: error.to_string() };
     if body.trim_ascii_start().first() == Some(&b'[') {
-        let events: Vec<Value> = serde_json::from_slice(body).map_err(json)?;
-        for (idx, event) in events.into_iter().enumerate() {
-            add(event, idx + 1, &mut batch)?;
+        let mut wrong = None;
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let read = Array { batch: &mut batch, wrong: &mut wrong }.deserialize(&mut reader).and_then(|()| reader.end());
+        if let Some(wrong) = wrong {
+            return Err(wrong);
         }
+        read.map_err(json)?;
     } else {
         for (idx, event) in serde_json::Deserializer::from_slice(body).into_iter::<Value>().enumerate() {
             add(event.map_err(json)?, idx + 1, &mut batch)?;
         }
     }
     Ok(batch)
+}
+
+/// Takes the events of an array one by one, so that a large one is not held as JSON.
+struct Array<'a> {
+    batch: &'a mut EventBatch,
+    wrong: &'a mut Option<EventError>,
+}
+
+impl<'de> DeserializeSeed<'de> for Array<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Array<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<(), A::Error> {
+        let mut number = 0;
+        while let Some(event) = events.next_element()? {
+            number += 1;
+            if let Err(error) = add(event, number, self.batch) {
+                *self.wrong = Some(error);
+                return Err(de::Error::custom("an event is wrong"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn add(event: Value, number: usize, batch: &mut EventBatch) -> Result<(), EventError> {

@@ -310,3 +310,97 @@ fn retain_at<T>(column: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
         keep(idx - 1)
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{
+        ingest::remote_write::{encode_v1, encode_v2},
+        series::{Labels, Matcher, Sample, SampleSource, is_stale, stale_marker},
+        store::StoreOptions,
+    };
+
+    fn ingest(max_series: usize) -> (TempDir, Ingest) {
+        let folder = TempDir::new().unwrap();
+        let options = StoreOptions { max_series, ..StoreOptions::default() };
+        let store = Store::open(&folder.path().join("s.duckdb"), options).unwrap();
+        (folder, Ingest::new(store, IngestLimits::default()))
+    }
+
+    fn one(name: &str, timestamp_ms: i64, value: f64) -> (Labels, Vec<Sample>) {
+        (Labels::from_pairs([("__name__", name), ("a", "1")]).unwrap(), vec![Sample { timestamp_ms, value }])
+    }
+
+    fn samples(ingest: &Ingest, name: &str) -> Vec<(i64, f64)> {
+        let found = ingest.store().select(&[Matcher::equal("__name__", name)], i64::MIN, i64::MAX, 1000).unwrap();
+        found.iter().flat_map(|s| s.timestamps.iter().copied().zip(s.values.iter().copied())).collect()
+    }
+
+    #[test]
+    fn a_series_is_one_however_it_is_written() {
+        let (_folder, ingest) = ingest(10);
+        let series = [one("up", 1, 1.0)];
+        let id = |ingest: &Ingest| ingest.store().stats().series;
+        ingest.remote_write(Version::V1, &encode_v1(&series)).unwrap().wait().unwrap();
+        ingest.remote_write(Version::V2, &encode_v2(&series)).unwrap().wait().unwrap();
+        // Labels in another order, which `Labels` cannot have.
+        let label = |name: &str, value: &str| {
+            let mut label = vec![0x0a, u8::try_from(name.len()).unwrap()];
+            label.extend_from_slice(name.as_bytes());
+            label.extend_from_slice(&[0x12, u8::try_from(value.len()).unwrap()]);
+            label.extend_from_slice(value.as_bytes());
+            [vec![0x0a, u8::try_from(label.len()).unwrap()], label].concat()
+        };
+        let entry = [label("a", "1"), label("__name__", "up"), vec![0x12, 2, 0x10, 9]].concat();
+        let message = [vec![0x0a, u8::try_from(entry.len()).unwrap()], entry].concat();
+        let body = snap::raw::Encoder::new().compress_vec(&message).unwrap();
+        ingest.remote_write(Version::V1, &body).unwrap().wait().unwrap();
+        assert_eq!(id(&ingest), 1);
+        assert_eq!(samples(&ingest, "up"), [(1, 1.0), (9, 0.0)]);
+    }
+
+    /// Entries that are refused stand between others; each sample stays with its series.
+    #[test]
+    fn what_is_refused_leaves_the_others_in_place() {
+        let (_folder, ingest) = ingest(2);
+        let bad = |timestamp_ms| {
+            (Labels::from_pairs([("a", "1")]).unwrap(), vec![Sample { timestamp_ms, value: 0.0 }; 2])
+        };
+        let far = i64::MAX;
+        for (version, at) in [(Version::V1, 1), (Version::V2, 2)] {
+            let mixed = [
+                bad(at),
+                one("x", at, 1.0),
+                one("x", far, 9.0),
+                bad(far),
+                one("y", at, 2.0),
+                one("z", at, 3.0),
+                one("x", at + 10, stale_marker()),
+            ];
+            let body = if version == Version::V1 { encode_v1(&mixed) } else { encode_v2(&mixed) };
+            let summary = ingest.remote_write(version, &body).unwrap().wait().unwrap();
+            assert_eq!((summary.samples_written, summary.samples_refused), (3, 6));
+            assert!(summary.is_partial());
+            assert!(summary.to_string().starts_with("6 of 9 samples refused: series {a=\"1\"} has no metric name"));
+        }
+        let x = samples(&ingest, "x");
+        assert_eq!(x.iter().map(|(t, _)| *t).collect::<Vec<_>>(), [1, 2, 11, 12]);
+        assert!(is_stale(x[2].1) && is_stale(x[3].1));
+        assert_eq!(samples(&ingest, "y"), [(1, 2.0), (2, 2.0)]);
+        assert_eq!(samples(&ingest, "z"), []);
+        let counts = ingest.counts();
+        assert_eq!(counts.accepted, 6);
+        let refused: Vec<(&str, u64)> =
+            counts.refused.iter().filter(|(_, n)| *n > 0).map(|(reason, n)| (reason.as_str(), *n)).collect();
+        assert_eq!(refused, [("no_name", 8), ("series_limit", 2), ("timestamp", 2)]);
+    }
+
+    #[test]
+    fn malformed_requests_are_counted() {
+        let (_folder, ingest) = ingest(2);
+        assert!(matches!(ingest.remote_write(Version::V1, b"no"), Err(WriteError::Wire(_))));
+        assert_eq!(ingest.counts().malformed_requests, 1);
+    }
+}

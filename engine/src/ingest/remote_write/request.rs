@@ -63,6 +63,10 @@ impl Request {
             self.message.resize(decoded, 0);
         }
         snap::raw::Decoder::new().decompress(body, &mut self.message[..decoded]).map_err(snappy)?;
+        // The columns of the request before have gone to the store; the next one is likely as long.
+        let likely = self.entries.capacity().min(1 << 16);
+        self.timestamps.reserve(likely);
+        self.values.reserve(likely);
         let message = std::mem::take(&mut self.message);
         let result = match version {
             Version::V1 => v1::walk(&message[..decoded], self),
