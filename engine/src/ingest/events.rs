@@ -269,7 +269,7 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         };
         check("nonsense", "the body is not JSON: expected");
-        check("[{}", "the body is not JSON: EOF");
+        check("[", "the body is not JSON: EOF");
         check("[1]", "event 1: is not a JSON object");
         check(r#"[{"timestamp":1}]"#, "event 1: has no \"type\"");
         check(r#"[{"type":"party"}]"#, "event 1: type \"party\" is none of");

@@ -1,12 +1,16 @@
+use std::path::Path;
+
+use duckdb::Connection;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::harness::Server;
 
-fn counts(server: &Server) -> Value {
-    server.sql(
-        "SELECT (SELECT count(*) FROM cache_events), (SELECT count(*) FROM deploys), (SELECT count(*) FROM incidents)",
-    )
+/// How many cache events, deploys and incidents the stopped service's store holds.
+fn counts(folder: &Path) -> (u64, u64, u64) {
+    let store = Connection::open(folder.join("almanac.duckdb")).unwrap();
+    let count = |table: &str| store.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+    (count("cache_events"), count("deploys"), count("incidents"))
 }
 
 #[test]
@@ -23,13 +27,11 @@ fn events_are_stored_once_however_often_they_are_sent() {
         let reply = server.post_json("/v1/events", &events);
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_eq!(reply.json(), json!({"cache": 2, "deploys": 1, "incidents": 1}));
-        assert_eq!(counts(&server), json!([[2, 1, 1]]));
     }
     let lines: String = events.as_array().unwrap().iter().map(|event| format!("{event}\n")).collect();
     assert_eq!(server.post("/v1/events", "application/x-ndjson", lines).status, 200);
-    assert_eq!(counts(&server), json!([[2, 1, 1]]));
     assert!(server.stop().success());
-    assert_eq!(counts(&Server::start(folder.path())), json!([[2, 1, 1]]));
+    assert_eq!(counts(folder.path()), (2, 1, 1));
 }
 
 #[test]
@@ -43,7 +45,6 @@ fn one_wrong_event_refuses_them_all() {
         assert_eq!(reply.json()["error"]["code"], "invalid_event");
         let message = reply.json()["message"].as_str().unwrap().to_owned();
         assert!(message.starts_with(expected), "{message}");
-        assert_eq!(counts(&server), json!([[0, 0, 0]]));
     };
     check(json!(5), "event 2: is not a JSON object");
     check(json!({"type": "party"}), "event 2: type \"party\" is none of \"cache\", \"deploy\" and \"incident\"");
@@ -56,4 +57,6 @@ fn one_wrong_event_refuses_them_all() {
     let reply = server.post("/v1/events", "application/json", "[{");
     assert_eq!(reply.status, 400);
     assert!(reply.text().contains("the body is not JSON"), "{}", reply.text());
+    assert!(server.stop().success());
+    assert_eq!(counts(folder.path()), (0, 0, 0));
 }

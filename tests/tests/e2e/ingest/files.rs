@@ -1,18 +1,15 @@
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::tempdir;
 
+use super::samples;
 use crate::harness::{Server, run};
 
 const GOOD: &str = "series,timestamp,value,host\ncpu,1000,1.5,a\ncpu,2000,2,b\n";
 const BAD: &str = "series,timestamp,value,host\ncpu,3000,1,a\ncpu,soon,2,b\n";
 const FAULT: &str = "line 3, column \"timestamp\": \"soon\" is not a timestamp: \
                      RFC 3339 such as 2026-01-31T12:00:00Z, or integer epoch milliseconds";
-
-fn samples(server: &Server) -> Value {
-    server.sql("SELECT r.series, s.value FROM samples s JOIN series r USING (series_id) ORDER BY ALL")
-}
 
 fn file(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
@@ -29,7 +26,10 @@ fn the_command_imports_into_a_store() {
         assert_eq!(ended.stdout, "a.csv: 2 samples of 2 series\nload.csv: 1 samples of 1 series\n");
     }
     let server = Server::start(folder.path());
-    assert_eq!(samples(&server), json!([["cpu{host=\"a\"}", 1.5], ["cpu{host=\"b\"}", 2.0], ["load", 7.0]]));
+    assert_eq!(
+        samples(&server),
+        json!([["cpu{host=\"a\"}", 1000, 1.5], ["cpu{host=\"b\"}", 2000, 2.0], ["load", 1000, 7.0]])
+    );
 }
 
 /// The good file before the bad one is not stored either: all are checked first.
@@ -58,7 +58,7 @@ fn the_command_imports_into_a_running_service() {
     let ended = run(folder.path(), ["import", "--url", &server.url, "a.csv", "load.csv"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     assert_eq!(ended.stdout, "a.csv: 2 samples of 2 series\nload.csv: 1 samples of 1 series\n");
-    let expected = json!([["cpu{host=\"a\"}", 1.5], ["cpu{host=\"b\"}", 2.0], ["load", 7.0]]);
+    let expected = json!([["cpu{host=\"a\"}", 1000, 1.5], ["cpu{host=\"b\"}", 2000, 2.0], ["load", 1000, 7.0]]);
     assert_eq!(samples(&server), expected);
     let ended = run(folder.path(), ["import", "--url", &server.url, "bad.csv"]);
     assert_eq!(ended.code, Some(1));
@@ -91,7 +91,10 @@ fn bodies_of_every_format_are_taken() {
         assert_eq!(reply.status, 200, "{path} {content_type}: {}", reply.text());
         assert_eq!(reply.json(), json!({"samples": 1, "series": 1}));
     }
-    assert_eq!(samples(&server), json!([["c", 1.0], ["n", 2.0], ["named", 5.0], ["p", 4.0], ["t", 3.0]]));
+    assert_eq!(
+        samples(&server),
+        json!([["c", 1000, 1.0], ["n", 1000, 2.0], ["named", 1000, 5.0], ["p", 1000, 4.0], ["t", 1000, 3.0]])
+    );
 }
 
 #[test]
