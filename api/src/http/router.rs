@@ -41,7 +41,8 @@ fn routes() -> OpenApiRouter<AppState> {
 
 /// The service as one router.
 ///
-/// From the outside in: tracing, panics, origins, shape of errors, token, limits, compression, routes.
+/// From the outside in: tracing, panics, origins, compression, shape of errors, token, limits, routes. Errors are
+/// shaped before they are compressed.
 #[must_use]
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
@@ -49,10 +50,10 @@ pub fn router(state: AppState) -> Router {
     let token = middleware::from_fn_with_state(state.clone(), require_token);
     router
         .fallback(unknown_path)
-        .layer(CompressionLayer::new().gzip(true))
         .layer(DefaultBodyLimit::max(state.config.server.max_body.bytes()))
         .layer(token)
         .layer(middleware::from_fn(reshape_errors))
+        .layer(CompressionLayer::new().gzip(true))
         .layer(cors(&state.config.server.cors_origins))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(metrics)
