@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Alerts, ByteSize, Cache, ConfigError, Span, Workload};
+use super::{Alerts, ByteSize, Cache, ConfigError, Learn, Signal, Span, Workload};
 
 /// The whole configuration; `Config::default()` is that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -100,20 +100,6 @@ pub struct Ingest {
     pub max_decoded: ByteSize,
 }
 
-/// When signals are learned.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Learn {
-    /// How many signals are made of the store's own series besides those in the file.
-    pub default_signals: usize,
-    /// When the signals of the store's own series are first learned after the start.
-    pub start_after: Span,
-    /// How often signals are looked over for one that is due.
-    pub every: Span,
-    /// Fits that run at the same time; left out: half of the processors.
-    pub threads: Option<usize>,
-}
-
 /// When advice is given.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -160,24 +146,6 @@ pub enum ScrapeScheme {
     Http,
     /// TLS.
     Https,
-}
-
-/// A signal: a name and a PromQL expression.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Signal {
-    /// The name; no two signals share one.
-    pub name: String,
-    /// The expression.
-    pub expr: String,
-    /// Distance between its points.
-    #[serde(default = "default_step")]
-    pub step: Span,
-    /// Lengths of its seasons; left out: they are searched for.
-    pub seasons: Option<Vec<Span>>,
-    /// How far it is forecast.
-    #[serde(default = "default_horizon")]
-    pub horizon: Span,
 }
 
 impl Default for Server {
@@ -230,26 +198,12 @@ impl Default for Advise {
     }
 }
 
-impl Default for Learn {
-    fn default() -> Self {
-        Self { default_signals: 200, start_after: Span::from_secs(300), every: Span::from_secs(60), threads: None }
-    }
-}
-
 fn default_interval() -> Span {
     Span::from_secs(15)
 }
 
 fn default_metrics_path() -> String {
     "/metrics".to_owned()
-}
-
-fn default_step() -> Span {
-    Span::from_secs(60)
-}
-
-fn default_horizon() -> Span {
-    Span::from_secs(86_400)
 }
 
 impl Config {
@@ -295,6 +249,9 @@ impl Config {
                     scrape.job
                 ));
             }
+        }
+        for signal in &self.signals {
+            signal.check()?;
         }
         for workload in &self.workloads {
             workload.check()?;

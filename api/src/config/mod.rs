@@ -4,9 +4,11 @@
 mod advice;
 mod error;
 mod file;
+mod learning;
 mod units;
 
 pub use advice::{Alerts, Cache, Costs, Workload};
 pub use error::ConfigError;
-pub use file::{Advise, Config, Ingest, Learn, Retention, Scrape, ScrapeScheme, Server, Signal, Store};
+pub use file::{Advise, Config, Ingest, Retention, Scrape, ScrapeScheme, Server, Store};
+pub use learning::{Learn, Signal};
 pub use units::{ByteSize, Span};

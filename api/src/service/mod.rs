@@ -5,3 +5,4 @@ mod schedule;
 mod tasks;
 
 pub use run::{ServiceError, open_store, serve, store_options};
+pub(crate) use tasks::together;

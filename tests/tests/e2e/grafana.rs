@@ -20,7 +20,10 @@ fn a_dashboard_on_the_json_source_is_set_up_and_drawn() {
         json!({ "type": "string", "text": "host" }),
         "older Grafanas send no body"
     );
-    assert_eq!(server.post("/grafana/tag-values", json, "{\"key\":\"host\"}").json(), json!([{"text":"web-1"},{"text":"web-2"}]));
+    assert_eq!(
+        server.post("/grafana/tag-values", json, "{\"key\":\"host\"}").json(),
+        json!([{"text":"web-1"},{"text":"web-2"}])
+    );
     let panel: Value = serde_json::from_str(
         r#"{"app":"dashboard","requestId":"SQR100","timezone":"utc","startTime":1795419624385,
          "range":{"from":"2026-11-23T01:41:47.692Z","to":"2026-11-23T07:41:47.692Z","raw":{"from":"now-6h","to":"now"}},
@@ -34,7 +37,10 @@ fn a_dashboard_on_the_json_source_is_set_up_and_drawn() {
     .unwrap();
     let frames = server.post_json("/grafana/query", &panel).json();
     let frame = &frames.as_array().unwrap()[0];
-    assert_eq!((frames.as_array().unwrap().len(), &frame["refId"], &frame["tags"]), (1, &json!("A"), &json!({"host":"web-1"})));
+    assert_eq!(
+        (frames.as_array().unwrap().len(), &frame["refId"], &frame["tags"]),
+        (1, &json!("A"), &json!({"host":"web-1"}))
+    );
     assert_eq!(frame["datapoints"][0], json!([0.42, 1_795_419_600_000_i64]));
     assert_eq!(frame["datapoints"][1], json!([0.5, 1_795_419_660_000_i64]));
     let variable = json!({"payload":{"target":"label_values(cpu, host)"},

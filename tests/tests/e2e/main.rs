@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its scene should fail there")]
 
-mod harness;
 mod command_line;
 mod grafana;
+mod harness;
 mod ingest;
 mod service;

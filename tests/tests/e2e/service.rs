@@ -41,7 +41,8 @@ fn with_a_token_any_address_will_do_and_only_its_bearers_are_answered() {
     let asked = run(folder.path(), ["sql", "--url", &server.url, "--token", "wrong", "SELECT 1"]);
     assert_eq!(asked.code, Some(1));
     assert!(asked.stderr.contains("401"), "{}", asked.stderr);
-    let asked = run(folder.path(), ["sql", "--url", &server.url, "--token", "secret", "--format", "csv", "SELECT 1 AS one"]);
+    let asked =
+        run(folder.path(), ["sql", "--url", &server.url, "--token", "secret", "--format", "csv", "SELECT 1 AS one"]);
     assert_eq!((asked.code, asked.stdout.as_str()), (Some(0), "one\n1\n"), "{}", asked.stderr);
 }
 
@@ -53,7 +54,11 @@ fn a_second_process_on_the_same_store_is_refused() {
         let ended = run(folder.path(), args);
         assert_eq!(ended.code, Some(1), "{args:?}");
         assert!(ended.stderr.starts_with("almanac: store "), "{}", ended.stderr);
-        assert!(ended.stderr.contains("almanac.duckdb") && ended.stderr.contains("another process"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("almanac.duckdb") && ended.stderr.contains("another process"),
+            "{}",
+            ended.stderr
+        );
         assert_eq!(ended.stderr.lines().count(), 1);
     }
     assert_eq!(server.get("/healthz").status, 200);
@@ -102,7 +107,9 @@ fn answers_of_sql_become_files_that_other_programs_read() {
     import(&server);
     let sql = "SELECT s.name, x.timestamp, x.value FROM samples x JOIN series s USING (series_id) ORDER BY ALL";
     for format in ["parquet", "arrow"] {
-        let output = crate::harness::almanac(folder.path()).args(["sql", sql, "--url", &server.url, "--format", format]).output();
+        let output = crate::harness::almanac(folder.path())
+            .args(["sql", sql, "--url", &server.url, "--format", format])
+            .output();
         let output = output.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let path = folder.path().join(format!("answer.{format}"));
@@ -124,7 +131,10 @@ fn a_missing_store_is_named_and_not_made() {
     for args in [&["sql", "SELECT 1"][..], &["compact"]] {
         let ended = run(folder.path(), args);
         assert_eq!(ended.code, Some(1), "{args:?}");
-        assert_eq!(ended.stderr, "almanac: there is no store almanac.duckdb; name one with --db, or make one with almanac serve\n");
+        assert_eq!(
+            ended.stderr,
+            "almanac: there is no store almanac.duckdb; name one with --db, or make one with almanac serve\n"
+        );
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -281,7 +281,13 @@ fn short(value: f64) -> String {
     if !(1e-3..1e6).contains(&size) {
         return format!("{value:.3e}");
     }
-    let decimals = if size >= 1000.0 { 0 } else if size >= 1.0 { 3 } else { 6 };
+    let decimals = if size >= 1000.0 {
+        0
+    } else if size >= 1.0 {
+        3
+    } else {
+        6
+    };
     let text = format!("{value:.decimals$}");
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }

@@ -27,7 +27,8 @@ fn target(text: &str, payload: &Value) -> Value {
 fn the_test_of_the_connection_works_with_and_without_a_slash() {
     let scene = Scene::new();
     for uri in ["/grafana", "/grafana/"] {
-        let reply = scene.send(Request::get(uri).header("content-type", "application/json").body(Body::empty()).unwrap());
+        let reply =
+            scene.send(Request::get(uri).header("content-type", "application/json").body(Body::empty()).unwrap());
         assert_eq!(reply.status, StatusCode::OK, "{uri}");
     }
 }
@@ -42,9 +43,15 @@ fn panels_get_frames_in_every_form() {
     insta::assert_snapshot!("signal_inserted_as_pattern", show("(api\\.rate|db_up)", json!({})));
     insta::assert_snapshot!("promql", show("up", json!({ "legend": "{{job}} at {{instance}}" })));
     insta::assert_snapshot!("promql_table", show("promql", json!({ "expr": "up == 1", "format": "table" })));
-    insta::assert_snapshot!("promql_fields", show("up{job=\"b\\.c\"} or up{instance=\"(b\\.c:1|x)\"}", json!({ "format": "fields" })));
+    insta::assert_snapshot!(
+        "promql_fields",
+        show("up{job=\"b\\.c\"} or up{instance=\"(b\\.c:1|x)\"}", json!({ "format": "fields" }))
+    );
     insta::assert_snapshot!("forecast", show("forecast(api\\.rate)", json!({})));
-    insta::assert_snapshot!("forecast_one_band", show("forecast(api.rate)", json!({ "level": ["80"], "format": "table" })));
+    insta::assert_snapshot!(
+        "forecast_one_band",
+        show("forecast(api.rate)", json!({ "level": ["80"], "format": "table" }))
+    );
     insta::assert_snapshot!("recommendations", show("recommendations", json!({ "kind": ["ttl"] })));
     insta::assert_snapshot!("signals", show("signals", json!({ "format": "table" })));
 }
@@ -52,14 +59,17 @@ fn panels_get_frames_in_every_form() {
 #[test]
 fn anomalies_incidents_and_deploys_are_tables() {
     let scene = Scene::new();
-    let mut body = panel(&json!([
-        {"refId":"A","target":"anomalies","payload":{}},
-        {"refId":"B","target":"anomalies(api.rate)","payload":{"format":"table"}},
-        {"refId":"C","target":"incidents"},
-        {"refId":"D","target":"deploys","payload":{}},
-        {"refId":"E","target":"up","hide":true},
-        {"refId":"F","target":""},
-    ]), &json!(null));
+    let mut body = panel(
+        &json!([
+            {"refId":"A","target":"anomalies","payload":{}},
+            {"refId":"B","target":"anomalies(api.rate)","payload":{"format":"table"}},
+            {"refId":"C","target":"incidents"},
+            {"refId":"D","target":"deploys","payload":{}},
+            {"refId":"E","target":"up","hide":true},
+            {"refId":"F","target":""},
+        ]),
+        &json!(null),
+    );
     body["range"]["from"] = json!("2026-11-23T07:00:00.000Z");
     insta::assert_snapshot!("tables", scene.post_json("/grafana/query", &body).shown());
 }
@@ -74,7 +84,10 @@ fn ad_hoc_filters_hold_for_every_selector() {
     };
     assert_eq!(names(json!([])), ["api", "db"]);
     assert_eq!(names(json!([{"key":"job","operator":"=","value":"db"}])), ["db"]);
-    assert_eq!(names(json!([{"key":"job","operator":"=|","value":"db","values":["db","api"],"origin":"x"}])), ["api", "db"]);
+    assert_eq!(
+        names(json!([{"key":"job","operator":"=|","value":"db","values":["db","api"],"origin":"x"}])),
+        ["api", "db"]
+    );
     assert_eq!(names(json!([{"key":"instance","operator":"!~","value":"b.*"}])), ["api"]);
     // The older name of the same list.
     let mut body = panel(&target("up", &json!({})), &json!(null));
@@ -111,12 +124,20 @@ fn the_editors_get_their_lists() {
     insta::assert_snapshot!("older_search", post("/grafana/search", json!({ "target": "rate", "type": "timeserie" })));
     let options = json!({ "metric": "recommendations", "payload": {}, "name": "target" });
     assert_eq!(scene.post_json("/grafana/metric-payload-options", &options).text(), r#"[{"value":"user_profile"}]"#);
-    let range = json!({"from":"2026-11-23T07:00:00.000Z","to":"2026-11-23T08:00:00.000Z","raw":{"from":"now-1h","to":"now"}});
-    let variable = |text: &str| scene.post_json("/grafana/variable", &json!({"payload":{"target":text},"range":range})).text();
-    assert_eq!(variable("label_values(up, job)"), r#"[{"__text":"api","__value":"api"},{"__text":"db","__value":"db"}]"#);
+    let range =
+        json!({"from":"2026-11-23T07:00:00.000Z","to":"2026-11-23T08:00:00.000Z","raw":{"from":"now-1h","to":"now"}});
+    let variable =
+        |text: &str| scene.post_json("/grafana/variable", &json!({"payload":{"target":text},"range":range})).text();
+    assert_eq!(
+        variable("label_values(up, job)"),
+        r#"[{"__text":"api","__value":"api"},{"__text":"db","__value":"db"}]"#
+    );
     assert_eq!(variable("label_values(path)"), r#"[{"__text":"/a","__value":"/a"},{"__text":"/b","__value":"/b"}]"#);
     assert_eq!(variable("label_values(up{instance=\"b\\.c:1\"}, job)"), r#"[{"__text":"db","__value":"db"}]"#);
-    assert_eq!(variable("signals"), r#"[{"__text":"api.rate","__value":"api.rate"},{"__text":"db_up","__value":"db_up"}]"#);
+    assert_eq!(
+        variable("signals"),
+        r#"[{"__text":"api.rate","__value":"api.rate"},{"__text":"db_up","__value":"db_up"}]"#
+    );
     assert!(variable("nonsense").contains("unknown_variable"));
 }
 
@@ -130,7 +151,10 @@ fn tags_are_listed_with_and_without_a_body() {
         "timeRange":{"from":"2026-11-23T07:00:00.000Z","to":"2026-11-23T08:00:00.000Z","raw":{"from":"now-1h","to":"now"}},
         "dashboardUID":"d","key":"instance"});
     assert_eq!(scene.post_json("/grafana/tag-values", &scenes).text(), r#"[{"text":"b.c:1"}]"#);
-    assert_eq!(scene.post_json("/grafana/tag-values", &json!({"key":"job"})).text(), r#"[{"text":"api"},{"text":"db"}]"#);
+    assert_eq!(
+        scene.post_json("/grafana/tag-values", &json!({"key":"job"})).text(),
+        r#"[{"text":"api"},{"text":"db"}]"#
+    );
 }
 
 #[test]
@@ -152,7 +176,8 @@ fn an_error_can_be_read_in_panels_and_on_the_configuration_page() {
 
 #[test]
 fn pages_of_allowed_origins_may_call() {
-    let config = Config::parse("[server]\ncors_origins = [\"https://grafana.example\"]", "almanac.toml".as_ref()).unwrap();
+    let config =
+        Config::parse("[server]\ncors_origins = [\"https://grafana.example\"]", "almanac.toml".as_ref()).unwrap();
     let scene = Scene::with(Auth::token("secret"), config);
     let preflight = |origin: &str| {
         let request = Request::options("/grafana/query")

@@ -11,10 +11,16 @@ fn health_and_readiness_answer() {
     let scene = Scene::new();
     assert_eq!(scene.get("/healthz").json()["status"], "ok");
     let ready = scene.get("/readyz");
-    assert_eq!((ready.status, ready.text().as_str()), (StatusCode::OK, r#"{"status":"ready","series":4,"samples":964}"#));
+    assert_eq!(
+        (ready.status, ready.text().as_str()),
+        (StatusCode::OK, r#"{"status":"ready","series":4,"samples":964}"#)
+    );
     scene.store().clone().close().unwrap();
     let unready = scene.get("/readyz");
-    assert_eq!((unready.status, &unready.json()["error"]["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"store_failed".into()));
+    assert_eq!(
+        (unready.status, &unready.json()["error"]["code"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"store_failed".into())
+    );
 }
 
 #[test]
@@ -58,7 +64,10 @@ fn bodies_past_the_limit_are_refused() {
     let scene = Scene::with(Auth::open(), config);
     let long = serde_json::json!({ "sql": "x".repeat(2000) });
     let reply = scene.post_json("/v1/sql", &long);
-    assert_eq!((reply.status, &reply.json()["error"]["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &"body_too_large".into()));
+    assert_eq!(
+        (reply.status, &reply.json()["error"]["code"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &"body_too_large".into())
+    );
 }
 
 #[test]

@@ -37,7 +37,10 @@ fn labels_and_series_are_listed() {
     check(scene.get("/api/v1/label/__name__/values?limit=40000"), r#"["http_requests_total","up"]"#);
     check(scene.get("/api/v1/label/job/values?match[]=up%7Bjob%3D~%22d.%22%7D"), r#"["db"]"#);
     let form = "application/x-www-form-urlencoded";
-    check(scene.post("/api/v1/labels", form, "match[]=up&match[]=http_requests_total"), r#"["__name__","instance","job","path"]"#);
+    check(
+        scene.post("/api/v1/labels", form, "match[]=up&match[]=http_requests_total"),
+        r#"["__name__","instance","job","path"]"#,
+    );
     check(
         scene.post("/api/v1/series", form, "match[]=up%7Bjob%3D%22db%22%7D&match[]=nothing"),
         r#"[{"__name__":"up","instance":"b.c:1","job":"db"}]"#,
@@ -63,7 +66,12 @@ fn errors_have_prometheus_shape() {
     check("/api/v1/query_range?query=up&start=10&end=5&step=1", StatusCode::BAD_REQUEST, "bad_data", "end");
     check("/api/v1/query_range?query=up&start=0&end=5&step=0", StatusCode::BAD_REQUEST, "bad_data", "step");
     check("/api/v1/query_range?query=up&start=0&end=50000&step=1", StatusCode::BAD_REQUEST, "bad_data", "11000");
-    check("/api/v1/query?query=absent_over_time(up%5B5m%5D)%20and%20on()%20holt(up)", StatusCode::BAD_REQUEST, "bad_data", "holt");
+    check(
+        "/api/v1/query?query=absent_over_time(up%5B5m%5D)%20and%20on()%20holt(up)",
+        StatusCode::BAD_REQUEST,
+        "bad_data",
+        "holt",
+    );
     check("/api/v1/series", StatusCode::BAD_REQUEST, "bad_data", "match[]");
     check("/api/v1/labels?match[]=rate(up%5B5m%5D)", StatusCode::BAD_REQUEST, "bad_data", "selector");
     check("/api/v1/query_exemplars", StatusCode::NOT_FOUND, "not_found", "/api/v1/query_exemplars");

@@ -37,7 +37,10 @@ fn a_cut_list_says_so() {
     assert_eq!(scene.get("/v1/forecasts?limit=2").header("x-almanac-truncated"), "true");
     assert_eq!(scene.get("/v1/forecasts?limit=3").header("x-almanac-truncated"), "false");
     let reply = scene.get("/v1/samples?metric=up&limit=10");
-    assert_eq!((reply.status, &reply.json()["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &"too_many_samples".into()));
+    assert_eq!(
+        (reply.status, &reply.json()["error"]["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &"too_many_samples".into())
+    );
 }
 
 #[test]
@@ -53,8 +56,16 @@ fn wrong_parameters_are_named() {
     check("/v1/anomalies?min_score=high", "invalid_parameter", "min_score \"high\" is no number that fits");
     check("/v1/deploys?format=xml", "invalid_parameter", "format \"xml\" is neither json nor csv");
     check("/v1/deploys?from=now&to=now-1h", "invalid_parameter", "to is before from");
-    check("/v1/signals?status=done", "invalid_parameter", "\"done\" is no status of a signal; one of learning, ready, failed");
+    check(
+        "/v1/signals?status=done",
+        "invalid_parameter",
+        "\"done\" is no status of a signal; one of learning, ready, failed",
+    );
     check("/v1/samples", "invalid_parameter", "give a metric's name in metric, or PromQL in query");
     check("/v1/samples?query=up", "invalid_parameter", "query needs a step, such as step=1m");
-    check("/v1/samples?query=up&step=60&job=a", "invalid_parameter", "parameter \"job\" goes with metric; write it into the query");
+    check(
+        "/v1/samples?query=up&step=60&job=a",
+        "invalid_parameter",
+        "parameter \"job\" goes with metric; write it into the query",
+    );
 }

@@ -57,5 +57,8 @@ fn limits_cut_and_stop() {
     assert_eq!(cut.json()["truncated"], true);
     let long = "SELECT count(*) FROM samples a, samples b, samples c WHERE a.value + b.value > c.value";
     let stopped = ask(&scene, "*/*", &json!({ "sql": long, "timeout_ms": 50 }));
-    assert_eq!((stopped.status, &stopped.json()["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &"sql_deadline".into()));
+    assert_eq!(
+        (stopped.status, &stopped.json()["error"]["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &"sql_deadline".into())
+    );
 }
