@@ -6,7 +6,10 @@ use almanac_engine::{
     series::Labels,
     store::{
         Compaction, SampleBatch, Store, StoreOptions,
-        rows::{CacheEvent, CacheOp, Effect, EventBatch, Kind, Patch, RecommendationRow, SignalOrigin, SignalRow, SignalStatus, State},
+        rows::{
+            CacheEvent, CacheOp, Effect, EventBatch, Kind, Patch, RecommendationRow, SignalOrigin, SignalRow,
+            SignalStatus, State,
+        },
     },
 };
 use almanac_models::Timestamp;
@@ -68,7 +71,14 @@ fn main() {
             replaces: None,
         }])
         .unwrap();
-    let event = CacheEvent { timestamp: at(1), cache: "c".into(), key: "k".into(), op: CacheOp::Get, bytes: None, miss_cost_ms: None };
+    let event = CacheEvent {
+        timestamp: at(1),
+        cache: "c".into(),
+        key: "k".into(),
+        op: CacheOp::Get,
+        bytes: None,
+        miss_cost_ms: None,
+    };
     store.put_events(EventBatch { cache: vec![event], ..EventBatch::default() }).unwrap();
     store.close().unwrap();
 }

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! End to end: what tests and benches of the whole program share.
+
+pub mod bench;

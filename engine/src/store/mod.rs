@@ -15,12 +15,12 @@ mod read;
 pub mod rows;
 mod schema;
 mod segment;
-mod shared;
 mod sql;
 mod tables;
 mod write;
 
 pub use error::StoreError;
+use handle::shared;
 pub use handle::{Store, StoreStats};
 pub use options::{AnalystLimits, Compaction, CompactionReport, StoreOptions};
 pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};

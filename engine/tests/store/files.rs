@@ -51,7 +51,9 @@ fn another_database_is_refused_also_with_a_log_beside_it() {
     let path = folder.path().join("other.duckdb");
     let log = folder.path().join("other.duckdb.wal");
     let other = duckdb::Connection::open(&path).unwrap();
-    other.execute_batch("PRAGMA disable_checkpoint_on_shutdown; CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)").unwrap();
+    other
+        .execute_batch("PRAGMA disable_checkpoint_on_shutdown; CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)")
+        .unwrap();
     drop(other);
     assert!(log.exists());
     let before = fs::read(&log).unwrap();
@@ -85,7 +87,10 @@ fn truncated_and_damaged_files_are_refused() {
         let cut = folder.path().join(format!("cut{length}"));
         fs::write(&cut, &whole[..length]).unwrap();
         let message = refused(&cut);
-        assert!(message.contains("is damaged or truncated (it has ") && message.contains(&length.to_string()), "{message}");
+        assert!(
+            message.contains("is damaged or truncated (it has ") && message.contains(&length.to_string()),
+            "{message}"
+        );
     }
     let mut broken = whole.clone();
     for byte in &mut broken[12_288..] {

@@ -49,11 +49,28 @@ fn analysts_see_deduplicated_samples_and_readable_series() {
 #[test]
 fn every_view_is_described() {
     let fresh = filled();
-    let all = rows(&fresh.store, "SELECT table_name, count(*) FROM information_schema.columns WHERE table_schema = 'main' GROUP BY 1 ORDER BY 1", &[]);
+    let all = rows(
+        &fresh.store,
+        "SELECT table_name, count(*) FROM information_schema.columns WHERE table_schema = 'main' GROUP BY 1 ORDER BY 1",
+        &[],
+    );
     let names: Vec<&str> = all.iter().map(|row| row.split('|').next().unwrap()).collect();
     assert_eq!(
         names,
-        ["anomalies", "cache_events", "deploys", "forecasts", "incidents", "outcomes", "recommendations", "rollups_1h", "rollups_5m", "samples", "series", "signals"]
+        [
+            "anomalies",
+            "cache_events",
+            "deploys",
+            "forecasts",
+            "incidents",
+            "outcomes",
+            "recommendations",
+            "rollups_1h",
+            "rollups_5m",
+            "samples",
+            "series",
+            "signals"
+        ]
     );
     for name in names {
         let described = rows(&fresh.store, &format!("DESCRIBE {name}"), &[]);
@@ -186,7 +203,7 @@ fn ordinary_questions_are_answered() {
         "FROM series SELECT COLUMNS('.*')",
         "SELECT * FROM samples ASOF JOIN signals ON samples.timestamp >= signals.fitted_at",
         "SELECT DISTINCT ON (series_id) * FROM samples ORDER BY series_id, timestamp DESC",
-        "SELECT count(*) FILTER (WHERE value > 1), extract(hour FROM max(timestamp)), now() > max(timestamp) FROM samples",
+        "SELECT count(*) FILTER (WHERE value > 1), extract(hour FROM max(timestamp)), now()::TIMESTAMP > max(timestamp) FROM samples",
         "SUMMARIZE SELECT * FROM samples",
         "SELECT map_keys(labels), labels FROM series WHERE labels['job'] IN ('a', 'b') AND name ~ 'u.*'",
         "SELECT '{\"a\": 1}'->>'a', evidence->'$.x' FROM recommendations",
@@ -246,4 +263,20 @@ fn a_long_query_ends_at_its_deadline_and_a_long_answer_is_cut() {
     let rows: usize = answer.batches.iter().map(|b| b.num_rows()).sum();
     assert!(answer.truncated && rows > 1_000 && rows < 13_000, "{rows}");
     put(&fresh.store, &[(&labels(&[("__name__", "after")]), 1, 1.0)]);
+}
+
+#[test]
+fn the_document_lists_every_table_and_column() {
+    let fresh = filled();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tables.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let columns = rows(
+        &fresh.store,
+        "SELECT '| `' || column_name || '` | ' || \"COLUMN_COMMENT\" || ' |' FROM information_schema.columns WHERE table_schema = 'main'",
+        &[],
+    );
+    for column in &columns {
+        assert!(document.contains(column), "docs/tables.md lacks the line {column}");
+    }
+    assert_eq!(document.lines().filter(|line| line.starts_with("| `")).count(), columns.len());
 }

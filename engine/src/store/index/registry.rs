@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
@@ -90,6 +90,45 @@ impl Registry {
                 }
             }
         }
+        Ok(self.enter(begin))
+    }
+
+    /// Makes the next number `end`, leaving numbers without a series before it.
+    pub(in crate::store) fn skip_to(&mut self, end: u32) {
+        while self.end() < end {
+            self.starts.push(self.pairs.len());
+            self.holes += 1;
+        }
+    }
+
+    /// Registers a stored series under its own number; numbers must come in ascending order, labels by name.
+    pub(in crate::store) fn restore<'a>(
+        &mut self,
+        id: u32,
+        labels: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), StoreError> {
+        let corrupt = |detail: String| StoreError::Corrupt { table: "series", detail };
+        if id < self.end() {
+            return Err(corrupt(format!("series number {id} stands twice")));
+        }
+        self.skip_to(id);
+        let begin = self.pairs.len();
+        for (name, value) in labels {
+            match (self.symbols.intern(name), self.symbols.intern(value)) {
+                (Some(name), Some(value)) => self.pairs.push((name, value)),
+                _ => return Err(corrupt("there are too many distinct labels".to_owned())),
+            }
+        }
+        if self.find_pairs(&self.pairs[begin..]).is_some() {
+            let labels: Vec<&str> = self.pairs[begin..].iter().map(|pair| &**self.symbols.text(pair.1)).collect();
+            return Err(corrupt(format!("the labels of series {id} stand twice: {}", labels.join(", "))));
+        }
+        self.enter(begin);
+        Ok(())
+    }
+
+    /// Makes the pairs from `begin` on the next series.
+    fn enter(&mut self, begin: usize) -> SeriesId {
         let id = self.end();
         for idx in begin..self.pairs.len() {
             let (name, value) = self.pairs[idx];
@@ -101,28 +140,29 @@ impl Registry {
         self.by_labels.insert_unique(hash, id, |&other| {
             hasher.hash_one(&pairs[starts[other as usize]..starts[other as usize + 1]])
         });
-        Ok(SeriesId::new(id))
+        SeriesId::new(id)
     }
 
-    /// Makes the next number `end`, leaving numbers without a series before it.
-    pub(in crate::store) fn skip_to(&mut self, end: u32) {
-        while self.end() < end {
-            self.starts.push(self.pairs.len());
-            self.holes += 1;
+    /// Sorts series by their labels, as [`Labels`] are ordered.
+    pub(in crate::store) fn sort_by_labels<T>(&self, all: &mut [T], id: impl Fn(&T) -> u32) {
+        all.sort_unstable_by(|a, b| self.compare(id(a), id(b)));
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        let (a, b) = (self.pairs_of(a), self.pairs_of(b));
+        // Equal strings have equal numbers: only the first difference is looked up.
+        match a.iter().zip(b).find(|(x, y)| x != y) {
+            Some((x, y)) => {
+                let text = |pair: &(u32, u32)| (self.symbols.text(pair.0), self.symbols.text(pair.1));
+                text(x).cmp(&text(y))
+            }
+            None => a.len().cmp(&b.len()),
         }
     }
 
-    /// Registers a stored series under its own number; numbers must come in ascending order.
-    pub(in crate::store) fn restore(&mut self, id: u32, labels: &Labels) -> Result<(), StoreError> {
-        self.skip_to(id);
-        let limit = std::mem::replace(&mut self.limit, usize::MAX);
-        let given = self.register(labels);
-        self.limit = limit;
-        if given? == SeriesId::new(id) {
-            Ok(())
-        } else {
-            Err(StoreError::Corrupt { table: "series", detail: format!("series {id} stands twice: {labels}") })
-        }
+    /// Whether a number below the end stands for no series.
+    pub(in crate::store) fn is_hole(&self, id: u32) -> bool {
+        self.holes > 0 && self.pairs_of(id).is_empty()
     }
 
     fn pairs_of(&self, id: u32) -> &[(u32, u32)] {
@@ -171,10 +211,6 @@ impl Registry {
             }
         }
         ids
-    }
-
-    fn is_hole(&self, id: u32) -> bool {
-        self.holes > 0 && self.pairs_of(id).is_empty()
     }
 
     /// Series whose label has a value that satisfies `matcher`.
@@ -344,11 +380,22 @@ mod tests {
     #[test]
     fn holes_are_no_series() {
         let mut registry = Registry::new(10);
-        registry.restore(3, &labels(&[("x", "1")])).unwrap();
+        registry.restore(3, [("x", "1")].into_iter()).unwrap();
         assert_eq!((registry.len(), registry.end()), (1, 4));
         assert_eq!(registry.select(&[]), [3]);
-        let again = registry.restore(4, &labels(&[("x", "1")])).unwrap_err();
-        assert!(again.to_string().contains("stands twice"), "{again}");
+        for (id, message) in [(4, "the labels of series 4 stand twice"), (3, "series number 3 stands twice")] {
+            let again = registry.restore(id, [("x", "1")].into_iter()).unwrap_err();
+            assert!(again.to_string().contains(message), "{again}");
+        }
+    }
+
+    #[test]
+    fn series_are_sorted_as_labels_are() {
+        let registry = registry();
+        let mut ids: Vec<u32> = (0..registry.end()).collect();
+        registry.sort_by_labels(&mut ids, |&id| id);
+        let sorted: Vec<Labels> = ids.into_iter().map(|id| registry.labels(SeriesId::new(id)).unwrap()).collect();
+        assert!(sorted.is_sorted());
     }
 
     #[test]

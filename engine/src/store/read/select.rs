@@ -45,7 +45,8 @@ pub(in crate::store) fn select(
     let mut chosen = from_memory(shared, &ids, start, end, limit)?;
     from_disk(shared, &mut chosen, start, end, limit)?;
     let registry = shared.registry.read();
-    let mut found: Vec<SeriesSamples> = chosen
+    registry.sort_by_labels(&mut chosen, |series| series.id);
+    let found = chosen
         .into_iter()
         .filter_map(|series| {
             let id = SeriesId::new(series.id);
@@ -54,8 +55,6 @@ pub(in crate::store) fn select(
             Some(SeriesSamples { labels, timestamps, values })
         })
         .collect();
-    drop(registry);
-    found.sort_by(|a, b| a.labels.cmp(&b.labels));
     Ok(found)
 }
 

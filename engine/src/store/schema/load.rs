@@ -5,7 +5,7 @@ use arrow::{
 use duckdb::Connection;
 
 use crate::{
-    series::{Labels, stale_marker},
+    series::stale_marker,
     store::{
         StoreError,
         error::failed_to,
@@ -27,9 +27,7 @@ pub(in crate::store) fn load_registry(connection: &Connection, max_series: usize
         for row in 0..batch.num_rows() {
             let (from, to) = (maps.value_offsets()[row], maps.value_offsets()[row + 1]);
             let range = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
-            let labels = Labels::from_pairs(range.map(|idx| (names.value(idx), values.value(idx))))
-                .map_err(|error| corrupt(&error.to_string()))?;
-            registry.restore(ids.value(row), &labels)?;
+            registry.restore(ids.value(row), range.map(|idx| (names.value(idx), values.value(idx))))?;
         }
         Ok(())
     })?;
@@ -151,27 +149,34 @@ pub(in crate::store) fn drop_dead_series(
     recent: &Recent,
 ) -> Result<(), StoreError> {
     let failed = failed_to("forget series without samples");
-    let dead: Vec<u32> = (0..registry.end()).filter(|&id| !recent.overlaps(id, i64::MIN, i64::MAX)).collect();
-    if dead.is_empty() || registry.len() == 0 {
+    let is_dead = |id: u32| !registry.is_hole(id) && !recent.overlaps(id, i64::MIN, i64::MAX);
+    let dead: Vec<String> = (0..registry.end()).filter(|&id| is_dead(id)).map(|id| id.to_string()).collect();
+    if dead.is_empty() {
         return Ok(());
     }
-    let list = dead.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let next = registry.end();
-    connection
-        .execute_batch(&format!(
-            "BEGIN TRANSACTION;
-             DELETE FROM store.series WHERE series_id IN ({list})
-                 AND series_id NOT IN (SELECT series_id FROM store.rollup_5m)
-                 AND series_id NOT IN (SELECT series_id FROM store.rollup_1h);
-             DELETE FROM store.meta WHERE key = 'next_series_id';
-             INSERT INTO store.meta VALUES ('next_series_id', '{next}');
-             COMMIT"
-        ))
-        .map_err(|error| {
-            let _ = connection.execute_batch("ROLLBACK");
-            failed(error)
-        })?;
-    let limit = registry.limit();
-    *registry = load_registry(connection, limit)?;
+    let delete = format!(
+        "DELETE FROM store.series WHERE series_id IN ({})
+             AND series_id NOT IN (SELECT series_id FROM store.rollup_5m)
+             AND series_id NOT IN (SELECT series_id FROM store.rollup_1h)",
+        dead.join(",")
+    );
+    let note = format!(
+        "DELETE FROM store.meta WHERE key = 'next_series_id';
+         INSERT INTO store.meta VALUES ('next_series_id', '{}'); COMMIT",
+        registry.end()
+    );
+    let forget = || -> duckdb::Result<usize> {
+        connection.execute_batch("BEGIN TRANSACTION")?;
+        let forgotten = connection.execute(&delete, [])?;
+        connection.execute_batch(&note)?;
+        Ok(forgotten)
+    };
+    let forgotten = forget().map_err(|error| {
+        let _ = connection.execute_batch("ROLLBACK");
+        failed(error)
+    })?;
+    if forgotten > 0 {
+        *registry = load_registry(connection, registry.limit())?;
+    }
     Ok(())
 }

@@ -96,6 +96,9 @@ fn open_mode(path: &Path, options: &StoreOptions, mode: AccessMode) -> Result<Co
 
 /// Closes files, network, extensions and configuration to every later statement.
 pub(in crate::store) fn lock_settings(connection: &Connection) -> Result<(), StoreError> {
+    // So that `now()::TIMESTAMP` is UTC like every timestamp here. A library without time zones lacks the setting
+    // and knows UTC only.
+    let _ = connection.execute_batch("SET GLOBAL TimeZone = 'UTC'");
     connection
         .execute_batch(
             "SET enable_external_access = false; SET autoload_known_extensions = false;

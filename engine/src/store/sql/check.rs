@@ -59,10 +59,7 @@ pub(super) struct References {
 
 impl References {
     fn plus(self, other: Self) -> Self {
-        Self {
-            tables: self.tables.saturating_add(other.tables),
-            samples: self.samples.saturating_add(other.samples),
-        }
+        Self { tables: self.tables.saturating_add(other.tables), samples: self.samples.saturating_add(other.samples) }
     }
 }
 
@@ -177,7 +174,9 @@ fn check_range(name: &str, arguments: &[Value]) -> Result<(), SqlError> {
     if elements <= RANGE_ELEMENTS {
         Ok(())
     } else {
-        Err(SqlError::Construct { what: format!("{name} in an expression with more than 100000 or an unknown number of elements") })
+        Err(SqlError::Construct {
+            what: format!("{name} in an expression with more than 100000 or an unknown number of elements"),
+        })
     }
 }
 
@@ -186,7 +185,8 @@ fn constant(expression: &Value) -> Option<f64> {
     if let Some(value) = expression.get("value") {
         return value.get("value").and_then(Value::as_f64);
     }
-    match (expression.get("function_name").and_then(Value::as_str)?, expression.get("children")?.as_array()?.as_slice()) {
+    match (expression.get("function_name").and_then(Value::as_str)?, expression.get("children")?.as_array()?.as_slice())
+    {
         ("-", [inner]) => constant(inner).map(|number| -number),
         ("+", [inner]) => constant(inner),
         _ => None,

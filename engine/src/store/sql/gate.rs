@@ -216,7 +216,8 @@ fn answer(
         }
         let batch = RecordBatch::from(&step);
         let size = batch.get_array_memory_size().max(1);
-        let fitting = if size > bytes { batch.num_rows() * (bytes >> 10) / (size >> 10).max(1) } else { batch.num_rows() };
+        let fitting =
+            if size > bytes { batch.num_rows() * (bytes >> 10) / (size >> 10).max(1) } else { batch.num_rows() };
         let kept = fitting.min(rows).min(batch.num_rows());
         if kept > 0 {
             answer.batches.push(batch.slice(0, kept));

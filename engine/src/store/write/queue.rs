@@ -1,4 +1,8 @@
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -7,6 +11,9 @@ use crate::store::StoreError;
 
 /// Most samples in one transaction, so that nobody waits long behind a crowd.
 const GROUP_SAMPLES: usize = 400_000;
+
+/// Longest time that a group waits for the senders of the last one.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(5);
 
 /// What the writer is asked to do.
 pub(in crate::store) enum Job {
@@ -95,9 +102,22 @@ impl Queue {
     }
 
     /// Waits for work: all samples that wait before the next task, or that task.
-    pub(in crate::store) fn next(&self) -> Work {
+    ///
+    /// `last` is how many batches the last group had and how long its commit took. Those senders come back at once
+    /// with their next batch, so that half a commit's time is given to them to join the batches that wait already:
+    /// otherwise two senders would take turns, each commit holding one batch only.
+    pub(in crate::store) fn next(&self, last: (usize, Duration)) -> Work {
         let mut waiting = self.waiting.lock();
+        let expected = last.0 + waiting.batches;
+        let end = Instant::now() + (last.1 / 2).min(LONGEST_PATIENCE);
         loop {
+            let is_group = matches!(waiting.jobs.front(), Some(Job::Samples(..)));
+            if is_group && waiting.batches < expected && waiting.bytes * 2 < self.limit && !waiting.closed {
+                let is_over = self.arrived.wait_until(&mut waiting, end).timed_out();
+                if !is_over {
+                    continue;
+                }
+            }
             match waiting.jobs.pop_front() {
                 Some(Job::Task(task)) => return Work::Task(task),
                 Some(Job::Samples(batch, answer)) => {

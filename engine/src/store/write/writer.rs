@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::{
     array::{MapBuilder, RecordBatch, StringBuilder, UInt32Array},
@@ -35,9 +38,14 @@ impl Writer {
 
     /// Works until the queue is closed and empty, then writes a checkpoint.
     pub(in crate::store) fn run(mut self) {
+        let mut last = (0, Duration::ZERO);
         loop {
-            match self.shared.queue.next() {
-                Work::Group(group) => self.commit_group(group),
+            match self.shared.queue.next(last) {
+                Work::Group(group) => {
+                    let (batches, begun) = (group.len(), Instant::now());
+                    self.commit_group(group);
+                    last = (batches, begun.elapsed());
+                }
                 Work::Task(task) => task(&mut self),
                 Work::Closed => break,
             }

@@ -7,9 +7,10 @@ use std::{
 use almanac_models::Timestamp;
 use parking_lot::{Mutex, RwLock};
 
-use super::{
+use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
+use crate::store::{
     Appended, Compaction, CompactionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits, SqlParam, StoreError,
-    StoreOptions, read,
+    StoreOptions, StoreStats, read,
     rows::{
         AnomalyRow, CacheEvent, Deploy, EventBatch, EventFilter, ForecastRow, Incident, OutcomeFilter, OutcomeRow,
         RecommendationFilter, RecommendationRow, RowFilter, SignalFilter, SignalRow,
@@ -21,7 +22,6 @@ use super::{
     write::{Queue, Writer, receipt},
     {MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS},
 };
-use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
 
 /// The store of one process. Cloning is cheap; all clones are the same store.
 #[derive(Debug, Clone)]
@@ -34,53 +34,6 @@ struct Inner {
     analysts: sql::Gate,
     /// Given back when the file is no longer used.
     claim: Mutex<Option<FileClaim>>,
-}
-
-/// How the store stands, for metrics and readiness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StoreStats {
-    /// Series registered.
-    pub series: u64,
-    /// The limit on series.
-    pub max_series: u64,
-    /// New series refused since the start because of the limit.
-    pub series_refused: u64,
-    /// Samples in hot segments (arrival order).
-    pub samples_hot: u64,
-    /// Samples in late segments.
-    pub samples_late: u64,
-    /// Samples in cold segments (sorted).
-    pub samples_cold: u64,
-    /// Samples held in memory.
-    pub samples_recent: u64,
-    /// Hot, late and cold segments.
-    pub segments: u64,
-    /// Bytes of the database file.
-    pub file_bytes: u64,
-    /// Bytes of the write-ahead log.
-    pub wal_bytes: u64,
-    /// Bytes of samples waiting for the writer.
-    pub queue_bytes: u64,
-    /// The bound of the queue.
-    pub queue_limit_bytes: u64,
-    /// Batches waiting for the writer.
-    pub queue_batches: u64,
-    /// Appends refused since the start because the queue was full.
-    pub busy: u64,
-    /// Transactions committed since the start.
-    pub commits: u64,
-    /// Transactions that failed since the start.
-    pub commits_failed: u64,
-    /// Time spent in committing since the start, in microseconds.
-    pub commit_us: u64,
-    /// Samples written since the start.
-    pub samples_written: u64,
-    /// Samples since the start that were there already.
-    pub samples_unchanged: u64,
-    /// Samples since the start that came late.
-    pub samples_came_late: u64,
-    /// Compactions since the start.
-    pub compactions: u64,
 }
 
 impl Store {
@@ -101,7 +54,7 @@ impl Store {
         schema::refresh_sample_view(&connection, &layout)?;
         schema::lock_settings(&connection)?;
         let next_seq = schema::load_next_seq(&connection, &layout)?;
-        let clone = || connection.try_clone().map_err(super::error::failed_to("connect to the database"));
+        let clone = || connection.try_clone().map_err(crate::store::error::failed_to("connect to the database"));
         let (root, analyst_limits) = (clone()?, options.analyst);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
@@ -196,12 +149,10 @@ impl Store {
     /// # Errors
     /// `Closed`.
     pub fn series(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> Result<Vec<Labels>, StoreError> {
-        let ids = self.ids(selectors, start_ms, end_ms);
+        let mut ids = self.ids(selectors, start_ms, end_ms);
         let registry = self.0.shared.registry.read();
-        let mut all: Vec<Labels> = ids.into_iter().filter_map(|id| registry.labels(SeriesId::new(id))).collect();
-        drop(registry);
-        all.sort_unstable();
-        Ok(all)
+        registry.sort_by_labels(&mut ids, |&id| id);
+        Ok(ids.into_iter().filter_map(|id| registry.labels(SeriesId::new(id))).collect())
     }
 
     /// How the store stands; cheap.

@@ -1,0 +1,46 @@
+/// How the store stands, for metrics and readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreStats {
+    /// Series registered.
+    pub series: u64,
+    /// The limit on series.
+    pub max_series: u64,
+    /// New series refused since the start because of the limit.
+    pub series_refused: u64,
+    /// Samples in hot segments (arrival order).
+    pub samples_hot: u64,
+    /// Samples in late segments.
+    pub samples_late: u64,
+    /// Samples in cold segments (sorted).
+    pub samples_cold: u64,
+    /// Samples held in memory.
+    pub samples_recent: u64,
+    /// Hot, late and cold segments.
+    pub segments: u64,
+    /// Bytes of the database file.
+    pub file_bytes: u64,
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: u64,
+    /// Bytes of samples waiting for the writer.
+    pub queue_bytes: u64,
+    /// The bound of the queue.
+    pub queue_limit_bytes: u64,
+    /// Batches waiting for the writer.
+    pub queue_batches: u64,
+    /// Appends refused since the start because the queue was full.
+    pub busy: u64,
+    /// Transactions committed since the start.
+    pub commits: u64,
+    /// Transactions that failed since the start.
+    pub commits_failed: u64,
+    /// Time spent in committing since the start, in microseconds.
+    pub commit_us: u64,
+    /// Samples written since the start.
+    pub samples_written: u64,
+    /// Samples since the start that were there already.
+    pub samples_unchanged: u64,
+    /// Samples since the start that came late.
+    pub samples_came_late: u64,
+    /// Compactions since the start.
+    pub compactions: u64,
+}

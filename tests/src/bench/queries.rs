@@ -1,0 +1,59 @@
+//! The five questions.
+
+use std::{io, time::Duration};
+
+use super::{
+    server::Server,
+    stream::{SERIES, START_MS, STEP_MS},
+};
+
+/// How often a question is asked; the median counts.
+const TIMES: usize = 7;
+
+/// A question's name and how long its answer took.
+pub(super) type Latency = (&'static str, Duration);
+
+/// Asks each question some times over the newest part of a stream of so many steps.
+pub(super) fn ask_all(server: &Server, steps: usize) -> io::Result<Vec<Latency>> {
+    let end = START_MS + STEP_MS * (steps as i64 - 1);
+    let span = (end - START_MS).min(3_600_000);
+    let seconds = |millis: i64| format!("{}.{:03}", millis / 1000, millis % 1000);
+    let (now, from) = (seconds(end), seconds(end - span));
+    let raw = format!("bench_gauge{{index=\"14\"}}[{}s]", (end - START_MS) / 1000 + 1);
+    let instant = |query: &str| ask(server, "/api/v1/query", &[("query", query), ("time", &now)]);
+    let range = |query: &str| {
+        ask(server, "/api/v1/query_range", &[("query", query), ("start", &from), ("end", &now), ("step", "15")])
+    };
+    let (one, text) = instant(&raw)?;
+    check(&text, steps, "one raw series")?;
+    let (last, text) = instant("{job=~\".+\"}")?;
+    if text.matches("\"metric\"").count() != SERIES {
+        return Err(io::Error::other("the last values are not of all series"));
+    }
+    Ok(vec![
+        ("one raw series, whole stream", one),
+        ("sum(rate) by path, 1 h at 15 s", range("sum by (path) (rate(bench_requests_total[5m]))")?.0),
+        ("sum of gauges, 1 h at 15 s", range("sum(bench_gauge)")?.0),
+        ("last value of all series", last),
+        ("quantile .95 by job, 1 h at 15 s", range("quantile by (job) (0.95, bench_noise)")?.0),
+    ])
+}
+
+fn ask(server: &Server, path: &str, query: &[(&str, &str)]) -> io::Result<(Duration, String)> {
+    let mut times = Vec::with_capacity(TIMES);
+    let mut answer = String::new();
+    for _ in 0..TIMES {
+        let (text, time) = server.get(path, query)?;
+        times.push(time);
+        answer = text;
+    }
+    times.sort_unstable();
+    Ok((times[TIMES / 2], answer))
+}
+
+/// Every sample of a series must be in the answer: a fast answer with holes is no answer.
+fn check(text: &str, steps: usize, what: &str) -> io::Result<()> {
+    let answer: serde_json::Value = serde_json::from_str(text)?;
+    let values = answer["data"]["result"][0]["values"].as_array().map_or(0, Vec::len);
+    if values == steps { Ok(()) } else { Err(io::Error::other(format!("{what}: {values} samples of {steps}"))) }
+}

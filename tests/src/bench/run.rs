@@ -1,0 +1,122 @@
+use std::{io, path::PathBuf, time::Duration};
+
+use super::{
+    queries::{self, Latency},
+    sender::send,
+    server::Server,
+    stream::{SERIES, requests},
+};
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The program `almanac`.
+    pub almanac: PathBuf,
+    /// Connections at once.
+    pub connections: usize,
+    /// Steps of ten seconds in the stream.
+    pub steps: usize,
+    /// Runs, each on an empty store; the medians count.
+    pub runs: usize,
+}
+
+/// Medians over the runs.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Connections at once.
+    pub connections: usize,
+    /// Samples in the stream.
+    pub samples: usize,
+    /// Samples a second, all acknowledged on disk.
+    pub samples_per_second: f64,
+    /// Median time to an acknowledgement.
+    pub ack_p50: Duration,
+    /// 99th percentile of the time to an acknowledgement.
+    pub ack_p99: Duration,
+    /// Processor seconds of the server for a million samples.
+    pub cpu_per_million: f64,
+    /// Most memory of the server in MiB.
+    pub peak_mib: f64,
+    /// Bytes of file and log for a sample after compaction.
+    pub bytes_per_sample: f64,
+    /// How long the compaction of the whole stream took.
+    pub compaction: Duration,
+    /// Questions before compaction.
+    pub fresh: Vec<Latency>,
+    /// Questions after compaction.
+    pub compacted: Vec<Latency>,
+}
+
+/// Runs the bench.
+///
+/// # Errors
+/// When the server cannot be started, refuses a request, or an answer lacks samples.
+pub fn run(options: &Options) -> io::Result<Outcome> {
+    let stream = requests(options.connections, options.steps);
+    let runs = (0..options.runs)
+        .map(|number| {
+            eprintln!("{} connections, run {} of {}", options.connections, number + 1, options.runs);
+            one(options, &stream)
+        })
+        .collect::<io::Result<Vec<Outcome>>>()?;
+    let middle = |of: &dyn Fn(&Outcome) -> f64| {
+        let mut all: Vec<f64> = runs.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    let time = |of: &dyn Fn(&Outcome) -> Duration| Duration::from_secs_f64(middle(&|run| of(run).as_secs_f64()));
+    let latencies = |of: &dyn Fn(&Outcome) -> &Vec<Latency>| {
+        let first = runs.first().map(of).cloned().unwrap_or_default();
+        (0..first.len()).map(|idx| (first[idx].0, time(&|run| of(run)[idx].1))).collect()
+    };
+    Ok(Outcome {
+        connections: options.connections,
+        samples: SERIES * options.steps,
+        samples_per_second: middle(&|run| run.samples_per_second),
+        ack_p50: time(&|run| run.ack_p50),
+        ack_p99: time(&|run| run.ack_p99),
+        cpu_per_million: middle(&|run| run.cpu_per_million),
+        peak_mib: middle(&|run| run.peak_mib),
+        bytes_per_sample: middle(&|run| run.bytes_per_sample),
+        compaction: time(&|run| run.compaction),
+        fresh: latencies(&|run| &run.fresh),
+        compacted: latencies(&|run| &run.compacted),
+    })
+}
+
+fn one(options: &Options, stream: &[Vec<super::stream::Request>]) -> io::Result<Outcome> {
+    let server = Server::start(&options.almanac)?;
+    let cpu_before = server.cpu_seconds().unwrap_or(f64::NAN);
+    let sent = send(server.address, stream)?;
+    let cpu = server.cpu_seconds().unwrap_or(f64::NAN) - cpu_before;
+    let peak_mib = server.peak_mib().unwrap_or(f64::NAN);
+    let fresh = queries::ask_all(&server, options.steps)?;
+    let compaction = server.compact()?;
+    let compacted = queries::ask_all(&server, options.steps)?;
+    #[expect(clippy::cast_precision_loss, reason = "counts and sizes far below 2^53")]
+    let (samples, bytes) = (sent.samples as f64, server.disk_bytes() as f64);
+    let percentile =
+        |part: usize| sent.latencies.get((sent.latencies.len() * part / 100).min(sent.latencies.len() - 1));
+    let outcome = Outcome {
+        connections: options.connections,
+        samples: sent.samples,
+        samples_per_second: samples / sent.elapsed.as_secs_f64(),
+        ack_p50: percentile(50).copied().unwrap_or_default(),
+        ack_p99: percentile(99).copied().unwrap_or_default(),
+        cpu_per_million: cpu / samples * 1e6,
+        peak_mib,
+        bytes_per_sample: bytes / samples,
+        compaction,
+        fresh,
+        compacted,
+    };
+    eprintln!(
+        "  {:.0} samples/s, ack p50 {:.1} ms, p99 {:.1} ms, {} times busy, {:.2} bytes a sample",
+        outcome.samples_per_second,
+        outcome.ack_p50.as_secs_f64() * 1e3,
+        outcome.ack_p99.as_secs_f64() * 1e3,
+        sent.busy,
+        outcome.bytes_per_sample
+    );
+    Ok(outcome)
+}

@@ -1,0 +1,101 @@
+//! A sender that costs little itself: bodies made beforehand, one thread and one connection each.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::stream::Request;
+
+/// What a stream took.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) samples: usize,
+    pub(super) elapsed: Duration,
+    /// Time from each request to its answer.
+    pub(super) latencies: Vec<Duration>,
+    /// Requests that were sent again because the server was busy.
+    pub(super) busy: usize,
+}
+
+/// Sends each connection's requests one after the other, all connections at once.
+pub(super) fn send(address: SocketAddr, connections: &[Vec<Request>]) -> io::Result<Sent> {
+    let begun = Instant::now();
+    let parts: Vec<io::Result<Sent>> = thread::scope(|scope| {
+        let threads: Vec<_> =
+            connections.iter().map(|requests| scope.spawn(move || connection(address, requests))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a sender panicked"))))
+            .collect()
+    });
+    let mut sent = Sent { elapsed: begun.elapsed(), ..Sent::default() };
+    for part in parts {
+        let part = part?;
+        sent.samples += part.samples;
+        sent.busy += part.busy;
+        sent.latencies.extend(part.latencies);
+    }
+    sent.latencies.sort_unstable();
+    Ok(sent)
+}
+
+fn connection(address: SocketAddr, requests: &[Request]) -> io::Result<Sent> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    let mut writer = stream.try_clone()?;
+    let mut reader = BufReader::new(stream);
+    let mut sent = Sent::default();
+    for request in requests {
+        let head = format!(
+            "POST /api/v1/write HTTP/1.1\r\nhost: bench\r\ncontent-type: application/x-protobuf\r\n\
+             content-encoding: snappy\r\nx-prometheus-remote-write-version: 0.1.0\r\ncontent-length: {}\r\n\r\n",
+            request.body.len()
+        );
+        loop {
+            let begun = Instant::now();
+            writer.write_all(head.as_bytes())?;
+            writer.write_all(&request.body)?;
+            let status = read_answer(&mut reader)?;
+            match status {
+                204 => {
+                    sent.latencies.push(begun.elapsed());
+                    sent.samples += request.samples;
+                    break;
+                }
+                429 => {
+                    sent.busy += 1;
+                    thread::sleep(Duration::from_millis(100));
+                }
+                other => return Err(io::Error::other(format!("the server answered {other}"))),
+            }
+        }
+    }
+    Ok(sent)
+}
+
+/// Reads one answer and gives its status.
+fn read_answer(reader: &mut impl BufRead) -> io::Result<u16> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
+    let status = status.ok_or_else(|| io::Error::other(format!("no HTTP answer: {line:?}")))?;
+    let mut length = 0;
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let header = line.trim_end();
+        if header.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = header.split_once(':') {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+        }
+    }
+    io::copy(&mut reader.take(length), &mut io::sink())?;
+    Ok(status)
+}

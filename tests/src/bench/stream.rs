@@ -1,0 +1,201 @@
+//! The stream: 4,000 series of ten labels at a step of ten seconds, as remote-write requests.
+
+/// Begin of the stream; any instant does.
+pub(super) const START_MS: i64 = 1_790_000_000_000;
+/// Distance between samples of a series.
+pub(super) const STEP_MS: i64 = 10_000;
+/// Series of the stream.
+pub(super) const SERIES: usize = 4_000;
+/// Samples in one request, each in a TimeSeries entry of its own.
+const REQUEST_SAMPLES: usize = 2_000;
+
+/// What kind of values a series has; the shares are those of ordinary exporters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// 40 %: whole counters.
+    Counter,
+    /// 15 %: counters of seconds, two decimals.
+    Seconds,
+    /// 15 %: bytes.
+    Bytes,
+    /// 10 %: gauges of two decimals.
+    Gauge,
+    /// 10 %: random doubles.
+    Noise,
+    /// 10 %: constants.
+    Constant,
+}
+
+impl Values {
+    fn of(series: usize) -> Self {
+        match series % 20 {
+            0..8 => Self::Counter,
+            8..11 => Self::Seconds,
+            11..14 => Self::Bytes,
+            14..16 => Self::Gauge,
+            16..18 => Self::Noise,
+            _ => Self::Constant,
+        }
+    }
+
+    fn metric(self) -> &'static str {
+        match self {
+            Self::Counter => "bench_requests_total",
+            Self::Seconds => "bench_seconds_total",
+            Self::Bytes => "bench_bytes",
+            Self::Gauge => "bench_gauge",
+            Self::Noise => "bench_noise",
+            Self::Constant => "bench_limit",
+        }
+    }
+}
+
+/// A small generator of even numbers, so that the stream is the same everywhere.
+#[derive(Debug)]
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A whole number below `end`.
+    fn below(&mut self, end: u64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "the bounds used are far below 2^53")]
+        let number = (self.next() % end) as f64;
+        number
+    }
+}
+
+/// One series: its labels on the wire and its present value.
+#[derive(Debug)]
+struct Series {
+    labels: Vec<u8>,
+    values: Values,
+    value: f64,
+    random: SplitMix,
+}
+
+impl Series {
+    fn new(index: usize) -> Self {
+        let values = Values::of(index);
+        let pod = index / 20;
+        let labels = [
+            ("__name__", values.metric().to_owned()),
+            ("code", ["200", "201", "404", "500"][pod % 4].to_owned()),
+            ("env", "production".to_owned()),
+            ("index", index.to_string()),
+            ("instance", format!("10.0.{}.{}:9100", pod / 50, pod % 50)),
+            ("job", ["api", "worker", "postgres", "redis"][pod % 4].to_owned()),
+            ("method", ["GET", "POST", "PUT", "DELETE"][index % 4].to_owned()),
+            ("path", format!("/api/v1/resource/{}", index % 8)),
+            ("pod", format!("api-7d9f8b6c5-{pod:05}")),
+            ("region", ["eu-central-1", "us-east-1"][pod % 2].to_owned()),
+        ];
+        let mut wire = Vec::new();
+        for (name, value) in &labels {
+            let mut label = Vec::new();
+            bytes_field(&mut label, 1, name.as_bytes());
+            bytes_field(&mut label, 2, value.as_bytes());
+            bytes_field(&mut wire, 1, &label);
+        }
+        let mut random = SplitMix(index as u64);
+        let value = random.below(1_000_000).round();
+        Self { labels: wire, values, value, random }
+    }
+
+    fn step(&mut self) -> f64 {
+        let random = &mut self.random;
+        match self.values {
+            Values::Counter => self.value += random.below(50),
+            Values::Seconds => self.value = ((self.value + random.below(1_000) / 100.0) * 100.0).round() / 100.0,
+            Values::Bytes => self.value = (self.value + random.below(65_536) * 4.0 - 131_072.0).abs(),
+            Values::Gauge => self.value = random.below(10_000) / 100.0,
+            Values::Noise => self.value = random.below(1 << 52) / 4_503_599_627_370_496.0,
+            Values::Constant => {}
+        }
+        self.value
+    }
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push((value & 0x7f) as u8);
+}
+
+fn bytes_field(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
+    varint(out, field << 3 | 2);
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// A request ready to be sent: its compressed body and how many samples it holds.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) body: Vec<u8>,
+    pub(super) samples: usize,
+}
+
+/// The requests of each connection: every connection has its own series, in order of time.
+pub(super) fn requests(connections: usize, steps: usize) -> Vec<Vec<Request>> {
+    let share = SERIES.div_ceil(connections);
+    (0..connections).map(|connection| of_connection(connection * share, share, steps)).collect()
+}
+
+fn of_connection(first: usize, share: usize, steps: usize) -> Vec<Request> {
+    let mut series: Vec<Series> = (first..(first + share).min(SERIES)).map(Series::new).collect();
+    let mut snappy = snap::raw::Encoder::new();
+    let (mut all, mut body, mut samples) = (Vec::new(), Vec::new(), 0);
+    let mut finish = |body: &mut Vec<u8>, samples: &mut usize| {
+        let compressed = snappy.compress_vec(body).unwrap_or_default();
+        all.push(Request { body: compressed, samples: std::mem::take(samples) });
+        body.clear();
+    };
+    let mut timestamp = START_MS;
+    let (mut sample, mut entry) = (Vec::new(), Vec::new());
+    for _ in 0..steps {
+        for one in &mut series {
+            sample.clear();
+            varint(&mut sample, 1 << 3 | 1);
+            sample.extend_from_slice(&one.step().to_le_bytes());
+            varint(&mut sample, 2 << 3);
+            varint(&mut sample, timestamp.unsigned_abs());
+            entry.clear();
+            entry.extend_from_slice(&one.labels);
+            bytes_field(&mut entry, 2, &sample);
+            bytes_field(&mut body, 1, &entry);
+            samples += 1;
+            if samples == REQUEST_SAMPLES {
+                finish(&mut body, &mut samples);
+            }
+        }
+        timestamp += STEP_MS;
+    }
+    if samples > 0 {
+        finish(&mut body, &mut samples);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sample_is_sent_once() {
+        for connections in [1, 2, 16] {
+            let all = requests(connections, 5);
+            assert_eq!(all.len(), connections);
+            let samples: usize = all.iter().flatten().map(|request| request.samples).sum();
+            assert_eq!(samples, 5 * SERIES);
+            assert!(all.iter().flatten().all(|request| !request.body.is_empty()));
+        }
+    }
+}
