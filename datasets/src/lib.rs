@@ -2,4 +2,5 @@
 //! from real servers, and loaders of public data sets that stay outside the project.
 
 pub mod loaders;
+pub mod recorded;
 pub mod simulator;

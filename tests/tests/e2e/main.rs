@@ -6,4 +6,6 @@ mod command_line;
 mod grafana;
 mod harness;
 mod ingest;
+mod notebook;
 mod service;
+mod simulated;

@@ -1,0 +1,234 @@
+//! What the demo prints: a card for each recommendation, with the figures of its replay.
+
+use std::io::{self, Write};
+
+use almanac_engine::{
+    advise::Refusal,
+    store::rows::{Kind, RecommendationRow},
+};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use serde_json::Value;
+
+use super::pace::Pace;
+
+/// Width of the text.
+const WIDTH: u16 = 100;
+/// A line under the header and no other.
+const PRESET: &str = "     ──            ";
+
+/// Prints one recommendation.
+pub(super) fn recommendation(out: &mut impl Write, row: &RecommendationRow, pace: Pace) -> io::Result<()> {
+    let title = match row.kind {
+        Kind::Scaling => "SCALING",
+        Kind::Ttl => "TTL",
+        Kind::Threshold => "THRESHOLD",
+    };
+    writeln!(
+        out,
+        "── {title} · {} {}",
+        row.target,
+        "─".repeat(80_usize.saturating_sub(title.len() + row.target.len()))
+    )?;
+    paragraph(out, &row.reason)?;
+    let table = match row.kind {
+        Kind::Scaling => scaling(&row.evidence, pace),
+        Kind::Ttl => ttl(row, pace),
+        Kind::Threshold => threshold(row, pace),
+    };
+    writeln!(out, "{table}")?;
+    let effect = &row.effect;
+    // A week of the recording is its own; a rate a week is told in its days.
+    let (factor, unit) = match effect.unit.as_str() {
+        "1/week" => (1.0 / pace.speed(), " a week of short days"),
+        "1" => (100.0, " %"),
+        other => (1.0, other),
+    };
+    writeln!(
+        out,
+        "  predicted {}: {}{unit} [{} to {}, {:.0} % interval]; confidence {:.2}; {}",
+        effect.metric.replace('_', " "),
+        number(effect.value * factor),
+        number(effect.lower * factor),
+        number(effect.upper * factor),
+        effect.level * 100.0,
+        row.confidence,
+        row.patch.format,
+    )?;
+    writeln!(out)
+}
+
+/// Prints what got no advice, and why.
+pub(super) fn refusals(out: &mut impl Write, refusals: &[Refusal]) -> io::Result<()> {
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "No recommendation, because a recommendation without proof is none:")?;
+    for Refusal { kind, target, reason } in refusals {
+        paragraph(out, &format!("- {kind} {target}: {reason}"))?;
+    }
+    writeln!(out)
+}
+
+/// A table of the demo: header and rows, the first column to the left, the others to the right.
+pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(PRESET).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().enumerate().map(|(idx, text)| aligned(idx, text)));
+    for row in rows {
+        table.add_row(row.iter().enumerate().map(|(idx, text)| aligned(idx, text)));
+    }
+    table
+}
+
+fn aligned(column: usize, text: &str) -> Cell {
+    Cell::new(text).set_alignment(if column == 0 { CellAlignment::Left } else { CellAlignment::Right })
+}
+
+/// The policies of a scaling replay, side by side.
+fn scaling(evidence: &Value, pace: Pace) -> Table {
+    let policies = evidence["policies"].as_object().cloned().unwrap_or_default();
+    let rows = policies.iter().map(|(name, figures)| {
+        let hours = figures["replica_hours"].as_f64().map(|hours| hours * pace.speed());
+        vec![
+            name.replace('_', " "),
+            percent(&figures["under_provisioned_share"]),
+            percent(&figures["unserved_share"]),
+            hours.map_or_else(|| "–".to_owned(), number),
+            optional(figures["replica_hours_over_oracle"].as_f64()),
+            optional(figures["scale_changes_per_day"].as_f64().map(|changes| changes / pace.speed())),
+        ]
+    });
+    let header = ["replayed policy", "under-provisioned", "unserved", "replica-hours", "÷ oracle", "changes a day"];
+    table(&header, rows.collect())
+}
+
+/// The present and the recommended time-to-live as replayed on events that were not learned from.
+fn ttl(row: &RecommendationRow, pace: Pace) -> Table {
+    let figures = |setting: &Value| {
+        let wanted = setting["ttl_seconds"].as_f64()?;
+        let ttls = row.evidence["replay"]["ttls"].as_array()?;
+        let close = |ttl: &&Value| ttl["ttl_seconds"].as_f64().is_some_and(|ttl| (ttl - wanted).abs() < 1e-9);
+        Some((wanted, ttls.iter().find(close)?.clone()))
+    };
+    let line = |what: &str, setting: &Value| {
+        let Some((seconds, figures)) = figures(setting) else { return vec![what.to_owned(); 1] };
+        let told = |name: &str| {
+            let predicted = &figures[name]["predicted"];
+            let (lower, upper) = (percent_digits(&predicted["lower"]), percent_digits(&predicted["upper"]));
+            format!("{} [{lower} to {upper}]", percent(&figures[name]["replayed"]))
+        };
+        vec![
+            what.to_owned(),
+            format!("{} s = {} of a day", number(seconds), pace.real(seconds)),
+            told("hit_ratio"),
+            told("stale_share"),
+            optional(figures["resident_keys_mean"]["replayed"].as_f64()),
+        ]
+    };
+    let header = ["", "time-to-live", "hits, replayed [predicted]", "stale, replayed [predicted]", "keys held"];
+    table(&header, vec![line("present", &row.current), line("recommended", &row.proposed)])
+}
+
+/// The present and the recommended rule as replayed on the later half.
+fn threshold(row: &RecommendationRow, pace: Pace) -> Table {
+    let line = |what: &str, setting: &Value, figures: &Value| {
+        let weekly = |name: &str| optional(figures[name].as_f64().map(|count| count / pace.speed()));
+        let caught = match (figures["incidents_caught"].as_u64(), figures["incidents"].as_u64()) {
+            (Some(caught), Some(all)) => format!("{caught} of {all}"),
+            _ => "–".to_owned(),
+        };
+        let lead =
+            figures["median_lead_seconds"].as_f64().map_or_else(|| "–".to_owned(), |lead| format!("{lead:.0} s"));
+        vec![
+            what.to_owned(),
+            bound(setting["expr"].as_str().unwrap_or_default()),
+            setting["for"].as_str().unwrap_or("0s").to_owned(),
+            caught,
+            weekly("alerts_per_week"),
+            weekly("false_alerts_per_week"),
+            percent(&figures["false_time_share"]),
+            lead,
+        ]
+    };
+    let header = ["", "fires when", "for", "incidents caught", "alerts a week", "false alerts", "false time", "lead"];
+    table(
+        &header,
+        vec![
+            line("present", &row.current, &row.evidence["present"]),
+            line("recommended", &row.proposed, &row.evidence["recommended"]),
+        ],
+    )
+}
+
+/// The comparison at the end of a rule's expression, its bound to four digits: `> 0.5`.
+fn bound(expr: &str) -> String {
+    let at = expr.rfind(['>', '<']).unwrap_or(0);
+    let (comparison, value) = expr[at..].split_once(' ').unwrap_or((&expr[at..], ""));
+    match value.trim().parse::<f64>() {
+        Ok(value) => format!("{comparison} {}", (value * 1e4).round() / 1e4),
+        Err(_) => expr[at..].to_owned(),
+    }
+}
+
+/// A number with about three digits.
+pub(super) fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    let digits = if magnitude >= 100.0 || magnitude < 1e-12 {
+        0
+    } else if magnitude >= 10.0 {
+        1
+    } else if magnitude >= 0.1 {
+        2
+    } else {
+        4
+    };
+    format!("{value:.digits$}")
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), number)
+}
+
+fn percent(share: &Value) -> String {
+    share.as_f64().map_or_else(|| "–".to_owned(), |share| format!("{:.2} %", share * 100.0))
+}
+
+fn percent_digits(share: &Value) -> String {
+    share.as_f64().map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0))
+}
+
+/// Text wrapped at [`WIDTH`], indented by two.
+pub(super) fn paragraph(out: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut line = String::from(" ");
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > usize::from(WIDTH) && line.len() > 1 {
+            writeln!(out, "{line}")?;
+            line = String::from(" ");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    writeln!(out, "{line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        let mut out = Vec::new();
+        paragraph(&mut out, &"word ".repeat(30)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= usize::from(WIDTH)), "{text}");
+        assert_eq!(text.split_whitespace().count(), 30);
+    }
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        let told = [1234.51, 12.34, 1.234, 0.0123, 0.0].map(number);
+        assert_eq!(told, ["1235", "12.3", "1.23", "0.0123", "0"]);
+        assert_eq!(bound("sum(x) / sum(y) > 0.05"), "> 0.05");
+        assert_eq!(bound("x < 1.9749999999999988"), "< 1.975");
+    }
+}

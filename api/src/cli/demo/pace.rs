@@ -1,0 +1,53 @@
+use std::time::Duration;
+
+/// How much faster than life the recording goes by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pace {
+    /// Length of the recording's day, milliseconds.
+    pub(super) day_ms: i64,
+}
+
+const REAL_DAY_MS: f64 = 86_400_000.0;
+
+impl Pace {
+    /// The pace of a recording whose day lasts `day_seconds`.
+    #[expect(clippy::cast_possible_truncation, reason = "a day at most")]
+    pub(super) fn of_day(day_seconds: f64) -> Self {
+        Self { day_ms: (day_seconds * 1000.0).round().max(1.0) as i64 }
+    }
+
+    /// Real time that passes in one unit of the recording's time: 144 for a day of ten minutes.
+    #[expect(clippy::cast_precision_loss, reason = "a day has few milliseconds")]
+    pub(super) fn speed(self) -> f64 {
+        REAL_DAY_MS / self.day_ms as f64
+    }
+
+    /// A length of real time in the recording's, at least a millisecond.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "some days at most")]
+    pub(super) fn scaled_ms(self, real_ms: i64) -> i64 {
+        ((real_ms as f64 / self.speed()).round() as i64).max(1)
+    }
+
+    /// A length of the recording's time as the real time it stands for, rounded as people say it: `3m`, `1h 30m`.
+    pub(super) fn real(self, seconds: f64) -> String {
+        let real = seconds * self.speed();
+        let unit = if real >= 600.0 { 60.0 } else { 1.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rounded length of time")]
+        let rounded = ((real / unit).round() * unit).max(0.0) as u64;
+        humantime::format_duration(Duration::from_secs(rounded)).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_minutes_are_a_day() {
+        let pace = Pace::of_day(600.0);
+        assert_eq!(pace.scaled_ms(3_600_000), 25_000);
+        assert_eq!(pace.real(25.0), "1h");
+        assert_eq!(pace.real(2.083), "5m");
+        assert_eq!(pace.real(600.0), "1day");
+    }
+}

@@ -1,0 +1,127 @@
+use almanac_datasets::recorded::{Manifest, RULES_YAML};
+use almanac_engine::advise::{
+    AdviceSpecs, scaling::WorkloadSpec, threshold::RuleFile, ttl::CacheSpec, ttl::default_grid,
+};
+
+use super::pace::Pace;
+use crate::{
+    cli::CliError,
+    config::{Config, Signal, Span},
+};
+
+/// Requests a second that one replica of the recorded API is taken to serve; the recorded one is a single process.
+const CAPACITY: f64 = 8.0;
+/// Time from asking for a replica to its first answer, on a real day.
+pub(super) const STARTUP_MS: i64 = 180_000;
+/// What an autoscaler waits before it scales in, on a real day.
+const STABILIZATION_MS: i64 = 300_000;
+
+/// Signals of the recorded application: name and expression.
+const SIGNALS: [(&str, &str); 14] = [
+    ("api_requests_per_second", r#"sum(rate(http_requests_total{job="api"}[15s]))"#),
+    (
+        "api_p95_seconds",
+        r#"histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="api"}[30s])))"#,
+    ),
+    (
+        "calendar_p95_seconds",
+        r#"histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="api",handler="/api/calendar/events"}[30s])))"#,
+    ),
+    ("query_p95_seconds", "histogram_quantile(0.95, sum by (le) (rate(db_query_duration_seconds_bucket[30s])))"),
+    (
+        "error_ratio",
+        r#"sum(rate(http_requests_total{job="api",status=~"5.."}[30s])) / sum(rate(http_requests_total{job="api"}[30s]))"#,
+    ),
+    ("api_cpu_cores", r#"sum(rate(container_cpu_usage_seconds_total{container="api"}[30s]))"#),
+    ("postgres_cpu_cores", r#"sum(rate(container_cpu_usage_seconds_total{container="postgres"}[30s]))"#),
+    ("api_memory_bytes", r#"container_memory_rss_bytes{container="api"}"#),
+    ("pool_in_use", r#"avg_over_time(db_pool_in_use{job="api"}[30s])"#),
+    ("queue_depth", r#"queue_depth{job="api"}"#),
+    (
+        "cache_hit_ratio",
+        r#"sum(rate(cache_requests_total{job="api",result="hit"}[30s])) / sum(rate(cache_requests_total{job="api"}[30s]))"#,
+    ),
+    ("redis_commands_per_second", "rate(redis_commands_processed_total[15s])"),
+    ("postgres_commits_per_second", r#"sum(rate(pg_stat_database_xact_commit{datname="postgres"}[15s]))"#),
+    ("caddy_requests_per_second", "sum(rate(caddy_http_requests_total[15s]))"),
+];
+
+/// Invalidations that the application reports, by cache.
+const INVALIDATIONS: [(&str, &[&str]); 4] = [
+    ("user_profile", &["profile_update"]),
+    ("calendar_monthly", &["event_create", "event_update"]),
+    ("task_counters", &["task_status_change"]),
+    ("oauth_userinfo", &["token_refresh"]),
+];
+
+/// The configuration of the demo's service: its signals are learned on; the recommendations stay as they were printed.
+pub(super) fn config(manifest: &Manifest) -> Config {
+    let pace = Pace::of_day(manifest.day_seconds);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some seconds")]
+    let seconds = |seconds: f64| Span::from_secs(seconds.round().max(1.0) as u64);
+    let signal = |(name, expr): (&str, &str)| Signal {
+        name: name.to_owned(),
+        expr: expr.to_owned(),
+        step: seconds(manifest.step_seconds),
+        seasons: None,
+        horizon: seconds(manifest.day_seconds),
+    };
+    let mut config = Config { signals: SIGNALS.map(signal).to_vec(), ..Config::default() };
+    // The recording has ended; nothing new would be learned of the other series, on a day that is not theirs.
+    config.learn.default_signals = 0;
+    debug_assert!(pace.speed() >= 1.0);
+    config
+}
+
+/// Everything that the demo wants advice on, with every length of time scaled to the recording's day.
+///
+/// # Errors
+/// A failure when the embedded rules cannot be read.
+pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<AdviceSpecs, CliError> {
+    let pace = Pace::of_day(manifest.day_seconds);
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
+    let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
+    let mut workload = WorkloadSpec::new("api", r#"sum(rate(http_requests_total{job="api"}[15s]))"#);
+    workload.capacity_per_replica = Some(CAPACITY);
+    workload.startup_ms = pace.scaled_ms(STARTUP_MS);
+    workload.replicas_max = 40;
+    workload.step_ms = millis(manifest.step_seconds);
+    workload.history_ms = millis(manifest.days * manifest.day_seconds);
+    workload.horizon_ms = 2 * pace.day_ms;
+    workload.day_ms = pace.day_ms;
+    workload.scale_in_stabilization_ms = pace.scaled_ms(STABILIZATION_MS);
+    workload.service_url = service_url.to_owned();
+    let caches = manifest.ttl_seconds.iter().map(|(name, ttl)| {
+        let invalidations = INVALIDATIONS.iter().find(|(cache, _)| cache == name).map_or(&[][..], |(_, on)| on);
+        CacheSpec {
+            ttl_ms: Some(millis(*ttl)),
+            invalidate_on: invalidations.iter().map(|&event| event.to_owned()).collect(),
+            grid_ms: default_grid().into_iter().map(|ttl_ms| pace.scaled_ms(ttl_ms)).collect(),
+            ..CacheSpec::new(name.clone())
+        }
+    });
+    let rules = RuleFile::parse("rules.yml", RULES_YAML).map_err(|error| CliError::from_error(&error))?;
+    let (rules, _) = rules.alerts("rules.yml").map_err(|error| CliError::from_error(&error))?;
+    Ok(AdviceSpecs { workloads: vec![workload], caches: caches.collect(), rules })
+}
+
+#[cfg(test)]
+mod tests {
+    use almanac_datasets::recorded::Recording;
+    use almanac_engine::signal;
+
+    use super::*;
+
+    #[test]
+    fn every_signal_and_rule_can_be_read() {
+        for (name, expr) in SIGNALS {
+            assert!(signal::parse(expr).is_ok(), "{name}");
+        }
+        let manifest = Recording::load().unwrap().manifest;
+        let specs = advice_specs(&manifest, "http://127.0.0.1:9797").unwrap();
+        assert_eq!((specs.workloads.len(), specs.caches.len()), (1, 4));
+        assert_eq!(specs.rules.len(), 8, "{:?}", specs.rules.iter().map(|rule| &rule.alert).collect::<Vec<_>>());
+        let profile = specs.caches.iter().find(|cache| cache.name == "user_profile").unwrap();
+        assert_eq!(profile.ttl_ms, Some(25_000), "an hour on a day of ten minutes");
+    }
+}

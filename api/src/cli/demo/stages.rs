@@ -1,0 +1,77 @@
+use almanac_datasets::recorded::Recording;
+use almanac_engine::{
+    ingest::Ingest,
+    learn::{LearnOptions, Learner, Progress, SignalSpec},
+    series::SeriesId,
+    store::{SampleBatch, Store, rows::SignalOrigin},
+};
+use almanac_models::{Horizon, Step, Timestamp};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{cli::CliError, config::Config};
+
+/// Samples of one append: a few dozen scrapes, as a sender catches up.
+const BATCH: usize = 20_000;
+
+/// Takes the recording in as a sender would: by time, each batch answered once it is on disk. Gives the number of samples.
+///
+/// # Errors
+/// A failure when the store does not take it.
+pub(super) fn ingest(ingest: &Ingest, recording: &Recording) -> Result<u64, CliError> {
+    let store: &Store = ingest.store();
+    let failed = |error: &almanac_engine::store::StoreError| CliError::from_error(error);
+    let mut ids: Vec<SeriesId> = Vec::with_capacity(recording.series.len());
+    for series in &recording.series {
+        ids.push(store.resolve(&series.labels).map_err(|error| failed(&error))?);
+    }
+    let mut order: Vec<(i64, usize, usize)> = Vec::with_capacity(recording.n_samples());
+    for (idx, series) in recording.series.iter().enumerate() {
+        order.extend(series.timestamps.iter().enumerate().map(|(row, at)| (*at, idx, row)));
+    }
+    order.sort_unstable();
+    let mut written = 0;
+    for part in order.chunks(BATCH) {
+        let batch = SampleBatch {
+            series: part.iter().map(|(_, idx, _)| ids[*idx]).collect(),
+            timestamps: part.iter().map(|(at, ..)| *at).collect(),
+            values: part.iter().map(|(_, idx, row)| recording.series[*idx].values[*row]).collect(),
+        };
+        let pending = ingest.append(batch).map_err(|error| failed(&error))?;
+        written += pending.wait().map_err(|error| failed(&error))?.samples_written;
+    }
+    store.put_events(recording.events.clone()).map_err(|error| failed(&error))?;
+    Ok(written)
+}
+
+/// Learns the configured signals as of `end`.
+///
+/// # Errors
+/// A failure when the store fails; a signal that cannot be learned says so in its row.
+pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, shows_progress: bool) -> Result<(), CliError> {
+    let spec = |signal: &crate::config::Signal| -> Result<SignalSpec, almanac_models::UnitError> {
+        let step_ms = signal.step.millis();
+        Ok(SignalSpec {
+            name: signal.name.clone(),
+            expr: signal.expr.clone(),
+            step: Step::from_millis(step_ms)?,
+            seasons: None,
+            horizon: Horizon::try_new(usize::try_from(signal.horizon.millis() / step_ms.max(1)).unwrap_or(0))?,
+            origin: SignalOrigin::Configured,
+        })
+    };
+    let specs: Result<Vec<SignalSpec>, _> = config.signals.iter().map(spec).collect();
+    let specs = specs.map_err(|error| CliError::from_error(&error))?;
+    let bar = if shows_progress { ProgressBar::new(specs.len() as u64) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("learning {bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut learner = Learner::new(store.clone(), LearnOptions { threads, ..LearnOptions::default() });
+    let told = |progress: Progress| {
+        bar.set_position(progress.done as u64);
+        bar.set_message(progress.signal);
+    };
+    let learned = learner.learn_due(&specs, end, &told).map_err(|error| CliError::from_error(&error));
+    bar.finish_and_clear();
+    learned.map(drop)
+}

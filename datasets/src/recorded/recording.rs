@@ -1,0 +1,249 @@
+use std::io::Write;
+
+use almanac_engine::{
+    series::{Labels, METRIC_NAME, SeriesSamples, stale_marker},
+    store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident},
+};
+use almanac_models::Timestamp;
+use duckdb::{Connection, Row};
+
+use super::{Manifest, RecordingError};
+
+/// The alerting rules that people wrote for the recorded application: the present thresholds.
+pub const RULES_YAML: &str = include_str!("../../recorder/rules.yml");
+
+const MANIFEST: &str = include_str!("../../recorded/manifest.json");
+const SAMPLES: (&str, &[u8]) = ("samples.parquet", include_bytes!("../../recorded/samples.parquet"));
+const CACHE_EVENTS: (&str, &[u8]) = ("cache_events.parquet", include_bytes!("../../recorded/cache_events.parquet"));
+const INCIDENTS: (&str, &[u8]) = ("incidents.parquet", include_bytes!("../../recorded/incidents.parquet"));
+const DEPLOYS: (&str, &[u8]) = ("deploys.parquet", include_bytes!("../../recorded/deploys.parquet"));
+
+/// The recording.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    /// How it was made.
+    pub manifest: Manifest,
+    /// Its samples; stale marks where a series ended or a scrape failed.
+    pub series: Vec<SeriesSamples>,
+    /// Reads and invalidations of the application's caches and writes at their origins; incidents; deploys.
+    pub events: EventBatch,
+}
+
+impl Recording {
+    /// Reads the embedded recording.
+    ///
+    /// # Errors
+    /// [`RecordingError`] when no temporary file can be written.
+    ///
+    /// ```
+    /// let recording = almanac_datasets::recorded::Recording::load().unwrap();
+    /// assert!(recording.series.iter().any(|series| series.labels.metric_name() == "http_requests_total"));
+    /// ```
+    pub fn load() -> Result<Self, RecordingError> {
+        let events = EventBatch { cache: cache_events()?, deploys: deploys()?, incidents: incidents()? };
+        Ok(Self { manifest: serde_json::from_str(MANIFEST)?, series: series()?, events })
+    }
+
+    /// The last instant that has a sample.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        let last = self.series.iter().filter_map(|series| series.timestamps.last()).max();
+        Timestamp::from_millis(last.copied().unwrap_or(self.manifest.first_midnight_ms))
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.series.iter().map(|series| series.values.len()).sum()
+    }
+
+    /// The same recording as if its last sample were of `end`; everything moves by the same time.
+    #[must_use]
+    pub fn ending_at(mut self, end: Timestamp) -> Self {
+        let by = end.millis() - self.end().millis();
+        self.manifest.first_midnight_ms += by;
+        self.series.iter_mut().flat_map(|series| &mut series.timestamps).for_each(|at| *at += by);
+        self.events.cache.iter_mut().for_each(|event| event.timestamp = event.timestamp.plus_millis(by));
+        self.events.deploys.iter_mut().for_each(|deploy| deploy.at = deploy.at.plus_millis(by));
+        for incident in &mut self.events.incidents {
+            incident.started_at = incident.started_at.plus_millis(by);
+            incident.ended_at = incident.ended_at.map(|at| at.plus_millis(by));
+        }
+        self
+    }
+}
+
+/// Runs a query over an embedded Parquet file, which it knows as `rows`.
+fn each_row(
+    (file, bytes): (&'static str, &[u8]),
+    sql: &str,
+    mut take: impl FnMut(&Row<'_>) -> duckdb::Result<()>,
+) -> Result<(), RecordingError> {
+    let mut copy = tempfile::Builder::new().prefix("almanac-recording-").suffix(".parquet").tempfile()?;
+    copy.write_all(bytes)?;
+    let path = copy.path().to_string_lossy().replace('\'', "''");
+    let mut read = || -> duckdb::Result<()> {
+        let db = Connection::open_in_memory()?;
+        db.execute_batch(&format!("SET threads = 1; CREATE VIEW rows AS SELECT * FROM '{path}'"))?;
+        let mut statement = db.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+        Ok(())
+    };
+    read().map_err(|source| RecordingError::Table { file, source })
+}
+
+fn series() -> Result<Vec<SeriesSamples>, RecordingError> {
+    let mut sizes: Vec<(String, usize)> = Vec::new();
+    each_row(SAMPLES, "SELECT series, count(*) FROM rows GROUP BY series ORDER BY series", |row| {
+        sizes.push((row.get(0)?, row.get(1)?));
+        Ok(())
+    })?;
+    let mut all = Vec::with_capacity(sizes.len());
+    for (text, n) in &sizes {
+        let (timestamps, values) = (Vec::with_capacity(*n), Vec::with_capacity(*n));
+        all.push(SeriesSamples { labels: parse_labels(text)?, timestamps, values });
+    }
+    let mut here = 0;
+    each_row(SAMPLES, "SELECT epoch_ms(timestamp), value FROM rows ORDER BY series, timestamp", |row| {
+        while all.get(here).is_some_and(|series: &SeriesSamples| series.values.len() == sizes[here].1) {
+            here += 1;
+        }
+        if let Some(series) = all.get_mut(here) {
+            series.timestamps.push(row.get(0)?);
+            series.values.push(row.get::<_, Option<f64>>(1)?.unwrap_or_else(stale_marker));
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Labels in Prometheus' notation, `name{a="1",b="2"}`.
+fn parse_labels(text: &str) -> Result<Labels, RecordingError> {
+    let wrong = || RecordingError::Text { text: text.to_owned(), what: "series" };
+    let (name, rest) = text.split_once('{').ok_or_else(wrong)?;
+    let mut rest = rest.strip_suffix('}').ok_or_else(wrong)?;
+    let mut pairs = vec![(METRIC_NAME.to_owned(), name.to_owned())];
+    while !rest.is_empty() {
+        let (label, value) = rest.split_once("=\"").ok_or_else(wrong)?;
+        let mut text = String::new();
+        let mut chars = value.char_indices();
+        let end = loop {
+            match chars.next().ok_or_else(wrong)? {
+                (at, '"') => break at,
+                (_, '\\') => match chars.next().ok_or_else(wrong)?.1 {
+                    'n' => text.push('\n'),
+                    other => text.push(other),
+                },
+                (_, other) => text.push(other),
+            }
+        };
+        pairs.push((label.to_owned(), text));
+        rest = value[end + 1..].trim_start_matches(',');
+    }
+    Labels::from_pairs(pairs).map_err(|_| wrong())
+}
+
+fn cache_events() -> Result<Vec<CacheEvent>, RecordingError> {
+    let (mut events, mut unknown) = (Vec::new(), None);
+    let sql = "SELECT epoch_ms(timestamp), cache, key, op, bytes::UBIGINT, miss_cost_ms::DOUBLE FROM rows";
+    each_row(CACHE_EVENTS, sql, |row| {
+        let op: String = row.get(3)?;
+        match op.parse::<CacheOp>() {
+            Ok(op) => events.push(CacheEvent {
+                timestamp: Timestamp::from_millis(row.get(0)?),
+                cache: row.get(1)?,
+                key: row.get(2)?,
+                op,
+                bytes: row.get(4)?,
+                miss_cost_ms: row.get(5)?,
+            }),
+            Err(_) => unknown = Some(op),
+        }
+        Ok(())
+    })?;
+    match unknown {
+        Some(text) => Err(RecordingError::Text { text, what: "cache operation" }),
+        None => Ok(events),
+    }
+}
+
+fn incidents() -> Result<Vec<Incident>, RecordingError> {
+    let mut incidents = Vec::new();
+    let sql = "SELECT epoch_ms(started_at), epoch_ms(ended_at), title, target FROM rows ORDER BY 1";
+    each_row(INCIDENTS, sql, |row| {
+        incidents.push(Incident {
+            started_at: Timestamp::from_millis(row.get(0)?),
+            ended_at: Some(Timestamp::from_millis(row.get(1)?)),
+            title: row.get(2)?,
+            target: Some(row.get(3)?),
+            source: "recorder".into(),
+        });
+        Ok(())
+    })?;
+    Ok(incidents)
+}
+
+fn deploys() -> Result<Vec<Deploy>, RecordingError> {
+    let mut deploys = Vec::new();
+    each_row(DEPLOYS, "SELECT epoch_ms(\"at\"), service, version FROM rows ORDER BY 1", |row| {
+        deploys.push(Deploy {
+            at: Timestamp::from_millis(row.get(0)?),
+            service: row.get(1)?,
+            version: Some(row.get(2)?),
+        });
+        Ok(())
+    })?;
+    Ok(deploys)
+}
+
+#[cfg(test)]
+mod tests {
+    use almanac_engine::series::is_stale;
+
+    use super::*;
+
+    #[test]
+    fn series_are_read_as_prometheus_writes_them() {
+        let labels = parse_labels(r#"a_total{job="x",path="/a\"b\\c",le="+Inf"}"#).unwrap();
+        assert_eq!(labels.to_string(), r#"a_total{job="x",le="+Inf",path="/a\"b\\c"}"#);
+        for wrong in ["plain", "a{b}", r#"a{b="c}"#, r#"a{b="c"#] {
+            assert!(parse_labels(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn recording_is_whole_and_small() {
+        let recording = Recording::load().unwrap();
+        let facts = &recording.manifest.files;
+        assert_eq!(recording.n_samples() as u64, facts["samples.parquet"].rows);
+        assert_eq!(recording.events.cache.len() as u64, facts["cache_events.parquet"].rows);
+        assert_eq!(recording.events.incidents.len() as u64, facts["incidents.parquet"].rows);
+        let bytes: usize = [SAMPLES, CACHE_EVENTS, INCIDENTS, DEPLOYS].iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(bytes <= 10_000_000, "{bytes} bytes");
+        for series in &recording.series {
+            assert_eq!(series.timestamps.len(), series.values.len());
+            assert!(series.timestamps.is_sorted_by(|a, b| a < b), "{}", series.labels);
+        }
+        let step_ms = recording.manifest.step_seconds * 1000.0;
+        let days = (recording.end().millis() - recording.manifest.first_midnight_ms) as f64
+            / recording.manifest.day_seconds
+            / 1000.0;
+        assert!(step_ms <= 5000.0 && days >= 0.99 * recording.manifest.days, "{days} days at {step_ms} ms");
+        assert!(recording.series.iter().flat_map(|series| &series.values).any(|value| is_stale(*value)));
+    }
+
+    #[test]
+    fn moving_the_end_moves_everything() {
+        let recording = Recording::load().unwrap();
+        let end = Timestamp::from_millis(1_000_000_000_000);
+        let by = end.millis() - recording.end().millis();
+        let moved = recording.clone().ending_at(end);
+        assert_eq!(moved.end(), end);
+        let first = |recording: &Recording| recording.events.incidents[0].started_at.millis();
+        assert_eq!(first(&moved), first(&recording) + by);
+        assert_eq!(moved.events.cache[5].timestamp.millis(), recording.events.cache[5].timestamp.millis() + by);
+    }
+}
