@@ -21,11 +21,13 @@ use super::Bounds;
 /// single-key formula H = λT/(1+λT); the bounds follow from Jensen's inequality.
 #[must_use]
 pub fn hit_ratio_bounds(hits: f64, misses: f64, ttl: f64, other_ttl: f64) -> Option<Bounds> {
-    let counts_ok = hits >= 0.0 && misses >= 0.0 && hits + misses > 0.0 && (hits + misses).is_finite();
-    if !counts_ok || !(ttl > 0.0 && other_ttl > 0.0) || !(other_ttl / ttl).is_finite() {
+    let total = hits + misses;
+    let counted = hits >= 0.0 && misses >= 0.0 && total > 0.0 && total.is_finite();
+    let possible = ttl > 0.0 && other_ttl > 0.0 && (other_ttl / ttl).is_finite();
+    if !(counted && possible) {
         return None;
     }
-    let measured = hits / (hits + misses);
+    let measured = hits / total;
     let scaled = hits * (other_ttl / ttl);
     let formula = if scaled + misses > 0.0 { scaled / (scaled + misses) } else { measured };
     Some(if other_ttl >= ttl {

@@ -63,6 +63,25 @@ impl RatioEstimate {
         Some(Self { value, standard_error: (squares * n / (2.0 * (n - 1.0))).sqrt() / denominator })
     }
 
+    /// The ratio `numerator/denominator` of sums over independent clusters whose second moments are
+    /// known: sums of squared numerators, of products, and of squared denominators. `None` when the
+    /// denominator is 0.
+    #[must_use]
+    pub fn from_moments(
+        (numerator, denominator): (f64, f64),
+        (squared, cross, below_squared): (f64, f64, f64),
+    ) -> Option<Self> {
+        let value = numerator / denominator;
+        let squares = (squared - 2.0 * value * cross + value * value * below_squared).max(0.0);
+        (denominator > 0.0).then(|| Self { value, standard_error: squares.sqrt() / denominator })
+    }
+
+    /// The same value with an error `factor` times as large.
+    #[must_use]
+    pub fn widened(self, factor: f64) -> Self {
+        Self { standard_error: self.standard_error * factor, ..self }
+    }
+
     /// The same value with the larger of two standard errors.
     #[must_use]
     pub fn or_wider(self, other: Self) -> Self {

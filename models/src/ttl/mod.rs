@@ -13,4 +13,4 @@ mod replay;
 pub use counters::hit_ratio_bounds;
 pub use estimate::{Bounds, RatioEstimate};
 pub use poisson::PoissonKey;
-pub use replay::{Access, KeyEvent, OnWrite, Tally, Window, replay, replay_blocks};
+pub use replay::{Access, KeyEvent, LifeMoments, OnWrite, Tally, Window, replay, replay_blocks};

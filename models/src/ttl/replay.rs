@@ -1,3 +1,5 @@
+use super::RatioEstimate;
+
 /// What happens to a key at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -56,6 +58,24 @@ pub struct Tally {
     pub stale_hits: f64,
     /// Time during which a copy lived, milliseconds.
     pub resident_ms: f64,
+    /// Second moments over the lives of copies, for the error of the shares.
+    pub lives: LifeMoments,
+}
+
+/// Sums over the lives of copies, each from its fill to its end.
+///
+/// A copy's life is a renewal cycle: what happens in one says nothing of the next, while hits within
+/// one go together.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LifeMoments {
+    /// Lives, one for each fill.
+    pub lives: f64,
+    /// Sum of squared hits.
+    pub hits_squared: f64,
+    /// Sum of squared stale hits.
+    pub stale_squared: f64,
+    /// Sum of hits times stale hits.
+    pub hits_by_stale: f64,
 }
 
 impl Tally {
@@ -77,6 +97,26 @@ impl Tally {
         self.hits += weight * other.hits;
         self.stale_hits += weight * other.stale_hits;
         self.resident_ms += weight * other.resident_ms;
+        self.lives.lives += weight * other.lives.lives;
+        self.lives.hits_squared += weight * other.lives.hits_squared;
+        self.lives.stale_squared += weight * other.lives.stale_squared;
+        self.lives.hits_by_stale += weight * other.lives.hits_by_stale;
+    }
+
+    /// The hit ratio with its error over the lives of copies; `None` without reads.
+    #[must_use]
+    pub fn hit_ratio_estimate(&self) -> Option<RatioEstimate> {
+        let LifeMoments { lives, hits_squared, .. } = self.lives;
+        let cross = hits_squared + self.hits;
+        let reads_squared = hits_squared + 2.0 * self.hits + lives;
+        RatioEstimate::from_moments((self.hits, self.gets), (hits_squared, cross, reads_squared))
+    }
+
+    /// The stale share with its error over the lives of copies; `None` without hits.
+    #[must_use]
+    pub fn stale_share_estimate(&self) -> Option<RatioEstimate> {
+        let LifeMoments { hits_squared, stale_squared, hits_by_stale, .. } = self.lives;
+        RatioEstimate::from_moments((self.stale_hits, self.hits), (stale_squared, hits_by_stale, hits_squared))
     }
 }
 
@@ -111,13 +151,16 @@ pub fn replay_blocks(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, window
         match event.access {
             Access::Get => {
                 let live = copy.filter(|held| event.at_ms.saturating_sub(held.filled_ms) < ttl_ms);
-                if live.is_none() {
+                blocks.get(event.at_ms, live);
+                copy = Some(if let Some(held) = live {
+                    let stale_hits = held.stale_hits + u32::from(held.written_since);
+                    Copy { hits: held.hits + 1, stale_hits, ..held }
+                } else {
                     if let Some(expired) = copy {
                         blocks.retire(expired, ttl_ms, event.at_ms);
                     }
-                    copy = Some(Copy { filled_ms: event.at_ms, written_since: false });
-                }
-                blocks.get(event.at_ms, live);
+                    Copy { filled_ms: event.at_ms, written_since: false, hits: 0, stale_hits: 0 }
+                });
             }
             Access::Write if on_write == OnWrite::Keep => {
                 if let Some(held) = &mut copy {
@@ -159,7 +202,15 @@ impl Blocks<'_> {
         let to = offset_ms(self.window, gone_ms);
         #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
         let width = self.window.len_ms() / self.tallies.len() as f64;
-        for block in self.index(copy.filled_ms)..=self.index(gone_ms) {
+        let (hits, stale_hits) = (f64::from(copy.hits), f64::from(copy.stale_hits));
+        let filled_in = self.index(copy.filled_ms);
+        if let Some(Tally { lives, .. }) = self.tallies.get_mut(filled_in) {
+            lives.lives += 1.0;
+            lives.hits_squared += hits * hits;
+            lives.stale_squared += stale_hits * stale_hits;
+            lives.hits_by_stale += hits * stale_hits;
+        }
+        for block in filled_in..=self.index(gone_ms) {
             let Some(tally) = self.tallies.get_mut(block) else { return };
             #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
             let begin = block as f64 * width;
@@ -194,6 +245,8 @@ fn offset_ms(window: Window, at_ms: i64) -> f64 {
 struct Copy {
     filled_ms: i64,
     written_since: bool,
+    hits: u32,
+    stale_hits: u32,
 }
 
 #[cfg(test)]
@@ -233,6 +286,22 @@ mod tests {
         // Residency ends with the window.
         check(&[at(95, Get)], 10, OnWrite::Keep, (1.0, 0.0, 0.0, 5.0));
         check(&[], 10, OnWrite::Keep, (0.0, 0.0, 0.0, 0.0));
+    }
+
+    /// Two lives with 2 and 0 hits, of which 1 and 0 stale: worked by hand.
+    #[test]
+    fn errors_come_from_the_lives_of_copies() {
+        use Access::{Get, Write};
+        let events = [at(0, Get), at(1, Get), at(2, Write), at(3, Get), at(20, Get)];
+        let tally = replay(&events, 10, OnWrite::Keep, Window { start_ms: 0, end_ms: 100 });
+        assert_eq!((tally.lives.lives, tally.lives.hits_squared), (2.0, 4.0));
+        assert_eq!((tally.lives.stale_squared, tally.lives.hits_by_stale), (1.0, 2.0));
+        // Hit ratio 2/4: residuals 2 − 1.5 and 0 − 0.5, squares sum to 0.5; error √0.5/4.
+        let hit = tally.hit_ratio_estimate().unwrap();
+        assert!((hit.value - 0.5).abs() < 1e-15 && (hit.standard_error - 0.5_f64.sqrt() / 4.0).abs() < 1e-15);
+        // Stale share 1/2: the one residual with hits is 1 − 1 = 0.
+        let stale = tally.stale_share_estimate().unwrap();
+        assert!((stale.value - 0.5).abs() < 1e-15 && stale.standard_error < 1e-15);
     }
 
     /// A transcription of the definition that looks back over the whole history at each read.

@@ -234,3 +234,88 @@ fn half(first_ms: i64, end_ms: i64) -> i64 {
     let length = ((end_ms - first_ms) as f64 * SPLIT) as i64;
     first_ms + length
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        series::{Labels, METRIC_NAME},
+        store::{
+            SampleBatch, StoreOptions,
+            rows::{EventBatch, Incident},
+        },
+    };
+
+    const MINUTE: i64 = 60_000;
+    const RULES: &str = "groups:\n- name: g\n  interval: 1m\n  rules:\n  - alert: Deep\n    expr: queue_depth > 15\n    labels: {severity: page}\n";
+
+    /// Two days of minutes: 10 to 19 in calm, 60 for ten minutes in each of eight incidents.
+    fn store(folder: &std::path::Path, labelled: bool) -> Store {
+        let store = Store::open(&folder.join("a.duckdb"), StoreOptions::default()).unwrap();
+        let id = store.resolve(&Labels::from_pairs([(METRIC_NAME, "queue_depth")]).unwrap()).unwrap();
+        let (mut batch, mut incidents) =
+            (SampleBatch { series: Vec::new(), timestamps: Vec::new(), values: Vec::new() }, Vec::new());
+        for minute in 0..2_880_i64 {
+            let during = minute % 360 >= 100 && minute % 360 < 110;
+            let calm = 10.0 + f64::from(i32::try_from(minute * 7 % 10).unwrap());
+            batch.series.push(id);
+            batch.timestamps.push(minute * MINUTE);
+            batch.values.push(if during { 60.0 } else { calm });
+            if minute % 360 == 100 && labelled {
+                incidents.push(Incident {
+                    started_at: Timestamp::from_millis(minute * MINUTE),
+                    ended_at: Some(Timestamp::from_millis((minute + 9) * MINUTE)),
+                    title: "queue stuck".to_owned(),
+                    target: None,
+                    source: "test".to_owned(),
+                });
+            }
+        }
+        store.append(batch).unwrap().wait().unwrap();
+        store.put_events(EventBatch { incidents, ..EventBatch::default() }).unwrap();
+        store
+    }
+
+    fn advised(labelled: bool, rules: &str) -> Vec<RecommendationRow> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path(), labelled);
+        let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml").unwrap();
+        advise(&store, &specs[0], Timestamp::from_millis(2_879 * MINUTE)).unwrap()
+    }
+
+    #[test]
+    fn labelled_incidents_give_a_rule_with_proof() {
+        let rows = advised(true, RULES);
+        let row = &rows[0];
+        assert_eq!((row.kind, row.target.as_str()), (Kind::Threshold, "Deep"));
+        assert_eq!(row.evidence["recommended"]["incidents_caught"], 4);
+        assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
+        assert!(row.evidence["present"]["false_alerts_per_week"].as_f64().unwrap() > 100.0);
+        let patched = RuleFile::parse("patch", &row.patch.body).unwrap();
+        let (specs, _) = patched.alerts("patch").unwrap();
+        assert!((19.0..60.0).contains(&specs[0].condition.bound), "{}", row.patch.body);
+        assert_eq!(specs[0].rule.labels["severity"], "page");
+        assert!(row.reason.contains("would have caught 4 of 4 incidents with 0 false alerts"), "{}", row.reason);
+        // A Poisson count of 0 has no lower end and, at 80 %, the upper end −ln 0.1 = 2.303 over the day: times 7.
+        assert!(
+            row.effect.lower.abs() < 1e-12 && (row.effect.upper - 2.302_585 * 7.0).abs() < 0.05,
+            "{:?}",
+            row.effect
+        );
+    }
+
+    #[test]
+    fn a_right_rule_gets_no_advice() {
+        assert_eq!(advised(true, &RULES.replace("> 15", "> 40")), []);
+    }
+
+    #[test]
+    fn without_history_the_signal_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path(), true);
+        let rules = RULES.replace("queue_depth", "other");
+        let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
+        let message = advise(&store, &specs[0], Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
+        assert_eq!(message, "signal \"other\" has 0 evaluations with a value, at least 4 are needed");
+    }
+}

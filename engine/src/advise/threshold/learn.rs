@@ -10,7 +10,9 @@ const QUANTILES: [f64; 14] =
 const HOLDS: [i64; 10] = [0, 1, 2, 3, 4, 5, 10, 15, 20, 30];
 /// Where in the range of equally good bounds the chosen one lies, from the side of false alerts: the
 /// calm part is well known and incidents are few, so it keeps the larger distance to the incidents.
-const POSITION: f64 = 0.4;
+const POSITION: f64 = 0.3;
+/// A range of bounds is wide when it has this share of the widest one's width.
+const WIDE_ENOUGH: f64 = 0.5;
 /// More incidents are worth catching only while false alerts fall at least to this share.
 const FALSE_SHARE: f64 = 0.3;
 /// At most so many incidents' strengths are tried as bounds for each `for`.
@@ -26,10 +28,10 @@ pub(super) struct Learned {
 /// The bound and `for` that keep every incident caught at the fewest false alerts; `None` where
 /// nothing is better than the present setting.
 ///
-/// `now`: what the present rule did over the same history. Candidates catch at least as many incidents as the present rule and fire no longer outside of
-/// them. For each `for` the bounds that do equally well make a range; the widest range, measured in
-/// the spread of the signal, wins, and the bound is taken from within it, so that neither a slightly
-/// higher noise nor a slightly weaker incident than those seen breaks it.
+/// `now`: what the present rule did over the same history. Candidates catch at least as many incidents
+/// as it and fire no longer outside of them. For each `for` the bounds that do equally well make a range. The shortest `for` whose range is
+/// wide wins, since a longer one delays the alert, and the bound is taken from within the range, so
+/// that neither a slightly higher noise nor a slightly weaker incident than those seen breaks it.
 pub(super) fn learn(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
@@ -53,30 +55,17 @@ pub(super) fn learn(
     let good = |candidate: &&Learned| {
         candidate.score.incidents_caught >= caught && candidate.score.false_alerts <= false_alerts
     };
-    let spread = spread(instances);
-    let mut best: Option<(f64, Learned)> = None;
-    let mut rest = candidates.as_slice();
-    while let Some(first) = rest.first() {
-        let same = rest.iter().take_while(|c| c.setting.for_ms == first.setting.for_ms).count();
-        let (of_hold, others) = rest.split_at(same);
-        rest = others;
+    let mut options: Vec<(f64, Learned)> = Vec::new();
+    for of_hold in candidates.chunk_by(|a, b| a.setting.for_ms == b.setting.for_ms) {
         let fit: Vec<f64> = of_hold.iter().filter(good).map(|c| c.setting.bound).collect();
-        let (Some(lowest), Some(highest)) =
-            (fit.iter().copied().reduce(f64::min), fit.iter().copied().reduce(f64::max))
-        else {
-            continue;
-        };
-        let Some(chosen) = within(instances, incidents, &first.setting, (lowest, highest), (caught, false_alerts))
-        else {
-            continue;
-        };
-        let width = (highest - lowest) / spread;
-        // A longer `for` delays the alert: it must widen the range by a quarter to be worth it.
-        if best.as_ref().is_none_or(|(best, _)| width > best * 1.25) {
-            best = Some((width, chosen));
-        }
+        let range = fit.iter().copied().reduce(f64::min).zip(fit.iter().copied().reduce(f64::max));
+        let chosen =
+            range.and_then(|range| within(instances, incidents, &of_hold[0].setting, range, (caught, false_alerts)));
+        options.extend(range.zip(chosen).map(|((lowest, highest), chosen)| (highest - lowest, chosen)));
     }
-    best.map(|(_, learned)| learned).filter(|learned| better(&learned.score, now))
+    let widest = options.iter().map(|(width, _)| *width).fold(0.0, f64::max);
+    let chosen = options.into_iter().find(|(width, _)| *width >= WIDE_ENOUGH * widest);
+    chosen.map(|(_, learned)| learned).filter(|learned| better(&learned.score, now))
 }
 
 /// Whether a score is better: fewer false alerts at no fewer incidents, or more incidents at no more false alerts.
@@ -226,17 +215,6 @@ fn just_below(level: f64) -> f64 {
     level - (level.abs() * 1e-9).max(f64::MIN_POSITIVE)
 }
 
-/// Spread of the signal: the distance of its quartiles, or anything positive where that is 0.
-fn spread(instances: &[Instance<'_>]) -> f64 {
-    let mut values: Vec<f64> =
-        instances.iter().flat_map(|instance| instance.values).copied().filter(|v| v.is_finite()).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    match (quantile(&values, 0.25), quantile(&values, 0.75)) {
-        (Some(low), Some(high)) if high > low => high - low,
-        _ => 1.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,10 +288,14 @@ mod tests {
 
     #[test]
     fn rounding_stays_within() {
-        assert_eq!(round_within(0.618_034, 0.55, 0.65), 0.6);
-        assert_eq!(round_within(0.618_034, 0.61, 0.62), 0.62);
-        assert_eq!(round_within(1234.5, 1234.4, 1234.6), 1234.5);
-        assert_eq!(round_within(-3.17, -3.3, -3.05), -3.2);
+        for (value, lowest, highest, expected) in [
+            (0.618_034, 0.55, 0.65, "0.6"),
+            (0.618_034, 0.61, 0.62, "0.62"),
+            (1234.5, 1234.4, 1234.6, "1234.5"),
+            (-3.17, -3.3, -3.05, "-3.2"),
+        ] {
+            assert_eq!(round_within(value, lowest, highest).to_string(), expected);
+        }
     }
 
     proptest! {

@@ -250,3 +250,114 @@ fn matches(matcher: &Matcher, value: &str) -> bool {
         MatchOp::NotRe(pattern) => !pattern.is_match(value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+    const DAY_MINUTES: i64 = 1_440;
+
+    /// Minutes of a level with small noise; four incidents a day of ten minutes add `height`.
+    fn series(name: &str, days: i64, level: f64, height: f64) -> SignalHistory {
+        let minutes = 0..days * DAY_MINUTES;
+        let during = |minute: i64| minute % 360 >= 100 && minute % 360 < 110;
+        let value = |minute: i64| {
+            let noise = f64::from(i32::try_from(minute * 7 % 10).unwrap()) / 10.0;
+            level + noise + if during(minute) { height } else { 0.0 }
+        };
+        SignalHistory {
+            name: name.to_owned(),
+            timestamps: minutes.clone().map(|minute| minute * MINUTE).collect(),
+            values: minutes.clone().map(value).collect(),
+            incident: Some(minutes.map(during).collect()),
+        }
+    }
+
+    fn rules(exprs: &[&str]) -> RuleFile {
+        let rules: String = exprs
+            .iter()
+            .enumerate()
+            .map(|(nth, expr)| format!("  - alert: A{nth}\n    expr: '{expr}'\n    for: 0m\n"))
+            .collect();
+        RuleFile::parse("r.yml", &format!("groups:\n- name: g\n  rules:\n{rules}")).unwrap()
+    }
+
+    fn replayed(exprs: &[&str], series: &[SignalHistory]) -> ThresholdReplay {
+        replay_rules("r.yml", &rules(exprs), series, &ThresholdOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn a_series_is_read_by_its_name_or_as_a_label() {
+        let all = [series("a", 2, 1.0, 5.0), series("b", 2, 10.0, 5.0)];
+        let replay = replayed(&["a > 1.5", "value{series=\"b\"} > 10.5", "value{series=~\"b|c\"} > 10.5"], &all);
+        let read: Vec<(&str, &str)> =
+            replay.rules.iter().map(|rule| (rule.alert.as_str(), rule.series.as_str())).collect();
+        assert_eq!(read, [("A0", "a"), ("A1", "b"), ("A2", "b")]);
+        assert!(replay.rules.iter().all(|rule| rule.recommended.score.false_alerts == 0));
+        assert!(replay.rules[1].recommended.expr.starts_with("value{series=\"b\"} > "));
+    }
+
+    #[test]
+    fn a_rule_on_all_series_becomes_one_a_series() {
+        let all = [series("a", 2, 1.0, 5.0), series("b \"x\"", 2, 10.0, 5.0)];
+        let replay = replayed(&["value > 1.5"], &all);
+        assert_eq!(replay.rules.len(), 2);
+        let written = &replay.recommended.groups[0].rules;
+        assert_eq!(written.len(), 2);
+        assert!(written[1].expr.starts_with("value{series=\"b \\\"x\\\"\"} > "), "{}", written[1].expr);
+        assert!(written.iter().all(|rule| rule.alert.as_deref() == Some("A0") && rule.labels.contains_key("series")));
+        // Series b is always above 1.5: one alert that never ends, and shows as false time.
+        let present = &replay.rules[1].present.score;
+        assert_eq!((present.alerts, present.false_alerts), (1, 0));
+        assert!(present.false_time_share() > 0.9);
+        assert!(replay.rules[1].recommended.score.false_time_share() < 0.01);
+    }
+
+    #[test]
+    fn what_cannot_be_replayed_is_kept_and_said() {
+        let replay =
+            replayed(&["value > 1.5", "rate(value[5m]) > 1", "up == 0", "gone > 1"], &[series("a", 2, 1.0, 5.0)]);
+        let kept: Vec<&str> = replay.kept.iter().map(|rule| rule.alert.as_str()).collect();
+        assert_eq!(kept, ["A2", "A1", "A3"]);
+        let exprs: Vec<&str> = replay.recommended.groups[0].rules.iter().map(|rule| rule.expr.as_str()).collect();
+        assert_eq!(exprs[1..], ["rate(value[5m]) > 1", "up == 0", "gone > 1"]);
+        let message =
+            replay_rules("r.yml", &rules(&["up == 0"]), &[series("a", 2, 1.0, 5.0)], &ThresholdOptions::default())
+                .unwrap_err()
+                .to_string();
+        assert_eq!(
+            message,
+            "r.yml has no rule that can be replayed: A0: its outermost operator == is none of > >= < <="
+        );
+    }
+
+    #[test]
+    fn series_of_different_times_are_split_each_by_itself() {
+        let mut late = series("b", 2, 1.0, 5.0);
+        for at in &mut late.timestamps {
+            *at += 100 * DAY_MINUTES * MINUTE;
+        }
+        let replay = replayed(&["value > 1.5"], &[series("a", 2, 1.0, 5.0), late]);
+        let from: Vec<i64> = replay.rules.iter().map(|rule| rule.evaluated_from.millis() / MINUTE).collect();
+        assert_eq!(from, [1_439, 100 * DAY_MINUTES + 1_439]);
+        assert_eq!(replay.evaluated_from, replay.rules[0].evaluated_from);
+    }
+
+    #[test]
+    fn moving_bounds_come_with_the_rule_that_they_read() {
+        // Calm at 1 by night and at 100 by day; incidents add 5 at any hour.
+        let mut history = series("a", 35, 1.0, 5.0);
+        for (at, value) in history.timestamps.iter().zip(&mut history.values) {
+            *value += if (8..20).contains(&(at / MINUTE / 60 % 24)) { 99.0 } else { 0.0 };
+        }
+        let options = ThresholdOptions { moving_bounds: true, ..ThresholdOptions::default() };
+        let replay = replay_rules("r.yml", &rules(&["value > 100.5"]), &[history], &options).unwrap();
+        let written = &replay.recommended.groups[0].rules;
+        assert_eq!(written[0].record.as_deref(), Some("almanac:bound:a0"));
+        assert_eq!(written[1].expr, "value > on() group_left() almanac:bound:a0");
+        let score = &replay.rules[0].recommended.score;
+        assert_eq!((score.incidents_caught, score.false_alerts), (score.incidents, 0));
+        assert!(replay.rules[0].present.score.incidents_caught < score.incidents);
+    }
+}

@@ -236,7 +236,7 @@ mod tests {
         let instance = Instance { timestamps: &timestamps, values: &values };
         let score = score_rule(&[instance], &[incident(4, 5)], &above(5.0, 0));
         assert_eq!((score.alerts, score.false_alerts, score.incidents_caught), (1, 0, 1));
-        assert_eq!(score.false_time_share(), 0.8);
+        assert!((score.false_time_share() - 0.8).abs() < 1e-12);
     }
 
     #[test]

@@ -210,3 +210,113 @@ fn counter(store: &Store, expr: &str, now: Timestamp) -> Result<f64, signal::Sig
         _ => f64::NAN,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{StoreOptions, rows::EventBatch};
+
+    const SECOND: i64 = 1_000;
+
+    /// Two hours: 20 keys read every two seconds in turn, each written every ten minutes.
+    fn events(ops: &[CacheOp]) -> Vec<CacheEvent> {
+        let mut events = Vec::new();
+        for tick in 0..3_600_i64 {
+            let key = (tick * 7) % 20;
+            let mut put = |at_ms: i64, op: CacheOp| {
+                if ops.contains(&op) {
+                    events.push(CacheEvent {
+                        timestamp: Timestamp::from_millis(at_ms),
+                        cache: "pages".to_owned(),
+                        key: format!("k{key}"),
+                        op,
+                        bytes: None,
+                        miss_cost_ms: None,
+                    });
+                }
+            };
+            put(tick * 2 * SECOND, CacheOp::Get);
+            if tick % 300 == key * 15 {
+                put(tick * 2 * SECOND + 1, CacheOp::Write);
+                put(tick * 2 * SECOND + 2, CacheOp::Delete);
+            }
+        }
+        events
+    }
+
+    fn advised(ops: &[CacheOp], spec: &CacheSpec) -> Result<Vec<RecommendationRow>, TtlError> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        store.put_events(EventBatch { cache: events(ops), ..EventBatch::default() }).unwrap();
+        advise(&store, spec, Timestamp::from_millis(7_200 * SECOND))
+    }
+
+    fn pages(ttl_s: i64, limit: f64) -> CacheSpec {
+        CacheSpec { ttl_ms: Some(ttl_s * SECOND), stale_share_max: limit, ..CacheSpec::new("pages") }
+    }
+
+    #[test]
+    fn a_ttl_that_breaks_the_limit_is_shortened_with_proof() {
+        let rows = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
+        let row = &rows[0];
+        let proposed = row.proposed["ttl_seconds"].as_i64().unwrap();
+        assert!(proposed < 3_600, "{proposed}");
+        assert_eq!(row.patch.body, format!("{{\"cache\":\"pages\",\"ttl_seconds\":{proposed}}}"));
+        let ttls = row.evidence["replay"]["ttls"].as_array().unwrap();
+        let proof = ttls.iter().find(|row| row["ttl_seconds"] == proposed).unwrap();
+        assert!(proof["stale_share"]["replayed"].as_f64().unwrap() <= 0.2, "{proof}");
+        assert!(row.effect.lower <= row.effect.value && row.effect.value <= row.effect.upper);
+        assert!(row.reason.contains("within the stale limit of 20 %; at present, at 3600 s"), "{}", row.reason);
+    }
+
+    #[test]
+    fn reported_deletions_are_the_invalidation() {
+        let every = [CacheOp::Get, CacheOp::Write, CacheOp::Delete];
+        let spec = CacheSpec { invalidate_on: vec!["page_edit".to_owned()], ..pages(60, 0.01) };
+        let rows = advised(&every, &spec).unwrap();
+        assert!(rows[0].proposed["ttl_seconds"].as_i64().unwrap() > 60, "{:?}", rows[0].proposed);
+        assert_eq!(rows[0].evidence["on_write"], false);
+        // Without reported deletions the writes stand for them, as configured.
+        let rows = advised(&every[..2], &spec).unwrap();
+        assert_eq!(rows[0].evidence["on_write"], true);
+    }
+
+    #[test]
+    fn what_is_not_identifiable_says_so_and_what_to_send() {
+        let message = advised(&[CacheOp::Get], &pages(60, 0.01)).unwrap_err().to_string();
+        assert!(
+            message.contains("not identifiable, bounds are 0 and 1") && message.contains("op \"write\""),
+            "{message}"
+        );
+        let spec = CacheSpec { name: "other".to_owned(), ..pages(60, 0.01) };
+        let message = advised(&[CacheOp::Get], &spec).unwrap_err().to_string();
+        assert!(message.contains("not identifiable: there are no events of it"), "{message}");
+        let counters = CacheSpec {
+            hits: Some("vector(900)".to_owned()),
+            misses: Some("vector(100)".to_owned()),
+            grid_ms: vec![120_000],
+            ..spec
+        };
+        let message = advised(&[CacheOp::Get], &counters).unwrap_err().to_string();
+        assert!(
+            message.contains("not identifiable, bounds are: hit ratio 0.900 to 0.947 at 120 s; stale share 0 to 1"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_where_the_present_ttl_serves_as_well() {
+        let first = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
+        let proposed = first[0].proposed["ttl_seconds"].as_i64().unwrap();
+        assert_eq!(advised(&[CacheOp::Get, CacheOp::Write], &pages(proposed, 0.2)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_limit_that_nothing_keeps_is_said() {
+        let message =
+            advised(&[CacheOp::Get, CacheOp::Write], &CacheSpec { grid_ms: vec![1_800_000], ..pages(1_800, 0.001) })
+                .unwrap_err()
+                .to_string();
+        assert!(message.contains("no time-to-live keeps the stale share within 0.001"), "{message}");
+    }
+}

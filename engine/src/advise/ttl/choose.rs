@@ -46,7 +46,7 @@ fn no_choice(candidates: &[(i64, Prediction)], stale_share_max: f64) -> String {
 /// Times-to-live between those of the grid that a person would write, milliseconds, ascending.
 pub(super) fn candidates(grid_ms: &[i64]) -> Vec<i64> {
     const UNITS_MS: [i64; 4] = [1_000, 60_000, 3_600_000, 86_400_000];
-    const COUNTS: [i64; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 20, 24, 25, 30, 40, 45, 50];
+    const COUNTS: [i64; 23] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 20, 22, 25, 28, 30, 35, 40, 45, 50, 55];
     let (Some(&shortest), Some(&longest)) = (grid_ms.iter().min(), grid_ms.iter().max()) else { return Vec::new() };
     let mut all: Vec<i64> = grid_ms.to_vec();
     for unit_ms in UNITS_MS {

@@ -84,13 +84,13 @@ impl CacheReplay {
         if let Some(reason) = &self.reason {
             object.insert("reason".to_owned(), json!(reason));
         }
-        object.insert("ttls".to_owned(), self.ttls.iter().map(TtlFigures::to_json).collect());
+        object.insert("ttls".to_owned(), self.ttls.iter().map(|row| row.to_json()).collect());
         Value::Object(object)
     }
 }
 
 impl TtlFigures {
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         json!({
             "ttl_seconds": ttl_seconds(self.ttl_ms),
             "hit_ratio": self.hit_ratio.to_json(),

@@ -66,21 +66,14 @@ impl<'a> Predictor<'a> {
     }
 
     fn conclude(&self, total: &Tally, keys: &[Tally], blocks: &[Tally]) -> Prediction {
-        let share = |numerator: fn(&Tally) -> f64, denominator: fn(&Tally) -> f64, whole: Option<f64>| {
-            let estimate = |clusters: &[Tally], by_time: bool| {
-                let pairs: Vec<(f64, f64)> = clusters.iter().map(|t| (numerator(t), denominator(t))).collect();
-                if by_time { RatioEstimate::from_blocks(&pairs) } else { RatioEstimate::from_clusters(&pairs) }
-            };
-            let by_key = estimate(keys, false)?;
-            let by_time = estimate(blocks, true).unwrap_or(by_key);
-            let estimate = by_key.or_wider(by_time).or_wider(counted(numerator(total), denominator(total)));
-            let bounds = estimate.interval(self.level, self.widening());
-            Some(clamp(whole?, bounds, 1.0))
-        };
         let unknown = Predicted { value: None, lower: 0.0, upper: 1.0 };
-        let hit_ratio = share(|t| t.hits, |t| t.gets, total.hit_ratio()).unwrap_or(unknown);
+        let interval = |estimate: Option<RatioEstimate>, of: fn(&Tally) -> (f64, f64)| {
+            let estimate = self.with_other_errors(estimate?, total, keys, blocks, of);
+            Some(clamp(estimate.value, estimate.interval(self.level, self.widening()), 1.0))
+        };
+        let hit_ratio = interval(total.hit_ratio_estimate(), |t| (t.hits, t.gets)).unwrap_or(unknown);
         let stale_share = match self.on_write {
-            OnWrite::Keep => share(|t| t.stale_hits, |t| t.hits, total.stale_share()),
+            OnWrite::Keep => interval(total.stale_share_estimate(), |t| (t.stale_hits, t.hits)),
             // A copy that every write drops is never stale.
             OnWrite::Drop => total.stale_share().map(|_| Predicted { value: Some(0.0), lower: 0.0, upper: 0.0 }),
         };
@@ -93,6 +86,28 @@ impl<'a> Predictor<'a> {
         }
     }
 
+    /// The largest of the errors over lives of copies, over stretches of time, of a single counted
+    /// event, and over keys; the last only as far as keys were left out, since the others come again.
+    fn with_other_errors(
+        &self,
+        estimate: RatioEstimate,
+        total: &Tally,
+        keys: &[Tally],
+        blocks: &[Tally],
+        of: fn(&Tally) -> (f64, f64),
+    ) -> RatioEstimate {
+        let pairs = |tallies: &[Tally]| tallies.iter().map(of).collect::<Vec<_>>();
+        let (events, all) = of(total);
+        let by_time = RatioEstimate::from_blocks(&pairs(blocks)).unwrap_or(estimate);
+        let by_key = RatioEstimate::from_clusters(&pairs(keys)).unwrap_or(estimate).widened(self.left_out().sqrt());
+        estimate.or_wider(by_time).or_wider(by_key).or_wider(counted(events, all))
+    }
+
+    /// Share of the keys that was not learned from.
+    fn left_out(&self) -> f64 {
+        1.0 - self.traces.sampled_share()
+    }
+
     fn resident(&self, total: &Tally, keys: &[Tally], blocks: &[Tally]) -> Predicted {
         let length_ms = self.length_ms as f64;
         if length_ms <= 0.0 {
@@ -100,7 +115,8 @@ impl<'a> Predictor<'a> {
         }
         let scale = 1.0 / self.traces.sampled_share();
         let value = scale * total.resident_ms / length_ms;
-        let by_key = keys.iter().map(|key| (key.resident_ms / length_ms).powi(2)).sum::<f64>().sqrt() * scale;
+        let by_key = keys.iter().map(|key| (key.resident_ms / length_ms).powi(2)).sum::<f64>().sqrt();
+        let by_key = by_key * scale * self.left_out().sqrt();
         let width = self.known.len_ms().min(length_ms) / BLOCKS as f64;
         let pairs: Vec<(f64, f64)> = blocks.iter().map(|block| (block.resident_ms, width)).collect();
         let by_time = RatioEstimate::from_blocks(&pairs).map_or(0.0, |ratio| scale * ratio.standard_error);
