@@ -68,11 +68,16 @@ pub(super) fn learn(
     chosen.map(|(_, learned)| learned).filter(|learned| better(&learned.score, now))
 }
 
-/// Whether a score is better: fewer false alerts at no fewer incidents, or more incidents at no more false alerts.
+/// Whether a score is better: more incidents, fewer false alerts or less than half of the time spent
+/// firing outside of incidents, and nothing of it worse. The last tells a rule that always fires, since its
+/// one alert touches every incident.
 pub(super) fn better(score: &RuleScore, than: &RuleScore) -> bool {
     score.incidents_caught >= than.incidents_caught
         && score.false_alerts <= than.false_alerts
-        && (score.incidents_caught > than.incidents_caught || score.false_alerts < than.false_alerts)
+        && score.false_evaluations <= than.false_evaluations
+        && (score.incidents_caught > than.incidents_caught
+            || score.false_alerts < than.false_alerts
+            || 2 * score.false_evaluations < than.false_evaluations)
 }
 
 /// Incidents to catch and false alerts to bear.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     CacheAccess, CacheReplay, CacheSpec, Figure, TtlError, TtlFigures, TtlOptions, choose::seconds, default_grid,
-    replay_caches,
+    figures::ttl_seconds, replay_caches,
 };
 use crate::{
     signal::{self, EvalLimits, Value},
@@ -107,13 +107,13 @@ fn recommend(
         return Ok(Vec::new());
     }
     let hit = chosen.hit_ratio.predicted;
-    let patch = json!({"cache": spec.name, "ttl_seconds": seconds(chosen.ttl_ms)});
+    let patch = json!({"cache": spec.name, "ttl_seconds": ttl_seconds(chosen.ttl_ms)});
     Ok(vec![RecommendationRow {
         id: format!("ttl-{}-{}", spec.name, now.millis()),
         kind: Kind::Ttl,
         target: spec.name.clone(),
-        current: json!({"ttl_seconds": spec.ttl_ms.map(seconds)}),
-        proposed: json!({"ttl_seconds": seconds(chosen.ttl_ms)}),
+        current: json!({"ttl_seconds": spec.ttl_ms.map(ttl_seconds)}),
+        proposed: json!({"ttl_seconds": ttl_seconds(chosen.ttl_ms)}),
         valid_from: now,
         valid_until: None,
         effect: Effect {

@@ -108,6 +108,6 @@ impl Figure {
 }
 
 /// Whole seconds as an integer, as people write them; parts of a second as a fraction.
-fn ttl_seconds(ttl_ms: i64) -> Value {
+pub(super) fn ttl_seconds(ttl_ms: i64) -> Value {
     if ttl_ms % 1_000 == 0 { json!(ttl_ms / 1_000) } else { json!(super::choose::seconds(ttl_ms)) }
 }
