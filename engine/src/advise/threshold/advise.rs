@@ -6,6 +6,7 @@ use super::{
     Instance, LabelledIncident, Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
     decide::{Judged, judge},
     duration::format_duration,
+    learn::fires_no_longer,
 };
 use crate::{
     signal::{self, EvalLimits, RangeSeries},
@@ -79,7 +80,7 @@ fn decided(
     }
     let worse = recommended.incidents_caught < present.incidents_caught
         || recommended.false_alerts > present.false_alerts
-        || recommended.false_evaluations > present.false_evaluations;
+        || !fires_no_longer(recommended, present);
     if labelled && worse {
         return Err(ThresholdError::NotBorneOut { alert: spec.alert.clone(), reason: judged.decision.reason.clone() });
     }

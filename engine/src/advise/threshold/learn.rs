@@ -49,7 +49,7 @@ pub(super) fn learn(
             bounds(instances, incidents, &setting).into_iter().map(move |bound| Setting { bound, ..setting })
         })
         .map(|setting| Learned { setting, score: score_rule(instances, incidents, &setting) })
-        .filter(|candidate| candidate.score.false_evaluations <= now.false_evaluations)
+        .filter(|candidate| fires_no_longer(&candidate.score, now))
         .collect();
     let (caught, false_alerts) = goal(&candidates, now)?;
     let good = |candidate: &&Learned| {
@@ -74,10 +74,16 @@ pub(super) fn learn(
 pub(super) fn better(score: &RuleScore, than: &RuleScore) -> bool {
     score.incidents_caught >= than.incidents_caught
         && score.false_alerts <= than.false_alerts
-        && score.false_evaluations <= than.false_evaluations
+        && fires_no_longer(score, than)
         && (score.incidents_caught > than.incidents_caught
             || score.false_alerts < than.false_alerts
             || 2 * score.false_evaluations < than.false_evaluations)
+}
+
+/// Whether a rule fires no longer outside of incidents for each that it catches: an alert that lasts a
+/// little beyond its incident does so once more for each incident more.
+pub(super) fn fires_no_longer(score: &RuleScore, than: &RuleScore) -> bool {
+    score.false_evaluations * than.incidents_caught.max(1) <= than.false_evaluations * score.incidents_caught.max(1)
 }
 
 /// Incidents to catch and false alerts to bear.
