@@ -51,16 +51,12 @@ pub(super) fn learn(
         .map(|setting| Learned { setting, score: score_rule(instances, incidents, &setting) })
         .filter(|candidate| fires_no_longer(&candidate.score, now))
         .collect();
-    let (caught, false_alerts) = goal(&candidates, now)?;
-    let good = |candidate: &&Learned| {
-        candidate.score.incidents_caught >= caught && candidate.score.false_alerts <= false_alerts
-    };
+    let goal = Goal::of(&candidates, now)?;
     let mut options: Vec<(f64, Learned)> = Vec::new();
     for of_hold in candidates.chunk_by(|a, b| a.setting.for_ms == b.setting.for_ms) {
-        let fit: Vec<f64> = of_hold.iter().filter(good).map(|c| c.setting.bound).collect();
+        let fit: Vec<f64> = of_hold.iter().filter(|c| goal.is_met(&c.score)).map(|c| c.setting.bound).collect();
         let range = fit.iter().copied().reduce(f64::min).zip(fit.iter().copied().reduce(f64::max));
-        let chosen =
-            range.and_then(|range| within(instances, incidents, &of_hold[0].setting, range, (caught, false_alerts)));
+        let chosen = range.and_then(|range| within(instances, incidents, &of_hold[0].setting, range, goal));
         options.extend(range.zip(chosen).map(|((lowest, highest), chosen)| (highest - lowest, chosen)));
     }
     let widest = options.iter().map(|(width, _)| *width).fold(0.0, f64::max);
@@ -86,19 +82,44 @@ pub(super) fn fires_no_longer(score: &RuleScore, than: &RuleScore) -> bool {
     score.false_evaluations * than.incidents_caught.max(1) <= than.false_evaluations * score.incidents_caught.max(1)
 }
 
-/// Incidents to catch and false alerts to bear.
-fn goal(candidates: &[Learned], now: &RuleScore) -> Option<(usize, usize)> {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
-    let few = (now.false_alerts as f64 * FALSE_SHARE).floor() as usize;
-    let scores = || candidates.iter().map(|candidate| &candidate.score);
-    let caught = scores()
-        .filter(|score| score.false_alerts <= few)
-        .map(|score| score.incidents_caught)
-        .max()
-        .map_or(now.incidents_caught, |caught| caught.max(now.incidents_caught));
-    let fewest =
-        |caught: usize| scores().filter(|score| score.incidents_caught >= caught).map(|score| score.false_alerts).min();
-    Some((caught, fewest(caught)?))
+/// What a setting must do to be among the good ones.
+#[derive(Debug, Clone, Copy)]
+struct Goal {
+    caught: usize,
+    false_alerts: usize,
+    false_evaluations: usize,
+}
+
+impl Goal {
+    /// What the candidates show to be possible; `None` where none catches as much as the present rule.
+    fn of(candidates: &[Learned], now: &RuleScore) -> Option<Self> {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts"
+        )]
+        let few = (now.false_alerts as f64 * FALSE_SHARE).floor() as usize;
+        let scores = || candidates.iter().map(|candidate| &candidate.score);
+        let caught = scores()
+            .filter(|score| score.false_alerts <= few)
+            .map(|score| score.incidents_caught)
+            .max()
+            .map_or(now.incidents_caught, |caught| caught.max(now.incidents_caught));
+        let enough = || scores().filter(|score| score.incidents_caught >= caught);
+        let false_alerts = enough().map(|score| score.false_alerts).min()?;
+        let quietest =
+            enough().filter(|score| score.false_alerts <= false_alerts).map(|score| score.false_evaluations).min()?;
+        // A rule that never stops firing raises no false alert; a little before and after incidents is no matter.
+        let false_evaluations = quietest + quietest / 2 + now.evaluations / 1_000;
+        Some(Self { caught, false_alerts, false_evaluations })
+    }
+
+    fn is_met(&self, score: &RuleScore) -> bool {
+        score.incidents_caught >= self.caught
+            && score.false_alerts <= self.false_alerts
+            && score.false_evaluations <= self.false_evaluations
+    }
 }
 
 /// A bound with few digits within the range, near its [`POSITION`], that still meets the goal.
@@ -107,7 +128,7 @@ fn within(
     incidents: &[LabelledIncident],
     setting: &Setting,
     (lowest, highest): (f64, f64),
-    (caught, false_alerts): (usize, usize),
+    goal: Goal,
 ) -> Option<Learned> {
     let width = highest - lowest;
     let at = |share: f64| {
@@ -120,7 +141,7 @@ fn within(
     [rounded, wanted, at(0.0), at(1.0)].into_iter().find_map(|bound| {
         let setting = Setting { bound, ..*setting };
         let score = score_rule(instances, incidents, &setting);
-        (score.incidents_caught >= caught && score.false_alerts <= false_alerts).then_some(Learned { setting, score })
+        goal.is_met(&score).then_some(Learned { setting, score })
     })
 }
 
