@@ -9,6 +9,7 @@ pub mod detect;
 mod error;
 pub mod forecast;
 mod global;
+mod grid;
 pub mod import;
 pub mod learn;
 pub mod output;

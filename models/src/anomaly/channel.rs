@@ -19,11 +19,16 @@ pub(crate) struct Channel {
     above: Tail,
     below: Tail,
     seen: usize,
+    /// Departures on one side, one after the other: how many, and their sum.
+    run: usize,
+    run_sum: f64,
+    /// So many in a row are a new regime and no anomaly any more.
+    patience: usize,
 }
 
 impl Channel {
-    /// `span`: steps that the scale remembers.
-    pub(crate) fn new(alpha: f64, span: f64, kept: usize, risk: f64) -> Self {
+    /// `span`: steps that the scale remembers; `patience`: departures in a row after which they are ordinary.
+    pub(crate) fn new(alpha: f64, span: f64, patience: usize, kept: usize, risk: f64) -> Self {
         Self {
             alpha,
             level: 0.0,
@@ -33,11 +38,15 @@ impl Channel {
             above: Tail::new(kept, risk),
             below: Tail::new(kept, risk),
             seen: 0,
+            run: 0,
+            run_sum: 0.0,
+            patience,
         }
     }
 
-    /// Scores `value` where the season alone would have `base`, then learns from it. `floor` is the least scale.
-    pub(crate) fn push(&mut self, value: f64, base: f64, floor: f64) -> Scored {
+    /// Scores `value` where the season alone would have `base`, then learns from it. `floor` is the least scale; tails
+    /// learn only when `open`.
+    pub(crate) fn push(&mut self, value: f64, base: f64, floor: f64, open: bool) -> Scored {
         if self.seen == 0 {
             self.level = value - base;
         }
@@ -55,11 +64,34 @@ impl Channel {
         self.sum = self.sum * self.keep + (held * scale).abs();
         self.weight = self.weight * self.keep + 1.0;
         self.seen += 1;
-        if self.seen > 10 {
+        self.follow_regime(residual, scored.score, scale);
+        if self.seen > 10 && open {
             self.above.push(held.max(0.0));
             self.below.push((-held).max(0.0));
         }
         scored
+    }
+
+    /// After a long run of departures on one side the level goes where they are.
+    fn follow_regime(&mut self, residual: f64, score: f64, scale: f64) {
+        if score <= 1.0 || (self.run > 0 && (residual > 0.0) != (self.run_sum > 0.0)) {
+            self.run = 0;
+            self.run_sum = 0.0;
+        }
+        if score > 1.0 {
+            self.run += 1;
+            self.run_sum += residual;
+        }
+        if self.run >= self.patience {
+            let shift = self.run_sum / self.run as f64;
+            self.level += shift;
+            // How the new regime varies is not known: at least by what the last value lies off its mean.
+            let scale = scale.max((residual - shift).abs()).max(1e-3 * shift.abs());
+            self.weight = self.weight.max(1.0);
+            self.sum = scale * self.weight;
+            self.run = 0;
+            self.run_sum = 0.0;
+        }
     }
 
     /// Forgets all but the pace.
@@ -68,6 +100,8 @@ impl Channel {
         self.sum = 0.0;
         self.weight = 0.0;
         self.seen = 0;
+        self.run = 0;
+        self.run_sum = 0.0;
         self.above.forget();
         self.below.forget();
     }

@@ -59,6 +59,7 @@ pub struct OnlineDetector {
     quick: Channel,
     slow: Channel,
     floor: f64,
+    frozen: bool,
 }
 
 /// Where the profile's phases start and the scale it was fitted on.
@@ -86,9 +87,10 @@ impl OnlineDetector {
             detected_at: 0,
             fitted_at: 0,
             profile: None,
-            quick: Channel::new(0.3, 500.0, KEPT, 0.25 * risk),
-            slow: Channel::new(0.01, 2_000.0, KEPT, 0.25 * risk),
+            quick: Channel::new(0.3, 500.0, 30, KEPT, 0.25 * risk),
+            slow: Channel::new(0.01, 2_000.0, 200, KEPT, 0.25 * risk),
             floor: 0.0,
+            frozen: false,
         }
     }
 
@@ -106,8 +108,8 @@ impl OnlineDetector {
         }
         let warm = self.is_warm();
         let floor = self.floor;
-        let quick = self.quick.push(value, base, floor);
-        let slow = self.slow.push(value, base, floor);
+        let quick = self.quick.push(value, base, floor, !self.frozen);
+        let slow = self.slow.push(value, base, floor, !self.frozen);
         let mut scored = if slow.score > quick.score { slow } else { quick };
         self.history.push(if warm {
             value.clamp(slow.lower.min(quick.lower), slow.upper.max(quick.upper))
@@ -134,9 +136,23 @@ impl OnlineDetector {
     fn refit_if_due(&mut self) {
         let longest = self.seasons.last().copied().unwrap_or(0);
         let every = (self.fitted_at / 4).clamp(WARM, (longest / 7).max(1_000));
-        if self.pushed < 2 * WARM || self.pushed - self.fitted_at < every {
+        if self.frozen || self.pushed < 2 * WARM || self.pushed - self.fitted_at < every {
             return;
         }
+        self.refit(longest);
+    }
+
+    /// Learns no more from now on: seasons, profile and bounds stay as the values so far make them, and only the levels
+    /// go on following.
+    pub fn freeze(&mut self) {
+        if self.pushed >= 2 * WARM {
+            self.detected_at = 0;
+            self.refit(self.seasons.last().copied().unwrap_or(0));
+        }
+        self.frozen = true;
+    }
+
+    fn refit(&mut self, longest: usize) {
         let first = self.fitted_at == 0;
         self.fitted_at = self.pushed;
         let window = self.options.window.max(4 * longest).max(64);
@@ -186,8 +202,8 @@ impl OnlineDetector {
             let value = self.history[i];
             if value.is_finite() {
                 let base = self.base((start + i).max(self.profile.as_ref().map_or(0, |(_, space)| space.start)));
-                self.quick.push(value, base, self.floor);
-                self.slow.push(value, base, self.floor);
+                self.quick.push(value, base, self.floor, true);
+                self.slow.push(value, base, self.floor, true);
             }
         }
     }
@@ -289,6 +305,29 @@ mod tests {
                 assert_eq!(s.score > 1.0, value < s.lower || value > s.upper, "step {t}: {s:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_new_regime_is_taken_for_ordinary_in_the_end() {
+        for (before, after) in [(0.0, 100.0), (7.0, 7.5), (1e12, 1.0)] {
+            let scored = scores((0..2_000).map(|t| if t < 1_000 { before } else { after }));
+            assert!(scored[1_000].score > 1.0, "{before} → {after}: {:?}", scored[1_000]);
+            assert!(scored[1_900].score <= 1.0, "{before} → {after}: {:?}", scored[1_900]);
+        }
+    }
+
+    #[test]
+    fn frozen_bounds_stay() {
+        let mut detector = OnlineDetector::new(DetectorOptions::default());
+        for t in 0..1_000 {
+            detector.push(daily(t));
+        }
+        detector.freeze();
+        let seasons = detector.seasons().to_vec();
+        for t in 1_000..3_000 {
+            detector.push(50.0 + (t % 7) as f64);
+        }
+        assert_eq!(detector.seasons(), seasons);
     }
 
     #[test]

@@ -18,6 +18,16 @@ impl Scored {
     /// No score is larger.
     pub const LARGEST: f64 = 1e6;
 
+    /// What the same band says of another value at the same instant; NaN scores 0.
+    #[must_use]
+    pub fn for_value(&self, value: f64) -> Self {
+        let half = if value >= self.expected { self.upper - self.expected } else { self.expected - self.lower };
+        let score = (value - self.expected).abs() / half;
+        // Without a band, or without a value, nothing is odd.
+        let score = if score.is_nan() { 0.0 } else { score.min(Self::LARGEST) };
+        Self { score, ..*self }
+    }
+
     /// Whether the value is an anomaly.
     #[must_use]
     pub fn is_anomaly(&self) -> bool {
