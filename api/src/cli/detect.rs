@@ -60,7 +60,9 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     {
         let first = stamp(series.timestamps[0]);
         let (name, until) = (&series.name, stamp(until));
-        return Err(CliError::usage(format!("--train-until {until} is before the first row of series {name:?}, {first}")));
+        return Err(CliError::usage(format!(
+            "--train-until {until} is before the first row of series {name:?}, {first}"
+        )));
     }
     let mut out = csv::Writer::from_writer(output::stdout());
     let failed = |error: csv::Error| match error.into_kind() {
@@ -76,7 +78,7 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
             // By what is printed: a reader of the file must come to the same answer.
             let is_anomaly = score.parse::<f64>().is_ok_and(|score| score > 1.0);
             out.write_record([
-                &series.name,
+                series.name.as_str(),
                 &stamp(at),
                 &number(value),
                 &number(scored.expected),
@@ -100,9 +102,11 @@ fn training(args: &Args) -> Result<Training, CliError> {
         return Ok(Training::Fraction(fraction));
     }
     if let Some(text) = &args.train_until {
-        let until = text.trim().parse::<i64>().ok().or_else(|| {
-            DateTime::parse_from_rfc3339(text.trim()).ok().map(|at| at.timestamp_millis())
-        });
+        let until = text
+            .trim()
+            .parse::<i64>()
+            .ok()
+            .or_else(|| DateTime::parse_from_rfc3339(text.trim()).ok().map(|at| at.timestamp_millis()));
         return until.map(Training::Until).ok_or_else(|| {
             CliError::usage(format!(
                 "--train-until {text:?} is no timestamp; write one like 2026-01-31T00:00:00Z or epoch milliseconds"

@@ -1,6 +1,5 @@
 //! `almanac forecast`: forecasts for the series of a file.
 
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -151,7 +150,9 @@ impl Settings {
         let step = match self.step {
             Some(step) => step,
             None => infer_step(&series.timestamps).ok_or_else(|| {
-                CliError::failed("all rows have one timestamp, so the step cannot be inferred; give --step, like --step 1h")
+                CliError::failed(
+                    "all rows have one timestamp, so the step cannot be inferred; give --step, like --step 1h",
+                )
             })?,
         };
         let y = regular(&series.timestamps, &series.values, step);
