@@ -25,10 +25,10 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub file: std::path::PathBuf,
     /// Learn up to this timestamp only
-    #[arg(long, value_name = "TS", conflicts_with_all = ["train_fraction", "offline"])]
+    #[arg(long, value_name = "TS")]
     pub train_until: Option<String>,
     /// Learn on this first share of the rows only
-    #[arg(long, value_name = "F", conflicts_with = "offline")]
+    #[arg(long, value_name = "F")]
     pub train_fraction: Option<f64>,
     /// Let a row's score depend on later rows
     #[arg(long)]
@@ -95,6 +95,10 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
 }
 
 fn training(args: &Args) -> Result<Training, CliError> {
+    let given = [args.train_until.is_some(), args.train_fraction.is_some(), args.offline];
+    if given.iter().filter(|flag| **flag).count() > 1 {
+        return Err(CliError::usage("--train-until, --train-fraction and --offline exclude one another; give one"));
+    }
     if let Some(fraction) = args.train_fraction {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(CliError::usage(format!("--train-fraction {fraction} is not between 0 and 1, both excluded")));

@@ -47,7 +47,10 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
         csv::ErrorKind::Io(error) => CliError::from(error),
         other => CliError::failed(format!("{other:?}")),
     };
-    out.write_record(settings.header()).map_err(failed)?;
+    // Where nothing can be said nothing is written, not even a header.
+    if foretold.iter().any(Result::is_ok) {
+        out.write_record(settings.header()).map_err(failed)?;
+    }
     let mut refused: Vec<(String, CliError)> = Vec::new();
     for (series, outcome) in file.series.iter().zip(foretold) {
         match outcome {
