@@ -1,6 +1,7 @@
 //! Almanac beside real peers: Prometheus and its exporters, Redis, PostgreSQL. `make test-peers`
 //! installs them; one that is absent fails the tests.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "how much was compared")]
 
 mod answers;
 mod comparison;
