@@ -194,7 +194,7 @@ fn percent(share: &Value) -> String {
 }
 
 fn percent_digits(share: &Value) -> String {
-    share.as_f64().map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0))
+    share.as_f64().map_or_else(|| "–".to_owned(), |share| format!("{:.2}", share * 100.0))
 }
 
 /// Text wrapped at [`WIDTH`], indented by two.

@@ -123,6 +123,11 @@ fn show(
     Ok(())
 }
 
+/// `1 deploy`, `2 deploys`.
+fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// What the recording is and how its time is to be read.
 fn introduce(out: &mut impl Write, recording: &Recording, pace: Pace) -> Result<(), CliError> {
     let manifest = &recording.manifest;
@@ -132,7 +137,7 @@ fn introduce(out: &mut impl Write, recording: &Recording, pace: Pace) -> Result<
         out,
         &format!(
             "Telemetry recorded on {} from {}, {}, Caddy {}, their exporters and a small application: {} samples of {} series every \
-             {} s, {} cache events, {} labelled incidents, {} deploys.",
+             {} s, {} cache events, {}, {}.",
             manifest.recorded_at.get(..10).unwrap_or(&manifest.recorded_at),
             version("postgresql").split(" (Debian").next().unwrap_or_default(),
             version("redis").split(" sha").next().unwrap_or_default(),
@@ -141,8 +146,8 @@ fn introduce(out: &mut impl Write, recording: &Recording, pace: Pace) -> Result<
             recording.series.len(),
             manifest.step_seconds,
             recording.events.cache.len(),
-            recording.events.incidents.len(),
-            recording.events.deploys.len(),
+            counted(recording.events.incidents.len(), "labelled incident"),
+            counted(recording.events.deploys.len(), "deploy"),
         ),
     )?;
     #[expect(clippy::cast_precision_loss, reason = "some seconds")]

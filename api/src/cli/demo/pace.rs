@@ -31,7 +31,11 @@ impl Pace {
     /// A length of the recording's time as the real time it stands for, rounded as people say it: `3m`, `1h 30m`.
     pub(super) fn real(self, seconds: f64) -> String {
         let real = seconds * self.speed();
-        let unit = if real >= 600.0 { 60.0 } else { 1.0 };
+        let unit = match real {
+            36_000.0.. => 3600.0,
+            600.0.. => 60.0,
+            _ => 1.0,
+        };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rounded length of time")]
         let rounded = ((real / unit).round() * unit).max(0.0) as u64;
         humantime::format_duration(Duration::from_secs(rounded)).to_string()
@@ -49,5 +53,6 @@ mod tests {
         assert_eq!(pace.real(25.0), "1h");
         assert_eq!(pace.real(2.083), "5m");
         assert_eq!(pace.real(600.0), "1day");
+        assert_eq!(pace.real(605.0), "1day");
     }
 }

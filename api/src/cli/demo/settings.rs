@@ -46,17 +46,22 @@ const SIGNALS: [(&str, &str); 14] = [
     ("caddy_requests_per_second", "sum(rate(caddy_http_requests_total[15s]))"),
 ];
 
-/// Invalidations that the application reports, by cache.
-const INVALIDATIONS: [(&str, &[&str]); 4] = [
-    ("user_profile", &["profile_update"]),
-    ("calendar_monthly", &["event_create", "event_update"]),
-    ("task_counters", &["task_status_change"]),
-    ("oauth_userinfo", &["token_refresh"]),
+/// By cache: the share of stale hits that its readers bear, and the invalidations that the application reports.
+const CACHES: [(&str, f64, &[&str]); 4] = [
+    ("user_profile", 0.01, &["profile_update"]),
+    ("calendar_monthly", 0.03, &["event_create", "event_update"]),
+    ("task_counters", 0.02, &["task_status_change"]),
+    ("oauth_userinfo", 0.03, &["token_refresh"]),
+];
+
+/// Times-to-live to look at, in seconds of a real day.
+const GRID_SECONDS: [i64; 22] = [
+    20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1_200, 1_800, 2_700, 3_600, 5_400, 7_200, 10_800, 14_400,
+    28_800, 86_400,
 ];
 
 /// The configuration of the demo's service: its signals are learned on; the recommendations stay as they were printed.
 pub(super) fn config(manifest: &Manifest) -> Config {
-    let pace = Pace::of_day(manifest.day_seconds);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some seconds")]
     let seconds = |seconds: f64| Span::from_secs(seconds.round().max(1.0) as u64);
     let signal = |(name, expr): (&str, &str)| Signal {
@@ -69,7 +74,6 @@ pub(super) fn config(manifest: &Manifest) -> Config {
     let mut config = Config { signals: SIGNALS.map(signal).to_vec(), ..Config::default() };
     // The recording has ended; nothing new would be learned of the other series, on a day that is not theirs.
     config.learn.default_signals = 0;
-    debug_assert!(pace.speed() >= 1.0);
     config
 }
 
@@ -92,11 +96,13 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
     workload.scale_in_stabilization_ms = pace.scaled_ms(STABILIZATION_MS);
     workload.service_url = service_url.to_owned();
     let caches = manifest.ttl_seconds.iter().map(|(name, ttl)| {
-        let invalidations = INVALIDATIONS.iter().find(|(cache, _)| cache == name).map_or(&[][..], |(_, on)| on);
+        let known = CACHES.iter().find(|(cache, ..)| cache == name);
+        let (stale_share_max, invalidations) = known.map_or((0.01, &[][..]), |(_, limit, on)| (*limit, *on));
         CacheSpec {
             ttl_ms: Some(millis(*ttl)),
+            stale_share_max,
             invalidate_on: invalidations.iter().map(|&event| event.to_owned()).collect(),
-            grid_ms: default_grid().into_iter().map(|ttl_ms| pace.scaled_ms(ttl_ms)).collect(),
+            grid_ms: GRID_SECONDS.iter().map(|seconds| pace.scaled_ms(seconds * 1000)).collect(),
             ..CacheSpec::new(name.clone())
         }
     });
