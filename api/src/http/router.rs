@@ -43,7 +43,6 @@ fn routes() -> OpenApiRouter<AppState> {
 ///
 /// From the outside in: tracing, panics, origins, compression, shape of errors, token, limits, routes. Errors are
 /// shaped before they are compressed.
-#[must_use]
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
     let metrics = middleware::from_fn_with_state(state.clone(), operate::count_requests);

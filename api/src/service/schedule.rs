@@ -9,6 +9,9 @@ use crate::{cli::chain, http::AppState};
 /// What a run of a task may fail with; logged, never fatal.
 pub(super) type TaskError = Box<dyn Error + Send + Sync>;
 
+/// One run of a task.
+pub(super) type Work = Box<dyn FnMut(&AppState) -> Result<(), TaskError> + Send>;
+
 /// Work of the service's own, done again and again on a thread that may block.
 pub(super) struct Task {
     /// Its name in logs and metrics.
@@ -18,7 +21,7 @@ pub(super) struct Task {
     /// Time from the end of one run to the start of the next.
     pub(super) every: Duration,
     /// One run.
-    pub(super) work: Box<dyn FnMut(&AppState) -> Result<(), TaskError> + Send>,
+    pub(super) work: Work,
 }
 
 /// Runs a task until the service ends.
