@@ -5,6 +5,8 @@
 //! database and gives the same answer for the same input on any number of threads.
 
 pub mod anomaly;
+pub mod backtest;
+pub mod changepoint;
 pub mod forecast;
 pub mod seasons;
 pub mod stats;

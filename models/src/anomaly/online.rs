@@ -100,7 +100,7 @@ impl OnlineDetector {
         let t = self.pushed;
         self.pushed += 1;
         let base = self.base(t);
-        if !(value.abs() <= 1e150) {
+        if value.is_nan() || value.abs() > 1e150 {
             self.history.push(f64::NAN);
             let score = if value.is_nan() || !self.is_warm() { 0.0 } else { Scored::LARGEST };
             let expected = self.quick.expected(base);
@@ -160,7 +160,7 @@ impl OnlineDetector {
             self.history.drain(..self.history.len() - window);
         }
         self.floor = 1e-3 * mad(&self.history[self.history.len().saturating_sub(2_000)..]).unwrap_or(0.0);
-        if !(self.floor > 0.0) {
+        if self.floor <= 0.0 {
             // Constant but for a few values: the smallest change that is more than rounding.
             let largest = self.history.iter().filter(|v| v.is_finite()).fold(0.0f64, |a, v| a.max(v.abs()));
             self.floor = 1e-6 * largest;

@@ -1,9 +1,6 @@
-use super::calibrate::{Calibration, Errors};
-use super::combine::median_course;
-use super::ensemble::{Ensemble, Views};
-use super::naive::naive_scale;
+use super::base::naive_scale;
+use super::combine::{Calibration, Ensemble, Errors, Layout, Origin, Views, median_course, origins, roll};
 use super::prepare::{Space, check, fill_gaps};
-use super::rolling::{Layout, Origin, origins, roll};
 use super::{Accuracy, Forecast, ForecastError, Interval};
 use crate::seasons::SeasonDetector;
 use crate::{Horizon, Level, Step};

@@ -2,23 +2,18 @@
 //! by what each horizon really missed. A model is one type, the fitted model another.
 
 mod auto;
-mod calibrate;
+mod base;
 mod combine;
-mod ensemble;
 mod error;
-mod naive;
 mod online;
 mod prepare;
-mod profile;
-mod regression;
-mod rolling;
-mod tracker;
 mod types;
 
 pub use auto::{AutoForecaster, FittedForecast};
+pub use base::{Ets, FittedEts, FittedMstl, Mstl};
 pub use error::ForecastError;
 pub use online::{OnlineForecaster, OnlineOptions};
 pub use types::{Accuracy, Forecast, Interval};
 
+pub(crate) use base::{FittedProfile, SeasonalProfile, naive_scale};
 pub(crate) use prepare::fill_gaps;
-pub(crate) use profile::{FittedProfile, SeasonalProfile};

@@ -1,10 +1,8 @@
 use std::collections::VecDeque;
 
 use super::ForecastError;
-use super::combine::median_course;
-use super::ensemble::{Ensemble, Views};
+use super::combine::{Ensemble, Tracker, Views, median_course};
 use super::prepare::{Space, fill_gaps};
-use super::tracker::Tracker;
 use crate::Step;
 use crate::seasons::SeasonDetector;
 

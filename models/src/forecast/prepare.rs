@@ -46,9 +46,9 @@ pub(crate) fn fill_gaps(y: &[f64], seasons: &[usize]) -> Vec<f64> {
                 }
             }
             None => {
-                for i in t..end {
-                    let share = (i + 1 - t) as f64 / (end + 1 - t) as f64;
-                    out[i] = match (before, after) {
+                for (k, slot) in out[t..end].iter_mut().enumerate() {
+                    let share = (k + 1) as f64 / (end + 1 - t) as f64;
+                    *slot = match (before, after) {
                         (Some(a), Some(b)) => a + (b - a) * share,
                         (Some(v), None) | (None, Some(v)) => v,
                         (None, None) => 0.0,
@@ -82,12 +82,12 @@ impl Space {
     /// almost nothing is all noise.
     pub(crate) fn log(y: &[f64]) -> Option<Self> {
         let low = y.iter().copied().fold(f64::INFINITY, f64::min);
-        if !(low >= 0.0) {
+        if low < 0.0 {
             return None;
         }
         let middle = median(y)?;
         let offset = if low > 0.0 && low >= 0.02 * middle { 0.0 } else { 0.1 * y.iter().sum::<f64>() / y.len() as f64 };
-        if !(low + offset > 0.0) {
+        if low + offset <= 0.0 {
             return None;
         }
         Self::standard(y, Some(offset))

@@ -156,7 +156,7 @@ fn clean(y: &[f64]) -> Option<Vec<f64>> {
     }
     let (low, middle, high) = (quantile(y, 0.01)?, quantile(y, 0.5)?, quantile(y, 0.99)?);
     let mut spread = high - low;
-    if !(spread > 0.0) {
+    if spread <= 0.0 {
         let (min, max) =
             y.iter().filter(|v| v.is_finite()).fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
         spread = max - min;

@@ -39,7 +39,7 @@ pub(crate) fn repeat(x: &[f64], period: f64) -> Option<Repeat> {
             rest[i] = v - sum[b] / count[b];
         }
     }
-    if !(total > 0.0) || seen < 1.5 * bins as f64 {
+    if total <= 0.0 || seen < 1.5 * bins as f64 {
         return None;
     }
     let (mut lagged, mut square, mut pairs) = (0.0, 0.0, 0.0);
@@ -56,7 +56,7 @@ pub(crate) fn repeat(x: &[f64], period: f64) -> Option<Repeat> {
 
 /// Removes from `x` what repeats with `period`.
 pub(crate) fn remove(x: &mut [f64], period: f64) {
-    let bins = round(period).min(4_096).max(2);
+    let bins = round(period).clamp(2, 4_096);
     let (means, _) = fold(&detrend(x, period), period, bins);
     let (mut sum, mut count) = (vec![0.0; bins], vec![0.0; bins]);
     for (i, v) in means.iter().enumerate().filter(|(_, v)| v.is_finite()) {

@@ -1,9 +1,7 @@
 //! The base models of one series side by side, and how their forecasts become one.
 
-use super::naive::seasonal_naive;
-use super::prepare::Space;
-use super::profile::{FittedProfile, SeasonalProfile};
-use super::regression::{FittedRidgeAr, RidgeAr, prefix_sums};
+use crate::forecast::base::{FittedProfile, FittedRidgeAr, RidgeAr, SeasonalProfile, prefix_sums, seasonal_naive};
+use crate::forecast::prepare::Space;
 
 /// A history on every scale that a base model uses.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! What each base model missed from rolling origins at the end of a history, each fitted without what it foretold.
 
-use super::ensemble::{Ensemble, Views};
+use super::{Ensemble, Views};
 
 /// Forecasts from one origin beside what came.
 #[derive(Debug, Clone)]

@@ -81,7 +81,7 @@ impl RidgeAr {
             let tail = &z[reach..];
             tail.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / tail.len() as f64
         };
-        if !(variance > 0.0) {
+        if variance <= 0.0 {
             return None;
         }
         for i in 0..p {
@@ -167,8 +167,7 @@ fn regressors(seasons: &[usize], n: usize) -> Option<Vec<Regressor>> {
             }
         }
         let next = seasons.get(i + 1).copied();
-        let reach = if i == 0 { 2 } else { 2 };
-        for j in -reach..=reach {
+        for j in -2..=2 {
             if let Some(lag) = around(1, j) {
                 add(lag, width);
             }

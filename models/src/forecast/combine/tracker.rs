@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::prepare::Space;
+use crate::forecast::prepare::Space;
 use crate::stats::quantile_sorted;
 
 /// Errors without which no quantile is given.

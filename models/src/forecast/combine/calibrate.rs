@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::prepare::Space;
+use crate::forecast::prepare::Space;
 use crate::stats::quantile_sorted;
 
 /// Errors of forecasts from one origin, by lead, on the scale of `Space`; NaN where the truth is missing.

@@ -124,7 +124,7 @@ fn best_alpha(rest: &[f64], horizon: usize, season: usize) -> f64 {
 fn centred_mean(z: &[f64], width: usize) -> Vec<f64> {
     let n = z.len();
     let width = width.clamp(1, n);
-    let sums = super::regression::prefix_sums(z);
+    let sums = super::prefix_sums(z);
     (0..n)
         .map(|t| {
             let start = t.saturating_sub(width / 2).min(n - width);

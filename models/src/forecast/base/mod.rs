@@ -1,0 +1,11 @@
+//! Base models, each its own type: seasonal naive, profile by phase, ridge autoregression, exponential smoothing.
+
+mod naive;
+mod profile;
+mod regression;
+mod smoothing;
+
+pub(crate) use naive::{naive_scale, seasonal_naive};
+pub(crate) use profile::{FittedProfile, SeasonalProfile};
+pub(crate) use regression::{FittedRidgeAr, RidgeAr, prefix_sums};
+pub use smoothing::{Ets, FittedEts, FittedMstl, Mstl};
