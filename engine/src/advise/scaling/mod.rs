@@ -13,6 +13,9 @@ mod pool;
 mod replay;
 mod spec;
 
+#[cfg(test)]
+mod tests;
+
 pub use advice::{
     CurrentReplicas, Schedule, ScheduleSlot, advise, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
     keda_scaled_object, measure,
