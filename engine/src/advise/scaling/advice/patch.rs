@@ -152,7 +152,7 @@ mod tests {
             ScheduleSlot { from_ms: HOUR_MS + HOUR_MS / 2, replicas: 7 },
             ScheduleSlot { from_ms: 3 * HOUR_MS, replicas: 3 },
         ];
-        let schedule = Schedule { slots, until_ms: DAY_MS, quantile: 0.95, model: "m".into(), coverage_95: 0.95 };
+        let schedule = Schedule { slots, until_ms: DAY_MS, quantile: 0.95, model: "m".into(), coverage: 0.95 };
         let body = cron_scaled_object(&spec, &schedule).unwrap().body;
         let desired: Vec<&str> =
             body.lines().filter_map(|line| line.trim().strip_prefix("desiredReplicas: ")).collect();

@@ -137,7 +137,7 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
         "floor": {"demand": decision.demand, "replicas": decision.floor},
         "schedule": match schedule {
             Ok(schedule) => json!({
-                "quantile": schedule.quantile, "model": schedule.model, "coverage_95": schedule.coverage_95,
+                "quantile": schedule.quantile, "model": schedule.model, "coverage": schedule.coverage,
             }),
             Err(error) => json!({"missing": error.to_string()}),
         },

@@ -1,4 +1,7 @@
-use almanac_models::{Horizon, Step, forecast::AutoForecaster};
+use almanac_models::{
+    Horizon, Step,
+    forecast::{AutoForecaster, ForecastError},
+};
 
 use crate::advise::scaling::{DemandHistory, PoolRules, ScalingError, WorkloadSpec};
 
@@ -6,8 +9,8 @@ use crate::advise::scaling::{DemandHistory, PoolRules, ScalingError, WorkloadSpe
 const SLOTS_A_DAY: i64 = 96;
 /// Quantile of demand that the schedule serves when no costs are stated.
 const QUANTILE: f64 = 0.95;
-/// Coverage of the 95 % interval below which a schedule is not given.
-const COVERAGE_NEEDED: f64 = 0.85;
+/// Without a schedule when so much less of the held-out demand than promised lay below the quantile.
+const COVERAGE_MISSED: f64 = 0.1;
 
 /// Replicas to have from an instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +32,8 @@ pub struct Schedule {
     pub quantile: f64,
     /// The forecast's model.
     pub model: String,
-    /// Measured coverage of its 95 % interval.
-    pub coverage_95: f64,
+    /// Share of the newest slots, held out, whose demand lay at or below that quantile as forecast without them.
+    pub coverage: f64,
 }
 
 impl Schedule {
@@ -58,29 +61,33 @@ impl Schedule {
         if seasons.is_empty() {
             return Err(without(format!("two days of history are needed, there are {n_slots} slots of {slot_ms} ms")));
         }
-        let horizon = Horizon::try_new(usize::try_from(spec.horizon_ms / slot_ms).unwrap_or(1).max(1))?;
-        let fitted = AutoForecaster::new(Step::from_millis(slot_ms)?)
-            .with_seasons(seasons)
-            .with_horizon(horizon)
-            .fit(&peaks)
-            .map_err(|error| without(error.to_string()))?;
-        let coverage_95 = fitted
-            .accuracy()
-            .coverage_95
-            .ok_or_else(|| without("the history is too short to measure whether its intervals hold".to_owned()))?;
-        if coverage_95 < COVERAGE_NEEDED {
-            return Err(without(format!("the 95 % interval held {:.0} % of the time", 100.0 * coverage_95)));
-        }
         let quantile = spec.unserved_cost_ratio.map_or(QUANTILE, |ratio| (ratio / (1.0 + ratio)).clamp(0.5, 0.999));
-        let upper = fitted.quantile(horizon, quantile).map_err(|error| without(error.to_string()))?;
+        let steps = usize::try_from(spec.horizon_ms / slot_ms).unwrap_or(1).max(1);
+        let forecast = |peaks: &[f64], steps: usize| {
+            let horizon = Horizon::try_new(steps)?;
+            let forecaster = AutoForecaster::new(Step::from_millis(slot_ms)?).with_seasons(seasons.clone());
+            let fitted = forecaster.with_horizon(horizon).fit(peaks)?;
+            Ok::<_, ForecastError>((fitted.quantile(horizon, quantile)?, fitted.model().to_owned()))
+        };
+        let failed = |error: ForecastError| without(error.to_string());
+        let (learned, held_out) = peaks.split_at(peaks.len() - steps.min(peaks.len() / 4));
+        let (bounds, _) = forecast(learned, held_out.len()).map_err(failed)?;
+        let below = held_out.iter().zip(&bounds).filter(|(demand, bound)| demand <= bound).count();
+        let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+        let coverage = count(below) / count(held_out.len()).max(1.0);
+        if coverage < quantile - COVERAGE_MISSED {
+            let (held, promised) = (100.0 * coverage, 100.0 * quantile);
+            return Err(without(format!("the {promised:.0} % bound held {held:.0} % of the time on held-out demand")));
+        }
+        let (upper, model) = forecast(&peaks, steps).map_err(failed)?;
         let start_ms = history.timestamps()[history.len() - 1] + history.step_ms();
         let lead = usize::try_from((rules.startup_ms + slot_ms - 1) / slot_ms).unwrap_or(0);
         Ok(Self {
             slots: slots(&upper, rules, start_ms, slot_ms, lead),
             until_ms: start_ms + slot_ms * i64::try_from(upper.len()).unwrap_or(0),
             quantile,
-            model: fitted.model().to_owned(),
-            coverage_95,
+            model,
+            coverage,
         })
     }
 
@@ -133,7 +140,7 @@ mod tests {
     #[test]
     fn a_schedule_speaks_only_of_its_time() {
         let slots = vec![ScheduleSlot { from_ms: 10, replicas: 2 }, ScheduleSlot { from_ms: 20, replicas: 5 }];
-        let schedule = Schedule { slots, until_ms: 30, quantile: 0.95, model: "m".into(), coverage_95: 0.95 };
+        let schedule = Schedule { slots, until_ms: 30, quantile: 0.95, model: "m".into(), coverage: 0.95 };
         assert_eq!([9, 10, 19, 20, 29, 30].map(|at| schedule.at(at)), [None, Some(2), Some(2), Some(5), Some(5), None]);
     }
 
