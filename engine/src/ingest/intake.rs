@@ -365,9 +365,8 @@ mod tests {
     #[test]
     fn what_is_refused_leaves_the_others_in_place() {
         let (_folder, ingest) = ingest(2);
-        let bad = |timestamp_ms| {
-            (Labels::from_pairs([("a", "1")]).unwrap(), vec![Sample { timestamp_ms, value: 0.0 }; 2])
-        };
+        let bad =
+            |timestamp_ms| (Labels::from_pairs([("a", "1")]).unwrap(), vec![Sample { timestamp_ms, value: 0.0 }; 2]);
         let far = i64::MAX;
         for (version, at) in [(Version::V1, 1), (Version::V2, 2)] {
             let mixed = [

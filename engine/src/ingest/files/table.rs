@@ -205,8 +205,8 @@ impl<'a> Cells<'a> {
             Cell::Bool(truth) => Some(truth),
             Cell::Int(0) => Some(false),
             Cell::Int(1) => Some(true),
-            Cell::Float(number) if number == 0.0 => Some(false),
-            Cell::Float(number) if (number - 1.0).abs() < f64::EPSILON => Some(true),
+            Cell::Float(0.0) => Some(false),
+            Cell::Float(1.0) => Some(true),
             Cell::Text(text) => match text.trim() {
                 "0" | "0.0" | "false" | "False" => Some(false),
                 "1" | "1.0" | "true" | "True" => Some(true),

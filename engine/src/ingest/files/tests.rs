@@ -157,7 +157,7 @@ fn events_are_sorted_and_ties_keep_the_files_order() {
     let text =
         "timestamp,cache,key,op,bytes,miss_cost_ms\n2000,c,k1,get,10,1.5\n1000,c,k2,write,,\n2000,c,k3,delete,0,\n";
     let events = read_event_file(&file(&folder, "e.csv", text.as_bytes())).unwrap();
-    let seen: Vec<(i64, &str, CacheOp, Option<u64>, Option<f64>)> =
+    let seen: Vec<_> =
         events.iter().map(|e| (e.timestamp.millis(), e.key.as_str(), e.op, e.bytes, e.miss_cost_ms)).collect();
     let expected = [
         (1000, "k2", CacheOp::Write, None, None),

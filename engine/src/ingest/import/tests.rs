@@ -1,4 +1,4 @@
-use std::{error::Error, io::Write, path::PathBuf};
+use std::{error::Error, io::Write, path::Path};
 
 use almanac_models::Timestamp;
 use flate2::{Compression, write::GzEncoder};
@@ -31,7 +31,7 @@ impl Scene {
         self.import_path(&path)
     }
 
-    fn import_path(&self, path: &PathBuf) -> Result<ImportReport, String> {
+    fn import_path(&self, path: &Path) -> Result<ImportReport, String> {
         let options = ImportOptions { format: None, name: None, now: Timestamp::from_millis(77) };
         import_file(&self.ingest, path, &options, &mut |_, _| {}).map_err(|error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
