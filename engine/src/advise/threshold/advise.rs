@@ -6,7 +6,7 @@ use super::{
     Instance, LabelledIncident, Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
     decide::{Judged, judge},
     duration::format_duration,
-    learn::fires_no_longer,
+    learn::{better, fires_no_longer},
 };
 use crate::{
     signal::{self, EvalLimits, RangeSeries},
@@ -83,6 +83,11 @@ fn decided(
         || !fires_no_longer(recommended, present);
     if labelled && worse {
         return Err(ThresholdError::NotBorneOut { alert: spec.alert.clone(), reason: judged.decision.reason.clone() });
+    }
+    let caught_or_quieter = recommended.incidents_caught > 0 || recommended.false_alerts < present.false_alerts;
+    if labelled && !(caught_or_quieter && better(recommended, present)) {
+        // As good on the later half as the rule that is there: no reason to touch it.
+        return Ok(Vec::new());
     }
     let setting = judged.decision.setting;
     let mut rule = Rule { expr: spec.condition.with_bound(setting.bound), ..spec.rule.clone() };
