@@ -119,5 +119,5 @@ fn appends_go_on_during_a_compaction() {
     appending.join().unwrap();
     let found = all(&fresh.store);
     assert_eq!(found[0].timestamps, (0..200).collect::<Vec<i64>>());
-    assert!(found[0].values[..100].iter().all(|&value| value == 2.0));
+    assert_eq!(found[0].values[..100], [2.0; 100]);
 }

@@ -1,3 +1,5 @@
+#![expect(clippy::print_stdout, reason = "a test that runs as a second process speaks through its output")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},

@@ -44,6 +44,7 @@ fn check(store: &Store, model: &Model, start: i64, end: i64) {
         .unwrap()
         .into_iter()
         .map(|series| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the values are 1 to 3")]
             let code = |value: f64| if is_stale(value) { 0 } else { value as u8 };
             assert!(series.timestamps.is_sorted_by(|a, b| a < b), "{:?}", series.timestamps);
             let samples = series.timestamps.iter().copied().zip(series.values.into_iter().map(code)).collect();

@@ -38,7 +38,7 @@ fn signals_are_replaced_by_name() {
         reason: None,
         ..signal("b", SignalStatus::Failed)
     };
-    fresh.store.put_signals(&[b.clone()]).unwrap();
+    fresh.store.put_signals(std::slice::from_ref(&b)).unwrap();
     let fresh = fresh.reopened();
     assert_eq!(fresh.store.signals(&SignalFilter::default()).unwrap(), [a, b.clone()]);
     let failed = SignalFilter { status: Some(SignalStatus::Failed), ..SignalFilter::default() };
@@ -151,16 +151,19 @@ fn the_ledger_keeps_recommendations_and_outcomes() {
     fresh.store.put_recommendations(&[old.clone(), new.clone()]).unwrap();
     let accepted = RecommendationRow { state: State::Accepted, updated_at: at(60), ..old };
     let outcomes = [outcome(0, State::Proposed), outcome(60, State::Accepted)];
-    fresh.store.put_ledger(&[accepted.clone()], &outcomes).unwrap();
+    fresh.store.put_ledger(std::slice::from_ref(&accepted), &outcomes).unwrap();
     fresh.store.put_outcomes(&outcomes).unwrap();
     let fresh = fresh.reopened();
     let list = |filter: RecommendationFilter| fresh.store.recommendations(&filter).unwrap();
     assert_eq!(list(RecommendationFilter::default()), [new.clone(), accepted.clone()]);
     assert_eq!(
         list(RecommendationFilter { states: vec![State::Accepted, State::Expired], ..Default::default() }),
-        [accepted.clone()]
+        std::slice::from_ref(&accepted)
     );
-    assert_eq!(list(RecommendationFilter { valid_at: Some(at(40)), ..Default::default() }), [accepted.clone()]);
+    assert_eq!(
+        list(RecommendationFilter { valid_at: Some(at(40)), ..Default::default() }),
+        std::slice::from_ref(&accepted)
+    );
     assert_eq!(list(RecommendationFilter { updated_since: Some(at(55)), ..Default::default() }), [accepted]);
     assert_eq!(list(RecommendationFilter { kinds: vec![Kind::Scaling], ..Default::default() }), []);
     assert_eq!(list(RecommendationFilter { limit: Some(1), ..Default::default() }), [new]);

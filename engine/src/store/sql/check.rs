@@ -199,10 +199,11 @@ fn check_table(object: &Map<String, Value>, scope: &Scope) -> Result<References,
     if object.get("at_clause").is_some_and(|at| !at.is_null()) {
         return Err(SqlError::Construct { what: "at".to_owned() });
     }
-    if catalog.is_empty() && schema.is_empty() {
-        if let Some(reads) = scope.get(&name) {
-            return Ok(References { tables: reads.tables.max(1), samples: reads.samples });
-        }
+    if catalog.is_empty()
+        && schema.is_empty()
+        && let Some(reads) = scope.get(&name)
+    {
+        return Ok(References { tables: reads.tables.max(1), samples: reads.samples });
     }
     let one = References { tables: 1, samples: u64::from(name == "samples") };
     match (catalog.as_str(), schema.as_str()) {
