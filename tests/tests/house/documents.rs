@@ -9,7 +9,8 @@ fn paths_that_the_documents_name_exist() {
         let text = fs::read_to_string(root.join(document)).expect("the document exists");
         for path in text.split('`').skip(1).step_by(2) {
             let first = path.split('/').next().unwrap_or("");
-            let ours = ["models", "engine", "api", "datasets", "notebooks", "tests", "docs", "scripts"].contains(&first);
+            let ours =
+                ["models", "engine", "api", "datasets", "notebooks", "tests", "docs", "scripts"].contains(&first);
             if path.contains('/') && ours && !path.contains([' ', '*', '{', '…']) && !root.join(path).exists() {
                 missing.push(format!("{document}: {path}"));
             }

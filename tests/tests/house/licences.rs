@@ -2,8 +2,21 @@ use cargo_metadata::MetadataCommand;
 
 /// Terms under which a dependency may be used in a program that is MIT OR Apache-2.0.
 const ACCEPTED: [&str; 15] = [
-    "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "0BSD", "Unlicense",
-    "CC0-1.0", "Unicode-3.0", "BSL-1.0", "MPL-2.0", "CDLA-Permissive-2.0", "bzip2-1.0.6",
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "0BSD",
+    "Unlicense",
+    "CC0-1.0",
+    "Unicode-3.0",
+    "BSL-1.0",
+    "MPL-2.0",
+    "CDLA-Permissive-2.0",
+    "bzip2-1.0.6",
 ];
 
 /// Whether an SPDX expression can be met with accepted terms alone: every `AND` part needs one accepted `OR` choice.

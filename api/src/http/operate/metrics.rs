@@ -148,7 +148,10 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
 /// The service's metrics about itself, in `OpenMetrics`' text format.
 #[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics text")))]
 pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
-    let text = state.metrics.render(&state.store.stats(), &state.ingest.counts()).map_err(|error| ApiError::internal(&error))?;
+    let text = state
+        .metrics
+        .render(&state.store.stats(), &state.ingest.counts())
+        .map_err(|error| ApiError::internal(&error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }
