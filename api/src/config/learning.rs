@@ -56,7 +56,7 @@ impl Default for Learn {
         Self {
             default_signals: 200,
             start_after: Span::from_secs(300),
-            choose_every: Span::from_secs(86_400),
+            choose_every: Span::from_secs(3600),
             every: Span::from_secs(60),
             refit: None,
             threads: None,

@@ -32,8 +32,9 @@ pub(super) fn task(config: &Config) -> Result<Task, UnitError> {
                 && chosen_at.is_none_or(|at| at.elapsed() >= learn.choose_every.duration());
             if choose {
                 chosen = default_signals(&state.store, now, learn.default_signals)?;
-                chosen_at = Some(Instant::now());
-                tracing::info!(signals = chosen.len(), "chose the most telling signals of the store's own series");
+                // A young store may have nothing to tell yet: look again at the next run.
+                chosen_at = (!chosen.is_empty()).then(Instant::now);
+                tracing::debug!(signals = chosen.len(), "chose the most telling signals of the store's own series");
             }
             let specs = together(&configured, &chosen);
             let learner = learner.get_or_insert_with(|| Learner::new(state.store.clone(), options.clone()));
