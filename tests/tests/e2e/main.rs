@@ -7,5 +7,6 @@ mod grafana;
 mod harness;
 mod ingest;
 mod notebook;
+mod series_file;
 mod service;
 mod simulated;

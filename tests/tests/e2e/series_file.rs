@@ -1,0 +1,120 @@
+//! `almanac forecast` and `almanac detect` on files, as a careful and as a careless user calls them.
+
+use std::{fmt::Write as _, path::Path};
+
+use tempfile::tempdir;
+
+use crate::harness::run;
+
+/// Ten days of an hourly course, and a second series without a season that has values in half of its rows.
+fn write_series(folder: &Path, name: &str, value: impl Fn(i64) -> f64) {
+    let mut text = String::from("series,timestamp,value\n");
+    for i in 0..240 {
+        writeln!(text, "api,{},{}", i * 3_600_000, value(i)).unwrap();
+        let other = if i % 2 == 0 { String::new() } else { format!("{}", (i * 37) % 11) };
+        writeln!(text, "worker,{},{other}", i * 3_600_000).unwrap();
+    }
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+fn daily(i: i64) -> f64 {
+    100.0 + 40.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + ((i * 31) % 7) as f64
+}
+
+fn rows(stdout: &str) -> Vec<Vec<String>> {
+    stdout.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn forecast_gives_horizon_rows_a_series() {
+    let folder = tempdir().unwrap();
+    write_series(folder.path(), "load.csv", daily);
+    let ended = run(folder.path(), ["forecast", "load.csv", "--horizon", "6", "--level", "50,97.5", "--seasons", "1d"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let rows = rows(&ended.stdout);
+    assert_eq!(rows.len(), 13);
+    assert_eq!(
+        rows[0].join(","),
+        "series,timestamp,yhat,yhat_lower_50,yhat_upper_50,yhat_lower_97.5,yhat_upper_97.5,model"
+    );
+    assert_eq!(rows[1][..2], ["api", "1970-01-11T00:00:00Z"]);
+    assert_eq!(rows[12][..2], ["worker", "1970-01-11T05:00:00Z"]);
+    for (k, row) in rows[1..7].iter().enumerate() {
+        let numbers: Vec<f64> = row[2..7].iter().map(|text| text.parse().unwrap()).collect();
+        assert!((numbers[0] - daily(240 + i64::try_from(k).unwrap())).abs() < 12.0, "{row:?}");
+        assert!(numbers[3] <= numbers[1] && numbers[1] <= numbers[0], "{row:?}");
+        assert!(numbers[0] <= numbers[2] && numbers[2] <= numbers[4], "{row:?}");
+    }
+}
+
+#[test]
+fn detect_gives_a_row_a_row_and_cannot_see_the_future() {
+    let folder = tempdir().unwrap();
+    write_series(folder.path(), "past.csv", |i| if i == 200 { 900.0 } else { daily(i) });
+    write_series(folder.path(), "other.csv", |i| {
+        if i == 200 {
+            900.0
+        } else if i > 200 {
+            -5e6
+        } else {
+            daily(i)
+        }
+    });
+    let past = run(folder.path(), ["detect", "past.csv"]);
+    let other = run(folder.path(), ["detect", "other.csv"]);
+    assert_eq!((past.code, past.stderr.as_str()), (Some(0), ""));
+    let (past, other) = (rows(&past.stdout), rows(&other.stdout));
+    assert_eq!(past.len(), 481);
+    assert_eq!(past[0].join(","), "series,timestamp,value,yhat,yhat_lower,yhat_upper,score,is_anomaly");
+    assert_eq!(past[1..=201], other[1..=201]);
+    assert_eq!((past[201][0].as_str(), past[201][2].as_str(), past[201][7].as_str()), ("api", "900", "true"));
+    for row in &past[1..] {
+        let score: f64 = row[6].parse().unwrap();
+        assert!(score >= 0.0 && (row[7] == "true") == (score > 1.0), "{row:?}");
+        // A missing value keeps its row.
+        assert!(!row[2].is_empty() || row[6] == "0.000000", "{row:?}");
+    }
+    for args in [["--train-fraction", "0.5"], ["--train-until", "1970-01-06T00:00:00Z"]] {
+        let trained = run(folder.path(), ["detect", "past.csv", args[0], args[1]]);
+        assert_eq!(rows(&trained.stdout)[201][7], "true", "{args:?} {}", trained.stderr);
+    }
+    let offline = run(folder.path(), ["detect", "past.csv", "--offline"]);
+    assert_eq!(rows(&offline.stdout)[201][7], "true", "{}", offline.stderr);
+}
+
+#[test]
+fn careless_calls_get_one_readable_line() {
+    let folder = tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put("one.csv", "timestamp,value\n2026-01-01T00:00:00Z,5\n");
+    put("empty.csv", "timestamp,value\n");
+    put("columns.csv", "time,reading\n1,2\n");
+    put("flat.csv", &(0..20).fold("timestamp,value\n".to_owned(), |text, i| text + &format!("{},7\n", i * 60_000)));
+    put("gone.csv", &(0..20).fold("timestamp,value\n".to_owned(), |text, i| text + &format!("{},\n", i * 60_000)));
+    let check = |args: &[&str], code: i32, part: &str| {
+        let ended = run(folder.path(), args);
+        assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.stderr);
+        assert!(ended.stdout.is_empty(), "{args:?}: {}", ended.stdout);
+        assert_eq!(ended.stderr.lines().count(), 1, "{args:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(part), "{args:?}: {}", ended.stderr);
+    };
+    check(&["forecast", "one.csv", "--horizon", "3"], 1, "give --step");
+    check(&["forecast", "one.csv", "--horizon", "3", "--step", "1h"], 1, "1 finite values are too few, 3 are needed");
+    check(&["forecast", "gone.csv", "--horizon", "3"], 1, "0 finite values are too few");
+    check(&["forecast", "empty.csv", "--horizon", "3"], 1, "no rows");
+    check(&["forecast", "columns.csv", "--horizon", "3"], 1, "no column \"timestamp\"");
+    check(&["forecast", "absent.csv", "--horizon", "3"], 1, "absent.csv");
+    check(&["forecast", "flat.csv", "--horizon", "0"], 2, "horizon of 0 steps");
+    check(&["forecast", "flat.csv", "--horizon", "3", "--level", "80,180"], 2, "--level \"180\"");
+    check(&["forecast", "flat.csv", "--horizon", "3", "--step", "soon"], 2, "--step \"soon\"");
+    check(&["forecast", "flat.csv", "--horizon", "3", "--seasons", "90s"], 2, "season of 90000 ms");
+    check(&["detect", "flat.csv", "--train-fraction", "1.5"], 2, "--train-fraction 1.5");
+    check(&["detect", "flat.csv", "--train-until", "yesterday"], 2, "--train-until \"yesterday\"");
+    check(&["detect", "flat.csv", "--train-until", "1960-01-01T00:00:00Z"], 2, "before the first row");
+    check(&["detect", "flat.csv", "--offline", "--train-fraction", "0.5"], 2, "exclude one another");
+    check(&["detect", "columns.csv"], 1, "no column \"timestamp\"");
+
+    let flat = run(folder.path(), ["forecast", "flat.csv", "--horizon", "1"]);
+    assert_eq!(rows(&flat.stdout)[1][2..], ["7", "7", "7", "7", "7", "constant"]);
+    assert_eq!(rows(&run(folder.path(), ["detect", "one.csv"]).stdout).len(), 2);
+}
