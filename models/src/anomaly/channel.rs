@@ -64,7 +64,7 @@ impl Channel {
         self.sum = self.sum * self.keep + (held * scale).abs();
         self.weight = self.weight * self.keep + 1.0;
         self.seen += 1;
-        self.follow_regime(residual, scored.score, scale);
+        self.follow_regime(residual, scored.score, scale, floor);
         if self.seen > 10 && open {
             self.above.push(held.max(0.0));
             self.below.push((-held).max(0.0));
@@ -73,7 +73,7 @@ impl Channel {
     }
 
     /// After a long run of departures on one side the level goes where they are.
-    fn follow_regime(&mut self, residual: f64, score: f64, scale: f64) {
+    fn follow_regime(&mut self, residual: f64, score: f64, scale: f64, floor: f64) {
         if score <= 1.0 || (self.run > 0 && (residual > 0.0) != (self.run_sum > 0.0)) {
             self.run = 0;
             self.run_sum = 0.0;
@@ -85,10 +85,11 @@ impl Channel {
         if self.run >= self.patience {
             let shift = self.run_sum / self.run as f64;
             self.level += shift;
-            // How the new regime varies is not known: at least by what the last value lies off its mean.
-            let scale = scale.max((residual - shift).abs()).max(1e-3 * shift.abs());
-            self.weight = self.weight.max(1.0);
-            self.sum = scale * self.weight;
+            // A series that did not vary at all has no scale for the new regime; any other keeps its own.
+            if scale <= 2.0 * floor.max(f64::MIN_POSITIVE) {
+                self.weight = self.weight.max(1.0);
+                self.sum = scale.max((residual - shift).abs()).max(1e-3 * shift.abs()) * self.weight;
+            }
             self.run = 0;
             self.run_sum = 0.0;
         }
