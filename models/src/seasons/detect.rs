@@ -164,7 +164,7 @@ fn clean(y: &[f64]) -> Option<Vec<f64>> {
     if !(spread > 0.0 && spread.is_finite() && spread > 1e-12 * middle.abs()) {
         return None;
     }
-    Some(y.iter().map(|&v| if v.is_finite() { ((v - middle) / spread).clamp(-3.0, 3.0) } else { f64::NAN }).collect())
+    Some(y.iter().map(|&v| if v.is_finite() { ((v - middle) / spread).clamp(-1.0, 1.0) } else { f64::NAN }).collect())
 }
 
 /// Takes candidates, shortest first, whose pattern stands clear of chance once shorter ones are removed, then drops
