@@ -9,6 +9,9 @@ CACHE := $(or $(ALMANAC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/almanac)
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
+# Property tests try the same cases every time; `PROPTEST_RNG_SEED= make test` or another number searches for new ones.
+export PROPTEST_RNG_SEED ?= 20261123
+
 # `--features bundled` when the prebuilt DuckDB library cannot be had; written by scripts/setup.sh.
 FEATURES = $(shell cat .cargo/features 2>/dev/null)
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)

@@ -62,7 +62,8 @@ else
 DUCKDB_LIB_DIR = \"$library_dir\"
 [build]
 target-dir = \"$target\"
-rustflags = [\"-C\", \"link-arg=-Wl,-rpath,$library_dir\"]"
+rustflags = [\"-C\", \"link-arg=-Wl,-rpath,$library_dir\"]
+rustdocflags = [\"-C\", \"link-arg=-Wl,-rpath,$library_dir\"]"
   features=""
 fi
 

@@ -79,8 +79,9 @@ pub fn advise(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Result<Vec<
     for refusal in &refusals {
         tracing::warn!(kind = %refusal.kind, target = %refusal.target, reason = %refusal.reason, "no advice");
     }
-    match refusals.into_iter().enumerate().last() {
-        Some((others, Refusal { kind, target, reason })) if recommendations.is_empty() => {
+    let others = refusals.len().saturating_sub(1);
+    match refusals.into_iter().next_back() {
+        Some(Refusal { kind, target, reason }) if recommendations.is_empty() => {
             Err(AdviseError::Nothing { kind, target, reason, others })
         }
         _ => Ok(recommendations),

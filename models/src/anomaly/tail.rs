@@ -9,6 +9,12 @@ const LEAST_EXCESSES: usize = 10;
 /// Bound in mean absolute deviations while the tail cannot be fitted.
 const FALLBACK: f64 = 8.0;
 
+/// Where the body ends and where what may be anomalies begins: between the two an exponential course is read, and the
+/// bound goes at most `BODY_REACH` times as far. Without it a service with an incident a day, 3 % of its time, teaches
+/// its own incidents as ordinary (seen on four simulated weeks: bands ten times too wide from the fourth incident on).
+const BODY: [f64; 2] = [0.85, 0.95];
+const BODY_REACH: f64 = 1.5;
+
 /// Bounds that ordinary magnitudes exceed with a given probability, from the last `kept` of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Tail {
@@ -79,7 +85,14 @@ pub(crate) fn bound(sorted: &[f64], risk: f64) -> f64 {
     };
     let ratio = risk * sorted.len() as f64 / n as f64;
     let reach = if shape < 1e-6 { -scale * ratio.ln() } else { scale / shape * (ratio.powf(-shape) - 1.0) };
-    (threshold + reach).max(1e-9)
+    (threshold + reach).min(BODY_REACH * body_bound(sorted, risk).unwrap_or(f64::INFINITY)).max(1e-9)
+}
+
+/// The same from the body alone, as if it went on exponentially; `None` when the body does not vary.
+fn body_bound(sorted: &[f64], risk: f64) -> Option<f64> {
+    let (low, high) = (quantile_sorted(sorted, BODY[0])?, quantile_sorted(sorted, BODY[1])?);
+    let scale = (high - low) / ((1.0 - BODY[0]) / (1.0 - BODY[1])).ln();
+    (scale > 0.0).then(|| low + scale * ((1.0 - BODY[0]) / risk).ln())
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::stats::mad;
 ///
 /// ```
 /// use almanac_models::changepoint::Pelt;
-/// let y: Vec<f64> = (0..200).map(|t| if t < 120 { 1.0 } else { 4.0 } + 0.1 * f64::from(t * 7 % 5)).collect();
+/// let noise = |t: i32| (f64::from(t * t) * 12.9898).sin();
+/// let y: Vec<f64> = (0..200).map(|t| if t < 120 { 1.0 } else { 4.0 } + 0.3 * noise(t)).collect();
 /// assert_eq!(Pelt::default().detect(&y), vec![120]);
 /// ```
 ///

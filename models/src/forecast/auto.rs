@@ -67,8 +67,12 @@ impl AutoForecaster {
         let seasons = self.season_lengths(y)?;
         let longest = seasons.last().copied().unwrap_or(0);
         let y = &y[y.len().saturating_sub(MAX_POINTS.max(4 * longest))..];
-        let filled = fill_gaps(y, &seasons);
-        let non_negative = filled.iter().all(|&v| v >= 0.0);
+        let mut filled = fill_gaps(y, &seasons);
+        // What was seen decides: a gap filled by the seasons around it may fall below zero where nothing ever did.
+        let non_negative = y.iter().all(|&v| v.is_nan() || v >= 0.0);
+        if non_negative {
+            filled.iter_mut().for_each(|v| *v = v.max(0.0));
+        }
         let named = seasons
             .iter()
             .filter_map(|&m| Step::from_millis(self.step.millis() * i64::try_from(m).ok()?).ok())
@@ -112,9 +116,11 @@ struct Fit<'a> {
 impl Fit<'_> {
     fn run(&self, horizon: usize, named: Vec<Step>) -> FittedForecast {
         let n = self.views.len();
-        let longest = self.seasons.last().copied().unwrap_or(0);
         let layout = Layout { horizon: horizon.min(n / 4).max(1), refits: 4, origins: 24 };
-        let at = origins(n, longest, layout);
+        // Two weeks are too short to roll with a week held back: then the next shorter season says where origins lie.
+        // Without any, intervals would be those of a random walk, many times too wide.
+        let lengths = self.seasons.iter().rev().copied().chain([0]);
+        let at = lengths.map(|season| origins(n, season, layout)).find(|at| !at.is_empty()).unwrap_or_default();
         let rolled = roll(self.views, &at, self.seasons, layout, self.non_negative);
         let ensemble = Ensemble::fit(self.views, n, self.seasons, layout.horizon, self.non_negative);
         let space = self.views.spaces[self.views.spaces.len() - 1];

@@ -1,3 +1,5 @@
+#![expect(clippy::expect_used, reason = "a helper of tests; what fails here is the test's answer")]
+
 use std::collections::BTreeSet;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};

@@ -173,7 +173,7 @@ fn bound(expr: &str) -> String {
 /// A number with about three digits.
 pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
-    let digits = if magnitude >= 100.0 || magnitude < 1e-12 {
+    let digits = if !(1e-12..100.0).contains(&magnitude) {
         0
     } else if magnitude >= 10.0 {
         1

@@ -1,7 +1,5 @@
 use almanac_datasets::recorded::{Manifest, RULES_YAML};
-use almanac_engine::advise::{
-    AdviceSpecs, scaling::WorkloadSpec, threshold::RuleFile, ttl::CacheSpec, ttl::default_grid,
-};
+use almanac_engine::advise::{AdviceSpecs, scaling::WorkloadSpec, threshold::RuleFile, ttl::CacheSpec};
 
 use super::pace::Pace;
 use crate::{

@@ -76,7 +76,7 @@ mod tests {
             fs::write(&path, to_parquet(&answer(batches)).unwrap()).unwrap();
             let db = Connection::open_in_memory().unwrap();
             let sql = format!(
-                "SELECT count(*), sum(n)::BIGINT, max(epoch_ms(at)), max(labels['job']) FROM '{}'",
+                "SELECT count(*), sum(n)::BIGINT, max(epoch_ms(\"at\")), max(labels['job']) FROM '{}'",
                 path.display()
             );
             let found: (i64, Option<i64>, Option<i64>, Option<String>) =
