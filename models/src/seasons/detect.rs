@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::autocorrelation::{autocorrelation, peaks, refine};
-use super::fold::{detrend, remove, repeat};
+use super::fold::{common_share, detrend, held, remove, repeat};
 use crate::Step;
 use crate::stats::quantile;
 
@@ -15,6 +15,11 @@ const LEAST_SHARE: f64 = 0.1;
 const DEVIATIONS: f64 = 3.5;
 /// The same for hours, days and weeks, which need no search.
 const CALENDAR_DEVIATIONS: f64 = 2.0;
+/// A season of which a much longer one has less than this in common everywhere is a harmonic: a pattern on two days of
+/// the week has 2/7 in common with all days, on three 3/7.
+const HARMONIC: f64 = 0.35;
+/// An hour, day or week that explains this much of a multiple stands for it.
+const MOSTLY: f64 = 0.8;
 /// Cycles that a period needs, found by search or by calendar.
 const CYCLES: f64 = 3.0;
 const CALENDAR_CYCLES: f64 = 2.0;
@@ -108,7 +113,7 @@ impl SeasonDetector {
             }
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the length")]
             let max_lag = ((n / 2.0) as usize).min(x.len());
-            let acf = autocorrelation(&detrend(&x, width), max_lag);
+            let acf = autocorrelation(&held(&x, width), max_lag);
             for lag in peaks(&acf, least).into_iter().filter(|&lag| lag as f64 <= (width * 1.2).min(n / CYCLES)) {
                 let period = refine(&acf, lag);
                 let new = period <= longest
@@ -179,27 +184,45 @@ fn accept(x: &[f64], candidates: &[f64], known: &[f64]) -> Vec<(f64, f64)> {
         if n / period < cycles {
             continue;
         }
-        let Some(found) = repeat(&rest, period) else { continue };
+        let shorter: Vec<f64> = taken.iter().map(|(p, _)| *p).collect();
+        let Some(found) = repeat(&rest, period, &shorter) else { continue };
         if found.share > LEAST_SHARE + deviations * found.noise && matters(x, &rest, period) {
             taken.push((period, found.share));
             remove(&mut rest, period);
         }
     }
-    let harmonics: Vec<f64> = taken
-        .iter()
-        .filter(|(short, _)| {
-            taken.iter().any(|(long, _)| {
-                let ratio = long / short;
-                let whole = ratio.round();
-                // A quarter at most is told by its ratio; finer ones by how little they explain alone.
-                let alone = || repeat(x, *short).map_or(0.0, |r| r.share);
-                whole >= 2.0 && (ratio - whole).abs() < 0.03 * whole.min(5.0) && (whole <= 4.0 || alone() < 0.35)
-            })
-        })
-        .map(|(short, _)| *short)
-        .collect();
-    taken.retain(|(period, _)| !harmonics.contains(period));
-    taken
+    without_harmonics(x, taken, known)
+}
+
+/// Of each two seasons of which one is a multiple of the other, drops the one that the other explains.
+fn without_harmonics(x: &[f64], taken: Vec<(f64, f64)>, known: &[f64]) -> Vec<(f64, f64)> {
+    let calendar = |p: f64| known.iter().any(|k| (k - p).abs() < 1e-9);
+    let mut dropped = Vec::new();
+    for (i, &(short, _)) in taken.iter().enumerate() {
+        for &(long, _) in &taken[i + 1..] {
+            let ratio = long / short;
+            let whole = ratio.round();
+            if whole < 2.0 || (ratio - whole).abs() >= 0.03 * whole.min(5.0) {
+                continue;
+            }
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "at least 2, at most the length"
+            )]
+            let common = common_share(x, short, long, whole as usize).unwrap_or(0.0);
+            if whole > 4.0 {
+                if common < HARMONIC {
+                    dropped.push(short);
+                }
+            } else if calendar(short) && !calendar(long) && common > MOSTLY {
+                dropped.push(long);
+            } else {
+                dropped.push(short);
+            }
+        }
+    }
+    taken.into_iter().filter(|(period, _)| !dropped.contains(period)).collect()
 }
 
 /// Whether what repeats with `period` in `rest` still matters against the variance of `x` at that scale.

@@ -1,7 +1,17 @@
 //! Folding a series over a period: how much of it repeats, and what it looks like.
 
+use crate::stats::mad;
+
 /// Bins a period is folded into at most, so that noise averages out of long ones.
 const MAX_BINS: usize = 48;
+/// Steps of a profile at most.
+const MAX_PROFILE: usize = 4_096;
+/// Departures count up to this many robust standard deviations. With 3 to 5 the simulator's signals on three seeds and
+/// M4's hourly series get the same seasons; without it (a clamp at the first and last percentile) an incident a day, 3 %
+/// of the time, hides a week that is a third of what is left.
+const HELD: f64 = 3.0;
+/// Mean square below which what is left of a series of range 1 is rounding.
+const ROUNDING: f64 = 1e-20;
 
 /// What folding says of a period.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,21 +23,23 @@ pub(crate) struct Repeat {
 }
 
 /// Folds `x` (NaN in gaps), less a centred mean over one `period`, and correlates each cycle with the mean of the
-/// others. `None` when fewer than two cycles hold enough values.
+/// others; what repeats with a period of `shorter` does not count. `None` when fewer than two cycles hold enough values
+/// or when nothing but rounding is left.
 ///
 /// The mean product of a cycle with the others is free of bias however few they are; its spread follows from the
 /// number of cycles and from how many values a cycle is worth, given how alike neighbouring residuals are.
-pub(crate) fn repeat(x: &[f64], period: f64) -> Option<Repeat> {
+pub(crate) fn repeat(x: &[f64], period: f64, shorter: &[f64]) -> Option<Repeat> {
     let bins = bins(period);
-    let (means, cycles) = fold(&detrend(x, period), period, bins);
+    let mut flat = held(x, period);
+    for &p in shorter {
+        let profile = mean_profile(&flat, p);
+        subtract(&mut flat, p, &profile);
+    }
+    let (means, cycles) = fold(&flat, period, bins);
     if cycles < 2 {
         return None;
     }
-    let (mut sum, mut count) = (vec![0.0; bins], vec![0.0; bins]);
-    for (i, v) in means.iter().enumerate().filter(|(_, v)| v.is_finite()) {
-        sum[i % bins] += v;
-        count[i % bins] += 1.0;
-    }
+    let (sum, count) = over_cycles(&means, bins);
     let (mut common, mut total, mut seen) = (0.0, 0.0, 0.0);
     let mut rest = vec![f64::NAN; means.len()];
     for (i, v) in means.iter().enumerate().filter(|(_, v)| v.is_finite()) {
@@ -39,36 +51,103 @@ pub(crate) fn repeat(x: &[f64], period: f64) -> Option<Repeat> {
             rest[i] = v - sum[b] / count[b];
         }
     }
-    if total <= 0.0 || seen < 1.5 * bins as f64 {
+    if total <= ROUNDING * seen || seen < 1.5 * bins as f64 {
         return None;
     }
-    let (mut lagged, mut square, mut pairs) = (0.0, 0.0, 0.0);
-    for pair in rest.windows(2).filter(|p| p[0].is_finite() && p[1].is_finite()) {
-        lagged += pair[0] * pair[1];
-        square += 0.5 * (pair[0] * pair[0] + pair[1] * pair[1]);
-        pairs += 1.0;
-    }
-    let alike = if pairs > 0.0 && square > 0.0 { (lagged / square).clamp(0.0, 0.99) } else { 0.0 };
+    let alike = lag_one(&rest);
     let worth = (bins as f64 * (1.0 - alike) / (1.0 + alike)).clamp(2.0, bins as f64);
     let c = seen / bins as f64;
     Some(Repeat { share: common / total, noise: (2.0 / (c * (c - 1.0) * worth)).sqrt() })
 }
 
+/// Autocorrelation at lag 1, of [0, 0.99]; pairs with a gap are left out.
+fn lag_one(x: &[f64]) -> f64 {
+    let (mut lagged, mut square) = (0.0, 0.0);
+    for pair in x.windows(2).filter(|p| p[0].is_finite() && p[1].is_finite()) {
+        lagged += pair[0] * pair[1];
+        square += 0.5 * (pair[0] * pair[0] + pair[1] * pair[1]);
+    }
+    if square > 0.0 { (lagged / square).clamp(0.0, 0.99) } else { 0.0 }
+}
+
+/// Of the power that repeats with `long`, the share that repeats with `short` already, where `long` is `whole` times
+/// `short`: near 1 for a day that weekends only dent, 1/7 for a pattern that one day of the week has alone. `None` when
+/// nothing repeats.
+pub(crate) fn common_share(x: &[f64], short: f64, long: f64, whole: usize) -> Option<f64> {
+    let bins = bins(short).min((MAX_PROFILE / whole).max(2));
+    let (means, _) = fold(&held(x, short), long, bins * whole);
+    let power = |bins: usize| {
+        let (sum, count) = over_cycles(&means, bins);
+        let products = means.iter().enumerate().filter(|(i, v)| v.is_finite() && count[i % bins] >= 2.0);
+        let (p, n) = products
+            .fold((0.0, 0.0), |(p, n), (i, v)| (p + v * (sum[i % bins] - v) / (count[i % bins] - 1.0), n + 1.0));
+        if n > 0.0 { p / n } else { 0.0 }
+    };
+    let all = power(bins * whole);
+    (all > 0.0).then(|| power(bins) / all)
+}
+
 /// Removes from `x` what repeats with `period`.
 pub(crate) fn remove(x: &mut [f64], period: f64) {
-    let bins = round(period).clamp(2, 4_096);
-    let (means, _) = fold(&detrend(x, period), period, bins);
+    // The moving mean is wrong beside gaps and incidents as long as the season is in it: the second round mends that.
+    for _ in 0..2 {
+        let flat = detrend(x, period);
+        subtract(x, period, &held_profile(flat, period));
+    }
+}
+
+/// Mean over all cycles of `flat` at each step of `period`, of what departs from it held to its bulk.
+fn held_profile(mut flat: Vec<f64>, period: f64) -> Vec<f64> {
+    let mut profile = mean_profile(&flat, period);
+    subtract(&mut flat, period, &profile);
+    let most = HELD * scale(&flat);
+    flat.iter_mut().for_each(|v| *v -= v.clamp(-most, most));
+    let excess = mean_profile(&flat, period);
+    profile.iter_mut().zip(excess).for_each(|(p, e)| *p -= e);
+    profile
+}
+
+/// `x` less its centred mean over one `period`, held to its bulk: what a few incidents add must not drown a pattern.
+pub(crate) fn held(x: &[f64], period: f64) -> Vec<f64> {
+    let mut flat = detrend(x, period);
+    let most = HELD * scale(&flat);
+    flat.iter_mut().for_each(|v| *v = v.clamp(-most, most));
+    // What is cut on one side only would leave a mean that every cycle has in common.
+    detrend(&flat, period)
+}
+
+/// A scale that a minority of values does not move; where more than half are equal, the mean deviation.
+fn scale(x: &[f64]) -> f64 {
+    match mad(x) {
+        Some(scale) if scale > 0.0 => scale,
+        _ => {
+            let (sum, n) = x.iter().filter(|v| v.is_finite()).fold((0.0, 0.0), |(s, n), v| (s + v.abs(), n + 1.0));
+            if n > 0.0 { sum / n } else { 0.0 }
+        }
+    }
+}
+
+/// Takes from each value of `x` what `profile`, one cycle of `period`, has at its phase.
+fn subtract(x: &mut [f64], period: f64, profile: &[f64]) {
+    x.iter_mut().enumerate().for_each(|(t, v)| *v -= profile[bin(t, period, profile.len()).1]);
+}
+
+/// Mean over all cycles at each step of `period`, 0 where nothing was seen.
+fn mean_profile(x: &[f64], period: f64) -> Vec<f64> {
+    let bins = round(period).clamp(2, MAX_PROFILE);
+    let (means, _) = fold(x, period, bins);
+    let (sum, count) = over_cycles(&means, bins);
+    sum.iter().zip(&count).map(|(s, &c)| if c > 0.0 { s / c } else { 0.0 }).collect()
+}
+
+/// Sum and number over all cycles of the means of each bin.
+fn over_cycles(means: &[f64], bins: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut sum, mut count) = (vec![0.0; bins], vec![0.0; bins]);
     for (i, v) in means.iter().enumerate().filter(|(_, v)| v.is_finite()) {
         sum[i % bins] += v;
         count[i % bins] += 1.0;
     }
-    for (t, v) in x.iter_mut().enumerate() {
-        let b = bin(t, period, bins).1;
-        if count[b] > 0.0 {
-            *v -= sum[b] / count[b];
-        }
-    }
+    (sum, count)
 }
 
 fn bins(period: f64) -> usize {

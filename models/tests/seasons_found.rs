@@ -1,0 +1,162 @@
+//! Seasons that are there are found, and none is invented: series with a known truth, several draws of each.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::f64::consts::TAU;
+
+use almanac_models::{Step, seasons::SeasonDetector};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+
+/// Draws of each series.
+const DRAWS: u64 = 8;
+const STEP_MINUTES: i64 = 15;
+const PER_DAY: usize = 96;
+const FOUR_WEEKS: usize = 28 * PER_DAY;
+
+/// Periods found in days, four weeks at a quarter of an hour.
+fn found(y: &[f64]) -> Vec<f64> {
+    let step = Step::from_millis(STEP_MINUTES * 60_000).unwrap();
+    let seasons = SeasonDetector::default().with_step(step).detect(y);
+    seasons.iter().map(|s| s.period as f64 / PER_DAY as f64).collect()
+}
+
+/// All draws but at most `misses` have the periods `expected`, in days.
+fn check(name: &str, expected: &[f64], misses: usize, draw: impl Fn(&mut ChaCha8Rng) -> Vec<f64>) {
+    let wrong: Vec<Vec<f64>> = (0..DRAWS)
+        .map(|seed| found(&draw(&mut ChaCha8Rng::seed_from_u64(seed))))
+        .filter(|found| {
+            found.len() != expected.len() || found.iter().zip(expected).any(|(a, b)| (a - b).abs() > 0.02 * b)
+        })
+        .collect();
+    assert!(wrong.len() <= misses, "{name}: {wrong:?}");
+}
+
+fn series(f: impl FnMut(usize) -> f64) -> Vec<f64> {
+    (0..FOUR_WEEKS).map(f).collect()
+}
+
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    rng.sample(StandardNormal)
+}
+
+/// Autoregressive noise of unit variance.
+fn noise(rng: &mut ChaCha8Rng, phi: f64) -> Vec<f64> {
+    let mut x = 0.0;
+    series(|_| {
+        x = phi * x + (1.0 - phi * phi).sqrt() * normal(rng);
+        x
+    })
+}
+
+/// A day with a morning and an afternoon peak.
+fn day(t: usize) -> f64 {
+    let share = (t % PER_DAY) as f64 / PER_DAY as f64;
+    0.15 + (-((share - 0.45) / 0.12).powi(2)).exp() + 0.8 * (-((share - 0.65) / 0.1).powi(2)).exp()
+}
+
+fn sine(t: usize) -> f64 {
+    (t as f64 / PER_DAY as f64 * TAU).sin()
+}
+
+fn weekday(t: usize) -> f64 {
+    [1.0, 1.05, 1.05, 1.02, 0.92, 0.42, 0.38][t / PER_DAY % 7]
+}
+
+/// Adds incidents of three quarters of an hour, about one a day.
+fn spoil(rng: &mut ChaCha8Rng, y: &mut [f64], size: f64) {
+    let mut at = 0;
+    loop {
+        at += rng.random_range(PER_DAY / 3..2 * PER_DAY);
+        if at + 3 > y.len() {
+            return;
+        }
+        y[at..at + 3].iter_mut().for_each(|v| *v += size);
+    }
+}
+
+/// Ten gaps of half a day.
+fn lose(rng: &mut ChaCha8Rng, y: &mut [f64]) {
+    for _ in 0..10 {
+        let at = rng.random_range(0..y.len() - PER_DAY / 2);
+        y[at..at + PER_DAY / 2].fill(f64::NAN);
+    }
+}
+
+#[test]
+fn nothing_is_found_in_what_does_not_repeat() {
+    for phi in [0.0, 0.6, 0.95] {
+        check(&format!("noise {phi}"), &[], 0, |rng| noise(rng, phi));
+    }
+    check("heavy tail", &[], 0, |rng| noise(rng, 0.6).iter().map(|v| (1.5 * v).exp()).collect());
+    check("rare events", &[], 0, |rng| series(|_| f64::from(u8::from(rng.random::<f64>() < 0.1))));
+    check("line", &[], 0, |_| series(|t| 5e6 - 900.0 * t as f64));
+    check("trend and spikes", &[], 0, |rng| {
+        series(|t| t as f64 * 0.01 + normal(rng) + if rng.random::<f64>() < 0.01 { 30.0 } else { 0.0 })
+    });
+    check("incidents", &[], 0, |rng| {
+        let mut y = noise(rng, 0.3);
+        spoil(rng, &mut y, 15.0);
+        y
+    });
+    check("gaps", &[], 0, |rng| {
+        let mut y = noise(rng, 0.5);
+        lose(rng, &mut y);
+        y
+    });
+    // A random walk wanders as a week does now and then: below 2 % of many draws.
+    check("random walk", &[], 1, |rng| {
+        let mut x = 0.0;
+        series(|_| {
+            x += normal(rng);
+            x
+        })
+    });
+}
+
+#[test]
+fn a_day_alone_is_a_day() {
+    check("sine", &[1.0], 0, |rng| series(|t| sine(t) + 0.5 * normal(rng)));
+    check("square", &[1.0], 0, |rng| {
+        series(|t| f64::from(u8::from(t % PER_DAY < 2 * PER_DAY / 5)) + 0.1 * normal(rng))
+    });
+    check("two peaks", &[1.0], 0, |rng| {
+        series(|t| 0.3 * sine(t) + (t as f64 / PER_DAY as f64 * 2.0 * TAU).sin() + 0.2 * normal(rng))
+    });
+    check("growing", &[1.0], 0, |rng| series(|t| (1.0 + t as f64 * 2e-4) * (3.0 + day(t)) + 0.1 * normal(rng)));
+    check("gaps", &[1.0], 0, |rng| {
+        let mut y = series(|t| day(t) + 0.2 * normal(rng));
+        lose(rng, &mut y);
+        y
+    });
+    check("incidents", &[1.0], 0, |rng| {
+        let mut y: Vec<f64> = noise(rng, 0.6).iter().enumerate().map(|(t, e)| sine(t) + 0.5 * e).collect();
+        spoil(rng, &mut y, 10.0);
+        y
+    });
+}
+
+#[test]
+fn a_week_is_found_with_its_day_or_alone() {
+    check("quiet weekends", &[1.0, 7.0], 0, |rng| series(|t| day(t) * weekday(t) + 0.1 * normal(rng)));
+    check("noise larger than the week", &[1.0, 7.0], 0, |rng| {
+        noise(rng, 0.6).iter().enumerate().map(|(t, e)| day(t) * weekday(t) + 0.4 * e).collect()
+    });
+    check("incidents and growth", &[1.0, 7.0], 0, |rng| {
+        let noise = noise(rng, 0.6);
+        let mut y = series(|t| (1.0 + t as f64 * 7e-5) * day(t) * weekday(t) + 0.2 * noise[t]);
+        spoil(rng, &mut y, 6.0);
+        y
+    });
+    check("Monday's peak", &[1.0, 7.0], 0, |rng| {
+        let peak =
+            |t: usize| if (t / PER_DAY).is_multiple_of(7) && (36..44).contains(&(t % PER_DAY)) { 1.5 } else { 0.0 };
+        series(|t| day(t) + peak(t) + 0.1 * normal(rng))
+    });
+    // One day of the week has a job: that is no day's season.
+    check("Saturday's job", &[7.0], 0, |rng| {
+        let busy = |t: usize| t / PER_DAY % 7 == 5 && (10..40).contains(&(t % PER_DAY));
+        series(|t| if busy(t) { 2.0 } else { 0.0 } + 0.3 * normal(rng))
+    });
+}
