@@ -1,4 +1,9 @@
+use std::f64::consts::SQRT_2;
+
 use crate::stats::mad;
+
+/// Share of their root mean square below which the median deviation of differences says that most of them are equal.
+const TIED: f64 = 1e-9;
 
 /// Shifts of the mean by pruned exact search.
 ///
@@ -7,8 +12,7 @@ use crate::stats::mad;
 ///
 /// ```
 /// use almanac_models::changepoint::Pelt;
-/// let noise = |t: i32| (f64::from(t * t) * 12.9898).sin();
-/// let y: Vec<f64> = (0..200).map(|t| if t < 120 { 1.0 } else { 4.0 } + 0.3 * noise(t)).collect();
+/// let y: Vec<f64> = (0..200).map(|t| if t < 120 { 1.0 } else { 4.0 } + 0.1 * f64::from(t * 7 % 5)).collect();
 /// assert_eq!(Pelt::default().detect(&y), vec![120]);
 /// ```
 ///
@@ -52,10 +56,9 @@ impl Pelt {
         if n < 2 * self.least_length {
             return Vec::new();
         }
-        let differences: Vec<f64> = values.windows(2).map(|w| w[1] - w[0]).collect();
         let largest = values.iter().fold(0.0f64, |a, v| a.max((v - values[0]).abs()));
-        // Differences of independent values vary twice as much as they do. Without noise any step is a change.
-        let noise = (mad(&differences).unwrap_or(0.0) / std::f64::consts::SQRT_2).max(1e-6 * largest);
+        // Without noise any step is a change.
+        let noise = noise(&values).max(1e-6 * largest);
         if noise <= 0.0 {
             return Vec::new();
         }
@@ -106,21 +109,78 @@ impl Pelt {
     }
 }
 
+/// Standard deviation of `values` about levels that seldom change, from differences of neighbours, which vary twice as
+/// much as independent values do.
+///
+/// Where most differences are equal (counts, rounded values, cycles) their median deviation is 0 or rounding, and their
+/// root mean square stands in. Shifts count in that one, but hide none of them: without other noise, levels of length L
+/// that differ by S make it S/√(2L), and a change lowers the error by about L² such variances, more than the penalty
+/// from some seven values on.
+fn noise(values: &[f64]) -> f64 {
+    let differences: Vec<f64> = values.windows(2).map(|w| w[1] - w[0]).collect();
+    let largest = differences.iter().fold(0.0f64, |a, d| a.max(d.abs()));
+    if !(largest > 0.0 && largest.is_finite()) {
+        return 0.0;
+    }
+    let square = differences.iter().map(|d| (d / largest).powi(2)).sum::<f64>() / differences.len() as f64;
+    let (robust, full) = (mad(&differences).unwrap_or(0.0), largest * square.sqrt());
+    if robust > TIED * full { robust / SQRT_2 } else { full / SQRT_2 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn noise(t: usize) -> f64 {
+    fn jitter(t: usize) -> f64 {
         ((t * 7_919 + t * t * 31) % 101) as f64 / 50.0 - 1.0
     }
 
     #[test]
     fn shifts_are_found_and_noise_is_not() {
-        let y: Vec<f64> = (0..600).map(|t| noise(t) + [0.0, 5.0, 2.0][t / 200]).collect();
+        let y: Vec<f64> = (0..600).map(|t| jitter(t) + [0.0, 5.0, 2.0][t / 200]).collect();
         let found = Pelt::default().detect(&y);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].abs_diff(200) <= 2 && found[1].abs_diff(400) <= 2, "{found:?}");
         assert!(Pelt::default().detect(&y[..190]).is_empty());
+    }
+
+    /// A count with the given mean, by inversion of the Poisson law.
+    fn count(t: usize, mean: f64) -> f64 {
+        let u = (t as f64 * 0.754_877_666 + (t * t) as f64 * 0.569_840_291).fract();
+        let (mut k, mut p) = (0.0, (-mean).exp());
+        let mut below = p;
+        while u > below && k < 100.0 {
+            k += 1.0;
+            p *= mean / k;
+            below += p;
+        }
+        k
+    }
+
+    #[test]
+    fn ties_are_no_lack_of_noise() {
+        let cases: [(&str, &dyn Fn(usize) -> f64, f64); 6] = [
+            ("rare counts", &|t| count(t, 0.1), 3.0),
+            ("counts", &|t| count(t, 0.5), 4.0),
+            ("larger counts", &|t| count(t, 20.0), 30.0),
+            ("rounded", &|t| (0.5 * jitter(t)).round(), 2.0),
+            ("rounded to hundredths", &|t| (0.6 * jitter(t)).round() * 0.01, 0.03),
+            ("cycle", &|t| 0.1 * (t * 7 % 5) as f64, 0.5),
+        ];
+        for (name, value, shift) in cases {
+            let y: Vec<f64> = (0..600).map(value).collect();
+            assert!(Pelt::default().detect(&y).is_empty(), "{name}: {:?}", Pelt::default().detect(&y));
+            let y: Vec<f64> = (0..600).map(|t| value(t) + if t < 330 { 0.0 } else { shift }).collect();
+            let found = Pelt::default().detect(&y);
+            assert!(found.len() == 1 && found[0].abs_diff(330) <= 2, "{name}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn levels_without_noise_are_all_found() {
+        let y: Vec<f64> = (0..400).map(|t| [3.0, 8.0, 4.0, 4.5][t / 10 % 4]).collect();
+        let found = Pelt::default().detect(&y);
+        assert!(found.iter().all(|t| t % 10 == 0) && found.len() >= 29, "{found:?}");
     }
 
     #[test]
@@ -136,7 +196,7 @@ mod tests {
 
     #[test]
     fn scale_and_shift_change_nothing() {
-        let y: Vec<f64> = (0..300).map(|t| noise(t) + if t < 140 { 0.0 } else { 4.0 }).collect();
+        let y: Vec<f64> = (0..300).map(|t| jitter(t) + if t < 140 { 0.0 } else { 4.0 }).collect();
         let moved: Vec<f64> = y.iter().map(|v| v * 1e-9 + 3.0).collect();
         assert_eq!(Pelt::default().detect(&y), Pelt::default().detect(&moved));
     }
