@@ -1,6 +1,7 @@
 //! Anomaly scores within a series: above 1 is an anomaly.
 
 mod channel;
+mod drift;
 mod online;
 mod scored;
 mod tail;

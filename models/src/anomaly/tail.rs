@@ -15,6 +15,20 @@ const FALLBACK: f64 = 8.0;
 const BODY: [f64; 2] = [0.85, 0.95];
 const BODY_REACH: f64 = 1.5;
 
+/// How a body goes on beyond what is read of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Body {
+    /// Exponent of the tail exp(−x^shape): 1 exponential, 2 as a normal law.
+    pub shape: f64,
+    /// How many times as far the bound may go at most.
+    pub reach: f64,
+}
+
+impl Body {
+    /// Single values.
+    pub(crate) const VALUES: Self = Self { shape: 1.0, reach: BODY_REACH };
+}
+
 /// Bounds that ordinary magnitudes exceed with a given probability, from the last `kept` of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Tail {
@@ -24,11 +38,12 @@ pub(crate) struct Tail {
     since: usize,
     risk: f64,
     bound: f64,
+    body: Body,
 }
 
 impl Tail {
-    pub(crate) fn new(kept: usize, risk: f64) -> Self {
-        Self { ring: Vec::new(), next: 0, kept, since: 0, risk, bound: FALLBACK }
+    pub(crate) fn new(kept: usize, risk: f64, body: Body) -> Self {
+        Self { ring: Vec::new(), next: 0, kept, since: 0, risk, bound: FALLBACK, body }
     }
 
     /// Learns one magnitude, at least 0; the bound follows every 64 values, so that a value costs O(1) amortised for a
@@ -45,12 +60,12 @@ impl Tail {
             self.since = 0;
             let mut sorted = self.ring.clone();
             sorted.sort_unstable_by(f64::total_cmp);
-            self.bound = bound(&sorted, self.risk);
+            self.bound = bound(&sorted, self.risk, self.body);
         }
     }
 
     pub(crate) fn forget(&mut self) {
-        *self = Self::new(self.kept, self.risk);
+        *self = Self::new(self.kept, self.risk, self.body);
     }
 
     /// What an ordinary magnitude exceeds with probability `risk`.
@@ -65,7 +80,7 @@ impl Tail {
 /// Hosking & Wallis (1987), Parameter and quantile estimation for the generalized Pareto distribution: probability
 /// weighted moments. Siffer et al. (2017), Anomaly detection in streams with extreme value theory. Deviates: the shape
 /// is held between 0 (exponential) and 0.5, since a light tail fitted to few excesses cries wolf.
-pub(crate) fn bound(sorted: &[f64], risk: f64) -> f64 {
+pub(crate) fn bound(sorted: &[f64], risk: f64, body: Body) -> f64 {
     let threshold = quantile_sorted(sorted, 1.0 - TAIL).unwrap_or(0.0);
     let excesses: Vec<f64> =
         sorted[sorted.partition_point(|v| *v <= threshold)..].iter().map(|v| v - threshold).collect();
@@ -85,14 +100,17 @@ pub(crate) fn bound(sorted: &[f64], risk: f64) -> f64 {
     };
     let ratio = risk * sorted.len() as f64 / n as f64;
     let reach = if shape < 1e-6 { -scale * ratio.ln() } else { scale / shape * (ratio.powf(-shape) - 1.0) };
-    (threshold + reach).min(BODY_REACH * body_bound(sorted, risk).unwrap_or(f64::INFINITY)).max(1e-9)
+    (threshold + reach).min(body_bound(sorted, risk, body).unwrap_or(f64::INFINITY)).max(1e-9)
 }
 
-/// The same from the body alone, as if it went on exponentially; `None` when the body does not vary.
-fn body_bound(sorted: &[f64], risk: f64) -> Option<f64> {
+/// The same from the body alone, as if it went on as `body` says; `None` when the body does not vary.
+fn body_bound(sorted: &[f64], risk: f64, body: Body) -> Option<f64> {
     let (low, high) = (quantile_sorted(sorted, BODY[0])?, quantile_sorted(sorted, BODY[1])?);
-    let scale = (high - low) / ((1.0 - BODY[0]) / (1.0 - BODY[1])).ln();
-    (scale > 0.0).then(|| low + scale * ((1.0 - BODY[0]) / risk).ln())
+    // Magnitudes whose tail is exp(−x^shape), in their own unit.
+    let at = |p: f64| (-p.ln()).powf(1.0 / body.shape);
+    let (from, to) = (at(1.0 - BODY[0]), at(1.0 - BODY[1]));
+    let scale = (high - low) / (to - from);
+    (scale > 0.0).then(|| body.reach * (low + scale * (at(risk) - from)))
 }
 
 #[cfg(test)]
@@ -103,14 +121,22 @@ mod tests {
     fn exponential_tail_is_found() {
         // Quantiles of the unit exponential: the bound at risk q is −ln q.
         let sorted: Vec<f64> = (0..20_000).map(|i| -(1.0 - (f64::from(i) + 0.5) / 20_000.0).ln()).collect();
-        let found = bound(&sorted, 1e-4);
+        let found = bound(&sorted, 1e-4, Body::VALUES);
         assert!((found - 9.21).abs() < 0.4, "{found}");
     }
 
     #[test]
+    fn a_body_goes_on_as_its_law_says() {
+        // Magnitudes with the tail exp(−x²): the bound at risk q is √(−ln q).
+        let sorted: Vec<f64> = (0..20_000).map(|i| (-(1.0 - (f64::from(i) + 0.5) / 20_000.0).ln()).sqrt()).collect();
+        let found = body_bound(&sorted, 1e-4, Body { shape: 2.0, reach: 1.0 }).unwrap();
+        assert!((found - 3.035).abs() < 0.01, "{found}");
+    }
+
+    #[test]
     fn few_or_equal_values_fall_back() {
-        assert!(bound(&[], 1e-4) >= FALLBACK);
-        assert!(bound(&[0.0; 500], 1e-4) > 0.0);
-        assert!(bound(&[1.0; 5], 1e-4) >= FALLBACK);
+        assert!(bound(&[], 1e-4, Body::VALUES) >= FALLBACK);
+        assert!(bound(&[0.0; 500], 1e-4, Body::VALUES) > 0.0);
+        assert!(bound(&[1.0; 5], 1e-4, Body::VALUES) >= FALLBACK);
     }
 }

@@ -159,13 +159,14 @@ mod tests {
 
     #[test]
     fn ties_are_no_lack_of_noise() {
-        let cases: [(&str, &dyn Fn(usize) -> f64, f64); 6] = [
-            ("rare counts", &|t| count(t, 0.1), 3.0),
-            ("counts", &|t| count(t, 0.5), 4.0),
-            ("larger counts", &|t| count(t, 20.0), 30.0),
-            ("rounded", &|t| (0.5 * jitter(t)).round(), 2.0),
-            ("rounded to hundredths", &|t| (0.6 * jitter(t)).round() * 0.01, 0.03),
-            ("cycle", &|t| 0.1 * (t * 7 % 5) as f64, 0.5),
+        type Value = fn(usize) -> f64;
+        let cases: [(&str, Value, f64); 6] = [
+            ("rare counts", |t| count(t, 0.1), 3.0),
+            ("counts", |t| count(t, 0.5), 4.0),
+            ("larger counts", |t| count(t, 20.0), 30.0),
+            ("rounded", |t| (0.5 * jitter(t)).round(), 2.0),
+            ("rounded to hundredths", |t| (0.6 * jitter(t)).round() * 0.01, 0.03),
+            ("cycle", |t| 0.1 * (t * 7 % 5) as f64, 0.5),
         ];
         for (name, value, shift) in cases {
             let y: Vec<f64> = (0..600).map(value).collect();
