@@ -3,18 +3,18 @@
 use super::tail::{Body, Tail};
 
 /// Weight of the newest departure in the mean, and in the reference that the mean is taken from: some three values make
-/// a drift, and some twenty make it ordinary, so that a new level after a deploy is called once and not for a day. Half
-/// and twice these paces find fewer of the simulator's leaks at five minutes (20 seeds).
+/// a drift, and some twenty make it ordinary, so that a new level after a deploy is called once and not for a day. All
+/// constants here were chosen on the simulator's seeds 1 to 10 at five minutes and checked on 11 to 20.
 const ALPHA: f64 = 0.3;
 const FOLLOW: f64 = 0.05;
 /// A departure counts up to this many scales, so that one value, however far out, makes no drift: the mean would reach
-/// 0.3 · 4 and its bound lies at about 2.
+/// 0.3 · 4 = 1.2, and its bound lies above 2.
 const HELD: f64 = 4.0;
 /// Means of several values have lighter tails than single values: between an exponential and a normal law, and what the
 /// body says is not exceeded, as drifts that were missed teach the tail.
 const BODY: Body = Body { shape: 1.5, reach: 1.0 };
 /// Drifts remembered without which the bound stands; from there on it grows with their number: what drifts often does
-/// so by habit. `MEMORY` is the number of values after which e^−1 of one is remembered.
+/// so by habit (2 and 2.5 find all 40 leaks of 20 seeds, 1.5 misses three). `MEMORY` is the number of values after which e^−1 of one is remembered.
 const ORDINARY: f64 = 2.0;
 const MEMORY: f64 = 4_096.0;
 

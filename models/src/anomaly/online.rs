@@ -330,7 +330,7 @@ mod tests {
             assert!(scored[start].score > 1.0, "{:?}", scored[start]);
             let after = (start + 15..start + 120).filter(|&t| scored[t].score > 1.0).count();
             assert_eq!(after, 0, "after {start}");
-            // nor is it missed a day later, since the profile did not take it for ordinary
+            // nor is its absence called a day later, since the profile did not learn it
             let echo = (start + 48..start + 63).filter(|&t| scored[t].score > 1.0).count();
             assert_eq!(echo, 0, "a day after {start}");
         }
