@@ -5,8 +5,8 @@ use statrs::distribution::{ContinuousCDF, Gamma};
 use super::{
     Instance, LabelledIncident, Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
     decide::{Judged, judge},
-    duration::format_duration,
     learn::{better, fires_no_longer},
+    rules::format_duration,
 };
 use crate::{
     signal::{self, EvalLimits, RangeSeries},

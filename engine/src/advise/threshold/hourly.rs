@@ -1,7 +1,7 @@
 use super::{
     Condition, Instance, LabelledIncident, Rule, RuleScore, Setting,
-    condition::format_bound,
     learn::{Learned, better, learn, quantile, round_within},
+    rules::format_bound,
     score::{score_by, score_rule},
 };
 

@@ -51,7 +51,8 @@ pub(super) fn learn(
         .map(|setting| Learned { setting, score: score_rule(instances, incidents, &setting) })
         .filter(|candidate| fires_no_longer(&candidate.score, now))
         .collect();
-    let goal = Goal::of(&candidates, now)?;
+    let kept = usize::try_from(present.keep_firing_for_ms / step_ms).unwrap_or(0);
+    let goal = Goal::of(&candidates, now, kept)?;
     let mut options: Vec<(f64, Learned)> = Vec::new();
     for of_hold in candidates.chunk_by(|a, b| a.setting.for_ms == b.setting.for_ms) {
         let fit: Vec<f64> = of_hold.iter().filter(|c| goal.is_met(&c.score)).map(|c| c.setting.bound).collect();
@@ -92,7 +93,10 @@ struct Goal {
 
 impl Goal {
     /// What the candidates show to be possible; `None` where none catches as much as the present rule.
-    fn of(candidates: &[Learned], now: &RuleScore) -> Option<Self> {
+    ///
+    /// `kept`: evaluations for which an alert goes on firing after its incident. They are not held against a bound: the
+    /// highest one fires last in the middle of an incident, and misses the next weaker one.
+    fn of(candidates: &[Learned], now: &RuleScore, kept: usize) -> Option<Self> {
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -111,7 +115,7 @@ impl Goal {
         let quietest =
             enough().filter(|score| score.false_alerts <= false_alerts).map(|score| score.false_evaluations).min()?;
         // A rule that never stops firing raises no false alert; a little before and after incidents is no matter.
-        let false_evaluations = quietest + quietest / 2 + now.evaluations / 1_000;
+        let false_evaluations = quietest + quietest / 2 + now.evaluations / 1_000 + caught * kept;
         Some(Self { caught, false_alerts, false_evaluations })
     }
 

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rule, RuleFigures, RuleFile, RulePlace, RuleSpec, duration::format_duration};
+use super::{Rule, RuleFigures, RuleFile, RulePlace, RuleSpec, rules::format_duration};
 
 /// The rule file with recommended rules in place of present ones; all else stays as it was.
 #[derive(Debug)]

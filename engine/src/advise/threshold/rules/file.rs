@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Setting, ThresholdError, duration::parse_duration, split_condition};
+use super::{Condition, parse_duration, split_condition};
+use crate::advise::threshold::{Setting, ThresholdError};
 
 /// A Prometheus rule file, its fields in the file's order; rules that are not understood are kept.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

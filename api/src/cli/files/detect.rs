@@ -1,0 +1,273 @@
+//! `almanac detect`: anomaly scores for the series of a file.
+
+use almanac_engine::ingest::files::{FileSeries, read_series_file};
+use almanac_models::{
+    Step,
+    anomaly::{DetectorOptions, OnlineDetector, Scored, detect_offline},
+};
+use chrono::DateTime;
+
+use super::forecast::stamp;
+use super::grid::infer_step;
+use super::warn_of_stamps;
+use crate::cli::{CliError, Global, output};
+
+/// Rows that the step is inferred from where later rows must not matter; none of them is scored yet.
+const FIRST_ROWS: usize = 50;
+/// Missing points between two rows that are counted one by one.
+const MAX_GAP: i64 = 1_000_000;
+/// A week in milliseconds.
+const WEEK_MS: i64 = 604_800_000;
+
+/// Options of `detect`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Series file, CSV or Parquet
+    #[arg(value_name = "FILE")]
+    pub file: std::path::PathBuf,
+    /// Learn up to this timestamp only
+    #[arg(long, value_name = "TS")]
+    pub train_until: Option<String>,
+    /// Learn on this first share of the rows only
+    #[arg(long, value_name = "F")]
+    pub train_fraction: Option<f64>,
+    /// Let a row's score depend on later rows
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Where learning ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Training {
+    /// Never: each row is learned from once it is scored.
+    Online,
+    /// With the last row at or before this instant.
+    Until(i64),
+    /// After this share of a series' rows.
+    Fraction(f64),
+    /// The whole series is known from the start.
+    Offline,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
+    let on_line = ["train_until", "train_fraction", "offline"].map(|id| global.is_flag(id));
+    if on_line.contains(&true) {
+        // A flag wins: what the environment says of the others does not count.
+        args.train_until = args.train_until.filter(|_| on_line[0]);
+        args.train_fraction = args.train_fraction.filter(|_| on_line[1]);
+        args.offline &= on_line[2];
+    }
+    let training = training(&args)?;
+    let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
+    warn_of_stamps(&args.file, &file);
+    if let Training::Until(until) = training
+        && let Some(series) = file.series.iter().find(|series| series.timestamps.first().is_some_and(|t| *t > until))
+    {
+        let first = stamp(series.timestamps[0]);
+        let (name, until) = (&series.name, stamp(until));
+        return Err(CliError::usage(format!(
+            "--train-until {until} is before the first row of series {name:?}, {first}"
+        )));
+    }
+    let mut out = csv::Writer::from_writer(output::stdout());
+    let failed = |error: csv::Error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => CliError::from(error),
+        other => CliError::failed(format!("{other:?}")),
+    };
+    out.write_record(["series", "timestamp", "value", "yhat", "yhat_lower", "yhat_upper", "score", "is_anomaly"])
+        .map_err(failed)?;
+    for series in &file.series {
+        let scores = score(series, training);
+        for ((&at, &value), scored) in series.timestamps.iter().zip(&series.values).zip(&scores) {
+            let score = format!("{:.6}", scored.score);
+            // By what is printed: a reader of the file must come to the same answer.
+            let is_anomaly = score.parse::<f64>().is_ok_and(|score| score > 1.0);
+            out.write_record([
+                series.name.as_str(),
+                &stamp(at),
+                &number(value),
+                &number(scored.expected),
+                &number(scored.lower),
+                &number(scored.upper),
+                &score,
+                if is_anomaly { "true" } else { "false" },
+            ])
+            .map_err(failed)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn training(args: &Args) -> Result<Training, CliError> {
+    let given = [args.train_until.is_some(), args.train_fraction.is_some(), args.offline];
+    if given.iter().filter(|flag| **flag).count() > 1 {
+        return Err(CliError::usage("--train-until, --train-fraction and --offline exclude one another; give one"));
+    }
+    if let Some(fraction) = args.train_fraction {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(CliError::usage(format!("--train-fraction {fraction} is not between 0 and 1, both excluded")));
+        }
+        return Ok(Training::Fraction(fraction));
+    }
+    if let Some(text) = &args.train_until {
+        let until = text
+            .trim()
+            .parse::<i64>()
+            .ok()
+            .or_else(|| DateTime::parse_from_rfc3339(text.trim()).ok().map(|at| at.timestamp_millis()));
+        return until.map(Training::Until).ok_or_else(|| {
+            CliError::usage(format!(
+                "--train-until {text:?} is no timestamp; write one like 2026-01-31T00:00:00Z or epoch milliseconds"
+            ))
+        });
+    }
+    Ok(if args.offline { Training::Offline } else { Training::Online })
+}
+
+/// A score for each row of a series.
+fn score(series: &FileSeries, training: Training) -> Vec<Scored> {
+    let timestamps = &series.timestamps;
+    let known = if training == Training::Offline { timestamps.len() } else { FIRST_ROWS.min(timestamps.len()) };
+    let step = infer_step(&timestamps[..known]);
+    let options = DetectorOptions { step, ..DetectorOptions::default() };
+    match training {
+        Training::Offline => score_offline(series, step, &options),
+        _ => score_online(series, step, options, training),
+    }
+}
+
+fn score_online(series: &FileSeries, step: Option<Step>, options: DetectorOptions, training: Training) -> Vec<Scored> {
+    let n = series.timestamps.len();
+    let last_learned = match training {
+        Training::Until(until) => Some(series.timestamps.partition_point(|t| *t <= until)),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of n rows")]
+        Training::Fraction(share) => Some(((n as f64 * share).ceil() as usize).clamp(1, n)),
+        Training::Online | Training::Offline => None,
+    };
+    let mut detector = OnlineDetector::new(options);
+    let mut out: Vec<Scored> = Vec::with_capacity(n);
+    for (i, (&at, &value)) in series.timestamps.iter().zip(&series.values).enumerate() {
+        if last_learned == Some(i) {
+            detector.freeze();
+        }
+        let before = i.checked_sub(1).map(|j| series.timestamps[j]);
+        match (before, out.last()) {
+            // A repeated stamp is judged by the same band, and teaches nothing.
+            (Some(before), Some(last)) if before == at => out.push(last.for_value(value)),
+            _ => {
+                for _ in 0..missing(before, at, step) {
+                    detector.push(f64::NAN);
+                }
+                out.push(detector.push(value));
+            }
+        }
+    }
+    out
+}
+
+fn score_offline(series: &FileSeries, step: Option<Step>, options: &DetectorOptions) -> Vec<Scored> {
+    let mut y = Vec::with_capacity(series.values.len());
+    let mut place = Vec::with_capacity(series.values.len());
+    for (i, (&at, &value)) in series.timestamps.iter().zip(&series.values).enumerate() {
+        let before = i.checked_sub(1).map(|j| series.timestamps[j]);
+        if before != Some(at) {
+            for _ in 0..missing(before, at, step) {
+                y.push(f64::NAN);
+            }
+            y.push(value);
+        }
+        place.push(y.len() - 1);
+    }
+    let scored = detect_offline(&y, options);
+    let mut last = None;
+    place
+        .iter()
+        .zip(&series.values)
+        .map(|(&slot, &value)| {
+            let repeated = last.replace(slot) == Some(slot);
+            if repeated { scored[slot].for_value(value) } else { scored[slot] }
+        })
+        .collect()
+}
+
+/// Points of the grid between two rows that have no row.
+fn missing(before: Option<i64>, at: i64, step: Option<Step>) -> i64 {
+    let (Some(before), Some(step)) = (before, step) else { return 0 };
+    let gap = at.saturating_sub(before).saturating_add(step.millis() / 2) / step.millis() - 1;
+    if gap <= MAX_GAP {
+        return gap.max(0);
+    }
+    // A gap of years: whole weeks of it change no phase of day or week.
+    let week = (WEEK_MS / step.millis()).clamp(1, MAX_GAP);
+    gap % week
+}
+
+/// A number, or nothing where there is none.
+fn number(value: f64) -> String {
+    if value.is_finite() { value.to_string() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(values: impl Iterator<Item = f64>) -> FileSeries {
+        let values: Vec<f64> = values.collect();
+        let timestamps = (0..values.len()).map(|i| i64::try_from(i).unwrap() * 60_000).collect();
+        let rows = (0..values.len()).collect();
+        FileSeries { name: "s".into(), timestamps, values, rows, ..FileSeries::default() }
+    }
+
+    fn wave(t: usize) -> f64 {
+        10.0 + (t as f64 / 9.0).sin() + ((t * 31) % 17) as f64 * 0.02
+    }
+
+    #[test]
+    fn the_future_does_not_reach_back() {
+        let whole = score(&series((0..900).map(wave)), Training::Online);
+        for cut in [20, 55, 130, 700] {
+            let mut changed = series((0..900).map(|t| if t < cut { wave(t) } else { -1e9 }));
+            for t in &mut changed.timestamps[cut..] {
+                *t = *t * 3 + 5;
+            }
+            let other = score(&changed, Training::Online);
+            for t in 0..cut {
+                assert_eq!(whole[t].score.to_bits(), other[t].score.to_bits(), "row {t}, cut {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_has_a_score() {
+        let mut odd = series((0..300).map(|t| if t % 7 == 0 { f64::NAN } else { wave(t) }));
+        odd.timestamps[100] = odd.timestamps[99];
+        odd.timestamps[299] = i64::MAX / 4;
+        for training in [Training::Online, Training::Fraction(0.5), Training::Until(60_000 * 200), Training::Offline] {
+            let scored = score(&odd, training);
+            assert_eq!(scored.len(), 300, "{training:?}");
+            assert!(scored.iter().all(|s| s.score >= 0.0 && s.score.is_finite()), "{training:?}");
+            assert!(scored[7].score.abs() < f64::EPSILON);
+        }
+        for short in [series(std::iter::once(1.0)), series((0..100).map(|_| 5.0)), series((0..10).map(|_| f64::NAN))] {
+            for training in [Training::Online, Training::Fraction(0.5), Training::Offline] {
+                assert!(score(&short, training).iter().all(|s| s.score == 0.0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_spike_is_found_however_learned() {
+        let spiked = series((0..1_000).map(|t| if t == 800 { 60.0 } else { wave(t) }));
+        for training in [Training::Online, Training::Fraction(0.5), Training::Until(60_000 * 500), Training::Offline] {
+            let scored = score(&spiked, training);
+            assert!(scored[800].score > 1.0, "{training:?}: {:?}", scored[800]);
+            let others = scored.iter().enumerate().filter(|(t, s)| *t != 800 && s.score > 1.0).count();
+            assert!(others < 10, "{training:?}: {others}");
+        }
+    }
+}

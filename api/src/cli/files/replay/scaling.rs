@@ -1,0 +1,203 @@
+//! `almanac replay scaling`: what predictive scaling would have done.
+
+use std::{io::Write, path::PathBuf, time::Duration};
+
+use almanac_engine::{
+    advise::scaling::{CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, compare},
+    ingest::files::{FileSeries, read_series_file},
+};
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value, json};
+
+use crate::cli::{CliError, Global, files::warn_of_stamps, output};
+
+/// Most replicas that a pool is replayed with.
+const REPLICAS_MOST: u32 = 100_000;
+
+/// Options of `replay scaling`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Series file of demand, CSV or Parquet
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Demand that one replica serves, in the file's unit
+    #[arg(long, value_name = "DEMAND")]
+    pub capacity: f64,
+    /// Share of the capacity that the reactive rule aims at
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
+    pub target_utilization: f64,
+    /// Time from asking for a replica until it serves
+    #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
+    pub startup: Duration,
+    /// Fewest replicas
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub min: u32,
+    /// Most replicas
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub max: u32,
+    /// Replicas that are ready at the first row [the fewest]
+    #[arg(long, value_name = "N")]
+    pub initial: Option<u32>,
+    /// The first part of the series is history and not scored
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub warmup: Duration,
+    /// Write what the predictive rule asked for and had at every step
+    #[arg(long, value_name = "OUT.csv")]
+    pub decisions: Option<PathBuf>,
+    /// Length of the day that demand follows; a week is seven
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
+    pub day: Duration,
+    /// How long the reactive rule waits before it scales in
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub stabilization: Duration,
+    /// Cost of unserved demand against idle capacity; left out: what the reactive rule spends sets the price
+    #[arg(long, value_name = "RATIO")]
+    pub unserved_cost: Option<f64>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
+    let (rules, options) = args.settings()?;
+    let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
+    warn_of_stamps(&args.file, &file);
+    let mut replays = Vec::with_capacity(file.series.len());
+    for series in file.series {
+        replays.push(replay(series, &rules, &options));
+    }
+    if let Some(Replay { name, outcome: Err(reason), .. }) = replays.first()
+        && replays.iter().all(|replay| replay.outcome.is_err())
+    {
+        return Err(CliError::failed(format!("{}: series {name:?}: {reason}", args.file.display())));
+    }
+    if let Some(path) = &args.decisions {
+        output::write_file(path, |out| write_decisions(out, &replays))?;
+    }
+    let report = json!({"series": replays.iter().map(Replay::report).collect::<Vec<_>>()});
+    let mut out = output::stdout();
+    serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
+}
+
+impl Args {
+    fn settings(&self) -> Result<(PoolRules, CompareOptions), CliError> {
+        let rules = PoolRules {
+            capacity: self.capacity,
+            target_utilization: self.target_utilization,
+            startup_ms: millis(self.startup),
+            replicas_min: self.min,
+            replicas_max: self.max,
+            scale_out_max: None,
+            scale_in_max: None,
+        };
+        rules.check().map_err(CliError::usage)?;
+        if self.max > REPLICAS_MOST {
+            return Err(CliError::usage(format!("--max {} is more than {REPLICAS_MOST} replicas", self.max)));
+        }
+        let initial = self.initial.unwrap_or(self.min);
+        if !(self.min..=self.max).contains(&initial) {
+            let (min, max) = (self.min, self.max);
+            return Err(CliError::usage(format!("--initial {initial} is not between --min {min} and --max {max}")));
+        }
+        if self.day.is_zero() {
+            return Err(CliError::usage("--day 0s is no time at all; write a duration like 1d"));
+        }
+        if let Some(ratio) = self.unserved_cost
+            && !(ratio > 0.0 && ratio.is_finite())
+        {
+            return Err(CliError::usage(format!("--unserved-cost {ratio} is not a positive number")));
+        }
+        let options = CompareOptions {
+            initial,
+            warmup_ms: millis(self.warmup),
+            day_ms: millis(self.day),
+            stabilization_ms: millis(self.stabilization),
+            unserved_cost_ratio: self.unserved_cost,
+        };
+        Ok((rules, options))
+    }
+}
+
+/// One series and what came of its replay.
+struct Replay {
+    name: String,
+    steps: usize,
+    outcome: Result<(DemandHistory, Comparison), String>,
+}
+
+fn replay(series: FileSeries, rules: &PoolRules, options: &CompareOptions) -> Replay {
+    let FileSeries { name, timestamps, values, .. } = series;
+    let steps = timestamps.len();
+    let outcome = DemandHistory::try_new(timestamps, values)
+        .and_then(|history| compare(&history, rules, options).map(|comparison| (history, comparison)))
+        .map_err(|error| error.to_string());
+    Replay { name, steps, outcome }
+}
+
+impl Replay {
+    fn report(&self) -> Value {
+        let (name, steps) = (&self.name, self.steps);
+        match &self.outcome {
+            Err(reason) => {
+                json!({"series": name, "steps": steps, "scored_from": null, "policies": null, "reason": reason})
+            }
+            Ok((_, comparison)) => json!({
+                "series": name,
+                "steps": comparison.steps,
+                "scored_from": rfc3339(comparison.scored_from_ms),
+                "policies": {
+                    "predictive": figures(&comparison.predictive),
+                    "reactive": figures(&comparison.reactive),
+                    "same_cost": figures(&comparison.same_cost),
+                    "last_week": figures(&comparison.last_week),
+                    "static_peak": figures(&comparison.static_peak),
+                    "oracle": figures(&comparison.oracle),
+                },
+            }),
+        }
+    }
+}
+
+fn figures(figures: &PolicyFigures) -> Value {
+    json!({
+        "under_provisioned_share": figures.under_provisioned_share,
+        "unserved_share": figures.unserved_share,
+        "replica_hours": figures.replica_hours,
+        "replica_hours_over_oracle": figures.replica_hours_over_oracle,
+        "scale_changes_per_day": figures.scale_changes_per_day,
+    })
+}
+
+fn write_decisions(out: &mut dyn Write, replays: &[Replay]) -> Result<(), CliError> {
+    let mut csv = csv::Writer::from_writer(out);
+    let failed = |error: csv::Error| CliError::from_error(&error);
+    csv.write_record(["series", "timestamp", "demand", "replicas_desired", "replicas_ready"]).map_err(failed)?;
+    for Replay { name, outcome, .. } in replays {
+        let Ok((history, comparison)) = outcome else { continue };
+        for (idx, &timestamp_ms) in history.timestamps().iter().enumerate() {
+            let demand = if history.observed()[idx] { history.values()[idx].to_string() } else { String::new() };
+            let [desired, ready] = [&comparison.trace.desired, &comparison.trace.ready].map(|n| n[idx].to_string());
+            csv.write_record([name, &rfc3339(timestamp_ms), &demand, &desired, &ready]).map_err(failed)?;
+        }
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+fn rfc3339(timestamp_ms: i64) -> String {
+    DateTime::from_timestamp_millis(timestamp_ms)
+        .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text.trim())
+        .map_err(|error| format!("{text:?} is no duration like 180s, 5m or 7d: {error}"))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

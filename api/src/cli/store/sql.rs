@@ -1,0 +1,177 @@
+//! `almanac sql`: read-only SQL over a stopped store, or over a running service.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
+
+use almanac_engine::store::{SqlAnswer, SqlLimits};
+use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use serde_json::{Value, json};
+
+use super::{Place, PlaceArgs, Remote, place::existing};
+use crate::{
+    cli::{CliError, Global, output},
+    http::{SqlEncoding, encode_sql},
+    service,
+};
+
+/// Limits of one's own store: time enough for any question, and all rows.
+const OWN_LIMITS: SqlLimits = SqlLimits { deadline: Duration::from_secs(3600), rows: usize::MAX, bytes: usize::MAX };
+/// Most rows that a service gives.
+const SERVICE_ROWS: usize = 1_000_000;
+
+/// Options of `sql`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// One SELECT statement
+    #[arg(value_name = "SELECT")]
+    pub sql: String,
+    /// How to print the rows
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+    /// Store or service.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// A header and a line a row
+    Csv,
+    /// {"columns", "types", "rows", "truncated"}
+    Json,
+    /// Arrow's IPC stream
+    Arrow,
+    /// A Parquet file
+    Parquet,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A failure when there is no store, or it is in use, or the statement is refused or fails.
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
+    if matches!(args.format, Format::Arrow | Format::Parquet) && std::io::stdout().is_terminal() {
+        return Err(CliError::usage("arrow and parquet are no text; send them somewhere with > FILE or |"));
+    }
+    let place = args.place.place(global)?;
+    let (body, truncated) = match place {
+        Place::Store(config) => (from_store(&args, &config)?, false),
+        Place::Service { url, token } => from_service(&args, &Remote::new(url, token)?)?,
+    };
+    let mut out = output::stdout();
+    out.write_all(&body)?;
+    out.flush()?;
+    if truncated {
+        return Err(CliError::failed(format!(
+            "the service cut the answer off after {SERVICE_ROWS} rows; ask for less, or ask the stopped store"
+        )));
+    }
+    Ok(())
+}
+
+fn from_store(args: &Args, config: &crate::config::Config) -> Result<Vec<u8>, CliError> {
+    existing(&config.store.path)?;
+    let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
+    let answer = store.analyst_sql(&args.sql, &[], OWN_LIMITS).map_err(|error| CliError::from_error(&error))?;
+    store.close().map_err(|error| CliError::from_error(&error))?;
+    match args.format {
+        Format::Csv => encoded(&answer, SqlEncoding::Csv),
+        Format::Json => encoded(&answer, SqlEncoding::Json).map(with_newline),
+        Format::Arrow => encoded(&answer, SqlEncoding::Arrow),
+        Format::Table => encoded(&answer, SqlEncoding::Json).and_then(|body| table(&body)),
+        Format::Parquet => parquet(&answer),
+    }
+}
+
+fn from_service(args: &Args, remote: &Remote) -> Result<(Vec<u8>, bool), CliError> {
+    let encoding = match args.format {
+        Format::Csv => SqlEncoding::Csv,
+        Format::Json | Format::Table => SqlEncoding::Json,
+        Format::Arrow | Format::Parquet => SqlEncoding::Arrow,
+    };
+    let request = json!({ "sql": args.sql, "limit": SERVICE_ROWS });
+    let answer = remote.post_json("/v1/sql", &request, encoding.media_type())?;
+    let truncated = answer.headers.get("x-almanac-truncated").is_some_and(|value| value == "true");
+    let body = match args.format {
+        Format::Csv | Format::Arrow => answer.body,
+        Format::Json => with_newline(answer.body),
+        Format::Table => table(&answer.body)?,
+        Format::Parquet => parquet(&decoded(&answer.body)?)?,
+    };
+    Ok((body, truncated))
+}
+
+fn encoded(answer: &SqlAnswer, encoding: SqlEncoding) -> Result<Vec<u8>, CliError> {
+    let mut body = Vec::new();
+    encode_sql(answer, encoding, &mut body).map_err(|error| CliError::from_error(&error))?;
+    Ok(body)
+}
+
+fn with_newline(mut body: Vec<u8>) -> Vec<u8> {
+    body.push(b'\n');
+    body
+}
+
+fn decoded(stream: &[u8]) -> Result<SqlAnswer, CliError> {
+    let read = || {
+        let reader = arrow::ipc::reader::StreamReader::try_new(stream, None)?;
+        let schema = reader.schema();
+        Ok(SqlAnswer { schema, types: Vec::new(), batches: reader.collect::<Result<_, _>>()?, truncated: false })
+    };
+    read().map_err(|error: arrow::error::ArrowError| {
+        CliError::from_error(&error).context("the service's answer cannot be read")
+    })
+}
+
+fn parquet(answer: &SqlAnswer) -> Result<Vec<u8>, CliError> {
+    almanac_engine::store::to_parquet(answer).map_err(|error| CliError::from_error(&error))
+}
+
+/// The JSON answer as a table for people; numbers stand at the right.
+fn table(body: &[u8]) -> Result<Vec<u8>, CliError> {
+    let wrong = |what: &str| CliError::failed(format!("the answer cannot be read: {what}"));
+    let answer: Value = serde_json::from_slice(body).map_err(|error| wrong(&error.to_string()))?;
+    let texts = |key: &str| -> Result<Vec<&str>, CliError> {
+        Ok(answer[key].as_array().ok_or_else(|| wrong(key))?.iter().filter_map(Value::as_str).collect())
+    };
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).set_header(texts("columns")?);
+    for (idx, kind) in texts("types")?.into_iter().enumerate() {
+        let is_number = ["INT", "DOUBLE", "FLOAT", "DECIMAL"].iter().any(|word| kind.contains(word));
+        if is_number
+            && !kind.contains('[')
+            && let Some(column) = table.column_mut(idx)
+        {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let rows = answer["rows"].as_array().ok_or_else(|| wrong("rows"))?;
+    for row in rows {
+        let cells = row.as_array().ok_or_else(|| wrong("a row"))?;
+        table.add_row(cells.iter().map(|cell| match cell {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }));
+    }
+    let count = rows.len();
+    Ok(format!("{table}\n{count} row{}\n", if count == 1 { "" } else { "s" }).into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_align_numbers_at_the_right() {
+        let body = br#"{"columns":["name","n"],"types":["VARCHAR","BIGINT"],"rows":[["api",3],[null,12345]],"truncated":false}"#;
+        let text = String::from_utf8(table(body).unwrap()).unwrap();
+        let expected = "┌──────┬───────┐\n│ name ┆     n │\n╞══════╪═══════╡\n│ api  ┆     3 │\n│      ┆ 12345 │\n└──────┴───────┘\n2 rows\n";
+        assert_eq!(text, expected);
+    }
+}
