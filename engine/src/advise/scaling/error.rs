@@ -97,6 +97,9 @@ pub enum ScalingError {
         /// The same of the reactive rule at the same cost.
         same_cost_share: f64,
     },
+    /// Every value to be scored is missing.
+    #[error("no step after the warm-up has a demand: nothing to score")]
+    NoDemand,
     /// A recommendation that nobody may act on now.
     #[error("no number of replicas is in force: {reason}")]
     NotInForce {

@@ -155,9 +155,15 @@ fn sentence(spec: &CacheSpec, chosen: &TtlFigures, current: Option<&TtlFigures>)
         )
     };
     let limit = 100.0 * spec.stale_share_max;
+    let misses = |row: &TtlFigures| 100.0 - percent(&row.hit_ratio);
     match current {
         Some(current) => {
-            format!("{}, within the stale limit of {limit} %; at present, {}", told(chosen), told(current))
+            let price = if misses(current) > 0.0 && misses(chosen) > 1.05 * misses(current) {
+                format!("; the origin is read {:.1} times as often", misses(chosen) / misses(current))
+            } else {
+                String::new()
+            };
+            format!("{}, within the stale limit of {limit} %; at present, {}{price}", told(chosen), told(current))
         }
         None => format!("{}, within the stale limit of {limit} %", told(chosen)),
     }

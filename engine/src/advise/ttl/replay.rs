@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use almanac_models::{
     Timestamp,
-    ttl::{Access, KeyEvent, Tally, Window, replay},
+    ttl::{Access, KeyEvent, OnWrite, Tally, Window, replay},
 };
 use hashbrown::HashMap;
 
@@ -71,7 +71,7 @@ fn replay_cache(cache: &str, events: &[(&str, KeyEvent)], options: &TtlOptions) 
     }
     let known = Window { start_ms: first_ms, end_ms: split_ms };
     let predictor = Predictor::new(&traces, known, last_ms - split_ms, options.on_write, options.level);
-    let gap = Gap::of(&traces);
+    let gap = Gap::of(&traces, options.on_write);
     let predict = |ttl_ms: i64| gap.apply(predictor.predict(ttl_ms));
 
     let current_ttl_ms = options.current_ms.get(cache).copied();
@@ -122,10 +122,11 @@ enum Gap {
 }
 
 impl Gap {
-    fn of(traces: &KeyTraces) -> Self {
+    fn of(traces: &KeyTraces, on_write: OnWrite) -> Self {
         match (traces.gets(), traces.writes()) {
             (0, _) => Self::NoReads,
-            (_, 0) => Self::NoWrites,
+            // Where each write drops the copy nothing is stale, however many writes there are.
+            (_, 0) if on_write == OnWrite::Keep => Self::NoWrites,
             _ => Self::None,
         }
     }
@@ -137,6 +138,7 @@ impl Gap {
         }
         if self == Self::NoReads {
             prediction.hit_ratio = unknown;
+            prediction.resident_keys_mean = Predicted { value: None, lower: 0.0, upper: f64::INFINITY };
         }
         prediction
     }

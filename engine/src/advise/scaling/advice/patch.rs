@@ -14,7 +14,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// A KEDA `ScaledObject` that polls `/v1/scaling/{workload}`.
 ///
 /// The metric is the number of replicas and its target is 1, so that the autoscaler's formula gives the
-/// number itself. When the service does not answer, the pool goes to what the busiest known hour needs.
+/// number itself. When the service does not answer, the pool goes to what the busiest known hour needs. A service that a
+/// cluster can reach asks for a token, so the patch says where that is kept.
 ///
 /// # Reference
 /// KEDA documentation, `metrics-api` scaler and `ScaledObject` specification.
@@ -29,18 +30,24 @@ pub fn keda_scaled_object(spec: &WorkloadSpec, decision: &Decision, schedule: Op
         "  pollingInterval: {polling}\n  fallback:\n    failureThreshold: 3\n    replicas: {fallback}\n  advanced:\n    \
          horizontalPodAutoscalerConfig:\n      behavior:\n        scaleDown:\n          stabilizationWindowSeconds: 0\n  \
          triggers:\n    - type: metrics-api\n      metadata:\n        url: {url}\n        valueLocation: replicas\n        \
-         targetValue: \"1\"\n",
+         targetValue: \"1\"\n        authMode: bearer\n      authenticationRef:\n        name: almanac\n---\n\
+         # The service's token, in the secret \"almanac\" under the key \"token\".\n\
+         apiVersion: keda.sh/v1alpha1\nkind: TriggerAuthentication\nmetadata:\n  name: almanac\n  namespace: {namespace}\nspec:\n  \
+         secretTargetRef:\n    - parameter: token\n      name: almanac\n      key: token\n",
         url = quoted(&scaling_url(spec)),
+        namespace = Names::of(spec).namespace,
     );
     Patch { format: "keda/scaledobject+yaml".to_owned(), body }
 }
 
-/// An `HorizontalPodAutoscaler` on the external metric that carries the number of replicas.
+/// An `HorizontalPodAutoscaler` on the external metric that carries the number of replicas; an adapter of the cluster has
+/// to serve that metric.
 #[must_use]
 pub fn horizontal_pod_autoscaler(spec: &WorkloadSpec) -> Patch {
     let Names { object, namespace, deployment } = Names::of(spec);
     let body = format!(
-        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: {object}\n  namespace: {namespace}\n\
+        "# Needs an adapter for external metrics that reads {url} (field replicas) as almanac_replicas.\n\
+         apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: {object}\n  namespace: {namespace}\n\
          spec:\n  scaleTargetRef:\n    apiVersion: apps/v1\n    kind: Deployment\n    name: {deployment}\n  minReplicas: {min}\n  \
          maxReplicas: {max}\n  behavior:\n    scaleDown:\n      stabilizationWindowSeconds: 0\n  metrics:\n    - type: External\n      \
          external:\n        metric:\n          name: almanac_replicas\n          selector:\n            matchLabels:\n              \
@@ -48,6 +55,7 @@ pub fn horizontal_pod_autoscaler(spec: &WorkloadSpec) -> Patch {
         min = spec.replicas_min,
         max = spec.replicas_max,
         workload = quoted(&spec.name),
+        url = scaling_url(spec),
     );
     Patch { format: "kubernetes/hpa+yaml".to_owned(), body }
 }

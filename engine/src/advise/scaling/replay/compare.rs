@@ -66,6 +66,10 @@ pub fn compare(
     if scored_from_ms > last_ms {
         return Err(ScalingError::Warmup { warmup_ms: options.warmup_ms, span_ms: last_ms - first_ms });
     }
+    let scored = history.timestamps().iter().zip(history.observed()).filter(|(at_ms, _)| **at_ms >= scored_from_ms);
+    if !scored.into_iter().any(|(_, observed)| *observed) {
+        return Err(ScalingError::NoDemand);
+    }
     let oracle_trace = follow(history, rules, &oracle_plan(history, rules));
     let oracle = score(history, rules, &oracle_trace, scored_from_ms, None);
     let judge = |trace: &Trace| score(history, rules, trace, scored_from_ms, Some(oracle.replica_hours));

@@ -143,9 +143,15 @@ impl Predictive {
     fn catch_up(&mut self, at_ms: i64) {
         let first_ms = *self.first_ms.get_or_insert(at_ms);
         let step_ms = self.options.step_ms.max(1);
-        let slot = usize::try_from((at_ms - first_ms + step_ms / 2) / step_ms).unwrap_or(0);
-        // Past a week a gap leaves nothing worth being aligned with.
-        let missing = slot.saturating_sub(self.forecaster.len()).min(7 * self.lengths.day);
+        let slot = usize::try_from((at_ms.saturating_sub(first_ms).saturating_add(step_ms / 2)) / step_ms).unwrap_or(0);
+        let missing = slot.saturating_sub(self.forecaster.len());
+        // Of a gap of many weeks only the last is filled; whole weeks left out change nothing that is aligned with.
+        let week = (7 * self.lengths.day).max(1);
+        let skipped = (missing / week).saturating_sub(1) * week;
+        let missing = missing - skipped;
+        if let Ok(skipped) = i64::try_from(skipped) {
+            self.first_ms = Some(first_ms.saturating_add(skipped.saturating_mul(step_ms)));
+        }
         if let Some(demand) = self.last_demand {
             for _ in 0..missing {
                 self.forecaster.predict(COVERAGE_LEVEL);
