@@ -115,6 +115,8 @@ impl Space {
 
     pub(crate) fn forward(self, value: f64) -> f64 {
         let value = match self.log_offset {
+            // `max` would make a number of a missing value.
+            Some(_) if value.is_nan() => value,
             Some(offset) => (value + offset).max(f64::MIN_POSITIVE).ln(),
             None => value,
         };
@@ -155,6 +157,7 @@ mod tests {
             for v in y {
                 assert!((space.inverse(space.forward(v)) - v).abs() < 1e-9);
             }
+            assert!(space.forward(f64::NAN).is_nan(), "a missing value stays missing");
         }
         assert_eq!(Space::linear(&[5.0; 9]), None);
         assert_eq!(Space::log(&[-1.0, 2.0]), None);
