@@ -114,6 +114,14 @@ pub enum StoreError {
         /// The limit in force.
         limit: usize,
     },
+    /// DuckDB gave up after a failure in the middle of its file; what was answered is on disk.
+    #[error(
+        "the store has stopped ({detail}); open it again once the cause is gone, nothing that was answered is lost"
+    )]
+    Stopped {
+        /// What DuckDB says, in one line.
+        detail: String,
+    },
     /// The store was closed, or its writer ended.
     #[error("the store is closed")]
     Closed,
@@ -153,11 +161,18 @@ pub(super) fn is_disk_full(message: &str) -> bool {
         .any(|sign| message.contains(sign))
 }
 
+/// Whether a message of DuckDB means that it will answer nothing any more until the file is opened again.
+fn is_fatal(message: &str) -> bool {
+    message.contains("FATAL Error") || message.contains("database has been invalidated")
+}
+
 /// Turns DuckDB's errors into ours, saying what was being done.
 pub(super) fn failed_to(action: &'static str) -> impl Fn(duckdb::Error) -> StoreError {
     move |source| {
         let detail = one_line(&source);
-        if is_disk_full(&source.to_string()) {
+        if is_fatal(&source.to_string()) {
+            StoreError::Stopped { detail }
+        } else if is_disk_full(&source.to_string()) {
             StoreError::DiskFull { detail }
         } else {
             StoreError::Database { action, source: Arc::new(source) }

@@ -181,7 +181,15 @@ fn what_does_more_than_read_is_refused() {
         check(sql, "sql_table_unknown");
     }
     check("WITH duckdb_tables AS (SELECT 1) SELECT * FROM duckdb_tables", "sql_construct_not_allowed");
-    check("SELECT list_transform(range(100000000), lambda x: list_sum(range(x)))", "sql_construct_not_allowed");
+    check("SELECT list_sum(range(100000000))", "sql_construct_not_allowed");
+    check("SELECT list_transform(range(1000), lambda x: range(x))", "sql_function_not_allowed");
+    check("SELECT [x FOR x IN [1]]", "sql_function_not_allowed");
+    check("SELECT json_structure('[]')", "sql_function_not_allowed");
+    check("SELECT from_json('1', '\"INT\"')", "sql_function_not_allowed");
+    check("SELECT string_agg('a', '') OVER (ORDER BY 1)", "sql_construct_not_allowed");
+    check("SELECT name LIKE name FROM series", "sql_construct_not_allowed");
+    check("SELECT 'aaaa' ILIKE '%a%a%a%b'", "sql_too_complex");
+    check("SELECT '%' || '%' LIKE '%' || '%'", "sql_construct_not_allowed");
     check("SELECT nothing FROM samples", "sql_invalid");
     check("SELECT \0", "sql_invalid");
     check("SELEC 1", "sql_invalid");
@@ -198,7 +206,7 @@ fn ordinary_questions_are_answered() {
         "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 10) SELECT sum(n) FROM t",
         "SELECT * FROM range(1000000) AS r(i) WHERE i % 100000 = 0",
         "SELECT * FROM generate_series(TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02', INTERVAL '1 hour')",
-        "SELECT unnest(range(-3, 3)), [x * 2 for x in range(5)], {'a': 1}.a, CASE WHEN true THEN 1 END, 'x' LIKE '%', 1::DOUBLE",
+        "SELECT unnest(range(-3, 3)), 'up' NOT ILIKE '%u%p%', {'a': 1}.a, CASE WHEN true THEN 1 END, 'x' LIKE '%', 1::DOUBLE",
         "VALUES (1, 'a'), (2, 'b')",
         "FROM series SELECT COLUMNS('.*')",
         "SELECT * FROM samples ASOF JOIN signals ON samples.timestamp >= signals.fitted_at",

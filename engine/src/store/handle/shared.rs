@@ -1,7 +1,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -27,6 +27,8 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) layout: RwLock<Layout>,
     pub(in crate::store) queue: Queue,
     pub(in crate::store) counters: Counters,
+    /// Why DuckDB gave up, once it has.
+    pub(in crate::store) stopped: OnceLock<String>,
     /// One compaction at a time.
     pub(in crate::store) compacting: Mutex<()>,
     pub(in crate::store) readers: Readers,
@@ -97,6 +99,11 @@ impl Readers {
 }
 
 impl Shared {
+    /// The write-ahead log beside the file.
+    pub(in crate::store) fn log_path(&self) -> PathBuf {
+        PathBuf::from(format!("{}.wal", self.path.display()))
+    }
+
     /// Does something on the writer's thread, between two groups, and waits for it.
     pub(in crate::store) fn on_writer<T: Send + 'static>(
         &self,

@@ -1,6 +1,6 @@
 use std::{
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, OnceLock, atomic::Ordering},
     thread::JoinHandle,
 };
 
@@ -63,6 +63,7 @@ impl Store {
             layout: RwLock::new(layout),
             queue: Queue::new(options.queue_bytes),
             counters: Counters::default(),
+            stopped: OnceLock::new(),
             compacting: Mutex::new(()),
             readers: Readers::new(root),
             options,
@@ -155,6 +156,20 @@ impl Store {
         Ok(ids.into_iter().filter_map(|id| registry.labels(SeriesId::new(id))).collect())
     }
 
+    /// The newest timestamp of any sample; `None` where there are none.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        let layout = self.0.shared.layout.read();
+        let newest = layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max();
+        newest.map(Timestamp::from_millis)
+    }
+
+    /// Why nothing can be written or read any more until the store is opened again; `None` while all is well.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.0.shared.stopped.get().map(String::as_str)
+    }
+
     /// How the store stands; cheap.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
@@ -173,7 +188,7 @@ impl Store {
             samples_recent: shared.recent.read().held() as u64,
             segments: layout.all().count() as u64,
             file_bytes: bytes(&shared.path),
-            wal_bytes: bytes(Path::new(&format!("{}.wal", shared.path.display()))),
+            wal_bytes: bytes(&shared.log_path()),
             queue_bytes: queue_bytes as u64,
             queue_limit_bytes: shared.queue.limit() as u64,
             queue_batches: queue_batches as u64,

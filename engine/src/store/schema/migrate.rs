@@ -2,7 +2,7 @@ use std::path::Path;
 
 use duckdb::Connection;
 
-use super::{tables::VERSION_1, views};
+use super::{open::cannot_open, tables::VERSION_1, views};
 use crate::store::{StoreError, error::failed_to};
 
 /// The newest version of the schema, which this release writes.
@@ -30,7 +30,10 @@ pub(in crate::store) fn version(connection: &Connection, path: &Path) -> Result<
     let value = |key: &str| {
         connection
             .query_row("SELECT max(value) FROM store.meta WHERE key = ?", [key], |row| row.get::<_, Option<String>>(0))
-            .map_err(|_| foreign())
+            .map_err(|error| match cannot_open(path, &error) {
+                damaged @ StoreError::Damaged { .. } => damaged,
+                _ => foreign(),
+            })
     };
     if value("format")?.as_deref() != Some("almanac") {
         return Err(foreign());

@@ -42,6 +42,9 @@ impl Drop for FileClaim {
 
 fn whole_path(path: &Path) -> Result<PathBuf, StoreError> {
     let failed = |detail: String| StoreError::Open { path: path.to_owned(), detail };
+    if path == Path::new(":memory:") {
+        return Err(failed("to DuckDB this means no file at all, and nothing would be kept; name a file".to_owned()));
+    }
     let name = path.file_name().ok_or_else(|| failed("the path names no file".to_owned()))?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -66,13 +69,19 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<C
         check_header(path)?;
         let log = PathBuf::from(format!("{}.wal", path.display()));
         if log.metadata().is_ok_and(|log| log.len() > 0) {
+            check_log(path, &log)?;
             // Opening for writing would merge the log into the file: look first whether it is ours.
             let looking = open_mode(path, options, AccessMode::ReadOnly)?;
             check_version(&looking, path)?;
+            check_blocks(&looking, path)?;
         }
     }
+    let is_new = !path.exists();
     let connection = open_mode(path, options, AccessMode::ReadWrite)?;
     check_version(&connection, path)?;
+    if !is_new {
+        check_blocks(&connection, path)?;
+    }
     Ok(connection)
 }
 
@@ -108,7 +117,7 @@ pub(in crate::store) fn lock_settings(connection: &Connection) -> Result<(), Sto
 }
 
 /// Says in our words why DuckDB could not open a file.
-fn cannot_open(path: &Path, error: &duckdb::Error) -> StoreError {
+pub(super) fn cannot_open(path: &Path, error: &duckdb::Error) -> StoreError {
     let path = path.to_owned();
     let message = error.to_string();
     let detail = one_line(error);
@@ -150,24 +159,63 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     if headers.get(8..12) != Some(b"DUCK".as_slice()) {
         return Err(StoreError::NotDuckDb { path: path.to_owned() });
     }
-    let damaged = |expected: u64| StoreError::Damaged {
-        path: path.to_owned(),
-        detail: format!("it has {length} bytes, at least {expected} are expected"),
-    };
     if length < HEADERS {
-        return Err(damaged(HEADERS));
+        return Err(damaged(path, length, HEADERS));
     }
-    // Of the two database headers the one with the higher iteration counts:
-    // checksum, iteration, meta block, free list, block count, block size.
-    let number = |header: usize, field: usize| {
-        let at = header * 4096 + field * 8;
-        headers.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
-    };
-    let current = if number(1, 1) >= number(2, 1) { 1 } else { 2 };
-    let block_size = match number(current, 5) {
-        0 => 262_144,
-        size => size,
-    };
-    let expected = number(current, 4).saturating_mul(block_size).saturating_add(HEADERS);
-    if length < expected { Err(damaged(expected)) } else { Ok(()) }
+    Ok(())
+}
+
+/// How a write-ahead log begins: field 100 holds 98, "version of the log"; field 101 the version.
+const LOG_HEAD: [u8; 5] = [0x64, 0x00, 0x62, 0x65, 0x00];
+
+/// Longest first entry of a log that is believed: it names a table.
+const LOG_ENTRY: u64 = 1 << 30;
+
+/// Looks at how the write-ahead log begins. DuckDB takes a beginning that it does not understand for a log that was cut off
+/// while it was first written, and throws all of it away without a word.
+fn check_log(path: &Path, log: &Path) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| StoreError::Open { path: log.to_owned(), detail: kind(&error) };
+    let mut head = Vec::new();
+    File::open(log).map_err(failed)?.take(16).read_to_end(&mut head).map_err(failed)?;
+    let begins = head.iter().zip(&LOG_HEAD).all(|(found, expected)| found == expected);
+    let size = head.get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+    if begins && size <= LOG_ENTRY {
+        return Ok(());
+    }
+    let detail = format!("its log {} does not begin as a log does", log.display());
+    Err(StoreError::Damaged { path: path.to_owned(), detail })
+}
+
+fn damaged(path: &Path, length: u64, expected: u64) -> StoreError {
+    let detail = format!("it has {length} bytes, at least {expected} are expected");
+    StoreError::Damaged { path: path.to_owned(), detail }
+}
+
+/// Looks whether every block in use lies within the file: DuckDB itself notices a missing one only when it reads it.
+///
+/// The header's count of blocks does not tell: free ones at the end need not exist on disk.
+fn check_blocks(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let unreadable = |error: duckdb::Error| cannot_open(path, &error);
+    let mut statement = connection
+        .prepare("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'store' AND NOT temporary")
+        .map_err(unreadable)?;
+    let tables: Vec<String> =
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(unreadable)?;
+    let blocks = |table: &String| format!("SELECT max(block_id) AS block FROM pragma_storage_info('store.{table}')");
+    let every: Vec<String> = tables.iter().map(blocks).collect();
+    let (last, size): (Option<i64>, u64) = connection
+        .query_row(
+            &format!(
+                "SELECT max(block), (SELECT block_size FROM pragma_database_size()) FROM (
+                     SELECT max(block_id) AS block FROM pragma_metadata_info() UNION ALL {})",
+                every.join(" UNION ALL ")
+            ),
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .map_err(unreadable)?;
+    let blocks = last.and_then(|block| u64::try_from(block).ok()).map_or(0, |block| block + 1);
+    let expected = blocks.saturating_mul(size).saturating_add(HEADERS);
+    let length = path.metadata().map_or(u64::MAX, |file| file.len());
+    if length < expected { Err(damaged(path, length, expected)) } else { Ok(()) }
 }

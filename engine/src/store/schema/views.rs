@@ -218,12 +218,19 @@ impl TableDoc {
     }
 }
 
+/// The clock as the tables' own type of instants. DuckDB's functions of these names answer instants with a time zone, which
+/// cannot be compared with `timestamp`.
+const CLOCKS: &str = "
+    CREATE OR REPLACE MACRO main.now() AS transaction_timestamp()::TIMESTAMP;
+    CREATE OR REPLACE MACRO main.get_current_timestamp() AS transaction_timestamp()::TIMESTAMP;
+    CREATE OR REPLACE MACRO main.to_timestamp(seconds) AS make_timestamp((seconds * 1000000)::BIGINT);";
+
 /// Makes the views that do not depend on segments. They belong to the release, not to the file, so that every opening makes them anew.
 pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(), StoreError> {
     let statements: Vec<String> =
         TABLES.iter().filter_map(|table| table.select().map(|select| table.create(&select))).collect();
     connection
-        .execute_batch(&format!("BEGIN TRANSACTION; {} COMMIT", statements.concat()))
+        .execute_batch(&format!("BEGIN TRANSACTION; {}{CLOCKS} COMMIT", statements.concat()))
         .map_err(failed_to("make the views"))
 }
 

@@ -7,12 +7,13 @@ use super::{
     Segment, SegmentKind,
     build::build,
     plan::{self, Merge},
-    rollup, swap,
+    reclaim, rollup, swap,
 };
 use crate::store::{
     Compaction, CompactionReport, StoreError,
     error::failed_to,
     shared::{Shared, count},
+    write::{ROW_BYTES, check_room},
 };
 
 /// Freezes what is due, merges it, rolls it up, applies retention and writes a checkpoint.
@@ -44,12 +45,17 @@ pub(in crate::store) fn compact(
     let report = job.report;
     drop(job);
     if report != CompactionReport::default() || all {
-        let checkpoint = shared.on_writer(|writer| writer.checkpoint());
-        if let Err(error @ StoreError::Database { .. }) = &checkpoint {
+        match shared.on_writer(|writer| writer.checkpoint()) {
+            // Whoever asks for everything wants space back, and has to hear that it did not come.
+            Err(error @ StoreError::DiskFull { .. }) if all => return Err(error),
             // The log still has everything; the next compaction tries again.
-            tracing::warn!(error = error as &dyn std::error::Error, "no checkpoint after a compaction");
-        } else {
-            checkpoint?;
+            Err(error @ (StoreError::Database { .. } | StoreError::DiskFull { .. })) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no checkpoint after a compaction");
+            }
+            other => other?,
+        }
+        if all {
+            reclaim::give_back(shared, &shared.readers.connect()?)?;
         }
         count(&shared.counters.compactions, 1);
     }
@@ -125,6 +131,8 @@ impl Job<'_> {
 
     /// Builds a merge and puts it in place.
     fn finish(&mut self, merge: &Merge, staged: bool) -> Result<(), StoreError> {
+        let rows: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
+        check_room(&self.shared.path, rows.saturating_mul(ROW_BYTES), "compaction")?;
         let id = self.shared.layout.write().take_id();
         let built = build(&self.connection, merge, id, self.raw_cutoff)?;
         if staged {

@@ -6,8 +6,13 @@ const BLOCK_MS: i64 = 2 * 3_600_000;
 /// Late samples past which compaction is due: reading resolves them anew each time.
 const LATE_ROWS: u64 = 200_000;
 
-/// Rows of a run that is not merged any further.
+/// Rows and span, in milliseconds, from which a run is not merged any further. Both are asked for: where series are many,
+/// rows alone would end runs after hours, and short stretches of a series cost twice the bytes of long ones.
 const RUN_ROWS: u64 = 64_000_000;
+const RUN_MS: i64 = 86_400_000;
+
+/// Rows from which a run is not merged any further whatever it spans: a merge needs its size again while it lasts.
+const RUN_ROWS_MAX: u64 = 1_000_000_000;
 
 /// Rows below which all runs count as of one size.
 const SMALL_RUN_ROWS: u64 = 65_536;
@@ -39,9 +44,19 @@ fn size_class(rows: u64) -> u32 {
     (rows / SMALL_RUN_ROWS).checked_ilog(FAN_IN as u64).map_or(0, |class| class + 1)
 }
 
+/// Whether a run of so many rows over such a span is as large as runs get.
+fn is_full(rows: u64, span_ms: i64) -> bool {
+    rows >= RUN_ROWS_MAX || (rows >= RUN_ROWS && span_ms >= RUN_MS)
+}
+
+/// Cold runs that may still be merged.
+fn growing(cold: &[Segment]) -> impl Iterator<Item = &Segment> {
+    cold.iter().filter(|run| !is_full(run.rows, run.max.saturating_sub(run.min)))
+}
+
 /// The next cold runs to merge by size, or none.
 pub(super) fn due_merge(cold: &[Segment]) -> Option<Merge> {
-    let growing: Vec<&Segment> = cold.iter().filter(|run| run.rows < RUN_ROWS).collect();
+    let growing: Vec<&Segment> = growing(cold).collect();
     let mut classes: Vec<u32> = growing.iter().map(|run| size_class(run.rows)).collect();
     classes.sort_unstable();
     classes.dedup();
@@ -56,13 +71,13 @@ pub(super) fn due_merge(cold: &[Segment]) -> Option<Merge> {
 pub(super) fn full_merges(cold: &[Segment]) -> Vec<Merge> {
     let mut merges = Vec::new();
     let mut next = Merge::default();
-    let mut rows = 0;
-    for run in cold.iter().filter(|run| run.rows < RUN_ROWS) {
-        if rows + run.rows > RUN_ROWS {
+    let (mut rows, mut min, mut max) = (0, i64::MAX, i64::MIN);
+    for run in growing(cold) {
+        if is_full(rows, max.saturating_sub(min)) {
             merges.push(std::mem::take(&mut next));
-            rows = 0;
+            (rows, min, max) = (0, i64::MAX, i64::MIN);
         }
-        rows += run.rows;
+        (rows, min, max) = (rows + run.rows, min.min(run.min), max.max(run.max));
         next.base.push(run.clone());
     }
     merges.push(next);
@@ -91,6 +106,11 @@ mod tests {
         (1..).zip(rows).map(|(id, &rows)| Segment { id, kind: SegmentKind::Cold, rows, min: 0, max: 100 }).collect()
     }
 
+    /// The same, each over a day.
+    fn days(rows: &[u64]) -> Vec<Segment> {
+        runs(rows).into_iter().map(|run| Segment { max: RUN_MS, ..run }).collect()
+    }
+
     fn ids(merge: &Merge) -> Vec<u64> {
         merge.base.iter().map(|run| run.id).collect()
     }
@@ -101,7 +121,19 @@ mod tests {
         assert_eq!(ids(&due_merge(&runs(&[10, 20, 30, 3_000_000, 0])).unwrap()), [1, 2, 3, 5]);
         let twelve_blocks = runs(&[2_880_000; 12]);
         assert_eq!(ids(&due_merge(&twelve_blocks).unwrap()), [1, 2, 3, 4]);
-        assert_eq!(due_merge(&runs(&[RUN_ROWS; 9])), None);
+        assert_eq!(due_merge(&days(&[RUN_ROWS; 9])), None);
+    }
+
+    #[test]
+    fn many_rows_of_a_few_hours_are_merged_on() {
+        let mut blocks = runs(&[RUN_ROWS; 4]);
+        for (run, hour) in blocks.iter_mut().zip(0..) {
+            (run.min, run.max) = (hour * 3_600_000, (hour + 1) * 3_600_000);
+        }
+        assert_eq!(ids(&due_merge(&blocks).unwrap()), [1, 2, 3, 4]);
+        assert_eq!(full_merges(&blocks).iter().map(ids).collect::<Vec<_>>(), [[1, 2, 3, 4]]);
+        blocks[0].rows = RUN_ROWS_MAX;
+        assert_eq!(due_merge(&blocks), None);
     }
 
     #[test]
@@ -122,7 +154,7 @@ mod tests {
     fn a_full_merge_leaves_one_run_where_it_fits() {
         assert_eq!(full_merges(&runs(&[10, 20, 30])).iter().map(ids).collect::<Vec<_>>(), [[1, 2, 3]]);
         assert_eq!(full_merges(&runs(&[10])), []);
-        let halves = full_merges(&runs(&[RUN_ROWS / 2, RUN_ROWS / 2, RUN_ROWS, RUN_ROWS / 2, 1]));
+        let halves = full_merges(&days(&[RUN_ROWS / 2, RUN_ROWS / 2, RUN_ROWS, RUN_ROWS / 2, 1]));
         assert_eq!(halves.iter().map(ids).collect::<Vec<_>>(), [[1, 2], [4, 5]]);
     }
 

@@ -3,7 +3,10 @@
 /// Left out on purpose: whatever reads files, settings, the catalogue or the clock's neighbours
 /// (`read_*`, `glob`, `duckdb_*`, `pragma_*`, `current_setting`), acts (`checkpoint`, `nextval`, `setseed`,
 /// `write_log`), runs text as SQL (`query`, `json_execute_serialized_sql`), sleeps, or makes one huge value
-/// that no interrupt stops (`repeat`, `lpad`, `rpad`, `bar`, `format`, `printf`, `list_resize`, edit distances).
+/// that no interrupt stops (`repeat`, `lpad`, `rpad`, `bar`, `format`, `printf`, `list_resize`, `bitstring`, `flatten`, edit
+/// distances). Functions of a lambda multiply lists by lists outside of the memory limit. Functions that walk a JSON value by
+/// recursion (`json_structure`, `json_transform`, `json_contains`, `json_merge_patch`) overflow the stack on a deep one, and
+/// with it the process ends.
 const FUNCTIONS: &[&str] = &[
     "!",
     "!__postfix",
@@ -37,7 +40,6 @@ const FUNCTIONS: &[&str] = &[
     "aggregate",
     "ago",
     "any_value",
-    "apply",
     "approx_count_distinct",
     "approx_quantile",
     "approx_top_k",
@@ -54,7 +56,6 @@ const FUNCTIONS: &[&str] = &[
     "array_aggr",
     "array_aggregate",
     "array_append",
-    "array_apply",
     "array_cat",
     "array_concat",
     "array_contains",
@@ -65,7 +66,6 @@ const FUNCTIONS: &[&str] = &[
     "array_distinct",
     "array_dot_product",
     "array_extract",
-    "array_filter",
     "array_grade_up",
     "array_has",
     "array_has_all",
@@ -82,7 +82,6 @@ const FUNCTIONS: &[&str] = &[
     "array_prepend",
     "array_push_back",
     "array_push_front",
-    "array_reduce",
     "array_reverse",
     "array_reverse_sort",
     "array_select",
@@ -91,7 +90,6 @@ const FUNCTIONS: &[&str] = &[
     "array_to_json",
     "array_to_string",
     "array_to_string_comma_default",
-    "array_transform",
     "array_unique",
     "array_value",
     "array_where",
@@ -111,8 +109,6 @@ const FUNCTIONS: &[&str] = &[
     "bit_or",
     "bit_position",
     "bit_xor",
-    "bitstring",
-    "bitstring_agg",
     "bool_and",
     "bool_or",
     "cardinality",
@@ -178,10 +174,8 @@ const FUNCTIONS: &[&str] = &[
     "favg",
     "fdiv",
     "fill",
-    "filter",
     "first",
     "first_value",
-    "flatten",
     "floor",
     "fmod",
     "format_bytes",
@@ -190,8 +184,6 @@ const FUNCTIONS: &[&str] = &[
     "from_base64",
     "from_binary",
     "from_hex",
-    "from_json",
-    "from_json_strict",
     "fsum",
     "gamma",
     "gcd",
@@ -223,7 +215,6 @@ const FUNCTIONS: &[&str] = &[
     "json",
     "json_array",
     "json_array_length",
-    "json_contains",
     "json_each",
     "json_exists",
     "json_extract",
@@ -232,15 +223,10 @@ const FUNCTIONS: &[&str] = &[
     "json_extract_string",
     "json_group_array",
     "json_group_object",
-    "json_group_structure",
     "json_keys",
-    "json_merge_patch",
     "json_object",
     "json_pretty",
     "json_quote",
-    "json_structure",
-    "json_transform",
-    "json_transform_strict",
     "json_tree",
     "json_type",
     "json_valid",
@@ -270,7 +256,6 @@ const FUNCTIONS: &[&str] = &[
     "list_aggregate",
     "list_any_value",
     "list_append",
-    "list_apply",
     "list_approx_count_distinct",
     "list_avg",
     "list_bit_and",
@@ -290,7 +275,6 @@ const FUNCTIONS: &[&str] = &[
     "list_element",
     "list_entropy",
     "list_extract",
-    "list_filter",
     "list_first",
     "list_grade_up",
     "list_has",
@@ -314,7 +298,6 @@ const FUNCTIONS: &[&str] = &[
     "list_position",
     "list_prepend",
     "list_product",
-    "list_reduce",
     "list_reverse",
     "list_reverse_sort",
     "list_select",
@@ -326,7 +309,6 @@ const FUNCTIONS: &[&str] = &[
     "list_stddev_samp",
     "list_string_agg",
     "list_sum",
-    "list_transform",
     "list_unique",
     "list_value",
     "list_var_pop",
@@ -404,7 +386,6 @@ const FUNCTIONS: &[&str] = &[
     "range",
     "rank",
     "rank_dense",
-    "reduce",
     "regexp_escape",
     "regexp_extract",
     "regexp_extract_all",
@@ -547,6 +528,32 @@ const FUNCTIONS: &[&str] = &[
     "~~*",
     "~~~",
 ];
+
+/// Aggregates that collect their values: over a window each row would get a collection of its own.
+const COLLECTING: &[&str] = &["array_agg", "group_concat", "histogram", "list", "listagg", "map", "string_agg"];
+
+/// Operators and functions that match a pattern, with the character that stands for any text in it.
+const PATTERNS: &[(&str, char)] = &[
+    ("!~~", '%'),
+    ("!~~*", '%'),
+    ("ilike_escape", '%'),
+    ("like_escape", '%'),
+    ("not_ilike_escape", '%'),
+    ("not_like_escape", '%'),
+    ("~~", '%'),
+    ("~~*", '%'),
+    ("~~~", '*'),
+];
+
+/// The character that stands for any text in the pattern of a function that matches one.
+pub(super) fn wildcard(name: &str) -> Option<char> {
+    PATTERNS.iter().find(|(function, _)| *function == name).map(|(_, wildcard)| *wildcard)
+}
+
+/// Whether an aggregate may be used over a window.
+pub(super) fn is_window_allowed(name: &str) -> bool {
+    !COLLECTING.contains(&name)
+}
 
 /// Tables of `information_schema` that analysts may read.
 const INFORMATION: &[&str] = &["character_sets", "columns", "schemata", "tables", "views"];

@@ -4,12 +4,15 @@ use serde_json::{Map, Value};
 
 use super::{
     SqlError,
-    allow::{is_function_allowed, is_information_allowed},
+    allow::{is_function_allowed, is_information_allowed, is_window_allowed, wildcard},
 };
 use crate::store::{AnalystLimits, schema::TABLES};
 
 /// Elements that a list made by `range` in an expression may have: making it ignores interrupts.
 const RANGE_ELEMENTS: f64 = 100_000.0;
+
+/// Wildcards that a pattern may hold: `%this%that%`.
+const WILDCARDS: u64 = 3;
 
 /// Kinds of expressions that analysts may use, as DuckDB's parser names them.
 const CLASSES: &[&str] = &[
@@ -22,6 +25,7 @@ const CLASSES: &[&str] = &[
     "CONJUNCTION",
     "CONSTANT",
     "FUNCTION",
+    // Also what `->` of JSON is to the parser; the functions that take a lambda are refused by name.
     "LAMBDA",
     "LAMBDA_REF",
     "OPERATOR",
@@ -137,8 +141,53 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
         if !of_system || !is_function_allowed(&name) {
             return Err(SqlError::Function { name });
         }
+        if class == "WINDOW" && !is_window_allowed(&name) {
+            return Err(SqlError::Construct { what: format!("{name} over a window") });
+        }
+        if let Some(wildcard) = wildcard(&name) {
+            check_pattern(object, wildcard)?;
+        }
     }
     Ok(())
+}
+
+/// DuckDB matches a pattern by trying every place for every wildcard, which takes as long as the text's length to the power of
+/// their number and hears no interrupt. So the pattern must be written down, or be a parameter, and hold few of them.
+fn check_pattern(object: &Map<String, Value>, wildcard: char) -> Result<(), SqlError> {
+    let pattern = object.get("children").and_then(Value::as_array).and_then(|operands| operands.get(1));
+    let class = pattern.and_then(|pattern| pattern.get("class")).and_then(Value::as_str);
+    match (class, pattern.and_then(|pattern| pattern.get("value")?.get("value"))) {
+        // Parameters are looked at once they have values.
+        (Some("PARAMETER"), _) => Ok(()),
+        (Some("CONSTANT"), Some(Value::String(text))) => check_wildcards(text, wildcard),
+        (Some("CONSTANT"), _) => Ok(()),
+        _ => {
+            Err(SqlError::Construct { what: "a pattern that is not written down; regexp_matches takes any".to_owned() })
+        }
+    }
+}
+
+/// Refuses a pattern of many wildcards.
+pub(super) fn check_wildcards(pattern: &str, wildcard: char) -> Result<(), SqlError> {
+    let found = pattern.matches(wildcard).count() as u64;
+    let limit = WILDCARDS;
+    if found <= limit { Ok(()) } else { Err(SqlError::TooComplex { what: "wildcards of a pattern", found, limit }) }
+}
+
+/// Whether a statement matches a pattern that is a parameter.
+pub(super) fn matches_parameter(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(matches_parameter),
+        Value::Object(object) => {
+            let name = object.get("function_name").and_then(Value::as_str).unwrap_or("").to_lowercase();
+            let operands = object.get("children").and_then(Value::as_array);
+            let is_parameter = |operands: &Vec<Value>| {
+                operands.get(1).and_then(|pattern| pattern.get("class")).and_then(Value::as_str) == Some("PARAMETER")
+            };
+            (wildcard(&name).is_some() && operands.is_some_and(is_parameter)) || object.values().any(matches_parameter)
+        }
+        _ => false,
+    }
 }
 
 /// A list made in an expression must be short and of known length; in FROM a range flows by and may be long.

@@ -9,13 +9,16 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     SqlAnswer, SqlError, SqlLimits, SqlParam,
-    check::{check, check_ranges},
+    check::{check, check_ranges, check_wildcards, matches_parameter},
     names::type_name,
 };
 use crate::store::{AnalystLimits, StoreError, error::one_line, segment::SegmentKind, shared::Shared};
 
 /// Tables that one statement may scan once its views are opened; planning more ignores interrupts for long.
 const SCANS: u64 = 5_000;
+
+/// Statements that may wait for each place; the next is told to come back.
+const WAITING_PER_PLACE: usize = 8;
 
 /// How often an interrupt is sent again: one that comes before the query began is lost.
 const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
@@ -24,8 +27,14 @@ const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(in crate::store) struct Gate {
     limits: AnalystLimits,
-    free: Mutex<usize>,
+    places: Mutex<Places>,
     freed: Condvar,
+}
+
+#[derive(Debug)]
+struct Places {
+    free: usize,
+    waiting: usize,
 }
 
 /// A place among the statements that run.
@@ -33,14 +42,15 @@ struct Place<'a>(&'a Gate);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        *self.0.free.lock() += 1;
+        self.0.places.lock().free += 1;
         self.0.freed.notify_one();
     }
 }
 
 impl Gate {
     pub(in crate::store) fn new(limits: AnalystLimits) -> Self {
-        Self { limits, free: Mutex::new(limits.concurrent.max(1)), freed: Condvar::new() }
+        let places = Places { free: limits.concurrent.max(1), waiting: 0 };
+        Self { limits, places: Mutex::new(places), freed: Condvar::new() }
     }
 
     /// Checks a statement, runs it within its limits and gives the rows.
@@ -53,9 +63,9 @@ impl Gate {
     ) -> Result<SqlAnswer, SqlError> {
         let end = Instant::now() + limits.deadline;
         let late = SqlError::Deadline { deadline: limits.deadline };
-        let _place = self.enter(end).ok_or_else(|| late.clone())?;
+        let _place = self.enter(end, &late)?;
         let connection = shared.readers.connect().map_err(from_store)?;
-        let statement = self.admit(shared, &connection, sql)?;
+        let statement = self.admit(shared, &connection, sql, params)?;
         let handle = connection.interrupt_handle();
         let (done, ended) = channel::<()>();
         let answer = std::thread::scope(|scope| {
@@ -77,15 +87,23 @@ impl Gate {
         }
     }
 
-    fn enter(&self, end: Instant) -> Option<Place<'_>> {
-        let mut free = self.free.lock();
-        while *free == 0 {
-            if self.freed.wait_until(&mut free, end).timed_out() && *free == 0 {
-                return None;
-            }
+    fn enter(&self, end: Instant, late: &SqlError) -> Result<Place<'_>, SqlError> {
+        let mut places = self.places.lock();
+        if places.free == 0 && places.waiting >= WAITING_PER_PLACE * self.limits.concurrent.max(1) {
+            // Everybody who waits holds a thread.
+            return Err(SqlError::Busy);
         }
-        *free -= 1;
-        Some(Place(self))
+        places.waiting += 1;
+        let mut is_late = false;
+        while places.free == 0 && !is_late {
+            is_late = self.freed.wait_until(&mut places, end).timed_out();
+        }
+        places.waiting -= 1;
+        if places.free == 0 {
+            return Err(late.clone());
+        }
+        places.free -= 1;
+        Ok(Place(self))
     }
 
     /// Lets DuckDB's own parser say what the text is, without running any of it, and checks that.
@@ -93,10 +111,19 @@ impl Gate {
     /// The text is handed over as a value, not as a statement: preparing it would already run all
     /// statements but the last. The parser describes nothing but SELECTs; of an EXPLAIN the inner
     /// statement is checked, and EXPLAIN is put before it anew.
-    fn admit(&self, shared: &Shared, connection: &Connection, sql: &str) -> Result<String, SqlError> {
+    fn admit(
+        &self,
+        shared: &Shared,
+        connection: &Connection,
+        sql: &str,
+        params: &[SqlParam],
+    ) -> Result<String, SqlError> {
         let limit = self.limits.sql_bytes as u64;
-        if sql.len() as u64 > limit {
-            return Err(SqlError::TooComplex { what: "length in bytes", found: sql.len() as u64, limit });
+        let texts =
+            || params.iter().filter_map(|param| if let SqlParam::Text(text) = param { Some(text) } else { None });
+        let length = (sql.len() + texts().map(String::len).sum::<usize>()) as u64;
+        if length > limit {
+            return Err(SqlError::TooComplex { what: "length in bytes", found: length, limit });
         }
         if sql.contains('\0') {
             return Err(SqlError::Invalid { message: "the statement holds a zero byte".to_owned() });
@@ -115,6 +142,10 @@ impl Gate {
         };
         let references = check(statement, &self.limits)?;
         check_ranges(statement)?;
+        if matches_parameter(statement) {
+            texts()
+                .try_for_each(|text| ['%', '*'].into_iter().try_for_each(|wildcard| check_wildcards(text, wildcard)))?;
+        }
         let segments = shared.layout.read().of(SegmentKind::Cold).count() as u64 + 4;
         let scans = references.samples.saturating_mul(segments);
         if scans > SCANS {

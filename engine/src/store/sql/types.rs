@@ -116,6 +116,9 @@ pub enum SqlError {
     /// The memory limit was reached.
     #[error("the query needs more memory than it may use")]
     Memory,
+    /// As many statements wait as may.
+    #[error("as many queries as may are waiting already; try again in a second")]
+    Busy,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -145,6 +148,7 @@ impl SqlError {
             Self::ParamCount { .. } => "sql_param_count",
             Self::Deadline { .. } => "sql_deadline",
             Self::Memory => "sql_memory",
+            Self::Busy => "sql_busy",
             Self::Closed => "store_closed",
             Self::Store { .. } => "store_failed",
         }

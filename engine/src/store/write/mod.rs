@@ -4,6 +4,7 @@ mod columns;
 mod queue;
 mod receipt;
 mod recent;
+mod room;
 mod writer;
 
 pub(super) use columns::{LateColumns, SampleColumns};
@@ -11,4 +12,5 @@ pub(super) use queue::Queue;
 pub(super) use receipt::{Answer, receipt};
 pub use receipt::{Appended, Receipt, SampleBatch};
 pub(super) use recent::{Place, Recent, RecentPart, canonical};
+pub(super) use room::{ROW_BYTES, check_room};
 pub(super) use writer::Writer;

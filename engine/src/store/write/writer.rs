@@ -9,7 +9,9 @@ use arrow::{
 };
 use duckdb::Connection;
 
-use super::{Answer, Appended, LateColumns, Place, Recent, SampleBatch, SampleColumns, canonical, queue::Work};
+use super::{
+    Answer, Appended, LateColumns, Place, Recent, SampleBatch, SampleColumns, canonical, queue::Work, room::check_room,
+};
 use crate::store::{
     StoreError,
     error::failed_to,
@@ -60,7 +62,18 @@ impl Writer {
 
     /// Moves the write-ahead log into the file.
     pub(in crate::store) fn checkpoint(&self) -> Result<(), StoreError> {
-        self.connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"))
+        let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
+        check_room(&self.shared.path, log, "a checkpoint")?;
+        let written = self.connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"));
+        self.note(written)
+    }
+
+    /// Remembers it when DuckDB has given up.
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Stopped { detail }) = &result {
+            let _ = self.shared.stopped.set(detail.clone());
+        }
+        result
     }
 
     /// Runs `work` in one transaction; nothing of it stays when it fails.
@@ -84,7 +97,7 @@ impl Writer {
             // Fails when the transaction has ended already, which is as good.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        result
+        self.note(result)
     }
 
     fn commit_group(&mut self, group: Vec<(SampleBatch, Answer)>) {
