@@ -2,7 +2,10 @@
 //!
 //! Wire types, status codes, the clock, the environment and stdout live here and nowhere else.
 
+mod chain;
 pub mod cli;
 pub mod config;
 pub mod http;
 pub mod service;
+
+pub(crate) use chain::chain;

@@ -1,5 +1,7 @@
 use std::{error::Error, fmt::Display, io, process::ExitCode};
 
+use crate::chain;
+
 /// Why a command did not do what was asked; printed as one line on stderr.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -56,22 +58,6 @@ impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::ReaderGone } else { Self::from_error(&error) }
     }
-}
-
-/// An error with all its sources: `outer: inner: innermost`.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let words = inner.to_string();
-        // Some libraries repeat their source's words in their own.
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = inner.source();
-    }
-    text
 }
 
 fn one_line(text: &str) -> String {

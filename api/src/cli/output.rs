@@ -1,7 +1,7 @@
 //! Results: stdout by the block, files whole or not at all.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -16,35 +16,39 @@ pub fn stdout() -> BufWriter<io::StdoutLock<'static>> {
 
 /// Writes a file through a temporary neighbour, so that an error leaves what was there before.
 ///
+/// A link is followed, a file that was there keeps its permissions, and what is no file (a terminal, a pipe, `/dev/null`)
+/// is written into and never replaced.
+///
 /// # Errors
 /// What `write` says, or a failure that names the file.
 pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::failed(format!("{} could not be written: {error}", path.display()));
-    let folder = match path.parent() {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let before = fs::metadata(&real).ok();
+    if before.as_ref().is_some_and(|there| !there.is_file()) {
+        let mut out = BufWriter::new(File::options().write(true).open(&real).map_err(failed)?);
+        write(&mut out)?;
+        return out.flush().map_err(failed);
+    }
+    let folder = match real.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let mut file = tempfile::Builder::new().prefix(".almanac-").tempfile_in(&folder).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".almanac-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(&folder).map_err(failed)?;
     {
         let mut buffered = BufWriter::new(file.as_file_mut());
         write(&mut buffered)?;
         buffered.flush().map_err(failed)?;
     }
-    set_usual_mode(file.path()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    if let Some(before) = before {
+        fs::set_permissions(file.path(), before.permissions()).map_err(failed)?;
+    }
+    file.persist(&real).map_err(|error| failed(error.error))?;
     Ok(())
-}
-
-/// Temporary files are made for their owner's eyes alone; results are for everybody.
-#[cfg(unix)]
-fn set_usual_mode(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn set_usual_mode(path: &Path) -> io::Result<()> {
-    fs::metadata(path).map(|_| ())
 }
 
 #[cfg(test)]
@@ -63,6 +67,24 @@ mod tests {
         assert_eq!(error.unwrap_err().to_string(), "no more");
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_modes_are_kept_and_devices_are_written_into() {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("secret.yml"), folder.path().join("link.yml"));
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&path, &link).unwrap();
+        write_file(&link, |out| Ok(out.write_all(b"new")?)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let null = Path::new("/dev/null");
+        write_file(null, |out| Ok(out.write_all(b"nothing")?)).unwrap();
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{CliError, Global, StoreArgs};
+use super::{CliError, Global, store::StoreArgs};
 use crate::{
     http::Auth,
     service::{self, ServiceError},

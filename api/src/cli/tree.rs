@@ -1,9 +1,16 @@
 use std::{io::IsTerminal, process::ExitCode};
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser};
+use clap::{
+    ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, error::ErrorKind,
+};
 use tracing_subscriber::EnvFilter;
 
-use super::{CliError, Global, compact, demo, detect, forecast, import, learn, recommend, replay, serve, sql};
+use super::{
+    CliError, Global, demo,
+    files::{detect, forecast, replay},
+    serve,
+    store::{compact, import, learn, recommend, sql},
+};
 
 /// Options that mean the same in every command; their variables are `ALMANAC_<OPTION>`.
 const SHARED: [&str; 6] = ["db", "config", "url", "token", "listen", "log"];
@@ -55,11 +62,10 @@ pub fn command() -> clap::Command {
 /// Parses the process's arguments, runs the command and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Clap prints its own errors and ends with 2 when the call was wrong, 0 after --help.
-    let matches = command().get_matches();
-    let cli = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
+    let parsed = command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&error),
     };
     let global = Global::from_matches(&matches);
     let serves = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
@@ -73,6 +79,25 @@ pub fn main() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// Prints help where it was asked for or nothing was; says in one line what is wrong with any other call.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Whoever reads help may have gone.
+        let _ = error.print();
+    } else {
+        eprintln!("almanac: {}", in_one_line(&error.to_string()));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// What clap says before it repeats the usage.
+fn in_one_line(text: &str) -> String {
+    let told =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 fn run(command: Command, global: &Global) -> Result<(), CliError> {
@@ -152,6 +177,19 @@ mod tests {
         for variable in ["ALMANAC_DB", "ALMANAC_TOKEN", "ALMANAC_LOG", "ALMANAC_SQL_FORMAT", "ALMANAC_DEMO_ONCE"] {
             assert!(out.contains(&format!("[env: {variable}]")), "{variable}");
         }
+    }
+
+    #[test]
+    fn a_wrong_call_is_one_line() {
+        let check = |args: &[&str], expected: &str| {
+            let error = command().try_get_matches_from(args).unwrap_err();
+            assert_eq!(in_one_line(&error.to_string()), expected);
+        };
+        check(
+            &["almanac", "forecast", "load.csv"],
+            "the following required arguments were not provided: --horizon <STEPS>",
+        );
+        check(&["almanac", "serv"], "unrecognized subcommand 'serv' tip: a similar subcommand exists: 'serve'");
     }
 
     #[test]

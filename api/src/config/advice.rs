@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{Config, ConfigError, Span};
 
 /// Something that is scaled by replicas.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// The name.
@@ -101,6 +101,12 @@ pub struct Alerts {
     pub rule_files: Vec<String>,
 }
 
+/// Whether an expression, where there is one, is PromQL.
+fn check_expr(expr: Option<&String>) -> Result<(), String> {
+    let Some(expr) = expr else { return Ok(()) };
+    almanac_engine::signal::parse(expr).map(drop).map_err(|error| crate::chain(&error))
+}
+
 impl Workload {
     pub(super) fn check(&self) -> Result<(), String> {
         let name = &self.name;
@@ -121,6 +127,10 @@ impl Workload {
                 "workload {name:?}: replicas_min {} and replicas_max {} leave no number of replicas",
                 spec.replicas_min, spec.replicas_max
             ));
+        }
+        let exprs = [("demand", Some(&self.demand)), ("replicas", self.replicas.as_ref()), ("cpu", self.cpu.as_ref())];
+        for (key, expr) in exprs {
+            check_expr(expr).map_err(|message| format!("workload {name:?}: {key}: {message}"))?;
         }
         Ok(())
     }
@@ -169,6 +179,9 @@ impl Cache {
         }
         if self.hits.is_some() != self.misses.is_some() {
             return Err(format!("cache {name:?}: hits and misses go together; write both or none"));
+        }
+        for (key, expr) in [("hits", self.hits.as_ref()), ("misses", self.misses.as_ref())] {
+            check_expr(expr).map_err(|message| format!("cache {name:?}: {key}: {message}"))?;
         }
         Ok(())
     }
@@ -284,7 +297,7 @@ mod tests {
         assert_eq!((specs.rules.len(), kept.len()), (1, 0));
         assert_eq!(specs.rules[0].for_ms, 300_000);
         fs::write(folder.path().join("rules/a.yml"), "groups: 5").unwrap();
-        let error = crate::cli::chain(&config.advice_specs().unwrap_err());
+        let error = crate::chain(&config.advice_specs().unwrap_err());
         assert!(error.contains("rules/a.yml"), "{error}");
     }
 }

@@ -236,12 +236,36 @@ impl Config {
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
         unique("workload", "name", self.workloads.iter().map(|workload| &workload.name))?;
         unique("cache", "name", self.caches.iter().map(|cache| &cache.name))?;
+        for (key, every) in [
+            ("learn.every", self.learn.every),
+            ("advise.every", self.advise.every),
+            ("store.compact_every", self.store.compact_every),
+        ] {
+            if every.millis() < 1_000 {
+                return Err(format!("{key} is shorter than a second"));
+            }
+        }
+        for (key, most) in [("store.max_series", self.store.max_series), ("ingest.max_labels", self.ingest.max_labels)]
+        {
+            if most == 0 {
+                return Err(format!("{key} is 0: nothing would be taken"));
+            }
+        }
         if self.server.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
             return Err("server.token is empty; write a secret or leave the key out".to_owned());
         }
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));
+            }
+            if scrape.interval.millis() < 100 {
+                return Err(format!("scrape {:?}: the interval is shorter than 100 ms", scrape.job));
+            }
+            if scrape.targets.is_empty() {
+                return Err(format!("scrape {:?} has no targets; write targets = [\"host:port\"]", scrape.job));
+            }
+            if let Some(label) = scrape.labels.keys().find(|name| !is_label_name(name)) {
+                return Err(format!("scrape {:?}: {label:?} is no name of a label of one's own", scrape.job));
             }
             if let Some(target) = scrape.targets.iter().find(|target| target.is_empty() || target.contains('/')) {
                 return Err(format!(
@@ -261,6 +285,15 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether a label may have this name: letters, digits and underscores, and not one of Prometheus' own.
+fn is_label_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty()
+        && !name.starts_with("__")
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(plain)
 }
 
 fn unique<'a>(table: &str, key: &str, names: impl Iterator<Item = &'a String>) -> Result<(), String> {

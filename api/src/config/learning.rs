@@ -68,7 +68,7 @@ impl Signal {
     pub(super) fn check(&self) -> Result<(), String> {
         let wrong = |error: &dyn std::fmt::Display| format!("signal {:?}: {error}", self.name);
         self.spec().map_err(|error| wrong(&error))?;
-        almanac_engine::signal::parse(&self.expr).map_err(|error| wrong(&crate::cli::chain(&error)))?;
+        almanac_engine::signal::parse(&self.expr).map_err(|error| wrong(&crate::chain(&error)))?;
         Ok(())
     }
 

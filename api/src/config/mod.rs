@@ -2,6 +2,8 @@
 //! and errors that name line and column and suggest the nearest known key.
 
 mod advice;
+#[cfg(test)]
+mod documents;
 mod error;
 mod file;
 mod learning;

@@ -13,6 +13,12 @@ impl Span {
         Self(Duration::from_secs(seconds))
     }
 
+    /// A whole number of milliseconds.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
     /// As the standard library's duration.
     #[must_use]
     pub const fn duration(self) -> Duration {

@@ -10,7 +10,10 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
     trace::TraceLayer,
 };
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
@@ -25,8 +28,18 @@ use super::{
     title = "Almanac",
     description = "Metrics in; forecasts, anomalies and recommendations with proof out.",
     license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
-))]
+), modifiers(&Token), security(("token" = []), ()))]
 struct Description;
+
+/// The token that a service on another address than loopback asks for.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        openapi.components.get_or_insert_default().add_security_scheme("token", bearer);
+    }
+}
 
 fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())

@@ -4,5 +4,4 @@ mod run;
 mod schedule;
 mod tasks;
 
-pub use run::{ServiceError, open_store, serve, store_options};
-pub(crate) use tasks::together;
+pub use run::{ServiceError, open_store, serve, serve_advising, store_options};

@@ -2,7 +2,6 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use almanac_engine::{
     advise::AdviceSpecs,
-    ledger::LedgerError,
     store::{Store, StoreError, StoreOptions},
 };
 use axum::serve::ListenerExt;
@@ -11,11 +10,14 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::tasks;
 use crate::{
     config::{Config, ConfigError},
-    http::{AppState, Auth, router},
+    http::{AppState, Auth, StateError, router},
 };
 
 /// How long the service's own work may take to notice that the service ends.
 const TASKS_END: Duration = Duration::from_secs(5);
+
+/// How often it is looked after whether the store still works.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Why the service did not start or ended.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +37,15 @@ pub enum ServiceError {
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The ledger cannot be read.
+    /// The service cannot begin on this store.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    State(#[from] StateError),
+    /// The store gave up while the service ran.
+    #[error("the service has ended because the store stopped: {detail}")]
+    Stopped {
+        /// What the store says.
+        detail: String,
+    },
     /// The system refuses something else.
     #[error("the service could not {action}")]
     System {
@@ -84,6 +92,19 @@ pub fn serve(
     for rule in &kept {
         tracing::info!(alert = %rule.alert, reason = %rule.reason, "no advice will be given on this alert");
     }
+    serve_advising(config, advice, auth, open)
+}
+
+/// As [`serve`], with advice on these targets instead of those that the configuration names.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_advising(
+    config: Config,
+    advice: AdviceSpecs,
+    auth: Auth,
+    open: impl FnOnce(&Config) -> Result<Store, StoreError>,
+) -> Result<(), ServiceError> {
     let listen = config.server.listen;
     let listener = std::net::TcpListener::bind(listen).map_err(|source| ServiceError::Listen { listen, source })?;
     listener.set_nonblocking(true).map_err(|source| ServiceError::System { action: "prepare its socket", source })?;
@@ -108,7 +129,7 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpe
     let address = listener.local_addr().map_err(failed("read its address"))?;
     let mut own_work = JoinSet::new();
     tasks::start(&state, advice, &mut own_work);
-    let stopping = state.stopping.clone();
+    let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();
     let listener = listener.tap_io(|stream| {
         // Answers are written whole; waiting for more to send would only delay them.
@@ -117,9 +138,14 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpe
     let server = axum::serve(listener, router(state)).with_graceful_shutdown(stopping.clone().cancelled_owned());
     eprintln!("almanac: listening on http://{address}");
     let mut server = tokio::spawn(async move { server.await });
+    let mut result = Ok(());
     tokio::select! {
         ended = &mut server => return flatten(ended),
         signal = interrupts.next() => tracing::info!(signal, "the service ends"),
+        detail = stopped(&store) => {
+            tracing::error!(detail, "the store stopped, so the service ends; senders keep what was not answered");
+            result = Err(ServiceError::Stopped { detail });
+        }
     }
     stopping.cancel();
     tokio::select! {
@@ -131,7 +157,17 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpe
     if tokio::time::timeout(TASKS_END, async { while own_work.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!("own work was cut off");
     }
-    Ok(())
+    result
+}
+
+/// Waits until the store gives up: then whoever supervises the service does better to start it anew.
+async fn stopped(store: &Store) -> String {
+    loop {
+        if let Some(detail) = store.stopped() {
+            return detail.to_owned();
+        }
+        tokio::time::sleep(WATCH).await;
+    }
 }
 
 fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), ServiceError> {

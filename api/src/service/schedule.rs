@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{cli::chain, http::AppState};
+use crate::{chain, http::AppState};
 
 /// What a run of a task may fail with; logged, never fatal.
 pub(super) type TaskError = Box<dyn Error + Send + Sync>;

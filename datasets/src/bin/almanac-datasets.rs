@@ -1,8 +1,12 @@
-//! Writes simulated telemetry with its truth: `almanac-datasets simulate --weeks 4 --seed 1 --out DIR`.
+//! Writes simulated telemetry with its truth: `almanac-datasets simulate --weeks 4 --seed 1 --out DIR`; says what the public
+//! sets in a directory hold: `almanac-datasets public --data DIR`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
-use almanac_datasets::simulator::{SimulatorOptions, simulate, write_simulation};
+use almanac_datasets::{
+    loaders::{DataDirectory, PublicSeries, PublicSet},
+    simulator::{SimulatorOptions, simulate, write_simulation},
+};
 use almanac_models::Step;
 use clap::{Parser, Subcommand};
 
@@ -18,6 +22,15 @@ struct Cli {
 enum Command {
     /// Simulate the application of the examples: signals, telemetry, cache events, rules and the truth.
     Simulate(SimulateArgs),
+    /// Read every public set in a directory and say what is in it.
+    Public(PublicArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct PublicArgs {
+    /// The directory [ALMANAC_DATA]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,8 +59,11 @@ struct SimulateArgs {
 }
 
 fn main() -> ExitCode {
-    let Command::Simulate(args) = Cli::parse().command;
-    match run(&args) {
+    let done = match Cli::parse().command {
+        Command::Simulate(args) => write(&args),
+        Command::Public(args) => describe(&args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut line = error.to_string();
@@ -62,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &SimulateArgs) -> Result<(), Box<dyn std::error::Error>> {
+fn write(args: &SimulateArgs) -> Result<(), Box<dyn Error>> {
     let options = SimulatorOptions {
         seed: args.seed,
         weeks: args.weeks,
@@ -83,4 +99,33 @@ fn run(args: &SimulateArgs) -> Result<(), Box<dyn std::error::Error>> {
         args.out.display()
     );
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn describe(args: &PublicArgs) -> Result<(), Box<dyn Error>> {
+    let directory = DataDirectory::find(args.data.as_deref())?;
+    for set in PublicSet::ALL {
+        println!("{}: {}", set.file(), contents(&directory.series(set)?));
+    }
+    let smd = directory.smd()?;
+    println!("smd.parquet, halves: {} rows to learn from", smd.iter().map(|series| series.n_train).sum::<usize>());
+    let m4 = directory.m4_hourly()?;
+    println!("m4_hourly: {} series, {} published results", m4.len(), directory.m4_ranks()?.len());
+    let windows = directory.nab_windows()?;
+    println!(
+        "nab: {} windows of {} series, {} scoring profiles",
+        windows.values().map(Vec::len).sum::<usize>(),
+        windows.len(),
+        directory.nab_profiles()?.len()
+    );
+    println!("cache trace: {} events", directory.cache_trace()?.len());
+    Ok(())
+}
+
+fn contents(series: &[PublicSeries]) -> String {
+    let rows: usize = series.iter().map(|one| one.values.len()).sum();
+    let missing = series.iter().flat_map(|one| &one.values).filter(|value| value.is_nan()).count();
+    let labelled = series.iter().filter_map(|one| one.incident.as_ref());
+    let incident = labelled.flatten().filter(|label| **label).count();
+    format!("{} series, {rows} rows, {missing} without a value, {incident} in incidents", series.len())
 }

@@ -6,6 +6,7 @@
 //! samples after a restart without a refit. A signal that cannot be fitted says why and stops nobody.
 
 mod candidates;
+mod curriculum;
 mod error;
 mod fit;
 mod frame;
@@ -19,6 +20,7 @@ mod spec;
 mod tests;
 
 pub use candidates::default_signals;
+pub use curriculum::{Curriculum, Round};
 pub use error::LearnError;
 pub use learner::Learner;
 pub use options::{LearnOptions, LearnReport, Progress, ScoreReport};

@@ -150,7 +150,7 @@ fn threshold(row: &RecommendationRow, pace: Pace) -> Table {
             lead,
         ]
     };
-    let header = ["", "fires when", "for", "incidents caught", "alerts a week", "false alerts", "false time", "lead"];
+    let header = ["", "fires when", "for", "incidents caught", "alerts a week", "false a week", "false time", "lead"];
     table(
         &header,
         vec![
@@ -200,13 +200,15 @@ fn percent_digits(share: &Value) -> String {
 /// Text wrapped at [`WIDTH`], indented by two.
 pub(super) fn paragraph(out: &mut impl Write, text: &str) -> io::Result<()> {
     let mut line = String::from(" ");
-    for word in text.split_whitespace() {
+    // A number and its sign stay together.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" %", "\u{a0}%");
+    for word in text.split(' ').map(|word| word.replace('\u{a0}', " ")) {
         if line.chars().count() + 1 + word.chars().count() > usize::from(WIDTH) && line.len() > 1 {
             writeln!(out, "{line}")?;
             line = String::from(" ");
         }
         line.push(' ');
-        line.push_str(word);
+        line.push_str(&word);
     }
     writeln!(out, "{line}")
 }

@@ -2,7 +2,7 @@ use std::{io::Write, net::SocketAddr, time::Instant};
 
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
-    advise,
+    advise::{self, AdviceSpecs},
     store::{
         Store,
         rows::{Kind, RecommendationFilter, SignalFilter, SignalRow},
@@ -12,6 +12,7 @@ use almanac_models::Timestamp;
 
 use super::{
     cards,
+    interrupted::Interrupted,
     pace::Pace,
     settings::{self, STARTUP_MS},
     stages,
@@ -45,19 +46,18 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let recording = ending_now(recording);
     let folder = tempfile::Builder::new().prefix("almanac-demo-").tempdir();
     let folder = folder.map_err(|error| CliError::failed(format!("no temporary folder could be made: {error}")))?;
-    let mut config = settings::config(&recording.manifest);
+    let listen = args.listen.unwrap_or(Config::default().server.listen);
+    let mut config = settings::config(&recording.manifest, &format!("http://{listen}"));
     config.store.path = folder.path().join("demo.duckdb");
-    if let Some(listen) = args.listen {
-        config.server.listen = listen;
-    }
+    config.server.listen = listen;
     let auth = Auth::for_address(config.server.listen, None).map_err(|error| CliError::usage(&error))?;
     if !args.once {
         // Better now than after all the work.
-        let listen = config.server.listen;
         std::net::TcpListener::bind(listen).map_err(|error| {
             CliError::failed(format!("{listen} cannot be listened on: {error}; --listen names another"))
         })?;
     }
+    let interrupted = Interrupted::watch(folder.path())?;
     let store = service::open_store(&config).map_err(|error| CliError::from_error(&error))?;
     let shown = show(&recording, &store, &config, started, global);
     if args.once || shown.is_err() {
@@ -65,7 +65,11 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         return shown.and(closed);
     }
     eprintln!("Ctrl-C ends the demo and removes its store.");
-    service::serve(config, auth, |_| Ok(store)).map_err(|error| CliError::from_error(&error))
+    // From here on the service ends itself in order.
+    interrupted.leave();
+    // The recommendations stay as they were printed: nothing comes after the recording.
+    service::serve_advising(config, AdviceSpecs::default(), auth, |_| Ok(store))
+        .map_err(|error| CliError::from_error(&error))
 }
 
 /// The recording moved so that its last sample is of now, or less than a step ago: stamps stay on multiples of the step.

@@ -6,6 +6,7 @@
 
 mod cards;
 mod command;
+mod interrupted;
 mod pace;
 mod settings;
 mod stages;

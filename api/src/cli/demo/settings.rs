@@ -1,10 +1,10 @@
 use almanac_datasets::recorded::{Manifest, RULES_YAML};
-use almanac_engine::advise::{AdviceSpecs, scaling::WorkloadSpec, threshold::RuleFile, ttl::CacheSpec};
+use almanac_engine::advise::{AdviceSpecs, threshold::RuleFile, ttl::CacheSpec};
 
 use super::pace::Pace;
 use crate::{
     cli::CliError,
-    config::{Config, Signal, Span},
+    config::{Config, Signal, Span, Workload},
 };
 
 /// Requests a second that one replica of the recorded API is taken to serve; the recorded one is a single process.
@@ -59,7 +59,7 @@ const GRID_SECONDS: [i64; 22] = [
 ];
 
 /// The configuration of the demo's service: its signals are learned on; the recommendations stay as they were printed.
-pub(super) fn config(manifest: &Manifest) -> Config {
+pub(super) fn config(manifest: &Manifest, service_url: &str) -> Config {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some seconds")]
     let seconds = |seconds: f64| Span::from_secs(seconds.round().max(1.0) as u64);
     let signal = |(name, expr): (&str, &str)| Signal {
@@ -72,7 +72,31 @@ pub(super) fn config(manifest: &Manifest) -> Config {
     let mut config = Config { signals: SIGNALS.map(signal).to_vec(), ..Config::default() };
     // The recording has ended; nothing new would be learned of the other series, on a day that is not theirs.
     config.learn.default_signals = 0;
+    // So that an autoscaler's question is answered, as long as the recording is fresh.
+    config.workloads = vec![workload(manifest, service_url)];
     config
+}
+
+/// The recorded API as something that is scaled, on the recording's day.
+fn workload(manifest: &Manifest, service_url: &str) -> Workload {
+    let pace = Pace::of_day(manifest.day_seconds);
+    let span = |ms: i64| Some(Span::from_millis(ms.unsigned_abs()));
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
+    let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
+    Workload {
+        name: "api".to_owned(),
+        demand: r#"sum(rate(http_requests_total{job="api"}[15s]))"#.to_owned(),
+        capacity_per_replica: Some(CAPACITY),
+        startup: span(pace.scaled_ms(STARTUP_MS)),
+        replicas_max: Some(40),
+        step: span(millis(manifest.step_seconds)),
+        history: span(millis(manifest.days * manifest.day_seconds)),
+        horizon: span(2 * pace.day_ms),
+        day: span(pace.day_ms),
+        scale_in_stabilization: span(pace.scaled_ms(STABILIZATION_MS)),
+        service_url: Some(service_url.to_owned()),
+        ..Workload::default()
+    }
 }
 
 /// Everything that the demo wants advice on, with every length of time scaled to the recording's day.
@@ -83,16 +107,6 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
     let pace = Pace::of_day(manifest.day_seconds);
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
     let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
-    let mut workload = WorkloadSpec::new("api", r#"sum(rate(http_requests_total{job="api"}[15s]))"#);
-    workload.capacity_per_replica = Some(CAPACITY);
-    workload.startup_ms = pace.scaled_ms(STARTUP_MS);
-    workload.replicas_max = 40;
-    workload.step_ms = millis(manifest.step_seconds);
-    workload.history_ms = millis(manifest.days * manifest.day_seconds);
-    workload.horizon_ms = 2 * pace.day_ms;
-    workload.day_ms = pace.day_ms;
-    workload.scale_in_stabilization_ms = pace.scaled_ms(STABILIZATION_MS);
-    workload.service_url = service_url.to_owned();
     let caches = manifest.ttl_seconds.iter().map(|(name, ttl)| {
         let known = CACHES.iter().find(|(cache, ..)| cache == name);
         let (stale_share_max, invalidations) = known.map_or((0.01, &[][..]), |(_, limit, on)| (*limit, *on));
@@ -106,7 +120,7 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
     });
     let rules = RuleFile::parse("rules.yml", RULES_YAML).map_err(|error| CliError::from_error(&error))?;
     let (rules, _) = rules.alerts("rules.yml").map_err(|error| CliError::from_error(&error))?;
-    Ok(AdviceSpecs { workloads: vec![workload], caches: caches.collect(), rules })
+    Ok(AdviceSpecs { workloads: vec![workload(manifest, service_url).spec()], caches: caches.collect(), rules })
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ struct Note {
 }
 
 /// Answers a panel, or with the refId `Anno` an annotation query.
-#[utoipa::path(post, path = "/grafana/query", tag = "grafana", request_body = QueryBody,
+#[utoipa::path(post, path = "/grafana/query", operation_id = "grafana_query", tag = "grafana", request_body = QueryBody,
     responses((status = 200, description = "frames, each with its target's refId", body = Vec<Object>), (status = 400, description = "a target that means nothing", body = ErrorBody)))]
 pub(super) async fn query(
     State(state): State<AppState>,

@@ -63,7 +63,7 @@ impl Target {
 /// 400 `unknown_target`.
 pub(super) fn expression(text: &str) -> Result<Query, ApiError> {
     signal::parse(&without_inserted_patterns(text)).map_err(|error| {
-        let message = format!("{text:?} is neither a signal nor PromQL: {}", crate::cli::chain(&error));
+        let message = format!("{text:?} is neither a signal nor PromQL: {}", crate::chain(&error));
         ApiError::bad_request("unknown_target", message)
     })
 }

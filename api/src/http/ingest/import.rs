@@ -20,7 +20,7 @@ use tokio::{
 use utoipa::ToSchema;
 
 use crate::{
-    cli::chain,
+    chain,
     http::{ApiError, AppState, ErrorBody, Params},
 };
 

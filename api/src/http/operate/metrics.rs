@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
@@ -6,7 +7,10 @@ use std::{
 use almanac_engine::{ingest::IngestCounts, store::StoreStats};
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::header::CONTENT_TYPE,
+    http::{
+        HeaderMap,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -137,23 +141,55 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     counter("store_busy", "Batches refused because the queue was full", stats.busy);
     counter("store_commits", "Transactions committed", stats.commits);
     counter("store_commits_failed", "Transactions that failed", stats.commits_failed);
-    counter("store_commit_microseconds", "Time spent in committing", stats.commit_us);
     counter("store_samples_written", "Samples written", stats.samples_written);
     counter("store_samples_unchanged", "Samples that were there already", stats.samples_unchanged);
     counter("store_samples_came_late", "Samples that came late", stats.samples_came_late);
     counter("store_compactions", "Compactions", stats.compactions);
+    #[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^53")]
+    let seconds = stats.commit_us as f64 / 1e6;
+    registry.register_with_unit(
+        "store_commit_duration",
+        "Time spent in committing",
+        Unit::Seconds,
+        ConstCounter::new(seconds),
+    );
     registry
 }
 
-/// The service's metrics about itself, in `OpenMetrics`' text format.
-#[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics text")))]
-pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
+/// The service's metrics about itself: in `OpenMetrics`' text format where `Accept` asks for it, else in that of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics or Prometheus text")))]
+pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, ApiError> {
     let text = state
         .metrics
         .render(&state.store.stats(), &state.ingest.counts())
         .map_err(|error| ApiError::internal(&error))?;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (kind, text) = if accepted.contains("application/openmetrics-text") {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", plain(&text))
+    };
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// `OpenMetrics` text as Prometheus' older format: counters carry their suffix in HELP and TYPE too, units and the end are
+/// not marked.
+fn plain(openmetrics: &str) -> String {
+    let counters: HashSet<&str> =
+        openmetrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut out = String::with_capacity(openmetrics.len());
+    for line in openmetrics.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
+        let named =
+            ["# HELP ", "# TYPE "].iter().find_map(|head| Some((*head, line.strip_prefix(head)?.split_once(' ')?)));
+        match named {
+            Some((head, (name, rest))) if counters.contains(name) => {
+                out.extend([head, name, "_total ", rest]);
+            }
+            _ => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// Counts requests by the route they matched, so that no caller can make up new label values.

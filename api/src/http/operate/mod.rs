@@ -2,6 +2,7 @@
 
 mod compact;
 mod health;
+mod learn;
 mod metrics;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -9,6 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(crate) use compact::CompactionBody;
+pub(crate) use learn::RoundBody;
 pub use metrics::Metrics;
 pub(super) use metrics::count_requests;
 
@@ -21,4 +23,5 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(health::openapi))
         .routes(routes!(metrics::metrics))
         .routes(routes!(compact::compact))
+        .routes(routes!(learn::learn))
 }

@@ -35,7 +35,7 @@ impl PromError {
 
     /// 500: the fault is ours; the error goes to the log.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = %crate::cli::chain(error), "a query failed");
+        tracing::error!(error = %crate::chain(error), "a query failed");
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             kind: "internal",

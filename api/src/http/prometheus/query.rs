@@ -158,7 +158,7 @@ fn evaluation_error(error: Evaluation) -> PromError {
 }
 
 pub(super) fn signal_error(error: &SignalError) -> PromError {
-    let message = crate::cli::chain(error);
+    let message = crate::chain(error);
     match error {
         SignalError::Parse { .. }
         | SignalError::Matcher(_)

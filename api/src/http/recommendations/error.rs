@@ -1,7 +1,7 @@
 use almanac_engine::{advise::scaling::ScalingError, ledger::LedgerError};
 use axum::http::StatusCode;
 
-use crate::{cli::chain, http::ApiError};
+use crate::{chain, http::ApiError};
 
 /// What a refusal of the ledger means to a caller.
 impl From<LedgerError> for ApiError {

@@ -61,7 +61,7 @@ impl ApiError {
 
     /// 500; the error and its sources go to the log and not to the caller.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = %crate::cli::chain(error), "a request failed");
+        tracing::error!(error = %crate::chain(error), "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed here; the service's log says why")
     }
 

@@ -1,11 +1,14 @@
+use std::time::Duration;
+
 use almanac_engine::{
+    learn::LearnError,
     signal::SignalError,
     store::{SqlError, StoreError},
 };
 use axum::http::StatusCode;
 
 use super::ApiError;
-use crate::cli::chain;
+use crate::chain;
 
 /// What a failure of the store means to a caller.
 impl From<StoreError> for ApiError {
@@ -23,6 +26,7 @@ impl From<StoreError> for ApiError {
             StoreError::TooManySamples { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_samples", message)
             }
+            StoreError::Stopped { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_stopped", message),
             StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_closed", message),
             StoreError::DiskFull { .. } => {
                 tracing::error!(error = %message, "the disk is full");
@@ -30,6 +34,16 @@ impl From<StoreError> for ApiError {
             }
             // The remaining ones are met at opening, or are faults of ours.
             _ => Self::internal(&error),
+        }
+    }
+}
+
+/// What a failed round of learning means to a caller; a signal that fails is no failure of the round.
+impl From<LearnError> for ApiError {
+    fn from(error: LearnError) -> Self {
+        match error {
+            LearnError::Store(error) => error.into(),
+            other => Self::internal(&other),
         }
     }
 }
@@ -44,6 +58,10 @@ impl From<SqlError> for ApiError {
             }
             SqlError::NotReadOnly { .. } | SqlError::Function { .. } | SqlError::Construct { .. } => {
                 StatusCode::FORBIDDEN
+            }
+            SqlError::Busy => {
+                let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, error.code(), error.to_string());
+                return refused.retry_after(Duration::from_secs(1));
             }
             SqlError::Closed => StatusCode::SERVICE_UNAVAILABLE,
             SqlError::Store { .. } => return Self::internal(&error),

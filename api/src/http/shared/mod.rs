@@ -15,5 +15,6 @@ pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use params::Params;
 pub(crate) use pattern::escape_pattern;
 pub(super) use reshape::{panicked, reshape_errors, unknown_path};
-pub use state::{AppState, Clock, ingest_limits, now};
+pub(crate) use state::curriculum;
+pub use state::{AppState, Clock, StateError, ingest_limits, now};
 pub(crate) use time::{iso, parse_duration_ms, parse_time};

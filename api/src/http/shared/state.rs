@@ -2,10 +2,12 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use almanac_engine::{
     ingest::{Ingest, IngestLimits},
+    learn::Curriculum,
     ledger::{Ledger, LedgerError},
     store::Store,
 };
-use almanac_models::Timestamp;
+use almanac_models::{Timestamp, UnitError};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +54,17 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
+/// Why a service cannot begin on a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A step, a season or a horizon of a configured signal is out of range.
+    #[error(transparent)]
+    Signal(#[from] UnitError),
+}
+
 /// What every handler may reach; cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct AppState {
@@ -61,6 +74,8 @@ pub struct AppState {
     pub ingest: Ingest,
     /// What was recommended and what came of it.
     pub ledger: Ledger,
+    /// What is learned, and how far; one round at a time.
+    pub curriculum: Arc<Mutex<Curriculum>>,
     /// The configuration.
     pub config: Arc<Config>,
     /// The clock.
@@ -79,9 +94,10 @@ impl AppState {
     /// A state around a store that never stops, without a token and with the system's clock.
     ///
     /// # Errors
-    /// [`LedgerError`] when the store's ledger cannot be read.
-    pub fn new(store: Store, config: Config) -> Result<Self, LedgerError> {
+    /// [`StateError`] when the store's ledger cannot be read or a signal of the configuration is out of range.
+    pub fn new(store: Store, config: Config) -> Result<Self, StateError> {
         Ok(Self {
+            curriculum: Arc::new(Mutex::new(curriculum(&store, &config)?)),
             ingest: Ingest::new(store.clone(), ingest_limits(&config)),
             ledger: Ledger::new(store.clone())?,
             store,
@@ -108,6 +124,14 @@ impl AppState {
             Err(error) => Err(ApiError::internal(&error)),
         }
     }
+}
+
+/// What a configuration wants learned of a store.
+///
+/// # Errors
+/// [`UnitError`] for a step, a season or a horizon that is out of range.
+pub(crate) fn curriculum(store: &Store, config: &Config) -> Result<Curriculum, UnitError> {
+    Ok(Curriculum::new(store.clone(), config.signal_specs()?, config.learn.default_signals, config.learn_options()))
 }
 
 fn evaluation_places() -> usize {

@@ -3,11 +3,12 @@ use std::io::Write;
 use arrow::{
     array::{Array, ArrayRef, AsArray},
     datatypes::{
-        DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-        UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+        DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+        TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
     },
     util::display::{ArrayFormatter, FormatOptions},
 };
+use chrono::{DateTime, SecondsFormat};
 
 use crate::http::shared::iso;
 
@@ -31,10 +32,7 @@ pub(super) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Res
         DataType::UInt64 => display(out, array.as_primitive::<UInt64Type>().value(row)),
         DataType::Float32 => float(out, f64::from(array.as_primitive::<Float32Type>().value(row))),
         DataType::Float64 => float(out, array.as_primitive::<Float64Type>().value(row)),
-        // Sums of whole numbers come as decimals without decimals.
-        DataType::Decimal128(..) => {
-            out.extend_from_slice(array.as_primitive::<Decimal128Type>().value_as_string(row).as_bytes())
-        }
+        DataType::Decimal128(..) => out.extend_from_slice(decimal(array, row).as_bytes()),
         DataType::List(_) => list(&array.as_list::<i32>().value(row), out)?,
         DataType::LargeList(_) => list(&array.as_list::<i64>().value(row), out)?,
         DataType::FixedSizeList(..) => list(&array.as_fixed_size_list().value(row), out)?,
@@ -77,13 +75,10 @@ pub(super) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error:
     }
     Ok(match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
-        DataType::Timestamp(unit, _) => match millis(array, *unit, row) {
-            Some(millis) => iso(millis),
-            None => shown(array, row)?,
-        },
+        DataType::Timestamp(unit, _) => instant(array, *unit, row),
         DataType::Float64 => array.as_primitive::<Float64Type>().value(row).to_string(),
         DataType::Float32 => array.as_primitive::<Float32Type>().value(row).to_string(),
-        DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value_as_string(row),
+        DataType::Decimal128(..) => decimal(array, row),
         DataType::List(_)
         | DataType::LargeList(_)
         | DataType::FixedSizeList(..)
@@ -97,23 +92,48 @@ pub(super) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error:
     })
 }
 
-/// Milliseconds of an instant, when it is whole in milliseconds.
-fn millis(array: &ArrayRef, unit: TimeUnit, row: usize) -> Option<i64> {
+/// A decimal. Sums of whole numbers come without decimals and may have more digits than the type says.
+fn decimal(array: &ArrayRef, row: usize) -> String {
+    let decimals = array.as_primitive::<Decimal128Type>();
+    if decimals.scale() == 0 { decimals.value(row).to_string() } else { decimals.value_as_string(row) }
+}
+
+/// An instant in RFC 3339, UTC, with as many digits as it needs; the ends of the type are infinite.
+fn instant(array: &ArrayRef, unit: TimeUnit, row: usize) -> String {
     use arrow::datatypes::{
         TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
     };
-    let whole = |value: i64, per_milli: i64| (value % per_milli == 0).then_some(value / per_milli);
-    match unit {
-        TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(row).checked_mul(1000),
-        TimeUnit::Millisecond => Some(array.as_primitive::<TimestampMillisecondType>().value(row)),
-        TimeUnit::Microsecond => whole(array.as_primitive::<TimestampMicrosecondType>().value(row), 1000),
-        TimeUnit::Nanosecond => whole(array.as_primitive::<TimestampNanosecondType>().value(row), 1_000_000),
+    let (value, per_second) = match unit {
+        TimeUnit::Second => (array.as_primitive::<TimestampSecondType>().value(row), 1),
+        TimeUnit::Millisecond => (array.as_primitive::<TimestampMillisecondType>().value(row), 1_000),
+        TimeUnit::Microsecond => (array.as_primitive::<TimestampMicrosecondType>().value(row), 1_000_000),
+        TimeUnit::Nanosecond => (array.as_primitive::<TimestampNanosecondType>().value(row), 1_000_000_000),
+    };
+    if value == i64::MAX || value == -i64::MAX {
+        return if value > 0 { "infinity" } else { "-infinity" }.to_owned();
     }
+    let fraction = value.rem_euclid(per_second);
+    let per_milli = (per_second / 1_000).max(1);
+    if fraction % per_milli == 0 {
+        return iso(value.div_euclid(per_second).saturating_mul(1_000).saturating_add(fraction * 1_000 / per_second));
+    }
+    let nanos = u32::try_from(fraction * (1_000_000_000 / per_second)).unwrap_or(0);
+    DateTime::from_timestamp(value.div_euclid(per_second), nanos)
+        .map_or_else(|| value.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
+/// What arrow's own formatter writes, or the bare value where it cannot: an infinite date, midnight as 24:00:00.
 fn shown(array: &ArrayRef, row: usize) -> Result<String, arrow::error::ArrowError> {
     let options = FormatOptions::default();
-    ArrayFormatter::try_new(array, &options)?.value(row).try_to_string()
+    let text = ArrayFormatter::try_new(array, &options)?.value(row).try_to_string();
+    match array.data_type() {
+        DataType::Date32 if text.is_err() => {
+            let days = array.as_primitive::<Date32Type>().value(row);
+            Ok(if days > 0 { "infinity" } else { "-infinity" }.to_owned())
+        }
+        DataType::Time64(_) if text.is_err() => Ok("24:00:00".to_owned()),
+        _ => text,
+    }
 }
 
 fn list(items: &ArrayRef, out: &mut Vec<u8>) -> Result<(), arrow::error::ArrowError> {

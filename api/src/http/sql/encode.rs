@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn json_keeps_whole_numbers_and_marks_what_it_cannot_say_as_null() {
         let body: serde_json::Value = serde_json::from_str(&encoded(Encoding::Json)).unwrap();
-        let expected = r#"[[9007199254740993,0.1,"a,b",true,"2026-11-23T07:40:24.385Z","2026-11-23T07:40:24.385001",12,[1,null],{"job":"a\"b"}],[null,null,null,false,"1969-12-31T23:59:59.999Z","1970-01-01T00:00:00.000Z",3,null,null]]"#;
+        let expected = r#"[[9007199254740993,0.1,"a,b",true,"2026-11-23T07:40:24.385Z","2026-11-23T07:40:24.385001Z",12,[1,null],{"job":"a\"b"}],[null,null,null,false,"1969-12-31T23:59:59.999Z","1970-01-01T00:00:00.000Z",3,null,null]]"#;
         assert_eq!(body["rows"].to_string(), expected);
         assert_eq!(body["truncated"], true);
         assert_eq!(body["columns"][0], "n");
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(lines.next().unwrap(), "n,x,t,b,ms,us,sum,list,labels");
         assert_eq!(
             lines.next().unwrap(),
-            r#"9007199254740993,0.1,"a,b",true,2026-11-23T07:40:24.385Z,2026-11-23T07:40:24.385001,12,"[1,null]","{""job"":""a\""b""}""#
+            r#"9007199254740993,0.1,"a,b",true,2026-11-23T07:40:24.385Z,2026-11-23T07:40:24.385001Z,12,"[1,null]","{""job"":""a\""b""}""#
         );
         assert_eq!(lines.next().unwrap(), ",NaN,,false,1969-12-31T23:59:59.999Z,1970-01-01T00:00:00.000Z,3,,");
     }

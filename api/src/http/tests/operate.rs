@@ -29,17 +29,19 @@ fn the_service_counts_itself() {
     scene.get("/v1/signals");
     scene.get("/no/such/path");
     let reply = scene.get("/metrics");
-    assert_eq!(reply.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let text = reply.text();
     for line in [
         r#"almanac_http_requests_total{method="GET",path="/v1/signals",status="200"} 1"#,
         r#"almanac_http_requests_total{method="GET",path="",status="404"} 1"#,
         "almanac_store_series 4",
         "almanac_store_samples_written_total 964",
-        "# EOF",
+        "# TYPE almanac_store_samples_written_total counter",
+        "# HELP almanac_store_samples_written_total Samples written.",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
     }
+    assert!(!text.contains("# EOF"), "the mark of another format");
 }
 
 #[test]

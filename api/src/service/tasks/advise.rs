@@ -27,7 +27,7 @@ pub(super) fn task(config: &Config, specs: AdviceSpecs) -> Task {
             }
             let measured = |row: &RecommendationRow, applied_at| {
                 measure(&state.store, &specs, row, applied_at, now).unwrap_or_else(|error| {
-                    tracing::warn!(error = %crate::cli::chain(&error), "an applied recommendation is not measured");
+                    tracing::warn!(error = %crate::chain(&error), "an applied recommendation is not measured");
                     None
                 })
             };

@@ -1,7 +1,6 @@
 use std::time::{Duration, Instant};
 
-use almanac_engine::learn::{Learner, SignalSpec, default_signals};
-use almanac_models::UnitError;
+use almanac_engine::learn::Round;
 
 use super::Task;
 use crate::config::Config;
@@ -11,56 +10,42 @@ const FIRST: Duration = Duration::from_secs(10);
 
 /// Fits what is due and scores what is new. Signals of the store's own series join once the service has run for
 /// `learn.start_after`, and are chosen anew every `learn.choose_every`.
-///
-/// # Errors
-/// [`UnitError`] when a step or a horizon of the configuration is out of range.
-pub(super) fn task(config: &Config) -> Result<Task, UnitError> {
-    let configured = config.signal_specs()?;
-    let (options, learn) = (config.learn_options(), config.learn.clone());
+pub(super) fn task(config: &Config) -> Task {
+    let learn = config.learn.clone();
     let started = Instant::now();
-    let mut learner: Option<Learner> = None;
-    let mut chosen: Vec<SignalSpec> = Vec::new();
-    let mut chosen_at: Option<Instant> = None;
-    Ok(Task {
+    Task {
         name: "learn",
         first: FIRST.min(learn.every.duration()),
         every: learn.every.duration(),
         work: Box::new(move |state| {
             let now = state.clock.now();
-            let choose = learn.default_signals > 0
-                && started.elapsed() >= learn.start_after.duration()
-                && chosen_at.is_none_or(|at| at.elapsed() >= learn.choose_every.duration());
-            if choose {
-                chosen = default_signals(&state.store, now, learn.default_signals)?;
-                // A young store may have nothing to tell yet: look again at the next run.
-                chosen_at = (!chosen.is_empty()).then(Instant::now);
-                tracing::debug!(signals = chosen.len(), "chose the most telling signals of the store's own series");
+            let mut curriculum = state.curriculum.lock();
+            if started.elapsed() >= learn.start_after.duration()
+                && curriculum.is_choice_older(now, learn.choose_every.millis())
+            {
+                curriculum.choose(now)?;
             }
-            let specs = together(&configured, &chosen);
-            let learner = learner.get_or_insert_with(|| Learner::new(state.store.clone(), options.clone()));
-            let report = learner.learn_due(&specs, now, &|progress| {
+            let round = curriculum.round(now, &|progress| {
                 tracing::debug!(signal = progress.signal, done = progress.done, total = progress.total, "learned");
             })?;
-            for (signal, reason) in &report.failed {
-                tracing::info!(signal, reason, "the signal could not be learned");
-            }
-            if report.fitted > 0 {
-                tracing::info!(fitted = report.fitted, waiting = report.waiting, "learned");
-            }
-            let scores = learner.score_new(now)?;
-            for (signal, reason) in &scores.failed {
-                tracing::info!(signal, reason, "the signal could not be scored");
-            }
-            if scores.anomalies > 0 {
-                tracing::info!(values = scores.values, anomalies = scores.anomalies, "scored");
-            }
+            log(&round);
             Ok(())
         }),
-    })
+    }
 }
 
-/// The configured signals, and of the chosen ones those whose names are not taken.
-pub(crate) fn together(configured: &[SignalSpec], chosen: &[SignalSpec]) -> Vec<SignalSpec> {
-    let taken = |spec: &&SignalSpec| !configured.iter().any(|own| own.name == spec.name);
-    configured.iter().chain(chosen.iter().filter(taken)).cloned().collect()
+fn log(round: &Round) {
+    let (learned, scored) = (&round.learned, &round.scored);
+    for (signal, reason) in &learned.failed {
+        tracing::info!(signal, reason, "the signal could not be learned");
+    }
+    if learned.fitted > 0 {
+        tracing::info!(fitted = learned.fitted, waiting = learned.waiting, "learned");
+    }
+    for (signal, reason) in &scored.failed {
+        tracing::info!(signal, reason, "the signal could not be scored");
+    }
+    if scored.anomalies > 0 {
+        tracing::info!(values = scored.values, anomalies = scored.anomalies, "scored");
+    }
 }

@@ -14,7 +14,7 @@ mod tests;
 
 pub use error::{FileError, Place};
 pub use events::read_event_file;
-pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_series_file};
+pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_labelled_series_file, read_series_file};
 
 pub(crate) use error::shorten;
 pub(in crate::ingest) use series::SeriesColumns;

@@ -74,7 +74,7 @@ pub(crate) fn read(path: &Path, visitor: &mut dyn Visitor) -> Result<(), FileErr
     let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
     visitor.header(&names)?;
     let select: Vec<String> = columns.iter().map(|(name, kind)| projection(name, kind)).collect();
-    let sql = format!("SELECT {} FROM read_parquet({file})", select.join(", "));
+    let sql = format!("SELECT {} FROM read_parquet({file}, hive_partitioning = false)", select.join(", "));
     let mut statement = connection.prepare(&sql).map_err(wrong)?;
     // The iterator that this returns panics on a damaged page; `step` hands the error out instead.
     drop(statement.stream_arrow([]).map_err(wrong)?);
@@ -90,7 +90,8 @@ pub(crate) fn read(path: &Path, visitor: &mut dyn Visitor) -> Result<(), FileErr
 }
 
 fn describe(connection: &Connection, file: &str) -> duckdb::Result<Vec<(String, String)>> {
-    let mut statement = connection.prepare(&format!("DESCRIBE SELECT * FROM read_parquet({file})"))?;
+    let mut statement =
+        connection.prepare(&format!("DESCRIBE SELECT * FROM read_parquet({file}, hive_partitioning = false)"))?;
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
@@ -100,7 +101,9 @@ fn projection(name: &str, kind: &str) -> String {
     match kind {
         "VARCHAR" | "BOOLEAN" | "BIGINT" | "DOUBLE" | "DATE" => quoted,
         "TINYINT" | "SMALLINT" | "INTEGER" | "UTINYINT" | "USMALLINT" | "UINTEGER" => format!("{quoted}::BIGINT"),
-        "UBIGINT" | "HUGEINT" | "UHUGEINT" | "FLOAT" => format!("{quoted}::DOUBLE"),
+        "FLOAT" => format!("{quoted}::DOUBLE"),
+        // As text they are read for what they should be: a stamp, a number or a name.
+        "UBIGINT" | "HUGEINT" | "UHUGEINT" => format!("{quoted}::VARCHAR"),
         _ if kind.starts_with("TIMESTAMP") => quoted,
         _ if kind.starts_with("DECIMAL") => format!("{quoted}::DOUBLE"),
         _ => format!("{quoted}::VARCHAR"),

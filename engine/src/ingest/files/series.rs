@@ -53,14 +53,31 @@ impl FileSeries {
 
 /// Reads a series file: CSV with a header (gzip too) or Parquet, long format, rows in any order.
 ///
-/// Columns: `series` (left out when there is one series), `timestamp`, `value`, `incident` (0 or 1,
-/// optional); others are ignored.
+/// Columns: `series` (left out when there is one series), `timestamp`, `value`; others are ignored.
 ///
 /// # Errors
 /// [`FileError`] in one line with file, line, column and value; a file without rows is one too.
 pub fn read_series_file(path: &Path) -> Result<SeriesFile, FileError> {
-    let mut reader =
-        SeriesReader { path: path.to_owned(), columns: None, series: Vec::new(), by_name: HashMap::new(), rows: 0 };
+    read(path, false)
+}
+
+/// As [`read_series_file`], and the column `incident` (0 or 1), where there is one.
+///
+/// # Errors
+/// As [`read_series_file`].
+pub fn read_labelled_series_file(path: &Path) -> Result<SeriesFile, FileError> {
+    read(path, true)
+}
+
+fn read(path: &Path, labelled: bool) -> Result<SeriesFile, FileError> {
+    let mut reader = SeriesReader {
+        path: path.to_owned(),
+        labelled,
+        columns: None,
+        series: Vec::new(),
+        by_name: HashMap::new(),
+        rows: 0,
+    };
     table::read(path, &mut reader)?;
     if reader.rows == 0 {
         return Err(FileError::shape(path, "has a header but no rows"));
@@ -93,6 +110,7 @@ impl SeriesColumns {
 
 struct SeriesReader {
     path: PathBuf,
+    labelled: bool,
     columns: Option<SeriesColumns>,
     series: Vec<FileSeries>,
     by_name: HashMap<String, usize>,
@@ -112,7 +130,9 @@ impl SeriesReader {
 
 impl Visitor for SeriesReader {
     fn header(&mut self, columns: &[String]) -> Result<(), FileError> {
-        self.columns = Some(SeriesColumns::find(&self.path, columns)?);
+        let mut found = SeriesColumns::find(&self.path, columns)?;
+        found.incident = found.incident.filter(|_| self.labelled);
+        self.columns = Some(found);
         Ok(())
     }
 
@@ -120,11 +140,11 @@ impl Visitor for SeriesReader {
         let Some(columns) = self.columns.take() else { return Ok(()) };
         let path = std::mem::take(&mut self.path);
         let cells = Cells { path: &path, row };
-        let name = columns.series.as_ref().map_or(Ok(UNNAMED_SERIES), |column| cells.name(column))?;
+        let name = columns.series.as_ref().map_or(Ok(UNNAMED_SERIES.into()), |column| cells.series(column))?;
         let timestamp = cells.timestamp(&columns.timestamp)?;
         let value = cells.finite(&columns.value)?;
         let incident = columns.incident.as_ref().map(|column| cells.flag(column)).transpose()?;
-        let idx = self.index_of(name);
+        let idx = self.index_of(&name);
         let series = &mut self.series[idx];
         series.timestamps.push(timestamp);
         series.values.push(value);

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fs::File,
     io::{BufReader, Read, Seek},
     path::Path,
@@ -59,8 +60,16 @@ pub(crate) enum Container {
 pub(crate) fn open(path: &Path) -> Result<(File, Container), FileError> {
     let read = |source| FileError::read(path, source);
     let mut file = File::open(path).map_err(read)?;
-    if file.metadata().map_err(read)?.is_dir() {
+    let kind = file.metadata().map_err(read)?;
+    if kind.is_dir() {
         return Err(FileError::shape(path, "is a directory; name a file"));
+    }
+    if !kind.is_file() {
+        // A pipe can be read once and only forwards.
+        let mut copy = tempfile::tempfile().map_err(read)?;
+        std::io::copy(&mut file, &mut copy).map_err(read)?;
+        copy.rewind().map_err(read)?;
+        file = copy;
     }
     let mut magic = Vec::new();
     (&mut file).take(4).read_to_end(&mut magic).map_err(read)?;
@@ -85,6 +94,9 @@ pub(crate) fn text(file: File, container: Container) -> Box<dyn Read> {
 pub(crate) fn read(path: &Path, visitor: &mut dyn Visitor) -> Result<(), FileError> {
     let (file, container) = open(path)?;
     match container {
+        Container::Parquet if !path.is_file() => {
+            Err(FileError::shape(path, "is a pipe; Parquet is read here and there, so name a file"))
+        }
         Container::Parquet => parquet::read(path, visitor),
         _ if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet")) => {
             Err(FileError::shape(path, "is not a Parquet file: it does not begin with PAR1"))
@@ -215,6 +227,14 @@ impl<'a> Cells<'a> {
             _ => None,
         };
         parsed.ok_or_else(|| self.wrong(column, "0 or 1"))
+    }
+
+    /// A series' name: text, or a whole number as text; not empty.
+    pub(crate) fn series(&self, column: &Column) -> Result<Cow<'a, str>, FileError> {
+        match self.row.cell(column.index) {
+            Cell::Int(number) => Ok(Cow::Owned(number.to_string())),
+            _ => self.name(column).map(Cow::Borrowed),
+        }
     }
 
     /// Text that is not empty.

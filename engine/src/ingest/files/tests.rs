@@ -20,7 +20,7 @@ fn file(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
 /// The error of reading `text`, its cause included, without the folder's name.
 fn series_error(name: &str, text: &[u8]) -> String {
     let folder = TempDir::new().unwrap();
-    let error = read_series_file(&file(&folder, name, text)).unwrap_err();
+    let error = read_labelled_series_file(&file(&folder, name, text)).unwrap_err();
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     format!("{error}{cause}").replace(&format!("{}/", folder.path().display()), "")
 }
@@ -34,7 +34,7 @@ fn parquet(folder: &TempDir, sql: &str) -> PathBuf {
 }
 
 fn series(path: &Path) -> Vec<FileSeries> {
-    read_series_file(path).unwrap().series
+    read_labelled_series_file(path).unwrap().series
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn rows_in_any_order_are_sorted_and_repeats_keep_their_order() {
     let folder = TempDir::new().unwrap();
     let text = "\u{feff}value,timestamp,series,host,incident\n\
                 3,3000,a,x,0\n1,1000,a,x,1\n,2026-01-01T00:00:00Z,b,x,0\n2,1000,a,x,0\nNaN,2000,a,x,1\n";
-    let read = read_series_file(&file(&folder, "s.csv", text.as_bytes())).unwrap();
+    let read = read_labelled_series_file(&file(&folder, "s.csv", text.as_bytes())).unwrap();
     assert!(read.named);
     assert_eq!(read.rows, 5);
     let names: Vec<&str> = read.series.iter().map(|s| s.name.as_str()).collect();
@@ -62,7 +62,7 @@ fn one_series_needs_no_name_and_gzip_is_read() {
     let folder = TempDir::new().unwrap();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(b"timestamp,value\n1,2\n2,3").unwrap();
-    let read = read_series_file(&file(&folder, "s.csv.gz", &gzip.finish().unwrap())).unwrap();
+    let read = read_labelled_series_file(&file(&folder, "s.csv.gz", &gzip.finish().unwrap())).unwrap();
     assert!(!read.named);
     assert_eq!(read.series[0].name, UNNAMED_SERIES);
     assert_eq!(read.series[0].values, [2.0, 3.0]);
@@ -119,7 +119,7 @@ fn every_fault_of_a_series_file_names_its_place() {
     let damaged = series_error("s.parquet", b"PAR1 and then nothing of use PAR1");
     assert!(damaged.starts_with("s.parquet: not a readable Parquet file: "), "{damaged}");
     assert!(!damaged.contains('\n'));
-    let missing = read_series_file(Path::new("/no/such/file.csv")).unwrap_err();
+    let missing = read_labelled_series_file(Path::new("/no/such/file.csv")).unwrap_err();
     assert_eq!(missing.to_string(), "/no/such/file.csv: cannot be read");
 }
 
@@ -127,13 +127,13 @@ fn every_fault_of_a_series_file_names_its_place() {
 fn parquet_faults_name_the_row() {
     let folder = TempDir::new().unwrap();
     let path = parquet(&folder, "SELECT 1::BIGINT AS \"timestamp\", 'x' AS value");
-    let error = read_series_file(&path).unwrap_err().to_string();
+    let error = read_labelled_series_file(&path).unwrap_err().to_string();
     assert!(
         error.ends_with(", row 1, column \"value\": \"x\" is not a number; leave it empty when the value is missing")
     );
     let path = parquet(&folder, "SELECT 1.5::DOUBLE AS \"timestamp\", 1 AS value");
     assert!(
-        read_series_file(&path)
+        read_labelled_series_file(&path)
             .unwrap_err()
             .to_string()
             .contains("row 1, column \"timestamp\": \"1.5\" is not a timestamp")
@@ -148,7 +148,7 @@ fn a_parquet_file_cut_short_is_an_error() {
     let middle = bytes.len() / 2;
     bytes[1000..middle].fill(0xff);
     let damaged = file(&folder, "damaged.parquet", &bytes);
-    assert!(matches!(read_series_file(&damaged), Err(FileError::Parquet { .. })));
+    assert!(matches!(read_labelled_series_file(&damaged), Err(FileError::Parquet { .. })));
 }
 
 #[test]

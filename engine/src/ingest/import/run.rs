@@ -40,6 +40,8 @@ pub struct ImportReport {
     pub samples: u64,
     /// Distinct series in the file.
     pub series: u64,
+    /// The oldest and the newest timestamp in the file, epoch milliseconds.
+    pub span_ms: (i64, i64),
 }
 
 /// Why an import failed.
@@ -86,7 +88,7 @@ pub fn import_file(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<ImportReport, ImportError> {
     let source = Source::open(path, options)?;
-    let Check { table, samples } = source.check(ingest)?;
+    let Check { table, samples, span_ms } = source.check(ingest)?;
     let mut ids = Vec::with_capacity(table.labels.len());
     for labels in &table.labels {
         ids.push(ingest.store().resolve(labels).map_err(|error| match error {
@@ -115,7 +117,7 @@ pub fn import_file(
     }
     // The file was checked: this is a file that changed meanwhile.
     read?;
-    Ok(ImportReport { samples, series })
+    Ok(ImportReport { samples, series, span_ms })
 }
 
 /// Checks a file as [`import_file`] does before it stores anything.
@@ -124,8 +126,8 @@ pub fn import_file(
 /// [`ImportError::File`].
 pub fn check_file(ingest: &Ingest, path: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let source = Source::open(path, options)?;
-    let Check { table, samples } = source.check(ingest)?;
-    Ok(ImportReport { samples, series: table.labels.len() as u64 })
+    let Check { table, samples, span_ms } = source.check(ingest)?;
+    Ok(ImportReport { samples, series: table.labels.len() as u64, span_ms })
 }
 
 struct Source<'a> {
@@ -137,6 +139,12 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn open(path: &'a Path, options: &'a ImportOptions) -> Result<Self, FileError> {
+        if path.metadata().is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
+            return Err(FileError::shape(
+                path,
+                "is a pipe; a file is read twice, so that nothing of a wrong one is stored",
+            ));
+        }
         let format = options.format.map_or_else(|| ImportFormat::detect(path), Ok)?;
         let dialect = match format {
             ImportFormat::PrometheusText => format::dialect(path)?,
@@ -147,7 +155,8 @@ impl<'a> Source<'a> {
 
     fn check<'s>(&'s self, ingest: &'s Ingest) -> Result<Check<'s>, FileError> {
         let max_series = usize::try_from(ingest.store().stats().max_series).unwrap_or(usize::MAX);
-        let mut check = Check { table: SeriesTable::new(self.path, ingest.limits(), max_series), samples: 0 };
+        let table = SeriesTable::new(self.path, ingest.limits(), max_series);
+        let mut check = Check { table, samples: 0, span_ms: (i64::MAX, i64::MIN) };
         self.read(&mut check)?;
         if check.samples == 0 {
             return Err(FileError::shape(self.path, "holds no samples"));
@@ -172,12 +181,14 @@ impl<'a> Source<'a> {
 struct Check<'a> {
     table: SeriesTable<'a>,
     samples: u64,
+    span_ms: (i64, i64),
 }
 
 impl Sink for Check<'_> {
-    fn sample(&mut self, place: Place, labels: &Pairs<'_>, _: i64, _: f64) -> Result<(), FileError> {
+    fn sample(&mut self, place: Place, labels: &Pairs<'_>, timestamp_ms: i64, _: f64) -> Result<(), FileError> {
         self.table.index_of(place, labels)?;
         self.samples += 1;
+        self.span_ms = (self.span_ms.0.min(timestamp_ms), self.span_ms.1.max(timestamp_ms));
         Ok(())
     }
 }

@@ -49,14 +49,14 @@ impl Visitor for Reader<'_> {
             cells.flag(incident)?;
         }
         let name = match &columns.series {
-            Some(column) => cells.name(column)?,
-            None => self.name.unwrap_or_default(),
+            Some(column) => cells.series(column)?,
+            None => self.name.unwrap_or_default().into(),
         };
         if value.is_nan() {
             return Ok(());
         }
         let mut pairs: Pairs<'_> = Vec::with_capacity(self.labels.len() + 1);
-        pairs.push((METRIC_NAME.into(), name.into()));
+        pairs.push((METRIC_NAME.into(), name));
         for column in &self.labels {
             let text = match row.cell(column.index) {
                 Cell::Null => continue,

@@ -8,7 +8,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 
-use crate::cli::chain;
+use crate::chain;
 
 /// Fetches pages over HTTP; connections are kept between scrapes.
 #[derive(Debug, Clone)]

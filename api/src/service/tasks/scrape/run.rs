@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::client::HttpClient;
 use crate::{
-    cli::chain,
+    chain,
     config::{Config, Scrape, ScrapeScheme, Span},
     http::AppState,
 };

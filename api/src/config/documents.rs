@@ -1,0 +1,42 @@
+//! The page of all keys against the keys there are.
+
+use std::path::Path;
+
+use super::Config;
+
+/// Sections as the page heads them, and a text in which an unknown key of that section stands.
+const SECTIONS: [(&str, &str); 10] = [
+    ("[server]", "[server]\nzzz = 1"),
+    ("[store]", "[store]\nzzz = 1"),
+    ("[store] retention", "[store]\nretention = { zzz = 1 }"),
+    ("[ingest]", "[ingest]\nzzz = 1"),
+    ("[learn]", "[learn]\nzzz = 1"),
+    ("[advise]", "[advise]\nzzz = 1"),
+    ("[[scrape]]", "[[scrape]]\nzzz = 1"),
+    ("[[signal]]", "[[signal]]\nzzz = 1"),
+    ("[[workload]]", "[[workload]]\nzzz = 1"),
+    ("[[cache]]", "[[cache]]\nzzz = 1"),
+];
+
+/// The keys that are known where `text` has an unknown one.
+fn known(text: &str) -> Vec<String> {
+    let message = Config::parse(text, Path::new("almanac.toml")).unwrap_err().to_string();
+    let (_, list) = message.split_once("known here: ").unwrap_or_else(|| panic!("{message}"));
+    list.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_is_known() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
+    for (section, text) in SECTIONS {
+        let head = format!("### `{section}`\n");
+        let (_, below) = page.split_once(&head).unwrap_or_else(|| panic!("{head:?} is not in the page"));
+        let table = below.split("\n### ").next().unwrap();
+        let mut documented: Vec<&str> =
+            table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let mut known = known(text);
+        documented.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(documented, known, "{section}");
+    }
+}
