@@ -19,7 +19,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 
 # Always the whole workspace: one package alone would select other features of shared dependencies
 # and build them a second time.
-.PHONY: help setup build demo test lint bench test-peers
+.PHONY: help setup build demo test lint bench soak test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,10 @@ lint: setup ## Formatting, clippy without warnings, unused dependencies
 bench: setup ## Measure ingest speed, bytes a sample and query latency; tables in docs/
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/bench-ingest
+
+soak: setup ## Append, compact, checkpoint and reopen a store at random for MINUTES (10) and compare with memory
+	cargo build --locked $(FEATURES) --workspace
+	@$(CARGO_TARGET_DIR)/debug/soak-store --minutes $(or $(MINUTES),10)
 
 test-peers: setup ## Compare with real peers (installs Prometheus, exporters, PostgreSQL and Redis through apt)
 	@scripts/peers.sh

@@ -8,5 +8,6 @@ mod sender;
 mod server;
 mod stream;
 
-pub use report::Report;
+pub use report::{Report, Section};
 pub use run::{Options, Outcome, run};
+pub use stream::Shape;

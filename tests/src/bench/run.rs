@@ -4,7 +4,7 @@ use super::{
     queries::{self, Latency},
     sender::send,
     server::Server,
-    stream::{SERIES, requests},
+    stream::{Request, Shape, requests},
 };
 
 /// What to measure.
@@ -12,12 +12,14 @@ use super::{
 pub struct Options {
     /// The program `almanac`.
     pub almanac: PathBuf,
+    /// What is sent.
+    pub shape: Shape,
     /// Connections at once.
     pub connections: usize,
-    /// Steps of ten seconds in the stream.
-    pub steps: usize,
     /// Runs, each on an empty store; the medians count.
     pub runs: usize,
+    /// Whether the questions are asked too.
+    pub asks: bool,
 }
 
 /// Medians over the runs.
@@ -25,8 +27,6 @@ pub struct Options {
 pub struct Outcome {
     /// Connections at once.
     pub connections: usize,
-    /// Samples in the stream.
-    pub samples: usize,
     /// Samples a second, all acknowledged on disk.
     pub samples_per_second: f64,
     /// Median time to an acknowledgement.
@@ -35,12 +35,14 @@ pub struct Outcome {
     pub ack_p99: Duration,
     /// Processor seconds of the server for a million samples.
     pub cpu_per_million: f64,
-    /// Most memory of the server in MiB.
+    /// Most memory of the server in MiB while samples came.
     pub peak_mib: f64,
-    /// Bytes of file and log for a sample after compaction.
-    pub bytes_per_sample: f64,
+    /// From the start after a `kill -9` to the first answer, before compaction.
+    pub restart: Duration,
     /// How long the compaction of the whole stream took.
     pub compaction: Duration,
+    /// Bytes of file and log for a sample after compaction.
+    pub bytes_per_sample: f64,
     /// Questions before compaction.
     pub fresh: Vec<Latency>,
     /// Questions after compaction.
@@ -50,9 +52,9 @@ pub struct Outcome {
 /// Runs the bench.
 ///
 /// # Errors
-/// When the server cannot be started, refuses a request, or an answer lacks samples.
+/// When the server cannot be started, refuses a request, loses a sample, or an answer lacks samples.
 pub fn run(options: &Options) -> io::Result<Outcome> {
-    let stream = requests(options.connections, options.steps);
+    let stream = requests(options.shape, options.connections);
     let runs = (0..options.runs)
         .map(|number| {
             eprintln!("{} connections, run {} of {}", options.connections, number + 1, options.runs);
@@ -71,42 +73,48 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     };
     Ok(Outcome {
         connections: options.connections,
-        samples: SERIES * options.steps,
         samples_per_second: middle(&|run| run.samples_per_second),
         ack_p50: time(&|run| run.ack_p50),
         ack_p99: time(&|run| run.ack_p99),
         cpu_per_million: middle(&|run| run.cpu_per_million),
         peak_mib: middle(&|run| run.peak_mib),
-        bytes_per_sample: middle(&|run| run.bytes_per_sample),
+        restart: time(&|run| run.restart),
         compaction: time(&|run| run.compaction),
+        bytes_per_sample: middle(&|run| run.bytes_per_sample),
         fresh: latencies(&|run| &run.fresh),
         compacted: latencies(&|run| &run.compacted),
     })
 }
 
-fn one(options: &Options, stream: &[Vec<super::stream::Request>]) -> io::Result<Outcome> {
-    let server = Server::start(&options.almanac)?;
+fn one(options: &Options, stream: &[Vec<Request>]) -> io::Result<Outcome> {
+    let mut server = Server::start(&options.almanac)?;
     let cpu_before = server.cpu_seconds().unwrap_or(f64::NAN);
     let sent = send(server.address, stream)?;
     let cpu = server.cpu_seconds().unwrap_or(f64::NAN) - cpu_before;
     let peak_mib = server.peak_mib().unwrap_or(f64::NAN);
-    let fresh = queries::ask_all(&server, options.steps)?;
+    let ask = |server: &Server| if options.asks { queries::ask_all(server, options.shape) } else { Ok(Vec::new()) };
+    let fresh = ask(&server)?;
+    let restart = server.kill_and_restart()?;
+    let kept = server.samples()?;
+    if kept != sent.samples {
+        return Err(io::Error::other(format!("{kept} samples of {} are there after kill -9", sent.samples)));
+    }
     let compaction = server.compact()?;
-    let compacted = queries::ask_all(&server, options.steps)?;
+    let compacted = ask(&server)?;
     #[expect(clippy::cast_precision_loss, reason = "counts and sizes far below 2^53")]
     let (samples, bytes) = (sent.samples as f64, server.disk_bytes() as f64);
     let percentile =
         |part: usize| sent.latencies.get((sent.latencies.len() * part / 100).min(sent.latencies.len() - 1));
     let outcome = Outcome {
         connections: options.connections,
-        samples: sent.samples,
         samples_per_second: samples / sent.elapsed.as_secs_f64(),
         ack_p50: percentile(50).copied().unwrap_or_default(),
         ack_p99: percentile(99).copied().unwrap_or_default(),
         cpu_per_million: cpu / samples * 1e6,
         peak_mib,
-        bytes_per_sample: bytes / samples,
+        restart,
         compaction,
+        bytes_per_sample: bytes / samples,
         fresh,
         compacted,
     };

@@ -13,6 +13,8 @@ use std::{
 use reqwest::blocking::Client;
 use tempfile::TempDir;
 
+/// The store's file.
+const STORE: &str = "bench.duckdb";
 /// What the server prints on stderr once it can be reached.
 const LISTENING: &str = "almanac: listening on http://";
 
@@ -22,39 +24,35 @@ pub(super) struct Server {
     child: Child,
     pub(super) address: SocketAddr,
     client: Client,
-    store: PathBuf,
-    _folder: TempDir,
+    almanac: PathBuf,
+    folder: TempDir,
 }
 
 impl Server {
     /// Starts `almanac serve` on an empty store and waits until it can be reached.
     pub(super) fn start(almanac: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let store = folder.path().join("bench.duckdb");
-        let mut child = Command::new(almanac)
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "info", "--db"])
-            .arg(&store)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
-        let mut said = Vec::new();
-        let address = loop {
-            let Some(line) = lines.next().transpose()? else {
-                return Err(io::Error::other(format!("the server did not start: {}", said.join("\n"))));
-            };
-            if let Some(address) = line.strip_prefix(LISTENING) {
-                break address.trim().parse().map_err(io::Error::other)?;
-            }
-            said.push(line);
-        };
-        // Somebody has to read on, or the server would wait for room in the pipe.
-        thread::spawn(move || lines.for_each(drop));
+        let (child, address) = spawn(almanac, folder.path())?;
         let client =
-            Client::builder().timeout(Duration::from_secs(120)).no_proxy().build().map_err(io::Error::other)?;
-        Ok(Self { child, address, client, store, _folder: folder })
+            Client::builder().timeout(Duration::from_secs(600)).no_proxy().build().map_err(io::Error::other)?;
+        Ok(Self { child, address, client, almanac: almanac.to_owned(), folder })
+    }
+
+    /// Kills the server as `kill -9` does, starts it again on the same store, and gives the time until it is ready.
+    pub(super) fn kill_and_restart(&mut self) -> io::Result<Duration> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let begun = Instant::now();
+        (self.child, self.address) = spawn(&self.almanac, self.folder.path())?;
+        self.get("/readyz", &[])?;
+        Ok(begun.elapsed())
+    }
+
+    /// Samples that the server says it holds.
+    pub(super) fn samples(&self) -> io::Result<usize> {
+        let answer: serde_json::Value = serde_json::from_str(&self.get("/readyz", &[])?.0)?;
+        let samples = answer["samples"].as_u64().and_then(|samples| usize::try_from(samples).ok());
+        samples.ok_or_else(|| io::Error::other("readyz does not say how many samples there are"))
     }
 
     /// Asks and gives the answer's text, and how long that took.
@@ -81,8 +79,11 @@ impl Server {
 
     /// Bytes of the store's file and log.
     pub(super) fn disk_bytes(&self) -> u64 {
-        let log = self.store.with_extension("duckdb.wal");
-        [self.store.as_path(), &log].iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum()
+        [STORE.to_owned(), format!("{STORE}.wal")]
+            .iter()
+            .filter_map(|name| fs::metadata(self.folder.path().join(name)).ok())
+            .map(|file| file.len())
+            .sum()
     }
 
     /// Processor seconds used so far, where the system tells.
@@ -106,4 +107,29 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts `almanac serve` in a folder and waits until it can be reached.
+fn spawn(almanac: &Path, folder: &Path) -> io::Result<(Child, SocketAddr)> {
+    let mut child = Command::new(almanac)
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "info", "--db", STORE])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
+    let mut said = Vec::new();
+    let address = loop {
+        let Some(line) = lines.next().transpose()? else {
+            return Err(io::Error::other(format!("the server did not start: {}", said.join("\n"))));
+        };
+        if let Some(address) = line.strip_prefix(LISTENING) {
+            break address.trim().parse().map_err(io::Error::other)?;
+        }
+        said.push(line);
+    };
+    // Somebody has to read on, or the server would wait for room in the pipe.
+    thread::spawn(move || lines.for_each(drop));
+    Ok((child, address))
 }

@@ -1,13 +1,34 @@
-//! The stream: 4,000 series of ten labels at a step of ten seconds, as remote-write requests.
+//! Streams: series of ten labels at a step of ten seconds, as remote-write requests.
 
 /// Begin of the stream; any instant does.
 pub(super) const START_MS: i64 = 1_790_000_000_000;
 /// Distance between samples of a series.
 pub(super) const STEP_MS: i64 = 10_000;
-/// Series of the stream.
-pub(super) const SERIES: usize = 4_000;
-/// Samples in one request, each in a TimeSeries entry of its own.
-const REQUEST_SAMPLES: usize = 2_000;
+
+/// How much is sent, and in what portions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Series.
+    pub series: usize,
+    /// Samples of each series.
+    pub steps: usize,
+    /// Samples in one request, each in a TimeSeries entry of its own.
+    pub request: usize,
+}
+
+impl Shape {
+    /// All samples.
+    #[must_use]
+    pub fn samples(self) -> usize {
+        self.series * self.steps
+    }
+
+    /// From the first to the last sample, in milliseconds.
+    #[must_use]
+    pub fn span_ms(self) -> i64 {
+        STEP_MS * i64::try_from(self.steps.saturating_sub(1)).unwrap_or(i64::MAX / STEP_MS)
+    }
+}
 
 /// What kind of values a series has; the shares are those of ordinary exporters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +110,7 @@ impl Series {
             ("code", ["200", "201", "404", "500"][pod % 4].to_owned()),
             ("env", "production".to_owned()),
             ("index", index.to_string()),
-            ("instance", format!("10.0.{}.{}:9100", pod / 50, pod % 50)),
+            ("instance", format!("10.{}.{}.{}:9100", pod / 12_500, pod / 50 % 250, pod % 50)),
             ("job", ["api", "worker", "postgres", "redis"][pod % 4].to_owned()),
             ("method", ["GET", "POST", "PUT", "DELETE"][index % 4].to_owned()),
             ("path", format!("/api/v1/resource/{}", index % 8)),
@@ -144,13 +165,13 @@ pub(super) struct Request {
 }
 
 /// The requests of each connection: every connection has its own series, in order of time.
-pub(super) fn requests(connections: usize, steps: usize) -> Vec<Vec<Request>> {
-    let share = SERIES.div_ceil(connections);
-    (0..connections).map(|connection| of_connection(connection * share, share, steps)).collect()
+pub(super) fn requests(shape: Shape, connections: usize) -> Vec<Vec<Request>> {
+    let share = shape.series.div_ceil(connections);
+    (0..connections).map(|connection| of_connection(shape, connection * share, share)).collect()
 }
 
-fn of_connection(first: usize, share: usize, steps: usize) -> Vec<Request> {
-    let mut series: Vec<Series> = (first..(first + share).min(SERIES)).map(Series::new).collect();
+fn of_connection(shape: Shape, first: usize, share: usize) -> Vec<Request> {
+    let mut series: Vec<Series> = (first..(first + share).min(shape.series)).map(Series::new).collect();
     let mut snappy = snap::raw::Encoder::new();
     let (mut all, mut body, mut samples) = (Vec::new(), Vec::new(), 0);
     let mut finish = |body: &mut Vec<u8>, samples: &mut usize| {
@@ -160,7 +181,7 @@ fn of_connection(first: usize, share: usize, steps: usize) -> Vec<Request> {
     };
     let mut timestamp = START_MS;
     let (mut sample, mut entry) = (Vec::new(), Vec::new());
-    for _ in 0..steps {
+    for _ in 0..shape.steps {
         for one in &mut series {
             sample.clear();
             varint(&mut sample, 1 << 3 | 1);
@@ -172,7 +193,7 @@ fn of_connection(first: usize, share: usize, steps: usize) -> Vec<Request> {
             bytes_field(&mut entry, 2, &sample);
             bytes_field(&mut body, 1, &entry);
             samples += 1;
-            if samples == REQUEST_SAMPLES {
+            if samples == shape.request {
                 finish(&mut body, &mut samples);
             }
         }
@@ -190,11 +211,12 @@ mod tests {
 
     #[test]
     fn every_sample_is_sent_once() {
+        let shape = Shape { series: 4_000, steps: 5, request: 2_000 };
         for connections in [1, 2, 16] {
-            let all = requests(connections, 5);
+            let all = requests(shape, connections);
             assert_eq!(all.len(), connections);
             let samples: usize = all.iter().flatten().map(|request| request.samples).sum();
-            assert_eq!(samples, 5 * SERIES);
+            assert_eq!(samples, shape.samples());
             assert!(all.iter().flatten().all(|request| !request.body.is_empty()));
         }
     }

@@ -1,38 +1,96 @@
 //! `make bench`: measures ingest and queries of the real server and writes `docs/bench-ingest.md`.
 //!
-//! `bench-ingest [--hours H] [--runs N] [--connections 2,16] [--output FILE|-]`; a stream of H hours (default 4).
+//! `bench-ingest [--streams a,b,day,million] [--runs N] [--output FILE|-]`; N runs of the short streams (default 3), one of
+//! the long ones.
 
 use std::{error::Error, fs, path::PathBuf, thread::available_parallelism};
 
-use almanac_tests::bench::{Options, Report, run};
+use almanac_tests::bench::{Options, Report, Section, Shape, run};
+
+/// A stream that is measured.
+struct Stream {
+    name: &'static str,
+    title: &'static str,
+    shape: Shape,
+    connections: &'static [usize],
+    /// Long streams are measured once.
+    once: bool,
+    asks: bool,
+}
+
+const STREAMS: [Stream; 4] = [
+    Stream {
+        name: "a",
+        title: "A: a small fleet, four hours",
+        shape: Shape { series: 4_000, steps: 1_440, request: 2_000 },
+        connections: &[2, 16],
+        once: false,
+        asks: true,
+    },
+    Stream {
+        name: "b",
+        title: "B: many series, four minutes",
+        shape: Shape { series: 100_000, steps: 24, request: 5_000 },
+        connections: &[2, 16],
+        once: false,
+        asks: true,
+    },
+    Stream {
+        name: "day",
+        title: "A whole day",
+        shape: Shape { series: 2_000, steps: 8_640, request: 2_000 },
+        connections: &[2],
+        once: true,
+        asks: true,
+    },
+    Stream {
+        name: "million",
+        title: "A million series",
+        shape: Shape { series: 1_000_000, steps: 4, request: 5_000 },
+        connections: &[2],
+        once: true,
+        asks: false,
+    },
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut hours = 4.0_f64;
     let mut runs = 3;
-    let mut connections = vec![2, 16];
+    let mut wanted: Vec<String> = STREAMS.iter().map(|stream| stream.name.to_owned()).collect();
     let mut output = PathBuf::from("docs/bench-ingest.md");
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         match word.as_str() {
-            "--hours" => hours = value.parse()?,
             "--runs" => runs = value.parse()?,
-            "--connections" => connections = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
+            "--streams" => wanted = value.split(',').map(str::to_owned).collect(),
             "--output" => output = value.into(),
             other => return Err(format!("unknown option {other}").into()),
         }
     }
-    if runs == 0 || connections.contains(&0) || !(0.01..=48.0).contains(&hours) {
-        return Err("at least one run and one connection, and 0.01 to 48 hours".into());
+    if runs == 0 {
+        return Err("--runs 0 measures nothing".into());
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 3 and 17,280")]
-    let steps = (hours * 360.0) as usize;
+    if let Some(unknown) = wanted.iter().find(|name| !STREAMS.iter().any(|stream| stream.name == **name)) {
+        return Err(format!("--streams {unknown}: known are a, b, day, million").into());
+    }
     let almanac = std::env::current_exe()?.with_file_name(format!("almanac{}", std::env::consts::EXE_SUFFIX));
-    let outcomes = connections
-        .into_iter()
-        .map(|connections| run(&Options { almanac: almanac.clone(), connections, steps, runs }))
-        .collect::<Result<Vec<_>, _>>()?;
-    let report = Report { outcomes, cores: available_parallelism().map_or(1, usize::from), runs }.to_string();
+    let mut sections = Vec::new();
+    for stream in STREAMS.iter().filter(|stream| wanted.iter().any(|name| name == stream.name)) {
+        eprintln!("{}", stream.title);
+        let runs = if stream.once { 1 } else { runs };
+        let measure = |connections: &usize| {
+            run(&Options {
+                almanac: almanac.clone(),
+                shape: stream.shape,
+                connections: *connections,
+                runs,
+                asks: stream.asks,
+            })
+        };
+        let outcomes = stream.connections.iter().map(measure).collect::<Result<Vec<_>, _>>()?;
+        sections.push(Section { title: stream.title.to_owned(), shape: stream.shape, runs, outcomes });
+    }
+    let report = Report { cores: available_parallelism().map_or(1, usize::from), sections }.to_string();
     eprintln!("\n{report}");
     if output.as_os_str() != "-" {
         fs::write(&output, report)?;

@@ -3,5 +3,5 @@
 mod program;
 mod server;
 
-pub(crate) use program::{almanac, run};
+pub(crate) use program::{almanac, almanac_after, run};
 pub(crate) use server::{Reply, Server};

@@ -4,9 +4,21 @@ use std::{
     process::{Command, Output},
 };
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_almanac-under-test");
+
 /// The program, with an empty environment but for what finding libraries needs, in `folder`.
 pub(crate) fn almanac(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_almanac-under-test"));
+    prepared(Command::new(PROGRAM), folder)
+}
+
+/// The same behind a few words of shell, such as limits on what the process may use; its arguments follow.
+pub(crate) fn almanac_after(folder: &Path, shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{shell} exec \"$0\" \"$@\""), PROGRAM]);
+    prepared(command, folder)
+}
+
+fn prepared(mut command: Command, folder: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ALMANAC_") {
             command.env_remove(name);

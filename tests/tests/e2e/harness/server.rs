@@ -130,6 +130,11 @@ impl Server {
         self.stderr.lock().unwrap().clone()
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the service to end (SIGTERM) and waits for it.
     pub(crate) fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();

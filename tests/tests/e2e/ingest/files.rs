@@ -62,7 +62,7 @@ fn the_command_imports_into_a_running_service() {
     assert_eq!(samples(&server), expected);
     let ended = run(folder.path(), ["import", "--url", &server.url, "bad.csv"]);
     assert_eq!(ended.code, Some(1));
-    assert_eq!(ended.stderr, format!("almanac: {} answers 400 Bad Request: bad.csv, {FAULT}\n", server.url));
+    assert_eq!(ended.stderr, format!("almanac: the service at {} answered 400: bad.csv, {FAULT}\n", server.url));
     assert_eq!(samples(&server), expected);
 }
 

@@ -1,8 +1,10 @@
 //! Samples and events come in: what is acknowledged is there, what is wrong is said and loses nothing.
 
+mod busy;
 mod crash;
 mod events;
 mod files;
+mod full_disk;
 mod proto;
 mod remote_write;
 mod scrape;

@@ -1,0 +1,78 @@
+//! `almanac learn`, on a stopped store and through a running service.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::harness::{Server, run};
+
+/// An hour of a gauge at a step of fifteen seconds, until now, with a season of five minutes.
+fn gauge() -> String {
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let begin = now - now % 15_000 - 240 * 15_000;
+    let line =
+        |step: i64| format!("load {} {}\n", 50.0 + f64::from(i32::try_from(step % 20).unwrap()), begin + step * 15_000);
+    format!("# TYPE load gauge\n{}", (0..=240).map(line).collect::<String>())
+}
+
+fn signals(asked: &str) -> Vec<Value> {
+    let table: Value = serde_json::from_str(asked).unwrap();
+    table["rows"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_running_service_learns_when_it_is_told_to() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let reply = server.post("/v1/import", "text/plain; version=0.0.4", gauge());
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let learned = run(folder.path(), ["learn", "--url", &server.url]);
+    assert_eq!(learned.code, Some(0), "{}", learned.stderr);
+    assert!(
+        learned.stdout.starts_with("learned: 1 signals fitted, 0 lack values, 0 failed, 0 not due; "),
+        "{}",
+        learned.stdout
+    );
+    let again = run(folder.path(), ["learn", "--url", &server.url]);
+    assert!(
+        again.stdout.starts_with("learned: 0 signals fitted, 0 lack values, 0 failed, 1 not due; "),
+        "{}",
+        again.stdout
+    );
+    let query = "SELECT signal, status FROM signals";
+    let asked = run(folder.path(), ["sql", query, "--url", &server.url, "--format", "json"]);
+    assert_eq!(signals(&asked.stdout), [serde_json::json!(["load", "ready"])]);
+}
+
+#[test]
+fn a_stopped_store_is_learned_in_place() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("load.prom"), gauge()).unwrap();
+    assert_eq!(run(folder.path(), ["import", "load.prom"]).code, Some(0));
+    let learned = run(folder.path(), ["learn"]);
+    assert_eq!(learned.code, Some(0), "{}", learned.stderr);
+    assert!(learned.stdout.starts_with("learned: 1 signals fitted, "), "{}", learned.stdout);
+    let asked =
+        run(folder.path(), ["sql", "SELECT count(*) > 0 FROM forecasts WHERE signal = 'load'", "--format", "json"]);
+    assert_eq!(signals(&asked.stdout), [serde_json::json!([true])]);
+}
+
+#[test]
+fn where_there_is_nothing_to_learn_from_the_call_says_so() {
+    let folder = tempdir().unwrap();
+    let ended = run(folder.path(), ["learn"]);
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(
+        ended.stderr,
+        "almanac: there is no store almanac.duckdb; name one with --db, or make one with almanac serve\n"
+    );
+    let ended = run(folder.path(), ["learn", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.starts_with("almanac: the service at http://127.0.0.1:1 did not answer: "),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(ended.stderr.lines().count(), 1);
+}

@@ -1,0 +1,5 @@
+//! `almanac replay`, its figures recomputed as a stranger would from the page that describes the formats.
+
+mod scaling;
+mod threshold;
+mod ttl;
