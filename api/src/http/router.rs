@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     AppState, grafana, ingest, operate, prometheus, recommendations, rows,
-    shared::{panicked, require_token, reshape_errors, unknown_path},
+    shared::{panicked, refuse_large_bodies, require_token, reshape_errors, unknown_path},
     sql,
 };
 
@@ -59,10 +59,12 @@ fn routes() -> OpenApiRouter<AppState> {
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
     let metrics = middleware::from_fn_with_state(state.clone(), operate::count_requests);
+    let large = middleware::from_fn_with_state(state.clone(), refuse_large_bodies);
     let token = middleware::from_fn_with_state(state.clone(), require_token);
     router
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::max(state.config.server.max_body.bytes()))
+        .layer(large)
         .layer(token)
         .layer(middleware::from_fn(reshape_errors))
         .layer(CompressionLayer::new().gzip(true))

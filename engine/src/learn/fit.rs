@@ -3,7 +3,7 @@
 use almanac_models::{
     Level, Timestamp,
     anomaly::{DetectorOptions, OnlineDetector},
-    forecast::{AutoForecaster, Forecast},
+    forecast::{Accuracy, AutoForecaster, Forecast},
 };
 
 use super::{LearnError, LearnOptions, SignalSpec, score::Scorer};
@@ -61,7 +61,7 @@ pub(super) fn fit(
     scorer.watch(&forecasts);
     let signal = SignalRow {
         status: SignalStatus::Ready,
-        reason: None,
+        reason: weakness(&accuracy),
         seasons_ms: fitted.seasons().iter().map(|s| s.millis()).collect(),
         model: Some(fitted.model().to_owned()),
         fitted_at: Some(now),
@@ -72,6 +72,23 @@ pub(super) fn fit(
         ..blank_row(spec)
     };
     Ok(Learned { signal, forecasts, anomalies, scorer: Some(scorer) })
+}
+
+/// Share of held-out points below which an 80 % interval does not hold.
+const HELD_LEAST: f64 = 0.6;
+/// Errors, in those of the seasonal naive forecast, from which a forecast is worse than knowing nothing.
+const MASE_MOST: f64 = 3.0;
+
+/// What a reader of the forecast has to know when it did badly on held-out points.
+fn weakness(accuracy: &Accuracy) -> Option<String> {
+    let mut words = Vec::new();
+    if let Some(held) = accuracy.coverage_80.filter(|held| *held < HELD_LEAST) {
+        words.push(format!("its 80 % interval held {:.0} % of the time", 100.0 * held));
+    }
+    if let Some(mase) = accuracy.mase.filter(|mase| *mase > MASE_MOST) {
+        words.push(format!("its errors were {mase:.1} times those of the seasonal naive forecast"));
+    }
+    (!words.is_empty()).then(|| format!("a weak forecast: on held-out points {}", words.join(" and ")))
 }
 
 /// The row of a signal of which nothing is known yet.

@@ -122,6 +122,23 @@ fn appends_go_on_during_a_compaction() {
     assert_eq!(found[0].values[..100], [2.0; 100]);
 }
 
+#[test]
+fn late_samples_alone_are_compacted() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 20, 2.0)]);
+    fresh.store.compact(at(0), Compaction::All).unwrap();
+    // Older than all that is there, and nothing newer with it.
+    put(&fresh.store, &[(&up, 10, 1.0)]);
+    let report = fresh.store.compact(at(0), Compaction::All).unwrap();
+    assert_eq!((report.samples_moved, report.samples_replaced), (1, 0));
+    assert_eq!(all(&fresh.store)[0].values, [1.0, 2.0]);
+    put(&fresh.store, &[(&up, 20, 3.0)]);
+    let report = fresh.store.compact(at(0), Compaction::All).unwrap();
+    assert_eq!((report.samples_moved, report.samples_replaced), (1, 1));
+    assert_eq!(all(&fresh.store)[0].values, [1.0, 3.0]);
+}
+
 /// A stop writes the hot segment into the file, so that its blocks lie before those of the segment made of it.
 #[test]
 fn compacting_everything_gives_space_back() {

@@ -9,7 +9,7 @@ use axum::{
     extract::{Path, State},
 };
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::RecommendationBody;
 use crate::http::{ApiError, AppState, ErrorBody};
@@ -29,16 +29,30 @@ pub(super) struct Report {
     note: Option<String>,
 }
 
+/// What a report is answered.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description of the answers")]
+enum Reported {
+    /// the recommendation as it is now
+    #[response(status = 200)]
+    Changed(RecommendationBody),
+    /// the body is no report
+    #[response(status = 400)]
+    NoReport(ErrorBody),
+    /// there is none with this id
+    #[response(status = 404)]
+    Unknown(ErrorBody),
+    /// its state does not allow that
+    #[response(status = 409)]
+    NotAllowed(ErrorBody),
+}
+
 type Change = fn(&Ledger, &str, &str, Option<&str>, Timestamp) -> Result<RecommendationRow, LedgerError>;
 
 /// Somebody agrees; said twice it counts once.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/accept", tag = "recommendations", request_body = Option<Report>,
     params(("id" = String, Path, description = "its id")),
-    responses(
-        (status = 200, description = "the recommendation as it is now", body = RecommendationBody),
-        (status = 404, description = "there is none with this id", body = ErrorBody),
-        (status = 409, description = "its state does not allow that", body = ErrorBody),
-    ))]
+    responses(Reported))]
 pub(super) async fn accept(
     state: State<AppState>,
     id: Path<String>,
@@ -50,11 +64,7 @@ pub(super) async fn accept(
 /// Somebody declines: it is not proposed again until the facts change.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/dismiss", tag = "recommendations", request_body = Option<Report>,
     params(("id" = String, Path, description = "its id")),
-    responses(
-        (status = 200, description = "the recommendation as it is now", body = RecommendationBody),
-        (status = 404, description = "there is none with this id", body = ErrorBody),
-        (status = 409, description = "its state does not allow that", body = ErrorBody),
-    ))]
+    responses(Reported))]
 pub(super) async fn dismiss(
     state: State<AppState>,
     id: Path<String>,
@@ -66,11 +76,7 @@ pub(super) async fn dismiss(
 /// Somebody put it into effect; from now on what it does is measured. Said twice it counts once.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/applied", tag = "recommendations", request_body = Option<Report>,
     params(("id" = String, Path, description = "its id")),
-    responses(
-        (status = 200, description = "the recommendation as it is now", body = RecommendationBody),
-        (status = 404, description = "there is none with this id", body = ErrorBody),
-        (status = 409, description = "its state does not allow that", body = ErrorBody),
-    ))]
+    responses(Reported))]
 pub(super) async fn applied(
     state: State<AppState>,
     id: Path<String>,

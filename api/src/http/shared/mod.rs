@@ -2,6 +2,7 @@
 
 mod auth;
 mod error;
+mod large;
 mod mapping;
 mod params;
 mod pattern;
@@ -12,6 +13,7 @@ mod time;
 pub use auth::Auth;
 pub(super) use auth::require_token;
 pub use error::{ApiError, ErrorBody, ErrorDetail};
+pub(super) use large::refuse_large_bodies;
 pub use params::Params;
 pub(crate) use pattern::escape_pattern;
 pub(super) use reshape::{panicked, reshape_errors, unknown_path};

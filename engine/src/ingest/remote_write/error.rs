@@ -16,6 +16,14 @@ pub enum WireError {
         /// What the decoder says.
         problem: String,
     },
+    /// The message is of the other version: read as declared it would hold nothing.
+    #[error("the message is remote write {found}, but Content-Type declares {declared}")]
+    OtherVersion {
+        /// The version that Content-Type declares.
+        declared: &'static str,
+        /// The version of the message.
+        found: &'static str,
+    },
     /// The message ends in the middle of a field.
     #[error("the protobuf message is truncated")]
     Truncated,

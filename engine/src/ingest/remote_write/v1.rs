@@ -7,6 +7,8 @@ use super::{
 /// Fields of `prometheus.WriteRequest` and its messages (prompb/remote.proto and prompb/types.proto).
 mod number {
     pub(super) const TIMESERIES: u32 = 1;
+    /// Symbols and series of a 2.0 message.
+    pub(super) const OF_V2: std::ops::RangeInclusive<u32> = 4..=5;
     pub(super) const LABELS: u32 = 1;
     pub(super) const SAMPLES: u32 = 2;
     pub(super) const EXEMPLARS: u32 = 3;
@@ -22,6 +24,8 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
         if field.number == number::TIMESERIES {
             let series = field.bytes()?;
             timeseries(series, field.end - series.len(), out)?;
+        } else if number::OF_V2.contains(&field.number) {
+            return Err(WireError::OtherVersion { declared: "1.0", found: "2.0" });
         }
     }
     Ok(())

@@ -7,6 +7,8 @@ use super::{
 /// Fields of `io.prometheus.write.v2.Request` and its messages
 /// (prompb/io/prometheus/write/v2/types.proto).
 mod number {
+    /// Reserved, so that a 1.0 message is known.
+    pub(super) const OF_V1: std::ops::RangeInclusive<u32> = 1..=3;
     pub(super) const SYMBOLS: u32 = 4;
     pub(super) const TIMESERIES: u32 = 5;
     pub(super) const LABELS_REFS: u32 = 1;
@@ -25,6 +27,9 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
                 out.symbols.push(position(field.end - symbol.len())..position(field.end));
             }
             number::TIMESERIES => timeseries(field.bytes()?, out)?,
+            other if number::OF_V1.contains(&other) => {
+                return Err(WireError::OtherVersion { declared: "2.0", found: "1.0" });
+            }
             _ => {}
         }
     }

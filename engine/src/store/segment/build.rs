@@ -21,8 +21,11 @@ pub(super) struct Built {
 pub(super) fn union(columns: &str, segments: &[Segment]) -> String {
     let parts: Vec<String> = segments.iter().map(|s| format!("SELECT {columns} FROM {}", s.table())).collect();
     if parts.is_empty() {
-        // An empty relation of the same shape.
-        return "SELECT 0::UINTEGER AS series_id, NULL::TIMESTAMP_MS AS timestamp, NULL::DOUBLE AS value, 0::BIGINT AS seq WHERE false".to_owned();
+        // An empty relation of the same columns.
+        return format!(
+            "SELECT {columns} FROM (SELECT 0::UINTEGER AS series_id, NULL::TIMESTAMP_MS AS timestamp, NULL::DOUBLE AS value, \
+             0::BIGINT AS seq) WHERE false"
+        );
     }
     parts.join(" UNION ALL ")
 }
