@@ -61,7 +61,7 @@ pub(super) fn fit(
     scorer.watch(&forecasts);
     let signal = SignalRow {
         status: SignalStatus::Ready,
-        reason: weakness(&accuracy),
+        reason: weakness(accuracy),
         seasons_ms: fitted.seasons().iter().map(|s| s.millis()).collect(),
         model: Some(fitted.model().to_owned()),
         fitted_at: Some(now),

@@ -138,7 +138,7 @@ fn compare(store: &Store, model: &Model, rng: &mut ChaCha8Rng) -> Result<(), Box
     let one = rng.random_range(0..SERIES);
     let whole = rng.random_bool(0.1);
     if !whole {
-        matchers.push(Matcher::equal("series", &one.to_string()));
+        matchers.push(Matcher::equal("series", one.to_string()));
     }
     let found = store.select(&matchers, i64::MIN, i64::MAX, usize::MAX)?;
     let expected =

@@ -44,7 +44,7 @@ pub(super) struct MetricsBody {
 }
 
 /// Targets for the builder, each with its options.
-#[utoipa::path(post, path = "/grafana/metrics", tag = "grafana", request_body = MetricsBody,
+#[utoipa::path(post, path = "/grafana/metrics", operation_id = "grafana_metrics", tag = "grafana", request_body = MetricsBody,
     responses((status = 200, description = "label, value and payloads", body = Vec<Object>)))]
 pub(super) async fn metrics(
     State(state): State<AppState>,

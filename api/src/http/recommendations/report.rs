@@ -29,13 +29,10 @@ pub(super) struct Report {
     note: Option<String>,
 }
 
-/// What a report is answered.
+/// How a report is refused.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "a description of the answers")]
-enum Reported {
-    /// the recommendation as it is now
-    #[response(status = 200)]
-    Changed(RecommendationBody),
+enum Refused {
     /// the body is no report
     #[response(status = 400)]
     NoReport(ErrorBody),
@@ -52,7 +49,7 @@ type Change = fn(&Ledger, &str, &str, Option<&str>, Timestamp) -> Result<Recomme
 /// Somebody agrees; said twice it counts once.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/accept", tag = "recommendations", request_body = Option<Report>,
     params(("id" = String, Path, description = "its id")),
-    responses(Reported))]
+    responses((status = 200, description = "the recommendation as it is now", body = RecommendationBody), Refused))]
 pub(super) async fn accept(
     state: State<AppState>,
     id: Path<String>,
@@ -64,7 +61,7 @@ pub(super) async fn accept(
 /// Somebody declines: it is not proposed again until the facts change.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/dismiss", tag = "recommendations", request_body = Option<Report>,
     params(("id" = String, Path, description = "its id")),
-    responses(Reported))]
+    responses((status = 200, description = "the recommendation as it is now", body = RecommendationBody), Refused))]
 pub(super) async fn dismiss(
     state: State<AppState>,
     id: Path<String>,
@@ -76,7 +73,7 @@ pub(super) async fn dismiss(
 /// Somebody put it into effect; from now on what it does is measured. Said twice it counts once.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/applied", tag = "recommendations", request_body = Option<Report>,
     params(("id" = String, Path, description = "its id")),
-    responses(Reported))]
+    responses((status = 200, description = "the recommendation as it is now", body = RecommendationBody), Refused))]
 pub(super) async fn applied(
     state: State<AppState>,
     id: Path<String>,

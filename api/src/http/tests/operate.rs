@@ -49,6 +49,19 @@ fn the_description_is_generated_from_the_routes() {
     insta::assert_snapshot!("openapi", Scene::new().get("/openapi.json").shown());
 }
 
+/// Programs that make clients of the description name their functions so.
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let described = serde_json::to_value(crate::http::openapi()).unwrap();
+    let mut seen = std::collections::HashSet::new();
+    for (path, operations) in described["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no name"));
+            assert!(seen.insert(id.to_owned()), "{id} names {method} {path} and another one");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_exist_is_said_in_the_same_shape() {
     let scene = Scene::new();

@@ -64,7 +64,7 @@ fn is_compactions_own(table: &str) -> bool {
 /// The row groups that reach furthest to the end, as many as the free blocks can take.
 fn choose(mut groups: Vec<RowGroup>, size: FileSize) -> Vec<RowGroup> {
     groups.retain(|group| group.last_block >= size.used);
-    groups.sort_by(|a, b| b.last_block.cmp(&a.last_block));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.last_block));
     let mut room = size.free.saturating_sub(SPARE_BLOCKS);
     let fits = |group: &RowGroup| {
         let left = room.checked_sub(group.blocks);
