@@ -160,3 +160,23 @@ fn a_week_is_found_with_its_day_or_alone() {
         series(|t| if busy(t) { 2.0 } else { 0.0 } + 0.3 * normal(rng))
     });
 }
+
+/// Seven days of ten minutes each at a step of five seconds: so few noisy cycles leave the period uncertain by a step, and a
+/// clock's length near it stands for it.
+#[test]
+fn a_clocks_length_stands_for_a_period_found_beside_it() {
+    let step = Step::from_millis(5_000).unwrap();
+    for seed in 0..DRAWS {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let day = |t: usize| (t as f64 / 120.0 * TAU).sin() + 0.5 * (2.0 * t as f64 / 120.0 * TAU).cos();
+        let y: Vec<f64> = (0..840).map(|t| 10.0 + 3.0 * day(t) + 0.8 * normal(&mut rng)).collect();
+        let found: Vec<usize> =
+            SeasonDetector::default().with_step(step).detect(&y).iter().map(|season| season.period).collect();
+        assert_eq!(found, [120], "seed {seed}");
+        // and one that is no clock's length is left as it is
+        let y: Vec<f64> = (0..840).map(|t| (t as f64 / 77.0 * TAU).sin() + 0.1 * normal(&mut rng)).collect();
+        let found: Vec<usize> =
+            SeasonDetector::default().with_step(step).detect(&y).iter().map(|season| season.period).collect();
+        assert_eq!(found, [77], "seed {seed}");
+    }
+}

@@ -5,12 +5,14 @@ use crate::Step;
 use crate::forecast::FittedProfile;
 use crate::forecast::SeasonalProfile;
 use crate::seasons::SeasonDetector;
-use crate::stats::mad;
+use crate::stats::{mad, median};
 
 /// Values that are seen before the first score.
 const WARM: usize = 30;
 /// Departures a side that the tail is fitted to.
 const KEPT: usize = 4_096;
+/// Share of steps in which a series that mostly stands still moves often.
+const OFTEN: f64 = 0.05;
 /// Scales that an anomaly departs by in the history that profiles are fitted to: as an ordinary value may.
 const TAUGHT: f64 = 1.0;
 
@@ -104,6 +106,10 @@ impl OnlineDetector {
     /// Scores the next value, then learns from it. NaN is a missing value and scores 0; an infinite one, or one beyond
     /// ±1e150, scores as far out as the largest finite score, 1e6, once the detector is warm.
     pub fn push(&mut self, value: f64) -> Scored {
+        if value.is_nan() && self.history.is_empty() {
+            // What is missing before the first value is no history: profiles would be fitted to nothing, and late.
+            return Scored { expected: f64::NAN, lower: f64::NAN, upper: f64::NAN, score: 0.0 };
+        }
         let t = self.pushed;
         self.pushed += 1;
         let base = self.base(t);
@@ -190,12 +196,7 @@ impl OnlineDetector {
         if self.history.len() > window {
             self.history.drain(..self.history.len() - window);
         }
-        self.floor = 1e-3 * mad(&self.history[self.history.len().saturating_sub(2_000)..]).unwrap_or(0.0);
-        if self.floor <= 0.0 {
-            // Constant but for a few values: the smallest change that is more than rounding.
-            let largest = self.history.iter().filter(|v| v.is_finite()).fold(0.0f64, |a, v| a.max(v.abs()));
-            self.floor = 1e-6 * largest;
-        }
+        self.floor = least_scale(&self.history[self.history.len().saturating_sub(2_000)..]);
         let mut changed = first;
         if self.options.seasons.is_none() && self.pushed >= self.detected_at + (self.detected_at / 2).max(60) {
             self.detected_at = self.pushed;
@@ -243,6 +244,23 @@ impl OnlineDetector {
     #[must_use]
     pub fn seasons(&self) -> &[usize] {
         &self.seasons
+    }
+}
+
+/// The least scale of departures that a series of late gives reason for.
+fn least_scale(late: &[f64]) -> f64 {
+    let scale = 1e-3 * mad(late).unwrap_or(0.0);
+    if scale > 0.0 {
+        return scale;
+    }
+    // At one value for more than half of the time. Where it leaves that often, as a queue that is mostly empty, how far
+    // it goes at a time is ordinary; where it hardly ever does, the smallest change that is more than rounding counts.
+    let steps = late.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|step| step.is_finite());
+    let moves: Vec<f64> = steps.filter(|step| *step > 0.0).collect();
+    let least = 1e-6 * late.iter().filter(|v| v.is_finite()).fold(0.0f64, |a, v| a.max(v.abs()));
+    match median(&moves) {
+        Some(usual) if moves.len() as f64 >= OFTEN * late.len() as f64 => least.max(0.5 * usual),
+        _ => least,
     }
 }
 
@@ -377,6 +395,36 @@ mod tests {
             assert!(scored[1_000].score > 1.0, "{before} → {after}: {:?}", scored[1_000]);
             assert!(scored[1_900].score <= 1.0, "{before} → {after}: {:?}", scored[1_900]);
         }
+    }
+
+    #[test]
+    fn what_is_missing_before_the_first_value_changes_nothing() {
+        let late = scores((0..40_000).map(|_| f64::NAN).chain((0..900).map(daily)));
+        let early = scores((0..900).map(daily));
+        for (t, (a, b)) in late[40_000..].iter().zip(&early).enumerate() {
+            assert_eq!((a.score.to_bits(), a.upper.to_bits()), (b.score.to_bits(), b.upper.to_bits()), "step {t}");
+        }
+    }
+
+    /// Its band was ±0.0001, and every second burst an anomaly of tens of thousands.
+    #[test]
+    fn a_queue_that_is_mostly_empty_may_fill_a_little() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
+        let mut queue = 0.0_f64;
+        let depth: Vec<f64> = (0..3_000)
+            .map(|t| {
+                let arrived = if rng.random_bool(0.1) { f64::from(rng.random_range(1..5)) } else { 0.0 };
+                queue = (queue + arrived - 1.0).max(0.0);
+                if (2_500..2_510).contains(&t) { queue + 60.0 } else { queue }
+            })
+            .collect();
+        let scored = scores(depth.iter().copied());
+        let called = (0..2_500).filter(|&t| scored[t].score > 1.0).count();
+        assert!(called <= 25, "{called} of 2,500");
+        assert!((2_500..2_510).any(|t| scored[t].score > 1.0));
+        // A flag that falls once in a while stands out every time.
+        let flag = scores((0..3_000).map(|t| if t % 700 == 699 { 0.0 } else { 1.0 }));
+        assert!([1_399, 2_099, 2_799].iter().all(|&t| flag[t].score > 1.0));
     }
 
     #[test]

@@ -25,6 +25,15 @@ const CYCLES: f64 = 3.0;
 const CALENDAR_CYCLES: f64 = 2.0;
 /// Hour, day and week in milliseconds.
 const CALENDAR_MS: [f64; 3] = [3_600_000.0, 86_400_000.0, 604_800_000.0];
+/// Lengths, in seconds, that clocks and schedules are set to. A few noisy cycles leave a period uncertain by a step or two:
+/// seven cycles of 120 steps were found as 119 and 121. One of these lengths within `ROUND_NEAR` of a period that
+/// explains `ROUND_SHARE` of what it does stands for it.
+const ROUND_SECONDS: [f64; 18] = [
+    10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 1_800.0, 7_200.0, 10_800.0, 14_400.0, 21_600.0,
+    28_800.0, 43_200.0, 172_800.0,
+];
+const ROUND_NEAR: f64 = 0.015;
+const ROUND_SHARE: f64 = 0.97;
 
 /// A season that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -115,7 +124,7 @@ impl SeasonDetector {
             let max_lag = ((n / 2.0) as usize).min(x.len());
             let acf = autocorrelation(&held(&x, width), max_lag);
             for lag in peaks(&acf, least).into_iter().filter(|&lag| lag as f64 <= (width * 1.2).min(n / CYCLES)) {
-                let period = refine(&acf, lag);
+                let period = self.rounded(&x, refine(&acf, lag), factor);
                 let new = period <= longest
                     && !candidates.iter().enumerate().any(|(i, c)| {
                         let near = if i < known { 0.03 } else { 0.01 };
@@ -140,6 +149,21 @@ impl SeasonDetector {
             .collect();
         out.dedup_by_key(|s| s.period);
         out
+    }
+
+    /// The round length that explains as much as `period`, both in steps of the pass; else `period` itself.
+    fn rounded(&self, x: &[f64], period: f64, factor: usize) -> f64 {
+        let Some(step) = self.step else { return period };
+        let step_ms = step.millis() as f64 * factor as f64;
+        let round = ROUND_SECONDS
+            .iter()
+            .map(|seconds| 1_000.0 * seconds / step_ms)
+            .find(|round| (round - period).abs() <= ROUND_NEAR * period);
+        let share = |period: f64| repeat(x, period, &[]).map(|found| found.share);
+        match round.map(|round| (round, share(round), share(period))) {
+            Some((round, Some(of_round), Some(of_period))) if of_round >= ROUND_SHARE * of_period => round,
+            _ => period,
+        }
     }
 
     /// Hours, days and weeks in steps of the pass.

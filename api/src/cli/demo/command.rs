@@ -5,7 +5,7 @@ use almanac_engine::{
     advise::{self, AdviceSpecs},
     store::{
         Store,
-        rows::{Kind, RecommendationFilter, SignalFilter, SignalRow},
+        rows::{Kind, RecommendationFilter, SignalFilter, SignalRow, SignalStatus},
     },
 };
 use almanac_models::Timestamp;
@@ -187,13 +187,23 @@ fn learned(out: &mut impl Write, store: &Store, pace: Pace) -> Result<(), CliErr
         vec![
             row.signal.clone(),
             row.status.to_string(),
-            row.reason.clone().unwrap_or_else(|| seasons(row)),
+            // Of what is learned the reason is a remark, and stands below the table.
+            row.reason.clone().filter(|_| row.status != SignalStatus::Ready).unwrap_or_else(|| seasons(row)),
             optional(row.mase),
             optional(row.coverage_80),
         ]
     });
     let header = ["signal", "status", "season found", "MASE", "80 % held"];
     writeln!(out, "{}", cards::table(&header, rows.collect()))?;
+    cards::paragraph(
+        out,
+        "MASE: errors on held-out points, 1 = as the seasonal naive forecast. 80 % held: share of them inside the 80 % interval.",
+    )?;
+    let is_weak = |row: &&SignalRow| row.status == SignalStatus::Ready && row.reason.is_some();
+    let weak: Vec<&str> = signals.iter().filter(is_weak).map(|row| row.signal.as_str()).collect();
+    if !weak.is_empty() {
+        cards::paragraph(out, &format!("Weak forecasts, and marked so: {}.", weak.join(", ")))?;
+    }
     Ok(())
 }
 
