@@ -7,6 +7,7 @@ pub mod demo;
 mod error;
 pub mod files;
 mod global;
+mod interrupted;
 pub mod output;
 pub mod serve;
 pub mod store;

@@ -12,13 +12,12 @@ use almanac_models::Timestamp;
 
 use super::{
     cards,
-    interrupted::Interrupted,
     pace::Pace,
     settings::{self, STARTUP_MS},
     stages,
 };
 use crate::{
-    cli::{CliError, Global, output},
+    cli::{CliError, Global, interrupted::Interrupted, output},
     config::Config,
     http::{AppState, Auth, now},
     service,
@@ -57,7 +56,10 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
             CliError::failed(format!("{listen} cannot be listened on: {error}; --listen names another"))
         })?;
     }
-    let interrupted = Interrupted::watch(folder.path())?;
+    let path = folder.path().to_path_buf();
+    let interrupted = Interrupted::watch(move || {
+        let _ = std::fs::remove_dir_all(&path);
+    })?;
     let store = service::open_store(&config).map_err(|error| CliError::from_error(&error))?;
     let shown = show(&recording, &store, &config, started, global);
     if args.once || shown.is_err() {

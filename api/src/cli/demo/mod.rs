@@ -6,7 +6,6 @@
 
 mod cards;
 mod command;
-mod interrupted;
 mod pace;
 mod settings;
 mod stages;

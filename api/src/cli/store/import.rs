@@ -1,6 +1,13 @@
 //! `almanac import`: files into the store.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::Write,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use almanac_engine::ingest::{
     Ingest,
@@ -10,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Place, PlaceArgs, Remote};
 use crate::{
-    cli::{CliError, Global, output, units::warn_of_unit},
+    cli::{CliError, Global, interrupted::Interrupted, output, units::warn_of_unit},
     config::Config,
     http::{ImportBody, ingest_limits, now},
     service::open_store,
@@ -75,6 +82,15 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
         }
     }
     let mut out = output::stdout();
+    let how_far = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+    let seen = Arc::clone(&how_far);
+    // What is committed stays; whoever interrupts has to know that it is a part.
+    let interrupted = Interrupted::watch(move || {
+        let [stored, samples] = [0, 1].map(|idx| seen[idx].load(Ordering::Relaxed));
+        eprintln!(
+            "almanac: interrupted: {stored} of {samples} samples are stored; import the file again to complete it"
+        );
+    })?;
     for file in &args.files {
         let bar = if global.shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} samples {eta}") {
@@ -82,6 +98,8 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
         }
         bar.set_message(file.display().to_string());
         let mut progress = |stored, samples| {
+            how_far[0].store(stored, Ordering::Relaxed);
+            how_far[1].store(samples, Ordering::Relaxed);
             bar.set_length(samples);
             bar.set_position(stored);
         };
@@ -91,6 +109,7 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
         warn_of_unit(file, span_ms);
         say(&mut out, file, samples, series)?;
     }
+    interrupted.leave();
     Ok(())
 }
 

@@ -1,34 +1,33 @@
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+//! What a command does when it is interrupted before its end.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use crate::cli::CliError;
+use super::CliError;
 
-/// Removes the demo's folder when the demo is interrupted before it serves.
+/// Watches for SIGINT and SIGTERM; when one comes, a last thing is done and the process ends with 130.
 #[derive(Debug)]
 pub(super) struct Interrupted {
     watching: Arc<AtomicBool>,
 }
 
 impl Interrupted {
-    /// Watches for SIGINT and SIGTERM from now on; the process then ends with 130.
+    /// Watches from now on.
     ///
     /// # Errors
     /// A failure when the system lets nobody watch.
-    pub(super) fn watch(folder: &Path) -> Result<Self, CliError> {
+    pub(super) fn watch(last: impl FnOnce() + Send + 'static) -> Result<Self, CliError> {
         let failed = |error: std::io::Error| CliError::failed(format!("signals could not be watched for: {error}"));
         let watching = Arc::new(AtomicBool::new(true));
-        let (folder, still) = (folder.to_path_buf(), Arc::clone(&watching));
+        let still = Arc::clone(&watching);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         std::thread::Builder::new()
             .name("almanac-interrupted".into())
             .spawn(move || {
                 if runtime.block_on(signalled()).is_ok() && still.load(Ordering::SeqCst) {
-                    let _ = std::fs::remove_dir_all(&folder);
+                    last();
                     std::process::exit(130);
                 }
             })
