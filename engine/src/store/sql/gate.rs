@@ -185,8 +185,15 @@ fn not_parsed(parsed: &serde_json::Value, sql: &str) -> SqlError {
         let message = text("error_message").lines().next().unwrap_or("the statement cannot be parsed").to_owned();
         return SqlError::Invalid { message };
     }
-    let kind = skip_blank(sql).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_uppercase();
-    SqlError::NotReadOnly { kind }
+    SqlError::NotReadOnly { kind: kind_of(sql) }
+}
+
+/// What a text is that the parser does not describe: the first word that begins no SELECT.
+fn kind_of(sql: &str) -> String {
+    let first =
+        |text: &str| skip_blank(text).split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_uppercase();
+    let is_select = |word: &String| matches!(word.as_str(), "SELECT" | "WITH" | "FROM" | "VALUES" | "");
+    sql.split(';').map(first).find(|word| !is_select(word)).unwrap_or_else(|| "PIVOT and its kin".to_owned())
 }
 
 /// Text without leading blanks and comments.
@@ -294,6 +301,18 @@ fn from_store(error: StoreError) -> SqlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_select_is_named() {
+        for (sql, kind) in [
+            ("DROP VIEW samples", "DROP"),
+            ("SELECT 1; DROP VIEW samples", "DROP"),
+            ("/* x */ copy t to 'f'", "COPY"),
+            ("SELECT * FROM (PIVOT t ON a USING sum(b))", "PIVOT and its kin"),
+        ] {
+            assert_eq!(kind_of(sql), kind, "{sql}");
+        }
+    }
 
     #[test]
     fn explain_is_split_off_whatever_stands_around_it() {
