@@ -6,6 +6,7 @@ mod metrics;
 mod negotiate;
 mod write;
 
+use tower_http::decompression::RequestDecompressionLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
@@ -16,5 +17,7 @@ pub(crate) use metrics::registry;
 /// The routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(write::write)).routes(routes!(import::import)).routes(routes!(events::events))
+    // A file is unpacked by its reader, a remote-write body is packed in its own way.
+    let events = OpenApiRouter::new().routes(routes!(events::events)).layer(RequestDecompressionLayer::new());
+    OpenApiRouter::new().routes(routes!(write::write)).routes(routes!(import::import)).merge(events)
 }

@@ -31,6 +31,7 @@ impl From<StoreError> for ApiError {
             StoreError::DiskFull { .. } => {
                 tracing::error!(error = %message, "the disk is full");
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "no space is left on the disk of the store")
+                    .retry_after(Duration::from_secs(30))
             }
             // The remaining ones are met at opening, or are faults of ours.
             _ => Self::internal(&error),

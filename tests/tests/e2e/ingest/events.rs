@@ -1,6 +1,7 @@
-use std::path::Path;
+use std::{io::Write as _, path::Path};
 
 use duckdb::Connection;
+use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -59,4 +60,21 @@ fn one_wrong_event_refuses_them_all() {
     assert!(reply.text().contains("the body is not JSON"), "{}", reply.text());
     assert!(server.stop().success());
     assert_eq!(counts(folder.path()), (0, 0, 0));
+}
+
+#[test]
+fn packed_events_are_unpacked_and_an_unknown_packing_is_refused() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let events = json!([{"type": "deploy", "timestamp": 3000, "service": "api", "version": "1.2"}]).to_string();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(events.as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    let send = |encoding: &str| {
+        let request = server.request("POST", "/v1/events").header("content-type", "application/json");
+        server.send(request.header("content-encoding", encoding).body(packed.clone()))
+    };
+    let reply = send("gzip");
+    assert_eq!((reply.status, reply.json()), (200, json!({"cache": 0, "deploys": 1, "incidents": 0})));
+    assert_eq!(send("zstd").status, 415);
 }

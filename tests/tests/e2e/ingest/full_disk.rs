@@ -40,6 +40,7 @@ fn when_there_is_room_again_the_same_process_goes_on() {
     };
     assert_eq!(refused.status, 507, "{}", refused.text());
     assert!(refused.text().contains("no space is left on the disk"), "{}", refused.text());
+    assert_eq!(refused.header("retry-after"), Some("30"));
     assert!(acknowledged > 0);
     // Still there, and still asked.
     assert_eq!(send(&server, acknowledged).status, 507);
