@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use almanac_engine::store::{Compaction, SqlError, SqlLimits, SqlParam, Store};
+use almanac_engine::store::{AnalystLimits, Compaction, SqlError, SqlLimits, SqlParam, Store, StoreOptions};
 use almanac_models::Timestamp;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -249,6 +249,40 @@ fn bombs_are_refused_before_they_are_planned() {
     // So deep that DuckDB's own parser gives up.
     let deep = format!("SELECT {}1{}", "(".repeat(30_000), ")".repeat(30_000));
     assert_eq!(fresh.store.analyst_sql(&deep, &[], SqlLimits::default()).unwrap_err().code(), "sql_invalid");
+}
+
+/// DuckDB's own functions of these names answer instants with a time zone, which cannot be compared with `timestamp`.
+#[test]
+fn the_clock_can_be_compared_with_timestamps() {
+    let fresh = filled();
+    for (condition, expected) in [
+        ("timestamp < now() - INTERVAL 1 HOUR", "3"),
+        ("timestamp > current_timestamp - INTERVAL 1 DAY", "0"),
+        ("timestamp >= to_timestamp(2.5)", "1"),
+    ] {
+        let sql = format!("SELECT count(*) FROM samples WHERE {condition}");
+        assert_eq!(rows(&fresh.store, &sql, &[]), [expected], "{condition}");
+    }
+    let types = "SELECT typeof(now()), typeof(current_timestamp), typeof(to_timestamp(0))";
+    assert_eq!(rows(&fresh.store, types, &[]), ["TIMESTAMP|TIMESTAMP|TIMESTAMP"]);
+}
+
+/// Whoever waits holds a thread of the service, so that not everybody may.
+#[test]
+fn past_those_that_may_wait_a_statement_is_turned_away_at_once() {
+    let analyst = AnalystLimits { concurrent: 1, ..AnalystLimits::default() };
+    let fresh = Fresh::with(StoreOptions { analyst, ..StoreOptions::default() });
+    let limits = SqlLimits { deadline: Duration::from_secs(2), ..SqlLimits::default() };
+    let endless = "SELECT count(*) FROM range(100000000000) a, range(100000) b WHERE a.range + b.range = 3";
+    let codes: Vec<&str> = std::thread::scope(|scope| {
+        let ask = || fresh.store.analyst_sql(endless, &[], limits).unwrap_err().code();
+        let threads: Vec<_> = (0..14).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let of = |code: &str| codes.iter().filter(|found| **found == code).count();
+    // One runs and eight wait; the others hear it.
+    assert_eq!((of("sql_busy"), of("sql_deadline")), (5, 9), "{codes:?}");
+    assert_eq!(rows(&fresh.store, "SELECT 1", &[]), ["1"]);
 }
 
 #[test]

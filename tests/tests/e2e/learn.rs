@@ -58,6 +58,22 @@ fn a_stopped_store_is_learned_in_place() {
     assert_eq!(signals(&asked.stdout), [serde_json::json!([true])]);
 }
 
+/// Whoever imports last month's samples wants them learned, though none of them is of now.
+#[test]
+fn a_store_of_old_samples_is_learned_as_of_its_newest() {
+    let folder = tempdir().unwrap();
+    let lines: String =
+        (0..=240_i64).map(|step| format!("load {} {}\n", 50 + step % 20, 1_767_225_600_000 + step * 15_000)).collect();
+    std::fs::write(folder.path().join("load.prom"), format!("# TYPE load gauge\n{lines}")).unwrap();
+    assert_eq!(run(folder.path(), ["import", "load.prom"]).code, Some(0));
+    let learned = run(folder.path(), ["learn"]);
+    assert_eq!(
+        learned.stderr,
+        "almanac: the newest sample is of 2026-01-01T01:00:00.000Z; everything is seen as of then\n"
+    );
+    assert!(learned.stdout.starts_with("learned: 1 signals fitted, "), "{}", learned.stdout);
+}
+
 #[test]
 fn where_there_is_nothing_to_learn_from_the_call_says_so() {
     let folder = tempdir().unwrap();

@@ -94,7 +94,8 @@ impl SqlRequest {
         (status = 400, description = "no such statement", body = ErrorBody),
         (status = 403, description = "a statement that does more than read, or reads what is closed", body = ErrorBody),
         (status = 406, description = "none of the forms asked for", body = ErrorBody),
-        (status = 422, description = "past the deadline or too large for the limits", body = ErrorBody)))]
+        (status = 422, description = "past the deadline or too large for the limits", body = ErrorBody),
+        (status = 429, description = "as many as may are waiting already", body = ErrorBody)))]
 pub(super) async fn sql(
     State(state): State<AppState>,
     headers: HeaderMap,
