@@ -8,6 +8,8 @@ pub mod anomaly;
 pub mod backtest;
 pub mod changepoint;
 pub mod forecast;
+pub mod incidents;
+pub mod peers;
 pub mod seasons;
 pub mod stats;
 pub mod ttl;

@@ -1,0 +1,84 @@
+use crate::{Step, Timestamp};
+
+/// Scores from which an anomaly is followed back to where it began: a departure that grows crosses 1 late.
+const ONSET: f64 = 0.5;
+/// Steps that an anomaly is followed back at most.
+const MOST_BACK: usize = 30;
+
+/// Anomaly scores of one signal.
+#[derive(Debug, Clone, Copy)]
+pub struct SignalScores<'a> {
+    /// Distance between its points.
+    pub step: Step,
+    /// When each value was measured, ascending.
+    pub timestamps: &'a [Timestamp],
+    /// The score of each value, above 1 is an anomaly; as long as `timestamps`.
+    pub scores: &'a [f64],
+}
+
+/// A time in which one signal was odd.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Episode {
+    /// Index of the signal.
+    pub signal: usize,
+    /// The first value that departed: at most 30 steps before the first anomaly, scores above 0.5 all the way.
+    pub onset: Timestamp,
+    /// The last anomaly.
+    pub end: Timestamp,
+    /// The largest score.
+    pub peak: f64,
+}
+
+/// The episodes of a signal: anomalies less than `join` steps apart are one.
+pub(super) fn episodes(signal: usize, scored: SignalScores<'_>, join: usize) -> Vec<Episode> {
+    let n = scored.timestamps.len().min(scored.scores.len());
+    let reach = scored.step.millis().saturating_mul(i64::try_from(join).unwrap_or(i64::MAX));
+    let mut out: Vec<Episode> = Vec::new();
+    for (i, (&at, &score)) in scored.timestamps.iter().zip(scored.scores).enumerate().take(n) {
+        if score.is_nan() || score <= 1.0 {
+            continue;
+        }
+        match out.last_mut() {
+            Some(last) if at.millis().saturating_sub(last.end.millis()) <= reach => {
+                last.end = at;
+                last.peak = last.peak.max(score);
+            }
+            before => {
+                let least = before.map_or(i64::MIN, |last| last.end.millis());
+                out.push(Episode { signal, onset: onset(scored, i, least), end: at, peak: score });
+            }
+        }
+    }
+    out
+}
+
+/// Where the departure began that is an anomaly from index `at` on; later than `least`.
+fn onset(scored: SignalScores<'_>, at: usize, least: i64) -> Timestamp {
+    let mut first = at;
+    while first > 0
+        && at - first < MOST_BACK
+        && scored.scores[first - 1] > ONSET
+        && scored.timestamps[first - 1].millis() > least
+    {
+        first -= 1;
+    }
+    scored.timestamps[first]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anomalies_near_each_other_are_one_and_begin_before_they_cross() {
+        let step = Step::from_millis(1_000).unwrap();
+        let scores = [0.1, 0.6, 0.8, 1.5, 0.2, 3.0, 0.1, 0.1, 0.1, 0.1, f64::NAN, 2.0];
+        let timestamps: Vec<Timestamp> = (0..12).map(|t| Timestamp::from_millis(t * 1_000)).collect();
+        let scored = SignalScores { step, timestamps: &timestamps, scores: &scores };
+        let found = episodes(7, scored, 2);
+        let ends: Vec<(i64, i64, f64)> = found.iter().map(|e| (e.onset.millis(), e.end.millis(), e.peak)).collect();
+        assert_eq!(ends, vec![(1_000, 5_000, 3.0), (11_000, 11_000, 2.0)]);
+        assert!(found.iter().all(|e| e.signal == 7));
+        assert!(episodes(0, SignalScores { step, timestamps: &[], scores: &[] }, 2).is_empty());
+    }
+}
