@@ -45,7 +45,7 @@ pub struct Incident {
 /// };
 /// let (database, api) = (odd(300, 330), odd(302, 332));
 /// let scored = |scores| SignalScores { step, timestamps: &timestamps, scores };
-/// let incidents = IncidentGrouper::default().group(&[scored(&api), scored(&database)]);
+/// let incidents = IncidentGrouper::default().group(&[scored(&api), scored(&database)], 600 * 60_000);
 /// assert_eq!((incidents.len(), incidents[0].first_mover), (1, 1));
 /// # Ok::<(), almanac_models::UnitError>(())
 /// ```
@@ -71,13 +71,17 @@ impl IncidentGrouper {
     }
 
     /// The incidents in the scores of several signals, by start. Scores that are NaN are no anomalies.
+    ///
+    /// `looked_ms`: for how long the signals were looked at, in milliseconds, by which it is known how rare their episodes
+    /// are; the scores themselves may be left out where they are at most 0.5.
     #[must_use]
-    pub fn group(&self, signals: &[SignalScores<'_>]) -> Vec<Incident> {
+    pub fn group(&self, signals: &[SignalScores<'_>], looked_ms: i64) -> Vec<Incident> {
         let mut all: Vec<Episode> = Vec::new();
         let mut rates = Vec::with_capacity(signals.len());
         for (idx, scored) in signals.iter().enumerate() {
             let own = episodes(idx, *scored, JOIN);
-            rates.push(Rate::of(scored, own.len()));
+            // Episodes besides the one that is looked at, in 1/ms.
+            rates.push(own.len().saturating_sub(1) as f64 / looked_ms.max(1) as f64);
             all.extend(own);
         }
         all.sort_by_key(|e| (e.onset, e.signal));
@@ -102,7 +106,7 @@ impl IncidentGrouper {
     }
 
     /// Whether `b`, which begins with or after `a`, belongs to the same incident.
-    fn belong(&self, a: &Episode, b: &Episode, signals: &[SignalScores<'_>], rates: &[Rate]) -> bool {
+    fn belong(&self, a: &Episode, b: &Episode, signals: &[SignalScores<'_>], rates: &[f64]) -> bool {
         if a.signal == b.signal {
             return false;
         }
@@ -112,24 +116,8 @@ impl IncidentGrouper {
         }
         // On either side, and no nearer than can be told.
         let distance = 2.0 * (b.onset.millis() - a.onset.millis()).max(step) as f64;
-        let busiest = rates[a.signal].others.max(rates[b.signal].others);
+        let busiest = rates[a.signal].max(rates[b.signal]);
         -(-busiest * distance).exp_m1() <= self.chance
-    }
-}
-
-/// How often a signal has episodes besides the one that is looked at, in 1/ms.
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    others: f64,
-}
-
-impl Rate {
-    fn of(scored: &SignalScores<'_>, episodes: usize) -> Self {
-        let span = match scored.timestamps {
-            [first, .., last] => (last.millis() - first.millis()).max(1) as f64,
-            _ => 1.0,
-        };
-        Self { others: episodes.saturating_sub(1) as f64 / span }
     }
 }
 
@@ -207,7 +195,7 @@ mod tests {
         let timestamps = timestamps(i64::try_from(scores[0].len()).unwrap());
         let signals: Vec<SignalScores<'_>> =
             scores.iter().map(|scores| SignalScores { step, timestamps: &timestamps, scores }).collect();
-        IncidentGrouper::default().group(&signals)
+        IncidentGrouper::default().group(&signals, MINUTE * i64::try_from(timestamps.len()).unwrap())
     }
 
     #[test]
@@ -244,6 +232,6 @@ mod tests {
         assert_eq!((forward.len(), backward.len()), (1, 1));
         assert_eq!((forward[0].first_mover, backward[0].first_mover), (0, 1));
         assert!((forward[0].confidence - backward[0].confidence).abs() < 1e-12);
-        assert!(IncidentGrouper::default().group(&[]).is_empty());
+        assert!(IncidentGrouper::default().group(&[], 0).is_empty());
     }
 }

@@ -1,9 +1,11 @@
 //! Quantities that carry their unit and their bounds, so that kernels need not check them again.
 
 mod level;
+mod offsets;
 mod time;
 
 pub use level::Level;
+pub use offsets::{LocalGrid, UtcOffsets};
 pub use time::{Horizon, Step, Timestamp};
 
 /// A value outside the range of its unit.
