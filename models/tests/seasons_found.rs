@@ -180,3 +180,51 @@ fn a_clocks_length_stands_for_a_period_found_beside_it() {
         assert_eq!(found, [77], "seed {seed}");
     }
 }
+
+/// Periods in seconds that are found in a series of known truth, spoiled by a trend, spikes and gaps.
+fn found_at(step_s: usize, days: usize, with: impl Fn(f64) -> f64) -> Vec<Vec<f64>> {
+    let step = Step::from_millis(1_000 * i64::try_from(step_s).unwrap()).unwrap();
+    (0..3)
+        .map(|seed| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let n = days * 86_400 / step_s;
+            let mut y: Vec<f64> = (0..n)
+                .map(|t| {
+                    let spike = if rng.random::<f64>() < 1e-3 { 12.0 } else { 0.0 };
+                    with((t * step_s) as f64) + t as f64 / n as f64 + 0.5 * normal(&mut rng) + spike
+                })
+                .collect();
+            for _ in 0..5 {
+                let (at, length) = (rng.random_range(0..n), n / 60);
+                y[at..(at + length).min(n)].fill(f64::NAN);
+            }
+            let seasons = SeasonDetector::default().with_step(step).detect(&y);
+            seasons.iter().map(|season| (season.period * step_s) as f64).collect()
+        })
+        .collect()
+}
+
+/// From a second to an hour, the same truth is found, several seasons at once, and none where there is none.
+#[test]
+fn the_truth_is_found_at_every_step() {
+    let wave = |seconds: f64, period: f64| (seconds / period * TAU).sin();
+    let weekly = |seconds: f64| if (seconds / 86_400.0).rem_euclid(7.0) >= 5.0 { -1.5 } else { 0.0 };
+    let check = |found: Vec<Vec<f64>>, expected: &[f64], what: &str| {
+        for (seed, periods) in found.iter().enumerate() {
+            let right =
+                periods.len() == expected.len() && periods.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 0.01 * b);
+            assert!(right, "{what}, seed {seed}: {periods:?}, not {expected:?}");
+        }
+    };
+    for (step, days) in [(1, 4), (10, 6), (60, 12)] {
+        let with = |s: f64| 2.0 * wave(s, 86_400.0) + wave(s, 600.0);
+        check(found_at(step, days, with), &[600.0, 86_400.0], &format!("ten minutes and a day at {step} s"));
+    }
+    for (step, days) in [(60, 28), (300, 28), (900, 28), (3_600, 56)] {
+        let with = |s: f64| 2.0 * wave(s, 86_400.0) + weekly(s);
+        check(found_at(step, days, with), &[86_400.0, 604_800.0], &format!("a day and a week at {step} s"));
+    }
+    for (step, days) in [(1, 4), (10, 6), (60, 12), (300, 28), (3_600, 56)] {
+        check(found_at(step, days, |_| 0.0), &[], &format!("nothing at {step} s"));
+    }
+}

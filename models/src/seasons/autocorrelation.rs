@@ -57,7 +57,9 @@ pub(crate) fn refine(acf: &[f64], lag: usize) -> f64 {
     let mut multiple = 2.0;
     loop {
         let centre = period * multiple;
-        let half = (0.04 * period).max(1.0).min(period / 4.0) + multiple * 0.5;
+        // A peak is known to half a step, which is a whole one at twice its lag; twice as far as that, and never as far as
+        // the next multiple: with a width that grew with the multiple, periods of 8 to 12 steps were lost.
+        let half = ((0.04 * period).max(1.0) + 1.0).min(0.45 * period);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the length of acf")]
         let (start, end) = ((centre - half).floor().max(0.0) as usize, (centre + half).ceil() as usize);
         if end + 1 >= acf.len() || start + 1 >= end {
@@ -92,5 +94,10 @@ mod tests {
         let acf = autocorrelation(&x, 1_000);
         let lag = peaks(&acf, 4)[0];
         assert!((refine(&acf, lag) - 85.7).abs() < 0.15);
+        for period in [8.0, 10.0, 11.0, 12.0] {
+            let x: Vec<f64> = (0..3_000).map(|t| (f64::from(t) / period * std::f64::consts::TAU).sin()).collect();
+            let acf = autocorrelation(&x, 1_500);
+            assert!((refine(&acf, peaks(&acf, 4)[0]) - period).abs() < 0.01, "{period}");
+        }
     }
 }
