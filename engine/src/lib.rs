@@ -5,6 +5,7 @@
 //! types only. Nothing here knows HTTP, reads the clock of its own accord or prints.
 
 pub mod advise;
+pub mod calendar;
 pub mod ingest;
 pub mod learn;
 pub mod ledger;

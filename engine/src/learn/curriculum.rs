@@ -1,6 +1,10 @@
 use almanac_models::Timestamp;
 
-use super::{LearnError, LearnOptions, LearnReport, Learner, Progress, ScoreReport, SignalSpec, default_signals};
+use super::{
+    LearnError, LearnOptions, LearnReport, Learner, Progress, ScoreReport, SignalSpec,
+    across::{compare_peers, suspect},
+    default_signals,
+};
 use crate::store::Store;
 
 /// What is to be learned, configured signals and the most telling of the store's own, and the learner that does it.
@@ -12,7 +16,11 @@ pub struct Curriculum {
     budget: usize,
     chosen: Vec<SignalSpec>,
     chosen_at: Option<Timestamp>,
+    compared_at: Option<Timestamp>,
 }
+
+/// Time between two comparisons of peers: a difference counts from three steps on, and steps are rarely shorter.
+const COMPARE_MS: i64 = 60_000;
 
 /// What one round did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +29,10 @@ pub struct Round {
     pub learned: LearnReport,
     /// What was scored.
     pub scored: ScoreReport,
+    /// Incidents suspected in the last two weeks; `None` where nothing new was odd.
+    pub suspected: Option<usize>,
+    /// Times found in which an instance differed from its peers; `None` where they were not due to be compared.
+    pub peers: Option<usize>,
 }
 
 impl Curriculum {
@@ -28,7 +40,7 @@ impl Curriculum {
     #[must_use]
     pub fn new(store: Store, configured: Vec<SignalSpec>, budget: usize, options: LearnOptions) -> Self {
         let learner = Learner::new(store.clone(), options);
-        Self { store, learner, configured, budget, chosen: Vec::new(), chosen_at: None }
+        Self { store, learner, configured, budget, chosen: Vec::new(), chosen_at: None, compared_at: None }
     }
 
     /// Whether the store's own signals were last chosen longer than `age_ms` ago, or never.
@@ -58,12 +70,21 @@ impl Curriculum {
         self.configured.iter().chain(self.chosen.iter().filter(is_free)).cloned().collect()
     }
 
-    /// Fits what is due at `now` and scores what is new; `progress` is told after each fit.
+    /// Fits what is due at `now`, scores what is new, and looks at what several signals say together; `progress` is told after each fit.
     ///
     /// # Errors
     /// [`LearnError::Store`] when rows can be neither read nor written; a signal that fails is in the report.
     pub fn round(&mut self, now: Timestamp, progress: &dyn Fn(Progress)) -> Result<Round, LearnError> {
-        let learned = self.learner.learn_due(&self.signals(), now, progress)?;
-        Ok(Round { learned, scored: self.learner.score_new(now)? })
+        let signals = self.signals();
+        let learned = self.learner.learn_due(&signals, now, progress)?;
+        let scored = self.learner.score_new(now)?;
+        let odd = learned.fitted > 0 || scored.anomalies > 0;
+        let suspected = if odd { Some(suspect(&self.store, now)?) } else { None };
+        let due = self.compared_at.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= COMPARE_MS);
+        let peers = if due { Some(compare_peers(&self.store, &signals, now)?) } else { None };
+        if due {
+            self.compared_at = Some(now);
+        }
+        Ok(Round { learned, scored, suspected, peers })
     }
 }

@@ -214,3 +214,55 @@ fn a_repeated_batch_of_events_changes_nothing() {
     let refused = fresh.store.put_events(EventBatch { incidents: vec![bad], ..Default::default() }).unwrap_err();
     assert_eq!(refused.to_string(), "a row of incidents is not valid: incident \"x\" ends before it starts");
 }
+
+fn suspected(start: i64, end: i64, first: &str) -> SuspectedIncidentRow {
+    SuspectedIncidentRow {
+        started_at: at(start),
+        ended_at: at(end),
+        first_mover: first.into(),
+        confidence: 0.75,
+        signals: vec![first.into(), "it's, \"b\"".into()],
+        peak: 3.0,
+    }
+}
+
+#[test]
+fn suspected_incidents_of_a_time_are_replaced_as_a_whole() {
+    let fresh = Fresh::new();
+    let all = |fresh: &Fresh| fresh.store.suspected_incidents(&EventFilter::default()).unwrap();
+    fresh.store.put_suspected_incidents(&[suspected(10, 20, "a"), suspected(50, 60, "b")], at(0)).unwrap();
+    // What began before the time looked at stays, also where a part of it is found again.
+    let found = [suspected(15, 20, "c"), suspected(50, 70, "a"), suspected(80, 90, "b")];
+    fresh.store.put_suspected_incidents(&found, at(15)).unwrap();
+    let expected = [suspected(10, 20, "a"), suspected(50, 70, "a"), suspected(80, 90, "b")];
+    assert_eq!(all(&fresh), expected);
+    let fresh = fresh.reopened();
+    assert_eq!(all(&fresh), expected);
+    let filter = EventFilter { names: vec!["a".into()], start: Some(at(65)), end: Some(at(85)), limit: None };
+    assert_eq!(fresh.store.suspected_incidents(&filter).unwrap(), expected[1..2]);
+    fresh.store.put_suspected_incidents(&[], at(0)).unwrap();
+    assert_eq!(all(&fresh), []);
+}
+
+#[test]
+fn peer_outliers_that_touch_are_one() {
+    let fresh = Fresh::new();
+    let row = |series: &str, start: i64, end: i64, peak: f64| PeerOutlierRow {
+        expr: "load".into(),
+        series: series.into(),
+        started_at: at(start),
+        ended_at: at(end),
+        peak,
+        peers: 5,
+    };
+    fresh.store.put_peer_outliers(&[row("a", 10, 20, 4.0), row("b", 10, 20, 2.0)]).unwrap();
+    fresh.store.put_peer_outliers(&[row("a", 15, 30, 3.0), row("b", 25, 40, 9.0)]).unwrap();
+    let expected = [row("b", 10, 20, 2.0), row("a", 10, 30, 4.0), row("b", 25, 40, 9.0)];
+    let mut found = fresh.store.peer_outliers(&EventFilter::default()).unwrap();
+    found.sort_by_key(|r| (r.started_at, r.ended_at));
+    assert_eq!(found, expected);
+    // One that bridges two makes one of three.
+    fresh.store.put_peer_outliers(&[row("b", 18, 27, 1.5)]).unwrap();
+    let filter = EventFilter { names: vec!["b".into()], ..EventFilter::default() };
+    assert_eq!(fresh.store.peer_outliers(&filter).unwrap(), [row("b", 10, 40, 9.0)]);
+}

@@ -64,12 +64,14 @@ fn every_view_is_described() {
             "forecasts",
             "incidents",
             "outcomes",
+            "peer_outliers",
             "recommendations",
             "rollups_1h",
             "rollups_5m",
             "samples",
             "series",
-            "signals"
+            "signals",
+            "suspected_incidents"
         ]
     );
     for name in names {

@@ -10,9 +10,12 @@ const MOST_BACK: usize = 30;
 pub struct SignalScores<'a> {
     /// Distance between its points.
     pub step: Step,
+    /// For how long the signal was looked at, in milliseconds, by which it is known how rare its episodes are.
+    pub looked_ms: i64,
     /// When each value was measured, ascending.
     pub timestamps: &'a [Timestamp],
-    /// The score of each value, above 1 is an anomaly; as long as `timestamps`.
+    /// The score of each value, above 1 is an anomaly; as long as `timestamps`. Values that score at most 0.5 may be left
+    /// out.
     pub scores: &'a [f64],
 }
 
@@ -55,8 +58,14 @@ pub(super) fn episodes(signal: usize, scored: SignalScores<'_>, join: usize) -> 
 /// Where the departure began that is an anomaly from index `at` on; later than `least`.
 fn onset(scored: SignalScores<'_>, at: usize, least: i64) -> Timestamp {
     let mut first = at;
+    // Values that were left out scored less.
+    let follows = |i: usize| {
+        let gap = scored.timestamps[i].millis().saturating_sub(scored.timestamps[i - 1].millis());
+        2 * gap < 3 * scored.step.millis()
+    };
     while first > 0
         && at - first < MOST_BACK
+        && follows(first)
         && scored.scores[first - 1] > ONSET
         && scored.timestamps[first - 1].millis() > least
     {
@@ -74,11 +83,16 @@ mod tests {
         let step = Step::from_millis(1_000).unwrap();
         let scores = [0.1, 0.6, 0.8, 1.5, 0.2, 3.0, 0.1, 0.1, 0.1, 0.1, f64::NAN, 2.0];
         let timestamps: Vec<Timestamp> = (0..12).map(|t| Timestamp::from_millis(t * 1_000)).collect();
-        let scored = SignalScores { step, timestamps: &timestamps, scores: &scores };
+        let scored = SignalScores { step, looked_ms: 12_000, timestamps: &timestamps, scores: &scores };
         let found = episodes(7, scored, 2);
         let ends: Vec<(i64, i64, f64)> = found.iter().map(|e| (e.onset.millis(), e.end.millis(), e.peak)).collect();
         assert_eq!(ends, vec![(1_000, 5_000, 3.0), (11_000, 11_000, 2.0)]);
         assert!(found.iter().all(|e| e.signal == 7));
-        assert!(episodes(0, SignalScores { step, timestamps: &[], scores: &[] }, 2).is_empty());
+        // With low scores left out the same is found.
+        let kept = [1, 2, 3, 5, 11];
+        let (some, few) = (kept.map(|i| timestamps[i]), kept.map(|i| scores[i]));
+        let sparse = SignalScores { step, looked_ms: 12_000, timestamps: &some, scores: &few };
+        assert_eq!(episodes(7, sparse, 2), found);
+        assert!(episodes(0, SignalScores { step, looked_ms: 0, timestamps: &[], scores: &[] }, 2).is_empty());
     }
 }

@@ -44,8 +44,8 @@ pub struct Incident {
 ///     (0..600).map(|t| if (from..to).contains(&t) { 4.0 } else { 0.1 }).collect()
 /// };
 /// let (database, api) = (odd(300, 330), odd(302, 332));
-/// let scored = |scores| SignalScores { step, timestamps: &timestamps, scores };
-/// let incidents = IncidentGrouper::default().group(&[scored(&api), scored(&database)], 600 * 60_000);
+/// let scored = |scores| SignalScores { step, looked_ms: 600 * 60_000, timestamps: &timestamps, scores };
+/// let incidents = IncidentGrouper::default().group(&[scored(&api), scored(&database)]);
 /// assert_eq!((incidents.len(), incidents[0].first_mover), (1, 1));
 /// # Ok::<(), almanac_models::UnitError>(())
 /// ```
@@ -71,17 +71,14 @@ impl IncidentGrouper {
     }
 
     /// The incidents in the scores of several signals, by start. Scores that are NaN are no anomalies.
-    ///
-    /// `looked_ms`: for how long the signals were looked at, in milliseconds, by which it is known how rare their episodes
-    /// are; the scores themselves may be left out where they are at most 0.5.
     #[must_use]
-    pub fn group(&self, signals: &[SignalScores<'_>], looked_ms: i64) -> Vec<Incident> {
+    pub fn group(&self, signals: &[SignalScores<'_>]) -> Vec<Incident> {
         let mut all: Vec<Episode> = Vec::new();
         let mut rates = Vec::with_capacity(signals.len());
         for (idx, scored) in signals.iter().enumerate() {
             let own = episodes(idx, *scored, JOIN);
             // Episodes besides the one that is looked at, in 1/ms.
-            rates.push(own.len().saturating_sub(1) as f64 / looked_ms.max(1) as f64);
+            rates.push(own.len().saturating_sub(1) as f64 / scored.looked_ms.max(1) as f64);
             all.extend(own);
         }
         all.sort_by_key(|e| (e.onset, e.signal));
@@ -193,9 +190,10 @@ mod tests {
     fn group(scores: &[Vec<f64>]) -> Vec<Incident> {
         let step = Step::from_millis(MINUTE).unwrap();
         let timestamps = timestamps(i64::try_from(scores[0].len()).unwrap());
+        let looked_ms = MINUTE * i64::try_from(timestamps.len()).unwrap();
         let signals: Vec<SignalScores<'_>> =
-            scores.iter().map(|scores| SignalScores { step, timestamps: &timestamps, scores }).collect();
-        IncidentGrouper::default().group(&signals, MINUTE * i64::try_from(timestamps.len()).unwrap())
+            scores.iter().map(|scores| SignalScores { step, looked_ms, timestamps: &timestamps, scores }).collect();
+        IncidentGrouper::default().group(&signals)
     }
 
     #[test]
@@ -232,6 +230,6 @@ mod tests {
         assert_eq!((forward.len(), backward.len()), (1, 1));
         assert_eq!((forward[0].first_mover, backward[0].first_mover), (0, 1));
         assert!((forward[0].confidence - backward[0].confidence).abs() < 1e-12);
-        assert!(IncidentGrouper::default().group(&[], 0).is_empty());
+        assert!(IncidentGrouper::default().group(&[]).is_empty());
     }
 }

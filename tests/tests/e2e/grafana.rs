@@ -46,7 +46,10 @@ fn a_dashboard_on_the_json_source_is_set_up_and_drawn() {
     let variable = json!({"payload":{"target":"label_values(cpu, host)"},
         "range":{"from":"2026-11-23T01:41:47.692Z","to":"2026-11-23T07:41:47.692Z","raw":{"from":"now-6h","to":"now"}}});
     assert_eq!(server.post_json("/grafana/variable", &variable).json()[1], json!({"__text":"web-2","__value":"web-2"}));
-    assert_eq!(server.post("/grafana/search", json, "{\"target\":\"incid\"}").json(), json!(["incidents"]));
+    assert_eq!(
+        server.post("/grafana/search", json, "{\"target\":\"incid\"}").json(),
+        json!(["incidents", "suspected_incidents"])
+    );
 }
 
 /// The requests of Grafana's own Prometheus source, as its library sends them.

@@ -1,7 +1,7 @@
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
     ingest::Ingest,
-    learn::{LearnOptions, Learner, Progress, SignalSpec},
+    learn::{Curriculum, LearnOptions, Progress, SignalSpec},
     series::SeriesId,
     store::{SampleBatch, Store, rows::SignalOrigin},
 };
@@ -66,12 +66,14 @@ pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, shows_progre
         bar.set_style(style);
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut learner = Learner::new(store.clone(), LearnOptions { threads, ..LearnOptions::default() });
+    let options = LearnOptions { threads, ..LearnOptions::default() };
     let told = |progress: Progress| {
         bar.set_position(progress.done as u64);
         bar.set_message(progress.signal);
     };
-    let learned = learner.learn_due(&specs, end, &told).map_err(|error| CliError::from_error(&error));
+    let learned = Curriculum::new(store.clone(), specs, 0, options)
+        .round(end, &told)
+        .map_err(|error| CliError::from_error(&error));
     bar.finish_and_clear();
     learned.map(drop)
 }

@@ -4,7 +4,7 @@ use almanac_engine::{
         Store, StoreError,
         rows::{
             AnomalyRow, Deploy, EventFilter, Incident, Kind as Topic, RecommendationFilter, RecommendationRow,
-            RowFilter, SignalFilter, State,
+            RowFilter, SignalFilter, State, SuspectedIncidentRow,
         },
     },
 };
@@ -271,6 +271,43 @@ pub(super) fn incidents(
         Column::texts("source", rows.iter().map(|row| row.source.clone())),
     ];
     shaped(target, "incidents", columns)
+}
+
+/// Suspected incidents that touch the span and pass the filter on `signal`, which any signal of theirs may.
+///
+/// # Errors
+/// As the store fails.
+pub(super) fn suspected_rows(
+    store: &Store,
+    window: Window,
+    filters: &Filters,
+) -> Result<Vec<SuspectedIncidentRow>, StoreError> {
+    let mut rows = store.suspected_incidents(&event_filter(window))?;
+    rows.retain(|row| row.signals.iter().any(|signal| filters.pass_signal(signal)));
+    Ok(rows)
+}
+
+/// The same as a table.
+///
+/// # Errors
+/// As [`suspected_rows`]; 400 for an option that is wrong.
+pub(super) fn suspected(
+    store: &Store,
+    target: &TargetBody,
+    window: Window,
+    filters: &Filters,
+) -> Result<Value, ApiError> {
+    target.check_options(&["format"])?;
+    let rows = suspected_rows(store, window, filters)?;
+    let columns = vec![
+        Column::times("time", rows.iter().map(|row| row.started_at.millis())),
+        Column::times("timeEnd", rows.iter().map(|row| row.ended_at.millis())),
+        Column::texts("first_mover", rows.iter().map(|row| row.first_mover.clone())),
+        Column::numbers("confidence", rows.iter().map(|row| row.confidence)),
+        Column::texts("signals", rows.iter().map(|row| row.signals.join(", "))),
+        Column::numbers("peak", rows.iter().map(|row| row.peak)),
+    ];
+    shaped(target, "suspected_incidents", columns)
 }
 
 /// Deploys in the span that pass the filters on `service` and `version`.

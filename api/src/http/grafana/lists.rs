@@ -65,6 +65,7 @@ pub(super) async fn metrics(
             several("kind", &kinds), several("state", &stages), { "name": "target", "type": "multi-select" }, rows ] }),
         json!({ "label": "Anomalies of all signals", "value": "anomalies", "payloads": [min_score, rows] }),
         json!({ "label": "Incidents", "value": "incidents", "payloads": [rows] }),
+        json!({ "label": "Suspected incidents", "value": "suspected_incidents", "payloads": [rows] }),
         json!({ "label": "Deploys", "value": "deploys", "payloads": [rows] }),
         json!({ "label": "Signals and their models", "value": "signals", "payloads": [rows] }),
         json!({ "label": "PromQL", "value": "promql", "payloads": [

@@ -1,7 +1,7 @@
 //! The server side of Grafana's JSON data source (plugin `simpod-json-datasource`), its older dialects included.
 //!
 //! A target is the name of a signal, one of `forecast(signal)`, `anomalies(signal)`, `recommendations`, `incidents`,
-//! `deploys`, `signals`, or any `PromQL` expression. Grafana inserts variables in its regular-expression format, so names
+//! `suspected_incidents`, `deploys`, `signals`, or any `PromQL` expression. Grafana inserts variables in its regular-expression format, so names
 //! may be patterns.
 
 mod filters;

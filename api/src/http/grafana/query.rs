@@ -152,6 +152,7 @@ async fn panel(
             Target::Anomalies(names) => learned::anomalies(&store, &target, &names, window, &filters),
             Target::Recommendations => learned::recommendations(&store, &target, &filters).map(|frame| vec![frame]),
             Target::Incidents => learned::incidents(&store, &target, window, &filters).map(|frame| vec![frame]),
+            Target::Suspected => learned::suspected(&store, &target, window, &filters).map(|frame| vec![frame]),
             Target::Deploys => learned::deploys(&store, &target, window, &filters).map(|frame| vec![frame]),
             Target::Signals => learned::signals(&store, &target, &filters).map(|frame| vec![frame]),
             // Answered above.
@@ -221,6 +222,16 @@ async fn notes(
                             .map_or_else(|| row.title.clone(), |on| format!("{} on {on}", row.title)),
                         title: row.title,
                         tags: ["incident".to_owned()].into_iter().chain(row.target).collect(),
+                    })
+                    .collect(),
+                Target::Suspected => learned::suspected_rows(&store, window, &filters)?
+                    .into_iter()
+                    .map(|row| Note {
+                        time_ms: row.started_at.millis(),
+                        end_ms: Some(row.ended_at.millis()),
+                        title: format!("suspected incident, first in {}", row.first_mover),
+                        text: format!("{} ({:.0} % likely the first)", row.signals.join(", "), 100.0 * row.confidence),
+                        tags: ["suspected".to_owned()].into_iter().chain(row.signals).collect(),
                     })
                     .collect(),
                 Target::Deploys => learned::deploy_rows(&store, window, &filters)?

@@ -18,6 +18,8 @@ pub(super) enum Target {
     Recommendations,
     /// Labelled incidents.
     Incidents,
+    /// Incidents that the service suspects.
+    Suspected,
     /// New versions.
     Deploys,
     /// Signals and their models.
@@ -27,7 +29,8 @@ pub(super) enum Target {
 }
 
 /// Targets that stand for a whole table.
-pub(super) const TABLES: [&str; 5] = ["recommendations", "incidents", "deploys", "signals", "anomalies"];
+pub(super) const TABLES: [&str; 6] =
+    ["recommendations", "incidents", "suspected_incidents", "deploys", "signals", "anomalies"];
 
 impl Target {
     /// Reads a target; `signals` are the names there are.
@@ -39,6 +42,7 @@ impl Target {
         match text {
             "recommendations" => return Ok(Self::Recommendations),
             "incidents" => return Ok(Self::Incidents),
+            "suspected_incidents" => return Ok(Self::Suspected),
             "deploys" => return Ok(Self::Deploys),
             "signals" => return Ok(Self::Signals),
             "anomalies" => return Ok(Self::Anomalies(Vec::new())),

@@ -6,6 +6,7 @@ mod events;
 mod learned;
 mod samples;
 mod span;
+mod together;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -21,4 +22,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(samples::samples))
         .routes(routes!(events::incidents))
         .routes(routes!(events::deploys))
+        .routes(routes!(together::suspected_incidents))
+        .routes(routes!(together::peer_outliers))
 }

@@ -48,4 +48,7 @@ fn log(round: &Round) {
     if scored.anomalies > 0 {
         tracing::info!(values = scored.values, anomalies = scored.anomalies, "scored");
     }
+    if let Some(outliers) = round.peers.filter(|outliers| *outliers > 0) {
+        tracing::info!(outliers, "instances differ from their peers");
+    }
 }

@@ -13,7 +13,8 @@ use crate::store::{
     StoreOptions, StoreStats, read,
     rows::{
         AnomalyRow, CacheEvent, Deploy, EventBatch, EventFilter, ForecastRow, Incident, OutcomeFilter, OutcomeRow,
-        RecommendationFilter, RecommendationRow, RowFilter, SignalFilter, SignalRow,
+        PeerOutlierRow, RecommendationFilter, RecommendationRow, RowFilter, SignalFilter, SignalRow,
+        SuspectedIncidentRow,
     },
     schema::{self, FileClaim},
     segment::{self, SegmentKind},
@@ -276,6 +277,40 @@ impl Store {
     /// `Database`, `Corrupt`, `Closed`.
     pub fn anomalies(&self, filter: &RowFilter) -> Result<Vec<AnomalyRow>, StoreError> {
         self.0.shared.readers.with(|connection| tables::anomalies(connection, filter))
+    }
+
+    /// Puts the suspected incidents that began at `since` or later in place of those that stood of that time.
+    ///
+    /// # Errors
+    /// `Database`, `DiskFull`, `Closed`.
+    pub fn put_suspected_incidents(&self, rows: &[SuspectedIncidentRow], since: Timestamp) -> Result<(), StoreError> {
+        let rows = rows.to_vec();
+        self.write(move |connection| tables::put_suspected_incidents(connection, &rows, since))
+    }
+
+    /// Lists suspected incidents by their start; `names` are those of the signals that moved first.
+    ///
+    /// # Errors
+    /// `Database`, `Corrupt`, `Closed`.
+    pub fn suspected_incidents(&self, filter: &EventFilter) -> Result<Vec<SuspectedIncidentRow>, StoreError> {
+        self.0.shared.readers.with(|connection| tables::suspected_incidents(connection, filter))
+    }
+
+    /// Puts times in which a peer differed; one that touches a stored one of the same series becomes one with it.
+    ///
+    /// # Errors
+    /// `Database`, `DiskFull`, `Closed`.
+    pub fn put_peer_outliers(&self, rows: &[PeerOutlierRow]) -> Result<(), StoreError> {
+        let rows = rows.to_vec();
+        self.write(move |connection| tables::put_peer_outliers(connection, &rows))
+    }
+
+    /// Lists times in which a peer differed, by their start; `names` are series.
+    ///
+    /// # Errors
+    /// `Database`, `Corrupt`, `Closed`.
+    pub fn peer_outliers(&self, filter: &EventFilter) -> Result<Vec<PeerOutlierRow>, StoreError> {
+        self.0.shared.readers.with(|connection| tables::peer_outliers(connection, filter))
     }
 
     /// Puts recommendations, each in place of the one of its id.

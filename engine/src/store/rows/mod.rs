@@ -5,9 +5,11 @@
 mod advice;
 mod event;
 mod learned;
+mod together;
 mod words;
 
 pub use advice::{Effect, Kind, OutcomeFilter, OutcomeRow, Patch, RecommendationFilter, RecommendationRow, State};
 pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
 pub use learned::{AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus};
+pub use together::{PeerOutlierRow, SuspectedIncidentRow};
 pub use words::UnknownWord;

@@ -2,15 +2,19 @@ use std::path::Path;
 
 use duckdb::Connection;
 
-use super::{open::cannot_open, tables::VERSION_1, views};
+use super::{
+    open::cannot_open,
+    tables::{VERSION_1, VERSION_2},
+    views,
+};
 use crate::store::{StoreError, error::failed_to};
 
 /// The newest version of the schema, which this release writes.
-pub(in crate::store) const SCHEMA_VERSION: u32 = 1;
+pub(in crate::store) const SCHEMA_VERSION: u32 = 2;
 
 /// The steps from one version to the next: `MIGRATIONS[v]` makes version `v + 1` out of version `v`.
 /// A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// The version of an open database: 0 when it is empty.
 ///

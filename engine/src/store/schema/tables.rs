@@ -50,3 +50,13 @@ CREATE TABLE store.incidents (
     seq BIGINT NOT NULL, started_at TIMESTAMP_MS NOT NULL, ended_at TIMESTAMP_MS, title VARCHAR NOT NULL,
     target VARCHAR, source VARCHAR NOT NULL);
 ";
+
+/// What version 2 adds: what several signals say together.
+pub(super) const VERSION_2: &str = "
+CREATE TABLE store.suspected_incidents (
+    started_at TIMESTAMP_MS NOT NULL, ended_at TIMESTAMP_MS NOT NULL, first_mover VARCHAR NOT NULL,
+    confidence DOUBLE NOT NULL, signals VARCHAR[] NOT NULL, peak DOUBLE NOT NULL);
+CREATE TABLE store.peer_outliers (
+    expr VARCHAR NOT NULL, series VARCHAR NOT NULL, started_at TIMESTAMP_MS NOT NULL, ended_at TIMESTAMP_MS NOT NULL,
+    peak DOUBLE NOT NULL, peers UBIGINT NOT NULL);
+";

@@ -103,6 +103,30 @@ pub(in crate::store) const TABLES: &[TableDoc] = &[
         ],
     },
     TableDoc {
+        name: "suspected_incidents",
+        comment: "Anomalies that belong together, of one or several signals, as found by the service itself",
+        columns: &[
+            ("started_at", "first departure, UTC"),
+            ("ended_at", "last anomaly so far, UTC"),
+            ("first_mover", "the signal that most likely departed first"),
+            ("confidence", "how likely it is that signal, 0 to 1"),
+            ("signals", "every signal concerned, by time of departure"),
+            ("peak", "largest anomaly score"),
+        ],
+    },
+    TableDoc {
+        name: "peer_outliers",
+        comment: "Instances that were not like their peers",
+        columns: &[
+            ("expr", "PromQL expression that gives the peers"),
+            ("series", "the one that differs"),
+            ("started_at", "since when, UTC"),
+            ("ended_at", "until when, UTC; the last instant looked at while it lasts"),
+            ("peak", "largest distance from the peers that agree, in widths; above 1 is outside"),
+            ("peers", "peers compared, itself included"),
+        ],
+    },
+    TableDoc {
         name: "recommendations",
         comment: "What was recommended, with its evidence and where it is on its way",
         columns: &[

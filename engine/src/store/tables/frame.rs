@@ -4,7 +4,7 @@ use almanac_models::Timestamp;
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, Float64Array, Int64Array, ListBuilder, PrimitiveBuilder, RecordBatch, StringArray,
-        TimestampMillisecondArray, UInt32Array, UInt64Array,
+        StringBuilder, TimestampMillisecondArray, UInt32Array, UInt64Array,
     },
     datatypes::{ArrowPrimitiveType, Float64Type, Int64Type, TimestampMillisecondType, UInt64Type},
 };
@@ -66,6 +66,17 @@ impl Columns {
         let mut lists = ListBuilder::new(PrimitiveBuilder::<Int64Type>::new());
         for value in values {
             lists.values().append_slice(value);
+            lists.append(true);
+        }
+        self.add(lists.finish())
+    }
+
+    pub(super) fn texts<'a>(self, values: impl Iterator<Item = &'a [String]>) -> Self {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        for value in values {
+            for text in value {
+                lists.values().append_value(text);
+            }
             lists.append(true);
         }
         self.add(lists.finish())
@@ -239,5 +250,12 @@ impl Row<'_> {
         let values =
             list.as_primitive_opt::<Int64Type>().ok_or_else(|| self.corrupt(column, "is no list of integers"))?;
         Ok(values.values().to_vec())
+    }
+
+    pub(super) fn texts(&self, column: usize) -> Result<Vec<String>, StoreError> {
+        let lists = self.batch.column(column).as_list_opt::<i32>().ok_or_else(|| self.corrupt(column, "is no list"))?;
+        let list = lists.value(self.idx);
+        let values = list.as_string_opt::<i32>().ok_or_else(|| self.corrupt(column, "is no list of texts"))?;
+        Ok(values.iter().flatten().map(str::to_owned).collect())
     }
 }

@@ -4,7 +4,9 @@ mod advice;
 mod events;
 mod frame;
 mod learned;
+mod together;
 
 pub(super) use advice::{outcomes, put_ledger, recommendations};
 pub(super) use events::{cache_events, deploys, incidents, put_events};
 pub(super) use learned::{anomalies, forecasts, put_anomalies, put_forecasts, put_signals, signals};
+pub(super) use together::{peer_outliers, put_peer_outliers, put_suspected_incidents, suspected_incidents};

@@ -1,0 +1,125 @@
+use std::collections::HashMap;
+
+use almanac_models::{
+    Step, Timestamp,
+    incidents::{IncidentGrouper, SignalScores},
+};
+
+use crate::{
+    learn::LearnError,
+    store::{
+        Store,
+        rows::{AnomalyRow, RowFilter, SignalFilter, SignalRow, SuspectedIncidentRow},
+    },
+};
+
+/// How far back anomalies are grouped anew: a new one may join two incidents, and how rare a signal's anomalies are takes
+/// two weeks to know.
+const BACK_MS: i64 = 14 * 86_400_000;
+/// Scores that matter: anomalies, and how they began.
+const LEAST_SCORE: f64 = 0.5;
+
+/// Groups the anomalies of the last two weeks and stores what they make. Answers how many incidents there are.
+///
+/// # Errors
+/// [`LearnError::Store`].
+pub(in crate::learn) fn suspect(store: &Store, now: Timestamp) -> Result<usize, LearnError> {
+    let since = Timestamp::from_millis(now.millis().saturating_sub(BACK_MS));
+    let looked =
+        |row: &SignalRow| i64::try_from(row.points).unwrap_or(i64::MAX).saturating_mul(row.step_ms).min(BACK_MS);
+    let signals: HashMap<String, Looked> = store
+        .signals(&SignalFilter::default())?
+        .into_iter()
+        .map(|row| (row.signal.clone(), Looked { step_ms: row.step_ms, looked_ms: looked(&row) }))
+        .collect();
+    let filter = RowFilter { start: Some(since), end: Some(now), min_score: Some(LEAST_SCORE), ..RowFilter::default() };
+    let rows = found(&store.anomalies(&filter)?, &signals);
+    store.put_suspected_incidents(&rows, since)?;
+    Ok(rows.len())
+}
+
+/// How a signal was looked at, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    step_ms: i64,
+    looked_ms: i64,
+}
+
+/// The incidents in these scores, which are ordered by signal and time. Pure.
+fn found(scored: &[AnomalyRow], known: &HashMap<String, Looked>) -> Vec<SuspectedIncidentRow> {
+    let mut names = Vec::new();
+    let mut columns: Vec<(Step, i64, Vec<Timestamp>, Vec<f64>)> = Vec::new();
+    for run in scored.chunk_by(|a, b| a.signal == b.signal) {
+        let Some(looked) = known.get(&run[0].signal) else { continue };
+        let Ok(step) = Step::from_millis(looked.step_ms) else { continue };
+        names.push(run[0].signal.clone());
+        let timestamps = run.iter().map(|r| r.timestamp).collect();
+        columns.push((step, looked.looked_ms, timestamps, run.iter().map(|r| r.score).collect()));
+    }
+    let signals: Vec<SignalScores<'_>> = columns
+        .iter()
+        .map(|(step, looked_ms, timestamps, scores)| SignalScores {
+            step: *step,
+            looked_ms: *looked_ms,
+            timestamps,
+            scores,
+        })
+        .collect();
+    let incidents = IncidentGrouper::default().group(&signals);
+    incidents
+        .into_iter()
+        .map(|incident| {
+            let mut concerned: Vec<String> = Vec::new();
+            for episode in &incident.episodes {
+                if !concerned.contains(&names[episode.signal]) {
+                    concerned.push(names[episode.signal].clone());
+                }
+            }
+            SuspectedIncidentRow {
+                started_at: incident.start,
+                ended_at: incident.end,
+                first_mover: names[incident.first_mover].clone(),
+                confidence: incident.confidence,
+                signals: concerned,
+                peak: incident.peak,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anomalies_of_two_signals_at_one_time_are_one_incident() {
+        let row = |signal: &str, minute: i64, score: f64| AnomalyRow {
+            signal: signal.to_owned(),
+            timestamp: Timestamp::from_millis(minute * 60_000),
+            value: 1.0,
+            yhat: 0.0,
+            yhat_lower: 0.0,
+            yhat_upper: 0.0,
+            score,
+        };
+        let scored = [
+            row("api_p95", 102, 3.0),
+            row("api_p95", 103, 4.0),
+            row("db_locks", 99, 0.7),
+            row("db_locks", 100, 2.0),
+            row("db_locks", 101, 9.0),
+            row("forgotten", 100, 9.0),
+            row("queue", 900, 1.5),
+        ];
+        let looked = Looked { step_ms: 60_000, looked_ms: 86_400_000 };
+        let known = ["api_p95", "db_locks", "queue"].map(|name| (name.to_owned(), looked)).into();
+        let rows = found(&scored, &known);
+        assert_eq!(rows.len(), 2);
+        assert_eq!(
+            (rows[0].first_mover.as_str(), &rows[0].signals[..]),
+            ("db_locks", &["db_locks".to_owned(), "api_p95".to_owned()][..])
+        );
+        assert_eq!((rows[0].started_at.millis(), rows[0].ended_at.millis()), (99 * 60_000, 103 * 60_000));
+        assert_eq!((rows[1].first_mover.as_str(), rows[1].confidence), ("queue", 1.0));
+    }
+}

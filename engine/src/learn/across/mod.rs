@@ -1,0 +1,7 @@
+//! What several signals say together: incidents made of their anomalies, and instances that differ from their peers.
+
+mod incidents;
+mod peers;
+
+pub(super) use incidents::suspect;
+pub(super) use peers::compare_peers;
