@@ -2,9 +2,11 @@
 
 mod channel;
 mod drift;
+mod offline;
 mod online;
 mod scored;
 mod tail;
 
-pub use online::{DetectorOptions, OnlineDetector, detect_offline};
+pub use offline::detect_offline;
+pub use online::{DetectorOptions, OnlineDetector};
 pub use scored::Scored;

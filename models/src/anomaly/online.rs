@@ -279,36 +279,6 @@ fn fit_profile(history: &[f64], seasons: &[usize], start: usize) -> Option<(Fitt
     Some((profile, Space { start: start + first, centre, spread }))
 }
 
-/// Scores a whole series at once, each value in the light of all others; NaN is a missing value.
-///
-/// Seasons and profile are learned from the whole series, and the series is scored forwards and backwards, the larger
-/// score standing, so that the first values are scored as well as the last.
-#[must_use]
-pub fn detect_offline(y: &[f64], options: &DetectorOptions) -> Vec<Scored> {
-    let mut options = options.clone();
-    options.window = options.window.max(y.len());
-    if options.seasons.is_none() {
-        let detector = SeasonDetector::default();
-        let detector = match options.step {
-            Some(step) => detector.with_step(step),
-            None => detector,
-        };
-        options.seasons = Some(detector.detect(y).iter().map(|s| s.period).collect());
-    }
-    let pass = |values: &mut dyn Iterator<Item = f64>| -> Vec<Scored> {
-        let mut detector = OnlineDetector::new(options.clone());
-        values.map(|v| detector.push(v)).collect()
-    };
-    let forwards = pass(&mut y.iter().copied());
-    let mut backwards = pass(&mut y.iter().rev().copied());
-    backwards.reverse();
-    forwards
-        .into_iter()
-        .zip(backwards)
-        .map(|(f, b)| if b.score > f.score || f.lower.is_nan() { b } else { f })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{Rng, SeedableRng};
@@ -439,14 +409,5 @@ mod tests {
             detector.push(50.0 + (t % 7) as f64);
         }
         assert_eq!(detector.seasons(), seasons);
-    }
-
-    #[test]
-    fn offline_scores_the_beginning() {
-        let mut y: Vec<f64> = (0..1_000).map(daily).collect();
-        y[5] = 700.0;
-        let scored = detect_offline(&y, &DetectorOptions::default());
-        assert_eq!(scored.len(), y.len());
-        assert!(scored[5].score > 1.0);
     }
 }

@@ -1,0 +1,122 @@
+//! Smoothing towards both sides; NaN is a missing value and takes no part.
+
+/// Mean over `width` values around each value, its own included, over fewer at the ends; NaN where the value is missing.
+pub(super) fn moving_mean(x: &[f64], width: usize) -> Vec<f64> {
+    let n = x.len();
+    let before = width.saturating_sub(1) / 2;
+    let after = width / 2;
+    let mut sums = Vec::with_capacity(n + 1);
+    let mut counts: Vec<u32> = Vec::with_capacity(n + 1);
+    let (mut sum, mut count) = (0.0, 0);
+    sums.push(sum);
+    counts.push(count);
+    for v in x {
+        if !v.is_nan() {
+            sum += v;
+            count += 1;
+        }
+        sums.push(sum);
+        counts.push(count);
+    }
+    (0..n)
+        .map(|t| {
+            let (start, end) = (t.saturating_sub(before), (t + after + 1).min(n));
+            let held = counts[end] - counts[start];
+            if x[t].is_nan() || held == 0 { f64::NAN } else { (sums[end] - sums[start]) / f64::from(held) }
+        })
+        .collect()
+}
+
+/// Median over the `2·half + 1` values around each value, over fewer at the ends; NaN where all of them are missing.
+///
+/// The window is kept sorted, so that a step costs O(half).
+pub(super) fn moving_median(x: &[f64], half: usize) -> Vec<f64> {
+    let mut window: Vec<f64> = Vec::with_capacity(2 * half + 2);
+    let mut out = Vec::with_capacity(x.len());
+    for v in x.iter().take(half) {
+        insert(&mut window, *v);
+    }
+    for t in 0..x.len() {
+        if let Some(v) = x.get(t + half) {
+            insert(&mut window, *v);
+        }
+        if t > half {
+            remove(&mut window, x[t - half - 1]);
+        }
+        let middle = window.len() / 2;
+        out.push(match window.len() {
+            0 => f64::NAN,
+            len if len % 2 == 1 => window[middle],
+            _ => 0.5 * (window[middle - 1] + window[middle]),
+        });
+    }
+    out
+}
+
+fn insert(window: &mut Vec<f64>, v: f64) {
+    if !v.is_nan() {
+        window.insert(window.partition_point(|w| *w < v), v);
+    }
+}
+
+fn remove(window: &mut Vec<f64>, v: f64) {
+    if !v.is_nan() {
+        let at = window.partition_point(|w| *w < v);
+        if at < window.len() {
+            window.remove(at);
+        }
+    }
+}
+
+/// Adds `weight` times the mean of `x` under exp(−|k|/`span`), `k` the distance in steps, to `out`. What lies beyond the
+/// ends counts as 0.
+pub(super) fn add_exponential(out: &mut [f64], x: &[f64], span: f64, weight: f64) {
+    let keep = (-1.0 / span).exp();
+    let unit = weight * (1.0 - keep) / (1.0 + keep);
+    let mut past = 0.0;
+    for (o, v) in out.iter_mut().zip(x) {
+        past = past * keep + v;
+        *o += unit * past;
+    }
+    let mut future = 0.0;
+    for (o, v) in out.iter_mut().zip(x).rev() {
+        *o += unit * future;
+        future = (future + v) * keep;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: &[f64], b: &[f64]) {
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            assert!((a.is_nan() && b.is_nan()) || (a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn means_and_medians_of_five_by_hand() {
+        let x = [1.0, 5.0, f64::NAN, 2.0, 9.0];
+        close(&moving_mean(&x, 3), &[3.0, 3.0, f64::NAN, 5.5, 5.5]);
+        close(&moving_median(&x, 1), &[3.0, 3.0, 3.5, 5.5, 5.5]);
+        close(&moving_median(&x, 9), &[3.5; 5]);
+        close(&moving_mean(&x, 1), &x);
+        assert!(moving_median(&[], 2).is_empty() && moving_mean(&[], 3).is_empty());
+        assert!(moving_median(&[f64::NAN; 3], 1).iter().all(|v| v.is_nan()));
+    }
+
+    #[test]
+    fn one_value_spreads_as_its_distance_says() {
+        let mut x = [0.0; 201];
+        x[100] = 1.0;
+        let mut out = [0.0; 201];
+        add_exponential(&mut out, &x, 3.0, 2.0);
+        for k in [0usize, 1, 7] {
+            let ratio = (-(k as f64) / 3.0).exp();
+            assert!((out[100 + k] / out[100] - ratio).abs() < 1e-12 && (out[100 - k] / out[100] - ratio).abs() < 1e-12);
+        }
+        assert!((out.iter().sum::<f64>() - 2.0).abs() < 1e-9);
+    }
+}
