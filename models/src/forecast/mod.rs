@@ -5,13 +5,17 @@ mod auto;
 mod base;
 mod combine;
 mod error;
+mod fit;
+mod fitted;
 mod online;
 mod prepare;
+mod support;
 mod types;
 
-pub use auto::{AutoForecaster, FittedForecast};
+pub use auto::AutoForecaster;
 pub use base::{Ets, FittedEts, FittedMstl, Mstl};
 pub use error::ForecastError;
+pub use fitted::FittedForecast;
 pub use online::{OnlineForecaster, OnlineOptions};
 pub use types::{Accuracy, Forecast, Interval};
 

@@ -1,8 +1,8 @@
 use std::collections::VecDeque;
 
 use super::ForecastError;
-use super::combine::{Ensemble, Tracker, Views, median_course};
-use super::prepare::{Space, fill_gaps};
+use super::combine::{Ensemble, Members, Periods, State, Tracker, Views, median_course};
+use super::prepare::{Space, Support, fill_gaps};
 use crate::Step;
 use crate::seasons::SeasonDetector;
 
@@ -81,7 +81,7 @@ pub struct OnlineForecaster {
 struct Fit {
     views: Views,
     ensemble: Ensemble,
-    levels: Vec<f64>,
+    states: Vec<State>,
     space: Space,
 }
 
@@ -185,16 +185,18 @@ impl OnlineForecaster {
         }
         let Some(first) = self.history.iter().position(|v| v.is_finite()) else { return };
         let y = fill_gaps(&self.history[first..], &self.seasons);
-        let non_negative = y.iter().all(|v| *v >= 0.0);
-        let Some(views) = Views::new(&y) else { return };
-        let ensemble = Ensemble::fit(&views, y.len(), &self.seasons, self.options.max_lead, non_negative);
-        let levels = ensemble.levels(&views);
+        let support = Support::of(&y);
+        let Some(views) = Views::new(&y, support) else { return };
+        let horizon = self.options.max_lead;
+        let periods = Periods { seasons: &self.seasons, cycles: &[], cycle: None };
+        let ensemble = Ensemble::fit(&views, y.len(), periods, horizon, support, Members::Light);
+        let states = ensemble.states(&views);
         let space = views.spaces[views.spaces.len() - 1];
         for (_, tracker) in &mut self.leads {
             tracker.rescale(space);
         }
         self.peak.rescale(space);
-        self.fit = Some(Fit { views, ensemble, levels, space });
+        self.fit = Some(Fit { views, ensemble, states, space });
     }
 
     /// The point forecast `lead` steps after the last push; `None` before it is warm or beyond `max_lead`.
@@ -232,7 +234,7 @@ impl OnlineForecaster {
     }
 
     fn bounded(&self, value: f64) -> f64 {
-        if self.fit.as_ref().is_some_and(|fit| fit.ensemble.non_negative()) { value.max(0.0) } else { value }
+        self.fit.as_ref().map_or(value, |fit| fit.ensemble.support().held(value))
     }
 
     /// Share of the last `errors_kept` values, foretold `lead` steps ahead, that did not exceed the quantile `p`
@@ -266,11 +268,11 @@ impl OnlineForecaster {
 impl Fit {
     fn push(&mut self, value: f64) {
         self.views.push(value);
-        self.ensemble.update_levels(&self.views, &mut self.levels);
+        self.ensemble.update(&self.views, &mut self.states);
     }
 
     fn course(&self, horizon: usize) -> Vec<f64> {
-        median_course(&self.ensemble.forecasts_at(&self.views, &self.levels, horizon))
+        median_course(&self.ensemble.forecasts_at(&self.views, &self.states, horizon))
     }
 }
 

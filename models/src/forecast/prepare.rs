@@ -1,6 +1,7 @@
 //! What happens to a history before a model sees it: checks, gaps, the scale on which it is modelled.
 
 use super::ForecastError;
+pub(crate) use super::support::Support;
 use crate::stats::{median, quantile};
 
 /// Values beyond this overflow when squared.
@@ -61,11 +62,22 @@ pub(crate) fn fill_gaps(y: &[f64], seasons: &[usize]) -> Vec<f64> {
     out
 }
 
-/// The scale on which a series is modelled: as it is, or in logarithms, both centred and brought to unit spread.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Linear,
+    /// The logarithm of the value and this.
+    Log(f64),
+    /// The logarithm of the distance from 0 over that from `high`, `margin` added to both.
+    Logit {
+        margin: f64,
+        high: f64,
+    },
+}
+
+/// The scale on which a series is modelled: as it is, in logarithms or in logits, centred and brought to unit spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Space {
-    /// Added before the logarithm; `None`: no logarithm.
-    log_offset: Option<f64>,
+    kind: Kind,
     centre: f64,
     spread: f64,
 }
@@ -73,7 +85,7 @@ pub(crate) struct Space {
 impl Space {
     /// The scale of the series itself; `None` when it is constant.
     pub(crate) fn linear(y: &[f64]) -> Option<Self> {
-        Self::standard(y, None)
+        Self::standard(y, Kind::Linear)
     }
 
     /// Logarithms, for a series that is never negative; `None` when they do not exist, or the series is constant.
@@ -90,11 +102,11 @@ impl Space {
         if low + offset <= 0.0 {
             return None;
         }
-        Self::standard(y, Some(offset))
+        Self::standard(y, Kind::Log(offset))
     }
 
-    fn standard(y: &[f64], log_offset: Option<f64>) -> Option<Self> {
-        let raw = Self { log_offset, centre: 0.0, spread: 1.0 };
+    fn standard(y: &[f64], kind: Kind) -> Option<Self> {
+        let raw = Self { kind, centre: 0.0, spread: 1.0 };
         let z: Vec<f64> = y.iter().map(|&v| raw.forward(v)).collect();
         let n = z.len() as f64;
         let centre = z.iter().sum::<f64>() / n;
@@ -102,33 +114,56 @@ impl Space {
         // One spike must not set the scale: fall back on the middle half when it is far narrower but not nil.
         let middle = (quantile(&z, 0.75)? - quantile(&z, 0.25)?) / 1.349;
         let spread = if middle > 0.0 && middle < 0.01 * spread { middle } else { spread };
-        (spread > 1e-13 * centre.abs() && spread > 0.0 && spread.is_finite()).then_some(Self {
-            log_offset,
-            centre,
-            spread,
-        })
+        (spread > 1e-13 * centre.abs() && spread > 0.0 && spread.is_finite()).then_some(Self { kind, centre, spread })
     }
 
-    pub(crate) fn is_log(self) -> bool {
-        self.log_offset.is_some()
+    /// Logits, for a series within 0 and `high`; `None` when it is constant.
+    ///
+    /// A tenth of the mean distance from the nearer bound is added on both sides, since the logarithm of almost nothing
+    /// is all noise.
+    pub(crate) fn logit(y: &[f64], high: f64) -> Option<Self> {
+        let mean = y.iter().sum::<f64>() / y.len() as f64;
+        let margin = 0.1 * mean.min(high - mean);
+        let inside = y.iter().all(|v| (0.0..=high).contains(v));
+        if !(inside && margin > 0.0) {
+            return None;
+        }
+        Self::standard(y, Kind::Logit { margin, high })
+    }
+
+    /// The name of a scale that is not the series' own.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Linear => None,
+            Kind::Log(_) => Some("log"),
+            Kind::Logit { .. } => Some("logit"),
+        }
     }
 
     pub(crate) fn forward(self, value: f64) -> f64 {
-        let value = match self.log_offset {
+        let value = match self.kind {
             // `max` would make a number of a missing value.
-            Some(_) if value.is_nan() => value,
-            Some(offset) => (value + offset).max(f64::MIN_POSITIVE).ln(),
-            None => value,
+            _ if value.is_nan() => value,
+            Kind::Linear => value,
+            Kind::Log(offset) => (value + offset).max(f64::MIN_POSITIVE).ln(),
+            Kind::Logit { margin, high } => {
+                let value = value.clamp(0.0, high);
+                ((value + margin) / (high - value + margin)).ln()
+            }
         };
         (value - self.centre) / self.spread
     }
 
     pub(crate) fn inverse(self, z: f64) -> f64 {
         let value = z * self.spread + self.centre;
-        match self.log_offset {
+        match self.kind {
+            Kind::Linear => value,
             // 346 = ln(1e150): no forecast overflows.
-            Some(offset) => value.min(346.0).exp() - offset,
-            None => value,
+            Kind::Log(offset) => value.min(346.0).exp() - offset,
+            Kind::Logit { margin, high } => {
+                let odds = value.clamp(-346.0, 346.0).exp();
+                ((odds * (high + margin) - margin) / (1.0 + odds)).clamp(0.0, high)
+            }
         }
     }
 }
@@ -153,7 +188,7 @@ mod tests {
     #[test]
     fn spaces_invert() {
         let y = [0.0, 3.0, 10.0, 4.0, 7.5];
-        for space in [Space::linear(&y).unwrap(), Space::log(&y).unwrap()] {
+        for space in [Space::linear(&y).unwrap(), Space::log(&y).unwrap(), Space::logit(&y, 10.0).unwrap()] {
             for v in y {
                 assert!((space.inverse(space.forward(v)) - v).abs() < 1e-9);
             }

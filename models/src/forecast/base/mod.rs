@@ -1,11 +1,15 @@
 //! Base models, each its own type: seasonal naive, profile by phase, ridge autoregression, exponential smoothing.
 
+mod growth;
+mod holt_winters;
 mod naive;
 mod profile;
 mod regression;
 mod smoothing;
 
-pub(crate) use naive::{naive_scale, seasonal_naive};
+pub(crate) use growth::{FittedGrowth, Growth};
+pub(crate) use holt_winters::{SmoothingState, Weights, search};
+pub(crate) use naive::{naive_scale, seasonal_mean, seasonal_naive};
 pub(crate) use profile::{FittedProfile, SeasonalProfile};
 pub(crate) use regression::{FittedRidgeAr, RidgeAr, prefix_sums};
 pub use smoothing::{Ets, FittedEts, FittedMstl, Mstl};

@@ -8,6 +8,20 @@ pub(crate) fn seasonal_naive(z: &[f64], period: usize, horizon: usize) -> Vec<f6
     (0..horizon).map(|k| z[n - period + k % period]).collect()
 }
 
+/// Cycles that a [`seasonal_mean`] is taken over.
+const CYCLES: usize = 4;
+
+/// The course of the `horizon` steps after `z` that repeats the mean of the last cycles of `period` steps, at least one
+/// of which `z` holds; else NaN.
+pub(crate) fn seasonal_mean(z: &[f64], period: usize, horizon: usize) -> Vec<f64> {
+    let n = z.len();
+    let cycles = (n / period.max(1)).min(CYCLES);
+    if cycles == 0 || period == 0 {
+        return vec![f64::NAN; horizon];
+    }
+    (0..horizon).map(|k| (1..=cycles).map(|c| z[n - c * period + k % period]).sum::<f64>() / cycles as f64).collect()
+}
+
 /// Mean absolute difference between values one `period` apart, over the steps where both are finite; the scale of MASE.
 /// `None` when there is no such pair or all agree.
 ///

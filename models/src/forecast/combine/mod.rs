@@ -1,13 +1,21 @@
 //! Base models side by side: fitted on one history, foretelling from rolling origins, combined, calibrated.
 
-mod calibrate;
 mod ensemble;
+mod experts;
+mod leads;
 mod median;
+mod predictive;
+mod random_walk;
 mod rolling;
 mod tracker;
+mod weights;
 
-pub(super) use calibrate::{Calibration, Errors};
-pub(super) use ensemble::{Ensemble, Views};
+pub(super) use ensemble::{Ensemble, Members, Periods, State, Views};
+pub(super) use experts::{GRID, Outcome, PhaseSpread, Quantiles, at_probability};
+pub(super) use leads::anchors;
 pub(super) use median::median_course;
+pub(super) use predictive::{History, Place, Predictive};
+pub(super) use random_walk::RandomWalk;
 pub(super) use rolling::{Layout, Origin, origins, roll};
 pub(super) use tracker::Tracker;
+pub(super) use weights::Combination;

@@ -1,6 +1,7 @@
 //! What each base model missed from rolling origins at the end of a history, each fitted without what it foretold.
 
-use super::{Ensemble, Views};
+use super::{Ensemble, Members, Periods, Views};
+use crate::forecast::prepare::Support;
 
 /// Forecasts from one origin beside what came.
 #[derive(Debug, Clone)]
@@ -17,13 +18,15 @@ pub(crate) struct Layout {
     pub horizon: usize,
     pub refits: usize,
     pub origins: usize,
+    /// Steps that origins and what they foretell should span, if there are so many.
+    pub span: usize,
 }
 
-/// Where origins lie in a history of `n` values: the last part of it, at most two of the longest season or four
-/// horizons, and never more than 45 % of the history. Empty when it is too short.
+/// Where origins lie in a history of `n` values: the last part of it, two of the longest season, four horizons or what
+/// the layout asks for, whichever is most, and never more than 45 % of the history. Empty when it is too short.
 pub(crate) fn origins(n: usize, longest: usize, layout: Layout) -> Vec<usize> {
     let least = (longest + longest / 4).max(8);
-    let span = (2 * longest).max(4 * layout.horizon).min(n * 45 / 100);
+    let span = (2 * longest).max(4 * layout.horizon).max(layout.span).min(n * 45 / 100);
     let span = span.max(layout.horizon + 1);
     if n < least + span || span <= layout.horizon {
         return Vec::new();
@@ -37,11 +40,11 @@ pub(crate) fn origins(n: usize, longest: usize, layout: Layout) -> Vec<usize> {
 }
 
 /// Forecasts from each origin, models refitted `layout.refits` times on what lay before.
-pub(crate) fn roll(views: &Views, at: &[usize], seasons: &[usize], layout: Layout, non_negative: bool) -> Vec<Origin> {
+pub(crate) fn roll(views: &Views, at: &[usize], periods: Periods, layout: Layout, support: Support) -> Vec<Origin> {
     let per_fit = at.len().div_ceil(layout.refits.max(1)).max(1);
     let mut out = Vec::with_capacity(at.len());
     for block in at.chunks(per_fit) {
-        let ensemble = Ensemble::fit(views, block[0], seasons, layout.horizon, non_negative);
+        let ensemble = Ensemble::fit(views, block[0], periods, layout.horizon, support, Members::Full);
         for &origin in block {
             out.push(Origin { at: origin, courses: ensemble.forecasts(views, origin, layout.horizon) });
         }

@@ -1,0 +1,138 @@
+use super::combine::{Combination, Ensemble, GRID, Place, Predictive, Quantiles, RandomWalk, Views, at_probability};
+use super::prepare::Support;
+use super::{Accuracy, Forecast, ForecastError, Interval};
+use crate::{Horizon, Level, Step};
+
+/// A fitted [`AutoForecaster`](super::AutoForecaster).
+#[derive(Debug, Clone)]
+pub struct FittedForecast {
+    seasons: Vec<Step>,
+    model: String,
+    accuracy: Accuracy,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Constant(f64),
+    Fitted(Box<State>),
+}
+
+/// What a forecast is made from.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub y: Vec<f64>,
+    pub filled: Vec<f64>,
+    pub views: Views,
+    pub ensemble: Ensemble,
+    pub combination: Combination,
+    pub predictive: Option<Predictive>,
+    /// Of a history too short for rolling origins.
+    pub walk: RandomWalk,
+    pub support: Support,
+}
+
+impl State {
+    fn points(&self, horizon: usize) -> Vec<f64> {
+        self.combination.apply(&self.ensemble.forecasts(&self.views, self.views.len(), horizon))
+    }
+
+    /// Quantiles by lead around the points foretold.
+    fn quantiles(&self, points: &[f64]) -> Vec<Quantiles> {
+        let mut work = Vec::new();
+        points
+            .iter()
+            .enumerate()
+            .map(|(lead, &point)| match &self.predictive {
+                Some(predictive) => {
+                    predictive.quantiles(Place { y: &self.y, filled: &self.filled, lead, point }, &mut work)
+                }
+                None => GRID.map(|p| self.walk.quantile(point, lead, p)),
+            })
+            .collect()
+    }
+
+    fn at(&self, quantiles: &Quantiles, p: f64) -> f64 {
+        self.support.rounded(self.support.held(at_probability(quantiles, p)), p)
+    }
+}
+
+impl FittedForecast {
+    pub(super) fn constant(value: f64, seasons: Vec<Step>) -> Self {
+        let accuracy = Accuracy { origins: 0, mase: None, coverage_80: None, coverage_95: None };
+        Self { seasons, model: "constant".to_owned(), accuracy, kind: Kind::Constant(value) }
+    }
+
+    pub(super) fn new(seasons: Vec<Step>, model: String, accuracy: Accuracy, state: State) -> Self {
+        Self { seasons, model, accuracy, kind: Kind::Fitted(Box::new(state)) }
+    }
+
+    /// Forecasts the next `horizon` steps with an interval for each of `levels`.
+    ///
+    /// Shapes: `horizon` entries in the point forecast and in both ends of every interval. A history that was never
+    /// negative gets no negative forecast, one of whole numbers intervals with whole ends, and one that stays within a
+    /// bound that it reaches, such as a ratio of 1, stays within it.
+    #[must_use]
+    pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Forecast {
+        let steps = horizon.steps();
+        match &self.kind {
+            Kind::Constant(value) => Forecast {
+                point: vec![*value; steps],
+                intervals: levels
+                    .iter()
+                    .map(|&level| Interval { level, lower: vec![*value; steps], upper: vec![*value; steps] })
+                    .collect(),
+            },
+            Kind::Fitted(state) => {
+                let mut point = state.points(steps);
+                let quantiles = if levels.is_empty() { Vec::new() } else { state.quantiles(&point) };
+                point.iter_mut().for_each(|v| *v = state.support.held(*v));
+                let intervals = levels
+                    .iter()
+                    .map(|&level| {
+                        let tail = 0.5 * (1.0 - level.fraction());
+                        let ends = |p: f64| quantiles.iter().zip(&point).map(move |(q, &v)| (v, state.at(q, p)));
+                        let lower = ends(tail).map(|(v, q)| q.min(v)).collect();
+                        let upper = ends(1.0 - tail).map(|(v, q)| q.max(v)).collect();
+                        Interval { level, lower, upper }
+                    })
+                    .collect();
+                Forecast { point, intervals }
+            }
+        }
+    }
+
+    /// The quantile `p` in (0, 1) of each of the next `horizon` steps.
+    ///
+    /// # Errors
+    /// [`ForecastError::OutOfRange`] when `p` is not inside (0, 1).
+    pub fn quantile(&self, horizon: Horizon, p: f64) -> Result<Vec<f64>, ForecastError> {
+        if !(p > 0.0 && p < 1.0) {
+            return Err(ForecastError::OutOfRange { what: "quantile", value: p });
+        }
+        Ok(match &self.kind {
+            Kind::Constant(value) => vec![*value; horizon.steps()],
+            Kind::Fitted(state) => {
+                state.quantiles(&state.points(horizon.steps())).iter().map(|q| state.at(q, p)).collect()
+            }
+        })
+    }
+
+    /// Seasons in use, shortest first.
+    #[must_use]
+    pub fn seasons(&self) -> &[Step] {
+        &self.seasons
+    }
+
+    /// The base models that were combined.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What rolling origins at the end of the history measured.
+    #[must_use]
+    pub fn accuracy(&self) -> &Accuracy {
+        &self.accuracy
+    }
+}
