@@ -19,10 +19,10 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 
 # Always the whole workspace: one package alone would select other features of shared dependencies
 # and build them a second time.
-.PHONY: help setup build demo test lint bench soak test-peers
+.PHONY: help setup build demo test lint bench bench-accuracy soak test-peers
 
 help: ## Show this list
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## Fetch and check the prebuilt DuckDB library (every other target does this first)
 	@scripts/setup.sh
@@ -54,6 +54,10 @@ lint: setup ## Formatting, clippy without warnings, unused dependencies
 bench: setup ## Measure ingest speed, bytes a sample and query latency; tables in docs/
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/bench-ingest
+
+bench-accuracy: setup ## Measure accuracy on the public sets in DATA (or ALMANAC_DATA); writes docs/accuracy.md (ONLY=m4,kpi QUICK=1)
+	cargo build --locked $(FEATURES) --workspace
+	@$(CARGO_TARGET_DIR)/debug/bench-accuracy $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 soak: setup ## Append, compact, checkpoint and reopen a store at random for MINUTES (10) and compare with memory
 	cargo build --locked $(FEATURES) --workspace

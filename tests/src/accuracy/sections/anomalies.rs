@@ -1,0 +1,136 @@
+//! What the sections on anomalies share: both ways of detection, events and their table.
+
+use std::time::Duration;
+
+use almanac_models::stats::mean;
+
+use crate::accuracy::{
+    detectors, grid,
+    parallel::{Done, each},
+    scorers::{events::EventCounts, vus},
+    table::{Table, number, percent},
+};
+
+/// Alarms less than this far apart are one, or less than two steps where those are longer.
+const JOIN_MS: i64 = 600_000;
+
+/// A labelled series, and the rows that count.
+pub(super) struct Labelled {
+    pub timestamps: Vec<i64>,
+    pub values: Vec<f64>,
+    pub labels: Vec<bool>,
+    pub scored_from: usize,
+}
+
+/// A way of detection.
+#[derive(Clone, Copy)]
+pub(super) struct Detector {
+    pub name: &'static str,
+    run: fn(&[i64], &[f64]) -> Vec<f64>,
+}
+
+pub(super) const DETECTORS: [Detector; 2] = [
+    Detector { name: "causal (default)", run: detectors::causal },
+    Detector { name: "offline", run: detectors::offline },
+];
+
+/// What a detector made of all series.
+pub(super) struct Outcome {
+    pub name: &'static str,
+    /// Scores of all rows of each series.
+    pub scores: Vec<Vec<f64>>,
+    /// VUS-PR of each series over the rows that count.
+    pub volumes: Vec<Option<f64>>,
+    pub events: EventCounts,
+    pub samples_per_second: f64,
+}
+
+/// Scores every series, and judges.
+pub(super) fn detect(what: &str, series: &[Labelled], threads: usize) -> Vec<Outcome> {
+    let windows = each(&format!("{what}, windows"), series, threads, |one| vus::sliding_window(&one.finite())).results;
+    DETECTORS
+        .iter()
+        .map(|detector| {
+            let done: Done<Vec<f64>> = each(&format!("{what}, {}", detector.name), series, threads, |one| {
+                (detector.run)(&one.timestamps, &one.values)
+            });
+            let all: Vec<(&Labelled, &Vec<f64>, usize)> = series
+                .iter()
+                .zip(&done.results)
+                .zip(&windows)
+                .map(|((one, scores), window)| (one, scores, *window))
+                .collect();
+            let volumes = each(&format!("{what}, VUS-PR"), &all, threads, |(one, scores, window)| {
+                vus::vus_pr(&one.labels[one.scored_from..], &scores[one.scored_from..], *window)
+            });
+            let mut events = EventCounts::default();
+            all.iter().for_each(|(one, scores, _)| events.add(&one.events(scores)));
+            let rows: usize = series.iter().map(|one| one.values.len()).sum();
+            Outcome {
+                name: detector.name,
+                samples_per_second: rate(rows, done.cpu),
+                volumes: volumes.results,
+                events,
+                scores: done.results,
+            }
+        })
+        .collect()
+}
+
+fn rate(rows: usize, cpu: Duration) -> f64 {
+    rows as f64 / cpu.as_secs_f64().max(1e-9)
+}
+
+impl Labelled {
+    fn finite(&self) -> Vec<f64> {
+        self.values.iter().copied().filter(|value| value.is_finite()).collect()
+    }
+
+    /// Events of the rows that count.
+    pub(super) fn events(&self, scores: &[f64]) -> EventCounts {
+        let join_ms = grid::step(&self.timestamps).map_or(JOIN_MS, |step| JOIN_MS.max(2 * step.millis()));
+        let called: Vec<bool> = scores.iter().map(|score| *score > 1.0).collect();
+        let from = self.scored_from;
+        EventCounts::of(&self.timestamps[from..], &self.labels[from..], &called[from..], join_ms)
+    }
+}
+
+impl Outcome {
+    /// Mean over the series that have incidents.
+    pub(super) fn vus_pr(&self) -> Option<f64> {
+        mean(&self.volumes.iter().copied().flatten().collect::<Vec<_>>())
+    }
+}
+
+/// VUS-PR and events of each way of detection.
+pub(super) fn table(outcomes: &[Outcome]) -> Table {
+    let header = [
+        "",
+        "VUS-PR",
+        "incidents",
+        "alarms",
+        "precision",
+        "recall",
+        "F1",
+        "false alarms a week",
+        "delay, minutes",
+        "samples/s a core",
+    ];
+    let mut table = Table::new(&header);
+    for outcome in outcomes {
+        let events = &outcome.events;
+        table.row([
+            outcome.name.to_owned(),
+            number(outcome.vus_pr(), 4),
+            events.incidents.to_string(),
+            events.alarms.to_string(),
+            percent(events.precision()),
+            percent(events.recall()),
+            number(events.f1(), 3),
+            number(events.false_alarms_a_week(), 2),
+            number(events.median_delay_ms().map(|delay| delay / 60_000.0), 1),
+            number(outcome.samples_per_second, 0),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,75 @@
+use std::{error::Error, time::Instant};
+
+use almanac_datasets::simulator::{SimulatorOptions, simulate};
+use almanac_models::{
+    Horizon, Level, Step,
+    anomaly::{DetectorOptions, OnlineDetector},
+    forecast::AutoForecaster,
+};
+
+use super::{Settings, simulated::coarse};
+use crate::accuracy::{
+    parallel::each,
+    table::{Table, number},
+};
+
+const SERIES: usize = 1_000;
+const QUICK_SERIES: usize = 100;
+const MINUTES: usize = 5;
+const STEP_MS: i64 = 300_000;
+/// A day ahead, in steps.
+const DAY: usize = 288;
+/// Threads of the fleet's run.
+const THREADS: usize = 2;
+/// Simulated weeks: two are 14 days of a series.
+const WEEKS: u32 = 2;
+
+/// Speed on a fleet of simulated series.
+///
+/// # Errors
+/// When the simulator cannot be run.
+pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
+    let series = fleet(if settings.quick { QUICK_SERIES } else { SERIES })?;
+    let step = Step::from_millis(STEP_MS)?;
+    let horizon = Horizon::try_new(DAY)?;
+    let levels = [Level::from_percent(80.0)?, Level::from_percent(95.0)?];
+    let score = |y: &Vec<f64>| {
+        let mut detector = OnlineDetector::new(DetectorOptions { step: Some(step), ..DetectorOptions::default() });
+        y.iter().filter(|value| detector.push(**value).score > 1.0).count()
+    };
+    let forecast = |y: &Vec<f64>| {
+        let fitted = AutoForecaster::new(step).with_horizon(horizon).fit(y).ok()?;
+        Some(fitted.predict(horizon, &levels).point.len())
+    };
+    let scored = each("speed, scores", &series, 1, score);
+    let foretold = each("speed, forecasts", &series, 1, forecast);
+    let begun = Instant::now();
+    let both = each("speed, both", &series, THREADS, |y| (forecast(y), score(y)));
+    let seconds = begun.elapsed().as_secs_f64();
+    let values: usize = series.iter().map(Vec::len).sum();
+    let mut table = Table::new(&["", ""]);
+    table.row(["causal scores, samples/s a core", &number(values as f64 / scored.cpu.as_secs_f64(), 0)]);
+    table.row(["fit and forecast of a day, CPU ms a series", &number(foretold.cpu_ms_each(), 2)]);
+    table.row(["fit, forecast and score of a series, CPU ms", &number(both.cpu_ms_each(), 2)]);
+    table.row([&format!("all of it for {} series on {THREADS} threads, seconds", series.len()), &number(seconds, 1)]);
+    Ok(format!(
+        "## Speed\n\n\
+         {} series of 14 days at five minutes (simulated signals), seasons detected. Processor time does not count what the machine\n\
+         did besides; the last row is by the clock and does.\n\n{table}",
+        series.len(),
+    ))
+}
+
+/// Series of signals of as many runs as it takes.
+fn fleet(count: usize) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
+    let mut series = Vec::with_capacity(count);
+    for seed in 1.. {
+        let options = SimulatorOptions { seed, weeks: WEEKS, cache_hours: 0.0, ..SimulatorOptions::default() };
+        series.extend(simulate(&options)?.signals.iter().map(|signal| coarse(&signal.values, MINUTES)));
+        if series.len() >= count {
+            break;
+        }
+    }
+    series.truncate(count);
+    Ok(series)
+}
