@@ -1,20 +1,21 @@
 use super::Scored;
-use super::channel::Channel;
-use super::drift::Drift;
+use super::core::{Core, USUAL_WEEK};
 use crate::Step;
-use crate::forecast::FittedProfile;
-use crate::forecast::SeasonalProfile;
 use crate::seasons::SeasonDetector;
-use crate::stats::{mad, median};
+use crate::stats::{mad, mean, median};
 
 /// Values that are seen before the first score.
 const WARM: usize = 30;
-/// Departures a side that the tail is fitted to.
-const KEPT: usize = 4_096;
 /// Share of steps in which a series that mostly stands still moves often.
 const OFTEN: f64 = 0.05;
-/// Scales that an anomaly departs by in the history that profiles are fitted to: as an ordinary value may.
-const TAUGHT: f64 = 1.0;
+/// Values that the least scale is taken from.
+const LATE: usize = 2_000;
+/// Values in which seasons are looked for at a time, and values that a season has at least where they are means.
+const SEARCHED: usize = 8_192;
+const SHORT: usize = 24;
+/// A week in milliseconds, and its least length in steps, so that hourly values have no bounds for a hundred of them.
+const WEEK_MS: f64 = 604_800_000.0;
+const LEAST_WEEK: f64 = 500.0;
 
 /// How a detector is set up.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +24,8 @@ pub struct DetectorOptions {
     pub seasons: Option<Vec<usize>>,
     /// How far points lie apart, for the detection of days and weeks.
     pub step: Option<Step>,
-    /// Probability that an ordinary value is called an anomaly.
+    /// Probability that a minute with an ordinary value is called an anomaly by single values; longer steps hold more minutes.
+    /// Where alarms turn out to be more, bounds are raised.
     pub risk: f64,
     /// Values of history that seasons and their profile are learned from.
     pub window: usize,
@@ -38,11 +40,16 @@ impl Default for DetectorOptions {
 /// A causal detector: each score depends on the values pushed so far alone. It needs no training; before it has seen
 /// 60 values it scores 0.
 ///
-/// The value expected is a seasonal profile, learned again as the history grows, plus a level. Two levels are kept: a
-/// quick one, against which single values stand out, and a slow one, against which a departure that lasts does; and the
-/// mean of what departs from the slow one, against which a drift does that stays inside the band of single values. The
-/// largest of the scores is given with its band. What is called an anomaly teaches no more than the edge of its band, and
-/// the profile hardly anything; a return to the level before it is none.
+/// The value expected is a seasonal profile, learned value by value, plus a level. Two levels are kept: a quick one, at the
+/// pace that foretells best and with the seasons only where they help, against which single values stand out, and a slow
+/// one, against which a departure that lasts does; and the mean of what departs from the slow one, against which a drift
+/// does that stays inside the band of single values. Bounds follow the tails of what
+/// departs and are raised where alarms would be too many. The largest of the scores is given with its band and its
+/// [`Kind`](super::Kind). What is called an anomaly teaches no more than the edge of its band, and the profile hardly
+/// anything; a return to the level before it is none. The first value of an alarm has its full score, those that go on
+/// just above 1.
+///
+/// A value costs O(1), memory is that of the history kept for the search of seasons.
 ///
 /// ```
 /// use almanac_models::anomaly::{DetectorOptions, OnlineDetector};
@@ -56,51 +63,42 @@ impl Default for DetectorOptions {
 #[derive(Debug, Clone)]
 pub struct OnlineDetector {
     options: DetectorOptions,
-    /// What was pushed, held to its band where it was an anomaly, NaN where missing.
+    /// What was pushed, NaN where missing.
     history: Vec<f64>,
     pushed: usize,
     seasons: Vec<usize>,
+    /// Of these, how many have enough history.
+    active: usize,
+    /// When seasons were last looked for, 0 never, and the least scale found.
     detected_at: usize,
-    fitted_at: usize,
-    profile: Option<(FittedProfile, Space)>,
-    quick: Channel,
-    slow: Channel,
-    drift: Drift,
+    floored_at: usize,
+    core: Core,
     floor: f64,
     frozen: bool,
-}
-
-/// Where the profile's phases start and the scale it was fitted on.
-#[derive(Debug, Clone, Copy)]
-struct Space {
-    start: usize,
-    centre: f64,
-    spread: f64,
 }
 
 impl OnlineDetector {
     /// A detector that has seen nothing.
     #[must_use]
     pub fn new(options: DetectorOptions) -> Self {
-        let risk = if options.risk > 0.0 && options.risk < 0.02 { options.risk } else { 1e-4 };
         let mut seasons = options.seasons.clone().unwrap_or_default();
         seasons.retain(|&m| m >= 2);
         seasons.sort_unstable();
         seasons.dedup();
-        Self {
+        let mut detector = Self {
             options,
             history: Vec::new(),
             pushed: 0,
             seasons,
+            active: 0,
             detected_at: 0,
-            fitted_at: 0,
-            profile: None,
-            quick: Channel::new(0.3, 500.0, 30, KEPT, 0.25 * risk),
-            slow: Channel::new(0.01, 2_000.0, 200, KEPT, 0.25 * risk),
-            drift: Drift::new(KEPT, 0.25 * risk),
+            floored_at: 0,
+            core: Core::new(&[], 1e-4, 1e4),
             floor: 0.0,
             frozen: false,
-        }
+        };
+        detector.core = detector.blank();
+        detector
     }
 
     /// Scores the next value, then learns from it. NaN is a missing value and scores 0; an infinite one, or one beyond
@@ -108,136 +106,115 @@ impl OnlineDetector {
     pub fn push(&mut self, value: f64) -> Scored {
         if value.is_nan() && self.history.is_empty() {
             // What is missing before the first value is no history: profiles would be fitted to nothing, and late.
-            return Scored { expected: f64::NAN, lower: f64::NAN, upper: f64::NAN, score: 0.0 };
+            return Scored::unknown(f64::NAN);
         }
-        let t = self.pushed;
         self.pushed += 1;
-        let base = self.base(t);
+        let warm = self.is_warm();
         if value.is_nan() || value.abs() > 1e150 {
             self.history.push(f64::NAN);
-            let score = if value.is_nan() || !self.is_warm() { 0.0 } else { Scored::LARGEST };
-            let expected = self.quick.expected(base);
-            return Scored { expected, lower: f64::NAN, upper: f64::NAN, score };
+            let unknown = Scored::unknown(self.core.expected());
+            self.core.skip();
+            self.refit_if_due();
+            return if value.is_nan() || !warm { unknown } else { Scored { score: Scored::LARGEST, ..unknown } };
         }
-        let warm = self.is_warm();
-        let (mut scored, slow) = self.score(value, base, !self.frozen);
-        let taught = if warm { self.taught(value, &scored, &slow) } else { value };
-        self.history.push(taught);
+        let mut scored = self.core.push(value, self.floor, !self.frozen);
+        self.history.push(value);
         if !warm {
-            scored = Scored { expected: scored.expected, lower: f64::NAN, upper: f64::NAN, score: 0.0 };
+            scored = Scored::unknown(scored.expected);
         }
         scored.score = scored.score.min(Scored::LARGEST);
         self.refit_if_due();
         scored
     }
 
-    /// The worst that the channels say, and what the slow one says; all learn from it.
-    fn score(&mut self, value: f64, base: f64, open: bool) -> (Scored, Scored) {
-        let floor = self.floor;
-        let scale = self.slow.scale(floor);
-        let quick = self.quick.push(value, base, floor, open);
-        let slow = self.slow.push(value, base, floor, open);
-        let mut worst = if slow.score > quick.score { slow } else { quick };
-        let drift = self.drift.push((value - slow.expected) / scale, worst.score > 1.0, open);
-        if drift.score > worst.score {
-            worst = Scored {
-                expected: slow.expected,
-                lower: slow.lower.max(slow.expected + scale * drift.lower),
-                upper: slow.upper.min(slow.expected + scale * drift.upper),
-                score: drift.score,
-            };
-        }
-        (worst, slow)
-    }
-
-    /// What the profile learns of a value. An incident must not stand in the profile a day or a week later, where its
-    /// absence would be called; where anomalies are many, they teach up to the edge of the slow band.
-    fn taught(&self, value: f64, scored: &Scored, slow: &Scored) -> f64 {
-        let held = value.clamp(slow.lower, slow.upper);
-        if scored.score <= 1.0 || self.quick.is_crowded() || self.slow.is_crowded() {
-            return held;
-        }
-        let most = TAUGHT * self.slow.scale(self.floor);
-        held.clamp(slow.expected - most, slow.expected + most)
-    }
-
-    /// Whether a profile was fitted: without one, whatever repeats would count as a departure.
+    /// Whether history was looked at: without it, whatever repeats would count as a departure.
     fn is_warm(&self) -> bool {
-        self.fitted_at > 0 && self.quick.seen() >= WARM
+        self.floored_at > 0 && self.core.seen() >= WARM
     }
 
-    fn base(&self, t: usize) -> f64 {
-        self.profile.as_ref().map_or(0.0, |(profile, space)| profile.at(t - space.start) * space.spread + space.centre)
-    }
-
-    fn refit_if_due(&mut self) {
-        let longest = self.seasons.last().copied().unwrap_or(0);
-        let every = (self.fitted_at / 4).clamp(WARM, (longest / 7).max(1_000));
-        if self.frozen || self.pushed < 2 * WARM || self.pushed - self.fitted_at < every {
-            return;
-        }
-        self.refit(longest);
+    /// A core that knows nothing, for the seasons of which there is enough history.
+    fn blank(&self) -> Core {
+        let risk = self.options.risk;
+        let risk = if risk > 0.0 && risk < 0.02 { risk } else { 1e-4 };
+        let week = self.options.step.map_or(USUAL_WEEK, |step| WEEK_MS / step.millis() as f64);
+        Core::new(&self.seasons[..self.active], risk, week.max(LEAST_WEEK))
     }
 
     /// Learns no more from now on: seasons, profile and bounds stay as the values so far make them, and only the levels
     /// and the number of drifts, which bounds those, go on following.
     pub fn freeze(&mut self) {
-        if self.pushed >= 2 * WARM {
+        if self.pushed >= 2 * WARM && !self.frozen {
             self.detected_at = 0;
-            self.refit(self.seasons.last().copied().unwrap_or(0));
+            self.refit();
         }
         self.frozen = true;
     }
 
-    fn refit(&mut self, longest: usize) {
-        let first = self.fitted_at == 0;
-        self.fitted_at = self.pushed;
-        let window = self.options.window.max(4 * longest).max(64);
-        if self.history.len() > window {
-            self.history.drain(..self.history.len() - window);
+    fn refit_if_due(&mut self) {
+        if self.frozen || self.pushed < 2 * WARM {
+            return;
         }
-        self.floor = least_scale(&self.history[self.history.len().saturating_sub(2_000)..]);
-        let mut changed = first;
-        if self.options.seasons.is_none() && self.pushed >= self.detected_at + (self.detected_at / 2).max(60) {
-            self.detected_at = self.pushed;
-            let detector = SeasonDetector::default();
-            let detector = match self.options.step {
-                Some(step) => detector.with_step(step),
-                None => detector,
-            };
-            let found: Vec<usize> = detector.detect(&self.history).iter().map(|s| s.period).collect();
-            changed |= found != self.seasons;
-            self.seasons = found;
-        }
-        let start = self.pushed - self.history.len();
-        let old = self.base(self.pushed);
-        self.profile = fit_profile(&self.history, &self.seasons, start);
-        let new = self.base(self.pushed);
-        self.quick.rebase(old, new);
-        self.slow.rebase(old, new);
-        if let Some((profile, _)) = &self.profile {
-            self.quick.alpha = profile.alpha().clamp(0.05, 0.9);
-        }
-        let season = self.seasons.first().copied().unwrap_or(200) as f64;
-        self.slow.alpha = (1.0 / season).clamp(5e-4, 0.05);
-        // Later the tails forget by themselves, and departures from a profile fitted to the same values are too small.
-        if changed && self.pushed < KEPT {
-            self.relearn(start);
+        let floor = self.pushed - self.floored_at >= (self.floored_at / 4).clamp(WARM, LATE);
+        if floor || self.is_search_due() || self.enough() != self.active {
+            self.refit();
         }
     }
 
-    /// Learns levels, scales and tails again from the history, since they were those of a profile with other seasons.
-    fn relearn(&mut self, start: usize) {
-        self.quick.forget();
-        self.slow.forget();
-        self.drift.forget();
-        for i in 0..self.history.len() {
-            let value = self.history[i];
-            if value.is_finite() {
-                let base = self.base((start + i).max(self.profile.as_ref().map_or(0, |(_, space)| space.start)));
-                self.score(value, base, true);
-            }
+    fn is_search_due(&self) -> bool {
+        let every = (self.detected_at / 2).clamp(2 * WARM, self.options.window.max(LATE));
+        self.options.seasons.is_none() && self.pushed >= self.detected_at + every
+    }
+
+    /// Seasons, from the shortest on, that the history holds twice.
+    fn enough(&self) -> usize {
+        self.seasons.partition_point(|&m| self.pushed >= 2 * m)
+    }
+
+    fn refit(&mut self) {
+        let first = self.floored_at == 0;
+        self.floored_at = self.pushed;
+        let longest = self.seasons.last().copied().unwrap_or(0);
+        let window = self.options.window.max(4 * longest).max(64);
+        if self.history.len() > 2 * window {
+            self.history.drain(..self.history.len() - window);
         }
+        self.floor = least_scale(&self.history[self.history.len().saturating_sub(LATE)..]);
+        let mut changed = first;
+        if self.is_search_due() {
+            self.detected_at = self.pushed;
+            let found = self.search(window);
+            changed |= found != self.seasons;
+            self.seasons = found;
+        }
+        let enough = self.enough();
+        changed |= enough != self.active;
+        if changed {
+            self.active = enough;
+            self.core = self.blank();
+            let from = self.history.len().saturating_sub(window);
+            self.core.replay(&self.history[from..], self.floor);
+        }
+    }
+
+    /// The seasons of the last `window` values: short ones in the latest part, long ones in means over some values.
+    fn search(&self, window: usize) -> Vec<usize> {
+        let history = &self.history[self.history.len().saturating_sub(window)..];
+        let detect = |values: &[f64], factor: usize| -> Vec<usize> {
+            let detector = SeasonDetector::default();
+            let step = self.options.step.and_then(|step| Step::from_millis(step.millis() * factor as i64).ok());
+            let detector = step.map_or(detector.clone(), |step| detector.with_step(step));
+            detector.detect(values).iter().map(|season| season.period * factor).collect()
+        };
+        let factor = history.len().div_ceil(SEARCHED);
+        if factor <= 1 {
+            return detect(history, 1);
+        }
+        let border = SHORT * factor;
+        let mut found = detect(&history[history.len() - SEARCHED..], 1);
+        found.retain(|&m| m < border);
+        let means: Vec<f64> = history.chunks(factor).map(|block| mean(block).unwrap_or(f64::NAN)).collect();
+        found.extend(detect(&means, factor).into_iter().filter(|&m| m >= border));
+        found
     }
 
     /// Seasons in use, in steps, shortest first.
@@ -262,21 +239,6 @@ fn least_scale(late: &[f64]) -> f64 {
         Some(usual) if moves.len() as f64 >= OFTEN * late.len() as f64 => least.max(0.5 * usual),
         _ => least,
     }
-}
-
-fn fit_profile(history: &[f64], seasons: &[usize], start: usize) -> Option<(FittedProfile, Space)> {
-    let first = history.iter().position(|v| v.is_finite())?;
-    let filled = crate::forecast::fill_gaps(&history[first..], seasons);
-    let n = filled.len() as f64;
-    let centre = filled.iter().sum::<f64>() / n;
-    let spread = (filled.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / n).sqrt();
-    if !(spread > 0.0 && spread.is_finite()) {
-        return None;
-    }
-    let z: Vec<f64> = filled.iter().map(|v| (v - centre) / spread).collect();
-    let seasons: Vec<usize> = seasons.iter().copied().filter(|&m| z.len() >= 2 * m).collect();
-    let profile = SeasonalProfile { seasons, keep: 0.9, shrink: 0.5 }.fit(&z, 1);
-    Some((profile, Space { start: start + first, centre, spread }))
 }
 
 #[cfg(test)]

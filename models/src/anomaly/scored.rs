@@ -1,5 +1,21 @@
 use serde::{Deserialize, Serialize};
 
+/// How a value departed from what was expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// It stands out by itself, against the values just before it.
+    #[default]
+    Value,
+    /// It is away from where the series is at this phase of its seasons.
+    Level,
+    /// It belongs to values that drift away, each of them inside the band of single values.
+    Drift,
+    /// The series stands still as it never did.
+    FlatLine,
+}
+
 /// What a detector says of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
@@ -12,6 +28,9 @@ pub struct Scored {
     pub upper: f64,
     /// At least 0; above 1 is an anomaly; 0 before the detector is warm and for missing values.
     pub score: f64,
+    /// The kind of departure that the score measures.
+    #[serde(default)]
+    pub kind: Kind,
 }
 
 impl Scored {
@@ -32,5 +51,10 @@ impl Scored {
     #[must_use]
     pub fn is_anomaly(&self) -> bool {
         self.score > 1.0
+    }
+
+    /// Nothing can be said yet of this value, or there is none.
+    pub(crate) fn unknown(expected: f64) -> Self {
+        Self { expected, lower: f64::NAN, upper: f64::NAN, score: 0.0, kind: Kind::Value }
     }
 }

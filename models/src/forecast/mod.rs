@@ -19,5 +19,4 @@ pub use fitted::FittedForecast;
 pub use online::{OnlineForecaster, OnlineOptions};
 pub use types::{Accuracy, Forecast, Interval};
 
-pub(crate) use base::{FittedProfile, SeasonalProfile, naive_scale};
-pub(crate) use prepare::fill_gaps;
+pub(crate) use base::naive_scale;

@@ -1,7 +1,7 @@
 use super::departure::Departures;
 use super::season::{of_scales, of_values, profile};
 use super::smooth::{add_exponential, moving_mean, moving_median};
-use crate::anomaly::{DetectorOptions, Scored};
+use crate::anomaly::{DetectorOptions, Kind, Scored};
 use crate::seasons::SeasonDetector;
 use crate::stats::{mad, mean, median};
 
@@ -97,8 +97,8 @@ fn nothing_odd(y: &[f64]) -> Vec<Scored> {
     let expected = median(y).unwrap_or(f64::NAN);
     y.iter()
         .map(|v| match v.is_finite() {
-            true => Scored { expected, lower, upper, score: 0.0 },
-            false => Scored { expected, lower: f64::NAN, upper: f64::NAN, score: 0.0 },
+            true => Scored { lower, upper, ..Scored::unknown(expected) },
+            false => Scored::unknown(expected),
         })
         .collect()
 }
@@ -193,17 +193,17 @@ impl View {
     /// expected value in half bands.
     fn band(&self, series: &Standardised, t: usize, value: f64) -> Scored {
         let base = self.profile[t % self.profile.len()];
-        let around = |expected: f64, departures: &Departures| {
+        let around = |expected: f64, departures: &Departures, kind: Kind| {
             let half = REACH * departures.bound_at(t) * series.spread;
             let expected = series.value(expected);
-            let band = Scored { expected, lower: expected - half, upper: expected + half, score: 0.0 };
+            let band = Scored { lower: expected - half, upper: expected + half, kind, ..Scored::unknown(expected) };
             band.for_value(value)
         };
-        let season = around(base, &self.from_season);
+        let season = around(base, &self.from_season, Kind::Level);
         if self.level[t].is_nan() {
             return season;
         }
-        let level = around(base + self.level[t], &self.from_level);
+        let level = around(base + self.level[t], &self.from_level, Kind::Value);
         let narrower = if self.from_level.bound() <= self.from_season.bound() { level } else { season };
         let further = if season.score > level.score { season } else { level };
         if further.score > 1.0 { further } else { narrower }

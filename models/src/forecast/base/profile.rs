@@ -55,11 +55,6 @@ impl SeasonalProfile {
 }
 
 impl FittedProfile {
-    /// Share of a departure that the level takes over in a step.
-    pub(crate) fn alpha(&self) -> f64 {
-        self.alpha
-    }
-
     /// The profile's value for step `t` since the start of the fitted series.
     pub(crate) fn at(&self, t: usize) -> f64 {
         self.profile[t % self.profile.len()]

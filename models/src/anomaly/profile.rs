@@ -1,0 +1,136 @@
+//! What the seasons alone would have: a mean by phase, learned value by value.
+
+/// Weight of a cycle relative to the one after it, and weight, in cycles, of the shorter season's profile.
+const KEEP: f64 = 0.9;
+const SHRINK: f64 = 0.5;
+/// Phases of the shortest season that are drawn up at a time.
+const CHUNKS: usize = 32;
+
+/// Decayed means by phase of each season, drawn towards those of the shorter seasons where cycles are few, of what the
+/// values lie above their mean over the last longest season.
+///
+/// A value costs O(seasons); memory is O(longest season).
+#[derive(Debug, Clone)]
+pub(crate) struct Profile {
+    seasons: Vec<Phases>,
+    /// The last values, as many as the longest season has steps, and their sum.
+    ring: Vec<f64>,
+    filled: usize,
+    sum: f64,
+    t: usize,
+    /// The profile's values from step `chunk_start` on.
+    chunk: Vec<f64>,
+    chunk_start: usize,
+}
+
+/// Decayed sums and weights by phase.
+#[derive(Debug, Clone)]
+struct Phases {
+    sum: Vec<f64>,
+    weight: Vec<f64>,
+    width: usize,
+}
+
+impl Profile {
+    /// Seasons in steps, ascending, each at least 2; without any the profile is 0.
+    pub(crate) fn new(seasons: &[usize]) -> Self {
+        let longest = seasons.last().copied().unwrap_or(0);
+        let chunk = (seasons.first().copied().unwrap_or(0) / CHUNKS).max(1);
+        Self {
+            seasons: seasons.iter().map(|&m| Phases::new(m)).collect(),
+            ring: vec![0.0; longest],
+            filled: 0,
+            sum: 0.0,
+            t: 0,
+            chunk: vec![0.0; chunk],
+            chunk_start: 0,
+        }
+    }
+
+    /// Takes the mean over a longest season from these values at first.
+    pub(crate) fn start_from(&mut self, values: &[f64]) {
+        for value in values.iter().filter(|v| v.is_finite()).take(self.ring.len()) {
+            self.ring[self.filled] = *value;
+            self.filled += 1;
+            self.sum += value;
+        }
+    }
+
+    /// The value that the seasons have at the step that comes.
+    pub(crate) fn now(&self) -> f64 {
+        self.chunk[self.t - self.chunk_start]
+    }
+
+    /// Learns the value of the step that comes, `None` if there is none, and goes on to the next.
+    pub(crate) fn push(&mut self, value: Option<f64>) {
+        if self.ring.is_empty() {
+            return;
+        }
+        if let Some(value) = value {
+            let place = self.t % self.ring.len();
+            if self.filled < self.ring.len() {
+                self.ring[self.filled] = value;
+                self.filled += 1;
+                self.sum += value;
+            } else {
+                self.sum += value - self.ring[place];
+                self.ring[place] = value;
+            }
+            if place == 0 {
+                // Rounding does not add up over years.
+                self.sum = self.ring[..self.filled].iter().sum();
+            }
+            let above = value - self.sum / self.filled as f64;
+            for season in &mut self.seasons {
+                season.push(self.t, above);
+            }
+        }
+        self.t += 1;
+        if self.t - self.chunk_start == self.chunk.len() {
+            self.chunk_start = self.t;
+            self.draw();
+        }
+    }
+
+    fn draw(&mut self) {
+        self.chunk.fill(0.0);
+        for season in &self.seasons {
+            season.refine(&mut self.chunk, self.chunk_start);
+        }
+    }
+}
+
+impl Phases {
+    fn new(period: usize) -> Self {
+        // Phases that are averaged where a season has many steps: a 96th of it.
+        let width = period / 96;
+        Self { sum: vec![0.0; period], weight: vec![0.0; period], width: if width > 1 { width | 1 } else { 1 } }
+    }
+
+    fn push(&mut self, t: usize, above: f64) {
+        let phase = t % self.sum.len();
+        self.sum[phase] = KEEP * self.sum[phase] + above;
+        self.weight[phase] = KEEP * self.weight[phase] + 1.0;
+    }
+
+    /// Draws `shorter`, the profile of shorter seasons from step `start` on, to what this one has.
+    fn refine(&self, shorter: &mut [f64], start: usize) {
+        let m = self.sum.len();
+        let half = self.width / 2;
+        let (mut leaves, mut enters) = ((start + m - half) % m, (start + m - half) % m);
+        let (mut sum, mut weight) = (0.0, 0.0);
+        let next = |place: usize| if place + 1 == m { 0 } else { place + 1 };
+        for _ in 0..self.width {
+            sum += self.sum[enters];
+            weight += self.weight[enters];
+            enters = next(enters);
+        }
+        let wide = self.width as f64;
+        for value in shorter {
+            *value = (sum / wide + SHRINK * *value) / (weight / wide + SHRINK);
+            sum += self.sum[enters] - self.sum[leaves];
+            weight += self.weight[enters] - self.weight[leaves];
+            (enters, leaves) = (next(enters), next(leaves));
+        }
+    }
+}
