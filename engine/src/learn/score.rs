@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
-use almanac_models::{Timestamp, anomaly::OnlineDetector};
+use almanac_models::{
+    Timestamp,
+    anomaly::{Kind, OnlineDetector},
+};
 
 use super::SignalSpec;
-use crate::store::rows::{AnomalyRow, ForecastRow};
+use crate::store::rows::{AnomalyKind, AnomalyRow, ForecastRow};
 
 /// Points by which drift is judged.
 const WATCHED: usize = 60;
@@ -60,6 +63,7 @@ impl Scorer {
                     yhat_lower: scored.lower,
                     yhat_upper: scored.upper,
                     score: scored.score,
+                    kind: kind(scored.kind),
                 });
             }
         }
@@ -81,5 +85,14 @@ impl Scorer {
     pub(super) fn has_drifted(&self) -> bool {
         let outside = self.outside.iter().filter(|out| **out).count();
         self.outside.len() >= WATCHED / 2 && outside as f64 > OUTSIDE * self.outside.len() as f64
+    }
+}
+
+fn kind(kind: Kind) -> AnomalyKind {
+    match kind {
+        Kind::Value => AnomalyKind::Value,
+        Kind::Level => AnomalyKind::Level,
+        Kind::Drift => AnomalyKind::Drift,
+        Kind::FlatLine => AnomalyKind::FlatLine,
     }
 }

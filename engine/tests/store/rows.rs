@@ -88,6 +88,7 @@ fn scores_are_replaced_by_signal_and_instant() {
         yhat_lower: 1.0,
         yhat_upper: 2.0,
         score,
+        kind: AnomalyKind::Drift,
     };
     fresh.store.put_anomalies(&[score("a", 1, 0.5), score("a", 2, 0.5), score("b", 1, 3.0)]).unwrap();
     fresh.store.put_anomalies(&[score("a", 2, 1.5), score("a", 2, 2.5)]).unwrap();

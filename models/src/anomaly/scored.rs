@@ -3,7 +3,6 @@ use serde::{Deserialize, Serialize};
 /// How a value departed from what was expected of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Kind {
     /// It stands out by itself, against the values just before it.
     #[default]

@@ -153,11 +153,13 @@ pub(super) struct AnomalyBody {
     score: Option<f64>,
     /// Whether the score is above 1.
     is_anomaly: bool,
+    /// What departs: `value`, `level`, `drift` or `flat_line`.
+    kind: &'static str,
 }
 
 impl FlatRow for AnomalyBody {
     const COLUMNS: &'static [&'static str] =
-        &["time", "signal", "value", "yhat", "yhat_lower", "yhat_upper", "score", "is_anomaly"];
+        &["time", "signal", "value", "yhat", "yhat_lower", "yhat_upper", "score", "is_anomaly", "kind"];
 }
 
 impl From<AnomalyRow> for AnomalyBody {
@@ -171,6 +173,7 @@ impl From<AnomalyRow> for AnomalyBody {
             yhat_upper: finite(row.yhat_upper),
             score: finite(row.score),
             is_anomaly: row.score > 1.0,
+            kind: row.kind.as_str(),
         }
     }
 }
@@ -289,6 +292,7 @@ mod tests {
             yhat_lower: 1.0,
             yhat_upper: 1.0,
             score: 1.0,
+            kind: almanac_engine::store::rows::AnomalyKind::Value,
         }));
     }
 }

@@ -3,8 +3,8 @@ use almanac_engine::{
     store::{
         SampleBatch, Store, StoreOptions,
         rows::{
-            AnomalyRow, CacheEvent, Deploy, Effect, EventBatch, ForecastRow, Incident, Kind, Patch, RecommendationRow,
-            SignalOrigin, SignalRow, SignalStatus, State,
+            AnomalyKind, AnomalyRow, CacheEvent, Deploy, Effect, EventBatch, ForecastRow, Incident, Kind, Patch,
+            RecommendationRow, SignalOrigin, SignalRow, SignalStatus, State,
         },
     },
 };
@@ -178,6 +178,7 @@ fn learned(store: &Store) {
         yhat_lower: 2.0,
         yhat_upper: 4.0,
         score,
+        kind: AnomalyKind::Value,
     };
     store.put_anomalies(&[scored(-20, 3.0, 0.0), scored(-19, 7.5, 4.5), scored(-18, 3.5, 0.5)]).unwrap();
     store

@@ -90,6 +90,7 @@ fn found(scored: &[AnomalyRow], known: &HashMap<String, Looked>) -> Vec<Suspecte
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::rows::AnomalyKind;
 
     #[test]
     fn anomalies_of_two_signals_at_one_time_are_one_incident() {
@@ -101,6 +102,7 @@ mod tests {
             yhat_lower: 0.0,
             yhat_upper: 0.0,
             score,
+            kind: AnomalyKind::Value,
         };
         let scored = [
             row("api_p95", 102, 3.0),

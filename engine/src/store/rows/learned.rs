@@ -78,6 +78,20 @@ pub struct ForecastRow {
     pub model: String,
 }
 
+/// How a value departed from what was expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AnomalyKind {
+    /// It stands out against the values just before it.
+    Value,
+    /// It is away from where the signal is at this phase of its seasons.
+    Level,
+    /// It belongs to values that drift away, each inside the band of single values.
+    Drift,
+    /// The signal stands still as it never did.
+    FlatLine,
+}
+words!(AnomalyKind, "kind of an anomaly", { Value => "value", Level => "level", Drift => "drift", FlatLine => "flat_line" });
+
 /// The anomaly score of one point; above 1 is an anomaly.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyRow {
@@ -95,6 +109,8 @@ pub struct AnomalyRow {
     pub yhat_upper: f64,
     /// Distance from the band's centre in half-widths of the band, at least 0.
     pub score: f64,
+    /// The kind of departure that the score measures.
+    pub kind: AnomalyKind,
 }
 
 /// Which signals to list; the default lists all, by name.

@@ -10,6 +10,8 @@ mod words;
 
 pub use advice::{Effect, Kind, OutcomeFilter, OutcomeRow, Patch, RecommendationFilter, RecommendationRow, State};
 pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
-pub use learned::{AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus};
+pub use learned::{
+    AnomalyKind, AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus,
+};
 pub use together::{PeerOutlierRow, SuspectedIncidentRow};
 pub use words::UnknownWord;

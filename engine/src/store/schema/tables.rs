@@ -51,8 +51,9 @@ CREATE TABLE store.incidents (
     target VARCHAR, source VARCHAR NOT NULL);
 ";
 
-/// What version 2 adds: what several signals say together.
+/// What version 2 adds: what several signals say together, and of what kind an anomaly is.
 pub(super) const VERSION_2: &str = "
+ALTER TABLE store.anomalies ADD COLUMN kind VARCHAR;
 CREATE TABLE store.suspected_incidents (
     started_at TIMESTAMP_MS NOT NULL, ended_at TIMESTAMP_MS NOT NULL, first_mover VARCHAR NOT NULL,
     confidence DOUBLE NOT NULL, signals VARCHAR[] NOT NULL, peak DOUBLE NOT NULL);

@@ -100,6 +100,7 @@ pub(in crate::store) const TABLES: &[TableDoc] = &[
             ("yhat_lower", "lower end of the band, unit of the signal"),
             ("yhat_upper", "upper end of the band, unit of the signal"),
             ("score", "0 = as expected, above 1 = an anomaly"),
+            ("kind", "what departs: value, level, drift or flat_line; NULL for scores of releases that did not tell"),
         ],
     },
     TableDoc {

@@ -139,6 +139,7 @@ pub(in crate::store) fn put_anomalies(connection: &Connection, rows: &[AnomalyRo
         .float(rows.iter().map(|r| r.yhat_lower))
         .float(rows.iter().map(|r| r.yhat_upper))
         .float(rows.iter().map(|r| r.score))
+        .text(rows.iter().map(|r| r.kind.as_str()))
         .stage(
             connection,
             "anomalies",
@@ -160,7 +161,7 @@ pub(in crate::store) fn anomalies(connection: &Connection, filter: &RowFilter) -
         .read(
             connection,
             "anomalies",
-            "signal, timestamp, value, yhat, yhat_lower, yhat_upper, score",
+            "signal, timestamp, value, yhat, yhat_lower, yhat_upper, score, coalesce(kind, 'value') AS kind",
             &format!("ORDER BY timestamp DESC, signal {}", limited(filter.limit)),
             |row| {
                 Ok(AnomalyRow {
@@ -171,6 +172,7 @@ pub(in crate::store) fn anomalies(connection: &Connection, filter: &RowFilter) -
                     yhat_lower: row.float(4)?,
                     yhat_upper: row.float(5)?,
                     score: row.float(6)?,
+                    kind: row.parsed(7, str::parse)?,
                 })
             },
         )?;
