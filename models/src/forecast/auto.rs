@@ -1,5 +1,8 @@
+use std::ops::Range;
+
 use super::combine::Views;
 use super::fit::Fit;
+use super::holidays::{Holidays, without};
 use super::prepare::{Support, check, fill_gaps};
 use super::{FittedForecast, ForecastError};
 use crate::seasons::SeasonDetector;
@@ -29,13 +32,14 @@ pub struct AutoForecaster {
     step: Step,
     seasons: Option<Vec<Step>>,
     horizon: Option<Horizon>,
+    holidays: Vec<Range<usize>>,
 }
 
 impl AutoForecaster {
     /// A forecaster of series whose points lie `step` apart; seasons are detected.
     #[must_use]
     pub fn new(step: Step) -> Self {
-        Self { step, seasons: None, horizon: None }
+        Self { step, seasons: None, horizon: None, holidays: Vec::new() }
     }
 
     /// Takes these seasons instead of detecting them; an empty list says that there is none.
@@ -53,13 +57,37 @@ impl AutoForecaster {
         self
     }
 
+    /// Says which steps lie on a holiday: ranges counted from the start of the series that will be fitted, past ones
+    /// and, from its length on, ones to come.
+    ///
+    /// Past holidays are not taught to the ordinary pattern. One to come departs from it as past ones did on average,
+    /// by phase of the day; for want of a past one it follows the weekday whose values are lowest.
+    ///
+    /// ```
+    /// use almanac_models::{Horizon, Step, forecast::AutoForecaster};
+    /// let y: Vec<f64> = (0..24 * 21).map(|t| if t / 24 % 7 == 6 { 20.0 } else { 100.0 + f64::from(t % 24) }).collect();
+    /// let tomorrow = y.len()..y.len() + 24;
+    /// let fitted = AutoForecaster::new(Step::from_millis(3_600_000)?).with_holidays(vec![tomorrow]).fit(&y)?;
+    /// assert!((fitted.predict(Horizon::try_new(24)?, &[]).point[12] - 20.0).abs() < 1.0);
+    /// # Ok::<(), almanac_models::forecast::ForecastError>(())
+    /// ```
+    #[must_use]
+    pub fn with_holidays(mut self, ranges: Vec<Range<usize>>) -> Self {
+        self.holidays = ranges;
+        self
+    }
+
     /// Fits the series `y`: evenly spaced, oldest first, NaN where a value is missing.
     ///
     /// # Errors
     /// [`ForecastError::TooShort`] below three finite values, [`ForecastError::Infinite`],
     /// [`ForecastError::TooLarge`], [`ForecastError::Season`] for a given season that does not fit the step.
     pub fn fit(&self, y: &[f64]) -> Result<FittedForecast, ForecastError> {
-        let finite = check(y)?;
+        check(y)?;
+        let seen = y;
+        let ordinary = without(seen, &self.holidays);
+        let y = &ordinary[..];
+        let finite = y.iter().filter(|v| v.is_finite()).count();
         if finite < MIN_POINTS {
             return Err(ForecastError::TooShort { points: finite, needed: MIN_POINTS });
         }
@@ -68,9 +96,10 @@ impl AutoForecaster {
         let seasons = self.season_lengths(y)?;
         let longest = seasons.last().copied().unwrap_or(0);
         let y = &y[y.len().saturating_sub(MAX_POINTS.max(4 * longest))..];
+        let cut = seen.len() - y.len();
         let mut filled = fill_gaps(y, &seasons);
         // What was seen decides: a gap filled by the seasons around it may leave the bounds that nothing ever left.
-        let support = Support::of(y);
+        let support = Support::of(&seen[cut..]);
         filled.iter_mut().for_each(|v| *v = support.held(*v));
         let named = seasons
             .iter()
@@ -81,7 +110,8 @@ impl AutoForecaster {
         };
         let horizon = self.horizon.map_or(longest.clamp(48, 1_440), Horizon::steps);
         let cycles = self.cycles(&seasons, y.len());
-        let fit = Fit { y, filled: &filled, views: &views, seasons: &seasons, cycles: &cycles, support };
+        let holidays = self.holidays(&seen[cut..], &filled, cut);
+        let fit = Fit { y, filled: &filled, views: &views, seasons: &seasons, cycles: &cycles, support, holidays };
         Ok(fit.run(horizon, named))
     }
 
@@ -95,6 +125,15 @@ impl AutoForecaster {
             cycles.extend(whole.filter_map(|m| steps(*m)).filter(|m| *m >= 2 && n > m + m / 4 && !seasons.contains(m)));
         }
         cycles
+    }
+
+    /// What holidays do to the values `seen` from step `cut` on, which without them had been `filled`.
+    fn holidays(&self, seen: &[f64], filled: &[f64], cut: usize) -> Option<Holidays> {
+        let moved = self.holidays.iter().filter(|r| r.end > cut);
+        let ranges: Vec<Range<usize>> = moved.map(|r| r.start.saturating_sub(cut)..r.end - cut).collect();
+        let half = self.step.millis() / 2;
+        let day = usize::try_from(DAY_AND_WEEK[0].saturating_add(half) / self.step.millis()).unwrap_or(1).max(1);
+        (!ranges.is_empty()).then(|| Holidays::new(seen, filled, &ranges, day))
     }
 
     fn season_lengths(&self, y: &[f64]) -> Result<Vec<usize>, ForecastError> {

@@ -2,10 +2,11 @@
 
 use super::base::naive_scale;
 use super::combine::{
-    Combination, Ensemble, History, Layout, Members, Origin, Outcome, Periods, PhaseSpread, Predictive, RandomWalk,
-    Views, anchors, origins, roll,
+    Again, Combination, Ensemble, History, Layout, Members, Origin, Outcome, Periods, PhaseSpread, Predictive,
+    RandomWalk, Views, anchors, origins, roll,
 };
 use super::fitted::State;
+use super::holidays::Holidays;
 use super::prepare::Support;
 use super::{Accuracy, FittedForecast};
 use crate::Step;
@@ -21,10 +22,11 @@ pub(super) struct Fit<'a> {
     /// Seasons, and days and weeks that may be some.
     pub cycles: &'a [usize],
     pub support: Support,
+    pub holidays: Option<Holidays>,
 }
 
 impl Fit<'_> {
-    pub(super) fn run(&self, horizon: usize, named: Vec<Step>) -> FittedForecast {
+    pub(super) fn run(self, horizon: usize, named: Vec<Step>) -> FittedForecast {
         let n = self.views.len();
         let cycle = self.cycle();
         let layout = layout(horizon.min(n / 4).max(1), cycle);
@@ -33,8 +35,11 @@ impl Fit<'_> {
         let lengths = self.seasons.iter().rev().copied().chain([0]);
         let at = lengths.map(|season| origins(n, season, layout)).find(|at| !at.is_empty()).unwrap_or_default();
         let periods = Periods { seasons: self.seasons, cycles: self.cycles, cycle };
-        let rolled = roll(self.views, &at, periods, layout, self.support);
-        let ensemble = Ensemble::fit(self.views, n, periods, layout.horizon, self.support, Members::Full);
+        let (rolled, before) = roll(self.views, &at, periods, layout, self.support);
+        let ensemble = {
+            let known = before.as_ref().map(|ensemble| (ensemble, Again::Refine));
+            Ensemble::fit(self.views, n, periods, layout.horizon, self.support, Members::Full, known)
+        };
         let combination = Combination::fit(&rolled, self.y).unwrap_or_else(|| Combination::equal(ensemble.len()));
         let courses: Vec<Vec<f64>> = rolled.iter().map(|origin| combination.apply(&origin.courses)).collect();
         let outcomes: Vec<Outcome> = rolled
@@ -71,6 +76,7 @@ impl Fit<'_> {
             predictive,
             walk: RandomWalk::from_changes(space, last_view),
             support: self.support,
+            holidays: self.holidays,
         };
         FittedForecast::new(named, model, accuracy, state)
     }

@@ -1,4 +1,5 @@
 use super::combine::{Combination, Ensemble, GRID, Place, Predictive, Quantiles, RandomWalk, Views, at_probability};
+use super::holidays::{Holidays, shifted};
 use super::prepare::Support;
 use super::{Accuracy, Forecast, ForecastError, Interval};
 use crate::{Horizon, Level, Step};
@@ -30,6 +31,7 @@ pub(super) struct State {
     /// Of a history too short for rolling origins.
     pub walk: RandomWalk,
     pub support: Support,
+    pub holidays: Option<Holidays>,
 }
 
 impl State {
@@ -37,7 +39,16 @@ impl State {
         self.combination.apply(&self.ensemble.forecasts(&self.views, self.views.len(), horizon))
     }
 
-    /// Quantiles by lead around the points foretold.
+    /// Points moved to those of a holiday where there is one, and held to what the series can be.
+    fn shown(&self, points: &[f64]) -> Vec<f64> {
+        points.iter().enumerate().map(|(lead, v)| self.support.held(v + self.shift(lead, *v))).collect()
+    }
+
+    fn shift(&self, lead: usize, point: f64) -> f64 {
+        self.holidays.as_ref().map_or(0.0, |holidays| holidays.shift(self.y.len() + lead, point))
+    }
+
+    /// Quantiles by lead around the points foretold, holidays apart.
     fn quantiles(&self, points: &[f64]) -> Vec<Quantiles> {
         let mut work = Vec::new();
         points
@@ -49,6 +60,8 @@ impl State {
                 }
                 None => GRID.map(|p| self.walk.quantile(point, lead, p)),
             })
+            .zip(points.iter().enumerate())
+            .map(|(quantiles, (lead, &point))| shifted(quantiles, self.shift(lead, point)))
             .collect()
     }
 
@@ -84,9 +97,9 @@ impl FittedForecast {
                     .collect(),
             },
             Kind::Fitted(state) => {
-                let mut point = state.points(steps);
-                let quantiles = if levels.is_empty() { Vec::new() } else { state.quantiles(&point) };
-                point.iter_mut().for_each(|v| *v = state.support.held(*v));
+                let ordinary = state.points(steps);
+                let quantiles = if levels.is_empty() { Vec::new() } else { state.quantiles(&ordinary) };
+                let point = state.shown(&ordinary);
                 let intervals = levels
                     .iter()
                     .map(|&level| {

@@ -7,13 +7,14 @@ mod combine;
 mod error;
 mod fit;
 mod fitted;
+mod holidays;
 mod online;
 mod prepare;
 mod support;
 mod types;
 
 pub use auto::AutoForecaster;
-pub use base::{Ets, FittedEts, FittedMstl, Mstl};
+pub use base::{Ets, FittedEts, FittedHoltWinters, FittedMstl, HoltWinters, Mstl};
 pub use error::ForecastError;
 pub use fitted::FittedForecast;
 pub use online::{OnlineForecaster, OnlineOptions};

@@ -189,7 +189,7 @@ impl OnlineForecaster {
         let Some(views) = Views::new(&y, support) else { return };
         let horizon = self.options.max_lead;
         let periods = Periods { seasons: &self.seasons, cycles: &[], cycle: None };
-        let ensemble = Ensemble::fit(&views, y.len(), periods, horizon, support, Members::Light);
+        let ensemble = Ensemble::fit(&views, y.len(), periods, horizon, support, Members::Light, None);
         let states = ensemble.states(&views);
         let space = views.spaces[views.spaces.len() - 1];
         for (_, tracker) in &mut self.leads {

@@ -22,12 +22,14 @@ pub(crate) fn check(y: &[f64]) -> Result<usize, ForecastError> {
     Ok(finite)
 }
 
-/// Fills missing values: short gaps by a straight line, longer ones by the values one season before or after, shifted
+/// Fills missing values: short gaps by a straight line, longer ones by the values one season before or after
+/// (that season over which values change least), shifted
 /// to meet the ends. `y` holds at least one finite value; values past the last finite one repeat the last season.
 pub(crate) fn fill_gaps(y: &[f64], seasons: &[usize]) -> Vec<f64> {
     let mut out = y.to_vec();
     let n = out.len();
     let mut t = 0;
+    let mut best: Option<Vec<usize>> = None;
     while t < n {
         if out[t].is_finite() {
             t += 1;
@@ -36,7 +38,12 @@ pub(crate) fn fill_gaps(y: &[f64], seasons: &[usize]) -> Vec<f64> {
         let end = (t..n).find(|&i| out[i].is_finite()).unwrap_or(n);
         let before = t.checked_sub(1).map(|i| out[i]);
         let after = (end < n).then(|| out[end]);
-        let season = seasons.iter().copied().find(|&m| end - t > 2 && end - t > m / 8 && t > m);
+        let season = if end - t > 2 {
+            let best = best.get_or_insert_with(|| by_change(y, seasons));
+            best.iter().copied().find(|&m| end - t > m / 8 && t > m)
+        } else {
+            None
+        };
         match season {
             Some(m) => {
                 let from = out[t - 1] - out[t - 1 - m];
@@ -60,6 +67,14 @@ pub(crate) fn fill_gaps(y: &[f64], seasons: &[usize]) -> Vec<f64> {
         t = end;
     }
     out
+}
+
+/// Seasons by how little values change over one, least first.
+fn by_change(y: &[f64], seasons: &[usize]) -> Vec<usize> {
+    let mut changes: Vec<(f64, usize)> =
+        seasons.iter().map(|&m| (super::naive_scale(y, m).unwrap_or(f64::INFINITY), m)).collect();
+    changes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    changes.into_iter().map(|(_, m)| m).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -102,6 +102,38 @@ impl SmoothingState {
     }
 }
 
+/// Where a search starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Start<'a> {
+    Fresh,
+    /// From these, once around.
+    Refine(&'a Weights),
+    /// With these, unless they are of other seasons.
+    Keep(&'a Weights),
+}
+
+impl Weights {
+    fn usual(n_seasons: usize) -> Self {
+        Self { alpha: 0.02, beta: 0.0, damping: 0.0, gammas: vec![0.1; n_seasons], rho: 0.7 }
+    }
+
+    /// The standard deviation of the error 1, 2, … `horizon` steps ahead over that of one step, seasons left out: they
+    /// add to it only a season ahead.
+    pub(crate) fn spread(&self, horizon: usize) -> Vec<f64> {
+        let (mut variance, mut trend, mut persists) = (1.0f64, 0.0, 1.0);
+        (0..horizon)
+            .map(|_| {
+                let out = variance.sqrt();
+                // What one surprise adds that many steps later.
+                persists *= self.rho;
+                trend = self.damping * (trend + self.beta);
+                variance += (self.alpha + trend + persists).powi(2);
+                out
+            })
+            .collect()
+    }
+}
+
 /// The weights that foretold `z` best one step ahead, by the mean of squares with older errors counting less.
 ///
 /// `z`: finite throughout, longer than each of `periods`, which are ascending. One weight at a time is moved to its
@@ -111,17 +143,21 @@ impl SmoothingState {
 /// # Reference
 /// Taylor (2010), Triple seasonal methods for short-term electricity demand forecasting, section 3.2: additive seasons
 /// and an autoregressive error. Deviates: the trend is damped, the weights lie on a grid.
-pub(crate) fn search(z: &[f64], periods: &[usize]) -> Weights {
+pub(crate) fn search(z: &[f64], periods: &[usize], from: Start) -> Weights {
+    let (rounds, mut best) = match from {
+        Start::Keep(weights) if weights.gammas.len() == periods.len() => return weights.clone(),
+        Start::Refine(weights) if weights.gammas.len() == periods.len() => (1, weights.clone()),
+        _ => (2, Weights::usual(periods.len())),
+    };
     let longest = periods.last().copied().unwrap_or(0);
     let z = &z[z.len().saturating_sub(SEARCHED.max(2 * longest + longest / 2))..];
     let start = SmoothingState::initial(z, periods);
-    let mut best = Weights { alpha: 0.02, beta: 0.0, damping: 0.0, gammas: vec![0.1; periods.len()], rho: 0.7 };
-    let mut least = loss(z, &start, &best);
-    for _ in 0..2 {
+    let mut least = loss(z, &start, &best, f64::INFINITY);
+    for _ in 0..rounds {
         for moved in moves(periods.len()) {
             let tried = moved(&best);
             if tried != best {
-                let found = loss(z, &start, &tried);
+                let found = loss(z, &start, &tried, least);
                 if found < least {
                     (least, best) = (found, tried);
                 }
@@ -157,19 +193,22 @@ fn moves(n_seasons: usize) -> Vec<Move> {
     all
 }
 
-/// Mean square of the surprises, the first fifth left out, later ones counting more: a third of `z` ago counts 1/e.
-fn loss(z: &[f64], start: &SmoothingState, weights: &Weights) -> f64 {
+/// Sum of the squares of the surprises, the first fifth left out, later ones counting more: a third of `z` ago counts
+/// 1/e. Infinite as soon as it is more than `most`.
+fn loss(z: &[f64], start: &SmoothingState, weights: &Weights, most: f64) -> f64 {
     let mut state = start.clone();
     let burn = z.len() / 5;
     let grow = (3.0 / z.len() as f64).exp();
-    let (mut sum, mut total, mut w) = (0.0, 0.0, 1.0);
+    let (mut sum, mut w) = (0.0, 1.0);
     for (t, &v) in z.iter().enumerate() {
         let surprise = state.push(weights, v);
         if t >= burn {
             sum += w * surprise * surprise;
-            total += w;
+            if sum > most {
+                return f64::INFINITY;
+            }
         }
         w *= grow;
     }
-    if total > 0.0 { sum / total } else { f64::INFINITY }
+    sum
 }

@@ -5,11 +5,13 @@ mod holt_winters;
 mod naive;
 mod profile;
 mod regression;
+mod seasonal;
 mod smoothing;
 
 pub(crate) use growth::{FittedGrowth, Growth};
-pub(crate) use holt_winters::{SmoothingState, Weights, search};
+pub(crate) use holt_winters::{SmoothingState, Start, Weights, search};
 pub(crate) use naive::{naive_scale, seasonal_mean, seasonal_naive};
 pub(crate) use profile::{FittedProfile, SeasonalProfile};
 pub(crate) use regression::{FittedRidgeAr, RidgeAr, prefix_sums};
+pub use seasonal::{FittedHoltWinters, HoltWinters};
 pub use smoothing::{Ets, FittedEts, FittedMstl, Mstl};

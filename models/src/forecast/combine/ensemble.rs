@@ -1,8 +1,8 @@
 //! The base models of one series side by side, and how their forecasts become one.
 
 use crate::forecast::base::{
-    FittedGrowth, FittedProfile, FittedRidgeAr, Growth, RidgeAr, SeasonalProfile, SmoothingState, Weights, prefix_sums,
-    search, seasonal_mean, seasonal_naive,
+    FittedGrowth, FittedProfile, FittedRidgeAr, Growth, RidgeAr, SeasonalProfile, SmoothingState, Start, Weights,
+    prefix_sums, search, seasonal_mean, seasonal_naive,
 };
 use crate::forecast::prepare::{Space, Support};
 
@@ -79,6 +79,14 @@ pub(crate) struct Periods<'a> {
     pub cycle: Option<usize>,
 }
 
+/// What becomes of the smoothing weights of a fit on less history: a search of its own for each would cost more than
+/// all else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    Keep,
+    Refine,
+}
+
 /// Which base models an [`Ensemble`] has beside autoregressions and profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Members {
@@ -89,7 +97,7 @@ pub(crate) enum Members {
 }
 
 impl Ensemble {
-    /// Fits every base model on the first `n` values of `views`.
+    /// Fits every base model on the first `n` values of `views`; `before`: the fit on fewer of them.
     pub(crate) fn fit(
         views: &Views,
         n: usize,
@@ -97,14 +105,21 @@ impl Ensemble {
         horizon: usize,
         support: Support,
         which: Members,
+        before: Option<(&Self, Again)>,
     ) -> Self {
         let seasons: Vec<usize> = periods.seasons.iter().copied().filter(|&m| n > m).collect();
         // Chosen on the M4 hourly half: weights fall to 1/e in 2.4 weeks; 1.2 and 6 weeks differ by under 1 %.
         let decay = seasons.last().map_or(1_000.0, |&m| (2.4 * m as f64).max(100.0));
+        // A fit that only measures may look at fewer rows.
+        let max_rows = match (which, before) {
+            (Members::Light, _) => 5_000,
+            (_, Some((_, Again::Refine))) => 3_000,
+            _ => 1_000,
+        };
         let mut members = Vec::new();
         for (i, z) in views.z.iter().enumerate() {
             let z = &z[..n];
-            let ar = RidgeAr { seasons: seasons.clone(), decay, ridge: 3e-4, max_rows: 5_000 };
+            let ar = RidgeAr { seasons: seasons.clone(), decay, ridge: 3e-4, max_rows };
             // Members stand at the same place however long the history is.
             members.push((i, ar.fit(z).map_or(Base::Naive(1), Base::Ar)));
             let profile = SeasonalProfile { seasons: seasons.clone(), keep: 0.9, shrink: 0.5 };
@@ -117,7 +132,12 @@ impl Ensemble {
             members.extend(periods.cycle.map(|m| (0, Base::Mean(m))));
             let last = views.z.len() - 1;
             let z = &views.z[last][..n];
-            let weights = search(z, &seasons);
+            let start = match before.and_then(|(other, again)| Some((other.smoothing()?, again))) {
+                Some((weights, Again::Keep)) => Start::Keep(weights),
+                Some((weights, Again::Refine)) => Start::Refine(weights),
+                None => Start::Fresh,
+            };
+            let weights = search(z, &seasons, start);
             let mut state = SmoothingState::initial(z, &seasons);
             for v in z {
                 state.push(&weights, *v);
@@ -127,6 +147,14 @@ impl Ensemble {
             members.push((last, Growth { seasons }.fit(z).map_or(Base::Naive(season), Base::Growth)));
         }
         Self { members, support }
+    }
+
+    /// The weights of the member that smooths exponentially.
+    fn smoothing(&self) -> Option<&Weights> {
+        self.members.iter().find_map(|(_, base)| match base {
+            Base::Smoothing(fitted) => Some(&fitted.0),
+            _ => None,
+        })
     }
 
     /// Names of the members, such as `ar(log)`.

@@ -10,7 +10,7 @@ mod rolling;
 mod tracker;
 mod weights;
 
-pub(super) use ensemble::{Ensemble, Members, Periods, State, Views};
+pub(super) use ensemble::{Again, Ensemble, Members, Periods, State, Views};
 pub(super) use experts::{GRID, Outcome, PhaseSpread, Quantiles, at_probability};
 pub(super) use leads::anchors;
 pub(super) use median::median_course;

@@ -1,6 +1,6 @@
 //! What each base model missed from rolling origins at the end of a history, each fitted without what it foretold.
 
-use super::{Ensemble, Members, Periods, Views};
+use super::{Again, Ensemble, Members, Periods, Views};
 use crate::forecast::prepare::Support;
 
 /// Forecasts from one origin beside what came.
@@ -39,15 +39,24 @@ pub(crate) fn origins(n: usize, longest: usize, layout: Layout) -> Vec<usize> {
     at
 }
 
-/// Forecasts from each origin, models refitted `layout.refits` times on what lay before.
-pub(crate) fn roll(views: &Views, at: &[usize], periods: Periods, layout: Layout, support: Support) -> Vec<Origin> {
+/// Forecasts from each origin, models refitted `layout.refits` times on what lay before; the last of these fits.
+pub(crate) fn roll(
+    views: &Views,
+    at: &[usize],
+    periods: Periods,
+    layout: Layout,
+    support: Support,
+) -> (Vec<Origin>, Option<Ensemble>) {
     let per_fit = at.len().div_ceil(layout.refits.max(1)).max(1);
     let mut out = Vec::with_capacity(at.len());
+    let mut before: Option<Ensemble> = None;
     for block in at.chunks(per_fit) {
-        let ensemble = Ensemble::fit(views, block[0], periods, layout.horizon, support, Members::Full);
+        let known = before.as_ref().map(|ensemble| (ensemble, Again::Keep));
+        let ensemble = Ensemble::fit(views, block[0], periods, layout.horizon, support, Members::Full, known);
         for &origin in block {
             out.push(Origin { at: origin, courses: ensemble.forecasts(views, origin, layout.horizon) });
         }
+        before = Some(ensemble);
     }
-    out
+    (out, before)
 }

@@ -1,0 +1,142 @@
+use super::holt_winters::{SmoothingState, Start, Weights, search};
+use crate::forecast::prepare::{Space, check, fill_gaps};
+use crate::forecast::{Forecast, ForecastError, Interval};
+use crate::stats::quantile_sorted;
+use crate::{Horizon, Level};
+
+/// Values below which nothing is fitted.
+const LEAST: usize = 10;
+
+/// Holt–Winters smoothing with a damped trend, any number of additive seasons and an autoregressive error, in double
+/// precision.
+///
+/// ```
+/// use almanac_models::{Horizon, Level, forecast::HoltWinters};
+/// let y: Vec<f64> = (0..24 * 20)
+///     .map(|t| 1e9 + 50.0 * (f64::from(t) / 24.0 * std::f64::consts::TAU).sin() + f64::from(t * 7 % 5))
+///     .collect();
+/// let forecast = HoltWinters::new(vec![24]).fit(&y)?.predict(Horizon::try_new(24)?, &[Level::from_percent(80.0)?]);
+/// assert!((forecast.point[6] - 1e9 - 52.0).abs() < 5.0);
+/// # Ok::<(), almanac_models::forecast::ForecastError>(())
+/// ```
+///
+/// # Reference
+/// Taylor (2010), Triple seasonal methods for short-term electricity demand forecasting; Gardner & McKenzie (1985),
+/// Forecasting trends in time series, for the damping. Deviates: weights are chosen from a grid, by the mean of squares
+/// one step ahead.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HoltWinters {
+    periods: Vec<usize>,
+}
+
+/// A fitted [`HoltWinters`].
+#[derive(Debug, Clone)]
+pub struct FittedHoltWinters {
+    /// `None`: the series is constant.
+    space: Option<Space>,
+    last: f64,
+    weights: Weights,
+    state: SmoothingState,
+    /// Errors one step ahead, sorted.
+    surprises: Vec<f64>,
+}
+
+impl HoltWinters {
+    /// A model with these season lengths in steps; none makes it Holt's method with a damped trend.
+    #[must_use]
+    pub fn new(mut periods: Vec<usize>) -> Self {
+        periods.sort_unstable();
+        periods.dedup();
+        Self { periods }
+    }
+
+    /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing; at least ten finite values and two of each
+    /// season.
+    ///
+    /// # Errors
+    /// [`ForecastError::TooShort`], [`ForecastError::OutOfRange`] for a season of less than two steps,
+    /// [`ForecastError::Infinite`], [`ForecastError::TooLarge`].
+    pub fn fit(&self, y: &[f64]) -> Result<FittedHoltWinters, ForecastError> {
+        if let Some(&shortest) = self.periods.first().filter(|m| **m < 2) {
+            return Err(ForecastError::OutOfRange { what: "season length", value: shortest as f64 });
+        }
+        let points = check(y)?;
+        let first = y.iter().position(|v| v.is_finite()).unwrap_or(0);
+        let needed = self.periods.last().map_or(LEAST, |m| LEAST.max(2 * m));
+        if points < LEAST || y.len() - first < needed {
+            return Err(ForecastError::TooShort { points, needed });
+        }
+        let filled = fill_gaps(&y[first..], &self.periods);
+        let space = Space::linear(&filled);
+        let z: Vec<f64> = filled.iter().map(|v| space.map_or(0.0, |space| space.forward(*v))).collect();
+        let weights = search(&z, &self.periods, Start::Fresh);
+        let mut state = SmoothingState::initial(&z, &self.periods);
+        let mut surprises: Vec<f64> = z.iter().map(|v| state.push(&weights, *v)).collect();
+        // While the start is learned errors are not those of later.
+        surprises.drain(..surprises.len() / 5);
+        surprises.sort_unstable_by(f64::total_cmp);
+        Ok(FittedHoltWinters { space, last: filled[filled.len() - 1], weights, state, surprises })
+    }
+}
+
+impl FittedHoltWinters {
+    /// Forecasts the next `horizon` steps; intervals are those of the model with the errors it made one step ahead, not
+    /// calibrated.
+    #[must_use]
+    pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Forecast {
+        let steps = horizon.steps();
+        let Some(space) = self.space else {
+            let ends = || vec![self.last; steps];
+            let intervals = levels.iter().map(|&level| Interval { level, lower: ends(), upper: ends() }).collect();
+            return Forecast { point: ends(), intervals };
+        };
+        let z = self.state.forecast(&self.weights, steps);
+        let spread = self.weights.spread(steps);
+        let point: Vec<f64> = z.iter().map(|v| space.inverse(*v)).collect();
+        let end = |p: f64, hold: fn(f64, f64) -> f64| -> Vec<f64> {
+            let error = quantile_sorted(&self.surprises, p).unwrap_or(0.0);
+            let ends = z.iter().zip(&spread).map(|(v, s)| space.inverse(v + s * error));
+            ends.zip(&point).map(|(e, p)| hold(e, *p)).collect()
+        };
+        let intervals = levels
+            .iter()
+            .map(|&level| {
+                let tail = 0.5 * (1.0 - level.fraction());
+                Interval { level, lower: end(tail, f64::min), upper: end(1.0 - tail, f64::max) }
+            })
+            .collect();
+        Forecast { point, intervals }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_seasons_and_bad_input() {
+        let wave = |t: usize, m: usize| (t as f64 / m as f64 * std::f64::consts::TAU).sin();
+        let y: Vec<f64> = (0..8 * 60).map(|t| 1e12 + 10.0 * wave(t, 12) + 20.0 * wave(t, 60)).collect();
+        let fitted = HoltWinters::new(vec![60, 12]).fit(&y).unwrap();
+        let level = Level::from_percent(95.0).unwrap();
+        let forecast = fitted.predict(Horizon::try_new(60).unwrap(), &[level]);
+        for (k, p) in forecast.point.iter().enumerate() {
+            let truth = 1e12 + 10.0 * wave(480 + k, 12) + 20.0 * wave(480 + k, 60);
+            assert!((p - truth).abs() < 3.0, "step {k}: {}", p - truth);
+            assert!(forecast.intervals[0].lower[k] <= *p && *p <= forecast.intervals[0].upper[k]);
+        }
+        assert!(matches!(HoltWinters::new(vec![1]).fit(&y), Err(ForecastError::OutOfRange { .. })));
+        assert!(matches!(HoltWinters::new(vec![300]).fit(&y), Err(ForecastError::TooShort { .. })));
+        assert!(matches!(HoltWinters::new(vec![]).fit(&[]), Err(ForecastError::TooShort { .. })));
+        let flat = HoltWinters::new(vec![12]).fit(&[3.0; 40]).unwrap().predict(Horizon::try_new(2).unwrap(), &[level]);
+        assert_eq!(flat.point, vec![3.0; 2]);
+    }
+
+    #[test]
+    fn a_random_walk_widens_as_its_square_root() {
+        let weights = Weights { alpha: 1.0, beta: 0.0, damping: 0.0, gammas: vec![], rho: 0.0 };
+        let spread = weights.spread(9);
+        assert!((spread[0] - 1.0).abs() < 1e-12);
+        assert!((spread[8] - 3.0).abs() < 1e-12, "1 + 8 surprises of weight 1: {}", spread[8]);
+    }
+}

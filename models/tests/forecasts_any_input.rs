@@ -1,0 +1,143 @@
+//! Every forecasting model, whatever comes in: an error or a sane answer.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use almanac_models::{
+    Horizon, Level, Step,
+    forecast::{AutoForecaster, Ets, Forecast, HoltWinters, Mstl},
+};
+use proptest::prelude::*;
+
+fn levels() -> [Level; 2] {
+    [Level::from_percent(80.0).unwrap(), Level::from_percent(95.0).unwrap()]
+}
+
+fn minute() -> Step {
+    Step::from_millis(60_000).unwrap()
+}
+
+/// Forecasts of all models that take `y`, with their names.
+fn all(y: &[f64], h: Horizon) -> Vec<(&'static str, Forecast)> {
+    let season = Step::from_millis(12 * 60_000).unwrap();
+    let auto = AutoForecaster::new(minute()).with_horizon(h);
+    let (late, early) = (7, 5);
+    let holidays = vec![3..15, y.len() + 2..y.len() + 9, late..early];
+    let mut out = Vec::new();
+    out.extend(auto.fit(y).ok().map(|f| ("auto", f.predict(h, &levels()))));
+    out.extend(auto.clone().with_seasons(vec![season]).fit(y).ok().map(|f| ("seasonal", f.predict(h, &levels()))));
+    out.extend(auto.clone().with_holidays(holidays).fit(y).ok().map(|f| ("holidays", f.predict(h, &levels()))));
+    out.extend(HoltWinters::new(vec![12]).fit(y).ok().map(|f| ("holt_winters", f.predict(h, &levels()))));
+    out.extend(Ets.fit(y).and_then(|f| f.predict(h, &levels())).ok().map(|f| ("ets", f)));
+    out.extend(Mstl::new(vec![12]).fit(y).and_then(|f| f.predict(h, &levels())).ok().map(|f| ("mstl", f)));
+    out
+}
+
+fn check(y: &[f64], steps: usize) {
+    for (name, forecast) in all(y, Horizon::try_new(steps).unwrap()) {
+        assert_eq!(forecast.point.len(), steps, "{name}");
+        for (k, p) in forecast.point.iter().enumerate() {
+            assert!(p.is_finite(), "{name} {k}: {p}");
+            for interval in &forecast.intervals {
+                assert!(interval.lower[k] <= *p && *p <= interval.upper[k], "{name} {k}: {p} {interval:?}");
+            }
+            assert!(forecast.intervals[1].lower[k] <= forecast.intervals[0].lower[k], "{name} {k}");
+            assert!(forecast.intervals[0].upper[k] <= forecast.intervals[1].upper[k], "{name} {k}");
+        }
+    }
+}
+
+fn noise(t: usize) -> f64 {
+    ((t * 7_919 + t * t * 31) % 101) as f64 / 101.0
+}
+
+fn wave(t: usize, m: usize) -> f64 {
+    (t as f64 / m as f64 * std::f64::consts::TAU).sin()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn anything(y in prop::collection::vec(
+        prop_oneof![8 => -100.0..100.0f64, 2 => Just(0.0), 2 => Just(f64::NAN), 1 => Just(1e12), 1 => Just(1e-12)],
+        0..150,
+    ), steps in 1..40usize) {
+        check(&y, steps);
+    }
+
+    #[test]
+    fn sizes(exponent in -12..13i32, offset in -1e3..1e3f64) {
+        let size = 10f64.powi(exponent);
+        let y: Vec<f64> = (0..240).map(|t| (offset + 3.0 * wave(t, 12) + noise(t)) * size).collect();
+        check(&y, 24);
+    }
+
+    #[test]
+    fn smoothing_moves_with_its_input(scale in 1e-6..1e6f64, shift in -50.0..50.0f64) {
+        let h = Horizon::try_new(12).unwrap();
+        let y: Vec<f64> = (0..200).map(|t| 3.0 * wave(t, 12) + noise(t)).collect();
+        let moved: Vec<f64> = y.iter().map(|v| (v + shift) * scale).collect();
+        let fit = |y: &[f64]| HoltWinters::new(vec![12]).fit(y).unwrap().predict(h, &levels());
+        let (plain, moved) = (fit(&y), fit(&moved));
+        for k in 0..12 {
+            let expected = (plain.point[k] + shift) * scale;
+            prop_assert!((moved.point[k] - expected).abs() <= 1e-6 * scale * (4.0 + shift.abs()));
+            let expected = (plain.intervals[1].upper[k] + shift) * scale;
+            prop_assert!((moved.intervals[1].upper[k] - expected).abs() <= 1e-6 * scale * (4.0 + shift.abs()));
+        }
+    }
+}
+
+#[test]
+fn infinite_is_refused_and_a_point_too_few() {
+    for y in [vec![], vec![1.0], vec![f64::NAN; 50], vec![f64::INFINITY; 50], vec![f64::MAX; 50]] {
+        assert!(AutoForecaster::new(minute()).fit(&y).is_err());
+        assert!(HoltWinters::new(vec![12]).fit(&y).is_err());
+        assert!(Ets.fit(&y).is_err());
+        assert!(Mstl::new(vec![12]).fit(&y).is_err());
+    }
+}
+
+#[test]
+fn ten_years_of_hours() {
+    let y: Vec<f64> = (0..87_600).map(|t| 100.0 + 20.0 * wave(t, 24) + 10.0 * wave(t, 168) + noise(t)).collect();
+    let h = Horizon::try_new(48).unwrap();
+    let hour = Step::from_millis(3_600_000).unwrap();
+    let fitted = AutoForecaster::new(hour).with_horizon(h).fit(&y).unwrap();
+    let forecast = fitted.predict(h, &levels());
+    for (k, p) in forecast.point.iter().enumerate() {
+        let truth = 100.5 + 20.0 * wave(y.len() + k, 24) + 10.0 * wave(y.len() + k, 168);
+        assert!((p - truth).abs() < 2.0, "step {k}: {p} for {truth}");
+    }
+    let smoothed = HoltWinters::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels());
+    assert!((smoothed.point[0] - 100.5 - 20.0 * wave(y.len(), 24) - 10.0 * wave(y.len(), 168)).abs() < 3.0);
+}
+
+#[test]
+fn what_a_series_can_be_is_kept() {
+    let h = Horizon::try_new(60).unwrap();
+    let fit = |y: &[f64]| AutoForecaster::new(minute()).with_horizon(h).fit(y).unwrap().predict(h, &levels());
+    // A ratio close to 1 stays within 0 and 1.
+    let ratio: Vec<f64> = (0..600).map(|t| (0.97 + 0.02 * wave(t, 60) + 0.05 * (noise(t) - 0.5)).min(1.0)).collect();
+    let forecast = fit(&ratio);
+    assert!(forecast.intervals[1].upper.iter().chain(&forecast.point).all(|v| (0.0..=1.0).contains(v)));
+    assert!(forecast.point.iter().all(|v| *v > 0.9));
+    // Whole numbers, most of them 0: ends are whole and not negative, and the forecast is small.
+    let counts: Vec<f64> = (0..600).map(|t| if noise(t) > 0.9 { (noise(t + 7) * 5.0).floor() } else { 0.0 }).collect();
+    let forecast = fit(&counts);
+    for interval in &forecast.intervals {
+        assert!(interval.lower.iter().chain(&interval.upper).all(|v| v.fract() == 0.0 && *v >= 0.0));
+    }
+    assert!(forecast.point.iter().all(|v| *v < 2.0));
+    assert!(forecast.intervals[1].upper.iter().all(|v| *v <= 10.0));
+    // A level that shifted two days ago is followed.
+    let shifted: Vec<f64> =
+        (0..24 * 21).map(|t| if t < 24 * 19 { 50.0 } else { 120.0 } + 10.0 * wave(t, 24) + 2.0 * noise(t)).collect();
+    let hour = Step::from_millis(3_600_000).unwrap();
+    let day = Horizon::try_new(24).unwrap();
+    let point = AutoForecaster::new(hour).with_horizon(day).fit(&shifted).unwrap().predict(day, &[]).point;
+    for (k, p) in point.iter().enumerate() {
+        let truth = 121.0 + 10.0 * wave(24 * 21 + k, 24);
+        assert!((p - truth).abs() < 15.0, "step {k}: {p} for {truth}");
+    }
+}
