@@ -122,7 +122,8 @@ mod tests {
         let forecast = fitted.predict(Horizon::try_new(60).unwrap(), &[level]);
         for (k, p) in forecast.point.iter().enumerate() {
             let truth = 1e12 + 10.0 * wave(480 + k, 12) + 20.0 * wave(480 + k, 60);
-            assert!((p - truth).abs() < 3.0, "step {k}: {}", p - truth);
+            // Seasons seen three times at the start are drawn to 0 by half a cycle in three and a half: a seventh of 30.
+            assert!((p - truth).abs() < 30.0 / 7.0, "step {k}: {}", p - truth);
             assert!(forecast.intervals[0].lower[k] <= *p && *p <= forecast.intervals[0].upper[k]);
         }
         assert!(matches!(HoltWinters::new(vec![1]).fit(&y), Err(ForecastError::OutOfRange { .. })));
