@@ -47,7 +47,9 @@ impl Report {
         let begun = std::time::Instant::now();
         let part = |section: &Section| {
             eprintln!("{}", section.name);
-            (section.run)(settings).map_err(|error| -> Box<dyn Error> { format!("{}: {error}", section.name).into() })
+            let failed = |error| -> Box<dyn Error> { format!("{}: {error}", section.name).into() };
+            // Shown at once: a long run that is ended has not been for nothing.
+            (section.run)(settings).map_err(failed).inspect(|part| eprintln!("\n{part}"))
         };
         let parts = sections.iter().map(part).collect::<Result<_, _>>()?;
         let files = settings.hashes()?.into_iter().filter(|(name, _)| FILES.contains(&name.as_str())).collect();

@@ -38,7 +38,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let chosen = |section: &&Section| only.as_ref().is_none_or(|names| names.iter().any(|name| name == section.name));
     let sections: Vec<Section> = SECTIONS.iter().filter(chosen).copied().collect();
     let report = Report::measure(&Settings::new(data, threads, quick)?, &sections)?.to_string();
-    eprintln!("\n{report}");
     let whole = only.is_none() && !quick;
     let file = output.or_else(|| whole.then(|| PathBuf::from("docs/accuracy.md")));
     if let Some(file) = file.filter(|file| file.as_os_str() != "-") {
