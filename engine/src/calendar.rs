@@ -1,7 +1,9 @@
-//! Time zones by name, as the offsets that the numerics need.
+//! The calendar that signals follow: a time zone by name and holidays by date, as the numerics need them.
 
-use almanac_models::{Timestamp, units::UtcOffsets};
-use chrono::{DateTime, Offset, TimeZone};
+use std::ops::Range;
+
+use almanac_models::{Step, Timestamp, units::UtcOffsets};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 /// Distance at which offsets are compared: no zone changed twice within two days and back.
@@ -13,6 +15,22 @@ const LOOK_MS: i64 = 2 * 86_400_000;
 pub struct UnknownZone {
     /// What was given.
     pub name: String,
+}
+
+/// A text that is no day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no date: write one like 2026-12-25")]
+pub struct NoDate {
+    /// What was given.
+    pub text: String,
+}
+
+/// A day, written as in `2026-12-25`.
+///
+/// # Errors
+/// [`NoDate`].
+pub fn parse_date(text: &str) -> Result<NaiveDate, NoDate> {
+    NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").map_err(|_| NoDate { text: text.trim().to_owned() })
 }
 
 /// A time zone of the IANA database.
@@ -34,6 +52,23 @@ impl std::fmt::Display for Zone {
 }
 
 impl Zone {
+    /// What its clocks are ahead of UTC at an instant, in milliseconds; 0 where the calendar ends.
+    #[must_use]
+    pub fn ahead(self, at: Timestamp) -> i64 {
+        self.ahead_ms(at.millis())
+    }
+
+    /// When a day begins; the first instant of it where its midnight is skipped.
+    fn begin(self, day: NaiveDate) -> i64 {
+        let midnight = day.and_time(NaiveTime::MIN);
+        let mut at = midnight.and_utc().timestamp_millis();
+        // Twice, as the first guess may lie on the other side of a change.
+        for _ in 0..2 {
+            at = midnight.and_utc().timestamp_millis() - self.ahead_ms(at);
+        }
+        at
+    }
+
     /// What its clocks are ahead of UTC between two instants, and when that changes, to the second.
     #[must_use]
     pub fn offsets(self, from: Timestamp, until: Timestamp) -> UtcOffsets {
@@ -73,6 +108,48 @@ impl Zone {
     }
 }
 
+/// What days are like: the clocks that they follow, and which of them are holidays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Calendar {
+    /// The time zone; `None`: UTC.
+    pub zone: Option<Zone>,
+    /// Days, by those clocks, that are not like others.
+    pub holidays: Vec<NaiveDate>,
+}
+
+impl Calendar {
+    /// How the clocks change between two instants; `None` where they are those of UTC.
+    #[must_use]
+    pub fn offsets(&self, from: Timestamp, until: Timestamp) -> Option<UtcOffsets> {
+        self.zone.map(|zone| zone.offsets(from, until))
+    }
+
+    /// The steps of a series from `start` on that lie on a holiday, past or to come.
+    #[must_use]
+    pub fn holiday_steps(&self, start: Timestamp, step: Step) -> Vec<Range<usize>> {
+        let midnight = |day: NaiveDate| match self.zone {
+            Some(zone) => zone.begin(day),
+            None => day.and_time(NaiveTime::MIN).and_utc().timestamp_millis(),
+        };
+        // The first step at or after an instant.
+        let place = |at: i64| {
+            let after = at.saturating_sub(start.millis()).max(0);
+            usize::try_from((after + step.millis() - 1) / step.millis()).unwrap_or(usize::MAX)
+        };
+        let day = |day: &NaiveDate| {
+            let next = day.checked_add_days(Days::new(1))?;
+            Some(place(midnight(*day))..place(midnight(next)))
+        };
+        self.holidays.iter().filter_map(day).filter(|steps| steps.start < steps.end).collect()
+    }
+
+    /// By how many steps the clocks are set ahead between two instants, back where negative; 0 where that is no whole step.
+    #[must_use]
+    pub fn clocks_set(&self, before: Timestamp, at: Timestamp, step: Step) -> i64 {
+        self.zone.map_or(0, |zone| (zone.ahead(at) - zone.ahead(before)) / step.millis())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +171,21 @@ mod tests {
         );
         let message = "Berlin".parse::<Zone>().unwrap_err().to_string();
         assert_eq!(message, "time zone \"Berlin\" is unknown: write one of the IANA database, such as Europe/Berlin");
+    }
+
+    #[test]
+    fn holidays_are_days_of_the_zone() {
+        let at = |text: &str| Timestamp::from_millis(DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis());
+        let hour = Step::from_millis(3_600_000).unwrap();
+        let date = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let berlin =
+            Calendar { zone: "Europe/Berlin".parse().ok(), holidays: vec![date("2026-03-29"), date("2025-01-01")] };
+        // The 29th of March has 23 hours and begins at 23:00 UTC; what lies before the series is left out.
+        assert_eq!(berlin.holiday_steps(at("2026-03-28T00:00:00Z"), hour), vec![23..46]);
+        let utc = Calendar { zone: None, holidays: vec![date("2026-03-29")] };
+        assert_eq!(utc.holiday_steps(at("2026-03-28T12:00:00Z"), hour), vec![12..36]);
+        let set =
+            |calendar: &Calendar| calendar.clocks_set(at("2026-03-29T00:00:00Z"), at("2026-03-29T01:00:00Z"), hour);
+        assert_eq!((set(&berlin), set(&utc)), (1, 0));
     }
 }

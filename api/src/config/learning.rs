@@ -1,8 +1,10 @@
 use almanac_engine::{
+    calendar::{Calendar, Zone, parse_date},
     learn::{LearnOptions, SignalSpec},
     store::rows::SignalOrigin,
 };
 use almanac_models::{Horizon, Step, UnitError};
+use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::{Config, Span};
@@ -23,6 +25,22 @@ pub struct Learn {
     pub refit: Option<Span>,
     /// Fits that run at the same time; left out: half of the processors.
     pub threads: Option<usize>,
+    /// The time zone whose days and weeks signals follow, such as `Europe/Berlin`; left out: UTC.
+    #[serde(deserialize_with = "zone")]
+    pub time_zone: Option<Zone>,
+    /// Days of that zone that are not like others, such as `["2026-12-25"]`: they teach the ordinary pattern nothing.
+    #[serde(deserialize_with = "dates")]
+    pub holidays: Vec<NaiveDate>,
+}
+
+fn zone<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Zone>, D::Error> {
+    let name = String::deserialize(value)?;
+    name.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+fn dates<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Vec<NaiveDate>, D::Error> {
+    let texts = Vec::<String>::deserialize(value)?;
+    texts.iter().map(|text| parse_date(text).map_err(serde::de::Error::custom)).collect()
 }
 
 /// A signal: a name and a PromQL expression.
@@ -60,6 +78,8 @@ impl Default for Learn {
             every: Span::from_secs(60),
             refit: None,
             threads: None,
+            time_zone: None,
+            holidays: Vec::new(),
         }
     }
 }
@@ -106,6 +126,7 @@ impl Config {
         LearnOptions {
             threads: self.learn.threads.map_or(usual.threads, |threads| threads.max(1)),
             refit_ms: self.learn.refit.map(Span::millis).or(usual.refit_ms),
+            calendar: Calendar { zone: self.learn.time_zone, holidays: self.learn.holidays.clone() },
             ..usual
         }
     }

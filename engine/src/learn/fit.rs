@@ -39,6 +39,12 @@ pub(super) fn fit(
     if let Some(seasons) = &spec.seasons {
         forecaster = forecaster.with_seasons(seasons.clone());
     }
+    let start = Timestamp::from_millis(start_ms);
+    forecaster = forecaster.with_holidays(options.calendar.holiday_steps(start, spec.step));
+    let until = Timestamp::from_millis(at(start_ms, spec, y.len() + spec.horizon.steps()));
+    if let Some(offsets) = options.calendar.offsets(start, until) {
+        forecaster = forecaster.with_clocks(offsets, start);
+    }
     let fitted = forecaster.fit(y)?;
     let forecast = fitted.predict(spec.horizon, &levels()?);
     let accuracy = fitted.accuracy();
@@ -51,7 +57,8 @@ pub(super) fn fit(
         window: options.history_points.min(20_160),
         ..DetectorOptions::default()
     });
-    let mut scorer = Scorer::new(detector, start_ms.saturating_sub(spec.step.millis()));
+    let before = start_ms.saturating_sub(spec.step.millis());
+    let mut scorer = Scorer::new(detector, before, options.calendar.clone());
     let stored_from = at(start_ms, spec, y.len().saturating_sub(options.scored_points));
     let mut anomalies = scorer.push(spec, y);
     anomalies.retain(|row| {

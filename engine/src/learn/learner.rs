@@ -231,7 +231,7 @@ impl Learner {
             window: self.options.history_points.min(20_160),
             ..DetectorOptions::default()
         });
-        let mut scorer = Scorer::new(detector, start_ms.saturating_sub(step_ms));
+        let mut scorer = Scorer::new(detector, start_ms.saturating_sub(step_ms), self.options.calendar.clone());
         let filter =
             RowFilter { signals: vec![spec.name.clone()], start: row.fitted_at, latest: true, ..RowFilter::default() };
         scorer.watch(&self.store.forecasts(&filter)?);

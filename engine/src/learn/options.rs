@@ -1,3 +1,5 @@
+use crate::calendar::Calendar;
+
 /// How learning is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnOptions {
@@ -15,6 +17,8 @@ pub struct LearnOptions {
     pub retry_ms: i64,
     /// Points without a value for longer than this are not carried forward from the one before.
     pub carry_points: u32,
+    /// The time zone that signals follow, and holidays.
+    pub calendar: Calendar,
 }
 
 impl Default for LearnOptions {
@@ -27,6 +31,7 @@ impl Default for LearnOptions {
             refit_ms: None,
             retry_ms: 300_000,
             carry_points: 2,
+            calendar: Calendar::default(),
         }
     }
 }

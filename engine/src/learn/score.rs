@@ -8,6 +8,7 @@ use almanac_models::{
 };
 
 use super::SignalSpec;
+use crate::calendar::Calendar;
 use crate::store::rows::{AnomalyKind, AnomalyRow, ForecastRow};
 
 /// Points by which drift is judged.
@@ -19,6 +20,7 @@ const OUTSIDE: f64 = 0.6;
 #[derive(Debug, Clone)]
 pub(super) struct Scorer {
     detector: OnlineDetector,
+    calendar: Calendar,
     last_ms: i64,
     /// The 80 % band foretold: its first instant, its ends.
     band_start_ms: i64,
@@ -28,8 +30,8 @@ pub(super) struct Scorer {
 
 impl Scorer {
     /// `last_ms`: the instant before the first point that will be pushed.
-    pub(super) fn new(detector: OnlineDetector, last_ms: i64) -> Self {
-        Self { detector, last_ms, band_start_ms: 0, band: Vec::new(), outside: VecDeque::new() }
+    pub(super) fn new(detector: OnlineDetector, last_ms: i64, calendar: Calendar) -> Self {
+        Self { detector, calendar, last_ms, band_start_ms: 0, band: Vec::new(), outside: VecDeque::new() }
     }
 
     /// The instant of the last point.
@@ -48,7 +50,12 @@ impl Scorer {
     pub(super) fn push(&mut self, spec: &SignalSpec, y: &[f64]) -> Vec<AnomalyRow> {
         let mut rows = Vec::new();
         for &value in y {
+            let before = Timestamp::from_millis(self.last_ms);
             self.last_ms = self.last_ms.saturating_add(spec.step.millis());
+            let set = self.calendar.clocks_set(before, Timestamp::from_millis(self.last_ms), spec.step);
+            if set != 0 {
+                self.detector.set_clocks(set);
+            }
             let scored = self.detector.push(value);
             if !value.is_finite() {
                 continue;

@@ -35,7 +35,12 @@ pub(crate) struct Core {
     still: Still,
     recent: Recent,
     told: Told,
+    /// Steps without a value, one after the other.
+    missing: usize,
 }
+
+/// Steps without a value after which the values before them say nothing of the next one.
+const GAP: usize = 20;
 
 impl Core {
     /// `seasons` in steps, ascending; `risk`: share of ordinary minutes called; `week`: steps of a week.
@@ -60,6 +65,7 @@ impl Core {
             still: Still::default(),
             recent: Recent::default(),
             told: Told::default(),
+            missing: 0,
         }
     }
 
@@ -77,6 +83,7 @@ impl Core {
 
     /// The worst that the channels say of a value; all learn from it, bounds and profile only when `open`.
     pub(crate) fn push(&mut self, value: f64, floor: f64, open: bool) -> Scored {
+        self.missing = 0;
         // Values that stand still, or lie on a line as filled ones do, say nothing of how the series varies.
         let open = open && !self.still.push(value, floor);
         let still = self.still.rests_by_habit();
@@ -122,6 +129,16 @@ impl Core {
     /// There is no value at this step.
     pub(crate) fn skip(&mut self) {
         self.profile.push(None);
+        self.missing += 1;
+        if self.missing == GAP {
+            self.recent = Recent::default();
+            self.told = Told::default();
+        }
+    }
+
+    /// Phases come again from `steps` ago on.
+    pub(crate) fn set_back(&mut self, steps: usize) {
+        self.profile.set_back(steps);
     }
 
     /// The value expected next.

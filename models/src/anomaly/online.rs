@@ -127,6 +127,19 @@ impl OnlineDetector {
         scored
     }
 
+    /// The clocks that the series follows are set ahead by so many steps, or back where negative, before the next value:
+    /// with daylight saving, what comes at eight o'clock goes on coming at eight. At most a day's steps make sense.
+    pub fn set_clocks(&mut self, steps: i64) {
+        for _ in 0..steps {
+            self.push(f64::NAN);
+        }
+        if let Some(back) = steps.checked_neg().and_then(|back| usize::try_from(back).ok()).filter(|back| *back > 0) {
+            // The history that seasons are sought in has the hour that comes twice once.
+            self.history.truncate(self.history.len().saturating_sub(back));
+            self.core.set_back(back);
+        }
+    }
+
     /// Whether history was looked at: without it, whatever repeats would count as a departure.
     fn is_warm(&self) -> bool {
         self.floored_at > 0 && self.core.seen() >= WARM
@@ -357,6 +370,34 @@ mod tests {
         // A flag that falls once in a while stands out every time.
         let flag = scores((0..3_000).map(|t| if t % 700 == 699 { 0.0 } else { 1.0 }));
         assert!([1_399, 2_099, 2_799].iter().all(|&t| flag[t].score > 1.0));
+    }
+
+    /// A morning that comes at eight by clocks that are set ahead, and later back, by an hour.
+    #[test]
+    fn set_clocks_keep_the_morning_where_it_is() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+        let mut called = [0, 0];
+        for (follows, called) in [true, false].into_iter().zip(&mut called) {
+            let mut detector = OnlineDetector::new(DetectorOptions { seasons: Some(vec![96]), ..Default::default() });
+            let mut ahead = 0;
+            for t in 0..96 * 40 {
+                let set = if t == 96 * 20 + 8 {
+                    4
+                } else if t == 96 * 30 + 8 {
+                    -4
+                } else {
+                    0
+                };
+                ahead += set;
+                if follows && set != 0 {
+                    detector.set_clocks(set);
+                }
+                let busy = if (32..72).contains(&((t + ahead) % 96)) { 100.0 } else { 10.0 };
+                let scored = detector.push(busy + rng.sample::<f64, _>(StandardNormal));
+                *called += u32::from(t > 96 * 20 && scored.is_anomaly());
+            }
+        }
+        assert!(4 * called[0] < called[1], "{called:?}");
     }
 
     #[test]

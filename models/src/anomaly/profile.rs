@@ -92,6 +92,16 @@ impl Profile {
         }
     }
 
+    /// The step that comes is at the phase that one was `steps` ago; at most as many as there were.
+    pub(crate) fn set_back(&mut self, steps: usize) {
+        if self.ring.is_empty() {
+            return;
+        }
+        self.t = self.t.saturating_sub(steps);
+        self.chunk_start = self.t;
+        self.draw();
+    }
+
     fn draw(&mut self) {
         self.chunk.fill(0.0);
         for season in &self.seasons {

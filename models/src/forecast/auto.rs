@@ -1,12 +1,13 @@
 use std::ops::Range;
 
+use super::calendar::{Holidays, Local, without};
 use super::combine::Views;
 use super::fit::Fit;
-use super::holidays::{Holidays, without};
 use super::prepare::{Support, check, fill_gaps};
 use super::{FittedForecast, ForecastError};
 use crate::seasons::SeasonDetector;
-use crate::{Horizon, Step};
+use crate::units::UtcOffsets;
+use crate::{Horizon, Step, Timestamp};
 
 /// Points of history that a fit looks at, unless four of the longest season are more.
 const MAX_POINTS: usize = 20_000;
@@ -33,13 +34,14 @@ pub struct AutoForecaster {
     seasons: Option<Vec<Step>>,
     horizon: Option<Horizon>,
     holidays: Vec<Range<usize>>,
+    clocks: Option<(UtcOffsets, Timestamp)>,
 }
 
 impl AutoForecaster {
     /// A forecaster of series whose points lie `step` apart; seasons are detected.
     #[must_use]
     pub fn new(step: Step) -> Self {
-        Self { step, seasons: None, horizon: None, holidays: Vec::new() }
+        Self { step, seasons: None, horizon: None, holidays: Vec::new(), clocks: None }
     }
 
     /// Takes these seasons instead of detecting them; an empty list says that there is none.
@@ -77,6 +79,14 @@ impl AutoForecaster {
         self
     }
 
+    /// Follows the clocks of a place, so that days and weeks keep their pattern across daylight saving; `start`: when
+    /// the first value of the series that will be fitted was measured.
+    #[must_use]
+    pub fn with_clocks(mut self, offsets: UtcOffsets, start: Timestamp) -> Self {
+        self.clocks = Some((offsets, start));
+        self
+    }
+
     /// Fits the series `y`: evenly spaced, oldest first, NaN where a value is missing.
     ///
     /// # Errors
@@ -84,6 +94,11 @@ impl AutoForecaster {
     /// [`ForecastError::TooLarge`], [`ForecastError::Season`] for a given season that does not fit the step.
     pub fn fit(&self, y: &[f64]) -> Result<FittedForecast, ForecastError> {
         check(y)?;
+        if let Some((offsets, start)) = &self.clocks {
+            let local = Local::new(offsets, *start, self.step, y.len());
+            let by_place = Self { holidays: local.ranges(&self.holidays), clocks: None, ..self.clone() };
+            return by_place.fit(&local.series(y)).map(|fitted| fitted.by(local));
+        }
         let seen = y;
         let ordinary = without(seen, &self.holidays);
         let y = &ordinary[..];

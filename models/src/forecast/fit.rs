@@ -1,12 +1,12 @@
 //! One fit of the default forecaster under way: base models, rolling origins, weights, distribution.
 
 use super::base::naive_scale;
+use super::calendar::Holidays;
 use super::combine::{
     Again, Combination, Ensemble, History, Layout, Members, Origin, Outcome, Periods, PhaseSpread, Predictive,
     RandomWalk, Views, anchors, origins, roll,
 };
 use super::fitted::State;
-use super::holidays::Holidays;
 use super::prepare::Support;
 use super::{Accuracy, FittedForecast};
 use crate::Step;

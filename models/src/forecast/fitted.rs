@@ -1,5 +1,5 @@
+use super::calendar::{Holidays, Local, shifted};
 use super::combine::{Combination, Ensemble, GRID, Place, Predictive, Quantiles, RandomWalk, Views, at_probability};
-use super::holidays::{Holidays, shifted};
 use super::prepare::Support;
 use super::{Accuracy, Forecast, ForecastError, Interval};
 use crate::{Horizon, Level, Step};
@@ -11,6 +11,7 @@ pub struct FittedForecast {
     model: String,
     accuracy: Accuracy,
     kind: Kind,
+    local: Option<Local>,
 }
 
 #[derive(Debug, Clone)]
@@ -73,11 +74,16 @@ impl State {
 impl FittedForecast {
     pub(super) fn constant(value: f64, seasons: Vec<Step>) -> Self {
         let accuracy = Accuracy { origins: 0, mase: None, coverage_80: None, coverage_95: None };
-        Self { seasons, model: "constant".to_owned(), accuracy, kind: Kind::Constant(value) }
+        Self { seasons, model: "constant".to_owned(), accuracy, kind: Kind::Constant(value), local: None }
     }
 
     pub(super) fn new(seasons: Vec<Step>, model: String, accuracy: Accuracy, state: State) -> Self {
-        Self { seasons, model, accuracy, kind: Kind::Fitted(Box::new(state)) }
+        Self { seasons, model, accuracy, kind: Kind::Fitted(Box::new(state)), local: None }
+    }
+
+    /// What was fitted to a series by local time, for the series itself.
+    pub(super) fn by(self, local: Local) -> Self {
+        Self { local: Some(local), ..self }
     }
 
     /// Forecasts the next `horizon` steps with an interval for each of `levels`.
@@ -87,7 +93,20 @@ impl FittedForecast {
     /// bound that it reaches, such as a ratio of 1, stays within it.
     #[must_use]
     pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Forecast {
-        let steps = horizon.steps();
+        let Some(local) = &self.local else { return self.course(horizon.steps(), levels) };
+        let leads = local.leads(horizon.steps());
+        let course = self.course(leads.iter().max().map_or(1, |longest| longest + 1), levels);
+        let pick = |values: &[f64]| leads.iter().map(|&lead| values[lead]).collect();
+        let picked = |interval: &Interval| Interval {
+            level: interval.level,
+            lower: pick(&interval.lower),
+            upper: pick(&interval.upper),
+        };
+        Forecast { point: pick(&course.point), intervals: course.intervals.iter().map(picked).collect() }
+    }
+
+    /// The next `steps` steps of the series that was fitted.
+    fn course(&self, steps: usize, levels: &[Level]) -> Forecast {
         match &self.kind {
             Kind::Constant(value) => Forecast {
                 point: vec![*value; steps],
@@ -123,10 +142,16 @@ impl FittedForecast {
         if !(p > 0.0 && p < 1.0) {
             return Err(ForecastError::OutOfRange { what: "quantile", value: p });
         }
+        let leads: Vec<usize> = match &self.local {
+            Some(local) => local.leads(horizon.steps()),
+            None => (0..horizon.steps()).collect(),
+        };
+        let steps = leads.iter().max().map_or(1, |longest| longest + 1);
         Ok(match &self.kind {
             Kind::Constant(value) => vec![*value; horizon.steps()],
             Kind::Fitted(state) => {
-                state.quantiles(&state.points(horizon.steps())).iter().map(|q| state.at(q, p)).collect()
+                let quantiles = state.quantiles(&state.points(steps));
+                leads.iter().map(|&lead| state.at(&quantiles[lead], p)).collect()
             }
         })
     }

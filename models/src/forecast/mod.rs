@@ -3,11 +3,11 @@
 
 mod auto;
 mod base;
+mod calendar;
 mod combine;
 mod error;
 mod fit;
 mod fitted;
-mod holidays;
 mod online;
 mod prepare;
 mod support;

@@ -112,9 +112,42 @@ fn careless_calls_get_one_readable_line() {
     check(&["detect", "flat.csv", "--train-until", "yesterday"], 2, "--train-until \"yesterday\"");
     check(&["detect", "flat.csv", "--train-until", "1960-01-01T00:00:00Z"], 2, "before the first row");
     check(&["detect", "flat.csv", "--offline", "--train-fraction", "0.5"], 2, "exclude one another");
+    check(&["forecast", "flat.csv", "--horizon", "3", "--time-zone", "Berlin"], 2, "such as Europe/Berlin");
+    check(&["forecast", "flat.csv", "--horizon", "3", "--holidays", "25.12.2026"], 2, "write one like 2026-12-25");
+    check(&["detect", "flat.csv", "--time-zone", "CEST"], 2, "time zone \"CEST\" is unknown");
+    check(&["detect", "flat.csv", "--offline", "--time-zone", "Europe/Berlin"], 2, "does not go with --offline");
     check(&["detect", "columns.csv"], 1, "no column \"timestamp\"");
 
     let flat = run(folder.path(), ["forecast", "flat.csv", "--horizon", "1"]);
     assert_eq!(rows(&flat.stdout)[1][2..], ["7", "7", "7", "7", "7", "constant"]);
     assert_eq!(rows(&run(folder.path(), ["detect", "one.csv"]).stdout).len(), 2);
+}
+
+/// A morning that comes at eight by the clocks of Berlin, and a day off.
+#[test]
+fn days_follow_the_clocks_and_the_calendar() {
+    let folder = tempdir().unwrap();
+    // From 1 March 2026, a Sunday, to the evening of the 28th; clocks are set ahead on the 29th at 01:00 UTC.
+    let start = 1_772_323_200_000_i64;
+    let load = |i: i64| {
+        let ahead = if start + i * 3_600_000 < 1_774_746_000_000 { 1 } else { 2 };
+        if (8..18).contains(&((i + ahead) % 24)) { 100.0 + (i * 31 % 7) as f64 } else { 10.0 }
+    };
+    let mut text = String::from("timestamp,value\n");
+    for i in 0..28 * 24 - 4 {
+        writeln!(text, "{},{}", start + i * 3_600_000, load(i)).unwrap();
+    }
+    std::fs::write(folder.path().join("load.csv"), text).unwrap();
+    let foretold = |more: &[&str]| -> Vec<f64> {
+        let args = ["forecast", "load.csv", "--horizon", "24"].into_iter().chain(more.iter().copied());
+        let ended = run(folder.path(), args);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        rows(&ended.stdout)[1..].iter().map(|row| row[2].parse().unwrap()).collect()
+    };
+    // 06:00 UTC of the 29th is eight in Berlin from that day on.
+    let eight = 10;
+    let (plain, berlin) = (foretold(&[]), foretold(&["--time-zone", "Europe/Berlin"]));
+    assert!(plain[eight] < 30.0 && berlin[eight] > 80.0, "{plain:?} {berlin:?}");
+    let off = foretold(&["--time-zone", "Europe/Berlin", "--holidays", "2026-03-03,2026-03-29"]);
+    assert!(off[eight].is_finite());
 }

@@ -1,15 +1,18 @@
 //! `almanac detect`: anomaly scores for the series of a file.
 
-use almanac_engine::ingest::files::{FileSeries, read_series_file};
+use almanac_engine::{
+    calendar::Calendar,
+    ingest::files::{FileSeries, read_series_file},
+};
 use almanac_models::{
-    Step,
+    Step, Timestamp,
     anomaly::{DetectorOptions, OnlineDetector, Scored, detect_offline},
 };
 use chrono::DateTime;
 
 use super::forecast::stamp;
 use super::grid::infer_step;
-use super::warn_of_stamps;
+use super::{calendar, warn_of_stamps};
 use crate::cli::{CliError, Global, output};
 
 /// Rows that the step is inferred from where later rows must not matter; none of them is scored yet.
@@ -34,6 +37,9 @@ pub struct Args {
     /// Let a row's score depend on later rows
     #[arg(long)]
     pub offline: bool,
+    /// Time zone whose days and weeks the series follow across daylight saving, like Europe/Berlin [UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
 }
 
 /// Where learning ends.
@@ -62,6 +68,10 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
         args.offline &= on_line[2];
     }
     let training = training(&args)?;
+    let calendar = calendar(args.time_zone.as_deref(), None)?;
+    if args.offline && calendar.zone.is_some() {
+        return Err(CliError::usage("--time-zone needs scores that follow the time and does not go with --offline"));
+    }
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
     warn_of_stamps(&args.file, &file);
     if let Training::Until(until) = training
@@ -81,7 +91,7 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
     out.write_record(["series", "timestamp", "value", "yhat", "yhat_lower", "yhat_upper", "score", "is_anomaly"])
         .map_err(failed)?;
     for series in &file.series {
-        let scores = score(series, training);
+        let scores = score(series, training, &calendar);
         for ((&at, &value), scored) in series.timestamps.iter().zip(&series.values).zip(&scores) {
             let score = format!("{:.6}", scored.score);
             // By what is printed: a reader of the file must come to the same answer.
@@ -130,18 +140,24 @@ fn training(args: &Args) -> Result<Training, CliError> {
 }
 
 /// A score for each row of a series.
-fn score(series: &FileSeries, training: Training) -> Vec<Scored> {
+fn score(series: &FileSeries, training: Training, calendar: &Calendar) -> Vec<Scored> {
     let timestamps = &series.timestamps;
     let known = if training == Training::Offline { timestamps.len() } else { FIRST_ROWS.min(timestamps.len()) };
     let step = infer_step(&timestamps[..known]);
     let options = DetectorOptions { step, ..DetectorOptions::default() };
     match training {
         Training::Offline => score_offline(series, step, &options),
-        _ => score_online(series, step, options, training),
+        _ => score_online(series, step, options, training, calendar),
     }
 }
 
-fn score_online(series: &FileSeries, step: Option<Step>, options: DetectorOptions, training: Training) -> Vec<Scored> {
+fn score_online(
+    series: &FileSeries,
+    step: Option<Step>,
+    options: DetectorOptions,
+    training: Training,
+    calendar: &Calendar,
+) -> Vec<Scored> {
     let n = series.timestamps.len();
     let last_learned = match training {
         Training::Until(until) => Some(series.timestamps.partition_point(|t| *t <= until)),
@@ -162,6 +178,10 @@ fn score_online(series: &FileSeries, step: Option<Step>, options: DetectorOption
             _ => {
                 for _ in 0..missing(before, at, step) {
                     detector.push(f64::NAN);
+                }
+                if let (Some(before), Some(step)) = (before, step) {
+                    let (before, at) = (Timestamp::from_millis(before), Timestamp::from_millis(at));
+                    detector.set_clocks(calendar.clocks_set(before, at, step));
                 }
                 out.push(detector.push(value));
             }
@@ -229,13 +249,13 @@ mod tests {
 
     #[test]
     fn the_future_does_not_reach_back() {
-        let whole = score(&series((0..900).map(wave)), Training::Online);
+        let whole = score(&series((0..900).map(wave)), Training::Online, &Calendar::default());
         for cut in [20, 55, 130, 700] {
             let mut changed = series((0..900).map(|t| if t < cut { wave(t) } else { -1e9 }));
             for t in &mut changed.timestamps[cut..] {
                 *t = *t * 3 + 5;
             }
-            let other = score(&changed, Training::Online);
+            let other = score(&changed, Training::Online, &Calendar::default());
             for t in 0..cut {
                 assert_eq!(whole[t].score.to_bits(), other[t].score.to_bits(), "row {t}, cut {cut}");
             }
@@ -248,14 +268,14 @@ mod tests {
         odd.timestamps[100] = odd.timestamps[99];
         odd.timestamps[299] = i64::MAX / 4;
         for training in [Training::Online, Training::Fraction(0.5), Training::Until(60_000 * 200), Training::Offline] {
-            let scored = score(&odd, training);
+            let scored = score(&odd, training, &Calendar::default());
             assert_eq!(scored.len(), 300, "{training:?}");
             assert!(scored.iter().all(|s| s.score >= 0.0 && s.score.is_finite()), "{training:?}");
             assert!(scored[7].score.abs() < f64::EPSILON);
         }
         for short in [series(std::iter::once(1.0)), series((0..100).map(|_| 5.0)), series((0..10).map(|_| f64::NAN))] {
             for training in [Training::Online, Training::Fraction(0.5), Training::Offline] {
-                assert!(score(&short, training).iter().all(|s| s.score == 0.0));
+                assert!(score(&short, training, &Calendar::default()).iter().all(|s| s.score == 0.0));
             }
         }
     }
@@ -264,7 +284,7 @@ mod tests {
     fn a_spike_is_found_however_learned() {
         let spiked = series((0..1_000).map(|t| if t == 800 { 60.0 } else { wave(t) }));
         for training in [Training::Online, Training::Fraction(0.5), Training::Until(60_000 * 500), Training::Offline] {
-            let scored = score(&spiked, training);
+            let scored = score(&spiked, training, &Calendar::default());
             assert!(scored[800].score > 1.0, "{training:?}: {:?}", scored[800]);
             let others = scored.iter().enumerate().filter(|(t, s)| *t != 800 && s.score > 1.0).count();
             assert!(others < 10, "{training:?}: {others}");

@@ -4,15 +4,18 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use almanac_engine::ingest::files::{FileSeries, read_series_file};
+use almanac_engine::{
+    calendar::Calendar,
+    ingest::files::{FileSeries, read_series_file},
+};
 use almanac_models::{
-    Horizon, Level, Step,
+    Horizon, Level, Step, Timestamp,
     forecast::{AutoForecaster, Forecast},
 };
 use chrono::{DateTime, SecondsFormat};
 
 use super::grid::{infer_step, parse_step, regular};
-use super::warn_of_stamps;
+use super::{calendar, warn_of_stamps};
 use crate::cli::{CliError, Global, output};
 
 /// Options of `forecast`.
@@ -33,6 +36,12 @@ pub struct Args {
     /// Levels of the intervals in percent
     #[arg(long, value_name = "PERCENT", default_value = "80,95")]
     pub level: String,
+    /// Time zone whose days and weeks the series follow across daylight saving, like Europe/Berlin [UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// Days that are not like others, past and to come, like 2026-12-25,2027-01-01
+    #[arg(long, value_name = "DATES")]
+    pub holidays: Option<String>,
 }
 
 /// Runs the command.
@@ -82,6 +91,7 @@ struct Settings {
     /// `None`: detected.
     seasons: Option<Vec<Step>>,
     levels: Vec<Level>,
+    calendar: Calendar,
 }
 
 /// A forecast and where it lies.
@@ -116,7 +126,8 @@ impl Settings {
             }
             levels.push(level);
         }
-        Ok(Self { horizon, step, seasons, levels })
+        let calendar = calendar(args.time_zone.as_deref(), args.holidays.as_deref())?;
+        Ok(Self { horizon, step, seasons, levels, calendar })
     }
 
     fn header(&self) -> Vec<String> {
@@ -168,6 +179,13 @@ impl Settings {
         let mut forecaster = AutoForecaster::new(step).with_horizon(self.horizon);
         if let Some(seasons) = &self.seasons {
             forecaster = forecaster.with_seasons(seasons.clone());
+        }
+        let start = Timestamp::from_millis(series.timestamps.first().copied().unwrap_or_default());
+        forecaster = forecaster.with_holidays(self.calendar.holiday_steps(start, step));
+        let steps = i64::try_from(y.len() + self.horizon.steps()).unwrap_or(i64::MAX);
+        let until = start.plus_millis(step.millis().saturating_mul(steps));
+        if let Some(offsets) = self.calendar.offsets(start, until) {
+            forecaster = forecaster.with_clocks(offsets, start);
         }
         let fitted = forecaster.fit(&y).map_err(|error| match error {
             almanac_models::forecast::ForecastError::Season { .. } => CliError::usage(format!("--seasons: {error}")),

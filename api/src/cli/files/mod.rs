@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use almanac_engine::ingest::files::SeriesFile;
+use almanac_engine::{
+    calendar::{Calendar, parse_date},
+    ingest::files::SeriesFile,
+};
 
-use super::units::warn_of_unit;
+use super::{CliError, units::warn_of_unit};
 
 pub mod detect;
 pub mod forecast;
@@ -18,4 +21,12 @@ fn warn_of_stamps(path: &Path, file: &SeriesFile) {
     if let (Some(&oldest), Some(&newest)) = (oldest, newest) {
         warn_of_unit(path, (oldest, newest));
     }
+}
+
+/// The calendar that `--time-zone` and `--holidays` make.
+fn calendar(zone: Option<&str>, holidays: Option<&str>) -> Result<Calendar, CliError> {
+    let zone = zone.map(|name| name.trim().parse().map_err(|error| CliError::usage(format!("--time-zone: {error}"))));
+    let days = holidays.into_iter().flat_map(|list| list.split(','));
+    let holidays = days.map(|text| parse_date(text).map_err(|error| CliError::usage(format!("--holidays: {error}"))));
+    Ok(Calendar { zone: zone.transpose()?, holidays: holidays.collect::<Result<_, _>>()? })
 }

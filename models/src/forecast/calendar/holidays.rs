@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::combine::Quantiles;
+use crate::forecast::combine::Quantiles;
 
 /// What holidays do to a series, by phase of the day.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Holidays {
+pub(in crate::forecast) struct Holidays {
     /// Steps, counted from the start of the fitted values.
     ranges: Vec<Range<usize>>,
     day: usize,
@@ -25,7 +25,7 @@ enum Effect {
 impl Holidays {
     /// From `y` (NaN where missing), `ordinary`: the same with holidays filled in as if they had been none, and `ranges`
     /// of steps, which may lie after the end of `y`. `day`: its length in steps.
-    pub(super) fn new(y: &[f64], ordinary: &[f64], ranges: &[Range<usize>], day: usize) -> Self {
+    pub(in crate::forecast) fn new(y: &[f64], ordinary: &[f64], ranges: &[Range<usize>], day: usize) -> Self {
         let effect = departure(y, ordinary, ranges, day)
             .map(Effect::Departure)
             .or_else(|| lowest_day(ordinary, day).map(Effect::Lowest))
@@ -38,7 +38,7 @@ impl Holidays {
     }
 
     /// Moves the point and, in parallel, its quantiles to those of a holiday, when `step` lies on one.
-    pub(super) fn shift(&self, step: usize, point: f64) -> f64 {
+    pub(in crate::forecast) fn shift(&self, step: usize, point: f64) -> f64 {
         if !self.holds(step) {
             return 0.0;
         }
@@ -51,12 +51,12 @@ impl Holidays {
 }
 
 /// Quantiles moved by `shift`.
-pub(super) fn shifted(quantiles: Quantiles, shift: f64) -> Quantiles {
+pub(in crate::forecast) fn shifted(quantiles: Quantiles, shift: f64) -> Quantiles {
     quantiles.map(|q| q + shift)
 }
 
 /// `y` without what happened on holidays.
-pub(super) fn without(y: &[f64], ranges: &[Range<usize>]) -> Vec<f64> {
+pub(in crate::forecast) fn without(y: &[f64], ranges: &[Range<usize>]) -> Vec<f64> {
     let mut out = y.to_vec();
     for range in ranges {
         let (start, end) = (range.start.min(out.len()), range.end.min(out.len()));

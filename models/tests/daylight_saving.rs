@@ -1,0 +1,52 @@
+//! A load that follows the clocks of a place is foretold across daylight saving.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use almanac_models::{Horizon, Step, Timestamp, forecast::AutoForecaster, units::UtcOffsets};
+
+const HOUR: i64 = 3_600_000;
+/// Clocks in Berlin: ahead on 29 March 2026 and back on 25 October, 01:00 UTC each.
+const SPRING: i64 = 1_774_746_000_000;
+const AUTUMN: i64 = 1_792_890_000_000;
+
+fn berlin() -> UtcOffsets {
+    let at = Timestamp::from_millis;
+    UtcOffsets::new(HOUR, vec![(at(SPRING), 2 * HOUR), (at(AUTUMN), HOUR)])
+}
+
+/// Requests by the local hour, with a sharp morning and calm weekends.
+fn load(at: i64) -> f64 {
+    let local = at + berlin().at(Timestamp::from_millis(at));
+    let (hour, day) = (local.div_euclid(HOUR).rem_euclid(24), local.div_euclid(24 * HOUR).rem_euclid(7));
+    let busy = if (8..18).contains(&hour) { 100.0 } else { 10.0 };
+    // Day 0 is a Thursday.
+    let weekend = if day == 2 || day == 3 { 0.4 } else { 1.0 };
+    busy * weekend + (at / HOUR * 7_919 % 13) as f64 * 0.2
+}
+
+/// The largest error over two days when the history ends `before` hours before the change.
+fn worst(change: i64, before: i64, clocks: bool) -> f64 {
+    let (start, end) = (change - 42 * 24 * HOUR, change - before * HOUR);
+    let y: Vec<f64> = (0..(end - start) / HOUR).map(|t| load(start + t * HOUR)).collect();
+    let forecaster = AutoForecaster::new(Step::from_millis(HOUR).unwrap());
+    let forecaster = if clocks { forecaster.with_clocks(berlin(), Timestamp::from_millis(start)) } else { forecaster };
+    let horizon = Horizon::try_new(48).unwrap();
+    let fitted = forecaster.fit(&y).unwrap();
+    let forecast = fitted.predict(horizon, &[]);
+    assert_eq!((forecast.point.len(), fitted.quantile(horizon, 0.9).unwrap().len()), (48, 48));
+    let error = |(k, point): (usize, &f64)| (point - load(end + i64::try_from(k).unwrap() * HOUR)).abs();
+    forecast.point.iter().enumerate().map(error).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_morning_comes_an_hour_earlier_or_later() {
+    for change in [SPRING, AUTUMN] {
+        // Ending well before the change, at it, in the hour that comes twice or is skipped, and a day after it.
+        for before in [20, 1, 0, -1, -24] {
+            let with = worst(change, before, true);
+            assert!(with < 12.0, "{change}, {before} hours before: off by {with}");
+        }
+        let without = worst(change, 20, false);
+        assert!(without > 30.0, "{change}: without clocks off by {without}");
+    }
+}
