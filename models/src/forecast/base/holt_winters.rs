@@ -102,6 +102,11 @@ impl SmoothingState {
     }
 }
 
+/// Values at the end of a series that a search looks at.
+pub(crate) fn searched(longest: usize) -> usize {
+    SEARCHED.max(2 * longest + longest / 2)
+}
+
 /// Where a search starts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Start<'a> {
@@ -150,7 +155,7 @@ pub(crate) fn search(z: &[f64], periods: &[usize], from: Start) -> Weights {
         _ => (2, Weights::usual(periods.len())),
     };
     let longest = periods.last().copied().unwrap_or(0);
-    let z = &z[z.len().saturating_sub(SEARCHED.max(2 * longest + longest / 2))..];
+    let z = &z[z.len().saturating_sub(searched(longest))..];
     let start = SmoothingState::initial(z, periods);
     let mut least = loss(z, &start, &best, f64::INFINITY);
     for _ in 0..rounds {

@@ -1,4 +1,4 @@
-use super::holt_winters::{SmoothingState, Start, Weights, search};
+use super::holt_winters::{SmoothingState, Start, Weights, search, searched};
 use crate::forecast::prepare::{Space, check, fill_gaps};
 use crate::forecast::{Forecast, ForecastError, Interval};
 use crate::stats::quantile_sorted;
@@ -68,6 +68,10 @@ impl HoltWinters {
         }
         let filled = fill_gaps(&y[first..], &self.periods);
         let space = Space::linear(&filled);
+        // Weights that are best for a while need not be stable for ever: a state run through ten years of hours was off
+        // by ten times the noise.
+        let recent = searched(self.periods.last().copied().unwrap_or(0));
+        let filled = &filled[filled.len().saturating_sub(recent)..];
         let z: Vec<f64> = filled.iter().map(|v| space.map_or(0.0, |space| space.forward(*v))).collect();
         let weights = search(&z, &self.periods, Start::Fresh);
         let mut state = SmoothingState::initial(&z, &self.periods);
