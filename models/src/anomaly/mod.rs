@@ -1,19 +1,9 @@
 //! Anomaly scores within a series: above 1 is an anomaly.
 
-mod bank;
-mod budget;
-mod channel;
-mod core;
-mod drift;
-mod histogram;
+mod causal;
 mod offline;
-mod online;
-mod profile;
-mod recent;
 mod scored;
-mod tail;
-mod told;
 
+pub use causal::{DetectorOptions, OnlineDetector};
 pub use offline::detect_offline;
-pub use online::{DetectorOptions, OnlineDetector};
 pub use scored::{Kind, Scored};

@@ -5,8 +5,8 @@ use super::channel::{Channel, Pace};
 use super::drift::Drift;
 use super::profile::Profile;
 use super::recent::{Recent, Still};
-use super::scored::{Kind, Scored};
 use super::told::Told;
+use super::{Kind, Scored};
 
 /// Departures a side that bounds stand on: a week of them, and at least so many. Of the half of the KPI series scored, a
 /// week at one minute leaves 1.4 false alarms a week where three days left 1.6 and four weeks 2.2.

@@ -1,8 +1,8 @@
 //! One view of a series: a level that follows at a given pace, the scale of what departs from it, and its tails.
 
 use super::budget::Budget;
-use super::scored::{Kind, Scored};
 use super::tail::{Body, Tail};
+use super::{Kind, Scored};
 
 /// Departures in a row that are a new regime of a series without noise, or of one that stands still.
 const SILENT: usize = 12;

@@ -45,7 +45,7 @@ impl Default for DetectorOptions {
 /// one, against which a departure that lasts does; and the mean of what departs from the slow one, against which a drift
 /// does that stays inside the band of single values. Bounds follow the tails of what
 /// departs and are raised where alarms would be too many. The largest of the scores is given with its band and its
-/// [`Kind`](super::Kind). What is called an anomaly teaches no more than the edge of its band, and the profile hardly
+/// [`Kind`](crate::anomaly::Kind). What is called an anomaly teaches no more than the edge of its band, and the profile hardly
 /// anything; a return to the level before it is none. The first value of an alarm has its full score, those that go on
 /// just above 1.
 ///
