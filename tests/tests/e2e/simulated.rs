@@ -58,8 +58,9 @@ fn alarms(run: &Simulation) -> Vec<bool> {
     let names = ["api_p95_seconds", "query_p95_seconds", "error_ratio", "memory_ratio", "queue_depth", "cpu_ratio"];
     let mut alarms = vec![false; run.timestamps.len()];
     for name in names {
+        let step = Step::from_millis(300_000).ok();
         let mut detector =
-            OnlineDetector::new(DetectorOptions { seasons: Some(vec![288, 2016]), ..Default::default() });
+            OnlineDetector::new(DetectorOptions { seasons: Some(vec![288, 2016]), step, ..Default::default() });
         for (block, value) in coarse(&run.signal(name).unwrap().values, 5).into_iter().enumerate() {
             if detector.push(value).score > 1.0 {
                 alarms[block * 5..block * 5 + 5].fill(true);
