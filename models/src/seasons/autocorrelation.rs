@@ -1,45 +1,67 @@
 //! Autocorrelation of a series with gaps, through the fast Fourier transform.
 
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex;
+use std::sync::Arc;
 
-/// Autocorrelation at lags `0..max_lag` of `x`, which is centred on 0 and NaN in its gaps; each lag is averaged over
-/// the pairs that exist. Lags with fewer than a tenth of all pairs are 0.
-pub(crate) fn autocorrelation(x: &[f64], max_lag: usize) -> Vec<f64> {
-    let n = x.len();
-    let size = (2 * n.max(1)).next_power_of_two();
-    let mut planner = FftPlanner::new();
-    let forward = planner.plan_fft_forward(size);
-    let inverse = planner.plan_fft_inverse(size);
-    let correlate = |values: &dyn Fn(f64) -> f64| -> Vec<f64> {
-        let mut buffer: Vec<Complex<f64>> = x.iter().map(|&v| Complex::new(values(v), 0.0)).collect();
-        buffer.resize(size, Complex::new(0.0, 0.0));
-        forward.process(&mut buffer);
+use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftPlanner};
+
+/// Plans of the transforms for series of one length, which cost as much to make as to use.
+pub(crate) struct Correlator {
+    size: usize,
+    forward: Arc<dyn Fft<f64>>,
+    inverse: Arc<dyn Fft<f64>>,
+}
+
+impl Correlator {
+    /// For series of `n` values.
+    pub(crate) fn new(n: usize) -> Self {
+        let size = (2 * n.max(1)).next_power_of_two();
+        let mut planner = FftPlanner::new();
+        Self { size, forward: planner.plan_fft_forward(size), inverse: planner.plan_fft_inverse(size) }
+    }
+
+    /// Autocorrelation at lags `0..max_lag` of `x`, which is centred on 0 and NaN in its gaps; each lag is averaged over
+    /// the pairs that exist. Lags with fewer than a tenth of all pairs are 0. `x` is as long as was planned for.
+    pub(crate) fn autocorrelation(&self, x: &[f64], max_lag: usize) -> Vec<f64> {
+        let n = x.len();
+        let lags = max_lag.min(n);
+        let products = self.correlate(x.iter().map(|v| if v.is_finite() { *v } else { 0.0 }), lags);
+        let pairs: Vec<f64> = if x.iter().all(|v| v.is_finite()) {
+            (0..lags).map(|k| (n - k) as f64).collect()
+        } else {
+            self.correlate(x.iter().map(|v| f64::from(u8::from(v.is_finite()))), lags)
+        };
+        let least = (0.1 * pairs.first().copied().unwrap_or(0.0)).max(1.0);
+        let mean = |k: usize| if pairs[k] >= least { products[k] / pairs[k] } else { 0.0 };
+        let variance = if products.is_empty() { 0.0 } else { mean(0) };
+        (0..products.len()).map(|k| if variance > 0.0 { mean(k) / variance } else { 0.0 }).collect()
+    }
+
+    fn correlate(&self, values: impl Iterator<Item = f64>, lags: usize) -> Vec<f64> {
+        let mut buffer: Vec<Complex<f64>> = values.map(|v| Complex::new(v, 0.0)).collect();
+        buffer.resize(self.size, Complex::new(0.0, 0.0));
+        self.forward.process(&mut buffer);
         for c in &mut buffer {
             *c = Complex::new(c.norm_sqr(), 0.0);
         }
-        inverse.process(&mut buffer);
-        buffer.iter().take(max_lag.min(n)).map(|c| c.re / size as f64).collect()
-    };
-    let products = correlate(&|v| if v.is_finite() { v } else { 0.0 });
-    let pairs = correlate(&|v| f64::from(u8::from(v.is_finite())));
-    let least = (0.1 * pairs.first().copied().unwrap_or(0.0)).max(1.0);
-    let mean = |k: usize| if pairs[k] >= least { products[k] / pairs[k] } else { 0.0 };
-    let variance = if products.is_empty() { 0.0 } else { mean(0) };
-    (0..products.len()).map(|k| if variance > 0.0 { mean(k) / variance } else { 0.0 }).collect()
+        self.inverse.process(&mut buffer);
+        buffer.iter().take(lags).map(|c| c.re / self.size as f64).collect()
+    }
 }
 
 /// Lags of local maxima of `acf`: highest within a tenth on both sides, and clearly above what lies between it and
-/// half of it. Shortest first.
-pub(crate) fn peaks(acf: &[f64], least_lag: usize) -> Vec<usize> {
+/// half of it. Shortest first. `values`: how many the autocorrelation was made of, since so small a one as chance makes is
+/// not worth a test: of white noise, 1 in 160 lags passes.
+pub(crate) fn peaks(acf: &[f64], least_lag: usize, values: usize) -> Vec<usize> {
     let n = acf.len();
+    let chance = (2.5 / (values.max(1) as f64).sqrt()).clamp(0.02, 0.15);
     let mut out = Vec::new();
     let mut k = least_lag.max(2);
     while k + 1 < n {
         let half = (k / 10).max(1);
         let window = &acf[k - half..(k + half + 1).min(n)];
         let highest = window.iter().all(|&v| v <= acf[k]);
-        if highest && acf[k] > 0.02 && k + half < n {
+        if highest && acf[k] > chance && k + half < n {
             let valley = acf[k / 2..k].iter().copied().fold(f64::INFINITY, f64::min);
             if acf[k] - valley > 0.03 {
                 out.push(k);
@@ -78,6 +100,10 @@ pub(crate) fn refine(acf: &[f64], lag: usize) -> f64 {
 mod tests {
     use super::*;
 
+    fn autocorrelation(x: &[f64], max_lag: usize) -> Vec<f64> {
+        Correlator::new(x.len()).autocorrelation(x, max_lag)
+    }
+
     #[test]
     fn autocorrelation_of_four_values() {
         // 1, −1, 1, −1: every pair one apart multiplies to −1, two apart to 1.
@@ -86,18 +112,21 @@ mod tests {
             assert!((acf[k] - expected).abs() < 1e-12);
         }
         assert!(autocorrelation(&[], 3).is_empty());
+        // A gap leaves the pairs that exist: 1 · 1 two apart once, −1 · −1 not at all.
+        let acf = autocorrelation(&[1.0, -1.0, 1.0, f64::NAN], 3);
+        assert!((acf[0] - 1.0).abs() < 1e-12 && (acf[1] + 1.0).abs() < 1e-12 && (acf[2] - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn a_period_between_two_steps_is_sharpened() {
         let x: Vec<f64> = (0..2_000).map(|t| (f64::from(t) / 85.7 * std::f64::consts::TAU).sin()).collect();
         let acf = autocorrelation(&x, 1_000);
-        let lag = peaks(&acf, 4)[0];
+        let lag = peaks(&acf, 4, x.len())[0];
         assert!((refine(&acf, lag) - 85.7).abs() < 0.15);
         for period in [8.0, 10.0, 11.0, 12.0] {
             let x: Vec<f64> = (0..3_000).map(|t| (f64::from(t) / period * std::f64::consts::TAU).sin()).collect();
             let acf = autocorrelation(&x, 1_500);
-            assert!((refine(&acf, peaks(&acf, 4)[0]) - period).abs() < 0.01, "{period}");
+            assert!((refine(&acf, peaks(&acf, 4, x.len())[0]) - period).abs() < 0.01, "{period}");
         }
     }
 }

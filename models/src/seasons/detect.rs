@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::autocorrelation::{autocorrelation, peaks, refine};
+use super::autocorrelation::{Correlator, peaks, refine};
 use super::fold::{common_share, detrend, held, remove, repeat};
 use crate::Step;
 use crate::stats::quantile;
@@ -115,6 +115,7 @@ impl SeasonDetector {
         let longest = (n / CALENDAR_CYCLES).min(self.max_period as f64 / factor as f64);
         let mut candidates = self.calendar(factor, least as f64, longest);
         let known = candidates.len();
+        let correlator = Correlator::new(x.len());
         for part in [2.0, 8.0, 32.0] {
             let width = n / part;
             if width < 8.0 {
@@ -122,8 +123,10 @@ impl SeasonDetector {
             }
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the length")]
             let max_lag = ((n / 2.0) as usize).min(x.len());
-            let acf = autocorrelation(&held(&x, width), max_lag);
-            for lag in peaks(&acf, least).into_iter().filter(|&lag| lag as f64 <= (width * 1.2).min(n / CYCLES)) {
+            let acf = correlator.autocorrelation(&held(&x, width), max_lag);
+            for lag in
+                peaks(&acf, least, x.len()).into_iter().filter(|&lag| lag as f64 <= (width * 1.2).min(n / CYCLES))
+            {
                 let period = self.rounded(&x, refine(&acf, lag), factor);
                 let new = period <= longest
                     && !candidates.iter().enumerate().any(|(i, c)| {

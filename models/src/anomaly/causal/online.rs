@@ -72,6 +72,8 @@ pub struct OnlineDetector {
     /// When seasons were last looked for, 0 never, and the least scale found.
     detected_at: usize,
     floored_at: usize,
+    /// Whether the last search found what the one before had found.
+    settled: bool,
     core: Core,
     floor: f64,
     frozen: bool,
@@ -93,6 +95,7 @@ impl OnlineDetector {
             active: 0,
             detected_at: 0,
             floored_at: 0,
+            settled: false,
             core: Core::new(&[], 1e-4, 1e4),
             floor: 0.0,
             frozen: false,
@@ -175,6 +178,8 @@ impl OnlineDetector {
 
     fn is_search_due(&self) -> bool {
         let every = (self.detected_at / 2).clamp(2 * WARM, self.options.window.max(LATE));
+        // Searches cost more than all scores between them: they wait while nothing changes.
+        let every = if self.settled && self.detected_at >= LATE { 2 * every } else { every };
         self.options.seasons.is_none() && self.pushed >= self.detected_at + every
     }
 
@@ -196,7 +201,8 @@ impl OnlineDetector {
         if self.is_search_due() {
             self.detected_at = self.pushed;
             let found = self.search(window);
-            changed |= found != self.seasons;
+            self.settled = found == self.seasons;
+            changed |= !self.settled;
             self.seasons = found;
         }
         let enough = self.enough();

@@ -23,6 +23,10 @@ const DAY: usize = 288;
 const THREADS: usize = 2;
 /// Simulated weeks: two are 14 days of a series.
 const WEEKS: u32 = 2;
+/// Streams of minutes, and their weeks, of which the second half is past warm-up.
+const STREAMS: usize = 20;
+const STREAM_WEEKS: u32 = 8;
+const MINUTE_MS: i64 = 60_000;
 
 /// Speed on a fleet of simulated series.
 ///
@@ -47,8 +51,17 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let both = each("speed, both", &series, THREADS, |y| (forecast(y), score(y)));
     let seconds = begun.elapsed().as_secs_f64();
     let values: usize = series.iter().map(Vec::len).sum();
+    let (known, found) = (streams(Some(vec![1_440, 10_080]))?, streams(None)?);
     let mut table = Table::new(&["", ""]);
-    table.row(["causal scores, samples/s a core", &number(values as f64 / scored.cpu.as_secs_f64(), 0)]);
+    table.row([
+        "causal scores of streams of minutes past warm-up, day and week given, samples/s a core",
+        &number(known, 0),
+    ]);
+    table.row(["the same, seasons sought all along", &number(found, 0)]);
+    table.row([
+        "causal scores of the 14 days from their first value, seasons sought, samples/s a core",
+        &number(values as f64 / scored.cpu.as_secs_f64(), 0),
+    ]);
     table.row(["fit and forecast of a day, CPU ms a series", &number(foretold.cpu_ms_each(), 2)]);
     table.row(["fit, forecast and score of a series, CPU ms", &number(both.cpu_ms_each(), 2)]);
     table.row([&format!("all of it for {} series on {THREADS} threads, seconds", series.len()), &number(seconds, 1)]);
@@ -58,6 +71,31 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
          did besides; the last row is by the clock and does.\n\n{table}",
         series.len(),
     ))
+}
+
+/// Scores a second of processor time over the second half of long streams.
+fn streams(seasons: Option<Vec<usize>>) -> Result<f64, Box<dyn Error>> {
+    let options = SimulatorOptions { weeks: STREAM_WEEKS, cache_hours: 0.0, ..SimulatorOptions::default() };
+    let run = simulate(&options)?;
+    let step = Some(Step::from_millis(MINUTE_MS)?);
+    let warm: Vec<(OnlineDetector, &[f64])> = run.signals[..STREAMS.min(run.signals.len())]
+        .iter()
+        .map(|signal| {
+            let options = DetectorOptions { seasons: seasons.clone(), step, ..DetectorOptions::default() };
+            let mut detector = OnlineDetector::new(options);
+            let (first, second) = signal.values.split_at(signal.values.len() / 2);
+            for value in first {
+                let _ = detector.push(*value);
+            }
+            (detector, second)
+        })
+        .collect();
+    let scored = each("speed, streams", &warm, 1, |(detector, values)| {
+        let mut detector = detector.clone();
+        values.iter().filter(|value| detector.push(**value).score > 1.0).count()
+    });
+    let values: usize = warm.iter().map(|(_, values)| values.len()).sum();
+    Ok(values as f64 / scored.cpu.as_secs_f64())
 }
 
 /// Series of signals of as many runs as it takes.
