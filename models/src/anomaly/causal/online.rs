@@ -406,6 +406,35 @@ mod tests {
         assert!(4 * called[0] < called[1], "{called:?}");
     }
 
+    /// Shapes besides spikes: a season that is lost, a variance that grows, a series that is stuck, one that drifts away.
+    #[test]
+    fn shapes_stand_out_too() {
+        let (day, odd, n) = (96, 96 * 28, 96 * 29);
+        let value = |shape: &str, t: usize, season: f64, noise: f64| match shape {
+            "lost season" => 100.0 + 2.0 * noise,
+            "variance" => 100.0 + season + 10.0 * noise,
+            "stuck" => 104.25,
+            "drift" => 100.0 + season + 2.0 * noise + 0.15 * (t - odd) as f64,
+            _ => 100.0 + season + 2.0 * noise,
+        };
+        for name in ["lost season", "variance", "stuck", "drift", "nothing"] {
+            let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+            let mut detector = OnlineDetector::new(DetectorOptions { seasons: Some(vec![day]), ..Default::default() });
+            let (mut before, mut within) = (0, 0);
+            for t in 0..n {
+                let season = 30.0 * (t as f64 / day as f64 * std::f64::consts::TAU).sin();
+                let shape = if t < odd { "nothing" } else { name };
+                let called = detector.push(value(shape, t, season, rng.sample(StandardNormal)));
+                if called.is_anomaly() && t > 96 * 7 {
+                    if t < odd { before += 1 } else { within += 1 }
+                }
+            }
+            let found = within > 0;
+            assert_eq!(found, name != "nothing", "{name}: {within} within, {before} before");
+            assert!(before <= 4, "{name}: {before} of three quiet weeks");
+        }
+    }
+
     #[test]
     fn frozen_bounds_stay() {
         let mut detector = OnlineDetector::new(DetectorOptions::default());
