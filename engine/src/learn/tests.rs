@@ -1,11 +1,11 @@
 use almanac_models::{Horizon, Step, Timestamp};
 
-use super::{LearnOptions, LearnReport, Learner, SignalSpec, default_signals};
+use super::{Curriculum, LearnOptions, LearnReport, Learner, SignalSpec, default_signals};
 use crate::{
     series::Labels,
     store::{
         SampleBatch, Store, StoreOptions,
-        rows::{RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus},
+        rows::{EventFilter, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus},
     },
 };
 
@@ -194,4 +194,37 @@ fn telling_series_become_signals_and_others_do_not() {
         crate::signal::parse(&signal.expr).unwrap();
     }
     assert!(default_signals(&fixture.store, Timestamp::from_millis(START + 20 * DAY), 200).unwrap().is_empty());
+}
+
+/// One of five instances goes its own way, and errors follow: one incident, its first mover, and who is odd.
+#[test]
+fn what_several_signals_say_together_is_stored() {
+    let fixture = Fixture::new();
+    for (instance, offset) in [("a", 0.0), ("b", 1.0), ("c", -1.0), ("d", 0.5), ("e", -0.5)] {
+        let own = move |(t, v): (i64, f64)| {
+            let odd = instance == "c" && (at(1_400).millis()..at(1_420).millis()).contains(&t);
+            (t, v + offset + if odd { 150.0 } else { 0.0 })
+        };
+        fixture.put(&[("__name__", "load"), ("instance", instance)], daily(0, 1_440).map(own));
+    }
+    let late = at(1_402).millis()..at(1_425).millis();
+    let errors = daily(0, 1_440).map(|(t, v)| (t, 0.01 * v + if late.contains(&t) { 40.0 } else { 0.0 }));
+    fixture.put(&[("__name__", "errors")], errors);
+    let specs = vec![spec("load_c", r#"load{instance="c"}"#), spec("errors", "errors")];
+    let mut curriculum = Curriculum::new(fixture.store.clone(), specs, 0, LearnOptions::default());
+    let round = curriculum.round(at(1_439), &|_| {}).unwrap();
+    assert_eq!((round.learned.fitted, round.peers), (2, Some(1)), "{round:?}");
+    assert!(round.suspected.is_some_and(|count| count >= 1), "{round:?}");
+    let incidents = fixture.store.suspected_incidents(&EventFilter::default()).unwrap();
+    let largest = incidents.iter().max_by_key(|incident| incident.signals.len()).unwrap();
+    assert_eq!(largest.signals, ["load_c", "errors"], "{incidents:?}");
+    assert_eq!((largest.first_mover.as_str(), largest.started_at), ("load_c", at(1_400)), "{incidents:?}");
+    let outliers = fixture.store.peer_outliers(&EventFilter::default()).unwrap();
+    assert_eq!(outliers.len(), 1, "{outliers:?}");
+    assert_eq!((outliers[0].series.as_str(), outliers[0].peers), (r#"load{instance="c"}"#, 5));
+    assert_eq!((outliers[0].started_at, outliers[0].ended_at), (at(1_400), at(1_419)));
+    // The same again changes nothing.
+    curriculum.round(Timestamp::from_millis(at(1_439).millis() + 60_000), &|_| {}).unwrap();
+    assert_eq!(fixture.store.suspected_incidents(&EventFilter::default()).unwrap(), incidents);
+    assert_eq!(fixture.store.peer_outliers(&EventFilter::default()).unwrap(), outliers);
 }

@@ -9,7 +9,7 @@ use crate::{
     learn::LearnError,
     store::{
         Store,
-        rows::{AnomalyRow, RowFilter, SignalFilter, SignalRow, SuspectedIncidentRow},
+        rows::{AnomalyRow, EventFilter, RowFilter, SignalFilter, SignalRow, SuspectedIncidentRow},
     },
 };
 
@@ -34,7 +34,14 @@ pub(in crate::learn) fn suspect(store: &Store, now: Timestamp) -> Result<usize, 
         .collect();
     let filter = RowFilter { start: Some(since), end: Some(now), min_score: Some(LEAST_SCORE), ..RowFilter::default() };
     let rows = found(&store.anomalies(&filter)?, &signals);
-    store.put_suspected_incidents(&rows, since)?;
+    // Mostly nothing has changed, and nothing is written.
+    let filter = EventFilter { start: Some(since), ..EventFilter::default() };
+    let mut known = store.suspected_incidents(&filter)?;
+    known.retain(|row| row.started_at >= since);
+    known.sort_by(|a, b| (a.started_at, &a.first_mover).cmp(&(b.started_at, &b.first_mover)));
+    if known != rows {
+        store.put_suspected_incidents(&rows, since)?;
+    }
     Ok(rows.len())
 }
 

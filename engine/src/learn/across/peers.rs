@@ -10,7 +10,10 @@ use crate::{
     learn::{LearnError, SignalSpec, frame::Grid},
     series::SampleSource,
     signal::{EvalLimits, RangeSeries, parse, range},
-    store::{Store, rows::PeerOutlierRow},
+    store::{
+        Store,
+        rows::{EventFilter, PeerOutlierRow},
+    },
 };
 
 /// Labels that tell instances of one thing apart; what differs in any other is another thing.
@@ -45,10 +48,16 @@ pub(in crate::learn) fn compare_peers(
             Err(error) => tracing::debug!(expr, error = error.chain(), "peers were not compared"),
         }
     }
+    let found = rows.len();
+    if let Some(start) = rows.iter().map(|row| row.started_at).min() {
+        // What is known already is not written again.
+        let known = store.peer_outliers(&EventFilter { start: Some(start), ..EventFilter::default() })?;
+        rows.retain(|row| !known.contains(row));
+    }
     if !rows.is_empty() {
         store.put_peer_outliers(&rows)?;
     }
-    Ok(rows.len())
+    Ok(found)
 }
 
 fn evaluate_all(source: &dyn SampleSource, expr: &str, grid: Grid) -> Result<Vec<RangeSeries>, LearnError> {
