@@ -6,18 +6,9 @@ use almanac_models::{
     Horizon, Level, Step,
     forecast::{AutoForecaster, Ets, HoltWinters, Mstl, OnlineForecaster, OnlineOptions},
 };
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
-/// A day of 288 steps, a week, and noise by a fixed pattern.
-fn series(n: usize) -> Vec<f64> {
-    (0..n)
-        .map(|t| {
-            let day = (t as f64 / 288.0 * std::f64::consts::TAU).sin();
-            let week = if (t / 288) % 7 >= 5 { -10.0 } else { 0.0 };
-            100.0 + 30.0 * day + week + ((t * 7_919 + t * t * 31) % 101) as f64 / 10.0
-        })
-        .collect()
-}
+use super::series;
 
 fn forecast(c: &mut Criterion) {
     let Ok(step) = Step::from_millis(300_000) else { return };
@@ -66,4 +57,3 @@ fn forecast(c: &mut Criterion) {
 }
 
 criterion_group!(benches, forecast);
-criterion_main!(benches);

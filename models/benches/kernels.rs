@@ -9,18 +9,9 @@ use almanac_models::{
     forecast::{AutoForecaster, OnlineForecaster, OnlineOptions},
     seasons::SeasonDetector,
 };
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
-/// A day of 288 steps, a week, and noise by a fixed pattern.
-fn series(n: usize) -> Vec<f64> {
-    (0..n)
-        .map(|t| {
-            let day = (t as f64 / 288.0 * std::f64::consts::TAU).sin();
-            let week = if (t / 288) % 7 >= 5 { -10.0 } else { 0.0 };
-            100.0 + 30.0 * day + week + ((t * 7_919 + t * t * 31) % 101) as f64 / 10.0
-        })
-        .collect()
-}
+use super::series;
 
 fn seasons() -> Vec<Step> {
     [288, 2_016].iter().filter_map(|m| Step::from_millis(m * 300_000).ok()).collect()
@@ -66,4 +57,3 @@ fn kernels(c: &mut Criterion) {
 }
 
 criterion_group!(benches, kernels);
-criterion_main!(benches);

@@ -8,10 +8,12 @@ pub(crate) struct Support {
     whole: bool,
 }
 
-/// Share of a bound of 1 from which a series that stays below counts as a ratio.
-const NEAR: f64 = 0.9;
-/// Values at 100 exactly, none above, that make a percentage.
-const AT_HUNDRED: usize = 3;
+/// Bounds that ratios and percentages have.
+const BOUNDS: [f64; 2] = [1.0, 100.0];
+/// Values within this share of a bound, none beyond, that show it: a latency that once came close to a second has no bound
+/// there, and its forecast must not be cut off.
+const NEAR: f64 = 0.01;
+const REACHED: usize = 3;
 /// Numbers beyond this have no digits for a fraction.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -21,12 +23,11 @@ impl Support {
 
     /// Of the values of `y`, NaN where missing.
     pub(crate) fn of(y: &[f64]) -> Self {
-        let (mut low, mut high, mut whole, mut hundred) = (f64::INFINITY, f64::NEG_INFINITY, true, 0);
+        let (mut low, mut high, mut whole) = (f64::INFINITY, f64::NEG_INFINITY, true);
         for &v in y.iter().filter(|v| v.is_finite()) {
             low = low.min(v);
             high = high.max(v);
             whole = whole && v.fract() == 0.0 && v.abs() < EXACT;
-            hundred += usize::from(v >= 100.0);
         }
         if !low.is_finite() {
             return Self::REAL;
@@ -34,14 +35,8 @@ impl Support {
         if low < 0.0 {
             return Self { whole, ..Self::REAL };
         }
-        let bound = if (NEAR..=1.0).contains(&high) {
-            1.0
-        } else if high <= 100.0 && hundred >= AT_HUNDRED {
-            100.0
-        } else {
-            f64::INFINITY
-        };
-        Self { low: 0.0, high: bound, whole }
+        let bound = BOUNDS.into_iter().find(|bound| high <= *bound && shows(y, *bound, whole));
+        Self { low: 0.0, high: bound.unwrap_or(f64::INFINITY), whole }
     }
 
     /// The upper bound of a ratio, if it is one.
@@ -66,6 +61,14 @@ impl Support {
     }
 }
 
+/// Whether `y`, which does not leave it, shows a bound: by values near it or, where all are whole, by standing at it half
+/// of the time, as a flag does and a count of rare events does not.
+fn shows(y: &[f64], bound: f64, whole: bool) -> bool {
+    let seen = y.iter().filter(|v| v.is_finite()).count();
+    let near = y.iter().filter(|v| **v >= (1.0 - NEAR) * bound).count();
+    near >= if whole { REACHED.max(seen.div_ceil(2)) } else { REACHED }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,11 +77,14 @@ mod tests {
     fn bounds_are_seen() {
         assert_eq!(Support::of(&[-1.0, 2.5]), Support::REAL);
         assert_eq!(Support::of(&[]), Support::REAL);
-        assert_eq!(Support::of(&[0.2, 0.95]).upper(), Some(1.0));
-        assert_eq!(Support::of(&[0.2, 0.5]).upper(), None);
+        let ratio = [0.2, 0.995, 1.0, f64::NAN, 0.992];
+        assert_eq!(Support::of(&ratio).upper(), Some(1.0));
+        assert_eq!(Support::of(&[0.2, 0.95, 0.93, 0.94]).upper(), None, "seconds, perhaps");
         assert_eq!(Support::of(&[40.0, 100.0]).upper(), None, "once may be chance");
         assert_eq!(Support::of(&[40.5, 100.0, 100.0, f64::NAN, 100.0]).upper(), Some(100.0));
-        assert!((Support::of(&[0.2, 0.95]).held(1.2) - 1.0).abs() < 1e-12);
+        assert_eq!(Support::of(&[0.0, 1.0, 1.0, 1.0]).upper(), Some(1.0), "a flag");
+        assert_eq!(Support::of(&[0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0]).upper(), None, "rare events");
+        assert!((Support::of(&ratio).held(1.2) - 1.0).abs() < 1e-12);
         let counts = Support::of(&[0.0, 3.0, 7.0]);
         assert_eq!(
             (counts.rounded(2.4, 0.1), counts.rounded(2.4, 0.9), counts.rounded(3.0 + 1e-12, 0.9)),

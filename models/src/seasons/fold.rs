@@ -1,6 +1,6 @@
 //! Folding a series over a period: how much of it repeats, and what it looks like.
 
-use crate::stats::mad;
+use crate::stats::{WindowMeans, mad};
 
 /// Bins a period is folded into at most, so that noise averages out of long ones.
 const MAX_BINS: usize = 48;
@@ -201,24 +201,7 @@ fn fold(x: &[f64], period: f64, bins: usize) -> (Vec<f64>, usize) {
 pub(crate) fn detrend(x: &[f64], width: f64) -> Vec<f64> {
     let n = x.len();
     let width = round(width).clamp(1, n.max(1));
-    let mut sums = Vec::with_capacity(n + 1);
-    let mut counts: Vec<u32> = Vec::with_capacity(n + 1);
-    let (mut sum, mut count) = (0.0, 0);
-    sums.push(sum);
-    counts.push(count);
-    for v in x {
-        if v.is_finite() {
-            sum += v;
-            count += 1;
-        }
-        sums.push(sum);
-        counts.push(count);
-    }
-    (0..n)
-        .map(|t| {
-            let start = t.saturating_sub(width / 2).min(n - width);
-            let held = counts[start + width] - counts[start];
-            if held == 0 { f64::NAN } else { x[t] - (sums[start + width] - sums[start]) / f64::from(held) }
-        })
-        .collect()
+    let means = WindowMeans::new(x);
+    let start = |t: usize| t.saturating_sub(width / 2).min(n - width);
+    x.iter().enumerate().map(|(t, v)| v - means.mean(start(t)..start(t) + width)).collect()
 }

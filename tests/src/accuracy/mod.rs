@@ -1,6 +1,5 @@
 //! The bench of accuracy: every model on the public sets, as others score them, beside what others have published.
 
-pub mod detectors;
 pub mod forecasters;
 pub mod grid;
 mod parallel;

@@ -1,11 +1,13 @@
 //! `make bench-accuracy DATA=DIR`: measures every model on the public sets and writes `docs/accuracy.md`.
 //!
-//! `bench-accuracy [--data DIR] [--only m4,loads,kpi,nab,smd,simulator,speed] [--quick] [--threads N] [--output FILE|-]`; the
-//! directory may be named in `ALMANAC_DATA` instead. A part or a quick run goes to stderr alone unless a file is given.
+//! What it takes: `--help`. The directory may be named in `ALMANAC_DATA` instead. A part or a quick run goes to stderr alone
+//! unless a file is given.
 
-use std::{error::Error, fs, path::PathBuf, thread::available_parallelism};
+use std::{error::Error, fs, io::Write, path::PathBuf, thread::available_parallelism};
 
 use almanac_tests::accuracy::{Report, SECTIONS, Section, Settings};
+
+const USAGE: &str = "bench-accuracy [--data DIR] [--only m4,loads,kpi,nab,smd,simulator,speed] [--quick] [--threads N] [--output FILE|-]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut data = None;
@@ -18,6 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         if word == "--quick" {
             quick = true;
             continue;
+        }
+        if word == "--help" {
+            writeln!(std::io::stdout(), "{USAGE}")?;
+            return Ok(());
         }
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         match word.as_str() {

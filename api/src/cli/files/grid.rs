@@ -11,7 +11,8 @@ const MAX_SLOTS: i64 = 4_000_000;
 
 /// The step of ascending timestamps in milliseconds: the median distance of those that differ; `None` when all are the
 /// same.
-pub(super) fn infer_step(timestamps: &[i64]) -> Option<Step> {
+#[must_use]
+pub fn infer_step(timestamps: &[i64]) -> Option<Step> {
     let mut gaps: Vec<i64> = timestamps.windows(2).map(|w| w[1].saturating_sub(w[0])).filter(|gap| *gap > 0).collect();
     if gaps.is_empty() {
         return None;
@@ -30,7 +31,8 @@ fn usual(median_ms: i64) -> Option<i64> {
 
 /// Values on a grid that ends at the last timestamp: the mean of the values nearest to each point, NaN where there is
 /// none. Timestamps are ascending and not empty.
-pub(super) fn regular(timestamps: &[i64], values: &[f64], step: Step) -> Vec<f64> {
+#[must_use]
+pub fn regular(timestamps: &[i64], values: &[f64], step: Step) -> Vec<f64> {
     let (Some(&first), Some(&last)) = (timestamps.first(), timestamps.last()) else { return Vec::new() };
     let step_ms = step.millis();
     // Slots are counted back from the end, each row in the nearest.

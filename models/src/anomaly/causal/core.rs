@@ -17,6 +17,7 @@ const TAUGHT: f64 = 1.0;
 /// [`Budget`](super::budget::Budget). Chosen on KPI series, NAB and the simulator: at 1 the four incidents a week of a simulated signal are taken for
 /// how it is, at 4 false alarms on KPI series rise by half.
 const ALARMS: f64 = 2.0;
+/// Of drifts more are let through: they are few, and of 20 leaks on ten seeds 18 are found. Other values were not compared.
 const DRIFTS: f64 = 5.0;
 /// No more of the values than this are called by chance on a side, however long the steps.
 const MOST_RISK: f64 = 2.5e-3;

@@ -1,30 +1,14 @@
 //! Smoothing towards both sides; NaN is a missing value and takes no part.
 
+use crate::stats::WindowMeans;
+
 /// Mean over `width` values around each value, its own included, over fewer at the ends; NaN where the value is missing.
 pub(super) fn moving_mean(x: &[f64], width: usize) -> Vec<f64> {
     let n = x.len();
-    let before = width.saturating_sub(1) / 2;
-    let after = width / 2;
-    let mut sums = Vec::with_capacity(n + 1);
-    let mut counts: Vec<u32> = Vec::with_capacity(n + 1);
-    let (mut sum, mut count) = (0.0, 0);
-    sums.push(sum);
-    counts.push(count);
-    for v in x {
-        if !v.is_nan() {
-            sum += v;
-            count += 1;
-        }
-        sums.push(sum);
-        counts.push(count);
-    }
-    (0..n)
-        .map(|t| {
-            let (start, end) = (t.saturating_sub(before), (t + after + 1).min(n));
-            let held = counts[end] - counts[start];
-            if x[t].is_nan() || held == 0 { f64::NAN } else { (sums[end] - sums[start]) / f64::from(held) }
-        })
-        .collect()
+    let (before, after) = (width.saturating_sub(1) / 2, width / 2);
+    let means = WindowMeans::new(x);
+    let around = |t: usize| means.mean(t.saturating_sub(before)..(t + after + 1).min(n));
+    (0..n).map(|t| if x[t].is_nan() { f64::NAN } else { around(t) }).collect()
 }
 
 /// Median over the `2·half + 1` values around each value, over fewer at the ends; NaN where all of them are missing.

@@ -28,7 +28,7 @@ impl Growth {
             xy += growth[t] * growth[t - short];
             xx += growth[t - short] * growth[t - short];
         }
-        // Drawn towards no growth as one more season without any would.
+        // By least squares; growth neither turns round nor lasts for ever.
         let rho = if xx > 0.0 { (xy / xx).clamp(0.0, 0.95) } else { 0.0 };
         growth.iter_mut().for_each(|g| *g = g.abs());
         let most = 3.0 * crate::stats::median(&growth)?;

@@ -15,6 +15,7 @@ use crate::forecast::prepare::Space;
 const POWER: f64 = 8.0;
 /// Weight of an expert's loss over all leads against that of a group of leads.
 const SHARED: f64 = 0.3;
+
 /// The history that experts look at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct History<'a> {
@@ -191,17 +192,13 @@ fn mixed(experts: &[Option<Quantiles>], weights: &[f64], stretch: Stretch) -> Qu
     } else if let Some(quantiles) = experts.iter().flatten().next() {
         out = *quantiles;
     }
-    let middle = out[GRID.len() / 2];
-    let factors = stretch.factors();
-    out.iter_mut().zip(factors).for_each(|(q, f)| *q = middle + f * (*q - middle));
+    let centre = GRID.len() / 2;
+    let middle = out[centre];
+    out.iter_mut().zip(stretch.factors()).for_each(|(q, f)| *q = middle + f * (*q - middle));
     // A narrow tail beside a wide middle must not cross it.
-    for i in 1..GRID.len() {
-        let (below, above) =
-            (GRID.len() / 2).checked_sub(i).map_or((None, None), |l| (Some(l), Some(GRID.len() / 2 + i)));
-        if let (Some(l), Some(h)) = (below, above) {
-            out[l] = out[l].min(out[l + 1]);
-            out[h] = out[h].max(out[h - 1]);
-        }
+    for i in 1..=centre {
+        out[centre - i] = out[centre - i].min(out[centre - i + 1]);
+        out[centre + i] = out[centre + i].max(out[centre + i - 1]);
     }
     out
 }

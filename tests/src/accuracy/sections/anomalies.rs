@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use almanac_api::cli::files::{
+    detect::{Training, score},
+    infer_step,
+};
+use almanac_engine::calendar::Calendar;
 use almanac_models::stats::mean;
 
 use crate::accuracy::{
-    detectors, grid,
     parallel::{Done, each},
     scorers::{events::EventCounts, vus},
     table::{Table, number, percent},
@@ -22,16 +26,16 @@ pub(super) struct Labelled {
     pub scored_from: usize,
 }
 
-/// A way of detection.
+/// A way of detection, as `almanac detect` has it.
 #[derive(Clone, Copy)]
 pub(super) struct Detector {
     pub name: &'static str,
-    run: fn(&[i64], &[f64]) -> Vec<f64>,
+    training: Training,
 }
 
 pub(super) const DETECTORS: [Detector; 2] = [
-    Detector { name: "causal (default)", run: detectors::causal },
-    Detector { name: "offline", run: detectors::offline },
+    Detector { name: "causal (default)", training: Training::Online },
+    Detector { name: "offline", training: Training::Offline },
 ];
 
 /// What a detector made of all series.
@@ -52,7 +56,8 @@ pub(super) fn detect(what: &str, series: &[Labelled], threads: usize) -> Vec<Out
         .iter()
         .map(|detector| {
             let done: Done<Vec<f64>> = each(&format!("{what}, {}", detector.name), series, threads, |one| {
-                (detector.run)(&one.timestamps, &one.values)
+                let scored = score(&one.timestamps, &one.values, detector.training, &Calendar::default());
+                scored.iter().map(|row| row.score).collect()
             });
             let all: Vec<(&Labelled, &Vec<f64>, usize)> = series
                 .iter()
@@ -88,7 +93,7 @@ impl Labelled {
 
     /// Events of the rows that count.
     pub(super) fn events(&self, scores: &[f64]) -> EventCounts {
-        let join_ms = grid::step(&self.timestamps).map_or(JOIN_MS, |step| JOIN_MS.max(2 * step.millis()));
+        let join_ms = infer_step(&self.timestamps).map_or(JOIN_MS, |step| JOIN_MS.max(2 * step.millis()));
         let called: Vec<bool> = scores.iter().map(|score| *score > 1.0).collect();
         let from = self.scored_from;
         EventCounts::of(&self.timestamps[from..], &self.labels[from..], &called[from..], join_ms)

@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, error::Error};
 
+use almanac_api::cli::files::{infer_step, regular};
 use almanac_datasets::loaders::{PublicSeries, PublicSet};
 use almanac_models::{
     Horizon, Level, Step,
@@ -85,8 +86,8 @@ fn traces(settings: &Settings) -> Result<Vec<Trace>, Box<dyn Error>> {
         let series = settings.data()?.series(set)?;
         let alone: Vec<PublicSeries> = series.into_iter().filter(|one| !one.name.ends_with(TWIN)).collect();
         traces.extend(settings.subset(alone).into_iter().filter_map(|one| {
-            let step = grid::step(&one.timestamps)?;
-            Some(Trace { set: name, y: grid::regular(&one.timestamps, &one.values, step), step })
+            let step = infer_step(&one.timestamps)?;
+            Some(Trace { set: name, y: regular(&one.timestamps, &one.values, step), step })
         }));
     }
     Ok(traces)
