@@ -19,7 +19,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 
 # Always the whole workspace: one package alone would select other features of shared dependencies
 # and build them a second time.
-.PHONY: help setup build demo test lint bench bench-accuracy soak test-peers
+.PHONY: help setup build demo test lint bench bench-accuracy bench-advisors soak test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,6 +58,10 @@ bench: setup ## Measure ingest speed, bytes a sample and query latency; tables i
 bench-accuracy: setup ## Measure accuracy on the public sets in DATA (or ALMANAC_DATA); writes docs/accuracy.md (ONLY=m4,kpi QUICK=1)
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/bench-accuracy $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+bench-advisors: setup ## Replay every advisor on the public sets in DATA (or ALMANAC_DATA); writes docs/advisors.md (ONLY=ttl QUICK=1)
+	cargo build --locked $(FEATURES) --workspace
+	@$(CARGO_TARGET_DIR)/debug/bench-advisors $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 soak: setup ## Append, compact, checkpoint and reopen a store at random for MINUTES (10) and compare with memory
 	cargo build --locked $(FEATURES) --workspace

@@ -9,11 +9,8 @@ use almanac_api::cli::files::{
 use almanac_engine::calendar::Calendar;
 use almanac_models::stats::mean;
 
-use crate::accuracy::{
-    parallel::{Done, each},
-    scorers::{events::EventCounts, vus},
-    table::{Table, number, percent},
-};
+use crate::accuracy::scorers::{events::EventCounts, vus};
+use crate::document::{Done, Table, each, number, percent};
 
 /// Alarms less than this far apart are one, or less than two steps where those are longer.
 const JOIN_MS: i64 = 600_000;

@@ -1,12 +1,9 @@
+use crate::document::{Settings, Table, number};
 use std::error::Error;
 
 use almanac_datasets::loaders::PublicSet;
 
-use super::{
-    Settings,
-    anomalies::{self, Labelled, Outcome},
-};
-use crate::accuracy::table::{Table, number};
+use super::anomalies::{self, Labelled, Outcome};
 
 /// The name of the set in TSB-AD's table.
 const THEIRS: &str = "IOPS (KPI)";

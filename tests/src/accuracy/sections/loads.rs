@@ -8,14 +8,12 @@ use almanac_models::{
     stats::mean,
 };
 
-use super::Settings;
 use crate::accuracy::{
     forecasters::{Forecaster, History, ON_LOADS, SEASONAL_NAIVE, asked},
     grid::{self, DAY_MS},
-    parallel::each,
     scorers::losses::{LEVELS, Losses},
-    table::{Table, number, percent},
 };
+use crate::document::{Settings, Table, each, number, percent};
 
 const SETS: [(PublicSet, &str); 4] = [
     (PublicSet::LoadNasa, "NASA"),

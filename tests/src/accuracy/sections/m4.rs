@@ -8,14 +8,12 @@ use almanac_models::{
     stats::mean,
 };
 
-use super::Settings;
 use crate::accuracy::{
     forecasters::{self, Forecaster, History},
-    parallel::each,
     published::STATSFORECAST,
     scorers::naive2::naive2,
-    table::{Table, number, percent},
 };
+use crate::document::{Settings, Table, each, number, percent};
 
 /// The season of M4's scores, in hours.
 const DAY: usize = 24;

@@ -3,15 +3,14 @@ use std::{collections::BTreeMap, error::Error};
 use almanac_datasets::loaders::{NabProfile, NabWindow, PublicSet};
 
 use super::{
-    Settings,
     anomalies::{self, Labelled, Outcome},
     kpi::published,
 };
 use crate::accuracy::{
     published::NAB,
     scorers::nab::{Corpus, NabScore, Weights},
-    table::{Table, number},
 };
+use crate::document::{Settings, Table, number};
 
 /// Series of which false alarms are shown.
 const SHOWN: usize = 8;

@@ -7,11 +7,7 @@ use almanac_models::{
     seasons::SeasonDetector,
 };
 
-use super::Settings;
-use crate::accuracy::{
-    parallel::each,
-    table::{Table, number},
-};
+use crate::document::{Settings, Table, each, number};
 
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 const MINUTES: [usize; 4] = [1, 5, 15, 60];

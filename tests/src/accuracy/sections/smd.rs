@@ -1,13 +1,8 @@
 use std::error::Error;
 
-use super::{
-    Settings,
-    anomalies::{self, Labelled},
-};
-use crate::accuracy::{
-    published::SMD,
-    table::{Table, number},
-};
+use super::anomalies::{self, Labelled};
+use crate::accuracy::published::SMD;
+use crate::document::{Settings, Table, number};
 
 /// Server Machine Dataset.
 ///

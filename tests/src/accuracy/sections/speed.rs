@@ -7,11 +7,8 @@ use almanac_models::{
     forecast::AutoForecaster,
 };
 
-use super::{Settings, simulated::coarse};
-use crate::accuracy::{
-    parallel::each,
-    table::{Table, number},
-};
+use super::simulated::coarse;
+use crate::document::{Settings, Table, each, number};
 
 const SERIES: usize = 1_000;
 const QUICK_SERIES: usize = 100;

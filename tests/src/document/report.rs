@@ -1,32 +1,17 @@
 use std::{error::Error, fmt, process::Command, time::Duration};
 
-use super::{Settings, Table, sections::Section, table::number};
+use super::{Paper, Section, Settings, Table, number};
 
-/// Files that the sections read.
-const FILES: [&str; 13] = [
-    "kpi.parquet",
-    "load_alibaba2018.parquet",
-    "load_bitbrains.parquet",
-    "load_crane.parquet",
-    "load_nasa_jul.parquet",
-    "m4_hourly_ranks.csv",
-    "m4_hourly_test.parquet",
-    "m4_hourly_train.parquet",
-    "nab.parquet",
-    "nab_profiles.json",
-    "nab_windows.json",
-    "smd.parquet",
-    "tsbad_u_kpi_vuspr.csv",
-];
-
-/// The document.
+/// A measured document.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// What it is.
+    pub paper: Paper,
     /// The commit that was measured.
     pub commit: String,
     /// Cores of the machine.
     pub cores: usize,
-    /// Threads at work, and whether only a subset was measured.
+    /// Threads at work.
     pub threads: usize,
     /// Whether only a subset was measured.
     pub quick: bool,
@@ -43,7 +28,7 @@ impl Report {
     ///
     /// # Errors
     /// What a section says.
-    pub fn measure(settings: &Settings, sections: &[Section]) -> Result<Self, Box<dyn Error>> {
+    pub fn measure(paper: &Paper, settings: &Settings, sections: &[Section]) -> Result<Self, Box<dyn Error>> {
         let begun = std::time::Instant::now();
         let part = |section: &Section| {
             eprintln!("{}", section.name);
@@ -52,9 +37,10 @@ impl Report {
             (section.run)(settings).map_err(failed).inspect(|part| eprintln!("\n{part}"))
         };
         let parts = sections.iter().map(part).collect::<Result<_, _>>()?;
-        let files = settings.hashes()?.into_iter().filter(|(name, _)| FILES.contains(&name.as_str())).collect();
+        let files = settings.hashes()?.into_iter().filter(|(name, _)| paper.data.contains(&name.as_str())).collect();
         Ok(Self {
-            commit: commit(),
+            paper: *paper,
+            commit: commit(paper.file),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: settings.threads,
             quick: settings.quick,
@@ -65,36 +51,28 @@ impl Report {
     }
 }
 
-/// The commit of the working folder, and whether it has changes besides.
-fn commit() -> String {
+/// The commit of the working folder, and whether it has changes besides `document`, which is about to change.
+fn commit(document: &str) -> String {
     let git = |words: &[&str]| {
         let output = Command::new("git").args(words).output().ok().filter(|output| output.status.success())?;
         String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".to_owned() };
-    // The document itself is about to change.
-    let changes = git(&["status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/accuracy.md"]);
+    let changes = git(&["status", "--porcelain", "--untracked-files=no", "--", ".", &format!(":!{document}")]);
     if changes.is_some_and(|changes| !changes.is_empty()) { format!("{commit} with changes") } else { commit }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Accuracy and its cost\n")?;
+        let Self { paper, commit, cores, threads, .. } = self;
+        writeln!(f, "# {}\n", paper.title)?;
         writeln!(
             f,
-            "`make bench-accuracy DATA=DIR` wrote this: {}every model on public data that the project does not hold, scored as others\n\
-             score, beside what they have published. Commit {}, {} cores, {} threads, {} minutes. Costs are processor time. Published\n\
-             figures are over the whole sets where ours are over the part at hand, as each table says; none was measured here unless it\n\
-             says so.\n\n\
-             An incident is a maximal run of labelled rows, an alarm a run of rows scored above 1, joined where less than 10 minutes or\n\
-             two steps apart, whichever is more. Recall counts incidents with an alarmed row, precision alarms with a row in an\n\
-             incident; false alarms are the other alarms, a week of one series; delay is from an incident's first row to its first\n\
-             alarmed row, median over those found. Nothing is point-adjusted.\n",
-            if self.quick { "a quick run on a subset of " } else { "" },
-            self.commit,
-            self.cores,
-            self.threads,
+            "`make {} DATA=DIR` wrote this{} from commit {commit} in {} minutes, on {cores} cores with {threads} threads.\n{}\n",
+            paper.bench,
+            if self.quick { ", a quick run on a subset," } else { "" },
             number(self.elapsed.as_secs_f64() / 60.0, 1),
+            paper.preface,
         )?;
         self.parts.iter().try_for_each(|part| writeln!(f, "{}\n", part.trim_end()))?;
         if self.files.is_empty() {

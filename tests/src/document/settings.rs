@@ -41,12 +41,15 @@ impl Settings {
     }
 
     /// All of them, or every eighth for a quick run.
-    pub(super) fn subset<T>(&self, all: Vec<T>) -> Vec<T> {
+    pub fn subset<T>(&self, all: Vec<T>) -> Vec<T> {
         all.into_iter().step_by(if self.quick { QUICK } else { 1 }).collect()
     }
 
     /// Methods and mean VUS-PR that TSB-AD publishes for one of its sets, best first.
-    pub(super) fn tsb_ad(&self, set: &str) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn tsb_ad(&self, set: &str) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
         let db = Connection::open_in_memory()?;
         let sql = "SELECT method, mean_vus_pr FROM read_csv(?) WHERE dataset = ? ORDER BY mean_vus_pr DESC";
         let mut statement = db.prepare(sql)?;

@@ -32,7 +32,7 @@ impl fmt::Display for Table {
 
 /// A number with so many digits behind the point; a dash where there is none.
 #[must_use]
-pub(super) fn number(value: impl Into<Option<f64>>, digits: usize) -> String {
+pub fn number(value: impl Into<Option<f64>>, digits: usize) -> String {
     match value.into() {
         Some(value) if value.is_finite() => format!("{value:.digits$}"),
         _ => "–".to_owned(),
@@ -41,7 +41,7 @@ pub(super) fn number(value: impl Into<Option<f64>>, digits: usize) -> String {
 
 /// A share in percent with one digit; a dash where there is none.
 #[must_use]
-pub(super) fn percent(share: impl Into<Option<f64>>) -> String {
+pub fn percent(share: impl Into<Option<f64>>) -> String {
     number(share.into().map(|share| 100.0 * share), 1)
 }
 

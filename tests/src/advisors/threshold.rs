@@ -1,0 +1,119 @@
+use std::error::Error;
+
+use almanac_datasets::loaders::{PublicSeries, PublicSet};
+use almanac_engine::advise::threshold::{
+    RuleFile, RuleReplay, RuleScore, SignalHistory, ThresholdError, ThresholdOptions, format_bound, replay_rules,
+};
+use almanac_models::stats::quantile;
+
+use crate::document::{Settings, Table, each, number};
+
+const SETS: [(PublicSet, &str); 2] = [(PublicSet::Kpi, "KPI"), (PublicSet::Nab, "NAB")];
+/// The present rule: a bound at this quantile of the part learned from, on either side.
+const QUANTILE: f64 = 0.99;
+
+struct Case {
+    set: &'static str,
+    history: SignalHistory,
+    rules: RuleFile,
+}
+
+/// Thresholds on labelled series, a fitted static bound being the present rule.
+///
+/// # Errors
+/// When the data cannot be read.
+pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
+    let mut cases = Vec::new();
+    for (set, name) in SETS {
+        let series = settings.subset(settings.data()?.series(set)?);
+        for one in series {
+            cases.extend(case(name, one)?);
+        }
+    }
+    let mut totals = Table::new(&header("set", "bounds"));
+    let mut each_series = Table::new(&header("series", "recommended"));
+    for moving_bounds in [false, true] {
+        let options = ThresholdOptions { moving_bounds, ..ThresholdOptions::default() };
+        let what = if moving_bounds { "moving" } else { "constant" };
+        let done = each(&format!("threshold, {what}"), &cases, settings.threads, |case: &Case| replay(case, &options));
+        let replays = done.results.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (_, set) in SETS {
+            let of: Vec<&RuleReplay> =
+                cases.iter().zip(&replays).filter(|(case, _)| case.set == set).map(|(_, replay)| replay).collect();
+            if !of.is_empty() {
+                totals.row(row(format!("{set} ({} series)", of.len()), what.to_owned(), &of));
+            }
+        }
+        if moving_bounds {
+            for replay in replays.iter().filter(|replay| replay.present.score.false_alerts > 0 || replay.changed) {
+                let expr = replay.recommended.expr.chars().take(40).collect();
+                let name = replay.series.rsplit('/').next().unwrap_or_default().chars().take(36).collect();
+                each_series.row(row(name, expr, &[replay]));
+            }
+        }
+    }
+    Ok(format!(
+        "## Thresholds\n\n\
+         The present rule of each series is a static bound at the {q}th percentile of the first half, without `for`; a better one is\n\
+         learned on the first half and both are scored on the second. A false alert touches no labelled row; false time is the\n\
+         share of the second half spent firing outside of incidents, mean over series.\n\n\
+         {totals}\n\
+         With moving bounds, series by series:\n\n\
+         {each_series}",
+        q = 100.0 * QUANTILE,
+    ))
+}
+
+fn case(set: &'static str, series: PublicSeries) -> Result<Option<Case>, Box<dyn Error>> {
+    let PublicSeries { name, timestamps, values, incident } = series;
+    let (Some(first), Some(last)) = (timestamps.first(), timestamps.last()) else { return Ok(None) };
+    let split = timestamps.partition_point(|at| *at < first + (last - first) / 2);
+    let Some(bound) = quantile(&values[..split], QUANTILE) else { return Ok(None) };
+    let text =
+        format!("groups:\n- name: present\n  rules:\n  - alert: High\n    expr: value > {}\n", format_bound(bound));
+    let rules = RuleFile::parse("present", &text)?;
+    Ok(Some(Case { set, history: SignalHistory { name, timestamps, values, incident }, rules }))
+}
+
+fn replay(case: &Case, options: &ThresholdOptions) -> Result<RuleReplay, ThresholdError> {
+    let replay = replay_rules("present", &case.rules, std::slice::from_ref(&case.history), options)?;
+    let none = || ThresholdError::NoRules { file: "present".to_owned(), why: "no rule was replayed".to_owned() };
+    replay.rules.into_iter().next().ok_or_else(none)
+}
+
+fn header<'a>(first: &'a str, second: &'a str) -> [&'a str; 10] {
+    [
+        first,
+        second,
+        "incidents",
+        "caught: present",
+        "recommended",
+        "false alerts: present",
+        "recommended",
+        "fewer",
+        "false time %: present",
+        "recommended",
+    ]
+}
+
+fn row(name: String, what: String, of: &[&RuleReplay]) -> [String; 10] {
+    let sum = |count: &dyn Fn(&RuleReplay) -> usize| of.iter().map(|replay| count(replay)).sum::<usize>();
+    let time = |score: fn(&RuleReplay) -> &RuleScore| {
+        100.0 * of.iter().map(|replay| score(replay).false_time_share()).sum::<f64>() / of.len() as f64
+    };
+    let before = sum(&|replay| replay.present.score.false_alerts);
+    let after = sum(&|replay| replay.recommended.score.false_alerts);
+    let fewer = (before > 0).then(|| 100.0 * (1.0 - after as f64 / before as f64));
+    [
+        name,
+        what,
+        sum(&|replay| replay.present.score.incidents).to_string(),
+        sum(&|replay| replay.present.score.incidents_caught).to_string(),
+        sum(&|replay| replay.recommended.score.incidents_caught).to_string(),
+        before.to_string(),
+        after.to_string(),
+        format!("{} %", number(fewer, 0)),
+        number(time(|replay| &replay.present.score), 2),
+        number(time(|replay| &replay.recommended.score), 2),
+    ]
+}

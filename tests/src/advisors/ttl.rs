@@ -1,0 +1,182 @@
+use std::error::Error;
+
+use almanac_datasets::simulator::{OptionsError, SimulatorOptions, cache_models, simulate};
+use almanac_engine::{
+    advise::ttl::{CacheAccess, CacheReplay, Figure, TtlFigures, TtlOptions, replay_caches},
+    store::rows::CacheEvent,
+};
+use almanac_models::{Level, ttl::OnWrite};
+
+use crate::document::{Settings, Table, each, number};
+
+/// Largest share of stale hits that is asked for.
+const LIMIT: f64 = 0.01;
+/// Runs of the simulator, two days of cache events each.
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+const HOURS: f64 = 48.0;
+
+/// Times-to-live on the simulator's caches and on the CloudPhysics trace.
+///
+/// # Errors
+/// When the data cannot be read.
+pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
+    let seeds: Vec<u64> = SEEDS.into_iter().take(if settings.quick { 1 } else { SEEDS.len() }).collect();
+    let simulated = each("ttl, simulator", &seeds, settings.threads, |seed| {
+        let options = SimulatorOptions {
+            seed: *seed,
+            weeks: 1,
+            incidents: false,
+            cache_hours: HOURS,
+            ..SimulatorOptions::default()
+        };
+        Ok::<_, OptionsError>(simulate(&options)?.cache_events)
+    });
+    let mut rows = Table::new(&[
+        "cache",
+        "events",
+        "hit ratio: largest error",
+        "largest relative error above 0.1",
+        "stale share: largest error",
+        "inside 80 %",
+        "recommended, s",
+        "its stale share",
+        "hit ratio",
+        "best allowed",
+        "present, s",
+        "its stale share",
+        "hit ratio",
+    ]);
+    let mut worst = Worst::default();
+    let mut replayed: Vec<CacheReplay> = Vec::new();
+    for (seed, events) in seeds.iter().zip(simulated.results) {
+        for replay in replays(&events?, OnWrite::Keep, true)? {
+            rows.row(row(format!("{} (seed {seed})", replay.cache), &replay));
+            worst.take(&replay);
+            replayed.push(replay);
+        }
+    }
+    let trace = settings.data()?.cache_trace()?;
+    for replay in replays(&trace, OnWrite::Drop, false)? {
+        rows.row(row("CloudPhysics, invalidated".to_owned(), &replay));
+        worst.take(&replay);
+        replayed.push(replay);
+    }
+    Ok(format!(
+        "## Time-to-live\n\n\
+         Learned on the first half of the events, replayed key by key on the second, at every time-to-live of the grid from 1 s to\n\
+         1 d: the simulator's caches ({HOURS:.0} hours a seed, nothing invalidated) and the CloudPhysics trace (two hours of a disk,\n\
+         each write drops the copy). Errors are predicted against replayed; the relative one where the replayed hit ratio is above\n\
+         0.1; inside: predictions (hit ratio and stale share) whose 80 % interval holds the replayed value. The limit on stale hits\n\
+         is {limit} %; best allowed is the largest hit ratio of the grid within the limit in the replay.\n\n\
+         {rows}\n\
+         Over all {n} caches: hit ratio within {hit}, and within {relative} % of itself; stale share within {stale}; {kept} of\n\
+         {recommended} recommended keep the limit; the most hit ratio lost to the best allowed is {lost}.\n",
+        limit = 100.0 * LIMIT,
+        n = replayed.len(),
+        hit = number(worst.hit, 4),
+        relative = number(100.0 * worst.relative, 1),
+        stale = number(worst.stale, 4),
+        kept = worst.kept,
+        recommended = worst.recommended,
+        lost = number(worst.lost, 4),
+    ))
+}
+
+fn replays(events: &[CacheEvent], on_write: OnWrite, present: bool) -> Result<Vec<CacheReplay>, Box<dyn Error>> {
+    let mut options = TtlOptions { on_write, stale_share_max: LIMIT, ..TtlOptions::new(Level::try_new(0.8)?) };
+    if present {
+        #[expect(clippy::cast_possible_truncation, reason = "hours")]
+        let ttl = |seconds: f64| (seconds * 1e3) as i64;
+        options.current_ms = cache_models().into_iter().map(|model| (model.cache, ttl(model.ttl_seconds))).collect();
+    }
+    Ok(replay_caches(events.iter().map(CacheAccess::from), &options)?)
+}
+
+/// The worst over caches.
+#[derive(Default)]
+struct Worst {
+    hit: f64,
+    relative: f64,
+    stale: f64,
+    lost: f64,
+    kept: usize,
+    recommended: usize,
+}
+
+impl Worst {
+    fn take(&mut self, replay: &CacheReplay) {
+        let [hit, relative, stale] = errors(replay);
+        self.hit = self.hit.max(hit);
+        self.relative = self.relative.max(relative);
+        self.stale = self.stale.max(stale);
+        if let Some(chosen) = replay.recommended_ttl_ms.and_then(|ttl_ms| replay.at(ttl_ms)) {
+            self.recommended += 1;
+            self.kept += usize::from(chosen.stale_share.replayed.is_some_and(|share| share <= LIMIT));
+            let lost = best_allowed(replay).zip(chosen.hit_ratio.replayed).map_or(0.0, |(best, hit)| best - hit);
+            self.lost = self.lost.max(lost);
+        }
+    }
+}
+
+fn error(figure: &Figure) -> Option<(f64, f64)> {
+    let (predicted, replayed) = (figure.predicted.value?, figure.replayed?);
+    Some(((predicted - replayed).abs(), replayed))
+}
+
+/// Largest errors: of the hit ratio, of it relative to itself where above 0.1, and of the stale share.
+fn errors(replay: &CacheReplay) -> [f64; 3] {
+    let mut worst = [0.0_f64; 3];
+    for row in &replay.ttls {
+        if let Some((error, hit)) = error(&row.hit_ratio) {
+            worst[0] = worst[0].max(error);
+            if hit > 0.1 {
+                worst[1] = worst[1].max(error / hit);
+            }
+        }
+        if let Some((error, _)) = error(&row.stale_share) {
+            worst[2] = worst[2].max(error);
+        }
+    }
+    worst
+}
+
+fn best_allowed(replay: &CacheReplay) -> Option<f64> {
+    let allowed = replay.ttls.iter().filter(|row| row.stale_share.replayed.is_some_and(|share| share <= LIMIT));
+    allowed.filter_map(|row| row.hit_ratio.replayed).reduce(f64::max)
+}
+
+/// Share of predictions whose interval holds what was replayed.
+fn inside(replay: &CacheReplay) -> f64 {
+    let figures = replay.ttls.iter().flat_map(|row| [row.hit_ratio, row.stale_share]);
+    let held: Vec<bool> = figures
+        .filter_map(|figure| {
+            let replayed = figure.replayed?;
+            Some(figure.predicted.lower - 1e-9 <= replayed && replayed <= figure.predicted.upper + 1e-9)
+        })
+        .collect();
+    held.iter().filter(|held| **held).count() as f64 / held.len().max(1) as f64
+}
+
+fn row(name: String, replay: &CacheReplay) -> [String; 13] {
+    let [hit, relative, stale] = errors(replay);
+    let at = |ttl_ms: Option<i64>| ttl_ms.and_then(|ttl_ms| replay.at(ttl_ms));
+    let seconds = |row: Option<&TtlFigures>| number(row.map(|row| row.ttl_ms as f64 / 1e3), 0);
+    let (chosen, present) = (at(replay.recommended_ttl_ms), at(replay.current_ttl_ms));
+    let staleness = |row: Option<&TtlFigures>| number(row.and_then(|row| row.stale_share.replayed), 4);
+    let hits = |row: Option<&TtlFigures>| number(row.and_then(|row| row.hit_ratio.replayed), 3);
+    [
+        name,
+        replay.events.to_string(),
+        number(hit, 4),
+        format!("{} %", number(100.0 * relative, 1)),
+        number(stale, 4),
+        number(100.0 * inside(replay), 0),
+        seconds(chosen),
+        staleness(chosen),
+        hits(chosen),
+        number(best_allowed(replay), 3),
+        seconds(present),
+        staleness(present),
+        hits(present),
+    ]
+}
