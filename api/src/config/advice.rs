@@ -99,6 +99,9 @@ pub struct Costs {
 pub struct Alerts {
     /// Files of Prometheus rules; `*` and `?` stand for characters of a file's name.
     pub rule_files: Vec<String>,
+    /// Whether bounds by hour of week and bands around what is expected may be recommended. The rules then read what this
+    /// service says of the signal at `/metrics`, so Prometheus has to scrape it.
+    pub moving_bounds: bool,
 }
 
 /// Whether an expression, where there is one, is PromQL.
@@ -221,6 +224,7 @@ impl Config {
             workloads: self.workloads.iter().map(Workload::spec).collect(),
             caches: self.caches.iter().map(Cache::spec).collect(),
             rules,
+            moving_bounds: self.alerts.moving_bounds,
         };
         Ok((specs, kept))
     }

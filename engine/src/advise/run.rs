@@ -42,7 +42,7 @@ pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
         advice.take(Kind::Ttl, &cache.name, ttl::advise(store, cache, now));
     }
     for rule in &specs.rules {
-        advice.take(Kind::Threshold, &rule.alert, threshold::advise(store, rule, now));
+        advice.take(Kind::Threshold, &rule.alert, threshold::advise(store, rule, specs.moving_bounds, now));
     }
     advice
 }

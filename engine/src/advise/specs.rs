@@ -9,4 +9,6 @@ pub struct AdviceSpecs {
     pub caches: Vec<CacheSpec>,
     /// Alerting rules that compare a signal with a constant.
     pub rules: Vec<RuleSpec>,
+    /// Whether their bounds may move, by hour of week or with what is expected.
+    pub moving_bounds: bool,
 }

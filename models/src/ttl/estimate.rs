@@ -82,6 +82,20 @@ impl RatioEstimate {
         Self { standard_error: self.standard_error * factor, ..self }
     }
 
+    /// What this estimate and a model's value say together: the model's where they differ by no more than this one's standard
+    /// error explains, and the more of this one the further they are apart.
+    ///
+    /// # Reference
+    /// James & Stein (1961), the positive part of Efron & Morris (1973), for one difference.
+    #[must_use]
+    pub fn shrunk_towards(self, model: f64) -> Self {
+        let apart = self.value - model;
+        let own = (1.0 - (self.standard_error / apart).powi(2)).max(0.0);
+        // Without a difference either value is the other.
+        let own = if own.is_nan() { 0.0 } else { own };
+        Self { value: model + own * apart, ..self }
+    }
+
     /// The same value with the larger of two standard errors.
     #[must_use]
     pub fn or_wider(self, other: Self) -> Self {

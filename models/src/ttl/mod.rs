@@ -9,8 +9,10 @@ mod counters;
 mod estimate;
 mod poisson;
 mod replay;
+mod staleness;
 
 pub use counters::hit_ratio_bounds;
 pub use estimate::{Bounds, RatioEstimate};
 pub use poisson::PoissonKey;
 pub use replay::{Access, KeyEvent, LifeMoments, OnWrite, Tally, Window, replay, replay_blocks};
+pub use staleness::{WriteRates, expected_stale_hits};

@@ -2,7 +2,7 @@ use std::error::Error;
 
 use almanac_datasets::simulator::{OptionsError, SimulatorOptions, cache_models, simulate};
 use almanac_engine::{
-    advise::ttl::{CacheAccess, CacheReplay, Figure, TtlFigures, TtlOptions, replay_caches},
+    advise::ttl::{CacheAccess, CacheReplay, Figure, TtlFigures, TtlOptions, default_grid, replay_caches},
     store::rows::CacheEvent,
 };
 use almanac_models::{Level, ttl::OnWrite};
@@ -69,8 +69,13 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
          0.1; inside: predictions (hit ratio and stale share) whose 80 % interval holds the replayed value. The limit on stale hits\n\
          is {limit} %; best allowed is the largest hit ratio of the grid within the limit in the replay.\n\n\
          {rows}\n\
+         By time-to-live, over the simulator's caches and seeds: the stale share that the caches' rates give in the long run, the root\n\
+         mean square of what was predicted less what was replayed, and the spread of the replayed share from seed to seed about its mean.\n\
+         That spread is what the moments of the writes to come make of it: no prediction from the past is closer.\n\n\
+         {by_ttl}\n\
          Over all {n} caches: hit ratio within {hit}, and within {relative} % of itself; stale share within {stale}; {kept} of\n\
          {recommended} recommended keep the limit; the most hit ratio lost to the best allowed is {lost}.\n",
+        by_ttl = by_ttl(&replayed),
         limit = 100.0 * LIMIT,
         n = replayed.len(),
         hit = number(worst.hit, 4),
@@ -90,6 +95,44 @@ fn replays(events: &[CacheEvent], on_write: OnWrite, present: bool) -> Result<Ve
         options.current_ms = cache_models().into_iter().map(|model| (model.cache, ttl(model.ttl_seconds))).collect();
     }
     Ok(replay_caches(events.iter().map(CacheAccess::from), &options)?)
+}
+
+/// Errors of the stale share by time-to-live beside what no prediction can know.
+fn by_ttl(replays: &[CacheReplay]) -> Table {
+    let mut table = Table::new(&[
+        "time-to-live, s",
+        "long-run stale share",
+        "predicted - replayed",
+        "largest",
+        "spread of the replayed",
+        "inside 80 %",
+    ]);
+    let models = cache_models();
+    for ttl_ms in default_grid() {
+        let (mut truth, mut errors, mut spread, mut held) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for model in &models {
+            let figures = replays.iter().filter(|replay| replay.cache == model.cache).filter_map(|r| r.at(ttl_ms));
+            let figures: Vec<Figure> = figures.map(|figures| figures.stale_share).collect();
+            let shares: Vec<f64> = figures.iter().filter_map(|figure| figure.replayed).collect();
+            let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+            // Unbiased with as many values as there are seeds.
+            let degrees = shares.len() as f64 / (shares.len() as f64 - 1.0);
+            truth.push(model.at_ttl(ttl_ms as f64 / 1e3).stale_share);
+            spread.extend(shares.iter().map(|share| (share - mean).powi(2) * degrees));
+            errors.extend(figures.iter().filter_map(error).map(|(error, _)| error));
+            held.extend(figures.iter().filter_map(within));
+        }
+        let root_mean = |squares: &[f64]| (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+        table.row([
+            number(ttl_ms as f64 / 1e3, 0),
+            number(truth.iter().sum::<f64>() / truth.len() as f64, 4),
+            number(root_mean(&errors.iter().map(|error| error * error).collect::<Vec<f64>>()), 4),
+            number(errors.iter().copied().fold(0.0, f64::max), 4),
+            number(root_mean(&spread), 4),
+            number(100.0 * held.iter().filter(|held| **held).count() as f64 / held.len() as f64, 0),
+        ]);
+    }
+    table
 }
 
 /// The worst over caches.
@@ -145,15 +188,16 @@ fn best_allowed(replay: &CacheReplay) -> Option<f64> {
     allowed.filter_map(|row| row.hit_ratio.replayed).reduce(f64::max)
 }
 
+/// Whether a prediction's interval holds what was replayed.
+fn within(figure: &Figure) -> Option<bool> {
+    let replayed = figure.replayed?;
+    Some(figure.predicted.lower - 1e-9 <= replayed && replayed <= figure.predicted.upper + 1e-9)
+}
+
 /// Share of predictions whose interval holds what was replayed.
 fn inside(replay: &CacheReplay) -> f64 {
     let figures = replay.ttls.iter().flat_map(|row| [row.hit_ratio, row.stale_share]);
-    let held: Vec<bool> = figures
-        .filter_map(|figure| {
-            let replayed = figure.replayed?;
-            Some(figure.predicted.lower - 1e-9 <= replayed && replayed <= figure.predicted.upper + 1e-9)
-        })
-        .collect();
+    let held: Vec<bool> = figures.filter_map(|figure| within(&figure)).collect();
     held.iter().filter(|held| **held).count() as f64 / held.len().max(1) as f64
 }
 

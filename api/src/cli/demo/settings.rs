@@ -120,7 +120,8 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
     });
     let rules = RuleFile::parse("rules.yml", RULES_YAML).map_err(|error| CliError::from_error(&error))?;
     let (rules, _) = rules.alerts("rules.yml").map_err(|error| CliError::from_error(&error))?;
-    Ok(AdviceSpecs { workloads: vec![workload(manifest, service_url).spec()], caches: caches.collect(), rules })
+    let workloads = vec![workload(manifest, service_url).spec()];
+    Ok(AdviceSpecs { workloads, caches: caches.collect(), rules, moving_bounds: false })
 }
 
 #[cfg(test)]

@@ -1,23 +1,14 @@
 //! `almanac detect`: anomaly scores for the series of a file.
 
-use almanac_engine::{calendar::Calendar, ingest::files::read_series_file};
-use almanac_models::{
-    Step, Timestamp,
-    anomaly::{DetectorOptions, OnlineDetector, Scored, detect_offline},
+use almanac_engine::{
+    ingest::files::read_series_file,
+    learn::{Training, score_rows},
 };
 use chrono::DateTime;
 
 use super::forecast::stamp;
-use super::grid::infer_step;
 use super::{calendar, warn_of_stamps};
 use crate::cli::{CliError, Global, output};
-
-/// Rows that the step is inferred from where later rows must not matter; none of them is scored yet.
-const FIRST_ROWS: usize = 50;
-/// Missing points between two rows that are counted one by one.
-const MAX_GAP: i64 = 1_000_000;
-/// A week in milliseconds.
-const WEEK_MS: i64 = 604_800_000;
 
 /// Options of `detect`.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,19 +28,6 @@ pub struct Args {
     /// Time zone whose days and weeks the series follow across daylight saving, like Europe/Berlin [UTC]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
-}
-
-/// Where learning ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Training {
-    /// Never: each row is learned from once it is scored.
-    Online,
-    /// With the last row at or before this instant.
-    Until(i64),
-    /// After this share of a series' rows.
-    Fraction(f64),
-    /// The whole series is known from the start.
-    Offline,
 }
 
 /// Runs the command.
@@ -88,7 +66,7 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
     out.write_record(["series", "timestamp", "value", "yhat", "yhat_lower", "yhat_upper", "score", "is_anomaly"])
         .map_err(failed)?;
     for series in &file.series {
-        let scores = score(&series.timestamps, &series.values, training, &calendar);
+        let scores = score_rows(&series.timestamps, &series.values, training, &calendar);
         for ((&at, &value), scored) in series.timestamps.iter().zip(&series.values).zip(&scores) {
             let score = format!("{:.6}", scored.score);
             // By what is printed: a reader of the file must come to the same answer.
@@ -136,161 +114,7 @@ fn training(args: &Args) -> Result<Training, CliError> {
     Ok(if args.offline { Training::Offline } else { Training::Online })
 }
 
-/// A score for each row of a series: `timestamps` in milliseconds, ascending, one value each, NaN where it is missing.
-#[must_use]
-pub fn score(timestamps: &[i64], values: &[f64], training: Training, calendar: &Calendar) -> Vec<Scored> {
-    let known = if training == Training::Offline { timestamps.len() } else { FIRST_ROWS.min(timestamps.len()) };
-    let step = infer_step(&timestamps[..known]);
-    let options = DetectorOptions { step, ..DetectorOptions::default() };
-    match training {
-        Training::Offline => score_offline(timestamps, values, step, &options),
-        _ => score_online(timestamps, values, options, training, calendar),
-    }
-}
-
-fn score_online(
-    timestamps: &[i64],
-    values: &[f64],
-    options: DetectorOptions,
-    training: Training,
-    calendar: &Calendar,
-) -> Vec<Scored> {
-    let (n, step) = (timestamps.len(), options.step);
-    let last_learned = match training {
-        Training::Until(until) => Some(timestamps.partition_point(|t| *t <= until)),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of n rows")]
-        Training::Fraction(share) => Some(((n as f64 * share).ceil() as usize).clamp(1, n.max(1))),
-        Training::Online | Training::Offline => None,
-    };
-    let mut detector = OnlineDetector::new(options);
-    let mut out: Vec<Scored> = Vec::with_capacity(n);
-    for (i, (&at, &value)) in timestamps.iter().zip(values).enumerate() {
-        if last_learned == Some(i) {
-            detector.freeze();
-        }
-        let before = i.checked_sub(1).map(|j| timestamps[j]);
-        match (before, out.last()) {
-            // A repeated stamp is judged by the same band, and teaches nothing.
-            (Some(before), Some(last)) if before == at => out.push(last.for_value(value)),
-            _ => {
-                for _ in 0..missing(before, at, step) {
-                    detector.push(f64::NAN);
-                }
-                if let (Some(before), Some(step)) = (before, step) {
-                    let (before, at) = (Timestamp::from_millis(before), Timestamp::from_millis(at));
-                    detector.set_clocks(calendar.clocks_set(before, at, step));
-                }
-                out.push(detector.push(value));
-            }
-        }
-    }
-    out
-}
-
-fn score_offline(timestamps: &[i64], values: &[f64], step: Option<Step>, options: &DetectorOptions) -> Vec<Scored> {
-    let mut y = Vec::with_capacity(values.len());
-    let mut place = Vec::with_capacity(values.len());
-    for (i, (&at, &value)) in timestamps.iter().zip(values).enumerate() {
-        let before = i.checked_sub(1).map(|j| timestamps[j]);
-        if before != Some(at) {
-            for _ in 0..missing(before, at, step) {
-                y.push(f64::NAN);
-            }
-            y.push(value);
-        }
-        place.push(y.len() - 1);
-    }
-    let scored = detect_offline(&y, options);
-    let mut last = None;
-    place
-        .iter()
-        .zip(values)
-        .map(|(&slot, &value)| {
-            let repeated = last.replace(slot) == Some(slot);
-            if repeated { scored[slot].for_value(value) } else { scored[slot] }
-        })
-        .collect()
-}
-
-/// Points of the grid between two rows that have no row.
-fn missing(before: Option<i64>, at: i64, step: Option<Step>) -> i64 {
-    let (Some(before), Some(step)) = (before, step) else { return 0 };
-    let gap = at.saturating_sub(before).saturating_add(step.millis() / 2) / step.millis() - 1;
-    if gap <= MAX_GAP {
-        return gap.max(0);
-    }
-    // A gap of years: whole weeks of it change no phase of day or week.
-    let week = (WEEK_MS / step.millis()).clamp(1, MAX_GAP);
-    gap % week
-}
-
 /// A number, or nothing where there is none.
 fn number(value: f64) -> String {
     if value.is_finite() { value.to_string() } else { String::new() }
-}
-
-#[cfg(test)]
-mod tests {
-    use almanac_engine::ingest::files::FileSeries;
-
-    use super::*;
-
-    fn series(values: impl Iterator<Item = f64>) -> FileSeries {
-        let values: Vec<f64> = values.collect();
-        let timestamps = (0..values.len()).map(|i| i64::try_from(i).unwrap() * 60_000).collect();
-        let rows = (0..values.len()).collect();
-        FileSeries { name: "s".into(), timestamps, values, rows, ..FileSeries::default() }
-    }
-
-    fn scored(series: &FileSeries, training: Training) -> Vec<Scored> {
-        score(&series.timestamps, &series.values, training, &Calendar::default())
-    }
-
-    fn wave(t: usize) -> f64 {
-        10.0 + (t as f64 / 9.0).sin() + ((t * 31) % 17) as f64 * 0.02
-    }
-
-    #[test]
-    fn the_future_does_not_reach_back() {
-        let whole = scored(&series((0..900).map(wave)), Training::Online);
-        for cut in [20, 55, 130, 700] {
-            let mut changed = series((0..900).map(|t| if t < cut { wave(t) } else { -1e9 }));
-            for t in &mut changed.timestamps[cut..] {
-                *t = *t * 3 + 5;
-            }
-            let other = scored(&changed, Training::Online);
-            for t in 0..cut {
-                assert_eq!(whole[t].score.to_bits(), other[t].score.to_bits(), "row {t}, cut {cut}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_row_has_a_score() {
-        let mut odd = series((0..300).map(|t| if t % 7 == 0 { f64::NAN } else { wave(t) }));
-        odd.timestamps[100] = odd.timestamps[99];
-        odd.timestamps[299] = i64::MAX / 4;
-        for training in [Training::Online, Training::Fraction(0.5), Training::Until(60_000 * 200), Training::Offline] {
-            let scored = scored(&odd, training);
-            assert_eq!(scored.len(), 300, "{training:?}");
-            assert!(scored.iter().all(|s| s.score >= 0.0 && s.score.is_finite()), "{training:?}");
-            assert!(scored[7].score.abs() < f64::EPSILON);
-        }
-        for short in [series(std::iter::once(1.0)), series((0..100).map(|_| 5.0)), series((0..10).map(|_| f64::NAN))] {
-            for training in [Training::Online, Training::Fraction(0.5), Training::Offline] {
-                assert!(scored(&short, training).iter().all(|s| s.score == 0.0));
-            }
-        }
-    }
-
-    #[test]
-    fn a_spike_is_found_however_learned() {
-        let spiked = series((0..1_000).map(|t| if t == 800 { 60.0 } else { wave(t) }));
-        for training in [Training::Online, Training::Fraction(0.5), Training::Until(60_000 * 500), Training::Offline] {
-            let scored = scored(&spiked, training);
-            assert!(scored[800].score > 1.0, "{training:?}: {:?}", scored[800]);
-            let others = scored.iter().enumerate().filter(|(t, s)| *t != 800 && s.score > 1.0).count();
-            assert!(others < 10, "{training:?}: {others}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use almanac_engine::{
     calendar::Calendar,
     ingest::files::{FileSeries, read_series_file},
+    learn::{infer_step, regular},
 };
 use almanac_models::{
     Horizon, Level, Step, Timestamp,
@@ -14,7 +15,7 @@ use almanac_models::{
 };
 use chrono::{DateTime, SecondsFormat};
 
-use super::grid::{infer_step, parse_step, regular};
+use super::grid::parse_step;
 use super::{calendar, warn_of_stamps};
 use crate::cli::{CliError, Global, output};
 

@@ -14,8 +14,6 @@ pub mod forecast;
 mod grid;
 pub mod replay;
 
-pub use grid::{infer_step, regular};
-
 /// Says on stderr when a series file's timestamps look like another unit.
 fn warn_of_stamps(path: &Path, file: &SeriesFile) {
     let oldest = file.series.iter().filter_map(|series| series.timestamps.first()).min();

@@ -4,7 +4,13 @@ use std::{
     time::Instant,
 };
 
-use almanac_engine::{ingest::IngestCounts, store::StoreStats};
+use almanac_engine::{
+    ingest::IngestCounts,
+    store::{
+        StoreStats,
+        rows::{AnomalyRow, RowFilter},
+    },
+};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{
@@ -19,7 +25,7 @@ use prometheus_client::{
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
-        gauge::ConstGauge,
+        gauge::{ConstGauge, Gauge},
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
@@ -40,6 +46,15 @@ struct RequestLabels {
 struct PathLabels {
     path: String,
 }
+
+/// A signal that is learned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignalLabels {
+    signal: String,
+}
+
+/// A signal that had no score for so long is not told of: an alert that reads it ends, as it does where a series ends.
+const SILENT_MS: i64 = 86_400_000;
 
 /// A task of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -108,14 +123,38 @@ impl Metrics {
     }
 
     /// All metrics in `OpenMetrics`' text format.
-    fn render(&self, stats: &StoreStats, counts: &IngestCounts) -> Result<String, std::fmt::Error> {
+    fn render(
+        &self,
+        stats: &StoreStats,
+        counts: &IngestCounts,
+        scores: &[AnomalyRow],
+    ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;
         text::encode_registry(&mut out, &store_registry(stats, self.in_flight.load(Ordering::Relaxed)))?;
         text::encode_registry(&mut out, &ingest::registry(counts))?;
+        text::encode_registry(&mut out, &signal_registry(scores))?;
         text::encode_eof(&mut out)?;
         Ok(out)
     }
+}
+
+/// What is known of each signal's newest point: alerting rules with bounds that move read this.
+fn signal_registry(scores: &[AnomalyRow]) -> Registry {
+    let mut registry = Registry::with_prefix("almanac");
+    let mut gauges = |name: &str, help: &str, of: fn(&AnomalyRow) -> f64| {
+        let family = Family::<SignalLabels, Gauge<f64, AtomicU64>>::default();
+        for row in scores {
+            family.get_or_create(&SignalLabels { signal: row.signal.clone() }).set(of(row));
+        }
+        registry.register(name, help, family);
+    };
+    gauges("signal_value", "Newest value of a learned signal", |row| row.value);
+    gauges("signal_expected", "What was expected of it", |row| row.yhat);
+    gauges("signal_lower", "Lower end of the band outside of which it is an anomaly", |row| row.yhat_lower);
+    gauges("signal_upper", "Upper end of that band", |row| row.yhat_upper);
+    gauges("signal_score", "Anomaly score of it, above 1 is an anomaly", |row| row.score);
+    registry
 }
 
 fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
@@ -159,9 +198,14 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
 /// The service's metrics about itself: in `OpenMetrics`' text format where `Accept` asks for it, else in that of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics or Prometheus text")))]
 pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let store = state.store.clone();
+    let since = state.clock.now().plus_millis(-SILENT_MS);
+    let newest = RowFilter { start: Some(since), latest: true, ..RowFilter::default() };
+    // What the service says of itself must be told while the store fails, and then above all.
+    let scores = state.blocking(move || store.anomalies(&newest)).await.unwrap_or_default();
     let text = state
         .metrics
-        .render(&state.store.stats(), &state.ingest.counts())
+        .render(&state.store.stats(), &state.ingest.counts(), &scores)
         .map_err(|error| ApiError::internal(&error))?;
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (kind, text) = if accepted.contains("application/openmetrics-text") {

@@ -6,13 +6,14 @@ use super::{
     Instance, LabelledIncident, Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
     decide::{Judged, judge},
     learn::{better, fires_no_longer},
+    recommend::bound_name,
     rules::format_duration,
 };
 use crate::{
     signal::{self, EvalLimits, RangeSeries},
     store::{
         Store,
-        rows::{Effect, EventFilter, Kind, Patch, RecommendationRow, State},
+        rows::{Effect, EventFilter, Kind, Patch, RecommendationRow, SignalFilter, SignalRow, SignalStatus, State},
     },
 };
 
@@ -29,12 +30,18 @@ const LEVEL: f64 = 0.8;
 ///
 /// The rule's signal is evaluated over the store as Prometheus would have, a bound and `for` are
 /// learned on the first half of the history, and only what does no worse on the second half is
-/// recommended.
+/// recommended. `moving_bounds`: whether bounds may move, by hour of week, or with what is expected where the rule's signal is
+/// one of those learned.
 ///
 /// # Errors
 /// [`ThresholdError`]: the signal cannot be evaluated, there is too little history, or what was
 /// learned did not hold.
-pub fn advise(store: &Store, spec: &RuleSpec, now: Timestamp) -> Result<Vec<RecommendationRow>, ThresholdError> {
+pub fn advise(
+    store: &Store,
+    spec: &RuleSpec,
+    moving_bounds: bool,
+    now: Timestamp,
+) -> Result<Vec<RecommendationRow>, ThresholdError> {
     let step_ms = spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
     // Evaluations lie on multiples of the interval, so that the same history gives the same answer.
     let end_ms = now.millis().div_euclid(step_ms) * step_ms;
@@ -61,15 +68,27 @@ pub fn advise(store: &Store, spec: &RuleSpec, now: Timestamp) -> Result<Vec<Reco
     merge(&mut incidents);
     let labelled = !incidents.is_empty();
     let split_ms = half(first_ms, end_ms);
-    let judged =
-        judge(&history.instances(), labelled.then_some(incidents.as_slice()), &spec.setting(), split_ms, false);
-    decided(spec, &judged, labelled, (first_ms, split_ms, end_ms), now)
+    // A band is around one signal: the alert of several elements would compare each with the band of another.
+    let signal = if moving_bounds && series.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
+    let incidents = labelled.then_some(incidents.as_slice());
+    let judged = judge(&history.instances(), incidents, &spec.setting(), split_ms, signal.is_some());
+    decided(spec, &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
+}
+
+/// The name under which an expression is learned, if it is.
+fn learned_as(store: &Store, expr: &str) -> Result<Option<String>, ThresholdError> {
+    let filter = SignalFilter { status: Some(SignalStatus::Ready), ..SignalFilter::default() };
+    let plain = |expr: &str| promql_parser::parser::parse(expr).ok().map(|expr| expr.to_string());
+    let wanted = plain(expr);
+    let same = |row: &SignalRow| wanted.is_some() && plain(&row.expr) == wanted;
+    Ok(store.signals(&filter)?.into_iter().find(same).map(|row| row.signal))
 }
 
 /// The recommendation, if the later half bears it out.
 fn decided(
     spec: &RuleSpec,
     judged: &Judged,
+    signal: Option<&str>,
     labelled: bool,
     (first_ms, split_ms, end_ms): (i64, i64, i64),
     now: Timestamp,
@@ -90,13 +109,18 @@ fn decided(
         return Ok(Vec::new());
     }
     let setting = judged.decision.setting;
-    let mut rule = Rule { expr: spec.condition.with_bound(setting.bound), ..spec.rule.clone() };
+    let (expr, mut rules) = match &judged.decision.moving {
+        Some(moving) => moving.rules(&spec.condition, signal.unwrap_or_default(), &bound_name(&spec.alert)),
+        None => (spec.condition.with_bound(setting.bound), Vec::new()),
+    };
+    let mut rule = Rule { expr: expr.clone(), ..spec.rule.clone() };
     rule.hold = (setting.for_ms > 0).then(|| format_duration(setting.for_ms));
-    let (expr, hold) = (rule.expr.clone(), format_duration(setting.for_ms));
+    let hold = format_duration(setting.for_ms);
+    rules.push(rule);
     let group = RuleGroup {
         name: spec.group.clone(),
         interval: spec.interval_ms.map(format_duration),
-        rules: vec![rule],
+        rules,
         ..RuleGroup::default()
     };
     let body = RuleFile { groups: vec![group] }.to_yaml()?;
@@ -286,7 +310,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), labelled);
         let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml").unwrap();
-        advise(&store, &specs[0], Timestamp::from_millis(2_879 * MINUTE)).unwrap()
+        advise(&store, &specs[0], false, Timestamp::from_millis(2_879 * MINUTE)).unwrap()
     }
 
     #[test]
@@ -321,7 +345,7 @@ mod tests {
         let store = store(folder.path(), true);
         let rules = RULES.replace("queue_depth", "other");
         let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
-        let message = advise(&store, &specs[0], Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
+        let message = advise(&store, &specs[0], false, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
         assert_eq!(message, "signal \"other\" has 0 evaluations with a value, at least 4 are needed");
     }
 }

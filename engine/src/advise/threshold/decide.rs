@@ -1,18 +1,48 @@
 use super::{
-    Instance, LabelledIncident, PeakTail, RuleScore, Setting,
-    hourly::{HourlyBounds, learn_hourly},
+    Condition, Instance, LabelledIncident, PeakTail, Rule, RuleScore, Setting,
+    band::{Band, Distances, band_rules, merit},
+    hourly::{HourlyBounds, fit_hourly, learn_hourly},
     learn::learn,
-    score::score_rule,
+    score::{cut, passed, score_rule},
     tail::BEARABLE_PER_YEAR,
 };
+
+/// Share of what is learned from before which bounds are fitted for the choice between them.
+const VALIDATION_FROM: f64 = 0.6;
+/// What a band must gain over simpler bounds on what neither was fitted to, in incidents.
+const BAND_WORTH: f64 = 0.5;
+/// Where the simpler bounds have caught nothing to show for itself, a band needs to have at most this share of the present
+/// rule's false alerts.
+const BAND_FALSE: f64 = 0.3;
+
+/// A bound that moves.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Moving {
+    /// By hour of week.
+    Hourly(HourlyBounds),
+    /// With what is expected.
+    Band(Band),
+}
+
+impl Moving {
+    /// The expression of the alert, and the recording rules that it reads.
+    ///
+    /// `signal`: name under which the rule's signal is learned; `name`: of the bound's recording rule.
+    pub(super) fn rules(&self, condition: &Condition, signal: &str, name: &str) -> (String, Vec<Rule>) {
+        match self {
+            Self::Hourly(hourly) => (HourlyBounds::expression(condition, name), vec![hourly.recording_rule(name)]),
+            Self::Band(band) => band_rules(condition, band, signal, name),
+        }
+    }
+}
 
 /// What is recommended in place of a rule's present setting.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Decision {
     /// Bound and `for`; the present ones where nothing is better.
     pub(super) setting: Setting,
-    /// Bounds by hour of week in place of the bound.
-    pub(super) hourly: Option<HourlyBounds>,
+    /// What stands in place of the bound.
+    pub(super) moving: Option<Moving>,
     /// Whether anything differs from the present setting.
     pub(super) changed: bool,
     /// Why, in one sentence.
@@ -39,8 +69,7 @@ pub(super) fn judge(
     split_ms: i64,
     moving_bounds: bool,
 ) -> Judged {
-    let before: Vec<Instance<'_>> = instances.iter().map(|instance| instance.until(split_ms)).collect();
-    let after: Vec<Instance<'_>> = instances.iter().map(|instance| instance.from(split_ms)).collect();
+    let (before, after) = cut(instances, split_ms);
     let known: Option<Vec<LabelledIncident>> = incidents.map(|all| {
         let begun = all.iter().filter(|incident| incident.start_ms < split_ms);
         begun.map(|i| LabelledIncident { end_ms: i.end_ms.min(split_ms - 1), ..*i }).collect()
@@ -49,10 +78,14 @@ pub(super) fn judge(
         let left = all.iter().filter(|incident| incident.end_ms >= split_ms);
         left.map(|i| LabelledIncident { start_ms: i.start_ms.max(split_ms), ..*i }).collect()
     });
-    let decision = decide(&before, known.as_deref(), present, moving_bounds);
-    let score = match &decision.hourly {
-        Some(hourly) => hourly.score(&after, &later),
-        None => score_rule(&after, &later, &decision.setting),
+    let distances = moving_bounds.then(|| Distances::of(instances));
+    let views = distances.as_ref().map(|distances| distances.views(instances));
+    let (views_before, views_after) = views.map(|views| cut(&views, split_ms)).unzip();
+    let decision = decide(&before, known.as_deref(), present, views_before.as_deref());
+    let score = match (&decision.moving, &views_after) {
+        (Some(Moving::Hourly(hourly)), _) => hourly.score(&after, &later),
+        (Some(Moving::Band(band)), Some(views)) => band.score(views, &later),
+        _ => score_rule(&after, &later, &decision.setting),
     };
     Judged {
         present: score_rule(&after, &later, present),
@@ -64,15 +97,16 @@ pub(super) fn judge(
 
 /// Decides on a rule from its history.
 ///
-/// `incidents`: `None` where nobody labelled; then only the number of alerts can be judged.
+/// `incidents`: `None` where nobody labelled; then only the number of alerts can be judged. `views`: the instances as distances
+/// from what is expected, where bounds may move.
 fn decide(
     instances: &[Instance<'_>],
     incidents: Option<&[LabelledIncident]>,
     present: &Setting,
-    moving_bounds: bool,
+    views: Option<&[Instance<'_>]>,
 ) -> Decision {
     match incidents {
-        Some(incidents) => with_labels(instances, incidents, present, moving_bounds),
+        Some(incidents) => with_labels(instances, incidents, present, views),
         None => without_labels(instances, present),
     }
 }
@@ -81,15 +115,13 @@ fn with_labels(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,
-    moving_bounds: bool,
+    views: Option<&[Instance<'_>]>,
 ) -> Decision {
     let now = score_rule(instances, incidents, present);
-    if now.incidents == 0 {
+    let band = views.and_then(|views| contest(instances, views, incidents, present));
+    if now.incidents == 0 && band.is_none() {
         return keep(present, "no labelled incident in the history: nothing to learn from".to_owned());
     }
-    let learned = learn(instances, incidents, present, &now);
-    let constant = learned.as_ref().map_or(&now, |learned| &learned.score);
-    let hourly = if moving_bounds { learn_hourly(instances, incidents, present, constant) } else { None };
     let told = |caught: usize, false_alerts: usize| {
         format!(
             "in the history learned from it catches {caught} of {} incidents with {false_alerts} false alerts, \
@@ -97,15 +129,29 @@ fn with_labels(
             now.incidents, now.incidents_caught, now.false_alerts
         )
     };
+    if let Some((band, score)) = band {
+        let setting = Setting { bound: f64::NAN, ..band.setting };
+        let reason = format!("a band around what is expected: {}", told(score.incidents_caught, score.false_alerts));
+        let moving = Some(Moving::Band(band));
+        return Decision {
+            setting: Setting { comparison: present.comparison, ..setting },
+            moving,
+            changed: true,
+            reason,
+        };
+    }
+    let learned = learn(instances, incidents, present, &now);
+    let constant = learned.as_ref().map_or(&now, |learned| &learned.score);
+    let hourly = views.and_then(|_| learn_hourly(instances, incidents, present, constant));
     if let Some(hourly) = hourly {
         let score = hourly.score(instances, incidents);
         let reason = format!("bounds by hour of week: {}", told(score.incidents_caught, score.false_alerts));
-        return Decision { setting: hourly.setting, hourly: Some(hourly), changed: true, reason };
+        return Decision { setting: hourly.setting, moving: Some(Moving::Hourly(hourly)), changed: true, reason };
     }
     match learned {
         Some(learned) => Decision {
             setting: learned.setting,
-            hourly: None,
+            moving: None,
             changed: true,
             reason: told(learned.score.incidents_caught, learned.score.false_alerts),
         },
@@ -117,6 +163,31 @@ fn with_labels(
             ),
         ),
     }
+}
+
+/// A band where it beats the best bounds that need no forecast on history that neither has seen, with its score on all of it.
+fn contest(
+    instances: &[Instance<'_>],
+    views: &[Instance<'_>],
+    incidents: &[LabelledIncident],
+    present: &Setting,
+) -> Option<(Band, RuleScore)> {
+    let validate_ms = passed(instances, VALIDATION_FROM)?;
+    let ((before, after), (views_before, views_after)) = (cut(instances, validate_ms), cut(views, validate_ms));
+    let now = score_rule(&before, incidents, present);
+    let constant = learn(&before, incidents, present, &now).map_or(*present, |learned| learned.setting);
+    let simple = score_rule(&after, incidents, &constant);
+    let hourly = fit_hourly(&before, incidents, present, &now).map(|hourly| hourly.score(&after, incidents));
+    let simple = hourly.filter(|hourly| merit(hourly) > merit(&simple)).unwrap_or(simple);
+    let trial = Band::fit(&views_before, incidents, present).score(&views_after, incidents);
+    let band = Band::fit(views, incidents, present);
+    let score = band.score(views, incidents);
+    let worth_more = merit(&trial) >= merit(&simple) + BAND_WORTH;
+    // A bound fitted to one or two incidents is fitted to their strength: the next may be weaker.
+    let present_false = score_rule(&after, incidents, present).false_alerts as f64;
+    let unproven = simple.incidents_caught == 0 && trial.false_alerts as f64 <= BAND_FALSE * present_false;
+    let fires_less = score.false_evaluations <= score_rule(instances, incidents, present).false_evaluations;
+    ((worth_more || unproven) && fires_less).then_some((band, score))
 }
 
 fn without_labels(instances: &[Instance<'_>], present: &Setting) -> Decision {
@@ -134,11 +205,11 @@ fn without_labels(instances: &[Instance<'_>], present: &Setting) -> Decision {
             let then = tail.alerts_per_year(setting.bound).unwrap_or(BEARABLE_PER_YEAR);
             let reason =
                 format!("{UNKNOWN}; it is expected to be passed {then:.0} times a year, the present bound {now} times");
-            Decision { setting, hourly: None, changed: true, reason }
+            Decision { setting, moving: None, changed: true, reason }
         }
     }
 }
 
 fn keep(present: &Setting, reason: String) -> Decision {
-    Decision { setting: *present, hourly: None, changed: false, reason }
+    Decision { setting: *present, moving: None, changed: false, reason }
 }

@@ -2,7 +2,7 @@ use super::{
     Condition, Instance, LabelledIncident, Rule, RuleScore, Setting,
     learn::{Learned, better, learn, quantile, round_within},
     rules::format_bound,
-    score::{score_by, score_rule},
+    score::{cut, passed, score_by, score_rule},
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -66,23 +66,20 @@ pub(super) fn learn_hourly(
     if last_ms - first_ms < 14 * DAY_MS {
         return None;
     }
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
-    let validate_ms = first_ms + ((last_ms - first_ms) as f64 * VALIDATION_FROM) as i64;
-    let before: Vec<Instance<'_>> = instances.iter().map(|instance| instance.until(validate_ms)).collect();
-    let after: Vec<Instance<'_>> = instances.iter().map(|instance| instance.from(validate_ms)).collect();
+    let (before, after) = cut(instances, passed(instances, VALIDATION_FROM)?);
     let now = score_rule(&before, incidents, present);
     let best_constant = learn(&before, incidents, present, &now).map_or(*present, |learned| learned.setting);
-    let trial = fit(&before, incidents, present, &now)?;
+    let trial = fit_hourly(&before, incidents, present, &now)?;
     if !better(&trial.score(&after, incidents), &score_rule(&after, incidents, &best_constant)) {
         return None;
     }
     let now = score_rule(instances, incidents, present);
-    let hourly = fit(instances, incidents, present, &now)?;
+    let hourly = fit_hourly(instances, incidents, present, &now)?;
     better(&hourly.score(instances, incidents), constant).then_some(hourly)
 }
 
 /// Learns one bound in units of each hour's spread above its median, and turns it back.
-fn fit(
+pub(super) fn fit_hourly(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,

@@ -1,11 +1,12 @@
 //! Threshold advice: replays alerting rules exactly as Prometheus evaluates them, and finds the
 //! bound and `for` that keep every labelled incident caught at the fewest false alerts.
 //!
-//! `rules` reads what people have, `alert` and `score` replay it, `learn`, `hourly`
-//! and `tail` find something better, `decide` takes the simplest that wins, `recommend` writes it.
+//! `rules` reads what people have, `alert` and `score` replay it, `learn`, `hourly`,
+//! `band` and `tail` find something better, `decide` takes the simplest that wins, `recommend` writes it.
 
 mod advise;
 mod alert;
+mod band;
 mod decide;
 mod error;
 mod hourly;

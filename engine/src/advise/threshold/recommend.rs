@@ -17,7 +17,7 @@ impl RecommendedFile {
 
     /// A name for a recording rule that gives an alert's bound, used nowhere else in the file.
     pub(super) fn bound_name(&mut self, alert: &str) -> String {
-        let stem = format!("almanac:bound:{}", snake_case(alert));
+        let stem = bound_name(alert);
         let taken = |name: &String| {
             self.names.contains(name)
                 || self.file.groups.iter().flat_map(|group| &group.rules).any(|rule| rule.record.as_ref() == Some(name))
@@ -32,15 +32,9 @@ impl RecommendedFile {
 
     /// Puts a rule in place of the present one, or beside those already put there.
     ///
-    /// `recording`: the rule that gives its bound. `series`: a label that tells the rules of one
+    /// `recording`: the rules that give its bounds. `series`: a label that tells the rules of one
     /// alert on several series apart.
-    pub(super) fn add(
-        &mut self,
-        spec: &RuleSpec,
-        figures: &RuleFigures,
-        recording: Option<Rule>,
-        series: Option<&str>,
-    ) {
+    pub(super) fn add(&mut self, spec: &RuleSpec, figures: &RuleFigures, recording: Vec<Rule>, series: Option<&str>) {
         let mut rule = spec.rule.clone();
         rule.expr.clone_from(&figures.expr);
         if figures.for_ms != spec.for_ms {
@@ -66,6 +60,11 @@ impl RecommendedFile {
         }
         self.file
     }
+}
+
+/// The name of the recording rule that gives an alert's bound.
+pub(super) fn bound_name(alert: &str) -> String {
+    format!("almanac:bound:{}", snake_case(alert))
 }
 
 /// `HighLatency` as `high_latency`, with every sign that a metric's name cannot have as `_`.

@@ -6,7 +6,7 @@ use promql_parser::{
 
 use super::{
     Instance, KeptRule, Rule, RuleFile, RuleScore, RuleSpec, Setting, ThresholdError, decide::judge,
-    hourly::HourlyBounds, recommend::RecommendedFile, score::incidents_of,
+    recommend::RecommendedFile, score::incidents_of,
 };
 
 /// The history of one series.
@@ -27,7 +27,7 @@ pub struct SignalHistory {
 pub struct ThresholdOptions {
     /// Share of the span that is learned from, in (0, 1).
     pub split: f64,
-    /// Whether bounds by hour of week may be recommended.
+    /// Whether bounds by hour of week and bands around what is expected may be recommended.
     pub moving_bounds: bool,
 }
 
@@ -141,7 +141,7 @@ fn replay_rule(
     options: &ThresholdOptions,
     several: bool,
     output: &mut RecommendedFile,
-) -> Result<(RuleReplay, Option<Rule>), ThresholdError> {
+) -> Result<(RuleReplay, Vec<Rule>), ThresholdError> {
     let whole = Instance { timestamps: &history.timestamps, values: &history.values };
     if whole.until(split_ms).timestamps.len() < 2 || whole.from(split_ms).timestamps.len() < 2 {
         return Err(ThresholdError::TooShort { series: history.name.clone(), rows: history.timestamps.len() });
@@ -152,13 +152,10 @@ fn replay_rule(
     let expected = |setting: &Setting| judged.tail.and_then(|tail| tail.alerts_per_year(setting.bound));
     let condition = if several { spec.condition.on_series(&history.name) } else { spec.condition.clone() };
     let decision = judged.decision;
-    let (expr, recording) = match &decision.hourly {
-        Some(hourly) => {
-            let name = output.bound_name(&spec.alert);
-            (HourlyBounds::expression(&condition, &name), Some(hourly.recording_rule(&name)))
-        }
-        None if decision.changed || several => (condition.with_bound(decision.setting.bound), None),
-        None => (spec.expr.clone(), None),
+    let (expr, recording) = match &decision.moving {
+        Some(moving) => moving.rules(&condition, &history.name, &output.bound_name(&spec.alert)),
+        None if decision.changed || several => (condition.with_bound(decision.setting.bound), Vec::new()),
+        None => (spec.expr.clone(), Vec::new()),
     };
     let replay = RuleReplay {
         alert: spec.alert.clone(),

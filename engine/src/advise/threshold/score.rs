@@ -34,6 +34,20 @@ impl<'a> Instance<'a> {
     }
 }
 
+/// All instances before an instant, and from it on.
+pub(super) fn cut<'a>(instances: &[Instance<'a>], at_ms: i64) -> (Vec<Instance<'a>>, Vec<Instance<'a>>) {
+    instances.iter().map(|instance| (instance.until(at_ms), instance.from(at_ms))).unzip()
+}
+
+/// The instant by which a share of what all instances span has passed; `None` where they are empty.
+pub(super) fn passed(instances: &[Instance<'_>], share: f64) -> Option<i64> {
+    let first_ms = *instances.iter().filter_map(|instance| instance.timestamps.first()).min()?;
+    let last_ms = *instances.iter().filter_map(|instance| instance.timestamps.last()).max()?;
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
+    let length = ((last_ms - first_ms) as f64 * share) as i64;
+    Some(first_ms + length)
+}
+
 /// What can be chosen of a rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting {

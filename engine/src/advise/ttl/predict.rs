@@ -1,6 +1,8 @@
 use almanac_models::{
     Level,
-    ttl::{Bounds, OnWrite, RatioEstimate, Tally, Window, replay_blocks},
+    ttl::{
+        Access, Bounds, KeyEvent, OnWrite, RatioEstimate, Tally, Window, WriteRates, expected_stale_hits, replay_blocks,
+    },
 };
 
 use super::{Predicted, trace::KeyTraces};
@@ -19,6 +21,8 @@ pub(super) struct Predictor<'a> {
     length_ms: i64,
     on_write: OnWrite,
     level: Level,
+    /// How often each key is written, in the order of the traces.
+    rates: Option<WriteRates>,
 }
 
 /// The three predictions at one time-to-live.
@@ -32,7 +36,10 @@ pub(super) struct Prediction {
 impl<'a> Predictor<'a> {
     /// `known`: the span of `traces`; `length_ms`: for how long the cache will run.
     pub(super) fn new(traces: &'a KeyTraces, known: Window, length_ms: i64, on_write: OnWrite, level: Level) -> Self {
-        Self { traces, known, length_ms: length_ms.max(0), on_write, level }
+        let counts: Vec<(f64, f64)> =
+            traces.iter().map(|events| (count(events, Access::Get), count(events, Access::Write))).collect();
+        let rates = WriteRates::fit(&counts, known.len_ms()).filter(|_| on_write == OnWrite::Keep);
+        Self { traces, known, length_ms: length_ms.max(0), on_write, level, rates }
     }
 
     /// Replays windows as long as what is asked for, each from an empty cache, so that misses of the
@@ -44,7 +51,14 @@ impl<'a> Predictor<'a> {
         let mut blocks = vec![Tally::default(); BLOCKS];
         let mut total = Tally::default();
         let mut keys = Vec::with_capacity(self.traces.len());
-        for events in self.traces.iter() {
+        let mut modelled = (0.0, 0.0);
+        for (nth, events) in self.traces.iter().enumerate() {
+            if let Some(rates) = &self.rates {
+                for &window in &windows {
+                    let (hits, stale) = expected_stale_hits(events, ttl_ms, rates.per_ms(nth), window);
+                    modelled = (modelled.0 + stale, modelled.1 + hits);
+                }
+            }
             let mut key_blocks = [Tally::default(); BLOCKS];
             for &window in &windows {
                 replay_blocks(events, ttl_ms, self.on_write, window, &mut key_blocks);
@@ -62,18 +76,22 @@ impl<'a> Predictor<'a> {
             total.add(&key, 1.0);
             keys.push(key);
         }
-        self.conclude(&total, &keys, &blocks)
+        self.conclude(&total, &keys, &blocks, modelled)
     }
 
-    fn conclude(&self, total: &Tally, keys: &[Tally], blocks: &[Tally]) -> Prediction {
+    /// `modelled`: hits expected to be stale and hits, over the windows, by the rates of writes.
+    fn conclude(&self, total: &Tally, keys: &[Tally], blocks: &[Tally], modelled: (f64, f64)) -> Prediction {
         let unknown = Predicted { value: None, lower: 0.0, upper: 1.0 };
-        let interval = |estimate: Option<RatioEstimate>, of: fn(&Tally) -> (f64, f64)| {
-            let estimate = self.with_other_errors(estimate?, total, keys, blocks, of);
-            Some(clamp(estimate.value, estimate.interval(self.level, self.widening()), 1.0))
+        let estimated = |estimate: Option<RatioEstimate>, of: fn(&Tally) -> (f64, f64)| {
+            Some(self.with_other_errors(estimate?, total, keys, blocks, of))
         };
-        let hit_ratio = interval(total.hit_ratio_estimate(), |t| (t.hits, t.gets)).unwrap_or(unknown);
+        let interval =
+            |estimate: RatioEstimate| clamp(estimate.value, estimate.interval(self.level, self.widening()), 1.0);
+        let hit_ratio = estimated(total.hit_ratio_estimate(), |t| (t.hits, t.gets)).map_or(unknown, interval);
         let stale_share = match self.on_write {
-            OnWrite::Keep => interval(total.stale_share_estimate(), |t| (t.stale_hits, t.hits)),
+            OnWrite::Keep => estimated(total.stale_share_estimate(), |t| (t.stale_hits, t.hits))
+                .map(|estimate| smoothed(estimate, blocks, modelled))
+                .map(interval),
             // A copy that every write drops is never stale.
             OnWrite::Drop => total.stale_share().map(|_| Predicted { value: Some(0.0), lower: 0.0, upper: 0.0 }),
         };
@@ -152,6 +170,22 @@ impl<'a> Predictor<'a> {
             })
             .collect()
     }
+}
+
+/// The share with what chance made of the moments of the writes taken out: when a key that is read much is written once, all
+/// that follows in its copy's life is stale, and the next time it is another key.
+fn smoothed(estimate: RatioEstimate, blocks: &[Tally], (stale, hits): (f64, f64)) -> RatioEstimate {
+    let counted = blocks.iter().fold((0.0, 0.0), |sum, block| (sum.0 + block.stale_hits, sum.1 + block.hits));
+    if hits <= 0.0 || counted.1 <= 0.0 {
+        return estimate;
+    }
+    // The difference over the windows replayed holds for what stands for the rest as well.
+    let model = (estimate.value + stale / hits - counted.0 / counted.1).clamp(0.0, 1.0);
+    estimate.shrunk_towards(model)
+}
+
+fn count(events: &[KeyEvent], access: Access) -> f64 {
+    events.iter().filter(|event| event.access == access).count() as f64
 }
 
 /// The least error that a share of counted events has: that of a single event where none was seen.

@@ -131,7 +131,7 @@ pub struct RowFilter {
     pub start: Option<Timestamp>,
     /// Up to this instant, itself included.
     pub end: Option<Timestamp>,
-    /// Forecasts: for each instant only the forecast made last. Anomalies: no effect, there is one a point.
+    /// Forecasts: for each instant only the forecast made last. Anomalies: of each signal only the newest point's.
     pub latest: bool,
     /// Forecasts: only those made at or before this instant. Anomalies: no effect.
     pub made_until: Option<Timestamp>,

@@ -153,6 +153,7 @@ pub(in crate::store) fn put_anomalies(connection: &Connection, rows: &[AnomalyRo
 }
 
 pub(in crate::store) fn anomalies(connection: &Connection, filter: &RowFilter) -> Result<Vec<AnomalyRow>, StoreError> {
+    let latest = if filter.latest { "QUALIFY timestamp = max(timestamp) OVER (PARTITION BY signal)" } else { "" };
     let mut rows = Query::default()
         .any_of("signal", &filter.signals)
         .instant("timestamp >= ?", filter.start)
@@ -162,7 +163,7 @@ pub(in crate::store) fn anomalies(connection: &Connection, filter: &RowFilter) -
             connection,
             "anomalies",
             "signal, timestamp, value, yhat, yhat_lower, yhat_upper, score, coalesce(kind, 'value') AS kind",
-            &format!("ORDER BY timestamp DESC, signal {}", limited(filter.limit)),
+            &format!("{latest} ORDER BY timestamp DESC, signal {}", limited(filter.limit)),
             |row| {
                 Ok(AnomalyRow {
                     signal: row.text(0)?,

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use almanac_api::cli::files::{
-    detect::{Training, score},
-    infer_step,
+use almanac_engine::{
+    calendar::Calendar,
+    learn::{Training, infer_step, score_rows},
 };
-use almanac_engine::calendar::Calendar;
 use almanac_models::stats::mean;
 
 use crate::accuracy::scorers::{events::EventCounts, vus};
@@ -53,7 +52,7 @@ pub(super) fn detect(what: &str, series: &[Labelled], threads: usize) -> Vec<Out
         .iter()
         .map(|detector| {
             let done: Done<Vec<f64>> = each(&format!("{what}, {}", detector.name), series, threads, |one| {
-                let scored = score(&one.timestamps, &one.values, detector.training, &Calendar::default());
+                let scored = score_rows(&one.timestamps, &one.values, detector.training, &Calendar::default());
                 scored.iter().map(|row| row.score).collect()
             });
             let all: Vec<(&Labelled, &Vec<f64>, usize)> = series

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, error::Error};
 
-use almanac_api::cli::files::{infer_step, regular};
 use almanac_datasets::loaders::{PublicSeries, PublicSet};
+use almanac_engine::learn::{infer_step, regular};
 use almanac_models::{
     Horizon, Level, Step,
     forecast::{OnlineForecaster, OnlineOptions},
