@@ -50,7 +50,7 @@ pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
 /// What an applied recommendation did since `applied_at`, where that can be measured and the data suffice.
 ///
 /// # Errors
-/// [`AdviseError::Measure`] when the workload's signals cannot be read.
+/// [`AdviseError::Measure`] when its signals or events cannot be read.
 pub fn measure(
     store: &Store,
     specs: &AdviceSpecs,
@@ -58,16 +58,18 @@ pub fn measure(
     applied_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Measured>, AdviseError> {
-    let workload = specs.workloads.iter().find(|workload| row.kind == Kind::Scaling && workload.name == row.target);
-    let Some(workload) = workload else { return Ok(None) };
-    let measured = scaling::measure(store, workload, row, applied_at, now)
-        .map_err(|source| AdviseError::Measure { id: row.id.clone(), source: Box::new(source) })?;
-    Ok(measured.map(|share| Measured {
-        value: share.value,
-        lower: share.lower,
-        upper: share.upper,
-        higher_is_better: false,
-    }))
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| AdviseError::Measure { id: row.id.clone(), source };
+    match row.kind {
+        Kind::Scaling => match specs.workloads.iter().find(|workload| workload.name == row.target) {
+            Some(spec) => scaling::measure(store, spec, row, applied_at, now).map_err(|error| failed(Box::new(error))),
+            None => Ok(None),
+        },
+        Kind::Ttl => match specs.caches.iter().find(|cache| cache.name == row.target) {
+            Some(spec) => ttl::measure(store, spec, row, applied_at, now).map_err(|error| failed(Box::new(error))),
+            None => Ok(None),
+        },
+        Kind::Threshold => threshold::measure(store, row, applied_at, now).map_err(|error| failed(Box::new(error))),
+    }
 }
 
 /// As [`consider`], with the refusals in the log.

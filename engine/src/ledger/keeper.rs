@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::{
     Calibration, LedgerError, Measured,
     proposal::{Verdict, fresh_id, weigh},
+    revert::{is_revert, revert},
     transition::{Transition, transition},
 };
 use crate::store::{
@@ -163,7 +164,7 @@ impl Ledger {
     }
 
     /// Judges applied recommendations: `measure` says what one did between its application and `now`, or none while
-    /// the data do not suffice.
+    /// the data do not suffice. Of one that did not keep its promise the way back is proposed.
     ///
     /// # Errors
     /// [`LedgerError::Store`].
@@ -175,6 +176,7 @@ impl Ledger {
         let _turn = self.0.turn.lock();
         let filter = RecommendationFilter { states: vec![State::Applied], ..RecommendationFilter::default() };
         let mut known = self.0.store.recommendations(&filter)?;
+        let mut ids: Option<HashSet<String>> = None;
         let (mut changes, mut verdicts) = (Changes::default(), Verdicts::default());
         for row in known.clone() {
             let filter = OutcomeFilter {
@@ -193,13 +195,26 @@ impl Ledger {
                 (State::Verified, None)
             } else {
                 verdicts.regressed += 1;
-                (State::Regressed, Some("it did not keep its promise; revert it"))
+                let broken = measured.broken.as_deref().unwrap_or("it did not keep its promise");
+                (State::Regressed, Some(format!("{broken}; revert it")))
             };
-            changes.turn(&mut known, &row.id, to, SELF, note, now);
+            changes.turn(&mut known, &row.id, to, SELF, note.as_deref(), now);
             if let Some(outcome) = changes.outcomes.last_mut() {
                 outcome.realised = Some(measured.value);
                 outcome.realised_lower = Some(measured.lower);
                 outcome.realised_upper = Some(measured.upper);
+            }
+            if !kept && !is_revert(&row) {
+                if ids.is_none() {
+                    let all = self.0.store.recommendations(&RecommendationFilter::default())?;
+                    ids = Some(all.into_iter().map(|row| row.id).collect());
+                }
+                let taken = ids.get_or_insert_default();
+                let id = fresh_id(row.kind, &row.target, |id| taken.contains(id));
+                taken.insert(id.clone());
+                let back = revert(&row, &measured, id, now);
+                changes.outcomes.push(outcome(&back, None, State::Proposed, SELF, None, now));
+                changes.rows.push(back);
             }
         }
         self.write(changes)?;

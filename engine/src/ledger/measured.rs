@@ -1,7 +1,7 @@
 use crate::store::rows::{OutcomeRow, State};
 
 /// What an applied recommendation did, in the unit of its effect.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// The measured effect.
     pub value: f64,
@@ -11,13 +11,17 @@ pub struct Measured {
     pub upper: f64,
     /// Whether more of the metric is better, as of a hit ratio; otherwise less is.
     pub higher_is_better: bool,
+    /// A limit that it was to keep and did not, in words; then the promise is broken whatever the metric.
+    pub broken: Option<String>,
 }
 
 impl Measured {
-    /// Whether the promise was kept: the measurement cannot be told from the promised interval, or is better.
+    /// Whether the promise was kept: the measurement cannot be told from the promised interval, or is better,
+    /// and no limit was broken.
     #[must_use]
     pub fn keeps(&self, promised_lower: f64, promised_upper: f64) -> bool {
-        if self.higher_is_better { self.upper >= promised_lower } else { self.lower <= promised_upper }
+        let as_good = if self.higher_is_better { self.upper >= promised_lower } else { self.lower <= promised_upper };
+        as_good && self.broken.is_none()
     }
 }
 
@@ -74,6 +78,7 @@ mod tests {
             lower: value - 0.01,
             upper: value + 0.01,
             higher_is_better,
+            broken: None,
         };
         for (value, higher_is_better, kept) in
             [(0.5, false, true), (0.605, false, true), (0.62, false, false), (0.62, true, true), (0.38, true, false)]

@@ -7,6 +7,7 @@ mod error;
 mod keeper;
 mod measured;
 mod proposal;
+mod revert;
 mod transition;
 
 #[cfg(test)]
@@ -15,3 +16,4 @@ mod tests;
 pub use error::LedgerError;
 pub use keeper::{Ledger, Proposals, Verdicts};
 pub use measured::{Calibration, Measured};
+pub(crate) use revert::{BEFORE, WAY_BACK};

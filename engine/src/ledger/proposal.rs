@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::revert::is_revert;
 use crate::store::rows::{Kind, RecommendationRow, State};
 
 /// What becomes of a proposal, given what the ledger holds on the same target.
@@ -11,7 +12,7 @@ pub(super) enum Verdict {
     Replace(Box<RecommendationRow>),
     /// This one says the same, or says it well enough: it is kept with newer evidence.
     Refresh(Box<RecommendationRow>),
-    /// It was dismissed, and the facts are the same.
+    /// It was dismissed, and the facts are the same; or it was tried and broke the very promise that it makes again.
     Withhold,
 }
 
@@ -19,11 +20,23 @@ pub(super) enum Verdict {
 ///
 /// An open one gives way only to a proposal whose interval excludes its promise: better by more than its own
 /// uncertainty. What was dismissed comes back only when the facts it rested on have changed or it would do more
-/// than it promised then, by more than its uncertainty.
+/// than it promised then, by more than its uncertainty; so does what was tried and broke its promise. A proposal to revert gives
+/// way to one that promises something else than the setting before.
 pub(super) fn weigh(new: &RecommendationRow, known: &[RecommendationRow]) -> Verdict {
+    let broken = known.iter().find(|row| row.state == State::Regressed);
+    if broken.is_some_and(|broken| setting(broken) == setting(new) && !differs(new, broken)) {
+        return Verdict::Withhold;
+    }
     let standing = known.iter().find(|row| !matches!(row.state, State::Expired | State::Regressed));
     let Some(old) = standing else { return Verdict::Add };
     match old.state {
+        State::Proposed | State::Accepted if is_revert(old) => {
+            if differs(new, old) {
+                Verdict::Replace(Box::new(old.clone()))
+            } else {
+                Verdict::Withhold
+            }
+        }
         State::Dismissed => {
             if facts(old) == facts(new) && !differs(new, old) {
                 Verdict::Withhold

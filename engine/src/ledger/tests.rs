@@ -176,16 +176,56 @@ fn the_promise_is_measured_as_it_was_given() {
         assert_eq!(applied_at, at(1));
         let higher_is_better = row.kind == Kind::Ttl;
         let value = if higher_is_better { 0.895 } else { 0.2 };
-        Some(Measured { value, lower: value - 0.01, upper: value + 0.01, higher_is_better })
+        Some(Measured { value, lower: value - 0.01, upper: value + 0.01, higher_is_better, broken: None })
     };
     let verdicts = scene.ledger.verify(measure, at(40)).unwrap();
     assert_eq!(verdicts, Verdicts { verified: 1, regressed: 1, pending: 0 });
-    let expected = [("scaling-api-1".to_owned(), State::Regressed), ("ttl-user-profile-1".to_owned(), State::Verified)];
+    let expected = [
+        ("scaling-api-1".to_owned(), State::Regressed),
+        ("scaling-api-2".to_owned(), State::Proposed),
+        ("ttl-user-profile-1".to_owned(), State::Verified),
+    ];
     assert_eq!(scene.states(), expected);
     let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
     assert_eq!((outcome.predicted, outcome.realised), (Some(0.9), Some(0.895)));
     let calibration = scene.ledger.calibration().unwrap();
     assert_eq!(calibration, Calibration { measured: 2, inside: 1, verified: 1, regressed: 1 });
+}
+
+#[test]
+fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
+    let scene = scene();
+    let way_back = Patch { format: "almanac/ttl+json".into(), body: "{\"ttl_seconds\":3600}".into() };
+    let evidence = json!({"before": 0.93, "way_back": way_back});
+    let bold = |hours: i64| RecommendationRow { evidence: evidence.clone(), ..ttl(60, 0.9, hours) };
+    scene.ledger.propose(vec![bold(0)], at(0)).unwrap();
+    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    let measure = |_: &RecommendationRow, _| {
+        let broken = Some("5 % of its hits were stale, 1 % may be".to_owned());
+        Some(Measured { value: 0.9, lower: 0.89, upper: 0.91, higher_is_better: true, broken })
+    };
+    scene.ledger.verify(measure, at(30)).unwrap();
+    let back = scene.ledger.get("ttl-user-profile-2").unwrap();
+    assert_eq!((back.current, back.proposed), (json!({"ttl_seconds": 60}), json!({"ttl_seconds": 3600})));
+    assert_eq!((back.replaces.as_deref(), back.patch), (Some("ttl-user-profile-1"), way_back));
+    assert!((back.effect.value - 0.93).abs() < 1e-12 && back.effect.lower < 0.93 && back.effect.upper > 0.93);
+    assert!(back.reason.ends_with("; 5 % of its hits were stale, 1 % may be"), "{}", back.reason);
+    let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
+    assert_eq!(outcome.note.as_deref(), Some("5 % of its hits were stale, 1 % may be; revert it"));
+    // The same promise again is not believed; nor does one that says what was before push the way back aside.
+    assert_eq!(scene.ledger.propose(vec![bold(31)], at(31)).unwrap().withheld, 1);
+    assert_eq!(scene.ledger.propose(vec![ttl(120, 0.93, 32)], at(32)).unwrap().withheld, 1);
+    let said = scene.ledger.propose(vec![ttl(1200, 0.97, 33)], at(33)).unwrap();
+    assert_eq!((said.added, said.replaced), (1, 1));
+    assert_eq!(scene.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
+    // A way back that does no better either is no reason to go forward again.
+    let scene = self::scene();
+    scene.ledger.propose(vec![bold(0)], at(0)).unwrap();
+    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    scene.ledger.verify(measure, at(30)).unwrap();
+    scene.ledger.applied("ttl-user-profile-2", "a poller", None, at(31)).unwrap();
+    assert_eq!(scene.ledger.verify(measure, at(60)).unwrap().regressed, 1);
+    assert_eq!(scene.all().len(), 2);
 }
 
 #[test]

@@ -3,28 +3,30 @@ use serde_json::{Value, json};
 use statrs::distribution::{ContinuousCDF, Gamma};
 
 use super::{
-    Instance, LabelledIncident, Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
+    Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
     decide::{Judged, judge},
+    fetch::History,
     learn::{better, fires_no_longer},
+    measure::AppliedRule,
     recommend::bound_name,
     rules::format_duration,
 };
 use crate::{
-    signal::{self, EvalLimits, RangeSeries},
+    ledger::{BEFORE, WAY_BACK},
     store::{
         Store,
-        rows::{Effect, EventFilter, Kind, Patch, RecommendationRow, SignalFilter, SignalRow, SignalStatus, State},
+        rows::{Effect, Kind, Patch, RecommendationRow, SignalFilter, SignalRow, SignalStatus, State},
     },
 };
 
 /// Prometheus' own evaluation interval, where the group names none.
-const INTERVAL_MS: i64 = 60_000;
+pub(super) const INTERVAL_MS: i64 = 60_000;
 /// Evaluations that are looked back on: two weeks at a minute.
-const EVALUATIONS_MAX: i64 = 20_160;
+pub(super) const EVALUATIONS_MAX: i64 = 20_160;
 /// Share of the history that is learned from.
 const SPLIT: f64 = 0.5;
 /// What the predicted effect promises.
-const LEVEL: f64 = 0.8;
+pub(super) const LEVEL: f64 = 0.8;
 
 /// What is recommended for one alerting rule at `now`; nothing where nothing is better.
 ///
@@ -43,35 +45,20 @@ pub fn advise(
     now: Timestamp,
 ) -> Result<Vec<RecommendationRow>, ThresholdError> {
     let step_ms = spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
-    // Evaluations lie on multiples of the interval, so that the same history gives the same answer.
-    let end_ms = now.millis().div_euclid(step_ms) * step_ms;
-    let start_ms = end_ms - (EVALUATIONS_MAX - 1) * step_ms;
-    let query = signal::parse(&spec.condition.signal)?;
-    let limits = EvalLimits { max_steps: 2 * usize::try_from(EVALUATIONS_MAX).unwrap_or(0), ..EvalLimits::default() };
-    let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits)?;
-    let history = Grid::align(&series, step_ms, end_ms);
-    if history.timestamps.len() < 4 {
-        let (signal, evaluations) = (spec.condition.signal.clone(), history.timestamps.len());
+    let history = History::fetch(store, &spec.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
+    let History { grid, incidents, end_ms } = &history;
+    if grid.timestamps.len() < 4 {
+        let (signal, evaluations) = (spec.condition.signal.clone(), grid.timestamps.len());
         return Err(ThresholdError::NoHistory { signal, evaluations });
     }
-    let first_ms = history.timestamps[0];
-    let filter =
-        EventFilter { start: Some(Timestamp::from_millis(first_ms)), end: Some(now), ..EventFilter::default() };
-    let mut incidents: Vec<LabelledIncident> = store
-        .incidents(&filter)?
-        .iter()
-        .map(|incident| LabelledIncident {
-            start_ms: incident.started_at.millis(),
-            end_ms: incident.ended_at.unwrap_or(now).millis(),
-        })
-        .collect();
-    merge(&mut incidents);
+    let (first_ms, end_ms) = (grid.timestamps[0], *end_ms);
     let labelled = !incidents.is_empty();
     let split_ms = half(first_ms, end_ms);
     // A band is around one signal: the alert of several elements would compare each with the band of another.
-    let signal = if moving_bounds && series.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
+    let signal =
+        if moving_bounds && grid.values.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
     let incidents = labelled.then_some(incidents.as_slice());
-    let judged = judge(&history.instances(), incidents, &spec.setting(), split_ms, signal.is_some());
+    let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, signal.is_some());
     decided(spec, &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
 }
 
@@ -117,18 +104,15 @@ fn decided(
     rule.hold = (setting.for_ms > 0).then(|| format_duration(setting.for_ms));
     let hold = format_duration(setting.for_ms);
     rules.push(rule);
-    let group = RuleGroup {
-        name: spec.group.clone(),
-        interval: spec.interval_ms.map(format_duration),
-        rules,
-        ..RuleGroup::default()
-    };
-    let body = RuleFile { groups: vec![group] }.to_yaml()?;
+    let (body, before) = (rule_file(spec, rules)?, rule_file(spec, vec![spec.rule.clone()])?);
     let stamp = |millis: i64| Value::from(millis);
     let expected = |bound: f64| judged.tail.and_then(|tail| tail.alerts_per_year(bound));
     let evidence = json!({
         "learned_from_ms": stamp(first_ms), "scored_from_ms": stamp(split_ms), "scored_until_ms": stamp(end_ms),
         "incidents_labelled": labelled,
+        BEFORE: effect(present, labelled).value,
+        WAY_BACK: patch(before),
+        "rule": AppliedRule::of(spec, &judged.decision),
         "present": score_json(present, labelled, expected(spec.condition.bound)),
         "recommended": score_json(recommended, labelled, expected(setting.bound)),
     });
@@ -144,12 +128,23 @@ fn decided(
         confidence: confidence(recommended, labelled),
         reason: sentence(spec, judged, labelled, &expr, &hold),
         evidence,
-        patch: Patch { format: "prometheus/rules+yaml".to_owned(), body },
+        patch: patch(body),
         state: State::Proposed,
         created_at: now,
         updated_at: now,
         replaces: None,
     }])
+}
+
+/// A rule file with these rules alone, in the group that the rule stands in.
+fn rule_file(spec: &RuleSpec, rules: Vec<Rule>) -> Result<String, ThresholdError> {
+    let interval = spec.interval_ms.map(format_duration);
+    let group = RuleGroup { name: spec.group.clone(), interval, rules, ..RuleGroup::default() };
+    RuleFile { groups: vec![group] }.to_yaml()
+}
+
+fn patch(body: String) -> Patch {
+    Patch { format: "prometheus/rules+yaml".to_owned(), body }
 }
 
 fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool, expr: &str, hold: &str) -> String {
@@ -171,7 +166,7 @@ fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool, expr: &str, hold: 
 }
 
 /// False alerts a week (alerts where nobody labelled), with the interval of a Poisson count.
-fn effect(score: &RuleScore, labelled: bool) -> Effect {
+pub(super) fn effect(score: &RuleScore, labelled: bool) -> Effect {
     let (metric, count, per_week) = if labelled {
         ("false_alerts_per_week", score.false_alerts, score.false_alerts_per_week())
     } else {
@@ -211,52 +206,6 @@ fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>)
         "false_time_share": labelled.then(|| score.false_time_share()),
         "expected_alerts_per_year": expected_per_year,
     })
-}
-
-/// The elements of a signal on one grid of evaluations, from the first that has any value.
-struct Grid {
-    timestamps: Vec<i64>,
-    values: Vec<Vec<f64>>,
-}
-
-impl Grid {
-    fn align(series: &[RangeSeries], step_ms: i64, end_ms: i64) -> Self {
-        let Some(first_ms) = series.iter().filter_map(|one| one.timestamps.first()).min().copied() else {
-            return Self { timestamps: Vec::new(), values: Vec::new() };
-        };
-        let timestamps: Vec<i64> =
-            std::iter::successors(Some(first_ms), |at| Some(at + step_ms)).take_while(|at| *at <= end_ms).collect();
-        let values = series
-            .iter()
-            .map(|one| {
-                let mut values = vec![f64::NAN; timestamps.len()];
-                for (at_ms, value) in one.timestamps.iter().zip(&one.values) {
-                    let slot = usize::try_from((at_ms - first_ms) / step_ms).ok().and_then(|idx| values.get_mut(idx));
-                    if let Some(slot) = slot {
-                        *slot = *value;
-                    }
-                }
-                values
-            })
-            .collect();
-        Self { timestamps, values }
-    }
-
-    fn instances(&self) -> Vec<Instance<'_>> {
-        self.values.iter().map(|values| Instance { timestamps: &self.timestamps, values }).collect()
-    }
-}
-
-/// Ascending and apart: incidents that overlap are one.
-fn merge(incidents: &mut Vec<LabelledIncident>) {
-    incidents.sort_by_key(|incident| incident.start_ms);
-    incidents.dedup_by(|later, earlier| {
-        let one = later.start_ms <= earlier.end_ms;
-        if one {
-            earlier.end_ms = earlier.end_ms.max(later.end_ms);
-        }
-        one
-    });
 }
 
 fn half(first_ms: i64, end_ms: i64) -> i64 {

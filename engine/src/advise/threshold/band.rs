@@ -60,6 +60,11 @@ impl Distances {
 }
 
 impl Band {
+    /// A band of this width with the `for` and `keep_firing_for` of a rule.
+    pub(super) fn of(width: f64, rule: &Setting) -> Self {
+        Self { width, setting: Setting { comparison: Comparison::Greater, bound: width, ..*rule } }
+    }
+
     /// What the band would have done; `views` as [`Distances::views`] gives them.
     pub(super) fn score(&self, views: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
         score_rule(views, incidents, &self.setting)

@@ -26,6 +26,11 @@ struct Profile {
 }
 
 impl HourlyBounds {
+    /// Bounds that were learned before; `None` unless there is one for each hour of the week.
+    pub(super) fn of(bounds: Vec<f64>, setting: Setting) -> Option<Self> {
+        (bounds.len() == HOURS).then_some(Self { bounds, setting })
+    }
+
     /// Replays the rule with these bounds.
     pub(super) fn score(&self, instances: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
         score_by(instances, incidents, &self.setting, |at_ms, value| {

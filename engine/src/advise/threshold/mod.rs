@@ -9,8 +9,10 @@ mod alert;
 mod band;
 mod decide;
 mod error;
+mod fetch;
 mod hourly;
 mod learn;
+mod measure;
 mod recommend;
 mod replay;
 mod rules;
@@ -20,6 +22,7 @@ mod tail;
 pub use advise::advise;
 pub use alert::{AlertMachine, AlertState};
 pub use error::ThresholdError;
+pub use measure::measure;
 pub use replay::{RuleFigures, RuleReplay, SignalHistory, ThresholdOptions, ThresholdReplay, replay_rules};
 pub use rules::{
     Comparison, Condition, KeptRule, Rule, RuleFile, RuleGroup, RulePlace, RuleSpec, format_bound, format_duration,

@@ -9,6 +9,7 @@ use super::{
     figures::ttl_seconds, replay_caches,
 };
 use crate::{
+    ledger::{BEFORE, WAY_BACK},
     signal::{self, EvalLimits, Value},
     store::{
         Store,
@@ -107,7 +108,6 @@ fn recommend(
         return Ok(Vec::new());
     }
     let hit = chosen.hit_ratio.predicted;
-    let patch = json!({"cache": spec.name, "ttl_seconds": ttl_seconds(chosen.ttl_ms)});
     Ok(vec![RecommendationRow {
         id: format!("ttl-{}-{}", spec.name, now.millis()),
         kind: Kind::Ttl,
@@ -126,13 +126,23 @@ fn recommend(
         },
         confidence: held_share(replay),
         reason: sentence(spec, chosen, current),
-        evidence: json!({"on_write": options.on_write == OnWrite::Drop, "replay": replay.to_json()}),
-        patch: Patch { format: "almanac/ttl+json".to_owned(), body: patch.to_string() },
+        evidence: json!({
+            "on_write": options.on_write == OnWrite::Drop,
+            "replay": replay.to_json(),
+            BEFORE: current.and_then(|current| current.hit_ratio.replayed),
+            WAY_BACK: spec.ttl_ms.map(|ttl_ms| patch(spec, ttl_ms)),
+        }),
+        patch: patch(spec, chosen.ttl_ms),
         state: State::Proposed,
         created_at: now,
         updated_at: now,
         replaces: None,
     }])
+}
+
+fn patch(spec: &CacheSpec, ttl_ms: i64) -> Patch {
+    let body = json!({"cache": spec.name, "ttl_seconds": ttl_seconds(ttl_ms)}).to_string();
+    Patch { format: "almanac/ttl+json".to_owned(), body }
 }
 
 fn serves_as_well(current: &TtlFigures, chosen: &TtlFigures, kept: &impl Fn(&&TtlFigures) -> bool) -> bool {

@@ -3,6 +3,7 @@ use serde_json::Value;
 
 use crate::{
     advise::scaling::{Interval, ScalingError, WorkloadSpec, fetch},
+    ledger::Measured,
     store::{Store, rows::RecommendationRow},
 };
 
@@ -24,7 +25,7 @@ pub fn measure(
     row: &RecommendationRow,
     applied_at: Timestamp,
     now: Timestamp,
-) -> Result<Option<Interval>, ScalingError> {
+) -> Result<Option<Measured>, ScalingError> {
     let capacity = row.proposed.get("capacity_per_replica").and_then(Value::as_f64);
     let (Some(capacity), true) = (capacity, now.millis() - applied_at.millis() >= spec.day_ms) else { return Ok(None) };
     let since = WorkloadSpec { history_ms: spec.history_ms.min(now.millis() - applied_at.millis()), ..spec.clone() };
@@ -36,7 +37,13 @@ pub fn measure(
         .filter(|((_, observed), replicas)| **observed && replicas.is_finite())
         .map(|((demand, _), replicas)| f64::from(u8::from(*demand > replicas * capacity)))
         .collect();
-    Ok(judge(&short))
+    Ok(judge(&short).map(|share| Measured {
+        value: share.value,
+        lower: share.lower,
+        upper: share.upper,
+        higher_is_better: false,
+        broken: None,
+    }))
 }
 
 fn judge(short: &[f64]) -> Option<Interval> {

@@ -60,6 +60,21 @@ pub fn horizontal_pod_autoscaler(spec: &WorkloadSpec) -> Patch {
     Patch { format: "kubernetes/hpa+yaml".to_owned(), body }
 }
 
+/// The plain `HorizontalPodAutoscaler` on processor use: the way back from a forecast.
+pub(super) fn reactive_autoscaler(spec: &WorkloadSpec) -> Patch {
+    let Names { object, namespace, deployment } = Names::of(spec);
+    let body = format!(
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: {object}\n  namespace: {namespace}\n\
+         spec:\n  scaleTargetRef:\n    apiVersion: apps/v1\n    kind: Deployment\n    name: {deployment}\n  minReplicas: {min}\n  \
+         maxReplicas: {max}\n  metrics:\n    - type: Resource\n      resource:\n        name: cpu\n        target:\n          \
+         type: Utilization\n          averageUtilization: {target:.0}\n",
+        min = spec.replicas_min,
+        max = spec.replicas_max,
+        target = 100.0 * spec.target_utilization,
+    );
+    Patch { format: "kubernetes/hpa+yaml".to_owned(), body }
+}
+
 /// A KEDA `ScaledObject` with one cron trigger for each hour of the day: the most of that hour in the
 /// schedule, for clusters that may not poll. None without a schedule or when a day is not one of 24 hours.
 #[must_use]

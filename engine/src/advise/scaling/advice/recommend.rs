@@ -2,9 +2,10 @@ use almanac_models::Timestamp;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
-use super::{Schedule, cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object};
+use super::{Schedule, cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object, patch::reactive_autoscaler};
 use crate::{
     advise::scaling::{Decision, PolicyFigures, Rule, ScalingError, WorkloadSpec, decide, fetch},
+    ledger::{BEFORE, WAY_BACK},
     store::{
         Store,
         rows::{Effect, Kind, RecommendationRow, State},
@@ -116,6 +117,8 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
     let mut patches = vec![horizontal_pod_autoscaler(spec)];
     patches.extend(schedule.ok().and_then(|schedule| cron_scaled_object(spec, schedule)));
     json!({
+        BEFORE: comparison.reactive.under_provisioned_share,
+        WAY_BACK: reactive_autoscaler(spec),
         "demand": spec.demand,
         "steps": comparison.steps,
         "step_seconds": seconds(spec.step_ms),

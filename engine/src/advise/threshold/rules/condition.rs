@@ -45,6 +45,12 @@ impl Comparison {
         }
     }
 
+    /// From what PromQL writes.
+    #[must_use]
+    pub fn parse(symbol: &str) -> Option<Self> {
+        [Self::Greater, Self::GreaterEqual, Self::Less, Self::LessEqual].into_iter().find(|one| one.symbol() == symbol)
+    }
+
     fn flipped(self) -> Self {
         match self {
             Self::Greater => Self::Less,

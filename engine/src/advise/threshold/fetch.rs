@@ -1,0 +1,94 @@
+use almanac_models::Timestamp;
+
+use super::{Instance, LabelledIncident, ThresholdError};
+use crate::{
+    signal::{self, EvalLimits, RangeSeries},
+    store::{Store, rows::EventFilter},
+};
+
+/// What a rule's signal was at the rule's evaluations, and the incidents of that time.
+pub(super) struct History {
+    pub(super) grid: Grid,
+    /// Ascending and apart; an incident that is not over lasts until now.
+    pub(super) incidents: Vec<LabelledIncident>,
+    /// The last evaluation.
+    pub(super) end_ms: i64,
+}
+
+impl History {
+    /// The last `evaluations` up to `now`, a step apart. They lie on multiples of the step, so that the same history gives the
+    /// same answer.
+    pub(super) fn fetch(
+        store: &Store,
+        signal: &str,
+        step_ms: i64,
+        evaluations: i64,
+        now: Timestamp,
+    ) -> Result<Self, ThresholdError> {
+        let end_ms = now.millis().div_euclid(step_ms) * step_ms;
+        let start_ms = end_ms.saturating_sub((evaluations - 1).saturating_mul(step_ms));
+        let query = signal::parse(signal)?;
+        let max_steps = usize::try_from(2 * evaluations).unwrap_or(usize::MAX);
+        let limits = EvalLimits { max_steps, ..EvalLimits::default() };
+        let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits)?;
+        let grid = Grid::align(&series, step_ms, end_ms);
+        let first = grid.timestamps.first().map(|first| Timestamp::from_millis(*first));
+        let filter = EventFilter { start: first, end: Some(now), ..EventFilter::default() };
+        let found = if first.is_some() { store.incidents(&filter)? } else { Vec::new() };
+        let mut incidents: Vec<LabelledIncident> = found
+            .iter()
+            .map(|incident| LabelledIncident {
+                start_ms: incident.started_at.millis(),
+                end_ms: incident.ended_at.unwrap_or(now).millis(),
+            })
+            .collect();
+        merge(&mut incidents);
+        Ok(Self { grid, incidents, end_ms })
+    }
+}
+
+/// The elements of a signal on one grid of evaluations, from the first that has any value.
+pub(super) struct Grid {
+    pub(super) timestamps: Vec<i64>,
+    pub(super) values: Vec<Vec<f64>>,
+}
+
+impl Grid {
+    fn align(series: &[RangeSeries], step_ms: i64, end_ms: i64) -> Self {
+        let Some(first_ms) = series.iter().filter_map(|one| one.timestamps.first()).min().copied() else {
+            return Self { timestamps: Vec::new(), values: Vec::new() };
+        };
+        let timestamps: Vec<i64> =
+            std::iter::successors(Some(first_ms), |at| Some(at + step_ms)).take_while(|at| *at <= end_ms).collect();
+        let values = series
+            .iter()
+            .map(|one| {
+                let mut values = vec![f64::NAN; timestamps.len()];
+                for (at_ms, value) in one.timestamps.iter().zip(&one.values) {
+                    let slot = usize::try_from((at_ms - first_ms) / step_ms).ok().and_then(|idx| values.get_mut(idx));
+                    if let Some(slot) = slot {
+                        *slot = *value;
+                    }
+                }
+                values
+            })
+            .collect();
+        Self { timestamps, values }
+    }
+
+    pub(super) fn instances(&self) -> Vec<Instance<'_>> {
+        self.values.iter().map(|values| Instance { timestamps: &self.timestamps, values }).collect()
+    }
+}
+
+/// Ascending and apart: incidents that overlap are one.
+fn merge(incidents: &mut Vec<LabelledIncident>) {
+    incidents.sort_by_key(|incident| incident.start_ms);
+    incidents.dedup_by(|later, earlier| {
+        let one = later.start_ms <= earlier.end_ms;
+        if one {
+            earlier.end_ms = earlier.end_ms.max(later.end_ms);
+        }
+        one
+    });
+}

@@ -1,0 +1,144 @@
+use almanac_models::Timestamp;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{Beta, ContinuousCDF};
+
+use super::{
+    Comparison, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
+    advise::{EVALUATIONS_MAX, INTERVAL_MS, LEVEL, effect},
+    band::{Band, Distances},
+    decide::{Decision, Moving},
+    fetch::History,
+    hourly::HourlyBounds,
+    score::score_rule,
+};
+use crate::{
+    ledger::Measured,
+    store::{Store, rows::RecommendationRow},
+};
+
+const DAY_MS: i64 = 86_400_000;
+/// Time since a rule was applied that a judgement needs at most; less where less was promised on.
+const LONG_ENOUGH_MS: i64 = 7 * DAY_MS;
+/// Incidents since then from which a share of them caught says something.
+const FEW_INCIDENTS: usize = 3;
+
+/// What a recommended rule does, kept with its evidence: once it is applied, the rule file may no longer say it as simply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct AppliedRule {
+    signal: String,
+    comparison: String,
+    /// None where the bound moves.
+    bound: Option<f64>,
+    for_ms: i64,
+    keep_firing_for_ms: i64,
+    interval_ms: i64,
+    hourly: Option<Vec<f64>>,
+    band_width: Option<f64>,
+}
+
+impl AppliedRule {
+    pub(super) fn of(spec: &RuleSpec, decision: &Decision) -> Self {
+        let Setting { bound, for_ms, keep_firing_for_ms, .. } = decision.setting;
+        let (hourly, band_width) = match &decision.moving {
+            Some(Moving::Hourly(hourly)) => (Some(hourly.bounds.clone()), None),
+            Some(Moving::Band(band)) => (None, Some(band.width)),
+            None => (None, None),
+        };
+        Self {
+            signal: spec.condition.signal.clone(),
+            comparison: spec.condition.comparison.symbol().to_owned(),
+            bound: bound.is_finite().then_some(bound),
+            for_ms,
+            keep_firing_for_ms,
+            interval_ms: spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS),
+            hourly,
+            band_width,
+        }
+    }
+
+    fn setting(&self) -> Option<Setting> {
+        Some(Setting {
+            comparison: Comparison::parse(&self.comparison)?,
+            bound: self.bound.unwrap_or(f64::NAN),
+            for_ms: self.for_ms,
+            keep_firing_for_ms: self.keep_firing_for_ms,
+        })
+    }
+
+    /// What the rule did from `from_ms` on; a band is learned from all that comes before.
+    fn score(&self, history: &History, from_ms: i64) -> Option<RuleScore> {
+        let setting = self.setting()?;
+        let instances = history.grid.instances();
+        let distances = self.band_width.map(|_| Distances::of(&instances));
+        let views = distances.as_ref().map_or(instances.clone(), |distances| distances.views(&instances));
+        let views: Vec<Instance<'_>> = views.iter().map(|view| view.from(from_ms)).collect();
+        let incidents = &history.incidents;
+        Some(match (self.band_width, &self.hourly) {
+            (Some(width), _) => Band::of(width, &setting).score(&views, incidents),
+            (None, Some(bounds)) => HourlyBounds::of(bounds.clone(), setting)?.score(&views, incidents),
+            (None, None) => score_rule(&views, incidents, &setting),
+        })
+    }
+}
+
+/// What the applied rule of `row` did since `applied_at`: false alerts a week where incidents are labelled, alerts a week
+/// otherwise; none while too little time has passed.
+///
+/// The rule is replayed on its signal, as it was for the promise. Where it catches a smaller share of at least three incidents
+/// than promised, for sure, the promise is broken, however few its false alerts.
+///
+/// # Errors
+/// [`ThresholdError`] when the signal cannot be evaluated.
+pub fn measure(
+    store: &Store,
+    row: &RecommendationRow,
+    applied_at: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Measured>, ThresholdError> {
+    let evidence = |name: &str| row.evidence.get(name);
+    let rule = evidence("rule").and_then(|rule| AppliedRule::deserialize(rule).ok());
+    let promised_on = evidence("scored_until_ms")
+        .and_then(serde_json::Value::as_i64)
+        .zip(evidence("scored_from_ms").and_then(serde_json::Value::as_i64))
+        .map_or(LONG_ENOUGH_MS, |(until, from)| until - from);
+    let Some(rule) = rule else { return Ok(None) };
+    let since_ms = now.millis() - applied_at.millis();
+    if since_ms < promised_on.clamp(0, LONG_ENOUGH_MS) {
+        return Ok(None);
+    }
+    let step_ms = rule.interval_ms.max(1);
+    let evaluations = (since_ms / step_ms).saturating_add(EVALUATIONS_MAX).min(4 * EVALUATIONS_MAX);
+    let history = History::fetch(store, &rule.signal, step_ms, evaluations, now)?;
+    Ok(rule.score(&history, applied_at.millis()).and_then(|score| judge(row, &score)))
+}
+
+fn judge(row: &RecommendationRow, score: &RuleScore) -> Option<Measured> {
+    let labelled = row.effect.metric == "false_alerts_per_week";
+    if score.evaluations == 0 {
+        return None;
+    }
+    let realised = effect(score, labelled);
+    let count = |name: &str| row.evidence.get("recommended")?.get(name)?.as_f64();
+    let promised = count("incidents_caught").zip(count("incidents")).filter(|(_, all)| *all > 0.0);
+    let promised = promised.map(|(caught, all)| caught / all).filter(|_| labelled);
+    let broken = promised.filter(|_| score.incidents >= FEW_INCIDENTS).and_then(|promised| {
+        #[expect(clippy::cast_precision_loss, reason = "counts")]
+        let (caught, missed) = (score.incidents_caught as f64, (score.incidents - score.incidents_caught) as f64);
+        // The upper end of the interval that a uniform prior leaves.
+        let most = Beta::new(caught + 1.0, missed + 1.0).map_or(1.0, |law| law.inverse_cdf(0.5 + LEVEL / 2.0));
+        let told = format!(
+            "it caught {} of {} incidents, {:.0} % were promised",
+            score.incidents_caught,
+            score.incidents,
+            100.0 * promised
+        );
+        (most < promised).then_some(told)
+    });
+    Some(Measured {
+        value: realised.value,
+        lower: realised.lower,
+        upper: realised.upper,
+        higher_is_better: false,
+        broken,
+    })
+}

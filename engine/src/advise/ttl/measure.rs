@@ -1,0 +1,121 @@
+use almanac_models::{
+    Level, Timestamp,
+    ttl::{KeyEvent, OnWrite, Tally, Window, replay},
+};
+use hashbrown::HashMap;
+use serde_json::Value;
+
+use super::{CacheAccess, CacheSpec, TtlError};
+use crate::{
+    ledger::Measured,
+    store::{
+        Store,
+        rows::{EventFilter, RecommendationRow},
+    },
+};
+
+/// Reads since a time-to-live was applied that a judgement needs.
+const LEAST_READS: f64 = 1_000.0;
+/// Events that are read.
+const MOST_EVENTS: usize = 4_000_000;
+/// What the measured interval promises, as the prediction's does.
+const LEVEL: f64 = 0.8;
+
+/// The hit ratio that the applied time-to-live of `row` had on what was read and written since `applied_at`; none while there are
+/// fewer than a thousand reads or less time than four times the time-to-live.
+///
+/// A cache tells its hits at the time-to-live that it has, so they are replayed from the accesses reported since: the cache starts
+/// empty. A stale share that is above the limit for sure breaks the promise, whatever the hit ratio.
+///
+/// # Errors
+/// [`TtlError`] when the events cannot be read.
+pub fn measure(
+    store: &Store,
+    spec: &CacheSpec,
+    row: &RecommendationRow,
+    applied_at: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Measured>, TtlError> {
+    let Some(seconds) = row.proposed.get("ttl_seconds").and_then(Value::as_f64) else { return Ok(None) };
+    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+    let ttl_ms = (seconds * 1e3).round() as i64;
+    let mut window = Window { start_ms: applied_at.millis(), end_ms: now.millis() };
+    if ttl_ms <= 0 || (window.end_ms - window.start_ms) / 4 < ttl_ms {
+        return Ok(None);
+    }
+    let filter = EventFilter {
+        names: vec![spec.name.clone()],
+        start: Some(applied_at),
+        end: Some(now),
+        limit: Some(MOST_EVENTS),
+    };
+    let events = store.cache_events(&filter)?;
+    if let Some(first) = events.first().filter(|_| events.len() == MOST_EVENTS) {
+        // Of more events the newest count.
+        window.start_ms = first.timestamp.millis();
+    }
+    let drops = row.evidence.get("on_write").and_then(Value::as_bool).unwrap_or(false);
+    let on_write = if drops { OnWrite::Drop } else { OnWrite::Keep };
+    let mut keys: HashMap<&str, Vec<KeyEvent>> = HashMap::new();
+    for event in &events {
+        let access = CacheAccess::from(event);
+        keys.entry(&event.key).or_default().push(KeyEvent { at_ms: access.at_ms, access: access.access });
+    }
+    let mut tally = Tally::default();
+    for events in keys.values() {
+        tally.add(&replay(events, ttl_ms, on_write, window), 1.0);
+    }
+    Ok(judge(&tally, spec.stale_share_max))
+}
+
+fn judge(tally: &Tally, stale_share_max: f64) -> Option<Measured> {
+    let level = Level::try_new(LEVEL).ok()?;
+    let hit = tally.hit_ratio_estimate().filter(|_| tally.gets >= LEAST_READS)?;
+    let bounds = hit.interval(level, 1.0);
+    let stale = tally.stale_share_estimate().filter(|stale| stale.interval(level, 1.0).lower > stale_share_max);
+    let broken = stale.map(|stale| {
+        format!("{:.2} % of its hits were stale, {} % may be", 100.0 * stale.value, 100.0 * stale_share_max)
+    });
+    Some(Measured {
+        value: hit.value,
+        lower: bounds.lower.clamp(0.0, 1.0),
+        upper: bounds.upper.clamp(0.0, 1.0),
+        higher_is_better: true,
+        broken,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use almanac_models::ttl::Access;
+
+    /// One key read each second, written each `write_every`.
+    fn tally(write_every: i64) -> Tally {
+        let events: Vec<KeyEvent> = (0..4_000)
+            .flat_map(|second| {
+                let read = KeyEvent { at_ms: second * 1_000, access: Access::Get };
+                let write = KeyEvent { at_ms: second * 1_000 + 500, access: Access::Write };
+                std::iter::once(read).chain((second % write_every == 3).then_some(write))
+            })
+            .collect();
+        replay(&events, 20_000, OnWrite::Keep, Window { start_ms: 0, end_ms: 4_000_000 })
+    }
+
+    #[test]
+    fn a_broken_limit_breaks_the_promise() {
+        let kept = judge(&tally(4_001), 0.05).unwrap();
+        assert!((kept.value - 0.95).abs() < 1e-3 && kept.broken.is_none(), "{kept:?}");
+        let broken = judge(&tally(30), 0.05).unwrap();
+        assert!(
+            broken.broken.as_deref().is_some_and(|text| text.ends_with("% of its hits were stale, 5 % may be")),
+            "{broken:?}"
+        );
+        assert!(!broken.keeps(0.9, 0.99) && kept.keeps(0.9, 0.99));
+    }
+
+    #[test]
+    fn few_reads_say_nothing() {
+        assert_eq!(judge(&Tally::default(), 0.05), None);
+    }
+}
