@@ -2,8 +2,10 @@
 
 mod linear;
 mod robust;
+mod trend;
 mod windows;
 
 pub use linear::solve_spd;
 pub use robust::{mad, mean, median, quantile, quantile_sorted};
+pub use trend::Trend;
 pub(crate) use windows::WindowMeans;

@@ -167,8 +167,16 @@ mod tests {
         for _ in 0..2_000 {
             let mut events: Vec<KeyEvent> =
                 reads.iter().map(|&at_ms| KeyEvent { at_ms, access: Access::Get }).collect();
-            let writes = Poisson::new(rate * 10_007.0).unwrap().sample(&mut rng) as usize;
-            events.extend((0..writes).map(|_| KeyEvent { at_ms: rng.random_range(0..10_007), access: Access::Write }));
+            // Gaps of a Poisson process are exponential.
+            let mut at = 0.0;
+            loop {
+                at -= (1.0 - rng.random::<f64>()).ln() / rate;
+                if at >= 10_007.0 {
+                    break;
+                }
+                #[expect(clippy::cast_possible_truncation, reason = "below 10,007")]
+                events.push(KeyEvent { at_ms: at as i64, access: Access::Write });
+            }
             events.sort_by_key(|event| event.at_ms);
             stale += replay(&events, 2_000, OnWrite::Keep, window).stale_hits / 2_000.0;
         }
@@ -188,7 +196,7 @@ mod tests {
             let events: Vec<KeyEvent> = rows.into_iter().map(|(gap, access)| { at_ms += gap; KeyEvent { at_ms, access } }).collect();
             let window = Window { start_ms: 0, end_ms: at_ms };
             let (hits, stale) = expected_stale_hits(&events, ttl_ms, rate, window);
-            prop_assert_eq!(hits, replay(&events, ttl_ms, OnWrite::Keep, window).hits);
+            prop_assert!((hits - replay(&events, ttl_ms, OnWrite::Keep, window).hits).abs() < 0.5);
             prop_assert!((0.0..=hits).contains(&stale));
         }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its scene should fail there")]
 
+mod closed_loop;
 mod command_line;
 mod grafana;
 mod harness;

@@ -1,6 +1,7 @@
 //! Flat rows for pollers and for Grafana's Infinity source: a JSON array of objects with the same keys, ascending in
 //! time, or CSV with `format=csv`.
 
+mod breaches;
 mod encode;
 mod events;
 mod learned;
@@ -24,4 +25,5 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(events::deploys))
         .routes(routes!(together::suspected_incidents))
         .routes(routes!(together::peer_outliers))
+        .routes(routes!(breaches::breaches))
 }

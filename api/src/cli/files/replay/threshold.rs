@@ -30,7 +30,7 @@ pub struct Args {
     /// Where the recommended rules go
     #[arg(long, value_name = "RECOMMENDED")]
     pub output: Option<PathBuf>,
-    /// Recommend bounds by hour of week too, with the recording rules that they read
+    /// Recommend bounds by hour of week and bands around what is expected too, with the recording rules that they read
     #[arg(long)]
     pub moving_bounds: bool,
 }
@@ -92,6 +92,12 @@ fn rule(replay: &RuleReplay) -> Value {
         "present": figures(&replay.present, replay.labelled),
         "recommended": figures(&replay.recommended, replay.labelled),
         "reason": replay.reason,
+        "breach": replay.breach.map(|breach| json!({
+            "expected": rfc3339(Timestamp::from_millis(breach.expected_ms)),
+            "earliest": rfc3339(Timestamp::from_millis(breach.earliest_ms)),
+            "latest": breach.latest_ms.map(|at| rfc3339(Timestamp::from_millis(at))),
+            "slope_per_day": breach.slope_per_day,
+        })),
     })
 }
 

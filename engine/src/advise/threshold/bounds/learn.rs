@@ -1,7 +1,4 @@
-use super::{
-    Instance, LabelledIncident, RuleScore, Setting,
-    score::{median_step, score_rule},
-};
+use crate::advise::threshold::{Instance, LabelledIncident, RuleScore, Setting, replay::median_step, score_rule};
 
 /// Quantiles of the calm part of a signal that are tried as bounds.
 const QUANTILES: [f64; 14] =
@@ -20,9 +17,9 @@ const STRENGTHS_MAX: usize = 24;
 
 /// A setting with its score on what it was learned from.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Learned {
-    pub(super) setting: Setting,
-    pub(super) score: RuleScore,
+pub(in crate::advise::threshold) struct Learned {
+    pub(in crate::advise::threshold) setting: Setting,
+    pub(in crate::advise::threshold) score: RuleScore,
 }
 
 /// The bound and `for` that keep every incident caught at the fewest false alerts; `None` where
@@ -32,7 +29,7 @@ pub(super) struct Learned {
 /// as it and fire no longer outside of them. For each `for` the bounds that do equally well make a range. The shortest `for` whose range is
 /// wide wins, since a longer one delays the alert, and the bound is taken from within the range, so
 /// that neither a slightly higher noise nor a slightly weaker incident than those seen breaks it.
-pub(super) fn learn(
+pub(in crate::advise::threshold) fn learn(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,
@@ -68,7 +65,7 @@ pub(super) fn learn(
 /// Whether a score is better: more incidents, fewer false alerts or less than half of the time spent
 /// firing outside of incidents, and nothing of it worse. The last tells a rule that always fires, since its
 /// one alert touches every incident.
-pub(super) fn better(score: &RuleScore, than: &RuleScore) -> bool {
+pub(in crate::advise::threshold) fn better(score: &RuleScore, than: &RuleScore) -> bool {
     score.incidents_caught >= than.incidents_caught
         && score.false_alerts <= than.false_alerts
         && fires_no_longer(score, than)
@@ -79,7 +76,7 @@ pub(super) fn better(score: &RuleScore, than: &RuleScore) -> bool {
 
 /// Whether a rule fires no longer outside of incidents for each that it catches: an alert that lasts a
 /// little beyond its incident does so once more for each incident more.
-pub(super) fn fires_no_longer(score: &RuleScore, than: &RuleScore) -> bool {
+pub(in crate::advise::threshold) fn fires_no_longer(score: &RuleScore, than: &RuleScore) -> bool {
     score.false_evaluations * than.incidents_caught.max(1) <= than.false_evaluations * score.incidents_caught.max(1)
 }
 
@@ -150,7 +147,7 @@ fn within(
 }
 
 /// The number of fewest digits nearest to `value` that lies in `[lowest, highest]`.
-pub(super) fn round_within(value: f64, lowest: f64, highest: f64) -> f64 {
+pub(in crate::advise::threshold) fn round_within(value: f64, lowest: f64, highest: f64) -> f64 {
     (0..16)
         .filter_map(|digits| format!("{value:.digits$e}").parse::<f64>().ok())
         .find(|rounded| (lowest..=highest).contains(rounded))
@@ -206,7 +203,7 @@ fn bounds(instances: &[Instance<'_>], incidents: &[LabelledIncident], setting: &
 
 /// At each evaluation the least level since `for_ms` before it: an alert with that `for` fires exactly
 /// where this passes the bound. −∞ where a value is missing or the history is too short.
-pub(super) fn sustained(instance: &Instance<'_>, for_ms: i64, sign: f64) -> Vec<f64> {
+pub(in crate::advise::threshold) fn sustained(instance: &Instance<'_>, for_ms: i64, sign: f64) -> Vec<f64> {
     let level = |idx: usize| {
         let value = sign * instance.values[idx];
         if value.is_nan() { f64::NEG_INFINITY } else { value }
@@ -236,7 +233,7 @@ pub(super) fn sustained(instance: &Instance<'_>, for_ms: i64, sign: f64) -> Vec<
 }
 
 /// Quantile of ascending values, the nearest one.
-pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+pub(in crate::advise::threshold) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

@@ -1,22 +1,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rule, RuleFigures, RuleFile, RulePlace, RuleSpec, rules::format_duration};
+use super::RuleFigures;
+use crate::advise::threshold::{Rule, RuleFile, RulePlace, RuleSpec, format_duration};
 
 /// The rule file with recommended rules in place of present ones; all else stays as it was.
 #[derive(Debug)]
-pub(super) struct RecommendedFile {
+pub(in crate::advise::threshold) struct RecommendedFile {
     file: RuleFile,
     rules: BTreeMap<RulePlace, Vec<Rule>>,
     names: BTreeSet<String>,
 }
 
 impl RecommendedFile {
-    pub(super) fn new(file: &RuleFile) -> Self {
+    pub(in crate::advise::threshold) fn new(file: &RuleFile) -> Self {
         Self { file: file.clone(), rules: BTreeMap::new(), names: BTreeSet::new() }
     }
 
     /// A name for a recording rule that gives an alert's bound, used nowhere else in the file.
-    pub(super) fn bound_name(&mut self, alert: &str) -> String {
+    pub(in crate::advise::threshold) fn bound_name(&mut self, alert: &str) -> String {
         let stem = bound_name(alert);
         let taken = |name: &String| {
             self.names.contains(name)
@@ -34,7 +35,13 @@ impl RecommendedFile {
     ///
     /// `recording`: the rules that give its bounds. `series`: a label that tells the rules of one
     /// alert on several series apart.
-    pub(super) fn add(&mut self, spec: &RuleSpec, figures: &RuleFigures, recording: Vec<Rule>, series: Option<&str>) {
+    pub(in crate::advise::threshold) fn add(
+        &mut self,
+        spec: &RuleSpec,
+        figures: &RuleFigures,
+        recording: Vec<Rule>,
+        series: Option<&str>,
+    ) {
         let mut rule = spec.rule.clone();
         rule.expr.clone_from(&figures.expr);
         if figures.for_ms != spec.for_ms {
@@ -44,11 +51,17 @@ impl RecommendedFile {
             rule.labels.insert("series".to_owned(), series.to_owned());
         }
         let place = self.rules.entry(spec.place).or_default();
-        place.extend(recording);
+        for mut rule in recording {
+            // An alert that comes beside is told apart like the one that it stands beside.
+            if let (Some(_), Some(series)) = (&rule.alert, series) {
+                rule.labels.insert("series".to_owned(), series.to_owned());
+            }
+            place.push(rule);
+        }
         place.push(rule);
     }
 
-    pub(super) fn finish(mut self) -> RuleFile {
+    pub(in crate::advise::threshold) fn finish(mut self) -> RuleFile {
         for (group_idx, group) in self.file.groups.iter_mut().enumerate() {
             let rules = std::mem::take(&mut group.rules);
             for (rule_idx, rule) in rules.into_iter().enumerate() {
@@ -63,7 +76,7 @@ impl RecommendedFile {
 }
 
 /// The name of the recording rule that gives an alert's bound.
-pub(super) fn bound_name(alert: &str) -> String {
+pub(in crate::advise::threshold) fn bound_name(alert: &str) -> String {
     format!("almanac:bound:{}", snake_case(alert))
 }
 

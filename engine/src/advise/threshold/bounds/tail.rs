@@ -1,11 +1,8 @@
-use super::{
-    Instance, Setting,
-    learn::{quantile, round_within, sustained},
-    score::median_step,
-};
+use super::learn::{quantile, round_within, sustained};
+use crate::advise::threshold::{Instance, Setting, replay::median_step};
 
 /// False alerts a year that a rule without labels may be expected to raise.
-pub(super) const BEARABLE_PER_YEAR: f64 = 12.0;
+pub(in crate::advise::threshold) const BEARABLE_PER_YEAR: f64 = 12.0;
 /// Share of the evaluations below the tail.
 const BODY: f64 = 0.98;
 /// Fewest peaks that a tail is fitted to.

@@ -1,24 +1,25 @@
 use almanac_models::Timestamp;
 
-use super::{Instance, LabelledIncident, ThresholdError};
 use crate::{
+    advise::threshold::{Instance, LabelledIncident, ThresholdError},
+    series::Labels,
     signal::{self, EvalLimits, RangeSeries},
     store::{Store, rows::EventFilter},
 };
 
 /// What a rule's signal was at the rule's evaluations, and the incidents of that time.
-pub(super) struct History {
-    pub(super) grid: Grid,
+pub(in crate::advise::threshold) struct History {
+    pub(in crate::advise::threshold) grid: Grid,
     /// Ascending and apart; an incident that is not over lasts until now.
-    pub(super) incidents: Vec<LabelledIncident>,
+    pub(in crate::advise::threshold) incidents: Vec<LabelledIncident>,
     /// The last evaluation.
-    pub(super) end_ms: i64,
+    pub(in crate::advise::threshold) end_ms: i64,
 }
 
 impl History {
     /// The last `evaluations` up to `now`, a step apart. They lie on multiples of the step, so that the same history gives the
     /// same answer.
-    pub(super) fn fetch(
+    pub(in crate::advise::threshold) fn fetch(
         store: &Store,
         signal: &str,
         step_ms: i64,
@@ -48,15 +49,17 @@ impl History {
 }
 
 /// The elements of a signal on one grid of evaluations, from the first that has any value.
-pub(super) struct Grid {
-    pub(super) timestamps: Vec<i64>,
-    pub(super) values: Vec<Vec<f64>>,
+pub(in crate::advise::threshold) struct Grid {
+    pub(in crate::advise::threshold) timestamps: Vec<i64>,
+    pub(in crate::advise::threshold) values: Vec<Vec<f64>>,
+    /// Of each element, as many as `values`.
+    pub(in crate::advise::threshold) labels: Vec<Labels>,
 }
 
 impl Grid {
     fn align(series: &[RangeSeries], step_ms: i64, end_ms: i64) -> Self {
         let Some(first_ms) = series.iter().filter_map(|one| one.timestamps.first()).min().copied() else {
-            return Self { timestamps: Vec::new(), values: Vec::new() };
+            return Self { timestamps: Vec::new(), values: Vec::new(), labels: Vec::new() };
         };
         let timestamps: Vec<i64> =
             std::iter::successors(Some(first_ms), |at| Some(at + step_ms)).take_while(|at| *at <= end_ms).collect();
@@ -73,10 +76,10 @@ impl Grid {
                 values
             })
             .collect();
-        Self { timestamps, values }
+        Self { timestamps, values, labels: series.iter().map(|one| one.labels.clone()).collect() }
     }
 
-    pub(super) fn instances(&self) -> Vec<Instance<'_>> {
+    pub(in crate::advise::threshold) fn instances(&self) -> Vec<Instance<'_>> {
         self.values.iter().map(|values| Instance { timestamps: &self.timestamps, values }).collect()
     }
 }

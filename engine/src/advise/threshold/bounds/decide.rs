@@ -1,10 +1,14 @@
 use super::{
-    Condition, Instance, LabelledIncident, PeakTail, Rule, RuleScore, Setting,
     band::{Band, Distances, band_rules, merit},
+    burn_rate::Objective,
     hourly::{HourlyBounds, fit_hourly, learn_hourly},
     learn::learn,
-    score::{cut, passed, score_rule},
-    tail::BEARABLE_PER_YEAR,
+    tail::{BEARABLE_PER_YEAR, PeakTail},
+};
+use crate::advise::threshold::{
+    Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_duration,
+    replay::{cut, passed},
+    score_rule,
 };
 
 /// Share of what is learned from before which bounds are fitted for the choice between them.
@@ -17,57 +21,75 @@ const BAND_FALSE: f64 = 0.3;
 
 /// A bound that moves.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Moving {
+pub(in crate::advise::threshold) enum Moving {
     /// By hour of week.
     Hourly(HourlyBounds),
     /// With what is expected.
     Band(Band),
+    /// No bound on the signal itself but on how fast it burns the budget of an objective.
+    BurnRate(Objective),
 }
 
 impl Moving {
     /// The expression of the alert, and the recording rules that it reads.
     ///
-    /// `signal`: name under which the rule's signal is learned; `name`: of the bound's recording rule.
-    pub(super) fn rules(&self, condition: &Condition, signal: &str, name: &str) -> (String, Vec<Rule>) {
+    /// `alert`: its name; `signal`: name under which the rule's signal is learned; `name`: of the bound's recording rule.
+    pub(in crate::advise::threshold) fn rules(
+        &self,
+        condition: &Condition,
+        alert: &str,
+        signal: &str,
+        name: &str,
+    ) -> (String, Vec<Rule>) {
         match self {
             Self::Hourly(hourly) => (HourlyBounds::expression(condition, name), vec![hourly.recording_rule(name)]),
             Self::Band(band) => band_rules(condition, band, signal, name),
+            Self::BurnRate(objective) => objective.rules(condition, alert, name),
         }
     }
 }
 
 /// What is recommended in place of a rule's present setting.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Decision {
+pub(in crate::advise::threshold) struct Decision {
     /// Bound and `for`; the present ones where nothing is better.
-    pub(super) setting: Setting,
+    pub(in crate::advise::threshold) setting: Setting,
     /// What stands in place of the bound.
-    pub(super) moving: Option<Moving>,
+    pub(in crate::advise::threshold) moving: Option<Moving>,
     /// Whether anything differs from the present setting.
-    pub(super) changed: bool,
+    pub(in crate::advise::threshold) changed: bool,
     /// Why, in one sentence.
-    pub(super) reason: String,
+    pub(in crate::advise::threshold) reason: String,
 }
 
 /// A decision made before a split and scored after it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Judged {
-    pub(super) decision: Decision,
+pub(in crate::advise::threshold) struct Judged {
+    pub(in crate::advise::threshold) decision: Decision,
     /// What the present rule did after the split.
-    pub(super) present: RuleScore,
+    pub(in crate::advise::threshold) present: RuleScore,
     /// What the recommended one would have done.
-    pub(super) recommended: RuleScore,
+    pub(in crate::advise::threshold) recommended: RuleScore,
     /// The tail of the signal, where nobody labelled.
-    pub(super) tail: Option<PeakTail>,
+    pub(in crate::advise::threshold) tail: Option<PeakTail>,
+}
+
+/// What may stand in place of a constant bound.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::advise::threshold) struct Allowed {
+    /// Bounds by hour of week and bands.
+    pub(in crate::advise::threshold) moving_bounds: bool,
+    /// The burn rates of the objective that the rule watches; they are then taken.
+    pub(in crate::advise::threshold) objective: Option<Objective>,
 }
 
 /// Learns from what lies before `split_ms` alone, and scores what lies after it.
-pub(super) fn judge(
+pub(in crate::advise::threshold) fn judge(
     instances: &[Instance<'_>],
     incidents: Option<&[LabelledIncident]>,
     present: &Setting,
     split_ms: i64,
-    moving_bounds: bool,
+    Allowed { moving_bounds, objective }: Allowed,
 ) -> Judged {
     let (before, after) = cut(instances, split_ms);
     let known: Option<Vec<LabelledIncident>> = incidents.map(|all| {
@@ -78,13 +100,20 @@ pub(super) fn judge(
         let left = all.iter().filter(|incident| incident.end_ms >= split_ms);
         left.map(|i| LabelledIncident { start_ms: i.start_ms.max(split_ms), ..*i }).collect()
     });
-    let distances = moving_bounds.then(|| Distances::of(instances));
+    let distances = match objective {
+        Some(objective) => Some(Distances::from(objective.burns(instances))),
+        None => moving_bounds.then(|| Distances::of(instances)),
+    };
     let views = distances.as_ref().map(|distances| distances.views(instances));
     let (views_before, views_after) = views.map(|views| cut(&views, split_ms)).unzip();
-    let decision = decide(&before, known.as_deref(), present, views_before.as_deref());
+    let decision = match (objective, &views_before) {
+        (Some(objective), Some(views)) => burning(objective, &before, views, known.as_deref(), present),
+        _ => decide(&before, known.as_deref(), present, views_before.as_deref()),
+    };
     let score = match (&decision.moving, &views_after) {
         (Some(Moving::Hourly(hourly)), _) => hourly.score(&after, &later),
         (Some(Moving::Band(band)), Some(views)) => band.score(views, &later),
+        (Some(Moving::BurnRate(_)), Some(views)) => Objective::score(views, &later),
         _ => score_rule(&after, &later, &decision.setting),
     };
     Judged {
@@ -188,6 +217,36 @@ fn contest(
     let unproven = simple.incidents_caught == 0 && trial.false_alerts as f64 <= BAND_FALSE * present_false;
     let fires_less = score.false_evaluations <= score_rule(instances, incidents, present).false_evaluations;
     ((worth_more || unproven) && fires_less).then_some((band, score))
+}
+
+/// The burn rates of an objective, whatever the present rule does: what it promises is a budget.
+fn burning(
+    objective: Objective,
+    instances: &[Instance<'_>],
+    views: &[Instance<'_>],
+    incidents: Option<&[LabelledIncident]>,
+    present: &Setting,
+) -> Decision {
+    let (now, then) = (
+        score_rule(instances, incidents.unwrap_or_default(), present),
+        Objective::score(views, incidents.unwrap_or_default()),
+    );
+    let promised = format!("{:.9}", 100.0 * (1.0 - objective.budget));
+    let promised = promised.trim_end_matches('0').trim_end_matches('.');
+    let what = format!("an objective of {promised} % over {}", format_duration(objective.period_ms));
+    let reason = if incidents.is_some() {
+        format!(
+            "{what}: in the history learned from its burn rates catch {} of {} incidents with {} false alerts, the present rule {} with {}",
+            then.incidents_caught, then.incidents, then.false_alerts, now.incidents_caught, now.false_alerts
+        )
+    } else {
+        format!(
+            "{what}: in the history learned from its burn rates alert {} times, the present rule {}",
+            then.alerts, now.alerts
+        )
+    };
+    let setting = Setting { bound: f64::NAN, for_ms: 0, keep_firing_for_ms: 0, ..*present };
+    Decision { setting, moving: Some(Moving::BurnRate(objective)), changed: true, reason }
 }
 
 fn without_labels(instances: &[Instance<'_>], present: &Setting) -> Decision {

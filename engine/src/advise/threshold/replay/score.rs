@@ -1,4 +1,5 @@
-use super::{AlertMachine, AlertState, Comparison};
+use super::{AlertMachine, AlertState};
+use crate::advise::threshold::Comparison;
 
 const WEEK_MS: f64 = 604_800_000.0;
 
@@ -22,25 +23,28 @@ pub struct Instance<'a> {
 
 impl<'a> Instance<'a> {
     /// The evaluations from `start_ms` on.
-    pub(super) fn from(&self, start_ms: i64) -> Instance<'a> {
+    pub(in crate::advise::threshold) fn from(&self, start_ms: i64) -> Instance<'a> {
         let at = self.timestamps.partition_point(|&t| t < start_ms);
         Instance { timestamps: &self.timestamps[at..], values: &self.values[at..] }
     }
 
     /// The evaluations before `end_ms`.
-    pub(super) fn until(&self, end_ms: i64) -> Instance<'a> {
+    pub(in crate::advise::threshold) fn until(&self, end_ms: i64) -> Instance<'a> {
         let at = self.timestamps.partition_point(|&t| t < end_ms);
         Instance { timestamps: &self.timestamps[..at], values: &self.values[..at] }
     }
 }
 
 /// All instances before an instant, and from it on.
-pub(super) fn cut<'a>(instances: &[Instance<'a>], at_ms: i64) -> (Vec<Instance<'a>>, Vec<Instance<'a>>) {
+pub(in crate::advise::threshold) fn cut<'a>(
+    instances: &[Instance<'a>],
+    at_ms: i64,
+) -> (Vec<Instance<'a>>, Vec<Instance<'a>>) {
     instances.iter().map(|instance| (instance.until(at_ms), instance.from(at_ms))).unzip()
 }
 
 /// The instant by which a share of what all instances span has passed; `None` where they are empty.
-pub(super) fn passed(instances: &[Instance<'_>], share: f64) -> Option<i64> {
+pub(in crate::advise::threshold) fn passed(instances: &[Instance<'_>], share: f64) -> Option<i64> {
     let first_ms = *instances.iter().filter_map(|instance| instance.timestamps.first()).min()?;
     let last_ms = *instances.iter().filter_map(|instance| instance.timestamps.last()).max()?;
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
@@ -129,7 +133,7 @@ pub fn score_rule(instances: &[Instance<'_>], incidents: &[LabelledIncident], se
 }
 
 /// As [`score_rule`] with a bound that may move: `breached` is asked with evaluation time and value.
-pub(super) fn score_by(
+pub(in crate::advise::threshold) fn score_by(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     setting: &Setting,
@@ -182,7 +186,7 @@ pub(super) fn score_by(
 }
 
 /// Median distance of neighbouring timestamps, 0 when there are fewer than two.
-pub(super) fn median_step(timestamps: &[i64]) -> i64 {
+pub(in crate::advise::threshold) fn median_step(timestamps: &[i64]) -> i64 {
     let mut steps: Vec<i64> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0).collect();
     if steps.is_empty() {
         return 0;
@@ -192,7 +196,7 @@ pub(super) fn median_step(timestamps: &[i64]) -> i64 {
 }
 
 /// Runs of labelled rows as incidents.
-pub(super) fn incidents_of(timestamps: &[i64], labels: &[bool]) -> Vec<LabelledIncident> {
+pub(in crate::advise::threshold) fn incidents_of(timestamps: &[i64], labels: &[bool]) -> Vec<LabelledIncident> {
     let mut incidents: Vec<LabelledIncident> = Vec::new();
     let mut inside = false;
     for (&at_ms, &labelled) in timestamps.iter().zip(labels) {

@@ -1,11 +1,10 @@
 //! A bound that moves with what is expected of the signal: the band of the causal detector, some times as wide.
 
-use super::{
-    Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, Setting,
-    rules::format_bound,
-    score::{median_step, score_rule},
-};
 use crate::{
+    advise::threshold::{
+        Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_bound, replay::median_step,
+        score_rule,
+    },
     calendar::Calendar,
     learn::{Training, score_rows},
 };
@@ -23,19 +22,25 @@ const STRAY: f64 = 2.0;
 ///
 /// Causal: what is said of a value depends on it and on those before it alone, so that a cut by time cuts nothing else.
 #[derive(Debug, Clone)]
-pub(super) struct Distances(Vec<Vec<f64>>);
+pub(in crate::advise::threshold) struct Distances(Vec<Vec<f64>>);
 
 /// A band that is recommended.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Band {
+pub(in crate::advise::threshold) struct Band {
     /// Half width in units of the detector's own; `for` and `keep_firing_for` stand in the setting.
-    pub(super) width: f64,
+    pub(in crate::advise::threshold) width: f64,
     /// The rule on distances.
-    pub(super) setting: Setting,
+    pub(in crate::advise::threshold) setting: Setting,
+}
+
+impl From<Vec<Vec<f64>>> for Distances {
+    fn from(distances: Vec<Vec<f64>>) -> Self {
+        Self(distances)
+    }
 }
 
 impl Distances {
-    pub(super) fn of(instances: &[Instance<'_>]) -> Self {
+    pub(in crate::advise::threshold) fn of(instances: &[Instance<'_>]) -> Self {
         let calendar = Calendar::default();
         let distances = |instance: &Instance<'_>| {
             let scored = score_rows(instance.timestamps, instance.values, Training::Online, &calendar);
@@ -50,7 +55,7 @@ impl Distances {
     }
 
     /// The instances with distances in place of values.
-    pub(super) fn views<'a>(&'a self, instances: &[Instance<'a>]) -> Vec<Instance<'a>> {
+    pub(in crate::advise::threshold) fn views<'a>(&'a self, instances: &[Instance<'a>]) -> Vec<Instance<'a>> {
         instances
             .iter()
             .zip(&self.0)
@@ -61,17 +66,25 @@ impl Distances {
 
 impl Band {
     /// A band of this width with the `for` and `keep_firing_for` of a rule.
-    pub(super) fn of(width: f64, rule: &Setting) -> Self {
+    pub(in crate::advise::threshold) fn of(width: f64, rule: &Setting) -> Self {
         Self { width, setting: Setting { comparison: Comparison::Greater, bound: width, ..*rule } }
     }
 
     /// What the band would have done; `views` as [`Distances::views`] gives them.
-    pub(super) fn score(&self, views: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
+    pub(in crate::advise::threshold) fn score(
+        &self,
+        views: &[Instance<'_>],
+        incidents: &[LabelledIncident],
+    ) -> RuleScore {
         score_rule(views, incidents, &self.setting)
     }
 
     /// The width that serves best on what is known: incidents caught against false alerts, near the detector's own.
-    pub(super) fn fit(views: &[Instance<'_>], incidents: &[LabelledIncident], present: &Setting) -> Self {
+    pub(in crate::advise::threshold) fn fit(
+        views: &[Instance<'_>],
+        incidents: &[LabelledIncident],
+        present: &Setting,
+    ) -> Self {
         let step_ms = views.iter().map(|view| median_step(view.timestamps)).max().unwrap_or(0);
         // A band calls what stands out by itself: to wait for more of it loses half of what it catches.
         let holds = if present.for_ms > step_ms { vec![0, present.for_ms] } else { vec![0] };
@@ -89,14 +102,19 @@ impl Band {
 
 /// Incidents caught less what false alerts cost.
 #[expect(clippy::cast_precision_loss, reason = "counts")]
-pub(super) fn merit(score: &RuleScore) -> f64 {
+pub(in crate::advise::threshold) fn merit(score: &RuleScore) -> f64 {
     score.incidents_caught as f64 - FALSE_ALERT * score.false_alerts as f64
 }
 
 /// The recording rules of a band around the signal named `signal`, and the expression of the alert that reads them.
 ///
 /// `name`: of the upper bound's recording rule; the lower bound's ends in `:lower`.
-pub(super) fn band_rules(condition: &Condition, band: &Band, signal: &str, name: &str) -> (String, Vec<Rule>) {
+pub(in crate::advise::threshold) fn band_rules(
+    condition: &Condition,
+    band: &Band,
+    signal: &str,
+    name: &str,
+) -> (String, Vec<Rule>) {
     let width = format_bound(band.width);
     let matcher = format!("{{signal=\"{}\"}}", signal.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
     let expected = format!("max(almanac_signal_expected{matcher})");

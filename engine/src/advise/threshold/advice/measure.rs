@@ -3,15 +3,15 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF};
 
 use super::{
-    Comparison, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
     advise::{EVALUATIONS_MAX, INTERVAL_MS, LEVEL, effect},
-    band::{Band, Distances},
-    decide::{Decision, Moving},
     fetch::History,
-    hourly::HourlyBounds,
-    score::score_rule,
 };
 use crate::{
+    advise::threshold::{
+        Comparison, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
+        bounds::{Band, Decision, Distances, HourlyBounds, Moving, Objective},
+        score_rule,
+    },
     ledger::Measured,
     store::{Store, rows::RecommendationRow},
 };
@@ -24,7 +24,7 @@ const FEW_INCIDENTS: usize = 3;
 
 /// What a recommended rule does, kept with its evidence: once it is applied, the rule file may no longer say it as simply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct AppliedRule {
+pub(in crate::advise::threshold) struct AppliedRule {
     signal: String,
     comparison: String,
     /// None where the bound moves.
@@ -34,15 +34,18 @@ pub(super) struct AppliedRule {
     interval_ms: i64,
     hourly: Option<Vec<f64>>,
     band_width: Option<f64>,
+    /// Budget and period of an objective whose burn rates alert.
+    objective: Option<(f64, i64)>,
 }
 
 impl AppliedRule {
-    pub(super) fn of(spec: &RuleSpec, decision: &Decision) -> Self {
+    pub(in crate::advise::threshold) fn of(spec: &RuleSpec, decision: &Decision) -> Self {
         let Setting { bound, for_ms, keep_firing_for_ms, .. } = decision.setting;
-        let (hourly, band_width) = match &decision.moving {
-            Some(Moving::Hourly(hourly)) => (Some(hourly.bounds.clone()), None),
-            Some(Moving::Band(band)) => (None, Some(band.width)),
-            None => (None, None),
+        let (hourly, band_width, objective) = match &decision.moving {
+            Some(Moving::Hourly(hourly)) => (Some(hourly.bounds.clone()), None, None),
+            Some(Moving::Band(band)) => (None, Some(band.width), None),
+            Some(Moving::BurnRate(objective)) => (None, None, Some((objective.budget, objective.period_ms))),
+            None => (None, None, None),
         };
         Self {
             signal: spec.condition.signal.clone(),
@@ -53,6 +56,7 @@ impl AppliedRule {
             interval_ms: spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS),
             hourly,
             band_width,
+            objective,
         }
     }
 
@@ -69,10 +73,17 @@ impl AppliedRule {
     fn score(&self, history: &History, from_ms: i64) -> Option<RuleScore> {
         let setting = self.setting()?;
         let instances = history.grid.instances();
-        let distances = self.band_width.map(|_| Distances::of(&instances));
+        let objective = self.objective.map(|(budget, period_ms)| Objective { budget, period_ms });
+        let distances = match objective {
+            Some(objective) => Some(Distances::from(objective.burns(&instances))),
+            None => self.band_width.map(|_| Distances::of(&instances)),
+        };
         let views = distances.as_ref().map_or(instances.clone(), |distances| distances.views(&instances));
         let views: Vec<Instance<'_>> = views.iter().map(|view| view.from(from_ms)).collect();
         let incidents = &history.incidents;
+        if objective.is_some() {
+            return Some(Objective::score(&views, incidents));
+        }
         Some(match (self.band_width, &self.hourly) {
             (Some(width), _) => Band::of(width, &setting).score(&views, incidents),
             (None, Some(bounds)) => HourlyBounds::of(bounds.clone(), setting)?.score(&views, incidents),

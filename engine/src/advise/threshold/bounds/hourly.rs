@@ -1,8 +1,8 @@
-use super::{
-    Condition, Instance, LabelledIncident, Rule, RuleScore, Setting,
-    learn::{Learned, better, learn, quantile, round_within},
-    rules::format_bound,
-    score::{cut, passed, score_by, score_rule},
+use super::learn::{Learned, better, learn, quantile, round_within};
+use crate::advise::threshold::{
+    Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_bound,
+    replay::{cut, passed, score_by},
+    score_rule,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -14,9 +14,9 @@ const VALIDATION_FROM: f64 = 0.6;
 
 /// A bound for each hour of the week.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct HourlyBounds {
-    pub(super) bounds: Vec<f64>,
-    pub(super) setting: Setting,
+pub(in crate::advise::threshold) struct HourlyBounds {
+    pub(in crate::advise::threshold) bounds: Vec<f64>,
+    pub(in crate::advise::threshold) setting: Setting,
 }
 
 /// What is usual at each hour of the week: median and spread of the calm values.
@@ -27,19 +27,23 @@ struct Profile {
 
 impl HourlyBounds {
     /// Bounds that were learned before; `None` unless there is one for each hour of the week.
-    pub(super) fn of(bounds: Vec<f64>, setting: Setting) -> Option<Self> {
+    pub(in crate::advise::threshold) fn of(bounds: Vec<f64>, setting: Setting) -> Option<Self> {
         (bounds.len() == HOURS).then_some(Self { bounds, setting })
     }
 
     /// Replays the rule with these bounds.
-    pub(super) fn score(&self, instances: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
+    pub(in crate::advise::threshold) fn score(
+        &self,
+        instances: &[Instance<'_>],
+        incidents: &[LabelledIncident],
+    ) -> RuleScore {
         score_by(instances, incidents, &self.setting, |at_ms, value| {
             self.setting.comparison.holds(value, self.bounds[hour_of_week(at_ms)])
         })
     }
 
     /// The recording rule that gives the bound of the moment.
-    pub(super) fn recording_rule(&self, name: &str) -> Rule {
+    pub(in crate::advise::threshold) fn recording_rule(&self, name: &str) -> Rule {
         let mut terms: Vec<String> = Vec::new();
         let mut begin = 0;
         for hour in 1..=HOURS {
@@ -53,14 +57,14 @@ impl HourlyBounds {
     }
 
     /// The alert's expression over that recording rule.
-    pub(super) fn expression(condition: &Condition, name: &str) -> String {
+    pub(in crate::advise::threshold) fn expression(condition: &Condition, name: &str) -> String {
         format!("{} {} on() group_left() {name}", condition.signal, condition.comparison.symbol())
     }
 }
 
 /// Bounds by hour of week where they beat the best constant one on history that neither has seen;
 /// `None` where they do not, or where there are less than two weeks to learn from.
-pub(super) fn learn_hourly(
+pub(in crate::advise::threshold) fn learn_hourly(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,
@@ -84,7 +88,7 @@ pub(super) fn learn_hourly(
 }
 
 /// Learns one bound in units of each hour's spread above its median, and turns it back.
-pub(super) fn fit_hourly(
+pub(in crate::advise::threshold) fn fit_hourly(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,

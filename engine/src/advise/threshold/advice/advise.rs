@@ -2,16 +2,14 @@ use almanac_models::{Level, Timestamp};
 use serde_json::{Value, json};
 use statrs::distribution::{ContinuousCDF, Gamma};
 
-use super::{
-    Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
-    decide::{Judged, judge},
-    fetch::History,
-    learn::{better, fires_no_longer},
-    measure::AppliedRule,
-    recommend::bound_name,
-    rules::format_duration,
-};
+use super::{fetch::History, measure::AppliedRule};
 use crate::{
+    advise::threshold::{
+        Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
+        bounds::{Allowed, Judged, Objective, better, fires_no_longer, judge},
+        format_duration,
+        replay::bound_name,
+    },
     ledger::{BEFORE, WAY_BACK},
     store::{
         Store,
@@ -20,13 +18,13 @@ use crate::{
 };
 
 /// Prometheus' own evaluation interval, where the group names none.
-pub(super) const INTERVAL_MS: i64 = 60_000;
+pub(in crate::advise::threshold) const INTERVAL_MS: i64 = 60_000;
 /// Evaluations that are looked back on: two weeks at a minute.
-pub(super) const EVALUATIONS_MAX: i64 = 20_160;
+pub(in crate::advise::threshold) const EVALUATIONS_MAX: i64 = 20_160;
 /// Share of the history that is learned from.
 const SPLIT: f64 = 0.5;
 /// What the predicted effect promises.
-pub(super) const LEVEL: f64 = 0.8;
+pub(in crate::advise::threshold) const LEVEL: f64 = 0.8;
 
 /// What is recommended for one alerting rule at `now`; nothing where nothing is better.
 ///
@@ -58,7 +56,8 @@ pub fn advise(
     let signal =
         if moving_bounds && grid.values.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
     let incidents = labelled.then_some(incidents.as_slice());
-    let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, signal.is_some());
+    let allowed = Allowed { moving_bounds: signal.is_some(), objective: Objective::of(spec) };
+    let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, allowed);
     decided(spec, &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
 }
 
@@ -97,7 +96,9 @@ fn decided(
     }
     let setting = judged.decision.setting;
     let (expr, mut rules) = match &judged.decision.moving {
-        Some(moving) => moving.rules(&spec.condition, signal.unwrap_or_default(), &bound_name(&spec.alert)),
+        Some(moving) => {
+            moving.rules(&spec.condition, &spec.alert, signal.unwrap_or_default(), &bound_name(&spec.alert))
+        }
         None => (spec.condition.with_bound(setting.bound), Vec::new()),
     };
     let mut rule = Rule { expr: expr.clone(), ..spec.rule.clone() };
@@ -166,7 +167,7 @@ fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool, expr: &str, hold: 
 }
 
 /// False alerts a week (alerts where nobody labelled), with the interval of a Poisson count.
-pub(super) fn effect(score: &RuleScore, labelled: bool) -> Effect {
+pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) -> Effect {
     let (metric, count, per_week) = if labelled {
         ("false_alerts_per_week", score.false_alerts, score.false_alerts_per_week())
     } else {

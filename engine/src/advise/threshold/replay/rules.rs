@@ -4,9 +4,11 @@ use promql_parser::{
     parser::{Expr, VectorSelector},
 };
 
-use super::{
-    Instance, KeptRule, Rule, RuleFile, RuleScore, RuleSpec, Setting, ThresholdError, decide::judge,
-    recommend::RecommendedFile, score::incidents_of,
+use super::{recommended::RecommendedFile, score::incidents_of};
+use crate::advise::threshold::{
+    Breach, Instance, KeptRule, Rule, RuleFile, RuleScore, RuleSpec, Setting, ThresholdError,
+    bounds::{Allowed, Objective, judge},
+    time_to_breach,
 };
 
 /// The history of one series.
@@ -71,6 +73,8 @@ pub struct RuleReplay {
     pub changed: bool,
     /// Why, in one sentence.
     pub reason: String,
+    /// When the signal passes the present bound after the end of the series, if it trends there.
+    pub breach: Option<Breach>,
 }
 
 /// The replay of a rule file.
@@ -148,12 +152,13 @@ fn replay_rule(
     }
     let present = spec.setting();
     let incidents = history.incident.as_deref().map(|labels| incidents_of(&history.timestamps, labels));
-    let judged = judge(&[whole], incidents.as_deref(), &present, split_ms, options.moving_bounds);
+    let allowed = Allowed { moving_bounds: options.moving_bounds, objective: Objective::of(spec) };
+    let judged = judge(&[whole], incidents.as_deref(), &present, split_ms, allowed);
     let expected = |setting: &Setting| judged.tail.and_then(|tail| tail.alerts_per_year(setting.bound));
     let condition = if several { spec.condition.on_series(&history.name) } else { spec.condition.clone() };
     let decision = judged.decision;
     let (expr, recording) = match &decision.moving {
-        Some(moving) => moving.rules(&condition, &history.name, &output.bound_name(&spec.alert)),
+        Some(moving) => moving.rules(&condition, &spec.alert, &history.name, &output.bound_name(&spec.alert)),
         None if decision.changed || several => (condition.with_bound(decision.setting.bound), Vec::new()),
         None => (spec.expr.clone(), Vec::new()),
     };
@@ -178,6 +183,7 @@ fn replay_rule(
         },
         changed: decision.changed,
         reason: decision.reason,
+        breach: time_to_breach(&whole, present.comparison, present.bound),
     };
     Ok((replay, recording))
 }

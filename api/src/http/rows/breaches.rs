@@ -1,0 +1,76 @@
+use almanac_engine::advise::threshold::{ExpectedBreach, expected_breaches};
+use axum::{extract::State, response::Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::encode::{FlatRow, Format, Keep, finite, limit, respond};
+use crate::http::{ApiError, AppState, ErrorBody, Params, shared::iso};
+
+/// A signal that passes the bound of an alerting rule if it goes on as it does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BreachBody {
+    /// When its peaks pass the bound, RFC 3339.
+    time: String,
+    /// The earliest by the 95 % interval of its trend.
+    earliest: String,
+    /// The latest; none where that is more than a year ahead.
+    latest: Option<String>,
+    /// The alert's name.
+    alert: String,
+    /// The rule's expression.
+    expr: String,
+    /// Labels of what will pass.
+    element: String,
+    /// Change of the signal a day.
+    slope_per_day: Option<f64>,
+}
+
+impl FlatRow for BreachBody {
+    const COLUMNS: &'static [&'static str] =
+        &["time", "earliest", "latest", "alert", "expr", "element", "slope_per_day"];
+}
+
+impl From<ExpectedBreach> for BreachBody {
+    fn from(expected: ExpectedBreach) -> Self {
+        let ExpectedBreach { alert, expr, element, breach } = expected;
+        Self {
+            time: iso(breach.expected_ms),
+            earliest: iso(breach.earliest_ms),
+            latest: breach.latest_ms.map(iso),
+            alert,
+            expr,
+            element,
+            slope_per_day: finite(breach.slope_per_day),
+        }
+    }
+}
+
+/// Signals of the alerting rules in force that trend towards their bounds, such as disks, certificates and queues; the soonest
+/// first. A rule whose signal cannot be evaluated is passed over.
+#[utoipa::path(get, path = "/v1/breaches", tag = "rows",
+    params(("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object a signal that will pass its bound", body = Vec<BreachBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+pub(super) async fn breaches(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
+    params.only(&["limit", "format"])?;
+    let (format, limit) = (Format::of(&params)?, limit(&params)?);
+    let (store, config, now) = (state.store.clone(), state.config.clone(), state.clock.now());
+    let found = move || {
+        let (specs, _) = config.advice_specs().map_err(|error| ApiError::internal(&error))?;
+        let mut found: Vec<ExpectedBreach> = specs
+            .rules
+            .iter()
+            .filter_map(|rule| match expected_breaches(&store, rule, now) {
+                Ok(found) => Some(found),
+                Err(error) => {
+                    tracing::info!(alert = %rule.alert, error = %crate::chain(&error), "no trend");
+                    None
+                }
+            })
+            .flatten()
+            .collect();
+        found.sort_by_key(|expected| expected.breach.expected_ms);
+        Ok::<_, ApiError>(found)
+    };
+    let rows = state.blocking(found).await?;
+    respond(rows.into_iter().map(BreachBody::from).collect(), limit, Keep::First, format)
+}

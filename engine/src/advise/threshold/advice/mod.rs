@@ -1,0 +1,10 @@
+//! Advice on the rules in force, from the store, and what an applied one did since.
+
+mod advise;
+mod breaches;
+mod fetch;
+mod measure;
+
+pub use advise::advise;
+pub use breaches::{ExpectedBreach, expected_breaches};
+pub use measure::measure;

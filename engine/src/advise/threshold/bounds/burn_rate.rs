@@ -1,0 +1,291 @@
+//! An objective's error budget, and how fast it burns: what a bound on an error ratio becomes.
+
+use promql_parser::parser::{Expr, VectorSelector};
+
+use crate::advise::threshold::{
+    Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, RuleSpec, Setting, format_bound,
+    format_duration, parse_duration, score_rule,
+};
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// The label of a rule that says its objective, such as `99.9`, and the one that says over which time.
+const LABEL: &str = "slo";
+const PERIOD_LABEL: &str = "slo_period";
+const PERIOD_MS: i64 = 30 * DAY_MS;
+
+/// A share of the budget that may be gone within a long window, with the short one by which the alert ends soon.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    share: f64,
+    long_ms: i64,
+    short_ms: i64,
+    pages: bool,
+}
+
+/// Two that wake somebody and two that can wait.
+///
+/// # Reference
+/// Beyer et al. (2018), "The Site Reliability Workbook", ch. 5, table 5-8 and "Multiwindow, Multi-Burn-Rate Alerts".
+const PAIRS: [Pair; 4] = [
+    Pair { share: 0.02, long_ms: HOUR_MS, short_ms: 5 * MINUTE_MS, pages: true },
+    Pair { share: 0.05, long_ms: 6 * HOUR_MS, short_ms: 30 * MINUTE_MS, pages: true },
+    Pair { share: 0.1, long_ms: DAY_MS, short_ms: 2 * HOUR_MS, pages: false },
+    Pair { share: 0.1, long_ms: 3 * DAY_MS, short_ms: 6 * HOUR_MS, pages: false },
+];
+
+/// An objective on a ratio of errors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::advise::threshold) struct Objective {
+    /// Share of requests that may fail over the period.
+    pub(in crate::advise::threshold) budget: f64,
+    pub(in crate::advise::threshold) period_ms: i64,
+}
+
+impl Objective {
+    /// The objective that a rule's label `slo` names: `99.9`, `99.9%` or `0.999`, over 30 days or what `slo_period` says. `None`
+    /// without the label, where it cannot be read, and for a rule that wants more of its signal and not less.
+    pub(in crate::advise::threshold) fn of(spec: &RuleSpec) -> Option<Self> {
+        let share: f64 = spec.rule.labels.get(LABEL)?.trim().trim_end_matches('%').trim().parse().ok()?;
+        let share = if share > 1.0 { share / 100.0 } else { share };
+        let period_ms = match spec.rule.labels.get(PERIOD_LABEL) {
+            Some(text) => parse_duration(text)?,
+            None => PERIOD_MS,
+        };
+        let possible = 0.0 < share && share < 1.0 && period_ms > 0 && spec.condition.comparison.is_upper();
+        // What binary fractions add to 1 − 0.999 is no part of the budget.
+        possible.then(|| Self { budget: format!("{:.12}", 1.0 - share).parse().unwrap_or(1.0 - share), period_ms })
+    }
+
+    /// Errors in units of the budget's even pace from which a window has burnt its share.
+    fn factor(&self, pair: &Pair) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+        let windows = self.period_ms as f64 / pair.long_ms as f64;
+        pair.share * windows
+    }
+
+    /// The instances with the largest of the burn rates in place of values, each in units of what its pair allows: above 1 the
+    /// alert is on. Windows are means of the values within, as `avg_over_time` takes them.
+    pub(in crate::advise::threshold) fn burns(&self, instances: &[Instance<'_>]) -> Vec<Vec<f64>> {
+        let burn = |instance: &Instance<'_>| {
+            let mut most = vec![f64::NAN; instance.values.len()];
+            for pair in &PAIRS {
+                let allowed = self.factor(pair) * self.budget;
+                let (long, short) = (means(instance, pair.long_ms), means(instance, pair.short_ms));
+                for ((most, long), short) in most.iter_mut().zip(long).zip(short) {
+                    // `f64::max` passes over NaN, the least of the two does not.
+                    *most = most.max(if long < short { long } else { short } / allowed);
+                }
+            }
+            most
+        };
+        instances.iter().map(burn).collect()
+    }
+
+    /// What the alerts would have done, `burns` given as instances.
+    pub(in crate::advise::threshold) fn score(views: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
+        score_rule(views, incidents, &Self::setting())
+    }
+
+    /// On as soon as both windows have burnt their share: that is the `for` of these rules.
+    fn setting() -> Setting {
+        Setting { comparison: Comparison::Greater, bound: 1.0, for_ms: 0, keep_firing_for_ms: 0 }
+    }
+
+    /// The expression of the alert that pages, and what goes before it: a recording rule a window, and the alert that can wait.
+    pub(in crate::advise::threshold) fn rules(
+        &self,
+        condition: &Condition,
+        alert: &str,
+        name: &str,
+    ) -> (String, Vec<Rule>) {
+        let mut windows: Vec<i64> = PAIRS.iter().flat_map(|pair| [pair.short_ms, pair.long_ms]).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        let record = |window_ms: i64| format!("{name}:{}", format_duration(window_ms));
+        let mut rules: Vec<Rule> = windows
+            .iter()
+            .map(|&window_ms| Rule {
+                record: Some(record(window_ms)),
+                expr: over(&condition.signal, window_ms),
+                ..Rule::default()
+            })
+            .collect();
+        let side = |pages: bool| {
+            let pairs = PAIRS.iter().filter(|pair| pair.pages == pages).map(|pair| {
+                let bound = format_bound(rounded(self.factor(pair) * self.budget));
+                format!("({} > {bound} and {} > {bound})", record(pair.long_ms), record(pair.short_ms))
+            });
+            pairs.collect::<Vec<_>>().join(" or ")
+        };
+        let labels = [("severity".to_owned(), "ticket".to_owned())].into_iter().collect();
+        rules.push(Rule { alert: Some(alert.to_owned()), expr: side(false), labels, ..Rule::default() });
+        (side(true), rules)
+    }
+}
+
+/// A product of decimal fractions without what binary ones add.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.9e}").parse().unwrap_or(value)
+}
+
+/// The mean of the values within (t − window, t] at each evaluation; NaN where there is none.
+fn means(instance: &Instance<'_>, window_ms: i64) -> Vec<f64> {
+    let (mut sum, mut n, mut first) = (0.0, 0_u32, 0);
+    let times = instance.timestamps;
+    (0..times.len())
+        .map(|idx| {
+            let value = instance.values[idx];
+            if value.is_finite() {
+                (sum, n) = (sum + value, n + 1);
+            }
+            while times[first] <= times[idx] - window_ms {
+                let gone = instance.values[first];
+                if gone.is_finite() {
+                    (sum, n) = (sum - gone, n - 1);
+                }
+                first += 1;
+            }
+            if n == 0 {
+                sum = 0.0;
+                f64::NAN
+            } else {
+                sum / f64::from(n)
+            }
+        })
+        .collect()
+}
+
+/// A signal over another window: a series is averaged, the ranges of an expression over ranges are made that long, anything else
+/// is averaged at its own pace.
+fn over(signal: &str, window_ms: i64) -> String {
+    let window = format_duration(window_ms);
+    let averaged = format!("avg_over_time(({signal})[{window}:])");
+    let Ok(mut parsed) = promql_parser::parser::parse(signal) else { return averaged };
+    if let Expr::VectorSelector(VectorSelector { .. }) = &parsed {
+        return format!("avg_over_time({signal}[{window}])");
+    }
+    let Ok(length) = u64::try_from(window_ms) else { return averaged };
+    let mut found = false;
+    widen(&mut parsed, std::time::Duration::from_millis(length), &mut found);
+    if found { parsed.to_string() } else { averaged }
+}
+
+/// Makes every range of an expression as long as `window`.
+fn widen(expr: &mut Expr, window: std::time::Duration, found: &mut bool) {
+    match expr {
+        Expr::MatrixSelector(matrix) => {
+            matrix.range = window;
+            *found = true;
+        }
+        Expr::Binary(binary) => {
+            widen(&mut binary.lhs, window, found);
+            widen(&mut binary.rhs, window, found);
+        }
+        Expr::Paren(inner) => widen(&mut inner.expr, window, found),
+        Expr::Unary(inner) => widen(&mut inner.expr, window, found),
+        Expr::Aggregate(aggregate) => widen(&mut aggregate.expr, window, found),
+        Expr::Call(call) => call.args.args.iter_mut().for_each(|arg| widen(arg, window, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advise::threshold::{RuleFile, SignalHistory, ThresholdOptions, replay_rules};
+
+    const RULES: &str = "groups:\n- name: g\n  rules:\n  - alert: Errors\n    expr: value > 0.001\n    for: 5m\n    labels: {severity: page, slo: \"99.9\"}\n";
+
+    fn spec(labels: &str) -> RuleSpec {
+        let text = RULES.replace("slo: \"99.9\"", labels);
+        RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").unwrap().0.remove(0)
+    }
+
+    #[test]
+    fn objectives_are_read_from_labels() {
+        for (labels, budget, days) in
+            [("slo: \"99.9\"", 0.001, 30), ("slo: 99.5%", 0.005, 30), ("slo: \"0.99\", slo_period: 7d", 0.01, 7)]
+        {
+            let objective = Objective::of(&spec(labels)).unwrap();
+            assert_eq!((objective.budget, objective.period_ms), (budget, days * DAY_MS), "{labels}");
+        }
+        for labels in ["slo: gold", "slo: \"100\"", "slo: \"99.9\", slo_period: month", "team: a"] {
+            assert_eq!(Objective::of(&spec(labels)), None, "{labels}");
+        }
+    }
+
+    #[test]
+    fn factors_are_those_of_the_book() {
+        let objective = Objective { budget: 0.001, period_ms: PERIOD_MS };
+        let factors: Vec<String> = PAIRS.iter().map(|pair| format!("{:.1}", objective.factor(pair))).collect();
+        assert_eq!(factors, ["14.4", "6.0", "3.0", "1.0"]);
+    }
+
+    #[test]
+    fn windows_are_put_where_the_ranges_are() {
+        for (signal, wider) in [
+            ("errors:ratio", "avg_over_time(errors:ratio[1h])"),
+            (
+                "sum(rate(http_requests_total{code=~\"5..\"}[5m])) / sum(rate(http_requests_total[5m]))",
+                "sum(rate(http_requests_total{code=~\"5..\"}[1h])) / sum(rate(http_requests_total[1h]))",
+            ),
+            ("errors / requests", "avg_over_time((errors / requests)[1h:])"),
+        ] {
+            assert_eq!(over(signal, HOUR_MS), wider);
+        }
+    }
+
+    /// Thirty days of minutes at a quarter of the budget: ten short blips a day that burn next to nothing, and four outages of
+    /// which two burn fast and two slowly.
+    fn history() -> SignalHistory {
+        let outages = [(3, 20, 0.05), (9, 300, 0.008), (18, 20, 0.05), (25, 300, 0.008)];
+        let outage = |minute: i64| {
+            outages.iter().find(|(day, length, _)| (day * 1_440 + 600..day * 1_440 + 600 + length).contains(&minute))
+        };
+        let minutes = 0..30 * 1_440_i64;
+        let value = |minute: i64| {
+            let blip = minute % 144 >= 137;
+            outage(minute).map_or(if blip { 0.0015 } else { 0.00025 }, |outage| outage.2)
+        };
+        SignalHistory {
+            name: "ratio".to_owned(),
+            timestamps: minutes.clone().map(|minute| minute * MINUTE_MS).collect(),
+            values: minutes.clone().map(value).collect(),
+            incident: Some(minutes.map(|minute| outage(minute).is_some()).collect()),
+        }
+    }
+
+    #[test]
+    fn burn_rates_pass_over_blips_and_keep_the_outages() {
+        let rules = RuleFile::parse("r.yml", RULES).unwrap();
+        let replay = replay_rules("r.yml", &rules, &[history()], &ThresholdOptions::default()).unwrap();
+        let rule = &replay.rules[0];
+        let (present, recommended) = (&rule.present.score, &rule.recommended.score);
+        assert!(present.false_alerts > 100, "{present:?}");
+        assert_eq!((recommended.incidents_caught, recommended.false_alerts), (2, 0), "{recommended:?}");
+        assert!(rule.reason.starts_with("an objective of 99.9 % over 30d"), "{}", rule.reason);
+        let written = &replay.recommended.groups[0].rules;
+        let page = written.last().unwrap();
+        assert_eq!(
+            page.expr,
+            "(almanac:bound:errors:1h > 0.0144 and almanac:bound:errors:5m > 0.0144) or \
+             (almanac:bound:errors:6h > 0.006 and almanac:bound:errors:30m > 0.006)"
+        );
+        assert_eq!((page.hold.as_deref(), page.labels["severity"].as_str()), (None, "page"));
+        let ticket = &written[written.len() - 2];
+        assert_eq!((ticket.alert.as_deref(), ticket.labels["severity"].as_str()), (Some("Errors"), "ticket"));
+        assert!(written.iter().all(|rule| promql_parser::parser::parse(&rule.expr).is_ok()));
+        assert_eq!(written.iter().filter(|rule| rule.record.is_some()).count(), 7);
+    }
+
+    #[test]
+    fn means_are_those_of_avg_over_time() {
+        let timestamps: Vec<i64> = (0..6).map(|minute| minute * MINUTE_MS).collect();
+        let values = [1.0, 2.0, f64::NAN, 4.0, f64::NAN, f64::NAN];
+        let of = means(&Instance { timestamps: &timestamps, values: &values }, 2 * MINUTE_MS);
+        assert_eq!(of[..5], [1.0, 1.5, 2.0, 4.0, 4.0]);
+        assert!(of[5].is_nan());
+    }
+}

@@ -1,0 +1,16 @@
+//! What bounds could be: a constant one that keeps every incident, one by hour of week, a band around what is expected, the tail of
+//! the signal where nobody labelled, the burn rates of an objective; and the choice of the simplest that wins.
+
+mod band;
+mod burn_rate;
+mod decide;
+mod hourly;
+mod learn;
+mod tail;
+
+pub(super) use band::{Band, Distances};
+pub(super) use burn_rate::Objective;
+pub(super) use decide::{Allowed, Decision, Judged, Moving, judge};
+pub(super) use hourly::HourlyBounds;
+pub(super) use learn::{better, fires_no_longer};
+pub use tail::PeakTail;

@@ -1,0 +1,13 @@
+//! Rules replayed as Prometheus evaluates them: the state machine of an alert, what it did over a history, a whole rule file on
+//! recorded series, and the file with the recommended rules in place.
+
+mod alert;
+mod recommended;
+mod rules;
+mod score;
+
+pub use alert::{AlertMachine, AlertState};
+pub(super) use recommended::bound_name;
+pub use rules::{RuleFigures, RuleReplay, SignalHistory, ThresholdOptions, ThresholdReplay, replay_rules};
+pub use score::{Instance, LabelledIncident, RuleScore, Setting, score_rule};
+pub(super) use score::{cut, median_step, passed, score_by};

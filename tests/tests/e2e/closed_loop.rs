@@ -1,0 +1,235 @@
+//! The loop closed on the simulator: what is recommended is applied, time goes on, and the ledger's verdict is the
+//! simulator's truth.
+
+use almanac_datasets::simulator::{CacheModel, Simulation, SimulatorOptions, cache_models, simulate};
+use almanac_engine::{
+    advise::{
+        AdviceSpecs, measure,
+        scaling::{self, DemandHistory, Predictive, PredictiveOptions, WorkloadSpec},
+        threshold::{self, RuleFile},
+        ttl::{self, CacheSpec},
+    },
+    ledger::Ledger,
+    series::{Labels, METRIC_NAME},
+    store::{
+        SampleBatch, Store, StoreOptions,
+        rows::{CacheEvent, CacheOp, EventBatch, Incident, RecommendationRow, State},
+    },
+};
+use almanac_models::Timestamp;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const MINUTE_MS: i64 = 60_000;
+
+struct Scene {
+    store: Store,
+    ledger: Ledger,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("loop.duckdb"), StoreOptions::default()).unwrap();
+        Self { ledger: Ledger::new(store.clone()).unwrap(), store, _folder: folder }
+    }
+
+    fn put(&self, metric: &str, rows: impl Iterator<Item = (i64, f64)>) {
+        let id = self.store.resolve(&Labels::from_pairs([(METRIC_NAME, metric)]).unwrap()).unwrap();
+        let (timestamps, values): (Vec<i64>, Vec<f64>) = rows.unzip();
+        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values };
+        self.store.append(batch).unwrap().wait().unwrap();
+    }
+
+    fn put_cache(&self, events: &[CacheEvent]) {
+        self.store.put_events(EventBatch { cache: events.to_vec(), ..EventBatch::default() }).unwrap();
+    }
+
+    /// Proposes and applies a recommendation.
+    fn apply(&self, rows: Vec<RecommendationRow>, now: Timestamp) -> RecommendationRow {
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        self.ledger.propose(rows, now).unwrap();
+        let id = self.ledger.list(&Default::default()).unwrap()[0].id.clone();
+        self.ledger.applied(&id, "the loop", None, now).unwrap()
+    }
+
+    /// What the ledger says of it at `now`.
+    fn verdict(&self, id: &str, specs: &AdviceSpecs, now: Timestamp) -> State {
+        let measured = |row: &RecommendationRow, applied_at| measure(&self.store, specs, row, applied_at, now).unwrap();
+        self.ledger.verify(measured, now).unwrap();
+        self.ledger.get(id).unwrap().state
+    }
+
+    fn reverts(&self, id: &str) -> bool {
+        self.ledger.list(&Default::default()).unwrap().iter().any(|row| row.replaces.as_deref() == Some(id))
+    }
+}
+
+/// Two days of a cache with a limit on stale hits of `limit`; on the second day, after the recommendation, every read of the
+/// later half is of a value just changed where `changing`.
+fn cache_verdict(run: &Simulation, model: &CacheModel, limit: f64, changing: bool) -> (State, bool, f64) {
+    let scene = Scene::new();
+    let start = run.timestamps[0];
+    let applied = Timestamp::from_millis(start + 24 * HOUR_MS);
+    let own = run.cache_events.iter().filter(|event| event.cache == model.cache);
+    let (before, mut after): (Vec<CacheEvent>, Vec<CacheEvent>) =
+        own.cloned().partition(|event| event.timestamp < applied);
+    if changing {
+        let writes = after.iter().step_by(3).map(|event| CacheEvent { op: CacheOp::Write, ..event.clone() });
+        let writes: Vec<CacheEvent> = writes.collect();
+        after.extend(writes);
+        after.sort_by_key(|event| event.timestamp);
+    }
+    scene.put_cache(&before);
+    let present = i64::try_from(std::time::Duration::from_secs_f64(model.ttl_seconds).as_millis()).unwrap();
+    let spec = CacheSpec { ttl_ms: Some(present), stale_share_max: limit, ..CacheSpec::new(model.cache.clone()) };
+    let row = scene.apply(ttl::advise(&scene.store, &spec, applied).unwrap(), applied);
+    scene.put_cache(&after);
+    let specs = AdviceSpecs { caches: vec![spec], ..AdviceSpecs::default() };
+    let state = scene.verdict(&row.id, &specs, Timestamp::from_millis(start + 48 * HOUR_MS));
+    (state, scene.reverts(&row.id), row.proposed["ttl_seconds"].as_f64().unwrap())
+}
+
+#[test]
+fn times_to_live() {
+    let options = SimulatorOptions { weeks: 1, incidents: false, cache_hours: 48.0, ..SimulatorOptions::default() };
+    let run = simulate(&options).unwrap();
+    for model in &cache_models() {
+        // The present time-to-live is too long by half.
+        let limit = model.at_ttl(model.ttl_seconds).stale_share / 2.0;
+        let (state, reverts, seconds) = cache_verdict(&run, model, limit, false);
+        // In the long run, by the rates of the simulator, the limit is kept: so says the ledger.
+        assert!(model.at_ttl(seconds).stale_share <= limit, "{}: {seconds} s", model.cache);
+        assert_eq!((state, reverts), (State::Verified, false), "{}", model.cache);
+        // A third of all accesses followed by a write: no time-to-live worth its name keeps the limit.
+        let (state, reverts, _) = cache_verdict(&run, model, limit, true);
+        assert_eq!((state, reverts), (State::Regressed, true), "{}", model.cache);
+    }
+}
+
+/// False alerts of `signal > bound` held for some minutes, and the incidents that it caught of those there were.
+fn count(rows: &[(i64, f64)], incidents: &[(i64, i64)], bound: f64, hold_ms: i64) -> (usize, usize, usize) {
+    let (mut since, mut firing, mut touched, mut false_alerts): (Option<i64>, bool, bool, usize) =
+        (None, false, false, 0);
+    let mut caught = vec![false; incidents.len()];
+    for (at, value) in rows {
+        if *value > bound {
+            let begun = *since.get_or_insert(*at);
+            if at - begun >= hold_ms && !firing {
+                (firing, touched) = (true, false);
+            }
+        } else {
+            false_alerts += usize::from(firing && !touched);
+            (since, firing) = (None, false);
+        }
+        for (caught, _) in caught.iter_mut().zip(incidents).filter(|(_, (start, end))| start <= at && at <= end) {
+            touched |= firing;
+            *caught |= firing;
+        }
+    }
+    let there = incidents.iter().filter(|(start, end)| *end >= rows[0].0 && *start <= rows[rows.len() - 1].0).count();
+    (false_alerts, caught.iter().filter(|caught| **caught).count(), there)
+}
+
+#[test]
+fn thresholds() {
+    let run = simulate(&SimulatorOptions { cache_hours: 0.0, ..SimulatorOptions::default() }).unwrap();
+    let values = &run.signal("api_p95_seconds").unwrap().values;
+    let start = run.timestamps[0];
+    let (applied, end) =
+        (Timestamp::from_millis(start + 14 * DAY_MS), Timestamp::from_millis(start + 28 * DAY_MS - MINUTE_MS));
+    let rows: Vec<(i64, f64)> = run.timestamps.iter().copied().zip(values.iter().copied()).collect();
+    let (before, after) = rows.split_at(rows.partition_point(|(at, _)| *at < applied.millis()));
+    let incidents: Vec<Incident> = run.incidents.clone();
+    let spans: Vec<(i64, i64)> = incidents
+        .iter()
+        .map(|incident| (incident.started_at.millis(), incident.ended_at.map_or(i64::MAX, Timestamp::millis)))
+        .collect();
+    // A bound that the busiest hours pass.
+    let mut sorted: Vec<f64> = before.iter().map(|row| row.1).collect();
+    sorted.sort_by(f64::total_cmp);
+    let bound = sorted[sorted.len() * 98 / 100];
+    let rules = format!("groups:\n- name: g\n  interval: 1m\n  rules:\n  - alert: Slow\n    expr: p95 > {bound}\n");
+    let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
+    for louder in [1.0, 1.6] {
+        let scene = Scene::new();
+        scene.put("p95", before.iter().copied());
+        let (known, later): (Vec<Incident>, Vec<Incident>) =
+            incidents.iter().cloned().partition(|incident| incident.started_at < applied);
+        scene.store.put_events(EventBatch { incidents: known, ..EventBatch::default() }).unwrap();
+        let row = scene.apply(threshold::advise(&scene.store, &specs[0], false, applied).unwrap(), applied);
+        let after: Vec<(i64, f64)> = after.iter().map(|(at, value)| (*at, louder * value)).collect();
+        scene.put("p95", after.iter().copied());
+        scene.store.put_events(EventBatch { incidents: later, ..EventBatch::default() }).unwrap();
+        let state = scene.verdict(&row.id, &AdviceSpecs::default(), end);
+        let rule = &row.evidence["rule"];
+        let (bound, hold) = (rule["bound"].as_f64().unwrap(), rule["for_ms"].as_i64().unwrap());
+        let (false_alerts, caught, there) = count(&after, &spans, bound, hold);
+        let promised = row.effect.upper * 2.0;
+        // Twice as many as promised over two weeks cannot be chance at these counts; half as many is no harm.
+        assert!(there >= 3, "{there}");
+        if louder > 1.0 {
+            assert!(false_alerts as f64 > 2.0 * promised, "{false_alerts} {promised}");
+            assert_eq!((state, scene.reverts(&row.id)), (State::Regressed, true));
+        } else {
+            assert!(
+                false_alerts as f64 <= promised && 2 * caught >= there,
+                "{false_alerts} {promised} {caught} of {there}"
+            );
+            assert_eq!((state, scene.reverts(&row.id)), (State::Verified, false));
+        }
+    }
+}
+
+#[test]
+fn replicas() {
+    let run =
+        simulate(&SimulatorOptions { weeks: 3, incidents: false, cache_hours: 0.0, ..SimulatorOptions::default() })
+            .unwrap();
+    let load = &run.signal("api_requests_per_second").unwrap().values;
+    let start = run.timestamps[0];
+    let (applied, end) =
+        (Timestamp::from_millis(start + 14 * DAY_MS), Timestamp::from_millis(start + 21 * DAY_MS - MINUTE_MS));
+    let mut sorted = load.clone();
+    sorted.sort_by(f64::total_cmp);
+    let capacity = sorted[sorted.len() * 99 / 100] / 20.0;
+    let spec = WorkloadSpec {
+        capacity_per_replica: Some(capacity),
+        replicas: Some("replicas".to_owned()),
+        ..WorkloadSpec::new("api", "demand")
+    };
+    let rules = spec.pool_rules(capacity);
+    let history = DemandHistory::try_new(run.timestamps.clone(), load.clone()).unwrap();
+    let options = PredictiveOptions {
+        step_ms: MINUTE_MS,
+        day_ms: spec.day_ms,
+        stabilization_ms: spec.scale_in_stabilization_ms,
+        unserved_cost_ratio: None,
+    };
+    let mut policy = Predictive::new(rules, options);
+    let trace = scaling::simulate(&history, &rules, 20, &mut policy);
+    let split = run.timestamps.partition_point(|at| *at < applied.millis());
+    for stuck in [false, true] {
+        let scene = Scene::new();
+        let ready = |idx: usize| if stuck && idx >= split { 8.0 } else { f64::from(trace.ready[idx]) };
+        let rows = |range: std::ops::Range<usize>| range.map(|idx| (run.timestamps[idx], load[idx]));
+        let pool = |range: std::ops::Range<usize>| range.map(|idx| (run.timestamps[idx], ready(idx)));
+        scene.put("demand", rows(0..split));
+        scene.put("replicas", pool(0..split));
+        let row = scene.apply(scaling::advise(&scene.store, &spec, applied).unwrap(), applied);
+        scene.put("demand", rows(split..load.len()));
+        scene.put("replicas", pool(split..load.len()));
+        let specs = AdviceSpecs { workloads: vec![spec.clone()], ..AdviceSpecs::default() };
+        let state = scene.verdict(&row.id, &specs, end);
+        let short = (split..load.len()).filter(|&idx| load[idx] > ready(idx) * capacity).count();
+        let share = short as f64 / (load.len() - split) as f64;
+        if stuck {
+            assert!(share > 2.0 * row.effect.upper, "{share} {:?}", row.effect);
+            assert_eq!((state, scene.reverts(&row.id)), (State::Regressed, true));
+        } else {
+            assert!(share <= row.effect.upper, "{share} {:?}", row.effect);
+            assert_eq!((state, scene.reverts(&row.id)), (State::Verified, false));
+        }
+    }
+}
