@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// It stands out by itself, against the values just before it.
+    /// It stands out by itself, against the values just before it or further than any ever did.
     #[default]
     Value,
     /// It is away from where the series is at this phase of its seasons.

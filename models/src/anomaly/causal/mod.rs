@@ -9,6 +9,7 @@ mod histogram;
 mod online;
 mod profile;
 mod recent;
+mod record;
 mod tail;
 mod told;
 
