@@ -60,6 +60,8 @@ impl Slowness {
 #[derive(Debug, Clone)]
 pub(crate) struct Drift {
     slowness: Slowness,
+    /// Standard deviation of the mean of independent values of variance 1, so that tails start at their own scale.
+    spread: f64,
     mean: f64,
     reference: f64,
     above: Tail,
@@ -86,6 +88,7 @@ impl Drift {
         let risk = risk * slowness.share;
         Self {
             slowness,
+            spread: (ALPHA / (2.0 * slowness.pace - ALPHA)).sqrt(),
             mean: 0.0,
             reference: 0.0,
             above: Tail::new(kept, risk, BODY),
@@ -102,8 +105,7 @@ impl Drift {
     pub(crate) fn push(&mut self, departure: f64, alone: bool, open: bool) -> Drifted {
         let Slowness { pace, held, least, .. } = self.slowness;
         let alpha = ALPHA / pace;
-        // Standard deviation of the mean of independent values of variance 1, so that tails start at their own scale.
-        let spread = (alpha / (2.0 - alpha)).sqrt();
+        let spread = self.spread;
         let habit = spread * (self.drifts / ORDINARY).max(1.0);
         let (first_above, first_below) = (habit * self.above.bound().max(least), habit * self.below.bound().max(least));
         let (above, below) = (first_above * self.rarer[0].factor(), first_below * self.rarer[1].factor());

@@ -25,7 +25,7 @@ pub(crate) struct Profile {
     chunk: Vec<f64>,
     chunk_start: usize,
     /// Least and largest value of the profile around each of the chunk's steps.
-    around: Vec<(f64, f64)>,
+    around: [Vec<f64>; 2],
     /// Steps by which the season may come early or late: half of what the shortest one is smoothed over, and one. 1, this
     /// and 2 more are worth the same within half a point of NAB.
     jitter: usize,
@@ -70,7 +70,7 @@ impl Profile {
         Self {
             seasons,
             jitter,
-            around: vec![(0.0, 0.0); chunk],
+            around: [vec![0.0; chunk], vec![0.0; chunk]],
             ring: vec![0.0; longest],
             filled: 0,
             sum: 0.0,
@@ -92,8 +92,8 @@ impl Profile {
     /// The value that the seasons have at the step that comes.
     pub(crate) fn now(&self) -> Base {
         let place = self.t - self.chunk_start;
-        let (low, high) = self.around[place];
-        Base { now: self.chunk[place + self.jitter], low, high }
+        let [lows, highs] = &self.around;
+        Base { now: self.chunk[place + self.jitter], low: lows[place], high: highs[place] }
     }
 
     /// Learns the value of the step that comes, `None` if there is none, and goes on to the next.
@@ -121,7 +121,7 @@ impl Profile {
             }
         }
         self.t += 1;
-        if self.t - self.chunk_start == self.around.len() {
+        if self.t - self.chunk_start == self.around[0].len() {
             self.chunk_start = self.t;
             self.draw();
         }
@@ -142,8 +142,16 @@ impl Profile {
         for season in &self.seasons {
             season.refine(&mut self.chunk, self.chunk_start, self.jitter);
         }
-        for (around, values) in self.around.iter_mut().zip(self.chunk.windows(2 * self.jitter + 1)) {
-            *around = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+        let [lows, highs] = &mut self.around;
+        let first = &self.chunk[..lows.len()];
+        lows.copy_from_slice(first);
+        highs.copy_from_slice(first);
+        // One comparison each, which the compiler makes of many values at once; f64::min would look for NaN besides.
+        for after in 1..=2 * self.jitter {
+            for ((low, high), value) in lows.iter_mut().zip(highs.iter_mut()).zip(&self.chunk[after..]) {
+                *low = if *value < *low { *value } else { *low };
+                *high = if *value > *high { *value } else { *high };
+            }
         }
     }
 }
