@@ -11,7 +11,7 @@ pub enum Kind {
     Level,
     /// It belongs to values that drift away, each of them inside the band of single values.
     Drift,
-    /// The series stands still as it never did.
+    /// The series stands still as it never did, or varies far less than ever.
     FlatLine,
 }
 

@@ -1,6 +1,7 @@
 //! What a detector knows of a series once its seasons are known.
 
 use super::bank::Bank;
+use super::calm::Calm;
 use super::channel::{Channel, Pace};
 use super::drift::{Drift, Slowness};
 use super::profile::Profile;
@@ -41,6 +42,7 @@ pub(crate) struct Core {
     still: Still,
     recent: Recent,
     told: Told,
+    calm: Calm,
     /// What the seasons had at the last value.
     last_base: f64,
     record: Record,
@@ -75,6 +77,7 @@ impl Core {
             still: Still::default(),
             recent: Recent::default(),
             told: Told::default(),
+            calm: Calm::new(week),
             last_base: 0.0,
             record: Record::new(week),
             missing: 0,
@@ -124,6 +127,10 @@ impl Core {
         if worst.score > 1.0 && self.still.rests_by_habit() {
             // It is what was expected that moved: a profile of steps that came once.
             worst = Scored { score: 1.0, lower: worst.lower.min(value), upper: worst.upper.max(value), ..worst };
+        }
+        let calm = if open { self.calm.push(value - quick.expected) } else { 0.0 };
+        if worst.score <= 1.0 && calm > 1.0 {
+            worst = Scored { score: calm, kind: Kind::FlatLine, lower: worst.expected, upper: worst.expected, ..worst };
         }
         if worst.score <= 1.0
             && let Some(flat) = self.still.flat_line(value)

@@ -2,6 +2,7 @@
 
 mod bank;
 mod budget;
+mod calm;
 mod channel;
 mod core;
 mod drift;
