@@ -1,8 +1,13 @@
-//! A load that follows the clocks of a place is foretold across daylight saving.
+//! A load that follows the clocks of a place is foretold and judged across daylight saving.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use almanac_models::{Horizon, Step, Timestamp, forecast::AutoForecaster, units::UtcOffsets};
+use almanac_models::{
+    Horizon, Step, Timestamp,
+    anomaly::{DetectorOptions, detect_offline, detect_offline_by_clocks},
+    forecast::AutoForecaster,
+    units::UtcOffsets,
+};
 
 const HOUR: i64 = 3_600_000;
 /// Clocks in Berlin: ahead on 29 March 2026 and back on 25 October, 01:00 UTC each.
@@ -48,5 +53,28 @@ fn the_morning_comes_an_hour_earlier_or_later() {
         }
         let without = worst(change, 20, false);
         assert!(without > 30.0, "{change}: without clocks off by {without}");
+    }
+}
+
+/// Sixty days, thirty of them after the change, and one morning an hour late: without clocks half of them are.
+#[test]
+fn a_series_known_as_a_whole_is_judged_by_local_time() {
+    for change in [SPRING, AUTUMN] {
+        let start = change - 30 * 24 * HOUR;
+        let mut y: Vec<f64> = (0..60 * 24).map(|t| load(start + t * HOUR)).collect();
+        let odd = (45 * 24..).find(|&t| y[t] > 99.0 && y[t - 1] < 20.0).unwrap();
+        y[odd] = y[odd - 1];
+        let (step, from) = (Step::from_millis(HOUR).unwrap(), Timestamp::from_millis(start));
+        for seasons in [None, Some(vec![24, 168])] {
+            let options = DetectorOptions { step: Some(step), seasons, ..DetectorOptions::default() };
+            let called = |scored: Vec<almanac_models::anomaly::Scored>| -> Vec<usize> {
+                (0..y.len()).filter(|&t| scored[t].is_anomaly()).collect()
+            };
+            let clocks = berlin();
+            let with = called(detect_offline_by_clocks(&y, &options, &clocks.local(from, step)));
+            assert_eq!(with, vec![odd], "{change} {options:?}");
+            let without = called(detect_offline(&y, &options));
+            assert!(!without.contains(&odd), "{change} {options:?}: {without:?}");
+        }
     }
 }

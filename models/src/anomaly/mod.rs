@@ -5,5 +5,5 @@ mod offline;
 mod scored;
 
 pub use causal::{DetectorOptions, OnlineDetector};
-pub use offline::detect_offline;
+pub use offline::{detect_offline, detect_offline_by_clocks};
 pub use scored::{Kind, Scored};

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// It stands out by itself, against the values just before it.
+    /// It stands out by itself, against the values just before it or further than any ever did.
     #[default]
     Value,
     /// It is away from where the series is at this phase of its seasons.
     Level,
     /// It belongs to values that drift away, each of them inside the band of single values.
     Drift,
-    /// The series stands still as it never did.
+    /// The series stands still as it never did, or varies far less than ever.
     FlatLine,
 }
 

@@ -1,6 +1,7 @@
 //! One view of a series: a level that follows at a given pace, the scale of what departs from it, and its tails.
 
 use super::budget::Budget;
+use super::profile::Base;
 use super::tail::{Body, Tail};
 use super::{Kind, Scored};
 
@@ -124,16 +125,16 @@ impl Channel {
 
     /// Scores `value` where the season alone would have `base`, then learns from it. `floor` is the least scale; tails
     /// learn only when `open`; `still`: it stands still, as it does by habit.
-    pub(crate) fn push(&mut self, value: f64, base: f64, floor: f64, open: bool, still: bool) -> Scored {
+    pub(crate) fn push(&mut self, value: f64, base: Base, floor: f64, open: bool, still: bool) -> Scored {
         if self.seen == 0 {
-            self.level = value - base;
+            self.level = value - base.now;
         }
         let scale = self.scale(floor);
         let scored = self.judge_or_return(value, base, scale);
         let residual = value - scored.expected;
         let (above, below) = (self.above.bound(), self.below.bound());
-        let departure = residual / scale;
-        let held = departure.clamp(-CLIP * below, CLIP * above);
+        let departure = (value - self.within(value, base)) / scale;
+        let held = (residual / scale).clamp(-CLIP * below, CLIP * above);
         self.level += self.alpha * held * scale;
         let plain = (held * scale).abs();
         self.sum = self.sum * self.keep + plain;
@@ -151,7 +152,7 @@ impl Channel {
 
     /// [`Self::judge`], but where the level has gone with an anomaly, a value as before it takes the level back: the end of
     /// an incident is no second one.
-    fn judge_or_return(&mut self, value: f64, base: f64, scale: f64) -> Scored {
+    fn judge_or_return(&mut self, value: f64, base: Base, scale: f64) -> Scored {
         let mut scored = self.judge(value, base, scale);
         if scored.score > 1.0 && self.since > 0 && !self.is_crowded() {
             let moved = std::mem::replace(&mut self.level, self.before);
@@ -176,18 +177,19 @@ impl Channel {
     }
 
     /// The value against level, scale and bounds as they stand.
-    fn judge(&self, value: f64, base: f64, scale: f64) -> Scored {
-        let expected = base + self.level;
-        let (above, below) = (self.above.bound(), self.below.bound());
-        let departure = (value - expected) / scale;
-        let score = if departure >= 0.0 { departure / above } else { -departure / below };
-        Scored {
-            expected,
-            lower: expected - below * scale,
-            upper: expected + above * scale,
-            score: score.abs(),
-            kind: Kind::Value,
-        }
+    fn judge(&self, value: f64, base: Base, scale: f64) -> Scored {
+        let expected = base.now + self.level;
+        let below = base.now - base.low + self.below.bound() * scale;
+        let above = base.high - base.now + self.above.bound() * scale;
+        let departure = value - expected;
+        let score = departure / if departure >= 0.0 { above } else { below };
+        let (lower, upper) = (expected - below, expected + above);
+        Scored { expected, lower, upper, score: score.abs(), kind: Kind::Value }
+    }
+
+    /// What is expected next to `value`, by a season that may be a little early or late.
+    fn within(&self, value: f64, base: Base) -> f64 {
+        self.level + (value - self.level).max(base.low).min(base.high)
     }
 
     /// After a long run of departures on one side the level goes where they are.
@@ -224,6 +226,11 @@ impl Channel {
     /// The value expected where the season alone would have `base`; NaN before anything was seen.
     pub(crate) fn expected(&self, base: f64) -> f64 {
         if self.seen == 0 { f64::NAN } else { base + self.level }
+    }
+
+    /// Share of values that were anomalies.
+    pub(crate) fn share(&self) -> f64 {
+        self.share
     }
 
     /// Whether anomalies are so many that they are how the series is.

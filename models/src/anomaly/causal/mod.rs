@@ -2,6 +2,7 @@
 
 mod bank;
 mod budget;
+mod calm;
 mod channel;
 mod core;
 mod drift;
@@ -9,6 +10,7 @@ mod histogram;
 mod online;
 mod profile;
 mod recent;
+mod record;
 mod tail;
 mod told;
 

@@ -43,9 +43,10 @@ impl Default for DetectorOptions {
 /// The value expected is a seasonal profile, learned value by value, plus a level. Two levels are kept: a quick one, at the
 /// pace that foretells best and with the seasons only where they help, against which single values stand out, and a slow
 /// one, against which a departure that lasts does; and the mean of what departs from the slow one, against which a drift
-/// does that stays inside the band of single values. Bounds follow the tails of what
-/// departs and are raised where alarms would be too many. The largest of the scores is given with its band and its
-/// [`Kind`](crate::anomaly::Kind). What is called an anomaly teaches no more than the edge of its band, and the profile hardly
+/// does that stays inside the band of single values, in minutes too where steps are shorter. Bounds follow the tails of what
+/// departs and are raised where alarms would be too many; a value far beyond all of the last weeks is told all the same, and
+/// so is a series that stands still or varies far less than it ever did. The largest of the scores is given with its band
+/// and its [`Kind`](crate::anomaly::Kind). What is called an anomaly teaches no more than the edge of its band, and the profile hardly
 /// anything; a return to the level before it is none. The first value of an alarm has its full score, those that go on
 /// just above 1.
 ///
@@ -406,20 +407,24 @@ mod tests {
         assert!(4 * called[0] < called[1], "{called:?}");
     }
 
-    /// Shapes besides spikes: a season that is lost, a variance that grows, a series that is stuck, one that drifts away.
+    /// Shapes besides spikes: a season that is lost, a variance that grows or shrinks, a series that is stuck, one that drifts
+    /// away.
     #[test]
     fn shapes_stand_out_too() {
-        let (day, odd, n) = (96, 96 * 28, 96 * 29);
+        let (day, odd, n) = (96, 96 * 28, 96 * 30);
         let value = |shape: &str, t: usize, season: f64, noise: f64| match shape {
             "lost season" => 100.0 + 2.0 * noise,
             "variance" => 100.0 + season + 10.0 * noise,
+            "calm" => 100.0 + season + 0.2 * noise,
             "stuck" => 104.25,
             "drift" => 100.0 + season + 2.0 * noise + 0.15 * (t - odd) as f64,
             _ => 100.0 + season + 2.0 * noise,
         };
-        for name in ["lost season", "variance", "stuck", "drift", "nothing"] {
+        for name in ["lost season", "variance", "calm", "stuck", "drift", "nothing"] {
             let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
-            let mut detector = OnlineDetector::new(DetectorOptions { seasons: Some(vec![day]), ..Default::default() });
+            let step = Step::from_millis(900_000).ok();
+            let options = DetectorOptions { seasons: Some(vec![day]), step, ..Default::default() };
+            let mut detector = OnlineDetector::new(options);
             let (mut before, mut within) = (0, 0);
             for t in 0..n {
                 let season = 30.0 * (t as f64 / day as f64 * std::f64::consts::TAU).sin();

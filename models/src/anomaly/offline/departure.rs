@@ -1,5 +1,7 @@
 //! How far values lie from what was expected of them, and how far ordinary ones do.
 
+use std::rc::Rc;
+
 use super::season::scale_profile;
 use crate::stats::quantile;
 
@@ -20,6 +22,8 @@ const RARE: f64 = 2e-3;
 #[derive(Debug, Clone)]
 pub(super) struct Departures {
     sizes: Vec<f64>,
+    /// Where each value lies in its season, any number of seasons on.
+    places: Rc<[usize]>,
     /// Relative scale of each phase, one for all without a season.
     scale: Vec<f64>,
     /// What an ordinary departure, divided by its phase's scale, exceeds with the probability asked for.
@@ -27,17 +31,18 @@ pub(super) struct Departures {
 }
 
 impl Departures {
-    /// `sizes`: at least 0, NaN where missing; `least`: the smallest bound, above 0.
-    pub(super) fn new(sizes: Vec<f64>, season: Option<usize>, risk: f64, least: f64) -> Self {
-        let scale = scale_profile(&sizes, season);
-        let evened: Vec<f64> = sizes.iter().enumerate().map(|(t, d)| d / scale[t % scale.len()]).collect();
+    /// `sizes`: at least 0, NaN where missing; `places`: as many; `least`: the smallest bound, above 0.
+    pub(super) fn new(sizes: Vec<f64>, places: Rc<[usize]>, season: Option<usize>, risk: f64, least: f64) -> Self {
+        let scale = scale_profile(&sizes, &places, season);
+        let evened: Vec<f64> =
+            sizes.iter().zip(places.iter()).map(|(d, place)| d / scale[place % scale.len()]).collect();
         let bound = bound(&evened, risk, least);
-        Self { sizes, scale, bound }
+        Self { sizes, places, scale, bound }
     }
 
     /// The size at `t` that only the share `risk` of ordinary departures exceeds.
     pub(super) fn bound_at(&self, t: usize) -> f64 {
-        self.bound * self.scale[t % self.scale.len()]
+        self.bound * self.scale[self.places[t] % self.scale.len()]
     }
 
     /// The departure at `t` in such bounds; 0 where it is missing.

@@ -1,9 +1,12 @@
+use std::rc::Rc;
+
 use super::departure::Departures;
 use super::season::{of_scales, of_values, profile};
 use super::smooth::{add_exponential, moving_mean, moving_median};
 use crate::anomaly::{DetectorOptions, Kind, Scored};
 use crate::seasons::SeasonDetector;
 use crate::stats::{mad, mean, median};
+use crate::units::LocalGrid;
 
 /// Values without which nothing is said.
 const LEAST_VALUES: usize = 60;
@@ -62,10 +65,49 @@ const REACH: f64 = 1.25;
 /// bounds from an exponential tail, which a few incidents do not widen.
 #[must_use]
 pub fn detect_offline(y: &[f64], options: &DetectorOptions) -> Vec<Scored> {
+    let seasons = || found_seasons(y, options);
+    detect(y, options, (0..y.len()).collect(), seasons)
+}
+
+/// [`detect_offline`] for a series whose days and weeks follow the clocks of a place: what comes at eight o'clock goes on
+/// coming at eight when they are set ahead or back.
+///
+/// `clocks`: of the first value of `y` and its step, see [`UtcOffsets::local`](crate::units::UtcOffsets::local). `seasons`
+/// of the options are then in steps of local time.
+///
+/// ```
+/// use almanac_models::anomaly::{DetectorOptions, detect_offline_by_clocks};
+/// use almanac_models::{Step, Timestamp, units::UtcOffsets};
+/// let hour = 3_600_000;
+/// let (step, start) = (Step::from_millis(hour)?, Timestamp::from_millis(0));
+/// // Nine o'clock comes an hour early from the 20th day on.
+/// let clocks = UtcOffsets::new(0, vec![(Timestamp::from_millis(480 * hour), hour)]);
+/// let at = |t: u32| (t + u32::from(t >= 480)) % 24;
+/// let y: Vec<f64> = (0..960).map(|t| if at(t) == 9 { 50.0 } else { 0.1 * f64::from(t * 7 % 5) }).collect();
+/// let options = DetectorOptions { seasons: Some(vec![24]), ..DetectorOptions::default() };
+/// let scored = detect_offline_by_clocks(&y, &options, &clocks.local(start, step));
+/// assert!(scored.iter().all(|s| !s.is_anomaly()));
+/// # Ok::<(), almanac_models::UnitError>(())
+/// ```
+#[must_use]
+pub fn detect_offline_by_clocks(y: &[f64], options: &DetectorOptions, clocks: &LocalGrid<'_>) -> Vec<Scored> {
+    let local: Vec<i64> = (0..y.len()).map(|t| clocks.index(t)).collect();
+    let first = local.iter().copied().min().unwrap_or(0);
+    let places = local.iter().map(|place| usize::try_from(place - first).unwrap_or(0)).collect();
+    detect(y, options, places, || found_seasons(&clocks.series(y), options))
+}
+
+/// Scores values that lie at `places` of their seasons; `found`: seasons where none are given.
+fn detect(
+    y: &[f64],
+    options: &DetectorOptions,
+    places: Rc<[usize]>,
+    found: impl FnOnce() -> Vec<usize>,
+) -> Vec<Scored> {
     let Some(series) = Standardised::new(y) else { return nothing_odd(y) };
-    let seasons = options.seasons.clone().unwrap_or_else(|| found_seasons(y, options));
+    let seasons = options.seasons.clone().unwrap_or_else(found);
     let risk = if options.risk > 0.0 && options.risk < 0.02 { options.risk } else { 1e-4 };
-    let view = View::new(&series, &seasons, day(options), risk);
+    let view = View::new(&series, places, &seasons, day(options), risk);
     let bands: Vec<Scored> = y.iter().enumerate().map(|(t, v)| view.band(&series, t, *v)).collect();
     let evidence: Vec<f64> =
         bands.iter().enumerate().map(|(t, band)| view.evidence(t).max(band.score).min(Scored::LARGEST)).collect();
@@ -156,6 +198,8 @@ impl Standardised {
 /// What is expected of each value, and all departures.
 #[derive(Debug)]
 struct View {
+    /// Where each value lies in its seasons, any number of them on.
+    places: Rc<[usize]>,
     profile: Vec<f64>,
     /// Median of the residuals around each value.
     level: Vec<f64>,
@@ -165,14 +209,15 @@ struct View {
 }
 
 impl View {
-    fn new(series: &Standardised, seasons: &[usize], day: Option<usize>, risk: f64) -> Self {
+    fn new(series: &Standardised, places: Rc<[usize]>, seasons: &[usize], day: Option<usize>, risk: f64) -> Self {
         let z = &series.z;
-        let profile = profile(z, of_values(seasons, z.len()));
-        let rest: Vec<f64> = z.iter().enumerate().map(|(t, v)| v - profile[t % profile.len()]).collect();
+        let profile = profile(z, &places, of_values(seasons, z.len()));
+        let base = |place: &usize| profile[place % profile.len()];
+        let rest: Vec<f64> = z.iter().zip(places.iter()).map(|(v, place)| v - base(place)).collect();
         let level = moving_median(&rest, MIDDLE / 2);
         let season = of_scales(seasons, z.len(), day);
         // Either band may be left.
-        let departures = |sizes: Vec<f64>| Departures::new(sizes, season, 0.5 * risk, series.least);
+        let departures = |sizes: Vec<f64>| Departures::new(sizes, Rc::clone(&places), season, 0.5 * risk, series.least);
         let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect::<Vec<f64>>();
         let middle = moving_mean(&rest, MIDDLE);
         let wide = moving_mean(&rest, WIDE.min(z.len() / 2));
@@ -183,6 +228,7 @@ impl View {
         Self {
             from_season: departures(rest.iter().map(|r| r.abs()).collect()),
             from_level: departures(apart(&rest, &level)),
+            places,
             profile,
             level,
             others,
@@ -192,7 +238,7 @@ impl View {
     /// The band that the value is furthest out of or, inside both, the narrower one; the score is the distance from the
     /// expected value in half bands.
     fn band(&self, series: &Standardised, t: usize, value: f64) -> Scored {
-        let base = self.profile[t % self.profile.len()];
+        let base = self.profile[self.places[t] % self.profile.len()];
         let around = |expected: f64, departures: &Departures, kind: Kind| {
             let half = REACH * departures.bound_at(t) * series.spread;
             let expected = series.value(expected);

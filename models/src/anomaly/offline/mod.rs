@@ -5,4 +5,4 @@ mod detect;
 mod season;
 mod smooth;
 
-pub use detect::detect_offline;
+pub use detect::{detect_offline, detect_offline_by_clocks};

@@ -38,31 +38,28 @@ fn shortest(seasons: &[usize], n: usize, cycles: usize) -> Option<usize> {
 }
 
 /// Median over all cycles of each phase, moved so that its own median is that of `z`; without a season that median alone.
-/// A phase of which nothing is known has it too.
-pub(super) fn profile(z: &[f64], season: Option<usize>) -> Vec<f64> {
+/// A phase of which nothing is known has it too. `places`: where each value lies in its season, any number of seasons on.
+pub(super) fn profile(z: &[f64], places: &[usize], season: Option<usize>) -> Vec<f64> {
     let all = median(z).unwrap_or(0.0);
     let Some(season) = season else { return vec![all] };
-    let mut one = Vec::new();
-    let mut out: Vec<f64> = (0..season)
-        .map(|phase| {
-            one.clear();
-            one.extend(z[phase..].iter().step_by(season).filter(|v| !v.is_nan()));
-            median(&one).unwrap_or(all)
-        })
-        .collect();
-    let rest: Vec<f64> = z.iter().enumerate().map(|(t, v)| v - out[t % season]).collect();
+    let mut phases = vec![Vec::new(); season];
+    for (v, place) in z.iter().zip(places).filter(|(v, _)| !v.is_nan()) {
+        phases[place % season].push(*v);
+    }
+    let mut out: Vec<f64> = phases.iter().map(|phase| median(phase).unwrap_or(all)).collect();
+    let rest: Vec<f64> = z.iter().zip(places).map(|(v, place)| v - out[place % season]).collect();
     let shift = median(&rest).unwrap_or(0.0);
     out.iter_mut().for_each(|v| *v += shift);
     out
 }
 
 /// How many times the usual departure each phase of the season has; all 1 without a season.
-pub(super) fn scale_profile(departures: &[f64], season: Option<usize>) -> Vec<f64> {
+pub(super) fn scale_profile(departures: &[f64], places: &[usize], season: Option<usize>) -> Vec<f64> {
     let (Some(season), Some(most)) = (season, quantile(departures, HELD)) else { return vec![1.0] };
     let (mut sums, mut counts) = (vec![0.0; season], vec![0.0f64; season]);
-    for (t, d) in departures.iter().enumerate().filter(|(_, d)| !d.is_nan()) {
-        sums[t % season] += d.min(most);
-        counts[t % season] += 1.0;
+    for (d, place) in departures.iter().zip(places).filter(|(d, _)| !d.is_nan()) {
+        sums[place % season] += d.min(most);
+        counts[place % season] += 1.0;
     }
     let means: Vec<f64> = sums.iter().zip(&counts).map(|(s, c)| if *c > 0.0 { s / c } else { f64::NAN }).collect();
     let Some(usual) = mean(&means).filter(|usual| *usual > 0.0) else { return vec![1.0] };
@@ -93,12 +90,13 @@ mod tests {
     #[test]
     fn each_phase_has_its_median_and_its_scale() {
         let z: Vec<f64> = (0..400).map(|t| [0.0, 8.0, 2.0, 4.0][t % 4] + if t == 9 { 100.0 } else { 0.0 }).collect();
-        assert_eq!(profile(&z, Some(4)), vec![0.0, 8.0, 2.0, 4.0]);
-        assert_eq!(profile(&[1.0, f64::NAN, 5.0], None), vec![3.0]);
+        let places: Vec<usize> = (0..960).collect();
+        assert_eq!(profile(&z, &places, Some(4)), vec![0.0, 8.0, 2.0, 4.0]);
+        assert_eq!(profile(&[1.0, f64::NAN, 5.0], &places, None), vec![3.0]);
         // 24 phases, the second half four times as far out as the first; the mean is 2.5.
         let departures: Vec<f64> = (0..960).map(|t| if t % 24 < 12 { 1.0 } else { 4.0 }).collect();
-        let scale = scale_profile(&departures, Some(24));
+        let scale = scale_profile(&departures, &places, Some(24));
         assert!((scale[6] - 0.4).abs() < 1e-12 && (scale[18] - 1.6).abs() < 1e-12, "{scale:?}");
-        assert_eq!(scale_profile(&[0.0; 48], Some(24)), vec![1.0]);
+        assert_eq!(scale_profile(&[0.0; 48], &places, Some(24)), vec![1.0]);
     }
 }
