@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use almanac_models::{Horizon, Step, Timestamp, forecast::AutoForecaster, units::UtcOffsets};
+use almanac_models::{
+    Horizon, Step, Timestamp,
+    forecast::{AutoForecaster, OnlineForecaster, OnlineOptions},
+    units::UtcOffsets,
+};
 
 const HOUR: i64 = 3_600_000;
 /// Clocks in Berlin: ahead on 29 March 2026 and back on 25 October, 01:00 UTC each.
@@ -47,6 +51,33 @@ fn the_morning_comes_an_hour_earlier_or_later() {
             assert!(with < 12.0, "{change}, {before} hours before: off by {with}");
         }
         let without = worst(change, 20, false);
+        assert!(without > 30.0, "{change}: without clocks off by {without}");
+    }
+}
+
+/// The largest error four hours ahead over the two days after the change, and how many steps got no interval.
+fn worst_online(change: i64, clocks: bool) -> (f64, usize) {
+    let (start, step) = (change - 42 * 24 * HOUR, Step::from_millis(HOUR).unwrap());
+    let online = OnlineForecaster::new(OnlineOptions::new(vec![24, 168], 4));
+    let mut online = if clocks { online.with_clocks(berlin(), Timestamp::from_millis(start), step) } else { online };
+    let (mut worst, mut silent) = (0.0f64, 0);
+    for t in 0..44 * 24 {
+        online.push(load(start + t * HOUR));
+        // From three hours before the change on, past the hour that is skipped or comes twice itself.
+        if (42 * 24 + 2..44 * 24 - 4).contains(&t) {
+            worst = worst.max((online.point(4).unwrap() - load(start + (t + 4) * HOUR)).abs());
+        }
+        silent += usize::from(t > 41 * 24 && online.quantile(4, 0.9).is_none());
+    }
+    (worst, silent)
+}
+
+#[test]
+fn a_forecaster_that_is_online_keeps_the_clocks() {
+    for change in [SPRING, AUTUMN] {
+        let (with, silent) = worst_online(change, true);
+        assert!(with < 25.0 && silent == 0, "{change}: off by {with}, {silent} without interval");
+        let (without, _) = worst_online(change, false);
         assert!(without > 30.0, "{change}: without clocks off by {without}");
     }
 }
