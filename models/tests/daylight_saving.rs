@@ -5,7 +5,7 @@
 use almanac_models::{
     Horizon, Step, Timestamp,
     anomaly::{DetectorOptions, detect_offline, detect_offline_by_clocks},
-    forecast::AutoForecaster,
+    forecast::{AutoForecaster, OnlineForecaster, OnlineOptions},
     units::UtcOffsets,
 };
 
@@ -76,5 +76,32 @@ fn a_series_known_as_a_whole_is_judged_by_local_time() {
             let without = called(detect_offline(&y, &options));
             assert!(!without.contains(&odd), "{change} {options:?}: {without:?}");
         }
+    }
+}
+
+/// The largest error four hours ahead over the two days after the change, and how many steps got no interval.
+fn worst_online(change: i64, clocks: bool) -> (f64, usize) {
+    let (start, step) = (change - 42 * 24 * HOUR, Step::from_millis(HOUR).unwrap());
+    let online = OnlineForecaster::new(OnlineOptions::new(vec![24, 168], 4));
+    let mut online = if clocks { online.with_clocks(berlin(), Timestamp::from_millis(start), step) } else { online };
+    let (mut worst, mut silent) = (0.0f64, 0);
+    for t in 0..44 * 24 {
+        online.push(load(start + t * HOUR));
+        // From three hours before the change on, past the hour that is skipped or comes twice itself.
+        if (42 * 24 + 2..44 * 24 - 4).contains(&t) {
+            worst = worst.max((online.point(4).unwrap() - load(start + (t + 4) * HOUR)).abs());
+        }
+        silent += usize::from(t > 41 * 24 && online.quantile(4, 0.9).is_none());
+    }
+    (worst, silent)
+}
+
+#[test]
+fn a_forecaster_that_is_online_keeps_the_clocks() {
+    for change in [SPRING, AUTUMN] {
+        let (with, silent) = worst_online(change, true);
+        assert!(with < 25.0 && silent == 0, "{change}: off by {with}, {silent} without interval");
+        let (without, _) = worst_online(change, false);
+        assert!(without > 30.0, "{change}: without clocks off by {without}");
     }
 }

@@ -73,17 +73,25 @@ proptest! {
     }
 
     #[test]
-    fn smoothing_moves_with_its_input(scale in 1e-6..1e6f64, shift in -50.0..50.0f64) {
+    fn smoothing_and_decomposition_move_with_their_input(scale in 1e-6..1e6f64, shift in -50.0..50.0f64) {
         let h = Horizon::try_new(12).unwrap();
-        let y: Vec<f64> = (0..200).map(|t| 3.0 * wave(t, 12) + noise(t)).collect();
+        let mut y: Vec<f64> = (0..200).map(|t| 3.0 * wave(t, 12) + noise(t)).collect();
+        // A negative value keeps the series off the ratio scale, on which a shift means something else; and a gap.
+        y[0] = -100.0;
+        y[90..95].fill(f64::NAN);
         let moved: Vec<f64> = y.iter().map(|v| (v + shift) * scale).collect();
-        let fit = |y: &[f64]| HoltWinters::new(vec![12]).fit(y).unwrap().predict(h, &levels());
-        let (plain, moved) = (fit(&y), fit(&moved));
-        for k in 0..12 {
-            let expected = (plain.point[k] + shift) * scale;
-            prop_assert!((moved.point[k] - expected).abs() <= 1e-6 * scale * (4.0 + shift.abs()));
-            let expected = (plain.intervals[1].upper[k] + shift) * scale;
-            prop_assert!((moved.intervals[1].upper[k] - expected).abs() <= 1e-6 * scale * (4.0 + shift.abs()));
+        let both = |y: &[f64]| [
+            HoltWinters::new(vec![12]).fit(y).unwrap().predict(h, &levels()),
+            Mstl::new(vec![12]).fit(y).unwrap().predict(h, &levels()).unwrap(),
+        ];
+        for (plain, moved) in both(&y).iter().zip(&both(&moved)) {
+            for k in 0..12 {
+                let close = |found: f64, plain: f64| {
+                    (found - (plain + shift) * scale).abs() <= 1e-6 * scale * (4.0 + shift.abs())
+                };
+                prop_assert!(close(moved.point[k], plain.point[k]));
+                prop_assert!(close(moved.intervals[1].upper[k], plain.intervals[1].upper[k]));
+            }
         }
     }
 }
@@ -111,8 +119,25 @@ fn ten_years_of_hours() {
     }
     let smoothed = HoltWinters::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels());
     let truth = 100.5 + 20.0 * wave(y.len(), 24) + 10.0 * wave(y.len(), 168);
+    let decomposed = Mstl::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels()).unwrap();
+    assert!((decomposed.point[0] - truth).abs() < 1.0, "{} for {truth}", decomposed.point[0]);
     // Half the noise, and the seventh of both amplitudes by which seasons are drawn to 0 at the start.
     assert!((smoothed.point[0] - truth).abs() < 0.5 + 30.0 / 7.0, "{} for {truth}", smoothed.point[0]);
+}
+
+/// A counter grows on though nothing repeats in it, and no longer than its growth lasts.
+#[test]
+fn a_line_goes_on() {
+    let h = Horizon::try_new(144).unwrap();
+    let step = Step::from_millis(600_000).unwrap();
+    let y: Vec<f64> = (0..144 * 6).map(|t| 1e6 + 3.0 * t as f64 + 40.0 * noise(t)).collect();
+    let fit = |y: &[f64]| AutoForecaster::new(step).with_horizon(h).fit(y).unwrap().predict(h, &levels());
+    let forecast = fit(&y);
+    for (k, p) in forecast.point.iter().enumerate() {
+        let truth = 1e6 + 20.0 + 3.0 * (y.len() + k) as f64;
+        assert!((p - truth).abs() < 60.0, "step {k}: off by {}", p - truth);
+        assert!(forecast.intervals[1].lower[k] <= truth && truth <= forecast.intervals[1].upper[k], "step {k}");
+    }
 }
 
 #[test]

@@ -67,7 +67,9 @@ impl State {
     }
 
     fn at(&self, quantiles: &Quantiles, p: f64) -> f64 {
-        self.support.rounded(self.support.held(at_probability(quantiles, p)), p)
+        let value = self.support.held(at_probability(quantiles, p));
+        // The median is the forecast, which need not be whole.
+        if (p - 0.5).abs() < 1e-9 { value } else { self.support.rounded(value) }
     }
 }
 

@@ -1,10 +1,12 @@
 use std::collections::VecDeque;
 
 use super::ForecastError;
-use super::combine::{Ensemble, Members, Periods, State, Tracker, Views, median_course};
-use super::prepare::{Space, Support, fill_gaps};
-use crate::Step;
+use super::calendar::Clock;
+use super::combine::{Ensemble, LeadErrors, Members, Periods, State, Views, median_course};
+use super::prepare::{Support, fill_gaps};
 use crate::seasons::SeasonDetector;
+use crate::units::UtcOffsets;
+use crate::{Step, Timestamp};
 
 /// How an [`OnlineForecaster`] is set up; everything is counted in steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +23,7 @@ pub struct OnlineOptions {
     pub warm_after: usize,
     /// The longest lead that will be asked for, in steps.
     pub max_lead: usize,
-    /// Past errors a lead that its quantiles are taken from.
+    /// Past errors a lead that its quantiles are taken from, thinned out so that they span several times the lead.
     pub errors_kept: usize,
 }
 
@@ -72,9 +74,10 @@ pub struct OnlineForecaster {
     courses: VecDeque<Vec<f64>>,
     /// Values that came at the last steps, newest last.
     recent: VecDeque<f64>,
-    leads: Vec<(usize, Tracker)>,
+    leads: Vec<LeadErrors>,
     /// For the largest value over a whole course.
-    peak: Tracker,
+    peak: LeadErrors,
+    clock: Option<Clock>,
 }
 
 #[derive(Debug, Clone)]
@@ -82,7 +85,6 @@ struct Fit {
     views: Views,
     ensemble: Ensemble,
     states: Vec<State>,
-    space: Space,
 }
 
 impl OnlineForecaster {
@@ -92,16 +94,16 @@ impl OnlineForecaster {
         let mut leads = Vec::new();
         let mut lead = 1;
         while lead < options.max_lead {
-            leads.push((lead, Tracker::new(options.errors_kept)));
+            leads.push(LeadErrors::new(lead, options.errors_kept));
             lead += (lead / 8).max(1);
         }
-        leads.push((options.max_lead, Tracker::new(options.errors_kept)));
+        leads.push(LeadErrors::new(options.max_lead, options.errors_kept));
         let mut seasons = options.seasons.clone().unwrap_or_default();
         seasons.retain(|&m| m >= 2);
         seasons.sort_unstable();
         seasons.dedup();
         Self {
-            peak: Tracker::new(options.errors_kept),
+            peak: LeadErrors::new(options.max_lead, options.errors_kept),
             options,
             history: Vec::new(),
             pushed: 0,
@@ -112,11 +114,34 @@ impl OnlineForecaster {
             courses: VecDeque::new(),
             recent: VecDeque::new(),
             leads,
+            clock: None,
         }
+    }
+
+    /// Follows the clocks of a place, so that days and weeks keep their pattern across daylight saving; `start`: when the
+    /// first value that will be pushed is measured, `step`: how far values lie apart. To be set before the first push.
+    ///
+    /// Of an hour that comes twice the second is not learned from. Leads are those of the values pushed; within one jump of
+    /// `max_lead` the nearest one known stands for what lies beyond it.
+    #[must_use]
+    pub fn with_clocks(mut self, offsets: UtcOffsets, start: Timestamp, step: Step) -> Self {
+        self.clock = Some(Clock::new(offsets, start, step));
+        self
     }
 
     /// Takes the value of the next step; NaN, infinite or beyond ±1e150 when it is missing.
     pub fn push(&mut self, value: f64) {
+        let skipped = match &mut self.clock {
+            None => Some(0),
+            Some(clock) => clock.tick(),
+        };
+        let Some(skipped) = skipped else { return };
+        (0..skipped).for_each(|_| self.take(f64::NAN));
+        self.take(value);
+    }
+
+    /// The next value by the clocks that are followed.
+    fn take(&mut self, value: f64) {
         let value = if value.abs() <= 1e150 { value } else { f64::NAN };
         self.learn_errors(value);
         self.history.push(value);
@@ -149,12 +174,14 @@ impl OnlineForecaster {
         if self.recent.len() > max_lead {
             self.recent.pop_front();
         }
-        let Some(space) = self.fit.as_ref().map(|fit| fit.space) else { return };
+        let Some(fit) = &self.fit else { return };
+        let spaces = &fit.views.spaces;
         let made = self.courses.len();
         if value.is_finite() {
-            for (lead, tracker) in &mut self.leads {
-                if let Some(point) = made.checked_sub(*lead).and_then(|i| self.courses[i].get(*lead - 1)) {
-                    tracker.push(space, *point, value);
+            for errors in &mut self.leads {
+                let lead = errors.lead();
+                if let Some(point) = made.checked_sub(lead).and_then(|i| self.courses[i].get(lead - 1)) {
+                    errors.push(spaces, *point, value);
                 }
             }
         }
@@ -163,7 +190,7 @@ impl OnlineForecaster {
             let highest = |v: &mut dyn Iterator<Item = f64>| v.fold(f64::NEG_INFINITY, f64::max);
             let point = highest(&mut self.courses[0].iter().copied());
             if point.is_finite() {
-                self.peak.push(space, point, highest(&mut self.recent.iter().copied()));
+                self.peak.push(spaces, point, highest(&mut self.recent.iter().copied()));
             }
         }
     }
@@ -191,18 +218,21 @@ impl OnlineForecaster {
         let periods = Periods { seasons: &self.seasons, cycles: &[], cycle: None };
         let ensemble = Ensemble::fit(&views, y.len(), periods, horizon, support, Members::Light, None);
         let states = ensemble.states(&views);
-        let space = views.spaces[views.spaces.len() - 1];
-        for (_, tracker) in &mut self.leads {
-            tracker.rescale(space);
-        }
-        self.peak.rescale(space);
-        self.fit = Some(Fit { views, ensemble, states, space });
+        self.leads.iter_mut().for_each(|errors| errors.rescale(&views.spaces));
+        self.peak.rescale(&views.spaces);
+        self.fit = Some(Fit { views, ensemble, states });
     }
 
     /// The point forecast `lead` steps after the last push; `None` before it is warm or beyond `max_lead`.
     #[must_use]
     pub fn point(&self, lead: usize) -> Option<f64> {
-        self.courses.back()?.get(lead.checked_sub(1)?).copied()
+        self.courses.back()?.get(self.local(lead)?.checked_sub(1)?).copied()
+    }
+
+    /// The lead by the clocks that are followed.
+    fn local(&self, lead: usize) -> Option<usize> {
+        let known = (1..=self.options.max_lead).contains(&lead);
+        known.then(|| self.clock.as_ref().map_or(lead, |clock| clock.lead(lead, self.options.max_lead)))
     }
 
     /// The quantile `p` of the value `lead` steps after the last push, from what that lead really missed of late;
@@ -210,16 +240,20 @@ impl OnlineForecaster {
     #[must_use]
     pub fn quantile(&self, lead: usize, p: f64) -> Option<f64> {
         let point = self.point(lead)?;
-        let space = self.fit.as_ref()?.space;
-        let after = self.leads.partition_point(|(l, _)| *l < lead).min(self.leads.len() - 1);
-        let (upper_lead, tracker) = &self.leads[after];
-        let mut error = tracker.error(p)?;
-        if *upper_lead > lead && after > 0 {
-            let (lower_lead, tracker) = &self.leads[after - 1];
-            let share = (lead - lower_lead) as f64 / (upper_lead - lower_lead) as f64;
-            error = tracker.error(p)? * (1.0 - share) + error * share;
+        let lead = self.local(lead)?;
+        let spaces = &self.fit.as_ref()?.views.spaces;
+        if !(p > 0.0 && p < 1.0) {
+            return None;
         }
-        Some(self.bounded(space.inverse(space.forward(point) + error)))
+        let after = self.leads.partition_point(|errors| errors.lead() < lead).min(self.leads.len() - 1);
+        let upper = &self.leads[after];
+        let mut value = upper.quantile(spaces, point, p)?;
+        if upper.lead() > lead && after > 0 {
+            let lower = &self.leads[after - 1];
+            let share = (lead - lower.lead()) as f64 / (upper.lead() - lower.lead()) as f64;
+            value = lower.quantile(spaces, point, p)? * (1.0 - share) + value * share;
+        }
+        Some(self.bounded(value))
     }
 
     /// The quantile `p` of the largest value over all leads `1..=max_lead` after the last push: what capacity must hold
@@ -227,17 +261,19 @@ impl OnlineForecaster {
     #[must_use]
     pub fn quantile_of_max(&self, p: f64) -> Option<f64> {
         let course = self.courses.back()?;
-        let space = self.fit.as_ref()?.space;
+        let spaces = &self.fit.as_ref()?.views.spaces;
         let point = course.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let error = self.peak.error(p)?;
-        point.is_finite().then(|| self.bounded(space.inverse(space.forward(point) + error)))
+        if !(point.is_finite() && p > 0.0 && p < 1.0) {
+            return None;
+        }
+        self.peak.quantile(spaces, point, p).map(|value| self.bounded(value))
     }
 
     fn bounded(&self, value: f64) -> f64 {
         self.fit.as_ref().map_or(value, |fit| fit.ensemble.support().held(value))
     }
 
-    /// Share of the last `errors_kept` values, foretold `lead` steps ahead, that did not exceed the quantile `p`
+    /// Share of the values whose errors are kept, foretold `lead` steps ahead, that did not exceed the quantile `p`
     /// promised then; `None` before enough came or for a lead whose errors are not kept (beyond 8 every eighth is).
     ///
     /// # Errors
@@ -249,7 +285,7 @@ impl OnlineForecaster {
         if lead == 0 || lead > self.options.max_lead {
             return Err(ForecastError::OutOfRange { what: "lead", value: lead as f64 });
         }
-        Ok(self.leads.iter().find(|(l, _)| *l == lead).and_then(|(_, tracker)| tracker.coverage(p)))
+        Ok(self.leads.iter().find(|errors| errors.lead() == lead).and_then(|errors| errors.coverage(p)))
     }
 
     /// As [`Self::measured_coverage`], of the quantile given by [`Self::quantile_of_max`].

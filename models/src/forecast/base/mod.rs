@@ -2,6 +2,7 @@
 
 mod growth;
 mod holt_winters;
+mod mstl;
 mod naive;
 mod profile;
 mod regression;
@@ -10,8 +11,9 @@ mod smoothing;
 
 pub(crate) use growth::{FittedGrowth, Growth};
 pub(crate) use holt_winters::{SmoothingState, Start, Weights, search};
-pub(crate) use naive::{naive_scale, seasonal_mean, seasonal_naive};
+pub use mstl::{FittedMstl, Mstl};
+pub(crate) use naive::{drift, naive_scale, seasonal_mean, seasonal_naive};
 pub(crate) use profile::{FittedProfile, SeasonalProfile};
 pub(crate) use regression::{FittedRidgeAr, RidgeAr, prefix_sums};
 pub use seasonal::{FittedHoltWinters, HoltWinters};
-pub use smoothing::{Ets, FittedEts, FittedMstl, Mstl};
+pub use smoothing::{Ets, FittedEts};

@@ -1,15 +1,14 @@
-//! Exponential smoothing and MSTL by augurs, its traps closed: values are brought to unit scale first (MSTL computes in
-//! single precision), gaps are filled, seasonal ETS is never asked for, and a series without a season gets none.
+//! Exponential smoothing by augurs, its traps closed: values are brought to unit scale first, gaps are filled, and seasonal
+//! ETS is never asked for.
 
-use augurs::ets::{AutoETS, FittedAutoETS, trend::AutoETSTrendModel};
-use augurs::mstl::{FittedMSTLModel, MSTLModel};
+use augurs::ets::{AutoETS, FittedAutoETS};
 use augurs::{Fit, Predict};
 
 use crate::forecast::prepare::{Space, check, fill_gaps};
 use crate::forecast::{Forecast, ForecastError, Interval};
 use crate::{Horizon, Level};
 
-/// Values below which neither model is fitted.
+/// Values below which nothing is fitted.
 const LEAST: usize = 10;
 
 /// Non-seasonal exponential smoothing, its form chosen by information criterion.
@@ -40,7 +39,7 @@ impl Ets {
     /// # Errors
     /// [`ForecastError::TooShort`], [`ForecastError::Infinite`], [`ForecastError::TooLarge`], [`ForecastError::Base`].
     pub fn fit(&self, y: &[f64]) -> Result<FittedEts, ForecastError> {
-        let (scaled, z) = Scaled::new(y, &[])?;
+        let (scaled, z) = Scaled::new(y)?;
         let model = z.map(|z| AutoETS::non_seasonal().fit(&z)).transpose().map_err(|error| base("ets", &error))?;
         Ok(FittedEts { scaled, model })
     }
@@ -56,74 +55,6 @@ impl FittedEts {
     }
 }
 
-/// Several seasons by repeated loess decomposition, the trend by [`Ets`].
-///
-/// ```
-/// use almanac_models::{Horizon, forecast::Mstl};
-/// let y: Vec<f64> = (0..240).map(|t| 1e9 + 10.0 * (f64::from(t) / 24.0 * std::f64::consts::TAU).sin()).collect();
-/// let forecast = Mstl::new(vec![24]).fit(&y)?.predict(Horizon::try_new(24)?, &[])?;
-/// assert!((forecast.point[6] - 1e9 - 10.0).abs() < 1.0);
-/// # Ok::<(), almanac_models::forecast::ForecastError>(())
-/// ```
-///
-/// # Reference
-/// Bandara, Hyndman & Bergmeir (2021), MSTL: a seasonal-trend decomposition algorithm for time series with multiple
-/// seasonal patterns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mstl {
-    periods: Vec<usize>,
-}
-
-/// A fitted [`Mstl`].
-#[derive(Debug)]
-pub struct FittedMstl {
-    scaled: Scaled,
-    model: Option<FittedMSTLModel>,
-}
-
-impl Mstl {
-    /// A model with these season lengths in steps.
-    #[must_use]
-    pub fn new(mut periods: Vec<usize>) -> Self {
-        periods.sort_unstable();
-        periods.dedup();
-        Self { periods }
-    }
-
-    /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing, more than two of the longest season.
-    ///
-    /// # Errors
-    /// [`ForecastError::TooShort`], [`ForecastError::OutOfRange`] for a season of less than two steps or without any,
-    /// [`ForecastError::Infinite`], [`ForecastError::TooLarge`], [`ForecastError::Base`].
-    pub fn fit(&self, y: &[f64]) -> Result<FittedMstl, ForecastError> {
-        let (Some(&shortest), Some(&longest)) = (self.periods.first(), self.periods.last()) else {
-            return Err(ForecastError::OutOfRange { what: "number of seasons", value: 0.0 });
-        };
-        if shortest < 2 {
-            return Err(ForecastError::OutOfRange { what: "season length", value: shortest as f64 });
-        }
-        if y.len() <= 2 * longest {
-            return Err(ForecastError::TooShort { points: y.len(), needed: 2 * longest + 1 });
-        }
-        let (scaled, z) = Scaled::new(y, &self.periods)?;
-        let model = |z: Vec<f64>| {
-            MSTLModel::new(self.periods.clone(), AutoETSTrendModel::from(AutoETS::non_seasonal())).fit(&z)
-        };
-        let model = z.map(model).transpose().map_err(|error| base("mstl", &error))?;
-        Ok(FittedMstl { scaled, model })
-    }
-}
-
-impl FittedMstl {
-    /// Forecasts the next `horizon` steps; intervals are those of the trend alone, not calibrated.
-    ///
-    /// # Errors
-    /// [`ForecastError::Base`] where the chosen form of the trend has no intervals.
-    pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
-        self.scaled.predict(self.model.as_ref(), "mstl", horizon, levels)
-    }
-}
-
 /// The scale on which a model was fitted; a constant series needs none.
 #[derive(Debug, Clone, Copy)]
 struct Scaled {
@@ -132,13 +63,13 @@ struct Scaled {
 }
 
 impl Scaled {
-    fn new(y: &[f64], seasons: &[usize]) -> Result<(Self, Option<Vec<f64>>), ForecastError> {
+    fn new(y: &[f64]) -> Result<(Self, Option<Vec<f64>>), ForecastError> {
         let points = check(y)?;
         if points < LEAST {
             return Err(ForecastError::TooShort { points, needed: LEAST });
         }
         let first = y.iter().position(|v| v.is_finite()).unwrap_or(0);
-        let filled = fill_gaps(&y[first..], seasons);
+        let filled = fill_gaps(&y[first..], &[]);
         let space = Space::linear(&filled);
         let last = filled.last().copied().unwrap_or_default();
         let z = space.map(|space| filled.iter().map(|v| space.forward(*v)).collect());
@@ -205,16 +136,13 @@ mod tests {
         assert_eq!(Ets.fit(&[4.0; 30]).unwrap().predict(h, &level).unwrap().point, vec![4.0; 3]);
         let mut y: Vec<f64> = (0..100).map(|t| 1e12 + f64::from(t % 10)).collect();
         y[20] = f64::NAN;
-        let forecast = Mstl::new(vec![10]).fit(&y).unwrap().predict(h, &level).unwrap();
+        let forecast = Ets.fit(&y).unwrap().predict(h, &level).unwrap();
         for (k, p) in forecast.point.iter().enumerate() {
-            assert!((p - 1e12 - k as f64).abs() < 0.5, "{p}");
+            assert!((p - 1e12 - 5.0).abs() < 10.0, "{p}");
             assert!(forecast.intervals[0].lower[k] <= *p && *p <= forecast.intervals[0].upper[k]);
         }
-        // Too short, infinite, without a season.
+        // Too short, infinite.
         assert!(matches!(Ets.fit(&[1.0, 2.0]), Err(ForecastError::TooShort { points: 2, needed: 10 })));
         assert!(matches!(Ets.fit(&[f64::INFINITY; 20]), Err(ForecastError::Infinite { idx: 0 })));
-        assert!(Mstl::new(vec![]).fit(&y).is_err());
-        assert!(Mstl::new(vec![1]).fit(&y).is_err());
-        assert!(Mstl::new(vec![50]).fit(&y).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::forecast::base::{
     FittedGrowth, FittedProfile, FittedRidgeAr, Growth, RidgeAr, SeasonalProfile, SmoothingState, Start, Weights,
-    prefix_sums, search, seasonal_mean, seasonal_naive,
+    drift, prefix_sums, search, seasonal_mean, seasonal_naive,
 };
 use crate::forecast::prepare::{Space, Support};
 
@@ -51,6 +51,8 @@ enum Base {
     Mean(usize),
     Smoothing(Box<(Weights, SmoothingState)>),
     Growth(FittedGrowth),
+    /// The last value, moved by this much a step.
+    Drift(f64),
 }
 
 /// What a member carries from step to step.
@@ -143,6 +145,8 @@ impl Ensemble {
                 state.push(&weights, *v);
             }
             members.push((last, Base::Smoothing(Box::new((weights, state)))));
+            // Without it a counter, or a disk that fills, was foretold to stand still.
+            members.push((0, Base::Drift(drift(&views.z[0][..n], periods.cycle.unwrap_or(horizon)).unwrap_or(0.0))));
             let season = seasons.first().copied().unwrap_or(1);
             members.push((last, Growth { seasons }.fit(z).map_or(Base::Naive(season), Base::Growth)));
         }
@@ -170,6 +174,7 @@ impl Ensemble {
                     Base::Mean(_) => "smean",
                     Base::Smoothing(_) => "holtwinters",
                     Base::Growth(_) => "growth",
+                    Base::Drift(_) => "drift",
                 };
                 match views.spaces[*space].name() {
                     Some(scale) => format!("{name}({scale})"),
@@ -205,7 +210,7 @@ impl Ensemble {
                     }
                     State::Smoothing(Box::new(state))
                 }
-                Base::Ar(_) | Base::Naive(_) | Base::Mean(_) | Base::Growth(_) => State::None,
+                Base::Ar(_) | Base::Naive(_) | Base::Mean(_) | Base::Growth(_) | Base::Drift(_) => State::None,
             })
             .collect()
     }
@@ -248,6 +253,10 @@ impl Ensemble {
                     (Base::Smoothing(fitted), State::Smoothing(state)) => state.forecast(&fitted.0, horizon),
                     (Base::Growth(growth), _) => growth.forecast(&views.z[*i][..origin], horizon),
                     (Base::Mean(period), _) => seasonal_mean(&views.z[*i][..origin], *period, horizon),
+                    (Base::Drift(slope), _) => {
+                        let last = views.z[*i][origin - 1];
+                        (1..=horizon).map(|k| last + slope * k as f64).collect()
+                    }
                     (Base::Naive(period), _) if *period > origin => vec![f64::NAN; horizon],
                     (Base::Naive(period), _) => seasonal_naive(&views.z[*i][..origin], *period, horizon),
                     (Base::Profile(_) | Base::Smoothing(_), _) => seasonal_naive(&views.z[*i][..origin], 1, horizon),

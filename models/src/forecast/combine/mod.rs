@@ -2,6 +2,7 @@
 
 mod ensemble;
 mod experts;
+mod lead_errors;
 mod leads;
 mod median;
 mod predictive;
@@ -12,10 +13,10 @@ mod weights;
 
 pub(super) use ensemble::{Again, Ensemble, Members, Periods, State, Views};
 pub(super) use experts::{GRID, Outcome, PhaseSpread, Quantiles, at_probability};
+pub(super) use lead_errors::LeadErrors;
 pub(super) use leads::anchors;
 pub(super) use median::median_course;
 pub(super) use predictive::{History, Place, Predictive};
 pub(super) use random_walk::RandomWalk;
 pub(super) use rolling::{Layout, Origin, origins, roll};
-pub(super) use tracker::Tracker;
 pub(super) use weights::Combination;

@@ -204,9 +204,10 @@ fn mixed(experts: &[Option<Quantiles>], weights: &[f64], stretch: Stretch) -> Qu
 }
 
 /// What the two intervals promise, and by how much more they are asked to hold for every window they were measured on:
-/// half, and one and a half times, what may be missed. On the M4 hourly half 0.5 to 2 for both move the coverage by
-/// 1 to 4 points and MSIS by 1 %.
-const PROMISES: [(f64, f64); 2] = [(0.8, 0.5), (0.95, 1.5)];
+/// 0.7 times, and twice, what may be missed. On the M4 hourly half 0.5 to 2 for both move the coverage by 1 to 4 points and
+/// MSIS by 1 %; with 0.5 and 1.5 the intervals of a day ahead on the load traces held 80.1 and 94.1 %, with these 81.0 and
+/// 94.8 %, at 0.1 % more loss. The clustering of misses by origin in place of the constants held as much and lost 3 % of MSIS.
+const PROMISES: [(f64, f64); 2] = [(0.8, 0.7), (0.95, 2.0)];
 /// Positions in [`GRID`] of the ends of the 80 % and 95 % intervals.
 const ENDS: [(usize, usize); 2] = [(3, 11), (1, 13)];
 

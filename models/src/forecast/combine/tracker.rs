@@ -30,6 +30,11 @@ impl Tracker {
         Self { kept: kept.max(LEAST), ..Self::default() }
     }
 
+    /// Errors that are known.
+    pub(crate) fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
     /// Learns what came where `point` was foretold.
     pub(crate) fn push(&mut self, space: Space, point: f64, actual: f64) {
         let error = space.forward(actual) - space.forward(point);
