@@ -115,7 +115,6 @@ fn careless_calls_get_one_readable_line() {
     check(&["forecast", "flat.csv", "--horizon", "3", "--time-zone", "Berlin"], 2, "such as Europe/Berlin");
     check(&["forecast", "flat.csv", "--horizon", "3", "--holidays", "25.12.2026"], 2, "write one like 2026-12-25");
     check(&["detect", "flat.csv", "--time-zone", "CEST"], 2, "time zone \"CEST\" is unknown");
-    check(&["detect", "flat.csv", "--offline", "--time-zone", "Europe/Berlin"], 2, "does not go with --offline");
     check(&["detect", "columns.csv"], 1, "no column \"timestamp\"");
 
     let flat = run(folder.path(), ["forecast", "flat.csv", "--horizon", "1"]);

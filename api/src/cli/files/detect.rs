@@ -44,9 +44,6 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
     }
     let training = training(&args)?;
     let calendar = calendar(args.time_zone.as_deref(), None)?;
-    if args.offline && calendar.zone.is_some() {
-        return Err(CliError::usage("--time-zone needs scores that follow the time and does not go with --offline"));
-    }
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
     warn_of_stamps(&args.file, &file);
     if let Training::Until(until) = training

@@ -1,6 +1,6 @@
 use almanac_models::{
     Step, Timestamp,
-    anomaly::{DetectorOptions, OnlineDetector, Scored, detect_offline},
+    anomaly::{DetectorOptions, OnlineDetector, Scored, detect_offline, detect_offline_by_clocks},
 };
 
 use super::infer_step;
@@ -33,7 +33,7 @@ pub fn score_rows(timestamps: &[i64], values: &[f64], training: Training, calend
     let step = infer_step(&timestamps[..known]);
     let options = DetectorOptions { step, ..DetectorOptions::default() };
     match training {
-        Training::Offline => score_offline(timestamps, values, step, &options),
+        Training::Offline => score_offline(timestamps, values, step, &options, calendar),
         _ => score_online(timestamps, values, options, training, calendar),
     }
 }
@@ -77,7 +77,13 @@ fn score_online(
     out
 }
 
-fn score_offline(timestamps: &[i64], values: &[f64], step: Option<Step>, options: &DetectorOptions) -> Vec<Scored> {
+fn score_offline(
+    timestamps: &[i64],
+    values: &[f64],
+    step: Option<Step>,
+    options: &DetectorOptions,
+    calendar: &Calendar,
+) -> Vec<Scored> {
     let mut y = Vec::with_capacity(values.len());
     let mut place = Vec::with_capacity(values.len());
     for (i, (&at, &value)) in timestamps.iter().zip(values).enumerate() {
@@ -90,7 +96,13 @@ fn score_offline(timestamps: &[i64], values: &[f64], step: Option<Step>, options
         }
         place.push(y.len() - 1);
     }
-    let scored = detect_offline(&y, options);
+    let span = timestamps.first().zip(timestamps.last());
+    let span = span.map(|(first, last)| (Timestamp::from_millis(*first), Timestamp::from_millis(*last)));
+    let offsets = span.and_then(|(first, last)| Some((first, calendar.offsets(first, last)?)));
+    let scored = match offsets.zip(step) {
+        Some(((first, offsets), step)) => detect_offline_by_clocks(&y, options, &offsets.local(first, step)),
+        None => detect_offline(&y, options),
+    };
     let mut last = None;
     place
         .iter()
@@ -179,5 +191,30 @@ mod tests {
             let others = scored.iter().enumerate().filter(|(t, s)| *t != 800 && s.score > 1.0).count();
             assert!(others < 10, "{training:?}: {others}");
         }
+    }
+
+    /// Mornings begin at eight in Berlin, also when the clocks are set ahead on 29 March 2026; one begins at nine.
+    #[test]
+    fn a_series_known_as_a_whole_follows_the_clocks() {
+        const HOUR_MS: i64 = 3_600_000;
+        const START_MS: i64 = 1_772_154_000_000; // 27 February 2026, 01:00 UTC, thirty days before
+        let calendar = Calendar { zone: "Europe/Berlin".parse().ok(), ..Calendar::default() };
+        let timestamps: Vec<i64> = (0..60 * 24).map(|hour| START_MS + hour * HOUR_MS).collect();
+        let local = |at: i64| at / HOUR_MS + if at >= START_MS + 30 * 24 * HOUR_MS { 2 } else { 1 };
+        let mut values: Vec<f64> = timestamps
+            .iter()
+            .map(|&at| {
+                let noise = f64::from(i32::try_from(at / HOUR_MS * 7_919 % 13).unwrap()) * 0.2;
+                noise + if (8..18).contains(&(local(at) % 24)) { 100.0 } else { 10.0 }
+            })
+            .collect();
+        let late = (45 * 24..).find(|&hour| local(timestamps[hour]) % 24 == 8).unwrap();
+        values[late] = values[late - 1];
+        let called = |calendar: &Calendar| -> Vec<usize> {
+            let scored = score_rows(&timestamps, &values, Training::Offline, calendar);
+            (0..scored.len()).filter(|&hour| scored[hour].is_anomaly()).collect()
+        };
+        assert_eq!(called(&calendar), [late]);
+        assert!(!called(&Calendar::default()).contains(&late));
     }
 }
