@@ -21,6 +21,8 @@ pub struct Losses {
     inside_80: f64,
     inside_95: f64,
     scaled_errors: Vec<f64>,
+    /// Values of each forecast, and those inside its intervals at 80 and at 95 %.
+    forecasts: Vec<[f64; 3]>,
 }
 
 impl Losses {
@@ -29,6 +31,7 @@ impl Losses {
     /// `history`.
     pub fn add(&mut self, forecast: &Forecast, actual: &[f64], history: &[f64], period: usize) {
         self.scaled_errors.extend(mase(actual, &forecast.point, history, period));
+        let mut counts = [0.0; 3];
         let interval = |percent: f64| Level::from_percent(percent).ok().and_then(|level| forecast.interval(level));
         for (k, &value) in actual.iter().enumerate().filter(|(_, value)| value.is_finite()) {
             let point = forecast.point.get(k).copied().unwrap_or(f64::NAN);
@@ -44,9 +47,13 @@ impl Losses {
                 let (lower, upper) = ends(interval(percent), k, f64::NAN);
                 f64::from(u8::from((lower..=upper).contains(&value)))
             };
-            self.inside_80 += inside(80.0);
-            self.inside_95 += inside(95.0);
+            for (count, more) in counts.iter_mut().zip([1.0, inside(80.0), inside(95.0)]) {
+                *count += more;
+            }
         }
+        self.inside_80 += counts[1];
+        self.inside_95 += counts[2];
+        self.forecasts.push(counts);
     }
 
     /// Mean absolute scaled error, mean over the origins; `None` when no history had a scale.
@@ -69,6 +76,29 @@ impl Losses {
     #[must_use]
     pub fn coverage(&self) -> Option<(f64, f64)> {
         (self.n_values > 0.0).then(|| (self.inside_80 / self.n_values, self.inside_95 / self.n_values))
+    }
+}
+
+impl Losses {
+    /// Standard errors of the two shares, from how blocks of neighbouring forecasts differ: `origins_apart` steps lie between
+    /// two forecasts of `horizon` steps, and a block is as long as a horizon and a `day`, since a bad day is one. `None` below two
+    /// blocks.
+    #[must_use]
+    pub fn coverage_errors(&self, origins_apart: f64, horizon: usize, day: usize) -> Option<(f64, f64)> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of forecasts")]
+        let length = ((horizon + day) as f64 / origins_apart.max(1.0)).ceil() as usize;
+        let blocks: Vec<[f64; 3]> = self
+            .forecasts
+            .chunks(length.max(1))
+            .map(|block| block.iter().fold([0.0; 3], |sum, one| [sum[0] + one[0], sum[1] + one[1], sum[2] + one[2]]))
+            .collect();
+        let (inside_80, inside_95) = self.coverage()?;
+        let error = |which: usize, share: f64| {
+            let squares: f64 = blocks.iter().map(|block| (block[which] - share * block[0]).powi(2)).sum();
+            let n = blocks.len() as f64;
+            (n > 1.0).then(|| (squares * n / (n - 1.0)).sqrt() / self.n_values)
+        };
+        error(1, inside_80).zip(error(2, inside_95))
     }
 }
 
@@ -114,5 +144,12 @@ mod tests {
         assert_eq!(losses.coverage(), Some((0.5, 1.0)));
         assert!((losses.mase().unwrap() - 2.5).abs() < 1e-12);
         assert_eq!(Losses::default().coverage(), None);
+        assert_eq!(losses.coverage_errors(1.0, 1, 1), None, "one block");
+        // Two blocks of one forecast each: shares 1 and 0 about 0.5, errors 0.5·n and −0.5·n, over 2n values: √2/2.
+        let mut losses = losses.clone();
+        losses.forecasts = vec![[4.0, 4.0, 4.0], [4.0, 0.0, 4.0]];
+        (losses.n_values, losses.inside_80, losses.inside_95) = (8.0, 4.0, 8.0);
+        let (error_80, error_95) = losses.coverage_errors(10.0, 1, 1).unwrap();
+        assert!((error_80 - 0.5).abs() < 1e-12 && error_95.abs() < 1e-12, "{error_80}");
     }
 }

@@ -40,6 +40,8 @@ struct Trace {
 struct Outcome {
     set: &'static str,
     losses: Losses,
+    /// Standard errors of the shares inside.
+    errors: Option<(f64, f64)>,
     refused: usize,
 }
 
@@ -100,6 +102,13 @@ impl Trace {
         grid::steps(DAY_MS, self.step)
     }
 
+    /// Standard errors of the shares covered.
+    fn coverage_errors(&self, losses: &Losses, span_ms: i64, most: usize) -> Option<(f64, f64)> {
+        let origins = self.origins(span_ms, most);
+        let apart = (origins.last()? - origins.first()?) as f64 / (origins.len() - 1).max(1) as f64;
+        losses.coverage_errors(apart, self.horizon(span_ms), self.day())
+    }
+
     /// Lengths of history that are forecast from, at most `most`, evenly spread: from a week, or half the series when that
     /// is less, to the last with a whole horizon behind it.
     fn origins(&self, span_ms: i64, most: usize) -> Vec<usize> {
@@ -126,7 +135,8 @@ fn fitted(trace: &Trace, model: &Forecaster, span_ms: i64, most: usize, levels: 
             Err(_) => refused += 1,
         }
     }
-    Outcome { set: trace.set, losses, refused }
+    let errors = trace.coverage_errors(&losses, span_ms, most);
+    Outcome { set: trace.set, losses, errors, refused }
 }
 
 /// The online forecaster, which sees each value once and is asked at each origin.
@@ -144,7 +154,8 @@ fn online(trace: &Trace, span_ms: i64, most: usize, levels: &[Level]) -> Outcome
             None => refused += 1,
         }
     }
-    Outcome { set: trace.set, losses, refused }
+    let errors = trace.coverage_errors(&losses, span_ms, most);
+    Outcome { set: trace.set, losses, errors, refused }
 }
 
 fn intro(traces: &[Trace], most: usize) -> String {
@@ -158,7 +169,8 @@ fn intro(traces: &[Trace], most: usize) -> String {
          apart in the history; WQL is the weighted quantile loss over the quantiles 0.1 to 0.9. Seasonal naive (a day) and naive\n\
          have the quantiles of their own past errors at that lead. Measures are means over series; the ratios are geometric means\n\
          over series of the measure over that of the seasonal naive (below 1 is better). The default is fitted anew at each\n\
-         origin; the online forecaster takes each value once.\n\n",
+         origin; the online forecaster takes each value once. Beside a share inside stands its standard error, from blocks of\n\
+         forecasts as long as a horizon and a day.\n\n",
         traces.len(),
         sets.join(", "),
     )
@@ -186,14 +198,23 @@ fn table(rows: &[Row]) -> Table {
                 number(ratio(Losses::mase), 3),
                 number(average(Losses::weighted_quantile_loss), 4),
                 number(ratio(Losses::weighted_quantile_loss), 3),
-                percent(average(|losses| losses.coverage().map(|(inside, _)| inside))),
-                percent(average(|losses| losses.coverage().map(|(_, inside)| inside))),
+                covered(&row.outcomes, set, |both| both.0),
+                covered(&row.outcomes, set, |both| both.1),
                 total(refused.to_string()),
                 total(row.cost.clone()),
             ]);
         }
     }
     table
+}
+
+/// Share of values inside, mean over the series of a set, with its standard error.
+fn covered(outcomes: &[Outcome], set: Option<&str>, which: fn((f64, f64)) -> f64) -> String {
+    let chosen: Vec<&Outcome> = outcomes.iter().filter(|outcome| set.is_none_or(|set| set == outcome.set)).collect();
+    let shares: Vec<f64> = chosen.iter().filter_map(|outcome| outcome.losses.coverage().map(which)).collect();
+    let squares = chosen.iter().filter_map(|outcome| outcome.errors.map(which)).map(|error| error * error);
+    let error = squares.sum::<f64>().sqrt() / shares.len() as f64;
+    format!("{} ± {}", percent(mean(&shares)), number(100.0 * error, 1))
 }
 
 /// Geometric mean of the ratios where both are positive.

@@ -11,7 +11,7 @@ use crate::{
 
 /// Widths that are tried, in those of the detector's own band.
 const WIDTHS: [f64; 14] = [0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0];
-/// False alerts that weigh as much as one incident missed.
+/// Incidents that a false alert weighs: ten of them are as bad as one incident missed.
 const FALSE_ALERT: f64 = 0.1;
 /// What a width e times as far from the detector's own must gain in incidents. Of 0.5 to 8 all keep as many incidents as the 99th
 /// percentile does on KPI series and on NAB at 70 % fewer false alerts; few incidents must not draw the width far.

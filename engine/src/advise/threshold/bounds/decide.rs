@@ -13,8 +13,6 @@ use crate::advise::threshold::{
 
 /// Share of what is learned from before which bounds are fitted for the choice between them.
 const VALIDATION_FROM: f64 = 0.6;
-/// What a band must gain over simpler bounds on what neither was fitted to, in incidents.
-const BAND_WORTH: f64 = 0.5;
 /// Where the simpler bounds have caught nothing to show for itself, a band needs to have at most this share of the present
 /// rule's false alerts.
 const BAND_FALSE: f64 = 0.3;
@@ -211,10 +209,12 @@ fn contest(
     let trial = Band::fit(&views_before, incidents, present).score(&views_after, incidents);
     let band = Band::fit(views, incidents, present);
     let score = band.score(views, incidents);
-    let worth_more = merit(&trial) >= merit(&simple) + BAND_WORTH;
+    let now = score_rule(&after, incidents, present);
+    let keeps = |score: &RuleScore| score.incidents_caught >= now.incidents_caught;
+    let worth_more = merit(&trial) > merit(&simple) || (keeps(&trial) && !keeps(&simple));
     // A bound fitted to one or two incidents is fitted to their strength: the next may be weaker.
-    let present_false = score_rule(&after, incidents, present).false_alerts as f64;
-    let unproven = simple.incidents_caught == 0 && trial.false_alerts as f64 <= BAND_FALSE * present_false;
+    let borne = BAND_FALSE * now.false_alerts as f64;
+    let unproven = simple.incidents_caught == 0 && trial.false_alerts as f64 <= borne;
     let fires_less = score.false_evaluations <= score_rule(instances, incidents, present).false_evaluations;
     ((worth_more || unproven) && fires_less).then_some((band, score))
 }
