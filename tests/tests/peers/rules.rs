@@ -15,6 +15,9 @@ const RULES: &str = "groups:
         expr: hit_ratio < 0.7
         for: 10m
         keep_firing_for: 15m
+      - alert: Budget
+        expr: error_ratio > 0.001
+        labels: {severity: page, slo: '99.9'}
 ";
 
 /// Four weeks at five minutes: latency by the hour of the day, a hit ratio, an incident every third day.
@@ -29,6 +32,8 @@ fn history() -> String {
         let latency = 0.4 + 0.15 * day.sin() + noise + if incident { 0.6 } else { 0.0 };
         let ratio = 0.9 - noise - if incident { 0.4 } else { 0.0 };
         writeln!(csv, "api_p95,{time_ms},{latency:.4},{}", u8::from(incident)).unwrap();
+        let errors = 0.0002 + 1e-4 * noise + if incident { 0.02 } else { 0.0 };
+        writeln!(csv, "error_ratio,{time_ms},{errors:.6},{}", u8::from(incident)).unwrap();
         writeln!(csv, "hit_ratio,{time_ms},{ratio:.4},{}", u8::from(incident)).unwrap();
     }
     csv
@@ -47,6 +52,7 @@ fn recommended_rules_pass_promtool() {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let recommended = fs::read_to_string(folder.join("recommended.yml")).unwrap();
         assert!(recommended.contains("HighLatency") && recommended.contains("LowHitRatio"), "{recommended}");
+        assert!(recommended.contains("almanac:bound:budget:1h > 0.0144"), "{recommended}");
         check(&folder.join("recommended.yml"), &recommended);
     }
 }

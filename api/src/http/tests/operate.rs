@@ -38,6 +38,12 @@ fn the_service_counts_itself() {
         "almanac_store_samples_written_total 964",
         "# TYPE almanac_store_samples_written_total counter",
         "# HELP almanac_store_samples_written_total Samples written.",
+        // Of three scored points the newest.
+        r#"almanac_signal_value{signal="api.rate"} 3.5"#,
+        r#"almanac_signal_expected{signal="api.rate"} 3.0"#,
+        r#"almanac_signal_lower{signal="api.rate"} 2.0"#,
+        r#"almanac_signal_upper{signal="api.rate"} 4.0"#,
+        r#"almanac_signal_score{signal="api.rate"} 0.5"#,
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
     }

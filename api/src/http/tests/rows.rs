@@ -69,3 +69,29 @@ fn wrong_parameters_are_named() {
         "parameter \"job\" goes with metric; write it into the query",
     );
 }
+
+/// Two counters grow by three a second together: at 10,800 they pass 21,600 in an hour. The others trend nowhere.
+#[test]
+fn breaches_are_foretold_for_the_rules_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "groups:\n- name: g\n  rules:\n  - alert: Full\n    expr: sum(http_requests_total) > 21600\n  - alert: Down\n    \
+                 expr: up < 0.5\n  - alert: Unknown\n    expr: nothing_here > 1\n";
+    std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
+    let mut config = crate::config::Config { folder: folder.path().to_path_buf(), ..Default::default() };
+    config.alerts.rule_files = vec!["rules.yml".to_owned()];
+    let scene = Scene::with(crate::http::Auth::open(), config);
+    let reply = scene.get("/v1/breaches");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let rows = reply.json();
+    assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
+    assert_eq!((&rows[0]["alert"], &rows[0]["time"]), (&"Full".into(), &"2026-11-23T09:00:00.000Z".into()), "{rows}");
+    assert!((rows[0]["slope_per_day"].as_f64().unwrap() - 259_200.0).abs() < 1.0, "{rows}");
+    assert!(
+        scene
+            .get("/v1/breaches?format=csv")
+            .text()
+            .starts_with("time,earliest,latest,alert,expr,element,slope_per_day\n")
+    );
+    assert_eq!(scene.get("/v1/breaches?from=now").status, 400);
+    assert_eq!(Scene::new().get("/v1/breaches").json(), serde_json::json!([]));
+}

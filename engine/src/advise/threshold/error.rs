@@ -64,13 +64,16 @@ pub enum ThresholdError {
     },
     /// What was learned on the first half did worse than the present rule on the second.
     #[error(
-        "nothing is recommended for alert {alert:?}: what was learned did not hold on the later half of the history ({reason})"
+        "nothing is recommended for alert {alert:?}: what was learned did worse on the later half of the history, where it catches \
+         {later} ({reason})"
     )]
     NotBorneOut {
         /// The alert's name.
         alert: String,
         /// What had been learned.
         reason: String,
+        /// What that did on the later half.
+        later: String,
     },
     /// The signal could not be evaluated.
     #[error("the rule's signal could not be evaluated")]

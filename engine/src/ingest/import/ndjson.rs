@@ -5,13 +5,10 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::rows::{Pairs, Sink};
-use crate::{
-    ingest::{
-        files::{FileError, Place, shorten, table::parse_number},
-        stamp,
-    },
-    series::METRIC_NAME,
+use super::rows::{Pairs, Sink, named};
+use crate::ingest::{
+    files::{FileError, Place, shorten, table::parse_number},
+    stamp,
 };
 
 /// Reads one JSON object a line; blank lines are passed over.
@@ -95,7 +92,7 @@ impl Line<'_> {
             Some(other) => return Err(self.cell("series", other, "a name")),
             None => self.name.ok_or_else(|| self.wrong("has no field \"series\"; name the series"))?,
         };
-        let mut pairs: Pairs<'_> = vec![(METRIC_NAME.into(), name.into())];
+        let mut pairs = named(name.into());
         for (field, value) in object {
             match field.as_str() {
                 "series" | "timestamp" | "value" => {}

@@ -8,12 +8,23 @@ use crate::{
         IngestLimits, Refusal,
         files::{FileError, Place},
         labels::validate,
+        text,
     },
-    series::Labels,
+    series::{Labels, METRIC_NAME},
 };
 
 /// Name and value of labels, the metric's name among them.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// What the name of a series says: the metric's name, with its labels where it is written as Prometheus writes a series.
+pub(super) fn named(name: Cow<'_, str>) -> Pairs<'_> {
+    match name {
+        Cow::Borrowed(text) if text.ends_with('}') => {
+            text::selector(text).unwrap_or_else(|| vec![(METRIC_NAME.into(), text.into())])
+        }
+        name => vec![(METRIC_NAME.into(), name)],
+    }
+}
 
 /// Takes the samples of a file in its order.
 pub(super) trait Sink {

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::rows::{Pairs, Sink};
+use super::rows::{Sink, named};
 use crate::{
     ingest::files::{
         FileError, SeriesColumns,
@@ -55,8 +55,7 @@ impl Visitor for Reader<'_> {
         if value.is_nan() {
             return Ok(());
         }
-        let mut pairs: Pairs<'_> = Vec::with_capacity(self.labels.len() + 1);
-        pairs.push((METRIC_NAME.into(), name));
+        let mut pairs = named(name);
         for column in &self.labels {
             let text = match row.cell(column.index) {
                 Cell::Null => continue,

@@ -168,3 +168,21 @@ fn new_series_past_the_limit_store_nothing_of_the_file() {
     assert_eq!(error, "b.prom: has 3 series; with those in the store that is more than the limit of 3");
     assert_eq!(scene.samples(), ["m0 1 1000", "m1 1 1000"]);
 }
+
+/// What people export from Prometheus names its series whole.
+#[test]
+fn a_name_with_labels_is_taken_apart() {
+    let scene = Scene::new(100);
+    let csv = "series,timestamp,value,zone\n\"cpu{host=\"\"a\"\",mode=\"\"idle\"\"}\",1000,1.5,x\n\"odd{name\",1000,2,x\n\"half{a=\"\"b\"\"\",1000,3,x\n";
+    scene.import("a.csv", csv.as_bytes()).unwrap();
+    scene.import("b.ndjson", b"{\"series\":\"cpu{host=\\\"b\\\"}\",\"timestamp\":1000,\"value\":4}").unwrap();
+    let mut samples = scene.samples();
+    samples.sort();
+    let expected = [
+        "cpu{host=\"a\",mode=\"idle\",zone=\"x\"} 1.5 1000",
+        "cpu{host=\"b\"} 4 1000",
+        "half{a=\"b\"{zone=\"x\"} 3 1000",
+        "odd{name{zone=\"x\"} 2 1000",
+    ];
+    assert_eq!(samples, expected);
+}

@@ -14,5 +14,14 @@ mod parser;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 pub use error::{TextError, TextProblem};
 pub use parser::{Dialect, TextParser, TextSample};
+
+/// The labels of a series written as `name{label="value",…}`; `None` where the text is not wholly that.
+pub(in crate::ingest) fn selector(text: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+    let mut pairs = Vec::new();
+    let rest = line::series(text, |name, value| pairs.push((name, value))).ok()?;
+    rest.trim().is_empty().then_some(pairs)
+}

@@ -87,7 +87,16 @@ fn decided(
         || recommended.false_alerts > present.false_alerts
         || !fires_no_longer(recommended, present);
     if labelled && worse {
-        return Err(ThresholdError::NotBorneOut { alert: spec.alert.clone(), reason: judged.decision.reason.clone() });
+        let later = format!(
+            "{} of {} incidents with {} false alerts, the present rule {} with {}",
+            recommended.incidents_caught,
+            recommended.incidents,
+            recommended.false_alerts,
+            present.incidents_caught,
+            present.false_alerts
+        );
+        let reason = judged.decision.reason.clone();
+        return Err(ThresholdError::NotBorneOut { alert: spec.alert.clone(), reason, later });
     }
     let caught_or_quieter = recommended.incidents_caught > 0 || recommended.false_alerts < present.false_alerts;
     if labelled && !(caught_or_quieter && better(recommended, present)) {
