@@ -89,6 +89,16 @@ impl Ledger {
         for new in rows {
             let same_target: Vec<RecommendationRow> =
                 known.iter().filter(|row| row.kind == new.kind && row.target == new.target).cloned().collect();
+            // What a revert proposes and is there already was done by hand.
+            let done = |row: &&RecommendationRow| {
+                matches!(row.state, State::Proposed | State::Accepted) && is_revert(row) && row.proposed == new.current
+            };
+            let done: Vec<String> = same_target.iter().filter(done).map(|row| row.id.clone()).collect();
+            for id in &done {
+                changes.turn(&mut known, id, State::Expired, SELF, Some("what it proposes is in force"), now);
+            }
+            let same_target: Vec<RecommendationRow> =
+                known.iter().filter(|row| row.kind == new.kind && row.target == new.target).cloned().collect();
             let verdict = weigh(&new, &same_target);
             let replaces = match verdict {
                 Verdict::Withhold => {
@@ -176,7 +186,6 @@ impl Ledger {
         let _turn = self.0.turn.lock();
         let filter = RecommendationFilter { states: vec![State::Applied], ..RecommendationFilter::default() };
         let mut known = self.0.store.recommendations(&filter)?;
-        let mut ids: Option<HashSet<String>> = None;
         let (mut changes, mut verdicts) = (Changes::default(), Verdicts::default());
         for row in known.clone() {
             let filter = OutcomeFilter {
@@ -205,16 +214,22 @@ impl Ledger {
                 outcome.realised_upper = Some(measured.upper);
             }
             if !kept && !is_revert(&row) {
-                if ids.is_none() {
-                    let all = self.0.store.recommendations(&RecommendationFilter::default())?;
-                    ids = Some(all.into_iter().map(|row| row.id).collect());
+                let mut all = self.0.store.recommendations(&RecommendationFilter::default())?;
+                let taken =
+                    |id: &str| all.iter().any(|row| row.id == id) || changes.rows.iter().any(|row| row.id == id);
+                let id = fresh_id(row.kind, &row.target, taken);
+                if let Some(back) = revert(&row, &measured, id, now) {
+                    // What was proposed meanwhile rests on the same belief, and two proposals on one target are one too many.
+                    changes.end_others(
+                        &mut all,
+                        &back,
+                        &[State::Proposed, State::Accepted],
+                        "its target is to be reverted",
+                        now,
+                    );
+                    changes.outcomes.push(outcome(&back, None, State::Proposed, SELF, None, now));
+                    changes.rows.push(back);
                 }
-                let taken = ids.get_or_insert_default();
-                let id = fresh_id(row.kind, &row.target, |id| taken.contains(id));
-                taken.insert(id.clone());
-                let back = revert(&row, &measured, id, now);
-                changes.outcomes.push(outcome(&back, None, State::Proposed, SELF, None, now));
-                changes.rows.push(back);
             }
         }
         self.write(changes)?;
@@ -284,8 +299,13 @@ impl Ledger {
             Transition::Illegal => return Err(LedgerError::Transition { id: id.to_owned(), from: row.state, to }),
             Transition::Change => {}
         }
-        let mut known = vec![row];
+        let mut known = vec![row.clone()];
         let mut changes = Changes::default();
+        if to == State::Applied {
+            let filter = RecommendationFilter { states: vec![State::Applied], ..RecommendationFilter::default() };
+            let mut others = self.0.store.recommendations(&filter)?;
+            changes.end_others(&mut others, &row, &[State::Applied], "another took its place", now);
+        }
         changes.turn(&mut known, id, to, actor, note, now);
         let row = changes.rows.last().cloned();
         self.write(changes)?;
@@ -312,6 +332,24 @@ impl Changes {
             self.turn(known, id, State::Expired, SELF, Some("its time has passed"), now);
         }
         ids.len()
+    }
+
+    /// Ends the other recommendations of a row's target that are in one of these states.
+    fn end_others(
+        &mut self,
+        known: &mut [RecommendationRow],
+        row: &RecommendationRow,
+        states: &[State],
+        note: &str,
+        now: Timestamp,
+    ) {
+        let other = |other: &&RecommendationRow| {
+            other.id != row.id && other.kind == row.kind && other.target == row.target && states.contains(&other.state)
+        };
+        let ids: Vec<String> = known.iter().filter(other).map(|other| other.id.clone()).collect();
+        for id in ids {
+            self.turn(known, &id, State::Expired, SELF, Some(note), now);
+        }
     }
 
     /// Takes a row with newer evidence in place of the known one, unless nothing but the time is newer.

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::revert::is_revert;
+use super::revert::{BEFORE, RULE, WAY_BACK, is_revert};
 use crate::store::rows::{Kind, RecommendationRow, State};
 
 /// What becomes of a proposal, given what the ledger holds on the same target.
@@ -23,22 +23,22 @@ pub(super) enum Verdict {
 /// than it promised then, by more than its uncertainty; so does what was tried and broke its promise. A proposal to revert gives
 /// way to one that promises something else than the setting before.
 pub(super) fn weigh(new: &RecommendationRow, known: &[RecommendationRow]) -> Verdict {
-    let broken = known.iter().find(|row| row.state == State::Regressed);
-    if broken.is_some_and(|broken| setting(broken) == setting(new) && !differs(new, broken)) {
+    let mut broken = known.iter().filter(|row| row.state == State::Regressed);
+    if broken.any(|broken| setting(broken) == setting(new) && !promises_more(new, broken)) {
         return Verdict::Withhold;
     }
     let standing = known.iter().find(|row| !matches!(row.state, State::Expired | State::Regressed));
     let Some(old) = standing else { return Verdict::Add };
+    if is_revert(old) {
+        return match old.state {
+            State::Applied | State::Verified if promises_more(new, old) => Verdict::Add,
+            State::Proposed | State::Accepted if promises_more(new, old) => Verdict::Replace(Box::new(old.clone())),
+            _ => Verdict::Withhold,
+        };
+    }
     match old.state {
-        State::Proposed | State::Accepted if is_revert(old) => {
-            if differs(new, old) {
-                Verdict::Replace(Box::new(old.clone()))
-            } else {
-                Verdict::Withhold
-            }
-        }
         State::Dismissed => {
-            if facts(old) == facts(new) && !differs(new, old) {
+            if facts(old) == facts(new) && !promises_more(new, old) {
                 Verdict::Withhold
             } else {
                 Verdict::Add
@@ -51,6 +51,19 @@ pub(super) fn weigh(new: &RecommendationRow, known: &[RecommendationRow]) -> Ver
     }
 }
 
+/// Whether `new` promises more than `old` did, by more than its own uncertainty.
+fn promises_more(new: &RecommendationRow, old: &RecommendationRow) -> bool {
+    if new.effect.metric != old.effect.metric {
+        return true;
+    }
+    // Of all that is promised more is better of hits alone; shares that fall short and alerts are to be few.
+    if new.effect.metric == "hit_ratio" {
+        new.effect.lower > old.effect.value
+    } else {
+        new.effect.upper < old.effect.value
+    }
+}
+
 /// Whether `new` promises something else than `old` did, by more than its own uncertainty.
 fn differs(new: &RecommendationRow, old: &RecommendationRow) -> bool {
     new.effect.metric != old.effect.metric || !(new.effect.lower..=new.effect.upper).contains(&old.effect.value)
@@ -60,7 +73,9 @@ fn differs(new: &RecommendationRow, old: &RecommendationRow) -> bool {
 fn setting(row: &RecommendationRow) -> Value {
     match row.kind {
         Kind::Scaling => Value::Null,
-        Kind::Ttl | Kind::Threshold => row.proposed.clone(),
+        Kind::Ttl => row.proposed.clone(),
+        // Bounds that move stand in the rules that the expression reads.
+        Kind::Threshold => json!([row.proposed, row.evidence.get(RULE)]),
     }
 }
 
@@ -84,6 +99,14 @@ fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
     };
     if matches!(old.state, State::Applied | State::Verified) {
         row.effect = old.effect.clone();
+        if let (Value::Object(evidence), Value::Object(before)) = (&mut row.evidence, &old.evidence) {
+            for name in [RULE, BEFORE, WAY_BACK] {
+                match before.get(name) {
+                    Some(value) => evidence.insert(name.to_owned(), value.clone()),
+                    None => evidence.remove(name),
+                };
+            }
+        }
     }
     row
 }

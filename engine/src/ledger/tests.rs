@@ -180,11 +180,7 @@ fn the_promise_is_measured_as_it_was_given() {
     };
     let verdicts = scene.ledger.verify(measure, at(40)).unwrap();
     assert_eq!(verdicts, Verdicts { verified: 1, regressed: 1, pending: 0 });
-    let expected = [
-        ("scaling-api-1".to_owned(), State::Regressed),
-        ("scaling-api-2".to_owned(), State::Proposed),
-        ("ttl-user-profile-1".to_owned(), State::Verified),
-    ];
+    let expected = [("scaling-api-1".to_owned(), State::Regressed), ("ttl-user-profile-1".to_owned(), State::Verified)];
     assert_eq!(scene.states(), expected);
     let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
     assert_eq!((outcome.predicted, outcome.realised), (Some(0.9), Some(0.895)));
@@ -213,9 +209,10 @@ fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
     let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
     assert_eq!(outcome.note.as_deref(), Some("5 % of its hits were stale, 1 % may be; revert it"));
     // The same promise again is not believed; nor does one that says what was before push the way back aside.
-    assert_eq!(scene.ledger.propose(vec![bold(31)], at(31)).unwrap().withheld, 1);
-    assert_eq!(scene.ledger.propose(vec![ttl(120, 0.93, 32)], at(32)).unwrap().withheld, 1);
-    let said = scene.ledger.propose(vec![ttl(1200, 0.97, 33)], at(33)).unwrap();
+    let in_force = |row: RecommendationRow| RecommendationRow { current: json!({"ttl_seconds": 60}), ..row };
+    assert_eq!(scene.ledger.propose(vec![in_force(bold(31))], at(31)).unwrap().withheld, 1);
+    assert_eq!(scene.ledger.propose(vec![in_force(ttl(120, 0.93, 32))], at(32)).unwrap().withheld, 1);
+    let said = scene.ledger.propose(vec![in_force(ttl(1200, 0.97, 33))], at(33)).unwrap();
     assert_eq!((said.added, said.replaced), (1, 1));
     assert_eq!(scene.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
     // A way back that does no better either is no reason to go forward again.
@@ -224,6 +221,28 @@ fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
     scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
     scene.ledger.verify(measure, at(30)).unwrap();
     scene.ledger.applied("ttl-user-profile-2", "a poller", None, at(31)).unwrap();
+    assert_eq!(scene.ledger.verify(measure, at(60)).unwrap().regressed, 1);
+    assert_eq!(scene.ledger.propose(vec![bold(61)], at(61)).unwrap().withheld, 1);
+    assert_eq!(scene.all().len(), 2);
+    // A worse promise pushes no way back aside, and one that is carried out by hand is done with.
+    let scene = self::scene();
+    scene.ledger.propose(vec![bold(0)], at(0)).unwrap();
+    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    scene.ledger.verify(measure, at(30)).unwrap();
+    let worse = |hours: i64| RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(30, 0.7, hours) };
+    assert_eq!(scene.ledger.propose(vec![worse(31)], at(31)).unwrap().withheld, 1);
+    let said = scene.ledger.propose(vec![ttl(1200, 0.97, 32)], at(32)).unwrap();
+    assert_eq!((said.added, said.replaced), (1, 0));
+    assert_eq!(scene.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
+    // Without a setting before there is no way back, and two in force on one target are one too many.
+    let scene = self::scene();
+    scene.ledger.propose(vec![ttl(60, 0.9, 0)], at(0)).unwrap();
+    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    scene.ledger.propose(vec![ttl(600, 0.99, 2)], at(2)).unwrap();
+    scene.ledger.applied("ttl-user-profile-2", "a poller", None, at(3)).unwrap();
+    let expected =
+        [("ttl-user-profile-1".to_owned(), State::Expired), ("ttl-user-profile-2".to_owned(), State::Applied)];
+    assert_eq!(scene.states(), expected);
     assert_eq!(scene.ledger.verify(measure, at(60)).unwrap().regressed, 1);
     assert_eq!(scene.all().len(), 2);
 }

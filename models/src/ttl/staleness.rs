@@ -200,7 +200,7 @@ mod tests {
             prop_assert!((0.0..=hits).contains(&stale));
         }
 
-        /// Sums are kept, and no rate is negative.
+        /// No rate is negative or without bound.
         #[test]
         fn any_counts_have_rates(counts in prop::collection::vec((0.0_f64..1e6, 0.0_f64..1e4), 0..40)) {
             let counts: Vec<(f64, f64)> = counts.into_iter().map(|(reads, writes)| (reads.floor(), writes.floor())).collect();

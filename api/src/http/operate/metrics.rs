@@ -1,5 +1,5 @@
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
@@ -7,8 +7,8 @@ use std::{
 use almanac_engine::{
     ingest::IngestCounts,
     store::{
-        StoreStats,
-        rows::{AnomalyRow, RowFilter},
+        StoreError, StoreStats,
+        rows::{AnomalyRow, RowFilter, SignalFilter},
     },
 };
 use axum::{
@@ -53,8 +53,12 @@ struct SignalLabels {
     signal: String,
 }
 
-/// A signal that had no score for so long is not told of: an alert that reads it ends, as it does where a series ends.
-const SILENT_MS: i64 = 86_400_000;
+/// A signal that had no score for so many of its steps and so long is not told of: an alert that reads it ends, as it does where a
+/// series ends, and does not go on by the band of an hour ago.
+const SILENT_STEPS: i64 = 5;
+const SILENT_MS: i64 = 120_000;
+/// No step is longer than a day.
+const LONGEST_MS: i64 = (SILENT_STEPS + 1) * 86_400_000;
 
 /// A task of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -199,10 +203,20 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
 #[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics or Prometheus text")))]
 pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, ApiError> {
     let store = state.store.clone();
-    let since = state.clock.now().plus_millis(-SILENT_MS);
-    let newest = RowFilter { start: Some(since), latest: true, ..RowFilter::default() };
+    let now = state.clock.now();
+    let newest = RowFilter { start: Some(now.plus_millis(-LONGEST_MS)), latest: true, ..RowFilter::default() };
+    let read = move || {
+        let steps: HashMap<String, i64> =
+            store.signals(&SignalFilter::default())?.into_iter().map(|row| (row.signal, row.step_ms)).collect();
+        let mut rows = store.anomalies(&newest)?;
+        rows.retain(|row| {
+            let silent = now.millis() - row.timestamp.millis();
+            steps.get(&row.signal).is_some_and(|step_ms| silent <= SILENT_STEPS * step_ms + SILENT_MS)
+        });
+        Ok::<_, StoreError>(rows)
+    };
     // What the service says of itself must be told while the store fails, and then above all.
-    let scores = state.blocking(move || store.anomalies(&newest)).await.unwrap_or_default();
+    let scores = state.blocking(read).await.unwrap_or_default();
     let text = state
         .metrics
         .render(&state.store.stats(), &state.ingest.counts(), &scores)

@@ -180,7 +180,7 @@ fn learned(store: &Store) {
         score,
         kind: AnomalyKind::Value,
     };
-    store.put_anomalies(&[scored(-20, 3.0, 0.0), scored(-19, 7.5, 4.5), scored(-18, 3.5, 0.5)]).unwrap();
+    store.put_anomalies(&[scored(-20, 3.0, 0.0), scored(-19, 7.5, 4.5), scored(-1, 3.5, 0.5)]).unwrap();
     store
         .put_events(EventBatch {
             cache: vec![CacheEvent {

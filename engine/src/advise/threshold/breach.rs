@@ -31,7 +31,8 @@ pub struct Breach {
     pub slope_per_day: f64,
 }
 
-/// When the signal passes `bound`, if its trend since the last reset leads there for sure and within a year.
+/// When the signal passes `bound`, if its trend since the last reset leads there for sure and within a year. Where it was reset before
+/// it came to the bound, it is taken to be so again.
 ///
 /// `instance`: evaluations of one element, the last of them now. The trend is that of daily means, so that a day's course is none;
 /// of hourly ones, or of values, where there is less than a week, or less than seven hours.
@@ -48,12 +49,22 @@ pub fn time_to_breach(instance: &Instance<'_>, comparison: Comparison, bound: f6
         .filter(|(_, value)| value.is_finite())
         .map(|(at_ms, value)| (*at_ms, sign * value))
         .collect();
-    let rows = since_reset(&rows);
+    let (rows, highest_before) = since_reset(&rows);
+    if highest_before.is_some_and(|highest| highest < sign * bound) {
+        // It is emptied before it is full, as it was before.
+        return None;
+    }
     let (now_ms, _) = *rows.last()?;
     let points = means(rows);
     let days = |at_ms: i64| ms(at_ms - now_ms) / ms(DAY_MS);
     let scaled: Vec<(f64, f64)> = points.iter().map(|(at_ms, value)| (days(*at_ms), *value)).collect();
-    let trend = Trend::fit(&scaled, Level::try_new(LEVEL).ok()?).filter(|trend| trend.lower > 0.0)?;
+    let trend = Trend::fit(&scaled, Level::try_new(LEVEL).ok()?)?;
+    let wider = widening(&scaled, trend.slope);
+    let end = |end: f64| trend.slope + wider * (end - trend.slope);
+    let trend = Trend { lower: end(trend.lower), upper: end(trend.upper), ..trend };
+    if trend.lower <= 0.0 {
+        return None;
+    }
     let rest: Vec<f64> = rows.iter().map(|(at_ms, value)| value - trend.slope * days(*at_ms)).collect();
     let level = quantile(&rest, SWING)?.max(median(&rest)?);
     let room = sign * bound - level;
@@ -70,14 +81,35 @@ pub fn time_to_breach(instance: &Instance<'_>, comparison: Comparison, bound: f6
     })
 }
 
-/// What comes after the last fall by a large part of the range.
-fn since_reset(rows: &[(i64, f64)]) -> &[(i64, f64)] {
+/// What comes after the last fall by a large part of the range that was no spike, and the highest value before it.
+fn since_reset(rows: &[(i64, f64)]) -> (&[(i64, f64)], Option<f64>) {
     let (least, most) =
         rows.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), row| (low.min(row.1), high.max(row.1)));
-    let reset = rows.windows(2).rposition(|pair| pair[0].1 - pair[1].1 > RESET * (most - least));
-    // A lone spike falls as far as it rose: what is left must be worth a look.
-    let rest = reset.map_or(rows, |idx| &rows[idx + 1..]);
-    if rest.len() >= LEAST_MEANS { rest } else { rows }
+    let middle = |part: &[(i64, f64)]| median(&part.iter().map(|row| row.1).collect::<Vec<f64>>());
+    let is_reset = |idx: &usize| {
+        let (high, low) = (rows[*idx].1, rows[idx + 1].1);
+        let half = f64::midpoint(high, low);
+        // The level has to be there before and to stay away after, which tells it from a spike.
+        let before = middle(&rows[(idx + 1).saturating_sub(LEAST_MEANS)..=*idx]);
+        let after = middle(&rows[idx + 1..(idx + 1 + LEAST_MEANS).min(rows.len())]);
+        high - low > RESET * (most - least)
+            && before.is_some_and(|level| level > half)
+            && after.is_some_and(|level| level < half)
+    };
+    match (0..rows.len().saturating_sub(1)).rev().find(is_reset) {
+        Some(idx) => (&rows[idx + 1..], rows[..=idx].iter().map(|row| row.1).reduce(f64::max)),
+        None => (rows, None),
+    }
+}
+
+/// How much wider an interval is where what is left over goes on from one mean to the next: √((1 + ρ)/(1 − ρ)).
+fn widening(points: &[(f64, f64)], slope: f64) -> f64 {
+    let rest: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
+    let Some(centre) = median(&rest) else { return 1.0 };
+    let squares: f64 = rest.iter().map(|value| (value - centre).powi(2)).sum();
+    let products: f64 = rest.windows(2).map(|pair| (pair[0] - centre) * (pair[1] - centre)).sum();
+    let rho = if squares > 0.0 { (products / squares).clamp(0.0, 0.9) } else { 0.0 };
+    ((1.0 + rho) / (1.0 - rho)).sqrt()
 }
 
 /// Means of whole days, hours, or the rows themselves: the longest of which there are enough.
@@ -143,9 +175,16 @@ mod tests {
         let queue = breach(|day| 100.0 + 2.0 * day + wave(day), 14, Comparison::Greater, 160.0).unwrap();
         // The mean passes after 30 days, the peaks, ten above, after 25: 11 from the last value.
         assert!((ahead(queue, 14) - 11.0).abs() < 0.8, "{}", ahead(queue, 14));
-        // Emptied each ten days: the trend of the last four days alone.
-        let emptied = breach(|day| 20.0 + 5.0 * (day % 10.0), 24, Comparison::Greater, 90.0).unwrap();
-        assert!((ahead(emptied, 24) - 10.0).abs() < 0.1, "{}", ahead(emptied, 24));
+        // Emptied each ten days at 70: it never comes to 90. Where it did pass 60 before, it will again, by the trend since the last
+        // time.
+        let emptied = |day: f64| 20.0 + 5.0 * (day % 10.0);
+        assert_eq!(breach(emptied, 24, Comparison::Greater, 90.0), None);
+        let again = breach(emptied, 24, Comparison::Greater, 60.0).unwrap();
+        assert!((ahead(again, 24) - 4.0).abs() < 0.2, "{}", ahead(again, 24));
+        // A lone spike is no beginning.
+        let spike = |day: f64| 0.4 + 0.02 * day + if (9.5..9.505).contains(&day) { 5.0 } else { 0.0 };
+        let disk = breach(spike, 10, Comparison::Greater, 0.9).unwrap();
+        assert!((ahead(disk, 10) - 15.0).abs() < 0.3, "{}", ahead(disk, 10));
     }
 
     #[test]

@@ -38,7 +38,9 @@ impl<'a> Predictor<'a> {
     pub(super) fn new(traces: &'a KeyTraces, known: Window, length_ms: i64, on_write: OnWrite, level: Level) -> Self {
         let counts: Vec<(f64, f64)> =
             traces.iter().map(|events| (count(events, Access::Get), count(events, Access::Write))).collect();
-        let rates = WriteRates::fit(&counts, known.len_ms()).filter(|_| on_write == OnWrite::Keep);
+        // Where copies are dropped as the application sees fit, writes and hits know of one another.
+        let dropped = traces.iter().any(|events| count(events, Access::Delete) > 0.0);
+        let rates = WriteRates::fit(&counts, known.len_ms()).filter(|_| on_write == OnWrite::Keep && !dropped);
         Self { traces, known, length_ms: length_ms.max(0), on_write, level, rates }
     }
 

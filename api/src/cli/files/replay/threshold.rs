@@ -30,7 +30,7 @@ pub struct Args {
     /// Where the recommended rules go
     #[arg(long, value_name = "RECOMMENDED")]
     pub output: Option<PathBuf>,
-    /// Recommend bounds by hour of week and bands around what is expected too, with the recording rules that they read
+    /// Where incidents are labelled, recommend bounds by hour of week and bands around what is expected too, with the rules that they read
     #[arg(long)]
     pub moving_bounds: bool,
 }

@@ -53,6 +53,7 @@ fn recommendation(
             "rule": "reactive",
             "target_utilization": spec.target_utilization,
             "replicas": decision.current,
+            "capacity_per_replica": decision.rules.capacity,
         }),
         proposed,
         valid_from: now,

@@ -10,7 +10,7 @@ use crate::{
         format_duration,
         replay::bound_name,
     },
-    ledger::{BEFORE, WAY_BACK},
+    ledger::{BEFORE, RULE, RULE_BEFORE, WAY_BACK},
     store::{
         Store,
         rows::{Effect, Kind, Patch, RecommendationRow, SignalFilter, SignalRow, SignalStatus, State},
@@ -56,7 +56,7 @@ pub fn advise(
     let signal =
         if moving_bounds && grid.values.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
     let incidents = labelled.then_some(incidents.as_slice());
-    let allowed = Allowed { moving_bounds: signal.is_some(), objective: Objective::of(spec) };
+    let allowed = Allowed { hourly: moving_bounds, band: signal.is_some(), objective: Objective::of(spec) };
     let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, allowed);
     decided(spec, &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
 }
@@ -105,13 +105,12 @@ fn decided(
     }
     let setting = judged.decision.setting;
     let (expr, mut rules) = match &judged.decision.moving {
-        Some(moving) => {
-            moving.rules(&spec.condition, &spec.alert, signal.unwrap_or_default(), &bound_name(&spec.alert))
-        }
+        Some(moving) => moving.rules(&spec.condition, &spec.rule, signal.unwrap_or_default(), &bound_name(&spec.alert)),
         None => (spec.condition.with_bound(setting.bound), Vec::new()),
     };
     let mut rule = Rule { expr: expr.clone(), ..spec.rule.clone() };
     rule.hold = (setting.for_ms > 0).then(|| format_duration(setting.for_ms));
+    rule.keep_firing_for = (setting.keep_firing_for_ms > 0).then(|| format_duration(setting.keep_firing_for_ms));
     let hold = format_duration(setting.for_ms);
     rules.push(rule);
     let (body, before) = (rule_file(spec, rules)?, rule_file(spec, vec![spec.rule.clone()])?);
@@ -122,7 +121,8 @@ fn decided(
         "incidents_labelled": labelled,
         BEFORE: effect(present, labelled).value,
         WAY_BACK: patch(before),
-        "rule": AppliedRule::of(spec, &judged.decision),
+        RULE: AppliedRule::of(spec, &judged.decision),
+        RULE_BEFORE: AppliedRule::present(spec),
         "present": score_json(present, labelled, expected(spec.condition.bound)),
         "recommended": score_json(recommended, labelled, expected(setting.bound)),
     });

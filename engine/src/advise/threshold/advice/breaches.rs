@@ -8,6 +8,8 @@ use crate::{
 
 /// Evaluations that a trend is looked for in, over two weeks: one each twenty minutes.
 const EVALUATIONS: i64 = 1_008;
+/// Evaluations without a value after which an element is gone.
+const GONE: usize = 3;
 const STEP_MS: i64 = 1_200_000;
 
 /// A signal that will pass the bound of a rule, if it goes on as it does.
@@ -40,6 +42,11 @@ pub fn expected_breaches(
         .iter()
         .zip(&history.grid.labels)
         .filter_map(|(instance, labels)| {
+            // What has gone breaches nothing.
+            let last = instance.values.iter().rposition(|value| value.is_finite())?;
+            if last + GONE < instance.values.len() {
+                return None;
+            }
             let breach = time_to_breach(instance, spec.condition.comparison, spec.condition.bound)?;
             Some(ExpectedBreach {
                 alert: spec.alert.clone(),

@@ -12,7 +12,7 @@ use crate::{
         bounds::{Band, Decision, Distances, HourlyBounds, Moving, Objective},
         score_rule,
     },
-    ledger::Measured,
+    ledger::{Measured, RULE},
     store::{Store, rows::RecommendationRow},
 };
 
@@ -39,6 +39,22 @@ pub(in crate::advise::threshold) struct AppliedRule {
 }
 
 impl AppliedRule {
+    /// The rule as it stands.
+    pub(in crate::advise::threshold) fn present(spec: &RuleSpec) -> Self {
+        let Setting { bound, for_ms, keep_firing_for_ms, .. } = spec.setting();
+        Self {
+            signal: spec.condition.signal.clone(),
+            comparison: spec.condition.comparison.symbol().to_owned(),
+            bound: bound.is_finite().then_some(bound),
+            for_ms,
+            keep_firing_for_ms,
+            interval_ms: spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS),
+            hourly: None,
+            band_width: None,
+            objective: None,
+        }
+    }
+
     pub(in crate::advise::threshold) fn of(spec: &RuleSpec, decision: &Decision) -> Self {
         let Setting { bound, for_ms, keep_firing_for_ms, .. } = decision.setting;
         let (hourly, band_width, objective) = match &decision.moving {
@@ -47,17 +63,8 @@ impl AppliedRule {
             Some(Moving::BurnRate(objective)) => (None, None, Some((objective.budget, objective.period_ms))),
             None => (None, None, None),
         };
-        Self {
-            signal: spec.condition.signal.clone(),
-            comparison: spec.condition.comparison.symbol().to_owned(),
-            bound: bound.is_finite().then_some(bound),
-            for_ms,
-            keep_firing_for_ms,
-            interval_ms: spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS),
-            hourly,
-            band_width,
-            objective,
-        }
+        let bound = bound.is_finite().then_some(bound);
+        Self { bound, for_ms, keep_firing_for_ms, hourly, band_width, objective, ..Self::present(spec) }
     }
 
     fn setting(&self) -> Option<Setting> {
@@ -107,7 +114,7 @@ pub fn measure(
     now: Timestamp,
 ) -> Result<Option<Measured>, ThresholdError> {
     let evidence = |name: &str| row.evidence.get(name);
-    let rule = evidence("rule").and_then(|rule| AppliedRule::deserialize(rule).ok());
+    let rule = evidence(RULE).and_then(|rule| AppliedRule::deserialize(rule).ok());
     let promised_on = evidence("scored_until_ms")
         .and_then(serde_json::Value::as_i64)
         .zip(evidence("scored_from_ms").and_then(serde_json::Value::as_i64))
@@ -131,20 +138,26 @@ fn judge(row: &RecommendationRow, score: &RuleScore) -> Option<Measured> {
     let realised = effect(score, labelled);
     let count = |name: &str| row.evidence.get("recommended")?.get(name)?.as_f64();
     let promised = count("incidents_caught").zip(count("incidents")).filter(|(_, all)| *all > 0.0);
-    let promised = promised.map(|(caught, all)| caught / all).filter(|_| labelled);
-    let broken = promised.filter(|_| score.incidents >= FEW_INCIDENTS).and_then(|promised| {
-        #[expect(clippy::cast_precision_loss, reason = "counts")]
-        let (caught, missed) = (score.incidents_caught as f64, (score.incidents - score.incidents_caught) as f64);
-        // The upper end of the interval that a uniform prior leaves.
-        let most = Beta::new(caught + 1.0, missed + 1.0).map_or(1.0, |law| law.inverse_cdf(0.5 + LEVEL / 2.0));
-        let told = format!(
-            "it caught {} of {} incidents, {:.0} % were promised",
-            score.incidents_caught,
-            score.incidents,
-            100.0 * promised
-        );
-        (most < promised).then_some(told)
-    });
+    let broken =
+        promised.filter(|_| labelled && score.incidents >= FEW_INCIDENTS).and_then(|(promised_caught, all)| {
+            let promised = promised_caught / all;
+            #[expect(clippy::cast_precision_loss, reason = "counts")]
+            let (caught, missed) = (score.incidents_caught as f64, (score.incidents - score.incidents_caught) as f64);
+            // Ends of the intervals that a uniform prior leaves: of what came the upper, of the promise, which rests on counts as well,
+            // the lower.
+            let end = |caught: f64, missed: f64, at: f64| {
+                Beta::new(caught + 1.0, missed + 1.0).map_or(at, |law| law.inverse_cdf(at))
+            };
+            let most = end(caught, missed, 0.5 + LEVEL / 2.0);
+            let least = end(promised_caught, all - promised_caught, 0.5 - LEVEL / 2.0);
+            let told = format!(
+                "it caught {} of {} incidents, {:.0} % were promised",
+                score.incidents_caught,
+                score.incidents,
+                100.0 * promised
+            );
+            (most < least).then_some(told)
+        });
     Some(Measured {
         value: realised.value,
         lower: realised.lower,
@@ -152,4 +165,66 @@ fn judge(row: &RecommendationRow, score: &RuleScore) -> Option<Measured> {
         higher_is_better: false,
         broken,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::rows::{Effect, Kind, Patch, State};
+
+    /// Promised: four of four incidents and 0.5 to 2 false alerts a week; came: so many caught of so many, in four weeks.
+    fn judged(caught: usize, incidents: usize, false_alerts: usize) -> Measured {
+        let at = Timestamp::from_millis(0);
+        let effect = Effect {
+            metric: "false_alerts_per_week".into(),
+            unit: "1/week".into(),
+            value: 1.0,
+            lower: 0.5,
+            upper: 2.0,
+            level: LEVEL,
+        };
+        let row = RecommendationRow {
+            id: "threshold-a-1".into(),
+            kind: Kind::Threshold,
+            target: "a".into(),
+            current: json!({}),
+            proposed: json!({}),
+            valid_from: at,
+            valid_until: None,
+            effect,
+            confidence: 0.8,
+            reason: String::new(),
+            evidence: json!({"recommended": {"incidents_caught": 4, "incidents": 4}}),
+            patch: Patch { format: String::new(), body: String::new() },
+            state: State::Applied,
+            created_at: at,
+            updated_at: at,
+            replaces: None,
+        };
+        let score = RuleScore {
+            alerts: false_alerts,
+            false_alerts,
+            incidents,
+            incidents_caught: caught,
+            evaluations: 40_320,
+            span_ms: 4.0 * 604_800_000.0,
+            ..RuleScore::default()
+        };
+        judge(&row, &score).unwrap()
+    }
+
+    #[test]
+    fn a_rule_that_catches_all_has_broken_nothing() {
+        for (caught, incidents, broken) in [(3, 3, false), (20, 20, false), (9, 10, false), (1, 8, true), (0, 2, false)]
+        {
+            assert_eq!(judged(caught, incidents, 4).broken.is_some(), broken, "{caught} of {incidents}");
+        }
+        let told = judged(1, 8, 4).broken.unwrap();
+        assert_eq!(told, "it caught 1 of 8 incidents, 100 % were promised");
+        assert!(
+            judged(4, 4, 4).keeps(0.5, 2.0) && !judged(1, 8, 4).keeps(0.5, 2.0) && !judged(4, 4, 40).keeps(0.5, 2.0)
+        );
+    }
 }

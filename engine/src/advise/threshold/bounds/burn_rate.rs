@@ -1,6 +1,6 @@
 //! An objective's error budget, and how fast it burns: what a bound on an error ratio becomes.
 
-use promql_parser::parser::{Expr, VectorSelector};
+use promql_parser::parser::Expr;
 
 use crate::advise::threshold::{
     Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, RuleSpec, Setting, format_bound,
@@ -58,6 +58,11 @@ impl Objective {
         possible.then(|| Self { budget: format!("{:.12}", 1.0 - share).parse().unwrap_or(1.0 - share), period_ms })
     }
 
+    /// The pairs that make sense over the period: one that burns more slowly than the budget lasts would alert while all is well.
+    fn pairs(&self) -> impl Iterator<Item = &'static Pair> + '_ {
+        PAIRS.iter().filter(|pair| self.factor(pair) > 1.0 - 1e-9)
+    }
+
     /// Errors in units of the budget's even pace from which a window has burnt its share.
     fn factor(&self, pair: &Pair) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
@@ -70,7 +75,7 @@ impl Objective {
     pub(in crate::advise::threshold) fn burns(&self, instances: &[Instance<'_>]) -> Vec<Vec<f64>> {
         let burn = |instance: &Instance<'_>| {
             let mut most = vec![f64::NAN; instance.values.len()];
-            for pair in &PAIRS {
+            for pair in self.pairs() {
                 let allowed = self.factor(pair) * self.budget;
                 let (long, short) = (means(instance, pair.long_ms), means(instance, pair.short_ms));
                 for ((most, long), short) in most.iter_mut().zip(long).zip(short) {
@@ -93,14 +98,15 @@ impl Objective {
         Setting { comparison: Comparison::Greater, bound: 1.0, for_ms: 0, keep_firing_for_ms: 0 }
     }
 
-    /// The expression of the alert that pages, and what goes before it: a recording rule a window, and the alert that can wait.
+    /// The expression of the alert that pages, and what goes before it: a recording rule a window, and the alert that can wait, with
+    /// the labels and annotations of `rule` but of severity `ticket`.
     pub(in crate::advise::threshold) fn rules(
         &self,
         condition: &Condition,
-        alert: &str,
+        rule: &Rule,
         name: &str,
     ) -> (String, Vec<Rule>) {
-        let mut windows: Vec<i64> = PAIRS.iter().flat_map(|pair| [pair.short_ms, pair.long_ms]).collect();
+        let mut windows: Vec<i64> = self.pairs().flat_map(|pair| [pair.short_ms, pair.long_ms]).collect();
         windows.sort_unstable();
         windows.dedup();
         let record = |window_ms: i64| format!("{name}:{}", format_duration(window_ms));
@@ -113,14 +119,19 @@ impl Objective {
             })
             .collect();
         let side = |pages: bool| {
-            let pairs = PAIRS.iter().filter(|pair| pair.pages == pages).map(|pair| {
+            let pairs = self.pairs().filter(|pair| pair.pages == pages).map(|pair| {
                 let bound = format_bound(rounded(self.factor(pair) * self.budget));
                 format!("({} > {bound} and {} > {bound})", record(pair.long_ms), record(pair.short_ms))
             });
             pairs.collect::<Vec<_>>().join(" or ")
         };
-        let labels = [("severity".to_owned(), "ticket".to_owned())].into_iter().collect();
-        rules.push(Rule { alert: Some(alert.to_owned()), expr: side(false), labels, ..Rule::default() });
+        let waits = side(false);
+        if !waits.is_empty() {
+            let mut labels = rule.labels.clone();
+            labels.insert("severity".to_owned(), "ticket".to_owned());
+            let annotations = rule.annotations.clone();
+            rules.push(Rule { alert: rule.alert.clone(), expr: waits, labels, annotations, ..Rule::default() });
+        }
         (side(true), rules)
     }
 }
@@ -157,37 +168,47 @@ fn means(instance: &Instance<'_>, window_ms: i64) -> Vec<f64> {
         .collect()
 }
 
-/// A signal over another window: a series is averaged, the ranges of an expression over ranges are made that long, anything else
-/// is averaged at its own pace.
+/// A signal over another window: where its ranges are all of rates and their kin they are made that long, anything else is averaged
+/// over the window at the pace of evaluations. What is no number, such as 0/0 without traffic, is left out of a mean: one such value
+/// would make all of it none.
 fn over(signal: &str, window_ms: i64) -> String {
     let window = format_duration(window_ms);
-    let averaged = format!("avg_over_time(({signal})[{window}:])");
+    let averaged = format!("avg_over_time(({signal} >= 0 < +Inf)[{window}:])");
     let Ok(mut parsed) = promql_parser::parser::parse(signal) else { return averaged };
-    if let Expr::VectorSelector(VectorSelector { .. }) = &parsed {
-        return format!("avg_over_time({signal}[{window}])");
-    }
     let Ok(length) = u64::try_from(window_ms) else { return averaged };
-    let mut found = false;
-    widen(&mut parsed, std::time::Duration::from_millis(length), &mut found);
-    if found { parsed.to_string() } else { averaged }
+    match widen(&mut parsed, std::time::Duration::from_millis(length)) {
+        Some(true) => parsed.to_string(),
+        _ => averaged,
+    }
 }
 
-/// Makes every range of an expression as long as `window`.
-fn widen(expr: &mut Expr, window: std::time::Duration, found: &mut bool) {
+/// Functions of a range that mean the same over a longer one.
+const WIDENED: [&str; 5] = ["rate", "increase", "sum_over_time", "count_over_time", "avg_over_time"];
+
+/// Makes every range of an expression as long as `window`: whether there was one; `None` where a part cannot be widened.
+fn widen(expr: &mut Expr, window: std::time::Duration) -> Option<bool> {
     match expr {
-        Expr::MatrixSelector(matrix) => {
-            matrix.range = window;
-            *found = true;
-        }
+        Expr::NumberLiteral(_) => Some(false),
         Expr::Binary(binary) => {
-            widen(&mut binary.lhs, window, found);
-            widen(&mut binary.rhs, window, found);
+            let sides = (widen(&mut binary.lhs, window)?, widen(&mut binary.rhs, window)?);
+            let constant = |side: &Expr| matches!(side, Expr::NumberLiteral(_));
+            let all = (sides.0 || constant(&binary.lhs)) && (sides.1 || constant(&binary.rhs));
+            all.then_some(sides.0 || sides.1)
         }
-        Expr::Paren(inner) => widen(&mut inner.expr, window, found),
-        Expr::Unary(inner) => widen(&mut inner.expr, window, found),
-        Expr::Aggregate(aggregate) => widen(&mut aggregate.expr, window, found),
-        Expr::Call(call) => call.args.args.iter_mut().for_each(|arg| widen(arg, window, found)),
-        _ => {}
+        Expr::Paren(inner) => widen(&mut inner.expr, window),
+        Expr::Unary(inner) => widen(&mut inner.expr, window),
+        Expr::Aggregate(aggregate) => widen(&mut aggregate.expr, window),
+        Expr::Call(call) if WIDENED.contains(&call.func.name) => match call.args.args.as_mut_slice() {
+            [arg] => match arg.as_mut() {
+                Expr::MatrixSelector(matrix) => {
+                    matrix.range = window;
+                    Some(true)
+                }
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -221,19 +242,27 @@ mod tests {
         let objective = Objective { budget: 0.001, period_ms: PERIOD_MS };
         let factors: Vec<String> = PAIRS.iter().map(|pair| format!("{:.1}", objective.factor(pair))).collect();
         assert_eq!(factors, ["14.4", "6.0", "3.0", "1.0"]);
+        // Over a week three days at a quarter of the budget's pace are no fault.
+        let week = Objective { budget: 0.001, period_ms: 7 * DAY_MS };
+        assert_eq!(week.pairs().count(), 2);
     }
 
     #[test]
     fn windows_are_put_where_the_ranges_are() {
         for (signal, wider) in [
-            ("errors:ratio", "avg_over_time(errors:ratio[1h])"),
+            ("errors:ratio", "avg_over_time((errors:ratio >= 0 < +Inf)[1h:])"),
+            ("errors:ratio offset 5m", "avg_over_time((errors:ratio offset 5m >= 0 < +Inf)[1h:])"),
+            ("irate(e[5m]) / irate(t[5m])", "avg_over_time((irate(e[5m]) / irate(t[5m]) >= 0 < +Inf)[1h:])"),
+            ("1 - rate(ok[5m]) / rate(all[5m])", "1 - rate(ok[1h]) / rate(all[1h])"),
+            ("rate(e[5m]) / limit", "avg_over_time((rate(e[5m]) / limit >= 0 < +Inf)[1h:])"),
             (
                 "sum(rate(http_requests_total{code=~\"5..\"}[5m])) / sum(rate(http_requests_total[5m]))",
                 "sum(rate(http_requests_total{code=~\"5..\"}[1h])) / sum(rate(http_requests_total[1h]))",
             ),
-            ("errors / requests", "avg_over_time((errors / requests)[1h:])"),
+            ("errors / requests", "avg_over_time((errors / requests >= 0 < +Inf)[1h:])"),
         ] {
             assert_eq!(over(signal, HOUR_MS), wider);
+            assert!(promql_parser::parser::parse(wider).is_ok(), "{wider}");
         }
     }
 

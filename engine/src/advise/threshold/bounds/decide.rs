@@ -31,18 +31,18 @@ pub(in crate::advise::threshold) enum Moving {
 impl Moving {
     /// The expression of the alert, and the recording rules that it reads.
     ///
-    /// `alert`: its name; `signal`: name under which the rule's signal is learned; `name`: of the bound's recording rule.
+    /// `rule`: the present one; `signal`: name under which the rule's signal is learned; `name`: of the bound's recording rule.
     pub(in crate::advise::threshold) fn rules(
         &self,
         condition: &Condition,
-        alert: &str,
+        rule: &Rule,
         signal: &str,
         name: &str,
     ) -> (String, Vec<Rule>) {
         match self {
             Self::Hourly(hourly) => (HourlyBounds::expression(condition, name), vec![hourly.recording_rule(name)]),
             Self::Band(band) => band_rules(condition, band, signal, name),
-            Self::BurnRate(objective) => objective.rules(condition, alert, name),
+            Self::BurnRate(objective) => objective.rules(condition, rule, name),
         }
     }
 }
@@ -75,8 +75,10 @@ pub(in crate::advise::threshold) struct Judged {
 /// What may stand in place of a constant bound.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::advise::threshold) struct Allowed {
-    /// Bounds by hour of week and bands.
-    pub(in crate::advise::threshold) moving_bounds: bool,
+    /// Bounds by hour of week.
+    pub(in crate::advise::threshold) hourly: bool,
+    /// A band around what is expected.
+    pub(in crate::advise::threshold) band: bool,
     /// The burn rates of the objective that the rule watches; they are then taken.
     pub(in crate::advise::threshold) objective: Option<Objective>,
 }
@@ -87,7 +89,7 @@ pub(in crate::advise::threshold) fn judge(
     incidents: Option<&[LabelledIncident]>,
     present: &Setting,
     split_ms: i64,
-    Allowed { moving_bounds, objective }: Allowed,
+    Allowed { hourly, band, objective }: Allowed,
 ) -> Judged {
     let (before, after) = cut(instances, split_ms);
     let known: Option<Vec<LabelledIncident>> = incidents.map(|all| {
@@ -100,13 +102,14 @@ pub(in crate::advise::threshold) fn judge(
     });
     let distances = match objective {
         Some(objective) => Some(Distances::from(objective.burns(instances))),
-        None => moving_bounds.then(|| Distances::of(instances)),
+        // Without labels nothing tells a band from another.
+        None => (band && incidents.is_some()).then(|| Distances::of(instances)),
     };
     let views = distances.as_ref().map(|distances| distances.views(instances));
     let (views_before, views_after) = views.map(|views| cut(&views, split_ms)).unzip();
     let decision = match (objective, &views_before) {
         (Some(objective), Some(views)) => burning(objective, &before, views, known.as_deref(), present),
-        _ => decide(&before, known.as_deref(), present, views_before.as_deref()),
+        _ => decide(&before, known.as_deref(), present, hourly, views_before.as_deref()),
     };
     let score = match (&decision.moving, &views_after) {
         (Some(Moving::Hourly(hourly)), _) => hourly.score(&after, &later),
@@ -124,16 +127,17 @@ pub(in crate::advise::threshold) fn judge(
 
 /// Decides on a rule from its history.
 ///
-/// `incidents`: `None` where nobody labelled; then only the number of alerts can be judged. `views`: the instances as distances
-/// from what is expected, where bounds may move.
+/// `incidents`: `None` where nobody labelled; then only the number of alerts can be judged, and no bound moves. `hourly`: whether
+/// bounds by hour of week may be taken; `views`: the instances as distances from what is expected, where a band may be.
 fn decide(
     instances: &[Instance<'_>],
     incidents: Option<&[LabelledIncident]>,
     present: &Setting,
+    hourly: bool,
     views: Option<&[Instance<'_>]>,
 ) -> Decision {
     match incidents {
-        Some(incidents) => with_labels(instances, incidents, present, views),
+        Some(incidents) => with_labels(instances, incidents, present, hourly, views),
         None => without_labels(instances, present),
     }
 }
@@ -142,13 +146,11 @@ fn with_labels(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,
+    hourly: bool,
     views: Option<&[Instance<'_>]>,
 ) -> Decision {
     let now = score_rule(instances, incidents, present);
     let band = views.and_then(|views| contest(instances, views, incidents, present));
-    if now.incidents == 0 && band.is_none() {
-        return keep(present, "no labelled incident in the history: nothing to learn from".to_owned());
-    }
     let told = |caught: usize, false_alerts: usize| {
         format!(
             "in the history learned from it catches {caught} of {} incidents with {false_alerts} false alerts, \
@@ -169,7 +171,7 @@ fn with_labels(
     }
     let learned = learn(instances, incidents, present, &now);
     let constant = learned.as_ref().map_or(&now, |learned| &learned.score);
-    let hourly = views.and_then(|_| learn_hourly(instances, incidents, present, constant));
+    let hourly = if hourly { learn_hourly(instances, incidents, present, constant) } else { None };
     if let Some(hourly) = hourly {
         let score = hourly.score(instances, incidents);
         let reason = format!("bounds by hour of week: {}", told(score.incidents_caught, score.false_alerts));
@@ -182,6 +184,13 @@ fn with_labels(
             changed: true,
             reason: told(learned.score.incidents_caught, learned.score.false_alerts),
         },
+        None if now.incidents == 0 => keep(
+            present,
+            format!(
+                "no labelled incident in the history learned from, and hardly a false alert to be rid of: the present rule has {}",
+                now.false_alerts
+            ),
+        ),
         None => keep(
             present,
             format!(
@@ -201,12 +210,18 @@ fn contest(
 ) -> Option<(Band, RuleScore)> {
     let validate_ms = passed(instances, VALIDATION_FROM)?;
     let ((before, after), (views_before, views_after)) = (cut(instances, validate_ms), cut(views, validate_ms));
-    let now = score_rule(&before, incidents, present);
-    let constant = learn(&before, incidents, present, &now).map_or(*present, |learned| learned.setting);
+    // What lies in the part that validates is not known to what is fitted before it.
+    let known: Vec<LabelledIncident> = incidents
+        .iter()
+        .filter(|incident| incident.start_ms < validate_ms)
+        .map(|incident| LabelledIncident { end_ms: incident.end_ms.min(validate_ms - 1), ..*incident })
+        .collect();
+    let now = score_rule(&before, &known, present);
+    let constant = learn(&before, &known, present, &now).map_or(*present, |learned| learned.setting);
     let simple = score_rule(&after, incidents, &constant);
-    let hourly = fit_hourly(&before, incidents, present, &now).map(|hourly| hourly.score(&after, incidents));
+    let hourly = fit_hourly(&before, &known, present, &now).map(|hourly| hourly.score(&after, incidents));
     let simple = hourly.filter(|hourly| merit(hourly) > merit(&simple)).unwrap_or(simple);
-    let trial = Band::fit(&views_before, incidents, present).score(&views_after, incidents);
+    let trial = Band::fit(&views_before, &known, present).score(&views_after, incidents);
     let band = Band::fit(views, incidents, present);
     let score = band.score(views, incidents);
     let now = score_rule(&after, incidents, present);
@@ -214,7 +229,8 @@ fn contest(
     let worth_more = merit(&trial) > merit(&simple) || (keeps(&trial) && !keeps(&simple));
     // A bound fitted to one or two incidents is fitted to their strength: the next may be weaker.
     let borne = BAND_FALSE * now.false_alerts as f64;
-    let unproven = simple.incidents_caught == 0 && trial.false_alerts as f64 <= borne;
+    let unproven =
+        simple.incidents_caught == 0 && trial.false_alerts < now.false_alerts && trial.false_alerts as f64 <= borne;
     let fires_less = score.false_evaluations <= score_rule(instances, incidents, present).false_evaluations;
     ((worth_more || unproven) && fires_less).then_some((band, score))
 }

@@ -12,6 +12,11 @@ const POSITION: f64 = 0.3;
 const WIDE_ENOUGH: f64 = 0.5;
 /// More incidents are worth catching only while false alerts fall at least to this share.
 const FALSE_SHARE: f64 = 0.3;
+/// Up to so many incidents say little of how weak the next may be: then the lowest bound is taken that has at most this share of the
+/// present rule's false alerts. On the unseen halves of NAB's series, which have none to two, 46 of 69 incidents are caught so
+/// for 40 by bounds between noise and incidents, at fewer false alerts.
+const FEW_INCIDENTS: usize = 2;
+const FEW_FALSE: f64 = 0.1;
 /// At most so many incidents' strengths are tried as bounds for each `for`.
 const STRENGTHS_MAX: usize = 24;
 
@@ -35,9 +40,6 @@ pub(in crate::advise::threshold) fn learn(
     present: &Setting,
     now: &RuleScore,
 ) -> Option<Learned> {
-    if now.incidents == 0 {
-        return None;
-    }
     let step_ms = instances.iter().map(|instance| median_step(instance.timestamps)).max().unwrap_or(0).max(1);
     let candidates: Vec<Learned> = holds(incidents, present, step_ms)
         .into_iter()
@@ -49,6 +51,10 @@ pub(in crate::advise::threshold) fn learn(
         .filter(|candidate| fires_no_longer(&candidate.score, now))
         .collect();
     let kept = usize::try_from(present.keep_firing_for_ms / step_ms).unwrap_or(0);
+    if now.incidents <= FEW_INCIDENTS {
+        let learned = least_changed(candidates, present, now)?;
+        return Some(rounded(instances, incidents, learned));
+    }
     let goal = Goal::of(&candidates, now, kept)?;
     let mut options: Vec<(f64, Learned)> = Vec::new();
     for of_hold in candidates.chunk_by(|a, b| a.setting.for_ms == b.setting.for_ms) {
@@ -60,6 +66,39 @@ pub(in crate::advise::threshold) fn learn(
     let widest = options.iter().map(|(width, _)| *width).fold(0.0, f64::max);
     let chosen = options.into_iter().find(|(width, _)| *width >= WIDE_ENOUGH * widest);
     chosen.map(|(_, learned)| learned).filter(|learned| better(&learned.score, now))
+}
+
+/// The same with fewer digits of the bound, a thousandth lower at most, where that does as well.
+fn rounded(instances: &[Instance<'_>], incidents: &[LabelledIncident], learned: Learned) -> Learned {
+    let Learned { setting, score } = &learned;
+    let slack = setting.bound.abs() * 1e-3;
+    let (lowest, highest) = if setting.comparison.is_upper() {
+        (setting.bound - slack, setting.bound)
+    } else {
+        (setting.bound, setting.bound + slack)
+    };
+    let bound = round_within(setting.bound, lowest, highest);
+    let setting = Setting { bound, ..*setting };
+    let again = score_rule(instances, incidents, &setting);
+    let as_good = again.incidents_caught >= score.incidents_caught && again.false_alerts <= score.false_alerts;
+    if as_good { Learned { setting, score: again } } else { learned }
+}
+
+/// Of the settings that catch as much as the present one, or as most of them do, and have few false alerts, the one that alerts
+/// soonest; `None` where the present rule has hardly any.
+fn least_changed(candidates: Vec<Learned>, present: &Setting, now: &RuleScore) -> Option<Learned> {
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    let few = |score: &RuleScore| score.false_alerts as f64 <= FEW_FALSE * now.false_alerts as f64;
+    let quiet: Vec<Learned> = candidates.into_iter().filter(|candidate| few(&candidate.score)).collect();
+    let caught = quiet.iter().map(|candidate| candidate.score.incidents_caught).max()?;
+    let sign = if present.comparison.is_upper() { 1.0 } else { -1.0 };
+    quiet
+        .into_iter()
+        .filter(|candidate| candidate.score.incidents_caught == caught)
+        .min_by(|a, b| {
+            a.setting.for_ms.cmp(&b.setting.for_ms).then((sign * a.setting.bound).total_cmp(&(sign * b.setting.bound)))
+        })
+        .filter(|learned| better(&learned.score, now))
 }
 
 /// Whether a score is better: more incidents, fewer false alerts or less than half of the time spent
@@ -305,7 +344,10 @@ mod tests {
         let instance = Instance { timestamps: &timestamps, values: &values };
         let right = Setting { for_ms: MINUTE, ..present(3.0) };
         assert_eq!(learn_from(instance, &incidents, &right), None);
-        assert_eq!(learn_from(instance, &[], &present(1.7)), None);
+        // Where nobody labelled an incident every alert was false: most of them go, and a rule that had none is left alone.
+        let quieter = learn_from(instance, &[], &present(1.7)).unwrap();
+        assert!(quieter.score.false_alerts <= 10 && quieter.setting.bound < 5.0, "{quieter:?}");
+        assert_eq!(learn_from(instance, &[], &present(7.0)), None);
     }
 
     #[test]

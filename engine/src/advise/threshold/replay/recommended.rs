@@ -47,6 +47,10 @@ impl RecommendedFile {
         if figures.for_ms != spec.for_ms {
             rule.hold = (figures.for_ms > 0).then(|| format_duration(figures.for_ms));
         }
+        if figures.keep_firing_for_ms != spec.keep_firing_for_ms {
+            rule.keep_firing_for =
+                (figures.keep_firing_for_ms > 0).then(|| format_duration(figures.keep_firing_for_ms));
+        }
         if let Some(series) = series {
             rule.labels.insert("series".to_owned(), series.to_owned());
         }

@@ -152,13 +152,14 @@ fn replay_rule(
     }
     let present = spec.setting();
     let incidents = history.incident.as_deref().map(|labels| incidents_of(&history.timestamps, labels));
-    let allowed = Allowed { moving_bounds: options.moving_bounds, objective: Objective::of(spec) };
+    let allowed =
+        Allowed { hourly: options.moving_bounds, band: options.moving_bounds, objective: Objective::of(spec) };
     let judged = judge(&[whole], incidents.as_deref(), &present, split_ms, allowed);
     let expected = |setting: &Setting| judged.tail.and_then(|tail| tail.alerts_per_year(setting.bound));
     let condition = if several { spec.condition.on_series(&history.name) } else { spec.condition.clone() };
     let decision = judged.decision;
     let (expr, recording) = match &decision.moving {
-        Some(moving) => moving.rules(&condition, &spec.alert, &history.name, &output.bound_name(&spec.alert)),
+        Some(moving) => moving.rules(&condition, &spec.rule, &history.name, &output.bound_name(&spec.alert)),
         None if decision.changed || several => (condition.with_bound(decision.setting.bound), Vec::new()),
         None => (spec.expr.clone(), Vec::new()),
     };
