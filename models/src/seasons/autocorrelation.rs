@@ -5,19 +5,18 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// Plans of the transforms for series of one length, which cost as much to make as to use.
+/// The plan of the transform for series of one length, which costs as much to make as to use.
 pub(crate) struct Correlator {
     size: usize,
-    forward: Arc<dyn Fft<f64>>,
-    inverse: Arc<dyn Fft<f64>>,
+    /// There and back: of what is real and even, as squares of a spectrum are, the inverse is the same.
+    transform: Arc<dyn Fft<f64>>,
 }
 
 impl Correlator {
     /// For series of `n` values.
     pub(crate) fn new(n: usize) -> Self {
         let size = (2 * n.max(1)).next_power_of_two();
-        let mut planner = FftPlanner::new();
-        Self { size, forward: planner.plan_fft_forward(size), inverse: planner.plan_fft_inverse(size) }
+        Self { size, transform: FftPlanner::new().plan_fft_forward(size) }
     }
 
     /// Autocorrelation at lags `0..max_lag` of `x`, which is centred on 0 and NaN in its gaps; each lag is averaged over
@@ -40,11 +39,11 @@ impl Correlator {
     fn correlate(&self, values: impl Iterator<Item = f64>, lags: usize) -> Vec<f64> {
         let mut buffer: Vec<Complex<f64>> = values.map(|v| Complex::new(v, 0.0)).collect();
         buffer.resize(self.size, Complex::new(0.0, 0.0));
-        self.forward.process(&mut buffer);
+        self.transform.process(&mut buffer);
         for c in &mut buffer {
             *c = Complex::new(c.norm_sqr(), 0.0);
         }
-        self.inverse.process(&mut buffer);
+        self.transform.process(&mut buffer);
         buffer.iter().take(lags).map(|c| c.re / self.size as f64).collect()
     }
 }
@@ -59,9 +58,10 @@ pub(crate) fn peaks(acf: &[f64], least_lag: usize, values: usize) -> Vec<usize> 
     let mut k = least_lag.max(2);
     while k + 1 < n {
         let half = (k / 10).max(1);
-        let window = &acf[k - half..(k + half + 1).min(n)];
-        let highest = window.iter().all(|&v| v <= acf[k]);
-        if highest && acf[k] > chance && k + half < n {
+        // Most lags have a higher one just beside them.
+        let beside = acf[k - 1] <= acf[k] && acf[k + 1] <= acf[k];
+        let highest = || acf[k - half..=k + half].iter().all(|&v| v <= acf[k]);
+        if beside && acf[k] > chance && k + half < n && highest() {
             let valley = acf[k / 2..k].iter().copied().fold(f64::INFINITY, f64::min);
             if acf[k] - valley > 0.03 {
                 out.push(k);

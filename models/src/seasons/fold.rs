@@ -35,23 +35,24 @@ pub(crate) fn repeat(x: &[f64], period: f64, shorter: &[f64]) -> Option<Repeat> 
     let bins = bins(period);
     let mut flat = held(x, period);
     for &p in shorter {
-        let profile = mean_profile(&flat, p);
-        subtract(&mut flat, p, &profile);
+        let folding = Folding::of_steps(x.len(), p);
+        let profile = folding.profile(&flat);
+        folding.subtract(&mut flat, &profile);
     }
-    let (means, cycles) = fold(&flat, period, bins);
-    if cycles < 2 {
+    let folding = Folding::new(x.len(), period, bins);
+    if folding.cycles < 2 {
         return None;
     }
+    let means = folding.means(&flat);
     let (sum, count) = over_cycles(&means, bins);
     let (mut common, mut total, mut seen) = (0.0, 0.0, 0.0);
     let mut rest = vec![f64::NAN; means.len()];
-    for (i, v) in means.iter().enumerate().filter(|(_, v)| v.is_finite()) {
-        let b = i % bins;
-        if count[b] >= 2.0 {
+    for (means, rest) in means.chunks(bins).zip(rest.chunks_mut(bins)) {
+        for (b, v) in means.iter().enumerate().filter(|(b, v)| v.is_finite() && count[*b] >= 2.0) {
             common += v * (sum[b] - v) / (count[b] - 1.0);
             total += v * v;
             seen += 1.0;
-            rest[i] = v - sum[b] / count[b];
+            rest[b] = v - sum[b] / count[b];
         }
     }
     if total <= ROUNDING * seen || seen < 1.5 * bins as f64 {
@@ -78,7 +79,7 @@ fn lag_one(x: &[f64]) -> f64 {
 /// nothing repeats.
 pub(crate) fn common_share(x: &[f64], short: f64, long: f64, whole: usize) -> Option<f64> {
     let bins = bins(short).min((MAX_PROFILE / whole).max(2));
-    let (means, _) = fold(&held(x, short), long, bins * whole);
+    let means = Folding::new(x.len(), long, bins * whole).means(&held(x, short));
     let power = |bins: usize| {
         let (sum, count) = over_cycles(&means, bins);
         let products = means.iter().enumerate().filter(|(i, v)| v.is_finite() && count[i % bins] >= 2.0);
@@ -92,20 +93,21 @@ pub(crate) fn common_share(x: &[f64], short: f64, long: f64, whole: usize) -> Op
 
 /// Removes from `x` what repeats with `period`.
 pub(crate) fn remove(x: &mut [f64], period: f64) {
+    let folding = Folding::of_steps(x.len(), period);
     // The moving mean is wrong beside gaps and incidents as long as the season is in it: the second round mends that.
     for _ in 0..2 {
         let flat = detrend(x, period);
-        subtract(x, period, &held_profile(flat, period));
+        folding.subtract(x, &held_profile(flat, &folding));
     }
 }
 
-/// Mean over all cycles of `flat` at each step of `period`, of what departs from it held to its bulk.
-fn held_profile(mut flat: Vec<f64>, period: f64) -> Vec<f64> {
-    let mut profile = mean_profile(&flat, period);
-    subtract(&mut flat, period, &profile);
+/// Mean over all cycles of `flat` at each step of a period, of what departs from it held to its bulk.
+fn held_profile(mut flat: Vec<f64>, folding: &Folding) -> Vec<f64> {
+    let mut profile = folding.profile(&flat);
+    folding.subtract(&mut flat, &profile);
     let most = HELD * scale(&flat);
     flat.iter_mut().for_each(|v| *v -= v.clamp(-most, most));
-    let excess = mean_profile(&flat, period);
+    let excess = folding.profile(&flat);
     profile.iter_mut().zip(excess).for_each(|(p, e)| *p -= e);
     profile
 }
@@ -140,25 +142,88 @@ fn scale(x: &[f64]) -> f64 {
     }
 }
 
-/// Takes from each value of `x` what `profile`, one cycle of `period`, has at its phase.
-fn subtract(x: &mut [f64], period: f64, profile: &[f64]) {
-    x.iter_mut().enumerate().for_each(|(t, v)| *v -= profile[bin(t, period, profile.len()).1]);
+/// Where the steps of a series lie when it is folded: the bins of each cycle, one cycle after the other. Told once for all
+/// that is done with one period, since that is a division a step.
+struct Folding {
+    bins: usize,
+    cycles: usize,
+    /// Ascending.
+    places: Vec<u32>,
 }
 
-/// Mean over all cycles at each step of `period`, 0 where nothing was seen.
-fn mean_profile(x: &[f64], period: f64) -> Vec<f64> {
-    let bins = round(period).clamp(2, MAX_PROFILE);
-    let (means, _) = fold(x, period, bins);
-    let (sum, count) = over_cycles(&means, bins);
-    sum.iter().zip(&count).map(|(s, &c)| if c > 0.0 { s / c } else { 0.0 }).collect()
+impl Folding {
+    /// Of `n` steps, each `period` of them in `bins`.
+    fn new(n: usize, period: f64, bins: usize) -> Self {
+        let wide = bins as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 ≤ turns ≤ n and 0 ≤ fraction < 1; bins are hardly more than steps"
+        )]
+        let place = |t: usize| {
+            let turns = t as f64 / period;
+            let cycle = turns as i64;
+            let bin = (((turns - cycle as f64) * wide + 1e-9) as i64).min(bins as i64 - 1);
+            (cycle * bins as i64 + bin) as u32
+        };
+        let places: Vec<u32> = (0..n).map(place).collect();
+        let cycles = places.last().map_or(0, |last| *last as usize / bins + 1);
+        Self { bins, cycles, places }
+    }
+
+    /// With a bin for each step.
+    fn of_steps(n: usize, period: f64) -> Self {
+        Self::new(n, period, round(period).clamp(2, MAX_PROFILE))
+    }
+
+    /// Mean of each bin of each cycle, NaN where it holds nothing.
+    fn means(&self, x: &[f64]) -> Vec<f64> {
+        let mut means = vec![f64::NAN; self.cycles * self.bins];
+        // What falls into a bin comes one after the other.
+        let (mut at, mut sum, mut count) = (0, 0.0, 0.0);
+        for (v, place) in x.iter().zip(&self.places).filter(|(v, _)| v.is_finite()) {
+            if *place != at {
+                if count > 0.0 {
+                    means[at as usize] = sum / count;
+                }
+                (at, sum, count) = (*place, 0.0, 0.0);
+            }
+            sum += v;
+            count += 1.0;
+        }
+        if count > 0.0 {
+            means[at as usize] = sum / count;
+        }
+        means
+    }
+
+    /// Mean over all cycles of each bin, 0 where nothing was seen.
+    fn profile(&self, x: &[f64]) -> Vec<f64> {
+        let (sum, count) = over_cycles(&self.means(x), self.bins);
+        sum.iter().zip(&count).map(|(s, &c)| if c > 0.0 { s / c } else { 0.0 }).collect()
+    }
+
+    /// Takes from each value of `x` what `profile`, one cycle, has in its bin.
+    fn subtract(&self, x: &mut [f64], profile: &[f64]) {
+        let mut start = 0;
+        for (v, place) in x.iter_mut().zip(&self.places) {
+            let place = *place as usize;
+            while place >= start + self.bins {
+                start += self.bins;
+            }
+            *v -= profile[place - start];
+        }
+    }
 }
 
 /// Sum and number over all cycles of the means of each bin.
 fn over_cycles(means: &[f64], bins: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut sum, mut count) = (vec![0.0; bins], vec![0.0; bins]);
-    for (i, v) in means.iter().enumerate().filter(|(_, v)| v.is_finite()) {
-        sum[i % bins] += v;
-        count[i % bins] += 1.0;
+    for cycle in means.chunks(bins) {
+        for ((v, sum), count) in cycle.iter().zip(&mut sum).zip(&mut count).filter(|((v, _), _)| v.is_finite()) {
+            *sum += v;
+            *count += 1.0;
+        }
     }
     (sum, count)
 }
@@ -173,35 +238,29 @@ fn round(period: f64) -> usize {
     rounded
 }
 
-/// The cycle and the bin of step `t`.
-fn bin(t: usize, period: f64, bins: usize) -> (usize, usize) {
-    let turns = t as f64 / period;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 ≤ turns ≤ t")]
-    let cycle = turns.floor() as usize;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 ≤ fraction < 1")]
-    let b = ((turns - turns.floor()) * bins as f64 + 1e-9) as usize;
-    (cycle, b.min(bins - 1))
-}
-
-/// Mean of each bin of each cycle, NaN where it holds nothing, and the number of cycles that are begun.
-fn fold(x: &[f64], period: f64, bins: usize) -> (Vec<f64>, usize) {
-    let cycles = x.len().checked_sub(1).map_or(0, |last| bin(last, period, bins).0 + 1);
-    let mut sum = vec![0.0; cycles * bins];
-    let mut count = vec![0u32; cycles * bins];
-    for (t, v) in x.iter().enumerate().filter(|(_, v)| v.is_finite()) {
-        let (cycle, b) = bin(t, period, bins);
-        sum[cycle * bins + b] += v;
-        count[cycle * bins + b] += 1;
-    }
-    let means = sum.iter().zip(&count).map(|(s, &c)| if c > 0 { s / f64::from(c) } else { f64::NAN }).collect();
-    (means, cycles)
-}
-
 /// `x` less its mean over a window of `width` centred on each value (near the ends: the nearest full window).
 pub(crate) fn detrend(x: &[f64], width: f64) -> Vec<f64> {
     let n = x.len();
     let width = round(width).clamp(1, n.max(1));
-    let means = WindowMeans::new(x);
-    let start = |t: usize| t.saturating_sub(width / 2).min(n - width);
-    x.iter().enumerate().map(|(t, v)| v - means.mean(start(t)..start(t) + width)).collect()
+    let half = width / 2;
+    if n == 0 || !x.iter().all(|v| v.is_finite()) {
+        let means = WindowMeans::new(x);
+        let start = |t: usize| t.saturating_sub(half).min(n - width);
+        return x.iter().enumerate().map(|(t, v)| v - means.mean(start(t)..start(t) + width)).collect();
+    }
+    // The same without gaps, for which nothing needs to be counted.
+    let mut sums = vec![0.0; n + 1];
+    let mut sum = 0.0;
+    for (v, sums) in x.iter().zip(&mut sums[1..]) {
+        sum += v;
+        *sums = sum;
+    }
+    let wide = width as f64;
+    let ends = half + n - width;
+    let (first, last) = (sums[width] / wide, (sums[n] - sums[n - width]) / wide);
+    let mut out = Vec::with_capacity(n);
+    out.extend(x[..half].iter().map(|v| v - first));
+    out.extend(x[half..=ends].iter().zip(&sums).zip(&sums[width..]).map(|((v, low), high)| v - (high - low) / wide));
+    out.extend(x[ends + 1..].iter().map(|v| v - last));
+    out
 }

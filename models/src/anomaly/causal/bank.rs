@@ -48,7 +48,7 @@ impl Bank {
             }
         }
         self.seen += 1.0;
-        let rate = 1.0 / self.seen.min(MEMORY);
+        let rate = if self.seen < MEMORY { 1.0 / self.seen } else { 1.0 / MEMORY };
         for k in 0..N {
             let rest = if k < ALPHAS.len() { value - base } else { value };
             let error = rest - self.levels[k];

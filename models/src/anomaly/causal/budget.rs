@@ -36,6 +36,12 @@ impl Budget {
         Self { peaks: Vec::new(), now: 0, last: 0, running: false, factor: 1.0, week, budget }
     }
 
+    /// Learns how far out a value was, and where its bound.
+    pub(crate) fn push_of(&mut self, magnitude: f64, bound: f64) {
+        // What is inside need not be divided: these are most values.
+        self.push(if magnitude > bound { magnitude / bound } else { 0.0 });
+    }
+
     /// Learns how many bounds out a value was.
     pub(crate) fn push(&mut self, ratio: f64) {
         self.now += 1;

@@ -56,7 +56,7 @@ impl Calm {
         let count = (self.seen as f64).min(SPAN);
         let held = if count < SPAN { size } else { size.min(HELD * self.mean) };
         self.mean += (held - self.mean) / count;
-        let score = self.bound / self.mean;
+        let score = if self.bound > self.mean { self.bound / self.mean } else { 0.0 };
         let low = score > 1.0;
         self.run = if low { self.run + 1 } else { 0 };
         if low && self.run <= PATIENCE {

@@ -74,7 +74,7 @@ impl Side {
     /// Learns how far out a value was on this side, in scales, at least 0.
     fn push(&mut self, departure: f64) {
         let bound = self.plain();
-        self.budget.push(departure / bound);
+        self.budget.push_of(departure, bound);
         self.tail.push(departure.min(CLIP * bound));
     }
 }
@@ -123,13 +123,12 @@ impl Channel {
         }
     }
 
-    /// Scores `value` where the season alone would have `base`, then learns from it. `floor` is the least scale; tails
-    /// learn only when `open`; `still`: it stands still, as it does by habit.
-    pub(crate) fn push(&mut self, value: f64, base: Base, floor: f64, open: bool, still: bool) -> Scored {
+    /// Scores `value` where the season alone would have `base`, then learns from it. `floor` is the least scale, `scale` the
+    /// one of ordinary departures; tails learn only when `open`; `still`: it stands still, as it does by habit.
+    pub(crate) fn push(&mut self, value: f64, base: Base, scale: f64, floor: f64, open: bool, still: bool) -> Scored {
         if self.seen == 0 {
             self.level = value - base.now;
         }
-        let scale = self.scale(floor);
         let scored = self.judge_or_return(value, base, scale);
         let residual = value - scored.expected;
         let (above, below) = (self.above.bound(), self.below.bound());
@@ -171,7 +170,8 @@ impl Channel {
         } else if self.since > 0 {
             self.since = if self.since < RETURN { self.since + 1 } else { 0 };
         }
-        let weight = (1.0 / MEMORY).max(1.0 / (self.seen as f64 + PRIOR));
+        let count = self.seen as f64 + PRIOR;
+        let weight = if count < MEMORY { 1.0 / count } else { 1.0 / MEMORY };
         self.share += (f64::from(u8::from(anomalous)) - self.share) * weight;
         scored
     }

@@ -107,10 +107,10 @@ impl Core {
         let scale = self.slow.scale(floor);
         let quick_base = if self.bank.is_seasonal() { base } else { base.moved_from(self.last_base) };
         self.last_base = base.now;
-        let quick = self.quick.push(value, quick_base, floor, open, still);
+        let quick = self.quick.push(value, quick_base, self.quick.scale(floor), floor, open, still);
         let quick = self.recent.hold(quick, value);
         self.recent.push(value);
-        let slow = self.slow.push(value, base, floor, open, still);
+        let slow = self.slow.push(value, base, scale, floor, open, still);
         let mut worst = if slow.score > quick.score { Scored { kind: Kind::Level, ..slow } } else { quick };
         for drift in self.drifts.iter_mut().flatten() {
             let drift = drift.push((value - slow.expected) / scale, worst.score > 1.0, open);

@@ -60,6 +60,9 @@ impl Slowness {
 #[derive(Debug, Clone)]
 pub(crate) struct Drift {
     slowness: Slowness,
+    /// Weights of the newest departure at this pace, in the mean and in the reference.
+    alpha: f64,
+    follow: f64,
     /// Standard deviation of the mean of independent values of variance 1, so that tails start at their own scale.
     spread: f64,
     mean: f64,
@@ -88,6 +91,8 @@ impl Drift {
         let risk = risk * slowness.share;
         Self {
             slowness,
+            alpha: ALPHA / slowness.pace,
+            follow: FOLLOW / slowness.pace,
             spread: (ALPHA / (2.0 * slowness.pace - ALPHA)).sqrt(),
             mean: 0.0,
             reference: 0.0,
@@ -103,17 +108,17 @@ impl Drift {
     /// Scores a `departure` in scales, then learns from it unless it stands out by itself (`alone`); the tails learn
     /// only when `open`. The score is above 1 only while values are still on the side of the drift.
     pub(crate) fn push(&mut self, departure: f64, alone: bool, open: bool) -> Drifted {
-        let Slowness { pace, held, least, .. } = self.slowness;
-        let alpha = ALPHA / pace;
-        let spread = self.spread;
-        let habit = spread * (self.drifts / ORDINARY).max(1.0);
+        let Slowness { held, least, .. } = self.slowness;
+        let Self { alpha, follow, spread, .. } = *self;
+        // Divisions are what scores cost most: here and below, none is made for what one side alone needs.
+        let habit = spread * if self.drifts > ORDINARY { self.drifts / ORDINARY } else { 1.0 };
         let (first_above, first_below) = (habit * self.above.bound().max(least), habit * self.below.bound().max(least));
         let (above, below) = (first_above * self.rarer[0].factor(), first_below * self.rarer[1].factor());
         let kept = (1.0 - alpha) * self.mean;
         let upper = self.edge((above - kept) / alpha).max(0.0);
         let lower = self.edge((-below - kept) / alpha).min(0.0);
         let mean = kept + alpha * (departure - self.reference).clamp(-held, held);
-        let score = (mean / above).max(-mean / below);
+        let score = if mean > 0.0 { mean / above } else { -mean / below };
         let score =
             if departure > upper || departure < lower { score.max(1.0 + f64::EPSILON) } else { score.clamp(0.0, 1.0) };
         self.seen += 1;
@@ -126,12 +131,13 @@ impl Drift {
         // What stands out by itself is no drift and teaches none.
         if !alone {
             self.mean = mean;
-            self.reference += FOLLOW / pace * (departure - self.reference);
+            self.reference += follow * (departure - self.reference);
             if open && self.seen > 10 {
-                self.rarer[0].push(mean / first_above);
-                self.rarer[1].push(-mean / first_below);
-                self.above.push((mean / spread).clamp(0.0, self.above.bound()));
-                self.below.push((-mean / spread).clamp(0.0, self.below.bound()));
+                self.rarer[0].push_of(mean, first_above);
+                self.rarer[1].push_of(-mean, first_below);
+                let spreads = mean / spread;
+                self.above.push(spreads.clamp(0.0, self.above.bound()));
+                self.below.push((-spreads).clamp(0.0, self.below.bound()));
             }
         }
         Drifted { score, lower, upper }

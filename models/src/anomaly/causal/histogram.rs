@@ -54,10 +54,16 @@ impl Histogram {
         let (mut above, mut next) = (0.0, 0);
         for bucket in (0..BUCKETS).rev() {
             let count = f64::from(self.counts[bucket]);
-            while next < N && above + count >= shares[next] * self.total && count > 0.0 {
+            if count <= 0.0 {
+                continue;
+            }
+            while next < N && above + count >= shares[next] * self.total {
                 let part = ((shares[next] * self.total - above) / count).clamp(0.0, 1.0);
                 out[next] = edge(bucket + 1) + part * (edge(bucket) - edge(bucket + 1));
                 next += 1;
+            }
+            if next == N {
+                break;
             }
             above += count;
         }

@@ -172,7 +172,8 @@ impl OnlineDetector {
             return;
         }
         let floor = self.pushed - self.floored_at >= (self.floored_at / 4).clamp(WARM, LATE);
-        if floor || self.is_search_due() || self.enough() != self.active {
+        let waits = self.active < self.seasons.len();
+        if floor || self.is_search_due() || (waits && self.enough() != self.active) {
             self.refit();
         }
     }

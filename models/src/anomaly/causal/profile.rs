@@ -21,6 +21,8 @@ pub(crate) struct Profile {
     filled: usize,
     sum: f64,
     t: usize,
+    /// Where in `ring` step `t` has its place.
+    place: usize,
     /// The profile's values from `jitter` steps before step `chunk_start` on.
     chunk: Vec<f64>,
     chunk_start: usize,
@@ -57,6 +59,8 @@ struct Phases {
     sum: Vec<f64>,
     weight: Vec<f64>,
     width: usize,
+    /// Of the step that comes.
+    phase: usize,
 }
 
 impl Profile {
@@ -75,6 +79,7 @@ impl Profile {
             filled: 0,
             sum: 0.0,
             t: 0,
+            place: 0,
             chunk: vec![0.0; chunk + 2 * jitter],
             chunk_start: 0,
         }
@@ -102,7 +107,7 @@ impl Profile {
             return;
         }
         if let Some(value) = value {
-            let place = self.t % self.ring.len();
+            let place = self.place;
             if self.filled < self.ring.len() {
                 self.ring[self.filled] = value;
                 self.filled += 1;
@@ -117,10 +122,14 @@ impl Profile {
             }
             let above = value - self.sum / self.filled as f64;
             for season in &mut self.seasons {
-                season.push(self.t, above);
+                season.push(above);
             }
         }
         self.t += 1;
+        self.place = next(self.place, self.ring.len());
+        for season in &mut self.seasons {
+            season.phase = next(season.phase, season.sum.len());
+        }
         if self.t - self.chunk_start == self.around[0].len() {
             self.chunk_start = self.t;
             self.draw();
@@ -133,6 +142,10 @@ impl Profile {
             return;
         }
         self.t = self.t.saturating_sub(steps);
+        self.place = self.t % self.ring.len();
+        for season in &mut self.seasons {
+            season.phase = self.t % season.sum.len();
+        }
         self.chunk_start = self.t;
         self.draw();
     }
@@ -160,11 +173,12 @@ impl Phases {
     fn new(period: usize) -> Self {
         // Phases that are averaged where a season has many steps: a 96th of it.
         let width = period / 96;
-        Self { sum: vec![0.0; period], weight: vec![0.0; period], width: if width > 1 { width | 1 } else { 1 } }
+        let width = if width > 1 { width | 1 } else { 1 };
+        Self { sum: vec![0.0; period], weight: vec![0.0; period], width, phase: 0 }
     }
 
-    fn push(&mut self, t: usize, above: f64) {
-        let phase = t % self.sum.len();
+    fn push(&mut self, above: f64) {
+        let phase = self.phase;
         self.sum[phase] = KEEP * self.sum[phase] + above;
         self.weight[phase] = KEEP * self.weight[phase] + 1.0;
     }
@@ -176,18 +190,22 @@ impl Phases {
         let first = (start % m + 2 * m - (half + before) % m) % m;
         let (mut leaves, mut enters) = (first, first);
         let (mut sum, mut weight) = (0.0, 0.0);
-        let next = |place: usize| if place + 1 == m { 0 } else { place + 1 };
         for _ in 0..self.width {
             sum += self.sum[enters];
             weight += self.weight[enters];
-            enters = next(enters);
+            enters = next(enters, m);
         }
         let wide = self.width as f64;
         for value in shorter {
             *value = (sum / wide + SHRINK * *value) / (weight / wide + SHRINK);
             sum += self.sum[enters] - self.sum[leaves];
             weight += self.weight[enters] - self.weight[leaves];
-            (enters, leaves) = (next(enters), next(leaves));
+            (enters, leaves) = (next(enters, m), next(leaves, m));
         }
     }
+}
+
+/// The place after this one, of `count` in a circle.
+fn next(place: usize, count: usize) -> usize {
+    if place + 1 == count { 0 } else { place + 1 }
 }

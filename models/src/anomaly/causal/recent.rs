@@ -77,7 +77,8 @@ impl Still {
         self.seen += 1;
         self.run = if self.seen > 2 && bend.abs() <= rounding.max(1e-3 * floor) { self.run + 1 } else { 0 };
         let still = self.is_still();
-        let rate = (1.0 / MEMORY).max(1.0 / self.seen as f64);
+        let count = self.seen as f64;
+        let rate = if count < MEMORY { 1.0 / count } else { 1.0 / MEMORY };
         self.share += (f64::from(u8::from(still)) - self.share) * rate;
         still && self.share < HABIT
     }
