@@ -217,7 +217,9 @@ fn contest(
         .map(|incident| LabelledIncident { end_ms: incident.end_ms.min(validate_ms - 1), ..*incident })
         .collect();
     let now = score_rule(&before, &known, present);
-    let constant = learn(&before, &known, present, &now).map_or(*present, |learned| learned.setting);
+    // A constant bound that is merely quieter has shown nothing: the band is held against the rule as it is.
+    let learned = if now.incidents == 0 { None } else { learn(&before, &known, present, &now) };
+    let constant = learned.map_or(*present, |learned| learned.setting);
     let simple = score_rule(&after, incidents, &constant);
     let hourly = fit_hourly(&before, &known, present, &now).map(|hourly| hourly.score(&after, incidents));
     let simple = hourly.filter(|hourly| merit(hourly) > merit(&simple)).unwrap_or(simple);
