@@ -1,4 +1,4 @@
-use super::RatioEstimate;
+use super::{Lifetime, RatioEstimate};
 
 /// What happens to a key at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,21 @@ impl Window {
     pub fn len_ms(self) -> f64 {
         self.end_ms.saturating_sub(self.start_ms).max(0) as f64
     }
+
+    /// Which of `n_parts` equal parts of it a moment falls into, from 0; the last for what lies behind it.
+    #[must_use]
+    pub fn part_of(self, at_ms: i64, n_parts: usize) -> usize {
+        let length = self.len_ms();
+        let last = n_parts.saturating_sub(1);
+        if length <= 0.0 {
+            return last;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a handful of parts")]
+        let position = offset_ms(self, at_ms) / length * n_parts as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 0, cut at the last part")]
+        let index = position.max(0.0) as usize;
+        index.min(last)
+    }
 }
 
 /// What a replay counted; tallies of several keys, windows or blocks add up.
@@ -58,6 +73,8 @@ pub struct Tally {
     pub stale_hits: f64,
     /// Time during which a copy lived, milliseconds.
     pub resident_ms: f64,
+    /// The part of it that was spent on copies that ended without a single hit, milliseconds.
+    pub unread_ms: f64,
     /// Second moments over the lives of copies, for the error of the shares.
     pub lives: LifeMoments,
 }
@@ -97,6 +114,7 @@ impl Tally {
         self.hits += weight * other.hits;
         self.stale_hits += weight * other.stale_hits;
         self.resident_ms += weight * other.resident_ms;
+        self.unread_ms += weight * other.unread_ms;
         self.lives.lives += weight * other.lives.lives;
         self.lives.hits_squared += weight * other.lives.hits_squared;
         self.lives.stale_squared += weight * other.lives.stale_squared;
@@ -124,7 +142,7 @@ impl Tally {
 ///
 /// `events`: of one key, ascending in time, ties in the order in which they happened; those outside
 /// `window` are left out (its end is included). A copy's age counts from its fill, and a copy of age
-/// ≥ `ttl_ms` is expired. Only a read fills the cache. A deletion drops the copy in either mode.
+/// ≥ `ttl_ms`, a fixed one or that of the moment of the fill, is expired. Only a read fills the cache. A deletion drops the copy in either mode.
 ///
 /// ```
 /// use almanac_models::ttl::{Access, KeyEvent, OnWrite, Window, replay};
@@ -134,7 +152,7 @@ impl Tally {
 /// assert_eq!((tally.gets, tally.hits, tally.stale_hits, tally.resident_ms), (3.0, 1.0, 1.0, 20.0));
 /// ```
 #[must_use]
-pub fn replay(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, window: Window) -> Tally {
+pub fn replay(events: &[KeyEvent], ttl_ms: impl Lifetime, on_write: OnWrite, window: Window) -> Tally {
     let mut whole = [Tally::default()];
     replay_blocks(events, ttl_ms, on_write, window, &mut whole);
     whole[0]
@@ -143,23 +161,30 @@ pub fn replay(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, window: Windo
 /// As [`replay`], counted apart for equal stretches of `window`, and added to `blocks` (not empty).
 ///
 /// A read counts in the block of its moment, residency in the blocks through which the copy lives.
-pub fn replay_blocks(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, window: Window, blocks: &mut [Tally]) {
+pub fn replay_blocks(
+    events: &[KeyEvent],
+    ttl_ms: impl Lifetime,
+    on_write: OnWrite,
+    window: Window,
+    blocks: &mut [Tally],
+) {
     let mut blocks = Blocks { window, tallies: blocks };
     let mut copy: Option<Copy> = None;
     let inside = |event: &&KeyEvent| event.at_ms >= window.start_ms && event.at_ms <= window.end_ms;
     for event in events.iter().filter(inside) {
         match event.access {
             Access::Get => {
-                let live = copy.filter(|held| event.at_ms.saturating_sub(held.filled_ms) < ttl_ms);
+                let live = copy.filter(|held| event.at_ms.saturating_sub(held.filled_ms) < held.ttl_ms);
                 blocks.get(event.at_ms, live);
                 copy = Some(if let Some(held) = live {
                     let stale_hits = held.stale_hits + u32::from(held.written_since);
                     Copy { hits: held.hits + 1, stale_hits, ..held }
                 } else {
                     if let Some(expired) = copy {
-                        blocks.retire(expired, ttl_ms, event.at_ms);
+                        blocks.retire(expired, event.at_ms);
                     }
-                    Copy { filled_ms: event.at_ms, written_since: false, hits: 0, stale_hits: 0 }
+                    let ttl_ms = ttl_ms.ttl_ms(event.at_ms);
+                    Copy { filled_ms: event.at_ms, ttl_ms, written_since: false, hits: 0, stale_hits: 0 }
                 });
             }
             Access::Write if on_write == OnWrite::Keep => {
@@ -169,13 +194,13 @@ pub fn replay_blocks(events: &[KeyEvent], ttl_ms: i64, on_write: OnWrite, window
             }
             Access::Write | Access::Delete => {
                 if let Some(dropped) = copy.take() {
-                    blocks.retire(dropped, ttl_ms, event.at_ms);
+                    blocks.retire(dropped, event.at_ms);
                 }
             }
         }
     }
     if let Some(left) = copy {
-        blocks.retire(left, ttl_ms, window.end_ms);
+        blocks.retire(left, window.end_ms);
     }
 }
 
@@ -196,8 +221,11 @@ impl Blocks<'_> {
     }
 
     /// Counts the life of a copy that is gone at `now_ms` at the latest.
-    fn retire(&mut self, copy: Copy, ttl_ms: i64, now_ms: i64) {
-        let gone_ms = now_ms.min(copy.filled_ms.saturating_add(ttl_ms)).min(self.window.end_ms);
+    fn retire(&mut self, copy: Copy, now_ms: i64) {
+        let expires_ms = copy.filled_ms.saturating_add(copy.ttl_ms);
+        let gone_ms = now_ms.min(expires_ms).min(self.window.end_ms);
+        // A copy that outlives the window may yet be read.
+        let unread = copy.hits == 0 && expires_ms.min(now_ms) < self.window.end_ms;
         let from = offset_ms(self.window, copy.filled_ms);
         let to = offset_ms(self.window, gone_ms);
         #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
@@ -214,25 +242,14 @@ impl Blocks<'_> {
             let Some(tally) = self.tallies.get_mut(block) else { return };
             #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
             let begin = block as f64 * width;
-            tally.resident_ms += (to.min(begin + width) - from.max(begin)).max(0.0);
+            let lived_ms = (to.min(begin + width) - from.max(begin)).max(0.0);
+            tally.resident_ms += lived_ms;
+            tally.unread_ms += if unread { lived_ms } else { 0.0 };
         }
     }
 
     fn index(&self, at_ms: i64) -> usize {
-        let length = self.window.len_ms();
-        let last = self.tallies.len().saturating_sub(1);
-        if length <= 0.0 {
-            return last;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
-        let position = offset_ms(self.window, at_ms) / length * self.tallies.len() as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "at least 0, cut at the last block"
-        )]
-        let index = position.max(0.0) as usize;
-        index.min(last)
+        self.window.part_of(at_ms, self.tallies.len())
     }
 }
 
@@ -244,6 +261,7 @@ fn offset_ms(window: Window, at_ms: i64) -> f64 {
 #[derive(Clone, Copy)]
 struct Copy {
     filled_ms: i64,
+    ttl_ms: i64,
     written_since: bool,
     hits: u32,
     stale_hits: u32,

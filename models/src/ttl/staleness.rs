@@ -1,4 +1,4 @@
-use super::{Access, KeyEvent, Window};
+use super::{Access, KeyEvent, Lifetime, Window};
 
 /// Steps of Newton's method for the power law, and the change of its exponent at which they end.
 const STEPS: usize = 50;
@@ -89,36 +89,40 @@ fn power_law(counts: &[(f64, f64)]) -> Vec<f64> {
     means(exponent)
 }
 
-/// Hits of one key, and how many of them are expected to be stale, were its value written at a rate of `writes_per_ms` at
-/// moments that the reads know nothing of: a hit at age a is stale with probability 1 − e^{−μa}.
+/// Hits of one key, and how many of them are expected to be stale, were its value written at moments that the reads know
+/// nothing of: a hit on a copy since whose fill m writes are expected is stale with probability 1 − e^{−m}.
 ///
+/// `writes`: how many writes are expected between two moments, ≥ 0; μa at a constant rate μ, a being the copy's age.
 /// `events`, `ttl_ms`, `window`: as for [`replay`](super::replay); writes among the events are passed over, deletions
 /// drop the copy. In time O(events).
 ///
 /// ```
 /// use almanac_models::ttl::{Access, KeyEvent, Window, expected_stale_hits};
 /// let reads = [0, 4, 8].map(|at_ms| KeyEvent { at_ms, access: Access::Get });
-/// let (hits, stale) = expected_stale_hits(&reads, 10, 0.1, Window { start_ms: 0, end_ms: 20 });
+/// let (hits, stale) = expected_stale_hits(&reads, 10, |from, until| 0.1 * (until - from) as f64, Window { start_ms: 0, end_ms: 20 });
 /// assert_eq!(hits, 2.0);
 /// assert!((stale - (2.0 - f64::exp(-0.4) - f64::exp(-0.8))).abs() < 1e-12);
 /// ```
 #[must_use]
-pub fn expected_stale_hits(events: &[KeyEvent], ttl_ms: i64, writes_per_ms: f64, window: Window) -> (f64, f64) {
+pub fn expected_stale_hits(
+    events: &[KeyEvent],
+    ttl_ms: impl Lifetime,
+    writes: impl Fn(i64, i64) -> f64,
+    window: Window,
+) -> (f64, f64) {
     let (mut hits, mut stale) = (0.0, 0.0);
-    let mut filled_ms: Option<i64> = None;
+    let mut copy: Option<(i64, i64)> = None;
     let inside = |event: &&KeyEvent| event.at_ms >= window.start_ms && event.at_ms <= window.end_ms;
     for event in events.iter().filter(inside) {
         match event.access {
-            Access::Get => match filled_ms.map(|filled_ms| event.at_ms.saturating_sub(filled_ms)) {
-                Some(age_ms) if age_ms < ttl_ms => {
+            Access::Get => match copy {
+                Some((filled_ms, ttl_ms)) if event.at_ms.saturating_sub(filled_ms) < ttl_ms => {
                     hits += 1.0;
-                    #[expect(clippy::cast_precision_loss, reason = "ages are far below 2^53 ms")]
-                    let age = age_ms as f64;
-                    stale -= (-writes_per_ms * age).exp_m1();
+                    stale -= (-writes(filled_ms, event.at_ms)).exp_m1();
                 }
-                _ => filled_ms = Some(event.at_ms),
+                _ => copy = Some((event.at_ms, ttl_ms.ttl_ms(event.at_ms))),
             },
-            Access::Delete => filled_ms = None,
+            Access::Delete => copy = None,
             Access::Write => {}
         }
     }
@@ -132,6 +136,10 @@ mod tests {
     use proptest::prelude::*;
     use rand::{Rng, SeedableRng};
     use rand_distr::{Distribution, Poisson};
+
+    fn at_rate(per_ms: f64) -> impl Fn(i64, i64) -> f64 {
+        move |from, until| per_ms * f64::from(i32::try_from(until - from).unwrap())
+    }
 
     #[test]
     fn a_power_law_is_found_and_scatter_about_it_kept() {
@@ -182,7 +190,7 @@ mod tests {
         }
         let mut events: Vec<KeyEvent> = reads.iter().map(|&at_ms| KeyEvent { at_ms, access: Access::Get }).collect();
         events.sort_by_key(|event| event.at_ms);
-        let (_, expected) = expected_stale_hits(&events, 2_000, rate, window);
+        let (_, expected) = expected_stale_hits(&events, 2_000, at_rate(rate), window);
         assert!((stale / expected - 1.0).abs() < 0.03, "{stale} {expected}");
     }
 
@@ -195,7 +203,7 @@ mod tests {
             let mut at_ms = 0;
             let events: Vec<KeyEvent> = rows.into_iter().map(|(gap, access)| { at_ms += gap; KeyEvent { at_ms, access } }).collect();
             let window = Window { start_ms: 0, end_ms: at_ms };
-            let (hits, stale) = expected_stale_hits(&events, ttl_ms, rate, window);
+            let (hits, stale) = expected_stale_hits(&events, ttl_ms, at_rate(rate), window);
             prop_assert!((hits - replay(&events, ttl_ms, OnWrite::Keep, window).hits).abs() < 0.5);
             prop_assert!((0.0..=hits).contains(&stale));
         }

@@ -5,8 +5,8 @@ use almanac_models::{
 use serde_json::json;
 
 use super::{
-    CacheAccess, CacheReplay, CacheSpec, Figure, TtlError, TtlFigures, TtlOptions, choose::seconds, default_grid,
-    figures::ttl_seconds, replay_caches,
+    CacheAccess, CacheReplay, CacheSpec, DaySchedule, Figure, Gains, TtlError, TtlFigures, TtlOptions, choose::seconds,
+    default_grid, figures::ttl_seconds, replay_caches,
 };
 use crate::{
     ledger::{BEFORE, WAY_BACK},
@@ -64,7 +64,13 @@ impl<'a> From<&'a CacheEvent> for CacheAccess<'a> {
             CacheOp::Write => Access::Write,
             CacheOp::Delete => Access::Delete,
         };
-        Self { at_ms: event.timestamp.millis(), cache: &event.cache, key: &event.key, access }
+        Self {
+            at_ms: event.timestamp.millis(),
+            cache: &event.cache,
+            key: &event.key,
+            access,
+            miss_cost_ms: event.miss_cost_ms,
+        }
     }
 }
 
@@ -82,7 +88,8 @@ fn recommend(
     options: &TtlOptions,
     now: Timestamp,
 ) -> Result<Vec<RecommendationRow>, TtlError> {
-    let refuse = |reason: String| TtlError::NoTtl { cache: spec.name.clone(), reason };
+    let asides = asides(replay);
+    let refuse = |reason: String| TtlError::NoTtl { cache: spec.name.clone(), reason: with_asides(reason, &asides) };
     if !replay.identifiable {
         let reason = replay.reason.clone().unwrap_or_else(|| "not identifiable".to_owned());
         return Err(TtlError::NotIdentifiable { cache: spec.name.clone(), reason });
@@ -105,7 +112,11 @@ fn recommend(
     };
     let current = spec.ttl_ms.and_then(|ttl_ms| replay.at(ttl_ms));
     if current.is_some_and(|current| serves_as_well(current, chosen, &kept)) {
-        return Ok(Vec::new());
+        if replay.findings.is_empty() && replay.hours.is_none() {
+            return Ok(Vec::new());
+        }
+        // Nothing to change about the time-to-live, but something to know.
+        return Err(refuse("the present time-to-live serves as well as any single one".to_owned()));
     }
     let hit = chosen.hit_ratio.predicted;
     Ok(vec![RecommendationRow {
@@ -125,7 +136,7 @@ fn recommend(
             level: options.level.fraction(),
         },
         confidence: held_share(replay),
-        reason: sentence(spec, chosen, current),
+        reason: with_asides(sentence(spec, chosen, current), &asides),
         evidence: json!({
             "on_write": options.on_write == OnWrite::Drop,
             "replay": replay.to_json(),
@@ -138,6 +149,17 @@ fn recommend(
         updated_at: now,
         replaces: None,
     }])
+}
+
+/// What is to be known beside the time-to-live: what is wrong with the cache as such, and what other means would gain.
+fn asides(replay: &CacheReplay) -> Vec<String> {
+    let findings = replay.findings.iter().map(|finding| finding.text.clone());
+    let gains = replay.gains.iter().flat_map(Gains::words);
+    findings.chain(replay.hours.iter().map(DaySchedule::words)).chain(gains).collect()
+}
+
+fn with_asides(sentence: String, asides: &[String]) -> String {
+    std::iter::once(sentence).chain(asides.iter().cloned()).collect::<Vec<_>>().join("; ")
 }
 
 fn patch(spec: &CacheSpec, ttl_ms: i64) -> Patch {
@@ -230,7 +252,10 @@ fn counter(store: &Store, expr: &str, now: Timestamp) -> Result<f64, signal::Sig
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{StoreOptions, rows::EventBatch};
+    use crate::{
+        advise::ttl::{Finding, FindingKind},
+        store::{StoreOptions, rows::EventBatch},
+    };
 
     const SECOND: i64 = 1_000;
 
@@ -325,6 +350,31 @@ mod tests {
         let first = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
         let proposed = first[0].proposed["ttl_seconds"].as_i64().unwrap();
         assert_eq!(advised(&[CacheOp::Get, CacheOp::Write], &pages(proposed, 0.2)).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_where_nothing_is_recommended() {
+        let told = events(&[CacheOp::Get, CacheOp::Write]);
+        let first = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
+        let proposed = first[0].proposed["ttl_seconds"].as_i64().unwrap();
+        let spec = pages(proposed, 0.2);
+        let mut options = TtlOptions::new(Level::try_new(LEVEL).unwrap());
+        options.stale_share_max = 0.2;
+        options.current_ms = [("pages".to_owned(), proposed * SECOND)].into();
+        let mut replay = replay_caches(told.iter().map(CacheAccess::from), &options).unwrap().remove(0);
+        let decide = |replay: &CacheReplay| recommend(&spec, replay, &options, Timestamp::from_millis(0));
+        assert_eq!(decide(&replay).unwrap(), []);
+        let text = "nobody needs this cache".to_owned();
+        replay.findings.push(Finding { kind: FindingKind::Unneeded, text, figures: serde_json::Map::new() });
+        let message = decide(&replay).unwrap_err().to_string();
+        let expected = "the present time-to-live serves as well as any single one; nobody needs this cache";
+        assert!(message.contains(expected), "{message}");
+        // Beside what is recommended it stands in the reason and in the evidence.
+        replay.current_ttl_ms = None;
+        let rows =
+            recommend(&CacheSpec { ttl_ms: None, ..spec }, &replay, &options, Timestamp::from_millis(0)).unwrap();
+        assert!(rows[0].reason.contains("; nobody needs this cache"), "{}", rows[0].reason);
+        assert_eq!(rows[0].evidence["replay"]["findings"][0]["kind"], "unneeded");
     }
 
     #[test]

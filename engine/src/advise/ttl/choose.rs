@@ -1,7 +1,7 @@
 use super::{TtlCosts, predict::Prediction};
 
 /// A longer time-to-live must win more than this of hit ratio, since it keeps more keys.
-const WORTH: f64 = 0.001;
+pub(super) const WORTH: f64 = 0.001;
 
 /// What is chosen, or why nothing can be.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,18 +17,21 @@ pub(super) enum Choice {
 pub(super) fn choose(candidates: &[(i64, Prediction)], stale_share_max: f64, costs: Option<TtlCosts>) -> Choice {
     let allowed: Vec<&(i64, Prediction)> =
         candidates.iter().filter(|(_, predicted)| predicted.stale_share.upper <= stale_share_max).collect();
-    let merit = |predicted: &Prediction| {
-        let hit = predicted.hit_ratio.value.unwrap_or(0.0);
-        let stale = predicted.stale_share.value.unwrap_or(predicted.stale_share.upper);
-        costs.map_or(hit, |costs| -((1.0 - hit) * costs.miss + hit * stale * costs.stale))
-    };
-    let scale = costs.map_or(1.0, |costs| costs.miss.max(f64::MIN_POSITIVE));
+    let merit = |predicted: &Prediction| predicted.merit(costs);
     let best = allowed.iter().map(|(_, predicted)| merit(predicted)).max_by(f64::total_cmp);
-    let chosen = best.and_then(|best| allowed.iter().find(|(_, predicted)| merit(predicted) >= best - WORTH * scale));
+    let chosen = best.and_then(|best| allowed.iter().find(|(_, predicted)| merit(predicted) >= best - WORTH));
     match chosen {
         Some((ttl_ms, _)) => Choice::Ttl(*ttl_ms),
         None => Choice::Nothing { reason: no_choice(candidates, stale_share_max) },
     }
+}
+
+/// How well a cache serves, in units of hit ratio: hits among reads, or what they save less what stale ones cost, in misses.
+pub(super) fn merit(hit: f64, stale: f64, costs: Option<TtlCosts>) -> f64 {
+    costs.map_or(hit, |costs| {
+        let miss = costs.miss.max(f64::MIN_POSITIVE);
+        -((1.0 - hit) * costs.miss + hit * stale * costs.stale) / miss
+    })
 }
 
 fn no_choice(candidates: &[(i64, Prediction)], stale_share_max: f64) -> String {

@@ -1,6 +1,8 @@
 use almanac_models::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::{DaySchedule, Finding, Gains};
+
 /// A predicted quantity; `value` is `None` where only bounds can be known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Predicted {
@@ -57,6 +59,12 @@ pub struct CacheReplay {
     pub events: usize,
     /// Share of the keys that was learned from.
     pub sampled_share: f64,
+    /// What other means than another time-to-live would gain; none without reads.
+    pub gains: Option<Gains>,
+    /// Times-to-live by the hour of the day, where they serve better than a single one.
+    pub hours: Option<DaySchedule>,
+    /// What is wrong with the cache as such.
+    pub findings: Vec<Finding>,
 }
 
 impl CacheReplay {
@@ -84,6 +92,10 @@ impl CacheReplay {
         if let Some(reason) = &self.reason {
             object.insert("reason".to_owned(), json!(reason));
         }
+        object.insert("gains".to_owned(), self.gains.as_ref().map_or(Value::Null, Gains::to_json));
+        object.insert("hours".to_owned(), self.hours.as_ref().map_or(Value::Null, DaySchedule::parts_json));
+        object.insert("hours_figures".to_owned(), self.hours.as_ref().map_or(Value::Null, DaySchedule::figures_json));
+        object.insert("findings".to_owned(), self.findings.iter().map(Finding::to_json).collect());
         object.insert("ttls".to_owned(), self.ttls.iter().map(|row| row.to_json()).collect());
         Value::Object(object)
     }
@@ -101,7 +113,12 @@ impl TtlFigures {
 }
 
 impl Figure {
-    fn to_json(self) -> Value {
+    /// What was replayed, or else what was predicted.
+    pub(super) fn best_known(&self) -> Option<f64> {
+        self.replayed.or(self.predicted.value)
+    }
+
+    pub(super) fn to_json(self) -> Value {
         let Predicted { value, lower, upper } = self.predicted;
         json!({"predicted": {"value": value, "lower": lower, "upper": upper}, "replayed": self.replayed})
     }

@@ -1,14 +1,15 @@
 use almanac_models::{
     Level,
     ttl::{
-        Access, Bounds, KeyEvent, OnWrite, RatioEstimate, Tally, Window, WriteRates, expected_stale_hits, replay_blocks,
+        Access, Bounds, DayCourse, KeyEvent, Lifetime, OnWrite, RatioEstimate, Tally, Window, WriteRates,
+        expected_stale_hits, replay_blocks,
     },
 };
 
-use super::{Predicted, trace::KeyTraces};
+use super::{Predicted, TtlCosts, choose::merit, trace::KeyTraces};
 
 /// Blocks of time a window is cut into for its interval.
-const BLOCKS: usize = 24;
+pub(super) const BLOCKS: usize = 24;
 /// Windows that are replayed when what is asked for is shorter than what is known.
 const WINDOWS_MAX: usize = 6;
 
@@ -23,6 +24,8 @@ pub(super) struct Predictor<'a> {
     level: Level,
     /// How often each key is written, in the order of the traces.
     rates: Option<WriteRates>,
+    /// When on the day.
+    course: DayCourse,
 }
 
 /// The three predictions at one time-to-live.
@@ -33,6 +36,14 @@ pub(super) struct Prediction {
     pub(super) resident_keys_mean: Predicted,
 }
 
+impl Prediction {
+    /// See [`merit`].
+    pub(super) fn merit(&self, costs: Option<TtlCosts>) -> f64 {
+        let stale = self.stale_share.value.unwrap_or(self.stale_share.upper);
+        merit(self.hit_ratio.value.unwrap_or(0.0), stale, costs)
+    }
+}
+
 impl<'a> Predictor<'a> {
     /// `known`: the span of `traces`; `length_ms`: for how long the cache will run.
     pub(super) fn new(traces: &'a KeyTraces, known: Window, length_ms: i64, on_write: OnWrite, level: Level) -> Self {
@@ -41,13 +52,24 @@ impl<'a> Predictor<'a> {
         // Where copies are dropped as the application sees fit, writes and hits know of one another.
         let dropped = traces.iter().any(|events| count(events, Access::Delete) > 0.0);
         let rates = WriteRates::fit(&counts, known.len_ms()).filter(|_| on_write == OnWrite::Keep && !dropped);
-        Self { traces, known, length_ms: length_ms.max(0), on_write, level, rates }
+        Self { traces, known, length_ms: length_ms.max(0), on_write, level, rates, course: DayCourse::flat() }
+    }
+
+    /// The same with writes that have a course of the day.
+    pub(super) fn with_course(self, course: DayCourse) -> Self {
+        Self { course, ..self }
+    }
+
+    /// Writes of the `nth` key of the traces that are expected between two moments.
+    pub(super) fn writes(&self, nth: usize) -> impl Fn(i64, i64) -> f64 + '_ {
+        let per_ms = self.rates.as_ref().map_or(0.0, |rates| rates.per_ms(nth));
+        move |from_ms, until_ms| per_ms * self.course.between(from_ms, until_ms)
     }
 
     /// Replays windows as long as what is asked for, each from an empty cache, so that misses of the
     /// warm-up weigh as they will. Where less is known than asked for, the later half of what is known
     /// stands for the rest.
-    pub(super) fn predict(&self, ttl_ms: i64) -> Prediction {
+    pub(super) fn predict(&self, ttl_ms: impl Lifetime) -> Prediction {
         let windows = self.windows();
         let n_windows = windows.len() as f64;
         let mut blocks = vec![Tally::default(); BLOCKS];
@@ -55,9 +77,9 @@ impl<'a> Predictor<'a> {
         let mut keys = Vec::with_capacity(self.traces.len());
         let mut modelled = (0.0, 0.0);
         for (nth, events) in self.traces.iter().enumerate() {
-            if let Some(rates) = &self.rates {
+            if self.rates.is_some() {
                 for &window in &windows {
-                    let (hits, stale) = expected_stale_hits(events, ttl_ms, rates.per_ms(nth), window);
+                    let (hits, stale) = expected_stale_hits(events, ttl_ms, self.writes(nth), window);
                     modelled = (modelled.0 + stale, modelled.1 + hits);
                 }
             }

@@ -2,18 +2,21 @@ use std::collections::BTreeMap;
 
 use almanac_models::{
     Timestamp,
-    ttl::{Access, KeyEvent, OnWrite, Tally, Window, replay},
+    ttl::{Access, KeyEvent, Lifetime, OnWrite, Tally, Window, replay},
 };
+use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{
-    CacheReplay, Figure, KeyTraces, Predicted, TtlError, TtlFigures, TtlOptions,
+    CacheReplay, Figure, Gains, KeyTraces, Predicted, TtlError, TtlFigures, TtlOptions,
     choose::{Choice, candidates, choose},
+    findings::{findings, looked_at},
+    gains::schedule,
     predict::{Prediction, Predictor},
 };
 
 /// One access of a cache's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CacheAccess<'a> {
     /// Epoch milliseconds.
     pub at_ms: i64,
@@ -23,6 +26,40 @@ pub struct CacheAccess<'a> {
     pub key: &'a str,
     /// What happened.
     pub access: Access,
+    /// What a miss costs, milliseconds, where that was told.
+    pub miss_cost_ms: Option<f64>,
+}
+
+/// One access, its cache known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timed<'a> {
+    pub(super) key: &'a str,
+    pub(super) event: KeyEvent,
+    /// Not a number where it was not told; there are many of these.
+    miss_cost_ms: f32,
+}
+
+/// What is known of a cache, and what it is held against.
+pub(super) struct Halves<'a> {
+    pub(super) options: &'a TtlOptions,
+    /// The first part, by time and by key.
+    pub(super) learned: &'a [Timed<'a>],
+    pub(super) traces: &'a KeyTraces,
+    pub(super) known: Window,
+    /// The second part, by time and by key.
+    pub(super) scored: &'a [Timed<'a>],
+    pub(super) replayed: &'a Replayed<'a>,
+    pub(super) second: Window,
+    /// What a miss costs on average in the first part, milliseconds.
+    pub(super) fetch_ms: Option<f64>,
+}
+
+impl<'a> Halves<'a> {
+    /// Foretells the second part from the first.
+    pub(super) fn predictor(&self, on_write: OnWrite) -> Predictor<'a> {
+        let length_ms = self.second.end_ms - self.second.start_ms;
+        Predictor::new(self.traces, self.known, length_ms, on_write, self.options.level)
+    }
 }
 
 /// Learns each cache's times-to-live on the first part of its events, predicts the second, replays
@@ -39,10 +76,11 @@ pub fn replay_caches<'a>(
     options: &TtlOptions,
 ) -> Result<Vec<CacheReplay>, TtlError> {
     options.validate()?;
-    let mut caches: BTreeMap<&str, Vec<(&str, KeyEvent)>> = BTreeMap::new();
-    for access in accesses {
-        let event = KeyEvent { at_ms: access.at_ms, access: access.access };
-        caches.entry(access.cache).or_default().push((access.key, event));
+    let mut caches: BTreeMap<&str, Vec<Timed<'_>>> = BTreeMap::new();
+    for CacheAccess { at_ms, cache, key, access, miss_cost_ms } in accesses {
+        #[expect(clippy::cast_possible_truncation, reason = "a cost in milliseconds, of which the mean is taken")]
+        let miss_cost_ms = miss_cost_ms.map_or(f32::NAN, |cost| cost as f32);
+        caches.entry(cache).or_default().push(Timed { key, event: KeyEvent { at_ms, access }, miss_cost_ms });
     }
     if let Some(unknown) = options.current_ms.keys().find(|name| !caches.contains_key(name.as_str())) {
         let known = caches.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
@@ -52,25 +90,34 @@ pub fn replay_caches<'a>(
     Ok(caches
         .into_iter()
         .map(|(cache, mut events)| {
-            events.sort_by_key(|(_, event)| event.at_ms);
+            events.sort_by_key(|timed| timed.event.at_ms);
             replay_cache(cache, &events, options)
         })
         .collect())
 }
 
-fn replay_cache(cache: &str, events: &[(&str, KeyEvent)], options: &TtlOptions) -> CacheReplay {
-    let first_ms = events.first().map_or(0, |(_, event)| event.at_ms);
-    let last_ms = events.last().map_or(0, |(_, event)| event.at_ms);
+fn replay_cache(cache: &str, events: &[Timed<'_>], options: &TtlOptions) -> CacheReplay {
+    let first_ms = events.first().map_or(0, |timed| timed.event.at_ms);
+    let last_ms = events.last().map_or(0, |timed| timed.event.at_ms);
     let split_ms = split_at(first_ms, last_ms, options.split);
-    let (learned, scored) = events.split_at(events.partition_point(|(_, event)| event.at_ms < split_ms));
-    let second = Window { start_ms: split_ms, end_ms: last_ms };
+    let (learned, scored) = events.split_at(events.partition_point(|timed| timed.event.at_ms < split_ms));
 
     let mut traces = KeyTraces::new(options.max_events);
-    for (key, event) in learned {
-        traces.observe(key, *event);
+    for timed in learned {
+        traces.observe(timed.key, timed.event);
     }
-    let known = Window { start_ms: first_ms, end_ms: split_ms };
-    let predictor = Predictor::new(&traces, known, last_ms - split_ms, options.on_write, options.level);
+    let replayed = Replayed::of(scored);
+    let halves = Halves {
+        options,
+        learned,
+        traces: &traces,
+        known: Window { start_ms: first_ms, end_ms: split_ms },
+        scored,
+        replayed: &replayed,
+        second: Window { start_ms: split_ms, end_ms: last_ms },
+        fetch_ms: mean_cost(learned),
+    };
+    let predictor = halves.predictor(options.on_write);
     let gap = Gap::of(&traces, options.on_write);
     let predict = |ttl_ms: i64| gap.apply(predictor.predict(ttl_ms));
 
@@ -88,12 +135,14 @@ fn replay_cache(cache: &str, events: &[(&str, KeyEvent)], options: &TtlOptions) 
         reason = Some(gap.reason(cache));
     }
     asked.extend(recommended_ttl_ms);
-    let replayed = Replayed::of(scored);
-    let ttls = predicted
+    let ttls: Vec<TtlFigures> = predicted
         .iter()
         .filter(|(ttl_ms, _)| asked.contains(ttl_ms))
-        .map(|(ttl_ms, predicted)| replayed.figures(*ttl_ms, predicted, options, second, gap))
+        .map(|(ttl_ms, predicted)| halves.figures(*ttl_ms, predicted, gap))
         .collect();
+    let at = looked_at(&ttls, recommended_ttl_ms, current_ttl_ms).filter(|_| gap != Gap::NoReads);
+    let gains = at.map(|at| Gains::of(&halves, at));
+    let single = ttls.iter().find(|row| Some(row.ttl_ms) == recommended_ttl_ms);
     CacheReplay {
         cache: cache.to_owned(),
         identifiable: gap == Gap::None,
@@ -101,11 +150,21 @@ fn replay_cache(cache: &str, events: &[(&str, KeyEvent)], options: &TtlOptions) 
         split_at: Timestamp::from_millis(split_ms),
         current_ttl_ms,
         recommended_ttl_ms,
+        hours: if gap == Gap::None { schedule(&halves, single) } else { None },
+        findings: at.map(|at| findings(&halves, &ttls, at, gains.as_ref())).unwrap_or_default(),
+        gains,
         ttls,
         span: (Timestamp::from_millis(first_ms), Timestamp::from_millis(last_ms)),
         events: events.len(),
         sampled_share: traces.sampled_share(),
     }
+}
+
+/// Mean of what a miss costs over the reads that tell it, milliseconds.
+fn mean_cost(events: &[Timed<'_>]) -> Option<f64> {
+    let costs = events.iter().filter(|timed| timed.event.access == Access::Get && timed.miss_cost_ms >= 0.0);
+    let (sum, count) = costs.fold((0.0, 0.0), |(sum, count), timed| (sum + f64::from(timed.miss_cost_ms), count + 1.0));
+    (count > 0.0).then(|| sum / count)
 }
 
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
@@ -157,46 +216,60 @@ impl Gap {
     }
 }
 
+impl Halves<'_> {
+    fn figures(&self, ttl_ms: i64, predicted: &Prediction, gap: Gap) -> TtlFigures {
+        let [hit_ratio, mut stale_share, resident_keys_mean] =
+            self.replayed.figures(ttl_ms, predicted, self.options.on_write, self.second);
+        if gap != Gap::None {
+            stale_share.replayed = None;
+        }
+        TtlFigures { ttl_ms, hit_ratio, stale_share, resident_keys_mean }
+    }
+}
+
 /// The accesses to score, by key, none left out.
-struct Replayed<'a> {
-    keys: HashMap<&'a str, Vec<KeyEvent>>,
-    has_reads: bool,
+pub(super) struct Replayed<'a> {
+    keys: HashMap<&'a str, Vec<KeyEvent>, FixedState>,
+    gets: f64,
 }
 
 impl<'a> Replayed<'a> {
-    fn of(events: &[(&'a str, KeyEvent)]) -> Self {
-        let mut keys: HashMap<&str, Vec<KeyEvent>> = HashMap::new();
-        for (key, event) in events {
-            keys.entry(key).or_default().push(*event);
+    fn of(events: &[Timed<'a>]) -> Self {
+        let mut keys: HashMap<&str, Vec<KeyEvent>, _> = HashMap::with_hasher(FixedState::with_seed(0));
+        for timed in events {
+            keys.entry(timed.key).or_default().push(timed.event);
         }
-        Self { keys, has_reads: events.iter().any(|(_, event)| event.access == Access::Get) }
+        Self { keys, gets: events.iter().filter(|timed| timed.event.access == Access::Get).count() as f64 }
     }
 
-    fn figures(
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &[KeyEvent])> {
+        self.keys.iter().map(|(key, events)| (*key, events.as_slice()))
+    }
+
+    /// Reads.
+    pub(super) fn gets(&self) -> f64 {
+        self.gets
+    }
+
+    /// Hit ratio, stale share and mean number of resident keys: what is predicted, beside what is replayed.
+    pub(super) fn figures(
         &self,
-        ttl_ms: i64,
+        ttl_ms: impl Lifetime,
         predicted: &Prediction,
-        options: &TtlOptions,
+        on_write: OnWrite,
         window: Window,
-        gap: Gap,
-    ) -> TtlFigures {
+    ) -> [Figure; 3] {
         let mut tally = Tally::default();
         for events in self.keys.values() {
-            tally.add(&replay(events, ttl_ms, options.on_write, window), 1.0);
+            tally.add(&replay(events, ttl_ms, on_write, window), 1.0);
         }
         let length_ms = window.len_ms();
         let resident = if length_ms > 0.0 { tally.resident_ms / length_ms } else { 0.0 };
-        TtlFigures {
-            ttl_ms,
-            hit_ratio: Figure { predicted: predicted.hit_ratio, replayed: tally.hit_ratio() },
-            stale_share: Figure {
-                predicted: predicted.stale_share,
-                replayed: tally.stale_share().filter(|_| gap == Gap::None),
-            },
-            resident_keys_mean: Figure {
-                predicted: predicted.resident_keys_mean,
-                replayed: self.has_reads.then_some(resident),
-            },
-        }
+        let held = (self.gets > 0.0).then_some(resident);
+        [
+            Figure { predicted: predicted.hit_ratio, replayed: tally.hit_ratio() },
+            Figure { predicted: predicted.stale_share, replayed: tally.stale_share() },
+            Figure { predicted: predicted.resident_keys_mean, replayed: held },
+        ]
     }
 }

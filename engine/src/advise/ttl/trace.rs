@@ -1,6 +1,7 @@
 use std::hash::BuildHasher;
 
 use almanac_models::ttl::{Access, KeyEvent};
+use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 /// The accesses of a cache by key, of all keys or of a sample by the keys' hash.
@@ -12,7 +13,8 @@ use hashbrown::HashMap;
 /// Waldspurger et al. (2015), "Efficient MRC construction with SHARDS", FAST (fixed size).
 #[derive(Debug, Clone)]
 pub struct KeyTraces {
-    traces: HashMap<u64, Vec<KeyEvent>>,
+    /// In the same order in every run, so that sums over the keys are the same to the last digit.
+    traces: HashMap<u64, Vec<KeyEvent>, FixedState>,
     threshold: u64,
     held: usize,
     max_events: usize,
@@ -25,7 +27,8 @@ impl KeyTraces {
     /// None yet; at most `max_events` accesses will be held.
     #[must_use]
     pub fn new(max_events: usize) -> Self {
-        Self { traces: HashMap::new(), threshold: u64::MAX, held: 0, max_events, gets: 0, writes: 0, deletes: 0 }
+        let traces = HashMap::with_hasher(FixedState::with_seed(0));
+        Self { traces, threshold: u64::MAX, held: 0, max_events, gets: 0, writes: 0, deletes: 0 }
     }
 
     /// Takes the next access; accesses come in ascending time.
@@ -52,6 +55,16 @@ impl KeyTraces {
     /// The accesses of each kept key.
     pub fn iter(&self) -> impl Iterator<Item = &[KeyEvent]> {
         self.traces.values().map(Vec::as_slice)
+    }
+
+    /// The same, each with the hash of its key.
+    pub(super) fn hashed(&self) -> impl Iterator<Item = (u64, &[KeyEvent])> {
+        self.traces.iter().map(|(hash, events)| (*hash, events.as_slice()))
+    }
+
+    /// Whether the accesses of this key are kept.
+    pub(super) fn keeps(&self, key: &str) -> bool {
+        hash(key) <= self.threshold
     }
 
     /// Kept keys.
@@ -87,7 +100,7 @@ impl KeyTraces {
 }
 
 /// The same for the same key in every run: samples of several days fit together.
-fn hash(key: &str) -> u64 {
+pub(super) fn hash(key: &str) -> u64 {
     foldhash::quality::FixedState::with_seed(0).hash_one(key)
 }
 

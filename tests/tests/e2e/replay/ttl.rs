@@ -118,6 +118,16 @@ fn replayed_figures_are_those_of_the_events() {
                 assert!(lower <= value && value <= upper, "{ttl_s} s: {row}");
             }
         }
+        let invalidated = &cache["gains"]["invalidate_on_write"];
+        assert_eq!(invalidated.is_null(), invalidate);
+        if let Some(ttl_s) = invalidated["ttl_seconds"].as_i64() {
+            let (hit, _) = count(&events, split, ttl_s * 1_000, true);
+            assert!((invalidated["hit_ratio"]["replayed"].as_f64().unwrap() - hit).abs() < 1e-12, "{invalidated}");
+            assert_eq!(invalidated["stale_share"]["replayed"], 0.0);
+        }
+        // Nothing tells what a miss costs, and four hours nothing of the hours of the day.
+        assert_eq!((&cache["gains"]["refresh_early"], &cache["hours"]), (&Value::Null, &Value::Null));
+        assert_eq!(cache["findings"], serde_json::json!([]));
         let recommended = cache["recommended"]["ttl_seconds"].as_i64().unwrap();
         let chosen = rows.iter().find(|row| row["ttl_seconds"] == recommended).unwrap();
         assert!(chosen["stale_share"]["predicted"]["value"].as_f64().unwrap() <= 0.05, "{chosen}");

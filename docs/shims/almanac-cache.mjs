@@ -1,0 +1,106 @@
+// Cache-aside over ioredis that tells Almanac of reads and writes. No dependencies; Node 18 or later.
+// With node-redis, `redis.set(…, 'PX', ttl)` is `redis.set(…, { PX: ttl })`; the rest is the same.
+
+/**
+ * Sends events in the background; never blocks or fails its caller. One for each process.
+ *
+ * sample: tell of one key in so many, by its hash; capacity: events waiting at most, of more the oldest go; intervalMs: between
+ * two sendings.
+ */
+export class Reporter {
+  static BATCH = 5_000;
+  #events = [];
+  #batch = []; // what is being sent; kept until it is there
+  #sending = null;
+
+  constructor(url, { sample = 1, capacity = 20_000, intervalMs = 1_000, token } = {}) {
+    this.url = `${url.replace(/\/+$/, '')}/v1/events`;
+    this.headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+    this.bound = Math.floor(2 ** 32 / Math.max(1, Math.trunc(sample)));
+    this.capacity = capacity;
+    this.timer = setInterval(() => void this.flush(), intervalMs);
+    this.timer.unref();
+  }
+
+  tell(cache, key, op, more) {
+    if (hash(key) >= this.bound) return;
+    this.#events.push({ type: 'cache', timestamp: Date.now(), cache, key, op, ...more });
+    // A tenth at a time: to take them one by one from the front of an array is dear.
+    if (this.#events.length > this.capacity) this.#events.splice(0, Math.ceil(this.capacity / 10));
+  }
+
+  /** Sends what there is; one sending at a time. Never rejects. */
+  flush() {
+    this.#sending ??= this.#drain().finally(() => (this.#sending = null));
+    return this.#sending;
+  }
+
+  /** Sends what there is, if that goes at once, and ends. */
+  async close() {
+    clearInterval(this.timer);
+    await this.#sending;
+    await this.flush();
+  }
+
+  async #drain() {
+    for (;;) {
+      this.#batch.push(...this.#events.splice(0, Reporter.BATCH - this.#batch.length));
+      if (this.#batch.length === 0 || !(await this.#send(JSON.stringify(this.#batch)))) return;
+      this.#batch = [];
+    }
+  }
+
+  /** Whether the batch is done with. The same batch sent twice counts once. */
+  async #send(body) {
+    try {
+      const signal = AbortSignal.timeout(5_000);
+      const { status } = await fetch(this.url, { method: 'POST', headers: this.headers, body, signal });
+      return status < 500 && status !== 408 && status !== 429;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Cache-aside. redis: an ioredis client; name: as the `[[cache]]` table has it; ttlMs: milliseconds; values are text. */
+export class Cache {
+  constructor(redis, name, ttlMs, reporter) {
+    Object.assign(this, { redis, name, ttlMs, reporter });
+  }
+
+  /** The value of `key`, a string; `load(key)` reads it from the origin on a miss. */
+  async get(key, load) {
+    const cached = await this.redis.get(`${this.name}:${key}`);
+    if (cached !== null) {
+      this.reporter.tell(this.name, key, 'get');
+      return cached;
+    }
+    const asked = performance.now();
+    let value;
+    try {
+      value = await load(key);
+    } finally {
+      this.reporter.tell(this.name, key, 'get', { miss_cost_ms: performance.now() - asked });
+    }
+    await this.redis.set(`${this.name}:${key}`, value, 'PX', this.ttlMs);
+    return value;
+  }
+
+  /** To be called when the origin's value of `key` has changed; `drop` drops the copy too. */
+  async written(key, { drop = false } = {}) {
+    this.reporter.tell(this.name, key, 'write');
+    if (drop) {
+      await this.redis.del(`${this.name}:${key}`);
+      this.reporter.tell(this.name, key, 'delete');
+    }
+  }
+}
+
+/** FNV-1a over UTF-8 with the last mixing of MurmurHash3, 32 bits: the same in every language. */
+function hash(key) {
+  let h = 0x811c9dc5;
+  for (const byte of Buffer.from(key)) h = Math.imul(h ^ byte, 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

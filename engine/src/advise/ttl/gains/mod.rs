@@ -1,0 +1,17 @@
+//! What other means than another time-to-live would gain: dropping copies at each write, refreshing early, and a time-to-live
+//! by the hour of the day. Each is learned on the first part of the events and replayed on the second.
+
+mod gain;
+mod hours;
+mod invalidate;
+mod refresh;
+
+pub use gain::Gains;
+pub use hours::{DaySchedule, PartOfDay};
+pub use invalidate::Invalidation;
+pub use refresh::EarlyRefresh;
+
+pub(super) use hours::schedule;
+
+#[cfg(test)]
+mod tests;

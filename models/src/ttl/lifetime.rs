@@ -1,0 +1,12 @@
+/// How long a copy lives, by the moment of its fill: a fixed time-to-live in milliseconds, or one by the hour
+/// ([`HourlyTtl`](super::HourlyTtl)).
+pub trait Lifetime: Copy {
+    /// Time-to-live, milliseconds, of a copy filled at `filled_ms`.
+    fn ttl_ms(self, filled_ms: i64) -> i64;
+}
+
+impl Lifetime for i64 {
+    fn ttl_ms(self, _filled_ms: i64) -> i64 {
+        self
+    }
+}
