@@ -41,8 +41,8 @@ pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
     for cache in &specs.caches {
         advice.take(Kind::Ttl, &cache.name, ttl::advise(store, cache, now));
     }
-    for rule in &specs.rules {
-        advice.take(Kind::Threshold, &rule.alert, threshold::advise(store, rule, specs.moving_bounds, now));
+    for (rule, name) in specs.rules.iter().zip(threshold::rule_names(&specs.rules)) {
+        advice.take(Kind::Threshold, &name, threshold::advise(store, rule, &name, specs.moving_bounds, now));
     }
     advice
 }

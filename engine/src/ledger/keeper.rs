@@ -39,7 +39,8 @@ pub struct Proposals {
     pub replaced: usize,
     /// Old ones that were kept, with newer evidence where there was any.
     pub refreshed: usize,
-    /// Proposals not made, because the same was dismissed and the facts have not changed.
+    /// Proposals not made, because the same was dismissed and the facts have not changed, broke its promise before, or would push a way
+    /// back aside for nothing better.
     pub withheld: usize,
     /// Old ones whose time had passed.
     pub expired: usize,

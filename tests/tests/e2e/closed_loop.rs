@@ -158,7 +158,7 @@ fn thresholds() {
         let (known, later): (Vec<Incident>, Vec<Incident>) =
             incidents.iter().cloned().partition(|incident| incident.started_at < applied);
         scene.store.put_events(EventBatch { incidents: known, ..EventBatch::default() }).unwrap();
-        let row = scene.apply(threshold::advise(&scene.store, &specs[0], false, applied).unwrap(), applied);
+        let row = scene.apply(threshold::advise(&scene.store, &specs[0], "Slow", false, applied).unwrap(), applied);
         let after: Vec<(i64, f64)> = after.iter().map(|(at, value)| (*at, louder * value)).collect();
         scene.put("p95", after.iter().copied());
         scene.store.put_events(EventBatch { incidents: later, ..EventBatch::default() }).unwrap();

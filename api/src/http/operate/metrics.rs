@@ -57,9 +57,6 @@ struct SignalLabels {
 /// series ends, and does not go on by the band of an hour ago.
 const SILENT_STEPS: i64 = 5;
 const SILENT_MS: i64 = 120_000;
-/// No step is longer than a day.
-const LONGEST_MS: i64 = (SILENT_STEPS + 1) * 86_400_000;
-
 /// A task of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TaskLabels {
@@ -204,14 +201,16 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
 pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, ApiError> {
     let store = state.store.clone();
     let now = state.clock.now();
-    let newest = RowFilter { start: Some(now.plus_millis(-LONGEST_MS)), latest: true, ..RowFilter::default() };
     let read = move || {
         let steps: HashMap<String, i64> =
             store.signals(&SignalFilter::default())?.into_iter().map(|row| (row.signal, row.step_ms)).collect();
-        let mut rows = store.anomalies(&newest)?;
+        let silent_ms = |step_ms: i64| SILENT_STEPS.saturating_mul(step_ms).saturating_add(SILENT_MS);
+        let Some(longest_ms) = steps.values().copied().max() else { return Ok(Vec::new()) };
+        let start = Some(now.plus_millis(-silent_ms(longest_ms)));
+        let mut rows = store.anomalies(&RowFilter { start, latest: true, ..RowFilter::default() })?;
         rows.retain(|row| {
-            let silent = now.millis() - row.timestamp.millis();
-            steps.get(&row.signal).is_some_and(|step_ms| silent <= SILENT_STEPS * step_ms + SILENT_MS)
+            let since_ms = now.millis() - row.timestamp.millis();
+            steps.get(&row.signal).is_some_and(|step_ms| since_ms <= silent_ms(*step_ms))
         });
         Ok::<_, StoreError>(rows)
     };

@@ -21,5 +21,5 @@ pub use replay::{
 };
 pub use rules::{
     Comparison, Condition, KeptRule, Rule, RuleFile, RuleGroup, RulePlace, RuleSpec, format_bound, format_duration,
-    parse_duration, split_condition,
+    parse_duration, rule_names, split_condition,
 };

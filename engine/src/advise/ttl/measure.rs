@@ -5,7 +5,7 @@ use almanac_models::{
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::{CacheAccess, CacheSpec, TtlError};
+use super::{CacheAccess, CacheSpec, TtlError, spec::EVENTS_MAX};
 use crate::{
     ledger::Measured,
     store::{
@@ -16,8 +16,6 @@ use crate::{
 
 /// Reads since a time-to-live was applied that a judgement needs.
 const LEAST_READS: f64 = 1_000.0;
-/// Events that are read.
-const MOST_EVENTS: usize = 4_000_000;
 /// What the measured interval promises, as the prediction's does.
 const LEVEL: f64 = 0.8;
 
@@ -47,10 +45,10 @@ pub fn measure(
         names: vec![spec.name.clone()],
         start: Some(applied_at),
         end: Some(now),
-        limit: Some(MOST_EVENTS),
+        limit: Some(EVENTS_MAX),
     };
     let events = store.cache_events(&filter)?;
-    if let Some(first) = events.first().filter(|_| events.len() == MOST_EVENTS) {
+    if let Some(first) = events.first().filter(|_| events.len() == EVENTS_MAX) {
         // Of more events the newest count.
         window.start_ms = first.timestamp.millis();
     }

@@ -4,6 +4,9 @@ use almanac_models::{Level, ttl::OnWrite};
 
 use super::TtlError;
 
+/// Events of a cache that are read and held at most: 64 MB of them.
+pub(super) const EVENTS_MAX: usize = 4_000_000;
+
 /// Times-to-live that are looked at when nobody says which, milliseconds: one second to one day.
 #[must_use]
 pub fn default_grid() -> Vec<i64> {
@@ -92,7 +95,7 @@ impl TtlOptions {
             on_write: OnWrite::Keep,
             grid_ms: default_grid(),
             costs: None,
-            max_events: 4_000_000,
+            max_events: EVENTS_MAX,
             level,
         }
     }

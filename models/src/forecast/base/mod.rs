@@ -8,6 +8,7 @@ mod profile;
 mod regression;
 mod seasonal;
 mod smoothing;
+mod spread;
 
 pub(crate) use growth::{FittedGrowth, Growth};
 pub(crate) use holt_winters::{SmoothingState, Start, Weights, search};

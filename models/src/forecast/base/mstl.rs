@@ -1,7 +1,8 @@
 use super::holt_winters::{SmoothingState, Start, Weights, search};
+use super::spread::{around, constant};
 use crate::forecast::prepare::{Space, Support, check, fill_gaps};
-use crate::forecast::{Forecast, ForecastError, Interval};
-use crate::stats::{quantile, quantile_sorted};
+use crate::forecast::{Forecast, ForecastError};
+use crate::stats::quantile;
 use crate::{Horizon, Level};
 
 /// Values below which nothing is fitted.
@@ -142,31 +143,13 @@ impl FittedMstl {
     /// # Errors
     /// [`ForecastError::Base`] when the trend left the numbers, which ends far from any data.
     pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
+        let Some(fit) = &self.fit else { return Ok(constant(self.last, horizon, levels)) };
         let steps = horizon.steps();
-        let Some(fit) = &self.fit else {
-            let ends = || vec![self.last; steps];
-            let intervals = levels.iter().map(|&level| Interval { level, lower: ends(), upper: ends() }).collect();
-            return Ok(Forecast { point: ends(), intervals });
-        };
-        let z = fit.course(steps);
-        let point: Vec<f64> = z.iter().map(|v| fit.shown(*v)).collect();
-        if point.iter().any(|v| !v.is_finite()) {
+        let forecast = around(&fit.course(steps), &fit.spread(steps), &fit.surprises, levels, |z| fit.shown(z));
+        if forecast.point.iter().any(|v| !v.is_finite()) {
             return Err(ForecastError::Base { model: "mstl", message: "the forecast is not finite".to_owned() });
         }
-        let spread = fit.spread(steps);
-        let end = |p: f64, hold: fn(f64, f64) -> f64| -> Vec<f64> {
-            let error = quantile_sorted(&fit.surprises, p).unwrap_or(0.0);
-            let ends = z.iter().zip(&spread).map(|(v, s)| fit.shown(v + s * error));
-            ends.zip(&point).map(|(e, p)| hold(e, *p)).collect()
-        };
-        let intervals = levels
-            .iter()
-            .map(|&level| {
-                let tail = 0.5 * (1.0 - level.fraction());
-                Interval { level, lower: end(tail, f64::min), upper: end(1.0 - tail, f64::max) }
-            })
-            .collect();
-        Ok(Forecast { point, intervals })
+        Ok(forecast)
     }
 }
 

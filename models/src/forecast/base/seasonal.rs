@@ -1,7 +1,7 @@
 use super::holt_winters::{SmoothingState, Start, Weights, search, searched};
+use super::spread::{around, constant};
 use crate::forecast::prepare::{Space, check, fill_gaps};
-use crate::forecast::{Forecast, ForecastError, Interval};
-use crate::stats::quantile_sorted;
+use crate::forecast::{Forecast, ForecastError};
 use crate::{Horizon, Level};
 
 /// Values below which nothing is fitted.
@@ -88,28 +88,10 @@ impl FittedHoltWinters {
     /// calibrated.
     #[must_use]
     pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Forecast {
+        let Some(space) = self.space else { return constant(self.last, horizon, levels) };
         let steps = horizon.steps();
-        let Some(space) = self.space else {
-            let ends = || vec![self.last; steps];
-            let intervals = levels.iter().map(|&level| Interval { level, lower: ends(), upper: ends() }).collect();
-            return Forecast { point: ends(), intervals };
-        };
-        let z = self.state.forecast(&self.weights, steps);
-        let spread = self.weights.spread(steps);
-        let point: Vec<f64> = z.iter().map(|v| space.inverse(*v)).collect();
-        let end = |p: f64, hold: fn(f64, f64) -> f64| -> Vec<f64> {
-            let error = quantile_sorted(&self.surprises, p).unwrap_or(0.0);
-            let ends = z.iter().zip(&spread).map(|(v, s)| space.inverse(v + s * error));
-            ends.zip(&point).map(|(e, p)| hold(e, *p)).collect()
-        };
-        let intervals = levels
-            .iter()
-            .map(|&level| {
-                let tail = 0.5 * (1.0 - level.fraction());
-                Interval { level, lower: end(tail, f64::min), upper: end(1.0 - tail, f64::max) }
-            })
-            .collect();
-        Forecast { point, intervals }
+        let (course, spread) = (self.state.forecast(&self.weights, steps), self.weights.spread(steps));
+        around(&course, &spread, &self.surprises, levels, |z| space.inverse(z))
     }
 }
 

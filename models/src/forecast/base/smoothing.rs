@@ -4,6 +4,7 @@
 use augurs::ets::{AutoETS, FittedAutoETS};
 use augurs::{Fit, Predict};
 
+use super::spread::constant;
 use crate::forecast::prepare::{Space, check, fill_gaps};
 use crate::forecast::{Forecast, ForecastError, Interval};
 use crate::{Horizon, Level};
@@ -85,9 +86,7 @@ impl Scaled {
     ) -> Result<Forecast, ForecastError> {
         let steps = horizon.steps();
         let (Some(space), Some(model)) = (self.space, model) else {
-            let ends = || vec![self.last; steps];
-            let intervals = levels.iter().map(|&level| Interval { level, lower: ends(), upper: ends() }).collect();
-            return Ok(Forecast { point: ends(), intervals });
+            return Ok(constant(self.last, horizon, levels));
         };
         let back = |z: &[f64]| -> Vec<f64> { z.iter().map(|v| space.inverse(*v)).collect() };
         let plain = model.predict(steps, None).map_err(|error| base(name, &error))?;

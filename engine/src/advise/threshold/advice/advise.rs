@@ -6,9 +6,9 @@ use super::{fetch::History, measure::AppliedRule};
 use crate::{
     advise::threshold::{
         Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
-        bounds::{Allowed, Judged, Objective, better, fires_no_longer, judge},
+        bounds::{Allowed, Judged, Moving, Objective, better, fires_no_longer, judge},
         format_duration,
-        replay::bound_name,
+        replay::{bound_name, passed},
     },
     ledger::{BEFORE, RULE, RULE_BEFORE, WAY_BACK},
     store::{
@@ -30,7 +30,7 @@ pub(in crate::advise::threshold) const LEVEL: f64 = 0.8;
 ///
 /// The rule's signal is evaluated over the store as Prometheus would have, a bound and `for` are
 /// learned on the first half of the history, and only what does no worse on the second half is
-/// recommended. `moving_bounds`: whether bounds may move, by hour of week, or with what is expected where the rule's signal is
+/// recommended. `name`: what the rule is called in the ledger, as [`rule_names`](super::rule_names) gives it. `moving_bounds`: whether bounds may move, by hour of week, or with what is expected where the rule's signal is
 /// one of those learned.
 ///
 /// # Errors
@@ -39,6 +39,7 @@ pub(in crate::advise::threshold) const LEVEL: f64 = 0.8;
 pub fn advise(
     store: &Store,
     spec: &RuleSpec,
+    name: &str,
     moving_bounds: bool,
     now: Timestamp,
 ) -> Result<Vec<RecommendationRow>, ThresholdError> {
@@ -51,14 +52,14 @@ pub fn advise(
     }
     let (first_ms, end_ms) = (grid.timestamps[0], *end_ms);
     let labelled = !incidents.is_empty();
-    let split_ms = half(first_ms, end_ms);
+    let split_ms = passed(&grid.instances(), SPLIT).unwrap_or(first_ms);
     // A band is around one signal: the alert of several elements would compare each with the band of another.
     let signal =
         if moving_bounds && grid.values.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
     let incidents = labelled.then_some(incidents.as_slice());
     let allowed = Allowed { hourly: moving_bounds, band: signal.is_some(), objective: Objective::of(spec) };
     let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, allowed);
-    decided(spec, &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
+    decided((spec, name), &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
 }
 
 /// The name under which an expression is learned, if it is.
@@ -72,7 +73,7 @@ fn learned_as(store: &Store, expr: &str) -> Result<Option<String>, ThresholdErro
 
 /// The recommendation, if the later half bears it out.
 fn decided(
-    spec: &RuleSpec,
+    (spec, name): (&RuleSpec, &str),
     judged: &Judged,
     signal: Option<&str>,
     labelled: bool,
@@ -83,9 +84,11 @@ fn decided(
     if !judged.decision.changed {
         return Ok(Vec::new());
     }
+    // A ticket lasts as long as its shorter window remembers, hours beyond the incident: that is no fault of an objective's rules.
+    let lingers = matches!(judged.decision.moving, Some(Moving::BurnRate(_)));
     let worse = recommended.incidents_caught < present.incidents_caught
         || recommended.false_alerts > present.false_alerts
-        || !fires_no_longer(recommended, present);
+        || !(lingers || fires_no_longer(recommended, present));
     if labelled && worse {
         let later = format!(
             "{} of {} incidents with {} false alerts, the present rule {} with {}",
@@ -96,16 +99,16 @@ fn decided(
             present.false_alerts
         );
         let reason = judged.decision.reason.clone();
-        return Err(ThresholdError::NotBorneOut { alert: spec.alert.clone(), reason, later });
+        return Err(ThresholdError::NotBorneOut { alert: name.to_owned(), reason, later });
     }
     let caught_or_quieter = recommended.incidents_caught > 0 || recommended.false_alerts < present.false_alerts;
-    if labelled && !(caught_or_quieter && better(recommended, present)) {
+    if labelled && !(caught_or_quieter && (lingers || better(recommended, present))) {
         // As good on the later half as the rule that is there: no reason to touch it.
         return Ok(Vec::new());
     }
     let setting = judged.decision.setting;
     let (expr, mut rules) = match &judged.decision.moving {
-        Some(moving) => moving.rules(&spec.condition, &spec.rule, signal.unwrap_or_default(), &bound_name(&spec.alert)),
+        Some(moving) => moving.rules(&spec.condition, &spec.rule, signal.unwrap_or_default(), &bound_name(name)),
         None => (spec.condition.with_bound(setting.bound), Vec::new()),
     };
     let mut rule = Rule { expr: expr.clone(), ..spec.rule.clone() };
@@ -127,9 +130,9 @@ fn decided(
         "recommended": score_json(recommended, labelled, expected(setting.bound)),
     });
     Ok(vec![RecommendationRow {
-        id: format!("threshold-{}-{}", spec.alert, now.millis()),
+        id: format!("threshold-{name}-{}", now.millis()),
         kind: Kind::Threshold,
-        target: spec.alert.clone(),
+        target: name.to_owned(),
         current: json!({"expr": spec.expr, "for": format_duration(spec.for_ms)}),
         proposed: json!({"expr": expr, "for": hold}),
         valid_from: now,
@@ -218,12 +221,6 @@ fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>)
     })
 }
 
-fn half(first_ms: i64, end_ms: i64) -> i64 {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
-    let length = ((end_ms - first_ms) as f64 * SPLIT) as i64;
-    first_ms + length
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), labelled);
         let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml").unwrap();
-        advise(&store, &specs[0], false, Timestamp::from_millis(2_879 * MINUTE)).unwrap()
+        advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(2_879 * MINUTE)).unwrap()
     }
 
     #[test]
@@ -304,7 +301,8 @@ mod tests {
         let store = store(folder.path(), true);
         let rules = RULES.replace("queue_depth", "other");
         let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
-        let message = advise(&store, &specs[0], false, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
+        let message =
+            advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
         assert_eq!(message, "signal \"other\" has 0 evaluations with a value, at least 4 are needed");
     }
 }

@@ -8,9 +8,9 @@ use crate::{
 
 /// Evaluations that a trend is looked for in, over two weeks: one each twenty minutes.
 const EVALUATIONS: i64 = 1_008;
+const STEP_MS: i64 = 1_200_000;
 /// Evaluations without a value after which an element is gone.
 const GONE: usize = 3;
-const STEP_MS: i64 = 1_200_000;
 
 /// A signal that will pass the bound of a rule, if it goes on as it does.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,8 @@ pub struct ExpectedBreach {
     pub breach: Breach,
 }
 
-/// The elements of a rule's signal that trend towards its bound, the soonest first; looked for in the last two weeks.
+/// The elements of a rule's signal that trend towards its bound, the soonest first; looked for in the last two weeks, or in as many
+/// evaluations where the group's are further apart.
 ///
 /// # Errors
 /// [`ThresholdError`] when the signal cannot be evaluated.

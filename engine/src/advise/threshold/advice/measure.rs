@@ -9,7 +9,7 @@ use super::{
 use crate::{
     advise::threshold::{
         Comparison, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
-        bounds::{Band, Decision, Distances, HourlyBounds, Moving, Objective},
+        bounds::{Band, Decision, HourlyBounds, Moving, Objective},
         score_rule,
     },
     ledger::{Measured, RULE},
@@ -81,11 +81,11 @@ impl AppliedRule {
         let setting = self.setting()?;
         let instances = history.grid.instances();
         let objective = self.objective.map(|(budget, period_ms)| Objective { budget, period_ms });
-        let distances = match objective {
-            Some(objective) => Some(Distances::from(objective.burns(&instances))),
-            None => self.band_width.map(|_| Distances::of(&instances)),
+        let views = match objective {
+            Some(objective) => Some(objective.burns(&instances)),
+            None => self.band_width.map(|_| Band::distances(&instances)),
         };
-        let views = distances.as_ref().map_or(instances.clone(), |distances| distances.views(&instances));
+        let views = views.as_ref().map_or(instances.clone(), |views| views.of(&instances));
         let views: Vec<Instance<'_>> = views.iter().map(|view| view.from(from_ms)).collect();
         let incidents = &history.incidents;
         if objective.is_some() {

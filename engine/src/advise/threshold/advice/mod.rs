@@ -5,6 +5,9 @@ mod breaches;
 mod fetch;
 mod measure;
 
+#[cfg(test)]
+mod tests;
+
 pub use advise::advise;
 pub use breaches::{ExpectedBreach, expected_breaches};
 pub use measure::measure;

@@ -2,6 +2,7 @@
 
 use promql_parser::parser::Expr;
 
+use super::views::Views;
 use crate::advise::threshold::{
     Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, RuleSpec, Setting, format_bound,
     format_duration, parse_duration, score_rule,
@@ -45,7 +46,8 @@ pub(in crate::advise::threshold) struct Objective {
 
 impl Objective {
     /// The objective that a rule's label `slo` names: `99.9`, `99.9%` or `0.999`, over 30 days or what `slo_period` says. `None`
-    /// without the label, where it cannot be read, and for a rule that wants more of its signal and not less.
+    /// without the label, where it cannot be read, for a rule that wants more of its signal and not less, and over so short a time that
+    /// no window burns a share of the budget sooner than the whole: fifty hours are the least.
     pub(in crate::advise::threshold) fn of(spec: &RuleSpec) -> Option<Self> {
         let share: f64 = spec.rule.labels.get(LABEL)?.trim().trim_end_matches('%').trim().parse().ok()?;
         let share = if share > 1.0 { share / 100.0 } else { share };
@@ -53,9 +55,11 @@ impl Objective {
             Some(text) => parse_duration(text)?,
             None => PERIOD_MS,
         };
-        let possible = 0.0 < share && share < 1.0 && period_ms > 0 && spec.condition.comparison.is_upper();
         // What binary fractions add to 1 − 0.999 is no part of the budget.
-        possible.then(|| Self { budget: format!("{:.12}", 1.0 - share).parse().unwrap_or(1.0 - share), period_ms })
+        let budget = format!("{:.12}", 1.0 - share).parse().unwrap_or(1.0 - share);
+        let objective = Self { budget, period_ms };
+        let possible = 0.0 < share && share < 1.0 && spec.condition.comparison.is_upper();
+        (possible && objective.pairs().any(|pair| pair.pages)).then_some(objective)
     }
 
     /// The pairs that make sense over the period: one that burns more slowly than the budget lasts would alert while all is well.
@@ -70,10 +74,11 @@ impl Objective {
         pair.share * windows
     }
 
-    /// The instances with the largest of the burn rates in place of values, each in units of what its pair allows: above 1 the
-    /// alert is on. Windows are means of the values within, as `avg_over_time` takes them.
-    pub(in crate::advise::threshold) fn burns(&self, instances: &[Instance<'_>]) -> Vec<Vec<f64>> {
-        let burn = |instance: &Instance<'_>| {
+    /// The largest of the burn rates at each evaluation, each in units of what its pair allows: above 1 the
+    /// alert is on, be it the one that pages or the one that waits. Windows are means of the values within, as `avg_over_time` takes
+    /// them: of ratios, where the written rule has the ratio over the window, they are that of evenly spread traffic.
+    pub(in crate::advise::threshold) fn burns(&self, instances: &[Instance<'_>]) -> Views {
+        Views::new(instances, |instance| {
             let mut most = vec![f64::NAN; instance.values.len()];
             for pair in self.pairs() {
                 let allowed = self.factor(pair) * self.budget;
@@ -84,11 +89,10 @@ impl Objective {
                 }
             }
             most
-        };
-        instances.iter().map(burn).collect()
+        })
     }
 
-    /// What the alerts would have done, `burns` given as instances.
+    /// What the alerts would have done, `views`: the instances as [`Objective::burns`].
     pub(in crate::advise::threshold) fn score(views: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
         score_rule(views, incidents, &Self::setting())
     }
@@ -232,7 +236,13 @@ mod tests {
             let objective = Objective::of(&spec(labels)).unwrap();
             assert_eq!((objective.budget, objective.period_ms), (budget, days * DAY_MS), "{labels}");
         }
-        for labels in ["slo: gold", "slo: \"100\"", "slo: \"99.9\", slo_period: month", "team: a"] {
+        for labels in [
+            "slo: gold",
+            "slo: \"100\"",
+            "slo: \"99.9\", slo_period: month",
+            "slo: \"99.9\", slo_period: 1d",
+            "team: a",
+        ] {
             assert_eq!(Objective::of(&spec(labels)), None, "{labels}");
         }
     }

@@ -1,5 +1,5 @@
 use super::{
-    band::{Band, Distances, band_rules, merit},
+    band::{Band, band_rules, merit},
     burn_rate::Objective,
     hourly::{HourlyBounds, fit_hourly, learn_hourly},
     learn::learn,
@@ -13,7 +13,7 @@ use crate::advise::threshold::{
 
 /// Share of what is learned from before which bounds are fitted for the choice between them.
 const VALIDATION_FROM: f64 = 0.6;
-/// Where the simpler bounds have caught nothing to show for itself, a band needs to have at most this share of the present
+/// Where the simpler bounds have caught nothing to show for themselves, a band needs to have at most this share of the present
 /// rule's false alerts.
 const BAND_FALSE: f64 = 0.3;
 
@@ -92,20 +92,17 @@ pub(in crate::advise::threshold) fn judge(
     Allowed { hourly, band, objective }: Allowed,
 ) -> Judged {
     let (before, after) = cut(instances, split_ms);
-    let known: Option<Vec<LabelledIncident>> = incidents.map(|all| {
-        let begun = all.iter().filter(|incident| incident.start_ms < split_ms);
-        begun.map(|i| LabelledIncident { end_ms: i.end_ms.min(split_ms - 1), ..*i }).collect()
-    });
+    let known = incidents.map(|all| known_at(all, split_ms));
     let later: Vec<LabelledIncident> = incidents.map_or(Vec::new(), |all| {
         let left = all.iter().filter(|incident| incident.end_ms >= split_ms);
         left.map(|i| LabelledIncident { start_ms: i.start_ms.max(split_ms), ..*i }).collect()
     });
-    let distances = match objective {
-        Some(objective) => Some(Distances::from(objective.burns(instances))),
+    let views = match objective {
+        Some(objective) => Some(objective.burns(instances)),
         // Without labels nothing tells a band from another.
-        None => (band && incidents.is_some()).then(|| Distances::of(instances)),
+        None => (band && incidents.is_some()).then(|| Band::distances(instances)),
     };
-    let views = distances.as_ref().map(|distances| distances.views(instances));
+    let views = views.as_ref().map(|views| views.of(instances));
     let (views_before, views_after) = views.map(|views| cut(&views, split_ms)).unzip();
     let decision = match (objective, &views_before) {
         (Some(objective), Some(views)) => burning(objective, &before, views, known.as_deref(), present),
@@ -123,6 +120,12 @@ pub(in crate::advise::threshold) fn judge(
         tail: if incidents.is_none() { PeakTail::fit(&before, present) } else { None },
         decision,
     }
+}
+
+/// What is known of the incidents before an instant.
+fn known_at(incidents: &[LabelledIncident], at_ms: i64) -> Vec<LabelledIncident> {
+    let begun = incidents.iter().filter(|incident| incident.start_ms < at_ms);
+    begun.map(|incident| LabelledIncident { end_ms: incident.end_ms.min(at_ms - 1), ..*incident }).collect()
 }
 
 /// Decides on a rule from its history.
@@ -211,11 +214,7 @@ fn contest(
     let validate_ms = passed(instances, VALIDATION_FROM)?;
     let ((before, after), (views_before, views_after)) = (cut(instances, validate_ms), cut(views, validate_ms));
     // What lies in the part that validates is not known to what is fitted before it.
-    let known: Vec<LabelledIncident> = incidents
-        .iter()
-        .filter(|incident| incident.start_ms < validate_ms)
-        .map(|incident| LabelledIncident { end_ms: incident.end_ms.min(validate_ms - 1), ..*incident })
-        .collect();
+    let known = known_at(incidents, validate_ms);
     let now = score_rule(&before, &known, present);
     // A constant bound that is merely quieter has shown nothing: the band is held against the rule as it is.
     let learned = if now.incidents == 0 { None } else { learn(&before, &known, present, &now) };
@@ -254,12 +253,12 @@ fn burning(
     let what = format!("an objective of {promised} % over {}", format_duration(objective.period_ms));
     let reason = if incidents.is_some() {
         format!(
-            "{what}: in the history learned from its burn rates catch {} of {} incidents with {} false alerts, the present rule {} with {}",
+            "{what}: in the history learned from its burn rates, pages and tickets together, catch {} of {} incidents with {} false alerts, the present rule {} with {}",
             then.incidents_caught, then.incidents, then.false_alerts, now.incidents_caught, now.false_alerts
         )
     } else {
         format!(
-            "{what}: in the history learned from its burn rates alert {} times, the present rule {}",
+            "{what}: in the history learned from its burn rates alert {} times, pages and tickets together, the present rule {}",
             then.alerts, now.alerts
         )
     };

@@ -137,6 +137,12 @@ impl Profile {
                 }
             }
         }
+        // An hour of the week that was never calm is like the same hour of the other days.
+        let of_days: Vec<Vec<f64>> =
+            (0..24).map(|hour| by_hour.iter().skip(hour).step_by(24).flatten().copied().collect()).collect();
+        for (hour, values) in by_hour.iter_mut().enumerate().filter(|(_, values)| values.is_empty()) {
+            values.clone_from(&of_days[hour % 24]);
+        }
         let mut centre = Vec::with_capacity(HOURS);
         let mut spread = Vec::with_capacity(HOURS);
         for values in &mut by_hour {

@@ -7,8 +7,9 @@ mod decide;
 mod hourly;
 mod learn;
 mod tail;
+mod views;
 
-pub(super) use band::{Band, Distances};
+pub(super) use band::Band;
 pub(super) use burn_rate::Objective;
 pub(super) use decide::{Allowed, Decision, Judged, Moving, judge};
 pub(super) use hourly::HourlyBounds;

@@ -119,6 +119,28 @@ impl RuleSpec {
     }
 }
 
+/// What each rule is called where rules are told apart: its alert's name, with its group where another has the same but for case and
+/// punctuation, and a number where that is not enough.
+#[must_use]
+pub fn rule_names(specs: &[RuleSpec]) -> Vec<String> {
+    // Recording rules are named after it, and those names have fewer signs.
+    let plain =
+        |name: &str| -> String { name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase() };
+    let mut taken: Vec<String> = Vec::new();
+    specs
+        .iter()
+        .map(|spec| {
+            let alone = specs.iter().filter(|other| plain(&other.alert) == plain(&spec.alert)).count() == 1;
+            let name = if alone { spec.alert.clone() } else { format!("{} {}", spec.alert, spec.group) };
+            let numbered = (2..).map(|nth| format!("{name} {nth}"));
+            let free = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(&plain(name)));
+            let name = free.unwrap_or(name);
+            taken.push(plain(&name));
+            name
+        })
+        .collect()
+}
+
 impl RuleFile {
     /// Reads a rule file; `file` names it in messages.
     ///
@@ -239,6 +261,17 @@ groups:
         let file = RuleFile::parse("rules.yml", RULES).unwrap();
         let yaml = file.to_yaml().unwrap();
         assert_eq!(RuleFile::parse("again", &yaml).unwrap(), file, "{yaml}");
+    }
+
+    #[test]
+    fn twins_are_told_apart() {
+        let rule = |alert: &str| format!("  - alert: {alert}\n    expr: up > 1\n");
+        let group = |name: &str, alerts: &[&str]| {
+            format!("- name: {name}\n  rules:\n{}", alerts.iter().map(|alert| rule(alert)).collect::<String>())
+        };
+        let text = format!("groups:\n{}{}", group("a", &["High", "Low", "Low"]), group("b", &["high", "Other"]));
+        let (specs, _) = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").unwrap();
+        assert_eq!(rule_names(&specs), ["High a", "Low a", "Low a 2", "high b", "Other"]);
     }
 
     fn refused(text: &str, expected: &str) {

@@ -6,4 +6,4 @@ mod file;
 
 pub use condition::{Comparison, Condition, format_bound, split_condition};
 pub use duration::{format_duration, parse_duration};
-pub use file::{KeptRule, Rule, RuleFile, RuleGroup, RulePlace, RuleSpec};
+pub use file::{KeptRule, Rule, RuleFile, RuleGroup, RulePlace, RuleSpec, rule_names};

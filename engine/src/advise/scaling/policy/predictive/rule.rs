@@ -15,8 +15,8 @@ const COVERAGE_LOST: f64 = 0.82;
 const COVERAGE_REGAINED: f64 = 0.86;
 /// What the reactive rule spends, times this, may be spent.
 const BUDGET: f64 = 1.05;
-/// One percent more replicas must save at least one twenty-thousandth of the time from falling short. At half and at a fifth of
-/// this the public loads spend up to one percent more and fall short as often; at twice, Bitbrains' machines more often.
+/// One percent more replicas must save at least one twenty-thousandth of the time from falling short. At two fifths and at a fifth
+/// of this Bitbrains' machines spend one percent more and fall short as often, others no other; at twice they fall short more often.
 const LEAST_WORTH: f64 = 0.005;
 /// Points that the price is set on at least.
 const PRICE_POINTS: usize = 200;

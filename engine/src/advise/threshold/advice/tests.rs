@@ -1,0 +1,180 @@
+use almanac_models::Timestamp;
+
+use super::{advise, measure};
+use crate::{
+    advise::threshold::{RuleFile, RuleSpec},
+    ledger::Measured,
+    series::{Labels, METRIC_NAME},
+    store::{
+        SampleBatch, Store, StoreOptions,
+        rows::{EventBatch, Incident, RecommendationRow, SignalOrigin, SignalRow, SignalStatus},
+    },
+};
+
+const STEP_MS: i64 = 300_000;
+const DAY: i64 = 288;
+/// Days until the advice, and until what came of it is measured.
+const ADVISED: i64 = 40;
+const MEASURED: i64 = 60;
+
+fn at(step: i64) -> Timestamp {
+    Timestamp::from_millis(step * STEP_MS)
+}
+
+/// Whether a step lies in an incident: an hour of each day, at another hour each time.
+fn during(step: i64) -> bool {
+    (step % DAY) / 12 == (step / DAY) * 7 % 24
+}
+
+fn noise(step: i64) -> f64 {
+    f64::from(i32::try_from(step * 7_919 % 101).unwrap()) / 25.0
+}
+
+/// A wave of 25 hours, which no bound by the hour follows, that an incident lifts by 30 at its bottom as well as at its top.
+fn wave(step: i64) -> f64 {
+    let phase = f64::from(i32::try_from(step % 300).unwrap()) / 300.0;
+    let lifted = if during(step) { 30.0 } else { 0.0 };
+    60.0 + 40.0 * (std::f64::consts::TAU * phase).sin() + noise(step) + lifted
+}
+
+struct Scene {
+    store: Store,
+    spec: RuleSpec,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    /// Forty days of a signal under a rule, its incidents told; `learned`: whether it is one of the signals learned.
+    fn new(rule: &str, value: fn(i64) -> f64, learned: bool, labelled: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        let text = format!("groups:\n- name: g\n  interval: 5m\n  rules:\n  - alert: High\n    {rule}\n");
+        let spec = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").unwrap().0.remove(0);
+        let scene = Self { store, spec, _folder: folder };
+        scene.put(value, 0..ADVISED * DAY, labelled);
+        if learned {
+            scene.store.put_signals(&[signal()]).unwrap();
+        }
+        scene
+    }
+
+    fn put(&self, value: fn(i64) -> f64, steps: std::ops::Range<i64>, labelled: bool) {
+        let id = self.store.resolve(&Labels::from_pairs([(METRIC_NAME, "p95")]).unwrap()).unwrap();
+        let timestamps: Vec<i64> = steps.clone().map(|step| at(step).millis()).collect();
+        let values = steps.clone().map(value).collect();
+        let batch = SampleBatch { series: vec![id; timestamps.len()], timestamps, values };
+        self.store.append(batch).unwrap().wait().unwrap();
+        let incident = |step: i64| Incident {
+            started_at: at(step),
+            ended_at: Some(at(step + 11)),
+            title: "slow".to_owned(),
+            target: None,
+            source: "test".to_owned(),
+        };
+        let begins = steps.filter(|&step| during(step) && !during(step - 1));
+        let incidents = begins.filter(|_| labelled).map(incident).collect();
+        self.store.put_events(EventBatch { incidents, ..EventBatch::default() }).unwrap();
+    }
+
+    fn advised(&self, moving_bounds: bool) -> RecommendationRow {
+        let rows = advise(&self.store, &self.spec, "High", moving_bounds, at(ADVISED * DAY - 1)).unwrap();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.into_iter().next().unwrap()
+    }
+
+    /// What came of it in twenty days more.
+    fn measured(&self, row: &RecommendationRow, value: fn(i64) -> f64, labelled: bool) -> Measured {
+        self.put(value, ADVISED * DAY..MEASURED * DAY, labelled);
+        let early = measure(&self.store, row, at(ADVISED * DAY), at(ADVISED * DAY + 10)).unwrap();
+        assert_eq!(early, None, "an hour says nothing");
+        measure(&self.store, row, at(ADVISED * DAY), at(MEASURED * DAY - 1)).unwrap().unwrap()
+    }
+}
+
+fn signal() -> SignalRow {
+    SignalRow {
+        signal: "latency".to_owned(),
+        expr: "p95".to_owned(),
+        origin: SignalOrigin::Configured,
+        step_ms: STEP_MS,
+        status: SignalStatus::Ready,
+        reason: None,
+        seasons_ms: Vec::new(),
+        model: None,
+        fitted_at: None,
+        points: 1,
+        mase: None,
+        coverage_80: None,
+        coverage_95: None,
+    }
+}
+
+/// The rules of a patch that record something, by name, and the expression of the alert.
+fn written(row: &RecommendationRow) -> (Vec<String>, String) {
+    let file = RuleFile::parse("patch", &row.patch.body).unwrap();
+    let rules = &file.groups[0].rules;
+    let alert = rules.iter().rfind(|rule| rule.alert.is_some()).unwrap();
+    (rules.iter().filter_map(|rule| rule.record.clone()).collect(), alert.expr.clone())
+}
+
+#[test]
+fn a_band_around_a_learned_signal_is_advised_and_measured() {
+    let scene = Scene::new("expr: p95 > 98", wave, true, true);
+    let row = scene.advised(true);
+    let (records, alert) = written(&row);
+    assert_eq!(records, ["almanac:bound:high", "almanac:bound:high:lower"]);
+    assert_eq!(row.proposed["expr"], alert.as_str());
+    assert!(row.patch.body.contains("latency"), "{}", row.patch.body);
+    assert!(row.evidence["rule"]["band_width"].is_f64() && row.evidence["rule"]["bound"].is_null());
+    let measured = scene.measured(&row, wave, true);
+    assert!(measured.keeps(row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
+    // When incidents no longer lift it the rule catches none of them: the promise is broken, few alerts or not.
+    let scene = Scene::new("expr: p95 > 98", wave, true, true);
+    let row = scene.advised(true);
+    let calm = |step: i64| wave(step) - if during(step) { 30.0 } else { 0.0 };
+    let broken = scene.measured(&row, calm, true);
+    assert!(broken.broken.is_some() && !broken.keeps(row.effect.lower, row.effect.upper), "{broken:?}");
+}
+
+/// Bounds by hour of week need no signal to be learned.
+#[test]
+fn bounds_by_hour_are_advised_and_measured() {
+    let steps = |step: i64| {
+        let level = if (8..20).contains(&(step % DAY / 12)) { 100.0 } else { 10.0 };
+        level + noise(step) + if during(step) { 30.0 } else { 0.0 }
+    };
+    let scene = Scene::new("expr: p95 > 103", steps, false, true);
+    let row = scene.advised(true);
+    let (records, alert) = written(&row);
+    assert_eq!(
+        (records.as_slice(), alert.as_str()),
+        (&["almanac:bound:high".to_owned()][..], "p95 > on() group_left() almanac:bound:high")
+    );
+    assert_eq!(row.evidence["rule"]["hourly"].as_array().unwrap().len(), 168);
+    let measured = scene.measured(&row, steps, true);
+    assert!(measured.keeps(row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
+    assert!(scene.advised(false).evidence["rule"]["hourly"].is_null(), "not asked for");
+}
+
+#[test]
+fn burn_rates_are_advised_and_measured() {
+    // A quarter of the budget, blips of ten minutes that pass the bound, and in incidents fifty times the budget.
+    let errors = |step: i64| {
+        if during(step) {
+            0.05
+        } else if step % 30 < 2 {
+            0.0015
+        } else {
+            0.00025
+        }
+    };
+    let rule = "expr: p95 > 0.001\n    labels: {slo: '99.9'}";
+    let scene = Scene::new(rule, errors, false, true);
+    let row = scene.advised(false);
+    let (records, alert) = written(&row);
+    assert_eq!(records.len(), 7, "{records:?}");
+    assert!(alert.starts_with("(almanac:bound:high:1h > 0.0144 and almanac:bound:high:5m > 0.0144) or "), "{alert}");
+    assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
+    let measured = scene.measured(&row, errors, true);
+    assert!(measured.keeps(row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
+}
