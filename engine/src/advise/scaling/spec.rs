@@ -1,4 +1,4 @@
-use super::PoolRules;
+use super::{PoolRules, ResourceSpec};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -17,6 +17,8 @@ pub struct WorkloadSpec {
     pub cpu: Option<String>,
     /// Demand that one replica serves; none: learned from demand, replicas and CPU.
     pub capacity_per_replica: Option<f64>,
+    /// What else replicas share; the resource that asks for the most replicas decides, step by step.
+    pub resources: Vec<ResourceSpec>,
     /// Utilisation that the present rule aims at, in (0, 1].
     pub target_utilization: f64,
     /// Time from asking for a replica until it serves.
@@ -61,6 +63,7 @@ impl WorkloadSpec {
             replicas: None,
             cpu: None,
             capacity_per_replica: None,
+            resources: Vec::new(),
             target_utilization: 0.7,
             startup_ms: 3 * MINUTE_MS,
             replicas_min: 1,

@@ -222,7 +222,7 @@ fn a_decision_names_its_proof() {
     let (timestamps, values) = days(14, 3);
     let n = values.len();
     let demand = DemandHistory::try_new(timestamps, values).unwrap();
-    let history = WorkloadHistory { demand, replicas: Some(vec![9.0; n]), cpu: None };
+    let history = WorkloadHistory { demand, resources: Vec::new(), replicas: Some(vec![9.0; n]), cpu: None };
     let spec = WorkloadSpec {
         capacity_per_replica: Some(10.0),
         startup_ms: 20 * MINUTE,
@@ -237,10 +237,34 @@ fn a_decision_names_its_proof() {
     assert!(decision.confidence > 0.9);
     let missing = WorkloadSpec { capacity_per_replica: None, ..spec.clone() };
     assert!(matches!(decide(&history, &missing), Err(ScalingError::CapacityUnknown { .. })));
-    let flat = WorkloadHistory { demand: minutes(&[50.0; 400]), replicas: None, cpu: None };
+    let flat = WorkloadHistory { demand: minutes(&[50.0; 400]), resources: Vec::new(), replicas: None, cpu: None };
     assert!(matches!(decide(&flat, &spec), Err(ScalingError::NoGain { .. }) | Ok(_)));
-    let short = WorkloadHistory { demand: minutes(&[50.0; 50]), replicas: None, cpu: None };
+    let short = WorkloadHistory { demand: minutes(&[50.0; 50]), resources: Vec::new(), replicas: None, cpu: None };
     assert!(matches!(decide(&short, &spec), Err(ScalingError::TooShort { points: 50, .. })));
+}
+
+#[test]
+fn one_resource_decides_as_if_it_were_alone() {
+    let (timestamps, values) = days(14, 3);
+    let n = values.len();
+    let demand = |values: &[f64]| DemandHistory::try_new(timestamps.clone(), values.to_vec()).unwrap();
+    let base = WorkloadSpec {
+        capacity_per_replica: Some(8.0),
+        startup_ms: 20 * MINUTE,
+        step_ms: 10 * MINUTE,
+        ..WorkloadSpec::new("api", "demand")
+    };
+    let plain = WorkloadHistory { demand: demand(&values), resources: Vec::new(), replicas: None, cpu: None };
+    // Eight units of memory to one of demand, and a replica holds eight times as many: the same replicas, exactly, as powers of
+    // two divide without rounding. Demand itself asks for one.
+    let memory = ResourceSpec { name: "memory".to_owned(), demand: "m".to_owned(), capacity_per_replica: 64.0 };
+    let spec = WorkloadSpec { resources: vec![memory], ..base.clone() };
+    let resources = vec![values.iter().map(|value| 8.0 * value).collect()];
+    let history = WorkloadHistory { demand: demand(&vec![1.0; n]), resources, ..plain.clone() };
+    let (alone, beside) = (decide(&plain, &base).unwrap(), decide(&history, &spec).unwrap());
+    assert_eq!((alone.replicas, alone.floor, &alone.comparison), (beside.replicas, beside.floor, &beside.comparison));
+    assert_eq!(beside.resources.iter().map(|one| one.largest).collect::<Vec<_>>(), [0, n]);
+    assert!(alone.resources.is_empty());
 }
 
 proptest! {
