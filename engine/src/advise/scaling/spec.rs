@@ -31,6 +31,8 @@ pub struct WorkloadSpec {
     pub scale_out_max: Option<u32>,
     /// Most replicas removed in one step.
     pub scale_in_max: Option<u32>,
+    /// Changes within the last day from which on it is no longer scaled in; scaling out is never held back.
+    pub changes_per_day_max: Option<u32>,
     /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
     /// none: the present rule's own spending sets the price.
     pub unserved_cost_ratio: Option<f64>,
@@ -70,6 +72,7 @@ impl WorkloadSpec {
             replicas_max: 200,
             scale_out_max: None,
             scale_in_max: None,
+            changes_per_day_max: None,
             unserved_cost_ratio: None,
             step_ms: MINUTE_MS,
             history_ms: 28 * DAY_MS,
@@ -93,6 +96,7 @@ impl WorkloadSpec {
             replicas_max: self.replicas_max,
             scale_out_max: self.scale_out_max,
             scale_in_max: self.scale_in_max,
+            changes_per_day_max: self.changes_per_day_max,
         }
     }
 }

@@ -14,6 +14,7 @@ fn rules(startup_minutes: i64) -> PoolRules {
         replicas_max: 20,
         scale_out_max: None,
         scale_in_max: None,
+        changes_per_day_max: None,
     }
 }
 
@@ -323,6 +324,25 @@ proptest! {
         };
         for (before, after) in decisions(values.clone()).into_iter().zip(decisions(changed)) {
             prop_assert_eq!(&before[..=cut], &after[..=cut]);
+        }
+    }
+
+    /// In any day there are no more scale-ins than the bound, and the demand just seen is met as ever.
+    #[test]
+    fn scaling_in_is_bounded(seed in 0u64..40, most in 0u32..12) {
+        let (timestamps, values) = days(5, seed);
+        let history = DemandHistory::try_new(timestamps.clone(), values).unwrap();
+        let rules = PoolRules { changes_per_day_max: Some(most), ..rules(20) };
+        let mut policy = Predictive::new(rules, options().predictive(10 * MINUTE));
+        let trace = simulate(&history, &rules, 4, &mut policy);
+        let steps = || trace.desired.windows(2).zip(&timestamps[1..]);
+        let ins: Vec<i64> = steps().filter(|(pair, _)| pair[1] < pair[0]).map(|(_, &at_ms)| at_ms).collect();
+        for (idx, &at_ms) in ins.iter().enumerate() {
+            let within = ins[idx..].iter().take_while(|&&later_ms| later_ms < at_ms + DAY).count();
+            prop_assert!(within <= most as usize, "{} scale-ins from {}", within, at_ms);
+        }
+        for idx in 1..history.len() {
+            prop_assert!(trace.desired[idx] >= rules.needed(history.values()[idx - 1]).min(20));
         }
     }
 
