@@ -14,6 +14,8 @@ mod replay;
 mod resources;
 mod spec;
 
+pub mod vertical;
+
 #[cfg(test)]
 mod tests;
 
