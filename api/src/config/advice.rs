@@ -1,11 +1,12 @@
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use almanac_engine::advise::{
     AdviceSpecs,
-    scaling::WorkloadSpec,
+    scaling::{FIRST_RESOURCE, ResourceSpec, WorkloadSpec},
     threshold::{KeptRule, RuleFile, RuleSpec},
     ttl::{CacheSpec, TtlCosts},
 };
@@ -27,6 +28,9 @@ pub struct Workload {
     pub cpu: Option<String>,
     /// Demand that one replica can serve; left out: learned from demand, replicas and CPU.
     pub capacity_per_replica: Option<f64>,
+    /// What else replicas share; the resource that asks for the most replicas decides, step by step.
+    #[serde(default)]
+    pub resources: Vec<Resource>,
     /// Share of the capacity that is to be used [0.7].
     pub target_utilization: Option<f64>,
     /// Time from asking for a replica to its first answer [3m].
@@ -39,6 +43,8 @@ pub struct Workload {
     pub scale_out_max: Option<u32>,
     /// Most replicas removed in one step.
     pub scale_in_max: Option<u32>,
+    /// Changes within the last day from which on it is no longer scaled in; scaling out is never held back.
+    pub changes_per_day_max: Option<u32>,
     /// Cost of demand that is not served against that of idle capacity.
     pub unserved_cost_ratio: Option<f64>,
     /// Step of decisions [1m].
@@ -57,6 +63,18 @@ pub struct Workload {
     pub deployment: Option<String>,
     /// Address under which an autoscaler reaches this service, for the patches [http://almanac:9797].
     pub service_url: Option<String>,
+}
+
+/// A further resource of a workload.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// The name.
+    pub name: String,
+    /// PromQL of what all replicas together have to serve of it, in a unit of its own.
+    pub demand: String,
+    /// What one replica serves of it, in the same unit.
+    pub capacity_per_replica: f64,
 }
 
 /// A cache with a time-to-live.
@@ -135,6 +153,22 @@ impl Workload {
         for (key, expr) in exprs {
             check_expr(expr).map_err(|message| format!("workload {name:?}: {key}: {message}"))?;
         }
+        self.check_resources().map_err(|message| format!("workload {name:?}: {message}"))
+    }
+
+    fn check_resources(&self) -> Result<(), String> {
+        let mut names = HashSet::from([FIRST_RESOURCE, ""]);
+        for Resource { name, demand, capacity_per_replica } in &self.resources {
+            if !names.insert(name.trim()) {
+                return Err(format!(
+                    "resource {name:?}: the name is empty, used before, or {FIRST_RESOURCE:?}, the workload's own"
+                ));
+            }
+            if !(*capacity_per_replica > 0.0 && capacity_per_replica.is_finite()) {
+                return Err(format!("resource {name:?}: capacity_per_replica is no positive number"));
+            }
+            check_expr(Some(demand)).map_err(|message| format!("resource {name:?}: demand: {message}"))?;
+        }
         Ok(())
     }
 
@@ -147,12 +181,14 @@ impl Workload {
             replicas: self.replicas.clone(),
             cpu: self.cpu.clone(),
             capacity_per_replica: self.capacity_per_replica,
+            resources: self.resources.iter().map(Resource::spec).collect(),
             target_utilization: self.target_utilization.unwrap_or(usual.target_utilization),
             startup_ms: millis(self.startup, usual.startup_ms),
             replicas_min: self.replicas_min.unwrap_or(usual.replicas_min),
             replicas_max: self.replicas_max.unwrap_or(usual.replicas_max),
             scale_out_max: self.scale_out_max,
             scale_in_max: self.scale_in_max,
+            changes_per_day_max: self.changes_per_day_max,
             unserved_cost_ratio: self.unserved_cost_ratio,
             step_ms: millis(self.step, usual.step_ms),
             history_ms: millis(self.history, usual.history_ms),
@@ -165,6 +201,13 @@ impl Workload {
             name: usual.name,
             demand: usual.demand,
         }
+    }
+}
+
+impl Resource {
+    fn spec(&self) -> ResourceSpec {
+        let Self { name, demand, capacity_per_replica } = self;
+        ResourceSpec { name: name.clone(), demand: demand.clone(), capacity_per_replica: *capacity_per_replica }
     }
 }
 
@@ -286,6 +329,26 @@ mod tests {
         check("a?i*.yml", "api_v1.yml", true);
         check("*.yml", "api.yaml", false);
         check("?.yml", ".yml", false);
+    }
+
+    #[test]
+    fn a_workload_may_have_further_resources() {
+        let parse = |resources: &str| {
+            let text = format!("[[workload]]\nname = \"api\"\ndemand = \"x\"\nresources = [{resources}]");
+            Config::parse(&text, Path::new("almanac.toml")).map_err(|error| error.to_string())
+        };
+        let memory = "{ name = \"memory\", demand = \"sum(bytes)\", capacity_per_replica = 2e9 }";
+        let spec = parse(memory).unwrap().workloads[0].spec();
+        let expected = ResourceSpec { name: "memory".into(), demand: "sum(bytes)".into(), capacity_per_replica: 2e9 };
+        assert_eq!(spec.resources, [expected]);
+        let check = |resources: String, said: &str| {
+            let error = parse(&resources).unwrap_err();
+            assert!(error.starts_with("almanac.toml: workload \"api\": resource ") && error.contains(said), "{error}");
+        };
+        check(format!("{memory}, {memory}"), "used before");
+        check(memory.replace("\"memory\"", "\"demand\""), "the workload's own");
+        check(memory.replace("2e9", "0.0"), "no positive number");
+        check(memory.replace("sum(bytes)", "sum("), "demand: ");
     }
 
     #[test]

@@ -159,6 +159,7 @@ fn replay(workload: &Workload<'_>) -> Result<Comparison, ScalingError> {
         replicas_max: 1_000,
         scale_out_max: None,
         scale_in_max: None,
+        changes_per_day_max: None,
     };
     let options = CompareOptions {
         initial: 1,

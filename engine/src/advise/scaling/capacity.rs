@@ -117,7 +117,7 @@ mod tests {
         let cpu =
             demand.iter().zip(&replicas).map(|(demand, replicas)| cpu_of(demand / replicas, demand % 7.0)).collect();
         let demand = DemandHistory::try_new(timestamps, demand).unwrap();
-        WorkloadHistory { demand, replicas: Some(replicas), cpu: Some(cpu) }
+        WorkloadHistory { demand, resources: Vec::new(), replicas: Some(replicas), cpu: Some(cpu) }
     }
 
     #[test]

@@ -2,8 +2,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Capacity, CompareOptions, Comparison, Coverage, DemandHistory, Policy, Pool, PoolRules, Predictive, ScalingError,
-    Trace, WorkloadHistory, WorkloadSpec, compare, simulate,
+    Capacity, CompareOptions, Comparison, Coverage, DemandHistory, Policy, Pool, PoolRules, Predictive, ResourceUse,
+    ScalingError, Trace, WorkloadHistory, WorkloadSpec, compare, largest_demand, simulate,
 };
 
 /// Steps of history below which nothing is decided.
@@ -33,6 +33,10 @@ pub struct Decision {
     pub current: Option<u32>,
     /// The demand seen last.
     pub demand: f64,
+    /// The demand decided on: of several resources the largest, see [`largest_demand`].
+    pub history: DemandHistory,
+    /// How the resources did beside each other; empty where there is one alone.
+    pub resources: Vec<ResourceUse>,
     /// How the forecast stands.
     pub coverage: Coverage,
     /// The policies on the workload's own history.
@@ -71,9 +75,8 @@ pub struct Interval {
 /// [`ScalingError::TooShort`], [`ScalingError::CapacityUnknown`], [`ScalingError::NoGain`] when the reactive rule
 /// serves the workload as well, and those of [`compare`].
 pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision, ScalingError> {
-    let demand = &history.demand;
-    if demand.len() < LEAST_STEPS {
-        return Err(ScalingError::TooShort { points: demand.len(), needed: LEAST_STEPS });
+    if history.demand.len() < LEAST_STEPS {
+        return Err(ScalingError::TooShort { points: history.demand.len(), needed: LEAST_STEPS });
     }
     let capacity = match spec.capacity_per_replica {
         Some(capacity) => Capacity::stated(capacity),
@@ -82,6 +85,8 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
     // A learned capacity is used at its lower end: what is not sure is not relied on.
     let rules = spec.pool_rules(capacity.lower);
     rules.check()?;
+    let (largest, resources) = largest_demand(history, spec, rules.capacity)?;
+    let demand = &largest;
     let warmup_ms = warmup(demand, spec.day_ms);
     let options = CompareOptions {
         initial: rules.admit(rules.needed(demand.values()[0] / rules.target_utilization), 0),
@@ -113,6 +118,8 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
         floor: rules.needed(last),
         current,
         demand: last,
+        history: largest,
+        resources,
         coverage,
         comparison,
         warmup_ms,

@@ -9,8 +9,10 @@ use crate::{
 /// What is known of a workload: its demand, and replicas and CPU at the same instants where they are had.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkloadHistory {
-    /// Demand at every step.
+    /// The workload's own demand at every step.
     pub demand: DemandHistory,
+    /// Demand for each further resource at every step of the demand, in the order of the specification; NaN where unknown.
+    pub resources: Vec<Vec<f64>>,
     /// Replicas ready at every step of the demand; NaN where unknown.
     pub replicas: Option<Vec<f64>>,
     /// Mean CPU use of a replica, as a share of its limit, at every step of the demand; NaN where unknown.
@@ -20,13 +22,18 @@ pub struct WorkloadHistory {
 /// Reads the history of a workload up to `now`.
 ///
 /// Steps lie on multiples of the step, so that two readings agree where they overlap. The history begins with
-/// the first demand there is; steps without one are missing values.
+/// the first demand there is, for whichever resource; steps without one are missing values.
 ///
 /// # Errors
 /// [`ScalingError::Signal`], [`ScalingError::NotOneSeries`], [`ScalingError::TooShort`].
 pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<WorkloadHistory, ScalingError> {
     let demand = evaluate(store, spec, &spec.demand, now)?;
-    let Some((first_ms, last_ms)) = demand.first().zip(demand.last()).map(|(first, last)| (first.0, last.0)) else {
+    let others = spec.resources.iter().map(|resource| evaluate(store, spec, &resource.demand, now));
+    let others = others.collect::<Result<Vec<_>, _>>()?;
+    let all = || others.iter().chain([&demand]);
+    let first = all().filter_map(|points| points.first()).map(|point| point.0).min();
+    let last = all().filter_map(|points| points.last()).map(|point| point.0).max();
+    let Some((first_ms, last_ms)) = first.zip(last) else {
         return Err(ScalingError::TooShort { points: 0, needed: 2 });
     };
     let step_ms = spec.step_ms.max(1);
@@ -38,7 +45,8 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     }
     // A demand below zero or without bound is a fault of the expression at that instant: missing.
     let usable = |value: f64| if value >= 0.0 && value.is_finite() { value } else { f64::NAN };
-    let values = align(&demand, &timestamps).into_iter().map(usable).collect();
+    let usable = |points: &Vec<(i64, f64)>| align(points, &timestamps).into_iter().map(usable).collect::<Vec<_>>();
+    let (values, resources) = (usable(&demand), others.iter().map(usable).collect());
     let beside = |expr: &Option<String>| -> Result<Option<Vec<f64>>, ScalingError> {
         let Some(expr) = expr else { return Ok(None) };
         Ok(Some(align(&evaluate(store, spec, expr, now)?, &timestamps)))
@@ -46,6 +54,7 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     Ok(WorkloadHistory {
         replicas: beside(&spec.replicas)?,
         cpu: beside(&spec.cpu)?,
+        resources,
         demand: DemandHistory::try_new(timestamps, values)?,
     })
 }

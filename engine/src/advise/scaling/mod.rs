@@ -11,7 +11,10 @@ mod history;
 mod policy;
 mod pool;
 mod replay;
+mod resources;
 mod spec;
+
+pub mod vertical;
 
 #[cfg(test)]
 mod tests;
@@ -28,4 +31,5 @@ pub use history::DemandHistory;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};
 pub use replay::{CompareOptions, Comparison, PolicyFigures, Trace, compare, follow, score, simulate};
+pub use resources::{FIRST_RESOURCE, ResourceSpec, ResourceUse, largest_demand};
 pub use spec::WorkloadSpec;

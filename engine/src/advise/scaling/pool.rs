@@ -19,6 +19,8 @@ pub struct PoolRules {
     pub scale_out_max: Option<u32>,
     /// Most replicas removed in one step; none: as many as are asked for.
     pub scale_in_max: Option<u32>,
+    /// Changes within the last day from which on the predictive rule no longer scales in; none: no bound.
+    pub changes_per_day_max: Option<u32>,
 }
 
 impl PoolRules {
@@ -50,7 +52,7 @@ impl PoolRules {
     /// ```
     /// # use almanac_engine::advise::scaling::PoolRules;
     /// let rules = PoolRules { capacity: 0.1, target_utilization: 0.7, startup_ms: 0, replicas_min: 0,
-    ///     replicas_max: 9, scale_out_max: None, scale_in_max: None };
+    ///     replicas_max: 9, scale_out_max: None, scale_in_max: None, changes_per_day_max: None };
     /// assert_eq!(rules.needed(0.3), 3);
     /// assert_eq!(rules.needed(0.0), 0);
     /// ```

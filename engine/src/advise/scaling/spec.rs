@@ -1,4 +1,4 @@
-use super::PoolRules;
+use super::{PoolRules, ResourceSpec};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -17,6 +17,8 @@ pub struct WorkloadSpec {
     pub cpu: Option<String>,
     /// Demand that one replica serves; none: learned from demand, replicas and CPU.
     pub capacity_per_replica: Option<f64>,
+    /// What else replicas share; the resource that asks for the most replicas decides, step by step.
+    pub resources: Vec<ResourceSpec>,
     /// Utilisation that the present rule aims at, in (0, 1].
     pub target_utilization: f64,
     /// Time from asking for a replica until it serves.
@@ -29,6 +31,8 @@ pub struct WorkloadSpec {
     pub scale_out_max: Option<u32>,
     /// Most replicas removed in one step.
     pub scale_in_max: Option<u32>,
+    /// Changes within the last day from which on it is no longer scaled in; scaling out is never held back.
+    pub changes_per_day_max: Option<u32>,
     /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
     /// none: the present rule's own spending sets the price.
     pub unserved_cost_ratio: Option<f64>,
@@ -61,12 +65,14 @@ impl WorkloadSpec {
             replicas: None,
             cpu: None,
             capacity_per_replica: None,
+            resources: Vec::new(),
             target_utilization: 0.7,
             startup_ms: 3 * MINUTE_MS,
             replicas_min: 1,
             replicas_max: 200,
             scale_out_max: None,
             scale_in_max: None,
+            changes_per_day_max: None,
             unserved_cost_ratio: None,
             step_ms: MINUTE_MS,
             history_ms: 28 * DAY_MS,
@@ -90,6 +96,7 @@ impl WorkloadSpec {
             replicas_max: self.replicas_max,
             scale_out_max: self.scale_out_max,
             scale_in_max: self.scale_in_max,
+            changes_per_day_max: self.changes_per_day_max,
         }
     }
 }

@@ -14,6 +14,7 @@ fn rules(startup_minutes: i64) -> PoolRules {
         replicas_max: 20,
         scale_out_max: None,
         scale_in_max: None,
+        changes_per_day_max: None,
     }
 }
 
@@ -222,7 +223,7 @@ fn a_decision_names_its_proof() {
     let (timestamps, values) = days(14, 3);
     let n = values.len();
     let demand = DemandHistory::try_new(timestamps, values).unwrap();
-    let history = WorkloadHistory { demand, replicas: Some(vec![9.0; n]), cpu: None };
+    let history = WorkloadHistory { demand, resources: Vec::new(), replicas: Some(vec![9.0; n]), cpu: None };
     let spec = WorkloadSpec {
         capacity_per_replica: Some(10.0),
         startup_ms: 20 * MINUTE,
@@ -237,10 +238,34 @@ fn a_decision_names_its_proof() {
     assert!(decision.confidence > 0.9);
     let missing = WorkloadSpec { capacity_per_replica: None, ..spec.clone() };
     assert!(matches!(decide(&history, &missing), Err(ScalingError::CapacityUnknown { .. })));
-    let flat = WorkloadHistory { demand: minutes(&[50.0; 400]), replicas: None, cpu: None };
+    let flat = WorkloadHistory { demand: minutes(&[50.0; 400]), resources: Vec::new(), replicas: None, cpu: None };
     assert!(matches!(decide(&flat, &spec), Err(ScalingError::NoGain { .. }) | Ok(_)));
-    let short = WorkloadHistory { demand: minutes(&[50.0; 50]), replicas: None, cpu: None };
+    let short = WorkloadHistory { demand: minutes(&[50.0; 50]), resources: Vec::new(), replicas: None, cpu: None };
     assert!(matches!(decide(&short, &spec), Err(ScalingError::TooShort { points: 50, .. })));
+}
+
+#[test]
+fn one_resource_decides_as_if_it_were_alone() {
+    let (timestamps, values) = days(14, 3);
+    let n = values.len();
+    let demand = |values: &[f64]| DemandHistory::try_new(timestamps.clone(), values.to_vec()).unwrap();
+    let base = WorkloadSpec {
+        capacity_per_replica: Some(8.0),
+        startup_ms: 20 * MINUTE,
+        step_ms: 10 * MINUTE,
+        ..WorkloadSpec::new("api", "demand")
+    };
+    let plain = WorkloadHistory { demand: demand(&values), resources: Vec::new(), replicas: None, cpu: None };
+    // Eight units of memory to one of demand, and a replica holds eight times as many: the same replicas, exactly, as powers of
+    // two divide without rounding. Demand itself asks for one.
+    let memory = ResourceSpec { name: "memory".to_owned(), demand: "m".to_owned(), capacity_per_replica: 64.0 };
+    let spec = WorkloadSpec { resources: vec![memory], ..base.clone() };
+    let resources = vec![values.iter().map(|value| 8.0 * value).collect()];
+    let history = WorkloadHistory { demand: demand(&vec![1.0; n]), resources, ..plain.clone() };
+    let (alone, beside) = (decide(&plain, &base).unwrap(), decide(&history, &spec).unwrap());
+    assert_eq!((alone.replicas, alone.floor, &alone.comparison), (beside.replicas, beside.floor, &beside.comparison));
+    assert_eq!(beside.resources.iter().map(|one| one.largest).collect::<Vec<_>>(), [0, n]);
+    assert!(alone.resources.is_empty());
 }
 
 proptest! {
@@ -299,6 +324,25 @@ proptest! {
         };
         for (before, after) in decisions(values.clone()).into_iter().zip(decisions(changed)) {
             prop_assert_eq!(&before[..=cut], &after[..=cut]);
+        }
+    }
+
+    /// In any day there are no more scale-ins than the bound, and the demand just seen is met as ever.
+    #[test]
+    fn scaling_in_is_bounded(seed in 0u64..40, most in 0u32..12) {
+        let (timestamps, values) = days(5, seed);
+        let history = DemandHistory::try_new(timestamps.clone(), values).unwrap();
+        let rules = PoolRules { changes_per_day_max: Some(most), ..rules(20) };
+        let mut policy = Predictive::new(rules, options().predictive(10 * MINUTE));
+        let trace = simulate(&history, &rules, 4, &mut policy);
+        let steps = || trace.desired.windows(2).zip(&timestamps[1..]);
+        let ins: Vec<i64> = steps().filter(|(pair, _)| pair[1] < pair[0]).map(|(_, &at_ms)| at_ms).collect();
+        for (idx, &at_ms) in ins.iter().enumerate() {
+            let within = ins[idx..].iter().take_while(|&&later_ms| later_ms < at_ms + DAY).count();
+            prop_assert!(within <= most as usize, "{} scale-ins from {}", within, at_ms);
+        }
+        for idx in 1..history.len() {
+            prop_assert!(trace.desired[idx] >= rules.needed(history.values()[idx - 1]).min(20));
         }
     }
 

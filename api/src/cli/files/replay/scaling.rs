@@ -93,6 +93,7 @@ impl Args {
             replicas_max: self.max,
             scale_out_max: None,
             scale_in_max: None,
+            changes_per_day_max: None,
         };
         rules.check().map_err(CliError::usage)?;
         if self.max > REPLICAS_MOST {

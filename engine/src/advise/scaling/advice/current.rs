@@ -3,7 +3,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use crate::{
-    advise::scaling::{PoolRules, ScalingError, WorkloadSpec},
+    advise::scaling::{PoolRules, ScalingError, WorkloadSpec, resources::in_own_units},
     signal::{self, EvalLimits},
     store::{
         Store,
@@ -61,7 +61,7 @@ pub fn current_replicas(
     }
     let rules: PoolRules = spec.pool_rules(capacity);
     rules.check()?;
-    let demand = demand_now(store, spec, now)?;
+    let demand = largest_now(store, spec, capacity, now)?;
     let floor = rules.needed(demand);
     Ok(CurrentReplicas {
         replicas: decided.max(floor).clamp(rules.replicas_min, rules.replicas_max),
@@ -73,9 +73,21 @@ pub fn current_replicas(
     })
 }
 
-fn demand_now(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<f64, ScalingError> {
-    let expr = &spec.demand;
-    let failed = |source| ScalingError::Signal { expr: expr.clone(), source };
+/// The largest demand over the resources, in units of the workload's own; a resource without a value leaves it to the
+/// others, and where none has one that is an error.
+fn largest_now(store: &Store, spec: &WorkloadSpec, capacity: f64, now: Timestamp) -> Result<f64, ScalingError> {
+    let mut largest = demand_now(store, &spec.demand, now)?;
+    for resource in &spec.resources {
+        let demand = demand_now(store, &resource.demand, now)?;
+        let demand = demand.map(|demand| in_own_units(demand, resource.capacity_per_replica, capacity));
+        largest = largest.into_iter().chain(demand).reduce(f64::max);
+    }
+    largest.ok_or_else(|| ScalingError::NotOneSeries { expr: spec.demand.clone(), series: 0 })
+}
+
+/// The value of an expression at `now`; none when it gives nothing.
+fn demand_now(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64>, ScalingError> {
+    let failed = |source| ScalingError::Signal { expr: expr.to_owned(), source };
     let query = signal::parse(expr).map_err(failed)?;
     let value = signal::instant(store, &query, now.millis(), &EvalLimits::default()).map_err(failed)?;
     let values = match value {
@@ -84,8 +96,9 @@ fn demand_now(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<f64,
         signal::Value::Matrix(_) | signal::Value::String(_) => Vec::new(),
     };
     match values.as_slice() {
-        [demand] if *demand >= 0.0 && demand.is_finite() => Ok(*demand),
+        [] => Ok(None),
+        [demand] if *demand >= 0.0 && demand.is_finite() => Ok(Some(*demand)),
         [demand] => Err(ScalingError::Demand { value: *demand, timestamp_ms: now.millis() }),
-        many => Err(ScalingError::NotOneSeries { expr: expr.clone(), series: many.len() }),
+        many => Err(ScalingError::NotOneSeries { expr: expr.to_owned(), series: many.len() }),
     }
 }

@@ -2,7 +2,7 @@ use almanac_models::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    advise::scaling::{Interval, ScalingError, WorkloadSpec, fetch},
+    advise::scaling::{Interval, ScalingError, WorkloadSpec, fetch, largest_demand},
     ledger::Measured,
     store::{Store, rows::RecommendationRow},
 };
@@ -18,7 +18,7 @@ const BLOCKS: usize = 12;
 /// from how stretches of time differ; none while less than a day has passed or the replicas are not known.
 ///
 /// # Errors
-/// Those of [`fetch`].
+/// Those of [`fetch`] and [`largest_demand`].
 pub fn measure(
     store: &Store,
     spec: &WorkloadSpec,
@@ -31,7 +31,8 @@ pub fn measure(
     let since = WorkloadSpec { history_ms: spec.history_ms.min(now.millis() - applied_at.millis()), ..spec.clone() };
     let history = fetch(store, &since, now)?;
     let Some(replicas) = &history.replicas else { return Ok(None) };
-    let demand = history.demand.values().iter().zip(history.demand.observed());
+    let (demand, _) = largest_demand(&history, spec, capacity)?;
+    let demand = demand.values().iter().zip(demand.observed());
     let short: Vec<f64> = demand
         .zip(replicas)
         .filter(|((_, observed), replicas)| **observed && replicas.is_finite())

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Schedule, cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object, patch::reactive_autoscaler};
 use crate::{
-    advise::scaling::{Decision, PolicyFigures, Rule, ScalingError, WorkloadSpec, decide, fetch},
+    advise::scaling::{Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec, decide, fetch},
     ledger::{BEFORE, WAY_BACK},
     store::{
         Store,
@@ -22,7 +22,7 @@ const LEVEL: f64 = 0.8;
 pub fn advise(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Vec<RecommendationRow>, ScalingError> {
     let history = fetch(store, spec, now)?;
     let decision = decide(&history, spec)?;
-    let schedule = Schedule::plan(&history.demand, spec, &decision.rules);
+    let schedule = Schedule::plan(&decision.history, spec, &decision.rules);
     Ok(vec![recommendation(spec, &decision, schedule.as_ref(), now)])
 }
 
@@ -79,10 +79,11 @@ fn recommendation(
 
 fn reason(spec: &WorkloadSpec, decision: &Decision, no_schedule: Option<&ScalingError>) -> String {
     let Decision { comparison, coverage, replicas, .. } = decision;
+    let named = binding(decision).map_or_else(String::new, |resource| format!(" for {}", resource.name));
     let now = match decision.rule {
-        Rule::Predictive => format!("{} needs {replicas} replicas now", spec.name),
+        Rule::Predictive => format!("{} needs {replicas} replicas now{named}", spec.name),
         Rule::Reactive => format!(
-            "{} needs {replicas} replicas now by the reactive rule, because the forecast's bound held {:.0} % of the time where {:.0} % \
+            "{} needs {replicas} replicas now{named} by the reactive rule, because the forecast's bound held {:.0} % of the time where {:.0} % \
              was promised",
             spec.name,
             100.0 * coverage.measured,
@@ -100,6 +101,13 @@ fn reason(spec: &WorkloadSpec, decision: &Decision, no_schedule: Option<&Scaling
         None => format!("{now}; {replayed}."),
         Some(error) => format!("{now}; {replayed}; {error}."),
     }
+}
+
+/// The resource that asks for the most replicas now, where there are several.
+fn binding(decision: &Decision) -> Option<&ResourceUse> {
+    let most = |resource: &&ResourceUse| resource.now.unwrap_or(f64::NEG_INFINITY);
+    // Of equals the first, as in the history.
+    decision.resources.iter().rev().max_by(|a, b| most(a).total_cmp(&most(b)))
 }
 
 fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule, &ScalingError>) -> Value {
@@ -139,6 +147,7 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
             "upper": finite(capacity.upper), "explained": capacity.explained,
         },
         "floor": {"demand": decision.demand, "replicas": decision.floor},
+        "resources": decision.resources.iter().map(resource_use).collect::<Vec<_>>(),
         "schedule": match schedule {
             Ok(schedule) => json!({
                 "quantile": schedule.quantile, "model": schedule.model, "coverage": schedule.coverage,
@@ -146,6 +155,17 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
             Err(error) => json!({"missing": error.to_string()}),
         },
         "patches": patches,
+    })
+}
+
+/// How often a resource asked for the most replicas, and how many it asks for now.
+fn resource_use(resource: &ResourceUse) -> Value {
+    json!({
+        "name": resource.name,
+        "capacity_per_replica": resource.capacity,
+        "steps_known": resource.known,
+        "steps_largest": resource.largest,
+        "replicas_now": resource.now,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Rules that say how many replicas there should be, each from demand before its decision alone;
 //! the oracle, which knows the future, is the measure.
 
+mod bounded;
 mod last_week;
 mod oracle;
 mod predictive;

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    super::{Policy, Reactive},
+    super::{Policy, Reactive, bounded::BoundedChanges},
     features::Lengths,
     forecaster::{DemandForecaster, Outlook},
     price::{Chooser, Price},
@@ -67,6 +67,7 @@ pub struct Predictive {
     reactive_pool: Option<Pool>,
     reactive_desired: u32,
     recent: VecDeque<Recent>,
+    bounded: BoundedChanges,
     coverage: Coverage,
     last_demand: Option<f64>,
     first_ms: Option<i64>,
@@ -103,6 +104,7 @@ impl Predictive {
             reactive_pool: None,
             reactive_desired: 0,
             recent: VecDeque::new(),
+            bounded: BoundedChanges::new(rules.changes_per_day_max, options.day_ms),
             coverage: Coverage { promised: COVERAGE_LEVEL, measured: 0.0, windows: 0, holds: false },
             last_demand: None,
             first_ms: None,
@@ -206,6 +208,22 @@ impl Predictive {
 
 impl Policy for Predictive {
     fn decide(&mut self, at_ms: i64, pool: &Pool) -> u32 {
+        let wanted = self.wanted(at_ms, pool);
+        self.bounded.admit(at_ms, wanted, pool)
+    }
+
+    fn observe(&mut self, at_ms: i64, demand: f64, observed: bool) {
+        if let Some(held) = self.forecaster.observe(demand, observed) {
+            self.judge(held);
+        }
+        self.reactive.observe(at_ms, demand, observed);
+        self.last_demand = Some(demand);
+    }
+}
+
+impl Predictive {
+    /// The replicas wanted, whatever changes there were.
+    fn wanted(&mut self, at_ms: i64, pool: &Pool) -> u32 {
         self.catch_up(at_ms);
         self.reactive_desired = self.react(at_ms, pool);
         let outlook = self.forecaster.predict(COVERAGE_LEVEL);
@@ -222,13 +240,5 @@ impl Policy for Predictive {
             self.reprice();
         }
         self.chooser.choose(&self.forecaster, &outlook, self.price, pool.total(), floor)
-    }
-
-    fn observe(&mut self, at_ms: i64, demand: f64, observed: bool) {
-        if let Some(held) = self.forecaster.observe(demand, observed) {
-            self.judge(held);
-        }
-        self.reactive.observe(at_ms, demand, observed);
-        self.last_demand = Some(demand);
     }
 }

@@ -1,0 +1,65 @@
+use std::collections::VecDeque;
+
+use super::{ContainerResource, RequestRule};
+
+const DAY_MS: i64 = 86_400_000;
+/// History that it looks at.
+const HISTORY_MS: i64 = 14 * DAY_MS;
+/// Quantile of CPU usage.
+const CPU_QUANTILE: f64 = 0.95;
+/// Share that is added to the highest memory.
+const MEMORY_MARGIN: f64 = 0.15;
+
+/// The simple strategy of Robusta's KRR: of the last two weeks the 95 % quantile of CPU, and the highest memory plus 15 %.
+/// It is a report that somebody runs; here it is run once a day and followed.
+///
+/// # Reference
+/// robusta-dev/krr, README, "Algorithm" (`cpu_percentile` 95, `memory_buffer_percentage` 15, `history_duration` 336 h).
+#[derive(Debug, Clone)]
+pub struct Krr {
+    resource: ContainerResource,
+    usage: VecDeque<(i64, f64)>,
+    run_ms: Option<i64>,
+}
+
+impl Krr {
+    /// A rule that has seen nothing.
+    #[must_use]
+    pub fn new(resource: ContainerResource) -> Self {
+        Self { resource, usage: VecDeque::new(), run_ms: None }
+    }
+
+    fn recommend(&self) -> Option<f64> {
+        let mut values: Vec<f64> = self.usage.iter().map(|&(_, usage)| usage).collect();
+        match self.resource {
+            ContainerResource::Cpu => quantile(&mut values, CPU_QUANTILE),
+            ContainerResource::Memory => values.into_iter().reduce(f64::max).map(|most| most * (1.0 + MEMORY_MARGIN)),
+        }
+    }
+}
+
+/// The smallest value that the share `p` of the values does not exceed.
+pub(super) fn quantile(values: &mut [f64], p: f64) -> Option<f64> {
+    let n = f64::from(u32::try_from(values.len()).ok()?);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the number of values")]
+    let rank = (p * n).ceil() as usize;
+    let rank = rank.clamp(1, values.len().max(1)) - 1;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
+}
+
+impl RequestRule for Krr {
+    fn request(&mut self, at_ms: i64, current: Option<f64>) -> Option<f64> {
+        if self.run_ms.is_some_and(|run_ms| at_ms - run_ms < DAY_MS) && current.is_some() {
+            return current;
+        }
+        self.run_ms = Some(at_ms);
+        self.recommend()
+    }
+
+    fn observe(&mut self, at_ms: i64, usage: f64) {
+        self.usage.push_back((at_ms, usage));
+        while self.usage.front().is_some_and(|&(seen_ms, _)| seen_ms <= at_ms - HISTORY_MS) {
+            self.usage.pop_front();
+        }
+    }
+}
