@@ -6,6 +6,7 @@ use std::{
 
 use almanac_engine::advise::{
     AdviceSpecs,
+    rightsizing::ContainerSpec,
     scaling::{FIRST_RESOURCE, ResourceSpec, WorkloadSpec},
     threshold::{KeptRule, RuleFile, RuleSpec},
     ttl::{CacheSpec, TtlCosts},
@@ -75,6 +76,34 @@ pub struct Resource {
     pub demand: String,
     /// What one replica serves of it, in the same unit.
     pub capacity_per_replica: f64,
+}
+
+/// A container whose requests of CPU and memory are wanted. Of several replicas the expressions give the busiest: `max(…)`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// The name, in the patches too.
+    pub name: String,
+    /// PromQL of the processors that a replica uses, in cores.
+    pub cpu: Option<String>,
+    /// PromQL of the memory that a replica uses, in bytes.
+    pub memory: Option<String>,
+    /// PromQL of the present request of CPU, in cores; a number is one.
+    pub cpu_request: Option<String>,
+    /// PromQL of the present request of memory, in bytes; a number is one.
+    pub memory_request: Option<String>,
+    /// What an hour with CPU usage above the request costs, in hours of the mean usage idling; for memory 50 times that [6].
+    pub above_cost_ratio: Option<f64>,
+    /// Step of the usage [5m].
+    pub step: Option<Span>,
+    /// How much history is read [28d].
+    pub history: Option<Span>,
+    /// Length of a day of the load [1d].
+    pub day: Option<Span>,
+    /// Namespace for the patches [default].
+    pub namespace: Option<String>,
+    /// Name of the deployment, for the patches and among the deploys that are reported [the container's].
+    pub deployment: Option<String>,
 }
 
 /// A cache with a time-to-live.
@@ -204,6 +233,47 @@ impl Workload {
     }
 }
 
+impl Container {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let name = &self.name;
+        let exprs = [
+            ("cpu", self.cpu.as_ref()),
+            ("memory", self.memory.as_ref()),
+            ("cpu_request", self.cpu_request.as_ref()),
+            ("memory_request", self.memory_request.as_ref()),
+        ];
+        for (key, expr) in exprs {
+            check_expr(expr).map_err(|message| format!("container {name:?}: {key}: {message}"))?;
+        }
+        if self.cpu.is_none() && self.memory.is_none() {
+            return Err(format!("container {name:?}: write cpu or memory, an expression of what a replica uses"));
+        }
+        if self.above_cost_ratio.is_some_and(|ratio| !(ratio > 0.0 && ratio.is_finite())) {
+            return Err(format!("container {name:?}: above_cost_ratio is no positive number"));
+        }
+        Ok(())
+    }
+
+    /// What the advisor wants to know, with its usual values where the file says nothing.
+    fn spec(&self) -> ContainerSpec {
+        let usual = ContainerSpec::new(&self.name);
+        let millis = |span: Option<Span>, usual: i64| span.map_or(usual, Span::millis);
+        ContainerSpec {
+            cpu: self.cpu.clone(),
+            memory: self.memory.clone(),
+            cpu_request: self.cpu_request.clone(),
+            memory_request: self.memory_request.clone(),
+            above_cost_ratio: self.above_cost_ratio,
+            step_ms: millis(self.step, usual.step_ms),
+            history_ms: millis(self.history, usual.history_ms),
+            day_ms: millis(self.day, usual.day_ms),
+            namespace: self.namespace.clone().unwrap_or(usual.namespace),
+            deployment: self.deployment.clone(),
+            name: usual.name,
+        }
+    }
+}
+
 impl Resource {
     fn spec(&self) -> ResourceSpec {
         let Self { name, demand, capacity_per_replica } = self;
@@ -265,6 +335,7 @@ impl Config {
         }
         let specs = AdviceSpecs {
             workloads: self.workloads.iter().map(Workload::spec).collect(),
+            containers: self.containers.iter().map(Container::spec).collect(),
             caches: self.caches.iter().map(Cache::spec).collect(),
             rules,
             moving_bounds: self.alerts.moving_bounds,

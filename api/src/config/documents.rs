@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Config;
 
 /// Sections as the page heads them, and a text in which an unknown key of that section stands.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("[server]", "[server]\nzzz = 1"),
     ("[store]", "[store]\nzzz = 1"),
     ("[store] retention", "[store]\nretention = { zzz = 1 }"),
@@ -16,6 +16,7 @@ const SECTIONS: [(&str, &str); 11] = [
     ("[[signal]]", "[[signal]]\nzzz = 1"),
     ("[[workload]]", "[[workload]]\nzzz = 1"),
     ("[[workload]] resources", "[[workload]]\nresources = [{ zzz = 1 }]"),
+    ("[[container]]", "[[container]]\nzzz = 1"),
     ("[[cache]]", "[[cache]]\nzzz = 1"),
 ];
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Alerts, ByteSize, Cache, ConfigError, Learn, Signal, Span, Workload};
+use super::{Alerts, ByteSize, Cache, ConfigError, Container, Learn, Signal, Span, Workload};
 
 /// The whole configuration; `Config::default()` is that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Config {
     /// `[[workload]]`
     #[serde(rename = "workload")]
     pub workloads: Vec<Workload>,
+    /// `[[container]]`
+    #[serde(rename = "container")]
+    pub containers: Vec<Container>,
     /// `[[cache]]`
     #[serde(rename = "cache")]
     pub caches: Vec<Cache>,
@@ -235,6 +238,7 @@ impl Config {
         unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
         unique("workload", "name", self.workloads.iter().map(|workload| &workload.name))?;
+        unique("container", "name", self.containers.iter().map(|container| &container.name))?;
         unique("cache", "name", self.caches.iter().map(|cache| &cache.name))?;
         for (key, every) in [
             ("learn.every", self.learn.every),
@@ -279,6 +283,9 @@ impl Config {
         }
         for workload in &self.workloads {
             workload.check()?;
+        }
+        for container in &self.containers {
+            container.check()?;
         }
         for cache in &self.caches {
             cache.check()?;

@@ -9,7 +9,7 @@ mod file;
 mod learning;
 mod units;
 
-pub use advice::{Alerts, Cache, Costs, Resource, Workload};
+pub use advice::{Alerts, Cache, Container, Costs, Resource, Workload};
 pub use error::ConfigError;
 pub use file::{Advise, Config, Ingest, Retention, Scrape, ScrapeScheme, Server, Store};
 pub use learning::{Learn, Signal};

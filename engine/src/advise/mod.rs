@@ -4,6 +4,7 @@ mod error;
 mod run;
 mod specs;
 
+pub mod rightsizing;
 pub mod scaling;
 pub mod threshold;
 pub mod ttl;

@@ -2,7 +2,11 @@ use std::error::Error;
 
 use almanac_models::Timestamp;
 
-use super::{AdviceSpecs, AdviseError, scaling, threshold, ttl};
+use super::{
+    AdviceSpecs, AdviseError,
+    rightsizing::{self, ContainerResource, ContainerSpec},
+    scaling, threshold, ttl,
+};
 use crate::{
     ledger::Measured,
     store::{
@@ -25,7 +29,7 @@ pub struct Advice {
 pub struct Refusal {
     /// The advisor.
     pub kind: Kind,
-    /// The workload, cache or alert.
+    /// The workload, container's resource, cache or alert.
     pub target: String,
     /// What is missing, the chain of causes included.
     pub reason: String,
@@ -37,6 +41,12 @@ pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
     let mut advice = Advice::default();
     for workload in &specs.workloads {
         advice.take(Kind::Scaling, &workload.name, scaling::advise(store, workload, now));
+    }
+    for container in &specs.containers {
+        for resource in ContainerResource::ALL.into_iter().filter(|&resource| container.usage(resource).is_some()) {
+            let advised = rightsizing::advise(store, container, resource, now);
+            advice.take(Kind::Rightsizing, &container.target(resource), advised);
+        }
     }
     for cache in &specs.caches {
         advice.take(Kind::Ttl, &cache.name, ttl::advise(store, cache, now));
@@ -64,12 +74,23 @@ pub fn measure(
             Some(spec) => scaling::measure(store, spec, row, applied_at, now).map_err(|error| failed(Box::new(error))),
             None => Ok(None),
         },
+        Kind::Rightsizing => match container(specs, &row.target) {
+            Some((spec, resource)) => rightsizing::measure(store, spec, resource, row, applied_at, now)
+                .map_err(|error| failed(Box::new(error))),
+            None => Ok(None),
+        },
         Kind::Ttl => match specs.caches.iter().find(|cache| cache.name == row.target) {
             Some(spec) => ttl::measure(store, spec, row, applied_at, now).map_err(|error| failed(Box::new(error))),
             None => Ok(None),
         },
         Kind::Threshold => threshold::measure(store, row, applied_at, now).map_err(|error| failed(Box::new(error))),
     }
+}
+
+/// The container and the resource under whose name a recommendation stands.
+fn container<'a>(specs: &'a AdviceSpecs, target: &str) -> Option<(&'a ContainerSpec, ContainerResource)> {
+    let both = |container| ContainerResource::ALL.map(|resource| (container, resource));
+    specs.containers.iter().flat_map(both).find(|(container, resource)| container.target(*resource) == target)
 }
 
 /// As [`consider`], with the refusals in the log.

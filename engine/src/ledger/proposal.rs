@@ -3,6 +3,9 @@ use serde_json::{Value, json};
 use super::revert::{BEFORE, RULE, WAY_BACK, is_revert};
 use crate::store::rows::{Kind, RecommendationRow, State};
 
+/// Share by which a request must lie from another to be another, as the vertical pod autoscaler's update threshold has it.
+const MOVED: f64 = 0.1;
+
 /// What becomes of a proposal, given what the ledger holds on the same target.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
@@ -38,7 +41,7 @@ pub(super) fn weigh(new: &RecommendationRow, known: &[RecommendationRow]) -> Ver
     }
     match old.state {
         State::Dismissed => {
-            if facts(old) == facts(new) && !promises_more(new, old) {
+            if facts(old) == facts(new) && !promises_more(new, old) && !moved(new, old) {
                 Verdict::Withhold
             } else {
                 Verdict::Add
@@ -64,16 +67,27 @@ fn promises_more(new: &RecommendationRow, old: &RecommendationRow) -> bool {
     }
 }
 
-/// Whether `new` promises something else than `old` did, by more than its own uncertainty.
+/// Whether `new` promises something else than `old` did, by more than its own uncertainty, or the need has moved.
 fn differs(new: &RecommendationRow, old: &RecommendationRow) -> bool {
-    new.effect.metric != old.effect.metric || !(new.effect.lower..=new.effect.upper).contains(&old.effect.value)
+    moved(new, old)
+        || new.effect.metric != old.effect.metric
+        || !(new.effect.lower..=new.effect.upper).contains(&old.effect.value)
+}
+
+/// Whether a request follows a need that has moved: at any size it costs about the same, so that its promise does not tell.
+fn moved(new: &RecommendationRow, old: &RecommendationRow) -> bool {
+    let request = |row: &RecommendationRow| row.proposed.get("request").and_then(Value::as_f64);
+    match (new.kind, request(new), request(old)) {
+        (Kind::Rightsizing, Some(new), Some(old)) => (new - old).abs() > MOVED * old,
+        _ => false,
+    }
 }
 
 /// The part of a proposal that somebody decides on; numbers that move by the minute are not.
 fn setting(row: &RecommendationRow) -> Value {
     match row.kind {
         Kind::Scaling => Value::Null,
-        Kind::Ttl => row.proposed.clone(),
+        Kind::Ttl | Kind::Rightsizing => row.proposed.clone(),
         // Bounds that move stand in the rules that the expression reads.
         Kind::Threshold => json!([row.proposed, row.evidence.get(RULE)]),
     }
@@ -83,7 +97,7 @@ fn setting(row: &RecommendationRow) -> Value {
 fn facts(row: &RecommendationRow) -> Value {
     match row.kind {
         Kind::Scaling => row.current.get("target_utilization").cloned().unwrap_or_default(),
-        Kind::Ttl | Kind::Threshold => row.current.clone(),
+        Kind::Rightsizing | Kind::Ttl | Kind::Threshold => row.current.clone(),
     }
 }
 

@@ -93,6 +93,34 @@ fn ids_are_readable_and_stay() {
 }
 
 #[test]
+fn a_request_follows_a_need_that_has_moved() {
+    let request = |cores: f64, hours: i64| RecommendationRow {
+        kind: Kind::Rightsizing,
+        target: "api/cpu".into(),
+        current: json!({"request": 4.0}),
+        proposed: json!({"request": cores}),
+        ..ttl(0, 0.5, hours)
+    };
+    let scene = scene();
+    scene.ledger.propose(vec![request(1.0, 0)], at(0)).unwrap();
+    let said = scene.ledger.propose(vec![request(1.08, 1)], at(1)).unwrap();
+    assert_eq!(said, Proposals { refreshed: 1, ..Proposals::default() });
+    assert_eq!(
+        scene.ledger.get("rightsizing-api-cpu-1").unwrap().proposed,
+        json!({"request": 1.0}),
+        "it does not flap"
+    );
+    let said = scene.ledger.propose(vec![request(1.2, 2)], at(2)).unwrap();
+    assert_eq!(said, Proposals { added: 1, replaced: 1, ..Proposals::default() });
+    // Dismissed, it comes back only when the need has moved.
+    scene.ledger.dismiss("rightsizing-api-cpu-2", "somebody", None, at(3)).unwrap();
+    let said = scene.ledger.propose(vec![request(1.25, 4)], at(4)).unwrap();
+    assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
+    let said = scene.ledger.propose(vec![request(2.0, 5)], at(5)).unwrap();
+    assert_eq!(said, Proposals { added: 1, ..Proposals::default() });
+}
+
+#[test]
 fn only_more_than_the_uncertainty_replaces() {
     let scene = scene();
     scene.ledger.propose(vec![ttl(600, 0.900, 0)], at(0)).unwrap();

@@ -1,13 +1,15 @@
 //! The bench of advisors: each beside what its users would do otherwise, on recorded load, cache events and incidents.
 
+mod rightsizing;
 mod scaling;
 mod threshold;
 mod ttl;
 
 use crate::document::{Paper, Section};
 
-const SECTIONS: [Section; 3] = [
+const SECTIONS: [Section; 4] = [
     Section { name: "scaling", run: scaling::run },
+    Section { name: "rightsizing", run: rightsizing::run },
     Section { name: "ttl", run: ttl::run },
     Section { name: "threshold", run: threshold::run },
 ];
@@ -29,7 +31,7 @@ pub const PAPER: Paper = Paper {
     title: "What the advisors would have done",
     preface: "Each advisor on public data that the project does not hold and on the simulator, beside what its users would do\n\
         otherwise. Decisions use nothing later than their own time; what is learned is scored on what it was not learned from.\n\
-        `almanac replay scaling|ttl|threshold` gives the same figures on any file.",
+        `almanac replay scaling|rightsizing|ttl|threshold` gives the same figures on any file.",
     sections: &SECTIONS,
     data: &DATA,
 };

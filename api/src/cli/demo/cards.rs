@@ -20,6 +20,7 @@ const PRESET: &str = "     ──            ";
 pub(super) fn recommendation(out: &mut impl Write, row: &RecommendationRow, pace: Pace) -> io::Result<()> {
     let title = match row.kind {
         Kind::Scaling => "SCALING",
+        Kind::Rightsizing => "RIGHTSIZING",
         Kind::Ttl => "TTL",
         Kind::Threshold => "THRESHOLD",
     };
@@ -32,6 +33,7 @@ pub(super) fn recommendation(out: &mut impl Write, row: &RecommendationRow, pace
     paragraph(out, &row.reason)?;
     let table = match row.kind {
         Kind::Scaling => scaling(&row.evidence, pace),
+        Kind::Rightsizing => rightsizing(&row.evidence),
         Kind::Ttl => ttl(row, pace),
         Kind::Threshold => threshold(row, pace),
     };
@@ -99,6 +101,24 @@ fn scaling(evidence: &Value, pace: Pace) -> Table {
         ]
     });
     let header = ["replayed policy", "under-provisioned", "unserved", "replica-hours", "÷ oracle", "changes a day"];
+    table(&header, rows.collect())
+}
+
+/// The rules for a request, side by side.
+fn rightsizing(evidence: &Value) -> Table {
+    let rules = evidence["rules"].as_object().cloned().unwrap_or_default();
+    let rows = rules.iter().filter(|(_, figures)| figures.is_object()).map(|(name, figures)| {
+        let whole = figures["request_mean"].as_f64().zip(evidence["rules"]["leading"]["request_mean"].as_f64());
+        vec![
+            name.clone(),
+            percent(&figures["idle_share"]),
+            percent(&figures["above_share"]),
+            percent(&figures["unserved_share"]),
+            optional(whole.map(|(mean, ours)| mean / ours)),
+            optional(figures["changes_per_day"].as_f64()),
+        ]
+    });
+    let header = ["replayed rule", "idle", "time above", "usage above", "request ÷ leading", "changes a day"];
     table(&header, rows.collect())
 }
 

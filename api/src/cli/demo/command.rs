@@ -107,7 +107,7 @@ fn show(
     let advice = advise::consider(store, &settings::advice_specs(&recording.manifest, &url)?, end);
     state.ledger.propose(advice.recommendations, end).map_err(|error| CliError::from_error(&error))?;
     let rows = state.ledger.list(&RecommendationFilter::default()).map_err(|error| CliError::from_error(&error))?;
-    for kind in [Kind::Scaling, Kind::Ttl, Kind::Threshold] {
+    for kind in [Kind::Scaling, Kind::Rightsizing, Kind::Ttl, Kind::Threshold] {
         let mut any = false;
         for row in rows.iter().filter(|row| row.kind == kind) {
             cards::recommendation(&mut out, row, pace)?;

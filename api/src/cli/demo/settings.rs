@@ -1,5 +1,5 @@
 use almanac_datasets::recorded::{Manifest, RULES_YAML};
-use almanac_engine::advise::{AdviceSpecs, threshold::RuleFile, ttl::CacheSpec};
+use almanac_engine::advise::{AdviceSpecs, rightsizing::ContainerSpec, threshold::RuleFile, ttl::CacheSpec};
 
 use super::pace::Pace;
 use crate::{
@@ -121,7 +121,15 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
     let rules = RuleFile::parse("rules.yml", RULES_YAML).map_err(|error| CliError::from_error(&error))?;
     let (rules, _) = rules.alerts("rules.yml").map_err(|error| CliError::from_error(&error))?;
     let workloads = vec![workload(manifest, service_url).spec()];
-    Ok(AdviceSpecs { workloads, caches: caches.collect(), rules, moving_bounds: false })
+    let containers = vec![ContainerSpec {
+        cpu: Some(r#"sum(rate(container_cpu_usage_seconds_total{container="api"}[15s]))"#.to_owned()),
+        memory: Some(r#"container_memory_rss_bytes{container="api"}"#.to_owned()),
+        step_ms: millis(manifest.step_seconds),
+        history_ms: millis(manifest.days * manifest.day_seconds),
+        day_ms: pace.day_ms,
+        ..ContainerSpec::new("api")
+    }];
+    Ok(AdviceSpecs { workloads, containers, caches: caches.collect(), rules, moving_bounds: false })
 }
 
 #[cfg(test)]

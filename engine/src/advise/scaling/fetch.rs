@@ -27,8 +27,9 @@ pub struct WorkloadHistory {
 /// # Errors
 /// [`ScalingError::Signal`], [`ScalingError::NotOneSeries`], [`ScalingError::TooShort`].
 pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<WorkloadHistory, ScalingError> {
-    let demand = evaluate(store, spec, &spec.demand, now)?;
-    let others = spec.resources.iter().map(|resource| evaluate(store, spec, &resource.demand, now));
+    let points = |expr: &str| one_series(store, expr, spec.step_ms, spec.history_ms, now);
+    let demand = points(&spec.demand)?;
+    let others = spec.resources.iter().map(|resource| points(&resource.demand));
     let others = others.collect::<Result<Vec<_>, _>>()?;
     let all = || others.iter().chain([&demand]);
     let first = all().filter_map(|points| points.first()).map(|point| point.0).min();
@@ -49,7 +50,7 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     let (values, resources) = (usable(&demand), others.iter().map(usable).collect());
     let beside = |expr: &Option<String>| -> Result<Option<Vec<f64>>, ScalingError> {
         let Some(expr) = expr else { return Ok(None) };
-        Ok(Some(align(&evaluate(store, spec, expr, now)?, &timestamps)))
+        Ok(Some(align(&points(expr)?, &timestamps)))
     };
     Ok(WorkloadHistory {
         replicas: beside(&spec.replicas)?,
@@ -59,19 +60,47 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     })
 }
 
-/// The points of an expression that gives one series; none when it gives nothing.
-fn evaluate(store: &Store, spec: &WorkloadSpec, expr: &str, now: Timestamp) -> Result<Vec<(i64, f64)>, ScalingError> {
+/// The points that an expression gives over a history up to `now`, at multiples of the step; none when it gives nothing.
+///
+/// # Errors
+/// [`ScalingError::Signal`], [`ScalingError::NotOneSeries`].
+pub(in crate::advise) fn one_series(
+    store: &Store,
+    expr: &str,
+    step_ms: i64,
+    history_ms: i64,
+    now: Timestamp,
+) -> Result<Vec<(i64, f64)>, ScalingError> {
     let failed = |source| ScalingError::Signal { expr: expr.to_owned(), source };
     let query = signal::parse(expr).map_err(failed)?;
-    let step_ms = spec.step_ms.max(1);
+    let step_ms = step_ms.max(1);
     let end_ms = now.millis().div_euclid(step_ms) * step_ms;
-    let start_ms = end_ms - (spec.history_ms / step_ms) * step_ms;
-    let max_steps = usize::try_from(spec.history_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
+    let start_ms = end_ms - (history_ms / step_ms) * step_ms;
+    let max_steps = usize::try_from(history_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
     let limits = EvalLimits { max_steps, ..EvalLimits::default() };
     let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits).map_err(failed)?;
     match series.as_slice() {
         [] => Ok(Vec::new()),
         [one] => Ok(one.timestamps.iter().copied().zip(one.values.iter().copied()).collect()),
+        many => Err(ScalingError::NotOneSeries { expr: expr.to_owned(), series: many.len() }),
+    }
+}
+
+/// The value that an expression has at `now`; none when it gives nothing.
+///
+/// # Errors
+/// As [`one_series`].
+pub(in crate::advise) fn one_value(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64>, ScalingError> {
+    let failed = |source| ScalingError::Signal { expr: expr.to_owned(), source };
+    let query = signal::parse(expr).map_err(failed)?;
+    let values = match signal::instant(store, &query, now.millis(), &EvalLimits::default()).map_err(failed)? {
+        signal::Value::Scalar(value) => vec![value],
+        signal::Value::Vector(samples) => samples.into_iter().map(|sample| sample.value).collect(),
+        signal::Value::Matrix(_) | signal::Value::String(_) => Vec::new(),
+    };
+    match values.as_slice() {
+        [] => Ok(None),
+        [value] => Ok(Some(*value)),
         many => Err(ScalingError::NotOneSeries { expr: expr.to_owned(), series: many.len() }),
     }
 }

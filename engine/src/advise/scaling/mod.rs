@@ -14,8 +14,6 @@ mod replay;
 mod resources;
 mod spec;
 
-pub mod vertical;
-
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +21,12 @@ pub use advice::{
     CurrentReplicas, Schedule, ScheduleSlot, advise, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
     keda_scaled_object, measure,
 };
+pub(super) use advice::{judge_mean, rfc3339};
 pub use capacity::Capacity;
 pub use decide::{Decision, Interval, Rule, decide};
 pub use error::ScalingError;
 pub use fetch::{WorkloadHistory, fetch};
+pub(super) use fetch::{one_series, one_value};
 pub use history::DemandHistory;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};

@@ -9,12 +9,14 @@ use super::words::words;
 pub enum Kind {
     /// How many replicas and when.
     Scaling,
+    /// How much CPU or memory a container asks for.
+    Rightsizing,
     /// The time-to-live of a cache.
     Ttl,
     /// The bound of an alerting rule.
     Threshold,
 }
-words!(Kind, "kind of recommendation", { Scaling => "scaling", Ttl => "ttl", Threshold => "threshold" });
+words!(Kind, "kind of recommendation", { Scaling => "scaling", Rightsizing => "rightsizing", Ttl => "ttl", Threshold => "threshold" });
 
 /// Where a recommendation is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,9 +6,9 @@ use almanac_engine::{
     advise::scaling::{CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, compare},
     ingest::files::{FileSeries, read_series_file},
 };
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
+use super::{duration, millis, rfc3339};
 use crate::cli::{CliError, Global, files::warn_of_stamps, output};
 
 /// Most replicas that a pool is replayed with.
@@ -50,6 +50,9 @@ pub struct Args {
     /// How long the reactive rule waits before it scales in
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub stabilization: Duration,
+    /// Changes within the last day from which on the predictive rule no longer scales in
+    #[arg(long, value_name = "N")]
+    pub max_changes_per_day: Option<u32>,
     /// Cost of unserved demand against idle capacity; left out: what the reactive rule spends sets the price
     #[arg(long, value_name = "RATIO")]
     pub unserved_cost: Option<f64>,
@@ -93,7 +96,7 @@ impl Args {
             replicas_max: self.max,
             scale_out_max: None,
             scale_in_max: None,
-            changes_per_day_max: None,
+            changes_per_day_max: self.max_changes_per_day,
         };
         rules.check().map_err(CliError::usage)?;
         if self.max > REPLICAS_MOST {
@@ -187,18 +190,4 @@ fn write_decisions(out: &mut dyn Write, replays: &[Replay]) -> Result<(), CliErr
     }
     csv.flush()?;
     Ok(())
-}
-
-fn rfc3339(timestamp_ms: i64) -> String {
-    DateTime::from_timestamp_millis(timestamp_ms)
-        .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text.trim())
-        .map_err(|error| format!("{text:?} is no duration like 180s, 5m or 7d: {error}"))
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,8 +3,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use crate::{
-    advise::scaling::{PoolRules, ScalingError, WorkloadSpec, resources::in_own_units},
-    signal::{self, EvalLimits},
+    advise::scaling::{PoolRules, ScalingError, WorkloadSpec, one_value, resources::in_own_units},
     store::{
         Store,
         rows::{RecommendationRow, State},
@@ -85,20 +84,12 @@ fn largest_now(store: &Store, spec: &WorkloadSpec, capacity: f64, now: Timestamp
     largest.ok_or_else(|| ScalingError::NotOneSeries { expr: spec.demand.clone(), series: 0 })
 }
 
-/// The value of an expression at `now`; none when it gives nothing.
+/// The demand at `now`; none when the expression gives nothing.
 fn demand_now(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64>, ScalingError> {
-    let failed = |source| ScalingError::Signal { expr: expr.to_owned(), source };
-    let query = signal::parse(expr).map_err(failed)?;
-    let value = signal::instant(store, &query, now.millis(), &EvalLimits::default()).map_err(failed)?;
-    let values = match value {
-        signal::Value::Scalar(value) => vec![value],
-        signal::Value::Vector(samples) => samples.into_iter().map(|sample| sample.value).collect(),
-        signal::Value::Matrix(_) | signal::Value::String(_) => Vec::new(),
-    };
-    match values.as_slice() {
-        [] => Ok(None),
-        [demand] if *demand >= 0.0 && demand.is_finite() => Ok(Some(*demand)),
-        [demand] => Err(ScalingError::Demand { value: *demand, timestamp_ms: now.millis() }),
-        many => Err(ScalingError::NotOneSeries { expr: expr.to_owned(), series: many.len() }),
+    match one_value(store, expr, now)? {
+        Some(value) if !(value >= 0.0 && value.is_finite()) => {
+            Err(ScalingError::Demand { value, timestamp_ms: now.millis() })
+        }
+        value => Ok(value),
     }
 }

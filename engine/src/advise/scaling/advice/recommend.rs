@@ -205,7 +205,7 @@ fn seconds(millis: i64) -> f64 {
     millis as f64 / 1_000.0
 }
 
-pub(super) fn rfc3339(timestamp_ms: i64) -> String {
+pub(in crate::advise) fn rfc3339(timestamp_ms: i64) -> String {
     DateTime::from_timestamp_millis(timestamp_ms)
         .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }

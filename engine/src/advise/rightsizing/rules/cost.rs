@@ -1,13 +1,14 @@
-use super::{DecayingHistogram, covering::GROWTH};
+use super::{super::cost_of, DecayingHistogram, covering::GROWTH};
 
 /// Buckets above the highest usage that a request may lie in: a factor of e.
 const BEYOND: usize = 50;
 
-/// What every request is expected to cost: the share of it that idles, and the time with usage above it at its price.
+/// What every request is expected to cost, as [`cost_of`] has it.
 #[derive(Debug, Clone)]
 pub(super) struct CostCurve {
     /// Requests, ascending by [`GROWTH`]; with each its slack and the share of time above, usage spread as it drifts.
     points: Vec<Point>,
+    usage: f64,
     above_cost: f64,
 }
 
@@ -40,7 +41,7 @@ impl CostCurve {
             let mix = |of: fn(&Point) -> f64| 0.25 * of(&low) + 0.5 * of(point) + 0.25 * of(&high);
             Point { request: point.request, slack: mix(|point| point.slack), above: mix(|point| point.above) }
         };
-        Self { points: plain.iter().enumerate().map(spread_out).collect(), above_cost }
+        Self { points: plain.iter().enumerate().map(spread_out).collect(), usage: used, above_cost }
     }
 
     /// The request of least cost, of equals the smallest.
@@ -50,7 +51,7 @@ impl CostCurve {
     }
 
     pub(super) fn cost(&self, request: f64) -> f64 {
-        self.at(request).map_or(0.0, |point| self.cost_of(&point))
+        self.at(request).map_or(0.0, |point| self.cost_of(&Point { request, ..point }))
     }
 
     pub(super) fn slack(&self, request: f64) -> f64 {
@@ -62,7 +63,7 @@ impl CostCurve {
     }
 
     fn cost_of(&self, point: &Point) -> f64 {
-        point.slack + self.above_cost * point.above
+        cost_of(point.slack * point.request, self.usage, point.above, self.above_cost)
     }
 
     /// The bucket that holds `request`; beyond the last, nothing is above and the rest idles.

@@ -101,7 +101,7 @@ impl DecayingHistogram {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
-pub(super) fn ms_to_f64(millis: i64) -> f64 {
+pub(in crate::advise::rightsizing) fn ms_to_f64(millis: i64) -> f64 {
     millis as f64
 }
 

@@ -1,0 +1,196 @@
+//! `almanac replay rightsizing`: what requests of CPU or memory would have done.
+
+use std::{io::Write, path::PathBuf, time::Duration};
+
+use almanac_engine::{
+    advise::{
+        rightsizing::{
+            ContainerResource, ContainerSpec, Covering, CoveringOptions, Krr, Leading, RequestFigures, RequestRule,
+            Vpa, decide_request, score_requests, trace_requests,
+        },
+        scaling::DemandHistory,
+    },
+    ingest::files::{FileSeries, read_series_file},
+};
+use serde_json::{Map, Value, json};
+
+use super::{duration, millis, rfc3339};
+use crate::cli::{CliError, Global, files::warn_of_stamps, output};
+
+/// Options of `replay rightsizing`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Series file of usage, in cores or bytes, CSV or Parquet
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What is used
+    #[arg(long, value_enum)]
+    pub resource: Resource,
+    /// The present request, in cores or bytes
+    #[arg(long, value_name = "AMOUNT")]
+    pub request: Option<f64>,
+    /// The first part of the series is history and not scored
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub warmup: Duration,
+    /// What an hour with CPU usage above the request costs, in hours of the mean usage idling; for memory 50 times that
+    #[arg(long, value_name = "RATIO")]
+    pub above_cost: Option<f64>,
+    /// Write the request of the leading rule at every step
+    #[arg(long, value_name = "OUT.csv")]
+    pub decisions: Option<PathBuf>,
+}
+
+/// What a container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Resource {
+    /// Cores
+    Cpu,
+    /// Bytes
+    Memory,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
+    let options = args.options()?;
+    let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
+    warn_of_stamps(&args.file, &file);
+    let series = file.series.into_iter().map(|series| Replay::of(series, &args, &options));
+    let replays: Vec<Replay> = series.collect();
+    if let Some(Replay { name, outcome: Err(reason), .. }) = replays.first()
+        && replays.iter().all(|replay| replay.outcome.is_err())
+    {
+        return Err(CliError::failed(format!("{}: series {name:?}: {reason}", args.file.display())));
+    }
+    if let Some(path) = &args.decisions {
+        output::write_file(path, |out| write_decisions(out, &replays))?;
+    }
+    let report = json!({"series": replays.iter().map(Replay::report).collect::<Vec<_>>()});
+    let mut out = output::stdout();
+    serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
+}
+
+impl Args {
+    fn options(&self) -> Result<CoveringOptions, CliError> {
+        for (name, value) in [("--request", self.request), ("--above-cost", self.above_cost)] {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
+                return Err(CliError::usage(format!("{name} {value} is not a positive number")));
+            }
+        }
+        let resource = match self.resource {
+            Resource::Cpu => ContainerResource::Cpu,
+            Resource::Memory => ContainerResource::Memory,
+        };
+        let spec = ContainerSpec { above_cost_ratio: self.above_cost, ..ContainerSpec::new("") };
+        Ok(spec.options(resource, None))
+    }
+}
+
+/// One series and what came of its replay.
+struct Replay {
+    name: String,
+    steps: usize,
+    outcome: Result<Outcome, String>,
+}
+
+struct Outcome {
+    usage: DemandHistory,
+    requests: Vec<Option<f64>>,
+    scored_from_ms: i64,
+    rules: Map<String, Value>,
+    recommended: Value,
+}
+
+impl Replay {
+    fn of(series: FileSeries, args: &Args, options: &CoveringOptions) -> Self {
+        let FileSeries { name, timestamps, values, .. } = series;
+        let steps = timestamps.len();
+        let outcome = DemandHistory::try_new(timestamps, values)
+            .map_err(|error| error.to_string())
+            .and_then(|usage| Outcome::of(usage, args, options));
+        Self { name, steps, outcome }
+    }
+
+    fn report(&self) -> Value {
+        let (name, steps) = (&self.name, self.steps);
+        match &self.outcome {
+            Err(reason) => {
+                json!({"series": name, "steps": steps, "scored_from": null, "rules": null, "reason": reason})
+            }
+            Ok(Outcome { scored_from_ms, rules, recommended, .. }) => json!({
+                "series": name,
+                "steps": steps,
+                "scored_from": rfc3339(*scored_from_ms),
+                "rules": rules,
+                "recommended": recommended,
+            }),
+        }
+    }
+}
+
+impl Outcome {
+    fn of(usage: DemandHistory, args: &Args, options: &CoveringOptions) -> Result<Self, String> {
+        let scored_from_ms = usage.timestamps()[0].saturating_add(millis(args.warmup));
+        let score = |requests: &[Option<f64>]| {
+            let figures = score_requests(&usage, requests, scored_from_ms);
+            figures.ok_or_else(|| "nothing is left to score after the warm-up; give a shorter --warmup".to_owned())
+        };
+        let requests = trace_requests(&usage, &mut Leading::new(*options));
+        let trace = |rule: &mut dyn RequestRule| trace_requests(&usage, rule);
+        let mut traces = vec![
+            ("leading", requests.clone()),
+            ("covering", trace(&mut Covering::new(*options))),
+            ("vpa", trace(&mut Vpa::new(options.resource))),
+            ("krr", trace(&mut Krr::new(options.resource))),
+        ];
+        traces.extend(args.request.map(|request| ("present", vec![Some(request); usage.len()])));
+        let mut rules = Map::new();
+        for (name, requests) in &traces {
+            rules.insert((*name).to_owned(), report(&score(requests)?, options.above_cost));
+        }
+        let recommended = match decide_request(&usage, args.request, options) {
+            Ok(decision) => json!({
+                "request": decision.request,
+                "quantity": options.resource.quantity(decision.request).1,
+                "rule": decision.leader,
+                "cost": {"value": decision.cost.value, "lower": decision.cost.lower, "upper": decision.cost.upper},
+                "reason": null,
+            }),
+            Err(reason) => json!({"request": null, "reason": reason.to_string()}),
+        };
+        Ok(Self { usage, requests, scored_from_ms, rules, recommended })
+    }
+}
+
+fn report(figures: &RequestFigures, above_cost: f64) -> Value {
+    json!({
+        "idle_share": figures.slack,
+        "above_share": figures.above,
+        "unserved_share": figures.unserved,
+        "request_mean": figures.mean_request,
+        "usage_mean": figures.mean_usage,
+        "cost": figures.cost(above_cost),
+        "changes_per_day": figures.changes_per_day,
+    })
+}
+
+fn write_decisions(out: &mut dyn Write, replays: &[Replay]) -> Result<(), CliError> {
+    let mut csv = csv::Writer::from_writer(out);
+    let failed = |error: csv::Error| CliError::from_error(&error);
+    csv.write_record(["series", "timestamp", "usage", "request"]).map_err(failed)?;
+    for Replay { name, outcome, .. } in replays {
+        let Ok(Outcome { usage, requests, .. }) = outcome else { continue };
+        for (idx, &timestamp_ms) in usage.timestamps().iter().enumerate() {
+            let used = if usage.observed()[idx] { usage.values()[idx].to_string() } else { String::new() };
+            let request = requests[idx].map(|request| request.to_string()).unwrap_or_default();
+            csv.write_record([name, &rfc3339(timestamp_ms), &used, &request]).map_err(failed)?;
+        }
+    }
+    csv.flush()?;
+    Ok(())
+}

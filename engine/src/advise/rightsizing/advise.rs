@@ -1,0 +1,180 @@
+use almanac_models::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    ContainerResource, ContainerSpec, RequestDecision, RequestFigures, RightsizingError, decide_request,
+    patch::requests_patch, rules::ms_to_f64,
+};
+use crate::{
+    advise::scaling::{DemandHistory, one_series, one_value, rfc3339},
+    ledger::{BEFORE, WAY_BACK},
+    store::{
+        Store,
+        rows::{Effect, EventFilter, Kind, RecommendationRow, State},
+    },
+};
+
+/// The level of the interval of the effect.
+const LEVEL: f64 = 0.8;
+/// Days that a recommendation stands unless it is made again.
+const VALID_DAYS: i64 = 7;
+
+/// What is recommended for the request of one resource of a container at `now`, with its proof.
+///
+/// # Errors
+/// [`RightsizingError`] when there is too little to decide on, or nothing to gain; it names what is missing.
+pub fn advise(
+    store: &Store,
+    spec: &ContainerSpec,
+    resource: ContainerResource,
+    now: Timestamp,
+) -> Result<Vec<RecommendationRow>, RightsizingError> {
+    let expr = spec.usage(resource).ok_or(RightsizingError::NoUsage)?;
+    let usage = fetch(store, expr, spec, spec.history_ms, now)?.ok_or(RightsizingError::TooShort {
+        resource,
+        days: 0.0,
+        needed: 3.0,
+    })?;
+    let current = present(store, spec, resource, now)?;
+    let deployed_ms = deployed(store, spec)?.map(|at_ms| spec.in_whole_days(at_ms));
+    let timestamps = usage.timestamps().iter().map(|&at_ms| spec.in_whole_days(at_ms)).collect();
+    let known = usage.values().iter().zip(usage.observed());
+    let values = known.map(|(&used, &observed)| if observed { used } else { f64::NAN }).collect();
+    let on_days = DemandHistory::try_new(timestamps, values)?;
+    let decision = decide_request(&on_days, current, &spec.options(resource, deployed_ms))?;
+    Ok(vec![recommendation(spec, expr, &decision, now)])
+}
+
+/// The usage at steps that lie on multiples of the step; none without a value.
+pub(super) fn fetch(
+    store: &Store,
+    expr: &str,
+    spec: &ContainerSpec,
+    history_ms: i64,
+    now: Timestamp,
+) -> Result<Option<DemandHistory>, RightsizingError> {
+    let points = one_series(store, expr, spec.step_ms, history_ms, now)?;
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(None) };
+    let steps = usize::try_from((last.0 - first.0) / spec.step_ms.max(1)).unwrap_or(0);
+    let timestamps: Vec<i64> =
+        (0..=steps).map(|step| first.0 + i64::try_from(step).unwrap_or(0) * spec.step_ms.max(1)).collect();
+    let at = |timestamp: &i64| {
+        let found = points.binary_search_by_key(timestamp, |&(at_ms, _)| at_ms).ok();
+        found.map(|idx| points[idx].1).filter(|used| *used >= 0.0 && used.is_finite()).unwrap_or(f64::NAN)
+    };
+    let values = timestamps.iter().map(at).collect();
+    Ok(Some(DemandHistory::try_new(timestamps, values)?))
+}
+
+fn present(
+    store: &Store,
+    spec: &ContainerSpec,
+    resource: ContainerResource,
+    now: Timestamp,
+) -> Result<Option<f64>, RightsizingError> {
+    let Some(expr) = spec.request(resource) else { return Ok(None) };
+    match one_value(store, expr, now)? {
+        Some(value) if !(value > 0.0 && value.is_finite()) => {
+            Err(RightsizingError::Request { resource, expr: expr.to_owned(), value })
+        }
+        value => Ok(value),
+    }
+}
+
+/// When the container's present version went out, where somebody reported it.
+fn deployed(store: &Store, spec: &ContainerSpec) -> Result<Option<i64>, RightsizingError> {
+    let service = spec.deployment.clone().unwrap_or_else(|| spec.name.clone());
+    let filter = EventFilter { names: vec![service], ..EventFilter::default() };
+    let deploys = store.deploys(&filter).map_err(crate::advise::scaling::ScalingError::from)?;
+    Ok(deploys.iter().map(|deploy| deploy.at.millis()).max())
+}
+
+/// Puts a decision into words, figures and patches; pure.
+fn recommendation(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, now: Timestamp) -> RecommendationRow {
+    let RequestDecision { resource, current, request, .. } = *decision;
+    let setting = |request: f64| json!({"request": request, "quantity": resource.quantity(request).1});
+    RecommendationRow {
+        id: format!("rightsizing-{}-{resource}", spec.name),
+        kind: Kind::Rightsizing,
+        target: spec.target(resource),
+        current: current.map_or(Value::Null, setting),
+        proposed: setting(request),
+        valid_from: now,
+        valid_until: Some(Timestamp::from_millis(now.millis().saturating_add(VALID_DAYS * spec.day_ms))),
+        effect: Effect {
+            metric: "request_cost".to_owned(),
+            unit: "1".to_owned(),
+            value: decision.cost.value,
+            lower: decision.cost.lower,
+            upper: decision.cost.upper,
+            level: LEVEL,
+        },
+        confidence: decision.confidence,
+        reason: reason(spec, decision),
+        evidence: evidence(spec, expr, decision),
+        patch: requests_patch(spec, resource, request),
+        state: State::Proposed,
+        created_at: now,
+        updated_at: now,
+        replaces: None,
+    }
+}
+
+fn reason(spec: &ContainerSpec, decision: &RequestDecision) -> String {
+    let RequestDecision { resource, current, request, leader, leading, present, vpa, .. } = decision;
+    let of = |figures: &RequestFigures| {
+        format!("{:.0} % idle, usage above it {:.2} % of the time", 100.0 * figures.slack, 100.0 * figures.above)
+    };
+    let quantity = resource.quantity(*request).1;
+    let wants = match current {
+        Some(current) => {
+            format!(
+                "{} needs a {resource} request of {quantity} instead of {}",
+                spec.name,
+                resource.quantity(*current).1
+            )
+        }
+        None => format!("{} needs a {resource} request of {quantity}", spec.name),
+    };
+    let beside = match present {
+        Some(present) => format!("the present request: {}", of(present)),
+        None => format!("the vertical pod autoscaler's: {}", of(vpa)),
+    };
+    format!("{wants}, by the rule {leader}; over its own history requests would have had {}; {beside}.", of(leading))
+}
+
+fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Value {
+    let RequestDecision { resource, .. } = *decision;
+    json!({
+        BEFORE: decision.present_cost,
+        WAY_BACK: decision.current.map(|current| requests_patch(spec, resource, current)),
+        "usage": expr,
+        "step_seconds": ms_to_f64(spec.step_ms) / 1e3,
+        "day_seconds": ms_to_f64(spec.day_ms) / 1e3,
+        "steps": decision.steps,
+        "scored_from": rfc3339(spec.in_own_days(decision.scored_from_ms)),
+        "scored_until": rfc3339(spec.in_own_days(decision.at_ms)),
+        "above_cost": decision.above_cost,
+        "usage_mean": decision.leading.mean_usage,
+        "expected": {"idle_share": decision.expected.slack, "above_share": decision.expected.above},
+        "drift": decision.drift,
+        "leader": decision.leader,
+        "rules": {
+            "leading": figures(&decision.leading),
+            "covering": figures(&decision.covering),
+            "vpa": figures(&decision.vpa),
+            "krr": figures(&decision.krr),
+            "present": decision.present.as_ref().map(figures),
+        },
+    })
+}
+
+fn figures(figures: &RequestFigures) -> Value {
+    json!({
+        "idle_share": figures.slack,
+        "above_share": figures.above,
+        "unserved_share": figures.unserved,
+        "request_mean": figures.mean_request,
+        "changes_per_day": figures.changes_per_day,
+    })
+}

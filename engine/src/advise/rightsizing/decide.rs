@@ -1,0 +1,201 @@
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    ContainerResource, Covering, CoveringOptions, Expected, Krr, Leading, RequestFigures, RequestRule,
+    RightsizingError, Vpa, cost_of, rules::ms_to_f64, score_requests, step_costs, trace_requests,
+};
+use crate::advise::scaling::{DemandHistory, Interval};
+
+const DAY_MS: i64 = 86_400_000;
+/// History below which nothing is decided.
+const LEAST_DAYS: i64 = 3;
+/// Cost that a change must save, in shares of the usage: what [`Covering`] itself holds worth a change.
+const WORTH: f64 = 0.05;
+/// Days for which a promise is made: a request is held so long before it is judged.
+pub(super) const HELD_DAYS: i64 = 3;
+const RESAMPLES: usize = 1_000;
+
+/// What is decided for one request of a container.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestDecision {
+    /// What is asked for.
+    pub resource: ContainerResource,
+    /// The instant of the decision: the step after the last row.
+    pub at_ms: i64,
+    /// The present request, where it is known.
+    pub current: Option<f64>,
+    /// The request, in whole millicores or mebibytes.
+    pub request: f64,
+    /// What it is expected to bring over the day to come.
+    pub expected: Expected,
+    /// How far one day's busy hours lie from the next's, as a logarithm.
+    pub drift: f64,
+    /// Price of an hour above the request, in hours of the mean usage idling.
+    pub above_cost: f64,
+    /// When scoring begins.
+    pub scored_from_ms: i64,
+    /// Steps that were scored.
+    pub steps: usize,
+    /// The rule that is followed now.
+    pub leader: &'static str,
+    /// [`Leading`] over the history, changing its request as it goes.
+    pub leading: RequestFigures,
+    /// [`Covering`] alone.
+    pub covering: RequestFigures,
+    /// The vertical pod autoscaler's rule.
+    pub vpa: RequestFigures,
+    /// KRR's rule.
+    pub krr: RequestFigures,
+    /// The present request, all along.
+    pub present: Option<RequestFigures>,
+    /// Promised [`cost_of`] the request while it is held for some days, with an 80 % interval.
+    pub cost: Interval,
+    /// The same of the present request.
+    pub present_cost: Option<f64>,
+    /// Share of resampled days in which the rule costs no more than the present request or, where that is not known, than
+    /// the vertical pod autoscaler's.
+    pub confidence: f64,
+}
+
+/// Decides a request after the last row of `usage`, with `current` in force; pure.
+///
+/// # Errors
+/// [`RightsizingError::TooShort`], and [`RightsizingError::NoGain`] when the present request serves as well.
+pub fn decide_request(
+    usage: &DemandHistory,
+    current: Option<f64>,
+    options: &CoveringOptions,
+) -> Result<RequestDecision, RightsizingError> {
+    let resource = options.resource;
+    let first_ms = usage.timestamps()[0];
+    let at_ms = usage.timestamps()[usage.len() - 1] + usage.step_ms();
+    let span_ms = at_ms - first_ms;
+    let too_short = || RightsizingError::TooShort {
+        resource,
+        days: ms_to_f64(span_ms) / ms_to_f64(DAY_MS),
+        needed: ms_to_f64(LEAST_DAYS),
+    };
+    if span_ms < LEAST_DAYS * DAY_MS {
+        return Err(too_short());
+    }
+    let scored_from_ms = first_ms + if span_ms >= 8 * DAY_MS { 7 * DAY_MS } else { span_ms / 2 };
+    let mut rule = Leading::new(*options);
+    let requests = trace_requests(usage, &mut rule);
+    let covering = trace_requests(usage, &mut Covering::new(*options));
+    let vpa = trace_requests(usage, &mut Vpa::new(resource));
+    let krr = trace_requests(usage, &mut Krr::new(resource));
+    let held = current.map(|current| vec![Some(current); usage.len()]);
+    let score = |requests: &[Option<f64>]| score_requests(usage, requests, scored_from_ms).ok_or_else(too_short);
+    let leading = score(&requests)?;
+    let costs =
+        |requests: &[Option<f64>]| daily_costs(usage, requests, scored_from_ms, leading.mean_usage, options.above_cost);
+    let ours = costs(&requests);
+    let baseline = costs(held.as_deref().unwrap_or(&vpa));
+    let present_cost = current.map(|_| mean(&baseline));
+    let wanted = rule.request(at_ms, current.or_else(|| requests.last().copied().flatten()));
+    let (request, _) = resource.quantity(wanted.ok_or_else(too_short)?);
+    let present = held.as_deref().map(score).transpose()?;
+    if let (Some(current), Some(present), Some(cost)) = (current, present, present_cost)
+        && ((request - current).abs() <= 1e-9 * current || cost - mean(&ours) <= WORTH)
+    {
+        let (slack, above) = (present.slack, present.above);
+        return Err(RightsizingError::NoGain { resource, current: resource.quantity(current).1, slack, above });
+    }
+    Ok(RequestDecision {
+        resource,
+        at_ms,
+        current,
+        request,
+        expected: rule.expects(request).ok_or_else(too_short)?,
+        leader: rule.leader(),
+        drift: rule.drift(),
+        above_cost: options.above_cost,
+        scored_from_ms,
+        steps: usage.len() - usage.timestamps().partition_point(|&step_ms| step_ms < scored_from_ms),
+        leading,
+        covering: score(&covering)?,
+        vpa: score(&vpa)?,
+        krr: score(&krr)?,
+        present,
+        cost: of_a_stretch(&held_costs(usage, &requests, scored_from_ms, leading.mean_usage, options.above_cost)),
+        present_cost,
+        confidence: no_dearer(&ours, &baseline),
+    })
+}
+
+/// What the requests cost on each day from `from_ms` on, in units of the mean usage; days without a usage are left out.
+fn daily_costs(
+    usage: &DemandHistory,
+    requests: &[Option<f64>],
+    from_ms: i64,
+    mean_usage: f64,
+    above_cost: f64,
+) -> Vec<f64> {
+    let mut days: Vec<(i64, f64, f64, f64)> = Vec::new();
+    let steps = usage.timestamps().iter().zip(usage.values()).zip(usage.observed()).zip(requests);
+    for (((&at_ms, &used), &known), request) in steps {
+        let (true, true, Some(request)) = (at_ms >= from_ms, known, request) else { continue };
+        let day = (at_ms - from_ms) / DAY_MS;
+        let (idle, above) = ((request - used).max(0.0), f64::from(u8::from(used > *request)));
+        match days.last_mut() {
+            Some(last) if last.0 == day => *last = (day, last.1 + idle, last.2 + above, last.3 + 1.0),
+            _ => days.push((day, idle, above, 1.0)),
+        }
+    }
+    days.into_iter()
+        .map(|(_, idle, above, steps)| cost_of(idle / steps, mean_usage, above / steps, above_cost))
+        .collect()
+}
+
+/// What the request of each day's beginning has cost, held for [`HELD_DAYS`]; of the last day on, as long as there was.
+fn held_costs(
+    usage: &DemandHistory,
+    requests: &[Option<f64>],
+    from_ms: i64,
+    mean_usage: f64,
+    above_cost: f64,
+) -> Vec<f64> {
+    let at = |ms: i64| usage.timestamps().partition_point(|&step_ms| step_ms < ms);
+    let last_ms = usage.timestamps()[usage.len() - 1];
+    let days =
+        (0..).map(|day| from_ms + day * DAY_MS).take_while(|&day_ms| day_ms + DAY_MS <= last_ms + usage.step_ms());
+    let cost = |day_ms: i64| {
+        let (first, end) = (at(day_ms), at(day_ms + HELD_DAYS * DAY_MS));
+        let request = *requests.get(first)?;
+        let known = (first..end).filter(|&idx| usage.observed()[idx]).map(|idx| usage.values()[idx]);
+        let costs = step_costs(&known.collect::<Vec<_>>(), request?, mean_usage, above_cost);
+        (!costs.is_empty()).then(|| mean(&costs))
+    };
+    days.filter_map(cost).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / f64::from(u32::try_from(values.len().max(1)).unwrap_or(u32::MAX))
+}
+
+/// The mean, and between what a stretch to come lies four times of five: of n the k-th least and most, k = (n + 1)/10 and at
+/// least 1 (split conformal; few tell less than that).
+fn of_a_stretch(costs: &[f64]) -> Interval {
+    let mut sorted = costs.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let tenth = ((sorted.len() + 1) / 10).max(1) - 1;
+    let value = mean(costs);
+    let at = |idx: usize| sorted.get(idx).copied().unwrap_or(value);
+    Interval { value, lower: at(tenth).min(value), upper: at(sorted.len().saturating_sub(tenth + 1)).max(value) }
+}
+
+/// Share of resamples of the days in which `ours` cost no more than `theirs`.
+fn no_dearer(ours: &[f64], theirs: &[f64]) -> f64 {
+    let n = ours.len().min(theirs.len());
+    if n == 0 {
+        return 0.0;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut saved = || {
+        let picks = (0..n).map(|_| rng.random_range(0..n));
+        picks.map(|day| ours[day] - theirs[day]).sum::<f64>() <= 0.0
+    };
+    let no_dearer = (0..RESAMPLES).filter(|_| saved()).count();
+    f64::from(u32::try_from(no_dearer).unwrap_or(u32::MAX)) / 1_000.0
+}

@@ -1,0 +1,25 @@
+//! Requests of a container: CPU and memory that cover the usage forecast until the next change, beside the rules of
+//! Kubernetes' vertical pod autoscaler and of KRR, on the container's own history.
+
+mod advise;
+mod decide;
+mod error;
+mod measure;
+mod patch;
+mod replay;
+mod rules;
+mod spec;
+
+#[cfg(test)]
+mod tests;
+
+pub use advise::advise;
+pub use decide::{RequestDecision, decide_request};
+pub use error::RightsizingError;
+pub use measure::measure;
+pub use replay::{RequestFigures, cost_of, replay_requests, score_requests, step_costs, trace_requests};
+pub use rules::{
+    ContainerResource, Covering, CoveringOptions, DecayingHistogram, Expected, HistogramOptions, Krr, Leading,
+    RequestRule, Vpa, VpaRange,
+};
+pub use spec::ContainerSpec;

@@ -1,0 +1,106 @@
+use super::{RequestRule, rules::ms_to_f64};
+use crate::advise::scaling::DemandHistory;
+
+const DAY_MS: f64 = 86_400_000.0;
+
+/// What a rule for requests would have done on a history of usage.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RequestFigures {
+    /// Share of what was requested that was not used.
+    pub slack: f64,
+    /// Share of the scored steps whose usage exceeded the request.
+    pub above: f64,
+    /// Share of the usage that exceeded the request: CPU that waits.
+    pub unserved: f64,
+    /// Mean request, in the unit of the usage.
+    pub mean_request: f64,
+    /// Mean usage.
+    pub mean_usage: f64,
+    /// Changes of the request, a day.
+    pub changes_per_day: f64,
+}
+
+impl RequestFigures {
+    /// See [`cost_of`].
+    #[must_use]
+    pub fn cost(&self, above_cost: f64) -> f64 {
+        cost_of(self.slack * self.mean_request, self.mean_usage, self.above, above_cost)
+    }
+}
+
+/// The requests of `rule` over `history`, in force at each step: it decides each step before it sees the step's usage. None
+/// while it has nothing to say.
+pub fn trace_requests(history: &DemandHistory, rule: &mut dyn RequestRule) -> Vec<Option<f64>> {
+    let mut request = None;
+    let steps = history.timestamps().iter().zip(history.values()).zip(history.observed());
+    steps
+        .map(|((&at_ms, &usage), &known)| {
+            request = rule.request(at_ms, request);
+            if known {
+                rule.observe(at_ms, usage);
+            }
+            request
+        })
+        .collect()
+}
+
+/// What `requests` did over `history`. Scored are the steps from `scored_from_ms` whose usage was there; none when no such step
+/// has a request.
+#[must_use]
+pub fn score_requests(
+    history: &DemandHistory,
+    requests: &[Option<f64>],
+    scored_from_ms: i64,
+) -> Option<RequestFigures> {
+    let (mut requested, mut used, mut unserved, mut usage_sum) = (0.0, 0.0, 0.0, 0.0);
+    let (mut steps, mut above, mut changes) = (0.0_f64, 0.0, 0.0);
+    let mut before = None;
+    for (idx, (&at_ms, &request)) in history.timestamps().iter().zip(requests).enumerate() {
+        let usage = history.values()[idx];
+        if let (true, true, Some(now)) = (at_ms >= scored_from_ms, history.observed()[idx], request) {
+            steps += 1.0;
+            changes += f64::from(u8::from(before.is_some_and(|before: f64| before.to_bits() != now.to_bits())));
+            requested += now;
+            used += usage.min(now);
+            usage_sum += usage;
+            unserved += (usage - now).max(0.0);
+            above += f64::from(u8::from(usage > now));
+        }
+        before = request;
+    }
+    let days = steps * ms_to_f64(history.step_ms()) / DAY_MS;
+    let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    (steps > 0.0).then(|| RequestFigures {
+        slack: 1.0 - ratio(used, requested),
+        above: above / steps,
+        unserved: ratio(unserved, usage_sum),
+        mean_request: requested / steps,
+        mean_usage: usage_sum / steps,
+        changes_per_day: ratio(changes, days),
+    })
+}
+
+/// Drives `rule` over `history` and scores it, see [`trace_requests`] and [`score_requests`].
+pub fn replay_requests(
+    history: &DemandHistory,
+    rule: &mut dyn RequestRule,
+    scored_from_ms: i64,
+) -> Option<RequestFigures> {
+    score_requests(history, &trace_requests(history, rule), scored_from_ms)
+}
+
+/// What a request costs: idle capacity in units of the usage, and the share of time with usage above it at its price.
+#[must_use]
+pub fn cost_of(idle: f64, usage: f64, above: f64, above_cost: f64) -> f64 {
+    // Where nothing is used every request idles all the same.
+    let idle = if usage > 0.0 { idle / usage } else { f64::from(u8::from(idle > 0.0)) };
+    idle + above_cost * above
+}
+
+/// What each step with a `usage` costs at `request`; `mean_usage` is the unit of what idles. Their mean is [`cost_of`] the whole.
+#[must_use]
+pub fn step_costs(usage: &[f64], request: f64, mean_usage: f64, above_cost: f64) -> Vec<f64> {
+    let cost =
+        |&used: &f64| cost_of((request - used).max(0.0), mean_usage, f64::from(u8::from(used > request)), above_cost);
+    usage.iter().map(cost).collect()
+}
