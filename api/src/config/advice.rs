@@ -27,7 +27,11 @@ pub struct Workload {
     pub replicas: Option<String>,
     /// PromQL of what one replica uses of its processors, from 0 to 1: the capacity is learned from it.
     pub cpu: Option<String>,
-    /// Demand that one replica can serve; left out: learned from demand, replicas and CPU.
+    /// PromQL of the time that an answer takes, a mean or a quantile: the capacity is learned from how it rises with demand.
+    pub latency: Option<String>,
+    /// Latency that may be reached, in the same unit; left out: until it grows without bound.
+    pub latency_max: Option<f64>,
+    /// Demand that one replica can serve; left out: learned from demand and replicas, and CPU or latency.
     pub capacity_per_replica: Option<f64>,
     /// What else replicas share; the resource that asks for the most replicas decides, step by step.
     #[serde(default)]
@@ -178,9 +182,20 @@ impl Workload {
                 spec.replicas_min, spec.replicas_max
             ));
         }
-        let exprs = [("demand", Some(&self.demand)), ("replicas", self.replicas.as_ref()), ("cpu", self.cpu.as_ref())];
+        let exprs = [
+            ("demand", Some(&self.demand)),
+            ("replicas", self.replicas.as_ref()),
+            ("cpu", self.cpu.as_ref()),
+            ("latency", self.latency.as_ref()),
+        ];
         for (key, expr) in exprs {
             check_expr(expr).map_err(|message| format!("workload {name:?}: {key}: {message}"))?;
+        }
+        if self.latency_max.is_some_and(|most| !(most > 0.0 && most.is_finite())) {
+            return Err(format!("workload {name:?}: latency_max is no positive number"));
+        }
+        if self.latency_max.is_some() && self.latency.is_none() {
+            return Err(format!("workload {name:?}: latency_max is of no use without latency"));
         }
         self.check_resources().map_err(|message| format!("workload {name:?}: {message}"))
     }
@@ -209,6 +224,8 @@ impl Workload {
         WorkloadSpec {
             replicas: self.replicas.clone(),
             cpu: self.cpu.clone(),
+            latency: self.latency.clone(),
+            latency_max: self.latency_max,
             capacity_per_replica: self.capacity_per_replica,
             resources: self.resources.iter().map(Resource::spec).collect(),
             target_utilization: self.target_utilization.unwrap_or(usual.target_utilization),

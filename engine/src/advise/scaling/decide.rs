@@ -80,7 +80,7 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
     }
     let capacity = match spec.capacity_per_replica {
         Some(capacity) => Capacity::stated(capacity),
-        None => Capacity::learn(history)?,
+        None => Capacity::learn(history, spec.latency_max)?,
     };
     // A learned capacity is used at its lower end: what is not sure is not relied on.
     let rules = spec.pool_rules(capacity.lower);

@@ -5,13 +5,11 @@
 mod advice;
 mod capacity;
 mod decide;
+mod demand;
 mod error;
-mod fetch;
-mod history;
 mod policy;
 mod pool;
 mod replay;
-mod resources;
 mod spec;
 
 #[cfg(test)]
@@ -22,14 +20,12 @@ pub use advice::{
     keda_scaled_object, measure,
 };
 pub(super) use advice::{judge_mean, rfc3339};
-pub use capacity::Capacity;
+pub use capacity::{Capacity, CapacitySource};
 pub use decide::{Decision, Interval, Rule, decide};
+pub use demand::{DemandHistory, FIRST_RESOURCE, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand};
+pub(super) use demand::{one_series, one_value};
 pub use error::ScalingError;
-pub use fetch::{WorkloadHistory, fetch};
-pub(super) use fetch::{one_series, one_value};
-pub use history::DemandHistory;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};
 pub use replay::{CompareOptions, Comparison, PolicyFigures, Trace, compare, follow, score, simulate};
-pub use resources::{FIRST_RESOURCE, ResourceSpec, ResourceUse, largest_demand};
 pub use spec::WorkloadSpec;

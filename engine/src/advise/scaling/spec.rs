@@ -15,7 +15,11 @@ pub struct WorkloadSpec {
     /// PromQL for the mean CPU use of a replica as a share of its limit, in [0, 1]; the capacity is
     /// learned from it when it is not stated.
     pub cpu: Option<String>,
-    /// Demand that one replica serves; none: learned from demand, replicas and CPU.
+    /// PromQL of the time that an answer takes, in any unit.
+    pub latency: Option<String>,
+    /// Latency that may be reached, in the same unit; none: what a replica serves at the utmost counts alone.
+    pub latency_max: Option<f64>,
+    /// Demand that one replica serves; none: learned from demand and replicas, and CPU or latency.
     pub capacity_per_replica: Option<f64>,
     /// What else replicas share; the resource that asks for the most replicas decides, step by step.
     pub resources: Vec<ResourceSpec>,
@@ -64,6 +68,8 @@ impl WorkloadSpec {
             demand: demand.into(),
             replicas: None,
             cpu: None,
+            latency: None,
+            latency_max: None,
             capacity_per_replica: None,
             resources: Vec::new(),
             target_utilization: 0.7,

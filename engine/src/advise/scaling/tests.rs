@@ -223,7 +223,8 @@ fn a_decision_names_its_proof() {
     let (timestamps, values) = days(14, 3);
     let n = values.len();
     let demand = DemandHistory::try_new(timestamps, values).unwrap();
-    let history = WorkloadHistory { demand, resources: Vec::new(), replicas: Some(vec![9.0; n]), cpu: None };
+    let history =
+        WorkloadHistory { demand, resources: Vec::new(), replicas: Some(vec![9.0; n]), cpu: None, latency: None };
     let spec = WorkloadSpec {
         capacity_per_replica: Some(10.0),
         startup_ms: 20 * MINUTE,
@@ -238,9 +239,21 @@ fn a_decision_names_its_proof() {
     assert!(decision.confidence > 0.9);
     let missing = WorkloadSpec { capacity_per_replica: None, ..spec.clone() };
     assert!(matches!(decide(&history, &missing), Err(ScalingError::CapacityUnknown { .. })));
-    let flat = WorkloadHistory { demand: minutes(&[50.0; 400]), resources: Vec::new(), replicas: None, cpu: None };
+    let flat = WorkloadHistory {
+        demand: minutes(&[50.0; 400]),
+        resources: Vec::new(),
+        replicas: None,
+        cpu: None,
+        latency: None,
+    };
     assert!(matches!(decide(&flat, &spec), Err(ScalingError::NoGain { .. }) | Ok(_)));
-    let short = WorkloadHistory { demand: minutes(&[50.0; 50]), resources: Vec::new(), replicas: None, cpu: None };
+    let short = WorkloadHistory {
+        demand: minutes(&[50.0; 50]),
+        resources: Vec::new(),
+        replicas: None,
+        cpu: None,
+        latency: None,
+    };
     assert!(matches!(decide(&short, &spec), Err(ScalingError::TooShort { points: 50, .. })));
 }
 
@@ -255,7 +268,8 @@ fn one_resource_decides_as_if_it_were_alone() {
         step_ms: 10 * MINUTE,
         ..WorkloadSpec::new("api", "demand")
     };
-    let plain = WorkloadHistory { demand: demand(&values), resources: Vec::new(), replicas: None, cpu: None };
+    let plain =
+        WorkloadHistory { demand: demand(&values), resources: Vec::new(), replicas: None, cpu: None, latency: None };
     // Eight units of memory to one of demand, and a replica holds eight times as many: the same replicas, exactly, as powers of
     // two divide without rounding. Demand itself asks for one.
     let memory = ResourceSpec { name: "memory".to_owned(), demand: "m".to_owned(), capacity_per_replica: 64.0 };

@@ -3,7 +3,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use crate::{
-    advise::scaling::{PoolRules, ScalingError, WorkloadSpec, one_value, resources::in_own_units},
+    advise::scaling::{PoolRules, ScalingError, WorkloadSpec, demand::in_own_units, one_value},
     store::{
         Store,
         rows::{RecommendationRow, State},

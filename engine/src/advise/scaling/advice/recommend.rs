@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Schedule, cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object, patch::reactive_autoscaler};
 use crate::{
-    advise::scaling::{Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec, decide, fetch},
+    advise::scaling::{
+        CapacitySource, Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec, decide, fetch,
+    },
     ledger::{BEFORE, WAY_BACK},
     store::{
         Store,
@@ -143,7 +145,7 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
             "promised": coverage.promised, "measured": coverage.measured, "windows": coverage.windows, "holds": coverage.holds,
         },
         "capacity": {
-            "learned": capacity.learned, "value": capacity.value, "lower": capacity.lower,
+            "learned": capacity.source != CapacitySource::Stated, "source": capacity.source.as_str(), "value": capacity.value, "lower": capacity.lower,
             "upper": finite(capacity.upper), "explained": capacity.explained,
         },
         "floor": {"demand": decision.demand, "replicas": decision.floor},

@@ -69,7 +69,7 @@ pub fn largest_demand(
 }
 
 /// Demand for a resource of which a replica serves `served`, where it serves `capacity` of the workload's own demand.
-pub(super) fn in_own_units(demand: f64, served: f64, capacity: f64) -> f64 {
+pub(in crate::advise::scaling) fn in_own_units(demand: f64, served: f64, capacity: f64) -> f64 {
     (demand / served) * capacity
 }
 
@@ -92,6 +92,7 @@ mod tests {
             resources: others.iter().map(|values| values.to_vec()).collect(),
             replicas: None,
             cpu: None,
+            latency: None,
         }
     }
 

@@ -17,6 +17,8 @@ pub struct WorkloadHistory {
     pub replicas: Option<Vec<f64>>,
     /// Mean CPU use of a replica, as a share of its limit, at every step of the demand; NaN where unknown.
     pub cpu: Option<Vec<f64>>,
+    /// Time that an answer takes at every step of the demand; NaN where unknown.
+    pub latency: Option<Vec<f64>>,
 }
 
 /// Reads the history of a workload up to `now`.
@@ -55,6 +57,7 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     Ok(WorkloadHistory {
         replicas: beside(&spec.replicas)?,
         cpu: beside(&spec.cpu)?,
+        latency: beside(&spec.latency)?,
         resources,
         demand: DemandHistory::try_new(timestamps, values)?,
     })

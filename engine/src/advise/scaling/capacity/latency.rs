@@ -1,0 +1,255 @@
+use almanac_models::stats::quantile;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::learn::{Capacity, CapacitySource, EXPLAINED, FULL, unknown};
+use crate::advise::scaling::ScalingError;
+
+/// Demand is cut into so many classes of equal count.
+const CLASSES: usize = 40;
+/// Stretches of time that are resampled for the interval, as latency has bad hours.
+const BLOCKS: usize = 12;
+const RESAMPLES: usize = 200;
+/// Steps of the search: how near the busiest class is to the capacity, and how much of the bend is contention.
+const NEAR_STEPS: u32 = 200;
+const SHAPE_STEPS: u32 = 5;
+/// Share of the capacity up to which the busiest class is looked for at most.
+const NEAREST: f64 = 0.995;
+
+/// Learns what one replica serves from demand a replica against latency, in the order of time.
+///
+/// By the universal scalability law N answers in the making are served at the rate X = γN/(1 + α(N−1) + βN(N−1)), which is
+/// most at N = √((1−α)/β). With Little's law, N = X·R, that is a law of latency: R/a = 1 + p·X·R/a + q·(X·R/a)², a being the latency of an idle
+/// replica, p = (α−β)/γ contention and q = aβ/γ crosstalk. Solved, R(X) = 2a/((1−pX) + √((1−pX)² − 4qX²)), and the rate is most at
+/// C = 1/(p + 2√q). C, the part of contention p·C and a are fitted to the median logarithms of latency in classes of demand. A replica is
+/// full at 90 % of C or where latency passes `latency_max`.
+///
+/// # Reference
+/// Gunther (2007), Guerrilla capacity planning, chapter 6 (the law); Little (1961). The fit over the rate and not over N keeps the noise
+/// of latency out of the regressor.
+///
+/// # Errors
+/// [`ScalingError::CapacityUnknown`] naming what is missing.
+pub(super) fn learn(points: &[(f64, f64)], latency_max: Option<f64>) -> Result<Capacity, ScalingError> {
+    let classes = Classes::of(points).ok_or_else(|| unknown("demand a replica hardly changed"))?;
+    let all = vec![1.0; BLOCKS];
+    let fit = classes.fit(&all).ok_or_else(|| unknown("latency was never above 0"))?;
+    if fit.explained < EXPLAINED {
+        return Err(unknown(&format!(
+            "demand explains {:.0} % of the changes of latency, half is needed",
+            100.0 * fit.explained.max(0.0)
+        )));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut resampled: Vec<f64> = (0..RESAMPLES)
+        .filter_map(|_| {
+            let mut counts = vec![0.0; BLOCKS];
+            (0..BLOCKS).for_each(|_| counts[rng.random_range(0..BLOCKS)] += 1.0);
+            classes.fit(&counts).map(|fit| fit.capacity(latency_max))
+        })
+        .collect();
+    resampled.sort_by(f64::total_cmp);
+    let value = fit.capacity(latency_max);
+    if value <= 0.0 {
+        return Err(unknown("latency is above latency_max even without demand"));
+    }
+    let at = |share: usize| resampled.get(resampled.len() * share / 10).copied().unwrap_or(value);
+    // Never less than what was served: the busiest class is no guess.
+    let served = classes.busiest() * if latency_max.is_none() { FULL } else { 0.0 };
+    Ok(Capacity {
+        value: value.max(served),
+        lower: at(1).min(value).max(served),
+        upper: at(9).max(value),
+        source: CapacitySource::Latency,
+        explained: fit.explained,
+    })
+}
+
+/// Latency by class of demand and stretch of time.
+struct Classes {
+    /// Mean demand of each class, ascending.
+    demand: Vec<f64>,
+    /// By stretch and class: the median logarithm of latency, and of how many points.
+    medians: Vec<Vec<(f64, f64)>>,
+}
+
+impl Classes {
+    /// None where demand does not vary by a fifth, or fewer than three classes are left.
+    fn of(points: &[(f64, f64)]) -> Option<Self> {
+        let known: Vec<(f64, f64)> =
+            points.iter().copied().filter(|&(demand, latency)| demand > 0.0 && latency > 0.0).collect();
+        let demands: Vec<f64> = known.iter().map(|point| point.0).collect();
+        let mut edges: Vec<f64> = (1..CLASSES)
+            .filter_map(|class| quantile(&demands, f64::from(u32::try_from(class).ok()?) / CLASSES as f64))
+            .collect();
+        edges.dedup();
+        let class_of = |demand: f64| edges.partition_point(|&edge| edge < demand);
+        let n = edges.len() + 1;
+        let mut sums = vec![(0.0, 0.0); n];
+        let mut logs = vec![vec![Vec::new(); n]; BLOCKS];
+        let length = known.len().div_ceil(BLOCKS).max(1);
+        for (idx, &(demand, latency)) in known.iter().enumerate() {
+            let class = class_of(demand);
+            sums[class] = (sums[class].0 + demand, sums[class].1 + 1.0);
+            logs[idx / length][class].push(latency.ln());
+        }
+        let demand: Vec<f64> = sums.iter().map(|(sum, n)| if *n > 0.0 { sum / n } else { 0.0 }).collect();
+        let filled = demand.iter().filter(|demand| **demand > 0.0);
+        let (least, most) =
+            (filled.clone().copied().fold(f64::INFINITY, f64::min), filled.copied().fold(0.0, f64::max));
+        let median = |logs: &Vec<f64>| (quantile(logs, 0.5).unwrap_or(0.0), logs.len() as f64);
+        let medians = logs.iter().map(|block| block.iter().map(median).collect()).collect();
+        (n >= 3 && most > 1.2 * least).then_some(Self { demand, medians })
+    }
+
+    fn busiest(&self) -> f64 {
+        self.demand.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The law that fits best, each stretch counting `counts` times.
+    fn fit(&self, counts: &[f64]) -> Option<Fit> {
+        let classes: Vec<(f64, f64, f64)> = (0..self.demand.len())
+            .map(|class| {
+                let of = self.medians.iter().zip(counts).map(|(block, count)| (block[class].0, count * block[class].1));
+                let (sum, weight) = of.fold((0.0, 0.0), |sum, (log, weight)| (sum.0 + weight * log, sum.1 + weight));
+                (self.demand[class], if weight > 0.0 { sum / weight } else { 0.0 }, weight)
+            })
+            .filter(|class| class.2 > 0.0)
+            .collect();
+        let busiest = self.busiest();
+        let whole: f64 = classes.iter().map(|class| class.2).sum();
+        let mean =
+            |of: &dyn Fn(&(f64, f64, f64)) -> f64| classes.iter().map(|class| class.2 * of(class)).sum::<f64>() / whole;
+        let level = mean(&|class| class.1);
+        let spread = mean(&|class| (class.1 - level).powi(2));
+        let mut best: Option<Fit> = None;
+        let mut least = f64::INFINITY;
+        for shape in 0..=SHAPE_STEPS {
+            let contention = f64::from(shape) / f64::from(SHAPE_STEPS);
+            for step in 0..=NEAR_STEPS {
+                let near = NEAREST * f64::from(step) / f64::from(NEAR_STEPS);
+                let law = Law { most: busiest / near, contention };
+                let idle = mean(&|class| class.1 - law.log_slowdown(class.0));
+                let error = mean(&|class| (class.1 - idle - law.log_slowdown(class.0)).powi(2));
+                if error < least {
+                    least = error;
+                    best = Some(Fit { law, idle: idle.exp(), explained: 1.0 - error / spread.max(f64::MIN_POSITIVE) });
+                }
+            }
+        }
+        best
+    }
+}
+
+/// How a replica slows down as demand nears the most that it can serve.
+#[derive(Debug, Clone, Copy)]
+struct Law {
+    /// The most that it can serve; infinite where it never slows down.
+    most: f64,
+    /// From 1, contention alone, to 0, crosstalk alone.
+    contention: f64,
+}
+
+impl Law {
+    /// p and √q of the latency R(X).
+    fn terms(&self) -> (f64, f64) {
+        (self.contention / self.most, (1.0 - self.contention) / (2.0 * self.most))
+    }
+
+    /// The logarithm of latency over that of an idle replica; demand is below the most.
+    fn log_slowdown(&self, demand: f64) -> f64 {
+        let (p, root_q) = self.terms();
+        let free = 1.0 - p * demand;
+        let discriminant = (free * free - (2.0 * root_q * demand).powi(2)).max(0.0);
+        (2.0 / (free + discriminant.sqrt()).max(1e-9)).ln()
+    }
+
+    /// The demand at which latency is `slowdown` times that of an idle replica; none where it never slows down so far.
+    fn demand_at(&self, slowdown: f64) -> f64 {
+        let (p, root_q) = self.terms();
+        let q = root_q * root_q;
+        let more = (slowdown - 1.0).max(0.0);
+        // With N answers in the making, as a multiple of those at rest: q·N² + p·N = slowdown − 1, and N = X · slowdown.
+        let n = 2.0 * more / (p + (p * p + 4.0 * q * more).sqrt());
+        n / slowdown
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Fit {
+    law: Law,
+    /// Latency of an idle replica.
+    idle: f64,
+    explained: f64,
+}
+
+impl Fit {
+    fn capacity(&self, latency_max: Option<f64>) -> f64 {
+        let full = FULL * self.law.most;
+        latency_max.map_or(full, |latency_max| full.min(self.law.demand_at(latency_max / self.idle)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Latency of a replica that serves `most` at the utmost, under a demand that follows the day up to `busy`, with noise.
+    fn points(law: Law, busy: f64, noise: f64) -> Vec<(f64, f64)> {
+        let point = |i: u32| {
+            let phase = f64::from(i % 288) / 288.0 * std::f64::consts::TAU;
+            let demand = busy * (0.55 - 0.45 * phase.cos());
+            let odd = f64::from(i * 7_919 % 101) / 50.0 - 1.0;
+            (demand, 0.02 * (law.log_slowdown(demand) + noise * odd).exp())
+        };
+        (0..14 * 288).map(point).collect()
+    }
+
+    #[test]
+    fn finds_where_latency_grows_without_bound() {
+        for contention in [1.0, 0.6, 0.0] {
+            for busy in [85.0, 95.0] {
+                let law = Law { most: 100.0, contention };
+                let capacity = learn(&points(law, busy, 0.2), None).unwrap();
+                assert!((capacity.value / 90.0 - 1.0).abs() < 0.12, "{contention} {busy}: {capacity:?}");
+                assert!(capacity.lower <= capacity.value && capacity.value <= capacity.upper);
+                assert!(capacity.explained > 0.8, "{capacity:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_latency_that_may_be_reached_bounds_it() {
+        let law = Law { most: 100.0, contention: 1.0 };
+        // R = a/(1 − X/C): three times the latency at rest at two thirds of the most.
+        let capacity = learn(&points(law, 90.0, 0.1), Some(0.06)).unwrap();
+        assert!((capacity.value - 66.7).abs() < 5.0, "{capacity:?}");
+        assert!(learn(&points(law, 90.0, 0.1), Some(0.01)).is_err(), "less than an idle replica takes");
+        for contention in [0.0, 0.3, 1.0] {
+            let law = Law { most: 100.0, contention };
+            for demand in [10.0, 50.0, 90.0] {
+                let back = law.demand_at(law.log_slowdown(demand).exp());
+                assert!((back - demand).abs() < 1e-6, "{contention} {demand}: {back}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_never_busy_is_known_from_below_alone() {
+        let law = Law { most: 100.0, contention: 1.0 };
+        let told = learn(&points(law, 35.0, 0.1), None).unwrap();
+        assert!(told.lower >= 30.0 && told.upper > 90.0, "{told:?}");
+        let why = |points: &[(f64, f64)]| learn(points, None).unwrap_err().to_string();
+        assert!(why(&points(Law { most: f64::INFINITY, contention: 1.0 }, 90.0, 0.3)).contains("explains"));
+        assert!(why(&vec![(5.0, 0.02); 400]).contains("hardly changed"));
+    }
+
+    #[test]
+    fn units_do_not_matter() {
+        let law = Law { most: 100.0, contention: 0.5 };
+        let base = points(law, 90.0, 0.2);
+        let scaled: Vec<(f64, f64)> = base.iter().map(|&(demand, latency)| (demand * 1e3, latency * 1e6)).collect();
+        let (a, b) = (learn(&base, Some(0.1)).unwrap(), learn(&scaled, Some(1e5)).unwrap());
+        assert!((b.value / a.value / 1e3 - 1.0).abs() < 1e-6 && (b.lower / a.lower / 1e3 - 1.0).abs() < 1e-6);
+    }
+}
