@@ -48,7 +48,7 @@ pub struct Workload {
     pub scale_out_max: Option<u32>,
     /// Most replicas removed in one step.
     pub scale_in_max: Option<u32>,
-    /// Changes within the last day from which on it is no longer scaled in; scaling out is never held back.
+    /// Scale-ins in any day, at most; every change counts against it, but scaling out is never held back [240].
     pub changes_per_day_max: Option<u32>,
     /// Cost of demand that is not served against that of idle capacity.
     pub unserved_cost_ratio: Option<f64>,
@@ -234,7 +234,7 @@ impl Workload {
             replicas_max: self.replicas_max.unwrap_or(usual.replicas_max),
             scale_out_max: self.scale_out_max,
             scale_in_max: self.scale_in_max,
-            changes_per_day_max: self.changes_per_day_max,
+            changes_per_day_max: self.changes_per_day_max.unwrap_or(usual.changes_per_day_max),
             unserved_cost_ratio: self.unserved_cost_ratio,
             step_ms: millis(self.step, usual.step_ms),
             history_ms: millis(self.history, usual.history_ms),

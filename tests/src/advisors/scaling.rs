@@ -2,7 +2,7 @@ use std::error::Error;
 
 use almanac_datasets::loaders::{PublicSeries, PublicSet};
 use almanac_engine::advise::scaling::{
-    CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, ScalingError, compare,
+    CHANGES_PER_DAY, CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, ScalingError, compare,
 };
 use almanac_models::stats::quantile;
 
@@ -86,7 +86,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     Ok(format!(
         "## Scaling\n\n\
          Demand replayed as `replay scaling` does it: start-up 180 s, target 0.7, seven days of history before scoring (half of the\n\
-         series where it is shorter), 1 to 1,000 replicas. A replica serves what makes the busiest hundredth of the steps need\n\
+         series where it is shorter), 1 to 1,000 replicas, 240 scale-ins a day at most. A replica serves what makes the busiest hundredth of the steps need\n\
          {sizes} replicas at full use, to two digits. Under-provisioned: share of the steps whose demand exceeds what is ready, mean\n\
          over the series of a set. `same cost` is the reactive rule (the Kubernetes formula) with its target moved until it spends\n\
          what the predictive rule spends. Replica-hours are in units of what plain reactive at target 0.7 spends.\n\n\
@@ -159,7 +159,7 @@ fn replay(workload: &Workload<'_>) -> Result<Comparison, ScalingError> {
         replicas_max: 1_000,
         scale_out_max: None,
         scale_in_max: None,
-        changes_per_day_max: None,
+        changes_per_day_max: Some(CHANGES_PER_DAY),
     };
     let options = CompareOptions {
         initial: 1,

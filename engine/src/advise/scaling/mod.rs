@@ -28,4 +28,4 @@ pub use error::ScalingError;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};
 pub use replay::{CompareOptions, Comparison, PolicyFigures, Trace, compare, follow, score, simulate};
-pub use spec::WorkloadSpec;
+pub use spec::{CHANGES_PER_DAY, WorkloadSpec};

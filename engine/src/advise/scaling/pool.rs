@@ -19,7 +19,7 @@ pub struct PoolRules {
     pub scale_out_max: Option<u32>,
     /// Most replicas removed in one step; none: as many as are asked for.
     pub scale_in_max: Option<u32>,
-    /// Changes within the last day from which on the predictive rule no longer scales in; none: no bound.
+    /// Scale-ins of the predictive rule in any day, at most; none: no bound. Scaling out is never held back.
     pub changes_per_day_max: Option<u32>,
 }
 

@@ -2,6 +2,9 @@ use super::{PoolRules, ResourceSpec};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
+/// Changes a day where nobody says another number, one in six minutes. On public loads of a minute's step a third of the changes go, to fewer
+/// than the reactive rule makes, and the time under-provisioned grows by up to a tenth; at 192 by up to a sixth.
+pub const CHANGES_PER_DAY: u32 = 240;
 
 /// What one workload is and how it may be scaled; plain data, from the configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,8 +38,8 @@ pub struct WorkloadSpec {
     pub scale_out_max: Option<u32>,
     /// Most replicas removed in one step.
     pub scale_in_max: Option<u32>,
-    /// Changes within the last day from which on it is no longer scaled in; scaling out is never held back.
-    pub changes_per_day_max: Option<u32>,
+    /// Scale-ins in any day, at most; every change counts against it, but scaling out is never held back.
+    pub changes_per_day_max: u32,
     /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
     /// none: the present rule's own spending sets the price.
     pub unserved_cost_ratio: Option<f64>,
@@ -78,7 +81,7 @@ impl WorkloadSpec {
             replicas_max: 200,
             scale_out_max: None,
             scale_in_max: None,
-            changes_per_day_max: None,
+            changes_per_day_max: CHANGES_PER_DAY,
             unserved_cost_ratio: None,
             step_ms: MINUTE_MS,
             history_ms: 28 * DAY_MS,
@@ -102,7 +105,7 @@ impl WorkloadSpec {
             replicas_max: self.replicas_max,
             scale_out_max: self.scale_out_max,
             scale_in_max: self.scale_in_max,
-            changes_per_day_max: self.changes_per_day_max,
+            changes_per_day_max: Some(self.changes_per_day_max),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use almanac_engine::{
-    advise::scaling::{CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, compare},
+    advise::scaling::{CHANGES_PER_DAY, CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, compare},
     ingest::files::{FileSeries, read_series_file},
 };
 use serde_json::{Value, json};
@@ -50,9 +50,9 @@ pub struct Args {
     /// How long the reactive rule waits before it scales in
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub stabilization: Duration,
-    /// Changes within the last day from which on the predictive rule no longer scales in
-    #[arg(long, value_name = "N")]
-    pub max_changes_per_day: Option<u32>,
+    /// Scale-ins of the predictive rule in any day, at most; scaling out is never held back
+    #[arg(long, value_name = "N", default_value_t = CHANGES_PER_DAY)]
+    pub max_changes_per_day: u32,
     /// Cost of unserved demand against idle capacity; left out: what the reactive rule spends sets the price
     #[arg(long, value_name = "RATIO")]
     pub unserved_cost: Option<f64>,
@@ -96,7 +96,7 @@ impl Args {
             replicas_max: self.max,
             scale_out_max: None,
             scale_in_max: None,
-            changes_per_day_max: self.max_changes_per_day,
+            changes_per_day_max: Some(self.max_changes_per_day),
         };
         rules.check().map_err(CliError::usage)?;
         if self.max > REPLICAS_MOST {

@@ -1,41 +1,59 @@
-use std::collections::VecDeque;
+/// Part of a day's changes that may be made at once: three hours' worth.
+const BURST: f64 = 0.125;
+/// Share of the pool that a surplus must have to be let go while there are changes to spare, and how many times that as they
+/// run out: the few that are left go to where they save most. Without either, a day's changes are spent by noon: at 150 a day
+/// Crane's loads then cost 1.26 times what reactive scaling does, with both 1.04 times.
+const SURPLUS: f64 = 0.1;
+const SCARCE: f64 = 4.0;
 
-use crate::advise::scaling::Pool;
-
-/// Keeps count of a pool's changes, so that it is scaled in only while fewer than a bound lie within the last day.
+/// Spreads a pool's changes over the day, so that there are no more scale-ins in any day than a bound.
 ///
-/// Scaling out is never held back. So within any day there are no more scale-ins than the bound; of changes there may be
-/// more, where demand asks for it.
+/// Every change takes from a bucket that fills with time; scaling in waits for it, scaling out never does. So of changes
+/// there may be more than the bound, where demand asks for it.
+///
+/// # Reference
+/// The token bucket (Turner 1986).
 #[derive(Debug, Clone)]
 pub(super) struct BoundedChanges {
-    most: Option<u32>,
+    most: Option<f64>,
     day_ms: i64,
-    /// When the pool changed within the last day, the newest last.
-    changes: VecDeque<i64>,
+    tokens: f64,
     /// When the last decision was made and what the pool had then.
     last: Option<(i64, u32)>,
 }
 
 impl BoundedChanges {
-    /// At most so many changes a day before scaling in waits; none: as many as are asked for.
+    /// At most so many scale-ins a day; none: as many as are asked for.
     pub(super) fn new(most: Option<u32>, day_ms: i64) -> Self {
-        Self { most, day_ms, changes: VecDeque::new(), last: None }
+        let most = most.map(f64::from);
+        Self { most, day_ms, tokens: most.map_or(0.0, burst), last: None }
     }
 
-    /// `wanted` at `at_ms`, or what there is when that would scale in beyond the bound. Called at every decision, for
-    /// what became of the one before is seen in the pool.
-    pub(super) fn admit(&mut self, at_ms: i64, wanted: u32, pool: &Pool) -> u32 {
+    /// `wanted` at `at_ms`, or the `total` that there is when that would scale in beyond the bound. Called at every decision,
+    /// for what became of the one before is seen in the total.
+    pub(super) fn admit(&mut self, at_ms: i64, wanted: u32, total: u32) -> u32 {
         let Some(most) = self.most else { return wanted };
-        let total = pool.total();
-        if let Some((decided_ms, before)) = self.last.replace((at_ms, total))
-            && before != total
-        {
-            self.changes.push_back(decided_ms);
+        let full = burst(most);
+        if let Some((decided_ms, before)) = self.last.replace((at_ms, total)) {
+            if before != total {
+                self.tokens = (self.tokens - 1.0).max(0.0);
+            }
+            // Full at first, and one more within a day than the bound would be one too many only at its very end.
+            let a_day = most + 1.0 - full;
+            self.tokens = (self.tokens + a_day * days(at_ms - decided_ms, self.day_ms)).min(full);
         }
-        while self.changes.front().is_some_and(|&changed_ms| changed_ms <= at_ms - self.day_ms) {
-            self.changes.pop_front();
-        }
-        let spent = u32::try_from(self.changes.len()).unwrap_or(u32::MAX) >= most;
+        let surplus = f64::from(total.saturating_sub(wanted));
+        let worth = SURPLUS * (1.0 + (SCARCE - 1.0) * (1.0 - self.tokens / full)) * f64::from(total);
+        let spent = most < 1.0 || self.tokens < 1.0 || surplus < worth;
         if spent { wanted.max(total) } else { wanted }
     }
+}
+
+fn burst(most: f64) -> f64 {
+    1.0 + BURST * (most - 1.0).max(0.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+fn days(millis: i64, day_ms: i64) -> f64 {
+    millis.max(0) as f64 / day_ms.max(1) as f64
 }

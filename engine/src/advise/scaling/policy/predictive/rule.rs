@@ -188,9 +188,13 @@ impl Predictive {
     fn spending(&self, price: Price) -> f64 {
         let mut replicas = self.rules.replicas_min;
         let mut sum = 0.0;
+        let mut bounded = BoundedChanges::new(self.rules.changes_per_day_max, self.options.day_ms);
+        let mut at_ms = 0;
         for Recent { outlook, floor, .. } in &self.recent {
-            replicas = self.chooser.choose(&self.forecaster, outlook, price, replicas, *floor);
+            let wanted = self.chooser.choose(&self.forecaster, outlook, price, replicas, *floor);
+            replicas = bounded.admit(at_ms, wanted, replicas);
             sum += f64::from(replicas);
+            at_ms += self.options.step_ms;
         }
         sum
     }
@@ -209,7 +213,7 @@ impl Predictive {
 impl Policy for Predictive {
     fn decide(&mut self, at_ms: i64, pool: &Pool) -> u32 {
         let wanted = self.wanted(at_ms, pool);
-        self.bounded.admit(at_ms, wanted, pool)
+        self.bounded.admit(at_ms, wanted, pool.total())
     }
 
     fn observe(&mut self, at_ms: i64, demand: f64, observed: bool) {
