@@ -197,6 +197,11 @@ impl Workload {
         if self.latency_max.is_some() && self.latency.is_none() {
             return Err(format!("workload {name:?}: latency_max is of no use without latency"));
         }
+        if self.latency_max.is_some() && self.capacity_per_replica.is_some() {
+            return Err(format!(
+                "workload {name:?}: latency_max is of no use beside capacity_per_replica, which is not learned"
+            ));
+        }
         self.check_resources().map_err(|message| format!("workload {name:?}: {message}"))
     }
 
@@ -264,6 +269,10 @@ impl Container {
         }
         if self.cpu.is_none() && self.memory.is_none() {
             return Err(format!("container {name:?}: write cpu or memory, an expression of what a replica uses"));
+        }
+        let spec = self.spec();
+        if spec.history_ms < 4 * spec.day_ms {
+            return Err(format!("container {name:?}: history is shorter than four days, of which it cannot learn"));
         }
         if self.above_cost_ratio.is_some_and(|ratio| !(ratio > 0.0 && ratio.is_finite())) {
             return Err(format!("container {name:?}: above_cost_ratio is no positive number"));

@@ -16,4 +16,4 @@ mod tests;
 pub use error::LedgerError;
 pub use keeper::{Ledger, Proposals, Verdicts};
 pub use measured::{Calibration, Measured};
-pub(crate) use revert::{BEFORE, RULE, RULE_BEFORE, WAY_BACK};
+pub(crate) use revert::{ABOVE_COST, BEFORE, RULE, RULE_BEFORE, WAY_BACK};

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::revert::{BEFORE, RULE, WAY_BACK, is_revert};
+use super::revert::{ABOVE_COST, BEFORE, RULE, WAY_BACK, is_revert};
 use crate::store::rows::{Kind, RecommendationRow, State};
 
 /// Share by which a request must lie from another to be another, as the vertical pod autoscaler's update threshold has it.
@@ -27,14 +27,14 @@ pub(super) enum Verdict {
 /// way to one that promises something else than the setting before.
 pub(super) fn weigh(new: &RecommendationRow, known: &[RecommendationRow]) -> Verdict {
     let mut broken = known.iter().filter(|row| row.state == State::Regressed);
-    if broken.any(|broken| setting(broken) == setting(new) && !promises_more(new, broken)) {
+    if broken.any(|broken| same_setting(new, broken) && !promises_more(new, broken)) {
         return Verdict::Withhold;
     }
     let standing = known.iter().find(|row| !matches!(row.state, State::Expired | State::Regressed));
     let Some(old) = standing else { return Verdict::Add };
     if is_revert(old) {
         return match old.state {
-            State::Applied | State::Verified if promises_more(new, old) => Verdict::Add,
+            State::Applied | State::Verified if promises_more(new, old) || moved(new, old) => Verdict::Add,
             State::Proposed | State::Accepted if promises_more(new, old) => Verdict::Replace(Box::new(old.clone())),
             _ => Verdict::Withhold,
         };
@@ -83,6 +83,14 @@ fn moved(new: &RecommendationRow, old: &RecommendationRow) -> bool {
     }
 }
 
+/// Whether `new` is what `old` was; a request that lies next to another is the same.
+fn same_setting(new: &RecommendationRow, old: &RecommendationRow) -> bool {
+    match new.kind {
+        Kind::Rightsizing => !moved(new, old),
+        Kind::Scaling | Kind::Ttl | Kind::Threshold => setting(new) == setting(old),
+    }
+}
+
 /// The part of a proposal that somebody decides on; numbers that move by the minute are not.
 fn setting(row: &RecommendationRow) -> Value {
     match row.kind {
@@ -114,7 +122,7 @@ fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
     if matches!(old.state, State::Applied | State::Verified) {
         row.effect = old.effect.clone();
         if let (Value::Object(evidence), Value::Object(before)) = (&mut row.evidence, &old.evidence) {
-            for name in [RULE, BEFORE, WAY_BACK] {
+            for name in [RULE, BEFORE, WAY_BACK, ABOVE_COST] {
                 match before.get(name) {
                     Some(value) => evidence.insert(name.to_owned(), value.clone()),
                     None => evidence.remove(name),

@@ -11,8 +11,10 @@ pub(crate) const WAY_BACK: &str = "way_back";
 /// Where an advisor's evidence says by what an applied proposal is measured, and the present setting likewise.
 pub(crate) const RULE: &str = "rule";
 pub(crate) const RULE_BEFORE: &str = "rule_before";
+/// Where an advisor's evidence says at what price its metric counts what runs short.
+pub(crate) const ABOVE_COST: &str = "above_cost";
 /// What of the evidence holds for the way back as well.
-const KEPT: [&str; 1] = ["on_write"];
+const KEPT: [&str; 2] = ["on_write", ABOVE_COST];
 /// Where the evidence of a proposal to revert names what it reverts.
 const REVERTS: &str = "reverts";
 

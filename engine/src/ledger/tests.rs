@@ -118,6 +118,19 @@ fn a_request_follows_a_need_that_has_moved() {
     assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
     let said = scene.ledger.propose(vec![request(2.0, 5)], at(5)).unwrap();
     assert_eq!(said, Proposals { added: 1, ..Proposals::default() });
+    // Applied and regressed: what lies next to it is the same, and the price of the promise is kept for the way back.
+    let priced = |cores: f64, hours: i64| RecommendationRow {
+        evidence: json!({"above_cost": 6.0, "before": 1.0, "way_back": {"format": "text", "body": ""}}),
+        ..request(cores, hours)
+    };
+    scene.ledger.propose(vec![priced(2.0, 6)], at(6)).unwrap();
+    scene.ledger.applied("rightsizing-api-cpu-3", "somebody", None, at(7)).unwrap();
+    let worse = Measured { value: 2.0, lower: 1.9, upper: 2.1, higher_is_better: false, broken: None };
+    scene.ledger.verify(|_, _| Some(worse.clone()), at(8)).unwrap();
+    let revert = scene.all().into_iter().find(|row| row.id == "rightsizing-api-cpu-4").unwrap();
+    assert_eq!((&revert.proposed, &revert.evidence["above_cost"]), (&json!({"request": 4.0}), &json!(6.0)));
+    let said = scene.ledger.propose(vec![priced(2.01, 9)], at(9)).unwrap();
+    assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
 }
 
 #[test]

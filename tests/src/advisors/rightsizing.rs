@@ -143,7 +143,7 @@ fn promise(history: &DemandHistory, options: &CoveringOptions, half_ms: i64) -> 
     let past = DemandHistory::try_new(history.timestamps()[..half].to_vec(), (0..half).map(known).collect()).ok()?;
     let decision = decide_request(&past, None, options).ok()?;
     let usage: Vec<f64> = (half..end).map(known).filter(|used| !used.is_nan()).collect();
-    let costs = step_costs(&usage, decision.request, decision.leading.mean_usage, options.above_cost);
+    let costs = step_costs(&usage, decision.request, options.above_cost);
     let realised = costs.iter().sum::<f64>() / costs.len() as f64;
     (!costs.is_empty()).then_some(realised <= decision.cost.upper)
 }

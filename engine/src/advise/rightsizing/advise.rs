@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     advise::scaling::{DemandHistory, one_series, one_value, rfc3339},
-    ledger::{BEFORE, WAY_BACK},
+    ledger::{ABOVE_COST, BEFORE, WAY_BACK},
     store::{
         Store,
         rows::{Effect, EventFilter, Kind, RecommendationRow, State},
@@ -30,13 +30,16 @@ pub fn advise(
     now: Timestamp,
 ) -> Result<Vec<RecommendationRow>, RightsizingError> {
     let expr = spec.usage(resource).ok_or(RightsizingError::NoUsage)?;
-    let usage = fetch(store, expr, spec, spec.history_ms, now)?.ok_or(RightsizingError::TooShort {
-        resource,
-        days: 0.0,
-        needed: 3.0,
-    })?;
+    let usage = fetch(store, expr, spec, spec.history_ms, now)?
+        .ok_or_else(|| RightsizingError::NoValues { expr: expr.to_owned() })?;
+    let last_ms = usage.timestamps()[usage.len() - 1];
+    let silent_ms = now.millis() - last_ms;
+    if silent_ms > (spec.day_ms / 24).max(5 * spec.step_ms) {
+        let hours = ms_to_f64(silent_ms) / 3.6e6;
+        return Err(RightsizingError::Ended { expr: expr.to_owned(), hours });
+    }
     let current = present(store, spec, resource, now)?;
-    let deployed_ms = deployed(store, spec)?.map(|at_ms| spec.in_whole_days(at_ms));
+    let deployed_ms = deployed(store, spec, now)?.map(|at_ms| spec.in_whole_days(at_ms));
     let timestamps = usage.timestamps().iter().map(|&at_ms| spec.in_whole_days(at_ms)).collect();
     let known = usage.values().iter().zip(usage.observed());
     let values = known.map(|(&used, &observed)| if observed { used } else { f64::NAN }).collect();
@@ -82,9 +85,9 @@ fn present(
 }
 
 /// When the container's present version went out, where somebody reported it.
-fn deployed(store: &Store, spec: &ContainerSpec) -> Result<Option<i64>, RightsizingError> {
+fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Option<i64>, RightsizingError> {
     let service = spec.deployment.clone().unwrap_or_else(|| spec.name.clone());
-    let filter = EventFilter { names: vec![service], ..EventFilter::default() };
+    let filter = EventFilter { names: vec![service], end: Some(now), ..EventFilter::default() };
     let deploys = store.deploys(&filter).map_err(crate::advise::scaling::ScalingError::from)?;
     Ok(deploys.iter().map(|deploy| deploy.at.millis()).max())
 }
@@ -154,8 +157,7 @@ fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Val
         "steps": decision.steps,
         "scored_from": rfc3339(spec.in_own_days(decision.scored_from_ms)),
         "scored_until": rfc3339(spec.in_own_days(decision.at_ms)),
-        "above_cost": decision.above_cost,
-        "usage_mean": decision.leading.mean_usage,
+        ABOVE_COST: decision.above_cost,
         "expected": {"idle_share": decision.expected.slack, "above_share": decision.expected.above},
         "drift": decision.drift,
         "leader": decision.leader,
@@ -175,6 +177,7 @@ fn figures(figures: &RequestFigures) -> Value {
         "above_share": figures.above,
         "unserved_share": figures.unserved,
         "request_mean": figures.mean_request,
+        "usage_mean": figures.mean_usage,
         "changes_per_day": figures.changes_per_day,
     })
 }

@@ -14,6 +14,10 @@ const LEAST_DAYS: i64 = 3;
 const WORTH: f64 = 0.05;
 /// Days for which a promise is made: a request is held so long before it is judged.
 pub(super) const HELD_DAYS: i64 = 3;
+/// Days on which the present request and the proposed one are compared.
+const LATE_DAYS: i64 = 7;
+/// Share of the present request by which another must differ, as the vertical pod autoscaler's update threshold has it.
+const LEAST_CHANGE: f64 = 0.1;
 const RESAMPLES: usize = 1_000;
 
 /// What is decided for one request of a container.
@@ -51,7 +55,7 @@ pub struct RequestDecision {
     pub present: Option<RequestFigures>,
     /// Promised [`cost_of`] the request while it is held for some days, with an 80 % interval.
     pub cost: Interval,
-    /// The same of the present request.
+    /// What the present request cost in the last week.
     pub present_cost: Option<f64>,
     /// Share of resampled days in which the rule costs no more than the present request or, where that is not known, than
     /// the vertical pod autoscaler's.
@@ -71,12 +75,15 @@ pub fn decide_request(
     let first_ms = usage.timestamps()[0];
     let at_ms = usage.timestamps()[usage.len() - 1] + usage.step_ms();
     let span_ms = at_ms - first_ms;
+    let seen = usage.observed().iter().filter(|observed| **observed).count();
+    let days = i64::try_from(seen).unwrap_or(i64::MAX).saturating_mul(usage.step_ms());
     let too_short = || RightsizingError::TooShort {
         resource,
-        days: ms_to_f64(span_ms) / ms_to_f64(DAY_MS),
+        days: ms_to_f64(days) / ms_to_f64(DAY_MS),
         needed: ms_to_f64(LEAST_DAYS),
     };
-    if span_ms < LEAST_DAYS * DAY_MS {
+    // A tenth may be missing.
+    if span_ms < LEAST_DAYS * DAY_MS || days < LEAST_DAYS * DAY_MS / 10 * 9 {
         return Err(too_short());
     }
     let scored_from_ms = first_ms + if span_ms >= 8 * DAY_MS { 7 * DAY_MS } else { span_ms / 2 };
@@ -92,16 +99,23 @@ pub fn decide_request(
         |requests: &[Option<f64>]| daily_costs(usage, requests, scored_from_ms, leading.mean_usage, options.above_cost);
     let ours = costs(&requests);
     let baseline = costs(held.as_deref().unwrap_or(&vpa));
-    let present_cost = current.map(|_| mean(&baseline));
-    let wanted = rule.request(at_ms, current.or_else(|| requests.last().copied().flatten()));
+    let wanted = rule.request(at_ms, requests.last().copied().flatten());
     let (request, _) = resource.quantity(wanted.ok_or_else(too_short)?);
     let present = held.as_deref().map(score).transpose()?;
+    // Both on the same usage, the last week's: what the rule did before that says nothing of the two.
+    let of_late = |request: f64| {
+        let from = usage.timestamps().partition_point(|&step_ms| step_ms < at_ms - LATE_DAYS * DAY_MS);
+        mean(&step_costs(&observed(usage, from, usage.len()), request, options.above_cost))
+    };
+    let present_cost = current.map(of_late);
     if let (Some(current), Some(present), Some(cost)) = (current, present, present_cost)
-        && ((request - current).abs() <= 1e-9 * current || cost - mean(&ours) <= WORTH)
+        && !rule.falls_short(current)
+        && ((request - current).abs() <= LEAST_CHANGE * current || cost - of_late(request) <= WORTH)
     {
         let (slack, above) = (present.slack, present.above);
         return Err(RightsizingError::NoGain { resource, current: resource.quantity(current).1, slack, above });
     }
+    let promised = held_costs(usage, &requests, scored_from_ms, options.above_cost);
     Ok(RequestDecision {
         resource,
         at_ms,
@@ -118,10 +132,16 @@ pub fn decide_request(
         vpa: score(&vpa)?,
         krr: score(&krr)?,
         present,
-        cost: of_a_stretch(&held_costs(usage, &requests, scored_from_ms, leading.mean_usage, options.above_cost)),
+        cost: of_a_stretch(&promised).ok_or_else(too_short)?,
         present_cost,
         confidence: no_dearer(&ours, &baseline),
     })
+}
+
+/// The usage that was observed between two rows.
+fn observed(usage: &DemandHistory, first: usize, end: usize) -> Vec<f64> {
+    let end = end.min(usage.len());
+    (first..end).filter(|&idx| usage.observed()[idx]).map(|idx| usage.values()[idx]).collect()
 }
 
 /// What the requests cost on each day from `from_ms` on, in units of the mean usage; days without a usage are left out.
@@ -148,24 +168,18 @@ fn daily_costs(
         .collect()
 }
 
-/// What the request of each day's beginning has cost, held for [`HELD_DAYS`]; of the last day on, as long as there was.
-fn held_costs(
-    usage: &DemandHistory,
-    requests: &[Option<f64>],
-    from_ms: i64,
-    mean_usage: f64,
-    above_cost: f64,
-) -> Vec<f64> {
+/// What the request of each day's beginning has cost, held for [`HELD_DAYS`]; of the last days as long as there was. Requests
+/// that no usage of the day before has told are left out.
+fn held_costs(usage: &DemandHistory, requests: &[Option<f64>], from_ms: i64, above_cost: f64) -> Vec<f64> {
     let at = |ms: i64| usage.timestamps().partition_point(|&step_ms| step_ms < ms);
-    let last_ms = usage.timestamps()[usage.len() - 1];
-    let days =
-        (0..).map(|day| from_ms + day * DAY_MS).take_while(|&day_ms| day_ms + DAY_MS <= last_ms + usage.step_ms());
+    let end_ms = usage.timestamps()[usage.len() - 1] + usage.step_ms();
+    let days = (0..).map(|day| from_ms + day * DAY_MS).take_while(|&day_ms| day_ms + DAY_MS <= end_ms);
     let cost = |day_ms: i64| {
         let (first, end) = (at(day_ms), at(day_ms + HELD_DAYS * DAY_MS));
-        let request = *requests.get(first)?;
-        let known = (first..end).filter(|&idx| usage.observed()[idx]).map(|idx| usage.values()[idx]);
-        let costs = step_costs(&known.collect::<Vec<_>>(), request?, mean_usage, above_cost);
-        (!costs.is_empty()).then(|| mean(&costs))
+        let request = (*requests.get(first)?)?;
+        let known = observed(usage, first, end);
+        let told = !known.is_empty() && !observed(usage, at(day_ms - DAY_MS), first).is_empty();
+        told.then(|| mean(&step_costs(&known, request, above_cost)))
     };
     days.filter_map(cost).collect()
 }
@@ -175,14 +189,15 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// The mean, and between what a stretch to come lies four times of five: of n the k-th least and most, k = (n + 1)/10 and at
-/// least 1 (split conformal; few tell less than that).
-fn of_a_stretch(costs: &[f64]) -> Interval {
+/// least 1 (split conformal), and further out by the mean over n + 1, because few tell less than that. None of none.
+fn of_a_stretch(costs: &[f64]) -> Option<Interval> {
     let mut sorted = costs.to_vec();
     sorted.sort_by(f64::total_cmp);
     let tenth = ((sorted.len() + 1) / 10).max(1) - 1;
     let value = mean(costs);
-    let at = |idx: usize| sorted.get(idx).copied().unwrap_or(value);
-    Interval { value, lower: at(tenth).min(value), upper: at(sorted.len().saturating_sub(tenth + 1)).max(value) }
+    let reach = value / f64::from(u32::try_from(sorted.len() + 1).unwrap_or(u32::MAX));
+    let (least, most) = (*sorted.get(tenth)?, *sorted.get(sorted.len() - 1 - tenth)?);
+    Some(Interval { value, lower: (least.min(value) - reach).max(0.0), upper: most.max(value) + reach })
 }
 
 /// Share of resamples of the days in which `ours` cost no more than `theirs`.

@@ -11,6 +11,20 @@ pub enum RightsizingError {
     /// Nothing says what it uses.
     #[error("neither cpu nor memory is set to an expression of what a replica uses")]
     NoUsage,
+    /// The usage ended.
+    #[error("`{expr}` last gave a value {hours:.1} hours ago")]
+    Ended {
+        /// The expression.
+        expr: String,
+        /// Hours since.
+        hours: f64,
+    },
+    /// The usage has never been there.
+    #[error("`{expr}` gives no value over the history")]
+    NoValues {
+        /// The expression.
+        expr: String,
+    },
     /// There is too little history to decide anything.
     #[error("{days:.1} days of {resource} usage are too few, {needed:.0} are needed")]
     TooShort {

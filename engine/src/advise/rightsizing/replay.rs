@@ -97,9 +97,10 @@ pub fn cost_of(idle: f64, usage: f64, above: f64, above_cost: f64) -> f64 {
     idle + above_cost * above
 }
 
-/// What each step with a `usage` costs at `request`; `mean_usage` is the unit of what idles. Their mean is [`cost_of`] the whole.
+/// What each step with a `usage` costs at `request`, what idles in units of their mean. The mean is [`cost_of`] the whole.
 #[must_use]
-pub fn step_costs(usage: &[f64], request: f64, mean_usage: f64, above_cost: f64) -> Vec<f64> {
+pub fn step_costs(usage: &[f64], request: f64, above_cost: f64) -> Vec<f64> {
+    let mean_usage = usage.iter().sum::<f64>() / f64::from(u32::try_from(usage.len().max(1)).unwrap_or(u32::MAX));
     let cost =
         |&used: &f64| cost_of((request - used).max(0.0), mean_usage, f64::from(u8::from(used > request)), above_cost);
     usage.iter().map(cost).collect()

@@ -86,6 +86,16 @@ pub enum ScalingError {
         /// What is missing.
         reason: String,
     },
+    /// No number of replicas answers so fast.
+    #[error(
+        "latency_max of {latency_max} is below the latency of an idle replica, {at_rest:.4}; no number of replicas keeps it"
+    )]
+    LatencyAtRest {
+        /// The latency that may be reached.
+        latency_max: f64,
+        /// That of an idle replica.
+        at_rest: f64,
+    },
     /// The present rule serves the workload as well.
     #[error(
         "the reactive rule serves as well: by the forecast {:.3} % of the time falls short, reactive at the same cost {:.3} %",

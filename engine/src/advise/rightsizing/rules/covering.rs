@@ -65,10 +65,11 @@ impl CoveringOptions {
 
 /// The request that costs least over the day to come: what idles, against the time that usage exceeds the request.
 ///
-/// The forecast of usage is the average of decaying histograms of several half-lives, spread by how far days usually drift. So the margin follows the tail: where usage gathers just above a quantile it is
-/// covered, where it spikes far and seldom it is not. A request changes only when that saves more than a twentieth of its
-/// idling, or when usage has been above it for most of an hour. Memory is never asked for less than its peak and the largest
-/// growth by which a day's peak has exceeded the one known before it.
+/// The forecast of usage is the average of decaying histograms of several half-lives, spread by how far days usually drift. So
+/// the margin follows the tail: where usage gathers just above a quantile it is covered, where it spikes far and seldom it is
+/// not. A request changes only when that saves more than a twentieth of the usage, or when usage has been above it for most of an
+/// hour. Memory is never asked for less than its peak and the largest growth by which a day's peak has exceeded the one known
+/// before it.
 ///
 /// # Reference
 /// Rzadca et al. (2020), Autopilot: requests from decaying histograms, by the cost of what idles against what runs short.
@@ -78,18 +79,23 @@ pub struct Covering {
     options: CoveringOptions,
     histograms: Vec<DecayingHistogram>,
     pending: VecDeque<Pending>,
-    /// The last fortnight, for memory's peaks and the judgement of forecasts.
+    /// The last fortnight and a day, for memory's peaks and the judgement of forecasts.
     usage: VecDeque<(i64, f64)>,
     peak_since_deployed: f64,
+    /// How long usage was seen since the deployment; a gap counts an hour.
+    seen_since_deployed_ms: i64,
     /// Whether what was used before the deployment is forgotten.
     forgot: bool,
     first_ms: Option<i64>,
     drift: f64,
-    /// By how much the peak to come has exceeded the one known, as a logarithm, at most; and forecasts that told.
+    /// By how much the peak to come has exceeded the one known, as a logarithm, at most; and days that told.
     peak_growth: f64,
-    judged: f64,
+    judged_days: f64,
+    judged_ms: Option<i64>,
     decided_ms: Option<i64>,
     changed_ms: Option<i64>,
+    /// A request below this is too small now, whatever it saves.
+    least: f64,
     /// The expected cost of every request, as it was last decided on.
     curve: Option<CostCurve>,
 }
@@ -126,13 +132,16 @@ impl Covering {
             pending: VecDeque::new(),
             usage: VecDeque::new(),
             peak_since_deployed: 0.0,
+            seen_since_deployed_ms: 0,
             forgot: false,
             first_ms: None,
             drift: DRIFT,
             peak_growth: 0.0,
-            judged: 0.0,
+            judged_days: 0.0,
+            judged_ms: None,
             decided_ms: None,
             changed_ms: None,
+            least: 0.0,
             curve: None,
         }
     }
@@ -147,6 +156,13 @@ impl Covering {
     #[must_use]
     pub fn drift(&self) -> f64 {
         self.drift
+    }
+
+    /// Whether `request` is too small as of the last decision: CPU usage was above it for most of the last hour, or memory has
+    /// used up half of the room above its peak.
+    #[must_use]
+    pub fn falls_short(&self, request: f64) -> bool {
+        request < self.least
     }
 
     fn window(&self, from_ms: i64, to_ms: i64) -> Vec<f64> {
@@ -167,7 +183,8 @@ impl Covering {
             if self.first_ms.is_some_and(|first_ms| from_ms - first_ms >= DAY_MS) {
                 let growth = if peak > 0.0 { (reached / peak).ln().clamp(0.0, PEAK_GROWTH_MOST) } else { 0.0 };
                 self.peak_growth = self.peak_growth.max(growth);
-                self.judged += 1.0;
+                let since_ms = self.judged_ms.replace(from_ms).map_or(0, |before_ms| from_ms - before_ms);
+                self.judged_days += ms_to_f64(since_ms.min(DAY_MS)) / ms_to_f64(DAY_MS);
             }
             let mut before = self.window(from_ms - DAY_MS, from_ms);
             let busy = quantile(&mut window, 0.9).zip(quantile(&mut before, 0.9));
@@ -194,10 +211,8 @@ impl Covering {
 
     /// A day after a deployment memory is what the new version uses: the histograms begin anew with it. CPU follows the load
     /// more than the version, of which a day says too little.
-    fn forget(&mut self, at_ms: i64) {
-        let Some(deployed_ms) = self.options.deployed_ms.filter(|&deployed_ms| at_ms - deployed_ms >= DAY_MS) else {
-            return;
-        };
+    fn forget(&mut self) {
+        let Some(deployed_ms) = self.options.deployed_ms.filter(|_| self.knows_version()) else { return };
         if self.forgot || self.options.resource == ContainerResource::Cpu {
             return;
         }
@@ -209,20 +224,24 @@ impl Covering {
         }
     }
 
-    fn recent_peak(&self) -> f64 {
-        self.usage.iter().map(|&(_, usage)| usage).fold(0.0, f64::max)
+    /// Whether a day's usage of the present version was seen.
+    fn knows_version(&self) -> bool {
+        self.seen_since_deployed_ms >= DAY_MS
+    }
+
+    fn recent_peak(&self, at_ms: i64) -> f64 {
+        let recent = self.usage.iter().filter(|&&(seen_ms, _)| at_ms - seen_ms <= PEAK_MS);
+        recent.map(|&(_, usage)| usage).fold(0.0, f64::max)
     }
 
     /// The peak of memory below which nothing is asked for, and by how much the next may exceed it, as a logarithm; CPU has
-    /// none. The peak is that of the last fortnight, or since a deployment that was a day ago or more.
+    /// none. The peak is that of the last fortnight, or since a deployment of which a day was seen.
     fn peak(&self, at_ms: i64) -> (f64, f64) {
         match self.options.resource {
             ContainerResource::Cpu => (0.0, 0.0),
             ContainerResource::Memory => {
-                let deployed = self.options.deployed_ms.is_some_and(|deployed_ms| at_ms - deployed_ms >= DAY_MS);
-                let peak = if deployed { self.peak_since_deployed } else { self.recent_peak() };
-                let days = self.judged * ms_to_f64(HOUR_MS) / ms_to_f64(DAY_MS);
-                let unknown = PEAK_GROWTH.ln_1p() / (1.0 + days / GROWTH_DAYS);
+                let peak = if self.knows_version() { self.peak_since_deployed } else { self.recent_peak(at_ms) };
+                let unknown = PEAK_GROWTH.ln_1p() / (1.0 + self.judged_days / GROWTH_DAYS);
                 (peak, self.peak_growth.max(unknown))
             }
         }
@@ -237,21 +256,21 @@ impl RequestRule for Covering {
         }
         self.decided_ms = Some(at_ms);
         self.judge(at_ms);
-        self.forget(at_ms);
+        self.forget();
         let curve = self.curve();
-        self.pending.push_back(Pending { at_ms, peak: self.recent_peak() });
+        self.pending.push_back(Pending { at_ms, peak: self.recent_peak(at_ms) });
         let mut hour = self.window(at_ms - HOUR_MS, at_ms);
         let usual = quantile(&mut hour, 0.5).unwrap_or(0.0);
+        let (peak, growth) = self.peak(at_ms);
+        // Not at every new peak: half of the room may be used up.
+        self.least = usual.max(peak * (growth / 2.0).exp());
         let short = current.is_some_and(|current| usual > current);
         // A new level takes hours to weigh in the histograms: until then the last hour stands for it.
         let seen = if short { usual * (DRIFT_SHARE * self.drift).exp() } else { 0.0 };
-        let (peak, growth) = self.peak(at_ms);
         let wanted = curve.best().max(peak * growth.exp()).max(seen);
         let keeps = current.is_some_and(|current| {
             let lived = self.changed_ms.is_none_or(|changed_ms| at_ms - changed_ms >= LIFETIME_MS);
-            // Not at every new peak: half of the room may be used up.
-            let below = current < peak * (growth / 2.0).exp();
-            !(short || below || (lived && curve.cost(current) - curve.cost(wanted) > WORTH))
+            !(self.falls_short(current) || (lived && curve.cost(current) - curve.cost(wanted) > WORTH))
         });
         let request = if keeps { current } else { Some(wanted) };
         if !keeps {
@@ -265,6 +284,8 @@ impl RequestRule for Covering {
         self.histograms.iter_mut().for_each(|histogram| histogram.add(at_ms, usage));
         if self.options.deployed_ms.is_some_and(|deployed_ms| at_ms >= deployed_ms) {
             self.peak_since_deployed = self.peak_since_deployed.max(usage);
+            let before_ms = self.usage.back().map_or(at_ms, |&(seen_ms, _)| seen_ms);
+            self.seen_since_deployed_ms += (at_ms - before_ms).min(HOUR_MS);
         }
         self.first_ms.get_or_insert(at_ms);
         self.usage.push_back((at_ms, usage));

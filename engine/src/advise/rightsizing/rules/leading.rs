@@ -77,6 +77,12 @@ impl Leading {
         self.covering.drift()
     }
 
+    /// Whether `request` is too small now, see [`Covering::falls_short`].
+    #[must_use]
+    pub fn falls_short(&self, request: f64) -> bool {
+        self.covering.falls_short(request)
+    }
+
     fn choose(&mut self, at_ms: i64) {
         // What a kill for want of memory costs is known only after it: there the rule that lies above its peaks stands.
         // And a day at least: by night every rule that saw no day yet looks cheap.
@@ -103,7 +109,9 @@ impl RequestRule for Leading {
             follower.request = rule.request(at_ms, follower.request);
         }
         self.choose(at_ms);
-        self.followers[self.leader].request.or(current)
+        // In whole units, as it would be written.
+        let request = self.followers[self.leader].request.map(|request| self.options.resource.quantity(request).0);
+        request.or(current)
     }
 
     fn observe(&mut self, at_ms: i64, usage: f64) {

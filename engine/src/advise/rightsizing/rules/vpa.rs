@@ -37,7 +37,8 @@ pub struct Vpa {
     peaks: VecDeque<(i64, f64)>,
     first_ms: Option<i64>,
     last_ms: i64,
-    samples: f64,
+    /// How long usage was seen, in minutes; a gap counts an hour. The original counts samples, one a minute.
+    minutes: f64,
     changed_ms: Option<i64>,
 }
 
@@ -68,7 +69,7 @@ impl Vpa {
             peaks: VecDeque::new(),
             first_ms: None,
             last_ms: 0,
-            samples: 0.0,
+            minutes: 0.0,
             changed_ms: None,
         }
     }
@@ -78,7 +79,7 @@ impl Vpa {
     pub fn range(&self) -> Option<VpaRange> {
         let first_ms = self.first_ms?;
         let days = ms_to_f64(self.last_ms - first_ms) / ms_to_f64(DAY_MS);
-        let confidence = days.min(self.samples / MINUTES_A_DAY);
+        let confidence = days.min(self.minutes / MINUTES_A_DAY);
         let with_margin = |p: f64| self.quantile(p).map(|value| value * (1.0 + MARGIN));
         Some(VpaRange {
             target: with_margin(TARGET)?,
@@ -118,8 +119,12 @@ impl RequestRule for Vpa {
 
     fn observe(&mut self, at_ms: i64, usage: f64) {
         self.first_ms.get_or_insert(at_ms);
+        if self.minutes > 0.0 {
+            self.minutes += ms_to_f64((at_ms - self.last_ms).min(HOUR_MS)) / 60_000.0;
+        } else {
+            self.minutes = 1.0;
+        }
         self.last_ms = at_ms;
-        self.samples += 1.0;
         match self.resource {
             ContainerResource::Cpu => self.usage.add(at_ms, usage),
             ContainerResource::Memory => {

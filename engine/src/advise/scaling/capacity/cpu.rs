@@ -12,7 +12,7 @@ const Z_80: f64 = 1.2816;
 /// # Errors
 /// [`ScalingError::CapacityUnknown`] naming what is missing.
 pub(super) fn learn(points: &[(f64, f64)]) -> Result<Capacity, ScalingError> {
-    let line = Line::fit(points).ok_or_else(|| unknown("demand a replica never changed"))?;
+    let line = Line::fit(points).ok_or_else(|| unknown("demand a replica or its CPU never changed"))?;
     if line.slope <= 0.0 || line.explained < EXPLAINED {
         return Err(unknown(&format!(
             "demand explains {:.0} % of the changes of CPU, half is needed",

@@ -13,6 +13,9 @@ const RESAMPLES: usize = 200;
 /// Steps of the search: how near the busiest class is to the capacity, and how much of the bend is contention.
 const NEAR_STEPS: u32 = 200;
 const SHAPE_STEPS: u32 = 5;
+/// Times the latency of quiet hours from which on a replica is overloaded: what is asked for is then not what is served, and the
+/// law is one of what is served. At 20 times contention alone stands at 95 % of the capacity.
+const OVERLOADED: f64 = 20.0;
 /// Share of the capacity up to which the busiest class is looked for at most.
 const NEAREST: f64 = 0.995;
 
@@ -50,8 +53,8 @@ pub(super) fn learn(points: &[(f64, f64)], latency_max: Option<f64>) -> Result<C
         .collect();
     resampled.sort_by(f64::total_cmp);
     let value = fit.capacity(latency_max);
-    if value <= 0.0 {
-        return Err(unknown("latency is above latency_max even without demand"));
+    if let Some(latency_max) = latency_max.filter(|_| value <= 0.0) {
+        return Err(ScalingError::LatencyAtRest { latency_max, at_rest: fit.idle });
     }
     let at = |share: usize| resampled.get(resampled.len() * share / 10).copied().unwrap_or(value);
     // Never less than what was served: the busiest class is no guess.
@@ -76,8 +79,11 @@ struct Classes {
 impl Classes {
     /// None where demand does not vary by a fifth, or fewer than three classes are left.
     fn of(points: &[(f64, f64)]) -> Option<Self> {
-        let known: Vec<(f64, f64)> =
-            points.iter().copied().filter(|&(demand, latency)| demand > 0.0 && latency > 0.0).collect();
+        let known = points.iter().copied().filter(|&(demand, latency)| demand > 0.0 && latency > 0.0);
+        let mut known: Vec<(f64, f64)> = known.collect();
+        let latencies: Vec<f64> = known.iter().map(|point| point.1).collect();
+        let at_rest = quantile(&latencies, 0.1)?;
+        known.retain(|&(_, latency)| latency <= OVERLOADED * at_rest);
         let demands: Vec<f64> = known.iter().map(|point| point.0).collect();
         let mut edges: Vec<f64> = (1..CLASSES)
             .filter_map(|class| quantile(&demands, f64::from(u32::try_from(class).ok()?) / CLASSES as f64))
@@ -168,7 +174,10 @@ impl Law {
     fn demand_at(&self, slowdown: f64) -> f64 {
         let (p, root_q) = self.terms();
         let q = root_q * root_q;
-        let more = (slowdown - 1.0).max(0.0);
+        let more = slowdown - 1.0;
+        if more <= 0.0 {
+            return 0.0;
+        }
         // With N answers in the making, as a multiple of those at rest: q·N² + p·N = slowdown − 1, and N = X · slowdown.
         let n = 2.0 * more / (p + (p * p + 4.0 * q * more).sqrt());
         n / slowdown
@@ -224,7 +233,10 @@ mod tests {
         // R = a/(1 − X/C): three times the latency at rest at two thirds of the most.
         let capacity = learn(&points(law, 90.0, 0.1), Some(0.06)).unwrap();
         assert!((capacity.value - 66.7).abs() < 5.0, "{capacity:?}");
-        assert!(learn(&points(law, 90.0, 0.1), Some(0.01)).is_err(), "less than an idle replica takes");
+        for contention in [0.0, 1.0] {
+            let refused = learn(&points(Law { most: 100.0, contention }, 90.0, 0.1), Some(0.01));
+            assert!(matches!(refused, Err(ScalingError::LatencyAtRest { .. })), "{refused:?}");
+        }
         for contention in [0.0, 0.3, 1.0] {
             let law = Law { most: 100.0, contention };
             for demand in [10.0, 50.0, 90.0] {
@@ -242,6 +254,17 @@ mod tests {
         let why = |points: &[(f64, f64)]| learn(points, None).unwrap_err().to_string();
         assert!(why(&points(Law { most: f64::INFINITY, contention: 1.0 }, 90.0, 0.3)).contains("explains"));
         assert!(why(&vec![(5.0, 0.02); 400]).contains("hardly changed"));
+    }
+
+    #[test]
+    fn an_outage_makes_no_capacity() {
+        let law = Law { most: 100.0, contention: 1.0 };
+        let mut with_outage = points(law, 90.0, 0.1);
+        for point in &mut with_outage[2_000..2_144] {
+            *point = (180.0, 2.0);
+        }
+        let capacity = learn(&with_outage, None).unwrap();
+        assert!((capacity.value / 90.0 - 1.0).abs() < 0.12 && capacity.upper < 120.0, "{capacity:?}");
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl Capacity {
             )),
             (Some(one), None) | (None, Some(one)) => one,
             (Some(Ok(a)), Some(Ok(b))) => Ok(if a.lower <= b.lower { a } else { b }),
+            // A latency that no number of replicas keeps is no matter of which is learned.
+            (_, Some(Err(error @ ScalingError::LatencyAtRest { .. }))) => Err(error),
             (Some(Ok(one)), Some(Err(_))) | (Some(Err(_)), Some(Ok(one))) => Ok(one),
             (Some(Err(cpu)), Some(Err(latency))) => {
                 let why = |error: &ScalingError| match error {

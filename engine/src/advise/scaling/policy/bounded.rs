@@ -1,10 +1,8 @@
 /// Part of a day's changes that may be made at once: three hours' worth.
 const BURST: f64 = 0.125;
-/// Share of the pool that a surplus must have to be let go while there are changes to spare, and how many times that as they
-/// run out: the few that are left go to where they save most. Without either, a day's changes are spent by noon: at 150 a day
-/// Crane's loads then cost 1.26 times what reactive scaling does, with both 1.04 times.
-const SURPLUS: f64 = 0.1;
-const SCARCE: f64 = 4.0;
+/// Share of the pool that a surplus must have to be let go as the changes run out, none while there are changes to spare: the
+/// few that are left go to where they save most. Without either, a day's changes are spent by noon and the pool stays at its peak.
+const SCARCE: f64 = 0.4;
 
 /// Spreads a pool's changes over the day, so that there are no more scale-ins in any day than a bound.
 ///
@@ -43,7 +41,7 @@ impl BoundedChanges {
             self.tokens = (self.tokens + a_day * days(at_ms - decided_ms, self.day_ms)).min(full);
         }
         let surplus = f64::from(total.saturating_sub(wanted));
-        let worth = SURPLUS * (1.0 + (SCARCE - 1.0) * (1.0 - self.tokens / full)) * f64::from(total);
+        let worth = SCARCE * (1.0 - self.tokens / full) * f64::from(total);
         let spent = most < 1.0 || self.tokens < 1.0 || surplus < worth;
         if spent { wanted.max(total) } else { wanted }
     }
