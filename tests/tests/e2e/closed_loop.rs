@@ -5,6 +5,7 @@ use almanac_datasets::simulator::{CacheModel, Simulation, SimulatorOptions, cach
 use almanac_engine::{
     advise::{
         AdviceSpecs, measure,
+        rightsizing::{self, ContainerResource, ContainerSpec},
         scaling::{self, DemandHistory, Predictive, PredictiveOptions, WorkloadSpec},
         threshold::{self, RuleFile},
         ttl::{self, CacheSpec},
@@ -232,4 +233,45 @@ fn replicas() {
             assert_eq!((state, scene.reverts(&row.id)), (State::Verified, false));
         }
     }
+}
+
+/// Three weeks of the simulated API's memory under a request of `present`, what is recommended applied, and the week after it `times` as
+/// large: the verdict, whether the way back is proposed, and the share of that week with usage above the request.
+fn request_verdict(present: f64, times: f64) -> (State, bool, f64) {
+    let options = SimulatorOptions { incidents: false, cache_hours: 0.0, ..SimulatorOptions::default() };
+    let run = simulate(&options).unwrap();
+    let memory = &run.signal("api_memory").unwrap().values;
+    let start = run.timestamps[0];
+    let applied = start + 21 * DAY_MS;
+    let every = |from: i64, until: i64| {
+        let rows = run.timestamps.iter().zip(memory).map(|(at, value)| (*at, *value));
+        rows.filter(move |(at, _)| (from..until).contains(at) && (at - start) % (5 * MINUTE_MS) == 0)
+    };
+    let scene = Scene::new();
+    scene.put("memory_bytes", every(0, applied));
+    let spec = ContainerSpec {
+        memory: Some("memory_bytes".to_owned()),
+        memory_request: Some(present.to_string()),
+        ..ContainerSpec::new("api")
+    };
+    let now = Timestamp::from_millis(applied);
+    let row = scene.apply(rightsizing::advise(&scene.store, &spec, ContainerResource::Memory, now).unwrap(), now);
+    let after: Vec<(i64, f64)> = every(applied, applied + 7 * DAY_MS).map(|(at, value)| (at, times * value)).collect();
+    scene.put("memory_bytes", after.iter().copied());
+    let specs = AdviceSpecs { containers: vec![spec], ..AdviceSpecs::default() };
+    let state = scene.verdict(&row.id, &specs, Timestamp::from_millis(applied + 7 * DAY_MS));
+    let request = row.proposed["request"].as_f64().unwrap();
+    let above = after.iter().filter(|(_, value)| *value > request).count();
+    (state, scene.reverts(&row.id), above as f64 / after.len() as f64)
+}
+
+#[test]
+fn requests() {
+    let (state, reverts, above) = request_verdict(2e9, 1.0);
+    assert_eq!((state, reverts), (State::Verified, false));
+    assert!(above.abs() < 1e-12, "{above}");
+    // A version that uses half as much again, which nobody reported.
+    let (state, reverts, above) = request_verdict(2e9, 1.5);
+    assert_eq!((state, reverts), (State::Regressed, true));
+    assert!(above > 0.1, "{above}");
 }
