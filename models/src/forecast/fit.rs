@@ -52,8 +52,14 @@ impl Fit<'_> {
             })
             .collect();
         let spreads: Vec<PhaseSpread> = self.views.z.iter().map(|z| PhaseSpread::fit(z, cycle.unwrap_or(0))).collect();
-        let history =
-            History { y: self.y, filled: self.filled, periods, spaces: &self.views.spaces, spreads: &spreads };
+        let history = History {
+            y: self.y,
+            filled: self.filled,
+            periods,
+            spaces: &self.views.spaces,
+            spreads: &spreads,
+            half_step: self.support.half_step(),
+        };
         let (predictive, coverage) = match Predictive::fit(history, &outcomes) {
             Some((predictive, coverage)) => (Some(predictive), coverage),
             None => (None, None),

@@ -49,6 +49,11 @@ impl Support {
         value.max(self.low).min(self.high)
     }
 
+    /// How far beyond the end of an interval, before that is rounded, a value may lie and still be inside: counts half a step.
+    pub(crate) fn half_step(self) -> f64 {
+        if self.whole { 0.5 } else { 0.0 }
+    }
+
     /// The quantile of a count: the nearest whole number. A count stands for all between the halves beside it, so that
     /// this is the least one that as much lies at or below as was promised; the one further out held 2 points too much of
     /// requests a minute.
