@@ -2,7 +2,7 @@ use super::{
     band::{Band, band_rules, merit},
     burn_rate::Objective,
     hourly::{HourlyBounds, fit_hourly, learn_hourly},
-    learn::learn,
+    learn::{FEW_INCIDENTS, learn},
     tail::{BEARABLE_PER_YEAR, PeakTail},
 };
 use crate::advise::threshold::{
@@ -233,7 +233,10 @@ fn contest(
     let unproven =
         simple.incidents_caught == 0 && trial.false_alerts < now.false_alerts && trial.false_alerts as f64 <= borne;
     let fires_less = score.false_evaluations <= score_rule(instances, incidents, present).false_evaluations;
-    ((worth_more || unproven) && fires_less).then_some((band, score))
+    // So few tell two bounds hardly apart: then the one that follows the signal is taken where it does as well.
+    let as_well = trial.incidents_caught >= simple.incidents_caught && trial.false_alerts <= simple.false_alerts;
+    let few = known.len() <= FEW_INCIDENTS && as_well;
+    ((worth_more || unproven || few) && fires_less).then_some((band, score))
 }
 
 /// The burn rates of an objective, whatever the present rule does: what it promises is a budget.

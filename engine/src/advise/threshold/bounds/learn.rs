@@ -15,7 +15,7 @@ const FALSE_SHARE: f64 = 0.3;
 /// Up to so many incidents say little of how weak the next may be: then the lowest bound is taken that has at most this share of the
 /// present rule's false alerts. On the unseen halves of NAB's series, which have none to two, 45 of 69 incidents are caught so
 /// for 40 by bounds between noise and incidents, with 381 false alerts for 489.
-const FEW_INCIDENTS: usize = 2;
+pub(in crate::advise::threshold) const FEW_INCIDENTS: usize = 2;
 const FEW_FALSE: f64 = 0.1;
 /// At most so many incidents' strengths are tried as bounds for each `for`.
 const STRENGTHS_MAX: usize = 24;
