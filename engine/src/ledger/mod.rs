@@ -16,4 +16,5 @@ mod tests;
 pub use error::LedgerError;
 pub use keeper::{Ledger, Proposals, Verdicts};
 pub use measured::{Calibration, Measured};
+pub(crate) use proposal::MOVED;
 pub(crate) use revert::{ABOVE_COST, BEFORE, RULE, RULE_BEFORE, WAY_BACK};

@@ -4,7 +4,7 @@ use super::revert::{ABOVE_COST, BEFORE, RULE, WAY_BACK, is_revert};
 use crate::store::rows::{Kind, RecommendationRow, State};
 
 /// Share by which a request must lie from another to be another, as the vertical pod autoscaler's update threshold has it.
-const MOVED: f64 = 0.1;
+pub(crate) const MOVED: f64 = 0.1;
 
 /// What becomes of a proposal, given what the ledger holds on the same target.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,9 +33,10 @@ pub(super) fn weigh(new: &RecommendationRow, known: &[RecommendationRow]) -> Ver
     let standing = known.iter().find(|row| !matches!(row.state, State::Expired | State::Regressed));
     let Some(old) = standing else { return Verdict::Add };
     if is_revert(old) {
+        let gives_way = promises_more(new, old) || moved(new, old);
         return match old.state {
-            State::Applied | State::Verified if promises_more(new, old) || moved(new, old) => Verdict::Add,
-            State::Proposed | State::Accepted if promises_more(new, old) => Verdict::Replace(Box::new(old.clone())),
+            State::Applied | State::Verified if gives_way => Verdict::Add,
+            State::Proposed | State::Accepted if gives_way => Verdict::Replace(Box::new(old.clone())),
             _ => Verdict::Withhold,
         };
     }

@@ -129,8 +129,14 @@ fn a_request_follows_a_need_that_has_moved() {
     scene.ledger.verify(|_, _| Some(worse.clone()), at(8)).unwrap();
     let revert = scene.all().into_iter().find(|row| row.id == "rightsizing-api-cpu-4").unwrap();
     assert_eq!((&revert.proposed, &revert.evidence["above_cost"]), (&json!({"request": 4.0}), &json!(6.0)));
-    let said = scene.ledger.propose(vec![priced(2.01, 9)], at(9)).unwrap();
+    let after = |row: RecommendationRow| RecommendationRow { current: json!({"request": 2.0}), ..row };
+    let said = scene.ledger.propose(vec![after(priced(2.01, 9))], at(9)).unwrap();
     assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
+    // As dear as what was before, so that its promise does not tell.
+    let grown = after(priced(6.0, 10));
+    let grown = RecommendationRow { effect: revert.effect.clone(), ..grown };
+    let said = scene.ledger.propose(vec![grown], at(10)).unwrap();
+    assert_eq!(said, Proposals { added: 1, replaced: 1, ..Proposals::default() }, "the way back is too small by now");
 }
 
 #[test]

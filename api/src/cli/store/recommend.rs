@@ -31,7 +31,7 @@ const WIDTH: u16 = 120;
 /// Options of `recommend`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Only recommendations of this kind: scaling, ttl or threshold
+    /// Only recommendations of this kind: scaling, rightsizing, ttl or threshold
     #[arg(long, value_name = "KIND", value_parser = |text: &str| text.parse::<Kind>())]
     pub kind: Option<Kind>,
     /// How to print them: table, json or yaml

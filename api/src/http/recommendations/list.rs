@@ -18,7 +18,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// Lists recommendations, the newest first; with `If-None-Match` and `Prefer: wait=N` it answers when there is news.
 #[utoipa::path(get, path = "/v1/recommendations", tag = "recommendations",
     params(
-        ("kind" = Option<String>, Query, description = "scaling, ttl or threshold; several by commas"),
+        ("kind" = Option<String>, Query, description = "scaling, rightsizing, ttl or threshold; several by commas"),
         ("target" = Option<String>, Query, description = "workload, cache or alert; may repeat"),
         ("state" = Option<String>, Query, description = "states, several by commas"),
         ("since" = Option<String>, Query, description = "changed at this instant or later: RFC 3339 or epoch milliseconds"),

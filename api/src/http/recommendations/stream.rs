@@ -19,7 +19,7 @@ use crate::http::{ApiError, AppState, ErrorBody, Params};
 /// `recommendation`, their id is the ledger's revision.
 #[utoipa::path(get, path = "/v1/recommendations/stream", tag = "recommendations",
     params(
-        ("kind" = Option<String>, Query, description = "scaling, ttl or threshold; several by commas"),
+        ("kind" = Option<String>, Query, description = "scaling, rightsizing, ttl or threshold; several by commas"),
         ("target" = Option<String>, Query, description = "workload, cache or alert; may repeat"),
         ("state" = Option<String>, Query, description = "states, several by commas"),
         ("since" = Option<String>, Query, description = "changed at this instant or later"),

@@ -6,7 +6,7 @@ use super::{
     patch::requests_patch, rules::ms_to_f64,
 };
 use crate::{
-    advise::scaling::{DemandHistory, one_series, one_value, rfc3339},
+    advise::scaling::{DemandHistory, ScalingError, one_history, one_value, rfc3339},
     ledger::{ABOVE_COST, BEFORE, WAY_BACK},
     store::{
         Store,
@@ -30,7 +30,7 @@ pub fn advise(
     now: Timestamp,
 ) -> Result<Vec<RecommendationRow>, RightsizingError> {
     let expr = spec.usage(resource).ok_or(RightsizingError::NoUsage)?;
-    let usage = fetch(store, expr, spec, spec.history_ms, now)?
+    let usage = one_history(store, expr, spec.step_ms, spec.history_ms, now)?
         .ok_or_else(|| RightsizingError::NoValues { expr: expr.to_owned() })?;
     let last_ms = usage.timestamps()[usage.len() - 1];
     let silent_ms = now.millis() - last_ms;
@@ -46,27 +46,6 @@ pub fn advise(
     let on_days = DemandHistory::try_new(timestamps, values)?;
     let decision = decide_request(&on_days, current, &spec.options(resource, deployed_ms))?;
     Ok(vec![recommendation(spec, expr, &decision, now)])
-}
-
-/// The usage at steps that lie on multiples of the step; none without a value.
-pub(super) fn fetch(
-    store: &Store,
-    expr: &str,
-    spec: &ContainerSpec,
-    history_ms: i64,
-    now: Timestamp,
-) -> Result<Option<DemandHistory>, RightsizingError> {
-    let points = one_series(store, expr, spec.step_ms, history_ms, now)?;
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(None) };
-    let steps = usize::try_from((last.0 - first.0) / spec.step_ms.max(1)).unwrap_or(0);
-    let timestamps: Vec<i64> =
-        (0..=steps).map(|step| first.0 + i64::try_from(step).unwrap_or(0) * spec.step_ms.max(1)).collect();
-    let at = |timestamp: &i64| {
-        let found = points.binary_search_by_key(timestamp, |&(at_ms, _)| at_ms).ok();
-        found.map(|idx| points[idx].1).filter(|used| *used >= 0.0 && used.is_finite()).unwrap_or(f64::NAN)
-    };
-    let values = timestamps.iter().map(at).collect();
-    Ok(Some(DemandHistory::try_new(timestamps, values)?))
 }
 
 fn present(
@@ -88,7 +67,7 @@ fn present(
 fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Option<i64>, RightsizingError> {
     let service = spec.deployment.clone().unwrap_or_else(|| spec.name.clone());
     let filter = EventFilter { names: vec![service], end: Some(now), ..EventFilter::default() };
-    let deploys = store.deploys(&filter).map_err(crate::advise::scaling::ScalingError::from)?;
+    let deploys = store.deploys(&filter).map_err(ScalingError::from)?;
     Ok(deploys.iter().map(|deploy| deploy.at.millis()).max())
 }
 
@@ -147,7 +126,8 @@ fn reason(spec: &ContainerSpec, decision: &RequestDecision) -> String {
 }
 
 fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Value {
-    let RequestDecision { resource, .. } = *decision;
+    let RequestDecision { resource, above_cost, .. } = *decision;
+    let figures = |figures: &RequestFigures| figures.report(above_cost);
     json!({
         BEFORE: decision.present_cost,
         WAY_BACK: decision.current.map(|current| requests_patch(spec, resource, current)),
@@ -157,7 +137,7 @@ fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Val
         "steps": decision.steps,
         "scored_from": rfc3339(spec.in_own_days(decision.scored_from_ms)),
         "scored_until": rfc3339(spec.in_own_days(decision.at_ms)),
-        ABOVE_COST: decision.above_cost,
+        ABOVE_COST: above_cost,
         "expected": {"idle_share": decision.expected.slack, "above_share": decision.expected.above},
         "drift": decision.drift,
         "leader": decision.leader,
@@ -168,16 +148,5 @@ fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Val
             "krr": figures(&decision.krr),
             "present": decision.present.as_ref().map(figures),
         },
-    })
-}
-
-fn figures(figures: &RequestFigures) -> Value {
-    json!({
-        "idle_share": figures.slack,
-        "above_share": figures.above,
-        "unserved_share": figures.unserved,
-        "request_mean": figures.mean_request,
-        "usage_mean": figures.mean_usage,
-        "changes_per_day": figures.changes_per_day,
     })
 }

@@ -1,24 +1,21 @@
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use super::{
     ContainerResource, Covering, CoveringOptions, Expected, Krr, Leading, RequestFigures, RequestRule,
-    RightsizingError, Vpa, cost_of, rules::ms_to_f64, score_requests, step_costs, trace_requests,
+    RightsizingError, Vpa, cost_of,
+    rules::{WORTH, ms_to_f64},
+    score_requests, step_costs, trace_requests,
 };
-use crate::advise::scaling::{DemandHistory, Interval};
+use crate::{
+    advise::scaling::{DemandHistory, Interval, RESAMPLES, resamples},
+    ledger::MOVED,
+};
 
 const DAY_MS: i64 = 86_400_000;
 /// History below which nothing is decided.
 const LEAST_DAYS: i64 = 3;
-/// Cost that a change must save, in shares of the usage: what [`Covering`] itself holds worth a change.
-const WORTH: f64 = 0.05;
 /// Days for which a promise is made: a request is held so long before it is judged.
 pub(super) const HELD_DAYS: i64 = 3;
 /// Days on which the present request and the proposed one are compared.
 const LATE_DAYS: i64 = 7;
-/// Share of the present request by which another must differ, as the vertical pod autoscaler's update threshold has it.
-const LEAST_CHANGE: f64 = 0.1;
-const RESAMPLES: usize = 1_000;
 
 /// What is decided for one request of a container.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +97,7 @@ pub fn decide_request(
     let ours = costs(&requests);
     let baseline = costs(held.as_deref().unwrap_or(&vpa));
     let wanted = rule.request(at_ms, requests.last().copied().flatten());
-    let (request, _) = resource.quantity(wanted.ok_or_else(too_short)?);
+    let request = wanted.ok_or_else(too_short)?;
     let present = held.as_deref().map(score).transpose()?;
     // Both on the same usage, the last week's: what the rule did before that says nothing of the two.
     let of_late = |request: f64| {
@@ -110,7 +107,7 @@ pub fn decide_request(
     let present_cost = current.map(of_late);
     if let (Some(current), Some(present), Some(cost)) = (current, present, present_cost)
         && !rule.falls_short(current)
-        && ((request - current).abs() <= LEAST_CHANGE * current || cost - of_late(request) <= WORTH)
+        && ((request - current).abs() <= MOVED * current || cost - of_late(request) <= WORTH)
     {
         let (slack, above) = (present.slack, present.above);
         return Err(RightsizingError::NoGain { resource, current: resource.quantity(current).1, slack, above });
@@ -206,11 +203,7 @@ fn no_dearer(ours: &[f64], theirs: &[f64]) -> f64 {
     if n == 0 {
         return 0.0;
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut saved = || {
-        let picks = (0..n).map(|_| rng.random_range(0..n));
-        picks.map(|day| ours[day] - theirs[day]).sum::<f64>() <= 0.0
-    };
-    let no_dearer = (0..RESAMPLES).filter(|_| saved()).count();
-    f64::from(u32::try_from(no_dearer).unwrap_or(u32::MAX)) / 1_000.0
+    let saved = |picks: &Vec<usize>| picks.iter().map(|&day| ours[day] - theirs[day]).sum::<f64>() <= 0.0;
+    let share = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    share(resamples(n).filter(saved).count()) / share(RESAMPLES)
 }

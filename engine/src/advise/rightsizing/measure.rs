@@ -1,9 +1,9 @@
 use almanac_models::Timestamp;
 use serde_json::Value;
 
-use super::{ContainerResource, ContainerSpec, RightsizingError, advise::fetch, decide::HELD_DAYS, step_costs};
+use super::{ContainerResource, ContainerSpec, RightsizingError, decide::HELD_DAYS, step_costs};
 use crate::{
-    advise::scaling::judge_mean,
+    advise::scaling::{judge_mean, one_history},
     ledger::{ABOVE_COST, Measured},
     store::{Store, rows::RecommendationRow},
 };
@@ -29,7 +29,8 @@ pub fn measure(
     else {
         return Ok(None);
     };
-    let Some(usage) = fetch(store, expr, spec, spec.history_ms.min(since_ms), now)? else { return Ok(None) };
+    let history_ms = spec.history_ms.min(since_ms);
+    let Some(usage) = one_history(store, expr, spec.step_ms, history_ms, now)? else { return Ok(None) };
     let known = usage.values().iter().zip(usage.observed()).filter(|(_, observed)| **observed);
     let known: Vec<f64> = known.map(|(&used, _)| used).collect();
     Ok(judge_mean(&step_costs(&known, request, above_cost)).map(|cost| Measured {

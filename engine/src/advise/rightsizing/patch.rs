@@ -1,5 +1,5 @@
 use super::{ContainerResource, ContainerSpec};
-use crate::store::rows::Patch;
+use crate::{advise::scaling::quoted, store::rows::Patch};
 
 /// A strategic merge patch of the deployment that sets the request. Limits stay as they are: one that is not known must not be
 /// lowered, and a request above its limit is refused by the cluster rather than applied.
@@ -11,9 +11,9 @@ pub(super) fn requests_patch(spec: &ContainerSpec, resource: ContainerResource, 
     let body = format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {deployment}\n  namespace: {namespace}\nspec:\n  template:\n    spec:\n      \
          containers:\n        - name: {name}\n          resources:\n            requests:\n              {resource}: {quantity}\n",
-        deployment = spec.deployment.as_deref().unwrap_or(&spec.name),
-        namespace = spec.namespace,
-        name = spec.name,
+        deployment = quoted(spec.deployment.as_deref().unwrap_or(&spec.name)),
+        namespace = quoted(&spec.namespace),
+        name = quoted(&spec.name),
     );
     Patch { format: "kubernetes/deployment+yaml".to_owned(), body }
 }

@@ -1,3 +1,5 @@
+use serde_json::{Value, json};
+
 use super::{RequestRule, rules::ms_to_f64};
 use crate::advise::scaling::DemandHistory;
 
@@ -25,6 +27,20 @@ impl RequestFigures {
     #[must_use]
     pub fn cost(&self, above_cost: f64) -> f64 {
         cost_of(self.slack * self.mean_request, self.mean_usage, self.above, above_cost)
+    }
+
+    /// As evidence and replays tell it.
+    #[must_use]
+    pub fn report(&self, above_cost: f64) -> Value {
+        json!({
+            "idle_share": self.slack,
+            "above_share": self.above,
+            "unserved_share": self.unserved,
+            "request_mean": self.mean_request,
+            "usage_mean": self.mean_usage,
+            "cost": self.cost(above_cost),
+            "changes_per_day": self.changes_per_day,
+        })
     }
 }
 

@@ -259,7 +259,7 @@ fn a_request_is_recommended_from_the_store_and_measured() {
 }
 
 #[test]
-fn a_sped_up_day_gives_the_same_requests() {
+fn days_are_rescaled_there_and_back() {
     let history = usage(14, 12, |day| 1.0 + 0.5 * (day * std::f64::consts::TAU).sin());
     let spec = ContainerSpec { day_ms: 600_000, ..ContainerSpec::new("api") };
     let short: Vec<i64> = history.timestamps().iter().map(|&at_ms| spec.in_own_days(at_ms)).collect();

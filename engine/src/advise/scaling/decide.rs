@@ -10,7 +10,7 @@ use super::{
 const LEAST_STEPS: usize = 200;
 /// Stretches of the scored history that are resampled.
 const BLOCKS: usize = 28;
-const RESAMPLES: usize = 1_000;
+pub(in crate::advise) const RESAMPLES: usize = 1_000;
 /// Saving of replica-hours that is worth a change by itself.
 const WORTH_HOURS: f64 = 0.02;
 
@@ -224,7 +224,7 @@ impl<'a> Blocks<'a> {
 }
 
 /// The same draws with replacement for every question, so that answers can be compared and repeated.
-fn resamples(n: usize) -> impl Iterator<Item = Vec<usize>> {
+pub(in crate::advise) fn resamples(n: usize) -> impl Iterator<Item = Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     (0..RESAMPLES).map(move |_| (0..n).map(|_| rng.random_range(0..n)).collect())
 }

@@ -19,11 +19,12 @@ pub use advice::{
     CurrentReplicas, Schedule, ScheduleSlot, advise, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
     keda_scaled_object, measure,
 };
-pub(super) use advice::{judge_mean, rfc3339};
+pub(super) use advice::{judge_mean, quoted, rfc3339};
 pub use capacity::{Capacity, CapacitySource};
 pub use decide::{Decision, Interval, Rule, decide};
+pub(super) use decide::{RESAMPLES, resamples};
 pub use demand::{DemandHistory, FIRST_RESOURCE, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand};
-pub(super) use demand::{one_series, one_value};
+pub(super) use demand::{one_history, one_value};
 pub use error::ScalingError;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};

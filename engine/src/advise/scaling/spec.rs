@@ -2,8 +2,8 @@ use super::{PoolRules, ResourceSpec};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
-/// Changes a day where nobody says another number, one in six minutes. On public loads of a minute's step a third of the changes go, to fewer
-/// than the reactive rule makes, and the time under-provisioned grows by up to a tenth; at 192 by up to a sixth.
+/// Changes a day where nobody says another number, one in six minutes. On public loads in pools of 20 up to two fifths of the changes go,
+/// to fewer than the reactive rule makes, and the time under-provisioned grows by up to a tenth.
 pub const CHANGES_PER_DAY: u32 = 240;
 
 /// What one workload is and how it may be scaled; plain data, from the configuration.

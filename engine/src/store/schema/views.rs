@@ -132,7 +132,7 @@ pub(in crate::store) const TABLES: &[TableDoc] = &[
         comment: "What was recommended, with its evidence and where it is on its way",
         columns: &[
             ("id", "the recommendation"),
-            ("kind", "scaling, ttl or threshold"),
+            ("kind", "scaling, rightsizing, ttl or threshold"),
             ("target", "the workload, cache or alert"),
             ("current", "present setting, JSON"),
             ("proposed", "proposed setting, JSON"),

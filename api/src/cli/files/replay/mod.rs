@@ -5,11 +5,12 @@ pub mod scaling;
 pub mod threshold;
 pub mod ttl;
 
-use std::time::Duration;
+use std::{io::Write, path::Path, time::Duration};
 
 use chrono::{DateTime, SecondsFormat};
+use serde_json::Value;
 
-use crate::cli::{CliError, Global};
+use crate::cli::{CliError, Global, output};
 
 /// Options of `replay`.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,6 +44,27 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         Command::Ttl(args) => ttl::run(args, global),
         Command::Threshold(args) => threshold::run(args, global),
     }
+}
+
+/// Refuses where not one series could be replayed, with the first one's reason; `outcomes`: names, and why it failed if it did.
+fn some_replayed<'a>(
+    file: &Path,
+    outcomes: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone,
+) -> Result<(), CliError> {
+    match outcomes.clone().next() {
+        Some((name, Some(reason))) if outcomes.clone().all(|(_, failed)| failed.is_some()) => {
+            Err(CliError::failed(format!("{}: series {name:?}: {reason}", file.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print(report: &Value) -> Result<(), CliError> {
+    let mut out = output::stdout();
+    serde_json::to_writer_pretty(&mut out, report).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
 }
 
 fn rfc3339(timestamp_ms: i64) -> String {

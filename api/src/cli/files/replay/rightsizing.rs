@@ -5,8 +5,8 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use almanac_engine::{
     advise::{
         rightsizing::{
-            ContainerResource, ContainerSpec, Covering, CoveringOptions, Krr, Leading, RequestFigures, RequestRule,
-            Vpa, decide_request, score_requests, trace_requests,
+            ContainerResource, ContainerSpec, Covering, CoveringOptions, Krr, Leading, RequestRule, Vpa,
+            decide_request, score_requests, trace_requests,
         },
         scaling::DemandHistory,
     },
@@ -14,7 +14,7 @@ use almanac_engine::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{duration, millis, rfc3339};
+use super::{duration, millis, print, rfc3339, some_replayed};
 use crate::cli::{CliError, Global, files::warn_of_stamps, output};
 
 /// Options of `replay rightsizing`.
@@ -59,20 +59,12 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     warn_of_stamps(&args.file, &file);
     let series = file.series.into_iter().map(|series| Replay::of(series, &args, &options));
     let replays: Vec<Replay> = series.collect();
-    if let Some(Replay { name, outcome: Err(reason), .. }) = replays.first()
-        && replays.iter().all(|replay| replay.outcome.is_err())
-    {
-        return Err(CliError::failed(format!("{}: series {name:?}: {reason}", args.file.display())));
-    }
+    let outcomes = replays.iter().map(|replay| (&*replay.name, replay.outcome.as_ref().err().map(String::as_str)));
+    some_replayed(&args.file, outcomes)?;
     if let Some(path) = &args.decisions {
         output::write_file(path, |out| write_decisions(out, &replays))?;
     }
-    let report = json!({"series": replays.iter().map(Replay::report).collect::<Vec<_>>()});
-    let mut out = output::stdout();
-    serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
-    writeln!(out)?;
-    out.flush()?;
-    Ok(())
+    print(&json!({"series": replays.iter().map(Replay::report).collect::<Vec<_>>()}))
 }
 
 impl Args {
@@ -151,7 +143,7 @@ impl Outcome {
         traces.extend(args.request.map(|request| ("present", vec![Some(request); usage.len()])));
         let mut rules = Map::new();
         for (name, requests) in &traces {
-            rules.insert((*name).to_owned(), report(&score(requests)?, options.above_cost));
+            rules.insert((*name).to_owned(), score(requests)?.report(options.above_cost));
         }
         let recommended = match decide_request(&usage, args.request, options) {
             Ok(decision) => json!({
@@ -165,18 +157,6 @@ impl Outcome {
         };
         Ok(Self { usage, requests, scored_from_ms, rules, recommended })
     }
-}
-
-fn report(figures: &RequestFigures, above_cost: f64) -> Value {
-    json!({
-        "idle_share": figures.slack,
-        "above_share": figures.above,
-        "unserved_share": figures.unserved,
-        "request_mean": figures.mean_request,
-        "usage_mean": figures.mean_usage,
-        "cost": figures.cost(above_cost),
-        "changes_per_day": figures.changes_per_day,
-    })
 }
 
 fn write_decisions(out: &mut dyn Write, replays: &[Replay]) -> Result<(), CliError> {

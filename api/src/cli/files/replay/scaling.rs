@@ -8,7 +8,7 @@ use almanac_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{duration, millis, rfc3339};
+use super::{duration, millis, print, rfc3339, some_replayed};
 use crate::cli::{CliError, Global, files::warn_of_stamps, output};
 
 /// Most replicas that a pool is replayed with.
@@ -70,20 +70,12 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     for series in file.series {
         replays.push(replay(series, &rules, &options));
     }
-    if let Some(Replay { name, outcome: Err(reason), .. }) = replays.first()
-        && replays.iter().all(|replay| replay.outcome.is_err())
-    {
-        return Err(CliError::failed(format!("{}: series {name:?}: {reason}", args.file.display())));
-    }
+    let outcomes = replays.iter().map(|replay| (&*replay.name, replay.outcome.as_ref().err().map(String::as_str)));
+    some_replayed(&args.file, outcomes)?;
     if let Some(path) = &args.decisions {
         output::write_file(path, |out| write_decisions(out, &replays))?;
     }
-    let report = json!({"series": replays.iter().map(Replay::report).collect::<Vec<_>>()});
-    let mut out = output::stdout();
-    serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
-    writeln!(out)?;
-    out.flush()?;
-    Ok(())
+    print(&json!({"series": replays.iter().map(Replay::report).collect::<Vec<_>>()}))
 }
 
 impl Args {

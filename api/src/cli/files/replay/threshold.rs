@@ -1,6 +1,6 @@
 //! `almanac replay threshold`: what other alert thresholds would have done.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use almanac_engine::{
     advise::threshold::{
@@ -9,10 +9,9 @@ use almanac_engine::{
     },
     ingest::files::{FileSeries, read_labelled_series_file},
 };
-use almanac_models::Timestamp;
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use super::{print, rfc3339};
 use crate::cli::{CliError, Global, files::warn_of_stamps, output};
 
 /// Options of `replay threshold`.
@@ -45,11 +44,7 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
         let yaml = replay.recommended.to_yaml().map_err(|error| CliError::from_error(&error))?;
         output::write_file(path, |out| Ok(out.write_all(yaml.as_bytes())?))?;
     }
-    let mut out = output::stdout();
-    let report = report(&replay);
-    serde_json::to_writer_pretty(&mut out, &report).map_err(|error| CliError::from(std::io::Error::from(error)))?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+    print(&report(&replay))
 }
 
 fn replay(args: &Args) -> Result<ThresholdReplay, CliError> {
@@ -73,7 +68,7 @@ fn history(series: FileSeries) -> SignalHistory {
 
 fn report(replay: &ThresholdReplay) -> Value {
     let mut report = Map::new();
-    report.insert("evaluated_from".to_owned(), json!(rfc3339(replay.evaluated_from)));
+    report.insert("evaluated_from".to_owned(), json!(rfc3339(replay.evaluated_from.millis())));
     report.insert("rules".to_owned(), replay.rules.iter().map(rule).collect());
     if !replay.kept.is_empty() {
         let kept = replay.kept.iter();
@@ -87,15 +82,15 @@ fn rule(replay: &RuleReplay) -> Value {
     json!({
         "alert": replay.alert,
         "series": replay.series,
-        "evaluated_from": rfc3339(replay.evaluated_from),
+        "evaluated_from": rfc3339(replay.evaluated_from.millis()),
         "labelled": replay.labelled,
         "present": figures(&replay.present, replay.labelled),
         "recommended": figures(&replay.recommended, replay.labelled),
         "reason": replay.reason,
         "breach": replay.breach.map(|breach| json!({
-            "expected": rfc3339(Timestamp::from_millis(breach.expected_ms)),
-            "earliest": rfc3339(Timestamp::from_millis(breach.earliest_ms)),
-            "latest": breach.latest_ms.map(|at| rfc3339(Timestamp::from_millis(at))),
+            "expected": rfc3339(breach.expected_ms),
+            "earliest": rfc3339(breach.earliest_ms),
+            "latest": breach.latest_ms.map(rfc3339),
             "slope_per_day": breach.slope_per_day,
         })),
     })
@@ -122,11 +117,6 @@ fn figures(figures: &RuleFigures, labelled: bool) -> Value {
         put("recall", json!("unknown"));
     }
     Value::Object(object)
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    DateTime::<Utc>::from_timestamp_millis(at.millis())
-        .map_or_else(|| at.millis().to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `almanac replay ttl`: what other times-to-live would have done.
 
-use std::{collections::BTreeMap, io::Write, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use almanac_engine::{
     advise::ttl::{CacheAccess, TtlOptions, default_grid, replay_caches},
@@ -9,8 +9,9 @@ use almanac_engine::{
 use almanac_models::{Level, ttl::OnWrite};
 use serde_json::{Value, json};
 
+use super::print;
 use crate::{
-    cli::{CliError, Global, output, units::warn_of_unit},
+    cli::{CliError, Global, units::warn_of_unit},
     config::Span,
 };
 
@@ -45,11 +46,7 @@ pub struct Args {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
-    let report = report(&args)?;
-    let mut out = output::stdout();
-    serde_json::to_writer_pretty(&mut out, &report).map_err(|error| CliError::from(std::io::Error::from(error)))?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+    print(&report(&args)?)
 }
 
 fn report(args: &Args) -> Result<Value, CliError> {

@@ -1,13 +1,16 @@
 use std::collections::VecDeque;
 
+use almanac_models::stats::quantile;
+
 use super::{
     ContainerResource, DecayingHistogram, HistogramOptions, RequestRule, cost::CostCurve, histogram::ms_to_f64,
-    krr::quantile,
 };
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// Time that a forecast speaks of.
+const HORIZON_MS: i64 = DAY_MS;
 /// Half-lives of the histograms that are averaged. On the CPU of Bitbrains' and SMD's machines the cost of 3 days alone, of 1 and
 /// 3 days, and of all four differ by a hundredth: none has to be right.
 const HALF_LIVES_MS: [i64; 4] = [DAY_MS / 2, DAY_MS, 3 * DAY_MS, 14 * DAY_MS];
@@ -21,7 +24,7 @@ const DRIFT_SHARE: f64 = 0.3;
 /// Drift before any was seen.
 const DRIFT: f64 = 0.15;
 /// Cost that a change must save, in shares of the usage.
-const WORTH: f64 = 0.05;
+pub(in crate::advise::rightsizing) const WORTH: f64 = 0.05;
 /// A request stays so long at least, as the vertical pod autoscaler's does, unless usage is above it.
 const LIFETIME_MS: i64 = 12 * HOUR_MS;
 /// What an hour of waiting for CPU costs, in hours of what is used on average: Bitbrains' machines then idle and wait about as much as
@@ -45,8 +48,6 @@ pub struct CoveringOptions {
     pub resource: ContainerResource,
     /// What an hour with usage above the request costs, in hours of the mean usage idling; positive.
     pub above_cost: f64,
-    /// Time that a forecast speaks of: until the next change.
-    pub horizon_ms: i64,
     /// When the container's present version was deployed; memory peaks from before no longer count, a day after it.
     pub deployed_ms: Option<i64>,
 }
@@ -59,7 +60,7 @@ impl CoveringOptions {
             ContainerResource::Cpu => CPU_COST,
             ContainerResource::Memory => CPU_COST * MEMORY_COST,
         };
-        Self { resource, above_cost, horizon_ms: DAY_MS, deployed_ms: None }
+        Self { resource, above_cost, deployed_ms: None }
     }
 }
 
@@ -172,9 +173,9 @@ impl Covering {
 
     /// Learns from every day that has passed how far peaks and days move.
     fn judge(&mut self, at_ms: i64) {
-        while self.pending.front().is_some_and(|pending| pending.at_ms + self.options.horizon_ms <= at_ms) {
+        while self.pending.front().is_some_and(|pending| pending.at_ms + HORIZON_MS <= at_ms) {
             let Some(Pending { at_ms: from_ms, peak }) = self.pending.pop_front() else { return };
-            let mut window = self.window(from_ms, from_ms + self.options.horizon_ms);
+            let window = self.window(from_ms, from_ms + HORIZON_MS);
             if window.is_empty() {
                 continue;
             }
@@ -186,8 +187,8 @@ impl Covering {
                 let since_ms = self.judged_ms.replace(from_ms).map_or(0, |before_ms| from_ms - before_ms);
                 self.judged_days += ms_to_f64(since_ms.min(DAY_MS)) / ms_to_f64(DAY_MS);
             }
-            let mut before = self.window(from_ms - DAY_MS, from_ms);
-            let busy = quantile(&mut window, 0.9).zip(quantile(&mut before, 0.9));
+            let before = self.window(from_ms - DAY_MS, from_ms);
+            let busy = quantile(&window, 0.9).zip(quantile(&before, 0.9));
             if let Some((after, before)) = busy.filter(|&(after, before)| after > 0.0 && before > 0.0) {
                 self.drift += ((after / before).ln().abs().min(1.0) - self.drift) / MEMORY;
             }
@@ -259,8 +260,7 @@ impl RequestRule for Covering {
         self.forget();
         let curve = self.curve();
         self.pending.push_back(Pending { at_ms, peak: self.recent_peak(at_ms) });
-        let mut hour = self.window(at_ms - HOUR_MS, at_ms);
-        let usual = quantile(&mut hour, 0.5).unwrap_or(0.0);
+        let usual = quantile(&self.window(at_ms - HOUR_MS, at_ms), 0.5).unwrap_or(0.0);
         let (peak, growth) = self.peak(at_ms);
         // Not at every new peak: half of the room may be used up.
         self.least = usual.max(peak * (growth / 2.0).exp());

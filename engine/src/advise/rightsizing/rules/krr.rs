@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 
+use almanac_models::stats::quantile;
+
 use super::{ContainerResource, RequestRule};
 
 const DAY_MS: i64 = 86_400_000;
@@ -30,21 +32,12 @@ impl Krr {
     }
 
     fn recommend(&self) -> Option<f64> {
-        let mut values: Vec<f64> = self.usage.iter().map(|&(_, usage)| usage).collect();
+        let values: Vec<f64> = self.usage.iter().map(|&(_, usage)| usage).collect();
         match self.resource {
-            ContainerResource::Cpu => quantile(&mut values, CPU_QUANTILE),
+            ContainerResource::Cpu => quantile(&values, CPU_QUANTILE),
             ContainerResource::Memory => values.into_iter().reduce(f64::max).map(|most| most * (1.0 + MEMORY_MARGIN)),
         }
     }
-}
-
-/// The smallest value that the share `p` of the values does not exceed.
-pub(super) fn quantile(values: &mut [f64], p: f64) -> Option<f64> {
-    let n = f64::from(u32::try_from(values.len()).ok()?);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the number of values")]
-    let rank = (p * n).ceil() as usize;
-    let rank = rank.clamp(1, values.len().max(1)) - 1;
-    (!values.is_empty()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }
 
 impl RequestRule for Krr {

@@ -8,6 +8,7 @@ mod leading;
 mod rule;
 mod vpa;
 
+pub(super) use covering::WORTH;
 pub use covering::{Covering, CoveringOptions, Expected};
 pub(super) use histogram::ms_to_f64;
 pub use histogram::{DecayingHistogram, HistogramOptions};

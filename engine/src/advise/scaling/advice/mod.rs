@@ -10,6 +10,7 @@ mod schedule;
 pub use current::{CurrentReplicas, current_replicas};
 pub(in crate::advise) use measure::judge_mean;
 pub use measure::measure;
+pub(in crate::advise) use patch::quoted;
 pub use patch::{cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object};
 pub use recommend::advise;
 pub(in crate::advise) use recommend::rfc3339;

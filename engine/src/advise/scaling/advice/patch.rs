@@ -150,7 +150,7 @@ fn dns_label(name: &str) -> String {
 }
 
 /// A string in YAML: JSON's notation is valid there.
-fn quoted(text: &str) -> String {
+pub(in crate::advise) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

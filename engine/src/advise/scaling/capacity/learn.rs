@@ -1,3 +1,5 @@
+use almanac_models::stats::quantile;
+
 use super::{cpu, latency};
 use crate::advise::scaling::{ScalingError, WorkloadHistory};
 
@@ -70,6 +72,8 @@ impl Capacity {
             (Some(Ok(a)), Some(Ok(b))) => Ok(if a.lower <= b.lower { a } else { b }),
             // A latency that no number of replicas keeps is no matter of which is learned.
             (_, Some(Err(error @ ScalingError::LatencyAtRest { .. }))) => Err(error),
+            // Nor is CPU all that counts where latency is often above what it may be, whatever makes it so.
+            (Some(Ok(_)), Some(Err(error))) if !keeps(history, latency_max) => Err(error),
             (Some(Ok(one)), Some(Err(_))) | (Some(Err(_)), Some(Ok(one))) => Ok(one),
             (Some(Err(cpu)), Some(Err(latency))) => {
                 let why = |error: &ScalingError| match error {
@@ -80,6 +84,12 @@ impl Capacity {
             }
         }
     }
+}
+
+/// Whether the latency that there was kept to `latency_max`, but for a twentieth of the time.
+fn keeps(history: &WorkloadHistory, latency_max: Option<f64>) -> bool {
+    let most = history.latency.as_deref().and_then(|latency| quantile(latency, 0.95));
+    latency_max.zip(most).is_none_or(|(allowed, most)| most <= allowed)
 }
 
 pub(super) fn unknown(reason: &str) -> ScalingError {
@@ -157,6 +167,9 @@ mod tests {
         assert!(capacity.source == CapacitySource::Latency && (capacity.value - 80.0).abs() < 4.0, "{capacity:?}");
         let flat = WorkloadHistory { latency: Some(vec![0.05; 400]), ..by_cpu.clone() };
         assert_eq!(Capacity::learn(&flat, None).unwrap().source, CapacitySource::Cpu);
+        let slow = Capacity::learn(&flat, Some(0.04)).unwrap_err().to_string();
+        assert!(slow.contains("changes of latency"), "CPU alone would not keep it: {slow}");
+        assert_eq!(Capacity::learn(&flat, Some(0.06)).unwrap().source, CapacitySource::Cpu);
         let neither = WorkloadHistory { cpu: Some(vec![0.5; 400]), ..flat };
         let said = Capacity::learn(&neither, None).unwrap_err().to_string();
         assert!(said.contains("CPU") && said.contains("latency"), "{said}");

@@ -39,17 +39,9 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     let Some((first_ms, last_ms)) = first.zip(last) else {
         return Err(ScalingError::TooShort { points: 0, needed: 2 });
     };
-    let step_ms = spec.step_ms.max(1);
-    let mut timestamps = Vec::new();
-    let mut at_ms = first_ms;
-    while at_ms <= last_ms {
-        timestamps.push(at_ms);
-        at_ms += step_ms;
-    }
-    // A demand below zero or without bound is a fault of the expression at that instant: missing.
-    let usable = |value: f64| if value >= 0.0 && value.is_finite() { value } else { f64::NAN };
-    let usable = |points: &Vec<(i64, f64)>| align(points, &timestamps).into_iter().map(usable).collect::<Vec<_>>();
-    let (values, resources) = (usable(&demand), others.iter().map(usable).collect());
+    let timestamps = grid(first_ms, last_ms, spec.step_ms);
+    let values = usable(&demand, &timestamps);
+    let resources = others.iter().map(|points| usable(points, &timestamps)).collect();
     let beside = |expr: &Option<String>| -> Result<Option<Vec<f64>>, ScalingError> {
         let Some(expr) = expr else { return Ok(None) };
         Ok(Some(align(&points(expr)?, &timestamps)))
@@ -63,11 +55,43 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     })
 }
 
+/// What an expression gives over a history up to `now`, from its first value to its last; none with fewer than two steps.
+///
+/// # Errors
+/// As [`fetch`].
+pub(in crate::advise) fn one_history(
+    store: &Store,
+    expr: &str,
+    step_ms: i64,
+    history_ms: i64,
+    now: Timestamp,
+) -> Result<Option<DemandHistory>, ScalingError> {
+    let points = one_series(store, expr, step_ms, history_ms, now)?;
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(None) };
+    let timestamps = grid(first.0, last.0, step_ms);
+    if timestamps.len() < 2 {
+        return Ok(None);
+    }
+    let values = usable(&points, &timestamps);
+    DemandHistory::try_new(timestamps, values).map(Some)
+}
+
+fn grid(first_ms: i64, last_ms: i64, step_ms: i64) -> Vec<i64> {
+    let step_ms = step_ms.max(1);
+    std::iter::successors(Some(first_ms), |at_ms| Some(at_ms + step_ms)).take_while(|at_ms| *at_ms <= last_ms).collect()
+}
+
+/// The values at `timestamps`; below zero or without bound is a fault of the expression at that instant: missing.
+fn usable(points: &[(i64, f64)], timestamps: &[i64]) -> Vec<f64> {
+    let usable = |value: f64| if value >= 0.0 && value.is_finite() { value } else { f64::NAN };
+    align(points, timestamps).into_iter().map(usable).collect()
+}
+
 /// The points that an expression gives over a history up to `now`, at multiples of the step; none when it gives nothing.
 ///
 /// # Errors
 /// [`ScalingError::Signal`], [`ScalingError::NotOneSeries`].
-pub(in crate::advise) fn one_series(
+fn one_series(
     store: &Store,
     expr: &str,
     step_ms: i64,
