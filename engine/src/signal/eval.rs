@@ -5,9 +5,11 @@ use super::{
     aggregate::{self, Groups, Pick},
     binary::{self, Side},
     frame::{Frame, Grid, RowLabels, is_absent},
-    functions,
-    plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Function, Grouping, Node, Selector},
-    select::{Clock, Loaded, RangeRows, Samples, Shown, Span, Windows, instant_frame},
+    functions::{Arguments, Body, vector},
+    plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Grouping, Node, Selector},
+    select::{Samples, Shown, Span, instant_frame},
+    time::Clock,
+    window::{RangeRows, Windows},
 };
 use hashbrown::HashMap;
 
@@ -204,7 +206,7 @@ impl<'a> RangeEvaluation<'a> {
         let samples = Samples::fetch(self.source, self.query, grid, &self.clock, self.limits)?;
         let evaluator = Evaluator { clock: self.clock, samples, limits: self.limits };
         Ok(match evaluator.eval(self.query.root(), grid)? {
-            Evaluated::Scalar(values) => functions::vector(values),
+            Evaluated::Scalar(values) => vector(values),
             Evaluated::Vector(frame) => frame,
         })
     }
@@ -271,8 +273,11 @@ impl Evaluator<'_> {
         match node {
             Node::Range(range) => {
                 let windows = Windows::new(*grid, range.selector.shift, range.range_ms, &self.clock);
-                static NOTHING: Loaded = Loaded { series: Vec::new(), one_metric: true };
-                Ok(RangeRows::stored(self.samples.of(&range.selector).unwrap_or(&NOTHING), windows))
+                Ok(match self.samples.of(&range.selector) {
+                    Some(loaded) => RangeRows::stored(&loaded.series, loaded.one_metric, windows),
+                    // A selector that is never evaluated reads nothing.
+                    None => RangeRows::stored(&[], true, windows),
+                })
             }
             Node::Subquery(subquery) => {
                 let span = Span { start_ms: grid.start_ms, end_ms: grid.last() };
@@ -336,62 +341,11 @@ impl Evaluator<'_> {
     }
 
     fn call(&self, call: &Call, grid: &Grid) -> Result<Evaluated, SignalError> {
-        let args = Args { evaluator: self, call, grid };
-        let frame = match call.function {
-            Function::Time => return Ok(Evaluated::Scalar(grid.seconds())),
-            Function::Pi => return Ok(Evaluated::Scalar(vec![std::f64::consts::PI; grid.steps])),
-            Function::Scalar => return Ok(Evaluated::Scalar(functions::scalar(&args.vector(0)?))),
-            Function::Vector => functions::vector(args.scalar(0)?),
-            Function::Timestamp => self.timestamp(args.node(0)?, grid)?,
-            Function::Absent => functions::absent(&call.absent_labels, &args.vector(0)?),
-            Function::AbsentOverTime => {
-                let present = functions::present(&args.range(0)?, self.limits)?;
-                functions::absent(&call.absent_labels, &present)
-            }
-            Function::Rate(kind) => functions::rate(kind, &args.range(0)?, self.limits)?,
-            Function::OverTime(function) => functions::over_time(function, &args.range(0)?, self.limits)?,
-            Function::QuantileOverTime => {
-                functions::quantile_over_time(&args.scalar(0)?, &args.range(1)?, self.limits)?
-            }
-            Function::PredictLinear => functions::predict_linear(&args.scalar(1)?, &args.range(0)?, self.limits)?,
-            Function::DoubleExponentialSmoothing => functions::double_exponential_smoothing(
-                &args.scalar(1)?,
-                &args.scalar(2)?,
-                &args.range(0)?,
-                self.limits,
-            )?,
-            Function::Math(function) => functions::unary(function, args.vector(0)?)?,
-            Function::Round => functions::round(&args.scalar_or(1, 1.0)?, args.vector(0)?)?,
-            Function::Clamp => functions::clamp(&args.scalar(1)?, &args.scalar(2)?, args.vector(0)?)?,
-            Function::ClampMin => {
-                functions::clamp(&args.scalar(1)?, &vec![f64::INFINITY; grid.steps], args.vector(0)?)?
-            }
-            Function::ClampMax => {
-                functions::clamp(&vec![f64::NEG_INFINITY; grid.steps], &args.scalar(1)?, args.vector(0)?)?
-            }
-            Function::Calendar(field) => {
-                let times = if call.args.is_empty() { functions::vector(grid.seconds()) } else { args.vector(0)? };
-                functions::calendar(field, times)?
-            }
-            Function::Sort => args.sorted(|frame| functions::sort_by_value(frame, false))?,
-            Function::SortDesc => args.sorted(|frame| functions::sort_by_value(frame, true))?,
-            Function::SortByLabel | Function::SortByLabelDesc => {
-                let names = args.texts(1)?;
-                let descending = call.function == Function::SortByLabelDesc;
-                args.sorted(|frame| functions::sort_by_label(frame, &names, descending))?
-            }
-            Function::LabelReplace => {
-                functions::label_replace(args.vector(0)?, args.text(1)?, args.text(2)?, args.text(3)?, args.text(4)?)?
-            }
-            Function::LabelJoin => {
-                functions::label_join(args.vector(0)?, args.text(1)?, args.text(2)?, &args.texts(3)?)?
-            }
-            Function::HistogramQuantile => functions::histogram_quantile(&args.scalar(0)?, &args.vector(1)?)?,
-            Function::HistogramFraction => {
-                functions::histogram_fraction(&args.scalar(0)?, &args.scalar(1)?, &args.vector(2)?)?
-            }
-        };
-        Ok(Evaluated::Vector(frame))
+        let args = CallArguments { evaluator: self, call, grid };
+        Ok(match call.function.body {
+            Body::Scalar(body) => Evaluated::Scalar(body(&args)?),
+            Body::Vector(body) => Evaluated::Vector(body(&args)?),
+        })
     }
 
     /// The time of each sample that a selector finds; of anything else the time of evaluation.
@@ -405,20 +359,26 @@ impl Evaluator<'_> {
     }
 }
 
-/// The arguments of one call, evaluated when they are asked for.
-struct Args<'a, 'e> {
+/// The arguments of one call.
+struct CallArguments<'a, 'e> {
     evaluator: &'a Evaluator<'e>,
     call: &'a Call,
     grid: &'a Grid,
 }
 
-impl<'a> Args<'a, '_> {
+impl<'a> CallArguments<'a, '_> {
     fn node(&self, idx: usize) -> Result<&'a Node, SignalError> {
         // The parser checks how many arguments there are.
         self.call.args.get(idx).ok_or_else(|| SignalError::Argument {
-            function: "call",
+            function: self.call.function.name,
             message: format!("argument {} is missing", idx + 1),
         })
+    }
+}
+
+impl Arguments for CallArguments<'_, '_> {
+    fn count(&self) -> usize {
+        self.call.args.len()
     }
 
     fn vector(&self, idx: usize) -> Result<Frame, SignalError> {
@@ -429,26 +389,28 @@ impl<'a> Args<'a, '_> {
         self.evaluator.scalar(self.node(idx)?, self.grid)
     }
 
-    fn scalar_or(&self, idx: usize, default: f64) -> Result<Vec<f64>, SignalError> {
-        if idx < self.call.args.len() { self.scalar(idx) } else { Ok(vec![default; self.grid.steps]) }
-    }
-
-    fn range(&self, idx: usize) -> Result<RangeRows<'a>, SignalError> {
+    fn range(&self, idx: usize) -> Result<RangeRows<'_>, SignalError> {
         self.evaluator.range_rows(self.node(idx)?, self.grid)
     }
 
-    fn text(&self, idx: usize) -> Result<&'a str, SignalError> {
-        text("call", self.call.args.get(idx))
+    fn text(&self, idx: usize) -> Result<&str, SignalError> {
+        text(self.call.function.name, self.call.args.get(idx))
     }
 
-    fn texts(&self, from: usize) -> Result<Vec<&'a str>, SignalError> {
-        (from..self.call.args.len()).map(|idx| self.text(idx)).collect()
+    fn timestamps(&self, idx: usize) -> Result<Frame, SignalError> {
+        self.evaluator.timestamp(self.node(idx)?, self.grid)
     }
 
-    /// Sorts an instant query's elements; over a range there is no order but that of labels.
-    fn sorted(&self, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, SignalError> {
-        let frame = self.vector(0)?;
-        Ok(if self.grid.steps == 1 { sort(&frame) } else { frame })
+    fn fixed_labels(&self) -> &Labels {
+        &self.call.absent_labels
+    }
+
+    fn grid(&self) -> &Grid {
+        self.grid
+    }
+
+    fn limits(&self) -> &EvalLimits {
+        self.evaluator.limits
     }
 }
 

@@ -14,7 +14,9 @@ mod functions;
 mod limits;
 mod plan;
 mod select;
+mod time;
 mod value;
+mod window;
 
 #[cfg(test)]
 mod tests;

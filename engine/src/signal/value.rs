@@ -83,4 +83,14 @@ impl ValueKind {
             Self::String => "string",
         }
     }
+
+    /// The kind's name with its article.
+    pub(super) fn with_article(self) -> &'static str {
+        match self {
+            Self::Scalar => "a scalar",
+            Self::Vector => "an instant vector",
+            Self::Matrix => "a range vector",
+            Self::String => "a string",
+        }
+    }
 }
