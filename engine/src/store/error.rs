@@ -1,3 +1,5 @@
+//! Why the store could not do what was asked.
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::series::SourceError;
@@ -58,7 +60,7 @@ pub enum StoreError {
         /// What DuckDB says, in one line.
         detail: String,
     },
-    /// A new series would pass the limit; the series known already go on.
+    /// A new series would pass the limit; known series are not affected.
     #[error("the store holds {limit} series, its limit; a new series is refused")]
     SeriesLimit {
         /// The limit in force.
@@ -107,6 +109,17 @@ pub enum StoreError {
         table: &'static str,
         /// What is wrong with it.
         detail: String,
+    },
+    /// A deletion without a matcher that restricts it.
+    #[error(
+        "the selector restricts nothing; name what to delete, such as up{{job=\"api\"}}, or every series with {{__name__=~\".+\"}}"
+    )]
+    EmptySelector,
+    /// A deletion that would take every series, by a pattern that may not have been meant so.
+    #[error("the selector matches all {series} series of the store; to delete everything write {{__name__=~\".+\"}}")]
+    WholeStore {
+        /// How many series there are.
+        series: usize,
     },
     /// A query would load more samples than the caller allows.
     #[error("the query would load more than {limit} samples")]

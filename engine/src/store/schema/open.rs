@@ -1,3 +1,5 @@
+//! Opens the file and refuses what is not a sound store of this release, before anything is written.
+
 use std::{
     collections::HashSet,
     fs::File,

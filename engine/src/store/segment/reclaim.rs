@@ -1,3 +1,5 @@
+//! Shortens the file by moving rows from its end into free blocks.
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use duckdb::Connection;

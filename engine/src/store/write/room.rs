@@ -1,3 +1,5 @@
+//! Checks free disk space before work that must not be cut short.
+
 use std::path::Path;
 
 use crate::store::StoreError;
