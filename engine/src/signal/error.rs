@@ -4,7 +4,6 @@ use crate::series::SourceError;
 
 /// Why an expression could not be parsed or evaluated.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum SignalError {
     /// The text is not PromQL.
     #[error("expression {expr:?} is not valid PromQL: line {line}, column {column}{}: {message}", at(piece))]
