@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::tasks;
 use crate::{
     config::{Config, ConfigError},
-    http::{AppState, Auth, StateError, router},
+    http::{AppState, Auth, LenientUrls, StateError, router},
 };
 
 /// How long the service's own work may take to notice that the service ends.
@@ -135,7 +135,8 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpe
         // Answers are written whole; waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
     });
-    let server = axum::serve(listener, router(state)).with_graceful_shutdown(stopping.clone().cancelled_owned());
+    let server =
+        axum::serve(LenientUrls(listener), router(state)).with_graceful_shutdown(stopping.clone().cancelled_owned());
     eprintln!("almanac: listening on http://{address}");
     let mut server = tokio::spawn(async move { server.await });
     let mut result = Ok(());

@@ -1,6 +1,8 @@
-use regex::Regex;
+//! Label matchers, as selectors and ad-hoc filters use them.
 
-use super::Labels;
+use std::sync::Arc;
+
+use super::{Labels, Pattern, PatternError, pattern::shortened};
 
 /// How a matcher compares a label's value with its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,15 +17,17 @@ pub enum MatchOp {
     NotRegex,
 }
 
-/// A pattern that is no regular expression.
+/// A pattern that is no regular expression of RE2.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("label matcher pattern {pattern:?} is not a regular expression")]
+#[error("label {name:?} is matched by {:?}, which is not a regular expression", shortened(pattern))]
 pub struct MatcherError {
+    /// The label's name.
+    pub name: String,
     /// The pattern as written.
     pub pattern: String,
-    /// What the regular-expression library says of it.
+    /// What is wrong with it.
     #[source]
-    pub source: regex::Error,
+    pub source: PatternError,
 }
 
 /// A condition on one label; a label that a series lacks has the empty value, as in Prometheus.
@@ -32,30 +36,30 @@ pub struct Matcher {
     name: String,
     op: MatchOp,
     value: String,
-    regex: Option<Regex>,
+    pattern: Option<Arc<Pattern>>,
 }
 
 impl Matcher {
-    /// A matcher; patterns are anchored at both ends and `.` matches newlines, as in Prometheus.
+    /// A matcher; patterns are RE2's, anchored at both ends, and `.` matches newlines, as in Prometheus.
     ///
     /// # Errors
-    /// [`MatcherError`] when `op` wants a pattern and `value` is none.
+    /// [`MatcherError`] when `op` needs a pattern and `value` is none.
     pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Self, MatcherError> {
-        let value = value.into();
-        let regex = match op {
+        let (name, value) = (name.into(), value.into());
+        let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(
-                Regex::new(&format!("^(?s:{value})$"))
-                    .map_err(|source| MatcherError { pattern: value.clone(), source })?,
-            ),
+            MatchOp::Regex | MatchOp::NotRegex => match Pattern::new(&value) {
+                Ok(pattern) => Some(Arc::new(pattern)),
+                Err(source) => return Err(MatcherError { name, pattern: value, source }),
+            },
         };
-        Ok(Self { name: name.into(), op, value, regex })
+        Ok(Self { name, op, value, pattern })
     }
 
     /// `name="value"`.
     #[must_use]
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
+        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
     }
 
     /// The label's name.
@@ -79,10 +83,10 @@ impl Matcher {
     /// Whether a label with this value satisfies the matcher; an absent label has the value "".
     #[must_use]
     pub fn matches_value(&self, value: &str) -> bool {
-        match (self.op, &self.regex) {
+        match (self.op, &self.pattern) {
             (MatchOp::NotEqual, _) => value != self.value,
-            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
-            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            (MatchOp::Regex, Some(pattern)) => pattern.is_match(value),
+            (MatchOp::NotRegex, Some(pattern)) => !pattern.is_match(value),
             (MatchOp::Equal | MatchOp::Regex | MatchOp::NotRegex, _) => value == self.value,
         }
     }

@@ -1,11 +1,14 @@
-//! The words that all stages share: labels, matchers, samples and where samples come from.
+//! The types that all stages share: labels, matchers, patterns, samples and where samples come from.
 
 mod labels;
 mod matcher;
+mod pattern;
 mod sample;
 mod source;
 
 pub use labels::{LabelError, Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
+pub(crate) use pattern::Capturing;
+pub use pattern::{Pattern, PatternError};
 pub use sample::{STALE_NAN_BITS, Sample, SeriesId, SeriesSamples, is_stale, stale_marker};
 pub use source::{SampleSource, SourceError};

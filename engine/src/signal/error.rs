@@ -1,15 +1,22 @@
-use crate::series::{MatcherError, SourceError};
+//! Why expressions are refused or cannot be evaluated.
+
+use crate::series::SourceError;
 
 /// Why an expression could not be parsed or evaluated.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum SignalError {
-    /// The text is no PromQL.
-    #[error("expression {expr:?} is not valid PromQL: {message}")]
+    /// The text is not PromQL.
+    #[error("expression {expr:?} is not valid PromQL: line {line}, column {column}{}: {message}", at(piece))]
     Parse {
-        /// The expression as written.
+        /// The expression as written; the start of a long one.
         expr: String,
-        /// What is wrong with it.
+        /// The line of the piece that is wrong, from 1.
+        line: usize,
+        /// The character in that line, from 1.
+        column: usize,
+        /// The piece; empty at the end of the text.
+        piece: String,
+        /// What is wrong with it and what would be right.
         message: String,
     },
     /// The text is PromQL that is not evaluated here.
@@ -18,9 +25,6 @@ pub enum SignalError {
         /// The function, operator or modifier, by name.
         what: String,
     },
-    /// A label matcher's pattern is no regular expression.
-    #[error("selector cannot be used")]
-    Matcher(#[from] MatcherError),
     /// The result is of a kind that the caller cannot use, such as a range vector in a range query.
     #[error("expression is {found}, a {wanted} is needed")]
     Kind {
@@ -85,6 +89,10 @@ pub enum SignalError {
     /// Samples could not be read.
     #[error("samples could not be read")]
     Source(#[source] SourceError),
+}
+
+fn at(piece: &str) -> String {
+    if piece.is_empty() { String::new() } else { format!(", at {piece:?}") }
 }
 
 impl From<SourceError> for SignalError {

@@ -1,11 +1,15 @@
+//! Evaluates a plan on a grid of steps: at one time, over a range, or densely over a range.
+
 use super::{
-    EvalLimits, Query, RangeSeries, SignalError, Value, ValueKind, VectorSample,
+    DenseRow, DenseSeries, EvalLimits, Query, RangeSeries, SignalError, Value, ValueKind, VectorSample,
     aggregate::{self, Groups, Pick},
     binary::{self, Side},
     frame::{Frame, Grid, RowLabels, is_absent},
-    functions,
-    plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Function, Grouping, Node, Selector},
-    select::{Clock, Loaded, RangeRows, Samples, Shown, Span, Windows, instant_frame},
+    functions::{Arguments, Body, vector},
+    plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Grouping, Node, Selector},
+    select::{Samples, Shown, Span, instant_frame},
+    time::Clock,
+    window::{RangeRows, Windows},
 };
 use hashbrown::HashMap;
 
@@ -40,6 +44,25 @@ pub fn instant(
 /// Evaluates an expression at every step from `start_ms` to at most `end_ms`; series are ordered by
 /// labels, those without a value are left out. A scalar gives one series without labels.
 ///
+/// ```
+/// use almanac_engine::{series::Labels, signal::{EvalLimits, parse, range}, store::{SampleBatch, Store, StoreOptions}};
+///
+/// let folder = tempfile::tempdir()?;
+/// let store = Store::open(&folder.path().join("metrics.duckdb"), StoreOptions::default())?;
+/// let series = store.resolve(&Labels::from_pairs([("__name__", "queue_depth"), ("job", "worker")])?)?;
+/// let mut batch = SampleBatch::default();
+/// for minute in 0..10_i64 {
+///     batch.push(series, minute * 60_000, minute as f64);
+/// }
+/// store.append(batch)?.wait()?;
+///
+/// let query = parse("2 * max_over_time(queue_depth[5m])")?;
+/// let found = range(&store, &query, 300_000, 540_000, 60_000, &EvalLimits::default())?;
+/// assert_eq!(found[0].labels.to_string(), r#"{job="worker"}"#);
+/// assert_eq!(found[0].values, [10.0, 12.0, 14.0, 16.0, 18.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`SignalError`]: no or too many steps, limits passed, ambiguous matching, the source failed.
 pub fn range(
@@ -50,23 +73,48 @@ pub fn range(
     step_ms: i64,
     limits: &EvalLimits,
 ) -> Result<Vec<RangeSeries>, SignalError> {
-    if !matches!(query.kind(), ValueKind::Scalar | ValueKind::Vector) {
-        return Err(SignalError::Kind { found: query.kind().name(), wanted: "scalar or instant vector" });
-    }
-    if step_ms <= 0 || end_ms < start_ms {
-        return Err(SignalError::Range { start_ms, end_ms, step_ms });
-    }
-    let intervals = end_ms.abs_diff(start_ms) / step_ms.unsigned_abs();
-    let steps = usize::try_from(intervals).ok().filter(|intervals| *intervals <= limits.max_steps);
-    let Some(intervals) = steps else {
-        return Err(SignalError::TooManySteps { steps: intervals.saturating_add(1), limit: limits.max_steps });
-    };
-    let grid = Grid { start_ms, step_ms, steps: intervals + 1 };
-    // `@ end()` is the end asked for, also when no step falls on it.
-    let clock = Clock { end_ms, ..Clock::new(&grid, limits) };
+    let (evaluation, grid) = RangeEvaluation::new(source, query, start_ms, end_ms, step_ms, limits)?;
     let mut gathered = Gathered::default();
-    Ask { source, query, clock, limits }.gather(grid, &mut gathered)?;
+    evaluation.run(grid, &mut |frame, grid| gathered.add(frame, grid, limits))?;
     Ok(gathered.finish())
+}
+
+/// As [`range`], but one value a step for each series, NaN where there is none: the evaluator's own form, for callers that
+/// compute on evenly spaced values.
+///
+/// # Errors
+/// As [`range`].
+pub fn range_dense(
+    source: &dyn SampleSource,
+    query: &Query,
+    start_ms: i64,
+    end_ms: i64,
+    step_ms: i64,
+    limits: &EvalLimits,
+) -> Result<DenseSeries, SignalError> {
+    let (evaluation, grid) = RangeEvaluation::new(source, query, start_ms, end_ms, step_ms, limits)?;
+    let mut rows: HashMap<Labels, Vec<f64>> = HashMap::new();
+    let mut samples = 0;
+    evaluation.run(grid, &mut |frame, part| {
+        // A long range is evaluated in parts; each lies at its place in the whole grid.
+        let first = usize::try_from((part.start_ms - start_ms) / step_ms).unwrap_or(usize::MAX);
+        for row in 0..frame.rows.len() {
+            let cells = frame.row(row);
+            if cells.iter().all(|cell| is_absent(*cell)) {
+                continue;
+            }
+            samples += cells.len();
+            limits.check_cells(samples)?;
+            let values = rows.entry(frame.rows[row].to_labels()).or_insert_with(|| vec![f64::NAN; grid.steps]);
+            for (value, cell) in values[first..].iter_mut().zip(cells) {
+                *value = if is_absent(*cell) { f64::NAN } else { *cell };
+            }
+        }
+        Ok(())
+    })?;
+    let mut series: Vec<DenseRow> = rows.into_iter().map(|(labels, values)| DenseRow { labels, values }).collect();
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(DenseSeries { start_ms, step_ms, steps: grid.steps, series })
 }
 
 /// Series being gathered: piece after piece of the grid.
@@ -101,24 +149,54 @@ impl Gathered {
     }
 }
 
-/// What a range query is asked of.
-struct Ask<'a> {
+/// A range query with all that its evaluation needs.
+struct RangeEvaluation<'a> {
     source: &'a dyn SampleSource,
     query: &'a Query,
     clock: Clock,
     limits: &'a EvalLimits,
 }
 
-impl Ask<'_> {
-    /// Evaluates all steps of `grid` at once; where that needs more samples in memory than allowed,
-    /// its halves one after the other, since no step needs another.
-    fn gather(&self, grid: Grid, gathered: &mut Gathered) -> Result<(), SignalError> {
+impl<'a> RangeEvaluation<'a> {
+    /// The evaluation and its grid.
+    fn new(
+        source: &'a dyn SampleSource,
+        query: &'a Query,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+        limits: &'a EvalLimits,
+    ) -> Result<(Self, Grid), SignalError> {
+        if !matches!(query.kind(), ValueKind::Scalar | ValueKind::Vector) {
+            return Err(SignalError::Kind { found: query.kind().name(), wanted: "scalar or instant vector" });
+        }
+        if step_ms <= 0 || end_ms < start_ms {
+            return Err(SignalError::Range { start_ms, end_ms, step_ms });
+        }
+        let intervals = end_ms.abs_diff(start_ms) / step_ms.unsigned_abs();
+        let steps = usize::try_from(intervals).ok().filter(|intervals| *intervals <= limits.max_steps);
+        let Some(intervals) = steps else {
+            return Err(SignalError::TooManySteps { steps: intervals.saturating_add(1), limit: limits.max_steps });
+        };
+        let grid = Grid { start_ms, step_ms, steps: intervals + 1 };
+        // `@ end()` is the end asked for, also when no step falls on it.
+        let clock = Clock { end_ms, ..Clock::new(&grid, limits) };
+        Ok((Self { source, query, clock, limits }, grid))
+    }
+
+    /// Evaluates all steps of `grid` at once and gives the frame to `take`; where that needs more samples in memory than
+    /// allowed, its halves one after the other, since no step needs another.
+    fn run(
+        &self,
+        grid: Grid,
+        take: &mut dyn FnMut(&Frame, &Grid) -> Result<(), SignalError>,
+    ) -> Result<(), SignalError> {
         match self.evaluate(&grid) {
-            Ok(frame) => gathered.add(&frame, &grid, self.limits),
+            Ok(frame) => take(&frame, &grid),
             Err(SignalError::TooManySamples { .. }) if grid.steps > 1 => {
                 let (first, second) = grid.halves();
-                self.gather(first, gathered)?;
-                self.gather(second, gathered)
+                self.run(first, take)?;
+                self.run(second, take)
             }
             Err(error) => Err(error),
         }
@@ -128,7 +206,7 @@ impl Ask<'_> {
         let samples = Samples::fetch(self.source, self.query, grid, &self.clock, self.limits)?;
         let evaluator = Evaluator { clock: self.clock, samples, limits: self.limits };
         Ok(match evaluator.eval(self.query.root(), grid)? {
-            Evaluated::Scalar(values) => functions::vector(values),
+            Evaluated::Scalar(values) => vector(values),
             Evaluated::Vector(frame) => frame,
         })
     }
@@ -195,8 +273,11 @@ impl Evaluator<'_> {
         match node {
             Node::Range(range) => {
                 let windows = Windows::new(*grid, range.selector.shift, range.range_ms, &self.clock);
-                static NOTHING: Loaded = Loaded { series: Vec::new(), one_metric: true };
-                Ok(RangeRows::stored(self.samples.of(&range.selector).unwrap_or(&NOTHING), windows))
+                Ok(match self.samples.of(&range.selector) {
+                    Some(loaded) => RangeRows::stored(&loaded.series, loaded.one_metric, windows),
+                    // A selector that is never evaluated reads nothing.
+                    None => RangeRows::stored(&[], true, windows),
+                })
             }
             Node::Subquery(subquery) => {
                 let span = Span { start_ms: grid.start_ms, end_ms: grid.last() };
@@ -260,62 +341,11 @@ impl Evaluator<'_> {
     }
 
     fn call(&self, call: &Call, grid: &Grid) -> Result<Evaluated, SignalError> {
-        let args = Args { evaluator: self, call, grid };
-        let frame = match call.function {
-            Function::Time => return Ok(Evaluated::Scalar(grid.seconds())),
-            Function::Pi => return Ok(Evaluated::Scalar(vec![std::f64::consts::PI; grid.steps])),
-            Function::Scalar => return Ok(Evaluated::Scalar(functions::scalar(&args.vector(0)?))),
-            Function::Vector => functions::vector(args.scalar(0)?),
-            Function::Timestamp => self.timestamp(args.node(0)?, grid)?,
-            Function::Absent => functions::absent(&call.absent_labels, &args.vector(0)?),
-            Function::AbsentOverTime => {
-                let present = functions::present(&args.range(0)?, self.limits)?;
-                functions::absent(&call.absent_labels, &present)
-            }
-            Function::Rate(kind) => functions::rate(kind, &args.range(0)?, self.limits)?,
-            Function::OverTime(function) => functions::over_time(function, &args.range(0)?, self.limits)?,
-            Function::QuantileOverTime => {
-                functions::quantile_over_time(&args.scalar(0)?, &args.range(1)?, self.limits)?
-            }
-            Function::PredictLinear => functions::predict_linear(&args.scalar(1)?, &args.range(0)?, self.limits)?,
-            Function::DoubleExponentialSmoothing => functions::double_exponential_smoothing(
-                &args.scalar(1)?,
-                &args.scalar(2)?,
-                &args.range(0)?,
-                self.limits,
-            )?,
-            Function::Math(function) => functions::unary(function, args.vector(0)?)?,
-            Function::Round => functions::round(&args.scalar_or(1, 1.0)?, args.vector(0)?)?,
-            Function::Clamp => functions::clamp(&args.scalar(1)?, &args.scalar(2)?, args.vector(0)?)?,
-            Function::ClampMin => {
-                functions::clamp(&args.scalar(1)?, &vec![f64::INFINITY; grid.steps], args.vector(0)?)?
-            }
-            Function::ClampMax => {
-                functions::clamp(&vec![f64::NEG_INFINITY; grid.steps], &args.scalar(1)?, args.vector(0)?)?
-            }
-            Function::Calendar(field) => {
-                let times = if call.args.is_empty() { functions::vector(grid.seconds()) } else { args.vector(0)? };
-                functions::calendar(field, times)?
-            }
-            Function::Sort => args.sorted(|frame| functions::sort_by_value(frame, false))?,
-            Function::SortDesc => args.sorted(|frame| functions::sort_by_value(frame, true))?,
-            Function::SortByLabel | Function::SortByLabelDesc => {
-                let names = args.texts(1)?;
-                let descending = call.function == Function::SortByLabelDesc;
-                args.sorted(|frame| functions::sort_by_label(frame, &names, descending))?
-            }
-            Function::LabelReplace => {
-                functions::label_replace(args.vector(0)?, args.text(1)?, args.text(2)?, args.text(3)?, args.text(4)?)?
-            }
-            Function::LabelJoin => {
-                functions::label_join(args.vector(0)?, args.text(1)?, args.text(2)?, &args.texts(3)?)?
-            }
-            Function::HistogramQuantile => functions::histogram_quantile(&args.scalar(0)?, &args.vector(1)?)?,
-            Function::HistogramFraction => {
-                functions::histogram_fraction(&args.scalar(0)?, &args.scalar(1)?, &args.vector(2)?)?
-            }
-        };
-        Ok(Evaluated::Vector(frame))
+        let args = CallArguments { evaluator: self, call, grid };
+        Ok(match call.function.body {
+            Body::Scalar(body) => Evaluated::Scalar(body(&args)?),
+            Body::Vector(body) => Evaluated::Vector(body(&args)?),
+        })
     }
 
     /// The time of each sample that a selector finds; of anything else the time of evaluation.
@@ -329,20 +359,26 @@ impl Evaluator<'_> {
     }
 }
 
-/// The arguments of one call, evaluated when they are asked for.
-struct Args<'a, 'e> {
+/// The arguments of one call.
+struct CallArguments<'a, 'e> {
     evaluator: &'a Evaluator<'e>,
     call: &'a Call,
     grid: &'a Grid,
 }
 
-impl<'a> Args<'a, '_> {
+impl<'a> CallArguments<'a, '_> {
     fn node(&self, idx: usize) -> Result<&'a Node, SignalError> {
         // The parser checks how many arguments there are.
         self.call.args.get(idx).ok_or_else(|| SignalError::Argument {
-            function: "call",
+            function: self.call.function.name,
             message: format!("argument {} is missing", idx + 1),
         })
+    }
+}
+
+impl Arguments for CallArguments<'_, '_> {
+    fn count(&self) -> usize {
+        self.call.args.len()
     }
 
     fn vector(&self, idx: usize) -> Result<Frame, SignalError> {
@@ -353,26 +389,28 @@ impl<'a> Args<'a, '_> {
         self.evaluator.scalar(self.node(idx)?, self.grid)
     }
 
-    fn scalar_or(&self, idx: usize, default: f64) -> Result<Vec<f64>, SignalError> {
-        if idx < self.call.args.len() { self.scalar(idx) } else { Ok(vec![default; self.grid.steps]) }
-    }
-
-    fn range(&self, idx: usize) -> Result<RangeRows<'a>, SignalError> {
+    fn range(&self, idx: usize) -> Result<RangeRows<'_>, SignalError> {
         self.evaluator.range_rows(self.node(idx)?, self.grid)
     }
 
-    fn text(&self, idx: usize) -> Result<&'a str, SignalError> {
-        text("call", self.call.args.get(idx))
+    fn text(&self, idx: usize) -> Result<&str, SignalError> {
+        text(self.call.function.name, self.call.args.get(idx))
     }
 
-    fn texts(&self, from: usize) -> Result<Vec<&'a str>, SignalError> {
-        (from..self.call.args.len()).map(|idx| self.text(idx)).collect()
+    fn timestamps(&self, idx: usize) -> Result<Frame, SignalError> {
+        self.evaluator.timestamp(self.node(idx)?, self.grid)
     }
 
-    /// Sorts an instant query's elements; over a range there is no order but that of labels.
-    fn sorted(&self, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, SignalError> {
-        let frame = self.vector(0)?;
-        Ok(if self.grid.steps == 1 { sort(&frame) } else { frame })
+    fn fixed_labels(&self) -> &Labels {
+        &self.call.absent_labels
+    }
+
+    fn grid(&self) -> &Grid {
+        self.grid
+    }
+
+    fn limits(&self) -> &EvalLimits {
+        self.evaluator.limits
     }
 }
 

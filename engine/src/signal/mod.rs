@@ -14,13 +14,15 @@ mod functions;
 mod limits;
 mod plan;
 mod select;
+mod time;
 mod value;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::SignalError;
-pub use eval::{instant, range};
+pub use eval::{instant, range, range_dense};
 pub use limits::{Cancel, EvalLimits};
 pub use plan::{CompareOp, Comparison, Query, parse};
-pub use value::{RangeSeries, Value, ValueKind, VectorSample};
+pub use value::{DenseRow, DenseSeries, RangeSeries, Value, ValueKind, VectorSample};

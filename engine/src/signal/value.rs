@@ -1,3 +1,5 @@
+//! What expressions give: scalars, vectors, matrices, and series on a dense grid.
+
 use crate::series::Labels;
 
 /// What an instant query gives.
@@ -35,6 +37,28 @@ pub struct RangeSeries {
     pub values: Vec<f64>,
 }
 
+/// What an expression gives at evenly spaced steps, one value a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseSeries {
+    /// The instant of the first step, in epoch milliseconds.
+    pub start_ms: i64,
+    /// Distance of the steps in milliseconds.
+    pub step_ms: i64,
+    /// Number of steps.
+    pub steps: usize,
+    /// The series, ordered by labels; those without a value are left out.
+    pub series: Vec<DenseRow>,
+}
+
+/// One series of a [`DenseSeries`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseRow {
+    /// The series' labels.
+    pub labels: Labels,
+    /// One value a step; NaN where there is none.
+    pub values: Vec<f64>,
+}
+
 /// What kind of value an expression gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
@@ -57,6 +81,16 @@ impl ValueKind {
             Self::Vector => "instant vector",
             Self::Matrix => "range vector",
             Self::String => "string",
+        }
+    }
+
+    /// The kind's name with its article.
+    pub(super) fn with_article(self) -> &'static str {
+        match self {
+            Self::Scalar => "a scalar",
+            Self::Vector => "an instant vector",
+            Self::Matrix => "a range vector",
+            Self::String => "a string",
         }
     }
 }

@@ -6,7 +6,6 @@ use crate::series::SourceError;
 
 /// Why the store could not do what was asked. Nothing is damaged when one of these is returned.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum StoreError {
     /// Another process has the file open.
     #[error("store {path:?} is in use by another process{holder}; stop it, or ask it with --url")]

@@ -137,7 +137,6 @@ fn what_does_more_than_read_is_refused() {
         "SELECT * FROM other.main.samples",
         "SELECT * FROM information_schema.schemata JOIN information_schema.table_constraints ON true",
         "SELECT * FROM (WITH x AS (SELECT 1) SELECT * FROM x), x",
-        "SHOW DATABASES",
         "DESCRIBE store.meta",
         "SUMMARIZE store.meta",
         "SELECT * FROM series WHERE series_id IN (TABLE nothing)",
@@ -145,6 +144,11 @@ fn what_does_more_than_read_is_refused() {
         check(sql, "sql_table_unknown");
     }
     check("WITH duckdb_tables AS (SELECT 1) SELECT * FROM duckdb_tables", "sql_construct_not_allowed");
+    for sql in ["SHOW DATABASES", "SHOW SCHEMAS", "SHOW ALL TABLES", "DESCRIBE", "SHOW TABLES FROM store"] {
+        check(sql, "sql_construct_not_allowed");
+    }
+    check("UNPIVOT samples ON value INTO NAME n VALUE v", "sql_construct_not_allowed");
+    check("SELECT * FROM (PIVOT samples ON series_id USING sum(value))", "sql_not_read_only");
     check("SELECT list_sum(range(100000000))", "sql_construct_not_allowed");
     check("SELECT list_transform(range(1000), lambda x: range(x))", "sql_function_not_allowed");
     check("SELECT [x FOR x IN [1]]", "sql_function_not_allowed");
@@ -159,6 +163,31 @@ fn what_does_more_than_read_is_refused() {
     check("SELEC 1", "sql_invalid");
     assert!(!file.exists());
     assert_eq!(rows(&fresh.store, "SELECT count(*) FROM samples", &[]), ["3"]);
+}
+
+/// A refusal names what a person wrote, and what to write instead.
+#[test]
+fn refusals_name_what_was_written() {
+    let fresh = filled();
+    for (sql, parts) in [
+        ("SELECT name LIKE 'u' || '%' FROM series", ["LIKE with a pattern", "starts_with"]),
+        ("SELECT name NOT ILIKE name FROM series", ["NOT ILIKE with a pattern", "parameter"]),
+        ("SELECT name GLOB 'a' || '*' FROM series", ["GLOB with a pattern", "regexp_matches"]),
+        ("SHOW ALL TABLES", ["SHOW ALL TABLES", "DESCRIBE samples"]),
+        ("SHOW DATABASES", ["SHOW DATABASES", "SHOW TABLES"]),
+        ("PIVOT samples ON series_id USING sum(value)", ["not PIVOT", "FILTER"]),
+        ("SELECT * FROM (PIVOT samples ON series_id USING sum(value))", ["not PIVOT", "FILTER"]),
+        ("UNPIVOT samples ON value INTO NAME n VALUE v", ["UNPIVOT", "UNION ALL"]),
+        ("SELECT * FROM read_csv('x.csv')", ["function read_csv", "almanac import"]),
+        ("SELECT [x FOR x IN [1]]", ["list_apply", "[x FOR x IN list]"]),
+        ("SELECT printf('%d', 1)", ["function printf", "concat"]),
+        ("FROM duckdb_tables()", ["function duckdb_tables", "SHOW TABLES"]),
+        ("CREATE TABLE x (a INTEGER)", ["not CREATE", "WITH"]),
+        ("SELECT 1767225600 * 1000", ["Overflow", "::BIGINT"]),
+    ] {
+        let error = fresh.store.analyst_sql(sql, &[], SqlLimits::default()).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{sql}: {error}");
+    }
 }
 
 #[test]
@@ -177,6 +206,11 @@ fn ordinary_questions_are_answered() {
         "SELECT DISTINCT ON (series_id) * FROM samples ORDER BY series_id, timestamp DESC",
         "SELECT count(*) FILTER (WHERE value > 1), extract(hour FROM max(timestamp)), now()::TIMESTAMP > max(timestamp) FROM samples",
         "SUMMARIZE SELECT * FROM samples",
+        "SUMMARIZE samples",
+        "DESC samples",
+        "SHOW samples",
+        "SHOW TABLES FROM main",
+        "SELECT column_name FROM (DESCRIBE samples)",
         "SELECT map_keys(labels), labels FROM series WHERE labels['job'] IN ('a', 'b') AND name ~ 'u.*'",
         "SELECT '{\"a\": 1}'->>'a', evidence->'$.x' FROM recommendations",
         "SELECT 1 UNION SELECT 2 EXCEPT SELECT 3",
@@ -223,6 +257,10 @@ fn the_clock_can_be_compared_with_timestamps() {
         ("timestamp < now() - INTERVAL 1 HOUR", "3"),
         ("timestamp > current_timestamp - INTERVAL 1 DAY", "0"),
         ("timestamp >= to_timestamp(2.5)", "1"),
+        // A whole number of 32 bits, and one of 64.
+        ("to_timestamp(1767225600) = TIMESTAMP '2026-01-01'", "3"),
+        ("to_timestamp(4102444800) = TIMESTAMP '2100-01-01'", "3"),
+        ("to_timestamp(1767225600.25::DOUBLE) = TIMESTAMP '2026-01-01 00:00:00.25'", "3"),
     ] {
         let sql = format!("SELECT count(*) FROM samples WHERE {condition}");
         assert_eq!(rows(&fresh.store, &sql, &[]), [expected], "{condition}");

@@ -1,3 +1,7 @@
+//! A dashboard's ad-hoc filters, on tables and on series.
+
+use std::collections::HashSet;
+
 use almanac_engine::series::{Labels, MatchOp, Matcher, SampleSource, SeriesSamples, SourceError};
 
 use super::request::FilterBody;
@@ -11,6 +15,8 @@ pub(super) const SIGNAL: &str = "signal";
 pub(super) struct Filters {
     matchers: Vec<Matcher>,
     bounds: Vec<Bound>,
+    /// Keys that no series has as a label: filters on them are meant for tables.
+    not_labels: HashSet<String>,
 }
 
 /// A label's value as a number, compared.
@@ -71,10 +77,24 @@ impl Filters {
         Ok(filters)
     }
 
-    /// Whether something with these properties passes: each filter is asked, an absent property is the empty text.
+    /// Whether a row passes. A dashboard's filters hold for all its panels, so those on a key that the row's table does not
+    /// have (`property` gives none) are left out; a column without a value is the empty text.
     pub(super) fn pass(&self, property: impl Fn(&str) -> Option<String>) -> bool {
-        self.matchers.iter().all(|matcher| matcher.matches_value(&property(matcher.name()).unwrap_or_default()))
-            && self.bounds.iter().all(|bound| bound.holds(&property(&bound.name).unwrap_or_default()))
+        self.matchers.iter().all(|matcher| property(matcher.name()).is_none_or(|value| matcher.matches_value(&value)))
+            && self.bounds.iter().all(|bound| property(&bound.name).is_none_or(|value| bound.holds(&value)))
+    }
+
+    /// The keys of all filters but that on signals.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let all = self.matchers.iter().map(Matcher::name).chain(self.bounds.iter().map(|bound| bound.name.as_str()));
+        all.filter(|key| *key != SIGNAL)
+    }
+
+    /// The same filters, those on keys that are no label of any series left out where series are asked for.
+    pub(super) fn with_labels(mut self, labels: &[String]) -> Self {
+        self.not_labels =
+            self.keys().filter(|key| !labels.iter().any(|label| label == key)).map(str::to_owned).collect();
+        self
     }
 
     /// Whether a signal's name passes the filters on it.
@@ -84,11 +104,13 @@ impl Filters {
 
     /// The filters on labels alone, as matchers, those by number left out.
     pub(super) fn label_matchers(&self) -> Vec<Matcher> {
-        self.matchers.iter().filter(|matcher| matcher.name() != SIGNAL).cloned().collect()
+        let on_labels = |matcher: &&Matcher| matcher.name() != SIGNAL && !self.not_labels.contains(matcher.name());
+        self.matchers.iter().filter(on_labels).cloned().collect()
     }
 
     fn pass_bounds(&self, labels: &Labels) -> bool {
-        self.bounds.iter().all(|bound| bound.holds(labels.get(&bound.name).unwrap_or("")))
+        let on_labels = self.bounds.iter().filter(|bound| !self.not_labels.contains(&bound.name));
+        on_labels.into_iter().all(|bound| bound.holds(labels.get(&bound.name).unwrap_or("")))
     }
 }
 
@@ -145,6 +167,18 @@ mod tests {
         check(filter("<", "10", &[]), "9", true);
         check(filter(">=", "10", &[]), "9", false);
         check(filter(">", "1", &[]), "x", false);
+    }
+
+    #[test]
+    fn filters_on_keys_that_a_table_lacks_are_left_out() {
+        for body in [filter("=", "api", &[]), filter("!=", "x", &[]), filter("=~", "a.*", &[]), filter(">", "5", &[])] {
+            let filters = Filters::read(std::slice::from_ref(&body)).unwrap();
+            assert!(filters.pass(|_| None), "{body:?}");
+            assert_eq!(filters.clone().with_labels(&["job".to_owned()]).label_matchers().len(), 0, "{body:?}");
+        }
+        let filters = Filters::read(&[filter("=", "api", &[])]).unwrap();
+        assert!(!filters.pass(|_| Some(String::new())));
+        assert_eq!(filters.with_labels(&["host".to_owned()]).label_matchers().len(), 1);
     }
 
     #[test]

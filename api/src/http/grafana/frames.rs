@@ -1,3 +1,5 @@
+//! Frames and tables as Grafana reads them.
+
 use almanac_engine::series::Labels;
 use serde_json::{Map, Value, json};
 

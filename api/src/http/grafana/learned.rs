@@ -239,7 +239,7 @@ pub(super) fn incident_rows(store: &Store, window: Window, filters: &Filters) ->
     rows.retain(|row| {
         filters.pass(|key| match key {
             "title" => Some(row.title.clone()),
-            "target" => row.target.clone(),
+            "target" => Some(row.target.clone().unwrap_or_default()),
             "source" => Some(row.source.clone()),
             _ => None,
         })
@@ -300,7 +300,7 @@ pub(super) fn deploy_rows(store: &Store, window: Window, filters: &Filters) -> R
     rows.retain(|row| {
         filters.pass(|key| match key {
             "service" => Some(row.service.clone()),
-            "version" => row.version.clone(),
+            "version" => Some(row.version.clone().unwrap_or_default()),
             _ => None,
         })
     });

@@ -1,3 +1,5 @@
+//! Lists for editors and variables: targets, options, label names and values.
+
 use std::collections::BTreeSet;
 
 use almanac_engine::{
@@ -12,7 +14,7 @@ use utoipa::ToSchema;
 use super::{
     filters::{Filters, SIGNAL},
     query::signal_names,
-    request::{FilterBody, Lenient, Range},
+    request::{FilterBody, Lenient, Range, or_default},
     target::TABLES,
 };
 use crate::http::{ApiError, AppState, ErrorBody};
@@ -134,7 +136,7 @@ pub(super) struct VariableBody {
     #[schema(value_type = Object)]
     payload: Value,
     /// The span.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     range: Range,
 }
 
@@ -194,7 +196,7 @@ pub(super) struct TagsBody {
     key: Option<String>,
     /// The other filters.
     #[serde(default)]
-    filters: Option<Vec<FilterBody>>,
+    filters: Option<Vec<Option<FilterBody>>>,
     /// The dashboard's span.
     #[serde(default)]
     time_range: Option<Range>,
@@ -204,7 +206,7 @@ impl TagsBody {
     /// The other filters as one selector; none when there are none.
     fn selectors(&self) -> Result<Vec<Vec<Matcher>>, ApiError> {
         let filters: Vec<FilterBody> =
-            self.filters.iter().flatten().filter(|filter| !filter.key.is_empty()).cloned().collect();
+            self.filters.iter().flatten().flatten().filter(|filter| !filter.key.is_empty()).cloned().collect();
         let mut matchers = Filters::read(&filters)?.label_matchers();
         if matchers.is_empty() {
             return Ok(Vec::new());

@@ -1,3 +1,5 @@
+//! Answers panels and annotation queries.
+
 use std::time::Duration;
 
 use almanac_engine::{
@@ -13,7 +15,7 @@ use super::{
     filters::Filters,
     frames::{Column, Kind, frame},
     learned,
-    request::{Lenient, QueryBody, Range, TargetBody},
+    request::{Lenient, QueryBody, Range, TargetBody, or_default},
     series::{Window, evaluate, series_frames},
     target::{Target, expression},
 };
@@ -42,7 +44,7 @@ pub(super) async fn query(
     Lenient(body): Lenient<QueryBody>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
     let window = Window::of(&body, state.clock.now().millis())?;
-    let filters = Filters::read(&body.filters())?;
+    let filters = filters(&state, &body).await?;
     let mut frames = Vec::new();
     for target in body.targets.iter().filter(|target| !target.hide) {
         if target.ref_id == ANNOTATIONS {
@@ -54,18 +56,30 @@ pub(super) async fn query(
     Ok(Json(frames))
 }
 
+/// The dashboard's filters, with what is known of the labels that they name.
+async fn filters(state: &AppState, body: &QueryBody) -> Result<Filters, ApiError> {
+    let filters = Filters::read(&body.filters())?;
+    if filters.keys().next().is_none() {
+        return Ok(filters);
+    }
+    let store = state.store.clone();
+    let labels = state.blocking(move || store.label_names(&[], i64::MIN, i64::MAX)).await?;
+    Ok(filters.with_labels(&labels))
+}
+
 /// An annotation query of the older dialect.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct AnnotationsBody {
     /// What is asked for.
+    #[serde(default, deserialize_with = "or_default")]
     annotation: AnnotationBody,
     /// The span.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     range: Range,
 }
 
 /// The query inside.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 struct AnnotationBody {
     /// A target, as in `/query`; `incidents` when it is missing.
     #[serde(default)]

@@ -1,9 +1,11 @@
+//! Bodies that Grafana sends, read with tolerance: whatever may be missing may also be null.
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
     http::StatusCode,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -22,11 +24,44 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Lenient<T> {
                 if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "body_unreadable" };
             ApiError::new(rejection.status(), code, rejection.body_text())
         })?;
-        let body: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { &body };
+        let is_nothing = [b"".as_slice(), b"null"].contains(&body.trim_ascii());
+        let body: &[u8] = if is_nothing { b"{}" } else { &body };
         serde_json::from_slice(body).map(Self).map_err(|error| {
             ApiError::bad_request("invalid_json", format!("the body is not what is expected: {error}"))
         })
     }
+}
+
+/// A value that is null where it might as well be missing.
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// A list that may be null, and so may its entries.
+fn entries<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Option::<Vec<Option<T>>>::deserialize(from).map(|list| list.into_iter().flatten().flatten().collect())
+}
+
+/// A text; a number or flag as it is written, null as nothing.
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
+}
+
+/// Texts, as [`text`].
+fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let values = Option::<Vec<Value>>::deserialize(from)?.unwrap_or_default();
+    Ok(values
+        .into_iter()
+        .filter(|value| !value.is_null())
+        .map(|value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        })
+        .collect())
 }
 
 /// A span of time: RFC 3339 or epoch milliseconds.
@@ -71,7 +106,7 @@ fn instant(value: &Value, name: &str) -> Result<Option<i64>, ApiError> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TargetBody {
     /// The panel's name for it, returned with every frame.
-    #[serde(default = "default_ref_id")]
+    #[serde(default = "default_ref_id", deserialize_with = "ref_id")]
     pub(super) ref_id: String,
     /// A signal, a function of one, or `PromQL`.
     #[serde(default)]
@@ -84,12 +119,16 @@ pub(super) struct TargetBody {
     #[serde(default, rename = "type")]
     pub(super) kind: Option<String>,
     /// Whether the panel hides it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) hide: bool,
 }
 
 fn default_ref_id() -> String {
     "A".to_owned()
+}
+
+fn ref_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    text(from).map(|name| if name.is_empty() { default_ref_id() } else { name })
 }
 
 impl TargetBody {
@@ -133,16 +172,16 @@ impl TargetBody {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub(super) struct FilterBody {
     /// The label.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(super) key: String,
     /// `= != =| !=| =~ !~ < <= > >=`
-    #[serde(default = "default_operator")]
+    #[serde(default = "default_operator", deserialize_with = "operator")]
     pub(super) operator: String,
     /// What it is compared with.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(super) value: String,
     /// Several values, of `=|` and `!=|`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) values: Vec<String>,
 }
 
@@ -150,12 +189,16 @@ fn default_operator() -> String {
     "=".to_owned()
 }
 
+fn operator<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    text(from).map(|operator| if operator.is_empty() { default_operator() } else { operator })
+}
+
 /// What a panel asks for.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct QueryBody {
     /// The span.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) range: Range,
     /// Distance between points that fits the panel's width, milliseconds.
     #[serde(default)]
@@ -164,32 +207,45 @@ pub(super) struct QueryBody {
     #[serde(default)]
     pub(super) max_data_points: Option<f64>,
     /// What to show.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "entries")]
     pub(super) targets: Vec<TargetBody>,
     /// Ad-hoc filters.
-    #[serde(default)]
-    pub(super) filters: Option<Vec<FilterBody>>,
+    #[serde(default, deserialize_with = "entries")]
+    pub(super) filters: Vec<FilterBody>,
     /// The same in older versions.
-    #[serde(default)]
-    pub(super) adhoc_filters: Option<Vec<FilterBody>>,
+    #[serde(default, deserialize_with = "entries")]
+    pub(super) adhoc_filters: Vec<FilterBody>,
 }
 
 impl QueryBody {
     /// The ad-hoc filters, whatever they are called.
     pub(super) fn filters(&self) -> Vec<FilterBody> {
-        self.filters
-            .iter()
-            .chain(&self.adhoc_filters)
-            .flatten()
-            .filter(|filter| !filter.key.is_empty())
-            .cloned()
-            .collect()
+        self.filters.iter().chain(&self.adhoc_filters).filter(|filter| !filter.key.is_empty()).cloned().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_missing_may_be_null() {
+        let body: QueryBody = serde_json::from_str(
+            r#"{"range":null,"intervalMs":null,"maxDataPoints":null,"targets":[null,{"refId":null,"target":null,"payload":null,
+                "type":null,"hide":null}],"filters":[null,{"key":"a","operator":null,"value":null,"values":null}],
+                "adhocFilters":null}"#,
+        )
+        .unwrap();
+        assert_eq!((body.targets.len(), body.targets[0].ref_id.as_str()), (1, "A"));
+        let filters = body.filters();
+        assert_eq!((filters.len(), filters[0].operator.as_str(), filters[0].value.as_str()), (1, "=", ""));
+        assert_eq!(body.range.bounds(3_600_000).unwrap(), (0, 3_600_000));
+        let body: QueryBody = serde_json::from_str(r#"{"targets":null,"filters":null}"#).unwrap();
+        assert!(body.targets.is_empty() && body.filters().is_empty());
+        let filter: FilterBody =
+            serde_json::from_str(r#"{"key":"a","operator":">","value":5,"values":[1,null,"b"]}"#).unwrap();
+        assert_eq!((filter.value.as_str(), filter.values), ("5", vec!["1".to_owned(), "b".to_owned()]));
+    }
 
     #[test]
     fn ranges_are_read_in_both_notations() {

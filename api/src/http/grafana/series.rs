@@ -1,3 +1,5 @@
+//! Series as frames, and the span that a panel asks for.
+
 use almanac_engine::{
     series::Labels,
     signal::{self, EvalLimits, Query, RangeSeries, SignalError},

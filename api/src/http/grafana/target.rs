@@ -1,3 +1,5 @@
+//! What the text of a target means.
+
 use almanac_engine::{
     series::{MatchOp, Matcher},
     signal::{self, Query},

@@ -18,7 +18,7 @@ pub(super) struct Health {
 
 /// How ready the service is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Readiness {
+pub(in crate::http) struct Readiness {
     /// `ready`
     status: &'static str,
     /// Series in the store.
@@ -36,7 +36,7 @@ pub(super) async fn healthz() -> Json<Health> {
 /// Whether the service can take and answer requests: the store answers and is not about to close.
 #[utoipa::path(get, path = "/readyz", tag = "operate",
     responses((status = 200, description = "it is ready", body = Readiness), (status = 503, description = "it is not, or no longer", body = crate::http::ErrorBody)))]
-pub(super) async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, ApiError> {
+pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, ApiError> {
     let unready = |code: &'static str, message: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
     if state.stopping.is_cancelled() {
         return Err(unready("stopping", "the service is about to end".to_owned()));

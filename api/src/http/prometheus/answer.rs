@@ -1,8 +1,10 @@
+//! Answers and errors in Prometheus' shape.
+
 use std::io::Write;
 
 use almanac_engine::{
     series::Labels,
-    signal::{RangeSeries, Value},
+    signal::{RangeSeries, SignalError, Value},
 };
 use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
@@ -50,15 +52,47 @@ impl IntoResponse for PromError {
     }
 }
 
+/// What a failed evaluation or a wrong expression is in Prometheus' words.
+pub(super) fn signal_error(error: &SignalError) -> PromError {
+    let message = crate::chain(error);
+    match error {
+        SignalError::Parse { .. }
+        | SignalError::Range { .. }
+        | SignalError::TooManySteps { .. }
+        | SignalError::Kind { .. }
+        | SignalError::TooDeep { .. } => PromError::bad_data(message),
+        SignalError::Source(_) => PromError::internal(error),
+        SignalError::Cancelled => PromError::timeout(message),
+        SignalError::Unsupported { .. }
+        | SignalError::TooManySamples { .. }
+        | SignalError::DuplicateLabels { .. }
+        | SignalError::Matching { .. }
+        | SignalError::Argument { .. } => PromError::execution(message),
+    }
+}
+
 /// Whether errors under this path have Prometheus' shape.
 pub(in crate::http) fn owns(path: &str) -> bool {
     path.strip_prefix("/api/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Prometheus' type of error for a status that came from elsewhere.
+/// Marks a response that has Prometheus' shape already.
+#[derive(Debug, Clone, Copy)]
+struct Shaped;
+
+/// Whether a response has Prometheus' shape already.
+pub(in crate::http) fn is_shaped(response: &Response) -> bool {
+    response.extensions().get::<Shaped>().is_some()
+}
+
+/// Prometheus' type of error for a status that came from elsewhere. Prometheus has none for a missing token or a
+/// refusal of rights; `bad_data` would blame the query.
 pub(in crate::http) fn error_type(status: StatusCode) -> &'static str {
     match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
         StatusCode::NOT_FOUND => "not_found",
+        StatusCode::NOT_ACCEPTABLE => "not_acceptable",
         StatusCode::UNPROCESSABLE_ENTITY => "execution",
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "unavailable",
         status if status.is_client_error() => "bad_data",
@@ -69,14 +103,19 @@ pub(in crate::http) fn error_type(status: StatusCode) -> &'static str {
 /// An error in Prometheus' shape.
 pub(in crate::http) fn error_response(status: StatusCode, kind: &str, message: &str) -> Response {
     let body = serde_json::json!({ "status": "error", "errorType": kind, "error": message });
-    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    let mut response = (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
+    response.extensions_mut().insert(Shaped);
+    response
 }
 
-/// A success around `data`, which is JSON already.
-pub(super) fn success(data: &[u8]) -> Response {
-    let mut body = Vec::with_capacity(data.len() + 32);
+/// A success around `data`, which is JSON already; says when a limit cut it.
+pub(super) fn success(data: &[u8], truncated: bool) -> Response {
+    let mut body = Vec::with_capacity(data.len() + 96);
     body.extend_from_slice(br#"{"status":"success","data":"#);
     body.extend_from_slice(data);
+    if truncated {
+        body.extend_from_slice(br#","warnings":["results truncated due to limit"]"#);
+    }
     body.push(b'}');
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

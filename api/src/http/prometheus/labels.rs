@@ -1,3 +1,5 @@
+//! Names and values of labels, and series.
+
 use almanac_engine::{
     series::Matcher,
     signal,
@@ -9,8 +11,8 @@ use axum::{
 };
 
 use super::{
-    answer::{PromError, success, write_series, write_strings},
-    query::{instant_of, signal_error},
+    answer::{PromError, signal_error, success, write_series, write_strings},
+    parameters::{instant_of, limit_of},
 };
 use crate::http::{AppState, Params};
 
@@ -23,7 +25,8 @@ use crate::http::{AppState, Params};
 pub(super) async fn labels(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let scope = Scope::of(&params)?;
     let names = read(&state, move |store| store.label_names(&scope.selectors, scope.start_ms, scope.end_ms)).await?;
-    Ok(success(&write_strings(limited(&names, &params)?)))
+    let (shown, truncated) = limited(&names, &params)?;
+    Ok(success(&write_strings(shown), truncated))
 }
 
 /// The same with the parameters in a form.
@@ -48,7 +51,8 @@ pub(super) async fn label_values(
     let scope = Scope::of(&params)?;
     let values =
         read(&state, move |store| store.label_values(&name, &scope.selectors, scope.start_ms, scope.end_ms)).await?;
-    Ok(success(&write_strings(limited(&values, &params)?)))
+    let (shown, truncated) = limited(&values, &params)?;
+    Ok(success(&write_strings(shown), truncated))
 }
 
 /// Label sets of series.
@@ -63,7 +67,8 @@ pub(super) async fn series(State(state): State<AppState>, params: Params) -> Res
         return Err(PromError::bad_data("no match[] parameter provided"));
     }
     let series = read(&state, move |store| store.series(&scope.selectors, scope.start_ms, scope.end_ms)).await?;
-    Ok(success(&write_series(limited(&series, &params)?)))
+    let (shown, truncated) = limited(&series, &params)?;
+    Ok(success(&write_series(shown), truncated))
 }
 
 /// The same with the parameters in a form.
@@ -139,12 +144,10 @@ async fn read<T: Send + 'static>(
     }
 }
 
-fn limited<'a, T>(all: &'a [T], params: &Params) -> Result<&'a [T], PromError> {
-    let Some(text) = params.get("limit") else { return Ok(all) };
-    let limit: usize =
-        text.parse().map_err(|_| PromError::bad_data(format!("invalid parameter \"limit\": {text:?} is no number")))?;
-    // 0 means no limit, as in Prometheus.
-    Ok(if limit == 0 || limit >= all.len() { all } else { &all[..limit] })
+/// What `limit` lets through of a list, and whether it cut something.
+fn limited<'a, T>(all: &'a [T], params: &Params) -> Result<(&'a [T], bool), PromError> {
+    let limit = limit_of(params, "limit")?.unwrap_or(all.len());
+    Ok((&all[..limit.min(all.len())], limit < all.len()))
 }
 
 #[cfg(test)]

@@ -2,15 +2,19 @@
 //! source and other programs that speak to Prometheus need.
 
 mod answer;
+mod health;
 mod labels;
+mod metadata;
+mod parameters;
 mod query;
 mod status;
+mod targets;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
-pub(super) use answer::{error_response, error_type, owns};
+pub(super) use answer::{error_response, error_type, is_shaped, owns};
 pub(super) use query::{Evaluation, evaluate_within};
 
 /// The routes.
@@ -23,6 +27,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(labels::label_values))
         .routes(routes!(labels::series, labels::series_posted))
         .routes(routes!(status::buildinfo))
-        .routes(routes!(status::metadata))
+        .routes(routes!(metadata::metadata))
+        .routes(routes!(targets::targets))
+        .routes(routes!(health::healthy))
+        .routes(routes!(health::ready))
         .routes(routes!(status::rules))
 }

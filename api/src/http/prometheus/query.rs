@@ -1,32 +1,37 @@
+//! Queries at one time and over a range, and the thread and deadline of every evaluation.
+
 use std::time::Duration;
 
-use almanac_engine::signal::{self, Cancel, EvalLimits, SignalError};
+use almanac_engine::signal::{self, Cancel, EvalLimits, SignalError, Value};
 use axum::{extract::State, http::StatusCode, response::Response};
 
-use super::answer::{PromError, success, write_matrix, write_value};
-use crate::http::{
-    ApiError, AppState, Params,
-    shared::{parse_duration_ms, parse_time},
+use super::{
+    answer::{PromError, signal_error, success, write_matrix, write_value},
+    parameters::{duration_of, instant_of, limit_of},
 };
+use crate::http::{ApiError, AppState, Params, shared::parse_duration_ms};
 
 /// Longest that an evaluation may take; `timeout` may ask for less.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// Evaluates an expression at one time.
 ///
-/// `query`; `time` (Unix seconds or RFC 3339, the present when missing); `timeout`.
+/// `query`; `time` (Unix seconds or RFC 3339, the present when missing); `timeout`; `limit` (series); `lookback_delta`.
 #[utoipa::path(get, path = "/api/v1/query", tag = "prometheus",
     params(("query" = String, Query, description = "PromQL"), ("time" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("timeout" = Option<String>, Query, description = "such as 30s")),
     responses((status = 200, description = "Prometheus' answer: scalar, string, vector or matrix"), (status = 400, description = "wrong parameter or expression"), (status = 422, description = "cannot be evaluated"), (status = 503, description = "timeout")))]
 pub(super) async fn query(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let time_ms = instant_of(&params, "time")?.unwrap_or_else(|| state.clock.now().millis());
     let query = expression(&params)?;
-    let store = state.store.clone();
-    let data = evaluate(&state, &params, move |limits| {
-        signal::instant(&store, &query, time_ms, limits).map(|value| write_value(&value, time_ms))
+    let (store, most) = (state.store.clone(), limit_of(&params, "limit")?);
+    let (data, truncated) = evaluate(&state, &params, move |limits| {
+        signal::instant(&store, &query, time_ms, limits).map(|mut value| {
+            let truncated = cut(&mut value, most);
+            (write_value(&value, time_ms), truncated)
+        })
     })
     .await?;
-    Ok(success(&data))
+    Ok(success(&data, truncated))
 }
 
 /// The same with the parameters in a form.
@@ -38,7 +43,7 @@ pub(super) async fn query_posted(state: State<AppState>, params: Params) -> Resu
 
 /// Evaluates an expression at every step of a span.
 ///
-/// `query`, `start`, `end` (Unix seconds or RFC 3339), `step` (seconds or such as 15s), `timeout`.
+/// `query`, `start`, `end` (Unix seconds or RFC 3339), `step` (seconds or such as 15s), `timeout`, `limit` (series), `lookback_delta`.
 #[utoipa::path(get, path = "/api/v1/query_range", tag = "prometheus",
     params(("query" = String, Query, description = "PromQL"), ("start" = String, Query, description = "Unix seconds or RFC 3339"), ("end" = String, Query, description = "Unix seconds or RFC 3339"), ("step" = String, Query, description = "seconds or such as 15s"), ("timeout" = Option<String>, Query, description = "such as 30s")),
     responses((status = 200, description = "Prometheus' answer: a matrix"), (status = 400, description = "wrong parameter or expression"), (status = 422, description = "cannot be evaluated"), (status = 503, description = "timeout")))]
@@ -52,20 +57,24 @@ pub(super) async fn query_range(State(state): State<AppState>, params: Params) -
         return Err(PromError::bad_data("invalid parameter \"end\": end timestamp must not be before start time"));
     }
     let step_ms = params.get("step").ok_or_else(|| PromError::bad_data("invalid parameter \"step\": it is missing"))?;
-    let step_ms = parse_duration_ms(step_ms)
-        .ok_or_else(|| PromError::bad_data(format!("invalid parameter \"step\": {step_ms:?} is no duration")))?;
+    let step_ms = parse_duration_ms(step_ms).ok_or_else(|| {
+        PromError::bad_data(format!("invalid parameter \"step\": {step_ms:?} is not a duration such as 15 or 15s"))
+    })?;
     if step_ms <= 0 {
         return Err(PromError::bad_data(
             "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
         ));
     }
     let query = expression(&params)?;
-    let store = state.store.clone();
-    let data = evaluate(&state, &params, move |limits| {
-        signal::range(&store, &query, start_ms, end_ms, step_ms, limits).map(|series| write_matrix(&series))
+    let (store, most) = (state.store.clone(), limit_of(&params, "limit")?);
+    let (data, truncated) = evaluate(&state, &params, move |limits| {
+        signal::range(&store, &query, start_ms, end_ms, step_ms, limits).map(|mut series| {
+            let truncated = shorten(&mut series, most);
+            (write_matrix(&series), truncated)
+        })
     })
     .await?;
-    Ok(success(&data))
+    Ok(success(&data, truncated))
 }
 
 /// The same with the parameters in a form.
@@ -75,21 +84,38 @@ pub(super) async fn query_range_posted(state: State<AppState>, params: Params) -
     query_range(state, params).await
 }
 
-/// Evaluates on a thread of its own within the deadline; when the caller goes away the evaluation stops.
+/// Cuts a vector or matrix to so many series; says whether it did.
+fn cut(value: &mut Value, most: Option<usize>) -> bool {
+    match value {
+        Value::Vector(samples) => shorten(samples, most),
+        Value::Matrix(series) => shorten(series, most),
+        Value::Scalar(_) | Value::String(_) => false,
+    }
+}
+
+fn shorten<T>(all: &mut Vec<T>, most: Option<usize>) -> bool {
+    let most = most.unwrap_or(usize::MAX);
+    let is_longer = all.len() > most;
+    all.truncate(most);
+    is_longer
+}
+
+/// Evaluates on a thread of its own within the deadline and with the look-back that the parameters ask for; when the
+/// caller goes away the evaluation stops.
 async fn evaluate<T: Send + 'static>(
     state: &AppState,
     params: &Params,
     work: impl FnOnce(&EvalLimits) -> Result<T, SignalError> + Send + 'static,
 ) -> Result<T, PromError> {
-    let deadline = match params.get("timeout") {
-        Some(text) => parse_duration_ms(text)
-            .and_then(|millis| u64::try_from(millis).ok())
-            .map(Duration::from_millis)
-            .ok_or_else(|| PromError::bad_data(format!("invalid parameter \"timeout\": {text:?} is no duration")))?
-            .min(LONGEST),
-        None => LONGEST,
+    let deadline = duration_of(params, "timeout")?
+        .and_then(|millis| u64::try_from(millis).ok())
+        .map_or(LONGEST, |millis| Duration::from_millis(millis).min(LONGEST));
+    let lookback_ms = duration_of(params, "lookback_delta")?.filter(|ms| *ms > 0);
+    let with_lookback = move |limits: &EvalLimits| match lookback_ms {
+        Some(lookback_ms) => work(&EvalLimits { lookback_ms, ..limits.clone() }),
+        None => work(limits),
     };
-    evaluate_within(state, deadline, work).await.map_err(evaluation_error)
+    evaluate_within(state, deadline, with_lookback).await.map_err(evaluation_error)
 }
 
 /// Why an evaluation gave nothing.
@@ -157,35 +183,9 @@ fn evaluation_error(error: Evaluation) -> PromError {
     }
 }
 
-pub(super) fn signal_error(error: &SignalError) -> PromError {
-    let message = crate::chain(error);
-    match error {
-        SignalError::Parse { .. }
-        | SignalError::Matcher(_)
-        | SignalError::Range { .. }
-        | SignalError::TooManySteps { .. }
-        | SignalError::Kind { .. }
-        | SignalError::TooDeep { .. } => PromError::bad_data(message),
-        SignalError::Source(_) => PromError::internal(error),
-        SignalError::Cancelled => PromError::timeout(message),
-        _ => PromError::execution(message),
-    }
-}
-
 fn expression(params: &Params) -> Result<signal::Query, PromError> {
     let text = params.get("query").ok_or_else(|| {
         PromError::bad_data("invalid parameter \"query\": unknown position: parse error: no expression found in input")
     })?;
     signal::parse(text).map_err(|error| signal_error(&error))
-}
-
-pub(super) fn instant_of(params: &Params, name: &str) -> Result<Option<i64>, PromError> {
-    params
-        .get(name)
-        .map(|text| {
-            parse_time(text, 1000.0).ok_or_else(|| {
-                PromError::bad_data(format!("invalid parameter {name:?}: cannot parse {text:?} to a valid timestamp"))
-            })
-        })
-        .transpose()
 }

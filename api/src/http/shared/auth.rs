@@ -1,3 +1,5 @@
+//! Who may call: everybody on a loopback address, or whoever sends the token.
+
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use axum::{
@@ -10,12 +12,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use subtle::ConstantTimeEq;
 
 use super::{ApiError, AppState};
 
 /// Paths that answer without a token: what a supervisor asks.
-const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+const OPEN: [&str; 4] = ["/healthz", "/readyz", "/-/healthy", "/-/ready"];
 
 /// What a request may do. One token grants everything today; a handler names its scope so that tokens with fewer can follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +73,7 @@ impl Auth {
         Self(None)
     }
 
-    /// Who sends this token as `Authorization: Bearer …`.
+    /// Who sends this token as `Authorization: Bearer …`, or as the password of Basic authentication.
     #[must_use]
     pub fn token(token: &str) -> Self {
         Self(Some(token.into()))
@@ -92,12 +95,8 @@ impl Auth {
     #[must_use]
     pub fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.0 else { return true };
-        let given = headers.get(AUTHORIZATION).map_or(&[] as &[u8], HeaderValue::as_bytes);
-        let given = match given.split_at_checked("bearer ".len()) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii(),
-            _ => return false,
-        };
-        token.as_bytes().ct_eq(given).into()
+        let header = headers.get(AUTHORIZATION).map_or(&[] as &[u8], HeaderValue::as_bytes);
+        given_token(header).is_some_and(|given| token.as_bytes().ct_eq(&given).into())
     }
 
     /// Whether these headers carry a token with the scope. The one token that there is has every scope.
@@ -106,6 +105,21 @@ impl Auth {
             Scope::Admin => self.allows(headers),
         }
     }
+}
+
+/// The token that a header brings: what follows `Bearer`, or the password after `Basic`, whatever the user's name.
+fn given_token(header: &[u8]) -> Option<Vec<u8>> {
+    let space = header.iter().position(|byte| *byte == b' ')?;
+    let (scheme, value) = (&header[..space], header[space..].trim_ascii());
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return Some(value.to_vec());
+    }
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    let pair = STANDARD.decode(value).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair[colon + 1..].to_vec())
 }
 
 /// The token stays out of logs.
@@ -123,10 +137,12 @@ pub(in crate::http) async fn require_token(State(state): State<AppState>, reques
     let error = ApiError::new(
         StatusCode::UNAUTHORIZED,
         "unauthorized",
-        "this service wants its token as `Authorization: Bearer …`",
+        "this service needs its token: send `Authorization: Bearer TOKEN`, or Basic authentication with the token as password",
     );
     let mut response = error.into_response();
-    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    for scheme in ["Bearer", "Basic realm=\"almanac\", charset=\"UTF-8\""] {
+        response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    }
     response
 }
 
@@ -162,7 +178,15 @@ mod tests {
         };
         check(Some("Bearer secret"), true);
         check(Some("bearer  secret "), true);
-        for wrong in ["Bearer secre", "Bearer secrets", "Bearer ", "Bearer", "Basic secret", "secret", ""] {
+        // "anybody:secret", ":secret", "a:b:secret" (the password is "b:secret"), "secret:", "secret".
+        check(Some("Basic YW55Ym9keTpzZWNyZXQ="), true);
+        check(Some("basic OnNlY3JldA=="), true);
+        for wrong in ["Basic YTpiOnNlY3JldA==", "Basic c2VjcmV0Og==", "Basic c2VjcmV0", "Basic ***", "Basic"] {
+            check(Some(wrong), false);
+        }
+        for wrong in
+            ["Bearer secre", "Bearer secrets", "Bearer ", "Bearer", "Basic secret", "Digest secret", "secret", ""]
+        {
             check(Some(wrong), false);
         }
         check(None, false);

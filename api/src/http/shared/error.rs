@@ -1,3 +1,5 @@
+//! The error of every route: status, stable code, message.
+
 use std::{borrow::Cow, time::Duration};
 
 use axum::{
@@ -10,8 +12,11 @@ use utoipa::ToSchema;
 
 /// An answer that is an error: `{"error": {"code", "message"}, "message"}`.
 ///
-/// `code` is stable and for programs, `message` for people; the message stands twice because Grafana shows
+/// `code` is stable and for programs, `message` for people; the message is given twice because Grafana shows
 /// the outer one in panels and the inner one on its configuration page. Details go to the log.
+///
+/// The response carries the error itself as an extension, so that routes of another shape write it in theirs
+/// without reading the body.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     status: StatusCode,
@@ -94,14 +99,15 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = ErrorBody {
-            error: ErrorDetail { code: self.code.into_owned(), message: self.message.clone() },
-            message: self.message,
+            error: ErrorDetail { code: self.code.to_string(), message: self.message.clone() },
+            message: self.message.clone(),
         };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -1,3 +1,6 @@
+//! What failures of the engine mean to callers: status, code and message of every one. No variant is left to a wildcard, so
+//! that a new one does not compile until it is decided here.
+
 use std::time::Duration;
 
 use almanac_engine::{
@@ -35,8 +38,15 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "no space is left on the disk of the store")
                     .retry_after(Duration::from_secs(30))
             }
-            // The remaining ones are met at opening, or are faults of ours.
-            _ => Self::internal(&error),
+            // Met when a store is opened, or faults of ours.
+            StoreError::Locked { .. }
+            | StoreError::NotDuckDb { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::NewerSchema { .. }
+            | StoreError::Open { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Database { .. } => Self::internal(&error),
         }
     }
 }
@@ -68,7 +78,10 @@ impl From<SqlError> for ApiError {
             }
             SqlError::Closed => StatusCode::SERVICE_UNAVAILABLE,
             SqlError::Store { .. } => return Self::internal(&error),
-            _ => StatusCode::BAD_REQUEST,
+            SqlError::Invalid { .. }
+            | SqlError::StatementCount { .. }
+            | SqlError::Table { .. }
+            | SqlError::ParamCount { .. } => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.code(), chain(&error))
     }
@@ -79,10 +92,18 @@ impl From<SignalError> for ApiError {
     fn from(error: SignalError) -> Self {
         let message = chain(&error);
         match error {
-            SignalError::Parse { .. } | SignalError::Matcher(_) => Self::bad_request("invalid_expression", message),
+            SignalError::Parse { .. } => Self::bad_request("invalid_expression", message),
             SignalError::Source(_) => Self::internal(&error),
             SignalError::Cancelled => Self::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", message),
-            _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "expression_failed", message),
+            SignalError::Unsupported { .. }
+            | SignalError::Kind { .. }
+            | SignalError::Range { .. }
+            | SignalError::TooManySteps { .. }
+            | SignalError::TooManySamples { .. }
+            | SignalError::TooDeep { .. }
+            | SignalError::DuplicateLabels { .. }
+            | SignalError::Matching { .. }
+            | SignalError::Argument { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "expression_failed", message),
         }
     }
 }

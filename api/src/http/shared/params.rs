@@ -1,3 +1,5 @@
+//! Parameters of query strings and forms.
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -65,7 +67,7 @@ impl Params {
         self.get(name)
             .map(|text| {
                 text.parse().map_err(|_| {
-                    ApiError::bad_request("invalid_parameter", format!("{name} {text:?} is no number that fits"))
+                    ApiError::bad_request("invalid_parameter", format!("{name} {text:?} is not a number in range"))
                 })
             })
             .transpose()
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(params.list("host"), ["a", "b", "c"]);
         assert_eq!(params.get("empty"), None);
         assert_eq!(params.number::<u32>("n").unwrap(), Some(5));
-        assert_eq!(params.number::<u8>("host").unwrap_err().message(), "host \"a,b\" is no number that fits");
+        assert_eq!(params.number::<u8>("host").unwrap_err().message(), "host \"a,b\" is not a number in range");
     }
 
     #[test]

@@ -1,9 +1,11 @@
+//! Brings errors of every layer into the shape of the interface that was called.
+
 use std::any::Any;
 
 use axum::{
     body::to_bytes,
     extract::Request,
-    http::{Method, StatusCode, Uri, header::CONTENT_TYPE},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -11,8 +13,8 @@ use axum::{
 use super::ApiError;
 use crate::http::prometheus;
 
-/// Longest text of another layer's error that is passed on.
-const MAX_TEXT: usize = 4096;
+/// Most bytes of a text that another layer wrote; such texts are short, and the bound is for what nobody thought of.
+const MAX_TEXT: usize = 16 << 20;
 
 /// Answers for paths that do not exist.
 pub(in crate::http) async fn unknown_path(method: Method, uri: Uri) -> ApiError {
@@ -26,7 +28,7 @@ pub(in crate::http) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Respon
 }
 
 /// Brings every error into one shape, those of extractors and of the router too: our own, or under `/api/v1`
-/// Prometheus'.
+/// Prometheus'. Reason, code and headers are kept whatever the length.
 pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Response {
     let as_prometheus = prometheus::owns(request.uri().path());
     let response = next.run(request).await;
@@ -34,37 +36,37 @@ pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Res
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let is_json =
-        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if is_json && !as_prometheus {
+    let known = response.extensions().get::<ApiError>().cloned();
+    let is_shaped = if as_prometheus { prometheus::is_shaped(&response) } else { known.is_some() };
+    if is_shaped {
         return response;
     }
     let (parts, body) = response.into_parts();
-    let Ok(body) = to_bytes(body, MAX_TEXT).await else {
-        return ApiError::new(status, code(status), reason(status)).into_response();
-    };
-    if as_prometheus {
-        if is_json && body.starts_with(br#"{"status""#) {
-            return Response::from_parts(parts, body.into());
+    let error = match known {
+        Some(error) => error,
+        // A layer that knows nothing of our errors wrote a text.
+        None => {
+            let body = to_bytes(body, MAX_TEXT).await.unwrap_or_default();
+            ApiError::new(status, code(status), text(&body, status))
         }
-        let message = serde_json::from_slice::<serde_json::Value>(&body)
-            .ok()
-            .and_then(|body| Some(body.get("message")?.as_str()?.to_owned()))
-            .unwrap_or_else(|| text(&body, status));
-        let mut shaped = prometheus::error_response(status, prometheus::error_type(status), &message);
-        keep_headers(&parts.headers, &mut shaped);
-        return shaped;
-    }
-    let mut shaped = ApiError::new(status, code(status), text(&body, status)).into_response();
+    };
+    let mut shaped = if as_prometheus {
+        prometheus::error_response(status, prometheus::error_type(status), error.message())
+    } else {
+        error.into_response()
+    };
     keep_headers(&parts.headers, &mut shaped);
     shaped
 }
 
-/// Headers that belong to the status: `Allow` of 405, `Retry-After` of 429, `WWW-Authenticate` of 401, ours.
-fn keep_headers(from: &axum::http::HeaderMap, to: &mut Response) {
-    for (name, value) in from {
-        if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {
-            to.headers_mut().insert(name.clone(), value.clone());
+/// Keeps headers that belong to the status, such as `Allow` of 405, `Retry-After` of 429, `WWW-Authenticate` of 401, and
+/// those of other layers; several of one name are kept.
+fn keep_headers(from: &HeaderMap, to: &mut Response) {
+    let of_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    for name in from.keys().filter(|name| !of_body.contains(name)) {
+        to.headers_mut().remove(name);
+        for value in from.get_all(name) {
+            to.headers_mut().append(name.clone(), value.clone());
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Instants and durations as text.
+
 use chrono::{DateTime, SecondsFormat};
 
 /// An instant as text: RFC 3339 with milliseconds and `Z`; epoch milliseconds outside of the years that it can name.

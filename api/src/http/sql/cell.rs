@@ -1,3 +1,5 @@
+//! Single values as JSON and as text.
+
 use std::io::Write;
 
 use arrow::{
@@ -12,7 +14,8 @@ use chrono::{DateTime, SecondsFormat};
 
 use crate::http::shared::iso;
 
-/// Writes one value as JSON. NaN and infinities are null; instants are RFC 3339 in UTC; what JSON has no kind of value
+/// Writes one value as JSON. NaN and infinities, for which JSON has no numbers, are the texts "NaN", "Infinity" and
+/// "-Infinity", which imports and casts read back; instants are RFC 3339 in UTC; what JSON has no kind of value
 /// for is text.
 pub(super) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), arrow::error::ArrowError> {
     if array.is_null(row) {
@@ -76,8 +79,11 @@ pub(super) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error:
     Ok(match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
         DataType::Timestamp(unit, _) => instant(array, *unit, row),
-        DataType::Float64 => array.as_primitive::<Float64Type>().value(row).to_string(),
-        DataType::Float32 => array.as_primitive::<Float32Type>().value(row).to_string(),
+        DataType::Float64 => number(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Float32 => {
+            let value = array.as_primitive::<Float32Type>().value(row);
+            if value.is_finite() { value.to_string() } else { number(value.into()) }
+        }
         DataType::Decimal128(..) => decimal(array, row),
         DataType::List(_)
         | DataType::LargeList(_)
@@ -157,7 +163,18 @@ fn float(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
         let _ = serde_json::to_writer(out, &value);
     } else {
-        out.extend_from_slice(b"null");
+        string(out, &number(value));
+    }
+}
+
+/// A number as text; those that are not finite in the words that JSON answers have too.
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+    } else {
+        value.to_string()
     }
 }
 

@@ -1,3 +1,5 @@
+//! Answers as JSON, CSV, NDJSON and Arrow.
+
 use almanac_engine::store::SqlAnswer;
 use arrow::{error::ArrowError, ipc::writer::StreamWriter};
 
@@ -163,14 +165,58 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_whole_numbers_and_marks_what_it_cannot_say_as_null() {
+    fn json_keeps_whole_numbers_and_writes_other_numbers_as_texts() {
         let text = encoded(Encoding::Json);
         let body: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let expected = r#"[[9007199254740993,0.1,"a,b",true,"2026-11-23T07:40:24.385Z","2026-11-23T07:40:24.385001Z",170141183460469231731687303715884105727,[1,null],{"job":"a\"b"}],[null,null,null,false,"1969-12-31T23:59:59.999Z","1970-01-01T00:00:00.000Z",3,null,null]]"#;
+        let expected = r#"[[9007199254740993,0.1,"a,b",true,"2026-11-23T07:40:24.385Z","2026-11-23T07:40:24.385001Z",170141183460469231731687303715884105727,[1,null],{"job":"a\"b"}],[null,"NaN",null,false,"1969-12-31T23:59:59.999Z","1970-01-01T00:00:00.000Z",3,null,null]]"#;
         // By the text: whoever reads it may take whole numbers for doubles.
         assert!(text.contains(&format!("\"rows\":{expected}")), "{text}");
         assert_eq!(body["truncated"], true);
         assert_eq!(body["columns"][0], "n");
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_come_back() {
+        let values = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, 5e-324, f64::MAX];
+        let narrow: Vec<f32> = vec![f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -0.0, 0.1, f32::MAX];
+        let columns: [(&str, ArrayRef); 2] = [
+            ("x", Arc::new(Float64Array::from(values.to_vec()))),
+            ("y", Arc::new(arrow::array::Float32Array::from(narrow.clone()))),
+        ];
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(n, c)| (n, c, true))).unwrap();
+        let answer = SqlAnswer { schema: batch.schema(), types: Vec::new(), batches: vec![batch], truncated: false };
+        for encoding in [Encoding::Json, Encoding::NdJson, Encoding::Csv] {
+            let mut out = Vec::new();
+            encode(&answer, encoding, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let cells: Vec<[String; 2]> = match encoding {
+                Encoding::Csv => text
+                    .lines()
+                    .skip(1)
+                    .map(|line| line.split_once(',').unwrap())
+                    .map(|(x, y)| [x.into(), y.into()])
+                    .collect(),
+                _ => {
+                    let rows: Vec<serde_json::Value> = if encoding == Encoding::Json {
+                        serde_json::from_str::<serde_json::Value>(&text).unwrap()["rows"].as_array().unwrap().clone()
+                    } else {
+                        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+                    };
+                    let plain =
+                        |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    let cell =
+                        |row: &serde_json::Value, idx: usize, key: &str| plain(row.get(idx).unwrap_or(&row[key]));
+                    rows.iter().map(|row| [cell(row, 0, "x"), cell(row, 1, "y")]).collect()
+                }
+            };
+            for ((cell, value), narrow) in cells.iter().zip(values).zip(&narrow) {
+                let (x, y): (f64, f64) = (cell[0].parse().unwrap(), cell[1].parse().unwrap());
+                assert!(x.to_bits() == value.to_bits() || (x.is_nan() && value.is_nan()), "{encoding:?} {cell:?}");
+                #[expect(clippy::cast_possible_truncation, reason = "the column has 32 bits")]
+                let y = y as f32;
+                assert!(y.to_bits() == narrow.to_bits() || (y.is_nan() && narrow.is_nan()), "{encoding:?} {cell:?}");
+            }
+        }
     }
 
     #[test]

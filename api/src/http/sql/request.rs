@@ -1,3 +1,5 @@
+//! The route for statements.
+
 use std::time::Duration;
 
 use almanac_engine::store::{SqlLimits, SqlParam};
@@ -87,7 +89,7 @@ impl SqlRequest {
 /// Answers one read-only statement.
 ///
 /// `Accept` chooses the form: `application/json`, `text/csv`, `application/x-ndjson` or
-/// `application/vnd.apache.arrow.stream`. Numbers that JSON has no word for, NaN and infinities, are null in JSON.
+/// `application/vnd.apache.arrow.stream`. NaN and infinities, for which JSON has no numbers, are the texts "NaN", "Infinity" and "-Infinity" in JSON and NDJSON.
 /// The header `x-almanac-truncated` says whether rows were cut off.
 #[utoipa::path(post, path = "/v1/sql", tag = "analysts", request_body = SqlRequest,
     responses((status = 200, description = "the rows", body = SqlBody),

@@ -1,3 +1,5 @@
+//! Quantiles and fractions of classic histograms.
+
 use crate::signal::{
     SignalError,
     frame::{ABSENT, Frame, Interner, is_absent},
@@ -23,12 +25,12 @@ struct Bucket {
 }
 
 /// `histogram_quantile` of classic histograms with the quantile of each step.
-pub(in crate::signal) fn histogram_quantile(level: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
+pub(super) fn histogram_quantile(level: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
     per_histogram(frame, |step, buckets| bucket_quantile(level[step], buckets))
 }
 
 /// `histogram_fraction` of classic histograms between the bounds of each step.
-pub(in crate::signal) fn histogram_fraction(lower: &[f64], upper: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
+pub(super) fn histogram_fraction(lower: &[f64], upper: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
     per_histogram(frame, |step, buckets| bucket_fraction(lower[step], upper[step], buckets))
 }
 

@@ -1,9 +1,9 @@
+//! Functions on labels, and those that make or take apart vectors: `label_replace`, `label_join`, `absent`, `sort`, `scalar`.
+
 use std::cmp::Ordering;
 
-use regex::Regex;
-
 use crate::{
-    series::Labels,
+    series::{Capturing, Labels},
     signal::{
         SignalError,
         frame::{ABSENT, Frame, RowLabels, is_absent},
@@ -16,7 +16,7 @@ pub(super) fn row(labels: Labels) -> RowLabels {
 }
 
 /// `scalar`: the value of the only element, NaN when there is none or several.
-pub(in crate::signal) fn scalar(frame: &Frame) -> Vec<f64> {
+pub(super) fn scalar(frame: &Frame) -> Vec<f64> {
     let mut found = vec![ABSENT; frame.steps];
     for row in 0..frame.rows.len() {
         for (value, cell) in found.iter_mut().zip(frame.row(row)) {
@@ -34,7 +34,7 @@ pub(in crate::signal) fn vector(values: Vec<f64>) -> Frame {
 }
 
 /// `absent`: 1 at the steps where `frame` has no element.
-pub(in crate::signal) fn absent(labels: &Labels, frame: &Frame) -> Frame {
+pub(super) fn absent(labels: &Labels, frame: &Frame) -> Frame {
     let mut present = vec![false; frame.steps];
     for row in 0..frame.rows.len() {
         present.iter_mut().zip(frame.row(row)).for_each(|(present, cell)| *present |= !is_absent(*cell));
@@ -52,7 +52,7 @@ fn ones_where(labels: &Labels, wanted: impl Iterator<Item = bool>) -> Frame {
 ///
 /// # Errors
 /// [`SignalError::Argument`] for a pattern or a name that is none; [`SignalError::DuplicateLabels`].
-pub(in crate::signal) fn label_replace(
+pub(super) fn label_replace(
     mut frame: Frame,
     target: &str,
     replacement: &str,
@@ -60,15 +60,13 @@ pub(in crate::signal) fn label_replace(
     pattern: &str,
 ) -> Result<Frame, SignalError> {
     const FUNCTION: &str = "label_replace";
-    let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| SignalError::Argument {
+    let regex = Capturing::new(pattern).map_err(|error| SignalError::Argument {
         function: FUNCTION,
-        message: format!("{pattern:?} is not a regular expression"),
+        message: format!("the pattern is not a regular expression: {error}"),
     })?;
     check_name(FUNCTION, target)?;
     for labels in &mut frame.rows {
-        let Some(captures) = regex.captures(labels.get(source)) else { continue };
-        let mut value = String::new();
-        captures.expand(replacement, &mut value);
+        let Some(value) = regex.replaced(labels.get(source), replacement) else { continue };
         *labels = with_label(labels, target, &value);
     }
     frame.distinct = false;
@@ -79,7 +77,7 @@ pub(in crate::signal) fn label_replace(
 ///
 /// # Errors
 /// [`SignalError::Argument`] for a name that is none; [`SignalError::DuplicateLabels`].
-pub(in crate::signal) fn label_join(
+pub(super) fn label_join(
     mut frame: Frame,
     target: &str,
     separator: &str,
@@ -110,7 +108,7 @@ fn with_label(labels: &RowLabels, name: &str, value: &str) -> RowLabels {
 }
 
 /// `sort` and `sort_desc`, by the value at the only step; NaN comes last either way.
-pub(in crate::signal) fn sort_by_value(frame: &Frame, descending: bool) -> Frame {
+pub(super) fn sort_by_value(frame: &Frame, descending: bool) -> Frame {
     reordered(frame, |a, b| {
         let (a, b) = (frame.cell(a, 0), frame.cell(b, 0));
         let order = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
@@ -119,7 +117,7 @@ pub(in crate::signal) fn sort_by_value(frame: &Frame, descending: bool) -> Frame
 }
 
 /// `sort_by_label` and `sort_by_label_desc`: by the labels named, digits in them as numbers, then by all labels.
-pub(in crate::signal) fn sort_by_label(frame: &Frame, names: &[&str], descending: bool) -> Frame {
+pub(super) fn sort_by_label(frame: &Frame, names: &[&str], descending: bool) -> Frame {
     reordered(frame, |a, b| {
         let (a, b) = (&frame.rows[a], &frame.rows[b]);
         let order = names

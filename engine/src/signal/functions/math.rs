@@ -1,42 +1,18 @@
+//! Functions of single values, and quantiles.
+
 use crate::signal::{
     SignalError,
     frame::{ABSENT, Frame},
-    plan::Math,
 };
 
 /// A function of one value, for every value there is.
-pub(in crate::signal) fn unary(function: Math, mut frame: Frame) -> Result<Frame, SignalError> {
-    match function {
-        Math::Abs => frame.map(f64::abs),
-        Math::Ceil => frame.map(f64::ceil),
-        Math::Floor => frame.map(f64::floor),
-        Math::Exp => frame.map(f64::exp),
-        Math::Sqrt => frame.map(f64::sqrt),
-        Math::Ln => frame.map(f64::ln),
-        Math::Log2 => frame.map(f64::log2),
-        Math::Log10 => frame.map(f64::log10),
-        Math::Sin => frame.map(f64::sin),
-        Math::Cos => frame.map(f64::cos),
-        Math::Tan => frame.map(f64::tan),
-        Math::Asin => frame.map(f64::asin),
-        Math::Acos => frame.map(f64::acos),
-        Math::Atan => frame.map(f64::atan),
-        Math::Sinh => frame.map(f64::sinh),
-        Math::Cosh => frame.map(f64::cosh),
-        Math::Tanh => frame.map(f64::tanh),
-        Math::Asinh => frame.map(f64::asinh),
-        Math::Acosh => frame.map(f64::acosh),
-        Math::Atanh => frame.map(f64::atanh),
-        Math::Deg => frame.map(|value| value * 180.0 / std::f64::consts::PI),
-        Math::Rad => frame.map(|value| value * std::f64::consts::PI / 180.0),
-        // Zero and NaN are their own signs.
-        Math::Sgn => frame.map(|value| if value == 0.0 || value.is_nan() { value } else { value.signum() }),
-    }
+pub(super) fn unary(change: fn(f64) -> f64, mut frame: Frame) -> Result<Frame, SignalError> {
+    frame.map(change);
     frame.drop_names()
 }
 
 /// `round` to multiples of `nearest`, one for each step; ties go up.
-pub(in crate::signal) fn round(nearest: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
+pub(super) fn round(nearest: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
     frame.map_steps(|step, value| {
         let inverse = 1.0 / nearest[step];
         (value * inverse + 0.5).floor() / inverse
@@ -45,7 +21,7 @@ pub(in crate::signal) fn round(nearest: &[f64], mut frame: Frame) -> Result<Fram
 }
 
 /// `clamp` between the bounds of each step; nothing where they are crossed.
-pub(in crate::signal) fn clamp(lower: &[f64], upper: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
+pub(super) fn clamp(lower: &[f64], upper: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
     frame.map_steps(
         |step, value| {
             if upper[step] < lower[step] { ABSENT } else { greater(lower[step], lesser(upper[step], value)) }

@@ -1,4 +1,4 @@
-//! Functions on frames and windows, one room per kind.
+//! Functions on frames and windows, a file for each kind, and the table that names them.
 
 mod histogram;
 mod labels;
@@ -7,13 +7,10 @@ mod over_time;
 mod rate;
 mod regression;
 mod summation;
+mod table;
 mod time;
 
-pub(super) use histogram::{histogram_fraction, histogram_quantile};
-pub(super) use labels::{absent, label_join, label_replace, scalar, sort_by_label, sort_by_value, vector};
-pub(super) use math::{clamp, quantile, round, unary};
-pub(super) use over_time::{over_time, present, quantile_over_time};
-pub(super) use rate::rate;
-pub(super) use regression::{double_exponential_smoothing, predict_linear};
+pub(super) use labels::vector;
+pub(super) use math::quantile;
 pub(super) use summation::{Kahan, Mean};
-pub(super) use time::calendar;
+pub(super) use table::{Arguments, Body, FUNCTIONS, Function, NOT_EVALUATED, named};

@@ -1,3 +1,5 @@
+//! Functions that look at every sample of a window.
+
 use super::{
     math::quantile,
     regression::regression,
@@ -6,16 +8,34 @@ use super::{
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
-    plan::OverTime,
-    select::{RangeRow, RangeRows, Window},
+    window::{RangeRow, RangeRows, Window},
 };
 
+/// Functions of a range that look at every sample in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OverTime {
+    Avg,
+    Min,
+    Max,
+    Sum,
+    Count,
+    First,
+    Last,
+    Present,
+    Stddev,
+    Stdvar,
+    Mad,
+    Changes,
+    Resets,
+    Deriv,
+    TsOfFirst,
+    TsOfLast,
+    TsOfMin,
+    TsOfMax,
+}
+
 /// One of the functions that look at every sample of a window, for every series at every step.
-pub(in crate::signal) fn over_time(
-    function: OverTime,
-    range: &RangeRows<'_>,
-    limits: &EvalLimits,
-) -> Result<Frame, SignalError> {
+pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
     let frame = match function {
         OverTime::Avg => each(range, limits, |w| mean(w.values)),
         OverTime::Min => sliding_extreme(range, limits, |new, old| new < old),
@@ -48,7 +68,7 @@ pub(in crate::signal) fn over_time(
 }
 
 /// `quantile_over_time`; `level` has one quantile for each step.
-pub(in crate::signal) fn quantile_over_time(
+pub(super) fn quantile_over_time(
     level: &[f64],
     range: &RangeRows<'_>,
     limits: &EvalLimits,
@@ -63,7 +83,7 @@ pub(in crate::signal) fn quantile_over_time(
 }
 
 /// Whether each series has samples in the window of each step; names are kept.
-pub(in crate::signal) fn present(range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
+pub(super) fn present(range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
     each(range, limits, |_| 1.0)
 }
 

@@ -1,16 +1,23 @@
+//! `rate` and its relatives: what counters and gauges gain over a window.
+
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
-    plan::RateKind,
-    select::{RangeRows, Window},
+    window::{RangeRows, Window},
 };
 
+/// Functions of a range that look at its ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RateKind {
+    Rate,
+    Increase,
+    Delta,
+    Irate,
+    Idelta,
+}
+
 /// `rate`, `increase`, `delta`, `irate`, `idelta` of every series at every step.
-pub(in crate::signal) fn rate(
-    kind: RateKind,
-    range: &RangeRows<'_>,
-    limits: &EvalLimits,
-) -> Result<Frame, SignalError> {
+pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
     let mut frame = Frame::new(range.windows.grid.steps);
     frame.distinct = range.distinct;
     for row in &range.rows {

@@ -1,8 +1,10 @@
+//! Straight lines and exponential smoothing through the samples of a window.
+
 use super::{over_time::each, summation::Kahan};
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
-    select::{RangeRows, Window},
+    window::{RangeRows, Window},
 };
 
 /// A straight line: value per second, and the value at the origin.
@@ -37,11 +39,7 @@ pub(super) fn regression(window: &Window<'_>, origin_ms: i64) -> Line {
 }
 
 /// `predict_linear`; `ahead` has the seconds to look ahead at each step.
-pub(in crate::signal) fn predict_linear(
-    ahead: &[f64],
-    range: &RangeRows<'_>,
-    limits: &EvalLimits,
-) -> Result<Frame, SignalError> {
+pub(super) fn predict_linear(ahead: &[f64], range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
     let frame = each(range, limits, |w| {
         if w.values.len() < 2 {
             return ABSENT;
@@ -56,7 +54,7 @@ pub(in crate::signal) fn predict_linear(
 ///
 /// # Reference
 /// Holt (1957), linear exponential smoothing.
-pub(in crate::signal) fn double_exponential_smoothing(
+pub(super) fn double_exponential_smoothing(
     smoothing: &[f64],
     trend: &[f64],
     range: &RangeRows<'_>,

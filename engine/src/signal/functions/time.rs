@@ -1,9 +1,24 @@
+//! Fields of the UTC calendar.
+
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-use crate::signal::{SignalError, frame::Frame, plan::Calendar};
+use crate::signal::{SignalError, frame::Frame};
+
+/// Fields of a UTC calendar time given as epoch seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calendar {
+    Minute,
+    Hour,
+    DayOfWeek,
+    DayOfMonth,
+    DayOfYear,
+    DaysInMonth,
+    Month,
+    Year,
+}
 
 /// A field of the UTC calendar for values that are epoch seconds; NaN where there is no such time.
-pub(in crate::signal) fn calendar(field: Calendar, mut frame: Frame) -> Result<Frame, SignalError> {
+pub(super) fn calendar(field: Calendar, mut frame: Frame) -> Result<Frame, SignalError> {
     frame.map(|seconds| field_of(field, seconds));
     frame.drop_names()
 }

@@ -1,3 +1,5 @@
+//! Comparisons, and expressions that compare a vector with a constant.
+
 use super::{BinaryOp, Node, Query};
 
 /// A comparison operator.

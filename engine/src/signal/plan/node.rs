@@ -1,9 +1,10 @@
+//! The operations of an expression.
+
 use std::sync::Arc;
 
-use super::Function;
 use crate::{
     series::{Labels, Matcher},
-    signal::ValueKind,
+    signal::{ValueKind, functions::Function, time::TimeShift},
 };
 
 /// One operation of an expression; parentheses are gone, constants are as written.
@@ -54,25 +55,6 @@ impl Node {
     }
 }
 
-/// A fixed time in place of the evaluation time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::signal) enum At {
-    /// The start of the whole query.
-    Start,
-    /// The end of the whole query.
-    End,
-    /// Epoch milliseconds.
-    Time(i64),
-}
-
-/// Which time a selector or subquery looks at: `@`, then `offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::signal) struct TimeShift {
-    pub(in crate::signal) at: Option<At>,
-    /// Milliseconds into the past; negative into the future.
-    pub(in crate::signal) offset_ms: i64,
-}
-
 /// An instant vector selector.
 #[derive(Debug, Clone)]
 pub(in crate::signal) struct Selector {
@@ -102,7 +84,7 @@ pub(in crate::signal) struct Subquery {
 /// A function with its arguments in the order written.
 #[derive(Debug, Clone)]
 pub(in crate::signal) struct Call {
-    pub(in crate::signal) function: Function,
+    pub(in crate::signal) function: &'static Function,
     pub(in crate::signal) args: Vec<Node>,
     /// The labels that `absent` and `absent_over_time` give to their result.
     pub(in crate::signal) absent_labels: Labels,
@@ -126,6 +108,32 @@ pub(in crate::signal) enum AggregateOp {
 }
 
 impl AggregateOp {
+    /// Every aggregation.
+    pub(in crate::signal) const ALL: [Self; 13] = [
+        Self::Sum,
+        Self::Avg,
+        Self::Min,
+        Self::Max,
+        Self::Count,
+        Self::Group,
+        Self::Stddev,
+        Self::Stdvar,
+        Self::Quantile,
+        Self::Topk,
+        Self::Bottomk,
+        Self::Limitk,
+        Self::CountValues,
+    ];
+
+    /// What kind of value its first argument is, when it takes one before the vector.
+    pub(in crate::signal) fn param(self) -> Option<ValueKind> {
+        match self {
+            Self::Quantile | Self::Topk | Self::Bottomk | Self::Limitk => Some(ValueKind::Scalar),
+            Self::CountValues => Some(ValueKind::String),
+            _ => None,
+        }
+    }
+
     pub(in crate::signal) fn name(self) -> &'static str {
         match self {
             Self::Sum => "sum",

@@ -1,6 +1,8 @@
+//! Parsed expressions.
+
 use std::sync::Arc;
 
-use super::{Node, guard, lower};
+use super::{Node, syntax};
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher},
     signal::{SignalError, ValueKind},
@@ -71,34 +73,11 @@ impl Query {
 /// ```
 ///
 /// # Errors
-/// [`SignalError::Parse`] when the text is no PromQL, [`SignalError::Unsupported`] with the name of
+/// [`SignalError::Parse`], with the place, when the text is not PromQL, [`SignalError::Unsupported`] with the name of
 /// what is not evaluated here, [`SignalError::TooDeep`] when it is nested too deep.
 pub fn parse(expr: &str) -> Result<Query, SignalError> {
-    guard::check(expr)?;
-    let invalid = |message: String| SignalError::Parse { expr: expr.to_owned(), message };
-    // The grammar's actions panic on durations that no `Duration` holds (`a[1e300]`).
-    let parsed = std::panic::catch_unwind(|| promql_parser::parser::parse(expr))
-        .map_err(|_| invalid("a number or duration is out of range".to_owned()))?
-        .map_err(|message| unknown_syntax(expr, &message).unwrap_or_else(|| invalid(message)))?;
-    let lowered = lower::lower(expr, &parsed)?;
-    Ok(Query { text: expr.into(), root: Arc::new(lowered.root), selectors: lowered.selectors })
-}
-
-/// Newer syntax that the parser does not know and reports as an error like any other.
-fn unknown_syntax(expr: &str, message: &str) -> Option<SignalError> {
-    let words = || expr.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    let modifier = ["anchored", "smoothed"].into_iter().find(|modifier| words().any(|word| word == *modifier));
-    let what = match modifier {
-        Some(modifier) => format!("modifier {modifier}"),
-        None if ["'('", "'+'", "'-'", "'*'", "'/'", "'%'", "'^'"]
-            .iter()
-            .any(|operator| message.ends_with(&format!("inside brackets: {operator}"))) =>
-        {
-            "arithmetic in a duration".to_owned()
-        }
-        None => return None,
-    };
-    Some(SignalError::Unsupported { what })
+    let parsed = syntax::parse(expr)?;
+    Ok(Query { text: expr.into(), root: Arc::new(parsed.root), selectors: parsed.selectors })
 }
 
 fn collect<'a>(node: &'a Node, found: &mut Vec<&'a [Matcher]>) {

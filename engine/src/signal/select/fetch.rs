@@ -1,12 +1,15 @@
+//! Reads everything that a query needs from the source, each span once.
+
 use std::sync::Arc;
 
-use super::{Clock, Span};
+use super::Span;
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher, SampleSource, SeriesSamples},
     signal::{
         EvalLimits, SignalError,
         frame::Grid,
         plan::{Query, Selector},
+        time::Clock,
     },
 };
 

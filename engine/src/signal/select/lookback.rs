@@ -1,10 +1,13 @@
-use super::{Clock, Loaded};
+//! Instant selectors: the newest sample of each series at every step.
+
+use super::Loaded;
 use crate::{
     series::is_stale,
     signal::{
         EvalLimits, SignalError,
         frame::{ABSENT, Frame, Grid, RowLabels},
         plan::Selector,
+        time::Clock,
     },
 };
 

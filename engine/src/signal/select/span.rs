@@ -1,7 +1,9 @@
+//! The spans of samples that the selectors of a query read.
+
 use crate::signal::{
-    EvalLimits,
     frame::Grid,
-    plan::{At, Node, RangeSelector, Selector, Subquery, TimeShift},
+    plan::{Node, RangeSelector, Selector, Subquery},
+    time::Clock,
 };
 
 /// Times in epoch milliseconds, both ends included.
@@ -11,38 +13,7 @@ pub(in crate::signal) struct Span {
     pub(in crate::signal) end_ms: i64,
 }
 
-/// What times mean within one query.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::signal) struct Clock {
-    /// Start of the whole query, which `@ start()` names.
-    pub(in crate::signal) start_ms: i64,
-    /// End of the whole query, which `@ end()` names.
-    pub(in crate::signal) end_ms: i64,
-    pub(in crate::signal) lookback_ms: i64,
-    pub(in crate::signal) subquery_step_ms: i64,
-}
-
 impl Clock {
-    pub(in crate::signal) fn new(grid: &Grid, limits: &EvalLimits) -> Self {
-        Self {
-            start_ms: grid.start_ms,
-            end_ms: grid.last(),
-            lookback_ms: limits.lookback_ms,
-            subquery_step_ms: limits.subquery_step_ms,
-        }
-    }
-
-    /// The time that a selector looks at when the expression is evaluated at `time_ms`.
-    pub(in crate::signal) fn shifted(&self, shift: TimeShift, time_ms: i64) -> i64 {
-        let time_ms = match shift.at {
-            None => time_ms,
-            Some(At::Start) => self.start_ms,
-            Some(At::End) => self.end_ms,
-            Some(At::Time(fixed_ms)) => fixed_ms,
-        };
-        time_ms.saturating_sub(shift.offset_ms)
-    }
-
     /// The samples that an instant selector can see from `span`.
     fn of_selector(&self, selector: &Selector, span: Span) -> Span {
         Span {

@@ -1,5 +1,5 @@
 use super::fixture::Fixture;
-use crate::signal::{EvalLimits, SignalError, parse, range};
+use crate::signal::{EvalLimits, SignalError, parse, range, range_dense};
 
 const MINUTE: i64 = 60_000;
 
@@ -24,4 +24,34 @@ fn what_is_no_range_is_refused() {
     assert!(matches!(error("m", 0, 11_001, 1), SignalError::TooManySteps { steps: 11_002, limit: 11_000 }));
     assert!(matches!(error("m", i64::MIN, i64::MAX, 1), SignalError::TooManySteps { .. }));
     assert!(range(&f, &parse("m").unwrap(), 0, 11_000, 1, &EvalLimits::default()).is_ok());
+}
+
+#[test]
+fn dense_values_are_those_of_the_range_with_nan_between() {
+    let f = Fixture::new(MINUTE, &[r#"m{a="2"} 1 _x6 8"#, r#"m{a="1"} _ 2 NaN"#, "gone 1"]);
+    let (end, step) = (8 * MINUTE, 2 * MINUTE);
+    for max_samples in [usize::MAX, 12] {
+        // The second limit makes the range be evaluated in parts.
+        let limits = EvalLimits { max_samples, ..EvalLimits::default() };
+        for expr in ["m", "m * 2", "sum(m)", "time()", "m offset 1h"] {
+            let query = parse(expr).unwrap();
+            let sparse = range(&f, &query, 0, end, step, &limits).unwrap();
+            let dense = range_dense(&f, &query, 0, end, step, &limits).unwrap();
+            assert_eq!((dense.start_ms, dense.step_ms, dense.steps), (0, step, 5));
+            assert_eq!(dense.series.len(), sparse.len(), "{expr}");
+            for (row, series) in dense.series.iter().zip(&sparse) {
+                assert_eq!((&row.labels, row.values.len()), (&series.labels, 5), "{expr}");
+                for (value, time) in row.values.iter().zip((0..).map(|step_idx| step_idx * step)) {
+                    let stored = series.timestamps.iter().position(|at| *at == time).map(|at| series.values[at]);
+                    let wanted = stored.unwrap_or(f64::NAN);
+                    assert!(
+                        value.to_bits() == wanted.to_bits() || (value.is_nan() && wanted.is_nan()),
+                        "{expr} {time}"
+                    );
+                }
+            }
+        }
+    }
+    let scalar_of_string = range_dense(&f, &parse("\"x\"").unwrap(), 0, 1, 1, &EvalLimits::default());
+    assert!(matches!(scalar_of_string, Err(SignalError::Kind { .. })));
 }

@@ -38,7 +38,7 @@ fn create(table: &Table, select: &str) -> String {
 const CLOCKS: &str = "
     CREATE OR REPLACE MACRO main.now() AS transaction_timestamp()::TIMESTAMP;
     CREATE OR REPLACE MACRO main.get_current_timestamp() AS transaction_timestamp()::TIMESTAMP;
-    CREATE OR REPLACE MACRO main.to_timestamp(seconds) AS make_timestamp((seconds * 1000000)::BIGINT);";
+    CREATE OR REPLACE MACRO main.to_timestamp(seconds) AS make_timestamp((seconds::DOUBLE * 1000000)::BIGINT);";
 
 /// Makes the views that do not depend on segments. They belong to the release, not to the file, so that every opening makes them anew.
 pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(), StoreError> {

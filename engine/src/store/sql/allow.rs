@@ -1,3 +1,5 @@
+//! What analysts may call and read, by name.
+
 /// Functions, aggregates and operators that analysts may call, sorted.
 ///
 /// Left out on purpose: whatever reads files, settings, the catalogue or the clock's neighbours

@@ -1,9 +1,12 @@
+//! Checks a parsed statement: only known constructs, functions and tables.
+
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::{
     SqlError,
+    advice::{instead_of_function, written},
     allow::{is_function_allowed, is_information_allowed, is_window_allowed, wildcard},
 };
 use crate::store::{AnalystLimits, schema::TABLES};
@@ -100,11 +103,11 @@ fn walk_object(object: &Map<String, Value>, scope: &Scope) -> Result<References,
         }
     } else if object.contains_key("query_location") || text("type").ends_with("_NODE") {
         if !NODES.contains(&text("type")) {
-            return Err(SqlError::Construct { what: text("type").to_lowercase().replace('_', " ") });
+            return Err(construct(text("type")));
         }
         match text("type") {
             "BASE_TABLE" => return check_table(object, scope),
-            "SHOW_REF" => check_show(text("table_name"))?,
+            "SHOW_REF" => check_show(object)?,
             _ => {}
         }
     }
@@ -133,19 +136,21 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
     let class = text("class");
     if !CLASSES.contains(&class) {
-        return Err(SqlError::Construct { what: class.to_lowercase().replace('_', " ") });
+        return Err(construct(class));
     }
     if class == "FUNCTION" || class == "WINDOW" {
         let name = text("function_name").to_lowercase();
         let of_system = ["", "main"].contains(&text("schema")) && ["", "system"].contains(&text("catalog"));
         if !of_system || !is_function_allowed(&name) {
-            return Err(SqlError::Function { name });
+            let instead = instead_of_function(&name);
+            return Err(SqlError::Function { name: written(&name).to_owned(), instead });
         }
         if class == "WINDOW" && !is_window_allowed(&name) {
-            return Err(SqlError::Construct { what: format!("{name} over a window") });
+            let instead = Some("aggregate with GROUP BY, without OVER");
+            return Err(SqlError::Construct { what: format!("{name} over a window"), instead });
         }
         if let Some(wildcard) = wildcard(&name) {
-            check_pattern(object, wildcard)?;
+            check_pattern(object, written(&name), wildcard)?;
         }
     }
     Ok(())
@@ -153,7 +158,7 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
 
 /// DuckDB matches a pattern by trying every place for every wildcard, which takes as long as the text's length to the power of
 /// their number and hears no interrupt. So the pattern must be written down, or be a parameter, and hold few of them.
-fn check_pattern(object: &Map<String, Value>, wildcard: char) -> Result<(), SqlError> {
+fn check_pattern(object: &Map<String, Value>, operator: &str, wildcard: char) -> Result<(), SqlError> {
     let pattern = object.get("children").and_then(Value::as_array).and_then(|operands| operands.get(1));
     let class = pattern.and_then(|pattern| pattern.get("class")).and_then(Value::as_str);
     match (class, pattern.and_then(|pattern| pattern.get("value")?.get("value"))) {
@@ -161,9 +166,12 @@ fn check_pattern(object: &Map<String, Value>, wildcard: char) -> Result<(), SqlE
         (Some("PARAMETER"), _) => Ok(()),
         (Some("CONSTANT"), Some(Value::String(text))) => check_wildcards(text, wildcard),
         (Some("CONSTANT"), _) => Ok(()),
-        _ => {
-            Err(SqlError::Construct { what: "a pattern that is not written down; regexp_matches takes any".to_owned() })
-        }
+        _ => Err(SqlError::Construct {
+            what: format!("{operator} with a pattern that is computed"),
+            instead: Some(
+                "write the pattern as one text, pass it as a parameter, or use starts_with, contains or regexp_matches",
+            ),
+        }),
     }
 }
 
@@ -225,6 +233,7 @@ fn check_range(name: &str, arguments: &[Value]) -> Result<(), SqlError> {
     } else {
         Err(SqlError::Construct {
             what: format!("{name} in an expression with more than 100000 or an unknown number of elements"),
+            instead: Some("put it into FROM, where it may be long"),
         })
     }
 }
@@ -246,7 +255,8 @@ fn check_table(object: &Map<String, Value>, scope: &Scope) -> Result<References,
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("").to_lowercase();
     let (catalog, schema, name) = (text("catalog_name"), text("schema_name"), text("table_name"));
     if object.get("at_clause").is_some_and(|at| !at.is_null()) {
-        return Err(SqlError::Construct { what: "at".to_owned() });
+        let instead = Some("the store keeps no earlier versions of a table");
+        return Err(SqlError::Construct { what: "AT after a table".to_owned(), instead });
     }
     if catalog.is_empty()
         && schema.is_empty()
@@ -275,10 +285,33 @@ fn unknown_table(name: &str) -> SqlError {
     SqlError::Table { name: name.to_owned(), known: known.join(", ") }
 }
 
-/// `SHOW TABLES` and `DESCRIBE name`; `DESCRIBE SELECT …` is checked like any query.
-fn check_show(name: &str) -> Result<(), SqlError> {
-    let name = name.trim_matches('"').to_lowercase();
-    if name.is_empty() || name == "tables" || is_known(&name) { Ok(()) } else { Err(unknown_table(&name)) }
+/// `SHOW TABLES`, `DESCRIBE name`, `SUMMARIZE name`; what stands behind `DESCRIBE SELECT …` is checked like any query.
+fn check_show(object: &Map<String, Value>) -> Result<(), SqlError> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
+    let name = text("table_name").trim_matches('"').to_lowercase();
+    let refused = |what: &str| {
+        let instead = Some("SHOW TABLES lists what there is, DESCRIBE samples its columns");
+        Err(SqlError::Construct { what: what.to_owned(), instead })
+    };
+    match (text("show_type"), name.as_str()) {
+        ("SHOW_FROM", _) if !["", "main"].contains(&text("schema_name")) || !text("catalog_name").is_empty() => {
+            refused("SHOW TABLES FROM another schema")
+        }
+        (_, "" | "tables") => Ok(()),
+        (_, "__show_tables_expanded") => refused("SHOW ALL TABLES, or DESCRIBE without a name,"),
+        (_, known) if is_known(known) => Ok(()),
+        (_, other) => refused(&format!("SHOW {}", other.to_uppercase())),
+    }
+}
+
+/// A construct that is not known, in the words that a person writes.
+fn construct(name: &str) -> SqlError {
+    let (what, instead) = match name {
+        "PIVOT" => ("PIVOT or UNPIVOT", Some("write an aggregate for each column with FILTER (WHERE …), or UNION ALL")),
+        "COLUMN_DATA" => ("a list of constants in FROM", Some("write VALUES")),
+        other => (other, None),
+    };
+    SqlError::Construct { what: what.replace('_', " "), instead }
 }
 
 /// A common table expression must not take the name of something that is closed: outside of its scope the name
@@ -289,6 +322,7 @@ fn check_new_name(name: &str) -> Result<(), SqlError> {
     if plain && !["duckdb_", "pragma_", "sqlite_", "pg_"].iter().any(|prefix| lower.starts_with(prefix)) {
         Ok(())
     } else {
-        Err(SqlError::Construct { what: format!("a common table expression named {name:?}") })
+        let instead = Some("give it a name of letters, digits and _");
+        Err(SqlError::Construct { what: format!("a common table expression named {name:?}"), instead })
     }
 }

@@ -1,3 +1,5 @@
+//! Lets analysts' statements in, a few at a time, within their limits.
+
 use std::{
     sync::mpsc::{RecvTimeoutError, channel},
     time::{Duration, Instant},
@@ -9,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     SqlAnswer, SqlError, SqlLimits, SqlParam,
+    advice::instead_of_statement,
     check::{check, check_ranges, check_wildcards, matches_parameter},
     names::type_name,
 };
@@ -185,15 +188,26 @@ fn not_parsed(parsed: &serde_json::Value, sql: &str) -> SqlError {
         let message = text("error_message").lines().next().unwrap_or("the statement cannot be parsed").to_owned();
         return SqlError::Invalid { message };
     }
-    SqlError::NotReadOnly { kind: kind_of(sql) }
+    let kind = kind_of(sql);
+    SqlError::NotReadOnly { instead: instead_of_statement(&kind), kind }
 }
 
 /// What a text is that the parser does not describe: the first word that begins no SELECT.
 fn kind_of(sql: &str) -> String {
     let first =
         |text: &str| skip_blank(text).split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_uppercase();
-    let is_select = |word: &String| matches!(word.as_str(), "SELECT" | "WITH" | "FROM" | "VALUES" | "");
-    sql.split(';').map(first).find(|word| !is_select(word)).unwrap_or_else(|| "PIVOT and its kin".to_owned())
+    let is_select = |word: &String| {
+        matches!(
+            word.as_str(),
+            "SELECT" | "WITH" | "FROM" | "VALUES" | "TABLE" | "SHOW" | "DESCRIBE" | "DESC" | "SUMMARIZE" | ""
+        )
+    };
+    let inner = || sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_uppercase);
+    sql.split(';')
+        .map(first)
+        .find(|word| !is_select(word))
+        .or_else(|| inner().find(|word| word.ends_with("PIVOT")))
+        .unwrap_or_else(|| "a statement of this kind".to_owned())
 }
 
 /// Text without leading blanks and comments.
@@ -286,6 +300,9 @@ fn failed(error: &duckdb::Error) -> SqlError {
     let message = one_line(error);
     if message.contains("Out of Memory") || message.contains("Allocation failure") {
         SqlError::Memory
+    } else if message.contains("Overflow in") && message.contains("INT32") {
+        // Whole numbers that are written down have 32 bits where they fit.
+        SqlError::Invalid { message: format!("{message} Write one of the numbers with ::BIGINT.") }
     } else {
         SqlError::Invalid { message }
     }
@@ -308,7 +325,7 @@ mod tests {
             ("DROP VIEW samples", "DROP"),
             ("SELECT 1; DROP VIEW samples", "DROP"),
             ("/* x */ copy t to 'f'", "COPY"),
-            ("SELECT * FROM (PIVOT t ON a USING sum(b))", "PIVOT and its kin"),
+            ("SELECT * FROM (PIVOT t ON a USING sum(b))", "PIVOT"),
         ] {
             assert_eq!(kind_of(sql), kind, "{sql}");
         }

@@ -1,3 +1,5 @@
+//! Names of types.
+
 use arrow::datatypes::{DataType, TimeUnit};
 
 /// DuckDB's name of the type that arrives as this Arrow type.

@@ -1,3 +1,5 @@
+//! Answers as Parquet files.
+
 use std::{fs, io};
 
 use arrow::array::RecordBatch;

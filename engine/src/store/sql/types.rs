@@ -1,3 +1,5 @@
+//! Analysts' questions, answers and refusals.
+
 use std::{sync::Arc, time::Duration};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
@@ -49,7 +51,6 @@ pub struct SqlAnswer {
 
 /// Why an analyst's query was not answered.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum SqlError {
     /// The statement cannot be parsed or bound, or failed while it ran.
     #[error("{message}")]
@@ -64,16 +65,20 @@ pub enum SqlError {
         count: u64,
     },
     /// A statement that does more than read.
-    #[error("only SELECT and EXPLAIN are allowed, not {kind}")]
+    #[error("only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN are allowed, not {kind}{}", instead_of(*instead))]
     NotReadOnly {
         /// Kind of the statement.
         kind: String,
+        /// What to write in its place.
+        instead: Option<&'static str>,
     },
     /// A function that is not on the list.
-    #[error("function {name:?} is not allowed here")]
+    #[error("function {name} is not allowed here{}", instead_of(*instead))]
     Function {
         /// The function.
         name: String,
+        /// What to write in its place.
+        instead: Option<&'static str>,
     },
     /// A table that analysts cannot see.
     #[error("table {name:?} does not exist or is not open to queries; there are {known}")]
@@ -84,10 +89,12 @@ pub enum SqlError {
         known: String,
     },
     /// A construct that the gate does not know.
-    #[error("{what} is not allowed here")]
+    #[error("{what} is not allowed here{}", instead_of(*instead))]
     Construct {
         /// What it is.
         what: String,
+        /// What to write in its place.
+        instead: Option<&'static str>,
     },
     /// Too long, too deep or too many table references.
     #[error("the statement is too large: {what} {found}, at most {limit}")]
@@ -131,6 +138,10 @@ pub enum SqlError {
         #[source]
         source: Arc<duckdb::Error>,
     },
+}
+
+fn instead_of(instead: Option<&'static str>) -> String {
+    instead.map_or_else(String::new, |instead| format!("; {instead}"))
 }
 
 impl SqlError {

@@ -1,66 +1,60 @@
+//! Range vectors: windows cut from the samples of series.
+
 use std::borrow::Cow;
 
-use super::{Clock, Loaded};
-use crate::{
-    series::is_stale,
-    signal::{
-        frame::{Frame, Grid, RowLabels, is_absent},
-        plan::TimeShift,
-    },
+use super::{
+    frame::{Frame, Grid, RowLabels, is_absent},
+    time::{Clock, TimeShift},
 };
+use crate::series::{SeriesSamples, is_stale};
 
 /// The samples of one series from which windows are cut; no stale markers among them.
 #[derive(Debug)]
-pub(in crate::signal) struct RangeRow<'a> {
-    pub(in crate::signal) labels: RowLabels,
-    pub(in crate::signal) timestamps: Cow<'a, [i64]>,
-    pub(in crate::signal) values: Cow<'a, [f64]>,
+pub(super) struct RangeRow<'a> {
+    pub(super) labels: RowLabels,
+    pub(super) timestamps: Cow<'a, [i64]>,
+    pub(super) values: Cow<'a, [f64]>,
 }
 
 /// A range vector at every step.
 #[derive(Debug)]
-pub(in crate::signal) struct RangeRows<'a> {
-    pub(in crate::signal) rows: Vec<RangeRow<'a>>,
-    pub(in crate::signal) windows: Windows,
+pub(super) struct RangeRows<'a> {
+    pub(super) rows: Vec<RangeRow<'a>>,
+    pub(super) windows: Windows,
     /// True when the rows are known to differ even without the metric's name.
-    pub(in crate::signal) distinct: bool,
+    pub(super) distinct: bool,
 }
 
 /// Where the window of each step ends, and how long it is.
 #[derive(Debug, Clone)]
-pub(in crate::signal) struct Windows {
+pub(super) struct Windows {
     /// Evaluation times.
-    pub(in crate::signal) grid: Grid,
+    pub(super) grid: Grid,
     /// The right end of each step's window, in epoch milliseconds; never decreasing.
-    pub(in crate::signal) ends: Vec<i64>,
-    pub(in crate::signal) range_ms: i64,
+    pub(super) ends: Vec<i64>,
+    pub(super) range_ms: i64,
 }
 
 /// The samples of one series after `start_ms` and up to `end_ms`; never empty.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::signal) struct Window<'a> {
-    pub(in crate::signal) timestamps: &'a [i64],
-    pub(in crate::signal) values: &'a [f64],
+pub(super) struct Window<'a> {
+    pub(super) timestamps: &'a [i64],
+    pub(super) values: &'a [f64],
     /// Where the window begins in the series.
-    pub(in crate::signal) first: usize,
-    pub(in crate::signal) start_ms: i64,
-    pub(in crate::signal) end_ms: i64,
-    pub(in crate::signal) step: usize,
+    pub(super) first: usize,
+    pub(super) start_ms: i64,
+    pub(super) end_ms: i64,
+    pub(super) step: usize,
 }
 
 impl Windows {
-    pub(in crate::signal) fn new(grid: Grid, shift: TimeShift, range_ms: i64, clock: &Clock) -> Self {
+    pub(super) fn new(grid: Grid, shift: TimeShift, range_ms: i64, clock: &Clock) -> Self {
         let ends = grid.times().map(|time| clock.shifted(shift, time)).collect();
         Self { grid, ends, range_ms }
     }
 
     /// Calls `value` with the window of every step that has samples and puts what it gives into `cells`.
-    pub(in crate::signal) fn fill(
-        &self,
-        row: &RangeRow<'_>,
-        cells: &mut [f64],
-        mut value: impl FnMut(&Window<'_>) -> f64,
-    ) {
+    pub(super) fn fill(&self, row: &RangeRow<'_>, cells: &mut [f64], mut value: impl FnMut(&Window<'_>) -> f64) {
         let timestamps = &*row.timestamps;
         let Some(first_end) = self.ends.first() else { return };
         let mut first = timestamps.partition_point(|t| *t <= first_end.saturating_sub(self.range_ms));
@@ -89,10 +83,9 @@ impl Windows {
 }
 
 impl<'a> RangeRows<'a> {
-    /// Windows over stored samples.
-    pub(in crate::signal) fn stored(loaded: &'a Loaded, windows: Windows) -> Self {
-        let rows = loaded
-            .series
+    /// Windows over stored samples; `distinct` when the series differ even without the metric's name.
+    pub(super) fn stored(series: &'a [SeriesSamples], distinct: bool, windows: Windows) -> Self {
+        let rows = series
             .iter()
             .map(|series| {
                 let labels = RowLabels::new(series.labels.clone());
@@ -109,11 +102,11 @@ impl<'a> RangeRows<'a> {
                 }
             })
             .collect();
-        Self { rows, windows, distinct: loaded.one_metric }
+        Self { rows, windows, distinct }
     }
 
     /// Windows over the steps of a subquery.
-    pub(in crate::signal) fn computed(frame: &Frame, inner: &Grid, windows: Windows) -> Self {
+    pub(super) fn computed(frame: &Frame, inner: &Grid, windows: Windows) -> Self {
         let times: Vec<i64> = inner.times().collect();
         let rows = (0..frame.rows.len())
             .map(|row| {

@@ -1,0 +1,56 @@
+//! The targets that the service scrapes itself, and how their last scrape went.
+
+use almanac_engine::store::rows::ScrapeTargetRow;
+use axum::{extract::State, response::Response};
+use serde_json::{Value, json};
+
+use super::answer::{PromError, success};
+use crate::http::{AppState, Params, shared::iso};
+
+/// Prometheus' word for an instant that there was not.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// Scrape targets; none are ever dropped.
+///
+/// `state` (`active`, `dropped` or `any`), `scrapePool` (the job).
+#[utoipa::path(get, path = "/api/v1/targets", tag = "prometheus",
+    params(("state" = Option<String>, Query, description = "active, dropped or any"), ("scrapePool" = Option<String>, Query, description = "only of this job")),
+    responses((status = 200, description = "activeTargets and droppedTargets"), (status = 400, description = "wrong parameter")))]
+pub(super) async fn targets(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
+    let wanted = params.get("state").unwrap_or("any").to_lowercase();
+    let (active, dropped) = match wanted.as_str() {
+        "any" => (true, true),
+        "active" => (true, false),
+        "dropped" => (false, true),
+        other => {
+            let message = format!("invalid parameter \"state\": {other:?} is none of active, dropped, any");
+            return Err(PromError::bad_data(message));
+        }
+    };
+    let job = params.get("scrapePool");
+    let rows = if active { state.store.scrape_targets() } else { Vec::new() };
+    let shown: Vec<Value> = rows.iter().filter(|row| job.is_none_or(|job| job == row.job)).map(target).collect();
+    let mut data = json!({ "activeTargets": shown, "droppedTargets": [] });
+    if dropped {
+        data["droppedTargetCounts"] = json!({});
+    }
+    Ok(success(data.to_string().as_bytes(), false))
+}
+
+fn target(row: &ScrapeTargetRow) -> Value {
+    let (scheme, path) = match row.url.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest.find('/').map_or("/metrics", |slash| &rest[slash..])),
+        None => ("http", "/metrics"),
+    };
+    json!({
+        "discoveredLabels": { "__address__": row.instance, "__scheme__": scheme, "__metrics_path__": path, "job": row.job },
+        "labels": { "instance": row.instance, "job": row.job },
+        "scrapePool": row.job,
+        "scrapeUrl": row.url,
+        "globalUrl": row.url,
+        "lastError": row.last_error.as_deref().unwrap_or(""),
+        "lastScrape": row.last_scrape.map_or_else(|| NEVER.to_owned(), |at| iso(at.millis())),
+        "lastScrapeDuration": row.duration_ms / 1000.0,
+        "health": row.health.as_str(),
+    })
+}

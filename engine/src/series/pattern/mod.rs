@@ -1,0 +1,21 @@
+//! Regular expressions of RE2's language, as Go's `regexp` and with it Prometheus accepts them, for label matchers and `label_replace`.
+//!
+//! `parse` reads the text by the rules of Go's `regexp/syntax` (Perl flags, `.` matches newlines) and refuses what it refuses;
+//! `class` makes sets of characters; `translate` writes the tree as a pattern of the crate `regex`, which compiles it. A pattern
+//! that is a finite list of texts, such as `a|b|c`, is kept as a set and never compiled.
+
+mod class;
+mod error;
+mod expand;
+mod matching;
+mod parse;
+mod syntax;
+mod translate;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::PatternError;
+pub(super) use error::shortened;
+pub(crate) use matching::Capturing;
+pub use matching::Pattern;

@@ -1,0 +1,297 @@
+//! The table of functions: the one place where a function of PromQL is added.
+
+use super::{
+    histogram::{histogram_fraction, histogram_quantile},
+    labels::{absent, label_join, label_replace, scalar, sort_by_label, sort_by_value, vector},
+    math::{clamp, round, unary},
+    over_time::{OverTime, over_time, present, quantile_over_time},
+    rate::{RateKind, rate},
+    regression::{double_exponential_smoothing, predict_linear},
+    time::{Calendar, calendar},
+};
+use crate::{
+    series::Labels,
+    signal::{EvalLimits, SignalError, ValueKind, frame::Frame, frame::Grid, window::RangeRows},
+};
+
+/// The arguments of one call, each evaluated when a function asks for it.
+pub(in crate::signal) trait Arguments {
+    /// How many there are.
+    fn count(&self) -> usize;
+    fn vector(&self, idx: usize) -> Result<Frame, SignalError>;
+    /// One number for each step.
+    fn scalar(&self, idx: usize) -> Result<Vec<f64>, SignalError>;
+    fn range(&self, idx: usize) -> Result<RangeRows<'_>, SignalError>;
+    fn text(&self, idx: usize) -> Result<&str, SignalError>;
+    /// The time of each sample of a selector; of any other vector the time of evaluation.
+    fn timestamps(&self, idx: usize) -> Result<Frame, SignalError>;
+    /// The labels that the selector of the first argument fixes.
+    fn fixed_labels(&self) -> &Labels;
+    fn grid(&self) -> &Grid;
+    fn limits(&self) -> &EvalLimits;
+}
+
+type Args<'a> = &'a dyn Arguments;
+
+/// What a function computes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::signal) enum Body {
+    /// One number for each step.
+    Scalar(fn(Args<'_>) -> Result<Vec<f64>, SignalError>),
+    /// An instant vector.
+    Vector(fn(Args<'_>) -> Result<Frame, SignalError>),
+}
+
+/// How many arguments a call may have besides one for each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    /// None.
+    Exact,
+    /// So many of the last ones may be left out.
+    Optional(usize),
+    /// The last may be left out, or come several times.
+    Repeated,
+}
+
+/// A function of PromQL.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::signal) struct Function {
+    pub(in crate::signal) name: &'static str,
+    /// The kinds of its arguments.
+    pub(in crate::signal) args: &'static [ValueKind],
+    count: Count,
+    pub(in crate::signal) body: Body,
+}
+
+impl Function {
+    /// What kind of value it gives.
+    pub(in crate::signal) fn kind(&self) -> ValueKind {
+        match self.body {
+            Body::Scalar(_) => ValueKind::Scalar,
+            Body::Vector(_) => ValueKind::Vector,
+        }
+    }
+
+    /// The fewest and the most arguments; no end when there is no most.
+    pub(in crate::signal) fn counts(&self) -> (usize, Option<usize>) {
+        let kinds = self.args.len();
+        match self.count {
+            Count::Exact => (kinds, Some(kinds)),
+            Count::Optional(optional) => (kinds - optional, Some(kinds)),
+            Count::Repeated => (kinds - 1, None),
+        }
+    }
+
+    const fn optional(self, optional: usize) -> Self {
+        Self { count: Count::Optional(optional), ..self }
+    }
+
+    const fn repeated(self) -> Self {
+        Self { count: Count::Repeated, ..self }
+    }
+}
+
+/// The function of this name.
+pub(in crate::signal) fn named(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+const fn vectors(
+    name: &'static str,
+    args: &'static [ValueKind],
+    body: fn(Args<'_>) -> Result<Frame, SignalError>,
+) -> Function {
+    Function { name, args, count: Count::Exact, body: Body::Vector(body) }
+}
+
+const fn scalars(
+    name: &'static str,
+    args: &'static [ValueKind],
+    body: fn(Args<'_>) -> Result<Vec<f64>, SignalError>,
+) -> Function {
+    Function { name, args, count: Count::Exact, body: Body::Scalar(body) }
+}
+
+const S: ValueKind = ValueKind::Scalar;
+const V: ValueKind = ValueKind::Vector;
+const M: ValueKind = ValueKind::Matrix;
+const T: ValueKind = ValueKind::String;
+
+/// A function of one value: its name and how it changes the value.
+macro_rules! math {
+    ($name:literal, $change:expr) => {
+        vectors($name, &[V], |args| unary($change, args.vector(0)?))
+    };
+}
+
+/// A function of every sample of a range.
+macro_rules! each {
+    ($name:literal, $function:ident) => {
+        vectors($name, &[M], |args| over_time(OverTime::$function, &args.range(0)?, args.limits()))
+    };
+}
+
+/// A function of the ends of a range.
+macro_rules! ends {
+    ($name:literal, $kind:ident) => {
+        vectors($name, &[M], |args| rate(RateKind::$kind, &args.range(0)?, args.limits()))
+    };
+}
+
+/// A field of the calendar, of the time of evaluation when there is no argument.
+macro_rules! field {
+    ($name:literal, $field:ident) => {
+        vectors($name, &[V], |args| {
+            let times = if args.count() == 0 { vector(args.grid().seconds()) } else { args.vector(0)? };
+            calendar(Calendar::$field, times)
+        })
+        .optional(1)
+    };
+}
+
+/// Every function that is evaluated.
+pub(in crate::signal) static FUNCTIONS: &[Function] = &[
+    ends!("rate", Rate),
+    ends!("increase", Increase),
+    ends!("delta", Delta),
+    ends!("irate", Irate),
+    ends!("idelta", Idelta),
+    each!("avg_over_time", Avg),
+    each!("min_over_time", Min),
+    each!("max_over_time", Max),
+    each!("sum_over_time", Sum),
+    each!("count_over_time", Count),
+    each!("first_over_time", First),
+    each!("last_over_time", Last),
+    each!("present_over_time", Present),
+    each!("stddev_over_time", Stddev),
+    each!("stdvar_over_time", Stdvar),
+    each!("mad_over_time", Mad),
+    each!("changes", Changes),
+    each!("resets", Resets),
+    each!("deriv", Deriv),
+    each!("ts_of_first_over_time", TsOfFirst),
+    each!("ts_of_last_over_time", TsOfLast),
+    each!("ts_of_min_over_time", TsOfMin),
+    each!("ts_of_max_over_time", TsOfMax),
+    vectors("quantile_over_time", &[S, M], |args| quantile_over_time(&args.scalar(0)?, &args.range(1)?, args.limits())),
+    vectors("predict_linear", &[M, S], |args| predict_linear(&args.scalar(1)?, &args.range(0)?, args.limits())),
+    vectors("double_exponential_smoothing", &[M, S, S], |args| {
+        double_exponential_smoothing(&args.scalar(1)?, &args.scalar(2)?, &args.range(0)?, args.limits())
+    }),
+    vectors("absent", &[V], |args| Ok(absent(args.fixed_labels(), &args.vector(0)?))),
+    vectors("absent_over_time", &[M], |args| {
+        Ok(absent(args.fixed_labels(), &present(&args.range(0)?, args.limits())?))
+    }),
+    math!("abs", f64::abs),
+    math!("ceil", f64::ceil),
+    math!("floor", f64::floor),
+    math!("exp", f64::exp),
+    math!("sqrt", f64::sqrt),
+    math!("ln", f64::ln),
+    math!("log2", f64::log2),
+    math!("log10", f64::log10),
+    math!("sin", f64::sin),
+    math!("cos", f64::cos),
+    math!("tan", f64::tan),
+    math!("asin", f64::asin),
+    math!("acos", f64::acos),
+    math!("atan", f64::atan),
+    math!("sinh", f64::sinh),
+    math!("cosh", f64::cosh),
+    math!("tanh", f64::tanh),
+    math!("asinh", f64::asinh),
+    math!("acosh", f64::acosh),
+    math!("atanh", f64::atanh),
+    math!("deg", |value| value * 180.0 / std::f64::consts::PI),
+    math!("rad", |value| value * std::f64::consts::PI / 180.0),
+    // Zero and NaN are their own signs.
+    math!("sgn", |value| if value == 0.0 || value.is_nan() { value } else { value.signum() }),
+    vectors("round", &[V, S], |args| {
+        let nearest = if args.count() > 1 { args.scalar(1)? } else { vec![1.0; args.grid().steps] };
+        round(&nearest, args.vector(0)?)
+    })
+    .optional(1),
+    vectors("clamp", &[V, S, S], |args| clamp(&args.scalar(1)?, &args.scalar(2)?, args.vector(0)?)),
+    vectors("clamp_min", &[V, S], |args| {
+        clamp(&args.scalar(1)?, &vec![f64::INFINITY; args.grid().steps], args.vector(0)?)
+    }),
+    vectors("clamp_max", &[V, S], |args| {
+        clamp(&vec![f64::NEG_INFINITY; args.grid().steps], &args.scalar(1)?, args.vector(0)?)
+    }),
+    field!("minute", Minute),
+    field!("hour", Hour),
+    field!("day_of_week", DayOfWeek),
+    field!("day_of_month", DayOfMonth),
+    field!("day_of_year", DayOfYear),
+    field!("days_in_month", DaysInMonth),
+    field!("month", Month),
+    field!("year", Year),
+    scalars("time", &[], |args| Ok(args.grid().seconds())),
+    scalars("pi", &[], |args| Ok(vec![std::f64::consts::PI; args.grid().steps])),
+    scalars("scalar", &[V], |args| Ok(scalar(&args.vector(0)?))),
+    vectors("vector", &[S], |args| Ok(vector(args.scalar(0)?))),
+    vectors("timestamp", &[V], |args| args.timestamps(0)),
+    vectors("sort", &[V], |args| sorted(args, |frame| sort_by_value(frame, false))),
+    vectors("sort_desc", &[V], |args| sorted(args, |frame| sort_by_value(frame, true))),
+    vectors("sort_by_label", &[V, T], |args| {
+        let names = texts(args, 1)?;
+        sorted(args, |frame| sort_by_label(frame, &names, false))
+    })
+    .repeated(),
+    vectors("sort_by_label_desc", &[V, T], |args| {
+        let names = texts(args, 1)?;
+        sorted(args, |frame| sort_by_label(frame, &names, true))
+    })
+    .repeated(),
+    vectors("label_replace", &[V, T, T, T, T], |args| {
+        label_replace(args.vector(0)?, args.text(1)?, args.text(2)?, args.text(3)?, args.text(4)?)
+    }),
+    vectors("label_join", &[V, T, T, T], |args| {
+        label_join(args.vector(0)?, args.text(1)?, args.text(2)?, &texts(args, 3)?)
+    })
+    .repeated(),
+    vectors("histogram_quantile", &[S, V], |args| histogram_quantile(&args.scalar(0)?, &args.vector(1)?)),
+    vectors("histogram_fraction", &[S, S, V], |args| {
+        histogram_fraction(&args.scalar(0)?, &args.scalar(1)?, &args.vector(2)?)
+    }),
+];
+
+/// Functions that Prometheus has and the evaluator does not: they need native histograms or other experiments.
+pub(in crate::signal) const NOT_EVALUATED: &[&str] = &[
+    "end",
+    "histogram_avg",
+    "histogram_count",
+    "histogram_quantiles",
+    "histogram_stddev",
+    "histogram_stdvar",
+    "histogram_sum",
+    "info",
+    "range",
+    "start",
+    "step",
+];
+
+/// The texts from an argument on.
+fn texts(args: Args<'_>, from: usize) -> Result<Vec<&str>, SignalError> {
+    (from..args.count()).map(|idx| args.text(idx)).collect()
+}
+
+/// Sorts an instant query's elements; over a range there is no order but that of labels.
+fn sorted(args: Args<'_>, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, SignalError> {
+    let frame = args.vector(0)?;
+    Ok(if args.grid().steps == 1 { sort(&frame) } else { frame })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_given_once() {
+        let names: std::collections::HashSet<&str> =
+            FUNCTIONS.iter().map(|function| function.name).chain(NOT_EVALUATED.iter().copied()).collect();
+        assert_eq!(names.len(), FUNCTIONS.len() + NOT_EVALUATED.len());
+        assert!(FUNCTIONS.iter().all(|function| function.counts().0 <= function.args.len()));
+    }
+}
