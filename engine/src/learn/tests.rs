@@ -1,6 +1,6 @@
 use almanac_models::{Horizon, Step, Timestamp};
 
-use super::{Curriculum, LearnOptions, LearnReport, Learner, SignalSpec, default_signals};
+use super::{LearningScheduler, LearnOptions, LearnReport, Learner, SignalSpec, default_signals};
 use crate::{
     series::Labels,
     store::{
@@ -211,10 +211,10 @@ fn what_several_signals_say_together_is_stored() {
     let errors = daily(0, 1_440).map(|(t, v)| (t, 0.01 * v + if late.contains(&t) { 40.0 } else { 0.0 }));
     fixture.put(&[("__name__", "errors")], errors);
     let specs = vec![spec("load_c", r#"load{instance="c"}"#), spec("errors", "errors")];
-    let mut curriculum = Curriculum::new(fixture.store.clone(), specs, 0, LearnOptions::default());
-    let round = curriculum.round(at(1_439), &|_| {}).unwrap();
-    assert_eq!((round.learned.fitted, round.peers), (2, Some(1)), "{round:?}");
-    assert!(round.suspected.is_some_and(|count| count >= 1), "{round:?}");
+    let mut scheduler = LearningScheduler::new(fixture.store.clone(), specs, 0, LearnOptions::default());
+    let report = scheduler.run_cycle(at(1_439), &|_| {}).unwrap();
+    assert_eq!((report.learned.fitted, report.peers), (2, Some(1)), "{report:?}");
+    assert!(report.suspected.is_some_and(|count| count >= 1), "{report:?}");
     let incidents = fixture.store.suspected_incidents(&EventFilter::default()).unwrap();
     let largest = incidents.iter().max_by_key(|incident| incident.signals.len()).unwrap();
     assert_eq!(largest.signals, ["load_c", "errors"], "{incidents:?}");
@@ -224,7 +224,7 @@ fn what_several_signals_say_together_is_stored() {
     assert_eq!((outliers[0].series.as_str(), outliers[0].peers), (r#"load{instance="c"}"#, 5));
     assert_eq!((outliers[0].started_at, outliers[0].ended_at), (at(1_400), at(1_419)));
     // The same again changes nothing.
-    curriculum.round(Timestamp::from_millis(at(1_439).millis() + 60_000), &|_| {}).unwrap();
+    scheduler.run_cycle(Timestamp::from_millis(at(1_439).millis() + 60_000), &|_| {}).unwrap();
     assert_eq!(fixture.store.suspected_incidents(&EventFilter::default()).unwrap(), incidents);
     assert_eq!(fixture.store.peer_outliers(&EventFilter::default()).unwrap(), outliers);
 }

@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(crate) use compact::CompactionBody;
-pub(crate) use learn::RoundBody;
+pub(crate) use learn::CycleBody;
 pub use metrics::Metrics;
 pub(super) use metrics::count_requests;
 

@@ -23,7 +23,7 @@ const LEAST_SCORE: f64 = 0.5;
 ///
 /// # Errors
 /// [`LearnError::Store`].
-pub(in crate::learn) fn suspect(store: &Store, now: Timestamp) -> Result<usize, LearnError> {
+pub(in crate::learn) fn group_incidents(store: &Store, now: Timestamp) -> Result<usize, LearnError> {
     let since = Timestamp::from_millis(now.millis().saturating_sub(BACK_MS));
     let looked =
         |row: &SignalRow| i64::try_from(row.points).unwrap_or(i64::MAX).saturating_mul(row.step_ms).min(BACK_MS);

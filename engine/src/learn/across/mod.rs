@@ -3,5 +3,5 @@
 mod incidents;
 mod peers;
 
-pub(super) use incidents::suspect;
+pub(super) use incidents::group_incidents;
 pub(super) use peers::compare_peers;

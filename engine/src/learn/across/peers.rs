@@ -7,7 +7,7 @@ use promql_parser::{
 };
 
 use crate::{
-    learn::{LearnError, SignalSpec, frame::Grid},
+    learn::{LearnError, SignalSpec, grid::Grid},
     series::SampleSource,
     signal::{EvalLimits, RangeSeries, parse, range},
     store::{

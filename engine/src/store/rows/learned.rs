@@ -1,4 +1,5 @@
 use almanac_models::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::words::words;
 
@@ -25,7 +26,7 @@ pub enum SignalStatus {
 words!(SignalStatus, "status of a signal", { Learning => "learning", Ready => "ready", Failed => "failed" });
 
 /// A signal and the state of its model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignalRow {
     /// The signal's name; the key.
     pub signal: String,
@@ -56,7 +57,7 @@ pub struct SignalRow {
 }
 
 /// One point of one forecast, in the signal's unit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ForecastRow {
     /// The signal.
     pub signal: String,
@@ -93,7 +94,7 @@ pub enum AnomalyKind {
 words!(AnomalyKind, "kind of an anomaly", { Value => "value", Level => "level", Drift => "drift", FlatLine => "flat_line" });
 
 /// The anomaly score of one point; above 1 is an anomaly.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnomalyRow {
     /// The signal; with `timestamp` the key.
     pub signal: String,

@@ -1,15 +1,17 @@
+//! Decides what is learned when: configured signals, default signals of the store, peers and correlations; called at an interval.
+
 use almanac_models::Timestamp;
 
 use super::{
     LearnError, LearnOptions, LearnReport, Learner, Progress, ScoreReport, SignalSpec,
-    across::{compare_peers, suspect},
-    default_signals,
+    across::{compare_peers, group_incidents},
+    choose::{default_signals, without_covered},
 };
 use crate::store::Store;
 
-/// What is to be learned, configured signals and the most telling of the store's own, and the learner that does it.
+/// The signals to learn, configured ones and the most informative of the store's own, and the learner that learns them.
 #[derive(Debug)]
-pub struct Curriculum {
+pub struct LearningScheduler {
     store: Store,
     learner: Learner,
     configured: Vec<SignalSpec>,
@@ -19,23 +21,23 @@ pub struct Curriculum {
     compared_at: Option<Timestamp>,
 }
 
-/// Time between two comparisons of peers: a difference counts from three steps on, and steps are rarely shorter.
+/// Least time between two comparisons of peers: a difference counts from three steps on, and steps are rarely shorter.
 const COMPARE_MS: i64 = 60_000;
 
-/// What one round did.
+/// What one cycle did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Round {
+pub struct CycleReport {
     /// What was fitted.
     pub learned: LearnReport,
     /// What was scored.
     pub scored: ScoreReport,
-    /// Incidents suspected in the last two weeks; `None` where nothing new was odd.
+    /// Incidents suspected in the last two weeks; `None` where no new anomaly made another grouping necessary.
     pub suspected: Option<usize>,
     /// Times found in which an instance differed from its peers; `None` where they were not due to be compared.
     pub peers: Option<usize>,
 }
 
-impl Curriculum {
+impl LearningScheduler {
     /// Nothing learned yet; `budget` is how many signals may be made of the store's own series.
     #[must_use]
     pub fn new(store: Store, configured: Vec<SignalSpec>, budget: usize, options: LearnOptions) -> Self {
@@ -49,7 +51,7 @@ impl Curriculum {
         self.chosen_at.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= age_ms)
     }
 
-    /// Chooses the most telling signals of the store's own series anew.
+    /// Chooses the most informative of the store's own series as signals, anew.
     ///
     /// # Errors
     /// [`LearnError::Store`] and [`LearnError::Source`] when the store cannot be read.
@@ -57,34 +59,34 @@ impl Curriculum {
         if self.budget == 0 {
             return Ok(());
         }
-        self.chosen = default_signals(&self.store, now, self.budget)?;
-        // A young store may have nothing to tell yet: that is no choice.
+        let candidates = default_signals(&self.store, now, self.budget)?;
+        self.chosen = without_covered(&self.store, &self.configured, candidates, now)?;
+        // In a young store no series qualifies yet: the next cycle chooses again.
         self.chosen_at = (!self.chosen.is_empty()).then_some(now);
         Ok(())
     }
 
-    /// The configured signals, and of the chosen ones those whose names are not taken.
+    /// The configured signals and the chosen ones.
     #[must_use]
     pub fn signals(&self) -> Vec<SignalSpec> {
-        let is_free = |spec: &&SignalSpec| !self.configured.iter().any(|own| own.name == spec.name);
-        self.configured.iter().chain(self.chosen.iter().filter(is_free)).cloned().collect()
+        self.configured.iter().chain(&self.chosen).cloned().collect()
     }
 
-    /// Fits what is due at `now`, scores what is new, and looks at what several signals say together; `progress` is told after each fit.
+    /// Fits what is due at `now`, scores what is new, and compares several signals with each other; `progress` is called after each fit.
     ///
     /// # Errors
     /// [`LearnError::Store`] when rows can be neither read nor written; a signal that fails is in the report.
-    pub fn round(&mut self, now: Timestamp, progress: &dyn Fn(Progress)) -> Result<Round, LearnError> {
+    pub fn run_cycle(&mut self, now: Timestamp, progress: &dyn Fn(Progress)) -> Result<CycleReport, LearnError> {
         let signals = self.signals();
         let learned = self.learner.learn_due(&signals, now, progress)?;
         let scored = self.learner.score_new(now)?;
         let odd = learned.fitted > 0 || scored.anomalies > 0;
-        let suspected = if odd { Some(suspect(&self.store, now)?) } else { None };
+        let suspected = if odd { Some(group_incidents(&self.store, now)?) } else { None };
         let due = self.compared_at.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= COMPARE_MS);
         let peers = if due { Some(compare_peers(&self.store, &signals, now)?) } else { None };
         if due {
             self.compared_at = Some(now);
         }
-        Ok(Round { learned, scored, suspected, peers })
+        Ok(CycleReport { learned, scored, suspected, peers })
     }
 }

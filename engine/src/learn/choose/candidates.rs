@@ -1,9 +1,11 @@
+//! Chooses the most informative series of a store as signals, by the values of their last hour.
+
 use std::collections::{BTreeMap, HashMap};
 
 use almanac_models::{Horizon, Step, Timestamp};
 
-use super::{LearnError, SignalSpec};
 use crate::{
+    learn::{LearnError, SignalSpec},
     series::{Labels, METRIC_NAME, Matcher, SampleSource, SeriesSamples, SourceError, is_stale},
     store::{Store, rows::SignalOrigin},
 };
