@@ -4,7 +4,7 @@ use almanac_models::Timestamp;
 
 use super::{
     LearnError, LearnOptions, LearnReport, Learner, Progress, ScoreReport, SignalSpec,
-    across::{compare_peers, group_incidents},
+    across::{compare_peers, correlate, group_incidents},
     choose::{default_signals, without_covered},
 };
 use crate::store::Store;
@@ -19,10 +19,13 @@ pub struct LearningScheduler {
     chosen: Vec<SignalSpec>,
     chosen_at: Option<Timestamp>,
     compared_at: Option<Timestamp>,
+    correlated_at: Option<Timestamp>,
 }
 
 /// Least time between two comparisons of peers: a difference counts from three steps on, and steps are rarely shorter.
 const COMPARE_MS: i64 = 60_000;
+/// Least time between two computations of correlations: a week of values changes little within an hour.
+const CORRELATE_MS: i64 = 3_600_000;
 
 /// What one cycle did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct CycleReport {
     pub suspected: Option<usize>,
     /// Times found in which an instance differed from its peers; `None` where they were not due to be compared.
     pub peers: Option<usize>,
+    /// Pairs of signals and caches that move together; `None` where they were not due to be compared.
+    pub correlations: Option<usize>,
 }
 
 impl LearningScheduler {
@@ -42,7 +47,7 @@ impl LearningScheduler {
     #[must_use]
     pub fn new(store: Store, configured: Vec<SignalSpec>, budget: usize, options: LearnOptions) -> Self {
         let learner = Learner::new(store.clone(), options);
-        Self { store, learner, configured, budget, chosen: Vec::new(), chosen_at: None, compared_at: None }
+        Self { store, learner, configured, budget, chosen: Vec::new(), chosen_at: None, compared_at: None, correlated_at: None }
     }
 
     /// Whether the store's own signals were last chosen longer than `age_ms` ago, or never.
@@ -60,9 +65,9 @@ impl LearningScheduler {
             return Ok(());
         }
         let candidates = default_signals(&self.store, now, self.budget)?;
-        self.chosen = without_covered(&self.store, &self.configured, candidates, now)?;
         // In a young store no series qualifies yet: the next cycle chooses again.
-        self.chosen_at = (!self.chosen.is_empty()).then_some(now);
+        self.chosen_at = (!candidates.is_empty()).then_some(now);
+        self.chosen = without_covered(&self.store, &self.configured, candidates, now)?;
         Ok(())
     }
 
@@ -82,11 +87,21 @@ impl LearningScheduler {
         let scored = self.learner.score_new(now)?;
         let odd = learned.fitted > 0 || scored.anomalies > 0;
         let suspected = if odd { Some(group_incidents(&self.store, now)?) } else { None };
-        let due = self.compared_at.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= COMPARE_MS);
-        let peers = if due { Some(compare_peers(&self.store, &signals, now)?) } else { None };
-        if due {
+        let is_due = |last: Option<Timestamp>, every_ms: i64| {
+            last.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= every_ms)
+        };
+        let peers = if is_due(self.compared_at, COMPARE_MS) {
             self.compared_at = Some(now);
-        }
-        Ok(CycleReport { learned, scored, suspected, peers })
+            Some(compare_peers(&self.store, &signals, now)?)
+        } else {
+            None
+        };
+        let correlations = if is_due(self.correlated_at, CORRELATE_MS) {
+            self.correlated_at = Some(now);
+            Some(correlate(&self.store, now)?)
+        } else {
+            None
+        };
+        Ok(CycleReport { learned, scored, suspected, peers, correlations })
     }
 }

@@ -1,5 +1,7 @@
+//! Evaluates a plan on a grid of steps: at one time, over a range, or densely over a range.
+
 use super::{
-    EvalLimits, Query, RangeSeries, SignalError, Value, ValueKind, VectorSample,
+    DenseRow, DenseSeries, EvalLimits, Query, RangeSeries, SignalError, Value, ValueKind, VectorSample,
     aggregate::{self, Groups, Pick},
     binary::{self, Side},
     frame::{Frame, Grid, RowLabels, is_absent},
@@ -40,6 +42,25 @@ pub fn instant(
 /// Evaluates an expression at every step from `start_ms` to at most `end_ms`; series are ordered by
 /// labels, those without a value are left out. A scalar gives one series without labels.
 ///
+/// ```
+/// use almanac_engine::{series::Labels, signal::{EvalLimits, parse, range}, store::{SampleBatch, Store, StoreOptions}};
+///
+/// let folder = tempfile::tempdir()?;
+/// let store = Store::open(&folder.path().join("metrics.duckdb"), StoreOptions::default())?;
+/// let series = store.resolve(&Labels::from_pairs([("__name__", "queue_depth"), ("job", "worker")])?)?;
+/// let mut batch = SampleBatch::default();
+/// for minute in 0..10_i64 {
+///     batch.push(series, minute * 60_000, minute as f64);
+/// }
+/// store.append(batch)?.wait()?;
+///
+/// let query = parse("2 * max_over_time(queue_depth[5m])")?;
+/// let found = range(&store, &query, 300_000, 540_000, 60_000, &EvalLimits::default())?;
+/// assert_eq!(found[0].labels.to_string(), r#"{job="worker"}"#);
+/// assert_eq!(found[0].values, [10.0, 12.0, 14.0, 16.0, 18.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`SignalError`]: no or too many steps, limits passed, ambiguous matching, the source failed.
 pub fn range(
@@ -50,23 +71,48 @@ pub fn range(
     step_ms: i64,
     limits: &EvalLimits,
 ) -> Result<Vec<RangeSeries>, SignalError> {
-    if !matches!(query.kind(), ValueKind::Scalar | ValueKind::Vector) {
-        return Err(SignalError::Kind { found: query.kind().name(), wanted: "scalar or instant vector" });
-    }
-    if step_ms <= 0 || end_ms < start_ms {
-        return Err(SignalError::Range { start_ms, end_ms, step_ms });
-    }
-    let intervals = end_ms.abs_diff(start_ms) / step_ms.unsigned_abs();
-    let steps = usize::try_from(intervals).ok().filter(|intervals| *intervals <= limits.max_steps);
-    let Some(intervals) = steps else {
-        return Err(SignalError::TooManySteps { steps: intervals.saturating_add(1), limit: limits.max_steps });
-    };
-    let grid = Grid { start_ms, step_ms, steps: intervals + 1 };
-    // `@ end()` is the end asked for, also when no step falls on it.
-    let clock = Clock { end_ms, ..Clock::new(&grid, limits) };
+    let (evaluation, grid) = RangeEvaluation::new(source, query, start_ms, end_ms, step_ms, limits)?;
     let mut gathered = Gathered::default();
-    Ask { source, query, clock, limits }.gather(grid, &mut gathered)?;
+    evaluation.run(grid, &mut |frame, grid| gathered.add(frame, grid, limits))?;
     Ok(gathered.finish())
+}
+
+/// As [`range`], but one value a step for each series, NaN where there is none: the evaluator's own form, for callers that
+/// compute on evenly spaced values.
+///
+/// # Errors
+/// As [`range`].
+pub fn range_dense(
+    source: &dyn SampleSource,
+    query: &Query,
+    start_ms: i64,
+    end_ms: i64,
+    step_ms: i64,
+    limits: &EvalLimits,
+) -> Result<DenseSeries, SignalError> {
+    let (evaluation, grid) = RangeEvaluation::new(source, query, start_ms, end_ms, step_ms, limits)?;
+    let mut rows: HashMap<Labels, Vec<f64>> = HashMap::new();
+    let mut samples = 0;
+    evaluation.run(grid, &mut |frame, part| {
+        // A long range is evaluated in parts; each lies at its place in the whole grid.
+        let first = usize::try_from((part.start_ms - start_ms) / step_ms).unwrap_or(usize::MAX);
+        for row in 0..frame.rows.len() {
+            let cells = frame.row(row);
+            if cells.iter().all(|cell| is_absent(*cell)) {
+                continue;
+            }
+            samples += cells.len();
+            limits.check_cells(samples)?;
+            let values = rows.entry(frame.rows[row].to_labels()).or_insert_with(|| vec![f64::NAN; grid.steps]);
+            for (value, cell) in values[first..].iter_mut().zip(cells) {
+                *value = if is_absent(*cell) { f64::NAN } else { *cell };
+            }
+        }
+        Ok(())
+    })?;
+    let mut series: Vec<DenseRow> = rows.into_iter().map(|(labels, values)| DenseRow { labels, values }).collect();
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(DenseSeries { start_ms, step_ms, steps: grid.steps, series })
 }
 
 /// Series being gathered: piece after piece of the grid.
@@ -101,24 +147,54 @@ impl Gathered {
     }
 }
 
-/// What a range query is asked of.
-struct Ask<'a> {
+/// A range query with all that its evaluation needs.
+struct RangeEvaluation<'a> {
     source: &'a dyn SampleSource,
     query: &'a Query,
     clock: Clock,
     limits: &'a EvalLimits,
 }
 
-impl Ask<'_> {
-    /// Evaluates all steps of `grid` at once; where that needs more samples in memory than allowed,
-    /// its halves one after the other, since no step needs another.
-    fn gather(&self, grid: Grid, gathered: &mut Gathered) -> Result<(), SignalError> {
+impl<'a> RangeEvaluation<'a> {
+    /// The evaluation and its grid.
+    fn new(
+        source: &'a dyn SampleSource,
+        query: &'a Query,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+        limits: &'a EvalLimits,
+    ) -> Result<(Self, Grid), SignalError> {
+        if !matches!(query.kind(), ValueKind::Scalar | ValueKind::Vector) {
+            return Err(SignalError::Kind { found: query.kind().name(), wanted: "scalar or instant vector" });
+        }
+        if step_ms <= 0 || end_ms < start_ms {
+            return Err(SignalError::Range { start_ms, end_ms, step_ms });
+        }
+        let intervals = end_ms.abs_diff(start_ms) / step_ms.unsigned_abs();
+        let steps = usize::try_from(intervals).ok().filter(|intervals| *intervals <= limits.max_steps);
+        let Some(intervals) = steps else {
+            return Err(SignalError::TooManySteps { steps: intervals.saturating_add(1), limit: limits.max_steps });
+        };
+        let grid = Grid { start_ms, step_ms, steps: intervals + 1 };
+        // `@ end()` is the end asked for, also when no step falls on it.
+        let clock = Clock { end_ms, ..Clock::new(&grid, limits) };
+        Ok((Self { source, query, clock, limits }, grid))
+    }
+
+    /// Evaluates all steps of `grid` at once and gives the frame to `take`; where that needs more samples in memory than
+    /// allowed, its halves one after the other, since no step needs another.
+    fn run(
+        &self,
+        grid: Grid,
+        take: &mut dyn FnMut(&Frame, &Grid) -> Result<(), SignalError>,
+    ) -> Result<(), SignalError> {
         match self.evaluate(&grid) {
-            Ok(frame) => gathered.add(&frame, &grid, self.limits),
+            Ok(frame) => take(&frame, &grid),
             Err(SignalError::TooManySamples { .. }) if grid.steps > 1 => {
                 let (first, second) = grid.halves();
-                self.gather(first, gathered)?;
-                self.gather(second, gathered)
+                self.run(first, take)?;
+                self.run(second, take)
             }
             Err(error) => Err(error),
         }

@@ -20,7 +20,7 @@ mod value;
 mod tests;
 
 pub use error::SignalError;
-pub use eval::{instant, range};
+pub use eval::{instant, range, range_dense};
 pub use limits::{Cancel, EvalLimits};
 pub use plan::{CompareOp, Comparison, Query, parse};
-pub use value::{RangeSeries, Value, ValueKind, VectorSample};
+pub use value::{DenseRow, DenseSeries, RangeSeries, Value, ValueKind, VectorSample};

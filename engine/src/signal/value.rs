@@ -1,3 +1,5 @@
+//! What expressions give: scalars, vectors, matrices, and series on a dense grid.
+
 use crate::series::Labels;
 
 /// What an instant query gives.
@@ -32,6 +34,28 @@ pub struct RangeSeries {
     /// Epoch milliseconds, strictly ascending; steps without a value are left out.
     pub timestamps: Vec<i64>,
     /// The values; NaN and infinities are values.
+    pub values: Vec<f64>,
+}
+
+/// What an expression gives at evenly spaced steps, one value a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseSeries {
+    /// The instant of the first step, in epoch milliseconds.
+    pub start_ms: i64,
+    /// Distance of the steps in milliseconds.
+    pub step_ms: i64,
+    /// Number of steps.
+    pub steps: usize,
+    /// The series, ordered by labels; those without a value are left out.
+    pub series: Vec<DenseRow>,
+}
+
+/// One series of a [`DenseSeries`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseRow {
+    /// The series' labels.
+    pub labels: Labels,
+    /// One value a step; NaN where there is none.
     pub values: Vec<f64>,
 }
 

@@ -27,7 +27,8 @@ pub struct LaggedCorrelation {
 /// The correlation of `a` and `b` at the lag between `-max_lag` and `max_lag` where its absolute value is largest.
 ///
 /// `a`, `b`: one length, aligned, evenly spaced; NaN where there is no value. `None` for series of unequal length, with
-/// fewer than 60 pairs of values, or of which one does not vary.
+/// fewer than 60 pairs of values, of which one does not vary, or whose coefficient is below `least` in absolute value: the
+/// interval costs more than the coefficients, and most pairs of many series are of no interest.
 ///
 /// The interval is Fisher's with the effective sample size of two autocorrelated series, `n / (1 + 2 Σ ρ_a(k) ρ_b(k))`, and
 /// its level is divided among the lags that were searched.
@@ -37,7 +38,7 @@ pub struct LaggedCorrelation {
 ///
 /// let cause: Vec<f64> = (0..300).map(|i| f64::from(i * 7919 % 101)).collect();
 /// let effect: Vec<f64> = (0..300).map(|i| if i < 2 { 0.0 } else { 3.0 * cause[i - 2] + 1.0 }).collect();
-/// let found = lagged_correlation(&cause, &effect, 5).expect("long enough");
+/// let found = lagged_correlation(&cause, &effect, 5, 0.5).expect("long enough");
 /// assert_eq!(found.lag, 2);
 /// assert!(found.coefficient > 0.99 && found.lower > 0.9);
 /// ```
@@ -45,7 +46,7 @@ pub struct LaggedCorrelation {
 /// # Reference
 /// Bartlett (1935), "Some aspects of the time-correlation problem in regard to tests of significance"; Fisher (1921).
 #[must_use]
-pub fn lagged_correlation(a: &[f64], b: &[f64], max_lag: usize) -> Option<LaggedCorrelation> {
+pub fn lagged_correlation(a: &[f64], b: &[f64], max_lag: usize, least: f64) -> Option<LaggedCorrelation> {
     if a.len() != b.len() {
         return None;
     }
@@ -63,7 +64,7 @@ pub fn lagged_correlation(a: &[f64], b: &[f64], max_lag: usize) -> Option<Lagged
             }
         }
     }
-    let (lag, coefficient, points) = best?;
+    let (lag, coefficient, points) = best.filter(|(_, coefficient, _)| coefficient.abs() >= least)?;
     let effective = effective_size(&a, &b, points);
     // Bonferroni over the lags: the largest of several coefficients is biased away from zero.
     let searched = f64::from(u32::try_from(2 * most + 1).unwrap_or(u32::MAX));
@@ -163,11 +164,11 @@ mod tests {
             let effect: Vec<f64> = (0..500_i64)
                 .map(|i| usize::try_from(i - lag).ok().and_then(|i| cause.get(i)).copied().unwrap_or(f64::NAN))
                 .collect();
-            let found = lagged_correlation(&cause, &effect, 6).unwrap();
+            let found = lagged_correlation(&cause, &effect, 6, 0.0).unwrap();
             assert_eq!(found.lag, lag);
             assert!(found.coefficient > 0.99, "{found:?}");
             let opposite: Vec<f64> = effect.iter().map(|value| -value).collect();
-            assert!(lagged_correlation(&cause, &opposite, 6).unwrap().upper < -0.9);
+            assert!(lagged_correlation(&cause, &opposite, 6, 0.0).unwrap().upper < -0.9);
         }
     }
 
@@ -177,7 +178,7 @@ mod tests {
             let called = (0..200)
                 .filter(|seed| {
                     let (a, b) = (wandering(2 * seed, 600, memory), wandering(2 * seed + 1, 600, memory));
-                    lagged_correlation(&a, &b, 5).is_some_and(|found| found.lower > 0.0 || found.upper < 0.0)
+                    lagged_correlation(&a, &b, 5, 0.0).is_some_and(|found| found.lower > 0.0 || found.upper < 0.0)
                 })
                 .count();
             // 5 % are expected of an exact interval; this one is approximate.
@@ -188,13 +189,14 @@ mod tests {
     #[test]
     fn too_little_or_no_variation_gives_nothing() {
         let nan = f64::NAN;
-        assert_eq!(lagged_correlation(&noise(1, 59), &noise(2, 59), 3), None);
-        assert_eq!(lagged_correlation(&[5.0; 100], &noise(2, 100), 3), None);
-        assert_eq!(lagged_correlation(&[0.1; 100], &noise(2, 100), 3), None);
-        assert_eq!(lagged_correlation(&noise(1, 100), &noise(2, 99), 3), None);
-        assert_eq!(lagged_correlation(&[nan; 100], &[nan; 100], 3), None);
-        assert_eq!(lagged_correlation(&[], &[], 3), None);
+        assert_eq!(lagged_correlation(&noise(1, 59), &noise(2, 59), 3, 0.0), None);
+        assert_eq!(lagged_correlation(&[5.0; 100], &noise(2, 100), 3, 0.0), None);
+        assert_eq!(lagged_correlation(&[0.1; 100], &noise(2, 100), 3, 0.0), None);
+        assert_eq!(lagged_correlation(&noise(1, 100), &noise(2, 99), 3, 0.0), None);
+        assert_eq!(lagged_correlation(&[nan; 100], &[nan; 100], 3, 0.0), None);
+        assert_eq!(lagged_correlation(&[], &[], 3, 0.0), None);
+        assert_eq!(lagged_correlation(&noise(4, 300), &noise(5, 300), 3, 0.9), None);
         let gaps: Vec<f64> = noise(3, 300).iter().enumerate().map(|(i, v)| if i % 3 == 0 { nan } else { *v }).collect();
-        assert_eq!(lagged_correlation(&gaps, &gaps, 2).unwrap().lag, 0);
+        assert_eq!(lagged_correlation(&gaps, &gaps, 2, 0.0).unwrap().lag, 0);
     }
 }

@@ -1,3 +1,5 @@
+//! Groups the anomalies of several signals into suspected incidents, with the signal that departed first.
+
 use std::collections::HashMap;
 
 use almanac_models::{
@@ -17,7 +19,7 @@ use crate::{
 /// two weeks to know.
 const BACK_MS: i64 = 14 * 86_400_000;
 /// Scores that matter: anomalies, and how they began.
-const LEAST_SCORE: f64 = 0.5;
+const SCORE_MIN: f64 = 0.5;
 
 /// Groups the anomalies of the last two weeks and stores what they make. Answers how many incidents there are.
 ///
@@ -32,7 +34,7 @@ pub(in crate::learn) fn group_incidents(store: &Store, now: Timestamp) -> Result
         .into_iter()
         .map(|row| (row.signal.clone(), Looked { step_ms: row.step_ms, looked_ms: looked(&row) }))
         .collect();
-    let filter = RowFilter { start: Some(since), end: Some(now), min_score: Some(LEAST_SCORE), ..RowFilter::default() };
+    let filter = RowFilter { start: Some(since), end: Some(now), min_score: Some(SCORE_MIN), ..RowFilter::default() };
     let rows = found(&store.anomalies(&filter)?, &signals);
     // Mostly nothing has changed, and nothing is written.
     let filter = EventFilter { start: Some(since), ..EventFilter::default() };
