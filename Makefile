@@ -17,9 +17,12 @@ FEATURES = $(shell cat .cargo/features 2>/dev/null)
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 
+# Where `make install` puts the binary.
+PREFIX ?= $(HOME)/.local
+
 # Always the whole workspace: one package alone would select other features of shared dependencies
 # and build them a second time.
-.PHONY: help setup build demo test lint bench bench-accuracy bench-advisors soak test-peers
+.PHONY: help setup build install demo test lint bench bench-accuracy bench-advisors soak test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,6 +33,11 @@ setup: ## Fetch and check the prebuilt DuckDB library (every other target does t
 build: setup ## Build the almanac binary
 	cargo build --locked $(FEATURES) --workspace
 	@echo "built: $(ALMANAC)"
+
+install: build ## Put the binary into PREFIX/bin (~/.local/bin)
+	install -D $(ALMANAC) $(PREFIX)/bin/almanac
+	@echo "installed: $(PREFIX)/bin/almanac"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "note: $(PREFIX)/bin is not on your PATH";; esac
 
 demo: build ## Run the demo: recorded telemetry in, recommendations with proof out, then serve (ONCE=1: exit instead)
 	@$(ALMANAC) demo $(if $(ONCE),--once)

@@ -5,6 +5,7 @@ use std::ops::Range;
 use almanac_models::{Step, Timestamp, units::UtcOffsets};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 /// Distance at which offsets are compared: no zone changed twice within two days and back.
 const LOOK_MS: i64 = 2 * 86_400_000;
@@ -34,8 +35,23 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, NoDate> {
 }
 
 /// A time zone of the IANA database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Zone(Tz);
+
+impl TryFrom<String> for Zone {
+    type Error = UnknownZone;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> Self {
+        zone.to_string()
+    }
+}
 
 impl std::str::FromStr for Zone {
     type Err = UnknownZone;
@@ -109,7 +125,7 @@ impl Zone {
 }
 
 /// What days are like: the clocks that they follow, and which of them are holidays.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Calendar {
     /// The time zone; `None`: UTC.
     pub zone: Option<Zone>,

@@ -7,6 +7,7 @@
 pub mod anomaly;
 pub mod backtest;
 pub mod changepoint;
+pub mod correlation;
 pub mod forecast;
 pub mod incidents;
 pub mod peers;

@@ -13,10 +13,10 @@ pub mod sql;
 mod tests;
 
 pub(crate) use ingest::ImportBody;
-pub(crate) use operate::{CompactionBody, DeleteBody, DeletionBody, RoundBody, deletion};
+pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
     ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, LenientUrls, Params, StateError, ingest_limits, now,
 };
-pub(crate) use shared::{curriculum, iso};
+pub(crate) use shared::{scheduler, iso};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

@@ -1,6 +1,8 @@
-use almanac_models::forecast::ForecastError;
+//! Why something could not be learned.
 
 use crate::{series::SourceError, signal::SignalError, store::StoreError};
+
+use super::FitError;
 
 /// Why something could not be learned.
 #[derive(Debug, thiserror::Error)]
@@ -15,28 +17,20 @@ pub enum LearnError {
         /// How many series it gives.
         count: usize,
     },
-    /// Too few values yet.
-    #[error("{points} values so far, {needed} are needed")]
-    TooFew {
-        /// Values that the signal has.
-        points: usize,
-        /// Values from which it is learned.
-        needed: usize,
-    },
-    /// The values cannot be forecast.
-    #[error("the values cannot be forecast")]
-    Forecast(#[from] ForecastError),
-    /// Signals could not be laid into one frame.
-    #[error("signals could not be aligned")]
-    Frame(#[from] polars::error::PolarsError),
+    /// The fit gave no result.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// Samples could not be read.
     #[error("samples could not be read")]
     Source(#[from] SourceError),
     /// Rows could not be read or stored.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// A worker ended before its time.
-    #[error("learning {signal:?} panicked")]
+    /// Scores could not be laid side by side.
+    #[error("scores could not be aligned")]
+    Frame(#[from] polars::error::PolarsError),
+    /// The evaluation of a signal panicked.
+    #[error("evaluating {signal:?} panicked")]
     Panicked {
         /// The signal.
         signal: String,
@@ -44,15 +38,20 @@ pub enum LearnError {
 }
 
 impl LearnError {
-    /// The error and what caused it, in one line.
+    /// The error and its causes in one line.
     pub(super) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

@@ -1,31 +1,61 @@
+//! Fits the signals that are due and scores new values in between; called by the scheduler, never asks for the time.
+
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::Arc;
 
-use almanac_models::{
-    Timestamp,
-    anomaly::{DetectorOptions, OnlineDetector},
-};
+use almanac_models::Timestamp;
 
-use super::fit::{Learned, blank_row, fit};
-use super::frame::{Grid, align, by_step, evaluate};
+use super::fit::{FitExecutor, FitJob, FitOptions, FitResult, Scorer, ThreadExecutor, blank_row, detector, run_pool};
+use super::grid::{Grid, by_step, evaluate};
 use super::schedule::is_due;
-use super::score::Scorer;
-use super::{LearnError, LearnOptions, LearnReport, Progress, ScoreReport, SignalSpec};
+use super::{FitError, LearnError, LearnOptions, LearnReport, Progress, ScoreReport, SignalSpec};
 use crate::store::{
     Store,
-    rows::{RowFilter, SignalFilter, SignalRow, SignalStatus},
+    rows::{AnomalyRow, RowFilter, SignalFilter, SignalRow, SignalStatus},
 };
 
-/// Signals that are laid into one frame and held in memory at a time.
+/// Signals whose values are held in memory at a time.
 const BATCH: usize = 32;
 
 /// Learns signals on schedule, and scores new values in between.
+///
+/// ```
+/// use almanac_engine::{
+///     learn::{LearnOptions, Learner, SignalSpec},
+///     series::Labels,
+///     store::{SampleBatch, Store, StoreOptions, rows::{RowFilter, SignalOrigin}},
+/// };
+/// use almanac_models::{Horizon, Step, Timestamp};
+///
+/// let folder = tempfile::tempdir()?;
+/// let store = Store::open(&folder.path().join("metrics.duckdb"), StoreOptions::default())?;
+/// let series = store.resolve(&Labels::from_pairs([("__name__", "queue_depth")])?)?;
+/// let mut batch = SampleBatch::default();
+/// for hour in 0..14 * 24_i64 {
+///     let depth = 50.0 + 20.0 * (hour as f64 / 24.0 * std::f64::consts::TAU).sin() + (hour * 7 % 5) as f64;
+///     batch.push(series, hour * 3_600_000, depth);
+/// }
+/// store.append(batch)?.wait()?;
+///
+/// let spec = SignalSpec {
+///     name: "queue".into(),
+///     expr: "queue_depth".into(),
+///     step: Step::from_millis(3_600_000)?,
+///     seasons: None,
+///     horizon: Horizon::try_new(48)?,
+///     origin: SignalOrigin::Configured,
+/// };
+/// let mut learner = Learner::new(store.clone(), LearnOptions::default());
+/// let now = Timestamp::from_millis(14 * 86_400_000 - 3_600_000);
+/// assert_eq!(learner.learn_due(&[spec], now, &|_| {})?.fitted, 1);
+/// assert_eq!(store.forecasts(&RowFilter::default())?.len(), 48);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Learner {
     store: Store,
     options: LearnOptions,
+    executor: Arc<dyn FitExecutor>,
     specs: HashMap<String, SignalSpec>,
     scorers: HashMap<String, Scorer>,
     tried: HashMap<String, Timestamp>,
@@ -33,12 +63,15 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// A learner over `store` that has learned nothing in this process; rows of earlier ones count.
+    /// A learner over `store` whose fits run on `options.threads` threads. It has learned nothing in this process; rows of
+    /// earlier ones count.
     #[must_use]
     pub fn new(store: Store, options: LearnOptions) -> Self {
+        let executor = Arc::new(ThreadExecutor::new(options.threads));
         Self {
             store,
             options,
+            executor,
             specs: HashMap::new(),
             scorers: HashMap::new(),
             tried: HashMap::new(),
@@ -46,7 +79,13 @@ impl Learner {
         }
     }
 
-    /// Fits the signals that are due at `now`, 32 at a time, and stores what was learned of them. `progress` is told
+    /// Runs fits on `executor` instead of on threads of this process.
+    #[must_use]
+    pub fn with_executor(self, executor: Arc<dyn FitExecutor>) -> Self {
+        Self { executor, ..self }
+    }
+
+    /// Fits the signals that are due at `now`, 32 at a time, and stores what was learned of them. `progress` is called
     /// after each signal. A signal that cannot be fitted is in the report and in its row's `reason`.
     ///
     /// # Errors
@@ -70,97 +109,119 @@ impl Learner {
             .collect();
         let mut report = LearnReport { current: specs.len() - due.len(), ..LearnReport::default() };
         let mut done = 0;
+        let mut advance = |signal: &str| {
+            done += 1;
+            progress(Progress { done, total: due.len(), signal: signal.to_owned() });
+        };
         for (step, group) in by_step(&due) {
             let grid = Grid::until(now, step, self.options.history_points);
             for batch in group.chunks(BATCH) {
-                let (jobs, failures) = self.prepare(batch, grid, &rows)?;
-                let (options, store) = (self.options.clone(), self.store.clone());
-                let mut told = |spec: &SignalSpec| {
-                    done += 1;
-                    progress(Progress { done, total: due.len(), signal: spec.name.clone() });
-                };
-                let mut outcomes: Vec<(&SignalSpec, Result<Learned, LearnError>)> = Vec::new();
+                let (jobs, failures) = self.prepare(batch, grid, &rows, now)?;
                 for (spec, error) in failures {
-                    told(spec);
-                    outcomes.push((spec, Err(error)));
+                    advance(&spec.name);
+                    self.keep(spec, Err(error), &rows, now, &mut report)?;
                 }
-                let learn = |job: &Job| fit(job.spec, grid.start_ms, &job.y, job.scored_until, now, &options);
-                run_pool(options.threads, &jobs, learn, |idx, outcome| {
-                    let spec = jobs[idx].spec;
-                    told(spec);
-                    outcomes.push((spec, outcome.unwrap_or_else(|| Err(panicked(spec)))));
+                // An executor that loses a job is a failed fit of that signal, not a signal that is never due again.
+                let lost = |job: &FitJob| Err(FitError::Lost { signal: job.spec.name.clone() });
+                let mut outcomes: Vec<Result<FitResult, FitError>> = jobs.iter().map(lost).collect();
+                self.executor.execute(&jobs, &mut |idx, outcome| {
+                    advance(&jobs[idx].spec.name);
+                    outcomes[idx] = outcome;
                 });
-                for (spec, outcome) in outcomes {
-                    self.tried.insert(spec.name.clone(), now);
-                    self.drifted.remove(&spec.name);
-                    match outcome {
-                        Ok(learned) => {
-                            keep(&store, &learned)?;
-                            report.fitted += 1;
-                            if let Some(scorer) = learned.scorer {
-                                self.scorers.insert(spec.name.clone(), scorer);
-                            }
-                        }
-                        Err(error) => {
-                            let row = failure(spec, rows.get(&spec.name), &error);
-                            if row.status == SignalStatus::Learning {
-                                report.waiting += 1;
-                            } else {
-                                report.failed.push((spec.name.clone(), error.chain()));
-                            }
-                            store.put_signals(&[row])?;
-                        }
-                    }
+                for (job, outcome) in jobs.iter().zip(outcomes) {
+                    self.keep(&job.spec, outcome.map_err(LearnError::from), &rows, now, &mut report)?;
                 }
             }
         }
         Ok(report)
     }
 
-    /// Evaluates a batch of signals and lays them into one frame.
+    /// Evaluates a batch of signals on one grid; those that cannot be evaluated come back with the reason.
     fn prepare<'a>(
         &self,
         batch: &[&'a SignalSpec],
         grid: Grid,
         rows: &HashMap<String, SignalRow>,
-    ) -> Result<(Vec<Job<'a>>, Failures<'a>), LearnError> {
-        let store = &self.store;
-        let mut evaluated = Vec::with_capacity(batch.len());
+        now: Timestamp,
+    ) -> Result<(Vec<FitJob>, Failures<'a>), LearnError> {
+        let (store, carry_points) = (&self.store, self.options.carry_points);
+        let mut evaluated: Vec<(&SignalSpec, Result<Vec<f64>, LearnError>)> = Vec::with_capacity(batch.len());
         run_pool(
             self.options.threads,
             batch,
-            |spec| evaluate(store, &spec.expr, grid),
+            |spec| evaluate(store, &spec.expr, grid, carry_points),
             |idx, outcome| {
-                evaluated.push((batch[idx], outcome.unwrap_or_else(|| Err(panicked(batch[idx])))));
+                let spec = batch[idx];
+                let panicked = || Err(LearnError::Panicked { signal: spec.name.clone() });
+                evaluated.push((spec, outcome.unwrap_or_else(panicked)));
             },
         );
-        let (mut specs, mut columns, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut jobs, mut failures) = (Vec::with_capacity(evaluated.len()), Vec::new());
         for (spec, outcome) in evaluated {
             match outcome {
-                Ok(points) => {
-                    specs.push(spec);
-                    columns.push(points);
-                }
+                Ok(values) => jobs.push(FitJob {
+                    spec: spec.clone(),
+                    start: Timestamp::from_millis(grid.start_ms),
+                    values,
+                    scored_until: match rows.get(&spec.name) {
+                        Some(row) if is_same(row, spec) => self.last_scored(&spec.name)?,
+                        _ => None,
+                    },
+                    now,
+                    options: self.fit_options(),
+                }),
                 Err(error) => failures.push((spec, error)),
             }
-        }
-        let mut jobs = Vec::with_capacity(specs.len());
-        for (spec, y) in specs.into_iter().zip(align(grid, &columns, self.options.carry_points)?) {
-            let same =
-                rows.get(&spec.name).is_some_and(|row| row.expr == spec.expr && row.step_ms == spec.step.millis());
-            let scored_until = if same { self.last_scored(&spec.name)? } else { None };
-            jobs.push(Job { spec, y, scored_until });
         }
         Ok((jobs, failures))
     }
 
+    /// Stores what came of one signal's fit and counts it.
+    fn keep(
+        &mut self,
+        spec: &SignalSpec,
+        outcome: Result<FitResult, LearnError>,
+        rows: &HashMap<String, SignalRow>,
+        now: Timestamp,
+        report: &mut LearnReport,
+    ) -> Result<(), LearnError> {
+        self.tried.insert(spec.name.clone(), now);
+        self.drifted.remove(&spec.name);
+        let result = match outcome {
+            Ok(result) => result,
+            Err(error) => {
+                let row = failure_row(spec, rows.get(&spec.name), &error);
+                if row.status == SignalStatus::Learning {
+                    report.waiting += 1;
+                } else {
+                    report.failed.push((spec.name.clone(), error.chain()));
+                }
+                self.store.put_signals(&[row])?;
+                return Ok(());
+            }
+        };
+        // The signal's row comes last, so that a row that says ready has its forecast.
+        self.store.put_forecasts(&result.forecasts)?;
+        if !result.anomalies.is_empty() {
+            self.store.put_anomalies(&result.anomalies)?;
+        }
+        self.store.put_signals(std::slice::from_ref(&result.signal))?;
+        report.fitted += 1;
+        match result.scorer {
+            Some(scorer) => self.scorers.insert(spec.name.clone(), scorer),
+            // A result from another process: the next scoring rebuilds the state.
+            None => self.scorers.remove(&spec.name),
+        };
+        Ok(())
+    }
+
     /// The instant of the last score stored of a signal.
-    fn last_scored(&self, signal: &str) -> Result<Option<i64>, LearnError> {
+    fn last_scored(&self, signal: &str) -> Result<Option<Timestamp>, LearnError> {
         if let Some(scorer) = self.scorers.get(signal) {
-            return Ok(Some(scorer.last_ms()));
+            return Ok(Some(Timestamp::from_millis(scorer.last_ms())));
         }
         let filter = RowFilter { signals: vec![signal.to_owned()], ..RowFilter::default() };
-        Ok(self.store.anomalies(&filter)?.last().map(|row| row.timestamp.millis()))
+        Ok(self.store.anomalies(&filter)?.last().map(|row| row.timestamp))
     }
 
     /// Scores what came since the last run, for the signals of the last [`Self::learn_due`]. After a restart the state
@@ -201,7 +262,7 @@ impl Learner {
         spec: &SignalSpec,
         row: &SignalRow,
         now: Timestamp,
-    ) -> Result<Vec<crate::store::rows::AnomalyRow>, LearnError> {
+    ) -> Result<Vec<AnomalyRow>, LearnError> {
         let known = self.scorers.contains_key(&spec.name);
         let scored_until = if known { None } else { self.last_scored(&spec.name)? };
         if !known {
@@ -211,31 +272,28 @@ impl Learner {
         }
         let Some(scorer) = self.scorers.get_mut(&spec.name) else { return Ok(Vec::new()) };
         let Some(grid) = Grid::after(scorer.last_ms(), now, spec.step) else { return Ok(Vec::new()) };
-        let points = evaluate(&self.store, &spec.expr, grid)?;
-        let columns = align(grid, std::slice::from_ref(&points), self.options.carry_points)?;
-        let y = columns.first().map_or(&[][..], Vec::as_slice);
-        // What has no value yet may still get one: samples come a little late.
-        let seen = y.iter().rposition(|v| v.is_finite()).map_or(0, |idx| idx + 1);
-        let mut new = scorer.push(spec, &y[..seen]);
-        new.retain(|row| scored_until.is_none_or(|until| row.timestamp.millis() > until));
+        let values = evaluate(&self.store, &spec.expr, grid, self.options.carry_points)?;
+        // Points after the last value are left for the next run: samples come a little late.
+        let seen = values.iter().rposition(|v| v.is_finite()).map_or(0, |idx| idx + 1);
+        let mut new = scorer.push(spec, &values[..seen]);
+        new.retain(|row| scored_until.is_none_or(|until| row.timestamp > until));
         Ok(new)
     }
 
-    /// A scorer that begins at `start_ms` with the seasons and the forecast that stand in the store.
+    /// A scorer that begins at `start_ms` with the seasons and the forecast in the store.
     fn rebuilt(&self, spec: &SignalSpec, row: &SignalRow, start_ms: i64) -> Result<Scorer, LearnError> {
-        let step_ms = spec.step.millis();
-        let seasons = row.seasons_ms.iter().filter_map(|ms| usize::try_from(ms / step_ms).ok()).collect();
-        let detector = OnlineDetector::new(DetectorOptions {
-            seasons: Some(seasons),
-            step: Some(spec.step),
-            window: self.options.history_points.min(20_160),
-            ..DetectorOptions::default()
-        });
-        let mut scorer = Scorer::new(detector, start_ms.saturating_sub(step_ms), self.options.calendar.clone());
+        let detector = detector(spec, &row.seasons_ms, &self.fit_options());
+        let before = start_ms.saturating_sub(spec.step.millis());
+        let mut scorer = Scorer::new(detector, before, self.options.calendar.clone());
         let filter =
             RowFilter { signals: vec![spec.name.clone()], start: row.fitted_at, latest: true, ..RowFilter::default() };
         scorer.watch(&self.store.forecasts(&filter)?);
         Ok(scorer)
+    }
+
+    fn fit_options(&self) -> FitOptions {
+        let LearnOptions { history_points, min_points, scored_points, calendar, .. } = self.options.clone();
+        FitOptions { history_points, min_points, scored_points, calendar }
     }
 
     /// The options in force.
@@ -245,38 +303,21 @@ impl Learner {
     }
 }
 
-/// A signal that waits to be fitted.
-#[derive(Debug)]
-struct Job<'a> {
-    spec: &'a SignalSpec,
-    y: Vec<f64>,
-    scored_until: Option<i64>,
-}
-
-/// Signals that could not be evaluated.
+/// Signals that could not be evaluated, with the reason.
 type Failures<'a> = Vec<(&'a SignalSpec, LearnError)>;
 
-fn panicked(spec: &SignalSpec) -> LearnError {
-    LearnError::Panicked { signal: spec.name.clone() }
+/// Whether a stored row is about the same expression at the same step.
+fn is_same(row: &SignalRow, spec: &SignalSpec) -> bool {
+    row.expr == spec.expr && row.step_ms == spec.step.millis()
 }
 
-/// Stores what was learned of one signal; its row last, so that a row that says ready has its forecast.
-fn keep(store: &Store, learned: &Learned) -> Result<(), LearnError> {
-    store.put_forecasts(&learned.forecasts)?;
-    if !learned.anomalies.is_empty() {
-        store.put_anomalies(&learned.anomalies)?;
-    }
-    store.put_signals(std::slice::from_ref(&learned.signal))?;
-    Ok(())
-}
-
-/// The row of a signal that was not fitted: what stood before stays beside the reason.
-fn failure(spec: &SignalSpec, before: Option<&SignalRow>, error: &LearnError) -> SignalRow {
-    let same = before.filter(|row| row.expr == spec.expr && row.step_ms == spec.step.millis());
+/// The row of a signal that was not fitted: its earlier model stays, beside the reason.
+fn failure_row(spec: &SignalSpec, before: Option<&SignalRow>, error: &LearnError) -> SignalRow {
+    let same = before.filter(|row| is_same(row, spec));
     let mut row = same.cloned().unwrap_or_else(|| blank_row(spec));
     row.origin = spec.origin;
     row.status = match error {
-        LearnError::TooFew { points, .. } => {
+        LearnError::Fit(FitError::TooFew { points, .. }) => {
             row.points = *points as u64;
             SignalStatus::Learning
         }
@@ -284,35 +325,4 @@ fn failure(spec: &SignalSpec, before: Option<&SignalRow>, error: &LearnError) ->
     };
     row.reason = Some(error.chain());
     row
-}
-
-/// Does `work` on each item on at most `threads` threads; `take` gets each outcome on this thread as it comes, `None`
-/// when the work panicked.
-fn run_pool<I: Sync, O: Send>(
-    threads: usize,
-    items: &[I],
-    work: impl Fn(&I) -> O + Sync,
-    mut take: impl FnMut(usize, Option<O>),
-) {
-    let next = AtomicUsize::new(0);
-    let (sender, outcomes) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, items.len().max(1)) {
-            let (sender, next, work) = (sender.clone(), &next, &work);
-            scope.spawn(move || {
-                loop {
-                    let idx = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(idx) else { return };
-                    let outcome = catch_unwind(AssertUnwindSafe(|| work(item))).ok();
-                    if sender.send((idx, outcome)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        for (idx, outcome) in outcomes {
-            take(idx, outcome);
-        }
-    });
 }

@@ -1,3 +1,5 @@
+//! How learning is done, and what a run of it reports.
+
 use crate::calendar::Calendar;
 
 /// How learning is done.

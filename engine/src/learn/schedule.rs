@@ -10,7 +10,7 @@ pub(super) fn refit_interval_ms(spec: &SignalSpec, options: &LearnOptions) -> i6
     options.refit_ms.unwrap_or_else(|| spec.step.millis().saturating_mul(360).clamp(600_000, 6 * 3_600_000))
 }
 
-/// Whether a signal is to be fitted now, given the row that stands for it and when it was last tried.
+/// Whether a signal is to be fitted now, given its row in the store and when it was last tried.
 pub(super) fn is_due(
     spec: &SignalSpec,
     row: Option<&SignalRow>,

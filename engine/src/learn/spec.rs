@@ -1,9 +1,12 @@
+//! What a signal is: a name, an expression and a step.
+
 use almanac_models::{Horizon, Step};
+use serde::{Deserialize, Serialize};
 
 use crate::store::rows::SignalOrigin;
 
 /// A signal to learn: a name and an expression, sampled at a step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignalSpec {
     /// The name, unique among signals.
     pub name: String,
@@ -15,6 +18,6 @@ pub struct SignalSpec {
     pub seasons: Option<Vec<Step>>,
     /// How far it is forecast.
     pub horizon: Horizon,
-    /// Whether somebody named it.
+    /// Whether it is configured or chosen by the engine.
     pub origin: SignalOrigin,
 }

@@ -1,6 +1,11 @@
+//! Learning over a real store: what is fitted when, what is scored, and what becomes a signal.
+
 use almanac_models::{Horizon, Step, Timestamp};
 
-use super::{Curriculum, LearnOptions, LearnReport, Learner, SignalSpec, default_signals};
+use super::{
+    FitError, FitExecutor, FitJob, FitResult, LearnOptions, LearnReport, Learner, LearningScheduler, SignalSpec,
+    default_signals,
+};
 use crate::{
     series::Labels,
     store::{
@@ -77,9 +82,9 @@ fn a_daily_gauge_is_learned_once_and_scored_on() {
     fixture.put(&[("__name__", "load")], daily(0, 1_440));
     let specs = [spec("load", "load")];
     let mut learner = Learner::new(fixture.store.clone(), LearnOptions::default());
-    let told = std::cell::RefCell::new(Vec::new());
-    let report = learner.learn_due(&specs, at(1_439), &|p| told.borrow_mut().push(p)).unwrap();
-    assert_eq!((report.fitted, told.borrow().len(), told.borrow()[0].total), (1, 1, 1), "{report:?}");
+    let reported = std::cell::RefCell::new(Vec::new());
+    let report = learner.learn_due(&specs, at(1_439), &|p| reported.borrow_mut().push(p)).unwrap();
+    assert_eq!((report.fitted, reported.borrow().len(), reported.borrow()[0].total), (1, 1, 1), "{report:?}");
 
     let row = fixture.signal("load");
     assert_eq!((row.status, row.seasons_ms.clone(), row.points), (SignalStatus::Ready, vec![DAY], 1_440));
@@ -156,7 +161,7 @@ fn a_forecast_that_no_longer_holds_is_made_anew() {
 }
 
 #[test]
-fn telling_series_become_signals_and_others_do_not() {
+fn informative_series_become_signals_and_others_do_not() {
     let fixture = Fixture::new();
     let series = |name: &'static str, f: &dyn Fn(i64) -> f64| {
         fixture.put(&[("__name__", name), ("job", "api")], (0..240).map(|i| (START + i * 15_000, f(i))));
@@ -211,10 +216,10 @@ fn what_several_signals_say_together_is_stored() {
     let errors = daily(0, 1_440).map(|(t, v)| (t, 0.01 * v + if late.contains(&t) { 40.0 } else { 0.0 }));
     fixture.put(&[("__name__", "errors")], errors);
     let specs = vec![spec("load_c", r#"load{instance="c"}"#), spec("errors", "errors")];
-    let mut curriculum = Curriculum::new(fixture.store.clone(), specs, 0, LearnOptions::default());
-    let round = curriculum.round(at(1_439), &|_| {}).unwrap();
-    assert_eq!((round.learned.fitted, round.peers), (2, Some(1)), "{round:?}");
-    assert!(round.suspected.is_some_and(|count| count >= 1), "{round:?}");
+    let mut scheduler = LearningScheduler::new(fixture.store.clone(), specs, 0, LearnOptions::default());
+    let report = scheduler.run_cycle(at(1_439), &|_| {}).unwrap();
+    assert_eq!((report.learned.fitted, report.peers), (2, Some(1)), "{report:?}");
+    assert!(report.suspected.is_some_and(|count| count >= 1), "{report:?}");
     let incidents = fixture.store.suspected_incidents(&EventFilter::default()).unwrap();
     let largest = incidents.iter().max_by_key(|incident| incident.signals.len()).unwrap();
     assert_eq!(largest.signals, ["load_c", "errors"], "{incidents:?}");
@@ -224,7 +229,88 @@ fn what_several_signals_say_together_is_stored() {
     assert_eq!((outliers[0].series.as_str(), outliers[0].peers), (r#"load{instance="c"}"#, 5));
     assert_eq!((outliers[0].started_at, outliers[0].ended_at), (at(1_400), at(1_419)));
     // The same again changes nothing.
-    curriculum.round(Timestamp::from_millis(at(1_439).millis() + 60_000), &|_| {}).unwrap();
+    scheduler.run_cycle(Timestamp::from_millis(at(1_439).millis() + 60_000), &|_| {}).unwrap();
     assert_eq!(fixture.store.suspected_incidents(&EventFilter::default()).unwrap(), incidents);
     assert_eq!(fixture.store.peer_outliers(&EventFilter::default()).unwrap(), outliers);
+}
+
+/// Runs each job from its JSON and gives the result from its JSON, as another process would; loses the signal `lost`.
+#[derive(Debug)]
+struct Elsewhere;
+
+impl FitExecutor for Elsewhere {
+    fn execute(&self, jobs: &[FitJob], done: &mut dyn FnMut(usize, Result<FitResult, FitError>)) {
+        for (idx, job) in jobs.iter().enumerate().rev() {
+            if job.spec.name == "lost" {
+                continue;
+            }
+            let sent: FitJob = serde_json::from_str(&serde_json::to_string(job).unwrap()).unwrap();
+            let answered = serde_json::to_string(&sent.run()).unwrap();
+            done(idx, serde_json::from_str(&answered).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_fit_gives_the_same_rows_in_another_process() {
+    let (here, there) = (Fixture::new(), Fixture::new());
+    let gap = |range: &i64| !(700..705).contains(range);
+    let specs = [spec("load", "load"), spec("young", "young"), spec("lost", "load * 2")];
+    let now = at(1_439);
+    let learners = [(&here, false), (&there, true)].map(|(fixture, elsewhere)| {
+        fixture.put(&[("__name__", "load")], (0..1_440).filter(gap).map(|i| (at(i).millis(), load(i))));
+        fixture.put(&[("__name__", "young")], daily(1_435, 1_440));
+        let learner = Learner::new(fixture.store.clone(), LearnOptions::default());
+        let mut learner = if elsewhere { learner.with_executor(std::sync::Arc::new(Elsewhere)) } else { learner };
+        let report = learn(&mut learner, &specs, now);
+        assert_eq!(report.waiting, 1, "{report:?}");
+        if elsewhere {
+            assert_eq!(report.failed.len(), 1, "{report:?}");
+            assert!(report.failed[0].1.contains("\"lost\" ended without a result"), "{report:?}");
+        }
+        learner
+    });
+    let rows = |fixture: &Fixture| {
+        let of_load = RowFilter { signals: vec!["load".to_owned()], ..RowFilter::default() };
+        (
+            fixture.signal("load"),
+            fixture.store.forecasts(&of_load).unwrap(),
+            fixture.store.anomalies(&of_load).unwrap(),
+        )
+    };
+    assert_eq!(rows(&here), rows(&there));
+    // The state of the detector is rebuilt where the result came without it.
+    for (mut learner, fixture) in learners.into_iter().zip([&here, &there]) {
+        fixture.put(&[("__name__", "load")], daily(1_440, 1_446));
+        learner.score_new(at(1_445)).unwrap();
+    }
+    assert_eq!(rows(&here), rows(&there));
+}
+
+#[test]
+fn a_series_that_a_configured_signal_shows_is_not_learned_again() {
+    let fixture = Fixture::new();
+    let wave = |i: i64| 50.0 + 30.0 * (i as f64 / 40.0).sin() + ((i * 37) % 11) as f64 * 0.1;
+    let now = Timestamp::from_millis(START + 239 * 15_000);
+    let put = |labels: &[(&str, &str)], f: &dyn Fn(i64) -> f64| {
+        fixture.put(labels, (0..240).map(|i| (START + i * 15_000, f(i))));
+    };
+    put(&[("__name__", "queue_depth"), ("job", "api")], &wave);
+    put(&[("__name__", "requests_total"), ("job", "api")], &|i| (0..=i).map(wave).sum::<f64>() + (i * i % 7) as f64);
+    put(&[("__name__", "errors"), ("job", "a")], &|i| wave(i * 3) + 1.0);
+    put(&[("__name__", "errors"), ("job", "b")], &|i| wave(i * 5) * 2.0);
+    let chosen = |configured: &[&str]| {
+        let specs = configured.iter().map(|expr| spec(&format!("named {expr}"), expr)).collect();
+        let mut scheduler = LearningScheduler::new(fixture.store.clone(), specs, 50, LearnOptions::default());
+        scheduler.choose(now).unwrap();
+        let of = |origin| scheduler.signals().into_iter().filter(|s| s.origin == origin).map(|s| s.expr).collect();
+        let (own, default): (Vec<String>, Vec<String>) = (of(SignalOrigin::Configured), of(SignalOrigin::Default));
+        assert_eq!(own, configured);
+        ["queue_depth", "requests_total", "errors"].map(|name| default.iter().filter(|e| e.contains(name)).count())
+    };
+    assert_eq!(chosen(&[]), [1, 1, 2]);
+    assert_eq!(chosen(&["sum(queue_depth)", "sum by (job) (rate(requests_total[5m])) * 60"]), [0, 0, 2]);
+    assert_eq!(chosen(&[r#"max_over_time(queue_depth{job=~"a.*"}[1m])"#]), [0, 1, 2]);
+    // These show something else: a trend, a sum of two series, a comparison with yesterday.
+    assert_eq!(chosen(&["deriv(queue_depth[5m])", "sum(errors)", "queue_depth / queue_depth offset 1d"]), [1, 1, 2]);
 }

@@ -1,7 +1,7 @@
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
     ingest::Ingest,
-    learn::{Curriculum, LearnOptions, Progress, SignalSpec},
+    learn::{LearningScheduler, LearnOptions, Progress, SignalSpec},
     series::SeriesId,
     store::{SampleBatch, Store, rows::SignalOrigin},
 };
@@ -71,8 +71,8 @@ pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, shows_progre
         bar.set_position(progress.done as u64);
         bar.set_message(progress.signal);
     };
-    let learned = Curriculum::new(store.clone(), specs, 0, options)
-        .round(end, &told)
+    let learned = LearningScheduler::new(store.clone(), specs, 0, options)
+        .run_cycle(end, &told)
         .map_err(|error| CliError::from_error(&error));
     bar.finish_and_clear();
     learned.map(drop)

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::{CliError, Global, output},
     config::Config,
-    http::{RoundBody, curriculum},
+    http::{CycleBody, scheduler},
     service,
 };
 
@@ -49,15 +49,15 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     Ok(())
 }
 
-fn learn_here(config: &Config, bar: &ProgressBar) -> Result<RoundBody, CliError> {
+fn learn_here(config: &Config, bar: &ProgressBar) -> Result<CycleBody, CliError> {
     // A wrong configuration is the caller's fault and said before the store is touched.
     config.signal_specs().map_err(|error| CliError::usage(&error))?;
     existing(&config.store.path)?;
     let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
-    let mut curriculum = curriculum(&store, config).map_err(|error| CliError::usage(&error))?;
+    let mut scheduler = scheduler(&store, config).map_err(|error| CliError::usage(&error))?;
     let now = as_of(&store);
-    let round = curriculum.choose(now).and_then(|()| {
-        curriculum.round(now, &|progress| {
+    let round = scheduler.choose(now).and_then(|()| {
+        scheduler.run_cycle(now, &|progress| {
             bar.set_length(progress.total as u64);
             bar.set_position(progress.done as u64);
             bar.set_message(progress.signal);
@@ -70,7 +70,7 @@ fn learn_here(config: &Config, bar: &ProgressBar) -> Result<RoundBody, CliError>
     Ok(round.into())
 }
 
-fn words(round: &RoundBody) -> String {
+fn words(round: &CycleBody) -> String {
     format!(
         "learned: {} signals fitted, {} lack values, {} failed, {} not due; {} new values scored, {} anomalies",
         round.fitted,

@@ -1,6 +1,6 @@
-//! `POST /v1/admin/learn`: a round of learning on demand.
+//! `POST /v1/admin/learn`: a learning cycle on demand.
 
-use almanac_engine::learn::Round;
+use almanac_engine::learn::CycleReport;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use crate::http::{ApiError, AppState, Params, shared::Admin};
 
 /// What a round of learning did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct RoundBody {
+pub(crate) struct CycleBody {
     /// Signals fitted.
     pub(crate) fitted: usize,
     /// Signals that have too few values yet.
@@ -33,8 +33,8 @@ pub(crate) struct FailureBody {
     pub(crate) reason: String,
 }
 
-impl From<Round> for RoundBody {
-    fn from(round: Round) -> Self {
+impl From<CycleReport> for CycleBody {
+    fn from(round: CycleReport) -> Self {
         let failed = round.learned.failed.into_iter().chain(round.scored.failed);
         Self {
             fitted: round.learned.fitted,
@@ -50,19 +50,19 @@ impl From<Round> for RoundBody {
 /// Fits every signal that is due now, those of the store's own series included, and scores what is new. Waits for a round
 /// that is under way.
 #[utoipa::path(post, path = "/v1/admin/learn", tag = "operate",
-    responses((status = 200, description = "what was done", body = RoundBody), (status = 400, description = "wrong parameter", body = crate::http::ErrorBody)))]
+    responses((status = 200, description = "what was done", body = CycleBody), (status = 400, description = "wrong parameter", body = crate::http::ErrorBody)))]
 pub(super) async fn learn(
     _: Admin,
     State(state): State<AppState>,
     params: Params,
-) -> Result<Json<RoundBody>, ApiError> {
+) -> Result<Json<CycleBody>, ApiError> {
     params.only(&[])?;
-    let (curriculum, now) = (state.curriculum.clone(), state.clock.now());
+    let (scheduler, now) = (state.scheduler.clone(), state.clock.now());
     let round = state
         .blocking(move || {
-            let mut curriculum = curriculum.lock();
-            curriculum.choose(now)?;
-            curriculum.round(now, &|_| {})
+            let mut scheduler = scheduler.lock();
+            scheduler.choose(now)?;
+            scheduler.run_cycle(now, &|_| {})
         })
         .await?;
     Ok(Json(round.into()))

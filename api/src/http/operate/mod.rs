@@ -13,7 +13,7 @@ use super::AppState;
 pub(crate) use compact::CompactionBody;
 pub(crate) use delete::{DeleteBody, DeletionBody, deletion};
 pub(super) use health::readyz;
-pub(crate) use learn::RoundBody;
+pub(crate) use learn::CycleBody;
 pub use metrics::Metrics;
 pub(super) use metrics::count_requests;
 

@@ -102,6 +102,7 @@ bodies! {
     DeployBody: almanac_engine::store::rows::Deploy;
     SuspectedIncidentBody: almanac_engine::store::rows::SuspectedIncidentRow;
     PeerOutlierBody: almanac_engine::store::rows::PeerOutlierRow;
+    CorrelationBody: almanac_engine::store::rows::CorrelationRow;
     ScrapeTargetBody: almanac_engine::store::rows::ScrapeTargetRow;
 }
 

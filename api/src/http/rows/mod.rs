@@ -29,6 +29,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(events::deploys))
         .routes(routes!(together::suspected_incidents))
         .routes(routes!(together::peer_outliers))
+        .routes(routes!(together::correlations))
         .routes(routes!(breaches::breaches))
         .routes(routes!(scrape::scrape_targets))
 }

@@ -1,11 +1,11 @@
-//! Suspected incidents and instances unlike their peers as flat rows.
+//! Suspected incidents, instances unlike their peers and correlations as flat rows.
 
 use almanac_engine::store::rows::EventFilter;
 use axum::{extract::State, response::Response};
 
 use super::{
     encode::{Format, Keep, limit, respond_rows},
-    flat::{PeerOutlierBody, SuspectedIncidentBody},
+    flat::{CorrelationBody, PeerOutlierBody, SuspectedIncidentBody},
     span::span,
 };
 use crate::http::{ApiError, AppState, ErrorBody, Params};
@@ -36,4 +36,18 @@ pub(super) async fn peer_outliers(State(state): State<AppState>, params: Params)
     let store = state.store.clone();
     let rows = state.blocking(move || store.peer_outliers(&filter)).await?;
     respond_rows(rows, limit, Keep::Last, format)
+}
+
+/// Signals and caches that move together, the strongest first.
+#[utoipa::path(get, path = "/v1/correlations", tag = "rows",
+    params(("leader" = Option<String>, Query, description = "only where this one moves first; may repeat or hold commas"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "as from"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object a pair, by the strength of the correlation", body = Vec<CorrelationBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+pub(super) async fn correlations(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
+    params.only(&["leader", "from", "to", "limit", "format"])?;
+    let (format, limit) = (Format::of(&params)?, limit(&params)?);
+    let (start, end) = span(&params, state.clock.now())?;
+    let filter = EventFilter { names: params.list("leader"), start, end, limit: Some(limit + 1) };
+    let store = state.store.clone();
+    let rows = state.blocking(move || store.correlations(&filter)).await?;
+    respond_rows(rows, limit, Keep::First, format)
 }

@@ -20,6 +20,6 @@ pub use params::Params;
 pub(crate) use pattern::escape_pattern;
 pub use request_line::LenientUrls;
 pub(super) use reshape::{panicked, reshape_errors, unknown_path};
-pub(crate) use state::curriculum;
+pub(crate) use state::scheduler;
 pub use state::{AppState, Clock, StateError, ingest_limits, now};
 pub(crate) use time::{iso, parse_duration_ms, parse_time};

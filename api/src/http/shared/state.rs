@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use almanac_engine::{
     ingest::{Ingest, IngestLimits},
-    learn::Curriculum,
+    learn::LearningScheduler,
     ledger::{Ledger, LedgerError},
     store::Store,
 };
@@ -75,7 +75,7 @@ pub struct AppState {
     /// What was recommended and what came of it.
     pub ledger: Ledger,
     /// What is learned, and how far; one round at a time.
-    pub curriculum: Arc<Mutex<Curriculum>>,
+    pub scheduler: Arc<Mutex<LearningScheduler>>,
     /// The configuration.
     pub config: Arc<Config>,
     /// The clock.
@@ -97,7 +97,7 @@ impl AppState {
     /// [`StateError`] when the store's ledger cannot be read or a signal of the configuration is out of range.
     pub fn new(store: Store, config: Config) -> Result<Self, StateError> {
         Ok(Self {
-            curriculum: Arc::new(Mutex::new(curriculum(&store, &config)?)),
+            scheduler: Arc::new(Mutex::new(scheduler(&store, &config)?)),
             ingest: Ingest::new(store.clone(), ingest_limits(&config)),
             ledger: Ledger::new(store.clone())?,
             store,
@@ -130,8 +130,8 @@ impl AppState {
 ///
 /// # Errors
 /// [`UnitError`] for a step, a season or a horizon that is out of range.
-pub(crate) fn curriculum(store: &Store, config: &Config) -> Result<Curriculum, UnitError> {
-    Ok(Curriculum::new(store.clone(), config.signal_specs()?, config.learn.default_signals, config.learn_options()))
+pub(crate) fn scheduler(store: &Store, config: &Config) -> Result<LearningScheduler, UnitError> {
+    Ok(LearningScheduler::new(store.clone(), config.signal_specs()?, config.learn.default_signals, config.learn_options()))
 }
 
 fn evaluation_places() -> usize {

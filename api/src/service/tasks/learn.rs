@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use almanac_engine::learn::Round;
+use almanac_engine::learn::CycleReport;
 
 use super::Task;
 use crate::config::Config;
@@ -19,13 +19,13 @@ pub(super) fn task(config: &Config) -> Task {
         every: learn.every.duration(),
         work: Box::new(move |state| {
             let now = state.clock.now();
-            let mut curriculum = state.curriculum.lock();
+            let mut scheduler = state.scheduler.lock();
             if started.elapsed() >= learn.start_after.duration()
-                && curriculum.is_choice_older(now, learn.choose_every.millis())
+                && scheduler.is_choice_older(now, learn.choose_every.millis())
             {
-                curriculum.choose(now)?;
+                scheduler.choose(now)?;
             }
-            let round = curriculum.round(now, &|progress| {
+            let round = scheduler.run_cycle(now, &|progress| {
                 tracing::debug!(signal = progress.signal, done = progress.done, total = progress.total, "learned");
             })?;
             log(&round);
@@ -34,7 +34,7 @@ pub(super) fn task(config: &Config) -> Task {
     }
 }
 
-fn log(round: &Round) {
+fn log(round: &CycleReport) {
     let (learned, scored) = (&round.learned, &round.scored);
     for (signal, reason) in &learned.failed {
         tracing::info!(signal, reason, "the signal could not be learned");

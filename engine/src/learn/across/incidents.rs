@@ -1,3 +1,5 @@
+//! Groups the anomalies of several signals into suspected incidents, with the signal that departed first.
+
 use std::collections::HashMap;
 
 use almanac_models::{
@@ -17,13 +19,13 @@ use crate::{
 /// two weeks to know.
 const BACK_MS: i64 = 14 * 86_400_000;
 /// Scores that matter: anomalies, and how they began.
-const LEAST_SCORE: f64 = 0.5;
+const SCORE_MIN: f64 = 0.5;
 
 /// Groups the anomalies of the last two weeks and stores what they make. Answers how many incidents there are.
 ///
 /// # Errors
 /// [`LearnError::Store`].
-pub(in crate::learn) fn suspect(store: &Store, now: Timestamp) -> Result<usize, LearnError> {
+pub(in crate::learn) fn group_incidents(store: &Store, now: Timestamp) -> Result<usize, LearnError> {
     let since = Timestamp::from_millis(now.millis().saturating_sub(BACK_MS));
     let looked =
         |row: &SignalRow| i64::try_from(row.points).unwrap_or(i64::MAX).saturating_mul(row.step_ms).min(BACK_MS);
@@ -32,7 +34,7 @@ pub(in crate::learn) fn suspect(store: &Store, now: Timestamp) -> Result<usize, 
         .into_iter()
         .map(|row| (row.signal.clone(), Looked { step_ms: row.step_ms, looked_ms: looked(&row) }))
         .collect();
-    let filter = RowFilter { start: Some(since), end: Some(now), min_score: Some(LEAST_SCORE), ..RowFilter::default() };
+    let filter = RowFilter { start: Some(since), end: Some(now), min_score: Some(SCORE_MIN), ..RowFilter::default() };
     let rows = found(&store.anomalies(&filter)?, &signals);
     // Mostly nothing has changed, and nothing is written.
     let filter = EventFilter { start: Some(since), ..EventFilter::default() };

@@ -1,7 +1,10 @@
-//! What several signals say together: incidents made of their anomalies, and instances that differ from their peers.
+//! Several signals compared: incidents made of their anomalies, instances that differ from their peers, and which of two
+//! moves first.
 
+mod correlations;
 mod incidents;
 mod peers;
 
-pub(super) use incidents::suspect;
+pub(super) use correlations::correlate;
+pub(super) use incidents::group_incidents;
 pub(super) use peers::compare_peers;

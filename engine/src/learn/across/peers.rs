@@ -1,3 +1,5 @@
+//! Compares each instance with its peers, the series of one expression that differ in the instance alone.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use almanac_models::{Step, Timestamp, peers::PeerDetector};
@@ -7,24 +9,24 @@ use promql_parser::{
 };
 
 use crate::{
-    learn::{LearnError, SignalSpec, frame::Grid},
+    learn::{LearnError, SignalSpec, grid::Grid},
     series::SampleSource,
-    signal::{EvalLimits, RangeSeries, parse, range},
+    signal::{DenseRow, EvalLimits, parse, range_dense},
     store::{
         Store,
         rows::{EventFilter, PeerOutlierRow},
     },
 };
 
-/// Labels that tell instances of one thing apart; what differs in any other is another thing.
+/// Labels that distinguish instances of one service; series that differ in another label are not peers.
 const INSTANCE_LABELS: [&str; 8] = ["instance", "pod", "node", "host", "hostname", "container_id", "server", "replica"];
-/// Peers without which none is called odd: of three one may well be the leader.
-const LEAST_PEERS: usize = 4;
+/// Peers below which none is called an outlier: one of three may be the leader.
+const PEERS_MIN: usize = 4;
 /// More are not compared.
-const MOST_PEERS: usize = 500;
+const PEERS_MAX: usize = 500;
 /// Expressions that are compared in one run.
-const MOST_EXPRESSIONS: usize = 64;
-/// Steps that are looked at.
+const EXPRESSIONS_MAX: usize = 64;
+/// Steps that are compared.
 const POINTS: usize = 240;
 
 /// Compares each signal with its peers, the series that its expression gives without the label of the instance, and stores
@@ -40,7 +42,7 @@ pub(in crate::learn) fn compare_peers(
     let expressions: BTreeSet<(String, i64)> =
         specs.iter().filter_map(|spec| Some((of_all_instances(&spec.expr)?, spec.step.millis()))).collect();
     let mut rows = Vec::new();
-    for (expr, step_ms) in expressions.into_iter().take(MOST_EXPRESSIONS) {
+    for (expr, step_ms) in expressions.into_iter().take(EXPRESSIONS_MAX) {
         let Ok(step) = Step::from_millis(step_ms) else { continue };
         let grid = Grid::until(now, step, POINTS);
         match evaluate_all(store, &expr, grid) {
@@ -60,20 +62,20 @@ pub(in crate::learn) fn compare_peers(
     Ok(found)
 }
 
-fn evaluate_all(source: &dyn SampleSource, expr: &str, grid: Grid) -> Result<Vec<RangeSeries>, LearnError> {
-    Ok(range(source, &parse(expr)?, grid.start_ms, grid.end_ms, grid.step_ms, &EvalLimits::default())?)
+fn evaluate_all(source: &dyn SampleSource, expr: &str, grid: Grid) -> Result<Vec<DenseRow>, LearnError> {
+    let (start_ms, end_ms, step_ms) = (grid.start_ms, grid.end_ms, grid.step_ms);
+    Ok(range_dense(source, &parse(expr)?, start_ms, end_ms, step_ms, &EvalLimits::default())?.series)
 }
 
 /// Which of the series were not like the others that differ from them in the instance alone. Pure.
-fn outlying(expr: &str, grid: Grid, series: &[RangeSeries]) -> Vec<PeerOutlierRow> {
-    let mut groups: BTreeMap<String, Vec<&RangeSeries>> = BTreeMap::new();
+fn outlying(expr: &str, grid: Grid, series: &[DenseRow]) -> Vec<PeerOutlierRow> {
+    let mut groups: BTreeMap<String, Vec<&DenseRow>> = BTreeMap::new();
     for one in series {
         groups.entry(one.labels.without(&INSTANCE_LABELS).to_string()).or_default().push(one);
     }
     let mut rows = Vec::new();
-    for peers in groups.into_values().filter(|peers| (LEAST_PEERS..=MOST_PEERS).contains(&peers.len())) {
-        let columns: Vec<Vec<f64>> = peers.iter().map(|one| on_grid(grid, one)).collect();
-        let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+    for peers in groups.into_values().filter(|peers| (PEERS_MIN..=PEERS_MAX).contains(&peers.len())) {
+        let slices: Vec<&[f64]> = peers.iter().map(|one| one.values.as_slice()).collect();
         // Peers are of one length and enough.
         let Ok(scored) = PeerDetector::default().detect(&slices) else { continue };
         for (peer, found) in peers.iter().zip(scored) {
@@ -93,17 +95,6 @@ fn outlying(expr: &str, grid: Grid, series: &[RangeSeries]) -> Vec<PeerOutlierRo
 fn at(grid: Grid, idx: usize) -> Timestamp {
     let steps = i64::try_from(idx).unwrap_or(i64::MAX);
     Timestamp::from_millis(grid.start_ms.saturating_add(steps.saturating_mul(grid.step_ms)))
-}
-
-fn on_grid(grid: Grid, series: &RangeSeries) -> Vec<f64> {
-    let points = usize::try_from((grid.end_ms - grid.start_ms) / grid.step_ms + 1).unwrap_or(0);
-    let mut out = vec![f64::NAN; points];
-    for (t, v) in series.timestamps.iter().zip(&series.values) {
-        if let Some(slot) = usize::try_from((t - grid.start_ms) / grid.step_ms).ok().and_then(|i| out.get_mut(i)) {
-            *slot = *v;
-        }
-    }
-    out
 }
 
 /// The expression without the label of the instance; `None` where it names none, or where a sum over all instances would be
@@ -164,11 +155,10 @@ mod tests {
     #[test]
     fn one_of_six_that_goes_its_own_way_is_found() {
         let grid = Grid { start_ms: 0, end_ms: 99 * 60_000, step_ms: 60_000 };
-        let series: Vec<RangeSeries> = (0..6)
-            .map(|peer| RangeSeries {
+        let series: Vec<DenseRow> = (0..6)
+            .map(|peer| DenseRow {
                 labels: Labels::from_pairs([("__name__", "load"), ("instance", ["a", "b", "c", "d", "e", "f"][peer])])
                     .unwrap(),
-                timestamps: (0..100).map(|t| t * 60_000).collect(),
                 values: (0..100)
                     .map(|t| {
                         let noise = ((t * 7 + peer * 3) % 11) as f64 * 0.1;

@@ -6,7 +6,7 @@ use super::Store;
 use crate::store::{
     Appended, StoreError,
     rows::{
-        AdviceStatusFilter, AdviceStatusRow, AnomalyRow, CacheEvent, Deploy, EventBatch, EventFilter, ForecastRow,
+        AdviceStatusFilter, AdviceStatusRow, AnomalyRow, CacheEvent, CorrelationRow, Deploy, EventBatch, EventFilter, ForecastRow,
         Incident, MetadataFilter, MetadataPut, MetadataRow, OutcomeFilter, OutcomeRow, PeerOutlierRow,
         RecommendationFilter, RecommendationRow, RowFilter, ScrapeTargetRow, SignalFilter, SignalRow,
         SuspectedIncidentRow,
@@ -98,6 +98,23 @@ impl Store {
     /// `Database`, `Corrupt`, `Closed`.
     pub fn peer_outliers(&self, filter: &EventFilter) -> Result<Vec<PeerOutlierRow>, StoreError> {
         self.0.shared.readers.with(|connection| tables::peer_outliers(connection, filter))
+    }
+
+    /// Puts these correlations in place of all stored ones.
+    ///
+    /// # Errors
+    /// `Database`, `DiskFull`, `Closed`.
+    pub fn put_correlations(&self, rows: &[CorrelationRow]) -> Result<(), StoreError> {
+        let rows = rows.to_vec();
+        self.write(move |connection| tables::put_correlations(connection, &rows))
+    }
+
+    /// Lists correlations, the strongest first; `names` are those of the leaders.
+    ///
+    /// # Errors
+    /// `Database`, `Corrupt`, `Closed`.
+    pub fn correlations(&self, filter: &EventFilter) -> Result<Vec<CorrelationRow>, StoreError> {
+        self.0.shared.readers.with(|connection| tables::correlations(connection, filter))
     }
 
     /// Puts recommendations, each in place of the one of its id.

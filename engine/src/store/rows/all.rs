@@ -1,7 +1,7 @@
 //! Lists every table and view once, in the order of the documents.
 
 use super::{
-    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, Deploy, ForecastRow, Incident, MetadataRow,
+    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, Deploy, ForecastRow, Incident, MetadataRow,
     OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow, SuspectedIncidentRow, Table, TableRow,
     descriptor::Source,
 };
@@ -98,6 +98,7 @@ pub const TABLES: &[&Table] = &[
     AnomalyRow::TABLE,
     SuspectedIncidentRow::TABLE,
     PeerOutlierRow::TABLE,
+    CorrelationRow::TABLE,
     AdviceStatusRow::TABLE,
     RecommendationRow::TABLE,
     OutcomeRow::TABLE,

@@ -1,6 +1,7 @@
 //! Rows of what is learned: signals, forecasts and anomaly scores.
 
 use almanac_models::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{table::table, words::words};
 
@@ -28,6 +29,7 @@ words!(SignalStatus, "status of a signal", { Learning => "learning", Ready => "r
 
 table! {
     /// A signal and the state of its model.
+    #[derive(Serialize, Deserialize)]
     pub struct SignalRow in "signals" since 1, "What is learned: one row for each signal";
     signal: String = "name of the signal";
     expr: String = "its PromQL expression";
@@ -46,6 +48,7 @@ table! {
 
 table! {
     /// One point of one forecast, in the signal's unit.
+    #[derive(Serialize, Deserialize)]
     pub struct ForecastRow in "forecasts" since 1,
         "Forecasts, old ones too: one row for each signal, time of making and instant";
     signal: String = "the signal";
@@ -75,6 +78,7 @@ words!(AnomalyKind, "kind of an anomaly", { Value => "value", Level => "level", 
 
 table! {
     /// The anomaly score of one point; above 1 is an anomaly. `signal` and `timestamp` are the key.
+    #[derive(Serialize, Deserialize)]
     pub struct AnomalyRow in "anomalies" since 1, "Anomaly scores: one row for each signal and instant scored";
     signal: String = "the signal";
     timestamp: Timestamp = "the instant" unit "UTC" flat "time";

@@ -24,5 +24,5 @@ pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
 pub use learned::{
     AnomalyKind, AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus,
 };
-pub use together::{PeerOutlierRow, SuspectedIncidentRow};
+pub use together::{CorrelationRow, PeerOutlierRow, SuspectedIncidentRow};
 pub use words::UnknownWord;

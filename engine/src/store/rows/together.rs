@@ -1,4 +1,4 @@
-//! Rows of what several signals show together: suspected incidents and instances unlike their peers.
+//! Rows of what several signals show together: suspected incidents, instances unlike their peers, correlations.
 
 use almanac_models::Timestamp;
 
@@ -25,4 +25,19 @@ table! {
     ended_at: Timestamp = "until when; the last instant looked at while it lasts" unit "UTC" flat "time_end";
     peak: f64 = "largest distance from the peers that agree" unit "widths of the band, above 1 is outside";
     peers: u64 = "peers compared, itself included";
+}
+
+table! {
+    /// Two signals or caches that move together over the last week; `leader` moves first.
+    pub struct CorrelationRow in "correlations" since 3,
+        "Signals and caches that move together: departures from the expected value, over the last week";
+    leader: String = "the signal or cache load that moves first; either of them where both move at once";
+    follower: String = "the one that follows";
+    lag_ms: i64 = "time by which it follows" unit "ms";
+    correlation: f64 = "Pearson's coefficient at that lag" unit "-1 to 1";
+    lower: f64 = "lower end of its 95 % interval" unit "-1 to 1";
+    upper: f64 = "upper end of its 95 % interval" unit "-1 to 1";
+    points: u64 = "pairs of values that were compared";
+    started_at: Timestamp = "begin of the span that was compared" unit "UTC" flat "time";
+    ended_at: Timestamp = "end of that span" unit "UTC" flat "time_end";
 }

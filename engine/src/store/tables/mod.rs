@@ -11,4 +11,6 @@ pub(super) use advice::{advice_status, outcomes, put_advice_status, put_ledger, 
 pub(super) use collected::{metadata, put_metadata, put_scrape_targets, scrape_targets};
 pub(super) use events::{cache_events, deploys, incidents, put_events};
 pub(super) use learned::{anomalies, forecasts, put_anomalies, put_forecasts, put_signals, signals};
-pub(super) use together::{peer_outliers, put_peer_outliers, put_suspected_incidents, suspected_incidents};
+pub(super) use together::{
+    correlations, peer_outliers, put_correlations, put_peer_outliers, put_suspected_incidents, suspected_incidents,
+};

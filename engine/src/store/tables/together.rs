@@ -1,4 +1,4 @@
-//! Reads and writes suspected incidents and instances unlike their peers.
+//! Reads and writes suspected incidents, instances unlike their peers, and correlations.
 
 use almanac_models::Timestamp;
 use duckdb::Connection;
@@ -6,8 +6,9 @@ use duckdb::Connection;
 use super::frame::{Query, Staged, limited};
 use crate::store::{
     StoreError,
+    error::failed_to,
     read::instant,
-    rows::{EventFilter, PeerOutlierRow, SuspectedIncidentRow},
+    rows::{CorrelationRow, EventFilter, PeerOutlierRow, SuspectedIncidentRow},
 };
 
 /// Puts these incidents in place of all stored ones that began at `since` or later. Those that began before stay; a new
@@ -68,4 +69,24 @@ pub(in crate::store) fn peer_outliers(
         .read(connection, &format!("ORDER BY started_at DESC, expr, series {}", limited(filter.limit)))?;
     rows.reverse();
     Ok(rows)
+}
+
+/// Puts these correlations in place of all stored ones: they are of one span.
+pub(in crate::store) fn put_correlations(connection: &Connection, rows: &[CorrelationRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return connection.execute_batch("DELETE FROM store.correlations").map_err(failed_to("delete the correlations"));
+    }
+    let statements = ["DELETE FROM store.correlations", "INSERT INTO store.correlations BY NAME FROM {stage}"];
+    Staged::new(&rows.iter().collect::<Vec<_>>()).run(connection, &statements).map(drop)
+}
+
+pub(in crate::store) fn correlations(
+    connection: &Connection,
+    filter: &EventFilter,
+) -> Result<Vec<CorrelationRow>, StoreError> {
+    Query::default()
+        .any_of("leader", &filter.names)
+        .instant("ended_at >= ?", filter.start)
+        .instant("started_at <= ?", filter.end)
+        .read(connection, &format!("ORDER BY abs(correlation) DESC, leader, follower {}", limited(filter.limit)))
 }

@@ -1,16 +1,18 @@
+//! Chooses the most informative series of a store as signals, by the values of their last hour.
+
 use std::collections::{BTreeMap, HashMap};
 
 use almanac_models::{Horizon, Step, Timestamp};
 
-use super::{LearnError, SignalSpec};
 use crate::{
+    learn::{LearnError, SignalSpec},
     series::{Labels, METRIC_NAME, Matcher, SampleSource, SeriesSamples, SourceError, is_stale},
     store::{Store, rows::SignalOrigin},
 };
 
 /// What candidates are judged by: their last hour.
 const LOOK_BACK_MS: i64 = 3_600_000;
-/// A series without a sample for this long is not alive.
+/// A series without a sample for this long has ended.
 const ALIVE_MS: i64 = 300_000;
 /// Samples of one metric that are loaded to judge it; a metric with more is left to be configured.
 const MAX_SAMPLES: usize = 2_000_000;
@@ -33,11 +35,11 @@ struct Candidate {
     fingerprint: Vec<f64>,
 }
 
-/// Chooses the `budget` most telling signals among what the store holds at `now`: gauges, rates of counters, and the
+/// Chooses the `budget` most informative signals among the series of the store at `now`: gauges, rates of counters, and the
 /// rate and mean of histograms and summaries, whose buckets are left out.
 ///
-/// A series tells much when it moves, in many different values, one like the next rather than at random; series
-/// that do not move, died, or move exactly as another one do not count, and further series of one metric count less.
+/// A series is informative when it moves, in many different values, each close to the one before. Series that do not move,
+/// ended, or move exactly as another one are left out, and further series of one metric count less.
 ///
 /// # Errors
 /// [`LearnError::Store`] and [`LearnError::Source`] when the store cannot be read.
@@ -57,7 +59,7 @@ pub fn default_signals(store: &Store, now: Timestamp, budget: usize) -> Result<V
     Ok(choose(candidates, budget, long))
 }
 
-/// Whether a metric stands for itself: buckets, sums of a counted thing, and facts about the scrape do not.
+/// Whether a metric is a signal of its own: buckets, sums that belong to a count, and facts about the scrape are not.
 fn is_own_signal(metric: &str, metrics: &BTreeMap<String, usize>) -> bool {
     let has = |suffix: &str, other: &str| {
         metric.strip_suffix(suffix).is_some_and(|base| metrics.contains_key(&format!("{base}{other}")))
@@ -126,7 +128,7 @@ fn judge_metric(
     Ok(out)
 }
 
-/// A candidate, when its values tell anything; `favour` is added to what they are worth.
+/// A candidate, when its values vary; `favour` is added to its worth.
 fn judge(expr: String, metric: &str, gap_ms: i64, values: &[f64], favour: f64) -> Option<Candidate> {
     let n = values.len();
     if n < MIN_VALUES {
@@ -146,7 +148,7 @@ fn judge(expr: String, metric: &str, gap_ms: i64, values: &[f64], favour: f64) -
     let product: f64 = values.windows(2).map(|w| (w[0] - mean) * (w[1] - mean)).sum();
     let alike = (product / (n as f64 * variance)).clamp(0.0, 1.0);
     let variety = (distinct.len() as f64 / n.min(60) as f64).min(1.0);
-    // Runtimes and collectors speak of themselves, not of the service.
+    // Metrics of runtimes and collectors describe those, not the service.
     let inward = ["go_", "process_", "promhttp_", "prometheus_", "python_", "net_conntrack_", "almanac_"];
     let inward = if inward.iter().any(|prefix| metric.starts_with(prefix)) { 0.5 } else { 0.0 };
     let fingerprint =

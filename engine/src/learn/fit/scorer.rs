@@ -7,22 +7,24 @@ use almanac_models::{
     anomaly::{Kind, OnlineDetector},
 };
 
-use super::SignalSpec;
-use crate::calendar::Calendar;
-use crate::store::rows::{AnomalyKind, AnomalyRow, ForecastRow};
+use crate::{
+    calendar::Calendar,
+    learn::SignalSpec,
+    store::rows::{AnomalyKind, AnomalyRow, ForecastRow},
+};
 
-/// Points by which drift is judged.
-const WATCHED: usize = 60;
-/// Of an 80 % interval a fifth of the points lie outside; with more than this share it no longer holds.
-const OUTSIDE: f64 = 0.6;
+/// The newest points over which the forecast's coverage is judged.
+const WATCHED_POINTS: usize = 60;
+/// A fifth of the points lies outside an 80 % interval that holds; above this share the forecast no longer holds.
+const OUTSIDE_SHARE_MAX: f64 = 0.6;
 
 /// Scores new points of a signal and watches its forecast.
 #[derive(Debug, Clone)]
-pub(super) struct Scorer {
+pub(in crate::learn) struct Scorer {
     detector: OnlineDetector,
     calendar: Calendar,
     last_ms: i64,
-    /// The 80 % band foretold: its first instant, its ends.
+    /// The 80 % interval of the forecast: its first instant, its ends.
     band_start_ms: i64,
     band: Vec<(f64, f64)>,
     outside: VecDeque<bool>,
@@ -30,24 +32,24 @@ pub(super) struct Scorer {
 
 impl Scorer {
     /// `last_ms`: the instant before the first point that will be pushed.
-    pub(super) fn new(detector: OnlineDetector, last_ms: i64, calendar: Calendar) -> Self {
+    pub(in crate::learn) fn new(detector: OnlineDetector, last_ms: i64, calendar: Calendar) -> Self {
         Self { detector, calendar, last_ms, band_start_ms: 0, band: Vec::new(), outside: VecDeque::new() }
     }
 
     /// The instant of the last point.
-    pub(super) fn last_ms(&self) -> i64 {
+    pub(in crate::learn) fn last_ms(&self) -> i64 {
         self.last_ms
     }
 
-    /// Watches this forecast from now on.
-    pub(super) fn watch(&mut self, forecasts: &[ForecastRow]) {
+    /// Compares the next points with this forecast.
+    pub(in crate::learn) fn watch(&mut self, forecasts: &[ForecastRow]) {
         self.outside.clear();
         self.band_start_ms = forecasts.first().map_or(0, |row| row.timestamp.millis());
         self.band = forecasts.iter().map(|row| (row.yhat_lower_80, row.yhat_upper_80)).collect();
     }
 
     /// Scores the points after the last one, NaN where there is none; a row for each value once the detector is warm.
-    pub(super) fn push(&mut self, spec: &SignalSpec, y: &[f64]) -> Vec<AnomalyRow> {
+    pub(in crate::learn) fn push(&mut self, spec: &SignalSpec, y: &[f64]) -> Vec<AnomalyRow> {
         let mut rows = Vec::new();
         for &value in y {
             let before = Timestamp::from_millis(self.last_ms);
@@ -82,16 +84,16 @@ impl Scorer {
             (self.last_ms - self.band_start_ms).checked_div(spec.step.millis()).and_then(|i| usize::try_from(i).ok());
         if let Some((lower, upper)) = idx.and_then(|i| self.band.get(i)) {
             self.outside.push_back(!(*lower..=*upper).contains(&value));
-            if self.outside.len() > WATCHED {
+            if self.outside.len() > WATCHED_POINTS {
                 self.outside.pop_front();
             }
         }
     }
 
-    /// Whether far more points than promised lay outside the forecast of late.
-    pub(super) fn has_drifted(&self) -> bool {
+    /// Whether far more of the newest points than the level allows lie outside the forecast.
+    pub(in crate::learn) fn has_drifted(&self) -> bool {
         let outside = self.outside.iter().filter(|out| **out).count();
-        self.outside.len() >= WATCHED / 2 && outside as f64 > OUTSIDE * self.outside.len() as f64
+        self.outside.len() >= WATCHED_POINTS / 2 && outside as f64 > OUTSIDE_SHARE_MAX * self.outside.len() as f64
     }
 }
 

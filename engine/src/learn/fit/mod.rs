@@ -1,0 +1,15 @@
+//! One fit as an owned job: samples and options in, rows out, run by whatever executor the caller brings.
+
+mod executor;
+mod failure;
+mod gaps;
+mod job;
+mod pool;
+mod scorer;
+
+pub use executor::{FitExecutor, ThreadExecutor};
+pub use failure::FitError;
+pub use job::{FitJob, FitOptions, FitResult};
+pub(super) use job::{blank_row, detector};
+pub(super) use pool::run_pool;
+pub(super) use scorer::Scorer;

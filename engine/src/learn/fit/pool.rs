@@ -1,0 +1,37 @@
+//! A bounded number of threads over a list of items; outcomes come back on the caller's thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+/// Does `work` on each item on at most `threads` threads; `take` gets each outcome on this thread as it comes, `None`
+/// when the work panicked.
+pub(in crate::learn) fn run_pool<I: Sync, O: Send>(
+    threads: usize,
+    items: &[I],
+    work: impl Fn(&I) -> O + Sync,
+    mut take: impl FnMut(usize, Option<O>),
+) {
+    let next = AtomicUsize::new(0);
+    let (sender, outcomes) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, items.len().max(1)) {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                loop {
+                    let idx = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(idx) else { return };
+                    let outcome = catch_unwind(AssertUnwindSafe(|| work(item))).ok();
+                    if sender.send((idx, outcome)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        // The channel ends when the last thread drops its sender.
+        drop(sender);
+        for (idx, outcome) in outcomes {
+            take(idx, outcome);
+        }
+    });
+}
