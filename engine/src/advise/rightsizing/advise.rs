@@ -1,34 +1,46 @@
+//! Facts and proposal of a container's request: reads usage and present request, decides, and composes the proposal.
+
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     ContainerResource, ContainerSpec, RequestDecision, RequestFigures, RightsizingError, decide_request,
-    patch::requests_patch, rules::ms_to_f64,
+    patch::requests_patch, rules::ms_to_f64, spec::REQUEST_COST, terms::RequestTerms,
 };
 use crate::{
-    advise::scaling::{DemandHistory, ScalingError, one_history, one_value, rfc3339},
-    ledger::{ABOVE_COST, BEFORE, WAY_BACK},
-    store::{
-        Store,
-        rows::{Effect, EventFilter, Kind, RecommendationRow, State},
+    advise::{
+        Proposal, Rollback,
+        kit::{DemandHistory, one_history, one_value, rfc3339},
     },
+    store::{Store, rows::EventFilter},
 };
 
-/// The level of the interval of the effect.
-const LEVEL: f64 = 0.8;
 /// Days that a recommendation stands unless it is made again.
 const VALID_DAYS: i64 = 7;
 
-/// What is recommended for the request of one resource of a container at `now`, with its proof.
+/// What a decision on one request rests on.
+#[derive(Debug, Clone)]
+pub struct RequestFacts {
+    /// The expression of the usage.
+    pub(super) expr: String,
+    /// The usage, on days of 24 hours.
+    pub(super) usage: DemandHistory,
+    /// The present request, where it is known.
+    pub(super) current: Option<f64>,
+    /// When the present version was deployed, on the same days.
+    pub(super) deployed_ms: Option<i64>,
+}
+
+/// Reads the usage of one resource of a container up to `now`, and its present request.
 ///
 /// # Errors
-/// [`RightsizingError`] when there is too little to decide on, or nothing to gain; it names what is missing.
-pub fn advise(
+/// [`RightsizingError`] when there is no usage, or it ended.
+pub(super) fn fetch(
     store: &Store,
     spec: &ContainerSpec,
     resource: ContainerResource,
     now: Timestamp,
-) -> Result<Vec<RecommendationRow>, RightsizingError> {
+) -> Result<RequestFacts, RightsizingError> {
     let expr = spec.usage(resource).ok_or(RightsizingError::NoUsage)?;
     let usage = one_history(store, expr, spec.step_ms, spec.history_ms, now)?
         .ok_or_else(|| RightsizingError::NoValues { expr: expr.to_owned() })?;
@@ -43,9 +55,22 @@ pub fn advise(
     let timestamps = usage.timestamps().iter().map(|&at_ms| spec.in_whole_days(at_ms)).collect();
     let known = usage.values().iter().zip(usage.observed());
     let values = known.map(|(&used, &observed)| if observed { used } else { f64::NAN }).collect();
-    let on_days = DemandHistory::try_new(timestamps, values)?;
-    let decision = decide_request(&on_days, current, &spec.options(resource, deployed_ms))?;
-    Ok(vec![recommendation(spec, expr, &decision, now)])
+    let usage = DemandHistory::try_new(timestamps, values)?;
+    Ok(RequestFacts { expr: expr.to_owned(), usage, current, deployed_ms })
+}
+
+/// What is recommended for the request of one resource of a container; pure.
+///
+/// # Errors
+/// [`RightsizingError`] when there is too little to decide on, or nothing to gain; it names what is missing.
+pub(super) fn decide(
+    spec: &ContainerSpec,
+    resource: ContainerResource,
+    facts: &RequestFacts,
+    now: Timestamp,
+) -> Result<Proposal<RequestTerms>, RightsizingError> {
+    let decision = decide_request(&facts.usage, facts.current, &spec.options(resource, facts.deployed_ms))?;
+    Ok(proposal(spec, &facts.expr, &decision, now))
 }
 
 fn present(
@@ -67,38 +92,28 @@ fn present(
 fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Option<i64>, RightsizingError> {
     let service = spec.deployment.clone().unwrap_or_else(|| spec.name.clone());
     let filter = EventFilter { names: vec![service], end: Some(now), ..EventFilter::default() };
-    let deploys = store.deploys(&filter).map_err(ScalingError::from)?;
+    let deploys = store.deploys(&filter)?;
     Ok(deploys.iter().map(|deploy| deploy.at.millis()).max())
 }
 
 /// Puts a decision into words, figures and patches; pure.
-fn recommendation(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, now: Timestamp) -> RecommendationRow {
+fn proposal(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, now: Timestamp) -> Proposal<RequestTerms> {
     let RequestDecision { resource, current, request, .. } = *decision;
     let setting = |request: f64| json!({"request": request, "quantity": resource.quantity(request).1});
-    RecommendationRow {
-        id: format!("rightsizing-{}-{resource}", spec.name),
-        kind: Kind::Rightsizing,
-        target: spec.target(resource),
+    let before =
+        |(current, baseline)| Rollback { baseline, patch: requests_patch(spec, resource, current), terms: None };
+    Proposal {
         current: current.map_or(Value::Null, setting),
         proposed: setting(request),
-        valid_from: now,
         valid_until: Some(Timestamp::from_millis(now.millis().saturating_add(VALID_DAYS * spec.day_ms))),
-        effect: Effect {
-            metric: "request_cost".to_owned(),
-            unit: "1".to_owned(),
-            value: decision.cost.value,
-            lower: decision.cost.lower,
-            upper: decision.cost.upper,
-            level: LEVEL,
-        },
+        metric: REQUEST_COST,
+        effect: decision.cost,
         confidence: decision.confidence,
         reason: reason(spec, decision),
         evidence: evidence(spec, expr, decision),
+        terms: RequestTerms { above_cost: decision.above_cost },
+        rollback: current.zip(decision.present_cost).map(before),
         patch: requests_patch(spec, resource, request),
-        state: State::Proposed,
-        created_at: now,
-        updated_at: now,
-        replaces: None,
     }
 }
 
@@ -126,18 +141,16 @@ fn reason(spec: &ContainerSpec, decision: &RequestDecision) -> String {
 }
 
 fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Value {
-    let RequestDecision { resource, above_cost, .. } = *decision;
+    let RequestDecision { above_cost, .. } = *decision;
     let figures = |figures: &RequestFigures| figures.report(above_cost);
     json!({
-        BEFORE: decision.present_cost,
-        WAY_BACK: decision.current.map(|current| requests_patch(spec, resource, current)),
         "usage": expr,
         "step_seconds": ms_to_f64(spec.step_ms) / 1e3,
         "day_seconds": ms_to_f64(spec.day_ms) / 1e3,
         "steps": decision.steps,
         "scored_from": rfc3339(spec.in_own_days(decision.scored_from_ms)),
         "scored_until": rfc3339(spec.in_own_days(decision.at_ms)),
-        ABOVE_COST: above_cost,
+        "above_cost": above_cost,
         "expected": {"idle_share": decision.expected.slack, "above_share": decision.expected.above},
         "drift": decision.drift,
         "leader": decision.leader,

@@ -2,12 +2,11 @@ use super::{
     ContainerResource, Covering, CoveringOptions, Expected, Krr, Leading, RequestFigures, RequestRule,
     RightsizingError, Vpa, cost_of,
     rules::{WORTH, ms_to_f64},
-    score_requests, step_costs, trace_requests,
+    score_requests,
+    spec::MOVED,
+    step_costs, trace_requests,
 };
-use crate::{
-    advise::scaling::{DemandHistory, Interval, RESAMPLES, resamples},
-    ledger::MOVED,
-};
+use crate::advise::kit::{DemandHistory, Interval, RESAMPLES, resamples};
 
 const DAY_MS: i64 = 86_400_000;
 /// History below which nothing is decided.

@@ -1,5 +1,5 @@
 use super::ContainerResource;
-use crate::advise::scaling::ScalingError;
+use crate::{advise::kit::HistoryError, store::StoreError};
 
 /// Why a container gets no advice on a request.
 #[derive(Debug, thiserror::Error)]
@@ -7,7 +7,10 @@ use crate::advise::scaling::ScalingError;
 pub enum RightsizingError {
     /// The usage or the request could not be read.
     #[error(transparent)]
-    History(#[from] ScalingError),
+    History(#[from] HistoryError),
+    /// The store failed.
+    #[error("the store could not be read")]
+    Store(#[from] StoreError),
     /// Nothing says what it uses.
     #[error("neither cpu nor memory is set to an expression of what a replica uses")]
     NoUsage,

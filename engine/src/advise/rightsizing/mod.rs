@@ -2,6 +2,7 @@
 //! Kubernetes' vertical pod autoscaler and of KRR, on the container's own history.
 
 mod advise;
+mod advisor;
 mod decide;
 mod error;
 mod measure;
@@ -9,17 +10,19 @@ mod patch;
 mod replay;
 mod rules;
 mod spec;
+mod terms;
 
 #[cfg(test)]
 mod tests;
 
-pub use advise::advise;
+pub use advise::RequestFacts;
+pub use advisor::Rightsizing;
 pub use decide::{RequestDecision, decide_request};
 pub use error::RightsizingError;
-pub use measure::measure;
 pub use replay::{RequestFigures, cost_of, replay_requests, score_requests, step_costs, trace_requests};
 pub use rules::{
     ContainerResource, Covering, CoveringOptions, DecayingHistogram, Expected, HistogramOptions, Krr, Leading,
     RequestRule, Vpa, VpaRange,
 };
 pub use spec::ContainerSpec;
+pub use terms::RequestTerms;

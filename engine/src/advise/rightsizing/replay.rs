@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{RequestRule, rules::ms_to_f64};
-use crate::advise::scaling::DemandHistory;
+use crate::advise::kit::DemandHistory;
 
 const DAY_MS: f64 = 86_400_000.0;
 

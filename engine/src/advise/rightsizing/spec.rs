@@ -1,11 +1,28 @@
+//! What a user writes of a container whose requests are wanted.
+
+use serde::Deserialize;
+
 use super::{ContainerResource, CoveringOptions};
+use crate::{
+    advise::{
+        AdvisorSpec, Metric,
+        kit::{Section, check_expr, millis},
+    },
+    ledger::Direction,
+};
+
+/// The metric that a recommendation on a request promises.
+pub(super) const REQUEST_COST: Metric = Metric { name: "request_cost", unit: "1", better: Direction::Lower };
+/// Share by which a request must differ from another to be another, as the vertical pod autoscaler's update threshold.
+pub(super) const MOVED: f64 = 0.1;
 
 const DAY_MS: i64 = 86_400_000;
 
 /// A container whose requests are wanted, and what is known of it; plain data, from the configuration.
 ///
 /// Expressions give one series: of several replicas the busiest, such as `max(…)`, for a request holds for each of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ContainerSpec {
     /// Name, under which the recommendations stand.
     pub name: String,
@@ -20,15 +37,56 @@ pub struct ContainerSpec {
     /// What an hour with CPU usage above the request costs, in hours of the mean usage idling; none: the usual.
     pub above_cost_ratio: Option<f64>,
     /// Step of the usage.
+    #[serde(rename = "step", deserialize_with = "millis")]
     pub step_ms: i64,
     /// How much history is read.
+    #[serde(rename = "history", deserialize_with = "millis")]
     pub history_ms: i64,
     /// Length of a day of the load, 24 hours but for sped-up replays.
+    #[serde(rename = "day", deserialize_with = "millis")]
     pub day_ms: i64,
     /// Namespace for the patches.
     pub namespace: String,
     /// Name of the deployment; none: the container's.
     pub deployment: Option<String>,
+}
+
+impl Default for ContainerSpec {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl AdvisorSpec for ContainerSpec {
+    fn section() -> Option<Section<Self>> {
+        Some(Section::new("container", &["name"]))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let exprs = [
+            ("cpu", &self.cpu),
+            ("memory", &self.memory),
+            ("cpu_request", &self.cpu_request),
+            ("memory_request", &self.memory_request),
+        ];
+        for (key, expr) in exprs {
+            check_expr(expr.as_deref()).map_err(|message| format!("{key}: {message}"))?;
+        }
+        if self.cpu.is_none() && self.memory.is_none() {
+            return Err("write cpu or memory, an expression of what a replica uses".to_owned());
+        }
+        if self.history_ms < 4 * self.day_ms {
+            return Err("history is shorter than four days, of which it cannot learn".to_owned());
+        }
+        if self.above_cost_ratio.is_some_and(|ratio| !(ratio > 0.0 && ratio.is_finite())) {
+            return Err("above_cost_ratio is not a positive number".to_owned());
+        }
+        Ok(())
+    }
 }
 
 impl ContainerSpec {

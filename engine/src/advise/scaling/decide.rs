@@ -1,16 +1,13 @@
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use super::{
     Capacity, CompareOptions, Comparison, Coverage, DemandHistory, Policy, Pool, PoolRules, Predictive, ResourceUse,
     ScalingError, Trace, WorkloadHistory, WorkloadSpec, compare, largest_demand, simulate,
 };
+use crate::advise::kit::{Interval, RESAMPLES, resamples};
 
 /// Steps of history below which nothing is decided.
 const LEAST_STEPS: usize = 200;
 /// Stretches of the scored history that are resampled.
 const BLOCKS: usize = 28;
-pub(in crate::advise) const RESAMPLES: usize = 1_000;
 /// Saving of replica-hours that is worth a change by itself.
 const WORTH_HOURS: f64 = 0.02;
 
@@ -56,17 +53,6 @@ pub enum Rule {
     Predictive,
     /// The reactive rule, because the forecast's coverage does not hold or the history is short.
     Reactive,
-}
-
-/// A value between two ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
-    /// The value.
-    pub value: f64,
-    /// Lower end.
-    pub lower: f64,
-    /// Upper end.
-    pub upper: f64,
 }
 
 /// Decides how many replicas there should be after the last row of `history`.
@@ -221,10 +207,4 @@ impl<'a> Blocks<'a> {
             .count();
         f64::from(u32::try_from(no_worse).unwrap_or(u32::MAX)) / 1_000.0
     }
-}
-
-/// The same draws with replacement for every question, so that answers can be compared and repeated.
-pub(in crate::advise) fn resamples(n: usize) -> impl Iterator<Item = Vec<usize>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    (0..RESAMPLES).map(move |_| (0..n).map(|_| rng.random_range(0..n)).collect())
 }

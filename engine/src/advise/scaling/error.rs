@@ -1,6 +1,6 @@
 use almanac_models::UnitError;
 
-use crate::{signal::SignalError, store::StoreError};
+use crate::{advise::kit::HistoryError, store::StoreError};
 
 /// Why a workload gets no scaling advice.
 #[derive(Debug, thiserror::Error)]
@@ -32,22 +32,6 @@ pub enum ScalingError {
         /// Most replicas.
         max: u32,
     },
-    /// Timestamps and values of a history differ in number.
-    #[error("{timestamps} timestamps stand beside {values} values")]
-    Lengths {
-        /// Number of timestamps.
-        timestamps: usize,
-        /// Number of values.
-        values: usize,
-    },
-    /// Timestamps must ascend.
-    #[error("timestamp {timestamp_ms} follows {previous_ms}; they must ascend")]
-    Order {
-        /// The timestamp that is not later.
-        timestamp_ms: i64,
-        /// The one before it.
-        previous_ms: i64,
-    },
     /// Demand is a finite number that is not negative.
     #[error("demand {value} at {timestamp_ms} is negative or infinite")]
     Demand {
@@ -71,14 +55,6 @@ pub enum ScalingError {
         warmup_ms: i64,
         /// Length of the history.
         span_ms: i64,
-    },
-    /// An expression gave no series or more than one.
-    #[error("`{expr}` gives {series} series where one is needed; aggregate it, for example with sum(…)")]
-    NotOneSeries {
-        /// The expression.
-        expr: String,
-        /// How many series it gave.
-        series: usize,
     },
     /// The capacity is neither stated nor to be learned.
     #[error("capacity_per_replica is not stated and cannot be learned: {reason}")]
@@ -122,15 +98,9 @@ pub enum ScalingError {
         /// What is missing.
         reason: String,
     },
-    /// The expression could not be evaluated.
-    #[error("`{expr}` could not be evaluated")]
-    Signal {
-        /// The expression.
-        expr: String,
-        /// Why.
-        #[source]
-        source: SignalError,
-    },
+    /// A history cannot be read or used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The store failed.
     #[error("the store could not be read")]
     Store(#[from] StoreError),

@@ -3,6 +3,7 @@
 //! workload's own history beside the rules that people use otherwise.
 
 mod advice;
+mod advisor;
 mod capacity;
 mod decide;
 mod demand;
@@ -15,16 +16,15 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use crate::advise::kit::DemandHistory;
 pub use advice::{
-    CurrentReplicas, Schedule, ScheduleSlot, advise, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
-    keda_scaled_object, measure,
+    CurrentReplicas, Schedule, ScheduleSlot, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
+    keda_scaled_object,
 };
-pub(super) use advice::{judge_mean, quoted, rfc3339};
+pub use advisor::{Scaling, ScalingTerms};
 pub use capacity::{Capacity, CapacitySource};
-pub use decide::{Decision, Interval, Rule, decide};
-pub(super) use decide::{RESAMPLES, resamples};
-pub use demand::{DemandHistory, FIRST_RESOURCE, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand};
-pub(super) use demand::{one_history, one_value};
+pub use decide::{Decision, Rule, decide};
+pub use demand::{FIRST_RESOURCE, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand};
 pub use error::ScalingError;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
 pub use pool::{Pool, PoolRules};

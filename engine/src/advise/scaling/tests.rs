@@ -70,8 +70,8 @@ fn of_rows_at_one_time_the_last_counts_and_the_step_is_the_median() {
     assert_eq!((history.observed(), history.step_ms()), (&[true, true, false, true][..], 10));
     let refused = DemandHistory::try_new(vec![0, 10], vec![1.0, -2.0]).unwrap_err();
     assert_eq!(refused.to_string(), "demand -2 at 10 is negative or infinite");
-    assert!(matches!(DemandHistory::try_new(vec![10, 0], vec![1.0; 2]), Err(ScalingError::Order { .. })));
-    assert!(matches!(DemandHistory::try_new(vec![5, 5], vec![1.0; 2]), Err(ScalingError::TooShort { .. })));
+    assert!(matches!(DemandHistory::try_new(vec![10, 0], vec![1.0; 2]), Err(HistoryError::Order { .. })));
+    assert!(matches!(DemandHistory::try_new(vec![5, 5], vec![1.0; 2]), Err(HistoryError::TooShort { .. })));
 }
 
 #[test]

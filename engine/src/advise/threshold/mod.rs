@@ -5,13 +5,16 @@
 //! speaks of the rules in force, `breach` tells when a signal passes its bound.
 
 mod advice;
+mod advisor;
 mod bounds;
 mod breach;
 mod error;
 mod replay;
 mod rules;
+mod spec;
 
-pub use advice::{ExpectedBreach, advise, expected_breaches, measure};
+pub use advice::{ExpectedBreach, RuleFacts, RuleTerms, expected_breaches};
+pub use advisor::Threshold;
 pub use bounds::PeakTail;
 pub use breach::{Breach, time_to_breach};
 pub use error::ThresholdError;
@@ -23,3 +26,4 @@ pub use rules::{
     Comparison, Condition, KeptRule, Rule, RuleFile, RuleGroup, RulePlace, RuleSpec, format_bound, format_duration,
     parse_duration, rule_names, split_condition,
 };
+pub use spec::ThresholdSpec;

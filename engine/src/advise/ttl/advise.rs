@@ -1,3 +1,5 @@
+//! Facts and proposal of a cache's time-to-live: reads the events, replays them, decides, and composes the proposal.
+
 use almanac_models::{
     Level, Timestamp,
     ttl::{Access, OnWrite, hit_ratio_bounds},
@@ -5,15 +7,18 @@ use almanac_models::{
 use serde_json::json;
 
 use super::{
-    CacheAccess, CacheReplay, CacheSpec, DaySchedule, Figure, Gains, TtlError, TtlFigures, TtlOptions, choose::seconds,
-    default_grid, figures::ttl_seconds, replay_caches,
+    CacheAccess, CacheReplay, CacheSpec, DaySchedule, Figure, Gains, TtlError, TtlFigures, TtlOptions, TtlTerms,
+    choose::seconds, default_grid, figures::ttl_seconds, replay_caches, spec::HIT_RATIO,
 };
 use crate::{
-    ledger::{BEFORE, WAY_BACK},
+    advise::{
+        Need, Outcome, Proposal, Rollback,
+        kit::{Interval, LEVEL},
+    },
     signal::{self, EvalLimits, Value},
     store::{
         Store,
-        rows::{CacheEvent, CacheOp, Effect, EventFilter, Kind, Patch, RecommendationRow, State},
+        rows::{CacheEvent, CacheOp, EventFilter, Patch},
     },
 };
 
@@ -21,40 +26,50 @@ use crate::{
 const HISTORY_MS: i64 = 14 * 86_400_000;
 /// Hit ratio that a change must gain where the present time-to-live is within the limit.
 const WORTH: f64 = 0.005;
-/// What the predicted effect promises.
-const LEVEL: f64 = 0.8;
+/// What to send where the events do not suffice.
+const SEND: &str = "send an event with op \"get\" for each read of a key and one with op \"write\" whenever the origin's value \
+                    changes (POST /v1/events, or a sample of the keys)";
 
-/// What is recommended for one cache at `now`; nothing where the present time-to-live serves as well.
-///
-/// Learned on the first half of the last two weeks' events and replayed on the second; only what
-/// kept the limit there as well is recommended.
+/// Reads the events of a cache over the last two weeks.
 ///
 /// # Errors
-/// [`TtlError::NotIdentifiable`] with the bounds that hold and what to send, [`TtlError::NoTtl`]
-/// where nothing keeps the limit, or the store failed.
-pub fn advise(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<Vec<RecommendationRow>, TtlError> {
-    let level = Level::try_new(LEVEL).map_err(|_| TtlError::Split { split: LEVEL })?;
-    let mut options = TtlOptions::new(level);
+/// [`TtlError::NotIdentifiable`] with the bounds that counters give where there are no events, or the store failed.
+pub(super) fn fetch(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<Vec<CacheEvent>, TtlError> {
     let filter = EventFilter {
         names: vec![spec.name.clone()],
         start: Some(now.plus_millis(-HISTORY_MS)),
         end: Some(now),
-        limit: Some(options.max_events),
+        limit: Some(super::spec::EVENTS_MAX),
     };
     let events = store.cache_events(&filter)?;
     if events.is_empty() {
         return Err(TtlError::NotIdentifiable { cache: spec.name.clone(), reason: from_counters(store, spec, now)? });
     }
+    Ok(events)
+}
+
+/// What is recommended for one cache; pure.
+///
+/// Learned on the first half of the events and replayed on the second; only what
+/// kept the limit there as well is recommended.
+///
+/// # Errors
+/// [`TtlError`] where the events cannot be replayed.
+pub(super) fn decide(spec: &CacheSpec, events: &[CacheEvent]) -> Result<Outcome<TtlTerms>, TtlError> {
+    let level = Level::try_new(LEVEL).map_err(|_| TtlError::Split { split: LEVEL })?;
+    let mut options = TtlOptions::new(level);
     options.stale_share_max = spec.stale_share_max;
     options.costs = spec.costs;
-    options.on_write = on_write(spec, &events);
+    options.on_write = on_write(spec, events);
     options.current_ms = spec.ttl_ms.map(|ttl_ms| (spec.name.clone(), ttl_ms)).into_iter().collect();
     if !spec.grid_ms.is_empty() {
         options.grid_ms.clone_from(&spec.grid_ms);
     }
     let replays = replay_caches(events.iter().map(CacheAccess::from), &options)?;
-    let Some(replay) = replays.into_iter().next() else { return Ok(Vec::new()) };
-    recommend(spec, &replay, &options, now)
+    match replays.into_iter().next() {
+        Some(replay) => Ok(recommend(spec, &replay, &options)),
+        None => Ok(Outcome::lacks("there are no events of it", SEND)),
+    }
 }
 
 impl<'a> From<&'a CacheEvent> for CacheAccess<'a> {
@@ -82,73 +97,50 @@ fn on_write(spec: &CacheSpec, events: &[CacheEvent]) -> OnWrite {
 }
 
 /// Decides on a replay; pure.
-fn recommend(
-    spec: &CacheSpec,
-    replay: &CacheReplay,
-    options: &TtlOptions,
-    now: Timestamp,
-) -> Result<Vec<RecommendationRow>, TtlError> {
+fn recommend(spec: &CacheSpec, replay: &CacheReplay, options: &TtlOptions) -> Outcome<TtlTerms> {
     let asides = asides(replay);
-    let refuse = |reason: String| TtlError::NoTtl { cache: spec.name.clone(), reason: with_asides(reason, &asides) };
+    let keep = |reason: String| Outcome::keep(with_asides(reason, &asides));
     if !replay.identifiable {
         let reason = replay.reason.clone().unwrap_or_else(|| "not identifiable".to_owned());
-        return Err(TtlError::NotIdentifiable { cache: spec.name.clone(), reason });
+        return Outcome::Lacks { needs: vec![Need { missing: reason, remedy: String::new() }] };
     }
     let kept = |row: &&TtlFigures| {
         row.stale_share.predicted.upper <= spec.stale_share_max
             && row.stale_share.replayed.is_some_and(|share| share <= spec.stale_share_max)
     };
     let Some(learned_ms) = replay.recommended_ttl_ms else {
-        return Err(refuse(replay.reason.clone().unwrap_or_else(|| "no time-to-live keeps the limit".to_owned())));
+        return keep(replay.reason.clone().unwrap_or_else(|| "no time-to-live keeps the limit".to_owned()));
     };
     // The longest that kept its promise, no longer than what was learned.
     let chosen = replay.ttls.iter().rfind(|row| row.ttl_ms <= learned_ms && kept(row));
     let Some(chosen) = chosen else {
-        return Err(refuse(format!(
+        return keep(format!(
             "a time-to-live of {} s kept the stale share within {} in the first half of the events, but nothing did in the second",
             seconds(learned_ms),
             spec.stale_share_max
-        )));
+        ));
     };
     let current = spec.ttl_ms.and_then(|ttl_ms| replay.at(ttl_ms));
-    if current.is_some_and(|current| serves_as_well(current, chosen, &kept)) {
-        if replay.findings.is_empty() && replay.hours.is_none() {
-            return Ok(Vec::new());
-        }
-        // Nothing to change about the time-to-live, but something to know.
-        return Err(refuse("the present time-to-live serves as well as any single one".to_owned()));
+    if let Some(current) = current.filter(|current| serves_as_well(current, chosen, &kept)) {
+        let figures = sentence(spec, current, None);
+        return keep(format!("the present time-to-live serves as well as any single one: {figures}"));
     }
     let hit = chosen.hit_ratio.predicted;
-    Ok(vec![RecommendationRow {
-        id: format!("ttl-{}-{}", spec.name, now.millis()),
-        kind: Kind::Ttl,
-        target: spec.name.clone(),
+    let drops = options.on_write == OnWrite::Drop;
+    let before = current.and_then(|current| current.hit_ratio.replayed).zip(spec.ttl_ms);
+    Outcome::Propose(Box::new(Proposal {
         current: json!({"ttl_seconds": spec.ttl_ms.map(ttl_seconds)}),
         proposed: json!({"ttl_seconds": ttl_seconds(chosen.ttl_ms)}),
-        valid_from: now,
         valid_until: None,
-        effect: Effect {
-            metric: "hit_ratio".to_owned(),
-            unit: "1".to_owned(),
-            value: hit.value.unwrap_or(hit.lower),
-            lower: hit.lower,
-            upper: hit.upper,
-            level: options.level.fraction(),
-        },
+        metric: HIT_RATIO,
+        effect: Interval { value: hit.value.unwrap_or(hit.lower), lower: hit.lower, upper: hit.upper },
         confidence: held_share(replay),
         reason: with_asides(sentence(spec, chosen, current), &asides),
-        evidence: json!({
-            "on_write": options.on_write == OnWrite::Drop,
-            "replay": replay.to_json(),
-            BEFORE: current.and_then(|current| current.hit_ratio.replayed),
-            WAY_BACK: spec.ttl_ms.map(|ttl_ms| patch(spec, ttl_ms)),
-        }),
+        evidence: json!({"on_write": drops, "replay": replay.to_json()}),
+        terms: TtlTerms { on_write: drops },
+        rollback: before.map(|(baseline, ttl_ms)| Rollback { baseline, patch: patch(spec, ttl_ms), terms: None }),
         patch: patch(spec, chosen.ttl_ms),
-        state: State::Proposed,
-        created_at: now,
-        updated_at: now,
-        replaces: None,
-    }])
+    }))
 }
 
 /// What is to be known beside the time-to-live: what is wrong with the cache as such, and what other means would gain.
@@ -217,8 +209,6 @@ fn held_share(replay: &CacheReplay) -> f64 {
 
 /// What counters alone can say, in words.
 fn from_counters(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<String, TtlError> {
-    const SEND: &str = "send an event with op \"get\" for each read of a key and one with op \"write\" whenever the \
-                        origin's value changes (POST /v1/events, or a sample of the keys)";
     let (Some(hits), Some(misses), Some(ttl_ms)) = (&spec.hits, &spec.misses, spec.ttl_ms) else {
         return Ok(format!("not identifiable: there are no events of it; {SEND}"));
     };
@@ -253,8 +243,14 @@ fn counter(store: &Store, expr: &str, now: Timestamp) -> Result<f64, signal::Sig
 mod tests {
     use super::*;
     use crate::{
-        advise::ttl::{Finding, FindingKind},
-        store::{StoreOptions, rows::EventBatch},
+        advise::{
+            Sources, advise_on,
+            ttl::{Finding, FindingKind, Ttl},
+        },
+        store::{
+            StoreOptions,
+            rows::{EventBatch, RecommendationRow},
+        },
     };
 
     const SECOND: i64 = 1_000;
@@ -285,11 +281,13 @@ mod tests {
         events
     }
 
-    fn advised(ops: &[CacheOp], spec: &CacheSpec) -> Result<Vec<RecommendationRow>, TtlError> {
+    /// The recommendation, or why there is none.
+    fn advised(ops: &[CacheOp], spec: &CacheSpec) -> Result<RecommendationRow, String> {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
         store.put_events(EventBatch { cache: events(ops), ..EventBatch::default() }).unwrap();
-        advise(&store, spec, Timestamp::from_millis(7_200 * SECOND))
+        let verdicts = advise_on::<Ttl>(&Sources { store: &store }, spec, Timestamp::from_millis(7_200 * SECOND));
+        verdicts[0].recommendation().cloned().ok_or_else(|| verdicts[0].reason())
     }
 
     fn pages(ttl_s: i64, limit: f64) -> CacheSpec {
@@ -298,8 +296,7 @@ mod tests {
 
     #[test]
     fn a_ttl_that_breaks_the_limit_is_shortened_with_proof() {
-        let rows = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
-        let row = &rows[0];
+        let row = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
         let proposed = row.proposed["ttl_seconds"].as_i64().unwrap();
         assert!(proposed < 3_600, "{proposed}");
         assert_eq!(row.patch.body, format!("{{\"cache\":\"pages\",\"ttl_seconds\":{proposed}}}"));
@@ -314,23 +311,23 @@ mod tests {
     fn reported_deletions_are_the_invalidation() {
         let every = [CacheOp::Get, CacheOp::Write, CacheOp::Delete];
         let spec = CacheSpec { invalidate_on: vec!["page_edit".to_owned()], ..pages(60, 0.01) };
-        let rows = advised(&every, &spec).unwrap();
-        assert!(rows[0].proposed["ttl_seconds"].as_i64().unwrap() > 60, "{:?}", rows[0].proposed);
-        assert_eq!(rows[0].evidence["on_write"], false);
+        let row = advised(&every, &spec).unwrap();
+        assert!(row.proposed["ttl_seconds"].as_i64().unwrap() > 60, "{:?}", row.proposed);
+        assert_eq!(row.evidence["on_write"], false);
         // Without reported deletions the writes stand for them, as configured.
-        let rows = advised(&every[..2], &spec).unwrap();
-        assert_eq!(rows[0].evidence["on_write"], true);
+        let row = advised(&every[..2], &spec).unwrap();
+        assert_eq!(row.evidence["on_write"], true);
     }
 
     #[test]
     fn what_is_not_identifiable_says_so_and_what_to_send() {
-        let message = advised(&[CacheOp::Get], &pages(60, 0.01)).unwrap_err().to_string();
+        let message = advised(&[CacheOp::Get], &pages(60, 0.01)).unwrap_err();
         assert!(
             message.contains("not identifiable, bounds are 0 and 1") && message.contains("op \"write\""),
             "{message}"
         );
         let spec = CacheSpec { name: "other".to_owned(), ..pages(60, 0.01) };
-        let message = advised(&[CacheOp::Get], &spec).unwrap_err().to_string();
+        let message = advised(&[CacheOp::Get], &spec).unwrap_err();
         assert!(message.contains("not identifiable: there are no events of it"), "{message}");
         let counters = CacheSpec {
             hits: Some("vector(900)".to_owned()),
@@ -338,7 +335,7 @@ mod tests {
             grid_ms: vec![120_000],
             ..spec
         };
-        let message = advised(&[CacheOp::Get], &counters).unwrap_err().to_string();
+        let message = advised(&[CacheOp::Get], &counters).unwrap_err();
         assert!(
             message.contains("not identifiable, bounds are: hit ratio 0.900 to 0.947 at 120 s; stale share 0 to 1"),
             "{message}"
@@ -348,41 +345,45 @@ mod tests {
     #[test]
     fn nothing_is_said_where_the_present_ttl_serves_as_well() {
         let first = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
-        let proposed = first[0].proposed["ttl_seconds"].as_i64().unwrap();
-        assert_eq!(advised(&[CacheOp::Get, CacheOp::Write], &pages(proposed, 0.2)).unwrap(), []);
+        let proposed = first.proposed["ttl_seconds"].as_i64().unwrap();
+        let kept = advised(&[CacheOp::Get, CacheOp::Write], &pages(proposed, 0.2)).unwrap_err();
+        assert!(kept.starts_with("the present time-to-live serves as well"), "{kept}");
     }
 
     #[test]
     fn what_is_wrong_is_said_where_nothing_is_recommended() {
         let told = events(&[CacheOp::Get, CacheOp::Write]);
         let first = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
-        let proposed = first[0].proposed["ttl_seconds"].as_i64().unwrap();
+        let proposed = first.proposed["ttl_seconds"].as_i64().unwrap();
         let spec = pages(proposed, 0.2);
         let mut options = TtlOptions::new(Level::try_new(LEVEL).unwrap());
         options.stale_share_max = 0.2;
         options.current_ms = [("pages".to_owned(), proposed * SECOND)].into();
         let mut replay = replay_caches(told.iter().map(CacheAccess::from), &options).unwrap().remove(0);
-        let decide = |replay: &CacheReplay| recommend(&spec, replay, &options, Timestamp::from_millis(0));
-        assert_eq!(decide(&replay).unwrap(), []);
+        let kept = |replay: &CacheReplay| match recommend(&spec, replay, &options) {
+            Outcome::Keep { reason } => reason,
+            other => panic!("{other:?}"),
+        };
+        assert!(!kept(&replay).contains("nobody needs"), "{}", kept(&replay));
         let text = "nobody needs this cache".to_owned();
         replay.findings.push(Finding { kind: FindingKind::Unneeded, text, figures: serde_json::Map::new() });
-        let message = decide(&replay).unwrap_err().to_string();
-        let expected = "the present time-to-live serves as well as any single one; nobody needs this cache";
-        assert!(message.contains(expected), "{message}");
+        let message = kept(&replay);
+        assert!(message.starts_with("the present time-to-live serves as well as any single one"), "{message}");
+        assert!(message.ends_with("; nobody needs this cache"), "{message}");
         // Beside what is recommended it stands in the reason and in the evidence.
         replay.current_ttl_ms = None;
-        let rows =
-            recommend(&CacheSpec { ttl_ms: None, ..spec }, &replay, &options, Timestamp::from_millis(0)).unwrap();
-        assert!(rows[0].reason.contains("; nobody needs this cache"), "{}", rows[0].reason);
-        assert_eq!(rows[0].evidence["replay"]["findings"][0]["kind"], "unneeded");
+        let Outcome::Propose(row) = recommend(&CacheSpec { ttl_ms: None, ..spec }, &replay, &options) else {
+            panic!("nothing is proposed")
+        };
+        assert!(row.reason.contains("; nobody needs this cache"), "{}", row.reason);
+        assert_eq!(row.evidence["replay"]["findings"][0]["kind"], "unneeded");
     }
 
     #[test]
     fn a_limit_that_nothing_keeps_is_said() {
         let message =
             advised(&[CacheOp::Get, CacheOp::Write], &CacheSpec { grid_ms: vec![1_800_000], ..pages(1_800, 0.001) })
-                .unwrap_err()
-                .to_string();
+                .unwrap_err();
         assert!(message.contains("no time-to-live keeps the stale share within 0.001"), "{message}");
     }
 }

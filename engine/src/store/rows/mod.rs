@@ -4,12 +4,14 @@
 
 mod advice;
 mod event;
+mod kind;
 mod learned;
 mod together;
 mod words;
 
-pub use advice::{Effect, Kind, OutcomeFilter, OutcomeRow, Patch, RecommendationFilter, RecommendationRow, State};
+pub use advice::{Effect, OutcomeFilter, OutcomeRow, Patch, RecommendationFilter, RecommendationRow, State};
 pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
+pub use kind::Kind;
 pub use learned::{
     AnomalyKind, AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus,
 };

@@ -3,7 +3,10 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use crate::{
-    advise::scaling::{PoolRules, ScalingError, WorkloadSpec, demand::in_own_units, one_value},
+    advise::{
+        kit::{HistoryError, one_value},
+        scaling::{PoolRules, ScalingError, WorkloadSpec, demand::in_own_units},
+    },
     store::{
         Store,
         rows::{RecommendationRow, State},
@@ -81,7 +84,7 @@ fn largest_now(store: &Store, spec: &WorkloadSpec, capacity: f64, now: Timestamp
         let demand = demand.map(|demand| in_own_units(demand, resource.capacity_per_replica, capacity));
         largest = largest.into_iter().chain(demand).reduce(f64::max);
     }
-    largest.ok_or_else(|| ScalingError::NotOneSeries { expr: spec.demand.clone(), series: 0 })
+    largest.ok_or_else(|| HistoryError::NotOneSeries { expr: spec.demand.clone(), series: 0 }.into())
 }
 
 /// The demand at `now`; none when the expression gives nothing.

@@ -1,19 +1,23 @@
-use almanac_models::{Level, Timestamp};
+use almanac_models::Timestamp;
 use serde_json::{Value, json};
 use statrs::distribution::{ContinuousCDF, Gamma};
 
-use super::{fetch::History, measure::AppliedRule};
+use super::{fetch::History, measure::AppliedRule, terms::RuleTerms};
 use crate::{
-    advise::threshold::{
-        Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
-        bounds::{Allowed, Judged, Moving, Objective, better, fires_no_longer, judge},
-        format_duration,
-        replay::{bound_name, passed},
+    advise::{
+        Metric, Outcome, Proposal, Rollback,
+        kit::{Interval, LEVEL},
+        threshold::{
+            Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError, ThresholdSpec,
+            bounds::{Allowed, Judged, Moving, Objective, better, fires_no_longer, judge},
+            format_duration,
+            replay::{bound_name, passed},
+            spec::{ALERTS, FALSE_ALERTS},
+        },
     },
-    ledger::{BEFORE, RULE, RULE_BEFORE, WAY_BACK},
     store::{
         Store,
-        rows::{Effect, Kind, Patch, RecommendationRow, SignalFilter, SignalRow, SignalStatus, State},
+        rows::{Patch, SignalFilter, SignalRow, SignalStatus},
     },
 };
 
@@ -23,43 +27,62 @@ pub(in crate::advise::threshold) const INTERVAL_MS: i64 = 60_000;
 pub(in crate::advise::threshold) const EVALUATIONS_MAX: i64 = 20_160;
 /// Share of the history that is learned from.
 const SPLIT: f64 = 0.5;
-/// What the predicted effect promises.
-pub(in crate::advise::threshold) const LEVEL: f64 = 0.8;
 
-/// What is recommended for one alerting rule at `now`; nothing where nothing is better.
-///
-/// The rule's signal is evaluated over the store as Prometheus would have, a bound and `for` are
-/// learned on the first half of the history, and only what does no worse on the second half is
-/// recommended. `name`: what the rule is called in the ledger, as [`rule_names`](super::rule_names) gives it. `moving_bounds`: whether bounds may move, by hour of week, or with what is expected where the rule's signal is
-/// one of those learned.
+/// What a decision on one rule rests on.
+pub struct RuleFacts {
+    history: History,
+    /// The name under which the rule's signal is learned, where bounds may move.
+    learned_as: Option<String>,
+}
+
+impl std::fmt::Debug for RuleFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleFacts").field("learned_as", &self.learned_as).finish_non_exhaustive()
+    }
+}
+
+/// Reads the signal of one rule at its evaluations up to `now`, as Prometheus would have evaluated it, and the incidents of that time.
 ///
 /// # Errors
-/// [`ThresholdError`]: the signal cannot be evaluated, there is too little history, or what was
-/// learned did not hold.
-pub fn advise(
+/// [`ThresholdError`]: the signal cannot be evaluated, or there is too little history.
+pub(in crate::advise::threshold) fn fetch(
     store: &Store,
-    spec: &RuleSpec,
-    name: &str,
-    moving_bounds: bool,
+    spec: &ThresholdSpec,
     now: Timestamp,
-) -> Result<Vec<RecommendationRow>, ThresholdError> {
-    let step_ms = spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
-    let history = History::fetch(store, &spec.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
-    let History { grid, incidents, end_ms } = &history;
-    if grid.timestamps.len() < 4 {
-        let (signal, evaluations) = (spec.condition.signal.clone(), grid.timestamps.len());
+) -> Result<RuleFacts, ThresholdError> {
+    let rule = &spec.rule;
+    let step_ms = rule.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
+    let history = History::fetch(store, &rule.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
+    if history.grid.timestamps.len() < 4 {
+        let (signal, evaluations) = (rule.condition.signal.clone(), history.grid.timestamps.len());
         return Err(ThresholdError::NoHistory { signal, evaluations });
     }
+    // A band is around one signal: the alert of several elements would compare each with the band of another.
+    let is_one = history.grid.values.len() == 1;
+    let learned_as = if spec.moving_bounds && is_one { learned_as(store, &rule.condition.signal)? } else { None };
+    Ok(RuleFacts { history, learned_as })
+}
+
+/// What is recommended for one alerting rule; pure.
+///
+/// A bound and `for` are learned on the first half of the history, and only what does no worse on the second half is recommended.
+///
+/// # Errors
+/// [`ThresholdError`]: what was learned did not hold, or the rules cannot be written.
+pub(in crate::advise::threshold) fn decide(
+    spec: &ThresholdSpec,
+    facts: &RuleFacts,
+) -> Result<Outcome<RuleTerms>, ThresholdError> {
+    let History { grid, incidents, end_ms } = &facts.history;
     let (first_ms, end_ms) = (grid.timestamps[0], *end_ms);
     let labelled = !incidents.is_empty();
     let split_ms = passed(&grid.instances(), SPLIT).unwrap_or(first_ms);
-    // A band is around one signal: the alert of several elements would compare each with the band of another.
-    let signal =
-        if moving_bounds && grid.values.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
+    let signal = facts.learned_as.as_deref();
     let incidents = labelled.then_some(incidents.as_slice());
-    let allowed = Allowed { hourly: moving_bounds, band: signal.is_some(), objective: Objective::of(spec) };
-    let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, allowed);
-    decided((spec, name), &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
+    let rule = &spec.rule;
+    let allowed = Allowed { hourly: spec.moving_bounds, band: signal.is_some(), objective: Objective::of(rule) };
+    let judged = judge(&grid.instances(), incidents, &rule.setting(), split_ms, allowed);
+    decided((rule, &spec.name), &judged, signal, labelled, (first_ms, split_ms, end_ms))
 }
 
 /// The name under which an expression is learned, if it is.
@@ -78,11 +101,10 @@ fn decided(
     signal: Option<&str>,
     labelled: bool,
     (first_ms, split_ms, end_ms): (i64, i64, i64),
-    now: Timestamp,
-) -> Result<Vec<RecommendationRow>, ThresholdError> {
+) -> Result<Outcome<RuleTerms>, ThresholdError> {
     let (present, recommended) = (&judged.present, &judged.recommended);
     if !judged.decision.changed {
-        return Ok(Vec::new());
+        return Ok(Outcome::keep(judged.decision.reason.clone()));
     }
     // A ticket lasts as long as its shorter window remembers, hours beyond the incident: that is no fault of an objective's rules.
     let lingers = matches!(judged.decision.moving, Some(Moving::BurnRate(_)));
@@ -104,7 +126,10 @@ fn decided(
     let caught_or_quieter = recommended.incidents_caught > 0 || recommended.false_alerts < present.false_alerts;
     if labelled && !(caught_or_quieter && (lingers || better(recommended, present))) {
         // As good on the later half as the rule that is there: no reason to touch it.
-        return Ok(Vec::new());
+        return Ok(Outcome::keep(format!(
+            "the present rule does as well on the later half of the history: {} of {} incidents caught with {} false alerts",
+            present.incidents_caught, present.incidents, present.false_alerts
+        )));
     }
     let setting = judged.decision.setting;
     let (expr, mut rules) = match &judged.decision.moving {
@@ -122,31 +147,34 @@ fn decided(
     let evidence = json!({
         "learned_from_ms": stamp(first_ms), "scored_from_ms": stamp(split_ms), "scored_until_ms": stamp(end_ms),
         "incidents_labelled": labelled,
-        BEFORE: effect(present, labelled).value,
-        WAY_BACK: patch(before),
-        RULE: AppliedRule::of(spec, &judged.decision),
-        RULE_BEFORE: AppliedRule::present(spec),
         "present": score_json(present, labelled, expected(spec.condition.bound)),
         "recommended": score_json(recommended, labelled, expected(setting.bound)),
     });
-    Ok(vec![RecommendationRow {
-        id: format!("threshold-{name}-{}", now.millis()),
-        kind: Kind::Threshold,
-        target: name.to_owned(),
+    let promised = (recommended.incidents > 0).then_some((recommended.incidents_caught, recommended.incidents));
+    let terms = |rule: AppliedRule, promised| RuleTerms {
+        rule,
+        scored_from_ms: Some(split_ms),
+        scored_until_ms: Some(end_ms),
+        promised,
+        recommended: None,
+    };
+    Ok(Outcome::Propose(Box::new(Proposal {
         current: json!({"expr": spec.expr, "for": format_duration(spec.for_ms)}),
         proposed: json!({"expr": expr, "for": hold}),
-        valid_from: now,
         valid_until: None,
+        metric: metric(labelled),
         effect: effect(recommended, labelled),
         confidence: confidence(recommended, labelled),
         reason: sentence(spec, judged, labelled, &expr, &hold),
         evidence,
+        terms: terms(AppliedRule::of(spec, &judged.decision), promised),
+        rollback: Some(Rollback {
+            baseline: effect(present, labelled).value,
+            patch: patch(before),
+            terms: Some(terms(AppliedRule::present(spec), None)),
+        }),
         patch: patch(body),
-        state: State::Proposed,
-        created_at: now,
-        updated_at: now,
-        replaces: None,
-    }])
+    })))
 }
 
 /// A rule file with these rules alone, in the group that the rule stands in.
@@ -178,12 +206,17 @@ fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool, expr: &str, hold: 
     }
 }
 
+/// What is promised: false alerts a week, or alerts a week where nobody labelled incidents.
+pub(in crate::advise::threshold) fn metric(labelled: bool) -> Metric {
+    if labelled { FALSE_ALERTS } else { ALERTS }
+}
+
 /// False alerts a week (alerts where nobody labelled), with the interval of a Poisson count.
-pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) -> Effect {
-    let (metric, count, per_week) = if labelled {
-        ("false_alerts_per_week", score.false_alerts, score.false_alerts_per_week())
+pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) -> Interval {
+    let (count, per_week) = if labelled {
+        (score.false_alerts, score.false_alerts_per_week())
     } else {
-        ("alerts_per_week", score.alerts, score.alerts_per_week())
+        (score.alerts, score.alerts_per_week())
     };
     #[expect(clippy::cast_precision_loss, reason = "a count")]
     let n = count as f64;
@@ -193,14 +226,7 @@ pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) ->
     let tail = (1.0 - LEVEL) / 2.0;
     let lower = Gamma::new(n, 1.0).map_or(0.0, |law| law.inverse_cdf(tail));
     let upper = Gamma::new(n + 1.0, 1.0).map_or(n, |law| law.inverse_cdf(1.0 - tail));
-    Effect {
-        metric: metric.to_owned(),
-        unit: "1/week".to_owned(),
-        value: per_week,
-        lower: weekly(lower).min(per_week),
-        upper: weekly(upper).max(per_week),
-        level: Level::try_new(LEVEL).map_or(LEVEL, Level::fraction),
-    }
+    Interval { value: per_week, lower: weekly(lower).min(per_week), upper: weekly(upper).max(per_week) }
 }
 
 /// Laplace's rule of succession over the incidents of the unseen half; a half where nobody labelled.
@@ -225,6 +251,7 @@ fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>)
 mod tests {
     use super::*;
     use crate::{
+        advise::{Sources, Verdict, advise_on, threshold::Threshold},
         series::{Labels, METRIC_NAME},
         store::{
             SampleBatch, StoreOptions,
@@ -262,18 +289,20 @@ mod tests {
         store
     }
 
-    fn advised(labelled: bool, rules: &str) -> Vec<RecommendationRow> {
+    fn advised(labelled: bool, rules: &str) -> Verdict {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), labelled);
         let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml").unwrap();
-        advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(2_879 * MINUTE)).unwrap()
+        let spec = ThresholdSpec::new(specs[0].clone(), false);
+        let now = Timestamp::from_millis(2_879 * MINUTE);
+        advise_on::<Threshold>(&Sources { store: &store }, &spec, now).remove(0)
     }
 
     #[test]
     fn labelled_incidents_give_a_rule_with_proof() {
-        let rows = advised(true, RULES);
-        let row = &rows[0];
-        assert_eq!((row.kind, row.target.as_str()), (Kind::Threshold, "Deep"));
+        let verdict = advised(true, RULES);
+        let row = verdict.recommendation().unwrap();
+        assert_eq!((row.kind.as_str(), row.target.as_str()), ("threshold", "Deep"));
         assert_eq!(row.evidence["recommended"]["incidents_caught"], 4);
         assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
         assert!(row.evidence["present"]["false_alerts_per_week"].as_f64().unwrap() > 100.0);
@@ -292,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_right_rule_gets_no_advice() {
-        assert_eq!(advised(true, &RULES.replace("> 15", "> 40")), []);
+        assert_eq!(advised(true, &RULES.replace("> 15", "> 40")).recommendation(), None);
     }
 
     #[test]
@@ -301,8 +330,8 @@ mod tests {
         let store = store(folder.path(), true);
         let rules = RULES.replace("queue_depth", "other");
         let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
-        let message =
-            advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
+        let spec = ThresholdSpec::new(specs[0].clone(), false);
+        let message = fetch(&store, &spec, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
         assert_eq!(message, "signal \"other\" has 0 evaluations with a value, at least 4 are needed");
     }
 }

@@ -1,4 +1,6 @@
-use super::ScalingError;
+//! A quantity over time on a grid: what was missing is carried forward and marked.
+
+use super::HistoryError;
 
 /// Demand of one workload over time: strictly ascending timestamps, a missing value carried forward.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +17,11 @@ impl DemandHistory {
     /// neighbouring rows.
     ///
     /// # Errors
-    /// [`ScalingError::Lengths`], [`ScalingError::TooShort`] below two rows, [`ScalingError::Order`],
-    /// [`ScalingError::Demand`].
-    pub fn try_new(mut timestamps: Vec<i64>, mut values: Vec<f64>) -> Result<Self, ScalingError> {
+    /// [`HistoryError::Lengths`], [`HistoryError::TooShort`] below two rows, [`HistoryError::Order`],
+    /// [`HistoryError::Demand`].
+    pub fn try_new(mut timestamps: Vec<i64>, mut values: Vec<f64>) -> Result<Self, HistoryError> {
         if timestamps.len() != values.len() {
-            return Err(ScalingError::Lengths { timestamps: timestamps.len(), values: values.len() });
+            return Err(HistoryError::Lengths { timestamps: timestamps.len(), values: values.len() });
         }
         if timestamps.windows(2).any(|pair| pair[0] == pair[1]) {
             let last_of_its_time = |idx: &usize| timestamps.get(idx + 1) != timestamps.get(*idx);
@@ -28,10 +30,10 @@ impl DemandHistory {
             timestamps = kept.iter().map(|&idx| timestamps[idx]).collect();
         }
         if timestamps.len() < 2 {
-            return Err(ScalingError::TooShort { points: timestamps.len(), needed: 2 });
+            return Err(HistoryError::TooShort { points: timestamps.len(), needed: 2 });
         }
         if let Some(pair) = timestamps.windows(2).find(|pair| pair[1] < pair[0]) {
-            return Err(ScalingError::Order { timestamp_ms: pair[1], previous_ms: pair[0] });
+            return Err(HistoryError::Order { timestamp_ms: pair[1], previous_ms: pair[0] });
         }
         let mut observed = Vec::with_capacity(values.len());
         let mut last = 0.0;
@@ -40,7 +42,7 @@ impl DemandHistory {
             if value.is_nan() {
                 *value = last;
             } else if *value < 0.0 || value.is_infinite() {
-                return Err(ScalingError::Demand { value: *value, timestamp_ms });
+                return Err(HistoryError::Demand { value: *value, timestamp_ms });
             }
             last = *value;
         }
