@@ -10,7 +10,7 @@ use super::{
     CliError, Global, demo,
     files::{detect, forecast, replay},
     serve,
-    store::{compact, import, learn, recommend, sql},
+    store::{compact, delete, import, learn, recommend, sql},
 };
 
 /// Options that mean the same in every command; their variables are `ALMANAC_<OPTION>`.
@@ -44,6 +44,8 @@ pub enum Command {
     Recommend(recommend::Args),
     /// Finish the compaction that is due and give space back
     Compact(compact::Args),
+    /// Delete series, or a span of their samples
+    Delete(delete::Args),
     /// Read-only SQL over a stopped store, or over a running service with --url
     Sql(sql::Args),
     /// Forecasts for the series of a file, no store needed
@@ -116,6 +118,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Learn(args) => learn::run(args, global),
         Command::Recommend(args) => recommend::run(args, global),
         Command::Compact(args) => compact::run(args, global),
+        Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),

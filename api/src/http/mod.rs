@@ -14,7 +14,7 @@ pub mod sql;
 mod tests;
 
 pub(crate) use ingest::ImportBody;
-pub(crate) use operate::{CompactionBody, RoundBody};
+pub(crate) use operate::{CompactionBody, DeleteBody, DeletionBody, RoundBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, Params, StateError, ingest_limits, now};
 pub(crate) use shared::{curriculum, iso};

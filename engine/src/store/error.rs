@@ -1,3 +1,5 @@
+//! Why the store could not do what was asked.
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::series::SourceError;
@@ -31,7 +33,7 @@ pub enum StoreError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What DuckDB says, in one line.
+        /// DuckDB's message, in one line.
         detail: String,
     },
     /// The file was written by a newer release.
@@ -49,16 +51,16 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says, in one line.
+        /// The system's message, in one line.
         detail: String,
     },
     /// No space is left; nothing of the batch was stored.
     #[error("no space left on the disk of the store ({detail})")]
     DiskFull {
-        /// What DuckDB says, in one line.
+        /// DuckDB's message, in one line.
         detail: String,
     },
-    /// A new series would pass the limit; the series known already go on.
+    /// A new series would pass the limit; known series are not affected.
     #[error("the store holds {limit} series, its limit; a new series is refused")]
     SeriesLimit {
         /// The limit in force.
@@ -108,6 +110,17 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A deletion without a matcher that restricts it.
+    #[error(
+        "the selector restricts nothing; name what to delete, such as up{{job=\"api\"}}, or every series with {{__name__=~\".+\"}}"
+    )]
+    EmptySelector,
+    /// A deletion that would take every series, by a pattern that may not have been meant so.
+    #[error("the selector matches all {series} series of the store; to delete everything write {{__name__=~\".+\"}}")]
+    WholeStore {
+        /// How many series there are.
+        series: usize,
+    },
     /// A query would load more samples than the caller allows.
     #[error("the query would load more than {limit} samples")]
     TooManySamples {
@@ -119,7 +132,7 @@ pub enum StoreError {
         "the store has stopped ({detail}); open it again once the cause is gone, nothing that was answered is lost"
     )]
     Stopped {
-        /// What DuckDB says, in one line.
+        /// DuckDB's message, in one line.
         detail: String,
     },
     /// The store was closed, or its writer ended.
@@ -130,7 +143,7 @@ pub enum StoreError {
     Database {
         /// What was being done.
         action: &'static str,
-        /// What DuckDB says.
+        /// DuckDB's error.
         #[source]
         source: Arc<duckdb::Error>,
     },

@@ -1,10 +1,10 @@
-//! The store: every sample, and every row that is learned or said, in one DuckDB file.
+//! The store: every sample, and every row that is learned or recommended, in one DuckDB file.
 //!
 //! One process owns the file. One writer thread owns the write connection and commits in groups: it
-//! takes everything that waits, appends it in one transaction, then answers every waiter. Answered
-//! means committed. Samples arrive in a *hot* segment in arrival order; compaction moves them into
+//! takes everything that waits, appends it in one transaction, then answers every waiter. An answer
+//! means that the samples are committed. Samples arrive in a *hot* segment in arrival order; compaction moves them into
 //! *cold* segments sorted by series and time; samples that come late, or again with another value,
-//! lie in a *late* layer that wins until compaction has merged it. Readers see one deduplicated
+//! are in a *late* layer that wins until compaction has merged it. Readers see one deduplicated
 //! whole.
 
 mod error;
@@ -20,9 +20,9 @@ mod tables;
 mod write;
 
 pub use error::StoreError;
-use handle::shared;
 pub use handle::{Store, StoreStats};
-pub use options::{AnalystLimits, Compaction, CompactionReport, StoreOptions};
+use handle::{known, shared};
+pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};
 pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};
 pub use write::{Appended, Receipt, SampleBatch};
 

@@ -1,3 +1,9 @@
+//! How a store is opened, and what its upkeep is asked for and reports.
+
+use almanac_models::Timestamp;
+
+use crate::series::Matcher;
+
 /// How a store is opened. `StoreOptions::default()` is what the service uses.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -80,4 +86,34 @@ pub struct CompactionReport {
     pub segments_dropped: u64,
     /// Rollup rows written.
     pub rollups_written: u64,
+}
+
+/// Which samples to delete.
+#[derive(Debug, Clone)]
+pub struct Deletion {
+    /// Series that satisfy all of these; one at least must exclude the empty value.
+    pub matchers: Vec<Matcher>,
+    /// From this instant on, itself included; `None` = from the first sample.
+    pub from: Option<Timestamp>,
+    /// Up to this instant, itself included; `None` = to the last sample.
+    pub until: Option<Timestamp>,
+    /// Only counts what would be deleted.
+    pub dry_run: bool,
+}
+
+/// What a deletion concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeletionReport {
+    /// Series that had samples in the span.
+    pub series: u64,
+    /// Series that have nothing left and are gone; 0 in a dry run.
+    pub series_emptied: u64,
+    /// Samples deleted.
+    pub samples: u64,
+    /// Rollup rows that covered the span in whole or in part.
+    pub rollups: u64,
+    /// The oldest sample deleted.
+    pub oldest: Option<Timestamp>,
+    /// The newest sample deleted.
+    pub newest: Option<Timestamp>,
 }

@@ -1,3 +1,4 @@
+//! Files that are not a sound store, other processes, full disks, older schemas.
 #![expect(clippy::print_stdout, reason = "a test that runs as a second process speaks through its output")]
 
 use std::{
@@ -74,7 +75,7 @@ fn a_newer_schema_is_refused() {
     let raw = duckdb::Connection::open(&path).unwrap();
     raw.execute_batch("UPDATE store.meta SET value = '99' WHERE key = 'schema_version'").unwrap();
     raw.close().unwrap();
-    assert!(refused(&path).ends_with("has schema version 99, this release knows up to 2; use a newer almanac"));
+    assert!(refused(&path).ends_with("has schema version 99, this release knows up to 3; use a newer almanac"));
     drop(folder);
 }
 
@@ -239,7 +240,10 @@ fn a_store_of_schema_version_1_opens() {
     assert_eq!(store.signals(&Default::default()).unwrap()[0].signal, "requests");
     assert_eq!(store.recommendations(&Default::default()).unwrap()[0].id, "r1");
     assert_eq!(store.cache_events(&Default::default()).unwrap().len(), 1);
-    // What version 2 added is there, and empty.
+    // What later versions added is there, and empty.
+    assert_eq!(store.advice_status(&Default::default()).unwrap(), []);
+    assert_eq!(store.metadata(&Default::default()), []);
+    assert_eq!(store.scrape_targets(), []);
     assert_eq!(store.suspected_incidents(&Default::default()).unwrap(), []);
     assert_eq!(store.peer_outliers(&Default::default()).unwrap(), []);
     let answer = store.analyst_sql("SELECT count(*) FROM samples", &[], Default::default()).unwrap();

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod append;
+mod collected;
 mod compaction;
+mod delete;
+mod document;
 mod files;
 mod model;
 mod rows;

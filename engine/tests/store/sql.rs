@@ -1,3 +1,5 @@
+//! SQL of analysts: views, refusals, limits.
+
 use std::time::{Duration, Instant};
 
 use almanac_engine::store::{AnalystLimits, Compaction, SqlError, SqlLimits, SqlParam, Store, StoreOptions};
@@ -6,7 +8,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::support::{Fresh, labels, put};
 
-fn rows(store: &Store, sql: &str, params: &[SqlParam]) -> Vec<String> {
+pub(crate) fn rows(store: &Store, sql: &str, params: &[SqlParam]) -> Vec<String> {
     let answer = store.analyst_sql(sql, params, SqlLimits::default()).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
@@ -44,46 +46,6 @@ fn analysts_see_deduplicated_samples_and_readable_series() {
     );
     assert_eq!(joined, ["up|2"]);
     assert_eq!(rows(store, "SELECT count, sum, last FROM rollups_1h", &[]), ["2|3.0|2.0"]);
-}
-
-#[test]
-fn every_view_is_described() {
-    let fresh = filled();
-    let all = rows(
-        &fresh.store,
-        "SELECT table_name, count(*) FROM information_schema.columns WHERE table_schema = 'main' GROUP BY 1 ORDER BY 1",
-        &[],
-    );
-    let names: Vec<&str> = all.iter().map(|row| row.split('|').next().unwrap()).collect();
-    assert_eq!(
-        names,
-        [
-            "anomalies",
-            "cache_events",
-            "deploys",
-            "forecasts",
-            "incidents",
-            "outcomes",
-            "peer_outliers",
-            "recommendations",
-            "rollups_1h",
-            "rollups_5m",
-            "samples",
-            "series",
-            "signals",
-            "suspected_incidents"
-        ]
-    );
-    for name in names {
-        let described = rows(&fresh.store, &format!("DESCRIBE {name}"), &[]);
-        assert!(!described.is_empty());
-        assert!(rows(&fresh.store, &format!("SELECT * FROM main.{name} LIMIT 1"), &[]).len() <= 1);
-    }
-    let undescribed = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'main' AND \"COLUMN_COMMENT\" IS NULL";
-    assert_eq!(rows(&fresh.store, undescribed, &[]), Vec::<String>::new());
-    assert!(!rows(&fresh.store, "EXPLAIN SELECT * FROM samples", &[]).is_empty());
-    assert!(!rows(&fresh.store, "/* x */ explain analyze SELECT count(*) FROM samples", &[]).is_empty());
-    assert!(rows(&fresh.store, "SHOW TABLES", &[]).contains(&"samples".to_owned()));
 }
 
 #[test]
@@ -310,17 +272,36 @@ fn a_long_query_ends_at_its_deadline_and_a_long_answer_is_cut() {
 }
 
 #[test]
-fn the_document_lists_every_table_and_column() {
+fn every_view_can_be_described_and_read() {
     let fresh = filled();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tables.md");
-    let document = std::fs::read_to_string(path).unwrap();
-    let columns = rows(
+    for table in almanac_engine::store::rows::TABLES {
+        let name = table.name;
+        let described = rows(&fresh.store, &format!("DESCRIBE {name}"), &[]);
+        assert_eq!(described.len(), table.columns.len());
+        assert!(rows(&fresh.store, &format!("SELECT * FROM main.{name} LIMIT 1"), &[]).len() <= 1);
+    }
+    assert!(!rows(&fresh.store, "EXPLAIN SELECT * FROM samples", &[]).is_empty());
+    assert!(!rows(&fresh.store, "/* x */ explain analyze SELECT count(*) FROM samples", &[]).is_empty());
+    assert!(rows(&fresh.store, "SHOW TABLES", &[]).contains(&"samples".to_owned()));
+}
+
+#[test]
+fn every_described_column_is_in_the_database_with_its_type_and_comment() {
+    let fresh = filled();
+    let found = rows(
         &fresh.store,
-        "SELECT '| `' || column_name || '` | ' || \"COLUMN_COMMENT\" || ' |' FROM information_schema.columns WHERE table_schema = 'main'",
+        "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || \"COLUMN_COMMENT\" FROM information_schema.columns
+         WHERE table_schema = 'main' ORDER BY table_name, ordinal_position",
         &[],
     );
-    for column in &columns {
-        assert!(document.contains(column), "docs/tables.md lacks the line {column}");
-    }
-    assert_eq!(document.lines().filter(|line| line.starts_with("| `")).count(), columns.len());
+    let mut tables: Vec<_> = almanac_engine::store::rows::TABLES.to_vec();
+    tables.sort_by_key(|table| table.name);
+    let expected: Vec<String> = tables
+        .iter()
+        .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+        .map(|(table, column)| {
+            format!("{}.{} {} {}", table.name, column.name, column.column_type.sql(), column.description())
+        })
+        .collect();
+    assert_eq!(found, expected);
 }

@@ -23,6 +23,8 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownSeries { .. } => Self::bad_request("unknown_series", message),
             StoreError::TimestampRange { .. } => Self::bad_request("timestamp_range", message),
             StoreError::InvalidRow { .. } => Self::bad_request("invalid_row", message),
+            StoreError::EmptySelector => Self::bad_request("empty_selector", message),
+            StoreError::WholeStore { .. } => Self::bad_request("whole_store", message),
             StoreError::TooManySamples { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_samples", message)
             }

@@ -1,5 +1,7 @@
-//! What callers hold: the store itself, and what its clones, its writer and its readers share.
+//! The store as its users hold it, and what its parts share.
 
+pub(super) mod known;
+mod rows;
 pub(super) mod shared;
 mod stats;
 mod store;

@@ -1,3 +1,5 @@
+//! What all clones of a store, its writer and its readers share.
+
 use std::{
     path::PathBuf,
     sync::{
@@ -13,6 +15,7 @@ use crate::store::{
     StoreError, StoreOptions,
     error::failed_to,
     index::Registry,
+    known::{KnownMetadata, KnownTargets},
     segment::Layout,
     write::{Queue, Recent, Writer},
 };
@@ -32,6 +35,8 @@ pub(in crate::store) struct Shared {
     /// One compaction at a time.
     pub(in crate::store) compacting: Mutex<()>,
     pub(in crate::store) readers: Readers,
+    pub(in crate::store) metadata: KnownMetadata,
+    pub(in crate::store) targets: KnownTargets,
 }
 
 /// What is counted since the start.

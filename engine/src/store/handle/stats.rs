@@ -1,4 +1,6 @@
-/// How the store stands, for metrics and readiness.
+//! Sizes and counters of a store.
+
+/// Sizes and counters of the store, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreStats {
     /// Series registered.

@@ -1,3 +1,5 @@
+//! The store's handle: opening, samples, compaction and closing.
+
 use std::{
     path::Path,
     sync::{Arc, OnceLock, atomic::Ordering},
@@ -9,28 +11,58 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
 use crate::store::{
-    Appended, Compaction, CompactionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits, SqlParam, StoreError,
-    StoreOptions, StoreStats, read,
-    rows::{
-        AnomalyRow, CacheEvent, Deploy, EventBatch, EventFilter, ForecastRow, Incident, OutcomeFilter, OutcomeRow,
-        PeerOutlierRow, RecommendationFilter, RecommendationRow, RowFilter, SignalFilter, SignalRow,
-        SuspectedIncidentRow,
-    },
+    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
+    SqlParam, StoreError, StoreOptions, StoreStats,
+    known::{KnownMetadata, KnownTargets},
+    read,
     schema::{self, FileClaim},
     segment::{self, SegmentKind},
     shared::{Counters, Readers, Shared, count, spawn_writer},
-    sql, tables,
+    sql,
     write::{Queue, Writer, receipt},
     {MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS},
 };
 
 /// The store of one process. Cloning is cheap; all clones are the same store.
+///
+/// ```
+/// use almanac_engine::series::{Labels, Matcher, SampleSource};
+/// use almanac_engine::store::{Compaction, Deletion, SampleBatch, SqlLimits, Store, StoreOptions};
+/// use almanac_models::Timestamp;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("almanac.duckdb");
+/// let store = Store::open(&path, StoreOptions::default())?;
+///
+/// // A series has a number; samples are appended by number and are on disk once the receipt resolves.
+/// let up = store.resolve(&Labels::from_pairs([("__name__", "up"), ("job", "api")])?)?;
+/// let mut batch = SampleBatch::default();
+/// batch.push(up, 1_000, 1.0);
+/// batch.push(up, 2_000, 0.0);
+/// assert_eq!(store.append(batch)?.wait()?.written, 2);
+///
+/// // Read by matchers and span, or as SQL.
+/// let found = store.select(&[Matcher::equal("job", "api")], 0, 10_000, usize::MAX)?;
+/// assert_eq!((found[0].timestamps.as_slice(), found[0].values.as_slice()), ([1_000, 2_000].as_slice(), [1.0, 0.0].as_slice()));
+/// let answer = store.analyst_sql("SELECT avg(value) FROM samples", &[], SqlLimits::default())?;
+/// assert_eq!(answer.batches[0].num_rows(), 1);
+///
+/// // Upkeep: the caller passes the present time.
+/// store.compact(Timestamp::from_millis(10_000), Compaction::All)?;
+/// let until = Some(Timestamp::from_millis(1_500));
+/// let old = Deletion { matchers: vec![Matcher::equal("__name__", "up")], from: None, until, dry_run: false };
+/// assert_eq!(store.delete(&old)?.samples, 1);
+/// store.close()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    shared: Arc<Shared>,
+pub(super) struct Inner {
+    pub(super) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     analysts: sql::Gate,
     /// Given back when the file is no longer used.
@@ -55,6 +87,7 @@ impl Store {
         schema::refresh_sample_view(&connection, &layout)?;
         schema::lock_settings(&connection)?;
         let next_seq = schema::load_next_seq(&connection, &layout)?;
+        let (metadata, targets) = (KnownMetadata::load(&connection)?, KnownTargets::load(&connection)?);
         let clone = || connection.try_clone().map_err(crate::store::error::failed_to("connect to the database"));
         let (root, analyst_limits) = (clone()?, options.analyst);
         let shared = Arc::new(Shared {
@@ -67,6 +100,8 @@ impl Store {
             stopped: OnceLock::new(),
             compacting: Mutex::new(()),
             readers: Readers::new(root),
+            metadata,
+            targets,
             options,
         });
         let writer = spawn_writer(&shared, Writer::new(connection, Arc::clone(&shared), next_seq))?;
@@ -165,13 +200,21 @@ impl Store {
         newest.map(Timestamp::from_millis)
     }
 
+    /// The newest timestamp of any sample that is not after `until`: one stamp far in the future does not hide the others.
+    ///
+    /// # Errors
+    /// `Database`, `Closed`.
+    pub fn newest_until(&self, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        read::newest_until(&self.0.shared, until.millis()).map(|newest| newest.map(Timestamp::from_millis))
+    }
+
     /// Why nothing can be written or read any more until the store is opened again; `None` while all is well.
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
         self.0.shared.stopped.get().map(String::as_str)
     }
 
-    /// How the store stands; cheap.
+    /// Sizes and counters of the store; cheap.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
         let shared = &self.0.shared;
@@ -204,12 +247,23 @@ impl Store {
         }
     }
 
-    /// Compacts, rolls up and applies retention. Blocks for as long as that takes; appends go on meanwhile.
+    /// Compacts, rolls up and applies retention. Blocks for as long as that takes; appends continue meanwhile.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`; what was not finished stays due.
     pub fn compact(&self, now: Timestamp, what: Compaction) -> Result<CompactionReport, StoreError> {
         segment::compact(&self.0.shared, now, what)
+    }
+
+    /// Deletes samples of selected series within a span, or counts them. Once it returns, the deletion is on disk: nothing of
+    /// it comes back, and samples that are written afterwards are kept. Rows that were learned from the samples (forecasts,
+    /// scores, recommendations) stay. Waits for a compaction that runs.
+    ///
+    /// # Errors
+    /// `EmptySelector`, `WholeStore`: the selector may not have been meant so; `Database`, `DiskFull`, `Closed`: nothing is
+    /// deleted.
+    pub fn delete(&self, what: &Deletion) -> Result<DeletionReport, StoreError> {
+        segment::delete(&self.0.shared, what)
     }
 
     /// Answers an analyst's statement.
@@ -228,166 +282,8 @@ impl Store {
         self.0.shut()
     }
 
-    /// Puts signals, each in place of the one of its name.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_signals(&self, rows: &[SignalRow]) -> Result<(), StoreError> {
-        let rows = rows.to_vec();
-        self.write(move |connection| tables::put_signals(connection, &rows))
-    }
-
-    /// Lists signals by name.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::signals(connection, filter))
-    }
-
-    /// Puts forecasts; those of the same signal that were made at the same instant or later go.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_forecasts(&self, rows: &[ForecastRow]) -> Result<(), StoreError> {
-        let rows = rows.to_vec();
-        self.write(move |connection| tables::put_forecasts(connection, &rows))
-    }
-
-    /// Lists forecasts by signal, instant and `made_at`.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn forecasts(&self, filter: &RowFilter) -> Result<Vec<ForecastRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::forecasts(connection, filter))
-    }
-
-    /// Puts scores, each in place of the one of the same signal and instant.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_anomalies(&self, rows: &[AnomalyRow]) -> Result<(), StoreError> {
-        let rows = rows.to_vec();
-        self.write(move |connection| tables::put_anomalies(connection, &rows))
-    }
-
-    /// Lists scores by signal and instant.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn anomalies(&self, filter: &RowFilter) -> Result<Vec<AnomalyRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::anomalies(connection, filter))
-    }
-
-    /// Puts the suspected incidents that began at `since` or later in place of those that stood of that time.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_suspected_incidents(&self, rows: &[SuspectedIncidentRow], since: Timestamp) -> Result<(), StoreError> {
-        let rows = rows.to_vec();
-        self.write(move |connection| tables::put_suspected_incidents(connection, &rows, since))
-    }
-
-    /// Lists suspected incidents by their start; `names` are those of the signals that moved first.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn suspected_incidents(&self, filter: &EventFilter) -> Result<Vec<SuspectedIncidentRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::suspected_incidents(connection, filter))
-    }
-
-    /// Puts times in which a peer differed; one that touches a stored one of the same series becomes one with it.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_peer_outliers(&self, rows: &[PeerOutlierRow]) -> Result<(), StoreError> {
-        let rows = rows.to_vec();
-        self.write(move |connection| tables::put_peer_outliers(connection, &rows))
-    }
-
-    /// Lists times in which a peer differed, by their start; `names` are series.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn peer_outliers(&self, filter: &EventFilter) -> Result<Vec<PeerOutlierRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::peer_outliers(connection, filter))
-    }
-
-    /// Puts recommendations, each in place of the one of its id.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_recommendations(&self, rows: &[RecommendationRow]) -> Result<(), StoreError> {
-        self.put_ledger(rows, &[])
-    }
-
-    /// Lists recommendations, the newest first.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn recommendations(&self, filter: &RecommendationFilter) -> Result<Vec<RecommendationRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::recommendations(connection, filter))
-    }
-
-    /// Puts recommendations and the outcomes that go with them in one transaction.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_ledger(&self, rows: &[RecommendationRow], outcomes: &[OutcomeRow]) -> Result<(), StoreError> {
-        let (rows, outcomes) = (rows.to_vec(), outcomes.to_vec());
-        self.write(move |connection| tables::put_ledger(connection, &rows, &outcomes))
-    }
-
-    /// Adds outcomes; the same outcome put again changes nothing.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`.
-    pub fn put_outcomes(&self, rows: &[OutcomeRow]) -> Result<(), StoreError> {
-        self.put_ledger(&[], rows)
-    }
-
-    /// Lists outcomes in the order in which they were put.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn outcomes(&self, filter: &OutcomeFilter) -> Result<Vec<OutcomeRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::outcomes(connection, filter))
-    }
-
-    /// Stores events; a repeated batch changes nothing, which the answer's `unchanged` counts.
-    ///
-    /// # Errors
-    /// `Database`, `DiskFull`, `Closed`, `InvalidRow`.
-    pub fn put_events(&self, events: EventBatch) -> Result<Appended, StoreError> {
-        self.write(move |connection| tables::put_events(connection, &events))
-    }
-
-    /// Lists cache events by time, ties in the order of arrival.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn cache_events(&self, filter: &EventFilter) -> Result<Vec<CacheEvent>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::cache_events(connection, filter))
-    }
-
-    /// Lists deploys by time.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn deploys(&self, filter: &EventFilter) -> Result<Vec<Deploy>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::deploys(connection, filter))
-    }
-
-    /// Lists incidents by their start.
-    ///
-    /// # Errors
-    /// `Database`, `Corrupt`, `Closed`.
-    pub fn incidents(&self, filter: &EventFilter) -> Result<Vec<Incident>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::incidents(connection, filter))
-    }
-
     /// Does something in a transaction of its own on the writer's thread.
-    fn write<T: Send + 'static>(
+    pub(super) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&duckdb::Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -430,7 +326,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Closed already, or the writer has said why not.
+        // Closed already, or the writer has logged why not.
         let _ = self.shut();
     }
 }

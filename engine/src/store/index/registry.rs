@@ -1,4 +1,11 @@
-use std::{cmp::Ordering, collections::BTreeSet, hash::BuildHasher, sync::Arc};
+//! Labels of every series in memory, and the index that answers matchers.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, HashSet},
+    hash::BuildHasher,
+    sync::Arc,
+};
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
@@ -25,6 +32,9 @@ pub(in crate::store) struct Registry {
     postings: HashMap<u32, HashMap<u32, Vec<u32>>>,
     /// Numbers without a series: the series had no sample left when the store was opened.
     holes: usize,
+    /// Series that a deletion left without samples. Senders may hold their numbers, so that they stay registered, but they
+    /// do not count towards the limit.
+    emptied: HashSet<u32>,
     limit: usize,
 }
 
@@ -38,6 +48,7 @@ impl Registry {
             hasher: DefaultHashBuilder::default(),
             postings: HashMap::new(),
             holes: 0,
+            emptied: HashSet::new(),
             limit,
         }
     }
@@ -52,9 +63,21 @@ impl Registry {
         u32::try_from(self.starts.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// How many series there are.
+    /// How many series there are, without those that a deletion emptied.
     pub(in crate::store) fn len(&self) -> usize {
-        self.starts.len() - 1 - self.holes
+        self.starts.len() - 1 - self.holes - self.emptied.len()
+    }
+
+    /// Notes series that have no samples any more.
+    pub(in crate::store) fn note_emptied(&mut self, ids: &[u32]) {
+        self.emptied.extend(ids);
+    }
+
+    /// Notes series that were emptied and have samples again.
+    pub(in crate::store) fn note_returned(&mut self, ids: &[u32]) {
+        for id in ids {
+            self.emptied.remove(id);
+        }
     }
 
     /// The number of the series with these labels, if it is registered.
@@ -109,7 +132,7 @@ impl Registry {
     ) -> Result<(), StoreError> {
         let corrupt = |detail: String| StoreError::Corrupt { table: "series", detail };
         if id < self.end() {
-            return Err(corrupt(format!("series number {id} stands twice")));
+            return Err(corrupt(format!("series number {id} occurs twice")));
         }
         self.skip_to(id);
         let begin = self.pairs.len();
@@ -121,7 +144,7 @@ impl Registry {
         }
         if self.find_pairs(&self.pairs[begin..]).is_some() {
             let labels: Vec<&str> = self.pairs[begin..].iter().map(|pair| &**self.symbols.text(pair.1)).collect();
-            return Err(corrupt(format!("the labels of series {id} stand twice: {}", labels.join(", "))));
+            return Err(corrupt(format!("the labels of series {id} occur twice: {}", labels.join(", "))));
         }
         self.enter(begin);
         Ok(())
@@ -160,7 +183,7 @@ impl Registry {
         }
     }
 
-    /// Whether a number below the end stands for no series.
+    /// Whether a number below the end has no series.
     pub(in crate::store) fn is_hole(&self, id: u32) -> bool {
         self.holes > 0 && self.pairs_of(id).is_empty()
     }
@@ -272,7 +295,7 @@ impl Registry {
     }
 }
 
-/// The numbers that stand in both ascending lists.
+/// The numbers that both ascending lists hold.
 fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let mut found = Vec::with_capacity(short.len());
@@ -292,7 +315,7 @@ fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {
     found
 }
 
-/// The numbers of `a` that do not stand in `b`, both ascending.
+/// The numbers of `a` that `b` does not hold, both ascending.
 fn subtract(a: &[u32], b: &[u32]) -> Vec<u32> {
     let mut from = 0;
     a.iter()
@@ -383,7 +406,7 @@ mod tests {
         registry.restore(3, [("x", "1")].into_iter()).unwrap();
         assert_eq!((registry.len(), registry.end()), (1, 4));
         assert_eq!(registry.select(&[]), [3]);
-        for (id, message) in [(4, "the labels of series 4 stand twice"), (3, "series number 3 stands twice")] {
+        for (id, message) in [(4, "the labels of series 4 occur twice"), (3, "series number 3 occurs twice")] {
             let again = registry.restore(id, [("x", "1")].into_iter()).unwrap_err();
             assert!(again.to_string().contains(message), "{again}");
         }

@@ -1,3 +1,5 @@
+//! Interns strings: each distinct string once, by number.
+
 use std::{hash::BuildHasher, sync::Arc};
 
 use hashbrown::{DefaultHashBuilder, HashTable};

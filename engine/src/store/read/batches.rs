@@ -1,3 +1,5 @@
+//! Streams the rows of a query as Arrow batches.
+
 use arrow::array::RecordBatch;
 use duckdb::Connection;
 

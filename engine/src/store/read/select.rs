@@ -1,3 +1,5 @@
+//! Reads samples of selected series out of memory and segments.
+
 use arrow::{
     array::{Array, AsArray, RecordBatch},
     datatypes::{Float64Type, TimestampMillisecondType, UInt32Type},
@@ -19,7 +21,7 @@ use crate::{
 const LISTED_SERIES: usize = 20_000;
 
 /// How often a read starts anew because compaction replaced a segment under it.
-const RETRIES: usize = 8;
+pub(super) const RETRIES: usize = 8;
 
 /// A series being read.
 struct Chosen {
@@ -92,14 +94,15 @@ fn from_disk(shared: &Shared, chosen: &mut [Chosen], start: i64, end: i64, limit
                 load.finish();
                 return Ok(());
             }
-            Err(StoreError::Database { source, .. })
-                if retries < RETRIES && source.to_string().contains("does not exist") =>
-            {
-                retries += 1;
-            }
+            Err(error) if retries < RETRIES && is_replaced(&error) => retries += 1,
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether a read failed because compaction replaced a segment under it.
+pub(super) fn is_replaced(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database { source, .. } if source.to_string().contains("does not exist"))
 }
 
 /// A read of some series from the segments.

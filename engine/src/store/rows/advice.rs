@@ -1,23 +1,25 @@
+//! Rows of advice: recommendations, what became of them, and the present verdict on each target.
+
 use almanac_models::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Kind, words::words};
+use super::{Kind, table::table, words::words};
 
-/// Where a recommendation is on its way.
+/// State of a recommendation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Said, not answered.
+    /// Not answered yet.
     Proposed,
-    /// Somebody agreed.
+    /// A person or a rule accepted it.
     Accepted,
-    /// Somebody declined.
+    /// A person declined it.
     Dismissed,
-    /// Somebody put it into effect.
+    /// It is in effect.
     Applied,
-    /// What was promised came.
+    /// The promised effect appeared.
     Verified,
-    /// It did harm or kept less than was promised.
+    /// It did harm, or the promised effect did not appear.
     Regressed,
     /// Its time passed, or a newer one replaced it.
     Expired,
@@ -65,7 +67,7 @@ pub struct RecommendationRow {
     pub id: String,
     /// What it is about.
     pub kind: Kind,
-    /// The workload, cache or alert it speaks of.
+    /// The workload, cache or alert that it is about.
     pub target: String,
     /// The present setting.
     pub current: Value,
@@ -79,20 +81,60 @@ pub struct RecommendationRow {
     pub effect: Effect,
     /// How sure the advisor is, in [0, 1].
     pub confidence: f64,
-    /// Why, in one sentence that a person would say.
+    /// Why, in one sentence.
     pub reason: String,
     /// Replay figures and the span of the data.
     pub evidence: Value,
     /// What to apply.
     pub patch: Patch,
-    /// Where it is on its way.
+    /// Its state.
     pub state: State,
-    /// When it was first said.
+    /// When it was first proposed.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// The recommendation that it replaces.
     pub replaces: Option<String>,
+}
+
+table! {
+    impl RecommendationRow in "recommendations" since 1, "Recommendations with their evidence and their state";
+    id: String = "the recommendation" from id;
+    kind: Kind = "the advisor, such as scaling, rightsizing, ttl or threshold" from kind;
+    target: String = "the workload, cache or alert" from target;
+    current: Value = "present setting" unit "JSON" from current;
+    proposed: Value = "proposed setting" unit "JSON" from proposed;
+    valid_from: Timestamp = "from when it holds" unit "UTC" from valid_from;
+    valid_until: Option<Timestamp> = "until when it holds, NULL = until it is replaced" unit "UTC" from valid_until;
+    effect_metric: String = "what is predicted to change" flat "effect" from effect.metric;
+    effect_unit: String = "unit of the effect" from effect.unit;
+    effect_value: f64 = "predicted effect" unit "in effect_unit" from effect.value;
+    effect_lower: f64 = "lower end of its interval" unit "in effect_unit" from effect.lower;
+    effect_upper: f64 = "upper end of its interval" unit "in effect_unit" from effect.upper;
+    effect_level: f64 = "level of the interval" unit "0 to 1" from effect.level;
+    confidence: f64 = "how sure the advisor is" unit "0 to 1" from confidence;
+    reason: String = "why, in one sentence" from reason;
+    evidence: Value = "replay figures and span of the data" unit "JSON" flat "" from evidence;
+    patch_format: String = "format of patch_body" from patch.format;
+    patch_body: String = "what a machine can apply" flat "" from patch.body;
+    state: State = "proposed, accepted, dismissed, applied, verified, regressed or expired" from state;
+    created_at: Timestamp = "when it was first proposed" unit "UTC" flat "time" from created_at;
+    updated_at: Timestamp = "when it last changed" unit "UTC" from updated_at;
+    replaces: Option<String> = "the recommendation that it replaces" from replaces;
+    @read RecommendationRow {
+        id, kind, target, current, proposed, valid_from, valid_until,
+        effect: Effect {
+            metric: effect_metric,
+            unit: effect_unit,
+            value: effect_value,
+            lower: effect_lower,
+            upper: effect_upper,
+            level: effect_level,
+        },
+        confidence, reason, evidence,
+        patch: Patch { format: patch_format, body: patch_body },
+        state, created_at, updated_at, replaces,
+    }
 }
 
 /// Which recommendations to list; the default lists all, the newest first.
@@ -114,33 +156,22 @@ pub struct RecommendationFilter {
     pub limit: Option<usize>,
 }
 
-/// One change of a recommendation's state, and what came of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutcomeRow {
-    /// The recommendation's id.
-    pub recommendation: String,
-    /// When it changed.
-    pub at: Timestamp,
-    /// The state before; `None` when it was first said.
-    pub from_state: Option<State>,
-    /// The state after.
-    pub to_state: State,
-    /// Who changed it.
-    pub actor: String,
-    /// What they said about it.
-    pub note: Option<String>,
-    /// The promised effect.
-    pub predicted: Option<f64>,
-    /// Lower end of the promise.
-    pub predicted_lower: Option<f64>,
-    /// Upper end of the promise.
-    pub predicted_upper: Option<f64>,
-    /// The measured effect.
-    pub realised: Option<f64>,
-    /// Lower end of the measurement.
-    pub realised_lower: Option<f64>,
-    /// Upper end of the measurement.
-    pub realised_upper: Option<f64>,
+table! {
+    /// One change of a recommendation's state, and what came of it.
+    pub struct OutcomeRow in "outcomes" since 1,
+        "Changes of state of recommendations, with the promised and the measured effect", hidden [seq: Int];
+    recommendation: String = "the recommendation";
+    at in timestamp: Timestamp = "when it changed" unit "UTC" flat "time";
+    from_state: Option<State> = "state before, NULL when it was first proposed";
+    to_state: State = "state after";
+    actor: String = "who changed it";
+    note: Option<String> = "their note";
+    predicted: Option<f64> = "promised effect" unit "unit of the recommendation's effect";
+    predicted_lower: Option<f64> = "lower end of the promise" unit "same unit";
+    predicted_upper: Option<f64> = "upper end of the promise" unit "same unit";
+    realised: Option<f64> = "measured effect" unit "same unit";
+    realised_lower: Option<f64> = "lower end of the measurement" unit "same unit";
+    realised_upper: Option<f64> = "upper end of the measurement" unit "same unit";
 }
 
 /// Which outcomes to list; the default lists all, in the order in which they were put.
@@ -156,4 +187,40 @@ pub struct OutcomeFilter {
     pub to_state: Option<State>,
     /// At most so many rows.
     pub limit: Option<usize>,
+}
+
+/// The verdict of an advisor on one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AdviceState {
+    /// A change is recommended.
+    Proposed,
+    /// The present setting is as good as any other.
+    Kept,
+    /// Data or configuration that the advisor needs is missing.
+    Lacks,
+}
+words!(AdviceState, "state of advice", { Proposed => "proposed", Kept => "kept", Lacks => "lacks" });
+
+table! {
+    /// The present verdict of an advisor on one target; `kind` and `target` are the key.
+    pub struct AdviceStatusRow in "advice_status" since 3,
+        "The present verdict of each advisor on each of its targets, also where nothing is recommended";
+    kind: String = "the advisor, such as scaling, rightsizing, ttl or threshold";
+    target: String = "the workload, container, cache or alert";
+    state: AdviceState = "proposed, kept (the present setting is as good) or lacks (something is missing)";
+    reason: String = "why, in one sentence with its figures";
+    needs: Value = "what is missing and what would give it, a list" unit "JSON";
+    recommendation: Option<String> = "id of the recommendation, NULL where none is made";
+    updated_at: Timestamp = "when the verdict was last given" unit "UTC";
+}
+
+/// Which verdicts to list; the default lists all, by kind and target.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AdviceStatusFilter {
+    /// Only of these kinds; empty = all.
+    pub kinds: Vec<String>,
+    /// Only of these targets; empty = all.
+    pub targets: Vec<String>,
+    /// Only in these states; empty = all.
+    pub states: Vec<AdviceState>,
 }

@@ -1,6 +1,8 @@
+//! Rows of events that others report: cache operations, deploys and incidents.
+
 use almanac_models::Timestamp;
 
-use super::words::words;
+use super::{table::table, words::words};
 
 /// What happened to a key of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,53 +16,42 @@ pub enum CacheOp {
 }
 words!(CacheOp, "cache operation", { Get => "get", Write => "write", Delete => "delete" });
 
-/// One event of a cache.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CacheEvent {
-    /// When.
-    pub timestamp: Timestamp,
-    /// The cache's name.
-    pub cache: String,
-    /// The key.
-    pub key: String,
-    /// What happened.
-    pub op: CacheOp,
-    /// Size of the value.
-    pub bytes: Option<u64>,
-    /// What a miss costs, in milliseconds.
-    pub miss_cost_ms: Option<f64>,
+table! {
+    /// One event of a cache.
+    pub struct CacheEvent in "cache_events" since 1, "Reads, writes and deletes of cached keys",
+        hidden [seq: Int, ordinal: Small];
+    timestamp: Timestamp = "when" unit "UTC" flat "time";
+    cache: String = "the cache";
+    key: String = "the key";
+    op: CacheOp = "get, write (the value changed at its origin) or delete (the cached copy was dropped)";
+    bytes: Option<u64> = "size of the value" unit "bytes";
+    miss_cost_ms: Option<f64> = "what a miss costs" unit "ms";
 }
 
-/// A new version went out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deploy {
-    /// When.
-    pub at: Timestamp,
-    /// The service.
-    pub service: String,
-    /// The version.
-    pub version: Option<String>,
+table! {
+    /// A release of a new version.
+    #[derive(Eq)]
+    pub struct Deploy in "deploys" since 1, "Releases of new versions", hidden [seq: Int];
+    at in timestamp: Timestamp = "when" unit "UTC" flat "time";
+    service: String = "the service";
+    version: Option<String> = "the version";
 }
 
-/// A labelled incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incident {
-    /// Its first moment.
-    pub started_at: Timestamp,
-    /// Its last moment; `None` while it lasts.
-    pub ended_at: Option<Timestamp>,
-    /// What happened.
-    pub title: String,
-    /// The service, workload or signal concerned.
-    pub target: Option<String>,
-    /// Who says so.
-    pub source: String,
+table! {
+    /// A labelled incident.
+    #[derive(Eq)]
+    pub struct Incident in "incidents" since 1, "Labelled incidents", hidden [seq: Int];
+    started_at: Timestamp = "first moment" unit "UTC" flat "time";
+    ended_at: Option<Timestamp> = "last moment, NULL while it lasts" unit "UTC" flat "time_end";
+    title: String = "what happened";
+    target: Option<String> = "the service, workload or signal concerned";
+    source: String = "who reported it";
 }
 
 /// Events that are stored together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventBatch {
-    /// Cache events; the same event standing twice in one batch happened twice.
+    /// Cache events; an event that one batch holds twice happened twice.
     pub cache: Vec<CacheEvent>,
     /// Deploys.
     pub deploys: Vec<Deploy>,

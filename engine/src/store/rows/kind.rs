@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::UnknownWord;
+use super::{
+    Cell, ColumnType, UnknownWord,
+    descriptor::{CellType, Cells},
+};
+use crate::store::StoreError;
 
 /// Longest name of a kind, in bytes.
 const LENGTH_MAX: usize = 31;
@@ -86,6 +90,21 @@ impl FromStr for Kind {
             word: name.to_owned(),
             expected: "lower-case names such as scaling or ttl".to_owned(),
         })
+    }
+}
+
+impl CellType for Kind {
+    const TYPE: ColumnType = ColumnType::Text;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Text(self.as_str())
+    }
+
+    fn read_nullable(cells: &dyn Cells, column: usize) -> Result<Option<Self>, StoreError> {
+        let name = cells.text(column)?;
+        name.map(|name| name.parse())
+            .transpose()
+            .map_err(|error: UnknownWord| cells.corrupt(column, &error.to_string()))
     }
 }
 

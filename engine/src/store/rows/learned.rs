@@ -1,6 +1,8 @@
+//! Rows of what is learned: signals, forecasts and anomaly scores.
+
 use almanac_models::Timestamp;
 
-use super::words::words;
+use super::{table::table, words::words};
 
 /// Where a signal comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,100 +19,72 @@ words!(SignalOrigin, "origin of a signal", { Configured => "configured", Default
 pub enum SignalStatus {
     /// Not enough data yet, or the first fit is under way.
     Learning,
-    /// A model stands.
+    /// A model is in force.
     Ready,
-    /// The last fit failed; `reason` says why.
+    /// The last fit failed; `reason` has the cause.
     Failed,
 }
 words!(SignalStatus, "status of a signal", { Learning => "learning", Ready => "ready", Failed => "failed" });
 
-/// A signal and the state of its model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SignalRow {
-    /// The signal's name; the key.
-    pub signal: String,
-    /// Its PromQL expression.
-    pub expr: String,
-    /// Where it comes from.
-    pub origin: SignalOrigin,
-    /// Distance between its points in milliseconds.
-    pub step_ms: i64,
-    /// How far its learning is.
-    pub status: SignalStatus,
-    /// Why it failed or what it lacks.
-    pub reason: Option<String>,
-    /// Lengths of its seasons in milliseconds.
-    pub seasons_ms: Vec<i64>,
-    /// Name of the model in force.
-    pub model: Option<String>,
-    /// When that model was fitted.
-    pub fitted_at: Option<Timestamp>,
-    /// Points the fit rests on.
-    pub points: u64,
-    /// Mean absolute scaled error on held-out points (1 = as the seasonal naive forecast).
-    pub mase: Option<f64>,
-    /// Share of held-out points inside the 80 % interval.
-    pub coverage_80: Option<f64>,
-    /// Share of held-out points inside the 95 % interval.
-    pub coverage_95: Option<f64>,
+table! {
+    /// A signal and the state of its model.
+    pub struct SignalRow in "signals" since 1, "What is learned: one row for each signal";
+    signal: String = "name of the signal";
+    expr: String = "its PromQL expression";
+    origin: SignalOrigin = "configured or default";
+    step_ms: i64 = "distance between its points" unit "ms";
+    status: SignalStatus = "learning, ready or failed";
+    reason: Option<String> = "why it failed or what it lacks";
+    seasons_ms: Vec<i64> = "lengths of its seasons" unit "ms" flat "seasons";
+    model: Option<String> = "name of the model in force";
+    fitted_at: Option<Timestamp> = "when the model was fitted" unit "UTC";
+    points: u64 = "points that the fit used";
+    mase: Option<f64> = "mean absolute scaled error on held-out points" unit "1 = as the seasonal naive forecast";
+    coverage_80: Option<f64> = "share of held-out points inside the 80 % interval" unit "0 to 1";
+    coverage_95: Option<f64> = "share of held-out points inside the 95 % interval" unit "0 to 1";
 }
 
-/// One point of one forecast, in the signal's unit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ForecastRow {
-    /// The signal.
-    pub signal: String,
-    /// When the forecast was made.
-    pub made_at: Timestamp,
-    /// The instant it speaks of.
-    pub timestamp: Timestamp,
-    /// The expected value.
-    pub yhat: f64,
-    /// Lower end of the 80 % interval.
-    pub yhat_lower_80: f64,
-    /// Upper end of the 80 % interval.
-    pub yhat_upper_80: f64,
-    /// Lower end of the 95 % interval.
-    pub yhat_lower_95: f64,
-    /// Upper end of the 95 % interval.
-    pub yhat_upper_95: f64,
-    /// Name of the model.
-    pub model: String,
+table! {
+    /// One point of one forecast, in the signal's unit.
+    pub struct ForecastRow in "forecasts" since 1,
+        "Forecasts, old ones too: one row for each signal, time of making and instant";
+    signal: String = "the signal";
+    timestamp: Timestamp = "the instant that it is for" unit "UTC" flat "time";
+    yhat: f64 = "expected value" unit "unit of the signal";
+    yhat_lower_80: f64 = "lower end of the 80 % interval" unit "unit of the signal";
+    yhat_upper_80: f64 = "upper end of the 80 % interval" unit "unit of the signal";
+    yhat_lower_95: f64 = "lower end of the 95 % interval" unit "unit of the signal";
+    yhat_upper_95: f64 = "upper end of the 95 % interval" unit "unit of the signal";
+    model: String = "name of the model";
+    made_at: Timestamp = "when the forecast was made" unit "UTC";
 }
 
 /// How a value departed from what was expected of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnomalyKind {
-    /// It stands out against the values just before it.
+    /// It is far from the values just before it.
     Value,
     /// It is away from where the signal is at this phase of its seasons.
     Level,
     /// It belongs to values that drift away, each inside the band of single values.
     Drift,
-    /// The signal stands still as it never did.
+    /// The signal is constant as it never was before.
     FlatLine,
 }
 words!(AnomalyKind, "kind of an anomaly", { Value => "value", Level => "level", Drift => "drift", FlatLine => "flat_line" });
 
-/// The anomaly score of one point; above 1 is an anomaly.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnomalyRow {
-    /// The signal; with `timestamp` the key.
-    pub signal: String,
-    /// The point's instant.
-    pub timestamp: Timestamp,
-    /// What was measured.
-    pub value: f64,
-    /// What was expected.
-    pub yhat: f64,
-    /// Lower end of the band.
-    pub yhat_lower: f64,
-    /// Upper end of the band.
-    pub yhat_upper: f64,
-    /// Distance from the band's centre in half-widths of the band, at least 0.
-    pub score: f64,
-    /// The kind of departure that the score measures.
-    pub kind: AnomalyKind,
+table! {
+    /// The anomaly score of one point; above 1 is an anomaly. `signal` and `timestamp` are the key.
+    pub struct AnomalyRow in "anomalies" since 1, "Anomaly scores: one row for each signal and instant scored";
+    signal: String = "the signal";
+    timestamp: Timestamp = "the instant" unit "UTC" flat "time";
+    value: f64 = "measured value" unit "unit of the signal";
+    yhat: f64 = "expected value" unit "unit of the signal";
+    yhat_lower: f64 = "lower end of the band" unit "unit of the signal";
+    yhat_upper: f64 = "upper end of the band" unit "unit of the signal";
+    score: f64 = "distance from the centre of the band in half-widths of the band" unit "0 = as expected, above 1 = an anomaly";
+    kind: AnomalyKind = "what departs: value, level, drift or flat_line" added 2 default "'value'";
+    @computed is_anomaly: bool = "whether the score is above 1" sql "score > 1" from |row: &AnomalyRow| row.score > 1.0;
 }
 
 /// Which signals to list; the default lists all, by name.

@@ -1,15 +1,26 @@
-//! Rows of what is learned, said and reported: the typed face of the store's tables besides samples.
+//! Rows of what is learned, recommended and reported: the typed face of the store's tables besides samples.
 //!
-//! All timestamps are UTC milliseconds. Each `put_…` is one committed transaction.
+//! Each row type comes with the description of its table ([`TableRow::TABLE`]); `TABLES` in `all` lists them. All
+//! timestamps are UTC milliseconds. Each `put_…` is one committed transaction.
 
 mod advice;
+mod all;
+mod collected;
+pub(in crate::store) mod descriptor;
 mod event;
 mod kind;
 mod learned;
+mod table;
 mod together;
 mod words;
 
-pub use advice::{Effect, OutcomeFilter, OutcomeRow, Patch, RecommendationFilter, RecommendationRow, State};
+pub use advice::{
+    AdviceState, AdviceStatusFilter, AdviceStatusRow, Effect, OutcomeFilter, OutcomeRow, Patch,
+    RecommendationFilter, RecommendationRow, State,
+};
+pub use all::TABLES;
+pub use collected::{MetadataFilter, MetadataPut, MetadataRow, MetricType, ScrapeTargetRow, TargetHealth};
+pub use descriptor::{Cell, Column, ColumnType, Table, TableRow};
 pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
 pub use kind::Kind;
 pub use learned::{

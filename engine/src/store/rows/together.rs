@@ -1,35 +1,28 @@
+//! Rows of what several signals show together: suspected incidents and instances unlike their peers.
+
 use almanac_models::Timestamp;
 
-/// Anomalies of one or several signals that belong together.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SuspectedIncidentRow {
-    /// The first departure.
-    pub started_at: Timestamp,
-    /// The last anomaly so far.
-    pub ended_at: Timestamp,
-    /// The signal that most likely departed first.
-    pub first_mover: String,
-    /// How likely it is that one, in [0, 1].
-    pub confidence: f64,
-    /// Every signal concerned, by time of departure.
-    pub signals: Vec<String>,
-    /// The largest anomaly score.
-    pub peak: f64,
+use super::table::table;
+
+table! {
+    /// Anomalies of one or several signals that belong together.
+    pub struct SuspectedIncidentRow in "suspected_incidents" since 2,
+        "Anomalies that belong together, of one or several signals, as found by the service itself";
+    started_at: Timestamp = "first departure" unit "UTC" flat "time";
+    ended_at: Timestamp = "last anomaly so far" unit "UTC" flat "time_end";
+    first_mover: String = "the signal that most likely departed first";
+    confidence: f64 = "how likely it is that signal" unit "0 to 1";
+    signals: Vec<String> = "every signal concerned, by time of departure";
+    peak: f64 = "largest anomaly score";
 }
 
-/// A time in which one of several peers was not like the others.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PeerOutlierRow {
-    /// The PromQL expression that gives the peers.
-    pub expr: String,
-    /// The labels of the one that differs, in the notation of PromQL.
-    pub series: String,
-    /// Since when.
-    pub started_at: Timestamp,
-    /// Until when; the last instant looked at while it lasts.
-    pub ended_at: Timestamp,
-    /// The largest distance from the peers that agree, in widths; above 1 is outside.
-    pub peak: f64,
-    /// Peers that were compared, itself included.
-    pub peers: u64,
+table! {
+    /// A time in which one of several peers was not like the others.
+    pub struct PeerOutlierRow in "peer_outliers" since 2, "Instances that were not like their peers";
+    series: String = "labels of the instance that differs, in the notation of PromQL";
+    expr: String = "PromQL expression that gives the peers";
+    started_at: Timestamp = "since when" unit "UTC" flat "time";
+    ended_at: Timestamp = "until when; the last instant looked at while it lasts" unit "UTC" flat "time_end";
+    peak: f64 = "largest distance from the peers that agree" unit "widths of the band, above 1 is outside";
+    peers: u64 = "peers compared, itself included";
 }

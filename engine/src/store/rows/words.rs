@@ -1,4 +1,6 @@
-/// A word that is none of an enumeration's.
+//! The macro `words!`, which gives an enumeration its words in tables, answers and on the command line.
+
+/// A word that an enumeration does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is no {what}; one of {expected}")]
 pub struct UnknownWord {
@@ -17,7 +19,7 @@ macro_rules! words {
             /// Every variant, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word that stands for it in tables, answers and on the command line.
+            /// Its word in tables, answers and on the command line.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
@@ -42,6 +44,24 @@ macro_rules! words {
                         expected: [$($word),+].join(", "),
                     }),
                 }
+            }
+        }
+
+        impl $crate::store::rows::descriptor::CellType for $type {
+            const TYPE: $crate::store::rows::ColumnType = $crate::store::rows::ColumnType::Text;
+
+            fn cell(&self) -> $crate::store::rows::Cell<'_> {
+                $crate::store::rows::Cell::Text(self.as_str())
+            }
+
+            fn read_nullable(
+                cells: &dyn $crate::store::rows::descriptor::Cells,
+                column: usize,
+            ) -> Result<Option<Self>, $crate::store::StoreError> {
+                let word = cells.text(column)?;
+                word.map(|word| word.parse())
+                    .transpose()
+                    .map_err(|error: $crate::store::rows::UnknownWord| cells.corrupt(column, &error.to_string()))
             }
         }
 

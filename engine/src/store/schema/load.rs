@@ -1,3 +1,5 @@
+//! Reads series, segments and recent samples into memory when a store opens.
+
 use arrow::{
     array::{Array, AsArray},
     datatypes::{Float64Type, Int64Type, TimestampMillisecondType, UInt32Type},

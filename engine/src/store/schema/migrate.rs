@@ -1,20 +1,27 @@
+//! Reads the version of a file's schema and brings older files to the newest one.
+
 use std::path::Path;
 
 use duckdb::Connection;
 
 use super::{
     open::cannot_open,
-    tables::{VERSION_1, VERSION_2},
+    tables::{VERSION_1, VERSION_2, additions},
     views,
 };
 use crate::store::{StoreError, error::failed_to};
 
 /// The newest version of the schema, which this release writes.
-pub(in crate::store) const SCHEMA_VERSION: u32 = 2;
+pub(in crate::store) const SCHEMA_VERSION: u32 = 3;
 
-/// The steps from one version to the next: `MIGRATIONS[v]` makes version `v + 1` out of version `v`.
-/// A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+/// The steps from one version to the next: the step at `v` makes version `v + 1` out of version `v`.
+///
+/// A released step is never changed. The first two are texts; from the third on a step is what the tables' descriptions
+/// say was added in that version, so that a new column or table is written once.
+fn migrations() -> Vec<String> {
+    let described = (3..=SCHEMA_VERSION).map(additions);
+    [VERSION_1, VERSION_2].into_iter().map(str::to_owned).chain(described).collect()
+}
 
 /// The version of an open database: 0 when it is empty.
 ///
@@ -58,11 +65,11 @@ pub(in crate::store) fn check_version(connection: &Connection, path: &Path) -> R
 pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found = check_version(connection, path)?;
     let from = usize::try_from(found).unwrap_or(usize::MAX);
-    for (step, sql) in MIGRATIONS.iter().enumerate().skip(from) {
+    for (step, sql) in migrations().iter().enumerate().skip(from) {
         let version = step + 1;
         connection
             .execute_batch(&format!(
-                "BEGIN TRANSACTION; {sql}; UPDATE store.meta SET value = '{version}' WHERE key = 'schema_version'; COMMIT"
+                "BEGIN TRANSACTION; {sql} UPDATE store.meta SET value = '{version}' WHERE key = 'schema_version'; COMMIT"
             ))
             .map_err(|error| {
                 let _ = connection.execute_batch("ROLLBACK");

@@ -6,7 +6,8 @@ mod open;
 mod tables;
 mod views;
 
+pub(super) use super::rows::TABLES;
 pub(super) use load::{drop_dead_series, load_layout, load_next_seq, load_recent, load_registry, measure};
 pub(super) use migrate::{drop_orphans, migrate};
 pub(super) use open::{FileClaim, connect, lock_settings};
-pub(super) use views::{TABLES, create_sample_views, refresh_sample_view};
+pub(super) use views::{create_sample_views, refresh_sample_view};

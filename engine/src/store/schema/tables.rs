@@ -1,3 +1,7 @@
+//! The tables in the file: the texts of the released schema versions, and what the descriptions of tables add since.
+
+use crate::store::rows::{TABLES, Table, descriptor::Source};
+
 /// The tables of schema version 1, without the segments.
 ///
 /// Names in `store` are ours to change with a migration; analysts see the views in `main`.
@@ -51,7 +55,7 @@ CREATE TABLE store.incidents (
     target VARCHAR, source VARCHAR NOT NULL);
 ";
 
-/// What version 2 adds: what several signals say together, and of what kind an anomaly is.
+/// What version 2 adds: what several signals show together, and the kind of an anomaly.
 pub(super) const VERSION_2: &str = "
 ALTER TABLE store.anomalies ADD COLUMN kind VARCHAR;
 CREATE TABLE store.suspected_incidents (
@@ -61,3 +65,79 @@ CREATE TABLE store.peer_outliers (
     expr VARCHAR NOT NULL, series VARCHAR NOT NULL, started_at TIMESTAMP_MS NOT NULL, ended_at TIMESTAMP_MS NOT NULL,
     peak DOUBLE NOT NULL, peers UBIGINT NOT NULL);
 ";
+
+/// The statements that bring the described tables from the version before to this one.
+pub(super) fn additions(version: u32) -> String {
+    let tables = TABLES.iter().filter(|table| table.source == Source::Rows && table.since <= version);
+    tables.map(|table| if table.since == version { create(table) } else { add_columns(table, version) }).collect()
+}
+
+/// `CREATE TABLE` with the columns of the table's first version.
+fn create(table: &Table) -> String {
+    let hidden = table.hidden.iter().map(|(name, column_type)| format!("\"{name}\" {} NOT NULL", column_type.sql()));
+    let stored = table.stored().filter(|column| column.added == 0).map(|column| {
+        let constraint = if column.nullable { "" } else { " NOT NULL" };
+        format!("\"{}\" {}{constraint}", column.name, column.column_type.sql())
+    });
+    format!("CREATE TABLE store.{} ({});\n", table.name, hidden.chain(stored).collect::<Vec<_>>().join(", "))
+}
+
+/// `ALTER TABLE` for each column that this version adds. Rows that are there have no value in it: NULL, or the default
+/// of the description.
+fn add_columns(table: &Table, version: u32) -> String {
+    let added = table.stored().filter(|column| column.added == version);
+    added
+        .map(|column| {
+            format!("ALTER TABLE store.{} ADD COLUMN \"{}\" {};\n", table.name, column.name, column.column_type.sql())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use duckdb::Connection;
+
+    use super::*;
+
+    /// (table, column, type, nullable) of every described table, as the steps of all versions leave them.
+    fn found(connection: &Connection) -> BTreeSet<(String, String, String, bool)> {
+        let mut statement = connection
+            .prepare(
+                "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE schema_name = 'store'",
+            )
+            .unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+        rows.map(|row| row.unwrap()).collect()
+    }
+
+    #[test]
+    fn the_descriptions_are_what_all_steps_make() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&[VERSION_1, VERSION_2].concat()).unwrap();
+        for version in 3..=super::super::migrate::SCHEMA_VERSION {
+            connection.execute_batch(&additions(version)).unwrap();
+        }
+        let found = found(&connection);
+        let entry = |table: &Table, name: &str, sql: &str, nullable: bool| {
+            (table.name.to_owned(), name.to_owned(), sql.to_owned(), nullable)
+        };
+        for table in TABLES.iter().filter(|table| table.source == Source::Rows) {
+            let hidden = table.hidden.iter().map(|(name, ty)| entry(table, name, ty.sql(), false));
+            let stored = table
+                .stored()
+                .map(|column| entry(table, column.name, column.column_type.sql(), column.nullable || column.added > 0));
+            let expected: BTreeSet<_> = hidden.chain(stored).collect();
+            let of_table: BTreeSet<_> = found.iter().filter(|row| row.0 == table.name).cloned().collect();
+            assert_eq!(of_table, expected);
+        }
+    }
+
+    #[test]
+    fn a_column_that_is_younger_than_its_table_is_added_in_its_version() {
+        assert_eq!(additions(2).matches("CREATE TABLE").count(), 2);
+        assert!(additions(2).contains("ALTER TABLE store.anomalies ADD COLUMN \"kind\" VARCHAR;"));
+        assert!(!additions(1).contains("\"kind\" VARCHAR NOT NULL, \"is_anomaly\""));
+    }
+}

@@ -1,3 +1,5 @@
+//! Writes a merge of segments, deduplicated and sorted, into a new cold segment.
+
 use duckdb::Connection;
 
 use super::{Segment, SegmentKind, plan::Merge};

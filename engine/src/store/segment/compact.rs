@@ -1,3 +1,5 @@
+//! Runs a compaction: freezes, merges, rolls up, applies retention and writes a checkpoint.
+
 use std::sync::Arc;
 
 use almanac_models::Timestamp;
@@ -29,10 +31,14 @@ pub(in crate::store) fn compact(
     let mut job = Job {
         connection: shared.readers.connect()?,
         shared,
+        now,
         raw_cutoff: shared.options.retention_raw_ms.map(|age| now.saturating_sub(age)),
         report: CompactionReport::default(),
     };
     job.move_frozen()?;
+    for merge in plan::emptied(&job.cold()) {
+        job.merge(&merge)?;
+    }
     if all {
         for merge in plan::full_merges(&job.cold()) {
             job.merge(&merge)?;
@@ -81,6 +87,7 @@ struct Job<'a> {
     /// Builds what the writer then puts in place.
     connection: Connection,
     shared: &'a Arc<Shared>,
+    now: i64,
     raw_cutoff: Option<i64>,
     report: CompactionReport,
 }
@@ -109,7 +116,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Whether a late sample stands in a cold run as well.
+    /// Whether a cold run holds a late sample as well.
     fn is_changed(&self, run: &Segment, late: &[Segment]) -> Result<bool, StoreError> {
         for late in late.iter().filter(|late| late.overlaps(run.min, run.max)) {
             let sql =
@@ -129,7 +136,7 @@ impl Job<'_> {
         self.finish(merge, false)
     }
 
-    /// Builds a merge and puts it in place.
+    /// Builds a merge and replaces its segments with the result.
     fn finish(&mut self, merge: &Merge, staged: bool) -> Result<(), StoreError> {
         let rows: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
         check_room(&self.shared.path, rows.saturating_mul(ROW_BYTES), "compaction")?;
@@ -153,7 +160,7 @@ impl Job<'_> {
     fn expire(&mut self, all: bool, rollup_cutoff: Option<i64>) -> Result<(), StoreError> {
         if let Some(cutoff) = self.raw_cutoff {
             let layout = self.shared.layout.read().clone();
-            for merge in plan::expired(&layout, cutoff, all) {
+            for merge in plan::expired(&layout, cutoff, self.now, all) {
                 self.merge(&merge)?;
             }
             self.shared.recent.write().expire(cutoff);

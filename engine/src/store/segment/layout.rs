@@ -1,3 +1,5 @@
+//! Which segments there are, and what each holds.
+
 /// What a segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum SegmentKind {
@@ -5,7 +7,7 @@ pub(in crate::store) enum SegmentKind {
     Hot,
     /// Rows that came late or again; they win over hot and cold rows, the last one among themselves.
     Late,
-    /// Sorted by series and time. A series and timestamp stands at most once in all hot and cold segments.
+    /// Sorted by series and time. All hot and cold segments together hold a series and timestamp at most once.
     Cold,
 }
 
@@ -74,7 +76,7 @@ pub(in crate::store) struct Layout {
     pub(in crate::store) hot: Segment,
     /// The late segment that takes rows.
     pub(in crate::store) late: Segment,
-    /// When the hot segment began to take rows, once somebody said what time it was.
+    /// When the hot segment began to take rows, once a caller has passed the time.
     pub(in crate::store) hot_since: Option<i64>,
     /// The next number of a segment.
     pub(in crate::store) next_id: u64,
@@ -99,6 +101,14 @@ impl Layout {
     /// Rows in all segments of one kind.
     pub(in crate::store) fn rows(&self, kind: SegmentKind) -> u64 {
         self.of(kind).map(|segment| segment.rows).sum()
+    }
+
+    /// Replaces what is noted of the segment of the same number.
+    pub(in crate::store) fn replace(&mut self, segment: Segment) {
+        let all = self.frozen.iter_mut().chain([&mut self.hot, &mut self.late]);
+        if let Some(old) = all.into_iter().find(|old| old.id == segment.id) {
+            *old = segment;
+        }
     }
 
     /// Gives out the next number.

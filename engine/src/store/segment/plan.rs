@@ -1,3 +1,5 @@
+//! Decides which segments are compacted and which of them become one.
+
 use super::{Layout, Segment, SegmentKind};
 
 /// Age of the hot segment, in milliseconds, past which it is compacted: blocks of two hours.
@@ -85,14 +87,23 @@ pub(super) fn full_merges(cold: &[Segment]) -> Vec<Merge> {
     merges
 }
 
+/// Cold runs that a deletion has emptied.
+pub(super) fn emptied(cold: &[Segment]) -> Vec<Merge> {
+    let empty = cold.iter().filter(|run| run.rows == 0);
+    empty.map(|run| Merge { base: vec![run.clone()], late: Vec::new() }).collect()
+}
+
 /// Cold runs of which enough has expired for them to be written anew, or dropped.
-pub(super) fn expired(layout: &Layout, cutoff: i64, all: bool) -> Vec<Merge> {
+///
+/// `now` bounds a run's span: one sample of the year 58000 must not make everything else a vanishing share of it.
+pub(super) fn expired(layout: &Layout, cutoff: i64, now: i64, all: bool) -> Vec<Merge> {
     let is_due = |run: &Segment| {
         #[expect(clippy::cast_precision_loss, reason = "a share of a span needs no more than 53 bits")]
         let share = |part: i64, whole: i64| part as f64 / whole.max(1) as f64;
         run.max < cutoff
             || (run.min < cutoff
-                && (all || share(cutoff.saturating_sub(run.min), run.max.saturating_sub(run.min)) > EXPIRED_SHARE))
+                && (all
+                    || share(cutoff.saturating_sub(run.min), run.max.min(now).saturating_sub(run.min)) > EXPIRED_SHARE))
     };
     let due = layout.frozen.iter().filter(|run| run.kind == SegmentKind::Cold && is_due(run));
     due.map(|run| Merge { base: vec![run.clone()], late: Vec::new() }).collect()
@@ -167,10 +178,19 @@ mod tests {
             hot_since: None,
             next_id: 10,
         };
-        let found = |cutoff, all| expired(&layout, cutoff, all).len();
+        let found = |cutoff, all| expired(&layout, cutoff, 100, all).len();
         assert_eq!(
             (found(0, true), found(10, false), found(10, true), found(26, false), found(101, false)),
             (0, 0, 1, 1, 1)
         );
+        // A stamp far in the future does not keep the rest.
+        let mut ahead = layout;
+        ahead.frozen[0].max = i64::MAX;
+        assert_eq!(expired(&ahead, 26, 100, false).len(), 1);
+    }
+
+    #[test]
+    fn runs_without_rows_are_dropped() {
+        assert_eq!(emptied(&runs(&[5, 0, 7])).iter().map(ids).collect::<Vec<_>>(), [[2]]);
     }
 }

@@ -1,7 +1,9 @@
+//! Rollups: samples by bucket, written by compaction and kept right by deletion.
+
 use duckdb::Connection;
 
 use super::{Layout, Segment, SegmentKind, build::union, plan::Merge};
-use crate::store::{StoreError, error::failed_to, read::instant};
+use crate::store::{MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, StoreError, error::failed_to, read::instant};
 
 /// Rollup tables and the width of their buckets in milliseconds.
 pub(super) const ROLLUPS: [(&str, i64); 2] = [("rollup_5m", 300_000), ("rollup_1h", 3_600_000)];
@@ -54,13 +56,13 @@ pub(super) fn stage(
     Ok(())
 }
 
-/// Puts the staged buckets in the place of the old ones; answers how many there are now of them.
+/// Replaces the old buckets with the staged ones; answers how many are written.
 pub(super) fn swap(connection: &Connection) -> Result<u64, StoreError> {
     let failed = failed_to("store rollups");
     let mut written = 0;
     for (table, _) in ROLLUPS {
         let stage = format!("store.stage_{table}");
-        // The bounds let DuckDB skip what lies outside them.
+        // The bounds let DuckDB skip what is outside them.
         let bounds: (Option<i64>, Option<i64>) = connection
             .query_row(&format!("SELECT epoch_ms(min(timestamp)), epoch_ms(max(timestamp)) FROM {stage}"), [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -86,4 +88,116 @@ pub(super) fn swap(connection: &Connection) -> Result<u64, StoreError> {
         connection.execute_batch(&format!("DROP TABLE {stage}")).map_err(&failed)?;
     }
     Ok(written)
+}
+
+/// Buckets of one rollup that a deletion covers in part, staged in `temp.main.edge_<rollup>`.
+#[derive(Debug)]
+pub(super) struct Edge {
+    table: &'static str,
+    /// Begins of the buckets, in milliseconds: none, one or two.
+    buckets: Vec<i64>,
+}
+
+/// The buckets that contain an end of the span but are not within it.
+fn partial_buckets((from, until): (i64, i64), width: i64) -> Vec<i64> {
+    let begin = |at: i64| at.div_euclid(width) * width;
+    let mut buckets = Vec::new();
+    if begin(from) != from && from > MIN_TIMESTAMP_MS {
+        buckets.push(begin(from));
+    }
+    let last = begin(until);
+    if last + width - 1 != until && until < MAX_TIMESTAMP_MS && !buckets.contains(&last) {
+        buckets.push(last);
+    }
+    buckets
+}
+
+/// Computes, before the rows of a span are deleted, what the buckets at its ends hold besides it; of the series that
+/// satisfy `of_series`.
+pub(super) fn stage_edges(
+    connection: &Connection,
+    cold: &[Segment],
+    of_series: &str,
+    span: (i64, i64),
+) -> Result<Vec<Edge>, StoreError> {
+    let mut edges = Vec::new();
+    for (table, width) in ROLLUPS {
+        let buckets = partial_buckets(span, width);
+        let within: Vec<String> = buckets
+            .iter()
+            .map(|&begin| format!("timestamp BETWEEN {} AND {}", instant(begin), instant(begin + width - 1)))
+            .collect();
+        let within = if within.is_empty() { "false".to_owned() } else { within.join(" OR ") };
+        let kept = format!("FILTER (timestamp < {} OR timestamp > {})", instant(span.0), instant(span.1));
+        connection
+            .execute_batch(&format!(
+                "CREATE OR REPLACE TEMP TABLE edge_{table} AS
+                 SELECT series_id, {bucket} AS timestamp, count(value) AS all_count, count(value) {kept} AS count,
+                     sum(value) {kept} AS sum, min(value) {kept} AS min, max(value) {kept} AS max,
+                     arg_max(value, timestamp) {kept} AS last
+                 FROM ({source}) WHERE {of_series} AND ({within}) GROUP BY ALL",
+                bucket = bucket(width),
+                source = union("series_id, timestamp, value", cold),
+            ))
+            .map_err(failed_to("roll samples up"))?;
+        edges.push(Edge { table, buckets });
+    }
+    Ok(edges)
+}
+
+/// Deletes the buckets within a span and replaces those at its ends by what they hold besides it.
+///
+/// A bucket at an end whose samples retention has dropped already cannot be divided: it is deleted, since it may hold what is
+/// to go.
+pub(super) fn delete_span(
+    connection: &Connection,
+    of_series: &str,
+    (from, until): (i64, i64),
+    edges: &[Edge],
+) -> Result<(), StoreError> {
+    let failed = failed_to("delete rollups");
+    for Edge { table, buckets } in edges {
+        let is_edge = if buckets.is_empty() {
+            "false".to_owned()
+        } else {
+            let begins: Vec<String> = buckets.iter().map(|&begin| instant(begin)).collect();
+            format!("timestamp IN ({})", begins.join(", "))
+        };
+        let unchanged = format!(
+            "EXISTS (FROM temp.main.edge_{table} AS edge WHERE edge.series_id = old.series_id
+                 AND edge.timestamp = old.timestamp AND edge.all_count >= old.count AND edge.count = edge.all_count)"
+        );
+        connection
+            .execute_batch(&format!(
+                "CREATE OR REPLACE TEMP TABLE kept_{table} AS
+                 SELECT edge.series_id, edge.timestamp, edge.count::UBIGINT AS count, edge.sum, edge.min, edge.max, edge.last
+                 FROM temp.main.edge_{table} AS edge JOIN store.{table} AS old
+                     ON edge.series_id = old.series_id AND edge.timestamp = old.timestamp
+                 WHERE edge.all_count >= old.count AND edge.count < edge.all_count AND edge.count > 0;
+                 DELETE FROM store.{table} AS old WHERE {of_series} AND (({is_edge} AND NOT {unchanged})
+                     OR (NOT {is_edge} AND timestamp BETWEEN {from} AND {until}));
+                 INSERT INTO store.{table} FROM temp.main.kept_{table};
+                 DROP TABLE temp.main.kept_{table}; DROP TABLE temp.main.edge_{table}",
+                from = instant(from),
+                until = instant(until),
+            ))
+            .map_err(&failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_at_the_ends_of_a_span_are_found() {
+        assert_eq!(partial_buckets((0, 299), 100), Vec::<i64>::new());
+        assert_eq!(partial_buckets((1, 299), 100), [0]);
+        assert_eq!(partial_buckets((0, 250), 100), [200]);
+        assert_eq!(partial_buckets((110, 250), 100), [100, 200]);
+        assert_eq!(partial_buckets((110, 150), 100), [100]);
+        assert_eq!(partial_buckets((-50, -10), 100), [-100]);
+        assert_eq!(partial_buckets((MIN_TIMESTAMP_MS, MAX_TIMESTAMP_MS), 300_000), Vec::<i64>::new());
+    }
 }

@@ -1,3 +1,5 @@
+//! Replaces segments in one transaction on the writer's thread, and drops what is past its age.
+
 use duckdb::Connection;
 
 use super::{Layout, Segment, SegmentKind, build::union, plan::Merge, rollup};

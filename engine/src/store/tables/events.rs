@@ -1,9 +1,11 @@
+//! Reads and writes cache events, deploys and incidents; a repeated batch changes nothing.
+
 use std::collections::HashMap;
 
 use duckdb::Connection;
 
 use super::{
-    frame::{Columns, Query, limited},
+    frame::{Query, Staged, limited},
     learned::last_of_each,
 };
 use crate::store::{
@@ -48,27 +50,18 @@ fn put_cache_events(connection: &Connection, events: &[CacheEvent]) -> Result<u6
         .collect();
     let seq = next_seq(connection, "cache_events")?;
     let (first, last) = (crate::store::read::instant(first.millis()), crate::store::read::instant(last.millis()));
-    Columns::default()
-        .int((seq..).take(events.len()))
-        .time(events.iter().map(|e| e.timestamp))
-        .text(events.iter().map(|e| e.cache.as_str()))
-        .text(events.iter().map(|e| e.key.as_str()))
-        .text(events.iter().map(|e| e.op.as_str()))
-        .maybe_count(events.iter().map(|e| e.bytes))
-        .maybe_float(events.iter().map(|e| e.miss_cost_ms))
-        .small(ordinals.into_iter())
-        .stage(
-            connection,
-            "cache_events",
-            &[&format!(
-                "INSERT INTO store.cache_events FROM {{stage}} AS new
-                 ANTI JOIN (FROM store.cache_events WHERE timestamp BETWEEN {first} AND {last}) AS old
-                 ON old.timestamp = new.timestamp AND old.cache = new.cache AND old.key = new.key AND old.op = new.op
-                    AND old.bytes IS NOT DISTINCT FROM new.bytes AND old.miss_cost_ms IS NOT DISTINCT FROM new.miss_cost_ms
-                    AND old.ordinal = new.ordinal
-                 ORDER BY new.seq"
-            )],
-        )
+    let insert = format!(
+        "INSERT INTO store.cache_events BY NAME FROM {{stage}} AS new
+         ANTI JOIN (FROM store.cache_events WHERE timestamp BETWEEN {first} AND {last}) AS old
+         ON old.timestamp = new.timestamp AND old.cache = new.cache AND old.key = new.key AND old.op = new.op
+            AND old.bytes IS NOT DISTINCT FROM new.bytes AND old.miss_cost_ms IS NOT DISTINCT FROM new.miss_cost_ms
+            AND old.ordinal = new.ordinal
+         ORDER BY new.seq"
+    );
+    Staged::new(&events.iter().collect::<Vec<_>>())
+        .ints("seq", (seq..).take(events.len()))
+        .smalls("ordinal", ordinals.into_iter())
+        .run(connection, &[&insert])
 }
 
 fn put_deploys(connection: &Connection, deploys: &[Deploy]) -> Result<u64, StoreError> {
@@ -77,18 +70,10 @@ fn put_deploys(connection: &Connection, deploys: &[Deploy]) -> Result<u64, Store
     }
     let rows = last_of_each(deploys, |d| (d.at, &d.service, &d.version));
     let seq = next_seq(connection, "deploys")?;
-    Columns::default()
-        .int((seq..).take(rows.len()))
-        .time(rows.iter().map(|d| d.at))
-        .text(rows.iter().map(|d| d.service.as_str()))
-        .maybe_text(rows.iter().map(|d| d.version.as_deref()))
-        .stage(
-            connection,
-            "deploys",
-            &["INSERT INTO store.deploys FROM {stage} AS new ANTI JOIN store.deploys AS old
-               ON old.timestamp = new.timestamp AND old.service = new.service AND old.version IS NOT DISTINCT FROM new.version
-               ORDER BY new.seq"],
-        )
+    let insert = "INSERT INTO store.deploys BY NAME FROM {stage} AS new ANTI JOIN store.deploys AS old
+        ON old.timestamp = new.timestamp AND old.service = new.service AND old.version IS NOT DISTINCT FROM new.version
+        ORDER BY new.seq";
+    Staged::new(&rows).ints("seq", (seq..).take(rows.len())).run(connection, &[insert])
 }
 
 fn put_incidents(connection: &Connection, incidents: &[Incident]) -> Result<u64, StoreError> {
@@ -103,90 +88,46 @@ fn put_incidents(connection: &Connection, incidents: &[Incident]) -> Result<u64,
     let seq = next_seq(connection, "incidents")?;
     let same = "old.started_at = new.started_at AND old.title = new.title
         AND old.target IS NOT DISTINCT FROM new.target AND old.source = new.source";
-    let stage = |sql: &[&str]| {
-        Columns::default()
-            .int((seq..).take(rows.len()))
-            .time(rows.iter().map(|i| i.started_at))
-            .maybe_time(rows.iter().map(|i| i.ended_at))
-            .text(rows.iter().map(|i| i.title.as_str()))
-            .maybe_text(rows.iter().map(|i| i.target.as_deref()))
-            .text(rows.iter().map(|i| i.source.as_str()))
-            .stage(connection, "incidents", sql)
-    };
-    // First those whose end changed go, then those that are not there are put.
-    stage(&[&format!(
+    let stage = |sql: &str| Staged::new(&rows).ints("seq", (seq..).take(rows.len())).run(connection, &[sql]);
+    // Those whose end changed are deleted first; then those that are not there are inserted.
+    stage(&format!(
         "DELETE FROM store.incidents AS old USING {{stage}} AS new
          WHERE {same} AND old.ended_at IS DISTINCT FROM new.ended_at"
-    )])?;
-    stage(&[&format!(
-        "INSERT INTO store.incidents FROM {{stage}} AS new ANTI JOIN store.incidents AS old ON {same} ORDER BY new.seq"
-    )])
+    ))?;
+    stage(&format!(
+        "INSERT INTO store.incidents BY NAME FROM {{stage}} AS new ANTI JOIN store.incidents AS old ON {same} ORDER BY new.seq"
+    ))
 }
 
 pub(in crate::store) fn cache_events(
     connection: &Connection,
     filter: &EventFilter,
 ) -> Result<Vec<CacheEvent>, StoreError> {
-    let mut rows = Query::default()
+    let mut rows: Vec<CacheEvent> = Query::default()
         .any_of("cache", &filter.names)
         .instant("timestamp >= ?", filter.start)
         .instant("timestamp <= ?", filter.end)
-        .read(
-            connection,
-            "cache_events",
-            "timestamp, cache, key, op, bytes, miss_cost_ms",
-            &format!("ORDER BY timestamp DESC, seq DESC {}", limited(filter.limit)),
-            |row| {
-                Ok(CacheEvent {
-                    timestamp: row.time(0)?,
-                    cache: row.text(1)?,
-                    key: row.text(2)?,
-                    op: row.parsed(3, str::parse)?,
-                    bytes: row.maybe_count(4)?,
-                    miss_cost_ms: row.maybe_float(5)?,
-                })
-            },
-        )?;
+        .read(connection, &format!("ORDER BY timestamp DESC, seq DESC {}", limited(filter.limit)))?;
     rows.reverse();
     Ok(rows)
 }
 
 pub(in crate::store) fn deploys(connection: &Connection, filter: &EventFilter) -> Result<Vec<Deploy>, StoreError> {
-    let mut rows = Query::default()
+    let mut rows: Vec<Deploy> = Query::default()
         .any_of("service", &filter.names)
         .instant("timestamp >= ?", filter.start)
         .instant("timestamp <= ?", filter.end)
-        .read(
-            connection,
-            "deploys",
-            "timestamp, service, version",
-            &format!("ORDER BY timestamp DESC, seq DESC {}", limited(filter.limit)),
-            |row| Ok(Deploy { at: row.time(0)?, service: row.text(1)?, version: row.maybe_text(2)? }),
-        )?;
+        .read(connection, &format!("ORDER BY timestamp DESC, seq DESC {}", limited(filter.limit)))?;
     rows.reverse();
     Ok(rows)
 }
 
 pub(in crate::store) fn incidents(connection: &Connection, filter: &EventFilter) -> Result<Vec<Incident>, StoreError> {
-    let mut rows = Query::default()
+    let mut rows: Vec<Incident> = Query::default()
         .any_of("target", &filter.names)
         .instant("(ended_at IS NULL OR ended_at >= ?)", filter.start)
         .instant("started_at <= ?", filter.end)
-        .read(
-            connection,
-            "incidents",
-            "started_at, ended_at, title, target, source",
-            &format!("ORDER BY started_at DESC, seq DESC {}", limited(filter.limit)),
-            |row| {
-                Ok(Incident {
-                    started_at: row.time(0)?,
-                    ended_at: row.maybe_time(1)?,
-                    title: row.text(2)?,
-                    target: row.maybe_text(3)?,
-                    source: row.text(4)?,
-                })
-            },
-        )?;
+        .read(connection, &format!("ORDER BY started_at DESC, seq DESC {}", limited(filter.limit)))?;
     rows.reverse();
     Ok(rows)
 }

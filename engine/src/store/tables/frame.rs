@@ -1,96 +1,69 @@
+//! Writes rows of a described table through a staging table, and reads them back, as Arrow batches.
+
 use std::{fmt::Write as _, sync::Arc};
 
 use almanac_models::Timestamp;
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, Float64Array, Int64Array, ListBuilder, PrimitiveBuilder, RecordBatch, StringArray,
+        Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListBuilder, PrimitiveBuilder, RecordBatch,
         StringBuilder, TimestampMillisecondArray, UInt32Array, UInt64Array,
     },
     datatypes::{ArrowPrimitiveType, Float64Type, Int64Type, TimestampMillisecondType, UInt64Type},
 };
 use duckdb::{Connection, types::Value};
 
-use crate::store::{StoreError, error::failed_to, read::for_each_batch_with};
+use crate::store::{
+    StoreError,
+    error::failed_to,
+    read::for_each_batch_with,
+    rows::{
+        Cell, Column, ColumnType, Table, TableRow,
+        descriptor::{Cells, StoredRow},
+    },
+};
 
-/// Rows to write, column by column in the table's order.
-#[derive(Debug, Default)]
-pub(super) struct Columns(Vec<(String, ArrayRef)>);
+/// Rows to write: hidden columns first, then those that the rows describe.
+#[derive(Debug)]
+pub(super) struct Staged {
+    table: &'static Table,
+    columns: Vec<(String, ArrayRef)>,
+}
 
-impl Columns {
-    fn add(mut self, array: impl Array + 'static) -> Self {
-        self.0.push((format!("c{}", self.0.len()), Arc::new(array)));
+impl Staged {
+    /// The stored columns of these rows.
+    pub(super) fn new<R: TableRow>(rows: &[&R]) -> Self {
+        let stored = R::TABLE.columns.iter().enumerate().filter(|(_, column)| column.is_stored());
+        let columns = stored.map(|(idx, column)| (column.name.to_owned(), array(column, rows, idx))).collect();
+        Self { table: R::TABLE, columns }
+    }
+
+    /// A hidden column of signed integers, such as the order of arrival.
+    pub(super) fn ints(mut self, name: &str, values: impl Iterator<Item = i64>) -> Self {
+        self.columns.push((name.to_owned(), Arc::new(Int64Array::from_iter_values(values))));
         self
     }
 
-    pub(super) fn text<'a>(self, values: impl Iterator<Item = &'a str>) -> Self {
-        self.add(StringArray::from_iter_values(values))
+    /// A hidden column of small counts.
+    pub(super) fn smalls(mut self, name: &str, values: impl Iterator<Item = u32>) -> Self {
+        self.columns.push((name.to_owned(), Arc::new(UInt32Array::from_iter_values(values))));
+        self
     }
 
-    pub(super) fn maybe_text<'a>(self, values: impl Iterator<Item = Option<&'a str>>) -> Self {
-        self.add(values.collect::<StringArray>())
-    }
-
-    pub(super) fn float(self, values: impl Iterator<Item = f64>) -> Self {
-        self.add(Float64Array::from_iter_values(values))
-    }
-
-    pub(super) fn maybe_float(self, values: impl Iterator<Item = Option<f64>>) -> Self {
-        self.add(values.collect::<Float64Array>())
-    }
-
-    pub(super) fn int(self, values: impl Iterator<Item = i64>) -> Self {
-        self.add(Int64Array::from_iter_values(values))
-    }
-
-    pub(super) fn count(self, values: impl Iterator<Item = u64>) -> Self {
-        self.add(UInt64Array::from_iter_values(values))
-    }
-
-    pub(super) fn maybe_count(self, values: impl Iterator<Item = Option<u64>>) -> Self {
-        self.add(values.collect::<UInt64Array>())
-    }
-
-    pub(super) fn small(self, values: impl Iterator<Item = u32>) -> Self {
-        self.add(UInt32Array::from_iter_values(values))
-    }
-
-    pub(super) fn time(self, values: impl Iterator<Item = Timestamp>) -> Self {
-        self.add(TimestampMillisecondArray::from_iter_values(values.map(Timestamp::millis)))
-    }
-
-    pub(super) fn maybe_time(self, values: impl Iterator<Item = Option<Timestamp>>) -> Self {
-        self.add(values.map(|value| value.map(Timestamp::millis)).collect::<TimestampMillisecondArray>())
-    }
-
-    pub(super) fn ints<'a>(self, values: impl Iterator<Item = &'a [i64]>) -> Self {
-        let mut lists = ListBuilder::new(PrimitiveBuilder::<Int64Type>::new());
-        for value in values {
-            lists.values().append_slice(value);
-            lists.append(true);
-        }
-        self.add(lists.finish())
-    }
-
-    pub(super) fn texts<'a>(self, values: impl Iterator<Item = &'a [String]>) -> Self {
-        let mut lists = ListBuilder::new(StringBuilder::new());
-        for value in values {
-            for text in value {
-                lists.values().append_value(text);
-            }
-            lists.append(true);
-        }
-        self.add(lists.finish())
-    }
-
-    /// Appends the rows to a temporary table of the shape of `store.<table>` and runs `sql` with it,
-    /// statement by statement; `{stage}` stands for its name. Answers the sum of the rows changed.
-    pub(super) fn stage(self, connection: &Connection, table: &'static str, sql: &[&str]) -> Result<u64, StoreError> {
+    /// Appends the rows to a temporary table with the columns given and runs `sql` with it, statement by statement;
+    /// `{stage}` is its name. Answers the sum of the rows changed. Statements insert `BY NAME`: the order of a table's
+    /// columns depends on the release that made it.
+    pub(super) fn run(self, connection: &Connection, sql: &[&str]) -> Result<u64, StoreError> {
         let failed = failed_to("write rows");
-        let rows = RecordBatch::try_from_iter(self.0)
-            .map_err(|error| StoreError::InvalidRow { table, detail: error.to_string() })?;
+        let table = self.table.name;
         let stage = format!("stage_{table}");
+        let names: Vec<String> = self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let rows = RecordBatch::try_from_iter(self.columns)
+            .map_err(|error| StoreError::InvalidRow { table, detail: error.to_string() })?;
         connection
-            .execute_batch(&format!("CREATE OR REPLACE TEMP TABLE {stage} AS FROM store.{table} LIMIT 0"))
+            .execute_batch(&format!(
+                "CREATE OR REPLACE TEMP TABLE {stage} AS SELECT {} FROM store.{table} LIMIT 0",
+                names.join(", ")
+            ))
             .map_err(&failed)?;
         let mut appender = connection.appender_to_catalog_and_db(&stage, "temp", "main").map_err(&failed)?;
         appender.append_record_batch(rows).map_err(&failed)?;
@@ -103,6 +76,59 @@ impl Columns {
         }
         connection.execute_batch(&format!("DROP TABLE temp.main.{stage}")).map_err(&failed)?;
         Ok(changed)
+    }
+}
+
+/// One column of all rows. A cell of another type than the column's is a NULL, which the table refuses where it must not be.
+fn array<R: TableRow>(column: &Column, rows: &[&R], idx: usize) -> ArrayRef {
+    let cells = || rows.iter().map(|row| row.cell(idx));
+    macro_rules! primitives {
+        ($array:ident, $cell:ident) => {
+            Arc::new(
+                cells().map(|cell| if let Cell::$cell(value) = cell { Some(value) } else { None }).collect::<$array>(),
+            )
+        };
+    }
+    match column.column_type {
+        ColumnType::Text | ColumnType::Json | ColumnType::Map => {
+            let mut texts = StringBuilder::new();
+            for cell in cells() {
+                match cell {
+                    Cell::Text(text) => texts.append_value(text),
+                    Cell::Json(value) => texts.append_value(value.to_string()),
+                    _ => texts.append_null(),
+                }
+            }
+            Arc::new(texts.finish())
+        }
+        ColumnType::Time => {
+            let millis = |cell| if let Cell::Time(at) = cell { Some(Timestamp::millis(at)) } else { None };
+            Arc::new(cells().map(millis).collect::<TimestampMillisecondArray>())
+        }
+        ColumnType::Float => primitives!(Float64Array, Float),
+        ColumnType::Int => primitives!(Int64Array, Int),
+        ColumnType::Count | ColumnType::Small => primitives!(UInt64Array, Count),
+        ColumnType::Flag => primitives!(BooleanArray, Flag),
+        ColumnType::Ints => {
+            let mut lists = ListBuilder::new(PrimitiveBuilder::<Int64Type>::new());
+            for cell in cells() {
+                let values = if let Cell::Ints(values) = cell { Some(values) } else { None };
+                lists.values().append_slice(values.unwrap_or_default());
+                lists.append(values.is_some());
+            }
+            Arc::new(lists.finish())
+        }
+        ColumnType::Texts => {
+            let mut lists = ListBuilder::new(StringBuilder::new());
+            for cell in cells() {
+                let values = if let Cell::Texts(values) = cell { Some(values) } else { None };
+                for text in values.unwrap_or_default() {
+                    lists.values().append_value(text);
+                }
+                lists.append(values.is_some());
+            }
+            Arc::new(lists.finish())
+        }
     }
 }
 
@@ -125,7 +151,7 @@ impl Query {
         self
     }
 
-    /// A condition on an instant, which stands as `?` in it; no instant: no condition.
+    /// A condition on an instant, written `?` in it; no instant: no condition.
     pub(super) fn instant(mut self, condition: &str, at: Option<Timestamp>) -> Self {
         if let Some(at) = at {
             self.conditions.push(condition.replace('?', &crate::store::read::instant(at.millis())));
@@ -142,16 +168,11 @@ impl Query {
         self
     }
 
-    /// Runs `SELECT … FROM … WHERE the conditions` and what follows, and reads each row.
-    pub(super) fn read<T>(
-        self,
-        connection: &Connection,
-        table: &'static str,
-        columns: &str,
-        then: &str,
-        mut row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut sql = format!("SELECT {columns} FROM store.{table}");
+    /// Runs `SELECT the stored columns FROM the table WHERE the conditions` and what follows, and reads each row.
+    pub(super) fn read<R: StoredRow>(self, connection: &Connection, then: &str) -> Result<Vec<R>, StoreError> {
+        let table = R::TABLE.name;
+        let columns: Vec<String> = R::TABLE.stored().map(Column::select).collect();
+        let mut sql = format!("SELECT {} FROM store.{table}", columns.join(", "));
         if !self.conditions.is_empty() {
             let _ = write!(sql, " WHERE {}", self.conditions.join(" AND "));
         }
@@ -159,7 +180,7 @@ impl Query {
         let mut rows = Vec::new();
         for_each_batch_with(connection, &sql, &self.values, |batch| {
             for idx in 0..batch.num_rows() {
-                rows.push(row(&Row { batch, idx, table })?);
+                rows.push(R::read(&Row { batch, idx, table })?);
             }
             Ok(())
         })?;
@@ -174,88 +195,68 @@ pub(super) fn limited(limit: Option<usize>) -> String {
 
 /// One row of an answer; columns by position.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
+struct Row<'a> {
     batch: &'a RecordBatch,
     idx: usize,
     table: &'static str,
 }
 
 impl Row<'_> {
-    fn corrupt(&self, column: usize, what: &str) -> StoreError {
-        StoreError::Corrupt {
-            table: self.table,
-            detail: format!("column {} {what}", self.batch.schema().field(column).name()),
-        }
-    }
-
     fn primitive<T: ArrowPrimitiveType>(&self, column: usize) -> Result<Option<T::Native>, StoreError> {
-        let array = self
-            .batch
-            .column(column)
+        let array = self.batch.column(column);
+        let values = array
             .as_primitive_opt::<T>()
-            .ok_or_else(|| self.corrupt(column, &format!("has type {}", self.batch.column(column).data_type())))?;
-        Ok(array.is_valid(self.idx).then(|| array.value(self.idx)))
+            .ok_or_else(|| self.corrupt(column, &format!("has type {}", array.data_type())))?;
+        Ok(values.is_valid(self.idx).then(|| values.value(self.idx)))
     }
 
-    pub(super) fn maybe_text(&self, column: usize) -> Result<Option<String>, StoreError> {
+    /// The list of this row; `None` for NULL.
+    fn list(&self, column: usize) -> Result<Option<ArrayRef>, StoreError> {
+        let lists =
+            self.batch.column(column).as_list_opt::<i32>().ok_or_else(|| self.corrupt(column, "is not a list"))?;
+        Ok(lists.is_valid(self.idx).then(|| lists.value(self.idx)))
+    }
+}
+
+impl Cells for Row<'_> {
+    fn text(&self, column: usize) -> Result<Option<String>, StoreError> {
         let array =
-            self.batch.column(column).as_string_opt::<i32>().ok_or_else(|| self.corrupt(column, "is no text"))?;
+            self.batch.column(column).as_string_opt::<i32>().ok_or_else(|| self.corrupt(column, "is not text"))?;
         Ok(array.is_valid(self.idx).then(|| array.value(self.idx).to_owned()))
     }
 
-    pub(super) fn text(&self, column: usize) -> Result<String, StoreError> {
-        self.maybe_text(column)?.ok_or_else(|| self.corrupt(column, "is NULL"))
-    }
-
-    /// A word of an enumeration, or JSON.
-    pub(super) fn parsed<T, E: std::fmt::Display>(
-        &self,
-        column: usize,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Result<T, StoreError> {
-        parse(&self.text(column)?).map_err(|error| self.corrupt(column, &error.to_string()))
-    }
-
-    pub(super) fn maybe_float(&self, column: usize) -> Result<Option<f64>, StoreError> {
-        self.primitive::<Float64Type>(column)
-    }
-
-    pub(super) fn float(&self, column: usize) -> Result<f64, StoreError> {
-        self.maybe_float(column)?.ok_or_else(|| self.corrupt(column, "is NULL"))
-    }
-
-    pub(super) fn int(&self, column: usize) -> Result<i64, StoreError> {
-        self.primitive::<Int64Type>(column)?.ok_or_else(|| self.corrupt(column, "is NULL"))
-    }
-
-    pub(super) fn maybe_count(&self, column: usize) -> Result<Option<u64>, StoreError> {
-        self.primitive::<UInt64Type>(column)
-    }
-
-    pub(super) fn count(&self, column: usize) -> Result<u64, StoreError> {
-        self.maybe_count(column)?.ok_or_else(|| self.corrupt(column, "is NULL"))
-    }
-
-    pub(super) fn maybe_time(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
+    fn time(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.primitive::<TimestampMillisecondType>(column)?.map(Timestamp::from_millis))
     }
 
-    pub(super) fn time(&self, column: usize) -> Result<Timestamp, StoreError> {
-        self.maybe_time(column)?.ok_or_else(|| self.corrupt(column, "is NULL"))
+    fn float(&self, column: usize) -> Result<Option<f64>, StoreError> {
+        self.primitive::<Float64Type>(column)
     }
 
-    pub(super) fn ints(&self, column: usize) -> Result<Vec<i64>, StoreError> {
-        let lists = self.batch.column(column).as_list_opt::<i32>().ok_or_else(|| self.corrupt(column, "is no list"))?;
-        let list = lists.value(self.idx);
+    fn int(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        self.primitive::<Int64Type>(column)
+    }
+
+    fn count(&self, column: usize) -> Result<Option<u64>, StoreError> {
+        self.primitive::<UInt64Type>(column)
+    }
+
+    fn ints(&self, column: usize) -> Result<Option<Vec<i64>>, StoreError> {
+        let Some(list) = self.list(column)? else { return Ok(None) };
         let values =
-            list.as_primitive_opt::<Int64Type>().ok_or_else(|| self.corrupt(column, "is no list of integers"))?;
-        Ok(values.values().to_vec())
+            list.as_primitive_opt::<Int64Type>().ok_or_else(|| self.corrupt(column, "is not a list of integers"))?;
+        Ok(Some(values.values().to_vec()))
     }
 
-    pub(super) fn texts(&self, column: usize) -> Result<Vec<String>, StoreError> {
-        let lists = self.batch.column(column).as_list_opt::<i32>().ok_or_else(|| self.corrupt(column, "is no list"))?;
-        let list = lists.value(self.idx);
-        let values = list.as_string_opt::<i32>().ok_or_else(|| self.corrupt(column, "is no list of texts"))?;
-        Ok(values.iter().flatten().map(str::to_owned).collect())
+    fn texts(&self, column: usize) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(list) = self.list(column)? else { return Ok(None) };
+        let values = list.as_string_opt::<i32>().ok_or_else(|| self.corrupt(column, "is not a list of texts"))?;
+        Ok(Some(values.iter().flatten().map(str::to_owned).collect()))
+    }
+
+    fn corrupt(&self, column: usize, what: &str) -> StoreError {
+        let schema = self.batch.schema();
+        let detail = format!("column {} {what}", schema.field(column).name());
+        StoreError::Corrupt { table: self.table, detail }
     }
 }

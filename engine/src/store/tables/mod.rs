@@ -1,12 +1,14 @@
 //! SQL of the tables of rows: what [`rows`](super::rows) describes, written and read as Arrow batches.
 
 mod advice;
+mod collected;
 mod events;
 mod frame;
 mod learned;
 mod together;
 
-pub(super) use advice::{outcomes, put_ledger, recommendations};
+pub(super) use advice::{advice_status, outcomes, put_advice_status, put_ledger, recommendations};
+pub(super) use collected::{metadata, put_metadata, put_scrape_targets, scrape_targets};
 pub(super) use events::{cache_events, deploys, incidents, put_events};
 pub(super) use learned::{anomalies, forecasts, put_anomalies, put_forecasts, put_signals, signals};
 pub(super) use together::{peer_outliers, put_peer_outliers, put_suspected_incidents, suspected_incidents};

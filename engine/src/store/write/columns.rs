@@ -1,3 +1,5 @@
+//! Collects samples as columns for DuckDB.
+
 use std::sync::Arc;
 
 use arrow::{

@@ -1,3 +1,5 @@
+//! The bounded queue before the writer, which forms groups of batches.
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -9,11 +11,11 @@ use parking_lot::{Condvar, Mutex};
 use super::{Answer, SampleBatch, Writer};
 use crate::store::StoreError;
 
-/// Most samples in one transaction, so that nobody waits long behind a crowd.
+/// Most samples in one transaction, so that no batch waits long for a large group.
 const GROUP_SAMPLES: usize = 400_000;
 
 /// Longest time that a group waits for the senders of the last one.
-const LONGEST_PATIENCE: Duration = Duration::from_millis(5);
+const GROUP_COMMIT_MAX_WAIT: Duration = Duration::from_millis(5);
 
 /// What the writer is asked to do.
 pub(in crate::store) enum Job {
@@ -57,6 +59,30 @@ impl fmt::Debug for Queue {
 
 fn bytes_of(batch: &SampleBatch) -> usize {
     batch.len() * 20 + 64
+}
+
+/// Takes the batches that wait behind this one, up to the next task or the size of a group. A task keeps its place: it must
+/// not overtake samples that came before it, nor they it.
+fn take_group(waiting: &mut Waiting, batch: SampleBatch, answer: Answer) -> Vec<(SampleBatch, Answer)> {
+    let (mut samples, mut bytes) = (batch.len(), bytes_of(&batch));
+    let mut group = vec![(batch, answer)];
+    while samples < GROUP_SAMPLES {
+        match waiting.jobs.pop_front() {
+            Some(Job::Samples(batch, answer)) => {
+                samples += batch.len();
+                bytes += bytes_of(&batch);
+                group.push((batch, answer));
+            }
+            Some(task) => {
+                waiting.jobs.push_front(task);
+                break;
+            }
+            None => break,
+        }
+    }
+    waiting.bytes = waiting.bytes.saturating_sub(bytes);
+    waiting.batches -= group.len();
+    group
 }
 
 impl Queue {
@@ -103,45 +129,32 @@ impl Queue {
 
     /// Waits for work: all samples that wait before the next task, or that task.
     ///
-    /// `last` is how many batches the last group had and how long its commit took. Those senders come back at once
-    /// with their next batch, so that half a commit's time is given to them to join the batches that wait already:
-    /// otherwise two senders would take turns, each commit holding one batch only.
+    /// `last` is how many batches the last group had and how long its commit took. Those senders come back at once with their
+    /// next batch, so they get half a commit's time to join the batches that wait already: otherwise two senders would
+    /// alternate, each commit holding one batch only.
     pub(in crate::store) fn next(&self, last: (usize, Duration)) -> Work {
         let mut waiting = self.waiting.lock();
+        // The group is complete once the last group's senders are back, beside those whose batches came during its commit.
         let expected = last.0 + waiting.batches;
-        let end = Instant::now() + (last.1 / 2).min(LONGEST_PATIENCE);
+        let end = Instant::now() + (last.1 / 2).min(GROUP_COMMIT_MAX_WAIT);
         loop {
             let is_group = matches!(waiting.jobs.front(), Some(Job::Samples(..)));
+            // Waiting longer is worth nothing for a task, when half the queue is full (senders are about to be refused), or
+            // when the store closes.
             if is_group && waiting.batches < expected && waiting.bytes * 2 < self.limit && !waiting.closed {
                 let is_over = self.arrived.wait_until(&mut waiting, end).timed_out();
                 if !is_over {
+                    // Woken by one arrival: see whether the group is complete now.
                     continue;
                 }
             }
             match waiting.jobs.pop_front() {
                 Some(Job::Task(task)) => return Work::Task(task),
                 Some(Job::Samples(batch, answer)) => {
-                    let mut samples = batch.len();
-                    let mut bytes = bytes_of(&batch);
-                    let mut group = vec![(batch, answer)];
-                    while samples < GROUP_SAMPLES {
-                        match waiting.jobs.pop_front() {
-                            Some(Job::Samples(batch, answer)) => {
-                                samples += batch.len();
-                                bytes += bytes_of(&batch);
-                                group.push((batch, answer));
-                            }
-                            Some(task) => {
-                                waiting.jobs.push_front(task);
-                                break;
-                            }
-                            None => break,
-                        }
-                    }
-                    waiting.bytes = waiting.bytes.saturating_sub(bytes);
-                    waiting.batches -= group.len();
+                    let group = take_group(&mut waiting, batch, answer);
                     return Work::Group(group);
                 }
+                // Closing lets everything that waits be done first: only an empty queue ends the writer.
                 None if waiting.closed => return Work::Closed,
                 None => self.arrived.wait(&mut waiting),
             }

@@ -1,3 +1,5 @@
+//! Batches of samples and the receipts that resolve once they are on disk.
+
 use std::{
     future::Future,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! The recent samples of every series in memory: they answer reads and decide where a new sample is stored.
+
 use std::mem::size_of;
 
 use crate::series::is_stale;
@@ -38,7 +40,7 @@ pub(in crate::store) struct Recent {
     series: Vec<SeriesState>,
     held: usize,
     budget: usize,
-    /// The series at which the next round of eviction goes on.
+    /// The series at which the next round of eviction continues.
     cursor: usize,
 }
 
@@ -77,7 +79,7 @@ impl Recent {
         state.complete_from = state.complete_from.max(max.saturating_add(1));
     }
 
-    /// Takes a sample in and says where it belongs on disk.
+    /// Takes a sample in and decides where it belongs on disk.
     pub(in crate::store) fn place(&mut self, id: u32, timestamp: i64, value: f64) -> Place {
         let state = &mut self.series[id as usize];
         if timestamp > state.max {
@@ -155,7 +157,23 @@ impl Recent {
         }
     }
 
-    /// Forgets what lies before `cutoff`, which retention has dropped.
+    /// Forgets the samples of a series in a span, which were deleted; `left` is the oldest and the newest of those that
+    /// remain in memory or on disk.
+    pub(in crate::store) fn forget(&mut self, id: u32, start: i64, end: i64, left: Option<(i64, i64)>) {
+        let Some(state) = self.series.get_mut(id as usize) else { return };
+        let before = state.samples.len();
+        state.samples.retain(|&(timestamp, _)| timestamp < start || timestamp > end);
+        self.held -= before - state.samples.len();
+        (state.min, state.max) = left.unwrap_or((i64::MAX, i64::MIN));
+        // Memory held everything from `complete_from` on and still does. Where it holds nothing now, that is what follows the
+        // newest sample on disk: the next one is taken in there and must not be looked for on disk.
+        if state.samples.is_empty() {
+            let next = left.map_or(i64::MIN, |(_, newest)| newest.saturating_add(1));
+            state.complete_from = state.complete_from.min(next);
+        }
+    }
+
+    /// Forgets what is older than `cutoff`, which retention has dropped.
     pub(in crate::store) fn expire(&mut self, cutoff: i64) {
         for state in &mut self.series {
             if state.min >= cutoff {
@@ -222,6 +240,31 @@ mod tests {
             assert_eq!(recent.part(id, part.timestamps[0], 1000).disk_before, None);
         }
         assert_eq!(recent.place(0, 3, 1.0), Place::Late);
+    }
+
+    #[test]
+    fn what_is_deleted_is_forgotten_and_may_come_again() {
+        let mut recent = recent(100);
+        for t in 0..10 {
+            recent.place(0, t, 1.0);
+        }
+        recent.forget(0, 5, 100, Some((0, 4)));
+        assert_eq!((recent.held(), recent.part(0, 0, 100).timestamps), (5, vec![0, 1, 2, 3, 4]));
+        assert_eq!(recent.place(0, 7, 2.0), Place::Hot);
+        recent.forget(0, i64::MIN, i64::MAX, None);
+        assert!(recent.held() == 0 && !recent.overlaps(0, i64::MIN, i64::MAX));
+        assert_eq!(recent.place(0, 3, 2.0), Place::Hot);
+        assert_eq!(recent.part(0, 0, 100).disk_before, None);
+    }
+
+    #[test]
+    fn a_sample_that_follows_a_deletion_is_in_memory_alone() {
+        let mut recent = recent(100);
+        recent.restore_span(1, 100, 200);
+        recent.forget(1, 150, 300, Some((100, 140)));
+        assert_eq!(recent.place(1, 160, 1.0), Place::Hot);
+        let part = recent.part(1, 0, 1000);
+        assert_eq!((part.timestamps, part.disk_before), (vec![160], Some(141)));
     }
 
     #[test]

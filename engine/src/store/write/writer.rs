@@ -1,4 +1,7 @@
+//! The one thread that writes: commits groups of samples and runs tasks between them.
+
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,6 +29,8 @@ pub(in crate::store) struct Writer {
     pub(in crate::store) shared: Arc<Shared>,
     /// Series with smaller numbers are on disk.
     persisted: u32,
+    /// Series whose row a deletion removed from disk: written again with their next sample.
+    emptied: HashSet<u32>,
     /// Sequence number of the next late row.
     next_seq: i64,
     /// Set when memory could not be rebuilt after a failed commit: nothing is taken from then on.
@@ -35,7 +40,7 @@ pub(in crate::store) struct Writer {
 impl Writer {
     pub(in crate::store) fn new(connection: Connection, shared: Arc<Shared>, next_seq: i64) -> Self {
         let persisted = shared.registry.read().end();
-        Self { connection, shared, persisted, next_seq, broken: None }
+        Self { connection, shared, persisted, emptied: HashSet::new(), next_seq, broken: None }
     }
 
     /// Works until the queue is closed and empty, then writes a checkpoint.
@@ -100,6 +105,12 @@ impl Writer {
         self.note(result)
     }
 
+    /// Remembers series that a deletion left without samples and without a row.
+    pub(in crate::store) fn note_emptied(&mut self, ids: Vec<u32>) {
+        self.shared.registry.write().note_emptied(&ids);
+        self.emptied.extend(ids);
+    }
+
     fn commit_group(&mut self, group: Vec<(SampleBatch, Answer)>) {
         if let Some(error) = &self.broken {
             for (_, answer) in group {
@@ -110,10 +121,11 @@ impl Writer {
         let rows = group.iter().map(|(batch, _)| batch.len()).sum();
         let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         let sorted = self.sort_out(&batches, rows);
+        let returning = self.returning(&batches);
         drop(batches);
         let late_rows = u64::try_from(sorted.late.seq.len()).unwrap_or(u64::MAX);
         let outcome = sorted.outcome;
-        match self.commit_rows(sorted.hot, sorted.late) {
+        match self.commit_rows(sorted.hot, sorted.late, &returning) {
             Ok(()) => {
                 let counters = &self.shared.counters;
                 count(&counters.written, outcome.iter().map(|o| o.written).sum());
@@ -163,7 +175,19 @@ impl Writer {
         Sorted { hot, late, outcome }
     }
 
-    fn commit_rows(&mut self, hot: SampleColumns, late: LateColumns) -> Result<(), StoreError> {
+    /// Series of the batches that a deletion emptied before.
+    fn returning(&self, batches: &[SampleBatch]) -> Vec<u32> {
+        if self.emptied.is_empty() {
+            return Vec::new();
+        }
+        let all = batches.iter().flat_map(|batch| batch.series.iter().map(|id| id.index()));
+        let mut returning: Vec<u32> = all.filter(|id| self.emptied.contains(id)).collect();
+        returning.sort_unstable();
+        returning.dedup();
+        returning
+    }
+
+    fn commit_rows(&mut self, hot: SampleColumns, late: LateColumns, returning: &[u32]) -> Result<(), StoreError> {
         let end = self.shared.registry.read().end();
         if hot.is_empty() && late.samples.is_empty() && end == self.persisted {
             return Ok(());
@@ -174,7 +198,7 @@ impl Writer {
         };
         let (hot_rows, hot_span) = (hot.len(), hot.span());
         let (late_rows, late_span) = (late.samples.len(), late.samples.span());
-        let series = self.new_series(end)?;
+        let series = self.series_rows(returning, end)?;
         let as_batch =
             |error: arrow::error::ArrowError| StoreError::InvalidRow { table: "samples", detail: error.to_string() };
         let hot = (hot_rows > 0).then(|| hot.into_batch()).transpose().map_err(as_batch)?;
@@ -185,22 +209,27 @@ impl Writer {
             append(connection, &late_table, late)
         })?;
         self.persisted = end;
+        if !returning.is_empty() {
+            self.shared.registry.write().note_returned(returning);
+            self.emptied.retain(|id| !returning.contains(id));
+        }
         let mut layout = self.shared.layout.write();
         layout.hot.add(hot_rows as u64, hot_span);
         layout.late.add(late_rows as u64, late_span);
         Ok(())
     }
 
-    /// Rows of the series that are not on disk yet.
-    fn new_series(&self, end: u32) -> Result<Option<RecordBatch>, StoreError> {
-        if end == self.persisted {
+    /// Rows of the series that are not on disk: those that return and those that are new.
+    fn series_rows(&self, returning: &[u32], end: u32) -> Result<Option<RecordBatch>, StoreError> {
+        let ids = || returning.iter().copied().chain(self.persisted..end);
+        if ids().next().is_none() {
             return Ok(None);
         }
         let registry = self.shared.registry.read();
         let mut labels = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
         let as_row =
             |error: arrow::error::ArrowError| StoreError::InvalidRow { table: "series", detail: error.to_string() };
-        for id in self.persisted..end {
+        for id in ids() {
             for (name, value) in registry.label_pairs(id) {
                 labels.keys().append_value(name);
                 labels.values().append_value(value);
@@ -212,7 +241,7 @@ impl Writer {
             Field::new("series_id", DataType::UInt32, false),
             Field::new("labels", arrow::array::Array::data_type(&labels).clone(), false),
         ]);
-        let ids = UInt32Array::from_iter_values(self.persisted..end);
+        let ids = UInt32Array::from_iter_values(ids());
         RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids), Arc::new(labels)]).map(Some).map_err(as_row)
     }
 

@@ -1,0 +1,36 @@
+//! Finds the newest sample that is not after an instant.
+
+use super::select::{RETRIES, instant, is_replaced};
+use crate::store::{StoreError, error::failed_to, shared::Shared};
+
+/// The newest timestamp up to `until`. Only segments that reach beyond it are read.
+pub(in crate::store) fn newest_until(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {
+    let mut retries = 0;
+    loop {
+        match look(shared, until) {
+            Err(error) if retries < RETRIES && is_replaced(&error) => retries += 1,
+            other => return other,
+        }
+    }
+}
+
+fn look(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {
+    let layout = shared.layout.read().clone();
+    let mut newest: Option<i64> = None;
+    for segment in layout.all().filter(|segment| segment.rows > 0 && segment.min <= until) {
+        let found = if segment.max <= until {
+            Some(segment.max)
+        } else {
+            let sql = format!(
+                "SELECT epoch_ms(max(timestamp)) FROM {} WHERE timestamp <= {}",
+                segment.table(),
+                instant(until)
+            );
+            shared.readers.with(|connection| {
+                connection.query_row(&sql, [], |row| row.get(0)).map_err(failed_to("find the newest sample"))
+            })?
+        };
+        newest = newest.max(found);
+    }
+    Ok(newest)
+}

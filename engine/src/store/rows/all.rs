@@ -1,0 +1,107 @@
+//! Lists every table and view once, in the order of the documents.
+
+use super::{
+    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, Deploy, ForecastRow, Incident, MetadataRow,
+    OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow, SuspectedIncidentRow, Table, TableRow,
+    descriptor::Source,
+};
+
+/// A column of a view that no row type describes.
+const fn column(name: &'static str, column_type: ColumnType, comment: &'static str, unit: &'static str) -> Column {
+    Column { name, column_type, nullable: false, comment, unit, flat: name, added: 0, default: "", computed: "" }
+}
+
+const fn view(name: &'static str, comment: &'static str, source: Source, columns: &'static [Column]) -> Table {
+    Table { name, comment, columns, source, hidden: &[], since: 1 }
+}
+
+/// Series with the metadata of their metric: that of the name itself, else that of the family whose suffix the name has.
+const SERIES_SELECT: &str = r#"SELECT s.series_id, s.name, s.labels, s.series,
+    coalesce(own.type, family.type) AS type, coalesce(own.unit, family.unit) AS unit, coalesce(own.help, family.help) AS help
+FROM (SELECT series_id, coalesce(labels['__name__'], '') AS name,
+    map_from_entries(list_filter(map_entries(labels), lambda e: e.key <> '__name__')) AS labels,
+    coalesce(labels['__name__'], '') || CASE WHEN cardinality(labels) > (labels['__name__'] IS NOT NULL)::INTEGER OR cardinality(labels) = 0
+        THEN '{' || array_to_string(list_transform(list_filter(map_entries(labels), lambda e: e.key <> '__name__'),
+            lambda e: e.key || '="' || replace(replace(replace(e.value, '\', '\\'), '"', '\"'), chr(10), '\n') || '"'), ',') || '}'
+        ELSE '' END AS series
+    FROM store.series) AS s
+LEFT JOIN store.metadata AS own ON own.metric = s.name
+LEFT JOIN store.metadata AS family ON family.metric = regexp_extract(s.name, '^(.+)_(bucket|sum|count|gcount|gsum|total|created|info)$', 1)
+    AND list_contains(CASE family.type
+        WHEN 'histogram' THEN ['bucket', 'sum', 'count', 'created']
+        WHEN 'gaugehistogram' THEN ['bucket', 'gsum', 'gcount']
+        WHEN 'summary' THEN ['sum', 'count', 'created']
+        WHEN 'counter' THEN ['total', 'created']
+        WHEN 'info' THEN ['info']
+        ELSE [] END, regexp_extract(s.name, '_([a-z]+)$', 1))"#;
+
+const SERIES: Table = view(
+    "series",
+    "The series: one row for each distinct set of labels",
+    Source::Select(SERIES_SELECT),
+    &[
+        column("series_id", ColumnType::Small, "number of the series in this store", ""),
+        column("name", ColumnType::Text, "name of the metric", ""),
+        column("labels", ColumnType::Map, "labels besides the name: labels['job']", ""),
+        column("series", ColumnType::Text, "name and labels in the notation of PromQL", ""),
+        column("type", ColumnType::Text, "type of the metric, such as counter; NULL where no sender states it", ""),
+        column("unit", ColumnType::Text, "unit of the metric, such as seconds; NULL or empty where none is known", ""),
+        column("help", ColumnType::Text, "description of the metric; NULL or empty where none is known", ""),
+    ],
+);
+
+const SAMPLES: Table = view(
+    "samples",
+    "Every sample once: late and repeated ones are resolved, the last write wins; markers of a series' end are hidden",
+    Source::Segments,
+    &[
+        column("series_id", ColumnType::Small, "the series", ""),
+        column("timestamp", ColumnType::Time, "when it was measured", "UTC, milliseconds"),
+        column("value", ColumnType::Float, "the value", "unit of the metric"),
+    ],
+);
+
+const ROLLUP_COLUMNS: &[Column] = &[
+    column("series_id", ColumnType::Small, "the series", ""),
+    column("timestamp", ColumnType::Time, "begin of the bucket", "UTC"),
+    column("count", ColumnType::Count, "samples in the bucket", ""),
+    column("sum", ColumnType::Float, "sum of the values", "unit of the metric"),
+    column("min", ColumnType::Float, "smallest value", "unit of the metric"),
+    column("max", ColumnType::Float, "largest value", "unit of the metric"),
+    column("last", ColumnType::Float, "newest value", "unit of the metric"),
+];
+
+const ROLLUPS_5M: Table = view(
+    "rollups_5m",
+    "Samples by 5 minutes; compaction writes it, so that it lags behind samples by up to two hours",
+    Source::Table("rollup_5m"),
+    ROLLUP_COLUMNS,
+);
+
+const ROLLUPS_1H: Table = view(
+    "rollups_1h",
+    "Samples by hour; compaction writes it, so that it lags behind samples by up to two hours",
+    Source::Table("rollup_1h"),
+    ROLLUP_COLUMNS,
+);
+
+/// Every table and view that analysts see.
+pub const TABLES: &[&Table] = &[
+    &SERIES,
+    &SAMPLES,
+    &ROLLUPS_5M,
+    &ROLLUPS_1H,
+    MetadataRow::TABLE,
+    ScrapeTargetRow::TABLE,
+    SignalRow::TABLE,
+    ForecastRow::TABLE,
+    AnomalyRow::TABLE,
+    SuspectedIncidentRow::TABLE,
+    PeerOutlierRow::TABLE,
+    AdviceStatusRow::TABLE,
+    RecommendationRow::TABLE,
+    OutcomeRow::TABLE,
+    Incident::TABLE,
+    Deploy::TABLE,
+    CacheEvent::TABLE,
+];

@@ -1,0 +1,282 @@
+//! Deletes samples of selected series within a span, durably: rows of every segment, rollups, spans and series.
+//!
+//! One transaction on the writer's thread removes the rows themselves, so that nothing is left that a crash, a compaction or
+//! a late sample could bring back, and a sample that is written afterwards is like any other.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::{
+    array::{AsArray, RecordBatch, UInt32Array},
+    datatypes::{DataType, Field, Int64Type, Schema, UInt32Type},
+};
+use duckdb::Connection;
+
+use super::{
+    Layout, Segment, SegmentKind,
+    build::union,
+    rollup::{self, Edge},
+};
+use crate::{
+    series::{METRIC_NAME, MatchOp, Matcher},
+    store::{
+        Deletion, DeletionReport, MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, StoreError,
+        error::failed_to,
+        read::{for_each_batch, instant},
+        schema::measure,
+        shared::Shared,
+        write::{ROW_BYTES, Writer, check_room},
+    },
+};
+
+/// Deletes what is asked for, or counts it where it is a dry run.
+pub(in crate::store) fn delete(shared: &Arc<Shared>, what: &Deletion) -> Result<DeletionReport, StoreError> {
+    let span = (
+        what.from.map_or(MIN_TIMESTAMP_MS, |from| from.millis()),
+        what.until.map_or(MAX_TIMESTAMP_MS, |until| until.millis()),
+    );
+    // Compaction moves rows between segments: one or the other at a time.
+    let _one_at_a_time = shared.compacting.lock();
+    let ids = selected(shared, &what.matchers)?;
+    if ids.is_empty() || span.0 > span.1 {
+        return Ok(DeletionReport::default());
+    }
+    if what.dry_run {
+        let layout = shared.layout.read().clone();
+        let connection = shared.readers.connect()?;
+        return Scope::new(&connection, &ids, span)?.count(&layout);
+    }
+    shared.on_writer(move |writer| delete_here(writer, &ids, span))
+}
+
+/// The series to delete from.
+///
+/// # Errors
+/// `EmptySelector` without a matcher that excludes the empty value; `WholeStore` when every series is selected by
+/// anything but an equality or the explicit `{__name__=~".+"}`.
+fn selected(shared: &Shared, matchers: &[Matcher]) -> Result<Vec<u32>, StoreError> {
+    if matchers.iter().all(|matcher| matcher.matches_value("")) {
+        return Err(StoreError::EmptySelector);
+    }
+    let registry = shared.registry.read();
+    let ids = registry.select(matchers);
+    let is_explicit = |matcher: &Matcher| {
+        matcher.op() == MatchOp::Equal
+            || (matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Regex && matcher.value() == ".+")
+    };
+    if ids.len() > 1 && ids.len() == registry.select(&[]).len() && !matchers.iter().any(is_explicit) {
+        return Err(StoreError::WholeStore { series: ids.len() });
+    }
+    Ok(ids)
+}
+
+fn delete_here(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Result<DeletionReport, StoreError> {
+    let mut layout = writer.shared.layout.read().clone();
+    let counted = Scope::new(&writer.connection, ids, span)?.count(&layout)?;
+    if counted == DeletionReport::default() {
+        return Ok(counted);
+    }
+    check_room(&writer.shared.path, counted.samples.saturating_mul(ROW_BYTES), "a deletion")?;
+    let end = writer.shared.registry.read().end();
+    let (report, left, emptied) = writer.transaction(|connection| {
+        let scope = Scope::new(connection, ids, span)?;
+        let edges = scope.stage_edges(&layout)?;
+        scope.delete_rows(&mut layout)?;
+        scope.delete_rollups(&edges)?;
+        scope.renew_spans(&layout)?;
+        let (left, emptied) = (scope.left(&layout)?, scope.delete_series(&layout, end)?);
+        let report = DeletionReport { series_emptied: emptied.len() as u64, ..counted };
+        Ok((report, left, emptied))
+    })?;
+    // The rows are gone for good: memory follows, the layout first, so that a read that starts now finds nothing old.
+    *writer.shared.layout.write() = layout;
+    {
+        let mut recent = writer.shared.recent.write();
+        for &id in ids {
+            recent.forget(id, span.0, span.1, left.get(&id).copied());
+        }
+    }
+    writer.note_emptied(emptied);
+    Ok(report)
+}
+
+/// The series and the span of one deletion, on one connection; the series are in the temporary table `doomed`.
+struct Scope<'a> {
+    connection: &'a Connection,
+    /// Lowest and highest number, which let DuckDB skip most of a sorted segment.
+    bounds: (u32, u32),
+    span: (i64, i64),
+}
+
+impl<'a> Scope<'a> {
+    fn new(connection: &'a Connection, ids: &[u32], span: (i64, i64)) -> Result<Self, StoreError> {
+        let failed = failed_to("note the series to delete");
+        connection
+            .execute_batch("CREATE OR REPLACE TEMP TABLE doomed (series_id UINTEGER NOT NULL)")
+            .map_err(&failed)?;
+        let schema = Schema::new(vec![Field::new("series_id", DataType::UInt32, false)]);
+        let rows = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(UInt32Array::from(ids.to_vec()))])
+            .map_err(|error| StoreError::InvalidRow { table: "series", detail: error.to_string() })?;
+        let mut appender = connection.appender_to_catalog_and_db("doomed", "temp", "main").map_err(&failed)?;
+        appender.append_record_batch(rows).map_err(&failed)?;
+        appender.flush().map_err(&failed)?;
+        drop(appender);
+        let bounds = (ids.first().copied().unwrap_or(0), ids.last().copied().unwrap_or(0));
+        Ok(Self { connection, bounds, span })
+    }
+
+    /// The condition on the series.
+    fn of_series(&self) -> String {
+        let (first, last) = self.bounds;
+        format!("series_id BETWEEN {first} AND {last} AND series_id IN (SELECT series_id FROM temp.main.doomed)")
+    }
+
+    /// The condition on series and span.
+    fn condition(&self) -> String {
+        let (from, until) = self.span;
+        format!("{} AND timestamp BETWEEN {} AND {}", self.of_series(), instant(from), instant(until))
+    }
+
+    /// Segments that may have rows in the span.
+    fn touched(&self, layout: &Layout, is_late: bool) -> Vec<Segment> {
+        let touches = |segment: &&Segment| {
+            (segment.kind == SegmentKind::Late) == is_late
+                && segment.rows > 0
+                && segment.overlaps(self.span.0, self.span.1)
+        };
+        layout.all().filter(touches).cloned().collect()
+    }
+
+    /// What is concerned: samples once each, however often they were written, and the series that have any.
+    fn count(&self, layout: &Layout) -> Result<DeletionReport, StoreError> {
+        let failed = failed_to("count the samples to delete");
+        let condition = self.condition();
+        let base = union("series_id, timestamp", &self.touched(layout, false));
+        let late = union("series_id, timestamp", &self.touched(layout, true));
+        // A late row that a base row precedes is another version of the same sample.
+        let sql = format!(
+            "WITH base AS (FROM ({base}) WHERE {condition}), late AS (SELECT DISTINCT * FROM ({late}) WHERE {condition}),
+             every AS (FROM base UNION ALL FROM late ANTI JOIN base USING (series_id, timestamp))
+             SELECT count(*), count(DISTINCT series_id), epoch_ms(min(timestamp)), epoch_ms(max(timestamp)) FROM every"
+        );
+        let (samples, series, oldest, newest): (u64, u64, Option<i64>, Option<i64>) = self
+            .connection
+            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .map_err(&failed)?;
+        let mut rollups = 0;
+        for (table, width) in rollup::ROLLUPS {
+            // The first bucket may begin before the span.
+            let from = instant(self.span.0.saturating_sub(width - 1));
+            let sql = format!(
+                "SELECT count(*) FROM store.{table} WHERE {} AND timestamp BETWEEN {from} AND {}",
+                self.of_series(),
+                instant(self.span.1)
+            );
+            rollups += self.connection.query_row(&sql, [], |row| row.get::<_, u64>(0)).map_err(&failed)?;
+        }
+        let at = |millis: Option<i64>| millis.map(almanac_models::Timestamp::from_millis);
+        Ok(DeletionReport { series, samples, rollups, oldest: at(oldest), newest: at(newest), ..Default::default() })
+    }
+
+    /// Computes what the buckets at the ends of the span hold besides it, while its rows are still there.
+    fn stage_edges(&self, layout: &Layout) -> Result<Vec<Edge>, StoreError> {
+        let cold = layout.frozen_of(SegmentKind::Cold);
+        rollup::stage_edges(self.connection, &cold, &self.of_series(), self.span)
+    }
+
+    fn delete_rollups(&self, edges: &[Edge]) -> Result<(), StoreError> {
+        rollup::delete_span(self.connection, &self.of_series(), self.span, edges)
+    }
+
+    /// Deletes the rows of all segments and notes what is left of each.
+    fn delete_rows(&self, layout: &mut Layout) -> Result<(), StoreError> {
+        let failed = failed_to("delete samples");
+        let touched: Vec<Segment> = [false, true].into_iter().flat_map(|late| self.touched(layout, late)).collect();
+        for segment in touched {
+            let sql = format!("DELETE FROM {} WHERE {}", segment.table(), self.condition());
+            if self.connection.execute(&sql, []).map_err(&failed)? == 0 {
+                continue;
+            }
+            let left = measure(self.connection, segment.id, segment.kind)?;
+            let noted = format!(
+                "UPDATE store.segments SET rows = {}, min_ms = {}, max_ms = {} WHERE segment_id = {} AND frozen",
+                left.rows, left.min, left.max, left.id
+            );
+            self.connection.execute_batch(&noted).map_err(&failed)?;
+            layout.replace(left);
+        }
+        Ok(())
+    }
+
+    /// Computes anew the span of what is cold of each series.
+    fn renew_spans(&self, layout: &Layout) -> Result<(), StoreError> {
+        let cold = union("series_id, timestamp", &layout.frozen_of(SegmentKind::Cold));
+        let of_series = self.of_series();
+        self.connection
+            .execute_batch(&format!(
+                "DELETE FROM store.spans WHERE {of_series};
+                 INSERT INTO store.spans SELECT series_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp))
+                 FROM ({cold}) WHERE {of_series} GROUP BY series_id"
+            ))
+            .map_err(failed_to("note the spans of series"))
+    }
+
+    /// Oldest and newest timestamp that each series has left.
+    fn left(&self, layout: &Layout) -> Result<HashMap<u32, (i64, i64)>, StoreError> {
+        let all: Vec<Segment> = layout.all().filter(|segment| segment.kind != SegmentKind::Late).cloned().collect();
+        let late: Vec<Segment> = layout.of(SegmentKind::Late).cloned().collect();
+        let sql = format!(
+            "SELECT series_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp)) FROM ({} UNION ALL {})
+             WHERE {} GROUP BY series_id",
+            union("series_id, timestamp", &all),
+            union("series_id, timestamp", &late),
+            self.of_series()
+        );
+        let mut left = HashMap::new();
+        for_each_batch(self.connection, &sql, |batch| {
+            let ids = batch.column(0).as_primitive::<UInt32Type>().values();
+            let (min, max) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(2).as_primitive::<Int64Type>());
+            left.extend(ids.iter().enumerate().map(|(row, &id)| (id, (min.value(row), max.value(row)))));
+            Ok(())
+        })?;
+        Ok(left)
+    }
+
+    /// Deletes series that have neither samples nor rollups left. Their numbers are never given out again.
+    fn delete_series(&self, layout: &Layout, end: u32) -> Result<Vec<u32>, StoreError> {
+        let failed = failed_to("delete series");
+        let all: Vec<Segment> = layout.all().filter(|segment| segment.rows > 0).cloned().collect();
+        let of_series = self.of_series();
+        let sql = format!(
+            "SELECT series_id FROM store.series WHERE {of_series}
+               AND series_id NOT IN (SELECT series_id FROM ({}) WHERE {of_series})
+               AND series_id NOT IN (SELECT series_id FROM store.rollup_5m WHERE {of_series})
+               AND series_id NOT IN (SELECT series_id FROM store.rollup_1h WHERE {of_series})",
+            union("series_id", &all)
+        );
+        let mut emptied = Vec::new();
+        for_each_batch(self.connection, &sql, |batch| {
+            emptied.extend_from_slice(batch.column(0).as_primitive::<UInt32Type>().values());
+            Ok(())
+        })?;
+        if emptied.is_empty() {
+            return Ok(emptied);
+        }
+        let list: Vec<String> = emptied.iter().map(u32::to_string).collect();
+        self.connection
+            .execute_batch(&format!(
+                "DELETE FROM store.series WHERE series_id IN ({});
+                 DELETE FROM store.meta WHERE key = 'next_series_id';
+                 INSERT INTO store.meta VALUES ('next_series_id', '{end}')",
+                list.join(",")
+            ))
+            .map_err(&failed)?;
+        Ok(emptied)
+    }
+}
+
+impl Drop for Scope<'_> {
+    fn drop(&mut self) {
+        // A temporary table: what is left of it goes with the connection, and the next deletion replaces it.
+        let _ = self.connection.execute_batch("DROP TABLE IF EXISTS temp.main.doomed");
+    }
+}
