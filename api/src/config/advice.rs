@@ -6,7 +6,7 @@ use std::{
 
 use almanac_engine::advise::{
     AdviceSpecs,
-    rightsizing::ContainerSpec,
+    rightsizing::{ContainerResource, ContainerSpec},
     scaling::{FIRST_RESOURCE, ResourceSpec, WorkloadSpec},
     threshold::{KeptRule, RuleFile, RuleSpec},
     ttl::{CacheSpec, TtlCosts},
@@ -36,7 +36,7 @@ pub struct Workload {
     /// What else replicas share; the resource that asks for the most replicas decides, step by step.
     #[serde(default)]
     pub resources: Vec<Resource>,
-    /// Share of the capacity that is to be used [0.7].
+    /// Share of the capacity that is to be used; a lower one gives more replicas under every rule [0.7].
     pub target_utilization: Option<f64>,
     /// Time from asking for a replica to its first answer [3m].
     pub startup: Option<Span>,
@@ -52,6 +52,8 @@ pub struct Workload {
     pub changes_per_day_max: Option<u32>,
     /// Cost of demand that is not served against that of idle capacity.
     pub unserved_cost_ratio: Option<f64>,
+    /// Price of a replica for an hour, in any currency; given, recommendations name what they save or cost a month.
+    pub replica_price: Option<f64>,
     /// Step of decisions [1m].
     pub step: Option<Span>,
     /// How much history is read [28d].
@@ -98,6 +100,14 @@ pub struct Container {
     pub memory_request: Option<String>,
     /// What an hour with CPU usage above the request costs, in hours of the mean usage idling; for memory 50 times that [6].
     pub above_cost_ratio: Option<f64>,
+    /// The least request of CPU that is recommended, in cores or like `10m` [10m].
+    pub cpu_min: Option<Amount>,
+    /// The least request of memory that is recommended, in bytes or like `16Mi` [16Mi].
+    pub memory_min: Option<Amount>,
+    /// Price of a core for an hour, in any currency; given, recommendations name what they save or cost a month.
+    pub cpu_price: Option<f64>,
+    /// Price of a GiB of memory for an hour, likewise.
+    pub memory_price: Option<f64>,
     /// Step of the usage [5m].
     pub step: Option<Span>,
     /// How much history is read [28d].
@@ -108,6 +118,27 @@ pub struct Container {
     pub namespace: Option<String>,
     /// Name of the deployment, for the patches and among the deploys that are reported [the container's].
     pub deployment: Option<String>,
+}
+
+/// An amount of CPU or memory: a number of cores or bytes, or text as Kubernetes writes it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Amount {
+    /// Cores or bytes.
+    Number(f64),
+    /// Such as `500m` or `512Mi`.
+    Text(String),
+}
+
+impl Amount {
+    /// In cores or bytes.
+    fn of(&self, resource: ContainerResource) -> Result<f64, String> {
+        let amount = match self {
+            Self::Number(amount) => *amount,
+            Self::Text(text) => resource.parse(text)?,
+        };
+        if amount > 0.0 && amount.is_finite() { Ok(amount) } else { Err(format!("{amount} is not a positive amount")) }
+    }
 }
 
 /// A cache with a time-to-live.
@@ -123,6 +154,8 @@ pub struct Cache {
     /// What drops copies from it; not empty: a write drops the copy.
     #[serde(default)]
     pub invalidate_on: Vec<String>,
+    /// Whether the application could drop a copy when the origin's value changes; then that is recommended where it serves best [`true`].
+    pub can_invalidate: Option<bool>,
     /// Times-to-live to look at; left out: sixteen from one second to one day.
     #[serde(default)]
     pub grid: Vec<Span>,
@@ -175,6 +208,9 @@ impl Workload {
         }
         if self.unserved_cost_ratio.is_some_and(|ratio| !positive(ratio)) {
             return Err(format!("workload {name:?}: unserved_cost_ratio is no positive number"));
+        }
+        if self.replica_price.is_some_and(|price| !positive(price)) {
+            return Err(format!("workload {name:?}: replica_price is not a positive number"));
         }
         if spec.replicas_min > spec.replicas_max || spec.replicas_max == 0 {
             return Err(format!(
@@ -241,6 +277,7 @@ impl Workload {
             scale_in_max: self.scale_in_max,
             changes_per_day_max: self.changes_per_day_max.unwrap_or(usual.changes_per_day_max),
             unserved_cost_ratio: self.unserved_cost_ratio,
+            replica_price: self.replica_price,
             step_ms: millis(self.step, usual.step_ms),
             history_ms: millis(self.history, usual.history_ms),
             horizon_ms: millis(self.horizon, usual.horizon_ms),
@@ -277,6 +314,18 @@ impl Container {
         if self.above_cost_ratio.is_some_and(|ratio| !(ratio > 0.0 && ratio.is_finite())) {
             return Err(format!("container {name:?}: above_cost_ratio is no positive number"));
         }
+        for (key, least, resource) in [
+            ("cpu_min", &self.cpu_min, ContainerResource::Cpu),
+            ("memory_min", &self.memory_min, ContainerResource::Memory),
+        ] {
+            let read = least.as_ref().map(|least| least.of(resource)).transpose();
+            read.map_err(|message| format!("container {name:?}: {key}: {message}"))?;
+        }
+        for (key, price) in [("cpu_price", self.cpu_price), ("memory_price", self.memory_price)] {
+            if price.is_some_and(|price| !(price > 0.0 && price.is_finite())) {
+                return Err(format!("container {name:?}: {key} is not a positive number"));
+            }
+        }
         Ok(())
     }
 
@@ -290,6 +339,10 @@ impl Container {
             cpu_request: self.cpu_request.clone(),
             memory_request: self.memory_request.clone(),
             above_cost_ratio: self.above_cost_ratio,
+            cpu_min: self.cpu_min.as_ref().and_then(|least| least.of(ContainerResource::Cpu).ok()),
+            memory_min: self.memory_min.as_ref().and_then(|least| least.of(ContainerResource::Memory).ok()),
+            cpu_price: self.cpu_price,
+            memory_price: self.memory_price,
             step_ms: millis(self.step, usual.step_ms),
             history_ms: millis(self.history, usual.history_ms),
             day_ms: millis(self.day, usual.day_ms),
@@ -336,6 +389,7 @@ impl Cache {
             ttl_ms: self.ttl.map(Span::millis),
             stale_share_max: self.stale_share_max.unwrap_or(usual.stale_share_max),
             invalidate_on: self.invalidate_on.clone(),
+            can_invalidate: self.can_invalidate.unwrap_or(usual.can_invalidate),
             grid_ms: self.grid.iter().map(|span| span.millis()).collect(),
             costs: self.costs.map(|costs| TtlCosts { miss: costs.miss, stale: costs.stale }),
             hits: self.hits.clone(),
@@ -360,13 +414,18 @@ impl Config {
             }
         }
         let specs = AdviceSpecs {
-            workloads: self.workloads.iter().map(Workload::spec).collect(),
+            workloads: self.workloads.iter().map(|workload| self.workload_spec(workload)).collect(),
             containers: self.containers.iter().map(Container::spec).collect(),
             caches: self.caches.iter().map(Cache::spec).collect(),
             rules,
             moving_bounds: self.alerts.moving_bounds,
         };
         Ok((specs, kept))
+    }
+
+    /// A workload with the clocks that days follow everywhere.
+    fn workload_spec(&self, workload: &Workload) -> WorkloadSpec {
+        WorkloadSpec { zone: self.learn.time_zone, ..workload.spec() }
     }
 
     /// The files that a pattern stands for, by name; one without wildcards must exist.

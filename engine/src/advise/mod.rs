@@ -3,6 +3,7 @@
 mod error;
 mod run;
 mod specs;
+mod stamps;
 
 pub mod rightsizing;
 pub mod scaling;

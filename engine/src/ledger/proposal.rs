@@ -123,7 +123,7 @@ fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
     if matches!(old.state, State::Applied | State::Verified) {
         row.effect = old.effect.clone();
         if let (Value::Object(evidence), Value::Object(before)) = (&mut row.evidence, &old.evidence) {
-            for name in [RULE, BEFORE, WAY_BACK, ABOVE_COST] {
+            for name in [RULE, BEFORE, WAY_BACK, ABOVE_COST, "above_share_max"] {
                 match before.get(name) {
                     Some(value) => evidence.insert(name.to_owned(), value.clone()),
                     None => evidence.remove(name),

@@ -1,9 +1,11 @@
+//! The recommendation on a container's request: fetches usage and present request, decides, and composes the row.
+
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    ContainerResource, ContainerSpec, RequestDecision, RequestFigures, RightsizingError, decide_request,
-    patch::requests_patch, rules::ms_to_f64,
+    ContainerResource, ContainerSpec, RequestDecision, RequestFigures, RightsizingError, check_usage, decide_request,
+    describe::describe, measure::ABOVE_SHARE_MAX, patch::requests_patch, remarks, rules::ms_to_f64,
 };
 use crate::{
     advise::scaling::{DemandHistory, ScalingError, one_history, one_value, rfc3339},
@@ -39,13 +41,18 @@ pub fn advise(
         return Err(RightsizingError::Ended { expr: expr.to_owned(), hours });
     }
     let current = present(store, spec, resource, now)?;
-    let deployed_ms = deployed(store, spec, now)?.map(|at_ms| spec.in_whole_days(at_ms));
+    let wrong = |source| RightsizingError::Expression { expr: expr.to_owned(), source: Box::new(source) };
+    check_usage(&usage, resource, current).map_err(wrong)?;
+    let deploys = deployed(store, spec, now)?;
+    let mut notes = usage.left_out().notes();
+    notes.extend(remarks(&usage, resource, current, &deploys));
+    let deployed_ms = deploys.into_iter().max().map(|at_ms| spec.in_whole_days(at_ms));
     let timestamps = usage.timestamps().iter().map(|&at_ms| spec.in_whole_days(at_ms)).collect();
     let known = usage.values().iter().zip(usage.observed());
     let values = known.map(|(&used, &observed)| if observed { used } else { f64::NAN }).collect();
     let on_days = DemandHistory::try_new(timestamps, values)?;
     let decision = decide_request(&on_days, current, &spec.options(resource, deployed_ms))?;
-    Ok(vec![recommendation(spec, expr, &decision, now)])
+    Ok(vec![recommendation(spec, expr, &decision, &notes, now)])
 }
 
 fn present(
@@ -55,7 +62,12 @@ fn present(
     now: Timestamp,
 ) -> Result<Option<f64>, RightsizingError> {
     let Some(expr) = spec.request(resource) else { return Ok(None) };
-    match one_value(store, expr, now)? {
+    let value = match one_value(store, expr, now)? {
+        // Requests are reported seldom, and not at all by a store that is stopped: the last one of the history is in force.
+        None => one_history(store, expr, spec.step_ms, spec.history_ms, now)?.and_then(|requests| requests.last()),
+        value => value,
+    };
+    match value {
         Some(value) if !(value > 0.0 && value.is_finite()) => {
             Err(RightsizingError::Request { resource, expr: expr.to_owned(), value })
         }
@@ -63,16 +75,22 @@ fn present(
     }
 }
 
-/// When the container's present version went out, where somebody reported it.
-fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Option<i64>, RightsizingError> {
+/// When the container's versions were deployed, where somebody reported it.
+fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Vec<i64>, RightsizingError> {
     let service = spec.deployment.clone().unwrap_or_else(|| spec.name.clone());
     let filter = EventFilter { names: vec![service], end: Some(now), ..EventFilter::default() };
     let deploys = store.deploys(&filter).map_err(ScalingError::from)?;
-    Ok(deploys.iter().map(|deploy| deploy.at.millis()).max())
+    Ok(deploys.iter().map(|deploy| deploy.at.millis()).collect())
 }
 
 /// Puts a decision into words, figures and patches; pure.
-fn recommendation(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, now: Timestamp) -> RecommendationRow {
+fn recommendation(
+    spec: &ContainerSpec,
+    expr: &str,
+    decision: &RequestDecision,
+    remarks: &[String],
+    now: Timestamp,
+) -> RecommendationRow {
     let RequestDecision { resource, current, request, .. } = *decision;
     let setting = |request: f64| json!({"request": request, "quantity": resource.quantity(request).1});
     RecommendationRow {
@@ -84,16 +102,16 @@ fn recommendation(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, 
         valid_from: now,
         valid_until: Some(Timestamp::from_millis(now.millis().saturating_add(VALID_DAYS * spec.day_ms))),
         effect: Effect {
-            metric: "request_cost".to_owned(),
+            metric: "idle_share".to_owned(),
             unit: "1".to_owned(),
-            value: decision.cost.value,
-            lower: decision.cost.lower,
-            upper: decision.cost.upper,
+            value: decision.idle.value,
+            lower: decision.idle.lower,
+            upper: decision.idle.upper,
             level: LEVEL,
         },
         confidence: decision.confidence,
-        reason: reason(spec, decision),
-        evidence: evidence(spec, expr, decision),
+        reason: describe(spec, decision, remarks),
+        evidence: evidence(spec, expr, decision, remarks),
         patch: requests_patch(spec, resource, request),
         state: State::Proposed,
         created_at: now,
@@ -102,34 +120,11 @@ fn recommendation(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, 
     }
 }
 
-fn reason(spec: &ContainerSpec, decision: &RequestDecision) -> String {
-    let RequestDecision { resource, current, request, leader, leading, present, vpa, .. } = decision;
-    let of = |figures: &RequestFigures| {
-        format!("{:.0} % idle, usage above it {:.2} % of the time", 100.0 * figures.slack, 100.0 * figures.above)
-    };
-    let quantity = resource.quantity(*request).1;
-    let wants = match current {
-        Some(current) => {
-            format!(
-                "{} needs a {resource} request of {quantity} instead of {}",
-                spec.name,
-                resource.quantity(*current).1
-            )
-        }
-        None => format!("{} needs a {resource} request of {quantity}", spec.name),
-    };
-    let beside = match present {
-        Some(present) => format!("the present request: {}", of(present)),
-        None => format!("the vertical pod autoscaler's: {}", of(vpa)),
-    };
-    format!("{wants}, by the rule {leader}; over its own history requests would have had {}; {beside}.", of(leading))
-}
-
-fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Value {
+fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, remarks: &[String]) -> Value {
     let RequestDecision { resource, above_cost, .. } = *decision;
     let figures = |figures: &RequestFigures| figures.report(above_cost);
     json!({
-        BEFORE: decision.present_cost,
+        BEFORE: decision.present_held.map(|held| held.idle_share),
         WAY_BACK: decision.current.map(|current| requests_patch(spec, resource, current)),
         "usage": expr,
         "step_seconds": ms_to_f64(spec.step_ms) / 1e3,
@@ -138,6 +133,15 @@ fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Val
         "scored_from": rfc3339(spec.in_own_days(decision.scored_from_ms)),
         "scored_until": rfc3339(spec.in_own_days(decision.at_ms)),
         ABOVE_COST: above_cost,
+        ABOVE_SHARE_MAX: decision.above.upper,
+        "last_week": {
+            "proposed": {"idle_share": decision.held.idle_share, "above_share": decision.held.above_share, "idle": decision.held.idle},
+            "present": decision.present_held.map(|held| {
+                json!({"idle_share": held.idle_share, "above_share": held.above_share, "idle": held.idle})
+            }),
+        },
+        "cost": {"value": decision.cost.value, "lower": decision.cost.lower, "upper": decision.cost.upper, "present": decision.present_cost},
+        "remarks": remarks,
         "expected": {"idle_share": decision.expected.slack, "above_share": decision.expected.above},
         "drift": decision.drift,
         "leader": decision.leader,

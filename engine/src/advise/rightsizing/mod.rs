@@ -3,11 +3,14 @@
 
 mod advise;
 mod decide;
+mod describe;
 mod error;
+mod held;
 mod measure;
 mod patch;
 mod replay;
 mod rules;
+mod shape;
 mod spec;
 
 #[cfg(test)]
@@ -16,10 +19,12 @@ mod tests;
 pub use advise::advise;
 pub use decide::{RequestDecision, decide_request};
 pub use error::RightsizingError;
+pub use held::Held;
 pub use measure::measure;
 pub use replay::{RequestFigures, cost_of, replay_requests, score_requests, step_costs, trace_requests};
 pub use rules::{
     ContainerResource, Covering, CoveringOptions, DecayingHistogram, Expected, HistogramOptions, Krr, Leading,
     RequestRule, Vpa, VpaRange,
 };
+pub use shape::{check_usage, remarks};
 pub use spec::ContainerSpec;

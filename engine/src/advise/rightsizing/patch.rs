@@ -1,3 +1,5 @@
+//! The patch of a deployment that sets a request.
+
 use super::{ContainerResource, ContainerSpec};
 use crate::{advise::scaling::quoted, store::rows::Patch};
 

@@ -1,3 +1,5 @@
+//! What a user writes of a container whose requests are wanted.
+
 use super::{ContainerResource, CoveringOptions};
 
 const DAY_MS: i64 = 86_400_000;
@@ -19,6 +21,14 @@ pub struct ContainerSpec {
     pub memory_request: Option<String>,
     /// What an hour with CPU usage above the request costs, in hours of the mean usage idling; none: the usual.
     pub above_cost_ratio: Option<f64>,
+    /// The least request of CPU that is recommended, in cores; none: the usual, 10 millicores.
+    pub cpu_min: Option<f64>,
+    /// The least request of memory that is recommended, in bytes; none: the usual, 16 MiB.
+    pub memory_min: Option<f64>,
+    /// Price of a core for an hour, in any currency; given, recommendations name what they save or cost a month.
+    pub cpu_price: Option<f64>,
+    /// Price of a GiB of memory for an hour, likewise.
+    pub memory_price: Option<f64>,
     /// Step of the usage.
     pub step_ms: i64,
     /// How much history is read.
@@ -42,6 +52,10 @@ impl ContainerSpec {
             cpu_request: None,
             memory_request: None,
             above_cost_ratio: None,
+            cpu_min: None,
+            memory_min: None,
+            cpu_price: None,
+            memory_price: None,
             step_ms: 300_000,
             history_ms: 28 * DAY_MS,
             day_ms: DAY_MS,
@@ -91,7 +105,17 @@ impl ContainerSpec {
     pub fn options(&self, resource: ContainerResource, deployed_ms: Option<i64>) -> CoveringOptions {
         let usual = CoveringOptions::new(resource);
         let ratio = self.above_cost_ratio.map(|ratio| ratio / CoveringOptions::new(ContainerResource::Cpu).above_cost);
-        CoveringOptions { above_cost: usual.above_cost * ratio.unwrap_or(1.0), deployed_ms, ..usual }
+        let least = match resource {
+            ContainerResource::Cpu => self.cpu_min,
+            ContainerResource::Memory => self.memory_min,
+        };
+        CoveringOptions {
+            above_cost: usual.above_cost * ratio.unwrap_or(1.0),
+            deployed_ms,
+            least: least.unwrap_or(usual.least),
+            peak_ms: self.in_whole_days(self.history_ms),
+            ..usual
+        }
     }
 }
 

@@ -23,10 +23,12 @@ pub(super) use advice::{judge_mean, quoted, rfc3339};
 pub use capacity::{Capacity, CapacitySource};
 pub use decide::{Decision, Interval, Rule, decide};
 pub(super) use decide::{RESAMPLES, resamples};
-pub use demand::{DemandHistory, FIRST_RESOURCE, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand};
+pub use demand::{
+    DemandHistory, FIRST_RESOURCE, LeftOut, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand,
+};
 pub(super) use demand::{one_history, one_value};
 pub use error::ScalingError;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
-pub use pool::{Pool, PoolRules};
+pub use pool::{Pool, PoolRules, USUAL_TARGET};
 pub use replay::{CompareOptions, Comparison, PolicyFigures, Trace, compare, follow, score, simulate};
 pub use spec::{CHANGES_PER_DAY, WorkloadSpec};

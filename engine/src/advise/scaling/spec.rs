@@ -1,4 +1,7 @@
-use super::{PoolRules, ResourceSpec};
+//! What a user writes of a workload that is scaled.
+
+use super::{PoolRules, ResourceSpec, USUAL_TARGET};
+use crate::calendar::Zone;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -26,7 +29,7 @@ pub struct WorkloadSpec {
     pub capacity_per_replica: Option<f64>,
     /// What else replicas share; the resource that asks for the most replicas decides, step by step.
     pub resources: Vec<ResourceSpec>,
-    /// Utilisation that the present rule aims at, in (0, 1].
+    /// Share of the capacity that is to be used, in (0, 1]: a lower one gives more replicas under every rule.
     pub target_utilization: f64,
     /// Time from asking for a replica until it serves.
     pub startup_ms: i64,
@@ -43,6 +46,8 @@ pub struct WorkloadSpec {
     /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
     /// none: the present rule's own spending sets the price.
     pub unserved_cost_ratio: Option<f64>,
+    /// Price of a replica for an hour, in any currency; given, recommendations name what they save or cost a month.
+    pub replica_price: Option<f64>,
     /// Step of decisions and of the history that is read.
     pub step_ms: i64,
     /// How much history is read.
@@ -51,8 +56,10 @@ pub struct WorkloadSpec {
     pub horizon_ms: i64,
     /// Length of the day that demand follows; a week is seven. The demo's day lasts ten minutes.
     pub day_ms: i64,
-    /// How long the reactive rule waits before it scales in; Kubernetes waits five minutes.
+    /// How long a rule waits before it scales in; Kubernetes waits five minutes.
     pub scale_in_stabilization_ms: i64,
+    /// The clocks that days follow; none: those of UTC.
+    pub zone: Option<Zone>,
     /// Kubernetes namespace of the deployment, for the patches.
     pub namespace: String,
     /// Name of the deployment, for the patches; none: the workload's name.
@@ -75,7 +82,7 @@ impl WorkloadSpec {
             latency_max: None,
             capacity_per_replica: None,
             resources: Vec::new(),
-            target_utilization: 0.7,
+            target_utilization: USUAL_TARGET,
             startup_ms: 3 * MINUTE_MS,
             replicas_min: 1,
             replicas_max: 200,
@@ -83,11 +90,13 @@ impl WorkloadSpec {
             scale_in_max: None,
             changes_per_day_max: CHANGES_PER_DAY,
             unserved_cost_ratio: None,
+            replica_price: None,
             step_ms: MINUTE_MS,
             history_ms: 28 * DAY_MS,
             horizon_ms: 2 * DAY_MS,
             day_ms: DAY_MS,
             scale_in_stabilization_ms: 5 * MINUTE_MS,
+            zone: None,
             namespace: "default".to_owned(),
             deployment: None,
             service_url: "http://almanac:9797".to_owned(),

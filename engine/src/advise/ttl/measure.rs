@@ -1,3 +1,5 @@
+//! What an applied time-to-live did.
+
 use almanac_models::{
     Level, Timestamp,
     ttl::{KeyEvent, OnWrite, Tally, Window, replay},
@@ -10,7 +12,7 @@ use crate::{
     ledger::Measured,
     store::{
         Store,
-        rows::{EventFilter, RecommendationRow},
+        rows::{CacheOp, EventFilter, RecommendationRow},
     },
 };
 
@@ -52,7 +54,9 @@ pub fn measure(
         // Of more events the newest count.
         window.start_ms = first.timestamp.millis();
     }
-    let drops = row.evidence.get("on_write").and_then(Value::as_bool).unwrap_or(false);
+    // Reported deletions show what is dropped in fact.
+    let reported = events.iter().any(|event| event.op == CacheOp::Delete);
+    let drops = !reported && row.evidence.get("on_write").and_then(Value::as_bool).unwrap_or(false);
     let on_write = if drops { OnWrite::Drop } else { OnWrite::Keep };
     let mut keys: HashMap<&str, Vec<KeyEvent>> = HashMap::new();
     for event in &events {

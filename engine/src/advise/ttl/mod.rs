@@ -7,6 +7,7 @@
 
 mod advise;
 mod choose;
+mod describe;
 mod error;
 mod figures;
 mod findings;

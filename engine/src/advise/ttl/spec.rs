@@ -1,3 +1,5 @@
+//! What a user writes of a cache, and how a replay is set up.
+
 use std::collections::BTreeMap;
 
 use almanac_models::{Level, ttl::OnWrite};
@@ -34,6 +36,8 @@ pub struct CacheSpec {
     pub stale_share_max: f64,
     /// Events of the application that invalidate it; not empty means that a write drops the copy.
     pub invalidate_on: Vec<String>,
+    /// Whether the application could drop a copy when the origin's value changes; then that is recommended where it serves best.
+    pub can_invalidate: bool,
     /// Times-to-live to look at, milliseconds; empty for [`default_grid`].
     pub grid_ms: Vec<i64>,
     /// When given, the least cost decides instead of the stale limit alone.
@@ -53,6 +57,7 @@ impl CacheSpec {
             ttl_ms: None,
             stale_share_max: 0.01,
             invalidate_on: Vec::new(),
+            can_invalidate: true,
             grid_ms: Vec::new(),
             costs: None,
             hits: None,

@@ -40,7 +40,7 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
         return Err(ScalingError::TooShort { points: 0, needed: 2 });
     };
     let timestamps = grid(first_ms, last_ms, spec.step_ms);
-    let values = usable(&demand, &timestamps);
+    let values = align(&demand, &timestamps);
     let resources = others.iter().map(|points| usable(points, &timestamps)).collect();
     let beside = |expr: &Option<String>| -> Result<Option<Vec<f64>>, ScalingError> {
         let Some(expr) = expr else { return Ok(None) };
@@ -72,7 +72,7 @@ pub(in crate::advise) fn one_history(
     if timestamps.len() < 2 {
         return Ok(None);
     }
-    let values = usable(&points, &timestamps);
+    let values = align(&points, &timestamps);
     DemandHistory::try_new(timestamps, values).map(Some)
 }
 

@@ -8,6 +8,6 @@ use super::{ScalingError, WorkloadSpec};
 
 pub use fetch::{WorkloadHistory, fetch};
 pub(in crate::advise) use fetch::{one_history, one_value};
-pub use history::DemandHistory;
+pub use history::{DemandHistory, LeftOut};
 pub(super) use resources::in_own_units;
 pub use resources::{FIRST_RESOURCE, ResourceSpec, ResourceUse, largest_demand};
