@@ -11,7 +11,7 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Signal, Span, sections};
+use super::{Alerts, ByteSize, ConfigError, Learn, Signal, Span, sections::Sections};
 
 /// The whole configuration; `Config::default()` is that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -241,14 +241,15 @@ impl Config {
         };
         let mut document = DeTable::parse(text).map_err(|error| failed(&error, &[]))?;
         let heads: Vec<usize> = document.get_ref().keys().map(|key| key.span().start).collect();
-        let advice = sections::take(document.get_mut(), &registry, (path, text))?;
+        let sections = Sections::take(document.get_mut(), &registry);
         let mut config = Self::deserialize(toml::de::Deserializer::from(document)).map_err(|error| {
             // An unknown section may be meant for an advisor.
             let is_section = error.span().is_some_and(|span| heads.contains(&span.start));
             let advisors: Vec<&str> = registry.advisors().filter_map(|advisor| advisor.section()).collect();
             failed(&error, if is_section { &advisors } else { &[] })
         })?;
-        (config.advice, config.registry) = (advice, registry);
+        config.advice = sections.read(&registry, config.learn.time_zone, (path, text))?;
+        config.registry = registry;
         config.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         config.check().map_err(|message| ConfigError::Contradiction { path: path.to_path_buf(), message })?;
         Ok(config)

@@ -2,7 +2,10 @@
 
 use std::{ops::Range, path::Path};
 
-use almanac_engine::advise::{AdviceSpecs, Registry};
+use almanac_engine::{
+    advise::{AdviceSpecs, Registry},
+    calendar::Zone,
+};
 use serde_json::{Map, Number, Value};
 use toml::{
     Spanned,
@@ -11,35 +14,46 @@ use toml::{
 
 use super::ConfigError;
 
-/// Takes the sections of the registry's advisors out of a document and reads them.
-///
-/// # Errors
-/// [`ConfigError`] for the first value that is wrong.
-pub(super) fn take(
-    document: &mut DeTable<'_>,
-    registry: &Registry,
-    (path, text): (&Path, &str),
-) -> Result<AdviceSpecs, ConfigError> {
-    let mut specs = AdviceSpecs::default();
-    for advisor in registry.advisors() {
-        let Some(section) = advisor.section() else { continue };
-        let Some(value) = document.remove(section) else { continue };
-        let content = |span: Range<usize>, message: &str| ConfigError::content(path, text, &span, message);
-        let DeValue::Array(tables) = value.get_ref() else {
-            return Err(content(value.span(), &format!("{section} is a list of tables; write [[{section}]]")));
-        };
-        let plain = tables.iter().map(plain).collect::<Result<Vec<Value>, _>>();
-        let plain = plain.map_err(|(span, message)| content(span, &message))?;
-        advisor.read(&plain, &mut specs).map_err(|error| {
-            if error.is_content {
-                let table = tables.get(error.table);
-                content(table.map_or(0..0, |table| place(table, &error.path, &error.message)), &error.message)
-            } else {
-                ConfigError::Contradiction { path: path.to_path_buf(), message: error.message }
-            }
-        })?;
+/// The sections of the registry's advisors, taken out of a document.
+pub(super) struct Sections<'i>(Vec<(&'static str, Spanned<DeValue<'i>>)>);
+
+impl<'i> Sections<'i> {
+    /// Takes them out.
+    pub(super) fn take(document: &mut DeTable<'i>, registry: &Registry) -> Self {
+        let names = registry.advisors().filter_map(|advisor| advisor.section());
+        Self(names.filter_map(|name| Some((name, document.remove(name)?))).collect())
     }
-    Ok(specs)
+
+    /// Has each advisor read its own; days follow the clocks of `zone`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that is wrong.
+    pub(super) fn read(
+        &self,
+        registry: &Registry,
+        zone: Option<Zone>,
+        (path, text): (&Path, &str),
+    ) -> Result<AdviceSpecs, ConfigError> {
+        let mut specs = AdviceSpecs::default();
+        for (section, value) in &self.0 {
+            let content = |span: Range<usize>, message: &str| ConfigError::content(path, text, &span, message);
+            let DeValue::Array(tables) = value.get_ref() else {
+                return Err(content(value.span(), &format!("{section} is a list of tables; write [[{section}]]")));
+            };
+            let plain = tables.iter().map(plain).collect::<Result<Vec<Value>, _>>();
+            let plain = plain.map_err(|(span, message)| content(span, &message))?;
+            let Some(advisor) = registry.advisors().find(|advisor| advisor.section() == Some(*section)) else { continue };
+            advisor.read(&plain, zone, &mut specs).map_err(|error| {
+                if error.is_content {
+                    let table = tables.get(error.table);
+                    content(table.map_or(0..0, |table| place(table, &error.path, &error.message)), &error.message)
+                } else {
+                    ConfigError::Contradiction { path: path.to_path_buf(), message: error.message }
+                }
+            })?;
+        }
+        Ok(specs)
+    }
 }
 
 /// Where in a table the value at the end of `keys` is; of an unknown key, where that is.

@@ -25,6 +25,7 @@ mod list;
 mod registry;
 mod run;
 mod specs;
+mod stamps;
 
 pub mod kit;
 pub mod rightsizing;

@@ -11,6 +11,7 @@ use super::{
     kit::{LEVEL, SectionError, error_chain},
 };
 use crate::{
+    calendar::Zone,
     ledger::{Difference, Direction, KindRules, Measured, Promise},
     store::rows::{Effect, Kind, RecommendationRow, State},
 };
@@ -80,11 +81,11 @@ pub trait AnyAdvisor: Send + Sync {
     fn confidence_min(&self) -> f64;
     /// Name of its section in the configuration.
     fn section(&self) -> Option<&'static str>;
-    /// Reads the tables of its section, checks them and adds them.
+    /// Reads the tables of its section, checks them and adds them; their days follow the clocks of `zone`.
     ///
     /// # Errors
     /// [`SectionError`] for the first that is wrong.
-    fn read(&self, tables: &[Value], into: &mut AdviceSpecs) -> Result<(), SectionError>;
+    fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError>;
     /// What it says of every target.
     fn advise(&self, from: &Sources<'_>, specs: &AdviceSpecs, now: Timestamp) -> Vec<Verdict>;
     /// What an applied recommendation of its kind did.
@@ -133,12 +134,13 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
         A::Spec::section().map(|section| section.name)
     }
 
-    fn read(&self, tables: &[Value], into: &mut AdviceSpecs) -> Result<(), SectionError> {
+    fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError> {
         let Some(section) = A::Spec::section() else { return Ok(()) };
         let mut names = Vec::new();
         for (idx, table) in tables.iter().enumerate() {
             let contradiction = |message| SectionError { table: idx, path: Vec::new(), message, is_content: false };
-            let spec = section.read(idx, table)?;
+            let mut spec = section.read(idx, table)?;
+            spec.set_zone(zone);
             let name = spec.name().to_owned();
             if name.trim().is_empty() {
                 return Err(contradiction(format!("a [[{}]] has an empty name", section.name)));

@@ -3,6 +3,7 @@
 use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
 use super::{Advisor, kit::Section};
+use crate::calendar::Zone;
 
 /// One thing that advice is wanted on.
 pub trait AdvisorSpec: Clone + fmt::Debug + Send + Sync + Sized + 'static {
@@ -14,6 +15,9 @@ pub trait AdvisorSpec: Clone + fmt::Debug + Send + Sync + Sized + 'static {
 
     /// The name, unique among the specifications of its advisor.
     fn name(&self) -> &str;
+
+    /// Sets the clocks that days follow, where the advisor has days.
+    fn set_zone(&mut self, _zone: Option<Zone>) {}
 
     /// Checks every range and every expression.
     ///

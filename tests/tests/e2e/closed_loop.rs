@@ -90,7 +90,12 @@ fn cache_verdict(run: &Simulation, model: &CacheModel, limit: f64, changing: boo
     }
     scene.put_cache(&before);
     let present = i64::try_from(std::time::Duration::from_secs_f64(model.ttl_seconds).as_millis()).unwrap();
-    let spec = CacheSpec { ttl_ms: Some(present), stale_share_max: limit, ..CacheSpec::new(model.cache.clone()) };
+    let spec = CacheSpec {
+        ttl_ms: Some(present),
+        stale_share_max: limit,
+        can_invalidate: false,
+        ..CacheSpec::new(model.cache.clone())
+    };
     let row = scene.apply::<Ttl>(&spec, applied);
     scene.put_cache(&after);
     let mut specs = AdviceSpecs::default();
@@ -214,6 +219,7 @@ fn replicas() {
         day_ms: spec.day_ms,
         stabilization_ms: spec.scale_in_stabilization_ms,
         unserved_cost_ratio: None,
+        zone: None,
     };
     let mut policy = Predictive::new(rules, options);
     let trace = scaling::simulate(&history, &rules, 20, &mut policy);

@@ -22,14 +22,6 @@ pub enum HistoryError {
         /// The one before it.
         previous_ms: i64,
     },
-    /// A value is a finite number that is not negative.
-    #[error("demand {value} at {timestamp_ms} is negative or infinite")]
-    Demand {
-        /// The rejected value.
-        value: f64,
-        /// Its timestamp.
-        timestamp_ms: i64,
-    },
     /// There are too few points.
     #[error("{points} points of demand are too few, {needed} are needed")]
     TooShort {

@@ -12,7 +12,7 @@ mod text;
 
 pub use duration::{millis, millis_list, optional_millis};
 pub use error::HistoryError;
-pub use history::DemandHistory;
+pub use history::{DemandHistory, LeftOut};
 pub use interval::{Interval, LEVEL, RESAMPLES, judge_mean, resamples};
 pub use kubernetes::{ObjectMeta, kubernetes_patch};
 pub(super) use read::{align, grid, one_series, usable};

@@ -27,7 +27,7 @@ pub fn one_history(
     if timestamps.len() < 2 {
         return Ok(None);
     }
-    let values = usable(&points, &timestamps);
+    let values = align(&points, &timestamps);
     DemandHistory::try_new(timestamps, values).map(Some)
 }
 

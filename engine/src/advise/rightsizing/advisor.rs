@@ -7,7 +7,8 @@ use super::{
     ContainerResource, ContainerSpec, RightsizingError,
     advise::{RequestFacts, decide, fetch},
     measure::measure,
-    spec::{MOVED, REQUEST_COST},
+    decide::LEAST_CONFIDENCE,
+    spec::{IDLE_SHARE, MOVED, REQUEST_COST},
     terms::RequestTerms,
 };
 use crate::{
@@ -23,9 +24,8 @@ impl Advisor for Rightsizing {
     const KIND: &'static str = "rightsizing";
     const TITLE: &'static str = "Rightsizing";
     const TARGET: &'static str = "container";
-    const EFFECTS: &'static [Metric] = &[REQUEST_COST];
-    // Half: the request costs no more than the present one on most resampled days.
-    const CONFIDENCE_MIN: f64 = 0.5;
+    const EFFECTS: &'static [Metric] = &[IDLE_SHARE, REQUEST_COST];
+    const CONFIDENCE_MIN: f64 = LEAST_CONFIDENCE;
     type Spec = ContainerSpec;
     type Facts = RequestFacts;
     type Terms = RequestTerms;
@@ -52,7 +52,7 @@ impl Advisor for Rightsizing {
         };
         match decide(spec, resource, facts, now) {
             Ok(proposal) => Outcome::Propose(Box::new(proposal)),
-            Err(error @ RightsizingError::NoGain { .. }) => Outcome::keep(error.to_string()),
+            Err(error) if error.is_keep() => Outcome::keep(error.to_string()),
             Err(error @ RightsizingError::TooShort { .. }) => {
                 Outcome::lacks(error.to_string(), "wait, or send older samples of the usage")
             }
@@ -84,7 +84,8 @@ impl Advisor for Rightsizing {
         let request = applied.proposed.get("request").and_then(Value::as_f64);
         let request = request.ok_or_else(|| FetchError::unreadable("request"))?;
         let container = (spec, resource(spec, &applied.target)?);
-        measure(from.store, container, (request, applied.terms.above_cost), applied.at, now).map_err(FetchError::other)
+        let promise = (request, applied.terms, applied.metric == REQUEST_COST.name);
+        measure(from.store, container, promise, applied.at, now).map_err(FetchError::other)
     }
 }
 

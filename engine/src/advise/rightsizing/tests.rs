@@ -247,7 +247,7 @@ fn a_request_is_recommended_from_the_store_and_measured() {
         |until| measure_on::<Rightsizing>(&from, Some(&spec), &row, at_day(13), at_day(until)).unwrap();
     scene.put(&usage(16, 11, |_| 1e9));
     let kept = measured(16).unwrap();
-    let idle = (request - 1e9) / 1e9;
+    let idle = (request - 1e9) / request;
     assert!((kept.value - idle).abs() < 0.02 && kept.lower <= kept.value, "{kept:?} {idle}");
     assert!(kept.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{kept:?} {:?}", row.effect);
     assert_eq!(measured(15), None, "two days have passed");
@@ -289,7 +289,9 @@ fn what_was_before_a_change_of_level_says_nothing_of_the_present_request() {
 #[test]
 fn a_small_request_is_promised_as_it_is_written() {
     let tiny = usage(14, 15, |_| 0.0012);
-    let decision = decide_request(&tiny, None, &CoveringOptions::new(ContainerResource::Cpu)).unwrap();
+    let decision =
+        decide_request(&tiny, None, &CoveringOptions { least: 0.001, ..CoveringOptions::new(ContainerResource::Cpu) })
+            .unwrap();
     assert!((decision.request - 0.002).abs() < 1e-9);
     assert!(decision.cost.lower < 0.66 && decision.cost.upper > 0.66, "two thirds of the usage idle: {decision:?}");
 }

@@ -1,14 +1,16 @@
 //! The scaling advisor: how the stages of this folder meet the contract.
 
 use almanac_models::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
     ScalingError, Schedule, WorkloadHistory, WorkloadSpec,
     advice::{measure, proposal},
-    decide, fetch,
+    decide,
+    decide::LEAST_CONFIDENCE,
+    fetch,
     spec::UNDER_PROVISIONED,
+    terms::ScalingTerms,
 };
 use crate::{
     advise::{
@@ -22,21 +24,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Scaling;
 
-/// By what an applied scaling recommendation is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ScalingTerms {
-    /// Demand that one replica serves; rows of older releases have it in the setting alone.
-    #[serde(default)]
-    pub capacity_per_replica: Option<f64>,
-}
-
 impl Advisor for Scaling {
     const KIND: &'static str = "scaling";
     const TITLE: &'static str = "Scaling";
     const TARGET: &'static str = "workload";
     const EFFECTS: &'static [Metric] = &[UNDER_PROVISIONED];
-    // Half: the rule fell short no more than the reactive one at the same cost in most resampled histories.
-    const CONFIDENCE_MIN: f64 = 0.5;
+    const CONFIDENCE_MIN: f64 = LEAST_CONFIDENCE;
     type Spec = WorkloadSpec;
     type Facts = WorkloadHistory;
     type Terms = ScalingTerms;
@@ -55,7 +48,7 @@ impl Advisor for Scaling {
                 let schedule = Schedule::plan(&decision.history, spec, &decision.rules);
                 Outcome::Propose(Box::new(proposal(spec, &decision, schedule.as_ref())))
             }
-            Err(error @ ScalingError::NoGain { .. }) => Outcome::keep(error.to_string()),
+            Err(error) if error.is_keep() => Outcome::keep(error.to_string()),
             Err(error) => Outcome::lacks(error_chain(&error), remedy(&error)),
         }
     }

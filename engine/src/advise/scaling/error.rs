@@ -1,3 +1,5 @@
+//! Why a workload gets no scaling advice; two of the reasons are results: the present rule is kept.
+
 use almanac_models::UnitError;
 
 use crate::{advise::kit::HistoryError, store::StoreError};
@@ -83,6 +85,17 @@ pub enum ScalingError {
         /// The same of the reactive rule at the same cost.
         same_cost_share: f64,
     },
+    /// Too little speaks for the forecast.
+    #[error(
+        "the reactive rule is kept: by the forecast no more falls short in {:.0} % of the resampled histories, at least {:.0} % are asked for",
+        100.0 * confidence, 100.0 * least
+    )]
+    Unsure {
+        /// The confidence of what would have been recommended.
+        confidence: f64,
+        /// The least confidence of a recommendation.
+        least: f64,
+    },
     /// Every value to be scored is missing.
     #[error("no step after the warm-up has a demand: nothing to score")]
     NoDemand,
@@ -107,4 +120,12 @@ pub enum ScalingError {
     /// A step or a level is out of its range.
     #[error("a quantity is out of its range")]
     Unit(#[from] UnitError),
+}
+
+impl ScalingError {
+    /// Whether the present rule is kept, which is a result with its figures; otherwise something is missing or wrong.
+    #[must_use]
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::NoGain { .. } | Self::Unsure { .. })
+    }
 }

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::{FIRST_RESOURCE, PoolRules, ResourceSpec};
+use super::{FIRST_RESOURCE, PoolRules, ResourceSpec, USUAL_TARGET};
 use crate::{
     advise::{
         AdvisorSpec, Metric,
         kit::{Section, check_expr, millis},
     },
+    calendar::Zone,
     ledger::Direction,
 };
 
@@ -44,7 +45,7 @@ pub struct WorkloadSpec {
     pub capacity_per_replica: Option<f64>,
     /// What else replicas share; the resource that asks for the most replicas decides, step by step.
     pub resources: Vec<ResourceSpec>,
-    /// Utilisation that the present rule aims at, in (0, 1].
+    /// Share of the capacity that is to be used, in (0, 1]: a lower one gives more replicas under every rule.
     pub target_utilization: f64,
     /// Time from asking for a replica until it serves.
     #[serde(rename = "startup", deserialize_with = "millis")]
@@ -62,6 +63,8 @@ pub struct WorkloadSpec {
     /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
     /// none: the present rule's own spending sets the price.
     pub unserved_cost_ratio: Option<f64>,
+    /// Price of a replica for an hour, in any currency; given, recommendations name what they save or cost a month.
+    pub replica_price: Option<f64>,
     /// Step of decisions and of the history that is read.
     #[serde(rename = "step", deserialize_with = "millis")]
     pub step_ms: i64,
@@ -74,9 +77,12 @@ pub struct WorkloadSpec {
     /// Length of the day that demand follows; a week is seven. The demo's day lasts ten minutes.
     #[serde(rename = "day", deserialize_with = "millis")]
     pub day_ms: i64,
-    /// How long the reactive rule waits before it scales in; Kubernetes waits five minutes.
+    /// How long a rule waits before it scales in; Kubernetes waits five minutes.
     #[serde(rename = "scale_in_stabilization", deserialize_with = "millis")]
     pub scale_in_stabilization_ms: i64,
+    /// The clocks that days follow; none: those of UTC.
+    #[serde(skip)]
+    pub zone: Option<Zone>,
     /// Kubernetes namespace of the deployment, for the patches.
     pub namespace: String,
     /// Name of the deployment, for the patches; none: the workload's name.
@@ -100,6 +106,10 @@ impl AdvisorSpec for WorkloadSpec {
         &self.name
     }
 
+    fn set_zone(&mut self, zone: Option<Zone>) {
+        self.zone = zone;
+    }
+
     fn check(&self) -> Result<(), String> {
         let positive = |value: f64| value > 0.0 && value.is_finite();
         if !(self.target_utilization > 0.0 && self.target_utilization <= 1.0) {
@@ -109,6 +119,7 @@ impl AdvisorSpec for WorkloadSpec {
             ("capacity_per_replica", self.capacity_per_replica),
             ("unserved_cost_ratio", self.unserved_cost_ratio),
             ("latency_max", self.latency_max),
+            ("replica_price", self.replica_price),
         ];
         if let Some((key, _)) = numbers.iter().find(|(_, value)| value.is_some_and(|value| !positive(value))) {
             return Err(format!("{key} is not a positive number"));
@@ -164,7 +175,7 @@ impl WorkloadSpec {
             latency_max: None,
             capacity_per_replica: None,
             resources: Vec::new(),
-            target_utilization: 0.7,
+            target_utilization: USUAL_TARGET,
             startup_ms: 3 * MINUTE_MS,
             replicas_min: 1,
             replicas_max: 200,
@@ -172,11 +183,13 @@ impl WorkloadSpec {
             scale_in_max: None,
             changes_per_day_max: CHANGES_PER_DAY,
             unserved_cost_ratio: None,
+            replica_price: None,
             step_ms: MINUTE_MS,
             history_ms: 28 * DAY_MS,
             horizon_ms: 2 * DAY_MS,
             day_ms: DAY_MS,
             scale_in_stabilization_ms: 5 * MINUTE_MS,
+            zone: None,
             namespace: "default".to_owned(),
             deployment: None,
             service_url: "http://almanac:9797".to_owned(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     CacheSpec, TtlError, TtlTerms,
-    advise::{decide, fetch},
+    advise::{LEAST_CONFIDENCE, decide, fetch},
     measure::measure,
     spec::HIT_RATIO,
 };
@@ -24,8 +24,7 @@ impl Advisor for Ttl {
     const TITLE: &'static str = "Time-to-live";
     const TARGET: &'static str = "cache";
     const EFFECTS: &'static [Metric] = &[HIT_RATIO];
-    // Half: most predictions from the first half of the events held in the replay of the second.
-    const CONFIDENCE_MIN: f64 = 0.5;
+    const CONFIDENCE_MIN: f64 = LEAST_CONFIDENCE;
     type Spec = CacheSpec;
     type Facts = Vec<CacheEvent>;
     type Terms = TtlTerms;
@@ -41,7 +40,13 @@ impl Advisor for Ttl {
     }
 
     fn decide(spec: &CacheSpec, _: &str, events: &Vec<CacheEvent>, _: Timestamp) -> Outcome<TtlTerms> {
-        decide(spec, events).unwrap_or_else(|error| Outcome::lacks(error_chain(&error), ""))
+        match decide(spec, events) {
+            Ok(proposal) => Outcome::Propose(Box::new(proposal)),
+            // The target is named beside the reason.
+            Err(TtlError::Kept { reason, .. } | TtlError::NoTtl { reason, .. }) => Outcome::keep(reason),
+            Err(TtlError::NotIdentifiable { reason, .. }) => Outcome::lacks(reason, ""),
+            Err(error) => Outcome::lacks(error_chain(&error), ""),
+        }
     }
 
     fn measure(

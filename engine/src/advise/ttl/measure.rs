@@ -1,4 +1,4 @@
-//! Measures what an applied time-to-live did, by a replay of the events since.
+//! What an applied time-to-live did.
 
 use almanac_models::{
     Level, Timestamp,
@@ -10,7 +10,10 @@ use super::{CacheAccess, CacheSpec, TtlError, TtlTerms, spec::EVENTS_MAX};
 use crate::{
     advise::kit::LEVEL,
     ledger::Measured,
-    store::{Store, rows::EventFilter},
+    store::{
+        Store,
+        rows::{CacheOp, EventFilter},
+    },
 };
 
 /// Reads since a time-to-live was applied that a judgement needs.
@@ -49,7 +52,10 @@ pub(super) fn measure(
         // Of more events the newest count.
         window.start_ms = first.timestamp.millis();
     }
-    let on_write = if terms.on_write { OnWrite::Drop } else { OnWrite::Keep };
+    // Reported deletions show what is dropped in fact.
+    let reported = events.iter().any(|event| event.op == CacheOp::Delete);
+    let drops = !reported && terms.on_write;
+    let on_write = if drops { OnWrite::Drop } else { OnWrite::Keep };
     let mut keys: HashMap<&str, Vec<KeyEvent>> = HashMap::new();
     for event in &events {
         let access = CacheAccess::from(event);

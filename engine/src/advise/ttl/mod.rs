@@ -8,6 +8,7 @@
 mod advise;
 mod advisor;
 mod choose;
+mod describe;
 mod error;
 mod figures;
 mod findings;

@@ -1,4 +1,4 @@
-//! What a user writes of a cache with a time-to-live, and the options of a replay.
+//! What a user writes of a cache, and how a replay is set up.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use crate::{
 
 /// The metric that a recommendation on a time-to-live promises.
 pub(super) const HIT_RATIO: Metric = Metric { name: "hit_ratio", unit: "1", better: Direction::Higher };
+
 
 /// Events of a cache that are read and held at most: 64 MB of them.
 pub(super) const EVENTS_MAX: usize = 4_000_000;
@@ -50,6 +51,8 @@ pub struct CacheSpec {
     pub stale_share_max: f64,
     /// Events of the application that invalidate it; not empty means that a write drops the copy.
     pub invalidate_on: Vec<String>,
+    /// Whether the application could drop a copy when the origin's value changes; then that is recommended where it serves best.
+    pub can_invalidate: bool,
     /// Times-to-live to look at, milliseconds; empty for [`default_grid`].
     #[serde(rename = "grid", deserialize_with = "millis_list")]
     pub grid_ms: Vec<i64>,
@@ -105,6 +108,7 @@ impl CacheSpec {
             ttl_ms: None,
             stale_share_max: 0.01,
             invalidate_on: Vec::new(),
+            can_invalidate: true,
             grid_ms: Vec::new(),
             costs: None,
             hits: None,

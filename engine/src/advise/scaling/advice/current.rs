@@ -64,7 +64,7 @@ pub fn current_replicas(
     let rules: PoolRules = spec.pool_rules(capacity);
     rules.check()?;
     let demand = largest_now(store, spec, capacity, now)?;
-    let floor = rules.needed(demand);
+    let floor = rules.needed_with_headroom(demand);
     Ok(CurrentReplicas {
         replicas: decided.max(floor).clamp(rules.replicas_min, rules.replicas_max),
         decided,

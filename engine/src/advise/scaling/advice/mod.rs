@@ -2,6 +2,7 @@
 //! the number of this minute, and what came of it once it was applied.
 
 mod current;
+mod describe;
 mod measure;
 mod patch;
 mod recommend;

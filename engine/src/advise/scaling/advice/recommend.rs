@@ -3,13 +3,16 @@
 use almanac_models::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Schedule, cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object, patch::reactive_autoscaler};
+use super::{
+    Schedule, cron_scaled_object, describe::describe, horizontal_pod_autoscaler, keda_scaled_object,
+    patch::reactive_autoscaler,
+};
 use crate::advise::{
     Proposal, Rollback,
     kit::rfc3339,
     scaling::{
-        CapacitySource, Decision, PolicyFigures, ResourceUse, Rule, ScalingError, ScalingTerms, WorkloadSpec,
-        spec::UNDER_PROVISIONED,
+        CapacitySource, Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec, spec::UNDER_PROVISIONED,
+        terms::ScalingTerms,
     },
 };
 
@@ -43,7 +46,7 @@ pub(in crate::advise::scaling) fn proposal(
         metric: UNDER_PROVISIONED,
         effect: decision.under_provisioned,
         confidence: decision.confidence,
-        reason: reason(spec, decision, schedule.err()),
+        reason: describe(spec, decision, schedule.err()),
         evidence: evidence(spec, decision, schedule),
         terms: ScalingTerms { capacity_per_replica: Some(decision.rules.capacity) },
         rollback: Some(Rollback {
@@ -53,39 +56,6 @@ pub(in crate::advise::scaling) fn proposal(
         }),
         patch: keda_scaled_object(spec, decision, planned),
     }
-}
-
-fn reason(spec: &WorkloadSpec, decision: &Decision, no_schedule: Option<&ScalingError>) -> String {
-    let Decision { comparison, coverage, replicas, .. } = decision;
-    let named = binding(decision).map_or_else(String::new, |resource| format!(" for {}", resource.name));
-    let now = match decision.rule {
-        Rule::Predictive => format!("{} needs {replicas} replicas now{named}", spec.name),
-        Rule::Reactive => format!(
-            "{} needs {replicas} replicas now{named} by the reactive rule, because the forecast's bound held {:.0} % of the time where {:.0} % \
-             was promised",
-            spec.name,
-            100.0 * coverage.measured,
-            100.0 * coverage.promised
-        ),
-    };
-    let (predictive, reactive) = (&comparison.predictive, &comparison.reactive);
-    let replayed = format!(
-        "over its own history scaling by forecast fell short {} of the time instead of {} at {:.2} times the replica-hours",
-        percent(predictive.under_provisioned_share),
-        percent(reactive.under_provisioned_share),
-        predictive.replica_hours / reactive.replica_hours.max(f64::MIN_POSITIVE),
-    );
-    match no_schedule {
-        None => format!("{now}; {replayed}."),
-        Some(error) => format!("{now}; {replayed}; {error}."),
-    }
-}
-
-/// The resource that asks for the most replicas now, where there are several.
-fn binding(decision: &Decision) -> Option<&ResourceUse> {
-    let most = |resource: &&ResourceUse| resource.now.unwrap_or(f64::NEG_INFINITY);
-    // Of equals the first, as in the history.
-    decision.resources.iter().rev().max_by(|a, b| most(a).total_cmp(&most(b)))
 }
 
 fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule, &ScalingError>) -> Value {
@@ -131,6 +101,7 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
             Err(error) => json!({"missing": error.to_string()}),
         },
         "patches": patches,
+        "remarks": decision.history.left_out().notes(),
     })
 }
 
@@ -165,10 +136,6 @@ fn rule_name(rule: Rule) -> &'static str {
         Rule::Predictive => "predictive",
         Rule::Reactive => "reactive",
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
 }
 
 /// JSON has no infinity.

@@ -42,7 +42,7 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
         return Err(HistoryError::TooShort { points: 0, needed: 2 }.into());
     };
     let timestamps = grid(first_ms, last_ms, spec.step_ms);
-    let values = usable(&demand, &timestamps);
+    let values = align(&demand, &timestamps);
     let resources = others.iter().map(|points| usable(points, &timestamps)).collect();
     let beside = |expr: &Option<String>| -> Result<Option<Vec<f64>>, ScalingError> {
         let Some(expr) = expr else { return Ok(None) };
