@@ -1,7 +1,5 @@
 use std::{io, ops::Range, path::PathBuf};
 
-use almanac_engine::advise::threshold::ThresholdError;
-
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -33,12 +31,6 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong and what would be right.
         message: String,
-    },
-    /// A rule file is wrong.
-    #[error(transparent)]
-    Rules {
-        /// What is wrong with it; it names the file.
-        source: Box<ThresholdError>,
     },
 }
 

@@ -1,7 +1,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use almanac_engine::{
-    advise::AdviceSpecs,
+    advise::{AdviceSpecs, threshold::NotUsed},
     store::{Store, StoreError, StoreOptions},
 };
 use axum::serve::ListenerExt;
@@ -90,7 +90,14 @@ pub fn serve(
 ) -> Result<(), ServiceError> {
     let (advice, kept) = config.advice_specs()?;
     for rule in &kept {
-        tracing::info!(alert = %rule.alert, reason = %rule.reason, "no advice will be given on this alert");
+        match rule.why {
+            NotUsed::Kept => {
+                tracing::info!(alert = %rule.alert, file = %rule.file, reason = %rule.reason, "alert kept as it is")
+            }
+            NotUsed::Skipped => {
+                tracing::warn!(alert = %rule.alert, file = %rule.file, reason = %rule.reason, "alert skipped");
+            }
+        }
     }
     serve_advising(config, advice, auth, open)
 }

@@ -3,7 +3,10 @@
 use std::{fmt::Write as _, io::Write};
 
 use almanac_engine::{
-    advise::{Advice, AdviceSpecs, consider},
+    advise::{
+        Advice, AdviceSpecs, consider,
+        threshold::{KeptRule, RuleSummary},
+    },
     ledger::Ledger,
     store::{
         Store,
@@ -62,9 +65,9 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         Place::Service { url, token } => ask(&Remote::new(url, token)?, args.kind)?,
         Place::Store(config) => {
             existing(&config.store.path)?;
-            let (specs, _) = config.advice_specs().map_err(|error| CliError::usage(crate::chain(&error)))?;
+            let (specs, not_used) = config.advice_specs().map_err(|error| CliError::usage(crate::chain(&error)))?;
             let store = open_store(&config).map_err(|error| CliError::from_error(&error))?;
-            let said = advise_now(&store, &specs, args.kind);
+            let said = advise_now(&store, &specs, &not_used, args.kind);
             store.close().map_err(|error| CliError::from_error(&error))?;
             said?
         }
@@ -90,11 +93,20 @@ fn print(recommendations: &[Value], format: Format) -> Result<(), CliError> {
 }
 
 /// Asks the advisors anew, puts what they say into the ledger, and lists what stands.
-fn advise_now(store: &Store, specs: &AdviceSpecs, kind: Option<Kind>) -> Result<Vec<Value>, CliError> {
+fn advise_now(
+    store: &Store,
+    specs: &AdviceSpecs,
+    not_used: &[KeptRule],
+    kind: Option<Kind>,
+) -> Result<Vec<Value>, CliError> {
     let now = as_of(store);
     let failed = |error: almanac_engine::ledger::LedgerError| CliError::from_error(&error);
     let ledger = Ledger::new(store.clone()).map_err(failed)?;
     let Advice { recommendations, refusals } = consider(store, specs, now);
+    if !(specs.rules.is_empty() && not_used.is_empty()) && kind.is_none_or(|kind| kind == Kind::Threshold) {
+        let no_data = refusals.iter().filter(|refusal| refusal.kind == Kind::Threshold).count();
+        eprintln!("almanac: {}", RuleSummary::of(specs.rules.len(), no_data, not_used));
+    }
     for refusal in refusals {
         eprintln!("almanac: no advice for {} {:?}: {}", refusal.kind, refusal.target, refusal.reason);
     }

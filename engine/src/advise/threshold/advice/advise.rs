@@ -1,3 +1,5 @@
+//! Advises on one alerting rule in force, from the store.
+
 use almanac_models::{Level, Timestamp};
 use serde_json::{Value, json};
 use statrs::distribution::{ContinuousCDF, Gamma};
@@ -5,8 +7,9 @@ use statrs::distribution::{ContinuousCDF, Gamma};
 use super::{fetch::History, measure::AppliedRule};
 use crate::{
     advise::threshold::{
-        Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
-        bounds::{Allowed, Judged, Moving, Objective, better, fires_no_longer, judge},
+        IncidentTargets, Rule, RuleFile, RuleScore, RuleSpec, ThresholdError,
+        bounds::{Allowed, Judged, Objective, confidence, judge},
+        describe::{lead_change_s, sentence},
         format_duration,
         replay::{bound_name, passed},
     },
@@ -26,16 +29,22 @@ const SPLIT: f64 = 0.5;
 /// What the predicted effect promises.
 pub(in crate::advise::threshold) const LEVEL: f64 = 0.8;
 
+/// What is said of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RuleAdvice {
+    /// A better setting.
+    Propose(Box<RecommendationRow>),
+    /// The present setting is as good: why, with its figures.
+    Keep {
+        /// One sentence.
+        reason: String,
+    },
+}
+
 /// What is recommended for one alerting rule at `now`; nothing where nothing is better.
 ///
-/// The rule's signal is evaluated over the store as Prometheus would have, a bound and `for` are
-/// learned on the first half of the history, and only what does no worse on the second half is
-/// recommended. `name`: what the rule is called in the ledger, as [`rule_names`](super::rule_names) gives it. `moving_bounds`: whether bounds may move, by hour of week, or with what is expected where the rule's signal is
-/// one of those learned.
-///
 /// # Errors
-/// [`ThresholdError`]: the signal cannot be evaluated, there is too little history, or what was
-/// learned did not hold.
+/// As [`advise_rule`].
 pub fn advise(
     store: &Store,
     spec: &RuleSpec,
@@ -43,23 +52,71 @@ pub fn advise(
     moving_bounds: bool,
     now: Timestamp,
 ) -> Result<Vec<RecommendationRow>, ThresholdError> {
+    Ok(match advise_rule(store, spec, name, moving_bounds, now)? {
+        RuleAdvice::Propose(row) => vec![*row],
+        RuleAdvice::Keep { .. } => Vec::new(),
+    })
+}
+
+/// What is recommended for one alerting rule at `now`, or why it is kept.
+///
+/// The rule's signal is evaluated over the store as Prometheus would have, a bound and `for` are
+/// learned on the first half of the history, and only what does better on the second half is
+/// recommended. `name`: what the rule is called in the ledger, as [`rule_names`](super::rule_names) gives it.
+/// `moving_bounds`: whether bounds may move, by hour of week, or with what is expected where the rule's signal is one of those learned.
+///
+/// # Errors
+/// [`ThresholdError`]: the signal cannot be evaluated, there is too little history.
+pub fn advise_rule(
+    store: &Store,
+    spec: &RuleSpec,
+    name: &str,
+    moving_bounds: bool,
+    now: Timestamp,
+) -> Result<RuleAdvice, ThresholdError> {
     let step_ms = spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
     let history = History::fetch(store, &spec.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
-    let History { grid, incidents, end_ms } = &history;
+    let History { grid, incidents: events, end_ms } = &history;
     if grid.timestamps.len() < 4 {
         let (signal, evaluations) = (spec.condition.signal.clone(), grid.timestamps.len());
         return Err(ThresholdError::NoHistory { signal, evaluations });
     }
-    let (first_ms, end_ms) = (grid.timestamps[0], *end_ms);
+    let first_ms = grid.timestamps[0];
+    let targets = IncidentTargets::of_rule(store, spec, events, (first_ms, *end_ms))?;
+    let incidents = targets.label(events, now.millis());
     let labelled = !incidents.is_empty();
     let split_ms = passed(&grid.instances(), SPLIT).unwrap_or(first_ms);
     // A band is around one signal: the alert of several elements would compare each with the band of another.
     let signal =
         if moving_bounds && grid.values.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
-    let incidents = labelled.then_some(incidents.as_slice());
     let allowed = Allowed { hourly: moving_bounds, band: signal.is_some(), objective: Objective::of(spec) };
-    let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, allowed);
-    decided((spec, name), &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
+    let called = format!("{} {}", spec.condition.signal, spec.alert);
+    let incidents = labelled.then_some(incidents.as_slice());
+    let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, &called, allowed);
+    let others = events.len() - targets.count(events);
+    if let Err(reason) = judged.worth_it(labelled) {
+        let reason = if others > 0 && !labelled {
+            format!("{reason} ({others} labelled incidents are of other targets)")
+        } else {
+            reason
+        };
+        return Ok(RuleAdvice::Keep { reason });
+    }
+    let scored =
+        Scored { judged, labelled, targets, events: events.len(), others, span_ms: (first_ms, split_ms, *end_ms) };
+    Ok(RuleAdvice::Propose(Box::new(proposal((spec, name), &scored, signal.as_deref(), now)?)))
+}
+
+/// A decision with what it rests on.
+struct Scored {
+    judged: Judged,
+    labelled: bool,
+    targets: IncidentTargets,
+    /// Incidents of the time, and of these those of other targets.
+    events: usize,
+    others: usize,
+    /// Begin, split and end of the history.
+    span_ms: (i64, i64, i64),
 }
 
 /// The name under which an expression is learned, if it is.
@@ -71,41 +128,15 @@ fn learned_as(store: &Store, expr: &str) -> Result<Option<String>, ThresholdErro
     Ok(store.signals(&filter)?.into_iter().find(same).map(|row| row.signal))
 }
 
-/// The recommendation, if the later half bears it out.
-fn decided(
+fn proposal(
     (spec, name): (&RuleSpec, &str),
-    judged: &Judged,
+    scored: &Scored,
     signal: Option<&str>,
-    labelled: bool,
-    (first_ms, split_ms, end_ms): (i64, i64, i64),
     now: Timestamp,
-) -> Result<Vec<RecommendationRow>, ThresholdError> {
+) -> Result<RecommendationRow, ThresholdError> {
+    let Scored { judged, labelled, targets, events, others, span_ms: (first_ms, split_ms, end_ms) } = scored;
+    let labelled = *labelled;
     let (present, recommended) = (&judged.present, &judged.recommended);
-    if !judged.decision.changed {
-        return Ok(Vec::new());
-    }
-    // A ticket lasts as long as its shorter window remembers, hours beyond the incident: that is no fault of an objective's rules.
-    let lingers = matches!(judged.decision.moving, Some(Moving::BurnRate(_)));
-    let worse = recommended.incidents_caught < present.incidents_caught
-        || recommended.false_alerts > present.false_alerts
-        || !(lingers || fires_no_longer(recommended, present));
-    if labelled && worse {
-        let later = format!(
-            "{} of {} incidents with {} false alerts, the present rule {} with {}",
-            recommended.incidents_caught,
-            recommended.incidents,
-            recommended.false_alerts,
-            present.incidents_caught,
-            present.false_alerts
-        );
-        let reason = judged.decision.reason.clone();
-        return Err(ThresholdError::NotBorneOut { alert: name.to_owned(), reason, later });
-    }
-    let caught_or_quieter = recommended.incidents_caught > 0 || recommended.false_alerts < present.false_alerts;
-    if labelled && !(caught_or_quieter && (lingers || better(recommended, present))) {
-        // As good on the later half as the rule that is there: no reason to touch it.
-        return Ok(Vec::new());
-    }
     let setting = judged.decision.setting;
     let (expr, mut rules) = match &judged.decision.moving {
         Some(moving) => moving.rules(&spec.condition, &spec.rule, signal.unwrap_or_default(), &bound_name(name)),
@@ -117,19 +148,33 @@ fn decided(
     let hold = format_duration(setting.for_ms);
     rules.push(rule);
     let (body, before) = (rule_file(spec, rules)?, rule_file(spec, vec![spec.rule.clone()])?);
-    let stamp = |millis: i64| Value::from(millis);
     let expected = |bound: f64| judged.tail.and_then(|tail| tail.alerts_per_year(bound));
+    let alternatives: Vec<Value> = judged
+        .alternatives
+        .iter()
+        .map(|alternative| {
+            let mut figures = score_json(&alternative.score, labelled, None);
+            figures["name"] = json!(alternative.name);
+            figures["expr"] = json!(spec.condition.with_bound(alternative.setting.bound));
+            figures["for"] = json!(format_duration(alternative.setting.for_ms));
+            figures
+        })
+        .collect();
     let evidence = json!({
-        "learned_from_ms": stamp(first_ms), "scored_from_ms": stamp(split_ms), "scored_until_ms": stamp(end_ms),
+        "learned_from_ms": first_ms, "scored_from_ms": split_ms, "scored_until_ms": end_ms,
         "incidents_labelled": labelled,
+        "incidents_of": {"by": targets.by, "own": events - others, "of_other_targets": others},
+        "compared": spec.condition.guarded,
+        "lead_change_seconds": lead_change_s(present, recommended),
         BEFORE: effect(present, labelled).value,
         WAY_BACK: patch(before),
-        RULE: AppliedRule::of(spec, &judged.decision),
-        RULE_BEFORE: AppliedRule::present(spec),
+        RULE: AppliedRule::of(spec, &judged.decision, targets),
+        RULE_BEFORE: AppliedRule::present(spec, targets),
         "present": score_json(present, labelled, expected(spec.condition.bound)),
         "recommended": score_json(recommended, labelled, expected(setting.bound)),
+        "alternatives": alternatives,
     });
-    Ok(vec![RecommendationRow {
+    Ok(RecommendationRow {
         id: format!("threshold-{name}-{}", now.millis()),
         kind: Kind::Threshold,
         target: name.to_owned(),
@@ -139,43 +184,23 @@ fn decided(
         valid_until: None,
         effect: effect(recommended, labelled),
         confidence: confidence(recommended, labelled),
-        reason: sentence(spec, judged, labelled, &expr, &hold),
+        reason: sentence(spec, judged, labelled),
         evidence,
         patch: patch(body),
         state: State::Proposed,
         created_at: now,
         updated_at: now,
         replaces: None,
-    }])
+    })
 }
 
 /// A rule file with these rules alone, in the group that the rule stands in.
 fn rule_file(spec: &RuleSpec, rules: Vec<Rule>) -> Result<String, ThresholdError> {
-    let interval = spec.interval_ms.map(format_duration);
-    let group = RuleGroup { name: spec.group.clone(), interval, rules, ..RuleGroup::default() };
-    RuleFile { groups: vec![group] }.to_yaml()
+    RuleFile::of(vec![spec.group_of(rules)]).to_yaml()
 }
 
 fn patch(body: String) -> Patch {
     Patch { format: "prometheus/rules+yaml".to_owned(), body }
-}
-
-fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool, expr: &str, hold: &str) -> String {
-    let (present, recommended) = (&judged.present, &judged.recommended);
-    if labelled {
-        format!(
-            "{}: `{expr}` for {hold} would have caught {} of {} incidents with {} false alerts on history it was not learned \
-             from; the present rule caught {} with {}",
-            spec.alert,
-            recommended.incidents_caught,
-            recommended.incidents,
-            recommended.false_alerts,
-            present.incidents_caught,
-            present.false_alerts
-        )
-    } else {
-        format!("{}: `{expr}` for {hold}: {}", spec.alert, judged.decision.reason)
-    }
 }
 
 /// False alerts a week (alerts where nobody labelled), with the interval of a Poisson count.
@@ -201,12 +226,6 @@ pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) ->
         upper: weekly(upper).max(per_week),
         level: Level::try_new(LEVEL).map_or(LEVEL, Level::fraction),
     }
-}
-
-/// Laplace's rule of succession over the incidents of the unseen half; a half where nobody labelled.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
-fn confidence(score: &RuleScore, labelled: bool) -> f64 {
-    if labelled { (score.incidents_caught as f64 + 1.0) / (score.incidents as f64 + 2.0) } else { 0.5 }
 }
 
 fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>) -> Value {
@@ -265,7 +284,7 @@ mod tests {
     fn advised(labelled: bool, rules: &str) -> Vec<RecommendationRow> {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), labelled);
-        let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml").unwrap();
+        let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml");
         advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(2_879 * MINUTE)).unwrap()
     }
 
@@ -278,10 +297,16 @@ mod tests {
         assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
         assert!(row.evidence["present"]["false_alerts_per_week"].as_f64().unwrap() > 100.0);
         let patched = RuleFile::parse("patch", &row.patch.body).unwrap();
-        let (specs, _) = patched.alerts("patch").unwrap();
+        let (specs, _) = patched.alerts("patch");
         assert!((19.0..60.0).contains(&specs[0].condition.bound), "{}", row.patch.body);
         assert_eq!(specs[0].rule.labels["severity"], "page");
-        assert!(row.reason.contains("would have caught 4 of 4 incidents with 0 false alerts"), "{}", row.reason);
+        assert!(row.reason.starts_with("Raise the bound of Deep from > 15 to > "), "{}", row.reason);
+        assert!(
+            row.reason.contains("0 false alerts a week instead of ")
+                && row.reason.contains("4 of 4 incidents caught instead of 4"),
+            "{}",
+            row.reason
+        );
         // A Poisson count of 0 has no lower end and, at 80 %, the upper end −ln 0.1 = 2.303 over the day: times 7.
         assert!(
             row.effect.lower.abs() < 1e-12 && (row.effect.upper + 7.0 * 0.1_f64.ln()).abs() < 0.05,
@@ -300,7 +325,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), true);
         let rules = RULES.replace("queue_depth", "other");
-        let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
+        let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml");
         let message =
             advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
         assert_eq!(message, "signal \"other\" has 0 evaluations with a value, at least 4 are needed");

@@ -8,6 +8,6 @@ mod measure;
 #[cfg(test)]
 mod tests;
 
-pub use advise::advise;
+pub use advise::{RuleAdvice, advise, advise_rule};
 pub use breaches::{ExpectedBreach, expected_breaches};
 pub use measure::measure;
