@@ -1,14 +1,15 @@
 //! The alerting rules that advice is wanted on; what the other advisors are told comes from their own sections.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use almanac_engine::{
     advise::{
-        AdviceSpecs, Advisor, Verdict, VerdictOutcome,
-        threshold::{KeptRule, RuleFile, RuleSpec, Threshold, ThresholdSpec},
+        AdviceSpecs, Advisor, Need, Verdict, VerdictOutcome,
+        threshold::{KeptRule, NotUsed, RuleFile, RuleSpec, Threshold, ThresholdSpec},
     },
     store::rows::Kind,
 };
@@ -25,20 +26,38 @@ pub struct Alerts {
     /// Whether bounds by hour of week and bands around what is expected may be recommended. The rules then read what this
     /// service says of the signal at `/metrics`, so Prometheus has to scrape it.
     pub moving_bounds: bool,
+    /// Which targets' incidents an alert is judged by, by the alert's name with `*` and `?`:
+    /// `incidents = { "Redis*" = ["redis", "cache"] }`. Alerts that are not named are judged by the incidents of their own labels.
+    pub incidents: BTreeMap<String, Vec<String>>,
 }
 
 impl Config {
-    /// Everything that advice is wanted on, and the alerting rules that cannot be advised on. Reads the rule files.
+    /// Everything that advice is wanted on, and what of the rule files is not advised on. Reads the rule files; one that is missing
+    /// or wrong costs itself alone.
     ///
     /// # Errors
-    /// [`ConfigError`] for a rule file that is missing or wrong.
+    /// [`ConfigError`] where alerts are mapped to no target.
     pub fn advice_specs(&self) -> Result<(AdviceSpecs, Vec<KeptRule>), ConfigError> {
+        if let Some((pattern, _)) = self.alerts.incidents.iter().find(|(_, targets)| targets.is_empty()) {
+            let message = format!(
+                "alerts.incidents: {pattern:?} names no target; write one, such as [\"redis\"], or leave the line out"
+            );
+            return Err(ConfigError::Contradiction { path: self.folder.clone(), message });
+        }
         let (mut rules, mut kept) = (Vec::new(), Vec::new());
         for pattern in &self.alerts.rule_files {
-            for path in self.matching(pattern)? {
-                let (specs, others) = read_rules(&path)?;
-                rules.extend(specs);
-                kept.extend(others);
+            let paths = self.matching(pattern).unwrap_or_else(|error| {
+                kept.push(KeptRule::unreadable(pattern, crate::chain(&error)));
+                Vec::new()
+            });
+            for path in paths {
+                match read_rules(&path) {
+                    Ok((specs, others)) => {
+                        rules.extend(specs.into_iter().map(|spec| self.judged(spec)));
+                        kept.extend(others);
+                    }
+                    Err(reason) => kept.push(KeptRule::unreadable(&path.display().to_string(), reason)),
+                }
             }
         }
         let mut specs = self.advice.clone();
@@ -48,7 +67,16 @@ impl Config {
         Ok((specs, kept))
     }
 
-    /// The files that a pattern stands for, by name; one without wildcards must exist.
+    /// A rule with the targets whose incidents it is judged by, where the configuration names them.
+    fn judged(&self, spec: RuleSpec) -> RuleSpec {
+        let named = |pattern: &str| wildcard(pattern.as_bytes(), spec.alert.as_bytes());
+        let mut targets = self.alerts.incidents.iter().filter(|(pattern, _)| named(pattern)).peekable();
+        let incident_targets =
+            targets.peek().is_some().then(|| targets.flat_map(|(_, targets)| targets.iter().cloned()).collect());
+        RuleSpec { incident_targets, ..spec }
+    }
+
+    /// The files that a pattern matches, by name; one without wildcards must exist.
     fn matching(&self, pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
         let path = self.folder.join(pattern);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -72,23 +100,27 @@ impl Config {
     }
 }
 
-/// The verdicts on rules that no advice can be given on: they are kept as they are, and say why.
+/// The verdicts on rules and files that no advice can be given on, and why.
 #[must_use]
 pub fn kept_rules(kept: &[KeptRule]) -> Vec<Verdict> {
     let verdict = |rule: &KeptRule| Verdict {
         kind: Kind::from_static(Threshold::KIND),
-        target: rule.alert.clone(),
-        outcome: VerdictOutcome::Keep { reason: rule.reason.clone() },
+        target: if rule.alert.is_empty() { rule.file.clone() } else { rule.alert.clone() },
+        outcome: match rule.why {
+            NotUsed::Kept => VerdictOutcome::Keep { reason: rule.reason.clone() },
+            NotUsed::Skipped => {
+                let need = Need { missing: rule.reason.clone(), remedy: format!("see {}", rule.file) };
+                VerdictOutcome::Lacks { needs: vec![need] }
+            }
+        },
     };
     kept.iter().map(verdict).collect()
 }
 
-fn read_rules(path: &Path) -> Result<(Vec<RuleSpec>, Vec<KeptRule>), ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+fn read_rules(path: &Path) -> Result<(Vec<RuleSpec>, Vec<KeptRule>), String> {
     let file = path.display().to_string();
-    RuleFile::parse(&file, &text)
-        .and_then(|rules| rules.alerts(&file))
-        .map_err(|source| ConfigError::Rules { source: Box::new(source) })
+    let text = fs::read_to_string(path).map_err(|error| format!("{file} could not be read: {error}"))?;
+    RuleFile::parse(&file, &text).map(|rules| rules.alerts(&file)).map_err(|error| error.to_string())
 }
 
 /// Whether `text` is as `pattern` says: `*` any characters, `?` one.
@@ -141,20 +173,32 @@ mod tests {
     }
 
     #[test]
-    fn rule_files_are_found_beside_the_configuration_and_named_when_wrong() {
+    fn rule_files_are_found_beside_the_configuration_and_a_wrong_one_costs_itself_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("rules")).unwrap();
         let rules = "groups:\n- name: g\n  rules:\n  - alert: High\n    expr: up > 0.5\n    for: 5m\n";
         fs::write(folder.path().join("rules/b.yml"), rules).unwrap();
         fs::write(folder.path().join("rules/b.txt"), "no rules").unwrap();
-        let text = "[alerts]\nrule_files = [\"rules/*.yml\"]";
+        let text = "[alerts]\nrule_files = [\"rules/*.yml\", \"gone.yml\", \"nowhere/*.yml\"]\nincidents = { \"Hi*\" = [\"shop\"] }";
         let config = Config::parse(text, &folder.path().join("almanac.toml")).unwrap();
-        let (specs, kept) = config.advice_specs().unwrap();
-        let rules: Vec<&ThresholdSpec> = specs.of::<Threshold>().collect();
-        assert_eq!((rules.len(), kept.len()), (1, 0));
-        assert_eq!(rules[0].rule.for_ms, 300_000);
-        fs::write(folder.path().join("rules/a.yml"), "groups: 5").unwrap();
-        let error = crate::chain(&config.advice_specs().unwrap_err());
-        assert!(error.contains("rules/a.yml"), "{error}");
+        for (wrong, why) in [
+            ("groups: 5", "line 1: groups is text, and not a list"),
+            ("groups: [", "a.yml is not a Prometheus rule file: line "),
+            ("groups:\n- name: g\n  rules:\n  - {alert: A, expr: up > 1, for: soon}", "is not a duration such as 5m"),
+            ("\u{0}", "a.yml is not a Prometheus rule file"),
+        ] {
+            fs::write(folder.path().join("rules/a.yml"), wrong).unwrap();
+            let (specs, kept) = config.advice_specs().unwrap();
+            assert_eq!((specs.of::<Threshold>().count(), kept.len()), (1, 3), "{wrong}: {kept:?}");
+            assert!(kept[0].reason.contains(why), "{wrong}: {kept:?}");
+            assert!(kept.iter().all(|kept| !kept.reason.contains('\n') && !kept.file.is_empty()), "{kept:?}");
+            assert!(kept[1].file.ends_with("gone.yml") && kept[2].file.contains("nowhere"), "{kept:?}");
+            let rule = &specs.of::<Threshold>().next().unwrap().rule;
+            assert_eq!((rule.for_ms, rule.incident_targets.as_deref()), (300_000, Some(&["shop".to_owned()][..])));
+        }
+        for empty in ["groups:\n", "", "groups:\n- name: g\n  rules:\n"] {
+            fs::write(folder.path().join("rules/a.yml"), empty).unwrap();
+            assert_eq!(config.advice_specs().unwrap().1.len(), 2, "{empty:?}");
+        }
     }
 }

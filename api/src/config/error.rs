@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use almanac_engine::advise::threshold::ThresholdError;
-
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -39,12 +37,6 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong and what would be right.
         message: String,
-    },
-    /// A rule file is wrong.
-    #[error(transparent)]
-    Rules {
-        /// What is wrong with it; it names the file.
-        source: Box<ThresholdError>,
     },
 }
 

@@ -122,7 +122,11 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
         }
     });
     let rules = RuleFile::parse("rules.yml", RULES_YAML).map_err(|error| CliError::from_error(&error))?;
-    let (rules, _) = rules.alerts("rules.yml").map_err(|error| CliError::from_error(&error))?;
+    let (mut rules, _) = rules.alerts("rules.yml");
+    // The recorded application is one service: what stops its database or cache shows in its API.
+    for rule in &mut rules {
+        rule.incident_targets = Some(["api", "postgres", "redis"].map(str::to_owned).to_vec());
+    }
     let container = ContainerSpec {
         cpu: Some(r#"sum(rate(container_cpu_usage_seconds_total{container="api"}[15s]))"#.to_owned()),
         memory: Some(r#"container_memory_rss_bytes{container="api"}"#.to_owned()),

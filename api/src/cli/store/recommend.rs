@@ -3,11 +3,14 @@
 use std::{fmt::Write as _, io::Write, sync::Arc};
 
 use almanac_engine::{
-    advise::{self, AdviseError, Registry},
+    advise::{
+        self, AdviseError, Advisor, Registry,
+        threshold::{NotUsed, RuleSummary, Threshold},
+    },
     ledger::Ledger,
     store::{
         Store,
-        rows::{RecommendationFilter, State},
+        rows::{AdviceState, AdviceStatusRow, RecommendationFilter, State},
     },
 };
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
@@ -129,8 +132,15 @@ fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advi
         ..RecommendationFilter::default()
     };
     let rows = ledger.list(&filter).map_err(|error| failed(error.into()))?;
-    let statuses = round.statuses.into_iter().filter(|row| kind.is_none_or(|kind| row.kind == kind.as_str()));
     let recommendations = rows.into_iter().map(|row| serde_json::to_value(RecommendationBody::from(row)));
+    let rules = specs.of::<Threshold>().count();
+    if rules + kept.len() > 0 && kind.is_none_or(|kind| kind.as_str() == Threshold::KIND) {
+        let lacks = |row: &&AdviceStatusRow| row.kind == Threshold::KIND && row.state == AdviceState::Lacks;
+        let skipped = kept.iter().filter(|rule| rule.why == NotUsed::Skipped).count();
+        let no_data = round.statuses.iter().filter(lacks).count().saturating_sub(skipped);
+        eprintln!("almanac: {}", RuleSummary::of(rules, no_data, &kept));
+    }
+    let statuses = round.statuses.into_iter().filter(|row| kind.is_none_or(|kind| row.kind == kind.as_str()));
     let advice = statuses.map(|row| serde_json::to_value(AdviceBody::from(row)));
     let advised = recommendations.collect::<Result<_, _>>().and_then(|rows| Ok((rows, advice.collect::<Result<_, _>>()?)));
     let (recommendations, advice) = advised.map_err(|error| CliError::from_error(&error))?;

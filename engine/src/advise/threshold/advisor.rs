@@ -38,12 +38,8 @@ impl Advisor for Threshold {
         })
     }
 
-    fn decide(spec: &ThresholdSpec, _: &str, facts: &RuleFacts, _: Timestamp) -> Outcome<RuleTerms> {
-        match decide(spec, facts) {
-            Ok(outcome) => outcome,
-            Err(error @ ThresholdError::NotBorneOut { .. }) => Outcome::keep(error.to_string()),
-            Err(error) => Outcome::lacks(error_chain(&error), ""),
-        }
+    fn decide(spec: &ThresholdSpec, _: &str, facts: &RuleFacts, now: Timestamp) -> Outcome<RuleTerms> {
+        decide(spec, facts, now).unwrap_or_else(|error| Outcome::lacks(error_chain(&error), ""))
     }
 
     /// Bounds that move are in the rules that the expression reads, not in the expression.

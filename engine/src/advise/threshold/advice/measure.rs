@@ -1,3 +1,5 @@
+//! Measures what an applied rule did since, as it was measured for the promise.
+
 use almanac_models::Timestamp;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF};
@@ -11,7 +13,7 @@ use crate::{
     advise::{
         kit::LEVEL,
         threshold::{
-            Comparison, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
+            Comparison, IncidentTargets, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
             bounds::{Band, Decision, HourlyBounds, Moving, Objective},
             score_rule,
             spec::FALSE_ALERTS,
@@ -41,11 +43,14 @@ pub(in crate::advise::threshold) struct AppliedRule {
     band_width: Option<f64>,
     /// Budget and period of an objective whose burn rates alert.
     objective: Option<(f64, i64)>,
+    /// Whose incidents it is judged by; rules applied before this was kept are judged by all.
+    #[serde(default)]
+    judged_by: IncidentTargets,
 }
 
 impl AppliedRule {
     /// The rule as it stands.
-    pub(in crate::advise::threshold) fn present(spec: &RuleSpec) -> Self {
+    pub(in crate::advise::threshold) fn present(spec: &RuleSpec, judged_by: &IncidentTargets) -> Self {
         let Setting { bound, for_ms, keep_firing_for_ms, .. } = spec.setting();
         Self {
             signal: spec.condition.signal.clone(),
@@ -57,10 +62,11 @@ impl AppliedRule {
             hourly: None,
             band_width: None,
             objective: None,
+            judged_by: judged_by.clone(),
         }
     }
 
-    pub(in crate::advise::threshold) fn of(spec: &RuleSpec, decision: &Decision) -> Self {
+    pub(in crate::advise::threshold) fn of(spec: &RuleSpec, decision: &Decision, judged_by: &IncidentTargets) -> Self {
         let Setting { bound, for_ms, keep_firing_for_ms, .. } = decision.setting;
         let (hourly, band_width, objective) = match &decision.moving {
             Some(Moving::Hourly(hourly)) => (Some(hourly.bounds.clone()), None, None),
@@ -69,7 +75,7 @@ impl AppliedRule {
             None => (None, None, None),
         };
         let bound = bound.is_finite().then_some(bound);
-        Self { bound, for_ms, keep_firing_for_ms, hourly, band_width, objective, ..Self::present(spec) }
+        Self { bound, for_ms, keep_firing_for_ms, hourly, band_width, objective, ..Self::present(spec, judged_by) }
     }
 
     fn setting(&self) -> Option<Setting> {
@@ -92,7 +98,7 @@ impl AppliedRule {
         };
         let views = views.as_ref().map_or(instances.clone(), |views| views.of(&instances));
         let views: Vec<Instance<'_>> = views.iter().map(|view| view.from(from_ms)).collect();
-        let incidents = &history.incidents;
+        let incidents = &self.judged_by.label(&history.incidents, history.end_ms);
         if objective.is_some() {
             return Some(Objective::score(&views, incidents));
         }

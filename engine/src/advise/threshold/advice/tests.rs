@@ -51,7 +51,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
         let text = format!("groups:\n- name: g\n  interval: 5m\n  rules:\n  - alert: High\n    {rule}\n");
-        let spec = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").unwrap().0.remove(0);
+        let spec = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").0.remove(0);
         let scene = Self { store, spec, _folder: folder };
         scene.put(value, 0..ADVISED * DAY, labelled);
         if learned {
