@@ -54,7 +54,7 @@ fn main() {
     store
         .put_recommendations(&[RecommendationRow {
             id: "r1".into(),
-            kind: Kind::Scaling,
+            kind: Kind::from_static("scaling"),
             target: "api".into(),
             current: serde_json::json!({"replicas": 2}),
             proposed: serde_json::json!({"replicas": 3}),

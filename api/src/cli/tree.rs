@@ -1,5 +1,6 @@
 use std::{io::IsTerminal, process::ExitCode};
 
+use almanac_engine::advise::Registry;
 use clap::{
     ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, error::ErrorKind,
 };
@@ -58,7 +59,14 @@ pub enum Command {
 /// The tree of commands, every option with its environment variable.
 #[must_use]
 pub fn command() -> clap::Command {
-    with_environment(Cli::command(), "")
+    command_for(&Registry::default())
+}
+
+/// As [`command`], for other advisors than those of this build.
+#[must_use]
+pub fn command_for(registry: &Registry) -> clap::Command {
+    let tree = Cli::command().mut_subcommand("recommend", |command| recommend::with_kinds(command, registry));
+    with_environment(tree, "")
 }
 
 /// Parses the process's arguments, runs the command and says how it ended.

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use almanac_engine::advise::Registry;
+
 use super::Config;
 
-/// Sections as the page heads them, and a text in which an unknown key of that section stands.
-const SECTIONS: [(&str, &str); 12] = [
+/// Sections as the page heads them, and a text in which an unknown key of that section stands; those of the advisors are added.
+const SECTIONS: [(&str, &str); 9] = [
     ("[server]", "[server]\nzzz = 1"),
     ("[store]", "[store]\nzzz = 1"),
     ("[store] retention", "[store]\nretention = { zzz = 1 }"),
@@ -14,10 +16,7 @@ const SECTIONS: [(&str, &str); 12] = [
     ("[advise]", "[advise]\nzzz = 1"),
     ("[[scrape]]", "[[scrape]]\nzzz = 1"),
     ("[[signal]]", "[[signal]]\nzzz = 1"),
-    ("[[workload]]", "[[workload]]\nzzz = 1"),
     ("[[workload]] resources", "[[workload]]\nresources = [{ zzz = 1 }]"),
-    ("[[container]]", "[[container]]\nzzz = 1"),
-    ("[[cache]]", "[[cache]]\nzzz = 1"),
 ];
 
 /// The keys that are known where `text` has an unknown one.
@@ -30,13 +29,17 @@ fn known(text: &str) -> Vec<String> {
 #[test]
 fn every_key_is_documented_and_every_documented_key_is_known() {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
-    for (section, text) in SECTIONS {
+    let registry = Registry::default();
+    let sections = registry.advisors().filter_map(|advisor| advisor.section());
+    let advisors = sections.map(|section| (format!("[[{section}]]"), format!("[[{section}]]\nzzz = 1")));
+    let others = SECTIONS.map(|(section, text)| (section.to_owned(), text.to_owned()));
+    for (section, text) in advisors.chain(others) {
         let head = format!("### `{section}`\n");
         let (_, below) = page.split_once(&head).unwrap_or_else(|| panic!("{head:?} is not in the page"));
         let table = below.split("\n### ").next().unwrap();
         let mut documented: Vec<&str> =
             table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-        let mut known = known(text);
+        let mut known = known(&text);
         documented.sort_unstable();
         known.sort_unstable();
         assert_eq!(documented, known, "{section}");

@@ -1,6 +1,10 @@
-use std::{io, ops::Range, path::PathBuf};
+//! Why a configuration file cannot be used, in one line that names the place.
 
-use almanac_engine::advise::threshold::ThresholdError;
+use std::{
+    io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +38,18 @@ pub enum ConfigError {
         /// What is wrong and what would be right.
         message: String,
     },
-    /// A rule file is wrong.
-    #[error(transparent)]
-    Rules {
-        /// What is wrong with it; it names the file.
-        source: Box<ThresholdError>,
-    },
 }
 
 impl ConfigError {
-    pub(super) fn from_toml(path: PathBuf, text: &str, error: &toml::de::Error) -> Self {
-        let message = with_suggestion(error.message());
+    /// Something wrong at a place of the file, in serde's words.
+    pub(super) fn content(path: &Path, text: &str, span: &Range<usize>, message: &str) -> Self {
+        let (line, column) = position(text, span);
+        Self::Content { path: path.to_path_buf(), line, column, message: with_suggestion(message, &[]) }
+    }
+
+    /// `further`: keys that are known beside those that serde names.
+    pub(super) fn from_toml(path: PathBuf, text: &str, error: &toml::de::Error, further: &[&str]) -> Self {
+        let message = with_suggestion(error.message(), further);
         match error.span() {
             Some(span) => {
                 let (line, column) = position(text, &span);
@@ -63,7 +68,7 @@ fn position(text: &str, span: &Range<usize>) -> (usize, usize) {
 }
 
 /// Turns serde's "unknown field `x`, expected one of `a`, `b`" into a suggestion of the nearest known key.
-fn with_suggestion(message: &str) -> String {
+fn with_suggestion(message: &str, further: &[&str]) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let missing = message.starts_with("missing field");
     if missing && let Some(key) = quoted.next() {
@@ -74,7 +79,7 @@ fn with_suggestion(message: &str) -> String {
     }
     let what = if message.starts_with("unknown field") { "key" } else { "value" };
     let Some(unknown) = quoted.next() else { return message.to_owned() };
-    let known: Vec<&str> = quoted.collect();
+    let known: Vec<&str> = quoted.chain(further.iter().copied()).collect();
     let nearest = known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(unknown, candidate), candidate))
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_nearest_known_key_is_suggested() {
-        let check = |message: &str, expected: &str| assert_eq!(with_suggestion(message), expected);
+        let check = |message: &str, expected: &str| assert_eq!(with_suggestion(message, &[]), expected);
         check(
             "unknown field `retentoin`, expected one of `path`, `retention`",
             "unknown key \"retentoin\"; did you mean \"retention\"?",

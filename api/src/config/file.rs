@@ -1,3 +1,5 @@
+//! The configuration file: reads it, checks it, and gives every key a default.
+
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
@@ -5,9 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
+use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, Cache, ConfigError, Container, Learn, Signal, Span, Workload};
+use super::{Alerts, ByteSize, ConfigError, Learn, Signal, Span, sections::Sections};
 
 /// The whole configuration; `Config::default()` is that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -29,20 +33,17 @@ pub struct Config {
     /// `[[signal]]`
     #[serde(rename = "signal")]
     pub signals: Vec<Signal>,
-    /// `[[workload]]`
-    #[serde(rename = "workload")]
-    pub workloads: Vec<Workload>,
-    /// `[[container]]`
-    #[serde(rename = "container")]
-    pub containers: Vec<Container>,
-    /// `[[cache]]`
-    #[serde(rename = "cache")]
-    pub caches: Vec<Cache>,
     /// `[alerts]`
     pub alerts: Alerts,
     /// The file's folder, from which relative paths in it count.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// What the sections of the advisors declare, such as `[[workload]]`.
+    #[serde(skip)]
+    pub advice: AdviceSpecs,
+    /// The advisors that the file was read for.
+    #[serde(skip)]
+    pub registry: Registry,
 }
 
 /// How the service is reached.
@@ -227,8 +228,28 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let mut config: Self =
-            toml::from_str(text).map_err(|error| ConfigError::from_toml(path.to_path_buf(), text, &error))?;
+        Self::parse_for(text, path, Registry::default())
+    }
+
+    /// As [`Config::parse`], for other advisors than those of this build.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse_for(text: &str, path: &Path, registry: Registry) -> Result<Self, ConfigError> {
+        let failed = |error: &toml::de::Error, further: &[&str]| {
+            ConfigError::from_toml(path.to_path_buf(), text, error, further)
+        };
+        let mut document = DeTable::parse(text).map_err(|error| failed(&error, &[]))?;
+        let heads: Vec<usize> = document.get_ref().keys().map(|key| key.span().start).collect();
+        let sections = Sections::take(document.get_mut(), &registry);
+        let mut config = Self::deserialize(toml::de::Deserializer::from(document)).map_err(|error| {
+            // An unknown section may be meant for an advisor.
+            let is_section = error.span().is_some_and(|span| heads.contains(&span.start));
+            let advisors: Vec<&str> = registry.advisors().filter_map(|advisor| advisor.section()).collect();
+            failed(&error, if is_section { &advisors } else { &[] })
+        })?;
+        config.advice = sections.read(&registry, config.learn.time_zone, (path, text))?;
+        config.registry = registry;
         config.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         config.check().map_err(|message| ConfigError::Contradiction { path: path.to_path_buf(), message })?;
         Ok(config)
@@ -237,9 +258,6 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
-        unique("workload", "name", self.workloads.iter().map(|workload| &workload.name))?;
-        unique("container", "name", self.containers.iter().map(|container| &container.name))?;
-        unique("cache", "name", self.caches.iter().map(|cache| &cache.name))?;
         for (key, every) in [
             ("learn.every", self.learn.every),
             ("advise.every", self.advise.every),
@@ -281,15 +299,6 @@ impl Config {
         for signal in &self.signals {
             signal.check()?;
         }
-        for workload in &self.workloads {
-            workload.check()?;
-        }
-        for container in &self.containers {
-            container.check()?;
-        }
-        for cache in &self.caches {
-            cache.check()?;
-        }
         Ok(())
     }
 }
@@ -318,6 +327,8 @@ fn unique<'a>(table: &str, key: &str, names: impl Iterator<Item = &'a String>) -
 
 #[cfg(test)]
 mod tests {
+    use almanac_engine::advise::{scaling::Scaling, ttl::Ttl};
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -369,8 +380,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.store.retention.raw.unwrap().millis(), 30 * 86_400_000);
-        assert_eq!(config.workloads[0].capacity_per_replica, Some(120.0));
-        assert_eq!(config.caches[0].ttl.unwrap().millis(), 3_600_000);
+        let workload = config.advice.of::<Scaling>().next().unwrap();
+        assert_eq!((workload.capacity_per_replica, workload.startup_ms), (Some(120.0), 180_000));
+        assert_eq!(config.advice.of::<Ttl>().next().unwrap().ttl_ms, Some(3_600_000));
     }
 
     #[test]
@@ -386,6 +398,17 @@ mod tests {
             "almanac.toml line 2, column 21: \"30 moons\" is no duration like 15s, 5m or 30d: unknown time unit \
              \"moons\", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, years (and few variations)",
         );
+        check(
+            "[[workload]]\nname = \"a\"\ndemand = \"x\"\nstartpu = \"3m\"",
+            "almanac.toml line 4, column 1: unknown key \"startpu\"; did you mean \"startup\"?",
+        );
+        check(
+            "[[cache]]\nname = \"a\"\nttl = \"soon\"",
+            "almanac.toml line 3, column 7: \"soon\" is not a duration like 15s, 5m or 30d: expected number at 0",
+        );
+        check("[[workload]]\nname = \"a\"", "almanac.toml line 1, column 1: the key \"demand\" is missing");
+        check("[workload]\nname = \"a\"", "almanac.toml line 1, column 1: workload is a list of tables; write [[workload]]");
+        check("[[worklaod]]\n", "almanac.toml line 1, column 3: unknown key \"worklaod\"; did you mean \"workload\"?");
         check("[[signal]]\nname = \"a\"", "almanac.toml line 1, column 1: the key \"expr\" is missing");
         check(
             "[[cache]]\nname = \"a\"\nttl = \"1h\"\n[[cache]]\nname = \"a\"\nttl = \"1h\"",

@@ -7,9 +7,10 @@ mod documents;
 mod error;
 mod file;
 mod learning;
+mod sections;
 mod units;
 
-pub use advice::{Alerts, Cache, Container, Costs, Resource, Workload};
+pub use advice::{Alerts, kept_rules};
 pub use error::ConfigError;
 pub use file::{Advise, Config, Ingest, Retention, Scrape, ScrapeScheme, Server, Store};
 pub use learning::{Learn, Signal};

@@ -1,5 +1,6 @@
 //! The HTTP interface: one folder a group of routes, each exporting `routes()`.
 
+pub mod advice;
 pub mod grafana;
 pub mod ingest;
 pub mod operate;

@@ -17,7 +17,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    AppState, grafana, ingest, operate, prometheus, recommendations, rows,
+    AppState, advice, grafana, ingest, operate, prometheus, recommendations, rows,
     shared::{panicked, refuse_large_bodies, require_token, reshape_errors, unknown_path},
     sql,
 };
@@ -45,6 +45,7 @@ fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(ingest::routes())
         .merge(recommendations::routes())
+        .merge(advice::routes())
         .merge(rows::routes())
         .merge(sql::routes())
         .merge(prometheus::routes())

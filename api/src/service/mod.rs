@@ -4,4 +4,5 @@ mod run;
 mod schedule;
 mod tasks;
 
+pub use tasks::Advised;
 pub use run::{ServiceError, open_store, serve, serve_advising, store_options};

@@ -1,15 +1,14 @@
+//! The running service, from start to orderly shutdown.
+
 use std::{io, net::SocketAddr, time::Duration};
 
-use almanac_engine::{
-    advise::AdviceSpecs,
-    store::{Store, StoreError, StoreOptions},
-};
+use almanac_engine::store::{Store, StoreError, StoreOptions};
 use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::tasks;
+use super::tasks::{self, Advised};
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, kept_rules},
     http::{AppState, Auth, LenientUrls, StateError, router},
 };
 
@@ -23,7 +22,7 @@ const WATCH: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The address cannot be had.
-    #[error("{listen} cannot be listened on")]
+    #[error("cannot bind to {listen}")]
     Listen {
         /// The address.
         listen: SocketAddr,
@@ -88,10 +87,8 @@ pub fn serve(
     auth: Auth,
     open: impl FnOnce(&Config) -> Result<Store, StoreError>,
 ) -> Result<(), ServiceError> {
-    let (advice, kept) = config.advice_specs()?;
-    for rule in &kept {
-        tracing::info!(alert = %rule.alert, reason = %rule.reason, "no advice will be given on this alert");
-    }
+    let (specs, kept) = config.advice_specs()?;
+    let advice = Advised { specs, others: kept_rules(&kept) };
     serve_advising(config, advice, auth, open)
 }
 
@@ -101,7 +98,7 @@ pub fn serve(
 /// As [`serve`].
 pub fn serve_advising(
     config: Config,
-    advice: AdviceSpecs,
+    advice: Advised,
     auth: Auth,
     open: impl FnOnce(&Config) -> Result<Store, StoreError>,
 ) -> Result<(), ServiceError> {
@@ -122,7 +119,7 @@ pub fn serve_advising(
     result.and(closed)
 }
 
-async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpecs) -> Result<(), ServiceError> {
+async fn run(listener: std::net::TcpListener, state: AppState, advice: Advised) -> Result<(), ServiceError> {
     let failed = |action: &'static str| move |source: io::Error| ServiceError::System { action, source };
     let mut interrupts = Interrupts::new().map_err(failed("listen for signals"))?;
     let listener = TcpListener::from_std(listener).map_err(failed("prepare its socket"))?;
@@ -142,9 +139,9 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpe
     let mut result = Ok(());
     tokio::select! {
         ended = &mut server => return flatten(ended),
-        signal = interrupts.next() => tracing::info!(signal, "the service ends"),
+        signal = interrupts.next() => tracing::info!(signal, "shutting down"),
         detail = stopped(&store) => {
-            tracing::error!(detail, "the store stopped, so the service ends; senders keep what was not answered");
+            tracing::error!(detail, "the store stopped; shutting down, senders keep what was not acknowledged");
             result = Err(ServiceError::Stopped { detail });
         }
     }
@@ -156,7 +153,7 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: AdviceSpe
     }
     server.abort();
     if tokio::time::timeout(TASKS_END, async { while own_work.join_next().await.is_some() {} }).await.is_err() {
-        tracing::warn!("own work was cut off");
+        tracing::warn!("background tasks did not stop within 5 s");
     }
     result
 }

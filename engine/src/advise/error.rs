@@ -1,12 +1,25 @@
-use crate::store::{StoreError, rows::Kind};
+//! Why there is no advice, or why what was applied cannot be measured.
 
-/// Why there is no advice at all.
+use crate::{ledger::LedgerError, store::StoreError};
+
+/// Why there is no advice, or why what was applied cannot be measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdviseError {
     /// The store failed.
-    #[error("the store could not be read")]
+    #[error("the store could not be read or written")]
     Store(#[from] StoreError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// There is no such advisor.
+    #[error("{kind:?} is not a kind of recommendation; write {known}")]
+    UnknownKind {
+        /// The name that was given.
+        kind: String,
+        /// The kinds that there are.
+        known: String,
+    },
     /// What an applied recommendation did cannot be measured.
     #[error("what {id:?} did cannot be measured")]
     Measure {
@@ -16,16 +29,13 @@ pub enum AdviseError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Not one of the targets could be advised on; the last reason stands here.
-    #[error("no advice for {kind} {target:?} and {others} others: {reason}")]
-    Nothing {
-        /// Kind of one target that was refused.
-        kind: Kind,
-        /// That target.
-        target: String,
-        /// Why.
-        reason: String,
-        /// How many others were refused.
-        others: usize,
+    /// The terms by which an applied recommendation is measured cannot be read back.
+    #[error("the terms by which {id:?} is measured cannot be read back")]
+    Terms {
+        /// The recommendation.
+        id: String,
+        /// What is wrong with them.
+        #[source]
+        source: serde_json::Error,
     },
 }

@@ -1,134 +1,129 @@
-use std::error::Error;
+//! A round of advice: asks every advisor, reconciles what they propose with the ledger, and records a verdict on each target.
+
+use std::collections::BTreeSet;
 
 use almanac_models::Timestamp;
 
-use super::{
-    AdviceSpecs, AdviseError,
-    rightsizing::{self, ContainerResource, ContainerSpec},
-    scaling, threshold, ttl,
-};
+use super::{AdviceSpecs, AdviseError, Registry, Sources, Verdict, VerdictOutcome};
 use crate::{
-    ledger::Measured,
+    ledger::{Ledger, Measured, Proposals},
     store::{
         Store,
-        rows::{Kind, RecommendationRow},
+        rows::{AdviceState, AdviceStatusRow, Kind, RecommendationFilter, RecommendationRow, State},
     },
 };
 
-/// What the advisors say, and on what they say nothing.
-#[derive(Debug, Default)]
-pub struct Advice {
-    /// The recommendations, all in the state proposed.
-    pub recommendations: Vec<RecommendationRow>,
-    /// The targets that got no advice.
-    pub refusals: Vec<Refusal>,
-}
-
-/// A target without advice, and what it lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The advisor.
-    pub kind: Kind,
-    /// The workload, container's resource, cache or alert.
-    pub target: String,
-    /// What is missing, the chain of causes included.
-    pub reason: String,
-}
-
-/// Asks every advisor; a target that cannot be advised on stops none of the others.
+/// Asks every advisor about every target; one that fails stops none of the others.
 #[must_use]
-pub fn consider(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Advice {
-    let mut advice = Advice::default();
-    for workload in &specs.workloads {
-        advice.take(Kind::Scaling, &workload.name, scaling::advise(store, workload, now));
-    }
-    for container in &specs.containers {
-        for resource in ContainerResource::ALL.into_iter().filter(|&resource| container.usage(resource).is_some()) {
-            let advised = rightsizing::advise(store, container, resource, now);
-            advice.take(Kind::Rightsizing, &container.target(resource), advised);
-        }
-    }
-    for cache in &specs.caches {
-        advice.take(Kind::Ttl, &cache.name, ttl::advise(store, cache, now));
-    }
-    for (rule, name) in specs.rules.iter().zip(threshold::rule_names(&specs.rules)) {
-        advice.take(Kind::Threshold, &name, threshold::advise(store, rule, &name, specs.moving_bounds, now));
-    }
-    advice
+pub fn consider(store: &Store, registry: &Registry, specs: &AdviceSpecs, now: Timestamp) -> Vec<Verdict> {
+    let from = Sources { store };
+    registry.advisors().flat_map(|advisor| advisor.advise(&from, specs, now)).collect()
 }
 
-/// What an applied recommendation did since `applied_at`, where that can be measured and the data suffice.
+/// What came of a round of advice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    /// What became of the proposals.
+    pub proposals: Proposals,
+    /// The verdict on each target: proposals first, then what is kept, then what lacks something.
+    pub statuses: Vec<AdviceStatusRow>,
+}
+
+/// Asks every advisor, puts the proposals into the ledger, and records the verdict on each target in `advice_status`.
 ///
 /// # Errors
-/// [`AdviseError::Measure`] when its signals or events cannot be read.
+/// [`AdviseError::Ledger`], [`AdviseError::Store`].
+pub fn advise(
+    store: &Store,
+    ledger: &Ledger,
+    registry: &Registry,
+    specs: &AdviceSpecs,
+    now: Timestamp,
+) -> Result<Round, AdviseError> {
+    record(store, ledger, registry, consider(store, registry, specs, now), Vec::new(), now)
+}
+
+/// As [`advise`], of verdicts that were given before, and further ones on targets that no advisor could be asked about.
+///
+/// # Errors
+/// As [`advise`].
+pub fn record(
+    store: &Store,
+    ledger: &Ledger,
+    registry: &Registry,
+    verdicts: Vec<Verdict>,
+    others: Vec<Verdict>,
+    now: Timestamp,
+) -> Result<Round, AdviseError> {
+    let rows = verdicts.iter().filter_map(Verdict::recommendation).cloned().collect();
+    let proposals = ledger.propose(rows, now)?;
+    let known = ledger.list(&RecommendationFilter::default())?;
+    let mut statuses: Vec<AdviceStatusRow> =
+        verdicts.iter().chain(&others).map(|verdict| status(verdict, &known, now)).collect();
+    statuses.sort_by_key(|status| rank(status.state));
+    let kinds = registry.kinds();
+    let kinds: BTreeSet<&str> = kinds.iter().map(Kind::as_str).collect();
+    store.put_advice_status(&kinds.into_iter().collect::<Vec<_>>(), &statuses)?;
+    Ok(Round { proposals, statuses })
+}
+
+/// Proposals first, then what is kept, then what lacks something.
+#[must_use]
+pub fn rank(state: AdviceState) -> u8 {
+    match state {
+        AdviceState::Proposed => 0,
+        AdviceState::Kept => 1,
+        AdviceState::Lacks => 2,
+    }
+}
+
+/// The row of a verdict. A proposal that the ledger did not make, because the same was dismissed or broke its promise, is kept.
+fn status(verdict: &Verdict, known: &[RecommendationRow], now: Timestamp) -> AdviceStatusRow {
+    let is_open = |row: &&RecommendationRow| {
+        row.kind == verdict.kind
+            && row.target == verdict.target
+            && matches!(row.state, State::Proposed | State::Accepted | State::Applied | State::Verified)
+    };
+    let open = known.iter().find(is_open);
+    let (state, reason, needs) = match &verdict.outcome {
+        VerdictOutcome::Propose(_) => match open {
+            Some(row) => (AdviceState::Proposed, row.reason.clone(), Vec::new()),
+            None => {
+                let reason =
+                    "the same was dismissed before, or did not keep its promise, and nothing has changed since";
+                (AdviceState::Kept, reason.to_owned(), Vec::new())
+            }
+        },
+        VerdictOutcome::Keep { reason } => (AdviceState::Kept, reason.clone(), Vec::new()),
+        VerdictOutcome::Lacks { needs } => {
+            (AdviceState::Lacks, verdict.reason(), needs.iter().map(ToString::to_string).collect())
+        }
+    };
+    AdviceStatusRow {
+        kind: verdict.kind.to_string(),
+        target: verdict.target.clone(),
+        state,
+        reason,
+        needs: needs.into(),
+        recommendation: open.map(|row| row.id.clone()),
+        updated_at: now,
+    }
+}
+
+/// What an applied recommendation did since `applied_at`; none while the data do not suffice.
+///
+/// # Errors
+/// [`AdviseError`] when it can never be measured as it is, or its data cannot be read.
 pub fn measure(
     store: &Store,
+    registry: &Registry,
     specs: &AdviceSpecs,
     row: &RecommendationRow,
     applied_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Measured>, AdviseError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| AdviseError::Measure { id: row.id.clone(), source };
-    match row.kind {
-        Kind::Scaling => match specs.workloads.iter().find(|workload| workload.name == row.target) {
-            Some(spec) => scaling::measure(store, spec, row, applied_at, now).map_err(|error| failed(Box::new(error))),
-            None => Ok(None),
-        },
-        Kind::Rightsizing => match container(specs, &row.target) {
-            Some((spec, resource)) => rightsizing::measure(store, spec, resource, row, applied_at, now)
-                .map_err(|error| failed(Box::new(error))),
-            None => Ok(None),
-        },
-        Kind::Ttl => match specs.caches.iter().find(|cache| cache.name == row.target) {
-            Some(spec) => ttl::measure(store, spec, row, applied_at, now).map_err(|error| failed(Box::new(error))),
-            None => Ok(None),
-        },
-        Kind::Threshold => threshold::measure(store, row, applied_at, now).map_err(|error| failed(Box::new(error))),
-    }
-}
-
-/// The container and the resource under whose name a recommendation stands.
-fn container<'a>(specs: &'a AdviceSpecs, target: &str) -> Option<(&'a ContainerSpec, ContainerResource)> {
-    let both = |container| ContainerResource::ALL.map(|resource| (container, resource));
-    specs.containers.iter().flat_map(both).find(|(container, resource)| container.target(*resource) == target)
-}
-
-/// As [`consider`], with the refusals in the log.
-///
-/// # Errors
-/// [`AdviseError::Nothing`] when there are targets and every one was refused.
-pub fn advise(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Result<Vec<RecommendationRow>, AdviseError> {
-    let Advice { recommendations, refusals } = consider(store, specs, now);
-    for refusal in &refusals {
-        tracing::warn!(kind = %refusal.kind, target = %refusal.target, reason = %refusal.reason, "no advice");
-    }
-    let others = refusals.len().saturating_sub(1);
-    match refusals.into_iter().next_back() {
-        Some(Refusal { kind, target, reason }) if recommendations.is_empty() => {
-            Err(AdviseError::Nothing { kind, target, reason, others })
-        }
-        _ => Ok(recommendations),
-    }
-}
-
-impl Advice {
-    fn take<E: Error>(&mut self, kind: Kind, target: &str, said: Result<Vec<RecommendationRow>, E>) {
-        match said {
-            Ok(rows) => self.recommendations.extend(rows),
-            Err(error) => {
-                self.refusals.push(Refusal { kind, target: target.to_owned(), reason: chain(&error) });
-            }
-        }
-    }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
+    let advisor = registry
+        .get(row.kind)
+        .ok_or_else(|| AdviseError::UnknownKind { kind: row.kind.to_string(), known: registry.kinds_text() })?;
+    advisor.measure(&Sources { store }, specs, row, applied_at, now)
 }

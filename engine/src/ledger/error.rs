@@ -1,3 +1,5 @@
+//! Why the ledger refused.
+
 use crate::store::{StoreError, rows::State};
 
 /// Why the ledger refused.
@@ -20,7 +22,16 @@ pub enum LedgerError {
         /// The state that was asked for.
         to: State,
     },
+    /// What a machine reads of the evidence cannot be read back.
+    #[error("the evidence of recommendation {id:?} cannot be read back")]
+    Evidence {
+        /// The id.
+        id: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The store failed.
-    #[error("the ledger could not be kept")]
+    #[error("the ledger could not be read or written")]
     Store(#[from] StoreError),
 }

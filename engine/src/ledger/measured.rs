@@ -1,3 +1,6 @@
+//! What an applied recommendation did, and how often promises held.
+
+use super::Direction;
 use crate::store::rows::{OutcomeRow, State};
 
 /// What an applied recommendation did, in the unit of its effect.
@@ -9,8 +12,6 @@ pub struct Measured {
     pub lower: f64,
     /// Upper end of its interval.
     pub upper: f64,
-    /// Whether more of the metric is better, as of a hit ratio; otherwise less is.
-    pub higher_is_better: bool,
     /// A limit that it was to keep and did not, in words; then the promise is broken whatever the metric.
     pub broken: Option<String>,
 }
@@ -19,8 +20,11 @@ impl Measured {
     /// Whether the promise was kept: the measurement cannot be told from the promised interval, or is better,
     /// and no limit was broken.
     #[must_use]
-    pub fn keeps(&self, promised_lower: f64, promised_upper: f64) -> bool {
-        let as_good = if self.higher_is_better { self.upper >= promised_lower } else { self.lower <= promised_upper };
+    pub fn keeps(&self, direction: Direction, promised_lower: f64, promised_upper: f64) -> bool {
+        let as_good = match direction {
+            Direction::Higher => self.upper >= promised_lower,
+            Direction::Lower => self.lower <= promised_upper,
+        };
         as_good && self.broken.is_none()
     }
 }
@@ -73,17 +77,16 @@ mod tests {
 
     #[test]
     fn better_than_promised_is_kept_too() {
-        let measured = |value: f64, higher_is_better| Measured {
-            value,
-            lower: value - 0.01,
-            upper: value + 0.01,
-            higher_is_better,
-            broken: None,
-        };
-        for (value, higher_is_better, kept) in
-            [(0.5, false, true), (0.605, false, true), (0.62, false, false), (0.62, true, true), (0.38, true, false)]
-        {
-            assert_eq!(measured(value, higher_is_better).keeps(0.4, 0.6), kept, "{value} {higher_is_better}");
+        use Direction::{Higher, Lower};
+        let measured = |value: f64| Measured { value, lower: value - 0.01, upper: value + 0.01, broken: None };
+        for (value, direction, kept) in [
+            (0.5, Lower, true),
+            (0.605, Lower, true),
+            (0.62, Lower, false),
+            (0.62, Higher, true),
+            (0.38, Higher, false),
+        ] {
+            assert_eq!(measured(value).keeps(direction, 0.4, 0.6), kept, "{value} {direction:?}");
         }
     }
 

@@ -1,13 +1,36 @@
-//! What was recommended, what was done about it, and what came of it.
+//! What was recommended, what was done about it, and what came of it: a state machine over the store's rows.
 //!
 //! proposed → accepted | dismissed → applied → verified | regressed | expired; nothing else is
-//! legal. The store keeps it; here is who may change what, and when a proposal replaces another.
+//! legal. The ledger knows no advisor: what it has to know of a kind it asks [`KindRules`].
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use almanac_engine::{
+//!     advise::Registry,
+//!     ledger::Ledger,
+//!     store::{Store, StoreOptions, rows::RecommendationFilter},
+//! };
+//!
+//! let folder = tempfile::tempdir()?;
+//! let store = Store::open(&folder.path().join("almanac.duckdb"), StoreOptions::default())?;
+//! let ledger = Ledger::new(store.clone(), Arc::new(Registry::default()))?;
+//! assert!(ledger.list(&RecommendationFilter::default())?.is_empty());
+//! // A subscriber learns of every change.
+//! let changes = ledger.subscribe();
+//! assert!(!changes.has_changed()?);
+//! store.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod changes;
 mod error;
 mod keeper;
 mod measured;
-mod proposal;
-mod revert;
+mod promise;
+mod reconcile;
+mod rollback;
+mod rules;
 mod transition;
 
 #[cfg(test)]
@@ -16,5 +39,5 @@ mod tests;
 pub use error::LedgerError;
 pub use keeper::{Ledger, Proposals, Verdicts};
 pub use measured::{Calibration, Measured};
-pub(crate) use proposal::MOVED;
-pub(crate) use revert::{ABOVE_COST, BEFORE, RULE, RULE_BEFORE, WAY_BACK};
+pub use promise::Promise;
+pub use rules::{Difference, Direction, KindRules};

@@ -1,13 +1,47 @@
+//! The ledger over a store, with rules of made-up kinds.
+
+use std::{convert::Infallible, sync::Arc};
+
 use almanac_models::Timestamp;
 use serde_json::json;
 
-use super::{Calibration, Ledger, LedgerError, Measured, Proposals, Verdicts};
+use super::{
+    Calibration, Difference, Direction, KindRules, Ledger, LedgerError, Measured, Promise, Proposals, Verdicts,
+};
 use crate::store::{
     Store, StoreOptions,
     rows::{Effect, Kind, Patch, RecommendationFilter, RecommendationRow, State},
 };
 
 const HOUR: i64 = 3_600_000;
+
+/// Rules of made-up kinds: of `ttl` more is better, `scaling` is always the same decision, `rightsizing` has a tolerance.
+#[derive(Debug)]
+struct Rules;
+
+impl KindRules for Rules {
+    fn direction(&self, _: Kind, metric: &str) -> Option<Direction> {
+        match metric {
+            "hit_ratio" => Some(Direction::Higher),
+            "request_cost" | "short" => Some(Direction::Lower),
+            _ => None,
+        }
+    }
+
+    fn difference(&self, new: &RecommendationRow, old: &RecommendationRow) -> Difference {
+        let request = |row: &RecommendationRow| row.proposed.get("request").and_then(serde_json::Value::as_f64);
+        match request(new).zip(request(old)) {
+            _ if new.kind.as_str() == "scaling" || new.proposed == old.proposed => Difference::None,
+            Some((new, old)) if (new - old).abs() > 0.1 * old => Difference::Moved,
+            Some(_) => Difference::Negligible,
+            None => Difference::Distinct,
+        }
+    }
+
+    fn basis(&self, row: &RecommendationRow) -> serde_json::Value {
+        row.current.clone()
+    }
+}
 
 fn at(hours: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000 + hours * HOUR)
@@ -17,7 +51,7 @@ fn at(hours: i64) -> Timestamp {
 fn ttl(seconds: u64, value: f64, hours: i64) -> RecommendationRow {
     RecommendationRow {
         id: "any".into(),
-        kind: Kind::Ttl,
+        kind: Kind::from_static("ttl"),
         target: "user profile".into(),
         current: json!({"ttl_seconds": 3600}),
         proposed: json!({"ttl_seconds": seconds}),
@@ -42,12 +76,18 @@ fn ttl(seconds: u64, value: f64, hours: i64) -> RecommendationRow {
     }
 }
 
+/// A measurement.
+fn known(measured: Measured) -> Result<Option<Measured>, Infallible> {
+    Ok(Some(measured))
+}
+
 fn scaling(replicas: u32, hours: i64) -> RecommendationRow {
     RecommendationRow {
-        kind: Kind::Scaling,
+        kind: Kind::from_static("scaling"),
         target: "api".into(),
         current: json!({"target_utilization": 0.7, "replicas": replicas + 1}),
         proposed: json!({"replicas": replicas}),
+        effect: Effect { metric: "short".into(), ..ttl(0, 0.01, hours).effect },
         ..ttl(0, 0.01, hours)
     }
 }
@@ -61,7 +101,7 @@ struct Scene {
 fn scene() -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("ledger.duckdb"), StoreOptions::default()).unwrap();
-    Scene { ledger: Ledger::new(store.clone()).unwrap(), store, _folder: folder }
+    Scene { ledger: Ledger::new(store.clone(), Arc::new(Rules)).unwrap(), store, _folder: folder }
 }
 
 impl Scene {
@@ -95,10 +135,11 @@ fn ids_are_readable_and_stay() {
 #[test]
 fn a_request_follows_a_need_that_has_moved() {
     let request = |cores: f64, hours: i64| RecommendationRow {
-        kind: Kind::Rightsizing,
+        kind: Kind::from_static("rightsizing"),
         target: "api/cpu".into(),
         current: json!({"request": 4.0}),
         proposed: json!({"request": cores}),
+        effect: Effect { metric: "request_cost".into(), ..ttl(0, 0.5, hours).effect },
         ..ttl(0, 0.5, hours)
     };
     let scene = scene();
@@ -115,7 +156,7 @@ fn a_request_follows_a_need_that_has_moved() {
     // Dismissed, it comes back only when the need has moved.
     scene.ledger.dismiss("rightsizing-api-cpu-2", "somebody", None, at(3)).unwrap();
     let said = scene.ledger.propose(vec![request(1.25, 4)], at(4)).unwrap();
-    assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
+    assert_eq!(said, Proposals { suppressed: 1, ..Proposals::default() });
     let said = scene.ledger.propose(vec![request(2.0, 5)], at(5)).unwrap();
     assert_eq!(said, Proposals { added: 1, ..Proposals::default() });
     // Applied and regressed: what lies next to it is the same, and the price of the promise is kept for the way back.
@@ -125,13 +166,13 @@ fn a_request_follows_a_need_that_has_moved() {
     };
     scene.ledger.propose(vec![priced(2.0, 6)], at(6)).unwrap();
     scene.ledger.applied("rightsizing-api-cpu-3", "somebody", None, at(7)).unwrap();
-    let worse = Measured { value: 2.0, lower: 1.9, upper: 2.1, higher_is_better: false, broken: None };
-    scene.ledger.verify(|_, _| Some(worse.clone()), at(8)).unwrap();
+    let worse = Measured { value: 2.0, lower: 1.9, upper: 2.1, broken: None };
+    scene.ledger.verify(|_, _| known(worse.clone()), at(8)).unwrap();
     let revert = scene.all().into_iter().find(|row| row.id == "rightsizing-api-cpu-4").unwrap();
-    assert_eq!((&revert.proposed, &revert.evidence["above_cost"]), (&json!({"request": 4.0}), &json!(6.0)));
+    assert_eq!((&revert.proposed, &revert.evidence["terms"]["above_cost"]), (&json!({"request": 4.0}), &json!(6.0)));
     let after = |row: RecommendationRow| RecommendationRow { current: json!({"request": 2.0}), ..row };
     let said = scene.ledger.propose(vec![after(priced(2.01, 9))], at(9)).unwrap();
-    assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
+    assert_eq!(said, Proposals { suppressed: 1, ..Proposals::default() });
     // As dear as what was before, so that its promise does not tell.
     let grown = after(priced(6.0, 10));
     let grown = RecommendationRow { effect: revert.effect.clone(), ..grown };
@@ -161,9 +202,9 @@ fn what_was_dismissed_comes_back_only_with_other_facts() {
     scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
     scene.ledger.dismiss("ttl-user-profile-1", "ann", Some("not now"), at(1)).unwrap();
     let said = scene.ledger.propose(vec![ttl(600, 0.9, 2)], at(2)).unwrap();
-    assert_eq!(said, Proposals { withheld: 1, ..Proposals::default() });
+    assert_eq!(said, Proposals { suppressed: 1, ..Proposals::default() });
     let said = scene.ledger.propose(vec![ttl(900, 0.905, 3)], at(3)).unwrap();
-    assert_eq!(said.withheld, 1, "hardly anything else");
+    assert_eq!(said.suppressed, 1, "hardly anything else");
     let changed = RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(600, 0.9, 4) };
     assert_eq!(scene.ledger.propose(vec![changed], at(4)).unwrap().added, 1);
     scene.ledger.dismiss("ttl-user-profile-2", "ann", None, at(5)).unwrap();
@@ -217,16 +258,15 @@ fn the_promise_is_measured_as_it_was_given() {
         ..ttl(600, 0.9, 2)
     };
     scene.ledger.propose(vec![easier], at(2)).unwrap();
-    let nothing = scene.ledger.verify(|_, _| None, at(3)).unwrap();
+    let nothing = scene.ledger.verify(|_, _| Ok::<_, Infallible>(None), at(3)).unwrap();
     assert_eq!(nothing, Verdicts { pending: 2, ..Verdicts::default() });
     let measure = |row: &RecommendationRow, applied_at: Timestamp| {
         assert_eq!(applied_at, at(1));
-        let higher_is_better = row.kind == Kind::Ttl;
-        let value = if higher_is_better { 0.895 } else { 0.2 };
-        Some(Measured { value, lower: value - 0.01, upper: value + 0.01, higher_is_better, broken: None })
+        let value = if row.kind.as_str() == "ttl" { 0.895 } else { 0.2 };
+        known(Measured { value, lower: value - 0.01, upper: value + 0.01, broken: None })
     };
     let verdicts = scene.ledger.verify(measure, at(40)).unwrap();
-    assert_eq!(verdicts, Verdicts { verified: 1, regressed: 1, pending: 0 });
+    assert_eq!(verdicts, Verdicts { verified: 1, regressed: 1, ..Verdicts::default() });
     let expected = [("scaling-api-1".to_owned(), State::Regressed), ("ttl-user-profile-1".to_owned(), State::Verified)];
     assert_eq!(scene.states(), expected);
     let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
@@ -245,7 +285,7 @@ fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
     scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
     let measure = |_: &RecommendationRow, _| {
         let broken = Some("5 % of its hits were stale, 1 % may be".to_owned());
-        Some(Measured { value: 0.9, lower: 0.89, upper: 0.91, higher_is_better: true, broken })
+        known(Measured { value: 0.9, lower: 0.89, upper: 0.91, broken })
     };
     scene.ledger.verify(measure, at(30)).unwrap();
     let back = scene.ledger.get("ttl-user-profile-2").unwrap();
@@ -257,8 +297,8 @@ fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
     assert_eq!(outcome.note.as_deref(), Some("5 % of its hits were stale, 1 % may be; revert it"));
     // The same promise again is not believed; nor does one that says what was before push the way back aside.
     let in_force = |row: RecommendationRow| RecommendationRow { current: json!({"ttl_seconds": 60}), ..row };
-    assert_eq!(scene.ledger.propose(vec![in_force(bold(31))], at(31)).unwrap().withheld, 1);
-    assert_eq!(scene.ledger.propose(vec![in_force(ttl(120, 0.93, 32))], at(32)).unwrap().withheld, 1);
+    assert_eq!(scene.ledger.propose(vec![in_force(bold(31))], at(31)).unwrap().suppressed, 1);
+    assert_eq!(scene.ledger.propose(vec![in_force(ttl(120, 0.93, 32))], at(32)).unwrap().suppressed, 1);
     let said = scene.ledger.propose(vec![in_force(ttl(1200, 0.97, 33))], at(33)).unwrap();
     assert_eq!((said.added, said.replaced), (1, 1));
     assert_eq!(scene.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
@@ -269,7 +309,7 @@ fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
     scene.ledger.verify(measure, at(30)).unwrap();
     scene.ledger.applied("ttl-user-profile-2", "a poller", None, at(31)).unwrap();
     assert_eq!(scene.ledger.verify(measure, at(60)).unwrap().regressed, 1);
-    assert_eq!(scene.ledger.propose(vec![bold(61)], at(61)).unwrap().withheld, 1);
+    assert_eq!(scene.ledger.propose(vec![bold(61)], at(61)).unwrap().suppressed, 1);
     assert_eq!(scene.all().len(), 2);
     // A worse promise pushes no way back aside, and one that is carried out by hand is done with.
     let scene = self::scene();
@@ -277,7 +317,7 @@ fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
     scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
     scene.ledger.verify(measure, at(30)).unwrap();
     let worse = |hours: i64| RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(30, 0.7, hours) };
-    assert_eq!(scene.ledger.propose(vec![worse(31)], at(31)).unwrap().withheld, 1);
+    assert_eq!(scene.ledger.propose(vec![worse(31)], at(31)).unwrap().suppressed, 1);
     let said = scene.ledger.propose(vec![ttl(1200, 0.97, 32)], at(32)).unwrap();
     assert_eq!((said.added, said.replaced), (1, 0));
     assert_eq!(scene.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
@@ -305,7 +345,45 @@ fn every_change_is_heard_and_survives_a_restart() {
     scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(1)).unwrap();
     assert!(!heard.has_changed().unwrap(), "nothing changed");
     let before = scene.ledger.revision();
-    let again = Ledger::new(scene.store.clone()).unwrap();
+    let again = Ledger::new(scene.store.clone(), Arc::new(Rules)).unwrap();
     assert_ne!(again.revision(), before);
     assert_eq!(again.list(&RecommendationFilter::default()).unwrap(), scene.all());
+}
+
+#[test]
+fn what_cannot_be_measured_is_reported_and_never_pending() {
+    let scene = scene();
+    let unknown = RecommendationRow {
+        effect: Effect { metric: "happiness".into(), ..ttl(0, 0.9, 0).effect },
+        target: "other".into(),
+        ..ttl(600, 0.9, 0)
+    };
+    scene.ledger.propose(vec![ttl(600, 0.9, 0), unknown], at(0)).unwrap();
+    for id in ["ttl-user-profile-1", "ttl-other-1"] {
+        scene.ledger.applied(id, "ann", None, at(1)).unwrap();
+    }
+    let measure = |row: &RecommendationRow, _: Timestamp| match row.target.as_str() {
+        "other" => Ok(Some(Measured { value: 0.9, lower: 0.8, upper: 1.0, broken: None })),
+        _ => Err(serde_json::from_str::<u32>("x").unwrap_err()),
+    };
+    let verdicts = scene.ledger.verify(measure, at(2)).unwrap();
+    assert_eq!((verdicts.pending, verdicts.verified, verdicts.unmeasurable.len()), (0, 0, 2));
+    let reasons: Vec<&str> = verdicts.unmeasurable.iter().map(|(_, reason)| reason.as_str()).collect();
+    assert!(reasons.contains(&"no advisor promises happiness"), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.starts_with("expected value")), "{reasons:?}");
+    assert_eq!(scene.ledger.get("ttl-other-1").unwrap().state, State::Applied);
+}
+
+#[test]
+fn rows_of_older_releases_are_read() {
+    let old = json!({
+        "before": 3.5, "way_back": {"format": "text", "body": "x"}, "rule": {"signal": "x"}, "rule_before": {"signal": "y"},
+        "scored_from_ms": 7,
+    });
+    let promise = Promise::of(&RecommendationRow { evidence: old, ..ttl(60, 0.9, 0) }).unwrap();
+    assert_eq!((promise.before, promise.way_back.map(|patch| patch.body).as_deref()), (Some(3.5), Some("x")));
+    assert_eq!((&promise.terms["rule"]["signal"], &promise.terms["scored_from_ms"]), (&json!("x"), &json!(7)));
+    assert_eq!(promise.terms_before, Some(json!({"rule": {"signal": "y"}})));
+    let wrong = RecommendationRow { evidence: json!({"before": "much"}), ..ttl(60, 0.9, 0) };
+    assert!(Promise::of(&wrong).is_err());
 }

@@ -1,3 +1,5 @@
+//! The legal changes of a recommendation's state.
+
 use crate::store::rows::State;
 
 /// What a report of `to` does to a recommendation in `from`.

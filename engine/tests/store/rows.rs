@@ -105,7 +105,7 @@ fn scores_are_replaced_by_signal_and_instant() {
 fn recommendation(id: &str, state: State, created: i64) -> RecommendationRow {
     RecommendationRow {
         id: id.into(),
-        kind: Kind::Ttl,
+        kind: Kind::from_static("ttl"),
         target: "user_profile".into(),
         current: json!({"ttl_seconds": 3600}),
         proposed: json!({"ttl_seconds": 600.5}),
@@ -168,7 +168,7 @@ fn the_ledger_keeps_recommendations_and_outcomes() {
         std::slice::from_ref(&accepted)
     );
     assert_eq!(list(RecommendationFilter { updated_since: Some(at(55)), ..Default::default() }), [accepted]);
-    assert_eq!(list(RecommendationFilter { kinds: vec![Kind::Scaling], ..Default::default() }), []);
+    assert_eq!(list(RecommendationFilter { kinds: vec![Kind::from_static("scaling")], ..Default::default() }), []);
     assert_eq!(list(RecommendationFilter { limit: Some(1), ..Default::default() }), [new]);
     assert_eq!(fresh.store.outcomes(&OutcomeFilter::default()).unwrap(), outcomes);
     let to =

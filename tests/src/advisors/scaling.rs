@@ -167,6 +167,7 @@ fn replay(workload: &Workload<'_>) -> Result<Comparison, ScalingError> {
         day_ms: DAY_MS,
         stabilization_ms: 300_000,
         unserved_cost_ratio: None,
+        zone: None,
     };
     compare(&history, &rules, &options)
 }

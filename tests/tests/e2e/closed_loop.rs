@@ -1,14 +1,16 @@
 //! The loop closed on the simulator: what is recommended is applied, time goes on, and the ledger's verdict is the
 //! simulator's truth.
 
+use std::sync::Arc;
+
 use almanac_datasets::simulator::{CacheModel, Simulation, SimulatorOptions, cache_models, simulate};
 use almanac_engine::{
     advise::{
-        AdviceSpecs, measure,
-        rightsizing::{self, ContainerResource, ContainerSpec},
-        scaling::{self, DemandHistory, Predictive, PredictiveOptions, WorkloadSpec},
-        threshold::{self, RuleFile},
-        ttl::{self, CacheSpec},
+        AdviceSpecs, Advisor, Registry, Sources, advise_on, measure,
+        rightsizing::{ContainerSpec, Rightsizing},
+        scaling::{self, DemandHistory, Predictive, PredictiveOptions, Scaling, WorkloadSpec},
+        threshold::{RuleFile, Threshold, ThresholdSpec},
+        ttl::{CacheSpec, Ttl},
     },
     ledger::Ledger,
     series::{Labels, METRIC_NAME},
@@ -33,7 +35,7 @@ impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("loop.duckdb"), StoreOptions::default()).unwrap();
-        Self { ledger: Ledger::new(store.clone()).unwrap(), store, _folder: folder }
+        Self { ledger: Ledger::new(store.clone(), Arc::new(Registry::default())).unwrap(), store, _folder: folder }
     }
 
     fn put(&self, metric: &str, rows: impl Iterator<Item = (i64, f64)>) {
@@ -48,8 +50,10 @@ impl Scene {
     }
 
     /// Proposes and applies a recommendation.
-    fn apply(&self, rows: Vec<RecommendationRow>, now: Timestamp) -> RecommendationRow {
-        assert_eq!(rows.len(), 1, "{rows:?}");
+    fn apply<A: Advisor>(&self, spec: &A::Spec, now: Timestamp) -> RecommendationRow {
+        let verdicts = advise_on::<A>(&Sources { store: &self.store }, spec, now);
+        let rows: Vec<RecommendationRow> = verdicts.iter().filter_map(|verdict| verdict.recommendation().cloned()).collect();
+        assert_eq!(rows.len(), 1, "{verdicts:?}");
         self.ledger.propose(rows, now).unwrap();
         let id = self.ledger.list(&Default::default()).unwrap()[0].id.clone();
         self.ledger.applied(&id, "the loop", None, now).unwrap()
@@ -57,8 +61,10 @@ impl Scene {
 
     /// What the ledger says of it at `now`.
     fn verdict(&self, id: &str, specs: &AdviceSpecs, now: Timestamp) -> State {
-        let measured = |row: &RecommendationRow, applied_at| measure(&self.store, specs, row, applied_at, now).unwrap();
-        self.ledger.verify(measured, now).unwrap();
+        let registry = Registry::default();
+        let measured = |row: &RecommendationRow, applied_at| measure(&self.store, &registry, specs, row, applied_at, now);
+        let verdicts = self.ledger.verify(measured, now).unwrap();
+        assert_eq!(verdicts.unmeasurable, []);
         self.ledger.get(id).unwrap().state
     }
 
@@ -84,10 +90,16 @@ fn cache_verdict(run: &Simulation, model: &CacheModel, limit: f64, changing: boo
     }
     scene.put_cache(&before);
     let present = i64::try_from(std::time::Duration::from_secs_f64(model.ttl_seconds).as_millis()).unwrap();
-    let spec = CacheSpec { ttl_ms: Some(present), stale_share_max: limit, ..CacheSpec::new(model.cache.clone()) };
-    let row = scene.apply(ttl::advise(&scene.store, &spec, applied).unwrap(), applied);
+    let spec = CacheSpec {
+        ttl_ms: Some(present),
+        stale_share_max: limit,
+        can_invalidate: false,
+        ..CacheSpec::new(model.cache.clone())
+    };
+    let row = scene.apply::<Ttl>(&spec, applied);
     scene.put_cache(&after);
-    let specs = AdviceSpecs { caches: vec![spec], ..AdviceSpecs::default() };
+    let mut specs = AdviceSpecs::default();
+    specs.push::<Ttl>(spec);
     let state = scene.verdict(&row.id, &specs, Timestamp::from_millis(start + 48 * HOUR_MS));
     (state, scene.reverts(&row.id), row.proposed["ttl_seconds"].as_f64().unwrap())
 }
@@ -152,19 +164,19 @@ fn thresholds() {
     sorted.sort_by(f64::total_cmp);
     let bound = sorted[sorted.len() * 98 / 100];
     let rules = format!("groups:\n- name: g\n  interval: 1m\n  rules:\n  - alert: Slow\n    expr: p95 > {bound}\n");
-    let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
+    let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml");
     for louder in [1.0, 1.6] {
         let scene = Scene::new();
         scene.put("p95", before.iter().copied());
         let (known, later): (Vec<Incident>, Vec<Incident>) =
             incidents.iter().cloned().partition(|incident| incident.started_at < applied);
         scene.store.put_events(EventBatch { incidents: known, ..EventBatch::default() }).unwrap();
-        let row = scene.apply(threshold::advise(&scene.store, &specs[0], "Slow", false, applied).unwrap(), applied);
+        let row = scene.apply::<Threshold>(&ThresholdSpec::new(specs[0].clone(), false), applied);
         let after: Vec<(i64, f64)> = after.iter().map(|(at, value)| (*at, louder * value)).collect();
         scene.put("p95", after.iter().copied());
         scene.store.put_events(EventBatch { incidents: later, ..EventBatch::default() }).unwrap();
         let state = scene.verdict(&row.id, &AdviceSpecs::default(), end);
-        let rule = &row.evidence["rule"];
+        let rule = &row.evidence["terms"]["rule"];
         let (bound, hold) = (rule["bound"].as_f64().unwrap(), rule["for_ms"].as_i64().unwrap());
         let (false_alerts, caught, there) = count(&after, &spans, bound, hold);
         let promised = row.effect.upper * 2.0;
@@ -207,6 +219,7 @@ fn replicas() {
         day_ms: spec.day_ms,
         stabilization_ms: spec.scale_in_stabilization_ms,
         unserved_cost_ratio: None,
+        zone: None,
     };
     let mut policy = Predictive::new(rules, options);
     let trace = scaling::simulate(&history, &rules, 20, &mut policy);
@@ -218,10 +231,11 @@ fn replicas() {
         let pool = |range: std::ops::Range<usize>| range.map(|idx| (run.timestamps[idx], ready(idx)));
         scene.put("demand", rows(0..split));
         scene.put("replicas", pool(0..split));
-        let row = scene.apply(scaling::advise(&scene.store, &spec, applied).unwrap(), applied);
+        let row = scene.apply::<Scaling>(&spec, applied);
         scene.put("demand", rows(split..load.len()));
         scene.put("replicas", pool(split..load.len()));
-        let specs = AdviceSpecs { workloads: vec![spec.clone()], ..AdviceSpecs::default() };
+        let mut specs = AdviceSpecs::default();
+        specs.push::<Scaling>(spec.clone());
         let state = scene.verdict(&row.id, &specs, end);
         let short = (split..load.len()).filter(|&idx| load[idx] > ready(idx) * capacity).count();
         let share = short as f64 / (load.len() - split) as f64;
@@ -255,10 +269,11 @@ fn request_verdict(present: f64, times: f64) -> (State, bool, f64) {
         ..ContainerSpec::new("api")
     };
     let now = Timestamp::from_millis(applied);
-    let row = scene.apply(rightsizing::advise(&scene.store, &spec, ContainerResource::Memory, now).unwrap(), now);
+    let row = scene.apply::<Rightsizing>(&spec, now);
     let after: Vec<(i64, f64)> = every(applied, applied + 7 * DAY_MS).map(|(at, value)| (at, times * value)).collect();
     scene.put("memory_bytes", after.iter().copied());
-    let specs = AdviceSpecs { containers: vec![spec], ..AdviceSpecs::default() };
+    let mut specs = AdviceSpecs::default();
+    specs.push::<Rightsizing>(spec);
     let state = scene.verdict(&row.id, &specs, Timestamp::from_millis(applied + 7 * DAY_MS));
     let request = row.proposed["request"].as_f64().unwrap();
     let above = after.iter().filter(|(_, value)| *value > request).count();

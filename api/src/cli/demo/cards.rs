@@ -2,10 +2,7 @@
 
 use std::io::{self, Write};
 
-use almanac_engine::{
-    advise::Refusal,
-    store::rows::{Kind, RecommendationRow},
-};
+use almanac_engine::store::rows::{AdviceState, AdviceStatusRow, RecommendationRow};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use serde_json::Value;
 
@@ -16,27 +13,25 @@ const WIDTH: u16 = 100;
 /// A line under the header and no other.
 const PRESET: &str = "     ──            ";
 
-/// Prints one recommendation.
-pub(super) fn recommendation(out: &mut impl Write, row: &RecommendationRow, pace: Pace) -> io::Result<()> {
-    let title = match row.kind {
-        Kind::Scaling => "SCALING",
-        Kind::Rightsizing => "RIGHTSIZING",
-        Kind::Ttl => "TTL",
-        Kind::Threshold => "THRESHOLD",
-    };
+/// Draws the figures of a recommendation's replay.
+type Figures = fn(&RecommendationRow, Pace) -> Table;
+
+/// Kinds whose replays have figures of their own; any other kind shows its settings.
+const FIGURES: [(&str, Figures); 4] =
+    [("scaling", scaling), ("rightsizing", rightsizing), ("ttl", ttl), ("threshold", threshold)];
+
+/// Prints one recommendation under the title of its advisor.
+pub(super) fn recommendation(out: &mut impl Write, title: &str, row: &RecommendationRow, pace: Pace) -> io::Result<()> {
+    let title = title.to_uppercase();
     writeln!(
         out,
         "── {title} · {} {}",
         row.target,
-        "─".repeat(80_usize.saturating_sub(title.len() + row.target.len()))
+        "─".repeat(80_usize.saturating_sub(title.chars().count() + row.target.chars().count()))
     )?;
     paragraph(out, &row.reason)?;
-    let table = match row.kind {
-        Kind::Scaling => scaling(&row.evidence, pace),
-        Kind::Rightsizing => rightsizing(&row.evidence),
-        Kind::Ttl => ttl(row, pace),
-        Kind::Threshold => threshold(row, pace),
-    };
+    let figures = FIGURES.iter().find(|(kind, _)| *kind == row.kind.as_str()).map_or(settings as Figures, |own| own.1);
+    let table = figures(row, pace);
     writeln!(out, "{table}")?;
     let effect = &row.effect;
     // A week of the recording is its own; a rate a week is told in its days.
@@ -59,16 +54,23 @@ pub(super) fn recommendation(out: &mut impl Write, row: &RecommendationRow, pace
     writeln!(out)
 }
 
-/// Prints what got no advice, and why.
-pub(super) fn refusals(out: &mut impl Write, refusals: &[Refusal]) -> io::Result<()> {
-    if refusals.is_empty() {
-        return Ok(());
+/// Prints the targets that nothing is recommended for, and why.
+pub(super) fn others(out: &mut impl Write, statuses: &[&AdviceStatusRow]) -> io::Result<()> {
+    for (state, head) in [
+        (AdviceState::Kept, "Kept, because the present setting is as good:"),
+        (AdviceState::Lacks, "No advice, because something is missing:"),
+    ] {
+        let of_state: Vec<_> = statuses.iter().filter(|status| status.state == state).collect();
+        if of_state.is_empty() {
+            continue;
+        }
+        writeln!(out, "{head}")?;
+        for AdviceStatusRow { kind, target, reason, .. } in of_state {
+            paragraph(out, &format!("- {kind} {target}: {reason}"))?;
+        }
+        writeln!(out)?;
     }
-    writeln!(out, "No recommendation, because a recommendation without proof is none:")?;
-    for Refusal { kind, target, reason } in refusals {
-        paragraph(out, &format!("- {kind} {target}: {reason}"))?;
-    }
-    writeln!(out)
+    Ok(())
 }
 
 /// A table of the demo: header and rows, the first column to the left, the others to the right.
@@ -86,9 +88,15 @@ fn aligned(column: usize, text: &str) -> Cell {
     Cell::new(text).set_alignment(if column == 0 { CellAlignment::Left } else { CellAlignment::Right })
 }
 
+/// The present setting beside the proposed one.
+fn settings(row: &RecommendationRow, _: Pace) -> Table {
+    let line = |what: &str, setting: &Value| vec![what.to_owned(), setting.to_string()];
+    table(&["", "setting"], vec![line("present", &row.current), line("recommended", &row.proposed)])
+}
+
 /// The policies of a scaling replay, side by side.
-fn scaling(evidence: &Value, pace: Pace) -> Table {
-    let policies = evidence["policies"].as_object().cloned().unwrap_or_default();
+fn scaling(row: &RecommendationRow, pace: Pace) -> Table {
+    let policies = row.evidence["policies"].as_object().cloned().unwrap_or_default();
     let rows = policies.iter().map(|(name, figures)| {
         let hours = figures["replica_hours"].as_f64().map(|hours| hours * pace.speed());
         vec![
@@ -105,7 +113,8 @@ fn scaling(evidence: &Value, pace: Pace) -> Table {
 }
 
 /// The rules for a request, side by side.
-fn rightsizing(evidence: &Value) -> Table {
+fn rightsizing(row: &RecommendationRow, _: Pace) -> Table {
+    let evidence = &row.evidence;
     let rules = evidence["rules"].as_object().cloned().unwrap_or_default();
     let rows = rules.iter().filter(|(_, figures)| figures.is_object()).map(|(name, figures)| {
         let whole = figures["request_mean"].as_f64().zip(evidence["rules"]["leading"]["request_mean"].as_f64());

@@ -2,10 +2,10 @@ use std::{io::Write, net::SocketAddr, time::Instant};
 
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
-    advise::{self, AdviceSpecs},
+    advise,
     store::{
         Store,
-        rows::{Kind, RecommendationFilter, SignalFilter, SignalRow, SignalStatus},
+        rows::{AdviceState, AdviceStatusRow, RecommendationFilter, SignalFilter, SignalRow, SignalStatus},
     },
 };
 use almanac_models::Timestamp;
@@ -37,8 +37,8 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A usage error when the address needs a token; a failure when there is no room for a store, a stage fails, or one of the
-/// three kinds of recommendation does not come.
+/// A usage error when the address needs a token; a failure when there is no room for a store, a stage fails, or an advisor has nothing
+/// to say of the recording.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let started = Instant::now();
     let recording = Recording::load().map_err(|error| CliError::from_error(&error))?;
@@ -53,7 +53,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     if !args.once {
         // Better now than after all the work.
         std::net::TcpListener::bind(listen).map_err(|error| {
-            CliError::failed(format!("{listen} cannot be listened on: {error}; --listen names another"))
+            CliError::failed(format!("cannot bind to {listen}: {error}; --listen names another"))
         })?;
     }
     let path = folder.path().to_path_buf();
@@ -70,7 +70,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     // From here on the service ends itself in order.
     interrupted.leave();
     // The recommendations stay as they were printed: nothing comes after the recording.
-    service::serve_advising(config, AdviceSpecs::default(), auth, |_| Ok(store))
+    service::serve_advising(config, service::Advised::default(), auth, |_| Ok(store))
         .map_err(|error| CliError::from_error(&error))
 }
 
@@ -104,22 +104,23 @@ fn show(
     writeln!(out, "Learned after {:.1} s.\n", started.elapsed().as_secs_f64())?;
     out.flush()?;
     let url = format!("http://{}", config.server.listen);
-    let advice = advise::consider(store, &settings::advice_specs(&recording.manifest, &url)?, end);
-    state.ledger.propose(advice.recommendations, end).map_err(|error| CliError::from_error(&error))?;
+    let (registry, specs) = (&config.registry, settings::advice_specs(&recording.manifest, &url)?);
+    let round = advise::advise(store, &state.ledger, registry, &specs, end).map_err(|error| CliError::from_error(&error))?;
     let rows = state.ledger.list(&RecommendationFilter::default()).map_err(|error| CliError::from_error(&error))?;
-    for kind in [Kind::Scaling, Kind::Rightsizing, Kind::Ttl, Kind::Threshold] {
-        let mut any = false;
-        for row in rows.iter().filter(|row| row.kind == kind) {
-            cards::recommendation(&mut out, row, pace)?;
-            any = true;
-        }
-        if !any {
-            cards::refusals(&mut out, &advice.refusals)?;
-            out.flush()?;
-            return Err(CliError::failed(format!("the recording gave no {kind} recommendation")));
+    let others: Vec<&AdviceStatusRow> =
+        round.statuses.iter().filter(|status| status.state != AdviceState::Proposed).collect();
+    for advisor in registry.advisors() {
+        for row in rows.iter().filter(|row| row.kind == advisor.kind()) {
+            cards::recommendation(&mut out, advisor.title(), row, pace)?;
         }
     }
-    cards::refusals(&mut out, &advice.refusals)?;
+    cards::others(&mut out, &others)?;
+    // Whatever became of a proposal, each advisor has to have something to say of the recording.
+    let is_silent = |kind: &str| !round.statuses.iter().any(|status| status.kind == kind && status.state != AdviceState::Lacks);
+    if let Some(kind) = registry.kinds().iter().find(|kind| is_silent(kind.as_str())) {
+        out.flush()?;
+        return Err(CliError::failed(format!("the recording gave no {kind} advice")));
+    }
     let (count, seconds) = (rows.len(), started.elapsed().as_secs_f64());
     writeln!(
         out,

@@ -1,10 +1,16 @@
 use almanac_datasets::recorded::{Manifest, RULES_YAML};
-use almanac_engine::advise::{AdviceSpecs, rightsizing::ContainerSpec, threshold::RuleFile, ttl::CacheSpec};
+use almanac_engine::advise::{
+    AdviceSpecs,
+    rightsizing::{ContainerSpec, Rightsizing},
+    scaling::{Scaling, WorkloadSpec},
+    threshold::{RuleFile, Threshold, ThresholdSpec},
+    ttl::{CacheSpec, Ttl},
+};
 
 use super::pace::Pace;
 use crate::{
     cli::CliError,
-    config::{Config, Signal, Span, Workload},
+    config::{Config, Signal, Span},
 };
 
 /// Requests a second that one replica of the recorded API is taken to serve; the recorded one is a single process.
@@ -73,29 +79,26 @@ pub(super) fn config(manifest: &Manifest, service_url: &str) -> Config {
     // The recording has ended; nothing new would be learned of the other series, on a day that is not theirs.
     config.learn.default_signals = 0;
     // So that an autoscaler's question is answered, as long as the recording is fresh.
-    config.workloads = vec![workload(manifest, service_url)];
+    config.advice.push::<Scaling>(workload(manifest, service_url));
     config
 }
 
 /// The recorded API as something that is scaled, on the recording's day.
-fn workload(manifest: &Manifest, service_url: &str) -> Workload {
+fn workload(manifest: &Manifest, service_url: &str) -> WorkloadSpec {
     let pace = Pace::of_day(manifest.day_seconds);
-    let span = |ms: i64| Some(Span::from_millis(ms.unsigned_abs()));
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
     let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
-    Workload {
-        name: "api".to_owned(),
-        demand: r#"sum(rate(http_requests_total{job="api"}[15s]))"#.to_owned(),
+    WorkloadSpec {
         capacity_per_replica: Some(CAPACITY),
-        startup: span(pace.scaled_ms(STARTUP_MS)),
-        replicas_max: Some(40),
-        step: span(millis(manifest.step_seconds)),
-        history: span(millis(manifest.days * manifest.day_seconds)),
-        horizon: span(2 * pace.day_ms),
-        day: span(pace.day_ms),
-        scale_in_stabilization: span(pace.scaled_ms(STABILIZATION_MS)),
-        service_url: Some(service_url.to_owned()),
-        ..Workload::default()
+        startup_ms: pace.scaled_ms(STARTUP_MS),
+        replicas_max: 40,
+        step_ms: millis(manifest.step_seconds),
+        history_ms: millis(manifest.days * manifest.day_seconds),
+        horizon_ms: 2 * pace.day_ms,
+        day_ms: pace.day_ms,
+        scale_in_stabilization_ms: pace.scaled_ms(STABILIZATION_MS),
+        service_url: service_url.to_owned(),
+        ..WorkloadSpec::new("api", r#"sum(rate(http_requests_total{job="api"}[15s]))"#)
     }
 }
 
@@ -119,17 +122,29 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
         }
     });
     let rules = RuleFile::parse("rules.yml", RULES_YAML).map_err(|error| CliError::from_error(&error))?;
-    let (rules, _) = rules.alerts("rules.yml").map_err(|error| CliError::from_error(&error))?;
-    let workloads = vec![workload(manifest, service_url).spec()];
-    let containers = vec![ContainerSpec {
+    let (mut rules, _) = rules.alerts("rules.yml");
+    // The recorded application is one service: what stops its database or cache shows in its API.
+    for rule in &mut rules {
+        rule.incident_targets = Some(["api", "postgres", "redis"].map(str::to_owned).to_vec());
+    }
+    let container = ContainerSpec {
         cpu: Some(r#"sum(rate(container_cpu_usage_seconds_total{container="api"}[15s]))"#.to_owned()),
         memory: Some(r#"container_memory_rss_bytes{container="api"}"#.to_owned()),
         step_ms: millis(manifest.step_seconds),
         history_ms: millis(manifest.days * manifest.day_seconds),
         day_ms: pace.day_ms,
         ..ContainerSpec::new("api")
-    }];
-    Ok(AdviceSpecs { workloads, containers, caches: caches.collect(), rules, moving_bounds: false })
+    };
+    let mut specs = AdviceSpecs::default();
+    specs.push::<Scaling>(workload(manifest, service_url));
+    specs.push::<Rightsizing>(container);
+    for cache in caches {
+        specs.push::<Ttl>(cache);
+    }
+    for rule in ThresholdSpec::of_rules(rules, false) {
+        specs.push::<Threshold>(rule);
+    }
+    Ok(specs)
 }
 
 #[cfg(test)]
@@ -146,9 +161,10 @@ mod tests {
         }
         let manifest = Recording::load().unwrap().manifest;
         let specs = advice_specs(&manifest, "http://127.0.0.1:9797").unwrap();
-        assert_eq!((specs.workloads.len(), specs.caches.len()), (1, 4));
-        assert_eq!(specs.rules.len(), 8, "{:?}", specs.rules.iter().map(|rule| &rule.alert).collect::<Vec<_>>());
-        let profile = specs.caches.iter().find(|cache| cache.name == "user_profile").unwrap();
+        assert_eq!((specs.of::<Scaling>().count(), specs.of::<Ttl>().count()), (1, 4));
+        let rules: Vec<&str> = specs.of::<Threshold>().map(|spec| spec.name.as_str()).collect();
+        assert_eq!(rules.len(), 8, "{rules:?}");
+        let profile = specs.of::<Ttl>().find(|cache| cache.name == "user_profile").unwrap();
         assert_eq!(profile.ttl_ms, Some(25_000), "an hour on a day of ten minutes");
     }
 }

@@ -1,13 +1,16 @@
 //! `almanac recommend`: what is recommended now, and why.
 
-use std::{fmt::Write as _, io::Write};
+use std::{fmt::Write as _, io::Write, sync::Arc};
 
 use almanac_engine::{
-    advise::{Advice, AdviceSpecs, consider},
+    advise::{
+        self, AdviseError, Advisor, Registry,
+        threshold::{NotUsed, RuleSummary, Threshold},
+    },
     ledger::Ledger,
     store::{
         Store,
-        rows::{Kind, RecommendationFilter, State},
+        rows::{AdviceState, AdviceStatusRow, RecommendationFilter, State},
     },
 };
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
@@ -19,7 +22,8 @@ use super::{
 };
 use crate::{
     cli::{CliError, Global, output},
-    http::recommendations::RecommendationBody,
+    config::{Config, kept_rules},
+    http::{advice::AdviceBody, recommendations::RecommendationBody},
     service::open_store,
 };
 
@@ -31,9 +35,9 @@ const WIDTH: u16 = 120;
 /// Options of `recommend`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Only recommendations of this kind: scaling, rightsizing, ttl or threshold
-    #[arg(long, value_name = "KIND", value_parser = |text: &str| text.parse::<Kind>())]
-    pub kind: Option<Kind>,
+    /// Only recommendations of this kind
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
     /// How to print them: table, json or yaml
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -53,81 +57,167 @@ pub enum Format {
     Yaml,
 }
 
+/// What is recommended now, and the verdict on every other target.
+#[derive(Debug, Clone, Default)]
+pub struct Advised {
+    /// The recommendations.
+    pub recommendations: Vec<Value>,
+    /// Verdicts on targets that nothing is recommended for: kept ones first, then those that lack something.
+    pub others: Vec<Value>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let recommendations = match args.place.place(global)? {
-        Place::Service { url, token } => ask(&Remote::new(url, token)?, args.kind)?,
+    let advised = match args.place.place(global)? {
+        Place::Service { url, token } => ask(&Remote::new(url, token)?, args.kind.as_deref())?,
         Place::Store(config) => {
             existing(&config.store.path)?;
-            let (specs, _) = config.advice_specs().map_err(|error| CliError::usage(crate::chain(&error)))?;
             let store = open_store(&config).map_err(|error| CliError::from_error(&error))?;
-            let said = advise_now(&store, &specs, args.kind);
+            let said = advise_now(&store, &config, args.kind.as_deref());
             store.close().map_err(|error| CliError::from_error(&error))?;
             said?
         }
     };
-    print(&recommendations, args.format)
+    print(&advised, args.format)
 }
 
-fn print(recommendations: &[Value], format: Format) -> Result<(), CliError> {
+/// The choice of kinds as the command line offers it.
+#[must_use]
+pub fn with_kinds(command: clap::Command, registry: &Registry) -> clap::Command {
+    let kinds: Vec<String> = registry.kinds().iter().map(ToString::to_string).collect();
+    command.mut_arg("kind", |arg| {
+        arg.help(format!("Only recommendations of this kind: {}", registry.kinds_text()))
+            .value_parser(clap::builder::PossibleValuesParser::new(kinds))
+            .hide_possible_values(true)
+    })
+}
+
+fn print(advised: &Advised, format: Format) -> Result<(), CliError> {
     let mut out = output::stdout();
+    let all = || advised.recommendations.iter().chain(&advised.others).collect::<Vec<_>>();
     match format {
-        Format::Table => out.write_all(render_table(recommendations).as_bytes())?,
+        Format::Table => out.write_all(render_table(advised).as_bytes())?,
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, recommendations).map_err(std::io::Error::from)?;
+            serde_json::to_writer_pretty(&mut out, &all()).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
         Format::Yaml => {
-            let yaml = serde_saphyr::to_string(&recommendations).map_err(|error| CliError::from_error(&error))?;
+            let yaml = serde_saphyr::to_string(&all()).map_err(|error| CliError::from_error(&error))?;
             out.write_all(yaml.as_bytes())?;
         }
     }
     out.flush()?;
+    if format != Format::Table {
+        eprintln!("almanac: {}", summary(advised));
+    }
     Ok(())
 }
 
-/// Asks the advisors anew, puts what they say into the ledger, and lists what stands.
-fn advise_now(store: &Store, specs: &AdviceSpecs, kind: Option<Kind>) -> Result<Vec<Value>, CliError> {
+/// Asks the advisors anew, puts what they propose into the ledger, and lists what is recommended and what is not.
+fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advised, CliError> {
     let now = as_of(store);
-    let failed = |error: almanac_engine::ledger::LedgerError| CliError::from_error(&error);
-    let ledger = Ledger::new(store.clone()).map_err(failed)?;
-    let Advice { recommendations, refusals } = consider(store, specs, now);
-    for refusal in refusals {
-        eprintln!("almanac: no advice for {} {:?}: {}", refusal.kind, refusal.target, refusal.reason);
-    }
-    ledger.propose(recommendations, now).map_err(failed)?;
+    let failed = |error: AdviseError| CliError::from_error(&error);
+    let registry = &config.registry;
+    let kind = kind.map(|name| registry.kind(name)).transpose().map_err(|error| CliError::usage(&error))?;
+    let (specs, kept) = config.advice_specs().map_err(|error| CliError::usage(crate::chain(&error)))?;
+    let ledger = Ledger::new(store.clone(), Arc::new(registry.clone())).map_err(|error| failed(error.into()))?;
+    let verdicts = advise::consider(store, registry, &specs, now);
+    let round = advise::record(store, &ledger, registry, verdicts, kept_rules(&kept), now).map_err(failed)?;
     let filter = RecommendationFilter {
         kinds: kind.into_iter().collect(),
         states: NOW.to_vec(),
         ..RecommendationFilter::default()
     };
-    let rows = ledger.list(&filter).map_err(failed)?;
-    rows.into_iter()
-        .map(|row| serde_json::to_value(RecommendationBody::from(row)).map_err(|error| CliError::from_error(&error)))
-        .collect()
+    let rows = ledger.list(&filter).map_err(|error| failed(error.into()))?;
+    let recommendations = rows.into_iter().map(|row| serde_json::to_value(RecommendationBody::from(row)));
+    let rules = specs.of::<Threshold>().count();
+    if rules + kept.len() > 0 && kind.is_none_or(|kind| kind.as_str() == Threshold::KIND) {
+        let lacks = |row: &&AdviceStatusRow| row.kind == Threshold::KIND && row.state == AdviceState::Lacks;
+        let skipped = kept.iter().filter(|rule| rule.why == NotUsed::Skipped).count();
+        let no_data = round.statuses.iter().filter(lacks).count().saturating_sub(skipped);
+        eprintln!("almanac: {}", RuleSummary::of(rules, no_data, &kept));
+    }
+    let statuses = round.statuses.into_iter().filter(|row| kind.is_none_or(|kind| row.kind == kind.as_str()));
+    let advice = statuses.map(|row| serde_json::to_value(AdviceBody::from(row)));
+    let advised = recommendations.collect::<Result<_, _>>().and_then(|rows| Ok((rows, advice.collect::<Result<_, _>>()?)));
+    let (recommendations, advice) = advised.map_err(|error| CliError::from_error(&error))?;
+    Ok(Advised::new(recommendations, advice))
 }
 
-fn ask(remote: &Remote, kind: Option<Kind>) -> Result<Vec<Value>, CliError> {
-    let states = NOW.map(State::as_str).join(",");
-    let mut query = vec![("state", states.as_str())];
-    query.extend(kind.map(|kind| ("kind", kind.as_str())));
+fn ask(remote: &Remote, kind: Option<&str>) -> Result<Advised, CliError> {
     #[derive(serde::Deserialize)]
-    struct List {
+    struct Recommendations {
         recommendations: Vec<Value>,
     }
-    let list: List = remote.get("/v1/recommendations", &query)?.json()?;
-    Ok(list.recommendations)
+    #[derive(serde::Deserialize)]
+    struct Advice {
+        advice: Vec<Value>,
+    }
+    let states = NOW.map(State::as_str).join(",");
+    let kind: Vec<(&str, &str)> = kind.map(|kind| ("kind", kind)).into_iter().collect();
+    let query = [kind.as_slice(), &[("state", states.as_str())]].concat();
+    let list: Recommendations = remote.get("/v1/recommendations", &query)?.json()?;
+    let Advice { advice } = remote.get("/v1/advice", &kind)?.json()?;
+    Ok(Advised::new(list.recommendations, advice))
 }
 
-/// Recommendations for people: a table, and under it the reason of each.
+impl Advised {
+    /// The recommendations, and of the verdicts those that are not one.
+    #[must_use]
+    pub fn new(recommendations: Vec<Value>, advice: Vec<Value>) -> Self {
+        let others = advice.into_iter().filter(|row| row["state"] != "proposed").collect();
+        Self { recommendations, others }
+    }
+
+    fn count(&self, state: &str) -> usize {
+        self.others.iter().filter(|row| row["state"] == state).count()
+    }
+}
+
+/// How many targets have a recommendation, keep what they have, or lack something.
+fn summary(advised: &Advised) -> String {
+    let (kept, lacks) = (advised.count("kept"), advised.count("lacks"));
+    format!("{} recommended, {kept} kept as they are, {lacks} without enough data", advised.recommendations.len())
+}
+
+/// Advice for people: a table of the recommendations and the reason of each, then what is kept, then what lacks something.
 #[must_use]
-pub fn render_table(recommendations: &[Value]) -> String {
-    if recommendations.is_empty() {
+pub fn render_table(advised: &Advised) -> String {
+    let recommendations = &advised.recommendations;
+    if recommendations.is_empty() && advised.others.is_empty() {
         return "Nothing is recommended now.\n".to_owned();
     }
+    let mut text = String::new();
+    if recommendations.is_empty() {
+        text.push_str("Nothing is recommended now.\n");
+    } else {
+        let _ = writeln!(text, "{}", recommended(recommendations));
+    }
+    for recommendation in recommendations {
+        let [id, reason] = ["id", "reason"].map(|name| recommendation[name].as_str().unwrap_or_default());
+        let _ = writeln!(text, "\n{id}: {reason}");
+    }
+    for (state, head) in [("kept", "Kept as they are:"), ("lacks", "Without enough data or configuration:")] {
+        let rows: Vec<&Value> = advised.others.iter().filter(|row| row["state"] == state).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "\n{head}");
+        for row in rows {
+            let [kind, target, reason] = ["kind", "target", "reason"].map(|name| row[name].as_str().unwrap_or_default());
+            let needs: Vec<&str> = row["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            // The needs say what is missing as the reason does, and what would give it.
+            let _ = writeln!(text, "  {kind} {target}: {}", if needs.is_empty() { reason.to_owned() } else { needs.join("; ") });
+        }
+    }
+    let _ = writeln!(text, "\n{}", summary(advised));
+    text
+}
+
+fn recommended(recommendations: &[Value]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
@@ -145,12 +235,7 @@ pub fn render_table(recommendations: &[Value]) -> String {
             recommendation["confidence"].as_f64().map(|share| format!("{:.0} %", 100.0 * share)).unwrap_or_default(),
         ]);
     }
-    let mut text = format!("{table}\n");
-    for recommendation in recommendations {
-        let [id, reason] = ["id", "reason"].map(|name| recommendation[name].as_str().unwrap_or_default());
-        let _ = writeln!(text, "\n{id}: {reason}");
-    }
-    text
+    table
 }
 
 /// The plain values of a setting; lists such as a schedule are only counted.
@@ -230,7 +315,13 @@ mod tests {
                 "reason": "a copy is stale for 0.8 % of its hits.",
             }),
         ];
-        insta::assert_snapshot!(render_table(&recommendations));
-        assert_eq!(render_table(&[]), "Nothing is recommended now.\n");
+        let advice = [
+            json!({"kind": "ttl", "target": "user_profile", "state": "proposed", "reason": "shown above", "needs": []}),
+            json!({"kind": "threshold", "target": "Slow", "state": "kept", "reason": "the present rule does as well.", "needs": []}),
+            json!({"kind": "scaling", "target": "web", "state": "lacks", "reason": "no demand",
+                "needs": ["no demand: send samples for some days"]}),
+        ];
+        insta::assert_snapshot!(render_table(&Advised::new(recommendations.to_vec(), advice.to_vec())));
+        assert_eq!(render_table(&Advised::default()), "Nothing is recommended now.\n");
     }
 }

@@ -59,7 +59,8 @@ pub(super) async fn metrics(
     let shape = select("format", &["timeseries", "fields", "table"]);
     let rows = select("format", &["fields", "table"]);
     let legend = json!({ "name": "legend", "type": "input", "placeholder": "{{label}}" });
-    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let kinds = state.config.registry.kinds();
+    let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
     let stages: Vec<&str> = Stage::ALL.iter().map(|stage| stage.as_str()).collect();
     let min_score = json!({ "name": "min_score", "type": "input", "placeholder": "1" });
     let mut all = vec![
@@ -251,7 +252,7 @@ pub(super) async fn tag_values(
         label_values(&state, key, body.selectors()?, start_ms, end_ms).await?.into_iter().collect();
     match key {
         SIGNAL => values.extend(signal_names(&state).await?),
-        "kind" => values.extend(Kind::ALL.iter().map(|kind| kind.to_string())),
+        "kind" => values.extend(state.config.registry.kinds().iter().map(ToString::to_string)),
         "state" => values.extend(Stage::ALL.iter().map(|stage| stage.to_string())),
         "target" => values.extend(recommended_targets(&state).await?),
         _ => {}

@@ -19,7 +19,7 @@ pub struct RecommendationList {
 pub struct RecommendationBody {
     /// Stable and readable, such as `scaling-api-1`.
     pub id: String,
-    /// `scaling`, `ttl` or `threshold`.
+    /// The advisor, such as `scaling` or `ttl`.
     pub kind: String,
     /// The workload, cache or alert.
     pub target: String,

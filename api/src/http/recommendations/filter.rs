@@ -1,4 +1,7 @@
-use almanac_engine::store::rows::{RecommendationFilter, UnknownWord};
+use almanac_engine::{
+    advise::{AdviseError, Registry},
+    store::rows::{Kind, RecommendationFilter, UnknownWord},
+};
 use almanac_models::Timestamp;
 
 use crate::http::{ApiError, Params, shared::parse_time};
@@ -7,7 +10,7 @@ use crate::http::{ApiError, Params, shared::parse_time};
 const KNOWN: [&str; 5] = ["kind", "target", "state", "since", "limit"];
 
 /// The filter that a query string asks for.
-pub(super) fn filter(params: &Params) -> Result<RecommendationFilter, ApiError> {
+pub(super) fn filter(params: &Params, registry: &Registry) -> Result<RecommendationFilter, ApiError> {
     params.only(&KNOWN)?;
     let since = params
         .get("since")
@@ -19,7 +22,7 @@ pub(super) fn filter(params: &Params) -> Result<RecommendationFilter, ApiError> 
         })
         .transpose()?;
     Ok(RecommendationFilter {
-        kinds: words(&params.list("kind"))?,
+        kinds: kinds(&params.list("kind"), registry)?,
         states: words(&params.list("state"))?,
         // A target may hold commas.
         targets: params.all("target").map(str::to_owned).collect(),
@@ -27,6 +30,12 @@ pub(super) fn filter(params: &Params) -> Result<RecommendationFilter, ApiError> 
         limit: params.number("limit")?,
         ..RecommendationFilter::default()
     })
+}
+
+/// The kinds of these names; one that no advisor has is refused.
+pub(in crate::http) fn kinds(names: &[String], registry: &Registry) -> Result<Vec<Kind>, ApiError> {
+    let wrong = |error: AdviseError| ApiError::bad_request("invalid_parameter", error.to_string());
+    names.iter().map(|name| registry.kind(name).map_err(wrong)).collect()
 }
 
 fn words<T: std::str::FromStr<Err = UnknownWord>>(texts: &[String]) -> Result<Vec<T>, ApiError> {

@@ -18,7 +18,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// Lists recommendations, the newest first; with `If-None-Match` and `Prefer: wait=N` it answers when there is news.
 #[utoipa::path(get, path = "/v1/recommendations", tag = "recommendations",
     params(
-        ("kind" = Option<String>, Query, description = "scaling, rightsizing, ttl or threshold; several by commas"),
+        ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling; several by commas"),
         ("target" = Option<String>, Query, description = "workload, cache or alert; may repeat"),
         ("state" = Option<String>, Query, description = "states, several by commas"),
         ("since" = Option<String>, Query, description = "changed at this instant or later: RFC 3339 or epoch milliseconds"),
@@ -36,7 +36,7 @@ pub(super) async fn list(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let filter = filter(&params)?;
+    let filter = filter(&params, &state.config.registry)?;
     let mut news = state.ledger.subscribe();
     let wait = wanted_wait(&headers);
     if let Some(wait) = wait

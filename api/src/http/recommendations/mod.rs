@@ -16,6 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
+pub(super) use filter::kinds;
 pub use body::{RecommendationBody, RecommendationList};
 
 /// The routes.

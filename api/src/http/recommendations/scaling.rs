@@ -1,5 +1,8 @@
 use almanac_engine::{
-    advise::scaling::current_replicas,
+    advise::{
+        Advisor,
+        scaling::{Scaling, current_replicas},
+    },
     store::rows::{Kind, RecommendationFilter, State as Stage},
 };
 use axum::{
@@ -45,17 +48,16 @@ pub(super) async fn replicas(
     State(state): State<AppState>,
     Path(name): Path<String>,
 ) -> Result<Json<Replicas>, ApiError> {
-    let Some(workload) = state.config.workloads.iter().find(|workload| workload.name == name) else {
+    let Some(spec) = state.config.advice.of::<Scaling>().find(|workload| workload.name == name).cloned() else {
         return Err(ApiError::not_found("unknown_workload", format!("no [[workload]] has the name {name:?}")));
     };
-    let spec = workload.spec();
     let (ledger, store, now) = (state.ledger.clone(), state.store.clone(), state.clock.now());
     // Reading demand evaluates an expression: it takes its place among the others.
     let _place = state.evaluations.acquire().await.map_err(|error| ApiError::internal(&error))?;
     let answer = state
         .blocking(move || {
             let filter = RecommendationFilter {
-                kinds: vec![Kind::Scaling],
+                kinds: vec![Kind::from_static(Scaling::KIND)],
                 targets: vec![spec.name.clone()],
                 ..RecommendationFilter::default()
             };

@@ -19,7 +19,7 @@ use crate::http::{ApiError, AppState, ErrorBody, Params};
 /// `recommendation`, their id is the ledger's revision.
 #[utoipa::path(get, path = "/v1/recommendations/stream", tag = "recommendations",
     params(
-        ("kind" = Option<String>, Query, description = "scaling, rightsizing, ttl or threshold; several by commas"),
+        ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling; several by commas"),
         ("target" = Option<String>, Query, description = "workload, cache or alert; may repeat"),
         ("state" = Option<String>, Query, description = "states, several by commas"),
         ("since" = Option<String>, Query, description = "changed at this instant or later"),
@@ -32,7 +32,8 @@ use crate::http::{ApiError, AppState, ErrorBody, Params};
 pub(super) async fn stream(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let mut news = state.ledger.subscribe();
     news.mark_changed();
-    let reader = Reader { state, filter: filter(&params)?, news, told: HashMap::new(), waiting: Vec::new() };
+    let filter = filter(&params, &state.config.registry)?;
+    let reader = Reader { state, filter, news, told: HashMap::new(), waiting: Vec::new() };
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))

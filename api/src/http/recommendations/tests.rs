@@ -52,7 +52,7 @@ fn scaling(target: &str, replicas: u32) -> RecommendationRow {
     let now = Timestamp::from_millis(NOW);
     RecommendationRow {
         id: String::new(),
-        kind: Kind::Scaling,
+        kind: Kind::from_static("scaling"),
         target: target.into(),
         current: json!({"rule": "reactive", "target_utilization": 0.7, "replicas": 5}),
         proposed: json!({

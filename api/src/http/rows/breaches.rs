@@ -1,6 +1,6 @@
 //! Expected breaches of alerting rules as flat rows.
 
-use almanac_engine::advise::threshold::{ExpectedBreach, expected_breaches};
+use almanac_engine::advise::threshold::{ExpectedBreach, Threshold, expected_breaches};
 use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -59,8 +59,8 @@ pub(super) async fn breaches(State(state): State<AppState>, params: Params) -> R
     let found = move || {
         let (specs, _) = config.advice_specs().map_err(|error| ApiError::internal(&error))?;
         let mut found: Vec<ExpectedBreach> = specs
-            .rules
-            .iter()
+            .of::<Threshold>()
+            .map(|spec| &spec.rule)
             .filter_map(|rule| match expected_breaches(&store, rule, now) {
                 Ok(found) => Some(found),
                 Err(error) => {

@@ -99,7 +99,7 @@ impl AppState {
         Ok(Self {
             scheduler: Arc::new(Mutex::new(scheduler(&store, &config)?)),
             ingest: Ingest::new(store.clone(), ingest_limits(&config)),
-            ledger: Ledger::new(store.clone())?,
+            ledger: Ledger::new(store.clone(), Arc::new(config.registry.clone()))?,
             store,
             config: Arc::new(config),
             clock: Clock::system(),

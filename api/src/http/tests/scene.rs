@@ -204,7 +204,7 @@ fn learned(store: &Store) {
     store
         .put_recommendations(&[RecommendationRow {
             id: "ttl-user_profile-1".to_owned(),
-            kind: Kind::Ttl,
+            kind: Kind::from_static("ttl"),
             target: "user_profile".to_owned(),
             current: json!({ "ttl_seconds": 3600 }),
             proposed: json!({ "ttl_seconds": 600 }),

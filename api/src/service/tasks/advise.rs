@@ -1,39 +1,45 @@
+//! Advises on schedule: verdicts on every target go into the store, proposals into the ledger, and what was applied is measured.
+
 use std::time::Duration;
 
 use almanac_engine::{
-    advise::{AdviceSpecs, consider, measure},
-    store::rows::RecommendationRow,
+    advise::{self, AdviceSpecs, Verdict},
+    store::rows::{AdviceState, RecommendationRow},
 };
 
 use super::Task;
 use crate::config::Config;
 
-/// What is recommended, and its way into the ledger.
-pub(super) fn task(config: &Config, specs: AdviceSpecs) -> Task {
+/// `others`: verdicts on targets that no advisor can be asked about, such as rules that cannot be read.
+pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) -> Task {
     Task {
         name: "advise",
         first: Duration::from_secs(30).min(config.advise.every.duration()),
         every: config.advise.every.duration(),
         work: Box::new(move |state| {
-            let now = state.clock.now();
-            let advice = consider(&state.store, &specs, now);
-            for refusal in &advice.refusals {
-                // Usually too little data yet, so no warning.
-                tracing::info!(kind = %refusal.kind, target = %refusal.target, reason = %refusal.reason, "no advice");
+            let (now, registry) = (state.clock.now(), &state.config.registry);
+            let verdicts = advise::consider(&state.store, registry, &specs, now);
+            let round = advise::record(&state.store, &state.ledger, registry, verdicts, others.clone(), now)?;
+            for status in round.statuses.iter().filter(|status| status.state == AdviceState::Lacks) {
+                // Usually too little data yet, so no warning; the view `advice_status` has the same.
+                tracing::debug!(kind = %status.kind, target = %status.target, reason = %status.reason, "no advice");
             }
-            let proposals = state.ledger.propose(advice.recommendations, now)?;
-            if proposals.added > 0 || proposals.expired > 0 {
-                tracing::info!(?proposals, "advised");
+            if round.proposals.added > 0 || round.proposals.expired > 0 {
+                tracing::info!(proposals = ?round.proposals, "recommendations updated");
             }
-            let measured = |row: &RecommendationRow, applied_at| {
-                measure(&state.store, &specs, row, applied_at, now).unwrap_or_else(|error| {
-                    tracing::warn!(error = %crate::chain(&error), "an applied recommendation is not measured");
-                    None
-                })
+            let measure = |row: &RecommendationRow, applied_at| {
+                advise::measure(&state.store, registry, &specs, row, applied_at, now)
             };
-            let verdicts = state.ledger.verify(measured, now)?;
+            let verdicts = state.ledger.verify(measure, now)?;
+            for (id, reason) in &verdicts.unmeasurable {
+                tracing::warn!(recommendation = %id, %reason, "an applied recommendation cannot be measured");
+            }
             if verdicts.verified + verdicts.regressed > 0 {
-                tracing::info!(?verdicts, "measured what was applied");
+                tracing::info!(
+                    verified = verdicts.verified,
+                    regressed = verdicts.regressed,
+                    "applied recommendations were measured"
+                );
             }
             Ok(())
         }),

@@ -1,34 +1,46 @@
+//! Facts and proposal of a container's request: reads usage and present request, decides, and composes the proposal.
+
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    ContainerResource, ContainerSpec, RequestDecision, RequestFigures, RightsizingError, decide_request,
-    patch::requests_patch, rules::ms_to_f64,
+    ContainerResource, ContainerSpec, RequestDecision, RequestFigures, RightsizingError, check_usage, decide_request,
+    describe::describe, patch::requests_patch, remarks, rules::ms_to_f64, spec::IDLE_SHARE, terms::RequestTerms,
 };
 use crate::{
-    advise::scaling::{DemandHistory, ScalingError, one_history, one_value, rfc3339},
-    ledger::{ABOVE_COST, BEFORE, WAY_BACK},
-    store::{
-        Store,
-        rows::{Effect, EventFilter, Kind, RecommendationRow, State},
+    advise::{
+        Proposal, Rollback,
+        kit::{DemandHistory, one_history, one_value, rfc3339},
     },
+    store::{Store, rows::EventFilter},
 };
 
-/// The level of the interval of the effect.
-const LEVEL: f64 = 0.8;
-/// Days that a recommendation stands unless it is made again.
+/// Days that a recommendation is valid unless it is made again.
 const VALID_DAYS: i64 = 7;
 
-/// What is recommended for the request of one resource of a container at `now`, with its proof.
+/// What a decision on one request rests on.
+#[derive(Debug, Clone)]
+pub struct RequestFacts {
+    /// The expression of the usage.
+    expr: String,
+    /// The usage, on the load's own days.
+    usage: DemandHistory,
+    /// The present request, where it is known.
+    current: Option<f64>,
+    /// When the container's versions were deployed.
+    deploys: Vec<i64>,
+}
+
+/// Reads the usage of one resource of a container up to `now`, and its present request.
 ///
 /// # Errors
-/// [`RightsizingError`] when there is too little to decide on, or nothing to gain; it names what is missing.
-pub fn advise(
+/// [`RightsizingError`] when there is no usage, or it ended.
+pub(super) fn fetch(
     store: &Store,
     spec: &ContainerSpec,
     resource: ContainerResource,
     now: Timestamp,
-) -> Result<Vec<RecommendationRow>, RightsizingError> {
+) -> Result<RequestFacts, RightsizingError> {
     let expr = spec.usage(resource).ok_or(RightsizingError::NoUsage)?;
     let usage = one_history(store, expr, spec.step_ms, spec.history_ms, now)?
         .ok_or_else(|| RightsizingError::NoValues { expr: expr.to_owned() })?;
@@ -39,13 +51,31 @@ pub fn advise(
         return Err(RightsizingError::Ended { expr: expr.to_owned(), hours });
     }
     let current = present(store, spec, resource, now)?;
-    let deployed_ms = deployed(store, spec, now)?.map(|at_ms| spec.in_whole_days(at_ms));
+    Ok(RequestFacts { expr: expr.to_owned(), usage, current, deploys: deployed(store, spec, now)? })
+}
+
+/// What is recommended for the request of one resource of a container; pure.
+///
+/// # Errors
+/// [`RightsizingError`] when there is too little to decide on, the usage is in another unit, or there is nothing to gain.
+pub(super) fn decide(
+    spec: &ContainerSpec,
+    resource: ContainerResource,
+    facts: &RequestFacts,
+    now: Timestamp,
+) -> Result<Proposal<RequestTerms>, RightsizingError> {
+    let RequestFacts { expr, usage, current, deploys } = facts;
+    let wrong = |source| RightsizingError::Expression { expr: expr.clone(), source: Box::new(source) };
+    check_usage(usage, resource, *current).map_err(wrong)?;
+    let mut notes = usage.left_out().notes();
+    notes.extend(remarks(usage, resource, *current, deploys));
+    let deployed_ms = deploys.iter().max().map(|at_ms| spec.in_whole_days(*at_ms));
     let timestamps = usage.timestamps().iter().map(|&at_ms| spec.in_whole_days(at_ms)).collect();
     let known = usage.values().iter().zip(usage.observed());
     let values = known.map(|(&used, &observed)| if observed { used } else { f64::NAN }).collect();
     let on_days = DemandHistory::try_new(timestamps, values)?;
-    let decision = decide_request(&on_days, current, &spec.options(resource, deployed_ms))?;
-    Ok(vec![recommendation(spec, expr, &decision, now)])
+    let decision = decide_request(&on_days, *current, &spec.options(resource, deployed_ms))?;
+    Ok(proposal(spec, expr, &decision, &notes, now))
 }
 
 fn present(
@@ -55,7 +85,12 @@ fn present(
     now: Timestamp,
 ) -> Result<Option<f64>, RightsizingError> {
     let Some(expr) = spec.request(resource) else { return Ok(None) };
-    match one_value(store, expr, now)? {
+    let value = match one_value(store, expr, now)? {
+        // Requests are reported seldom, and not at all by a store that is stopped: the last one of the history is in force.
+        None => one_history(store, expr, spec.step_ms, spec.history_ms, now)?.and_then(|requests| requests.last()),
+        value => value,
+    };
+    match value {
         Some(value) if !(value > 0.0 && value.is_finite()) => {
             Err(RightsizingError::Request { resource, expr: expr.to_owned(), value })
         }
@@ -63,81 +98,65 @@ fn present(
     }
 }
 
-/// When the container's present version went out, where somebody reported it.
-fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Option<i64>, RightsizingError> {
+/// When the container's versions were deployed, where somebody reported it.
+fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Vec<i64>, RightsizingError> {
     let service = spec.deployment.clone().unwrap_or_else(|| spec.name.clone());
     let filter = EventFilter { names: vec![service], end: Some(now), ..EventFilter::default() };
-    let deploys = store.deploys(&filter).map_err(ScalingError::from)?;
-    Ok(deploys.iter().map(|deploy| deploy.at.millis()).max())
+    let deploys = store.deploys(&filter)?;
+    Ok(deploys.iter().map(|deploy| deploy.at.millis()).collect())
 }
 
 /// Puts a decision into words, figures and patches; pure.
-fn recommendation(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, now: Timestamp) -> RecommendationRow {
+fn proposal(
+    spec: &ContainerSpec,
+    expr: &str,
+    decision: &RequestDecision,
+    remarks: &[String],
+    now: Timestamp,
+) -> Proposal<RequestTerms> {
     let RequestDecision { resource, current, request, .. } = *decision;
     let setting = |request: f64| json!({"request": request, "quantity": resource.quantity(request).1});
-    RecommendationRow {
-        id: format!("rightsizing-{}-{resource}", spec.name),
-        kind: Kind::Rightsizing,
-        target: spec.target(resource),
+    let before = current.zip(decision.present_held.map(|held| held.idle_share));
+    Proposal {
         current: current.map_or(Value::Null, setting),
         proposed: setting(request),
-        valid_from: now,
         valid_until: Some(Timestamp::from_millis(now.millis().saturating_add(VALID_DAYS * spec.day_ms))),
-        effect: Effect {
-            metric: "request_cost".to_owned(),
-            unit: "1".to_owned(),
-            value: decision.cost.value,
-            lower: decision.cost.lower,
-            upper: decision.cost.upper,
-            level: LEVEL,
-        },
+        metric: IDLE_SHARE,
+        effect: decision.idle,
         confidence: decision.confidence,
-        reason: reason(spec, decision),
-        evidence: evidence(spec, expr, decision),
+        reason: describe(spec, decision, remarks),
+        evidence: evidence(spec, expr, decision, remarks),
+        terms: RequestTerms { above_cost: Some(decision.above_cost), above_share_max: Some(decision.above.upper) },
+        rollback: before.map(|(current, baseline)| Rollback {
+            baseline,
+            patch: requests_patch(spec, resource, current),
+            // Nothing was promised of the time above the present request.
+            terms: Some(RequestTerms { above_cost: Some(decision.above_cost), above_share_max: None }),
+        }),
         patch: requests_patch(spec, resource, request),
-        state: State::Proposed,
-        created_at: now,
-        updated_at: now,
-        replaces: None,
     }
 }
 
-fn reason(spec: &ContainerSpec, decision: &RequestDecision) -> String {
-    let RequestDecision { resource, current, request, leader, leading, present, vpa, .. } = decision;
-    let of = |figures: &RequestFigures| {
-        format!("{:.0} % idle, usage above it {:.2} % of the time", 100.0 * figures.slack, 100.0 * figures.above)
-    };
-    let quantity = resource.quantity(*request).1;
-    let wants = match current {
-        Some(current) => {
-            format!(
-                "{} needs a {resource} request of {quantity} instead of {}",
-                spec.name,
-                resource.quantity(*current).1
-            )
-        }
-        None => format!("{} needs a {resource} request of {quantity}", spec.name),
-    };
-    let beside = match present {
-        Some(present) => format!("the present request: {}", of(present)),
-        None => format!("the vertical pod autoscaler's: {}", of(vpa)),
-    };
-    format!("{wants}, by the rule {leader}; over its own history requests would have had {}; {beside}.", of(leading))
-}
-
-fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision) -> Value {
-    let RequestDecision { resource, above_cost, .. } = *decision;
+fn evidence(spec: &ContainerSpec, expr: &str, decision: &RequestDecision, remarks: &[String]) -> Value {
+    let RequestDecision { above_cost, .. } = *decision;
     let figures = |figures: &RequestFigures| figures.report(above_cost);
     json!({
-        BEFORE: decision.present_cost,
-        WAY_BACK: decision.current.map(|current| requests_patch(spec, resource, current)),
         "usage": expr,
         "step_seconds": ms_to_f64(spec.step_ms) / 1e3,
         "day_seconds": ms_to_f64(spec.day_ms) / 1e3,
         "steps": decision.steps,
         "scored_from": rfc3339(spec.in_own_days(decision.scored_from_ms)),
         "scored_until": rfc3339(spec.in_own_days(decision.at_ms)),
-        ABOVE_COST: above_cost,
+        "above_cost": above_cost,
+        "above_share_max": decision.above.upper,
+        "last_week": {
+            "proposed": {"idle_share": decision.held.idle_share, "above_share": decision.held.above_share, "idle": decision.held.idle},
+            "present": decision.present_held.map(|held| {
+                json!({"idle_share": held.idle_share, "above_share": held.above_share, "idle": held.idle})
+            }),
+        },
+        "cost": {"value": decision.cost.value, "lower": decision.cost.lower, "upper": decision.cost.upper, "present": decision.present_cost},
+        "remarks": remarks,
         "expected": {"idle_share": decision.expected.slack, "above_share": decision.expected.above},
         "drift": decision.drift,
         "leader": decision.leader,

@@ -1,21 +1,28 @@
+//! The decision on one request: what to recommend, what it would have done over the last week, and when the present one is kept.
+
 use super::{
     ContainerResource, Covering, CoveringOptions, Expected, Krr, Leading, RequestFigures, RequestRule,
-    RightsizingError, Vpa, cost_of,
+    RightsizingError, Vpa,
+    held::{Held, held_costs, of_a_stretch, share_no_more_expensive, stretches},
     rules::{WORTH, ms_to_f64},
-    score_requests, step_costs, trace_requests,
+    score_requests,
+    spec::MOVED,
+    trace_requests,
 };
-use crate::{
-    advise::scaling::{DemandHistory, Interval, RESAMPLES, resamples},
-    ledger::MOVED,
-};
+use crate::advise::kit::{DemandHistory, Interval};
 
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// History below which nothing is decided.
 const LEAST_DAYS: i64 = 3;
-/// Days for which a promise is made: a request is held so long before it is judged.
-pub(super) const HELD_DAYS: i64 = 3;
 /// Days on which the present request and the proposed one are compared.
 const LATE_DAYS: i64 = 7;
+/// The last days whose stretches tell what a request will do.
+const PROMISE_DAYS: i64 = 14;
+/// No recommendation with less confidence than this.
+pub(super) const LEAST_CONFIDENCE: f64 = 0.75;
+/// No change by less than this part of the least request: nobody rolls out a deployment for a few millicores.
+const LEAST_CHANGE: f64 = 0.5;
 
 /// What is decided for one request of a container.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,19 +57,31 @@ pub struct RequestDecision {
     pub krr: RequestFigures,
     /// The present request, all along.
     pub present: Option<RequestFigures>,
-    /// Promised [`cost_of`] the request while it is held for some days, with an 80 % interval.
+    /// What the proposed request would have done over the last week.
+    pub held: Held,
+    /// What the present request did in it.
+    pub present_held: Option<Held>,
+    /// Promised share of the request that idles while it is held for some days, with an 80 % interval.
+    pub idle: Interval,
+    /// Promised share of the time with usage above it, likewise.
+    pub above: Interval,
+    /// Promised [`super::cost_of`] the rule's requests, each held for some days, with an 80 % interval.
     pub cost: Interval,
     /// What the present request cost in the last week.
     pub present_cost: Option<f64>,
-    /// Share of resampled days in which the rule costs no more than the present request or, where that is not known, than
-    /// the vertical pod autoscaler's.
+    /// Share of resampled days of the last week in which the request costs no more than the present one; where that is not known, the
+    /// share of days of which the rule's promises held.
     pub confidence: f64,
 }
 
 /// Decides a request after the last row of `usage`, with `current` in force; pure.
 ///
+/// Never below the least request, never above a present one that usage has not passed, and never what costs more than the present
+/// one on the same usage.
+///
 /// # Errors
-/// [`RightsizingError::TooShort`], and [`RightsizingError::NoGain`] when the present request serves as well.
+/// [`RightsizingError::TooShort`]; [`RightsizingError::NoGain`] when the present request serves as well, and
+/// [`RightsizingError::Unsure`] when too little speaks for another.
 pub fn decide_request(
     usage: &DemandHistory,
     current: Option<f64>,
@@ -89,30 +108,53 @@ pub fn decide_request(
     let covering = trace_requests(usage, &mut Covering::new(*options));
     let vpa = trace_requests(usage, &mut Vpa::new(resource));
     let krr = trace_requests(usage, &mut Krr::new(resource));
-    let held = current.map(|current| vec![Some(current); usage.len()]);
     let score = |requests: &[Option<f64>]| score_requests(usage, requests, scored_from_ms).ok_or_else(too_short);
     let leading = score(&requests)?;
-    let costs =
-        |requests: &[Option<f64>]| daily_costs(usage, requests, scored_from_ms, leading.mean_usage, options.above_cost);
-    let ours = costs(&requests);
-    let baseline = costs(held.as_deref().unwrap_or(&vpa));
-    let wanted = rule.request(at_ms, requests.last().copied().flatten());
-    let request = wanted.ok_or_else(too_short)?;
+    let held = current.map(|current| vec![Some(current); usage.len()]);
     let present = held.as_deref().map(score).transpose()?;
-    // Both on the same usage, the last week's: what the rule did before that says nothing of the two.
-    let of_late = |request: f64| {
-        let from = usage.timestamps().partition_point(|&step_ms| step_ms < at_ms - LATE_DAYS * DAY_MS);
-        mean(&step_costs(&observed(usage, from, usage.len()), request, options.above_cost))
-    };
-    let present_cost = current.map(of_late);
-    if let (Some(current), Some(present), Some(cost)) = (current, present, present_cost)
-        && !rule.falls_short(current)
-        && ((request - current).abs() <= MOVED * current || cost - of_late(request) <= WORTH)
-    {
-        let (slack, above) = (present.slack, present.above);
-        return Err(RightsizingError::NoGain { resource, current: resource.quantity(current).1, slack, above });
-    }
+    let wanted = rule.request(at_ms, requests.last().copied().flatten()).ok_or_else(too_short)?;
+    let most = usage.values().iter().zip(usage.observed()).filter(|(_, known)| **known).map(|(used, _)| *used);
+    let most = most.fold(0.0, f64::max);
+    // A request that usage never passed was large enough.
+    let request = current.filter(|&current| most <= current && wanted > current).unwrap_or(wanted);
+
+    let compared = Compared::new(usage, current, &rule, at_ms, options);
+    let (held, present_held) = (compared.held(request), current.map(|current| compared.held(current)));
     let promised = held_costs(usage, &requests, scored_from_ms, options.above_cost);
+    let confidence = match current {
+        Some(current) => compared.confidence(request, current),
+        None => promised.iter().filter(|(cost, told)| cost <= told).count() as f64 / promised.len().max(1) as f64,
+    };
+    if let (Some(current), Some(now)) = (current, present_held) {
+        let written = |request: f64| resource.quantity(request).1;
+        let moved = (request - current).abs();
+        if moved <= MOVED * current
+            || moved < LEAST_CHANGE * options.least
+            || now.cost(options) - held.cost(options) <= WORTH
+        {
+            return Err(RightsizingError::NoGain {
+                resource,
+                current: written(current),
+                slack: now.idle_share,
+                above: now.above_share,
+                wanted: written(request),
+                wanted_slack: held.idle_share,
+                wanted_above: held.above_share,
+            });
+        }
+        if confidence < LEAST_CONFIDENCE {
+            let (current, wanted) = (written(current), written(request));
+            return Err(RightsizingError::Unsure { resource, current, wanted, confidence, least: LEAST_CONFIDENCE });
+        }
+    }
+    let of_late = usage.timestamps().partition_point(|&step_ms| step_ms < at_ms - PROMISE_DAYS * DAY_MS);
+    let spread = stretches(usage, of_late, request);
+    let interval = |of: fn(&Held) -> f64| {
+        let shares: Vec<f64> = spread.iter().map(of).collect();
+        let Interval { value, lower, upper } = of_a_stretch(&shares)?;
+        Some(Interval { value, lower, upper: upper.min(1.0) })
+    };
+    let costs: Vec<f64> = promised.iter().map(|(cost, _)| *cost).collect();
     Ok(RequestDecision {
         resource,
         at_ms,
@@ -129,81 +171,57 @@ pub fn decide_request(
         vpa: score(&vpa)?,
         krr: score(&krr)?,
         present,
-        cost: of_a_stretch(&promised).ok_or_else(too_short)?,
-        present_cost,
-        confidence: no_dearer(&ours, &baseline),
+        held,
+        present_held,
+        idle: interval(|held| held.idle_share).ok_or_else(too_short)?,
+        above: interval(|held| held.above_share).ok_or_else(too_short)?,
+        cost: of_a_stretch(&costs).ok_or_else(too_short)?,
+        present_cost: present_held.map(|held| held.cost(options)),
+        confidence,
     })
 }
 
-/// The usage that was observed between two rows.
-fn observed(usage: &DemandHistory, first: usize, end: usize) -> Vec<f64> {
-    let end = end.min(usage.len());
-    (first..end).filter(|&idx| usage.observed()[idx]).map(|idx| usage.values()[idx]).collect()
+/// The usage on which requests are compared, in blocks of time.
+struct Compared {
+    blocks: Vec<Vec<f64>>,
+    options: CoveringOptions,
 }
 
-/// What the requests cost on each day from `from_ms` on, in units of the mean usage; days without a usage are left out.
-fn daily_costs(
-    usage: &DemandHistory,
-    requests: &[Option<f64>],
-    from_ms: i64,
-    mean_usage: f64,
-    above_cost: f64,
-) -> Vec<f64> {
-    let mut days: Vec<(i64, f64, f64, f64)> = Vec::new();
-    let steps = usage.timestamps().iter().zip(usage.values()).zip(usage.observed()).zip(requests);
-    for (((&at_ms, &used), &known), request) in steps {
-        let (true, true, Some(request)) = (at_ms >= from_ms, known, request) else { continue };
-        let day = (at_ms - from_ms) / DAY_MS;
-        let (idle, above) = ((request - used).max(0.0), f64::from(u8::from(used > *request)));
-        match days.last_mut() {
-            Some(last) if last.0 == day => *last = (day, last.1 + idle, last.2 + above, last.3 + 1.0),
-            _ => days.push((day, idle, above, 1.0)),
+impl Compared {
+    /// The last week in days; where usage is above the present request now, the last hour in ten minutes, because a level that has
+    /// just risen hardly weighs in a week.
+    fn new(usage: &DemandHistory, current: Option<f64>, rule: &Leading, at_ms: i64, options: &CoveringOptions) -> Self {
+        let risen = current.is_some_and(|current| rule.exceeds(current));
+        let (span_ms, block_ms) = if risen { (HOUR_MS, HOUR_MS / 6) } else { (LATE_DAYS * DAY_MS, DAY_MS) };
+        let from_ms = (at_ms - span_ms.max(2 * usage.step_ms())).max(usage.timestamps()[0]);
+        let mut blocks: Vec<Vec<f64>> = Vec::new();
+        let mut last = None;
+        for idx in usage.timestamps().partition_point(|&step_ms| step_ms < from_ms)..usage.len() {
+            if !usage.observed()[idx] {
+                continue;
+            }
+            let block = (usage.timestamps()[idx] - from_ms) / block_ms;
+            if last != Some(block) {
+                blocks.push(Vec::new());
+                last = Some(block);
+            }
+            if let Some(values) = blocks.last_mut() {
+                values.push(usage.values()[idx]);
+            }
         }
+        Self { blocks, options: *options }
     }
-    days.into_iter()
-        .map(|(_, idle, above, steps)| cost_of(idle / steps, mean_usage, above / steps, above_cost))
-        .collect()
-}
 
-/// What the request of each day's beginning has cost, held for [`HELD_DAYS`]; of the last days as long as there was. Requests
-/// that no usage of the day before has told are left out.
-fn held_costs(usage: &DemandHistory, requests: &[Option<f64>], from_ms: i64, above_cost: f64) -> Vec<f64> {
-    let at = |ms: i64| usage.timestamps().partition_point(|&step_ms| step_ms < ms);
-    let end_ms = usage.timestamps()[usage.len() - 1] + usage.step_ms();
-    let days = (0..).map(|day| from_ms + day * DAY_MS).take_while(|&day_ms| day_ms + DAY_MS <= end_ms);
-    let cost = |day_ms: i64| {
-        let (first, end) = (at(day_ms), at(day_ms + HELD_DAYS * DAY_MS));
-        let request = (*requests.get(first)?)?;
-        let known = observed(usage, first, end);
-        let told = !known.is_empty() && !observed(usage, at(day_ms - DAY_MS), first).is_empty();
-        told.then(|| mean(&step_costs(&known, request, above_cost)))
-    };
-    days.filter_map(cost).collect()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / f64::from(u32::try_from(values.len().max(1)).unwrap_or(u32::MAX))
-}
-
-/// The mean, and between what a stretch to come lies four times of five: of n the k-th least and most, k = (n + 1)/10 and at
-/// least 1 (split conformal), and further out by the mean over n + 1, because few tell less than that. None of none.
-fn of_a_stretch(costs: &[f64]) -> Option<Interval> {
-    let mut sorted = costs.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let tenth = ((sorted.len() + 1) / 10).max(1) - 1;
-    let value = mean(costs);
-    let reach = value / f64::from(u32::try_from(sorted.len() + 1).unwrap_or(u32::MAX));
-    let (least, most) = (*sorted.get(tenth)?, *sorted.get(sorted.len() - 1 - tenth)?);
-    Some(Interval { value, lower: (least.min(value) - reach).max(0.0), upper: most.max(value) + reach })
-}
-
-/// Share of resamples of the days in which `ours` cost no more than `theirs`.
-fn no_dearer(ours: &[f64], theirs: &[f64]) -> f64 {
-    let n = ours.len().min(theirs.len());
-    if n == 0 {
-        return 0.0;
+    fn held(&self, request: f64) -> Held {
+        Held::of(&self.blocks.concat(), request)
     }
-    let saved = |picks: &Vec<usize>| picks.iter().map(|&day| ours[day] - theirs[day]).sum::<f64>() <= 0.0;
-    let share = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    share(resamples(n).filter(saved).count()) / share(RESAMPLES)
+
+    fn confidence(&self, request: f64, current: f64) -> f64 {
+        let usage = self.held(request).usage;
+        let costs = |request: f64| {
+            let cost = |block: &Vec<f64>| Held { usage, ..Held::of(block, request) }.cost(&self.options);
+            self.blocks.iter().map(cost).collect::<Vec<f64>>()
+        };
+        share_no_more_expensive(&costs(request), &costs(current))
+    }
 }

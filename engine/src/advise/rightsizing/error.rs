@@ -1,5 +1,7 @@
-use super::ContainerResource;
-use crate::advise::scaling::ScalingError;
+//! Why a container gets no advice on a request; two of the reasons are results: the present request is kept.
+
+use super::{ContainerResource, shape::percent};
+use crate::{advise::kit::HistoryError, store::StoreError};
 
 /// Why a container gets no advice on a request.
 #[derive(Debug, thiserror::Error)]
@@ -7,7 +9,10 @@ use crate::advise::scaling::ScalingError;
 pub enum RightsizingError {
     /// The usage or the request could not be read.
     #[error(transparent)]
-    History(#[from] ScalingError),
+    History(#[from] HistoryError),
+    /// The store failed.
+    #[error("the store could not be read")]
+    Store(#[from] StoreError),
     /// Nothing says what it uses.
     #[error("neither cpu nor memory is set to an expression of what a replica uses")]
     NoUsage,
@@ -45,10 +50,60 @@ pub enum RightsizingError {
         /// What it gave.
         value: f64,
     },
+    /// Usage that only rises.
+    #[error(
+        "CPU usage only rises, from {least:.0} to {most:.0}, as a counter does: give its rate, such as `rate(x[5m])`, which would be {cores:.3} \
+         cores on average"
+    )]
+    Counter {
+        /// The first value.
+        least: f64,
+        /// The last value.
+        most: f64,
+        /// The mean rate, where the counter is one of seconds.
+        cores: f64,
+    },
+    /// Usage or a request in another unit than cores or bytes.
+    #[error("{found} does not look like {}: {right}", match resource { ContainerResource::Cpu => "cores", ContainerResource::Memory => "bytes" })]
+    Unit {
+        /// What is used.
+        resource: ContainerResource,
+        /// The values.
+        found: String,
+        /// What would be right.
+        right: String,
+    },
+    /// The usage or the request of an expression is not what it should be.
+    #[error("`{expr}`")]
+    Expression {
+        /// The expression.
+        expr: String,
+        /// Why.
+        source: Box<RightsizingError>,
+    },
+    /// Too little speaks for another request.
+    #[error(
+        "the present {resource} request of {current} is kept: {wanted} would cost less on {:.0} % of the resampled days, at least {:.0} % are asked \
+         for",
+        100.0 * confidence, 100.0 * least
+    )]
+    Unsure {
+        /// What is asked for.
+        resource: ContainerResource,
+        /// The present request, as it is written.
+        current: String,
+        /// The one that would have been recommended.
+        wanted: String,
+        /// Its confidence.
+        confidence: f64,
+        /// The least confidence of a recommendation.
+        least: f64,
+    },
     /// The present request serves as well.
     #[error(
-        "the present {resource} request of {current} serves as well: {:.0} % of it idle, usage above it {:.2} % of the time",
-        100.0 * slack, 100.0 * above
+        "the present {resource} request of {current} serves as well as {wanted}: over the last week {} of it idled and usage exceeded it {} of \
+         the time, with {wanted} it would have been {} and {}",
+        percent(*slack), percent(*above), percent(*wanted_slack), percent(*wanted_above)
     )]
     NoGain {
         /// What is asked for.
@@ -59,5 +114,19 @@ pub enum RightsizingError {
         slack: f64,
         /// Share of the time with usage above it.
         above: f64,
+        /// The request that would have been recommended.
+        wanted: String,
+        /// Share of that which would idle.
+        wanted_slack: f64,
+        /// Share of the time with usage above that.
+        wanted_above: f64,
     },
+}
+
+impl RightsizingError {
+    /// Whether the present request is kept, which is a result with its figures; otherwise something is missing or wrong.
+    #[must_use]
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::NoGain { .. } | Self::Unsure { .. })
+    }
 }

@@ -1,43 +1,89 @@
-use almanac_models::Timestamp;
-use serde_json::Value;
+//! What an applied request did: the share of it that idled, and whether usage exceeded it for longer than was promised.
 
-use super::{ContainerResource, ContainerSpec, RightsizingError, decide::HELD_DAYS, step_costs};
+use almanac_models::Timestamp;
+
+use super::{
+    ContainerResource, ContainerSpec, Held, RightsizingError, held::HELD_DAYS, shape::percent, step_costs,
+    terms::RequestTerms,
+};
 use crate::{
-    advise::scaling::{judge_mean, one_history},
-    ledger::{ABOVE_COST, Measured},
-    store::{Store, rows::RecommendationRow},
+    advise::kit::{Interval, judge_mean, one_history},
+    ledger::Measured,
+    store::Store,
 };
 
-/// What the applied request of `row` has cost on the usage since `applied_at`, at the price that it was promised with, and with an
-/// 80 % interval from how stretches of time differ; none before the days that the promise speaks of.
+/// So much of the time above a request is within what a few days may bring, whatever was promised.
+const ABOVE_SLACK: f64 = 0.005;
+
+/// The share of the applied request that idled since `applied_at`, with an 80 % interval from how stretches of time differ;
+/// none before the days that the promise is for. Usage above the request for longer than was promised breaks the promise.
 ///
 /// # Errors
 /// [`RightsizingError`] when the usage cannot be read.
-pub fn measure(
+///
+/// `promises_cost`: whether the recommendation is one of an older release, which promised a cost.
+pub(super) fn measure(
     store: &Store,
-    spec: &ContainerSpec,
-    resource: ContainerResource,
-    row: &RecommendationRow,
+    (spec, resource): (&ContainerSpec, ContainerResource),
+    (request, terms, promises_cost): (f64, RequestTerms, bool),
     applied_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Measured>, RightsizingError> {
-    let request = row.proposed.get("request").and_then(Value::as_f64);
-    let above_cost = row.evidence.get(ABOVE_COST).and_then(Value::as_f64);
+    let expr = spec.usage(resource).ok_or(RightsizingError::NoUsage)?;
     let since_ms = now.millis() - applied_at.millis();
-    let (Some(expr), Some(request), Some(above_cost), true) =
-        (spec.usage(resource), request, above_cost, since_ms >= HELD_DAYS * spec.day_ms)
-    else {
+    if since_ms < HELD_DAYS * spec.day_ms {
         return Ok(None);
-    };
+    }
     let history_ms = spec.history_ms.min(since_ms);
     let Some(usage) = one_history(store, expr, spec.step_ms, history_ms, now)? else { return Ok(None) };
     let known = usage.values().iter().zip(usage.observed()).filter(|(_, observed)| **observed);
     let known: Vec<f64> = known.map(|(&used, _)| used).collect();
-    Ok(judge_mean(&step_costs(&known, request, above_cost)).map(|cost| Measured {
-        value: cost.value,
-        lower: cost.lower.max(0.0),
-        upper: cost.upper,
-        higher_is_better: false,
-        broken: None,
-    }))
+    if promises_cost {
+        let above_cost = terms.above_cost.unwrap_or_else(|| spec.options(resource, None).above_cost);
+        let cost = judge_mean(&step_costs(&known, request, above_cost));
+        let measured = |cost: Interval| Measured {
+            value: cost.value,
+            lower: cost.lower.max(0.0),
+            upper: cost.upper,
+            broken: None,
+        };
+        return Ok(cost.map(measured));
+    }
+    Ok(judge(&known, request, terms.above_share_max))
+}
+
+/// Judges the usage since a request was applied; none of few steps.
+fn judge(known: &[f64], request: f64, above_max: Option<f64>) -> Option<Measured> {
+    let idle: Vec<f64> = known.iter().map(|used| Held::of(&[*used], request).idle_share).collect();
+    let above: Vec<f64> = known.iter().map(|used| f64::from(u8::from(*used > request))).collect();
+    let (idle, above) = judge_mean(&idle).zip(judge_mean(&above))?;
+    let broken = above_max.filter(|most| above.lower > most + ABOVE_SLACK).map(|most| {
+        format!(
+            "usage exceeded the request {} of the time, at most {} was promised",
+            percent(above.value),
+            percent(most)
+        )
+    });
+    Some(Measured {
+        value: idle.value,
+        lower: idle.lower.max(0.0),
+        upper: idle.upper.min(1.0),
+        broken,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+
+    #[test]
+    fn usage_above_the_request_breaks_the_promise() {
+        let usage: Vec<f64> = (0..864).map(|step| if step % 2 == 0 { 0.4 } else { 0.8 }).collect();
+        let kept = judge(&usage, 1.0, Some(0.01)).unwrap();
+        assert!((kept.value - 0.4).abs() < 1e-9 && kept.broken.is_none(), "{kept:?}");
+        let broken = judge(&usage, 0.6, Some(0.01)).unwrap().broken.unwrap();
+        assert_eq!(broken, "usage exceeded the request 50 % of the time, at most 1.0 % was promised");
+        assert!(judge(&usage, 0.6, None).unwrap().broken.is_none());
+        assert_eq!(judge(&usage[..50], 1.0, None), None);
+    }
 }

@@ -2,24 +2,32 @@
 //! Kubernetes' vertical pod autoscaler and of KRR, on the container's own history.
 
 mod advise;
+mod advisor;
 mod decide;
+mod describe;
 mod error;
+mod held;
 mod measure;
 mod patch;
 mod replay;
 mod rules;
+mod shape;
 mod spec;
+mod terms;
 
 #[cfg(test)]
 mod tests;
 
-pub use advise::advise;
+pub use advise::RequestFacts;
+pub use advisor::Rightsizing;
 pub use decide::{RequestDecision, decide_request};
 pub use error::RightsizingError;
-pub use measure::measure;
+pub use held::Held;
 pub use replay::{RequestFigures, cost_of, replay_requests, score_requests, step_costs, trace_requests};
 pub use rules::{
     ContainerResource, Covering, CoveringOptions, DecayingHistogram, Expected, HistogramOptions, Krr, Leading,
     RequestRule, Vpa, VpaRange,
 };
+pub use shape::{check_usage, remarks};
 pub use spec::ContainerSpec;
+pub use terms::RequestTerms;

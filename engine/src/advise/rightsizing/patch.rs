@@ -1,5 +1,9 @@
+//! The patch that sets a container's request.
+
+use serde_json::json;
+
 use super::{ContainerResource, ContainerSpec};
-use crate::{advise::scaling::quoted, store::rows::Patch};
+use crate::{advise::kit::kubernetes_patch, store::rows::Patch};
 
 /// A strategic merge patch of the deployment that sets the request. Limits stay as they are: one that is not known must not be
 /// lowered, and a request above its limit is refused by the cluster rather than applied.
@@ -8,12 +12,13 @@ use crate::{advise::scaling::quoted, store::rows::Patch};
 /// Kubernetes documentation, "Resource management for pods and containers".
 pub(super) fn requests_patch(spec: &ContainerSpec, resource: ContainerResource, request: f64) -> Patch {
     let (_, quantity) = resource.quantity(request);
-    let body = format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {deployment}\n  namespace: {namespace}\nspec:\n  template:\n    spec:\n      \
-         containers:\n        - name: {name}\n          resources:\n            requests:\n              {resource}: {quantity}\n",
-        deployment = quoted(spec.deployment.as_deref().unwrap_or(&spec.name)),
-        namespace = quoted(&spec.namespace),
-        name = quoted(&spec.name),
-    );
-    Patch { format: "kubernetes/deployment+yaml".to_owned(), body }
+    let deployment = spec.deployment.as_deref().unwrap_or(&spec.name);
+    let requests = json!({resource.to_string(): quantity});
+    let object = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": deployment, "namespace": spec.namespace},
+        "spec": {"template": {"spec": {"containers": [{"name": spec.name, "resources": {"requests": requests}}]}}},
+    });
+    kubernetes_patch("kubernetes/deployment+yaml", &[("", object)])
 }

@@ -1,7 +1,9 @@
+//! What a rule for requests would have done on recorded usage.
+
 use serde_json::{Value, json};
 
 use super::{RequestRule, rules::ms_to_f64};
-use crate::advise::scaling::DemandHistory;
+use crate::advise::kit::DemandHistory;
 
 const DAY_MS: f64 = 86_400_000.0;
 
@@ -29,7 +31,7 @@ impl RequestFigures {
         cost_of(self.slack * self.mean_request, self.mean_usage, self.above, above_cost)
     }
 
-    /// As evidence and replays tell it.
+    /// As evidence and replays report it.
     #[must_use]
     pub fn report(&self, above_cost: f64) -> Value {
         json!({
@@ -45,7 +47,7 @@ impl RequestFigures {
 }
 
 /// The requests of `rule` over `history`, in force at each step: it decides each step before it sees the step's usage. None
-/// while it has nothing to say.
+/// before it has seen any usage.
 pub fn trace_requests(history: &DemandHistory, rule: &mut dyn RequestRule) -> Vec<Option<f64>> {
     let mut request = None;
     let steps = history.timestamps().iter().zip(history.values()).zip(history.observed());

@@ -2,7 +2,8 @@ use almanac_models::Timestamp;
 
 use super::*;
 use crate::{
-    advise::scaling::DemandHistory,
+    advise::{Sources, advise_on, kit::DemandHistory, measure_on},
+    ledger::Direction,
     series::{Labels, METRIC_NAME},
     store::{
         SampleBatch, Store, StoreOptions,
@@ -222,7 +223,9 @@ fn a_request_is_recommended_from_the_store_and_measured() {
         memory_request: Some("4294967296".to_owned()),
         ..ContainerSpec::new("api")
     };
-    let recommend = || advise(&scene.store, &spec, ContainerResource::Memory, at_day(13)).unwrap().remove(0);
+    let from = Sources { store: &scene.store };
+    let advised = |spec: &ContainerSpec, day: i64| advise_on::<Rightsizing>(&from, spec, at_day(day)).remove(0);
+    let recommend = || advised(&spec, 13).recommendation().cloned().unwrap();
     let row = recommend();
     let request = row.proposed["request"].as_f64().unwrap();
     assert!((3.2e9..3.9e9).contains(&request), "the peak of the second day and what it may grow: {request}");
@@ -241,21 +244,21 @@ fn a_request_is_recommended_from_the_store_and_measured() {
     assert!((1.1e9..3.3e9).contains(&request), "{request}");
 
     let measured =
-        |until| measure(&scene.store, &spec, ContainerResource::Memory, &row, at_day(13), at_day(until)).unwrap();
+        |until| measure_on::<Rightsizing>(&from, Some(&spec), &row, at_day(13), at_day(until)).unwrap();
     scene.put(&usage(16, 11, |_| 1e9));
     let kept = measured(16).unwrap();
-    let idle = (request - 1e9) / 1e9;
+    let idle = (request - 1e9) / request;
     assert!((kept.value - idle).abs() < 0.02 && kept.lower <= kept.value, "{kept:?} {idle}");
-    assert!(kept.keeps(row.effect.lower, row.effect.upper), "{kept:?} {:?}", row.effect);
+    assert!(kept.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{kept:?} {:?}", row.effect);
     assert_eq!(measured(15), None, "two days have passed");
     let unknown = ContainerSpec { memory_request: Some("vector(-1)".to_owned()), ..spec.clone() };
-    let refused = advise(&scene.store, &unknown, ContainerResource::Memory, at_day(13)).unwrap_err();
-    assert!(refused.to_string().contains("gives -1 as the present memory request"), "{refused}");
+    let refused = advised(&unknown, 13).reason();
+    assert!(refused.contains("gives -1 as the present memory request"), "{refused}");
     let missing = ContainerSpec { memory: Some("nothing".to_owned()), ..spec.clone() };
-    let refused = advise(&scene.store, &missing, ContainerResource::Memory, at_day(13)).unwrap_err();
-    assert!(matches!(refused, RightsizingError::NoValues { .. }), "{refused}");
-    let refused = advise(&scene.store, &spec, ContainerResource::Memory, at_day(18)).unwrap_err();
-    assert!(refused.to_string().contains("hours ago"), "{refused}");
+    let refused = advised(&missing, 13).reason();
+    assert_eq!(refused, "`nothing` gives no value over the history");
+    let refused = advised(&spec, 18).reason();
+    assert!(refused.contains("hours ago"), "{refused}");
 }
 
 #[test]
@@ -286,7 +289,9 @@ fn what_was_before_a_change_of_level_says_nothing_of_the_present_request() {
 #[test]
 fn a_small_request_is_promised_as_it_is_written() {
     let tiny = usage(14, 15, |_| 0.0012);
-    let decision = decide_request(&tiny, None, &CoveringOptions::new(ContainerResource::Cpu)).unwrap();
+    let decision =
+        decide_request(&tiny, None, &CoveringOptions { least: 0.001, ..CoveringOptions::new(ContainerResource::Cpu) })
+            .unwrap();
     assert!((decision.request - 0.002).abs() < 1e-9);
     assert!(decision.cost.lower < 0.66 && decision.cost.upper > 0.66, "two thirds of the usage idle: {decision:?}");
 }

@@ -1,16 +1,18 @@
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+//! The decision on the replicas of one workload, with its proof on the workload's own history.
 
 use super::{
     Capacity, CompareOptions, Comparison, Coverage, DemandHistory, Policy, Pool, PoolRules, Predictive, ResourceUse,
     ScalingError, Trace, WorkloadHistory, WorkloadSpec, compare, largest_demand, simulate,
 };
+use crate::advise::kit::{Interval, RESAMPLES, resamples};
 
+const DAY_MS: i64 = 86_400_000;
 /// Steps of history below which nothing is decided.
 const LEAST_STEPS: usize = 200;
 /// Stretches of the scored history that are resampled.
 const BLOCKS: usize = 28;
-pub(in crate::advise) const RESAMPLES: usize = 1_000;
+/// No recommendation with less confidence than this: it must be likelier to serve as well than not.
+pub(super) const LEAST_CONFIDENCE: f64 = 0.5;
 /// Saving of replica-hours that is worth a change by itself.
 const WORTH_HOURS: f64 = 0.02;
 
@@ -45,7 +47,8 @@ pub struct Decision {
     pub warmup_ms: i64,
     /// Predicted under-provisioned share with its 80 % interval.
     pub under_provisioned: Interval,
-    /// Share of resampled histories in which the rule fell short no more than the reactive rule at the same cost.
+    /// Share of resampled histories in which the rule fell short no more than the reactive rule at the same cost, or than the reactive
+    /// rule where it is recommended because it saves.
     pub confidence: f64,
 }
 
@@ -58,22 +61,11 @@ pub enum Rule {
     Reactive,
 }
 
-/// A value between two ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
-    /// The value.
-    pub value: f64,
-    /// Lower end.
-    pub lower: f64,
-    /// Upper end.
-    pub upper: f64,
-}
-
 /// Decides how many replicas there should be after the last row of `history`.
 ///
 /// # Errors
-/// [`ScalingError::TooShort`], [`ScalingError::CapacityUnknown`], [`ScalingError::NoGain`] when the reactive rule
-/// serves the workload as well, and those of [`compare`].
+/// [`ScalingError::TooShort`], [`ScalingError::CapacityUnknown`], [`ScalingError::NoGain`] when the reactive rule serves the workload as
+/// well, [`ScalingError::Unsure`] when too little speaks for the forecast, and those of [`compare`].
 pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision, ScalingError> {
     if history.demand.len() < LEAST_STEPS {
         return Err(ScalingError::TooShort { points: history.demand.len(), needed: LEAST_STEPS });
@@ -94,6 +86,8 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
         day_ms: spec.day_ms,
         stabilization_ms: spec.scale_in_stabilization_ms,
         unserved_cost_ratio: spec.unserved_cost_ratio,
+        // Days of another length follow no clocks.
+        zone: spec.zone.filter(|_| spec.day_ms == DAY_MS),
     };
     let comparison = compare(demand, &rules, &options)?;
     let mut policy = Predictive::new(rules, options.predictive(demand.step_ms()));
@@ -107,15 +101,18 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
     let rule = if policy.acts_on_forecast() { Rule::Predictive } else { Rule::Reactive };
     let blocks = Blocks::new(demand, &rules, comparison.scored_from_ms);
     let under_provisioned = blocks.interval(&comparison.trace);
-    let confidence = blocks.no_worse(&comparison.trace, &comparison.same_cost_trace);
-    gain(&comparison)?;
+    let rival = gain(&comparison)?;
+    let confidence = blocks.probability_not_worse(&comparison.trace, rival);
+    if confidence < LEAST_CONFIDENCE {
+        return Err(ScalingError::Unsure { confidence, least: LEAST_CONFIDENCE });
+    }
     Ok(Decision {
         rules,
         capacity,
         at_ms,
         replicas,
         rule,
-        floor: rules.needed(last),
+        floor: rules.needed_with_headroom(last),
         current,
         demand: last,
         history: largest,
@@ -147,13 +144,17 @@ fn known_replicas(history: &WorkloadHistory) -> Option<u32> {
     Some(replicas)
 }
 
-fn gain(comparison: &Comparison) -> Result<(), ScalingError> {
+/// The trace over which the predictive rule gains: that of the same cost where it serves better, the reactive rule's where it saves.
+fn gain(comparison: &Comparison) -> Result<&Trace, ScalingError> {
     let Comparison { predictive, reactive, same_cost, .. } = comparison;
     let serves_better = predictive.under_provisioned_share < same_cost.under_provisioned_share;
     let saves = predictive.under_provisioned_share <= reactive.under_provisioned_share
         && predictive.replica_hours < (1.0 - WORTH_HOURS) * reactive.replica_hours;
-    if serves_better || saves {
-        return Ok(());
+    if serves_better {
+        return Ok(&comparison.same_cost_trace);
+    }
+    if saves {
+        return Ok(&comparison.reactive_trace);
     }
     Err(ScalingError::NoGain {
         under_provisioned_share: predictive.under_provisioned_share,
@@ -214,17 +215,11 @@ impl<'a> Blocks<'a> {
     }
 
     /// Share of resamples in which `trace` falls short no more often than `other`.
-    fn no_worse(&self, trace: &Trace, other: &Trace) -> f64 {
+    fn probability_not_worse(&self, trace: &Trace, other: &Trace) -> f64 {
         let (ours, theirs) = (self.counts(trace), self.counts(other));
         let no_worse = resamples(ours.len())
             .filter(|picks| picks.iter().map(|&idx| ours[idx].0 - theirs[idx].0).sum::<f64>() <= 0.0)
             .count();
         f64::from(u32::try_from(no_worse).unwrap_or(u32::MAX)) / 1_000.0
     }
-}
-
-/// The same draws with replacement for every question, so that answers can be compared and repeated.
-pub(in crate::advise) fn resamples(n: usize) -> impl Iterator<Item = Vec<usize>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    (0..RESAMPLES).map(move |_| (0..n).map(|_| rng.random_range(0..n)).collect())
 }

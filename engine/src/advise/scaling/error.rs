@@ -1,6 +1,8 @@
+//! Why a workload gets no scaling advice; two of the reasons are results: the present rule is kept.
+
 use almanac_models::UnitError;
 
-use crate::{signal::SignalError, store::StoreError};
+use crate::{advise::kit::HistoryError, store::StoreError};
 
 /// Why a workload gets no scaling advice.
 #[derive(Debug, thiserror::Error)]
@@ -32,22 +34,6 @@ pub enum ScalingError {
         /// Most replicas.
         max: u32,
     },
-    /// Timestamps and values of a history differ in number.
-    #[error("{timestamps} timestamps stand beside {values} values")]
-    Lengths {
-        /// Number of timestamps.
-        timestamps: usize,
-        /// Number of values.
-        values: usize,
-    },
-    /// Timestamps must ascend.
-    #[error("timestamp {timestamp_ms} follows {previous_ms}; they must ascend")]
-    Order {
-        /// The timestamp that is not later.
-        timestamp_ms: i64,
-        /// The one before it.
-        previous_ms: i64,
-    },
     /// Demand is a finite number that is not negative.
     #[error("demand {value} at {timestamp_ms} is negative or infinite")]
     Demand {
@@ -71,14 +57,6 @@ pub enum ScalingError {
         warmup_ms: i64,
         /// Length of the history.
         span_ms: i64,
-    },
-    /// An expression gave no series or more than one.
-    #[error("`{expr}` gives {series} series where one is needed; aggregate it, for example with sum(…)")]
-    NotOneSeries {
-        /// The expression.
-        expr: String,
-        /// How many series it gave.
-        series: usize,
     },
     /// The capacity is neither stated nor to be learned.
     #[error("capacity_per_replica is not stated and cannot be learned: {reason}")]
@@ -107,6 +85,17 @@ pub enum ScalingError {
         /// The same of the reactive rule at the same cost.
         same_cost_share: f64,
     },
+    /// Too little speaks for the forecast.
+    #[error(
+        "the reactive rule is kept: by the forecast no more falls short in {:.0} % of the resampled histories, at least {:.0} % are asked for",
+        100.0 * confidence, 100.0 * least
+    )]
+    Unsure {
+        /// The confidence of what would have been recommended.
+        confidence: f64,
+        /// The least confidence of a recommendation.
+        least: f64,
+    },
     /// Every value to be scored is missing.
     #[error("no step after the warm-up has a demand: nothing to score")]
     NoDemand,
@@ -122,19 +111,21 @@ pub enum ScalingError {
         /// What is missing.
         reason: String,
     },
-    /// The expression could not be evaluated.
-    #[error("`{expr}` could not be evaluated")]
-    Signal {
-        /// The expression.
-        expr: String,
-        /// Why.
-        #[source]
-        source: SignalError,
-    },
+    /// A history cannot be read or used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The store failed.
     #[error("the store could not be read")]
     Store(#[from] StoreError),
     /// A step or a level is out of its range.
     #[error("a quantity is out of its range")]
     Unit(#[from] UnitError),
+}
+
+impl ScalingError {
+    /// Whether the present rule is kept, which is a result with its figures; otherwise something is missing or wrong.
+    #[must_use]
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::NoGain { .. } | Self::Unsure { .. })
+    }
 }

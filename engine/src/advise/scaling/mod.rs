@@ -3,6 +3,7 @@
 //! workload's own history beside the rules that people use otherwise.
 
 mod advice;
+mod advisor;
 mod capacity;
 mod decide;
 mod demand;
@@ -11,22 +12,24 @@ mod policy;
 mod pool;
 mod replay;
 mod spec;
+mod terms;
 
 #[cfg(test)]
 mod tests;
 
 pub use advice::{
-    CurrentReplicas, Schedule, ScheduleSlot, advise, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
-    keda_scaled_object, measure,
+    CurrentReplicas, Schedule, ScheduleSlot, cron_scaled_object, current_replicas, horizontal_pod_autoscaler,
+    keda_scaled_object,
 };
-pub(super) use advice::{judge_mean, quoted, rfc3339};
+pub use advisor::Scaling;
 pub use capacity::{Capacity, CapacitySource};
-pub use decide::{Decision, Interval, Rule, decide};
-pub(super) use decide::{RESAMPLES, resamples};
-pub use demand::{DemandHistory, FIRST_RESOURCE, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand};
-pub(super) use demand::{one_history, one_value};
+pub use decide::{Decision, Rule, decide};
+pub use demand::{FIRST_RESOURCE, ResourceSpec, ResourceUse, WorkloadHistory, fetch, largest_demand};
 pub use error::ScalingError;
 pub use policy::{Coverage, LastWeek, Policy, Predictive, PredictiveOptions, Reactive, StaticPeak, oracle_plan};
-pub use pool::{Pool, PoolRules};
+pub use pool::{Pool, PoolRules, USUAL_TARGET};
 pub use replay::{CompareOptions, Comparison, PolicyFigures, Trace, compare, follow, score, simulate};
 pub use spec::{CHANGES_PER_DAY, WorkloadSpec};
+pub use terms::ScalingTerms;
+
+pub use crate::advise::kit::{DemandHistory, LeftOut};

@@ -1,13 +1,18 @@
+//! A pool of replicas: what it is bound by, what demand needs, which replicas serve and which still start.
+
 use std::collections::VecDeque;
 
 use super::ScalingError;
+
+/// Target at which a pool sized by the forecast has no further headroom, and the default of the configuration.
+pub const USUAL_TARGET: f64 = 0.7;
 
 /// What a replica serves and what the pool is bound by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoolRules {
     /// Demand that one ready replica serves, in units of demand; positive.
     pub capacity: f64,
-    /// Share of the capacity that the present, reactive rule aims at, in (0, 1].
+    /// Share of the capacity that is to be used, in (0, 1]: every rule gives a pool more replicas at a lower share.
     pub target_utilization: f64,
     /// Time from asking for a replica until it serves.
     pub startup_ms: i64,
@@ -67,6 +72,27 @@ impl PoolRules {
             needed -= 1;
         }
         needed
+    }
+
+    /// By how much more than demand a rule that sizes for the upper end of the forecast provides: below [`USUAL_TARGET`] as much as
+    /// the target asks for beyond it.
+    ///
+    /// Sized for the upper end, loads use about [`USUAL_TARGET`] of the capacity, so that this target asks for no more.
+    #[must_use]
+    pub fn headroom(&self) -> f64 {
+        (USUAL_TARGET / self.target_utilization).max(1.0)
+    }
+
+    /// How much rarer shortfalls are to be than at [`USUAL_TARGET`]: above it a pool is used more and may fall short more often.
+    #[must_use]
+    pub fn thrift(&self) -> f64 {
+        (self.target_utilization / USUAL_TARGET).powi(2)
+    }
+
+    /// The fewest replicas that serve `demand` with the headroom of the target; bounds do not apply.
+    #[must_use]
+    pub fn needed_with_headroom(&self, demand: f64) -> u32 {
+        self.needed(demand * self.headroom())
     }
 
     /// `desired` held between the bounds, and within the step limits around `current`.

@@ -1,4 +1,22 @@
-use super::{PoolRules, ResourceSpec};
+//! What a user writes of a workload that is scaled.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use super::{FIRST_RESOURCE, PoolRules, ResourceSpec, USUAL_TARGET};
+use crate::{
+    advise::{
+        AdvisorSpec, Metric,
+        kit::{Section, check_expr, millis},
+    },
+    calendar::Zone,
+    ledger::Direction,
+};
+
+/// The metric that a scaling recommendation promises.
+pub(super) const UNDER_PROVISIONED: Metric =
+    Metric { name: "under_provisioned_share", unit: "1", better: Direction::Lower };
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -7,7 +25,8 @@ const DAY_MS: i64 = 86_400_000;
 pub const CHANGES_PER_DAY: u32 = 240;
 
 /// What one workload is and how it may be scaled; plain data, from the configuration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct WorkloadSpec {
     /// Name, as in `/v1/scaling/{workload}`.
     pub name: String,
@@ -26,9 +45,10 @@ pub struct WorkloadSpec {
     pub capacity_per_replica: Option<f64>,
     /// What else replicas share; the resource that asks for the most replicas decides, step by step.
     pub resources: Vec<ResourceSpec>,
-    /// Utilisation that the present rule aims at, in (0, 1].
+    /// Share of the capacity that is to be used, in (0, 1]: a lower one gives more replicas under every rule.
     pub target_utilization: f64,
     /// Time from asking for a replica until it serves.
+    #[serde(rename = "startup", deserialize_with = "millis")]
     pub startup_ms: i64,
     /// Fewest replicas.
     pub replicas_min: u32,
@@ -43,22 +63,102 @@ pub struct WorkloadSpec {
     /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
     /// none: the present rule's own spending sets the price.
     pub unserved_cost_ratio: Option<f64>,
+    /// Price of a replica for an hour, in any currency; given, recommendations name what they save or cost a month.
+    pub replica_price: Option<f64>,
     /// Step of decisions and of the history that is read.
+    #[serde(rename = "step", deserialize_with = "millis")]
     pub step_ms: i64,
     /// How much history is read.
+    #[serde(rename = "history", deserialize_with = "millis")]
     pub history_ms: i64,
     /// How far the schedule reaches.
+    #[serde(rename = "horizon", deserialize_with = "millis")]
     pub horizon_ms: i64,
     /// Length of the day that demand follows; a week is seven. The demo's day lasts ten minutes.
+    #[serde(rename = "day", deserialize_with = "millis")]
     pub day_ms: i64,
-    /// How long the reactive rule waits before it scales in; Kubernetes waits five minutes.
+    /// How long a rule waits before it scales in; Kubernetes waits five minutes.
+    #[serde(rename = "scale_in_stabilization", deserialize_with = "millis")]
     pub scale_in_stabilization_ms: i64,
+    /// The clocks that days follow; none: those of UTC.
+    #[serde(skip)]
+    pub zone: Option<Zone>,
     /// Kubernetes namespace of the deployment, for the patches.
     pub namespace: String,
     /// Name of the deployment, for the patches; none: the workload's name.
     pub deployment: Option<String>,
     /// Address under which an autoscaler reaches this service, for the patches.
     pub service_url: String,
+}
+
+impl Default for WorkloadSpec {
+    fn default() -> Self {
+        Self::new("", "")
+    }
+}
+
+impl AdvisorSpec for WorkloadSpec {
+    fn section() -> Option<Section<Self>> {
+        Some(Section::new("workload", &["name", "demand"]))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn set_zone(&mut self, zone: Option<Zone>) {
+        self.zone = zone;
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        if !(self.target_utilization > 0.0 && self.target_utilization <= 1.0) {
+            return Err(format!("target_utilization {} is not above 0 and at most 1", self.target_utilization));
+        }
+        let numbers = [
+            ("capacity_per_replica", self.capacity_per_replica),
+            ("unserved_cost_ratio", self.unserved_cost_ratio),
+            ("latency_max", self.latency_max),
+            ("replica_price", self.replica_price),
+        ];
+        if let Some((key, _)) = numbers.iter().find(|(_, value)| value.is_some_and(|value| !positive(value))) {
+            return Err(format!("{key} is not a positive number"));
+        }
+        if self.replicas_min > self.replicas_max || self.replicas_max == 0 {
+            return Err(format!(
+                "replicas_min {} and replicas_max {} leave no number of replicas",
+                self.replicas_min, self.replicas_max
+            ));
+        }
+        let exprs = [
+            ("demand", Some(self.demand.as_str())),
+            ("replicas", self.replicas.as_deref()),
+            ("cpu", self.cpu.as_deref()),
+            ("latency", self.latency.as_deref()),
+        ];
+        for (key, expr) in exprs {
+            check_expr(expr).map_err(|message| format!("{key}: {message}"))?;
+        }
+        if self.latency_max.is_some() && self.latency.is_none() {
+            return Err("latency_max has no effect without latency".to_owned());
+        }
+        if self.latency_max.is_some() && self.capacity_per_replica.is_some() {
+            return Err("latency_max has no effect beside capacity_per_replica, which is not learned".to_owned());
+        }
+        let mut names = HashSet::from([FIRST_RESOURCE, ""]);
+        for ResourceSpec { name, demand, capacity_per_replica } in &self.resources {
+            if !names.insert(name.trim()) {
+                return Err(format!(
+                    "resource {name:?}: the name is empty, used before, or {FIRST_RESOURCE:?}, the workload's own"
+                ));
+            }
+            if !positive(*capacity_per_replica) {
+                return Err(format!("resource {name:?}: capacity_per_replica is not a positive number"));
+            }
+            check_expr(Some(demand)).map_err(|message| format!("resource {name:?}: demand: {message}"))?;
+        }
+        Ok(())
+    }
 }
 
 impl WorkloadSpec {
@@ -75,7 +175,7 @@ impl WorkloadSpec {
             latency_max: None,
             capacity_per_replica: None,
             resources: Vec::new(),
-            target_utilization: 0.7,
+            target_utilization: USUAL_TARGET,
             startup_ms: 3 * MINUTE_MS,
             replicas_min: 1,
             replicas_max: 200,
@@ -83,11 +183,13 @@ impl WorkloadSpec {
             scale_in_max: None,
             changes_per_day_max: CHANGES_PER_DAY,
             unserved_cost_ratio: None,
+            replica_price: None,
             step_ms: MINUTE_MS,
             history_ms: 28 * DAY_MS,
             horizon_ms: 2 * DAY_MS,
             day_ms: DAY_MS,
             scale_in_stabilization_ms: 5 * MINUTE_MS,
+            zone: None,
             namespace: "default".to_owned(),
             deployment: None,
             service_url: "http://almanac:9797".to_owned(),

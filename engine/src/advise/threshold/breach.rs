@@ -1,3 +1,5 @@
+//! When a signal that trends towards its bound passes it.
+
 use almanac_models::{
     Level,
     stats::{Trend, median, quantile},

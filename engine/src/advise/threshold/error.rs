@@ -1,3 +1,5 @@
+//! Why no advice on alerting rules could be worked out.
+
 use crate::{signal::SignalError, store::StoreError};
 
 /// Why no advice on alerting rules could be worked out.
@@ -17,20 +19,6 @@ pub enum ThresholdError {
     Write {
         /// What the writer says.
         message: String,
-    },
-    /// A rule's field is outside what Prometheus accepts.
-    #[error("{file}: rule {alert:?}: {field} {value:?} is not {wanted}")]
-    Rule {
-        /// Where the rule comes from.
-        file: String,
-        /// The alert's name.
-        alert: String,
-        /// The field.
-        field: &'static str,
-        /// What stands there.
-        value: String,
-        /// What would be right.
-        wanted: &'static str,
     },
     /// No rule of the file can be replayed.
     #[error("{file} has no rule that can be replayed: {why}")]
@@ -61,19 +49,6 @@ pub enum ThresholdError {
         signal: String,
         /// Evaluations from the first that has a value.
         evaluations: usize,
-    },
-    /// What was learned on the first half did worse than the present rule on the second.
-    #[error(
-        "nothing is recommended for alert {alert:?}: what was learned did worse on the later half of the history, where it catches \
-         {later} ({reason})"
-    )]
-    NotBorneOut {
-        /// The alert's name.
-        alert: String,
-        /// What had been learned.
-        reason: String,
-        /// What that did on the later half.
-        later: String,
     },
     /// The signal could not be evaluated.
     #[error("the rule's signal could not be evaluated")]

@@ -1,3 +1,5 @@
+//! Chooses the time-to-live among predictions.
+
 use super::{TtlCosts, predict::Prediction};
 
 /// A longer time-to-live must win more than this of hit ratio, since it keeps more keys.
@@ -17,9 +19,9 @@ pub(super) enum Choice {
 pub(super) fn choose(candidates: &[(i64, Prediction)], stale_share_max: f64, costs: Option<TtlCosts>) -> Choice {
     let allowed: Vec<&(i64, Prediction)> =
         candidates.iter().filter(|(_, predicted)| predicted.stale_share.upper <= stale_share_max).collect();
-    let merit = |predicted: &Prediction| predicted.merit(costs);
-    let best = allowed.iter().map(|(_, predicted)| merit(predicted)).max_by(f64::total_cmp);
-    let chosen = best.and_then(|best| allowed.iter().find(|(_, predicted)| merit(predicted) >= best - WORTH));
+    let utility = |predicted: &Prediction| predicted.utility(costs);
+    let best = allowed.iter().map(|(_, predicted)| utility(predicted)).max_by(f64::total_cmp);
+    let chosen = best.and_then(|best| allowed.iter().find(|(_, predicted)| utility(predicted) >= best - WORTH));
     match chosen {
         Some((ttl_ms, _)) => Choice::Ttl(*ttl_ms),
         None => Choice::Nothing { reason: no_choice(candidates, stale_share_max) },
@@ -27,7 +29,7 @@ pub(super) fn choose(candidates: &[(i64, Prediction)], stale_share_max: f64, cos
 }
 
 /// How well a cache serves, in units of hit ratio: hits among reads, or what they save less what stale ones cost, in misses.
-pub(super) fn merit(hit: f64, stale: f64, costs: Option<TtlCosts>) -> f64 {
+pub(super) fn utility(hit: f64, stale: f64, costs: Option<TtlCosts>) -> f64 {
     costs.map_or(hit, |costs| {
         let miss = costs.miss.max(f64::MIN_POSITIVE);
         -((1.0 - hit) * costs.miss + hit * stale * costs.stale) / miss

@@ -1,3 +1,5 @@
+//! Why no advice on a time-to-live could be worked out; two of the reasons are results: the present one is kept.
+
 use crate::{signal::SignalError, store::StoreError};
 
 /// Why no advice on a time-to-live could be worked out.
@@ -52,6 +54,14 @@ pub enum TtlError {
         /// Why.
         reason: String,
     },
+    /// The present time-to-live serves as well, or too little speaks for another.
+    #[error("cache {cache:?}: {reason}")]
+    Kept {
+        /// The cache's name.
+        cache: String,
+        /// Why, with its figures.
+        reason: String,
+    },
     /// The counters of hits and misses could not be evaluated.
     #[error("the counters of cache {cache:?} could not be evaluated")]
     Counters {
@@ -64,4 +74,12 @@ pub enum TtlError {
     /// The store failed.
     #[error("the store could not be read")]
     Store(#[from] StoreError),
+}
+
+impl TtlError {
+    /// Whether the present time-to-live is kept, which is a result with its figures; otherwise something is missing or wrong.
+    #[must_use]
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::Kept { .. })
+    }
 }

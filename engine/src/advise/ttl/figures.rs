@@ -1,3 +1,5 @@
+//! The figures of a cache's replay, and how they are written.
+
 use almanac_models::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -65,6 +67,10 @@ pub struct CacheReplay {
     pub hours: Option<DaySchedule>,
     /// What is wrong with the cache as such.
     pub findings: Vec<Finding>,
+    /// Reads a day, as reported.
+    pub reads_per_day: f64,
+    /// Events that were not used, and why.
+    pub notes: Vec<String>,
 }
 
 impl CacheReplay {
@@ -91,6 +97,9 @@ impl CacheReplay {
         object.insert("recommended".to_owned(), json!(ttl(self.recommended_ttl_ms)));
         if let Some(reason) = &self.reason {
             object.insert("reason".to_owned(), json!(reason));
+        }
+        if !self.notes.is_empty() {
+            object.insert("notes".to_owned(), json!(self.notes));
         }
         object.insert("gains".to_owned(), self.gains.as_ref().map_or(Value::Null, Gains::to_json));
         object.insert("hours".to_owned(), self.hours.as_ref().map_or(Value::Null, DaySchedule::parts_json));

@@ -1,3 +1,5 @@
+//! Finds what is wrong with a cache whatever its time-to-live: hardly read, hardly hit, full of what is never read again.
+
 use almanac_models::ttl::{Access, KeyEvent, OnWrite, StackDistances, Tally, Window, replay};
 use hashbrown::HashMap;
 use serde_json::{Map, Value, json};
@@ -6,7 +8,7 @@ use super::{
     Gains, TtlFigures,
     choose::seconds,
     figures::ttl_seconds,
-    replay::{Halves, Timed},
+    replay::{Timed, TrainTestSplit},
 };
 
 /// Fewer reads a day make no cache.
@@ -73,33 +75,40 @@ impl Finding {
 /// What is wrong with the cache as such. `rows`: its figures at every time-to-live; `at`: those at the one that is, or will be,
 /// in force.
 pub(super) fn findings(
-    halves: &Halves<'_>,
+    parts: &TrainTestSplit<'_>,
     rows: &[TtlFigures],
     at: &TtlFigures,
     gains: Option<&Gains>,
 ) -> Vec<Finding> {
-    let unneeded = unneeded(halves, rows, gains);
-    let limit = if unneeded.is_none() { wants_limit(halves, at) } else { None };
+    let unneeded = unneeded(parts, rows, gains);
+    let limit = if unneeded.is_none() { wants_limit(parts, at) } else { None };
     unneeded.into_iter().chain(limit).collect()
 }
 
-/// Judged by the most that may hit at any time-to-live that keeps the limit, or with copies dropped at each write.
-fn unneeded(halves: &Halves<'_>, rows: &[TtlFigures], gains: Option<&Gains>) -> Option<Finding> {
-    let days = (halves.known.len_ms() + halves.second.len_ms()) / 86_400_000.0;
-    let reads = (halves.traces.gets() as f64 + halves.replayed.gets()) / days;
-    if reads < READS_PER_DAY && days >= LEAST_DAYS {
+/// A cache that is read less often than a cache is worth, by the day; needs about a day of events.
+pub(super) fn hardly_read(parts: &TrainTestSplit<'_>) -> Option<Finding> {
+    let reads = parts.reads_per_day();
+    (reads < READS_PER_DAY && parts.days() >= LEAST_DAYS).then(|| {
         let text = format!(
             "hardly anybody reads this cache: {reads:.0} reads a day were reported, fewer than {READS_PER_DAY}; \
-             without it the origin would hardly be read oftener"
+             without it the origin would hardly be read more often"
         );
-        return Some(Finding::new(FindingKind::Unneeded, text, json!({"reads_per_day": reads})));
+        Finding::new(FindingKind::Unneeded, text, json!({"reads_per_day": reads}))
+    })
+}
+
+/// Judged by the most that may hit at any time-to-live that keeps the limit, or with copies dropped at each write.
+fn unneeded(parts: &TrainTestSplit<'_>, rows: &[TtlFigures], gains: Option<&Gains>) -> Option<Finding> {
+    if let Some(finding) = hardly_read(parts) {
+        return Some(finding);
     }
-    let allowed = |row: &&TtlFigures| row.stale_share.predicted.upper <= halves.options.stale_share_max;
+    let (days, reads) = (parts.days(), parts.reads_per_day());
+    let allowed = |row: &&TtlFigures| row.stale_share.predicted.upper <= parts.options.stale_share_max;
     let invalidated = gains.and_then(|gains| gains.invalidate_on_write.as_ref()).map(|gain| gain.figures.hit_ratio);
     let best = rows.iter().filter(allowed).map(|row| row.hit_ratio).chain(invalidated);
     let most = best.map(|hit| hit.predicted.upper.max(hit.replayed.unwrap_or(0.0))).reduce(f64::max)?;
     let mut figures = json!({"reads_per_day": reads, "hit_ratio_at_most": most});
-    let text = if let Some(cost_ms) = halves.fetch_ms {
+    let text = if let Some(cost_ms) = parts.fetch_ms {
         let saved = reads * most * cost_ms / 1e3;
         if saved >= SAVED_S_PER_DAY || days < LEAST_DAYS {
             return None;
@@ -124,30 +133,30 @@ fn unneeded(halves: &Halves<'_>, rows: &[TtlFigures], gains: Option<&Gains>) -> 
 }
 
 /// A limit for a cache that drops the key that was read longest ago (LRU).
-fn wants_limit(halves: &Halves<'_>, at: &TtlFigures) -> Option<Finding> {
-    let on_write = halves.options.on_write;
+fn wants_limit(parts: &TrainTestSplit<'_>, at: &TtlFigures) -> Option<Finding> {
+    let on_write = parts.options.on_write;
     let unread = |keys: &mut dyn Iterator<Item = &[KeyEvent]>, window: Window| {
         let mut tally = Tally::default();
         keys.for_each(|events| tally.add(&replay(events, at.ttl_ms, on_write, window), 1.0));
         if tally.resident_ms > 0.0 { tally.unread_ms / tally.resident_ms } else { 0.0 }
     };
-    let predicted = unread(&mut halves.traces.iter(), halves.known);
-    let replayed = unread(&mut halves.replayed.iter().map(|(_, events)| events), halves.second);
+    let predicted = unread(&mut parts.traces.iter(), parts.known);
+    let replayed = unread(&mut parts.replayed.iter().map(|(_, events)| events), parts.second);
     if predicted.min(replayed) < UNREAD_SHARE {
         return None;
     }
-    let kept = halves.learned.iter().filter(|timed| halves.traces.keeps(timed.key));
+    let kept = parts.learned.iter().filter(|timed| parts.traces.keeps(timed.key));
     let mut distances = hit_distances(kept, at.ttl_ms, on_write);
     distances.sort_unstable();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let last = ((distances.len() as f64 * HITS_KEPT).ceil() as usize).checked_sub(1)?;
     // Of a sample of the keys only as many lie between two reads of one (SHARDS).
-    let limit = (f64::from(*distances.get(last)?) / halves.traces.sampled_share()).ceil() + 1.0;
+    let limit = (f64::from(*distances.get(last)?) / parts.traces.sampled_share()).ceil() + 1.0;
     let resident = at.resident_keys_mean.best_known()?;
     if limit >= resident {
         return None;
     }
-    let scored = hit_distances(halves.scored.iter(), at.ttl_ms, on_write);
+    let scored = hit_distances(parts.scored.iter(), at.ttl_ms, on_write);
     let held = scored.iter().filter(|distance| f64::from(**distance) < limit).count() as f64;
     let hits_kept = held / scored.len().max(1) as f64;
     let figure = |value: f64, replayed: f64| json!({"predicted": value, "replayed": replayed});

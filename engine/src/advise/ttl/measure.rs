@@ -1,25 +1,25 @@
+//! What an applied time-to-live did.
+
 use almanac_models::{
     Level, Timestamp,
     ttl::{KeyEvent, OnWrite, Tally, Window, replay},
 };
 use hashbrown::HashMap;
-use serde_json::Value;
 
-use super::{CacheAccess, CacheSpec, TtlError, spec::EVENTS_MAX};
+use super::{CacheAccess, CacheSpec, TtlError, TtlTerms, spec::EVENTS_MAX};
 use crate::{
+    advise::kit::LEVEL,
     ledger::Measured,
     store::{
         Store,
-        rows::{EventFilter, RecommendationRow},
+        rows::{CacheOp, EventFilter},
     },
 };
 
 /// Reads since a time-to-live was applied that a judgement needs.
 const LEAST_READS: f64 = 1_000.0;
-/// What the measured interval promises, as the prediction's does.
-const LEVEL: f64 = 0.8;
 
-/// The hit ratio that the applied time-to-live of `row` had on what was read and written since `applied_at`; none while there are
+/// The hit ratio that the applied time-to-live had on what was read and written since `applied_at`; none while there are
 /// fewer than a thousand reads or less time than four times the time-to-live.
 ///
 /// A cache tells its hits at the time-to-live that it has, so they are replayed from the accesses reported since: the cache starts
@@ -27,14 +27,14 @@ const LEVEL: f64 = 0.8;
 ///
 /// # Errors
 /// [`TtlError`] when the events cannot be read.
-pub fn measure(
+pub(super) fn measure(
     store: &Store,
     spec: &CacheSpec,
-    row: &RecommendationRow,
+    seconds: f64,
+    terms: TtlTerms,
     applied_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Measured>, TtlError> {
-    let Some(seconds) = row.proposed.get("ttl_seconds").and_then(Value::as_f64) else { return Ok(None) };
     #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
     let ttl_ms = (seconds * 1e3).round() as i64;
     let mut window = Window { start_ms: applied_at.millis(), end_ms: now.millis() };
@@ -52,7 +52,9 @@ pub fn measure(
         // Of more events the newest count.
         window.start_ms = first.timestamp.millis();
     }
-    let drops = row.evidence.get("on_write").and_then(Value::as_bool).unwrap_or(false);
+    // Reported deletions show what is dropped in fact.
+    let reported = events.iter().any(|event| event.op == CacheOp::Delete);
+    let drops = !reported && terms.on_write;
     let on_write = if drops { OnWrite::Drop } else { OnWrite::Keep };
     let mut keys: HashMap<&str, Vec<KeyEvent>> = HashMap::new();
     for event in &events {
@@ -78,15 +80,16 @@ fn judge(tally: &Tally, stale_share_max: f64) -> Option<Measured> {
         value: hit.value,
         lower: bounds.lower.clamp(0.0, 1.0),
         upper: bounds.upper.clamp(0.0, 1.0),
-        higher_is_better: true,
         broken,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use almanac_models::ttl::Access;
+
+    use super::*;
+    use crate::ledger::Direction;
 
     /// One key read each second, written each `write_every`.
     fn tally(write_every: i64) -> Tally {
@@ -109,7 +112,7 @@ mod tests {
             broken.broken.as_deref().is_some_and(|text| text.ends_with("% of its hits were stale, 5 % may be")),
             "{broken:?}"
         );
-        assert!(!broken.keeps(0.9, 0.99) && kept.keeps(0.9, 0.99));
+        assert!(!broken.keeps(Direction::Higher, 0.9, 0.99) && kept.keeps(Direction::Higher, 0.9, 0.99));
     }
 
     #[test]

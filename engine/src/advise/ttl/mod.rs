@@ -6,7 +6,9 @@
 //! tell is said as bounds with the words "not identifiable".
 
 mod advise;
+mod advisor;
 mod choose;
+mod describe;
 mod error;
 mod figures;
 mod findings;
@@ -15,14 +17,15 @@ mod measure;
 mod predict;
 mod replay;
 mod spec;
+mod terms;
 mod trace;
 
-pub use advise::advise;
+pub use advisor::Ttl;
 pub use error::TtlError;
 pub use figures::{CacheReplay, Figure, Predicted, TtlFigures};
 pub use findings::{Finding, FindingKind};
 pub use gains::{DaySchedule, EarlyRefresh, Gains, Invalidation, PartOfDay};
-pub use measure::measure;
 pub use replay::{CacheAccess, replay_caches};
 pub use spec::{CacheSpec, TtlCosts, TtlOptions, default_grid};
+pub use terms::TtlTerms;
 pub use trace::KeyTraces;

@@ -1,3 +1,5 @@
+//! Predicts what a cache will do at a time-to-live from the accesses of an earlier time.
+
 use almanac_models::{
     Level,
     ttl::{
@@ -6,7 +8,7 @@ use almanac_models::{
     },
 };
 
-use super::{Predicted, TtlCosts, choose::merit, trace::KeyTraces};
+use super::{Predicted, TtlCosts, choose::utility, trace::KeyTraces};
 
 /// Blocks of time a window is cut into for its interval.
 pub(super) const BLOCKS: usize = 24;
@@ -37,10 +39,10 @@ pub(super) struct Prediction {
 }
 
 impl Prediction {
-    /// See [`merit`].
-    pub(super) fn merit(&self, costs: Option<TtlCosts>) -> f64 {
+    /// See [`utility`].
+    pub(super) fn utility(&self, costs: Option<TtlCosts>) -> f64 {
         let stale = self.stale_share.value.unwrap_or(self.stale_share.upper);
-        merit(self.hit_ratio.value.unwrap_or(0.0), stale, costs)
+        utility(self.hit_ratio.value.unwrap_or(0.0), stale, costs)
     }
 }
 

@@ -1,3 +1,5 @@
+//! Replays a cache's events: learns on the first part, predicts and replays the second, and recommends a time-to-live.
+
 use std::collections::BTreeMap;
 
 use almanac_models::{
@@ -8,9 +10,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{
+    super::stamps::bulk,
     CacheReplay, Figure, Gains, KeyTraces, Predicted, TtlError, TtlFigures, TtlOptions,
-    choose::{Choice, candidates, choose},
-    findings::{findings, looked_at},
+    choose::{Choice, candidates, choose, seconds},
+    findings::{findings, hardly_read, looked_at},
     gains::schedule,
     predict::{Prediction, Predictor},
 };
@@ -40,7 +43,7 @@ pub(super) struct Timed<'a> {
 }
 
 /// What is known of a cache, and what it is held against.
-pub(super) struct Halves<'a> {
+pub(super) struct TrainTestSplit<'a> {
     pub(super) options: &'a TtlOptions,
     /// The first part, by time and by key.
     pub(super) learned: &'a [Timed<'a>],
@@ -54,8 +57,18 @@ pub(super) struct Halves<'a> {
     pub(super) fetch_ms: Option<f64>,
 }
 
-impl<'a> Halves<'a> {
-    /// Foretells the second part from the first.
+impl<'a> TrainTestSplit<'a> {
+    /// Reads a day over both parts; infinite where they take no time.
+    pub(super) fn reads_per_day(&self) -> f64 {
+        (self.traces.gets() as f64 + self.replayed.gets()) / self.days()
+    }
+
+    /// Days of both parts.
+    pub(super) fn days(&self) -> f64 {
+        (self.known.len_ms() + self.second.len_ms()) / 86_400_000.0
+    }
+
+    /// Predicts the second part from the first.
     pub(super) fn predictor(&self, on_write: OnWrite) -> Predictor<'a> {
         let length_ms = self.second.end_ms - self.second.start_ms;
         Predictor::new(self.traces, self.known, length_ms, on_write, self.options.level)
@@ -91,12 +104,15 @@ pub fn replay_caches<'a>(
         .into_iter()
         .map(|(cache, mut events)| {
             events.sort_by_key(|timed| timed.event.at_ms);
-            replay_cache(cache, &events, options)
+            replay_cache(cache, &mut events, options)
         })
         .collect())
 }
 
-fn replay_cache(cache: &str, events: &[Timed<'_>], options: &TtlOptions) -> CacheReplay {
+/// `events`: in ascending order of time.
+fn replay_cache(cache: &str, events: &mut Vec<Timed<'_>>, options: &TtlOptions) -> CacheReplay {
+    let notes = leave_out(events);
+    let events: &[Timed<'_>] = events;
     let first_ms = events.first().map_or(0, |timed| timed.event.at_ms);
     let last_ms = events.last().map_or(0, |timed| timed.event.at_ms);
     let split_ms = split_at(first_ms, last_ms, options.split);
@@ -107,7 +123,7 @@ fn replay_cache(cache: &str, events: &[Timed<'_>], options: &TtlOptions) -> Cach
         traces.observe(timed.key, timed.event);
     }
     let replayed = Replayed::of(scored);
-    let halves = Halves {
+    let parts = TrainTestSplit {
         options,
         learned,
         traces: &traces,
@@ -117,8 +133,9 @@ fn replay_cache(cache: &str, events: &[Timed<'_>], options: &TtlOptions) -> Cach
         second: Window { start_ms: split_ms, end_ms: last_ms },
         fetch_ms: mean_cost(learned),
     };
-    let predictor = halves.predictor(options.on_write);
+    let predictor = parts.predictor(options.on_write);
     let gap = Gap::of(&traces, options.on_write);
+    let few = too_few(traces.gets(), &replayed, last_ms - first_ms);
     let predict = |ttl_ms: i64| gap.apply(predictor.predict(ttl_ms));
 
     let current_ttl_ms = options.current_ms.get(cache).copied();
@@ -127,36 +144,127 @@ fn replay_cache(cache: &str, events: &[Timed<'_>], options: &TtlOptions) -> Cach
     let predicted: Vec<(i64, Prediction)> = candidates(&asked).into_iter().map(|ttl| (ttl, predict(ttl))).collect();
     let choice = choose(&predicted, options.stale_share_max, options.costs);
     let (recommended_ttl_ms, mut reason) = match choice {
-        Choice::Ttl(ttl_ms) if gap != Gap::NoReads => (Some(ttl_ms), None),
+        Choice::Ttl(ttl_ms) if gap != Gap::NoReads && few.is_none() => (Some(ttl_ms), None),
         Choice::Ttl(_) => (None, None),
         Choice::Nothing { reason } => (None, Some(reason)),
     };
-    if gap != Gap::None {
-        reason = Some(gap.reason(cache));
+    if gap != Gap::None || few.is_some() {
+        let gap = (gap != Gap::None).then(|| gap.reason(cache));
+        reason = Some(few.iter().cloned().chain(gap).collect::<Vec<_>>().join("; "));
     }
     asked.extend(recommended_ttl_ms);
     let ttls: Vec<TtlFigures> = predicted
         .iter()
         .filter(|(ttl_ms, _)| asked.contains(ttl_ms))
-        .map(|(ttl_ms, predicted)| halves.figures(*ttl_ms, predicted, gap))
+        .map(|(ttl_ms, predicted)| parts.figures(*ttl_ms, predicted, gap))
         .collect();
-    let at = looked_at(&ttls, recommended_ttl_ms, current_ttl_ms).filter(|_| gap != Gap::NoReads);
-    let gains = at.map(|at| Gains::of(&halves, at));
+    let at = looked_at(&ttls, recommended_ttl_ms, current_ttl_ms).filter(|_| gap != Gap::NoReads && few.is_none());
+    let gains = at.map(|at| Gains::of(&parts, at));
+    let identifiable = gap == Gap::None && few.is_none();
     let single = ttls.iter().find(|row| Some(row.ttl_ms) == recommended_ttl_ms);
     CacheReplay {
         cache: cache.to_owned(),
-        identifiable: gap == Gap::None,
+        identifiable,
         reason,
         split_at: Timestamp::from_millis(split_ms),
         current_ttl_ms,
         recommended_ttl_ms,
-        hours: if gap == Gap::None { schedule(&halves, single) } else { None },
-        findings: at.map(|at| findings(&halves, &ttls, at, gains.as_ref())).unwrap_or_default(),
+        hours: if identifiable { schedule(&parts, single) } else { None },
+        findings: match at {
+            Some(at) => findings(&parts, &ttls, at, gains.as_ref()),
+            // How seldom a cache is read is known from few events over a long time as well.
+            None if gap != Gap::NoReads => hardly_read(&parts).into_iter().collect(),
+            None => Vec::new(),
+        },
+        reads_per_day: parts.reads_per_day(),
+        notes,
         gains,
         ttls,
         span: (Timestamp::from_millis(first_ms), Timestamp::from_millis(last_ms)),
         events: events.len(),
         sampled_share: traces.sampled_share(),
+    }
+}
+
+/// Reads that each part must have for a verdict.
+const LEAST_READS: f64 = 100.0;
+
+/// Why the events are too few for a verdict, where they are.
+fn too_few(learned: u64, replayed: &Replayed<'_>, span_ms: i64) -> Option<String> {
+    let (before, after) = (learned as f64, replayed.gets());
+    // A part without any read has a reason of its own.
+    (before > 0.0 && before.min(after) < LEAST_READS).then(|| {
+        format!(
+            "too few events: {before:.0} reads before the split and {after:.0} after it, over {} s in all; {LEAST_READS} of each are needed",
+            seconds(span_ms)
+        )
+    })
+}
+
+/// Leaves out events that lie far from all others in time, and those of a file that holds every event several times. Says so.
+fn leave_out(events: &mut Vec<Timed<'_>>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let stamps: Vec<i64> = events.iter().map(|timed| timed.event.at_ms).collect();
+    let near = bulk(&stamps);
+    if near.len() < events.len() {
+        let far = stamps[..near.start].first().or(stamps[near.end..].first()).copied().unwrap_or_default();
+        let (n, all) = (events.len() - near.len(), events.len());
+        notes.push(format!(
+            "{n} of {all} events are far from all others in time, the first at {far} (epoch milliseconds), and are left out; check the clock \
+             and the unit of the timestamps"
+        ));
+        events.truncate(near.end);
+        events.drain(..near.start);
+    }
+    let times = copies(events);
+    if times > 1 {
+        let mut seen: HashMap<(&str, u8), usize, FixedState> = HashMap::with_hasher(FixedState::with_seed(0));
+        let mut at_ms = None;
+        let all = events.len();
+        events.retain(|timed| {
+            if at_ms != Some(timed.event.at_ms) {
+                seen.clear();
+                at_ms = Some(timed.event.at_ms);
+            }
+            let count = seen.entry((timed.key, number(timed.event.access))).or_insert(0);
+            *count += 1;
+            (*count - 1).is_multiple_of(times)
+        });
+        notes.push(format!("every event of {all} is there {times} times, as in a file read twice; each counts once"));
+    }
+    notes
+}
+
+/// Events from which repetition of each is no chance.
+const LEAST_COPIED: usize = 100;
+
+/// How many times each event is there: the largest number that divides how often each occurs at its moment; 1 of few events.
+fn copies(events: &[Timed<'_>]) -> usize {
+    if events.len() < LEAST_COPIED {
+        return 1;
+    }
+    let mut times = 0;
+    let mut counts: HashMap<(&str, u8), usize, FixedState> = HashMap::with_hasher(FixedState::with_seed(0));
+    for same in events.chunk_by(|a, b| a.event.at_ms == b.event.at_ms) {
+        counts.clear();
+        same.iter().for_each(|timed| *counts.entry((timed.key, number(timed.event.access))).or_insert(0) += 1);
+        times = counts.values().fold(times, |times, &count| common_divisor(times, count));
+        if times == 1 {
+            return 1;
+        }
+    }
+    times.max(1)
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+fn number(access: Access) -> u8 {
+    match access {
+        Access::Get => 0,
+        Access::Write => 1,
+        Access::Delete => 2,
     }
 }
 
@@ -216,7 +324,7 @@ impl Gap {
     }
 }
 
-impl Halves<'_> {
+impl TrainTestSplit<'_> {
     fn figures(&self, ttl_ms: i64, predicted: &Prediction, gap: Gap) -> TtlFigures {
         let [hit_ratio, mut stale_share, resident_keys_mean] =
             self.replayed.figures(ttl_ms, predicted, self.options.on_write, self.second);

@@ -1,8 +1,22 @@
+//! What a user writes of a cache, and how a replay is set up.
+
 use std::collections::BTreeMap;
 
 use almanac_models::{Level, ttl::OnWrite};
+use serde::Deserialize;
 
 use super::TtlError;
+use crate::{
+    advise::{
+        AdvisorSpec, Metric,
+        kit::{Section, check_expr, millis_list, optional_millis},
+    },
+    ledger::Direction,
+};
+
+/// The metric that a recommendation on a time-to-live promises.
+pub(super) const HIT_RATIO: Metric = Metric { name: "hit_ratio", unit: "1", better: Direction::Higher };
+
 
 /// Events of a cache that are read and held at most: 64 MB of them.
 pub(super) const EVENTS_MAX: usize = 4_000_000;
@@ -15,7 +29,8 @@ pub fn default_grid() -> Vec<i64> {
 }
 
 /// What one miss and one stale hit cost, in a common unit.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TtlCosts {
     /// Cost of a miss, ≥ 0.
     pub miss: f64,
@@ -24,17 +39,22 @@ pub struct TtlCosts {
 }
 
 /// A cache that a service runs and wants advice for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CacheSpec {
     /// Its name, as its events carry it.
     pub name: String,
     /// The time-to-live in force, milliseconds.
+    #[serde(rename = "ttl", deserialize_with = "optional_millis")]
     pub ttl_ms: Option<i64>,
     /// The largest tolerable share of stale hits among hits.
     pub stale_share_max: f64,
     /// Events of the application that invalidate it; not empty means that a write drops the copy.
     pub invalidate_on: Vec<String>,
+    /// Whether the application could drop a copy when the origin's value changes; then that is recommended where it serves best.
+    pub can_invalidate: bool,
     /// Times-to-live to look at, milliseconds; empty for [`default_grid`].
+    #[serde(rename = "grid", deserialize_with = "millis_list")]
     pub grid_ms: Vec<i64>,
     /// When given, the least cost decides instead of the stale limit alone.
     pub costs: Option<TtlCosts>,
@@ -42,6 +62,41 @@ pub struct CacheSpec {
     pub hits: Option<String>,
     /// PromQL for the number of misses so far, where no events are reported.
     pub misses: Option<String>,
+}
+
+impl Default for CacheSpec {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl AdvisorSpec for CacheSpec {
+    fn section() -> Option<Section<Self>> {
+        Some(Section::new("cache", &["name"]))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !(0.0..=1.0).contains(&self.stale_share_max) {
+            return Err(format!("stale_share_max {} is not a share between 0 and 1", self.stale_share_max));
+        }
+        let costs = self.costs.iter().flat_map(|costs| [("miss", costs.miss), ("stale hit", costs.stale)]);
+        for (what, cost) in costs {
+            if !(cost >= 0.0 && cost.is_finite()) {
+                return Err(format!("the cost of a {what}, {cost}, is not a number of at least 0"));
+            }
+        }
+        if self.hits.is_some() != self.misses.is_some() {
+            return Err("hits and misses go together; write both or none".to_owned());
+        }
+        for (key, expr) in [("hits", &self.hits), ("misses", &self.misses)] {
+            check_expr(expr.as_deref()).map_err(|message| format!("{key}: {message}"))?;
+        }
+        Ok(())
+    }
 }
 
 impl CacheSpec {
@@ -53,6 +108,7 @@ impl CacheSpec {
             ttl_ms: None,
             stale_share_max: 0.01,
             invalidate_on: Vec::new(),
+            can_invalidate: true,
             grid_ms: Vec::new(),
             costs: None,
             hits: None,

@@ -1,3 +1,5 @@
+//! The accesses of a cache by key, bounded by sampling keys.
+
 use std::hash::BuildHasher;
 
 use almanac_models::ttl::{Access, KeyEvent};

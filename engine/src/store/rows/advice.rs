@@ -4,21 +4,7 @@ use almanac_models::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{table::table, words::words};
-
-/// What a recommendation is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// How many replicas and when.
-    Scaling,
-    /// How much CPU or memory a container asks for.
-    Rightsizing,
-    /// The time-to-live of a cache.
-    Ttl,
-    /// The bound of an alerting rule.
-    Threshold,
-}
-words!(Kind, "kind of recommendation", { Scaling => "scaling", Rightsizing => "rightsizing", Ttl => "ttl", Threshold => "threshold" });
+use super::{Kind, table::table, words::words};
 
 /// State of a recommendation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,19 +8,21 @@ mod all;
 mod collected;
 pub(in crate::store) mod descriptor;
 mod event;
+mod kind;
 mod learned;
 mod table;
 mod together;
 mod words;
 
 pub use advice::{
-    AdviceState, AdviceStatusFilter, AdviceStatusRow, Effect, Kind, OutcomeFilter, OutcomeRow, Patch,
+    AdviceState, AdviceStatusFilter, AdviceStatusRow, Effect, OutcomeFilter, OutcomeRow, Patch,
     RecommendationFilter, RecommendationRow, State,
 };
 pub use all::TABLES;
 pub use collected::{MetadataFilter, MetadataPut, MetadataRow, MetricType, ScrapeTargetRow, TargetHealth};
 pub use descriptor::{Cell, Column, ColumnType, Table, TableRow};
 pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
+pub use kind::Kind;
 pub use learned::{
     AnomalyKind, AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus,
 };

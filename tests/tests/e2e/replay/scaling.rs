@@ -112,3 +112,93 @@ fn wrong_calls_and_files_are_told_and_leave_nothing() {
     check("absent.csv --capacity 10 --decisions out.csv", 1, "absent.csv");
     check("load.csv", 2, "--capacity");
 }
+
+const POLICIES: [&str; 5] = ["predictive", "reactive", "same_cost", "last_week", "static_peak"];
+
+/// Replays `days` of steps of `step_seconds` with values of the step of the day and of a noise between 0 and 1.
+fn replayed(days: i64, step_seconds: i64, options: &str, value: impl Fn(i64, f64) -> f64) -> Value {
+    let folder = tempdir().unwrap();
+    let a_day = 86_400 / step_seconds;
+    let mut text = "timestamp,value\n".to_owned();
+    for slot in 0..days * a_day {
+        let noise = f64::from(i32::try_from(slot * 7_919 % 104_729 % 1_009).unwrap()) / 1_009.0;
+        writeln!(text, "{},{}", (START + slot * step_seconds) * 1_000, value(slot % a_day, noise)).unwrap();
+    }
+    fs::write(folder.path().join("load.csv"), text).unwrap();
+    let ended = run(folder.path(), format!("replay scaling load.csv {options}").split_whitespace());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    serde_json::from_str::<Value>(&ended.stdout).unwrap()["series"][0].clone()
+}
+
+#[test]
+fn a_lower_target_gives_more_replicas_under_every_rule() {
+    let load = |slot: i64, noise: f64| {
+        let phase = f64::from(i32::try_from(slot).unwrap()) / 144.0 * std::f64::consts::TAU;
+        (600.0 - 400.0 * phase.cos()) * (0.8 + 0.4 * noise)
+    };
+    for more in ["", "--unserved-cost 20"] {
+        let mut before = [0.0; 5];
+        for target in ["1", "0.85", "0.7", "0.55", "0.4", "0.25"] {
+            let options = format!("--capacity 20 --target-utilization {target} --startup 10m --max 500 {more}");
+            let series = replayed(12, STEP_SECONDS, &options, load);
+            for (before, policy) in before.iter_mut().zip(POLICIES) {
+                let hours = series["policies"][policy]["replica_hours"].as_f64().unwrap();
+                // What is stated of costs alone sets the replicas of the forecast near full use.
+                let least = if policy == "predictive" || policy == "same_cost" { 1.0 } else { 1.05 };
+                assert!(*before <= 0.0 || hours >= least * *before, "{policy} at {target} {more}: {hours} after {before}");
+                *before = hours;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pool_does_not_flap_at_the_edge_of_a_replica() {
+    // Nights below one replica, or just around the edge of the second or third; office hours at the edge of the tenth.
+    for (night, spread, step_seconds) in [(40.0, 50.0, 300), (85.0, 25.0, 300), (180.0, 40.0, 300), (40.0, 50.0, 60), (280.0, 40.0, 600)] {
+        let a_day = 86_400 / step_seconds;
+        let load = |slot: i64, noise: f64| {
+            let office = (a_day * 8 / 24..a_day * 17 / 24).contains(&slot);
+            if office { 880.0 + 50.0 * noise } else { night + spread * noise }
+        };
+        let series = replayed(12, step_seconds, "--capacity 100", load);
+        let changes = |policy: &str| series["policies"][policy]["scale_changes_per_day"].as_f64().unwrap();
+        assert!(
+            changes("predictive") <= changes("reactive").max(24.0),
+            "{night} {spread} {step_seconds}: {} {}",
+            changes("predictive"),
+            changes("reactive")
+        );
+    }
+}
+
+#[test]
+fn demand_that_cannot_be_is_counted_as_missing() {
+    let folder = tempdir().unwrap();
+    write_demand(&folder.path().join("load.csv"));
+    let sound = fs::read_to_string(folder.path().join("load.csv")).unwrap();
+    let mut rows: Vec<String> = sound.lines().map(str::to_owned).collect();
+    let value = |row: &str, value: &str| format!("{},{value}", row.rsplit_once(',').unwrap().0);
+    let whole = |folder: &Path| {
+        let ended = run(folder, "replay scaling load.csv --capacity 10".split_whitespace());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        serde_json::from_str::<Value>(&ended.stdout).unwrap()["series"][0].clone()
+    };
+    let before = whole(folder.path());
+    assert_eq!(before["notes"], Value::Array(Vec::new()));
+    rows[50] = value(&rows[50], "-1");
+    rows[60] = value(&rows[60], "inf");
+    rows[70] = value(&rows[70], "-inf");
+    rows[80] = value(&rows[80], "NaN");
+    rows.push(rows[90].clone());
+    // A year ahead, and in seconds.
+    rows.push(format!("api,{},5", (START + 400 * 86_400) * 1_000));
+    rows.push(format!("api,{},5", START));
+    fs::write(folder.path().join("load.csv"), rows.join("\n")).unwrap();
+    let after = whole(folder.path());
+    let notes = after["notes"].to_string();
+    for expected in ["1 of 1443 rows have a negative", "2 of 1443 rows have an infinite", "1 of 1443 rows repeat", "2 of 1443 rows are far"] {
+        assert!(notes.contains(expected), "{expected}: {notes}");
+    }
+    assert_eq!(after["scored_from"], before["scored_from"]);
+}

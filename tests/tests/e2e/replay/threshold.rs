@@ -164,3 +164,160 @@ fn several_series_get_a_rule_each() {
         .collect();
     assert_eq!(named, [("a", true), ("b", true)]);
 }
+
+/// Writes rows of `(value, incident)` a minute apart, `incident` left out where nobody labelled.
+fn write_minutes(path: &Path, rows: impl Iterator<Item = (f64, Option<bool>)>) {
+    let mut text = String::new();
+    for (minute, (value, incident)) in (0_i64..).zip(rows) {
+        if minute == 0 {
+            text.push_str(if incident.is_some() { "timestamp,value,incident\n" } else { "timestamp,value\n" });
+        }
+        let label = incident.map(|incident| format!(",{}", u8::from(incident))).unwrap_or_default();
+        writeln!(text, "{},{value}{label}", minute * MINUTE).unwrap();
+    }
+    fs::write(path, text).unwrap();
+}
+
+/// The report on one rule over a file.
+fn report(expr: &str, rows: impl Iterator<Item = (f64, Option<bool>)>) -> Value {
+    let folder = tempdir().unwrap();
+    write_minutes(&folder.path().join("s.csv"), rows);
+    let rules = format!("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: '{expr}'\n");
+    fs::write(folder.path().join("r.yml"), rules).unwrap();
+    let ended = run(folder.path(), ["replay", "threshold", "s.csv", "--rules", "r.yml"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{expr}");
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+/// Whether a minute lies in one of the labelled incidents: forty minutes every 700.
+fn labelled(minute: i64) -> bool {
+    minute % 700 >= 600 && minute % 700 < 640
+}
+
+#[test]
+fn a_bound_that_can_hardly_fire_is_never_recommended() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let noise: Vec<f64> = (0..ROWS).map(|_| rng.random::<f64>()).collect();
+    let noise = |minute: i64| noise[usize::try_from(minute).unwrap()];
+    // States with outages that nobody labelled, while other incidents are labelled.
+    for (expr, normal, outage) in
+        [("value < 1", 1.0, 0.0), ("value < 0.5", 1.0, 0.0), ("value > 0", 0.0, 1.0), ("value <= 2", 3.0, 2.0)]
+    {
+        let rows = (0..ROWS).map(|minute| {
+            let down = minute % 3_000 >= 500 && minute % 3_000 < 520;
+            (if down { outage } else { normal }, Some(labelled(minute)))
+        });
+        let rule = &report(expr, rows)["rules"][0];
+        assert_eq!(
+            (rule["changed"].as_bool(), rule["recommended"]["expr"].as_str()),
+            (Some(false), Some(expr)),
+            "{rule}"
+        );
+    }
+    // A ratio that dips, and a percent that peaks, outside of the incidents alone: nothing is caught.
+    let dips = (0..ROWS).map(|minute| {
+        (if minute % 61 == 7 && !labelled(minute) { 0.92 } else { 0.96 + 0.04 * noise(minute) }, Some(labelled(minute)))
+    });
+    let rule = &report("value < 0.95", dips)["rules"][0];
+    assert_eq!(rule["changed"], false, "{rule}");
+    // Without labels, and with: whatever is recommended, some value of the history passes it.
+    for (expr, of) in [
+        ("value > 90", Box::new(|n: f64| 100.0 * n.powf(0.1)) as Box<dyn Fn(f64) -> f64>),
+        ("value >= 0.9", Box::new(|n: f64| n.powf(0.2))),
+        ("value < 0.95", Box::new(|n: f64| 1.0 - 0.3 * n.powi(6))),
+        ("value > 5", Box::new(|n: f64| (30.0 * n.powi(8)).floor())),
+    ] {
+        for with_labels in [false, true] {
+            let values: Vec<f64> = (0..ROWS)
+                .map(|minute| {
+                    let lift = with_labels && labelled(minute) && minute % 2 == 0;
+                    of(if lift { 0.9 + 0.1 * noise(minute) } else { noise(minute) })
+                })
+                .collect();
+            let rows =
+                values.iter().zip(0_i64..).map(|(&value, minute)| (value, with_labels.then(|| labelled(minute))));
+            let rule = report(expr, rows)["rules"][0].clone();
+            let recommended = rule["recommended"]["expr"].as_str().unwrap();
+            let (comparison, bound) = recommended.strip_prefix("value ").unwrap().split_once(' ').unwrap();
+            let bound: f64 = bound.parse().unwrap();
+            let passes = |value: &f64| match comparison {
+                ">" => *value > bound,
+                ">=" => *value >= bound,
+                _ => *value < bound,
+            };
+            assert!(values[..values.len() / 2].iter().any(passes), "{recommended}: {rule}");
+        }
+    }
+}
+
+#[test]
+fn a_bound_stays_as_near_to_the_present_one_as_does_as_well() {
+    // An objective of a second; calm is below 0.6 but for a lone peak of 1.05 a day, incidents are at 20.
+    let rows = (0..ROWS).map(|minute| {
+        let value = match minute {
+            _ if labelled(minute) => 20.0,
+            _ if minute % 1_440 == 100 => 1.05,
+            _ => 0.5 + (minute % 11) as f64 / 110.0,
+        };
+        (value, Some(labelled(minute)))
+    });
+    let rule = &report("value > 1", rows)["rules"][0];
+    let expr = rule["recommended"]["expr"].as_str().unwrap();
+    let bound: f64 = expr.strip_prefix("value > ").unwrap().parse().unwrap();
+    assert!((1.0..3.0).contains(&bound), "{rule}");
+    let (present, recommended) = (&rule["present"], &rule["recommended"]);
+    assert!(recommended["incidents_caught"].as_u64() >= present["incidents_caught"].as_u64(), "{rule}");
+    assert!(rule["lead_change_seconds"].as_f64().is_none_or(|change| change > -61.0), "{rule}");
+}
+
+#[test]
+fn rules_are_read_as_far_as_they_go() {
+    let folder = tempdir().unwrap();
+    let mut text = "series,timestamp,value,incident\n".to_owned();
+    for row in history() {
+        let Some(value) = row.value else { continue };
+        writeln!(text, "latency,{},{value},{}", row.at_ms, u8::from(row.incident)).unwrap();
+        writeln!(text, "traffic,{},{},0", row.at_ms, row.at_ms / MINUTE % 120).unwrap();
+    }
+    fs::write(folder.path().join("two.csv"), text).unwrap();
+    let rules = "
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: demo, labels: {role: alert-rules}}
+spec:
+  groups:
+  - name: g
+    partial_response_strategy: warn
+    rules:
+    - {alert: Guarded, expr: latency > 1.2 and traffic > 10}
+    - {alert: Power, expr: 'latency > 2 ^ 0.25'}
+    - {alert: Left, expr: '(1_000 / 1e3 < latency) unless traffic == 0'}
+    - {alert: Offset, expr: latency offset 5m > 1.2}
+    - {alert: Either, expr: latency > 1.2 or traffic > 200}
+    - {alert: State, expr: traffic == 0}
+    - {alert: Gone, expr: absent(latency)}
+    - {alert: Broken, expr: 'latency > ('}
+    - {alert: Late, expr: latency > 1, for: soon}
+";
+    fs::write(folder.path().join("r.yml"), rules).unwrap();
+    let ended = run(folder.path(), ["replay", "threshold", "two.csv", "--rules", "r.yml", "--output", "out.yml"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|rule| rule["alert"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&report["rules"]), ["Guarded", "Power", "Left", "Offset", "Either"]);
+    assert_eq!(names(&report["kept_as_they_are"]), ["State", "Gone", "Broken", "Late"]);
+    let recommended = report["rules"][0]["recommended"]["expr"].as_str().unwrap();
+    assert!(recommended.starts_with("latency > ") && recommended.ends_with(" and traffic > 10"), "{recommended}");
+    let skipped: Vec<bool> =
+        report["kept_as_they_are"].as_array().unwrap().iter().map(|rule| rule["skipped"] == true).collect();
+    assert_eq!(skipped, [false, false, true, true]);
+    assert!(!ended.stdout.contains("serde") && !ended.stdout.contains("RuleFile"), "{}", ended.stdout);
+    let written = fs::read_to_string(folder.path().join("out.yml")).unwrap();
+    for part in
+        ["kind: PrometheusRule", "role: alert-rules", "partial_response_strategy: warn", "for: soon", recommended]
+    {
+        assert!(written.contains(part), "{part}: {written}");
+    }
+}

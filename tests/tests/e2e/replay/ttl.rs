@@ -170,3 +170,57 @@ fn wrong_files_are_told_with_their_line() {
     check("timestamp,cache,op\n1,pages,get\n", "key");
     check("", "events.csv");
 }
+
+/// A day of reads of thirty keys, each written now and then.
+fn a_day() -> Vec<String> {
+    let mut rows = Vec::new();
+    for tick in 0..8_640_i64 {
+        let at_ms = 1_788_739_200_000 + tick * 10_000;
+        rows.push(format!("{at_ms},pages,k{},get", tick * 7 % 30));
+        if tick % 97 == 0 {
+            rows.push(format!("{},pages,k{},write", at_ms + 5, tick * 11 % 30));
+        }
+    }
+    rows
+}
+
+fn report(rows: &[String]) -> Value {
+    let folder = tempdir().unwrap();
+    let text = format!("timestamp,cache,key,op\n{}\n", rows.join("\n"));
+    fs::write(folder.path().join("events.csv"), text).unwrap();
+    let ended = run(folder.path(), ["replay", "ttl", "events.csv", "--grid", "1m,10m,1h", "--max-stale", "0.2"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    serde_json::from_str::<Value>(&ended.stdout).unwrap()["caches"][0].clone()
+}
+
+#[test]
+fn events_far_from_all_others_and_files_read_twice_change_nothing() {
+    let rows = a_day();
+    let plain = report(&rows);
+    assert!(plain["recommended"].is_object() && plain["notes"].is_null(), "{plain}");
+    let same = |rows: &[String], note: &str| {
+        let report = report(rows);
+        let notes = report["notes"].to_string();
+        assert!(notes.contains(note), "{note}: {notes}");
+        for name in ["split_at", "recommended", "ttls", "from", "until"] {
+            assert_eq!(report[name], plain[name], "{note}: {name}");
+        }
+    };
+    let with = |more: &[String]| [more, &rows[..], more].concat();
+    same(&[&rows[..], &["1820275200000,pages,k1,get".to_owned()]].concat(), "1 of 8731 events are far");
+    same(&with(&["0,pages,k1,get".to_owned()]), "2 of 8732 events are far");
+    let seconds: Vec<String> = rows.iter().step_by(20).map(|row| row.replacen("000,", ",", 1)).collect();
+    same(&[&rows[..], &seconds[..]].concat(), "events are far");
+    same(&[&rows[..], &rows[..]].concat(), "2 times, as in a file read twice");
+}
+
+#[test]
+fn a_few_events_are_no_verdict() {
+    let rows = a_day();
+    for n in [3, 40, 150] {
+        let few = report(&rows[..n]);
+        assert_eq!((&few["identifiable"], &few["recommended"]), (&Value::Bool(false), &Value::Null), "{n}");
+        assert!(few["reason"].as_str().unwrap().contains("too few events"), "{n}: {}", few["reason"]);
+        assert_eq!(few["findings"], Value::Array(Vec::new()), "{n}");
+    }
+}

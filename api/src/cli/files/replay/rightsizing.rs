@@ -5,8 +5,8 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use almanac_engine::{
     advise::{
         rightsizing::{
-            ContainerResource, ContainerSpec, Covering, CoveringOptions, Krr, Leading, RequestRule, Vpa,
-            decide_request, score_requests, trace_requests,
+            ContainerResource, ContainerSpec, Covering, CoveringOptions, Krr, Leading, RequestRule, Vpa, check_usage,
+            decide_request, remarks, score_requests, trace_requests,
         },
         scaling::DemandHistory,
     },
@@ -26,9 +26,12 @@ pub struct Args {
     /// What is used
     #[arg(long, value_enum)]
     pub resource: Resource,
-    /// The present request, in cores or bytes
+    /// The present request, in cores or bytes, or like 500m or 512Mi
     #[arg(long, value_name = "AMOUNT")]
-    pub request: Option<f64>,
+    pub request: Option<String>,
+    /// The least request that is recommended [10m or 16Mi]
+    #[arg(long, value_name = "AMOUNT")]
+    pub min_request: Option<String>,
     /// The first part of the series is history and not scored
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     pub warmup: Duration,
@@ -54,10 +57,10 @@ pub enum Resource {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
-    let options = args.options()?;
+    let (request, options) = args.settings()?;
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
     warn_of_stamps(&args.file, &file);
-    let series = file.series.into_iter().map(|series| Replay::of(series, &args, &options));
+    let series = file.series.into_iter().map(|series| Replay::of(series, &args, request, &options));
     let replays: Vec<Replay> = series.collect();
     let outcomes = replays.iter().map(|replay| (&*replay.name, replay.outcome.as_ref().err().map(String::as_str)));
     some_replayed(&args.file, outcomes)?;
@@ -68,18 +71,32 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
 }
 
 impl Args {
-    fn options(&self) -> Result<CoveringOptions, CliError> {
-        for (name, value) in [("--request", self.request), ("--above-cost", self.above_cost)] {
-            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
-                return Err(CliError::usage(format!("{name} {value} is not a positive number")));
-            }
-        }
+    /// The present request and how the rules are set up.
+    fn settings(&self) -> Result<(Option<f64>, CoveringOptions), CliError> {
         let resource = match self.resource {
             Resource::Cpu => ContainerResource::Cpu,
             Resource::Memory => ContainerResource::Memory,
         };
-        let spec = ContainerSpec { above_cost_ratio: self.above_cost, ..ContainerSpec::new("") };
-        Ok(spec.options(resource, None))
+        let amount = |name: &str, text: &Option<String>| {
+            let Some(text) = text else { return Ok(None) };
+            let amount = resource.parse(text).map_err(|message| CliError::usage(format!("{name} {message}")))?;
+            if amount > 0.0 {
+                Ok(Some(amount))
+            } else {
+                Err(CliError::usage(format!("{name} {text} is not a positive number")))
+            }
+        };
+        let (request, least) = (amount("--request", &self.request)?, amount("--min-request", &self.min_request)?);
+        if let Some(ratio) = self.above_cost.filter(|ratio| !(*ratio > 0.0 && ratio.is_finite())) {
+            return Err(CliError::usage(format!("--above-cost {ratio} is not a positive number")));
+        }
+        let spec = ContainerSpec {
+            above_cost_ratio: self.above_cost,
+            cpu_min: least,
+            memory_min: least,
+            ..ContainerSpec::new("")
+        };
+        Ok((request, spec.options(resource, None)))
     }
 }
 
@@ -96,15 +113,16 @@ struct Outcome {
     scored_from_ms: i64,
     rules: Map<String, Value>,
     recommended: Value,
+    notes: Vec<String>,
 }
 
 impl Replay {
-    fn of(series: FileSeries, args: &Args, options: &CoveringOptions) -> Self {
+    fn of(series: FileSeries, args: &Args, request: Option<f64>, options: &CoveringOptions) -> Self {
         let FileSeries { name, timestamps, values, .. } = series;
         let steps = timestamps.len();
         let outcome = DemandHistory::try_new(timestamps, values)
             .map_err(|error| error.to_string())
-            .and_then(|usage| Outcome::of(usage, args, options));
+            .and_then(|usage| Outcome::of(usage, args, request, options));
         Self { name, steps, outcome }
     }
 
@@ -114,19 +132,21 @@ impl Replay {
             Err(reason) => {
                 json!({"series": name, "steps": steps, "scored_from": null, "rules": null, "reason": reason})
             }
-            Ok(Outcome { scored_from_ms, rules, recommended, .. }) => json!({
+            Ok(Outcome { scored_from_ms, rules, recommended, notes, .. }) => json!({
                 "series": name,
                 "steps": steps,
                 "scored_from": rfc3339(*scored_from_ms),
                 "rules": rules,
                 "recommended": recommended,
+                "notes": notes,
             }),
         }
     }
 }
 
 impl Outcome {
-    fn of(usage: DemandHistory, args: &Args, options: &CoveringOptions) -> Result<Self, String> {
+    fn of(usage: DemandHistory, args: &Args, request: Option<f64>, options: &CoveringOptions) -> Result<Self, String> {
+        check_usage(&usage, options.resource, request).map_err(|error| error.to_string())?;
         let scored_from_ms = usage.timestamps()[0].saturating_add(millis(args.warmup));
         let score = |requests: &[Option<f64>]| {
             let figures = score_requests(&usage, requests, scored_from_ms);
@@ -140,22 +160,27 @@ impl Outcome {
             ("vpa", trace(&mut Vpa::new(options.resource))),
             ("krr", trace(&mut Krr::new(options.resource))),
         ];
-        traces.extend(args.request.map(|request| ("present", vec![Some(request); usage.len()])));
+        traces.extend(request.map(|request| ("present", vec![Some(request); usage.len()])));
         let mut rules = Map::new();
         for (name, requests) in &traces {
             rules.insert((*name).to_owned(), score(requests)?.report(options.above_cost));
         }
-        let recommended = match decide_request(&usage, args.request, options) {
+        let recommended = match decide_request(&usage, request, options) {
             Ok(decision) => json!({
                 "request": decision.request,
                 "quantity": options.resource.quantity(decision.request).1,
                 "rule": decision.leader,
+                "idle_share": {"value": decision.idle.value, "lower": decision.idle.lower, "upper": decision.idle.upper},
+                "above_share": {"value": decision.above.value, "lower": decision.above.lower, "upper": decision.above.upper},
+                "confidence": decision.confidence,
                 "cost": {"value": decision.cost.value, "lower": decision.cost.lower, "upper": decision.cost.upper},
                 "reason": null,
             }),
             Err(reason) => json!({"request": null, "reason": reason.to_string()}),
         };
-        Ok(Self { usage, requests, scored_from_ms, rules, recommended })
+        let mut notes = usage.left_out().notes();
+        notes.extend(remarks(&usage, options.resource, request, &[]));
+        Ok(Self { usage, requests, scored_from_ms, rules, recommended, notes })
     }
 }
 

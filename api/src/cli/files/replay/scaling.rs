@@ -9,7 +9,11 @@ use almanac_engine::{
 use serde_json::{Value, json};
 
 use super::{duration, millis, print, rfc3339, some_replayed};
-use crate::cli::{CliError, Global, files::warn_of_stamps, output};
+use crate::cli::{
+    CliError, Global,
+    files::{calendar, warn_of_stamps},
+    output,
+};
 
 /// Most replicas that a pool is replayed with.
 const REPLICAS_MOST: u32 = 100_000;
@@ -23,7 +27,7 @@ pub struct Args {
     /// Demand that one replica serves, in the file's unit
     #[arg(long, value_name = "DEMAND")]
     pub capacity: f64,
-    /// Share of the capacity that the reactive rule aims at
+    /// Share of the capacity that is to be used; a lower one gives more replicas under every rule
     #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
     pub target_utilization: f64,
     /// Time from asking for a replica until it serves
@@ -47,7 +51,10 @@ pub struct Args {
     /// Length of the day that demand follows; a week is seven
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     pub day: Duration,
-    /// How long the reactive rule waits before it scales in
+    /// Time zone of the IANA database whose clocks days follow, such as Europe/Berlin [UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// How long a rule waits before it scales in
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub stabilization: Duration,
     /// Scale-ins of the predictive rule in any day, at most; scaling out is never held back
@@ -107,12 +114,14 @@ impl Args {
         {
             return Err(CliError::usage(format!("--unserved-cost {ratio} is not a positive number")));
         }
+        let zone = calendar(self.time_zone.as_deref(), None)?.zone;
         let options = CompareOptions {
             initial,
             warmup_ms: millis(self.warmup),
             day_ms: millis(self.day),
             stabilization_ms: millis(self.stabilization),
             unserved_cost_ratio: self.unserved_cost,
+            zone,
         };
         Ok((rules, options))
     }
@@ -141,7 +150,7 @@ impl Replay {
             Err(reason) => {
                 json!({"series": name, "steps": steps, "scored_from": null, "policies": null, "reason": reason})
             }
-            Ok((_, comparison)) => json!({
+            Ok((history, comparison)) => json!({
                 "series": name,
                 "steps": comparison.steps,
                 "scored_from": rfc3339(comparison.scored_from_ms),
@@ -153,6 +162,7 @@ impl Replay {
                     "static_peak": figures(&comparison.static_peak),
                     "oracle": figures(&comparison.oracle),
                 },
+                "notes": history.left_out().notes(),
             }),
         }
     }

@@ -4,8 +4,8 @@ use std::{fs, path::PathBuf};
 
 use almanac_engine::{
     advise::threshold::{
-        RuleFigures, RuleFile, RuleReplay, SignalHistory, ThresholdError, ThresholdOptions, ThresholdReplay,
-        format_duration, replay_rules,
+        Alternative, NotUsed, RuleFigures, RuleFile, RuleReplay, SignalHistory, ThresholdError, ThresholdOptions,
+        ThresholdReplay, format_duration, replay_rules,
     },
     ingest::files::{FileSeries, read_labelled_series_file},
 };
@@ -72,7 +72,16 @@ fn report(replay: &ThresholdReplay) -> Value {
     report.insert("rules".to_owned(), replay.rules.iter().map(rule).collect());
     if !replay.kept.is_empty() {
         let kept = replay.kept.iter();
-        let kept = kept.map(|rule| json!({"alert": rule.alert, "expr": rule.expr, "reason": rule.reason})).collect();
+        let kept = kept
+            .map(|rule| {
+                json!({
+                    "alert": rule.alert,
+                    "expr": rule.expr,
+                    "reason": rule.reason,
+                    "skipped": rule.why == NotUsed::Skipped,
+                })
+            })
+            .collect();
         report.insert("kept_as_they_are".to_owned(), kept);
     }
     Value::Object(report)
@@ -86,7 +95,10 @@ fn rule(replay: &RuleReplay) -> Value {
         "labelled": replay.labelled,
         "present": figures(&replay.present, replay.labelled),
         "recommended": figures(&replay.recommended, replay.labelled),
+        "changed": replay.changed,
         "reason": replay.reason,
+        "lead_change_seconds": replay.lead_change_s,
+        "alternatives": replay.alternatives.iter().map(alternative).collect::<Value>(),
         "breach": replay.breach.map(|breach| json!({
             "expected": rfc3339(breach.expected_ms),
             "earliest": rfc3339(breach.earliest_ms),
@@ -96,7 +108,18 @@ fn rule(replay: &RuleReplay) -> Value {
     })
 }
 
-/// Without labels nothing false and nothing missed can be told: null, and what may be expected.
+fn alternative((expr, alternative): &(String, Alternative)) -> Value {
+    let score = &alternative.score;
+    json!({
+        "name": alternative.name,
+        "expr": expr,
+        "for": format_duration(alternative.setting.for_ms),
+        "false_alerts_per_week": score.false_alerts_per_week(),
+        "incidents_caught": score.incidents_caught,
+    })
+}
+
+/// Without labels neither false alerts nor missed incidents can be counted: null, and what may be expected.
 fn figures(figures: &RuleFigures, labelled: bool) -> Value {
     let score = &figures.score;
     let mut object = Map::new();
@@ -182,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn rules_without_a_bound_are_kept_and_no_error() {
+        let replay = call(&series(true), &RULES.replace("value > 1.5", "absent(value)"), 0.5).unwrap();
+        let report = report(&replay);
+        assert_eq!(report["rules"], json!([]));
+        let kept = &report["kept_as_they_are"][0];
+        assert_eq!((kept["alert"].as_str(), kept["skipped"].as_bool()), (Some("High"), Some(false)));
+        assert!(kept["reason"].as_str().unwrap().starts_with("no numeric bound to advise on"), "{kept}");
+    }
+
+    #[test]
     fn wrong_calls_and_files_are_named() {
         refused(&series(true), RULES, 0.0, "split 0 is not between 0 and 1");
         refused(&series(true), "groups: [", 0.5, "r.yml is not a Prometheus rule file");
@@ -190,12 +223,6 @@ mod tests {
             &RULES.replace("value > 1.5", "other > 1"),
             0.5,
             "the file has no series that other reads",
-        );
-        refused(
-            &series(true),
-            &RULES.replace("value > 1.5", "absent(value)"),
-            0.5,
-            "High: it is not a comparison with a number",
         );
         refused("timestamp,value\n1,2\n2,x\n", RULES, 0.5, "line 3");
         refused("timestamp,value\n1,2\n2,3\n", RULES, 0.5, "has 2 rows");

@@ -112,10 +112,10 @@ mod tests {
         report(&Call::try_parse_from(words).map_err(CliError::usage)?.args)
     }
 
-    /// Two keys, the same ten seconds twice: a read each second, a write of `a` at the fourth.
+    /// Two keys, the same ten seconds forty times: a read each second, a write of `a` at the fourth.
     fn events() -> String {
         let mut text = "timestamp,cache,key,op\n".to_owned();
-        for second in 0..20 {
+        for second in 0..400 {
             for key in ["a", "b"] {
                 text.push_str(&format!("{},pages,{key},get\n", second * 1000));
             }

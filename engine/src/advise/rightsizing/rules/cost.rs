@@ -1,3 +1,5 @@
+//! The expected cost of every request as a curve.
+
 use super::{super::cost_of, DecayingHistogram, covering::GROWTH};
 
 /// Buckets above the highest usage that a request may lie in: a factor of e.

@@ -1,3 +1,5 @@
+//! The rule that requests what costs least over the day to come, from decaying histograms of the usage.
+
 use std::collections::VecDeque;
 
 use almanac_models::stats::quantile;
@@ -32,14 +34,14 @@ const LIFETIME_MS: i64 = 12 * HOUR_MS;
 const CPU_COST: f64 = 6.0;
 /// Kills for want of memory cost so many times what waiting for CPU does: a request then lies above all that was seen.
 const MEMORY_COST: f64 = 50.0;
-/// Memory that a peak is compared with, as long as KRR looks back.
-const PEAK_MS: i64 = 14 * DAY_MS;
+/// History whose peak memory is never below, where the caller names no other: as long as the configuration reads.
+const PEAK_MS: i64 = 28 * DAY_MS;
 /// By how much memory's next peak may exceed the last before anything is known, as VPA and KRR have it; forgotten over
 /// [`GROWTH_DAYS`] days of forecasts, of which the largest excess then tells more.
 const PEAK_GROWTH: f64 = 0.15;
 const GROWTH_DAYS: f64 = 14.0;
-/// No more than twice the peak is asked for on these grounds, as a logarithm.
-const PEAK_GROWTH_MOST: f64 = std::f64::consts::LN_2;
+/// No more than 28 % above the peak is requested for growth, as a logarithm: one jump to a new level must not double the request.
+const PEAK_GROWTH_MOST: f64 = 0.25;
 
 /// How [`Covering`] is set up.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +52,10 @@ pub struct CoveringOptions {
     pub above_cost: f64,
     /// When the container's present version was deployed; memory peaks from before no longer count, a day after it.
     pub deployed_ms: Option<i64>,
+    /// The least request that is recommended, in cores or bytes.
+    pub least: f64,
+    /// Length of the history whose peak a memory request covers.
+    pub peak_ms: i64,
 }
 
 impl CoveringOptions {
@@ -60,7 +66,7 @@ impl CoveringOptions {
             ContainerResource::Cpu => CPU_COST,
             ContainerResource::Memory => CPU_COST * MEMORY_COST,
         };
-        Self { resource, above_cost, deployed_ms: None }
+        Self { resource, above_cost, deployed_ms: None, least: resource.usual_least(), peak_ms: PEAK_MS }
     }
 }
 
@@ -80,7 +86,7 @@ pub struct Covering {
     options: CoveringOptions,
     histograms: Vec<DecayingHistogram>,
     pending: VecDeque<Pending>,
-    /// The last fortnight and a day, for memory's peaks and the judgement of forecasts.
+    /// The history of the peak and a day, for memory's peaks and the judgement of forecasts.
     usage: VecDeque<(i64, f64)>,
     peak_since_deployed: f64,
     /// How long usage was seen since the deployment; a gap counts an hour.
@@ -95,8 +101,10 @@ pub struct Covering {
     judged_ms: Option<i64>,
     decided_ms: Option<i64>,
     changed_ms: Option<i64>,
+    /// The median usage of the last hour.
+    last_hour: f64,
     /// A request below this is too small now, whatever it saves.
-    least: f64,
+    shortfall: f64,
     /// The expected cost of every request, as it was last decided on.
     curve: Option<CostCurve>,
 }
@@ -105,7 +113,7 @@ pub struct Covering {
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     at_ms: i64,
-    /// The highest usage of the fortnight before.
+    /// The highest usage of the history before.
     peak: f64,
 }
 
@@ -142,7 +150,8 @@ impl Covering {
             judged_ms: None,
             decided_ms: None,
             changed_ms: None,
-            least: 0.0,
+            last_hour: 0.0,
+            shortfall: 0.0,
             curve: None,
         }
     }
@@ -159,11 +168,16 @@ impl Covering {
         self.drift
     }
 
-    /// Whether `request` is too small as of the last decision: CPU usage was above it for most of the last hour, or memory has
-    /// used up half of the room above its peak.
+    /// Whether usage was above `request` for most of the last hour before the last decision.
     #[must_use]
-    pub fn falls_short(&self, request: f64) -> bool {
-        request < self.least
+    pub fn exceeds(&self, request: f64) -> bool {
+        self.last_hour > request
+    }
+
+    /// Whether a request of its own is too small as of the last decision: CPU usage was above it for most of the last hour, or
+    /// memory has used up half of the margin above its peak.
+    fn falls_short(&self, request: f64) -> bool {
+        request < self.shortfall
     }
 
     fn window(&self, from_ms: i64, to_ms: i64) -> Vec<f64> {
@@ -231,12 +245,12 @@ impl Covering {
     }
 
     fn recent_peak(&self, at_ms: i64) -> f64 {
-        let recent = self.usage.iter().filter(|&&(seen_ms, _)| at_ms - seen_ms <= PEAK_MS);
+        let recent = self.usage.iter().filter(|&&(seen_ms, _)| at_ms - seen_ms <= self.options.peak_ms);
         recent.map(|&(_, usage)| usage).fold(0.0, f64::max)
     }
 
     /// The peak of memory below which nothing is asked for, and by how much the next may exceed it, as a logarithm; CPU has
-    /// none. The peak is that of the last fortnight, or since a deployment of which a day was seen.
+    /// none. The peak is that of the history that is read, or since a deployment of which a day was seen.
     fn peak(&self, at_ms: i64) -> (f64, f64) {
         match self.options.resource {
             ContainerResource::Cpu => (0.0, 0.0),
@@ -262,8 +276,9 @@ impl RequestRule for Covering {
         self.pending.push_back(Pending { at_ms, peak: self.recent_peak(at_ms) });
         let usual = quantile(&self.window(at_ms - HOUR_MS, at_ms), 0.5).unwrap_or(0.0);
         let (peak, growth) = self.peak(at_ms);
-        // Not at every new peak: half of the room may be used up.
-        self.least = usual.max(peak * (growth / 2.0).exp());
+        self.last_hour = usual;
+        // Not at every new peak: half of the margin may be used up.
+        self.shortfall = usual.max(peak * (growth / 2.0).exp());
         let short = current.is_some_and(|current| usual > current);
         // A new level takes hours to weigh in the histograms: until then the last hour stands for it.
         let seen = if short { usual * (DRIFT_SHARE * self.drift).exp() } else { 0.0 };
@@ -289,7 +304,7 @@ impl RequestRule for Covering {
         }
         self.first_ms.get_or_insert(at_ms);
         self.usage.push_back((at_ms, usage));
-        let kept_ms = PEAK_MS + DAY_MS;
+        let kept_ms = self.options.peak_ms.saturating_add(DAY_MS);
         while self.usage.front().is_some_and(|&(seen_ms, _)| ms_to_f64(at_ms - seen_ms) > ms_to_f64(kept_ms)) {
             self.usage.pop_front();
         }

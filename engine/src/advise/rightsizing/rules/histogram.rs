@@ -1,3 +1,5 @@
+//! Decaying histograms of usage.
+
 /// Weights of values by size, old ones counting less: buckets each wider than the one before by the same share.
 ///
 /// # Reference

@@ -1,3 +1,5 @@
+//! The simple strategy of KRR.
+
 use std::collections::VecDeque;
 
 use almanac_models::stats::quantile;

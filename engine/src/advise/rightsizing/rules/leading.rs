@@ -1,3 +1,5 @@
+//! The rule that is recommended: of CPU that of three rules which has cost least so far, of memory always the first.
+
 use super::{
     super::cost_of, ContainerResource, Covering, CoveringOptions, Expected, Krr, RequestRule, Vpa, histogram::ms_to_f64,
 };
@@ -77,10 +79,10 @@ impl Leading {
         self.covering.drift()
     }
 
-    /// Whether `request` is too small now, see [`Covering::falls_short`].
+    /// Whether usage is above `request` now, see [`Covering::exceeds`].
     #[must_use]
-    pub fn falls_short(&self, request: f64) -> bool {
-        self.covering.falls_short(request)
+    pub fn exceeds(&self, request: f64) -> bool {
+        self.covering.exceeds(request)
     }
 
     fn choose(&mut self, at_ms: i64) {
@@ -109,8 +111,9 @@ impl RequestRule for Leading {
             follower.request = rule.request(at_ms, follower.request);
         }
         self.choose(at_ms);
-        // In whole units, as it would be written.
-        let request = self.followers[self.leader].request.map(|request| self.options.resource.quantity(request).0);
+        // In whole units, as it would be written, and never below the least request.
+        let CoveringOptions { resource, least, .. } = self.options;
+        let request = self.followers[self.leader].request.map(|request| resource.quantity(request.max(least)).0);
         request.or(current)
     }
 

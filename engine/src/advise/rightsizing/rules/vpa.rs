@@ -1,3 +1,5 @@
+//! The rule of Kubernetes' vertical pod autoscaler.
+
 use std::collections::VecDeque;
 
 use super::{ContainerResource, DecayingHistogram, HistogramOptions, RequestRule, histogram::ms_to_f64};

@@ -3,7 +3,10 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use crate::{
-    advise::scaling::{PoolRules, ScalingError, WorkloadSpec, demand::in_own_units, one_value},
+    advise::{
+        kit::{HistoryError, one_value},
+        scaling::{PoolRules, ScalingError, WorkloadSpec, demand::in_own_units},
+    },
     store::{
         Store,
         rows::{RecommendationRow, State},
@@ -61,7 +64,7 @@ pub fn current_replicas(
     let rules: PoolRules = spec.pool_rules(capacity);
     rules.check()?;
     let demand = largest_now(store, spec, capacity, now)?;
-    let floor = rules.needed(demand);
+    let floor = rules.needed_with_headroom(demand);
     Ok(CurrentReplicas {
         replicas: decided.max(floor).clamp(rules.replicas_min, rules.replicas_max),
         decided,
@@ -81,7 +84,7 @@ fn largest_now(store: &Store, spec: &WorkloadSpec, capacity: f64, now: Timestamp
         let demand = demand.map(|demand| in_own_units(demand, resource.capacity_per_replica, capacity));
         largest = largest.into_iter().chain(demand).reduce(f64::max);
     }
-    largest.ok_or_else(|| ScalingError::NotOneSeries { expr: spec.demand.clone(), series: 0 })
+    largest.ok_or_else(|| HistoryError::NotOneSeries { expr: spec.demand.clone(), series: 0 }.into())
 }
 
 /// The demand at `now`; none when the expression gives nothing.

@@ -1,40 +1,27 @@
+//! Composes the proposal of a scaling decision: settings, effect, sentence, evidence and patches.
+
 use almanac_models::Timestamp;
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
-use super::{Schedule, cron_scaled_object, horizontal_pod_autoscaler, keda_scaled_object, patch::reactive_autoscaler};
-use crate::{
-    advise::scaling::{
-        CapacitySource, Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec, decide, fetch,
-    },
-    ledger::{BEFORE, WAY_BACK},
-    store::{
-        Store,
-        rows::{Effect, Kind, RecommendationRow, State},
+use super::{
+    Schedule, cron_scaled_object, describe::describe, horizontal_pod_autoscaler, keda_scaled_object,
+    patch::reactive_autoscaler,
+};
+use crate::advise::{
+    Proposal, Rollback,
+    kit::rfc3339,
+    scaling::{
+        CapacitySource, Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec, spec::UNDER_PROVISIONED,
+        terms::ScalingTerms,
     },
 };
 
-/// The level of the interval of the effect.
-const LEVEL: f64 = 0.8;
-
-/// What is recommended for one workload at `now`: how many replicas now, a schedule for the horizon, and the proof.
-///
-/// # Errors
-/// [`ScalingError`] when there is too little to decide on, or nothing to gain; it names what is missing.
-pub fn advise(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Vec<RecommendationRow>, ScalingError> {
-    let history = fetch(store, spec, now)?;
-    let decision = decide(&history, spec)?;
-    let schedule = Schedule::plan(&decision.history, spec, &decision.rules);
-    Ok(vec![recommendation(spec, &decision, schedule.as_ref(), now)])
-}
-
 /// Puts a decision into words, figures and patches; pure.
-fn recommendation(
+pub(in crate::advise::scaling) fn proposal(
     spec: &WorkloadSpec,
     decision: &Decision,
     schedule: Result<&Schedule, &ScalingError>,
-    now: Timestamp,
-) -> RecommendationRow {
+) -> Proposal<ScalingTerms> {
     let planned = schedule.ok();
     let until_ms = planned.map_or(decision.at_ms + spec.horizon_ms, |schedule| schedule.until_ms);
     let rule = rule_name(decision.rule);
@@ -47,10 +34,7 @@ fn recommendation(
         "schedule_until": rfc3339(until_ms),
         "schedule": planned.map(schedule_rows).unwrap_or_default(),
     });
-    RecommendationRow {
-        id: format!("scaling-{}", spec.name),
-        kind: Kind::Scaling,
-        target: spec.name.clone(),
+    Proposal {
         current: json!({
             "rule": "reactive",
             "target_utilization": spec.target_utilization,
@@ -58,58 +42,20 @@ fn recommendation(
             "capacity_per_replica": decision.rules.capacity,
         }),
         proposed,
-        valid_from: now,
         valid_until: Some(Timestamp::from_millis(until_ms)),
-        effect: Effect {
-            metric: "under_provisioned_share".to_owned(),
-            unit: "1".to_owned(),
-            value: decision.under_provisioned.value,
-            lower: decision.under_provisioned.lower,
-            upper: decision.under_provisioned.upper,
-            level: LEVEL,
-        },
+        metric: UNDER_PROVISIONED,
+        effect: decision.under_provisioned,
         confidence: decision.confidence,
-        reason: reason(spec, decision, schedule.err()),
+        reason: describe(spec, decision, schedule.err()),
         evidence: evidence(spec, decision, schedule),
+        terms: ScalingTerms { capacity_per_replica: Some(decision.rules.capacity) },
+        rollback: Some(Rollback {
+            baseline: decision.comparison.reactive.under_provisioned_share,
+            patch: reactive_autoscaler(spec),
+            terms: None,
+        }),
         patch: keda_scaled_object(spec, decision, planned),
-        state: State::Proposed,
-        created_at: now,
-        updated_at: now,
-        replaces: None,
     }
-}
-
-fn reason(spec: &WorkloadSpec, decision: &Decision, no_schedule: Option<&ScalingError>) -> String {
-    let Decision { comparison, coverage, replicas, .. } = decision;
-    let named = binding(decision).map_or_else(String::new, |resource| format!(" for {}", resource.name));
-    let now = match decision.rule {
-        Rule::Predictive => format!("{} needs {replicas} replicas now{named}", spec.name),
-        Rule::Reactive => format!(
-            "{} needs {replicas} replicas now{named} by the reactive rule, because the forecast's bound held {:.0} % of the time where {:.0} % \
-             was promised",
-            spec.name,
-            100.0 * coverage.measured,
-            100.0 * coverage.promised
-        ),
-    };
-    let (predictive, reactive) = (&comparison.predictive, &comparison.reactive);
-    let replayed = format!(
-        "over its own history scaling by forecast fell short {} of the time instead of {} at {:.2} times the replica-hours",
-        percent(predictive.under_provisioned_share),
-        percent(reactive.under_provisioned_share),
-        predictive.replica_hours / reactive.replica_hours.max(f64::MIN_POSITIVE),
-    );
-    match no_schedule {
-        None => format!("{now}; {replayed}."),
-        Some(error) => format!("{now}; {replayed}; {error}."),
-    }
-}
-
-/// The resource that asks for the most replicas now, where there are several.
-fn binding(decision: &Decision) -> Option<&ResourceUse> {
-    let most = |resource: &&ResourceUse| resource.now.unwrap_or(f64::NEG_INFINITY);
-    // Of equals the first, as in the history.
-    decision.resources.iter().rev().max_by(|a, b| most(a).total_cmp(&most(b)))
 }
 
 fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule, &ScalingError>) -> Value {
@@ -128,8 +74,6 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
     let mut patches = vec![horizontal_pod_autoscaler(spec)];
     patches.extend(schedule.ok().and_then(|schedule| cron_scaled_object(spec, schedule)));
     json!({
-        BEFORE: comparison.reactive.under_provisioned_share,
-        WAY_BACK: reactive_autoscaler(spec),
         "demand": spec.demand,
         "steps": comparison.steps,
         "step_seconds": seconds(spec.step_ms),
@@ -157,6 +101,7 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
             Err(error) => json!({"missing": error.to_string()}),
         },
         "patches": patches,
+        "remarks": decision.history.left_out().notes(),
     })
 }
 
@@ -193,10 +138,6 @@ fn rule_name(rule: Rule) -> &'static str {
     }
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
-}
-
 /// JSON has no infinity.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
@@ -205,9 +146,4 @@ fn finite(value: f64) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
 fn seconds(millis: i64) -> f64 {
     millis as f64 / 1_000.0
-}
-
-pub(in crate::advise) fn rfc3339(timestamp_ms: i64) -> String {
-    DateTime::from_timestamp_millis(timestamp_ms)
-        .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }

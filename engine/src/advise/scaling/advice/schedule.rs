@@ -1,10 +1,13 @@
+//! Replicas over the hours to come, from a forecast of the demand's peaks.
+
 use almanac_models::{
-    Horizon, Step,
+    Horizon, Step, Timestamp,
     forecast::{AutoForecaster, ForecastError},
 };
 
 use crate::advise::scaling::{DemandHistory, PoolRules, ScalingError, WorkloadSpec};
 
+const DAY_MS: i64 = 86_400_000;
 /// Slots that a day of the schedule has at most: a quarter of an hour each.
 const SLOTS_A_DAY: i64 = 96;
 /// Quantile of demand that the schedule serves when no costs are stated.
@@ -61,11 +64,23 @@ impl Schedule {
         if seasons.is_empty() {
             return Err(without(format!("two days of history are needed, there are {n_slots} slots of {slot_ms} ms")));
         }
-        let quantile = spec.unserved_cost_ratio.map_or(QUANTILE, |ratio| (ratio / (1.0 + ratio)).clamp(0.5, 0.999));
+        // Above the usual target demand may exceed the schedule more often; below it the headroom of the target is added.
+        let exceeded = spec.unserved_cost_ratio.map_or(1.0 - QUANTILE, |ratio| 1.0 / (1.0 + ratio));
+        let quantile = (1.0 - exceeded * rules.thrift().max(1.0)).clamp(0.5, 0.999);
         let steps = usize::try_from(spec.horizon_ms / slot_ms).unwrap_or(1).max(1);
+        let last_ms = history.timestamps()[history.len() - 1];
+        // The first slot begins so many rows before the last.
+        let first_ms = last_ms + history.step_ms() - n_slots * slot_ms;
+        let clocks = spec.zone.filter(|_| spec.day_ms == DAY_MS).map(|zone| {
+            let (from, until) = (Timestamp::from_millis(first_ms), Timestamp::from_millis(last_ms + spec.horizon_ms));
+            (zone.offsets(from, until), from)
+        });
         let forecast = |peaks: &[f64], steps: usize| {
             let horizon = Horizon::try_new(steps)?;
-            let forecaster = AutoForecaster::new(Step::from_millis(slot_ms)?).with_seasons(seasons.clone());
+            let mut forecaster = AutoForecaster::new(Step::from_millis(slot_ms)?).with_seasons(seasons.clone());
+            if let Some((offsets, from)) = &clocks {
+                forecaster = forecaster.with_clocks(offsets.clone(), *from);
+            }
             let fitted = forecaster.with_horizon(horizon).fit(peaks)?;
             Ok::<_, ForecastError>((fitted.quantile(horizon, quantile)?, fitted.model().to_owned()))
         };
@@ -105,7 +120,7 @@ fn slots(upper: &[f64], rules: &PoolRules, start_ms: i64, slot_ms: i64, lead: us
     let mut from_ms = start_ms;
     for idx in 0..upper.len() {
         let demand = highest(&upper[idx..(idx + lead + 1).min(upper.len())]);
-        let replicas = rules.needed(demand.max(0.0)).clamp(rules.replicas_min, rules.replicas_max);
+        let replicas = rules.needed_with_headroom(demand.max(0.0)).clamp(rules.replicas_min, rules.replicas_max);
         if slots.last().is_none_or(|last| last.replicas != replicas) {
             slots.push(ScheduleSlot { from_ms, replicas });
         }

@@ -1,8 +1,10 @@
+//! Reads the history of a workload from the store.
+
 use almanac_models::Timestamp;
 
-use super::{DemandHistory, ScalingError, WorkloadSpec};
+use super::{ScalingError, WorkloadSpec};
 use crate::{
-    signal::{self, EvalLimits},
+    advise::kit::{DemandHistory, HistoryError, align, grid, one_series, usable},
     store::Store,
 };
 
@@ -27,7 +29,7 @@ pub struct WorkloadHistory {
 /// the first demand there is, for whichever resource; steps without one are missing values.
 ///
 /// # Errors
-/// [`ScalingError::Signal`], [`ScalingError::NotOneSeries`], [`ScalingError::TooShort`].
+/// [`ScalingError::History`].
 pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<WorkloadHistory, ScalingError> {
     let points = |expr: &str| one_series(store, expr, spec.step_ms, spec.history_ms, now);
     let demand = points(&spec.demand)?;
@@ -37,10 +39,10 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
     let first = all().filter_map(|points| points.first()).map(|point| point.0).min();
     let last = all().filter_map(|points| points.last()).map(|point| point.0).max();
     let Some((first_ms, last_ms)) = first.zip(last) else {
-        return Err(ScalingError::TooShort { points: 0, needed: 2 });
+        return Err(HistoryError::TooShort { points: 0, needed: 2 }.into());
     };
     let timestamps = grid(first_ms, last_ms, spec.step_ms);
-    let values = usable(&demand, &timestamps);
+    let values = align(&demand, &timestamps);
     let resources = others.iter().map(|points| usable(points, &timestamps)).collect();
     let beside = |expr: &Option<String>| -> Result<Option<Vec<f64>>, ScalingError> {
         let Some(expr) = expr else { return Ok(None) };
@@ -53,102 +55,4 @@ pub fn fetch(store: &Store, spec: &WorkloadSpec, now: Timestamp) -> Result<Workl
         resources,
         demand: DemandHistory::try_new(timestamps, values)?,
     })
-}
-
-/// What an expression gives over a history up to `now`, from its first value to its last; none with fewer than two steps.
-///
-/// # Errors
-/// As [`fetch`].
-pub(in crate::advise) fn one_history(
-    store: &Store,
-    expr: &str,
-    step_ms: i64,
-    history_ms: i64,
-    now: Timestamp,
-) -> Result<Option<DemandHistory>, ScalingError> {
-    let points = one_series(store, expr, step_ms, history_ms, now)?;
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(None) };
-    let timestamps = grid(first.0, last.0, step_ms);
-    if timestamps.len() < 2 {
-        return Ok(None);
-    }
-    let values = usable(&points, &timestamps);
-    DemandHistory::try_new(timestamps, values).map(Some)
-}
-
-fn grid(first_ms: i64, last_ms: i64, step_ms: i64) -> Vec<i64> {
-    let step_ms = step_ms.max(1);
-    std::iter::successors(Some(first_ms), |at_ms| Some(at_ms + step_ms)).take_while(|at_ms| *at_ms <= last_ms).collect()
-}
-
-/// The values at `timestamps`; below zero or without bound is a fault of the expression at that instant: missing.
-fn usable(points: &[(i64, f64)], timestamps: &[i64]) -> Vec<f64> {
-    let usable = |value: f64| if value >= 0.0 && value.is_finite() { value } else { f64::NAN };
-    align(points, timestamps).into_iter().map(usable).collect()
-}
-
-/// The points that an expression gives over a history up to `now`, at multiples of the step; none when it gives nothing.
-///
-/// # Errors
-/// [`ScalingError::Signal`], [`ScalingError::NotOneSeries`].
-fn one_series(
-    store: &Store,
-    expr: &str,
-    step_ms: i64,
-    history_ms: i64,
-    now: Timestamp,
-) -> Result<Vec<(i64, f64)>, ScalingError> {
-    let failed = |source| ScalingError::Signal { expr: expr.to_owned(), source };
-    let query = signal::parse(expr).map_err(failed)?;
-    let step_ms = step_ms.max(1);
-    let end_ms = now.millis().div_euclid(step_ms) * step_ms;
-    let start_ms = end_ms - (history_ms / step_ms) * step_ms;
-    let max_steps = usize::try_from(history_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
-    let limits = EvalLimits { max_steps, ..EvalLimits::default() };
-    let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits).map_err(failed)?;
-    match series.as_slice() {
-        [] => Ok(Vec::new()),
-        [one] => Ok(one.timestamps.iter().copied().zip(one.values.iter().copied()).collect()),
-        many => Err(ScalingError::NotOneSeries { expr: expr.to_owned(), series: many.len() }),
-    }
-}
-
-/// The value that an expression has at `now`; none when it gives nothing.
-///
-/// # Errors
-/// As [`one_series`].
-pub(in crate::advise) fn one_value(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64>, ScalingError> {
-    let failed = |source| ScalingError::Signal { expr: expr.to_owned(), source };
-    let query = signal::parse(expr).map_err(failed)?;
-    let values = match signal::instant(store, &query, now.millis(), &EvalLimits::default()).map_err(failed)? {
-        signal::Value::Scalar(value) => vec![value],
-        signal::Value::Vector(samples) => samples.into_iter().map(|sample| sample.value).collect(),
-        signal::Value::Matrix(_) | signal::Value::String(_) => Vec::new(),
-    };
-    match values.as_slice() {
-        [] => Ok(None),
-        [value] => Ok(Some(*value)),
-        many => Err(ScalingError::NotOneSeries { expr: expr.to_owned(), series: many.len() }),
-    }
-}
-
-/// The values at `timestamps`; NaN where there is none.
-fn align(points: &[(i64, f64)], timestamps: &[i64]) -> Vec<f64> {
-    let at = |timestamp: &i64| {
-        let found = points.binary_search_by_key(timestamp, |&(at_ms, _)| at_ms);
-        found.map_or(f64::NAN, |idx| points[idx].1)
-    };
-    timestamps.iter().map(at).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::align;
-
-    #[test]
-    fn steps_without_a_point_are_missing() {
-        let aligned = align(&[(10, 1.0), (30, 3.0)], &[0, 10, 20, 30]);
-        assert_eq!(aligned.iter().map(|v| v.is_nan()).collect::<Vec<_>>(), [true, false, true, false]);
-        assert_eq!((aligned[1], aligned[3]), (1.0, 3.0));
-    }
 }

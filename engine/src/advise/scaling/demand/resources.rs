@@ -1,10 +1,13 @@
+use serde::Deserialize;
+
 use super::{DemandHistory, ScalingError, WorkloadHistory, WorkloadSpec};
 
 /// Name under which the workload's own demand stands beside its further resources.
 pub const FIRST_RESOURCE: &str = "demand";
 
 /// Something else that replicas share, such as memory, connections or messages in flight.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResourceSpec {
     /// Name, other than [`FIRST_RESOURCE`].
     pub name: String,

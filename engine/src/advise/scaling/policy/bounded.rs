@@ -1,3 +1,5 @@
+//! Bounds the scale-ins of a day.
+
 /// Part of a day's changes that may be made at once: three hours' worth.
 const BURST: f64 = 0.125;
 /// Share of the pool that a surplus must have to be let go as the changes run out, none while there are changes to spare: the

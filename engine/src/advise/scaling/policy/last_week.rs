@@ -1,3 +1,5 @@
+//! The rule that repeats last week's demand.
+
 use super::Policy;
 use crate::advise::scaling::{Pool, PoolRules, pool::ceil_count};
 

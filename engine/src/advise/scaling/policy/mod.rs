@@ -7,6 +7,7 @@ mod oracle;
 mod predictive;
 mod reactive;
 mod rule;
+mod scale_in;
 mod static_peak;
 
 pub use last_week::LastWeek;

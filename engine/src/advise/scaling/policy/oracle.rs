@@ -1,3 +1,5 @@
+//! The fewest replicas that never fall short, with the future known.
+
 use std::collections::VecDeque;
 
 use crate::advise::scaling::{DemandHistory, PoolRules};

@@ -1,6 +1,6 @@
-use std::collections::VecDeque;
+//! The reactive rule of the Kubernetes autoscaler.
 
-use super::Policy;
+use super::{Policy, scale_in::ScaleInWindow};
 use crate::advise::scaling::{Pool, PoolRules, pool::ceil_count};
 
 /// Share by which utilisation may miss its target before the Kubernetes autoscaler acts.
@@ -14,17 +14,15 @@ const TOLERANCE: f64 = 0.1;
 #[derive(Debug, Clone)]
 pub struct Reactive {
     rules: PoolRules,
-    stabilization_ms: i64,
     last_demand: Option<f64>,
-    /// Proposals of the window, timestamps ascending and replicas descending: the front is the highest.
-    proposals: VecDeque<(i64, u32)>,
+    proposals: ScaleInWindow,
 }
 
 impl Reactive {
     /// The rule at the target of `rules`.
     #[must_use]
     pub fn new(rules: PoolRules, stabilization_ms: i64) -> Self {
-        Self { rules, stabilization_ms, last_demand: None, proposals: VecDeque::new() }
+        Self { rules, last_demand: None, proposals: ScaleInWindow::new(stabilization_ms) }
     }
 
     fn propose(&self, current: u32) -> u32 {
@@ -43,16 +41,7 @@ impl Reactive {
 impl Policy for Reactive {
     fn decide(&mut self, at_ms: i64, pool: &Pool) -> u32 {
         let proposal = self.propose(pool.total());
-        while self.proposals.back().is_some_and(|&(_, replicas)| replicas <= proposal) {
-            self.proposals.pop_back();
-        }
-        self.proposals.push_back((at_ms, proposal));
-        while self.proposals.front().is_some_and(|&(made_ms, _)| made_ms <= at_ms - self.stabilization_ms)
-            && self.proposals.len() > 1
-        {
-            self.proposals.pop_front();
-        }
-        let highest = self.proposals.front().map_or(proposal, |&(_, replicas)| replicas);
+        let highest = self.proposals.most(at_ms, proposal);
         // Waiting applies to scaling in alone: a past proposal is no reason to add replicas.
         if proposal >= pool.total() { proposal } else { highest.min(pool.total()) }
     }

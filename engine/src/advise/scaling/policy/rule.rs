@@ -1,3 +1,5 @@
+//! The interface of every scaling rule.
+
 use crate::advise::scaling::Pool;
 
 /// A scaling rule, driven step by step: [`Policy::decide`], then [`Policy::observe`] of the same step.

@@ -1,3 +1,5 @@
+//! A pool of fixed size, for the peak of the warm-up.
+
 use super::Policy;
 use crate::advise::scaling::{Pool, PoolRules, pool::ceil_count};
 

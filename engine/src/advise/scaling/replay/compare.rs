@@ -1,6 +1,11 @@
-use crate::advise::scaling::{
-    Coverage, DemandHistory, LastWeek, PolicyFigures, PoolRules, Predictive, PredictiveOptions, Reactive, ScalingError,
-    StaticPeak, Trace, follow, oracle_plan, score, simulate,
+//! Six policies on one history, side by side.
+
+use crate::{
+    advise::scaling::{
+        Coverage, DemandHistory, LastWeek, PolicyFigures, PoolRules, Predictive, PredictiveOptions, Reactive,
+        ScalingError, StaticPeak, Trace, follow, oracle_plan, score, simulate,
+    },
+    calendar::Zone,
 };
 
 /// How a comparison is run.
@@ -16,6 +21,8 @@ pub struct CompareOptions {
     pub stabilization_ms: i64,
     /// Cost of unserved demand against idle capacity; none: see [`Predictive`].
     pub unserved_cost_ratio: Option<f64>,
+    /// The clocks that days follow; none: those of UTC.
+    pub zone: Option<Zone>,
 }
 
 /// Six policies on one history.
@@ -110,6 +117,7 @@ impl CompareOptions {
             day_ms: self.day_ms,
             stabilization_ms: self.stabilization_ms,
             unserved_cost_ratio: self.unserved_cost_ratio,
+            zone: self.zone,
         }
     }
 }

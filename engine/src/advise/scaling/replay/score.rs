@@ -1,6 +1,8 @@
+//! Drives a policy over a history step by step, and scores what it did.
+
 use crate::advise::scaling::{DemandHistory, Policy, Pool, PoolRules};
 
-/// What a policy asked for and what stood ready, step by step.
+/// What a policy asked for and what was ready, step by step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     /// Replicas asked for, bounds applied: ready or starting.
@@ -43,7 +45,7 @@ pub fn simulate(history: &DemandHistory, rules: &PoolRules, initial: u32, policy
     trace
 }
 
-/// The trace of a plan that is laid down beforehand, beginning with as many ready replicas as it asks for first.
+/// The trace of a plan that is made beforehand, beginning with as many ready replicas as it asks for first.
 #[must_use]
 pub fn follow(history: &DemandHistory, rules: &PoolRules, plan: &[u32]) -> Trace {
     let mut pool = Pool::new(plan.first().copied().unwrap_or(0));

@@ -1,19 +1,26 @@
-use almanac_models::{Level, Timestamp};
+//! Facts and proposal of one alerting rule in force: reads its signal and the incidents, decides, and composes the proposal.
+
+use almanac_models::Timestamp;
 use serde_json::{Value, json};
 use statrs::distribution::{ContinuousCDF, Gamma};
 
-use super::{fetch::History, measure::AppliedRule};
+use super::{fetch::History, measure::AppliedRule, terms::RuleTerms};
 use crate::{
-    advise::threshold::{
-        Rule, RuleFile, RuleGroup, RuleScore, RuleSpec, ThresholdError,
-        bounds::{Allowed, Judged, Moving, Objective, better, fires_no_longer, judge},
-        format_duration,
-        replay::{bound_name, passed},
+    advise::{
+        Metric, Outcome, Proposal, Rollback,
+        kit::{Interval, LEVEL},
+        threshold::{
+            IncidentTargets, Rule, RuleFile, RuleScore, RuleSpec, ThresholdError, ThresholdSpec,
+            bounds::{Allowed, Judged, Objective, confidence, judge},
+            describe::{lead_change_s, sentence},
+            format_duration,
+            replay::{bound_name, passed},
+            spec::{ALERTS, FALSE_ALERTS},
+        },
     },
-    ledger::{BEFORE, RULE, RULE_BEFORE, WAY_BACK},
     store::{
         Store,
-        rows::{Effect, Kind, Patch, RecommendationRow, SignalFilter, SignalRow, SignalStatus, State},
+        rows::{Patch, SignalFilter, SignalRow, SignalStatus},
     },
 };
 
@@ -23,43 +30,89 @@ pub(in crate::advise::threshold) const INTERVAL_MS: i64 = 60_000;
 pub(in crate::advise::threshold) const EVALUATIONS_MAX: i64 = 20_160;
 /// Share of the history that is learned from.
 const SPLIT: f64 = 0.5;
-/// What the predicted effect promises.
-pub(in crate::advise::threshold) const LEVEL: f64 = 0.8;
 
-/// What is recommended for one alerting rule at `now`; nothing where nothing is better.
-///
-/// The rule's signal is evaluated over the store as Prometheus would have, a bound and `for` are
-/// learned on the first half of the history, and only what does no worse on the second half is
-/// recommended. `name`: what the rule is called in the ledger, as [`rule_names`](super::rule_names) gives it. `moving_bounds`: whether bounds may move, by hour of week, or with what is expected where the rule's signal is
-/// one of those learned.
+/// What a decision on one rule rests on.
+pub struct RuleFacts {
+    history: History,
+    /// The incidents that the rule is judged by.
+    targets: IncidentTargets,
+    /// The name under which the rule's signal is learned, where bounds may move.
+    learned_as: Option<String>,
+}
+
+impl std::fmt::Debug for RuleFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleFacts").field("targets", &self.targets).finish_non_exhaustive()
+    }
+}
+
+/// Reads the signal of one rule at its evaluations up to `now`, as Prometheus would have evaluated it, and the incidents of that time.
 ///
 /// # Errors
-/// [`ThresholdError`]: the signal cannot be evaluated, there is too little history, or what was
-/// learned did not hold.
-pub fn advise(
+/// [`ThresholdError`]: the signal cannot be evaluated, or there is too little history.
+pub(in crate::advise::threshold) fn fetch(
     store: &Store,
-    spec: &RuleSpec,
-    name: &str,
-    moving_bounds: bool,
+    spec: &ThresholdSpec,
     now: Timestamp,
-) -> Result<Vec<RecommendationRow>, ThresholdError> {
-    let step_ms = spec.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
-    let history = History::fetch(store, &spec.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
-    let History { grid, incidents, end_ms } = &history;
-    if grid.timestamps.len() < 4 {
-        let (signal, evaluations) = (spec.condition.signal.clone(), grid.timestamps.len());
-        return Err(ThresholdError::NoHistory { signal, evaluations });
+) -> Result<RuleFacts, ThresholdError> {
+    let rule = &spec.rule;
+    let step_ms = rule.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
+    let history = History::fetch(store, &rule.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
+    let evaluations = history.grid.timestamps.len();
+    if evaluations < 4 {
+        return Err(ThresholdError::NoHistory { signal: rule.condition.signal.clone(), evaluations });
     }
-    let (first_ms, end_ms) = (grid.timestamps[0], *end_ms);
+    let span_ms = (history.grid.timestamps[0], history.end_ms);
+    let targets = IncidentTargets::of_rule(store, rule, &history.incidents, span_ms)?;
+    // A band is around one signal: the alert of several elements would compare each with the band of another.
+    let is_one = history.grid.values.len() == 1;
+    let learned_as = if spec.moving_bounds && is_one { learned_as(store, &rule.condition.signal)? } else { None };
+    Ok(RuleFacts { history, targets, learned_as })
+}
+
+/// What is recommended for one alerting rule; pure.
+///
+/// A bound and `for` are learned on the first half of the history, and only what does better on the second half is recommended.
+///
+/// # Errors
+/// [`ThresholdError`] when the rules cannot be written.
+pub(in crate::advise::threshold) fn decide(
+    spec: &ThresholdSpec,
+    facts: &RuleFacts,
+    now: Timestamp,
+) -> Result<Outcome<RuleTerms>, ThresholdError> {
+    let RuleFacts { history: History { grid, incidents: events, end_ms }, targets, learned_as } = facts;
+    let (rule, first_ms) = (&spec.rule, grid.timestamps[0]);
+    let incidents = targets.label(events, now.millis());
     let labelled = !incidents.is_empty();
     let split_ms = passed(&grid.instances(), SPLIT).unwrap_or(first_ms);
-    // A band is around one signal: the alert of several elements would compare each with the band of another.
-    let signal =
-        if moving_bounds && grid.values.len() == 1 { learned_as(store, &spec.condition.signal)? } else { None };
+    let allowed = Allowed { hourly: spec.moving_bounds, band: learned_as.is_some(), objective: Objective::of(rule) };
+    let called = format!("{} {}", rule.condition.signal, rule.alert);
     let incidents = labelled.then_some(incidents.as_slice());
-    let allowed = Allowed { hourly: moving_bounds, band: signal.is_some(), objective: Objective::of(spec) };
-    let judged = judge(&grid.instances(), incidents, &spec.setting(), split_ms, allowed);
-    decided((spec, name), &judged, signal.as_deref(), labelled, (first_ms, split_ms, end_ms), now)
+    let judged = judge(&grid.instances(), incidents, &rule.setting(), split_ms, &called, allowed);
+    let others = events.len() - targets.count(events);
+    if let Err(reason) = judged.worth_it(labelled) {
+        let reason = if others > 0 && !labelled {
+            format!("{reason} ({others} labelled incidents are of other targets)")
+        } else {
+            reason
+        };
+        return Ok(Outcome::keep(reason));
+    }
+    let scored = Scored { judged, labelled, events: events.len(), others, span_ms: (first_ms, split_ms, *end_ms) };
+    let proposal = proposal((rule, &spec.name), &scored, targets, learned_as.as_deref())?;
+    Ok(Outcome::Propose(Box::new(proposal)))
+}
+
+/// A decision with what it rests on.
+struct Scored {
+    judged: Judged,
+    labelled: bool,
+    /// Incidents of the time, and of these those of other targets.
+    events: usize,
+    others: usize,
+    /// Begin, split and end of the history.
+    span_ms: (i64, i64, i64),
 }
 
 /// The name under which an expression is learned, if it is.
@@ -71,41 +124,15 @@ fn learned_as(store: &Store, expr: &str) -> Result<Option<String>, ThresholdErro
     Ok(store.signals(&filter)?.into_iter().find(same).map(|row| row.signal))
 }
 
-/// The recommendation, if the later half bears it out.
-fn decided(
+fn proposal(
     (spec, name): (&RuleSpec, &str),
-    judged: &Judged,
+    scored: &Scored,
+    targets: &IncidentTargets,
     signal: Option<&str>,
-    labelled: bool,
-    (first_ms, split_ms, end_ms): (i64, i64, i64),
-    now: Timestamp,
-) -> Result<Vec<RecommendationRow>, ThresholdError> {
+) -> Result<Proposal<RuleTerms>, ThresholdError> {
+    let Scored { judged, labelled, events, others, span_ms: (first_ms, split_ms, end_ms) } = scored;
+    let labelled = *labelled;
     let (present, recommended) = (&judged.present, &judged.recommended);
-    if !judged.decision.changed {
-        return Ok(Vec::new());
-    }
-    // A ticket lasts as long as its shorter window remembers, hours beyond the incident: that is no fault of an objective's rules.
-    let lingers = matches!(judged.decision.moving, Some(Moving::BurnRate(_)));
-    let worse = recommended.incidents_caught < present.incidents_caught
-        || recommended.false_alerts > present.false_alerts
-        || !(lingers || fires_no_longer(recommended, present));
-    if labelled && worse {
-        let later = format!(
-            "{} of {} incidents with {} false alerts, the present rule {} with {}",
-            recommended.incidents_caught,
-            recommended.incidents,
-            recommended.false_alerts,
-            present.incidents_caught,
-            present.false_alerts
-        );
-        let reason = judged.decision.reason.clone();
-        return Err(ThresholdError::NotBorneOut { alert: name.to_owned(), reason, later });
-    }
-    let caught_or_quieter = recommended.incidents_caught > 0 || recommended.false_alerts < present.false_alerts;
-    if labelled && !(caught_or_quieter && (lingers || better(recommended, present))) {
-        // As good on the later half as the rule that is there: no reason to touch it.
-        return Ok(Vec::new());
-    }
     let setting = judged.decision.setting;
     let (expr, mut rules) = match &judged.decision.moving {
         Some(moving) => moving.rules(&spec.condition, &spec.rule, signal.unwrap_or_default(), &bound_name(name)),
@@ -117,73 +144,75 @@ fn decided(
     let hold = format_duration(setting.for_ms);
     rules.push(rule);
     let (body, before) = (rule_file(spec, rules)?, rule_file(spec, vec![spec.rule.clone()])?);
-    let stamp = |millis: i64| Value::from(millis);
     let expected = |bound: f64| judged.tail.and_then(|tail| tail.alerts_per_year(bound));
+    let alternatives: Vec<Value> = judged
+        .alternatives
+        .iter()
+        .map(|alternative| {
+            let mut figures = score_json(&alternative.score, labelled, None);
+            figures["name"] = json!(alternative.name);
+            figures["expr"] = json!(spec.condition.with_bound(alternative.setting.bound));
+            figures["for"] = json!(format_duration(alternative.setting.for_ms));
+            figures
+        })
+        .collect();
     let evidence = json!({
-        "learned_from_ms": stamp(first_ms), "scored_from_ms": stamp(split_ms), "scored_until_ms": stamp(end_ms),
+        "learned_from_ms": first_ms, "scored_from_ms": split_ms, "scored_until_ms": end_ms,
         "incidents_labelled": labelled,
-        BEFORE: effect(present, labelled).value,
-        WAY_BACK: patch(before),
-        RULE: AppliedRule::of(spec, &judged.decision),
-        RULE_BEFORE: AppliedRule::present(spec),
+        "incidents_of": {"by": targets.by, "own": events - others, "of_other_targets": others},
+        "compared": spec.condition.guarded,
+        "lead_change_seconds": lead_change_s(present, recommended),
         "present": score_json(present, labelled, expected(spec.condition.bound)),
         "recommended": score_json(recommended, labelled, expected(setting.bound)),
+        "alternatives": alternatives,
     });
-    Ok(vec![RecommendationRow {
-        id: format!("threshold-{name}-{}", now.millis()),
-        kind: Kind::Threshold,
-        target: name.to_owned(),
+    let promised = (recommended.incidents > 0).then_some((recommended.incidents_caught, recommended.incidents));
+    let terms = |rule: AppliedRule, promised| RuleTerms {
+        rule,
+        scored_from_ms: Some(*split_ms),
+        scored_until_ms: Some(*end_ms),
+        promised,
+        recommended: None,
+    };
+    Ok(Proposal {
         current: json!({"expr": spec.expr, "for": format_duration(spec.for_ms)}),
         proposed: json!({"expr": expr, "for": hold}),
-        valid_from: now,
         valid_until: None,
+        metric: metric(labelled),
         effect: effect(recommended, labelled),
         confidence: confidence(recommended, labelled),
-        reason: sentence(spec, judged, labelled, &expr, &hold),
+        reason: sentence(spec, judged, labelled),
         evidence,
+        terms: terms(AppliedRule::of(spec, &judged.decision, targets), promised),
+        rollback: Some(Rollback {
+            baseline: effect(present, labelled).value,
+            patch: patch(before),
+            terms: Some(terms(AppliedRule::present(spec, targets), None)),
+        }),
         patch: patch(body),
-        state: State::Proposed,
-        created_at: now,
-        updated_at: now,
-        replaces: None,
-    }])
+    })
 }
 
 /// A rule file with these rules alone, in the group that the rule stands in.
 fn rule_file(spec: &RuleSpec, rules: Vec<Rule>) -> Result<String, ThresholdError> {
-    let interval = spec.interval_ms.map(format_duration);
-    let group = RuleGroup { name: spec.group.clone(), interval, rules, ..RuleGroup::default() };
-    RuleFile { groups: vec![group] }.to_yaml()
+    RuleFile::of(vec![spec.group_of(rules)]).to_yaml()
 }
 
 fn patch(body: String) -> Patch {
     Patch { format: "prometheus/rules+yaml".to_owned(), body }
 }
 
-fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool, expr: &str, hold: &str) -> String {
-    let (present, recommended) = (&judged.present, &judged.recommended);
-    if labelled {
-        format!(
-            "{}: `{expr}` for {hold} would have caught {} of {} incidents with {} false alerts on history it was not learned \
-             from; the present rule caught {} with {}",
-            spec.alert,
-            recommended.incidents_caught,
-            recommended.incidents,
-            recommended.false_alerts,
-            present.incidents_caught,
-            present.false_alerts
-        )
-    } else {
-        format!("{}: `{expr}` for {hold}: {}", spec.alert, judged.decision.reason)
-    }
+/// What is promised: false alerts a week, or alerts a week where nobody labelled incidents.
+pub(in crate::advise::threshold) fn metric(labelled: bool) -> Metric {
+    if labelled { FALSE_ALERTS } else { ALERTS }
 }
 
 /// False alerts a week (alerts where nobody labelled), with the interval of a Poisson count.
-pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) -> Effect {
-    let (metric, count, per_week) = if labelled {
-        ("false_alerts_per_week", score.false_alerts, score.false_alerts_per_week())
+pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) -> Interval {
+    let (count, per_week) = if labelled {
+        (score.false_alerts, score.false_alerts_per_week())
     } else {
-        ("alerts_per_week", score.alerts, score.alerts_per_week())
+        (score.alerts, score.alerts_per_week())
     };
     #[expect(clippy::cast_precision_loss, reason = "a count")]
     let n = count as f64;
@@ -193,20 +222,7 @@ pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) ->
     let tail = (1.0 - LEVEL) / 2.0;
     let lower = Gamma::new(n, 1.0).map_or(0.0, |law| law.inverse_cdf(tail));
     let upper = Gamma::new(n + 1.0, 1.0).map_or(n, |law| law.inverse_cdf(1.0 - tail));
-    Effect {
-        metric: metric.to_owned(),
-        unit: "1/week".to_owned(),
-        value: per_week,
-        lower: weekly(lower).min(per_week),
-        upper: weekly(upper).max(per_week),
-        level: Level::try_new(LEVEL).map_or(LEVEL, Level::fraction),
-    }
-}
-
-/// Laplace's rule of succession over the incidents of the unseen half; a half where nobody labelled.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
-fn confidence(score: &RuleScore, labelled: bool) -> f64 {
-    if labelled { (score.incidents_caught as f64 + 1.0) / (score.incidents as f64 + 2.0) } else { 0.5 }
+    Interval { value: per_week, lower: weekly(lower).min(per_week), upper: weekly(upper).max(per_week) }
 }
 
 fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>) -> Value {
@@ -225,6 +241,7 @@ fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>)
 mod tests {
     use super::*;
     use crate::{
+        advise::{Sources, Verdict, advise_on, threshold::Threshold},
         series::{Labels, METRIC_NAME},
         store::{
             SampleBatch, StoreOptions,
@@ -262,26 +279,34 @@ mod tests {
         store
     }
 
-    fn advised(labelled: bool, rules: &str) -> Vec<RecommendationRow> {
+    fn advised(labelled: bool, rules: &str) -> Verdict {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), labelled);
-        let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml").unwrap();
-        advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(2_879 * MINUTE)).unwrap()
+        let (specs, _) = RuleFile::parse("r.yml", rules).unwrap().alerts("r.yml");
+        let spec = ThresholdSpec::new(specs[0].clone(), false);
+        let now = Timestamp::from_millis(2_879 * MINUTE);
+        advise_on::<Threshold>(&Sources { store: &store }, &spec, now).remove(0)
     }
 
     #[test]
     fn labelled_incidents_give_a_rule_with_proof() {
-        let rows = advised(true, RULES);
-        let row = &rows[0];
-        assert_eq!((row.kind, row.target.as_str()), (Kind::Threshold, "Deep"));
+        let verdict = advised(true, RULES);
+        let row = verdict.recommendation().unwrap();
+        assert_eq!((row.kind.as_str(), row.target.as_str()), ("threshold", "Deep"));
         assert_eq!(row.evidence["recommended"]["incidents_caught"], 4);
         assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
         assert!(row.evidence["present"]["false_alerts_per_week"].as_f64().unwrap() > 100.0);
         let patched = RuleFile::parse("patch", &row.patch.body).unwrap();
-        let (specs, _) = patched.alerts("patch").unwrap();
+        let (specs, _) = patched.alerts("patch");
         assert!((19.0..60.0).contains(&specs[0].condition.bound), "{}", row.patch.body);
         assert_eq!(specs[0].rule.labels["severity"], "page");
-        assert!(row.reason.contains("would have caught 4 of 4 incidents with 0 false alerts"), "{}", row.reason);
+        assert!(row.reason.starts_with("Raise the bound of Deep from > 15 to > "), "{}", row.reason);
+        assert!(
+            row.reason.contains("0 false alerts a week instead of ")
+                && row.reason.contains("4 of 4 incidents caught instead of 4"),
+            "{}",
+            row.reason
+        );
         // A Poisson count of 0 has no lower end and, at 80 %, the upper end −ln 0.1 = 2.303 over the day: times 7.
         assert!(
             row.effect.lower.abs() < 1e-12 && (row.effect.upper + 7.0 * 0.1_f64.ln()).abs() < 0.05,
@@ -292,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_right_rule_gets_no_advice() {
-        assert_eq!(advised(true, &RULES.replace("> 15", "> 40")), []);
+        assert_eq!(advised(true, &RULES.replace("> 15", "> 40")).recommendation(), None);
     }
 
     #[test]
@@ -300,9 +325,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path(), true);
         let rules = RULES.replace("queue_depth", "other");
-        let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml").unwrap();
-        let message =
-            advise(&store, &specs[0], &specs[0].alert, false, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
+        let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml");
+        let spec = ThresholdSpec::new(specs[0].clone(), false);
+        let message = fetch(&store, &spec, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
         assert_eq!(message, "signal \"other\" has 0 evaluations with a value, at least 4 are needed");
     }
 }

@@ -1,3 +1,5 @@
+//! Signals of rules in force that trend towards their bounds.
+
 use almanac_models::Timestamp;
 
 use super::{advise::INTERVAL_MS, fetch::History};

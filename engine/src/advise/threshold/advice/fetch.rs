@@ -1,17 +1,22 @@
+//! Reads from the store what a rule's signal was and which incidents are known.
+
 use almanac_models::Timestamp;
 
 use crate::{
-    advise::threshold::{Instance, LabelledIncident, ThresholdError},
+    advise::threshold::{Instance, ThresholdError},
     series::Labels,
     signal::{self, EvalLimits, RangeSeries},
-    store::{Store, rows::EventFilter},
+    store::{
+        Store,
+        rows::{EventFilter, Incident},
+    },
 };
 
 /// What a rule's signal was at the rule's evaluations, and the incidents of that time.
 pub(in crate::advise::threshold) struct History {
     pub(in crate::advise::threshold) grid: Grid,
-    /// Ascending and apart; an incident that is not over lasts until now.
-    pub(in crate::advise::threshold) incidents: Vec<LabelledIncident>,
+    /// All incidents of that time, of whatever target.
+    pub(in crate::advise::threshold) incidents: Vec<Incident>,
     /// The last evaluation.
     pub(in crate::advise::threshold) end_ms: i64,
 }
@@ -35,15 +40,7 @@ impl History {
         let grid = Grid::align(&series, step_ms, end_ms);
         let first = grid.timestamps.first().map(|first| Timestamp::from_millis(*first));
         let filter = EventFilter { start: first, end: Some(now), ..EventFilter::default() };
-        let found = if first.is_some() { store.incidents(&filter)? } else { Vec::new() };
-        let mut incidents: Vec<LabelledIncident> = found
-            .iter()
-            .map(|incident| LabelledIncident {
-                start_ms: incident.started_at.millis(),
-                end_ms: incident.ended_at.unwrap_or(now).millis(),
-            })
-            .collect();
-        merge(&mut incidents);
+        let incidents = if first.is_some() { store.incidents(&filter)? } else { Vec::new() };
         Ok(Self { grid, incidents, end_ms })
     }
 }
@@ -82,16 +79,4 @@ impl Grid {
     pub(in crate::advise::threshold) fn instances(&self) -> Vec<Instance<'_>> {
         self.values.iter().map(|values| Instance { timestamps: &self.timestamps, values }).collect()
     }
-}
-
-/// Ascending and apart: incidents that overlap are one.
-fn merge(incidents: &mut Vec<LabelledIncident>) {
-    incidents.sort_by_key(|incident| incident.start_ms);
-    incidents.dedup_by(|later, earlier| {
-        let one = later.start_ms <= earlier.end_ms;
-        if one {
-            earlier.end_ms = earlier.end_ms.max(later.end_ms);
-        }
-        one
-    });
 }

@@ -1,19 +1,26 @@
+//! Measures what an applied rule did since, as it was measured for the promise.
+
 use almanac_models::Timestamp;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF};
 
 use super::{
-    advise::{EVALUATIONS_MAX, INTERVAL_MS, LEVEL, effect},
+    advise::{EVALUATIONS_MAX, INTERVAL_MS, effect},
     fetch::History,
+    terms::RuleTerms,
 };
 use crate::{
-    advise::threshold::{
-        Comparison, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
-        bounds::{Band, Decision, HourlyBounds, Moving, Objective},
-        score_rule,
+    advise::{
+        kit::LEVEL,
+        threshold::{
+            Comparison, IncidentTargets, Instance, RuleScore, RuleSpec, Setting, ThresholdError,
+            bounds::{Band, Decision, HourlyBounds, Moving, Objective},
+            score_rule,
+            spec::FALSE_ALERTS,
+        },
     },
-    ledger::{Measured, RULE},
-    store::{Store, rows::RecommendationRow},
+    ledger::Measured,
+    store::Store,
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -36,11 +43,14 @@ pub(in crate::advise::threshold) struct AppliedRule {
     band_width: Option<f64>,
     /// Budget and period of an objective whose burn rates alert.
     objective: Option<(f64, i64)>,
+    /// Whose incidents it is judged by; rules applied before this was kept are judged by all.
+    #[serde(default)]
+    judged_by: IncidentTargets,
 }
 
 impl AppliedRule {
     /// The rule as it stands.
-    pub(in crate::advise::threshold) fn present(spec: &RuleSpec) -> Self {
+    pub(in crate::advise::threshold) fn present(spec: &RuleSpec, judged_by: &IncidentTargets) -> Self {
         let Setting { bound, for_ms, keep_firing_for_ms, .. } = spec.setting();
         Self {
             signal: spec.condition.signal.clone(),
@@ -52,10 +62,11 @@ impl AppliedRule {
             hourly: None,
             band_width: None,
             objective: None,
+            judged_by: judged_by.clone(),
         }
     }
 
-    pub(in crate::advise::threshold) fn of(spec: &RuleSpec, decision: &Decision) -> Self {
+    pub(in crate::advise::threshold) fn of(spec: &RuleSpec, decision: &Decision, judged_by: &IncidentTargets) -> Self {
         let Setting { bound, for_ms, keep_firing_for_ms, .. } = decision.setting;
         let (hourly, band_width, objective) = match &decision.moving {
             Some(Moving::Hourly(hourly)) => (Some(hourly.bounds.clone()), None, None),
@@ -64,7 +75,7 @@ impl AppliedRule {
             None => (None, None, None),
         };
         let bound = bound.is_finite().then_some(bound);
-        Self { bound, for_ms, keep_firing_for_ms, hourly, band_width, objective, ..Self::present(spec) }
+        Self { bound, for_ms, keep_firing_for_ms, hourly, band_width, objective, ..Self::present(spec, judged_by) }
     }
 
     fn setting(&self) -> Option<Setting> {
@@ -87,7 +98,7 @@ impl AppliedRule {
         };
         let views = views.as_ref().map_or(instances.clone(), |views| views.of(&instances));
         let views: Vec<Instance<'_>> = views.iter().map(|view| view.from(from_ms)).collect();
-        let incidents = &history.incidents;
+        let incidents = &self.judged_by.label(&history.incidents, history.end_ms);
         if objective.is_some() {
             return Some(Objective::score(&views, incidents));
         }
@@ -99,7 +110,7 @@ impl AppliedRule {
     }
 }
 
-/// What the applied rule of `row` did since `applied_at`: false alerts a week where incidents are labelled, alerts a week
+/// What the applied rule did since `applied_at`: false alerts a week where incidents are labelled, alerts a week
 /// otherwise; none while too little time has passed.
 ///
 /// The rule is replayed on its signal, as it was for the promise. Where it catches a smaller share of at least three incidents
@@ -107,41 +118,39 @@ impl AppliedRule {
 ///
 /// # Errors
 /// [`ThresholdError`] when the signal cannot be evaluated.
-pub fn measure(
+pub(in crate::advise::threshold) fn measure(
     store: &Store,
-    row: &RecommendationRow,
+    terms: &RuleTerms,
+    metric: &str,
     applied_at: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Measured>, ThresholdError> {
-    let evidence = |name: &str| row.evidence.get(name);
-    let rule = evidence(RULE).and_then(|rule| AppliedRule::deserialize(rule).ok());
-    let promised_on = evidence("scored_until_ms")
-        .and_then(serde_json::Value::as_i64)
-        .zip(evidence("scored_from_ms").and_then(serde_json::Value::as_i64))
-        .map_or(LONG_ENOUGH_MS, |(until, from)| until - from);
-    let Some(rule) = rule else { return Ok(None) };
+    let promised_on = terms.scored_until_ms.zip(terms.scored_from_ms);
+    let promised_on = promised_on.map_or(LONG_ENOUGH_MS, |(until, from)| until - from);
     let since_ms = now.millis() - applied_at.millis();
     if since_ms < promised_on.clamp(0, LONG_ENOUGH_MS) {
         return Ok(None);
     }
+    let rule = &terms.rule;
     let step_ms = rule.interval_ms.max(1);
     let evaluations = (since_ms / step_ms).saturating_add(EVALUATIONS_MAX).min(4 * EVALUATIONS_MAX);
     let history = History::fetch(store, &rule.signal, step_ms, evaluations, now)?;
-    Ok(rule.score(&history, applied_at.millis()).and_then(|score| judge(row, &score)))
+    Ok(rule
+        .score(&history, applied_at.millis())
+        .and_then(|score| judge(terms.promised_catches(), metric == FALSE_ALERTS.name, &score)))
 }
 
-fn judge(row: &RecommendationRow, score: &RuleScore) -> Option<Measured> {
-    let labelled = row.effect.metric == "false_alerts_per_week";
+/// `promised`: incidents caught, of all, on the history of the promise.
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn judge(promised: Option<(usize, usize)>, labelled: bool, score: &RuleScore) -> Option<Measured> {
     if score.evaluations == 0 {
         return None;
     }
     let realised = effect(score, labelled);
-    let count = |name: &str| row.evidence.get("recommended")?.get(name)?.as_f64();
-    let promised = count("incidents_caught").zip(count("incidents")).filter(|(_, all)| *all > 0.0);
+    let promised = promised.map(|(caught, all)| (caught as f64, all as f64));
     let broken =
         promised.filter(|_| labelled && score.incidents >= FEW_INCIDENTS).and_then(|(promised_caught, all)| {
             let promised = promised_caught / all;
-            #[expect(clippy::cast_precision_loss, reason = "counts")]
             let (caught, missed) = (score.incidents_caught as f64, (score.incidents - score.incidents_caught) as f64);
             // Ends of the intervals that a uniform prior leaves: of what came the upper, of the promise, which rests on counts as well,
             // the lower.
@@ -158,51 +167,16 @@ fn judge(row: &RecommendationRow, score: &RuleScore) -> Option<Measured> {
             );
             (most < least).then_some(told)
         });
-    Some(Measured {
-        value: realised.value,
-        lower: realised.lower,
-        upper: realised.upper,
-        higher_is_better: false,
-        broken,
-    })
+    Some(Measured { value: realised.value, lower: realised.lower, upper: realised.upper, broken })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::store::rows::{Effect, Kind, Patch, State};
+    use crate::ledger::Direction::Lower;
 
     /// Promised: four of four incidents and 0.5 to 2 false alerts a week; came: so many caught of so many, in four weeks.
     fn judged(caught: usize, incidents: usize, false_alerts: usize) -> Measured {
-        let at = Timestamp::from_millis(0);
-        let effect = Effect {
-            metric: "false_alerts_per_week".into(),
-            unit: "1/week".into(),
-            value: 1.0,
-            lower: 0.5,
-            upper: 2.0,
-            level: LEVEL,
-        };
-        let row = RecommendationRow {
-            id: "threshold-a-1".into(),
-            kind: Kind::Threshold,
-            target: "a".into(),
-            current: json!({}),
-            proposed: json!({}),
-            valid_from: at,
-            valid_until: None,
-            effect,
-            confidence: 0.8,
-            reason: String::new(),
-            evidence: json!({"recommended": {"incidents_caught": 4, "incidents": 4}}),
-            patch: Patch { format: String::new(), body: String::new() },
-            state: State::Applied,
-            created_at: at,
-            updated_at: at,
-            replaces: None,
-        };
         let score = RuleScore {
             alerts: false_alerts,
             false_alerts,
@@ -212,7 +186,7 @@ mod tests {
             span_ms: 4.0 * 604_800_000.0,
             ..RuleScore::default()
         };
-        judge(&row, &score).unwrap()
+        judge(Some((4, 4)), true, &score).unwrap()
     }
 
     #[test]
@@ -224,7 +198,9 @@ mod tests {
         let told = judged(1, 8, 4).broken.unwrap();
         assert_eq!(told, "it caught 1 of 8 incidents, 100 % were promised");
         assert!(
-            judged(4, 4, 4).keeps(0.5, 2.0) && !judged(1, 8, 4).keeps(0.5, 2.0) && !judged(4, 4, 40).keeps(0.5, 2.0)
+            judged(4, 4, 4).keeps(Lower, 0.5, 2.0)
+                && !judged(1, 8, 4).keeps(Lower, 0.5, 2.0)
+                && !judged(4, 4, 40).keeps(Lower, 0.5, 2.0)
         );
     }
 }

@@ -4,10 +4,13 @@ mod advise;
 mod breaches;
 mod fetch;
 mod measure;
+mod terms;
 
 #[cfg(test)]
 mod tests;
 
-pub use advise::advise;
+pub use advise::RuleFacts;
+pub(super) use advise::{decide, fetch};
 pub use breaches::{ExpectedBreach, expected_breaches};
-pub use measure::measure;
+pub(super) use measure::measure;
+pub use terms::RuleTerms;

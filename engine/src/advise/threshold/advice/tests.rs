@@ -1,8 +1,10 @@
 use almanac_models::Timestamp;
 
-use super::{advise, measure};
 use crate::{
-    advise::threshold::{RuleFile, RuleSpec},
+    advise::{
+        Sources, advise_on, measure_on,
+        threshold::{RuleFile, RuleSpec, Threshold, ThresholdSpec},
+    },
     ledger::Measured,
     series::{Labels, METRIC_NAME},
     store::{
@@ -49,7 +51,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
         let text = format!("groups:\n- name: g\n  interval: 5m\n  rules:\n  - alert: High\n    {rule}\n");
-        let spec = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").unwrap().0.remove(0);
+        let spec = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").0.remove(0);
         let scene = Self { store, spec, _folder: folder };
         scene.put(value, 0..ADVISED * DAY, labelled);
         if learned {
@@ -77,17 +79,20 @@ impl Scene {
     }
 
     fn advised(&self, moving_bounds: bool) -> RecommendationRow {
-        let rows = advise(&self.store, &self.spec, "High", moving_bounds, at(ADVISED * DAY - 1)).unwrap();
-        assert_eq!(rows.len(), 1, "{rows:?}");
-        rows.into_iter().next().unwrap()
+        let spec = ThresholdSpec::new(self.spec.clone(), moving_bounds);
+        let verdicts = advise_on::<Threshold>(&Sources { store: &self.store }, &spec, at(ADVISED * DAY - 1));
+        verdicts[0].recommendation().cloned().unwrap_or_else(|| panic!("{verdicts:?}"))
     }
 
     /// What came of it in twenty days more.
     fn measured(&self, row: &RecommendationRow, value: fn(i64) -> f64, labelled: bool) -> Measured {
         self.put(value, ADVISED * DAY..MEASURED * DAY, labelled);
-        let early = measure(&self.store, row, at(ADVISED * DAY), at(ADVISED * DAY + 10)).unwrap();
+        let spec = ThresholdSpec::new(self.spec.clone(), false);
+        let measure =
+            |now| measure_on::<Threshold>(&Sources { store: &self.store }, None, row, at(ADVISED * DAY), now);
+        let early = measure(at(ADVISED * DAY + 10)).unwrap();
         assert_eq!(early, None, "an hour says nothing");
-        measure(&self.store, row, at(ADVISED * DAY), at(MEASURED * DAY - 1)).unwrap().unwrap()
+        measure(at(MEASURED * DAY - 1)).unwrap().unwrap()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A bound that moves with what is expected of the signal: the band of the causal detector, some times as wide.
 
-use super::views::Views;
+use super::{learn::merit, views::Views};
 use crate::{
     advise::threshold::{
         Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_bound, replay::median_step,
@@ -12,8 +12,6 @@ use crate::{
 
 /// Widths that are tried, in those of the detector's own band.
 const WIDTHS: [f64; 14] = [0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0];
-/// Incidents that a false alert weighs: ten of them are as bad as one incident missed.
-const FALSE_ALERT: f64 = 0.1;
 /// What a width e times as far from the detector's own must gain in incidents: few of them must not draw the width far. With the 99th
 /// percentile for the present rule, a band on every series keeps as many incidents on KPI series and on NAB at 2 and at 4; at 0.5
 /// NAB loses three of 53, at 8 KPI two of 144.
@@ -26,6 +24,8 @@ pub(in crate::advise::threshold) struct Band {
     pub(in crate::advise::threshold) width: f64,
     /// The rule on distances.
     pub(in crate::advise::threshold) setting: Setting,
+    /// The ends of the signal's scale: a band beyond them would only look as if it could fire there.
+    pub(in crate::advise::threshold) scale: (Option<f64>, Option<f64>),
 }
 
 impl Band {
@@ -42,7 +42,7 @@ impl Band {
 
     /// A band of this width with the `for` and `keep_firing_for` of a rule.
     pub(in crate::advise::threshold) fn of(width: f64, rule: &Setting) -> Self {
-        Self { width, setting: Setting { comparison: Comparison::Greater, bound: width, ..*rule } }
+        Self { width, setting: Setting { comparison: Comparison::Greater, bound: width, ..*rule }, scale: (None, None) }
     }
 
     /// What the band would have done; `views`: the instances as [`Band::distances`].
@@ -74,12 +74,6 @@ impl Band {
     }
 }
 
-/// Incidents caught less what false alerts cost.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
-pub(in crate::advise::threshold) fn merit(score: &RuleScore) -> f64 {
-    score.incidents_caught as f64 - FALSE_ALERT * score.false_alerts as f64
-}
-
 /// The recording rules of a band around the signal named `signal`, and the expression of the alert that reads them.
 ///
 /// `name`: of the upper bound's recording rule; the lower bound's ends in `:lower`.
@@ -92,10 +86,16 @@ pub(in crate::advise::threshold) fn band_rules(
     let width = format_bound(band.width);
     let matcher = format!("{{signal=\"{}\"}}", signal.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
     let expected = format!("max(almanac_signal_expected{matcher})");
-    let bound = |end: &str| Rule {
-        record: Some(if end == "upper" { name.to_owned() } else { format!("{name}:lower") }),
-        expr: format!("{expected} + {width} * (max(almanac_signal_{end}{matcher}) - {expected})"),
-        ..Rule::default()
+    let (lowest, highest) = band.scale;
+    let bound = |end: &str| {
+        let moving = format!("{expected} + {width} * (max(almanac_signal_{end}{matcher}) - {expected})");
+        let expr = match (end, lowest, highest) {
+            ("upper", _, Some(highest)) => format!("clamp_max({moving}, {})", format_bound(highest)),
+            ("lower", Some(lowest), _) => format!("clamp_min({moving}, {})", format_bound(lowest)),
+            _ => moving,
+        };
+        let record = Some(if end == "upper" { name.to_owned() } else { format!("{name}:lower") });
+        Rule { record, expr, ..Rule::default() }
     };
     let signal = &condition.signal;
     let expr = format!("{signal} > on() group_left() {name} or {signal} < on() group_left() {name}:lower");

@@ -225,7 +225,7 @@ mod tests {
 
     fn spec(labels: &str) -> RuleSpec {
         let text = RULES.replace("slo: \"99.9\"", labels);
-        RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").unwrap().0.remove(0)
+        RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").0.remove(0)
     }
 
     #[test]

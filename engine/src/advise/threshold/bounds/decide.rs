@@ -1,13 +1,16 @@
+//! Chooses what to recommend in place of a rule, from history before a split, and scores it after.
+
 use super::{
-    band::{Band, band_rules, merit},
+    band::{Band, band_rules},
     burn_rate::Objective,
     hourly::{HourlyBounds, fit_hourly, learn_hourly},
-    learn::{FEW_INCIDENTS, learn},
+    learn::{Choice, FEW_INCIDENTS, Learned, choose, learn, merit},
+    range::SignalRange,
     tail::{BEARABLE_PER_YEAR, PeakTail},
 };
 use crate::advise::threshold::{
     Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_duration,
-    replay::{cut, passed},
+    replay::{cut, own, passed},
     score_rule,
 };
 
@@ -58,6 +61,19 @@ pub(in crate::advise::threshold) struct Decision {
     pub(in crate::advise::threshold) changed: bool,
     /// Why, in one sentence.
     pub(in crate::advise::threshold) reason: String,
+    /// What a person may choose instead: names and settings.
+    alternatives: Vec<(&'static str, Setting)>,
+}
+
+/// A setting that is not the recommended one but may suit a person better.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alternative {
+    /// `fewer_alerts`: fewer false alerts than the recommended one, and fewer incidents caught.
+    pub name: &'static str,
+    /// The setting.
+    pub setting: Setting,
+    /// What it would have done after the split.
+    pub score: RuleScore,
 }
 
 /// A decision made before a split and scored after it.
@@ -70,6 +86,8 @@ pub(in crate::advise::threshold) struct Judged {
     pub(in crate::advise::threshold) recommended: RuleScore,
     /// The tail of the signal, where nobody labelled.
     pub(in crate::advise::threshold) tail: Option<PeakTail>,
+    /// What a person may choose instead.
+    pub(in crate::advise::threshold) alternatives: Vec<Alternative>,
 }
 
 /// What may stand in place of a constant bound.
@@ -84,11 +102,14 @@ pub(in crate::advise::threshold) struct Allowed {
 }
 
 /// Learns from what lies before `split_ms` alone, and scores what lies after it.
+///
+/// `called`: the signal's expression and name, whose words say what it counts.
 pub(in crate::advise::threshold) fn judge(
     instances: &[Instance<'_>],
     incidents: Option<&[LabelledIncident]>,
     present: &Setting,
     split_ms: i64,
+    called: &str,
     Allowed { hourly, band, objective }: Allowed,
 ) -> Judged {
     let (before, after) = cut(instances, split_ms);
@@ -106,7 +127,10 @@ pub(in crate::advise::threshold) fn judge(
     let (views_before, views_after) = views.map(|views| cut(&views, split_ms)).unzip();
     let decision = match (objective, &views_before) {
         (Some(objective), Some(views)) => burning(objective, &before, views, known.as_deref(), present),
-        _ => decide(&before, known.as_deref(), present, hourly, views_before.as_deref()),
+        _ => {
+            let range = SignalRange::of(&before, called, present.bound);
+            decide(&before, known.as_deref(), present, &range, hourly, views_before.as_deref())
+        }
     };
     let score = match (&decision.moving, &views_after) {
         (Some(Moving::Hourly(hourly)), _) => hourly.score(&after, &later),
@@ -114,7 +138,13 @@ pub(in crate::advise::threshold) fn judge(
         (Some(Moving::BurnRate(_)), Some(views)) => Objective::score(views, &later),
         _ => score_rule(&after, &later, &decision.setting),
     };
+    let alternatives = decision
+        .alternatives
+        .iter()
+        .map(|&(name, setting)| Alternative { name, setting, score: score_rule(&after, &later, &setting) })
+        .collect();
     Judged {
+        alternatives,
         present: score_rule(&after, &later, present),
         recommended: score,
         tail: if incidents.is_none() { PeakTail::fit(&before, present) } else { None },
@@ -136,12 +166,17 @@ fn decide(
     instances: &[Instance<'_>],
     incidents: Option<&[LabelledIncident]>,
     present: &Setting,
+    range: &SignalRange,
     hourly: bool,
     views: Option<&[Instance<'_>]>,
 ) -> Decision {
+    if range.is_state() {
+        let reason = format!("the signal has {}: it is a state, which has no better bound", range.states());
+        return keep(present, reason);
+    }
     match incidents {
-        Some(incidents) => with_labels(instances, incidents, present, hourly, views),
-        None => without_labels(instances, present),
+        Some(incidents) => with_labels(instances, incidents, present, range, hourly, views),
+        None => without_labels(instances, present, range),
     }
 }
 
@@ -149,59 +184,60 @@ fn with_labels(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,
+    range: &SignalRange,
     hourly: bool,
     views: Option<&[Instance<'_>]>,
 ) -> Decision {
     let now = score_rule(instances, incidents, present);
-    let band = views.and_then(|views| contest(instances, views, incidents, present));
-    let told = |caught: usize, false_alerts: usize| {
-        format!(
-            "in the history learned from it catches {caught} of {} incidents with {false_alerts} false alerts, \
-             the present rule {} with {}",
-            now.incidents, now.incidents_caught, now.false_alerts
-        )
-    };
-    if let Some((band, score)) = band {
-        let setting = Setting { bound: f64::NAN, ..band.setting };
-        let reason = format!("a band around what is expected: {}", told(score.incidents_caught, score.false_alerts));
-        let moving = Some(Moving::Band(band));
-        return Decision {
-            setting: Setting { comparison: present.comparison, ..setting },
-            moving,
-            changed: true,
-            reason,
-        };
+    if let Some((band, score)) = views.and_then(|views| contest(instances, views, incidents, present, range)) {
+        let setting = Setting { bound: f64::NAN, comparison: present.comparison, ..band.setting };
+        let reason = format!("a band around what is expected: {}", learned_from(&score, &now));
+        return Decision { setting, moving: Some(Moving::Band(band)), changed: true, reason, alternatives: Vec::new() };
     }
-    let learned = learn(instances, incidents, present, &now);
-    let constant = learned.as_ref().map_or(&now, |learned| &learned.score);
-    let hourly = if hourly { learn_hourly(instances, incidents, present, constant) } else { None };
+    let Choice { best, fewer_alerts } = choose(instances, incidents, present, &now, range);
+    let constant = best.as_ref().map_or(&now, |learned| &learned.score);
+    let hourly = if hourly { learn_hourly(instances, incidents, present, constant, range) } else { None };
+    let alternatives = fewer_alerts.map(|learned| ("fewer_alerts", learned.setting)).into_iter().collect();
     if let Some(hourly) = hourly {
         let score = hourly.score(instances, incidents);
-        let reason = format!("bounds by hour of week: {}", told(score.incidents_caught, score.false_alerts));
-        return Decision { setting: hourly.setting, moving: Some(Moving::Hourly(hourly)), changed: true, reason };
+        let reason = format!("bounds by hour of week: {}", learned_from(&score, &now));
+        let setting = hourly.setting;
+        return Decision { setting, moving: Some(Moving::Hourly(hourly)), changed: true, reason, alternatives };
     }
-    match learned {
-        Some(learned) => Decision {
-            setting: learned.setting,
-            moving: None,
-            changed: true,
-            reason: told(learned.score.incidents_caught, learned.score.false_alerts),
-        },
-        None if now.incidents == 0 => keep(
-            present,
-            format!(
-                "no labelled incident in the history learned from, and hardly a false alert to be rid of: the present rule has {}",
-                now.false_alerts
-            ),
-        ),
-        None => keep(
-            present,
-            format!(
-                "nothing better was found: the present rule catches {} of {} incidents with {} false alerts",
-                now.incidents_caught, now.incidents, now.false_alerts
-            ),
-        ),
+    match best {
+        Some(Learned { setting, score }) => {
+            Decision { setting, moving: None, changed: true, reason: learned_from(&score, &now), alternatives }
+        }
+        None => Decision { alternatives, ..keep(present, why_kept(&now)) },
     }
+}
+
+fn learned_from(score: &RuleScore, now: &RuleScore) -> String {
+    format!(
+        "in the history learned from it catches {} of {} incidents with {} false alerts, the present rule {} with {}",
+        score.incidents_caught, now.incidents, score.false_alerts, now.incidents_caught, now.false_alerts
+    )
+}
+
+/// Why the present setting is as good as any, with its figures.
+fn why_kept(now: &RuleScore) -> String {
+    let false_alerts = now.false_alerts;
+    if now.incidents == 0 {
+        return format!(
+            "no incident is labelled in the history learned from, and of its {false_alerts} alerts no bound that still fires would save \
+             nine in ten"
+        );
+    }
+    if now.incidents_caught == 0 {
+        return format!(
+            "no bound that can fire catches any of the {} incidents in the history learned from: the signal shows nothing of them",
+            now.incidents
+        );
+    }
+    format!(
+        "nothing better was found: the present rule catches {} of {} incidents with {false_alerts} false alerts",
+        now.incidents_caught, now.incidents
+    )
 }
 
 /// A band where it beats the best bounds that need no forecast on history that neither has seen, with its score on all of it.
@@ -210,6 +246,7 @@ fn contest(
     views: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,
+    range: &SignalRange,
 ) -> Option<(Band, RuleScore)> {
     let validate_ms = passed(instances, VALIDATION_FROM)?;
     let ((before, after), (views_before, views_after)) = (cut(instances, validate_ms), cut(views, validate_ms));
@@ -217,14 +254,18 @@ fn contest(
     let known = known_at(incidents, validate_ms);
     let now = score_rule(&before, &known, present);
     // A constant bound that is merely quieter has shown nothing: the band is held against the rule as it is.
-    let learned = if now.incidents == 0 { None } else { learn(&before, &known, present, &now) };
+    let learned = if now.incidents == 0 { None } else { learn(&before, &known, present, &now, range) };
     let constant = learned.map_or(*present, |learned| learned.setting);
     let simple = score_rule(&after, incidents, &constant);
-    let hourly = fit_hourly(&before, &known, present, &now).map(|hourly| hourly.score(&after, incidents));
+    let hourly = fit_hourly(&before, &known, present, &now, range).map(|hourly| hourly.score(&after, incidents));
     let simple = hourly.filter(|hourly| merit(hourly) > merit(&simple)).unwrap_or(simple);
     let trial = Band::fit(&views_before, &known, present).score(&views_after, incidents);
-    let band = Band::fit(views, incidents, present);
+    let band = Band { scale: range.scale(), ..Band::fit(views, incidents, present) };
     let score = band.score(views, incidents);
+    // What nothing in the history passes, or what shows nothing of the incidents, proves nothing.
+    if score.alerts == 0 || (score.incidents > 0 && score.incidents_caught == 0) {
+        return None;
+    }
     let now = score_rule(&after, incidents, present);
     let keeps = |score: &RuleScore| score.incidents_caught >= now.incidents_caught;
     let worth_more = merit(&trial) > merit(&simple) || (keeps(&trial) && !keeps(&simple));
@@ -235,7 +276,7 @@ fn contest(
     let fires_less = score.false_evaluations <= score_rule(instances, incidents, present).false_evaluations;
     // So few tell two bounds hardly apart: then the one that follows the signal is taken where it does as well.
     let as_well = trial.incidents_caught >= simple.incidents_caught && trial.false_alerts <= simple.false_alerts;
-    let few = known.len() <= FEW_INCIDENTS && as_well;
+    let few = own(&known).count() <= FEW_INCIDENTS && as_well;
     ((worth_more || unproven || few) && fires_less).then_some((band, score))
 }
 
@@ -266,29 +307,43 @@ fn burning(
         )
     };
     let setting = Setting { bound: f64::NAN, for_ms: 0, keep_firing_for_ms: 0, ..*present };
-    Decision { setting, moving: Some(Moving::BurnRate(objective)), changed: true, reason }
+    let moving = Some(Moving::BurnRate(objective));
+    Decision { setting, moving, changed: true, reason, alternatives: Vec::new() }
 }
 
-fn without_labels(instances: &[Instance<'_>], present: &Setting) -> Decision {
+fn without_labels(instances: &[Instance<'_>], present: &Setting, range: &SignalRange) -> Decision {
     const UNKNOWN: &str = "no incidents are labelled, so which alerts are false and what is missed cannot be known";
     let Some(tail) = PeakTail::fit(instances, present) else {
         return keep(present, format!("{UNKNOWN}; too few peaks to judge the bound"));
     };
-    match tail.alerts_per_year(present.bound) {
-        Some(expected) if expected <= BEARABLE_PER_YEAR => {
-            keep(present, format!("{UNKNOWN}; the present bound is expected to be passed {expected:.1} times a year"))
-        }
-        expected => {
-            let setting = Setting { bound: tail.bound(BEARABLE_PER_YEAR), ..*present };
-            let now = expected.map_or("many".to_owned(), |expected| format!("{expected:.0}"));
-            let then = tail.alerts_per_year(setting.bound).unwrap_or(BEARABLE_PER_YEAR);
-            let reason =
-                format!("{UNKNOWN}; it is expected to be passed {then:.0} times a year, the present bound {now} times");
-            Decision { setting, moving: None, changed: true, reason }
-        }
+    let expected = tail.alerts_per_year(present.bound);
+    if let Some(expected) = expected.filter(|expected| *expected <= BEARABLE_PER_YEAR) {
+        return keep(
+            present,
+            format!("{UNKNOWN}; the present bound is expected to be passed {expected:.1} times a year"),
+        );
     }
+    let comparison = present.comparison;
+    // The tail reaches beyond what was seen; a bound there is proved by nothing.
+    let bound = range.whole(comparison, range.clamped(comparison, tail.bound(BEARABLE_PER_YEAR)));
+    let setting = Setting { bound, ..*present };
+    let (now, then) = (score_rule(instances, &[], present).alerts, score_rule(instances, &[], &setting).alerts);
+    if !range.allows(comparison, bound) || then == 0 || 2 * then > now {
+        return keep(
+            present,
+            format!(
+                "{UNKNOWN}; the present bound alerted {now} times in the history learned from, and none that still fires halves that"
+            ),
+        );
+    }
+    let present_rate = expected.map_or("many".to_owned(), |expected| format!("{expected:.0}"));
+    let rate = tail.alerts_per_year(bound).unwrap_or(BEARABLE_PER_YEAR);
+    let reason = format!(
+        "{UNKNOWN}; it is expected to be passed {rate:.0} times a year, the present bound {present_rate} times"
+    );
+    Decision { setting, moving: None, changed: true, reason, alternatives: Vec::new() }
 }
 
 fn keep(present: &Setting, reason: String) -> Decision {
-    Decision { setting: *present, moving: None, changed: false, reason }
+    Decision { setting: *present, moving: None, changed: false, reason, alternatives: Vec::new() }
 }

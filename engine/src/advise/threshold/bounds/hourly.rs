@@ -1,4 +1,9 @@
-use super::learn::{Learned, better, learn, quantile, round_within};
+//! Bounds by hour of the week.
+
+use super::{
+    learn::{Learned, better, learn, quantile, round_within},
+    range::SignalRange,
+};
 use crate::advise::threshold::{
     Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_bound,
     replay::{cut, passed, score_by},
@@ -69,6 +74,7 @@ pub(in crate::advise::threshold) fn learn_hourly(
     incidents: &[LabelledIncident],
     present: &Setting,
     constant: &RuleScore,
+    range: &SignalRange,
 ) -> Option<HourlyBounds> {
     let first_ms = *instances.iter().filter_map(|instance| instance.timestamps.first()).min()?;
     let last_ms = *instances.iter().filter_map(|instance| instance.timestamps.last()).max()?;
@@ -77,13 +83,13 @@ pub(in crate::advise::threshold) fn learn_hourly(
     }
     let (before, after) = cut(instances, passed(instances, VALIDATION_FROM)?);
     let now = score_rule(&before, incidents, present);
-    let best_constant = learn(&before, incidents, present, &now).map_or(*present, |learned| learned.setting);
-    let trial = fit_hourly(&before, incidents, present, &now)?;
+    let best_constant = learn(&before, incidents, present, &now, range).map_or(*present, |learned| learned.setting);
+    let trial = fit_hourly(&before, incidents, present, &now, range)?;
     if !better(&trial.score(&after, incidents), &score_rule(&after, incidents, &best_constant)) {
         return None;
     }
     let now = score_rule(instances, incidents, present);
-    let hourly = fit_hourly(instances, incidents, present, &now)?;
+    let hourly = fit_hourly(instances, incidents, present, &now, range)?;
     better(&hourly.score(instances, incidents), constant).then_some(hourly)
 }
 
@@ -93,6 +99,7 @@ pub(in crate::advise::threshold) fn fit_hourly(
     incidents: &[LabelledIncident],
     present: &Setting,
     now: &RuleScore,
+    range: &SignalRange,
 ) -> Option<HourlyBounds> {
     let profile = Profile::fit(instances, incidents)?;
     let standardised: Vec<Vec<f64>> = instances
@@ -111,12 +118,14 @@ pub(in crate::advise::threshold) fn fit_hourly(
         .map(|(instance, values)| Instance { timestamps: instance.timestamps, values })
         .collect();
     let sign = if present.comparison.is_upper() { 1.0 } else { -1.0 };
-    let Learned { setting, .. } = learn(&views, incidents, &Setting { bound: 3.0 * sign, ..*present }, now)?;
+    let anywhere = SignalRange::unlimited();
+    let Learned { setting, .. } = learn(&views, incidents, &Setting { bound: 3.0 * sign, ..*present }, now, &anywhere)?;
     let bounds = (0..HOURS)
         .map(|hour| {
             let bound = profile.centre[hour] + setting.bound * profile.spread[hour];
             let slack = 0.1 * profile.spread[hour];
-            round_within(bound, bound - slack, bound + slack)
+            let bound = round_within(bound, bound - slack, bound + slack);
+            range.whole(present.comparison, range.clamped(present.comparison, bound))
         })
         .collect();
     Some(HourlyBounds { bounds, setting: Setting { bound: f64::NAN, ..setting } })
@@ -177,7 +186,7 @@ mod tests {
         let incidents: Vec<LabelledIncident> = (1..28)
             .map(|day| {
                 let start_ms = day * DAY_MS + (day * 5 % 24) * HOUR_MS;
-                LabelledIncident { start_ms, end_ms: start_ms + HOUR_MS }
+                LabelledIncident { start_ms, end_ms: start_ms + HOUR_MS, own: true }
             })
             .collect();
         let values = timestamps
@@ -207,8 +216,10 @@ mod tests {
         let instances = [Instance { timestamps: &timestamps, values: &values }];
         let present = Setting { comparison: Comparison::Greater, bound: 101.5, for_ms: 0, keep_firing_for_ms: 0 };
         let now = score_rule(&instances, &incidents, &present);
-        let constant = learn(&instances, &incidents, &present, &now).map_or(now.clone(), |learned| learned.score);
-        let hourly = learn_hourly(&instances, &incidents, &present, &constant).unwrap();
+        let range = SignalRange::of(&instances, "", present.bound);
+        let constant =
+            learn(&instances, &incidents, &present, &now, &range).map_or(now.clone(), |learned| learned.score);
+        let hourly = learn_hourly(&instances, &incidents, &present, &constant, &range).unwrap();
         let score = hourly.score(&instances, &incidents);
         assert_eq!((score.incidents_caught, score.false_alerts), (27, 0));
         assert!(constant.incidents_caught < 27);
@@ -221,6 +232,7 @@ mod tests {
         let (timestamps, values, incidents) = history();
         let instances = [Instance { timestamps: &timestamps[..1000], values: &values[..1000] }];
         let present = Setting { comparison: Comparison::Greater, bound: 101.5, for_ms: 0, keep_firing_for_ms: 0 };
-        assert_eq!(learn_hourly(&instances, &incidents, &present, &RuleScore::default()), None);
+        let range = SignalRange::of(&instances, "", present.bound);
+        assert_eq!(learn_hourly(&instances, &incidents, &present, &RuleScore::default(), &range), None);
     }
 }

@@ -6,12 +6,15 @@ mod burn_rate;
 mod decide;
 mod hourly;
 mod learn;
+mod range;
 mod tail;
+mod verdict;
 mod views;
 
 pub(super) use band::Band;
 pub(super) use burn_rate::Objective;
+pub use decide::Alternative;
 pub(super) use decide::{Allowed, Decision, Judged, Moving, judge};
 pub(super) use hourly::HourlyBounds;
-pub(super) use learn::{better, fires_no_longer};
 pub use tail::PeakTail;
+pub(super) use verdict::confidence;

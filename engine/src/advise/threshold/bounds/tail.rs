@@ -1,3 +1,5 @@
+//! The tail of a signal: how often a bound is expected to be passed where no incident is labelled.
+
 use super::learn::{quantile, round_within, sustained};
 use crate::advise::threshold::{Instance, Setting, replay::median_step};
 

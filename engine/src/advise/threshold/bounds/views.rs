@@ -1,3 +1,5 @@
+//! Values that replace those of a signal where a bound is on something else than the signal itself.
+
 use crate::advise::threshold::Instance;
 
 /// What stands in place of a signal's values where a bound is not on the signal itself; one entry an instance, as long as it.

@@ -1,3 +1,5 @@
+//! Prometheus' state machine of one alert.
+
 /// State of an alert, as Prometheus names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AlertState {

@@ -1,6 +1,8 @@
+//! A rule file with the recommended rules in place of the present ones.
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RuleFigures;
+use super::report::RuleFigures;
 use crate::advise::threshold::{Rule, RuleFile, RulePlace, RuleSpec, format_duration};
 
 /// The rule file with recommended rules in place of present ones; all else stays as it was.

@@ -1,99 +1,28 @@
+//! Replays a rule file on recorded series and recommends bound and `for`.
+
 use almanac_models::Timestamp;
 use promql_parser::{
     label::{MatchOp, Matcher},
     parser::{Expr, VectorSelector},
 };
 
-use super::{recommended::RecommendedFile, score::incidents_of};
-use crate::advise::threshold::{
-    Breach, Instance, KeptRule, Rule, RuleFile, RuleScore, RuleSpec, Setting, ThresholdError,
-    bounds::{Allowed, Objective, judge},
-    time_to_breach,
+use super::{
+    evaluated::replay_evaluated,
+    recommended::RecommendedFile,
+    report::{RuleReplay, SignalHistory, ThresholdOptions, ThresholdReplay, report},
+    score::incidents_of,
+    source::FileSource,
 };
-
-/// The history of one series.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SignalHistory {
-    /// Its name.
-    pub name: String,
-    /// Evaluation times, ascending, epoch milliseconds.
-    pub timestamps: Vec<i64>,
-    /// Values, as many; NaN = missing.
-    pub values: Vec<f64>,
-    /// Whether an incident was on, as many; `None` where nobody labelled.
-    pub incident: Option<Vec<bool>>,
-}
-
-/// How a replay learns and chooses.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ThresholdOptions {
-    /// Share of the span that is learned from, in (0, 1).
-    pub split: f64,
-    /// Whether bounds by hour of week and bands around what is expected may be recommended.
-    pub moving_bounds: bool,
-}
-
-impl Default for ThresholdOptions {
-    fn default() -> Self {
-        Self { split: 0.5, moving_bounds: false }
-    }
-}
-
-/// What a rule does over the part that was not learned from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RuleFigures {
-    /// The expression.
-    pub expr: String,
-    /// `for`, milliseconds.
-    pub for_ms: i64,
-    /// `keep_firing_for`, milliseconds.
-    pub keep_firing_for_ms: i64,
-    /// What happened.
-    pub score: RuleScore,
-    /// False alerts a year to be expected by the tail of the signal; only where nobody labelled.
-    pub expected_alerts_per_year: Option<f64>,
-}
-
-/// A rule on one series: as it is and as it is recommended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RuleReplay {
-    /// The alert's name.
-    pub alert: String,
-    /// The series.
-    pub series: String,
-    /// First moment that is scored.
-    pub evaluated_from: Timestamp,
-    /// Whether incidents are labelled; without labels nothing is known of false alerts and of recall.
-    pub labelled: bool,
-    /// The rule as it is.
-    pub present: RuleFigures,
-    /// The recommended rule; the present one where nothing is better.
-    pub recommended: RuleFigures,
-    /// Whether it differs from the present one.
-    pub changed: bool,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// When the signal passes the present bound after the end of the series, if it trends there.
-    pub breach: Option<Breach>,
-}
-
-/// The replay of a rule file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ThresholdReplay {
-    /// First moment that is scored, of the earliest series.
-    pub evaluated_from: Timestamp,
-    /// One entry for each rule and series.
-    pub rules: Vec<RuleReplay>,
-    /// Alerting rules that are kept as they are, with the reason.
-    pub kept: Vec<KeptRule>,
-    /// The file with the recommended rules in place of the present ones.
-    pub recommended: RuleFile,
-}
+use crate::advise::threshold::{
+    Instance, KeptRule, NotUsed, Rule, RuleFile, RuleSpec, ThresholdError,
+    bounds::{Allowed, Objective, judge},
+};
 
 /// Replays the alerting rules of a file on recorded series, and recommends bound and `for`.
 ///
 /// `file`: names the rules in messages. A rule reads `value` (with matchers on `series` where it
-/// should not read all) or a series by its name. Learned before the split, scored after it; the
+/// should not read all) or a series by its name; one that reads more than that, such as a guard on another series, is evaluated
+/// at the median step of the file, and its elements are one rule. Learned before the split, scored after it; the
 /// span that is split is that of all series together, or each series' own where they lie so far apart
 /// that a common split would leave one of them less than a fifth on either side.
 ///
@@ -108,20 +37,27 @@ pub fn replay_rules(
     if !(options.split > 0.0 && options.split < 1.0) {
         return Err(ThresholdError::Split { split: options.split });
     }
-    let (specs, mut kept) = rules.alerts(file)?;
+    let (specs, mut kept) = rules.alerts(file);
+    let source = FileSource::new(series);
     let splits = splits(series, options.split);
     let mut output = RecommendedFile::new(rules);
     let mut replays = Vec::new();
     for spec in &specs {
         let read = match selector(&spec.condition.signal) {
-            Ok(selector) => matching(&selector, series),
-            Err(reason) => {
-                kept.push(keep(spec, reason));
+            Some(selector) => matching(&selector, series),
+            None => {
+                match replay_evaluated(spec, &source, options, &mut output) {
+                    Ok((replay, recording)) => {
+                        output.add(spec, &replay.recommended, recording, None);
+                        replays.push(replay);
+                    }
+                    Err(reason) => kept.push(keep(file, spec, reason)),
+                }
                 continue;
             }
         };
         if read.is_empty() {
-            kept.push(keep(spec, format!("the file has no series that {} reads", spec.condition.signal)));
+            kept.push(keep(file, spec, format!("the file has no series that {} reads", spec.condition.signal)));
         }
         for &idx in &read {
             let several = read.len() > 1;
@@ -130,8 +66,12 @@ pub fn replay_rules(
             replays.push(replay);
         }
     }
-    let Some(evaluated_from) = replays.iter().map(|replay| replay.evaluated_from).min() else {
-        let why = kept.iter().map(|rule| format!("{}: {}", rule.alert, rule.reason)).collect::<Vec<_>>().join("; ");
+    // A file of rules without bounds has been read as far as it goes.
+    let only_kept = !kept.is_empty() && kept.iter().all(|rule| rule.why == NotUsed::Kept);
+    let first = replays.iter().map(|replay| replay.evaluated_from).min();
+    let split = splits.iter().min().filter(|_| only_kept).map(|split_ms| Timestamp::from_millis(*split_ms));
+    let Some(evaluated_from) = first.or(split) else {
+        let why = kept.iter().map(|rule| format!("{}: {}", rule.target(), rule.reason)).collect::<Vec<_>>().join("; ");
         let why = if why.is_empty() { "it has no alerting rule".to_owned() } else { why };
         return Err(ThresholdError::NoRules { file: file.to_owned(), why });
     };
@@ -150,47 +90,31 @@ fn replay_rule(
     if whole.until(split_ms).timestamps.len() < 2 || whole.from(split_ms).timestamps.len() < 2 {
         return Err(ThresholdError::TooShort { series: history.name.clone(), rows: history.timestamps.len() });
     }
-    let present = spec.setting();
     let incidents = history.incident.as_deref().map(|labels| incidents_of(&history.timestamps, labels));
     let allowed =
         Allowed { hourly: options.moving_bounds, band: options.moving_bounds, objective: Objective::of(spec) };
-    let judged = judge(&[whole], incidents.as_deref(), &present, split_ms, allowed);
-    let expected = |setting: &Setting| judged.tail.and_then(|tail| tail.alerts_per_year(setting.bound));
+    let called = format!("{} {} {}", spec.condition.signal, history.name, spec.alert);
+    let judged = judge(&[whole], incidents.as_deref(), &spec.setting(), split_ms, &called, allowed);
+    let decision = &judged.decision;
     let condition = if several { spec.condition.on_series(&history.name) } else { spec.condition.clone() };
-    let decision = judged.decision;
     let (expr, recording) = match &decision.moving {
         Some(moving) => moving.rules(&condition, &spec.rule, &history.name, &output.bound_name(&spec.alert)),
         None if decision.changed || several => (condition.with_bound(decision.setting.bound), Vec::new()),
         None => (spec.expr.clone(), Vec::new()),
     };
-    let replay = RuleReplay {
-        alert: spec.alert.clone(),
-        series: history.name.clone(),
-        evaluated_from: Timestamp::from_millis(split_ms),
-        labelled: incidents.is_some(),
-        present: RuleFigures {
-            expr: spec.expr.clone(),
-            for_ms: present.for_ms,
-            keep_firing_for_ms: present.keep_firing_for_ms,
-            score: judged.present,
-            expected_alerts_per_year: expected(&present),
-        },
-        recommended: RuleFigures {
-            expr,
-            for_ms: decision.setting.for_ms,
-            keep_firing_for_ms: decision.setting.keep_firing_for_ms,
-            score: judged.recommended,
-            expected_alerts_per_year: expected(&decision.setting),
-        },
-        changed: decision.changed,
-        reason: decision.reason,
-        breach: time_to_breach(&whole, present.comparison, present.bound),
-    };
-    Ok((replay, recording))
+    let name = history.name.clone();
+    Ok((report(spec, name, split_ms, &[whole], incidents.is_some(), judged, expr, &condition), recording))
 }
 
-fn keep(spec: &RuleSpec, reason: String) -> KeptRule {
-    KeptRule { alert: spec.alert.clone(), expr: spec.expr.clone(), reason }
+fn keep(file: &str, spec: &RuleSpec, reason: String) -> KeptRule {
+    KeptRule {
+        file: file.to_owned(),
+        group: spec.group.clone(),
+        alert: spec.alert.clone(),
+        expr: spec.expr.clone(),
+        reason,
+        why: NotUsed::Skipped,
+    }
 }
 
 /// First moment to score, for each series.
@@ -214,15 +138,15 @@ fn splits(series: &[SignalHistory], split: f64) -> Vec<i64> {
     spans.iter().map(|&span| if fits { common } else { at(span) }).collect()
 }
 
-/// The selector that a signal is.
-fn selector(signal: &str) -> Result<VectorSelector, String> {
+/// The selector that a signal is; `None` where it is more than one.
+fn selector(signal: &str) -> Option<VectorSelector> {
     match promql_parser::parser::parse(signal) {
         Ok(Expr::VectorSelector(selector))
             if selector.offset.is_none() && selector.at.is_none() && selector.matchers.or_matchers.is_empty() =>
         {
-            Ok(selector)
+            Some(selector)
         }
-        _ => Err(format!("{signal} is not a series of the file")),
+        _ => None,
     }
 }
 
@@ -319,21 +243,74 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replayed_is_kept_and_said() {
-        let replay =
-            replayed(&["value > 1.5", "rate(value[5m]) > 1", "up == 0", "gone > 1"], &[series("a", 2, 1.0, 5.0)]);
-        let kept: Vec<&str> = replay.kept.iter().map(|rule| rule.alert.as_str()).collect();
-        assert_eq!(kept, ["A2", "A1", "A3"]);
+    fn what_cannot_be_replayed_is_kept_with_its_reason() {
+        let replay = replayed(&["value > 1.5", "up == 0", "gone > 1", "value >"], &[series("a", 2, 1.0, 5.0)]);
+        let kept: Vec<(&str, NotUsed)> = replay.kept.iter().map(|rule| (rule.alert.as_str(), rule.why)).collect();
+        assert_eq!(kept, [("A1", NotUsed::Kept), ("A3", NotUsed::Skipped), ("A2", NotUsed::Skipped)]);
         let exprs: Vec<&str> = replay.recommended.groups[0].rules.iter().map(|rule| rule.expr.as_str()).collect();
-        assert_eq!(exprs[1..], ["rate(value[5m]) > 1", "up == 0", "gone > 1"]);
-        let message =
-            replay_rules("r.yml", &rules(&["up == 0"]), &[series("a", 2, 1.0, 5.0)], &ThresholdOptions::default())
-                .unwrap_err()
-                .to_string();
-        assert_eq!(
-            message,
-            "r.yml has no rule that can be replayed: A0: its outermost operator == is none of > >= < <="
-        );
+        assert_eq!(exprs[1..], ["up == 0", "gone > 1", "value >"]);
+        let all = [series("a", 2, 1.0, 5.0)];
+        let only = |expr: &str| replay_rules("r.yml", &rules(&[expr]), &all, &ThresholdOptions::default());
+        let state = only("up == 0").unwrap();
+        assert_eq!((state.rules.len(), state.kept.len()), (0, 1));
+        let message = only("gone > 1").unwrap_err().to_string();
+        assert_eq!(message, "r.yml has no rule that can be replayed: A0: the file has no series that gone reads");
+    }
+
+    #[test]
+    fn a_guard_on_another_series_is_replayed_and_kept() {
+        let mut guard = series("traffic", 2, 1.0, 0.0);
+        // No traffic in every other hour: an alert then is none.
+        for (at, value) in guard.timestamps.iter().zip(&mut guard.values) {
+            *value = f64::from(u8::from(at / MINUTE / 60 % 2 == 1));
+        }
+        guard.incident = None;
+        let all = [series("a", 2, 1.0, 5.0), guard];
+        let (plain, guarded) = (replayed(&["a > 1.85"], &all), replayed(&["a > 1.85 and traffic > 0"], &all));
+        let alerts = |replay: &ThresholdReplay| replay.rules[0].present.score.alerts;
+        assert!(alerts(&guarded) < alerts(&plain) * 2 / 3 && alerts(&guarded) > 0, "{}", alerts(&guarded));
+        let rule = &guarded.rules[0];
+        assert!(rule.labelled && rule.changed, "{rule:?}");
+        assert!(rule.recommended.expr.ends_with(" and traffic > 0"), "{}", rule.recommended.expr);
+        for expr in
+            ["rate(a[5m]) > 1", "a offset 5m > 1.85", "a > 1.85 unless traffic == 0", "avg_over_time(a[10m]) > 1.85"]
+        {
+            assert_eq!(replayed(&[expr], &all).rules.len(), 1, "{expr}");
+        }
+    }
+
+    /// Two outages that nobody labelled, and incidents that the signal does not show.
+    #[test]
+    fn a_state_is_kept_and_so_is_what_shows_nothing_of_the_incidents() {
+        let mut up = series("up", 4, 1.0, 0.0);
+        for (minute, value) in up.values.iter_mut().enumerate() {
+            *value = if matches!(minute, 500..520 | 4_000..4_020) { 0.0 } else { 1.0 };
+        }
+        let rule = &replayed(&["value < 1"], &[up.clone()]).rules[0];
+        assert!(!rule.changed && rule.recommended.expr == "value < 1", "{rule:?}");
+        assert!(rule.reason.contains("two values, 0 and 1"), "{}", rule.reason);
+        // A ratio that dips outside of the incidents alone.
+        let mut ratio = up;
+        for (minute, value) in ratio.values.iter_mut().enumerate() {
+            *value = if minute % 60 == 7 { 0.93 } else { 0.99 - 0.001 * f64::from(u8::try_from(minute % 7).unwrap()) };
+        }
+        let rule = &replayed(&["value < 0.95"], &[ratio]).rules[0];
+        assert!(!rule.changed && rule.reason.contains("the signal shows nothing of them"), "{rule:?}");
+    }
+
+    /// Without labels a percent is not raised to where nothing ever was.
+    #[test]
+    fn no_bound_leaves_the_range_of_its_signal() {
+        let mut cpu = series("cpu_percent", 6, 0.0, 0.0);
+        for (minute, value) in cpu.values.iter_mut().enumerate() {
+            let noise = f64::from(u16::try_from(minute * 7_919 % 1_000).unwrap()) / 1_000.0;
+            *value = 100.0 * noise.powf(0.05);
+        }
+        cpu.incident = None;
+        let highest = cpu.values.iter().copied().fold(0.0, f64::max);
+        let rule = &replayed(&["value > 90"], &[cpu]).rules[0];
+        let bound: f64 = rule.recommended.expr.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(bound < highest && bound <= 100.0, "{bound} {highest} {}", rule.reason);
     }
 
     #[test]

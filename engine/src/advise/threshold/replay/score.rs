@@ -1,3 +1,5 @@
+//! What a rule did over a history: alerts, false ones, incidents caught, leads.
+
 use super::{AlertMachine, AlertState};
 use crate::advise::threshold::Comparison;
 
@@ -10,6 +12,8 @@ pub struct LabelledIncident {
     pub start_ms: i64,
     /// Its last labelled moment.
     pub end_ms: i64,
+    /// Whether the rule is judged by it; an alert during an incident of another target is neither right nor false.
+    pub own: bool,
 }
 
 /// The values of one element of a rule's signal at the rule's evaluations.
@@ -79,6 +83,8 @@ pub struct RuleScore {
     /// For each incident caught, how long before its first moment the alert began to fire, milliseconds; negative
     /// when after it.
     pub leads_ms: Vec<i64>,
+    /// For each incident when the alert that caught it began to fire; `None` for one that was missed.
+    pub fired_ms: Vec<Option<i64>>,
     /// Evaluations at which an alert fired outside of incidents.
     pub false_evaluations: usize,
     /// Evaluations.
@@ -147,7 +153,7 @@ pub(in crate::advise::threshold) fn score_by(
     let step_ms = instances.iter().map(|instance| median_step(instance.timestamps)).max().unwrap_or(0);
     #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
     let span_ms = (last_ms - first_ms + step_ms) as f64;
-    let mut score = RuleScore { incidents: incidents.len(), span_ms, ..RuleScore::default() };
+    let mut score = RuleScore { incidents: own(&incidents).count(), span_ms, ..RuleScore::default() };
     let mut fired_at: Vec<Option<i64>> = vec![None; incidents.len()];
     for instance in instances {
         let mut alert = AlertMachine::new(setting.for_ms, setting.keep_firing_for_ms);
@@ -176,13 +182,19 @@ pub(in crate::advise::threshold) fn score_by(
         }
         score.false_alerts += usize::from(episode.is_some_and(|(_, touched)| !touched));
     }
-    for (incident, fired_ms) in incidents.iter().zip(&fired_at) {
+    for (incident, fired_ms) in incidents.iter().zip(&fired_at).filter(|(incident, _)| incident.own) {
+        score.fired_ms.push(*fired_ms);
         if let Some(fired_ms) = fired_ms {
             score.incidents_caught += 1;
             score.leads_ms.push(incident.start_ms.max(first_ms) - fired_ms);
         }
     }
     score
+}
+
+/// The incidents that a rule is judged by.
+pub(in crate::advise::threshold) fn own(incidents: &[LabelledIncident]) -> impl Iterator<Item = &LabelledIncident> {
+    incidents.iter().filter(|incident| incident.own)
 }
 
 /// Median distance of neighbouring timestamps, 0 when there are fewer than two.
@@ -202,7 +214,7 @@ pub(in crate::advise::threshold) fn incidents_of(timestamps: &[i64], labels: &[b
     for (&at_ms, &labelled) in timestamps.iter().zip(labels) {
         match incidents.last_mut() {
             Some(incident) if labelled && inside => incident.end_ms = at_ms,
-            _ if labelled => incidents.push(LabelledIncident { start_ms: at_ms, end_ms: at_ms }),
+            _ if labelled => incidents.push(LabelledIncident { start_ms: at_ms, end_ms: at_ms, own: true }),
             _ => {}
         }
         inside = labelled;
@@ -225,7 +237,7 @@ mod tests {
     }
 
     fn incident(from_min: i64, to_min: i64) -> LabelledIncident {
-        LabelledIncident { start_ms: from_min * MINUTE, end_ms: to_min * MINUTE }
+        LabelledIncident { start_ms: from_min * MINUTE, end_ms: to_min * MINUTE, own: true }
     }
 
     /// Worked by hand: three alerts, one of them false; of two incidents one is caught, one minute early.
@@ -264,6 +276,18 @@ mod tests {
         let instances = [&quiet, &loud].map(|values| Instance { timestamps: &timestamps, values });
         let score = score_rule(&instances, &[incident(2, 3)], &above(5.0, 0));
         assert_eq!((score.alerts, score.incidents_caught, score.leads_ms), (2, 1, vec![MINUTE]));
+    }
+
+    /// An alert in an incident of another target is neither false nor right.
+    #[test]
+    fn incidents_of_others_excuse_and_prove_nothing() {
+        let values = [0.0, 9.0, 9.0, 0.0, 9.0, 0.0];
+        let timestamps = minutes(&values);
+        let instance = Instance { timestamps: &timestamps, values: &values };
+        let other = LabelledIncident { own: false, ..incident(1, 2) };
+        let score = score_rule(&[instance], &[other, incident(5, 5)], &above(5.0, 0));
+        assert_eq!((score.alerts, score.false_alerts, score.false_evaluations), (2, 1, 1));
+        assert_eq!((score.incidents, score.incidents_caught, score.fired_ms), (1, 0, vec![None]));
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! Reads and writes Prometheus durations such as `5m` and `1h30m`.
+
 /// Units of a Prometheus duration, longest first, with their milliseconds.
 const UNITS: [(&str, i64); 7] = [
     ("y", 31_536_000_000),

@@ -1,168 +1,93 @@
-use std::collections::BTreeMap;
+//! Reads rule files of Prometheus, of its operator and of kin, and writes them again with all that they had.
 
-use serde::{Deserialize, Serialize};
+use super::{
+    condition::{NoBound, split_condition},
+    duration::parse_duration,
+    rule::{Rule, RuleGroup},
+    spec::{KeptRule, NotUsed, RulePlace, RuleSpec},
+    yaml::{Node, Value, documents},
+};
+use crate::advise::threshold::ThresholdError;
 
-use super::{Condition, parse_duration, split_condition};
-use crate::advise::threshold::{Setting, ThresholdError};
-
-/// A Prometheus rule file, its fields in the file's order; rules that are not understood are kept.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A rule file: plain groups, manifests with `spec.groups`, or several documents of either.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleFile {
-    /// The groups.
-    #[serde(default)]
+    /// The groups of all documents.
     pub groups: Vec<RuleGroup>,
-}
-
-/// A group of rules that are evaluated one after the other.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleGroup {
-    /// Its name, unique in the file.
-    pub name: String,
-    /// How often it is evaluated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<String>,
-    /// Most alerts or series a rule may give.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u64>,
-    /// By how much the evaluation lags.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query_offset: Option<String>,
-    /// Labels of all its rules.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// The rules.
-    #[serde(default)]
-    pub rules: Vec<Rule>,
-}
-
-/// An alerting rule (`alert`) or a recording rule (`record`).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Name of the series that a recording rule writes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record: Option<String>,
-    /// Name of the alert.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alert: Option<String>,
-    /// The expression.
-    pub expr: String,
-    /// For how long the expression must hold.
-    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
-    pub hold: Option<String>,
-    /// For how long the alert goes on firing after it no longer holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keep_firing_for: Option<String>,
-    /// Labels of the alert.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// Annotations of the alert.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// Where a rule stands in its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RulePlace {
-    /// Index of its group.
-    pub group: usize,
-    /// Index of the rule in it.
-    pub rule: usize,
-}
-
-/// An alerting rule that compares a signal with a constant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RuleSpec {
-    /// Where it stands.
-    pub place: RulePlace,
-    /// Name of its group.
-    pub group: String,
-    /// The alert's name.
-    pub alert: String,
-    /// Signal, comparison and bound.
-    pub condition: Condition,
-    /// The expression as written.
-    pub expr: String,
-    /// `for`, milliseconds.
-    pub for_ms: i64,
-    /// `keep_firing_for`, milliseconds.
-    pub keep_firing_for_ms: i64,
-    /// The group's evaluation interval, milliseconds; `None` = Prometheus' own default.
-    pub interval_ms: Option<i64>,
-    /// The whole rule.
-    pub rule: Rule,
-}
-
-/// An alerting rule that is kept as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptRule {
-    /// The alert's name.
-    pub alert: String,
-    /// Its expression.
-    pub expr: String,
-    /// Why it is not replayed.
-    pub reason: String,
-}
-
-impl RuleSpec {
-    /// What can be chosen of it, as it stands.
-    #[must_use]
-    pub fn setting(&self) -> Setting {
-        Setting {
-            comparison: self.condition.comparison,
-            bound: self.condition.bound,
-            for_ms: self.for_ms,
-            keep_firing_for_ms: self.keep_firing_for_ms,
-        }
-    }
-}
-
-/// What each rule is called where rules are told apart: its alert's name, with its group where another has the same but for case and
-/// punctuation, and a number where that is not enough.
-#[must_use]
-pub fn rule_names(specs: &[RuleSpec]) -> Vec<String> {
-    // Recording rules are named after it, and those names have fewer signs.
-    let plain =
-        |name: &str| -> String { name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase() };
-    let mut taken: Vec<String> = Vec::new();
-    specs
-        .iter()
-        .map(|spec| {
-            let alone = specs.iter().filter(|other| plain(&other.alert) == plain(&spec.alert)).count() == 1;
-            let name = if alone { spec.alert.clone() } else { format!("{} {}", spec.alert, spec.group) };
-            let numbered = (2..).map(|nth| format!("{name} {nth}"));
-            let free = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(&plain(name)));
-            let name = free.unwrap_or(name);
-            taken.push(plain(&name));
-            name
-        })
-        .collect()
+    /// The documents, with the places of the groups in them.
+    documents: Vec<Node>,
+    /// Groups and documents that could not be read in part, with the reason.
+    unread: Vec<(String, String)>,
 }
 
 impl RuleFile {
-    /// Reads a rule file; `file` names it in messages.
+    /// A file of these groups.
+    #[must_use]
+    pub fn of(groups: Vec<RuleGroup>) -> Self {
+        Self { groups, ..Self::default() }
+    }
+
+    /// Reads a rule file; `file` names it in messages. A rule or a group that cannot be read costs itself alone, see
+    /// [`RuleFile::alerts`].
     ///
     /// # Errors
-    /// [`ThresholdError::RuleFile`] with line and column.
+    /// [`ThresholdError::RuleFile`] with line and column where the text is not YAML.
     pub fn parse(file: &str, text: &str) -> Result<Self, ThresholdError> {
         let wrong = |message: String| ThresholdError::RuleFile { file: file.to_owned(), message };
-        let parsed: Option<Self> =
-            serde_saphyr::from_str(text).map_err(|error| wrong(first_line(&error.to_string())))?;
-        let parsed = parsed.ok_or_else(|| wrong("it is empty; write groups: […]".to_owned()))?;
-        for group in &parsed.groups {
-            for (idx, rule) in group.rules.iter().enumerate() {
-                if rule.alert.is_some() == rule.record.is_some() {
-                    let name = &group.name;
-                    return Err(wrong(format!(
-                        "rule {} of group {name:?} needs one of alert and record, and not both",
-                        idx + 1
-                    )));
-                }
+        let mut parsed = Self::default();
+        for mut document in documents(text).map_err(wrong)? {
+            if !matches!(document.value, Value::Map(_)) {
+                let message = format!("line {}: {} instead of groups: […]", document.line, document.kind());
+                return Err(wrong(message));
             }
+            if !parsed.take(&mut document)? {
+                let kind =
+                    document.get("kind").and_then(Node::as_text).map(|kind| format!("{kind} ")).unwrap_or_default();
+                let reason = format!("line {}: the {kind}document has neither groups nor spec.groups", document.line);
+                parsed.unread.push((String::new(), reason));
+            }
+            parsed.documents.push(document);
+        }
+        for (field, reason) in &mut parsed.unread {
+            *reason = if field.is_empty() { reason.clone() } else { format!("group {field:?}: {reason}") };
         }
         Ok(parsed)
+    }
+
+    /// Takes the groups out of a document; whether it has any place for them.
+    fn take(&mut self, document: &mut Node) -> Result<bool, ThresholdError> {
+        if let Some(Value::List(_)) = document.get("items").map(|items| &items.value) {
+            let mut any = false;
+            if let Some(Node { value: Value::List(items), .. }) = document.get_mut("items") {
+                for item in items {
+                    any |= self.take(item)?;
+                }
+            }
+            return Ok(any);
+        }
+        let place = match document.get("groups") {
+            Some(_) => document.get_mut("groups"),
+            None => document.get_mut("spec").and_then(|spec| spec.get_mut("groups")),
+        };
+        let Some(place) = place else { return Ok(false) };
+        let from = self.groups.len();
+        match &place.value {
+            Value::Null => {}
+            Value::List(groups) => {
+                for node in groups {
+                    let (group, wrong) = RuleGroup::read(node);
+                    self.unread.extend(wrong.into_iter().map(|reason| (group.name.clone(), reason)));
+                    self.groups.push(group);
+                }
+            }
+            _ => {
+                let reason = format!("line {}: groups is {}, and not a list", place.line, place.kind());
+                self.unread.push((String::new(), reason));
+                return Ok(true);
+            }
+        }
+        place.value = Value::Groups(from, self.groups.len());
+        Ok(true)
     }
 
     /// The file as YAML.
@@ -170,54 +95,100 @@ impl RuleFile {
     /// # Errors
     /// [`ThresholdError::Write`].
     pub fn to_yaml(&self) -> Result<String, ThresholdError> {
-        serde_saphyr::to_string(self).map_err(|error| ThresholdError::Write { message: error.to_string() })
+        let whole =
+            [Node::new(Value::Map(vec![("groups".to_owned(), Node::new(Value::Groups(0, self.groups.len())))]))];
+        let documents = if self.documents.is_empty() { &whole[..] } else { &self.documents };
+        let written: Result<Vec<String>, ThresholdError> = documents
+            .iter()
+            .map(|document| {
+                serde_saphyr::to_string(&self.filled(document))
+                    .map_err(|error| ThresholdError::Write { message: error.to_string() })
+            })
+            .collect();
+        Ok(written?.join("---\n"))
     }
 
-    /// The alerting rules: those that compare a signal with a constant, and those that are kept.
+    /// A document with its groups in place.
+    fn filled(&self, node: &Node) -> Node {
+        let value = match &node.value {
+            Value::Groups(from, until) => {
+                let groups = self.groups.get(*from..*until).unwrap_or_default();
+                Value::List(groups.iter().map(RuleGroup::to_node).collect())
+            }
+            Value::List(items) => Value::List(items.iter().map(|item| self.filled(item)).collect()),
+            Value::Map(fields) => {
+                Value::Map(fields.iter().map(|(key, node)| (key.clone(), self.filled(node))).collect())
+            }
+            other => other.clone(),
+        };
+        Node { line: node.line, value }
+    }
+
+    /// The alerting rules: those that compare a signal with a constant, and what is not advised on, with the reason.
     /// Recording rules are neither.
-    ///
-    /// # Errors
-    /// [`ThresholdError::Rule`] for a duration that Prometheus would refuse.
-    pub fn alerts(&self, file: &str) -> Result<(Vec<RuleSpec>, Vec<KeptRule>), ThresholdError> {
-        let (mut specs, mut kept) = (Vec::new(), Vec::new());
+    #[must_use]
+    pub fn alerts(&self, file: &str) -> (Vec<RuleSpec>, Vec<KeptRule>) {
+        let unread = |reason: &str| KeptRule {
+            file: file.to_owned(),
+            group: String::new(),
+            alert: String::new(),
+            expr: String::new(),
+            reason: reason.to_owned(),
+            why: NotUsed::Skipped,
+        };
+        let mut kept: Vec<KeptRule> = self.unread.iter().map(|(_, reason)| unread(reason)).collect();
+        let mut specs = Vec::new();
         for (group_idx, group) in self.groups.iter().enumerate() {
             for (rule_idx, rule) in group.rules.iter().enumerate() {
-                let Some(alert) = rule.alert.clone() else { continue };
-                let duration = |field: &'static str, text: Option<&String>| match text {
-                    None => Ok(None),
-                    Some(text) => parse_duration(text).map(Some).ok_or_else(|| ThresholdError::Rule {
-                        file: file.to_owned(),
-                        alert: alert.clone(),
-                        field,
-                        value: text.clone(),
-                        wanted: "a duration such as 5m",
-                    }),
+                let not_used = |why: NotUsed, reason: String| KeptRule {
+                    file: file.to_owned(),
+                    group: group.name.clone(),
+                    alert: rule.alert.clone().unwrap_or_default(),
+                    expr: rule.expr.trim().to_owned(),
+                    reason,
+                    why,
                 };
-                let for_ms = duration("for", rule.hold.as_ref())?.unwrap_or(0);
-                let keep_firing_for_ms = duration("keep_firing_for", rule.keep_firing_for.as_ref())?.unwrap_or(0);
-                let interval_ms = duration("interval", group.interval.as_ref())?;
+                if let Some(reason) = rule.unread() {
+                    kept.push(not_used(NotUsed::Skipped, reason.to_owned()));
+                    continue;
+                }
+                let Some(alert) = rule.alert.clone() else { continue };
+                if let Some(language) = group.other_language() {
+                    kept.push(not_used(
+                        NotUsed::Skipped,
+                        format!("its group is of type {language}, which is not PromQL"),
+                    ));
+                    continue;
+                }
                 match split_condition(&rule.expr) {
-                    Ok(condition) => specs.push(RuleSpec {
-                        place: RulePlace { group: group_idx, rule: rule_idx },
-                        group: group.name.clone(),
-                        alert,
-                        condition,
-                        expr: rule.expr.trim().to_owned(),
-                        for_ms,
-                        keep_firing_for_ms,
-                        interval_ms,
-                        rule: rule.clone(),
-                    }),
-                    Err(reason) => kept.push(KeptRule { alert, expr: rule.expr.trim().to_owned(), reason }),
+                    Ok(condition) => {
+                        specs.push(spec(RulePlace { group: group_idx, rule: rule_idx }, group, alert, rule, condition))
+                    }
+                    Err(NoBound::Kept(reason)) => kept.push(not_used(NotUsed::Kept, reason)),
+                    Err(NoBound::Skipped(reason)) => kept.push(not_used(NotUsed::Skipped, reason)),
                 }
             }
         }
-        Ok((specs, kept))
+        (specs, kept)
     }
 }
 
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or("it cannot be read").trim().to_owned()
+fn spec(place: RulePlace, group: &RuleGroup, alert: String, rule: &Rule, condition: super::Condition) -> RuleSpec {
+    // Durations were checked when the rule was read.
+    let millis = |text: Option<&String>| text.and_then(|text| parse_duration(text));
+    RuleSpec {
+        place,
+        group: group.name.clone(),
+        alert,
+        condition,
+        expr: rule.expr.trim().to_owned(),
+        for_ms: millis(rule.hold.as_ref()).unwrap_or(0),
+        keep_firing_for_ms: millis(rule.keep_firing_for.as_ref()).unwrap_or(0),
+        interval_ms: millis(group.interval.as_ref()),
+        rule: rule.clone(),
+        header: RuleGroup { rules: Vec::new(), ..group.clone() },
+        incident_targets: None,
+    }
 }
 
 #[cfg(test)]
@@ -244,50 +215,155 @@ groups:
     expr: up == 0
 ";
 
+    fn parsed(text: &str) -> RuleFile {
+        RuleFile::parse("r.yml", text).unwrap()
+    }
+
     #[test]
     fn reads_splits_and_keeps() {
-        let file = RuleFile::parse("rules.yml", RULES).unwrap();
-        let (specs, kept) = file.alerts("rules.yml").unwrap();
+        let (specs, kept) = parsed(RULES).alerts("rules.yml");
         assert_eq!(specs.len(), 1);
         let spec = &specs[0];
         assert_eq!((spec.for_ms, spec.keep_firing_for_ms, spec.interval_ms), (300_000, 600_000, Some(30_000)));
         assert_eq!((spec.condition.signal.as_str(), spec.condition.bound), ("api:p95", 0.5));
         assert_eq!(spec.rule.labels["tier"], "1");
-        assert_eq!(kept[0].alert, "Down");
+        assert_eq!((kept[0].alert.as_str(), kept[0].group.as_str(), kept[0].why), ("Down", "api", NotUsed::Kept));
+    }
+
+    /// The rules of a file, whatever lines they were on.
+    fn shown(file: &RuleFile) -> Vec<(String, String)> {
+        let rules = file.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
+        rules.map(|(group, rule)| (group.name.clone(), rule.expr.clone())).collect()
     }
 
     #[test]
     fn what_is_written_reads_back() {
-        let file = RuleFile::parse("rules.yml", RULES).unwrap();
+        let file = parsed(RULES);
         let yaml = file.to_yaml().unwrap();
-        assert_eq!(RuleFile::parse("again", &yaml).unwrap(), file, "{yaml}");
+        let again = RuleFile::parse("again", &yaml).unwrap();
+        assert_eq!(again.groups, file.groups, "{yaml}");
+        assert_eq!(again.to_yaml().unwrap(), yaml);
     }
 
     #[test]
-    fn twins_are_told_apart() {
-        let rule = |alert: &str| format!("  - alert: {alert}\n    expr: up > 1\n");
-        let group = |name: &str, alerts: &[&str]| {
-            format!("- name: {name}\n  rules:\n{}", alerts.iter().map(|alert| rule(alert)).collect::<String>())
-        };
-        let text = format!("groups:\n{}{}", group("a", &["High", "Low", "Low"]), group("b", &["high", "Other"]));
-        let (specs, _) = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").unwrap();
-        assert_eq!(rule_names(&specs), ["High a", "Low a", "Low a 2", "high b", "Other"]);
+    fn manifests_and_fields_of_other_products_are_kept() {
+        let text = "
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: demo, labels: {role: alert-rules}}
+spec:
+  groups:
+  - name: g
+    interval: 1m
+    limit: 5
+    query_offset: 30s
+    labels: {team: shop}
+    partial_response_strategy: abort
+    source_tenants: [a, b]
+    concurrency: 2
+    params: {nocache: [1]}
+    rules:
+    - alert: High
+      expr: value > 90
+      debug: true
+      update_entries_limit: 40
+---
+namespace: other
+groups:
+- name: h
+  rules:
+  - {alert: Low, expr: value < 5}
+";
+        let file = parsed(text);
+        let (specs, kept) = file.alerts("r.yml");
+        assert_eq!((specs.len(), kept.len()), (2, 0), "{kept:?}");
+        assert_eq!(specs[0].header.labels["team"], "shop");
+        let yaml = file.to_yaml().unwrap();
+        for field in [
+            "kind: PrometheusRule",
+            "role: alert-rules",
+            "limit: 5",
+            "query_offset: 30s",
+            "partial_response_strategy: abort",
+            "concurrency: 2",
+            "nocache",
+            "debug: true",
+            "update_entries_limit: 40",
+            "team: shop",
+            "namespace: other",
+        ] {
+            assert!(yaml.contains(field), "{field}: {yaml}");
+        }
+        let again = parsed(&yaml);
+        assert_eq!((again.groups.len(), again.documents.len()), (2, 2), "{yaml}");
+        assert_eq!(shown(&again), shown(&file));
+        let list = format!("kind: List\nitems:\n- {}", text.split("---").next().unwrap().trim().replace('\n', "\n  "));
+        assert_eq!(parsed(&list).alerts("r.yml").0.len(), 1);
     }
 
-    fn refused(text: &str, expected: &str) {
-        let message = RuleFile::parse("r.yml", text).and_then(|file| file.alerts("r.yml")).unwrap_err().to_string();
-        assert!(message.contains(expected) && !message.contains('\n'), "{message}");
+    #[test]
+    fn nothing_to_read_is_no_fault() {
+        for text in [
+            "",
+            "groups:",
+            "groups: []",
+            "groups:\n- name: a\n  rules:\n",
+            "---\n---\n",
+            "# nothing\n",
+            "spec:\n  groups:\n",
+        ] {
+            let (specs, kept) = parsed(text).alerts("r.yml");
+            assert_eq!((specs.len(), kept.len()), (0, 0), "{text:?} {kept:?}");
+        }
+    }
+
+    #[test]
+    fn one_wrong_rule_costs_itself_alone() {
+        let right = "  - {alert: Right, expr: value > 5}\n";
+        for (wrong, why) in [
+            ("  - {alert: Wrong, expr: value > 5, for: soon}\n", "line 4: for \"soon\" is not a duration such as 5m"),
+            ("  - {alert: Wrong, expr: value > 5, for: [5m]}\n", "line 4: for is a list, and not text"),
+            ("  - {alert: Wrong, expr: value > 5, fro: 5m}\n", "line 4: field fro of a rule is unknown"),
+            ("  - {alert: Wrong, expr: value > 5, labels: page}\n", "line 4: labels is text, and not a mapping"),
+            (
+                "  - {alert: Wrong, expr: value > 5, labels: {a: {b: c}}}\n",
+                "line 4: labels.a is a mapping, and not text",
+            ),
+            ("  - {alert: Wrong, expr: value > 5, expr: value > 6}\n", "line 4: field expr is written twice"),
+            ("  - {alert: Wrong}\n", "line 4: expr is missing"),
+            ("  - {expr: value > 5}\n", "line 4: a rule needs one of alert and record"),
+            ("  - {alert: A, record: b, expr: value > 5}\n", "line 4: a rule needs one of alert and record"),
+            ("  - nothing\n", "line 4: a rule is a mapping, this is text"),
+            ("  - {alert: Wrong, expr: 'value >'}\n", "its expression is not valid PromQL"),
+        ] {
+            let text = format!("groups:\n- name: g\n  rules:\n{wrong}{right}");
+            let file = parsed(&text);
+            let (specs, kept) = file.alerts("r.yml");
+            assert_eq!((specs.len(), kept.len()), (1, 1), "{text} {kept:?}");
+            assert!(kept[0].reason.contains(why) && kept[0].why == NotUsed::Skipped, "{}: {}", why, kept[0].reason);
+            assert!(!kept[0].reason.contains('\n'), "{}", kept[0].reason);
+            // What cannot be read is written as it was.
+            assert_eq!(parsed(&file.to_yaml().unwrap()).groups[0].rules.len(), 2);
+        }
+        let (specs, kept) =
+            parsed(&format!("groups:\n- name: g\n  ruls: []\n  rules:\n{right}- nothing\n")).alerts("r.yml");
+        assert_eq!((specs.len(), kept.len()), (1, 2), "{kept:?}");
+        let (specs, kept) = parsed(&format!("groups:\n- name: g\n  type: graphite\n  rules:\n{right}")).alerts("r.yml");
+        assert_eq!((specs.len(), kept[0].reason.as_str()), (0, "its group is of type graphite, which is not PromQL"));
+        let (_, kept) = parsed("kind: ConfigMap\ndata: {}\n").alerts("r.yml");
+        assert!(kept[0].reason.contains("the ConfigMap document has neither groups nor spec.groups"), "{kept:?}");
     }
 
     #[test]
     fn what_is_no_rule_file_says_where() {
-        refused("groups: [", "r.yml is not a Prometheus rule file: ");
-        refused("groups:\n- name: a\n  ruls: []\n", "ruls");
-        refused("", "r.yml is not a Prometheus rule file: ");
-        refused("groups:\n- name: a\n  rules:\n  - expr: up\n", "rule 1 of group \"a\" needs one of alert and record");
-        refused(
-            "groups:\n- name: a\n  rules:\n  - alert: B\n    expr: up > 1\n    for: soon\n",
-            "r.yml: rule \"B\": for \"soon\" is not a duration such as 5m",
-        );
+        for (text, expected) in [
+            ("groups: [", "r.yml is not a Prometheus rule file: line "),
+            ("{{ if .Values.rules }}\ngroups: []\n{{ end }}", "r.yml is not a Prometheus rule file: line "),
+            ("just text", "text instead of groups"),
+            ("- a\n- b\n", "a list instead of groups"),
+        ] {
+            let message = RuleFile::parse("r.yml", text).unwrap_err().to_string();
+            assert!(message.contains(expected) && !message.contains('\n'), "{message}");
+        }
     }
 }

@@ -1,9 +1,20 @@
 //! Alerting rules as people have them: the file, an expression taken apart into signal and bound, durations.
 
+mod comparison;
 mod condition;
 mod duration;
+mod expression;
 mod file;
+mod rule;
+mod spec;
+mod summary;
+mod tokens;
+mod yaml;
 
-pub use condition::{Comparison, Condition, format_bound, split_condition};
+pub use comparison::{Comparison, format_bound};
+pub use condition::{Condition, NoBound, split_condition};
 pub use duration::{format_duration, parse_duration};
-pub use file::{KeptRule, Rule, RuleFile, RuleGroup, RulePlace, RuleSpec, rule_names};
+pub use file::RuleFile;
+pub use rule::{Rule, RuleGroup};
+pub use spec::{KeptRule, NotUsed, RulePlace, RuleSpec, rule_names};
+pub use summary::RuleSummary;

@@ -1,9 +1,11 @@
+//! What other means than another time-to-live would gain.
+
 use serde_json::{Value, json};
 
 use super::{EarlyRefresh, Invalidation};
-use crate::advise::ttl::{TtlFigures, figures::ttl_seconds, replay::Halves};
+use crate::advise::ttl::{TtlFigures, figures::ttl_seconds, replay::TrainTestSplit};
 
-/// What dropping copies at each write and refreshing early would gain, told apart.
+/// What dropping copies at each write and refreshing early would gain, each by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gains {
     /// The time-to-live that they are held against, milliseconds: the recommended, else the present, else the best one.
@@ -16,11 +18,11 @@ pub struct Gains {
 
 impl Gains {
     /// Works both out beside the figures at one time-to-live.
-    pub(in crate::advise::ttl) fn of(halves: &Halves<'_>, at: &TtlFigures) -> Self {
+    pub(in crate::advise::ttl) fn of(parts: &TrainTestSplit<'_>, at: &TtlFigures) -> Self {
         Self {
             ttl_ms: at.ttl_ms,
-            invalidate_on_write: Invalidation::of(halves, at),
-            refresh_early: EarlyRefresh::of(halves, at.ttl_ms),
+            invalidate_on_write: Invalidation::of(parts, at),
+            refresh_early: EarlyRefresh::of(parts, at.ttl_ms),
         }
     }
 
@@ -34,9 +36,8 @@ impl Gains {
         })
     }
 
-    /// What is worth saying of them, in words.
-    pub(in crate::advise::ttl) fn words(&self) -> Vec<String> {
-        let invalidated = self.invalidate_on_write.as_ref().and_then(Invalidation::words);
-        invalidated.into_iter().chain(self.refresh_early.as_ref().and_then(EarlyRefresh::words)).collect()
+    /// What refreshing early would bring, where it is worth a clause.
+    pub(in crate::advise::ttl) fn refresh_words(&self) -> Option<String> {
+        self.refresh_early.as_ref().and_then(EarlyRefresh::words)
     }
 }

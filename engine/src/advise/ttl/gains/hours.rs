@@ -1,12 +1,14 @@
+//! Times-to-live by the hour of the day, where they serve better than a single one.
+
 use almanac_models::ttl::{Access, DayCourse, HOURS, HourlyTtl, LivesByHour, OnWrite};
 use serde_json::{Value, json};
 
 use crate::advise::ttl::{
     Figure, TtlFigures, TtlOptions,
-    choose::{candidates, merit, seconds},
+    choose::{candidates, seconds, utility},
     figures::ttl_seconds,
     predict::{Prediction, Predictor},
-    replay::Halves,
+    replay::TrainTestSplit,
 };
 
 /// Of hit ratio that a schedule must gain over a single time-to-live.
@@ -66,7 +68,7 @@ impl DaySchedule {
         })
     }
 
-    /// In words.
+    /// As a clause.
     pub(in crate::advise::ttl) fn words(&self) -> String {
         let parts: Vec<String> = self
             .parts
@@ -84,32 +86,32 @@ impl DaySchedule {
 
 /// The schedule that serves best under the stale limit, where it beats `single`, the figures of the recommended time-to-live.
 ///
-/// Chosen on the first part; told only if the second part, replayed with the time-to-live that is in force when a copy is
+/// Chosen on the first part; recommended only if the second part, replayed with the time-to-live that is in force when a copy is
 /// filled, bears it out: the limit is kept, the hit ratio is no less than the prediction's lower end, and a hundredth more than
 /// that of the single one, unless that one does not keep the limit.
-pub(in crate::advise::ttl) fn schedule(halves: &Halves<'_>, single: Option<&TtlFigures>) -> Option<DaySchedule> {
-    if halves.known.len_ms() < LEAST_MS || halves.second.len_ms() < LEAST_MS {
+pub(in crate::advise::ttl) fn schedule(split: &TrainTestSplit<'_>, single: Option<&TtlFigures>) -> Option<DaySchedule> {
+    if split.known.len_ms() < LEAST_MS || split.second.len_ms() < LEAST_MS {
         return None;
     }
-    let options = halves.options;
-    let writes = halves.traces.iter().flatten().filter(|event| event.access == Access::Write);
-    let course = DayCourse::fit(writes.map(|event| event.at_ms), halves.known);
-    let predictor = halves.predictor(options.on_write).with_course(course);
-    let (day, prediction) = Weighed::new(halves, &predictor).best(&predictor, options)?;
+    let options = split.options;
+    let writes = split.traces.iter().flatten().filter(|event| event.access == Access::Write);
+    let course = DayCourse::fit(writes.map(|event| event.at_ms), split.known);
+    let predictor = split.predictor(options.on_write).with_course(course);
+    let (day, prediction) = Weighed::new(split, &predictor).best(&predictor, options)?;
     let single_predicted = single.map(|row| row.hit_ratio.predicted.value.unwrap_or(0.0));
     // Not even promised: the replay need not be asked.
     if single_predicted.is_some_and(|hit| prediction.hit_ratio.value.unwrap_or(0.0) < hit) {
         return None;
     }
     let [hit_ratio, stale_share, resident_keys_mean] =
-        halves.replayed.figures(&day, &prediction, options.on_write, halves.second);
+        split.replayed.figures(&day, &prediction, options.on_write, split.second);
     let (hit, stale) = (hit_ratio.replayed?, stale_share.replayed?);
     let kept = stale <= options.stale_share_max && hit >= prediction.hit_ratio.lower;
     let beaten = single.is_none_or(|row| {
         let (Some(single_hit), Some(single_stale)) = (row.hit_ratio.replayed, row.stale_share.replayed) else {
             return false;
         };
-        let gained = merit(hit, stale, options.costs) - merit(single_hit, single_stale, options.costs);
+        let gained = utility(hit, stale, options.costs) - utility(single_hit, single_stale, options.costs);
         gained >= WORTH || single_stale > options.stale_share_max
     });
     (kept && beaten).then(|| DaySchedule { parts: parts(&day), hit_ratio, stale_share, resident_keys_mean })
@@ -137,20 +139,20 @@ struct Weighed {
 }
 
 impl Weighed {
-    fn new(halves: &Halves<'_>, predictor: &Predictor<'_>) -> Self {
+    fn new(split: &TrainTestSplit<'_>, predictor: &Predictor<'_>) -> Self {
         let mut ladder_ms: Vec<i64> = Vec::new();
-        for ttl_ms in candidates(&halves.options.grid_ms).into_iter().filter(|ttl_ms| *ttl_ms <= LONGEST_MS) {
+        for ttl_ms in candidates(&split.options.grid_ms).into_iter().filter(|ttl_ms| *ttl_ms <= LONGEST_MS) {
             if ladder_ms.last().is_none_or(|last| seconds(ttl_ms) >= LADDER * seconds(*last)) {
                 ladder_ms.push(ttl_ms);
             }
         }
-        let drop = halves.options.on_write == OnWrite::Drop;
+        let drop = split.options.on_write == OnWrite::Drop;
         let mut lives = vec![LivesByHour::default(); ladder_ms.len()];
         let mut gets = 0.0;
-        for (nth, events) in halves.traces.iter().enumerate() {
+        for (nth, events) in split.traces.iter().enumerate() {
             gets += events.iter().filter(|event| event.access == Access::Get).count() as f64;
             for (ttl_ms, lives) in ladder_ms.iter().zip(&mut lives) {
-                lives.observe(events, *ttl_ms, drop, predictor.writes(nth), halves.known);
+                lives.observe(events, *ttl_ms, drop, predictor.writes(nth), split.known);
             }
         }
         Self { ladder_ms, lives, gets }
@@ -168,7 +170,7 @@ impl Weighed {
             let prediction = predictor.predict(&day);
             let kept = prediction.stale_share.upper <= options.stale_share_max;
             let better =
-                best.as_ref().is_none_or(|(_, held)| prediction.merit(options.costs) > held.merit(options.costs));
+                best.as_ref().is_none_or(|(_, held)| prediction.utility(options.costs) > held.utility(options.costs));
             if kept && better {
                 best = Some((day, prediction));
             }

@@ -1,16 +1,15 @@
+//! Dropping the copy at each write.
+
 use almanac_models::ttl::OnWrite;
 use serde_json::{Value, json};
 
 use crate::advise::ttl::{
     TtlFigures,
-    choose::{Choice, choose, seconds},
+    choose::{Choice, choose},
     figures::ttl_seconds,
     predict::Prediction,
-    replay::Halves,
+    replay::TrainTestSplit,
 };
-
-/// Hit ratio that must be gained to be worth a word.
-const WORTH_A_WORD: f64 = 0.01;
 
 /// What the cache would do if each write dropped the copy.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,19 +24,19 @@ pub struct Invalidation {
 
 impl Invalidation {
     /// Chosen on the first part; beside `at`, the figures without it. None where writes drop the copy already or none are known.
-    pub(super) fn of(halves: &Halves<'_>, at: &TtlFigures) -> Option<Self> {
-        if halves.options.on_write == OnWrite::Drop || halves.traces.writes() == 0 || halves.traces.gets() == 0 {
+    pub(super) fn of(parts: &TrainTestSplit<'_>, at: &TtlFigures) -> Option<Self> {
+        if parts.options.on_write == OnWrite::Drop || parts.traces.writes() == 0 || parts.traces.gets() == 0 {
             return None;
         }
-        let predictor = halves.predictor(OnWrite::Drop);
-        let mut grid = halves.options.grid_ms.clone();
+        let predictor = parts.predictor(OnWrite::Drop);
+        let mut grid = parts.options.grid_ms.clone();
         grid.sort_unstable();
         let predicted: Vec<(i64, Prediction)> = grid.into_iter().map(|ttl| (ttl, predictor.predict(ttl))).collect();
         // Nothing is stale, so the hits alone decide.
         let Choice::Ttl(ttl_ms) = choose(&predicted, 1.0, None) else { return None };
         let (_, prediction) = predicted.iter().find(|(ttl, _)| *ttl == ttl_ms)?;
         let [hit_ratio, stale_share, resident_keys_mean] =
-            halves.replayed.figures(ttl_ms, prediction, OnWrite::Drop, halves.second);
+            parts.replayed.figures(ttl_ms, prediction, OnWrite::Drop, parts.second);
         Some(Self {
             figures: TtlFigures { ttl_ms, hit_ratio, stale_share, resident_keys_mean },
             hit_ratio_gained: hit_ratio.best_known()? - at.hit_ratio.best_known()?,
@@ -53,17 +52,6 @@ impl Invalidation {
             "resident_keys_mean": self.figures.resident_keys_mean.to_json(),
             "hit_ratio_gained": self.hit_ratio_gained,
             "stale_share_avoided": self.stale_share_avoided,
-        })
-    }
-
-    pub(super) fn words(&self) -> Option<String> {
-        let hit = self.figures.hit_ratio.best_known()?;
-        (self.hit_ratio_gained >= WORTH_A_WORD).then(|| {
-            format!(
-                "were the copy dropped at each write, {:.1} % would hit at {} s and none be stale",
-                100.0 * hit,
-                seconds(self.figures.ttl_ms)
-            )
         })
     }
 }

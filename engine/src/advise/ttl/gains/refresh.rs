@@ -1,7 +1,11 @@
+//! Refreshing early (XFetch).
+
 use almanac_models::ttl::{KeyEvent, RatioEstimate, RefreshEarly, RefreshTally, Window, replay_refresh};
 use serde_json::{Value, json};
 
-use crate::advise::ttl::{Figure, Predicted, figures::ttl_seconds, predict::BLOCKS, replay::Halves, trace::hash};
+use crate::advise::ttl::{
+    Figure, Predicted, figures::ttl_seconds, predict::BLOCKS, replay::TrainTestSplit, trace::hash,
+};
 
 /// The eagerness that is best where fetches take an exponential time (Vattani et al., theorem 3.3); its effect is flat about it.
 const BETA: f64 = 1.0;
@@ -22,26 +26,26 @@ pub struct EarlyRefresh {
 }
 
 impl EarlyRefresh {
-    pub(super) fn of(halves: &Halves<'_>, ttl_ms: i64) -> Option<Self> {
-        let fetch_ms = halves.fetch_ms?;
+    pub(super) fn of(parts: &TrainTestSplit<'_>, ttl_ms: i64) -> Option<Self> {
+        let fetch_ms = parts.fetch_ms?;
         let side = |beta: f64| {
             let early = |seed| RefreshEarly { fetch_ms, beta, seed };
             let run = |blocks: &mut [RefreshTally], seed: u64, events: &[KeyEvent], window: Window| {
-                replay_refresh(events, ttl_ms, halves.options.on_write, window, early(seed), blocks);
+                replay_refresh(events, ttl_ms, parts.options.on_write, window, early(seed), blocks);
             };
             let mut learned = [RefreshTally::default(); BLOCKS];
-            for (seed, events) in halves.traces.hashed() {
-                run(&mut learned, seed, events, halves.known);
+            for (seed, events) in parts.traces.hashed() {
+                run(&mut learned, seed, events, parts.known);
             }
             let mut scored = [RefreshTally::default()];
-            for (key, events) in halves.replayed.iter() {
-                run(&mut scored, hash(key), events, halves.second);
+            for (key, events) in parts.replayed.iter() {
+                run(&mut scored, hash(key), events, parts.second);
             }
             let figure = |of: fn(&RefreshTally) -> f64| {
                 let blocks: Vec<(f64, f64)> = learned.iter().map(|block| (of(block), block.gets)).collect();
                 let estimate = RatioEstimate::from_blocks(&blocks)?;
                 // The error of what is known and that of what will be seen.
-                let bounds = estimate.interval(halves.options.level, std::f64::consts::SQRT_2);
+                let bounds = estimate.interval(parts.options.level, std::f64::consts::SQRT_2);
                 let (lower, upper) = (bounds.lower.max(0.0), bounds.upper);
                 let replayed = (scored[0].gets > 0.0).then(|| of(&scored[0]) / scored[0].gets);
                 Some(Figure { predicted: Predicted { value: Some(estimate.value), lower, upper }, replayed })

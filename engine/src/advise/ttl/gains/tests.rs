@@ -90,18 +90,17 @@ fn invalidation_gains_what_the_formula_says() {
     let replay = replayed(&events(3, 40, 2, |_, _| (key.reads_per_s, key.writes_per_s), None), 0.01);
     let gains = replay.gains.as_ref().unwrap();
     assert_eq!(Some(gains.ttl_ms), replay.recommended_ttl_ms);
-    let told = gains.invalidate_on_write.unwrap();
+    let gain = gains.invalidate_on_write.unwrap();
     #[expect(clippy::cast_precision_loss, reason = "small")]
-    let truth = key.hit_ratio_invalidated(told.figures.ttl_ms as f64 / 1e3);
+    let truth = key.hit_ratio_invalidated(gain.figures.ttl_ms as f64 / 1e3);
     // 69,000 reads a half: a binomial error of 0.0004.
-    let hit = told.figures.hit_ratio;
+    let hit = gain.figures.hit_ratio;
     assert!((hit.replayed.unwrap() - truth).abs() < 0.003, "{hit:?} {truth}");
     assert!((hit.predicted.value.unwrap() - truth).abs() < 0.003, "{hit:?} {truth}");
-    assert_eq!(told.figures.stale_share.replayed, Some(0.0));
+    assert_eq!(gain.figures.stale_share.replayed, Some(0.0));
     let at = replay.at(gains.ttl_ms).unwrap();
-    assert!((told.hit_ratio_gained - (hit.replayed.unwrap() - at.hit_ratio.replayed.unwrap())).abs() < 1e-12);
-    assert!(gains.words()[0].starts_with("were the copy dropped at each write, "), "{:?}", gains.words());
-    // Where writes drop it already there is nothing to gain; nor is anything told of fetches whose cost nobody knows.
+    assert!((gain.hit_ratio_gained - (hit.replayed.unwrap() - at.hit_ratio.replayed.unwrap())).abs() < 1e-12);
+    // Where writes drop it already there is nothing to gain; nor is anything known of fetches whose cost nobody knows.
     let mut options = TtlOptions::new(Level::try_new(0.8).unwrap());
     options.on_write = OnWrite::Drop;
     let gains = replayed_with(&events(3, 4, 1, |_, _| (0.02, 2e-4), None), &options).gains.unwrap();
@@ -114,8 +113,8 @@ fn refreshing_early_spares_waits_at_a_few_fetches() {
     let mut options = TtlOptions::new(Level::try_new(0.8).unwrap());
     options.grid_ms = vec![30_000];
     options.stale_share_max = 1.0;
-    let told = events(4, 4, 1, |_, _| (1.0, 1e-4), Some(2_000.0));
-    let early = replayed_with(&told, &options).gains.unwrap().refresh_early.unwrap();
+    let events = events(4, 4, 1, |_, _| (1.0, 1e-4), Some(2_000.0));
+    let early = replayed_with(&events, &options).gains.unwrap().refresh_early.unwrap();
     assert!((early.fetch_ms - 2_000.0).abs() < 1e-9);
     let (before, after) = early.waiting_share;
     // One miss and λδ reads with it in a cycle of 1 + λT reads.
@@ -130,12 +129,12 @@ fn refreshing_early_spares_waits_at_a_few_fetches() {
         assert!((predicted.value.unwrap() - replayed).abs() < 0.02, "{figure:?}");
     }
     // The same again: nothing is left to chance.
-    assert_eq!(replayed_with(&told, &options).gains.unwrap().refresh_early.unwrap(), early);
+    assert_eq!(replayed_with(&events, &options).gains.unwrap().refresh_early.unwrap(), early);
     assert!(early.words().unwrap().starts_with("refreshing early (XFetch), "));
 }
 
 #[test]
-fn what_comes_later_changes_nothing_that_was_foretold() {
+fn what_comes_later_changes_no_prediction() {
     let whole = events(9, 20, 2, |key, _| (if key < 10 { 0.01 } else { 0.001 }, 5e-5), Some(30.0));
     let known = replayed(&whole, 0.02);
     let split_ms = known.split_at.millis();
@@ -145,13 +144,13 @@ fn what_comes_later_changes_nothing_that_was_foretold() {
         whole.iter().filter(|event| event.0 < split_ms + HOUR_MS || event.0 == last_ms).cloned().collect();
     let changed = replayed(&other, 0.02);
     assert_eq!((changed.split_at, changed.recommended_ttl_ms), (known.split_at, known.recommended_ttl_ms));
-    let foretold = |replay: &CacheReplay| {
+    let predicted = |replay: &CacheReplay| {
         let gains = replay.gains.as_ref().unwrap();
         let (invalidated, early) = (gains.invalidate_on_write.unwrap(), gains.refresh_early.unwrap());
         let waits = (early.waiting_share.0.predicted, early.waiting_share.1.predicted);
         (gains.ttl_ms, invalidated.figures.ttl_ms, invalidated.figures.hit_ratio.predicted, early.fetch_ms, waits)
     };
-    assert_eq!(foretold(&changed), foretold(&known));
+    assert_eq!(predicted(&changed), predicted(&known));
     assert_ne!(changed.gains, known.gains);
 }
 
@@ -176,11 +175,11 @@ fn caches_that_nobody_needs_are_named() {
 fn a_cache_full_of_what_nobody_reads_again_wants_a_limit() {
     // 20 keys read every 20 s, and 20,000 read once a day or less.
     let rates = |key: usize, _: i64| if key < 20 { (0.05, 1e-5) } else { (5e-6, 0.0) };
-    let told = events(8, 20_020, 1, rates, None);
+    let events = events(8, 20_020, 1, rates, None);
     let mut options = TtlOptions::new(Level::try_new(0.8).unwrap());
     options.grid_ms = vec![600_000, 3_600_000];
     options.stale_share_max = 0.5;
-    let replay = replayed_with(&told, &options);
+    let replay = replayed_with(&events, &options);
     assert_eq!(
         replay.findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(),
         [FindingKind::WantsEvictionLimit]
@@ -192,7 +191,7 @@ fn a_cache_full_of_what_nobody_reads_again_wants_a_limit() {
     assert!(limit >= 20.0 && limit < 0.5 * finding["resident_keys_mean"].as_f64().unwrap(), "{finding}");
     // A cache with that limit, run on the second half: what was promised, within a few parts in a thousand.
     let ttl_ms = finding["ttl_seconds"].as_i64().unwrap() * 1_000;
-    let second = told.iter().filter(|event| event.0 >= replay.split_at.millis()).collect::<Vec<_>>();
+    let second = events.iter().filter(|event| event.0 >= replay.split_at.millis()).collect::<Vec<_>>();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
     let (bounded, free) = (lru_hits(&second, ttl_ms, limit as usize), lru_hits(&second, ttl_ms, usize::MAX));
     let kept = bounded / free;

@@ -34,6 +34,9 @@ pub(super) struct Past {
     peak: Vec<f64>,
     /// The error that the forecast of each complete window had.
     error: Vec<f64>,
+    /// What the clocks are ahead of UTC at each slot, in slots, and at the coming one.
+    ahead: Vec<i32>,
+    ahead_now: i32,
     level_short: f64,
     level_middle: f64,
     level_long: f64,
@@ -49,6 +52,8 @@ impl Past {
             base: Vec::new(),
             peak: Vec::new(),
             error: Vec::new(),
+            ahead: Vec::new(),
+            ahead_now: 0,
             level_short: 0.0,
             level_middle: 0.0,
             level_long: 0.0,
@@ -66,6 +71,11 @@ impl Past {
         self.level_short
     }
 
+    /// Sets what the clocks are ahead of UTC at the coming slot, in slots.
+    pub(super) fn set_clocks(&mut self, ahead: i32) {
+        self.ahead_now = ahead;
+    }
+
     /// Takes the value of the next slot; the peak and the last value of the window that it completes.
     pub(super) fn push(&mut self, y: f64) -> Option<(usize, f64)> {
         if self.y.is_empty() {
@@ -73,6 +83,7 @@ impl Past {
         }
         self.base.push(self.level_short);
         self.y.push(y);
+        self.ahead.push(self.ahead_now);
         // Weights 2/(span + 1) for spans of 4, 15 and 60 slots.
         self.level_short += 0.4 * (y - self.level_short);
         self.level_middle += 2.0 / 16.0 * (y - self.level_middle);
@@ -90,10 +101,17 @@ impl Past {
         self.error_long += 0.01 * (error - self.error_long);
     }
 
-    /// The slot `lag` before the coming one, when the windows around it are complete.
+    /// The slot `lag` before the coming one, when the windows around it are complete. Days are those of the clocks: where they were
+    /// changed in between, the slot of the same time of day lies an hour off.
     fn slot_before(&self, lag: usize) -> Option<usize> {
+        let lag = if lag < self.lengths.day { lag } else { self.by_the_clocks(lag)? };
         let settled = lag > self.lengths.window + SLACK && self.y.len() >= lag + 2 * SLACK;
         settled.then(|| self.y.len() - lag)
+    }
+
+    fn by_the_clocks(&self, lag: usize) -> Option<usize> {
+        let then = *self.ahead.get(self.y.len().checked_sub(lag)?)?;
+        usize::try_from(i64::try_from(lag).ok()? - i64::from(self.ahead_now - then)).ok()
     }
 
     fn ago(&self, slots: usize) -> f64 {

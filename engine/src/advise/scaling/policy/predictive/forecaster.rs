@@ -1,3 +1,5 @@
+//! The forecast of the demand that a pool must hold while replicas start: location, scale and the measured tail of errors.
+
 use std::collections::VecDeque;
 
 use super::{
@@ -88,6 +90,11 @@ impl DemandForecaster {
     /// Demand on the scale on which outlooks live.
     pub(super) fn log(&self, demand: f64) -> f64 {
         (demand + self.floor).ln()
+    }
+
+    /// Sets what the clocks are ahead of UTC at the coming slot, in slots.
+    pub(super) fn set_clocks(&mut self, ahead: i32) {
+        self.past.set_clocks(ahead);
     }
 
     /// Slots seen.

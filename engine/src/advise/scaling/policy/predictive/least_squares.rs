@@ -1,3 +1,5 @@
+//! Least squares with fading memory and a ridge.
+
 /// Ridge regression with several targets over the same features, old points weighing less.
 ///
 /// Each point multiplies the weight of those before it by `decay`. The penalty grows with the weight

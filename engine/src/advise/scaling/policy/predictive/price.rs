@@ -1,4 +1,9 @@
-use super::forecaster::{Ask, DemandForecaster, Outlook};
+//! The price of one more replica, and the replicas that are worth it by the forecast.
+
+use super::{
+    super::scale_in::ScaleInWindow,
+    forecaster::{Ask, DemandForecaster, Outlook},
+};
 use crate::advise::scaling::PoolRules;
 
 /// A tenth of the pool: a smaller surplus stays. On public loads this halves the changes a day and costs under
@@ -17,8 +22,9 @@ pub(super) enum Price {
 
 impl Price {
     /// The price at which unserved demand costs `ratio` times what idle capacity costs.
-    pub(super) fn newsvendor(ratio: f64) -> Self {
-        Self::Exceedance(1.0 / (1.0 + ratio))
+    /// `thrift`: see [`PoolRules::thrift`].
+    pub(super) fn newsvendor(ratio: f64, thrift: f64) -> Self {
+        Self::Exceedance((thrift.max(1.0) / (1.0 + ratio)).min(0.5))
     }
 }
 
@@ -32,29 +38,34 @@ pub(super) struct Chooser {
 
 impl Chooser {
     pub(super) fn new(rules: PoolRules, forecaster: &DemandForecaster) -> Self {
-        let log_served = (0..=rules.replicas_max).map(|n| forecaster.log(f64::from(n) * rules.capacity)).collect();
+        // With headroom each replica is taken to serve less.
+        let served = rules.capacity / rules.headroom();
+        let log_served = (0..=rules.replicas_max).map(|n| forecaster.log(f64::from(n) * served)).collect();
         Self { rules, log_served }
     }
 
-    /// The replicas wanted with `current` there and `floor` needed by the demand just seen.
+    /// The replicas wanted at `at_ms` with `current` there and `floor` needed by the demand just seen.
     ///
-    /// More are asked for when the demand at the time they would be ready warrants it, and some are let go
-    /// when the highest demand until they could be back does; in between nothing changes, nor for a surplus
-    /// below a tenth.
+    /// More are asked for when the demand at the time they would be ready warrants it, and some are let go when the highest demand
+    /// until they could be back does, and did so at every decision of the window: a forecast at the edge of a replica crosses it
+    /// at single steps. In between nothing changes, nor for a surplus below a tenth.
     pub(super) fn choose(
         &self,
         forecaster: &DemandForecaster,
         outlook: &Outlook,
         price: Price,
+        (at_ms, window): (i64, &mut ScaleInWindow),
         current: u32,
         floor: u32,
     ) -> u32 {
         let least = floor.max(self.rules.replicas_min).min(self.rules.replicas_max);
         let out = self.best(forecaster, outlook, Ask::End, price, least);
         if current < out {
+            window.most(at_ms, out);
             return out;
         }
         let keep = self.best(forecaster, outlook, Ask::Peak, price, least).max(out);
+        let keep = window.most(at_ms, keep);
         let surplus = current.saturating_sub(keep);
         if surplus <= current / RELEASE_DIVISOR { current.max(least) } else { keep }
     }

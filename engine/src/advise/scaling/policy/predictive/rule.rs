@@ -1,12 +1,19 @@
+//! The predictive rule: coverage, budget and price over the forecast, with the reactive rule as fallback.
+
 use std::collections::VecDeque;
 
+use almanac_models::Timestamp;
+
 use super::{
-    super::{Policy, Reactive, bounded::BoundedChanges},
+    super::{Policy, Reactive, bounded::BoundedChanges, scale_in::ScaleInWindow},
     features::Lengths,
     forecaster::{DemandForecaster, Outlook},
     price::{Chooser, Price},
 };
-use crate::advise::scaling::{Pool, PoolRules};
+use crate::{
+    advise::scaling::{Pool, PoolRules},
+    calendar::Zone,
+};
 
 /// Level of the bound by which the forecast is judged.
 const COVERAGE_LEVEL: f64 = 0.9;
@@ -18,6 +25,8 @@ const BUDGET: f64 = 1.05;
 /// One percent more replicas must save at least one twenty-thousandth of the time from falling short. At two fifths and at a fifth
 /// of this Bitbrains' machines spend one percent more and fall short as often, others no other; at twice they fall short more often.
 const LEAST_WORTH: f64 = 0.005;
+/// Decisions that must agree before a replica is let go.
+const SCALE_IN_STEPS: i64 = 5;
 /// Points that the price is set on at least.
 const PRICE_POINTS: usize = 200;
 
@@ -28,10 +37,20 @@ pub struct PredictiveOptions {
     pub step_ms: i64,
     /// Length of the day that demand follows.
     pub day_ms: i64,
-    /// How long the reactive rule waits before it scales in.
+    /// How long a rule waits before it scales in, at least.
     pub stabilization_ms: i64,
     /// Cost of unserved demand against idle capacity; none: the reactive rule's spending sets the price.
     pub unserved_cost_ratio: Option<f64>,
+    /// The clocks that days follow; none: those of UTC.
+    pub zone: Option<Zone>,
+}
+
+impl PredictiveOptions {
+    /// Time over which no more may have been wanted before a replica is let go: that of the reactive rule, and a few steps at
+    /// least, because at long steps a single one would fill it.
+    fn scale_in_window_ms(&self) -> i64 {
+        self.stabilization_ms.max(SCALE_IN_STEPS * self.step_ms)
+    }
 }
 
 /// How the forecast did lately against what it promised.
@@ -67,6 +86,7 @@ pub struct Predictive {
     reactive_pool: Option<Pool>,
     reactive_desired: u32,
     recent: VecDeque<Recent>,
+    window: ScaleInWindow,
     bounded: BoundedChanges,
     coverage: Coverage,
     last_demand: Option<f64>,
@@ -99,11 +119,14 @@ impl Predictive {
             lengths,
             chooser: Chooser::new(rules, &forecaster),
             forecaster,
-            price: options.unserved_cost_ratio.map_or(Price::Shortfall(LEAST_WORTH), Price::newsvendor),
+            price: options
+                .unserved_cost_ratio
+                .map_or(Price::Shortfall(LEAST_WORTH), |ratio| Price::newsvendor(ratio, rules.thrift())),
             reactive: Reactive::new(rules, options.stabilization_ms),
             reactive_pool: None,
             reactive_desired: 0,
             recent: VecDeque::new(),
+            window: ScaleInWindow::new(options.scale_in_window_ms()),
             bounded: BoundedChanges::new(rules.changes_per_day_max, options.day_ms),
             coverage: Coverage { promised: COVERAGE_LEVEL, measured: 0.0, windows: 0, holds: false },
             last_demand: None,
@@ -157,9 +180,19 @@ impl Predictive {
         }
         if let Some(demand) = self.last_demand {
             for _ in 0..missing {
+                let slot = i64::try_from(self.forecaster.len()).unwrap_or(i64::MAX);
+                self.set_clocks(first_ms.saturating_add(slot.saturating_mul(step_ms)));
                 self.forecaster.predict(COVERAGE_LEVEL);
                 self.forecaster.observe(demand, false);
             }
+        }
+    }
+
+    /// Tells the forecaster what the clocks are ahead of UTC, in slots.
+    fn set_clocks(&mut self, at_ms: i64) {
+        if let Some(zone) = self.options.zone {
+            let ahead = zone.ahead(Timestamp::from_millis(at_ms)) / self.options.step_ms.max(1);
+            self.forecaster.set_clocks(i32::try_from(ahead).unwrap_or(0));
         }
     }
 
@@ -171,7 +204,7 @@ impl Predictive {
         }
         let reactive: f64 = self.recent.iter().map(|recent| f64::from(recent.reactive)).sum();
         let steps = f64::from(u32::try_from(n).unwrap_or(u32::MAX));
-        let least = LEAST_WORTH / (reactive / steps).max(1.0);
+        let least = LEAST_WORTH * self.rules.thrift() / (reactive / steps).max(1.0);
         let (mut low, mut high) = (least.ln(), 0.0);
         // Prices a factor of 10⁵ apart, halved 14 times: within a thousandth.
         for _ in 0..14 {
@@ -189,9 +222,10 @@ impl Predictive {
         let mut replicas = self.rules.replicas_min;
         let mut sum = 0.0;
         let mut bounded = BoundedChanges::new(self.rules.changes_per_day_max, self.options.day_ms);
+        let mut window = ScaleInWindow::new(self.options.scale_in_window_ms());
         let mut at_ms = 0;
         for Recent { outlook, floor, .. } in &self.recent {
-            let wanted = self.chooser.choose(&self.forecaster, outlook, price, replicas, *floor);
+            let wanted = self.chooser.choose(&self.forecaster, outlook, price, (at_ms, &mut window), replicas, *floor);
             replicas = bounded.admit(at_ms, wanted, replicas);
             sum += f64::from(replicas);
             at_ms += self.options.step_ms;
@@ -230,9 +264,10 @@ impl Predictive {
     fn wanted(&mut self, at_ms: i64, pool: &Pool) -> u32 {
         self.catch_up(at_ms);
         self.reactive_desired = self.react(at_ms, pool);
+        self.set_clocks(at_ms);
         let outlook = self.forecaster.predict(COVERAGE_LEVEL);
         let Some(demand) = self.last_demand else { return self.reactive_desired };
-        let floor = self.rules.needed(demand);
+        let floor = self.rules.needed_with_headroom(demand);
         if self.recent.len() == 7 * self.lengths.day.max(PRICE_POINTS) {
             self.recent.pop_front();
         }
@@ -243,6 +278,7 @@ impl Predictive {
         if self.forecaster.len().is_multiple_of((self.lengths.day / 2).max(PRICE_POINTS / 2)) {
             self.reprice();
         }
-        self.chooser.choose(&self.forecaster, &outlook, self.price, pool.total(), floor)
+        let window = (at_ms, &mut self.window);
+        self.chooser.choose(&self.forecaster, &outlook, self.price, window, pool.total(), floor)
     }
 }

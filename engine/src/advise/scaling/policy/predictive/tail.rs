@@ -1,3 +1,5 @@
+//! The distribution of standardised errors, old ones weighing less.
+
 const LOWEST: f64 = -8.0;
 const WIDTH: f64 = 0.1;
 const CELLS: usize = 380;

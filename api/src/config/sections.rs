@@ -1,0 +1,106 @@
+//! The sections that advisors declare: each advisor reads its own tables, and a mistake is named with its line and column.
+
+use std::{ops::Range, path::Path};
+
+use almanac_engine::{
+    advise::{AdviceSpecs, Registry},
+    calendar::Zone,
+};
+use serde_json::{Map, Number, Value};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::ConfigError;
+
+/// The sections of the registry's advisors, taken out of a document.
+pub(super) struct Sections<'i>(Vec<(&'static str, Spanned<DeValue<'i>>)>);
+
+impl<'i> Sections<'i> {
+    /// Takes them out.
+    pub(super) fn take(document: &mut DeTable<'i>, registry: &Registry) -> Self {
+        let names = registry.advisors().filter_map(|advisor| advisor.section());
+        Self(names.filter_map(|name| Some((name, document.remove(name)?))).collect())
+    }
+
+    /// Has each advisor read its own; days follow the clocks of `zone`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that is wrong.
+    pub(super) fn read(
+        &self,
+        registry: &Registry,
+        zone: Option<Zone>,
+        (path, text): (&Path, &str),
+    ) -> Result<AdviceSpecs, ConfigError> {
+        let mut specs = AdviceSpecs::default();
+        for (section, value) in &self.0 {
+            let content = |span: Range<usize>, message: &str| ConfigError::content(path, text, &span, message);
+            let DeValue::Array(tables) = value.get_ref() else {
+                return Err(content(value.span(), &format!("{section} is a list of tables; write [[{section}]]")));
+            };
+            let plain = tables.iter().map(plain).collect::<Result<Vec<Value>, _>>();
+            let plain = plain.map_err(|(span, message)| content(span, &message))?;
+            let Some(advisor) = registry.advisors().find(|advisor| advisor.section() == Some(*section)) else { continue };
+            advisor.read(&plain, zone, &mut specs).map_err(|error| {
+                if error.is_content {
+                    let table = tables.get(error.table);
+                    content(table.map_or(0..0, |table| place(table, &error.path, &error.message)), &error.message)
+                } else {
+                    ConfigError::Contradiction { path: path.to_path_buf(), message: error.message }
+                }
+            })?;
+        }
+        Ok(specs)
+    }
+}
+
+/// Where in a table the value at the end of `keys` is; of an unknown key, where that is.
+fn place(table: &Spanned<DeValue<'_>>, keys: &[String], message: &str) -> Range<usize> {
+    let mut value = table;
+    for key in keys {
+        let inner = match value.get_ref() {
+            DeValue::Table(fields) => fields.get(key.as_str()),
+            DeValue::Array(items) => key.parse::<usize>().ok().and_then(|idx| items.get(idx)),
+            _ => None,
+        };
+        match inner {
+            Some(inner) => value = inner,
+            None => break,
+        }
+    }
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    match (value.get_ref(), unknown) {
+        (DeValue::Table(fields), Some(unknown)) => {
+            let key = fields.keys().find(|key| key.get_ref() == unknown);
+            key.map_or_else(|| value.span(), Spanned::span)
+        }
+        _ => value.span(),
+    }
+}
+
+/// A value without its places, as advisors read it.
+fn plain(value: &Spanned<DeValue<'_>>) -> Result<Value, (Range<usize>, String)> {
+    let wrong = |message: String| (value.span(), message);
+    Ok(match value.get_ref() {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Boolean(flag) => Value::from(*flag),
+        DeValue::Datetime(at) => Value::from(at.to_string()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map(Value::from)
+            .map_err(|_| wrong(format!("{} is not a number in range", number.as_str())))?,
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .ok()
+            .and_then(Number::from_f64)
+            .map(Value::Number)
+            .ok_or_else(|| wrong(format!("{} is not a finite number", number.as_str())))?,
+        DeValue::Array(items) => items.iter().map(plain).collect::<Result<Vec<Value>, _>>()?.into(),
+        DeValue::Table(fields) => {
+            let field = |(key, value): (&Spanned<_>, &_)| Ok((std::borrow::Cow::to_string(key.get_ref()), plain(value)?));
+            fields.iter().map(field).collect::<Result<Map<String, Value>, _>>()?.into()
+        }
+    })
+}

@@ -1,0 +1,48 @@
+//! The wire form of a verdict.
+
+use almanac_engine::store::rows::AdviceStatusRow;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::iso;
+
+/// The verdicts: proposals first, then what is kept, then what lacks something.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AdviceList {
+    /// One row for each target of each advisor.
+    pub advice: Vec<AdviceBody>,
+}
+
+/// What an advisor says about one target.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AdviceBody {
+    /// The advisor, such as `scaling`.
+    pub kind: String,
+    /// The workload, container's resource, cache or alert.
+    pub target: String,
+    /// `proposed`, `kept` or `lacks`.
+    pub state: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What is missing, and the configuration or data that would give it.
+    pub needs: Vec<String>,
+    /// The id of the recommendation on this target; null where there is none.
+    pub recommendation: Option<String>,
+    /// When this was last decided.
+    pub updated_at: String,
+}
+
+impl From<AdviceStatusRow> for AdviceBody {
+    fn from(row: AdviceStatusRow) -> Self {
+        let needs = row.needs.as_array().into_iter().flatten().filter_map(|need| Some(need.as_str()?.to_owned()));
+        Self {
+            kind: row.kind,
+            target: row.target,
+            state: row.state.to_string(),
+            reason: row.reason,
+            needs: needs.collect(),
+            recommendation: row.recommendation,
+            updated_at: iso(row.updated_at.millis()),
+        }
+    }
+}

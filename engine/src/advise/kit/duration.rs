@@ -1,0 +1,56 @@
+//! Durations as people write them (`15s`, `5m`, `1h 30m`), read by serde into milliseconds.
+
+use serde::{Deserialize, Deserializer, de};
+
+/// Milliseconds from a duration such as `5m`; 0 is refused.
+///
+/// # Errors
+/// What is wrong with the text, and what would be right.
+fn parse(text: &str) -> Result<i64, String> {
+    let span = humantime::parse_duration(text.trim())
+        .map_err(|error| format!("{text:?} is not a duration like 15s, 5m or 30d: {error}"))?;
+    if span.is_zero() {
+        return Err(format!("{text:?} is no time at all; write a duration like 15s, 5m or 30d"));
+    }
+    Ok(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// For `#[serde(deserialize_with)]`: a duration in milliseconds.
+///
+/// # Errors
+/// The deserializer's, for text that is no duration.
+pub fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// For `#[serde(deserialize_with)]`: a duration that may be left out.
+///
+/// # Errors
+/// As [`millis`].
+pub fn optional_millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    millis(deserializer).map(Some)
+}
+
+/// For `#[serde(deserialize_with)]`: a list of durations.
+///
+/// # Errors
+/// As [`millis`].
+pub fn millis_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| parse(text).map_err(de::Error::custom)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, millis) in [("15s", 15_000), (" 5m ", 300_000), ("1h 30m", 5_400_000), ("30d", 2_592_000_000)] {
+            assert_eq!(parse(text), Ok(millis), "{text}");
+        }
+        for text in ["", "5", "0s", "30 moons", "-1s"] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+}

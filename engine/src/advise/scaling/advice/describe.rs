@@ -1,0 +1,75 @@
+//! The sentence of a scaling recommendation: from what to what, what it brings and what it costs.
+
+use crate::advise::scaling::{Decision, ResourceUse, Rule, ScalingError, WorkloadSpec};
+
+const DAY_MS: i64 = 86_400_000;
+const MONTH_HOURS: f64 = 730.0;
+
+/// "Scale api by its forecast, 7 replicas now instead of 5: over its own history demand would have exceeded what is ready 0.2 % of the
+/// time instead of 1.6 % by the reactive rule, for 6 % more replica-hours".
+pub(super) fn describe(spec: &WorkloadSpec, decision: &Decision, no_schedule: Option<&ScalingError>) -> String {
+    let Decision { comparison, current, replicas, .. } = decision;
+    let named = binding(decision).map_or_else(String::new, |resource| format!(" for {}", resource.name));
+    let present = current.map_or_else(String::new, |current| match current == *replicas {
+        true => ", as at present".to_owned(),
+        false => format!(" instead of {current}"),
+    });
+    let (ours, theirs) = (&comparison.predictive, &comparison.reactive);
+    let mut clauses = vec![format!(
+        "Scale {} by its forecast, {replicas} replicas now{named}{present}: over its own history demand would have exceeded what is ready {} of \
+         the time instead of {} by the reactive rule{}, for {}",
+        spec.name,
+        percent(ours.under_provisioned_share),
+        percent(theirs.under_provisioned_share),
+        minutes(spec, ours.under_provisioned_share, theirs.under_provisioned_share),
+        cost(spec, decision),
+    )];
+    if decision.rule == Rule::Reactive {
+        clauses.push(format!(
+            "now by the reactive rule, because the forecast's bound held {:.0} % of the time where {:.0} % was promised",
+            100.0 * decision.coverage.measured,
+            100.0 * decision.coverage.promised
+        ));
+    }
+    clauses.extend(no_schedule.map(ToString::to_string));
+    clauses.extend(decision.history.left_out().notes());
+    clauses.join("; ")
+}
+
+/// The resource that asks for the most replicas now, where there are several.
+fn binding(decision: &Decision) -> Option<&ResourceUse> {
+    let most = |resource: &&ResourceUse| resource.now.unwrap_or(f64::NEG_INFINITY);
+    // Of equals the first, as in the history.
+    decision.resources.iter().rev().max_by(|a, b| most(a).total_cmp(&most(b)))
+}
+
+/// Shares of the time as minutes a day, where a day lasts a day.
+fn minutes(spec: &WorkloadSpec, ours: f64, theirs: f64) -> String {
+    if spec.day_ms != DAY_MS {
+        return String::new();
+    }
+    format!(" ({:.1} minutes a day instead of {:.1})", 1_440.0 * ours, 1_440.0 * theirs)
+}
+
+/// Replica-hours against the reactive rule's, a day and in money where a replica has a price.
+fn cost(spec: &WorkloadSpec, decision: &Decision) -> String {
+    let (ours, theirs) = (decision.comparison.predictive.replica_hours, decision.comparison.reactive.replica_hours);
+    let more = ours / theirs.max(f64::MIN_POSITIVE) - 1.0;
+    if more.abs() < 0.005 {
+        return "as many replica-hours".to_owned();
+    }
+    let what = if more > 0.0 { "more" } else { "fewer" };
+    #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+    let hours = (decision.at_ms - decision.comparison.scored_from_ms).max(1) as f64 / 3.6e6;
+    let replicas = (ours - theirs).abs() / hours;
+    let price = spec.replica_price.map(|price| {
+        let monthly = price * replicas * MONTH_HOURS;
+        format!(", {monthly:.2} {} a month", if more > 0.0 { "more" } else { "less" })
+    });
+    let mean = format!("{replicas:.1} replicas on average");
+    format!("{:.0} % {what} replica-hours ({mean}{})", 100.0 * more.abs(), price.unwrap_or_default())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}

@@ -1,0 +1,92 @@
+//! The scaling advisor: how the stages of this folder meet the contract.
+
+use almanac_models::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    ScalingError, Schedule, WorkloadHistory, WorkloadSpec,
+    advice::{measure, proposal},
+    decide,
+    decide::LEAST_CONFIDENCE,
+    fetch,
+    spec::UNDER_PROVISIONED,
+    terms::ScalingTerms,
+};
+use crate::{
+    advise::{
+        Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources,
+        kit::{HistoryError, error_chain},
+    },
+    ledger::{Difference, Measured},
+};
+
+/// Advises on how many replicas a workload runs, and when.
+#[derive(Debug)]
+pub struct Scaling;
+
+impl Advisor for Scaling {
+    const KIND: &'static str = "scaling";
+    const TITLE: &'static str = "Scaling";
+    const TARGET: &'static str = "workload";
+    const EFFECTS: &'static [Metric] = &[UNDER_PROVISIONED];
+    const CONFIDENCE_MIN: f64 = LEAST_CONFIDENCE;
+    type Spec = WorkloadSpec;
+    type Facts = WorkloadHistory;
+    type Terms = ScalingTerms;
+
+    fn fetch(from: &Sources<'_>, spec: &WorkloadSpec, _: &str, now: Timestamp) -> Result<WorkloadHistory, FetchError> {
+        fetch(from.store, spec, now).map_err(|error| match error {
+            ScalingError::History(error) => error.into(),
+            ScalingError::Store(error) => error.into(),
+            error => FetchError::other(error),
+        })
+    }
+
+    fn decide(spec: &WorkloadSpec, _: &str, history: &WorkloadHistory, _: Timestamp) -> Outcome<ScalingTerms> {
+        match decide(history, spec) {
+            Ok(decision) => {
+                let schedule = Schedule::plan(&decision.history, spec, &decision.rules);
+                Outcome::Propose(Box::new(proposal(spec, &decision, schedule.as_ref())))
+            }
+            Err(error) if error.is_keep() => Outcome::keep(error.to_string()),
+            Err(error) => Outcome::lacks(error_chain(&error), remedy(&error)),
+        }
+    }
+
+    /// The number of replicas moves by the minute: whatever it is, the decision is to scale by this rule.
+    fn difference(_: &Setting<'_>, _: &Setting<'_>) -> Difference {
+        Difference::None
+    }
+
+    fn basis(current: &Value) -> Value {
+        json!(current.get("target_utilization"))
+    }
+
+    fn measure(
+        from: &Sources<'_>,
+        spec: Option<&WorkloadSpec>,
+        applied: &Applied<ScalingTerms>,
+        now: Timestamp,
+    ) -> Result<Option<Measured>, FetchError> {
+        let spec = spec.ok_or(FetchError::NotConfigured)?;
+        let in_setting = || applied.proposed.get("capacity_per_replica").and_then(Value::as_f64);
+        let capacity = applied.terms.capacity_per_replica.or_else(in_setting);
+        let capacity = capacity.ok_or_else(|| FetchError::unreadable("capacity_per_replica"))?;
+        measure(from.store, spec, capacity, applied.at, now).map_err(FetchError::other)
+    }
+}
+
+/// The configuration or the data that would give what is missing.
+fn remedy(error: &ScalingError) -> &'static str {
+    match error {
+        ScalingError::CapacityUnknown { .. } => {
+            "state capacity_per_replica, or give replicas and cpu or latency, from which it is learned"
+        }
+        ScalingError::TooShort { .. } | ScalingError::History(HistoryError::TooShort { .. }) => {
+            "wait, or send older samples of the demand"
+        }
+        ScalingError::Warmup { .. } | ScalingError::NoDemand => "send samples of the demand for some days",
+        ScalingError::LatencyAtRest { .. } => "raise latency_max, or lower the latency of an idle replica",
+        _ => "",
+    }
+}
