@@ -1,3 +1,5 @@
+//! Finds the number of a series by the bytes in which a sender names it, without reading its labels.
+
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use hashbrown::HashMap;
@@ -10,7 +12,7 @@ use crate::series::SeriesId;
 
 const SHARDS: usize = 64;
 
-/// 128 bits that stand for a series as a sender writes it.
+/// 128 bits that identify a series as a sender writes it.
 ///
 /// The hash is keyed at random, so that nobody who does not know the key can make two series collide;
 /// by accident it does not happen.

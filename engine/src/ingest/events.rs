@@ -1,3 +1,5 @@
+//! Reads the events of a request: cache events, deploys and incidents as JSON.
+
 use std::fmt;
 
 use almanac_models::Timestamp;
@@ -7,7 +9,10 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::stamp;
+use super::{
+    IngestLimits,
+    stamp::{self, Accepted, Fault},
+};
 use crate::store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident};
 
 /// Why a batch of events is refused whole.
@@ -37,24 +42,27 @@ pub enum EventError {
 /// `{"type":"deploy","timestamp":T,"service":"…","version":"…"}`,
 /// `{"type":"incident","started_at":T,"ended_at":T,"title":"…","target":"…","source":"…"}`;
 /// `bytes`, `miss_cost_ms`, `version`, `ended_at`, `target` and `source` may be left out. `T` is
-/// RFC 3339 or integer epoch milliseconds. Unknown fields are errors.
+/// RFC 3339 or integer epoch milliseconds, at most `limits.ahead_ms` after `now`. Unknown fields are errors.
 ///
 /// # Errors
 /// [`EventError`]; nothing of the batch is then to be stored.
-pub fn parse_events(body: &[u8]) -> Result<EventBatch, EventError> {
+pub fn parse_events(body: &[u8], limits: &IngestLimits, now: Timestamp) -> Result<EventBatch, EventError> {
+    let accepted = Accepted::until(now.millis(), limits.ahead_ms);
     let mut batch = EventBatch::default();
     let json = |error: serde_json::Error| EventError::Json { problem: error.to_string() };
     if body.trim_ascii_start().first() == Some(&b'[') {
         let mut wrong = None;
         let mut reader = serde_json::Deserializer::from_slice(body);
-        let read = Array { batch: &mut batch, wrong: &mut wrong }.deserialize(&mut reader).and_then(|()| reader.end());
+        let read = Array { batch: &mut batch, accepted, wrong: &mut wrong }
+            .deserialize(&mut reader)
+            .and_then(|()| reader.end());
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
         read.map_err(json)?;
     } else {
         for (idx, event) in serde_json::Deserializer::from_slice(body).into_iter::<Value>().enumerate() {
-            add(event.map_err(json)?, idx + 1, &mut batch)?;
+            add(event.map_err(json)?, idx + 1, accepted, &mut batch)?;
         }
     }
     Ok(batch)
@@ -63,6 +71,7 @@ pub fn parse_events(body: &[u8]) -> Result<EventBatch, EventError> {
 /// Takes the events of an array one by one, so that a large one is not held as JSON.
 struct Array<'a> {
     batch: &'a mut EventBatch,
+    accepted: Accepted,
     wrong: &'a mut Option<EventError>,
 }
 
@@ -85,7 +94,7 @@ impl<'de> Visitor<'de> for Array<'_> {
         let mut number = 0;
         while let Some(event) = events.next_element()? {
             number += 1;
-            if let Err(error) = add(event, number, self.batch) {
+            if let Err(error) = add(event, number, self.accepted, self.batch) {
                 *self.wrong = Some(error);
                 return Err(de::Error::custom("an event is wrong"));
             }
@@ -94,8 +103,20 @@ impl<'de> Visitor<'de> for Array<'_> {
     }
 }
 
-fn add(event: Value, number: usize, batch: &mut EventBatch) -> Result<(), EventError> {
+/// Why a timestamp is not accepted.
+fn fault(accepted: Accepted, at: Timestamp) -> Option<String> {
+    let millis = at.millis();
+    let problem = match accepted.fault(millis)? {
+        Fault::OutOfRange => "is out of range".to_owned(),
+        Fault::Ahead => format!("is in the future: the latest that is accepted is {}", accepted.latest_ms),
+        Fault::Seconds => "looks like epoch seconds".to_owned(),
+    };
+    Some(format!("timestamp {millis} {problem}; timestamps are epoch milliseconds"))
+}
+
+fn add(event: Value, number: usize, accepted: Accepted, batch: &mut EventBatch) -> Result<(), EventError> {
     let wrong = |problem: String| EventError::Event { number, problem };
+    let check = |at: Timestamp| fault(accepted, at).map_or(Ok(()), |problem| Err(wrong(problem)));
     let Value::Object(mut fields) = event else {
         return Err(wrong("is not a JSON object".to_owned()));
     };
@@ -106,13 +127,23 @@ fn add(event: Value, number: usize, batch: &mut EventBatch) -> Result<(), EventE
     let fields = Value::Object(fields);
     let problem = |error: serde_json::Error| wrong(error.to_string());
     match kind.as_str() {
-        "cache" => batch.cache.push(CacheFields::deserialize(fields).map_err(problem)?.into()),
-        "deploy" => batch.deploys.push(DeployFields::deserialize(fields).map_err(problem)?.into()),
+        "cache" => {
+            let event: CacheEvent = CacheFields::deserialize(fields).map_err(problem)?.into();
+            check(event.timestamp)?;
+            batch.cache.push(event);
+        }
+        "deploy" => {
+            let deploy: Deploy = DeployFields::deserialize(fields).map_err(problem)?.into();
+            check(deploy.at)?;
+            batch.deploys.push(deploy);
+        }
         "incident" => {
             let incident: Incident = IncidentFields::deserialize(fields).map_err(problem)?.into();
             if incident.ended_at.is_some_and(|ended| ended < incident.started_at) {
                 return Err(wrong("ends before it starts".to_owned()));
             }
+            check(incident.started_at)?;
+            incident.ended_at.map_or(Ok(()), check)?;
             batch.incidents.push(incident);
         }
         other => {
@@ -245,27 +276,33 @@ fn cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Er
 mod tests {
     use super::*;
 
+    const NOW: i64 = 1_767_225_600_000;
+
+    fn parse(body: &[u8]) -> Result<EventBatch, EventError> {
+        parse_events(body, &IngestLimits::default(), Timestamp::from_millis(NOW))
+    }
+
     #[test]
     fn arrays_and_lines_read_the_same() {
         let cache =
             r#"{"type":"cache","timestamp":1000,"cache":"c","key":"k","op":"get","bytes":5,"miss_cost_ms":1.5}"#;
         let deploy = r#"{"type":"deploy","timestamp":"1970-01-01T00:00:02Z","service":"api","version":"v2"}"#;
         let incident = r#"{"type":"incident","started_at":3000,"ended_at":4000,"title":"slow"}"#;
-        let lines = parse_events(format!("{cache}\n\n{deploy}\n{incident}\n").as_bytes()).unwrap();
-        let array = parse_events(format!(" [{cache},{deploy},{incident}]").as_bytes()).unwrap();
+        let lines = parse(format!("{cache}\n\n{deploy}\n{incident}\n").as_bytes()).unwrap();
+        let array = parse(format!(" [{cache},{deploy},{incident}]").as_bytes()).unwrap();
         assert_eq!(lines, array);
         assert_eq!(lines.cache[0].op, CacheOp::Get);
         assert_eq!(lines.cache[0].bytes, Some(5));
         assert_eq!(lines.deploys[0].at.millis(), 2000);
         assert_eq!(lines.incidents[0].source, "api");
-        assert_eq!(parse_events(b"").unwrap(), EventBatch::default());
-        assert_eq!(parse_events(b"[]").unwrap(), EventBatch::default());
+        assert_eq!(parse(b"").unwrap(), EventBatch::default());
+        assert_eq!(parse(b"[]").unwrap(), EventBatch::default());
     }
 
     #[test]
     fn every_fault_names_the_event() {
         let check = |body: &str, expected: &str| {
-            let error = parse_events(body.as_bytes()).unwrap_err().to_string();
+            let error = parse(body.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         };
         check("nonsense", "the body is not JSON: expected");
@@ -287,5 +324,12 @@ mod tests {
         check(&cache(r#""op":"get","bytes":-1"#), "event 1: invalid value: integer `-1`, expected u64");
         check(&cache(r#""op":"get","miss_cost_ms":-1"#), "event 1: miss_cost_ms -1 is not a number of at least 0");
         check(r#"{"type":"incident","started_at":2,"ended_at":1,"title":"t"}"#, "event 1: ends before it starts");
+        let deploy = |stamp: i64| format!(r#"{{"type":"deploy","timestamp":{stamp},"service":"a"}}"#);
+        parse(deploy(NOW + 86_400_000).as_bytes()).unwrap();
+        check(&deploy(NOW + 86_400_001), "event 1: timestamp 1767312000001 is in the future: the latest that is");
+        check(&deploy(NOW * 1000), "event 1: timestamp 1767225600000000 is in the future");
+        check(&deploy(NOW / 1000), "event 1: timestamp 1767225600 looks like epoch seconds");
+        let incident = r#"{"type":"incident","started_at":1000,"ended_at":1767225600000000,"title":"t"}"#;
+        check(&format!("[{good},{incident}]"), "event 2: timestamp 1767225600000000 is in the future");
     }
 }

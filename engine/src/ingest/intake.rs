@@ -1,3 +1,5 @@
+//! Takes requests of samples in: decodes, checks, finds the number of each series, hands columns to the store.
+
 use std::{
     fmt,
     sync::{
@@ -6,6 +8,7 @@ use std::{
     },
 };
 
+use almanac_models::Timestamp;
 use parking_lot::Mutex;
 
 use super::{
@@ -13,12 +16,13 @@ use super::{
     cache::{SeriesCache, SeriesKey},
     labels::{shown, validate},
     limits::Counters,
+    metadata::MetadataSeen,
     remote_write::{Entry, Request, Version, WireError},
-    stamp,
+    stamp::{Accepted, Fault},
 };
 use crate::{
     series::SeriesId,
-    store::{Receipt, SampleBatch, Store, StoreError},
+    store::{Receipt, SampleBatch, Store, StoreError, rows::MetadataRow},
 };
 
 /// Takes samples in: decodes, checks, finds each series' number and hands columns to the store.
@@ -32,6 +36,7 @@ struct Inner {
     limits: IngestLimits,
     cache: SeriesCache,
     counters: Counters,
+    metadata: MetadataSeen,
     scratch: Mutex<Vec<Scratch>>,
     scopes: AtomicU64,
 }
@@ -53,10 +58,10 @@ impl fmt::Debug for Ingest {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The bytes are no remote-write request.
+    /// The bytes are not a remote-write request.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// The store did not take it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -64,7 +69,7 @@ pub enum WriteError {
 /// Why a series has no number.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// The series is not taken.
+    /// The series is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The store failed.
@@ -79,6 +84,7 @@ pub struct PendingWrite {
     ingest: Ingest,
     summary: WriteSummary,
     receipt: Option<Receipt>,
+    metadata: Vec<MetadataRow>,
 }
 
 impl PendingWrite {
@@ -94,16 +100,25 @@ impl PendingWrite {
         Ok(self.summary)
     }
 
-    /// The same on a thread of its own, outside of async code.
+    /// The same on a thread of its own, outside of async code; the request's metadata are stored too.
     ///
     /// # Errors
     /// As [`PendingWrite::committed`].
     pub fn wait(self) -> Result<WriteSummary, StoreError> {
+        if !self.metadata.is_empty() {
+            self.ingest.put_metadata(&self.metadata)?;
+        }
         if let Some(receipt) = self.receipt {
             receipt.wait()?;
         }
         self.ingest.0.counters.accept(self.summary.samples_written);
         Ok(self.summary)
+    }
+
+    /// The metadata of the request that was not seen before, for [`Ingest::put_metadata`]; taken out.
+    #[must_use]
+    pub fn take_metadata(&mut self) -> Vec<MetadataRow> {
+        std::mem::take(&mut self.metadata)
     }
 
     /// What will have become of the request when it is committed.
@@ -123,6 +138,7 @@ impl Ingest {
             store,
             limits,
             counters: Counters::default(),
+            metadata: MetadataSeen::default(),
             scratch: Mutex::default(),
             scopes: AtomicU64::new(0),
         };
@@ -147,21 +163,51 @@ impl Ingest {
         self.0.counters.read()
     }
 
-    /// Takes a remote-write request in; never blocks.
+    /// Takes a remote-write request in at `now`; never blocks.
     ///
-    /// A malformed request is refused whole. In a well-formed one, series and samples that are not
-    /// valid are left out, counted and told in the summary; the others are stored.
+    /// A malformed request is refused whole. In a well-formed one, series and samples that are not valid are left out
+    /// and counted in the summary, those with a timestamp further ahead of `now` than the limit among them; the others
+    /// are stored.
+    ///
+    /// ```
+    /// use almanac_engine::{
+    ///     ingest::{Ingest, IngestLimits, remote_write::{Version, encode_v1}},
+    ///     series::{Labels, Sample},
+    ///     store::{Store, StoreOptions},
+    /// };
+    /// use almanac_models::Timestamp;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let store = Store::open(&folder.path().join("almanac.duckdb"), StoreOptions::default())?;
+    /// let ingest = Ingest::new(store, IngestLimits::default());
+    /// let now = Timestamp::from_millis(1_767_225_600_000);
+    /// let up = Labels::from_pairs([("__name__", "up"), ("job", "api")])?;
+    /// let samples = vec![
+    ///     Sample { timestamp_ms: now.millis(), value: 1.0 },
+    ///     // Nanoseconds: refused, and counted; the other sample is stored.
+    ///     Sample { timestamp_ms: 1_767_225_600_000_000_000, value: 1.0 },
+    /// ];
+    /// let summary = ingest.remote_write(Version::V1, &encode_v1(&[(up, samples)]), now)?.wait()?;
+    /// assert_eq!((summary.samples_written, summary.samples_refused), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`WriteError`]; nothing of the request is stored then.
-    pub fn remote_write(&self, version: Version, body: &[u8]) -> Result<PendingWrite, WriteError> {
+    pub fn remote_write(&self, version: Version, body: &[u8], now: Timestamp) -> Result<PendingWrite, WriteError> {
         let mut scratch = self.0.scratch.lock().pop().unwrap_or_default();
-        let result = self.write_with(&mut scratch, version, body);
+        let result = self.write_with(&mut scratch, version, body, now);
         self.0.scratch.lock().push(scratch);
         result
     }
 
-    fn write_with(&self, scratch: &mut Scratch, version: Version, body: &[u8]) -> Result<PendingWrite, WriteError> {
+    fn write_with(
+        &self,
+        scratch: &mut Scratch,
+        version: Version,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<PendingWrite, WriteError> {
         let Scratch { request, keys } = scratch;
         if let Err(error) = request.decode(version, body, self.0.limits.decoded_bytes) {
             self.0.counters.malformed();
@@ -175,8 +221,17 @@ impl Ingest {
             summary.refuse(Refusal::Exemplar, request.exemplars());
         }
         self.0.cache.keys(request, keys);
-        let batch = self.resolve_request(request, keys, &mut summary)?;
-        self.append_summed(batch, summary)
+        let accepted = self.accepted(now);
+        let batch = self.resolve_request(request, keys, accepted, &mut summary)?;
+        let metadata = self.0.metadata.unseen(request.metadata(), now);
+        let mut pending = self.append_summed(batch, summary)?;
+        pending.metadata = metadata;
+        Ok(pending)
+    }
+
+    /// The timestamps that are accepted at `now`.
+    pub(crate) fn accepted(&self, now: Timestamp) -> Accepted {
+        Accepted::until(now.millis(), self.0.limits.ahead_ms)
     }
 
     /// Appends samples whose series have numbers already.
@@ -187,7 +242,8 @@ impl Ingest {
         let receipt = if batch.is_empty() { None } else { Some((batch.len() as u64, self.0.store.append(batch)?)) };
         let summary =
             WriteSummary { samples_written: receipt.as_ref().map_or(0, |(len, _)| *len), ..WriteSummary::default() };
-        Ok(PendingWrite { ingest: self.clone(), summary, receipt: receipt.map(|(_, receipt)| receipt) })
+        let receipt = receipt.map(|(_, receipt)| receipt);
+        Ok(PendingWrite { ingest: self.clone(), summary, receipt, metadata: Vec::new() })
     }
 
     fn append_summed(&self, batch: SampleBatch, mut summary: WriteSummary) -> Result<PendingWrite, WriteError> {
@@ -196,7 +252,7 @@ impl Ingest {
         }
         summary.samples_written = batch.len() as u64;
         let receipt = if batch.is_empty() { None } else { Some(self.0.store.append(batch)?) };
-        Ok(PendingWrite { ingest: self.clone(), summary, receipt })
+        Ok(PendingWrite { ingest: self.clone(), summary, receipt, metadata: Vec::new() })
     }
 
     /// The number of a series, which is registered when it is new.
@@ -209,6 +265,23 @@ impl Ingest {
             StoreError::SeriesLimit { limit } => Refusal::SeriesLimit { series: shown(pairs), limit }.into(),
             other => ResolveError::Store(other),
         })
+    }
+
+    /// Stores metadata that a request or a page brought. Blocks.
+    ///
+    /// # Errors
+    /// As the store failed; the same metadata are then handed out again.
+    pub fn put_metadata(&self, rows: &[MetadataRow]) -> Result<(), StoreError> {
+        let put = self.0.store.put_metadata(rows);
+        if put.is_err() {
+            self.0.metadata.forget_all();
+        }
+        put.map(|_| ())
+    }
+
+    /// Which metadata were handed to the store.
+    pub(crate) fn metadata_seen(&self) -> &MetadataSeen {
+        &self.0.metadata
     }
 
     /// A number that no other source of text has, for [`SeriesCache::text_key`].
@@ -233,6 +306,7 @@ impl Ingest {
         &self,
         request: &mut Request,
         keys: &[SeriesKey],
+        accepted: Accepted,
         summary: &mut WriteSummary,
     ) -> Result<SampleBatch, StoreError> {
         let samples = request.timestamps().len();
@@ -256,8 +330,8 @@ impl Ingest {
             };
             series.resize(after, id);
         }
-        if request.timestamps().iter().any(|&timestamp_ms| !stamp::in_range(timestamp_ms)) {
-            out_of_range(request, summary, &mut left_out);
+        if request.timestamps().iter().any(|&timestamp_ms| !accepted.contains(timestamp_ms)) {
+            refuse_stamps(request, accepted, summary, &mut left_out);
         }
         let (timestamps, values) = request.take_columns();
         let mut batch = SampleBatch { series, timestamps, values };
@@ -282,18 +356,33 @@ impl Ingest {
     }
 }
 
-/// Notes the samples whose timestamps are out of range, unless they are left out already.
+/// The refusal of a timestamp; none when it is accepted.
+pub(crate) fn stamp_refusal(accepted: Accepted, timestamp_ms: i64, series: impl FnOnce() -> String) -> Option<Refusal> {
+    let latest_ms = accepted.latest_ms;
+    accepted.fault(timestamp_ms).map(|fault| match fault {
+        Fault::OutOfRange => Refusal::TimestampRange { timestamp_ms, series: series() },
+        Fault::Ahead => Refusal::TimestampAhead { timestamp_ms, latest_ms, series: series() },
+        Fault::Seconds => Refusal::TimestampSeconds { timestamp_ms, series: series() },
+    })
+}
+
+/// Notes the samples whose timestamps are not accepted, unless they are left out already.
 #[cold]
-fn out_of_range(request: &Request, summary: &mut WriteSummary, left_out: &mut Vec<usize>) {
+fn refuse_stamps(request: &Request, accepted: Accepted, summary: &mut WriteSummary, left_out: &mut Vec<usize>) {
     let mut idx = 0;
     let mut more = Vec::new();
     for entry in request.entries() {
         for _ in 0..entry.samples {
             let timestamp_ms = request.timestamps()[idx];
-            if !stamp::in_range(timestamp_ms) && left_out.binary_search(&idx).is_err() {
+            let series = || {
                 let mut pairs = Vec::new();
-                let series = request.labels(entry, &mut pairs).map_or_else(|_| String::new(), |()| shown(&pairs));
-                summary.refuse(Refusal::TimestampRange { timestamp_ms, series }, 1);
+                request.labels(entry, &mut pairs).map_or_else(|_| String::new(), |()| shown(&pairs))
+            };
+            if !accepted.contains(timestamp_ms)
+                && left_out.binary_search(&idx).is_err()
+                && let Some(refusal) = stamp_refusal(accepted, timestamp_ms, series)
+            {
+                summary.refuse(refusal, 1);
                 more.push(idx);
             }
             idx += 1;
@@ -322,6 +411,8 @@ mod tests {
         store::StoreOptions,
     };
 
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
     fn ingest(max_series: usize) -> (TempDir, Ingest) {
         let folder = TempDir::new().unwrap();
         let options = StoreOptions { max_series, ..StoreOptions::default() };
@@ -343,8 +434,8 @@ mod tests {
         let (_folder, ingest) = ingest(10);
         let series = [one("up", 1, 1.0)];
         let id = |ingest: &Ingest| ingest.store().stats().series;
-        ingest.remote_write(Version::V1, &encode_v1(&series)).unwrap().wait().unwrap();
-        ingest.remote_write(Version::V2, &encode_v2(&series)).unwrap().wait().unwrap();
+        ingest.remote_write(Version::V1, &encode_v1(&series), NOW).unwrap().wait().unwrap();
+        ingest.remote_write(Version::V2, &encode_v2(&series), NOW).unwrap().wait().unwrap();
         // Labels in another order, which `Labels` cannot have.
         let label = |name: &str, value: &str| {
             let mut label = vec![0x0a, u8::try_from(name.len()).unwrap()];
@@ -356,7 +447,7 @@ mod tests {
         let entry = [label("a", "1"), label("__name__", "up"), vec![0x12, 2, 0x10, 9]].concat();
         let message = [vec![0x0a, u8::try_from(entry.len()).unwrap()], entry].concat();
         let body = snap::raw::Encoder::new().compress_vec(&message).unwrap();
-        ingest.remote_write(Version::V1, &body).unwrap().wait().unwrap();
+        ingest.remote_write(Version::V1, &body, NOW).unwrap().wait().unwrap();
         assert_eq!(id(&ingest), 1);
         assert_eq!(samples(&ingest, "up"), [(1, 1.0), (9, 0.0)]);
     }
@@ -379,7 +470,7 @@ mod tests {
                 one("x", at + 10, stale_marker()),
             ];
             let body = if version == Version::V1 { encode_v1(&mixed) } else { encode_v2(&mixed) };
-            let summary = ingest.remote_write(version, &body).unwrap().wait().unwrap();
+            let summary = ingest.remote_write(version, &body, NOW).unwrap().wait().unwrap();
             assert_eq!((summary.samples_written, summary.samples_refused), (3, 6));
             assert!(summary.is_partial());
             assert!(summary.to_string().starts_with("6 of 9 samples refused: series {a=\"1\"} has no metric name"));
@@ -396,10 +487,34 @@ mod tests {
         assert_eq!(refused, [("no_name", 8), ("series_limit", 2), ("timestamp", 2)]);
     }
 
+    /// Stamps of another unit, or of a clock that is wrong, cost themselves alone.
+    #[test]
+    fn stamps_ahead_or_in_another_unit_are_refused_and_the_others_stored() {
+        let (_folder, ingest) = ingest(10);
+        let now = NOW.millis();
+        let day = 86_400_000;
+        for (stamp, part) in [
+            (now + day + 1, "is in the future: the latest that is accepted is 1767312000000"),
+            (now * 1000, "is in the future"),
+            (now * 1_000_000, "is out of range"),
+            (now / 1000, "looks like epoch seconds"),
+        ] {
+            let series =
+                [one("x", stamp, 1.0), one("x", now + day, 2.0), one("x", now - day, 3.0), one("x", 1000, 4.0)];
+            for (version, body) in [(Version::V1, encode_v1(&series)), (Version::V2, encode_v2(&series))] {
+                let summary = ingest.remote_write(version, &body, NOW).unwrap().wait().unwrap();
+                assert_eq!((summary.samples_written, summary.samples_refused), (3, 1), "{stamp}");
+                let words = summary.to_string();
+                assert!(words.contains(part) && words.contains(&stamp.to_string()), "{words}");
+            }
+        }
+        assert_eq!(samples(&ingest, "x"), [(1000, 4.0), (now - day, 3.0), (now + day, 2.0)]);
+    }
+
     #[test]
     fn malformed_requests_are_counted() {
         let (_folder, ingest) = ingest(2);
-        assert!(matches!(ingest.remote_write(Version::V1, b"no"), Err(WriteError::Wire(_))));
+        assert!(matches!(ingest.remote_write(Version::V1, b"no", NOW), Err(WriteError::Wire(_))));
         assert_eq!(ingest.counts().malformed_requests, 1);
     }
 }

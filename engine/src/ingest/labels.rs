@@ -1,3 +1,5 @@
+//! Checks the labels of a series as a sender wrote them.
+
 use super::{IngestLimits, Refusal, files::shorten};
 use crate::series::{Labels, METRIC_NAME};
 

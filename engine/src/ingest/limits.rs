@@ -1,3 +1,5 @@
+//! Bounds on what senders may send, why a sample is refused, and counts of both.
+
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
@@ -14,11 +16,20 @@ pub struct IngestLimits {
     pub label_value_bytes: usize,
     /// Most bytes of a request or of a scraped page once it is unpacked.
     pub decoded_bytes: usize,
+    /// How many milliseconds a timestamp may be ahead of the receiver's clock. A sample further ahead would hold back
+    /// everything that works up to the newest sample.
+    pub ahead_ms: i64,
 }
 
 impl Default for IngestLimits {
     fn default() -> Self {
-        Self { labels: 64, label_name_bytes: 1024, label_value_bytes: 16 << 10, decoded_bytes: 32 << 20 }
+        Self {
+            labels: 64,
+            label_name_bytes: 1024,
+            label_value_bytes: 16 << 10,
+            decoded_bytes: 32 << 20,
+            ahead_ms: 86_400_000,
+        }
     }
 }
 
@@ -38,8 +49,8 @@ pub enum Refusal {
         /// The series' labels.
         series: String,
     },
-    /// A label that stands twice.
-    #[error("label {label:?} stands twice in series {series}")]
+    /// A label that occurs twice.
+    #[error("label {label:?} occurs twice in series {series}")]
     DuplicateLabel {
         /// The repeated name.
         label: String,
@@ -93,6 +104,27 @@ pub enum Refusal {
         /// The series' labels.
         series: String,
     },
+    /// A timestamp that is ahead of the receiver's clock, or in a unit that makes it so.
+    #[error(
+        "timestamp {timestamp_ms} of series {series} is in the future: the latest that is accepted is {latest_ms}; \
+         timestamps are epoch milliseconds"
+    )]
+    TimestampAhead {
+        /// The timestamp.
+        timestamp_ms: i64,
+        /// The latest that is accepted.
+        latest_ms: i64,
+        /// The series' labels.
+        series: String,
+    },
+    /// A timestamp that reads as January or February 1970, and as our time if it counts seconds.
+    #[error("timestamp {timestamp_ms} of series {series} looks like epoch seconds; timestamps are epoch milliseconds")]
+    TimestampSeconds {
+        /// The timestamp.
+        timestamp_ms: i64,
+        /// The series' labels.
+        series: String,
+    },
     /// A native histogram.
     #[error("native histograms are not supported; send classic histograms")]
     NativeHistogram,
@@ -114,7 +146,7 @@ pub enum Reason {
     LabelLength,
     /// New series past the limit.
     SeriesLimit,
-    /// Timestamp out of range.
+    /// Timestamp out of range, in the future or in seconds.
     Timestamp,
     /// Native histogram.
     NativeHistogram,
@@ -164,7 +196,9 @@ impl Refusal {
             Self::TooManyLabels { .. } => Reason::LabelCount,
             Self::LabelTooLong { .. } => Reason::LabelLength,
             Self::SeriesLimit { .. } => Reason::SeriesLimit,
-            Self::TimestampRange { .. } => Reason::Timestamp,
+            Self::TimestampRange { .. } | Self::TimestampAhead { .. } | Self::TimestampSeconds { .. } => {
+                Reason::Timestamp
+            }
             Self::NativeHistogram => Reason::NativeHistogram,
             Self::Exemplar => Reason::Exemplar,
         }

@@ -13,6 +13,8 @@ mod events;
 mod intake;
 mod labels;
 mod limits;
+mod metadata;
+mod number;
 mod stamp;
 
 pub use events::{EventError, parse_events};

@@ -1,9 +1,22 @@
-use chrono::{DateTime, NaiveDateTime};
+//! Reads timestamps of every usual form into epoch milliseconds; used by files, events and text, never reads a clock.
 
-/// The furthest timestamp from 1970 that is taken, in epoch milliseconds either way: about the year
-/// 287,000. Beyond it a stamp is a mistake in the unit (nanoseconds, say), and DuckDB's
-/// microsecond timestamps, to which analysts' queries cast, would overflow.
+use chrono::{DateTime, NaiveDate};
+
+/// The furthest timestamp from 1970 that is accepted, in epoch milliseconds either way: about the year
+/// 287,000. DuckDB's microsecond timestamps, to which analysts' queries cast, overflow beyond it.
 pub const TIMESTAMP_LIMIT_MS: i64 = 9_000_000_000_000_000;
+
+/// Integers from here to [`SECONDS_END`] are the years 2001 to 2099 in epoch seconds, and 1970-01-12 to
+/// 1970-02-17 in epoch milliseconds, where no service's metric is.
+const SECONDS_START: i64 = 1_000_000_000;
+/// See [`SECONDS_START`].
+const SECONDS_END: i64 = 4_102_444_800;
+/// Milliseconds from here on, the year 1973, cannot be seconds: they would be the year 5138.
+const MODERN_MS: i64 = 100_000_000_000;
+/// The same bound in microseconds: an integer of this size is not milliseconds.
+const MICROS_START: u64 = 100_000_000_000_000;
+/// The same bound in nanoseconds.
+const NANOS_START: u64 = 100_000_000_000_000_000;
 
 /// Whether `millis` lies within [`TIMESTAMP_LIMIT_MS`] of 1970.
 #[must_use]
@@ -11,24 +24,134 @@ pub(crate) fn in_range(millis: i64) -> bool {
     (-TIMESTAMP_LIMIT_MS..=TIMESTAMP_LIMIT_MS).contains(&millis)
 }
 
+/// Whether an integer, taken as epoch milliseconds, is rather a count of seconds of our time.
+#[must_use]
+pub(crate) fn looks_like_seconds(millis: i64) -> bool {
+    (SECONDS_START..SECONDS_END).contains(&millis)
+}
+
+/// Which timestamps of a request are accepted: those up to a moment a little ahead of the receiver's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// The latest.
+    pub(crate) latest_ms: i64,
+}
+
+/// Why a timestamp is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Further from 1970 than [`TIMESTAMP_LIMIT_MS`].
+    OutOfRange,
+    /// Later than the latest that is accepted.
+    Ahead,
+    /// Of early 1970 in milliseconds, of our time in seconds.
+    Seconds,
+}
+
+impl Accepted {
+    /// Timestamps up to `ahead_ms` after `now_ms`.
+    pub(crate) fn until(now_ms: i64, ahead_ms: i64) -> Self {
+        Self { latest_ms: now_ms.saturating_add(ahead_ms).min(TIMESTAMP_LIMIT_MS) }
+    }
+
+    /// Whether a timestamp is accepted; two comparisons, as every sample asks.
+    #[inline]
+    pub(crate) fn contains(&self, millis: i64) -> bool {
+        (-TIMESTAMP_LIMIT_MS..=self.latest_ms).contains(&millis) && !looks_like_seconds(millis)
+    }
+
+    /// Why a timestamp is not accepted; none when it is.
+    pub(crate) fn fault(&self, millis: i64) -> Option<Fault> {
+        if !in_range(millis) {
+            Some(Fault::OutOfRange)
+        } else if millis > self.latest_ms {
+            Some(Fault::Ahead)
+        } else {
+            looks_like_seconds(millis).then_some(Fault::Seconds)
+        }
+    }
+}
+
+/// Milliseconds of an integer stamp of a file whose integers are seconds; instants stay as they are.
+#[must_use]
+pub(crate) fn from_seconds(stamp: i64) -> i64 {
+    if looks_like_seconds(stamp) { stamp * 1000 } else { stamp }
+}
+
+/// Whether an integer is a time since 2001 in seconds, or since 1973 in milliseconds, and not a count of rows.
+#[must_use]
+pub(crate) fn looks_like_time(count: i64) -> bool {
+    looks_like_seconds(count) || count >= MODERN_MS
+}
+
 /// What a timestamp may look like, for messages.
 pub(crate) const EXPECTED: &str = "a timestamp: RFC 3339 such as 2026-01-31T12:00:00Z, or integer epoch milliseconds";
 
-/// Reads an instant: integer epoch milliseconds, RFC 3339, or a date and time without an offset, which is UTC.
+/// One timestamp as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Epoch milliseconds; the form leaves no doubt about the unit.
+    Instant(i64),
+    /// An integer that reads as epoch milliseconds; the other stamps of the column decide whether it counts seconds.
+    Integer(i64),
+    /// Epoch milliseconds of a number of seconds with a fraction; integers beside it are seconds too.
+    Fraction(i64),
+}
+
+impl Written {
+    /// Epoch milliseconds, an integer taken as that.
+    pub(crate) fn millis(self) -> i64 {
+        match self {
+            Self::Instant(millis) | Self::Integer(millis) | Self::Fraction(millis) => millis,
+        }
+    }
+}
+
+/// Reads one timestamp of a file: a date with or without a time and an offset (UTC when there is none), or a number.
 ///
-/// Digits finer than a millisecond are cut off towards the past.
+/// Integers are milliseconds, or by their size microseconds or nanoseconds. Numbers with a decimal point are
+/// seconds from 1973 on, or milliseconds by their size. Digits finer than a millisecond are cut off towards the past.
+pub(crate) fn read(text: &str) -> Option<Written> {
+    let text = text.trim();
+    if let Ok(count) = text.parse::<i64>() {
+        return integer(count);
+    }
+    if text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
+        && let Ok(number) = text.parse::<f64>()
+    {
+        return decimal(number);
+    }
+    instant(text).filter(|&millis| in_range(millis)).map(Written::Instant)
+}
+
+/// Reads an integer of a file.
+pub(crate) fn integer(count: i64) -> Option<Written> {
+    match count.unsigned_abs() {
+        NANOS_START.. => Some(Written::Instant(count.div_euclid(1_000_000))),
+        MICROS_START.. => Some(Written::Instant(count.div_euclid(1000))),
+        _ => Some(Written::Integer(count)),
+    }
+}
+
+/// Reads a number with a decimal point: pandas writes integers so when the column has gaps, and `time.time()` seconds.
+#[expect(clippy::cast_possible_truncation, reason = "checked to be within i64")]
+pub(crate) fn decimal(number: f64) -> Option<Written> {
+    let has_fraction = number.fract().abs() > 0.0;
+    if has_fraction && number.abs() < 1e11 {
+        // Seconds of the years 1973 to 5138; a smaller number with a fraction is no likely time. Microseconds are
+        // exact here, so that 0.123 s does not become 122 ms.
+        return (number.abs() >= 1e8).then(|| Written::Fraction(((number * 1e6).round() as i64).div_euclid(1000)));
+    }
+    (number.abs() < 9e18).then(|| integer(number.floor() as i64))?
+}
+
+/// Reads an instant of a request: integer epoch milliseconds, or a date and time.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(millis) = text.parse::<i64>() {
         return in_range(millis).then_some(millis);
     }
-    if let Ok(stamp) = DateTime::parse_from_rfc3339(text) {
-        return Some(stamp.timestamp_millis());
-    }
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|stamp| stamp.and_utc().timestamp_millis())
+    instant(text).filter(|&millis| in_range(millis))
 }
 
 /// Milliseconds of a count of `per_second` units since 1970, cut off towards the past; none when out of range.
@@ -38,26 +161,214 @@ pub(crate) fn from_units(count: i64, per_second: i64) -> Option<i64> {
     in_range(millis).then_some(millis)
 }
 
+/// Epoch milliseconds of a date (`2026-01-31`, `2026/01/31`, `2026-01`) with or without a time and an offset.
+fn instant(text: &str) -> Option<i64> {
+    let Some((date, rest)) = date(text) else {
+        return DateTime::parse_from_rfc2822(text).ok().map(|stamp| stamp.timestamp_millis());
+    };
+    let midnight = date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis();
+    if rest.is_empty() {
+        return Some(midnight);
+    }
+    let rest = rest.strip_prefix(['T', 't', ' '])?.trim_start();
+    let len = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.' | ','))).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(len);
+    Some(midnight + clock_ms(clock)? - offset_ms(zone.trim())?)
+}
+
+/// The date at the beginning of a text and what follows it; the year comes first.
+fn date(text: &str) -> Option<(NaiveDate, &str)> {
+    let (year, rest) = digits(text, 4)?;
+    let separator = rest.chars().next().filter(|c| matches!(c, '-' | '/'))?;
+    let (month, rest) = digits(&rest[1..], 2)?;
+    let (day, rest) = match rest.strip_prefix(separator) {
+        Some(rest) => digits(rest, 2)?,
+        // A month alone, as monthly data have it.
+        None if rest.is_empty() => (1, rest),
+        None => return None,
+    };
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, u32::try_from(month).ok()?, u32::try_from(day).ok()?);
+    Some((date?, rest))
+}
+
+/// Exactly `count` digits and what follows them.
+fn digits(text: &str, count: usize) -> Option<(i64, &str)> {
+    let head = text.get(..count).filter(|head| head.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some((head.parse().ok()?, &text[count..]))
+}
+
+/// `HH:MM`, `HH:MM:SS` or with a fraction of the second.
+fn clock_ms(text: &str) -> Option<i64> {
+    let (hour, rest) = digits(text, 2)?;
+    let (minute, rest) = digits(rest.strip_prefix(':')?, 2)?;
+    let (second, rest) = if rest.is_empty() { (0, rest) } else { digits(rest.strip_prefix(':')?, 2)? };
+    let mut millis = 0;
+    if !rest.is_empty() {
+        let fraction = rest.strip_prefix(['.', ','])?;
+        if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let first: String = fraction.chars().chain("000".chars()).take(3).collect();
+        millis = first.parse().ok()?;
+    }
+    // 60 is a leap second; 24:00 is the end of the day.
+    let is_end = hour == 24 && minute == 0 && second == 0 && millis == 0;
+    if (hour > 23 && !is_end) || minute > 59 || second > 60 {
+        return None;
+    }
+    Some(((hour * 60 + minute) * 60 + second) * 1000 + millis)
+}
+
+/// The offset from UTC: none, `Z`, `UTC`, `+01`, `+0100`, `+01:00`, or `+0000 UTC` as Go prints it.
+fn offset_ms(zone: &str) -> Option<i64> {
+    if matches!(zone, "" | "Z" | "z" | "UTC" | "GMT" | "utc") {
+        return Some(0);
+    }
+    let sign = match zone.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, rest) = digits(&zone[1..], 2)?;
+    let rest = rest.strip_suffix("UTC").unwrap_or(rest).trim_end();
+    let minutes = if rest.is_empty() {
+        0
+    } else {
+        let (minutes, rest) = digits(rest.strip_prefix(':').unwrap_or(rest), 2)?;
+        rest.is_empty().then_some(minutes)?
+    };
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes) * 60_000)
+}
+
+/// Decides the unit of a file's integer timestamps from all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct UnitCensus {
+    /// Row number of the first integer that looks like seconds.
+    pub(crate) seconds_like: Option<u64>,
+    /// Row number of the first stamp from 1973 on.
+    pub(crate) modern: Option<u64>,
+    /// Whether there are integers that can only be milliseconds of 1970.
+    others: bool,
+}
+
+impl UnitCensus {
+    /// Counts one stamp.
+    pub(crate) fn count(&mut self, written: Written, place: u64) {
+        match written {
+            Written::Integer(count) if looks_like_seconds(count) => {
+                self.seconds_like.get_or_insert(place);
+            }
+            Written::Fraction(_) => {}
+            Written::Integer(millis) | Written::Instant(millis) if millis >= MODERN_MS => {
+                self.modern.get_or_insert(place);
+            }
+            _ => self.others = true,
+        }
+    }
+
+    /// Whether every integer counts seconds.
+    pub(crate) fn is_seconds(&self) -> bool {
+        self.seconds_like.is_some() && self.modern.is_none() && !self.others
+    }
+
+    /// Whether some integers are seconds of the same years as the other stamps.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.seconds_like.is_some() && self.modern.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NEW_YEAR: i64 = 1_767_225_600_000;
+
     #[test]
-    fn stamps_of_every_accepted_form() {
-        let check = |text: &str, expected: Option<i64>| assert_eq!(parse(text), expected, "{text}");
-        check("0", Some(0));
-        check("-1", Some(-1));
-        check(" 1767225600000 ", Some(1_767_225_600_000));
-        check("2026-01-01T00:00:00Z", Some(1_767_225_600_000));
-        check("2026-01-01T02:00:00.0015+02:00", Some(1_767_225_600_001));
-        check("2026-01-01 00:00:00", Some(1_767_225_600_000));
-        check("1969-12-31T23:59:59.9995Z", Some(-1));
-        check("1767225600000000000", None);
-        check("2026-01-01", None);
-        check("2026-02-30T00:00:00Z", None);
-        check("1.5", None);
-        check("", None);
-        check("yesterday", None);
+    fn stamps_of_every_usual_form() {
+        let check = |text: &str, expected: i64| {
+            assert_eq!(read(text), Some(Written::Instant(NEW_YEAR + expected)), "{text}");
+        };
+        for text in [
+            "2026-01-01",
+            "2026-01",
+            "2026/01/01",
+            "2026-01-01 00:00",
+            "2026-01-01T00:00Z",
+            "2026-01-01 00:00:00",
+            "2026-01-01T00:00:00Z",
+            "2026-01-01t00:00:00z",
+            "2026-01-01 00:00:00 UTC",
+            "2026-01-01 00:00:00 +0000 UTC",
+            "2026-01-01T01:00:00+01",
+            "2026-01-01T01:00:00+0100",
+            "2026-01-01T01:00:00+01:00",
+            "2025-12-31 19:00:00-05",
+            "2026-01-01T05:30:00+0530",
+            "2025-12-31T24:00:00",
+            "Thu, 01 Jan 2026 00:00:00 GMT",
+            "1767225600000000",
+            "1767225600000000000",
+        ] {
+            check(text, 0);
+        }
+        check("2026-01-01 00:00:00,25", 250);
+        check("2026-01-01T02:00:00.0015+02:00", 1);
+        check("1767225600123456", 123);
+        assert_eq!(read("1767225600.123"), Some(Written::Fraction(NEW_YEAR + 123)));
+        assert_eq!(read("1767225600.5"), Some(Written::Fraction(NEW_YEAR + 500)));
+    }
+
+    #[test]
+    fn integers_wait_for_the_other_stamps() {
+        assert_eq!(read(" 1767225600000 "), Some(Written::Integer(NEW_YEAR)));
+        assert_eq!(read("1767225600000.0"), Some(Written::Integer(NEW_YEAR)));
+        assert_eq!(read("1.7672256e12"), Some(Written::Integer(NEW_YEAR)));
+        assert_eq!(read("1767225600"), Some(Written::Integer(1_767_225_600)));
+        assert_eq!(read("1767225600.0"), Some(Written::Integer(1_767_225_600)));
+        assert_eq!(read("-1"), Some(Written::Integer(-1)));
+    }
+
+    #[test]
+    fn text_that_is_no_timestamp() {
+        for text in [
+            "",
+            "yesterday",
+            "1.5",
+            "2026-02-30",
+            "2026-13-01",
+            "01/02/2026",
+            "2026-01-01T25:00:00",
+            "2026-01-01T00",
+            "2026-01-01T00:00:00+",
+            "2026-01-01X",
+            "2026-01-01 00:00:00 CET",
+            "NaN",
+            "inf",
+            "2026-01-01T00:00:00.",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(parse("1767225600000000000"), None);
+        assert_eq!(parse("2026-01-01"), Some(NEW_YEAR));
+        assert_eq!(parse("1.5"), None);
+        assert_eq!(parse("1969-12-31T23:59:59.9995Z"), Some(-1));
+    }
+
+    #[test]
+    fn the_unit_is_of_the_whole_column() {
+        let census = |stamps: &[&str]| {
+            let mut census = UnitCensus::default();
+            for (place, text) in stamps.iter().enumerate() {
+                census.count(read(text).unwrap(), place as u64);
+            }
+            (census.is_seconds(), census.is_mixed())
+        };
+        assert_eq!(census(&["1767225600", "1767225660"]), (true, false));
+        assert_eq!(census(&["1767225600", "1767225660000"]), (false, true));
+        assert_eq!(census(&["2026-01-01", "1767225660"]), (false, true));
+        assert_eq!(census(&["1767225600.5", "1767225601.0"]), (true, false));
+        assert_eq!(census(&["0", "1767225600"]), (false, false));
+        assert_eq!(census(&["1000", "1767225600000"]), (false, false));
     }
 
     #[test]

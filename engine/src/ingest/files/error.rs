@@ -1,3 +1,5 @@
+//! Why a file could not be read, in one line.
+
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -10,6 +12,15 @@ pub enum Place {
     Line(u64),
     /// A row of a file without lines.
     Row(u64),
+}
+
+impl Place {
+    /// The number alone.
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Self::Line(number) | Self::Row(number) => number,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -61,7 +72,7 @@ pub enum FileError {
         place: Place,
         /// The column's name.
         column: String,
-        /// The value as it stands in the file, shortened when long.
+        /// The value as the file has it, shortened when long.
         value: String,
         /// What would be right.
         expected: String,
@@ -89,6 +100,12 @@ impl FileError {
         Self::Row { file: file.to_owned(), place, problem: problem.into() }
     }
 
+    /// A frame could not be built or reshaped: a fault of this program, named with the file that showed it.
+    pub(crate) fn frame(file: &Path, source: &polars::prelude::PolarsError) -> Self {
+        let text = source.to_string();
+        Self::shape(file, format!("cannot be reshaped: {}", text.lines().next().unwrap_or_default()))
+    }
+
     /// DuckDB's messages have several lines and a class in front; the first line says it.
     pub(crate) fn parquet(file: &Path, source: &duckdb::Error) -> Self {
         let text = source.to_string();
@@ -102,4 +119,13 @@ pub(crate) fn shorten(value: &str) -> String {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_owned(),
     }
+}
+
+/// The error that a table lacks a column, with those that it has.
+pub(crate) fn missing_column(path: &Path, names: &[&str], wanted: &str) -> FileError {
+    let mut shown: Vec<String> = names.iter().take(20).map(|name| format!("{:?}", shorten(name))).collect();
+    if names.len() > shown.len() {
+        shown.push(format!("{} more", names.len() - shown.len()));
+    }
+    FileError::shape(path, format!("has no column {wanted:?}; its columns are {}", shown.join(", ")))
 }

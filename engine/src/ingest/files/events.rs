@@ -1,17 +1,21 @@
-use std::path::{Path, PathBuf};
+//! Reads a file of cache events whole into memory.
+
+use std::path::Path;
 
 use almanac_models::Timestamp;
 
 use super::{
     FileError,
-    table::{self, Cells, Column, Row, Visitor, find, require},
+    batch::{Batch, Field, Visitor},
+    error::missing_column,
+    source,
 };
 use crate::store::rows::{CacheEvent, CacheOp};
 
 /// The words for the operations of a cache event.
 const OPS: [(&str, CacheOp); 3] = [("get", CacheOp::Get), ("write", CacheOp::Write), ("delete", CacheOp::Delete)];
 
-/// Reads an event file: CSV with a header (gzip too) or Parquet with the columns `timestamp`,
+/// Reads an event file: CSV with a header (gzip too), JSON or Parquet with the columns `timestamp`,
 /// `cache`, `key`, `op` and, if known, `bytes` and `miss_cost_ms`; others are ignored.
 ///
 /// The events are sorted by time; ties keep the file's order.
@@ -19,8 +23,8 @@ const OPS: [(&str, CacheOp); 3] = [("get", CacheOp::Get), ("write", CacheOp::Wri
 /// # Errors
 /// [`FileError`] in one line with file, line, column and value; a file without rows is one too.
 pub fn read_event_file(path: &Path) -> Result<Vec<CacheEvent>, FileError> {
-    let mut reader = EventReader { path: path.to_owned(), columns: None, events: Vec::new() };
-    table::read(path, &mut reader)?;
+    let mut reader = EventReader { path, events: Vec::new() };
+    source::read_any(path, &mut reader)?;
     if reader.events.is_empty() {
         return Err(FileError::shape(path, "has a header but no rows"));
     }
@@ -29,46 +33,37 @@ pub fn read_event_file(path: &Path) -> Result<Vec<CacheEvent>, FileError> {
     Ok(events)
 }
 
-struct EventColumns {
-    timestamp: Column,
-    cache: Column,
-    key: Column,
-    op: Column,
-    bytes: Option<Column>,
-    miss_cost_ms: Option<Column>,
-}
-
-struct EventReader {
-    path: PathBuf,
-    columns: Option<EventColumns>,
+struct EventReader<'p> {
+    path: &'p Path,
     events: Vec<CacheEvent>,
 }
 
-impl Visitor for EventReader {
-    fn header(&mut self, columns: &[String]) -> Result<(), FileError> {
-        self.columns = Some(EventColumns {
-            timestamp: require(&self.path, columns, "timestamp")?,
-            cache: require(&self.path, columns, "cache")?,
-            key: require(&self.path, columns, "key")?,
-            op: require(&self.path, columns, "op")?,
-            bytes: find(columns, "bytes"),
-            miss_cost_ms: find(columns, "miss_cost_ms"),
-        });
+impl Visitor for EventReader<'_> {
+    fn batch(&mut self, batch: &Batch) -> Result<(), FileError> {
+        let names = batch.names();
+        let find = |wanted: &str| names.iter().position(|name| *name == wanted).map(|idx| batch.field(self.path, idx));
+        let require = |wanted: &str| find(wanted).ok_or_else(|| missing_column(self.path, &names, wanted));
+        let (timestamp, cache) = (require("timestamp")?, require("cache")?);
+        let (key, op) = (require("key")?, require("op")?);
+        let (bytes, miss_cost_ms) = (find("bytes"), find("miss_cost_ms"));
+        for row in 0..batch.frame.height() {
+            self.events.push(CacheEvent {
+                timestamp: Timestamp::from_millis(timestamp.timestamp(row)?),
+                cache: cache.name(row)?.into_owned(),
+                key: key.name(row)?.into_owned(),
+                op: op.one_of(row, &OPS)?,
+                bytes: optional(bytes.as_ref(), |field| field.count(row))?,
+                miss_cost_ms: optional(miss_cost_ms.as_ref(), |field| field.non_negative(row))?,
+            });
+        }
         Ok(())
     }
+}
 
-    fn row(&mut self, row: &dyn Row) -> Result<(), FileError> {
-        let Some(columns) = &self.columns else { return Ok(()) };
-        let cells = Cells { path: &self.path, row };
-        let event = CacheEvent {
-            timestamp: Timestamp::from_millis(cells.timestamp(&columns.timestamp)?),
-            cache: cells.name(&columns.cache)?.to_owned(),
-            key: cells.text(&columns.key)?,
-            op: cells.one_of(&columns.op, &OPS)?,
-            bytes: columns.bytes.as_ref().map_or(Ok(None), |column| cells.count(column))?,
-            miss_cost_ms: columns.miss_cost_ms.as_ref().map_or(Ok(None), |column| cells.non_negative(column))?,
-        };
-        self.events.push(event);
-        Ok(())
-    }
+/// What a column says of a row; nothing where there is no such column.
+fn optional<'f, 'a, T>(
+    field: Option<&'f Field<'a>>,
+    read: impl FnOnce(&'f Field<'a>) -> Result<Option<T>, FileError>,
+) -> Result<Option<T>, FileError> {
+    field.map_or(Ok(None), read)
 }

@@ -1,13 +1,23 @@
-use std::path::{Path, PathBuf};
+//! Reads a series file whole into memory: one column of timestamps and one of values for each series.
 
+use std::path::Path;
+
+use chrono::DateTime;
 use hashbrown::HashMap;
-
-use super::{
-    FileError,
-    table::{self, Cells, Column, Row, Visitor, find, require},
+use polars::prelude::{
+    BooleanChunked, Column, DataFrame, IntoColumn, NewChunkedArray, PolarsError, SortMultipleOptions,
 };
 
-/// The name of the only series of a file without a `series` column.
+use super::{
+    FileError, Place,
+    batch::{Batch, Visitor},
+    layout::Values,
+    long::Reshaper,
+    source,
+};
+use crate::ingest::stamp::{self, UnitCensus};
+
+/// The name of the only series of a file that names none.
 pub const UNNAMED_SERIES: &str = "value";
 
 /// The series of one file.
@@ -15,10 +25,12 @@ pub const UNNAMED_SERIES: &str = "value";
 pub struct SeriesFile {
     /// The series in the order in which they first appear; at least one.
     pub series: Vec<FileSeries>,
-    /// How many rows the file has, its header not counted.
+    /// How many values the file has: its rows, or in wide form its cells.
     pub rows: usize,
     /// Whether the file names its series; otherwise there is one, called [`UNNAMED_SERIES`].
     pub named: bool,
+    /// What a reader should know of how the file was read, a line each.
+    pub notes: Vec<String>,
 }
 
 /// One series of a file: columns of one length, ascending by timestamp; rows of the same timestamp
@@ -31,29 +43,45 @@ pub struct FileSeries {
     pub timestamps: Vec<i64>,
     /// The values; NaN where the file has none.
     pub values: Vec<f64>,
-    /// Whether an incident was going on, when the file says so.
+    /// Whether an incident was in progress, when the file has that column.
     pub incident: Option<Vec<bool>>,
-    /// Where each row stands in the file, from 0, its header not counted.
+    /// Position of each value in the file, from 0, its header not counted.
     pub rows: Vec<usize>,
 }
 
 impl FileSeries {
-    fn sort(&mut self) {
+    /// Sorts by time; rows of the same timestamp keep their order.
+    fn sort(&mut self) -> Result<(), PolarsError> {
         if self.timestamps.is_sorted() {
-            return;
+            return Ok(());
         }
-        let mut order: Vec<usize> = (0..self.timestamps.len()).collect();
-        order.sort_by_key(|&idx| self.timestamps[idx]);
-        self.timestamps = order.iter().map(|&idx| self.timestamps[idx]).collect();
-        self.values = order.iter().map(|&idx| self.values[idx]).collect();
-        self.rows = order.iter().map(|&idx| self.rows[idx]).collect();
-        self.incident = self.incident.take().map(|flags| order.iter().map(|&idx| flags[idx]).collect());
+        let rows: Vec<u64> = self.rows.iter().map(|&row| row as u64).collect();
+        let mut columns = vec![
+            Column::new("time".into(), &self.timestamps),
+            Column::new("value".into(), &self.values),
+            Column::new("row".into(), rows),
+        ];
+        if let Some(flags) = &self.incident {
+            let flags = flags.iter().copied().map(Some);
+            columns.push(BooleanChunked::from_iter_options("incident".into(), flags).into_column());
+        }
+        let options = SortMultipleOptions { maintain_order: true, ..SortMultipleOptions::default() };
+        let sorted = DataFrame::new_infer_height(columns)?.sort(["time"], options)?;
+        self.timestamps = sorted.column("time")?.i64()?.iter().flatten().collect();
+        self.values = sorted.column("value")?.f64()?.iter().flatten().collect();
+        let rows = sorted.column("row")?.u64()?;
+        self.rows = rows.iter().flatten().map(|row| usize::try_from(row).unwrap_or_default()).collect();
+        if self.incident.is_some() {
+            self.incident = Some(sorted.column("incident")?.bool()?.iter().flatten().collect());
+        }
+        Ok(())
     }
 }
 
-/// Reads a series file: CSV with a header (gzip too) or Parquet, long format, rows in any order.
+/// Reads a series file: CSV with a header (gzip too), JSON or Parquet, long or wide, rows in any order.
 ///
-/// Columns: `series` (left out when there is one series), `timestamp`, `value`; others are ignored.
+/// Long form has the columns `series` (left out when there is one series), `timestamp` and `value`; others are ignored.
+/// In wide form each column of numbers beside the timestamp is a series.
 ///
 /// # Errors
 /// [`FileError`] in one line with file, line, column and value; a file without rows is one too.
@@ -70,91 +98,110 @@ pub fn read_labelled_series_file(path: &Path) -> Result<SeriesFile, FileError> {
 }
 
 fn read(path: &Path, labelled: bool) -> Result<SeriesFile, FileError> {
-    let mut reader = SeriesReader {
-        path: path.to_owned(),
+    let mut collector = Collector {
+        path,
         labelled,
-        columns: None,
+        reshaper: Reshaper::new(path, false),
         series: Vec::new(),
         by_name: HashMap::new(),
         rows: 0,
+        named: false,
+        in_lines: true,
     };
-    table::read(path, &mut reader)?;
-    if reader.rows == 0 {
+    source::read_any(path, &mut collector)?;
+    if collector.rows == 0 {
         return Err(FileError::shape(path, "has a header but no rows"));
     }
-    let named = reader.columns.is_some_and(|columns| columns.series.is_some());
-    let mut series = reader.series;
-    series.iter_mut().for_each(FileSeries::sort);
-    Ok(SeriesFile { series, rows: reader.rows, named })
-}
-
-/// The columns of a series file that every reader of one knows.
-#[derive(Debug, Clone)]
-pub(crate) struct SeriesColumns {
-    pub(crate) series: Option<Column>,
-    pub(crate) timestamp: Column,
-    pub(crate) value: Column,
-    pub(crate) incident: Option<Column>,
-}
-
-impl SeriesColumns {
-    pub(crate) fn find(path: &Path, columns: &[String]) -> Result<Self, FileError> {
-        Ok(Self {
-            series: find(columns, "series"),
-            timestamp: require(path, columns, "timestamp")?,
-            value: require(path, columns, "value")?,
-            incident: find(columns, "incident"),
-        })
+    let census = collector.reshaper.census;
+    check_unit(path, &census, collector.in_lines)?;
+    let (mut series, named) = (collector.series, collector.named);
+    let mut notes = Vec::new();
+    if census.is_seconds() {
+        let stamps = series.iter_mut().flat_map(|series| series.timestamps.iter_mut());
+        stamps.for_each(|millis| *millis = stamp::from_seconds(*millis));
     }
+    for one in &mut series {
+        one.sort().map_err(|error| FileError::frame(path, &error))?;
+    }
+    if census.is_seconds() {
+        let oldest = series.iter().filter_map(|series| series.timestamps.first()).min().copied();
+        let newest = series.iter().filter_map(|series| series.timestamps.last()).max().copied();
+        notes.push(seconds_note(oldest.unwrap_or_default(), newest.unwrap_or_default()));
+    }
+    Ok(SeriesFile { series, rows: collector.rows, named, notes })
 }
 
-struct SeriesReader {
-    path: PathBuf,
+/// Refuses a file whose timestamps are partly seconds and partly milliseconds.
+pub(in crate::ingest) fn check_unit(path: &Path, census: &UnitCensus, in_lines: bool) -> Result<(), FileError> {
+    let (Some(seconds), Some(modern), true) = (census.seconds_like, census.modern, census.is_mixed()) else {
+        return Ok(());
+    };
+    let place = |number| if in_lines { Place::Line(number) } else { Place::Row(number) };
+    let problem = format!(
+        "the timestamp looks like epoch seconds, but that of {} does not; write all in epoch milliseconds",
+        place(modern)
+    );
+    Err(FileError::row(path, place(seconds), problem))
+}
+
+/// Says that the timestamps of a file were read as seconds.
+pub(in crate::ingest) fn seconds_note(oldest_ms: i64, newest_ms: i64) -> String {
+    let day = |ms: i64| {
+        DateTime::from_timestamp_millis(ms).map_or_else(|| ms.to_string(), |at| at.format("%Y-%m-%d").to_string())
+    };
+    let (oldest, newest) = (day(oldest_ms), day(newest_ms));
+    format!(
+        "integer timestamps are read as epoch seconds, from {oldest} to {newest}; as milliseconds they would be of 1970"
+    )
+}
+
+struct Collector<'p> {
+    path: &'p Path,
     labelled: bool,
-    columns: Option<SeriesColumns>,
+    reshaper: Reshaper<'p>,
     series: Vec<FileSeries>,
     by_name: HashMap<String, usize>,
     rows: usize,
+    named: bool,
+    in_lines: bool,
 }
 
-impl SeriesReader {
-    fn index_of(&mut self, name: &str) -> usize {
-        if let Some(&idx) = self.by_name.get(name) {
-            return idx;
+impl Visitor for Collector<'_> {
+    fn batch(&mut self, batch: &Batch) -> Result<(), FileError> {
+        let layout = self.reshaper.layout(batch)?;
+        let incident = layout.incident.filter(|_| self.labelled).map(|idx| batch.field(self.path, idx));
+        let flags: Option<Vec<bool>> = incident
+            .map(|field| (0..batch.frame.height()).map(|row| field.flag(row)).collect::<Result<_, _>>())
+            .transpose()?;
+        self.in_lines = matches!(batch.places.of(0), Place::Line(_));
+        let values = match &layout.values {
+            Values::Long(value) => std::slice::from_ref(value),
+            Values::Wide(values) => values.as_slice(),
+        };
+        for &idx in values {
+            let field = batch.field(self.path, idx);
+            (0..batch.frame.height()).try_for_each(|row| field.finite(row).map(|_| ()))?;
         }
-        self.series.push(FileSeries { name: name.to_owned(), ..FileSeries::default() });
-        self.by_name.insert(name.to_owned(), self.series.len() - 1);
-        self.series.len() - 1
-    }
-}
-
-impl Visitor for SeriesReader {
-    fn header(&mut self, columns: &[String]) -> Result<(), FileError> {
-        let mut found = SeriesColumns::find(&self.path, columns)?;
-        found.incident = found.incident.filter(|_| self.labelled);
-        self.columns = Some(found);
-        Ok(())
-    }
-
-    fn row(&mut self, row: &dyn Row) -> Result<(), FileError> {
-        let Some(columns) = self.columns.take() else { return Ok(()) };
-        let path = std::mem::take(&mut self.path);
-        let cells = Cells { path: &path, row };
-        let name = columns.series.as_ref().map_or(Ok(UNNAMED_SERIES.into()), |column| cells.series(column))?;
-        let timestamp = cells.timestamp(&columns.timestamp)?;
-        let value = cells.finite(&columns.value)?;
-        let incident = columns.incident.as_ref().map(|column| cells.flag(column)).transpose()?;
-        let idx = self.index_of(&name);
-        let series = &mut self.series[idx];
-        series.timestamps.push(timestamp);
-        series.values.push(value);
-        series.rows.push(self.rows);
-        if let Some(incident) = incident {
-            series.incident.get_or_insert_default().push(incident);
-        }
-        self.rows += 1;
-        self.path = path;
-        self.columns = Some(columns);
+        let (series, by_name, before) = (&mut self.series, &mut self.by_name, self.rows);
+        let named = &mut self.named;
+        self.reshaper.runs(batch, &layout, &mut |run| {
+            *named |= run.series.is_some();
+            let name = run.series.unwrap_or(UNNAMED_SERIES);
+            let idx = *by_name.entry_ref(name).or_insert_with(|| {
+                series.push(FileSeries { name: name.to_owned(), ..FileSeries::default() });
+                series.len() - 1
+            });
+            let one = &mut series[idx];
+            one.timestamps.extend_from_slice(&run.timestamps);
+            one.values.extend(run.values.iter().map(|value| value.unwrap_or(f64::NAN)));
+            let (column, columns) = run.column;
+            one.rows.extend(run.rows.iter().map(|row| before + row * columns + column));
+            if let Some(flags) = &flags {
+                one.incident.get_or_insert_default().extend(run.rows.iter().map(|&row| flags[row]));
+            }
+            Ok(())
+        })?;
+        self.rows += batch.frame.height() * values.len();
         Ok(())
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of files of series and of events.
+
 use std::{
     error::Error,
     io::Write,
@@ -92,7 +94,7 @@ fn every_fault_of_a_series_file_names_its_place() {
     let check = |text: &str, expected: &str| assert_eq!(series_error("s.csv", text.as_bytes()), expected);
     check("", "s.csv: is empty");
     check("timestamp,value\n", "s.csv: has a header but no rows");
-    check("time,value\n1,2\n", "s.csv: has no column \"timestamp\"; its columns are \"time\", \"value\"");
+    check("moment,value\n1,2\n", "s.csv: has no column \"timestamp\"; its columns are \"moment\", \"value\"");
     check("timestamp,series\n1,a\n", "s.csv: has no column \"value\"; its columns are \"timestamp\", \"series\"");
     check(
         "timestamp,value\n1,2\nyesterday,3\n",
@@ -110,17 +112,200 @@ fn every_fault_of_a_series_file_names_its_place() {
     check("timestamp,value,incident\n1,2,maybe\n", "s.csv, line 2, column \"incident\": \"maybe\" is not 0 or 1");
     check("series,timestamp,value\n,1,2\n", "s.csv, line 2, column \"series\": \"\" is not a name");
     check("timestamp,value\n1,2\n3\n", "s.csv, line 3: has 1 fields, but the header has 2");
-    check("timestamp,value,value\n1,2,3\n", "s.csv, line 1: column \"value\" stands twice in the header");
+    check("timestamp,value,value\n1,2,3\n", "s.csv, line 1: column \"value\" occurs twice in the header");
     let long = "x".repeat(100);
     let shown = format!("\"{}…\"", "x".repeat(60));
     assert!(series_error("s.csv", format!("timestamp,value\n{long},1").as_bytes()).contains(&shown));
-    assert_eq!(series_error("s.csv", b"timestamp,value\n1,\xff\n"), "s.csv, line 2: field 2 is not UTF-8 text");
+    assert_eq!(
+        series_error("s.csv", b"timestamp,value\n1,\xff\n"),
+        "s.csv, line 2: field 2 is not UTF-8 text; save the file as UTF-8"
+    );
     assert_eq!(series_error("s.parquet", b"no"), "s.parquet: is not a Parquet file: it does not begin with PAR1");
     let damaged = series_error("s.parquet", b"PAR1 and then nothing of use PAR1");
     assert!(damaged.starts_with("s.parquet: not a readable Parquet file: "), "{damaged}");
     assert!(!damaged.contains('\n'));
     let missing = read_labelled_series_file(Path::new("/no/such/file.csv")).unwrap_err();
     assert_eq!(missing.to_string(), "/no/such/file.csv: cannot be read");
+}
+
+/// Each of these is the same two series, as other programs write them.
+#[test]
+fn wide_and_long_files_of_other_programs_read_the_same() {
+    let folder = TempDir::new().unwrap();
+    let files: [(&str, &str); 12] = [
+        ("wide.csv", "timestamp,a,b\n1000,1,3\n2000,2,4\n"),
+        ("grafana.csv", "\"Time\",\"a\",\"b\"\n1970-01-01 00:00:01,1,3\n1970-01-01 00:00:02,2,4\n"),
+        (
+            "grafana_units.csv",
+            "sep=,\r\n\"Time\",\"a\",\"b\"\r\n1970-01-01 00:00:01,1 s,3%\r\n1970-01-01 00:00:02,2000 ms,4%\r\n",
+        ),
+        (
+            "grafana_long.csv",
+            "\"Series\";\"Time\";\"Value\"\n\"a\";1970-01-01T00:00:01+00:00;1\n\"a\";1970-01-01T00:00:02Z;2\n\"b\";1000;3\n\"b\";2000;4\n",
+        ),
+        (
+            "prophet.csv",
+            "unique_id,ds,y\na,1970-01-01 00:00:01,1\na,1970-01-01 00:00:02,2\nb,1970-01-01 00:00:01,3\nb,1970-01-01 00:00:02,4\n",
+        ),
+        (
+            "influx.csv",
+            "#datatype,string,long,dateTime:RFC3339,double,string\n#default,_result,,,,\n,result,table,_time,_value,_field\n,,0,1970-01-01T00:00:01Z,1,a\n,,0,1970-01-01T00:00:02Z,2,a\n,,1,1970-01-01T00:00:01Z,3,b\n,,1,1970-01-01T00:00:02Z,4,b\n",
+        ),
+        ("tabs.csv", "time\ta\tb\n1000\t1\t3\n2000\t2\t4\n"),
+        ("pandas.csv", ",timestamp,a,b\n0,1000,1,3\n1,2000,2,4\n"),
+        ("pandas2.csv", "Unnamed: 0,index,timestamp,a,b\n5,0,1000,1,3\n9,1,2000,2,4\n"),
+        ("rows.ndjson", "\u{feff}{\"time\":1000,\"a\":1,\"b\":3}\n{\"time\":2000,\"a\":2,\"b\":4}\n"),
+        (
+            "array.json",
+            "[{\"series\":\"a\",\"timestamp\":1000,\"value\":1},{\"series\":\"a\",\"timestamp\":2000,\"value\":2},\n{\"series\":\"b\",\"timestamp\":1000,\"value\":3},{\"series\":\"b\",\"timestamp\":2000,\"value\":4}]",
+        ),
+        ("mixed.csv", "series,timestamp,value\na,2000,2\nb,2000,4\na,1000,1\nb,1000,3\nseries,timestamp,value\n"),
+    ];
+    for (name, text) in files {
+        let path = file(&folder, name, text.as_bytes());
+        let read = read_series_file(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let seen: Vec<_> =
+            read.series.iter().map(|s| (s.name.as_str(), s.timestamps.as_slice(), s.values.as_slice())).collect();
+        let expected = [("a", [1000, 2000].as_slice(), [1.0, 2.0].as_slice()), ("b", &[1000, 2000], &[3.0, 4.0])];
+        assert_eq!(seen, expected, "{name}");
+        assert!(read.named && read.notes.is_empty(), "{name}");
+        let mut rows: Vec<usize> = read.series.iter().flat_map(|s| s.rows.iter().copied()).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, [0, 1, 2, 3], "{name}");
+    }
+}
+
+#[test]
+fn an_index_of_times_is_the_time() {
+    let folder = TempDir::new().unwrap();
+    let read = read_series_file(&file(&folder, "s.csv", b",cpu\n2026-01-01,1\n2026-01-02,2\n")).unwrap();
+    assert_eq!(read.series[0].timestamps, [1_767_225_600_000, 1_767_312_000_000]);
+    assert_eq!(read.series[0].name, "cpu");
+    let sql = "SELECT TIMESTAMP '2026-01-01' AS __index_level_0__, 1 AS value";
+    assert_eq!(series(&parquet(&folder, sql))[0].timestamps, [1_767_225_600_000]);
+    let sql = "SELECT TIMESTAMP '2026-01-01' AS observed, 1 AS value";
+    assert_eq!(series(&parquet(&folder, sql))[0].timestamps, [1_767_225_600_000]);
+}
+
+#[test]
+fn seconds_are_read_as_seconds_with_a_note_and_a_mixture_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let read = |text: &str| read_series_file(&file(&folder, "s.csv", text.as_bytes()));
+    for text in [
+        "timestamp,value\n1767225600,1\n1767312000,2\n",
+        "timestamp,value\n1767225600.0,1\n1767312000.0,2\n",
+        "timestamp,value\n1767225600,1\n1767311999.5,3\n1767312000.0,2\n",
+    ] {
+        let file = read(text).unwrap();
+        let stamps = &file.series[0].timestamps;
+        assert_eq!((stamps[0], stamps[stamps.len() - 1]), (1_767_225_600_000, 1_767_312_000_000), "{text}");
+        assert_eq!(
+            file.notes,
+            [
+                "integer timestamps are read as epoch seconds, from 2026-01-01 to 2026-01-02; as milliseconds they would be of 1970"
+            ]
+        );
+    }
+    for text in [
+        "timestamp,value\n1767225600.5,1\n",
+        "timestamp,value\n1767225600500000,1\n",
+        "timestamp,value\n1767225600500000000,1\n",
+        "timestamp,value\n1767225600500.0,1\n",
+        "timestamp,value\n2026-01-01T01:00:00.5+01,1\n",
+    ] {
+        let file = read(text).unwrap();
+        assert_eq!((file.series[0].timestamps[0], file.notes.len()), (1_767_225_600_500, 0), "{text}");
+    }
+    let error = read("timestamp,value\n1767225600000,1\n1767225600,2\n").unwrap_err().to_string();
+    let expected =
+        "line 3: the timestamp looks like epoch seconds, but that of line 2 does not; write all in epoch milliseconds";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+/// One readable line for each file that people try.
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let check = |name: &str, bytes: &[u8], expected: &str| {
+        let error = series_error(name, bytes);
+        assert!(error.starts_with(&format!("{name}{expected}")) && !error.contains('\n'), "{error}");
+    };
+    let gzip = |bytes: &[u8]| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    check("a.xlsx", b"PK\x03\x04....", ": is a zip archive or an Excel workbook; unpack it, or save the sheet as CSV");
+    check("a.csv.zst", b"\x28\xb5\x2f\xfd..", ": is compressed by zstd; unpack it with `zstd -d`");
+    check("a.csv.xz", b"\xfd7zXZ\0..", ": is compressed by xz");
+    check("a.csv.bz2", b"BZh91AY", ": is compressed by bzip2");
+    check("a.csv", b"\xff\xfet\0i\0", ": is text in UTF-16; save it as UTF-8");
+    check("a.csv", b"t\0i\0m\0e\0", ": is not text (it has zero bytes)");
+    check("a.csv", b"<!DOCTYPE html><html>", ": is an HTML page");
+    check("a.csv.gz", &gzip(b"PK\x03\x04...."), ": is compressed by gzip and holds a zip archive");
+    let whole = gzip("timestamp,value\n1,2\n".repeat(500).as_bytes());
+    check("cut.csv.gz", &whole[..whole.len() / 2], ": cannot be read: ");
+    check("a.csv", b"timestamp\n1\n", ": has no column \"value\"; its columns are \"timestamp\"");
+    check("a.csv", b"\n\n", ": has no header");
+    check("a.csv", b"timestamp,value\n1,\"2\n3,4\n", ", line 2: ");
+    check("a.csv", b"timestamp,value\n1,1,5\n", ", line 2: has 3 fields, but the header has 2");
+    check(
+        "a.csv",
+        b"timestamp;value\n1;1,5\n",
+        ", line 2, column \"value\": \"1,5\" is not a number with a decimal point",
+    );
+    check(
+        "a.csv",
+        b"timestamp,value\n01/02/2026,1\n",
+        ", line 2, column \"timestamp\": \"01/02/2026\" is not a timestamp",
+    );
+    check("a.csv", b"timestamp,a,b\n1,x,y\n", ": has no column \"value\"; its columns are \"timestamp\", \"a\", \"b\"");
+    check("a.json", b"[{\"timestamp\":1,\"value\":2},", ", line 1: column ");
+    check("a.json", b"[]", ": holds no JSON objects");
+    check(
+        "a.json",
+        b"{\"status\":\"error\",\"error\":\"bad\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}",
+        ": is an answer of Prometheus without data: bad",
+    );
+}
+
+/// A value that is no number in a column of numbers is an error of its place, not a label.
+#[test]
+fn a_slip_in_a_wide_file_is_an_error() {
+    let error = series_error("s.csv", b"time,a,b\n1,1,2\n2,1,oops\n3,1,2\n");
+    assert_eq!(
+        error,
+        "s.csv, line 3, column \"b\": \"oops\" is not a number; leave it empty when the value is missing"
+    );
+}
+
+#[test]
+fn a_record_without_end_is_refused_before_it_fills_memory() {
+    let huge = |start: &str, filler: &str, bytes: usize| {
+        format!("{start}{}", filler.repeat(bytes / filler.len())).into_bytes()
+    };
+    let bytes = 40 << 20;
+    for (name, text) in [
+        ("a.csv", huge("timestamp,value\n1,\"", "x", bytes)),
+        ("b.csv", huge("timestamp,value\n1,\"", "2,3\n", bytes)),
+        ("c.ndjson", huge("{\"timestamp\":1,\"value\":\"", "x", bytes)),
+        ("d.json", huge("[{\"timestamp\":1,\"value\":\"", "x", bytes)),
+    ] {
+        let error = series_error(name, &text);
+        assert!(error.contains("longer than 16 MiB") || error.contains("more than 16777216 bytes"), "{error}");
+        assert!(error.len() < 300, "{error}");
+    }
+}
+
+#[test]
+fn ten_thousand_columns_are_ten_thousand_series() {
+    let folder = TempDir::new().unwrap();
+    let header: Vec<String> = (0..10_000).map(|column| format!("c{column}")).collect();
+    let row = |at: usize| (0..10_000).map(|column| (column + at).to_string()).collect::<Vec<_>>().join(",");
+    let text: String = (0..40).map(|at| format!("{at},{}\n", row(at))).collect();
+    let read =
+        read_series_file(&file(&folder, "w.csv", format!("time,{}\n{text}", header.join(",")).as_bytes())).unwrap();
+    assert_eq!((read.series.len(), read.rows), (10_000, 400_000));
+    assert_eq!(read.series[9_999].values[39].to_bits(), 10_038.0_f64.to_bits());
 }
 
 #[test]

@@ -1,13 +1,12 @@
+//! Which format a file for import has.
+
 use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
 };
 
 use crate::ingest::{
-    files::{
-        FileError,
-        table::{self, Container},
-    },
+    files::{Container, FileError, Lines, TableFormat, Text, open},
     text::Dialect,
 };
 
@@ -18,7 +17,8 @@ pub enum ImportFormat {
     Csv,
     /// Parquet with the same columns.
     Parquet,
-    /// One JSON object a line: the same columns as fields, or `{"metric":{…},"values":[…],"timestamps":[…]}`.
+    /// JSON: one object a line or an array of objects with the same columns as fields, lines of
+    /// `{"metric":{…},"values":[…],"timestamps":[…]}`, or Prometheus' answer to a range query.
     Ndjson,
     /// Prometheus text; OpenMetrics when it ends with `# EOF`.
     PrometheusText,
@@ -42,7 +42,7 @@ impl ImportFormat {
 
     /// The format of a file: by its first bytes, then by its name, then by its first line.
     pub(super) fn detect(path: &Path) -> Result<Self, FileError> {
-        let (file, container) = table::open(path)?;
+        let (file, container) = open(path)?;
         if container == Container::Parquet {
             return Ok(Self::Parquet);
         }
@@ -50,18 +50,38 @@ impl ImportFormat {
             return Ok(format);
         }
         let mut first = String::new();
-        let mut start = BufReader::new(table::text(file, container).take(1 << 16));
-        // A line that is not UTF-8 stays empty here; the reader proper tells its place.
+        let mut start = BufReader::new(Text::of(path, file, container)?.take(1 << 16));
+        // A line that is not UTF-8 stays empty here; the reader proper names its place.
         while first.trim().is_empty() && start.read_line(&mut first).is_ok_and(|read| read > 0) {}
-        let first = first.trim_start_matches('\u{feff}').trim();
-        let has_column = first.split(',').any(|column| column.trim().trim_matches('"') == "timestamp");
-        Ok(if first.starts_with('{') && first.contains(':') {
-            Self::Ndjson
-        } else if has_column || (first.contains(',') && !first.contains('{') && !first.starts_with('#')) {
-            Self::Csv
-        } else {
-            Self::PrometheusText
-        })
+        Ok(by_first_line(first.trim()))
+    }
+}
+
+fn by_first_line(first: &str) -> ImportFormat {
+    const TIME: [&str; 5] = ["timestamp", "time", "_time", "ds", "date"];
+    let is_object = first.starts_with('{') && first.contains(':');
+    if is_object || first.starts_with("[{") || first == "[" || first == "{" {
+        return ImportFormat::Ndjson;
+    }
+    let mut columns = first.split([',', ';', '\t']).map(|column| column.trim().trim_matches('"').to_ascii_lowercase());
+    let has_time = columns.any(|column| TIME.contains(&column.as_str()));
+    let is_annotated = ["sep=", "#group", "#datatype", "#default"].iter().any(|mark| first.starts_with(mark));
+    if has_time || is_annotated || (first.contains(',') && !first.contains('{') && !first.starts_with('#')) {
+        ImportFormat::Csv
+    } else {
+        ImportFormat::PrometheusText
+    }
+}
+
+impl ImportFormat {
+    /// The format of a table; none for Prometheus text, which is none.
+    pub(super) fn table(self) -> Option<TableFormat> {
+        match self {
+            Self::Csv => Some(TableFormat::Csv),
+            Self::Parquet => Some(TableFormat::Parquet),
+            Self::Ndjson => Some(TableFormat::Json),
+            Self::PrometheusText => None,
+        }
     }
 }
 
@@ -69,7 +89,7 @@ fn by_name(path: &Path) -> Option<ImportFormat> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     match name.rsplit_once('.')?.1 {
-        "csv" => Some(ImportFormat::Csv),
+        "csv" | "tsv" => Some(ImportFormat::Csv),
         "parquet" => Some(ImportFormat::Parquet),
         "ndjson" | "jsonl" | "json" => Some(ImportFormat::Ndjson),
         "prom" | "om" | "openmetrics" => Some(ImportFormat::PrometheusText),
@@ -77,16 +97,12 @@ fn by_name(path: &Path) -> Option<ImportFormat> {
     }
 }
 
-/// The dialect of a text: its last line tells.
+/// The dialect of a text: its last line is `# EOF` in OpenMetrics.
 pub(super) fn dialect(path: &Path) -> Result<Dialect, FileError> {
-    let (file, container) = table::open(path)?;
-    let mut lines = BufReader::with_capacity(1 << 16, table::text(file, container));
-    let (mut line, mut is_end) = (Vec::new(), false);
-    loop {
-        line.clear();
-        if lines.read_until(b'\n', &mut line).map_err(|source| FileError::read(path, source))? == 0 {
-            return Ok(if is_end { Dialect::OpenMetrics } else { Dialect::Prometheus });
-        }
+    let mut lines = Lines::new(path, Text::open(path)?);
+    let mut is_end = false;
+    while let Some((_, line)) = lines.next()? {
         is_end = line.trim_ascii_end() == b"# EOF";
     }
+    Ok(if is_end { Dialect::OpenMetrics } else { Dialect::Prometheus })
 }

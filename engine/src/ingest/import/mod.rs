@@ -5,7 +5,6 @@
 //! up half-way leaves the samples that were committed by then; the same import again completes it.
 
 mod format;
-mod ndjson;
 mod prometheus;
 mod rows;
 mod run;

@@ -1,35 +1,38 @@
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::Path,
-};
+//! Hands the samples of Prometheus text or OpenMetrics to an import.
 
-use super::rows::Sink;
+use std::path::Path;
+
+use super::rows::{Samples, Sink};
 use crate::ingest::{
-    files::{FileError, Place},
+    files::{FileError, Lines, Place, Text},
+    stamp::{UnitCensus, Written},
     text::{Dialect, TextError, TextParser},
 };
 
 /// Reads Prometheus text or OpenMetrics; samples without a timestamp get `now_ms`.
-pub(super) fn read(
-    path: &Path,
-    text: impl Read,
-    dialect: Dialect,
-    now_ms: i64,
-    sink: &mut dyn Sink,
-) -> Result<(), FileError> {
+pub(super) fn read(path: &Path, dialect: Dialect, now_ms: i64, sink: &mut dyn Sink) -> Result<UnitCensus, FileError> {
     let wrong = |error: TextError| FileError::row(path, Place::Line(error.line), error.problem.to_string());
     let mut parser = TextParser::new(dialect);
-    let mut lines = BufReader::with_capacity(1 << 16, text);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if lines.read_until(b'\n', &mut line).map_err(|source| FileError::read(path, source))? == 0 {
-            return parser.finish().map_err(wrong);
+    let mut lines = Lines::new(path, Text::open(path)?);
+    let mut census = UnitCensus::default();
+    while let Some((number, line)) = lines.next()? {
+        let Some(sample) = parser.line(line).map_err(wrong)? else { continue };
+        if let Some(stamp) = sample.timestamp_ms {
+            // OpenMetrics has seconds, and the parser has made milliseconds of them.
+            let written = match dialect {
+                Dialect::Prometheus => Written::Integer(stamp),
+                Dialect::OpenMetrics => Written::Fraction(stamp),
+            };
+            census.count(written, number);
         }
-        let sample = parser.line(line.strip_suffix(b"\n").unwrap_or(&line)).map_err(wrong)?;
-        if let Some(sample) = sample {
-            let place = Place::Line(parser.line_number());
-            sink.sample(place, &sample.labels(), sample.timestamp_ms.unwrap_or(now_ms), sample.value)?;
-        }
+        let samples = Samples {
+            timestamps: &[sample.timestamp_ms.unwrap_or(now_ms)],
+            values: &[sample.value],
+            place: &|_| Place::Line(number),
+        };
+        sink.samples(&sample.labels(), &samples)?;
     }
+    parser.finish().map_err(wrong)?;
+    sink.stated(&parser);
+    Ok(census)
 }

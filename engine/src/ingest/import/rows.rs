@@ -1,3 +1,5 @@
+//! The series of an import and the sinks that take its samples.
+
 use std::{borrow::Cow, hash::Hasher, path::Path};
 
 use hashbrown::HashMap;
@@ -8,7 +10,7 @@ use crate::{
         IngestLimits, Refusal,
         files::{FileError, Place},
         labels::validate,
-        text,
+        text::{self, TextParser},
     },
     series::{Labels, METRIC_NAME},
 };
@@ -16,20 +18,38 @@ use crate::{
 /// Name and value of labels, the metric's name among them.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// What the name of a series says: the metric's name, with its labels where it is written as Prometheus writes a series.
-pub(super) fn named(name: Cow<'_, str>) -> Pairs<'_> {
-    match name {
-        Cow::Borrowed(text) if text.ends_with('}') => {
-            text::selector(text).unwrap_or_else(|| vec![(METRIC_NAME.into(), text.into())])
+/// The labels that the name of a series gives: the metric's name, and labels where it is written as Prometheus writes a
+/// series. `fallback` is the metric's name where the series has labels alone, as Grafana writes `{job="api"}`.
+pub(super) fn named<'a>(text: &'a str, fallback: Option<&'a str>) -> Pairs<'a> {
+    if text.ends_with('}') {
+        if let Some(pairs) = text::selector(text) {
+            return pairs;
         }
-        name => vec![(METRIC_NAME.into(), name)],
+        if let Some(mut pairs) = text::label_set(text) {
+            if let Some(name) = fallback.filter(|_| !pairs.iter().any(|(label, _)| label == METRIC_NAME)) {
+                pairs.push((METRIC_NAME.into(), name.into()));
+            }
+            return pairs;
+        }
     }
+    vec![(METRIC_NAME.into(), text.into())]
 }
 
-/// Takes the samples of a file in its order.
+/// Samples of one series in the file's order.
+pub(super) struct Samples<'a> {
+    pub(super) timestamps: &'a [i64],
+    pub(super) values: &'a [f64],
+    /// Where a sample is in the file.
+    pub(super) place: &'a dyn Fn(usize) -> Place,
+}
+
+/// Takes the samples of a file, those of a series in the file's order.
 pub(super) trait Sink {
-    /// One sample.
-    fn sample(&mut self, place: Place, labels: &Pairs<'_>, timestamp_ms: i64, value: f64) -> Result<(), FileError>;
+    /// Some samples of one series, at least one.
+    fn samples(&mut self, labels: &Pairs<'_>, samples: &Samples<'_>) -> Result<(), FileError>;
+
+    /// What the whole text stated about its metrics.
+    fn stated(&mut self, _: &TextParser) {}
 }
 
 /// The distinct series of a file, numbered in the order of their first appearance.

@@ -1,19 +1,23 @@
+//! Reads a file into the store: checks all of it, then writes it.
+
 use std::{collections::VecDeque, path::Path, thread};
 
 use almanac_models::Timestamp;
 
 use super::{
-    ImportFormat, format, ndjson, prometheus,
-    rows::{Pairs, SeriesTable, Sink},
+    ImportFormat, format, prometheus,
+    rows::{Pairs, Samples, SeriesTable, Sink},
     table,
 };
 use crate::{
     ingest::{
         Ingest, PendingWrite,
-        files::{FileError, Place, table as file_table},
+        files::{FileError, Place, check_unit, seconds_note},
+        stamp::{self, UnitCensus},
+        text::{Dialect, TextParser},
     },
     series::SeriesId,
-    store::{SampleBatch, StoreError},
+    store::{SampleBatch, StoreError, rows::MetadataRow},
 };
 
 /// Samples that go to the store at a time.
@@ -34,7 +38,7 @@ pub struct ImportOptions {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImportReport {
     /// Samples in the file; all are in the store.
     pub samples: u64,
@@ -42,6 +46,8 @@ pub struct ImportReport {
     pub series: u64,
     /// The oldest and the newest timestamp in the file, epoch milliseconds.
     pub span_ms: (i64, i64),
+    /// What a reader should know of how the file was read, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Why an import failed.
@@ -76,7 +82,7 @@ pub enum ImportError {
 
 /// Reads a file into the store: checks all of it first, then writes it, and waits for the disk.
 ///
-/// `progress` hears after each batch how many samples are committed, of how many. Blocks; when the store is
+/// `progress` is called after each batch with how many samples are committed, of how many. Blocks; when the store is
 /// busy it waits.
 ///
 /// # Errors
@@ -88,7 +94,9 @@ pub fn import_file(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<ImportReport, ImportError> {
     let source = Source::open(path, options)?;
-    let Check { table, samples, span_ms } = source.check(ingest)?;
+    let checked = source.check(ingest)?;
+    let notes = checked.notes();
+    let Check { table, samples, span_ms, seconds, .. } = checked;
     let mut ids = Vec::with_capacity(table.labels.len());
     for labels in &table.labels {
         ids.push(ingest.store().resolve(labels).map_err(|error| match error {
@@ -105,19 +113,22 @@ pub fn import_file(
         ids,
         batch: SampleBatch::with_capacity(BATCH),
         waiting: VecDeque::new(),
+        seconds,
+        now: options.now,
+        metadata: Vec::new(),
         stored: 0,
         samples,
         progress,
         failed: None,
     };
     let read = source.read(&mut load);
-    let finished = load.finish();
+    let finished = load.finish().and_then(|()| ingest.put_metadata(&load.metadata));
     if let Some(source) = load.failed.take().or(finished.err()) {
         return Err(ImportError::Store { stored: load.stored, samples, source });
     }
     // The file was checked: this is a file that changed meanwhile.
     read?;
-    Ok(ImportReport { samples, series, span_ms })
+    Ok(ImportReport { samples, series, span_ms, notes })
 }
 
 /// Checks a file as [`import_file`] does before it stores anything.
@@ -126,14 +137,16 @@ pub fn import_file(
 /// [`ImportError::File`].
 pub fn check_file(ingest: &Ingest, path: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let source = Source::open(path, options)?;
-    let Check { table, samples, span_ms } = source.check(ingest)?;
-    Ok(ImportReport { samples, series: table.labels.len() as u64, span_ms })
+    let checked = source.check(ingest)?;
+    let notes = checked.notes();
+    let Check { table, samples, span_ms, .. } = checked;
+    Ok(ImportReport { samples, series: table.labels.len() as u64, span_ms, notes })
 }
 
 struct Source<'a> {
     path: &'a Path,
     format: ImportFormat,
-    dialect: crate::ingest::text::Dialect,
+    dialect: Dialect,
     options: &'a ImportOptions,
 }
 
@@ -148,7 +161,7 @@ impl<'a> Source<'a> {
         let format = options.format.map_or_else(|| ImportFormat::detect(path), Ok)?;
         let dialect = match format {
             ImportFormat::PrometheusText => format::dialect(path)?,
-            _ => crate::ingest::text::Dialect::Prometheus,
+            _ => Dialect::Prometheus,
         };
         Ok(Self { path, format, dialect, options })
     }
@@ -156,39 +169,87 @@ impl<'a> Source<'a> {
     fn check<'s>(&'s self, ingest: &'s Ingest) -> Result<Check<'s>, FileError> {
         let max_series = usize::try_from(ingest.store().stats().max_series).unwrap_or(usize::MAX);
         let table = SeriesTable::new(self.path, ingest.limits(), max_series);
-        let mut check = Check { table, samples: 0, span_ms: (i64::MAX, i64::MIN) };
-        self.read(&mut check)?;
+        let latest_ms = self.options.now.millis().saturating_add(ingest.limits().ahead_ms);
+        let mut check = Check {
+            table,
+            latest_ms,
+            samples: 0,
+            span_ms: (i64::MAX, i64::MIN),
+            seconds: false,
+            ahead_as_seconds: None,
+            in_lines: true,
+        };
+        let census = self.read(&mut check)?;
         if check.samples == 0 {
             return Err(FileError::shape(self.path, "holds no samples"));
+        }
+        check_unit(self.path, &census, check.in_lines)?;
+        if census.is_seconds() {
+            if let Some((place, stamp)) = check.ahead_as_seconds {
+                return Err(check.ahead(place, stamp::from_seconds(stamp)));
+            }
+            check.seconds = true;
+            check.span_ms = (stamp::from_seconds(check.span_ms.0), stamp::from_seconds(check.span_ms.1));
         }
         Ok(check)
     }
 
-    fn read(&self, sink: &mut dyn Sink) -> Result<(), FileError> {
-        let name = self.options.name.as_deref();
-        let text = || file_table::open(self.path).map(|(file, container)| file_table::text(file, container));
-        match self.format {
-            ImportFormat::Csv | ImportFormat::Parquet => table::read(self.path, name, sink),
-            ImportFormat::Ndjson => ndjson::read(self.path, text()?, name, sink),
-            ImportFormat::PrometheusText => {
-                prometheus::read(self.path, text()?, self.dialect, self.options.now.millis(), sink)
-            }
+    fn read(&self, sink: &mut dyn Sink) -> Result<UnitCensus, FileError> {
+        match self.format.table() {
+            Some(format) => table::read(self.path, format, self.options.name.as_deref(), sink),
+            None => prometheus::read(self.path, self.dialect, self.options.now.millis(), sink),
         }
     }
 }
 
-/// The first reading: every line is checked, every series is noted.
+/// The first reading: every value is checked, every series is noted.
 struct Check<'a> {
     table: SeriesTable<'a>,
+    /// Later timestamps are refused.
+    latest_ms: i64,
     samples: u64,
     span_ms: (i64, i64),
+    /// Whether integer timestamps are seconds, which is known at the end.
+    seconds: bool,
+    /// The first timestamp that is too late if integers are seconds.
+    ahead_as_seconds: Option<(Place, i64)>,
+    in_lines: bool,
+}
+
+impl Check<'_> {
+    fn notes(&self) -> Vec<String> {
+        if self.seconds { vec![seconds_note(self.span_ms.0, self.span_ms.1)] } else { Vec::new() }
+    }
+
+    fn ahead(&self, place: Place, stamp: i64) -> FileError {
+        let shown = |millis: i64| {
+            chrono::DateTime::from_timestamp_millis(millis)
+                .map_or_else(|| millis.to_string(), |at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+        };
+        let problem = format!(
+            "timestamp {} is in the future; the latest that is accepted is {} (configuration ingest.max_ahead)",
+            shown(stamp),
+            shown(self.latest_ms)
+        );
+        FileError::row(self.table.path(), place, problem)
+    }
 }
 
 impl Sink for Check<'_> {
-    fn sample(&mut self, place: Place, labels: &Pairs<'_>, timestamp_ms: i64, _: f64) -> Result<(), FileError> {
-        self.table.index_of(place, labels)?;
-        self.samples += 1;
-        self.span_ms = (self.span_ms.0.min(timestamp_ms), self.span_ms.1.max(timestamp_ms));
+    fn samples(&mut self, labels: &Pairs<'_>, samples: &Samples<'_>) -> Result<(), FileError> {
+        let first = (samples.place)(0);
+        self.in_lines = matches!(first, Place::Line(_));
+        self.table.index_of(first, labels)?;
+        for (idx, &stamp) in samples.timestamps.iter().enumerate() {
+            if stamp > self.latest_ms {
+                return Err(self.ahead((samples.place)(idx), stamp));
+            }
+            if self.ahead_as_seconds.is_none() && stamp::from_seconds(stamp) > self.latest_ms {
+                self.ahead_as_seconds = Some(((samples.place)(idx), stamp));
+            }
+            self.span_ms = (self.span_ms.0.min(stamp), self.span_ms.1.max(stamp));
+        }
+        self.samples += samples.timestamps.len() as u64;
         Ok(())
     }
 }
@@ -200,6 +261,10 @@ struct Load<'a> {
     ids: Vec<SeriesId>,
     batch: SampleBatch,
     waiting: VecDeque<PendingWrite>,
+    /// Whether integer timestamps are seconds.
+    seconds: bool,
+    now: Timestamp,
+    metadata: Vec<MetadataRow>,
     stored: u64,
     samples: u64,
     progress: &'a mut dyn FnMut(u64, u64),
@@ -248,18 +313,28 @@ impl Load<'_> {
 }
 
 impl Sink for Load<'_> {
-    fn sample(&mut self, place: Place, labels: &Pairs<'_>, timestamp_ms: i64, value: f64) -> Result<(), FileError> {
+    fn samples(&mut self, labels: &Pairs<'_>, samples: &Samples<'_>) -> Result<(), FileError> {
         if self.failed.is_some() {
             return Ok(());
         }
+        let place = (samples.place)(0);
         let idx = self.table.index_of(place, labels)?;
         let Some(&id) = self.ids.get(idx) else {
             return Err(FileError::row(self.table.path(), place, "was not there when the file was checked"));
         };
-        self.batch.push(id, timestamp_ms, value);
-        if self.batch.len() >= BATCH {
-            self.failed = self.flush().err();
+        for (&stamp, &value) in samples.timestamps.iter().zip(samples.values) {
+            let timestamp_ms = if self.seconds { stamp::from_seconds(stamp) } else { stamp };
+            self.batch.push(id, timestamp_ms, value);
+            if self.batch.len() >= BATCH {
+                self.failed = self.flush().err();
+                if self.failed.is_some() {
+                    return Ok(());
+                }
+            }
         }
         Ok(())
+    }
+    fn stated(&mut self, parser: &TextParser) {
+        self.metadata = self.ingest.metadata_seen().unseen(parser.stated(), self.now);
     }
 }

@@ -1,72 +1,137 @@
-use std::path::Path;
+//! Hands the samples of a table, whatever its format and layout, to an import.
 
-use super::rows::{Sink, named};
+use std::{borrow::Cow, path::Path};
+
+use serde_json::{Map, Value};
+
+use super::rows::{Pairs, Samples, Sink, named};
 use crate::{
-    ingest::files::{
-        FileError, SeriesColumns,
-        table::{self, Cell, Cells, Column, Row, Visitor},
+    ingest::{
+        files::{
+            Batch, FileError, Nesting, Place, Reshaper, Run, SeriesName, TableFormat, Values, Visitor, read_table,
+            shorten,
+        },
+        stamp::UnitCensus,
+        text,
     },
     series::METRIC_NAME,
 };
 
-/// Reads a CSV or Parquet series file; columns beyond those it knows are labels.
-pub(super) fn read(path: &Path, name: Option<&str>, sink: &mut dyn Sink) -> Result<(), FileError> {
-    table::read(path, &mut Reader { path, name, columns: None, labels: Vec::new(), sink })
+/// Columns of text that may hold all labels of a series.
+const LABEL_SETS: [&str; 3] = ["labels", "tags", "metric"];
+
+/// Reads a table; columns beyond those that have a meaning are labels. `name` is the metric's where the table has none.
+pub(super) fn read(
+    path: &Path,
+    format: TableFormat,
+    name: Option<&str>,
+    sink: &mut dyn Sink,
+) -> Result<UnitCensus, FileError> {
+    let mut reader = Reader { path, name, reshaper: Reshaper::new(path, true), sink };
+    read_table(path, format, &mut reader)?;
+    Ok(reader.reshaper.census)
 }
 
 struct Reader<'a> {
     path: &'a Path,
-    /// The metric's name when the file has no column `series`.
     name: Option<&'a str>,
-    columns: Option<SeriesColumns>,
-    labels: Vec<Column>,
+    reshaper: Reshaper<'a>,
     sink: &'a mut dyn Sink,
 }
 
 impl Visitor for Reader<'_> {
-    fn header(&mut self, columns: &[String]) -> Result<(), FileError> {
-        let known = SeriesColumns::find(self.path, columns)?;
-        if known.series.is_none() && self.name.is_none() {
+    fn batch(&mut self, batch: &Batch) -> Result<(), FileError> {
+        let layout = self.reshaper.layout(batch)?;
+        let is_long = matches!(layout.values, Values::Long(_));
+        if is_long && layout.series == SeriesName::Table && self.name.is_none() {
             return Err(FileError::shape(self.path, "has no column \"series\"; name the series"));
         }
-        if columns.iter().any(|name| name == METRIC_NAME) {
-            let problem = format!("has a column {METRIC_NAME:?}; the metric's name belongs into the column \"series\"");
+        let names = batch.names();
+        if let Some(column) = layout.labels.iter().map(|&idx| names[idx]).find(|name| *name == METRIC_NAME) {
+            let problem = format!("has a column {column:?} beside \"series\"; leave one of them out");
             return Err(FileError::shape(self.path, problem));
         }
-        let taken = ["series", "timestamp", "value", "incident"];
-        let others = columns.iter().enumerate().filter(|(_, name)| !taken.contains(&name.as_str()));
-        self.labels = others.map(|(index, name)| Column { index, name: name.clone() }).collect();
-        self.columns = Some(known);
-        Ok(())
+        if let Some(incident) = layout.incident.map(|idx| batch.field(self.path, idx)) {
+            (0..batch.frame.height()).try_for_each(|row| incident.flag(row).map(|_| ()))?;
+        }
+        let Self { path, name, sink, .. } = self;
+        self.reshaper.runs(batch, &layout, &mut |run| hand_over(path, *name, &run, *sink))
     }
+}
 
-    fn row(&mut self, row: &dyn Row) -> Result<(), FileError> {
-        let Some(columns) = &self.columns else { return Ok(()) };
-        let cells = Cells { path: self.path, row };
-        let timestamp_ms = cells.timestamp(&columns.timestamp)?;
-        let value = cells.number(&columns.value)?;
-        if let Some(incident) = &columns.incident {
-            cells.flag(incident)?;
+/// Gives a sink the samples of a run that have a value.
+fn hand_over(path: &Path, name: Option<&str>, run: &Run<'_>, sink: &mut dyn Sink) -> Result<(), FileError> {
+    let mut kept: Vec<usize> = (0..run.values.len()).filter(|&idx| run.values[idx].is_some()).collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let mut pairs = match run.series {
+        Some(series) => named(series, name),
+        None => vec![(METRIC_NAME.into(), name.unwrap_or_default().into())],
+    };
+    for &(label, text, nesting) in &run.labels {
+        match nesting {
+            Nesting::Object => object_labels(path, run.place(0), label, text, &mut pairs)?,
+            Nesting::List if text.starts_with('[') => {
+                let expected = "text, the value of a label; join the list into one text, or leave it out";
+                return Err(wrong(path, run.place(0), label, text, expected));
+            }
+            Nesting::Scalar if LABEL_SETS.contains(&label) && text.starts_with('{') && text.ends_with('}') => {
+                match text::label_set(text) {
+                    Some(labels) => pairs.extend(labels),
+                    None => object_labels(path, run.place(0), label, text, &mut pairs)?,
+                }
+            }
+            Nesting::List | Nesting::Scalar => pairs.push((label.into(), text.into())),
         }
-        let name = match &columns.series {
-            Some(column) => cells.series(column)?,
-            None => self.name.unwrap_or_default().into(),
+    }
+    let timestamps: Vec<i64> = kept.iter().map(|&idx| run.timestamps[idx]).collect();
+    let values: Vec<f64> = kept.iter().filter_map(|&idx| run.values[idx]).collect();
+    let kept = std::mem::take(&mut kept);
+    let place = |idx: usize| run.place(kept.get(idx).copied().unwrap_or_default());
+    sink.samples(&pairs, &Samples { timestamps: &timestamps, values: &values, place: &place })
+}
+
+/// Makes labels of a JSON object; what is nested deeper is refused.
+fn object_labels<'t>(
+    path: &Path,
+    place: Place,
+    label: &'t str,
+    text: &'t str,
+    pairs: &mut Pairs<'t>,
+) -> Result<(), FileError> {
+    let Ok(object) = serde_json::from_str::<Map<String, Value>>(text) else {
+        // A column that holds objects elsewhere may hold text here.
+        pairs.push((label.into(), text.into()));
+        return Ok(());
+    };
+    for (name, value) in object {
+        let value: Cow<'_, str> = match value {
+            Value::Null => continue,
+            Value::String(text) => text.into(),
+            Value::Number(number) => number.to_string().into(),
+            Value::Bool(truth) => truth.to_string().into(),
+            Value::Array(_) | Value::Object(_) => {
+                return Err(wrong(
+                    path,
+                    place,
+                    &format!("{label}.{name}"),
+                    &value.to_string(),
+                    "text, the value of a label",
+                ));
+            }
         };
-        if value.is_nan() {
-            return Ok(());
-        }
-        let mut pairs = named(name);
-        for column in &self.labels {
-            let text = match row.cell(column.index) {
-                Cell::Null => continue,
-                Cell::Text(text) => text.into(),
-                Cell::Int(number) | Cell::Stamp(number) => number.to_string().into(),
-                Cell::Float(number) => number.to_string().into(),
-                Cell::Bool(truth) => truth.to_string().into(),
-                Cell::OutOfRange => continue,
-            };
-            pairs.push((column.name.as_str().into(), text));
-        }
-        self.sink.sample(row.place(), &pairs, timestamp_ms, value)
+        pairs.push((name.into(), value));
+    }
+    Ok(())
+}
+
+fn wrong(path: &Path, place: Place, column: &str, value: &str, expected: &str) -> FileError {
+    FileError::Cell {
+        file: path.to_owned(),
+        place,
+        column: column.to_owned(),
+        value: shorten(value),
+        expected: expected.to_owned(),
     }
 }

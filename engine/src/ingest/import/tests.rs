@@ -1,3 +1,5 @@
+//! Tests of the import of files.
+
 use std::{error::Error, io::Write, path::Path};
 
 use almanac_models::Timestamp;
@@ -8,8 +10,14 @@ use super::*;
 use crate::{
     ingest::{Ingest, IngestLimits},
     series::SampleSource,
-    store::{Store, StoreOptions},
+    store::{
+        Store, StoreOptions,
+        rows::{MetadataFilter, MetricType},
+    },
 };
+
+/// 2026-06-01, later than every timestamp of these tests.
+const NOW: i64 = 1_780_272_000_000;
 
 struct Scene {
     folder: TempDir,
@@ -32,7 +40,7 @@ impl Scene {
     }
 
     fn import_path(&self, path: &Path) -> Result<ImportReport, String> {
-        let options = ImportOptions { format: None, name: None, now: Timestamp::from_millis(77) };
+        let options = ImportOptions { format: None, name: None, now: Timestamp::from_millis(NOW) };
         import_file(&self.ingest, path, &options, &mut |_, _| {}).map_err(|error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             format!("{error}{cause}").replace(&format!("{}/", self.folder.path().display()), "")
@@ -99,7 +107,7 @@ fn parquet_is_imported_with_its_labels() {
 fn text_without_a_timestamp_is_of_now() {
     let scene = Scene::new(1000);
     scene.import("a.prom", b"up 1\n").unwrap();
-    assert_eq!(scene.samples(), ["up 1 77"]);
+    assert_eq!(scene.samples(), ["up 1 1780272000000"]);
 }
 
 /// A fault in the last line leaves nothing of the lines before it.
@@ -129,18 +137,22 @@ fn every_fault_names_its_place_and_leaves_nothing_behind() {
         "{\"series\":\"a\",\"timestamp\":1,\"value\":1}\n{\"series\":",
         "a.json, line 2: is not a JSON object: EOF while parsing a value at column 10",
     );
-    check("a.json", "[1]", "a.json, line 1: is not a JSON object: invalid type: sequence, expected a map at column 0");
-    check("a.json", "{\"timestamp\":1,\"value\":1}", "a.json, line 1: has no field \"series\"; name the series");
-    check("a.json", "{\"series\":\"a\",\"timestamp\":1}", "a.json, line 1: has no field \"value\"");
+    check("a.json", "[1]", "a.json, row 1: 1 is not a JSON object; write one object for each sample");
+    check("a.json", "{\"timestamp\":1,\"value\":1}", "a.json: has no column \"series\"; name the series");
+    check(
+        "a.json",
+        "{\"series\":\"a\",\"timestamp\":1}",
+        "a.json: has no column \"value\"; its columns are \"series\", \"timestamp\"",
+    );
     check(
         "a.json",
         "{\"series\":\"a\",\"timestamp\":1,\"value\":{}}",
-        "a.json, line 1, column \"value\": \"{}\" is not a number; null when the value is missing",
+        "a.json, line 1, column \"value\": \"{}\" is not a number; leave it empty when the value is missing",
     );
     check(
         "a.json",
         "{\"series\":\"a\",\"timestamp\":1,\"value\":1,\"l\":[]}",
-        "a.json, line 1, column \"l\": \"[]\" is not text, the value of a label",
+        "a.json, line 1, column \"l\": \"[]\" is not text, the value of a label; join the list into one text, or leave it out",
     );
     check(
         "a.json",
@@ -185,4 +197,105 @@ fn a_name_with_labels_is_taken_apart() {
         "odd{name{zone=\"x\"} 2 1000",
     ];
     assert_eq!(samples, expected);
+}
+
+/// Labels that are structs, maps, JSON or text of Prometheus are labels; a list is refused with what to do.
+#[test]
+fn nested_columns_are_labels() {
+    let expected = ["cpu{host=\"a\",zone=\"x\"} 1 1000"];
+    let files = [
+        ("a.ndjson", r#"{"series":"cpu","timestamp":1000,"value":1,"labels":{"host":"a","zone":"x"}}"#),
+        ("a.csv", "series,timestamp,value,labels\ncpu,1000,1,\"{host=\"\"a\"\",zone=\"\"x\"\"}\"\n"),
+        ("b.csv", "series,timestamp,value,labels,zone\ncpu,1000,1,\"{\"\"host\"\":\"\"a\"\"}\",x\n"),
+        ("c.csv", "Time,\"cpu{host=\"\"a\"\", zone=\"\"x\"\"}\"\n1000,1\n"),
+        ("cpu.csv", "time,\"{host=\"\"a\"\", zone=\"\"x\"\"}\"\n1000,1\n"),
+        (
+            "d.json",
+            r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"cpu","host":"a","zone":"x"},"values":[[1,"1"]]}]}}"#,
+        ),
+    ];
+    for (name, text) in files {
+        let scene = Scene::new(100);
+        let path = scene.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let options = ImportOptions { format: None, name: Some("cpu".to_owned()), now: Timestamp::from_millis(NOW) };
+        import_file(&scene.ingest, &path, &options, &mut |_, _| {}).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(scene.samples(), expected, "{name}");
+    }
+    let connection = duckdb::Connection::open_in_memory().unwrap();
+    for column in ["MAP {'host': 'a', 'zone': 'x'} AS labels", "{'host': 'a', 'zone': 'x'} AS anything"] {
+        let scene = Scene::new(100);
+        let path = scene.folder.path().join("p.parquet");
+        let sql =
+            format!("SELECT 'cpu' AS series, 1000 AS \"timestamp\", 1 AS value, 7 AS __index_level_0__, {column}");
+        connection.execute_batch(&format!("COPY ({sql}) TO '{}' (FORMAT parquet)", path.display())).unwrap();
+        scene.import_path(&path).unwrap();
+        assert_eq!(scene.samples(), expected, "{column}");
+    }
+    let scene = Scene::new(100);
+    let path = scene.folder.path().join("l.parquet");
+    let sql = "SELECT 'cpu' AS series, 1000 AS \"timestamp\", 1 AS value, ['a', 'b'] AS tags";
+    connection.execute_batch(&format!("COPY ({sql}) TO '{}' (FORMAT parquet)", path.display())).unwrap();
+    let expected = "l.parquet, row 1, column \"tags\": \"[\\\"a\\\",\\\"b\\\"]\" is not text, the value of a label; \
+                    join the list into one text, or leave it out";
+    assert_eq!(scene.import_path(&path).unwrap_err(), expected);
+}
+
+#[test]
+fn infinities_and_nan_are_kept_and_null_is_missing() {
+    let files = [
+        ("a.csv", "series,timestamp,value\nx,1,NaN\nx,2,+Inf\nx,3,-Inf\nx,4,\nx,5,Infinity\n"),
+        (
+            "a.ndjson",
+            "{\"series\":\"x\",\"timestamp\":1,\"value\":\"NaN\"}\n{\"series\":\"x\",\"timestamp\":2,\"value\":Infinity}\n{\"series\":\"x\",\"timestamp\":3,\"value\":\"-Inf\"}\n{\"series\":\"x\",\"timestamp\":4,\"value\":null}\n{\"series\":\"x\",\"timestamp\":5,\"value\":\"+Inf\"}",
+        ),
+        (
+            "b.ndjson",
+            "{\"metric\":{\"__name__\":\"x\"},\"values\":[NaN,\"Inf\",\"-Inf\",null,\"+Inf\"],\"timestamps\":[1,2,3,4,5]}",
+        ),
+        ("a.prom", "x NaN 1\nx +Inf 2\nx -Inf 3\nx Inf 5\n"),
+    ];
+    for (name, text) in files {
+        let scene = Scene::new(100);
+        scene.import(name, text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(scene.samples(), ["x NaN 1", "x inf 2", "x -inf 3", "x inf 5"], "{name}");
+    }
+}
+
+/// A timestamp in the future refuses the file; seconds are read as seconds, with a note.
+#[test]
+fn the_unit_and_the_future_are_watched() {
+    let scene = Scene::new(100);
+    let latest = "the latest that is accepted is 2026-06-02T00:00:00Z (configuration ingest.max_ahead)";
+    for stamp in ["2027-01-01", "1798761600000", "1798761600000000", "1798761600"] {
+        for (name, text) in [
+            ("a.csv", format!("series,timestamp,value\nx,{stamp},1\n")),
+            ("a.ndjson", format!("{{\"series\":\"x\",\"timestamp\":\"{stamp}\",\"value\":1}}\n")),
+        ] {
+            let error = scene.import(name, text.as_bytes()).unwrap_err();
+            assert!(
+                error.contains("timestamp 2027-01-01T00:00:00Z is in the future") && error.ends_with(latest),
+                "{error}"
+            );
+        }
+    }
+    let error = scene.import("a.prom", b"x 1 1767225600000\nx 1 1767225600\n").unwrap_err();
+    assert!(error.starts_with("a.prom, line 2: the timestamp looks like epoch seconds"), "{error}");
+    assert!(scene.samples().is_empty());
+    let report = scene.import("a.csv", b"series,timestamp,value\nx,1767225600,1\nx,1767225660,2\n").unwrap();
+    assert_eq!(report.span_ms, (1_767_225_600_000, 1_767_225_660_000));
+    assert!(report.notes[0].contains("read as epoch seconds, from 2026-01-01"), "{:?}", report.notes);
+    assert_eq!(scene.samples(), ["x 1 1767225600000", "x 2 1767225660000"]);
+}
+
+#[test]
+fn text_states_metadata() {
+    let scene = Scene::new(100);
+    scene.import("a.prom", b"# HELP up Whether it answers.\n# TYPE up gauge\nup 1 1000\n").unwrap();
+    let rows = scene.ingest.store().metadata(&MetadataFilter::default());
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].metric.as_str(), rows[0].metric_type, rows[0].help.as_str()),
+        ("up", MetricType::Gauge, "Whether it answers.")
+    );
 }

@@ -1,3 +1,5 @@
+//! Writes remote-write requests, as a sender does; for tests, benches and the demo.
+
 use hashbrown::HashMap;
 
 use crate::series::{Labels, Sample};

@@ -1,3 +1,5 @@
+//! Why bytes are not a remote-write request.
+
 /// Why bytes are no remote-write message; the whole request is refused and nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

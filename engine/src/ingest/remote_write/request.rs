@@ -1,6 +1,9 @@
+//! A decoded remote-write request; labels stay where they are in the message.
+
 use std::ops::Range;
 
 use super::{Version, WireError, v1, v2};
+use crate::ingest::metadata::{Stated, family, type_of_number};
 
 /// A decoded remote-write request: series entries in the sender's order, their samples in columns.
 ///
@@ -12,7 +15,7 @@ pub struct Request {
     pub(super) message: Vec<u8>,
     /// Label fields of entries that do not have them in one piece, put together.
     pub(super) joined: Vec<u8>,
-    /// 2.0: where each symbol stands in the message.
+    /// 2.0: where each symbol is in the message.
     pub(super) symbols: Vec<Range<u32>>,
     /// 2.0: label references, entry after entry.
     pub(super) references: Vec<u32>,
@@ -21,6 +24,17 @@ pub struct Request {
     pub(super) values: Vec<f64>,
     pub(super) histograms: u64,
     pub(super) exemplars: u64,
+    pub(super) metadata: Vec<RawMetadata>,
+}
+
+/// Type, name, description and unit of a metric; the texts are positions in the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RawMetadata {
+    /// The type's number, the same in both versions.
+    pub(super) number: u64,
+    pub(super) name: Range<u32>,
+    pub(super) help: Range<u32>,
+    pub(super) unit: Range<u32>,
 }
 
 /// One series entry of a request that has samples; a series may have several entries.
@@ -77,7 +91,7 @@ impl Request {
     }
 
     fn clear(&mut self) {
-        // A buffer that one huge request made is not kept for ever.
+        // A buffer that one huge request made is freed.
         if self.message.capacity() > 4 << 20 {
             self.message = Vec::new();
         }
@@ -87,6 +101,7 @@ impl Request {
         self.entries.clear();
         self.timestamps.clear();
         self.values.clear();
+        self.metadata.clear();
         self.histograms = 0;
         self.exemplars = 0;
     }
@@ -125,6 +140,16 @@ impl Request {
     #[must_use]
     pub fn exemplars(&self) -> u64 {
         self.exemplars
+    }
+
+    /// The metadata of the request; a metric may occur several times.
+    pub(crate) fn metadata(&self) -> impl Iterator<Item = Stated<'_>> {
+        self.metadata.iter().map(|raw| {
+            let text = |range: &Range<u32>| &self.message[span(range)];
+            let metric_type = type_of_number(raw.number);
+            let metric = family(metric_type, text(&raw.name));
+            Stated { metric_type, metric, help: text(&raw.help), unit: text(&raw.unit) }
+        })
     }
 
     /// Takes the columns of timestamps and values out.

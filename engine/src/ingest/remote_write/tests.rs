@@ -1,3 +1,5 @@
+//! Tests of the remote-write decoder.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,12 +1,15 @@
+//! Walks a remote-write 1.0 message.
+
 use super::{
     Entry, WireError,
-    request::{RawLabels, Request, position},
+    request::{RawLabels, RawMetadata, Request, position},
     wire::{Fields, sample},
 };
 
 /// Fields of `prometheus.WriteRequest` and its messages (prompb/remote.proto and prompb/types.proto).
 mod number {
     pub(super) const TIMESERIES: u32 = 1;
+    pub(super) const METADATA: u32 = 3;
     /// Symbols and series of a 2.0 message.
     pub(super) const OF_V2: std::ops::RangeInclusive<u32> = 4..=5;
     pub(super) const LABELS: u32 = 1;
@@ -15,15 +18,23 @@ mod number {
     pub(super) const HISTOGRAMS: u32 = 4;
     pub(super) const LABEL_NAME: u32 = 1;
     pub(super) const LABEL_VALUE: u32 = 2;
+    pub(super) const METADATA_TYPE: u32 = 1;
+    pub(super) const METADATA_NAME: u32 = 2;
+    pub(super) const METADATA_HELP: u32 = 4;
+    pub(super) const METADATA_UNIT: u32 = 5;
 }
 
-/// Walks a 1.0 message; metadata is stepped over.
+/// Walks a 1.0 message.
 pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         if field.number == number::TIMESERIES {
             let series = field.bytes()?;
             timeseries(series, field.end - series.len(), out)?;
+        } else if field.number == number::METADATA {
+            let message = field.bytes()?;
+            // Malformed metadata cost themselves alone: the samples are what the sender cannot lose.
+            out.metadata.extend(metadata(message, field.end - message.len()).ok());
         } else if number::OF_V2.contains(&field.number) {
             return Err(WireError::OtherVersion { declared: "1.0", found: "2.0" });
         }
@@ -69,6 +80,26 @@ fn timeseries(series: &[u8], offset: usize, out: &mut Request) -> Result<(), Wir
     };
     out.entries.push(Entry { labels, samples });
     Ok(())
+}
+
+/// Walks one `MetricMetadata`, which begins at `offset` of the message.
+fn metadata(message: &[u8], offset: usize) -> Result<RawMetadata, WireError> {
+    let mut raw = RawMetadata { number: 0, name: 0..0, help: 0..0, unit: 0..0 };
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        let text = || {
+            let bytes = field.bytes()?;
+            Ok(position(offset + field.end - bytes.len())..position(offset + field.end))
+        };
+        match field.number {
+            number::METADATA_TYPE => raw.number = field.uint64()?,
+            number::METADATA_NAME => raw.name = text()?,
+            number::METADATA_HELP => raw.help = text()?,
+            number::METADATA_UNIT => raw.unit = text()?,
+            _ => {}
+        }
+    }
+    Ok(raw)
 }
 
 /// Puts label fields together that have others between them; no known sender writes so, but it is allowed.

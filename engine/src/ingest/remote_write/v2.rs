@@ -1,8 +1,11 @@
+//! Walks a remote-write 2.0 message.
+
 use super::{
     Entry, WireError,
-    request::{RawLabels, Request, position},
+    request::{RawLabels, RawMetadata, Request, position},
     wire::{Fields, Value, sample},
 };
+use crate::series::METRIC_NAME;
 
 /// Fields of `io.prometheus.write.v2.Request` and its messages
 /// (prompb/io/prometheus/write/v2/types.proto).
@@ -15,10 +18,15 @@ mod number {
     pub(super) const SAMPLES: u32 = 2;
     pub(super) const HISTOGRAMS: u32 = 3;
     pub(super) const EXEMPLARS: u32 = 4;
+    pub(super) const METADATA: u32 = 5;
+    pub(super) const METADATA_TYPE: u32 = 1;
+    pub(super) const METADATA_HELP: u32 = 3;
+    pub(super) const METADATA_UNIT: u32 = 4;
 }
 
-/// Walks a 2.0 message; metadata and start timestamps are stepped over.
+/// Walks a 2.0 message; start timestamps are skipped.
 pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
+    let mut stated = Vec::new();
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
@@ -26,7 +34,7 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
                 let symbol = field.bytes()?;
                 out.symbols.push(position(field.end - symbol.len())..position(field.end));
             }
-            number::TIMESERIES => timeseries(field.bytes()?, out)?,
+            number::TIMESERIES => timeseries(field.bytes()?, out, &mut stated)?,
             other if number::OF_V1.contains(&other) => {
                 return Err(WireError::OtherVersion { declared: "2.0", found: "1.0" });
             }
@@ -39,14 +47,64 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
     if out.symbols.first().is_none_or(|first| !first.is_empty()) {
         return Err(WireError::Symbols);
     }
-    // Symbols may stand behind the series that refer to them, so references are checked at the end.
+    // Symbols may come after the series that refer to them, so references are checked at the end.
     match out.references.iter().find(|&&reference| reference as usize >= out.symbols.len()) {
         Some(&reference) => Err(WireError::Reference { reference: u64::from(reference), symbols: out.symbols.len() }),
-        None => Ok(()),
+        None => {
+            state(message, &stated, out);
+            Ok(())
+        }
     }
 }
 
-fn timeseries(series: &[u8], out: &mut Request) -> Result<(), WireError> {
+/// The metadata of one series: the type's number, and symbols.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct SeriesMetadata {
+    number: u64,
+    help: u32,
+    unit: u32,
+    /// Where the label references of its series begin and end.
+    references: std::ops::Range<usize>,
+}
+
+/// Finds the metric that each metadata is of; series of one metric follow one another, and are noted once. Metadata
+/// whose references are wrong cost themselves alone: the samples are what the sender cannot lose.
+fn state(message: &[u8], stated: &[SeriesMetadata], out: &mut Request) {
+    let text = |symbol: &std::ops::Range<u32>| &message[symbol.start as usize..symbol.end as usize];
+    let Some(name_label) = out.symbols.iter().position(|symbol| text(symbol) == METRIC_NAME.as_bytes()) else {
+        return;
+    };
+    for one in stated {
+        let symbol = |reference: u32| out.symbols.get(reference as usize).cloned();
+        let mut pairs = out.references[one.references.clone()].chunks_exact(2);
+        let name = pairs.find(|pair| pair[0] as usize == name_label).map(|pair| pair[1]);
+        let (Some(name), Some(help), Some(unit)) = (name.and_then(symbol), symbol(one.help), symbol(one.unit)) else {
+            continue;
+        };
+        let raw = RawMetadata { number: one.number, name, help, unit };
+        if out.metadata.last() != Some(&raw) {
+            out.metadata.push(raw);
+        }
+    }
+}
+
+fn metadata(message: &[u8]) -> Result<SeriesMetadata, WireError> {
+    let mut metadata = SeriesMetadata::default();
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        let symbol = || u32::try_from(field.uint64()?).map_err(|_| WireError::Type { field: field.number });
+        match field.number {
+            number::METADATA_TYPE => metadata.number = field.uint64()?,
+            number::METADATA_HELP => metadata.help = symbol()?,
+            number::METADATA_UNIT => metadata.unit = symbol()?,
+            _ => {}
+        }
+    }
+    Ok(metadata)
+}
+
+fn timeseries(series: &[u8], out: &mut Request, stated: &mut Vec<SeriesMetadata>) -> Result<(), WireError> {
+    let mut of_series = None;
     let first_sample = out.timestamps.len();
     let first_reference = out.references.len();
     let mut fields = Fields::new(series);
@@ -69,12 +127,17 @@ fn timeseries(series: &[u8], out: &mut Request) -> Result<(), WireError> {
             }
             number::HISTOGRAMS => out.histograms += 1,
             number::EXEMPLARS => out.exemplars += 1,
+            number::METADATA => of_series = metadata(field.bytes()?).ok(),
             _ => {}
         }
     }
     let count = out.references.len() - first_reference;
     if !count.is_multiple_of(2) {
         return Err(WireError::OddReferences { count });
+    }
+    if let Some(mut metadata) = of_series.filter(|metadata| *metadata != SeriesMetadata::default()) {
+        metadata.references = first_reference..out.references.len();
+        stated.push(metadata);
     }
     let samples = position(out.timestamps.len() - first_sample);
     if samples > 0 {

@@ -1,3 +1,5 @@
+//! The versions of remote write.
+
 /// The version of a remote-write message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {

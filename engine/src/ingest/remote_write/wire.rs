@@ -1,8 +1,10 @@
+//! The protobuf wire format, walked by hand.
+
 use super::WireError;
 
 /// Walks the fields of one protobuf message without copying anything.
 ///
-/// The encoding: <https://protobuf.dev/programming-guides/encoding/>. Unknown fields are stepped over.
+/// The encoding: <https://protobuf.dev/programming-guides/encoding/>. Unknown fields are skipped.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
@@ -124,6 +126,15 @@ impl<'a> Field<'a> {
         match self.value {
             #[expect(clippy::cast_possible_wrap, reason = "protobuf writes int64 as two's complement")]
             Value::Varint(number) => Ok(number as i64),
+            _ => Err(WireError::Type { field: self.number }),
+        }
+    }
+
+    /// A `uint32`, `uint64` or an enumeration.
+    #[inline]
+    pub(crate) fn uint64(&self) -> Result<u64, WireError> {
+        match self.value {
+            Value::Varint(number) => Ok(number),
             _ => Err(WireError::Type { field: self.number }),
         }
     }

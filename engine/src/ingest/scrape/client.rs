@@ -1,3 +1,5 @@
+//! What the client that fetches pages is asked, and what it answers.
+
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! When a target is due, what is fetched, and which labels its series get.
+
 use std::{borrow::Cow, fmt, time::Duration};
 
 use almanac_models::{Step, Timestamp};

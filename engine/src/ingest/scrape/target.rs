@@ -1,4 +1,6 @@
-use std::borrow::Cow;
+//! Makes samples of a scraped page, or of its absence, and stores them.
+
+use std::{borrow::Cow, time::Duration};
 
 use almanac_models::Timestamp;
 use hashbrown::HashSet;
@@ -7,10 +9,11 @@ use super::{Fetched, ScrapeClient, ScrapeTarget};
 use crate::{
     ingest::{
         Ingest, ResolveError, WriteSummary,
-        text::{Dialect, TextParser},
+        intake::stamp_refusal,
+        text::{Dialect, TextParser, TextSample},
     },
     series::{SeriesId, stale_marker},
-    store::{SampleBatch, StoreError},
+    store::{SampleBatch, StoreError, rows::MetadataRow},
 };
 
 /// What a scrape did.
@@ -18,14 +21,18 @@ use crate::{
 pub struct ScrapeReport {
     /// Whether the page came and could be read.
     pub up: bool,
+    /// How long the fetch took.
+    pub elapsed: Duration,
     /// Samples on the page.
     pub scraped: u64,
     /// Series that ended and got a stale marker.
     pub ended: u64,
-    /// Samples that were not taken, with reasons.
+    /// Samples that were refused, with reasons.
     pub refused: WriteSummary,
     /// Why the target is down, in one line.
     pub error: Option<String>,
+    /// What the page states about its metrics and was not seen before, for [`Ingest::put_metadata`].
+    pub metadata: Vec<MetadataRow>,
 }
 
 /// Scrapes one target and remembers which series its last page had.
@@ -33,7 +40,7 @@ pub struct ScrapeReport {
 pub struct Scraper {
     target: ScrapeTarget,
     ingest: Ingest,
-    /// Tells this target's series from those of others that are written alike.
+    /// Distinguishes this target's series from those of others that are written alike.
     scope: u64,
     /// Series of the last page that carried no timestamp of their own: those end when they vanish.
     live: HashSet<SeriesId>,
@@ -80,6 +87,7 @@ impl Scraper {
             Err(PageError::Store(error)) => return Err(error),
         };
         report.up = report.error.is_none();
+        report.elapsed = fetched.elapsed;
         for &ended in self.live.difference(&live) {
             batch.push(ended, at.millis(), stale_marker());
             report.ended += 1;
@@ -138,8 +146,8 @@ impl Scraper {
 
     /// The number of one of the scraper's own series; none when it is refused.
     fn report_series(&self, metric: &'static str) -> Result<Option<SeriesId>, StoreError> {
-        // Blanks cannot stand in a scraped name.
-        let key = self.ingest.cache().text_key(self.scope, format!(" {metric}").as_bytes());
+        // A scraped name has no blank.
+        let key = self.ingest.cache().text_key(self.scope << 1, format!(" {metric}").as_bytes());
         if let Some(id) = self.ingest.cache().get(key) {
             return Ok(Some(id));
         }
@@ -204,30 +212,30 @@ impl<'a> PageReader<'a> {
             for line in body.split(|&byte| byte == b'\n') {
                 if let Some(sample) = parser.line(line).map_err(malformed)? {
                     self.report.scraped += 1;
-                    let labels = || sample.labels();
-                    self.take(sample.series, labels, sample.value, sample.timestamp_ms)?;
+                    self.add(&sample)?;
                 }
             }
         }
-        parser.finish().map_err(malformed)
+        parser.finish().map_err(malformed)?;
+        self.report.metadata = self.scraper.ingest.metadata_seen().unseen(parser.stated(), self.at);
+        Ok(())
     }
 
-    fn take<'p>(
-        &mut self,
-        text: &str,
-        labels: impl FnOnce() -> Vec<(Cow<'p, str>, Cow<'p, str>)>,
-        value: f64,
-        timestamp_ms: Option<i64>,
-    ) -> Result<(), PageError>
-    where
-        'a: 'p,
-    {
+    fn add(&mut self, sample: &TextSample<'_>) -> Result<(), PageError> {
         let scraper = self.scraper;
         let cache = scraper.ingest.cache();
-        let key = cache.text_key(scraper.scope, text.as_bytes());
+        // A bound makes other labels of the same text.
+        let scope = scraper.scope << 1 | u64::from(sample.bound().is_some());
+        let key = cache.text_key(scope, sample.series.as_bytes());
+        if let Some(stamp) = sample.timestamp_ms
+            && let Some(refusal) = stamp_refusal(scraper.ingest.accepted(self.at), stamp, || sample.series.to_owned())
+        {
+            self.report.refused.refuse(refusal, 1);
+            return Ok(());
+        }
         let id = match cache.get(key) {
             Some(id) => id,
-            None => match resolve(&scraper.ingest, &scraper.target.merge(labels())) {
+            None => match resolve(&scraper.ingest, &scraper.target.merge(sample.labels())) {
                 Ok(id) => {
                     cache.insert(key, id);
                     id
@@ -239,7 +247,8 @@ impl<'a> PageReader<'a> {
                 Err(ResolveError::Store(error)) => return Err(PageError::Store(error)),
             },
         };
-        // Of a series that stands twice the first counts, as in Prometheus.
+        let (value, timestamp_ms) = (sample.value, sample.timestamp_ms);
+        // Of a series that occurs twice the first counts, as in Prometheus.
         let is_first = match timestamp_ms {
             None => self.live.insert(id),
             Some(stamp) => self.stamped.insert((id, stamp)),

@@ -1,3 +1,5 @@
+//! Tests of the scraper.
+
 use std::{borrow::Cow, sync::Mutex, time::Duration};
 
 use almanac_models::{Step, Timestamp};
@@ -9,7 +11,7 @@ use super::*;
 use crate::{
     ingest::{Ingest, IngestLimits},
     series::{Matcher, SampleSource, is_stale},
-    store::{Store, StoreOptions},
+    store::{Store, StoreOptions, rows::MetricType},
 };
 
 fn target() -> ScrapeTarget {
@@ -171,4 +173,34 @@ fn a_page_past_the_limit_of_bytes_is_a_failure() {
     let limit = scene.ingest.limits().decoded_bytes;
     let report = scene.scrape(1000, page(&"#".repeat(limit + 1)));
     assert_eq!(report.error, Some(format!("the page has more than {limit} bytes, the limit")));
+}
+
+#[test]
+fn a_page_states_metadata_once_and_bounds_are_normalized() {
+    let mut scene = Scene::new(1000);
+    let text = "# HELP lag How late.\n# TYPE lag histogram\nlag_bucket{le=\"1\"} 1\nlag_bucket{le=\"+Inf\"} 2\n";
+    let report = scene.scrape(1000, page(text));
+    let rows: Vec<_> =
+        report.metadata.iter().map(|row| (row.metric.as_str(), row.metric_type, row.help.as_str())).collect();
+    assert_eq!(rows, [("lag", MetricType::Histogram, "How late.")]);
+    assert!(scene.scrape(2000, page(text)).metadata.is_empty());
+    let matchers = [Matcher::equal("le", "1.0")];
+    assert_eq!(scene.ingest.store().select(&matchers, i64::MIN, i64::MAX, 1000).unwrap()[0].timestamps, [1000, 2000]);
+    // The same text under another type is another series.
+    scene.scrape(3000, page("# TYPE lag_bucket gauge\nlag_bucket{le=\"1\"} 1\n"));
+    let matchers = [Matcher::equal("le", "1")];
+    assert_eq!(scene.ingest.store().select(&matchers, i64::MIN, i64::MAX, 1000).unwrap()[0].timestamps, [3000]);
+}
+
+#[test]
+fn a_stamp_of_the_page_in_another_unit_is_refused_alone() {
+    let mut scene = Scene::new(1000);
+    let now = 1_767_225_600_000;
+    let report = scene.scrape(now, page(&format!("a 1 {}\nb 1 {}\nc 1 {now}\n", now * 1000, now / 1000)));
+    assert!(report.up);
+    assert_eq!(report.refused.samples_refused, 2);
+    let words = report.refused.to_string();
+    assert!(words.contains("is in the future"), "{words}");
+    expect(&scene.samples("c"), &[(now, "1")]);
+    expect(&scene.samples("a"), &[]);
 }

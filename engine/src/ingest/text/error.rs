@@ -1,3 +1,5 @@
+//! Why Prometheus text cannot be read, and where.
+
 /// Why a page or a file of Prometheus text cannot be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
@@ -15,13 +17,13 @@ pub enum TextProblem {
     /// A line that does not begin with a metric's name.
     #[error("{found:?} is not a metric name")]
     MetricName {
-        /// What stands there, shortened.
+        /// What is there, shortened.
         found: String,
     },
     /// Something else where a label's name should be.
     #[error("{found:?} is not a label name")]
     LabelName {
-        /// What stands there, shortened.
+        /// What is there, shortened.
         found: String,
     },
     /// No `="…"` behind a label's name.
@@ -39,11 +41,11 @@ pub enum TextProblem {
     /// Neither a comma nor the closing brace behind a label.
     #[error("{found:?} where a comma or a closing brace belongs")]
     Separator {
-        /// What stands there, shortened.
+        /// What is there, shortened.
         found: String,
     },
     /// A metric's name within and before the braces.
-    #[error("the metric's name stands twice")]
+    #[error("the metric's name occurs twice")]
     SecondName,
     /// No metric's name at all.
     #[error("the metric has no name")]
@@ -54,13 +56,13 @@ pub enum TextProblem {
     /// A value that is no number.
     #[error("value {found:?} is not a number")]
     Value {
-        /// What stands there, shortened.
+        /// What is there, shortened.
         found: String,
     },
     /// A timestamp that is none.
     #[error("timestamp {found:?} is not {expected}")]
     Timestamp {
-        /// What stands there, shortened.
+        /// What is there, shortened.
         found: String,
         /// What the format wants.
         expected: &'static str,
@@ -68,13 +70,13 @@ pub enum TextProblem {
     /// More on the line than belongs there.
     #[error("{found:?} behind the sample")]
     Trailing {
-        /// What stands there, shortened.
+        /// What is there, shortened.
         found: String,
     },
     /// A type that there is not.
     #[error("{found:?} is not a metric type")]
     Type {
-        /// What stands there, shortened.
+        /// What is there, shortened.
         found: String,
     },
     /// Bytes that are not UTF-8.
@@ -86,7 +88,7 @@ pub enum TextProblem {
     /// OpenMetrics without its end.
     #[error("the text ends without \"# EOF\"; it is cut short")]
     NoEof,
-    /// OpenMetrics that goes on behind its end.
+    /// OpenMetrics with text behind its end.
     #[error("text behind \"# EOF\"")]
     AfterEof,
 }

@@ -1,3 +1,5 @@
+//! Reads the parts of a line of Prometheus text.
+
 use std::borrow::Cow;
 
 use super::TextProblem;
@@ -5,7 +7,7 @@ use crate::{ingest::files::shorten, series::METRIC_NAME};
 
 /// Reads the series at the beginning of a line: `name{label="value",…}` or `{"name",label="value",…}`.
 ///
-/// `visit` gets name and value of each label, the metric's name first among them when it stands before
+/// `visit` gets name and value of each label, the metric's name first among them when it comes before
 /// the brace. Returns what follows on the line.
 pub(super) fn series<'a>(
     line: &'a str,
@@ -72,8 +74,8 @@ fn label_name(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
     Ok((text[..len].into(), &text[len..]))
 }
 
-/// Reads a string in quotes; `\\`, `\"` and `\n` are escapes, other backslashes stand for themselves.
-fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
+/// Reads a string in quotes; `\\`, `\"` and `\n` are escapes, other backslashes are kept.
+pub(super) fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
     let inner = &text[1..];
     let mut escaped = false;
     for (at, byte) in inner.bytes().enumerate() {
@@ -90,7 +92,7 @@ fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
     Err(TextProblem::Unclosed { expected: "the quote" })
 }
 
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

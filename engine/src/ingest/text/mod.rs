@@ -5,9 +5,10 @@
 //! their text and the value. Formats:
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/> and
 //! <https://prometheus.io/docs/specs/om/open_metrics_spec/>. `_total`, `_created`, `_bucket` and kin
-//! stay series of their own, as in Prometheus; exemplars are stepped over.
+//! stay series of their own, as in Prometheus; exemplars are skipped.
 
 mod error;
+mod float;
 mod line;
 mod parser;
 
@@ -24,4 +25,16 @@ pub(in crate::ingest) fn selector(text: &str) -> Option<Vec<(Cow<'_, str>, Cow<'
     let mut pairs = Vec::new();
     let rest = line::series(text, |name, value| pairs.push((name, value))).ok()?;
     rest.trim().is_empty().then_some(pairs)
+}
+
+/// The labels of a set written as `{label="value",…}`, without a metric's name or with one; `None` where the text is not
+/// wholly that.
+pub(in crate::ingest) fn label_set(text: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+    let mut pairs = Vec::new();
+    match line::series(text, |name, value| pairs.push((name, value))) {
+        Ok(rest) => rest.trim().is_empty().then_some(pairs),
+        // The labels were visited before the lack of a name was found.
+        Err(TextProblem::NoName) if text.trim_end().ends_with('}') => Some(pairs),
+        Err(_) => None,
+    }
 }

@@ -1,10 +1,19 @@
+//! Reads Prometheus text and OpenMetrics line by line.
+
 use std::borrow::Cow;
 
 use super::{
-    TextError, TextProblem,
-    line::{series, skip_blanks, token},
+    TextError, TextProblem, float,
+    line::{quoted, series, skip_blanks, token, unescape},
 };
-use crate::ingest::{files::shorten, stamp};
+use crate::{
+    ingest::{
+        files::shorten,
+        metadata::{Stated, type_of_word},
+        stamp,
+    },
+    store::rows::MetricType,
+};
 
 /// Which of the two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +25,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect that a content type names; anything but OpenMetrics is taken for Prometheus text.
+    /// The dialect that a content type names; anything but OpenMetrics is read as Prometheus text.
     #[must_use]
     pub fn of_content_type(content_type: Option<&str>) -> Self {
         let is_open = content_type
@@ -26,25 +35,41 @@ impl Dialect {
     }
 }
 
-/// A sample as it stands on a line.
+/// A sample as a line has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TextSample<'a> {
     /// The series as written, from the name to the closing brace.
     pub series: &'a str,
     /// The value; any NaN is the ordinary one.
     pub value: f64,
-    /// Epoch milliseconds, when the line says.
+    /// Epoch milliseconds, when the line has a timestamp.
     pub timestamp_ms: Option<i64>,
+    /// The label whose value is a number: `le` of a histogram, `quantile` of a summary.
+    bound: Option<&'static str>,
 }
 
 impl<'a> TextSample<'a> {
     /// Name and value of each label in the order of the text, `__name__` among them; unchecked otherwise.
+    ///
+    /// The bounds of histograms and summaries are written as Prometheus 3 stores them: `le="1"` is `1.0`.
     #[must_use]
     pub fn labels(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
         let mut labels = Vec::new();
         // The parser has read this text before: it cannot fail.
-        let _ = series(self.series, |name, value| labels.push((name, value)));
+        let _ = series(self.series, |name, value| {
+            let is_bound = self.bound.is_some_and(|bound| name == bound);
+            let value = match float::normalize(&value).filter(|_| is_bound) {
+                Some(text) => Cow::Owned(text),
+                None => value,
+            };
+            labels.push((name, value));
+        });
         labels
+    }
+
+    /// The label whose value [`TextSample::labels`] writes anew; the same text under another type has other labels.
+    pub(crate) fn bound(&self) -> Option<&'static str> {
+        self.bound
     }
 }
 
@@ -62,13 +87,25 @@ pub struct TextParser {
     dialect: Dialect,
     line: u64,
     ended: bool,
+    /// The type that the last `# TYPE` line names.
+    metric_type: MetricType,
+    families: Vec<Family>,
+}
+
+/// What the comments of a text state about one metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Family {
+    metric: String,
+    metric_type: MetricType,
+    help: String,
+    unit: String,
 }
 
 impl TextParser {
     /// A parser at the beginning of a text.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, line: 0, ended: false }
+        Self { dialect, line: 0, ended: false, metric_type: MetricType::Unknown, families: Vec::new() }
     }
 
     /// The number of the line read last, from 1.
@@ -86,7 +123,17 @@ impl TextParser {
         self.read(line).map_err(|problem| TextError { line: self.line, problem })
     }
 
-    /// To be called at the end of the text: OpenMetrics must have said `# EOF`.
+    /// What the `# TYPE`, `# HELP` and `# UNIT` lines read so far state.
+    pub(crate) fn stated(&self) -> impl Iterator<Item = Stated<'_>> {
+        self.families.iter().map(|family| Stated {
+            metric_type: family.metric_type,
+            metric: family.metric.as_bytes(),
+            help: family.help.as_bytes(),
+            unit: family.unit.as_bytes(),
+        })
+    }
+
+    /// To be called at the end of the text: OpenMetrics must end with `# EOF`.
     ///
     /// # Errors
     /// [`TextProblem::NoEof`].
@@ -114,20 +161,59 @@ impl TextParser {
         self.sample(text).map(Some)
     }
 
-    fn comment(&self, comment: &str) -> Result<(), TextProblem> {
-        let mut words = comment.split_ascii_whitespace();
-        if words.next() != Some("TYPE") {
+    fn comment(&mut self, comment: &str) -> Result<(), TextProblem> {
+        // `#TYPE` without a blank is a comment like others, as in Prometheus.
+        if !comment.starts_with([' ', '\t']) {
             return Ok(());
         }
+        let (word, rest) = word(comment);
+        let rest = skip_blanks(rest);
+        match word {
+            "TYPE" => self.type_line(rest),
+            "HELP" | "UNIT" => {
+                // A description of a name that cannot be read is a comment like others.
+                let Some((metric, text)) = metric_name(rest) else { return Ok(()) };
+                let text = skip_blanks(text);
+                let family = self.family(&metric);
+                if word == "HELP" {
+                    family.help = unescape(text)
+                } else {
+                    family.unit = text.trim_end().to_owned()
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn type_line(&mut self, rest: &str) -> Result<(), TextProblem> {
         // Quoted names may hold blanks: the type is the last word.
-        let kind = words.next_back().unwrap_or_default();
+        let kind = rest.split_ascii_whitespace().next_back().unwrap_or_default();
         let known: &[&str] = match self.dialect {
             Dialect::Prometheus => &["counter", "gauge", "histogram", "summary", "untyped"],
             Dialect::OpenMetrics => {
                 &["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"]
             }
         };
-        if known.contains(&kind) { Ok(()) } else { Err(TextProblem::Type { found: shorten(kind) }) }
+        if !known.contains(&kind) {
+            return Err(TextProblem::Type { found: shorten(kind) });
+        }
+        self.metric_type = type_of_word(kind);
+        let metric_type = self.metric_type;
+        if let Some((metric, _)) = metric_name(rest) {
+            self.family(&metric).metric_type = metric_type;
+        }
+        Ok(())
+    }
+
+    /// The family of this name: its lines follow one another.
+    fn family(&mut self, metric: &str) -> &mut Family {
+        if self.families.last().is_none_or(|last| last.metric != metric) {
+            let (metric_type, metric) = (MetricType::Unknown, metric.to_owned());
+            self.families.push(Family { metric, metric_type, help: String::new(), unit: String::new() });
+        }
+        let last = self.families.len() - 1;
+        &mut self.families[last]
     }
 
     fn sample<'a>(&self, text: &'a str) -> Result<TextSample<'a>, TextProblem> {
@@ -142,16 +228,21 @@ impl TextParser {
         }
         let value: f64 = value.parse().map_err(|_| TextProblem::Value { found: shorten(value) })?;
         let value = if value.is_nan() { f64::NAN } else { value };
+        let bound = match self.metric_type {
+            MetricType::Histogram => Some("le"),
+            MetricType::Summary => Some("quantile"),
+            _ => None,
+        };
         let (stamp, rest) = word(rest);
         if stamp.is_empty() || self.is_exemplar(stamp) {
-            return Ok(TextSample { series, value, timestamp_ms: None });
+            return Ok(TextSample { series, value, timestamp_ms: None, bound });
         }
         let timestamp_ms = Some(self.timestamp(stamp)?);
         let (more, _) = word(rest);
         if !more.is_empty() && !self.is_exemplar(more) {
             return Err(TextProblem::Trailing { found: shorten(more) });
         }
-        Ok(TextSample { series, value, timestamp_ms })
+        Ok(TextSample { series, value, timestamp_ms, bound })
     }
 
     fn is_exemplar(&self, word: &str) -> bool {
@@ -180,4 +271,13 @@ fn seconds(text: &str) -> Option<i64> {
 fn word(text: &str) -> (&str, &str) {
     let text = skip_blanks(text);
     text.split_at(text.find([' ', '\t']).unwrap_or(text.len()))
+}
+
+/// The metric's name that a comment begins with, in quotes or not, and what follows it.
+fn metric_name(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    if text.starts_with('"') {
+        return quoted(text).ok();
+    }
+    let (name, rest) = word(text);
+    (!name.is_empty()).then_some((name.into(), rest))
 }

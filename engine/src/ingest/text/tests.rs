@@ -1,6 +1,9 @@
+//! Tests of the text parser.
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::rows::MetricType;
 
 type Pairs = Vec<(String, String)>;
 
@@ -105,7 +108,7 @@ fn every_fault_names_its_line() {
     old("up{a=b} 1", "line 1: label \"a\" has no value in quotes");
     old("up{a} 1", "line 1: label \"a\" has no value in quotes");
     old("up{-=\"1\"} 1", "line 1: \"-=\\\"1\\\"}\" is not a label name");
-    old("up{\"down\"} 1", "line 1: the metric's name stands twice");
+    old("up{\"down\"} 1", "line 1: the metric's name occurs twice");
     old("{a=\"b\"} 1", "line 1: the metric has no name");
     old("# TYPE up thing", "line 1: \"thing\" is not a metric type");
     let open = |text: &str, expected: &str| check(Dialect::OpenMetrics, text, expected);
@@ -115,6 +118,42 @@ fn every_fault_names_its_line() {
     open("up 1 x\n# EOF", "line 1: timestamp \"x\" is not epoch seconds");
     let error = TextParser::new(Dialect::Prometheus).line(b"up{a=\"\xff\"} 1").unwrap_err();
     assert_eq!(error.to_string(), "line 1: the line is not UTF-8 text");
+}
+
+/// Prometheus 3 stores the bounds of typed histograms and summaries so; a gauge's `le` is a label like others.
+#[test]
+fn bounds_of_histograms_and_summaries_are_normalized() {
+    let labels = |dialect, text: &str| -> Vec<String> {
+        parse(dialect, text).unwrap().into_iter().map(|(labels, ..)| labels.last().unwrap().1.clone()).collect()
+    };
+    let text = "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"1e6\"} 2\nh_bucket{le=\"+Inf\"} 3\n\
+                # TYPE s summary\ns{quantile=\"0.50\"} 1\ns{le=\"1\"} 1\n# TYPE g gauge\ng{le=\"1\"} 1\n";
+    let expected = ["1.0", "1e+06", "+Inf", "0.5", "1", "1"];
+    assert_eq!(labels(Dialect::Prometheus, text), expected);
+    assert_eq!(labels(Dialect::OpenMetrics, &format!("{text}# EOF\n")), expected);
+    assert_eq!(labels(Dialect::Prometheus, "h_bucket{le=\"1\"} 1\n"), ["1"]);
+}
+
+#[test]
+fn comments_state_type_description_and_unit() {
+    let stated = |dialect, text: &str| -> Vec<(String, MetricType, String, String)> {
+        let mut parser = TextParser::new(dialect);
+        text.lines().for_each(|line| assert!(parser.line(line.as_bytes()).is_ok()));
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        parser.stated().map(|one| (text(one.metric), one.metric_type, text(one.help), text(one.unit))).collect()
+    };
+    let row = |metric: &str, metric_type, help: &str, unit: &str| {
+        (metric.to_owned(), metric_type, help.to_owned(), unit.to_owned())
+    };
+    let text = "# HELP up Whether the \\\\ target\\nanswers.\n# TYPE up gauge\nup 1\n# TYPE \"a.b c\" counter\n# a comment\n#TYPE x\n# HELP\n# TYPE old untyped\n";
+    let expected = [
+        row("up", MetricType::Gauge, "Whether the \\ target\nanswers.", ""),
+        row("a.b c", MetricType::Counter, "", ""),
+        row("old", MetricType::Unknown, "", ""),
+    ];
+    assert_eq!(stated(Dialect::Prometheus, text), expected);
+    let text = "# TYPE lag_seconds histogram\n# UNIT lag_seconds seconds\n# HELP lag_seconds How late.\n# EOF";
+    assert_eq!(stated(Dialect::OpenMetrics, text), [row("lag_seconds", MetricType::Histogram, "How late.", "seconds")]);
 }
 
 #[test]

@@ -1,0 +1,221 @@
+//! Opens a file, names what cannot be read by its first bytes, and gives text out with a bound on each record.
+
+use std::{
+    cell::Cell,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek},
+    path::Path,
+    rc::Rc,
+};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::ingest::files::{FileError, Place};
+
+/// Longest line, record or JSON element in bytes: a longer one is refused instead of held in memory.
+pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// How many of a file's first bytes tell its kind.
+const HEAD_BYTES: usize = 512;
+
+/// Which kind of readable file this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Container {
+    /// Apache Parquet.
+    Parquet,
+    /// Text compressed by gzip.
+    Gzip,
+    /// Text.
+    Plain,
+}
+
+/// First bytes of files that are not read, what they are and what to do with them.
+const UNREADABLE: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "a zip archive or an Excel workbook; unpack it, or save the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls); save the sheet as CSV"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it with `zstd -d`"),
+    (b"\xfd7zXZ\0", "compressed by xz; unpack it with `xz -d`"),
+    (b"BZh", "compressed by bzip2; unpack it with `bunzip2`"),
+    (b"\x04\x22\x4d\x18", "compressed by lz4; unpack it with `lz4 -d`"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it"),
+    (b"\xff\x06\0\0sNaPpY", "compressed by snappy; unpack it"),
+    (b"\xff\xfe", "text in UTF-16; save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16; save it as UTF-8"),
+    (b"ARROW1", "an Arrow (Feather) file; save it as Parquet or CSV"),
+    (b"ORC", "an ORC file; save it as Parquet or CSV"),
+    (b"Obj\x01", "an Avro file; save it as Parquet or CSV"),
+    (b"SQLite format 3", "an SQLite database; export the table as CSV"),
+    (b"%PDF", "a PDF document; save the table as CSV"),
+    (b"<!DOCTYPE", "an HTML page; download the file itself"),
+    (b"<!doctype", "an HTML page; download the file itself"),
+    (b"<html", "an HTML page; download the file itself"),
+    (b"<?xml", "an XML document; save the table as CSV"),
+];
+
+/// Opens a file and tells its kind by its first bytes; an empty file and one of another kind are errors.
+pub(crate) fn open(path: &Path) -> Result<(File, Container), FileError> {
+    let read = |source| FileError::read(path, source);
+    let mut file = File::open(path).map_err(read)?;
+    let kind = file.metadata().map_err(read)?;
+    if kind.is_dir() {
+        return Err(FileError::shape(path, "is a directory; name a file"));
+    }
+    if !kind.is_file() {
+        // A pipe can be read once and only forwards.
+        let mut copy = tempfile::tempfile().map_err(read)?;
+        io::copy(&mut file, &mut copy).map_err(read)?;
+        copy.rewind().map_err(read)?;
+        file = copy;
+    }
+    let mut head = Vec::new();
+    (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(read)?;
+    file.rewind().map_err(read)?;
+    if head.is_empty() {
+        return Err(FileError::shape(path, "is empty"));
+    }
+    if head.starts_with(b"PAR1") {
+        return Ok((file, Container::Parquet));
+    }
+    if !head.starts_with(&[0x1f, 0x8b]) {
+        return match unreadable(&head) {
+            Some(what) => Err(FileError::shape(path, format!("is {what}"))),
+            None => Ok((file, Container::Plain)),
+        };
+    }
+    let mut inner = Vec::new();
+    // A damaged archive is reported by whoever reads it, with its place.
+    let _ = MultiGzDecoder::new(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut inner);
+    file.rewind().map_err(read)?;
+    let what =
+        if inner.starts_with(b"PAR1") { Some("a Parquet file; unpack it with `gunzip`") } else { unreadable(&inner) };
+    match what {
+        Some(what) => Err(FileError::shape(path, format!("is compressed by gzip and holds {what}"))),
+        None => Ok((file, Container::Gzip)),
+    }
+}
+
+/// What a file is that cannot be read, told by its first bytes.
+fn unreadable(head: &[u8]) -> Option<&'static str> {
+    if let Some((_, what)) = UNREADABLE.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some(what);
+    }
+    if head.get(8..12) == Some(b"DUCK") {
+        return Some("a DuckDB database; export the table as Parquet");
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return Some("a tar archive; unpack it");
+    }
+    head.contains(&0).then_some("not text (it has zero bytes): neither CSV, NDJSON, Parquet nor Prometheus text")
+}
+
+/// The text of a file: unpacked, without a byte order mark, with a bound on what one record may take.
+pub(crate) struct Text {
+    inner: Box<dyn Read>,
+    since_record: RecordBytes,
+}
+
+/// How many bytes were read since a record began; its reader sets it back to zero with each record.
+pub(crate) type RecordBytes = Rc<Cell<usize>>;
+
+/// What the reader of a record gets when it is longer than [`MAX_RECORD_BYTES`].
+#[derive(Debug, thiserror::Error)]
+#[error("a record has more than {MAX_RECORD_BYTES} bytes")]
+struct RecordTooLong;
+
+impl Text {
+    /// Opens the text of a file that [`open`] calls text.
+    pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
+        let (file, container) = open(path)?;
+        Self::of(path, file, container)
+    }
+
+    pub(crate) fn of(path: &Path, file: File, container: Container) -> Result<Self, FileError> {
+        let mut inner: Box<dyn Read> = match container {
+            Container::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file))),
+            Container::Plain | Container::Parquet => Box::new(file),
+        };
+        let mut mark = Vec::new();
+        (&mut inner).take(3).read_to_end(&mut mark).map_err(|source| FileError::read(path, source))?;
+        if mark == b"\xef\xbb\xbf" {
+            mark.clear();
+        }
+        Ok(Self { inner: Box::new(io::Cursor::new(mark).chain(inner)), since_record: RecordBytes::default() })
+    }
+
+    /// The count that the reader of records sets back.
+    pub(crate) fn record_bytes(&self) -> RecordBytes {
+        Rc::clone(&self.since_record)
+    }
+}
+
+impl Read for Text {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.since_record.get() > MAX_RECORD_BYTES {
+            return Err(io::Error::other(RecordTooLong));
+        }
+        let read = self.inner.read(buffer)?;
+        self.since_record.set(self.since_record.get() + read);
+        Ok(read)
+    }
+}
+
+/// Explains why text could not be read on at a line; a record that is too long has words of its own.
+pub(crate) fn explain(path: &Path, place: Place, source: io::Error) -> FileError {
+    if source.get_ref().is_some_and(|inner| inner.is::<RecordTooLong>()) {
+        let mebibytes = MAX_RECORD_BYTES >> 20;
+        let problem = format!("is longer than {mebibytes} MiB; write one sample a line (is a quote not closed?)");
+        return FileError::row(path, place, problem);
+    }
+    FileError::read(path, source)
+}
+
+/// Reads text line by line; each line is bounded.
+pub(crate) struct Lines<'a> {
+    path: &'a Path,
+    reader: BufReader<Text>,
+    since_record: RecordBytes,
+    number: u64,
+    line: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(path: &'a Path, text: Text) -> Self {
+        let since_record = text.record_bytes();
+        Self { path, reader: BufReader::with_capacity(1 << 16, text), since_record, number: 0, line: Vec::new() }
+    }
+
+    /// The next line without its line feed, and its number from 1.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, &[u8])>, FileError> {
+        self.line.clear();
+        self.since_record.set(0);
+        let read = self.reader.read_until(b'\n', &mut self.line);
+        self.number += 1;
+        match read {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some((self.number, self.line.strip_suffix(b"\n").unwrap_or(&self.line)))),
+            Err(source) => Err(explain(self.path, Place::Line(self.number), source)),
+        }
+    }
+}
+
+/// Text of one record that may be longer than [`MAX_RECORD_BYTES`] by some bytes.
+pub(super) struct Allowance {
+    text: Text,
+    since_record: RecordBytes,
+    left: usize,
+}
+
+impl Allowance {
+    pub(super) fn new(text: Text, since_record: RecordBytes, bytes: usize) -> Self {
+        Self { text, since_record, left: bytes }
+    }
+}
+
+impl Read for Allowance {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let granted = self.since_record.get().min(self.left);
+        self.left -= granted;
+        self.since_record.set(self.since_record.get() - granted);
+        self.text.read(buffer)
+    }
+}

@@ -1,0 +1,138 @@
+//! Reads Parquet files into batches through a DuckDB of its own, in memory.
+//!
+//! DuckDB is linked anyway; polars' own Parquet reader adds some 120 crates to the build.
+
+use std::path::Path;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    datatypes::{
+        DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+        TimestampNanosecondType, TimestampSecondType,
+    },
+};
+use duckdb::Connection;
+use polars::prelude::{
+    BooleanChunked, Column, Float64Chunked, Int64Chunked, IntoColumn, NewChunkedArray, StringChunked,
+    TimeUnit as PolarsUnit,
+};
+
+use super::builder::batch;
+use crate::ingest::{
+    files::{
+        FileError,
+        batch::{Nesting, Places, Visitor},
+    },
+    stamp,
+};
+
+/// Reads a Parquet file batch by batch.
+///
+/// Timestamps of any unit become milliseconds, other numbers whole numbers or doubles, structs and maps JSON objects,
+/// lists JSON arrays, the rest text.
+pub(crate) fn read(path: &Path, visitor: &mut dyn Visitor) -> Result<(), FileError> {
+    let wrong = |error: duckdb::Error| FileError::parquet(path, &error);
+    let name = path.to_str().ok_or_else(|| FileError::shape(path, "has a name that is not UTF-8"))?;
+    // A name is a pattern to `read_parquet`; quoting brackets its special characters.
+    let file = format!("'{}'", escape_glob(name).replace('\'', "''"));
+    let connection = Connection::open_in_memory().map_err(wrong)?;
+    connection.execute_batch("SET threads = 1; SET preserve_insertion_order = true;").map_err(wrong)?;
+    let columns = describe(&connection, &file).map_err(wrong)?;
+    let nesting: Vec<Nesting> = columns.iter().map(|(_, kind)| nesting(kind)).collect();
+    let select: Vec<String> = columns.iter().map(|(name, kind)| projection(name, kind)).collect();
+    let sql = format!("SELECT {} FROM read_parquet({file}, hive_partitioning = false)", select.join(", "));
+    let mut statement = connection.prepare(&sql).map_err(wrong)?;
+    // The iterator that this returns panics on a damaged page; `step` hands the error out instead.
+    drop(statement.stream_arrow([]).map_err(wrong)?);
+    let mut rows = 0;
+    while let Some(read) = statement.step().map_err(wrong)? {
+        let read = RecordBatch::from(&read);
+        let converted = columns.iter().zip(read.columns()).map(|((name, _), array)| column(name, array)).collect();
+        visitor.batch(&batch(path, converted, nesting.clone(), Places::Rows(rows + 1))?)?;
+        rows += read.num_rows() as u64;
+    }
+    if rows == 0 {
+        let empty = columns.iter().map(|(name, _)| text(name, std::iter::empty::<Option<&str>>())).collect();
+        visitor.batch(&batch(path, empty, nesting, Places::Rows(1))?)?;
+    }
+    Ok(())
+}
+
+fn describe(connection: &Connection, file: &str) -> duckdb::Result<Vec<(String, String)>> {
+    let mut statement =
+        connection.prepare(&format!("DESCRIBE SELECT * FROM read_parquet({file}, hive_partitioning = false)"))?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn nesting(kind: &str) -> Nesting {
+    match kind {
+        _ if kind.ends_with(']') => Nesting::List,
+        _ if kind.starts_with("MAP") || kind.starts_with("STRUCT") => Nesting::Object,
+        _ => Nesting::Scalar,
+    }
+}
+
+/// The column in one of the few types that [`column`] converts.
+fn projection(name: &str, kind: &str) -> String {
+    let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+    match kind {
+        "VARCHAR" | "BOOLEAN" | "BIGINT" | "DOUBLE" | "DATE" => quoted,
+        "TINYINT" | "SMALLINT" | "INTEGER" | "UTINYINT" | "USMALLINT" | "UINTEGER" => format!("{quoted}::BIGINT"),
+        "FLOAT" => format!("{quoted}::DOUBLE"),
+        // As text they are read for what they should be: a stamp, a number or a name.
+        "UBIGINT" | "HUGEINT" | "UHUGEINT" => format!("{quoted}::VARCHAR"),
+        _ if nesting(kind) != Nesting::Scalar => format!("to_json({quoted})::VARCHAR"),
+        _ if kind.starts_with("TIMESTAMP") => quoted,
+        _ if kind.starts_with("DECIMAL") => format!("{quoted}::DOUBLE"),
+        _ => format!("{quoted}::VARCHAR"),
+    }
+}
+
+/// A column of polars with the values of one of arrow.
+fn column(name: &str, array: &ArrayRef) -> Column {
+    let stamps = |values: &mut dyn Iterator<Item = Option<i64>>, per_second: i64| {
+        let millis = values.map(|value| value.and_then(|count| stamp::from_units(count, per_second)));
+        Int64Chunked::from_iter_options(name.into(), millis).into_datetime(PolarsUnit::Milliseconds, None).into_column()
+    };
+    match array.data_type() {
+        DataType::Int64 => {
+            Int64Chunked::from_iter_options(name.into(), array.as_primitive::<Int64Type>().iter()).into_column()
+        }
+        DataType::Float64 => {
+            Float64Chunked::from_iter_options(name.into(), array.as_primitive::<Float64Type>().iter()).into_column()
+        }
+        DataType::Boolean => BooleanChunked::from_iter_options(name.into(), array.as_boolean().iter()).into_column(),
+        DataType::Date32 => {
+            let mut days = array.as_primitive::<Date32Type>().iter().map(|day| day.map(|day| i64::from(day) * 86_400));
+            stamps(&mut days, 1)
+        }
+        DataType::Timestamp(TimeUnit::Second, _) => stamps(&mut array.as_primitive::<TimestampSecondType>().iter(), 1),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            stamps(&mut array.as_primitive::<TimestampMillisecondType>().iter(), 1000)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            stamps(&mut array.as_primitive::<TimestampMicrosecondType>().iter(), 1_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            stamps(&mut array.as_primitive::<TimestampNanosecondType>().iter(), 1_000_000_000)
+        }
+        DataType::Utf8 => text(name, array.as_string::<i32>().iter()),
+        DataType::LargeUtf8 => text(name, array.as_string::<i64>().iter()),
+        DataType::Utf8View => text(name, array.as_string_view().iter()),
+        // `projection` leaves no other type.
+        _ => text(name, (0..array.len()).map(|_| None::<&str>)),
+    }
+}
+
+fn text<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
+    StringChunked::from_iter_options(name.into(), values).into_column()
+}
+
+fn escape_glob(name: &str) -> String {
+    name.chars()
+        .map(|c| match c {
+            '*' | '?' | '[' => format!("[{c}]"),
+            other => other.to_string(),
+        })
+        .collect()
+}
