@@ -3,7 +3,7 @@
 use almanac_models::{
     Level, Timestamp,
     anomaly::{DetectorOptions, OnlineDetector},
-    forecast::{Accuracy, AutoForecaster, Forecast},
+    forecast::{Accuracy, AutoForecaster, Fit, Forecast, Predict},
 };
 
 use super::{LearnError, LearnOptions, SignalSpec, score::Scorer};
@@ -46,7 +46,7 @@ pub(super) fn fit(
         forecaster = forecaster.with_clocks(offsets, start);
     }
     let fitted = forecaster.fit(y)?;
-    let forecast = fitted.predict(spec.horizon, &levels()?);
+    let forecast = fitted.predict(spec.horizon, &levels()?)?;
     let accuracy = fitted.accuracy();
     let forecasts = forecast_rows(spec, &forecast, at(start_ms, spec, y.len()), fitted.model(), now);
     let seasons =

@@ -1,6 +1,6 @@
 use almanac_models::{
     Horizon, Step,
-    forecast::{AutoForecaster, ForecastError},
+    forecast::{AutoForecaster, Fit, ForecastError},
 };
 
 use crate::advise::scaling::{DemandHistory, PoolRules, ScalingError, WorkloadSpec};
