@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use almanac_models::{
     Horizon, Level, Step,
-    forecast::{AutoForecaster, Ets, HoltWinters, Mstl, OnlineForecaster, OnlineOptions},
+    forecast::{AutoForecaster, Ets, Fit, HoltWinters, Mstl, OnlineForecaster, OnlineOptions, Predict},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
@@ -22,11 +22,11 @@ fn forecast(c: &mut Criterion) {
     for (name, horizon) in [("hour", hour), ("day", day)] {
         group.bench_function(BenchmarkId::new("fortnight_detecting", name), |b| {
             let forecaster = AutoForecaster::new(step).with_horizon(horizon);
-            b.iter(|| forecaster.fit(black_box(&fortnight)).map(|fitted| fitted.predict(horizon, &levels)));
+            b.iter(|| forecaster.fit(black_box(&fortnight)).and_then(|fitted| fitted.predict(horizon, &levels)));
         });
         group.bench_function(BenchmarkId::new("fortnight_given", name), |b| {
             let forecaster = AutoForecaster::new(step).with_horizon(horizon).with_seasons(seasons.clone());
-            b.iter(|| forecaster.fit(black_box(&fortnight)).map(|fitted| fitted.predict(horizon, &levels)));
+            b.iter(|| forecaster.fit(black_box(&fortnight)).and_then(|fitted| fitted.predict(horizon, &levels)));
         });
     }
     for n in [1_000, 10_000, 100_000] {
@@ -34,11 +34,11 @@ fn forecast(c: &mut Criterion) {
         group.throughput(Throughput::Elements(n as u64));
         group.bench_with_input(BenchmarkId::new("auto", n), &y, |b, y| {
             let forecaster = AutoForecaster::new(step).with_horizon(hour).with_seasons(seasons.clone());
-            b.iter(|| forecaster.fit(black_box(y)).map(|fitted| fitted.predict(hour, &levels)));
+            b.iter(|| forecaster.fit(black_box(y)).and_then(|fitted| fitted.predict(hour, &levels)));
         });
         group.bench_with_input(BenchmarkId::new("holt_winters", n), &y, |b, y| {
             let model = HoltWinters::new(vec![288]);
-            b.iter(|| model.fit(black_box(y)).map(|fitted| fitted.predict(hour, &levels)));
+            b.iter(|| model.fit(black_box(y)).and_then(|fitted| fitted.predict(hour, &levels)));
         });
         group.bench_with_input(BenchmarkId::new("online", n), &y, |b, y| {
             b.iter(|| {

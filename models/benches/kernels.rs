@@ -6,7 +6,7 @@ use almanac_models::{
     Horizon, Level, Step,
     anomaly::{DetectorOptions, OnlineDetector, detect_offline},
     changepoint::Pelt,
-    forecast::{AutoForecaster, OnlineForecaster, OnlineOptions},
+    forecast::{AutoForecaster, Fit, OnlineForecaster, OnlineOptions, Predict},
     seasons::SeasonDetector,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};

@@ -5,7 +5,7 @@
 use almanac_models::{
     Horizon, Level, Step,
     anomaly::{DetectorOptions, OnlineDetector, detect_offline},
-    forecast::{AutoForecaster, OnlineForecaster, OnlineOptions},
+    forecast::{AutoForecaster, Fit, OnlineForecaster, OnlineOptions, Predict},
     seasons::SeasonDetector,
 };
 use proptest::prelude::*;
@@ -66,7 +66,7 @@ proptest! {
             forecaster = forecaster.with_seasons(seasons.iter().map(|m| Step::from_millis(m * 60_000).unwrap()).collect());
         }
         let Ok(fitted) = forecaster.fit(&y) else { return Ok(()) };
-        let forecast = fitted.predict(Horizon::try_new(h).unwrap(), &levels());
+        let forecast = fitted.predict(Horizon::try_new(h).unwrap(), &levels()).unwrap();
         prop_assert_eq!(forecast.point.len(), h);
         let non_negative = y.iter().all(|v| v.is_nan() || *v >= 0.0);
         let (narrow, wide) = (&forecast.intervals[0], &forecast.intervals[1]);
@@ -119,7 +119,7 @@ proptest! {
         y[0] = -1e4;
         let fit = |y: &[f64]| {
             let season = Step::from_millis(12 * 60_000).unwrap();
-            AutoForecaster::new(step()).with_seasons(vec![season]).fit(y).unwrap().predict(h, &levels())
+            AutoForecaster::new(step()).with_seasons(vec![season]).fit(y).unwrap().predict(h, &levels()).unwrap()
         };
         let plain = fit(&y);
         let moved = fit(&y.iter().map(|v| v * scale + shift * scale).collect::<Vec<_>>());

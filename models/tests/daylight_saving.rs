@@ -5,7 +5,7 @@
 use almanac_models::{
     Horizon, Step, Timestamp,
     anomaly::{DetectorOptions, detect_offline, detect_offline_by_clocks},
-    forecast::{AutoForecaster, OnlineForecaster, OnlineOptions},
+    forecast::{AutoForecaster, Fit, OnlineForecaster, OnlineOptions, Predict},
     units::UtcOffsets,
 };
 
@@ -37,7 +37,7 @@ fn worst(change: i64, before: i64, clocks: bool) -> f64 {
     let forecaster = if clocks { forecaster.with_clocks(berlin(), Timestamp::from_millis(start)) } else { forecaster };
     let horizon = Horizon::try_new(48).unwrap();
     let fitted = forecaster.fit(&y).unwrap();
-    let forecast = fitted.predict(horizon, &[]);
+    let forecast = fitted.predict(horizon, &[]).unwrap();
     assert_eq!((forecast.point.len(), fitted.quantile(horizon, 0.9).unwrap().len()), (48, 48));
     let error = |(k, point): (usize, &f64)| (point - load(end + i64::try_from(k).unwrap() * HOUR)).abs();
     forecast.point.iter().enumerate().map(error).fold(0.0, f64::max)

@@ -4,7 +4,7 @@
 
 use almanac_models::{
     Horizon, Level, Step,
-    forecast::{AutoForecaster, Ets, Forecast, HoltWinters, Mstl},
+    forecast::{AutoForecaster, Ets, Fit, Forecast, HoltWinters, Mstl, Predict, SeasonalNaive},
 };
 use proptest::prelude::*;
 
@@ -23,13 +23,18 @@ fn all(y: &[f64], h: Horizon) -> Vec<(&'static str, Forecast)> {
     let (late, early) = (7, 5);
     let holidays = vec![3..15, y.len() + 2..y.len() + 9, late..early];
     let mut out = Vec::new();
-    out.extend(auto.fit(y).ok().map(|f| ("auto", f.predict(h, &levels()))));
-    out.extend(auto.clone().with_seasons(vec![season]).fit(y).ok().map(|f| ("seasonal", f.predict(h, &levels()))));
-    out.extend(auto.clone().with_holidays(holidays).fit(y).ok().map(|f| ("holidays", f.predict(h, &levels()))));
-    out.extend(HoltWinters::new(vec![12]).fit(y).ok().map(|f| ("holt_winters", f.predict(h, &levels()))));
-    out.extend(Ets.fit(y).and_then(|f| f.predict(h, &levels())).ok().map(|f| ("ets", f)));
-    out.extend(Mstl::new(vec![12]).fit(y).and_then(|f| f.predict(h, &levels())).ok().map(|f| ("mstl", f)));
+    take(&mut out, "auto", &auto, y, h);
+    take(&mut out, "seasonal", &auto.clone().with_seasons(vec![season]), y, h);
+    take(&mut out, "holidays", &auto.clone().with_holidays(holidays), y, h);
+    take(&mut out, "holt_winters", &HoltWinters::new(vec![12]), y, h);
+    take(&mut out, "seasonal_naive", &SeasonalNaive::new(12), y, h);
+    take(&mut out, "ets", &Ets, y, h);
+    take(&mut out, "mstl", &Mstl::new(vec![12]), y, h);
     out
+}
+
+fn take<M: Fit>(out: &mut Vec<(&'static str, Forecast)>, name: &'static str, model: &M, y: &[f64], h: Horizon) {
+    out.extend(model.fit(y).and_then(|fitted| fitted.predict(h, &levels())).ok().map(|forecast| (name, forecast)));
 }
 
 fn check(y: &[f64], steps: usize) {
@@ -81,7 +86,7 @@ proptest! {
         y[90..95].fill(f64::NAN);
         let moved: Vec<f64> = y.iter().map(|v| (v + shift) * scale).collect();
         let both = |y: &[f64]| [
-            HoltWinters::new(vec![12]).fit(y).unwrap().predict(h, &levels()),
+            HoltWinters::new(vec![12]).fit(y).unwrap().predict(h, &levels()).unwrap(),
             Mstl::new(vec![12]).fit(y).unwrap().predict(h, &levels()).unwrap(),
         ];
         for (plain, moved) in both(&y).iter().zip(&both(&moved)) {
@@ -112,12 +117,12 @@ fn ten_years_of_hours() {
     let h = Horizon::try_new(48).unwrap();
     let hour = Step::from_millis(3_600_000).unwrap();
     let fitted = AutoForecaster::new(hour).with_horizon(h).fit(&y).unwrap();
-    let forecast = fitted.predict(h, &levels());
+    let forecast = fitted.predict(h, &levels()).unwrap();
     for (k, p) in forecast.point.iter().enumerate() {
         let truth = 100.5 + 20.0 * wave(y.len() + k, 24) + 10.0 * wave(y.len() + k, 168);
         assert!((p - truth).abs() < 2.0, "step {k}: {p} for {truth}");
     }
-    let smoothed = HoltWinters::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels());
+    let smoothed = HoltWinters::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels()).unwrap();
     let truth = 100.5 + 20.0 * wave(y.len(), 24) + 10.0 * wave(y.len(), 168);
     let decomposed = Mstl::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels()).unwrap();
     assert!((decomposed.point[0] - truth).abs() < 1.0, "{} for {truth}", decomposed.point[0]);
@@ -131,7 +136,7 @@ fn a_line_goes_on() {
     let h = Horizon::try_new(144).unwrap();
     let step = Step::from_millis(600_000).unwrap();
     let y: Vec<f64> = (0..144 * 6).map(|t| 1e6 + 3.0 * t as f64 + 40.0 * noise(t)).collect();
-    let fit = |y: &[f64]| AutoForecaster::new(step).with_horizon(h).fit(y).unwrap().predict(h, &levels());
+    let fit = |y: &[f64]| AutoForecaster::new(step).with_horizon(h).fit(y).unwrap().predict(h, &levels()).unwrap();
     let forecast = fit(&y);
     for (k, p) in forecast.point.iter().enumerate() {
         let truth = 1e6 + 20.0 + 3.0 * (y.len() + k) as f64;
@@ -143,7 +148,7 @@ fn a_line_goes_on() {
 #[test]
 fn what_a_series_can_be_is_kept() {
     let h = Horizon::try_new(60).unwrap();
-    let fit = |y: &[f64]| AutoForecaster::new(minute()).with_horizon(h).fit(y).unwrap().predict(h, &levels());
+    let fit = |y: &[f64]| AutoForecaster::new(minute()).with_horizon(h).fit(y).unwrap().predict(h, &levels()).unwrap();
     // A ratio close to 1 stays within 0 and 1.
     let ratio: Vec<f64> = (0..600).map(|t| (0.97 + 0.02 * wave(t, 60) + 0.05 * (noise(t) - 0.5)).min(1.0)).collect();
     let forecast = fit(&ratio);
@@ -163,7 +168,7 @@ fn what_a_series_can_be_is_kept() {
         (0..24 * 21).map(|t| if t < 24 * 19 { 50.0 } else { 120.0 } + 10.0 * wave(t, 24) + 2.0 * noise(t)).collect();
     let hour = Step::from_millis(3_600_000).unwrap();
     let day = Horizon::try_new(24).unwrap();
-    let point = AutoForecaster::new(hour).with_horizon(day).fit(&shifted).unwrap().predict(day, &[]).point;
+    let point = AutoForecaster::new(hour).with_horizon(day).fit(&shifted).unwrap().predict(day, &[]).unwrap().point;
     for (k, p) in point.iter().enumerate() {
         let truth = 121.0 + 10.0 * wave(24 * 21 + k, 24);
         assert!((p - truth).abs() < 15.0, "step {k}: {p} for {truth}");

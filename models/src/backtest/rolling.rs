@@ -89,7 +89,7 @@ impl Backtest {
 mod tests {
     use super::*;
     use crate::Step;
-    use crate::forecast::AutoForecaster;
+    use crate::forecast::{AutoForecaster, Fit, Predict};
 
     #[test]
     fn the_default_forecaster_beats_the_seasonal_naive() {
@@ -100,7 +100,7 @@ mod tests {
         let level = Level::from_percent(80.0).unwrap();
         let backtest = Backtest::new(Horizon::try_new(24).unwrap(), 24, 336);
         let scores = backtest.run(&y, 24, |history, horizon| {
-            AutoForecaster::new(hour).with_horizon(horizon).fit(history).ok().map(|f| f.predict(horizon, &[level]))
+            AutoForecaster::new(hour).with_horizon(horizon).fit(history).and_then(|f| f.predict(horizon, &[level])).ok()
         });
         assert_eq!((scores.origins, scores.refused), (6, 0));
         assert!(scores.mase.unwrap() < 0.9, "{scores:?}");

@@ -1,3 +1,5 @@
+//! Why a forecast could not be made.
+
 use crate::UnitError;
 
 /// Why a forecast could not be made.
@@ -42,6 +44,9 @@ pub enum ForecastError {
         /// The rejected value.
         value: f64,
     },
+    /// An online model that has seen too few values.
+    #[error("the online forecaster has taken too few values to forecast; push more first")]
+    NotWarm,
     /// A base model of another library failed.
     #[error("{model} failed: {message}")]
     Base {

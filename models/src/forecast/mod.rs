@@ -1,22 +1,22 @@
-//! Forecasts of one evenly spaced series: base models, their combination, and intervals calibrated
-//! by what each horizon really missed. A model is one type, the fitted model another.
+//! Forecasts of one evenly spaced series: base models, their combination, and intervals calibrated by what each horizon
+//! really missed. A model is one type ([`Fit`]), the fitted model another ([`Predict`]).
 
 mod auto;
 mod base;
 mod calendar;
 mod combine;
+mod counts;
 mod error;
-mod fit;
-mod fitted;
+mod model;
 mod online;
 mod prepare;
-mod support;
+mod recurring;
 mod types;
 
-pub use auto::AutoForecaster;
-pub use base::{Ets, FittedEts, FittedHoltWinters, FittedMstl, HoltWinters, Mstl};
+pub use auto::{AutoForecaster, FittedForecast};
+pub use base::{Ets, FittedEts, FittedHoltWinters, FittedMstl, FittedSeasonalNaive, HoltWinters, Mstl, SeasonalNaive};
 pub use error::ForecastError;
-pub use fitted::FittedForecast;
+pub use model::{Fit, Predict};
 pub use online::{OnlineForecaster, OnlineOptions};
 pub use types::{Accuracy, Forecast, Interval};
 

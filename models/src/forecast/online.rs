@@ -1,12 +1,14 @@
+//! A causal forecaster that takes one value after the other.
+
 use std::collections::VecDeque;
 
-use super::ForecastError;
 use super::calendar::Clock;
 use super::combine::{Ensemble, LeadErrors, Members, Periods, State, Views, median_course};
 use super::prepare::{Support, fill_gaps};
+use super::{Forecast, ForecastError, Interval, Predict};
 use crate::seasons::SeasonDetector;
 use crate::units::UtcOffsets;
-use crate::{Step, Timestamp};
+use crate::{Horizon, Level, Step, Timestamp};
 
 /// How an [`OnlineForecaster`] is set up; everything is counted in steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +71,7 @@ pub struct OnlineForecaster {
     seasons: Vec<usize>,
     detected_at: usize,
     fitted_at: usize,
-    fit: Option<Fit>,
+    fit: Option<Ready>,
     /// Courses foretold at the last steps, newest last.
     courses: VecDeque<Vec<f64>>,
     /// Values that came at the last steps, newest last.
@@ -81,7 +83,7 @@ pub struct OnlineForecaster {
 }
 
 #[derive(Debug, Clone)]
-struct Fit {
+struct Ready {
     views: Views,
     ensemble: Ensemble,
     states: Vec<State>,
@@ -220,7 +222,7 @@ impl OnlineForecaster {
         let states = ensemble.states(&views);
         self.leads.iter_mut().for_each(|errors| errors.rescale(&views.spaces));
         self.peak.rescale(&views.spaces);
-        self.fit = Some(Fit { views, ensemble, states });
+        self.fit = Some(Ready { views, ensemble, states });
     }
 
     /// The point forecast `lead` steps after the last push; `None` before it is warm or beyond `max_lead`.
@@ -301,7 +303,43 @@ impl OnlineForecaster {
     }
 }
 
-impl Fit {
+impl Predict for OnlineForecaster {
+    /// Forecasts the next `horizon` steps after the last push, intervals from what each lead missed of late.
+    ///
+    /// # Errors
+    /// [`ForecastError::OutOfRange`] for a horizon above `max_lead`, [`ForecastError::NotWarm`] before there are
+    /// forecasts, and, where levels are asked for, before there are errors.
+    ///
+    /// ```
+    /// use almanac_models::{Horizon, Level, forecast::{OnlineForecaster, OnlineOptions, Predict}};
+    /// let mut online = OnlineForecaster::new(OnlineOptions::new(vec![24], 3));
+    /// (0..240).for_each(|t| online.push(f64::from(t % 24)));
+    /// let forecast = online.predict(Horizon::try_new(3)?, &[Level::from_percent(80.0)?])?;
+    /// assert!((forecast.point[2] - 2.0).abs() < 2.0);
+    /// # Ok::<(), almanac_models::forecast::ForecastError>(())
+    /// ```
+    fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
+        let steps = horizon.steps();
+        if steps > self.options.max_lead {
+            return Err(ForecastError::OutOfRange { what: "horizon", value: steps as f64 });
+        }
+        let course = |at: &dyn Fn(usize) -> Option<f64>| -> Result<Vec<f64>, ForecastError> {
+            (1..=steps).map(at).collect::<Option<_>>().ok_or(ForecastError::NotWarm)
+        };
+        let point = course(&|lead| self.point(lead))?;
+        let interval = |level: &Level| {
+            let tail = 0.5 * (1.0 - level.fraction());
+            // An interval holds the point, which lies outside of the errors' quantiles after a row of misses.
+            let lower = course(&|lead| Some(self.quantile(lead, tail)?.min(point[lead - 1])))?;
+            let upper = course(&|lead| Some(self.quantile(lead, 1.0 - tail)?.max(point[lead - 1])))?;
+            Ok(Interval { level: *level, lower, upper })
+        };
+        let intervals = levels.iter().map(interval).collect::<Result<_, ForecastError>>()?;
+        Ok(Forecast { point, intervals })
+    }
+}
+
+impl Ready {
     fn push(&mut self, value: f64) {
         self.views.push(value);
         self.ensemble.update(&self.views, &mut self.states);

@@ -1,3 +1,5 @@
+//! Forecasts and their intervals, as every model gives them.
+
 use serde::{Deserialize, Serialize};
 
 use crate::Level;
@@ -16,7 +18,7 @@ pub struct Interval {
 /// Point forecasts with their intervals; entry `k` is `k + 1` steps after the last value of the history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
-    /// Most likely course, in the unit of the series.
+    /// Expected course, in the unit of the series: of sparse counts the mean, else close to the median.
     pub point: Vec<f64>,
     /// One entry for each level asked for, in that order.
     pub intervals: Vec<Interval>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use almanac_models::{
     Horizon, Level, Step,
-    forecast::{AutoForecaster, Ets, Forecast, Interval, Mstl, OnlineForecaster, OnlineOptions},
+    forecast::{AutoForecaster, Ets, Fit, Forecast, Interval, Mstl, OnlineForecaster, OnlineOptions, Predict},
     stats::quantile_sorted,
 };
 
@@ -65,13 +65,13 @@ pub const ON_LOADS: [Forecaster; 3] = [DEFAULT, SEASONAL_NAIVE, NAIVE];
 
 fn auto(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<Forecast, String> {
     let fitted = AutoForecaster::new(history.step).with_horizon(horizon).fit(history.y).map_err(|e| e.to_string())?;
-    Ok(fitted.predict(horizon, levels))
+    fitted.predict(horizon, levels).map_err(|e| e.to_string())
 }
 
 fn told(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<Forecast, String> {
     let seasons = [DAY_MS, 7 * DAY_MS].into_iter().filter_map(|ms| Step::from_millis(ms).ok()).collect();
     let forecaster = AutoForecaster::new(history.step).with_horizon(horizon).with_seasons(seasons);
-    Ok(forecaster.fit(history.y).map_err(|e| e.to_string())?.predict(horizon, levels))
+    forecaster.fit(history.y).and_then(|fitted| fitted.predict(horizon, levels)).map_err(|e| e.to_string())
 }
 
 fn online(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<Forecast, String> {

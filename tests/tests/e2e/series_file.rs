@@ -150,3 +150,57 @@ fn days_follow_the_clocks_and_the_calendar() {
     let off = foretold(&["--time-zone", "Europe/Berlin", "--holidays", "2026-03-03,2026-03-29"]);
     assert!(off[eight].is_finite());
 }
+
+/// Stamps and points of the forecast of these rows, and what was said on stderr.
+fn calendar_forecast(stamps: &[&str], more: &[&str]) -> (Vec<String>, Vec<f64>, String) {
+    let folder = tempdir().unwrap();
+    let mut text = String::from("timestamp,value\n");
+    for (i, stamp) in stamps.iter().enumerate() {
+        writeln!(text, "{stamp},{}", 100 + 40 * (i % 12)).unwrap();
+    }
+    std::fs::write(folder.path().join("rows.csv"), text).unwrap();
+    let args = ["forecast", "rows.csv"].into_iter().chain(more.iter().copied());
+    let args = args.chain(if more.contains(&"--horizon") { &[][..] } else { &["--horizon", "3"][..] }.iter().copied());
+    let ended = run(folder.path(), args);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let rows = rows(&ended.stdout);
+    let points = rows[1..].iter().map(|row| row[2].parse().unwrap()).collect();
+    (rows[1..].iter().map(|row| row[1].clone()).collect(), points, ended.stderr)
+}
+
+#[test]
+fn months_quarters_years_and_local_days_are_the_calendars() {
+    let month = |year: usize, month: usize, day: usize| format!("{year}-{:02}-{day:02}T00:00:00Z", month + 1);
+    let months = |day: fn(usize, usize) -> usize| -> Vec<String> {
+        (0..38).map(|i| month(2022 + i / 12, i % 12, day(2022 + i / 12, i % 12))).collect()
+    };
+    fn words(stamps: &[String]) -> Vec<&str> {
+        stamps.iter().map(String::as_str).collect()
+    }
+    let length = |year: usize, month: usize| match month {
+        1 if year.is_multiple_of(4) => 29,
+        1 => 28,
+        3 | 5 | 8 | 10 => 30,
+        _ => 31,
+    };
+    let (stamps, points, said) = calendar_forecast(&words(&months(|_, _| 1)), &[]);
+    assert_eq!(stamps, ["2025-03-01T00:00:00Z", "2025-04-01T00:00:00Z", "2025-05-01T00:00:00Z"]);
+    // The season of a year: March is the third month.
+    assert!(points.iter().zip([180.0, 220.0, 260.0]).all(|(p, v)| (p - v).abs() < 30.0), "{points:?}");
+    assert!(said.contains("1 month of the calendar") && said.lines().count() == 1, "{said}");
+    let (stamps, _, _) = calendar_forecast(&words(&months(length)), &[]);
+    assert_eq!(stamps, ["2025-03-31T00:00:00Z", "2025-04-30T00:00:00Z", "2025-05-31T00:00:00Z"]);
+    let quarters: Vec<String> = (0..18).map(|i| month(2020 + i / 4, i % 4 * 3, 1)).collect();
+    let (stamps, _, said) = calendar_forecast(&words(&quarters), &["--step", "1q"]);
+    assert_eq!(
+        (&stamps[..2], said.as_str()),
+        (&["2024-07-01T00:00:00Z".to_owned(), "2024-10-01T00:00:00Z".to_owned()][..], "")
+    );
+    let years: Vec<String> = (0..14).map(|i| month(2010 + i, 0, 1)).collect();
+    let (stamps, _, _) = calendar_forecast(&words(&years), &[]);
+    assert_eq!(stamps, ["2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"]);
+    // Midnights of Berlin, over the change of the clocks on 29 March 2026.
+    let days: Vec<String> = (1..28).map(|day| format!("2026-02-{day:02}T23:00:00Z")).collect();
+    let (stamps, _, _) = calendar_forecast(&words(&days), &["--time-zone", "Europe/Berlin", "--horizon", "33"]);
+    assert_eq!((stamps[29].as_str(), stamps[32].as_str()), ("2026-03-29T22:00:00Z", "2026-04-01T22:00:00Z"));
+}

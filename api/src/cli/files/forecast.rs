@@ -1,21 +1,22 @@
 //! `almanac forecast`: forecasts for the series of a file.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use almanac_engine::{
-    calendar::Calendar,
+    calendar::{Calendar, Spacing},
     ingest::files::{FileSeries, read_series_file},
     learn::{infer_step, regular},
 };
 use almanac_models::{
     Horizon, Level, Step, Timestamp,
-    forecast::{AutoForecaster, Forecast},
+    forecast::{AutoForecaster, Fit, Forecast, ForecastError, Predict},
 };
 use chrono::{DateTime, SecondsFormat};
 
-use super::grid::parse_step;
+use super::grid::{in_words, parse_spacing, parse_step};
 use super::{calendar, warn_of_stamps};
 use crate::cli::{CliError, Global, output};
 
@@ -28,10 +29,10 @@ pub struct Args {
     /// Steps ahead
     #[arg(long, value_name = "STEPS")]
     pub horizon: usize,
-    /// Distance between points, like 1h [inferred]
+    /// Distance between points, like 1h, or 1mo, 1q, 1y by the calendar [inferred]
     #[arg(long, value_name = "DURATION")]
     pub step: Option<String>,
-    /// Seasons: auto, or lengths like 1d,1w, or none
+    /// Seasons: auto, or lengths like 1d,1w or 1y, or none
     #[arg(long, value_name = "SEASONS", default_value = "auto")]
     pub seasons: String,
     /// Levels of the intervals in percent
@@ -54,6 +55,7 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
     warn_of_stamps(&args.file, &file);
     let foretold = settings.forecast_all(&file.series);
+    settings.say_spacing(&args.file, &foretold);
     let mut out = csv::Writer::from_writer(output::stdout());
     let failed = |error: csv::Error| match error.into_kind() {
         csv::ErrorKind::Io(error) => CliError::from(error),
@@ -88,17 +90,17 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
 
 struct Settings {
     horizon: Horizon,
-    step: Option<Step>,
+    step: Option<Spacing>,
     /// `None`: detected.
     seasons: Option<Vec<Step>>,
     levels: Vec<Level>,
     calendar: Calendar,
 }
 
-/// A forecast and where it lies.
+/// A forecast and the instants that it is of.
 struct Course {
-    start_ms: i64,
-    step: Step,
+    stamps: Vec<i64>,
+    spacing: Spacing,
     model: String,
     forecast: Forecast,
 }
@@ -106,7 +108,7 @@ struct Course {
 impl Settings {
     fn read(args: &Args) -> Result<Self, CliError> {
         let horizon = Horizon::try_new(args.horizon).map_err(|error| CliError::usage(format!("--horizon: {error}")))?;
-        let step = args.step.as_deref().map(|text| parse_step(text, "--step")).transpose()?;
+        let step = args.step.as_deref().map(|text| parse_spacing(text, "--step")).transpose()?;
         let seasons = match args.seasons.trim() {
             "auto" => None,
             "none" => Some(Vec::new()),
@@ -168,40 +170,77 @@ impl Settings {
     }
 
     fn forecast(&self, series: &FileSeries) -> Result<Course, CliError> {
-        let step = match self.step {
-            Some(step) => step,
-            None => infer_step(&series.timestamps).ok_or_else(|| {
-                CliError::failed(
-                    "all rows have one timestamp, so the step cannot be inferred; give --step, like --step 1h",
-                )
-            })?,
-        };
-        let y = regular(&series.timestamps, &series.values, step);
+        let spacing = self.spacing(series)?;
+        let step = spacing.step().ok_or_else(|| CliError::usage("--step is too long"))?;
+        let first = series.timestamps.first().copied().unwrap_or_default();
+        let start = Timestamp::from_millis(first);
+        let by_calendar = spacing.regular(&series.timestamps, &series.values, &self.calendar);
+        let is_fixed = by_calendar.is_none();
+        let y = by_calendar.unwrap_or_else(|| regular(&series.timestamps, &series.values, step));
         let mut forecaster = AutoForecaster::new(step).with_horizon(self.horizon);
         if let Some(seasons) = &self.seasons {
             forecaster = forecaster.with_seasons(seasons.clone());
         }
-        let start = Timestamp::from_millis(series.timestamps.first().copied().unwrap_or_default());
-        forecaster = forecaster.with_holidays(self.calendar.holiday_steps(start, step));
+        let holidays = spacing.holidays(first, &self.calendar);
+        if holidays.as_ref().is_some_and(Vec::is_empty) && !self.calendar.holidays.is_empty() {
+            let step = in_words(spacing).unwrap_or_default();
+            return Err(CliError::usage(format!("--holidays are days; a step of {step} holds other days too")));
+        }
+        forecaster = forecaster.with_holidays(holidays.unwrap_or_else(|| self.calendar.holiday_steps(start, step)));
         let steps = i64::try_from(y.len() + self.horizon.steps()).unwrap_or(i64::MAX);
         let until = start.plus_millis(step.millis().saturating_mul(steps));
-        if let Some(offsets) = self.calendar.offsets(start, until) {
+        // Days and months follow the clocks already.
+        if let Some(offsets) = self.calendar.offsets(start, until).filter(|_| is_fixed) {
             forecaster = forecaster.with_clocks(offsets, start);
         }
-        let fitted = forecaster.fit(&y).map_err(|error| match error {
-            almanac_models::forecast::ForecastError::Season { .. } => CliError::usage(format!("--seasons: {error}")),
+        let forecast = forecaster
+            .fit(&y)
+            .and_then(|fitted| Ok((fitted.predict(self.horizon, &self.levels)?, fitted.model().to_owned())));
+        let (forecast, model) = forecast.map_err(|error| match error {
+            ForecastError::Season { .. } => CliError::usage(format!("--seasons: {error}")),
             error => CliError::from_error(&error),
         })?;
-        let start_ms = series.timestamps.last().copied().unwrap_or_default();
-        let forecast = fitted.predict(self.horizon, &self.levels);
-        Ok(Course { start_ms, step, model: fitted.model().to_owned(), forecast })
+        Ok(Course { stamps: self.stamps(series, spacing, step)?, spacing, model, forecast })
+    }
+
+    /// How far the rows of a series lie apart.
+    fn spacing(&self, series: &FileSeries) -> Result<Spacing, CliError> {
+        if let Some(given) = self.step {
+            return Ok(given.by(&self.calendar));
+        }
+        let step = infer_step(&series.timestamps).ok_or_else(|| {
+            CliError::failed("all rows have one timestamp, so the step cannot be inferred; give --step, like --step 1h")
+        })?;
+        Ok(Spacing::of(&series.timestamps, step, &self.calendar))
+    }
+
+    /// The instants that are forecast.
+    fn stamps(&self, series: &FileSeries, spacing: Spacing, step: Step) -> Result<Vec<i64>, CliError> {
+        let steps = self.horizon.steps();
+        if let Spacing::Fixed(_) = spacing {
+            let last = series.timestamps.last().copied().unwrap_or_default();
+            let at = |k: usize| last.saturating_add(step.millis().saturating_mul(i64::try_from(k).unwrap_or(i64::MAX)));
+            return Ok((1..=steps).map(at).collect());
+        }
+        spacing
+            .after(&series.timestamps, steps, &self.calendar)
+            .ok_or_else(|| CliError::usage(format!("--horizon: {steps} steps end beyond the calendar; ask for fewer")))
+    }
+
+    /// Says on stderr which step of the calendar was found.
+    fn say_spacing(&self, file: &Path, foretold: &[Result<Course, CliError>]) {
+        let months = foretold.iter().flatten().map(|course| course.spacing).find(|s| matches!(s, Spacing::Months(_)));
+        if let (None, Some(words)) = (self.step, months.and_then(in_words)) {
+            eprintln!(
+                "almanac: {}: the step is {words} of the calendar; --step 30d takes a fixed time",
+                file.display()
+            );
+        }
     }
 
     fn rows<'a>(&'a self, series: &'a FileSeries, course: &'a Course) -> impl Iterator<Item = Vec<String>> + 'a {
-        let mut at = course.start_ms;
-        (0..course.forecast.point.len()).map(move |k| {
-            at = at.saturating_add(course.step.millis());
-            let mut row = vec![series.name.clone(), stamp(at), course.forecast.point[k].to_string()];
+        course.stamps.iter().enumerate().map(move |(k, at)| {
+            let mut row = vec![series.name.clone(), stamp(*at), course.forecast.point[k].to_string()];
             for interval in &course.forecast.intervals {
                 row.push(interval.lower[k].to_string());
                 row.push(interval.upper[k].to_string());

@@ -3,7 +3,7 @@
 use almanac_models::{
     Level, Timestamp,
     anomaly::{DetectorOptions, OnlineDetector},
-    forecast::{Accuracy, AutoForecaster, Forecast},
+    forecast::{Accuracy, AutoForecaster, Fit, Forecast, Predict},
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +110,7 @@ impl FitJob {
             return Err(FitError::TooFew { points, needed: options.min_points });
         }
         let fitted = self.forecaster(start_ms, y.len()).fit(y).map_err(|error| model_error(&error))?;
-        let forecast = fitted.predict(spec.horizon, &levels()?);
+        let forecast = fitted.predict(spec.horizon, &levels()?).map_err(|error| model_error(&error))?;
         let forecasts = forecast_rows(spec, &forecast, step_at(start_ms, spec, y.len()), fitted.model(), *now);
         let seasons_ms: Vec<i64> = fitted.seasons().iter().map(|season| season.millis()).collect();
 

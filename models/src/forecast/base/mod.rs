@@ -7,6 +7,7 @@ mod naive;
 mod profile;
 mod regression;
 mod seasonal;
+mod seasonal_naive;
 mod smoothing;
 mod spread;
 
@@ -17,4 +18,5 @@ pub(crate) use naive::{drift, naive_scale, seasonal_mean, seasonal_naive};
 pub(crate) use profile::{FittedProfile, SeasonalProfile};
 pub(crate) use regression::{FittedRidgeAr, RidgeAr, prefix_sums};
 pub use seasonal::{FittedHoltWinters, HoltWinters};
+pub use seasonal_naive::{FittedSeasonalNaive, SeasonalNaive};
 pub use smoothing::{Ets, FittedEts};

@@ -1,7 +1,9 @@
+//! Seasonal decomposition by loess as a model of its own.
+
 use super::holt_winters::{SmoothingState, Start, Weights, search};
 use super::spread::{around, constant};
 use crate::forecast::prepare::{Space, Support, check, fill_gaps};
-use crate::forecast::{Forecast, ForecastError};
+use crate::forecast::{Fit, Forecast, ForecastError, Predict};
 use crate::stats::quantile;
 use crate::{Horizon, Level};
 
@@ -20,7 +22,7 @@ const WIDEST: f64 = 4.0;
 /// damped trend and an autoregressive error; in double precision.
 ///
 /// ```
-/// use almanac_models::{Horizon, forecast::Mstl};
+/// use almanac_models::{Horizon, forecast::{Fit, Mstl, Predict}};
 /// let y: Vec<f64> = (0..240).map(|t| 1e9 + 10.0 * (f64::from(t) / 24.0 * std::f64::consts::TAU).sin()).collect();
 /// let forecast = Mstl::new(vec![24]).fit(&y)?.predict(Horizon::try_new(24)?, &[])?;
 /// assert!((forecast.point[6] - 1e9 - 10.0).abs() < 1.0);
@@ -42,11 +44,11 @@ pub struct Mstl {
 pub struct FittedMstl {
     last: f64,
     /// `None`: the series is constant.
-    fit: Option<Fit>,
+    fit: Option<Parts>,
 }
 
 #[derive(Debug, Clone)]
-struct Fit {
+struct Parts {
     space: Space,
     support: Support,
     seasons: Vec<Season>,
@@ -74,12 +76,37 @@ impl Mstl {
         Self { periods }
     }
 
+    fn decompose(&self, space: Space, support: Support, z: &[f64]) -> Result<Parts, ForecastError> {
+        let parts = stlrs::Mstl::fit(z, &self.periods)
+            .map_err(|error| ForecastError::Base { model: "mstl", message: error.to_string() })?;
+        let seasonal = parts.seasonal();
+        let rest: Vec<f64> =
+            z.iter().enumerate().map(|(t, v)| v - seasonal.iter().map(|s| s[t]).sum::<f64>()).collect();
+        let weights = search(&rest, &[], Start::Fresh);
+        let mut state = SmoothingState::initial(&rest, &[]);
+        let mut surprises: Vec<f64> = rest.iter().map(|v| state.push(&weights, *v)).collect();
+        // While the start is learned errors are not those of later.
+        surprises.drain(..surprises.len() / 5);
+        let variance = mean_square(surprises.iter().copied()).max(f64::MIN_POSITIVE);
+        surprises.sort_unstable_by(f64::total_cmp);
+        let season = |(&m, s): (&usize, &Vec<f64>)| Season {
+            cycle: s[s.len() - m..].to_vec(),
+            wander: (mean_square(s.iter().zip(&s[m..]).map(|(a, b)| b - a)) / variance).min(f64::MAX),
+        };
+        let seasons = self.periods.iter().zip(seasonal).map(season).collect();
+        Ok(Parts { space, support, seasons, weights, state, surprises })
+    }
+}
+
+impl Fit for Mstl {
+    type Fitted = FittedMstl;
+
     /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing, more than two of the longest season.
     ///
     /// # Errors
     /// [`ForecastError::TooShort`], [`ForecastError::OutOfRange`] for a season of less than two steps or without any,
     /// [`ForecastError::Infinite`], [`ForecastError::TooLarge`], [`ForecastError::Base`].
-    pub fn fit(&self, y: &[f64]) -> Result<FittedMstl, ForecastError> {
+    fn fit(&self, y: &[f64]) -> Result<FittedMstl, ForecastError> {
         let (Some(&shortest), Some(&longest)) = (self.periods.first(), self.periods.last()) else {
             return Err(ForecastError::OutOfRange { what: "number of seasons", value: 0.0 });
         };
@@ -108,27 +135,6 @@ impl Mstl {
         }
         Ok(FittedMstl { last: filled[filled.len() - 1], fit: Some(fit) })
     }
-
-    fn decompose(&self, space: Space, support: Support, z: &[f64]) -> Result<Fit, ForecastError> {
-        let parts = stlrs::Mstl::fit(z, &self.periods)
-            .map_err(|error| ForecastError::Base { model: "mstl", message: error.to_string() })?;
-        let seasonal = parts.seasonal();
-        let rest: Vec<f64> =
-            z.iter().enumerate().map(|(t, v)| v - seasonal.iter().map(|s| s[t]).sum::<f64>()).collect();
-        let weights = search(&rest, &[], Start::Fresh);
-        let mut state = SmoothingState::initial(&rest, &[]);
-        let mut surprises: Vec<f64> = rest.iter().map(|v| state.push(&weights, *v)).collect();
-        // While the start is learned errors are not those of later.
-        surprises.drain(..surprises.len() / 5);
-        let variance = mean_square(surprises.iter().copied()).max(f64::MIN_POSITIVE);
-        surprises.sort_unstable_by(f64::total_cmp);
-        let season = |(&m, s): (&usize, &Vec<f64>)| Season {
-            cycle: s[s.len() - m..].to_vec(),
-            wander: (mean_square(s.iter().zip(&s[m..]).map(|(a, b)| b - a)) / variance).min(f64::MAX),
-        };
-        let seasons = self.periods.iter().zip(seasonal).map(season).collect();
-        Ok(Fit { space, support, seasons, weights, state, surprises })
-    }
 }
 
 fn mean_square(values: impl Iterator<Item = f64>) -> f64 {
@@ -136,13 +142,13 @@ fn mean_square(values: impl Iterator<Item = f64>) -> f64 {
     if n > 0.0 { sum / n } else { 0.0 }
 }
 
-impl FittedMstl {
+impl Predict for FittedMstl {
     /// Forecasts the next `horizon` steps; intervals are those of the model with the errors it made one step ahead and
     /// what its seasons changed from cycle to cycle, widened by what it missed of the longest season held out.
     ///
     /// # Errors
     /// [`ForecastError::Base`] when the trend left the numbers, which ends far from any data.
-    pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
+    fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
         let Some(fit) = &self.fit else { return Ok(constant(self.last, horizon, levels)) };
         let steps = horizon.steps();
         let forecast = around(&fit.course(steps), &fit.spread(steps), &fit.surprises, levels, |z| fit.shown(z));
@@ -153,7 +159,7 @@ impl FittedMstl {
     }
 }
 
-impl Fit {
+impl Parts {
     fn course(&self, steps: usize) -> Vec<f64> {
         let mut out = self.state.forecast(&self.weights, steps);
         for season in &self.seasons {

@@ -1,7 +1,9 @@
+//! Holt–Winters smoothing as a model of its own.
+
 use super::holt_winters::{SmoothingState, Start, Weights, search, searched};
 use super::spread::{around, constant};
 use crate::forecast::prepare::{Space, check, fill_gaps};
-use crate::forecast::{Forecast, ForecastError};
+use crate::forecast::{Fit, Forecast, ForecastError, Predict};
 use crate::{Horizon, Level};
 
 /// Values below which nothing is fitted.
@@ -11,11 +13,11 @@ const LEAST: usize = 10;
 /// precision.
 ///
 /// ```
-/// use almanac_models::{Horizon, Level, forecast::HoltWinters};
+/// use almanac_models::{Horizon, Level, forecast::{Fit, HoltWinters, Predict}};
 /// let y: Vec<f64> = (0..24 * 20)
 ///     .map(|t| 1e9 + 50.0 * (f64::from(t) / 24.0 * std::f64::consts::TAU).sin() + f64::from(t * 7 % 5))
 ///     .collect();
-/// let forecast = HoltWinters::new(vec![24]).fit(&y)?.predict(Horizon::try_new(24)?, &[Level::from_percent(80.0)?]);
+/// let forecast = HoltWinters::new(vec![24]).fit(&y)?.predict(Horizon::try_new(24)?, &[Level::from_percent(80.0)?])?;
 /// assert!((forecast.point[6] - 1e9 - 52.0).abs() < 5.0);
 /// # Ok::<(), almanac_models::forecast::ForecastError>(())
 /// ```
@@ -49,6 +51,10 @@ impl HoltWinters {
         periods.dedup();
         Self { periods }
     }
+}
+
+impl Fit for HoltWinters {
+    type Fitted = FittedHoltWinters;
 
     /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing; at least ten finite values and two of each
     /// season.
@@ -56,7 +62,7 @@ impl HoltWinters {
     /// # Errors
     /// [`ForecastError::TooShort`], [`ForecastError::OutOfRange`] for a season of less than two steps,
     /// [`ForecastError::Infinite`], [`ForecastError::TooLarge`].
-    pub fn fit(&self, y: &[f64]) -> Result<FittedHoltWinters, ForecastError> {
+    fn fit(&self, y: &[f64]) -> Result<FittedHoltWinters, ForecastError> {
         if let Some(&shortest) = self.periods.first().filter(|m| **m < 2) {
             return Err(ForecastError::OutOfRange { what: "season length", value: shortest as f64 });
         }
@@ -83,15 +89,14 @@ impl HoltWinters {
     }
 }
 
-impl FittedHoltWinters {
+impl Predict for FittedHoltWinters {
     /// Forecasts the next `horizon` steps; intervals are those of the model with the errors it made one step ahead, not
-    /// calibrated.
-    #[must_use]
-    pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Forecast {
-        let Some(space) = self.space else { return constant(self.last, horizon, levels) };
+    /// calibrated. Never refused.
+    fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
+        let Some(space) = self.space else { return Ok(constant(self.last, horizon, levels)) };
         let steps = horizon.steps();
         let (course, spread) = (self.state.forecast(&self.weights, steps), self.weights.spread(steps));
-        around(&course, &spread, &self.surprises, levels, |z| space.inverse(z))
+        Ok(around(&course, &spread, &self.surprises, levels, |z| space.inverse(z)))
     }
 }
 
@@ -105,7 +110,7 @@ mod tests {
         let y: Vec<f64> = (0..8 * 60).map(|t| 1e12 + 10.0 * wave(t, 12) + 20.0 * wave(t, 60)).collect();
         let fitted = HoltWinters::new(vec![60, 12]).fit(&y).unwrap();
         let level = Level::from_percent(95.0).unwrap();
-        let forecast = fitted.predict(Horizon::try_new(60).unwrap(), &[level]);
+        let forecast = fitted.predict(Horizon::try_new(60).unwrap(), &[level]).unwrap();
         for (k, p) in forecast.point.iter().enumerate() {
             let truth = 1e12 + 10.0 * wave(480 + k, 12) + 20.0 * wave(480 + k, 60);
             // Seasons seen three times at the start are drawn to 0 by half a cycle in three and a half: a seventh of 30.
@@ -115,7 +120,8 @@ mod tests {
         assert!(matches!(HoltWinters::new(vec![1]).fit(&y), Err(ForecastError::OutOfRange { .. })));
         assert!(matches!(HoltWinters::new(vec![300]).fit(&y), Err(ForecastError::TooShort { .. })));
         assert!(matches!(HoltWinters::new(vec![]).fit(&[]), Err(ForecastError::TooShort { .. })));
-        let flat = HoltWinters::new(vec![12]).fit(&[3.0; 40]).unwrap().predict(Horizon::try_new(2).unwrap(), &[level]);
+        let flat = HoltWinters::new(vec![12]).fit(&[3.0; 40]).unwrap();
+        let flat = flat.predict(Horizon::try_new(2).unwrap(), &[level]).unwrap();
         assert_eq!(flat.point, vec![3.0; 2]);
     }
 

@@ -1,12 +1,12 @@
 //! Exponential smoothing by augurs, its traps closed: values are brought to unit scale first, gaps are filled, and seasonal
 //! ETS is never asked for.
 
+use augurs::Predict as FromAugurs;
 use augurs::ets::{AutoETS, FittedAutoETS};
-use augurs::{Fit, Predict};
 
 use super::spread::constant;
 use crate::forecast::prepare::{Space, check, fill_gaps};
-use crate::forecast::{Forecast, ForecastError, Interval};
+use crate::forecast::{Fit, Forecast, ForecastError, Interval, Predict};
 use crate::{Horizon, Level};
 
 /// Values below which nothing is fitted.
@@ -15,7 +15,7 @@ const LEAST: usize = 10;
 /// Non-seasonal exponential smoothing, its form chosen by information criterion.
 ///
 /// ```
-/// use almanac_models::{Horizon, Level, forecast::Ets};
+/// use almanac_models::{Horizon, Level, forecast::{Ets, Fit, Predict}};
 /// let y: Vec<f64> = (0..60).map(|t| 5.0 * f64::from(t) + f64::from(t * 7 % 5)).collect();
 /// let forecast = Ets.fit(&y)?.predict(Horizon::try_new(5)?, &[Level::from_percent(95.0)?])?;
 /// assert!((forecast.point[4] - 322.0).abs() < 10.0);
@@ -34,24 +34,29 @@ pub struct FittedEts {
     model: Option<FittedAutoETS>,
 }
 
-impl Ets {
+impl Fit for Ets {
+    type Fitted = FittedEts;
+
     /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing, at least ten finite values.
     ///
     /// # Errors
     /// [`ForecastError::TooShort`], [`ForecastError::Infinite`], [`ForecastError::TooLarge`], [`ForecastError::Base`].
-    pub fn fit(&self, y: &[f64]) -> Result<FittedEts, ForecastError> {
+    fn fit(&self, y: &[f64]) -> Result<FittedEts, ForecastError> {
         let (scaled, z) = Scaled::new(y)?;
-        let model = z.map(|z| AutoETS::non_seasonal().fit(&z)).transpose().map_err(|error| base("ets", &error))?;
+        let model = z
+            .map(|z| augurs::Fit::fit(&AutoETS::non_seasonal(), &z))
+            .transpose()
+            .map_err(|error| base("ets", &error))?;
         Ok(FittedEts { scaled, model })
     }
 }
 
-impl FittedEts {
+impl Predict for FittedEts {
     /// Forecasts the next `horizon` steps; intervals are those of the model, not calibrated.
     ///
     /// # Errors
     /// [`ForecastError::Base`] where the chosen form has no intervals.
-    pub fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
+    fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
         self.scaled.predict(self.model.as_ref(), "ets", horizon, levels)
     }
 }
@@ -77,7 +82,7 @@ impl Scaled {
         Ok((Self { space, last }, z))
     }
 
-    fn predict<P: Predict>(
+    fn predict<P: FromAugurs>(
         &self,
         model: Option<&P>,
         name: &'static str,

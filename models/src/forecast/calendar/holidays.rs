@@ -114,7 +114,7 @@ fn lowest_day(ordinary: &[f64], day: usize) -> Option<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::forecast::AutoForecaster;
+    use crate::forecast::{AutoForecaster, Fit, Predict};
     use crate::{Horizon, Step};
 
     /// Three weeks of hours: 100 by day, 40 by night, less on the seventh day.
@@ -136,13 +136,13 @@ mod tests {
         // Without a past holiday: as the seventh day.
         let ahead = n + 24..n + 48;
         let plain = AutoForecaster::new(hour).with_holidays(vec![ahead.clone()]).fit(&hours()).unwrap();
-        let point = plain.predict(h, &[]).point;
+        let point = plain.predict(h, &[]).unwrap().point;
         assert!((point[12] - 101.5).abs() < 5.0 && (point[36] - 51.5).abs() < 5.0, "{} {}", point[12], point[36]);
         // With one, nine days before the end, on which nobody came: as that one, and other days are not lowered.
         let mut y = hours();
         y[n - 9 * 24..n - 8 * 24].fill(5.0);
         let taught = AutoForecaster::new(hour).with_holidays(vec![n - 9 * 24..n - 8 * 24, ahead]);
-        let point = taught.fit(&y).unwrap().predict(h, &[]).point;
+        let point = taught.fit(&y).unwrap().predict(h, &[]).unwrap().point;
         assert!((point[12] - 101.5).abs() < 5.0 && (point[36] - 5.0).abs() < 8.0, "{} {}", point[12], point[36]);
     }
 }

@@ -64,7 +64,7 @@ impl Climatology {
 }
 
 /// Quantiles of weighted values; `None` when there is none.
-fn weighted(values: &mut [(f64, f64)]) -> Option<Quantiles> {
+pub(crate) fn weighted(values: &mut [(f64, f64)]) -> Option<Quantiles> {
     values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let total: f64 = values.iter().map(|v| v.1).sum();
     let (first, last) = (values.first()?, values.last()?);

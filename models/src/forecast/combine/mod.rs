@@ -12,7 +12,7 @@ mod tracker;
 mod weights;
 
 pub(super) use ensemble::{Again, Ensemble, Members, Periods, State, Views};
-pub(super) use experts::{GRID, Outcome, PhaseSpread, Quantiles, at_probability};
+pub(super) use experts::{GRID, Outcome, PhaseSpread, Quantiles, at_probability, weighted};
 pub(super) use lead_errors::LeadErrors;
 pub(super) use leads::anchors;
 pub(super) use median::median_course;

@@ -1,19 +1,26 @@
 //! One part of the document each: what is measured, and its tables.
 
 mod anomalies;
+mod counts_forecast;
 mod kpi;
+mod level_shift;
 mod loads;
 mod m4;
 mod nab;
+mod recurring_forecast;
 mod simulated;
 mod smd;
 mod speed;
+mod synthetic;
 
 use crate::document::{Paper, Section};
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 10] = [
     Section { name: "m4", run: m4::run },
     Section { name: "loads", run: loads::run },
+    Section { name: "counts_forecast", run: counts_forecast::run },
+    Section { name: "recurring_forecast", run: recurring_forecast::run },
+    Section { name: "level_shift", run: level_shift::run },
     Section { name: "kpi", run: kpi::run },
     Section { name: "nab", run: nab::run },
     Section { name: "smd", run: smd::run },

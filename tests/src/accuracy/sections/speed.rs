@@ -4,7 +4,7 @@ use almanac_datasets::simulator::{SimulatorOptions, simulate};
 use almanac_models::{
     Horizon, Level, Step,
     anomaly::{DetectorOptions, OnlineDetector},
-    forecast::AutoForecaster,
+    forecast::{AutoForecaster, Fit, Predict},
 };
 
 use super::simulated::coarse;
@@ -40,7 +40,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     };
     let forecast = |y: &Vec<f64>| {
         let fitted = AutoForecaster::new(step).with_horizon(horizon).fit(y).ok()?;
-        Some(fitted.predict(horizon, &levels).point.len())
+        Some(fitted.predict(horizon, &levels).ok()?.point.len())
     };
     let scored = each("speed, scores", &series, 1, score);
     let foretold = each("speed, forecasts", &series, 1, forecast);

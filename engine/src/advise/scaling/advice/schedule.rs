@@ -2,7 +2,7 @@
 
 use almanac_models::{
     Horizon, Step, Timestamp,
-    forecast::{AutoForecaster, ForecastError},
+    forecast::{AutoForecaster, Fit, ForecastError},
 };
 
 use crate::advise::scaling::{DemandHistory, PoolRules, ScalingError, WorkloadSpec};

@@ -14,6 +14,8 @@ const BOUNDS: [f64; 2] = [1.0, 100.0];
 /// there, and its forecast must not be cut off.
 const NEAR: f64 = 0.01;
 const REACHED: usize = 3;
+/// What rounding may add to a whole number.
+const ROUNDING: f64 = 1e-6;
 /// Numbers beyond this have no digits for a fraction.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -42,6 +44,26 @@ impl Support {
     /// The upper bound of a ratio, if it is one.
     pub(crate) fn upper(self) -> Option<f64> {
         self.high.is_finite().then_some(self.high)
+    }
+
+    /// The whole number that a value of a count is but for rounding, else the value.
+    pub(crate) fn snapped(self, value: f64) -> f64 {
+        if self.whole && (value - value.round()).abs() < ROUNDING { value.round() } else { value }
+    }
+
+    /// The largest value that a series can take that is not above `value`: of counts a whole number.
+    pub(crate) fn below(self, value: f64) -> f64 {
+        if self.whole { value.floor() } else { value }
+    }
+
+    /// The least value that a series can take that is not below `value`: of counts a whole number.
+    pub(crate) fn above(self, value: f64) -> f64 {
+        if self.whole { value.ceil() } else { value }
+    }
+
+    /// Whether all values are whole and none is negative.
+    pub(crate) fn counts(self) -> bool {
+        self.whole && self.low >= 0.0
     }
 
     /// The nearest value within the bounds.

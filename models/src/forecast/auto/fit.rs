@@ -1,18 +1,17 @@
 //! One fit of the default forecaster under way: base models, rolling origins, weights, distribution.
 
-use super::base::naive_scale;
-use super::calendar::Holidays;
-use super::combine::{
+use super::fitted::{Combined, FittedForecast, Rest};
+use crate::Step;
+use crate::forecast::Accuracy;
+use crate::forecast::base::naive_scale;
+use crate::forecast::combine::{
     Again, Combination, Ensemble, History, Layout, Members, Origin, Outcome, Periods, PhaseSpread, Predictive,
     RandomWalk, Views, anchors, origins, roll,
 };
-use super::fitted::State;
-use super::prepare::Support;
-use super::{Accuracy, FittedForecast};
-use crate::Step;
+use crate::forecast::prepare::Support;
 
-/// What a fit looks at.
-pub(super) struct Fit<'a> {
+/// A series as a fit looks at it.
+pub(super) struct Prepared<'a> {
     /// With gaps, to measure on what was really seen.
     pub y: &'a [f64],
     /// Without.
@@ -22,11 +21,10 @@ pub(super) struct Fit<'a> {
     /// Seasons, and days and weeks that may be some.
     pub cycles: &'a [usize],
     pub support: Support,
-    pub holidays: Option<Holidays>,
 }
 
-impl Fit<'_> {
-    pub(super) fn run(self, horizon: usize, named: Vec<Step>) -> FittedForecast {
+impl Prepared<'_> {
+    pub(super) fn run(self, horizon: usize, named: Vec<Step>, rest: Rest) -> FittedForecast {
         let n = self.views.len();
         let cycle = self.cycle();
         let layout = layout(horizon.min(n / 4).max(1), cycle);
@@ -73,7 +71,7 @@ impl Fit<'_> {
             coverage_95: coverage.map(|c| c.1),
         };
         let model = format!("combination({})", ensemble.names(self.views).join(","));
-        let state = State {
+        let combined = Combined {
             y: self.y.to_vec(),
             filled: self.filled.to_vec(),
             views: self.views.clone(),
@@ -81,10 +79,8 @@ impl Fit<'_> {
             combination,
             predictive,
             walk: RandomWalk::from_changes(space, last_view),
-            support: self.support,
-            holidays: self.holidays,
         };
-        FittedForecast::new(named, model, accuracy, state)
+        FittedForecast::combined(named, model, accuracy, combined, rest)
     }
 
     /// The cycle over which values change least.

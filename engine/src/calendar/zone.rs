@@ -1,9 +1,9 @@
-//! The calendar that signals follow: a time zone by name and holidays by date, as the numerics need them.
+//! A time zone by name and holidays by date, as the numerics need them.
 
 use std::ops::Range;
 
 use almanac_models::{Step, Timestamp, units::UtcOffsets};
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Offset, TimeZone};
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -76,11 +76,22 @@ impl Zone {
 
     /// When a day begins; the first instant of it where its midnight is skipped.
     fn begin(self, day: NaiveDate) -> i64 {
-        let midnight = day.and_time(NaiveTime::MIN);
-        let mut at = midnight.and_utc().timestamp_millis();
+        self.instant(day.and_time(NaiveTime::MIN))
+    }
+
+    /// The date and the time of day that its clocks show at an instant; `None` where the calendar ends.
+    pub(super) fn shown(self, millis: i64) -> Option<NaiveDateTime> {
+        DateTime::from_timestamp_millis(millis)?;
+        Some(DateTime::from_timestamp_millis(millis.saturating_add(self.ahead_ms(millis)))?.naive_utc())
+    }
+
+    /// The instant at which its clocks show a date and a time of day; an hour later where they skip it.
+    pub(super) fn instant(self, shown: NaiveDateTime) -> i64 {
+        let local = shown.and_utc().timestamp_millis();
+        let mut at = local;
         // Twice, as the first guess may lie on the other side of a change.
         for _ in 0..2 {
-            at = midnight.and_utc().timestamp_millis() - self.ahead_ms(at);
+            at = local - self.ahead_ms(at);
         }
         at
     }

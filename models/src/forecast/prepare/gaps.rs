@@ -1,7 +1,6 @@
-//! What happens to a history before a model sees it: checks, gaps, the scale on which it is modelled.
+//! Checks a history, fills its gaps, and brings it to the scale on which it is modelled.
 
-use super::ForecastError;
-pub(crate) use super::support::Support;
+use crate::forecast::{ForecastError, naive_scale};
 use crate::stats::{median, quantile};
 
 /// Values beyond this overflow when squared.
@@ -72,7 +71,7 @@ pub(crate) fn fill_gaps(y: &[f64], seasons: &[usize]) -> Vec<f64> {
 /// Seasons by how little values change over one, least first.
 fn by_change(y: &[f64], seasons: &[usize]) -> Vec<usize> {
     let mut changes: Vec<(f64, usize)> =
-        seasons.iter().map(|&m| (super::naive_scale(y, m).unwrap_or(f64::INFINITY), m)).collect();
+        seasons.iter().map(|&m| (naive_scale(y, m).unwrap_or(f64::INFINITY), m)).collect();
     changes.sort_by(|a, b| a.0.total_cmp(&b.0));
     changes.into_iter().map(|(_, m)| m).collect()
 }

@@ -1,0 +1,8 @@
+//! Sparse counts: a mean that follows level and season, and the negative binomial distribution around it.
+
+mod distribution;
+mod mean;
+mod model;
+
+pub(super) use distribution::CountDistribution;
+pub(super) use model::CountModel;
