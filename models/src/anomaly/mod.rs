@@ -1,7 +1,9 @@
 //! Anomaly scores within a series: above 1 is an anomaly.
 
 mod causal;
+mod counts;
 mod offline;
+mod recurrence;
 mod scored;
 
 pub use causal::{DetectorOptions, OnlineDetector};

@@ -1,7 +1,7 @@
 //! One view of a series: a level that follows at a given pace, the scale of what departs from it, and its tails.
 
 use super::budget::Budget;
-use super::profile::Base;
+use super::profile::SeasonalEnvelope;
 use super::tail::{Body, Tail};
 use super::{Kind, Scored};
 
@@ -81,7 +81,7 @@ impl Side {
 
 /// How a channel is set up.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct ChannelConfig {
     /// Share of a departure that the level takes over.
     pub alpha: f64,
     /// Steps that the scale remembers.
@@ -99,24 +99,24 @@ pub(crate) struct Pace {
 }
 
 impl Channel {
-    pub(crate) fn new(pace: Pace) -> Self {
+    pub(crate) fn new(config: ChannelConfig) -> Self {
         let side = || Side {
-            tail: Tail::new(pace.kept, pace.risk, Body::VALUES),
-            budget: Budget::new(pace.week, pace.budget),
+            tail: Tail::new(config.kept, config.risk, Body::VALUES),
+            budget: Budget::new(config.week, config.budget),
         };
         Self {
-            alpha: pace.alpha,
+            alpha: config.alpha,
             level: 0.0,
             sum: 0.0,
             weight: 0.0,
-            keep: (-1.0 / pace.span.max(1.0)).exp(),
-            long: [0.0, 0.0, (-1.0 / (LONGER * pace.span.max(1.0)).max(LONG_WEEKS * pace.week)).exp()],
+            keep: (-1.0 / config.span.max(1.0)).exp(),
+            long: [0.0, 0.0, (-1.0 / (LONGER * config.span.max(1.0)).max(LONG_WEEKS * config.week)).exp()],
             above: side(),
             below: side(),
             seen: 0,
             run: 0,
             run_sum: 0.0,
-            patience: pace.patience,
+            patience: config.patience,
             before: 0.0,
             since: 0,
             share: 0.0,
@@ -125,7 +125,15 @@ impl Channel {
 
     /// Scores `value` where the season alone would have `base`, then learns from it. `floor` is the least scale, `scale` the
     /// one of ordinary departures; tails learn only when `open`; `still`: it stands still, as it does by habit.
-    pub(crate) fn push(&mut self, value: f64, base: Base, scale: f64, floor: f64, open: bool, still: bool) -> Scored {
+    pub(crate) fn push(
+        &mut self,
+        value: f64,
+        base: SeasonalEnvelope,
+        scale: f64,
+        floor: f64,
+        open: bool,
+        still: bool,
+    ) -> Scored {
         if self.seen == 0 {
             self.level = value - base.now;
         }
@@ -151,7 +159,7 @@ impl Channel {
 
     /// [`Self::judge`], but where the level has gone with an anomaly, a value as before it takes the level back: the end of
     /// an incident is no second one.
-    fn judge_or_return(&mut self, value: f64, base: Base, scale: f64) -> Scored {
+    fn judge_or_return(&mut self, value: f64, base: SeasonalEnvelope, scale: f64) -> Scored {
         let mut scored = self.judge(value, base, scale);
         if scored.score > 1.0 && self.since > 0 && !self.is_crowded() {
             let moved = std::mem::replace(&mut self.level, self.before);
@@ -177,7 +185,7 @@ impl Channel {
     }
 
     /// The value against level, scale and bounds as they stand.
-    fn judge(&self, value: f64, base: Base, scale: f64) -> Scored {
+    fn judge(&self, value: f64, base: SeasonalEnvelope, scale: f64) -> Scored {
         let expected = base.now + self.level;
         let below = base.now - base.low + self.below.bound() * scale;
         let above = base.high - base.now + self.above.bound() * scale;
@@ -188,7 +196,7 @@ impl Channel {
     }
 
     /// What is expected next to `value`, by a season that may be a little early or late.
-    fn within(&self, value: f64, base: Base) -> f64 {
+    fn within(&self, value: f64, base: SeasonalEnvelope) -> f64 {
         self.level + (value - self.level).max(base.low).min(base.high)
     }
 

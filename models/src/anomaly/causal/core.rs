@@ -1,13 +1,14 @@
 //! What a detector knows of a series once its seasons are known.
 
 use super::bank::Bank;
-use super::calm::Calm;
-use super::channel::{Channel, Pace};
+use super::channel::{Channel, ChannelConfig};
+use super::deduplicator::AlarmDeduplicator;
 use super::drift::{Drift, Slowness};
 use super::profile::Profile;
-use super::recent::{Recent, Still};
+use super::recent::{FlatlineDetector, Recent};
 use super::record::Record;
-use super::told::Told;
+use super::variance_drop::VarianceDropDetector;
+
 use super::{Kind, Scored};
 
 /// Departures a side that bounds stand on: a week of them, and at least so many. Of the half of the KPI series scored, a
@@ -39,15 +40,26 @@ pub(crate) struct Core {
     slow: Channel,
     /// Quick ones, and slow ones where steps are short.
     drifts: [Option<Drift>; 2],
-    still: Still,
+    flatline: FlatlineDetector,
     recent: Recent,
-    told: Told,
-    calm: Calm,
+    deduplicator: AlarmDeduplicator,
+    variance_drop: VarianceDropDetector,
     /// What the seasons had at the last value.
     last_base: f64,
     record: Record,
     /// Steps without a value, one after the other.
     missing: usize,
+}
+
+/// What is expected of the next value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outlook {
+    /// From the values just before; NaN before anything was seen.
+    pub expected: f64,
+    /// From the seasons and the slow level; NaN likewise.
+    pub seasonal: f64,
+    /// The mean size of ordinary departures from `seasonal`.
+    pub scale: f64,
 }
 
 /// Steps without a value after which the values before them say nothing of the next one.
@@ -58,7 +70,7 @@ impl Core {
     pub(crate) fn new(seasons: &[usize], risk: f64, week: f64) -> Self {
         let season = seasons.first().copied().unwrap_or(0);
         let alpha = (1.0 / if season > 0 { season as f64 } else { 200.0 }).clamp(5e-4, 0.05);
-        let quick = Pace {
+        let quick = ChannelConfig {
             alpha: 0.3,
             span: 500.0,
             patience: 30,
@@ -71,24 +83,28 @@ impl Core {
             profile: Profile::new(seasons),
             bank: Bank::new(),
             quick: Channel::new(quick),
-            slow: Channel::new(Pace { alpha, span: 2_000.0, patience: 200, ..quick }),
+            slow: Channel::new(ChannelConfig { alpha, span: 2_000.0, patience: 200, ..quick }),
             drifts: [Some(Slowness::VALUES), Slowness::minutes(week)]
                 .map(|slowness| slowness.map(|slowness| Drift::new(slowness, KEPT, 0.25 * risk, week, ALARMS))),
-            still: Still::default(),
+            flatline: FlatlineDetector::default(),
             recent: Recent::default(),
-            told: Told::default(),
-            calm: Calm::new(week),
+            deduplicator: AlarmDeduplicator::default(),
+            variance_drop: VarianceDropDetector::new(week),
             last_base: 0.0,
             record: Record::new(week),
             missing: 0,
         }
     }
 
-    /// Learns from a history that the seasons were found in.
-    pub(crate) fn replay(&mut self, history: &[f64], floor: f64) {
+    /// Learns from a history that the seasons were found in; `recurring`: ascending places of values that recur, and what
+    /// was expected there without them.
+    pub(crate) fn replay(&mut self, history: &[f64], recurring: impl Iterator<Item = (usize, f64)>, floor: f64) {
         self.profile.start_from(history);
-        for value in history {
-            if value.is_finite() {
+        let mut recurring = recurring.peekable();
+        for (place, value) in history.iter().enumerate() {
+            if let Some((_, base)) = recurring.next_if(|(at, _)| *at == place) {
+                self.skip_recurring(base);
+            } else if value.is_finite() {
                 self.push(*value, floor, true);
             } else {
                 self.skip();
@@ -101,8 +117,8 @@ impl Core {
         self.missing = 0;
         let record = self.record.push(value, floor, open);
         // Values that stand still, or lie on a line as filled ones do, say nothing of how the series varies.
-        let open = open && !self.still.push(value, floor);
-        let still = self.still.rests_by_habit();
+        let open = open && !self.flatline.push(value, floor);
+        let still = self.flatline.is_usually_constant();
         let base = self.profile.now();
         let scale = self.slow.scale(floor);
         let quick_base = if self.bank.is_seasonal() { base } else { base.moved_from(self.last_base) };
@@ -124,16 +140,17 @@ impl Core {
                 };
             }
         }
-        if worst.score > 1.0 && self.still.rests_by_habit() {
+        let rests = self.flatline.rests_at(value);
+        if worst.score > 1.0 && (self.flatline.is_usually_constant() || rests) {
             // It is what was expected that moved: a profile of steps that came once.
             worst = Scored { score: 1.0, lower: worst.lower.min(value), upper: worst.upper.max(value), ..worst };
         }
-        let calm = if open { self.calm.push(value - quick.expected) } else { 0.0 };
-        if worst.score <= 1.0 && calm > 1.0 {
+        let calm = if open { self.variance_drop.push(value - quick.expected) } else { 0.0 };
+        if worst.score <= 1.0 && calm > 1.0 && !rests {
             worst = Scored { score: calm, kind: Kind::FlatLine, lower: worst.expected, upper: worst.expected, ..worst };
         }
         if worst.score <= 1.0
-            && let Some(flat) = self.still.flat_line(value)
+            && let Some(flat) = self.flatline.flat_line(value)
         {
             // An empty band, as no value stands for what varies.
             worst =
@@ -151,8 +168,19 @@ impl Core {
         } else {
             self.profile.push(None);
         }
+        worst
+    }
+
+    /// Lowers scores that repeat an alarm, see [`AlarmDeduplicator`].
+    pub(crate) fn deduplicate(&mut self, scored: Scored) -> Scored {
         let often = self.quick.share().max(self.slow.share()) > OFTEN;
-        self.told.tell(worst, often)
+        self.deduplicator.filter(scored, often)
+    }
+
+    /// What is expected next, by values just before and by the seasons alone, and the scale of ordinary departures.
+    pub(crate) fn outlook(&self, floor: f64) -> Outlook {
+        let seasonal = self.slow.expected(self.profile.now().now);
+        Outlook { expected: self.expected(), seasonal, scale: self.slow.scale(floor) }
     }
 
     /// There is no value at this step.
@@ -161,8 +189,13 @@ impl Core {
         self.missing += 1;
         if self.missing == GAP {
             self.recent = Recent::default();
-            self.told = Told::default();
+            self.deduplicator = AlarmDeduplicator::default();
         }
+    }
+
+    /// The value at this step recurs there, and teaches the seasons `base` alone.
+    pub(crate) fn skip_recurring(&mut self, base: f64) {
+        self.profile.push(Some(base).filter(|base| base.is_finite()));
     }
 
     /// Phases come again from `steps` ago on.

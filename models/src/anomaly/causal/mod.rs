@@ -2,9 +2,9 @@
 
 mod bank;
 mod budget;
-mod calm;
 mod channel;
 mod core;
+mod deduplicator;
 mod drift;
 mod histogram;
 mod online;
@@ -12,8 +12,10 @@ mod profile;
 mod recent;
 mod record;
 mod tail;
-mod told;
+mod variance_drop;
 
 pub use online::{DetectorOptions, OnlineDetector};
 
+use super::counts::CountDeficit;
+use super::recurrence::{Expectation, RecurringDepartures};
 use super::{Kind, Scored};

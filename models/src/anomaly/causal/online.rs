@@ -1,5 +1,10 @@
-use super::Scored;
+//! The causal detector: what it knows of a series, and when that is learned anew.
+
+use std::collections::VecDeque;
+
 use super::core::{Core, USUAL_WEEK};
+use super::{CountDeficit, Expectation, Kind, RecurringDepartures, Scored};
+
 use crate::Step;
 use crate::seasons::SeasonDetector;
 use crate::stats::{mad, mean, median};
@@ -16,6 +21,14 @@ const SHORT: usize = 24;
 /// A week in milliseconds, and its least length in steps, so that hourly values have no bounds for a hundred of them.
 const WEEK_MS: f64 = 604_800_000.0;
 const LEAST_WEEK: f64 = 500.0;
+/// A day in milliseconds.
+const DAY_MS: i64 = 86_400_000;
+/// Scales that a value departs by before it counts as one that recurs: less is noise.
+const NOISE: f64 = 4.0;
+/// The share of the least height from which on a value is what recurs there.
+const PRESENT: f64 = 0.4;
+/// Share of a departure that the value expected without what recurs takes over while that may come.
+const FOLLOW: f64 = 0.3;
 
 /// How a detector is set up.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +91,14 @@ pub struct OnlineDetector {
     core: Core,
     floor: f64,
     frozen: bool,
+    recurring: RecurringDepartures,
+    /// Places in the history of values that recur, ascending, and what was expected there without them.
+    recurred: VecDeque<(usize, f64)>,
+    /// What was expected of the last value at which nothing recurred; NaN before the first.
+    clear: f64,
+    /// Outages of counts, where the hours of a day are known.
+    deficit: Option<CountDeficit>,
+    negative: bool,
 }
 
 impl OnlineDetector {
@@ -88,7 +109,14 @@ impl OnlineDetector {
         seasons.retain(|&m| m >= 2);
         seasons.sort_unstable();
         seasons.dedup();
+        let step_ms = options.step.map(Step::millis);
+        let day = step_ms.filter(|step| DAY_MS % step == 0).and_then(|step| usize::try_from(DAY_MS / step).ok());
         let mut detector = Self {
+            recurring: RecurringDepartures::new(day),
+            recurred: VecDeque::new(),
+            clear: f64::NAN,
+            deficit: step_ms.and_then(|step| CountDeficit::new(DAY_MS as f64 / step as f64)),
+            negative: false,
             options,
             history: Vec::new(),
             pushed: 0,
@@ -118,10 +146,15 @@ impl OnlineDetector {
             self.history.push(f64::NAN);
             let unknown = Scored::unknown(self.core.expected());
             self.core.skip();
+            self.recurring.skip();
+            if let Some(deficit) = &mut self.deficit {
+                deficit.skip();
+            }
             self.refit_if_due();
             return if value.is_nan() || !warm { unknown } else { Scored { score: Scored::LARGEST, ..unknown } };
         }
-        let mut scored = self.core.push(value, self.floor, !self.frozen);
+        self.negative |= value < 0.0;
+        let mut scored = self.score(value, warm);
         self.history.push(value);
         if !warm {
             scored = Scored::unknown(scored.expected);
@@ -129,6 +162,63 @@ impl OnlineDetector {
         scored.score = scored.score.min(Scored::LARGEST);
         self.refit_if_due();
         scored
+    }
+
+    /// Scores a finite value by all that is known, and learns from it.
+    fn score(&mut self, value: f64, warm: bool) -> Scored {
+        let outlook = self.core.outlook(self.floor);
+        if self.clear.is_nan() {
+            self.clear = outlook.expected;
+        }
+        let base = self.clear;
+        let height = value - base;
+        let noise = NOISE * outlook.scale;
+        let recurs = if warm { self.recurring.expected() } else { None };
+        let recurs = recurs.filter(|recurs| PRESENT * recurs.least_size() > noise);
+        let is_present = recurs
+            .is_some_and(|recurs| height * recurs.height() > 0.0 && height.abs() >= PRESENT * recurs.least_size());
+        let explains = recurs.filter(|recurs| recurs.contains(height) && height.abs() > noise);
+        let mut scored = match explains {
+            Some(recurs) => {
+                // What recurs says nothing of the levels and scales of all other values.
+                self.core.skip_recurring(base);
+                self.recurred.push_back((self.history.len(), base));
+                around(base, recurs, noise, value)
+            }
+            None => self.core.push(value, self.floor, !self.frozen),
+        };
+        let called = warm && scored.is_anomaly();
+        if self.frozen {
+            self.recurring.pass(is_present);
+        } else {
+            let departs = called || is_present || (height.abs() > noise && self.recurring.resembles(height));
+            self.recurring.push(height, warm && departs && height.is_finite());
+        }
+        // What is expected where nothing recurs; beside that it follows ordinary values.
+        if recurs.is_none() && !self.recurring.is_within() {
+            self.clear = outlook.expected;
+        } else if height.abs() <= noise {
+            self.clear += FOLLOW * height;
+        }
+        if let Some(recurs) = recurs.filter(|recurs| !called && explains.is_none() && recurs.is_absent(height)) {
+            scored = Scored { kind: Kind::Level, ..around(base, recurs, noise, value) };
+        }
+        let shortfall = self.deficit.as_mut().and_then(|deficit| deficit.push(value, !self.frozen));
+        if let Some(shortfall) = shortfall.filter(|_| explains.is_none()) {
+            if shortfall.score > 1.0 && !scored.is_anomaly() {
+                let (expected, lower) = (shortfall.expected, shortfall.lower);
+                let upper = scored.upper.max(expected);
+                scored = Scored { expected, lower, upper, score: shortfall.score, kind: Kind::Drift };
+            } else if shortfall.lower > scored.lower && shortfall.lower < scored.expected && value >= shortfall.lower {
+                scored.lower = shortfall.lower;
+            }
+        }
+        if !self.negative {
+            // What never was below zero cannot be expected there.
+            scored.expected = if scored.expected < 0.0 { 0.0 } else { scored.expected };
+            scored.lower = if scored.lower < 0.0 { 0.0 } else { scored.lower };
+        }
+        self.core.deduplicate(scored)
     }
 
     /// The clocks that the series follows are set ahead by so many steps, or back where negative, before the next value:
@@ -140,7 +230,13 @@ impl OnlineDetector {
         if let Some(back) = steps.checked_neg().and_then(|back| usize::try_from(back).ok()).filter(|back| *back > 0) {
             // The history that seasons are sought in has the hour that comes twice once.
             self.history.truncate(self.history.len().saturating_sub(back));
+            let kept = self.recurred.partition_point(|(place, _)| *place < self.history.len());
+            self.recurred.truncate(kept);
             self.core.set_back(back);
+            self.recurring.set_back(back);
+            if let Some(deficit) = &mut self.deficit {
+                deficit.set_back(back);
+            }
         }
     }
 
@@ -196,7 +292,10 @@ impl OnlineDetector {
         let longest = self.seasons.last().copied().unwrap_or(0);
         let window = self.options.window.max(4 * longest).max(64);
         if self.history.len() > 2 * window {
-            self.history.drain(..self.history.len() - window);
+            let left = self.history.len() - window;
+            self.history.drain(..left);
+            self.recurred.drain(..self.recurred.partition_point(|(place, _)| *place < left));
+            self.recurred.iter_mut().for_each(|(place, _)| *place -= left);
         }
         self.floor = least_scale(&self.history[self.history.len().saturating_sub(LATE)..]);
         let mut changed = first;
@@ -213,7 +312,8 @@ impl OnlineDetector {
             self.active = enough;
             self.core = self.blank();
             let from = self.history.len().saturating_sub(window);
-            self.core.replay(&self.history[from..], self.floor);
+            let left_out = self.recurred.iter().filter_map(|(place, base)| Some((place.checked_sub(from)?, *base)));
+            self.core.replay(&self.history[from..], left_out, self.floor);
         }
     }
 
@@ -243,6 +343,18 @@ impl OnlineDetector {
     pub fn seasons(&self) -> &[usize] {
         &self.seasons
     }
+}
+
+/// A value against what recurs above `base`; `noise`: how far ordinary values lie from it.
+fn around(base: f64, recurs: Expectation, noise: f64, value: f64) -> Scored {
+    let [least, most] = recurs.range();
+    let (lower, upper) = if recurs.is_certain() {
+        (base + least, base + most)
+    } else {
+        (base + least.min(-noise), base + most.max(noise))
+    };
+    let expected = (base + recurs.height()).clamp(lower, upper);
+    Scored { lower, upper, ..Scored::unknown(expected) }.for_value(value)
 }
 
 /// The least scale of departures that a series of late gives reason for.

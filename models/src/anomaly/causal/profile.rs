@@ -39,13 +39,13 @@ pub(crate) struct Profile {
 /// without noise was called each day. With it NAB's standard score is 63.1 where it was 61.9, KPI's F1 .556 where it was
 /// .545, false alarms as many.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Base {
+pub(crate) struct SeasonalEnvelope {
     pub now: f64,
     pub low: f64,
     pub high: f64,
 }
 
-impl Base {
+impl SeasonalEnvelope {
     /// What the seasons do not forbid to a level that does without them, and was last told at `last`: to stay, or to go as
     /// they do. Worth 1.4 points of NAB.
     pub(crate) fn moved_from(self, last: f64) -> Self {
@@ -95,10 +95,10 @@ impl Profile {
     }
 
     /// The value that the seasons have at the step that comes.
-    pub(crate) fn now(&self) -> Base {
+    pub(crate) fn now(&self) -> SeasonalEnvelope {
         let place = self.t - self.chunk_start;
         let [lows, highs] = &self.around;
-        Base { now: self.chunk[place + self.jitter], low: lows[place], high: highs[place] }
+        SeasonalEnvelope { now: self.chunk[place + self.jitter], low: lows[place], high: highs[place] }
     }
 
     /// Learns the value of the step that comes, `None` if there is none, and goes on to the next.

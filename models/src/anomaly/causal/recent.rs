@@ -14,6 +14,9 @@ const MEMORY: f64 = 20_000.0;
 const FLAT: f64 = 60.0;
 const LONGER: f64 = 3.0;
 const LEARNED: f64 = 10.0;
+/// Equal values in a row from which on a series rests at that value, and values that its share of rest stands on.
+const REST: usize = 6;
+const REST_MEMORY: f64 = 2_000.0;
 
 /// The last values.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +50,7 @@ impl Recent {
 /// Whether a series stands still, or goes along a line, as it seldom does: what stands in for values that are missing says
 /// nothing of how a series varies. A day of it made the scale so small that the next day was one anomaly.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Still {
+pub(crate) struct FlatlineDetector {
     last: [f64; 2],
     seen: usize,
     run: usize,
@@ -58,9 +61,12 @@ pub(crate) struct Still {
     longest: f64,
     /// Least and largest value.
     range: [f64; 2],
+    /// The value that the series rests at, and the decayed share of values that are it.
+    rest: f64,
+    rest_share: f64,
 }
 
-impl Still {
+impl FlatlineDetector {
     /// Whether this value and those before it lie on a line; departures from it below a thousandth of `floor` do not count.
     pub(crate) fn push(&mut self, value: f64, floor: f64) -> bool {
         let bend = value - 2.0 * self.last[1] + self.last[0];
@@ -72,6 +78,7 @@ impl Still {
             self.longest = self.longest.max(self.equal as f64);
             self.equal = 0;
         }
+        self.follow_rest(value, rounding);
         self.last = [self.last[1], value];
         self.range = if self.seen == 0 { [value; 2] } else { [self.range[0].min(value), self.range[1].max(value)] };
         self.seen += 1;
@@ -83,13 +90,28 @@ impl Still {
         still && self.share < HABIT
     }
 
+    /// Takes another value for the one that the series rests at where it stays there for long and has no other.
+    fn follow_rest(&mut self, value: f64, rounding: f64) {
+        let rate = 1.0 / ((self.seen + 1) as f64).min(REST_MEMORY);
+        if self.rest_share < HABIT && self.equal >= REST {
+            (self.rest, self.rest_share) = (value, self.rest_share.max(self.equal as f64 * rate));
+        }
+        let rests = (value - self.rest).abs() <= rounding;
+        self.rest_share += (f64::from(u8::from(rests)) - self.rest_share) * rate;
+    }
+
+    /// Whether the series often has exactly this value, as a count that is 0 at night: to return there is ordinary.
+    pub(crate) fn rests_at(&self, value: f64) -> bool {
+        self.rest_share >= HABIT && (value - self.rest).abs() <= 1e-9 * value.abs()
+    }
+
     /// Whether the last values lie on a line, by habit or not.
     pub(crate) fn is_still(&self) -> bool {
         self.run >= STILL
     }
 
     /// Whether it is how the series is that they do.
-    pub(crate) fn rests_by_habit(&self) -> bool {
+    pub(crate) fn is_usually_constant(&self) -> bool {
         self.is_still() && self.share >= HABIT
     }
 
@@ -110,7 +132,7 @@ mod tests {
 
     /// Whether a flat line is told at each step.
     fn told(values: impl Iterator<Item = f64>) -> Vec<bool> {
-        let mut still = Still::default();
+        let mut still = FlatlineDetector::default();
         values
             .map(|value| {
                 still.push(value, 0.0);
@@ -120,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_series_is_told_and_one_that_rests_by_habit_is_not() {
+    fn a_stuck_series_is_told_and_one_that_is_usually_constant_is_not() {
         let varies = |t: usize| ((t * 7_919 + t * t * 31) % 101) as f64;
         let stuck = told((0..3_000).map(|t| if t < 2_500 { varies(t) } else { 4.0 }));
         assert_eq!(stuck.iter().position(|told| *told), Some(2_561));

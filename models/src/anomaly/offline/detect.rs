@@ -1,8 +1,11 @@
+//! Bands and ranks of all values of a series.
+
 use std::rc::Rc;
 
 use super::departure::Departures;
+use super::lasting::{Shift, shift_sizes, shifts, stuck, usual_change};
 use super::season::{of_scales, of_values, profile};
-use super::smooth::{add_exponential, moving_mean, moving_median};
+use super::smooth::{add_exponential, level, moving_mean};
 use crate::anomaly::{DetectorOptions, Kind, Scored};
 use crate::seasons::SeasonDetector;
 use crate::stats::{mad, mean, median};
@@ -30,6 +33,11 @@ const SPAN_WEIGHT: f64 = 1.5;
 /// Bands are this much wider than an exponential tail makes them: on the second halves of KPI at a risk of 1e-4, 1.07 calls
 /// 2.7 false alarms a week and series, 1.25 1.6 and 1.4 1.1, where one in 10,000 minutes is one a week.
 const REACH: f64 = 1.25;
+/// The least bound of departures from the level, in usual changes from one value to the next: on a ramp without noise the
+/// median moves by half of the values of a spike.
+const LEAST_CHANGES: f64 = 5.0;
+/// Values from the first one of a new level on that are called.
+const ONSET: usize = 9;
 
 /// Scores a whole series at once, each value in the light of all others; NaN is a missing value and scores 0.
 ///
@@ -108,7 +116,22 @@ fn detect(
     let seasons = options.seasons.clone().unwrap_or_else(found);
     let risk = if options.risk > 0.0 && options.risk < 0.02 { options.risk } else { 1e-4 };
     let view = View::new(&series, places, &seasons, day(options), risk);
-    let bands: Vec<Scored> = y.iter().enumerate().map(|(t, v)| view.band(&series, t, *v)).collect();
+    let mut bands: Vec<Scored> = y.iter().enumerate().map(|(t, v)| view.band(&series, t, *v)).collect();
+    for shift in &view.shifts {
+        for (t, v) in y.iter().enumerate().skip(shift.at).take(ONSET) {
+            let onset = view.onset(&series, shift, t, *v);
+            if bands[t].score <= 1.0 && onset.score > 1.0 {
+                bands[t] = onset;
+            }
+        }
+    }
+    if y.iter().all(|v| v.is_nan() || *v >= 0.0) {
+        // What never was below zero cannot be expected there.
+        for band in &mut bands {
+            band.lower = band.lower.max(0.0);
+            band.expected = band.expected.max(0.0);
+        }
+    }
     let evidence: Vec<f64> =
         bands.iter().enumerate().map(|(t, band)| view.evidence(t).max(band.score).min(Scored::LARGEST)).collect();
     let mut spread = evidence.clone();
@@ -116,7 +139,22 @@ fn detect(
         add_exponential(&mut spread, &evidence, span, SPAN_WEIGHT);
     }
     let unit = 1.0 / (1.0 + SPAN_WEIGHT * SPANS.len() as f64);
-    y.iter().zip(bands).zip(spread).map(|((v, band), spread)| judged(*v, band, spread * unit)).collect()
+    let mut scored: Vec<Scored> =
+        y.iter().zip(bands).zip(spread).map(|((v, band), spread)| judged(*v, band, spread * unit)).collect();
+    for (start, end, score) in stuck(y) {
+        for one in scored[start..end].iter_mut().filter(|one| one.score <= 1.0) {
+            // An empty band, as no value stands for what varies.
+            let expected = one.expected;
+            *one = Scored {
+                lower: expected,
+                upper: expected,
+                score: score.max(1.0 + 1e-6),
+                kind: Kind::FlatLine,
+                expected,
+            };
+        }
+    }
+    scored
 }
 
 /// The final score of a value, `band.score` half bands from what was expected, with evidence of `spread` around it.
@@ -205,6 +243,11 @@ struct View {
     level: Vec<f64>,
     from_season: Departures,
     from_level: Departures,
+    /// Of the level from the season: an outage of hours moves it far, single values do not.
+    lasting: Departures,
+    /// Of the levels before and behind each step from each other.
+    jumps: Departures,
+    shifts: Vec<Shift>,
     others: Vec<(Departures, f64)>,
 }
 
@@ -214,10 +257,15 @@ impl View {
         let profile = profile(z, &places, of_values(seasons, z.len()));
         let base = |place: &usize| profile[place % profile.len()];
         let rest: Vec<f64> = z.iter().zip(places.iter()).map(|(v, place)| v - base(place)).collect();
-        let level = moving_median(&rest, MIDDLE / 2);
+        let level = level(&rest, MIDDLE / 2);
         let season = of_scales(seasons, z.len(), day);
         // Either band may be left.
         let departures = |sizes: Vec<f64>| Departures::new(sizes, Rc::clone(&places), season, 0.5 * risk, series.least);
+        let above = |sizes: Vec<f64>, least: f64| Departures::new(sizes, Rc::clone(&places), season, 0.5 * risk, least);
+        let least_level = series.least.max(LEAST_CHANGES * usual_change(&rest));
+        let lasting = above(level.iter().map(|l| l.abs()).collect(), least_level);
+        let jumps = above(shift_sizes(&level, MIDDLE), least_level);
+        let shifts = shifts(&rest, &level, MIDDLE, |t| jumps.ratio(t) > REACH);
         let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect::<Vec<f64>>();
         let middle = moving_mean(&rest, MIDDLE);
         let wide = moving_mean(&rest, WIDE.min(z.len() / 2));
@@ -227,7 +275,10 @@ impl View {
         others.push((departures(apart(&middle, &wide)), SHIFT));
         Self {
             from_season: departures(rest.iter().map(|r| r.abs()).collect()),
-            from_level: departures(apart(&rest, &level)),
+            from_level: above(apart(&rest, &level), least_level),
+            lasting,
+            jumps,
+            shifts,
             places,
             profile,
             level,
@@ -245,7 +296,9 @@ impl View {
             let band = Scored { lower: expected - half, upper: expected + half, kind, ..Scored::unknown(expected) };
             band.for_value(value)
         };
-        let season = around(base, &self.from_season, Kind::Level);
+        // While the level itself is away from the season, values are by the band of levels.
+        let lasts = self.lasting.ratio(t) > REACH && self.lasting.bound() < self.from_season.bound();
+        let season = around(base, if lasts { &self.lasting } else { &self.from_season }, Kind::Level);
         if self.level[t].is_nan() {
             return season;
         }
@@ -253,6 +306,15 @@ impl View {
         let narrower = if self.from_level.bound() <= self.from_season.bound() { level } else { season };
         let further = if season.score > level.score { season } else { level };
         if further.score > 1.0 { further } else { narrower }
+    }
+
+    /// A value behind a shift against the level before it.
+    fn onset(&self, series: &Standardised, shift: &Shift, t: usize, value: f64) -> Scored {
+        let half = REACH * self.jumps.bound_at(t) * series.spread;
+        let expected = series.value(self.profile[self.places[t] % self.profile.len()] + shift.before);
+        let band =
+            Scored { lower: expected - half, upper: expected + half, kind: Kind::Level, ..Scored::unknown(expected) };
+        band.for_value(value)
     }
 
     /// The largest of all departures in units of their bounds.

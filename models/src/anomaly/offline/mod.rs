@@ -2,6 +2,7 @@
 
 mod departure;
 mod detect;
+mod lasting;
 mod season;
 mod smooth;
 

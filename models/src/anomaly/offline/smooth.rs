@@ -1,6 +1,6 @@
 //! Smoothing towards both sides; NaN is a missing value and takes no part.
 
-use crate::stats::WindowMeans;
+use crate::stats::{WindowMeans, median};
 
 /// Mean over `width` values around each value, its own included, over fewer at the ends; NaN where the value is missing.
 pub(super) fn moving_mean(x: &[f64], width: usize) -> Vec<f64> {
@@ -35,6 +35,27 @@ pub(super) fn moving_median(x: &[f64], half: usize) -> Vec<f64> {
         });
     }
     out
+}
+
+/// [`moving_median`] whose ends go on as the series does there: at the ends of a ramp the median of half a window lies
+/// beside it.
+pub(super) fn level(x: &[f64], half: usize) -> Vec<f64> {
+    let width = 2 * half + 1;
+    if x.len() < 2 * width {
+        return moving_median(x, half);
+    }
+    // The values beyond an end, from its last two windows, the outer one last.
+    let beyond = |outer: &[f64], inner: &[f64]| -> Vec<f64> {
+        let (Some(outer), Some(inner)) = (median(outer), median(inner)) else { return vec![f64::NAN; half] };
+        let slope = (outer - inner) / width as f64;
+        (1..=half).map(|k| outer + slope * (half + k) as f64).collect()
+    };
+    let n = x.len();
+    let mut before = beyond(&x[..width], &x[width..2 * width]);
+    before.reverse();
+    let after = beyond(&x[n - width..], &x[n - 2 * width..n - width]);
+    let padded: Vec<f64> = before.iter().chain(x).chain(&after).copied().collect();
+    moving_median(&padded, half)[half..half + n].to_vec()
 }
 
 fn insert(window: &mut Vec<f64>, v: f64) {
@@ -89,6 +110,13 @@ mod tests {
         close(&moving_mean(&x, 1), &x);
         assert!(moving_median(&[], 2).is_empty() && moving_mean(&[], 3).is_empty());
         assert!(moving_median(&[f64::NAN; 3], 1).iter().all(|v| v.is_nan()));
+    }
+
+    #[test]
+    fn the_level_of_a_ramp_is_the_ramp_to_its_ends() {
+        let ramp: Vec<f64> = (0..100).map(f64::from).collect();
+        close(&level(&ramp, 13), &ramp);
+        close(&level(&ramp[..20], 13), &moving_median(&ramp[..20], 13));
     }
 
     #[test]

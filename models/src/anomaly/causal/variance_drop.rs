@@ -1,4 +1,4 @@
-//! Whether a series varies less than it ever did.
+//! Detects a drop of variance: departures smaller than they ever were.
 
 /// Values that the size of departures is averaged over, and those of a block: what falls must not at once be the least so
 /// far.
@@ -24,7 +24,7 @@ const PATIENCE: usize = 10;
 /// MacGregor & Harris (1993), The exponentially weighted moving variance. Deviates: absolute departures, a lower limit only,
 /// and that from the least that was seen.
 #[derive(Debug, Clone)]
-pub(crate) struct Calm {
+pub(crate) struct VarianceDropDetector {
     week: f64,
     mean: f64,
     seen: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Calm {
     run: usize,
 }
 
-impl Calm {
+impl VarianceDropDetector {
     /// `week`: steps of a week, before which nothing is told.
     pub(crate) fn new(week: f64) -> Self {
         let late = [f64::INFINITY; 2];
@@ -101,7 +101,7 @@ mod tests {
 
     /// Departures of 1 that fall to a share for good, after a week; the first value told, and how many are.
     fn told(share: f64, bursts: bool) -> (Option<usize>, usize) {
-        let mut calm = Calm::new(2_016.0);
+        let mut calm = VarianceDropDetector::new(2_016.0);
         let scores: Vec<f64> = (0..4_000)
             .map(|t| {
                 let size = 0.5 + (t * 7_919 % 101) as f64 / 101.0;
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn nothing_is_told_of_what_never_varied() {
-        let mut calm = Calm::new(500.0);
+        let mut calm = VarianceDropDetector::new(500.0);
         assert!((0..3_000).all(|_| !(calm.push(0.0) > 1.0)));
         assert!(!(calm.push(f64::NAN) > 1.0 || calm.push(f64::INFINITY) > 1.0));
     }

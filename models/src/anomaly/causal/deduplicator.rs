@@ -1,4 +1,4 @@
-//! What goes on is no news.
+//! Lowers the scores of values that repeat an alarm.
 
 use super::Scored;
 
@@ -15,14 +15,14 @@ const GOES_ON: f64 = 0.001;
 /// The first value of an alarm has its score; those that follow stay above 1 but only just, until one is far worse. A
 /// reader who acts on high scores is told once: with NAB's scorer, which counts each row, this is worth 20 points.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct AlarmDeduplicator {
     since: usize,
     peak: f64,
 }
 
-impl Told {
+impl AlarmDeduplicator {
     /// `often`: anomalies are many.
-    pub(crate) fn tell(&mut self, scored: Scored, often: bool) -> Scored {
+    pub(crate) fn filter(&mut self, scored: Scored, often: bool) -> Scored {
         self.since = self.since.saturating_add(1);
         if scored.score <= 1.0 {
             return scored;
