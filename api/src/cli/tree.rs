@@ -9,7 +9,7 @@ use super::{
     CliError, Global, demo,
     files::{detect, forecast, replay},
     serve,
-    store::{compact, import, learn, recommend, sql},
+    store::{compact, delete, import, learn, recommend, sql},
 };
 
 /// Options that mean the same in every command; their variables are `ALMANAC_<OPTION>`.
@@ -43,6 +43,8 @@ pub enum Command {
     Recommend(recommend::Args),
     /// Finish the compaction that is due and give space back
     Compact(compact::Args),
+    /// Delete series, or a span of their samples
+    Delete(delete::Args),
     /// Read-only SQL over a stopped store, or over a running service with --url
     Sql(sql::Args),
     /// Forecasts for the series of a file, no store needed
@@ -108,6 +110,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Learn(args) => learn::run(args, global),
         Command::Recommend(args) => recommend::run(args, global),
         Command::Compact(args) => compact::run(args, global),
+        Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),

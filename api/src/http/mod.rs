@@ -13,7 +13,7 @@ pub mod sql;
 mod tests;
 
 pub(crate) use ingest::ImportBody;
-pub(crate) use operate::{CompactionBody, RoundBody};
+pub(crate) use operate::{CompactionBody, DeleteBody, DeletionBody, RoundBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
     ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, LenientUrls, Params, StateError, ingest_limits, now,

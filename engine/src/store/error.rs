@@ -32,7 +32,7 @@ pub enum StoreError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What DuckDB says, in one line.
+        /// DuckDB's message, in one line.
         detail: String,
     },
     /// The file was written by a newer release.
@@ -50,13 +50,13 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says, in one line.
+        /// The system's message, in one line.
         detail: String,
     },
     /// No space is left; nothing of the batch was stored.
     #[error("no space left on the disk of the store ({detail})")]
     DiskFull {
-        /// What DuckDB says, in one line.
+        /// DuckDB's message, in one line.
         detail: String,
     },
     /// A new series would pass the limit; known series are not affected.
@@ -131,7 +131,7 @@ pub enum StoreError {
         "the store has stopped ({detail}); open it again once the cause is gone, nothing that was answered is lost"
     )]
     Stopped {
-        /// What DuckDB says, in one line.
+        /// DuckDB's message, in one line.
         detail: String,
     },
     /// The store was closed, or its writer ended.
@@ -142,7 +142,7 @@ pub enum StoreError {
     Database {
         /// What was being done.
         action: &'static str,
-        /// What DuckDB says.
+        /// DuckDB's error.
         #[source]
         source: Arc<duckdb::Error>,
     },

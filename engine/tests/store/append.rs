@@ -1,3 +1,5 @@
+//! Appends and reads: order, late samples, refusals, the queue, labels.
+
 use almanac_engine::{
     series::{MatchOp, Matcher, SampleSource, SourceError, is_stale, stale_marker},
     store::{Appended, SampleBatch, Store, StoreError, StoreOptions},

@@ -1,3 +1,5 @@
+//! Compaction: when it is due, what it keeps, rollups, retention, space.
+
 use almanac_engine::store::{Compaction, CompactionReport, SampleBatch, StoreOptions};
 use almanac_models::Timestamp;
 

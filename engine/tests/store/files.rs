@@ -1,3 +1,4 @@
+//! Files that are not a sound store, other processes, full disks, older schemas.
 #![expect(clippy::print_stdout, reason = "a test that runs as a second process speaks through its output")]
 
 use std::{

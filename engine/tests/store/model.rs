@@ -1,8 +1,10 @@
+//! Random operations against a simple model of the store.
+
 use std::collections::BTreeMap;
 
 use almanac_engine::{
     series::{Labels, Matcher, SampleSource, is_stale, stale_marker},
-    store::{Compaction, SampleBatch, Store, StoreOptions},
+    store::{Compaction, Deletion, SampleBatch, SqlLimits, Store, StoreOptions},
 };
 use almanac_models::Timestamp;
 use proptest::prelude::*;
@@ -11,9 +13,11 @@ use crate::support::{Fresh, labels};
 
 #[derive(Debug, Clone)]
 enum Op {
-    /// Samples as (series, timestamp, value); value 0 stands for the stale marker.
+    /// Samples as (series, timestamp, value); value 0 means the stale marker.
     Append(Vec<(u8, i64, u8)>),
     Compact(bool, i64),
+    /// Samples of one series, or of all, within a span that may be open.
+    Delete(Option<u8>, Option<i64>, Option<i64>),
     Reopen,
 }
 
@@ -23,6 +27,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => proptest::collection::vec(sample, 1..30).prop_map(Op::Append),
         2 => (any::<bool>(), 0..20_000_000_i64).prop_map(|(all, now)| Op::Compact(all, now)),
+        2 => (proptest::option::weighted(0.8, 0..4_u8), proptest::option::of(-40..40_i64), proptest::option::of(-40..40_i64))
+            .prop_map(|(series, from, until)| Op::Delete(series, from, until)),
         1 => Just(Op::Reopen),
     ]
 }
@@ -62,7 +68,7 @@ fn check(store: &Store, model: &Model, start: i64, end: i64) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
-    /// Any order of appends, compactions and reopenings gives the map in which the last write wins.
+    /// Any order of appends, compactions, deletions and reopenings gives the map in which the last write wins.
     #[test]
     fn any_history_gives_the_last_writes(ops in proptest::collection::vec(op(), 1..14), recent in 0..200_usize) {
         // Little memory, so that much has to come from disk.
@@ -90,10 +96,35 @@ proptest! {
                         prop_assert_eq!(stats.samples_hot + stats.samples_late, 0);
                     }
                 }
+                Op::Delete(series, from, until) => {
+                    let mut matchers = vec![Matcher::equal("__name__", "m")];
+                    matchers.extend(series.map(|series| Matcher::equal("n", &series.to_string())));
+                    let [from_at, until_at] = [from, until].map(|at| at.map(Timestamp::from_millis));
+                    let what = Deletion { matchers, from: from_at, until: until_at, dry_run: false };
+                    let report = fresh.store.delete(&what).unwrap();
+                    let mut deleted = 0;
+                    for (_, samples) in model.iter_mut().filter(|(n, _)| series.is_none_or(|series| series == **n)) {
+                        let before = samples.len();
+                        samples.retain(|&t, _| from.is_some_and(|from| t < from) || until.is_some_and(|until| t > until));
+                        deleted += before - samples.len();
+                    }
+                    prop_assert_eq!(report.samples, deleted as u64);
+                }
                 Op::Reopen => fresh = fresh.reopened_with(options.clone()),
             }
             check(&fresh.store, &model, i64::MIN, i64::MAX);
             check(&fresh.store, &model, -10, 5);
+            let stats = fresh.store.stats();
+            if stats.samples_hot + stats.samples_late == 0 {
+                // All is compacted: the rollups count every sample but the stale markers.
+                let values: usize = model.values().flat_map(BTreeMap::values).filter(|&&code| code != 0).count();
+                for table in ["rollups_5m", "rollups_1h"] {
+                    let sql = format!("SELECT coalesce(sum(count), 0)::UBIGINT FROM {table}");
+                    let answer = fresh.store.analyst_sql(&sql, &[], SqlLimits::default()).unwrap();
+                    let counted = arrow::util::display::array_value_to_string(answer.batches[0].column(0), 0).unwrap();
+                    prop_assert_eq!(counted, values.to_string(), "{}", table);
+                }
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Rows of what is learned and recommended.
+
 use almanac_engine::store::rows::*;
 use almanac_models::Timestamp;
 use serde_json::json;

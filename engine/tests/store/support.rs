@@ -1,3 +1,5 @@
+//! What the tests share: fresh stores, labels, appends.
+
 use std::path::PathBuf;
 
 use almanac_engine::{

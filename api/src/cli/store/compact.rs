@@ -40,8 +40,8 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
             existing(&path)?;
             let before = size(&path);
             let report = compact_stopped(&config)?;
-            // A running database keeps its own notes where they are, at the end of the file too: what lies free before them
-            // is cut off once it is opened anew.
+            // A running database does not move its metadata, which may be at the end of the file: free blocks before it
+            // are cut off once it is opened anew.
             let mut left = size(&path);
             for _ in 0..REOPENED {
                 compact_stopped(&config)?;

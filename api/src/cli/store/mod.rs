@@ -1,6 +1,7 @@
 //! Commands on a store that no other process has open, or on a running service with `--url`.
 
 pub mod compact;
+pub mod delete;
 pub mod import;
 pub mod learn;
 mod place;

@@ -1,3 +1,5 @@
+//! Where a command works: a store that it opens, or a running service.
+
 use std::path::{Path, PathBuf};
 
 use almanac_engine::store::Store;
@@ -110,11 +112,27 @@ pub(super) fn existing(path: &Path) -> Result<(), CliError> {
 /// Age of the newest sample, in milliseconds, from which a stopped store counts as history.
 const HISTORY_MS: i64 = 3_600_000;
 
-/// The instant as of which a stopped store is learned and advised on: now, or that of its newest sample where it holds
-/// nothing but history, which stderr is told.
+/// The instant as of which a stopped store is learned and advised on: now, or that of its newest sample where it holds only
+/// history. Samples that are stamped after now do not count; stderr has a line in both cases.
 pub(super) fn as_of(store: &Store) -> Timestamp {
     let now = now();
-    match store.newest() {
+    let newest = match store.newest_until(now) {
+        Ok(newest) => newest,
+        Err(error) => {
+            // What learns or advises next reads the same store and fails with the same reason.
+            eprintln!("almanac: the newest sample is not known: {}", crate::chain(&error));
+            return now;
+        }
+    };
+    if let Some(ahead) = store.newest().filter(|&ahead| ahead > now) {
+        eprintln!(
+            "almanac: some samples are stamped after now, the newest {}; they are not used. See which with almanac sql \"SELECT \
+             series, min(timestamp), count(*) FROM samples JOIN series USING (series_id) WHERE timestamp > now() GROUP BY ALL\", \
+             remove them with almanac delete --match SELECTOR --from now",
+            iso(ahead.millis())
+        );
+    }
+    match newest {
         Some(newest) if newest.millis() < now.millis().saturating_sub(HISTORY_MS) => {
             eprintln!("almanac: the newest sample is of {}; everything is seen as of then", iso(newest.millis()));
             newest

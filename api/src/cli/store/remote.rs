@@ -1,3 +1,5 @@
+//! Asks a running service over HTTP.
+
 use std::{fs::File, time::Duration};
 
 use reqwest::{

@@ -1,11 +1,10 @@
-use almanac_engine::{
-    advise::threshold::format_duration,
-    store::{
-        Store, StoreError,
-        rows::{
-            AnomalyRow, Deploy, EventFilter, Incident, Kind as Topic, RecommendationFilter, RecommendationRow,
-            RowFilter, SignalFilter, State, SuspectedIncidentRow,
-        },
+//! Tables of what is learned, recommended and reported, for Grafana.
+
+use almanac_engine::store::{
+    Store, StoreError,
+    rows::{
+        AnomalyRow, ColumnType, Deploy, EventFilter, Incident, Kind as Topic, RecommendationFilter, RecommendationRow,
+        RowFilter, SignalFilter, State, SuspectedIncidentRow, TableRow,
     },
 };
 use almanac_models::Timestamp;
@@ -13,11 +12,11 @@ use serde_json::Value;
 
 use super::{
     filters::{Filters, SIGNAL},
-    frames::{Column, Kind, frame, number, table},
+    frames::{Column, Kind, frame, table},
     request::TargetBody,
     series::{Form, Window, form},
 };
-use crate::http::ApiError;
+use crate::http::{ApiError, rows::scalar};
 
 /// A table in the form that the target asks for; columns when nothing is asked for.
 fn shaped(target: &TargetBody, name: &str, columns: Vec<Column>) -> Result<Value, ApiError> {
@@ -29,6 +28,23 @@ fn shaped(target: &TargetBody, name: &str, columns: Vec<Column>) -> Result<Value
             return Err(ApiError::bad_request("unknown_option", message));
         }
     })
+}
+
+/// The columns of a described table's rows, instants as epoch milliseconds.
+fn columns<R: TableRow>(rows: &[R]) -> Vec<Column> {
+    let flat = R::TABLE.flat();
+    flat.map(|(idx, column)| {
+        let kind = match column.column_type {
+            ColumnType::Time => Kind::Time,
+            ColumnType::Float | ColumnType::Int | ColumnType::Count | ColumnType::Small => Kind::Number,
+            ColumnType::Flag => Kind::Flag,
+            ColumnType::Text | ColumnType::Json | ColumnType::Ints | ColumnType::Texts | ColumnType::Map => Kind::Text,
+        };
+        // Grafana's own name for the end of a span.
+        let name = if column.flat == "time_end" { "timeEnd" } else { column.flat };
+        Column::new(name, kind, rows.iter().map(|row| scalar(column, &row.cell(idx))))
+    })
+    .collect()
 }
 
 fn invalid(target: &TargetBody, error: impl std::fmt::Display) -> ApiError {
@@ -112,30 +128,29 @@ pub(super) fn anomalies(
         None => signals.is_empty().then_some(1.0),
     };
     let mut rows = scored(store, signals, min_score, window, filters)?;
-    let columns = |rows: &[AnomalyRow], signal: Option<&str>| {
-        let named = |what: &str| signal.map(|signal| format!("{signal} {what}"));
-        let mut columns = vec![Column::times("time", rows.iter().map(|row| row.timestamp.millis()))];
-        if signal.is_none() {
-            columns.push(Column::texts("signal", rows.iter().map(|row| row.signal.clone())));
-        }
-        columns.push(Column::numbers("value", rows.iter().map(|row| row.value)).displayed(signal.map(str::to_owned)));
-        columns.push(Column::numbers("yhat", rows.iter().map(|row| row.yhat)).displayed(named("expected")));
-        columns.push(Column::numbers("yhat_lower", rows.iter().map(|row| row.yhat_lower)).displayed(named("lower")));
-        columns.push(Column::numbers("yhat_upper", rows.iter().map(|row| row.yhat_upper)).displayed(named("upper")));
-        columns.push(Column::numbers("score", rows.iter().map(|row| row.score)).displayed(named("score")));
+    // What a legend calls the columns of one signal.
+    let of_one = |rows: &[AnomalyRow], signal: &str| {
+        let named = |what: &str| Some(format!("{signal} {what}"));
         let odd = rows.iter().map(|row| Value::from(row.score > 1.0));
-        columns.push(Column::new("is_anomaly", Kind::Flag, odd));
-        columns
+        vec![
+            Column::times("time", rows.iter().map(|row| row.timestamp.millis())),
+            Column::numbers("value", rows.iter().map(|row| row.value)).displayed(Some(signal.to_owned())),
+            Column::numbers("yhat", rows.iter().map(|row| row.yhat)).displayed(named("expected")),
+            Column::numbers("yhat_lower", rows.iter().map(|row| row.yhat_lower)).displayed(named("lower")),
+            Column::numbers("yhat_upper", rows.iter().map(|row| row.yhat_upper)).displayed(named("upper")),
+            Column::numbers("score", rows.iter().map(|row| row.score)).displayed(named("score")),
+            Column::new("is_anomaly", Kind::Flag, odd),
+        ]
     };
     if signals.is_empty() {
         rows.sort_by(|a, b| (a.timestamp, &a.signal).cmp(&(b.timestamp, &b.signal)));
-        return Ok(vec![shaped(target, "anomalies", columns(&rows, None))?]);
+        return Ok(vec![shaped(target, "anomalies", columns(&rows))?]);
     }
     // Rows come by signal and time.
     rows.chunk_by(|a, b| a.signal == b.signal)
-        .map(|of_one| {
-            let signal = &of_one[0].signal;
-            shaped(target, &format!("anomalies({signal})"), columns(of_one, Some(signal)))
+        .map(|rows| {
+            let signal = &rows[0].signal;
+            shaped(target, &format!("anomalies({signal})"), of_one(rows, signal))
         })
         .collect()
 }
@@ -204,25 +219,7 @@ pub(super) fn recommendation_rows(
 /// As [`recommendation_rows`].
 pub(super) fn recommendations(store: &Store, target: &TargetBody, filters: &Filters) -> Result<Value, ApiError> {
     let rows = recommendation_rows(store, target, filters)?;
-    let until = rows.iter().map(|row| row.valid_until.map_or(Value::Null, |at| at.millis().into()));
-    let columns = vec![
-        Column::times("time", rows.iter().map(|row| row.created_at.millis())),
-        Column::texts("id", rows.iter().map(|row| row.id.clone())),
-        Column::texts("kind", rows.iter().map(|row| row.kind.as_str())),
-        Column::texts("target", rows.iter().map(|row| row.target.clone())),
-        Column::texts("state", rows.iter().map(|row| row.state.as_str())),
-        Column::texts("reason", rows.iter().map(|row| row.reason.clone())),
-        Column::texts("current", rows.iter().map(|row| row.current.to_string())),
-        Column::texts("proposed", rows.iter().map(|row| row.proposed.to_string())),
-        Column::texts("effect", rows.iter().map(|row| row.effect.metric.clone())),
-        Column::numbers("effect_value", rows.iter().map(|row| row.effect.value)),
-        Column::numbers("effect_lower", rows.iter().map(|row| row.effect.lower)),
-        Column::numbers("effect_upper", rows.iter().map(|row| row.effect.upper)),
-        Column::numbers("confidence", rows.iter().map(|row| row.confidence)),
-        Column::times("valid_from", rows.iter().map(|row| row.valid_from.millis())),
-        Column::new("valid_until", Kind::Time, until),
-    ];
-    shaped(target, "recommendations", columns)
+    shaped(target, "recommendations", columns(&rows))
 }
 
 fn event_filter(window: Window) -> EventFilter {
@@ -262,15 +259,7 @@ pub(super) fn incidents(
 ) -> Result<Value, ApiError> {
     target.check_options(&["format"])?;
     let rows = incident_rows(store, window, filters)?;
-    let ends = rows.iter().map(|row| row.ended_at.map_or(Value::Null, |at| at.millis().into()));
-    let columns = vec![
-        Column::times("time", rows.iter().map(|row| row.started_at.millis())),
-        Column::new("timeEnd", Kind::Time, ends),
-        Column::texts("title", rows.iter().map(|row| row.title.clone())),
-        Column::texts("target", rows.iter().map(|row| row.target.clone())),
-        Column::texts("source", rows.iter().map(|row| row.source.clone())),
-    ];
-    shaped(target, "incidents", columns)
+    shaped(target, "incidents", columns(&rows))
 }
 
 /// Suspected incidents that touch the span and pass the filter on `signal`, which any signal of theirs may.
@@ -299,15 +288,7 @@ pub(super) fn suspected(
 ) -> Result<Value, ApiError> {
     target.check_options(&["format"])?;
     let rows = suspected_rows(store, window, filters)?;
-    let columns = vec![
-        Column::times("time", rows.iter().map(|row| row.started_at.millis())),
-        Column::times("timeEnd", rows.iter().map(|row| row.ended_at.millis())),
-        Column::texts("first_mover", rows.iter().map(|row| row.first_mover.clone())),
-        Column::numbers("confidence", rows.iter().map(|row| row.confidence)),
-        Column::texts("signals", rows.iter().map(|row| row.signals.join(", "))),
-        Column::numbers("peak", rows.iter().map(|row| row.peak)),
-    ];
-    shaped(target, "suspected_incidents", columns)
+    shaped(target, "suspected_incidents", columns(&rows))
 }
 
 /// Deploys in the span that pass the filters on `service` and `version`.
@@ -338,12 +319,7 @@ pub(super) fn deploys(
 ) -> Result<Value, ApiError> {
     target.check_options(&["format"])?;
     let rows = deploy_rows(store, window, filters)?;
-    let columns = vec![
-        Column::times("time", rows.iter().map(|row| row.at.millis())),
-        Column::texts("service", rows.iter().map(|row| row.service.clone())),
-        Column::texts("version", rows.iter().map(|row| row.version.clone())),
-    ];
-    shaped(target, "deploys", columns)
+    shaped(target, "deploys", columns(&rows))
 }
 
 /// Signals and their models as a table.
@@ -361,19 +337,5 @@ pub(super) fn signals(store: &Store, target: &TargetBody, filters: &Filters) -> 
             _ => None,
         })
     });
-    let seasons =
-        rows.iter().map(|row| row.seasons_ms.iter().map(|ms| format_duration(*ms)).collect::<Vec<_>>().join(","));
-    let fitted = rows.iter().map(|row| row.fitted_at.map_or(Value::Null, |at| at.millis().into()));
-    let mase = rows.iter().map(|row| row.mase.map_or(Value::Null, number));
-    let columns = vec![
-        Column::texts("signal", rows.iter().map(|row| row.signal.clone())),
-        Column::texts("status", rows.iter().map(|row| row.status.as_str())),
-        Column::texts("reason", rows.iter().map(|row| row.reason.clone())),
-        Column::texts("model", rows.iter().map(|row| row.model.clone())),
-        Column::texts("seasons", seasons),
-        Column::new("mase", Kind::Number, mase),
-        Column::new("fitted_at", Kind::Time, fitted),
-        Column::texts("expr", rows.iter().map(|row| row.expr.clone())),
-    ];
-    shaped(target, "signals", columns)
+    shaped(target, "signals", columns(&rows))
 }

@@ -1,9 +1,11 @@
+//! `POST /v1/admin/compact`: compaction on demand.
+
 use almanac_engine::store::{Compaction, CompactionReport};
 use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, Params};
+use crate::http::{ApiError, AppState, Params, shared::Admin};
 
 /// What a compaction did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
@@ -39,7 +41,11 @@ impl From<CompactionReport> for CompactionBody {
 #[utoipa::path(post, path = "/v1/admin/compact", tag = "operate",
     params(("what" = Option<String>, Query, description = "all (when missing) or due")),
     responses((status = 200, description = "what was done", body = CompactionBody), (status = 400, description = "wrong parameter", body = crate::http::ErrorBody)))]
-pub(super) async fn compact(State(state): State<AppState>, params: Params) -> Result<Json<CompactionBody>, ApiError> {
+pub(super) async fn compact(
+    _: Admin,
+    State(state): State<AppState>,
+    params: Params,
+) -> Result<Json<CompactionBody>, ApiError> {
     params.only(&["what"])?;
     let what = match params.get("what") {
         None | Some("all") => Compaction::All,

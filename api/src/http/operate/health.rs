@@ -1,3 +1,5 @@
+//! Health and readiness of the service, and its description.
+
 use almanac_engine::store::rows::EventFilter;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;

@@ -1,9 +1,11 @@
+//! `POST /v1/admin/learn`: a round of learning on demand.
+
 use almanac_engine::learn::Round;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, Params};
+use crate::http::{ApiError, AppState, Params, shared::Admin};
 
 /// What a round of learning did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,7 +51,11 @@ impl From<Round> for RoundBody {
 /// that is under way.
 #[utoipa::path(post, path = "/v1/admin/learn", tag = "operate",
     responses((status = 200, description = "what was done", body = RoundBody), (status = 400, description = "wrong parameter", body = crate::http::ErrorBody)))]
-pub(super) async fn learn(State(state): State<AppState>, params: Params) -> Result<Json<RoundBody>, ApiError> {
+pub(super) async fn learn(
+    _: Admin,
+    State(state): State<AppState>,
+    params: Params,
+) -> Result<Json<RoundBody>, ApiError> {
     params.only(&[])?;
     let (curriculum, now) = (state.curriculum.clone(), state.clock.now());
     let round = state

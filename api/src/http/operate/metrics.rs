@@ -1,3 +1,5 @@
+//! `GET /metrics`: the service's metrics about itself.
+
 use std::{
     collections::{HashMap, HashSet},
     sync::atomic::{AtomicU64, Ordering},
@@ -53,8 +55,8 @@ struct SignalLabels {
     signal: String,
 }
 
-/// A signal that had no score for so many of its steps and so long is not told of: an alert that reads it ends, as it does where a
-/// series ends, and does not go on by the band of an hour ago.
+/// A signal without a score for so many of its steps and so long has no metric: an alert that reads it ends, as it does where a
+/// series ends, and does not use the band of an hour ago.
 const SILENT_STEPS: i64 = 5;
 const SILENT_MS: i64 = 120_000;
 /// A task of the service.
@@ -214,7 +216,7 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
         });
         Ok::<_, StoreError>(rows)
     };
-    // What the service says of itself must be told while the store fails, and then above all.
+    // These metrics must be served while the store fails, and then above all.
     let scores = state.blocking(read).await.unwrap_or_default();
     let text = state
         .metrics
@@ -274,4 +276,48 @@ pub(in crate::http) async fn count_requests(State(state): State<AppState>, reque
     state.metrics.durations.get_or_create(&PathLabels { path: path.clone() }).observe(started.elapsed().as_secs_f64());
     state.metrics.requests.get_or_create(&RequestLabels { method, path, status }).inc();
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use almanac_engine::{ingest::Reason, store::rows::AnomalyKind};
+    use almanac_models::Timestamp;
+
+    use super::*;
+
+    /// Metrics that have a sample each: empty families are not rendered.
+    fn rendered() -> String {
+        let metrics = Metrics::new();
+        metrics.task("learn", 0.5, true);
+        metrics.requests.get_or_create(&RequestLabels { method: "GET", path: "/".into(), status: 200 }).inc();
+        metrics.durations.get_or_create(&PathLabels { path: "/".into() }).observe(0.1);
+        let score = AnomalyRow {
+            signal: "s".into(),
+            timestamp: Timestamp::from_millis(0),
+            value: 1.0,
+            yhat: 1.0,
+            yhat_lower: 0.0,
+            yhat_upper: 2.0,
+            score: 0.0,
+            kind: AnomalyKind::Value,
+        };
+        let refused = Reason::ALL.map(|reason| (reason, 0)).to_vec();
+        let counts = IngestCounts { accepted: 0, refused, malformed_requests: 0 };
+        metrics.render(&StoreStats::default(), &counts, &[score]).unwrap()
+    }
+
+    #[test]
+    fn the_document_lists_every_metric_with_its_type() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operators.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `almanac_")?.split_once("` | "));
+        let listed: BTreeMap<String, &str> =
+            rows.map(|(name, rest)| (format!("almanac_{name}"), rest.split(' ').next().unwrap_or_default())).collect();
+        let text = rendered();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let found: BTreeMap<String, &str> = types.map(|(name, kind)| (name.to_owned(), kind)).collect();
+        assert_eq!(listed, found);
+    }
 }

@@ -1,6 +1,7 @@
-//! What operators ask: is it alive, is it ready, how does it do, what can it do; and upkeep on demand.
+//! Health, readiness, self-metrics, the API's description, and upkeep on demand.
 
 mod compact;
+mod delete;
 mod health;
 mod learn;
 mod metrics;
@@ -11,6 +12,7 @@ use super::AppState;
 
 pub(crate) use compact::CompactionBody;
 pub(super) use health::readyz;
+pub(crate) use delete::{DeleteBody, DeletionBody, deletion};
 pub(crate) use learn::RoundBody;
 pub use metrics::Metrics;
 pub(super) use metrics::count_requests;
@@ -24,5 +26,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(health::openapi))
         .routes(routes!(metrics::metrics))
         .routes(routes!(compact::compact))
+        .routes(routes!(delete::delete))
         .routes(routes!(learn::learn))
 }

@@ -1,3 +1,5 @@
+//! Expected breaches of alerting rules as flat rows.
+
 use almanac_engine::advise::threshold::{ExpectedBreach, expected_breaches};
 use axum::{extract::State, response::Response};
 use serde::Serialize;
@@ -6,7 +8,7 @@ use utoipa::ToSchema;
 use super::encode::{FlatRow, Format, Keep, finite, limit, respond};
 use crate::http::{ApiError, AppState, ErrorBody, Params, shared::iso};
 
-/// A signal that passes the bound of an alerting rule if it goes on as it does.
+/// A signal that passes the bound of an alerting rule if its trend continues.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BreachBody {
     /// When its peaks pass the bound, RFC 3339.

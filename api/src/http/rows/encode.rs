@@ -1,3 +1,6 @@
+//! Encodes rows as JSON or CSV and marks an answer that was cut off.
+
+use almanac_engine::store::rows::TableRow;
 use axum::{
     http::{HeaderName, HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
@@ -5,6 +8,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
+use super::flat;
 use crate::http::{ApiError, Params};
 
 /// Most rows of an answer that names no limit.
@@ -59,7 +63,7 @@ pub(super) fn limit(params: &Params) -> Result<usize, ApiError> {
     }
 }
 
-/// A finite number; JSON has no word for others.
+/// A finite number; JSON has no form for others.
 pub(super) fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
@@ -82,11 +86,7 @@ pub(super) fn respond<R: FlatRow>(
     keep: Keep,
     format: Format,
 ) -> Result<Response, ApiError> {
-    let truncated = rows.len() > limit;
-    match keep {
-        Keep::First => rows.truncate(limit),
-        Keep::Last => drop(rows.drain(..rows.len().saturating_sub(limit))),
-    }
+    let truncated = cut(&mut rows, limit, keep);
     let body = match format {
         Format::Json => serde_json::to_vec(&rows).map_err(|error| ApiError::internal(&error))?,
         Format::Csv => {
@@ -99,6 +99,35 @@ pub(super) fn respond<R: FlatRow>(
         }
     };
     Ok(answer(body, format, truncated))
+}
+
+/// Answers with at most `limit` rows of a described table.
+///
+/// # Errors
+/// 500 when a row cannot be written.
+pub(super) fn respond_rows<R: TableRow>(
+    mut rows: Vec<R>,
+    limit: usize,
+    keep: Keep,
+    format: Format,
+) -> Result<Response, ApiError> {
+    let truncated = cut(&mut rows, limit, keep);
+    let objects: Vec<Value> = rows.iter().map(flat::object).collect();
+    let body = match format {
+        Format::Json => serde_json::to_vec(&objects).map_err(|error| ApiError::internal(&error))?,
+        Format::Csv => csv(&flat::keys(R::TABLE), &objects).map_err(|error| ApiError::internal(&error))?,
+    };
+    Ok(answer(body, format, truncated))
+}
+
+/// Drops what is past the limit; answers whether anything was.
+fn cut<R>(rows: &mut Vec<R>, limit: usize, keep: Keep) -> bool {
+    let truncated = rows.len() > limit;
+    match keep {
+        Keep::First => rows.truncate(limit),
+        Keep::Last => drop(rows.drain(..rows.len().saturating_sub(limit))),
+    }
+    truncated
 }
 
 /// Answers with rows that are objects already.
@@ -136,12 +165,4 @@ fn csv<C: AsRef<str>>(columns: &[C], rows: &[Value]) -> Result<Vec<u8>, csv::Err
         writer.write_record(None::<&[u8]>)?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
-}
-
-/// Checks that a row's keys are those that it says it has.
-#[cfg(test)]
-pub(super) fn assert_columns<R: FlatRow>(row: &R) {
-    let value = serde_json::to_value(row).unwrap();
-    let keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, R::COLUMNS);
 }

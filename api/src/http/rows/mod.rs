@@ -4,14 +4,18 @@
 mod breaches;
 mod encode;
 mod events;
+mod flat;
 mod learned;
 mod samples;
+mod scrape;
 mod span;
 mod together;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
+
+pub(super) use flat::scalar;
 
 /// The routes.
 #[must_use]
@@ -26,4 +30,5 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(together::suspected_incidents))
         .routes(routes!(together::peer_outliers))
         .routes(routes!(breaches::breaches))
+        .routes(routes!(scrape::scrape_targets))
 }

@@ -1,3 +1,5 @@
+//! Samples of a metric, or values of an expression, as flat rows.
+
 use std::{collections::BTreeSet, time::Duration};
 
 use almanac_engine::{

@@ -1,3 +1,5 @@
+//! Reads the ends of a span from parameters.
+
 use almanac_models::Timestamp;
 
 use crate::http::{

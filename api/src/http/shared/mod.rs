@@ -11,6 +11,7 @@ mod reshape;
 mod state;
 mod time;
 
+pub(super) use auth::Admin;
 pub use auth::Auth;
 pub(super) use auth::require_token;
 pub use error::{ApiError, ErrorBody, ErrorDetail};

@@ -24,6 +24,39 @@ use crate::store::{
 };
 
 /// The store of one process. Cloning is cheap; all clones are the same store.
+///
+/// ```
+/// use almanac_engine::series::{Labels, Matcher, SampleSource};
+/// use almanac_engine::store::{Compaction, Deletion, SampleBatch, SqlLimits, Store, StoreOptions};
+/// use almanac_models::Timestamp;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("almanac.duckdb");
+/// let store = Store::open(&path, StoreOptions::default())?;
+///
+/// // A series has a number; samples are appended by number and are on disk once the receipt resolves.
+/// let up = store.resolve(&Labels::from_pairs([("__name__", "up"), ("job", "api")])?)?;
+/// let mut batch = SampleBatch::default();
+/// batch.push(up, 1_000, 1.0);
+/// batch.push(up, 2_000, 0.0);
+/// assert_eq!(store.append(batch)?.wait()?.written, 2);
+///
+/// // Read by matchers and span, or as SQL.
+/// let found = store.select(&[Matcher::equal("job", "api")], 0, 10_000, usize::MAX)?;
+/// assert_eq!((found[0].timestamps.as_slice(), found[0].values.as_slice()), ([1_000, 2_000].as_slice(), [1.0, 0.0].as_slice()));
+/// let answer = store.analyst_sql("SELECT avg(value) FROM samples", &[], SqlLimits::default())?;
+/// assert_eq!(answer.batches[0].num_rows(), 1);
+///
+/// // Upkeep: the caller passes the present time.
+/// store.compact(Timestamp::from_millis(10_000), Compaction::All)?;
+/// let until = Some(Timestamp::from_millis(1_500));
+/// let old = Deletion { matchers: vec![Matcher::equal("__name__", "up")], from: None, until, dry_run: false };
+/// assert_eq!(store.delete(&old)?.samples, 1);
+/// store.close()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Store(pub(super) Arc<Inner>);
 
@@ -293,7 +326,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Closed already, or the writer has said why not.
+        // Closed already, or the writer has logged why not.
         let _ = self.shut();
     }
 }

@@ -132,7 +132,7 @@ impl Registry {
     ) -> Result<(), StoreError> {
         let corrupt = |detail: String| StoreError::Corrupt { table: "series", detail };
         if id < self.end() {
-            return Err(corrupt(format!("series number {id} stands twice")));
+            return Err(corrupt(format!("series number {id} occurs twice")));
         }
         self.skip_to(id);
         let begin = self.pairs.len();
@@ -144,7 +144,7 @@ impl Registry {
         }
         if self.find_pairs(&self.pairs[begin..]).is_some() {
             let labels: Vec<&str> = self.pairs[begin..].iter().map(|pair| &**self.symbols.text(pair.1)).collect();
-            return Err(corrupt(format!("the labels of series {id} stand twice: {}", labels.join(", "))));
+            return Err(corrupt(format!("the labels of series {id} occur twice: {}", labels.join(", "))));
         }
         self.enter(begin);
         Ok(())
@@ -406,7 +406,7 @@ mod tests {
         registry.restore(3, [("x", "1")].into_iter()).unwrap();
         assert_eq!((registry.len(), registry.end()), (1, 4));
         assert_eq!(registry.select(&[]), [3]);
-        for (id, message) in [(4, "the labels of series 4 stand twice"), (3, "series number 3 stands twice")] {
+        for (id, message) in [(4, "the labels of series 4 occur twice"), (3, "series number 3 occurs twice")] {
             let again = registry.restore(id, [("x", "1")].into_iter()).unwrap_err();
             assert!(again.to_string().contains(message), "{again}");
         }

@@ -216,7 +216,7 @@ pub enum AdviceState {
 words!(AdviceState, "state of advice", { Proposed => "proposed", Kept => "kept", Lacks => "lacks" });
 
 table! {
-    /// What an advisor says about one target at present; `kind` and `target` are the key.
+    /// The present verdict of an advisor on one target; `kind` and `target` are the key.
     pub struct AdviceStatusRow in "advice_status" since 3,
         "The present verdict of each advisor on each of its targets, also where nothing is recommended";
     kind: String = "the advisor, such as scaling, rightsizing, ttl or threshold";

@@ -21,7 +21,7 @@ pub enum SignalStatus {
     Learning,
     /// A model is in force.
     Ready,
-    /// The last fit failed; `reason` says why.
+    /// The last fit failed; `reason` has the cause.
     Failed,
 }
 words!(SignalStatus, "status of a signal", { Learning => "learning", Ready => "ready", Failed => "failed" });

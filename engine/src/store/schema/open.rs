@@ -193,9 +193,9 @@ fn damaged(path: &Path, length: u64, expected: u64) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), detail }
 }
 
-/// Looks whether every block in use lies within the file: DuckDB itself notices a missing one only when it reads it.
+/// Checks that every block in use is within the file: DuckDB itself notices a missing one only when it reads it.
 ///
-/// The header's count of blocks does not tell: free ones at the end need not exist on disk.
+/// The header's count of blocks is no bound: free ones at the end need not exist on disk.
 fn check_blocks(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let unreadable = |error: duckdb::Error| cannot_open(path, &error);
     let mut statement = connection

@@ -82,8 +82,8 @@ fn create(table: &Table) -> String {
     format!("CREATE TABLE store.{} ({});\n", table.name, hidden.chain(stored).collect::<Vec<_>>().join(", "))
 }
 
-/// `ALTER TABLE` for each column that this version adds. Rows that are there have no value in it: NULL, or what the
-/// description's default says.
+/// `ALTER TABLE` for each column that this version adds. Rows that are there have no value in it: NULL, or the default
+/// of the description.
 fn add_columns(table: &Table, version: u32) -> String {
     let added = table.stored().filter(|column| column.added == version);
     added

@@ -76,7 +76,7 @@ pub(in crate::store) struct Layout {
     pub(in crate::store) hot: Segment,
     /// The late segment that takes rows.
     pub(in crate::store) late: Segment,
-    /// When the hot segment began to take rows, once somebody said what time it was.
+    /// When the hot segment began to take rows, once a caller has passed the time.
     pub(in crate::store) hot_since: Option<i64>,
     /// The next number of a segment.
     pub(in crate::store) next_id: u64,

@@ -6,7 +6,7 @@ use duckdb::Connection;
 
 use crate::store::{StoreError, error::failed_to, shared::Shared};
 
-/// Share of the file that may lie free before space is given back: a tenth is soon filled again.
+/// Share of the file that may be free before space is given back: a tenth is soon filled again.
 const FREE_SHARE: u64 = 10;
 /// Blocks of 256 KiB that are left for what a move needs besides the rows.
 const SPARE_BLOCKS: u64 = 8;
@@ -21,7 +21,7 @@ struct FileSize {
     total: u64,
 }
 
-/// A row group: a stretch of a table's rows that lies in blocks of its own.
+/// A row group: a stretch of a table's rows in blocks of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RowGroup {
     table: String,
@@ -33,8 +33,8 @@ struct RowGroup {
 
 /// Moves rows from the end of the file into free blocks before them, until the file is nearly as short as what it holds.
 ///
-/// DuckDB cuts free blocks off only where they are the file's last ones, and compaction leaves its free blocks where the
-/// rows lay that it moved. Rows that are deleted and inserted again take the first free blocks.
+/// DuckDB cuts free blocks off only where they are the file's last ones, and compaction leaves free blocks where the
+/// rows were that it moved. Rows that are deleted and inserted again take the first free blocks.
 pub(super) fn give_back(shared: &Arc<Shared>, connection: &Connection) -> Result<(), StoreError> {
     let mut size = file_size(connection)?;
     while size.free * FREE_SHARE > size.total {
@@ -84,9 +84,9 @@ fn file_size(connection: &Connection) -> Result<FileSize, StoreError> {
         .map_err(failed_to("measure the file"))
 }
 
-/// The row groups of all of our tables that lie in the file.
+/// The row groups of all of our tables in the file.
 fn row_groups(connection: &Connection) -> Result<Vec<RowGroup>, StoreError> {
-    let failed = failed_to("look where rows lie");
+    let failed = failed_to("find the blocks of rows");
     let mut statement = connection
         .prepare(
             "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'store' AND database_name = current_database()",

@@ -62,7 +62,7 @@ pub(super) fn swap(connection: &Connection) -> Result<u64, StoreError> {
     let mut written = 0;
     for (table, _) in ROLLUPS {
         let stage = format!("store.stage_{table}");
-        // The bounds let DuckDB skip what lies outside them.
+        // The bounds let DuckDB skip what is outside them.
         let bounds: (Option<i64>, Option<i64>) = connection
             .query_row(&format!("SELECT epoch_ms(min(timestamp)), epoch_ms(max(timestamp)) FROM {stage}"), [], |row| {
                 Ok((row.get(0)?, row.get(1)?))

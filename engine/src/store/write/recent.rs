@@ -79,7 +79,7 @@ impl Recent {
         state.complete_from = state.complete_from.max(max.saturating_add(1));
     }
 
-    /// Takes a sample in and says where it belongs on disk.
+    /// Takes a sample in and decides where it belongs on disk.
     pub(in crate::store) fn place(&mut self, id: u32, timestamp: i64, value: f64) -> Place {
         let state = &mut self.series[id as usize];
         if timestamp > state.max {
@@ -173,7 +173,7 @@ impl Recent {
         }
     }
 
-    /// Forgets what lies before `cutoff`, which retention has dropped.
+    /// Forgets what is older than `cutoff`, which retention has dropped.
     pub(in crate::store) fn expire(&mut self, cutoff: i64) {
         for state in &mut self.series {
             if state.min >= cutoff {

@@ -19,7 +19,7 @@ pub(in crate::store) fn check_room(path: &Path, needed: u64, what: &str) -> Resu
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // Where the system does not tell, the work is tried.
+    // Where the system does not give the free space, the work is tried.
     let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
     enough(free, needed, what)
 }

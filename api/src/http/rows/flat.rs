@@ -1,0 +1,162 @@
+//! Turns rows of described tables into flat objects: one scalar for each column, the same keys in every row.
+
+use almanac_engine::{
+    advise::threshold::format_duration,
+    store::rows::{Cell, Column, ColumnType, Table, TableRow},
+};
+use serde_json::{Map, Value};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type, schema::SchemaType};
+
+use super::encode::finite;
+use crate::http::shared::iso;
+
+/// The keys of a table's flat rows, in order.
+pub(super) fn keys(table: &Table) -> Vec<String> {
+    table.flat().map(|(_, column)| column.flat.to_owned()).collect()
+}
+
+/// A row as a flat object.
+pub(super) fn object<R: TableRow>(row: &R) -> Value {
+    let entry = |(idx, column): (usize, &Column)| (column.flat.to_owned(), value(column, &row.cell(idx)));
+    R::TABLE.flat().map(entry).collect::<Map<_, _>>().into()
+}
+
+/// A cell as a scalar: instants are RFC 3339, lists and JSON are text.
+fn value(column: &Column, cell: &Cell<'_>) -> Value {
+    match cell {
+        Cell::Time(at) => iso(at.millis()).into(),
+        other => scalar(column, other),
+    }
+}
+
+/// A cell as a scalar; instants are epoch milliseconds, numbers without a form in JSON are null.
+pub(in crate::http) fn scalar(column: &Column, cell: &Cell<'_>) -> Value {
+    match cell {
+        Cell::Null => Value::Null,
+        Cell::Text(text) => (*text).into(),
+        Cell::Json(json) => json.to_string().into(),
+        Cell::Time(at) => at.millis().into(),
+        Cell::Float(number) => finite(*number).map_or(Value::Null, Value::from),
+        Cell::Int(number) => (*number).into(),
+        Cell::Count(number) => (*number).into(),
+        Cell::Flag(flag) => (*flag).into(),
+        Cell::Ints(numbers) if column.unit == "ms" => {
+            numbers.iter().map(|&millis| format_duration(millis)).collect::<Vec<_>>().join(",").into()
+        }
+        Cell::Ints(numbers) => numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",").into(),
+        Cell::Texts(texts) => texts.join(",").into(),
+    }
+}
+
+/// The description of a table's flat rows for OpenAPI.
+pub(super) fn schema(table: &Table) -> RefOr<Schema> {
+    let mut object = ObjectBuilder::new().description(Some(format!("{}.", table.comment)));
+    for (_, column) in table.flat() {
+        let scalar = match column.column_type {
+            ColumnType::Float => Type::Number,
+            ColumnType::Int | ColumnType::Count | ColumnType::Small => Type::Integer,
+            ColumnType::Flag => Type::Boolean,
+            ColumnType::Text
+            | ColumnType::Json
+            | ColumnType::Time
+            | ColumnType::Ints
+            | ColumnType::Texts
+            | ColumnType::Map => Type::String,
+        };
+        // A number may be one that JSON has no form for, such as infinity.
+        let may_be_null = column.nullable || column.column_type == ColumnType::Float;
+        let schema_type =
+            if may_be_null { SchemaType::from_iter([scalar, Type::Null]) } else { SchemaType::new(scalar) };
+        let described = ObjectBuilder::new().schema_type(schema_type).description(Some(column.description()));
+        object = object.property(column.flat, described).required(column.flat);
+    }
+    object.build().into()
+}
+
+/// Names the flat rows of tables in the OpenAPI description.
+macro_rules! bodies {
+    ($($body:ident: $row:ty;)+) => {$(
+        #[doc = concat!("A flat row of `", stringify!($row), "`, for the description alone.")]
+        #[derive(Debug)]
+        pub(super) struct $body;
+
+        impl utoipa::PartialSchema for $body {
+            fn schema() -> RefOr<Schema> {
+                schema(<$row as TableRow>::TABLE)
+            }
+        }
+
+        impl utoipa::ToSchema for $body {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($body).into()
+            }
+        }
+    )+};
+}
+
+bodies! {
+    SignalBody: almanac_engine::store::rows::SignalRow;
+    ForecastBody: almanac_engine::store::rows::ForecastRow;
+    AnomalyBody: almanac_engine::store::rows::AnomalyRow;
+    IncidentBody: almanac_engine::store::rows::Incident;
+    DeployBody: almanac_engine::store::rows::Deploy;
+    SuspectedIncidentBody: almanac_engine::store::rows::SuspectedIncidentRow;
+    PeerOutlierBody: almanac_engine::store::rows::PeerOutlierRow;
+    ScrapeTargetBody: almanac_engine::store::rows::ScrapeTargetRow;
+}
+
+#[cfg(test)]
+mod tests {
+    use almanac_engine::store::rows::{AnomalyKind, AnomalyRow, SignalOrigin, SignalRow, SignalStatus, TABLES};
+    use almanac_models::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn instants_come_first_and_every_value_is_a_scalar() {
+        let at = Timestamp::from_millis(0);
+        let anomaly = AnomalyRow {
+            signal: "a".into(),
+            timestamp: at,
+            value: f64::INFINITY,
+            yhat: 1.0,
+            yhat_lower: 0.5,
+            yhat_upper: 1.5,
+            score: 2.0,
+            kind: AnomalyKind::Value,
+        };
+        assert_eq!(
+            object(&anomaly).to_string(),
+            r#"{"time":"1970-01-01T00:00:00.000Z","signal":"a","value":null,"yhat":1.0,"yhat_lower":0.5,"yhat_upper":1.5,"score":2.0,"kind":"value","is_anomaly":true}"#
+        );
+        let signal = SignalRow {
+            signal: "a".into(),
+            expr: "a".into(),
+            origin: SignalOrigin::Configured,
+            step_ms: 60_000,
+            status: SignalStatus::Ready,
+            reason: None,
+            seasons_ms: vec![86_400_000, 604_800_000],
+            model: None,
+            fitted_at: Some(at),
+            points: 1,
+            mase: Some(f64::NAN),
+            coverage_80: None,
+            coverage_95: None,
+        };
+        let shown = object(&signal);
+        assert_eq!(shown["seasons"], "1d,1w");
+        assert_eq!((&shown["mase"], &shown["fitted_at"]), (&Value::Null, &"1970-01-01T00:00:00.000Z".into()));
+    }
+
+    #[test]
+    fn keys_are_unique_in_every_table() {
+        for table in TABLES {
+            let mut keys = keys(table);
+            keys.sort_unstable();
+            let all = keys.len();
+            keys.dedup();
+            assert_eq!(keys.len(), all, "{}", table.name);
+        }
+    }
+}

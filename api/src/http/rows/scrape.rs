@@ -1,0 +1,28 @@
+//! Scrape targets as flat rows.
+
+use almanac_engine::store::rows::TargetHealth;
+use axum::{extract::State, response::Response};
+
+use super::{
+    encode::{Format, Keep, limit, respond_rows},
+    flat::ScrapeTargetBody,
+};
+use crate::http::{ApiError, AppState, ErrorBody, Params};
+
+/// Scrape targets with the result of their last scrape, `last_error` where it failed.
+#[utoipa::path(get, path = "/v1/scrape_targets", tag = "rows",
+    params(("job" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("health" = Option<String>, Query, description = "up, down or unknown"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object a target, by job and URL", body = Vec<ScrapeTargetBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+pub(super) async fn scrape_targets(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
+    params.only(&["job", "health", "limit", "format"])?;
+    let (format, limit) = (Format::of(&params)?, limit(&params)?);
+    let jobs = params.list("job");
+    let health = params
+        .get("health")
+        .map(str::parse::<TargetHealth>)
+        .transpose()
+        .map_err(|error| ApiError::bad_request("invalid_parameter", error.to_string()))?;
+    let mut rows = state.store.scrape_targets();
+    rows.retain(|row| (jobs.is_empty() || jobs.contains(&row.job)) && health.is_none_or(|health| health == row.health));
+    respond_rows(rows, limit, Keep::First, format)
+}
