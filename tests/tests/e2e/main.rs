@@ -4,6 +4,7 @@
 
 mod closed_loop;
 mod command_line;
+mod delete;
 mod getting_started;
 mod grafana;
 mod harness;

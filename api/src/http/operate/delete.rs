@@ -132,7 +132,7 @@ fn instant(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Time
 /// The deletion is on disk when it is answered, and rollups follow it. Forecasts, scores and recommendations that were
 /// learned from the samples stay. A selector that restricts nothing is refused: to delete everything, write
 /// `{__name__=~".+"}`.
-#[utoipa::path(post, path = "/v1/admin/delete", tag = "operate", request_body = DeleteBody,
+#[utoipa::path(post, path = "/v1/admin/delete", operation_id = "delete_samples", tag = "operate", request_body = DeleteBody,
     responses((status = 200, description = "what was deleted, or would be", body = DeletionBody), (status = 400, description = "wrong selector or time", body = ErrorBody), (status = 403, description = "the token lacks the scope admin", body = ErrorBody)))]
 pub(super) async fn delete(
     _: Admin,
@@ -153,7 +153,77 @@ pub(super) async fn delete(
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        config::Config,
+        http::{
+            Auth,
+            tests::{END_MS, Scene},
+        },
+    };
+
+    #[test]
+    fn a_span_of_a_series_is_counted_and_then_deleted() {
+        let scene = Scene::new();
+        let from = END_MS - 600_000;
+        let mut body = json!({ "match": "up{job=\"db\"}", "from": from.to_string(), "dry_run": true });
+        let counted = scene.post_json("/v1/admin/delete", &body);
+        assert_eq!(counted.status, StatusCode::OK, "{}", counted.text());
+        assert_eq!(
+            counted.json(),
+            json!({ "dry_run": true, "series": 1, "series_emptied": 0, "samples": 41, "rollups": 0,
+                "oldest": "2026-11-23T07:50:00.000Z", "newest": "2026-11-23T08:00:00.000Z" })
+        );
+        let rows = |job: &str| {
+            let path = format!("/v1/samples?metric=up&job={job}&from=now-1h");
+            scene.get(&path).json().as_array().map(Vec::len)
+        };
+        assert_eq!((rows("db"), rows("api")), (Some(241), Some(241)));
+        body["dry_run"] = false.into();
+        assert_eq!(scene.post_json("/v1/admin/delete", &body).json()["samples"], 41);
+        assert_eq!((rows("db"), rows("api")), (Some(200), Some(241)));
+        let again = scene.post_json("/v1/admin/delete", &body).json();
+        assert_eq!((&again["samples"], &again["oldest"]), (&0.into(), &serde_json::Value::Null));
+        // What was learned stays.
+        assert_eq!(scene.get("/v1/signals?signal=db_up").json()[0]["signal"], "db_up");
+    }
+
+    #[test]
+    fn what_may_not_have_been_meant_is_refused() {
+        let scene = Scene::new();
+        let check = |body: serde_json::Value, code: &str| {
+            let reply = scene.post_json("/v1/admin/delete", &body);
+            assert_eq!(
+                (reply.status, &reply.json()["error"]["code"]),
+                (StatusCode::BAD_REQUEST, &code.into()),
+                "{body}"
+            );
+        };
+        check(json!({ "match": "" }), "invalid_parameter");
+        check(json!({ "match": "sum(up)" }), "invalid_parameter");
+        check(json!({ "match": "{job=~\".*\"}" }), "invalid_parameter");
+        check(json!({ "match": "{job=~\".+\"}" }), "whole_store");
+        check(json!({ "match": "up", "from": "yesterday" }), "invalid_parameter");
+        check(json!({ "match": "up", "from": "now", "until": "now-1h" }), "invalid_parameter");
+        for body in [r#"{"from": "now"}"#, r#"{"match": "up", "untill": "now"}"#, "{"] {
+            let reply = scene.post("/v1/admin/delete", "application/json", body);
+            assert!(reply.status.is_client_error(), "{body}: {}", reply.status);
+        }
+        // A page of a browser can send text without asking first; JSON it cannot.
+        let reply = scene.post("/v1/admin/delete", "text/plain", r#"{"match": "up"}"#);
+        assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(scene.store().stats().series, 4);
+    }
+
+    #[test]
+    fn without_the_token_nothing_is_deleted() {
+        let scene = Scene::with(Auth::token("secret"), Config::default());
+        let reply = scene.post_json("/v1/admin/delete", &json!({ "match": "up" }));
+        assert_eq!((reply.status, scene.store().stats().series), (StatusCode::UNAUTHORIZED, 4));
+    }
 
     fn read(selector: &str, from: Option<&str>, until: Option<&str>) -> Result<Deletion, String> {
         let text = |at: Option<&str>| at.map(str::to_owned);
@@ -163,7 +233,7 @@ mod tests {
 
     #[test]
     fn bare_selectors_are_read_and_expressions_are_not() {
-        for selector in ["up", "up{}", "{__name__=\"up\"}", " up{job=\"a{b}\"} ", "a:b{x=~\"}|{\", y='\"{'}"] {
+        for selector in ["up", "up{}", "{__name__=\"up\"}", " up{job=\"a{b}\"} ", "a:b{x=~\"a{2}|b\", y='\"{'}"] {
             assert!(read(selector, None, None).is_ok(), "{selector}: {:?}", read(selector, None, None));
         }
         for wrong in [
