@@ -16,4 +16,4 @@ mod units;
 
 pub use error::CliError;
 pub use global::Global;
-pub use tree::{Cli, Command, command, main};
+pub use tree::{Cli, Command, command, command_for, main};

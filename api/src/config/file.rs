@@ -415,7 +415,10 @@ mod tests {
             "almanac.toml line 3, column 7: \"soon\" is not a duration like 15s, 5m or 30d: expected number at 0",
         );
         check("[[workload]]\nname = \"a\"", "almanac.toml line 1, column 1: the key \"demand\" is missing");
-        check("[workload]\nname = \"a\"", "almanac.toml line 1, column 1: workload is a list of tables; write [[workload]]");
+        check(
+            "[workload]\nname = \"a\"",
+            "almanac.toml line 1, column 1: workload is a list of tables; write [[workload]]",
+        );
         check("[[worklaod]]\n", "almanac.toml line 1, column 3: unknown key \"worklaod\"; did you mean \"workload\"?");
         check("[[signal]]\nname = \"a\"", "almanac.toml line 1, column 1: the key \"expr\" is missing");
         check(

@@ -42,7 +42,9 @@ impl<'i> Sections<'i> {
             };
             let plain = tables.iter().map(plain).collect::<Result<Vec<Value>, _>>();
             let plain = plain.map_err(|(span, message)| content(span, &message))?;
-            let Some(advisor) = registry.advisors().find(|advisor| advisor.section() == Some(*section)) else { continue };
+            let Some(advisor) = registry.advisors().find(|advisor| advisor.section() == Some(*section)) else {
+                continue;
+            };
             advisor.read(&plain, zone, &mut specs).map_err(|error| {
                 if error.is_content {
                     let table = tables.get(error.table);
@@ -99,7 +101,8 @@ fn plain(value: &Spanned<DeValue<'_>>) -> Result<Value, (Range<usize>, String)> 
             .ok_or_else(|| wrong(format!("{} is not a finite number", number.as_str())))?,
         DeValue::Array(items) => items.iter().map(plain).collect::<Result<Vec<Value>, _>>()?.into(),
         DeValue::Table(fields) => {
-            let field = |(key, value): (&Spanned<_>, &_)| Ok((std::borrow::Cow::to_string(key.get_ref()), plain(value)?));
+            let field =
+                |(key, value): (&Spanned<_>, &_)| Ok((std::borrow::Cow::to_string(key.get_ref()), plain(value)?));
             fields.iter().map(field).collect::<Result<Map<String, Value>, _>>()?.into()
         }
     })

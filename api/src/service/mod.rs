@@ -4,5 +4,5 @@ mod run;
 mod schedule;
 mod tasks;
 
-pub use tasks::Advised;
 pub use run::{ServiceError, open_store, serve, serve_advising, store_options};
+pub use tasks::Advised;

@@ -341,6 +341,20 @@ impl Registry {
         }
     }
 
+    /// The advisors as a table of Markdown, one row each; `docs/advisors/README.md` holds it.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut table =
+            "| kind | advises on a | declared in | promises | least confidence |\n|---|---|---|---|---|\n".to_owned();
+        for advisor in self.advisors() {
+            let section = advisor.section().map_or("rule files".to_owned(), |section| format!("`[[{section}]]`"));
+            let promises: Vec<String> = advisor.effects().iter().map(|effect| format!("`{}`", effect.name)).collect();
+            let (kind, target, least) = (advisor.kind(), advisor.target(), advisor.confidence_min());
+            table.push_str(&format!("| `{kind}` | {target} | {section} | {} | {least} |\n", promises.join(", ")));
+        }
+        table
+    }
+
     /// The advisor of a kind.
     #[must_use]
     pub fn get(&self, kind: Kind) -> Option<&dyn AnyAdvisor> {

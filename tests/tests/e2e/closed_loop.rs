@@ -52,7 +52,8 @@ impl Scene {
     /// Proposes and applies a recommendation.
     fn apply<A: Advisor>(&self, spec: &A::Spec, now: Timestamp) -> RecommendationRow {
         let verdicts = advise_on::<A>(&Sources { store: &self.store }, spec, now);
-        let rows: Vec<RecommendationRow> = verdicts.iter().filter_map(|verdict| verdict.recommendation().cloned()).collect();
+        let rows: Vec<RecommendationRow> =
+            verdicts.iter().filter_map(|verdict| verdict.recommendation().cloned()).collect();
         assert_eq!(rows.len(), 1, "{verdicts:?}");
         self.ledger.propose(rows, now).unwrap();
         let id = self.ledger.list(&Default::default()).unwrap()[0].id.clone();
@@ -62,7 +63,8 @@ impl Scene {
     /// What the ledger says of it at `now`.
     fn verdict(&self, id: &str, specs: &AdviceSpecs, now: Timestamp) -> State {
         let registry = Registry::default();
-        let measured = |row: &RecommendationRow, applied_at| measure(&self.store, &registry, specs, row, applied_at, now);
+        let measured =
+            |row: &RecommendationRow, applied_at| measure(&self.store, &registry, specs, row, applied_at, now);
         let verdicts = self.ledger.verify(measured, now).unwrap();
         assert_eq!(verdicts.unmeasurable, []);
         self.ledger.get(id).unwrap().state

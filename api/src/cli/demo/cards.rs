@@ -21,7 +21,7 @@ const FIGURES: [(&str, Figures); 4] =
     [("scaling", scaling), ("rightsizing", rightsizing), ("ttl", ttl), ("threshold", threshold)];
 
 /// Prints one recommendation under the title of its advisor.
-pub(super) fn recommendation(out: &mut impl Write, title: &str, row: &RecommendationRow, pace: Pace) -> io::Result<()> {
+pub(crate) fn recommendation(out: &mut impl Write, title: &str, row: &RecommendationRow, pace: Pace) -> io::Result<()> {
     let title = title.to_uppercase();
     writeln!(
         out,

@@ -52,9 +52,8 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let auth = Auth::for_address(config.server.listen, None).map_err(|error| CliError::usage(&error))?;
     if !args.once {
         // Better now than after all the work.
-        std::net::TcpListener::bind(listen).map_err(|error| {
-            CliError::failed(format!("cannot bind to {listen}: {error}; --listen names another"))
-        })?;
+        std::net::TcpListener::bind(listen)
+            .map_err(|error| CliError::failed(format!("cannot bind to {listen}: {error}; --listen names another")))?;
     }
     let path = folder.path().to_path_buf();
     let interrupted = Interrupted::watch(move || {
@@ -105,7 +104,8 @@ fn show(
     out.flush()?;
     let url = format!("http://{}", config.server.listen);
     let (registry, specs) = (&config.registry, settings::advice_specs(&recording.manifest, &url)?);
-    let round = advise::advise(store, &state.ledger, registry, &specs, end).map_err(|error| CliError::from_error(&error))?;
+    let round =
+        advise::advise(store, &state.ledger, registry, &specs, end).map_err(|error| CliError::from_error(&error))?;
     let rows = state.ledger.list(&RecommendationFilter::default()).map_err(|error| CliError::from_error(&error))?;
     let others: Vec<&AdviceStatusRow> =
         round.statuses.iter().filter(|status| status.state != AdviceState::Proposed).collect();
@@ -116,7 +116,8 @@ fn show(
     }
     cards::others(&mut out, &others)?;
     // Whatever became of a proposal, each advisor has to have something to say of the recording.
-    let is_silent = |kind: &str| !round.statuses.iter().any(|status| status.kind == kind && status.state != AdviceState::Lacks);
+    let is_silent =
+        |kind: &str| !round.statuses.iter().any(|status| status.kind == kind && status.state != AdviceState::Lacks);
     if let Some(kind) = registry.kinds().iter().find(|kind| is_silent(kind.as_str())) {
         out.flush()?;
         return Err(CliError::failed(format!("the recording gave no {kind} advice")));

@@ -10,4 +10,8 @@ mod pace;
 mod settings;
 mod stages;
 
+#[cfg(test)]
+pub(crate) use cards::recommendation as card;
 pub use command::{Args, run};
+#[cfg(test)]
+pub(crate) use pace::Pace;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// How much faster than life the recording goes by.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Length of the recording's day, milliseconds.
     pub(super) day_ms: i64,
 }
@@ -12,7 +12,7 @@ const REAL_DAY_MS: f64 = 86_400_000.0;
 impl Pace {
     /// The pace of a recording whose day lasts `day_seconds`.
     #[expect(clippy::cast_possible_truncation, reason = "a day at most")]
-    pub(super) fn of_day(day_seconds: f64) -> Self {
+    pub(crate) fn of_day(day_seconds: f64) -> Self {
         Self { day_ms: (day_seconds * 1000.0).round().max(1.0) as i64 }
     }
 

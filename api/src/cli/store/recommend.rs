@@ -87,7 +87,8 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
 /// The choice of kinds as the command line offers it.
 #[must_use]
 pub fn with_kinds(command: clap::Command, registry: &Registry) -> clap::Command {
-    let kinds: Vec<String> = registry.kinds().iter().map(ToString::to_string).collect();
+    // Clap wants names that live as long as the program; the tree is made once or twice.
+    let kinds: Vec<&'static str> = registry.kinds().iter().map(|kind| &*kind.to_string().leak()).collect();
     command.mut_arg("kind", |arg| {
         arg.help(format!("Only recommendations of this kind: {}", registry.kinds_text()))
             .value_parser(clap::builder::PossibleValuesParser::new(kinds))
@@ -142,7 +143,8 @@ fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advi
     }
     let statuses = round.statuses.into_iter().filter(|row| kind.is_none_or(|kind| row.kind == kind.as_str()));
     let advice = statuses.map(|row| serde_json::to_value(AdviceBody::from(row)));
-    let advised = recommendations.collect::<Result<_, _>>().and_then(|rows| Ok((rows, advice.collect::<Result<_, _>>()?)));
+    let advised =
+        recommendations.collect::<Result<_, _>>().and_then(|rows| Ok((rows, advice.collect::<Result<_, _>>()?)));
     let (recommendations, advice) = advised.map_err(|error| CliError::from_error(&error))?;
     Ok(Advised::new(recommendations, advice))
 }
@@ -207,10 +209,15 @@ pub fn render_table(advised: &Advised) -> String {
         }
         let _ = writeln!(text, "\n{head}");
         for row in rows {
-            let [kind, target, reason] = ["kind", "target", "reason"].map(|name| row[name].as_str().unwrap_or_default());
+            let [kind, target, reason] =
+                ["kind", "target", "reason"].map(|name| row[name].as_str().unwrap_or_default());
             let needs: Vec<&str> = row["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             // The needs say what is missing as the reason does, and what would give it.
-            let _ = writeln!(text, "  {kind} {target}: {}", if needs.is_empty() { reason.to_owned() } else { needs.join("; ") });
+            let _ = writeln!(
+                text,
+                "  {kind} {target}: {}",
+                if needs.is_empty() { reason.to_owned() } else { needs.join("; ") }
+            );
         }
     }
     let _ = writeln!(text, "\n{}", summary(advised));

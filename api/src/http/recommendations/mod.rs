@@ -16,8 +16,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
-pub(super) use filter::kinds;
 pub use body::{RecommendationBody, RecommendationList};
+pub(super) use filter::kinds;
 
 /// The routes.
 #[must_use]

@@ -6,5 +6,6 @@ mod prometheus;
 mod rows;
 mod scene;
 mod sql;
+mod toy;
 
 pub(super) use scene::{END_MS, Reply, Scene};

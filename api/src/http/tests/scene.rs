@@ -1,4 +1,5 @@
 use almanac_engine::{
+    ledger::Ledger,
     series::Labels,
     store::{
         SampleBatch, Store, StoreOptions,
@@ -31,6 +32,7 @@ const MINUTE_MS: i64 = 60_000;
 pub(in crate::http) struct Scene {
     router: Router,
     store: Store,
+    ledger: Ledger,
     _folder: TempDir,
 }
 
@@ -78,12 +80,17 @@ impl Scene {
         learned(&store);
         let clock = Clock::fixed(Timestamp::from_millis(END_MS));
         let state = AppState { auth, clock, ..AppState::new(store.clone(), config).unwrap() };
-        Self { router: router(state), store, _folder: folder }
+        Self { ledger: state.ledger.clone(), router: router(state), store, _folder: folder }
     }
 
     /// The store behind.
     pub(in crate::http) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The ledger behind.
+    pub(in crate::http) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     pub(in crate::http) fn send(&self, request: Request<Body>) -> Reply {

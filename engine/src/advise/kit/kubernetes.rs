@@ -1,17 +1,6 @@
 //! Patches of Kubernetes objects, written by serde: what a name contains can never change the document's shape.
 
-use serde::Serialize;
-
 use crate::store::rows::Patch;
-
-/// Name and namespace of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObjectMeta {
-    /// The name.
-    pub name: String,
-    /// The namespace.
-    pub namespace: String,
-}
 
 /// A patch of one or several objects; comments above an object begin with `#`.
 #[must_use]

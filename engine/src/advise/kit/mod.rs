@@ -14,7 +14,7 @@ pub use duration::{millis, millis_list, optional_millis};
 pub use error::HistoryError;
 pub use history::{DemandHistory, LeftOut};
 pub use interval::{Interval, LEVEL, RESAMPLES, judge_mean, resamples};
-pub use kubernetes::{ObjectMeta, kubernetes_patch};
+pub use kubernetes::kubernetes_patch;
 pub(super) use read::{align, grid, one_series, usable};
 pub use read::{one_history, one_value};
 pub use section::{Section, SectionError, check_expr};

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::{
     ContainerResource, ContainerSpec, RightsizingError,
     advise::{RequestFacts, decide, fetch},
-    measure::measure,
     decide::LEAST_CONFIDENCE,
+    measure::measure,
     spec::{IDLE_SHARE, MOVED, REQUEST_COST},
     terms::RequestTerms,
 };

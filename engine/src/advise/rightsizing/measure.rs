@@ -64,12 +64,7 @@ fn judge(known: &[f64], request: f64, above_max: Option<f64>) -> Option<Measured
             percent(most)
         )
     });
-    Some(Measured {
-        value: idle.value,
-        lower: idle.lower.max(0.0),
-        upper: idle.upper.min(1.0),
-        broken,
-    })
+    Some(Measured { value: idle.value, lower: idle.lower.max(0.0), upper: idle.upper.min(1.0), broken })
 }
 
 #[cfg(test)]

@@ -243,8 +243,7 @@ fn a_request_is_recommended_from_the_store_and_measured() {
     let request = row.proposed["request"].as_f64().unwrap();
     assert!((1.1e9..3.3e9).contains(&request), "{request}");
 
-    let measured =
-        |until| measure_on::<Rightsizing>(&from, Some(&spec), &row, at_day(13), at_day(until)).unwrap();
+    let measured = |until| measure_on::<Rightsizing>(&from, Some(&spec), &row, at_day(13), at_day(until)).unwrap();
     scene.put(&usage(16, 11, |_| 1e9));
     let kept = measured(16).unwrap();
     let idle = (request - 1e9) / request;

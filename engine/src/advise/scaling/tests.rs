@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::advise::kit::{HistoryError, Interval};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;

@@ -74,7 +74,8 @@ pub(super) fn decide(spec: &CacheSpec, events: &[CacheEvent]) -> Result<Proposal
         options.grid_ms.clone_from(&spec.grid_ms);
     }
     let replays = replay_caches(events.iter().map(CacheAccess::from), &options)?;
-    let none = || TtlError::NotIdentifiable { cache: spec.name.clone(), reason: "there are no events of it".to_owned() };
+    let none =
+        || TtlError::NotIdentifiable { cache: spec.name.clone(), reason: "there are no events of it".to_owned() };
     recommend(spec, &replays.into_iter().next().ok_or_else(none)?, &options)
 }
 
@@ -103,11 +104,7 @@ fn on_write(spec: &CacheSpec, events: &[CacheEvent]) -> OnWrite {
 }
 
 /// Decides on a replay; pure.
-fn recommend(
-    spec: &CacheSpec,
-    replay: &CacheReplay,
-    options: &TtlOptions,
-) -> Result<Proposal<TtlTerms>, TtlError> {
+fn recommend(spec: &CacheSpec, replay: &CacheReplay, options: &TtlOptions) -> Result<Proposal<TtlTerms>, TtlError> {
     let notes = notes(replay);
     let cache = || spec.name.clone();
     let refuse = |reason: String| TtlError::NoTtl { cache: cache(), reason: with_notes(reason, &notes) };

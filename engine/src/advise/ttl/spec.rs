@@ -17,7 +17,6 @@ use crate::{
 /// The metric that a recommendation on a time-to-live promises.
 pub(super) const HIT_RATIO: Metric = Metric { name: "hit_ratio", unit: "1", better: Direction::Higher };
 
-
 /// Events of a cache that are read and held at most: 64 MB of them.
 pub(super) const EVENTS_MAX: usize = 4_000_000;
 

@@ -15,8 +15,8 @@ mod together;
 mod words;
 
 pub use advice::{
-    AdviceState, AdviceStatusFilter, AdviceStatusRow, Effect, OutcomeFilter, OutcomeRow, Patch,
-    RecommendationFilter, RecommendationRow, State,
+    AdviceState, AdviceStatusFilter, AdviceStatusRow, Effect, OutcomeFilter, OutcomeRow, Patch, RecommendationFilter,
+    RecommendationRow, State,
 };
 pub use all::TABLES;
 pub use collected::{MetadataFilter, MetadataPut, MetadataRow, MetricType, ScrapeTargetRow, TargetHealth};

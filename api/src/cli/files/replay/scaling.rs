@@ -3,7 +3,9 @@
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use almanac_engine::{
-    advise::scaling::{CHANGES_PER_DAY, CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, compare},
+    advise::scaling::{
+        CHANGES_PER_DAY, CompareOptions, Comparison, DemandHistory, PolicyFigures, PoolRules, ScalingError, compare,
+    },
     ingest::files::{FileSeries, read_series_file},
 };
 use serde_json::{Value, json};
@@ -138,6 +140,7 @@ fn replay(series: FileSeries, rules: &PoolRules, options: &CompareOptions) -> Re
     let FileSeries { name, timestamps, values, .. } = series;
     let steps = timestamps.len();
     let outcome = DemandHistory::try_new(timestamps, values)
+        .map_err(ScalingError::from)
         .and_then(|history| compare(&history, rules, options).map(|comparison| (history, comparison)))
         .map_err(|error| error.to_string());
     Replay { name, steps, outcome }

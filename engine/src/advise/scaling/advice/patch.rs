@@ -1,10 +1,16 @@
+//! Patches of a workload's autoscaler, as Kubernetes and KEDA read them.
+
 use std::fmt::Write;
 
 use chrono::{DateTime, Timelike};
+use serde_json::{Value, json};
 
 use super::Schedule;
 use crate::{
-    advise::scaling::{Decision, WorkloadSpec},
+    advise::{
+        kit::kubernetes_patch,
+        scaling::{Decision, WorkloadSpec},
+    },
     store::rows::Patch,
 };
 
@@ -24,55 +30,54 @@ pub fn keda_scaled_object(spec: &WorkloadSpec, decision: &Decision, schedule: Op
     let highest = schedule.and_then(|schedule| schedule.slots.iter().map(|slot| slot.replicas).max());
     let fallback = highest.unwrap_or(0).max(decision.replicas);
     let polling = (spec.step_ms / 1_000).clamp(5, 30);
-    let mut body = header(spec, &Names::of(spec));
-    let _ = write!(
-        body,
-        "  pollingInterval: {polling}\n  fallback:\n    failureThreshold: 3\n    replicas: {fallback}\n  advanced:\n    \
-         horizontalPodAutoscalerConfig:\n      behavior:\n        scaleDown:\n          stabilizationWindowSeconds: 0\n  \
-         triggers:\n    - type: metrics-api\n      metadata:\n        url: {url}\n        valueLocation: replicas\n        \
-         targetValue: \"1\"\n        authMode: bearer\n      authenticationRef:\n        name: almanac\n---\n\
-         # The service's token, in the secret \"almanac\" under the key \"token\".\n\
-         apiVersion: keda.sh/v1alpha1\nkind: TriggerAuthentication\nmetadata:\n  name: almanac\n  namespace: {namespace}\nspec:\n  \
-         secretTargetRef:\n    - parameter: token\n      name: almanac\n      key: token\n",
-        url = quoted(&scaling_url(spec)),
-        namespace = Names::of(spec).namespace,
-    );
-    Patch { format: "keda/scaledobject+yaml".to_owned(), body }
+    let mut object = scaled_object(spec);
+    object["spec"]["pollingInterval"] = json!(polling);
+    object["spec"]["fallback"] = json!({"failureThreshold": 3, "replicas": fallback});
+    object["spec"]["advanced"] =
+        json!({"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}});
+    object["spec"]["triggers"] = json!([{
+        "type": "metrics-api",
+        "metadata": {
+            "url": scaling_url(spec), "valueLocation": "replicas", "targetValue": "1", "authMode": "bearer",
+        },
+        "authenticationRef": {"name": "almanac"},
+    }]);
+    let authentication = json!({
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "TriggerAuthentication",
+        "metadata": {"name": "almanac", "namespace": spec.namespace},
+        "spec": {"secretTargetRef": [{"parameter": "token", "name": "almanac", "key": "token"}]},
+    });
+    let secret = "The service's token, in the secret \"almanac\" under the key \"token\".";
+    kubernetes_patch("keda/scaledobject+yaml", &[("", object), (secret, authentication)])
 }
 
 /// An `HorizontalPodAutoscaler` on the external metric that carries the number of replicas; an adapter of the cluster has
 /// to serve that metric.
 #[must_use]
 pub fn horizontal_pod_autoscaler(spec: &WorkloadSpec) -> Patch {
-    let Names { object, namespace, deployment } = Names::of(spec);
-    let body = format!(
-        "# Needs an adapter for external metrics that reads {url} (field replicas) as almanac_replicas.\n\
-         apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: {object}\n  namespace: {namespace}\n\
-         spec:\n  scaleTargetRef:\n    apiVersion: apps/v1\n    kind: Deployment\n    name: {deployment}\n  minReplicas: {min}\n  \
-         maxReplicas: {max}\n  behavior:\n    scaleDown:\n      stabilizationWindowSeconds: 0\n  metrics:\n    - type: External\n      \
-         external:\n        metric:\n          name: almanac_replicas\n          selector:\n            matchLabels:\n              \
-         workload: {workload}\n        target:\n          type: AverageValue\n          averageValue: \"1\"\n",
-        min = spec.replicas_min,
-        max = spec.replicas_max,
-        workload = quoted(&spec.name),
-        url = scaling_url(spec),
-    );
-    Patch { format: "kubernetes/hpa+yaml".to_owned(), body }
+    let metric = json!({"name": "almanac_replicas", "selector": {"matchLabels": {"workload": spec.name}}});
+    let mut object = autoscaler(spec);
+    object["spec"]["behavior"] = json!({"scaleDown": {"stabilizationWindowSeconds": 0}});
+    object["spec"]["metrics"] = json!([{
+        "type": "External",
+        "external": {"metric": metric, "target": {"type": "AverageValue", "averageValue": "1"}},
+    }]);
+    let url = scaling_url(spec);
+    let needs = format!("Needs an adapter for external metrics that reads {url} (field replicas) as almanac_replicas.");
+    kubernetes_patch("kubernetes/hpa+yaml", &[(needs.as_str(), object)])
 }
 
 /// The plain `HorizontalPodAutoscaler` on processor use: the way back from a forecast.
 pub(super) fn reactive_autoscaler(spec: &WorkloadSpec) -> Patch {
-    let Names { object, namespace, deployment } = Names::of(spec);
-    let body = format!(
-        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: {object}\n  namespace: {namespace}\n\
-         spec:\n  scaleTargetRef:\n    apiVersion: apps/v1\n    kind: Deployment\n    name: {deployment}\n  minReplicas: {min}\n  \
-         maxReplicas: {max}\n  metrics:\n    - type: Resource\n      resource:\n        name: cpu\n        target:\n          \
-         type: Utilization\n          averageUtilization: {target:.0}\n",
-        min = spec.replicas_min,
-        max = spec.replicas_max,
-        target = 100.0 * spec.target_utilization,
-    );
-    Patch { format: "kubernetes/hpa+yaml".to_owned(), body }
+    #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
+    let target = (100.0 * spec.target_utilization).round() as i64;
+    let mut object = autoscaler(spec);
+    object["spec"]["metrics"] = json!([{
+        "type": "Resource",
+        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}},
+    }]);
+    kubernetes_patch("kubernetes/hpa+yaml", &[("", object)])
 }
 
 /// A KEDA `ScaledObject` with one cron trigger for each hour of the day: the most of that hour in the
@@ -89,43 +94,50 @@ pub fn cron_scaled_object(spec: &WorkloadSpec, schedule: &Schedule) -> Option<Pa
         by_hour[hour] = by_hour[hour].max(schedule.at(at_ms)?);
         at_ms += HOUR_MS / 4;
     }
-    let mut body = header(spec, &Names::of(spec));
-    body.push_str("  triggers:\n");
-    for (hour, replicas) in by_hour.iter().enumerate() {
-        let end = (hour + 1) % 24;
-        let _ = write!(
-            body,
-            "    - type: cron\n      metadata:\n        timezone: Etc/UTC\n        start: 0 {hour} * * *\n        end: 0 {end} * * *\n        \
-             desiredReplicas: \"{replicas}\"\n"
-        );
-    }
-    Some(Patch { format: "keda/cron+yaml".to_owned(), body })
+    let trigger = |(hour, replicas): (usize, &u32)| {
+        json!({
+            "type": "cron",
+            "metadata": {
+                "timezone": "Etc/UTC",
+                "start": format!("0 {hour} * * *"),
+                "end": format!("0 {} * * *", (hour + 1) % 24),
+                "desiredReplicas": replicas.to_string(),
+            },
+        })
+    };
+    let mut object = scaled_object(spec);
+    object["spec"]["triggers"] = by_hour.iter().enumerate().map(trigger).collect();
+    Some(kubernetes_patch("keda/cron+yaml", &[("", object)]))
 }
 
-fn header(spec: &WorkloadSpec, names: &Names) -> String {
-    let Names { object, namespace, deployment } = names;
-    format!(
-        "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata:\n  name: {object}\n  namespace: {namespace}\nspec:\n  \
-         scaleTargetRef:\n    name: {deployment}\n  minReplicaCount: {min}\n  maxReplicaCount: {max}\n",
-        min = spec.replicas_min,
-        max = spec.replicas_max,
-    )
+/// A `ScaledObject` without triggers.
+fn scaled_object(spec: &WorkloadSpec) -> Value {
+    let deployment = spec.deployment.as_deref().unwrap_or(&spec.name);
+    json!({
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": dns_label(&spec.name), "namespace": spec.namespace},
+        "spec": {
+            "scaleTargetRef": {"name": deployment},
+            "minReplicaCount": spec.replicas_min,
+            "maxReplicaCount": spec.replicas_max,
+        },
+    })
 }
 
-struct Names {
-    object: String,
-    namespace: String,
-    deployment: String,
-}
-
-impl Names {
-    fn of(spec: &WorkloadSpec) -> Self {
-        Self {
-            object: quoted(&dns_label(&spec.name)),
-            namespace: quoted(&spec.namespace),
-            deployment: quoted(spec.deployment.as_deref().unwrap_or(&spec.name)),
-        }
-    }
+/// An `HorizontalPodAutoscaler` without metrics.
+fn autoscaler(spec: &WorkloadSpec) -> Value {
+    let deployment = spec.deployment.as_deref().unwrap_or(&spec.name);
+    json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": dns_label(&spec.name), "namespace": spec.namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
+            "minReplicas": spec.replicas_min,
+            "maxReplicas": spec.replicas_max,
+        },
+    })
 }
 
 /// The address of the workload's number; what is not plain in a path is escaped.
@@ -149,11 +161,6 @@ fn dns_label(name: &str) -> String {
     if plain.is_empty() { "workload".to_owned() } else { plain.to_owned() }
 }
 
-/// A string in YAML: JSON's notation is valid there.
-pub(in crate::advise) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::ScheduleSlot, *};
@@ -168,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn names_stay_text_whatever_they_are() {
+        for name in ["api", "yes", "007", "a: b", "x #y", "\"q\"", "null"] {
+            let body = horizontal_pod_autoscaler(&WorkloadSpec::new(name, "demand")).body;
+            let read: Value = serde_saphyr::from_str(&body).unwrap();
+            assert_eq!(read["spec"]["scaleTargetRef"]["name"], name, "{body}");
+        }
+    }
+
+    #[test]
     fn hours_have_the_most_that_they_need() {
         let spec = WorkloadSpec::new("api", "demand");
         let slots = vec![
@@ -177,10 +193,11 @@ mod tests {
         ];
         let schedule = Schedule { slots, until_ms: DAY_MS, quantile: 0.95, model: "m".into(), coverage: 0.95 };
         let body = cron_scaled_object(&spec, &schedule).unwrap().body;
+        let read: Value = serde_saphyr::from_str(&body).unwrap();
+        let triggers = read["spec"]["triggers"].as_array().unwrap();
         let desired: Vec<&str> =
-            body.lines().filter_map(|line| line.trim().strip_prefix("desiredReplicas: ")).collect();
-        assert_eq!(desired[..4], ["\"2\"", "\"7\"", "\"7\"", "\"3\""]);
-        assert_eq!(desired.len(), 24);
+            triggers.iter().map(|trigger| trigger["metadata"]["desiredReplicas"].as_str().unwrap()).collect();
+        assert_eq!((&desired[..4], desired.len()), (&["2", "7", "7", "3"][..], 24));
         let short_days = WorkloadSpec { day_ms: 600_000, ..spec };
         assert_eq!(cron_scaled_object(&short_days, &schedule), None);
     }

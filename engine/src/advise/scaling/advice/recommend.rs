@@ -11,8 +11,8 @@ use crate::advise::{
     Proposal, Rollback,
     kit::rfc3339,
     scaling::{
-        CapacitySource, Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec, spec::UNDER_PROVISIONED,
-        terms::ScalingTerms,
+        CapacitySource, Decision, PolicyFigures, ResourceUse, Rule, ScalingError, WorkloadSpec,
+        spec::UNDER_PROVISIONED, terms::ScalingTerms,
     },
 };
 

@@ -5,7 +5,7 @@ use crate::{
         Sources, advise_on, measure_on,
         threshold::{RuleFile, RuleSpec, Threshold, ThresholdSpec},
     },
-    ledger::Measured,
+    ledger::{Direction, Measured},
     series::{Labels, METRIC_NAME},
     store::{
         SampleBatch, Store, StoreOptions,
@@ -87,9 +87,7 @@ impl Scene {
     /// What came of it in twenty days more.
     fn measured(&self, row: &RecommendationRow, value: fn(i64) -> f64, labelled: bool) -> Measured {
         self.put(value, ADVISED * DAY..MEASURED * DAY, labelled);
-        let spec = ThresholdSpec::new(self.spec.clone(), false);
-        let measure =
-            |now| measure_on::<Threshold>(&Sources { store: &self.store }, None, row, at(ADVISED * DAY), now);
+        let measure = |now| measure_on::<Threshold>(&Sources { store: &self.store }, None, row, at(ADVISED * DAY), now);
         let early = measure(at(ADVISED * DAY + 10)).unwrap();
         assert_eq!(early, None, "an hour says nothing");
         measure(at(MEASURED * DAY - 1)).unwrap().unwrap()
@@ -132,13 +130,16 @@ fn a_band_around_a_learned_signal_is_advised_and_measured() {
     assert!(row.patch.body.contains("latency"), "{}", row.patch.body);
     assert!(row.evidence["rule"]["band_width"].is_f64() && row.evidence["rule"]["bound"].is_null());
     let measured = scene.measured(&row, wave, true);
-    assert!(measured.keeps(row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
+    assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
     // When incidents no longer lift it the rule catches none of them: the promise is broken, few alerts or not.
     let scene = Scene::new("expr: p95 > 98", wave, true, true);
     let row = scene.advised(true);
     let calm = |step: i64| wave(step) - if during(step) { 30.0 } else { 0.0 };
     let broken = scene.measured(&row, calm, true);
-    assert!(broken.broken.is_some() && !broken.keeps(row.effect.lower, row.effect.upper), "{broken:?}");
+    assert!(
+        broken.broken.is_some() && !broken.keeps(Direction::Lower, row.effect.lower, row.effect.upper),
+        "{broken:?}"
+    );
 }
 
 /// Bounds by hour of week need no signal to be learned.
@@ -157,7 +158,7 @@ fn bounds_by_hour_are_advised_and_measured() {
     );
     assert_eq!(row.evidence["rule"]["hourly"].as_array().unwrap().len(), 168);
     let measured = scene.measured(&row, steps, true);
-    assert!(measured.keeps(row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
+    assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
     assert!(scene.advised(false).evidence["rule"]["hourly"].is_null(), "not asked for");
 }
 
@@ -181,5 +182,5 @@ fn burn_rates_are_advised_and_measured() {
     assert!(alert.starts_with("(almanac:bound:high:1h > 0.0144 and almanac:bound:high:5m > 0.0144) or "), "{alert}");
     assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
     let measured = scene.measured(&row, errors, true);
-    assert!(measured.keeps(row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
+    assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
 }
