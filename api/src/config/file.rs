@@ -101,6 +101,8 @@ pub struct Ingest {
     pub max_label_value: usize,
     /// Largest body after decompression.
     pub max_decoded: ByteSize,
+    /// How far a timestamp may be ahead of the clock; a later one is refused.
+    pub max_ahead: Span,
 }
 
 /// When advice is given.
@@ -191,7 +193,13 @@ impl Default for Store {
 
 impl Default for Ingest {
     fn default() -> Self {
-        Self { max_labels: 64, max_label_name: 1024, max_label_value: 16 << 10, max_decoded: ByteSize::mebibytes(32) }
+        Self {
+            max_labels: 64,
+            max_label_name: 1024,
+            max_label_value: 16 << 10,
+            max_decoded: ByteSize::mebibytes(32),
+            max_ahead: Span::from_secs(86_400),
+        }
     }
 }
 

@@ -7,19 +7,17 @@ use almanac_engine::{
     ingest::files::SeriesFile,
 };
 
-use super::{CliError, units::warn_of_unit};
+use super::CliError;
 
 pub mod detect;
 pub mod forecast;
 mod grid;
 pub mod replay;
 
-/// Says on stderr when a series file's timestamps look like another unit.
+/// Prints notes on how a series file was read to stderr.
 fn warn_of_stamps(path: &Path, file: &SeriesFile) {
-    let oldest = file.series.iter().filter_map(|series| series.timestamps.first()).min();
-    let newest = file.series.iter().filter_map(|series| series.timestamps.last()).max();
-    if let (Some(&oldest), Some(&newest)) = (oldest, newest) {
-        warn_of_unit(path, (oldest, newest));
+    for note in &file.notes {
+        eprintln!("almanac: {}: {note}", path.display());
     }
 }
 

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Place, PlaceArgs, Remote};
 use crate::{
-    cli::{CliError, Global, interrupted::Interrupted, output, units::warn_of_unit},
+    cli::{CliError, Global, interrupted::Interrupted, output},
     config::Config,
     http::{ImportBody, ingest_limits, now},
     service::open_store,
@@ -44,8 +44,8 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         Place::Service { url, token } => {
             let (mut out, remote) = (output::stdout(), Remote::new(url, token)?);
             for file in &args.files {
-                let report = send(file, &remote)?;
-                say(&mut out, file, report.samples, report.series)?;
+                let ImportBody { samples, series, notes } = send(file, &remote)?;
+                report(&mut out, file, samples, series, &notes)?;
             }
             Ok(())
         }
@@ -84,7 +84,7 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
     let mut out = output::stdout();
     let how_far = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
     let seen = Arc::clone(&how_far);
-    // What is committed stays; whoever interrupts has to know that it is a part.
+    // What is committed stays: the message says that it is a part.
     let interrupted = Interrupted::watch(move || {
         let [stored, samples] = [0, 1].map(|idx| seen[idx].load(Ordering::Relaxed));
         eprintln!(
@@ -105,15 +105,18 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
         };
         let result = import_file(ingest, file, &options(file), &mut progress);
         bar.finish_and_clear();
-        let ImportReport { samples, series, span_ms } = result.map_err(failed)?;
-        warn_of_unit(file, span_ms);
-        say(&mut out, file, samples, series)?;
+        let ImportReport { samples, series, notes, .. } = result.map_err(failed)?;
+        report(&mut out, file, samples, series, &notes)?;
     }
     interrupted.leave();
     Ok(())
 }
 
-fn say(out: &mut impl Write, file: &Path, samples: u64, series: u64) -> Result<(), CliError> {
+/// Prints what was imported, and notes on how the file was read to stderr.
+fn report(out: &mut impl Write, file: &Path, samples: u64, series: u64, notes: &[String]) -> Result<(), CliError> {
+    for note in notes {
+        eprintln!("almanac: {}: {note}", file.display());
+    }
     writeln!(out, "{}: {samples} samples of {series} series", file.display())?;
     Ok(out.flush()?)
 }

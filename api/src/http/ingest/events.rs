@@ -1,3 +1,5 @@
+//! `POST /v1/events`: cache events, deploys and incidents.
+
 use almanac_engine::ingest::parse_events;
 use axum::{Json, body::Bytes, extract::State};
 use serde::Serialize;
@@ -5,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::http::{ApiError, AppState, ErrorBody};
 
-/// How many events were taken.
+/// How many events were stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct EventsBody {
     /// Cache events.
@@ -16,7 +18,7 @@ pub(super) struct EventsBody {
     incidents: usize,
 }
 
-/// Takes cache events, deploys and incidents: a JSON array, or one object a line.
+/// Stores cache events, deploys and incidents: a JSON array, or one object a line.
 ///
 /// All are on disk when this answers; one that is wrong refuses them all. The same events again change nothing.
 #[utoipa::path(post, path = "/v1/events", tag = "senders",
@@ -31,11 +33,11 @@ pub(super) struct EventsBody {
         (status = 413, description = "the body is too large", body = ErrorBody),
         (status = 429, description = "the store is busy; Retry-After says how long", body = ErrorBody)))]
 pub(super) async fn events(State(state): State<AppState>, body: Bytes) -> Result<Json<EventsBody>, ApiError> {
-    let store = state.store.clone();
+    let (store, limits, now) = (state.store.clone(), *state.ingest.limits(), state.clock.now());
     state
         .blocking(move || {
-            let batch =
-                parse_events(&body).map_err(|error| ApiError::bad_request("invalid_event", error.to_string()))?;
+            let batch = parse_events(&body, &limits, now)
+                .map_err(|error| ApiError::bad_request("invalid_event", error.to_string()))?;
             let taken =
                 EventsBody { cache: batch.cache.len(), deploys: batch.deploys.len(), incidents: batch.incidents.len() };
             store.put_events(batch)?;

@@ -1,9 +1,11 @@
+//! `POST /v1/import`: a file of samples as a body.
+
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-use almanac_engine::ingest::import::{ImportError, ImportFormat, ImportOptions, import_file};
+use almanac_engine::ingest::import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file};
 use axum::{
     Json,
     body::Body,
@@ -24,23 +26,26 @@ use crate::{
     http::{ApiError, AppState, ErrorBody, Params},
 };
 
-/// Largest body of an import, as it comes over the wire: it is laid on disk beside the store before it is read.
+/// Largest body of an import, as it comes over the wire: it is written beside the store before it is read.
 const MAX_BYTES: u64 = 8 << 30;
 
 /// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ImportBody {
     /// Samples of the file; all are on disk.
     pub(crate) samples: u64,
     /// Distinct series of the file.
     pub(crate) series: u64,
+    /// What to know of how the file was read, such as timestamps that count seconds; left out when there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
 }
 
-/// Takes samples from a file: CSV, Parquet, NDJSON or Prometheus text, compressed by gzip or not.
+/// Stores the samples of a file: CSV, Parquet, JSON or Prometheus text, compressed by gzip or not.
 ///
-/// The whole body is checked before anything is stored; a fault is told with line, column and value. The format is
-/// told by `format` (csv, parquet, ndjson, prometheus), by `file` (its ending), by the content type or by the body.
-/// A table without a column `series` needs `series`, the metric's name.
+/// The whole body is checked before anything is stored; a fault is answered with line, column and value. The format is
+/// decided by `format` (csv, parquet, ndjson, prometheus), by `file` (its ending), by the content type or by the body.
+/// A table without a column `series` needs `series`, the metric's name, unless each of its columns is a series.
 #[utoipa::path(post, path = "/v1/import", tag = "senders",
     params(("format" = Option<String>, Query, description = "csv, parquet, ndjson or prometheus"),
         ("series" = Option<String>, Query, description = "the metric's name when the table names none"),
@@ -73,7 +78,8 @@ pub(super) async fn import(
         .blocking(move || {
             let report =
                 import_file(&ingest, &path, &options, &mut |_, _| {}).map_err(|error| refuse(error, &folder))?;
-            Ok::<_, ApiError>(Json(ImportBody { samples: report.samples, series: report.series }))
+            let ImportReport { samples, series, notes, .. } = report;
+            Ok::<_, ApiError>(Json(ImportBody { samples, series, notes }))
         })
         .await
 }
@@ -129,7 +135,7 @@ fn spool_failed(error: io::Error) -> ApiError {
     ApiError::internal(&error)
 }
 
-/// Says what is wrong without the name of the folder that the caller never saw.
+/// The answer to a file that cannot be imported, without the name of the folder that the caller does not know.
 fn refuse(error: ImportError, folder: &TempDir) -> ApiError {
     let message = chain(&error).replace(&format!("{}/", folder.path().display()), "");
     match error {

@@ -1,3 +1,5 @@
+//! Counts of accepted and refused samples as metrics of the service.
+
 use almanac_engine::ingest::IngestCounts;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -13,7 +15,7 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// What was accepted and refused, as metrics.
+/// Counts of what was accepted and refused.
 pub(crate) fn registry(counts: &IngestCounts) -> Registry {
     let refused = Family::<ReasonLabels, Counter>::default();
     for (reason, count) in &counts.refused {
@@ -22,7 +24,7 @@ pub(crate) fn registry(counts: &IngestCounts) -> Registry {
     let mut registry = Registry::with_prefix("almanac");
     let accepted = ConstCounter::new(counts.accepted);
     registry.register("ingest_samples", "Samples accepted and on disk", accepted);
-    registry.register("ingest_refused", "Samples, histograms and exemplars that were not taken", refused);
+    registry.register("ingest_refused", "Samples, histograms and exemplars rejected", refused);
     let malformed = ConstCounter::new(counts.malformed_requests);
     registry.register("ingest_malformed", "Requests and pages of which nothing could be read", malformed);
     registry

@@ -1,3 +1,5 @@
+//! Which version of remote write a request has, by its headers.
+
 use almanac_engine::ingest::remote_write::Version;
 use axum::http::{
     HeaderMap, HeaderName, StatusCode,

@@ -1,7 +1,10 @@
+//! `POST /api/v1/write`: Prometheus remote write 1.0 and 2.0.
+
 use almanac_engine::ingest::{
     Ingest, PendingWrite, WriteError, WriteSummary,
     remote_write::{Version, WireError},
 };
+use almanac_models::Timestamp;
 use axum::{
     body::Bytes,
     extract::State,
@@ -20,10 +23,10 @@ const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remo
 /// thousand samples takes less than a hand-over does.
 const LARGE_BODY: usize = 256 << 10;
 
-/// Takes samples by Prometheus remote write 1.0 or 2.0.
+/// Stores samples by Prometheus remote write 1.0 or 2.0, and the metadata of their metrics.
 ///
 /// 204 means that every sample is on disk. A request with invalid samples is 400, and its valid samples are
-/// stored; a series past the limit of series is invalid, known series go on. 429 says when to try again.
+/// stored; a series past the limit of series is invalid, known series continue. 429 says when to try again.
 #[utoipa::path(post, path = "/api/v1/write", tag = "senders",
     request_body(content = Vec<u8>, content_type = "application/x-protobuf", description = "a snappy block of prometheus.WriteRequest or io.prometheus.write.v2.Request"),
     responses((status = 204, description = "all samples are on disk"),
@@ -54,17 +57,28 @@ pub(super) async fn write(State(state): State<AppState>, headers: HeaderMap, bod
 }
 
 async fn take(state: &AppState, version: Version, body: Bytes) -> Result<WriteSummary, ApiError> {
-    let pending = if body.len() > LARGE_BODY {
+    let now = state.clock.now();
+    let mut pending = if body.len() > LARGE_BODY {
         let ingest = state.ingest.clone();
-        state.blocking(move || decode(&ingest, version, &body)).await?
+        state.blocking(move || decode(&ingest, version, &body, now)).await?
     } else {
-        decode(&state.ingest, version, &body)?
+        decode(&state.ingest, version, &body, now)?
     };
-    Ok(pending.committed().await?)
+    let metadata = pending.take_metadata();
+    let summary = pending.committed().await?;
+    if !metadata.is_empty() {
+        // The samples are on disk: the sender must not repeat them because of their description.
+        let ingest = state.ingest.clone();
+        let put = state.blocking(move || ingest.put_metadata(&metadata).map_err(ApiError::from)).await;
+        if let Err(error) = put {
+            tracing::warn!(error = error.message(), "metadata of a remote write were not stored");
+        }
+    }
+    Ok(summary)
 }
 
-fn decode(ingest: &Ingest, version: Version, body: &[u8]) -> Result<PendingWrite, ApiError> {
-    ingest.remote_write(version, body).map_err(|error| match error {
+fn decode(ingest: &Ingest, version: Version, body: &[u8], now: Timestamp) -> Result<PendingWrite, ApiError> {
+    ingest.remote_write(version, body, now).map_err(|error| match error {
         WriteError::Store(error) => error.into(),
         WriteError::Wire(error @ WireError::TooLarge { .. }) => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", error.to_string())

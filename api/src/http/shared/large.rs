@@ -12,7 +12,7 @@ use crate::http::{ApiError, AppState};
 
 /// Bytes of a refused body that are read and thrown away, and for how long: a sender that is cut off while it writes does not
 /// read the answer.
-const THROWN_AWAY: usize = 64 << 20;
+const MAX_DRAINED_BYTES: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A file is taken in parts, has a bound of its own, and may be larger.
@@ -33,7 +33,7 @@ pub(in crate::http) async fn refuse_large_bodies(
         let mut read = 0;
         while let Some(Ok(part)) = body.next().await {
             read += part.len();
-            if read > THROWN_AWAY {
+            if read > MAX_DRAINED_BYTES {
                 break;
             }
         }

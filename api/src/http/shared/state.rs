@@ -146,5 +146,6 @@ pub fn ingest_limits(config: &Config) -> IngestLimits {
         label_name_bytes: config.ingest.max_label_name,
         label_value_bytes: config.ingest.max_label_value,
         decoded_bytes: config.ingest.max_decoded.bytes(),
+        ahead_ms: config.ingest.max_ahead.millis(),
     }
 }

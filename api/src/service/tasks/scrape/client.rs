@@ -1,3 +1,5 @@
+//! Fetches pages of scrape targets over HTTP.
+
 use std::time::{Duration, Instant};
 
 use almanac_engine::ingest::scrape::{Fetched, Page, ScrapeClient, ScrapeRequest};
@@ -46,7 +48,7 @@ impl HttpClient {
         if let Some(token) = &request.token {
             get = get.bearer_auth(token);
         }
-        let response = get.send().await.map_err(|error| said(&error))?;
+        let response = get.send().await.map_err(|error| describe(&error))?;
         if response.status() != StatusCode::OK {
             return Err(format!("the target answers {}", response.status()));
         }
@@ -58,7 +60,7 @@ impl HttpClient {
 /// The whole body, which is given up as soon as it passes the limit.
 async fn body(mut response: Response, limit: usize) -> Result<Bytes, String> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| said(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
         if body.len() + chunk.len() > limit {
             return Err(format!("the page has more than {limit} bytes, the limit"));
         }
@@ -71,8 +73,8 @@ fn seconds(timeout: Duration) -> String {
     format!("{}", timeout.as_secs_f64())
 }
 
-/// The error without the address, which whoever reads this knows.
-fn said(error: &reqwest::Error) -> String {
+/// The error without the address, which its reader knows.
+fn describe(error: &reqwest::Error) -> String {
     let text = chain(error);
     match error.url() {
         Some(url) => text.replace(&format!(" for url ({url})"), ""),

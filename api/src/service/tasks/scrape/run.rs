@@ -1,6 +1,14 @@
+//! Runs one task for each scrape target.
+
 use std::time::Duration;
 
-use almanac_engine::ingest::scrape::{ScrapeReport, ScrapeTarget, Scraper};
+use almanac_engine::{
+    ingest::scrape::{ScrapeReport, ScrapeTarget, Scraper},
+    store::{
+        Store, StoreError,
+        rows::{MetadataRow, ScrapeTargetRow, TargetHealth},
+    },
+};
 use almanac_models::{Step, Timestamp};
 use tokio::task::JoinSet;
 
@@ -11,7 +19,7 @@ use crate::{
     http::AppState,
 };
 
-/// Timers wake a little late; within this the sample gets the moment that was planned, which compresses better.
+/// Timers fire a little late; within this the sample gets the planned moment, which compresses better.
 const TOLERANCE_MS: i64 = 100;
 
 /// Timeout where the configuration has none.
@@ -20,6 +28,13 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Starts scraping every target of the configuration.
 pub(in crate::service) fn start(state: &AppState, own_work: &mut JoinSet<()>) {
     let targets = targets(&state.config);
+    let (store, configured) = (state.store.clone(), targets.clone());
+    own_work.spawn(async move {
+        let listed = tokio::task::spawn_blocking(move || list_targets(&store, &configured)).await;
+        if let Ok(Err(error)) = listed {
+            tracing::warn!(error = %chain(&error), "the list of scrape targets was not stored");
+        }
+    });
     if targets.is_empty() {
         return;
     }
@@ -76,14 +91,60 @@ async fn scrape_on_schedule(state: AppState, client: HttpClient, target: ScrapeT
         let at = moment(planned, state.clock.now());
         // Not interrupted by the end of the service: a scrape is stored whole, and its timeout bounds it.
         match scraper.scrape(&client, at).await {
-            Ok(report) => {
+            Ok(mut report) => {
                 note(scraper.target(), &report, was_up);
                 was_up = report.up;
+                let metadata = std::mem::take(&mut report.metadata);
+                record(&state, metadata, row(scraper.target(), Some((&report, at)))).await;
             }
             Err(error) => {
                 tracing::warn!(target = scraper.target().url, error = %chain(&error), "a scrape was not stored");
             }
         }
+    }
+}
+
+/// Stores which targets there are: those that are configured no more are forgotten, new ones are not scraped yet.
+fn list_targets(store: &Store, configured: &[ScrapeTarget]) -> Result<(), StoreError> {
+    let keys: Vec<(String, String)> =
+        configured.iter().map(|target| (target.job.clone(), target.url.clone())).collect();
+    store.retain_scrape_targets(&keys)?;
+    let known = store.scrape_targets();
+    let is_new = |target: &&ScrapeTarget| !known.iter().any(|row| row.job == target.job && row.url == target.url);
+    let new: Vec<ScrapeTargetRow> = configured.iter().filter(is_new).map(|target| row(target, None)).collect();
+    store.put_scrape_targets(&new)
+}
+
+/// The row of a target after a scrape, or before the first.
+fn row(target: &ScrapeTarget, scraped: Option<(&ScrapeReport, Timestamp)>) -> ScrapeTargetRow {
+    let health = match scraped {
+        None => TargetHealth::Unknown,
+        Some((report, _)) if report.up => TargetHealth::Up,
+        Some(_) => TargetHealth::Down,
+    };
+    ScrapeTargetRow {
+        job: target.job.clone(),
+        instance: target.instance.clone(),
+        url: target.url.clone(),
+        health,
+        last_error: scraped.and_then(|(report, _)| report.error.clone()),
+        last_scrape: scraped.map(|(_, at)| at),
+        duration_ms: scraped.map_or(0.0, |(report, _)| report.elapsed.as_secs_f64() * 1000.0),
+        samples: scraped.map_or(0, |(report, _)| report.scraped),
+    }
+}
+
+/// Stores what a scrape brought beside samples; a failure costs these rows alone.
+async fn record(state: &AppState, metadata: Vec<MetadataRow>, row: ScrapeTargetRow) {
+    let (ingest, store) = (state.ingest.clone(), state.store.clone());
+    let stored = tokio::task::spawn_blocking(move || {
+        if !metadata.is_empty() {
+            ingest.put_metadata(&metadata)?;
+        }
+        store.put_scrape_targets(std::slice::from_ref(&row))
+    });
+    if let Ok(Err(error)) = stored.await {
+        tracing::warn!(error = %chain(&error), "metadata and state of a scrape target were not stored");
     }
 }
 
