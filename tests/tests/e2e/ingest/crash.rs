@@ -1,3 +1,5 @@
+//! The service is killed while it writes; nothing acknowledged is lost.
+
 use std::{
     sync::{
         Arc,

@@ -1,3 +1,5 @@
+//! Events over HTTP.
+
 use std::{io::Write as _, path::Path};
 
 use duckdb::Connection;

@@ -1,3 +1,5 @@
+//! Files by the command and over HTTP.
+
 use std::path::Path;
 
 use serde_json::json;

@@ -8,6 +8,7 @@ mod full_disk;
 mod proto;
 mod remote_write;
 mod scrape;
+mod stamps;
 
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Messages of remote write, built by a generated encoder.
+
 use prost::Message;
 
 /// Messages of remote write, written down from the published definitions; independent of the decoder.
@@ -15,6 +17,10 @@ pub(super) struct MetricMetadata {
     pub(super) kind: i32,
     #[prost(string, tag = "2")]
     pub(super) metric_family_name: String,
+    #[prost(string, tag = "4")]
+    pub(super) help: String,
+    #[prost(string, tag = "5")]
+    pub(super) unit: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,3 +1,5 @@
+//! Remote write 1.0 and 2.0 from the wire to the store.
+
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -83,7 +85,7 @@ fn what_is_acknowledged_outlives_sigterm() {
 fn requests_without_samples_are_fine() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    let metadata = MetricMetadata { kind: 1, metric_family_name: "up".to_owned() };
+    let metadata = MetricMetadata { kind: 1, metric_family_name: "up".to_owned(), ..MetricMetadata::default() };
     let request = WriteRequest { timeseries: vec![up(&[])], metadata: vec![metadata] };
     assert_eq!(write(&server, V1, body(&request)).status, 204);
     assert_eq!(write(&server, V1, body(&WriteRequest::default())).status, 204);
@@ -108,7 +110,7 @@ fn invalid_samples_are_refused_with_reason_and_the_others_are_stored() {
         (with(vec![]), "series {} has no metric name (label __name__)"),
         (
             series(&[("__name__", "up"), ("a", "1"), ("a", "2")], &[(1, 1.0)]),
-            "label \"a\" stands twice in series up{a=\"1\",a=\"2\"}",
+            "label \"a\" occurs twice in series up{a=\"1\",a=\"2\"}",
         ),
         (series(&[("__name__", "up"), ("", "1")], &[(1, 1.0)]), "a label of series up{=\"1\"} has an empty name"),
         (

@@ -1,3 +1,5 @@
+//! Targets that are scraped.
+
 use std::{
     io::{Read, Write},
     net::TcpListener,
