@@ -56,9 +56,7 @@ pub(crate) struct Core {
 pub(crate) struct Outlook {
     /// From the values just before; NaN before anything was seen.
     pub expected: f64,
-    /// From the seasons and the slow level; NaN likewise.
-    pub seasonal: f64,
-    /// The mean size of ordinary departures from `seasonal`.
+    /// The mean size of ordinary departures from the seasons and the slow level.
     pub scale: f64,
 }
 
@@ -177,10 +175,9 @@ impl Core {
         self.deduplicator.filter(scored, often)
     }
 
-    /// What is expected next, by values just before and by the seasons alone, and the scale of ordinary departures.
+    /// What is expected next, and the scale of ordinary departures.
     pub(crate) fn outlook(&self, floor: f64) -> Outlook {
-        let seasonal = self.slow.expected(self.profile.now().now);
-        Outlook { expected: self.expected(), seasonal, scale: self.slow.scale(floor) }
+        Outlook { expected: self.expected(), scale: self.slow.scale(floor) }
     }
 
     /// There is no value at this step.

@@ -191,7 +191,7 @@ impl OnlineDetector {
         if self.frozen {
             self.recurring.pass(is_present);
         } else {
-            let departs = called || is_present || (height.abs() > noise && self.recurring.resembles(height));
+            let departs = height.abs() > noise && (called || is_present || self.recurring.resembles(height));
             self.recurring.push(height, warm && departs && height.is_finite());
         }
         // What is expected where nothing recurs; beside that it follows ordinary values.

@@ -40,6 +40,11 @@ impl Departures {
         Self { sizes, places, scale, bound }
     }
 
+    /// The same with a bound of at least `least`.
+    pub(super) fn at_least(self, least: f64) -> Self {
+        Self { bound: self.bound.max(least), ..self }
+    }
+
     /// The size at `t` that only the share `risk` of ordinary departures exceeds.
     pub(super) fn bound_at(&self, t: usize) -> f64 {
         self.bound * self.scale[self.places[t] % self.scale.len()]

@@ -36,6 +36,8 @@ const REACH: f64 = 1.25;
 /// The least bound of departures from the level, in usual changes from one value to the next: on a ramp without noise the
 /// median moves by half of the values of a spike.
 const LEAST_CHANGES: f64 = 5.0;
+/// The least bound of a level that is away from the season, and of a shift, in bounds of single values.
+const LEAST_LASTING: f64 = 0.5;
 /// Values from the first one of a new level on that are called.
 const ONSET: usize = 9;
 
@@ -261,10 +263,11 @@ impl View {
         let season = of_scales(seasons, z.len(), day);
         // Either band may be left.
         let departures = |sizes: Vec<f64>| Departures::new(sizes, Rc::clone(&places), season, 0.5 * risk, series.least);
-        let above = |sizes: Vec<f64>, least: f64| Departures::new(sizes, Rc::clone(&places), season, 0.5 * risk, least);
-        let least_level = series.least.max(LEAST_CHANGES * usual_change(&rest));
-        let lasting = above(level.iter().map(|l| l.abs()).collect(), least_level);
-        let jumps = above(shift_sizes(&level, MIDDLE), least_level);
+        let least_level = LEAST_CHANGES * usual_change(&rest);
+        let from_season = departures(rest.iter().map(|r| r.abs()).collect());
+        let least_lasting = least_level.max(LEAST_LASTING * from_season.bound());
+        let lasting = departures(level.iter().map(|l| l.abs()).collect()).at_least(least_lasting);
+        let jumps = departures(shift_sizes(&level, MIDDLE)).at_least(least_lasting);
         let shifts = shifts(&rest, &level, MIDDLE, |t| jumps.ratio(t) > REACH);
         let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect::<Vec<f64>>();
         let middle = moving_mean(&rest, MIDDLE);
@@ -274,8 +277,8 @@ impl View {
         others.push((departures(apart(&rest, &middle)), 1.0));
         others.push((departures(apart(&middle, &wide)), SHIFT));
         Self {
-            from_season: departures(rest.iter().map(|r| r.abs()).collect()),
-            from_level: above(apart(&rest, &level), least_level),
+            from_season,
+            from_level: departures(apart(&rest, &level)).at_least(least_level),
             lasting,
             jumps,
             shifts,

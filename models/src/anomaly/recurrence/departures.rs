@@ -32,6 +32,8 @@ pub(in crate::anomaly) struct RecurringDepartures {
     t: usize,
     run: Vec<f64>,
     peak: f64,
+    /// The departure lasts longer than those that are learned: until it ends it is a change of the level.
+    overlong: bool,
     /// The last step that departed as departures there do.
     last: Option<usize>,
 }
@@ -92,7 +94,7 @@ impl RecurringDepartures {
     pub(in crate::anomaly) fn new(cycle: Option<usize>) -> Self {
         let cycle = cycle.filter(|cycle| (LEAST_STEPS..=MOST_STEPS).contains(cycle)).unwrap_or(0);
         let jitter = (cycle / JITTER_SHARE).max(1);
-        Self { cycle, jitter, phases: Vec::new(), t: 0, run: Vec::new(), peak: 0.0, last: None }
+        Self { cycle, jitter, phases: Vec::new(), t: 0, run: Vec::new(), peak: 0.0, overlong: false, last: None }
     }
 
     /// What recurs at the step that comes.
@@ -101,17 +103,17 @@ impl RecurringDepartures {
             return None;
         }
         let (t, jitter) = (self.t, self.jitter);
-        let around = t.saturating_sub(jitter)..=t + jitter;
+        let around = t.saturating_sub(2 * jitter)..=t + 2 * jitter;
         let (mut days, mut all) = (Days::default(), true);
         for s in around.clone() {
             let here = self.days(s);
             all &= here.are_certain();
             days = days.or(here);
         }
-        // It came on all days by this step, and not today.
-        let until = t.saturating_sub(2 * jitter)..=t;
+        // It came on all days some steps ago, and not today.
+        let until = t.saturating_sub(3 * jitter)..=t.saturating_sub(jitter);
         let by_now = until.clone().fold(Days::default(), |days, s| days.or(self.days(s)));
-        let missed = by_now.are_certain() && self.last.is_none_or(|last| last + 3 * jitter < t);
+        let missed = by_now.are_certain() && self.last.is_none_or(|last| last + 4 * jitter < t);
         if !(days.are_learned() || missed) {
             return None;
         }
@@ -133,10 +135,12 @@ impl RecurringDepartures {
         if self.phases.is_empty() {
             return false;
         }
-        (self.t.saturating_sub(self.jitter)..=self.t + self.jitter).filter(|s| !self.days(*s).is_empty()).any(|s| {
-            let [low, high] = self.phases[s % self.cycle].range();
-            height * low > 0.0 && height.abs() >= CONTINUES * low.abs().min(high.abs())
-        })
+        (self.t.saturating_sub(2 * self.jitter)..=self.t + 2 * self.jitter).filter(|s| !self.days(*s).is_empty()).any(
+            |s| {
+                let [low, high] = self.phases[s % self.cycle].range();
+                height * low > 0.0 && height.abs() >= CONTINUES * low.abs().min(high.abs())
+            },
+        )
     }
 
     /// Whether a departure lasts at the moment.
@@ -150,19 +154,18 @@ impl RecurringDepartures {
         if self.cycle == 0 {
             return;
         }
-        let continues = self.is_within() && height * self.peak > 0.0 && height.abs() >= CONTINUES * self.peak.abs();
-        if continues || (departs && !self.is_within() && height != 0.0) {
-            self.run.push(height);
-            self.peak = if height.abs() > self.peak.abs() { height } else { self.peak };
-            self.last = Some(self.t);
-            if self.run.len() > self.cycle / LONGEST_SHARE {
-                self.forget_run();
-            }
+        let goes_on = height * self.peak > 0.0 && height.abs() >= CONTINUES * self.peak.abs();
+        if self.overlong && !goes_on {
+            self.forget_run();
+        }
+        if self.overlong {
+            // Nothing of it is learned.
+        } else if self.is_within() && goes_on {
+            self.extend_run(height);
         } else {
             self.end_run();
             if departs && height != 0.0 {
-                (self.peak, self.last) = (height, Some(self.t));
-                self.run.push(height);
+                self.extend_run(height);
             }
         }
         self.t += 1;
@@ -194,9 +197,20 @@ impl RecurringDepartures {
         self.t = self.t.saturating_sub(steps);
     }
 
+    fn extend_run(&mut self, height: f64) {
+        self.run.push(height);
+        self.peak = if height.abs() > self.peak.abs() { height } else { self.peak };
+        self.last = Some(self.t);
+        if self.run.len() > self.cycle / LONGEST_SHARE {
+            self.run.clear();
+            self.overlong = true;
+        }
+    }
+
     fn forget_run(&mut self) {
         self.run.clear();
         self.peak = 0.0;
+        self.overlong = false;
     }
 
     /// The departure that lasted until now is over: its steps learn it.
@@ -256,11 +270,11 @@ mod tests {
     #[test]
     fn a_daily_departure_is_ordinary_after_three_days_and_certain_after_a_week() {
         let three = expectations(learned(24..28, 3, |_| true));
-        assert!((23..29).all(|t| three[t].is_some_and(|e| !e.certain)), "{three:?}");
-        assert!(three[20].is_none() && three[31].is_none());
-        let eight = expectations(learned(24..28, 8, |_| true));
-        assert!((25..27).all(|t| eight[t].is_some_and(|e| e.is_absent(0.5) && !e.is_absent(55.0))), "{eight:?}");
-        assert!(eight[23].is_some_and(|e| !e.is_absent(0.5)), "it may come a step late");
+        assert!((22..30).all(|t| three[t].is_some_and(|e| !e.certain)), "{three:?}");
+        assert!(three[20].is_none() && three[32].is_none());
+        let eight = expectations(learned(24..30, 8, |_| true));
+        assert!((26..28).all(|t| eight[t].is_some_and(|e| e.is_absent(0.5) && !e.is_absent(55.0))), "{eight:?}");
+        assert!(eight[24].is_some_and(|e| !e.is_absent(0.5)), "it may come a step late");
     }
 
     #[test]
