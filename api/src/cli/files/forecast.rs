@@ -230,9 +230,11 @@ impl Settings {
     /// Says on stderr which step of the calendar was found.
     fn say_spacing(&self, file: &Path, foretold: &[Result<Course, CliError>]) {
         let months = foretold.iter().flatten().map(|course| course.spacing).find(|s| matches!(s, Spacing::Months(_)));
-        if let (None, Some(words)) = (self.step, months.and_then(in_words)) {
+        let Some(spacing) = months.filter(|_| self.step.is_none()) else { return };
+        if let (Some(words), Some(step)) = (in_words(spacing), spacing.step()) {
+            let days = step.millis() / 86_400_000;
             eprintln!(
-                "almanac: {}: the step is {words} of the calendar; --step 30d takes a fixed time",
+                "almanac: {}: the step is {words} of the calendar; --step {days}d takes a fixed time",
                 file.display()
             );
         }

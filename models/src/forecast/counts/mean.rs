@@ -3,7 +3,7 @@
 /// Events that the mean of all phases counts for against those of one phase.
 const PRIOR_EVENTS: f64 = 1.0;
 /// Events around a phase that its share is taken from, if a sixth of the season has so many.
-const EVENTS: f64 = 100.0;
+const EVENTS: f64 = 200.0;
 
 /// Shares of the level by phase of a season, of mean 1; a single 1 where there is none.
 #[derive(Debug, Clone, PartialEq)]

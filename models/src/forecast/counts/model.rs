@@ -13,7 +13,7 @@ const WORTH_FORGETTING: f64 = 3.0;
 /// Share of the history in which forecasts are measured.
 const HELD_OUT: f64 = 0.4;
 /// Log-likelihood by which a season must be better than none.
-const WORTH: f64 = 4.0;
+const WORTH: f64 = 10.0;
 /// Variance over mean one step ahead below which values are no counts of independent events, as of a number of replicas.
 const LEAST_DISPERSION: f64 = 0.7;
 /// Correlation of neighbouring errors, or of errors a season apart, above which counts follow each other or another
@@ -136,9 +136,9 @@ impl CountModel {
 
 /// Forecasts of `lead` steps ahead over the held-out part with the rate of forgetting that is best there.
 fn judged(y: &[f64], shape: &Shape, known: usize, lead: usize, usual: f64) -> Judged {
-    let mut best: Option<(f64, f64, Vec<(f64, f64)>)> = None;
-    for alpha in ALPHAS {
-        let mut level = Level::new(alpha);
+    let (mut least, mut alpha, mut pairs_of_best) = (f64::INFINITY, ALPHAS[0], Vec::new());
+    for tried in ALPHAS {
+        let mut level = Level::new(tried);
         let mut pairs = Vec::with_capacity(y.len() - known);
         let mut loss = 0.0;
         for t in 0..y.len() {
@@ -151,11 +151,11 @@ fn judged(y: &[f64], shape: &Shape, known: usize, lead: usize, usual: f64) -> Ju
                 pairs.push((mean, y[at]));
             }
         }
-        if best.as_ref().is_none_or(|(least, ..)| loss < *least - WORTH_FORGETTING) {
-            best = Some((loss, alpha, pairs));
+        if loss < least - WORTH_FORGETTING {
+            (least, alpha, pairs_of_best) = (loss, tried, pairs);
         }
     }
-    let (_, alpha, pairs) = best.unwrap_or((0.0, ALPHAS[0], Vec::new()));
+    let pairs = pairs_of_best;
     let (squares, means) = pairs.iter().fold((0.0, 0.0), |(s, m), (mean, v)| (s + (v - mean).powi(2), m + mean));
     let dispersion = if means > 0.0 { squares / means } else { 1.0 };
     let likelihood = pairs.iter().map(|(mean, v)| CountDistribution::new(*mean, dispersion).log_mass(*v)).sum();

@@ -152,8 +152,8 @@ fn comes(occurrences: &[Occurrence], kinds: usize) -> Vec<f64> {
 
 /// Whether, of seven kinds of which some were seen once, just two neighbours lack the job: a weekend.
 fn weekend(came: &[f64], seen: &[f64]) -> bool {
-    let without: Vec<usize> = (0..came.len()).filter(|k| seen[*k] > 0.0 && came[*k] == 0.0).collect();
-    let whole = came.iter().zip(seen).all(|(c, s)| *c == 0.0 || c == s);
+    let without: Vec<usize> = (0..came.len()).filter(|k| seen[*k] > 0.0 && came[*k] <= 0.0).collect();
+    let whole = came.iter().zip(seen).all(|(c, s)| *c <= 0.0 || c >= s);
     came.len() == 7 && whole && matches!(without[..], [a, b] if b == a + 1 || (a == 0 && b == 6))
 }
 
