@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(crate) use compact::CompactionBody;
-pub(super) use health::readyz;
 pub(crate) use delete::{DeleteBody, DeletionBody, deletion};
+pub(super) use health::readyz;
 pub(crate) use learn::RoundBody;
 pub use metrics::Metrics;
 pub(super) use metrics::count_requests;

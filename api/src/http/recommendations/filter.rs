@@ -1,10 +1,12 @@
+//! The parameters that choose recommendations.
+
 use almanac_engine::store::rows::{RecommendationFilter, UnknownWord};
 use almanac_models::Timestamp;
 
 use crate::http::{ApiError, Params, shared::parse_time};
 
 /// The parameters that choose recommendations.
-const KNOWN: [&str; 5] = ["kind", "target", "state", "since", "limit"];
+const KNOWN: [&str; 6] = ["kind", "target", "state", "since", "limit", "format"];
 
 /// The filter that a query string asks for.
 pub(super) fn filter(params: &Params) -> Result<RecommendationFilter, ApiError> {
