@@ -1,3 +1,5 @@
+//! Recommendations as JSON.
+
 use almanac_engine::store::rows::{OutcomeRow, RecommendationRow};
 use serde::Serialize;
 use serde_json::Value;

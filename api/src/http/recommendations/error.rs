@@ -1,3 +1,5 @@
+//! What failures of the ledger and of scaling mean to callers.
+
 use almanac_engine::{advise::scaling::ScalingError, ledger::LedgerError};
 use axum::http::StatusCode;
 

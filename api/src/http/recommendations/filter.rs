@@ -1,3 +1,5 @@
+//! The parameters that choose recommendations.
+
 use almanac_engine::{
     advise::{AdviseError, Registry},
     store::rows::{Kind, RecommendationFilter, UnknownWord},
@@ -7,7 +9,7 @@ use almanac_models::Timestamp;
 use crate::http::{ApiError, Params, shared::parse_time};
 
 /// The parameters that choose recommendations.
-const KNOWN: [&str; 5] = ["kind", "target", "state", "since", "limit"];
+const KNOWN: [&str; 6] = ["kind", "target", "state", "since", "limit", "format"];
 
 /// The filter that a query string asks for.
 pub(super) fn filter(params: &Params, registry: &Registry) -> Result<RecommendationFilter, ApiError> {

@@ -1,3 +1,5 @@
+//! Lists recommendations, at once or when there is news, and gives single ones.
+
 use std::time::Duration;
 
 use axum::{
@@ -8,7 +10,10 @@ use axum::{
 };
 
 use super::{RecommendationBody, RecommendationList, filter::filter};
-use crate::http::{ApiError, AppState, ErrorBody, Params};
+use crate::http::{
+    ApiError, AppState, ErrorBody, Params,
+    rows::{Format, Keep, respond_rows},
+};
 
 /// Longest that a caller may wait for news.
 const WAIT_MOST: Duration = Duration::from_secs(60);
@@ -23,6 +28,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
         ("state" = Option<String>, Query, description = "states, several by commas"),
         ("since" = Option<String>, Query, description = "changed at this instant or later: RFC 3339 or epoch milliseconds"),
         ("limit" = Option<usize>, Query, description = "at most so many"),
+        ("format" = Option<String>, Query, description = "json, or csv for flat rows; without it Accept decides"),
         ("If-None-Match" = Option<String>, Header, description = "the ETag that the caller has"),
         ("Prefer" = Option<String>, Header, description = "wait=N: up to N seconds, at most 60, for another ETag"),
     ),
@@ -37,6 +43,7 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     let filter = filter(&params, &state.config.registry)?;
+    let format = Format::of(&params)?;
     let mut news = state.ledger.subscribe();
     let wait = wanted_wait(&headers);
     if let Some(wait) = wait
@@ -55,8 +62,12 @@ pub(super) async fn list(
     } else {
         let ledger = state.ledger.clone();
         let rows = state.blocking(move || ledger.list(&filter)).await?;
-        let recommendations = rows.into_iter().map(RecommendationBody::from).collect();
-        Json(RecommendationList { revision, recommendations }).into_response()
+        if format == Format::Csv {
+            respond_rows(rows, usize::MAX, Keep::First, format)?
+        } else {
+            let recommendations = rows.into_iter().map(RecommendationBody::from).collect();
+            Json(RecommendationList { revision, recommendations }).into_response()
+        }
     };
     let headers = answer.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(&etag(revision)) {

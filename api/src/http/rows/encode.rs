@@ -26,18 +26,19 @@ pub(super) trait FlatRow: Serialize {
 
 /// A form of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(in crate::http) enum Format {
     Json,
     Csv,
 }
 
 impl Format {
-    /// What `format` asks for; JSON when it is missing.
+    /// What `format` asks for, or else `Accept`; JSON when neither names a form.
     ///
     /// # Errors
     /// 400 `invalid_parameter`.
-    pub(super) fn of(params: &Params) -> Result<Self, ApiError> {
+    pub(in crate::http) fn of(params: &Params) -> Result<Self, ApiError> {
         match params.get("format") {
+            None if params.prefers_csv() => Ok(Self::Csv),
             None | Some("json") => Ok(Self::Json),
             Some("csv") => Ok(Self::Csv),
             Some(other) => {
@@ -70,7 +71,7 @@ pub(super) fn finite(value: f64) -> Option<f64> {
 
 /// Which rows go when there are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(in crate::http) enum Keep {
     First,
     /// The newest, of rows that ascend in time.
     Last,
@@ -105,7 +106,7 @@ pub(super) fn respond<R: FlatRow>(
 ///
 /// # Errors
 /// 500 when a row cannot be written.
-pub(super) fn respond_rows<R: TableRow>(
+pub(in crate::http) fn respond_rows<R: TableRow>(
     mut rows: Vec<R>,
     limit: usize,
     keep: Keep,

@@ -1,5 +1,5 @@
 //! Flat rows for pollers and for Grafana's Infinity source: a JSON array of objects with the same keys, ascending in
-//! time, or CSV with `format=csv`.
+//! time, or CSV with `format=csv` or `Accept: text/csv`.
 
 mod breaches;
 mod encode;
@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
+pub(super) use encode::{Format, Keep, respond_rows};
 pub(super) use flat::scalar;
 
 /// The routes.

@@ -3,20 +3,32 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{Method, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, Method, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
 };
 
 use super::ApiError;
 
 /// Parameters of the query string and, of a form that was posted, of its body; names may repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Params(Vec<(String, String)>);
+pub struct Params {
+    pairs: Vec<(String, String)>,
+    prefers_csv: bool,
+}
 
 impl Params {
     /// The parameters of a query string or of a form's body.
     #[must_use]
     pub fn parse(text: &[u8]) -> Self {
-        Self(form_urlencoded::parse(text).into_owned().collect())
+        Self { pairs: form_urlencoded::parse(text).into_owned().collect(), prefers_csv: false }
+    }
+
+    /// Whether the request's `Accept` names CSV before JSON.
+    #[must_use]
+    pub fn prefers_csv(&self) -> bool {
+        self.prefers_csv
     }
 
     /// The first value that is not empty.
@@ -27,7 +39,7 @@ impl Params {
 
     /// All values that are not empty, in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
-        self.0.iter().filter(move |(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     /// All values, those that hold commas taken apart.
@@ -38,7 +50,10 @@ impl Params {
 
     /// The parameters whose names are not among those given.
     pub fn others<'a>(&'a self, known: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0.iter().filter(move |(n, _)| !known.contains(&n.as_str())).map(|(n, value)| (n.as_str(), value.as_str()))
+        self.pairs
+            .iter()
+            .filter(move |(n, _)| !known.contains(&n.as_str()))
+            .map(|(n, value)| (n.as_str(), value.as_str()))
     }
 
     /// Refuses parameters whose names are not among those given.
@@ -79,6 +94,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let mut params = Self::parse(request.uri().query().unwrap_or_default().as_bytes());
+        params.prefers_csv = prefers_csv(request.headers());
         let form = request.method() == Method::POST
             && request
                 .headers()
@@ -88,10 +104,24 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             let body = Bytes::from_request(request, state).await.map_err(|rejection| {
                 ApiError::new(rejection.status(), code_of(rejection.status()), rejection.body_text())
             })?;
-            params.0.extend(Self::parse(&body).0);
+            params.pairs.extend(Self::parse(&body).pairs);
         }
         Ok(params)
     }
+}
+
+fn prefers_csv(headers: &HeaderMap) -> bool {
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut ranges = accept
+        .flat_map(|value| value.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    ranges
+        .find_map(|range| match range.as_str() {
+            "text/csv" => Some(true),
+            "*/*" | "application/*" | "application/json" => Some(false),
+            _ => None,
+        })
+        .unwrap_or(false)
 }
 
 fn code_of(status: StatusCode) -> &'static str {
@@ -110,6 +140,20 @@ mod tests {
         assert_eq!(params.get("empty"), None);
         assert_eq!(params.number::<u32>("n").unwrap(), Some(5));
         assert_eq!(params.number::<u8>("host").unwrap_err().message(), "host \"a,b\" is not a number in range");
+    }
+
+    #[test]
+    fn csv_is_preferred_where_it_is_named_first() {
+        let check = |accept: &'static str, expected: bool| {
+            let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(prefers_csv(&headers), expected, "{accept}");
+        };
+        check("text/csv; charset=utf-8", true);
+        check("text/html, Text/CSV, */*", true);
+        check("application/json;q=0.9,text/plain", false);
+        check("*/*, text/csv", false);
+        check("text/html", false);
+        assert!(!prefers_csv(&HeaderMap::new()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl PatternError {
     /// An error about the piece of `pattern` between two byte positions.
     pub(super) fn at(pattern: &str, start: usize, end: usize, what: &'static str, hint: Option<&'static str>) -> Self {
         let character = pattern.get(..start).unwrap_or("").chars().count() + 1;
-        let piece = shortened(pattern.get(start..end).unwrap_or(pattern));
+        let piece = shortened(pattern.get(start..end).unwrap_or(pattern)).replace('\n', "\\n").replace('\r', "\\r");
         Self { what, piece, character, hint }
     }
 }

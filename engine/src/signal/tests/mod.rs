@@ -6,6 +6,7 @@ mod fixture;
 mod functions;
 mod histograms;
 mod limits;
+mod messages;
 mod parsing;
 mod properties;
 mod ranges;

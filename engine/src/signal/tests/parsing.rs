@@ -20,6 +20,86 @@ fn what_is_not_supported_is_named() {
     }
 }
 
+/// Where Prometheus takes a keyword for a name.
+#[test]
+fn names_may_be_keywords() {
+    for name in [
+        "anchored",
+        "smoothed",
+        "start",
+        "end",
+        "step",
+        "range",
+        "offset",
+        "by",
+        "without",
+        "and",
+        "or",
+        "unless",
+        "sum",
+        "count_values",
+        "topk",
+        "limit_ratio",
+        "fill",
+        "fill_left",
+        "info",
+        "job:up:sum",
+        ":colon",
+        "AND",
+    ] {
+        let query = parse(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(query.plain_metric(), Some(name));
+        for expr in
+            [format!("{name}{{a=\"b\"}}"), format!("sum({name}) + {name}"), format!("rate({name}[5m] offset 1m)")]
+        {
+            assert!(parse(&expr).is_ok(), "{expr}");
+        }
+    }
+    for label in
+        ["anchored", "smoothed", "start", "end", "offset", "bool", "on", "by", "and", "group_left", "sum", "fill"]
+    {
+        for expr in [
+            format!("up{{{label}=\"a\"}}"),
+            format!("sum by ({label}) (up)"),
+            format!("a / on ({label}) group_left ({label}2) b"),
+            format!("sum without ({label}, x,) (up)"),
+        ] {
+            assert!(parse(&expr).is_ok(), "{expr}");
+        }
+    }
+    for expr in ["up{\"http.status\"=\"200\"}", "{\"http.requests\", job=\"a\"}", "sum by (\"http.status\") (up)"] {
+        assert!(parse(expr).is_ok(), "{expr}");
+    }
+    for wrong in ["bool", "on", "ignoring", "group_left", "atan2", "sum by (without) (up)", "sum by (a:b) (up)"] {
+        assert!(matches!(parse(wrong), Err(SignalError::Parse { .. })), "{wrong}");
+    }
+}
+
+#[test]
+fn operators_bind_as_in_prometheus() {
+    // Each pair gives the same plan.
+    for (expr, same) in [
+        ("-1 ^ 2 * vector(1)", "(-(1 ^ 2)) * vector(1)"),
+        ("2 ^ 3 ^ 2 + vector(1)", "(2 ^ (3 ^ 2)) + vector(1)"),
+        ("2 ^ -1 * 3 + vector(1)", "((2 ^ (-1)) * 3) + vector(1)"),
+        ("a or b and c unless d", "a or ((b and c) unless d)"),
+        ("a + b * c > d == e", "((a + (b * c)) > d) == e"),
+        ("a % b atan2 c / d", "((a % b) atan2 c) / d"),
+        ("-a offset 5m", "-(a offset 5m)"),
+        ("+a - -b", "a - (-b)"),
+        ("a AND ON (x) b OR c", "(a and on(x) b) or c"),
+        ("1h + vector(0x1f) + 1_000", "(3600 + vector(31)) + 1000"),
+        ("a[300]", "a[5m]"),
+        ("a[5m:60]", "a[5m:1m]"),
+        ("a offset -5m @ 1.5", "a @ 1.5 offset -5m"),
+        ("SUM(a) BY (b)", "sum by (b) (a)"),
+        ("a{b='c', d=`e`,}", "a{b=\"c\",d=\"e\"}"),
+    ] {
+        let plan = |expr: &str| format!("{:?}", parse(expr).unwrap_or_else(|error| panic!("{expr}: {error}")).root());
+        assert_eq!(plan(expr), plan(same), "{expr}");
+    }
+}
+
 #[test]
 fn what_is_no_promql_is_refused() {
     for expr in [
