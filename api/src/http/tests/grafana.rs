@@ -1,3 +1,5 @@
+//! Grafana's JSON data source.
+
 use axum::{
     body::Body,
     http::{Request, StatusCode},
@@ -93,6 +95,80 @@ fn ad_hoc_filters_hold_for_every_selector() {
     let mut body = panel(&target("up", &json!({})), &json!(null));
     body["adhocFilters"] = json!([{"key":"job","operator":"=","value":"db"}]);
     assert_eq!(scene.post_json("/grafana/query", &body).json().as_array().unwrap().len(), 1);
+}
+
+/// A dashboard's filters hold for all of its panels: a table that lacks the key is shown as if the filter were not there.
+#[test]
+fn filters_on_keys_that_a_table_lacks_are_left_out() {
+    let scene = Scene::new();
+    let all = |text: &str, filters: Value| {
+        let mut body = panel(&target(text, &json!({})), &filters);
+        body["range"]["from"] = json!("2026-11-23T07:00:00.000Z");
+        let reply = scene.post_json("/grafana/query", &body);
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+        reply.text()
+    };
+    let tables = [
+        "forecast(api.rate)",
+        "anomalies",
+        "anomalies(api.rate)",
+        "incidents",
+        "deploys",
+        "signals",
+        "recommendations",
+    ];
+    for table in tables {
+        let unfiltered = all(table, json!([]));
+        for filter in [
+            json!({"key":"job","operator":"=","value":"api"}),
+            json!({"key":"job","operator":"=~","value":"a.*"}),
+            json!({"key":"instance","operator":"!=","value":"x"}),
+            json!({"key":"no_such_label","operator":">","value":"5"}),
+        ] {
+            assert_eq!(all(table, json!([filter])), unfiltered, "{table} {filter}");
+        }
+    }
+    // A key that the table has is obeyed, and one that no series has hides no series.
+    assert_ne!(
+        all("recommendations", json!([{"key":"kind","operator":"=","value":"x"}])),
+        all("recommendations", json!([]))
+    );
+    assert_ne!(all("deploys", json!([{"key":"service","operator":"=","value":"x"}])), all("deploys", json!([])));
+    assert_eq!(all("up", json!([{"key":"kind","operator":"=","value":"ttl"}])), all("up", json!([])));
+    assert_eq!(all("up", json!([{"key":"job","operator":"=","value":"none"}])), "[]");
+}
+
+#[test]
+fn nulls_in_requests_are_as_if_missing() {
+    let scene = Scene::new();
+    let post = |path: &str, body: &str| {
+        let reply = scene.post(path, "application/json", body);
+        assert_eq!(reply.status, StatusCode::OK, "{path} {body}: {}", reply.text());
+        reply.json()
+    };
+    assert_eq!(
+        post("/grafana/query", r#"{"targets":null,"filters":null,"range":null,"adhocFilters":null}"#),
+        json!([])
+    );
+    let found = post(
+        "/grafana/query",
+        r#"{"range":null,"intervalMs":null,"maxDataPoints":null,"filters":[null,{"key":null,"operator":null,"value":null}],
+            "targets":[null,{"refId":null,"target":"up","payload":null,"type":null,"hide":null,"datasource":null}]}"#,
+    );
+    assert_eq!(found.as_array().unwrap().len(), 2);
+    for path in ["query", "variable", "metrics", "search", "tag-keys", "tag-values", "metric-payload-options"] {
+        let path = format!("/grafana/{path}");
+        for body in ["null", "{}", ""] {
+            let reply = scene.post(&path, "application/json", body);
+            let refused = path.ends_with("variable");
+            assert_eq!(reply.status == StatusCode::OK, !refused, "{path} {body}: {}", reply.text());
+        }
+    }
+    post("/grafana/variable", r#"{"payload":{"target":"signals"},"range":null}"#);
+    post("/grafana/annotations", r#"{"annotation":null,"range":null}"#);
+    post("/grafana/annotations", r#"{"annotation":{"query":null},"range":{"from":null,"to":null}}"#);
+    post("/grafana/tag-values", r#"{"key":"job","filters":[null],"timeRange":null}"#);
+    post("/grafana/metrics", r#"{"metric":null,"payload":null,"name":null}"#);
 }
 
 #[test]

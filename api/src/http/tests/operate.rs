@@ -1,3 +1,5 @@
+//! Health, the token, errors in general.
+
 use axum::{
     body::Body,
     http::{Request, StatusCode},
@@ -16,6 +18,8 @@ fn health_and_readiness_answer() {
         (StatusCode::OK, r#"{"status":"ready","series":4,"samples":964}"#)
     );
     scene.store().clone().close().unwrap();
+    let stopped = scene.get("/-/ready");
+    assert_eq!(stopped.status, StatusCode::SERVICE_UNAVAILABLE);
     let unready = scene.get("/readyz");
     assert_eq!(
         (unready.status, &unready.json()["error"]["code"]),
@@ -103,12 +107,25 @@ fn without_the_token_only_health_answers() {
     }
     let prometheus = scene.get("/api/v1/labels");
     assert_eq!((prometheus.status, &prometheus.json()["status"]), (StatusCode::UNAUTHORIZED, &"error".into()));
+    assert_eq!(prometheus.json()["errorType"], "unauthorized");
+    assert_eq!(prometheus.header("www-authenticate"), "Bearer");
+    for open in ["/-/healthy", "/-/ready"] {
+        let reply = scene.get(open);
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (StatusCode::OK, "text/plain; charset=utf-8"),
+            "{open}"
+        );
+    }
     let with = |token: &str| {
         let request = Request::get("/v1/signals").header("authorization", token).body(Body::empty()).unwrap();
         scene.send(request).status
     };
     assert_eq!(with("Bearer secret"), StatusCode::OK);
     assert_eq!(with("Bearer secrets"), StatusCode::UNAUTHORIZED);
+    // "prometheus:secret" and "secret:prometheus".
+    assert_eq!(with("Basic cHJvbWV0aGV1czpzZWNyZXQ="), StatusCode::OK);
+    assert_eq!(with("Basic c2VjcmV0OnByb21ldGhldXM="), StatusCode::UNAUTHORIZED);
 }
 
 #[test]

@@ -1,3 +1,7 @@
+//! Prometheus' interface.
+
+use almanac_engine::store::rows::{MetadataRow, MetricType, ScrapeTargetRow, TargetHealth};
+use almanac_models::Timestamp;
 use axum::http::StatusCode;
 
 use super::{END_MS, Reply, Scene};
@@ -31,9 +35,17 @@ fn labels_and_series_are_listed() {
     let check = |reply: Reply, expected: &str| {
         assert_eq!(reply.text(), format!(r#"{{"status":"success","data":{expected}}}"#));
     };
+    let cut = |reply: Reply, expected: &str| {
+        let warning = r#""warnings":["results truncated due to limit"]"#;
+        assert_eq!(reply.text(), format!(r#"{{"status":"success","data":{expected},{warning}}}"#));
+    };
     check(scene.get("/api/v1/labels"), r#"["__name__","instance","job","path"]"#);
     check(scene.get("/api/v1/labels?match[]=http_requests_total"), r#"["__name__","job","path"]"#);
-    check(scene.get("/api/v1/labels?limit=2"), r#"["__name__","instance"]"#);
+    cut(scene.get("/api/v1/labels?limit=2"), r#"["__name__","instance"]"#);
+    check(scene.get("/api/v1/labels?limit=4"), r#"["__name__","instance","job","path"]"#);
+    check(scene.get("/api/v1/labels?limit=0"), r#"["__name__","instance","job","path"]"#);
+    cut(scene.get("/api/v1/label/job/values?limit=1"), r#"["api"]"#);
+    cut(scene.get("/api/v1/series?match[]=up&limit=1"), r#"[{"__name__":"up","instance":"a:1","job":"api"}]"#);
     check(scene.get("/api/v1/label/__name__/values?limit=40000"), r#"["http_requests_total","up"]"#);
     check(scene.get("/api/v1/label/job/values?match[]=up%7Bjob%3D~%22d.%22%7D"), r#"["db"]"#);
     let form = "application/x-www-form-urlencoded";
@@ -47,7 +59,143 @@ fn labels_and_series_are_listed() {
     );
     check(scene.get("/api/v1/metadata"), "{}");
     check(scene.get("/api/v1/rules"), r#"{"groups":[]}"#);
-    assert_eq!(scene.get("/api/v1/status/buildinfo").json()["data"]["application"], "almanac");
+    let build = scene.get("/api/v1/status/buildinfo").json();
+    assert_eq!(build["data"]["application"], "almanac");
+    // By semantic versioning what follows a plus does not make a version older than 3.0.0; what follows a minus does.
+    assert!(build["data"]["version"].as_str().unwrap().starts_with("3.0.0+almanac."), "{build}");
+}
+
+#[test]
+fn limits_and_look_back_hold_for_queries() {
+    let scene = Scene::new();
+    let now = seconds(END_MS);
+    let found = |uri: &str| scene.get(uri).json()["data"]["result"].as_array().map_or(0, Vec::len);
+    assert_eq!(found(&format!("/api/v1/query?query=up&time={now}")), 2);
+    assert_eq!(found(&format!("/api/v1/query?query=up&time={now}&limit=1")), 1);
+    let range = format!("query=up&start={}&end={now}&step=60", now - 600);
+    assert_eq!(found(&format!("/api/v1/query_range?{range}&limit=1")), 1);
+    assert!(scene.get(&format!("/api/v1/query_range?{range}&limit=1")).text().contains("truncated due to limit"));
+    assert!(!scene.get(&format!("/api/v1/query_range?{range}&limit=2")).text().contains("truncated"));
+    // A hundred seconds after the newest sample only a longer look-back finds it.
+    let later = now + 100;
+    assert_eq!(found(&format!("/api/v1/query?query=up&time={later}&lookback_delta=50s")), 0);
+    assert_eq!(found(&format!("/api/v1/query?query=up&time={later}&lookback_delta=150")), 2);
+    let form = format!("query=up&start={later}&end={later}&step=1&lookback_delta=50s");
+    let posted = scene.post("/api/v1/query_range", "application/x-www-form-urlencoded", &form);
+    assert_eq!(posted.json()["data"]["result"], serde_json::json!([]));
+    for wrong in ["lookback_delta=soon", "lookback_delta=-5m", "limit=-1", "limit=many", "timeout=5x"] {
+        let reply = scene.get(&format!("/api/v1/query?query=up&{wrong}"));
+        assert_eq!(
+            (reply.status, &reply.json()["errorType"]),
+            (StatusCode::BAD_REQUEST, &"bad_data".into()),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn metadata_is_listed_by_metric() {
+    let scene = Scene::new();
+    let row = |metric: &str, metric_type, help: &str, unit: &str| MetadataRow {
+        metric: metric.to_owned(),
+        metric_type,
+        help: help.to_owned(),
+        unit: unit.to_owned(),
+        updated_at: Timestamp::from_millis(END_MS),
+    };
+    let rows = [
+        row("up", MetricType::Gauge, "1 if it answers", ""),
+        row("http_request_duration_seconds", MetricType::Histogram, "a \"b\"", "seconds"),
+    ];
+    scene.store().put_metadata(&rows).unwrap();
+    let check = |parameters: &str, expected: &str| {
+        let reply = scene.get(&format!("/api/v1/metadata{parameters}"));
+        assert_eq!(reply.text(), format!(r#"{{"status":"success","data":{{{expected}}}}}"#), "{parameters}");
+    };
+    let up = r#""up":[{"type":"gauge","help":"1 if it answers","unit":""}]"#;
+    let duration = r#""http_request_duration_seconds":[{"type":"histogram","help":"a \"b\"","unit":"seconds"}]"#;
+    check("", &format!("{duration},{up}"));
+    check("?limit=40000&limit_per_metric=1", &format!("{duration},{up}"));
+    check("?limit=-1", &format!("{duration},{up}"));
+    check("?limit=1", duration);
+    check("?metric=up", up);
+    check("?metric=nothing", "");
+    assert_eq!(scene.get("/api/v1/metadata?limit=many").json()["errorType"], "bad_data");
+}
+
+#[test]
+fn scrape_targets_are_listed() {
+    let scene = Scene::new();
+    assert_eq!(
+        scene.get("/api/v1/targets").json()["data"],
+        serde_json::json!({ "activeTargets": [], "droppedTargets": [], "droppedTargetCounts": {} })
+    );
+    let target = |job: &str, url: &str, health, last_error: Option<&str>| ScrapeTargetRow {
+        job: job.to_owned(),
+        instance: "127.0.0.1:9100".to_owned(),
+        url: url.to_owned(),
+        health,
+        last_error: last_error.map(str::to_owned),
+        last_scrape: (health != TargetHealth::Unknown).then(|| Timestamp::from_millis(END_MS)),
+        duration_ms: 12.5,
+        samples: 3,
+    };
+    let rows = [
+        target("api", "http://127.0.0.1:9100/metrics", TargetHealth::Up, None),
+        target("db", "https://127.0.0.1:9100/m?a=b", TargetHealth::Down, Some("connection refused")),
+        target("new", "http://127.0.0.1:9100", TargetHealth::Unknown, None),
+    ];
+    scene.store().put_scrape_targets(&rows).unwrap();
+    insta::assert_snapshot!("targets", scene.get("/api/v1/targets?state=active").shown());
+    let count = |uri: &str| scene.get(uri).json()["data"]["activeTargets"].as_array().unwrap().len();
+    assert_eq!(count("/api/v1/targets"), 3);
+    assert_eq!(count("/api/v1/targets?state=dropped"), 0);
+    assert_eq!(count("/api/v1/targets?scrapePool=db"), 1);
+    assert_eq!(scene.get("/api/v1/targets?state=odd").json()["errorType"], "bad_data");
+}
+
+/// An error keeps its reason, code, shape and headers however long its message is.
+#[test]
+fn long_errors_keep_their_reason_and_shape() {
+    let scene = Scene::new();
+    let long = "x".repeat(20_000);
+    let reply = scene.get(&format!("/api/v1/query?query=up&time={long}"));
+    let body = reply.json();
+    assert_eq!((reply.status, &body["errorType"]), (StatusCode::BAD_REQUEST, &"bad_data".into()));
+    assert!(body["error"].as_str().unwrap().contains(&long));
+    let reply = scene.get(&format!("/api/v1/{long}"));
+    let body = reply.json();
+    assert_eq!((reply.status, &body["errorType"]), (StatusCode::NOT_FOUND, &"not_found".into()));
+    assert!(body["error"].as_str().unwrap().contains(&long));
+    let reply = scene.get(&format!("/v1/{long}"));
+    let body = reply.json();
+    assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::NOT_FOUND, &"not_found".into()));
+    assert!(body["message"].as_str().unwrap().contains(&long));
+    // A text of another layer: what the reader of JSON bodies says of an unknown key.
+    let reply = scene.post("/v1/sql", "application/json", &format!("{{\"{long}\":1}}"));
+    let body = reply.json();
+    assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &"bad_request".into()));
+    assert!(body["message"].as_str().unwrap().contains(&long));
+    // Many names in one pattern, one of them wrong: the message names the piece, not all of it.
+    let names = vec!["name"; 4_000].join("|");
+    let form = format!("query=up%7Bjob%3D~%22{names}|(%22%7D");
+    let reply = scene.post("/api/v1/query", "application/x-www-form-urlencoded", &form);
+    let error = reply.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("missing closing )") && error.len() < 1_000, "{error}");
+}
+
+/// What Grafana sends for "All": every name of a label in one pattern.
+#[test]
+fn thousands_of_names_are_one_pattern() {
+    let scene = Scene::new();
+    let names: Vec<String> = (0..20_000).map(|n| format!("job-{n}\\\\.x")).chain(["db".to_owned()]).collect();
+    let query = format!("up{{job=~\"({})\"}}", names.join("|"));
+    let form: String = form_urlencoded::Serializer::new(String::new())
+        .append_pair("query", &query)
+        .append_pair("time", &seconds(END_MS).to_string())
+        .finish();
+    let reply = scene.post("/api/v1/query", "application/x-www-form-urlencoded", &form);
+    assert_eq!(reply.json()["data"]["result"].as_array().map(Vec::len), Some(1), "{}", reply.text());
 }
 
 #[test]
@@ -60,7 +208,7 @@ fn errors_have_prometheus_shape() {
         assert_eq!((&body["status"], &body["errorType"]), (&"error".into(), &kind.into()), "{uri}");
         assert!(body["error"].as_str().unwrap().contains(part), "{uri}: {body}");
     };
-    check("/api/v1/query?query=sum(", StatusCode::BAD_REQUEST, "bad_data", "sum(");
+    check("/api/v1/query?query=sum(", StatusCode::BAD_REQUEST, "bad_data", "line 1, column 4");
     check("/api/v1/query", StatusCode::BAD_REQUEST, "bad_data", "query");
     check("/api/v1/query?query=up&time=noon", StatusCode::BAD_REQUEST, "bad_data", "noon");
     check("/api/v1/query_range?query=up&start=10&end=5&step=1", StatusCode::BAD_REQUEST, "bad_data", "end");

@@ -23,6 +23,26 @@ fn rows_are_flat_and_have_stable_keys() {
     }
 }
 
+/// Programs that ask for CSV by their headers alone.
+#[test]
+fn accept_chooses_csv() {
+    let scene = Scene::new();
+    let ask = |uri: &str, accept: &str| {
+        let request = axum::http::Request::get(uri).header("accept", accept).body(axum::body::Body::empty()).unwrap();
+        scene.send(request)
+    };
+    for uri in
+        ["/v1/signals", "/v1/forecasts", "/v1/anomalies", "/v1/incidents", "/v1/deploys", "/v1/samples?metric=up"]
+    {
+        let csv = ask(uri, "text/csv; charset=utf-8");
+        assert_eq!((csv.status, csv.header("content-type")), (StatusCode::OK, "text/csv; charset=utf-8"), "{uri}");
+        let with = if uri.contains('?') { '&' } else { '?' };
+        assert_eq!(csv.text(), scene.get(&format!("{uri}{with}format=csv")).text(), "{uri}");
+        assert_eq!(ask(uri, "application/json;q=0.9,text/plain").text(), scene.get(uri).text(), "{uri}");
+        assert_eq!(ask(&format!("{uri}{with}format=json"), "text/csv").text(), scene.get(uri).text(), "{uri}");
+    }
+}
+
 #[test]
 fn nothing_is_an_empty_list() {
     let scene = Scene::new();
@@ -53,7 +73,7 @@ fn wrong_parameters_are_named() {
         assert_eq!(body["message"], message, "{uri}");
     };
     check("/v1/forecasts?signl=a", "unknown_parameter", "unknown parameter \"signl\"; did you mean \"signal\"?");
-    check("/v1/anomalies?min_score=high", "invalid_parameter", "min_score \"high\" is no number that fits");
+    check("/v1/anomalies?min_score=high", "invalid_parameter", "min_score \"high\" is not a number in range");
     check("/v1/deploys?format=xml", "invalid_parameter", "format \"xml\" is neither json nor csv");
     check("/v1/deploys?from=now&to=now-1h", "invalid_parameter", "to is before from");
     check(
@@ -94,4 +114,20 @@ fn breaches_are_foretold_for_the_rules_in_force() {
     );
     assert_eq!(scene.get("/v1/breaches?from=now").status, 400);
     assert_eq!(Scene::new().get("/v1/breaches").json(), serde_json::json!([]));
+}
+
+/// Spreadsheets and scripts read recommendations as flat rows; JSON stays as it is.
+#[test]
+fn recommendations_are_flat_rows_in_csv() {
+    let scene = Scene::new();
+    let csv = scene.get("/v1/recommendations?format=csv");
+    insta::assert_snapshot!("recommendations_csv", csv.shown());
+    assert!(!csv.header("etag").is_empty());
+    let request = axum::http::Request::get("/v1/recommendations").header("accept", "text/csv");
+    let accepted = scene.send(request.body(axum::body::Body::empty()).unwrap());
+    assert_eq!(accepted.body, csv.body);
+    let lines = csv.text().lines().count();
+    assert_eq!(lines, 1 + scene.get("/v1/recommendations").json()["recommendations"].as_array().unwrap().len());
+    assert_eq!(scene.get("/v1/recommendations?format=csv&kind=scaling").text().lines().count(), 1);
+    assert_eq!(scene.get("/v1/recommendations?format=xml").json()["error"]["code"], "invalid_parameter");
 }

@@ -1,3 +1,5 @@
+//! Analysts' SQL.
+
 use axum::{
     body::Body,
     http::{Request, StatusCode},
