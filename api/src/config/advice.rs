@@ -286,6 +286,7 @@ impl Workload {
             namespace: self.namespace.clone().unwrap_or(usual.namespace),
             deployment: self.deployment.clone(),
             service_url: self.service_url.clone().unwrap_or(usual.service_url),
+            zone: usual.zone,
             name: usual.name,
             demand: usual.demand,
         }

@@ -145,7 +145,10 @@ fn a_lower_target_gives_more_replicas_under_every_rule() {
                 let hours = series["policies"][policy]["replica_hours"].as_f64().unwrap();
                 // What is stated of costs alone sets the replicas of the forecast near full use.
                 let least = if policy == "predictive" || policy == "same_cost" { 1.0 } else { 1.05 };
-                assert!(*before <= 0.0 || hours >= least * *before, "{policy} at {target} {more}: {hours} after {before}");
+                assert!(
+                    *before <= 0.0 || hours >= least * *before,
+                    "{policy} at {target} {more}: {hours} after {before}"
+                );
                 *before = hours;
             }
         }
@@ -155,7 +158,9 @@ fn a_lower_target_gives_more_replicas_under_every_rule() {
 #[test]
 fn a_pool_does_not_flap_at_the_edge_of_a_replica() {
     // Nights below one replica, or just around the edge of the second or third; office hours at the edge of the tenth.
-    for (night, spread, step_seconds) in [(40.0, 50.0, 300), (85.0, 25.0, 300), (180.0, 40.0, 300), (40.0, 50.0, 60), (280.0, 40.0, 600)] {
+    for (night, spread, step_seconds) in
+        [(40.0, 50.0, 300), (85.0, 25.0, 300), (180.0, 40.0, 300), (40.0, 50.0, 60), (280.0, 40.0, 600)]
+    {
         let a_day = 86_400 / step_seconds;
         let load = |slot: i64, noise: f64| {
             let office = (a_day * 8 / 24..a_day * 17 / 24).contains(&slot);
@@ -197,7 +202,12 @@ fn demand_that_cannot_be_is_counted_as_missing() {
     fs::write(folder.path().join("load.csv"), rows.join("\n")).unwrap();
     let after = whole(folder.path());
     let notes = after["notes"].to_string();
-    for expected in ["1 of 1443 rows have a negative", "2 of 1443 rows have an infinite", "1 of 1443 rows repeat", "2 of 1443 rows are far"] {
+    for expected in [
+        "1 of 1443 rows have a negative",
+        "2 of 1443 rows have an infinite",
+        "1 of 1443 rows repeat",
+        "2 of 1443 rows are far",
+    ] {
         assert!(notes.contains(expected), "{expected}: {notes}");
     }
     assert_eq!(after["scored_from"], before["scored_from"]);
