@@ -135,6 +135,9 @@ fn rightsizing(row: &RecommendationRow, _: Pace) -> Table {
 fn ttl(row: &RecommendationRow, pace: Pace) -> Table {
     let figures = |setting: &Value| {
         let wanted = setting["ttl_seconds"].as_f64()?;
+        if setting["invalidate_on_write"] == true {
+            return Some((wanted, row.evidence["replay"]["gains"]["invalidate_on_write"].clone()));
+        }
         let ttls = row.evidence["replay"]["ttls"].as_array()?;
         let close = |ttl: &&Value| ttl["ttl_seconds"].as_f64().is_some_and(|ttl| (ttl - wanted).abs() < 1e-9);
         Some((wanted, ttls.iter().find(close)?.clone()))
