@@ -19,5 +19,5 @@ pub use router::{openapi, router};
 pub use shared::{
     ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, LenientUrls, Params, StateError, ingest_limits, now,
 };
-pub(crate) use shared::{scheduler, iso};
+pub(crate) use shared::{iso, scheduler};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

@@ -95,8 +95,7 @@ mod tests {
         let mut values = [nan, 1.0, nan, nan, nan, 2.0, f64::INFINITY, 3.0, nan];
         carry_forward(&mut values, 2);
         let filled: Vec<Option<f64>> = values.iter().map(|v| v.is_finite().then_some(*v)).collect();
-        let expected =
-            [None, Some(1.0), Some(1.0), Some(1.0), None, Some(2.0), Some(2.0), Some(3.0), Some(3.0)];
+        let expected = [None, Some(1.0), Some(1.0), Some(1.0), None, Some(2.0), Some(2.0), Some(3.0), Some(3.0)];
         assert_eq!(filled, expected);
         let mut values = [1.0, nan];
         carry_forward(&mut values, 0);

@@ -47,7 +47,16 @@ impl LearningScheduler {
     #[must_use]
     pub fn new(store: Store, configured: Vec<SignalSpec>, budget: usize, options: LearnOptions) -> Self {
         let learner = Learner::new(store.clone(), options);
-        Self { store, learner, configured, budget, chosen: Vec::new(), chosen_at: None, compared_at: None, correlated_at: None }
+        Self {
+            store,
+            learner,
+            configured,
+            budget,
+            chosen: Vec::new(),
+            chosen_at: None,
+            compared_at: None,
+            correlated_at: None,
+        }
     }
 
     /// Whether the store's own signals were last chosen longer than `age_ms` ago, or never.

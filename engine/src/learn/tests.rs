@@ -272,11 +272,7 @@ fn a_fit_gives_the_same_rows_in_another_process() {
     });
     let rows = |fixture: &Fixture| {
         let of_load = RowFilter { signals: vec!["load".to_owned()], ..RowFilter::default() };
-        (
-            fixture.signal("load"),
-            fixture.store.forecasts(&of_load).unwrap(),
-            fixture.store.anomalies(&of_load).unwrap(),
-        )
+        (fixture.signal("load"), fixture.store.forecasts(&of_load).unwrap(), fixture.store.anomalies(&of_load).unwrap())
     };
     assert_eq!(rows(&here), rows(&there));
     // The state of the detector is rebuilt where the result came without it.

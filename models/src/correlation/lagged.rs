@@ -71,13 +71,7 @@ pub fn lagged_correlation(a: &[f64], b: &[f64], max_lag: usize, least: f64) -> O
     let quantile = Normal::standard().inverse_cdf(1.0 - MISS / (2.0 * searched));
     let half_width = quantile / (effective - 3.0).sqrt();
     let z = coefficient.clamp(-0.999_999, 0.999_999).atanh();
-    Some(LaggedCorrelation {
-        lag,
-        coefficient,
-        lower: (z - half_width).tanh(),
-        upper: (z + half_width).tanh(),
-        points,
-    })
+    Some(LaggedCorrelation { lag, coefficient, lower: (z - half_width).tanh(), upper: (z + half_width).tanh(), points })
 }
 
 /// The values with mean 0 and variance 1, NaN kept; `None` when too few are known or they do not vary.

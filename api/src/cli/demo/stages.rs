@@ -1,7 +1,7 @@
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
     ingest::Ingest,
-    learn::{LearningScheduler, LearnOptions, Progress, SignalSpec},
+    learn::{LearnOptions, LearningScheduler, Progress, SignalSpec},
     series::SeriesId,
     store::{SampleBatch, Store, rows::SignalOrigin},
 };

@@ -131,7 +131,12 @@ impl AppState {
 /// # Errors
 /// [`UnitError`] for a step, a season or a horizon that is out of range.
 pub(crate) fn scheduler(store: &Store, config: &Config) -> Result<LearningScheduler, UnitError> {
-    Ok(LearningScheduler::new(store.clone(), config.signal_specs()?, config.learn.default_signals, config.learn_options()))
+    Ok(LearningScheduler::new(
+        store.clone(),
+        config.signal_specs()?,
+        config.learn.default_signals,
+        config.learn_options(),
+    ))
 }
 
 fn evaluation_places() -> usize {

@@ -88,7 +88,8 @@ fn cache_loads(events: &[CacheEvent], start_ms: i64, end_ms: i64) -> Vec<Points>
             *count += 1.0;
         }
     }
-    let instants: Vec<i64> = (0..steps).filter_map(|step| i64::try_from(step).ok()).map(|step| start_ms + step * STEP_MS).collect();
+    let instants: Vec<i64> =
+        (0..steps).filter_map(|step| i64::try_from(step).ok()).map(|step| start_ms + step * STEP_MS).collect();
     let series = counts.into_iter().map(|((cache, what), mut values)| {
         subtract_daily_mean(&instants, &mut values);
         (format!("cache {cache} {what}"), instants.clone(), values)
@@ -117,10 +118,8 @@ fn align(start_ms: i64, end_ms: i64, series: &[Points]) -> Result<DataFrame, Lea
         std::iter::successors(Some(start_ms), |at| Some(at + STEP_MS)).take_while(|at| *at <= end_ms).collect();
     let mut wide = DataFrame::new_infer_height(vec![Column::new(INSTANT.into(), grid)])?;
     for (name, instants, values) in series {
-        let one = DataFrame::new_infer_height(vec![
-            Column::new(INSTANT.into(), instants),
-            Column::new(name.into(), values),
-        ])?;
+        let one =
+            DataFrame::new_infer_height(vec![Column::new(INSTANT.into(), instants), Column::new(name.into(), values)])?;
         wide = wide.left_join(&one, [INSTANT], [INSTANT])?;
     }
     Ok(wide)
@@ -204,23 +203,27 @@ mod tests {
     #[test]
     fn a_shared_day_is_no_correlation() {
         let start = NOW - BACK_MS;
-        let events: Vec<CacheEvent> = (0..BACK_MS / 60_000)
-            .flat_map(|minute| {
-                let busy = (minute % 1_440) / 60 < 12;
-                let of = |cache: &str, seed: i64| CacheEvent {
-                    timestamp: Timestamp::from_millis(start + minute * 60_000),
-                    cache: cache.to_owned(),
-                    key: (minute * seed).to_string(),
-                    op: CacheOp::Get,
-                    bytes: None,
-                    miss_cost_ms: None,
-                };
-                let is_read = |seed: i64| busy || noise(minute, seed) > 0.3;
-                [("profile", 3), ("calendar", 5)].into_iter().filter(move |(_, seed)| is_read(*seed)).map(move |(cache, seed)| of(cache, seed))
-            })
-            .collect();
+        let mut events = Vec::new();
+        for minute in 0..BACK_MS / 60_000 {
+            let is_busy = (minute % 1_440) / 60 < 12;
+            for (cache, seed) in [("profile", 3), ("calendar", 5)] {
+                if is_busy || noise(minute, seed) > 0.3 {
+                    events.push(CacheEvent {
+                        timestamp: Timestamp::from_millis(start + minute * 60_000),
+                        cache: cache.to_owned(),
+                        key: (minute * seed).to_string(),
+                        op: CacheOp::Get,
+                        bytes: None,
+                        miss_cost_ms: None,
+                    });
+                }
+            }
+        }
         let loads = cache_loads(&events, start, NOW);
-        assert_eq!(loads.iter().map(|load| load.0.as_str()).collect::<Vec<_>>(), ["cache calendar reads", "cache profile reads"]);
+        assert_eq!(
+            loads.iter().map(|load| load.0.as_str()).collect::<Vec<_>>(),
+            ["cache calendar reads", "cache profile reads"]
+        );
         let frame = align(start, NOW, &loads).unwrap();
         let rows = pairs(&frame, Timestamp::from_millis(start), Timestamp::from_millis(NOW)).unwrap();
         assert!(rows.is_empty(), "{rows:?}");

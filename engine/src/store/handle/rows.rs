@@ -6,8 +6,8 @@ use super::Store;
 use crate::store::{
     Appended, StoreError,
     rows::{
-        AdviceStatusFilter, AdviceStatusRow, AnomalyRow, CacheEvent, CorrelationRow, Deploy, EventBatch, EventFilter, ForecastRow,
-        Incident, MetadataFilter, MetadataPut, MetadataRow, OutcomeFilter, OutcomeRow, PeerOutlierRow,
+        AdviceStatusFilter, AdviceStatusRow, AnomalyRow, CacheEvent, CorrelationRow, Deploy, EventBatch, EventFilter,
+        ForecastRow, Incident, MetadataFilter, MetadataPut, MetadataRow, OutcomeFilter, OutcomeRow, PeerOutlierRow,
         RecommendationFilter, RecommendationRow, RowFilter, ScrapeTargetRow, SignalFilter, SignalRow,
         SuspectedIncidentRow,
     },

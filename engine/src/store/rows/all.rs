@@ -1,9 +1,9 @@
 //! Lists every table and view once, in the order of the documents.
 
 use super::{
-    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, Deploy, ForecastRow, Incident, MetadataRow,
-    OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow, SuspectedIncidentRow, Table, TableRow,
-    descriptor::Source,
+    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, Deploy, ForecastRow, Incident,
+    MetadataRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow, SuspectedIncidentRow,
+    Table, TableRow, descriptor::Source,
 };
 
 /// A column of a view that no row type describes.

@@ -74,7 +74,9 @@ pub(in crate::store) fn peer_outliers(
 /// Puts these correlations in place of all stored ones: they are of one span.
 pub(in crate::store) fn put_correlations(connection: &Connection, rows: &[CorrelationRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
-        return connection.execute_batch("DELETE FROM store.correlations").map_err(failed_to("delete the correlations"));
+        return connection
+            .execute_batch("DELETE FROM store.correlations")
+            .map_err(failed_to("delete the correlations"));
     }
     let statements = ["DELETE FROM store.correlations", "INSERT INTO store.correlations BY NAME FROM {stage}"];
     Staged::new(&rows.iter().collect::<Vec<_>>()).run(connection, &statements).map(drop)

@@ -1,6 +1,7 @@
 //! `almanac replay scaling`, its figures recomputed from the decisions that it wrote.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use tempfile::tempdir;
 
 use serde_json::Value;
 
