@@ -1,3 +1,5 @@
+//! The recommended replicas of one workload, for KEDA and custom autoscalers.
+
 use almanac_engine::{
     advise::scaling::current_replicas,
     store::rows::{Kind, RecommendationFilter, State as Stage},
