@@ -76,8 +76,8 @@ fn scrape_targets_outlive_a_restart() {
         samples: 3,
     };
     let (a, b) = (target("http://a/metrics", None), target("http://b/metrics", Some("connection refused")));
-    fresh.store.put_scrape_targets(&[b.clone()]).unwrap();
-    fresh.store.put_scrape_targets(&[a.clone()]).unwrap();
+    fresh.store.put_scrape_targets(std::slice::from_ref(&b)).unwrap();
+    fresh.store.put_scrape_targets(std::slice::from_ref(&a)).unwrap();
     let fresh = fresh.reopened();
     assert_eq!(fresh.store.scrape_targets(), [a.clone(), b]);
     let down = crate::sql::rows(&fresh.store, "SELECT last_error FROM scrape_targets WHERE health = 'down'", &[]);
@@ -104,11 +104,11 @@ fn advice_is_replaced_by_kind() {
     fresh.store.put_advice_status(&["scaling"], &[b.clone(), a.clone(), toy.clone()]).unwrap();
     let list = |fresh: &Fresh, filter: AdviceStatusFilter| fresh.store.advice_status(&filter).unwrap();
     assert_eq!(list(&fresh, AdviceStatusFilter::default()), [a.clone(), b, toy.clone()]);
-    fresh.store.put_advice_status(&["scaling"], &[a.clone()]).unwrap();
+    fresh.store.put_advice_status(&["scaling"], std::slice::from_ref(&a)).unwrap();
     let fresh = fresh.reopened();
     assert_eq!(list(&fresh, AdviceStatusFilter::default()), [a.clone(), toy.clone()]);
     let kept = AdviceStatusFilter { states: vec![AdviceState::Kept], ..AdviceStatusFilter::default() };
-    assert_eq!(list(&fresh, kept), [toy.clone()]);
+    assert_eq!(list(&fresh, kept), std::slice::from_ref(&toy));
     // A kind without a target any more has no verdict any more.
     fresh.store.put_advice_status(&["scaling"], &[]).unwrap();
     assert_eq!(list(&fresh, AdviceStatusFilter::default()), [toy]);

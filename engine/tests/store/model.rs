@@ -98,7 +98,7 @@ proptest! {
                 }
                 Op::Delete(series, from, until) => {
                     let mut matchers = vec![Matcher::equal("__name__", "m")];
-                    matchers.extend(series.map(|series| Matcher::equal("n", &series.to_string())));
+                    matchers.extend(series.map(|series| Matcher::equal("n", series.to_string())));
                     let [from_at, until_at] = [from, until].map(|at| at.map(Timestamp::from_millis));
                     let what = Deletion { matchers, from: from_at, until: until_at, dry_run: false };
                     let report = fresh.store.delete(&what).unwrap();
