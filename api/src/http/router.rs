@@ -1,3 +1,5 @@
+//! All routes in one router, with the layers around them.
+
 use axum::{
     Router,
     extract::DefaultBodyLimit,

@@ -1,3 +1,5 @@
+//! Sets of labels.
+
 use std::{fmt, sync::Arc};
 
 /// The label that holds a series' metric name.

@@ -1,3 +1,5 @@
+//! Samples and the marker of a series' end.
+
 use super::Labels;
 
 /// The bits of the NaN by which Prometheus marks the end of a series; every other NaN is a value.

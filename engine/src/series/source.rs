@@ -1,3 +1,5 @@
+//! The trait by which samples are read.
+
 use super::{Matcher, SeriesSamples};
 
 /// Why samples could not be had.

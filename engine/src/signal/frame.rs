@@ -1,3 +1,5 @@
+//! Frames: an instant vector at every step, one row for each element.
+
 use hashbrown::{HashMap, hash_map::EntryRef};
 
 use super::SignalError;

@@ -1,3 +1,5 @@
+//! What one evaluation may cost, and how its caller stops it.
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},

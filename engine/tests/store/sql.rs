@@ -190,6 +190,23 @@ fn refusals_name_what_was_written() {
     }
 }
 
+/// The statements of the analysts' page.
+#[test]
+fn documented_statements_run() {
+    let fresh = filled();
+    let page = include_str!("../../../docs/analysts.md");
+    let statements: Vec<&str> = page
+        .split("```sql\n")
+        .skip(1)
+        .flat_map(|block| block.split("```").next().unwrap_or_default().split_inclusive(';'))
+        .filter(|statement| !statement.trim().is_empty())
+        .collect();
+    assert!(statements.len() >= 2);
+    for statement in statements {
+        let _ = rows(&fresh.store, statement, &[]);
+    }
+}
+
 #[test]
 fn ordinary_questions_are_answered() {
     let fresh = filled();

@@ -1,3 +1,10 @@
+//! What Grafana and other clients of Prometheus' interface send.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -77,4 +84,30 @@ fn the_prometheus_source_saves_explores_and_draws() {
         r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"host":"web-1"},"values":[[1795419660,"2"],[1795419720,"3"]]}]}}"#
     );
     assert_eq!(form("/api/v1/label/host/values", "").status, 405, "the source tries GET after that");
+}
+
+/// `curl -g 'http://…/api/v1/query?query=up{job="api"}'` sends the quotes as they are, on a connection that goes on.
+#[test]
+fn characters_that_should_have_been_encoded_are_accepted() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let text = "cpu{host=\"a<b>\"} 1 1795419600000\n";
+    assert_eq!(server.post("/v1/import", "text/plain; version=0.0.4", text).status, 200);
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    let get = "GET /api/v1/query?query=cpu{host=\"a<b>\"}&time=1795419600 HTTP/1.1\r\nHost: x\r\n";
+    let form = "query=1%2B1&time=4";
+    let post = format!(
+        "POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    stream.write_all(format!("{get}\r\n{post}{get}Connection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+    assert_eq!(
+        answers.matches(r#"{"metric":{"__name__":"cpu","host":"a<b>"},"value":[1795419600,"1"]}"#).count(),
+        2,
+        "{answers}"
+    );
+    assert_eq!(answers.matches(r#""result":[4,"2"]"#).count(), 1, "{answers}");
 }

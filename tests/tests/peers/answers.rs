@@ -1,3 +1,5 @@
+//! Answers of the query interface, comparable with each other.
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! The same questions to Prometheus and to the service.
+
 use std::thread;
 
 use almanac_engine::{ingest::remote_write::encode_v1, series::Labels};
@@ -5,7 +7,7 @@ use almanac_engine::{ingest::remote_write::encode_v1, series::Labels};
 use super::{
     answers::{Answer, instant, range},
     data,
-    expressions::{BOTH, DIFFER},
+    expressions::{BOTH, DIFFER, REFUSED},
     harness::Server,
     process::client,
     prometheus::Prometheus,
@@ -42,6 +44,12 @@ fn answers_are_those_of_prometheus() {
         let [theirs, ours] = urls.map(|url| instant(url, expr, *time_ms));
         assert!(!theirs.agrees(&ours), "{expr} no longer differs ({reason}): {ours:?}");
         assert!(matches!(ours, Answer::Series(_)), "{expr}: {ours:?}");
+    }
+    for expr in REFUSED {
+        for url in urls {
+            let answer = instant(url, expr, TIMES_MS[0]);
+            assert!(matches!(answer, Answer::Error(400 | 422, _)), "{url} {expr}: {answer:?}");
+        }
     }
     prometheus.peer.stop();
     assert!(service.stop().success());

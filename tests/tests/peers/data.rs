@@ -1,3 +1,5 @@
+//! The samples that both are given.
+
 use almanac_engine::series::{Labels, Sample, stale_marker};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

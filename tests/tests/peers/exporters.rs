@@ -1,3 +1,5 @@
+//! Real exporters, scraped by the service.
+
 use std::{
     net::TcpStream,
     os::unix::process::CommandExt,

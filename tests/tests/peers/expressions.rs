@@ -1,3 +1,5 @@
+//! The expressions that both are asked.
+
 /// Expressions on which both agree.
 pub(crate) const BOTH: &[&str] = &[
     "up",
@@ -158,6 +160,64 @@ pub(crate) const BOTH: &[&str] = &[
     "(sum(up) / count(up)) * 100",
     "avg(temperature) - avg(temperature offset 10m)",
     "sum by (job) (memory_bytes) > 3e8",
+    // RE2's language, in matchers and in label_replace.
+    r#"up{job=~"{"}"#,
+    r#"up{job!~"/users/{id}|a{,5}|x{2|{}"}"#,
+    r#"up{job=~"a{1}pi|we{1,2}b|w(or){1}ker{0,}"}"#,
+    r#"up{job=~"\\Qapi\\E|\\Qw\\Eeb"}"#,
+    r#"up{instance=~"[[0-9.]+:[0-9]+"}"#,
+    r#"up{instance=~"[[:digit:].]+:[^[:alpha:]]*"}"#,
+    r#"up{job=~"\\141pi|\\x77eb|\\x{77}orker"}"#,
+    r#"up{job!~"\\<api\\>|\\-"}"#,
+    r#"up{job=~"\\w+", instance=~"\\d+\\.\\d.*\\b80"}"#,
+    r#"up{job=~"\\pL+", instance!~"\\p{Greek}|\\PN+"}"#,
+    r#"up{job=~"(?i)API|(?i:W)eb"}"#,
+    r#"up{job=~"(?U)a.+|(?s).eb|(?m)^worker$"}"#,
+    r#"up{job=~"\\Aapi\\z|api|()|web|"}"#,
+    r#"up{job=~"api|web|nothing|none"}"#,
+    r#"up{instance=~"10.0.0.(0|1|2):80"}"#,
+    r"up{job=~`\w{3}`, instance!~`\S*\.1:\d+`}",
+    r#"label_replace(up, "n", "${host}-$2$$-$x-$1x", "instance", "(?P<host>[^:]+):(\\pN+)")"#,
+    r#"label_replace(up, "n", "$2$1", "instance", "(?:10)(.*?)(\\.\\d)+:.*")"#,
+    r#"label_replace(up, "job", "${1}_{id}", "job", "(a{1}pi|{x})")"#,
+    // Names like keywords, and durations past 32 bits.
+    "sum by (start, offset, bool) (up)",
+    "sum(up) or start or by",
+    "sum_over_time(up[5000000000s])",
+    "count_over_time(up[157y])",
+    "-temperature ^ 2",
+    "2 ^ -1 * 3",
+    "temperature offset -3m",
+];
+
+/// Expressions that both refuse.
+pub(crate) const REFUSED: &[&str] = &[
+    r#"up{job=~"("}"#,
+    r#"up{job=~"a)"}"#,
+    r#"up{job=~"[b-a]"}"#,
+    r#"up{job=~"a**"}"#,
+    r#"up{job=~"*a"}"#,
+    r#"up{job=~"a{1001}"}"#,
+    r#"up{job=~"(?=a)"}"#,
+    r#"up{job=~"(?!a)"}"#,
+    r#"up{job=~"(?<=a)b"}"#,
+    r#"up{job=~"(a)\\1"}"#,
+    r#"up{job=~"a\\Z"}"#,
+    r#"up{job=~"\\C"}"#,
+    r#"up{job=~"\\p{Nope}"}"#,
+    r#"up{job=~"[[:nope:]]"}"#,
+    r#"up{job=~"a\d"}"#,
+    r#"label_replace(up, "a", "$1", "job", "(?<!x)(.*)")"#,
+    "rate(up)",
+    "sum by job (up)",
+    "up{job=api}",
+    "up{job=\"api\"",
+    "up[5min]",
+    "on",
+    "1 > 2",
+    "up[300y]",
+    "sum(up) offset 5m",
+    "up offset 5m [5m]",
 ];
 
 /// Expressions on which this peer, Prometheus 2.42, gives another answer, when, and why.

@@ -1,3 +1,5 @@
+//! A real Prometheus that forwards what it scrapes.
+
 use std::{collections::BTreeMap, path::Path, thread, time::Duration};
 
 use super::{

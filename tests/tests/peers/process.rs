@@ -1,3 +1,5 @@
+//! Peers as processes that end with the test.
+
 use std::{
     fs::File,
     net::TcpListener,

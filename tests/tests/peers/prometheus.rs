@@ -1,3 +1,5 @@
+//! A real Prometheus.
+
 use std::{fs, path::Path, process::Command};
 
 use super::process::{Peer, client, free_ports};

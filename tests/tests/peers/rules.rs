@@ -1,3 +1,5 @@
+//! Rules and files that `promtool` checks.
+
 use std::{fmt::Write, fs, path::Path, process::Command};
 
 use super::harness::run;

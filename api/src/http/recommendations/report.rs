@@ -1,3 +1,5 @@
+//! Accepting, dismissing and reporting as applied.
+
 use almanac_engine::{
     ledger::{Ledger, LedgerError},
     store::rows::RecommendationRow,

@@ -1,3 +1,5 @@
+//! The recommended replicas of one workload, for KEDA and custom autoscalers.
+
 use almanac_engine::{
     advise::{
         Advisor,

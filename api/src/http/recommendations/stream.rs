@@ -1,3 +1,5 @@
+//! Recommendations as server-sent events.
+
 use std::{collections::HashMap, convert::Infallible};
 
 use almanac_engine::store::rows::RecommendationFilter;

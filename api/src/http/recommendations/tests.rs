@@ -1,3 +1,5 @@
+//! Recommendations as pollers and autoscalers see them.
+
 use std::{path::Path, time::Duration};
 
 use almanac_engine::{

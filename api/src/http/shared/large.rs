@@ -1,3 +1,5 @@
+//! Refuses bodies that are larger than allowed.
+
 use std::time::Duration;
 
 use axum::{

@@ -1,3 +1,5 @@
+//! What every handler can reach: store, ledger, learner, configuration, clock.
+
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use almanac_engine::{

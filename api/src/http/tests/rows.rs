@@ -1,3 +1,5 @@
+//! Flat rows.
+
 use axum::http::StatusCode;
 
 use super::Scene;

@@ -1,3 +1,5 @@
+//! A router on a store with an hour of telemetry.
+
 use almanac_engine::{
     ledger::Ledger,
     series::Labels,

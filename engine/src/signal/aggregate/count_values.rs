@@ -1,3 +1,5 @@
+//! `count_values`: how many elements of each group have each value.
+
 use hashbrown::HashMap;
 
 use super::Groups;

@@ -1,3 +1,5 @@
+//! Which rows of a frame belong to which group.
+
 use crate::{
     series::{Labels, METRIC_NAME},
     signal::{

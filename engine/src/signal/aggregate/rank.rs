@@ -1,3 +1,5 @@
+//! `topk`, `bottomk` and `limitk`: the elements of each group that are kept.
+
 use std::cmp::Ordering;
 
 use super::Groups;

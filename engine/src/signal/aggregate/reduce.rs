@@ -1,3 +1,5 @@
+//! Aggregations that reduce each group to one value: sums, means, extremes, counts, deviations, quantiles.
+
 use super::Groups;
 use crate::signal::{
     EvalLimits, SignalError,

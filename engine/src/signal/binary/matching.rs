@@ -1,3 +1,5 @@
+//! Operators between vectors: which elements match, and with which labels the result is given.
+
 use hashbrown::HashMap;
 
 use super::operators::{apply, changes_meaning};

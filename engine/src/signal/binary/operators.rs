@@ -1,3 +1,5 @@
+//! Arithmetic and comparisons of two numbers.
+
 use crate::signal::{frame::ABSENT, plan::BinaryOp};
 
 /// What an operation on two values gives: a value, or [`ABSENT`] where a comparison does not hold.

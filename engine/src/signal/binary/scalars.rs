@@ -1,3 +1,5 @@
+//! Operators with a scalar on at least one side.
+
 use super::operators::{apply, changes_meaning};
 use crate::signal::{
     SignalError,

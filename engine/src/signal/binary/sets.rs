@@ -1,3 +1,5 @@
+//! `and`, `or` and `unless`.
+
 use super::matching::{Side, signatures};
 use crate::signal::{
     SignalError,

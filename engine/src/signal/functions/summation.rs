@@ -1,3 +1,5 @@
+//! Sums and means that keep what rounding would lose.
+
 /// A sum with the rounding errors of its additions kept apart.
 ///
 /// # Reference

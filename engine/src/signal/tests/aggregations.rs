@@ -1,3 +1,5 @@
+//! Aggregations.
+
 use super::fixture::Fixture;
 
 const MINUTE: i64 = 60_000;

@@ -1,3 +1,5 @@
+//! Binary operators and how their sides match.
+
 use super::fixture::Fixture;
 
 const MINUTE: i64 = 60_000;

@@ -1,3 +1,5 @@
+//! Samples in memory, and checks that compare answers with what is written.
+
 use std::collections::BTreeMap;
 
 use crate::{

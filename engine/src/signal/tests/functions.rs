@@ -1,3 +1,5 @@
+//! Functions.
+
 use super::fixture::Fixture;
 
 const MINUTE: i64 = 60_000;

@@ -1,3 +1,5 @@
+//! Classic histograms.
+
 use super::fixture::Fixture;
 
 const MINUTE: i64 = 60_000;

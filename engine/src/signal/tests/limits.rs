@@ -1,3 +1,5 @@
+//! Limits on samples and steps, and cancelling.
+
 use super::fixture::Fixture;
 use crate::signal::{EvalLimits, SignalError, instant, parse, range};
 

@@ -1,3 +1,5 @@
+//! What is parsed, and as what.
+
 use crate::signal::{SignalError, ValueKind, parse};
 
 #[test]

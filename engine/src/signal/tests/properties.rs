@@ -1,3 +1,5 @@
+//! Properties that hold for any samples.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

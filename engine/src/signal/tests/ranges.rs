@@ -1,3 +1,5 @@
+//! Range queries, sparse and dense.
+
 use super::fixture::Fixture;
 use crate::signal::{EvalLimits, SignalError, parse, range, range_dense};
 

@@ -1,3 +1,5 @@
+//! Selectors: look-back, staleness, offsets, subqueries.
+
 use super::fixture::Fixture;
 
 const MINUTE: i64 = 60_000;

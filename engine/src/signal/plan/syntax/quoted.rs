@@ -13,7 +13,7 @@ pub(super) fn unquoted(inner: &str, quote: char) -> Result<String, (usize, usize
     let mut at = 0;
     while let Some(next) = inner[at..].chars().next() {
         if next != '\\' {
-            bytes.extend_from_slice(inner[at..at + next.len_utf8()].as_bytes());
+            bytes.extend_from_slice(&inner.as_bytes()[at..at + next.len_utf8()]);
             at += next.len_utf8();
             continue;
         }
