@@ -185,7 +185,7 @@ mod tests {
             ("groups: 5", "line 1: groups is text, and not a list"),
             ("groups: [", "a.yml is not a Prometheus rule file: line "),
             ("groups:\n- name: g\n  rules:\n  - {alert: A, expr: up > 1, for: soon}", "is not a duration such as 5m"),
-            ("\u{0}", "a.yml is not a Prometheus rule file"),
+            ("{{ if .Values.rules }}", "a.yml is not a Prometheus rule file: line "),
         ] {
             fs::write(folder.path().join("rules/a.yml"), wrong).unwrap();
             let (specs, kept) = config.advice_specs().unwrap();
