@@ -61,7 +61,13 @@ impl<'i> Sections<'i> {
 /// Where in a table the value at the end of `keys` is; of an unknown key, where that is.
 fn place(table: &Spanned<DeValue<'_>>, keys: &[String], message: &str) -> Range<usize> {
     let mut value = table;
-    for key in keys {
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    // The path of an unknown key ends with that key, whose table is what is looked into.
+    let above = match (keys.split_last(), unknown) {
+        (Some((last, above)), Some(unknown)) if last == unknown => above,
+        _ => keys,
+    };
+    for key in above {
         let inner = match value.get_ref() {
             DeValue::Table(fields) => fields.get(key.as_str()),
             DeValue::Array(items) => key.parse::<usize>().ok().and_then(|idx| items.get(idx)),
@@ -72,7 +78,6 @@ fn place(table: &Spanned<DeValue<'_>>, keys: &[String], message: &str) -> Range<
             None => break,
         }
     }
-    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
     match (value.get_ref(), unknown) {
         (DeValue::Table(fields), Some(unknown)) => {
             let key = fields.keys().find(|key| key.get_ref() == unknown);

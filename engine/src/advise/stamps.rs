@@ -8,6 +8,8 @@ const FAR_SHARE: f64 = 0.05;
 const OTHER_UNIT: i64 = 100;
 /// Rows below which a few are no less than all the others.
 const LEAST_ROWS: usize = 50;
+/// One row in so many at each end is not counted into the reach of the others: the most that may be far.
+const EDGE: usize = 20;
 /// Rounds: on both sides, more than once.
 const ROUNDS: usize = 8;
 
@@ -27,7 +29,10 @@ pub(super) fn bulk(timestamps: &[i64]) -> Range<usize> {
         // Of two halves as large the later is kept: it is the newer.
         let smaller = if before <= after { 0..before } else { before..rows.len() };
         let few = count(smaller.len()) <= (FAR_SHARE * count(rows.len())).max(1.0) && rows.len() > 2 * smaller.len();
-        let span = last.saturating_sub(*first).saturating_sub(gap);
+        // The reach of all but the few at both ends, which may themselves be far.
+        let edge = rows.len() / EDGE;
+        let inner = rows[rows.len() - 1 - edge].saturating_sub(rows[edge]);
+        let span = last.saturating_sub(*first).saturating_sub(gap).min(inner);
         let other_unit = smaller.len() * 2 <= rows.len() && gap / OTHER_UNIT > span.max(1);
         let far = few && gap > span.max(1);
         if !(far && rows.len() >= LEAST_ROWS || other_unit && rows.len() > 8) {

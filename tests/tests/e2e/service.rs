@@ -72,7 +72,7 @@ fn an_address_in_use_is_named_and_no_store_is_made() {
     let address = taken.local_addr().unwrap().to_string();
     let ended = run(folder.path(), ["serve", "--listen", &address]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.starts_with(&format!("almanac: {address} cannot be listened on: ")), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with(&format!("almanac: cannot bind to {address}: ")), "{}", ended.stderr);
     assert!(!folder.path().join("almanac.duckdb").exists());
 }
 

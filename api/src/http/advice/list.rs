@@ -19,7 +19,7 @@ use crate::http::{ApiError, AppState, ErrorBody, Params, recommendations::kinds}
         (status = 200, description = "one row for each target: proposed, then kept, then lacking", body = AdviceList),
         (status = 400, description = "a parameter is wrong", body = ErrorBody),
     ))]
-pub(super) async fn list(State(state): State<AppState>, params: Params) -> Result<Json<AdviceList>, ApiError> {
+pub(super) async fn list_advice(State(state): State<AppState>, params: Params) -> Result<Json<AdviceList>, ApiError> {
     params.only(&["kind", "state"])?;
     let kinds = kinds(&params.list("kind"), &state.config.registry)?;
     let states = params.list("state").iter().map(|word| word.parse::<AdviceState>()).collect::<Result<Vec<_>, _>>();

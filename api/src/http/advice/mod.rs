@@ -12,5 +12,5 @@ pub use body::{AdviceBody, AdviceList};
 /// The routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list::list))
+    OpenApiRouter::new().routes(routes!(list::list_advice))
 }

@@ -147,7 +147,10 @@ async fn filters_choose_and_wrong_ones_are_told() {
         assert_eq!(answer.body["recommendations"].as_array().map(Vec::len), Some(n), "{query}");
     }
     for (query, message) in [
-        ("?kind=scalling", "\"scalling\" is no kind of recommendation; one of scaling, rightsizing, ttl, threshold"),
+        (
+            "?kind=scalling",
+            "\"scalling\" is not a kind of recommendation; write scaling, rightsizing, ttl or threshold",
+        ),
         ("?since=yesterday", "since \"yesterday\" is neither RFC 3339 nor epoch milliseconds"),
         ("?targt=api", "unknown parameter \"targt\"; did you mean \"target\"?"),
     ] {

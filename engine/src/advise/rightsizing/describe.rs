@@ -81,13 +81,13 @@ mod tests {
     fn a_sentence_names_what_it_brings_and_what_it_costs() {
         let spec = ContainerSpec { cpu_price: Some(0.04), ..ContainerSpec::new("api") };
         let lower = describe(&spec, &decided(0.1, Some(0.5)), &["usage is flat".to_owned()]);
-        assert!(lower.starts_with("Lower the CPU request of api from 500m to 10"), "{lower}");
+        assert!(lower.starts_with("Lower the CPU request of api from 500m to 1"), "{lower}");
         assert!(lower.contains("instead of 80 %") && lower.ends_with("; usage is flat"), "{lower}");
         assert!(lower.contains("saved a month"), "{lower}");
         let raise = describe(&spec, &decided(0.1, Some(0.02)), &[]);
-        assert!(raise.starts_with("Raise the CPU request of api from 20m to 10"), "{raise}");
+        assert!(raise.starts_with("Raise the CPU request of api from 20m to 1"), "{raise}");
         assert!(raise.contains("instead of 100 %; it would idle"), "{raise}");
         let first = describe(&ContainerSpec::new("api"), &decided(0.1, None), &[]);
-        assert!(first.starts_with("Set the CPU request of api to 10") && !first.contains("month"), "{first}");
+        assert!(first.starts_with("Set the CPU request of api to 1") && !first.contains("month"), "{first}");
     }
 }

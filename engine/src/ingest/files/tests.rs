@@ -246,7 +246,7 @@ fn files_that_cannot_be_read_are_named() {
     check("cut.csv.gz", &whole[..whole.len() / 2], ": cannot be read: ");
     check("a.csv", b"timestamp\n1\n", ": has no column \"value\"; its columns are \"timestamp\"");
     check("a.csv", b"\n\n", ": has no header");
-    check("a.csv", b"timestamp,value\n1,\"2\n3,4\n", ", line 2: ");
+    check("a.csv", b"timestamp,value\n1,\"2\n3,4\n", ", line 2, column \"value\": ");
     check("a.csv", b"timestamp,value\n1,1,5\n", ", line 2: has 3 fields, but the header has 2");
     check(
         "a.csv",

@@ -166,8 +166,9 @@ mod tests {
 
     /// Departures without a pattern: a multiplicative hash of the step.
     fn noise(step: i64, seed: i64) -> f64 {
-        let mixed = (step * 2_654_435_761 + seed * 40_503) & 0xffff_ffff;
-        ((mixed ^ (mixed >> 15)) * 2_246_822_519 & 0xffff_ffff) as f64 / 4_294_967_296.0 - 0.5
+        let mixed = step.wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503)) & 0xffff_ffff;
+        let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(2_246_822_519) & 0xffff_ffff;
+        mixed as f64 / 4_294_967_296.0 - 0.5
     }
 
     fn scored(signal: &str, departure: impl Fn(i64) -> f64) -> Vec<AnomalyRow> {

@@ -215,7 +215,7 @@ mod tests {
                 let called = called(mean, 0.7, 14, start..start + 72, seed);
                 let first = called.first().copied();
                 assert!(first.is_some_and(|t| (start..start + within).contains(&t)), "{mean}: {first:?}");
-                assert!(called.iter().all(|t| (start..start + 73).contains(t)), "{mean}: {called:?}");
+                assert!(called.iter().all(|t| (start..start + 72 + within).contains(t)), "{mean}: {called:?}");
             }
         }
     }

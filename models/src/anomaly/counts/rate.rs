@@ -74,12 +74,12 @@ impl HourlyRate {
         self.rests = at_rest as f64 >= RESTING_HOURS * means.len() as f64;
         // An office opens within an hour, and a quiet weekday is known after one week: the least of the hours around, of
         // the day and of the week, is not missed by chance.
-        let around = |hours: &[Hour]| {
-            let m = hours.len();
-            let means = [hour + m - 1, hour, hour + 1].map(|h| hours[h % m].mean());
-            means.into_iter().flatten().reduce(f64::min)
+        let least = |hours: &[Hour], around: &[usize]| {
+            around.iter().filter_map(|h| hours[h % hours.len()].mean()).reduce(f64::min)
         };
-        self.least = match (around(&self.of_day), around(self.of_week.as_slice())) {
+        // The week's hour before this one has just been learned: in the first week an outage would excuse itself.
+        let of_day = least(&self.of_day, &[hour + HOURS - 1, hour, hour + 1]);
+        self.least = match (of_day, least(self.of_week.as_slice(), &[hour, hour + 1])) {
             (Some(day), Some(week)) => Some(day.min(week)),
             (day, _) => day,
         };

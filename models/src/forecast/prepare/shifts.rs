@@ -303,7 +303,8 @@ mod tests {
                 let found = alignment(&y, DAY).unwrap();
                 assert!(found.since.abs_diff(steps[steps.len() - 1]) <= 2, "{steps:?} {by}: {}", found.since);
                 let aligned = found.apply(&y);
-                for (t, v) in aligned.iter().enumerate() {
+                let at_a_shift = |t: usize| steps.iter().any(|step| step.abs_diff(t) <= 2);
+                for (t, v) in aligned.iter().enumerate().filter(|(t, _)| !at_a_shift(*t)) {
                     let present = 50.0 + level(y.len()) + amplitude * wave(t);
                     assert!((v - present).abs() < 2.0, "{steps:?} {by} {amplitude}, step {t}: {v} for {present}");
                 }

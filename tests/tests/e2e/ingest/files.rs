@@ -137,7 +137,7 @@ fn a_bad_body_says_where_and_stores_nothing() {
         "application/json",
         "{\"series\":1}",
         "invalid_file",
-        "body, line 1: has no field \"timestamp\"",
+        "body: has no column \"timestamp\"; its columns are \"series\"",
     );
     check(
         "/v1/import?format=xml",

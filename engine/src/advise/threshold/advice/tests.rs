@@ -128,7 +128,7 @@ fn a_band_around_a_learned_signal_is_advised_and_measured() {
     assert_eq!(records, ["almanac:bound:high", "almanac:bound:high:lower"]);
     assert_eq!(row.proposed["expr"], alert.as_str());
     assert!(row.patch.body.contains("latency"), "{}", row.patch.body);
-    assert!(row.evidence["rule"]["band_width"].is_f64() && row.evidence["rule"]["bound"].is_null());
+    assert!(row.evidence["terms"]["rule"]["band_width"].is_f64() && row.evidence["terms"]["rule"]["bound"].is_null());
     let measured = scene.measured(&row, wave, true);
     assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
     // When incidents no longer lift it the rule catches none of them: the promise is broken, few alerts or not.
@@ -156,10 +156,10 @@ fn bounds_by_hour_are_advised_and_measured() {
         (records.as_slice(), alert.as_str()),
         (&["almanac:bound:high".to_owned()][..], "p95 > on() group_left() almanac:bound:high")
     );
-    assert_eq!(row.evidence["rule"]["hourly"].as_array().unwrap().len(), 168);
+    assert_eq!(row.evidence["terms"]["rule"]["hourly"].as_array().unwrap().len(), 168);
     let measured = scene.measured(&row, steps, true);
     assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
-    assert!(scene.advised(false).evidence["rule"]["hourly"].is_null(), "not asked for");
+    assert!(scene.advised(false).evidence["terms"]["rule"]["hourly"].is_null(), "not asked for");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Learns bound and `for` from labelled incidents: the least change that costs least.
 
+use statrs::distribution::{Binomial, DiscreteCDF};
+
 use super::range::SignalRange;
 use crate::advise::threshold::{
     Instance, LabelledIncident, RuleScore, Setting,
@@ -86,7 +88,10 @@ pub(in crate::advise::threshold) fn choose(
         .filter(|candidate| {
             let Learned { setting, score } = &candidate.learned;
             let may = *setting == *present || range.allows(setting.comparison, setting.bound);
-            may && score.alerts > 0 && (now.incidents == 0 || score.incidents_caught > 0) && fires_no_longer(score, now)
+            let catches = now.incidents == 0 || score.incidents_caught > 0;
+            // Where the present rule catches nothing, a rule that fires often enough catches some by chance.
+            let by_merit = now.incidents == 0 || now.incidents_caught > 0 || beyond_chance(score, incidents);
+            may && score.alerts > 0 && catches && by_merit && fires_no_longer(score, now)
         })
         .collect();
     let few = now.incidents <= FEW_INCIDENTS;
@@ -99,6 +104,23 @@ pub(in crate::advise::threshold) fn choose(
     let fewer_alerts = fewer_alerts(&candidates, best.as_ref().map_or(now, |best| &best.score), now);
     let fewer_alerts = fewer_alerts.map(|learned| rounded(instances, incidents, learned, present, range));
     Choice { best, fewer_alerts }
+}
+
+/// Probability below which catches are not put down to chance; dozens of bounds are tried.
+const CHANCE_MAX: f64 = 0.001;
+
+/// Whether a rule catches more incidents than its false alerts would at random times: a binomial test in which an incident is
+/// caught with the probability that one of the false alerts, spread evenly, falls into it.
+#[expect(clippy::cast_precision_loss, reason = "counts and spans are far below 2^53")]
+fn beyond_chance(score: &RuleScore, incidents: &[LabelledIncident]) -> bool {
+    let lengths: f64 = incidents.iter().map(|incident| (incident.end_ms - incident.start_ms) as f64).sum();
+    let mean_ms = lengths / incidents.len().max(1) as f64;
+    let quiet_ms = (score.span_ms - lengths).max(1.0);
+    let by_chance = 1.0 - (-(score.false_alerts as f64) * mean_ms / quiet_ms).exp();
+    match Binomial::new(by_chance, score.incidents as u64) {
+        Ok(chance) => score.incidents_caught > 0 && chance.sf(score.incidents_caught as u64 - 1) < CHANCE_MAX,
+        Err(_) => false,
+    }
 }
 
 /// The settings of one `for` with their scores.
