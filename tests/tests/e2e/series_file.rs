@@ -89,6 +89,7 @@ fn careless_calls_get_one_readable_line() {
     put("one.csv", "timestamp,value\n2026-01-01T00:00:00Z,5\n");
     put("empty.csv", "timestamp,value\n");
     put("columns.csv", "time,reading\n1,2\n");
+    put("other.csv", "when,reading\n1,2\n");
     put("flat.csv", &(0..20).fold("timestamp,value\n".to_owned(), |text, i| text + &format!("{},7\n", i * 60_000)));
     put("gone.csv", &(0..20).fold("timestamp,value\n".to_owned(), |text, i| text + &format!("{},\n", i * 60_000)));
     let check = |args: &[&str], code: i32, part: &str| {
@@ -115,7 +116,7 @@ fn careless_calls_get_one_readable_line() {
     check(&["forecast", "flat.csv", "--horizon", "3", "--time-zone", "Berlin"], 2, "such as Europe/Berlin");
     check(&["forecast", "flat.csv", "--horizon", "3", "--holidays", "25.12.2026"], 2, "write one like 2026-12-25");
     check(&["detect", "flat.csv", "--time-zone", "CEST"], 2, "time zone \"CEST\" is unknown");
-    check(&["detect", "columns.csv"], 1, "no column \"timestamp\"");
+    check(&["detect", "other.csv"], 1, "no column \"timestamp\"");
 
     let flat = run(folder.path(), ["forecast", "flat.csv", "--horizon", "1"]);
     assert_eq!(rows(&flat.stdout)[1][2..], ["7", "7", "7", "7", "7", "constant"]);

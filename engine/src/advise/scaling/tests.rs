@@ -174,10 +174,11 @@ fn the_price_of_falling_short_decides_how_much_is_held() {
     let history = DemandHistory::try_new(timestamps, values).unwrap();
     let hours = [1.0, 10.0, 200.0].map(|ratio| {
         let options = CompareOptions { unserved_cost_ratio: Some(ratio), ..options() };
-        compare(&history, &rules(20), &options).unwrap().predictive
+        compare(&history, &PoolRules { target_utilization: 0.7, ..rules(20) }, &options).unwrap().predictive
     });
     assert!(hours[0].replica_hours < hours[1].replica_hours && hours[1].replica_hours < hours[2].replica_hours);
-    assert!(hours[0].unserved_share > hours[1].unserved_share && hours[1].unserved_share >= hours[2].unserved_share);
+    let unserved = [&hours[0], &hours[1], &hours[2]].map(|score| score.unserved_share);
+    assert!(unserved[0] > unserved[1] && unserved[1] >= unserved[2], "{unserved:?}");
 }
 
 #[test]
