@@ -307,6 +307,6 @@ mod tests {
             holidays: vec!["2026-10-26".parse().unwrap(), "2020-01-01".parse().unwrap()],
         };
         let found = Spacing::Days(1).holidays(at("2026-10-22T22:00:00Z"), &calendar);
-        assert_eq!(found, Some(vec![3..4]));
+        assert_eq!(found.as_deref().map(|spans| (spans.len(), spans[0].clone())), Some((1, 3..4)));
     }
 }

@@ -293,7 +293,7 @@ fn short(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude >= 1e7 {
         format!("{value:.2e}")
-    } else if magnitude >= 100.0 || magnitude < 1e-12 {
+    } else if !(1e-12..100.0).contains(&magnitude) {
         format!("{value:.0}")
     } else if magnitude >= 1.0 {
         format!("{value:.1}")
