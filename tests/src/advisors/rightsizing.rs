@@ -119,7 +119,8 @@ fn row(set: String, resource: ContainerResource, idx: usize, rule: &str, of: &[&
 
 fn outcome(usage: &Usage) -> Option<Outcome> {
     let Usage { resource, history, .. } = usage;
-    let options = CoveringOptions::new(*resource);
+    // Machines in units of their own: the least request of a container says nothing about them.
+    let options = CoveringOptions { least: 0.0, ..CoveringOptions::new(*resource) };
     let first_ms = *history.timestamps().first()?;
     let span_ms = history.timestamps().last()? - first_ms;
     let scored_from_ms = first_ms + if span_ms > 14 * DAY_MS { 7 * DAY_MS } else { span_ms / 2 };

@@ -14,6 +14,8 @@ use super::{Kind, Scored};
 /// Departures a side that bounds stand on: a week of them, and at least so many. Of the half of the KPI series scored, a
 /// week at one minute leaves 1.4 false alarms a week where three days left 1.6 and four weeks 2.2.
 const KEPT: f64 = 4_096.0;
+/// Score of a value at which a series usually rests: below 1 also for readers who compare with "at least 1".
+const AT_REST: f64 = 0.999;
 /// Scales that an anomaly departs by in what profiles learn of it: as an ordinary value may.
 const TAUGHT: f64 = 1.0;
 /// Alarms a week on each side of a channel, and of the drifts, that weigh as much as a bound e times as far out, see
@@ -141,7 +143,7 @@ impl Core {
         let rests = self.flatline.rests_at(value);
         if worst.score > 1.0 && (self.flatline.is_usually_constant() || rests) {
             // It is what was expected that moved: a profile of steps that came once.
-            worst = Scored { score: 1.0, lower: worst.lower.min(value), upper: worst.upper.max(value), ..worst };
+            worst = Scored { score: AT_REST, lower: worst.lower.min(value), upper: worst.upper.max(value), ..worst };
         }
         let calm = if open { self.variance_drop.push(value - quick.expected) } else { 0.0 };
         if worst.score <= 1.0 && calm > 1.0 && !rests {

@@ -126,7 +126,8 @@ impl CountDeficit {
     fn judge(&mut self, value: f64) -> Option<Shortfall> {
         let rate = self.rate.least()?;
         let days = self.t as f64 / self.day;
-        if self.rates <= 0.0 || rate <= 0.0 || self.rate.rests() {
+        // A level such as a utilisation is no count: it halves without an outage.
+        if !self.whole || self.rates <= 0.0 || rate <= 0.0 || self.rate.rests() {
             self.sum = 0.0;
             return None;
         }

@@ -27,9 +27,6 @@ const BUDGET: f64 = 1.05;
 const LEAST_WORTH: f64 = 0.005;
 /// Decisions that must agree before a replica is let go.
 const SCALE_IN_STEPS: i64 = 5;
-/// Least time over which they must agree, as a part of the day that demand follows (ten minutes of a usual day): a forecast at
-/// the edge of a replica crosses it more often than demand does.
-const SCALE_IN_PART_OF_DAY: i64 = 144;
 /// Points that the price is set on at least.
 const PRICE_POINTS: usize = 200;
 
@@ -52,7 +49,7 @@ impl PredictiveOptions {
     /// Time over which no more may have been wanted before a replica is let go: that of the reactive rule, and a few steps at
     /// least, because at long steps a single one would fill it.
     fn scale_in_window_ms(&self) -> i64 {
-        self.stabilization_ms.max(SCALE_IN_STEPS * self.step_ms).max(self.day_ms / SCALE_IN_PART_OF_DAY)
+        self.stabilization_ms.max(SCALE_IN_STEPS * self.step_ms)
     }
 }
 
