@@ -227,7 +227,7 @@ fn proposed<A: Advisor>(target: &str, proposal: Proposal<A::Terms>, now: Timesta
     // NaN is not sure enough either.
     if !(*confidence >= A::CONFIDENCE_MIN) {
         let reason = format!(
-            "not sure enough to propose a change: confidence {confidence:.2}, at least {:.2} is asked for; {reason} Expected {}: {:.4} \
+            "confidence {confidence:.2} is below {:.2}, the least of this advisor, for: {reason}; expected {}: {:.4} \
              ({:.4} to {:.4}).",
             A::CONFIDENCE_MIN,
             metric.name.replace('_', " "),

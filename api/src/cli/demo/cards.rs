@@ -57,7 +57,7 @@ pub(crate) fn recommendation(out: &mut impl Write, title: &str, row: &Recommenda
 /// Prints the targets that nothing is recommended for, and why.
 pub(super) fn others(out: &mut impl Write, statuses: &[&AdviceStatusRow]) -> io::Result<()> {
     for (state, head) in [
-        (AdviceState::Kept, "Kept, because the present setting is as good:"),
+        (AdviceState::Kept, "Kept, with the reason:"),
         (AdviceState::Lacks, "No advice, because something is missing:"),
     ] {
         let of_state: Vec<_> = statuses.iter().filter(|status| status.state == state).collect();
