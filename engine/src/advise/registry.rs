@@ -226,8 +226,9 @@ fn proposed<A: Advisor>(target: &str, proposal: Proposal<A::Terms>, now: Timesta
     let Proposal { confidence, reason, effect, metric, .. } = &proposal;
     // NaN is not sure enough either.
     if !(*confidence >= A::CONFIDENCE_MIN) {
+        let proposed = reason.trim_end_matches('.');
         let reason = format!(
-            "confidence {confidence:.2} is below {:.2}, the least of this advisor, for: {reason}; expected {}: {:.4} \
+            "confidence {confidence:.2} is below {:.2}, the least of this advisor, for: {proposed}; expected {}: {:.4} \
              ({:.4} to {:.4}).",
             A::CONFIDENCE_MIN,
             metric.name.replace('_', " "),

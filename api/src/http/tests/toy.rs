@@ -184,7 +184,7 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
     assert_eq!(kept("desk"), "60 lm are enough");
     // What the advisor is not sure of is kept, with the figures of the proposal.
     assert!(
-        kept("attic").contains("confidence 0.50, at least 0.60") && kept("attic").contains("40"),
+        kept("attic").contains("confidence 0.50 is below 0.60") && kept("attic").contains("40"),
         "{}",
         kept("attic")
     );
