@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what `make test-peers` compares with: Prometheus and promtool, exporters, Redis and
-# PostgreSQL from the distribution (Debian, Ubuntu). Safe to run again; does nothing when all is
-# there. No service is started: the tests start their own on free ports and end them.
+# Installs the peers of `make test-peers`: Prometheus and promtool, exporters, Redis and PostgreSQL
+# from the distribution (Debian, Ubuntu). Safe to run again; does nothing when all are installed.
+# No service is started: the tests start their own processes on free ports and stop them.
 set -euo pipefail
 
 packages=(prometheus prometheus-node-exporter prometheus-postgres-exporter prometheus-redis-exporter
@@ -26,7 +26,7 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 
-# Debian starts a service when it is installed; this file, while it is there, says not to.
+# Debian starts a service when it is installed, unless this file exists and exits with 101.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null

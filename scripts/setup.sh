@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prepares a build: fetches the prebuilt DuckDB library by package name and version, checks it, and
-# writes .cargo/config.toml so that plain `cargo` finds the same library and target directory as
-# `make`. Safe to run again; does nothing when all is there.
+# Prepares a build: downloads the prebuilt DuckDB library by package name and version, verifies it, and
+# writes .cargo/config.toml so that plain `cargo` uses the same library and target directory as
+# `make`. Safe to run again; does nothing when all is prepared.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,7 @@ fetch_library() {
   local work
   work=$(mktemp -d)
   trap 'rm -rf "$work"' RETURN
-  say "fetching DuckDB $duckdb_version (npm package $package $package_version, 24 MB)"
+  say "downloading DuckDB $duckdb_version (npm package $package $package_version, 24 MB)"
   (cd "$work" && npm pack --silent "$package@$package_version" >/dev/null) || return 1
   local archive
   archive=$(find "$work" -name '*.tgz' | head -n 1)
@@ -30,7 +30,7 @@ fetch_library() {
   tar -xzf "$archive" -C "$work"
   mkdir -p "$library_dir"
   cp "$work/package/LICENSE" "$library_dir/LICENSE"
-  # Renamed into place last: an interrupted copy is never taken for the library.
+  # Renamed last, so that an interrupted copy is never used as the library.
   cp "$work/package/libduckdb.so" "$library_dir/libduckdb.so.part"
   mv "$library_dir/libduckdb.so.part" "$library_dir/libduckdb.so"
 }
@@ -46,7 +46,7 @@ elif [ ! -f "$library_dir/libduckdb.so" ]; then
     say "npm is not installed: compiling DuckDB from source instead, 30 to 50 minutes the first time"
     mode=bundled
   elif ! fetch_library; then
-    say "the prebuilt DuckDB could not be had: compiling it from source instead, 30 to 50 minutes the first time"
+    say "the prebuilt DuckDB is not available: compiling it from source instead, 30 to 50 minutes the first time"
     mode=bundled
   fi
 fi
@@ -67,7 +67,7 @@ rustdocflags = [\"-C\", \"link-arg=-Wl,-rpath,$library_dir\"]"
   features=""
 fi
 
-# Rewritten only when it changes, so that cargo's view of the build stays the same.
+# Rewritten only when the content changes, so that cargo does not rebuild.
 write_if_changed() {
   if [ ! -f "$1" ] || [ "$(cat "$1")" != "$2" ]; then
     printf '%s\n' "$2" >"$1"

@@ -1,6 +1,6 @@
 //! The outermost layer of Almanac: command line, configuration and HTTP.
 //!
-//! Wire types, status codes, the clock, the environment and stdout live here and nowhere else.
+//! Wire types, status codes, the clock, the environment and stdout are used in this crate and in no other.
 
 mod chain;
 pub mod cli;

@@ -1,6 +1,6 @@
-//! The binary `almanac`; everything is in the library.
+//! The binary `almanac`; calls the library's command line.
 
-/// Frees the many small allocations of a request faster than the system's allocator.
+/// Replaces the system's allocator, which is slower at the many small allocations of a request.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

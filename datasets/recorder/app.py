@@ -1,8 +1,8 @@
 """The recorded application: an API in front of PostgreSQL and Redis, one process, `/metrics` beside it.
 
-Storage and a calendar provider are slower in life than tables of a few thousand rows in memory, so each query adds
-`pg_sleep` of a lognormal time with the mean that design figures give (simple 15 ms, join 85 ms, aggregation 140 ms);
-everything else (queueing for the pool, Redis, locks, processor time) is what these servers really do.
+Real storage is slower than tables of a few thousand rows in memory. Each query therefore adds `pg_sleep` of a lognormal time
+with a fixed mean (simple 15 ms, join 85 ms, aggregation 140 ms). Everything else is real: queueing for the pool, Redis, locks,
+processor time.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Api:
         self.waiting = 0
 
     async def db(self, kind, sql, *args):
-        """One query by a pooled connection; the wait for the pool is part of the request, not of the query."""
+        """Runs one query on a pooled connection; the wait for the pool is part of the request, not of the query."""
         self.waiting += 1
         try:
             connection = await self.pool.acquire(timeout=3.0)
@@ -107,7 +107,7 @@ class Api:
     async def auth_refresh(self, request):
         user = int(request.query["user"])
 
-        async def load():  # the identity provider: a call outside, stood in for by its time alone
+        async def load():  # the external identity provider, simulated by its duration
             return await asyncio.sleep(delay(self.rng, 0.09), result=b"userinfo")
         await self.cache.get("oauth_userinfo", f"u{user}", load, 700)
         await self.db("simple", "UPDATE users SET refreshed_at = now() WHERE id = $1", user)
@@ -127,7 +127,7 @@ class Api:
         try:
             QUEUE_DEPTH.set(await self.redis.llen("queue:jobs"))
         except REDIS_ERRORS:
-            pass  # the last known depth stands: what a real exporter of this kind does
+            pass  # the gauge keeps its last value, as in real exporters of this kind
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

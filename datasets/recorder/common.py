@@ -1,4 +1,4 @@
-"""What the API and the worker share: queries that take their time, the cache client that logs what it does."""
+"""Shared by the API and the worker: queries with simulated durations, and a cache client that logs its operations."""
 
 import asyncio
 import math
@@ -29,18 +29,18 @@ CACHE_INVALIDATED = Counter("cache_invalidations", "Copies dropped because the o
 
 
 def clean_registry():
-    """Leaves the process collector and our own metrics; the interpreter's collections are of no use here."""
+    """Removes the collectors of the Python interpreter; process metrics and the application's own metrics stay."""
     REGISTRY.unregister(GC_COLLECTOR)
     REGISTRY.unregister(PLATFORM_COLLECTOR)
 
 
 def delay(rng, mean):
-    """A lognormal time with this mean, in seconds."""
+    """Returns a lognormal time with this mean, in seconds."""
     return math.exp(rng.gauss(math.log(mean) - SIGMA * SIGMA / 2.0, SIGMA))
 
 
 async def query(connection, kind, rng, sql, *args, factor=1.0):
-    """Runs the query after the storage's delay, both on the connection, and measures them together."""
+    """Runs the query after the simulated delay, both on the connection, and measures them together."""
     start = time.perf_counter()
     try:
         await connection.execute(f"SELECT pg_sleep({delay(rng, MEAN_SECONDS[kind] * factor):.6f})")
@@ -52,7 +52,7 @@ async def query(connection, kind, rng, sql, *args, factor=1.0):
 def redis_client():
     return redis.asyncio.Redis(host="127.0.0.1", port=int(os.environ["APP_REDIS_PORT"]), max_connections=64,
                                socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-                               retry=Retry(NoBackoff(), 0))  # by default it would try for ten seconds
+                               retry=Retry(NoBackoff(), 0))  # the default retries for ten seconds
 
 
 class CacheLog:
@@ -72,7 +72,7 @@ class CacheLog:
 
 
 class Cache:
-    """Cache-aside over Redis with one time-to-live a cache."""
+    """Cache-aside over Redis with one time-to-live per cache."""
 
     def __init__(self, client, log, ttl_scale):
         self.client, self.log = client, log
@@ -86,7 +86,7 @@ class Cache:
             REDIS_SECONDS.labels(name).observe(time.perf_counter() - start)
 
     async def get(self, cache, key, load, size):
-        """The cached copy, or the origin's value, which is then cached. Without Redis the origin answers alone."""
+        """Returns the cached copy, or loads the origin's value and caches it. Without Redis the origin answers alone."""
         value, broken = None, False
         try:
             value = await self.command("get", self.client.get(f"{cache}:{key}"))
@@ -110,12 +110,12 @@ class Cache:
         return None
 
     async def invalidate(self, cache, key):
-        """The origin changed and this client knows: the copy is dropped."""
+        """Drops the copy after this client changed the origin."""
         self.log.write(cache, key, "write")
         CACHE_INVALIDATED.labels(cache).inc()
         await self.command("delete", self.client.delete(f"{cache}:{key}"))
         self.log.write(cache, key, "delete")
 
     def changed_elsewhere(self, cache, key):
-        """The origin changed by a way that does not invalidate: copies go stale until they expire."""
+        """Logs a change of the origin that does not invalidate: the copy is stale until it expires."""
         self.log.write(cache, key, "write")

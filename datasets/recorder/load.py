@@ -1,6 +1,6 @@
-"""Open-loop load: Poisson arrivals at the rate of `shape`, each its own task, so that a slow answer delays nobody.
+"""Open-loop load: Poisson arrivals at the rate of `shape`, one task each, so that a slow answer does not delay other requests.
 
-Arguments: URL of the front, wall-clock seconds of the first midnight, seconds to run, day_seconds, peak rate, seed.
+Arguments: URL of the proxy, epoch seconds of the first midnight, seconds to run, day_seconds, peak rate, seed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Packs the CSV files of a recording, whole or broken off, into small Parquet files. Usage: pack.py DIR"""
+"""Packs the CSV files of a complete or interrupted recording into small Parquet files. Usage: pack.py DIR"""
 
 import hashlib
 import json
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import duckdb
 
-# Constant series that are worth their few bytes.
+# Constant series that are kept.
 KEEP_CONSTANT = r"^(up|app_build_info|db_pool_size|queue_depth|redis_memory_max_bytes|redis_config_maxmemory|pg_up|redis_up|node_memory_MemTotal_bytes)\{"
 
 
 def pack(out):
-    """Writes samples.parquet, cache_events.parquet, incidents.parquet and deploys.parquet; hashes go to the manifest."""
+    """Writes samples.parquet, cache_events.parquet, incidents.parquet and deploys.parquet, and their hashes to the manifest."""
     out = Path(out)
     db = duckdb.connect()
     db.execute("SET threads = 1")

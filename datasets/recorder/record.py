@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("ALMANAC_RECORDER_VENV", Path.home() / ".cache/almanac/recorder-venv"))
 
-# Collections that say nothing of the application: runtimes of the exporters, settings, the scrape itself.
+# Metrics unrelated to the application: runtimes of the exporters, settings, the scrape itself.
 DROP = re.compile(
     r"(go_|promhttp_|scrape_|python_|pg_settings|pg_exporter|postgres_exporter|redis_exporter|node_exporter|node_scrape"
     r"|node_netstat|node_network_(?!(receive|transmit)_bytes)|node_disk_(?!(read|written)_bytes|io_time|.*_completed)"
@@ -33,7 +33,7 @@ EXPORTERS = {"node", "redis", "postgres", "caddy"}
 
 
 def reexec_in_venv():
-    """Makes the venv of the pinned requirements if it is absent and continues in it."""
+    """Creates the venv of the pinned requirements if it does not exist, and restarts in it."""
     python = VENV / "bin/python"
     if Path(sys.prefix).resolve() == VENV.resolve():
         return
@@ -47,7 +47,7 @@ def reexec_in_venv():
 
 
 class Recording:
-    """The growing CSV files: series as they appear, samples at each scrape, incidents and deploys as they happen."""
+    """CSV files that are appended to: new series, samples of each scrape, incidents and deploys."""
 
     def __init__(self, out):
         self.series, self.ids, self.raw = open(out / "series.csv", "w"), {}, {}
@@ -56,7 +56,7 @@ class Recording:
         self.previous = {}
 
     def series_id(self, job, raw):
-        """The number of a series of this job by its raw text; None for those that are dropped."""
+        """Returns the number of a series of this job by its raw text; None for a dropped series."""
         key = (job, raw)
         if key not in self.raw:
             name, _, labels = raw.partition("{")
@@ -71,7 +71,7 @@ class Recording:
         return self.raw[key]
 
     def scrape(self, job, at_ms, text):
-        """Takes one answer (None: it failed) at the scrape's planned time; series that went get a stale mark."""
+        """Records one answer (None: it failed) at the scrape's planned time; vanished series get a stale marker."""
         seen, lines = set(), []
         for line in text.splitlines() if text else ():
             if line and line[0] != "#":
@@ -97,10 +97,10 @@ class Recording:
 
 
 class Containers:
-    """What a container runtime would report, from /proc: processor time, run delay and memory by part of the application.
+    """Container metrics from /proc: processor time, run delay and memory by part of the application.
 
-    A part is its first process, that process's session and children; a processor hog's time counts as the API's, whose
-    container it runs in (its run delay does not: that is to say how long the API itself waits for a processor).
+    A part is its first process, that process's session and children. The processor time of a processor hog counts as the API's, since
+    it runs in the API's container; its run delay does not, since that metric is the API's own wait for a processor.
     """
 
     def __init__(self, servers):
@@ -183,7 +183,7 @@ async def table_lock(servers, seconds):
 
 
 async def redis_pause(servers, seconds):
-    """Redis answers nobody, as it does while a slow command or a fork blocks it."""
+    """Redis does not answer, as while a slow command or a fork blocks it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", servers.port["redis"])
     writer.write(f"CLIENT PAUSE {int(seconds * 1000)} ALL\r\n".encode())
     await reader.readline()
@@ -192,7 +192,7 @@ async def redis_pause(servers, seconds):
 
 
 async def deploy(servers, at_version):
-    """The API ends and starts in its next version; Caddy answers 502 in between."""
+    """Restarts the API in its next version; Caddy answers 502 meanwhile."""
     await asyncio.to_thread(servers.stop, "api")
     servers.start_app("api", at_version)
 
@@ -201,7 +201,7 @@ INCIDENTS = {"cpu_hog": (cpu_hog, "processor hog", "api"), "table_lock": (table_
 
 
 async def provoke(servers, recording, plan, midnight):
-    """Carries out the plan of incidents and deploys in order."""
+    """Executes the plan of incidents and deploys in order."""
     deployed = 0
     for kind, start, seconds in plan:
         await asyncio.sleep(max(0.0, midnight + start - time.time()))
@@ -261,30 +261,30 @@ def manifest(args, out, midnight, plan):
         "users": shape.USERS, "zipf_exponent": shape.ZIPF_EXPONENT,
         "ttl_seconds": {k: v * args.day_seconds / 86400 for k, v in shape.CACHE_TTL_SECONDS.items()},
         "pool_size": 3, "worker_concurrency": 3, "servers": versions(),
-        "notes": ["servers, application and load ran at real-time priority; work of others stands in mode=\"nice\" if it was niced",
+        "notes": ["servers, application and load ran at real-time priority; niced work of other processes is in mode=\"nice\"",
                   "API and worker run on core 0; a processor hog takes that core, in the API's container",
-                  "container_* come from /proc by part of the application and leave out all else that ran on the machine",
-                  "queries add pg_sleep with the means of the application's figures; provider calls are waits",
-                  "a sample without a value is a stale mark"],
+                  "container_* come from /proc by part of the application, without other processes of the machine",
+                  "queries add pg_sleep with fixed means; provider calls are waits",
+                  "a sample without a value is a stale marker"],
         "planned": [{"kind": k, "start_s": round(s, 1), "seconds": round(d, 1)} for k, s, d in plan],
     }, indent=1) + "\n")
 
 
 def outrank_the_rest():
-    """Real-time round robin for this process and its children, so that other work on the machine does not show.
+    """Sets real-time round robin for this process and its children, so that other work on the machine has no effect.
 
-    At nice -10 alone, ten compilers at nice 19 tripled the API's p95: a woken process waits for a slice to end.
+    At nice -10 alone, ten compilers at nice 19 tripled the API's p95, because a woken process waits for the end of a time slice.
     """
     try:
         os.setpriority(os.PRIO_PROCESS, 0, -10)
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except PermissionError:
-        print("no right to raise the priority; other work on this machine will show in the data", file=sys.stderr)
+        print("no right to raise the priority; other work on this machine will affect the data", file=sys.stderr)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="directory of the recording (made; must be empty)")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the recording (created; must be empty)")
     parser.add_argument("--days", type=float, default=7.0)
     parser.add_argument("--day-seconds", type=float, default=600.0)
     parser.add_argument("--step", type=float, default=5.0, help="seconds between scrapes")
@@ -317,7 +317,7 @@ def main():
         asyncio.run(guarded())
         complete = True
     except (asyncio.CancelledError, KeyboardInterrupt):
-        print("interrupted: what was recorded so far stays", file=sys.stderr)
+        print("interrupted: the recording so far is kept", file=sys.stderr)
     finally:
         servers.stop_all()
         if complete:

@@ -1,4 +1,4 @@
-"""Starts and ends the servers of a recording: each is a child of this process, on loopback, in its own directory."""
+"""Starts and stops the servers of a recording: each is a child of this process, on loopback, in its own directory."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ PORTS = ("api", "postgres", "redis", "caddy", "caddy_admin", "node", "redis_expo
 
 
 def postgres_bin(program):
-    """Path of a PostgreSQL program: Debian keeps them out of PATH, by version."""
+    """Returns the path of a PostgreSQL program: Debian has them outside of PATH, by version."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
     return str(found[-1]) if found else shutil.which(program)
 
@@ -30,11 +30,11 @@ def missing_packages():
 
 
 def ensure_packages():
-    """Installs through apt what is absent. The packages' own services are not used (and not started)."""
+    """Installs missing packages through apt. The packages' own services are neither started nor used."""
     absent = missing_packages()
     if absent:
         if os.geteuid() != 0:
-            sys.exit(f"absent: {', '.join(absent)}; run as root or: apt-get install {' '.join(absent)}")
+            sys.exit(f"missing: {', '.join(absent)}; run as root or: apt-get install {' '.join(absent)}")
         policy = Path("/usr/sbin/policy-rc.d")
         ours = not policy.exists()
         if ours:  # apt would otherwise start the services on their usual ports
@@ -64,7 +64,7 @@ def versions():
 
 
 class Servers:
-    """All children of a recording, ended in the reverse order of their start."""
+    """All child processes of a recording, stopped in the reverse order of their start."""
 
     def __init__(self, directory, base_port, ttl_scale, seed, out):
         self.directory, self.out, self.ttl_scale, self.seed = directory, out, ttl_scale, seed
@@ -138,7 +138,7 @@ class Servers:
                "APP_LOG_DIR": str(self.out), "APP_SEED": str(self.seed), "APP_TTL_SCALE": str(self.ttl_scale),
                "APP_VERSION": app_version}
         child = self.start(name, [sys.executable, str(HERE / ("app.py" if name == "api" else "worker.py"))], env=env)
-        os.sched_setaffinity(child.pid, {0})  # one core, so that a processor hog has a place to hurt
+        os.sched_setaffinity(child.pid, {0})  # one core, so that a processor hog slows it down
 
     def start_load(self, midnight, seconds, day_seconds, peak):
         front = f"http://127.0.0.1:{self.port['caddy']}"
@@ -146,7 +146,7 @@ class Servers:
                             str(day_seconds), str(peak), str(self.seed)])
 
     def targets(self):
-        """(job, URL) of everything that is scraped."""
+        """Returns (job, URL) of all scrape targets."""
         url = "http://127.0.0.1:{}/metrics"
         return [("api", url.format(self.port["api"])), ("worker", url.format(self.port["worker"])),
                 ("caddy", url.format(self.port["caddy_admin"])), ("node", url.format(self.port["node"])),

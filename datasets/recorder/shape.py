@@ -16,12 +16,12 @@ MONTHS = [("this", 0.7), ("next", 0.2), ("last", 0.1)]
 ZIPF_EXPONENT = 1.0
 GROWTH_PER_DAY = 0.02
 
-# The lives of the caches of the application, in seconds of a real day; the recorder divides by 86400 / day_seconds.
+# Times-to-live of the application's caches, in seconds of a real day; the recorder divides them by 86400 / day_seconds.
 CACHE_TTL_SECONDS = {"user_profile": 3600, "calendar_monthly": 1800, "task_counters": 300, "oauth_userinfo": 7200}
 
 
 def daily(fraction):
-    """Share of the peak at this fraction of the day, by monotone cosine interpolation between the knots."""
+    """Returns the share of the peak at this fraction of the day, by monotone cosine interpolation between the knots."""
     hour = (fraction % 1.0) * 24.0
     for (h0, v0), (h1, v1) in zip(PROFILE, PROFILE[1:]):
         if hour <= h1:
@@ -31,20 +31,20 @@ def daily(fraction):
 
 
 def rate(elapsed, day_seconds, peak):
-    """Requests a second that are meant `elapsed` seconds after the first midnight, noise left out."""
+    """Returns the requests per second `elapsed` seconds after the first midnight, without noise."""
     day = elapsed / day_seconds
     return peak * daily(day) * (1.0 + GROWTH_PER_DAY * day)
 
 
 def mix(fraction):
-    """Weights of (calendar, tasks, auth, health) at this fraction of the day; tokens are refreshed in the morning."""
+    """Returns weights of (calendar, tasks, auth, health) at this fraction of the day; tokens are refreshed in the morning."""
     hour = (fraction % 1.0) * 24.0
     morning = math.exp(-0.5 * ((hour - 9.0) / 0.8) ** 2)
     return [("calendar", 0.40), ("tasks", 0.40), ("auth", 0.12 + 0.20 * morning), ("health", 0.06)]
 
 
 def zipf_weights(n, exponent=ZIPF_EXPONENT):
-    """Unnormalised Zipf weights of ranks 1..n."""
+    """Returns unnormalised Zipf weights of ranks 1..n."""
     return [1.0 / (rank ** exponent) for rank in range(1, n + 1)]
 
 
@@ -61,10 +61,10 @@ class Noise:
 
 
 def incident_plan(days, day_seconds, seed):
-    """Incidents and deploys in seconds after the first midnight: [(kind, start, duration)].
+    """Returns incidents and deploys in seconds after the first midnight: [(kind, start, duration)].
 
-    The first day has none. Then three slots every two days, each with another kind in turn, in an order drawn from
-    the seed; deploys fall in the evening of days 2 and 4 (counted from 0).
+    The first day has none. Then there are three incidents every two days, one of each kind in an order drawn from
+    the seed; deploys are in the evenings of days 2 and 4 (counted from 0).
     """
     rng = random.Random(seed * 7919 + 1)
     kinds, plan = [], []

@@ -1,7 +1,7 @@
 """The worker of the recorded application: three jobs at a time from a Redis list, `/metrics` beside it.
 
-Some of what it writes at the origin does not invalidate the caches (a provider's sync, an import, an administrator's
-change): that is where stale copies come from.
+Some of its writes do not invalidate the caches (a provider's sync, an import, an administrator's change), which makes
+copies stale.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ async def work(job, rng, pool, cache):
     user = int(user)
     async with pool.acquire() as connection:
         if kind == "sync":
-            await asyncio.sleep(delay(rng, 0.36))  # the calendar provider, outside
+            await asyncio.sleep(delay(rng, 0.36))  # the external calendar provider
             if rng.random() < 0.04:
                 await query(connection, "simple", rng, "INSERT INTO events (user_id, month, day) VALUES ($1, $2, 1)",
                             user, month)

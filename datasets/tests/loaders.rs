@@ -1,4 +1,4 @@
-//! The loaders of public sets, on small files of the same form that the tests make themselves.
+//! Tests of the loaders of public sets, on small files of the same format that the tests write themselves.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -35,7 +35,7 @@ fn series_without_labels_have_none() {
 }
 
 #[test]
-fn smd_knows_its_halves() {
+fn smd_rows_are_split_into_train_and_test() {
     let home = tempfile::tempdir().unwrap();
     let rows = "SELECT 'm' AS series, TIMESTAMP '2019-01-01' + to_minutes(i) AS timestamp, i::DOUBLE AS value,
         (i = 4)::TINYINT AS incident, CASE WHEN i < 3 THEN 'train' ELSE 'test' END AS split FROM range(5) t(i)";
@@ -46,7 +46,7 @@ fn smd_knows_its_halves() {
 }
 
 #[test]
-fn m4_joins_what_was_given_with_what_followed() {
+fn m4_joins_train_and_test_values() {
     let home = tempfile::tempdir().unwrap();
     let rows = |n, from| {
         format!(
@@ -100,16 +100,16 @@ fn trace_keeps_its_order_and_refuses_unknown_operations() {
     let keys: Vec<String> = directory.cache_trace().unwrap().into_iter().map(|event| event.key).collect();
     assert_eq!(keys, ["k2", "k1"]);
     table(home.path(), "cache_cloudphysics.parquet", &rows.replace("'get'", "'peek'"));
-    assert!(directory.cache_trace().unwrap_err().to_string().contains("\"peek\" is no cache operation"));
+    assert!(directory.cache_trace().unwrap_err().to_string().contains("\"peek\" is not a valid cache operation"));
 }
 
 #[test]
 fn absent_files_and_directories_are_named() {
     let home = tempfile::tempdir().unwrap();
     let absent = DataDirectory::open(home.path()).unwrap().series(PublicSet::Nab).unwrap_err().to_string();
-    assert!(absent.contains("nab.parquet is absent"), "{absent}");
+    assert!(absent.contains("nab.parquet does not exist"), "{absent}");
     let none = DataDirectory::find(Some(&home.path().join("nowhere"))).unwrap_err().to_string();
-    assert!(none.contains("nowhere is no directory"), "{none}");
+    assert!(none.contains("nowhere is not a directory"), "{none}");
     fs::write(home.path().join("nab.parquet"), "no Parquet").unwrap();
     let broken = DataDirectory::open(home.path()).unwrap().series(PublicSet::Nab).unwrap_err().to_string();
     assert!(broken.contains("nab.parquet could not be read as a table"), "{broken}");

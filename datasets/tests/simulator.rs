@@ -1,4 +1,5 @@
-//! The simulator keeps what it promises: stated figures, labels, truth, and the same data from the same seed.
+//! Tests of the simulator: its stated means and percentiles, labels, ground truth, and the same data from the same
+//! seed.
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of a slice")]
 
 use almanac_datasets::simulator::{
@@ -30,7 +31,7 @@ fn signals_have_the_stated_mean_and_99th_percentile() {
                 let mean = &run.signal(&format!("{}_mean_seconds", row.name)).unwrap().values;
                 let mean = mean.iter().sum::<f64>() / mean.len() as f64;
                 assert!((mean / row.mean - 1.0).abs() < 0.02, "{}: mean {mean} of {}", row.name, row.mean);
-                // single requests: 99 % lie under the stated percentile, measured over the minutes' own distributions
+                // The stated percentile is one of single requests; each minute's own percentile is near it.
                 let p99 = &run.signal(&format!("{}_p99_seconds", row.name)).unwrap().values;
                 let typical = p99.iter().sum::<f64>() / p99.len() as f64;
                 assert!((0.75..1.1).contains(&(typical / row.p99)), "{}: p99 {typical} of {}", row.name, row.p99);
@@ -52,7 +53,7 @@ fn the_same_options_give_the_same_data_and_another_seed_does_not() {
 }
 
 #[test]
-fn every_week_has_each_incident_and_they_move_what_they_say() {
+fn every_week_has_each_incident_and_it_changes_its_signals() {
     let options = SimulatorOptions { weeks: 2, quiet_days: 0, cache_hours: 0.0, ..Default::default() };
     let run = simulate(&options).unwrap();
     let calm = simulate(&SimulatorOptions { incidents: false, ..options }).unwrap();
@@ -93,7 +94,7 @@ fn every_alert_of_an_incident_can_fire_and_harmless_minutes_fire_some() {
         assert!(!inside.is_empty() || alert.signal == "bundle_growth_ratio", "{} never sees its incident", alert.alert);
         false_minutes += outside.len();
     }
-    assert!(false_minutes > 100, "present bounds are too good to be improved: {false_minutes}");
+    assert!(false_minutes > 100, "the present bounds leave nothing to improve: {false_minutes}");
 }
 
 #[test]

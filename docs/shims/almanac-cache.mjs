@@ -1,16 +1,16 @@
-// Cache-aside over ioredis that tells Almanac of reads and writes. No dependencies; Node 18 or later.
+// Cache-aside over ioredis that reports reads and writes to Almanac. No dependencies; Node 18 or later.
 // With node-redis, `redis.set(…, 'PX', ttl)` is `redis.set(…, { PX: ttl })`; the rest is the same.
 
 /**
- * Sends events in the background; never blocks or fails its caller. One for each process.
+ * Sends events in the background; never blocks or fails its caller. Create one per process.
  *
- * sample: tell of one key in so many, by its hash; capacity: events waiting at most, of more the oldest go; intervalMs: between
- * two sendings.
+ * sample: report one key in this many, chosen by its hash; capacity: largest number of waiting events, beyond it the oldest are
+ * dropped; intervalMs: milliseconds between two requests.
  */
 export class Reporter {
   static BATCH = 5_000;
   #events = [];
-  #batch = []; // what is being sent; kept until it is there
+  #batch = []; // being sent; kept until it is acknowledged
   #sending = null;
 
   constructor(url, { sample = 1, capacity = 20_000, intervalMs = 1_000, token } = {}) {
@@ -22,20 +22,20 @@ export class Reporter {
     this.timer.unref();
   }
 
-  tell(cache, key, op, more) {
+  report(cache, key, op, more) {
     if (hash(key) >= this.bound) return;
     this.#events.push({ type: 'cache', timestamp: Date.now(), cache, key, op, ...more });
-    // A tenth at a time: to take them one by one from the front of an array is dear.
+    // A tenth at a time, since removing the first element of an array is expensive.
     if (this.#events.length > this.capacity) this.#events.splice(0, Math.ceil(this.capacity / 10));
   }
 
-  /** Sends what there is; one sending at a time. Never rejects. */
+  /** Sends the waiting events, one request at a time. Never rejects. */
   flush() {
     this.#sending ??= this.#drain().finally(() => (this.#sending = null));
     return this.#sending;
   }
 
-  /** Sends what there is, if that goes at once, and ends. */
+  /** Sends the waiting events, without retries, and stops. */
   async close() {
     clearInterval(this.timer);
     await this.#sending;
@@ -50,7 +50,7 @@ export class Reporter {
     }
   }
 
-  /** Whether the batch is done with. The same batch sent twice counts once. */
+  /** Returns whether the batch is done: stored, or rejected for good. The same batch sent twice counts once. */
   async #send(body) {
     try {
       const signal = AbortSignal.timeout(5_000);
@@ -62,41 +62,41 @@ export class Reporter {
   }
 }
 
-/** Cache-aside. redis: an ioredis client; name: as the `[[cache]]` table has it; ttlMs: milliseconds; values are text. */
+/** Cache-aside. redis: an ioredis client; name: as in `[[cache]]`; ttlMs: time-to-live in milliseconds; values are text. */
 export class Cache {
   constructor(redis, name, ttlMs, reporter) {
     Object.assign(this, { redis, name, ttlMs, reporter });
   }
 
-  /** The value of `key`, a string; `load(key)` reads it from the origin on a miss. */
+  /** Returns the value of `key`, a string; `load(key)` reads it from the origin on a miss. */
   async get(key, load) {
     const cached = await this.redis.get(`${this.name}:${key}`);
     if (cached !== null) {
-      this.reporter.tell(this.name, key, 'get');
+      this.reporter.report(this.name, key, 'get');
       return cached;
     }
-    const asked = performance.now();
+    const started = performance.now();
     let value;
     try {
       value = await load(key);
     } finally {
-      this.reporter.tell(this.name, key, 'get', { miss_cost_ms: performance.now() - asked });
+      this.reporter.report(this.name, key, 'get', { miss_cost_ms: performance.now() - started });
     }
     await this.redis.set(`${this.name}:${key}`, value, 'PX', this.ttlMs);
     return value;
   }
 
-  /** To be called when the origin's value of `key` has changed; `drop` drops the copy too. */
+  /** Call this after the origin's value of `key` has changed; `drop` drops the copy too. */
   async written(key, { drop = false } = {}) {
-    this.reporter.tell(this.name, key, 'write');
+    this.reporter.report(this.name, key, 'write');
     if (drop) {
       await this.redis.del(`${this.name}:${key}`);
-      this.reporter.tell(this.name, key, 'delete');
+      this.reporter.report(this.name, key, 'delete');
     }
   }
 }
 
-/** FNV-1a over UTF-8 with the last mixing of MurmurHash3, 32 bits: the same in every language. */
+/** FNV-1a over UTF-8 with the finalizer of MurmurHash3, 32 bits: the same in every language. */
 function hash(key) {
   let h = 0x811c9dc5;
   for (const byte of Buffer.from(key)) h = Math.imul(h ^ byte, 0x01000193);

@@ -1,4 +1,4 @@
-"""Cache-aside over redis-py that tells Almanac of reads and writes. Standard library only; Python 3.8 or later."""
+"""Cache-aside over redis-py that reports reads and writes to Almanac. Standard library only; Python 3.8 or later."""
 
 import atexit
 import collections
@@ -11,10 +11,10 @@ import urllib.request
 
 
 class Reporter:
-    """Sends events in the background; never blocks or fails its caller. One for each process.
+    """Sends events in the background; never blocks or fails its caller. Create one per process.
 
-    url: where Almanac listens; sample: tell of one key in so many, by its hash; capacity: events waiting at most, of more the
-    oldest go; interval: seconds between two sendings.
+    url: address of Almanac; sample: report one key in this many, chosen by its hash; capacity: largest number of waiting events,
+    beyond it the oldest are dropped; interval: seconds between two requests.
     """
 
     BATCH = 5_000
@@ -27,19 +27,19 @@ class Reporter:
         self._bound = 2**32 // max(1, int(sample))
         self._interval = interval
         self._events = collections.deque(maxlen=capacity)
-        self._batch = []  # what is being sent; kept until it is there
+        self._batch = []  # being sent; kept until it is acknowledged
         self._start()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
         atexit.register(self.close)
 
-    def tell(self, cache, key, op, **more):
+    def report(self, cache, key, op, **more):
         if _hash(key) < self._bound:
             now = time.time_ns() // 1_000_000
             self._events.append({"type": "cache", "timestamp": now, "cache": cache, "key": key, "op": op, **more})
 
     def close(self):
-        """Sends what there is, if that goes at once, and ends."""
+        """Sends the waiting events, without retries, and stops."""
         self._ended.set()
         self._thread.join(timeout=5)
 
@@ -49,7 +49,7 @@ class Reporter:
         self._thread.start()
 
     def _forked(self):
-        self._events.clear()  # the parent's, who sends them
+        self._events.clear()  # the parent process sends these
         self._batch = []
         self._start()
 
@@ -67,7 +67,7 @@ class Reporter:
             self._batch = []
 
     def _send(self, body):
-        """Whether the batch is done with. The same batch sent twice counts once."""
+        """Returns whether the batch is done: stored, or rejected for good. The same batch sent twice counts once."""
         try:
             urllib.request.urlopen(urllib.request.Request(self._url, body, self._headers), timeout=5).close()
             return True
@@ -78,36 +78,36 @@ class Reporter:
 
 
 class Cache:
-    """Cache-aside. redis: a redis-py client; name: as the `[[cache]]` table has it; ttl: seconds; values are bytes or text."""
+    """Cache-aside. redis: a redis-py client; name: as in `[[cache]]`; ttl: time-to-live in seconds; values are bytes or text."""
 
     def __init__(self, redis, name, ttl, reporter):
         self._redis, self._name, self._ttl, self._reporter = redis, name, ttl, reporter
 
     def get(self, key, load):
-        """The value of `key`, a str; `load(key)` reads it from the origin on a miss."""
+        """Returns the value of `key`, a str; `load(key)` reads it from the origin on a miss."""
         value = self._redis.get(f"{self._name}:{key}")
         if value is not None:
-            self._reporter.tell(self._name, key, "get")
+            self._reporter.report(self._name, key, "get")
             return value
-        asked = time.perf_counter()
+        started = time.perf_counter()
         try:
             value = load(key)
         finally:
-            cost = round(1e3 * (time.perf_counter() - asked), 3)
-            self._reporter.tell(self._name, key, "get", miss_cost_ms=cost)
+            cost = round(1e3 * (time.perf_counter() - started), 3)
+            self._reporter.report(self._name, key, "get", miss_cost_ms=cost)
         self._redis.set(f"{self._name}:{key}", value, px=int(1e3 * self._ttl))
         return value
 
     def written(self, key, drop=False):
-        """To be called when the origin's value of `key` has changed; `drop` drops the copy too."""
-        self._reporter.tell(self._name, key, "write")
+        """Call this after the origin's value of `key` has changed; `drop` drops the copy too."""
+        self._reporter.report(self._name, key, "write")
         if drop:
             self._redis.delete(f"{self._name}:{key}")
-            self._reporter.tell(self._name, key, "delete")
+            self._reporter.report(self._name, key, "delete")
 
 
 def _hash(key):
-    """FNV-1a over UTF-8 with the last mixing of MurmurHash3, 32 bits: the same in every language."""
+    """FNV-1a over UTF-8 with the finalizer of MurmurHash3, 32 bits: the same in every language."""
     h = 0x811C9DC5
     for byte in key.encode():
         h = (h ^ byte) * 0x01000193 & 0xFFFFFFFF

@@ -1,6 +1,6 @@
-//! Cache-aside over the `redis` crate that tells Almanac of reads and writes.
+//! Cache-aside over the `redis` crate that reports reads and writes to Almanac.
 //!
-//! Wants in `Cargo.toml`: `redis = "1"`, `serde_json = "1"`, `ureq = { version = "3", features = ["json"] }`.
+//! Dependencies in `Cargo.toml`: `redis = "1"`, `serde_json = "1"`, `ureq = { version = "3", features = ["json"] }`.
 
 use std::{
     sync::{
@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 const BATCH: usize = 5_000;
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sends events in the background; never blocks or fails its caller. One for each process; sends the rest when dropped.
+/// Sends events in the background; never blocks or fails its caller. Create one per process; it sends the rest when
+/// dropped.
 pub struct Reporter {
     events: Option<SyncSender<Value>>,
     sender: Option<JoinHandle<()>>,
@@ -27,8 +28,8 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// `url`: where Almanac listens; `sample`: tell of one key in so many, by its hash; `capacity`: events waiting at most, more
-    /// are not told.
+    /// `url`: address of Almanac; `sample`: report one key in this many, chosen by its hash; `capacity`: largest number
+    /// of waiting events, beyond it new ones are dropped.
     pub fn new(url: &str, sample: u32, capacity: usize, token: Option<&str>) -> Self {
         let (events, inbox) = mpsc::sync_channel(capacity);
         let url = format!("{}/v1/events", url.trim_end_matches('/'));
@@ -37,11 +38,11 @@ impl Reporter {
         let seen = Arc::clone(&ended);
         let sender =
             thread::Builder::new().name("almanac".to_owned()).spawn(move || run(&inbox, &url, token.as_deref(), &seen));
-        // Without a thread nothing is told, and the cache works as before.
+        // Without a thread nothing is reported, and the cache works as before.
         Self { events: Some(events), sender: sender.ok(), ended, bound: (1 << 32) / u64::from(sample.max(1)) }
     }
 
-    pub fn tell(&self, cache: &str, key: &str, op: &str, miss_cost: Option<Duration>) {
+    pub fn report(&self, cache: &str, key: &str, op: &str, miss_cost: Option<Duration>) {
         if u64::from(hash(key)) >= self.bound {
             return;
         }
@@ -51,7 +52,7 @@ impl Reporter {
             event["miss_cost_ms"] = json!(1e3 * cost.as_secs_f64());
         }
         if let Some(events) = &self.events {
-            // Full, or nobody listens: not told.
+            // The event is dropped when the channel is full or its thread has ended.
             let _ = events.try_send(event);
         }
     }
@@ -59,7 +60,7 @@ impl Reporter {
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        // The sender wakes at the end of the channel, sends what is left, if that goes at once, and ends.
+        // The thread sees the end of the channel, sends the rest without retries, and ends.
         self.ended.store(true, Ordering::Relaxed);
         self.events.take();
         if let Some(sender) = self.sender.take() {
@@ -87,13 +88,13 @@ fn run(inbox: &Receiver<Value>, url: &str, token: Option<&str>, ended: &AtomicBo
         } else if ended.load(Ordering::Relaxed) {
             return;
         } else {
-            // Kept and sent again: the same batch sent twice counts once.
+            // The batch is kept and sent again: the same batch sent twice counts once.
             thread::sleep(INTERVAL);
         }
     }
 }
 
-/// Whether the batch is done with.
+/// Returns whether the batch is done: stored, or rejected for good.
 fn send(agent: &ureq::Agent, url: &str, token: Option<&str>, batch: &[Value]) -> bool {
     let request = agent.post(url);
     let request = if let Some(token) = token { request.header("authorization", token) } else { request };
@@ -104,7 +105,7 @@ fn send(agent: &ureq::Agent, url: &str, token: Option<&str>, batch: &[Value]) ->
     }
 }
 
-/// Cache-aside. `name`: as the `[[cache]]` table has it.
+/// Cache-aside. `name`: as in `[[cache]]`.
 pub struct Cache<'a> {
     pub name: &'a str,
     pub ttl: Duration,
@@ -112,7 +113,7 @@ pub struct Cache<'a> {
 }
 
 impl Cache<'_> {
-    /// The value of `key`; `load` reads it from the origin on a miss.
+    /// Returns the value of `key`; `load` reads it from the origin on a miss.
     pub fn get<E: From<RedisError>>(
         &self,
         redis: &mut impl Commands,
@@ -121,29 +122,29 @@ impl Cache<'_> {
     ) -> Result<Vec<u8>, E> {
         let name = format!("{}:{key}", self.name);
         if let Some(value) = redis.get::<_, Option<Vec<u8>>>(&name)? {
-            self.reporter.tell(self.name, key, "get", None);
+            self.reporter.report(self.name, key, "get", None);
             return Ok(value);
         }
-        let asked = Instant::now();
+        let started = Instant::now();
         let loaded = load(key);
-        self.reporter.tell(self.name, key, "get", Some(asked.elapsed()));
+        self.reporter.report(self.name, key, "get", Some(started.elapsed()));
         let value = loaded?;
         redis.pset_ex::<_, _, ()>(&name, value.as_slice(), self.ttl.as_millis() as u64)?;
         Ok(value)
     }
 
-    /// To be called when the origin's value of `key` has changed; `drop_copy` drops the copy too.
+    /// Call this after the origin's value of `key` has changed; `drop_copy` drops the copy too.
     pub fn written(&self, redis: &mut impl Commands, key: &str, drop_copy: bool) -> Result<(), RedisError> {
-        self.reporter.tell(self.name, key, "write", None);
+        self.reporter.report(self.name, key, "write", None);
         if drop_copy {
             redis.del::<_, ()>(format!("{}:{key}", self.name))?;
-            self.reporter.tell(self.name, key, "delete", None);
+            self.reporter.report(self.name, key, "delete", None);
         }
         Ok(())
     }
 }
 
-/// FNV-1a over UTF-8 with the last mixing of MurmurHash3, 32 bits: the same in every language.
+/// FNV-1a over UTF-8 with the finalizer of MurmurHash3, 32 bits: the same in every language.
 fn hash(key: &str) -> u32 {
     let h = key.bytes().fold(0x811c_9dc5_u32, |h, byte| (h ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let h = (h ^ (h >> 16)).wrapping_mul(0x85eb_ca6b);

@@ -1,8 +1,7 @@
-//! The engine of Almanac: metric samples go in on the left, recommendations with proof come out on
-//! the right.
+//! The engine of Almanac: turns metric samples into recommendations with measured evidence.
 //!
-//! `ingest → store → signal → learn → advise → ledger`; a stage knows the one to its left by its
-//! types only. Nothing here knows HTTP, reads the clock of its own accord or prints.
+//! Data flows `ingest → store → signal → learn → advise → ledger`. A stage depends only on the public types of the
+//! stages before it. The engine contains no HTTP, never prints, and takes the current time as an argument.
 
 pub mod advise;
 pub mod calendar;

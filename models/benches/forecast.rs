@@ -1,4 +1,4 @@
-//! Time of forecasts: two weeks at five minutes as most signals have them, longer histories, and the models one by one.
+//! Time of forecasts: two weeks at five minutes, the usual length of a signal, longer histories, and single models.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! Time of the public kernels over the length of the series.
+//! Time of the public kernels by length of the series.
 
 use std::hint::black_box;
 

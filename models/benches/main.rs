@@ -1,4 +1,4 @@
-//! Time of the public kernels and of forecasts, on one series of any length.
+//! Benchmarks of the public kernels and of forecasts on a synthetic series.
 
 mod forecast;
 mod kernels;
@@ -7,7 +7,7 @@ use criterion::criterion_main;
 
 criterion_main!(kernels::benches, forecast::benches);
 
-/// A day of 288 steps, a week, and noise by a fixed pattern.
+/// Returns a series with a day of 288 steps, a week, and noise of a fixed pattern.
 fn series(n: usize) -> Vec<f64> {
     (0..n)
         .map(|t| {

@@ -1,8 +1,8 @@
-//! Pure numerics for the metrics of running services.
+//! Pure numerics for service metrics: no function here reads or writes anything but its arguments.
 //!
-//! Slices in, values out: no clock, no files, no environment and no global random generator. Time
-//! arrives as an argument, randomness as `&mut impl Rng`. Everything here can be tested without a
-//! database and gives the same answer for the same input on any number of threads.
+//! Slices in, values out: no clock, no files, no environment and no global random generator. Time is an argument,
+//! randomness is `&mut impl Rng`. Everything can be tested without a database, and equal inputs give equal results on
+//! any number of threads.
 
 pub mod anomaly;
 pub mod backtest;

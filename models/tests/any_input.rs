@@ -1,4 +1,4 @@
-//! Whatever comes in: an error or a sane answer, never a panic.
+//! For any input, every kernel returns an error or a plausible result and never panics.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -18,7 +18,7 @@ fn levels() -> [Level; 2] {
     [Level::from_percent(80.0).unwrap(), Level::from_percent(95.0).unwrap()]
 }
 
-/// Values as telemetry has them, and as it should not have them.
+/// Usual and unusual values of telemetry.
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         10 => -100.0..100.0f64,
@@ -37,7 +37,7 @@ fn value() -> impl Strategy<Value = f64> {
 fn series() -> impl Strategy<Value = Vec<f64>> {
     prop_oneof![
         prop::collection::vec(value(), 0..160),
-        // An infinite value is refused at once, so most series are without one.
+        // An infinite value is an error at once, so most series have none.
         prop::collection::vec(
             prop_oneof![9 => -1e3..1e3f64, 3 => Just(f64::NAN), 1 => Just(1e12), 1 => Just(1e-12)],
             0..200
@@ -48,7 +48,7 @@ fn series() -> impl Strategy<Value = Vec<f64>> {
     ]
 }
 
-/// A season, a trend and noise: something that can be forecast.
+/// A forecastable series: a season, a trend and noise.
 fn ordinary() -> impl Strategy<Value = Vec<f64>> {
     (prop::collection::vec(-1.0..1.0f64, 60..200), 1.0..20.0f64, -0.1..0.1f64).prop_map(|(noise, amplitude, slope)| {
         let wave = |t: usize| amplitude * (t as f64 / 12.0 * std::f64::consts::TAU).sin();
@@ -60,7 +60,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn forecasts_are_errors_or_sane(y in series(), seasons in prop::option::of(prop::collection::vec(2..40i64, 0..3)), h in 1..80usize) {
+    fn forecasts_are_errors_or_plausible(y in series(), seasons in prop::option::of(prop::collection::vec(2..40i64, 0..3)), h in 1..80usize) {
         let mut forecaster = AutoForecaster::new(step());
         if let Some(seasons) = seasons {
             forecaster = forecaster.with_seasons(seasons.iter().map(|m| Step::from_millis(m * 60_000).unwrap()).collect());
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn scores_are_at_least_nothing(y in series()) {
+    fn scores_are_finite_and_not_negative(y in series()) {
         let mut detector = OnlineDetector::new(DetectorOptions::default());
         for v in &y {
             let scored = detector.push(*v);
@@ -114,7 +114,7 @@ proptest! {
     #[test]
     fn scale_and_shift_of_the_input_are_those_of_the_forecast(y in ordinary(), scale in 1e-6..1e6f64, shift in -50.0..50.0f64) {
         let h = Horizon::try_new(12).unwrap();
-        // A negative value keeps the series off the ratio scale, on which a shift means something else.
+        // A negative value prevents the ratio scale, which is not equivariant to shifts.
         let mut y = y;
         y[0] = -1e4;
         let fit = |y: &[f64]| {

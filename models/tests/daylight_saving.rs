@@ -1,4 +1,4 @@
-//! A load that follows the clocks of a place is foretold and judged across daylight saving.
+//! Forecasts and offline scores of a load that follows local time, across daylight saving.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -10,7 +10,7 @@ use almanac_models::{
 };
 
 const HOUR: i64 = 3_600_000;
-/// Clocks in Berlin: ahead on 29 March 2026 and back on 25 October, 01:00 UTC each.
+/// Clock changes in Berlin in 2026: forward on 29 March and back on 25 October, each at 01:00 UTC.
 const SPRING: i64 = 1_774_746_000_000;
 const AUTUMN: i64 = 1_792_890_000_000;
 
@@ -29,7 +29,7 @@ fn load(at: i64) -> f64 {
     busy * weekend + (at / HOUR * 7_919 % 13) as f64 * 0.2
 }
 
-/// The largest error over two days when the history ends `before` hours before the change.
+/// Returns the largest error over two days of a forecast whose history ends `before` hours before the change.
 fn worst(change: i64, before: i64, clocks: bool) -> f64 {
     let (start, end) = (change - 42 * 24 * HOUR, change - before * HOUR);
     let y: Vec<f64> = (0..(end - start) / HOUR).map(|t| load(start + t * HOUR)).collect();
@@ -44,9 +44,9 @@ fn worst(change: i64, before: i64, clocks: bool) -> f64 {
 }
 
 #[test]
-fn the_morning_comes_an_hour_earlier_or_later() {
+fn forecasts_follow_local_time() {
     for change in [SPRING, AUTUMN] {
-        // Ending well before the change, at it, in the hour that comes twice or is skipped, and a day after it.
+        // The history ends well before the change, at it, in the repeated or skipped hour, or a day after it.
         for before in [20, 1, 0, -1, -24] {
             let with = worst(change, before, true);
             assert!(with < 12.0, "{change}, {before} hours before: off by {with}");
@@ -56,9 +56,9 @@ fn the_morning_comes_an_hour_earlier_or_later() {
     }
 }
 
-/// Sixty days, thirty of them after the change, and one morning an hour late: without clocks half of them are.
+/// Sixty days, thirty of them after the change, with one late morning. Without clocks half of all mornings are late.
 #[test]
-fn a_series_known_as_a_whole_is_judged_by_local_time() {
+fn offline_scores_follow_local_time() {
     for change in [SPRING, AUTUMN] {
         let start = change - 30 * 24 * HOUR;
         let mut y: Vec<f64> = (0..60 * 24).map(|t| load(start + t * HOUR)).collect();
@@ -79,7 +79,8 @@ fn a_series_known_as_a_whole_is_judged_by_local_time() {
     }
 }
 
-/// The largest error four hours ahead over the two days after the change, and how many steps got no interval.
+/// Returns the largest error four hours ahead over the two days after the change, and the number of steps without an
+/// interval.
 fn worst_online(change: i64, clocks: bool) -> (f64, usize) {
     let (start, step) = (change - 42 * 24 * HOUR, Step::from_millis(HOUR).unwrap());
     let online = OnlineForecaster::new(OnlineOptions::new(vec![24, 168], 4));
@@ -87,7 +88,7 @@ fn worst_online(change: i64, clocks: bool) -> (f64, usize) {
     let (mut worst, mut silent) = (0.0f64, 0);
     for t in 0..44 * 24 {
         online.push(load(start + t * HOUR));
-        // From three hours before the change on, past the hour that is skipped or comes twice itself.
+        // From the third hour after the change on, so that the skipped or repeated hour itself is left out.
         if (42 * 24 + 2..44 * 24 - 4).contains(&t) {
             worst = worst.max((online.point(4).unwrap() - load(start + (t + 4) * HOUR)).abs());
         }
@@ -97,7 +98,7 @@ fn worst_online(change: i64, clocks: bool) -> (f64, usize) {
 }
 
 #[test]
-fn a_forecaster_that_is_online_keeps_the_clocks() {
+fn online_forecasts_follow_local_time() {
     for change in [SPRING, AUTUMN] {
         let (with, silent) = worst_online(change, true);
         assert!(with < 25.0 && silent == 0, "{change}: off by {with}, {silent} without interval");

@@ -1,4 +1,4 @@
-//! Every forecasting model, whatever comes in: an error or a sane answer.
+//! For any input, every forecasting model returns an error or a plausible forecast.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -16,7 +16,7 @@ fn minute() -> Step {
     Step::from_millis(60_000).unwrap()
 }
 
-/// Forecasts of all models that take `y`, with their names.
+/// Returns the forecasts of all models that fit `y`, with their names.
 fn all(y: &[f64], h: Horizon) -> Vec<(&'static str, Forecast)> {
     let season = Step::from_millis(12 * 60_000).unwrap();
     let auto = AutoForecaster::new(minute()).with_horizon(h);
@@ -81,7 +81,7 @@ proptest! {
     fn smoothing_and_decomposition_move_with_their_input(scale in 1e-6..1e6f64, shift in -50.0..50.0f64) {
         let h = Horizon::try_new(12).unwrap();
         let mut y: Vec<f64> = (0..200).map(|t| 3.0 * wave(t, 12) + noise(t)).collect();
-        // A negative value keeps the series off the ratio scale, on which a shift means something else; and a gap.
+        // A negative value prevents the ratio scale, which is not equivariant to shifts; and a gap.
         y[0] = -100.0;
         y[90..95].fill(f64::NAN);
         let moved: Vec<f64> = y.iter().map(|v| (v + shift) * scale).collect();
@@ -102,7 +102,7 @@ proptest! {
 }
 
 #[test]
-fn infinite_is_refused_and_a_point_too_few() {
+fn infinite_values_and_too_few_points_are_errors() {
     for y in [vec![], vec![1.0], vec![f64::NAN; 50], vec![f64::INFINITY; 50], vec![f64::MAX; 50]] {
         assert!(AutoForecaster::new(minute()).fit(&y).is_err());
         assert!(HoltWinters::new(vec![12]).fit(&y).is_err());
@@ -126,13 +126,13 @@ fn ten_years_of_hours() {
     let truth = 100.5 + 20.0 * wave(y.len(), 24) + 10.0 * wave(y.len(), 168);
     let decomposed = Mstl::new(vec![24, 168]).fit(&y).unwrap().predict(h, &levels()).unwrap();
     assert!((decomposed.point[0] - truth).abs() < 1.0, "{} for {truth}", decomposed.point[0]);
-    // Half the noise, and the seventh of both amplitudes by which seasons are drawn to 0 at the start.
+    // Half the noise, plus a seventh of both amplitudes, by which initial seasons are shrunk to 0.
     assert!((smoothed.point[0] - truth).abs() < 0.5 + 30.0 / 7.0, "{} for {truth}", smoothed.point[0]);
 }
 
-/// A counter grows on though nothing repeats in it, and no longer than its growth lasts.
+/// The growth of a counter without seasons is extrapolated.
 #[test]
-fn a_line_goes_on() {
+fn a_line_is_extrapolated() {
     let h = Horizon::try_new(144).unwrap();
     let step = Step::from_millis(600_000).unwrap();
     let y: Vec<f64> = (0..144 * 6).map(|t| 1e6 + 3.0 * t as f64 + 40.0 * noise(t)).collect();
@@ -146,7 +146,7 @@ fn a_line_goes_on() {
 }
 
 #[test]
-fn what_a_series_can_be_is_kept() {
+fn forecasts_stay_in_the_range_of_the_series() {
     let h = Horizon::try_new(60).unwrap();
     let fit = |y: &[f64]| AutoForecaster::new(minute()).with_horizon(h).fit(y).unwrap().predict(h, &levels()).unwrap();
     // A ratio close to 1 stays within 0 and 1.
@@ -154,13 +154,13 @@ fn what_a_series_can_be_is_kept() {
     let forecast = fit(&ratio);
     assert!(forecast.intervals[1].upper.iter().chain(&forecast.point).all(|v| (0.0..=1.0).contains(v)));
     assert!(forecast.point.iter().all(|v| *v > 0.9));
-    // Whole numbers, most of them 0: ends are whole and not negative, and the forecast is small.
+    // Counts that are mostly 0: interval ends are whole and not negative, and the forecast is small.
     let counts: Vec<f64> = (0..600).map(|t| if noise(t) > 0.9 { (noise(t + 7) * 5.0).floor() } else { 0.0 }).collect();
     let forecast = fit(&counts);
     for interval in &forecast.intervals {
         assert!(interval.lower.iter().chain(&interval.upper).all(|v| v.fract() == 0.0 && *v >= 0.0));
     }
-    // The pattern repeats after 101 steps and bursts reach 4: what is foretold stays within what was seen.
+    // The pattern repeats after 101 steps with bursts of up to 4: the forecast does not exceed them.
     assert!(forecast.point.iter().all(|v| *v <= 4.0 + 1e-9));
     assert!(forecast.intervals[1].upper.iter().all(|v| *v <= 10.0));
     // A level that shifted two days ago is followed.

@@ -1,4 +1,4 @@
-//! Forecasts of kinds of series whose truth is known: recurring jobs, counts, shifts of level and of variance, months.
+//! Forecasts of synthetic series with a known truth: recurring jobs, counts, shifts of level and of variance, months.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -34,7 +34,7 @@ fn forecast(step_ms: i64, y: &[f64], steps: usize) -> Forecast {
     found
 }
 
-/// Share of `actual` inside each interval.
+/// Returns the share of `actual` inside each interval.
 fn inside(found: &Forecast, actual: &[f64]) -> [f64; 3] {
     let share = |i: usize| {
         let interval = &found.intervals[i];
@@ -53,7 +53,7 @@ fn noise(rng: &mut impl Rng, n: usize, sd: f64) -> Vec<f64> {
     (0..n).map(|_| normal.sample(rng)).collect()
 }
 
-/// A job: every how many steps, from which step of them, for how many, how high.
+/// A recurring job: period, first step in the period, and duration, in steps; height above the rest.
 #[derive(Clone, Copy)]
 struct Job {
     every: usize,
@@ -71,7 +71,7 @@ fn add(y: &mut [f64], job: Job, is_due: impl Fn(usize) -> bool) {
     }
 }
 
-/// The largest error at the steps of a job in the day after the history, over its height.
+/// Returns the largest error at the steps of a job in the period after the history, relative to its height.
 fn height_error(step_ms: i64, y: &[f64], job: Job) -> f64 {
     let found = forecast(step_ms, y, job.every);
     let base = 20.0;
@@ -102,7 +102,7 @@ fn daily_jobs_are_forecast_at_their_height() {
 fn jobs_on_weekdays_several_a_day_with_a_season_and_downwards() {
     let day = 288;
     let job = Job { every: day, at: 72, steps: 3, height: 60.0 };
-    // Weekdays alone, two and three weeks; the history ends with a Thursday, a Friday and a Saturday.
+    // On weekdays only, for two and three weeks; the history ends with a Thursday, a Friday or a Saturday.
     for days in [11, 12, 13, 18, 19, 20] {
         let mut y = noise(&mut rng(days as u64), days * day, 1.0);
         y.iter_mut().for_each(|v| *v += 20.0);
@@ -116,7 +116,7 @@ fn jobs_on_weekdays_several_a_day_with_a_season_and_downwards() {
             }
         }
     }
-    // Four a day of other heights on a daily season; one of them downwards.
+    // Four jobs a day of different heights on a daily season; one of them is negative.
     let jobs = [(10, 1, 60.0), (80, 4, 40.0), (150, 12, -45.0), (250, 2, 90.0)];
     for seed in 0..3 {
         let wave = |t: usize| 100.0 + 30.0 * (t as f64 / day as f64 * std::f64::consts::TAU).sin();
@@ -186,7 +186,7 @@ fn a_job_that_starts_a_step_early_or_late_is_inside_its_intervals() {
 }
 
 #[test]
-fn what_came_once_or_ended_is_not_forecast() {
+fn a_job_that_ran_once_or_ended_is_not_forecast() {
     let day = 288;
     for (name, days) in [("once", vec![9]), ("twice", vec![3, 12]), ("ended", (0..9).collect::<Vec<usize>>())] {
         let mut y = noise(&mut rng(7), 14 * day, 1.0);
@@ -196,7 +196,7 @@ fn what_came_once_or_ended_is_not_forecast() {
         let highest = found.point.iter().copied().fold(0.0, f64::max);
         assert!(highest < 30.0, "{name}: {highest}");
     }
-    // What began a week ago is.
+    // A job that started a week ago is forecast.
     let mut y = noise(&mut rng(8), 21 * day, 1.0);
     y.iter_mut().for_each(|v| *v += 20.0);
     let job = Job { every: day, at: 72, steps: 3, height: 60.0 };
@@ -205,7 +205,7 @@ fn what_came_once_or_ended_is_not_forecast() {
     assert!(error < 0.1, "began: {error}");
 }
 
-/// Counts with this mean by step; `size`: of the gamma variable that makes them vary more, none for Poisson's.
+/// Returns counts with this mean by step; `size`: shape of the gamma mixture, `None` for Poisson counts.
 fn counts(rng: &mut impl Rng, n: usize, mean: impl Fn(usize) -> f64, size: Option<f64>) -> Vec<f64> {
     (0..n)
         .map(|t| {
@@ -265,14 +265,14 @@ fn counts_follow_their_day() {
     let held = inside(&found, &y[14 * day..]);
     assert!(held[1] > 0.76 && held[2] > 0.93, "{held:?}");
     assert!((noon - 3.0).abs() < 0.6 && night < 0.4, "{noon} {night}");
-    // Whole numbers that are no counts of events: a number of replicas keeps its value.
+    // Whole numbers that are not event counts: a number of replicas keeps its value.
     let replicas: Vec<f64> = (0..2_000).map(|t| if t < 1_200 { 3.0 } else { 4.0 }).collect();
     let found = forecast(5 * MINUTE, &replicas, 12);
     assert!(found.point.iter().all(|v| (v - 4.0).abs() < 0.3), "{:?}", found.point);
 }
 
 #[test]
-fn intervals_hold_after_shifts() {
+fn intervals_keep_their_coverage_after_shifts() {
     let (day, n, ahead) = (288, 14 * 288, 288);
     type Rule = (&'static str, fn(usize, usize) -> (f64, f64));
     // Level and standard deviation by step.
@@ -328,7 +328,7 @@ fn intervals_hold_after_shifts() {
 }
 
 #[test]
-fn months_and_quarters_repeat_their_year() {
+fn months_and_quarters_have_a_yearly_season() {
     let month = 2_629_800_000;
     for (step, year, years) in [(month, 12, 3), (month, 12, 6), (3 * month, 4, 5)] {
         let season = |t: usize| 10.0 * (t as f64 / year as f64 * std::f64::consts::TAU).cos();

@@ -1,4 +1,4 @@
-//! Seasons that are there are found, and none is invented: series with a known truth, several draws of each.
+//! Detection of seasons on synthetic series with a known truth, several draws of each: no season is missed or invented.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -9,20 +9,20 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-/// Draws of each series.
+/// Number of draws of each series.
 const DRAWS: u64 = 8;
 const STEP_MINUTES: i64 = 15;
 const PER_DAY: usize = 96;
 const FOUR_WEEKS: usize = 28 * PER_DAY;
 
-/// Periods found in days, four weeks at a quarter of an hour.
+/// Returns the periods found, in days, in four weeks at a quarter of an hour.
 fn found(y: &[f64]) -> Vec<f64> {
     let step = Step::from_millis(STEP_MINUTES * 60_000).unwrap();
     let seasons = SeasonDetector::default().with_step(step).detect(y);
     seasons.iter().map(|s| s.period as f64 / PER_DAY as f64).collect()
 }
 
-/// All draws but at most `misses` have the periods `expected`, in days.
+/// Asserts that all draws but at most `misses` have the periods `expected`, in days.
 fn check(name: &str, expected: &[f64], misses: usize, draw: impl Fn(&mut ChaCha8Rng) -> Vec<f64>) {
     let wrong: Vec<Vec<f64>> = (0..DRAWS)
         .map(|seed| found(&draw(&mut ChaCha8Rng::seed_from_u64(seed))))
@@ -65,7 +65,7 @@ fn weekday(t: usize) -> f64 {
 }
 
 /// Adds incidents of three quarters of an hour, about one a day.
-fn spoil(rng: &mut ChaCha8Rng, y: &mut [f64], size: f64) {
+fn add_incidents(rng: &mut ChaCha8Rng, y: &mut [f64], size: f64) {
     let mut at = 0;
     loop {
         at += rng.random_range(PER_DAY / 3..2 * PER_DAY);
@@ -76,8 +76,8 @@ fn spoil(rng: &mut ChaCha8Rng, y: &mut [f64], size: f64) {
     }
 }
 
-/// Ten gaps of half a day.
-fn lose(rng: &mut ChaCha8Rng, y: &mut [f64]) {
+/// Makes ten gaps of half a day.
+fn add_gaps(rng: &mut ChaCha8Rng, y: &mut [f64]) {
     for _ in 0..10 {
         let at = rng.random_range(0..y.len() - PER_DAY / 2);
         y[at..at + PER_DAY / 2].fill(f64::NAN);
@@ -85,7 +85,7 @@ fn lose(rng: &mut ChaCha8Rng, y: &mut [f64]) {
 }
 
 #[test]
-fn nothing_is_found_in_what_does_not_repeat() {
+fn series_without_repetition_have_no_season() {
     for phi in [0.0, 0.6, 0.95] {
         check(&format!("noise {phi}"), &[], 0, |rng| noise(rng, phi));
     }
@@ -97,15 +97,15 @@ fn nothing_is_found_in_what_does_not_repeat() {
     });
     check("incidents", &[], 0, |rng| {
         let mut y = noise(rng, 0.3);
-        spoil(rng, &mut y, 15.0);
+        add_incidents(rng, &mut y, 15.0);
         y
     });
     check("gaps", &[], 0, |rng| {
         let mut y = noise(rng, 0.5);
-        lose(rng, &mut y);
+        add_gaps(rng, &mut y);
         y
     });
-    // A random walk wanders as a week does now and then: below 2 % of many draws.
+    // A random walk resembles a week now and then: in less than 2 % of many draws.
     check("random walk", &[], 1, |rng| {
         let mut x = 0.0;
         series(|_| {
@@ -127,12 +127,12 @@ fn a_day_alone_is_a_day() {
     check("growing", &[1.0], 0, |rng| series(|t| (1.0 + t as f64 * 2e-4) * (3.0 + day(t)) + 0.1 * normal(rng)));
     check("gaps", &[1.0], 0, |rng| {
         let mut y = series(|t| day(t) + 0.2 * normal(rng));
-        lose(rng, &mut y);
+        add_gaps(rng, &mut y);
         y
     });
     check("incidents", &[1.0], 0, |rng| {
         let mut y: Vec<f64> = noise(rng, 0.6).iter().enumerate().map(|(t, e)| sine(t) + 0.5 * e).collect();
-        spoil(rng, &mut y, 10.0);
+        add_incidents(rng, &mut y, 10.0);
         y
     });
 }
@@ -146,7 +146,7 @@ fn a_week_is_found_with_its_day_or_alone() {
     check("incidents and growth", &[1.0, 7.0], 0, |rng| {
         let noise = noise(rng, 0.6);
         let mut y = series(|t| (1.0 + t as f64 * 7e-5) * day(t) * weekday(t) + 0.2 * noise[t]);
-        spoil(rng, &mut y, 6.0);
+        add_incidents(rng, &mut y, 6.0);
         y
     });
     check("Monday's peak", &[1.0, 7.0], 0, |rng| {
@@ -154,17 +154,17 @@ fn a_week_is_found_with_its_day_or_alone() {
             |t: usize| if (t / PER_DAY).is_multiple_of(7) && (36..44).contains(&(t % PER_DAY)) { 1.5 } else { 0.0 };
         series(|t| day(t) + peak(t) + 0.1 * normal(rng))
     });
-    // One day of the week has a job: that is no day's season.
+    // One day of the week has a job: there is no daily season.
     check("Saturday's job", &[7.0], 0, |rng| {
         let busy = |t: usize| t / PER_DAY % 7 == 5 && (10..40).contains(&(t % PER_DAY));
         series(|t| if busy(t) { 2.0 } else { 0.0 } + 0.3 * normal(rng))
     });
 }
 
-/// Seven days of ten minutes each at a step of five seconds: so few noisy cycles leave the period uncertain by a step, and a
-/// clock's length near it stands for it.
+/// Seven periods of ten minutes at a step of five seconds. So few noisy cycles leave the period uncertain by a step,
+/// and a common clock length near it replaces it.
 #[test]
-fn a_clocks_length_stands_for_a_period_found_beside_it() {
+fn a_common_clock_length_replaces_a_period_near_it() {
     let step = Step::from_millis(5_000).unwrap();
     for seed in 0..DRAWS {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -173,7 +173,7 @@ fn a_clocks_length_stands_for_a_period_found_beside_it() {
         let found: Vec<usize> =
             SeasonDetector::default().with_step(step).detect(&y).iter().map(|season| season.period).collect();
         assert_eq!(found, [120], "seed {seed}");
-        // and one that is no clock's length is left as it is
+        // A period that is not near a clock length stays as it is.
         let y: Vec<f64> = (0..840).map(|t| (t as f64 / 77.0 * TAU).sin() + 0.1 * normal(&mut rng)).collect();
         let found: Vec<usize> =
             SeasonDetector::default().with_step(step).detect(&y).iter().map(|season| season.period).collect();
@@ -181,7 +181,7 @@ fn a_clocks_length_stands_for_a_period_found_beside_it() {
     }
 }
 
-/// Periods in seconds that are found in a series of known truth, spoiled by a trend, spikes and gaps.
+/// Returns the periods, in seconds, found in a series of known truth with a trend, spikes and gaps.
 fn found_at(step_s: usize, days: usize, with: impl Fn(f64) -> f64) -> Vec<Vec<f64>> {
     let step = Step::from_millis(1_000 * i64::try_from(step_s).unwrap()).unwrap();
     (0..3)
@@ -204,7 +204,7 @@ fn found_at(step_s: usize, days: usize, with: impl Fn(f64) -> f64) -> Vec<Vec<f6
         .collect()
 }
 
-/// From a second to an hour, the same truth is found, several seasons at once, and none where there is none.
+/// At steps from a second to an hour the same seasons are found, several at once, and none where there are none.
 #[test]
 fn the_truth_is_found_at_every_step() {
     let wave = |seconds: f64, period: f64| (seconds / period * TAU).sin();

@@ -1,4 +1,4 @@
-//! End to end: what tests and benches of the whole program share.
+//! Benches of the whole program and the code that they share.
 
 pub mod accuracy;
 pub mod advisors;

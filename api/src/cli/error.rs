@@ -1,38 +1,40 @@
+//! The error of every command: its message on stderr and its exit status.
+
 use std::{error::Error, fmt::Display, io, process::ExitCode};
 
 use crate::chain;
 
-/// Why a command did not do what was asked; printed as one line on stderr.
+/// Why a command failed; printed as one line on stderr.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The call was wrong: exit status 2.
+    /// Invalid arguments or configuration: exit status 2.
     #[error("{0}")]
     Usage(String),
-    /// The work failed: exit status 1.
+    /// Failed work: exit status 1.
     #[error("{0}")]
     Failed(String),
-    /// Whoever reads stdout has gone (`almanac … | head`): exit status 0 and no word.
+    /// The reader of stdout closed it (`almanac … | head`): exit status 0 and no message.
     #[error("stdout was closed")]
     ReaderGone,
 }
 
 impl CliError {
-    /// A wrong call; `message` names what is wrong and what would be right.
+    /// Builds a usage error; `message` names what is wrong and what would be valid.
     pub fn usage(message: impl Display) -> Self {
         Self::Usage(one_line(&message.to_string()))
     }
 
-    /// Failed work, said in words.
+    /// Builds a failure from a message.
     pub fn failed(message: impl Display) -> Self {
         Self::Failed(one_line(&message.to_string()))
     }
 
-    /// Failed work: the error and all its sources in one line.
+    /// Builds a failure from an error and all its sources, in one line.
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
         Self::Failed(one_line(&chain(error)))
     }
 
-    /// The same kind of error with `what` in front: `{what}: {message}`.
+    /// Prefixes the message: `{what}: {message}`.
     #[must_use]
     pub fn context(self, what: impl Display) -> Self {
         match self {
@@ -42,7 +44,7 @@ impl CliError {
         }
     }
 
-    /// The process's exit status.
+    /// Returns the exit status of the process.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -53,7 +55,7 @@ impl CliError {
     }
 }
 
-/// Errors of writing results to stdout; name the file yourself when it is one.
+/// For errors of writing results to stdout. Errors of files need a message that names the file instead.
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::ReaderGone } else { Self::from_error(&error) }
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_no_failure() {
+    fn a_closed_pipe_is_not_a_failure() {
         let error = CliError::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(matches!(error, CliError::ReaderGone));
     }

@@ -1,3 +1,5 @@
+//! Facts about the call that every command may use: which options are flags, and whether to show progress.
+
 use std::{
     collections::HashSet,
     io::{IsTerminal, stderr},
@@ -5,7 +7,7 @@ use std::{
 
 use clap::{ArgMatches, parser::ValueSource};
 
-/// What every command may know of the call.
+/// Facts about the call, passed to every command.
 #[derive(Debug, Clone, Default)]
 pub struct Global {
     flags: HashSet<String>,
@@ -13,7 +15,7 @@ pub struct Global {
 }
 
 impl Global {
-    /// Reads off which options stand on the command line itself and whether stderr is a terminal.
+    /// Collects the options that were given on the command line, and whether stderr is a terminal.
     #[must_use]
     pub fn from_matches(matches: &ArgMatches) -> Self {
         let mut flags = HashSet::new();
@@ -29,7 +31,7 @@ impl Global {
         Self { flags, progress: stderr().is_terminal() }
     }
 
-    /// Whether the option stands on the command line, and does not come from the environment.
+    /// Whether the option was given on the command line and not by the environment.
     #[must_use]
     pub fn is_flag(&self, id: &str) -> bool {
         self.flags.contains(id)

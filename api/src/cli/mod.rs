@@ -1,13 +1,13 @@
-//! The command line: one file a command, each with its `Args` and its `run`.
+//! The command line: one file per command, with its `Args` and its `run`.
 //!
-//! Results go to stdout; logs, progress and errors to stderr. Exit status: 0 done, 1 the work failed,
-//! 2 the call was wrong.
+//! Results go to stdout; logs, progress and errors go to stderr. Exit status: 0 success, 1 failure, 2 invalid arguments
+//! or configuration.
 
 pub mod demo;
 mod error;
 pub mod files;
 mod global;
-mod interrupted;
+mod interrupt;
 pub mod output;
 pub mod serve;
 pub mod store;

@@ -1,4 +1,4 @@
-//! Results: stdout by the block, files whole or not at all.
+//! Writes results: buffered to stdout, atomically to files.
 
 use std::{
     fs::{self, File},
@@ -8,24 +8,24 @@ use std::{
 
 use super::CliError;
 
-/// Stdout, buffered; flush it before returning.
+/// Returns a buffered stdout; the caller has to flush it.
 #[must_use]
 pub fn stdout() -> BufWriter<io::StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
-/// Writes a file through a temporary neighbour, so that an error leaves what was there before.
+/// Writes a file by way of a temporary file in the same folder, so that an error leaves the old content.
 ///
-/// A link is followed, a file that was there keeps its permissions, and what is no file (a terminal, a pipe, `/dev/null`)
-/// is written into and never replaced.
+/// Symbolic links are followed, and an existing file keeps its permissions. Anything but a regular file (a terminal, a
+/// pipe, `/dev/null`) is written to directly and never replaced.
 ///
 /// # Errors
-/// What `write` says, or a failure that names the file.
+/// The error of `write`, or a failure that names the file.
 pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::failed(format!("{} could not be written: {error}", path.display()));
     let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let before = fs::metadata(&real).ok();
-    if before.as_ref().is_some_and(|there| !there.is_file()) {
+    if before.as_ref().is_some_and(|old| !old.is_file()) {
         let mut out = BufWriter::new(File::options().write(true).open(&real).map_err(failed)?);
         write(&mut out)?;
         return out.flush().map_err(failed);
@@ -36,6 +36,7 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), 
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".almanac-");
+    // The umask still applies, as for a file that is created directly; the default of a temporary file is 0600.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(&folder).map_err(failed)?;

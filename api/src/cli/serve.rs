@@ -1,4 +1,4 @@
-//! `almanac serve`: the service.
+//! `almanac serve`: runs the service.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ pub struct Args {
     /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Address to listen on; any but loopback needs a token [127.0.0.1:9797]
+    /// Address to listen on; any but loopback requires a token [127.0.0.1:9797]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Token that callers must send as `Authorization: Bearer …`
@@ -25,8 +25,8 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A usage error when the configuration is wrong or a token is missing; a failure when the address or the store cannot
-/// be had.
+/// A usage error for an invalid configuration or a missing token; a failure when the address cannot be bound or the
+/// store cannot be opened.
 pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     let mut config = args.store.config()?;
     if let Some(listen) = args.listen {

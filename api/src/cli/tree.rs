@@ -1,3 +1,5 @@
+//! Defines the commands and their environment variables, parses the arguments and runs the command.
+
 use std::{io::IsTerminal, process::ExitCode};
 
 use almanac_engine::advise::Registry;
@@ -13,18 +15,18 @@ use super::{
     store::{compact, delete, import, learn, recommend, sql},
 };
 
-/// Options that mean the same in every command; their variables are `ALMANAC_<OPTION>`.
+/// Options with the same meaning in every command; their environment variables are `ALMANAC_<OPTION>`.
 const SHARED: [&str; 6] = ["db", "config", "url", "token", "listen", "log"];
 
-/// Learns the metrics of running services and says what to change, with proof.
+/// Learns the metrics of running services and recommends changes, each with evidence from a replay.
 #[derive(Debug, Parser)]
 #[command(name = "almanac", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What is logged to stderr: error, warn, info, debug, trace, or a filter like almanac_engine=debug
+    /// Level of the log on stderr: error, warn, info, debug, trace, or a filter like almanac_engine=debug
     /// [serve, demo: info; others: warn]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
-    /// The command.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -32,44 +34,44 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Real telemetry in, recommendations out, then a service to look around in
+    /// Import recorded telemetry, print recommendations, then serve the result
     Demo(demo::Args),
-    /// The service: ingest, scrape, learn on schedule, advise, answer
+    /// Run the service: ingest, scrape, learn, recommend, and serve queries
     Serve(serve::Args),
-    /// CSV, Parquet, NDJSON or Prometheus text files into the store
+    /// Import CSV, Parquet, NDJSON or Prometheus text files into the store
     Import(import::Args),
-    /// Fit every due signal now
+    /// Fit every signal that is due, and score new values
     Learn(learn::Args),
-    /// What is recommended now, and why
+    /// Print the current recommendations and their reasons
     Recommend(recommend::Args),
-    /// Finish the compaction that is due and give space back
+    /// Compact the store and release disk space
     Compact(compact::Args),
-    /// Delete series, or a span of their samples
+    /// Delete series, or their samples within a span
     Delete(delete::Args),
-    /// Read-only SQL over a stopped store, or over a running service with --url
+    /// Run read-only SQL on a stopped store, or on a running service with --url
     Sql(sql::Args),
-    /// Forecasts for the series of a file, no store needed
+    /// Forecast the series of a file, without a store
     Forecast(forecast::Args),
-    /// Anomaly scores for the series of a file, no store needed
+    /// Compute anomaly scores for the series of a file, without a store
     Detect(detect::Args),
-    /// What a recommendation would have done on recorded data
+    /// Compute what recommendations would have done on recorded data
     Replay(replay::Args),
 }
 
-/// The tree of commands, every option with its environment variable.
+/// Returns the commands with the environment variable of every option.
 #[must_use]
 pub fn command() -> clap::Command {
     command_for(&Registry::default())
 }
 
-/// As [`command`], for other advisors than those of this build.
+/// Returns the commands for the advisors in `registry`.
 #[must_use]
 pub fn command_for(registry: &Registry) -> clap::Command {
     let tree = Cli::command().mut_subcommand("recommend", |command| recommend::with_kinds(command, registry));
     with_environment(tree, "")
 }
 
-/// Parses the process's arguments, runs the command and says how it ended.
+/// Parses the process's arguments, runs the command and returns the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
     let parsed = command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
@@ -91,10 +93,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints help where it was asked for or nothing was; says in one line what is wrong with any other call.
+/// Prints the help if it was requested or if there are no arguments; otherwise prints the error in one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // Whoever reads help may have gone.
+        // The reader of the help may have closed the pipe.
         let _ = error.print();
     } else {
         eprintln!("almanac: {}", in_one_line(&error.to_string()));
@@ -102,11 +104,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// What clap says before it repeats the usage.
+/// Returns clap's message without the usage, in one line.
 fn in_one_line(text: &str) -> String {
-    let told =
+    let message =
         text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let line = message.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
@@ -128,14 +130,14 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
 
 fn start_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| CliError::usage(format!("--log {filter:?} is no log filter like info: {error}")))?;
+        .map_err(|error| CliError::usage(format!("--log {filter:?} is not a log filter like info: {error}")))?;
     let coloured = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured).init();
     Ok(())
 }
 
-/// Gives each option of `command` and of those below it its variable: `ALMANAC_<OPTION>` for the shared
-/// ones, `ALMANAC_<COMMAND>_<OPTION>` for the others.
+/// Adds the environment variable of each option, also in subcommands: `ALMANAC_<OPTION>` for the shared options,
+/// `ALMANAC_<COMMAND>_<OPTION>` for the others.
 fn with_environment(command: clap::Command, path: &str) -> clap::Command {
     let path = path.to_owned();
     let prefix = path.clone();
@@ -146,8 +148,9 @@ fn with_environment(command: clap::Command, path: &str) -> clap::Command {
                 return arg;
             }
             let command = if SHARED.contains(&long.as_str()) { "" } else { prefix.as_str() };
-            // Clap wants names that live as long as the program; the tree is made once or twice.
+            // Clap requires `'static` names. The leak is bounded: the commands are built once or twice.
             let variable: &'static str = format!("ALMANAC_{command}{}", screaming(&long)).leak();
+            // So that a variable with "0" or "false" leaves a switch off.
             let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
                 arg.value_parser(FalseyValueParser::new())
             } else {
@@ -169,7 +172,7 @@ fn screaming(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The help of a command and of all below it.
+    /// Appends the help of a command and of its subcommands.
     fn helps(command: &mut clap::Command, path: &str, out: &mut String) {
         let path = format!("{path} {}", command.get_name()).trim().to_owned();
         out.push_str(&format!("===== {path} =====\n{}\n", command.clone().term_width(100).render_long_help()));
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_call_is_one_line() {
+    fn an_error_is_one_line() {
         let check = |args: &[&str], expected: &str| {
             let error = command().try_get_matches_from(args).unwrap_err();
             assert_eq!(in_one_line(&error.to_string()), expected);
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_calls_are_refused_with_what_would_be_right() {
+    fn errors_name_the_valid_arguments() {
         let check = |args: &[&str], part: &str| {
             let error = command().try_get_matches_from(args).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{args:?}");

@@ -1,4 +1,6 @@
-//! The alerting rules that advice is wanted on; what the other advisors are told comes from their own sections.
+//! Reads `[alerts]` and its rule files, and returns the targets to advise on.
+//!
+//! The targets of the other advisors come from their own sections (`sections.rs`).
 
 use std::{
     collections::BTreeMap,
@@ -17,26 +19,27 @@ use serde::Deserialize;
 
 use super::{Config, ConfigError};
 
-/// Alerting rules that are in force.
+/// The alerting rules in force, `[alerts]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
-    /// Files of Prometheus rules; `*` and `?` stand for characters of a file's name.
+    /// Prometheus rule files; `*` and `?` are wildcards in file names.
     pub rule_files: Vec<String>,
-    /// Whether bounds by hour of week and bands around what is expected may be recommended. The rules then read what this
-    /// service says of the signal at `/metrics`, so Prometheus has to scrape it.
+    /// Whether bounds by hour of week and bands around the expected value may be recommended. Bands read the expected
+    /// values that this service exposes at `/metrics`, so that Prometheus has to scrape it.
     pub moving_bounds: bool,
-    /// Which targets' incidents an alert is judged by, by the alert's name with `*` and `?`:
-    /// `incidents = { "Redis*" = ["redis", "cache"] }`. Alerts that are not named are judged by the incidents of their own labels.
+    /// Targets whose incidents an alert is compared with, by the alert's name with `*` and `?`:
+    /// `incidents = { "Redis*" = ["redis", "cache"] }`. For other alerts labels decide.
     pub incidents: BTreeMap<String, Vec<String>>,
 }
 
 impl Config {
-    /// Everything that advice is wanted on, and what of the rule files is not advised on. Reads the rule files; one that is missing
-    /// or wrong costs itself alone.
+    /// Reads the rule files and returns all targets to advise on, and the rules that cannot be advised on.
+    ///
+    /// A rule file that is missing or invalid is reported among the latter; the other files are still used.
     ///
     /// # Errors
-    /// [`ConfigError`] where alerts are mapped to no target.
+    /// [`ConfigError`] when a pattern of `alerts.incidents` has an empty list of targets.
     pub fn advice_specs(&self) -> Result<(AdviceSpecs, Vec<KeptRule>), ConfigError> {
         if let Some((pattern, _)) = self.alerts.incidents.iter().find(|(_, targets)| targets.is_empty()) {
             let message = format!(
@@ -46,14 +49,15 @@ impl Config {
         }
         let (mut rules, mut kept) = (Vec::new(), Vec::new());
         for pattern in &self.alerts.rule_files {
-            let paths = self.matching(pattern).unwrap_or_else(|error| {
+            // A failed pattern or file becomes a kept rule with its reason; the others are still read.
+            let paths = self.matching_files(pattern).unwrap_or_else(|error| {
                 kept.push(KeptRule::unreadable(pattern, crate::chain(&error)));
                 Vec::new()
             });
             for path in paths {
                 match read_rules(&path) {
                     Ok((specs, others)) => {
-                        rules.extend(specs.into_iter().map(|spec| self.judged(spec)));
+                        rules.extend(specs.into_iter().map(|spec| self.with_incident_targets(spec)));
                         kept.extend(others);
                     }
                     Err(reason) => kept.push(KeptRule::unreadable(&path.display().to_string(), reason)),
@@ -67,8 +71,8 @@ impl Config {
         Ok((specs, kept))
     }
 
-    /// A rule with the targets whose incidents it is judged by, where the configuration names them.
-    fn judged(&self, spec: RuleSpec) -> RuleSpec {
+    /// Returns the rule with the incident targets of every matching pattern of `alerts.incidents`.
+    fn with_incident_targets(&self, spec: RuleSpec) -> RuleSpec {
         let named = |pattern: &str| wildcard(pattern.as_bytes(), spec.alert.as_bytes());
         let mut targets = self.alerts.incidents.iter().filter(|(pattern, _)| named(pattern)).peekable();
         let incident_targets =
@@ -76,8 +80,11 @@ impl Config {
         RuleSpec { incident_targets, ..spec }
     }
 
-    /// The files that a pattern matches, by name; one without wildcards must exist.
-    fn matching(&self, pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
+    /// Returns the files that a pattern matches, sorted by name.
+    ///
+    /// Wildcards apply to the last component only. A pattern without wildcards is returned as it is, also when the file
+    /// does not exist: the caller's attempt to read it then gives the error.
+    fn matching_files(&self, pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
         let path = self.folder.join(pattern);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if !name.contains(['*', '?']) {
@@ -100,7 +107,7 @@ impl Config {
     }
 }
 
-/// The verdicts on rules and files that no advice can be given on, and why.
+/// Returns the verdicts on rules and rule files that cannot be advised on, each with its reason.
 #[must_use]
 pub fn kept_rules(kept: &[KeptRule]) -> Vec<Verdict> {
     let verdict = |rule: &KeptRule| Verdict {
@@ -123,7 +130,7 @@ fn read_rules(path: &Path) -> Result<(Vec<RuleSpec>, Vec<KeptRule>), String> {
     RuleFile::parse(&file, &text).map(|rules| rules.alerts(&file)).map_err(|error| error.to_string())
 }
 
-/// Whether `text` is as `pattern` says: `*` any characters, `?` one.
+/// Whether `text` matches `pattern`, where `*` is any number of bytes and `?` is one.
 fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.first(), text.first()) {
         (None, None) => true,
@@ -141,9 +148,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wildcards_stand_for_characters() {
-        let check = |pattern: &str, text: &str, fits: bool| {
-            assert_eq!(wildcard(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
+    fn wildcards_match_characters() {
+        let check = |pattern: &str, text: &str, matches: bool| {
+            assert_eq!(wildcard(pattern.as_bytes(), text.as_bytes()), matches, "{pattern} {text}");
         };
         check("*.yml", "api.yml", true);
         check("*.yml", ".yml", true);
@@ -162,9 +169,9 @@ mod tests {
         let spec = parse(memory).unwrap().advice.of::<Scaling>().next().unwrap().clone();
         let expected = ResourceSpec { name: "memory".into(), demand: "sum(bytes)".into(), capacity_per_replica: 2e9 };
         assert_eq!(spec.resources, [expected]);
-        let check = |resources: String, said: &str| {
+        let check = |resources: String, part: &str| {
             let error = parse(&resources).unwrap_err();
-            assert!(error.starts_with("almanac.toml: workload \"api\": resource ") && error.contains(said), "{error}");
+            assert!(error.starts_with("almanac.toml: workload \"api\": resource ") && error.contains(part), "{error}");
         };
         check(format!("{memory}, {memory}"), "used before");
         check(memory.replace("\"memory\"", "\"demand\""), "the workload's own");
@@ -173,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_files_are_found_beside_the_configuration_and_a_wrong_one_costs_itself_alone() {
+    fn rule_files_are_relative_to_the_configuration_and_an_invalid_one_does_not_affect_the_others() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("rules")).unwrap();
         let rules = "groups:\n- name: g\n  rules:\n  - alert: High\n    expr: up > 0.5\n    for: 5m\n";
@@ -182,7 +189,7 @@ mod tests {
         let text = "[alerts]\nrule_files = [\"rules/*.yml\", \"gone.yml\", \"nowhere/*.yml\"]\nincidents = { \"Hi*\" = [\"shop\"] }";
         let config = Config::parse(text, &folder.path().join("almanac.toml")).unwrap();
         for (wrong, why) in [
-            ("groups: 5", "line 1: groups is text, and not a list"),
+            ("groups: 5", "line 1: groups must be a list, got text"),
             ("groups: [", "a.yml is not a Prometheus rule file: line "),
             ("groups:\n- name: g\n  rules:\n  - {alert: A, expr: up > 1, for: soon}", "is not a duration such as 5m"),
             ("{{ if .Values.rules }}", "a.yml is not a Prometheus rule file: line "),

@@ -1,4 +1,4 @@
-//! The page of all keys against the keys there are.
+//! Tests that `docs/configuration.md` lists exactly the keys that the configuration accepts.
 
 use std::path::Path;
 
@@ -6,7 +6,8 @@ use almanac_engine::advise::Registry;
 
 use super::Config;
 
-/// Sections as the page heads them, and a text in which an unknown key of that section stands; those of the advisors are added.
+/// Headings of the page, each with a text that has an unknown key in that section; the test adds the advisors'
+/// sections.
 const SECTIONS: [(&str, &str); 9] = [
     ("[server]", "[server]\nzzz = 1"),
     ("[store]", "[store]\nzzz = 1"),
@@ -19,7 +20,7 @@ const SECTIONS: [(&str, &str); 9] = [
     ("[[workload]] resources", "[[workload]]\nresources = [{ zzz = 1 }]"),
 ];
 
-/// The keys that are known where `text` has an unknown one.
+/// Returns the known keys that the error about the unknown key in `text` lists.
 fn known(text: &str) -> Vec<String> {
     let message = Config::parse(text, Path::new("almanac.toml")).unwrap_err().to_string();
     let (_, list) = message.split_once("known here: ").unwrap_or_else(|| panic!("{message}"));

@@ -1,4 +1,4 @@
-//! Why a configuration file cannot be used, in one line that names the place.
+//! Errors of the configuration file: one line that names file, line and column, and suggests the nearest known key.
 
 use std::{
     io,
@@ -14,11 +14,11 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Something in the file is wrong.
+    /// A value in the file is invalid.
     #[error("{} line {line}, column {column}: {message}", path.display())]
     Content {
         /// The file.
@@ -27,27 +27,27 @@ pub enum ConfigError {
         line: usize,
         /// Column in characters, from 1.
         column: usize,
-        /// What is wrong and what would be right.
+        /// What is wrong, and what would be valid.
         message: String,
     },
-    /// Something in the file contradicts something else in it.
+    /// Values of the file contradict each other, or no position is known.
     #[error("{}: {message}", path.display())]
     Contradiction {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what would be right.
+        /// What is wrong, and what would be valid.
         message: String,
     },
 }
 
 impl ConfigError {
-    /// Something wrong at a place of the file, in serde's words.
+    /// Builds the error for the value at `span`, with the position as line and column; `message` is serde's.
     pub(super) fn content(path: &Path, text: &str, span: &Range<usize>, message: &str) -> Self {
         let (line, column) = position(text, span);
         Self::Content { path: path.to_path_buf(), line, column, message: with_suggestion(message, &[]) }
     }
 
-    /// `further`: keys that are known beside those that serde names.
+    /// Builds the error for one of the TOML parser. `further`: known keys in addition to those that serde lists.
     pub(super) fn from_toml(path: PathBuf, text: &str, error: &toml::de::Error, further: &[&str]) -> Self {
         let message = with_suggestion(error.message(), further);
         match error.span() {
@@ -60,7 +60,7 @@ impl ConfigError {
     }
 }
 
-/// Line and column of a span's start, both from 1.
+/// Returns line and column (in characters) of a span's start, both from 1.
 fn position(text: &str, span: &Range<usize>) -> (usize, usize) {
     let before = text.get(..span.start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -68,7 +68,11 @@ fn position(text: &str, span: &Range<usize>) -> (usize, usize) {
 }
 
 /// Turns serde's "unknown field `x`, expected one of `a`, `b`" into a suggestion of the nearest known key.
+///
+/// Nearest by Jaro-Winkler similarity, if above 0.7; otherwise the message lists all known keys. Any other message is
+/// returned as one line.
 fn with_suggestion(message: &str, further: &[&str]) -> String {
+    // serde puts names in backticks: every second piece is a name, the first one the key at fault.
     let mut quoted = message.split('`').skip(1).step_by(2);
     let missing = message.starts_with("missing field");
     if missing && let Some(key) = quoted.next() {
@@ -83,7 +87,7 @@ fn with_suggestion(message: &str, further: &[&str]) -> String {
     let nearest = known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(unknown, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.7)
+        .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
         Some((_, nearest)) => format!("unknown {what} {unknown:?}; did you mean {nearest:?}?"),

@@ -1,4 +1,6 @@
-//! The configuration file: reads it, checks it, and gives every key a default.
+//! Reads and validates the configuration file, and defines the default of every key.
+//!
+//! `docs/configuration.md` repeats the field docs; a test in `documents.rs` compares the keys.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -13,7 +15,7 @@ use toml::de::DeTable;
 
 use super::{Alerts, ByteSize, ConfigError, Learn, Signal, Span, sections::Sections};
 
-/// The whole configuration; `Config::default()` is that of an empty file.
+/// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -35,66 +37,66 @@ pub struct Config {
     pub signals: Vec<Signal>,
     /// `[alerts]`
     pub alerts: Alerts,
-    /// The file's folder, from which relative paths in it count.
+    /// Folder of the file; relative paths in the file start there.
     #[serde(skip)]
     pub folder: PathBuf,
-    /// What the sections of the advisors declare, such as `[[workload]]`.
+    /// Targets of the advisors' sections, such as `[[workload]]`.
     #[serde(skip)]
     pub advice: AdviceSpecs,
-    /// The advisors that the file was read for.
+    /// Advisors whose sections the file may have.
     #[serde(skip)]
     pub registry: Registry,
 }
 
-/// How the service is reached.
+/// Settings of the HTTP server, `[server]`.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// Address and port; port 0 takes a free one. Any address but loopback needs a token.
+    /// Address and port; port 0 selects a free port. Any address other than loopback needs a token.
     pub listen: SocketAddr,
-    /// What callers must send as `Authorization: Bearer …`.
+    /// Token that clients must send as `Authorization: Bearer …`.
     pub token: Option<String>,
-    /// Largest body of a request as it comes over the wire.
+    /// Largest body of a request, as transferred.
     pub max_body: ByteSize,
-    /// Origins of web pages that may call the service, `*` for all: Grafana's browser access mode.
+    /// Origins of web pages that may call the service, `*` for all; for Grafana's browser access mode.
     pub cors_origins: Vec<String>,
-    /// How long running requests may go on after the service was told to stop.
+    /// Time for running requests to finish after a stop signal.
     pub drain: Span,
 }
 
-/// Where and how long samples are kept.
+/// Settings of the store, `[store]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// The file.
+    /// Path of the database file.
     pub path: PathBuf,
-    /// How long; without it nothing is deleted.
+    /// Time for which data are kept; without it nothing is deleted.
     pub retention: Retention,
-    /// Most series that are taken.
+    /// Largest number of series; samples of further series are rejected.
     pub max_series: usize,
-    /// Samples that wait for the writer; past it senders hear 429.
+    /// Memory for samples waiting for the writer; when it is full, writes are rejected with 429.
     pub queue: ByteSize,
     /// Memory for the most recent samples.
     pub recent: ByteSize,
-    /// How often compaction, rollups and retention are looked after.
+    /// Interval between runs of compaction, rollups and retention.
     pub compact_every: Span,
 }
 
-/// How long samples are kept; what is left out is kept for ever.
+/// How long samples are kept; left out: for ever.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// Raw samples.
+    /// Retention of raw samples.
     pub raw: Option<Span>,
-    /// Rollups of 5 minutes and 1 hour.
+    /// Retention of the rollups of 5 minutes and 1 hour.
     pub rollup: Option<Span>,
 }
 
-/// Limits on what senders may send.
+/// Limits on received samples, `[ingest]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
-    /// Most labels of a series.
+    /// Largest number of labels of a series.
     pub max_labels: usize,
     /// Longest label name in bytes.
     pub max_label_name: usize,
@@ -102,19 +104,19 @@ pub struct Ingest {
     pub max_label_value: usize,
     /// Largest body after decompression.
     pub max_decoded: ByteSize,
-    /// How far a timestamp may be ahead of the clock; a later one is refused.
+    /// Largest lead of a timestamp over the clock; later timestamps are rejected.
     pub max_ahead: Span,
 }
 
-/// When advice is given.
+/// Settings of the advisors, `[advise]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Advise {
-    /// How often.
+    /// Interval between runs of the advisors.
     pub every: Span,
 }
 
-/// Targets that are scraped alike.
+/// Scrape targets with the same settings, `[[scrape]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scrape {
@@ -122,35 +124,35 @@ pub struct Scrape {
     pub job: String,
     /// `host:port` of each target.
     pub targets: Vec<String>,
-    /// Time from one scrape of a target to the next.
+    /// Interval between scrapes of a target.
     #[serde(default = "default_interval")]
     pub interval: Span,
-    /// Longest that a scrape may take; left out: 10 s or the interval, whichever is less.
+    /// Longest duration of a scrape; by default 10 s, but at most the interval.
     pub timeout: Option<Span>,
     /// Path on the target.
     #[serde(default = "default_metrics_path")]
     pub path: String,
-    /// http or https.
+    /// `http` or `https`.
     #[serde(default)]
     pub scheme: ScrapeScheme,
     /// Further labels of every series from these targets.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// Whether a label of the page wins over one of the target with the same name.
+    /// Whether a scraped label overrides a target label of the same name.
     #[serde(default)]
     pub honor_labels: bool,
-    /// What the target wants to hear as `Authorization: Bearer …`.
+    /// Token sent to the target as `Authorization: Bearer …`.
     pub token: Option<String>,
 }
 
-/// How a target is spoken to.
+/// Protocol of a scrape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScrapeScheme {
-    /// Plain text.
+    /// Plain HTTP.
     #[default]
     Http,
-    /// TLS.
+    /// HTTP over TLS.
     Https,
 }
 
@@ -166,7 +168,7 @@ impl Default for Server {
     }
 }
 
-/// The token stays out of logs.
+/// Omits the token, which must not reach logs.
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server")
@@ -219,7 +221,7 @@ fn default_metrics_path() -> String {
 }
 
 impl Config {
-    /// The file that is read when none is named and it exists.
+    /// File that is read, if it exists, when the caller names none.
     pub const DEFAULT_FILE: &str = "almanac.toml";
 
     /// Reads a configuration file.
@@ -231,7 +233,7 @@ impl Config {
         Self::parse(&text, path)
     }
 
-    /// The configuration that `text` says; `path` is for messages and for paths relative to it.
+    /// Parses a configuration. `path` is used in messages and as the base of relative paths.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -239,7 +241,7 @@ impl Config {
         Self::parse_for(text, path, Registry::default())
     }
 
-    /// As [`Config::parse`], for other advisors than those of this build.
+    /// Parses a configuration with the sections of the advisors in `registry`.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -247,11 +249,12 @@ impl Config {
         let failed = |error: &toml::de::Error, further: &[&str]| {
             ConfigError::from_toml(path.to_path_buf(), text, error, further)
         };
+        // The advisors' sections are taken out first: serde rejects tables that `Config` does not declare.
         let mut document = DeTable::parse(text).map_err(|error| failed(&error, &[]))?;
         let heads: Vec<usize> = document.get_ref().keys().map(|key| key.span().start).collect();
         let sections = Sections::take(document.get_mut(), &registry);
         let mut config = Self::deserialize(toml::de::Deserializer::from(document)).map_err(|error| {
-            // An unknown section may be meant for an advisor.
+            // An unknown section may be a misspelt one of an advisor, so those are suggested too.
             let is_section = error.span().is_some_and(|span| heads.contains(&span.start));
             let advisors: Vec<&str> = registry.advisors().filter_map(|advisor| advisor.section()).collect();
             failed(&error, if is_section { &advisors } else { &[] })
@@ -278,7 +281,7 @@ impl Config {
         for (key, most) in [("store.max_series", self.store.max_series), ("ingest.max_labels", self.ingest.max_labels)]
         {
             if most == 0 {
-                return Err(format!("{key} is 0: nothing would be taken"));
+                return Err(format!("{key} is 0: every sample would be rejected"));
             }
         }
         if self.server.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
@@ -295,11 +298,11 @@ impl Config {
                 return Err(format!("scrape {:?} has no targets; write targets = [\"host:port\"]", scrape.job));
             }
             if let Some(label) = scrape.labels.keys().find(|name| !is_label_name(name)) {
-                return Err(format!("scrape {:?}: {label:?} is no name of a label of one's own", scrape.job));
+                return Err(format!("scrape {:?}: {label:?} is not a valid custom label name", scrape.job));
             }
             if let Some(target) = scrape.targets.iter().find(|target| target.is_empty() || target.contains('/')) {
                 return Err(format!(
-                    "scrape {:?}: target {target:?} is no host:port; scheme and path have their own keys",
+                    "scrape {:?}: target {target:?} is not host:port; scheme and path have their own keys",
                     scrape.job
                 ));
             }
@@ -311,7 +314,8 @@ impl Config {
     }
 }
 
-/// Whether a label may have this name: letters, digits and underscores, and not one of Prometheus' own.
+/// Whether a custom label may have this name: letters, digits and underscores, but not first a digit or `__`, which
+/// Prometheus reserves.
 fn is_label_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     !name.is_empty()
@@ -394,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_their_place() {
+    fn errors_name_line_and_column() {
         let check = |text: &str, expected: &str| assert_eq!(parse(text).unwrap_err(), expected);
         check(
             "[store]\nretentoin = { raw = \"30d\" }",
@@ -403,7 +407,7 @@ mod tests {
         check("[serve]\n", "almanac.toml line 1, column 2: unknown key \"serve\"; did you mean \"server\"?");
         check(
             "[store]\nretention = { raw = \"30 moons\" }",
-            "almanac.toml line 2, column 21: \"30 moons\" is no duration like 15s, 5m or 30d: unknown time unit \
+            "almanac.toml line 2, column 21: \"30 moons\" is not a duration like 15s, 5m or 30d: unknown time unit \
              \"moons\", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, years (and few variations)",
         );
         check(
@@ -431,7 +435,7 @@ mod tests {
         );
         check(
             "[[scrape]]\njob = \"a\"\ntargets = [\"http://h:1/metrics\"]",
-            "almanac.toml: scrape \"a\": target \"http://h:1/metrics\" is no host:port; scheme and path have their own keys",
+            "almanac.toml: scrape \"a\": target \"http://h:1/metrics\" is not host:port; scheme and path have their own keys",
         );
     }
 }

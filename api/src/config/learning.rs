@@ -1,3 +1,5 @@
+//! Settings of learning: `[learn]`, and the configured signals, `[[signal]]`.
+
 use almanac_engine::{
     calendar::{Calendar, Zone, parse_date},
     learn::{LearnOptions, SignalSpec},
@@ -9,26 +11,28 @@ use serde::Deserialize;
 
 use super::{Config, Span};
 
-/// When and how signals are learned.
+/// Settings of learning, `[learn]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Learn {
-    /// How many signals are made of the store's own series besides those in the file.
+    /// Number of signals selected from the store's series, besides the configured ones.
     pub default_signals: usize,
-    /// When those are first chosen and learned after the start.
+    /// Time from the start to the first selection of default signals.
     pub start_after: Span,
-    /// How often they are chosen anew.
+    /// Interval between selections of default signals.
     pub choose_every: Span,
-    /// How often signals are looked over for one that is due, and new values are scored.
+    /// Interval between checks for due fits; new values are scored at the same time.
     pub every: Span,
-    /// Time from one fit of a signal to the next; left out: 360 of its steps, between ten minutes and six hours.
+    /// Time between two fits of a signal; by default 360 of its steps, between ten minutes and six hours.
     pub refit: Option<Span>,
-    /// Fits that run at the same time; left out: half of the processors.
+    /// Number of simultaneous fits; by default half of the processors.
     pub threads: Option<usize>,
-    /// The time zone whose days and weeks signals follow, such as `Europe/Berlin`; left out: UTC.
+    /// Time zone of days and weeks, such as `Europe/Berlin`: seasons follow local time across daylight saving; by
+    /// default UTC.
     #[serde(deserialize_with = "zone")]
     pub time_zone: Option<Zone>,
-    /// Days of that zone that are not like others, such as `["2026-12-25"]`: they teach the ordinary pattern nothing.
+    /// Past and future holidays in that zone, such as `["2026-12-25"]`. They are excluded from training and forecast as
+    /// the mean of past holidays, or as the lowest weekday when there are none.
     #[serde(deserialize_with = "dates")]
     pub holidays: Vec<NaiveDate>,
 }
@@ -43,20 +47,20 @@ fn dates<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Vec<NaiveDate>, D
     texts.iter().map(|text| parse_date(text).map_err(serde::de::Error::custom)).collect()
 }
 
-/// A signal: a name and a PromQL expression.
+/// A configured signal, `[[signal]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signal {
-    /// The name; no two signals share one.
+    /// Unique name of the signal.
     pub name: String,
-    /// The expression.
+    /// PromQL expression that gives one series.
     pub expr: String,
     /// Distance between its points.
     #[serde(default = "default_step")]
     pub step: Span,
-    /// Lengths of its seasons; left out: they are searched for.
+    /// Lengths of its seasons; by default they are detected.
     pub seasons: Option<Vec<Span>>,
-    /// How far it is forecast.
+    /// Length of its forecast.
     #[serde(default = "default_horizon")]
     pub horizon: Span,
 }
@@ -97,7 +101,7 @@ impl Signal {
         let seasons = self.seasons.as_ref().map(|seasons| {
             seasons.iter().map(|season| Step::from_millis(season.millis())).collect::<Result<Vec<_>, _>>()
         });
-        // As many steps as the horizon needs.
+        // Rounded up: the last step ends at the horizon or later.
         let steps = (self.horizon.millis() - 1) / step.millis() + 1;
         Ok(SignalSpec {
             name: self.name.clone(),
@@ -111,7 +115,7 @@ impl Signal {
 }
 
 impl Config {
-    /// The signals that the file names.
+    /// Returns the configured signals.
     ///
     /// # Errors
     /// [`UnitError`] for a step or a horizon that is out of range.
@@ -119,15 +123,15 @@ impl Config {
         self.signals.iter().map(Signal::spec).collect()
     }
 
-    /// How signals are learned.
+    /// Returns the options of learning, with the engine's default for every key that is left out.
     #[must_use]
     pub fn learn_options(&self) -> LearnOptions {
-        let usual = LearnOptions::default();
+        let defaults = LearnOptions::default();
         LearnOptions {
-            threads: self.learn.threads.map_or(usual.threads, |threads| threads.max(1)),
-            refit_ms: self.learn.refit.map(Span::millis).or(usual.refit_ms),
+            threads: self.learn.threads.map_or(defaults.threads, |threads| threads.max(1)),
+            refit_ms: self.learn.refit.map(Span::millis).or(defaults.refit_ms),
             calendar: Calendar { zone: self.learn.time_zone, holidays: self.learn.holidays.clone() },
-            ..usual
+            ..defaults
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The configuration file, `almanac.toml`: plain data with a default for every key that can have one,
-//! and errors that name line and column and suggest the nearest known key.
+//! The configuration file, `almanac.toml`: plain data with a default for every optional key, and errors that name line
+//! and column and suggest the nearest known key.
 
 mod advice;
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The sections that advisors declare: each advisor reads its own tables, and a mistake is named with its line and column.
+//! Reads the configuration sections of the advisors: each advisor parses its own tables, and errors get line and
+//! column.
 
 use std::{ops::Range, path::Path};
 
@@ -14,20 +15,20 @@ use toml::{
 
 use super::ConfigError;
 
-/// The sections of the registry's advisors, taken out of a document.
+/// The advisors' sections, taken out of a document.
 pub(super) struct Sections<'i>(Vec<(&'static str, Spanned<DeValue<'i>>)>);
 
 impl<'i> Sections<'i> {
-    /// Takes them out.
+    /// Removes the sections of the registry's advisors from `document`.
     pub(super) fn take(document: &mut DeTable<'i>, registry: &Registry) -> Self {
         let names = registry.advisors().filter_map(|advisor| advisor.section());
         Self(names.filter_map(|name| Some((name, document.remove(name)?))).collect())
     }
 
-    /// Has each advisor read its own; days follow the clocks of `zone`.
+    /// Passes each section to its advisor and returns the targets; days follow the clocks of `zone`.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first value that is wrong.
+    /// [`ConfigError`] for the first invalid value.
     pub(super) fn read(
         &self,
         registry: &Registry,
@@ -40,15 +41,15 @@ impl<'i> Sections<'i> {
             let DeValue::Array(tables) = value.get_ref() else {
                 return Err(content(value.span(), &format!("{section} is a list of tables; write [[{section}]]")));
             };
-            let plain = tables.iter().map(plain).collect::<Result<Vec<Value>, _>>();
-            let plain = plain.map_err(|(span, message)| content(span, &message))?;
+            let values = tables.iter().map(to_json).collect::<Result<Vec<Value>, _>>();
+            let values = values.map_err(|(span, message)| content(span, &message))?;
             let Some(advisor) = registry.advisors().find(|advisor| advisor.section() == Some(*section)) else {
                 continue;
             };
-            advisor.read(&plain, zone, &mut specs).map_err(|error| {
+            advisor.read(&values, zone, &mut specs).map_err(|error| {
                 if error.is_content {
                     let table = tables.get(error.table);
-                    content(table.map_or(0..0, |table| place(table, &error.path, &error.message)), &error.message)
+                    content(table.map_or(0..0, |table| locate(table, &error.path, &error.message)), &error.message)
                 } else {
                     ConfigError::Contradiction { path: path.to_path_buf(), message: error.message }
                 }
@@ -58,11 +59,12 @@ impl<'i> Sections<'i> {
     }
 }
 
-/// Where in a table the value at the end of `keys` is; of an unknown key, where that is.
-fn place(table: &Spanned<DeValue<'_>>, keys: &[String], message: &str) -> Range<usize> {
+/// Returns the position in the file of the value at the path `keys` in a table, or of the unknown key that `message`
+/// names. A path that leads nowhere gives the last value on it.
+fn locate(table: &Spanned<DeValue<'_>>, keys: &[String], message: &str) -> Range<usize> {
     let mut value = table;
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    // The path of an unknown key ends with that key, whose table is what is looked into.
+    // The path of an unknown key ends with that key; its table is searched instead.
     let above = match (keys.split_last(), unknown) {
         (Some((last, above)), Some(unknown)) if last == unknown => above,
         _ => keys,
@@ -87,8 +89,8 @@ fn place(table: &Spanned<DeValue<'_>>, keys: &[String], message: &str) -> Range<
     }
 }
 
-/// A value without its places, as advisors read it.
-fn plain(value: &Spanned<DeValue<'_>>) -> Result<Value, (Range<usize>, String)> {
+/// Returns a value without positions, as advisors read it. An error has the position of the value at fault.
+fn to_json(value: &Spanned<DeValue<'_>>) -> Result<Value, (Range<usize>, String)> {
     let wrong = |message: String| (value.span(), message);
     Ok(match value.get_ref() {
         DeValue::String(text) => Value::from(text.as_ref()),
@@ -104,10 +106,10 @@ fn plain(value: &Spanned<DeValue<'_>>) -> Result<Value, (Range<usize>, String)> 
             .and_then(Number::from_f64)
             .map(Value::Number)
             .ok_or_else(|| wrong(format!("{} is not a finite number", number.as_str())))?,
-        DeValue::Array(items) => items.iter().map(plain).collect::<Result<Vec<Value>, _>>()?.into(),
+        DeValue::Array(items) => items.iter().map(to_json).collect::<Result<Vec<Value>, _>>()?.into(),
         DeValue::Table(fields) => {
             let field =
-                |(key, value): (&Spanned<_>, &_)| Ok((std::borrow::Cow::to_string(key.get_ref()), plain(value)?));
+                |(key, value): (&Spanned<_>, &_)| Ok((std::borrow::Cow::to_string(key.get_ref()), to_json(value)?));
             fields.iter().map(field).collect::<Result<Map<String, Value>, _>>()?.into()
         }
     })

@@ -1,31 +1,33 @@
+//! Durations and sizes as the configuration and the command line write them.
+
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
-/// A length of time as people write it: `15s`, `5m`, `1h 30m`, `30d`.
+/// A positive length of time, written as `15s`, `5m`, `1h 30m`, `30d`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(Duration);
 
 impl Span {
-    /// A whole number of seconds.
+    /// Builds a span of whole seconds.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// A whole number of milliseconds.
+    /// Builds a span of whole milliseconds.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
 
-    /// As the standard library's duration.
+    /// Returns the span as the standard library's duration.
     #[must_use]
     pub const fn duration(self) -> Duration {
         self.0
     }
 
-    /// In milliseconds, held at the largest number there is.
+    /// Returns the span in milliseconds, saturating at `i64::MAX`.
     #[must_use]
     pub fn millis(self) -> i64 {
         i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
@@ -37,9 +39,9 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let span = humantime::parse_duration(text.trim())
-            .map_err(|error| format!("{text:?} is no duration like 15s, 5m or 30d: {error}"))?;
+            .map_err(|error| format!("{text:?} is not a duration like 15s, 5m or 30d: {error}"))?;
         if span.is_zero() {
-            return Err(format!("{text:?} is no time at all; write a duration like 15s, 5m or 30d"));
+            return Err(format!("{text:?} is zero; write a duration like 15s, 5m or 30d"));
         }
         Ok(Self(span))
     }
@@ -64,18 +66,18 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A size in bytes: an integer, or text like `32MiB`, `64 MB`, `1GiB`.
+/// A positive size in bytes, written as an integer or as text like `32MiB`, `64 MB`, `1GiB`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(usize);
 
 impl ByteSize {
-    /// So many mebibytes.
+    /// Builds a size of `count` mebibytes.
     #[must_use]
     pub const fn mebibytes(count: usize) -> Self {
         Self(count << 20)
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.0
@@ -86,7 +88,7 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no size like 32MiB, 64MB or 1048576");
+        let wrong = || format!("{text:?} is not a size like 32MiB, 64MB or 1048576");
         let trimmed = text.trim();
         let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
         let (number, unit) = trimmed.split_at(digits);
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_read_as_people_write_them() {
+    fn spans_are_parsed() {
         let check = |text: &str, millis: i64| assert_eq!(text.parse::<Span>().unwrap().millis(), millis, "{text}");
         check("15s", 15_000);
         check("1h 30m", 5_400_000);
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read_with_their_units() {
+    fn sizes_are_parsed_with_their_units() {
         let check = |text: &str, bytes: usize| assert_eq!(text.parse::<ByteSize>().unwrap().bytes(), bytes, "{text}");
         check("1048576", 1 << 20);
         check("32MiB", 32 << 20);

@@ -1,4 +1,4 @@
-//! The HTTP interface: one folder a group of routes, each exporting `routes()`.
+//! The HTTP API: one folder for each group of routes, each of which exports `routes()`.
 
 pub mod advice;
 pub mod grafana;

@@ -1,4 +1,4 @@
-//! All routes in one router, with the layers around them.
+//! Builds the router: all routes, and the middleware around them. Also generates the OpenAPI description.
 
 use axum::{
     Router,
@@ -24,16 +24,16 @@ use super::{
     sql,
 };
 
-/// Title and licence of the interface's description; the paths come from the routes.
+/// Title, licence and security of the OpenAPI description; the paths come from the routes.
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Almanac",
-    description = "Metrics in; forecasts, anomalies and recommendations with proof out.",
+    description = "Stores metrics; serves forecasts, anomalies, and recommendations with their evidence.",
     license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
 ), modifiers(&Token), security(("token" = []), ()))]
 struct Description;
 
-/// The token that a service on another address than loopback asks for.
+/// Adds the bearer token to the description; it is required on any address but loopback.
 struct Token;
 
 impl Modify for Token {
@@ -55,15 +55,16 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(operate::routes())
 }
 
-/// The service as one router.
+/// Returns the service's router.
 ///
-/// From the outside in: tracing, panics, origins, compression, shape of errors, token, limits, routes. Errors are
-/// shaped before they are compressed.
+/// Middleware from the outside in: tracing, request metrics, panics, CORS, compression, error format, token, body
+/// limits. Errors are reformatted before they are compressed, because that reads their bodies.
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
     let metrics = middleware::from_fn_with_state(state.clone(), operate::count_requests);
     let large = middleware::from_fn_with_state(state.clone(), refuse_large_bodies);
     let token = middleware::from_fn_with_state(state.clone(), require_token);
+    // `layer` wraps what is already there: the last layer is the outermost.
     router
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::max(state.config.server.max_body.bytes()))
@@ -78,13 +79,13 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// The interface's description, generated from the routes.
+/// Returns the OpenAPI description, generated from the routes.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().into_openapi()
 }
 
-/// Lets pages of the given origins call: Grafana's browser access mode.
+/// Allows web pages of the given origins to call the API, `*` for all.
 fn cors(origins: &[String]) -> CorsLayer {
     let allowed = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()

@@ -1,4 +1,4 @@
-//! The running service: listens, answers, does its own work on schedule, and ends in order.
+//! The running service: serves HTTP, runs background tasks on schedule, and shuts down in order.
 
 mod run;
 mod schedule;

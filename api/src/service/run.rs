@@ -1,4 +1,6 @@
-//! The running service, from start to orderly shutdown.
+//! Starts the service, waits for a shutdown signal or a failed store, and shuts down in order.
+//!
+//! Order of the shutdown: requests, background tasks, store. Called by `almanac serve` and `almanac demo`.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -12,51 +14,51 @@ use crate::{
     http::{AppState, Auth, LenientUrls, StateError, router},
 };
 
-/// How long the service's own work may take to notice that the service ends.
-const TASKS_END: Duration = Duration::from_secs(5);
+/// Time that background tasks have to stop at shutdown.
+const TASK_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it is looked after whether the store still works.
-const WATCH: Duration = Duration::from_secs(1);
+/// Interval between checks whether the store still works.
+const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why the service did not start or ended.
+/// Why the service did not start, or why it stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("cannot bind to {listen}")]
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A rule file that the configuration names is missing or wrong.
+    /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The service cannot begin on this store.
+    /// The service cannot start on this store.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The store gave up while the service ran.
-    #[error("the service has ended because the store stopped: {detail}")]
+    /// The store stopped while the service ran.
+    #[error("the service stopped because the store failed: {detail}")]
     Stopped {
-        /// What the store says.
+        /// The store's reason.
         detail: String,
     },
-    /// The system refuses something else.
+    /// Another system call failed.
     #[error("the service could not {action}")]
     System {
-        /// What was being done.
+        /// What was attempted.
         action: &'static str,
-        /// What the system says.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// The store's options that a configuration asks for.
+/// Returns the store's options for a configuration.
 #[must_use]
 pub fn store_options(config: &Config) -> StoreOptions {
     StoreOptions {
@@ -69,7 +71,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
     }
 }
 
-/// Opens the store that a configuration names.
+/// Opens the store at the configured path.
 ///
 /// # Errors
 /// [`StoreError`], which names the file.
@@ -77,8 +79,10 @@ pub fn open_store(config: &Config) -> Result<Store, StoreError> {
     Store::open(&config.store.path, store_options(config))
 }
 
-/// Serves until SIGTERM or SIGINT: listens, opens the store by `open`, says on stderr where it can be reached, answers
-/// and works; then lets running requests end, and closes the store.
+/// Serves until SIGTERM or SIGINT, or until the store fails.
+///
+/// Binds the address, opens the store by `open`, prints the address on stderr, and serves. At shutdown it waits for
+/// running requests up to `server.drain` and closes the store.
 ///
 /// # Errors
 /// [`ServiceError`].
@@ -92,7 +96,7 @@ pub fn serve(
     serve_advising(config, advice, auth, open)
 }
 
-/// As [`serve`], with advice on these targets instead of those that the configuration names.
+/// Serves like [`serve`], with advice on the given targets instead of the configured ones.
 ///
 /// # Errors
 /// As [`serve`].
@@ -102,6 +106,7 @@ pub fn serve_advising(
     auth: Auth,
     open: impl FnOnce(&Config) -> Result<Store, StoreError>,
 ) -> Result<(), ServiceError> {
+    // The address is bound before the store is opened: a second instance fails without touching the store.
     let listen = config.server.listen;
     let listener = std::net::TcpListener::bind(listen).map_err(|source| ServiceError::Listen { listen, source })?;
     listener.set_nonblocking(true).map_err(|source| ServiceError::System { action: "prepare its socket", source })?;
@@ -112,24 +117,24 @@ pub fn serve_advising(
     let store = open(&config)?;
     let state = AppState { auth, ..AppState::new(store.clone(), config)? };
     let result = runtime.block_on(run(listener, state, advice));
-    // Work that does not look up is left behind; what it would still write, the closed store refuses.
-    runtime.shutdown_timeout(TASKS_END);
+    // Threads that are still busy are abandoned; the closed store rejects their writes.
+    runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
     let closed = store.close().map_err(ServiceError::from);
-    tracing::info!("the store is closed");
+    tracing::info!("store closed");
     result.and(closed)
 }
 
 async fn run(listener: std::net::TcpListener, state: AppState, advice: Advised) -> Result<(), ServiceError> {
     let failed = |action: &'static str| move |source: io::Error| ServiceError::System { action, source };
-    let mut interrupts = Interrupts::new().map_err(failed("listen for signals"))?;
+    let mut signals = ShutdownSignals::new().map_err(failed("listen for signals"))?;
     let listener = TcpListener::from_std(listener).map_err(failed("prepare its socket"))?;
     let address = listener.local_addr().map_err(failed("read its address"))?;
-    let mut own_work = JoinSet::new();
-    tasks::start(&state, advice, &mut own_work);
+    let mut background = JoinSet::new();
+    tasks::start(&state, advice, &mut background);
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();
     let listener = listener.tap_io(|stream| {
-        // Answers are written whole; waiting for more to send would only delay them.
+        // Responses are written whole, so Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
     });
     let server =
@@ -139,32 +144,35 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: Advised) 
     let mut result = Ok(());
     tokio::select! {
         ended = &mut server => return flatten(ended),
-        signal = interrupts.next() => tracing::info!(signal, "shutting down"),
-        detail = stopped(&store) => {
-            tracing::error!(detail, "the store stopped; shutting down, senders keep what was not acknowledged");
+        signal = signals.next() => tracing::info!(signal, "shutting down"),
+        detail = wait_until_stopped(&store) => {
+            tracing::error!(detail, "the store failed; shutting down; senders keep samples that were not acknowledged");
             result = Err(ServiceError::Stopped { detail });
         }
     }
+    // Stops new connections, long polls and background tasks; running requests have `drain` to finish.
     stopping.cancel();
     tokio::select! {
         ended = &mut server => flatten(ended)?,
-        () = tokio::time::sleep(drain) => tracing::warn!("requests were cut off that ran longer than {drain:?}"),
-        signal = interrupts.next() => tracing::warn!(signal, "requests were cut off by a second signal"),
+        () = tokio::time::sleep(drain) => tracing::warn!("requests that ran longer than {drain:?} were aborted"),
+        signal = signals.next() => tracing::warn!(signal, "running requests were aborted by a second signal"),
     }
     server.abort();
-    if tokio::time::timeout(TASKS_END, async { while own_work.join_next().await.is_some() {} }).await.is_err() {
+    if tokio::time::timeout(TASK_STOP_TIMEOUT, async { while background.join_next().await.is_some() {} }).await.is_err()
+    {
         tracing::warn!("background tasks did not stop within 5 s");
     }
     result
 }
 
-/// Waits until the store gives up: then whoever supervises the service does better to start it anew.
-async fn stopped(store: &Store) -> String {
+/// Waits until the store fails and returns its reason. A failed store does not recover; the supervisor has to restart
+/// the service.
+async fn wait_until_stopped(store: &Store) -> String {
     loop {
         if let Some(detail) = store.stopped() {
             return detail.to_owned();
         }
-        tokio::time::sleep(WATCH).await;
+        tokio::time::sleep(STORE_CHECK_INTERVAL).await;
     }
 }
 
@@ -174,15 +182,15 @@ fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), 
         .map_err(|source| ServiceError::System { action: "accept connections", source })
 }
 
-/// The signals that end the service.
+/// The signals that shut the service down.
 #[cfg(unix)]
-struct Interrupts {
+struct ShutdownSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-impl Interrupts {
+impl ShutdownSignals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
@@ -197,10 +205,10 @@ impl Interrupts {
 }
 
 #[cfg(not(unix))]
-struct Interrupts;
+struct ShutdownSignals;
 
 #[cfg(not(unix))]
-impl Interrupts {
+impl ShutdownSignals {
     fn new() -> io::Result<Self> {
         Ok(Self)
     }

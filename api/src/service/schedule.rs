@@ -1,3 +1,5 @@
+//! Runs one background task on schedule, on a thread that may block; failures are logged and counted.
+
 use std::{
     error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -6,26 +8,26 @@ use std::{
 
 use crate::{chain, http::AppState};
 
-/// What a run of a task may fail with; logged, never fatal.
+/// Error of a run; logged, never fatal.
 pub(super) type TaskError = Box<dyn Error + Send + Sync>;
 
-/// One run of a task.
+/// The function that performs one run.
 pub(super) type Work = Box<dyn FnMut(&AppState) -> Result<(), TaskError> + Send>;
 
-/// Work of the service's own, done again and again on a thread that may block.
+/// A background task and its schedule.
 pub(super) struct Task {
-    /// Its name in logs and metrics.
+    /// Name in logs and metrics.
     pub(super) name: &'static str,
     /// Time from the start of the service to the first run.
     pub(super) first: Duration,
     /// Time from the end of one run to the start of the next.
     pub(super) every: Duration,
-    /// One run.
+    /// Performs one run.
     pub(super) work: Work,
 }
 
-/// Runs a task until the service ends.
-pub(super) async fn keep_running(state: AppState, mut task: Task) {
+/// Runs a task on its schedule until the service shuts down.
+pub(super) async fn run_on_schedule(state: AppState, mut task: Task) {
     let mut wait = task.first;
     loop {
         tokio::select! {
@@ -35,24 +37,25 @@ pub(super) async fn keep_running(state: AppState, mut task: Task) {
         wait = task.every;
         let (started, shared) = (Instant::now(), state.clone());
         let run = tokio::task::spawn_blocking(move || {
-            // A panic is a failed run like any other; the next one begins with whatever the last one left.
+            // A panic counts as a failed run; the next run starts from the state that it left.
             let result = catch_unwind(AssertUnwindSafe(|| (task.work)(&shared)));
             (task, result)
         });
         let (back, result) = match run.await {
             Ok(ended) => ended,
-            // Only at the runtime's end.
+            // The runtime is shutting down: a panic was caught above.
             Err(_) => return,
         };
         task = back;
         let (seconds, name) = (started.elapsed().as_secs_f64(), task.name);
         match &result {
-            Ok(Ok(())) => tracing::debug!(task = name, seconds, "done"),
+            Ok(Ok(())) => tracing::debug!(task = name, seconds, "task done"),
             Ok(Err(error)) if !state.stopping.is_cancelled() => {
-                tracing::warn!(task = name, seconds, error = %chain(error.as_ref()), "failed; it will be tried again");
+                tracing::warn!(task = name, seconds, error = %chain(error.as_ref()), "task failed; it runs again on schedule");
             }
+            // Errors during the shutdown are expected.
             Ok(Err(_)) => {}
-            Err(_) => tracing::error!(task = name, seconds, "panicked; it will be tried again"),
+            Err(_) => tracing::error!(task = name, seconds, "task panicked; it runs again on schedule"),
         }
         state.metrics.task(name, seconds, !matches!(result, Ok(Ok(()))));
     }

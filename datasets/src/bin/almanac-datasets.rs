@@ -1,5 +1,5 @@
-//! Writes simulated telemetry with its truth: `almanac-datasets simulate --weeks 4 --seed 1 --out DIR`; says what the public
-//! sets in a directory hold: `almanac-datasets public --data DIR`.
+//! Writes simulated telemetry with its ground truth: `almanac-datasets simulate --weeks 4 --seed 1 --out DIR`; lists
+//! the contents of a directory of public sets: `almanac-datasets public --data DIR`.
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -20,15 +20,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Simulate the application of the examples: signals, telemetry, cache events, rules and the truth.
+    /// Simulate the application of the examples: signals, telemetry, cache events, rules and the ground truth.
     Simulate(SimulateArgs),
-    /// Read every public set in a directory and say what is in it.
+    /// Read every public set in a directory and print its contents.
     Public(PublicArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct PublicArgs {
-    /// The directory [ALMANAC_DATA]
+    /// Directory of the public sets [ALMANAC_DATA]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -44,16 +44,16 @@ struct SimulateArgs {
     /// Seconds between samples; must divide a day.
     #[arg(long, default_value_t = 60)]
     step_seconds: i64,
-    /// Growth of the load a week: 0.01 is 1 %.
+    /// Growth of the load per week: 0.01 is 1 %.
     #[arg(long, default_value_t = 0.01, allow_negative_numbers = true)]
     growth: f64,
-    /// Leave the incidents out.
+    /// Inject no incidents.
     #[arg(long)]
     no_incidents: bool,
     /// Hours of cache events.
     #[arg(long, default_value_t = 24.0)]
     cache_hours: f64,
-    /// Directory for the files; made if absent.
+    /// Output directory; created if it does not exist.
     #[arg(long)]
     out: PathBuf,
 }
@@ -108,7 +108,7 @@ fn describe(args: &PublicArgs) -> Result<(), Box<dyn Error>> {
         println!("{}: {}", set.file(), contents(&directory.series(set)?));
     }
     let smd = directory.smd()?;
-    println!("smd.parquet, halves: {} rows to learn from", smd.iter().map(|series| series.n_train).sum::<usize>());
+    println!("smd.parquet: {} training rows", smd.iter().map(|series| series.n_train).sum::<usize>());
     let m4 = directory.m4_hourly()?;
     println!("m4_hourly: {} series, {} published results", m4.len(), directory.m4_ranks()?.len());
     let windows = directory.nab_windows()?;

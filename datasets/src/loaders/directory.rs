@@ -1,13 +1,16 @@
+//! Opens the directory of public sets and reads Parquet files of plain series with DuckDB. Never writes to the
+//! directory.
+
 use std::path::{Path, PathBuf};
 
 use duckdb::{Connection, Row};
 
 use super::LoadError;
 
-/// The environment variable that names the directory of the public sets.
+/// Environment variable with the path of the public sets.
 pub const DATA_VARIABLE: &str = "ALMANAC_DATA";
 
-/// A public set of plain series, one file each.
+/// Public set of plain series, one file each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublicSet {
     /// Numenta Anomaly Benchmark (MIT): 58 series, `incident` inside an anomaly window.
@@ -16,9 +19,9 @@ pub enum PublicSet {
     Kpi,
     /// Server Machine Dataset (MIT): two machines of 38 metrics; `incident` in the test half.
     Smd,
-    /// NASA web server, July 1995 (no licence named): requests a minute.
+    /// NASA web server, July 1995 (no licence named): requests per minute.
     LoadNasa,
-    /// gocrane/crane (Apache-2.0): workload metrics a minute.
+    /// gocrane/crane (Apache-2.0): workload metrics, one value per minute.
     LoadCrane,
     /// GWA-T-12 Bitbrains by OpenDC (MIT): processor use of 25 machines every 5 minutes.
     LoadBitbrains,
@@ -52,37 +55,37 @@ impl PublicSet {
     }
 }
 
-/// A series of a public set, by time; stamps may repeat where the source repeats them.
+/// Series of a public set, sorted by time. Timestamps repeat where the source repeats them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublicSeries {
-    /// Its name.
+    /// Name of the series.
     pub name: String,
     /// Epoch milliseconds, ascending.
     pub timestamps: Vec<i64>,
-    /// The values; NaN where the source has none.
+    /// Values; NaN where the source has none.
     pub values: Vec<f64>,
-    /// Whether each row lies in an incident; none when the set is not labelled.
+    /// Whether each row lies in an incident; `None` when the set has no labels.
     pub incident: Option<Vec<bool>>,
 }
 
-/// The directory of the public sets.
+/// Directory of the public sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataDirectory {
     path: PathBuf,
 }
 
 impl DataDirectory {
-    /// The directory that a flag gives, or else the one that [`DATA_VARIABLE`] names.
+    /// Opens the directory given by a flag, or else the one in [`DATA_VARIABLE`].
     ///
     /// # Errors
-    /// [`LoadError::NoDirectory`] when neither does; [`LoadError::NotADirectory`] when it is none.
+    /// [`LoadError::NoDirectory`] when neither is given; [`LoadError::NotADirectory`] when the path is not a directory.
     pub fn find(flag: Option<&Path>) -> Result<Self, LoadError> {
         let named = std::env::var_os(DATA_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
         let path = flag.map(Path::to_path_buf).or(named).ok_or(LoadError::NoDirectory { variable: DATA_VARIABLE })?;
         Self::open(path)
     }
 
-    /// The directory at this path.
+    /// Opens the directory at this path.
     ///
     /// # Errors
     /// [`LoadError::NotADirectory`].
@@ -91,7 +94,7 @@ impl DataDirectory {
         if path.is_dir() { Ok(Self { path }) } else { Err(LoadError::NotADirectory { path }) }
     }
 
-    /// The series of a set, by name.
+    /// Returns the series of a set, sorted by name.
     ///
     /// # Errors
     /// [`LoadError::Absent`] and [`LoadError::Table`].
@@ -99,6 +102,7 @@ impl DataDirectory {
         let incident = if set.labelled() { "incident <> 0" } else { "NULL" };
         let sql = format!("SELECT series, epoch_ms(timestamp), value, {incident} FROM rows ORDER BY series, timestamp");
         let mut all: Vec<PublicSeries> = Vec::new();
+        // Rows are sorted by series, so that a new name starts a new series.
         self.each_row(set.file(), "a public set of series", &sql, |row| {
             let (name, at): (String, i64) = (row.get(0)?, row.get(1)?);
             let (value, incident): (Option<f64>, Option<bool>) = (row.get(2)?, row.get(3)?);
@@ -118,13 +122,13 @@ impl DataDirectory {
         Ok(all)
     }
 
-    /// The path of a file that must be there.
+    /// Returns the path of a file that must exist; `what` describes its contents in the error.
     pub(super) fn file(&self, name: &str, what: &'static str) -> Result<PathBuf, LoadError> {
         let path = self.path.join(name);
         if path.is_file() { Ok(path) } else { Err(LoadError::Absent { path, what }) }
     }
 
-    /// Runs a query over the file, which it knows as `rows`, and hands over each row.
+    /// Runs a query over the file, which is the view `rows` in SQL, and calls `take` with each row.
     pub(super) fn each_row(
         &self,
         name: &str,

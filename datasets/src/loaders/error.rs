@@ -1,27 +1,29 @@
+//! Errors of the loaders.
+
 use std::path::PathBuf;
 
-/// Why a public set could not be loaded.
+/// Reason why a public set could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// No directory was given.
     #[error("no data directory: give one by flag or in {variable}")]
     NoDirectory {
-        /// The environment variable that can name it.
+        /// Environment variable that may hold the path.
         variable: &'static str,
     },
-    /// The directory is none.
-    #[error("{} is no directory", path.display())]
+    /// The path is not a directory.
+    #[error("{} is not a directory", path.display())]
     NotADirectory {
-        /// The path given.
+        /// Given path.
         path: PathBuf,
     },
-    /// A set's file is absent.
-    #[error("{} is absent; it holds {what}", path.display())]
+    /// A set's file does not exist.
+    #[error("{} does not exist; it should contain {what}", path.display())]
     Absent {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// Expected contents.
         what: &'static str,
     },
     /// A file could not be read.
@@ -29,36 +31,36 @@ pub enum LoadError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// A table could not be read, or its columns are others.
+    /// A table could not be read, or its columns differ from the expected ones.
     #[error("{} could not be read as a table", path.display())]
     Table {
         /// The file.
         path: PathBuf,
-        /// What DuckDB says.
+        /// Error of DuckDB.
         #[source]
         source: duckdb::Error,
     },
-    /// A JSON file has another form.
+    /// A JSON file does not have the expected structure.
     #[error("{} has an unexpected form", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Error of the JSON parser.
         #[source]
         source: serde_json::Error,
     },
-    /// A value is none that the set can have.
-    #[error("{}: {value:?} is no {what}", path.display())]
+    /// A value is not valid for the set.
+    #[error("{}: {value:?} is not a valid {what}", path.display())]
     Value {
         /// The file.
         path: PathBuf,
-        /// The value.
+        /// The invalid value.
         value: String,
-        /// What was expected.
+        /// Expected kind of value.
         what: &'static str,
     },
 }

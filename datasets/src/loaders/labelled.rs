@@ -1,10 +1,12 @@
+//! Loads labelled anomaly sets: windows and scoring profiles of NAB, and the Server Machine Dataset with its split.
+
 use std::{collections::BTreeMap, fs};
 
 use serde::Deserialize;
 
 use super::{DataDirectory, LoadError, PublicSeries};
 
-/// An anomaly window of the Numenta Anomaly Benchmark: both ends belong to it, epoch milliseconds.
+/// Anomaly window of the Numenta Anomaly Benchmark, both ends inclusive, epoch milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NabWindow {
     /// First instant.
@@ -17,36 +19,36 @@ pub struct NabWindow {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NabProfile {
-    /// Weight of a found window.
+    /// Weight of a detected window.
     pub tp_weight: f64,
     /// Weight of a missed window.
     pub fn_weight: f64,
     /// Weight of a false alarm.
     pub fp_weight: f64,
-    /// Weight of a rightly quiet row.
+    /// Weight of a row that is correctly not flagged.
     pub tn_weight: f64,
 }
 
-/// Half of the Server Machine Dataset.
+/// Train or test half of the Server Machine Dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// For learning; not labelled.
+    /// Training half, without labels.
     Train,
-    /// For scoring; labelled by machine.
+    /// Test half, labelled per machine.
     Test,
 }
 
-/// A series of the Server Machine Dataset with its half for each row.
+/// Series of the Server Machine Dataset with the number of its training rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmdSeries {
-    /// Stamps, values and labels.
+    /// Timestamps, values and labels.
     pub series: PublicSeries,
-    /// Rows that are for learning; the rest, after them, are for scoring.
+    /// Number of training rows; the rows after them are test rows.
     pub n_train: usize,
 }
 
 impl SmdSeries {
-    /// The half that a row belongs to.
+    /// Returns the half to which a row belongs.
     #[must_use]
     pub const fn split(&self, row: usize) -> Split {
         if row < self.n_train { Split::Train } else { Split::Test }
@@ -54,10 +56,10 @@ impl SmdSeries {
 }
 
 impl DataDirectory {
-    /// The anomaly windows of NAB by series; a series without an anomaly has none.
+    /// Returns the anomaly windows of NAB by series; the list is empty for a series without anomalies.
     ///
     /// # Errors
-    /// [`LoadError`] when the file is absent or a stamp cannot be read.
+    /// [`LoadError`] when the file does not exist or a timestamp cannot be parsed.
     pub fn nab_windows(&self) -> Result<BTreeMap<String, Vec<NabWindow>>, LoadError> {
         let path = self.file("nab_windows.json", "the anomaly windows of NAB")?;
         let text = fs::read_to_string(&path).map_err(|source| LoadError::File { path: path.clone(), source })?;
@@ -74,20 +76,20 @@ impl DataDirectory {
             .collect()
     }
 
-    /// The scoring profiles of NAB by name.
+    /// Returns the scoring profiles of NAB by name.
     ///
     /// # Errors
-    /// [`LoadError`] when the file is absent or has another form.
+    /// [`LoadError`] when the file does not exist or has another structure.
     pub fn nab_profiles(&self) -> Result<BTreeMap<String, NabProfile>, LoadError> {
         let path = self.file("nab_profiles.json", "the scoring profiles of NAB")?;
         let text = fs::read_to_string(&path).map_err(|source| LoadError::File { path: path.clone(), source })?;
         serde_json::from_str(&text).map_err(|source| LoadError::Json { path, source })
     }
 
-    /// The Server Machine Dataset with the half that each row belongs to.
+    /// Returns the Server Machine Dataset with its split.
     ///
     /// # Errors
-    /// [`LoadError`] when the file is absent or its columns are others.
+    /// [`LoadError`] when the file does not exist or its columns differ.
     pub fn smd(&self) -> Result<Vec<SmdSeries>, LoadError> {
         let series = self.series(super::PublicSet::Smd)?;
         let mut n_train = BTreeMap::new();

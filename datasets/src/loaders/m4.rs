@@ -1,26 +1,28 @@
+//! Loads the hourly series of the M4 competition and the published results over them.
+
 use super::{DataDirectory, LoadError};
 
-/// An hourly series of the M4 competition: what was given and the 48 hours to be forecast.
+/// Hourly series of the M4 competition: the training values and the 48 values to be forecast.
 #[derive(Debug, Clone, PartialEq)]
 pub struct M4Series {
-    /// Its name.
+    /// Name of the series.
     pub name: String,
-    /// Epoch milliseconds of the first value; the stamps are artificial, an hour apart.
+    /// Epoch milliseconds of the first value; the timestamps are artificial, an hour apart.
     pub start_ms: i64,
-    /// The values given.
+    /// Training values.
     pub train: Vec<f64>,
-    /// The values that followed.
+    /// Values of the forecast horizon.
     pub test: Vec<f64>,
 }
 
-/// A published result over all 414 hourly series.
+/// Published result over all 414 hourly series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct M4Rank {
-    /// The method's number or name.
+    /// Number or name of the method.
     pub method: String,
-    /// Who entered it.
+    /// Authors of the entry.
     pub team: String,
-    /// Overall weighted average against Naive 2.
+    /// Overall weighted average relative to Naive 2.
     pub owa: Option<f64>,
     /// Symmetric mean absolute percentage error.
     pub smape: Option<f64>,
@@ -31,10 +33,10 @@ pub struct M4Rank {
 }
 
 impl DataDirectory {
-    /// The hourly series of M4, by name.
+    /// Returns the hourly series of M4, sorted by name.
     ///
     /// # Errors
-    /// [`LoadError`] when a file is absent, its columns are others, or a series stands in one of the two files only.
+    /// [`LoadError`] when a file does not exist, its columns differ, or a series is in only one of the two files.
     pub fn m4_hourly(&self) -> Result<Vec<M4Series>, LoadError> {
         let sql = "SELECT series, epoch_ms(timestamp), value FROM rows ORDER BY series, timestamp";
         let mut all: Vec<M4Series> = Vec::new();
@@ -48,27 +50,27 @@ impl DataDirectory {
             }
             Ok(())
         })?;
-        let mut stranger = None;
-        self.each_row("m4_hourly_test.parquet", "what followed the hourly series of M4", sql, |row| {
+        let mut only_in_test = None;
+        self.each_row("m4_hourly_test.parquet", "the test values of M4 Hourly", sql, |row| {
             let name: String = row.get(0)?;
             match all.binary_search_by(|series| series.name.cmp(&name)) {
                 Ok(idx) => all[idx].test.push(row.get(2)?),
-                Err(_) => stranger = Some(name),
+                Err(_) => only_in_test = Some(name),
             }
             Ok(())
         })?;
-        let lonely = all.iter().find(|series| series.test.is_empty()).map(|series| series.name.clone());
-        if let Some(value) = stranger.or(lonely) {
-            let path = self.file("m4_hourly_test.parquet", "what followed the hourly series of M4")?;
+        let only_in_train = all.iter().find(|series| series.test.is_empty()).map(|series| series.name.clone());
+        if let Some(value) = only_in_test.or(only_in_train) {
+            let path = self.file("m4_hourly_test.parquet", "the test values of M4 Hourly")?;
             return Err(LoadError::Value { path, value, what: "series of both files" });
         }
         Ok(all)
     }
 
-    /// The published results over the hourly series.
+    /// Returns the published results over the hourly series.
     ///
     /// # Errors
-    /// [`LoadError`] when the file is absent or its columns are others.
+    /// [`LoadError`] when the file does not exist or its columns differ.
     pub fn m4_ranks(&self) -> Result<Vec<M4Rank>, LoadError> {
         let sql = r#"SELECT method::VARCHAR, coalesce(team, ''), "OWA", "sMAPE", "MASE", "MSIS_95" FROM rows"#;
         let mut ranks = Vec::new();

@@ -1,7 +1,7 @@
 //! Loaders of the public data sets that measurements use.
 //!
-//! The sets keep their owners' licences and stay outside the project: a loader reads them from a directory that it is
-//! given by a flag or by the environment variable `ALMANAC_DATA`, and nothing of them is stored here.
+//! The sets have their owners' licences and are not part of the project: a loader reads them from a directory given by
+//! a flag or by the environment variable `ALMANAC_DATA`.
 
 mod directory;
 mod error;

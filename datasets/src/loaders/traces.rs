@@ -1,3 +1,5 @@
+//! Loads the public cache trace as cache events.
+
 use almanac_engine::store::rows::{CacheEvent, CacheOp};
 use almanac_models::Timestamp;
 
@@ -6,10 +8,11 @@ use super::{DataDirectory, LoadError};
 const TRACE: &str = "cache_cloudphysics.parquet";
 
 impl DataDirectory {
-    /// The CloudPhysics cache trace (libCacheSim sample) in the source's order, which ties of its one-second clock need.
+    /// Returns the CloudPhysics cache trace (libCacheSim sample) in the order of the source: its clock has a resolution
+    /// of one second, so that equal timestamps are ordered by their rows alone.
     ///
     /// # Errors
-    /// [`LoadError`] when the file is absent, its columns are others, or an `op` is none.
+    /// [`LoadError`] when the file does not exist, its columns differ, or an `op` is unknown.
     pub fn cache_trace(&self) -> Result<Vec<CacheEvent>, LoadError> {
         let mut events = Vec::new();
         let mut unknown = None;

@@ -1,4 +1,6 @@
-/// Why the embedded recording could not be read.
+//! Errors of reading the embedded recording.
+
+/// Reason why the embedded recording could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
@@ -10,19 +12,19 @@ pub enum RecordingError {
     Table {
         /// The file.
         file: &'static str,
-        /// What DuckDB says.
+        /// Error of DuckDB.
         #[source]
         source: duckdb::Error,
     },
-    /// The manifest has another form.
+    /// The manifest does not have the expected structure.
     #[error("the manifest of the recording could not be read")]
     Manifest(#[from] serde_json::Error),
-    /// A text in the recording is not what it should be.
-    #[error("{text:?} in the recording is no {what}")]
+    /// A text in the recording is invalid.
+    #[error("{text:?} in the recording is not a valid {what}")]
     Text {
-        /// The text.
+        /// The invalid text.
         text: String,
-        /// What was expected.
+        /// Expected kind of text.
         what: &'static str,
     },
 }

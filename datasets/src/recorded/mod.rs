@@ -1,8 +1,7 @@
-//! Telemetry recorded from real servers, embedded in the program: what `almanac demo` runs on.
+//! Telemetry recorded from real servers, embedded in the program; `almanac demo` runs on it.
 //!
-//! PostgreSQL, Redis, Caddy, the exporters and a small application under a load whose day lasts ten
-//! minutes, with labelled incidents and deploys; `recorder/README.md` says how it was made and how to make
-//! another.
+//! The recording has PostgreSQL, Redis, Caddy, the exporters and a small application under a load whose day lasts ten
+//! minutes, with labelled incidents and deploys. `recorder/README.md` describes how to make another one.
 
 mod error;
 mod manifest;

@@ -1,3 +1,5 @@
+//! Reads the embedded recording into series and events. Called by `almanac demo` and by tests.
+
 use std::io::Write;
 
 use almanac_engine::{
@@ -9,7 +11,7 @@ use duckdb::{Connection, Row};
 
 use super::{Manifest, RecordingError};
 
-/// The alerting rules that people wrote for the recorded application: the present thresholds.
+/// Hand-written alerting rules of the recorded application: the present thresholds.
 pub const RULES_YAML: &str = include_str!("../../recorder/rules.yml");
 
 const MANIFEST: &str = include_str!("../../recorded/manifest.json");
@@ -18,14 +20,14 @@ const CACHE_EVENTS: (&str, &[u8]) = ("cache_events.parquet", include_bytes!("../
 const INCIDENTS: (&str, &[u8]) = ("incidents.parquet", include_bytes!("../../recorded/incidents.parquet"));
 const DEPLOYS: (&str, &[u8]) = ("deploys.parquet", include_bytes!("../../recorded/deploys.parquet"));
 
-/// The recording.
+/// Recording with its manifest, samples and events.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// How it was made.
+    /// Description of the recording.
     pub manifest: Manifest,
-    /// Its samples; stale marks where a series ended or a scrape failed.
+    /// Samples; stale markers where a series ended or a scrape failed.
     pub series: Vec<SeriesSamples>,
-    /// Reads and invalidations of the application's caches and writes at their origins; incidents; deploys.
+    /// Reads, invalidations and origin writes of the application's caches; incidents; deploys.
     pub events: EventBatch,
 }
 
@@ -44,20 +46,20 @@ impl Recording {
         Ok(Self { manifest: serde_json::from_str(MANIFEST)?, series: series()?, events })
     }
 
-    /// The last instant that has a sample.
+    /// Returns the timestamp of the newest sample.
     #[must_use]
     pub fn end(&self) -> Timestamp {
         let last = self.series.iter().filter_map(|series| series.timestamps.last()).max();
         Timestamp::from_millis(last.copied().unwrap_or(self.manifest.first_midnight_ms))
     }
 
-    /// Number of samples.
+    /// Returns the number of samples.
     #[must_use]
     pub fn n_samples(&self) -> usize {
         self.series.iter().map(|series| series.values.len()).sum()
     }
 
-    /// The same recording as if its last sample were of `end`; everything moves by the same time.
+    /// Shifts all timestamps by the same time, so that the newest sample is at `end`.
     #[must_use]
     pub fn ending_at(mut self, end: Timestamp) -> Self {
         let by = end.millis() - self.end().millis();
@@ -73,12 +75,13 @@ impl Recording {
     }
 }
 
-/// Runs a query over an embedded Parquet file, which it knows as `rows`.
+/// Runs a query over an embedded Parquet file, which is the view `rows` in SQL, and calls `take` with each row.
 fn each_row(
     (file, bytes): (&'static str, &[u8]),
     sql: &str,
     mut take: impl FnMut(&Row<'_>) -> duckdb::Result<()>,
 ) -> Result<(), RecordingError> {
+    // DuckDB reads Parquet from files only.
     let mut copy = tempfile::Builder::new().prefix("almanac-recording-").suffix(".parquet").tempfile()?;
     copy.write_all(bytes)?;
     let path = copy.path().to_string_lossy().replace('\'', "''");
@@ -106,12 +109,13 @@ fn series() -> Result<Vec<SeriesSamples>, RecordingError> {
         let (timestamps, values) = (Vec::with_capacity(*n), Vec::with_capacity(*n));
         all.push(SeriesSamples { labels: parse_labels(text)?, timestamps, values });
     }
-    let mut here = 0;
+    // Both queries have the same order, so that each series is filled to its known size before the next one.
+    let mut idx = 0;
     each_row(SAMPLES, "SELECT epoch_ms(timestamp), value FROM rows ORDER BY series, timestamp", |row| {
-        while all.get(here).is_some_and(|series: &SeriesSamples| series.values.len() == sizes[here].1) {
-            here += 1;
+        while all.get(idx).is_some_and(|series: &SeriesSamples| series.values.len() == sizes[idx].1) {
+            idx += 1;
         }
-        if let Some(series) = all.get_mut(here) {
+        if let Some(series) = all.get_mut(idx) {
             series.timestamps.push(row.get(0)?);
             series.values.push(row.get::<_, Option<f64>>(1)?.unwrap_or_else(stale_marker));
         }
@@ -120,7 +124,7 @@ fn series() -> Result<Vec<SeriesSamples>, RecordingError> {
     Ok(all)
 }
 
-/// Labels in Prometheus' notation, `name{a="1",b="2"}`.
+/// Parses labels in Prometheus' notation, `name{a="1",b="2"}`.
 fn parse_labels(text: &str) -> Result<Labels, RecordingError> {
     let wrong = || RecordingError::Text { text: text.to_owned(), what: "series" };
     let (name, rest) = text.split_once('{').ok_or_else(wrong)?;

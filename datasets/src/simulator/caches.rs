@@ -1,3 +1,5 @@
+//! Simulated caches: Poisson reads and writes per key, with their events.
+
 use almanac_engine::store::rows::{CacheEvent, CacheOp};
 use almanac_models::Timestamp;
 use rand::{Rng, distr::weighted::WeightedIndex};
@@ -6,22 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use super::SimulatorOptions;
 
-/// A cache whose keys are read and written as Poisson processes; popularity falls with the rank as Zipf's law says.
+/// Cache whose keys are read and written as Poisson processes with Zipf-distributed rates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CacheModel {
-    /// The cache.
+    /// Name of the cache.
     pub cache: String,
     /// Present time-to-live, seconds.
     pub ttl_seconds: f64,
     /// Number of keys.
     pub keys: usize,
-    /// Reads a second over all keys.
+    /// Reads per second over all keys.
     pub reads_per_second: f64,
-    /// Exponent of the keys' popularity; key 1 is the most read.
+    /// Zipf exponent of the reads; key 1 is the most read.
     pub read_exponent: f64,
-    /// Writes a second over all keys.
+    /// Writes per second over all keys.
     pub writes_per_second: f64,
-    /// Exponent of the keys' writes; 0 spreads them evenly.
+    /// Zipf exponent of the writes; 0 spreads them evenly.
     pub write_exponent: f64,
     /// Size of a value, bytes.
     pub bytes: u64,
@@ -29,7 +31,7 @@ pub struct CacheModel {
     pub miss_cost_ms: f64,
 }
 
-/// The four caches of the application at their present times-to-live.
+/// Returns the four caches of the application at their present times-to-live.
 #[must_use]
 pub fn cache_models() -> Vec<CacheModel> {
     let model = |cache: &str, ttl, keys, reads, writes, write_exponent, bytes, miss_cost_ms| CacheModel {
@@ -52,7 +54,7 @@ pub fn cache_models() -> Vec<CacheModel> {
 }
 
 impl CacheModel {
-    /// Reads and writes a second of each key, the most read first.
+    /// Returns reads and writes per second of each key, the most read first.
     #[must_use]
     pub fn rates(&self) -> Vec<(f64, f64)> {
         let reads = zipf(self.keys, self.read_exponent);
@@ -60,7 +62,8 @@ impl CacheModel {
         reads.iter().zip(&writes).map(|(r, w)| (r * self.reads_per_second, w * self.writes_per_second)).collect()
     }
 
-    /// Reads and writes of all keys from `start` for `hours`, by time; nothing is deleted, so copies go stale.
+    /// Generates reads and writes of all keys, sorted by time, from `options.start` for `options.cache_hours`. Nothing
+    /// is deleted, so that copies become stale.
     pub(super) fn events(&self, options: &SimulatorOptions) -> Vec<CacheEvent> {
         let mut rng = options.stream(&format!("cache {}", self.cache));
         let end_ms = options.cache_hours * 3_600_000.0;
@@ -71,6 +74,7 @@ impl CacheModel {
         ] {
             let Ok(keys) = WeightedIndex::new(zipf(self.keys, exponent)) else { continue };
             let mut at_ms = 0.0;
+            // Exponential gaps give one Poisson process over all keys; the key of each event is drawn by its weight.
             loop {
                 let gap: f64 = Exp1.sample(&mut rng);
                 at_ms += gap * 1000.0 / per_second;
@@ -95,7 +99,7 @@ impl CacheModel {
     }
 }
 
-/// Zipf weights of ranks 1 to `n`, summing to 1.
+/// Returns Zipf weights of ranks 1 to `n` with a sum of 1.
 fn zipf(n: usize, exponent: f64) -> Vec<f64> {
     let weights: Vec<f64> = (1..=n).map(|rank| (rank as f64).powf(-exponent)).collect();
     let sum: f64 = weights.iter().sum();
@@ -125,7 +129,8 @@ mod tests {
 
     #[test]
     fn analytic_ratios_match_a_replay_of_the_events() {
-        // one cache, six runs of 48 hours, replayed key by key; the first hours are left out: caches start empty
+        // One cache, six runs of 48 hours, replayed key by key. The first hour does not count, since caches start
+        // empty.
         let model = CacheModel { keys: 50, ..cache_models().remove(1) };
         let ttl_ms = 600_000;
         let (mut reads, mut hits, mut stale) = (0.0, 0.0, 0.0);

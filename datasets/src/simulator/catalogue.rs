@@ -1,37 +1,39 @@
-/// What moves a signal with the time.
+//! The catalogue of simulated measurements: names, labels, units, means and 99th percentiles.
+
+/// Component that drives a signal over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
-    /// The load: a daily and a weekly season.
+    /// Load with a daily and a weekly season.
     Load,
-    /// A nightly job: a daily season only.
+    /// Nightly job with a daily season only.
     Nightly,
-    /// Nothing: noise about a level.
+    /// No driver: noise around a constant level.
     Flat,
 }
 
-/// How a signal's samples look.
+/// Form of a signal's samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
-    /// A latency: a summary with the quantiles 0.5, 0.95 and 0.99 and its `_sum` and `_count`; mean and peak are those of
-    /// single requests.
+    /// Latency: a summary with the quantiles 0.5, 0.95 and 0.99 and its `_sum` and `_count`. Mean and 99th percentile
+    /// are those of single requests.
     Latency,
-    /// A gauge whose value at a step has this mean and 99th percentile, at most `limit`.
+    /// Gauge whose values have this mean and 99th percentile and are at most `limit`.
     Gauge {
-        /// The most that it can be.
+        /// Largest possible value.
         limit: f64,
     },
-    /// A value that is set and stays: mean = the value.
+    /// Setting that does not change; its value is the mean.
     Constant,
 }
 
-/// A measurement of the application, as its figures state it.
+/// Measurement of the simulated application.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignalRow {
-    /// Short name, of which the signals' names are made.
+    /// Short name, from which the names of its signals are built.
     pub name: &'static str,
     /// Name of the metric.
     pub metric: &'static str,
-    /// Labels of the metric beside its name.
+    /// Labels of the metric other than its name.
     pub labels: &'static [(&'static str, &'static str)],
     /// Unit of the values.
     pub unit: &'static str,
@@ -39,14 +41,14 @@ pub struct SignalRow {
     pub mean: f64,
     /// 99th percentile.
     pub p99: f64,
-    /// Look of the samples.
+    /// Form of the samples.
     pub shape: Shape,
-    /// What moves it.
+    /// Component that drives it.
     pub driver: Driver,
 }
 
 const MB: f64 = 1_048_576.0;
-const FREE: f64 = f64::INFINITY;
+const UNLIMITED: f64 = f64::INFINITY;
 
 macro_rules! row {
     ($name:literal, $metric:literal { $($key:ident = $value:literal),* }, $unit:literal, $mean:expr, $p99:expr, $shape:expr, $driver:ident) => {
@@ -57,12 +59,12 @@ macro_rules! row {
     };
 }
 
-/// Every measurement that the application's figures name, with its mean and 99th percentile.
+/// Returns every measurement of the application with its mean and 99th percentile.
 #[must_use]
 #[rustfmt::skip]
 pub fn catalogue() -> Vec<SignalRow> {
     use Shape::{Constant, Gauge, Latency};
-    let free = Gauge { limit: FREE };
+    let free = Gauge { limit: UNLIMITED };
     let ratio = Gauge { limit: 0.995 };
     vec![
         row!("api_health", "http_request_duration_seconds" { job = "api", handler = "/api/health" }, "seconds", 0.045, 0.120, Latency, Load),

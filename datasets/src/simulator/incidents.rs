@@ -1,33 +1,35 @@
+//! Plans incidents and applies their effects to simulated values.
+
 use rand::{Rng, seq::SliceRandom};
 
 use super::{SimulatorOptions, options::DAY_MS};
 
-/// Kinds of incidents that are injected.
+/// Kind of an injected incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentKind {
-    /// Something else eats the API's processor.
+    /// Other processes use up the API's processor.
     ProcessorHog,
     /// A lock is held on a table.
     TableLock,
-    /// Redis answers nobody.
+    /// Redis does not answer.
     RedisPause,
     /// The API leaks memory.
     MemoryLeak,
-    /// The worker's queue stands.
+    /// The worker processes no jobs.
     QueueStall,
     /// A part of the requests fails.
     ErrorBurst,
-    /// Twice the usual traffic and more.
+    /// Traffic of more than twice the usual.
     TrafficSurge,
 }
 
-/// How an incident changes a measurement once it has its full strength.
+/// Change of a measurement by an incident at full strength.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Effect {
-    /// The value is multiplied.
+    /// Multiplies the value.
     Times(f64),
-    /// The value moves to this one if it is not beyond.
+    /// Raises the value to this one; a higher value stays.
     Reach(f64),
 }
 
@@ -43,21 +45,21 @@ impl IncidentKind {
         Self::TrafficSurge,
     ];
 
-    /// A title that a person would write.
+    /// Returns the title of the incident.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::ProcessorHog => "processor hog in the API's container",
             Self::TableLock => "lock held on tasks",
-            Self::RedisPause => "Redis answers nobody",
+            Self::RedisPause => "Redis does not answer",
             Self::MemoryLeak => "API leaks memory",
-            Self::QueueStall => "worker's queue stands",
+            Self::QueueStall => "worker's queue stalls",
             Self::ErrorBurst => "requests fail",
             Self::TrafficSurge => "traffic surge",
         }
     }
 
-    /// The part of the application concerned.
+    /// Returns the affected part of the application.
     #[must_use]
     pub const fn target(self) -> &'static str {
         match self {
@@ -68,7 +70,7 @@ impl IncidentKind {
         }
     }
 
-    /// What it does, by the catalogue's names; `load` is the rate of requests itself.
+    /// Returns the effects by name of the catalogue; `load` is the rate of requests itself.
     pub(super) const fn effects(self) -> &'static [(&'static str, Effect)] {
         use Effect::{Reach, Times};
         const MB: f64 = 1_048_576.0;
@@ -116,7 +118,7 @@ impl IncidentKind {
         }
     }
 
-    /// Minutes from nothing to full strength.
+    /// Returns the minutes from the start to full strength.
     const fn ramp_minutes(self) -> f64 {
         match self {
             Self::MemoryLeak => 15.0,
@@ -126,20 +128,20 @@ impl IncidentKind {
     }
 }
 
-/// An incident with its place in the data.
+/// Incident with its span in steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InjectedIncident {
-    /// What happens.
+    /// Kind of the incident.
     pub kind: IncidentKind,
-    /// First step that it touches.
+    /// First affected step.
     pub first: usize,
-    /// First step after it.
+    /// First step after the incident.
     pub end: usize,
     ramp_steps: f64,
 }
 
 impl InjectedIncident {
-    /// Strength at a step, from 0 (none) to 1 (full).
+    /// Returns the strength at a step, from 0 (none) to 1 (full).
     pub(super) fn strength(&self, step: usize) -> f64 {
         if !(self.first..self.end).contains(&step) {
             return 0.0;
@@ -148,8 +150,8 @@ impl InjectedIncident {
     }
 }
 
-/// The incidents of a run: every week each kind once, one a day in an order drawn anew, by day, never in the night, for 25 to 70
-/// minutes.
+/// Plans the incidents of a run: every week each kind once in random order, one per day between 8:00 and 20:00, for 25
+/// to 70 minutes.
 pub(super) fn plan(options: &SimulatorOptions) -> Vec<InjectedIncident> {
     if !options.incidents {
         return Vec::new();
@@ -164,6 +166,7 @@ pub(super) fn plan(options: &SimulatorOptions) -> Vec<InjectedIncident> {
         for (day, kind) in (0_i64..).zip(kinds) {
             let (hour, minutes) = (rng.random_range(8.0..20.0), rng.random_range(25.0..70.0));
             let day = week * 7 + day;
+            // After the draws, so that the number of quiet days does not change the other incidents.
             if day < i64::from(options.quiet_days) {
                 continue;
             }
@@ -178,7 +181,7 @@ pub(super) fn plan(options: &SimulatorOptions) -> Vec<InjectedIncident> {
     all
 }
 
-/// Applies every incident that touches the measurement `name` to its values.
+/// Applies every incident that affects the measurement `name` to its values.
 pub(super) fn apply(incidents: &[InjectedIncident], name: &str, values: &mut [f64]) {
     for incident in incidents {
         for (_, effect) in incident.kind.effects().iter().filter(|(row, _)| *row == name) {
@@ -193,12 +196,12 @@ pub(super) fn apply(incidents: &[InjectedIncident], name: &str, values: &mut [f6
     }
 }
 
-/// Whether incidents of this kind move one of these measurements.
+/// Returns whether incidents of this kind affect one of these measurements.
 pub(super) fn touches(kind: IncidentKind, names: &[&str]) -> bool {
     kind.effects().iter().any(|(row, _)| names.contains(row))
 }
 
-/// Whether an incident touches one of these measurements, a value each step.
+/// Returns for each step whether an incident affects one of these measurements.
 pub(super) fn labels(incidents: &[InjectedIncident], names: &[&str], n: usize) -> Vec<bool> {
     let mut flags = vec![false; n];
     for incident in incidents {

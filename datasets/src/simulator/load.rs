@@ -1,10 +1,12 @@
+//! The simulated load: daily profile, weekdays, growth, and autoregressive noise.
+
 use rand::Rng;
 use rand_distr::StandardNormal;
 
 use super::SimulatorOptions;
 
 /// Knots of a working day: (hour, share of the daily peak).
-const DAY: [(f64, f64); 15] = [
+const DAILY_PROFILE: [(f64, f64); 15] = [
     (0.0, 0.14),
     (4.0, 0.10),
     (6.5, 0.20),
@@ -21,24 +23,25 @@ const DAY: [(f64, f64); 15] = [
     (22.0, 0.24),
     (24.0, 0.14),
 ];
-/// Load of the days of the week against that of a full one, from Monday.
-const WEEK: [f64; 7] = [1.0, 1.05, 1.05, 1.02, 0.92, 0.42, 0.38];
+/// Factor of each weekday from Monday, relative to a full working day.
+const WEEKDAY_FACTORS: [f64; 7] = [1.0, 1.05, 1.05, 1.02, 0.92, 0.42, 0.38];
 
-/// Share of the weekly peak at a time, by cosine interpolation between the knots; `day` counts from a Monday.
+/// Returns the share of the weekly peak at a time, by cosine interpolation between the knots; `day` counts from a
+/// Monday.
 pub(super) fn profile(day: f64) -> f64 {
     let hour = day.rem_euclid(1.0) * 24.0;
     let level = |from: usize| -> f64 {
-        let ((h0, v0), (h1, v1)) = (DAY[from], DAY[from + 1]);
+        let ((h0, v0), (h1, v1)) = (DAILY_PROFILE[from], DAILY_PROFILE[from + 1]);
         let w = (1.0 - (std::f64::consts::PI * (hour - h0) / (h1 - h0)).cos()) / 2.0;
         v0 + (v1 - v0) * w
     };
-    let from = DAY.windows(2).position(|pair| hour < pair[1].0).unwrap_or(DAY.len() - 2);
+    let from = DAILY_PROFILE.windows(2).position(|pair| hour < pair[1].0).unwrap_or(DAILY_PROFILE.len() - 2);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 to 6")]
     let weekday = day.floor().rem_euclid(7.0) as usize;
-    level(from) * WEEK[weekday]
+    level(from) * WEEKDAY_FACTORS[weekday]
 }
 
-/// The load that drives everything: seasons, their logarithm standardised, and growth, a value each step.
+/// Load that drives the other signals, one value per step.
 #[derive(Debug)]
 pub(super) struct Load {
     /// Seasonal factor with a mean of 1.
@@ -65,16 +68,16 @@ impl Load {
     }
 }
 
-/// A stationary AR(1) path of unit variance.
+/// Generates a stationary AR(1) path of unit variance.
 pub(super) fn autoregressive(rng: &mut impl Rng, n: usize, phi: f64) -> Vec<f64> {
     let innovation = (1.0 - phi * phi).sqrt();
     let mut x: f64 = rng.sample(StandardNormal);
     (0..n)
         .map(|_| {
-            let here = x;
+            let current = x;
             let e: f64 = rng.sample(StandardNormal);
             x = phi * x + innovation * e;
-            here
+            current
         })
         .collect()
 }

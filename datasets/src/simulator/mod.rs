@@ -1,9 +1,9 @@
-//! A deterministic simulator of the application in the examples, with the truth beside the data.
+//! A deterministic simulator of the application in the examples, with ground truth.
 //!
-//! Weeks at one-minute steps: requests with daily and weekly seasons and growth; latencies, containers,
-//! database, pool, queue, Redis and browser signals at the means and 99th percentiles of the
-//! application's figures; deploys; labelled incidents; harmless bumps that are no incidents; cache
-//! events with known rates of reads and writes per key. The same options give the same data, bit for bit.
+//! It generates weeks at one-minute steps: requests with daily and weekly seasons and growth; latencies, containers,
+//! database, pool, queue, Redis and browser signals at the means and 99th percentiles of the catalogue; deploys;
+//! labelled incidents; harmless bumps that are not incidents; cache events with known rates of reads and writes per
+//! key. The same options give the same data, bit for bit.
 
 mod caches;
 mod catalogue;

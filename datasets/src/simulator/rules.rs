@@ -1,8 +1,10 @@
+//! Alerts, objectives and signals of the simulated application, as rule files and configuration.
+
 use std::fmt::Write as _;
 
 use super::Simulation;
 
-/// A bound that a signal must keep.
+/// Bound that a signal must keep.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     /// The signal must stay at or below.
@@ -12,7 +14,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// The comparison that is true when the bound is broken: `> 0.5`.
+    /// Returns the PromQL comparison that is true when the bound is violated: `> 0.5`.
     #[must_use]
     pub fn comparison(self) -> String {
         match self {
@@ -21,7 +23,7 @@ impl Bound {
         }
     }
 
-    /// Whether a value breaks the bound.
+    /// Returns whether a value violates the bound.
     #[must_use]
     pub fn broken_by(self, value: f64) -> bool {
         match self {
@@ -31,33 +33,33 @@ impl Bound {
     }
 }
 
-/// A present alert of the application.
+/// Present alert of the application.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
-    /// Its name.
+    /// Name of the alert.
     pub alert: &'static str,
-    /// The signal that it watches.
+    /// Watched signal.
     pub signal: &'static str,
-    /// When it fires.
+    /// Bound whose violation fires the alert.
     pub bound: Bound,
-    /// How long the bound must be broken.
+    /// Time for which the bound must be violated, as in `for`.
     pub hold: &'static str,
     /// `critical` or `warning`.
     pub severity: &'static str,
 }
 
-/// A target of the application.
+/// Objective of the application.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Objective {
-    /// What is promised.
+    /// Name of the objective.
     pub objective: &'static str,
-    /// The signal that shows it.
+    /// Signal by which it is measured.
     pub signal: &'static str,
-    /// The bound promised.
+    /// Bound of the signal.
     pub bound: Bound,
 }
 
-/// The alerts of the application's figures, at their present bounds.
+/// Returns the alerts of the application at their present bounds.
 #[must_use]
 pub fn alerts() -> Vec<Alert> {
     use Bound::{Above, Below};
@@ -76,7 +78,7 @@ pub fn alerts() -> Vec<Alert> {
     ]
 }
 
-/// The targets of the application's figures.
+/// Returns the objectives of the application.
 #[must_use]
 pub fn objectives() -> Vec<Objective> {
     use Bound::Above;
@@ -101,13 +103,13 @@ pub fn objectives() -> Vec<Objective> {
     ]
 }
 
-/// Prometheus alerting rules over the simulated telemetry.
+/// Returns Prometheus alerting rules over the simulated telemetry.
 #[must_use]
 pub fn rules_yaml(simulation: &Simulation) -> String {
     rules(|signal| simulation.signal(signal).map(|found| found.expr.clone()).unwrap_or_default())
 }
 
-/// The same rules over a series file of the signals, as `replay threshold` reads them.
+/// Returns the same rules over a series file of the signals, as `replay threshold` reads them.
 #[must_use]
 pub fn replay_rules_yaml() -> String {
     rules(str::to_owned)
@@ -118,7 +120,7 @@ fn rules(expr: impl Fn(&str) -> String) -> String {
     for alert in alerts() {
         let expr = format!("{} {}", expr(alert.signal), alert.bound.comparison()).replace('\'', "''");
         let Alert { alert, hold, severity, .. } = alert;
-        // writing to a String cannot fail
+        // Writing to a String cannot fail.
         let _ = write!(
             text,
             "      - alert: {alert}\n        expr: '{expr}'\n        for: {hold}\n        labels:\n          severity: {severity}\n"
@@ -127,11 +129,11 @@ fn rules(expr: impl Fn(&str) -> String) -> String {
     text
 }
 
-/// The `[[signal]]` tables of a configuration that learns every simulated signal.
+/// Returns the `[[signal]]` tables of a configuration with every simulated signal.
 #[must_use]
 pub fn signals_toml(simulation: &Simulation) -> String {
     simulation.signals.iter().fold(String::new(), |mut text, signal| {
-        // writing to a String cannot fail
+        // Writing to a String cannot fail.
         let _ = write!(text, "[[signal]]\nname = \"{}\"\nexpr = '{}'\n\n", signal.name, signal.expr);
         text
     })

@@ -1,3 +1,5 @@
+//! Runs a simulation: builds series, signals, counters and composites, and collects the ground truth.
+
 use almanac_engine::{
     series::{Labels, METRIC_NAME},
     store::rows::{CacheEvent, Deploy, Incident},
@@ -14,60 +16,60 @@ use super::{
     truth::TTL_GRID,
 };
 
-/// A series as the application would expose it.
+/// Series as the application would expose it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedSeries {
-    /// The series' labels, the metric's name among them.
+    /// Labels of the series, including the name of the metric.
     pub labels: Labels,
-    /// A value at every timestamp of the run.
+    /// One value per timestamp of the run.
     pub values: Vec<f64>,
 }
 
-/// A signal: what an expression over the series gives, known without evaluating it.
+/// Signal: the result of an expression over the series, known without evaluating it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedSignal {
-    /// Its name.
+    /// Name of the signal.
     pub name: String,
-    /// The expression over the series.
+    /// PromQL expression over the series.
     pub expr: String,
     /// Unit of the values.
     pub unit: &'static str,
-    /// A value at every timestamp; where the expression takes a rate over minutes, that of the step itself.
+    /// One value per timestamp. Where the expression takes a rate over minutes, this is the rate of the step itself.
     pub values: Vec<f64>,
-    /// Whether an incident moves the signal at each timestamp.
+    /// Whether an incident affects the signal at each timestamp.
     pub incident: Vec<bool>,
-    /// Whether `expr` gives `values` exactly (false where it smooths by a rate).
+    /// Whether `expr` evaluates to `values` exactly (false where it smooths by a rate).
     pub exact: bool,
 }
 
-/// A simulated run.
+/// Simulated run.
 #[derive(Debug, Clone)]
 pub struct Simulation {
     /// Epoch milliseconds of the samples, evenly spaced.
     pub timestamps: Vec<i64>,
-    /// The telemetry.
+    /// Telemetry.
     pub series: Vec<SimulatedSeries>,
-    /// The signals over it.
+    /// Signals over the telemetry.
     pub signals: Vec<SimulatedSignal>,
-    /// Cache events, by time.
+    /// Cache events, sorted by time.
     pub cache_events: Vec<CacheEvent>,
     /// Deploys.
     pub deploys: Vec<Deploy>,
     /// Incidents.
     pub incidents: Vec<Incident>,
-    /// What is true of all this.
+    /// Ground truth.
     pub truth: Truth,
 }
 
 impl Simulation {
-    /// The signal with this name.
+    /// Returns the signal with this name.
     #[must_use]
     pub fn signal(&self, name: &str) -> Option<&SimulatedSignal> {
         self.signals.iter().find(|signal| signal.name == name)
     }
 }
 
-/// Handlers of the API with their mean rates, requests a second.
+/// Handlers of the API: name in the catalogue, path, mean requests per second.
 const HANDLERS: [(&str, &str, f64); 4] = [
     ("api_health", "/api/health", 4.0),
     ("api_calendar_events", "/api/calendar/events", 26.0),
@@ -94,6 +96,7 @@ pub fn simulate(options: &SimulatorOptions) -> Result<Simulation, OptionsError> 
     let incidents = incidents::plan(options);
     let deploys = deploys(options);
     let mut build = Builder::new(options, &incidents);
+    // In this order: requests need the latencies' means, composites need all series.
     build.measurements(&deploys);
     build.requests();
     build.composites();
@@ -124,7 +127,7 @@ pub fn simulate(options: &SimulatorOptions) -> Result<Simulation, OptionsError> 
                 started_at_ms: at(incident.first),
                 ended_at_ms: at(incident.end - 1),
                 target: incident.kind.target().into(),
-                signals: moved(&signals, incident),
+                signals: affected_signals(&signals, incident),
             })
             .collect(),
         deploys: deploys.clone(),
@@ -133,7 +136,7 @@ pub fn simulate(options: &SimulatorOptions) -> Result<Simulation, OptionsError> 
             .map(|model| CacheTruth { model: model.clone(), ttls: TTL_GRID.map(|ttl| model.at_ttl(ttl)).to_vec() })
             .collect(),
     };
-    let incidents = truth.incidents.iter().map(row).collect();
+    let incidents = truth.incidents.iter().map(incident_row).collect();
     let deploys = deploys
         .into_iter()
         .map(|deploy| Deploy {
@@ -145,13 +148,13 @@ pub fn simulate(options: &SimulatorOptions) -> Result<Simulation, OptionsError> 
     Ok(Simulation { timestamps, series, signals, cache_events, deploys, incidents, truth })
 }
 
-/// The names of the signals that an incident moves.
-fn moved(signals: &[SimulatedSignal], incident: &InjectedIncident) -> Vec<String> {
+/// Returns the names of the signals that an incident affects.
+fn affected_signals(signals: &[SimulatedSignal], incident: &InjectedIncident) -> Vec<String> {
     let touched = |signal: &&SimulatedSignal| incidents::touches(incident.kind, &sources(&signal.name));
     signals.iter().filter(touched).map(|signal| signal.name.clone()).collect()
 }
 
-fn row(incident: &IncidentTruth) -> Incident {
+fn incident_row(incident: &IncidentTruth) -> Incident {
     Incident {
         started_at: Timestamp::from_millis(incident.started_at_ms),
         ended_at: Some(Timestamp::from_millis(incident.ended_at_ms)),
@@ -161,7 +164,7 @@ fn row(incident: &IncidentTruth) -> Incident {
     }
 }
 
-/// A deploy each Tuesday at 14:00 and each Thursday at 11:00.
+/// Returns a deploy each Tuesday at 14:00 and each Thursday at 11:00.
 fn deploys(options: &SimulatorOptions) -> Vec<DeployTruth> {
     let hour = DAY_MS / 24;
     let slots = (0..i64::from(options.weeks)).flat_map(|week| [(week * 7 + 1, 14), (week * 7 + 3, 11)]);
@@ -175,7 +178,7 @@ fn deploys(options: &SimulatorOptions) -> Vec<DeployTruth> {
         .collect()
 }
 
-/// The catalogue's rows of which a signal is made.
+/// Returns the names of the catalogue's rows from which a signal is built.
 fn sources(signal: &str) -> Vec<&str> {
     let handlers = || HANDLERS.iter().map(|(name, ..)| *name).collect();
     match signal {
@@ -239,7 +242,7 @@ impl<'a> Builder<'a> {
         self.signals.push(SimulatedSignal { name, expr, unit, values, incident, exact });
     }
 
-    /// The rows of the catalogue.
+    /// Adds the rows of the catalogue.
     fn measurements(&mut self, deploys: &[DeployTruth]) {
         for row in catalogue() {
             let labels = labels_of(row.metric, row.labels);
@@ -273,12 +276,13 @@ impl<'a> Builder<'a> {
         self.latency_means.push((row.name, labels.clone(), values.mean));
     }
 
-    /// Counters: requests by handler and status, and each latency's `_sum` and `_count`.
+    /// Adds counters: requests by handler and status, and the `_sum` and `_count` of each latency.
     fn requests(&mut self) {
         let error = self.series_values("http_error_ratio");
         let mut total = vec![0.0; self.options.n_steps()];
         for (name, labels, means) in std::mem::take(&mut self.latency_means) {
             let handler = HANDLERS.iter().find(|(row, ..)| *row == name);
+            // Queries and Redis commands have no handler: 12 per second.
             let rate = handler.map_or(12.0, |(_, _, rate)| *rate);
             let counts = signals::requests(self.options, &self.load, self.incidents, &format!("{name} count"), rate);
             let metric = labels.metric_name().to_owned();
@@ -303,7 +307,7 @@ impl<'a> Builder<'a> {
         self.add_signal("api_requests_per_second".into(), expr, "requests/s", total, Driver::Load, false);
     }
 
-    /// Signals over several series, as objectives and alerts read them.
+    /// Adds signals over several series, as objectives and alerts read them.
     fn composites(&mut self) {
         for (name, metric, quantile) in [
             ("api_p95_seconds", "http_request_duration_seconds", "0.95"),
@@ -372,7 +376,7 @@ fn cumulative(steps: impl Iterator<Item = f64>) -> Vec<f64> {
         .collect()
 }
 
-/// The bundle grows by half a percent a deploy; the fifth one adds a quarter, which the sixth takes back.
+/// Returns the size of the bundle: it grows by 0.5 % per deploy; the fifth deploy adds 25 %, which the sixth removes.
 fn bundle(options: &SimulatorOptions, deploys: &[DeployTruth], base: f64) -> Vec<f64> {
     let size = |at_ms: i64| {
         let done = deploys.iter().filter(|deploy| deploy.at_ms <= at_ms).count();
@@ -382,19 +386,19 @@ fn bundle(options: &SimulatorOptions, deploys: &[DeployTruth], base: f64) -> Vec
     (0_i64..).take(options.n_steps()).map(|t| size(options.start.millis() + t * options.step.millis())).collect()
 }
 
-/// Seconds until the certificate ends: 60 days at first, renewed for 90 when 30 are left.
+/// Returns the seconds until the certificate expires: 60 days at first, renewed for 90 when 30 are left.
 fn certificate(options: &SimulatorOptions) -> Vec<f64> {
     let day = 86_400.0;
     let mut left = 60.0 * day;
     let step = options.step.millis() as f64 / 1000.0;
     (0..options.n_steps())
         .map(|_| {
-            let here = left;
+            let current = left;
             left -= step;
             if left < 30.0 * day {
                 left = 90.0 * day;
             }
-            here
+            current
         })
         .collect()
 }

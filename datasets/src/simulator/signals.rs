@@ -1,3 +1,6 @@
+//! Generates the values of gauges, latencies and request counts, calibrated to the catalogue's means and 99th
+//! percentiles.
+
 use rand::Rng;
 use rand_distr::{Distribution, Poisson, StandardNormal};
 
@@ -7,17 +10,17 @@ use super::{
     load::{Load, autoregressive},
 };
 
-/// Correlation of a signal's logarithm with what drives it.
-const DRIVEN: f64 = 0.75;
+/// Correlation of a signal's logarithm with its driver.
+const DRIVER_CORRELATION: f64 = 0.75;
 /// Autocorrelation of the noise from one step to the next.
 const NOISE_PHI: f64 = 0.6;
-/// Share of a latency's variance (of logarithms) that lies between minutes; the rest lies within each.
-const BETWEEN: f64 = 0.36;
+/// Share of a latency's log variance between steps; the rest is within each step.
+const VARIANCE_BETWEEN_STEPS: f64 = 0.36;
 /// Standard normal quantiles at 0.95 and 0.99.
 pub(super) const Z95: f64 = 1.644_853_626_951_472_7;
 pub(super) const Z99: f64 = 2.326_347_874_040_841;
 
-/// The values of a latency: mean and quantiles of each step's requests.
+/// Values of a latency: mean and quantiles of each step's requests.
 pub(super) struct LatencyValues {
     pub(super) mean: Vec<f64>,
     pub(super) p50: Vec<f64>,
@@ -25,13 +28,14 @@ pub(super) struct LatencyValues {
     pub(super) p99: Vec<f64>,
 }
 
-/// Standard deviation of logarithms at which a lognormal's 99th percentile is `ratio` times its mean; `ratio` up to e^2.7.
+/// Returns the standard deviation of logarithms at which the 99th percentile of a lognormal is `ratio` times its mean;
+/// `ratio` up to e^2.7.
 pub(super) fn lognormal_sigma(ratio: f64) -> f64 {
     Z99 - (Z99 * Z99 - 2.0 * ratio.ln()).max(0.0).sqrt()
 }
 
-/// What drives the row, standardised, mixed with its own noise: mean about 0, variance about 1.
-fn score(options: &SimulatorOptions, load: &Load, row: &SignalRow) -> Vec<f64> {
+/// Returns the row's standardised driver mixed with its own noise: mean about 0, variance about 1.
+fn latent_path(options: &SimulatorOptions, load: &Load, row: &SignalRow) -> Vec<f64> {
     let n = options.n_steps();
     let noise = autoregressive(&mut options.stream(row.name), n, NOISE_PHI);
     let driver: Vec<f64> = match row.driver {
@@ -39,11 +43,11 @@ fn score(options: &SimulatorOptions, load: &Load, row: &SignalRow) -> Vec<f64> {
         Driver::Load => load.standardised.clone(),
         Driver::Nightly => (0..n).map(|t| nightly(t as f64 / options.steps_per_day() as f64)).collect(),
     };
-    let rest = (1.0 - DRIVEN * DRIVEN).sqrt();
-    driver.iter().zip(&noise).map(|(u, e)| DRIVEN * u + rest * e).collect()
+    let rest = (1.0 - DRIVER_CORRELATION * DRIVER_CORRELATION).sqrt();
+    driver.iter().zip(&noise).map(|(u, e)| DRIVER_CORRELATION * u + rest * e).collect()
 }
 
-/// A job about two in the morning on a gentle daily wave: mean about 0, variance about 1.
+/// Returns a job at 2:30 plus a small daily wave: mean about 0, variance about 1.
 fn nightly(day: f64) -> f64 {
     let hour = day.rem_euclid(1.0) * 24.0;
     let job = (-0.5 * ((hour - 2.5) / 0.8).powi(2)).exp();
@@ -51,9 +55,9 @@ fn nightly(day: f64) -> f64 {
     (3.0 * job + 0.5 * wave - 0.25) / 0.9
 }
 
-/// Finds the spread at which the 99th percentile of `exp(s·z)` is `ratio` times its mean, and the mean there.
+/// Returns the scale `s` at which the 99th percentile of `exp(s·z)` is `ratio` times its mean, and that mean.
 fn calibrate(z: &[f64], ratio: f64) -> (f64, f64) {
-    // every 7th value: prime to the day's steps, so that all times of day stand in the sample
+    // Every 7th value: 7 is coprime to the steps of a day, so that the sample has all times of day.
     let sample: Vec<f64> = z.iter().step_by(if z.len() > 20_000 { 7 } else { 1 }).copied().collect();
     let rank = ((sample.len() as f64 - 1.0) * 0.99).round();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of the sample")]
@@ -61,6 +65,7 @@ fn calibrate(z: &[f64], ratio: f64) -> (f64, f64) {
     let mut sorted = sample.clone();
     sorted.sort_by(f64::total_cmp);
     let mean_at = |s: f64, from: &[f64]| from.iter().map(|z| (s * z).exp()).sum::<f64>() / from.len() as f64;
+    // Bisection: the ratio grows with `s`.
     let (mut low, mut high) = (0.0, 3.0);
     for _ in 0..40 {
         let s = (low + high) / 2.0;
@@ -69,7 +74,7 @@ fn calibrate(z: &[f64], ratio: f64) -> (f64, f64) {
     (low, mean_at(low, z))
 }
 
-/// Harmless bumps: about one a day, two to four minutes long, 1.3 to 1.7 times the value; no incidents.
+/// Adds harmless bumps that are not incidents: about one per day, two to four minutes long, 1.3 to 1.7 times the value.
 fn bump(options: &SimulatorOptions, row: &SignalRow, values: &mut [f64]) {
     let mut rng = options.stream(&format!("{} bumps", row.name));
     let minute = 60_000.0 / options.step.millis() as f64;
@@ -88,7 +93,8 @@ fn bump(options: &SimulatorOptions, row: &SignalRow, values: &mut [f64]) {
     }
 }
 
-/// A gauge's values: calibrated to the row's mean and 99th percentile, then growth, bumps, incidents and the limit.
+/// Returns the values of a gauge: calibrated to the row's mean and 99th percentile, then growth, bumps, incidents and
+/// the limit.
 pub(super) fn gauge(
     options: &SimulatorOptions,
     load: &Load,
@@ -96,7 +102,7 @@ pub(super) fn gauge(
     row: &SignalRow,
 ) -> Vec<f64> {
     let Shape::Gauge { limit } = row.shape else { return vec![row.mean; options.n_steps()] };
-    let z = score(options, load, row);
+    let z = latent_path(options, load, row);
     let (s, mean) = calibrate(&z, row.p99 / row.mean);
     let mut values: Vec<f64> = z.iter().map(|z| row.mean * (s * z).exp() / mean).collect();
     if row.driver == Driver::Load {
@@ -108,7 +114,7 @@ pub(super) fn gauge(
     values
 }
 
-/// A latency's values: lognormal requests about a level that moves with the load.
+/// Returns the values of a latency: lognormal requests around a level that follows the load.
 pub(super) fn latency(
     options: &SimulatorOptions,
     load: &Load,
@@ -116,8 +122,8 @@ pub(super) fn latency(
     row: &SignalRow,
 ) -> LatencyValues {
     let sigma = lognormal_sigma(row.p99 / row.mean);
-    let (between, within) = (sigma * BETWEEN.sqrt(), sigma * (1.0 - BETWEEN).sqrt());
-    let level: Vec<f64> = score(options, load, row).iter().map(|z| (between * z).exp()).collect();
+    let (between, within) = (sigma * VARIANCE_BETWEEN_STEPS.sqrt(), sigma * (1.0 - VARIANCE_BETWEEN_STEPS).sqrt());
+    let level: Vec<f64> = latent_path(options, load, row).iter().map(|z| (between * z).exp()).collect();
     let mean = level.iter().sum::<f64>() / level.len() as f64;
     let mut level: Vec<f64> =
         level.iter().zip(&load.growth).map(|(x, growth)| row.mean * x / mean * growth.sqrt().sqrt()).collect();
@@ -138,7 +144,7 @@ pub(super) fn latency(
     LatencyValues { mean: level, p50, p95, p99 }
 }
 
-/// Requests of each step at a mean rate of `per_second`.
+/// Returns the Poisson number of requests of each step at a mean rate of `per_second`.
 pub(super) fn requests(
     options: &SimulatorOptions,
     load: &Load,

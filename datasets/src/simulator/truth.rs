@@ -1,8 +1,10 @@
+//! Ground truth of a simulation, and the analytic results of a time-to-live.
+
 use serde::{Deserialize, Serialize};
 
 use super::{CacheModel, IncidentKind};
 
-/// What is true of a simulation, written beside its data.
+/// Ground truth of a simulation, written beside its data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
     /// Seed of the run.
@@ -11,61 +13,61 @@ pub struct Truth {
     pub start_ms: i64,
     /// Distance of the samples, milliseconds.
     pub step_ms: i64,
-    /// Steps of each series.
+    /// Number of steps of each series.
     pub steps: usize,
-    /// Growth of the load a week.
+    /// Growth of the load per week.
     pub growth_per_week: f64,
-    /// Every signal.
+    /// All signals.
     pub signals: Vec<SignalTruth>,
-    /// Every incident, by time.
+    /// All incidents, sorted by time.
     pub incidents: Vec<IncidentTruth>,
-    /// Every deploy, by time.
+    /// All deploys, sorted by time.
     pub deploys: Vec<DeployTruth>,
-    /// Every cache.
+    /// All caches.
     pub caches: Vec<CacheTruth>,
 }
 
-/// What is true of a signal.
+/// Ground truth of a signal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignalTruth {
-    /// Its name.
+    /// Name of the signal.
     pub signal: String,
-    /// Unit of its values.
+    /// Unit of the values.
     pub unit: String,
-    /// Lengths of its seasons, milliseconds, ascending; empty when it has none.
+    /// Lengths of the seasons, milliseconds, ascending; empty when there are none.
     pub seasons_ms: Vec<i64>,
 }
 
-/// What is true of an incident.
+/// Ground truth of an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IncidentTruth {
-    /// What happens.
+    /// Kind of the incident.
     pub kind: IncidentKind,
-    /// First sample that it touches, epoch milliseconds.
+    /// First affected sample, epoch milliseconds.
     pub started_at_ms: i64,
-    /// Last sample that it touches, epoch milliseconds.
+    /// Last affected sample, epoch milliseconds.
     pub ended_at_ms: i64,
-    /// The part of the application concerned.
+    /// Affected part of the application.
     pub target: String,
-    /// The signals that it moves.
+    /// Affected signals.
     pub signals: Vec<String>,
 }
 
-/// A deploy.
+/// Deploy of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeployTruth {
-    /// When, epoch milliseconds.
+    /// Time of the deploy, epoch milliseconds.
     pub at_ms: i64,
-    /// The service.
+    /// Deployed service.
     pub service: String,
-    /// The version.
+    /// Deployed version.
     pub version: String,
 }
 
-/// What is true of a cache whose reads and writes are Poisson processes of constant rates.
+/// Ground truth of a cache whose reads and writes are Poisson processes of constant rates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CacheTruth {
-    /// The rates.
+    /// Rates of the cache.
     #[serde(flatten)]
     pub model: CacheModel,
     /// Analytic results by time-to-live.
@@ -75,20 +77,20 @@ pub struct CacheTruth {
 /// Long-run results of a time-to-live that counts from the fill, without eviction or invalidation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TtlTruth {
-    /// The time-to-live, seconds.
+    /// Time-to-live, seconds.
     pub ttl_seconds: f64,
-    /// Share of reads that find a copy.
+    /// Share of reads that are answered from the cache.
     pub hit_ratio: f64,
     /// Share of hits whose copy is older than the last write.
     pub stale_share: f64,
 }
 
-/// Times-to-live that every cache's truth lists, seconds.
+/// Times-to-live in each cache's ground truth, seconds.
 pub(super) const TTL_GRID: [f64; 12] =
     [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0];
 
 impl CacheModel {
-    /// The long-run results of a time-to-live, summed over the keys.
+    /// Computes the long-run results of a time-to-live over all keys.
     ///
     /// With reads at rate λ, writes at rate μ and time-to-live T, a key's hit ratio is λT/(1+λT) and the stale share of
     /// its hits 1 − (1 − e^(−μT))/(μT).
@@ -101,6 +103,7 @@ impl CacheModel {
         for (read, write) in self.rates() {
             let (filled, aged) = (read * ttl_seconds, write * ttl_seconds);
             let key_hits = read * filled / (1.0 + filled);
+            // The series expansion avoids 0/0 for keys that are hardly ever written.
             let key_stale = if aged < 1e-9 { aged / 2.0 } else { 1.0 + (-aged).exp_m1() / aged };
             reads += read;
             hits += key_hits;

@@ -1,3 +1,5 @@
+//! Writes a simulation as Parquet, YAML, TOML and JSON files.
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -7,7 +9,7 @@ use duckdb::{Connection, params};
 
 use super::{Simulation, replay_rules_yaml, rules_yaml, signals_toml};
 
-/// Why a simulation could not be written.
+/// Reason why a simulation could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -16,7 +18,7 @@ pub enum WriteError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -25,22 +27,22 @@ pub enum WriteError {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What DuckDB says.
+        /// Error of DuckDB.
         #[source]
         source: duckdb::Error,
     },
-    /// The truth could not be put into JSON.
-    #[error("the truth could not be written as JSON")]
+    /// The ground truth could not be serialised.
+    #[error("the ground truth could not be written as JSON")]
     Json(#[source] serde_json::Error),
 }
 
-/// Writes a simulation into a directory, which is made if it is absent:
+/// Writes a simulation into a directory, which is created if it does not exist:
 ///
 /// - `signals.parquet`: series file `series,timestamp,value,incident` of the signals
 /// - `telemetry.parquet`: series file of the telemetry, `series` in Prometheus' notation
 /// - `cache_events.parquet`: event file
 /// - `rules.yml`, `signals.toml`: alerts and signals over the telemetry; `replay-rules.yml`: alerts over `signals.parquet`
-/// - `truth.json`: seasons, incidents, deploys, rates and what follows from them
+/// - `truth.json`: seasons, incidents, deploys, rates of the caches and their analytic results
 ///
 /// # Errors
 /// [`WriteError`] names the file that could not be written.
@@ -107,7 +109,7 @@ fn cache_events(db: &Connection, simulation: &Simulation) -> duckdb::Result<()> 
     rows.flush()
 }
 
-/// An instant as DuckDB's appender takes it.
+/// Returns an instant in the type that DuckDB's appender expects.
 fn instant(millis: i64) -> duckdb::types::Value {
     duckdb::types::Value::Timestamp(duckdb::types::TimeUnit::Millisecond, millis)
 }

@@ -1,4 +1,5 @@
-//! The contract of every advisor: what it is about, what it needs, what it decides, and how an applied proposal is measured.
+//! The contract of every advisor: its targets, its facts, its decision, and how the effect of an applied proposal is
+//! measured.
 
 use almanac_models::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,54 +14,57 @@ use crate::{
     store::{Store, StoreError, rows::Patch},
 };
 
-/// Something that decides on one kind of setting.
+/// Decides on one kind of setting.
 ///
-/// An implementation holds no state. `fetch` and `measure` read the store and decide nothing; `decide` and `replay` are pure.
+/// An implementation has no state. `fetch` and `measure` read the store and decide nothing; `decide` and `replay` do no
+/// I/O.
 ///
 /// ```
 /// use almanac_engine::advise::{Outcome, Registry};
 ///
-/// // Every advisor is listed in the registry, and everything else asks there.
+/// // The registry lists every advisor; all other code looks them up there.
 /// let kinds: Vec<String> = Registry::default().kinds().iter().map(|kind| kind.to_string()).collect();
 /// assert!(kinds.contains(&"scaling".to_owned()));
 /// // A result is a proposal, the reason to keep the present setting, or what is missing.
-/// let kept: Outcome<()> = Outcome::keep("the present setting serves as well");
+/// let kept: Outcome<()> = Outcome::keep("the present setting is as good");
 /// assert!(matches!(kept, Outcome::Keep { .. }));
 /// ```
 pub trait Advisor: Send + Sync + 'static {
-    /// Its name in tables, answers, configuration and on the command line: lower-case letters, digits and `_`.
+    /// Name in tables, responses, configuration and on the command line: lower-case letters, digits and `_`.
     const KIND: &'static str;
-    /// What it is about, as a heading says it.
+    /// Title for headings.
     const TITLE: &'static str;
-    /// What one of its targets is called, such as `workload`.
+    /// Noun for one target, such as `workload`.
     const TARGET: &'static str;
-    /// The metrics that its proposals may promise; the first is the usual one, later ones are those of older releases too.
+    /// Metrics that its proposals may promise. The first is the present one; the others occur in proposals of older
+    /// releases.
     const EFFECTS: &'static [Metric];
-    /// Confidence below which a proposal is not made; the present setting is kept then, with the proposal's figures.
+    /// Minimum confidence of a proposal. Below it the present setting is kept, and the reason contains the proposal's
+    /// figures.
     const CONFIDENCE_MIN: f64;
-    /// One thing that advice is wanted on, as a user writes it.
+    /// Specification of one thing to advise on, as the user configures it.
     type Spec: AdvisorSpec;
-    /// What a decision rests on.
+    /// Input of a decision.
     type Facts;
-    /// By what an applied proposal is measured. It is stored with the recommendation and must be read back; the rest of the
-    /// evidence is for people and stays open JSON, which a release may extend.
+    /// Measurement terms of an applied proposal. They are stored with the recommendation and must stay parseable. The
+    /// rest of the evidence is open JSON for people, which a release may extend.
     type Terms: Serialize + DeserializeOwned;
 
-    /// The targets of one specification; each has a recommendation of its own.
+    /// Returns the targets of one specification; each has its own recommendation.
     fn targets(spec: &Self::Spec) -> Vec<String> {
         vec![spec.name().to_owned()]
     }
 
-    /// Reads what a decision needs.
+    /// Reads the input of a decision.
     ///
     /// # Errors
-    /// [`FetchError`] when it cannot be read or is not there.
+    /// [`FetchError`] when it is missing or cannot be read.
     fn fetch(from: &Sources<'_>, spec: &Self::Spec, target: &str, now: Timestamp) -> Result<Self::Facts, FetchError>;
 
-    /// Decides on the facts; pure.
+    /// Decides on the facts, without I/O.
     fn decide(spec: &Self::Spec, target: &str, facts: &Self::Facts, now: Timestamp) -> Outcome<Self::Terms>;
 
-    /// Policies beside each other on the facts; pure. Null where the facts do not suffice.
+    /// Compares policies on the facts, without I/O. Null when the facts do not suffice.
     fn replay(spec: &Self::Spec, target: &str, facts: &Self::Facts, now: Timestamp) -> Report {
         match Self::decide(spec, target, facts, now) {
             Outcome::Propose(proposal) => Report(proposal.evidence),
@@ -68,21 +72,22 @@ pub trait Advisor: Send + Sync + 'static {
         }
     }
 
-    /// How a new proposal differs from an older one on the same target.
+    /// Compares a new proposal with an older one on the same target.
     fn difference(new: &Setting<'_>, old: &Setting<'_>) -> Difference {
         if new.proposed == old.proposed && new.terms == old.terms { Difference::None } else { Difference::Distinct }
     }
 
-    /// What of the present setting a proposal rests on: a dismissed one comes back only when this has changed.
+    /// Returns the part of the present setting that a proposal depends on. A dismissed proposal is made again only
+    /// after this part has changed.
     fn basis(current: &Value) -> Value {
         current.clone()
     }
 
-    /// What an applied proposal did between its application and `now`; none while the data do not suffice. `spec`: none when its
-    /// target is no longer configured.
+    /// Measures the effect of an applied proposal between its application and `now`. Returns none while the data do not
+    /// suffice. `spec`: none when its target is no longer configured.
     ///
     /// # Errors
-    /// [`FetchError`] when the data cannot be read, or the specification is needed and not there.
+    /// [`FetchError`] when the data cannot be read, or the specification is needed and missing.
     fn measure(
         from: &Sources<'_>,
         spec: Option<&Self::Spec>,
@@ -91,61 +96,61 @@ pub trait Advisor: Send + Sync + 'static {
     ) -> Result<Option<Measured>, FetchError>;
 }
 
-/// A metric that a proposal promises: name, unit and direction, stated once.
+/// A metric that a proposal promises: name, unit and direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
-    /// The name, such as `hit_ratio`.
+    /// Name, such as `hit_ratio`.
     pub name: &'static str,
-    /// The unit, such as `1` or `1/week`.
+    /// Unit, such as `1` or `1/week`.
     pub unit: &'static str,
-    /// Which way is better.
+    /// Direction in which the metric improves.
     pub better: Direction,
 }
 
-/// Where an advisor reads its facts.
+/// Data sources of an advisor.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
     /// The store.
     pub store: &'a Store,
 }
 
-/// What an advisor decides on one target.
+/// Decision of an advisor on one target.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome<T> {
-    /// A better setting.
+    /// A better setting exists.
     Propose(Box<Proposal<T>>),
-    /// The present setting is as good: a result, with its figures in the sentence.
+    /// The present setting is as good; the reason contains its figures.
     Keep {
-        /// Why, in one sentence.
+        /// Reason, in one sentence.
         reason: String,
     },
-    /// Something is missing that a decision needs.
+    /// Data or configuration is missing.
     Lacks {
-        /// What, and what would give it.
+        /// Missing items, each with its remedy.
         needs: Vec<Need>,
     },
 }
 
 impl<T> Outcome<T> {
-    /// The present setting is kept.
+    /// Creates a decision to keep the present setting.
     #[must_use]
     pub fn keep(reason: impl Into<String>) -> Self {
         Self::Keep { reason: reason.into() }
     }
 
-    /// One thing is missing.
+    /// Creates a decision with one missing item.
     #[must_use]
     pub fn lacks(missing: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Lacks { needs: vec![Need { missing: missing.into(), remedy: remedy.into() }] }
     }
 }
 
-/// Something that a decision needs and that is not there.
+/// A missing item that a decision needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// What is missing.
+    /// Description of the missing item.
     pub missing: String,
-    /// The configuration or the data that would give it; empty where the first sentence says so.
+    /// The configuration or the data that would supply it; empty if `missing` already names it.
     pub remedy: String,
 }
 
@@ -155,77 +160,77 @@ impl std::fmt::Display for Need {
     }
 }
 
-/// A better setting, with its proof.
+/// A better setting, with its evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal<T> {
-    /// The present setting.
+    /// Present setting.
     pub current: Value,
-    /// The proposed setting.
+    /// Proposed setting.
     pub proposed: Value,
-    /// Until when it holds; none: until it is replaced.
+    /// End of validity; none: valid until it is replaced.
     pub valid_until: Option<Timestamp>,
-    /// What is promised, one of [`Advisor::EFFECTS`].
+    /// Promised metric, one of [`Advisor::EFFECTS`].
     pub metric: Metric,
-    /// The promised effect, at the level [`LEVEL`](super::kit::LEVEL).
+    /// Promised effect, at the level [`LEVEL`](super::kit::LEVEL).
     pub effect: Interval,
-    /// How sure the advisor is, in [0, 1].
+    /// Confidence, in [0, 1].
     pub confidence: f64,
-    /// Why, in one sentence.
+    /// Reason, in one sentence.
     pub reason: String,
-    /// Figures of the replay and the span of the data, for people: a JSON object.
+    /// Replay figures and the span of the data, for people: a JSON object.
     pub evidence: Value,
-    /// By what the proposal is measured once it is applied.
+    /// Measurement terms, used once the proposal is applied.
     pub terms: T,
-    /// How to come back to the present setting; none where it is not known.
+    /// Way to restore the present setting; none if it is unknown.
     pub rollback: Option<Rollback<T>>,
-    /// What a machine can apply.
+    /// Machine-applicable change.
     pub patch: Patch,
 }
 
-/// How to come back to the setting before.
+/// Restores the setting from before a proposal was applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rollback<T> {
-    /// The metric of the effect at that setting.
+    /// Value of the promised metric at that setting.
     pub baseline: f64,
-    /// What a machine can apply.
+    /// Machine-applicable change.
     pub patch: Patch,
-    /// By what that setting is measured; none: by the terms of the proposal.
+    /// Measurement terms of that setting; none: those of the proposal.
     pub terms: Option<T>,
 }
 
-/// A setting as the ledger holds it.
+/// A setting as the ledger stores it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting<'a> {
-    /// The proposed setting.
+    /// Proposed setting.
     pub proposed: &'a Value,
-    /// By what it is measured.
+    /// Measurement terms.
     pub terms: &'a Value,
 }
 
 /// An applied proposal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied<T> {
-    /// Its target.
+    /// Name of the target.
     pub target: String,
-    /// The setting that was applied.
+    /// Setting that was applied.
     pub proposed: Value,
-    /// The name of the promised metric.
+    /// Name of the promised metric.
     pub metric: String,
-    /// By what it is measured.
+    /// Measurement terms.
     pub terms: T,
-    /// When it was applied.
+    /// Time of application.
     pub at: Timestamp,
 }
 
-/// Policies beside each other, as JSON.
+/// Comparison of policies, as JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report(pub Value);
 
-/// Why the facts of a target cannot be had.
+/// Error of reading the facts of a target.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// Something that a decision needs is not there.
+    /// An input of the decision is missing.
     #[error("{0}")]
     Missing(Need),
     /// The target of an applied proposal is gone from the configuration.
@@ -237,25 +242,25 @@ pub enum FetchError {
     /// The store failed.
     #[error("the store could not be read")]
     Store(#[from] StoreError),
-    /// Anything else, from an advisor's own reading.
+    /// An advisor's own error.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl FetchError {
-    /// A part of an applied setting or of its terms that cannot be read back.
+    /// Creates the error for a field of an applied setting, or of its terms, that is missing or invalid.
     #[must_use]
     pub fn unreadable(field: &str) -> Self {
-        let missing = format!("the recommendation that was applied has no usable {field}");
+        let missing = format!("the applied recommendation has no usable {field}");
         Self::Missing(Need { missing, remedy: String::new() })
     }
 
-    /// An advisor's own error.
+    /// Wraps an advisor's own error.
     pub fn other(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Other(Box::new(error))
     }
 
-    /// What is missing, as a row says it.
+    /// Returns the missing item, as `advice_status` shows it.
     #[must_use]
     pub fn need(&self) -> Need {
         match self {

@@ -1,8 +1,8 @@
-//! Why there is no advice, or why what was applied cannot be measured.
+//! Errors of a round of advice.
 
 use crate::{ledger::LedgerError, store::StoreError};
 
-/// Why there is no advice, or why what was applied cannot be measured.
+/// Error of advising, or of measuring an applied recommendation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdviseError {
@@ -12,29 +12,29 @@ pub enum AdviseError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// There is no such advisor.
+    /// No advisor has this kind.
     #[error("{kind:?} is not a kind of recommendation; write {known}")]
     UnknownKind {
-        /// The name that was given.
+        /// The rejected name.
         kind: String,
-        /// The kinds that there are.
+        /// The known kinds.
         known: String,
     },
-    /// What an applied recommendation did cannot be measured.
-    #[error("what {id:?} did cannot be measured")]
+    /// The effect of an applied recommendation cannot be measured.
+    #[error("cannot measure the effect of {id:?}")]
     Measure {
-        /// The recommendation.
+        /// Id of the recommendation.
         id: String,
-        /// Why.
+        /// Cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The terms by which an applied recommendation is measured cannot be read back.
-    #[error("the terms by which {id:?} is measured cannot be read back")]
+    /// The measurement terms of an applied recommendation cannot be parsed.
+    #[error("cannot parse the measurement terms of {id:?}")]
     Terms {
-        /// The recommendation.
+        /// Id of the recommendation.
         id: String,
-        /// What is wrong with them.
+        /// Cause.
         #[source]
         source: serde_json::Error,
     },

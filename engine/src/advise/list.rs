@@ -1,9 +1,9 @@
-//! The advisors of this build, one line each: everything that derives from an advisor begins here.
+//! The advisors of this build. A new advisor is added here; tables, checks and endpoints derive from this list.
 
 use super::{Registry, rightsizing::Rightsizing, scaling::Scaling, threshold::Threshold, ttl::Ttl};
 
 impl Default for Registry {
-    /// Every advisor of this build.
+    /// Returns a registry of every advisor of this build.
     fn default() -> Self {
         Self::empty().with::<Scaling>().with::<Rightsizing>().with::<Ttl>().with::<Threshold>()
     }

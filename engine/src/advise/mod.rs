@@ -1,6 +1,6 @@
-//! Advisors: each fetches facts, decides on them purely, and proposes a change with its proof, keeps the present setting, or
-//! names what it lacks. `advisor` is the contract, `list` the advisors of this build, `kit` what they share, and `run` a round of
-//! advice over a store and its ledger.
+//! Advisors. Each one fetches facts, decides on them without I/O, and returns a proposal with its evidence, a reason to
+//! keep the present setting, or the data that it needs. `advisor` is the contract, `list` the advisors of this build,
+//! `kit` their shared code, and `run` one round of advice over a store and its ledger.
 //!
 //! ```
 //! use almanac_engine::advise::{AdviceSpecs, AdvisorSpec, Registry, consider, scaling::{Scaling, WorkloadSpec}};
@@ -12,7 +12,7 @@
 //! let mut specs = AdviceSpecs::default();
 //! specs.push::<Scaling>(WorkloadSpec::new("api", "sum(rate(http_requests_total[1m]))"));
 //! let verdicts = consider(&store, &Registry::default(), &specs, Timestamp::from_millis(0));
-//! // An empty store gives no advice, and the verdict says what is missing.
+//! // An empty store gives no advice; the verdict names what is missing.
 //! assert_eq!(verdicts[0].target, "api");
 //! assert!(verdicts[0].recommendation().is_none());
 //! store.close()?;

@@ -1,4 +1,4 @@
-//! The registry of advisors, and the object-safe form in which everything else sees one.
+//! The registry of advisors and the object-safe form of an advisor. Code outside the advisors uses them through it.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -16,36 +16,36 @@ use crate::{
     store::rows::{Effect, Kind, RecommendationRow, State},
 };
 
-/// What an advisor says of one target.
+/// Result of one advisor for one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// The advisor.
+    /// Kind of the advisor.
     pub kind: Kind,
-    /// The target.
+    /// Name of the target.
     pub target: String,
-    /// What it says.
+    /// Decision on the target.
     pub outcome: VerdictOutcome,
 }
 
-/// As [`Outcome`], a proposal being a row in the state proposed.
+/// [`Outcome`] with the proposal as a ledger row in state `proposed`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VerdictOutcome {
-    /// A better setting.
+    /// A better setting exists.
     Propose(Box<RecommendationRow>),
     /// The present setting is as good.
     Keep {
-        /// Why, in one sentence.
+        /// Reason, in one sentence.
         reason: String,
     },
-    /// Something is missing.
+    /// Data or configuration is missing.
     Lacks {
-        /// What, and what would give it.
+        /// Missing items, each with its remedy.
         needs: Vec<Need>,
     },
 }
 
 impl Verdict {
-    /// The recommendation, where one is made.
+    /// Returns the recommendation, if one is made.
     #[must_use]
     pub fn recommendation(&self) -> Option<&RecommendationRow> {
         match &self.outcome {
@@ -54,7 +54,7 @@ impl Verdict {
         }
     }
 
-    /// Why, in one sentence.
+    /// Returns the reason, in one sentence.
     #[must_use]
     pub fn reason(&self) -> String {
         match &self.outcome {
@@ -67,31 +67,31 @@ impl Verdict {
     }
 }
 
-/// An advisor in the form that the registry holds.
+/// Object-safe form of [`Advisor`], as the registry stores it.
 pub trait AnyAdvisor: Send + Sync {
-    /// Its kind.
+    /// Returns the kind of the advisor.
     fn kind(&self) -> Kind;
-    /// What it is about, as a heading says it.
+    /// Returns the title for headings.
     fn title(&self) -> &'static str;
-    /// What one of its targets is called.
+    /// Returns the noun for one of its targets.
     fn target(&self) -> &'static str;
-    /// The metrics that it may promise.
+    /// Returns the metrics that its proposals may promise.
     fn effects(&self) -> &'static [Metric];
-    /// Confidence below which it proposes nothing.
+    /// Returns the confidence below which it makes no proposal.
     fn confidence_min(&self) -> f64;
-    /// Name of its section in the configuration.
+    /// Returns the name of its section in the configuration.
     fn section(&self) -> Option<&'static str>;
-    /// Reads the tables of its section, checks them and adds them; their days follow the clocks of `zone`.
+    /// Reads and checks the tables of its section and adds them to `into`. `zone` sets the time zone of daily seasons.
     ///
     /// # Errors
-    /// [`SectionError`] for the first that is wrong.
+    /// [`SectionError`] for the first invalid table.
     fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError>;
-    /// What it says of every target.
+    /// Decides on every target.
     fn advise(&self, from: &Sources<'_>, specs: &AdviceSpecs, now: Timestamp) -> Vec<Verdict>;
-    /// What an applied recommendation of its kind did.
+    /// Measures the effect of an applied recommendation of its kind.
     ///
     /// # Errors
-    /// [`AdviseError`] when the terms cannot be read back, the target is no longer configured, or the data cannot be read.
+    /// [`AdviseError`] when the terms cannot be parsed, the target is no longer configured, or the data cannot be read.
     fn measure(
         &self,
         from: &Sources<'_>,
@@ -106,7 +106,7 @@ pub trait AnyAdvisor: Send + Sync {
     fn basis(&self, current: &Value) -> Value;
 }
 
-/// An [`Advisor`] as an [`AnyAdvisor`].
+/// Adapter from [`Advisor`] to [`AnyAdvisor`].
 struct Erased<A>(PhantomData<fn() -> A>);
 
 impl<A: Advisor> AnyAdvisor for Erased<A> {
@@ -186,7 +186,7 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     }
 }
 
-/// What an advisor says of every target of one specification.
+/// Decides on every target of one specification. A fetch error becomes a `Lacks` verdict.
 pub fn advise_on<A: Advisor>(from: &Sources<'_>, spec: &A::Spec, now: Timestamp) -> Vec<Verdict> {
     let verdict = |target: String| {
         let outcome = match A::fetch(from, spec, &target, now) {
@@ -202,7 +202,7 @@ pub fn advise_on<A: Advisor>(from: &Sources<'_>, spec: &A::Spec, now: Timestamp)
     A::targets(spec).into_iter().map(verdict).collect()
 }
 
-/// What an applied recommendation did; `spec`: that of its target, where it is still configured.
+/// Measures the effect of an applied recommendation. `spec`: the specification of its target, if still configured.
 ///
 /// # Errors
 /// [`AdviseError::Terms`], [`AdviseError::Measure`].
@@ -221,14 +221,14 @@ pub fn measure_on<A: Advisor>(
         .map_err(|source| AdviseError::Measure { id: row.id.clone(), source: Box::new(source) })
 }
 
-/// A proposal as a row, or the reason to keep the present setting where the advisor is not sure enough.
+/// Returns the proposal as a row, or a reason to keep the present setting when the confidence is too low.
 fn proposed<A: Advisor>(target: &str, proposal: Proposal<A::Terms>, now: Timestamp) -> VerdictOutcome {
     let Proposal { confidence, reason, effect, metric, .. } = &proposal;
-    // NaN is not sure enough either.
+    // The negated comparison rejects NaN as well.
     if !(*confidence >= A::CONFIDENCE_MIN) {
         let proposed = reason.trim_end_matches('.');
         let reason = format!(
-            "confidence {confidence:.2} is below {:.2}, the least of this advisor, for: {proposed}; expected {}: {:.4} \
+            "confidence {confidence:.2} is below the minimum of {:.2}, so this is not proposed: {proposed}; expected {}: {:.4} \
              ({:.4} to {:.4}).",
             A::CONFIDENCE_MIN,
             metric.name.replace('_', " "),
@@ -301,18 +301,18 @@ fn row_of<A: Advisor>(
     })
 }
 
-/// The advisors there are. Clones are cheap.
+/// The registered advisors. A clone shares them.
 #[derive(Clone)]
 pub struct Registry(Vec<Arc<dyn AnyAdvisor>>);
 
 impl Registry {
-    /// None at all.
+    /// Creates a registry without advisors.
     #[must_use]
     pub fn empty() -> Self {
         Self(Vec::new())
     }
 
-    /// These and one more; one of the same kind takes its place.
+    /// Adds an advisor and replaces one of the same kind.
     #[must_use]
     pub fn with<A: Advisor>(mut self) -> Self {
         self.0.retain(|advisor| advisor.kind() != Kind::from_static(A::KIND));
@@ -320,18 +320,18 @@ impl Registry {
         self
     }
 
-    /// All of them, in the order in which they are listed everywhere.
+    /// Returns all advisors, in the order in which they are listed everywhere.
     pub fn advisors(&self) -> impl Iterator<Item = &dyn AnyAdvisor> {
         self.0.iter().map(AsRef::as_ref)
     }
 
-    /// Their kinds.
+    /// Returns the kinds of all advisors.
     #[must_use]
     pub fn kinds(&self) -> Vec<Kind> {
         self.advisors().map(AnyAdvisor::kind).collect()
     }
 
-    /// The kinds as a sentence lists them: `scaling, rightsizing, ttl or threshold`.
+    /// Returns the kinds as a sentence lists them: `scaling, rightsizing, ttl or threshold`.
     #[must_use]
     pub fn kinds_text(&self) -> String {
         let kinds: Vec<String> = self.kinds().iter().map(ToString::to_string).collect();
@@ -342,7 +342,7 @@ impl Registry {
         }
     }
 
-    /// The advisors as a table of Markdown, one row each; `docs/advisors/README.md` holds it.
+    /// Returns the advisors as a Markdown table, one row each. `docs/advisors/README.md` contains it.
     #[must_use]
     pub fn table(&self) -> String {
         let mut table =
@@ -356,16 +356,16 @@ impl Registry {
         table
     }
 
-    /// The advisor of a kind.
+    /// Returns the advisor of a kind.
     #[must_use]
     pub fn get(&self, kind: Kind) -> Option<&dyn AnyAdvisor> {
         self.advisors().find(|advisor| advisor.kind() == kind)
     }
 
-    /// The kind of this name.
+    /// Returns the kind of this name.
     ///
     /// # Errors
-    /// [`AdviseError::UnknownKind`], which names those there are.
+    /// [`AdviseError::UnknownKind`], which lists the known kinds.
     pub fn kind(&self, name: &str) -> Result<Kind, AdviseError> {
         let found = self.kinds().into_iter().find(|kind| kind.as_str() == name);
         found.ok_or_else(|| AdviseError::UnknownKind { kind: name.to_owned(), known: self.kinds_text() })

@@ -1,4 +1,5 @@
-//! A round of advice: asks every advisor, reconciles what they propose with the ledger, and records a verdict on each target.
+//! One round of advice: runs every advisor, reconciles the proposals with the ledger, and records a verdict for each
+//! target.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +14,23 @@ use crate::{
     },
 };
 
-/// Asks every advisor about every target; one that fails stops none of the others.
+/// Runs every advisor on every target. A failure of one target does not affect the others.
 #[must_use]
 pub fn consider(store: &Store, registry: &Registry, specs: &AdviceSpecs, now: Timestamp) -> Vec<Verdict> {
     let from = Sources { store };
     registry.advisors().flat_map(|advisor| advisor.advise(&from, specs, now)).collect()
 }
 
-/// What came of a round of advice.
+/// Result of a round of advice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Round {
-    /// What became of the proposals.
+    /// Changes of the ledger made by the proposals.
     pub proposals: Proposals,
-    /// The verdict on each target: proposals first, then what is kept, then what lacks something.
+    /// The verdict on each target, in the order of [`rank`].
     pub statuses: Vec<AdviceStatusRow>,
 }
 
-/// Asks every advisor, puts the proposals into the ledger, and records the verdict on each target in `advice_status`.
+/// Runs every advisor, writes the proposals to the ledger, and records the verdict on each target in `advice_status`.
 ///
 /// # Errors
 /// [`AdviseError::Ledger`], [`AdviseError::Store`].
@@ -43,7 +44,7 @@ pub fn advise(
     record(store, ledger, registry, consider(store, registry, specs, now), Vec::new(), now)
 }
 
-/// As [`advise`], of verdicts that were given before, and further ones on targets that no advisor could be asked about.
+/// Records verdicts of an earlier [`consider`], as [`advise`] does, and `others` on targets that no advisor handled.
 ///
 /// # Errors
 /// As [`advise`].
@@ -61,13 +62,14 @@ pub fn record(
     let mut statuses: Vec<AdviceStatusRow> =
         verdicts.iter().chain(&others).map(|verdict| status(verdict, &known, now)).collect();
     statuses.sort_by_key(|status| rank(status.state));
+    // Status rows of all registered kinds are replaced, so that rows of removed targets disappear.
     let kinds = registry.kinds();
     let kinds: BTreeSet<&str> = kinds.iter().map(Kind::as_str).collect();
     store.put_advice_status(&kinds.into_iter().collect::<Vec<_>>(), &statuses)?;
     Ok(Round { proposals, statuses })
 }
 
-/// Proposals first, then what is kept, then what lacks something.
+/// Returns the sort key of a state: proposals first, then kept settings, then missing data.
 #[must_use]
 pub fn rank(state: AdviceState) -> u8 {
     match state {
@@ -77,7 +79,8 @@ pub fn rank(state: AdviceState) -> u8 {
     }
 }
 
-/// The row of a verdict. A proposal that the ledger did not make, because the same was dismissed or broke its promise, is kept.
+/// Builds the status row of a verdict. A proposal that the ledger suppressed, because the same one was dismissed or
+/// regressed, counts as kept.
 fn status(verdict: &Verdict, known: &[RecommendationRow], now: Timestamp) -> AdviceStatusRow {
     let is_open = |row: &&RecommendationRow| {
         row.kind == verdict.kind
@@ -90,7 +93,7 @@ fn status(verdict: &Verdict, known: &[RecommendationRow], now: Timestamp) -> Adv
             Some(row) => (AdviceState::Proposed, row.reason.clone(), Vec::new()),
             None => {
                 let reason =
-                    "the same was dismissed before, or did not keep its promise, and nothing has changed since";
+                    "the same proposal was dismissed or regressed before and the present setting has not changed";
                 (AdviceState::Kept, reason.to_owned(), Vec::new())
             }
         },
@@ -110,10 +113,10 @@ fn status(verdict: &Verdict, known: &[RecommendationRow], now: Timestamp) -> Adv
     }
 }
 
-/// What an applied recommendation did since `applied_at`; none while the data do not suffice.
+/// Measures the effect of an applied recommendation since `applied_at`. Returns none while the data do not suffice.
 ///
 /// # Errors
-/// [`AdviseError`] when it can never be measured as it is, or its data cannot be read.
+/// [`AdviseError`] when the kind is unknown, the terms cannot be parsed, or the data cannot be read.
 pub fn measure(
     store: &Store,
     registry: &Registry,

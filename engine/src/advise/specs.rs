@@ -1,28 +1,28 @@
-//! Everything that advice is wanted on: specifications by advisor, as plain data.
+//! Specifications of the things to advise on, as plain data, grouped by advisor.
 
 use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
 use super::{Advisor, kit::Section};
 use crate::calendar::Zone;
 
-/// One thing that advice is wanted on.
+/// Specification of one thing to advise on.
 pub trait AdvisorSpec: Clone + fmt::Debug + Send + Sync + Sized + 'static {
-    /// The section of the configuration that declares such things; none where they come from elsewhere, as alerting rules do from
-    /// the files that Prometheus reads.
+    /// Returns the configuration section that declares such specifications. None: they come from elsewhere, as alerting
+    /// rules come from Prometheus rule files.
     fn section() -> Option<Section<Self>> {
         None
     }
 
-    /// The name, unique among the specifications of its advisor.
+    /// Returns the name, unique among the specifications of its advisor.
     fn name(&self) -> &str;
 
-    /// Sets the clocks that days follow, where the advisor has days.
+    /// Sets the time zone of daily seasons, if the advisor uses them.
     fn set_zone(&mut self, _zone: Option<Zone>) {}
 
     /// Checks every range and every expression.
     ///
     /// # Errors
-    /// What is wrong and what would be right.
+    /// A message that names the error and a valid value.
     fn check(&self) -> Result<(), String>;
 }
 
@@ -33,24 +33,24 @@ pub struct AdviceSpecs {
 }
 
 impl AdviceSpecs {
-    /// Adds one.
+    /// Adds a specification.
     pub fn push<A: Advisor>(&mut self, spec: A::Spec) {
         self.by_kind.entry(A::KIND).or_default().push(Arc::new(spec));
     }
 
-    /// Those of one advisor, in the order in which they were added.
+    /// Returns the specifications of one advisor, in insertion order.
     pub fn of<A: Advisor>(&self) -> impl Iterator<Item = &A::Spec> {
         self.by_kind.get(A::KIND).into_iter().flatten().filter_map(|spec| spec.downcast_ref())
     }
 
-    /// Adds those of `other`.
+    /// Adds the specifications of `other`.
     pub fn extend(&mut self, other: Self) {
         for (kind, specs) in other.by_kind {
             self.by_kind.entry(kind).or_default().extend(specs);
         }
     }
 
-    /// Whether no advice is wanted on anything.
+    /// Returns whether there is no specification.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_kind.values().all(Vec::is_empty)

@@ -1,4 +1,5 @@
-//! Finds the number of a series by the bytes in which a sender names it, without reading its labels.
+//! Cache from the bytes of a series' labels, as a sender writes them, to the series number; skips parsing of known
+//! labels.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
@@ -10,12 +11,13 @@ use siphasher::sip128::SipHasher13;
 use super::remote_write::{Request, Version};
 use crate::series::SeriesId;
 
+/// Number of shards, each with a lock; a power of two.
 const SHARDS: usize = 64;
 
-/// 128 bits that identify a series as a sender writes it.
+/// Hash of 128 bits that identifies a series as a sender writes it.
 ///
-/// The hash is keyed at random, so that nobody who does not know the key can make two series collide;
-/// by accident it does not happen.
+/// The hash has a random key, so that a sender cannot construct collisions. At 128 bits accidental collisions are
+/// negligible, and the labels are not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SeriesKey(u64, u64);
 
@@ -25,17 +27,17 @@ impl Hash for SeriesKey {
     }
 }
 
-/// The keys are uniform already: their second half serves as the hash.
+/// Hasher for [`SeriesKey`], which is uniform already: returns the second half of the key.
 #[derive(Debug, Default)]
-struct Uniform(u64);
+struct PassThroughHasher(u64);
 
-impl Hasher for Uniform {
+impl Hasher for PassThroughHasher {
     fn finish(&self) -> u64 {
         self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // Never called by `SeriesKey`; correct for whatever else may come.
+        // Not called for `SeriesKey`; correct for other keys.
         for &byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(byte);
         }
@@ -46,9 +48,9 @@ impl Hasher for Uniform {
     }
 }
 
-type Shard = RwLock<HashMap<SeriesKey, SeriesId, BuildHasherDefault<Uniform>>>;
+type Shard = RwLock<HashMap<SeriesKey, SeriesId, BuildHasherDefault<PassThroughHasher>>>;
 
-/// Knows the number of a series by the bytes in which a sender names it, without reading the labels.
+/// Cache of series numbers by the hash of the sender's bytes, per version of remote write and for text.
 pub(crate) struct SeriesCache {
     shards: Vec<Shard>,
     shard_limit: usize,
@@ -58,13 +60,13 @@ pub(crate) struct SeriesCache {
 }
 
 impl SeriesCache {
-    /// A cache for about `series` series.
+    /// Creates a cache for about `series` series.
     pub(crate) fn new(series: usize) -> Self {
         let mut rng = rand::rng();
         let mut hasher = || SipHasher13::new_with_keys(rng.random(), rng.random());
         Self {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
-            // A series can be written in several ways (1.0, 2.0, order of labels).
+            // Four entries per series: one series can be written in several ways (1.0, 2.0, order of labels).
             shard_limit: (series.saturating_mul(4) / SHARDS).max(1024),
             v1: hasher(),
             v2: hasher(),
@@ -72,7 +74,7 @@ impl SeriesCache {
         }
     }
 
-    /// The key of each entry of a request.
+    /// Computes the key of each entry of a request.
     pub(crate) fn keys(&self, request: &Request, out: &mut Vec<SeriesKey>) {
         let hasher = match request.version() {
             Version::V1 => &self.v1,
@@ -89,7 +91,7 @@ impl SeriesCache {
         );
     }
 
-    /// The key of a series that is written as text; only for sources that write it the same each time.
+    /// Returns the key of a series written as text. `scope` separates sources whose equal texts are different series.
     pub(crate) fn text_key(&self, scope: u64, text: &[u8]) -> SeriesKey {
         let mut hasher = self.symbol;
         hasher.write_u64(scope);
@@ -105,7 +107,7 @@ impl SeriesCache {
 
     pub(crate) fn insert(&self, key: SeriesKey, id: SeriesId) {
         let mut shard = self.shard(key).write();
-        // A sender that writes the same series ever differently must not fill the memory.
+        // Bounds memory when a sender writes the same series in ever different ways.
         if shard.len() >= self.shard_limit {
             shard.clear();
         }

@@ -1,4 +1,4 @@
-//! Reads the events of a request: cache events, deploys and incidents as JSON.
+//! Parses the events of a request: cache events, deploys and incidents as JSON.
 
 use std::fmt;
 
@@ -11,49 +11,50 @@ use serde_json::Value;
 
 use super::{
     IngestLimits,
-    stamp::{self, Accepted, Fault},
+    timestamp::{self, AcceptedTimestamps, TimestampFault},
 };
 use crate::store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident};
 
-/// Why a batch of events is refused whole.
+/// Error that rejects a whole batch of events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
     /// The body is neither a JSON array nor JSON lines.
-    #[error("the body is not JSON: {problem}; send an array of events, or one event a line")]
+    #[error("the body is not JSON: {problem}; send an array of events, or one event per line")]
     Json {
-        /// What the parser says, with the place.
+        /// Message of the parser with the position.
         problem: String,
     },
-    /// One event is wrong.
+    /// One event is invalid.
     #[error("event {number}: {problem}")]
     Event {
-        /// Which, from 1; blank lines are not counted.
+        /// Number of the event, from 1; blank lines do not count.
         number: usize,
-        /// What is wrong and what would be right.
+        /// Description of the defect and of the expected form.
         problem: String,
     },
 }
 
-/// Reads events as a JSON array, or as one JSON object a line.
+/// Parses events from a JSON array, or from one JSON object per line.
 ///
 /// Every event has a `type`:
 /// `{"type":"cache","timestamp":T,"cache":"…","key":"…","op":"get|write|delete","bytes":N,"miss_cost_ms":N}`,
 /// `{"type":"deploy","timestamp":T,"service":"…","version":"…"}`,
 /// `{"type":"incident","started_at":T,"ended_at":T,"title":"…","target":"…","source":"…"}`;
-/// `bytes`, `miss_cost_ms`, `version`, `ended_at`, `target` and `source` may be left out. `T` is
-/// RFC 3339 or integer epoch milliseconds, at most `limits.ahead_ms` after `now`. Unknown fields are errors.
+/// `bytes`, `miss_cost_ms`, `version`, `ended_at`, `target` and `source` are optional. `T` is RFC 3339 or integer epoch
+/// milliseconds, at most `limits.ahead_ms` after `now`. Unknown fields are errors.
 ///
 /// # Errors
-/// [`EventError`]; nothing of the batch is then to be stored.
+/// [`EventError`]; no event of the batch must be stored.
 pub fn parse_events(body: &[u8], limits: &IngestLimits, now: Timestamp) -> Result<EventBatch, EventError> {
-    let accepted = Accepted::until(now.millis(), limits.ahead_ms);
+    let accepted = AcceptedTimestamps::until(now.millis(), limits.ahead_ms);
     let mut batch = EventBatch::default();
     let json = |error: serde_json::Error| EventError::Json { problem: error.to_string() };
     if body.trim_ascii_start().first() == Some(&b'[') {
+        // serde cannot carry our error through a visitor, so it is stored beside.
         let mut wrong = None;
         let mut reader = serde_json::Deserializer::from_slice(body);
-        let read = Array { batch: &mut batch, accepted, wrong: &mut wrong }
+        let read = EventArray { batch: &mut batch, accepted, wrong: &mut wrong }
             .deserialize(&mut reader)
             .and_then(|()| reader.end());
         if let Some(wrong) = wrong {
@@ -68,14 +69,14 @@ pub fn parse_events(body: &[u8], limits: &IngestLimits, now: Timestamp) -> Resul
     Ok(batch)
 }
 
-/// Takes the events of an array one by one, so that a large one is not held as JSON.
-struct Array<'a> {
+/// Visitor that parses the elements of an array one by one, so that the array is never in memory as a JSON tree.
+struct EventArray<'a> {
     batch: &'a mut EventBatch,
-    accepted: Accepted,
+    accepted: AcceptedTimestamps,
     wrong: &'a mut Option<EventError>,
 }
 
-impl<'de> DeserializeSeed<'de> for Array<'_> {
+impl<'de> DeserializeSeed<'de> for EventArray<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -83,7 +84,7 @@ impl<'de> DeserializeSeed<'de> for Array<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Array<'_> {
+impl<'de> Visitor<'de> for EventArray<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,25 +97,26 @@ impl<'de> Visitor<'de> for Array<'_> {
             number += 1;
             if let Err(error) = add(event, number, self.accepted, self.batch) {
                 *self.wrong = Some(error);
-                return Err(de::Error::custom("an event is wrong"));
+                return Err(de::Error::custom("invalid event"));
             }
         }
         Ok(())
     }
 }
 
-/// Why a timestamp is not accepted.
-fn fault(accepted: Accepted, at: Timestamp) -> Option<String> {
+/// Returns why a timestamp is not accepted; `None` if it is.
+fn fault(accepted: AcceptedTimestamps, at: Timestamp) -> Option<String> {
     let millis = at.millis();
     let problem = match accepted.fault(millis)? {
-        Fault::OutOfRange => "is out of range".to_owned(),
-        Fault::Ahead => format!("is in the future: the latest that is accepted is {}", accepted.latest_ms),
-        Fault::Seconds => "looks like epoch seconds".to_owned(),
+        TimestampFault::OutOfRange => "is out of range".to_owned(),
+        TimestampFault::Ahead => format!("is in the future; the latest accepted timestamp is {}", accepted.latest_ms),
+        TimestampFault::Seconds => "looks like epoch seconds".to_owned(),
     };
     Some(format!("timestamp {millis} {problem}; timestamps are epoch milliseconds"))
 }
 
-fn add(event: Value, number: usize, accepted: Accepted, batch: &mut EventBatch) -> Result<(), EventError> {
+/// Parses one event and adds it to the batch.
+fn add(event: Value, number: usize, accepted: AcceptedTimestamps, batch: &mut EventBatch) -> Result<(), EventError> {
     let wrong = |problem: String| EventError::Event { number, problem };
     let check = |at: Timestamp| fault(accepted, at).map_or(Ok(()), |problem| Err(wrong(problem)));
     let Value::Object(mut fields) = event else {
@@ -122,7 +124,7 @@ fn add(event: Value, number: usize, accepted: Accepted, batch: &mut EventBatch) 
     };
     let kind = match fields.remove("type") {
         Some(Value::String(kind)) => kind,
-        _ => return Err(wrong("has no \"type\"; it is \"cache\", \"deploy\" or \"incident\"".to_owned())),
+        _ => return Err(wrong("has no \"type\"; expected \"cache\", \"deploy\" or \"incident\"".to_owned())),
     };
     let fields = Value::Object(fields);
     let problem = |error: serde_json::Error| wrong(error.to_string());
@@ -147,7 +149,7 @@ fn add(event: Value, number: usize, accepted: Accepted, batch: &mut EventBatch) 
             batch.incidents.push(incident);
         }
         other => {
-            return Err(wrong(format!("type {other:?} is none of \"cache\", \"deploy\" and \"incident\"")));
+            return Err(wrong(format!("unknown type {other:?}; expected \"cache\", \"deploy\" or \"incident\"")));
         }
     }
     Ok(())
@@ -162,7 +164,7 @@ struct CacheFields {
     cache: String,
     #[serde(deserialize_with = "name")]
     key: String,
-    op: Op,
+    op: CacheOpField,
     #[serde(default)]
     bytes: Option<u64>,
     #[serde(default, deserialize_with = "cost")]
@@ -171,7 +173,7 @@ struct CacheFields {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Op {
+enum CacheOpField {
     Get,
     Write,
     Delete,
@@ -180,9 +182,9 @@ enum Op {
 impl From<CacheFields> for CacheEvent {
     fn from(fields: CacheFields) -> Self {
         let op = match fields.op {
-            Op::Get => CacheOp::Get,
-            Op::Write => CacheOp::Write,
-            Op::Delete => CacheOp::Delete,
+            CacheOpField::Get => CacheOp::Get,
+            CacheOpField::Write => CacheOp::Write,
+            CacheOpField::Delete => CacheOp::Delete,
         };
         let CacheFields { timestamp, cache, key, bytes, miss_cost_ms, .. } = fields;
         Self { timestamp, cache, key, op, bytes, miss_cost_ms }
@@ -230,28 +232,30 @@ impl From<IncidentFields> for Incident {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Stamp {
+enum TimestampField {
     Millis(i64),
     Text(String),
     Other(Value),
 }
 
-fn to_instant<E: de::Error>(stamp: Stamp) -> Result<Timestamp, E> {
-    let wrong = |found: String| E::custom(format!("{found} is not {}", stamp::EXPECTED));
+fn to_instant<E: de::Error>(stamp: TimestampField) -> Result<Timestamp, E> {
+    let wrong = |found: String| E::custom(format!("{found} is not {}", timestamp::EXPECTED));
     match stamp {
-        Stamp::Millis(millis) if stamp::in_range(millis) => Ok(Timestamp::from_millis(millis)),
-        Stamp::Millis(millis) => Err(wrong(millis.to_string())),
-        Stamp::Text(text) => stamp::parse(&text).map(Timestamp::from_millis).ok_or_else(|| wrong(format!("{text:?}"))),
-        Stamp::Other(value) => Err(wrong(value.to_string())),
+        TimestampField::Millis(millis) if timestamp::in_range(millis) => Ok(Timestamp::from_millis(millis)),
+        TimestampField::Millis(millis) => Err(wrong(millis.to_string())),
+        TimestampField::Text(text) => {
+            timestamp::parse(&text).map(Timestamp::from_millis).ok_or_else(|| wrong(format!("{text:?}")))
+        }
+        TimestampField::Other(value) => Err(wrong(value.to_string())),
     }
 }
 
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    to_instant(Stamp::deserialize(deserializer)?)
+    to_instant(TimestampField::deserialize(deserializer)?)
 }
 
 fn optional_instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Option::<Stamp>::deserialize(deserializer)?.map(to_instant).transpose()
+    Option::<TimestampField>::deserialize(deserializer)?.map(to_instant).transpose()
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -309,7 +313,7 @@ mod tests {
         check("[", "the body is not JSON: EOF");
         check("[1]", "event 1: is not a JSON object");
         check(r#"[{"timestamp":1}]"#, "event 1: has no \"type\"");
-        check(r#"[{"type":"party"}]"#, "event 1: type \"party\" is none of");
+        check(r#"[{"type":"party"}]"#, "event 1: unknown type \"party\"; expected");
         let good = r#"{"type":"deploy","timestamp":1,"service":"a"}"#;
         check(&format!("{good}\n{{\"type\":\"deploy\",\"timestamp\":1}}"), "event 2: missing field `service`");
         check(
@@ -326,7 +330,7 @@ mod tests {
         check(r#"{"type":"incident","started_at":2,"ended_at":1,"title":"t"}"#, "event 1: ends before it starts");
         let deploy = |stamp: i64| format!(r#"{{"type":"deploy","timestamp":{stamp},"service":"a"}}"#);
         parse(deploy(NOW + 86_400_000).as_bytes()).unwrap();
-        check(&deploy(NOW + 86_400_001), "event 1: timestamp 1767312000001 is in the future: the latest that is");
+        check(&deploy(NOW + 86_400_001), "event 1: timestamp 1767312000001 is in the future; the latest accepted");
         check(&deploy(NOW * 1000), "event 1: timestamp 1767225600000000 is in the future");
         check(&deploy(NOW / 1000), "event 1: timestamp 1767225600 looks like epoch seconds");
         let incident = r#"{"type":"incident","started_at":1000,"ended_at":1767225600000000,"title":"t"}"#;

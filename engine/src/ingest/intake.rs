@@ -1,4 +1,4 @@
-//! Takes requests of samples in: decodes, checks, finds the number of each series, hands columns to the store.
+//! Entry point of ingest: decodes a request, checks it, resolves series numbers and appends columns to the store.
 
 use std::{
     fmt,
@@ -12,22 +12,23 @@ use almanac_models::Timestamp;
 use parking_lot::Mutex;
 
 use super::{
-    IngestCounts, IngestLimits, Refusal, WriteSummary,
+    IngestCounts, IngestLimits, Refusal, ResolveError, WriteError, WriteSummary,
     cache::{SeriesCache, SeriesKey},
     labels::{shown, validate},
     limits::Counters,
     metadata::MetadataSeen,
-    remote_write::{Entry, Request, Version, WireError},
-    stamp::{Accepted, Fault},
+    refuse::{refuse_timestamps, retain_at},
+    remote_write::{Entry, Request, Version},
+    timestamp::AcceptedTimestamps,
 };
 use crate::{
     series::SeriesId,
     store::{Receipt, SampleBatch, Store, StoreError, rows::MetadataRow},
 };
 
-/// Takes samples in: decodes, checks, finds each series' number and hands columns to the store.
+/// Entry point of ingest: decodes and checks samples, resolves series numbers and appends to the store.
 ///
-/// Cloning is cheap; all clones are one.
+/// Clones are cheap and share state.
 #[derive(Clone)]
 pub struct Ingest(Arc<Inner>);
 
@@ -37,13 +38,13 @@ struct Inner {
     cache: SeriesCache,
     counters: Counters,
     metadata: MetadataSeen,
-    scratch: Mutex<Vec<Scratch>>,
+    buffers: Mutex<Vec<RequestBuffers>>,
     scopes: AtomicU64,
 }
 
-/// Buffers that one request after the other uses.
+/// Buffers that are reused between requests.
 #[derive(Debug, Default)]
-struct Scratch {
+struct RequestBuffers {
     request: Request,
     keys: Vec<SeriesKey>,
 }
@@ -54,30 +55,7 @@ impl fmt::Debug for Ingest {
     }
 }
 
-/// Why nothing of a request was stored.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// The bytes are not a remote-write request.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a series has no number.
-#[derive(Debug, thiserror::Error)]
-pub enum ResolveError {
-    /// The series is refused.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The store failed.
-    #[error(transparent)]
-    Store(StoreError),
-}
-
-/// A request that waits for its commit; its samples are safe only once it answers.
+/// A request whose commit is pending; its samples are safe only once it is committed.
 #[derive(Debug)]
 #[must_use = "samples are stored only when the write is committed"]
 pub struct PendingWrite {
@@ -91,7 +69,7 @@ impl PendingWrite {
     /// Waits until the samples are on disk.
     ///
     /// # Errors
-    /// As the store failed; nothing of the request is stored then.
+    /// The error of the store; no sample of the request is stored.
     pub async fn committed(self) -> Result<WriteSummary, StoreError> {
         if let Some(receipt) = self.receipt {
             receipt.await?;
@@ -100,7 +78,7 @@ impl PendingWrite {
         Ok(self.summary)
     }
 
-    /// The same on a thread of its own, outside of async code; the request's metadata are stored too.
+    /// Blocks the thread until the samples are on disk, outside async code; also stores the request's metadata.
     ///
     /// # Errors
     /// As [`PendingWrite::committed`].
@@ -115,13 +93,13 @@ impl PendingWrite {
         Ok(self.summary)
     }
 
-    /// The metadata of the request that was not seen before, for [`Ingest::put_metadata`]; taken out.
+    /// Takes the new metadata of the request, for [`Ingest::put_metadata`].
     #[must_use]
     pub fn take_metadata(&mut self) -> Vec<MetadataRow> {
         std::mem::take(&mut self.metadata)
     }
 
-    /// What will have become of the request when it is committed.
+    /// Returns the result that the request has once it is committed.
     #[must_use]
     pub fn summary(&self) -> &WriteSummary {
         &self.summary
@@ -129,7 +107,7 @@ impl PendingWrite {
 }
 
 impl Ingest {
-    /// Takes samples into `store` within `limits`.
+    /// Creates the ingest of `store` with `limits`.
     #[must_use]
     pub fn new(store: Store, limits: IngestLimits) -> Self {
         let series = usize::try_from(store.stats().max_series).unwrap_or(usize::MAX);
@@ -139,35 +117,34 @@ impl Ingest {
             limits,
             counters: Counters::default(),
             metadata: MetadataSeen::default(),
-            scratch: Mutex::default(),
+            buffers: Mutex::default(),
             scopes: AtomicU64::new(0),
         };
         Self(Arc::new(inner))
     }
 
-    /// The store behind.
+    /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// The limits in force.
+    /// Returns the limits.
     #[must_use]
     pub fn limits(&self) -> &IngestLimits {
         &self.0.limits
     }
 
-    /// What was accepted and refused since the start.
+    /// Returns the counts of accepted and refused samples since the start.
     #[must_use]
     pub fn counts(&self) -> IngestCounts {
         self.0.counters.read()
     }
 
-    /// Takes a remote-write request in at `now`; never blocks.
+    /// Accepts a remote-write request received at `now`, without blocking.
     ///
-    /// A malformed request is refused whole. In a well-formed one, series and samples that are not valid are left out
-    /// and counted in the summary, those with a timestamp further ahead of `now` than the limit among them; the others
-    /// are stored.
+    /// A malformed request is rejected as a whole. In a well-formed one, invalid series and samples are skipped and
+    /// counted in the summary, including timestamps further ahead of `now` than the limit. All others are stored.
     ///
     /// ```
     /// use almanac_engine::{
@@ -193,22 +170,22 @@ impl Ingest {
     /// ```
     ///
     /// # Errors
-    /// [`WriteError`]; nothing of the request is stored then.
+    /// [`WriteError`]; no sample of the request is stored.
     pub fn remote_write(&self, version: Version, body: &[u8], now: Timestamp) -> Result<PendingWrite, WriteError> {
-        let mut scratch = self.0.scratch.lock().pop().unwrap_or_default();
-        let result = self.write_with(&mut scratch, version, body, now);
-        self.0.scratch.lock().push(scratch);
+        let mut buffers = self.0.buffers.lock().pop().unwrap_or_default();
+        let result = self.write_with(&mut buffers, version, body, now);
+        self.0.buffers.lock().push(buffers);
         result
     }
 
     fn write_with(
         &self,
-        scratch: &mut Scratch,
+        buffers: &mut RequestBuffers,
         version: Version,
         body: &[u8],
         now: Timestamp,
     ) -> Result<PendingWrite, WriteError> {
-        let Scratch { request, keys } = scratch;
+        let RequestBuffers { request, keys } = buffers;
         if let Err(error) = request.decode(version, body, self.0.limits.decoded_bytes) {
             self.0.counters.malformed();
             return Err(error.into());
@@ -229,12 +206,12 @@ impl Ingest {
         Ok(pending)
     }
 
-    /// The timestamps that are accepted at `now`.
-    pub(crate) fn accepted(&self, now: Timestamp) -> Accepted {
-        Accepted::until(now.millis(), self.0.limits.ahead_ms)
+    /// Returns the range of timestamps accepted at `now`.
+    pub(crate) fn accepted(&self, now: Timestamp) -> AcceptedTimestamps {
+        AcceptedTimestamps::until(now.millis(), self.0.limits.ahead_ms)
     }
 
-    /// Appends samples whose series have numbers already.
+    /// Appends samples whose series numbers are known.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -255,10 +232,10 @@ impl Ingest {
         Ok(PendingWrite { ingest: self.clone(), summary, receipt, metadata: Vec::new() })
     }
 
-    /// The number of a series, which is registered when it is new.
+    /// Returns the number of a series; registers a new one.
     ///
     /// # Errors
-    /// [`ResolveError::Refused`] when the labels or the number of series are past a limit.
+    /// [`ResolveError::Refused`] when the labels or the number of series exceed a limit.
     pub fn resolve(&self, pairs: &[(&[u8], &[u8])]) -> Result<SeriesId, ResolveError> {
         let labels = validate(pairs, &self.0.limits)?;
         self.0.store.resolve(&labels).map_err(|error| match error {
@@ -267,10 +244,10 @@ impl Ingest {
         })
     }
 
-    /// Stores metadata that a request or a page brought. Blocks.
+    /// Stores the metadata of a request or a page. Blocks.
     ///
     /// # Errors
-    /// As the store failed; the same metadata are then handed out again.
+    /// The error of the store; the same metadata are then returned again by later requests.
     pub fn put_metadata(&self, rows: &[MetadataRow]) -> Result<(), StoreError> {
         let put = self.0.store.put_metadata(rows);
         if put.is_err() {
@@ -279,12 +256,12 @@ impl Ingest {
         put.map(|_| ())
     }
 
-    /// Which metadata were handed to the store.
+    /// Returns the set of metadata already passed to the store.
     pub(crate) fn metadata_seen(&self) -> &MetadataSeen {
         &self.0.metadata
     }
 
-    /// A number that no other source of text has, for [`SeriesCache::text_key`].
+    /// Returns a unique number for a source of text, for [`SeriesCache::text_key`].
     pub(crate) fn new_scope(&self) -> u64 {
         self.0.scopes.fetch_add(1, Ordering::Relaxed)
     }
@@ -301,21 +278,23 @@ impl Ingest {
         self.0.counters.malformed();
     }
 
-    /// Gives each sample its series' number. The columns are moved when nothing is refused.
+    /// Resolves the series number of each sample and removes refused samples. Moves the columns; copies nothing if all
+    /// is valid.
     fn resolve_request(
         &self,
         request: &mut Request,
         keys: &[SeriesKey],
-        accepted: Accepted,
+        accepted: AcceptedTimestamps,
         summary: &mut WriteSummary,
     ) -> Result<SampleBatch, StoreError> {
         let samples = request.timestamps().len();
         let mut series = Vec::with_capacity(samples);
-        // Positions of samples that are left out.
+        // Indices of refused samples.
         let mut left_out = Vec::new();
         for (entry, &key) in request.entries().iter().zip(keys) {
             let first = series.len();
             let after = first + entry.samples as usize;
+            // The cache answers for known labels without parsing them.
             let id = match self.0.cache.get(key) {
                 Some(id) => id,
                 None => match self.resolve_entry(request, entry, key) {
@@ -331,7 +310,7 @@ impl Ingest {
             series.resize(after, id);
         }
         if request.timestamps().iter().any(|&timestamp_ms| !accepted.contains(timestamp_ms)) {
-            refuse_stamps(request, accepted, summary, &mut left_out);
+            refuse_timestamps(request, accepted, summary, &mut left_out);
         }
         let (timestamps, values) = request.take_columns();
         let mut batch = SampleBatch { series, timestamps, values };
@@ -346,6 +325,7 @@ impl Ingest {
         Ok(batch)
     }
 
+    /// Parses and resolves the labels of an entry that is not in the cache, and adds it.
     #[cold]
     fn resolve_entry(&self, request: &Request, entry: &Entry, key: SeriesKey) -> Result<SeriesId, ResolveError> {
         let mut pairs = Vec::new();
@@ -354,50 +334,6 @@ impl Ingest {
         self.0.cache.insert(key, id);
         Ok(id)
     }
-}
-
-/// The refusal of a timestamp; none when it is accepted.
-pub(crate) fn stamp_refusal(accepted: Accepted, timestamp_ms: i64, series: impl FnOnce() -> String) -> Option<Refusal> {
-    let latest_ms = accepted.latest_ms;
-    accepted.fault(timestamp_ms).map(|fault| match fault {
-        Fault::OutOfRange => Refusal::TimestampRange { timestamp_ms, series: series() },
-        Fault::Ahead => Refusal::TimestampAhead { timestamp_ms, latest_ms, series: series() },
-        Fault::Seconds => Refusal::TimestampSeconds { timestamp_ms, series: series() },
-    })
-}
-
-/// Notes the samples whose timestamps are not accepted, unless they are left out already.
-#[cold]
-fn refuse_stamps(request: &Request, accepted: Accepted, summary: &mut WriteSummary, left_out: &mut Vec<usize>) {
-    let mut idx = 0;
-    let mut more = Vec::new();
-    for entry in request.entries() {
-        for _ in 0..entry.samples {
-            let timestamp_ms = request.timestamps()[idx];
-            let series = || {
-                let mut pairs = Vec::new();
-                request.labels(entry, &mut pairs).map_or_else(|_| String::new(), |()| shown(&pairs))
-            };
-            if !accepted.contains(timestamp_ms)
-                && left_out.binary_search(&idx).is_err()
-                && let Some(refusal) = stamp_refusal(accepted, timestamp_ms, series)
-            {
-                summary.refuse(refusal, 1);
-                more.push(idx);
-            }
-            idx += 1;
-        }
-    }
-    left_out.extend(more);
-}
-
-/// Keeps the elements at the positions for which `keep` says so.
-fn retain_at<T>(column: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
-    let mut idx = 0;
-    column.retain(|_| {
-        idx += 1;
-        keep(idx - 1)
-    });
 }
 
 #[cfg(test)]
@@ -430,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_one_however_it_is_written() {
+    fn a_series_has_one_number_in_every_encoding() {
         let (_folder, ingest) = ingest(10);
         let series = [one("up", 1, 1.0)];
         let id = |ingest: &Ingest| ingest.store().stats().series;
@@ -452,9 +388,9 @@ mod tests {
         assert_eq!(samples(&ingest, "up"), [(1, 1.0), (9, 0.0)]);
     }
 
-    /// Entries that are refused stand between others; each sample stays with its series.
+    /// Refused entries are between valid ones; each sample stays with its series.
     #[test]
-    fn what_is_refused_leaves_the_others_in_place() {
+    fn refused_samples_do_not_displace_the_others() {
         let (_folder, ingest) = ingest(2);
         let bad =
             |timestamp_ms| (Labels::from_pairs([("a", "1")]).unwrap(), vec![Sample { timestamp_ms, value: 0.0 }; 2]);
@@ -487,14 +423,14 @@ mod tests {
         assert_eq!(refused, [("no_name", 8), ("series_limit", 2), ("timestamp", 2)]);
     }
 
-    /// Stamps of another unit, or of a clock that is wrong, cost themselves alone.
+    /// Timestamps in another unit or of a wrong clock are refused; the other samples are stored.
     #[test]
     fn stamps_ahead_or_in_another_unit_are_refused_and_the_others_stored() {
         let (_folder, ingest) = ingest(10);
         let now = NOW.millis();
         let day = 86_400_000;
         for (stamp, part) in [
-            (now + day + 1, "is in the future: the latest that is accepted is 1767312000000"),
+            (now + day + 1, "is in the future; the latest accepted timestamp is 1767312000000"),
             (now * 1000, "is in the future"),
             (now * 1_000_000, "is out of range"),
             (now / 1000, "looks like epoch seconds"),

@@ -1,11 +1,11 @@
-//! Checks the labels of a series as a sender wrote them.
+//! Validates the labels of a series, and formats them for messages.
 
 use super::{IngestLimits, Refusal, files::shorten};
 use crate::series::{Labels, METRIC_NAME};
 
-/// Checks labels as a sender wrote them and puts them in order.
+/// Validates labels and sorts them by name.
 ///
-/// Order does not matter, as in Prometheus; a label with an empty value is the same as none.
+/// As in Prometheus, the order of labels does not matter and a label with an empty value is the same as no label.
 pub(crate) fn validate(pairs: &[(&[u8], &[u8])], limits: &IngestLimits) -> Result<Labels, Refusal> {
     if pairs.len() > limits.labels {
         return Err(Refusal::TooManyLabels { series: shown(pairs), count: pairs.len(), limit: limits.labels });
@@ -26,7 +26,7 @@ pub(crate) fn validate(pairs: &[(&[u8], &[u8])], limits: &IngestLimits) -> Resul
     if let Some(twice) = text.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(Refusal::DuplicateLabel { label: twice[0].0.to_owned(), series: shown(pairs) });
     }
-    // What `from_pairs` refuses was refused above.
+    // All errors of `from_pairs` are excluded above.
     let labels = Labels::from_pairs(text).map_err(|_| Refusal::MalformedLabels)?;
     if labels.get(METRIC_NAME).is_none() {
         return Err(Refusal::NoName { series: shown(pairs) });
@@ -42,7 +42,7 @@ fn too_long(part: &'static str, label: &[u8], bytes: usize, limit: usize) -> Res
     Ok(())
 }
 
-/// The labels for a message: `name{a="1"}`, at most about 200 characters.
+/// Formats labels for a message: `name{a="1"}`, truncated to about 200 characters.
 pub(crate) fn shown(pairs: &[(&[u8], &[u8])]) -> String {
     let part = |bytes: &[u8]| shorten(&String::from_utf8_lossy(&bytes[..bytes.len().min(300)]));
     let mut text = String::new();

@@ -1,23 +1,23 @@
-//! Bounds on what senders may send, why a sample is refused, and counts of both.
+//! Limits of ingest, reasons for refused samples, and counts of accepted and refused samples.
 
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Bounds on what a sender may send.
+/// Limits on data from senders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IngestLimits {
-    /// Most labels of a series, the metric's name among them.
+    /// Maximum number of labels of a series, including the metric name.
     pub labels: usize,
-    /// Longest name of a label in bytes.
+    /// Maximum length of a label name in bytes.
     pub label_name_bytes: usize,
-    /// Longest value of a label in bytes.
+    /// Maximum length of a label value in bytes.
     pub label_value_bytes: usize,
-    /// Most bytes of a request or of a scraped page once it is unpacked.
+    /// Maximum decompressed size of a request or a scraped page in bytes.
     pub decoded_bytes: usize,
-    /// How many milliseconds a timestamp may be ahead of the receiver's clock. A sample further ahead would hold back
-    /// everything that works up to the newest sample.
+    /// Maximum time in milliseconds by which a timestamp may be ahead of the receiver's clock. A sample further ahead
+    /// would block tasks that process data up to the newest sample.
     pub ahead_ms: i64,
 }
 
@@ -33,107 +33,107 @@ impl Default for IngestLimits {
     }
 }
 
-/// Why a sample was not stored. Every other sample of the request may have been.
+/// Reason for refusing a sample; the other samples of the request are not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A series without `__name__`.
+    /// The series has no label `__name__`.
     #[error("series {series} has no metric name (label __name__)")]
     NoName {
-        /// The series' labels.
+        /// Labels of the series.
         series: String,
     },
-    /// A label without a name.
+    /// A label has an empty name.
     #[error("a label of series {series} has an empty name")]
     EmptyLabelName {
-        /// The series' labels.
+        /// Labels of the series.
         series: String,
     },
-    /// A label that occurs twice.
-    #[error("label {label:?} occurs twice in series {series}")]
+    /// A label name is repeated.
+    #[error("duplicate label {label:?} in series {series}")]
     DuplicateLabel {
-        /// The repeated name.
+        /// Repeated name.
         label: String,
-        /// The series' labels.
+        /// Labels of the series.
         series: String,
     },
-    /// A label that is not UTF-8.
+    /// A label is not UTF-8.
     #[error("a label of series {series} is not UTF-8 text")]
     NotUtf8 {
-        /// The series' labels, replacement characters where they are not text.
+        /// Labels of the series, with replacement characters for invalid text.
         series: String,
     },
-    /// More labels than are taken.
+    /// The series has too many labels.
     #[error("series {series} has {count} labels; the limit is {limit}")]
     TooManyLabels {
-        /// The series' labels, shortened.
+        /// Labels of the series, shortened.
         series: String,
-        /// How many there are.
+        /// Number of labels.
         count: usize,
-        /// The limit in force.
+        /// Limit.
         limit: usize,
     },
-    /// A name or value of a label that is too long.
+    /// The name or value of a label is too long.
     #[error("the {part} of label {label:?} has {bytes} bytes; the limit is {limit}")]
     LabelTooLong {
         /// "name" or "value".
         part: &'static str,
-        /// The label's name, shortened.
+        /// Name of the label, shortened.
         label: String,
-        /// Its length.
+        /// Length in bytes.
         bytes: usize,
-        /// The limit in force.
+        /// Limit.
         limit: usize,
     },
-    /// Labels whose bytes are no protobuf.
+    /// The labels are not valid protobuf.
     #[error("the labels of a series are malformed protobuf")]
     MalformedLabels,
-    /// A new series, and the store is full.
-    #[error("series {series} is new and the store holds {limit} series, its limit")]
+    /// The series is new and the store has reached its limit of series.
+    #[error("series {series} is new and the store has reached its limit of {limit} series")]
     SeriesLimit {
-        /// The series' labels.
+        /// Labels of the series.
         series: String,
-        /// The limit in force.
+        /// Limit.
         limit: usize,
     },
-    /// A timestamp that can only be a mistake.
+    /// The timestamp is outside the accepted range.
     #[error("timestamp {timestamp_ms} of series {series} is out of range; timestamps are epoch milliseconds")]
     TimestampRange {
         /// The timestamp.
         timestamp_ms: i64,
-        /// The series' labels.
+        /// Labels of the series.
         series: String,
     },
-    /// A timestamp that is ahead of the receiver's clock, or in a unit that makes it so.
+    /// The timestamp is too far ahead of the receiver's clock, possibly because of its unit.
     #[error(
-        "timestamp {timestamp_ms} of series {series} is in the future: the latest that is accepted is {latest_ms}; \
+        "timestamp {timestamp_ms} of series {series} is in the future; the latest accepted timestamp is {latest_ms}; \
          timestamps are epoch milliseconds"
     )]
     TimestampAhead {
         /// The timestamp.
         timestamp_ms: i64,
-        /// The latest that is accepted.
+        /// Latest accepted timestamp.
         latest_ms: i64,
-        /// The series' labels.
+        /// Labels of the series.
         series: String,
     },
-    /// A timestamp that reads as January or February 1970, and as our time if it counts seconds.
+    /// The timestamp is in early 1970 as milliseconds but in the years 2001 to 2099 as seconds.
     #[error("timestamp {timestamp_ms} of series {series} looks like epoch seconds; timestamps are epoch milliseconds")]
     TimestampSeconds {
         /// The timestamp.
         timestamp_ms: i64,
-        /// The series' labels.
+        /// Labels of the series.
         series: String,
     },
-    /// A native histogram.
+    /// Native histograms are not supported.
     #[error("native histograms are not supported; send classic histograms")]
     NativeHistogram,
-    /// An exemplar.
-    #[error("exemplars are not kept")]
+    /// Exemplars are not stored.
+    #[error("exemplars are not stored")]
     Exemplar,
 }
 
-/// The kind of a [`Refusal`], for counting.
+/// Kind of a [`Refusal`], for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// No metric name.
@@ -144,7 +144,7 @@ pub enum Reason {
     LabelCount,
     /// A label's name or value is too long.
     LabelLength,
-    /// New series past the limit.
+    /// New series above the limit.
     SeriesLimit,
     /// Timestamp out of range, in the future or in seconds.
     Timestamp,
@@ -167,7 +167,7 @@ impl Reason {
         Self::Exemplar,
     ];
 
-    /// The reason in a label's value: `series_limit`.
+    /// Returns the reason as a label value, such as `series_limit`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -184,7 +184,7 @@ impl Reason {
 }
 
 impl Refusal {
-    /// The refusal's kind.
+    /// Returns the kind of the refusal.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
@@ -205,7 +205,7 @@ impl Refusal {
     }
 }
 
-/// Counts since the start, for the service's own metrics.
+/// Counters since the start, for the service's metrics.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     accepted: AtomicU64,
@@ -213,14 +213,14 @@ pub(crate) struct Counters {
     malformed_requests: AtomicU64,
 }
 
-/// A reading of the counters of an [`Ingest`](super::Ingest).
+/// Snapshot of the counters of an [`Ingest`](super::Ingest).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestCounts {
-    /// Samples that were accepted and committed.
+    /// Samples accepted and committed.
     pub accepted: u64,
-    /// Samples, histograms and exemplars that were refused, by reason; every reason is there.
+    /// Refused samples, histograms and exemplars by reason; all reasons are listed.
     pub refused: Vec<(Reason, u64)>,
-    /// Requests and pages of which nothing could be read.
+    /// Requests and pages that could not be decoded.
     pub malformed_requests: u64,
 }
 
@@ -246,23 +246,23 @@ impl Counters {
     }
 }
 
-/// What became of a request.
+/// Result of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WriteSummary {
-    /// Samples that are stored now, those that were there already included.
+    /// Stored samples, including those that were already stored.
     pub samples_written: u64,
-    /// Samples refused.
+    /// Refused samples.
     pub samples_refused: u64,
-    /// Native histogram samples, all refused.
+    /// Native histogram samples; all are refused.
     pub histograms_refused: u64,
-    /// Exemplars, all left out.
+    /// Exemplars; none is stored.
     pub exemplars_refused: u64,
-    /// The refusals by reason with one example each, in the order in which they came up.
+    /// Counts of refusals by reason with one example each, in the order of occurrence.
     pub refusals: Vec<(Refusal, u64)>,
 }
 
 impl WriteSummary {
-    /// Notes that `samples` were refused for this reason; the first of each kind stays as the example.
+    /// Counts `samples` refused samples; the first refusal of each kind is kept as the example.
     pub(crate) fn refuse(&mut self, refusal: Refusal, samples: u64) {
         match refusal.reason() {
             Reason::NativeHistogram => self.histograms_refused += samples,
@@ -275,21 +275,21 @@ impl WriteSummary {
         }
     }
 
-    /// Whether the sender must hear of a failure: any sample or histogram was refused. Exemplars do
-    /// not count: Prometheus sends them along by the way and treats a 4xx as loss of the samples.
+    /// Returns whether the sender must get an error status: any sample or histogram was refused. Exemplars do not
+    /// count, because Prometheus sends them along with samples and treats a 4xx as loss of the samples.
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.samples_refused + self.histograms_refused > 0
     }
 }
 
-/// `2 of 5 samples refused: series x{} is new … (2)`; says nothing of exemplars.
+/// Formats as `2 of 5 samples refused: series x{} is new … (2)`, without exemplars.
 impl fmt::Display for WriteSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refused = self.samples_refused + self.histograms_refused;
         write!(f, "{refused} of {} samples refused", refused + self.samples_written)?;
-        let told = self.refusals.iter().filter(|(refusal, _)| refusal.reason() != Reason::Exemplar);
-        for (idx, (refusal, count)) in told.enumerate() {
+        let reported = self.refusals.iter().filter(|(refusal, _)| refusal.reason() != Reason::Exemplar);
+        for (idx, (refusal, count)) in reported.enumerate() {
             let lead = if idx == 0 { ":" } else { ";" };
             write!(f, "{lead} {refusal}")?;
             if *count != refused {

@@ -1,4 +1,4 @@
-//! Type, unit and description of metrics as senders state them: brings them into rows and skips what was stored before.
+//! Type, unit and description of metrics as declared by senders: converts them to rows and skips those already stored.
 
 use std::hash::Hasher;
 
@@ -9,29 +9,30 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::store::rows::{MetadataRow, MetricType};
 
-/// Longest description that is kept, in bytes; a longer one is cut.
+/// Maximum length of a description in bytes; longer ones are truncated.
 const MAX_HELP_BYTES: usize = 4096;
 
-/// Longest metric name and unit that are kept, in bytes; metadata with a longer one are left out.
+/// Maximum length of a metric name and of a unit in bytes; metadata with a longer one are dropped.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// How many metadata are remembered as stored; past it all are forgotten, and handed to the store once more.
+/// Capacity of the set of stored metadata; when it is full it is cleared, and all metadata are passed to the store
+/// again.
 const MAX_SEEN: usize = 1 << 17;
 
-/// The metadata of one metric family as a sender writes it.
+/// Metadata of one metric family as declared by a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stated<'a> {
-    /// The type.
+pub(crate) struct DeclaredMetadata<'a> {
+    /// Type of the metric.
     pub(crate) metric_type: MetricType,
-    /// The family's name.
+    /// Name of the family.
     pub(crate) metric: &'a [u8],
-    /// The description; empty when none is stated.
+    /// Description; empty if not declared.
     pub(crate) help: &'a [u8],
-    /// The unit; empty when none is stated.
+    /// Unit; empty if not declared.
     pub(crate) unit: &'a [u8],
 }
 
-/// Remembers which metadata were handed to the store: senders repeat them with every request.
+/// Set of metadata already passed to the store, because senders repeat them with every request.
 pub(crate) struct MetadataSeen {
     hasher: SipHasher13,
     seen: RwLock<HashSet<u128>>,
@@ -44,10 +45,14 @@ impl Default for MetadataSeen {
 }
 
 impl MetadataSeen {
-    /// The rows of the metadata that were not seen before, one a metric.
-    pub(crate) fn unseen<'a>(&self, stated: impl Iterator<Item = Stated<'a>>, now: Timestamp) -> Vec<MetadataRow> {
+    /// Returns rows of the metadata that are not in the set, and adds them.
+    pub(crate) fn unseen<'a>(
+        &self,
+        declared: impl Iterator<Item = DeclaredMetadata<'a>>,
+        now: Timestamp,
+    ) -> Vec<MetadataRow> {
         let mut rows = Vec::new();
-        for one in stated {
+        for one in declared {
             let key = self.key(&one);
             if self.seen.read().contains(&key) {
                 continue;
@@ -63,12 +68,12 @@ impl MetadataSeen {
         rows
     }
 
-    /// Forgets rows that the store failed to keep, so that they are handed to it again.
+    /// Clears the set after the store failed to write, so that the metadata are passed to it again.
     pub(crate) fn forget_all(&self) {
         self.seen.write().clear();
     }
 
-    fn key(&self, one: &Stated<'_>) -> u128 {
+    fn key(&self, one: &DeclaredMetadata<'_>) -> u128 {
         let mut hasher = self.hasher;
         hasher.write_u8(one.metric_type as u8);
         for part in [one.metric, one.help, one.unit] {
@@ -79,13 +84,13 @@ impl MetadataSeen {
     }
 }
 
-fn row(one: &Stated<'_>, now: Timestamp) -> Option<MetadataRow> {
+fn row(one: &DeclaredMetadata<'_>, now: Timestamp) -> Option<MetadataRow> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if one.metric.is_empty() || one.metric.len() > MAX_NAME_BYTES || one.unit.len() > MAX_NAME_BYTES {
         return None;
     }
     let help = if one.help.len() > MAX_HELP_BYTES {
-        // A character that is cut in two becomes a replacement character.
+        // A character cut in two becomes a replacement character.
         text(&one.help[..MAX_HELP_BYTES]) + "…"
     } else {
         text(one.help)
@@ -99,7 +104,7 @@ fn row(one: &Stated<'_>, now: Timestamp) -> Option<MetadataRow> {
     })
 }
 
-/// The family of a series by its name and type: histograms and summaries write several series with suffixes.
+/// Returns the family name of a series: histograms and summaries have several series with suffixes.
 pub(crate) fn family(metric_type: MetricType, name: &[u8]) -> &[u8] {
     let suffixes: &[&[u8]] = match metric_type {
         MetricType::Histogram => &[b"_bucket", b"_sum", b"_count"],
@@ -110,7 +115,7 @@ pub(crate) fn family(metric_type: MetricType, name: &[u8]) -> &[u8] {
     suffixes.iter().find_map(|suffix| name.strip_suffix(*suffix)).filter(|family| !family.is_empty()).unwrap_or(name)
 }
 
-/// The type that remote write numbers so, in both versions.
+/// Returns the type of a number of `MetricType` in remote write 1.0 and 2.0.
 pub(crate) fn type_of_number(number: u64) -> MetricType {
     match number {
         1 => MetricType::Counter,
@@ -124,7 +129,7 @@ pub(crate) fn type_of_number(number: u64) -> MetricType {
     }
 }
 
-/// The type that a `# TYPE` line names; `untyped` is Prometheus' word for unknown.
+/// Returns the type of a word in a `# TYPE` line; `untyped` is Prometheus' word for unknown.
 pub(crate) fn type_of_word(word: &str) -> MetricType {
     match word {
         "counter" => MetricType::Counter,

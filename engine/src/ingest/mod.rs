@@ -1,6 +1,6 @@
-//! Samples and events come in: remote write, Prometheus text and OpenMetrics, files, scrapes.
+//! Ingest of samples and events: remote write, Prometheus text and OpenMetrics, files, scrapes.
 //!
-//! Decoders are pure: bytes in, series and samples out.
+//! Decoders are pure functions of bytes. [`Ingest`] checks labels and timestamps and appends to the store.
 
 pub mod files;
 pub mod import;
@@ -9,15 +9,18 @@ pub mod scrape;
 pub mod text;
 
 mod cache;
+mod error;
 mod events;
 mod intake;
 mod labels;
 mod limits;
 mod metadata;
 mod number;
-mod stamp;
+mod refuse;
+mod timestamp;
 
+pub use error::{ResolveError, WriteError};
 pub use events::{EventError, parse_events};
-pub use intake::{Ingest, PendingWrite, ResolveError, WriteError};
+pub use intake::{Ingest, PendingWrite};
 pub use limits::{IngestCounts, IngestLimits, Reason, Refusal, WriteSummary};
-pub use stamp::TIMESTAMP_LIMIT_MS;
+pub use timestamp::TIMESTAMP_LIMIT_MS;

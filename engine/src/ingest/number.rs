@@ -1,18 +1,18 @@
-//! Reads numbers as people and programs write them, Grafana's formatted ones with their units included.
+//! Parses numbers in files, including Grafana's formatted numbers with units.
 
-/// One value of a file as it was written.
+/// Parsed value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
-    /// Nothing, or a word for nothing.
+    /// Empty text, or a word for a missing value.
     Missing,
-    /// A number; NaN and the infinities are values too.
+    /// A number, including NaN and the infinities.
     Value(f64),
 }
 
-/// Words for a missing value, compared without regard to case.
+/// Words for a missing value, compared case-insensitively.
 const MISSING: [&str; 7] = ["", "null", "na", "n/a", "none", "<na>", "undefined"];
 
-/// Reads a number: digits, `NaN`, `Inf`, `+Inf`, `-Infinity`, or a number with a unit that [`SCALES`] knows.
+/// Parses a number: digits, `NaN`, `Inf`, `+Inf`, `-Infinity`, or a number with a unit of [`SCALES`] or [`RATES`].
 pub(crate) fn read(text: &str) -> Option<Number> {
     let text = text.trim();
     if let Ok(value) = text.parse::<f64>() {
@@ -24,8 +24,8 @@ pub(crate) fn read(text: &str) -> Option<Number> {
     with_unit(text).map(Number::Value)
 }
 
-/// Units that Grafana appends when "Formatted data" is on, and what one of them is in the base unit: bytes, seconds,
-/// or plain counts. Percents stay percents.
+/// Units of Grafana's "Formatted data" and their factors to the base unit: bytes, seconds, or plain counts. Percentages
+/// stay percentages.
 const SCALES: &[(&str, f64)] = &[
     ("%", 1.0),
     ("K", 1e3),
@@ -71,7 +71,7 @@ const SCALES: &[(&str, f64)] = &[
     ("°F", 1.0),
 ];
 
-/// Rates: the unit in front of `/s` is a count, and a prefix may stand before it (`1.2 K req/s`).
+/// Units of rates of counts; a prefix of [`SCALES`] may precede them (`1.2 K req/s`).
 const RATES: &[&str] = &[
     "c/s", "ops/s", "req/s", "rps", "rd/s", "wr/s", "iops", "io/s", "eps", "mps", "p/s", "rows/s", "cps", "wps",
     "msg/s",
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_number() {
+    fn text_that_is_not_a_number() {
         for text in ["many", "1,5", "1.234,5", "12 apples", "1 2", "%", "0x10", "--1"] {
             assert_eq!(read(text), None, "{text}");
         }

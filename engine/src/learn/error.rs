@@ -1,23 +1,23 @@
-//! Why something could not be learned.
+//! Errors of learning, and an error with its causes as one line of text.
 
 use crate::{series::SourceError, signal::SignalError, store::StoreError};
 
 use super::FitError;
 
-/// Why something could not be learned.
+/// An error of fitting, scoring or comparing signals.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LearnError {
     /// The expression is wrong or could not be evaluated.
     #[error("the expression could not be evaluated")]
     Signal(#[from] SignalError),
-    /// The expression gives several series where a signal is one.
-    #[error("the expression gives {count} series; a signal is one: aggregate them, for example with sum(…)")]
+    /// The expression returns several series; a signal needs exactly one.
+    #[error("the expression returns {count} series, a signal needs exactly one: aggregate them, for example with sum(…)")]
     SeveralSeries {
-        /// How many series it gives.
+        /// Number of series that the expression returns.
         count: usize,
     },
-    /// The fit gave no result.
+    /// The fit failed.
     #[error(transparent)]
     Fit(#[from] FitError),
     /// Samples could not be read.
@@ -26,7 +26,7 @@ pub enum LearnError {
     /// Rows could not be read or stored.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// Scores could not be laid side by side.
+    /// Scores of several signals could not be joined on their timestamps.
     #[error("scores could not be aligned")]
     Frame(#[from] polars::error::PolarsError),
     /// The evaluation of a signal panicked.
@@ -38,13 +38,13 @@ pub enum LearnError {
 }
 
 impl LearnError {
-    /// The error and its causes in one line.
+    /// Returns the error and its causes in one line.
     pub(super) fn chain(&self) -> String {
         chain(self)
     }
 }
 
-/// An error and its causes in one line.
+/// Returns an error and its causes in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! A grid of evenly spaced instants, and one signal's values on it.
+//! Evenly spaced evaluation times of a signal, and the values of a signal at them. Used by the learner and by `across`.
 
 use almanac_models::{Step, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::{
     signal::{EvalLimits, parse, range_dense},
 };
 
-/// A grid of points `step` apart, both ends included, its points at multiples of the step.
+/// Evaluation times of a signal: multiples of `step_ms` from `start_ms` to `end_ms`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Grid {
     pub start_ms: i64,
@@ -17,7 +17,7 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// The last `points` points up to `now`.
+    /// Returns the last `points` times up to `now`.
     pub(super) fn until(now: Timestamp, step: Step, points: usize) -> Self {
         let step_ms = step.millis();
         let end_ms = now.millis().div_euclid(step_ms) * step_ms;
@@ -25,7 +25,7 @@ impl Grid {
         Self { start_ms: end_ms.saturating_sub(back), end_ms, step_ms }
     }
 
-    /// The points after `last` up to `now`; `None` when there is none yet.
+    /// Returns the times after `last` (epoch milliseconds) up to `now`; `None` if there is none yet.
     pub(super) fn after(last: i64, now: Timestamp, step: Step) -> Option<Self> {
         let step_ms = step.millis();
         let end_ms = now.millis().div_euclid(step_ms) * step_ms;
@@ -33,14 +33,18 @@ impl Grid {
         (start_ms <= end_ms).then_some(Self { start_ms, end_ms, step_ms })
     }
 
-    /// Number of points.
+    /// Returns the number of times.
     pub(super) fn len(self) -> usize {
         usize::try_from((self.end_ms - self.start_ms) / self.step_ms + 1).unwrap_or(usize::MAX)
     }
 }
 
-/// Evaluates a signal over a grid: one value a point, NaN where there is none. Gaps of up to `carry_points` points take
-/// the value before them.
+/// Evaluates the expression of a signal: one value for each time of the grid, NaN where the series has no value.
+///
+/// The last value is carried forward into a gap for at most `carry_points` points.
+///
+/// # Errors
+/// [`LearnError::Signal`], [`LearnError::SeveralSeries`].
 pub(super) fn evaluate(
     source: &dyn SampleSource,
     expr: &str,
@@ -48,6 +52,7 @@ pub(super) fn evaluate(
     carry_points: u32,
 ) -> Result<Vec<f64>, LearnError> {
     let query = parse(expr)?;
+    // The history of a fit may be longer than the default limit of a range query.
     let limits = EvalLimits { max_steps: grid.len().max(EvalLimits::default().max_steps), ..EvalLimits::default() };
     let mut dense = range_dense(source, &query, grid.start_ms, grid.end_ms, grid.step_ms, &limits)?;
     let mut values = match dense.series.len() {
@@ -59,7 +64,7 @@ pub(super) fn evaluate(
     Ok(values)
 }
 
-/// Fills at most `most` points after a value with that value; an infinite value is a missing one.
+/// Fills at most `most` points after each finite value with it. Infinite values count as missing.
 fn carry_forward(values: &mut [f64], most: u32) {
     let (mut last, mut left) = (f64::NAN, 0);
     for value in values {
@@ -73,7 +78,7 @@ fn carry_forward(values: &mut [f64], most: u32) {
     }
 }
 
-/// Signals that share a step, so that they share a grid.
+/// Groups signals by step, because signals with the same step share a grid.
 pub(super) fn by_step<'a>(specs: &[&'a SignalSpec]) -> Vec<(Step, Vec<&'a SignalSpec>)> {
     let mut groups: Vec<(Step, Vec<&SignalSpec>)> = Vec::new();
     for spec in specs {

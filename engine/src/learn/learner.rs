@@ -1,11 +1,11 @@
-//! Fits the signals that are due and scores new values in between; called by the scheduler, never asks for the time.
+//! Fits the signals that are due and scores new values between fits. The scheduler calls it with the current time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use almanac_models::Timestamp;
 
-use super::fit::{FitExecutor, FitJob, FitOptions, FitResult, Scorer, ThreadExecutor, blank_row, detector, run_pool};
+use super::fit::{FitExecutor, FitJob, FitOptions, FitResult, Scorer, ThreadExecutor, unfitted_row, detector, run_pool};
 use super::grid::{Grid, by_step, evaluate};
 use super::schedule::is_due;
 use super::{FitError, LearnError, LearnOptions, LearnReport, Progress, ScoreReport, SignalSpec};
@@ -14,10 +14,10 @@ use crate::store::{
     rows::{AnomalyRow, RowFilter, SignalFilter, SignalRow, SignalStatus},
 };
 
-/// Signals whose values are held in memory at a time.
-const BATCH: usize = 32;
+/// Number of signals whose values are in memory at the same time.
+const FIT_BATCH: usize = 32;
 
-/// Learns signals on schedule, and scores new values in between.
+/// Fits signals on schedule and scores new values between fits.
 ///
 /// ```
 /// use almanac_engine::{
@@ -58,13 +58,15 @@ pub struct Learner {
     executor: Arc<dyn FitExecutor>,
     specs: HashMap<String, SignalSpec>,
     scorers: HashMap<String, Scorer>,
-    tried: HashMap<String, Timestamp>,
+    /// Time of the last fit attempt of each signal, successful or not.
+    attempted: HashMap<String, Timestamp>,
+    /// Signals whose forecast drifted since their last fit.
     drifted: HashSet<String>,
 }
 
 impl Learner {
-    /// A learner over `store` whose fits run on `options.threads` threads. It has learned nothing in this process; rows of
-    /// earlier ones count.
+    /// Creates a learner that runs fits on `options.threads` threads. Signals that an earlier process fitted into the same
+    /// store are not fitted again until they are due.
     #[must_use]
     pub fn new(store: Store, options: LearnOptions) -> Self {
         let executor = Arc::new(ThreadExecutor::new(options.threads));
@@ -74,22 +76,22 @@ impl Learner {
             executor,
             specs: HashMap::new(),
             scorers: HashMap::new(),
-            tried: HashMap::new(),
+            attempted: HashMap::new(),
             drifted: HashSet::new(),
         }
     }
 
-    /// Runs fits on `executor` instead of on threads of this process.
+    /// Replaces the executor of fits; the default runs them on threads of this process.
     #[must_use]
     pub fn with_executor(self, executor: Arc<dyn FitExecutor>) -> Self {
         Self { executor, ..self }
     }
 
-    /// Fits the signals that are due at `now`, 32 at a time, and stores what was learned of them. `progress` is called
-    /// after each signal. A signal that cannot be fitted is in the report and in its row's `reason`.
+    /// Fits the signals that are due at `now`, 32 at a time, and stores their rows. Calls `progress` after each signal.
+    /// A signal that cannot be fitted is listed in the report, and its row contains the reason.
     ///
     /// # Errors
-    /// [`LearnError::Store`] when rows can be neither read nor written; nothing else ends the run.
+    /// [`LearnError::Store`] if rows cannot be read or written. No other error ends the run.
     pub fn learn_due(
         &mut self,
         specs: &[SignalSpec],
@@ -103,8 +105,8 @@ impl Learner {
         let due: Vec<&SignalSpec> = specs
             .iter()
             .filter(|spec| {
-                let (row, tried) = (rows.get(&spec.name), self.tried.get(&spec.name).copied());
-                is_due(spec, row, tried, self.drifted.contains(&spec.name), now, &self.options)
+                let (row, attempted) = (rows.get(&spec.name), self.attempted.get(&spec.name).copied());
+                is_due(spec, row, attempted, self.drifted.contains(&spec.name), now, &self.options)
             })
             .collect();
         let mut report = LearnReport { current: specs.len() - due.len(), ..LearnReport::default() };
@@ -115,13 +117,13 @@ impl Learner {
         };
         for (step, group) in by_step(&due) {
             let grid = Grid::until(now, step, self.options.history_points);
-            for batch in group.chunks(BATCH) {
+            for batch in group.chunks(FIT_BATCH) {
                 let (jobs, failures) = self.prepare(batch, grid, &rows, now)?;
                 for (spec, error) in failures {
                     advance(&spec.name);
-                    self.keep(spec, Err(error), &rows, now, &mut report)?;
+                    self.store_outcome(spec, Err(error), &rows, now, &mut report)?;
                 }
-                // An executor that loses a job is a failed fit of that signal, not a signal that is never due again.
+                // A job without an outcome counts as a failed fit, so that the signal is tried again later.
                 let lost = |job: &FitJob| Err(FitError::Lost { signal: job.spec.name.clone() });
                 let mut outcomes: Vec<Result<FitResult, FitError>> = jobs.iter().map(lost).collect();
                 self.executor.execute(&jobs, &mut |idx, outcome| {
@@ -129,21 +131,22 @@ impl Learner {
                     outcomes[idx] = outcome;
                 });
                 for (job, outcome) in jobs.iter().zip(outcomes) {
-                    self.keep(&job.spec, outcome.map_err(LearnError::from), &rows, now, &mut report)?;
+                    self.store_outcome(&job.spec, outcome.map_err(LearnError::from), &rows, now, &mut report)?;
                 }
             }
         }
         Ok(report)
     }
 
-    /// Evaluates a batch of signals on one grid; those that cannot be evaluated come back with the reason.
+    /// Evaluates a batch of signals on one grid. Returns a job for each signal that could be evaluated, and an error for each
+    /// that could not.
     fn prepare<'a>(
         &self,
         batch: &[&'a SignalSpec],
         grid: Grid,
         rows: &HashMap<String, SignalRow>,
         now: Timestamp,
-    ) -> Result<(Vec<FitJob>, Failures<'a>), LearnError> {
+    ) -> Result<(Vec<FitJob>, FailedSignals<'a>), LearnError> {
         let (store, carry_points) = (&self.store, self.options.carry_points);
         let mut evaluated: Vec<(&SignalSpec, Result<Vec<f64>, LearnError>)> = Vec::with_capacity(batch.len());
         run_pool(
@@ -163,6 +166,7 @@ impl Learner {
                     spec: spec.clone(),
                     start: Timestamp::from_millis(grid.start_ms),
                     values,
+                    // Stored scores of the same expression are kept, so that a refit does not rewrite them.
                     scored_until: match rows.get(&spec.name) {
                         Some(row) if is_same(row, spec) => self.last_scored(&spec.name)?,
                         _ => None,
@@ -176,8 +180,8 @@ impl Learner {
         Ok((jobs, failures))
     }
 
-    /// Stores what came of one signal's fit and counts it.
-    fn keep(
+    /// Stores the outcome of one signal's fit and counts it in `report`.
+    fn store_outcome(
         &mut self,
         spec: &SignalSpec,
         outcome: Result<FitResult, LearnError>,
@@ -185,7 +189,7 @@ impl Learner {
         now: Timestamp,
         report: &mut LearnReport,
     ) -> Result<(), LearnError> {
-        self.tried.insert(spec.name.clone(), now);
+        self.attempted.insert(spec.name.clone(), now);
         self.drifted.remove(&spec.name);
         let result = match outcome {
             Ok(result) => result,
@@ -200,7 +204,7 @@ impl Learner {
                 return Ok(());
             }
         };
-        // The signal's row comes last, so that a row that says ready has its forecast.
+        // The signal's row is written last: a signal with the status `ready` always has a forecast.
         self.store.put_forecasts(&result.forecasts)?;
         if !result.anomalies.is_empty() {
             self.store.put_anomalies(&result.anomalies)?;
@@ -209,13 +213,13 @@ impl Learner {
         report.fitted += 1;
         match result.scorer {
             Some(scorer) => self.scorers.insert(spec.name.clone(), scorer),
-            // A result from another process: the next scoring rebuilds the state.
+            // A result from another process has no detector state; the next scoring run rebuilds it.
             None => self.scorers.remove(&spec.name),
         };
         Ok(())
     }
 
-    /// The instant of the last score stored of a signal.
+    /// Returns the time of a signal's last stored score.
     fn last_scored(&self, signal: &str) -> Result<Option<Timestamp>, LearnError> {
         if let Some(scorer) = self.scorers.get(signal) {
             return Ok(Some(Timestamp::from_millis(scorer.last_ms())));
@@ -224,12 +228,11 @@ impl Learner {
         Ok(self.store.anomalies(&filter)?.last().map(|row| row.timestamp))
     }
 
-    /// Scores what came since the last run, for the signals of the last [`Self::learn_due`]. After a restart the state
-    /// of a signal is first rebuilt from its samples, without a refit.
+    /// Scores values newer than the last run, for the signals of the last [`Self::learn_due`]. After a restart the
+    /// detector state of a signal is first rebuilt from its samples, without a refit.
     ///
     /// # Errors
-    /// [`LearnError::Store`] when rows can be neither read nor written; a signal that cannot be evaluated is in the
-    /// report.
+    /// [`LearnError::Store`] if rows cannot be read or written. A signal that cannot be evaluated is listed in the report.
     pub fn score_new(&mut self, now: Timestamp) -> Result<ScoreReport, LearnError> {
         let mut report = ScoreReport::default();
         let ready =
@@ -266,28 +269,29 @@ impl Learner {
         let known = self.scorers.contains_key(&spec.name);
         let scored_until = if known { None } else { self.last_scored(&spec.name)? };
         if !known {
+            // The detector learns from the whole history again; scores up to `scored_until` are already stored.
             let start = Grid::until(now, spec.step, self.options.history_points).start_ms;
-            let scorer = self.rebuilt(spec, row, start)?;
+            let scorer = self.rebuild_scorer(spec, row, start)?;
             self.scorers.insert(spec.name.clone(), scorer);
         }
         let Some(scorer) = self.scorers.get_mut(&spec.name) else { return Ok(Vec::new()) };
         let Some(grid) = Grid::after(scorer.last_ms(), now, spec.step) else { return Ok(Vec::new()) };
         let values = evaluate(&self.store, &spec.expr, grid, self.options.carry_points)?;
-        // Points after the last value are left for the next run: samples come a little late.
+        // Points after the last value are left for the next run, because samples may arrive late.
         let seen = values.iter().rposition(|v| v.is_finite()).map_or(0, |idx| idx + 1);
         let mut new = scorer.push(spec, &values[..seen]);
         new.retain(|row| scored_until.is_none_or(|until| row.timestamp > until));
         Ok(new)
     }
 
-    /// A scorer that begins at `start_ms` with the seasons and the forecast in the store.
-    fn rebuilt(&self, spec: &SignalSpec, row: &SignalRow, start_ms: i64) -> Result<Scorer, LearnError> {
+    /// Creates a scorer that starts at `start_ms`, from the stored seasons and forecast.
+    fn rebuild_scorer(&self, spec: &SignalSpec, row: &SignalRow, start_ms: i64) -> Result<Scorer, LearnError> {
         let detector = detector(spec, &row.seasons_ms, &self.fit_options());
         let before = start_ms.saturating_sub(spec.step.millis());
         let mut scorer = Scorer::new(detector, before, self.options.calendar.clone());
         let filter =
             RowFilter { signals: vec![spec.name.clone()], start: row.fitted_at, latest: true, ..RowFilter::default() };
-        scorer.watch(&self.store.forecasts(&filter)?);
+        scorer.set_forecast(&self.store.forecasts(&filter)?);
         Ok(scorer)
     }
 
@@ -296,7 +300,7 @@ impl Learner {
         FitOptions { history_points, min_points, scored_points, calendar }
     }
 
-    /// The options in force.
+    /// Returns the options.
     #[must_use]
     pub fn options(&self) -> &LearnOptions {
         &self.options
@@ -304,17 +308,17 @@ impl Learner {
 }
 
 /// Signals that could not be evaluated, with the reason.
-type Failures<'a> = Vec<(&'a SignalSpec, LearnError)>;
+type FailedSignals<'a> = Vec<(&'a SignalSpec, LearnError)>;
 
-/// Whether a stored row is about the same expression at the same step.
+/// Whether a stored row has the expression and the step of `spec`.
 fn is_same(row: &SignalRow, spec: &SignalSpec) -> bool {
     row.expr == spec.expr && row.step_ms == spec.step.millis()
 }
 
-/// The row of a signal that was not fitted: its earlier model stays, beside the reason.
+/// Returns the row of a signal whose fit failed. The figures of an earlier model of the same expression stay.
 fn failure_row(spec: &SignalSpec, before: Option<&SignalRow>, error: &LearnError) -> SignalRow {
     let same = before.filter(|row| is_same(row, spec));
-    let mut row = same.cloned().unwrap_or_else(|| blank_row(spec));
+    let mut row = same.cloned().unwrap_or_else(|| unfitted_row(spec));
     row.origin = spec.origin;
     row.status = match error {
         LearnError::Fit(FitError::TooFew { points, .. }) => {

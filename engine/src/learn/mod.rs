@@ -1,10 +1,10 @@
-//! Learning: every signal's seasons, forecast with intervals and causal anomaly scores, as rows.
+//! Learning: computes the seasons, the forecast with intervals and the causal anomaly scores of every signal.
 //!
-//! A signal is evaluated on its grid. A fit is an owned job (`fit`) that an executor runs, threads of this process by
-//! default. What is learned is rows of `signals`, `forecasts` and `anomalies`; only the online state of the scores is in
-//! memory, and it is rebuilt from the samples after a restart without a refit. A signal that cannot be fitted has a row
-//! with the reason and stops no other. `across` compares several signals: incidents, and instances that differ from
-//! their peers. `recorded` does the same for the series of a file.
+//! `scheduler` decides what runs in a cycle, `learner` fits and scores signals, and `choose` selects default signals. A fit
+//! is an owned job (`fit`) that an executor runs, by default on threads of this process. Results are rows of `signals`,
+//! `forecasts` and `anomalies`. Only the online detector state is in memory; after a restart it is rebuilt from samples
+//! without a refit. A signal that cannot be fitted gets a row with the reason and does not affect other signals. `across`
+//! compares signals: incidents, peer outliers and correlations. `recorded` scores the series of a file.
 
 mod across;
 mod choose;

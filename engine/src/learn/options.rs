@@ -1,25 +1,25 @@
-//! How learning is done, and what a run of it reports.
+//! Options of learning, and the reports of its runs.
 
 use crate::calendar::Calendar;
 
-/// How learning is done.
+/// Options of learning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnOptions {
-    /// Fits that run at the same time.
+    /// Maximum number of fits that run at the same time.
     pub threads: usize,
-    /// Points of history that a fit looks at.
+    /// Number of points of history that a fit reads.
     pub history_points: usize,
-    /// Values without which a signal is still learning.
+    /// Minimum number of values of a fit. A signal with fewer has the status `learning`.
     pub min_points: usize,
-    /// Points whose scores are stored when a signal is first learned; of older ones only the anomalies.
+    /// Number of newest points whose scores a first fit stores. Of older points it stores anomalies only.
     pub scored_points: usize,
-    /// Time between refits of a signal in milliseconds; `None`: 360 of its steps, between ten minutes and six hours.
+    /// Interval between refits of a signal, in milliseconds. `None`: 360 steps, at least ten minutes and at most six hours.
     pub refit_ms: Option<i64>,
-    /// Time after which a signal that failed or lacked values is tried again, in milliseconds.
+    /// Delay before a signal that failed or has too few values is fitted again, in milliseconds.
     pub retry_ms: i64,
-    /// Points without a value for longer than this are not carried forward from the one before.
+    /// Number of points without a value that take the last value before them.
     pub carry_points: u32,
-    /// The time zone that signals follow, and holidays.
+    /// Time zone and holidays of the signals.
     pub calendar: Calendar,
 }
 
@@ -38,40 +38,40 @@ impl Default for LearnOptions {
     }
 }
 
-/// How far a run of learning is.
+/// Progress of a learning run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// Signals done.
+    /// Number of signals that are finished.
     pub done: usize,
-    /// Signals due.
+    /// Number of signals that are due.
     pub total: usize,
-    /// The signal done last.
+    /// Name of the signal that finished last.
     pub signal: String,
 }
 
-/// What a run of learning did.
+/// Result of a learning run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LearnReport {
-    /// Signals fitted.
+    /// Number of fitted signals.
     pub fitted: usize,
-    /// Signals that have too few values yet.
+    /// Number of signals with too few values.
     pub waiting: usize,
     /// Signals that failed, with the reason.
     pub failed: Vec<(String, String)>,
-    /// Signals that were not due.
+    /// Number of signals that were not due.
     pub current: usize,
 }
 
-/// What a run of scoring did.
+/// Result of a scoring run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScoreReport {
-    /// Signals that had new values.
+    /// Number of signals with new values.
     pub signals: usize,
-    /// New values scored.
+    /// Number of new values that were scored.
     pub values: usize,
-    /// Values among them that are anomalies.
+    /// Number of these values that are anomalies.
     pub anomalies: usize,
-    /// Signals whose forecast no longer holds: they are refitted next.
+    /// Signals whose forecast drifted. They are due for the next fit.
     pub drifted: Vec<String>,
     /// Signals that could not be scored, with the reason.
     pub failed: Vec<(String, String)>,

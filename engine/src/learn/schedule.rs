@@ -1,20 +1,23 @@
-//! Which signals are due.
+//! Decides whether a signal is due for a fit.
 
 use almanac_models::Timestamp;
 
 use super::{LearnOptions, SignalSpec};
 use crate::store::rows::{SignalRow, SignalStatus};
 
-/// Time between refits of a signal.
+/// Returns the interval between refits of a signal, in milliseconds.
 pub(super) fn refit_interval_ms(spec: &SignalSpec, options: &LearnOptions) -> i64 {
     options.refit_ms.unwrap_or_else(|| spec.step.millis().saturating_mul(360).clamp(600_000, 6 * 3_600_000))
 }
 
-/// Whether a signal is to be fitted now, given its row in the store and when it was last tried.
+/// Whether a signal is due for a fit at `now`: it is new or changed, its last fit is old, its forecast drifted, or its last
+/// failed attempt is at least `retry_ms` ago.
+///
+/// `row`: the stored row of the signal. `attempted`: time of the last attempt in this process.
 pub(super) fn is_due(
     spec: &SignalSpec,
     row: Option<&SignalRow>,
-    tried: Option<Timestamp>,
+    attempted: Option<Timestamp>,
     drifted: bool,
     now: Timestamp,
     options: &LearnOptions,
@@ -26,9 +29,9 @@ pub(super) fn is_due(
     let since = |at: Timestamp| now.millis().saturating_sub(at.millis());
     match (row.status, row.fitted_at) {
         (SignalStatus::Ready, Some(at)) => {
-            // A forecast made in the future is of another clock.
+            // A fit time in the future means that the system clock was set back.
             drifted || since(at) >= refit_interval_ms(spec, options) || since(at) < 0
         }
-        _ => tried.is_none_or(|at| since(at) >= options.retry_ms || since(at) < 0),
+        _ => attempted.is_none_or(|at| since(at) >= options.retry_ms || since(at) < 0),
     }
 }

@@ -1,4 +1,4 @@
-//! Decides what is learned when: configured signals, default signals of the store, peers and correlations; called at an interval.
+//! Runs one learning cycle: fits and scores configured and default signals, then compares them. Called at an interval.
 
 use almanac_models::Timestamp;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::store::Store;
 
-/// The signals to learn, configured ones and the most informative of the store's own, and the learner that learns them.
+/// Runs learning cycles over the configured signals and the default signals chosen from the store.
 #[derive(Debug)]
 pub struct LearningScheduler {
     store: Store,
@@ -22,28 +22,29 @@ pub struct LearningScheduler {
     correlated_at: Option<Timestamp>,
 }
 
-/// Least time between two comparisons of peers: a difference counts from three steps on, and steps are rarely shorter.
-const COMPARE_MS: i64 = 60_000;
-/// Least time between two computations of correlations: a week of values changes little within an hour.
-const CORRELATE_MS: i64 = 3_600_000;
+/// Minimum interval between two comparisons of peers, in milliseconds. A difference must last three steps, and most steps
+/// are at least 15 s.
+const PEERS_INTERVAL_MS: i64 = 60_000;
+/// Minimum interval between two computations of correlations, in milliseconds: a week of values changes little in an hour.
+const CORRELATIONS_INTERVAL_MS: i64 = 3_600_000;
 
-/// What one cycle did.
+/// Result of one learning cycle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CycleReport {
-    /// What was fitted.
+    /// Result of the fits.
     pub learned: LearnReport,
-    /// What was scored.
+    /// Result of the scoring.
     pub scored: ScoreReport,
-    /// Incidents suspected in the last two weeks; `None` where no new anomaly made another grouping necessary.
+    /// Number of suspected incidents of the last two weeks; `None` if there was no new anomaly to group.
     pub suspected: Option<usize>,
-    /// Times found in which an instance differed from its peers; `None` where they were not due to be compared.
+    /// Number of spans in which an instance differed from its peers; `None` if the comparison was not due.
     pub peers: Option<usize>,
-    /// Pairs of signals and caches that move together; `None` where they were not due to be compared.
+    /// Number of correlated pairs of signals and caches; `None` if the computation was not due.
     pub correlations: Option<usize>,
 }
 
 impl LearningScheduler {
-    /// Nothing learned yet; `budget` is how many signals may be made of the store's own series.
+    /// Creates a scheduler for the `configured` signals and at most `budget` default signals.
     #[must_use]
     pub fn new(store: Store, configured: Vec<SignalSpec>, budget: usize, options: LearnOptions) -> Self {
         let learner = Learner::new(store.clone(), options);
@@ -59,53 +60,54 @@ impl LearningScheduler {
         }
     }
 
-    /// Whether the store's own signals were last chosen longer than `age_ms` ago, or never.
+    /// Whether the default signals were chosen at least `age_ms` ago, or never.
     #[must_use]
     pub fn is_choice_older(&self, now: Timestamp, age_ms: i64) -> bool {
         self.chosen_at.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= age_ms)
     }
 
-    /// Chooses the most informative of the store's own series as signals, anew.
+    /// Chooses the default signals again.
     ///
     /// # Errors
-    /// [`LearnError::Store`] and [`LearnError::Source`] when the store cannot be read.
+    /// [`LearnError::Store`] and [`LearnError::Source`] if the store cannot be read.
     pub fn choose(&mut self, now: Timestamp) -> Result<(), LearnError> {
         if self.budget == 0 {
             return Ok(());
         }
         let candidates = default_signals(&self.store, now, self.budget)?;
-        // In a young store no series qualifies yet: the next cycle chooses again.
+        // In a new store no series qualifies yet. The choice then stays due, and the next cycle chooses again.
         self.chosen_at = (!candidates.is_empty()).then_some(now);
         self.chosen = without_covered(&self.store, &self.configured, candidates, now)?;
         Ok(())
     }
 
-    /// The configured signals and the chosen ones.
+    /// Returns the configured signals and the default ones.
     #[must_use]
     pub fn signals(&self) -> Vec<SignalSpec> {
         self.configured.iter().chain(&self.chosen).cloned().collect()
     }
 
-    /// Fits what is due at `now`, scores what is new, and compares several signals with each other; `progress` is called after each fit.
+    /// Fits the signals that are due at `now`, scores new values and compares signals. Calls `progress` after each fit.
     ///
     /// # Errors
-    /// [`LearnError::Store`] when rows can be neither read nor written; a signal that fails is in the report.
+    /// [`LearnError::Store`] if rows cannot be read or written. A signal that fails is listed in the report.
     pub fn run_cycle(&mut self, now: Timestamp, progress: &dyn Fn(Progress)) -> Result<CycleReport, LearnError> {
         let signals = self.signals();
         let learned = self.learner.learn_due(&signals, now, progress)?;
         let scored = self.learner.score_new(now)?;
-        let odd = learned.fitted > 0 || scored.anomalies > 0;
-        let suspected = if odd { Some(group_incidents(&self.store, now)?) } else { None };
+        // A fit may store anomalies of the past, so that it needs a new grouping too.
+        let has_new_scores = learned.fitted > 0 || scored.anomalies > 0;
+        let suspected = if has_new_scores { Some(group_incidents(&self.store, now)?) } else { None };
         let is_due = |last: Option<Timestamp>, every_ms: i64| {
             last.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= every_ms)
         };
-        let peers = if is_due(self.compared_at, COMPARE_MS) {
+        let peers = if is_due(self.compared_at, PEERS_INTERVAL_MS) {
             self.compared_at = Some(now);
             Some(compare_peers(&self.store, &signals, now)?)
         } else {
             None
         };
-        let correlations = if is_due(self.correlated_at, CORRELATE_MS) {
+        let correlations = if is_due(self.correlated_at, CORRELATIONS_INTERVAL_MS) {
             self.correlated_at = Some(now);
             Some(correlate(&self.store, now)?)
         } else {

@@ -1,34 +1,38 @@
-//! Why the store could not do what was asked.
+//! Errors of the store, and the translation of DuckDB's messages into them.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::series::SourceError;
 
-/// Why the store could not do what was asked. Nothing is damaged when one of these is returned.
+/// Error of an operation on the store. The file is intact after each of them.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the file open.
-    #[error("store {path:?} is in use by another process{holder}; stop it, or ask it with --url")]
+    #[error("store {path:?} is in use by another process{holder}; stop it, or query it with --url")]
     Locked {
         /// The store's file.
         path: PathBuf,
-        /// " (process 123)" when it is known, otherwise "".
+        /// " (process 123)", or "" when the system does not report it.
         holder: String,
     },
-    /// The file is no DuckDB database.
-    #[error("{path:?} is not an Almanac store: it is not a DuckDB database")]
+    /// The file is not a DuckDB database.
+    #[error("{path:?} is not an Almanac store: not a DuckDB database")]
     NotDuckDb {
         /// The file.
         path: PathBuf,
     },
-    /// A DuckDB database, but not one of ours.
-    #[error("{path:?} is a DuckDB database but not an Almanac store; nothing was changed in it")]
+    /// The file is a DuckDB database, but not an Almanac store.
+    #[error("{path:?} is a DuckDB database but not an Almanac store; the file was not changed")]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// The file ends too early or its checksums fail.
-    #[error("store {path:?} is damaged or truncated ({detail}); restore it from a copy, it was left as it is")]
+    #[error("store {path:?} is damaged or truncated ({detail}); restore it from a backup; the file was not changed")]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -36,39 +40,41 @@ pub enum StoreError {
         detail: String,
     },
     /// The file was written by a newer release.
-    #[error("store {path:?} has schema version {found}, this release knows up to {supported}; use a newer almanac")]
+    #[error(
+        "store {path:?} has schema version {found}, but this release supports up to {supported}; use a newer almanac"
+    )]
     NewerSchema {
         /// The file.
         path: PathBuf,
         /// Version in the file.
         found: u32,
-        /// Newest version known here.
+        /// Newest version that this release supports.
         supported: u32,
     },
-    /// The file or its folder cannot be opened or made.
-    #[error("store {path:?} cannot be opened: {detail}")]
+    /// The file or its folder cannot be opened or created.
+    #[error("cannot open store {path:?}: {detail}")]
     Open {
         /// The file.
         path: PathBuf,
-        /// The system's message, in one line.
+        /// Message of the operating system or of DuckDB, in one line.
         detail: String,
     },
-    /// No space is left; nothing of the batch was stored.
+    /// The disk is full. No part of the batch was stored.
     #[error("no space left on the disk of the store ({detail})")]
     DiskFull {
         /// DuckDB's message, in one line.
         detail: String,
     },
-    /// A new series would pass the limit; known series are not affected.
-    #[error("the store holds {limit} series, its limit; a new series is refused")]
+    /// A new series would exceed the limit. Registered series are not affected.
+    #[error("the store has reached its limit of {limit} series; new series are rejected")]
     SeriesLimit {
-        /// The limit in force.
+        /// Limit.
         limit: usize,
     },
-    /// The queue before the writer is full.
+    /// The writer's queue is full.
     #[error("the store is busy; try again in {} ms", retry_after.as_millis())]
     Busy {
-        /// When the queue should have room again.
+        /// Time after which the sender should retry.
         retry_after: Duration,
     },
     /// The columns of a batch differ in length.
@@ -81,68 +87,67 @@ pub enum StoreError {
         /// Length of the value column.
         values: usize,
     },
-    /// A series number that this store never gave out.
-    #[error("series number {id} is unknown to this store")]
+    /// The store has not assigned this series number.
+    #[error("this store has no series number {id}")]
     UnknownSeries {
         /// The number.
         id: u32,
     },
-    /// A timestamp outside of what the store can hold (about 292 million years around 1970).
-    #[error("timestamp {timestamp_ms} ms is outside the range of the store")]
+    /// A timestamp outside [`MIN_TIMESTAMP_MS`](crate::store::MIN_TIMESTAMP_MS) to
+    /// [`MAX_TIMESTAMP_MS`](crate::store::MAX_TIMESTAMP_MS).
+    #[error("timestamp {timestamp_ms} ms is outside the store's range")]
     TimestampRange {
         /// The timestamp.
         timestamp_ms: i64,
     },
-    /// A row that no table can hold.
-    #[error("a row of {table} is not valid: {detail}")]
+    /// A row violates a constraint of its table.
+    #[error("invalid row of {table}: {detail}")]
     InvalidRow {
         /// The table.
         table: &'static str,
-        /// What is wrong with it.
+        /// Description of the defect.
         detail: String,
     },
-    /// A stored row cannot be read back.
-    #[error("table {table} holds a row that cannot be read: {detail}")]
+    /// A stored row cannot be decoded.
+    #[error("table {table} contains an unreadable row: {detail}")]
     Corrupt {
         /// The table.
         table: &'static str,
-        /// What is wrong with it.
+        /// Description of the defect.
         detail: String,
     },
-    /// A deletion without a matcher that restricts it.
+    /// Every matcher of the deletion also accepts series without the label.
     #[error(
-        "the selector restricts nothing; name what to delete, such as up{{job=\"api\"}}, or every series with {{__name__=~\".+\"}}"
+        "the selector has no matcher that excludes the empty value; select series as in up{{job=\"api\"}}, or all series with {{__name__=~\".+\"}}"
     )]
     EmptySelector,
-    /// A deletion that would take every series, by a pattern that may not have been meant so.
-    #[error("the selector matches all {series} series of the store; to delete everything write {{__name__=~\".+\"}}")]
+    /// The deletion would remove every series, through a pattern that is probably a mistake.
+    #[error("the selector matches all {series} series of the store; to delete everything use {{__name__=~\".+\"}}")]
     WholeStore {
-        /// How many series there are.
+        /// Number of series in the store.
         series: usize,
     },
-    /// A query would load more samples than the caller allows.
+    /// The query would load more samples than the caller's limit.
     #[error("the query would load more than {limit} samples")]
     TooManySamples {
-        /// The limit in force.
+        /// Limit.
         limit: usize,
     },
-    /// DuckDB gave up after a failure in the middle of its file; what was answered is on disk.
-    #[error(
-        "the store has stopped ({detail}); open it again once the cause is gone, nothing that was answered is lost"
-    )]
+    /// DuckDB invalidated the database after a fatal error. Acknowledged data is on disk.
+    #[error("the store has stopped ({detail}); reopen it once the cause is removed; acknowledged data is safe")]
     Stopped {
         /// DuckDB's message, in one line.
         detail: String,
     },
-    /// The store was closed, or its writer ended.
+    /// The store was closed, or its writer thread has ended.
     #[error("the store is closed")]
     Closed,
-    /// DuckDB refused or failed.
+    /// DuckDB reported an error.
     #[error("the store failed to {action}")]
     Database {
-        /// What was being done.
+        /// Operation, as a verb phrase: "read the list of segments".
         action: &'static str,
-        /// DuckDB's error.
+        /// Error of DuckDB.
         #[source]
         source: Arc<duckdb::Error>,
     },
@@ -157,31 +162,32 @@ impl From<StoreError> for SourceError {
     }
 }
 
-/// DuckDB's message in one line, without its advice.
+/// Returns the first line of DuckDB's message; the lines after it are hints for DuckDB's own users.
 pub(super) fn one_line(error: &duckdb::Error) -> String {
     let text = match error {
         duckdb::Error::DuckDBFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
     };
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given").to_owned()
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason reported").to_owned()
 }
 
-/// Whether a message of DuckDB means that the disk, or what the process may use of it, is full.
+/// Returns whether a message of DuckDB reports a full disk, an exceeded quota or the limit of its temporary folder.
 pub(super) fn is_disk_full(message: &str) -> bool {
     ["No space left on device", "File too large", "Disk quota exceeded", "max_temp_directory_size"]
         .iter()
-        .any(|sign| message.contains(sign))
+        .any(|pattern| message.contains(pattern))
 }
 
-/// Whether a message of DuckDB means that it will answer nothing any more until the file is opened again.
+/// Returns whether a message of DuckDB means that every later statement fails until the file is reopened.
 fn is_fatal(message: &str) -> bool {
     message.contains("FATAL Error") || message.contains("database has been invalidated")
 }
 
-/// Turns DuckDB's errors into ours, saying what was being done.
+/// Returns a function that converts an error of DuckDB to [`StoreError`]; `action` is a verb phrase for the message.
 pub(super) fn failed_to(action: &'static str) -> impl Fn(duckdb::Error) -> StoreError {
     move |source| {
         let detail = one_line(&source);
+        // A fatal error may also mention the disk, so this order matters.
         if is_fatal(&source.to_string()) {
             StoreError::Stopped { detail }
         } else if is_disk_full(&source.to_string()) {
@@ -189,5 +195,30 @@ pub(super) fn failed_to(action: &'static str) -> impl Fn(duckdb::Error) -> Store
         } else {
             StoreError::Database { action, source: Arc::new(source) }
         }
+    }
+}
+
+/// Converts DuckDB's error on opening a file.
+pub(super) fn cannot_open(path: &Path, error: &duckdb::Error) -> StoreError {
+    let path = path.to_owned();
+    let message = error.to_string();
+    let detail = one_line(error);
+    if message.contains("Could not set lock") || message.contains("Conflicting lock") {
+        let holder = message
+            .split_once("(PID ")
+            .and_then(|(_, rest)| rest.split_once(')'))
+            .map_or_else(String::new, |(pid, _)| format!(" (process {pid})"));
+        StoreError::Locked { path, holder }
+    } else if message.contains("not a valid DuckDB database") {
+        StoreError::NotDuckDb { path }
+    } else if is_disk_full(&message) {
+        StoreError::DiskFull { detail }
+    } else if ["Corrupt", "checksum", "not read enough bytes", "replaying WAL", "Serialization"]
+        .iter()
+        .any(|pattern| message.contains(pattern))
+    {
+        StoreError::Damaged { path, detail }
+    } else {
+        StoreError::Open { path, detail }
     }
 }

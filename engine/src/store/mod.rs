@@ -1,11 +1,15 @@
-//! The store: every sample, and every row that is learned or recommended, in one DuckDB file.
+//! The store: one DuckDB file with all samples, learned rows and recommendations.
 //!
-//! One process owns the file. One writer thread owns the write connection and commits in groups: it
-//! takes everything that waits, appends it in one transaction, then answers every waiter. An answer
-//! means that the samples are committed. Samples arrive in a *hot* segment in arrival order; compaction moves them into
-//! *cold* segments sorted by series and time; samples that come late, or again with another value,
-//! are in a *late* layer that wins until compaction has merged it. Readers see one deduplicated
-//! whole.
+//! One process owns the file. One writer thread owns the write connection and commits in groups: it takes all queued
+//! batches, appends them in one transaction, then acknowledges each sender. An acknowledged batch is on disk.
+//!
+//! ```text
+//! append ─► queue ─► writer ─┬─► hot segment (arrival order) ──┬─► compaction ─► cold segments (by series and time)
+//!                            └─► late segment (late, repeated) ┘                 rollups of 5 min and 1 h
+//! ```
+//!
+//! A late row replaces the hot or cold row of the same series and timestamp. Readers and views apply late rows
+//! themselves, so that each sample is seen once also before compaction has merged them.
 
 mod error;
 mod handle;
@@ -21,12 +25,12 @@ mod write;
 
 pub use error::StoreError;
 pub use handle::{Store, StoreStats};
-use handle::{known, shared};
+use handle::{cache, shared};
 pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};
 pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};
 pub use write::{Appended, Receipt, SampleBatch};
 
-/// The oldest timestamp that the store takes, in milliseconds: about 285,000 years before 1970.
+/// Oldest accepted timestamp, in epoch milliseconds: about 285,000 years before 1970.
 pub const MIN_TIMESTAMP_MS: i64 = -9_000_000_000_000_000;
-/// The newest timestamp that the store takes, in milliseconds: about 285,000 years after 1970.
+/// Newest accepted timestamp, in epoch milliseconds: about 285,000 years after 1970.
 pub const MAX_TIMESTAMP_MS: i64 = 9_000_000_000_000_000;

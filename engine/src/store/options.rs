@@ -1,29 +1,29 @@
-//! How a store is opened, and what its upkeep is asked for and reports.
+//! Options of a store, and requests and reports of compaction and deletion.
 
 use almanac_models::Timestamp;
 
 use crate::series::Matcher;
 
-/// How a store is opened. `StoreOptions::default()` is what the service uses.
+/// Options for opening a store. The defaults are those of the service.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// Most series the store registers; the next new one is refused.
+    /// Maximum number of registered series; further new series are rejected.
     pub max_series: usize,
-    /// Bytes of samples that may wait for the writer; past it an append answers `Busy`.
+    /// Capacity of the writer's queue in bytes; when it is full, `append` returns `Busy`.
     pub queue_bytes: usize,
-    /// Bytes of recent samples held in memory, by series.
+    /// Budget for recent samples in memory, in bytes.
     pub recent_bytes: usize,
-    /// Memory that DuckDB may use for everything together, in bytes.
+    /// DuckDB's memory limit in bytes.
     pub memory_bytes: usize,
-    /// Threads that DuckDB may use; 0 = one for each core.
+    /// Number of DuckDB's threads; 0 = one per core.
     pub threads: usize,
-    /// Age in milliseconds past which raw samples go; `None` = never.
+    /// Age in milliseconds at which raw samples are deleted; `None` = never.
     pub retention_raw_ms: Option<i64>,
-    /// Age in milliseconds past which rollups and learned rows go; `None` = never.
+    /// Age in milliseconds at which rollups, forecasts and anomaly scores are deleted; `None` = never.
     pub retention_rollup_ms: Option<i64>,
-    /// Rows in the hot segment past which compaction is due, whatever its age.
+    /// Number of rows in the hot segment at which compaction is due regardless of its age.
     pub hot_rows: u64,
-    /// Bounds on analysts' queries.
+    /// Limits of analysts' queries.
     pub analyst: AnalystLimits,
 }
 
@@ -43,16 +43,17 @@ impl Default for StoreOptions {
     }
 }
 
-/// What analysts' SQL may use of the machine, so that ingest keeps its speed.
+/// Limits of analysts' SQL on the whole, so that queries do not slow ingest down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnalystLimits {
-    /// Queries that run at once; the next waits its turn within its own deadline.
+    /// Number of concurrent queries; a further one waits until its own deadline.
     pub concurrent: usize,
-    /// Longest statement in bytes.
+    /// Maximum length of a statement with its text parameters, in bytes.
     pub sql_bytes: usize,
-    /// Table references in one statement, each common table expression counted as often as it is used.
+    /// Maximum number of table references in one statement; a common table expression counts once per use.
     pub table_references: usize,
-    /// Depth of the parsed statement: an operator, a function or a CASE goes two down, a subquery four; at most 127.
+    /// Maximum depth of the parsed statement, up to 127. An operator, a function or a CASE adds two levels, a subquery
+    /// four.
     pub nesting: usize,
 }
 
@@ -62,21 +63,22 @@ impl Default for AnalystLimits {
     }
 }
 
-/// What a compaction is to do.
+/// Extent of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compaction {
-    /// What is due by age and size.
+    /// Segments that are due by age and size.
     Due,
-    /// Everything: the hot segment as well, whatever its age, merged as far as it goes, and space given back.
+    /// All segments, including the hot one, merged up to the maximum segment size; then free space is returned to the
+    /// file system.
     All,
 }
 
-/// What a compaction did.
+/// Result of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CompactionReport {
     /// Samples moved out of hot and late segments.
     pub samples_moved: u64,
-    /// Older versions of samples dropped because a later write won.
+    /// Older versions of samples dropped because of a later write.
     pub samples_replaced: u64,
     /// Samples dropped by retention.
     pub samples_expired: u64,
@@ -88,32 +90,32 @@ pub struct CompactionReport {
     pub rollups_written: u64,
 }
 
-/// Which samples to delete.
+/// Selection of samples to delete.
 #[derive(Debug, Clone)]
 pub struct Deletion {
-    /// Series that satisfy all of these; one at least must exclude the empty value.
+    /// Matchers that a series must satisfy; at least one must reject the empty value.
     pub matchers: Vec<Matcher>,
-    /// From this instant on, itself included; `None` = from the first sample.
+    /// Start of the span, inclusive; `None` = the first sample.
     pub from: Option<Timestamp>,
-    /// Up to this instant, itself included; `None` = to the last sample.
+    /// End of the span, inclusive; `None` = the last sample.
     pub until: Option<Timestamp>,
-    /// Only counts what would be deleted.
+    /// Counts the samples without deleting them.
     pub dry_run: bool,
 }
 
-/// What a deletion concerned.
+/// Result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeletionReport {
     /// Series that had samples in the span.
     pub series: u64,
-    /// Series that have nothing left and are gone; 0 in a dry run.
+    /// Series removed because no sample is left; 0 in a dry run.
     pub series_emptied: u64,
     /// Samples deleted.
     pub samples: u64,
-    /// Rollup rows that covered the span in whole or in part.
+    /// Rollup rows whose bucket overlaps the span.
     pub rollups: u64,
-    /// The oldest sample deleted.
+    /// Timestamp of the oldest deleted sample.
     pub oldest: Option<Timestamp>,
-    /// The newest sample deleted.
+    /// Timestamp of the newest deleted sample.
     pub newest: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! Appends and reads: order, late samples, refusals, the queue, labels.
+//! Appends and reads: order, late samples, rejected batches, the queue, labels.
 
 use almanac_engine::{
     series::{MatchOp, Matcher, SampleSource, SourceError, is_stale, stale_marker},
@@ -8,7 +8,7 @@ use almanac_engine::{
 use crate::support::{Fresh, all, labels, named, put};
 
 #[test]
-fn what_was_answered_is_there_after_reopening() {
+fn acknowledged_samples_survive_reopening() {
     let mut fresh = Fresh::new();
     let (up, down) = (labels(&[("__name__", "up"), ("job", "a\"b")]), labels(&[("__name__", "down")]));
     let samples = [(&up, 1_000, 1.0), (&down, -5, f64::INFINITY), (&up, 2_000, stale_marker()), (&up, 3_000, f64::NAN)];
@@ -44,7 +44,7 @@ fn the_last_write_wins_also_when_it_comes_late() {
 }
 
 #[test]
-fn impossible_batches_are_refused_whole() {
+fn invalid_batches_are_rejected_as_a_whole() {
     let fresh = Fresh::with(StoreOptions { max_series: 1, ..StoreOptions::default() });
     let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
     let check = |batch: SampleBatch, message: &str| {
@@ -56,21 +56,21 @@ fn impossible_batches_are_refused_whole() {
     );
     check(
         SampleBatch { series: vec![almanac_engine::series::SeriesId::new(7)], timestamps: vec![1], values: vec![1.0] },
-        "series number 7 is unknown to this store",
+        "this store has no series number 7",
     );
     check(
         SampleBatch { series: vec![id, id], timestamps: vec![1, i64::MAX], values: vec![1.0, 2.0] },
-        "timestamp 9223372036854775807 ms is outside the range of the store",
+        "timestamp 9223372036854775807 ms is outside the store's range",
     );
     let refused = fresh.store.resolve(&labels(&[("__name__", "down")])).unwrap_err();
-    assert_eq!(refused.to_string(), "the store holds 1 series, its limit; a new series is refused");
+    assert_eq!(refused.to_string(), "the store has reached its limit of 1 series; new series are rejected");
     assert!(all(&fresh.store).is_empty());
     let stats = fresh.store.stats();
     assert_eq!((stats.series, stats.series_refused, stats.samples_hot), (1, 1, 0));
 }
 
 #[test]
-fn a_full_queue_says_busy_and_recovers() {
+fn a_full_queue_returns_busy_and_recovers() {
     let fresh = Fresh::with(StoreOptions { queue_bytes: 1_000, ..StoreOptions::default() });
     let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
     let (mut busy, mut receipts) = (0_u32, Vec::new());
@@ -112,7 +112,7 @@ fn labels_are_listed_by_selector_and_span() {
 }
 
 #[test]
-fn more_samples_than_the_limit_are_refused() {
+fn a_read_above_the_sample_limit_is_rejected() {
     let fresh = Fresh::new();
     let up = labels(&[("__name__", "up")]);
     put(&fresh.store, &[(&up, 10, 1.0), (&up, 20, 2.0), (&up, 30, 3.0)]);
@@ -122,7 +122,7 @@ fn more_samples_than_the_limit_are_refused() {
 }
 
 #[test]
-fn a_closed_store_says_so() {
+fn a_closed_store_returns_closed() {
     let fresh = Fresh::new();
     let other = fresh.store.clone();
     fresh.store.close().unwrap();

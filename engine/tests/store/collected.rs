@@ -1,4 +1,4 @@
-//! Metadata of metrics, scrape targets and verdicts of advisors, as rows and in the view of series.
+//! Metric metadata, scrape targets and advice status, as rows and in the view of series.
 
 use almanac_engine::store::rows::{
     AdviceState, AdviceStatusFilter, AdviceStatusRow, MetadataFilter, MetadataPut, MetadataRow, MetricType,
@@ -23,16 +23,16 @@ fn metadata_is_kept_and_shown_with_the_series() {
     for name in ["lat_bucket", "lat_sum", "req_total", "up", "temp", "odd_total"] {
         put(&fresh.store, &[(&labels(&[("__name__", name), ("job", "a")]), 1, 1.0)]);
     }
-    let stated = [
+    let declared = [
         metadata("lat", MetricType::Histogram, "Latency", "seconds"),
         metadata("req", MetricType::Counter, "It's a count", ""),
         metadata("up", MetricType::Gauge, "", ""),
         metadata("odd", MetricType::Gauge, "No counter", ""),
     ];
-    assert_eq!(fresh.store.put_metadata(&stated).unwrap(), MetadataPut { written: 4, unchanged: 0, refused: 0 });
+    assert_eq!(fresh.store.put_metadata(&declared).unwrap(), MetadataPut { written: 4, unchanged: 0, refused: 0 });
     let commits = fresh.store.stats().commits;
-    assert_eq!(fresh.store.put_metadata(&stated).unwrap(), MetadataPut { written: 0, unchanged: 4, refused: 0 });
-    assert_eq!(fresh.store.stats().commits, commits, "what is known is not written");
+    assert_eq!(fresh.store.put_metadata(&declared).unwrap(), MetadataPut { written: 0, unchanged: 4, refused: 0 });
+    assert_eq!(fresh.store.stats().commits, commits, "unchanged metadata is not written");
     let shown = |fresh: &Fresh| {
         crate::sql::rows(
             &fresh.store,
@@ -63,7 +63,7 @@ fn metadata_is_kept_and_shown_with_the_series() {
 }
 
 #[test]
-fn scrape_targets_outlive_a_restart() {
+fn scrape_targets_survive_a_restart() {
     let fresh = Fresh::new();
     let target = |url: &str, error: Option<&str>| ScrapeTargetRow {
         job: "api".into(),
@@ -109,7 +109,7 @@ fn advice_is_replaced_by_kind() {
     assert_eq!(list(&fresh, AdviceStatusFilter::default()), [a.clone(), toy.clone()]);
     let kept = AdviceStatusFilter { states: vec![AdviceState::Kept], ..AdviceStatusFilter::default() };
     assert_eq!(list(&fresh, kept), std::slice::from_ref(&toy));
-    // A kind without a target any more has no verdict any more.
+    // A kind without targets has no rows.
     fresh.store.put_advice_status(&["scaling"], &[]).unwrap();
     assert_eq!(list(&fresh, AdviceStatusFilter::default()), [toy]);
     fresh.store.put_advice_status(&[], &[]).unwrap();

@@ -1,4 +1,4 @@
-//! Compaction: when it is due, what it keeps, rollups, retention, space.
+//! Compaction: due times, contents, rollups, retention, disk space.
 
 use almanac_engine::store::{Compaction, CompactionReport, SampleBatch, StoreOptions};
 use almanac_models::Timestamp;
@@ -27,7 +27,7 @@ fn a_block_is_due_after_two_hours() {
 }
 
 #[test]
-fn the_age_of_a_block_outlives_a_restart() {
+fn the_age_of_a_block_survives_a_restart() {
     let fresh = Fresh::new();
     put(&fresh.store, &[(&labels(&[("__name__", "up")]), 0, 1.0)]);
     fresh.store.compact(at(0), Compaction::Due).unwrap();
@@ -82,7 +82,7 @@ fn retention_drops_raw_samples_and_keeps_rollups() {
     let found = all(&fresh.store);
     assert_eq!((found.len(), found[0].timestamps.as_slice()), (1, [48 * HOUR].as_slice()));
 
-    // The old series stays as long as a rollup speaks of it, and its number is never given out again.
+    // The old series stays while it has rollups, and its number is never assigned again.
     let fresh = fresh.reopened_with(options.clone());
     assert_eq!(fresh.store.stats().series, 2);
     fresh.store.compact(at(49 * HOUR + 72 * HOUR), Compaction::All).unwrap();
@@ -101,7 +101,7 @@ fn without_retention_nothing_is_deleted() {
 }
 
 #[test]
-fn appends_go_on_during_a_compaction() {
+fn appends_continue_during_a_compaction() {
     let fresh = Fresh::new();
     let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
     let writer = fresh.store.clone();
@@ -130,7 +130,7 @@ fn late_samples_alone_are_compacted() {
     let up = labels(&[("__name__", "up")]);
     put(&fresh.store, &[(&up, 20, 2.0)]);
     fresh.store.compact(at(0), Compaction::All).unwrap();
-    // Older than all that is there, and nothing newer with it.
+    // The batch has one sample, older than all stored ones.
     put(&fresh.store, &[(&up, 10, 1.0)]);
     let report = fresh.store.compact(at(0), Compaction::All).unwrap();
     assert_eq!((report.samples_moved, report.samples_replaced), (1, 0));
@@ -141,9 +141,9 @@ fn late_samples_alone_are_compacted() {
     assert_eq!(all(&fresh.store)[0].values, [1.0, 3.0]);
 }
 
-/// A stop writes the hot segment into the file, so that its blocks lie before those of the segment made of it.
+/// Closing writes the hot segment to the file, so that its blocks precede those of the cold segment built from it.
 #[test]
-fn compacting_everything_gives_space_back() {
+fn a_full_compaction_reclaims_space() {
     let fresh = Fresh::new();
     let names: Vec<_> = (0..200).map(|idx| labels(&[("__name__", "m"), ("idx", &idx.to_string())])).collect();
     let ids: Vec<_> = names.iter().map(|name| fresh.store.resolve(name).unwrap()).collect();
@@ -162,13 +162,13 @@ fn compacting_everything_gives_space_back() {
     let fresh = fresh.reopened();
     let before = fresh.store.stats().file_bytes;
     fresh.store.compact(at(0), Compaction::All).unwrap();
-    // A running database keeps its own notes at the end of the file; what lies before them is given back by the next process.
+    // An open database keeps metadata at the end of the file; the space before it is reclaimed by the next process.
     let fresh = fresh.reopened();
     fresh.store.compact(at(0), Compaction::All).unwrap();
     assert_eq!(all(&fresh.store), written);
     let fresh = fresh.reopened();
     let after = fresh.store.stats().file_bytes;
-    // Both copies of the rows would make it more than twice as long; rollups and spare blocks take half as much as the rows.
+    // Two copies of the rows would more than double the file; rollups and spare blocks take half the size of the rows.
     assert!(after < before + before / 4 * 3, "{before} bytes before, {after} after");
     assert_eq!(all(&fresh.store), written);
     let fresh = fresh.reopened();

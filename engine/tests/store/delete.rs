@@ -1,4 +1,4 @@
-//! Deletion: of hot, late and cold samples, of rollups and series, with a restart, a compaction and a crash after it.
+//! Deletion of hot, late and cold samples, rollups and series, followed by a restart, a compaction or a crash.
 #![expect(clippy::print_stdout, reason = "a test that runs as a second process reports through its output")]
 
 use std::{
@@ -34,7 +34,7 @@ fn deletion(name: &str, from: Option<i64>, until: Option<i64>) -> Deletion {
     Deletion { matchers, from: from.map(at), until: until.map(at), dry_run: false }
 }
 
-/// Rows of a statement as text, ordered by the statement.
+/// Returns the rows of a statement as text.
 fn rows(store: &Store, sql: &str) -> Vec<String> {
     crate::sql::rows(store, sql, &[])
 }
@@ -47,7 +47,7 @@ fn rollups(store: &Store, name: &str) -> Vec<String> {
     rows(store, &sql)
 }
 
-/// A store with hot, late and cold samples of `gone` and `stays`: one a minute, four hours.
+/// Creates a store with hot, late and cold samples of `gone` and `stays`: one per minute for four hours.
 fn layered() -> Fresh {
     let fresh = Fresh::new();
     let (gone, stays) = (metric("gone"), metric("stays"));
@@ -61,12 +61,12 @@ fn layered() -> Fresh {
     append(&minutes(0..120));
     fresh.store.compact(at(0), Compaction::All).unwrap();
     append(&minutes(120..240));
-    // Late: other values of cold and hot samples, and samples between.
+    // Late: new values of cold and hot samples, and a new sample between.
     append(&[(10 * MINUTE, 1000.0), (130 * MINUTE, 1000.0), (10 * MINUTE + 1, 7.0)]);
     fresh
 }
 
-/// Everything else that the operations of a store may do after a deletion must not bring samples back.
+/// Runs `check` before and after restarts and compactions, which must not restore deleted samples.
 fn then(fresh: Fresh, check: impl Fn(&Store)) {
     check(&fresh.store);
     let fresh = fresh.reopened();
@@ -80,7 +80,7 @@ fn then(fresh: Fresh, check: impl Fn(&Store)) {
 }
 
 #[test]
-fn a_span_goes_out_of_every_layer_and_nothing_else_does() {
+fn a_span_is_deleted_from_every_layer_and_nothing_else_is() {
     for (from, until) in [
         (5 * MINUTE, 15 * MINUTE),
         (100 * MINUTE, 140 * MINUTE),
@@ -123,7 +123,7 @@ fn a_span_goes_out_of_every_layer_and_nothing_else_does() {
 }
 
 #[test]
-fn rollups_are_as_if_the_samples_had_never_come() {
+fn rollups_are_as_if_the_samples_had_never_been_written() {
     for (from, until) in
         [(7 * MINUTE, 23 * MINUTE), (0, 29 * MINUTE), (6 * MINUTE, 8 * MINUTE), (10 * MINUTE, 10 * HOUR)]
     {
@@ -147,7 +147,7 @@ fn rollups_are_as_if_the_samples_had_never_come() {
 }
 
 #[test]
-fn a_bucket_whose_samples_retention_has_dropped_goes_whole() {
+fn a_bucket_with_expired_samples_is_deleted_as_a_whole() {
     let options = StoreOptions { retention_raw_ms: Some(HOUR), ..StoreOptions::default() };
     let fresh = Fresh::with(options);
     let name = metric("gone");
@@ -165,7 +165,7 @@ fn a_bucket_whose_samples_retention_has_dropped_goes_whole() {
 }
 
 #[test]
-fn a_series_goes_whole_and_may_come_again() {
+fn a_deleted_series_may_be_written_again() {
     let fresh = layered();
     let report = fresh.store.delete(&deletion("gone", None, None)).unwrap();
     assert_eq!((report.series, report.series_emptied, report.samples), (1, 1, 241));
@@ -173,7 +173,7 @@ fn a_series_goes_whole_and_may_come_again() {
     assert_eq!(rows(&fresh.store, "SELECT name FROM series"), ["stays"]);
     assert_eq!(fresh.store.label_values("__name__", &[], i64::MIN, i64::MAX).unwrap(), ["stays"]);
     assert_eq!(rollups(&fresh.store, "gone"), Vec::<String>::new());
-    // Written again at once, also at times that were deleted, while the store runs.
+    // Written again at once, also at deleted timestamps, while the store is open.
     put(&fresh.store, &[(&metric("gone"), 5 * MINUTE, 5.5), (&metric("gone"), 3 * MINUTE, 3.5)]);
     put(&fresh.store, &[(&metric("gone"), 300 * MINUTE, 9.0)]);
     assert_eq!(fresh.store.stats().series, 2);
@@ -186,7 +186,7 @@ fn a_series_goes_whole_and_may_come_again() {
 }
 
 #[test]
-fn a_deleted_series_makes_room_for_another() {
+fn a_deleted_series_does_not_count_towards_the_limit() {
     let fresh = Fresh::with(StoreOptions { max_series: 2, ..StoreOptions::default() });
     put(&fresh.store, &[(&metric("a"), 1, 1.0), (&metric("b"), 1, 1.0)]);
     assert!(matches!(fresh.store.resolve(&metric("c")), Err(StoreError::SeriesLimit { .. })));
@@ -194,12 +194,12 @@ fn a_deleted_series_makes_room_for_another() {
     put(&fresh.store, &[(&metric("c"), 1, 1.0)]);
     let fresh = fresh.reopened();
     assert_eq!(rows(&fresh.store, "SELECT name FROM series ORDER BY name"), ["b", "c"]);
-    // The number of a deleted series is not given out again.
+    // The number of a deleted series is not assigned again.
     assert_eq!(fresh.store.resolve(&metric("a")).unwrap().index(), 3);
 }
 
 #[test]
-fn a_selector_that_may_not_have_been_meant_is_refused() {
+fn a_selector_of_everything_is_rejected() {
     let fresh = Fresh::new();
     for name in ["a", "b", "c"] {
         put(&fresh.store, &[(&labels(&[("__name__", name), ("job", "x")]), 1, 1.0)]);
@@ -209,10 +209,10 @@ fn a_selector_that_may_not_have_been_meant_is_refused() {
         let asked = Deletion { matchers, from: None, until: None, dry_run: false };
         fresh.store.delete(&asked).unwrap_err().to_string()
     };
-    let empty = "the selector restricts nothing";
+    let empty = "the selector has no matcher that excludes the empty value";
     assert!(refused("__name__", MatchOp::Regex, ".*").starts_with(empty));
     assert!(refused("job", MatchOp::NotEqual, "y").starts_with(empty));
-    let whole = "the selector matches all 3 series of the store; to delete everything write {__name__=~\".+\"}";
+    let whole = "the selector matches all 3 series of the store; to delete everything use {__name__=~\".+\"}";
     assert_eq!(refused("job", MatchOp::Regex, ".+"), whole);
     assert_eq!(refused("__name__", MatchOp::NotEqual, ""), whole);
     let none = Deletion { matchers: Vec::new(), from: None, until: None, dry_run: false };
@@ -226,7 +226,7 @@ fn a_selector_that_may_not_have_been_meant_is_refused() {
 }
 
 #[test]
-fn what_was_learned_stays() {
+fn learned_rows_are_kept() {
     let fresh = layered();
     let forecast = ForecastRow {
         signal: "gone".into(),
@@ -245,7 +245,7 @@ fn what_was_learned_stays() {
 }
 
 #[test]
-fn many_series_go_while_samples_arrive() {
+fn many_series_are_deleted_while_samples_arrive() {
     let fresh = Fresh::new();
     let name =
         |n: i64| labels(&[("__name__", "many"), ("n", &n.to_string()), ("odd", if n % 2 == 1 { "1" } else { "0" })]);
@@ -276,11 +276,11 @@ fn many_series_go_while_samples_arrive() {
     });
 }
 
-/// Started as a process of its own, deletes and is killed right after the answer.
+/// Environment variable that makes this test, run as a child process, delete and then wait to be killed.
 const CHILD: &str = "ALMANAC_TEST_DELETE";
 
 #[test]
-fn a_deletion_outlives_a_killed_process() {
+fn a_deletion_survives_a_killed_process() {
     if let Some(path) = std::env::var_os(CHILD) {
         let store = Store::open(Path::new(&path), StoreOptions::default()).unwrap();
         let report = store.delete(&deletion("gone", Some(MINUTE), None)).unwrap();
@@ -294,7 +294,7 @@ fn a_deletion_outlives_a_killed_process() {
     let Fresh { store, path, folder } = layered();
     store.close().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "delete::a_deletion_outlives_a_killed_process", "--nocapture"])
+        .args(["--exact", "delete::a_deletion_survives_a_killed_process", "--nocapture"])
         .env(CHILD, &path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -317,9 +317,9 @@ fn a_deletion_outlives_a_killed_process() {
     });
 }
 
-/// A store of history with one stamp in microseconds, taken for milliseconds.
+/// A store with history and one timestamp in microseconds, read as milliseconds.
 #[test]
-fn one_stamp_far_ahead_hides_nothing() {
+fn one_timestamp_far_ahead_hides_nothing() {
     let options = StoreOptions { retention_raw_ms: Some(24 * HOUR), ..StoreOptions::default() };
     let fresh = Fresh::with(options.clone());
     let ahead = 1_767_225_600_000_000;
@@ -333,7 +333,7 @@ fn one_stamp_far_ahead_hides_nothing() {
     assert_eq!(fresh.store.newest_until(at(-1)).unwrap(), None);
     fresh.store.compact(now, Compaction::All).unwrap();
     assert_eq!(fresh.store.newest_until(now).unwrap(), Some(at(47 * HOUR)));
-    // Retention goes by age of what is old, not by the length of the whole.
+    // Retention depends on the age of old samples, not on the length of the whole span.
     fresh.store.compact(at(60 * HOUR), Compaction::Due).unwrap();
     assert_eq!(named(&fresh.store, "a", i64::MIN, i64::MAX)[0].timestamps.first(), Some(&(36 * HOUR)));
     fresh.store.delete(&deletion("b", Some(50 * HOUR), None)).unwrap();

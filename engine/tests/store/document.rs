@@ -1,13 +1,13 @@
-//! `docs/tables.md` is what the descriptions of the tables give.
+//! Checks that `docs/tables.md` is generated from the table descriptions.
 
 use std::fmt::Write;
 
 use almanac_engine::store::rows::{ColumnType, TABLES};
 
-/// Set to write the document instead of comparing it.
+/// Environment variable; if set, the test writes the document instead of comparing it.
 const WRITE: &str = "ALMANAC_WRITE_DOCUMENT";
 
-/// One section a table.
+/// Returns one section per table.
 fn sections() -> String {
     let mut text = String::new();
     for table in TABLES {
@@ -26,7 +26,7 @@ fn sections() -> String {
 }
 
 #[test]
-fn the_document_is_what_the_descriptions_give() {
+fn the_document_agrees_with_the_descriptions() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tables.md");
     let document = std::fs::read_to_string(path).unwrap();
     let begin = document.find("## `").unwrap();
@@ -36,5 +36,5 @@ fn the_document_is_what_the_descriptions_give() {
         std::fs::write(path, format!("{head}{expected}")).unwrap();
         return;
     }
-    assert!(found == expected, "docs/tables.md is not what the descriptions give: run this test with {WRITE}=1");
+    assert!(found == expected, "docs/tables.md differs from the table descriptions: run this test with {WRITE}=1");
 }

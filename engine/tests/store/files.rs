@@ -1,5 +1,5 @@
-//! Files that are not a sound store, other processes, full disks, older schemas.
-#![expect(clippy::print_stdout, reason = "a test that runs as a second process speaks through its output")]
+//! Invalid and damaged files, other processes, full disks, older schemas.
+#![expect(clippy::print_stdout, reason = "a test that runs as a second process reports through its output")]
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use almanac_models::Timestamp;
 
 use crate::support::{Fresh, all, labels, put};
 
-/// Tells this very test, started as a process of its own, to act on the store at this path.
+/// Environment variable with the store's path that makes a test, run as a child process, act on this store.
 const CHILD: &str = "ALMANAC_TEST_STORE";
 
 fn refused(path: &Path) -> String {
@@ -25,14 +25,14 @@ fn refused(path: &Path) -> String {
 }
 
 #[test]
-fn files_that_are_no_store_are_refused_and_left_alone() {
+fn files_that_are_not_a_store_are_rejected_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| -> PathBuf {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     };
-    let not_ours = "is not an Almanac store: it is not a DuckDB database";
+    let not_ours = "is not an Almanac store: not a DuckDB database";
     for (name, bytes) in [
         ("junk", b"hello world".repeat(5_000).as_slice()),
         ("short", b"x"),
@@ -43,13 +43,15 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
         assert!(message.ends_with(not_ours), "{message}");
     }
     let message = refused(&folder.path().join("no/such/folder.duckdb"));
-    assert!(message.contains("cannot be opened") && message.ends_with("it does not exist"), "{message}");
-    assert!(Store::open(folder.path(), StoreOptions::default()).unwrap_err().to_string().contains("it is a folder"));
-    assert!(Store::open(Path::new("/"), StoreOptions::default()).unwrap_err().to_string().contains("names no file"));
+    assert!(message.starts_with("cannot open store") && message.ends_with("it does not exist"), "{message}");
+    assert!(
+        Store::open(folder.path(), StoreOptions::default()).unwrap_err().to_string().contains("the path is a folder")
+    );
+    assert!(Store::open(Path::new("/"), StoreOptions::default()).unwrap_err().to_string().contains("has no file name"));
 }
 
 #[test]
-fn another_database_is_refused_also_with_a_log_beside_it() {
+fn another_database_is_rejected_also_with_a_log_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.duckdb");
     let log = folder.path().join("other.duckdb.wal");
@@ -60,7 +62,7 @@ fn another_database_is_refused_also_with_a_log_beside_it() {
     drop(other);
     assert!(log.exists());
     let before = fs::read(&log).unwrap();
-    assert!(refused(&path).ends_with("is a DuckDB database but not an Almanac store; nothing was changed in it"));
+    assert!(refused(&path).ends_with("is a DuckDB database but not an Almanac store; the file was not changed"));
     assert_eq!(fs::read(&log).unwrap(), before);
     let again = duckdb::Connection::open(&path).unwrap();
     again.execute_batch("CREATE SCHEMA store; CREATE TABLE store.meta (x INTEGER)").unwrap();
@@ -69,18 +71,18 @@ fn another_database_is_refused_also_with_a_log_beside_it() {
 }
 
 #[test]
-fn a_newer_schema_is_refused() {
+fn a_newer_schema_is_rejected() {
     let Fresh { store, path, folder } = Fresh::new();
     store.close().unwrap();
     let raw = duckdb::Connection::open(&path).unwrap();
     raw.execute_batch("UPDATE store.meta SET value = '99' WHERE key = 'schema_version'").unwrap();
     raw.close().unwrap();
-    assert!(refused(&path).ends_with("has schema version 99, this release knows up to 3; use a newer almanac"));
+    assert!(refused(&path).ends_with("has schema version 99, but this release supports up to 3; use a newer almanac"));
     drop(folder);
 }
 
 #[test]
-fn truncated_and_damaged_files_are_refused() {
+fn truncated_and_damaged_files_are_rejected() {
     let Fresh { store, path, folder } = Fresh::new();
     put(&store, &[(&labels(&[("__name__", "up")]), 1, 1.0)]);
     store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
@@ -102,12 +104,12 @@ fn truncated_and_damaged_files_are_refused() {
     assert!(message.contains("is damaged or truncated (") && message.contains("Corrupt database file"), "{message}");
 }
 
-/// DuckDB throws a log away that it cannot begin to read: acknowledged samples would be gone without a word.
+/// DuckDB silently discards a log with an unreadable start: acknowledged samples would be lost.
 #[test]
-fn a_log_that_does_not_begin_as_one_is_refused() {
+fn a_log_with_an_invalid_start_is_rejected() {
     let fresh = Fresh::new();
     put(&fresh.store, &[(&labels(&[("__name__", "up")]), 1, 1.0)]);
-    // A copy of a running store, as a power cut leaves it.
+    // A copy of an open store has the state after a power failure.
     let log = |path: &Path| path.with_extension("duckdb.wal");
     let (file, whole) = (fs::read(&fresh.path).unwrap(), fs::read(log(&fresh.path)).unwrap());
     let copy = fresh.folder.path().join("copy.duckdb");
@@ -120,16 +122,16 @@ fn a_log_that_does_not_begin_as_one_is_refused() {
         broken[byte] ^= 0xff;
         write(&broken);
         let message = refused(&copy);
-        assert!(message.contains("copy.duckdb.wal does not begin as a log does"), "{byte}: {message}");
-        assert_eq!(fs::read(log(&copy)).unwrap(), broken, "left as it was");
+        assert!(message.contains("copy.duckdb.wal is not a DuckDB write-ahead log"), "{byte}: {message}");
+        assert_eq!(fs::read(log(&copy)).unwrap(), broken, "the log was changed");
     }
     write(&whole);
     assert_eq!(all(&Store::open(&copy, StoreOptions::default()).unwrap())[0].values, [1.0]);
 }
 
-/// Free blocks at the end of the file are counted in its header and need not be there.
+/// Free blocks at the end of the file are counted in its header but need not exist.
 #[test]
-fn a_store_opens_however_often_it_was_closed() {
+fn a_store_opens_after_many_restarts() {
     let mut fresh = Fresh::new();
     for round in 0..12 {
         put(&fresh.store, &[(&labels(&[("__name__", &format!("m{round}"))]), round, 1.0)]);
@@ -154,7 +156,7 @@ fn the_same_file_is_not_opened_twice_in_one_process() {
     }
 }
 
-/// Starts this test program anew to run one test, with the store's path in its environment.
+/// Returns a command that runs one test of this program in a child process, with the store's path in its environment.
 fn child(test: &str, path: &Path, shell: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &format!("{shell} exec \"$0\" \"$@\"")]);
@@ -164,7 +166,7 @@ fn child(test: &str, path: &Path, shell: &str) -> Command {
 }
 
 #[test]
-fn a_second_process_is_told_who_has_the_store() {
+fn a_second_process_gets_the_holder_of_the_store() {
     if let Some(path) = std::env::var_os(CHILD) {
         let _store = Store::open(Path::new(&path), StoreOptions::default()).unwrap();
         println!("opened by {}.", std::process::id());
@@ -173,12 +175,12 @@ fn a_second_process_is_told_who_has_the_store() {
     }
     let Fresh { store, path, folder } = Fresh::new();
     store.close().unwrap();
-    let mut holder = child("files::a_second_process_is_told_who_has_the_store", &path, "").spawn().unwrap();
+    let mut holder = child("files::a_second_process_gets_the_holder_of_the_store", &path, "").spawn().unwrap();
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines().map(|line| line.unwrap());
-    let said = lines.find(|line| line.contains("opened by")).unwrap();
-    let process = said.split("opened by ").nth(1).unwrap().trim_end_matches('.');
+    let output = lines.find(|line| line.contains("opened by")).unwrap();
+    let process = output.split("opened by ").nth(1).unwrap().trim_end_matches('.');
     let message = refused(&path);
-    let expected = format!("is in use by another process (process {process}); stop it, or ask it with --url");
+    let expected = format!("is in use by another process (process {process}); stop it, or query it with --url");
     assert!(message.ends_with(&expected), "{message}");
     holder.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert!(lines.count() > 0);
@@ -188,7 +190,7 @@ fn a_second_process_is_told_who_has_the_store() {
 }
 
 #[test]
-fn a_full_disk_says_so_and_loses_nothing() {
+fn a_full_disk_is_reported_and_loses_nothing() {
     if let Some(path) = std::env::var_os(CHILD) {
         let store = Store::open(Path::new(&path), StoreOptions::default()).unwrap();
         let id = store.resolve(&labels(&[("__name__", "up")])).unwrap();
@@ -209,9 +211,9 @@ fn a_full_disk_says_so_and_loses_nothing() {
     }
     let Fresh { store, path, folder } = Fresh::new();
     store.close().unwrap();
-    // A bound on the size of files stands for a full disk: 4096 blocks of 512 bytes, and no signal.
+    // A limit on file sizes simulates a full disk: 4096 blocks of 512 bytes, with the signal ignored.
     let limits = "trap '' XFSZ; ulimit -f 4096;";
-    let output = child("files::a_full_disk_says_so_and_loses_nothing", &path, limits).output().unwrap();
+    let output = child("files::a_full_disk_is_reported_and_loses_nothing", &path, limits).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("refused: no space left on the disk of the store ("), "{text}");
     let number = |line: &str| line.split("acknowledged ").nth(1)?.trim_end_matches('.').parse::<usize>().ok();
@@ -240,7 +242,7 @@ fn a_store_of_schema_version_1_opens() {
     assert_eq!(store.signals(&Default::default()).unwrap()[0].signal, "requests");
     assert_eq!(store.recommendations(&Default::default()).unwrap()[0].id, "r1");
     assert_eq!(store.cache_events(&Default::default()).unwrap().len(), 1);
-    // What later versions added is there, and empty.
+    // Tables added by later versions exist and are empty.
     assert_eq!(store.advice_status(&Default::default()).unwrap(), []);
     assert_eq!(store.metadata(&Default::default()), []);
     assert_eq!(store.scrape_targets(), []);

@@ -1,5 +1,5 @@
-//! The store as its users see it: on real files, opened, filled, closed and opened again.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Tests of the store's public interface on real files.
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod append;
 mod collected;

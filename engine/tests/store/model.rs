@@ -1,4 +1,4 @@
-//! Random operations against a simple model of the store.
+//! Randomised consistency test against a simple model of the store.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ enum Op {
     /// Samples as (series, timestamp, value); value 0 means the stale marker.
     Append(Vec<(u8, i64, u8)>),
     Compact(bool, i64),
-    /// Samples of one series, or of all, within a span that may be open.
+    /// Deletes samples of one series, or of all, within a span that may be open.
     Delete(Option<u8>, Option<i64>, Option<i64>),
     Reopen,
 }
@@ -43,7 +43,7 @@ fn value(code: u8) -> f64 {
 
 type Model = BTreeMap<u8, BTreeMap<i64, u8>>;
 
-/// The store's answer for a span must be the model's.
+/// Checks that the store returns the model's samples of a span.
 fn check(store: &Store, model: &Model, start: i64, end: i64) {
     let found: Model = store
         .select(&[Matcher::equal("__name__", "m")], start, end, usize::MAX)
@@ -68,10 +68,11 @@ fn check(store: &Store, model: &Model, start: i64, end: i64) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
-    /// Any order of appends, compactions, deletions and reopenings gives the map in which the last write wins.
+    /// After any order of appends, compactions, deletions and restarts the store contains the last write of each
+    /// sample.
     #[test]
     fn any_history_gives_the_last_writes(ops in proptest::collection::vec(op(), 1..14), recent in 0..200_usize) {
-        // Little memory, so that much has to come from disk.
+        // Memory for few samples, so that most reads use the disk.
         let options = StoreOptions { recent_bytes: recent * 16, hot_rows: 20, ..StoreOptions::default() };
         let mut fresh = Fresh::with(options.clone());
         let mut model = Model::new();
@@ -116,7 +117,7 @@ proptest! {
             check(&fresh.store, &model, -10, 5);
             let stats = fresh.store.stats();
             if stats.samples_hot + stats.samples_late == 0 {
-                // All is compacted: the rollups count every sample but the stale markers.
+                // After full compaction the rollups count every sample but the stale markers.
                 let values: usize = model.values().flat_map(BTreeMap::values).filter(|&&code| code != 0).count();
                 for table in ["rollups_5m", "rollups_1h"] {
                     let sql = format!("SELECT coalesce(sum(count), 0)::UBIGINT FROM {table}");

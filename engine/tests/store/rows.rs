@@ -1,4 +1,4 @@
-//! Rows of what is learned and recommended.
+//! Rows of signals, forecasts, anomalies, recommendations, events and incidents.
 
 use almanac_engine::store::rows::*;
 use almanac_models::Timestamp;
@@ -65,7 +65,7 @@ fn forecast(made_at: i64, timestamp: i64, yhat: f64) -> ForecastRow {
 }
 
 #[test]
-fn forecasts_of_before_stay_and_those_from_then_on_go() {
+fn a_forecast_replaces_those_made_at_its_time_or_later() {
     let fresh = Fresh::new();
     let all = |filter: RowFilter| fresh.store.forecasts(&filter).unwrap();
     fresh.store.put_forecasts(&[forecast(10, 20, 1.0), forecast(10, 30, 2.0)]).unwrap();
@@ -215,7 +215,7 @@ fn a_repeated_batch_of_events_changes_nothing() {
     let bad =
         Incident { started_at: at(5), ended_at: Some(at(4)), title: "x".into(), target: None, source: "s".into() };
     let refused = fresh.store.put_events(EventBatch { incidents: vec![bad], ..Default::default() }).unwrap_err();
-    assert_eq!(refused.to_string(), "a row of incidents is not valid: incident \"x\" ends before it starts");
+    assert_eq!(refused.to_string(), "invalid row of incidents: incident \"x\" ends before it starts");
 }
 
 fn suspected(start: i64, end: i64, first: &str) -> SuspectedIncidentRow {
@@ -234,7 +234,7 @@ fn suspected_incidents_of_a_time_are_replaced_as_a_whole() {
     let fresh = Fresh::new();
     let all = |fresh: &Fresh| fresh.store.suspected_incidents(&EventFilter::default()).unwrap();
     fresh.store.put_suspected_incidents(&[suspected(10, 20, "a"), suspected(50, 60, "b")], at(0)).unwrap();
-    // What began before the time looked at stays, also where a part of it is found again.
+    // Incidents that started before stay, also if a part of one is found again.
     let found = [suspected(15, 20, "c"), suspected(50, 70, "a"), suspected(80, 90, "b")];
     fresh.store.put_suspected_incidents(&found, at(15)).unwrap();
     let expected = [suspected(10, 20, "a"), suspected(50, 70, "a"), suspected(80, 90, "b")];
@@ -264,7 +264,7 @@ fn peer_outliers_that_touch_are_one() {
     let mut found = fresh.store.peer_outliers(&EventFilter::default()).unwrap();
     found.sort_by_key(|r| (r.started_at, r.ended_at));
     assert_eq!(found, expected);
-    // One that bridges two makes one of three.
+    // An outlier that overlaps two others is merged with both.
     fresh.store.put_peer_outliers(&[row("b", 18, 27, 1.5)]).unwrap();
     let filter = EventFilter { names: vec!["b".into()], ..EventFilter::default() };
     assert_eq!(fresh.store.peer_outliers(&filter).unwrap(), [row("b", 10, 40, 9.0)]);

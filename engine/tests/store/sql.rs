@@ -1,4 +1,4 @@
-//! SQL of analysts: views, refusals, limits.
+//! Analysts' SQL: views, rejected statements, limits.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn analysts_see_deduplicated_samples_and_readable_series() {
 }
 
 #[test]
-fn what_does_more_than_read_is_refused() {
+fn everything_but_queries_is_rejected() {
     let fresh = filled();
     let file = fresh.folder.path().join("out.csv");
     let check = |sql: &str, code: &str| {
@@ -165,14 +165,14 @@ fn what_does_more_than_read_is_refused() {
     assert_eq!(rows(&fresh.store, "SELECT count(*) FROM samples", &[]), ["3"]);
 }
 
-/// A refusal names what a person wrote, and what to write instead.
+/// An error names the rejected construct as written, and an alternative.
 #[test]
-fn refusals_name_what_was_written() {
+fn errors_name_the_construct_as_written() {
     let fresh = filled();
     for (sql, parts) in [
-        ("SELECT name LIKE 'u' || '%' FROM series", ["LIKE with a pattern", "starts_with"]),
-        ("SELECT name NOT ILIKE name FROM series", ["NOT ILIKE with a pattern", "parameter"]),
-        ("SELECT name GLOB 'a' || '*' FROM series", ["GLOB with a pattern", "regexp_matches"]),
+        ("SELECT name LIKE 'u' || '%' FROM series", ["LIKE with a computed pattern", "starts_with"]),
+        ("SELECT name NOT ILIKE name FROM series", ["NOT ILIKE with a computed pattern", "parameter"]),
+        ("SELECT name GLOB 'a' || '*' FROM series", ["GLOB with a computed pattern", "regexp_matches"]),
         ("SHOW ALL TABLES", ["SHOW ALL TABLES", "DESCRIBE samples"]),
         ("SHOW DATABASES", ["SHOW DATABASES", "SHOW TABLES"]),
         ("PIVOT samples ON series_id USING sum(value)", ["not PIVOT", "FILTER"]),
@@ -190,7 +190,7 @@ fn refusals_name_what_was_written() {
     }
 }
 
-/// The statements of the analysts' page.
+/// Runs the statements in `docs/analysts.md`.
 #[test]
 fn documented_statements_run() {
     let fresh = filled();
@@ -208,7 +208,7 @@ fn documented_statements_run() {
 }
 
 #[test]
-fn ordinary_questions_are_answered() {
+fn ordinary_queries_run() {
     let fresh = filled();
     for sql in [
         "SELECT time_bucket(INTERVAL '5 minutes', timestamp) AS t, quantile_cont(value, 0.95) FROM samples GROUP BY t ORDER BY t",
@@ -242,11 +242,11 @@ fn ordinary_questions_are_answered() {
     );
     assert_eq!(found, ["1.0|NULL"]);
     let error = fresh.store.analyst_sql("SELECT ?", &[], SqlLimits::default()).unwrap_err();
-    assert_eq!(error.to_string(), "the statement has 1 parameters, 0 were given");
+    assert_eq!(error.to_string(), "the statement has 1 parameters but got 0 values");
 }
 
 #[test]
-fn bombs_are_refused_before_they_are_planned() {
+fn oversized_statements_are_rejected_before_planning() {
     let fresh = filled();
     let check = |sql: &str, what: &str| match fresh.store.analyst_sql(sql, &[], SqlLimits::default()) {
         Err(SqlError::TooComplex { what: found, .. }) => assert_eq!(found, what),
@@ -261,12 +261,12 @@ fn bombs_are_refused_before_they_are_planned() {
     check(&format!("SELECT '{}'", "x".repeat(70_000)), "length in bytes");
     let many = format!("SELECT 1 {}", ", (SELECT max(value) FROM samples)".repeat(300));
     check(&many, "table references");
-    // So deep that DuckDB's own parser gives up.
+    // Nested so deeply that DuckDB's own parser fails.
     let deep = format!("SELECT {}1{}", "(".repeat(30_000), ")".repeat(30_000));
     assert_eq!(fresh.store.analyst_sql(&deep, &[], SqlLimits::default()).unwrap_err().code(), "sql_invalid");
 }
 
-/// DuckDB's own functions of these names answer instants with a time zone, which cannot be compared with `timestamp`.
+/// DuckDB's own functions of these names return instants with a time zone, which cannot be compared with `timestamp`.
 #[test]
 fn the_clock_can_be_compared_with_timestamps() {
     let fresh = filled();
@@ -274,7 +274,7 @@ fn the_clock_can_be_compared_with_timestamps() {
         ("timestamp < now() - INTERVAL 1 HOUR", "3"),
         ("timestamp > current_timestamp - INTERVAL 1 DAY", "0"),
         ("timestamp >= to_timestamp(2.5)", "1"),
-        // A whole number of 32 bits, and one of 64.
+        // An integer of 32 bits, and one of 64.
         ("to_timestamp(1767225600) = TIMESTAMP '2026-01-01'", "3"),
         ("to_timestamp(4102444800) = TIMESTAMP '2100-01-01'", "3"),
         ("to_timestamp(1767225600.25::DOUBLE) = TIMESTAMP '2026-01-01 00:00:00.25'", "3"),
@@ -286,9 +286,9 @@ fn the_clock_can_be_compared_with_timestamps() {
     assert_eq!(rows(&fresh.store, types, &[]), ["TIMESTAMP|TIMESTAMP|TIMESTAMP"]);
 }
 
-/// Whoever waits holds a thread of the service, so that not everybody may.
+/// A waiting statement blocks a thread of the service, so their number is limited.
 #[test]
-fn past_those_that_may_wait_a_statement_is_turned_away_at_once() {
+fn statements_above_the_queue_limit_are_rejected_at_once() {
     let analyst = AnalystLimits { concurrent: 1, ..AnalystLimits::default() };
     let fresh = Fresh::with(StoreOptions { analyst, ..StoreOptions::default() });
     let limits = SqlLimits { deadline: Duration::from_secs(2), ..SqlLimits::default() };
@@ -299,20 +299,20 @@ fn past_those_that_may_wait_a_statement_is_turned_away_at_once() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let of = |code: &str| codes.iter().filter(|found| **found == code).count();
-    // One runs and eight wait; the others hear it.
+    // One runs and eight wait; the others are rejected.
     assert_eq!((of("sql_busy"), of("sql_deadline")), (5, 9), "{codes:?}");
     assert_eq!(rows(&fresh.store, "SELECT 1", &[]), ["1"]);
 }
 
 #[test]
-fn a_long_query_ends_at_its_deadline_and_a_long_answer_is_cut() {
+fn a_long_query_ends_at_its_deadline_and_a_long_answer_is_truncated() {
     let fresh = filled();
     let limits = SqlLimits { deadline: Duration::from_millis(300), rows: 10, bytes: 1 << 20 };
-    let begun = Instant::now();
+    let started = Instant::now();
     let endless = "SELECT count(*) FROM range(100000000000) a, range(100000) b WHERE a.range + b.range = 3";
     let error = fresh.store.analyst_sql(endless, &[], limits).unwrap_err();
     assert!(matches!(error, SqlError::Deadline { .. }), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(20));
     let answer = fresh.store.analyst_sql("SELECT range FROM range(5000)", &[], limits).unwrap();
     assert_eq!((answer.batches.iter().map(|b| b.num_rows()).sum::<usize>(), answer.truncated), (10, true));
     let whole = SqlLimits { rows: usize::MAX, ..SqlLimits::default() };

@@ -1,4 +1,4 @@
-//! What the tests share: fresh stores, labels, appends.
+//! Helpers of the tests: new stores, labels, appends.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use almanac_engine::{
 };
 use tempfile::TempDir;
 
-/// A store in a folder of its own.
+/// Store in a new temporary folder.
 pub(crate) struct Fresh {
     pub(crate) store: Store,
     pub(crate) path: PathBuf,

@@ -1,4 +1,7 @@
-//! Anomaly scores within a series: above 1 is an anomaly.
+//! Anomaly scores within one series; above 1 is an anomaly.
+//!
+//! `causal` scores values in the order of their arrival, `offline` a whole series at once. `counts` (outages) and
+//! `recurrence` (departures at the same time of day) are parts of the causal detector.
 
 mod causal;
 mod counts;

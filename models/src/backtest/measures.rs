@@ -1,9 +1,11 @@
+//! Accuracy measures of forecasts. Pairs with a value that is not finite are skipped.
+
 use crate::Level;
 use crate::forecast::Interval;
 use crate::forecast::naive_scale;
 
-/// Symmetric mean absolute percentage error in percent, 0 where both are 0; pairs with a value that is not finite are
-/// left out. `None` when no pair is left.
+/// Returns the symmetric mean absolute percentage error in percent, 0 where both values are 0; `None` without a finite
+/// pair.
 ///
 /// # Reference
 /// Makridakis, Spiliotis & Assimakopoulos (2020), The M4 competition.
@@ -11,12 +13,13 @@ use crate::forecast::naive_scale;
 pub fn smape(actual: &[f64], forecast: &[f64]) -> Option<f64> {
     mean(actual.iter().zip(forecast).map(|(a, f)| {
         let size = a.abs() + f.abs();
+        // The product is 0, or NaN where a value is missing.
         if size > 0.0 { 200.0 * (a - f).abs() / size } else { 0.0 * (a - f) }
     }))
 }
 
-/// Mean absolute error over that of the seasonal naive forecast inside `history`, `period` steps apart; `None` when
-/// that scale is nil or nothing can be compared.
+/// Returns the mean absolute error divided by that of the seasonal naive forecast inside `history`, `period` steps
+/// apart; `None` when that scale is 0 or without a finite pair.
 ///
 /// # Reference
 /// Hyndman & Koehler (2006), Another look at measures of forecast accuracy.
@@ -26,7 +29,7 @@ pub fn mase(actual: &[f64], forecast: &[f64], history: &[f64], period: usize) ->
     mean(actual.iter().zip(forecast).map(|(a, f)| (a - f).abs())).map(|error| error / scale)
 }
 
-/// Mean scaled interval score; `None` as for [`mase`].
+/// Returns the mean scaled interval score; `None` as for [`mase`].
 ///
 /// # Reference
 /// Gneiting & Raftery (2007), Strictly proper scoring rules, prediction and estimation; scaled as in M4.
@@ -36,13 +39,14 @@ pub fn msis(actual: &[f64], interval: &Interval, history: &[f64], period: usize)
     let penalty = 2.0 / (1.0 - interval.level.fraction());
     let ends = interval.lower.iter().zip(&interval.upper);
     mean(actual.iter().zip(ends).map(|(a, (low, high))| {
-        // A missing value makes the term NaN, and is left out.
+        // A missing value makes the term NaN, which is skipped.
         (high - low) + penalty * ((low - a).max(0.0) + (a - high).max(0.0)) + 0.0 * a
     }))
     .map(|score| score / scale)
 }
 
-/// Mean quantile loss of the forecast of quantile `p` in (0, 1); `None` when nothing can be compared.
+/// Returns the mean quantile loss of the forecast of quantile `p` in (0, 1); `None` for another `p` or without a finite
+/// pair.
 ///
 /// # Reference
 /// Koenker & Bassett (1978), Regression quantiles.
@@ -54,7 +58,7 @@ pub fn pinball(actual: &[f64], quantile: &[f64], p: f64) -> Option<f64> {
     mean(actual.iter().zip(quantile).map(|(a, q)| if a >= q { p * (a - q) } else { (1.0 - p) * (q - a) }))
 }
 
-/// Share of values inside the interval, its level beside it; `None` when nothing can be compared.
+/// Returns the level of the interval and the share of values inside; `None` without a finite pair.
 #[must_use]
 pub fn coverage(actual: &[f64], interval: &Interval) -> Option<(Level, f64)> {
     let ends = interval.lower.iter().zip(&interval.upper);

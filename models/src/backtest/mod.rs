@@ -1,4 +1,5 @@
-//! Backtests: forecasts from rolling origins against what came, and the measures of the forecasting literature.
+//! Backtests: compares forecasts from rolling origins with the actual values, by the measures of the forecasting
+//! literature.
 
 mod measures;
 mod rolling;

@@ -1,8 +1,11 @@
+//! Backtests from rolling origins over one series.
+
 use super::measures::{coverage, mase, smape};
 use crate::forecast::Forecast;
 use crate::{Horizon, Level};
 
-/// Rolling origins over one series: at each a forecaster sees what came before and is judged by what came after.
+/// Rolling origins over one series: at each, a forecaster gets the values before it and is scored on the values after
+/// it.
 ///
 /// ```
 /// use almanac_models::{Horizon, backtest::Backtest, forecast::Forecast};
@@ -26,23 +29,24 @@ pub struct Backtest {
     least_history: usize,
 }
 
-/// What a backtest measured, means over its origins; `None` where nothing could be measured.
+/// Results of a backtest, as means over its origins; `None` without a finite pair.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scores {
-    /// Origins at which there was a forecast.
+    /// Number of origins with a forecast.
     pub origins: usize,
-    /// Origins at which there was none.
+    /// Number of origins without one.
     pub refused: usize,
     /// Mean sMAPE in percent.
     pub smape: Option<f64>,
     /// Mean MASE.
     pub mase: Option<f64>,
-    /// For each level foretold, the share of values inside.
+    /// Share of values inside the interval of each level.
     pub coverage: Vec<(Level, f64)>,
 }
 
 impl Backtest {
-    /// Origins `every` steps apart (at least one), from `least_history` values on, as long as a whole `horizon` follows.
+    /// Returns origins `every` steps apart (at least one), from `least_history` values on, while a whole `horizon`
+    /// follows.
     #[must_use]
     pub fn new(horizon: Horizon, every: usize, least_history: usize) -> Self {
         Self { horizon, every: every.max(1), least_history: least_history.max(1) }
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_counted() {
+    fn origins_without_a_forecast_are_counted() {
         let backtest = Backtest::new(Horizon::try_new(5).unwrap(), 1, 1);
         let scores = backtest.run(&[1.0; 20], 1, |_, _| None);
         assert_eq!((scores.origins, scores.refused, scores.mase), (0, 15, None));

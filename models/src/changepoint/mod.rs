@@ -1,4 +1,4 @@
-//! Change points: where a series moves to another level for good.
+//! Detects change points: steps from which on a series has another level.
 
 mod pelt;
 

@@ -1,14 +1,16 @@
+//! Shifts of the mean by PELT (pruned exact linear time).
+
 use std::f64::consts::SQRT_2;
 
 use crate::stats::mad;
 
-/// Share of their root mean square below which the median deviation of differences says that most of them are equal.
+/// Ratio of the median deviation of differences to their root mean square below which most differences are equal.
 const TIED: f64 = 1e-9;
 
-/// Shifts of the mean by pruned exact search.
+/// Detects shifts of the mean by pruned exact search.
 ///
-/// Minimises the squared error of piecewise constant means plus a penalty for each change. The noise is estimated from
-/// differences of neighbours, so that shifts do not count as noise.
+/// Minimises the squared error of piecewise constant means plus a penalty per change. The noise is estimated from
+/// differences of neighbours, so that shifts hardly count as noise.
 ///
 /// ```
 /// use almanac_models::changepoint::Pelt;
@@ -25,28 +27,29 @@ pub struct Pelt {
 }
 
 impl Default for Pelt {
-    /// A penalty of 3 (that of the Bayesian criterion is 2), segments of at least five values.
+    /// A penalty of 3 (the Bayesian information criterion has 2) and segments of at least five values.
     fn default() -> Self {
         Self { penalty: 3.0, least_length: 5 }
     }
 }
 
 impl Pelt {
-    /// A change must lower the squared error by `penalty · ln n` noise variances; not positive or NaN: the default.
+    /// Sets the penalty: a change must lower the squared error by `penalty · ln n` noise variances. The default
+    /// replaces a penalty that is not positive and finite.
     #[must_use]
     pub fn with_penalty(mut self, penalty: f64) -> Self {
         self.penalty = if penalty > 0.0 && penalty.is_finite() { penalty } else { Self::default().penalty };
         self
     }
 
-    /// No segment is shorter than this many values (at least one).
+    /// Sets the smallest length of a segment in values, at least one.
     #[must_use]
     pub fn with_least_length(mut self, values: usize) -> Self {
         self.least_length = values.max(1);
         self
     }
 
-    /// The first index of each new level, ascending. Values that are not finite are passed over; a series that is
+    /// Returns the first index of each new level, ascending. Values that are not finite are skipped. A series that is
     /// constant or shorter than two segments has no change.
     #[must_use]
     pub fn detect(&self, y: &[f64]) -> Vec<usize> {
@@ -57,7 +60,7 @@ impl Pelt {
             return Vec::new();
         }
         let largest = values.iter().fold(0.0f64, |a, v| a.max((v - values[0]).abs()));
-        // Without noise any step is a change.
+        // Without noise every step larger than rounding is a change.
         let noise = noise(&values).max(1e-6 * largest);
         if noise <= 0.0 {
             return Vec::new();
@@ -66,6 +69,7 @@ impl Pelt {
         self.search(&z).into_iter().map(|i| place[i]).collect()
     }
 
+    /// Finds the optimal segments of standardised values; returns the start of each but the first.
     fn search(&self, z: &[f64]) -> Vec<usize> {
         let n = z.len();
         let penalty = self.penalty * (n as f64).ln();
@@ -74,6 +78,7 @@ impl Pelt {
             sums[i + 1] = sums[i] + v;
             squares[i + 1] = squares[i] + v * v;
         }
+        // Squared error of a segment around its mean, from cumulative sums.
         let cost = |from: usize, to: usize| {
             let sum: f64 = sums[to] - sums[from];
             (squares[to] - squares[from] - sum * sum / (to - from) as f64).max(0.0)
@@ -90,9 +95,10 @@ impl Pelt {
                     last[end] = start;
                 }
             }
+            // Pruning: a start that costs more now can never be the best again.
             let bound = best[end];
             open.retain(|&start| best[start] + cost(start, end) <= bound);
-            // The next end may have a segment that starts here.
+            // From the next end on, a segment may start here.
             let next = end + 1 - self.least_length;
             if next >= self.least_length {
                 open.push(next);
@@ -109,13 +115,13 @@ impl Pelt {
     }
 }
 
-/// Standard deviation of `values` about levels that seldom change, from differences of neighbours, which vary twice as
-/// much as independent values do.
+/// Returns the standard deviation of `values` about piecewise constant levels, from differences of neighbours, whose
+/// variance is twice that of independent values.
 ///
-/// Where most differences are equal (counts, rounded values, cycles) their median deviation is 0 or rounding, and their
-/// root mean square stands in. Shifts count in that one, but hide none of them: without other noise, levels of length L
-/// that differ by S make it S/√(2L), and a change lowers the error by about L² such variances, more than the penalty
-/// from some seven values on.
+/// Where most differences are equal (counts, rounded values, cycles), their median deviation is 0 or rounding, and
+/// their root mean square replaces it. Shifts increase the latter without hiding themselves: without other noise,
+/// levels of length L that differ by S give S/√(2L), and a change lowers the error by about L² such variances, more
+/// than the penalty from about seven values on.
 fn noise(values: &[f64]) -> f64 {
     let differences: Vec<f64> = values.windows(2).map(|w| w[1] - w[0]).collect();
     let largest = differences.iter().fold(0.0f64, |a, d| a.max(d.abs()));
@@ -158,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_are_no_lack_of_noise() {
+    fn tied_differences_still_have_noise() {
         type Value = fn(usize) -> f64;
         let cases: [(&str, Value, f64); 6] = [
             ("rare counts", |t| count(t, 0.1), 3.0),
@@ -185,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_input_has_no_change() {
+    fn invalid_and_constant_input_has_no_change() {
         for y in [vec![], vec![1.0], vec![3.0; 100], vec![f64::NAN; 50], vec![f64::INFINITY; 50]] {
             assert!(Pelt::default().detect(&y).is_empty());
         }

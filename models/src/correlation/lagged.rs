@@ -1,15 +1,15 @@
-//! The lag at which two aligned series are most correlated. Pure.
+//! Finds the lag at which two aligned series are most correlated.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// Pairs of values below which no correlation is given.
+/// Smallest number of pairs of values for a correlation.
 const POINTS_MIN: usize = 60;
 /// Probability that the interval misses the true coefficient.
 const MISS: f64 = 0.05;
-/// Least effective sample size: below it Fisher's transform has no variance.
+/// Smallest effective sample size; at 3 the variance of Fisher's transform is infinite.
 const EFFECTIVE_MIN: f64 = 4.0;
 
-/// How two series move together at the lag at which they do so most.
+/// Correlation of two series at the lag where it is strongest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LaggedCorrelation {
     /// Steps by which the second series follows the first; negative when it leads.
@@ -20,18 +20,19 @@ pub struct LaggedCorrelation {
     pub lower: f64,
     /// Upper end of its 95 % interval.
     pub upper: f64,
-    /// Pairs of values that it is computed from.
+    /// Number of pairs of values in it.
     pub points: usize,
 }
 
-/// The correlation of `a` and `b` at the lag between `-max_lag` and `max_lag` where its absolute value is largest.
+/// Returns the correlation of `a` and `b` at the lag between `-max_lag` and `max_lag` where its absolute value is
+/// largest.
 ///
-/// `a`, `b`: one length, aligned, evenly spaced; NaN where there is no value. `None` for series of unequal length, with
-/// fewer than 60 pairs of values, of which one does not vary, or whose coefficient is below `least` in absolute value: the
-/// interval costs more than the coefficients, and most pairs of many series are of no interest.
+/// `a`, `b`: equal length, aligned, evenly spaced; NaN where missing. `None` for unequal lengths, fewer than 60 pairs
+/// of values, a constant series, or a coefficient below `least` in absolute value. The last saves the interval, which
+/// costs more than the coefficients.
 ///
-/// The interval is Fisher's with the effective sample size of two autocorrelated series, `n / (1 + 2 Σ ρ_a(k) ρ_b(k))`, and
-/// its level is divided among the lags that were searched.
+/// The interval is Fisher's, with the effective sample size of two autocorrelated series,
+/// `n / (1 + 2 Σ ρ_a(k) ρ_b(k))`. Its error probability is divided by the number of lags searched.
 ///
 /// ```
 /// use almanac_models::correlation::lagged_correlation;
@@ -55,7 +56,7 @@ pub fn lagged_correlation(a: &[f64], b: &[f64], max_lag: usize, least: f64) -> O
     let mut best: Option<(i64, f64, usize)> = None;
     for shift in 0..=most {
         let lag = i64::try_from(shift).ok()?;
-        // `b` later than `a`, then `a` later than `b`.
+        // `b` follows `a`, then `a` follows `b`.
         for (lag, first, second) in [(lag, &a[..], &b[shift..]), (-lag, &a[shift..], &b[..])] {
             if let Some((coefficient, points)) = pearson(first, second)
                 && best.is_none_or(|(_, found, _)| coefficient.abs() > found.abs())
@@ -74,7 +75,7 @@ pub fn lagged_correlation(a: &[f64], b: &[f64], max_lag: usize, least: f64) -> O
     Some(LaggedCorrelation { lag, coefficient, lower: (z - half_width).tanh(), upper: (z + half_width).tanh(), points })
 }
 
-/// The values with mean 0 and variance 1, NaN kept; `None` when too few are known or they do not vary.
+/// Scales values to mean 0 and variance 1, keeping NaN; `None` for too few values or a constant series.
 fn standardised(values: &[f64]) -> Option<Vec<f64>> {
     let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     if known.len() < POINTS_MIN {
@@ -91,7 +92,7 @@ fn standardised(values: &[f64]) -> Option<Vec<f64>> {
     Some(values.iter().map(|value| if value.is_finite() { (value - mean) / scale } else { f64::NAN }).collect())
 }
 
-/// Pearson's coefficient over the pairs of which both values are known, and their number.
+/// Returns Pearson's coefficient over the complete pairs, and their number.
 fn pearson(a: &[f64], b: &[f64]) -> Option<(f64, usize)> {
     let pairs = || a.iter().zip(b).filter(|(x, y)| x.is_finite() && y.is_finite());
     let points = pairs().count();
@@ -110,7 +111,7 @@ fn pearson(a: &[f64], b: &[f64]) -> Option<(f64, usize)> {
     (scale > 0.0).then(|| ((product / scale).clamp(-1.0, 1.0), points))
 }
 
-/// The number of independent pairs that `points` autocorrelated ones are worth.
+/// Returns the number of independent pairs with the same information as `points` autocorrelated ones.
 fn effective_size(a: &[f64], b: &[f64], points: usize) -> f64 {
     let n = points as f64;
     let furthest = (points / 4).min(200);
@@ -118,7 +119,7 @@ fn effective_size(a: &[f64], b: &[f64], points: usize) -> f64 {
     for lag in 1..=furthest {
         let (Some((of_a, _)), Some((of_b, _))) = (pearson(a, &a[lag..]), pearson(b, &b[lag..])) else { break };
         let product = of_a * of_b;
-        // Beyond the first negative product the estimates are noise.
+        // From the first product that is not positive on, the estimates are noise.
         if product <= 0.0 {
             break;
         }
@@ -139,7 +140,7 @@ mod tests {
         (0..n).map(|_| rng.random::<f64>() - 0.5).collect()
     }
 
-    /// A first-order autoregression, which wanders.
+    /// A first-order autoregression.
     fn wandering(seed: u64, n: usize, memory: f64) -> Vec<f64> {
         let mut last = 0.0;
         noise(seed, n)
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn independent_series_are_not_called_correlated_however_they_wander() {
+    fn independent_autocorrelated_series_are_not_called_correlated() {
         for memory in [0.0, 0.9, 0.98] {
             let called = (0..200)
                 .filter(|seed| {

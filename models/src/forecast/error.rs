@@ -1,42 +1,42 @@
-//! Why a forecast could not be made.
+//! Errors of fitting and forecasting.
 
 use crate::UnitError;
 
-/// Why a forecast could not be made.
+/// Reason why a fit or a forecast failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForecastError {
     /// Fewer finite values than the method needs.
-    #[error("{points} finite values are too few, {needed} are needed")]
+    #[error("at least {needed} finite values are needed, got {points}")]
     TooShort {
-        /// Finite values that the series has.
+        /// Number of finite values in the series.
         points: usize,
-        /// The least that suffices.
+        /// Minimum number of finite values.
         needed: usize,
     },
-    /// An infinite value: missing values are NaN, infinities have no meaning here.
+    /// An infinite value. Missing values are NaN; infinities are rejected.
     #[error("value at index {idx} is infinite")]
     Infinite {
-        /// Position in the series.
+        /// Index in the series.
         idx: usize,
     },
     /// A value so large that its square overflows.
-    #[error("value {value:e} at index {idx} is beyond ±1e150")]
+    #[error("value {value:e} at index {idx} exceeds ±1e150")]
     TooLarge {
-        /// Position in the series.
+        /// Index in the series.
         idx: usize,
         /// The rejected value.
         value: f64,
     },
-    /// A season that is no whole number of steps, or shorter than two of them.
-    #[error("season of {season_ms} ms is not a multiple, at least twofold, of the step of {step_ms} ms")]
+    /// A season that is not a whole number of steps, or is shorter than two steps.
+    #[error("season of {season_ms} ms is not two or more whole steps of {step_ms} ms")]
     Season {
-        /// The season asked for, in milliseconds.
+        /// The requested season, in milliseconds.
         season_ms: i64,
         /// The step of the series, in milliseconds.
         step_ms: i64,
     },
-    /// A quantile outside (0, 1), or a lead beyond what the model was set up for.
+    /// A quantile outside (0, 1), or a lead or horizon beyond the configured maximum.
     #[error("{what} {value} is out of range")]
     OutOfRange {
         /// Name of the argument.
@@ -44,18 +44,18 @@ pub enum ForecastError {
         /// The rejected value.
         value: f64,
     },
-    /// An online model that has seen too few values.
-    #[error("the online forecaster has taken too few values to forecast; push more first")]
+    /// An online model with too few values to forecast.
+    #[error("the online forecaster has too few values to forecast; push more values first")]
     NotWarm,
-    /// A base model of another library failed.
+    /// A base model failed, usually one of another library.
     #[error("{model} failed: {message}")]
     Base {
-        /// Which model.
+        /// Name of the model.
         model: &'static str,
-        /// What it said.
+        /// Error message of the model.
         message: String,
     },
-    /// A unit out of its bounds.
+    /// A unit that is out of bounds.
     #[error(transparent)]
     Unit(#[from] UnitError),
 }

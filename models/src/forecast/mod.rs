@@ -1,5 +1,5 @@
-//! Forecasts of one evenly spaced series: base models, their combination, and intervals calibrated by what each horizon
-//! really missed. A model is one type ([`Fit`]), the fitted model another ([`Predict`]).
+//! Forecasts of one evenly spaced series: base models, their combination, and intervals calibrated by the measured
+//! errors at each lead. A model ([`Fit`]) and its fitted form ([`Predict`]) are separate types.
 
 mod auto;
 mod base;
@@ -20,4 +20,4 @@ pub use model::{Fit, Predict};
 pub use online::{OnlineForecaster, OnlineOptions};
 pub use types::{Accuracy, Forecast, Interval};
 
-pub(crate) use base::naive_scale;
+pub(crate) use prepare::naive_scale;

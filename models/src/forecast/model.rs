@@ -1,4 +1,4 @@
-//! What every forecasting model carries: [`Fit`] learns from a series, [`Predict`] forecasts what comes after it.
+//! The two traits of every forecasting model: [`Fit`] learns from a series, [`Predict`] forecasts the following steps.
 
 use super::{Forecast, ForecastError};
 use crate::{Horizon, Level};
@@ -17,25 +17,25 @@ use crate::{Horizon, Level};
 /// assert!(next(&Ets, &y) > 0.0);
 /// ```
 pub trait Fit {
-    /// The fitted model, another type than the one that was told what to do.
+    /// The fitted model. It is a separate type, so that an unfitted model cannot forecast.
     type Fitted: Predict;
 
     /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing.
     ///
     /// # Errors
-    /// [`ForecastError::TooShort`], [`ForecastError::Infinite`], [`ForecastError::TooLarge`]; what else a model refuses
-    /// is said with it.
+    /// [`ForecastError::TooShort`], [`ForecastError::Infinite`], [`ForecastError::TooLarge`]; each model documents its
+    /// further errors.
     fn fit(&self, y: &[f64]) -> Result<Self::Fitted, ForecastError>;
 }
 
-/// A model that has learned.
+/// A fitted model.
 pub trait Predict {
-    /// Forecasts the next `horizon` steps with an interval for each of `levels`, in their order.
+    /// Forecasts the next `horizon` steps, with one interval for each of `levels`, in their order.
     ///
-    /// Shapes: `horizon` entries in the point forecast and in both ends of every interval.
+    /// Shapes: the point forecast and both ends of every interval have `horizon` entries.
     ///
     /// # Errors
-    /// [`ForecastError::OutOfRange`] for a horizon beyond what the model was set up for, [`ForecastError::NotWarm`] of an
-    /// online model that has seen too little, [`ForecastError::Base`] where a model has no forecast.
+    /// [`ForecastError::OutOfRange`] for a horizon beyond the configured maximum, [`ForecastError::NotWarm`] for an
+    /// online model with too few values, [`ForecastError::Base`] when a model cannot compute a forecast.
     fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError>;
 }

@@ -1,36 +1,38 @@
-//! A causal forecaster that takes one value after the other.
+//! A causal forecaster that is updated with one value at a time. It uses no value later than the last push.
 
 use std::collections::VecDeque;
 
-use super::calendar::Clock;
-use super::combine::{Ensemble, LeadErrors, Members, Periods, State, Views, median_course};
+use super::calendar::LocalClock;
+use super::combine::{
+    Ensemble, LeadErrors, MemberSelection, MemberState, Periods, TransformedHistories, median_course,
+};
 use super::prepare::{Support, fill_gaps};
 use super::{Forecast, ForecastError, Interval, Predict};
 use crate::seasons::SeasonDetector;
 use crate::units::UtcOffsets;
 use crate::{Horizon, Level, Step, Timestamp};
 
-/// How an [`OnlineForecaster`] is set up; everything is counted in steps.
+/// Options of an [`OnlineForecaster`]; all durations are in steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnlineOptions {
-    /// Season lengths in steps; `None`: detected as the history grows.
+    /// Season lengths in steps; `None`: detected while the history grows.
     pub seasons: Option<Vec<usize>>,
-    /// How far points lie apart, for the detection of days and weeks.
+    /// Distance between points, for the detection of days and weeks.
     pub step: Option<Step>,
-    /// Points of history that a refit looks at.
+    /// Number of points of history in a refit.
     pub window: usize,
-    /// Steps between refits once the history is long; earlier they come at each growth by a quarter.
+    /// Steps between refits of a long history. A short history is refitted whenever it has grown by a quarter.
     pub refit_every: usize,
     /// Steps before the first fit, at least 10.
     pub warm_after: usize,
-    /// The longest lead that will be asked for, in steps.
+    /// The longest supported lead in steps.
     pub max_lead: usize,
-    /// Past errors a lead that its quantiles are taken from, thinned out so that they span several times the lead.
+    /// Number of past errors kept per lead for its quantiles, thinned so that they span several times the lead.
     pub errors_kept: usize,
 }
 
 impl OnlineOptions {
-    /// Options for leads of 1 to `max_lead` steps with the given season lengths in steps (empty: there is none).
+    /// Options for leads of 1 to `max_lead` steps with the given season lengths in steps (empty: no season).
     #[must_use]
     pub fn new(seasons: Vec<usize>, max_lead: usize) -> Self {
         let longest = seasons.iter().copied().max().unwrap_or(0);
@@ -42,7 +44,7 @@ impl OnlineOptions {
         }
     }
 
-    /// Options for leads of 1 to `max_lead` steps that detect seasons; `step` helps to recognise days and weeks.
+    /// Options for leads of 1 to `max_lead` steps with detected seasons; `step` allows days and weeks to be recognised.
     #[must_use]
     pub fn detecting(step: Option<Step>, max_lead: usize) -> Self {
         let max_lead = max_lead.max(1);
@@ -50,8 +52,8 @@ impl OnlineOptions {
     }
 }
 
-/// A causal forecaster for replays and for decisions at each step: `push` a value, then ask for quantiles at given
-/// leads. It refits now and then on a bounded window; between refits a step costs O(`max_lead`).
+/// A causal forecaster for replays and for decisions at each step: `push` a value, then read quantiles at given
+/// leads. It refits at intervals on a bounded window; between refits a step costs O(`max_lead`).
 ///
 /// ```
 /// use almanac_models::forecast::{OnlineForecaster, OnlineOptions};
@@ -65,32 +67,34 @@ impl OnlineOptions {
 #[derive(Debug, Clone)]
 pub struct OnlineForecaster {
     options: OnlineOptions,
-    /// What was pushed, NaN where missing; the end of it is `views`.
+    /// Pushed values, NaN where missing, at most `window` of them after a refit.
     history: Vec<f64>,
     pushed: usize,
     seasons: Vec<usize>,
     detected_at: usize,
     fitted_at: usize,
-    fit: Option<Ready>,
-    /// Courses foretold at the last steps, newest last.
+    fit: Option<OnlineFit>,
+    /// Forecast courses of the last `max_lead` steps, newest last.
     courses: VecDeque<Vec<f64>>,
-    /// Values that came at the last steps, newest last.
+    /// Values of the last `max_lead` steps, newest last.
     recent: VecDeque<f64>,
+    /// Errors at selected leads, in ascending order; quantiles at other leads are interpolated.
     leads: Vec<LeadErrors>,
-    /// For the largest value over a whole course.
+    /// Errors of the largest value over a whole course.
     peak: LeadErrors,
-    clock: Option<Clock>,
+    clock: Option<LocalClock>,
 }
 
+/// The current fit and the state of its members.
 #[derive(Debug, Clone)]
-struct Ready {
-    views: Views,
+struct OnlineFit {
+    histories: TransformedHistories,
     ensemble: Ensemble,
-    states: Vec<State>,
+    states: Vec<MemberState>,
 }
 
 impl OnlineForecaster {
-    /// A forecaster that has seen nothing.
+    /// Creates a forecaster without any values.
     #[must_use]
     pub fn new(options: OnlineOptions) -> Self {
         let mut leads = Vec::new();
@@ -120,36 +124,38 @@ impl OnlineForecaster {
         }
     }
 
-    /// Follows the clocks of a place, so that days and weeks keep their pattern across daylight saving; `start`: when the
-    /// first value that will be pushed is measured, `step`: how far values lie apart. To be set before the first push.
+    /// Works in local time, so that days and weeks keep their pattern across daylight saving; `start`: time of the
+    /// first value to be pushed, `step`: distance between values. Call before the first push.
     ///
-    /// Of an hour that comes twice the second is not learned from. Leads are those of the values pushed; within one jump of
-    /// `max_lead` the nearest one known stands for what lies beyond it.
+    /// The second pass of a repeated hour is not learned. Leads count pushed values. Where a clock change moves a lead
+    /// beyond `max_lead`, the nearest available lead is used.
     #[must_use]
     pub fn with_clocks(mut self, offsets: UtcOffsets, start: Timestamp, step: Step) -> Self {
-        self.clock = Some(Clock::new(offsets, start, step));
+        self.clock = Some(LocalClock::new(offsets, start, step));
         self
     }
 
-    /// Takes the value of the next step; NaN, infinite or beyond ±1e150 when it is missing.
+    /// Adds the value of the next step. NaN, infinite values and values beyond ±1e150 count as missing.
     pub fn push(&mut self, value: f64) {
         let skipped = match &mut self.clock {
             None => Some(0),
             Some(clock) => clock.tick(),
         };
         let Some(skipped) = skipped else { return };
+        // An hour that the clocks skip is a gap.
         (0..skipped).for_each(|_| self.take(f64::NAN));
         self.take(value);
     }
 
-    /// The next value by the clocks that are followed.
+    /// Adds the next value in local time.
     fn take(&mut self, value: f64) {
         let value = if value.abs() <= 1e150 { value } else { f64::NAN };
+        // Before the model is updated: errors are those of earlier forecasts.
         self.learn_errors(value);
         self.history.push(value);
         self.pushed += 1;
         if let Some(fit) = &mut self.fit {
-            // A missing value is stood in for by what was foretold of it.
+            // A missing value is replaced by its forecast.
             let stand_in = self.courses.back().and_then(|course| course.first().copied());
             fit.push(if value.is_finite() { value } else { stand_in.unwrap_or(0.0) });
         }
@@ -170,6 +176,7 @@ impl OnlineForecaster {
         }
     }
 
+    /// Adds the errors of earlier forecasts of `value` at each tracked lead and of the maximum over a course.
     fn learn_errors(&mut self, value: f64) {
         let max_lead = self.options.max_lead;
         self.recent.push_back(value);
@@ -177,26 +184,27 @@ impl OnlineForecaster {
             self.recent.pop_front();
         }
         let Some(fit) = &self.fit else { return };
-        let spaces = &fit.views.spaces;
+        let transforms = &fit.histories.transforms;
         let made = self.courses.len();
         if value.is_finite() {
             for errors in &mut self.leads {
                 let lead = errors.lead();
                 if let Some(point) = made.checked_sub(lead).and_then(|i| self.courses[i].get(lead - 1)) {
-                    errors.push(spaces, *point, value);
+                    errors.push(transforms, *point, value);
                 }
             }
         }
-        // The oldest course is now known to its end.
+        // All values of the oldest course have now been observed.
         if made == max_lead && self.recent.iter().all(|v| v.is_finite()) {
             let highest = |v: &mut dyn Iterator<Item = f64>| v.fold(f64::NEG_INFINITY, f64::max);
             let point = highest(&mut self.courses[0].iter().copied());
             if point.is_finite() {
-                self.peak.push(spaces, point, highest(&mut self.recent.iter().copied()));
+                self.peak.push(transforms, point, highest(&mut self.recent.iter().copied()));
             }
         }
     }
 
+    /// Refits on the newest `window` values and re-detects seasons when the history has grown by half.
     fn refit(&mut self) {
         self.fitted_at = self.pushed;
         let window = self.options.window.max(16);
@@ -215,68 +223,70 @@ impl OnlineForecaster {
         let Some(first) = self.history.iter().position(|v| v.is_finite()) else { return };
         let y = fill_gaps(&self.history[first..], &self.seasons);
         let support = Support::of(&y);
-        let Some(views) = Views::new(&y, support) else { return };
+        let Some(histories) = TransformedHistories::new(&y, support) else { return };
         let horizon = self.options.max_lead;
         let periods = Periods { seasons: &self.seasons, cycles: &[], cycle: None };
-        let ensemble = Ensemble::fit(&views, y.len(), periods, horizon, support, Members::Light, None);
-        let states = ensemble.states(&views);
-        self.leads.iter_mut().for_each(|errors| errors.rescale(&views.spaces));
-        self.peak.rescale(&views.spaces);
-        self.fit = Some(Ready { views, ensemble, states });
+        let ensemble = Ensemble::fit(&histories, y.len(), periods, horizon, support, MemberSelection::Light, None);
+        let states = ensemble.states(&histories);
+        // Errors are kept in transformed units: convert them to those of the new fit.
+        self.leads.iter_mut().for_each(|errors| errors.rescale(&histories.transforms));
+        self.peak.rescale(&histories.transforms);
+        self.fit = Some(OnlineFit { histories, ensemble, states });
     }
 
-    /// The point forecast `lead` steps after the last push; `None` before it is warm or beyond `max_lead`.
+    /// Point forecast `lead` steps after the last push; `None` before the first fit or beyond `max_lead`.
     #[must_use]
     pub fn point(&self, lead: usize) -> Option<f64> {
-        self.courses.back()?.get(self.local(lead)?.checked_sub(1)?).copied()
+        self.courses.back()?.get(self.local_lead(lead)?.checked_sub(1)?).copied()
     }
 
-    /// The lead by the clocks that are followed.
-    fn local(&self, lead: usize) -> Option<usize> {
+    /// Converts a lead to local time; `None` outside `1..=max_lead`.
+    fn local_lead(&self, lead: usize) -> Option<usize> {
         let known = (1..=self.options.max_lead).contains(&lead);
         known.then(|| self.clock.as_ref().map_or(lead, |clock| clock.lead(lead, self.options.max_lead)))
     }
 
-    /// The quantile `p` of the value `lead` steps after the last push, from what that lead really missed of late;
-    /// `None` before it is warm, beyond `max_lead`, or when `p` is not inside (0, 1).
+    /// Quantile `p` of the value `lead` steps after the last push, from recent errors at that lead; `None` before
+    /// enough errors are known, beyond `max_lead`, or for `p` outside (0, 1).
     #[must_use]
     pub fn quantile(&self, lead: usize, p: f64) -> Option<f64> {
         let point = self.point(lead)?;
-        let lead = self.local(lead)?;
-        let spaces = &self.fit.as_ref()?.views.spaces;
+        let lead = self.local_lead(lead)?;
+        let transforms = &self.fit.as_ref()?.histories.transforms;
         if !(p > 0.0 && p < 1.0) {
             return None;
         }
         let after = self.leads.partition_point(|errors| errors.lead() < lead).min(self.leads.len() - 1);
         let upper = &self.leads[after];
-        let mut value = upper.quantile(spaces, point, p)?;
+        let mut value = upper.quantile(transforms, point, p)?;
         if upper.lead() > lead && after > 0 {
             let lower = &self.leads[after - 1];
             let share = (lead - lower.lead()) as f64 / (upper.lead() - lower.lead()) as f64;
-            value = lower.quantile(spaces, point, p)? * (1.0 - share) + value * share;
+            value = lower.quantile(transforms, point, p)? * (1.0 - share) + value * share;
         }
         Some(self.bounded(value))
     }
 
-    /// The quantile `p` of the largest value over all leads `1..=max_lead` after the last push: what capacity must hold
-    /// over a whole start-up window; `None` as in [`Self::quantile`].
+    /// Quantile `p` of the largest value over all leads `1..=max_lead` after the last push: the capacity needed over a
+    /// whole start-up window; `None` as in [`Self::quantile`].
     #[must_use]
     pub fn quantile_of_max(&self, p: f64) -> Option<f64> {
         let course = self.courses.back()?;
-        let spaces = &self.fit.as_ref()?.views.spaces;
+        let transforms = &self.fit.as_ref()?.histories.transforms;
         let point = course.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if !(point.is_finite() && p > 0.0 && p < 1.0) {
             return None;
         }
-        self.peak.quantile(spaces, point, p).map(|value| self.bounded(value))
+        self.peak.quantile(transforms, point, p).map(|value| self.bounded(value))
     }
 
+    /// Clamps a value to the support of the series.
     fn bounded(&self, value: f64) -> f64 {
-        self.fit.as_ref().map_or(value, |fit| fit.ensemble.support().held(value))
+        self.fit.as_ref().map_or(value, |fit| fit.ensemble.support().clamp(value))
     }
 
-    /// Share of the values whose errors are kept, foretold `lead` steps ahead, that did not exceed the quantile `p`
-    /// promised then; `None` before enough came or for a lead whose errors are not kept (beyond 8 every eighth is).
+    /// Share of recent values that did not exceed the quantile `p` predicted for them `lead` steps ahead; `None` with
+    /// too few values or for a lead without tracked errors (above 16, tracked leads are about an eighth apart).
     ///
     /// # Errors
     /// [`ForecastError::OutOfRange`] for a lead above `max_lead` or a `p` outside (0, 1).
@@ -290,7 +300,7 @@ impl OnlineForecaster {
         Ok(self.leads.iter().find(|errors| errors.lead() == lead).and_then(|errors| errors.coverage(p)))
     }
 
-    /// As [`Self::measured_coverage`], of the quantile given by [`Self::quantile_of_max`].
+    /// As [`Self::measured_coverage`], for the quantile of [`Self::quantile_of_max`].
     #[must_use]
     pub fn measured_coverage_of_max(&self, p: f64) -> Option<f64> {
         self.peak.coverage(p)
@@ -304,11 +314,11 @@ impl OnlineForecaster {
 }
 
 impl Predict for OnlineForecaster {
-    /// Forecasts the next `horizon` steps after the last push, intervals from what each lead missed of late.
+    /// Forecasts the next `horizon` steps after the last push, with intervals from recent errors at each lead.
     ///
     /// # Errors
-    /// [`ForecastError::OutOfRange`] for a horizon above `max_lead`, [`ForecastError::NotWarm`] before there are
-    /// forecasts, and, where levels are asked for, before there are errors.
+    /// [`ForecastError::OutOfRange`] for a horizon above `max_lead`, [`ForecastError::NotWarm`] before the
+    /// first fit and, if levels are requested, before enough errors are known.
     ///
     /// ```
     /// use almanac_models::{Horizon, Level, forecast::{OnlineForecaster, OnlineOptions, Predict}};
@@ -329,7 +339,8 @@ impl Predict for OnlineForecaster {
         let point = course(&|lead| self.point(lead))?;
         let interval = |level: &Level| {
             let tail = 0.5 * (1.0 - level.fraction());
-            // An interval holds the point, which lies outside of the errors' quantiles after a row of misses.
+            // The interval must contain the point, which may lie outside the quantiles after a run of errors to one
+            // side.
             let lower = course(&|lead| Some(self.quantile(lead, tail)?.min(point[lead - 1])))?;
             let upper = course(&|lead| Some(self.quantile(lead, 1.0 - tail)?.max(point[lead - 1])))?;
             Ok(Interval { level: *level, lower, upper })
@@ -339,14 +350,14 @@ impl Predict for OnlineForecaster {
     }
 }
 
-impl Ready {
+impl OnlineFit {
     fn push(&mut self, value: f64) {
-        self.views.push(value);
-        self.ensemble.update(&self.views, &mut self.states);
+        self.histories.push(value);
+        self.ensemble.update(&self.histories, &mut self.states);
     }
 
     fn course(&self, horizon: usize) -> Vec<f64> {
-        median_course(&self.ensemble.forecasts_at(&self.views, &self.states, horizon))
+        median_course(&self.ensemble.forecasts_at(&self.histories, &self.states, horizon))
     }
 }
 

@@ -1,8 +1,10 @@
+//! Joins anomalies of one signal into episodes and traces each back to its onset.
+
 use crate::{Step, Timestamp};
 
-/// Scores from which an anomaly is followed back to where it began: a departure that grows crosses 1 late.
+/// Score above which a value before an anomaly belongs to its onset, since a growing departure exceeds 1 late.
 const ONSET: f64 = 0.5;
-/// Steps that an anomaly is followed back at most.
+/// Largest number of steps between the onset and the first anomaly.
 const MOST_BACK: usize = 30;
 
 /// Anomaly scores of one signal.
@@ -10,29 +12,29 @@ const MOST_BACK: usize = 30;
 pub struct SignalScores<'a> {
     /// Distance between its points.
     pub step: Step,
-    /// For how long the signal was looked at, in milliseconds, by which it is known how rare its episodes are.
+    /// Time that the scores cover, in milliseconds: the denominator of the rate of episodes.
     pub looked_ms: i64,
-    /// When each value was measured, ascending.
+    /// Time of each value, ascending.
     pub timestamps: &'a [Timestamp],
-    /// The score of each value, above 1 is an anomaly; as long as `timestamps`. Values that score at most 0.5 may be left
+    /// Score of each value, above 1 is an anomaly; as long as `timestamps`. Values that score at most 0.5 may be left
     /// out.
     pub scores: &'a [f64],
 }
 
-/// A time in which one signal was odd.
+/// A period of anomalies of one signal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Episode {
     /// Index of the signal.
     pub signal: usize,
-    /// The first value that departed: at most 30 steps before the first anomaly, scores above 0.5 all the way.
+    /// First departing value: at most 30 steps before the first anomaly, with scores above 0.5 in between.
     pub onset: Timestamp,
-    /// The last anomaly.
+    /// Time of the last anomaly.
     pub end: Timestamp,
-    /// The largest score.
+    /// Largest score.
     pub peak: f64,
 }
 
-/// The episodes of a signal: anomalies less than `join` steps apart are one.
+/// Returns the episodes of a signal; anomalies at most `join` steps apart are one episode.
 pub(super) fn episodes(signal: usize, scored: SignalScores<'_>, join: usize) -> Vec<Episode> {
     let n = scored.timestamps.len().min(scored.scores.len());
     let reach = scored.step.millis().saturating_mul(i64::try_from(join).unwrap_or(i64::MAX));
@@ -55,10 +57,10 @@ pub(super) fn episodes(signal: usize, scored: SignalScores<'_>, join: usize) -> 
     out
 }
 
-/// Where the departure began that is an anomaly from index `at` on; later than `least`.
+/// Returns the onset of the departure whose first anomaly has index `at`; it is later than `least`, in milliseconds.
 fn onset(scored: SignalScores<'_>, at: usize, least: i64) -> Timestamp {
     let mut first = at;
-    // Values that were left out scored less.
+    // A value that was left out has a low score and ends the onset.
     let follows = |i: usize| {
         let gap = scored.timestamps[i].millis().saturating_sub(scored.timestamps[i - 1].millis());
         2 * gap < 3 * scored.step.millis()
@@ -79,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn anomalies_near_each_other_are_one_and_begin_before_they_cross() {
+    fn anomalies_near_each_other_are_one_episode_with_an_earlier_onset() {
         let step = Step::from_millis(1_000).unwrap();
         let scores = [0.1, 0.6, 0.8, 1.5, 0.2, 3.0, 0.1, 0.1, 0.1, 0.1, f64::NAN, 2.0];
         let timestamps: Vec<Timestamp> = (0..12).map(|t| Timestamp::from_millis(t * 1_000)).collect();
@@ -88,7 +90,7 @@ mod tests {
         let ends: Vec<(i64, i64, f64)> = found.iter().map(|e| (e.onset.millis(), e.end.millis(), e.peak)).collect();
         assert_eq!(ends, vec![(1_000, 5_000, 3.0), (11_000, 11_000, 2.0)]);
         assert!(found.iter().all(|e| e.signal == 7));
-        // With low scores left out the same is found.
+        // Leaving out low scores does not change the result.
         let kept = [1, 2, 3, 5, 11];
         let (some, few) = (kept.map(|i| timestamps[i]), kept.map(|i| scores[i]));
         let sparse = SignalScores { step, looked_ms: 12_000, timestamps: &some, scores: &few };

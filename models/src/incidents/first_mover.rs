@@ -1,38 +1,42 @@
-//! Which of several signals moved first, when each is only looked at now and then.
+//! Estimates which of several signals departed first, given that each is sampled at its own step.
 
 use super::Episode;
 
-/// Points of the grid on which probabilities are summed.
-const GRID: usize = 128;
+/// Number of grid points of the integration over the first onset.
+const GRID_POINTS: usize = 128;
+/// Largest score that counts.
+const MAX_SCORE: f64 = 1e6;
 
-/// For each signal's first episode the probability that its departure was the first, times how far it went: `steps_ms`
-/// apart the signals are looked at, so that a departure seen at `onset` began up to a step before. They sum to 1.
+/// Returns for each episode the probability that it started first, weighted by 1 + ln(peak); the results sum to 1.
 ///
-/// Signals that begin within the same step cannot be told apart by time; of those the one that departs furthest, counted
-/// in logarithms, is the likelier.
+/// `steps_ms`: step of the signal of each episode. The true onset is uniform over the step before the observed one.
+/// Signals that depart within the same step cannot be ordered by time; the weight prefers the largest departure among
+/// them.
 pub(super) fn first_mover(episodes: &[Episode], steps_ms: &[i64]) -> Vec<f64> {
     let earliest = episodes.iter().zip(steps_ms).map(|(e, step)| e.onset.millis() - step).min().unwrap_or(0);
-    // No signal that began later than the first end of such a step can be the first.
+    // The first onset is at most the earliest observed one.
     let latest = episodes.iter().map(|e| e.onset.millis()).min().unwrap_or(0);
-    let width = (latest - earliest) as f64 / GRID as f64;
+    let width = (latest - earliest) as f64 / GRID_POINTS as f64;
     let span = |i: usize| ((episodes[i].onset.millis() - steps_ms[i] - earliest) as f64, steps_ms[i].max(1) as f64);
     let mut weights = vec![0.0; episodes.len()];
-    for cell in 0..GRID {
+    for cell in 0..GRID_POINTS {
         let x = (cell as f64 + 0.5) * width;
-        let still = |i: usize| {
+        // Probability that signal `i` departs after `x`.
+        let survival = |i: usize| {
             let (from, length) = span(i);
             (1.0 - (x - from) / length).clamp(0.0, 1.0)
         };
-        let all: f64 = (0..episodes.len()).map(|i| still(i).max(1e-12).ln()).sum();
+        let all: f64 = (0..episodes.len()).map(|i| survival(i).max(1e-12).ln()).sum();
         for (i, weight) in weights.iter_mut().enumerate() {
             let (from, length) = span(i);
             if x >= from && x <= from + length {
-                *weight += (all - still(i).max(1e-12).ln()).exp() / length;
+                // Density of the onset of `i` at `x`, times the probability that all others depart later.
+                *weight += (all - survival(i).max(1e-12).ln()).exp() / length;
             }
         }
     }
     for (weight, episode) in weights.iter_mut().zip(episodes) {
-        *weight *= 1.0 + episode.peak.clamp(1.0, super::group::LARGEST).ln();
+        *weight *= 1.0 + episode.peak.clamp(1.0, MAX_SCORE).ln();
     }
     let sum: f64 = weights.iter().sum();
     weights.iter().map(|w| if sum > 0.0 { w / sum } else { 1.0 / episodes.len().max(1) as f64 }).collect()

@@ -1,39 +1,39 @@
+//! Joins episodes of several signals into incidents.
+
 use super::episode::{Episode, SignalScores, episodes};
 use super::first_mover::first_mover;
 use crate::Timestamp;
 
-/// Scores count up to this one.
-pub(super) const LARGEST: f64 = 1e6;
-/// Steps between anomalies of one signal that are one episode.
+/// Largest number of steps between anomalies of one episode.
 const JOIN: usize = 3;
-/// Steps of the slower signal within which two episodes may belong together.
+/// Largest distance of two episodes of one incident, in steps of the slower signal.
 const NEAR: i64 = 2;
-/// Probability of a neighbour by chance above which two episodes are not taken for one incident: of ten signals that
-/// have nothing to do with an incident, one half may join it at 0.05.
+/// Largest probability of a coincidence at which two episodes are one incident. At 0.05, half a signal of ten unrelated
+/// ones joins an incident on average.
 const CHANCE: f64 = 0.05;
 
-/// Anomalies of one or several signals that belong together.
+/// Anomalies of one or several signals with a common cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
-    /// The first departure.
+    /// Onset of the first episode.
     pub start: Timestamp,
-    /// The last anomaly.
+    /// Time of the last anomaly.
     pub end: Timestamp,
-    /// The episodes, by onset.
+    /// Episodes by onset.
     pub episodes: Vec<Episode>,
     /// Index of the signal that most likely departed first.
     pub first_mover: usize,
-    /// Probability of that, in [0, 1]; 1 when there is one signal.
+    /// Probability that it did, in [0, 1]; 1 for one signal.
     pub confidence: f64,
-    /// The largest score.
+    /// Largest score.
     pub peak: f64,
 }
 
-/// Puts anomalies together that belong together.
+/// Groups anomalies of several signals into incidents.
 ///
 /// Anomalies of a signal at most three steps apart are one episode. Episodes of two signals are one incident when they
-/// touch, within two steps of the slower signal, and so close an onset is no coincidence: a signal that has an episode
-/// every hour is beside every incident, and belongs to none. What belongs to the same third belongs together.
+/// overlap, or are at most two steps of the slower signal apart, and so close an onset is improbable by chance. A
+/// signal with an episode every hour is near every incident and joins none. The relation is transitive.
 ///
 /// ```
 /// use almanac_models::incidents::{IncidentGrouper, SignalScores};
@@ -50,7 +50,7 @@ pub struct Incident {
 /// # Ok::<(), almanac_models::UnitError>(())
 /// ```
 ///
-/// Cost: O(e²) for e episodes that lie near each other, O(e log e) for those that do not.
+/// Cost: O(e²) for e episodes near each other, O(e log e) for distant ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentGrouper {
     chance: f64,
@@ -63,34 +63,34 @@ impl Default for IncidentGrouper {
 }
 
 impl IncidentGrouper {
-    /// Takes episodes for one incident up to this probability of a coincidence, in [0, 1]; 0.05 by default.
+    /// Sets the largest probability of a coincidence, in [0, 1], at which episodes are one incident; 0.05 by default.
     #[must_use]
     pub fn with_chance(mut self, chance: f64) -> Self {
         self.chance = if (0.0..=1.0).contains(&chance) { chance } else { CHANCE };
         self
     }
 
-    /// The incidents in the scores of several signals, by start. Scores that are NaN are no anomalies.
+    /// Returns the incidents in the scores of several signals, by start. A NaN score is not an anomaly.
     #[must_use]
     pub fn group(&self, signals: &[SignalScores<'_>]) -> Vec<Incident> {
         let mut all: Vec<Episode> = Vec::new();
         let mut rates = Vec::with_capacity(signals.len());
         for (idx, scored) in signals.iter().enumerate() {
             let own = episodes(idx, *scored, JOIN);
-            // Episodes besides the one that is looked at, in 1/ms.
+            // Rate of the other episodes, in 1/ms.
             rates.push(own.len().saturating_sub(1) as f64 / scored.looked_ms.max(1) as f64);
             all.extend(own);
         }
         all.sort_by_key(|e| (e.onset, e.signal));
-        let mut sets = Sets::new(all.len());
-        // Only episodes that last can be touched by what begins later.
+        let mut sets = DisjointSets::new(all.len());
+        // Episodes are sorted by onset: only those that have not ended can be near a later one.
         let mut open: Vec<usize> = Vec::new();
         for later in 0..all.len() {
             let onset = all[later].onset.millis();
             let widest = signals.iter().map(|s| s.step.millis()).max().unwrap_or(0).saturating_mul(NEAR);
             open.retain(|&earlier| all[earlier].end.millis().saturating_add(widest) >= onset);
             for &earlier in &open {
-                if self.belong(&all[earlier], &all[later], signals, &rates) {
+                if self.are_related(&all[earlier], &all[later], signals, &rates) {
                     sets.join(earlier, later);
                 }
             }
@@ -102,8 +102,8 @@ impl IncidentGrouper {
         incidents
     }
 
-    /// Whether `b`, which begins with or after `a`, belongs to the same incident.
-    fn belong(&self, a: &Episode, b: &Episode, signals: &[SignalScores<'_>], rates: &[f64]) -> bool {
+    /// Whether `b`, whose onset is not before that of `a`, belongs to the same incident.
+    fn are_related(&self, a: &Episode, b: &Episode, signals: &[SignalScores<'_>], rates: &[f64]) -> bool {
         if a.signal == b.signal {
             return false;
         }
@@ -111,9 +111,10 @@ impl IncidentGrouper {
         if b.onset.millis() > a.end.millis().saturating_add(step.saturating_mul(NEAR)) {
             return false;
         }
-        // On either side, and no nearer than can be told.
+        // On either side, and at least the resolution of the slower signal.
         let distance = 2.0 * (b.onset.millis() - a.onset.millis()).max(step) as f64;
         let busiest = rates[a.signal].max(rates[b.signal]);
+        // Probability of at least one Poisson event within the distance.
         -(-busiest * distance).exp_m1() <= self.chance
     }
 }
@@ -136,13 +137,13 @@ fn incident(all: &[Episode], members: &[usize], signals: &[SignalScores<'_>]) ->
     Some(Incident { start, end, first_mover: firsts[best].signal, confidence, peak, episodes })
 }
 
-/// Disjoint sets of episodes.
+/// Disjoint sets of episodes (union-find with path halving).
 #[derive(Debug)]
-struct Sets {
+struct DisjointSets {
     parent: Vec<usize>,
 }
 
-impl Sets {
+impl DisjointSets {
     fn new(n: usize) -> Self {
         Self { parent: (0..n).collect() }
     }
@@ -160,7 +161,7 @@ impl Sets {
         self.parent[a.max(b)] = a.min(b);
     }
 
-    /// Members of each set, ascending.
+    /// Returns the members of each set, ascending.
     fn groups(&mut self) -> Vec<Vec<usize>> {
         let mut out: Vec<Vec<usize>> = vec![Vec::new(); self.parent.len()];
         for i in 0..self.parent.len() {
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_together_is_one_incident() {
+    fn simultaneous_episodes_are_one_incident() {
         let n = 20_000;
         let found = group(&[
             odd(n, &[(5_003, 5_030)], 3.0),
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_is_always_odd_belongs_to_nothing() {
+    fn a_signal_with_frequent_episodes_joins_no_incident() {
         let n = 20_000;
         let flapping: Vec<(usize, usize)> = (0..200).map(|k| (k * 100, k * 100 + 20)).collect();
         let found = group(&[odd(n, &flapping, 5.0), odd(n, &[(5_005, 5_030)], 3.0), odd(n, &[(5_006, 5_030)], 3.0)]);

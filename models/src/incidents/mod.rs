@@ -1,4 +1,4 @@
-//! Incidents: anomalies that belong together, across signals, and the signal that moved first.
+//! Groups anomalies of several signals into incidents, and estimates which signal departed first.
 
 mod episode;
 mod first_mover;

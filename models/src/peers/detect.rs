@@ -1,55 +1,57 @@
+//! The peer detector: clusters the values of all peers at each instant.
+
 use std::ops::Range;
 
 use augurs::outlier::{DbscanDetector, OutlierDetector};
 
 use crate::stats::{mad, quantile};
 
-/// Peers with a value at an instant without which nobody is odd at it: of two, nobody can say which.
+/// Smallest number of peers with a value at an instant; of two, neither is the outlier.
 const LEAST_PEERS: usize = 3;
 
 /// Why peers cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeerError {
-    /// Of two, nobody can say which is odd.
-    #[error("{peers} peers, at least {needed} are needed")]
+    /// Fewer than three peers: of two, neither is the outlier.
+    #[error("got {peers} peers but need at least {needed}")]
     TooFew {
-        /// Series given.
+        /// Number of series given.
         peers: usize,
-        /// Series needed.
+        /// Number of series needed.
         needed: usize,
     },
-    /// Peers are compared instant by instant.
-    #[error("peer {peer} has {points} points, the first one {expected}")]
+    /// Series of unequal length; peers are compared instant by instant.
+    #[error("peer {peer} has {points} points but the first peer has {expected}")]
     Unequal {
         /// Index of the series.
         peer: usize,
-        /// Its points.
+        /// Number of its points.
         points: usize,
-        /// Points of the first series.
+        /// Number of points of the first series.
         expected: usize,
     },
-    /// The clustering refuses.
-    #[error("the peers cannot be clustered: {message}")]
+    /// Error of the clustering.
+    #[error("cannot cluster the peers: {message}")]
     Base {
-        /// What it says.
+        /// Message of the clustering.
         message: String,
     },
 }
 
-/// What is said of one peer.
+/// Result for one peer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PeerScores {
-    /// Distance from the nearest of the peers that agree, in widths; above 1 the value is outside. 0 where a value is
-    /// missing, or where the peers do not agree.
+    /// Distance from the cluster of the majority, in widths; above 1 the value is outside. 0 where a value is missing,
+    /// or where there is no majority.
     pub scores: Vec<f64>,
-    /// Spans of indices in which the peer is outside, each at least the shortest that counts.
+    /// Index ranges in which the peer is outside, each at least as long as the shortest run that counts.
     pub outlying: Vec<Range<usize>>,
 }
 
-/// Finds the peer that is not like the others, at each instant by clustering the values of all of them.
+/// Finds peers that differ from the majority, by clustering the values of all peers at each instant.
 ///
-/// The width within which neighbours agree is a multiple of how far peers usually lie apart, so that it needs no unit.
-/// Where no majority agrees, as in a roll-out that moves every second instance, nobody is an outlier.
+/// Neighbours in a cluster are at most a width apart. The width is a multiple of the usual distance between peers, so
+/// that it has no unit. Without a majority, as in a roll-out that changes every second instance, there is no outlier.
 ///
 /// ```
 /// use almanac_models::peers::PeerDetector;
@@ -65,8 +67,8 @@ pub struct PeerScores {
 ///
 /// # Reference
 /// Ester, Kriegel, Sander & Xu (1996), A density-based algorithm for discovering clusters, in one dimension, by
-/// `augurs`. Deviates: the width is taken from the peers' own spread; an instant at which no majority agrees has no
-/// outlier, where the original calls all of them.
+/// `augurs`. Deviates: the width comes from the peers' own spread; an instant without a majority has no outlier, where
+/// the original calls all peers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PeerDetector {
     width: f64,
@@ -74,15 +76,14 @@ pub struct PeerDetector {
 }
 
 impl Default for PeerDetector {
-    /// Four usual distances, for at least three steps. Simulated with independent normal values, 2,000,000 instants: of
-    /// 3 peers one stands out in 1.6 ‰ of them, of 5 in 0.02 ‰, of 10 in 0.0015 ‰; three in a row by chance in none.
+    /// Four usual distances, for at least three steps. False alarms in simulation: `docs/tuning/anomaly.md`.
     fn default() -> Self {
         Self { width: 4.0, least_run: 3 }
     }
 }
 
 impl PeerDetector {
-    /// Takes neighbours for alike up to so many usual distances (standard deviations between peers, robustly measured).
+    /// Sets the width in usual distances (robust standard deviations between peers).
     #[must_use]
     pub fn with_width(mut self, width: f64) -> Self {
         if width.is_finite() && width > 0.0 {
@@ -91,16 +92,16 @@ impl PeerDetector {
         self
     }
 
-    /// Counts a peer as outlying from so many steps in a row on.
+    /// Sets the smallest number of consecutive steps for which a peer is outlying.
     #[must_use]
     pub fn with_least_run(mut self, steps: usize) -> Self {
         self.least_run = steps.max(1);
         self
     }
 
-    /// Compares aligned series, at least three, all of one length; NaN and infinite values are missing.
+    /// Compares at least three aligned series of equal length; NaN and infinite values are missing.
     ///
-    /// Shapes: one result a peer, in their order, each with one score an instant.
+    /// Shapes: one result per peer, in their order, each with one score per instant.
     ///
     /// # Errors
     /// [`PeerError::TooFew`], [`PeerError::Unequal`].
@@ -119,7 +120,7 @@ impl PeerDetector {
         let refused = |error: augurs::outlier::Error| PeerError::Base { message: error.to_string() };
         let detector = DbscanDetector::with_epsilon(width);
         let found = detector.preprocess(&rows).and_then(|data| detector.detect(&data)).map_err(refused)?;
-        // The band lies half a width outside of the cluster; it is not a number where no majority agrees.
+        // The band ends half a width outside of the cluster; it is NaN without a majority.
         let edges = found.cluster_band.map(|band| (band.min, band.max)).unwrap_or_default();
         Ok(clean.iter().map(|peer| self.scores(peer, &edges, width)).collect())
     }
@@ -142,8 +143,8 @@ impl PeerDetector {
     }
 }
 
-/// How far peers usually lie apart: their robust deviation at an instant, of which the upper quartile over time counts,
-/// and at least what rounding makes of values so large.
+/// Returns the usual distance between peers: the upper quartile over time of their robust deviation at an instant, and
+/// at least the rounding error of their largest value.
 fn usual_distance(peers: &[Vec<f64>]) -> f64 {
     let n = peers.first().map_or(0, Vec::len);
     let (mut spreads, mut largest) = (Vec::with_capacity(n), 0.0_f64);
@@ -160,7 +161,7 @@ fn usual_distance(peers: &[Vec<f64>]) -> f64 {
     usual.max(1e-9 * largest).max(f64::MIN_POSITIVE)
 }
 
-/// Runs of scores above 1, at least `least` long.
+/// Returns the runs of at least `least` scores above 1.
 fn runs(scores: &[f64], least: usize) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut start = None;
@@ -186,7 +187,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_distr::StandardNormal;
 
-    /// Ten instances behind one balancer: a daily course with noise of its own each.
+    /// Ten instances behind one balancer: a common daily wave, with independent noise.
     fn fleet(seed: u64) -> Vec<Vec<f64>> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         (0..10)
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_odd_one_is_found_and_nobody_else() {
+    fn the_outlier_is_found_and_no_other_peer() {
         for seed in 0..5 {
             let mut fleet = fleet(seed);
             assert!(detect(&fleet).iter().all(|p| p.outlying.is_empty()), "seed {seed}");
@@ -223,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_majority_nobody_is_odd() {
+    fn without_a_majority_there_is_no_outlier() {
         let mut fleet = fleet(9);
-        // Every instance goes its own way.
+        // Every instance has another level.
         for (i, peer) in fleet.iter_mut().enumerate() {
             peer[500..600].iter_mut().for_each(|v| *v += 100.0 * i as f64);
         }
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_input_is_refused_or_harmless() {
+    fn invalid_input_is_an_error_or_has_no_outlier() {
         let detector = PeerDetector::default();
         assert_eq!(detector.detect(&[&[1.0], &[1.0]]), Err(PeerError::TooFew { peers: 2, needed: 3 }));
         let unequal = detector.detect(&[&[1.0], &[1.0], &[]]);

@@ -1,4 +1,4 @@
-//! Outliers among peers: instances that should be alike, and one that is not.
+//! Detects outliers among peers: instances of one workload whose series should be alike.
 
 mod detect;
 

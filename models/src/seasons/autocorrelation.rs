@@ -1,26 +1,27 @@
-//! Autocorrelation of a series with gaps, through the fast Fourier transform.
+//! Autocorrelation of a series with gaps by fast Fourier transform, and its peaks. Candidates for the season detector.
 
 use std::sync::Arc;
 
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// The plan of the transform for series of one length, which costs as much to make as to use.
+/// A transform plan for series of one length. It is reused because planning costs as much as one transform.
 pub(crate) struct Correlator {
     size: usize,
-    /// There and back: of what is real and even, as squares of a spectrum are, the inverse is the same.
+    /// Used in both directions: a power spectrum is real and even, so its inverse transform equals the forward one, up
+    /// to the scale.
     transform: Arc<dyn Fft<f64>>,
 }
 
 impl Correlator {
-    /// For series of `n` values.
+    /// Plans the transform for series of `n` values, zero-padded to twice their length.
     pub(crate) fn new(n: usize) -> Self {
         let size = (2 * n.max(1)).next_power_of_two();
         Self { size, transform: FftPlanner::new().plan_fft_forward(size) }
     }
 
-    /// Autocorrelation at lags `0..max_lag` of `x`, which is centred on 0 and NaN in its gaps; each lag is averaged over
-    /// the pairs that exist. Lags with fewer than a tenth of all pairs are 0. `x` is as long as was planned for.
+    /// Returns the autocorrelation of `x` at lags `0..max_lag`. `x` is centred on 0, NaN in gaps, and of the planned
+    /// length. Each lag is averaged over its finite pairs; lags with fewer than a tenth of all pairs are 0.
     pub(crate) fn autocorrelation(&self, x: &[f64], max_lag: usize) -> Vec<f64> {
         let n = x.len();
         let lags = max_lag.min(n);
@@ -36,6 +37,7 @@ impl Correlator {
         (0..products.len()).map(|k| if variance > 0.0 { mean(k) / variance } else { 0.0 }).collect()
     }
 
+    /// Returns the sums of products at each lag (Wiener–Khinchin theorem).
     fn correlate(&self, values: impl Iterator<Item = f64>, lags: usize) -> Vec<f64> {
         let mut buffer: Vec<Complex<f64>> = values.map(|v| Complex::new(v, 0.0)).collect();
         buffer.resize(self.size, Complex::new(0.0, 0.0));
@@ -48,9 +50,9 @@ impl Correlator {
     }
 }
 
-/// Lags of local maxima of `acf`: highest within a tenth on both sides, and clearly above what lies between it and
-/// half of it. Shortest first. `values`: how many the autocorrelation was made of, since so small a one as chance makes is
-/// not worth a test: of white noise, 1 in 160 lags passes.
+/// Returns the lags of local maxima of `acf`, shortest first: the highest within a tenth of the lag on both sides, and
+/// clearly above the minimum between half the lag and the lag. `values`: length of the series, which sets the threshold
+/// against chance (2.5 standard errors: 1 in 160 lags of white noise passes).
 pub(crate) fn peaks(acf: &[f64], least_lag: usize, values: usize) -> Vec<usize> {
     let n = acf.len();
     let chance = (2.5 / (values.max(1) as f64).sqrt()).clamp(0.02, 0.15);
@@ -58,7 +60,7 @@ pub(crate) fn peaks(acf: &[f64], least_lag: usize, values: usize) -> Vec<usize> 
     let mut k = least_lag.max(2);
     while k + 1 < n {
         let half = (k / 10).max(1);
-        // Most lags have a higher one just beside them.
+        // Cheap test first: most lags have a higher neighbour.
         let beside = acf[k - 1] <= acf[k] && acf[k + 1] <= acf[k];
         let highest = || acf[k - half..=k + half].iter().all(|&v| v <= acf[k]);
         if beside && acf[k] > chance && k + half < n && highest() {
@@ -73,14 +75,15 @@ pub(crate) fn peaks(acf: &[f64], least_lag: usize, values: usize) -> Vec<usize> 
     out
 }
 
-/// Sharpens a period found at `lag` by the peaks at its multiples, as far as they are clear.
+/// Refines the period at `lag` to a fraction of a step by the peaks at 2, 4, 8 … times the period, as far as they are
+/// clear.
 pub(crate) fn refine(acf: &[f64], lag: usize) -> f64 {
     let mut period = lag as f64;
     let mut multiple = 2.0;
     loop {
         let centre = period * multiple;
-        // A peak is known to half a step, which is a whole one at twice its lag; twice as far as that, and never as far as
-        // the next multiple: with a width that grew with the multiple, periods of 8 to 12 steps were lost.
+        // The period is known to half a step, so that its double is known to one step; allow twice that, but stay clear
+        // of the next multiple. The width must not grow with the multiple: periods of 8 to 12 steps were lost.
         let half = ((0.04 * period).max(1.0) + 1.0).min(0.45 * period);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the length of acf")]
         let (start, end) = ((centre - half).floor().max(0.0) as usize, (centre + half).ceil() as usize);
@@ -106,13 +109,13 @@ mod tests {
 
     #[test]
     fn autocorrelation_of_four_values() {
-        // 1, −1, 1, −1: every pair one apart multiplies to −1, two apart to 1.
+        // 1, −1, 1, −1: the product of every pair at lag 1 is −1, at lag 2 it is 1.
         let acf = autocorrelation(&[1.0, -1.0, 1.0, -1.0], 3);
         for (k, expected) in [1.0, -1.0, 1.0].into_iter().enumerate() {
             assert!((acf[k] - expected).abs() < 1e-12);
         }
         assert!(autocorrelation(&[], 3).is_empty());
-        // A gap leaves the pairs that exist: 1 · 1 two apart once, −1 · −1 not at all.
+        // With a gap, finite pairs remain: at lag 2 only 1 · 1.
         let acf = autocorrelation(&[1.0, -1.0, 1.0, f64::NAN], 3);
         assert!((acf[0] - 1.0).abs() < 1e-12 && (acf[1] + 1.0).abs() < 1e-12 && (acf[2] - 1.0).abs() < 1e-12);
     }

@@ -1,3 +1,6 @@
+//! Finds seasons: candidate periods from the autocorrelation and the calendar, tested by folding. Called before each
+//! fit.
+
 use serde::{Deserialize, Serialize};
 
 use super::autocorrelation::{Correlator, peaks, refine};
@@ -5,29 +8,29 @@ use super::fold::{common_share, detrend, held, remove, repeat};
 use crate::Step;
 use crate::stats::quantile;
 
-/// Values that are looked at in one pass; longer series are averaged down to it for long periods, and cut to their end
+/// Maximum number of values in one pass. Longer series are averaged down to it for long periods and cut to their end
 /// for short ones.
 const PASS: usize = 65_536;
-/// Finite values below which nothing can be said.
+/// Minimum number of finite values.
 const MIN_POINTS: usize = 16;
-/// What repeats must be at least this share of the variance, and stand this many deviations above chance.
+/// Minimum share of the variance that must repeat, and number of standard deviations above chance that is added.
 const LEAST_SHARE: f64 = 0.1;
 const DEVIATIONS: f64 = 3.5;
-/// The same for hours, days and weeks, which need no search.
+/// Standard deviations for hours, days and weeks, which are not searched for.
 const CALENDAR_DEVIATIONS: f64 = 2.0;
-/// A season of which a much longer one has less than this in common everywhere is a harmonic: a pattern on two days of
-/// the week has 2/7 in common with all days, on three 3/7.
+/// A short season is a harmonic of a much longer one if less than this share of the longer one's power repeats with the
+/// short one: a pattern on two days of the week shares 2/7 with the day, on three days 3/7.
 const HARMONIC: f64 = 0.35;
-/// An hour, day or week that explains this much of a multiple stands for it.
+/// Share of the power of a multiple above which an hour, day or week replaces the multiple.
 const MOSTLY: f64 = 0.8;
-/// Cycles that a period needs, found by search or by calendar.
+/// Minimum number of cycles for a searched period and for one of the calendar.
 const CYCLES: f64 = 3.0;
 const CALENDAR_CYCLES: f64 = 2.0;
 /// Hour, day and week in milliseconds.
 const CALENDAR_MS: [f64; 3] = [3_600_000.0, 86_400_000.0, 604_800_000.0];
-/// Lengths, in seconds, that clocks and schedules are set to. A few noisy cycles leave a period uncertain by a step or two:
-/// seven cycles of 120 steps were found as 119 and 121. One of these lengths within `ROUND_NEAR` of a period that
-/// explains `ROUND_SHARE` of what it does stands for it.
+/// Usual lengths of timers and schedules in seconds. A few noisy cycles leave a period uncertain by one or two steps
+/// (seven cycles of 120 steps were found as 119 and 121). A length within the share `ROUND_NEAR` of a found period
+/// replaces it if it explains at least `ROUND_SHARE` of what the period explains.
 const ROUND_SECONDS: [f64; 18] = [
     10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 1_800.0, 7_200.0, 10_800.0, 14_400.0, 21_600.0,
     28_800.0, 43_200.0, 172_800.0,
@@ -35,21 +38,22 @@ const ROUND_SECONDS: [f64; 18] = [
 const ROUND_NEAR: f64 = 0.015;
 const ROUND_SHARE: f64 = 0.97;
 
-/// A season that was found.
+/// A detected season.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Season {
     /// Length in steps of the series.
     pub period: usize,
-    /// Share of the variance, slower movement and shorter seasons removed, that repeats with this period, in [0, 1].
+    /// Share of the variance that repeats with this period, in [0, 1]. Slower movement and shorter seasons are removed
+    /// first.
     pub strength: f64,
 }
 
 /// Finds the seasons of an evenly spaced series.
 ///
-/// Candidates are the peaks of the autocorrelation at several degrees of detrending, and hours, days and weeks when the
-/// step is known. Each is tested by folding: what one cycle has in common with all others must stand clear of chance.
-/// A period whose half, third or quarter was taken first replaces it (a harmonic); a multiple adds nothing once the
-/// shorter one is removed, unless it has a pattern of its own, as weeks have over days.
+/// Candidates are the peaks of the autocorrelation at several degrees of detrending, and hours, days and weeks if the
+/// step is known. Each is tested by folding: the variance that cycles have in common must be significant. A period
+/// replaces its half, third or quarter if that was accepted first (a harmonic). A longer multiple is accepted only for
+/// a pattern that remains after the shorter one is removed, such as weeks over days.
 ///
 /// ```
 /// use almanac_models::seasons::SeasonDetector;
@@ -74,22 +78,22 @@ impl Default for SeasonDetector {
 }
 
 impl SeasonDetector {
-    /// Looks for no period above `max_period` steps (default: a third of the series, half of it for a day or week).
+    /// Limits periods to `max_period` steps (default: a third of the series; half of it for an hour, day or week).
     #[must_use]
     pub fn with_max_period(mut self, max_period: usize) -> Self {
         self.max_period = max_period;
         self
     }
 
-    /// Says how far points lie apart, so that hours, days and weeks are recognised exactly.
+    /// Sets the distance between points, so that hours, days and weeks are recognised exactly.
     #[must_use]
     pub fn with_step(mut self, step: Step) -> Self {
         self.step = Some(step);
         self
     }
 
-    /// The seasons of `y`, shortest first; NaN and infinite values are gaps. Empty when nothing repeats, or when `y` is
-    /// too short to tell.
+    /// Returns the seasons of `y`, shortest first; NaN and infinite values are gaps. Empty when nothing repeats or `y`
+    /// is too short.
     #[must_use]
     pub fn detect(&self, y: &[f64]) -> Vec<Season> {
         let factor = y.len().div_ceil(PASS);
@@ -97,7 +101,7 @@ impl SeasonDetector {
             return self.pass(y, 1, 4);
         }
         let mut out = self.pass(&y[y.len() - PASS..], 1, 4);
-        // The averaged pass sees only periods that keep enough values each.
+        // The averaged pass finds only periods of at least 24 averages; shorter ones come from the first pass.
         let border = 24 * factor;
         out.retain(|s| s.period < border);
         let coarse: Vec<f64> = y
@@ -109,6 +113,8 @@ impl SeasonDetector {
         out
     }
 
+    /// Finds the seasons of `y`, of which each value is the mean of `factor` steps, with periods of at least `least`
+    /// values.
     fn pass(&self, y: &[f64], factor: usize, least: usize) -> Vec<Season> {
         let Some(x) = clean(y) else { return Vec::new() };
         let n = x.len() as f64;
@@ -116,6 +122,7 @@ impl SeasonDetector {
         let mut candidates = self.calendar(factor, least as f64, longest);
         let known = candidates.len();
         let correlator = Correlator::new(x.len());
+        // Detrending over a shorter width exposes shorter periods; a width finds periods up to its own length.
         for part in [2.0, 8.0, 32.0] {
             let width = n / part;
             if width < 8.0 {
@@ -154,7 +161,7 @@ impl SeasonDetector {
         out
     }
 
-    /// The round length that explains as much as `period`, both in steps of the pass; else `period` itself.
+    /// Returns the round length that explains as much as `period`, otherwise `period`; both in steps of the pass.
     fn rounded(&self, x: &[f64], period: f64, factor: usize) -> f64 {
         let Some(step) = self.step else { return period };
         let step_ms = step.millis() as f64 * factor as f64;
@@ -169,7 +176,7 @@ impl SeasonDetector {
         }
     }
 
-    /// Hours, days and weeks in steps of the pass.
+    /// Returns an hour, a day and a week in steps of the pass, as far as they are between `least` and `longest`.
     fn calendar(&self, factor: usize, least: f64, longest: f64) -> Vec<f64> {
         let Some(step) = self.step else { return Vec::new() };
         let step_ms = step.millis() as f64 * factor as f64;
@@ -177,8 +184,8 @@ impl SeasonDetector {
     }
 }
 
-/// Cuts edges without values, turns infinite ones into gaps, centres, and holds single spikes to the bulk of the data.
-/// `None` when too few values are left or they are all the same.
+/// Removes gaps at both ends, turns infinite values into gaps, centres, scales, and clamps spikes to ±1. `None` when
+/// too few values are left or all are equal.
 fn clean(y: &[f64]) -> Option<Vec<f64>> {
     let first = y.iter().position(|v| v.is_finite())?;
     let last = y.iter().rposition(|v| v.is_finite())?;
@@ -199,8 +206,8 @@ fn clean(y: &[f64]) -> Option<Vec<f64>> {
     Some(y.iter().map(|&v| if v.is_finite() { ((v - middle) / spread).clamp(-1.0, 1.0) } else { f64::NAN }).collect())
 }
 
-/// Takes candidates, shortest first, whose pattern stands clear of chance once shorter ones are removed, then drops
-/// harmonics.
+/// Accepts candidates, shortest first, whose pattern is significant after shorter ones are removed, then drops
+/// harmonics. `known`: candidates of the calendar. Returns periods with their strengths.
 fn accept(x: &[f64], candidates: &[f64], known: &[f64]) -> Vec<(f64, f64)> {
     let n = x.len() as f64;
     let mut rest = x.to_vec();
@@ -221,7 +228,7 @@ fn accept(x: &[f64], candidates: &[f64], known: &[f64]) -> Vec<(f64, f64)> {
     without_harmonics(x, taken, known)
 }
 
-/// Of each two seasons of which one is a multiple of the other, drops the one that the other explains.
+/// Of each pair of seasons of which one is a multiple of the other, drops the redundant one.
 fn without_harmonics(x: &[f64], taken: Vec<(f64, f64)>, known: &[f64]) -> Vec<(f64, f64)> {
     let calendar = |p: f64| known.iter().any(|k| (k - p).abs() < 1e-9);
     let mut dropped = Vec::new();
@@ -252,7 +259,7 @@ fn without_harmonics(x: &[f64], taken: Vec<(f64, f64)>, known: &[f64]) -> Vec<(f
     taken.into_iter().filter(|(period, _)| !dropped.contains(period)).collect()
 }
 
-/// Whether what repeats with `period` in `rest` still matters against the variance of `x` at that scale.
+/// Returns whether the variance of `rest` within a `period` is at least 2 % of that of `x`.
 fn matters(x: &[f64], rest: &[f64], period: f64) -> bool {
     let power = |v: &[f64]| {
         let (sum, n) = v.iter().filter(|v| v.is_finite()).fold((0.0, 0.0), |(s, n), v| (s + v * v, n + 1.0));

@@ -1,36 +1,36 @@
-//! Folding a series over a period: how much of it repeats, and what it looks like.
+//! Folds a series over a period: the share of its variance that repeats, its profile, and its removal.
 
 use crate::stats::{WindowMeans, mad};
 
-/// Bins a period is folded into at most, so that noise averages out of long ones.
+/// Maximum number of bins per period, so that noise averages out in long periods.
 const MAX_BINS: usize = 48;
-/// Steps of a profile at most.
+/// Maximum number of bins of a profile.
 const MAX_PROFILE: usize = 4_096;
-/// Departures count up to this many robust standard deviations. With 3 to 5 the simulator's signals on three seeds and
-/// M4's hourly series get the same seasons; without it (a clamp at the first and last percentile) an incident a day, 3 %
-/// of the time, hides a week that is a third of what is left.
+/// Limit of departures in robust standard deviations, so that incidents do not hide a season. Tried values:
+/// `docs/tuning/forecast.md`.
 const HELD: f64 = 3.0;
-/// Values that a scale is taken from at most: 1,024 tell it to 4 %. `GOLDEN`: multiples of the golden ratio scatter evenly.
+/// Maximum number of values for the estimate of a scale: 1,024 give a relative error of 4 %. `GOLDEN`: the fractions of
+/// its multiples are evenly distributed.
 const SAMPLED: usize = 1_024;
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
-/// Mean square below which what is left of a series of range 1 is rounding.
+/// Mean square below which the remainder of a series of range 1 is rounding error.
 const ROUNDING: f64 = 1e-20;
 
-/// What folding says of a period.
+/// Result of folding over a period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Repeat {
-    /// Share of the folded variance that each cycle has in common with the others; about 0 when nothing repeats.
+    /// Share of the folded variance that cycles have in common; about 0 when nothing repeats.
     pub share: f64,
     /// Standard deviation of that share when nothing repeats.
     pub noise: f64,
 }
 
-/// Folds `x` (NaN in gaps), less a centred mean over one `period`, and correlates each cycle with the mean of the
-/// others; what repeats with a period of `shorter` does not count. `None` when fewer than two cycles hold enough values
-/// or when nothing but rounding is left.
+/// Folds `x` (NaN in gaps), minus a centred mean over one `period`, and correlates each cycle with the mean of the
+/// others. Patterns with the periods `shorter` are removed first. `None` when fewer than two cycles have enough values
+/// or only rounding error is left.
 ///
-/// The mean product of a cycle with the others is free of bias however few they are; its spread follows from the
-/// number of cycles and from how many values a cycle is worth, given how alike neighbouring residuals are.
+/// The mean product of a cycle with the others is unbiased for any number of cycles. Its standard deviation follows
+/// from the number of cycles and the effective number of values in one, given the autocorrelation of the residuals.
 pub(crate) fn repeat(x: &[f64], period: f64, shorter: &[f64]) -> Option<Repeat> {
     let bins = bins(period);
     let mut flat = held(x, period);
@@ -58,13 +58,14 @@ pub(crate) fn repeat(x: &[f64], period: f64, shorter: &[f64]) -> Option<Repeat> 
     if total <= ROUNDING * seen || seen < 1.5 * bins as f64 {
         return None;
     }
+    // Effective number of independent bins of a first-order autoregression.
     let alike = lag_one(&rest);
     let worth = (bins as f64 * (1.0 - alike) / (1.0 + alike)).clamp(2.0, bins as f64);
     let c = seen / bins as f64;
     Some(Repeat { share: common / total, noise: (2.0 / (c * (c - 1.0) * worth)).sqrt() })
 }
 
-/// Autocorrelation at lag 1, of [0, 0.99]; pairs with a gap are left out.
+/// Returns the autocorrelation at lag 1, clamped to [0, 0.99]; pairs with a gap are left out.
 fn lag_one(x: &[f64]) -> f64 {
     let (mut lagged, mut square) = (0.0, 0.0);
     for pair in x.windows(2).filter(|p| p[0].is_finite() && p[1].is_finite()) {
@@ -74,9 +75,9 @@ fn lag_one(x: &[f64]) -> f64 {
     if square > 0.0 { (lagged / square).clamp(0.0, 0.99) } else { 0.0 }
 }
 
-/// Of the power that repeats with `long`, the share that repeats with `short` already, where `long` is `whole` times
-/// `short`: near 1 for a day that weekends only dent, 1/7 for a pattern that one day of the week has alone. `None` when
-/// nothing repeats.
+/// Returns the share of the power repeating with `long` that also repeats with `short`, where `long` is `whole` times
+/// `short`: near 1 for a daily pattern with slightly lower weekends, 1/7 for a pattern on one day of the week. `None`
+/// when nothing repeats.
 pub(crate) fn common_share(x: &[f64], short: f64, long: f64, whole: usize) -> Option<f64> {
     let bins = bins(short).min((MAX_PROFILE / whole).max(2));
     let means = Folding::new(x.len(), long, bins * whole).means(&held(x, short));
@@ -91,17 +92,17 @@ pub(crate) fn common_share(x: &[f64], short: f64, long: f64, whole: usize) -> Op
     (all > 0.0).then(|| power(bins) / all)
 }
 
-/// Removes from `x` what repeats with `period`.
+/// Removes the pattern with `period` from `x`.
 pub(crate) fn remove(x: &mut [f64], period: f64) {
     let folding = Folding::of_steps(x.len(), period);
-    // The moving mean is wrong beside gaps and incidents as long as the season is in it: the second round mends that.
+    // Beside gaps and incidents the moving mean is biased by the season: the second round corrects that.
     for _ in 0..2 {
         let flat = detrend(x, period);
         folding.subtract(x, &held_profile(flat, &folding));
     }
 }
 
-/// Mean over all cycles of `flat` at each step of a period, of what departs from it held to its bulk.
+/// Returns the mean over all cycles of `flat` at each step of a period, with departures from it clamped to [`HELD`].
 fn held_profile(mut flat: Vec<f64>, folding: &Folding) -> Vec<f64> {
     let mut profile = folding.profile(&flat);
     folding.subtract(&mut flat, &profile);
@@ -112,17 +113,18 @@ fn held_profile(mut flat: Vec<f64>, folding: &Folding) -> Vec<f64> {
     profile
 }
 
-/// `x` less its centred mean over one `period`, held to its bulk: what a few incidents add must not drown a pattern.
+/// Returns `x` minus its centred mean over one `period`, clamped to [`HELD`], so that a few incidents do not hide a
+/// pattern.
 pub(crate) fn held(x: &[f64], period: f64) -> Vec<f64> {
     let mut flat = detrend(x, period);
     let most = HELD * scale(&flat);
     flat.iter_mut().for_each(|v| *v = v.clamp(-most, most));
-    // What is cut on one side only would leave a mean that every cycle has in common.
+    // Clamping one side more than the other leaves a mean, which all cycles would have in common: remove it.
     detrend(&flat, period)
 }
 
-/// A scale that a minority of values does not move; where more than half are equal, the mean deviation. Of long series some
-/// values speak for all, scattered so that they keep no step with any period.
+/// Returns a robust scale: the median absolute deviation, or the mean one where more than half of the values are equal.
+/// Long series are sampled at evenly scattered places, to avoid aliasing with any period.
 fn scale(x: &[f64]) -> f64 {
     let scattered: Vec<f64>;
     let x = if x.len() > SAMPLED {
@@ -142,17 +144,17 @@ fn scale(x: &[f64]) -> f64 {
     }
 }
 
-/// Where the steps of a series lie when it is folded: the bins of each cycle, one cycle after the other. Told once for all
-/// that is done with one period, since that is a division a step.
+/// The bin of each step of a folded series, counted over all cycles. Computed once per period, because it costs a
+/// division per step.
 struct Folding {
     bins: usize,
     cycles: usize,
-    /// Ascending.
+    /// Bin of each step, ascending.
     places: Vec<u32>,
 }
 
 impl Folding {
-    /// Of `n` steps, each `period` of them in `bins`.
+    /// Folds `n` steps, with `bins` bins per `period`.
     fn new(n: usize, period: f64, bins: usize) -> Self {
         let wide = bins as f64;
         #[expect(
@@ -171,15 +173,15 @@ impl Folding {
         Self { bins, cycles, places }
     }
 
-    /// With a bin for each step.
+    /// Folds with one bin per step of the period, at most [`MAX_PROFILE`].
     fn of_steps(n: usize, period: f64) -> Self {
         Self::new(n, period, round(period).clamp(2, MAX_PROFILE))
     }
 
-    /// Mean of each bin of each cycle, NaN where it holds nothing.
+    /// Returns the mean of each bin of each cycle; NaN for an empty bin.
     fn means(&self, x: &[f64]) -> Vec<f64> {
         let mut means = vec![f64::NAN; self.cycles * self.bins];
-        // What falls into a bin comes one after the other.
+        // Places ascend, so the values of one bin are consecutive.
         let (mut at, mut sum, mut count) = (0, 0.0, 0.0);
         for (v, place) in x.iter().zip(&self.places).filter(|(v, _)| v.is_finite()) {
             if *place != at {
@@ -197,13 +199,13 @@ impl Folding {
         means
     }
 
-    /// Mean over all cycles of each bin, 0 where nothing was seen.
+    /// Returns the mean of each bin over all cycles; 0 for an empty bin.
     fn profile(&self, x: &[f64]) -> Vec<f64> {
         let (sum, count) = over_cycles(&self.means(x), self.bins);
         sum.iter().zip(&count).map(|(s, &c)| if c > 0.0 { s / c } else { 0.0 }).collect()
     }
 
-    /// Takes from each value of `x` what `profile`, one cycle, has in its bin.
+    /// Subtracts from each value of `x` the entry of its bin in `profile`, which is one cycle long.
     fn subtract(&self, x: &mut [f64], profile: &[f64]) {
         let mut start = 0;
         for (v, place) in x.iter_mut().zip(&self.places) {
@@ -216,7 +218,7 @@ impl Folding {
     }
 }
 
-/// Sum and number over all cycles of the means of each bin.
+/// Returns the sum and the number of the finite means of each bin over all cycles.
 fn over_cycles(means: &[f64], bins: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut sum, mut count) = (vec![0.0; bins], vec![0.0; bins]);
     for cycle in means.chunks(bins) {
@@ -238,7 +240,8 @@ fn round(period: f64) -> usize {
     rounded
 }
 
-/// `x` less its mean over a window of `width` centred on each value (near the ends: the nearest full window).
+/// Returns `x` minus its mean over a window of `width` centred on each value; near the ends, over the nearest full
+/// window.
 pub(crate) fn detrend(x: &[f64], width: f64) -> Vec<f64> {
     let n = x.len();
     let width = round(width).clamp(1, n.max(1));
@@ -248,7 +251,7 @@ pub(crate) fn detrend(x: &[f64], width: f64) -> Vec<f64> {
         let start = |t: usize| t.saturating_sub(half).min(n - width);
         return x.iter().enumerate().map(|(t, v)| v - means.mean(start(t)..start(t) + width)).collect();
     }
-    // The same without gaps, for which nothing needs to be counted.
+    // Fast path without gaps: every window has the same number of values.
     let mut sums = vec![0.0; n + 1];
     let mut sum = 0.0;
     for (v, sums) in x.iter().zip(&mut sums[1..]) {

@@ -1,4 +1,4 @@
-//! Seasons of a series: how many, how long, how strong; none where there is none.
+//! Detects the seasons of a series: their lengths and strengths. A series without a pattern has none.
 
 mod autocorrelation;
 mod detect;

@@ -1,3 +1,5 @@
+//! Linear algebra on small dense systems.
+
 /// Solves `a · x = b` for a symmetric positive definite `a` by Cholesky factorisation, in place.
 ///
 /// `a`: row-major `n × n`, its lower triangle is read and overwritten; `b`: length `n`, overwritten by the solution.
@@ -10,6 +12,7 @@
 /// When `a` is shorter than `n²`, with `n` the length of `b`.
 pub fn solve_spd(a: &mut [f64], b: &mut [f64]) -> bool {
     let n = b.len();
+    // Factorise a = L · Lᵀ, column by column.
     for j in 0..n {
         for k in 0..j {
             let l_jk = a[j * n + k];
@@ -28,6 +31,7 @@ pub fn solve_spd(a: &mut [f64], b: &mut [f64]) -> bool {
             a[i * n + j] /= root;
         }
     }
+    // Forward substitution with L, then backward with Lᵀ.
     for i in 0..n {
         let mut sum = b[i];
         for k in 0..i {
@@ -59,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn singular_is_refused() {
+    fn a_singular_matrix_returns_false() {
         let mut a = vec![1.0, 1.0, 1.0, 1.0];
         assert!(!solve_spd(&mut a, &mut [1.0, 1.0]));
         let mut a = vec![f64::NAN];

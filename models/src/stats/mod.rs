@@ -1,4 +1,4 @@
-//! Small robust statistics and the linear algebra that the kernels share.
+//! Robust statistics, window means and small linear algebra, shared by all kernels.
 
 mod linear;
 mod robust;

@@ -1,21 +1,23 @@
+//! Means, medians and quantiles of slices with missing values; values that are not finite are skipped.
+
 /// Scales a median absolute deviation to the standard deviation of a normal distribution: 1/Φ⁻¹(3/4).
 const MAD_TO_SD: f64 = 1.482_602_218_505_602;
 
-/// Arithmetic mean of the finite values of `y`; `None` when there is none.
+/// Returns the arithmetic mean of the finite values of `y`; `None` when there is none.
 #[must_use]
 pub fn mean(y: &[f64]) -> Option<f64> {
     let (sum, n) = y.iter().filter(|v| v.is_finite()).fold((0.0, 0.0), |(s, n), v| (s + v, n + 1.0));
     (n > 0.0).then(|| sum / n)
 }
 
-/// Median of the finite values of `y`; `None` when there is none.
+/// Returns the median of the finite values of `y`; `None` when there is none.
 #[must_use]
 pub fn median(y: &[f64]) -> Option<f64> {
     quantile(y, 0.5)
 }
 
-/// Median absolute deviation from the median, scaled so that it estimates the standard deviation of normal data;
-/// `None` when `y` holds no finite value.
+/// Returns the median absolute deviation from the median, scaled to estimate the standard deviation of normal data;
+/// `None` when `y` has no finite value.
 ///
 /// # Reference
 /// Hampel (1974), The influence curve and its role in robust estimation.
@@ -26,7 +28,8 @@ pub fn mad(y: &[f64]) -> Option<f64> {
     median(&deviations).map(|m| m * MAD_TO_SD)
 }
 
-/// Quantile `p` in [0, 1] of the finite values of `y`, linear between order statistics; `None` when there is none.
+/// Returns the quantile `p` in [0, 1] of the finite values of `y`, linear between order statistics; `None` without
+/// finite values or for another `p`.
 ///
 /// # Reference
 /// Hyndman & Fan (1996), definition 7.
@@ -42,8 +45,8 @@ pub fn quantile(y: &[f64], p: f64) -> Option<f64> {
     Some(if fraction > 0.0 && high.is_finite() { low + (high - low) * fraction } else { low })
 }
 
-/// Quantile `p` of values that are sorted and finite, as [`quantile`]; `None` when `sorted` is empty or `p` is outside
-/// [0, 1].
+/// Returns the quantile `p` of values that are sorted and finite, as [`quantile`] does; `None` when `sorted` is empty
+/// or `p` is outside [0, 1].
 #[must_use]
 pub fn quantile_sorted(sorted: &[f64], p: f64) -> Option<f64> {
     if sorted.is_empty() || !(0.0..=1.0).contains(&p) {
@@ -57,7 +60,7 @@ pub fn quantile_sorted(sorted: &[f64], p: f64) -> Option<f64> {
     })
 }
 
-/// Rank below and fraction above it of quantile `p` among `n` values.
+/// Returns the rank below the quantile `p` of `n` values, and the fraction above that rank.
 fn position(n: usize, p: f64) -> (usize, f64) {
     let at = p * (n - 1) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 ≤ at ≤ n − 1")]

@@ -1,25 +1,27 @@
+//! The Theil–Sen trend.
+
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::quantile_sorted;
 use crate::Level;
 
-/// Points of which all pairs are looked at; of more, every nth is taken.
+/// Largest number of points of which all pairs are used; of more, every nth is taken.
 const MOST_POINTS: usize = 400;
 
-/// A straight trend that outliers hardly move: the median of the slopes between all pairs of points.
+/// A linear trend that is robust to outliers: the median of the slopes between all pairs of points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
-    /// Rise of y for one unit of x.
+    /// Change of y per unit of x.
     pub slope: f64,
     /// Lower end of the slope's interval.
     pub lower: f64,
-    /// Upper end.
+    /// Upper end of that interval.
     pub upper: f64,
 }
 
 impl Trend {
-    /// The trend of `points` (x ascending, y; pairs with a NaN are left out) with the slope's interval at `level`. `None` below
-    /// three points, or without any spread of x.
+    /// Fits `points` (x ascending, y; pairs that are not finite are skipped), with the slope's interval at `level`.
+    /// `None` for fewer than three points, or for equal x.
     ///
     /// ```
     /// use almanac_models::{Level, stats::Trend};
@@ -29,8 +31,8 @@ impl Trend {
     /// ```
     ///
     /// # Reference
-    /// Sen (1968), "Estimates of the regression coefficient based on Kendall's tau", JASA 63, §3 (interval from Kendall's
-    /// variance; points are taken to be independent).
+    /// Sen (1968), "Estimates of the regression coefficient based on Kendall's tau", JASA 63, §3 (interval from
+    /// Kendall's variance; points are taken to be independent).
     #[must_use]
     pub fn fit(points: &[(f64, f64)], level: Level) -> Option<Self> {
         let finite: Vec<(f64, f64)> = points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
@@ -46,6 +48,7 @@ impl Trend {
                 .extend(kept[idx + 1..].iter().filter(|later| later.0 > *x).map(of).filter(|slope| slope.is_finite()));
         }
         slopes.sort_unstable_by(f64::total_cmp);
+        // Width of the interval in ranks of slopes, as a share of all pairs.
         let (pairs, n) = (slopes.len() as f64, n as f64);
         let z = Normal::standard().inverse_cdf(0.5 + level.fraction() / 2.0);
         let reach = z * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt() / pairs;
@@ -53,7 +56,7 @@ impl Trend {
         Some(Self { slope: at(0.5)?, lower: at(0.5 - reach / 2.0)?, upper: at(0.5 + reach / 2.0)? })
     }
 
-    /// Whether the sign of the slope is sure at the level asked for.
+    /// Whether the slope's interval excludes 0.
     #[must_use]
     pub fn is_sure(&self) -> bool {
         self.lower > 0.0 || self.upper < 0.0
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_slope_as_often_as_it_says() {
+    fn the_interval_contains_the_slope_at_its_level() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
         let (mut held, mut sure) = (0, 0);
         for _ in 0..400 {
@@ -89,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn a_third_of_outliers_moves_nothing() {
+    fn a_quarter_of_outliers_does_not_change_the_slope() {
         let points: Vec<(f64, f64)> =
             (0..30).map(|t| (f64::from(t), if t % 4 == 1 { 1e6 } else { 2.0 * f64::from(t) })).collect();
         assert!((Trend::fit(&points, level()).unwrap().slope - 2.0).abs() < 1e-9);
     }
 
     #[test]
-    fn too_little_has_no_trend() {
+    fn too_few_points_have_no_trend() {
         for points in [&[][..], &[(0.0, 1.0), (1.0, 2.0)], &[(0.0, 1.0); 9], &[(0.0, f64::NAN); 9]] {
             assert_eq!(Trend::fit(points, level()), None);
         }

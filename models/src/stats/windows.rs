@@ -1,14 +1,17 @@
+//! Means over windows by cumulative sums.
+
 use std::ops::Range;
 
 /// Means over windows of a series with gaps, each in O(1).
 #[derive(Debug, Clone)]
 pub(crate) struct WindowMeans {
+    /// Sum and number of the finite values before each index.
     sums: Vec<f64>,
     counts: Vec<u32>,
 }
 
 impl WindowMeans {
-    /// Of `x`; what is not finite takes no part.
+    /// Prepares the means of `x`; values that are not finite are skipped.
     pub(crate) fn new(x: &[f64]) -> Self {
         let (mut sums, mut counts) = (Vec::with_capacity(x.len() + 1), Vec::with_capacity(x.len() + 1));
         let (mut sum, mut count) = (0.0, 0);
@@ -25,7 +28,7 @@ impl WindowMeans {
         Self { sums, counts }
     }
 
-    /// The mean over the indices of `window`, which lie within the series; NaN where none of them has a value.
+    /// Returns the mean over the indices of `window`, which must be within the series; NaN where none has a value.
     pub(crate) fn mean(&self, window: Range<usize>) -> f64 {
         let held = self.counts[window.end] - self.counts[window.start];
         if held == 0 { f64::NAN } else { (self.sums[window.end] - self.sums[window.start]) / f64::from(held) }
@@ -37,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_take_no_part() {
+    fn gaps_are_skipped() {
         let means = WindowMeans::new(&[1.0, f64::NAN, 4.0, f64::INFINITY]);
         assert!((means.mean(0..3) - 2.5).abs() < 1e-12 && (means.mean(2..4) - 4.0).abs() < 1e-12);
         assert!(means.mean(1..2).is_nan() && means.mean(2..2).is_nan());

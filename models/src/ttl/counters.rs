@@ -1,13 +1,15 @@
+//! Bounds on the hit ratio from counters alone, without the accesses of keys.
+
 use super::Bounds;
 
 /// Bounds on the hit ratio at another time-to-live when only counters of hits and misses are known.
 ///
-/// `hits`, `misses`: counted at `ttl` (both ≥ 0, not both 0); `other_ttl`: the time-to-live asked
-/// about, in the same unit as `ttl` (> 0). With x = hits/misses and r = other/ttl, x·r/(1+x·r) is an
+/// `hits`, `misses`: counted at `ttl` (both ≥ 0, not both 0); `other_ttl`: the other time-to-live, in the
+/// same unit as `ttl` (> 0). With x = hits/misses and r = other/ttl, x·r/(1+x·r) is an
 /// upper bound for a longer time-to-live and a lower bound for a shorter one, because a cache is a
-/// mixture of keys and the formula is concave in each key's rate. The other side is bounded by
-/// monotony: a longer time-to-live hits at least as often. Staleness is not identifiable from such
-/// counters at all. Returns `None` for impossible counts.
+/// mixture of keys and the formula is concave in each key's rate. The other bound
+/// is the measured ratio, because a longer time-to-live hits at least as often. Staleness cannot be
+/// identified from such counters. Returns `None` for impossible counts.
 ///
 /// ```
 /// use almanac_models::ttl::hit_ratio_bounds;

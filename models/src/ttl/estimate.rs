@@ -1,3 +1,5 @@
+//! Ratios with standard errors and intervals, for hit ratios and stale shares.
+
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::Level;
@@ -5,13 +7,13 @@ use crate::Level;
 /// A lower and an upper bound, `lower ≤ upper`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// The lower one.
+    /// Lower bound.
     pub lower: f64,
-    /// The upper one.
+    /// Upper bound.
     pub upper: f64,
 }
 
-/// A ratio of sums with its standard error, from clusters that vary independently of one another.
+/// A ratio of sums with its standard error, estimated from independent clusters.
 ///
 /// ```
 /// use almanac_models::{Level, ttl::RatioEstimate};
@@ -24,16 +26,16 @@ pub struct Bounds {
 pub struct RatioEstimate {
     /// Sum of numerators over sum of denominators.
     pub value: f64,
-    /// Its standard error.
+    /// Standard error of `value`.
     pub standard_error: f64,
 }
 
 impl RatioEstimate {
-    /// The ratio over clusters of `(numerator, denominator)`; `None` when the denominators sum to 0.
+    /// Estimates the ratio over clusters of `(numerator, denominator)`; `None` when the denominators sum to 0.
     ///
     /// # Reference
-    /// Cochran (1977), "Sampling Techniques", §6.3: the linearised variance of a ratio. A single
-    /// cluster says nothing of the variance: the error of a ratio of counts stands in for it.
+    /// Cochran (1977), "Sampling Techniques", §6.3: the linearised variance of a ratio. For a
+    /// single cluster, the binomial error is used instead.
     #[must_use]
     pub fn from_clusters(clusters: &[(f64, f64)]) -> Option<Self> {
         let (value, denominator) = ratio(clusters)?;
@@ -43,10 +45,10 @@ impl RatioEstimate {
         Some(Self { value, standard_error: variance.sqrt() / denominator })
     }
 
-    /// The ratio over consecutive blocks of time; `None` when the denominators sum to 0.
+    /// Estimates the ratio over consecutive blocks of time; `None` when the denominators sum to 0.
     ///
-    /// The variance comes from the differences of neighbours, so that a slow change over the blocks,
-    /// such as a cache that warms up, does not count as noise.
+    /// The variance comes from differences of neighbours, so that a slow change over the blocks, such as
+    /// the warm-up of a cache, does not count as noise. With fewer than three blocks it is that of clusters.
     ///
     /// # Reference
     /// von Neumann (1941), "Distribution of the ratio of the mean square successive difference to
@@ -63,8 +65,8 @@ impl RatioEstimate {
         Some(Self { value, standard_error: (squares * n / (2.0 * (n - 1.0))).sqrt() / denominator })
     }
 
-    /// The ratio `numerator/denominator` of sums over independent clusters whose second moments are
-    /// known: sums of squared numerators, of products, and of squared denominators. `None` when the
+    /// Estimates the ratio `numerator/denominator` of sums over independent clusters from their second
+    /// moments: sums of squared numerators, of products, and of squared denominators. `None` when the
     /// denominator is 0.
     #[must_use]
     pub fn from_moments(
@@ -76,14 +78,14 @@ impl RatioEstimate {
         (denominator > 0.0).then(|| Self { value, standard_error: squares.sqrt() / denominator })
     }
 
-    /// The same value with an error `factor` times as large.
+    /// Returns the same value with its standard error multiplied by `factor`.
     #[must_use]
     pub fn widened(self, factor: f64) -> Self {
         Self { standard_error: self.standard_error * factor, ..self }
     }
 
-    /// What this estimate and a model's value say together: the model's where they differ by no more than this one's standard
-    /// error explains, and the more of this one the further they are apart.
+    /// Shrinks this estimate towards a model's value: fully when they differ by at most the standard error, less the
+    /// more they differ. The standard error is unchanged.
     ///
     /// # Reference
     /// James & Stein (1961), the positive part of Efron & Morris (1973), for one difference.
@@ -91,18 +93,18 @@ impl RatioEstimate {
     pub fn shrunk_towards(self, model: f64) -> Self {
         let apart = self.value - model;
         let own = (1.0 - (self.standard_error / apart).powi(2)).max(0.0);
-        // Without a difference either value is the other.
+        // NaN is 0/0: no difference and no error.
         let own = if own.is_nan() { 0.0 } else { own };
         Self { value: model + own * apart, ..self }
     }
 
-    /// The same value with the larger of two standard errors.
+    /// Returns the same value with the larger of the two standard errors.
     #[must_use]
     pub fn or_wider(self, other: Self) -> Self {
         Self { value: self.value, standard_error: self.standard_error.max(other.standard_error) }
     }
 
-    /// The interval at `level` by the normal law, its error taken `widen` times.
+    /// Returns the normal interval at `level`, with the standard error multiplied by `widen`.
     #[must_use]
     pub fn interval(&self, level: Level, widen: f64) -> Bounds {
         let reach = two_sided_quantile(level) * self.standard_error * widen;
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_trend_is_no_noise() {
+    fn a_slow_trend_does_not_count_as_noise() {
         let blocks: Vec<(f64, f64)> = (0..20).map(|block| (50.0 + f64::from(block), 100.0)).collect();
         let trend = RatioEstimate::from_blocks(&blocks).unwrap();
         let naive = RatioEstimate::from_clusters(&blocks).unwrap();
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_cover_as_often_as_they_promise() {
+    fn intervals_have_nominal_coverage() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
         let level = Level::try_new(0.8).unwrap();
         let mut covered = 0;
@@ -166,7 +168,7 @@ mod tests {
             let bounds = RatioEstimate::from_clusters(&clusters).unwrap().interval(level, 1.0);
             covered += i32::from(bounds.lower <= 0.3 && 0.3 <= bounds.upper);
         }
-        // Binomial error of 1000 draws at 0.8 is 0.013; three of them, and the clusters' own.
+        // The binomial error of 1000 draws at 0.8 is 0.013: three of them, plus the approximation error of 60 clusters.
         assert!((750..=850).contains(&covered), "{covered}");
     }
 

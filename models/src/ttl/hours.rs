@@ -1,3 +1,5 @@
+//! Times-to-live by UTC hour of the day: the setting, the daily course of rates, and the lives of copies in each hour.
+
 use super::{Access, KeyEvent, Lifetime, Window};
 
 /// Hours of a day.
@@ -6,11 +8,11 @@ pub const HOURS: usize = 24;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// A time-to-live for each UTC hour of the day; a copy keeps that of the hour in which it was filled.
+/// A time-to-live for each UTC hour of the day. A copy keeps that of the hour of its fill.
 ///
 /// ```
 /// use almanac_models::ttl::{Access, HourlyTtl, KeyEvent, OnWrite, Window, replay};
-/// // A minute from midnight to noon, an hour from noon on.
+/// // A minute from midnight to noon, an hour after noon.
 /// let day = HourlyTtl::from_fn(|hour| if hour < 12 { 60_000 } else { 3_600_000 });
 /// let at = |at_ms| KeyEvent { at_ms, access: Access::Get };
 /// let (noon, minute) = (12 * 3_600_000, 60_000);
@@ -22,13 +24,13 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 pub struct HourlyTtl([i64; HOURS]);
 
 impl HourlyTtl {
-    /// From the milliseconds of each hour, 0 to 23.
+    /// Creates it from the milliseconds of each hour, 0 to 23.
     #[must_use]
     pub fn from_fn(ttl_ms: impl FnMut(usize) -> i64) -> Self {
         Self(std::array::from_fn(ttl_ms))
     }
 
-    /// The milliseconds of each hour.
+    /// Returns the milliseconds of each hour.
     #[must_use]
     pub fn hours(&self) -> &[i64; HOURS] {
         &self.0
@@ -41,43 +43,43 @@ impl Lifetime for &HourlyTtl {
     }
 }
 
-/// The UTC hour of an epoch millisecond, 0 to 23.
+/// Returns the UTC hour of an epoch millisecond, 0 to 23.
 #[must_use]
 pub fn hour_of_day(epoch_ms: i64) -> usize {
     usize::try_from(epoch_ms.rem_euclid(DAY_MS) / HOUR_MS).unwrap_or(0)
 }
 
-/// How much oftener than on average something happens in each UTC hour of the day, the mean being 1.
+/// Relative rate of events in each UTC hour of the day; the mean is 1.
 ///
 /// ```
 /// use almanac_models::ttl::{DayCourse, Window};
 /// let hour = 3_600_000;
-/// // Once a minute from 8 to 16 o'clock, for two days.
+/// // Once per minute from 08:00 to 16:00, for two days.
 /// let stamps = (0..2 * 24 * 60).map(|minute| minute * 60_000).filter(|at_ms| (8..16).contains(&(at_ms / hour % 24)));
 /// let course = DayCourse::fit(stamps, Window { start_ms: 0, end_ms: 48 * hour });
 /// assert!((course.weights()[12] - 3.0).abs() < 0.05 && course.weights()[3] < 0.02);
-/// // From 15 to 17 o'clock as much as in three average hours.
+/// // 15:00 to 17:00 counts as much as three average hours.
 /// assert!((course.between(15 * hour, 17 * hour) / 3_600_000.0 - 3.0).abs() < 0.02);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct DayCourse {
     weights: [f64; HOURS],
-    /// Sum of the weights before each hour.
+    /// Sums of the weights of all earlier hours.
     before: [f64; HOURS],
 }
 
 impl DayCourse {
-    /// The same in every hour.
+    /// Returns a course with weight 1 in every hour.
     #[must_use]
     pub fn flat() -> Self {
         Self::from_weights([1.0; HOURS])
     }
 
-    /// From the stamps, epoch milliseconds, of what happened in `window`; flat where that is shorter than a day or nothing
-    /// happened.
+    /// Fits the weights on the stamps, in epoch milliseconds, of the events in `window`; flat if the window is shorter
+    /// than a day or has no event.
     ///
-    /// Each hour's count is taken as Poisson with a rate that is gamma about the mean of all hours, as in
-    /// [`WriteRates`](super::WriteRates): hours that differ no more than chance makes them are alike.
+    /// The model is Poisson counts with gamma-distributed rates around the mean of all hours, as in
+    /// [`WriteRates`](super::WriteRates): without overdispersion the result is flat.
     #[must_use]
     pub fn fit(stamps: impl IntoIterator<Item = i64>, window: Window) -> Self {
         let mut counts = [0.0_f64; HOURS];
@@ -96,6 +98,7 @@ impl DayCourse {
         if beyond <= 1e-9 * squares {
             return Self::flat();
         }
+        // Gamma shape by the method of moments; each weight is a posterior mean over the common rate.
         let shape = squares / beyond;
         let raw: [f64; HOURS] = std::array::from_fn(|hour| (counts[hour] + shape) / (expected[hour] + shape));
         let mean = raw.iter().sum::<f64>() / 24.0;
@@ -110,13 +113,13 @@ impl DayCourse {
         Self { weights, before }
     }
 
-    /// The weight of each hour.
+    /// Returns the weight of each hour.
     #[must_use]
     pub fn weights(&self) -> &[f64; HOURS] {
         &self.weights
     }
 
-    /// Milliseconds from `from_ms` to `until_ms`, each weighted as its hour is.
+    /// Returns the milliseconds from `from_ms` to `until_ms`, each multiplied by the weight of its hour.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
     pub fn between(&self, from_ms: i64, until_ms: i64) -> f64 {
@@ -124,15 +127,16 @@ impl DayCourse {
             let hour = hour_of_day(at_ms);
             HOUR_MS as f64 * self.before[hour] + at_ms.rem_euclid(HOUR_MS) as f64 * self.weights[hour]
         };
+        // The weights of a whole day sum to a day.
         let days = until_ms.div_euclid(DAY_MS) - from_ms.div_euclid(DAY_MS);
         (days * DAY_MS) as f64 + within(until_ms) - within(from_ms)
     }
 }
 
-/// How often each hour of the day lies in a window.
+/// Returns how many times each hour of the day is contained in a window.
 fn exposure_days(window: Window) -> [f64; HOURS] {
     let part = |hour: i64| {
-        // Of the days touched, all whole but for the first and the last.
+        // All days between the first and the last are whole.
         let (first, last) = (window.start_ms.div_euclid(DAY_MS), window.end_ms.div_euclid(DAY_MS));
         let share = |day: i64| {
             let begin = day * DAY_MS + hour * HOUR_MS;
@@ -150,24 +154,24 @@ fn exposure_days(window: Window) -> [f64; HOURS] {
     std::array::from_fn(|hour| part(i64::try_from(hour).unwrap_or(0)))
 }
 
-/// Lives of copies, and hits of theirs that are expected to be stale, in each UTC hour, were the time-to-live in force there.
+/// Lives of copies and their expected stale hits in each UTC hour, at a time-to-live in that hour.
 ///
-/// A cache is begun with the first read of the key in each hour, and run until a copy outlives the hour; of that life the part
-/// counts that lies in the hour. So each hour stands for itself and can be weighed against the others, each at a time-to-live of
-/// its own, without a replay of every combination: lives that begin at the same moment for all keys, as those of a cache that
-/// starts empty do, would leave hours without any.
+/// In each hour, the replay starts with the key's first read and ends with the copy that outlives the hour, of which
+/// the part within the hour counts. Hours are therefore independent: each can be given its own time-to-live without a
+/// replay of every combination. A replay from one common start would leave hours without a fill when all lives start at
+/// the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LivesByHour {
-    /// Lives, each begun by a miss.
+    /// Lives of copies, each of which starts with a miss.
     pub lives: [f64; HOURS],
     /// Expected stale hits of these lives.
     pub stale_hits: [f64; HOURS],
 }
 
 impl LivesByHour {
-    /// Adds one key at a time-to-live of `ttl_ms`; `events`, `writes`, `window` as for
-    /// [`expected_stale_hits`](super::expected_stale_hits), stamps since the epoch. `drop`: whether a write drops the copy.
-    /// In time O(events · (1 + time-to-live in hours)).
+    /// Adds one key at the time-to-live `ttl_ms`; `events`, `writes`, `window` as for
+    /// [`expected_stale_hits`](super::expected_stale_hits), stamps since the epoch. `drop`: whether a write drops the
+    /// copy. Time O(events · (1 + time-to-live in hours)).
     pub fn observe(
         &mut self,
         events: &[KeyEvent],
@@ -178,16 +182,17 @@ impl LivesByHour {
     ) {
         let first = events.partition_point(|event| event.at_ms < window.start_ms);
         let last = events.partition_point(|event| event.at_ms <= window.end_ms).max(first);
+        // Each iteration handles the hour of the first remaining event.
         let mut rest = &events[first..last];
         while let Some(event) = rest.first() {
             let end_ms = event.at_ms.div_euclid(HOUR_MS).saturating_add(1).saturating_mul(HOUR_MS);
             let mut life = next_read(rest);
             while let Some(filled_ms) = life.first().map(|fill| fill.at_ms).filter(|at_ms| *at_ms < end_ms) {
                 let (stale, after) = one_life(life, ttl_ms, drop, &writes);
-                // A copy that outlives the window is taken to be followed by another at once.
+                // A copy that outlives the window is assumed to be replaced as soon as it expires.
                 let until_ms =
                     after.first().map_or(window.end_ms.max(filled_ms.saturating_add(ttl_ms)), |fill| fill.at_ms);
-                let share = length(filled_ms, end_ms) / length(filled_ms, until_ms).max(1.0);
+                let share = span_ms(filled_ms, end_ms) / span_ms(filled_ms, until_ms).max(1.0);
                 let hour = hour_of_day(filled_ms);
                 self.lives[hour] += share.min(1.0);
                 self.stale_hits[hour] += share.min(1.0) * stale;
@@ -198,13 +203,14 @@ impl LivesByHour {
     }
 }
 
-/// From the next read on.
+/// Returns the events from the next read on.
 fn next_read(events: &[KeyEvent]) -> &[KeyEvent] {
     let read = events.iter().position(|event| event.access == Access::Get);
     &events[read.unwrap_or(events.len())..]
 }
 
-/// Expected stale hits of the copy that the first event fills, and the events from the fill of the next copy on.
+/// Returns the expected stale hits of the copy filled by the first event, and the events from the fill of the next copy
+/// on.
 fn one_life<'a>(
     events: &'a [KeyEvent],
     ttl_ms: i64,
@@ -227,7 +233,7 @@ fn one_life<'a>(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
-fn length(from_ms: i64, until_ms: i64) -> f64 {
+fn span_ms(from_ms: i64, until_ms: i64) -> f64 {
     until_ms.saturating_sub(from_ms) as f64
 }
 
@@ -238,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn hours_are_those_of_the_clock_before_the_epoch_too() {
+    fn hours_are_right_before_the_epoch_too() {
         for (at_ms, hour) in [(0, 0), (3_599_999, 0), (3_600_000, 1), (86_399_999, 23), (86_400_000, 0), (-1, 23)] {
             assert_eq!(hour_of_day(at_ms), hour, "{at_ms}");
         }
@@ -251,7 +257,7 @@ mod tests {
     fn a_copy_keeps_the_ttl_of_its_fill() {
         let day = HourlyTtl::from_fn(|hour| if hour == 0 { 3 * HOUR_MS } else { 1 });
         let at = |at_ms, access| KeyEvent { at_ms, access };
-        // Filled in hour 0: read in hours 1 and 2, gone at 03:30; filled again then for a millisecond.
+        // Filled at 00:30: hits at 01:00 and 02:00, expired at 03:30; then filled twice for one millisecond each.
         let half = HOUR_MS / 2;
         let events = [half, HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS + half, 3 * HOUR_MS + half + 1]
             .map(|at_ms| at(at_ms, Access::Get));
@@ -282,11 +288,11 @@ mod tests {
         let course = DayCourse::fit(stamps(0.9, 2_000), window);
         for (hour, weight) in course.weights().iter().enumerate() {
             let truth = if (8..20).contains(&hour) { 1.8 } else { 0.2 };
-            // Counts of 150 and 17: three errors are 0.45 and 0.15.
+            // Counts of 150 and 17: three standard errors are 0.45 and 0.15.
             assert!((weight - truth).abs() < 0.45, "{hour}: {weight}");
         }
         assert!((course.between(-DAY_MS, 2 * DAY_MS) / 86_400_000.0 - 3.0).abs() < 1e-9);
-        // Without a course, or with little to go by, nearly none is seen.
+        // Without a course, or with little data, the result is nearly or exactly flat.
         let flat = DayCourse::fit(stamps(0.5, 2_000), window);
         assert!(flat.weights().iter().all(|weight| (weight - 1.0).abs() < 0.15), "{flat:?}");
         let short = Window { end_ms: window.start_ms + DAY_MS / 2, ..window };
@@ -295,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn every_hour_has_the_lives_that_the_formula_says() {
+    fn lives_in_every_hour_match_the_formula() {
         use rand::{Rng, SeedableRng};
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
         let (reads_per_ms, writes_per_ms, days) = (1e-5, 1e-8, 10.0);
@@ -309,23 +315,23 @@ mod tests {
                     #[expect(clippy::cast_possible_truncation, reason = "ten days")]
                     events.push(KeyEvent { at_ms: at as i64, access: Access::Get });
                 }
-                hours.observe(&events, ttl_ms, false, |from, until| writes_per_ms * length(from, until), window);
+                hours.observe(&events, ttl_ms, false, |from, until| writes_per_ms * span_ms(from, until), window);
             }
-            let (reads, ttl) = (reads_per_ms * 3.6e6 * days * 40.0, length(0, ttl_ms));
-            // The hour begins with a wait for the first read, 1/λ, in which nothing is counted.
+            let (reads, ttl) = (reads_per_ms * 3.6e6 * days * 40.0, span_ms(0, ttl_ms));
+            // Each hour starts with a mean wait of 1/λ for the first read, in which nothing is counted.
             let lives = (1.0 - 1.0 / (reads_per_ms * 3.6e6)) * reads / (1.0 + reads_per_ms * ttl);
             let stale = lives * reads_per_ms * ttl * writes_per_ms * ttl / 2.0;
-            // Later on the last day the longest lives are not seen to their end.
+            // Late on the last day the longest lives exceed the window.
             for hour in 0..18 {
-                let (told, told_stale) = (hours.lives[hour], hours.stale_hits[hour]);
-                assert!((told / lives - 1.0).abs() < 0.06, "{ttl_ms} {hour}: {told} {lives}");
-                assert!((told_stale / stale - 1.0).abs() < 0.15, "{ttl_ms} {hour}: {told_stale} {stale}");
+                let (found, found_stale) = (hours.lives[hour], hours.stale_hits[hour]);
+                assert!((found / lives - 1.0).abs() < 0.06, "{ttl_ms} {hour}: {found} {lives}");
+                assert!((found_stale / stale - 1.0).abs() < 0.15, "{ttl_ms} {hour}: {found_stale} {stale}");
             }
         }
     }
 
     proptest! {
-        /// One time-to-live for all hours is that time-to-live; no more lives begin than there are reads.
+        /// The same time-to-live in all hours equals the fixed one; there are no more lives than reads.
         #[test]
         fn the_same_for_every_hour_is_a_fixed_one(
             rows in prop::collection::vec((0_i64..9_000_000, prop_oneof![4 => Just(Access::Get), 2 => Just(Access::Write), 1 => Just(Access::Delete)]), 0..60),
@@ -338,7 +344,7 @@ mod tests {
             let fixed = replay(&events, ttl_ms, on_write, window);
             prop_assert_eq!(replay(&events, &HourlyTtl::from_fn(|_| ttl_ms), on_write, window), fixed);
             let mut hours = LivesByHour::default();
-            hours.observe(&events, ttl_ms, drop, |from, until| 1e-7 * length(from, until), window);
+            hours.observe(&events, ttl_ms, drop, |from, until| 1e-7 * span_ms(from, until), window);
             prop_assert!((0..HOURS).all(|hour| hours.lives[hour] >= 0.0 && hours.stale_hits[hour] >= 0.0));
             prop_assert!(hours.lives.iter().sum::<f64>() <= fixed.gets);
             prop_assert_eq!(fixed.gets > 0.0, hours.lives.iter().sum::<f64>() > 0.0);

@@ -1,11 +1,9 @@
-//! Time-to-live mathematics: what a cache's hit ratio, stale share and residency become at another
-//! time-to-live.
+//! Time-to-live mathematics: a cache's hit ratio, stale share and residency at another time-to-live.
 //!
-//! Three grounds, from the most to the least that is known: the accesses of each key ([`replay`],
-//! exact, and [`RatioEstimate`], its uncertainty), the rates of each key ([`PoissonKey`]), and
-//! nothing but counters of hits and misses ([`hit_ratio_bounds`], bounds only). Beside a fixed time-to-live
-//! stands one by the hour of the day ([`HourlyTtl`]), refreshing early ([`replay_refresh`]), and a limit on
-//! the number of keys ([`StackDistances`]).
+//! There are three methods, from most to least data: the accesses of each key ([`replay`], exact, with
+//! [`RatioEstimate`] for its uncertainty), the rates of each key ([`PoissonKey`]), and only counters of hits
+//! and misses ([`hit_ratio_bounds`], bounds). Variants are a time-to-live by hour of the day ([`HourlyTtl`]),
+//! early refresh ([`replay_refresh`]), and a limit on the number of keys ([`StackDistances`]).
 
 mod counters;
 mod estimate;

@@ -1,3 +1,5 @@
+//! Closed formulas for one key with Poisson reads and writes.
+
 /// One key read and written as two independent Poisson processes, in a cache without eviction whose
 /// copies age from their fill.
 ///
@@ -13,9 +15,9 @@
 /// (2024), arXiv 2412.20221, for updates against invalidation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoissonKey {
-    /// Reads a second, λ ≥ 0.
+    /// Reads per second, λ ≥ 0.
     pub reads_per_s: f64,
-    /// Writes at the origin a second, μ ≥ 0.
+    /// Writes at the origin per second, μ ≥ 0.
     pub writes_per_s: f64,
 }
 
@@ -27,11 +29,12 @@ impl PoissonKey {
         reads / (1.0 + reads)
     }
 
-    /// Long-run share of hits that serve a value written over since: 1 − (1 − e^{−μT})/(μT).
+    /// Long-run share of hits that return an overwritten value: 1 − (1 − e^{−μT})/(μT).
     #[must_use]
     pub fn stale_share(&self, ttl_s: f64) -> f64 {
         let writes = self.writes_per_s * ttl_s;
-        // Below 1e-5 the closed form loses its digits; the series' next term is below 1e-11.
+        // Below 1e-5 the closed form loses digits by cancellation; the next term of the series is relatively below
+        // 1e-11.
         if writes < 1e-5 { writes / 2.0 - writes * writes / 6.0 } else { 1.0 + (-writes).exp_m1() / writes }
     }
 
@@ -45,19 +48,20 @@ impl PoissonKey {
         reads / (1.0 + reads)
     }
 
-    /// What no time-to-live can pass when each write drops the copy: λ/(λ+μ); 0 for a key never read.
+    /// Supremum of the hit ratio over all times-to-live when each write drops the copy: λ/(λ+μ); 0 for a key never
+    /// read.
     #[must_use]
     pub fn hit_ratio_ceiling(&self) -> f64 {
         if self.reads_per_s > 0.0 { self.reads_per_s / (self.reads_per_s + self.writes_per_s) } else { 0.0 }
     }
 
-    /// Share of the time during which a copy lives: one fill, then T seconds, then a wait of 1/λ.
+    /// Share of the time during which a copy lives: a cycle is T seconds with a copy, then a mean wait of 1/λ without.
     #[must_use]
     pub fn resident_share(&self, ttl_s: f64) -> f64 {
         self.hit_ratio(ttl_s)
     }
 
-    /// Cost a second at `ttl_s`: misses at `miss_cost` each, stale hits at `stale_cost` each.
+    /// Cost per second at `ttl_s`: misses at `miss_cost` each, stale hits at `stale_cost` each.
     #[must_use]
     pub fn cost_per_s(&self, ttl_s: f64, miss_cost: f64, stale_cost: f64) -> f64 {
         let hit = self.hit_ratio(ttl_s);
@@ -78,7 +82,7 @@ mod tests {
     use super::*;
     use rand::{Rng, SeedableRng};
 
-    /// Reads and writes of one key as exponential gaps, milliseconds.
+    /// Simulates reads and writes of one key with exponential gaps; stamps in milliseconds.
     fn simulate(key: PoissonKey, seconds: f64, seed: u64) -> Vec<KeyEvent> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         let (mut events, mut at_s) = (Vec::new(), 0.0);
@@ -94,7 +98,7 @@ mod tests {
         }
     }
 
-    /// The formulas against a simulation of the process that they describe, within its noise.
+    /// Tolerances are several standard errors of the simulation.
     #[test]
     fn formulas_agree_with_simulation() {
         let key = PoissonKey { reads_per_s: 2.0, writes_per_s: 0.02 };

@@ -1,46 +1,49 @@
+//! Replays one key with fetches that take time and with probabilistic early refresh.
+
 use super::{Access, KeyEvent, OnWrite, Window};
 
-/// Probabilistic early refresh: a read at `now` fetches anew, beside its answer, when now − δ·β·ln U ≥ expiry.
+/// Probabilistic early refresh: a hit at `now` also starts a fetch when now − δ·β·ln U ≥ expiry, with U uniform in (0,
+/// 1].
 ///
 /// # Reference
-/// Vattani, Chierichetti & Lowenstein (2015), "Optimal probabilistic cache stampede prevention", VLDB 8(8), fig. 3 (XFetch).
-/// Deviates: the read that refreshes early does not wait for it.
+/// Vattani, Chierichetti & Lowenstein (2015), "Optimal probabilistic cache stampede prevention", VLDB 8(8), fig. 3
+/// (XFetch). Deviates: the read that refreshes early does not wait for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RefreshEarly {
-    /// How long a fetch from the origin takes, milliseconds, δ ≥ 0.
+    /// Duration of a fetch from the origin in milliseconds, δ ≥ 0.
     pub fetch_ms: f64,
-    /// How eager it is, β; 0 never refreshes early, 1 is the best where fetches take an exponential time.
+    /// Eagerness β; 0 never refreshes early, 1 is optimal for exponential fetch times.
     pub beta: f64,
-    /// Which draws U it makes: the same for the same seed. One of its own for each key.
+    /// Seed of the draws U. Each key needs a different one.
     pub seed: u64,
 }
 
-/// What a replay with fetches that take their time counted; tallies add up.
+/// Counts of a replay with timed fetches. Tallies of keys or blocks can be added.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct RefreshTally {
     /// Reads.
     pub gets: f64,
-    /// Reads that wait for the origin: misses, and reads while a miss's fetch is under way.
+    /// Reads that wait for the origin: misses, and reads during the fetch of a miss.
     pub waits: f64,
-    /// Misses: waits that no fetch under way could serve.
+    /// Misses: waits without a fetch in progress.
     pub misses: f64,
-    /// Early refreshes, one for each copy at most.
+    /// Early refreshes, at most one per copy.
     pub refreshes: f64,
-    /// Fetches from the origin when callers do not wait for one another: every wait, and every read that decides to
-    /// refresh early, be one under way or not.
+    /// Fetches from the origin without request coalescing: every wait, and every read that decides to refresh early,
+    /// whether or not a fetch is in progress.
     pub fetches: f64,
-    /// Hits after a later write of the key since the copy's fetch began.
+    /// Hits on a copy whose key was written after the start of its fetch.
     pub stale_hits: f64,
 }
 
 impl RefreshTally {
-    /// Waits among reads; `None` without reads.
+    /// Share of reads that wait; `None` without reads.
     #[must_use]
     pub fn waiting_share(&self) -> Option<f64> {
         (self.gets > 0.0).then(|| self.waits / self.gets)
     }
 
-    /// Fetches for a read; `None` without reads.
+    /// Fetches per read; `None` without reads.
     #[must_use]
     pub fn fetch_share(&self) -> Option<f64> {
         (self.gets > 0.0).then(|| self.fetches / self.gets)
@@ -57,17 +60,19 @@ impl RefreshTally {
     }
 }
 
+/// A copy, or a fetch in progress.
 #[derive(Clone, Copy)]
 struct Fetched {
     began_ms: i64,
     written_since: bool,
 }
 
-/// Replays one key through a cache whose fetches take their time, counted apart for equal stretches of `window` and added to
-/// `blocks` (not empty).
+/// Replays one key through a cache whose fetches take time. Adds the counts of equal parts of `window` to `blocks` (not
+/// empty).
 ///
-/// `events`, `on_write`, `window`: as for [`replay`](super::replay). A copy's age counts from the moment its fetch began, and it
-/// serves reads from the moment it ends; what drops the copy drops a fetch under way. In time O(events).
+/// `events`, `on_write`, `window`: as for [`replay`](super::replay). A copy's age counts from the start of its fetch,
+/// and it serves reads from the end of the fetch. An event that drops the copy also drops a fetch in progress. Time
+/// O(events).
 ///
 /// ```
 /// use almanac_models::ttl::{Access, KeyEvent, OnWrite, RefreshEarly, RefreshTally, Window, replay_refresh};
@@ -88,7 +93,7 @@ pub fn replay_refresh(
 ) {
     let mut copy: Option<Fetched> = None;
     let mut under_way: Option<Fetched> = None;
-    let mut draws = Draws(early.seed);
+    let mut draws = UniformDraws(early.seed);
     let n_blocks = blocks.len();
     for event in events.iter().filter(|event| (window.start_ms..=window.end_ms).contains(&event.at_ms)) {
         if event.access != Access::Get {
@@ -101,7 +106,8 @@ pub fn replay_refresh(
             continue;
         }
         let Some(tally) = blocks.get_mut(window.part_of(event.at_ms, n_blocks)) else { return };
-        if let Some(ended) = under_way.take_if(|fetch| since(event.at_ms, fetch.began_ms) >= early.fetch_ms) {
+        // A finished fetch replaces the copy before the read is answered.
+        if let Some(ended) = under_way.take_if(|fetch| elapsed_ms(event.at_ms, fetch.began_ms) >= early.fetch_ms) {
             copy = Some(ended);
         }
         let fetch = Fetched { began_ms: event.at_ms, written_since: false };
@@ -109,7 +115,7 @@ pub fn replay_refresh(
         match copy.filter(|held| event.at_ms.saturating_sub(held.began_ms) < ttl_ms) {
             Some(held) => {
                 tally.stale_hits += f64::from(u8::from(held.written_since));
-                let left_ms = since(held.began_ms.saturating_add(ttl_ms), event.at_ms);
+                let left_ms = elapsed_ms(held.began_ms.saturating_add(ttl_ms), event.at_ms);
                 if -early.fetch_ms * early.beta * draws.next().ln() >= left_ms {
                     tally.fetches += 1.0;
                     tally.refreshes += f64::from(u8::from(under_way.is_none()));
@@ -127,17 +133,17 @@ pub fn replay_refresh(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
-fn since(at_ms: i64, earlier_ms: i64) -> f64 {
+fn elapsed_ms(at_ms: i64, earlier_ms: i64) -> f64 {
     at_ms.saturating_sub(earlier_ms) as f64
 }
 
-/// Uniform numbers in (0, 1], the same for the same seed.
+/// Uniform random numbers in (0, 1], deterministic for a seed.
 ///
 /// # Reference
 /// Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators", OOPSLA (SplitMix64).
-struct Draws(u64);
+struct UniformDraws(u64);
 
-impl Draws {
+impl UniformDraws {
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -190,12 +196,12 @@ mod tests {
         // Dropped by the write, the read at 12 misses; that copy serves until 52.
         let tally = whole(&events, 40, OnWrite::Drop, never);
         assert_eq!((tally.waits, tally.misses, tally.stale_hits), (5.0, 3.0, 0.0));
-        // As eager as can be, every hit refreshes: the copy begun at 12 has landed at 40.
+        // With a huge β every hit refreshes: the fetch started at 12 is complete at 40.
         let tally = whole(&events[..6], 40, OnWrite::Keep, RefreshEarly { beta: 1e12, ..never });
         assert_eq!((tally.waits, tally.misses, tally.refreshes, tally.fetches), (3.0, 1.0, 2.0, 5.0));
     }
 
-    /// Reads of a Poisson process at one a second over `seconds`.
+    /// Reads of a Poisson process at a rate of one per second over `seconds`.
     fn poisson(seed: u64, seconds: f64) -> Vec<KeyEvent> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         let (mut now, mut events) = (0.0, Vec::new());
@@ -208,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_reads_wait_and_refresh_as_the_formulas_say() {
+    fn poisson_reads_wait_and_refresh_as_in_the_formulas() {
         let events = poisson(2, 400_000.0);
         for (fetch_s, ttl_s) in [(0.5_f64, 20.0_f64), (2.0, 30.0)] {
             #[expect(clippy::cast_possible_truncation, reason = "seconds")]
@@ -229,7 +235,7 @@ mod tests {
 
     #[test]
     fn draws_are_uniform_and_repeat() {
-        let (mut a, mut b) = (Draws(9), Draws(9));
+        let (mut a, mut b) = (UniformDraws(9), UniformDraws(9));
         let drawn: Vec<f64> = (0..10_000).map(|_| a.next()).collect();
         assert!(drawn.iter().all(|u| *u > 0.0 && *u <= 1.0 && u.total_cmp(&b.next()).is_eq()));
         // Mean of 10,000 uniform draws: a half, with an error of 0.003.
@@ -237,7 +243,7 @@ mod tests {
     }
 
     proptest! {
-        /// A fetch that takes no time and no early refresh: the plain replay.
+        /// With instant fetches and no early refresh the result equals the plain replay.
         #[test]
         fn without_a_fetch_time_it_is_the_replay(
             rows in prop::collection::vec((0_i64..12, prop_oneof![4 => Just(Access::Get), 2 => Just(Access::Write), 1 => Just(Access::Delete)]), 0..60),
@@ -252,9 +258,9 @@ mod tests {
             prop_assert_eq!(counted, (plain.gets, plain.hits, plain.stale_hits, tally.misses));
         }
 
-        /// Counts fit together whatever the fetch takes.
+        /// Counts are consistent for any fetch time.
         #[test]
-        fn counts_fit_together(gaps in prop::collection::vec(0_i64..30, 0..80), fetch_ms in 0.0_f64..60.0, ttl_ms in 1_i64..80, seed in any::<u64>()) {
+        fn counts_are_consistent(gaps in prop::collection::vec(0_i64..30, 0..80), fetch_ms in 0.0_f64..60.0, ttl_ms in 1_i64..80, seed in any::<u64>()) {
             let mut at_ms = 0;
             let events: Vec<KeyEvent> = gaps.into_iter().map(|gap| { at_ms += gap; at(at_ms, Access::Get) }).collect();
             let tally = whole(&events, ttl_ms, OnWrite::Keep, RefreshEarly { fetch_ms, beta: 1.0, seed });

@@ -1,9 +1,11 @@
+//! Replays the accesses of one key through a cache without eviction, and counts hits, stale hits and residency.
+
 use super::{Lifetime, RatioEstimate};
 
-/// What happens to a key at one moment.
+/// Kind of an access to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// The key is read: a hit, or a miss that fills the cache.
+    /// A read: a hit, or a miss that fills the cache.
     Get,
     /// The value at the origin changes.
     Write,
@@ -14,39 +16,40 @@ pub enum Access {
 /// One access of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyEvent {
-    /// Milliseconds; any origin.
+    /// Time in milliseconds from any origin.
     pub at_ms: i64,
-    /// What happens.
+    /// Kind of the access.
     pub access: Access,
 }
 
-/// What a write at the origin does to the cached copy.
+/// Effect of a write at the origin on the cached copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnWrite {
-    /// Nothing: later hits are stale until the copy expires.
+    /// None: later hits are stale until the copy expires.
     Keep,
-    /// It drops the copy (invalidation on write).
+    /// The write drops the copy (invalidation on write).
     Drop,
 }
 
-/// A span of time, milliseconds; residency is counted within it.
+/// A span of time in milliseconds. Residency is counted within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Its first moment.
+    /// First moment.
     pub start_ms: i64,
-    /// Its end.
+    /// End.
     pub end_ms: i64,
 }
 
 impl Window {
-    /// Its length in milliseconds, not negative.
+    /// Length in milliseconds, not negative.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
     pub fn len_ms(self) -> f64 {
         self.end_ms.saturating_sub(self.start_ms).max(0) as f64
     }
 
-    /// Which of `n_parts` equal parts of it a moment falls into, from 0; the last for what lies behind it.
+    /// Returns the index, from 0, of the part that contains a moment, of `n_parts` equal parts; the last one for
+    /// moments after the window.
     #[must_use]
     pub fn part_of(self, at_ms: i64, n_parts: usize) -> usize {
         let length = self.len_ms();
@@ -62,30 +65,30 @@ impl Window {
     }
 }
 
-/// What a replay counted; tallies of several keys, windows or blocks add up.
+/// Counts of a replay. Tallies of several keys, windows or blocks can be added.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Tally {
     /// Reads.
     pub gets: f64,
     /// Reads served by a copy.
     pub hits: f64,
-    /// Hits after a later write of the key since the copy's fill.
+    /// Hits on a copy whose key was written after its fill.
     pub stale_hits: f64,
-    /// Time during which a copy lived, milliseconds.
+    /// Time with a live copy, in milliseconds.
     pub resident_ms: f64,
-    /// The part of it that was spent on copies that ended without a single hit, milliseconds.
+    /// Part of it with copies that ended without a hit, in milliseconds.
     pub unread_ms: f64,
-    /// Second moments over the lives of copies, for the error of the shares.
+    /// Second moments over the lives of copies, for the standard errors of the shares.
     pub lives: LifeMoments,
 }
 
 /// Sums over the lives of copies, each from its fill to its end.
 ///
-/// A copy's life is a renewal cycle: what happens in one says nothing of the next, while hits within
-/// one go together.
+/// A copy's life is a renewal cycle: different lives are independent, while hits within one life are
+/// correlated.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LifeMoments {
-    /// Lives, one for each fill.
+    /// Number of lives, one per fill.
     pub lives: f64,
     /// Sum of squared hits.
     pub hits_squared: f64,
@@ -96,19 +99,19 @@ pub struct LifeMoments {
 }
 
 impl Tally {
-    /// Hits among reads; `None` without reads.
+    /// Share of reads that hit; `None` without reads.
     #[must_use]
     pub fn hit_ratio(&self) -> Option<f64> {
         (self.gets > 0.0).then(|| self.hits / self.gets)
     }
 
-    /// Stale hits among hits: 0 when nothing hits, `None` without reads.
+    /// Share of hits that are stale: 0 without hits, `None` without reads.
     #[must_use]
     pub fn stale_share(&self) -> Option<f64> {
         (self.gets > 0.0).then(|| if self.hits > 0.0 { self.stale_hits / self.hits } else { 0.0 })
     }
 
-    /// Adds another tally, `weight` times.
+    /// Adds another tally, multiplied by `weight`.
     pub fn add(&mut self, other: &Self, weight: f64) {
         self.gets += weight * other.gets;
         self.hits += weight * other.hits;
@@ -121,16 +124,17 @@ impl Tally {
         self.lives.hits_by_stale += weight * other.lives.hits_by_stale;
     }
 
-    /// The hit ratio with its error over the lives of copies; `None` without reads.
+    /// Hit ratio with its standard error over the lives of copies; `None` without reads.
     #[must_use]
     pub fn hit_ratio_estimate(&self) -> Option<RatioEstimate> {
         let LifeMoments { lives, hits_squared, .. } = self.lives;
+        // A life with h hits has h + 1 reads: Σh(h + 1) and Σ(h + 1)².
         let cross = hits_squared + self.hits;
         let reads_squared = hits_squared + 2.0 * self.hits + lives;
         RatioEstimate::from_moments((self.hits, self.gets), (hits_squared, cross, reads_squared))
     }
 
-    /// The stale share with its error over the lives of copies; `None` without hits.
+    /// Stale share with its standard error over the lives of copies; `None` without hits.
     #[must_use]
     pub fn stale_share_estimate(&self) -> Option<RatioEstimate> {
         let LifeMoments { hits_squared, stale_squared, hits_by_stale, .. } = self.lives;
@@ -140,9 +144,10 @@ impl Tally {
 
 /// Replays one key through a cache that starts empty and evicts nothing.
 ///
-/// `events`: of one key, ascending in time, ties in the order in which they happened; those outside
-/// `window` are left out (its end is included). A copy's age counts from its fill, and a copy of age
-/// ≥ `ttl_ms`, a fixed one or that of the moment of the fill, is expired. Only a read fills the cache. A deletion drops the copy in either mode.
+/// `events`: of one key, ascending in time, ties in order of occurrence; those outside `window` are
+/// ignored (its end is included). A copy's age counts from its fill. A copy of age ≥ `ttl_ms`, fixed or
+/// by the moment of the fill, is expired. Only a read fills the cache. A deletion drops the copy in
+/// either mode.
 ///
 /// ```
 /// use almanac_models::ttl::{Access, KeyEvent, OnWrite, Window, replay};
@@ -158,9 +163,9 @@ pub fn replay(events: &[KeyEvent], ttl_ms: impl Lifetime, on_write: OnWrite, win
     whole[0]
 }
 
-/// As [`replay`], counted apart for equal stretches of `window`, and added to `blocks` (not empty).
+/// As [`replay`], with separate counts for equal parts of `window`, which are added to `blocks` (not empty).
 ///
-/// A read counts in the block of its moment, residency in the blocks through which the copy lives.
+/// A read counts in the block of its moment, residency in all blocks that the copy's life touches.
 pub fn replay_blocks(
     events: &[KeyEvent],
     ttl_ms: impl Lifetime,
@@ -168,8 +173,8 @@ pub fn replay_blocks(
     window: Window,
     blocks: &mut [Tally],
 ) {
-    let mut blocks = Blocks { window, tallies: blocks };
-    let mut copy: Option<Copy> = None;
+    let mut blocks = BlockTallies { window, tallies: blocks };
+    let mut copy: Option<CachedCopy> = None;
     let inside = |event: &&KeyEvent| event.at_ms >= window.start_ms && event.at_ms <= window.end_ms;
     for event in events.iter().filter(inside) {
         match event.access {
@@ -178,13 +183,14 @@ pub fn replay_blocks(
                 blocks.get(event.at_ms, live);
                 copy = Some(if let Some(held) = live {
                     let stale_hits = held.stale_hits + u32::from(held.written_since);
-                    Copy { hits: held.hits + 1, stale_hits, ..held }
+                    CachedCopy { hits: held.hits + 1, stale_hits, ..held }
                 } else {
+                    // The expired copy is still held: count its life before it is replaced.
                     if let Some(expired) = copy {
                         blocks.retire(expired, event.at_ms);
                     }
                     let ttl_ms = ttl_ms.ttl_ms(event.at_ms);
-                    Copy { filled_ms: event.at_ms, ttl_ms, written_since: false, hits: 0, stale_hits: 0 }
+                    CachedCopy { filled_ms: event.at_ms, ttl_ms, written_since: false, hits: 0, stale_hits: 0 }
                 });
             }
             Access::Write if on_write == OnWrite::Keep => {
@@ -204,13 +210,15 @@ pub fn replay_blocks(
     }
 }
 
-struct Blocks<'a> {
+/// The tallies of the parts of a window.
+struct BlockTallies<'a> {
     window: Window,
     tallies: &'a mut [Tally],
 }
 
-impl Blocks<'_> {
-    fn get(&mut self, at_ms: i64, live: Option<Copy>) {
+impl BlockTallies<'_> {
+    /// Counts a read, which is a hit if there is a live copy.
+    fn get(&mut self, at_ms: i64, live: Option<CachedCopy>) {
         let block = self.index(at_ms);
         let Some(tally) = self.tallies.get_mut(block) else { return };
         tally.gets += 1.0;
@@ -220,11 +228,11 @@ impl Blocks<'_> {
         }
     }
 
-    /// Counts the life of a copy that is gone at `now_ms` at the latest.
-    fn retire(&mut self, copy: Copy, now_ms: i64) {
+    /// Counts the life of a copy that ended at `now_ms` or, if earlier, at its expiry.
+    fn retire(&mut self, copy: CachedCopy, now_ms: i64) {
         let expires_ms = copy.filled_ms.saturating_add(copy.ttl_ms);
         let gone_ms = now_ms.min(expires_ms).min(self.window.end_ms);
-        // A copy that outlives the window may yet be read.
+        // A copy that outlives the window may still be read later.
         let unread = copy.hits == 0 && expires_ms.min(now_ms) < self.window.end_ms;
         let from = offset_ms(self.window, copy.filled_ms);
         let to = offset_ms(self.window, gone_ms);
@@ -258,8 +266,9 @@ fn offset_ms(window: Window, at_ms: i64) -> f64 {
     at_ms.saturating_sub(window.start_ms) as f64
 }
 
+/// The cached copy and the hits on it so far.
 #[derive(Clone, Copy)]
-struct Copy {
+struct CachedCopy {
     filled_ms: i64,
     ttl_ms: i64,
     written_since: bool,
@@ -287,9 +296,9 @@ mod tests {
         use Access::{Delete, Get, Write};
         // Age counts from the fill, not from the last hit; age 10 of 10 is expired.
         check(&[at(0, Get), at(6, Get), at(10, Get), at(19, Get)], 10, OnWrite::Keep, (4.0, 2.0, 0.0, 20.0));
-        // A write before the fill, or at the fill's stamp but before it in the file, is not since it.
+        // A write before the fill, or at the same stamp but earlier in the order, does not make hits stale.
         check(&[at(0, Write), at(0, Get), at(5, Get)], 10, OnWrite::Keep, (2.0, 1.0, 0.0, 10.0));
-        // One at the fill's stamp but after it is.
+        // A write at the same stamp but later in the order does.
         check(&[at(0, Get), at(0, Write), at(5, Get)], 10, OnWrite::Keep, (2.0, 1.0, 1.0, 10.0));
         // Writes never fill; invalidation turns the stale hit into a miss and ends residency.
         check(&[at(0, Get), at(4, Write), at(5, Get)], 10, OnWrite::Drop, (2.0, 0.0, 0.0, 14.0));
@@ -393,7 +402,7 @@ mod tests {
             prop_assert!((sum.resident_ms - whole.resident_ms).abs() < 1e-6);
         }
 
-        /// A cache without writes hits no less often at a longer time-to-live.
+        /// Without writes a longer time-to-live has at least as many hits.
         #[test]
         fn one_fill_covers_more_at_twice_the_ttl(events in events(), ttl_ms in 1_i64..40) {
             let reads: Vec<KeyEvent> = events.into_iter().filter(|event| event.access == Access::Get).collect();

@@ -1,7 +1,9 @@
-/// How many other keys were read since a key's last read, read after read: a cache that keeps the `n` keys read last (LRU)
-/// still holds a key whose distance is below `n`.
+//! LRU stack distances of a stream of reads, for caches with a limited number of keys.
+
+/// Computes the LRU stack distance of each read: the number of other keys read since the key's last read. An LRU cache
+/// of `n` keys still holds a key whose distance is below `n`.
 ///
-/// Keys are numbered from 0. In time O(log reads) a read, in memory O(keys + reads between two clean-ups).
+/// Keys are numbered from 0. Time O(log keys) per read, amortised; memory O(keys).
 ///
 /// ```
 /// use almanac_models::ttl::StackDistances;
@@ -11,22 +13,22 @@
 /// ```
 ///
 /// # Reference
-/// Mattson, Gecsei, Slutz & Traiger (1970), "Evaluation techniques for storage hierarchies"; counted with a tree of partial
-/// sums (Fenwick, 1994) as in Bennett & Kruskal (1975), "LRU stack processing".
+/// Mattson, Gecsei, Slutz & Traiger (1970), "Evaluation techniques for storage hierarchies"; counted with a tree of
+/// partial sums (Fenwick, 1994) as in Bennett & Kruskal (1975), "LRU stack processing".
 #[derive(Debug, Clone, Default)]
 pub struct StackDistances {
     /// Position of each key's last read, from 1; 0 for none.
     last: Vec<usize>,
-    /// Partial sums over positions: 1 where a key was read last.
+    /// Fenwick tree over positions: 1 at each key's last read.
     sums: Vec<u32>,
-    /// Reads placed so far.
+    /// Number of positions in use.
     placed: usize,
-    /// Keys seen.
+    /// Number of different keys.
     keys: u32,
 }
 
 impl StackDistances {
-    /// Counts a read of `key`: the number of different other keys read since its last read, `None` at its first.
+    /// Adds a read of `key`. Returns the number of different other keys since its last read; `None` at its first read.
     pub fn read(&mut self, key: usize) -> Option<u32> {
         if key >= self.last.len() {
             self.last.resize(key + 1, 0);
@@ -47,7 +49,7 @@ impl StackDistances {
         distance
     }
 
-    /// Keys whose last read is at `position` or before.
+    /// Returns the number of keys whose last read is at `position` or before.
     fn sum(&self, mut position: usize) -> u32 {
         let mut sum = 0;
         while position > 0 {
@@ -57,6 +59,7 @@ impl StackDistances {
         sum
     }
 
+    /// Adds 1 at `position` if `one`, otherwise subtracts 1.
     fn add(&mut self, mut position: usize, one: bool) {
         while position < self.sums.len() {
             let sum = &mut self.sums[position];
@@ -65,12 +68,12 @@ impl StackDistances {
         }
     }
 
-    /// Moves the last reads together, so that memory goes with the keys and not with the reads.
+    /// Renumbers the last reads without gaps, so that memory grows with the keys and not with the reads.
     fn pack(&mut self) {
         let mut order: Vec<(usize, usize)> =
             self.last.iter().enumerate().filter(|(_, last)| **last > 0).map(|(key, last)| (*last, key)).collect();
         order.sort_unstable();
-        // Twice the keys, so that a clean-up is paid by as many reads as it moves keys.
+        // Twice the keys: a compaction of n keys occurs only after n more reads, so its cost is amortised.
         self.sums = vec![0; (2 * order.len()).max(1_024) + 2];
         self.placed = order.len();
         for (idx, (_, key)) in order.into_iter().enumerate() {
@@ -86,7 +89,7 @@ mod tests {
     use proptest::prelude::*;
     use rand::{Rng, SeedableRng};
 
-    /// The keys by their last read, the latest first.
+    /// Reference implementation: keys by their last read, latest first.
     fn naive(stack: &mut Vec<usize>, key: usize) -> Option<u32> {
         let depth = stack.iter().position(|held| *held == key);
         if let Some(depth) = depth {
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn clean_ups_change_nothing() {
+    fn compaction_changes_nothing() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
         let (mut stack, mut list) = (StackDistances::default(), Vec::new());
         for read in 0..30_000 {
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn independent_reads_of_equal_keys_are_at_every_distance_alike() {
+    fn distances_of_independent_uniform_reads_are_uniform() {
         // 100 keys read at random: the distance is uniform on 0 to 99.
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
         let mut stack = StackDistances::default();

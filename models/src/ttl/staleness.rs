@@ -1,33 +1,35 @@
+//! Write rates of keys by empirical Bayes, and the stale hits expected at such rates.
+
 use super::{Access, KeyEvent, Lifetime, Window};
 
-/// Steps of Newton's method for the power law, and the change of its exponent at which they end.
+/// Maximum number of Newton steps for the power law, and change of the exponent at which they stop.
 const STEPS: usize = 50;
 const SETTLED: f64 = 1e-10;
 
-/// How often the values of a cache's keys change at the origin, each key's rate drawn towards what keys as popular as it have.
+/// Write rates of a cache's keys at the origin, each shrunk towards the rate of keys with a similar number of reads.
 ///
-/// A key's own count of writes is a poor estimate of its rate: the key that is read most, and weighs most in every stale
-/// share, was written once or not at all. So counts are taken as Poisson with rates that are gamma about a power law of the
-/// number of reads, and each rate is the mean of what its count leaves likely.
+/// A key's own count of writes is a poor estimate of its rate: even the most read keys, which dominate the stale share,
+/// are often written once or never. The model is Poisson counts with gamma-distributed rates around a power law of the
+/// number of reads. Each rate is its posterior mean.
 ///
 /// # Reference
 /// Robbins (1956), "An empirical Bayes approach to statistics"; Lawless (1987), "Negative binomial and mixed Poisson
 /// regression", with the shape from the method of moments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriteRates {
-    /// Writes expected in the span that was counted, one entry a key.
+    /// Expected writes in the observed span, one entry per key.
     expected: Vec<f64>,
     span_ms: f64,
 }
 
 impl WriteRates {
-    /// Rates from the reads and writes of each key over `span_ms` > 0; `None` without a write or a span.
+    /// Estimates the rates from (reads, writes) of each key over `span_ms` > 0; `None` without a write or a span.
     ///
     /// ```
     /// use almanac_models::ttl::WriteRates;
     /// let counts = [(100.0, 2.0), (50.0, 0.0), (60.0, 1.0), (80.0, 1.0)];
     /// let rates = WriteRates::fit(&counts, 1_000.0).unwrap();
-    /// // No key is taken to be unchanging because it was not written in the span.
+    /// // A key without a write in the span still has a positive rate.
     /// assert!(rates.per_ms(1) > 0.0 && rates.per_ms(1) < rates.per_ms(0));
     /// ```
     #[must_use]
@@ -37,7 +39,7 @@ impl WriteRates {
             return None;
         }
         let means = power_law(counts);
-        // Var(n) = m + m²/shape.
+        // Method of moments for the gamma shape: Var(n) = m + m²/shape.
         let squares: f64 = means.iter().map(|mean| mean * mean).sum();
         let beyond: f64 = means.iter().zip(counts).map(|(mean, (_, n))| (n - mean).powi(2) - mean).sum();
         let expected = if beyond > 1e-9 * squares {
@@ -45,26 +47,26 @@ impl WriteRates {
             let rate = |(mean, (_, n)): (&f64, &(f64, f64))| (n + shape) / (1.0 + shape / mean.max(f64::MIN_POSITIVE));
             means.iter().zip(counts).map(rate).collect()
         } else {
-            // Counts vary no more than chance makes them: keys as popular as one another are written alike.
+            // No overdispersion: the power law alone explains the counts.
             means
         };
         Some(Self { expected, span_ms })
     }
 
-    /// Writes a millisecond of the key at this index of the counts.
+    /// Returns the writes per millisecond of the key at this index of the counts; 0 beyond the last.
     #[must_use]
     pub fn per_ms(&self, key: usize) -> f64 {
         self.expected.get(key).map_or(0.0, |expected| expected / self.span_ms)
     }
 }
 
-/// Poisson regression of the writes on the logarithm of the reads: the mean of each key.
+/// Fits a Poisson regression of writes on the logarithm of reads. Returns the mean of each key.
 fn power_law(counts: &[(f64, f64)]) -> Vec<f64> {
     let x: Vec<f64> = counts.iter().map(|(reads, _)| (reads + 0.5).ln()).collect();
     let writes: f64 = counts.iter().map(|count| count.1).sum();
     let mut exponent = 0.0_f64;
     let means = |exponent: f64| {
-        // Given the exponent the factor follows: the sum of the means is that of the writes.
+        // The exponent determines the factor: the means must sum to the number of writes.
         let largest = x.iter().map(|x| exponent * x).fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = x.iter().map(|x| (exponent * x - largest).exp()).collect();
         let sum: f64 = weights.iter().sum();
@@ -75,12 +77,12 @@ fn power_law(counts: &[(f64, f64)]) -> Vec<f64> {
         let weights = means(exponent);
         let mean = weights.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>() / writes;
         let variance = weights.iter().zip(&x).map(|(w, x)| w * (x - mean).powi(2)).sum::<f64>() / writes;
-        // Without spread of the reads there is nothing to learn of their law.
+        // All keys have the same number of reads: the exponent is not identifiable.
         if variance <= 1e-12 {
             break;
         }
         let step = ((target - mean) / variance).clamp(-1.0, 1.0);
-        // Beyond these no cache is: writes that rise as the fourth power of the reads.
+        // Limits that no real cache exceeds: writes proportional to the fourth power of reads.
         exponent = (exponent + step).clamp(-4.0, 4.0);
         if step.abs() < SETTLED {
             break;
@@ -89,12 +91,12 @@ fn power_law(counts: &[(f64, f64)]) -> Vec<f64> {
     means(exponent)
 }
 
-/// Hits of one key, and how many of them are expected to be stale, were its value written at moments that the reads know
-/// nothing of: a hit on a copy since whose fill m writes are expected is stale with probability 1 − e^{−m}.
+/// Returns the hits of one key and the expected number of stale ones, for writes independent of the reads: a hit on a
+/// copy with m expected writes since its fill is stale with probability 1 − e^{−m}.
 ///
-/// `writes`: how many writes are expected between two moments, ≥ 0; μa at a constant rate μ, a being the copy's age.
-/// `events`, `ttl_ms`, `window`: as for [`replay`](super::replay); writes among the events are passed over, deletions
-/// drop the copy. In time O(events).
+/// `writes`: expected number of writes between two moments, ≥ 0; μ·age at a constant rate μ. `events`, `ttl_ms`,
+/// `window`: as for [`replay`](super::replay). Writes among the events are ignored; deletions drop the copy. Time
+/// O(events).
 ///
 /// ```
 /// use almanac_models::ttl::{Access, KeyEvent, Window, expected_stale_hits};
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_power_law_is_found_and_scatter_about_it_kept() {
+    fn a_power_law_is_found_and_scatter_around_it_kept() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
         for exponent in [0.0, 0.5, 1.0] {
             let truth: Vec<(f64, f64)> = (1..=2_000)
@@ -160,14 +162,14 @@ mod tests {
             let (ours, naive) = (error(&|key| rates.per_ms(key)), error(&|key| counts[key].1));
             assert!(ours < 0.2 * naive, "{exponent}: {ours} {naive}");
         }
-        // Half of the keys are never written, the others often: nobody is drawn to the middle.
+        // Half of the keys are never written, the others often: strong overdispersion, hardly any shrinkage.
         let counts: Vec<(f64, f64)> = (0..200).map(|key| (10.0, if key % 2 == 0 { 0.0 } else { 40.0 })).collect();
         let rates = WriteRates::fit(&counts, 1.0).unwrap();
         assert!(rates.per_ms(0) < 2.0 && rates.per_ms(1) > 36.0, "{} {}", rates.per_ms(0), rates.per_ms(1));
     }
 
     #[test]
-    fn the_mean_over_writes_is_what_is_expected() {
+    fn the_mean_over_simulated_writes_equals_the_expectation() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(9);
         let reads: Vec<i64> = (0..400).map(|read| read * 37 % 10_007).collect();
         let (rate, window) = (3e-4, Window { start_ms: 0, end_ms: 10_007 });
@@ -208,7 +210,7 @@ mod tests {
             prop_assert!((0.0..=hits).contains(&stale));
         }
 
-        /// No rate is negative or without bound.
+        /// Rates are finite and not negative.
         #[test]
         fn any_counts_have_rates(counts in prop::collection::vec((0.0_f64..1e6, 0.0_f64..1e4), 0..40)) {
             let counts: Vec<(f64, f64)> = counts.into_iter().map(|(reads, writes)| (reads.floor(), writes.floor())).collect();

@@ -1,8 +1,10 @@
+//! The probability level of intervals.
+
 use serde::{Deserialize, Serialize};
 
 use super::UnitError;
 
-/// Probability that an interval promises to hold: a fraction strictly between 0 and 1.
+/// Probability that an interval contains the value: a fraction strictly between 0 and 1.
 ///
 /// ```
 /// use almanac_models::Level;
@@ -14,7 +16,7 @@ use super::UnitError;
 pub struct Level(f64);
 
 impl Level {
-    /// A level given as a fraction.
+    /// Returns the level for a fraction.
     ///
     /// # Errors
     /// [`UnitError::Level`] when `fraction` is not strictly between 0 and 1.
@@ -22,7 +24,7 @@ impl Level {
         if fraction > 0.0 && fraction < 1.0 { Ok(Self(fraction)) } else { Err(UnitError::Level { level: fraction }) }
     }
 
-    /// A level given in percent, as people write it: 80 or 95.
+    /// Returns the level for a percentage such as 80 or 95.
     ///
     /// # Errors
     /// [`UnitError::Level`] when `percent` is not strictly between 0 and 100.
@@ -30,13 +32,13 @@ impl Level {
         Self::try_new(percent / 100.0)
     }
 
-    /// The fraction, such as 0.95.
+    /// Returns the fraction, such as 0.95.
     #[must_use]
     pub fn fraction(self) -> f64 {
         self.0
     }
 
-    /// The level in percent, such as 95.
+    /// Returns the level in percent, such as 95, rounded to four decimals.
     #[must_use]
     pub fn percent(self) -> f64 {
         (self.0 * 1e6).round() / 1e4

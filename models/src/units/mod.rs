@@ -1,4 +1,4 @@
-//! Quantities that carry their unit and their bounds, so that kernels need not check them again.
+//! Quantities with a unit, validated when they are constructed, so that kernels need not check them.
 
 mod level;
 mod offsets;

@@ -1,9 +1,11 @@
+//! Offsets of local time from UTC, and the local grid of a series across daylight saving.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Step, Timestamp};
 
-/// What the clocks of a place are ahead of UTC, and when that changes: all that days and weeks across daylight saving need
-/// to be known of a time zone.
+/// Offsets of local time from UTC, and the instants at which they change: the part of a time zone that days and weeks
+/// across daylight saving depend on.
 ///
 /// ```
 /// use almanac_models::{Step, Timestamp, units::UtcOffsets};
@@ -12,41 +14,41 @@ use super::{Step, Timestamp};
 /// let berlin = UtcOffsets::new(hour, vec![(Timestamp::from_millis(10 * hour), 2 * hour)]);
 /// assert_eq!(berlin.at(Timestamp::from_millis(0)), hour);
 /// let local = berlin.local(Timestamp::from_millis(8 * hour), Step::from_millis(hour)?);
-/// // The third step from the eighth hour is the first of the new offset: one place of the local day is skipped.
+/// // The third point, at the tenth hour, is the first with the new offset: one index of local time is skipped.
 /// assert_eq!((local.index(1), local.index(2)), (1, 3));
 /// # Ok::<(), almanac_models::UnitError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UtcOffsets {
     first_ms: i64,
-    /// From when on, and by how much then, ascending.
+    /// Start and offset in milliseconds of each change, ascending.
     changes: Vec<(Timestamp, i64)>,
 }
 
 impl UtcOffsets {
-    /// Clocks `first_ms` milliseconds ahead of UTC (behind when negative) until the first of `changes`, each of them an
-    /// instant and what the clocks are ahead from then on.
+    /// Returns offsets of `first_ms` milliseconds (negative west of UTC) until the first of `changes`, each an instant
+    /// and the offset from then on.
     #[must_use]
     pub fn new(first_ms: i64, mut changes: Vec<(Timestamp, i64)>) -> Self {
         changes.sort_by_key(|(at, _)| *at);
         Self { first_ms, changes }
     }
 
-    /// What the clocks are ahead of UTC at an instant, in milliseconds.
+    /// Returns the offset from UTC at an instant, in milliseconds.
     #[must_use]
     pub fn at(&self, instant: Timestamp) -> i64 {
         let known = self.changes.partition_point(|(at, _)| *at <= instant);
         known.checked_sub(1).map_or(self.first_ms, |i| self.changes[i].1)
     }
 
-    /// The grid of local time for a series that begins at `start` with points `step` apart.
+    /// Returns the grid of local time for a series that starts at `start`, with points `step` apart.
     #[must_use]
     pub fn local(&self, start: Timestamp, step: Step) -> LocalGrid<'_> {
         LocalGrid { offsets: self, start, step }
     }
 }
 
-/// Where the points of an evenly spaced series lie by the clocks of a place.
+/// Local-time indices of the points of an evenly spaced series.
 #[derive(Debug, Clone, Copy)]
 pub struct LocalGrid<'a> {
     offsets: &'a UtcOffsets,
@@ -55,8 +57,8 @@ pub struct LocalGrid<'a> {
 }
 
 impl LocalGrid<'_> {
-    /// The local place of the point `idx`, counted from the first one: it jumps ahead where the clocks do, and comes
-    /// back where they are set back. A change that is no multiple of the step is rounded to one.
+    /// Returns the local-time index of the point `idx`, relative to the first point. It jumps forward where the clocks
+    /// do, and repeats where they go back. A change that is not a multiple of the step is rounded to one.
     #[must_use]
     pub fn index(&self, idx: usize) -> i64 {
         let idx = i64::try_from(idx).unwrap_or(i64::MAX);
@@ -65,7 +67,7 @@ impl LocalGrid<'_> {
         idx.saturating_add((ahead + self.step.millis().div_euclid(2)).div_euclid(self.step.millis()))
     }
 
-    /// The series by local time: NaN where the clocks jumped ahead, the mean where an hour came twice.
+    /// Returns the series by local time: NaN where the clocks jumped forward, the mean where an hour is repeated.
     ///
     /// Shapes: about as long as `y`; it ends with the last value of `y`.
     #[must_use]
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_change_when_they_should() {
+    fn offsets_change_at_their_instants() {
         let zone = new_york();
         for (at, hours) in [(0, -5), (1_772_953_199_999, -5), (1_772_953_200_000, -4), (1_793_512_800_000, -5)] {
             assert_eq!(zone.at(Timestamp::from_millis(at)), hours * HOUR);

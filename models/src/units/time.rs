@@ -1,3 +1,5 @@
+//! Instants, steps and horizons, in milliseconds and steps.
+
 use serde::{Deserialize, Serialize};
 
 use super::UnitError;
@@ -8,32 +10,32 @@ use super::UnitError;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `millis` after the epoch.
+    /// Returns the instant `millis` after the epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
     }
 
-    /// The instant `millis` later (earlier when negative), held at the ends of the range.
+    /// Returns the instant `millis` later (earlier when negative); saturates at the ends of the range.
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 }
 
-/// The distance between neighbouring points of an evenly spaced series: at least one millisecond.
+/// Distance between neighbouring points of an evenly spaced series: at least one millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Step(i64);
 
 impl Step {
-    /// A step of `millis` milliseconds.
+    /// Returns a step of `millis` milliseconds.
     ///
     /// # Errors
     /// [`UnitError::Step`] when `millis` is not positive.
@@ -41,7 +43,7 @@ impl Step {
         if millis > 0 { Ok(Self(millis)) } else { Err(UnitError::Step { millis }) }
     }
 
-    /// The length in milliseconds.
+    /// Returns the length in milliseconds.
     #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
@@ -62,13 +64,13 @@ impl From<Step> for i64 {
     }
 }
 
-/// How far a forecast reaches, in steps: at least one, at most a million.
+/// Length of a forecast in steps: 1 to 1,000,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "usize", into = "usize")]
 pub struct Horizon(usize);
 
 impl Horizon {
-    /// A horizon of `steps` steps.
+    /// Returns a horizon of `steps` steps.
     ///
     /// # Errors
     /// [`UnitError::Horizon`] when `steps` is 0 or above a million.
@@ -76,7 +78,7 @@ impl Horizon {
         if steps >= 1 && steps <= 1_000_000 { Ok(Self(steps)) } else { Err(UnitError::Horizon { steps }) }
     }
 
-    /// The number of steps.
+    /// Returns the number of steps.
     #[must_use]
     pub const fn steps(self) -> usize {
         self.0

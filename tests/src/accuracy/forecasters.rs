@@ -1,4 +1,4 @@
-//! The forecasters that are measured: ours as they are called, and the naive ones that all are compared with.
+//! The measured forecasters: ours as they are called, and the naive ones for comparison.
 
 use std::collections::BTreeMap;
 
@@ -13,24 +13,24 @@ use super::{
     scorers::naive2,
 };
 
-/// Past errors of a naive forecast that its quantiles are taken from, at most.
+/// Largest number of past errors from which the quantiles of a naive forecast are computed.
 const ERRORS: usize = 500;
 
-/// A forecaster under the name that the tables give it.
+/// Forecaster with its name in the tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Forecaster {
-    /// Its name.
+    /// Name in the tables.
     pub name: &'static str,
-    /// What it says of the next steps.
+    /// Forecasts the next steps with intervals at the given levels.
     pub run: fn(&History<'_>, Horizon, &[Level]) -> Result<Forecast, String>,
 }
 
-/// What a forecaster is given.
+/// Input of a forecaster.
 #[derive(Debug, Clone, Copy)]
 pub struct History<'a> {
     /// Values, NaN where one is missing.
     pub y: &'a [f64],
-    /// How far they lie apart.
+    /// Distance between values.
     pub step: Step,
 }
 
@@ -40,17 +40,17 @@ impl History<'_> {
     }
 }
 
-/// The default, as `almanac forecast` calls it.
+/// Default forecaster, as `almanac forecast` calls it.
 pub const DEFAULT: Forecaster = Forecaster { name: "almanac (default)", run: auto };
-/// Seasonal naive, a day apart.
+/// Seasonal naive forecast with a season of a day.
 pub const SEASONAL_NAIVE: Forecaster = Forecaster { name: "seasonal naive", run: seasonal_naive };
-/// The last value.
+/// Naive forecast: the last value.
 pub const NAIVE: Forecaster = Forecaster { name: "naive", run: last_value };
 
-/// Every public forecaster, and the naive ones: what the M4 table shows. A new model is a line here.
+/// Every public forecaster and the naive ones: the rows of the M4 table.
 pub const ALL: [Forecaster; 9] = [
     DEFAULT,
-    Forecaster { name: "almanac, day and week given", run: told },
+    Forecaster { name: "almanac, day and week given", run: with_known_seasons },
     Forecaster { name: "almanac online", run: online },
     Forecaster { name: "Mstl(day, week)", run: mstl_week },
     Forecaster { name: "Mstl(day)", run: mstl_day },
@@ -60,7 +60,7 @@ pub const ALL: [Forecaster; 9] = [
     NAIVE,
 ];
 
-/// Those shown for the load traces, where each is fitted at every origin.
+/// Forecasters in the tables of load traces, where each is fitted at every origin.
 pub const ON_LOADS: [Forecaster; 3] = [DEFAULT, SEASONAL_NAIVE, NAIVE];
 
 fn auto(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<Forecast, String> {
@@ -68,7 +68,7 @@ fn auto(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<For
     fitted.predict(horizon, levels).map_err(|e| e.to_string())
 }
 
-fn told(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<Forecast, String> {
+fn with_known_seasons(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<Forecast, String> {
     let seasons = [DAY_MS, 7 * DAY_MS].into_iter().filter_map(|ms| Step::from_millis(ms).ok()).collect();
     let forecaster = AutoForecaster::new(history.step).with_horizon(horizon).with_seasons(seasons);
     forecaster.fit(history.y).and_then(|fitted| fitted.predict(horizon, levels)).map_err(|e| e.to_string())
@@ -80,7 +80,7 @@ fn online(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> Result<F
     asked(&online, horizon, levels).ok_or_else(|| "not warm".to_owned())
 }
 
-/// What an online forecaster says now.
+/// Returns the present forecast of an online forecaster; `None` before it is warm.
 #[must_use]
 pub fn asked(online: &OnlineForecaster, horizon: Horizon, levels: &[Level]) -> Option<Forecast> {
     let point = (1..=horizon.steps()).map(|lead| online.point(lead)).collect::<Option<Vec<f64>>>()?;
@@ -89,7 +89,7 @@ pub fn asked(online: &OnlineForecaster, horizon: Horizon, levels: &[Level]) -> O
         let tail = 0.5 * (1.0 - level.fraction());
         Some(Interval { level: *level, lower: ends(tail)?, upper: ends(1.0 - tail)? })
     };
-    // Until errors have come there are points alone.
+    // An interval is left out until the forecaster has errors to compute it from.
     let intervals = levels.iter().filter_map(interval).collect();
     Some(Forecast { point, intervals })
 }
@@ -125,8 +125,8 @@ fn seasonal_naive(history: &History<'_>, horizon: Horizon, levels: &[Level]) -> 
     repeated(history.y, history.day(), horizon, levels)
 }
 
-/// The last `period` values again and again; quantiles are those of its own past errors at the same distance, of which
-/// at most [`ERRORS`] are looked at. Beyond eight steps the distance is that of the next lead kept: every eighth.
+/// Repeats the last `period` values. Quantiles are those of its own past errors at the same distance, at most
+/// [`ERRORS`] of them. Beyond eight steps errors are computed for every eighth lead only (see [`kept_lead`]).
 fn repeated(y: &[f64], period: usize, horizon: Horizon, levels: &[Level]) -> Result<Forecast, String> {
     let filled = carried(y).ok_or("no value")?;
     let period = if period < filled.len() { period } else { 1 };
@@ -149,7 +149,7 @@ fn repeated(y: &[f64], period: usize, horizon: Horizon, levels: &[Level]) -> Res
     Ok(Forecast { point, intervals })
 }
 
-/// The smallest lead whose errors are kept that is not below `lead`.
+/// Returns the smallest lead with computed errors that is not below `lead`.
 fn kept_lead(lead: usize) -> usize {
     let mut kept = 1;
     while kept < lead {
@@ -158,17 +158,17 @@ fn kept_lead(lead: usize) -> usize {
     kept
 }
 
-/// Sorted differences of values `distance` apart, evenly thinned.
+/// Returns sorted differences of values `distance` apart, evenly thinned.
 fn past_errors(y: &[f64], distance: usize) -> Vec<f64> {
     let every = y.len().saturating_sub(distance).div_ceil(ERRORS).max(1);
-    // From the end, so that the newest is among them.
+    // From the end, so that the newest difference is included.
     let ends = (distance..y.len()).rev().step_by(every);
     let mut errors: Vec<f64> = ends.map(|t| y[t] - y[t - distance]).filter(|error| error.is_finite()).collect();
     errors.sort_unstable_by(f64::total_cmp);
     errors
 }
 
-/// Missing values replaced by the value before them; `None` without any value.
+/// Replaces missing values by the value before them; `None` without any value.
 fn carried(y: &[f64]) -> Option<Vec<f64>> {
     let mut last = *y.iter().find(|value| value.is_finite())?;
     let step = |value: &f64| {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn naive_quantiles_are_those_of_past_errors() {
-        // Each step of two days apart adds 2: the error of the seasonal naive is always 2, that of the next day 4.
+        // Each period adds 2: the error of the seasonal naive forecast is 2 one period ahead and 4 two periods ahead.
         let y: Vec<f64> = (0..200).map(|t| [5.0, 1.0, 7.0, 2.0][t % 4] + 2.0 * (t / 4) as f64).collect();
         let level = [Level::from_percent(80.0).unwrap()];
         let forecast = repeated(&y, 4, Horizon::try_new(8).unwrap(), &level).unwrap();

@@ -1,4 +1,4 @@
-//! The bench of accuracy: every model on the public sets, as others score them, beside what others have published.
+//! The bench of accuracy: every model on the public sets, with the scores that others use, beside published results.
 
 pub mod forecasters;
 pub mod grid;

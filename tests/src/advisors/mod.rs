@@ -1,4 +1,4 @@
-//! The bench of advisors: each beside what its users would do otherwise, on recorded load, cache events and incidents.
+//! The bench of advisors: each advisor beside its usual alternatives, on recorded load, cache events and incidents.
 
 mod rightsizing;
 mod scaling;
@@ -24,14 +24,14 @@ const DATA: [&str; 7] = [
     "nab.parquet",
 ];
 
-/// The document.
+/// Definition of `docs/advisors.md`.
 pub const PAPER: Paper = Paper {
     bench: "bench-advisors",
     file: "docs/advisors.md",
     title: "What the advisors would have done",
-    preface: "Each advisor on public data that the project does not hold and on the simulator, beside what its users would do\n\
-        otherwise. Decisions use nothing later than their own time; what is learned is scored on what it was not learned from.\n\
-        `almanac replay scaling|rightsizing|ttl|threshold` gives the same figures on any file.",
+    preface: "Each advisor on public data that is not part of the project and on the simulator, beside the usual alternatives.\n\
+        A decision uses no data later than its own time; a rule is scored on data from which it was not learned.\n\
+        `almanac replay scaling|rightsizing|ttl|threshold` computes the same figures for any file.",
     sections: &SECTIONS,
     data: &DATA,
 };

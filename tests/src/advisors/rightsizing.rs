@@ -1,3 +1,5 @@
+//! Measures rightsizing beside the rules of VPA and KRR on the usage of machines.
+
 use std::error::Error;
 
 use almanac_datasets::loaders::PublicSet;
@@ -14,7 +16,7 @@ use crate::{
     document::{Settings, Table, each, number},
 };
 
-/// Whose usage, by a part of the series' name; the resource, and what a whole unit of the value is in cores or bytes.
+/// Public set, name, part of the series' names, resource, and cores or bytes per unit of the values.
 const SETS: [(PublicSet, &str, &str, ContainerResource, f64); 6] = [
     (PublicSet::LoadBitbrains, "Bitbrains", "", ContainerResource::Cpu, 1e-3),
     (PublicSet::LoadAlibaba, "Alibaba", "cpu", ContainerResource::Cpu, 0.96),
@@ -23,10 +25,10 @@ const SETS: [(PublicSet, &str, &str, ContainerResource, f64); 6] = [
     (PublicSet::LoadCrane, "Crane, as if", "", ContainerResource::Cpu, 1.0),
     (PublicSet::LoadNasa, "NASA, as if", "", ContainerResource::Cpu, 0.01),
 ];
-/// The same series as `crane/input14`, moved by a row.
+/// Copy of `crane/input14` shifted by a row.
 const TWIN: &str = "mock_data";
 const RULES: [&str; 4] = ["leading", "covering", "VPA", "KRR"];
-/// Days over which a promise is held against what came.
+/// Days after the decision over which a promise is measured.
 const JUDGED_DAYS: i64 = 3;
 
 struct Usage {
@@ -35,13 +37,15 @@ struct Usage {
     history: DemandHistory,
 }
 
-/// What the rules did on one container's usage, and whether what was promised at half of it came.
+/// Figures of the rules on one container's usage.
 struct Outcome {
+    /// In the order of [`RULES`].
     figures: [RequestFigures; 4],
+    /// Whether the promise made at half of the series was kept; `None` when no request was recommended.
     promise: Option<bool>,
 }
 
-/// Requests of CPU and memory on machines' usage.
+/// Measures requests of CPU and memory on the usage of machines.
 ///
 /// # Errors
 /// When the data cannot be read.
@@ -65,7 +69,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
         "time above %",
         "usage above %",
         "cost",
-        "changes a day",
+        "changes per day",
         "promises kept",
     ]);
     for (_, set, _, resource, _) in SETS {
@@ -82,15 +86,15 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let steps: usize = all.iter().map(|usage| usage.history.len()).sum();
     Ok(format!(
         "## Rightsizing\n\n\
-         Requests of CPU and memory, driven over the usage of machines after seven days (half of the series where it is not two weeks\n\
-         long): what of the request idles, the time with usage above it, the part of the usage that is above it, and the cost: what\n\
-         idles in units of the mean usage, and {cpu:.0} times the time above for CPU, {memory:.0} times for memory. Means over the series of a set. Bitbrains and\n\
-         NAB are machines, Alibaba is the mean of a whole cluster; of memory no other public usage is at hand. Crane and NASA are request\n\
-         rates, taken as if CPU followed them. VPA and KRR are the rules that their documents describe, KRR run daily; `covering` is the\n\
-         one of ours, `leading` follows whichever of the three has cost least so far and is what is recommended. Promises: decided at\n\
-         half of the series, held against the {JUDGED_DAYS} days after it; kept when the cost came within the promised 80 % interval or below.\n\n\
+         Requests of CPU and memory, replayed on the usage of machines and scored after seven days (half of a series shorter than two\n\
+         weeks): the idle share of the request, the share of the time with usage above it, the share of the usage above it, and the cost: idle\n\
+         capacity in units of the mean usage, plus {cpu:.0} times the share of the time above for CPU, {memory:.0} times for memory. Means over the series of a\n\
+         set. Bitbrains and NAB are machines, Alibaba is the mean of a whole cluster; no other public set has memory usage. Crane and NASA are\n\
+         request rates, used as if CPU were proportional to them. VPA and KRR are the rules in their documentation, KRR run daily; `covering` is\n\
+         Almanac's own rule; `leading` follows the rule of least cost so far among these three and is the recommended one. Promises: decided at\n\
+         half of the series and compared with the {JUDGED_DAYS} days after it; kept when the cost is within the promised 80 % interval or below it.\n\n\
          {table}\n\
-         A step under all four rules takes {micros} µs.\n",
+         Replaying a step under all four rules takes {micros} µs.\n",
         cpu = CoveringOptions::new(ContainerResource::Cpu).above_cost,
         memory = CoveringOptions::new(ContainerResource::Memory).above_cost,
         micros = number(done.cpu.as_secs_f64() * 1e6 / steps.max(1) as f64, 1),
@@ -102,7 +106,7 @@ fn row(set: String, resource: ContainerResource, idx: usize, rule: &str, of: &[&
         of.iter().map(|outcome| figure(&outcome.figures[idx])).sum::<f64>() / of.len() as f64
     };
     let price = CoveringOptions::new(resource).above_cost;
-    let told = of.iter().filter(|outcome| outcome.promise.is_some()).count();
+    let promised = of.iter().filter(|outcome| outcome.promise.is_some()).count();
     let kept = of.iter().filter(|outcome| outcome.promise == Some(true)).count();
     [
         set,
@@ -113,13 +117,13 @@ fn row(set: String, resource: ContainerResource, idx: usize, rule: &str, of: &[&
         number(mean(&|figures| 100.0 * figures.unserved), 2),
         number(mean(&|figures| figures.cost(price)), 3),
         number(mean(&|figures| figures.changes_per_day), 2),
-        if idx == 0 { format!("{kept} of {told}") } else { "–".to_owned() },
+        if idx == 0 { format!("{kept} of {promised}") } else { "–".to_owned() },
     ]
 }
 
 fn outcome(usage: &Usage) -> Option<Outcome> {
     let Usage { resource, history, .. } = usage;
-    // Machines in units of their own: the least request of a container says nothing about them.
+    // Machines have their own units, so that the least request of a container does not apply.
     let options = CoveringOptions { least: 0.0, ..CoveringOptions::new(*resource) };
     let first_ms = *history.timestamps().first()?;
     let span_ms = history.timestamps().last()? - first_ms;
@@ -136,7 +140,8 @@ fn outcome(usage: &Usage) -> Option<Outcome> {
     })
 }
 
-/// Whether the request decided at `half_ms` cost no more in the days after than it promised; none where nothing is decided.
+/// Returns whether the request decided at `half_ms` cost no more than promised in the days after; `None` when there was
+/// no decision.
 fn promise(history: &DemandHistory, options: &CoveringOptions, half_ms: i64) -> Option<bool> {
     let at = |ms: i64| history.timestamps().partition_point(|&step_ms| step_ms < ms);
     let (half, end) = (at(half_ms), at(half_ms + JUDGED_DAYS * DAY_MS));

@@ -1,3 +1,5 @@
+//! Measures scaling beside the reactive rule and other policies on the load traces.
+
 use std::error::Error;
 
 use almanac_datasets::loaders::{PublicSeries, PublicSet};
@@ -11,18 +13,18 @@ use crate::{
     document::{Done, Settings, Table, each, number},
 };
 
-/// The sets, with whether each series has a row of its own.
+/// Public sets with their names, and whether each series has its own row in the second table.
 const SETS: [(PublicSet, &str, bool); 4] = [
     (PublicSet::LoadNasa, "NASA", true),
     (PublicSet::LoadCrane, "Crane", true),
     (PublicSet::LoadBitbrains, "Bitbrains", false),
     (PublicSet::LoadAlibaba, "Alibaba", false),
 ];
-/// The same series as `crane/input14`, moved by a row.
+/// Copy of `crane/input14` shifted by a row.
 const TWIN: &str = "mock_data";
-/// Replicas that the busiest hundredth of the minutes needs at full use.
+/// Number of fully used replicas at the 99th percentile of demand.
 const SIZES: [u32; 3] = [5, 20, 80];
-/// The size whose series are shown one by one.
+/// Size in the table of single series.
 const SHOWN: u32 = 20;
 
 struct Workload<'a> {
@@ -32,7 +34,7 @@ struct Workload<'a> {
     capacity: f64,
 }
 
-/// Scaling on the load traces.
+/// Measures scaling on the load traces.
 ///
 /// # Errors
 /// When the data cannot be read.
@@ -85,14 +87,14 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let steps: usize = done.iter().map(|(_, comparison)| comparison.steps).sum();
     Ok(format!(
         "## Scaling\n\n\
-         Demand replayed as `replay scaling` does it: start-up 180 s, target 0.7, seven days of history before scoring (half of the\n\
-         series where it is shorter), 1 to 1,000 replicas, 240 scale-ins a day at most. A replica serves what makes the busiest hundredth of the steps need\n\
-         {sizes} replicas at full use, to two digits. Under-provisioned: share of the steps whose demand exceeds what is ready, mean\n\
-         over the series of a set. `same cost` is the reactive rule (the Kubernetes formula) with its target moved until it spends\n\
-         what the predictive rule spends. Replica-hours are in units of what plain reactive at target 0.7 spends.\n\n\
+         Demand replayed as in `replay scaling`: start-up 180 s, target 0.7, seven days of history before scoring (half of a\n\
+         shorter series), 1 to 1,000 replicas, at most 240 scale-ins per day. The capacity of a replica is the 99th percentile of demand\n\
+         divided by {sizes}, to two digits. Under-provisioned: share of the steps whose demand exceeds the capacity of the ready replicas,\n\
+         mean over the series of a set. `same cost` is the reactive rule (the Kubernetes formula) with the target at which it uses as many\n\
+         replica-hours as the predictive rule. Replica-hours are relative to the reactive rule at target 0.7.\n\n\
          {by_set}\n\
          {by_series}\n\
-         {left_out}The replay of a step under all policies takes {micros} µs.\n",
+         {left_out}Replaying a step under all policies takes {micros} µs.\n",
         sizes = "5, 20 or 80",
         micros = number(cpu.as_secs_f64() * 1e6 / steps.max(1) as f64, 1),
     ))
@@ -111,7 +113,7 @@ fn header(first: &str) -> [&str; 13] {
         "last week",
         "static peak",
         "oracle",
-        "changes a day: predictive",
+        "changes per day: predictive",
         "reactive",
     ]
 }
@@ -140,7 +142,8 @@ fn row(name: String, size: u32, of: &[&Comparison]) -> [String; 13] {
     ]
 }
 
-/// What a replica serves so that the busiest hundredth needs `size`, to two digits; none where nothing is asked for.
+/// Returns the capacity of a replica, to two digits, with which the 99th percentile of demand needs `size` replicas;
+/// `None` without demand.
 fn capacity(values: &[f64], size: u32) -> Option<f64> {
     let busy = quantile(values, 0.99)?;
     let capacity = format!("{:.1e}", busy / f64::from(size)).parse().ok()?;

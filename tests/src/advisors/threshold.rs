@@ -1,3 +1,5 @@
+//! Benchmarks threshold advice on labelled public series. The present rule is a constant bound at a fitted quantile.
+
 use std::error::Error;
 
 use almanac_datasets::loaders::{PublicSeries, PublicSet};
@@ -9,19 +11,20 @@ use almanac_models::stats::quantile;
 use crate::document::{Settings, Table, each, number};
 
 const SETS: [(PublicSet, &str); 2] = [(PublicSet::Kpi, "KPI"), (PublicSet::Nab, "NAB")];
-/// The present rule: a bound at this quantile of the part learned from, on either side.
+/// Quantile of the first half that the present rule has as its bound.
 const QUANTILE: f64 = 0.99;
 
+/// A labelled series with its present rule.
 struct Case {
     set: &'static str,
     history: SignalHistory,
     rules: RuleFile,
 }
 
-/// Thresholds on labelled series, a fitted static bound being the present rule.
+/// Writes the section on threshold advice: totals for constant and moving bounds, and figures by series.
 ///
 /// # Errors
-/// When the data cannot be read.
+/// When the data cannot be read or a series cannot be replayed.
 pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let mut cases = Vec::new();
     for (set, name) in SETS {
@@ -44,6 +47,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
                 totals.row(row(format!("{set} ({} series)", of.len()), what.to_owned(), &of));
             }
         }
+        // Series whose present rule has no false alerts and is kept are omitted.
         if moving_bounds {
             for replay in replays.iter().filter(|replay| replay.present.score.false_alerts > 0 || replay.changed) {
                 let expr = replay.recommended.expr.chars().take(40).collect();
@@ -54,9 +58,9 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     }
     Ok(format!(
         "## Thresholds\n\n\
-         The present rule of each series is a static bound at the {q}th percentile of the first half, without `for`; a better one is\n\
-         learned on the first half and both are scored on the second. A false alert touches no labelled row; false time is the\n\
-         share of the second half spent firing outside of incidents, mean over series.\n\n\
+         The present rule of each series is a constant bound at the {q}th percentile of the first half, without `for`. Another rule is\n\
+         learned on the first half, and both are scored on the second. A false alert overlaps no labelled row; false time is the\n\
+         share of the second half with an alert firing outside of incidents, mean over series.\n\n\
          {totals}\n\
          With moving bounds, series by series:\n\n\
          {each_series}",
@@ -64,6 +68,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     ))
 }
 
+/// Creates a case; `None` for an empty series.
 fn case(set: &'static str, series: PublicSeries) -> Result<Option<Case>, Box<dyn Error>> {
     let PublicSeries { name, timestamps, values, incident } = series;
     let (Some(first), Some(last)) = (timestamps.first(), timestamps.last()) else { return Ok(None) };
@@ -96,6 +101,7 @@ fn header<'a>(first: &'a str, second: &'a str) -> [&'a str; 10] {
     ]
 }
 
+/// Sums the counts of several replays to one row. False time is a mean over them.
 fn row(name: String, what: String, of: &[&RuleReplay]) -> [String; 10] {
     let sum = |count: &dyn Fn(&RuleReplay) -> usize| of.iter().map(|replay| count(replay)).sum::<usize>();
     let time = |score: fn(&RuleReplay) -> &RuleScore| {

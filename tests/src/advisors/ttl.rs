@@ -1,3 +1,5 @@
+//! Measures time-to-live advice on the simulator's caches and on the CloudPhysics trace.
+
 use std::error::Error;
 
 use almanac_datasets::simulator::{OptionsError, SimulatorOptions, cache_models, simulate};
@@ -12,13 +14,13 @@ use almanac_models::{Level, ttl::OnWrite};
 
 use crate::document::{Settings, Table, each, number};
 
-/// Largest share of stale hits that is asked for.
+/// Limit on the share of stale hits.
 const LIMIT: f64 = 0.01;
-/// Runs of the simulator, two days of cache events each.
+/// Seeds of the simulator, with [`HOURS`] of cache events each.
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 const HOURS: f64 = 48.0;
 
-/// Times-to-live on the simulator's caches and on the CloudPhysics trace.
+/// Measures times-to-live on the simulator's caches and on the CloudPhysics trace.
 ///
 /// # Errors
 /// When the data cannot be read.
@@ -66,23 +68,23 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     }
     Ok(format!(
         "## Time-to-live\n\n\
-         Learned on the first half of the events, replayed key by key on the second, at every time-to-live of the grid from 1 s to\n\
-         1 d: the simulator's caches ({HOURS:.0} hours a seed, nothing invalidated) and the CloudPhysics trace (two hours of a disk,\n\
-         each write drops the copy). Errors are predicted against replayed; the relative one where the replayed hit ratio is above\n\
-         0.1; inside: predictions (hit ratio and stale share) whose 80 % interval holds the replayed value. The limit on stale hits\n\
+         Learned on the first half of the events and replayed key by key on the second, at every time-to-live of the grid from 1 s to\n\
+         1 d: the simulator's caches ({HOURS:.0} hours per seed, no invalidation) and the CloudPhysics trace (two hours of a disk,\n\
+         each write drops the copy). Errors are predicted minus replayed values, the relative error where the replayed hit ratio is above\n\
+         0.1. Inside: share of predictions (hit ratio and stale share) whose 80 % interval contains the replayed value. The limit on stale hits\n\
          is {limit} %; best allowed is the largest hit ratio of the grid within the limit in the replay.\n\n\
          {rows}\n\
-         By time-to-live, over the simulator's caches and seeds: the stale share that the caches' rates give in the long run, the root\n\
-         mean square of what was predicted less what was replayed, and the spread of the replayed share from seed to seed about its mean.\n\
-         That spread is what the moments of the writes to come make of it: no prediction from the past is closer.\n\n\
+         By time-to-live, over the simulator's caches and seeds: the long-run stale share by the caches' rates, the root\n\
+         mean square of predicted minus replayed, and the standard deviation of the replayed share between seeds. That deviation comes from\n\
+         the random times of future writes and is a lower bound for the error of any prediction.\n\n\
          {by_ttl}\n\
-         What other means would gain beside the time-to-live that is recommended, in the replay, the mean over the seeds: dropping the copy at\n\
-         each write (at the longest time-to-live that is then of use; its largest error of the hit ratio, predicted against replayed), and\n\
-         refreshing early (XFetch, β = 1, a fetch taking what a miss costs): share of reads that wait for the origin and fetches for each\n\
-         read, without → with. Hours: replays in which times-to-live by the hour of the day are told; the simulator's rates are constant.\n\n\
+         Gains of other changes in addition to the recommended time-to-live, replayed, mean over the seeds: dropping the copy at\n\
+         each write (at the longest useful time-to-live; with the largest error of the predicted hit ratio), and\n\
+         refreshing early (XFetch, β = 1, a fetch takes the cost of a miss): share of reads that wait for the origin and fetches per\n\
+         read, without → with. Hours: replays with times-to-live by the hour of the day; the simulator's rates are constant.\n\n\
          {gains}\n\
-         Over all {n} caches: hit ratio within {hit}, and within {relative} % of itself; stale share within {stale}; {kept} of\n\
-         {recommended} recommended keep the limit; the most hit ratio lost to the best allowed is {lost}.\n",
+         Over all {n} caches: largest error of the hit ratio {hit}, relative {relative} %; of the stale share {stale}. {kept} of\n\
+         {recommended} recommendations keep the limit; the largest loss of hit ratio against the best allowed is {lost}.\n",
         by_ttl = by_ttl(&replayed),
         gains = gains(&replayed),
         limit = 100.0 * LIMIT,
@@ -106,7 +108,7 @@ fn replays(events: &[CacheEvent], on_write: OnWrite, present: bool) -> Result<Ve
     Ok(replay_caches(events.iter().map(CacheAccess::from), &options)?)
 }
 
-/// Errors of the stale share by time-to-live beside what no prediction can know.
+/// Returns the errors of the stale share by time-to-live, beside its deviation between seeds.
 fn by_ttl(replays: &[CacheReplay]) -> Table {
     let mut table = Table::new(&[
         "time-to-live, s",
@@ -124,7 +126,7 @@ fn by_ttl(replays: &[CacheReplay]) -> Table {
             let figures: Vec<Figure> = figures.map(|figures| figures.stale_share).collect();
             let shares: Vec<f64> = figures.iter().filter_map(|figure| figure.replayed).collect();
             let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-            // Unbiased with as many values as there are seeds.
+            // Unbiased variance over the seeds.
             let degrees = shares.len() as f64 / (shares.len() as f64 - 1.0);
             truth.push(model.at_ttl(ttl_ms as f64 / 1e3).stale_share);
             spread.extend(shares.iter().map(|share| (share - mean).powi(2) * degrees));
@@ -144,7 +146,7 @@ fn by_ttl(replays: &[CacheReplay]) -> Table {
     table
 }
 
-/// Gains told apart, by cache.
+/// Returns the gains of each other change by cache.
 fn gains(replays: &[CacheReplay]) -> Table {
     let mut table = Table::new(&[
         "cache",
@@ -208,7 +210,7 @@ fn gains(replays: &[CacheReplay]) -> Table {
     table
 }
 
-/// The worst over caches.
+/// Largest errors and counts over all caches.
 #[derive(Default)]
 struct Worst {
     hit: f64,
@@ -239,7 +241,8 @@ fn error(figure: &Figure) -> Option<(f64, f64)> {
     Some(((predicted - replayed).abs(), replayed))
 }
 
-/// Largest errors: of the hit ratio, of it relative to itself where above 0.1, and of the stale share.
+/// Returns the largest errors of the hit ratio, of the relative hit ratio where it is above 0.1, and of the stale
+/// share.
 fn errors(replay: &CacheReplay) -> [f64; 3] {
     let mut worst = [0.0_f64; 3];
     for row in &replay.ttls {
@@ -261,13 +264,13 @@ fn best_allowed(replay: &CacheReplay) -> Option<f64> {
     allowed.filter_map(|row| row.hit_ratio.replayed).reduce(f64::max)
 }
 
-/// Whether a prediction's interval holds what was replayed.
+/// Returns whether the interval of a prediction contains the replayed value.
 fn within(figure: &Figure) -> Option<bool> {
     let replayed = figure.replayed?;
     Some(figure.predicted.lower - 1e-9 <= replayed && replayed <= figure.predicted.upper + 1e-9)
 }
 
-/// Share of predictions whose interval holds what was replayed.
+/// Returns the share of predictions whose interval contains the replayed value.
 fn inside(replay: &CacheReplay) -> f64 {
     let figures = replay.ttls.iter().flat_map(|row| [row.hit_ratio, row.stale_share]);
     let held: Vec<bool> = figures.filter_map(|figure| within(&figure)).collect();

@@ -1,5 +1,5 @@
-//! The bench of ingest and queries: the real server, a real stream of remote write, and tables of
-//! what was measured.
+//! The bench of ingest and queries: it sends a stream of remote write to the real server and writes tables of the
+//! results.
 
 mod queries;
 mod report;

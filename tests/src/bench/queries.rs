@@ -1,4 +1,4 @@
-//! The five questions.
+//! Measures the latency of five queries over the newest part of a stream, and checks their answers.
 
 use std::{io, time::Duration};
 
@@ -7,18 +7,21 @@ use super::{
     stream::{START_MS, Shape},
 };
 
-/// How often a question is asked; the median counts.
+/// Repetitions of a query; the result is the median.
 const TIMES: usize = 7;
 
-/// A question's name and how long its answer took.
+/// Name of a query and its median latency.
 pub(super) type Latency = (&'static str, Duration);
 
-/// What ranges go over: an hour, or half of a shorter stream.
+/// Returns the span of range queries: an hour, or half of a shorter stream.
 pub(super) fn range_ms(shape: Shape) -> i64 {
     (shape.span_ms() / 2).min(3_600_000)
 }
 
-/// Asks each question some times over the newest part of a stream.
+/// Measures each query over the newest part of a stream.
+///
+/// # Errors
+/// When a query fails or an answer lacks samples.
 pub(super) fn ask_all(server: &Server, shape: Shape) -> io::Result<Vec<Latency>> {
     let end = START_MS + shape.span_ms();
     let span = range_ms(shape);
@@ -33,7 +36,7 @@ pub(super) fn ask_all(server: &Server, shape: Shape) -> io::Result<Vec<Latency>>
     check(&text, shape.steps, "one raw series")?;
     let (last, text) = instant("{job=~\".+\"}")?;
     if text.matches("\"metric\"").count() != shape.series {
-        return Err(io::Error::other("the last values are not of all series"));
+        return Err(io::Error::other("the query of last values did not return all series"));
     }
     Ok(vec![
         ("one raw series, whole stream", one),
@@ -56,9 +59,9 @@ fn ask(server: &Server, path: &str, query: &[(&str, &str)]) -> io::Result<(Durat
     Ok((times[TIMES / 2], answer))
 }
 
-/// Every sample of a series must be in the answer: a fast answer with holes is no answer.
+/// Checks that the answer has every sample of the series: the latency of an incomplete answer does not count.
 fn check(text: &str, steps: usize, what: &str) -> io::Result<()> {
     let answer: serde_json::Value = serde_json::from_str(text)?;
     let values = answer["data"]["result"][0]["values"].as_array().map_or(0, Vec::len);
-    if values == steps { Ok(()) } else { Err(io::Error::other(format!("{what}: {values} samples of {steps}"))) }
+    if values == steps { Ok(()) } else { Err(io::Error::other(format!("{what}: got {values} of {steps} samples"))) }
 }

@@ -1,26 +1,28 @@
+//! Renders the results of the bench as `docs/bench-ingest.md`.
+
 use std::{fmt, time::Duration};
 
 use super::{Outcome, Shape, queries::range_ms};
 
-/// What was measured with one stream: a column for each number of connections.
+/// Results of one stream: a column for each number of connections.
 #[derive(Debug, Clone)]
 pub struct Section {
-    /// What the stream stands for.
+    /// Title of the stream.
     pub title: String,
-    /// The stream.
+    /// Size of the stream.
     pub shape: Shape,
-    /// Runs of which the medians are shown.
+    /// Number of runs; the tables show medians.
     pub runs: usize,
-    /// What was measured.
+    /// Results by number of connections.
     pub outcomes: Vec<Outcome>,
 }
 
-/// The tables of a bench, in Markdown.
+/// Document of the bench, in Markdown.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// Cores of the machine.
     pub cores: usize,
-    /// The streams.
+    /// Results by stream.
     pub sections: Vec<Section>,
 }
 
@@ -30,10 +32,10 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "`make bench` wrote this: the real server on {} cores shared with the sender, remote write 1.0, a step of 10 s, ten labels,\n\
-             one sample to a TimeSeries entry. Values: 40 % whole counters, 15 % counters of two decimals, 15 % bytes, 10 % gauges of\n\
-             two decimals, 10 % random doubles, 10 % constants. Acknowledged means committed on disk. Each run has an empty store and is\n\
-             ended by `kill -9`; the restart is timed until `/readyz` answers, and every acknowledged sample must be there. Bytes a\n\
-             sample are the whole file: samples, rollups of 5 minutes and 1 hour, series.",
+             one sample per TimeSeries entry. Values: 40 % whole counters, 15 % counters of two decimals, 15 % bytes, 10 % gauges of\n\
+             two decimals, 10 % random doubles, 10 % constants. Acknowledged means committed on disk. Each run starts with an empty store and\n\
+             ends with `kill -9`; the restart is timed until `/readyz` answers, and every acknowledged sample must be there. Bytes per\n\
+             sample count the whole file: samples, rollups of 5 minutes and 1 hour, series.",
             self.cores
         )?;
         self.sections.iter().try_for_each(|section| write!(f, "{section}"))
@@ -46,7 +48,7 @@ impl fmt::Display for Section {
         writeln!(f, "\n## {}\n", self.title)?;
         writeln!(
             f,
-            "{} series, {} samples each, {} samples a request. {}.\n",
+            "{} series, {} samples each, {} samples per request. {}.\n",
             shape.series,
             shape.steps,
             shape.request,
@@ -61,9 +63,9 @@ impl fmt::Display for Section {
         self.row(f, "peak memory, MiB", |o| format!("{:.0}", o.peak_mib))?;
         self.row(f, "restart after kill -9, ms", |o| ms(o.restart))?;
         self.row(f, "compaction of the whole stream, ms", |o| ms(o.compaction))?;
-        self.row(f, "bytes a sample on disk after compaction", |o| format!("{:.2}", o.bytes_per_sample))?;
-        let questions = self.outcomes.first().map_or(0, |outcome| outcome.fresh.len());
-        for idx in 0..questions {
+        self.row(f, "bytes per sample on disk after compaction", |o| format!("{:.2}", o.bytes_per_sample))?;
+        let n_queries = self.outcomes.first().map_or(0, |outcome| outcome.fresh.len());
+        for idx in 0..n_queries {
             let name = self.outcomes.first().map_or("", |outcome| outcome.fresh[idx].0);
             let name = name.replace("range", &duration(range_ms(shape)));
             self.row(f, &format!("{name}, ms: fresh / compacted"), |o| {

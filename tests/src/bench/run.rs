@@ -1,3 +1,5 @@
+//! Runs the bench: ingest, queries, `kill -9`, restart, compaction, and the medians over the runs.
+
 use std::{io, path::PathBuf, time::Duration};
 
 use super::{
@@ -7,52 +9,52 @@ use super::{
     stream::{Request, Shape, requests},
 };
 
-/// What to measure.
+/// Options of a measurement.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The program `almanac`.
+    /// Path of the program `almanac`.
     pub almanac: PathBuf,
-    /// What is sent.
+    /// Size of the stream.
     pub shape: Shape,
-    /// Connections at once.
+    /// Number of simultaneous connections.
     pub connections: usize,
-    /// Runs, each on an empty store; the medians count.
+    /// Number of runs, each on an empty store; the results are medians.
     pub runs: usize,
-    /// Whether the questions are asked too.
+    /// Whether query latencies are measured too.
     pub asks: bool,
 }
 
 /// Medians over the runs.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Connections at once.
+    /// Number of simultaneous connections.
     pub connections: usize,
-    /// Samples a second, all acknowledged on disk.
+    /// Samples per second, all acknowledged on disk.
     pub samples_per_second: f64,
     /// Median time to an acknowledgement.
     pub ack_p50: Duration,
     /// 99th percentile of the time to an acknowledgement.
     pub ack_p99: Duration,
-    /// Processor seconds of the server for a million samples.
+    /// Processor seconds of the server per million samples.
     pub cpu_per_million: f64,
-    /// Most memory of the server in MiB while samples came.
+    /// Peak memory of the server during ingest, MiB.
     pub peak_mib: f64,
-    /// From the start after a `kill -9` to the first answer, before compaction.
+    /// Time from the start after a `kill -9` to the first answer, before compaction.
     pub restart: Duration,
-    /// How long the compaction of the whole stream took.
+    /// Duration of the compaction of the whole stream.
     pub compaction: Duration,
-    /// Bytes of file and log for a sample after compaction.
+    /// Bytes of file and log per sample after compaction.
     pub bytes_per_sample: f64,
-    /// Questions before compaction.
+    /// Query latencies before compaction.
     pub fresh: Vec<Latency>,
-    /// Questions after compaction.
+    /// Query latencies after compaction.
     pub compacted: Vec<Latency>,
 }
 
 /// Runs the bench.
 ///
 /// # Errors
-/// When the server cannot be started, refuses a request, loses a sample, or an answer lacks samples.
+/// When the server does not start, rejects a request or loses a sample, or when an answer lacks samples.
 pub fn run(options: &Options) -> io::Result<Outcome> {
     let stream = requests(options.shape, options.connections);
     let runs = (0..options.runs)
@@ -61,26 +63,26 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
             one(options, &stream)
         })
         .collect::<io::Result<Vec<Outcome>>>()?;
-    let middle = |of: &dyn Fn(&Outcome) -> f64| {
+    let median = |of: &dyn Fn(&Outcome) -> f64| {
         let mut all: Vec<f64> = runs.iter().map(of).collect();
         all.sort_by(f64::total_cmp);
         all[all.len() / 2]
     };
-    let time = |of: &dyn Fn(&Outcome) -> Duration| Duration::from_secs_f64(middle(&|run| of(run).as_secs_f64()));
+    let time = |of: &dyn Fn(&Outcome) -> Duration| Duration::from_secs_f64(median(&|run| of(run).as_secs_f64()));
     let latencies = |of: &dyn Fn(&Outcome) -> &Vec<Latency>| {
         let first = runs.first().map(of).cloned().unwrap_or_default();
         (0..first.len()).map(|idx| (first[idx].0, time(&|run| of(run)[idx].1))).collect()
     };
     Ok(Outcome {
         connections: options.connections,
-        samples_per_second: middle(&|run| run.samples_per_second),
+        samples_per_second: median(&|run| run.samples_per_second),
         ack_p50: time(&|run| run.ack_p50),
         ack_p99: time(&|run| run.ack_p99),
-        cpu_per_million: middle(&|run| run.cpu_per_million),
-        peak_mib: middle(&|run| run.peak_mib),
+        cpu_per_million: median(&|run| run.cpu_per_million),
+        peak_mib: median(&|run| run.peak_mib),
         restart: time(&|run| run.restart),
         compaction: time(&|run| run.compaction),
-        bytes_per_sample: middle(&|run| run.bytes_per_sample),
+        bytes_per_sample: median(&|run| run.bytes_per_sample),
         fresh: latencies(&|run| &run.fresh),
         compacted: latencies(&|run| &run.compacted),
     })
@@ -94,10 +96,11 @@ fn one(options: &Options, stream: &[Vec<Request>]) -> io::Result<Outcome> {
     let peak_mib = server.peak_mib().unwrap_or(f64::NAN);
     let ask = |server: &Server| if options.asks { queries::ask_all(server, options.shape) } else { Ok(Vec::new()) };
     let fresh = ask(&server)?;
+    // Killed before compaction, so that the restart replays the whole write-ahead log.
     let restart = server.kill_and_restart()?;
     let kept = server.samples()?;
     if kept != sent.samples {
-        return Err(io::Error::other(format!("{kept} samples of {} are there after kill -9", sent.samples)));
+        return Err(io::Error::other(format!("{kept} of {} samples are left after kill -9", sent.samples)));
     }
     let compaction = server.compact()?;
     let compacted = ask(&server)?;
@@ -119,7 +122,7 @@ fn one(options: &Options, stream: &[Vec<Request>]) -> io::Result<Outcome> {
         compacted,
     };
     eprintln!(
-        "  {:.0} samples/s, ack p50 {:.1} ms, p99 {:.1} ms, {} times busy, {:.2} bytes a sample",
+        "  {:.0} samples/s, ack p50 {:.1} ms, p99 {:.1} ms, {} times busy, {:.2} bytes per sample",
         outcome.samples_per_second,
         outcome.ack_p50.as_secs_f64() * 1e3,
         outcome.ack_p99.as_secs_f64() * 1e3,

@@ -1,4 +1,5 @@
-//! A sender that costs little itself: bodies made beforehand, one thread and one connection each.
+//! Sends prepared request bodies over plain TCP, one thread per connection, so that the sender uses little processor
+//! time.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -9,7 +10,7 @@ use std::{
 
 use super::stream::Request;
 
-/// What a stream took.
+/// Result of sending a stream.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     pub(super) samples: usize,
@@ -22,7 +23,7 @@ pub(super) struct Sent {
 
 /// Sends each connection's requests one after the other, all connections at once.
 pub(super) fn send(address: SocketAddr, connections: &[Vec<Request>]) -> io::Result<Sent> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let parts: Vec<io::Result<Sent>> = thread::scope(|scope| {
         let threads: Vec<_> =
             connections.iter().map(|requests| scope.spawn(move || connection(address, requests))).collect();
@@ -31,7 +32,7 @@ pub(super) fn send(address: SocketAddr, connections: &[Vec<Request>]) -> io::Res
             .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a sender panicked"))))
             .collect()
     });
-    let mut sent = Sent { elapsed: begun.elapsed(), ..Sent::default() };
+    let mut sent = Sent { elapsed: started.elapsed(), ..Sent::default() };
     for part in parts {
         let part = part?;
         sent.samples += part.samples;
@@ -55,16 +56,17 @@ fn connection(address: SocketAddr, requests: &[Request]) -> io::Result<Sent> {
             request.body.len()
         );
         loop {
-            let begun = Instant::now();
+            let started = Instant::now();
             writer.write_all(head.as_bytes())?;
             writer.write_all(&request.body)?;
             let status = read_answer(&mut reader)?;
             match status {
                 204 => {
-                    sent.latencies.push(begun.elapsed());
+                    sent.latencies.push(started.elapsed());
                     sent.samples += request.samples;
                     break;
                 }
+                // The queue is full: the same request is sent again, and its latency counts from the last attempt.
                 429 => {
                     sent.busy += 1;
                     thread::sleep(Duration::from_millis(100));
@@ -76,12 +78,12 @@ fn connection(address: SocketAddr, requests: &[Request]) -> io::Result<Sent> {
     Ok(sent)
 }
 
-/// Reads one answer and gives its status.
+/// Reads one HTTP answer and returns its status.
 fn read_answer(reader: &mut impl BufRead) -> io::Result<u16> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let status = status.ok_or_else(|| io::Error::other(format!("no HTTP answer: {line:?}")))?;
+    let status = status.ok_or_else(|| io::Error::other(format!("{line:?} is not an HTTP status line")))?;
     let mut length = 0;
     loop {
         line.clear();

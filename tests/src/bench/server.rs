@@ -1,4 +1,4 @@
-//! The real server in a folder of its own.
+//! Starts, queries, kills and measures the real server on a temporary store.
 
 use std::{
     fs,
@@ -13,12 +13,12 @@ use std::{
 use reqwest::blocking::Client;
 use tempfile::TempDir;
 
-/// The store's file.
+/// File name of the store.
 const STORE: &str = "bench.duckdb";
-/// What the server prints on stderr once it can be reached.
+/// Prefix of the line on stderr with which the server reports its address.
 const LISTENING: &str = "almanac: listening on http://";
 
-/// A running server; killed when dropped.
+/// Running server; killed when dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
@@ -29,7 +29,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `almanac serve` on an empty store and waits until it can be reached.
+    /// Starts `almanac serve` on an empty store and waits until it listens.
     pub(super) fn start(almanac: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (child, address) = spawn(almanac, folder.path())?;
@@ -38,26 +38,26 @@ impl Server {
         Ok(Self { child, address, client, almanac: almanac.to_owned(), folder })
     }
 
-    /// Kills the server as `kill -9` does, starts it again on the same store, and gives the time until it is ready.
+    /// Kills the server with SIGKILL, starts it again on the same store, and returns the time until it is ready.
     pub(super) fn kill_and_restart(&mut self) -> io::Result<Duration> {
         self.child.kill()?;
         self.child.wait()?;
-        let begun = Instant::now();
+        let started = Instant::now();
         (self.child, self.address) = spawn(&self.almanac, self.folder.path())?;
         self.get("/readyz", &[])?;
-        Ok(begun.elapsed())
+        Ok(started.elapsed())
     }
 
-    /// Samples that the server says it holds.
+    /// Returns the number of samples that `/readyz` reports.
     pub(super) fn samples(&self) -> io::Result<usize> {
         let answer: serde_json::Value = serde_json::from_str(&self.get("/readyz", &[])?.0)?;
         let samples = answer["samples"].as_u64().and_then(|samples| usize::try_from(samples).ok());
-        samples.ok_or_else(|| io::Error::other("readyz does not say how many samples there are"))
+        samples.ok_or_else(|| io::Error::other("/readyz does not report the number of samples"))
     }
 
-    /// Asks and gives the answer's text, and how long that took.
+    /// Sends a GET request and returns the body and the time until it was read.
     pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> io::Result<(String, Duration)> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let url = format!("http://{}{path}", self.address);
         let answer = self.client.get(url).query(query).send().map_err(io::Error::other)?;
         let status = answer.status();
@@ -65,19 +65,19 @@ impl Server {
         if !status.is_success() {
             return Err(io::Error::other(format!("{path} {query:?}: {status} {text}")));
         }
-        Ok((text, begun.elapsed()))
+        Ok((text, started.elapsed()))
     }
 
-    /// Finishes compaction.
+    /// Runs compaction to its end and returns its duration.
     pub(super) fn compact(&self) -> io::Result<Duration> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let url = format!("http://{}/v1/admin/compact", self.address);
         let answer = self.client.post(url).send().map_err(io::Error::other)?;
         answer.error_for_status().map_err(io::Error::other)?;
-        Ok(begun.elapsed())
+        Ok(started.elapsed())
     }
 
-    /// Bytes of the store's file and log.
+    /// Returns the bytes of the store's file and write-ahead log.
     pub(super) fn disk_bytes(&self) -> u64 {
         [STORE.to_owned(), format!("{STORE}.wal")]
             .iter()
@@ -86,15 +86,16 @@ impl Server {
             .sum()
     }
 
-    /// Processor seconds used so far, where the system tells.
+    /// Returns the processor seconds used so far; `None` where `/proc` does not exist.
     pub(super) fn cpu_seconds(&self) -> Option<f64> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
         let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+        // utime and stime, in ticks of 1/100 s.
         let ticks: f64 = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
         Some(ticks / 100.0)
     }
 
-    /// Most memory used so far, in MiB, where the system tells.
+    /// Returns the peak memory so far in MiB; `None` where `/proc` does not exist.
     pub(super) fn peak_mib(&self) -> Option<f64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -109,7 +110,7 @@ impl Drop for Server {
     }
 }
 
-/// Starts `almanac serve` in a folder and waits until it can be reached.
+/// Starts `almanac serve` in a folder and waits until it listens.
 fn spawn(almanac: &Path, folder: &Path) -> io::Result<(Child, SocketAddr)> {
     let mut child = Command::new(almanac)
         .args(["serve", "--listen", "127.0.0.1:0", "--log", "info", "--db", STORE])
@@ -119,17 +120,17 @@ fn spawn(almanac: &Path, folder: &Path) -> io::Result<(Child, SocketAddr)> {
         .stderr(Stdio::piped())
         .spawn()?;
     let mut lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
-    let mut said = Vec::new();
+    let mut stderr = Vec::new();
     let address = loop {
         let Some(line) = lines.next().transpose()? else {
-            return Err(io::Error::other(format!("the server did not start: {}", said.join("\n"))));
+            return Err(io::Error::other(format!("the server did not start: {}", stderr.join("\n"))));
         };
         if let Some(address) = line.strip_prefix(LISTENING) {
             break address.trim().parse().map_err(io::Error::other)?;
         }
-        said.push(line);
+        stderr.push(line);
     };
-    // Somebody has to read on, or the server would wait for room in the pipe.
+    // Reads on: the server would block on a full pipe.
     thread::spawn(move || lines.for_each(drop));
     Ok((child, address))
 }

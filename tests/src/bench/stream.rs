@@ -1,36 +1,36 @@
-//! Streams: series of ten labels at a step of ten seconds, as remote-write requests.
+//! Generates streams of remote-write requests: series of ten labels at a step of ten seconds.
 
-/// Begin of the stream; any instant does.
+/// Start of the stream; an arbitrary instant.
 pub(super) const START_MS: i64 = 1_790_000_000_000;
 /// Distance between samples of a series.
 pub(super) const STEP_MS: i64 = 10_000;
 
-/// How much is sent, and in what portions.
+/// Size of a stream and of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Series.
+    /// Number of series.
     pub series: usize,
     /// Samples of each series.
     pub steps: usize,
-    /// Samples in one request, each in a TimeSeries entry of its own.
+    /// Samples per request, one per TimeSeries entry.
     pub request: usize,
 }
 
 impl Shape {
-    /// All samples.
+    /// Returns the number of samples.
     #[must_use]
     pub fn samples(self) -> usize {
         self.series * self.steps
     }
 
-    /// From the first to the last sample, in milliseconds.
+    /// Returns the time from the first to the last sample in milliseconds.
     #[must_use]
     pub fn span_ms(self) -> i64 {
         STEP_MS * i64::try_from(self.steps.saturating_sub(1)).unwrap_or(i64::MAX / STEP_MS)
     }
 }
 
-/// What kind of values a series has; the shares are those of ordinary exporters.
+/// Kind of a series' values; the shares are those of common exporters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Values {
     /// 40 %: whole counters.
@@ -71,7 +71,7 @@ impl Values {
     }
 }
 
-/// A small generator of even numbers, so that the stream is the same everywhere.
+/// SplitMix64 generator of uniform numbers: the stream is the same on every machine.
 #[derive(Debug)]
 struct SplitMix(u64);
 
@@ -84,7 +84,7 @@ impl SplitMix {
         z ^ (z >> 31)
     }
 
-    /// A whole number below `end`.
+    /// Returns a uniform whole number below `end`.
     fn below(&mut self, end: u64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "the bounds used are far below 2^53")]
         let number = (self.next() % end) as f64;
@@ -92,7 +92,7 @@ impl SplitMix {
     }
 }
 
-/// One series: its labels on the wire and its present value.
+/// Series with its encoded labels and its current value.
 #[derive(Debug)]
 struct Series {
     labels: Vec<u8>,
@@ -157,14 +157,14 @@ fn bytes_field(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// A request ready to be sent: its compressed body and how many samples it holds.
+/// Request with its compressed body and number of samples.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) body: Vec<u8>,
     pub(super) samples: usize,
 }
 
-/// The requests of each connection: every connection has its own series, in order of time.
+/// Returns the requests of each connection. Each connection has its own series, in time order.
 pub(super) fn requests(shape: Shape, connections: usize) -> Vec<Vec<Request>> {
     let share = shape.series.div_ceil(connections);
     (0..connections).map(|connection| of_connection(shape, connection * share, share)).collect()
@@ -181,6 +181,8 @@ fn of_connection(shape: Shape, first: usize, share: usize) -> Vec<Request> {
     };
     let mut timestamp = START_MS;
     let (mut sample, mut entry) = (Vec::new(), Vec::new());
+    // Encodes by hand what remote write 1.0 defines: one TimeSeries entry (field 1) per sample, with labels and a
+    // sample (field 2).
     for _ in 0..shape.steps {
         for one in &mut series {
             sample.clear();

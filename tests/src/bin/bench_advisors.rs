@@ -1,5 +1,4 @@
-//! `make bench-advisors DATA=DIR`: measures every advisor beside what its users would do otherwise and writes
-//! `docs/advisors.md`.
+//! `make bench-advisors DATA=DIR`: measures every advisor and its usual alternatives and writes `docs/advisors.md`.
 
 use std::error::Error;
 

@@ -1,20 +1,21 @@
 //! `make bench`: measures ingest and queries of the real server and writes `docs/bench-ingest.md`.
 //!
-//! `bench-ingest [--streams a,b,day,million] [--runs N] [--output FILE|-]`; N runs of the short streams (default 3), one of
-//! the long ones.
+//! `bench-ingest [--streams a,b,day,million] [--runs N] [--output FILE|-]`: N runs of each short stream (default 3),
+//! one run of each long one.
 
 use std::{error::Error, fs, path::PathBuf, thread::available_parallelism};
 
 use almanac_tests::bench::{Options, Report, Section, Shape, run};
 
-/// A stream that is measured.
+/// Stream with its numbers of connections.
 struct Stream {
     name: &'static str,
     title: &'static str,
     shape: Shape,
     connections: &'static [usize],
-    /// Long streams are measured once.
+    /// Whether the stream is measured only once, since it is long.
     once: bool,
+    /// Whether query latencies are measured.
     asks: bool,
 }
 

@@ -1,8 +1,8 @@
-//! `make soak`: appends, compactions, checkpoints and reopenings of a store at random for some minutes, each time compared
-//! with a map in memory.
+//! `make soak`: a randomised consistency test of the store. It appends, compacts, checkpoints and reopens at random for
+//! some minutes and compares the store with a map in memory each time.
 //!
-//! `soak-store [--minutes M] [--seed S]` (defaults 10 and 1). The values are of the kinds that compression treats each in its
-//! own way, because a fault of DuckDB's own bit-packing at a checkpoint (issue 22823) is open.
+//! `soak-store [--minutes M] [--seed S]` (defaults 10 and 1). The values cover the kinds that DuckDB compresses
+//! differently, because a fault of its bit-packing at a checkpoint (issue 22823) is open.
 
 use std::{
     collections::BTreeMap,
@@ -19,12 +19,12 @@ use almanac_models::Timestamp;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Samples after which a new store is begun, so that the map fits into memory.
+/// Samples after which a new store is created: the map must fit into memory.
 const SAMPLES_MAX: usize = 6_000_000;
-/// Series of a store.
+/// Number of series of a store.
 const SERIES: usize = 300;
 
-/// Every sample by series, as bits, so that markers compare too.
+/// Expected samples by series. Values are bits, so that stale markers (NaN) compare as equal.
 type Model = Vec<BTreeMap<i64, u64>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     while Instant::now() < end {
         one_store(&mut rng, end, &mut totals)?;
     }
-    eprintln!("seed {seed}, {minutes} minutes: {totals:?}: every sample as written");
+    eprintln!("seed {seed}, {minutes} minutes, {totals:?}: every sample is as written");
     Ok(())
 }
 
@@ -59,7 +59,7 @@ struct Totals {
 fn one_store(rng: &mut ChaCha8Rng, end: Instant, totals: &mut Totals) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("soak.duckdb");
-    // Little memory for recent samples: most reads come from segments.
+    // Little memory for recent samples, so that most reads come from segments.
     let options = StoreOptions { recent_bytes: 1 << 20, hot_rows: 400_000, ..StoreOptions::default() };
     let mut store = Store::open(&path, options.clone())?;
     let mut model: Model = vec![BTreeMap::new(); SERIES];
@@ -87,12 +87,12 @@ fn reopened(store: Store, path: &Path, options: &StoreOptions) -> Result<Store, 
     Ok(Store::open(path, options.clone())?)
 }
 
-/// A batch of one kind of times and one kind of values.
+/// Appends a batch with one kind of timestamps and one kind of values, to the store and to the model.
 fn append(store: &Store, rng: &mut ChaCha8Rng, model: &mut Model, now_ms: &mut i64) -> Result<u64, Box<dyn Error>> {
     let (first, count) = (rng.random_range(0..SERIES), rng.random_range(1..SERIES));
     let steps = rng.random_range(1..600);
     let step_ms = [1, 1_000, 10_000, 60_000][rng.random_range(0..4)];
-    // Mostly in order; sometimes late, sometimes far away.
+    // Mostly in order; sometimes late, sometimes far from the present.
     let start_ms = match rng.random_range(0..20) {
         0 => rng.random_range(-9_000_000_000_000_000..9_000_000_000_000_000),
         1..5 => *now_ms - rng.random_range(0..100_000_000),
@@ -113,7 +113,7 @@ fn append(store: &Store, rng: &mut ChaCha8Rng, model: &mut Model, now_ms: &mut i
     Ok(done.written)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "any number will do")]
+#[expect(clippy::cast_precision_loss, reason = "any number is valid")]
 fn value(kind: u32, rng: &mut ChaCha8Rng, step: i64, series: usize) -> f64 {
     match kind {
         0 => 0.0,
@@ -132,7 +132,7 @@ fn labels(series: usize) -> Result<Labels, Box<dyn Error>> {
     Ok(Labels::from_pairs([(METRIC_NAME, "soak"), ("series", &series.to_string())])?)
 }
 
-/// Everything now and then, else one series.
+/// Compares one random series with the model, or all series with a probability of 0.1.
 fn compare(store: &Store, model: &Model, rng: &mut ChaCha8Rng) -> Result<(), Box<dyn Error>> {
     let mut matchers = vec![Matcher::equal(METRIC_NAME, "soak")];
     let one = rng.random_range(0..SERIES);
@@ -144,19 +144,19 @@ fn compare(store: &Store, model: &Model, rng: &mut ChaCha8Rng) -> Result<(), Box
     let expected =
         model.iter().enumerate().filter(|(series, samples)| (whole || *series == one) && !samples.is_empty());
     if found.len() != expected.clone().count() {
-        return Err(format!("{} series instead of {}", found.len(), expected.count()).into());
+        return Err(format!("got {} series, expected {}", found.len(), expected.count()).into());
     }
     for series in found {
         let number: usize = series.labels.get("series").unwrap_or_default().parse()?;
         let same = series.timestamps.len() == model[number].len()
             && series.timestamps.iter().zip(&series.values).zip(&model[number]).all(
                 |((at, value), (model_at, bits))| {
-                    // A zero is a zero: -0.0 == 0.0 counts as unchanged.
+                    // The store does not distinguish -0.0 from 0.0.
                     at == model_at && (value.to_bits() == *bits || (*value == 0.0 && f64::from_bits(*bits) == 0.0))
                 },
             );
         if !same {
-            return Err(format!("series {number} does not hold what was written").into());
+            return Err(format!("series {number} differs from what was written").into());
         }
     }
     Ok(())

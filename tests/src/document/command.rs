@@ -1,14 +1,17 @@
+//! The command line of a bench that writes a document.
+
 use std::{error::Error, fs, io::Write, path::PathBuf, thread::available_parallelism};
 
 use super::{Paper, Report, Section, Settings};
 
-/// The command of a bench: reads its flags, measures, and writes the document.
+/// Parses the flags, measures, and writes the document.
 ///
-/// `words`: the flags, without the program's name; `--help` says which. The data directory may be named in
-/// `ALMANAC_DATA` instead. A part or a quick run goes to stderr alone unless a file is given.
+/// `words`: the flags without the program's name; `--help` lists them. The environment variable `ALMANAC_DATA` may hold
+/// the data directory instead of `--data`. A partial or quick run is written to stderr only, unless `--output` is
+/// given.
 ///
 /// # Errors
-/// Of a wrong call, and what a section says.
+/// Invalid flags, and errors of the sections.
 pub fn write(paper: &Paper, words: impl IntoIterator<Item = String>) -> Result<(), Box<dyn Error>> {
     let mut data = None;
     let mut only: Option<Vec<String>> = None;
@@ -45,6 +48,7 @@ pub fn write(paper: &Paper, words: impl IntoIterator<Item = String>) -> Result<(
     let chosen = |section: &&Section| only.as_ref().is_none_or(|names| names.iter().any(|name| name == section.name));
     let sections: Vec<Section> = paper.sections.iter().filter(chosen).copied().collect();
     let report = Report::measure(paper, &Settings::new(data, threads, quick)?, &sections)?.to_string();
+    // A partial run must not replace the whole document.
     let whole = only.is_none() && !quick;
     let file = output.or_else(|| whole.then(|| PathBuf::from(paper.file)));
     if let Some(file) = file.filter(|file| file.as_os_str() != "-") {

@@ -1,4 +1,5 @@
-//! Documents that benches write: sections of tables measured on the public sets, with the commit and the data's hashes.
+//! Documents written by benches: sections of tables measured on the public sets, with the commit and the hashes of the
+//! data.
 
 mod command;
 mod parallel;
@@ -14,28 +15,28 @@ pub use report::Report;
 pub use settings::Settings;
 pub use table::{Table, number, percent};
 
-/// A document that a bench writes.
+/// Definition of a document that a bench writes.
 #[derive(Debug, Clone, Copy)]
 pub struct Paper {
-    /// The bench's name.
+    /// Name of the bench.
     pub bench: &'static str,
-    /// Where the whole is kept.
+    /// Path of the document.
     pub file: &'static str,
-    /// Its first line.
+    /// Title of the document.
     pub title: &'static str,
-    /// What it says before its parts, lines joined.
+    /// Text before the sections.
     pub preface: &'static str,
-    /// Its parts, in their order.
+    /// Sections in their order.
     pub sections: &'static [Section],
-    /// Files of the data directory that the parts read.
+    /// Files of the data directory that the sections read.
     pub data: &'static [&'static str],
 }
 
-/// A part of a document.
+/// Section of a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Section {
-    /// The name by which `--only` chooses it.
+    /// Name for `--only`.
     pub name: &'static str,
-    /// Measures, and says what was found.
+    /// Measures and returns the section in Markdown.
     pub run: fn(&Settings) -> Result<String, Box<dyn Error>>,
 }

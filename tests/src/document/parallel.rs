@@ -1,3 +1,5 @@
+//! Runs work on several threads and measures its processor time.
+
 use std::{
     fs,
     sync::{
@@ -7,16 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What was made of each item, in their order, and the processor time that it took in all.
+/// Results of all items with the processor time spent.
 #[derive(Debug, Clone)]
 pub struct Done<T> {
-    /// One entry an item.
+    /// One result per item, in the order of the items.
     pub results: Vec<T>,
-    /// Processor time of all threads; where the system does not tell it, the time that they were at work.
+    /// Processor time of all threads; their elapsed time where the system has no processor times.
     pub cpu: Duration,
 }
 
-/// Does `work` on each item, on so many threads; the results do not depend on their number. Says on stderr how far it is.
+/// Applies `work` to each item on `threads` threads; the results do not depend on their number. Prints progress on
+/// stderr.
 pub fn each<I: Sync, T: Send>(what: &str, items: &[I], threads: usize, work: impl Fn(&I) -> T + Sync) -> Done<T> {
     let next = AtomicUsize::new(0);
     let (sender, done) = mpsc::channel();
@@ -27,7 +30,7 @@ pub fn each<I: Sync, T: Send>(what: &str, items: &[I], threads: usize, work: imp
         for _ in 0..threads.clamp(1, items.len().max(1)) {
             let (sender, clock, next, work) = (sender.clone(), clock.clone(), &next, &work);
             scope.spawn(move || {
-                let (begun, cpu_begun) = (Instant::now(), thread_cpu());
+                let (thread_started, cpu_started) = (Instant::now(), thread_cpu());
                 loop {
                     let idx = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(idx) else { break };
@@ -35,11 +38,12 @@ pub fn each<I: Sync, T: Send>(what: &str, items: &[I], threads: usize, work: imp
                         break;
                     }
                 }
-                let cpu = thread_cpu().zip(cpu_begun).map(|(end, begin)| end.saturating_sub(begin));
-                // Nobody listens any more only when the whole is given up.
-                let _ = clock.send(cpu.unwrap_or_else(|| begun.elapsed()));
+                let cpu = thread_cpu().zip(cpu_started).map(|(end, start)| end.saturating_sub(start));
+                // Fails only when the receiver has panicked.
+                let _ = clock.send(cpu.unwrap_or_else(|| thread_started.elapsed()));
             });
         }
+        // The receivers end when the last sender is dropped.
         drop((sender, clock));
         for (count, (idx, result)) in done.into_iter().enumerate() {
             results[idx] = Some(result);
@@ -53,14 +57,14 @@ pub fn each<I: Sync, T: Send>(what: &str, items: &[I], threads: usize, work: imp
 }
 
 impl<T> Done<T> {
-    /// Processor milliseconds an item.
+    /// Returns the processor milliseconds per item.
     #[must_use]
     pub fn cpu_ms_each(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e3 / self.results.len().max(1) as f64
     }
 }
 
-/// Processor time of this thread so far, where Linux tells it.
+/// Returns the processor time of this thread so far; `None` where Linux's `schedstat` does not exist.
 fn thread_cpu() -> Option<Duration> {
     let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)

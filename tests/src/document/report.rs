@@ -1,25 +1,27 @@
+//! Measures the sections of a document and renders it with the commit, the machine and the hashes of the data.
+
 use std::{error::Error, fmt, process::Command, time::Duration};
 
 use super::{Paper, Section, Settings, Table, number};
 
-/// A measured document.
+/// Measured document.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// What it is.
+    /// Definition of the document.
     pub paper: Paper,
-    /// The commit that was measured.
+    /// Measured commit.
     pub commit: String,
     /// Cores of the machine.
     pub cores: usize,
-    /// Threads at work.
+    /// Number of threads.
     pub threads: usize,
     /// Whether only a subset was measured.
     pub quick: bool,
-    /// How long all took.
+    /// Duration of the whole run.
     pub elapsed: Duration,
-    /// The parts.
+    /// Sections in Markdown.
     pub parts: Vec<String>,
-    /// Name and SHA-256 of the files read.
+    /// Name and SHA-256 of the data files.
     pub files: Vec<(String, String)>,
 }
 
@@ -27,13 +29,13 @@ impl Report {
     /// Measures these sections.
     ///
     /// # Errors
-    /// What a section says.
+    /// Error of a section, prefixed with its name.
     pub fn measure(paper: &Paper, settings: &Settings, sections: &[Section]) -> Result<Self, Box<dyn Error>> {
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let part = |section: &Section| {
             eprintln!("{}", section.name);
             let failed = |error| -> Box<dyn Error> { format!("{}: {error}", section.name).into() };
-            // Shown at once: a long run that is ended has not been for nothing.
+            // Printed at once, so that an interrupted run has shown its results so far.
             (section.run)(settings).map_err(failed).inspect(|part| eprintln!("\n{part}"))
         };
         let parts = sections.iter().map(part).collect::<Result<_, _>>()?;
@@ -44,14 +46,15 @@ impl Report {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: settings.threads,
             quick: settings.quick,
-            elapsed: begun.elapsed(),
+            elapsed: started.elapsed(),
             parts,
             files,
         })
     }
 }
 
-/// The commit of the working folder, and whether it has changes besides `document`, which is about to change.
+/// Returns the commit of the working folder, and whether there are changes other than in `document`, which is about to
+/// be written.
 fn commit(document: &str) -> String {
     let git = |words: &[&str]| {
         let output = Command::new("git").args(words).output().ok().filter(|output| output.status.success())?;

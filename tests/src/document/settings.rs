@@ -1,3 +1,5 @@
+//! Settings of a run: data directory, threads, and whether a subset is enough.
+
 use std::{
     error::Error,
     path::{Path, PathBuf},
@@ -6,46 +8,46 @@ use std::{
 use almanac_datasets::loaders::{DATA_VARIABLE, DataDirectory};
 use duckdb::Connection;
 
-/// Of so many series one is measured by a quick run.
+/// A quick run measures every eighth series.
 const QUICK: usize = 8;
 
-/// What all sections are given.
+/// Settings of a run, passed to all sections.
 #[derive(Debug, Clone)]
 pub struct Settings {
     data: Option<(PathBuf, DataDirectory)>,
-    /// Threads at work.
+    /// Number of threads.
     pub threads: usize,
-    /// Whether a subset is enough.
+    /// Whether only a subset is measured.
     pub quick: bool,
 }
 
 impl Settings {
-    /// Settings with the directory of the public sets that a flag gives, or else the environment; none is needed for the
-    /// sections that use no public set.
+    /// Returns settings with the directory of the public sets from a flag or else from the environment. Sections that
+    /// use no public set need no directory.
     ///
     /// # Errors
-    /// When the directory is none.
+    /// When the path is not a directory.
     pub fn new(flag: Option<PathBuf>, threads: usize, quick: bool) -> Result<Self, Box<dyn Error>> {
         let named = std::env::var_os(DATA_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
         let open = |path: PathBuf| DataDirectory::open(path.clone()).map(|data| (path, data));
         Ok(Self { data: flag.or(named).map(open).transpose()?, threads, quick })
     }
 
-    /// The public sets.
+    /// Returns the public sets.
     ///
     /// # Errors
     /// When no directory was given.
     pub fn data(&self) -> Result<&DataDirectory, Box<dyn Error>> {
         let named = self.data.as_ref().map(|(_, data)| data);
-        Ok(named.ok_or_else(|| format!("no data directory: give --data DIR, or name one in {DATA_VARIABLE}"))?)
+        Ok(named.ok_or_else(|| format!("no data directory: give --data DIR or set {DATA_VARIABLE}"))?)
     }
 
-    /// All of them, or every eighth for a quick run.
+    /// Returns all items, or every eighth of them in a quick run.
     pub fn subset<T>(&self, all: Vec<T>) -> Vec<T> {
         all.into_iter().step_by(if self.quick { QUICK } else { 1 }).collect()
     }
 
-    /// Methods and mean VUS-PR that TSB-AD publishes for one of its sets, best first.
+    /// Returns the methods and mean VUS-PR that TSB-AD publishes for one of its sets, best first.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -58,10 +60,10 @@ impl Settings {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Name and SHA-256 of every file of the data directory.
+    /// Returns the name and SHA-256 of every file of the data directory.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When a file cannot be read.
     pub fn hashes(&self) -> Result<Vec<(String, String)>, Box<dyn Error>> {
         if self.data.is_none() {
             return Ok(Vec::new());
@@ -71,7 +73,7 @@ impl Settings {
         let mut hashes = Vec::new();
         for pattern in ["*.parquet", "*.json", "*.csv"] {
             let rows = statement.query_map([self.path(pattern)?], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
-            // A pattern without a file is an error to DuckDB.
+            // DuckDB fails when no file matches the pattern.
             for row in rows.into_iter().flatten() {
                 let (path, hash) = row?;
                 let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());

@@ -1,6 +1,8 @@
+//! Markdown tables and the format of their numbers.
+
 use std::fmt;
 
-/// A table in Markdown: the first column to the left, the others to the right.
+/// Markdown table: the first column is left-aligned, the others are right-aligned.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     header: Vec<String>,
@@ -8,13 +10,13 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these columns and no row.
+    /// Returns a table with these columns and no rows.
     #[must_use]
     pub fn new(header: &[&str]) -> Self {
         Self { header: header.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row; cells that are not given are empty.
+    /// Adds a row; missing cells are empty.
     pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
         let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
         cells.resize(self.header.len(), String::new());
@@ -30,7 +32,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A number with so many digits behind the point; a dash where there is none.
+/// Formats a number with `digits` decimals; a dash when it is missing or not finite.
 #[must_use]
 pub fn number(value: impl Into<Option<f64>>, digits: usize) -> String {
     match value.into() {
@@ -39,7 +41,7 @@ pub fn number(value: impl Into<Option<f64>>, digits: usize) -> String {
     }
 }
 
-/// A share in percent with one digit; a dash where there is none.
+/// Formats a share in percent with one decimal; a dash when it is missing or not finite.
 #[must_use]
 pub fn percent(share: impl Into<Option<f64>>) -> String {
     number(share.into().map(|share| 100.0 * share), 1)

@@ -1,5 +1,5 @@
-//! The loop closed on the simulator: what is recommended is applied, time goes on, and the ledger's verdict is the
-//! simulator's truth.
+//! Closed loop on the simulator: recommendations are applied, later data follow, and the ledger's verdict must agree
+//! with the simulator's ground truth.
 
 use std::sync::Arc;
 
@@ -25,13 +25,14 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const MINUTE_MS: i64 = 60_000;
 
-struct Scene {
+/// Store with its ledger in a temporary folder.
+struct Fixture {
     store: Store,
     ledger: Ledger,
     _folder: tempfile::TempDir,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("loop.duckdb"), StoreOptions::default()).unwrap();
@@ -60,7 +61,7 @@ impl Scene {
         self.ledger.applied(&id, "the loop", None, now).unwrap()
     }
 
-    /// What the ledger says of it at `now`.
+    /// Returns the state of a recommendation after verification at `now`.
     fn verdict(&self, id: &str, specs: &AdviceSpecs, now: Timestamp) -> State {
         let registry = Registry::default();
         let measured =
@@ -70,15 +71,17 @@ impl Scene {
         self.ledger.get(id).unwrap().state
     }
 
+    /// Returns whether a rollback of the recommendation is proposed.
     fn reverts(&self, id: &str) -> bool {
         self.ledger.list(&Default::default()).unwrap().iter().any(|row| row.replaces.as_deref() == Some(id))
     }
 }
 
-/// Two days of a cache with a limit on stale hits of `limit`; on the second day, after the recommendation, every read of the
-/// later half is of a value just changed where `changing`.
+/// Applies advice after the first of two days of a cache with the limit `limit` on stale hits. With `changing`, a write
+/// follows every third access of the second day. Returns the state, whether a rollback is proposed, and the proposed
+/// time-to-live in seconds.
 fn cache_verdict(run: &Simulation, model: &CacheModel, limit: f64, changing: bool) -> (State, bool, f64) {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let start = run.timestamps[0];
     let applied = Timestamp::from_millis(start + 24 * HOUR_MS);
     let own = run.cache_events.iter().filter(|event| event.cache == model.cache);
@@ -90,7 +93,7 @@ fn cache_verdict(run: &Simulation, model: &CacheModel, limit: f64, changing: boo
         after.extend(writes);
         after.sort_by_key(|event| event.timestamp);
     }
-    scene.put_cache(&before);
+    fixture.put_cache(&before);
     let present = i64::try_from(std::time::Duration::from_secs_f64(model.ttl_seconds).as_millis()).unwrap();
     let spec = CacheSpec {
         ttl_ms: Some(present),
@@ -98,12 +101,12 @@ fn cache_verdict(run: &Simulation, model: &CacheModel, limit: f64, changing: boo
         can_invalidate: false,
         ..CacheSpec::new(model.cache.clone())
     };
-    let row = scene.apply::<Ttl>(&spec, applied);
-    scene.put_cache(&after);
+    let row = fixture.apply::<Ttl>(&spec, applied);
+    fixture.put_cache(&after);
     let mut specs = AdviceSpecs::default();
     specs.push::<Ttl>(spec);
-    let state = scene.verdict(&row.id, &specs, Timestamp::from_millis(start + 48 * HOUR_MS));
-    (state, scene.reverts(&row.id), row.proposed["ttl_seconds"].as_f64().unwrap())
+    let state = fixture.verdict(&row.id, &specs, Timestamp::from_millis(start + 48 * HOUR_MS));
+    (state, fixture.reverts(&row.id), row.proposed["ttl_seconds"].as_f64().unwrap())
 }
 
 #[test]
@@ -111,27 +114,28 @@ fn times_to_live() {
     let options = SimulatorOptions { weeks: 1, incidents: false, cache_hours: 48.0, ..SimulatorOptions::default() };
     let run = simulate(&options).unwrap();
     for model in &cache_models() {
-        // The present time-to-live is too long by half.
+        // The limit is half of the present stale share, so that the present time-to-live is too long.
         let limit = model.at_ttl(model.ttl_seconds).stale_share / 2.0;
         let (state, reverts, seconds) = cache_verdict(&run, model, limit, false);
-        // In the long run, by the rates of the simulator, the limit is kept: so says the ledger.
+        // By the simulator's rates the limit is kept in the long run; the ledger must agree.
         assert!(model.at_ttl(seconds).stale_share <= limit, "{}: {seconds} s", model.cache);
         assert_eq!((state, reverts), (State::Verified, false), "{}", model.cache);
-        // A third of all accesses followed by a write: no time-to-live worth its name keeps the limit.
+        // With a write after a third of all accesses no useful time-to-live keeps the limit.
         let (state, reverts, _) = cache_verdict(&run, model, limit, true);
         assert_eq!((state, reverts), (State::Regressed, true), "{}", model.cache);
     }
 }
 
-/// False alerts of `signal > bound` held for some minutes, and the incidents that it caught of those there were.
+/// Counts the false alerts of `signal > bound` with a `for` of `hold_ms`, the caught incidents, and the incidents in
+/// the data.
 fn count(rows: &[(i64, f64)], incidents: &[(i64, i64)], bound: f64, hold_ms: i64) -> (usize, usize, usize) {
     let (mut since, mut firing, mut touched, mut false_alerts): (Option<i64>, bool, bool, usize) =
         (None, false, false, 0);
     let mut caught = vec![false; incidents.len()];
     for (at, value) in rows {
         if *value > bound {
-            let begun = *since.get_or_insert(*at);
-            if at - begun >= hold_ms && !firing {
+            let pending_since = *since.get_or_insert(*at);
+            if at - pending_since >= hold_ms && !firing {
                 (firing, touched) = (true, false);
             }
         } else {
@@ -143,8 +147,8 @@ fn count(rows: &[(i64, f64)], incidents: &[(i64, i64)], bound: f64, hold_ms: i64
             *caught |= firing;
         }
     }
-    let there = incidents.iter().filter(|(start, end)| *end >= rows[0].0 && *start <= rows[rows.len() - 1].0).count();
-    (false_alerts, caught.iter().filter(|caught| **caught).count(), there)
+    let present = incidents.iter().filter(|(start, end)| *end >= rows[0].0 && *start <= rows[rows.len() - 1].0).count();
+    (false_alerts, caught.iter().filter(|caught| **caught).count(), present)
 }
 
 #[test]
@@ -161,38 +165,38 @@ fn thresholds() {
         .iter()
         .map(|incident| (incident.started_at.millis(), incident.ended_at.map_or(i64::MAX, Timestamp::millis)))
         .collect();
-    // A bound that the busiest hours pass.
+    // The busiest hours exceed this bound.
     let mut sorted: Vec<f64> = before.iter().map(|row| row.1).collect();
     sorted.sort_by(f64::total_cmp);
     let bound = sorted[sorted.len() * 98 / 100];
     let rules = format!("groups:\n- name: g\n  interval: 1m\n  rules:\n  - alert: Slow\n    expr: p95 > {bound}\n");
     let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml");
     for louder in [1.0, 1.6] {
-        let scene = Scene::new();
-        scene.put("p95", before.iter().copied());
+        let fixture = Fixture::new();
+        fixture.put("p95", before.iter().copied());
         let (known, later): (Vec<Incident>, Vec<Incident>) =
             incidents.iter().cloned().partition(|incident| incident.started_at < applied);
-        scene.store.put_events(EventBatch { incidents: known, ..EventBatch::default() }).unwrap();
-        let row = scene.apply::<Threshold>(&ThresholdSpec::new(specs[0].clone(), false), applied);
+        fixture.store.put_events(EventBatch { incidents: known, ..EventBatch::default() }).unwrap();
+        let row = fixture.apply::<Threshold>(&ThresholdSpec::new(specs[0].clone(), false), applied);
         let after: Vec<(i64, f64)> = after.iter().map(|(at, value)| (*at, louder * value)).collect();
-        scene.put("p95", after.iter().copied());
-        scene.store.put_events(EventBatch { incidents: later, ..EventBatch::default() }).unwrap();
-        let state = scene.verdict(&row.id, &AdviceSpecs::default(), end);
+        fixture.put("p95", after.iter().copied());
+        fixture.store.put_events(EventBatch { incidents: later, ..EventBatch::default() }).unwrap();
+        let state = fixture.verdict(&row.id, &AdviceSpecs::default(), end);
         let rule = &row.evidence["terms"]["rule"];
         let (bound, hold) = (rule["bound"].as_f64().unwrap(), rule["for_ms"].as_i64().unwrap());
-        let (false_alerts, caught, there) = count(&after, &spans, bound, hold);
+        let (false_alerts, caught, present) = count(&after, &spans, bound, hold);
         let promised = row.effect.upper * 2.0;
-        // Twice as many as promised over two weeks cannot be chance at these counts; half as many is no harm.
-        assert!(there >= 3, "{there}");
+        // At these counts, twice as many as promised over two weeks cannot be chance.
+        assert!(present >= 3, "{present}");
         if louder > 1.0 {
             assert!(false_alerts as f64 > 2.0 * promised, "{false_alerts} {promised}");
-            assert_eq!((state, scene.reverts(&row.id)), (State::Regressed, true));
+            assert_eq!((state, fixture.reverts(&row.id)), (State::Regressed, true));
         } else {
             assert!(
-                false_alerts as f64 <= promised && 2 * caught >= there,
-                "{false_alerts} {promised} {caught} of {there}"
+                false_alerts as f64 <= promised && 2 * caught >= present,
+                "{false_alerts} {promised} {caught} of {present}"
             );
-            assert_eq!((state, scene.reverts(&row.id)), (State::Verified, false));
+            assert_eq!((state, fixture.reverts(&row.id)), (State::Verified, false));
         }
     }
 }
@@ -227,32 +231,33 @@ fn replicas() {
     let trace = scaling::simulate(&history, &rules, 20, &mut policy);
     let split = run.timestamps.partition_point(|at| *at < applied.millis());
     for stuck in [false, true] {
-        let scene = Scene::new();
+        let fixture = Fixture::new();
         let ready = |idx: usize| if stuck && idx >= split { 8.0 } else { f64::from(trace.ready[idx]) };
         let rows = |range: std::ops::Range<usize>| range.map(|idx| (run.timestamps[idx], load[idx]));
         let pool = |range: std::ops::Range<usize>| range.map(|idx| (run.timestamps[idx], ready(idx)));
-        scene.put("demand", rows(0..split));
-        scene.put("replicas", pool(0..split));
-        let row = scene.apply::<Scaling>(&spec, applied);
-        scene.put("demand", rows(split..load.len()));
-        scene.put("replicas", pool(split..load.len()));
+        fixture.put("demand", rows(0..split));
+        fixture.put("replicas", pool(0..split));
+        let row = fixture.apply::<Scaling>(&spec, applied);
+        fixture.put("demand", rows(split..load.len()));
+        fixture.put("replicas", pool(split..load.len()));
         let mut specs = AdviceSpecs::default();
         specs.push::<Scaling>(spec.clone());
-        let state = scene.verdict(&row.id, &specs, end);
+        let state = fixture.verdict(&row.id, &specs, end);
         let short = (split..load.len()).filter(|&idx| load[idx] > ready(idx) * capacity).count();
         let share = short as f64 / (load.len() - split) as f64;
         if stuck {
             assert!(share > 2.0 * row.effect.upper, "{share} {:?}", row.effect);
-            assert_eq!((state, scene.reverts(&row.id)), (State::Regressed, true));
+            assert_eq!((state, fixture.reverts(&row.id)), (State::Regressed, true));
         } else {
             assert!(share <= row.effect.upper, "{share} {:?}", row.effect);
-            assert_eq!((state, scene.reverts(&row.id)), (State::Verified, false));
+            assert_eq!((state, fixture.reverts(&row.id)), (State::Verified, false));
         }
     }
 }
 
-/// Three weeks of the simulated API's memory under a request of `present`, what is recommended applied, and the week after it `times` as
-/// large: the verdict, whether the way back is proposed, and the share of that week with usage above the request.
+/// Applies advice after three weeks of the simulated API's memory under a request of `present`; the following week uses
+/// `times` as much. Returns the state, whether a rollback is proposed, and the share of that week with usage above the
+/// request.
 fn request_verdict(present: f64, times: f64) -> (State, bool, f64) {
     let options = SimulatorOptions { incidents: false, cache_hours: 0.0, ..SimulatorOptions::default() };
     let run = simulate(&options).unwrap();
@@ -263,23 +268,23 @@ fn request_verdict(present: f64, times: f64) -> (State, bool, f64) {
         let rows = run.timestamps.iter().zip(memory).map(|(at, value)| (*at, *value));
         rows.filter(move |(at, _)| (from..until).contains(at) && (at - start) % (5 * MINUTE_MS) == 0)
     };
-    let scene = Scene::new();
-    scene.put("memory_bytes", every(0, applied));
+    let fixture = Fixture::new();
+    fixture.put("memory_bytes", every(0, applied));
     let spec = ContainerSpec {
         memory: Some("memory_bytes".to_owned()),
         memory_request: Some(present.to_string()),
         ..ContainerSpec::new("api")
     };
     let now = Timestamp::from_millis(applied);
-    let row = scene.apply::<Rightsizing>(&spec, now);
+    let row = fixture.apply::<Rightsizing>(&spec, now);
     let after: Vec<(i64, f64)> = every(applied, applied + 7 * DAY_MS).map(|(at, value)| (at, times * value)).collect();
-    scene.put("memory_bytes", after.iter().copied());
+    fixture.put("memory_bytes", after.iter().copied());
     let mut specs = AdviceSpecs::default();
     specs.push::<Rightsizing>(spec);
-    let state = scene.verdict(&row.id, &specs, Timestamp::from_millis(applied + 7 * DAY_MS));
+    let state = fixture.verdict(&row.id, &specs, Timestamp::from_millis(applied + 7 * DAY_MS));
     let request = row.proposed["request"].as_f64().unwrap();
     let above = after.iter().filter(|(_, value)| *value > request).count();
-    (state, scene.reverts(&row.id), above as f64 / after.len() as f64)
+    (state, fixture.reverts(&row.id), above as f64 / after.len() as f64)
 }
 
 #[test]
@@ -287,7 +292,7 @@ fn requests() {
     let (state, reverts, above) = request_verdict(2e9, 1.0);
     assert_eq!((state, reverts), (State::Verified, false));
     assert!(above.abs() < 1e-12, "{above}");
-    // A version that uses half as much again, which nobody reported.
+    // A version that uses 1.5 times the memory, without a reported deploy.
     let (state, reverts, above) = request_verdict(2e9, 1.5);
     assert_eq!((state, reverts), (State::Regressed, true));
     assert!(above > 0.1, "{above}");

@@ -1,9 +1,11 @@
+//! Errors of the command line and of the configuration file.
+
 use tempfile::tempdir;
 
 use crate::harness::run;
 
 #[test]
-fn a_wrong_call_ends_with_2_and_says_why() {
+fn an_invalid_command_exits_with_2_and_names_the_reason() {
     let folder = tempdir().unwrap();
     let ended = run(folder.path(), ["serv"]);
     assert_eq!(ended.code, Some(2));

@@ -1,4 +1,4 @@
-//! What Grafana and other clients of Prometheus' interface send.
+//! Requests of Grafana and of other clients of Prometheus' HTTP API.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 use crate::harness::Server;
 
-/// What a dashboard of Grafana 12.4 does one after the other, with the bodies that it sends.
+/// The requests of a Grafana 12.4 dashboard in their order, with the bodies that it sends.
 #[test]
 fn a_dashboard_on_the_json_source_is_set_up_and_drawn() {
     let folder = tempdir().unwrap();
@@ -59,7 +59,7 @@ fn a_dashboard_on_the_json_source_is_set_up_and_drawn() {
     );
 }
 
-/// The requests of Grafana's own Prometheus source, as its library sends them.
+/// The requests of Grafana's built-in Prometheus data source.
 #[test]
 fn the_prometheus_source_saves_explores_and_draws() {
     let folder = tempdir().unwrap();
@@ -83,10 +83,10 @@ fn the_prometheus_source_saves_explores_and_draws() {
         range.text(),
         r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"host":"web-1"},"values":[[1795419660,"2"],[1795419720,"3"]]}]}}"#
     );
-    assert_eq!(form("/api/v1/label/host/values", "").status, 405, "the source tries GET after that");
+    assert_eq!(form("/api/v1/label/host/values", "").status, 405, "the data source then tries GET");
 }
 
-/// `curl -g 'http://…/api/v1/query?query=up{job="api"}'` sends the quotes as they are, on a connection that goes on.
+/// `curl -g 'http://…/api/v1/query?query=up{job="api"}'` does not encode the quotes; the connection must stay usable.
 #[test]
 fn characters_that_should_have_been_encoded_are_accepted() {
     let folder = tempdir().unwrap();

@@ -7,7 +7,7 @@ use tempfile::tempdir;
 
 use crate::harness::{Server, run};
 
-/// An hour of a gauge at a step of fifteen seconds, until now, with a season of five minutes.
+/// Returns an hour of a gauge until now at a step of fifteen seconds, with a season of five minutes.
 fn gauge() -> String {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let begin = now - now % 15_000 - 240 * 15_000;
@@ -22,7 +22,7 @@ fn signals(asked: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_running_service_learns_when_it_is_told_to() {
+fn a_running_service_learns_on_command() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let reply = server.post("/v1/import", "text/plain; version=0.0.4", gauge());
@@ -30,13 +30,13 @@ fn a_running_service_learns_when_it_is_told_to() {
     let learned = run(folder.path(), ["learn", "--url", &server.url]);
     assert_eq!(learned.code, Some(0), "{}", learned.stderr);
     assert!(
-        learned.stdout.starts_with("learned: 1 signals fitted, 0 lack values, 0 failed, 0 not due; "),
+        learned.stdout.starts_with("learned: 1 signals fitted, 0 with too few values, 0 failed, 0 not due; "),
         "{}",
         learned.stdout
     );
     let again = run(folder.path(), ["learn", "--url", &server.url]);
     assert!(
-        again.stdout.starts_with("learned: 0 signals fitted, 0 lack values, 0 failed, 1 not due; "),
+        again.stdout.starts_with("learned: 0 signals fitted, 0 with too few values, 0 failed, 1 not due; "),
         "{}",
         again.stdout
     );
@@ -58,7 +58,7 @@ fn a_stopped_store_is_learned_in_place() {
     assert_eq!(signals(&asked.stdout), [serde_json::json!([true])]);
 }
 
-/// Whoever imports last month's samples wants them learned, though none of them is of now.
+/// Samples of last month are learned as of their newest one.
 #[test]
 fn a_store_of_old_samples_is_learned_as_of_its_newest() {
     let folder = tempdir().unwrap();
@@ -69,19 +69,19 @@ fn a_store_of_old_samples_is_learned_as_of_its_newest() {
     let learned = run(folder.path(), ["learn"]);
     assert_eq!(
         learned.stderr,
-        "almanac: the newest sample is of 2026-01-01T01:00:00.000Z; everything is seen as of then\n"
+        "almanac: the newest sample is from 2026-01-01T01:00:00.000Z; this time is used as the present\n"
     );
     assert!(learned.stdout.starts_with("learned: 1 signals fitted, "), "{}", learned.stdout);
 }
 
 #[test]
-fn where_there_is_nothing_to_learn_from_the_call_says_so() {
+fn a_missing_store_and_an_unreachable_service_are_reported() {
     let folder = tempdir().unwrap();
     let ended = run(folder.path(), ["learn"]);
     assert_eq!(ended.code, Some(1));
     assert_eq!(
         ended.stderr,
-        "almanac: there is no store almanac.duckdb; name one with --db, or make one with almanac serve\n"
+        "almanac: the store almanac.duckdb does not exist; set its path with --db, or create it with almanac serve\n"
     );
     let ended = run(folder.path(), ["learn", "--url", "http://127.0.0.1:1"]);
     assert_eq!(ended.code, Some(1));

@@ -1,6 +1,6 @@
-//! End to end: the shipped program on temporary stores, spoken to over its command line and HTTP.
+//! End to end: the shipped program on temporary stores, used through its command line and HTTP.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its scene should fail there")]
+#![expect(clippy::unwrap_used, reason = "a test whose set-up fails should fail there")]
 
 mod closed_loop;
 mod command_line;

@@ -1,4 +1,4 @@
-//! The demo as a whole, and the analysts' notebooks executed against it.
+//! Runs the whole demo, and executes the analysts' notebook against it.
 
 use std::{path::Path, process::Command};
 
@@ -8,7 +8,7 @@ fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Executes a notebook and prints how many pictures it drew.
+/// Executes a notebook and prints the number of its pictures.
 const EXECUTE: &str = r#"
 import sys, nbformat
 from nbclient import NotebookClient
@@ -40,7 +40,7 @@ fn notebook_is_executed_against_the_running_demo() {
     assert_eq!(String::from_utf8_lossy(&ended.stdout).trim(), "2", "{stderr}");
     let kinds = demo.sql("SELECT DISTINCT kind FROM recommendations ORDER BY kind");
     assert_eq!(kinds, serde_json::json!([["rightsizing"], ["scaling"], ["ttl"]]));
-    // No bound of the recording's alerts can be bettered: that is a verdict, and a row.
+    // No alert of the recording has a better bound: `kept` is a verdict with a row.
     let kept = demo.sql("SELECT DISTINCT kind FROM advice_status WHERE state = 'kept' AND kind = 'threshold'");
     assert_eq!(kept, serde_json::json!([["threshold"]]));
     assert!(demo.stop().success());
@@ -56,10 +56,10 @@ fn demo_once_prints_all_kinds_and_leaves_nothing_behind() {
         "RIGHTSIZING · api",
         "TIME-TO-LIVE · ",
         "threshold ApiLatency",
-        "times faster than life",
+        "times faster than real time",
         "season found",
     ] {
         assert!(ended.stdout.contains(words), "{words:?} is missing in\n{}", ended.stdout);
     }
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "the store belongs into a temporary folder");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "the store must be in a temporary folder");
 }

@@ -1,4 +1,4 @@
-//! `almanac forecast` and `almanac detect` on files, as a careful and as a careless user calls them.
+//! `almanac forecast` and `almanac detect` on files, with valid and invalid arguments.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -6,7 +6,7 @@ use tempfile::tempdir;
 
 use crate::harness::run;
 
-/// Ten days of an hourly course, and a second series without a season that has values in half of its rows.
+/// Writes ten days of an hourly series, and a second series without a season that has values in half of its rows.
 fn write_series(folder: &Path, name: &str, value: impl Fn(i64) -> f64) {
     let mut text = String::from("series,timestamp,value\n");
     for i in 0..240 {
@@ -48,7 +48,7 @@ fn forecast_gives_horizon_rows_a_series() {
 }
 
 #[test]
-fn detect_gives_a_row_a_row_and_cannot_see_the_future() {
+fn detect_returns_one_row_per_row_and_is_causal() {
     let folder = tempdir().unwrap();
     write_series(folder.path(), "past.csv", |i| if i == 200 { 900.0 } else { daily(i) });
     write_series(folder.path(), "other.csv", |i| {
@@ -83,7 +83,7 @@ fn detect_gives_a_row_a_row_and_cannot_see_the_future() {
 }
 
 #[test]
-fn careless_calls_get_one_readable_line() {
+fn invalid_calls_print_one_line() {
     let folder = tempdir().unwrap();
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     put("one.csv", "timestamp,value\n2026-01-01T00:00:00Z,5\n");
@@ -100,8 +100,8 @@ fn careless_calls_get_one_readable_line() {
         assert!(ended.stderr.contains(part), "{args:?}: {}", ended.stderr);
     };
     check(&["forecast", "one.csv", "--horizon", "3"], 1, "give --step");
-    check(&["forecast", "one.csv", "--horizon", "3", "--step", "1h"], 1, "1 finite values are too few, 3 are needed");
-    check(&["forecast", "gone.csv", "--horizon", "3"], 1, "0 finite values are too few");
+    check(&["forecast", "one.csv", "--horizon", "3", "--step", "1h"], 1, "at least 3 finite values are needed, got 1");
+    check(&["forecast", "gone.csv", "--horizon", "3"], 1, "at least 3 finite values are needed, got 0");
     check(&["forecast", "empty.csv", "--horizon", "3"], 1, "no rows");
     check(&["forecast", "columns.csv", "--horizon", "3"], 1, "give --step");
     check(&["forecast", "absent.csv", "--horizon", "3"], 1, "absent.csv");
@@ -123,11 +123,11 @@ fn careless_calls_get_one_readable_line() {
     assert_eq!(rows(&run(folder.path(), ["detect", "one.csv"]).stdout).len(), 2);
 }
 
-/// A morning that comes at eight by the clocks of Berlin, and a day off.
+/// A load that starts at eight in Berlin's local time follows a change of the clocks; holidays are accepted.
 #[test]
 fn days_follow_the_clocks_and_the_calendar() {
     let folder = tempdir().unwrap();
-    // From 1 March 2026, a Sunday, to the evening of the 28th; clocks are set ahead on the 29th at 01:00 UTC.
+    // From Sunday, 1 March 2026, to the evening of the 28th; clocks go forward on the 29th at 01:00 UTC.
     let start = 1_772_323_200_000_i64;
     let load = |i: i64| {
         let ahead = if start + i * 3_600_000 < 1_774_746_000_000 { 1 } else { 2 };
@@ -138,21 +138,21 @@ fn days_follow_the_clocks_and_the_calendar() {
         writeln!(text, "{},{}", start + i * 3_600_000, load(i)).unwrap();
     }
     std::fs::write(folder.path().join("load.csv"), text).unwrap();
-    let foretold = |more: &[&str]| -> Vec<f64> {
+    let forecast = |more: &[&str]| -> Vec<f64> {
         let args = ["forecast", "load.csv", "--horizon", "24"].into_iter().chain(more.iter().copied());
         let ended = run(folder.path(), args);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
         rows(&ended.stdout)[1..].iter().map(|row| row[2].parse().unwrap()).collect()
     };
-    // 06:00 UTC of the 29th is eight in Berlin from that day on.
+    // 06:00 UTC is eight in Berlin from the 29th on.
     let eight = 10;
-    let (plain, berlin) = (foretold(&[]), foretold(&["--time-zone", "Europe/Berlin"]));
+    let (plain, berlin) = (forecast(&[]), forecast(&["--time-zone", "Europe/Berlin"]));
     assert!(plain[eight] < 30.0 && berlin[eight] > 80.0, "{plain:?} {berlin:?}");
-    let off = foretold(&["--time-zone", "Europe/Berlin", "--holidays", "2026-03-03,2026-03-29"]);
+    let off = forecast(&["--time-zone", "Europe/Berlin", "--holidays", "2026-03-03,2026-03-29"]);
     assert!(off[eight].is_finite());
 }
 
-/// Stamps and points of the forecast of these rows, and what was said on stderr.
+/// Returns the timestamps and points of the forecast of these rows, and stderr.
 fn calendar_forecast(stamps: &[&str], more: &[&str]) -> (Vec<String>, Vec<f64>, String) {
     let folder = tempdir().unwrap();
     let mut text = String::from("timestamp,value\n");
@@ -184,23 +184,23 @@ fn months_quarters_years_and_local_days_are_the_calendars() {
         3 | 5 | 8 | 10 => 30,
         _ => 31,
     };
-    let (stamps, points, said) = calendar_forecast(&words(&months(|_, _| 1)), &[]);
+    let (stamps, points, stderr) = calendar_forecast(&words(&months(|_, _| 1)), &[]);
     assert_eq!(stamps, ["2025-03-01T00:00:00Z", "2025-04-01T00:00:00Z", "2025-05-01T00:00:00Z"]);
-    // The season of a year: March is the third month.
+    // The values have a yearly season: March is the third month.
     assert!(points.iter().zip([180.0, 220.0, 260.0]).all(|(p, v)| (p - v).abs() < 30.0), "{points:?}");
-    assert!(said.contains("1 month of the calendar") && said.lines().count() == 1, "{said}");
+    assert!(stderr.contains("1 month by the calendar") && stderr.lines().count() == 1, "{stderr}");
     let (stamps, _, _) = calendar_forecast(&words(&months(length)), &[]);
     assert_eq!(stamps, ["2025-03-31T00:00:00Z", "2025-04-30T00:00:00Z", "2025-05-31T00:00:00Z"]);
     let quarters: Vec<String> = (0..18).map(|i| month(2020 + i / 4, i % 4 * 3, 1)).collect();
-    let (stamps, _, said) = calendar_forecast(&words(&quarters), &["--step", "1q"]);
+    let (stamps, _, stderr) = calendar_forecast(&words(&quarters), &["--step", "1q"]);
     assert_eq!(
-        (&stamps[..2], said.as_str()),
+        (&stamps[..2], stderr.as_str()),
         (&["2024-07-01T00:00:00Z".to_owned(), "2024-10-01T00:00:00Z".to_owned()][..], "")
     );
     let years: Vec<String> = (0..14).map(|i| month(2010 + i, 0, 1)).collect();
     let (stamps, _, _) = calendar_forecast(&words(&years), &[]);
     assert_eq!(stamps, ["2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"]);
-    // Midnights of Berlin, over the change of the clocks on 29 March 2026.
+    // Midnights in Berlin, across the change of the clocks on 29 March 2026.
     let days: Vec<String> = (1..28).map(|day| format!("2026-02-{day:02}T23:00:00Z")).collect();
     let (stamps, _, _) = calendar_forecast(&words(&days), &["--time-zone", "Europe/Berlin", "--horizon", "33"]);
     assert_eq!((stamps[29].as_str(), stamps[32].as_str()), ("2026-03-29T22:00:00Z", "2026-04-01T22:00:00Z"));

@@ -1,3 +1,5 @@
+//! The service: tokens, locking of the store, stop and restart, SQL answers, and waiting requests.
+
 use std::fs;
 
 use serde_json::json;
@@ -5,7 +7,7 @@ use tempfile::tempdir;
 
 use crate::harness::{Server, run};
 
-/// Prometheus text of two series at three moments, the last one at 2026-11-23T08:00:00Z.
+/// Prometheus text of two series at three timestamps, the last one at 2026-11-23T08:00:00Z.
 const TEXT: &str = "# TYPE up gauge\nup{job=\"api\"} 1 1795420680000\nup{job=\"api\"} 1 1795420740000\n\
     up{job=\"api\"} 0 1795420800000\nup{job=\"db\"} 1 1795420800000\n";
 
@@ -15,7 +17,7 @@ fn import(server: &Server) {
 }
 
 #[test]
-fn another_address_than_loopback_wants_a_token() {
+fn an_address_other_than_loopback_needs_a_token() {
     let folder = tempdir().unwrap();
     let ended = run(folder.path(), ["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(ended.code, Some(2));
@@ -28,7 +30,7 @@ fn another_address_than_loopback_wants_a_token() {
 }
 
 #[test]
-fn with_a_token_any_address_will_do_and_only_its_bearers_are_answered() {
+fn with_a_token_any_address_is_allowed_and_requests_without_it_are_rejected() {
     let folder = tempdir().unwrap();
     let mut command = crate::harness::almanac(folder.path());
     command.args(["serve", "--listen", "0.0.0.0:0"]).env("ALMANAC_TOKEN", "secret");
@@ -77,7 +79,7 @@ fn an_address_in_use_is_named_and_no_store_is_made() {
 }
 
 #[test]
-fn what_was_answered_is_there_after_a_stop_and_the_stopped_store_can_be_asked() {
+fn acknowledged_samples_survive_a_stop_and_the_stopped_store_can_be_queried() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     import(&server);
@@ -101,7 +103,7 @@ fn what_was_answered_is_there_after_a_stop_and_the_stopped_store_can_be_asked() 
 }
 
 #[test]
-fn answers_of_sql_become_files_that_other_programs_read() {
+fn answers_of_sql_are_files_that_other_programs_read() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     import(&server);
@@ -133,14 +135,14 @@ fn a_missing_store_is_named_and_not_made() {
         assert_eq!(ended.code, Some(1), "{args:?}");
         assert_eq!(
             ended.stderr,
-            "almanac: there is no store almanac.duckdb; name one with --db, or make one with almanac serve\n"
+            "almanac: the store almanac.duckdb does not exist; set its path with --db, or create it with almanac serve\n"
         );
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn a_waiting_request_does_not_hold_up_the_end() {
+fn a_waiting_request_does_not_delay_the_stop() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let url = server.url.clone();
@@ -152,7 +154,7 @@ fn a_waiting_request_does_not_hold_up_the_end() {
             .send()
             .map(|reply| reply.status().as_u16())
     });
-    // Until the request is being answered.
+    // Waits until the request is in flight.
     while !server.get("/metrics").text().lines().any(|line| line == "almanac_http_requests_in_flight 2") {
         if waiting.is_finished() {
             break;

@@ -1,4 +1,4 @@
-//! The simulator's truth against what the engine makes of its data: seasons, incidents, times-to-live, thresholds.
+//! Compares the engine's results with the simulator's ground truth: seasons, incidents, times-to-live, thresholds.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use almanac_models::{
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Means over `minutes` of a signal at one-minute steps.
+/// Returns means over `minutes` of a signal at one-minute steps.
 fn coarse(values: &[f64], minutes: usize) -> Vec<f64> {
     values.chunks_exact(minutes).map(|part| part.iter().sum::<f64>() / part.len() as f64).collect()
 }
@@ -25,7 +25,7 @@ fn four_weeks(cache_hours: f64) -> Simulation {
     simulate(&SimulatorOptions { cache_hours, ..SimulatorOptions::default() }).unwrap()
 }
 
-/// The same four weeks with other random streams.
+/// Returns the same four weeks with another seed.
 fn drawn(seed: u64) -> Simulation {
     simulate(&SimulatorOptions { seed, cache_hours: 0.0, ..SimulatorOptions::default() }).unwrap()
 }
@@ -52,8 +52,8 @@ fn seasons_found_are_the_true_ones() {
     }
 }
 
-/// Whether each minute stands out in one of the signals that alerts watch: five-minute means, a detector of its own for
-/// each signal, causal, learning as it goes.
+/// Returns for each minute whether a detector flags one of the signals that alerts watch. Each signal has its own
+/// causal detector on five-minute means.
 fn alarms(run: &Simulation) -> Vec<bool> {
     let names = ["api_p95_seconds", "query_p95_seconds", "error_ratio", "memory_ratio", "queue_depth", "cpu_ratio"];
     let mut alarms = vec![false; run.timestamps.len()];
@@ -87,7 +87,7 @@ fn injected_incidents_are_found() {
             kinds.insert(incident.kind);
             let found = steps.iter().any(|t| alarms[*t]);
             assert!(found, "{:?} at {} is missed, seed {seed}", incident.kind, incident.started_at_ms);
-            // half an hour of return to normal belongs to an incident
+            // The half hour after an incident counts as part of it.
             steps.iter().for_each(|t| inside[*t..(*t + 30).min(run.timestamps.len())].fill(true));
         }
         assert_eq!(kinds.len(), IncidentKind::ALL.len());
@@ -126,7 +126,7 @@ fn recommended_times_to_live_keep_the_stale_share() {
         );
         let replayed = replay.at(ttl_ms).unwrap();
         assert!(replayed.stale_share.replayed.unwrap() <= 0.013, "{}: {:?}", replay.cache, replayed.stale_share);
-        // and what the replay measures is what the rates say
+        // The replayed ratios agree with the analytic ones.
         for row in &replay.ttls {
             let truth = cache.model.at_ttl(row.ttl_ms as f64 / 1000.0);
             let (hit, stale) = (row.hit_ratio.replayed.unwrap(), row.stale_share.replayed.unwrap_or(0.0));
@@ -192,7 +192,7 @@ fn every_signal_objective_and_alert_can_be_expressed() {
     }
 }
 
-/// A simulation as the evaluator reads it.
+/// Simulation as a source of samples for the evaluator.
 struct Source<'a>(&'a Simulation);
 
 impl almanac_engine::series::SampleSource for Source<'_> {

@@ -1,4 +1,4 @@
-//! Each advisor that is registered has its page, and the table of advisors is that of the registry.
+//! Each registered advisor has its page, and the table of advisors is that of the registry.
 
 use std::{fs, path::Path};
 
@@ -21,5 +21,5 @@ fn the_table_of_advisors_is_that_of_the_registry() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/advisors/README.md");
     let text = fs::read_to_string(page).expect("the page exists");
     let table = Registry::default().table();
-    assert!(text.contains(&table), "docs/advisors/README.md should hold this table:\n{table}");
+    assert!(text.contains(&table), "docs/advisors/README.md must contain this table:\n{table}");
 }

@@ -1,4 +1,6 @@
-#![expect(clippy::expect_used, reason = "a helper of tests; what fails here is the test's answer")]
+//! Dependencies between the crates: `models ← engine ← api`, and libraries that a layer must not use.
+
+#![expect(clippy::expect_used, reason = "helpers of tests; a failure here fails the test")]
 
 use std::collections::BTreeSet;
 
@@ -13,12 +15,13 @@ fn metadata() -> Metadata {
         .expect("cargo metadata reads the workspace")
 }
 
-/// The crates that `package` names in its ordinary dependencies.
+/// Returns the ordinary dependencies of `package`.
 fn dependencies(metadata: &Metadata, package: &str) -> BTreeSet<String> {
     let package = metadata.packages.iter().find(|p| p.name.as_str() == package).expect("the workspace has this crate");
     package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal).map(|d| d.name.clone()).collect()
 }
 
+/// Returns the dependencies of `package` on crates of the workspace.
 fn ours(metadata: &Metadata, package: &str) -> Vec<String> {
     dependencies(metadata, package).into_iter().filter(|name| name.starts_with("almanac-")).collect()
 }
@@ -32,7 +35,7 @@ fn arrows_point_from_models_to_engine_to_api() {
 }
 
 #[test]
-fn each_layer_stays_clear_of_what_it_must_not_know() {
+fn no_layer_uses_a_forbidden_library() {
     let metadata = metadata();
     for (package, never) in [
         ("almanac-models", &["duckdb", "axum", "tokio", "reqwest", "polars", "arrow", "serde_json"][..]),

@@ -1,6 +1,8 @@
+//! Licences of the dependencies.
+
 use cargo_metadata::MetadataCommand;
 
-/// Terms under which a dependency may be used in a program that is MIT OR Apache-2.0.
+/// Licences that a dependency of a program under MIT OR Apache-2.0 may have.
 const ACCEPTED: [&str; 15] = [
     "MIT",
     "Apache-2.0",
@@ -19,14 +21,14 @@ const ACCEPTED: [&str; 15] = [
     "bzip2-1.0.6",
 ];
 
-/// Whether an SPDX expression can be met with accepted terms alone: every `AND` part needs one accepted `OR` choice.
+/// Returns whether accepted licences satisfy an SPDX expression: every `AND` part needs one accepted `OR` choice.
 fn acceptable(expression: &str) -> bool {
     let flat = expression.replace(['(', ')'], "").replace('/', " OR ");
     flat.split(" AND ").all(|part| part.split(" OR ").any(|licence| ACCEPTED.contains(&licence.trim())))
 }
 
 #[test]
-fn every_dependency_has_accepted_terms() {
+fn every_dependency_has_an_accepted_licence() {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .other_options(vec!["--offline".into(), "--filter-platform".into(), "x86_64-unknown-linux-gnu".into()])
@@ -37,13 +39,13 @@ fn every_dependency_has_accepted_terms() {
         .iter()
         .filter(|p| p.source.is_some())
         .filter(|p| !p.license.as_deref().is_some_and(acceptable))
-        .map(|p| format!("{} {}: {}", p.name, p.version, p.license.as_deref().unwrap_or("no licence named")))
+        .map(|p| format!("{} {}: {}", p.name, p.version, p.license.as_deref().unwrap_or("no licence")))
         .collect();
     assert!(bad.is_empty(), "not accepted:\n{}", bad.join("\n"));
 }
 
 #[test]
-fn copyleft_terms_are_not_accepted() {
+fn copyleft_licences_are_not_accepted() {
     assert!(acceptable("MIT OR GPL-3.0"));
     assert!(acceptable("(MIT OR Apache-2.0) AND Unicode-3.0"));
     assert!(!acceptable("LGPL-3.0"));

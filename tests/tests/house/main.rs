@@ -1,8 +1,10 @@
-//! The rules of the house, held by a test: which crate may use which, under what licences, that what the
-//! documents name exists, and that every file is compiled.
+//! Tests of the project's own rules: dependencies between crates, licences, documents that agree with the tree, and
+//! source files that are compiled and open with their purpose.
 
 mod advisors;
 mod arrows;
 mod documents;
 mod licences;
 mod modules;
+mod purpose;
+mod tuning;

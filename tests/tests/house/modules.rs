@@ -1,9 +1,11 @@
+//! Source files that no module declares.
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// A file that no `mod` names is not compiled: tests in it never run and nobody notices.
+/// A file that no `mod` declares is not compiled, so that its tests never run.
 #[test]
 fn every_source_file_is_part_of_a_crate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -13,11 +15,12 @@ fn every_source_file_is_part_of_a_crate() {
         source_files(&root.join(folder), &mut files);
         orphans.extend(files.into_iter().filter(|file| !is_declared(file)));
     }
-    assert!(orphans.is_empty(), "no module names these files: {orphans:#?}");
+    assert!(orphans.is_empty(), "no module declares these files: {orphans:#?}");
 }
 
-#[expect(clippy::expect_used, reason = "a house that cannot be looked at fails the test")]
-fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// Collects all `.rs` files below a folder.
+#[expect(clippy::expect_used, reason = "a folder that cannot be read fails the test")]
+pub(super) fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of the project can be read") {
         let path = entry.expect("an entry can be read").path();
         if path.is_dir() {
@@ -28,7 +31,7 @@ fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether the file is the root of a target, or the module above it says `mod <name>`.
+/// Returns whether the file is the root of a target or its parent module declares it.
 fn is_declared(file: &Path) -> bool {
     let text_of = |path: &Path| path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (name, folder) = (text_of(file), file.parent().unwrap_or(Path::new("")));
@@ -44,7 +47,7 @@ fn is_declared(file: &Path) -> bool {
     let (name, above) =
         if name == "mod" { (text_of(folder), folder.parent().unwrap_or(Path::new(""))) } else { (name, folder) };
     let parents = ["mod.rs", "main.rs", "lib.rs"].map(|parent| above.join(parent));
-    // Straight in `tests`: a target of its own.
+    // A file directly in `tests` is a target.
     if parents.iter().all(|parent| !parent.exists()) {
         return above.ends_with("tests");
     }

@@ -1,4 +1,4 @@
-//! Answers of the query interface, comparable with each other.
+//! Answers of the query API in a form that can be compared.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::process::client;
 
-/// The labels of a series in Prometheus' notation of JSON.
+/// Labels of a series as in Prometheus' JSON.
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// What `/api/v1/query` or `/api/v1/query_range` answers: the series, or the error's text.
+/// Answer of `/api/v1/query` or `/api/v1/query_range`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
     /// Milliseconds and value of each sample of each series. A scalar is one series without labels.
@@ -26,8 +26,8 @@ impl Answer {
         }
     }
 
-    /// Whether two answers have the same series at the same times with values that differ by
-    /// rounding at most; two errors are the same.
+    /// Returns whether two answers have the same series at the same times with values that differ at most by rounding.
+    /// Two errors agree.
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Error(..), Self::Error(..)) => true,
@@ -89,7 +89,7 @@ fn seconds(ms: i64) -> String {
     format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000))
 }
 
-/// Equal to 1e-9 of their size: the order of additions is not a promise of either.
+/// Returns whether two values are equal within a relative error of 1e-9, since the order of additions may differ.
 #[expect(clippy::float_cmp, reason = "infinities and zeros")]
 fn close(a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())

@@ -1,4 +1,4 @@
-//! The same questions to Prometheus and to the service.
+//! Compares the answers of Prometheus and of the service to the same expressions over the same samples.
 
 use std::thread;
 
@@ -13,11 +13,11 @@ use super::{
     prometheus::Prometheus,
 };
 
-/// Where the instant queries are asked, and the range queries begin: half seconds, on which neither
-/// samples nor the steps of subqueries lie, since this peer's ranges include their left end.
+/// Times of the instant queries and start of the range queries. They are half seconds, since the ranges of this
+/// Prometheus version include their left end: no sample and no step of a subquery is at such a time.
 const TIMES_MS: [i64; 3] = [1_767_602_347_500, 1_767_604_000_500, 1_767_606_900_500];
 
-/// The same samples in both, and the same answers from both.
+/// Loads the same samples into both and expects the same answers.
 #[test]
 fn answers_are_those_of_prometheus() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn answers_are_those_of_prometheus() {
     assert!(service.stop().success());
 }
 
-/// Sends every sample to both, in order of time.
+/// Sends every sample to both, in time order.
 fn load(urls: &[&str; 2]) {
     let series = data::series();
     let client = client();
@@ -79,12 +79,12 @@ fn load(urls: &[&str; 2]) {
     }
 }
 
-/// What differs, in words; empty when nothing does.
+/// Describes each expression with different answers.
 fn disagreements(urls: &[&str; 2], expressions: &[&str]) -> Vec<String> {
     let mut wrong = Vec::new();
     for expr in expressions {
         let instants = TIMES_MS.iter().map(|time_ms| urls.map(|url| instant(url, expr, *time_ms)));
-        // Half an hour in steps that are no multiple of the samples', and across everything in long steps.
+        // Half an hour in steps that are not a multiple of the samples' distance, and the whole data in long steps.
         let ranges = [
             urls.map(|url| range(url, expr, TIMES_MS[0], TIMES_MS[0] + 1_800_000, 37_000)),
             urls.map(|url| range(url, expr, TIMES_MS[0] - 500_000, TIMES_MS[2] + 900_000, 241_000)),

@@ -1,17 +1,17 @@
-//! The samples that both are given.
+//! Generates the samples that are sent to Prometheus and to the service.
 
 use almanac_engine::series::{Labels, Sample, stale_marker};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// 2026-01-05T08:00:00Z, a Monday, and a bit: no sample lies on a whole second.
+/// Monday, 2026-01-05T08:00:00.123Z: no sample is at a whole second.
 pub(crate) const START_MS: i64 = 1_767_600_000_123;
-/// Time from sample to sample.
+/// Distance of the samples.
 pub(crate) const STEP_MS: i64 = 15_000;
 /// Two hours of samples.
 pub(crate) const STEPS: usize = 480;
 
-/// One series: its labels and a value, if any, at each step.
+/// Series with its labels and an optional value at each step.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) labels: Labels,
@@ -19,20 +19,20 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// The samples of some steps.
+    /// Returns the samples of the given steps.
     pub(crate) fn samples(&self, steps: std::ops::Range<usize>) -> Vec<Sample> {
         let there = self.values[steps.clone()].iter().zip(steps);
         there.filter_map(|(value, step)| value.map(|value| Sample { timestamp_ms: time_ms(step), value })).collect()
     }
 }
 
-/// The time of a step.
+/// Returns the time of a step.
 pub(crate) fn time_ms(step: usize) -> i64 {
     START_MS + STEP_MS * i64::try_from(step).unwrap()
 }
 
-/// Counters with resets, a counter and gauges with gaps, stale markers, NaN and infinities, histograms whose
-/// counts sometimes fall from bucket to bucket, series that begin late or end early.
+/// Returns counters with resets, a counter and gauges with gaps, stale markers, NaN and infinities, histograms whose
+/// counts sometimes fall from bucket to bucket, and series that start late or end early.
 pub(crate) fn series() -> Vec<Series> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut all = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn series() -> Vec<Series> {
                 all.push(counter("http_requests_total", &base, &[("status", status)], &mut rng));
             }
             histogram(&base, &mut all, &mut rng);
-            // Never near 0, where versions differ once a sample is missing.
+            // Never near 0, where Prometheus versions extrapolate differently.
             all.push(gauge("bytes_total", &base, &[], &mut rng, |step, noise| 1e6 + 1e4 * step + 1e3 * noise));
             all.push(gauge("memory_bytes", &base, &[], &mut rng, |_, noise| 2e8 + 1e6 * noise.round()));
             all.push(gauge("temperature", &base, &[], &mut rng, |step, noise| (step / 40.0).sin() * 20.0 + noise));
@@ -62,9 +62,9 @@ fn labels(name: &str, base: &[(&str, String); 2], more: &[(&str, &str)]) -> Labe
 }
 
 fn counter(name: &str, base: &[(&str, String); 2], more: &[(&str, &str)], rng: &mut ChaCha8Rng) -> Series {
-    let (mut value, pace) = (rng.random_range(0.0_f64..50.0).floor(), rng.random_range(1..40));
+    let (mut value, max_step) = (rng.random_range(0.0_f64..50.0).floor(), rng.random_range(1..40));
     let values = (0..STEPS).map(|_| {
-        value = if rng.random_ratio(1, 150) { 0.0 } else { value + f64::from(rng.random_range(0..pace)) };
+        value = if rng.random_ratio(1, 150) { 0.0 } else { value + f64::from(rng.random_range(0..max_step)) };
         Some(value)
     });
     Series { labels: labels(name, base, more), values: values.collect() }
@@ -107,7 +107,7 @@ fn float(step: usize) -> f64 {
     step as f64
 }
 
-/// What seldom happens, and does.
+/// Adds series with rare properties.
 fn odd(all: &mut Vec<Series>, rng: &mut ChaCha8Rng) {
     let base = [("job", "odd".to_owned()), ("instance", "x".to_owned())];
     let mut push = |name: &str, kind: &str, value: &mut dyn FnMut(usize) -> Option<f64>| {
@@ -124,9 +124,9 @@ fn odd(all: &mut Vec<Series>, rng: &mut ChaCha8Rng) {
     push("odd", "infinite", &mut |step| Some(if step % 11 == 0 { f64::INFINITY } else { 3.0 }));
     push("odd", "sparse", &mut |step| (step % 19 == 0).then_some(1.25));
     push("odd", "negative", &mut |_| Some(rng.random_range(-100.0..0.0)));
-    // When it began, it already was what it rises by from sample to sample.
+    // Its first value equals its increase per sample.
     push("odd_total", "steady", &mut |step| Some(10.0 + 10.0 * float(step)));
-    // Counts that fall from bucket to bucket, as scrapes of a moving target have them.
+    // Counts that fall from bucket to bucket, as when a target changes during a scrape.
     for (bound, count) in [("1", 10.0), ("2", 8.0), ("4", 30.0), ("+Inf", 30.0)] {
         let labels = labels("uneven_bucket", &base, &[("le", bound)]);
         all.push(Series { labels, values: vec![Some(count); STEPS] });

@@ -1,4 +1,4 @@
-//! Real exporters, scraped by the service.
+//! Starts Redis, PostgreSQL and the exporters that Prometheus scrapes.
 
 use std::{
     net::TcpStream,
@@ -11,15 +11,15 @@ use tempfile::TempDir;
 
 use super::process::{Peer, free_ports};
 
-/// Real servers with their exporters, and where each exporter is scraped.
+/// Running servers with their exporters.
 #[derive(Debug)]
 pub(crate) struct Exporters {
     _node: Peer,
     redis: Option<Peer>,
     _postgres: Peer,
-    /// `host:port` of the node, Redis and PostgreSQL exporter.
+    /// `host:port` of the node, Redis and PostgreSQL exporters.
     pub(crate) targets: [String; 3],
-    // Servers end after their exporters, and the files after the servers.
+    // Fields are dropped in this order: exporters, servers, files.
     _servers: [Peer; 2],
     _files: TempDir,
 }
@@ -54,7 +54,7 @@ impl Exporters {
 }
 
 impl Exporters {
-    /// Ends the Redis exporter; Redis itself goes on.
+    /// Stops the Redis exporter; Redis itself keeps running.
     pub(crate) fn stop_redis_exporter(&mut self) {
         drop(self.redis.take());
     }
@@ -68,9 +68,9 @@ fn redis_server(folder: &Path, port: u16) -> Peer {
     peer
 }
 
-/// PostgreSQL on a new cluster; as user postgres when this is root, which PostgreSQL refuses to be.
+/// Starts PostgreSQL on a new cluster; as user `postgres` when the test runs as root, which PostgreSQL does not allow.
 fn postgres_server(folder: &Path, port: u16) -> (Peer, TempDir) {
-    // Of its own, since user postgres cannot look into a folder of root's.
+    // A separate folder, since user `postgres` cannot read a folder of root.
     let files = TempDir::with_prefix("almanac-postgres-").unwrap();
     let data = files.path().join("data");
     let owner = (id(&["-u"]) == 0).then(|| (id(&["-u", "postgres"]), id(&["-g", "postgres"])));
@@ -102,7 +102,7 @@ fn postgres_server(folder: &Path, port: u16) -> (Peer, TempDir) {
     (peer, files)
 }
 
-/// Where Debian keeps the programs of the newest PostgreSQL.
+/// Returns Debian's folder with the programs of the newest PostgreSQL.
 fn newest_postgres() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed: run scripts/peers.sh");
     let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();

@@ -1,6 +1,6 @@
-//! The expressions that both are asked.
+//! The expressions of the comparison with Prometheus.
 
-/// Expressions on which both agree.
+/// Expressions with the same answer from both.
 pub(crate) const BOTH: &[&str] = &[
     "up",
     "http_requests_total",
@@ -160,7 +160,7 @@ pub(crate) const BOTH: &[&str] = &[
     "(sum(up) / count(up)) * 100",
     "avg(temperature) - avg(temperature offset 10m)",
     "sum by (job) (memory_bytes) > 3e8",
-    // RE2's language, in matchers and in label_replace.
+    // RE2 syntax, in matchers and in label_replace.
     r#"up{job=~"{"}"#,
     r#"up{job!~"/users/{id}|a{,5}|x{2|{}"}"#,
     r#"up{job=~"a{1}pi|we{1,2}b|w(or){1}ker{0,}"}"#,
@@ -180,7 +180,7 @@ pub(crate) const BOTH: &[&str] = &[
     r#"label_replace(up, "n", "${host}-$2$$-$x-$1x", "instance", "(?P<host>[^:]+):(\\pN+)")"#,
     r#"label_replace(up, "n", "$2$1", "instance", "(?:10)(.*?)(\\.\\d)+:.*")"#,
     r#"label_replace(up, "job", "${1}_{id}", "job", "(a{1}pi|{x})")"#,
-    // Names like keywords, and durations past 32 bits.
+    // Names like keywords, and durations beyond 32 bits.
     "sum by (start, offset, bool) (up)",
     "sum(up) or start or by",
     "sum_over_time(up[5000000000s])",
@@ -190,7 +190,7 @@ pub(crate) const BOTH: &[&str] = &[
     "temperature offset -3m",
 ];
 
-/// Expressions that both refuse.
+/// Expressions that both reject.
 pub(crate) const REFUSED: &[&str] = &[
     r#"up{job=~"("}"#,
     r#"up{job=~"a)"}"#,
@@ -220,20 +220,20 @@ pub(crate) const REFUSED: &[&str] = &[
     "up offset 5m [5m]",
 ];
 
-/// Expressions on which this peer, Prometheus 2.42, gives another answer, when, and why.
+/// Expressions to which Prometheus 2.42 gives another answer, with the time of the query and the reason.
 pub(crate) const DIFFER: &[(&str, i64, &str)] = &[
     ("count_over_time(temperature[1m])", 1_767_602_340_123, "from 3.0 on a range excludes its left end"),
-    (r#"odd{kind="early"}"#, 1_767_603_285_123, "from 3.0 on a sample exactly as old as the look-back is too old"),
+    (r#"odd{kind="early"}"#, 1_767_603_285_123, "from 3.0 on the look-back excludes its left end"),
     (
         "increase(odd_total[1h])",
         1_767_602_347_000,
-        "from 2.51 on a counter is taken back by half a sample distance at most when it begins within the range",
+        "from 2.51 on a counter that starts within the range is extrapolated by at most half a sample distance",
     ),
-    ("temperature atan2 memory_bytes", 1_767_602_347_000, "it forgets to drop the metric's name"),
-    ("limitk(2, up)", 1_767_602_347_000, "limitk came with 2.54"),
-    ("mad_over_time(temperature[10m])", 1_767_602_347_000, "mad_over_time came with 2.49"),
-    (r#"sort_by_label(up, "instance")"#, 1_767_602_347_000, "sort_by_label came with 2.49"),
-    (r#"{"up", job="api"}"#, 1_767_602_347_000, "quoted metric names came with 3.0"),
+    ("temperature atan2 memory_bytes", 1_767_602_347_000, "it does not drop the metric's name"),
+    ("limitk(2, up)", 1_767_602_347_000, "limitk exists from 2.54 on"),
+    ("mad_over_time(temperature[10m])", 1_767_602_347_000, "mad_over_time exists from 2.49 on"),
+    (r#"sort_by_label(up, "instance")"#, 1_767_602_347_000, "sort_by_label exists from 2.49 on"),
+    (r#"{"up", job="api"}"#, 1_767_602_347_000, "quoted metric names exist from 3.0 on"),
     (
         "double_exponential_smoothing(temperature[10m], 0.5, 0.5)",
         1_767_602_347_000,
@@ -242,6 +242,6 @@ pub(crate) const DIFFER: &[(&str, i64, &str)] = &[
     (
         r#"sum(vector(1) or label_replace(vector(1e100), "x", "1", "", "") or label_replace(vector(-1e100), "x", "2", "", ""))"#,
         1_767_602_347_000,
-        "from 2.54 on a sum keeps what rounding loses",
+        "from 2.54 on a sum compensates rounding errors",
     ),
 ];

@@ -1,4 +1,4 @@
-//! A real Prometheus that forwards what it scrapes.
+//! A real Prometheus forwards its samples to the service by remote write.
 
 use std::{collections::BTreeMap, path::Path, thread, time::Duration};
 
@@ -10,8 +10,8 @@ use super::{
     prometheus::Prometheus,
 };
 
-/// Prometheus scrapes real exporters and remote-writes to Almanac, which is stopped and started
-/// under it. In the end both hold the same samples, and both know which series have ended.
+/// Prometheus scrapes real exporters and remote-writes to Almanac, which is stopped and restarted meanwhile. In the end
+/// both must have the same samples and the same ended series.
 #[test]
 fn nothing_that_prometheus_forwards_is_lost() {
     let folder = tempfile::tempdir().unwrap();
@@ -31,11 +31,11 @@ fn nothing_that_prometheus_forwards_is_lost() {
     let pending = prometheus.own_metric("prometheus_remote_storage_samples_pending");
     assert!(pending > 0.0, "nothing waited while the service was stopped");
     let service = serve(folder, port);
-    // A target that goes away ends its series with stale markers.
+    // A target that disappears ends its series with stale markers.
     exporters.stop_redis_exporter();
     thread::sleep(Duration::from_secs(6));
 
-    // Closed at both ends: it begins before the first scrape and ends at a time already delivered.
+    // The span starts before the first scrape and ends at a time that is already delivered.
     let end_ms = chrono::Utc::now().timestamp_millis();
     wait_for_delivery(&prometheus, end_ms);
     let forwarded = raw(&service.url, end_ms);
@@ -45,7 +45,7 @@ fn nothing_that_prometheus_forwards_is_lost() {
     let samples: usize = scraped.values().map(Vec::len).sum();
     println!("{} series with {samples} samples agree", scraped.len());
 
-    // The series of the stopped exporter are gone from both, those of the others are not.
+    // Only the series of the stopped exporter are gone from both.
     let up = |url: &str| instant(url, "sort(up)", end_ms).series();
     assert_eq!(up(&prometheus.url), up(&service.url));
     let live = |url: &str| instant(url, "count by (job) ({__name__!=\"\"})", end_ms).series();
@@ -91,7 +91,7 @@ fn wait_for_delivery(prometheus: &Prometheus, time_ms: i64) {
     panic!("Prometheus has not delivered what it scraped");
 }
 
-/// Every stored sample of every series up to `end_ms`.
+/// Returns every stored sample of every series up to `end_ms`.
 fn raw(url: &str, end_ms: i64) -> BTreeMap<Labels, Vec<(i64, f64)>> {
     instant(url, "{__name__!=\"\"}[5m]", end_ms).series()
 }

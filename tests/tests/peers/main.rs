@@ -1,5 +1,5 @@
-//! Almanac beside real peers: Prometheus and its exporters, Redis, PostgreSQL. `make test-peers`
-//! installs them; one that is absent fails the tests.
+//! Almanac with real peers: Prometheus and its exporters, Redis, PostgreSQL. `make test-peers` installs them; the tests
+//! fail when one is missing.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "how much was compared")]
 

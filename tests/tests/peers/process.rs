@@ -1,4 +1,4 @@
-//! Peers as processes that end with the test.
+//! Starts peers as processes and stops them when the test ends.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use std::{
 
 use reqwest::blocking::Client;
 
-/// A peer that this test started; ended by its process id when dropped.
+/// Process started by the test; stopped when dropped.
 #[derive(Debug)]
 pub(crate) struct Peer {
     name: String,
@@ -33,7 +33,7 @@ impl Peer {
         Self { name: name.to_owned(), child, log }
     }
 
-    /// Waits until `ready` holds.
+    /// Waits until `ready` returns true; panics after a minute or when the process ends.
     pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !ready() {
@@ -51,7 +51,7 @@ impl Peer {
         self.wait_until("answering", || client.get(url).send().is_ok_and(|reply| reply.status().is_success()));
     }
 
-    /// Ends the peer: SIGTERM, and SIGKILL if it has not gone after ten seconds.
+    /// Stops the peer with SIGTERM, and with SIGKILL after ten seconds.
     pub(crate) fn stop(mut self) {
         self.end();
     }
@@ -78,12 +78,12 @@ impl Drop for Peer {
     }
 }
 
-/// A client that speaks to this machine only.
+/// Returns an HTTP client that uses no proxy.
 pub(crate) fn client() -> Client {
     Client::builder().no_proxy().gzip(false).timeout(Duration::from_secs(30)).build().unwrap()
 }
 
-/// Ports that nobody listens on, all different.
+/// Returns different free ports.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())

@@ -1,10 +1,10 @@
-//! A real Prometheus.
+//! Starts a real Prometheus.
 
 use std::{fs, path::Path, process::Command};
 
 use super::process::{Peer, client, free_ports};
 
-/// A real Prometheus with its own configuration and data, and its address.
+/// Running Prometheus with its own configuration and data.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
     pub(crate) peer: Peer,
@@ -13,7 +13,7 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts Prometheus on a free port; `configuration` is told the port.
+    /// Starts Prometheus on a free port; `configuration` takes the port and returns the configuration file.
     pub(crate) fn start(folder: &Path, configuration: impl Fn(u16) -> String, flags: &[&str]) -> Self {
         let [port] = free_ports();
         let file = folder.join("prometheus.yml");
@@ -30,7 +30,7 @@ impl Prometheus {
         Self { peer, url }
     }
 
-    /// The value of one of Prometheus' own metrics, summed over its labels.
+    /// Returns the value of one of Prometheus' own metrics, summed over its labels.
     pub(crate) fn own_metric(&self, name: &str) -> f64 {
         let text = client().get(format!("{}/metrics", self.url)).send().unwrap().text().unwrap();
         let values = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));

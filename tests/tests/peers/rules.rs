@@ -1,4 +1,4 @@
-//! Rules and files that `promtool` checks.
+//! Checks recommended rule files with `promtool`.
 
 use std::{fmt::Write, fs, path::Path, process::Command};
 
@@ -22,7 +22,8 @@ const RULES: &str = "groups:
         labels: {severity: page, slo: '99.9'}
 ";
 
-/// Four weeks at five minutes: latency by the hour of the day, a hit ratio, an incident every third day.
+/// Returns four weeks at five minutes: latency with a daily season, a hit ratio, an error ratio, an incident every
+/// third day.
 fn history() -> String {
     let mut csv = "series,timestamp,value,incident\n".to_owned();
     let steps = 4 * 7 * 288;
@@ -41,7 +42,7 @@ fn history() -> String {
     csv
 }
 
-/// What is recommended is a rule file that Prometheus takes.
+/// A recommended rule file is valid for Prometheus.
 #[test]
 fn recommended_rules_pass_promtool() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,6 +63,6 @@ fn recommended_rules_pass_promtool() {
 fn check(file: &Path, text: &str) {
     let checked = Command::new("promtool").args(["check", "rules"]).arg(file).output();
     let checked = checked.unwrap_or_else(|error| panic!("promtool does not start ({error}): run scripts/peers.sh"));
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success() && said.contains("SUCCESS"), "{said}\n{text}");
+    let output = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success() && output.contains("SUCCESS"), "{output}\n{text}");
 }

@@ -1,4 +1,4 @@
-//! What the demo prints: a card for each recommendation, with the figures of its replay.
+//! Prints the demo's cards: one for each recommendation, with the figures of its replay.
 
 use std::io::{self, Write};
 
@@ -6,22 +6,27 @@ use almanac_engine::store::rows::{AdviceState, AdviceStatusRow, RecommendationRo
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use serde_json::Value;
 
-use super::pace::Pace;
+use super::time_scale::TimeScale;
 
-/// Width of the text.
+/// Width of the text, in characters.
 const WIDTH: u16 = 100;
-/// A line under the header and no other.
+/// Table preset of comfy-table: a line under the header, no other lines.
 const PRESET: &str = "     ──            ";
 
-/// Draws the figures of a recommendation's replay.
-type Figures = fn(&RecommendationRow, Pace) -> Table;
+/// Builds the table of a recommendation's replay.
+type Figures = fn(&RecommendationRow, TimeScale) -> Table;
 
-/// Kinds whose replays have figures of their own; any other kind shows its settings.
+/// Tables by kind; other kinds show the current and the proposed setting.
 const FIGURES: [(&str, Figures); 4] =
     [("scaling", scaling), ("rightsizing", rightsizing), ("ttl", ttl), ("threshold", threshold)];
 
-/// Prints one recommendation under the title of its advisor.
-pub(crate) fn recommendation(out: &mut impl Write, title: &str, row: &RecommendationRow, pace: Pace) -> io::Result<()> {
+/// Prints one recommendation, headed by the title of its advisor.
+pub(crate) fn recommendation(
+    out: &mut impl Write,
+    title: &str,
+    row: &RecommendationRow,
+    scale: TimeScale,
+) -> io::Result<()> {
     let title = title.to_uppercase();
     writeln!(
         out,
@@ -31,12 +36,12 @@ pub(crate) fn recommendation(out: &mut impl Write, title: &str, row: &Recommenda
     )?;
     paragraph(out, &row.reason)?;
     let figures = FIGURES.iter().find(|(kind, _)| *kind == row.kind.as_str()).map_or(settings as Figures, |own| own.1);
-    let table = figures(row, pace);
+    let table = figures(row, scale);
     writeln!(out, "{table}")?;
     let effect = &row.effect;
-    // A week of the recording is its own; a rate a week is told in its days.
+    // A rate per week counts weeks of the recording's short days.
     let (factor, unit) = match effect.unit.as_str() {
-        "1/week" => (1.0 / pace.speed(), " a week of short days"),
+        "1/week" => (1.0 / scale.speed(), " per week of short days"),
         "1" => (100.0, " %"),
         other => (1.0, other),
     };
@@ -54,12 +59,11 @@ pub(crate) fn recommendation(out: &mut impl Write, title: &str, row: &Recommenda
     writeln!(out)
 }
 
-/// Prints the targets that nothing is recommended for, and why.
+/// Prints the targets without a recommendation, with the reasons.
 pub(super) fn others(out: &mut impl Write, statuses: &[&AdviceStatusRow]) -> io::Result<()> {
-    for (state, head) in [
-        (AdviceState::Kept, "Kept, with the reason:"),
-        (AdviceState::Lacks, "No advice, because something is missing:"),
-    ] {
+    for (state, head) in
+        [(AdviceState::Kept, "Kept unchanged:"), (AdviceState::Lacks, "Without enough data or configuration:")]
+    {
         let of_state: Vec<_> = statuses.iter().filter(|status| status.state == state).collect();
         if of_state.is_empty() {
             continue;
@@ -73,7 +77,7 @@ pub(super) fn others(out: &mut impl Write, statuses: &[&AdviceStatusRow]) -> io:
     Ok(())
 }
 
-/// A table of the demo: header and rows, the first column to the left, the others to the right.
+/// Builds a table with the first column left-aligned and the others right-aligned.
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_preset(PRESET).set_content_arrangement(ContentArrangement::Disabled);
@@ -88,32 +92,32 @@ fn aligned(column: usize, text: &str) -> Cell {
     Cell::new(text).set_alignment(if column == 0 { CellAlignment::Left } else { CellAlignment::Right })
 }
 
-/// The present setting beside the proposed one.
-fn settings(row: &RecommendationRow, _: Pace) -> Table {
+/// Shows the current and the proposed setting.
+fn settings(row: &RecommendationRow, _: TimeScale) -> Table {
     let line = |what: &str, setting: &Value| vec![what.to_owned(), setting.to_string()];
-    table(&["", "setting"], vec![line("present", &row.current), line("recommended", &row.proposed)])
+    table(&["", "setting"], vec![line("current", &row.current), line("recommended", &row.proposed)])
 }
 
-/// The policies of a scaling replay, side by side.
-fn scaling(row: &RecommendationRow, pace: Pace) -> Table {
+/// Compares the policies of a scaling replay.
+fn scaling(row: &RecommendationRow, scale: TimeScale) -> Table {
     let policies = row.evidence["policies"].as_object().cloned().unwrap_or_default();
     let rows = policies.iter().map(|(name, figures)| {
-        let hours = figures["replica_hours"].as_f64().map(|hours| hours * pace.speed());
+        let hours = figures["replica_hours"].as_f64().map(|hours| hours * scale.speed());
         vec![
             name.replace('_', " "),
             percent(&figures["under_provisioned_share"]),
             percent(&figures["unserved_share"]),
             hours.map_or_else(|| "–".to_owned(), number),
             optional(figures["replica_hours_over_oracle"].as_f64()),
-            optional(figures["scale_changes_per_day"].as_f64().map(|changes| changes / pace.speed())),
+            optional(figures["scale_changes_per_day"].as_f64().map(|changes| changes / scale.speed())),
         ]
     });
-    let header = ["replayed policy", "under-provisioned", "unserved", "replica-hours", "÷ oracle", "changes a day"];
+    let header = ["replayed policy", "under-provisioned", "unserved", "replica-hours", "÷ oracle", "changes per day"];
     table(&header, rows.collect())
 }
 
-/// The rules for a request, side by side.
-fn rightsizing(row: &RecommendationRow, _: Pace) -> Table {
+/// Compares the rules of a rightsizing replay.
+fn rightsizing(row: &RecommendationRow, _: TimeScale) -> Table {
     let evidence = &row.evidence;
     let rules = evidence["rules"].as_object().cloned().unwrap_or_default();
     let rows = rules.iter().filter(|(_, figures)| figures.is_object()).map(|(name, figures)| {
@@ -127,12 +131,12 @@ fn rightsizing(row: &RecommendationRow, _: Pace) -> Table {
             optional(figures["changes_per_day"].as_f64()),
         ]
     });
-    let header = ["replayed rule", "idle", "time above", "usage above", "request ÷ leading", "changes a day"];
+    let header = ["replayed rule", "idle", "time above", "usage above", "request ÷ leading", "changes per day"];
     table(&header, rows.collect())
 }
 
-/// The present and the recommended time-to-live as replayed on events that were not learned from.
-fn ttl(row: &RecommendationRow, pace: Pace) -> Table {
+/// Compares the current and the recommended time-to-live on the events that were not used to learn.
+fn ttl(row: &RecommendationRow, scale: TimeScale) -> Table {
     let figures = |setting: &Value| {
         let wanted = setting["ttl_seconds"].as_f64()?;
         if setting["invalidate_on_write"] == true {
@@ -144,27 +148,27 @@ fn ttl(row: &RecommendationRow, pace: Pace) -> Table {
     };
     let line = |what: &str, setting: &Value| {
         let Some((seconds, figures)) = figures(setting) else { return vec![what.to_owned(); 1] };
-        let told = |name: &str| {
+        let figure = |name: &str| {
             let predicted = &figures[name]["predicted"];
             let (lower, upper) = (percent_digits(&predicted["lower"]), percent_digits(&predicted["upper"]));
             format!("{} [{lower} to {upper}]", percent(&figures[name]["replayed"]))
         };
         vec![
             what.to_owned(),
-            format!("{} s = {} of a day", number(seconds), pace.real(seconds)),
-            told("hit_ratio"),
-            told("stale_share"),
+            format!("{} s = {} real time", number(seconds), scale.real_time(seconds)),
+            figure("hit_ratio"),
+            figure("stale_share"),
             optional(figures["resident_keys_mean"]["replayed"].as_f64()),
         ]
     };
     let header = ["", "time-to-live", "hits, replayed [predicted]", "stale, replayed [predicted]", "keys held"];
-    table(&header, vec![line("present", &row.current), line("recommended", &row.proposed)])
+    table(&header, vec![line("current", &row.current), line("recommended", &row.proposed)])
 }
 
-/// The present and the recommended rule as replayed on the later half.
-fn threshold(row: &RecommendationRow, pace: Pace) -> Table {
+/// Compares the current and the recommended rule on the later half of the data.
+fn threshold(row: &RecommendationRow, scale: TimeScale) -> Table {
     let line = |what: &str, setting: &Value, figures: &Value| {
-        let weekly = |name: &str| optional(figures[name].as_f64().map(|count| count / pace.speed()));
+        let weekly = |name: &str| optional(figures[name].as_f64().map(|count| count / scale.speed()));
         let caught = match (figures["incidents_caught"].as_u64(), figures["incidents"].as_u64()) {
             (Some(caught), Some(all)) => format!("{caught} of {all}"),
             _ => "–".to_owned(),
@@ -182,17 +186,18 @@ fn threshold(row: &RecommendationRow, pace: Pace) -> Table {
             lead,
         ]
     };
-    let header = ["", "fires when", "for", "incidents caught", "alerts a week", "false a week", "false time", "lead"];
+    let header =
+        ["", "fires when", "for", "incidents caught", "alerts per week", "false per week", "false time", "lead"];
     table(
         &header,
         vec![
-            line("present", &row.current, &row.evidence["present"]),
+            line("current", &row.current, &row.evidence["present"]),
             line("recommended", &row.proposed, &row.evidence["recommended"]),
         ],
     )
 }
 
-/// The comparison at the end of a rule's expression, its bound to four digits: `> 0.5`.
+/// Returns the comparison at the end of an expression, with the bound rounded to four decimals: `> 0.5`.
 fn bound(expr: &str) -> String {
     let at = expr.rfind(['>', '<']).unwrap_or(0);
     let (comparison, value) = expr[at..].split_once(' ').unwrap_or((&expr[at..], ""));
@@ -202,7 +207,7 @@ fn bound(expr: &str) -> String {
     }
 }
 
-/// A number with about three digits.
+/// Formats a number with about three digits.
 pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
     let digits = if !(1e-12..100.0).contains(&magnitude) {
@@ -229,10 +234,10 @@ fn percent_digits(share: &Value) -> String {
     share.as_f64().map_or_else(|| "–".to_owned(), |share| format!("{:.2}", share * 100.0))
 }
 
-/// Text wrapped at [`WIDTH`], indented by two.
+/// Prints text wrapped at [`WIDTH`] and indented by two.
 pub(super) fn paragraph(out: &mut impl Write, text: &str) -> io::Result<()> {
     let mut line = String::from(" ");
-    // A number and its sign stay together.
+    // No line break between a number and its percent sign.
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" %", "\u{a0}%");
     for word in text.split(' ').map(|word| word.replace('\u{a0}', " ")) {
         if line.chars().count() + 1 + word.chars().count() > usize::from(WIDTH) && line.len() > 1 {
@@ -260,8 +265,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_three_digits() {
-        let told = [1234.51, 12.34, 1.234, 0.0123, 0.0].map(number);
-        assert_eq!(told, ["1235", "12.3", "1.23", "0.0123", "0"]);
+        let texts = [1234.51, 12.34, 1.234, 0.0123, 0.0].map(number);
+        assert_eq!(texts, ["1235", "12.3", "1.23", "0.0123", "0"]);
         assert_eq!(bound("sum(x) / sum(y) > 0.05"), "> 0.05");
         assert_eq!(bound("x < 1.9749999999999988"), "< 1.975");
     }

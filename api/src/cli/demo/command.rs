@@ -1,3 +1,5 @@
+//! Runs the stages of `almanac demo` in order and prints their results.
+
 use std::{io::Write, net::SocketAddr, time::Instant};
 
 use almanac_datasets::recorded::Recording;
@@ -12,12 +14,12 @@ use almanac_models::Timestamp;
 
 use super::{
     cards,
-    pace::Pace,
     settings::{self, STARTUP_MS},
     stages,
+    time_scale::TimeScale,
 };
 use crate::{
-    cli::{CliError, Global, interrupted::Interrupted, output},
+    cli::{CliError, Global, interrupt::InterruptHandler, output},
     config::Config,
     http::{AppState, Auth, now},
     service,
@@ -26,7 +28,7 @@ use crate::{
 /// Options of `demo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Exit after the recommendations instead of serving
+    /// Exit after printing the recommendations instead of serving
     #[arg(long)]
     pub once: bool,
     /// Address to serve on [127.0.0.1:9797]
@@ -37,26 +39,27 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A usage error when the address needs a token; a failure when there is no room for a store, a stage fails, or an advisor has nothing
-/// to say of the recording.
+/// A usage error when the address requires a token; a failure when the store cannot be created, a stage fails, or an
+/// advisor has no verdict on the recording.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let started = Instant::now();
     let recording = Recording::load().map_err(|error| CliError::from_error(&error))?;
     let recording = ending_now(recording);
     let folder = tempfile::Builder::new().prefix("almanac-demo-").tempdir();
-    let folder = folder.map_err(|error| CliError::failed(format!("no temporary folder could be made: {error}")))?;
+    let folder = folder.map_err(|error| CliError::failed(format!("cannot create a temporary folder: {error}")))?;
     let listen = args.listen.unwrap_or(Config::default().server.listen);
     let mut config = settings::config(&recording.manifest, &format!("http://{listen}"));
     config.store.path = folder.path().join("demo.duckdb");
     config.server.listen = listen;
     let auth = Auth::for_address(config.server.listen, None).map_err(|error| CliError::usage(&error))?;
     if !args.once {
-        // Better now than after all the work.
-        std::net::TcpListener::bind(listen)
-            .map_err(|error| CliError::failed(format!("cannot bind to {listen}: {error}; --listen names another")))?;
+        // Checked before the long work, and again when the service starts.
+        std::net::TcpListener::bind(listen).map_err(|error| {
+            CliError::failed(format!("cannot bind to {listen}: {error}; choose another with --listen"))
+        })?;
     }
     let path = folder.path().to_path_buf();
-    let interrupted = Interrupted::watch(move || {
+    let interrupt = InterruptHandler::install(move || {
         let _ = std::fs::remove_dir_all(&path);
     })?;
     let store = service::open_store(&config).map_err(|error| CliError::from_error(&error))?;
@@ -66,14 +69,14 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         return shown.and(closed);
     }
     eprintln!("Ctrl-C ends the demo and removes its store.");
-    // From here on the service ends itself in order.
-    interrupted.leave();
-    // The recommendations stay as they were printed: nothing comes after the recording.
+    // The service handles signals from here on.
+    interrupt.disarm();
+    // Without targets, because the recording has ended: the printed recommendations remain.
     service::serve_advising(config, service::Advised::default(), auth, |_| Ok(store))
         .map_err(|error| CliError::from_error(&error))
 }
 
-/// The recording moved so that its last sample is of now, or less than a step ago: stamps stay on multiples of the step.
+/// Shifts the recording so that its last sample is less than a step old; timestamps remain multiples of the step.
 fn ending_now(recording: Recording) -> Recording {
     #[expect(clippy::cast_possible_truncation, reason = "some seconds")]
     let step_ms = ((recording.manifest.step_seconds * 1000.0) as i64).max(1);
@@ -81,7 +84,7 @@ fn ending_now(recording: Recording) -> Recording {
     recording.ending_at(Timestamp::from_millis(now_ms - now_ms.rem_euclid(step_ms)))
 }
 
-/// Takes the recording in, learns, advises and prints.
+/// Imports the recording, learns, advises and prints.
 fn show(
     recording: &Recording,
     store: &Store,
@@ -89,17 +92,17 @@ fn show(
     started: Instant,
     global: &Global,
 ) -> Result<(), CliError> {
-    let pace = Pace::of_day(recording.manifest.day_seconds);
+    let scale = TimeScale::of_day(recording.manifest.day_seconds);
     let end = recording.end();
     let mut out = output::stdout();
-    introduce(&mut out, recording, pace)?;
+    introduce(&mut out, recording, scale)?;
     out.flush()?;
     let state = AppState::new(store.clone(), config.clone()).map_err(|error| CliError::from_error(&error))?;
     let written = stages::ingest(&state.ingest, recording)?;
-    writeln!(out, "Taken in and committed: {written} samples after {:.1} s.", started.elapsed().as_secs_f64())?;
+    writeln!(out, "Imported and committed {written} samples after {:.1} s.", started.elapsed().as_secs_f64())?;
     out.flush()?;
     stages::learn(store, config, end, global.shows_progress())?;
-    learned(&mut out, store, pace)?;
+    learned(&mut out, store, scale)?;
     writeln!(out, "Learned after {:.1} s.\n", started.elapsed().as_secs_f64())?;
     out.flush()?;
     let url = format!("http://{}", config.server.listen);
@@ -111,33 +114,33 @@ fn show(
         round.statuses.iter().filter(|status| status.state != AdviceState::Proposed).collect();
     for advisor in registry.advisors() {
         for row in rows.iter().filter(|row| row.kind == advisor.kind()) {
-            cards::recommendation(&mut out, advisor.title(), row, pace)?;
+            cards::recommendation(&mut out, advisor.title(), row, scale)?;
         }
     }
     cards::others(&mut out, &others)?;
-    // Whatever became of a proposal, each advisor has to have something to say of the recording.
+    // Each advisor must propose or keep something; otherwise the recording or the advisor is broken.
     let is_silent =
         |kind: &str| !round.statuses.iter().any(|status| status.kind == kind && status.state != AdviceState::Lacks);
     if let Some(kind) = registry.kinds().iter().find(|kind| is_silent(kind.as_str())) {
         out.flush()?;
-        return Err(CliError::failed(format!("the recording gave no {kind} advice")));
+        return Err(CliError::failed(format!("no {kind} advice for the recording")));
     }
     let (count, seconds) = (rows.len(), started.elapsed().as_secs_f64());
     writeln!(
         out,
-        "{count} recommendations, each replayed on telemetry it was not learned from, after {seconds:.1} s."
+        "{count} recommendations, each replayed on data that it was not learned from, after {seconds:.1} s."
     )?;
     out.flush()?;
     Ok(())
 }
 
-/// `1 deploy`, `2 deploys`.
+/// Formats a count: `1 deploy`, `2 deploys`.
 fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// What the recording is and how its time is to be read.
-fn introduce(out: &mut impl Write, recording: &Recording, pace: Pace) -> Result<(), CliError> {
+/// Prints what was recorded, and how its time is scaled.
+fn introduce(out: &mut impl Write, recording: &Recording, scale: TimeScale) -> Result<(), CliError> {
     let manifest = &recording.manifest;
     let version = |name: &str| manifest.servers.get(name).map_or("?", String::as_str).to_owned();
     let minutes = manifest.day_seconds / 60.0;
@@ -159,54 +162,55 @@ fn introduce(out: &mut impl Write, recording: &Recording, pace: Pace) -> Result<
         ),
     )?;
     #[expect(clippy::cast_precision_loss, reason = "some seconds")]
-    let startup = pace.scaled_ms(STARTUP_MS) as f64 / 1000.0;
+    let startup = scale.scaled_ms(STARTUP_MS) as f64 / 1000.0;
     cards::paragraph(
         out,
         &format!(
-            "Its {} days last {minutes} minutes each, {:.0} times faster than life, so everything that belongs to a day is scaled alike: \
-             a replica's start-up of 3m is {startup} s here, the warm-up is counted in short days, a time-to-live of 1h is {} s. The \
-             stamps are moved so that the last sample is of now.",
+            "Its {} days last {minutes} minutes each, {:.0} times faster than real time, so all durations are scaled: a replica's \
+             start-up of 3m is {startup} s, the warm-up is counted in short days, a time-to-live of 1h is {} s. The timestamps \
+             are shifted so that the last sample is from now.",
             manifest.days,
-            pace.speed(),
-            cards::number(3600.0 / pace.speed()),
+            scale.speed(),
+            cards::number(3600.0 / scale.speed()),
         ),
     )?;
     writeln!(out)?;
     Ok(())
 }
 
-/// What was learned of each signal.
-fn learned(out: &mut impl Write, store: &Store, pace: Pace) -> Result<(), CliError> {
+/// Prints a table of the learned signals.
+fn learned(out: &mut impl Write, store: &Store, scale: TimeScale) -> Result<(), CliError> {
     let signals = store.signals(&SignalFilter::default()).map_err(|error| CliError::from_error(&error))?;
     #[expect(clippy::cast_precision_loss, reason = "some seconds")]
     let seasons = |row: &SignalRow| {
-        let told = row.seasons_ms.iter().map(|ms| {
+        let seasons = row.seasons_ms.iter().map(|ms| {
             let seconds = *ms as f64 / 1000.0;
-            format!("{} s = {}", cards::number(seconds), pace.real(seconds))
+            format!("{} s = {}", cards::number(seconds), scale.real_time(seconds))
         });
-        told.collect::<Vec<_>>().join(", ")
+        seasons.collect::<Vec<_>>().join(", ")
     };
     let optional = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
     let rows = signals.iter().map(|row| {
         vec![
             row.signal.clone(),
             row.status.to_string(),
-            // Of what is learned the reason is a remark, and stands below the table.
+            // The reason of a ready signal is only a remark; such signals are listed below the table.
             row.reason.clone().filter(|_| row.status != SignalStatus::Ready).unwrap_or_else(|| seasons(row)),
             optional(row.mase),
             optional(row.coverage_80),
         ]
     });
-    let header = ["signal", "status", "season found", "MASE", "80 % held"];
+    let header = ["signal", "status", "season found", "MASE", "80 % coverage"];
     writeln!(out, "{}", cards::table(&header, rows.collect()))?;
     cards::paragraph(
         out,
-        "MASE: errors on held-out points, 1 = as the seasonal naive forecast. 80 % held: share of them inside the 80 % interval.",
+        "MASE: error on held-out points, 1 = that of the seasonal naive forecast. 80 % coverage: share of them inside the 80 % \
+         interval.",
     )?;
     let is_weak = |row: &&SignalRow| row.status == SignalStatus::Ready && row.reason.is_some();
     let weak: Vec<&str> = signals.iter().filter(is_weak).map(|row| row.signal.as_str()).collect();
     if !weak.is_empty() {
-        cards::paragraph(out, &format!("Weak forecasts, and marked so: {}.", weak.join(", ")))?;
+        cards::paragraph(out, &format!("Signals with weak forecasts: {}.", weak.join(", ")))?;
     }
     Ok(())
 }
@@ -219,7 +223,7 @@ mod tests {
     fn the_introduction_names_servers_and_scale() {
         let recording = Recording::load().unwrap().ending_at(Timestamp::from_millis(0));
         let mut out = Vec::new();
-        introduce(&mut out, &recording, Pace::of_day(recording.manifest.day_seconds)).unwrap();
+        introduce(&mut out, &recording, TimeScale::of_day(recording.manifest.day_seconds)).unwrap();
         let text = String::from_utf8(out).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains("postgres (PostgreSQL)") || text.contains("PostgreSQL"), "{text}");
         assert!(text.contains("a time-to-live of 1h is 25.0 s"), "{text}");

@@ -1,17 +1,17 @@
-//! `almanac demo`: a temporary store, recorded telemetry in through the usual way, learned, advised on and printed; then
-//! a service over it.
+//! `almanac demo`: imports recorded telemetry into a temporary store, learns, prints recommendations, and serves the
+//! store.
 //!
-//! The recording's day lasts ten minutes, so every length of time that belongs to a day is scaled with it: start-up,
-//! history and horizon of scaling, times-to-live.
+//! A day of the recording lasts ten minutes, so all durations that depend on the day are scaled: start-up, history and
+//! horizon of scaling, times-to-live.
 
 mod cards;
 mod command;
-mod pace;
 mod settings;
 mod stages;
+mod time_scale;
 
 #[cfg(test)]
 pub(crate) use cards::recommendation as card;
 pub use command::{Args, run};
 #[cfg(test)]
-pub(crate) use pace::Pace;
+pub(crate) use time_scale::TimeScale;

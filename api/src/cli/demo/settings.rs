@@ -1,3 +1,5 @@
+//! Configuration of the demo: signals and targets of the recorded application, scaled to its day.
+
 use almanac_datasets::recorded::{Manifest, RULES_YAML};
 use almanac_engine::advise::{
     AdviceSpecs,
@@ -7,17 +9,17 @@ use almanac_engine::advise::{
     ttl::{CacheSpec, Ttl},
 };
 
-use super::pace::Pace;
+use super::time_scale::TimeScale;
 use crate::{
     cli::CliError,
     config::{Config, Signal, Span},
 };
 
-/// Requests a second that one replica of the recorded API is taken to serve; the recorded one is a single process.
+/// Assumed capacity of a replica, in requests per second; the recorded API is a single process.
 const CAPACITY: f64 = 8.0;
-/// Time from asking for a replica to its first answer, on a real day.
+/// Time from requesting a replica until it serves, in real time.
 pub(super) const STARTUP_MS: i64 = 180_000;
-/// What an autoscaler waits before it scales in, on a real day.
+/// Time that the reactive rule waits before it scales in, in real time.
 const STABILIZATION_MS: i64 = 300_000;
 
 /// Signals of the recorded application: name and expression.
@@ -50,7 +52,7 @@ const SIGNALS: [(&str, &str); 14] = [
     ("caddy_requests_per_second", "sum(rate(caddy_http_requests_total[15s]))"),
 ];
 
-/// By cache: the share of stale hits that its readers bear, and the invalidations that the application reports.
+/// Caches: name, maximum share of stale hits, and the events on which the application invalidates.
 const CACHES: [(&str, f64, &[&str]); 4] = [
     ("user_profile", 0.01, &["profile_update"]),
     ("calendar_monthly", 0.03, &["event_create", "event_update"]),
@@ -58,13 +60,13 @@ const CACHES: [(&str, f64, &[&str]); 4] = [
     ("oauth_userinfo", 0.03, &["token_refresh"]),
 ];
 
-/// Times-to-live to look at, in seconds of a real day.
+/// Times-to-live to evaluate, in seconds of real time.
 const GRID_SECONDS: [i64; 22] = [
     20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1_200, 1_800, 2_700, 3_600, 5_400, 7_200, 10_800, 14_400,
     28_800, 86_400,
 ];
 
-/// The configuration of the demo's service: its signals are learned on; the recommendations stay as they were printed.
+/// Returns the configuration of the demo's service.
 pub(super) fn config(manifest: &Manifest, service_url: &str) -> Config {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some seconds")]
     let seconds = |seconds: f64| Span::from_secs(seconds.round().max(1.0) as u64);
@@ -76,38 +78,38 @@ pub(super) fn config(manifest: &Manifest, service_url: &str) -> Config {
         horizon: seconds(manifest.day_seconds),
     };
     let mut config = Config { signals: SIGNALS.map(signal).to_vec(), ..Config::default() };
-    // The recording has ended; nothing new would be learned of the other series, on a day that is not theirs.
+    // No default signals: nothing follows the recording, and they would assume a day of 24 hours.
     config.learn.default_signals = 0;
-    // So that an autoscaler's question is answered, as long as the recording is fresh.
+    // So that `/v1/scaling/api` responds while the last samples are recent.
     config.advice.push::<Scaling>(workload(manifest, service_url));
     config
 }
 
-/// The recorded API as something that is scaled, on the recording's day.
+/// Returns the recorded API as a workload.
 fn workload(manifest: &Manifest, service_url: &str) -> WorkloadSpec {
-    let pace = Pace::of_day(manifest.day_seconds);
+    let scale = TimeScale::of_day(manifest.day_seconds);
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
     let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
     WorkloadSpec {
         capacity_per_replica: Some(CAPACITY),
-        startup_ms: pace.scaled_ms(STARTUP_MS),
+        startup_ms: scale.scaled_ms(STARTUP_MS),
         replicas_max: 40,
         step_ms: millis(manifest.step_seconds),
         history_ms: millis(manifest.days * manifest.day_seconds),
-        horizon_ms: 2 * pace.day_ms,
-        day_ms: pace.day_ms,
-        scale_in_stabilization_ms: pace.scaled_ms(STABILIZATION_MS),
+        horizon_ms: 2 * scale.day_ms,
+        day_ms: scale.day_ms,
+        scale_in_stabilization_ms: scale.scaled_ms(STABILIZATION_MS),
         service_url: service_url.to_owned(),
         ..WorkloadSpec::new("api", r#"sum(rate(http_requests_total{job="api"}[15s]))"#)
     }
 }
 
-/// Everything that the demo wants advice on, with every length of time scaled to the recording's day.
+/// Returns the targets to advise on, with all durations scaled to the recording's day.
 ///
 /// # Errors
 /// A failure when the embedded rules cannot be read.
 pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<AdviceSpecs, CliError> {
-    let pace = Pace::of_day(manifest.day_seconds);
+    let scale = TimeScale::of_day(manifest.day_seconds);
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
     let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
     let caches = manifest.ttl_seconds.iter().map(|(name, ttl)| {
@@ -117,13 +119,13 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
             ttl_ms: Some(millis(*ttl)),
             stale_share_max,
             invalidate_on: invalidations.iter().map(|&event| event.to_owned()).collect(),
-            grid_ms: GRID_SECONDS.iter().map(|seconds| pace.scaled_ms(seconds * 1000)).collect(),
+            grid_ms: GRID_SECONDS.iter().map(|seconds| scale.scaled_ms(seconds * 1000)).collect(),
             ..CacheSpec::new(name.clone())
         }
     });
     let rules = RuleFile::parse("rules.yml", RULES_YAML).map_err(|error| CliError::from_error(&error))?;
     let (mut rules, _) = rules.alerts("rules.yml");
-    // The recorded application is one service: what stops its database or cache shows in its API.
+    // Incidents of the database and the cache affect the API too, so every rule is scored on all of them.
     for rule in &mut rules {
         rule.incident_targets = Some(["api", "postgres", "redis"].map(str::to_owned).to_vec());
     }
@@ -132,7 +134,7 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
         memory: Some(r#"container_memory_rss_bytes{container="api"}"#.to_owned()),
         step_ms: millis(manifest.step_seconds),
         history_ms: millis(manifest.days * manifest.day_seconds),
-        day_ms: pace.day_ms,
+        day_ms: scale.day_ms,
         ..ContainerSpec::new("api")
     };
     let mut specs = AdviceSpecs::default();
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_signal_and_rule_can_be_read() {
+    fn every_signal_and_rule_can_be_parsed() {
         for (name, expr) in SIGNALS {
             assert!(signal::parse(expr).is_ok(), "{name}");
         }

@@ -1,3 +1,5 @@
+//! The stages of the demo that change the store: import and learning.
+
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
     ingest::Ingest,
@@ -10,13 +12,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{cli::CliError, config::Config};
 
-/// Samples of one append: a few dozen scrapes, as a sender catches up.
+/// Samples per append, about as many as a sender delivers when it catches up.
 const BATCH: usize = 20_000;
 
-/// Takes the recording in as a sender would: by time, each batch answered once it is on disk. Gives the number of samples.
+/// Imports the recording as a sender would: sorted by time, waiting for the commit of each batch. Returns the number of
+/// samples written.
 ///
 /// # Errors
-/// A failure when the store does not take it.
+/// A failure of the store.
 pub(super) fn ingest(ingest: &Ingest, recording: &Recording) -> Result<u64, CliError> {
     let store: &Store = ingest.store();
     let failed = |error: &almanac_engine::store::StoreError| CliError::from_error(error);
@@ -43,10 +46,10 @@ pub(super) fn ingest(ingest: &Ingest, recording: &Recording) -> Result<u64, CliE
     Ok(written)
 }
 
-/// Learns the configured signals as of `end`.
+/// Learns the configured signals, with `end` as the present.
 ///
 /// # Errors
-/// A failure when the store fails; a signal that cannot be learned says so in its row.
+/// A failure of the store. A signal that cannot be fitted is not an error; its row has the reason.
 pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, shows_progress: bool) -> Result<(), CliError> {
     let spec = |signal: &crate::config::Signal| -> Result<SignalSpec, almanac_models::UnitError> {
         let step_ms = signal.step.millis();
@@ -67,12 +70,12 @@ pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, shows_progre
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let options = LearnOptions { threads, ..LearnOptions::default() };
-    let told = |progress: Progress| {
+    let show_progress = |progress: Progress| {
         bar.set_position(progress.done as u64);
         bar.set_message(progress.signal);
     };
     let learned = LearningScheduler::new(store.clone(), specs, 0, options)
-        .run_cycle(end, &told)
+        .run_cycle(end, &show_progress)
         .map_err(|error| CliError::from_error(&error));
     bar.finish_and_clear();
     learned.map(drop)

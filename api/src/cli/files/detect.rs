@@ -1,4 +1,4 @@
-//! `almanac detect`: anomaly scores for the series of a file.
+//! `almanac detect`: computes anomaly scores for the series of a file.
 
 use almanac_engine::{
     ingest::files::read_series_file,
@@ -7,7 +7,7 @@ use almanac_engine::{
 use chrono::DateTime;
 
 use super::forecast::stamp;
-use super::{calendar, warn_of_stamps};
+use super::{calendar, print_notes};
 use crate::cli::{CliError, Global, output};
 
 /// Options of `detect`.
@@ -16,10 +16,10 @@ pub struct Args {
     /// Series file, CSV or Parquet
     #[arg(value_name = "FILE")]
     pub file: std::path::PathBuf,
-    /// Learn up to this timestamp only
+    /// Train only on the rows up to this timestamp
     #[arg(long, value_name = "TS")]
     pub train_until: Option<String>,
-    /// Learn on this first share of the rows only
+    /// Train only on this first share of the rows
     #[arg(long, value_name = "F")]
     pub train_fraction: Option<f64>,
     /// Let a row's score depend on later rows
@@ -35,17 +35,17 @@ pub struct Args {
 /// # Errors
 /// See [`CliError`].
 pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
-    let on_line = ["train_until", "train_fraction", "offline"].map(|id| global.is_flag(id));
-    if on_line.contains(&true) {
-        // A flag wins: what the environment says of the others does not count.
-        args.train_until = args.train_until.filter(|_| on_line[0]);
-        args.train_fraction = args.train_fraction.filter(|_| on_line[1]);
-        args.offline &= on_line[2];
+    let is_flag = ["train_until", "train_fraction", "offline"].map(|id| global.is_flag(id));
+    if is_flag.contains(&true) {
+        // The options exclude each other, so a flag overrides the variables of the other two.
+        args.train_until = args.train_until.filter(|_| is_flag[0]);
+        args.train_fraction = args.train_fraction.filter(|_| is_flag[1]);
+        args.offline &= is_flag[2];
     }
     let training = training(&args)?;
     let calendar = calendar(args.time_zone.as_deref(), None)?;
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
-    warn_of_stamps(&args.file, &file);
+    print_notes(&args.file, &file);
     if let Training::Until(until) = training
         && let Some(series) = file.series.iter().find(|series| series.timestamps.first().is_some_and(|t| *t > until))
     {
@@ -66,7 +66,7 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
         let scores = score_rows(&series.timestamps, &series.values, training, &calendar);
         for ((&at, &value), scored) in series.timestamps.iter().zip(&series.values).zip(&scores) {
             let score = format!("{:.6}", scored.score);
-            // By what is printed: a reader of the file must come to the same answer.
+            // Computed from the printed score, so that readers of the file get the same result.
             let is_anomaly = score.parse::<f64>().is_ok_and(|score| score > 1.0);
             out.write_record([
                 series.name.as_str(),
@@ -85,10 +85,11 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Returns the training mode of the options; online without any.
 fn training(args: &Args) -> Result<Training, CliError> {
     let given = [args.train_until.is_some(), args.train_fraction.is_some(), args.offline];
     if given.iter().filter(|flag| **flag).count() > 1 {
-        return Err(CliError::usage("--train-until, --train-fraction and --offline exclude one another; give one"));
+        return Err(CliError::usage("--train-until, --train-fraction and --offline exclude one another; use only one"));
     }
     if let Some(fraction) = args.train_fraction {
         if !(fraction > 0.0 && fraction < 1.0) {
@@ -104,14 +105,14 @@ fn training(args: &Args) -> Result<Training, CliError> {
             .or_else(|| DateTime::parse_from_rfc3339(text.trim()).ok().map(|at| at.timestamp_millis()));
         return until.map(Training::Until).ok_or_else(|| {
             CliError::usage(format!(
-                "--train-until {text:?} is no timestamp; write one like 2026-01-31T00:00:00Z or epoch milliseconds"
+                "--train-until {text:?} is not a timestamp; write one like 2026-01-31T00:00:00Z or epoch milliseconds"
             ))
         });
     }
     Ok(if args.offline { Training::Offline } else { Training::Online })
 }
 
-/// A number, or nothing where there is none.
+/// Formats a number; empty if it is not finite.
 fn number(value: f64) -> String {
     if value.is_finite() { value.to_string() } else { String::new() }
 }

@@ -1,4 +1,4 @@
-//! `almanac forecast`: forecasts for the series of a file.
+//! `almanac forecast`: forecasts the series of a file.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -16,8 +16,8 @@ use almanac_models::{
 };
 use chrono::{DateTime, SecondsFormat};
 
-use super::grid::{in_words, parse_spacing, parse_step};
-use super::{calendar, warn_of_stamps};
+use super::step::{calendar_words, parse_spacing, parse_step};
+use super::{calendar, print_notes};
 use crate::cli::{CliError, Global, output};
 
 /// Options of `forecast`.
@@ -26,13 +26,13 @@ pub struct Args {
     /// Series file, CSV or Parquet
     #[arg(value_name = "FILE")]
     pub file: std::path::PathBuf,
-    /// Steps ahead
+    /// Number of steps to forecast
     #[arg(long, value_name = "STEPS")]
     pub horizon: usize,
-    /// Distance between points, like 1h, or 1mo, 1q, 1y by the calendar [inferred]
+    /// Distance between points, like 1h, or a calendar step 1mo, 1q, 1y [inferred]
     #[arg(long, value_name = "DURATION")]
     pub step: Option<String>,
-    /// Seasons: auto, or lengths like 1d,1w or 1y, or none
+    /// Seasons: auto, none, or lengths like 1d,1w or 1y
     #[arg(long, value_name = "SEASONS", default_value = "auto")]
     pub seasons: String,
     /// Levels of the intervals in percent
@@ -41,7 +41,7 @@ pub struct Args {
     /// Time zone whose days and weeks the series follow across daylight saving, like Europe/Berlin [UTC]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
-    /// Days that are not like others, past and to come, like 2026-12-25,2027-01-01
+    /// Dates that differ from ordinary days, past and future, like 2026-12-25,2027-01-01
     #[arg(long, value_name = "DATES")]
     pub holidays: Option<String>,
 }
@@ -53,52 +53,53 @@ pub struct Args {
 pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     let settings = Settings::read(&args)?;
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
-    warn_of_stamps(&args.file, &file);
-    let foretold = settings.forecast_all(&file.series);
-    settings.say_spacing(&args.file, &foretold);
+    print_notes(&args.file, &file);
+    let forecasts = settings.forecast_all(&file.series);
+    settings.print_spacing(&args.file, &forecasts);
     let mut out = csv::Writer::from_writer(output::stdout());
     let failed = |error: csv::Error| match error.into_kind() {
         csv::ErrorKind::Io(error) => CliError::from(error),
         other => CliError::failed(format!("{other:?}")),
     };
-    // Where nothing can be said nothing is written, not even a header.
-    if foretold.iter().any(Result::is_ok) {
+    // Without any forecast stdout stays empty, without a header.
+    if forecasts.iter().any(Result::is_ok) {
         out.write_record(settings.header()).map_err(failed)?;
     }
-    let mut refused: Vec<(String, CliError)> = Vec::new();
-    for (series, outcome) in file.series.iter().zip(foretold) {
+    let mut failures: Vec<(String, CliError)> = Vec::new();
+    for (series, outcome) in file.series.iter().zip(forecasts) {
         match outcome {
-            Ok(course) => {
-                for row in settings.rows(series, &course) {
+            Ok(forecast) => {
+                for row in settings.rows(series, &forecast) {
                     out.write_record(row).map_err(failed)?;
                 }
             }
-            Err(error) => refused.push((series.name.clone(), error)),
+            Err(error) => failures.push((series.name.clone(), error)),
         }
     }
     out.flush()?;
-    let (count, of) = (refused.len(), file.series.len());
-    match refused.into_iter().next() {
+    let (count, of) = (failures.len(), file.series.len());
+    match failures.into_iter().next() {
         None => Ok(()),
         Some((name, error)) if count == 1 => Err(error.context(format!("{}: series {name:?}", args.file.display()))),
         Some((name, error)) => Err(error.context(format!(
-            "{}: {count} of {of} series were not forecast; the first is {name:?}",
+            "{}: {count} of {of} series could not be forecast; the first is {name:?}",
             args.file.display()
         ))),
     }
 }
 
+/// Parsed options of the command.
 struct Settings {
     horizon: Horizon,
     step: Option<Spacing>,
-    /// `None`: detected.
+    /// Lengths of the seasons; `None`: detected.
     seasons: Option<Vec<Step>>,
     levels: Vec<Level>,
     calendar: Calendar,
 }
 
-/// A forecast and the instants that it is of.
-struct Course {
+/// The forecast of one series, with its instants in epoch milliseconds.
+struct SeriesForecast {
     stamps: Vec<i64>,
     spacing: Spacing,
     model: String,
@@ -120,12 +121,13 @@ impl Settings {
             let level = percent.and_then(|percent| Level::from_percent(percent).ok()).ok_or_else(|| {
                 CliError::usage(format!("--level {text:?} is not between 0 and 100 percent; write levels like 80,95"))
             })?;
+            // Levels below 1 % are taken for a share, such as 0.8 for 80 %.
             if level.percent() < 1.0 {
                 let (given, meant) = (level.percent(), 100.0 * level.percent());
                 return Err(CliError::usage(format!("--level {given} is in percent; for {meant} % write {meant}")));
             }
             if levels.iter().any(|known| known.percent().to_bits() == level.percent().to_bits()) {
-                return Err(CliError::usage(format!("--level {} stands twice", level.percent())));
+                return Err(CliError::usage(format!("--level {} is given twice", level.percent())));
             }
             levels.push(level);
         }
@@ -143,13 +145,13 @@ impl Settings {
         header
     }
 
-    /// Forecasts of all series, in their order, on all processors.
-    fn forecast_all(&self, series: &[FileSeries]) -> Vec<Result<Course, CliError>> {
+    /// Forecasts all series on all processors; the results have the order of the series.
+    fn forecast_all(&self, series: &[FileSeries]) -> Vec<Result<SeriesForecast, CliError>> {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(series.len().max(1));
         let next = AtomicUsize::new(0);
-        let (sender, courses) = mpsc::channel();
-        let mut out: Vec<Result<Course, CliError>> =
-            series.iter().map(|_| Err(CliError::failed("a worker ended before its time"))).collect();
+        let (sender, results) = mpsc::channel();
+        let mut out: Vec<Result<SeriesForecast, CliError>> =
+            series.iter().map(|_| Err(CliError::failed("the forecasting thread stopped unexpectedly"))).collect();
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 let (sender, next) = (sender.clone(), &next);
@@ -162,14 +164,15 @@ impl Settings {
                 });
             }
             drop(sender);
-            for (idx, course) in courses {
-                out[idx] = course;
+            for (idx, forecast) in results {
+                out[idx] = forecast;
             }
         });
         out
     }
 
-    fn forecast(&self, series: &FileSeries) -> Result<Course, CliError> {
+    /// Forecasts one series.
+    fn forecast(&self, series: &FileSeries) -> Result<SeriesForecast, CliError> {
         let spacing = self.spacing(series)?;
         let step = spacing.step().ok_or_else(|| CliError::usage("--step is too long"))?;
         let first = series.timestamps.first().copied().unwrap_or_default();
@@ -183,13 +186,15 @@ impl Settings {
         }
         let holidays = spacing.holidays(first, &self.calendar);
         if holidays.as_ref().is_some_and(Vec::is_empty) && !self.calendar.holidays.is_empty() {
-            let step = in_words(spacing).unwrap_or_default();
-            return Err(CliError::usage(format!("--holidays are days; a step of {step} holds other days too")));
+            let step = calendar_words(spacing).unwrap_or_default();
+            return Err(CliError::usage(format!(
+                "--holidays requires a step of at most a day; a step of {step} contains other days too"
+            )));
         }
         forecaster = forecaster.with_holidays(holidays.unwrap_or_else(|| self.calendar.holiday_steps(start, step)));
         let steps = i64::try_from(y.len() + self.horizon.steps()).unwrap_or(i64::MAX);
         let until = start.plus_millis(step.millis().saturating_mul(steps));
-        // Days and months follow the clocks already.
+        // Calendar steps follow the time zone already; fixed steps need the offsets from UTC.
         if let Some(offsets) = self.calendar.offsets(start, until).filter(|_| is_fixed) {
             forecaster = forecaster.with_clocks(offsets, start);
         }
@@ -200,10 +205,10 @@ impl Settings {
             ForecastError::Season { .. } => CliError::usage(format!("--seasons: {error}")),
             error => CliError::from_error(&error),
         })?;
-        Ok(Course { stamps: self.stamps(series, spacing, step)?, spacing, model, forecast })
+        Ok(SeriesForecast { stamps: self.stamps(series, spacing, step)?, spacing, model, forecast })
     }
 
-    /// How far the rows of a series lie apart.
+    /// Returns the step of a series: the option, or inferred from its timestamps.
     fn spacing(&self, series: &FileSeries) -> Result<Spacing, CliError> {
         if let Some(given) = self.step {
             return Ok(given.by(&self.calendar));
@@ -214,7 +219,7 @@ impl Settings {
         Ok(Spacing::of(&series.timestamps, step, &self.calendar))
     }
 
-    /// The instants that are forecast.
+    /// Returns the instants of the forecast, in epoch milliseconds.
     fn stamps(&self, series: &FileSeries, spacing: Spacing, step: Step) -> Result<Vec<i64>, CliError> {
         let steps = self.horizon.steps();
         if let Spacing::Fixed(_) = spacing {
@@ -227,38 +232,45 @@ impl Settings {
             .ok_or_else(|| CliError::usage(format!("--horizon: {steps} steps end beyond the calendar; ask for fewer")))
     }
 
-    /// Says on stderr which step of the calendar was found.
-    fn say_spacing(&self, file: &Path, foretold: &[Result<Course, CliError>]) {
-        let months = foretold.iter().flatten().map(|course| course.spacing).find(|s| matches!(s, Spacing::Months(_)));
+    /// Prints an inferred calendar step on stderr.
+    fn print_spacing(&self, file: &Path, forecasts: &[Result<SeriesForecast, CliError>]) {
+        let months =
+            forecasts.iter().flatten().map(|forecast| forecast.spacing).find(|s| matches!(s, Spacing::Months(_)));
         let Some(spacing) = months.filter(|_| self.step.is_none()) else { return };
-        if let (Some(words), Some(step)) = (in_words(spacing), spacing.step()) {
+        if let (Some(words), Some(step)) = (calendar_words(spacing), spacing.step()) {
             let days = step.millis() / 86_400_000;
             eprintln!(
-                "almanac: {}: the step is {words} of the calendar; --step {days}d takes a fixed time",
+                "almanac: {}: the step is {words} by the calendar; use --step {days}d for a fixed step",
                 file.display()
             );
         }
     }
 
-    fn rows<'a>(&'a self, series: &'a FileSeries, course: &'a Course) -> impl Iterator<Item = Vec<String>> + 'a {
-        course.stamps.iter().enumerate().map(move |(k, at)| {
-            let mut row = vec![series.name.clone(), stamp(*at), course.forecast.point[k].to_string()];
-            for interval in &course.forecast.intervals {
+    /// Returns the CSV rows of one series.
+    fn rows<'a>(
+        &'a self,
+        series: &'a FileSeries,
+        forecast: &'a SeriesForecast,
+    ) -> impl Iterator<Item = Vec<String>> + 'a {
+        forecast.stamps.iter().enumerate().map(move |(k, at)| {
+            let mut row = vec![series.name.clone(), stamp(*at), forecast.forecast.point[k].to_string()];
+            for interval in &forecast.forecast.intervals {
                 row.push(interval.lower[k].to_string());
                 row.push(interval.upper[k].to_string());
             }
-            row.push(course.model.clone());
+            row.push(forecast.model.clone());
             row
         })
     }
 }
 
+/// Returns the next series for a thread, with its index.
 fn next_of<'a>(series: &'a [FileSeries], next: &AtomicUsize) -> Option<(usize, &'a FileSeries)> {
     let idx = next.fetch_add(1, Ordering::Relaxed);
     series.get(idx).map(|one| (idx, one))
 }
 
-/// An instant in RFC 3339; epoch milliseconds where the calendar ends.
+/// Formats an instant as RFC 3339; outside of its range as epoch milliseconds.
 pub(super) fn stamp(millis: i64) -> String {
     DateTime::from_timestamp_millis(millis)
         .map_or_else(|| millis.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))

@@ -1,4 +1,4 @@
-//! Commands on files of series or events; no store is needed.
+//! Commands on files of series or events, which need no store.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use super::CliError;
 
 pub mod detect;
 pub mod forecast;
-mod grid;
 pub mod replay;
+mod step;
 
-/// Prints notes on how a series file was read to stderr.
-fn warn_of_stamps(path: &Path, file: &SeriesFile) {
+/// Prints the notes on how a series file was read on stderr.
+fn print_notes(path: &Path, file: &SeriesFile) {
     for note in &file.notes {
         eprintln!("almanac: {}: {note}", path.display());
     }
 }
 
-/// The calendar that `--time-zone` and `--holidays` make.
+/// Builds the calendar of `--time-zone` and `--holidays`.
 fn calendar(zone: Option<&str>, holidays: Option<&str>) -> Result<Calendar, CliError> {
     let zone = zone.map(|name| name.trim().parse().map_err(|error| CliError::usage(format!("--time-zone: {error}"))));
     let days = holidays.into_iter().flat_map(|list| list.split(','));

@@ -1,11 +1,11 @@
-//! `almanac compact`: finishes the compaction that is due and gives space back.
+//! `almanac compact`: compacts the store and releases disk space.
 
 use std::{fs, io::Write, path::Path};
 
 use almanac_engine::store::{Compaction, CompactionReport};
 use serde_json::json;
 
-use super::{Place, PlaceArgs, Remote, place::existing};
+use super::{Backend, BackendArgs, Remote, backend::existing};
 use crate::{
     cli::{CliError, Global, output},
     config::Config,
@@ -13,51 +13,52 @@ use crate::{
     service,
 };
 
-/// How often a stopped store is opened again to cut its file at most.
-const REOPENED: usize = 4;
+/// Maximum number of times that a stopped store is reopened to shrink its file.
+const MAX_REOPENS: usize = 4;
 
 /// Options of `compact`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Store or service.
+    /// Store or service to use.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// A failure when there is no store, or it is in use, or the work fails.
+/// A failure when the store does not exist or is in use, or when the compaction fails.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let mut out = output::stdout();
-    match args.place.place(global)? {
-        Place::Service { url, token } => {
+    match args.backend.backend(global)? {
+        Backend::Service { url, token } => {
             let answer = Remote::new(url, token)?.post_json("/v1/admin/compact", &json!({}), "application/json")?;
-            writeln!(out, "{}", words(&answer.json()?))?;
+            writeln!(out, "{}", summary(&answer.json()?))?;
         }
-        Place::Store(config) => {
+        Backend::Store(config) => {
             let path = config.store.path.clone();
             existing(&path)?;
             let before = size(&path);
             let report = compact_stopped(&config)?;
-            // A running database does not move its metadata, which may be at the end of the file: free blocks before it
-            // are cut off once it is opened anew.
-            let mut left = size(&path);
-            for _ in 0..REOPENED {
+            // DuckDB does not move metadata while a database is open. If the metadata is at the end of the file, the
+            // free blocks before it are released only when the store is opened again.
+            let mut smallest = size(&path);
+            for _ in 0..MAX_REOPENS {
                 compact_stopped(&config)?;
                 let now = size(&path);
-                if now >= left {
+                if now >= smallest {
                     break;
                 }
-                left = now;
+                smallest = now;
             }
-            writeln!(out, "{}; {before} bytes before, {} after", words(&report.into()), size(&path))?;
+            writeln!(out, "{}; {before} bytes before, {} after", summary(&report.into()), size(&path))?;
         }
     }
     out.flush()?;
     Ok(())
 }
 
+/// Opens the store, compacts it and closes it, also when the compaction fails.
 fn compact_stopped(config: &Config) -> Result<CompactionReport, CliError> {
     let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
     let report = store.compact(now(), Compaction::All).map_err(|error| CliError::from_error(&error));
@@ -70,7 +71,7 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |data| data.len())
 }
 
-fn words(report: &CompactionBody) -> String {
+fn summary(report: &CompactionBody) -> String {
     format!(
         "compacted: {} samples moved, {} replaced by later writes, {} expired; {} segments written, {} dropped; {} rollup rows written",
         report.samples_moved,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Place, PlaceArgs, Remote, place::existing};
+use super::{Backend, BackendArgs, Remote, backend::existing};
 use crate::{
     cli::{CliError, Global, output},
     http::{DeleteBody, DeletionBody, deletion, now},
@@ -12,38 +12,39 @@ use crate::{
 /// Options of `delete`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Series to delete from, such as 'up{job="api"}'; every series is '{__name__=~".+"}'
+    /// Selector of the series, such as 'up{job="api"}'; all series: '{__name__=~".+"}'
     #[arg(long = "match", value_name = "SELECTOR", required = true)]
     pub selector: String,
-    /// From this time on: 2026-01-01, RFC 3339, epoch milliseconds or now-6h [the first sample]
+    /// Start of the span: 2026-01-01, RFC 3339, epoch milliseconds or now-6h [the first sample]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub from: Option<String>,
-    /// Up to this time, itself included [the last sample]
+    /// End of the span, inclusive, in the same formats [the last sample]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Only count what would be deleted
+    /// Count the samples without deleting them
     #[arg(long)]
     pub dry_run: bool,
-    /// Store or service.
+    /// Store or service to use.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// A wrong selector or time, as a usage error; a failure when there is no store, or it is in use, or the work fails.
+/// A usage error for an invalid selector or time; a failure when the store does not exist or is in use, or when the
+/// deletion fails.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let Args { selector, from, until, dry_run, place } = args;
+    let Args { selector, from, until, dry_run, backend } = args;
     let body = DeleteBody { selector, from, until, dry_run };
-    // Wrong options are refused before a store is opened or a service is asked.
+    // Invalid options are rejected before a store is opened or a request is sent.
     let what = deletion(&body, now()).map_err(CliError::usage)?;
-    let done: DeletionBody = match place.place(global)? {
-        Place::Service { url, token } => {
+    let done: DeletionBody = match backend.backend(global)? {
+        Backend::Service { url, token } => {
             let body = serde_json::to_value(&body).map_err(|error| CliError::from_error(&error))?;
             Remote::new(url, token)?.post_json("/v1/admin/delete", &body, "application/json")?.json()?
         }
-        Place::Store(config) => {
+        Backend::Store(config) => {
             existing(&config.store.path)?;
             let store = service::open_store(&config).map_err(|error| CliError::from_error(&error))?;
             let report = store.delete(&what).map_err(|error| CliError::from_error(&error));
@@ -59,7 +60,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What was done, in one line.
+/// Returns the result in one line.
 fn summary(done: &DeletionBody) -> String {
     let verb = if done.dry_run { "would delete" } else { "deleted" };
     if done.samples == 0 && done.rollups == 0 {
@@ -69,13 +70,9 @@ fn summary(done: &DeletionBody) -> String {
         (Some(oldest), Some(newest)) => format!(" from {oldest} to {newest}"),
         _ => String::new(),
     };
-    let gone = if done.dry_run {
-        String::new()
-    } else {
-        format!("; {} series have nothing left and are gone", done.series_emptied)
-    };
+    let gone = if done.dry_run { String::new() } else { format!("; {} empty series removed", done.series_emptied) };
     format!(
-        "{verb} {} samples of {} series{span}, with {} rollup rows{gone}; forecasts, scores and recommendations stay",
+        "{verb} {} samples of {} series{span}, with {} rollup rows{gone}; forecasts, scores and recommendations are kept",
         done.samples, done.series, done.rollups
     )
 }
@@ -85,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_names_what_is_concerned() {
+    fn the_summary_names_samples_series_and_span() {
         let mut done = DeletionBody {
             dry_run: true,
             series: 2,
@@ -98,10 +95,10 @@ mod tests {
         assert_eq!(
             summary(&done),
             "would delete 10 samples of 2 series from 2026-01-01T00:00:00.000Z to 2026-01-02T00:00:00.000Z, with 3 rollup \
-             rows; forecasts, scores and recommendations stay"
+             rows; forecasts, scores and recommendations are kept"
         );
         (done.dry_run, done.series_emptied) = (false, 1);
-        assert!(summary(&done).contains("; 1 series have nothing left and are gone;"));
+        assert!(summary(&done).contains("; 1 empty series removed;"));
         (done.samples, done.rollups) = (0, 0);
         assert_eq!(summary(&done), "deleted nothing: no sample matches");
     }

@@ -1,4 +1,4 @@
-//! `almanac import`: files into the store.
+//! `almanac import`: imports files into the store.
 
 use std::{
     io::Write,
@@ -15,9 +15,9 @@ use almanac_engine::ingest::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Place, PlaceArgs, Remote};
+use super::{Backend, BackendArgs, Remote};
 use crate::{
-    cli::{CliError, Global, interrupted::Interrupted, output},
+    cli::{CliError, Global, interrupt::InterruptHandler, output},
     config::Config,
     http::{ImportBody, ingest_limits, now},
     service::open_store,
@@ -29,19 +29,19 @@ pub struct Args {
     /// CSV, Parquet, NDJSON or Prometheus text files
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<std::path::PathBuf>,
-    /// Store or service.
+    /// Store or service to use.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
 }
 
-/// Runs the command: checks all files, then stores them one after the other.
+/// Runs the command: checks all files, then stores them one by one. A service checks each file when it receives it.
 ///
 /// # Errors
-/// See [`CliError`]; a file with a fault leaves nothing of itself behind, and in a store nothing of the others.
+/// See [`CliError`]. Nothing of an invalid file is stored and, in a local store, nothing of the other files.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    match args.place.place(global)? {
-        Place::Store(config) => into_store(&args, &config, global),
-        Place::Service { url, token } => {
+    match args.backend.backend(global)? {
+        Backend::Store(config) => into_store(&args, &config, global),
+        Backend::Service { url, token } => {
             let (mut out, remote) = (output::stdout(), Remote::new(url, token)?);
             for file in &args.files {
                 let ImportBody { samples, series, notes } = send(file, &remote)?;
@@ -54,7 +54,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
 
 fn into_store(args: &Args, config: &Config, global: &Global) -> Result<(), CliError> {
     for file in &args.files {
-        // Before a store is made where there was none.
+        // Checked before the store is opened, which creates it.
         std::fs::metadata(file)
             .map_err(|error| CliError::failed(format!("{}: cannot be read: {error}", file.display())))?;
     }
@@ -67,7 +67,7 @@ fn into_store(args: &Args, config: &Config, global: &Global) -> Result<(), CliEr
     let is_empty = stats.samples_hot + stats.samples_late + stats.samples_cold == 0;
     let closed = store.close().map_err(|error| CliError::from_error(&error));
     if is_new && is_empty {
-        // A store made for files that were refused would only be in the way.
+        // Removes the store that this call created, because no file was imported.
         let _ = std::fs::remove_file(&config.store.path);
     }
     result.and(closed)
@@ -75,17 +75,17 @@ fn into_store(args: &Args, config: &Config, global: &Global) -> Result<(), CliEr
 
 fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliError> {
     let failed = |error: ImportError| CliError::from_error(&error);
-    // One file is checked by its own import.
+    // A single file is checked by its import.
     if args.files.len() > 1 {
         for file in &args.files {
             check_file(ingest, file, &options(file)).map_err(failed)?;
         }
     }
     let mut out = output::stdout();
-    let how_far = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
-    let seen = Arc::clone(&how_far);
-    // What is committed stays: the message says that it is a part.
-    let interrupted = Interrupted::watch(move || {
+    let progress_counts = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+    let seen = Arc::clone(&progress_counts);
+    // Committed samples are kept, so the message has to name how many there are.
+    let interrupt = InterruptHandler::install(move || {
         let [stored, samples] = [0, 1].map(|idx| seen[idx].load(Ordering::Relaxed));
         eprintln!(
             "almanac: interrupted: {stored} of {samples} samples are stored; import the file again to complete it"
@@ -98,8 +98,8 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
         }
         bar.set_message(file.display().to_string());
         let mut progress = |stored, samples| {
-            how_far[0].store(stored, Ordering::Relaxed);
-            how_far[1].store(samples, Ordering::Relaxed);
+            progress_counts[0].store(stored, Ordering::Relaxed);
+            progress_counts[1].store(samples, Ordering::Relaxed);
             bar.set_length(samples);
             bar.set_position(stored);
         };
@@ -108,7 +108,7 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
         let ImportReport { samples, series, notes, .. } = result.map_err(failed)?;
         report(&mut out, file, samples, series, &notes)?;
     }
-    interrupted.leave();
+    interrupt.disarm();
     Ok(())
 }
 
@@ -125,7 +125,7 @@ fn options(file: &Path) -> ImportOptions {
     ImportOptions { format: None, name: Some(series_name(file)), now: now() }
 }
 
-/// The metric's name for a table that names no series: the file's name up to the first dot.
+/// Returns the name of the metric for a table without one: the name of the file up to the first dot.
 fn series_name(file: &Path) -> String {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match name.split('.').next() {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_lends_its_name_to_its_only_series() {
+    fn the_only_series_of_a_file_gets_its_name() {
         let check = |file: &str, expected: &str| assert_eq!(series_name(Path::new(file)), expected);
         check("a/demand.csv", "demand");
         check("demand.csv.gz", "demand");

@@ -1,4 +1,4 @@
-//! `almanac learn`: fits every due signal now.
+//! `almanac learn`: runs one learning cycle.
 
 use std::{io::Write, time::Duration};
 
@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::{
-    Place, PlaceArgs, Remote,
-    place::{as_of, existing},
+    Backend, BackendArgs, Remote,
+    backend::{as_of, existing},
 };
 use crate::{
     cli::{CliError, Global, output},
@@ -19,44 +19,45 @@ use crate::{
 /// Options of `learn`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Store or service.
+    /// Store or service to use.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// A failure when there is no store, or it is in use, or the work fails.
+/// A failure when the store does not exist or is in use, or when the cycle fails.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let bar = bar(global);
-    let round = match args.place.place(global)? {
-        Place::Service { url, token } => {
+    let report = match args.backend.backend(global)? {
+        Backend::Service { url, token } => {
             bar.set_style(ProgressStyle::default_spinner());
-            bar.set_message("the service learns");
+            bar.set_message("the service is learning");
             let answer = Remote::new(url, token)?.post_json("/v1/admin/learn", &json!({}), "application/json");
             bar.finish_and_clear();
             answer?.json()?
         }
-        Place::Store(config) => learn_here(&config, &bar)?,
+        Backend::Store(config) => learn_here(&config, &bar)?,
     };
-    for failure in &round.failed {
+    for failure in &report.failed {
         eprintln!("almanac: {}: {}", failure.signal, failure.reason);
     }
     let mut out = output::stdout();
-    writeln!(out, "{}", words(&round))?;
+    writeln!(out, "{}", summary(&report))?;
     out.flush()?;
     Ok(())
 }
 
+/// Runs the cycle on a stopped store.
 fn learn_here(config: &Config, bar: &ProgressBar) -> Result<CycleBody, CliError> {
-    // A wrong configuration is the caller's fault and said before the store is touched.
+    // An invalid configuration is a usage error, reported before the store is opened.
     config.signal_specs().map_err(|error| CliError::usage(&error))?;
     existing(&config.store.path)?;
     let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
     let mut scheduler = scheduler(&store, config).map_err(|error| CliError::usage(&error))?;
     let now = as_of(&store);
-    let round = scheduler.choose(now).and_then(|()| {
+    let report = scheduler.choose(now).and_then(|()| {
         scheduler.run_cycle(now, &|progress| {
             bar.set_length(progress.total as u64);
             bar.set_position(progress.done as u64);
@@ -65,24 +66,24 @@ fn learn_here(config: &Config, bar: &ProgressBar) -> Result<CycleBody, CliError>
     });
     bar.finish_and_clear();
     let closed = store.close().map_err(|error| CliError::from_error(&error));
-    let round = round.map_err(|error| CliError::from_error(&error))?;
+    let report = report.map_err(|error| CliError::from_error(&error))?;
     closed?;
-    Ok(round.into())
+    Ok(report.into())
 }
 
-fn words(round: &CycleBody) -> String {
+fn summary(report: &CycleBody) -> String {
     format!(
-        "learned: {} signals fitted, {} lack values, {} failed, {} not due; {} new values scored, {} anomalies",
-        round.fitted,
-        round.waiting,
-        round.failed.len(),
-        round.current,
-        round.values,
-        round.anomalies
+        "learned: {} signals fitted, {} with too few values, {} failed, {} not due; {} new values scored, {} anomalies",
+        report.fitted,
+        report.waiting,
+        report.failed.len(),
+        report.current,
+        report.values,
+        report.anomalies
     )
 }
 
-/// A bar on stderr when that is a terminal, otherwise one that draws nothing.
+/// Returns a progress bar, hidden unless stderr is a terminal.
 fn bar(global: &Global) -> ProgressBar {
     let bar = ProgressBar::no_length();
     if !global.shows_progress() {

@@ -1,4 +1,4 @@
-//! `almanac recommend`: what is recommended now, and why.
+//! `almanac recommend`: prints the current recommendations and the verdicts on all other targets.
 
 use std::{fmt::Write as _, io::Write, sync::Arc};
 
@@ -17,8 +17,8 @@ use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde_json::Value;
 
 use super::{
-    Place, PlaceArgs, Remote,
-    place::{as_of, existing},
+    Backend, BackendArgs, Remote,
+    backend::{as_of, existing},
 };
 use crate::{
     cli::{CliError, Global, output},
@@ -27,9 +27,10 @@ use crate::{
     service::open_store,
 };
 
-/// The states of what is recommended now.
-const NOW: [State; 5] = [State::Proposed, State::Accepted, State::Applied, State::Verified, State::Regressed];
-/// Width of the table where the terminal does not say its own.
+/// States of current recommendations.
+const CURRENT_STATES: [State; 5] =
+    [State::Proposed, State::Accepted, State::Applied, State::Verified, State::Regressed];
+/// Width of the table in characters when the width of the terminal is unknown.
 const WIDTH: u16 = 120;
 
 /// Options of `recommend`.
@@ -38,31 +39,31 @@ pub struct Args {
     /// Only recommendations of this kind
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
-    /// How to print them: table, json or yaml
+    /// Output format: table, json or yaml
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
-    /// Store or service.
+    /// Store or service to use.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
 }
 
-/// How recommendations are printed.
+/// Output format of recommendations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Table for reading.
     Table,
-    /// As the service answers.
+    /// JSON, as in the HTTP API.
     Json,
-    /// The same in YAML.
+    /// YAML with the same fields.
     Yaml,
 }
 
-/// What is recommended now, and the verdict on every other target.
+/// The current recommendations, and the verdicts on all other targets.
 #[derive(Debug, Clone, Default)]
 pub struct Advised {
     /// The recommendations.
     pub recommendations: Vec<Value>,
-    /// Verdicts on targets that nothing is recommended for: kept ones first, then those that lack something.
+    /// Verdicts on targets without a recommendation: `kept` first, then `lacks`.
     pub others: Vec<Value>,
 }
 
@@ -71,23 +72,23 @@ pub struct Advised {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let advised = match args.place.place(global)? {
-        Place::Service { url, token } => ask(&Remote::new(url, token)?, args.kind.as_deref())?,
-        Place::Store(config) => {
+    let advised = match args.backend.backend(global)? {
+        Backend::Service { url, token } => ask(&Remote::new(url, token)?, args.kind.as_deref())?,
+        Backend::Store(config) => {
             existing(&config.store.path)?;
             let store = open_store(&config).map_err(|error| CliError::from_error(&error))?;
-            let said = advise_now(&store, &config, args.kind.as_deref());
+            let advised = advise_now(&store, &config, args.kind.as_deref());
             store.close().map_err(|error| CliError::from_error(&error))?;
-            said?
+            advised?
         }
     };
     print(&advised, args.format)
 }
 
-/// The choice of kinds as the command line offers it.
+/// Adds the registry's kinds as the values of `--kind`.
 #[must_use]
 pub fn with_kinds(command: clap::Command, registry: &Registry) -> clap::Command {
-    // Clap wants names that live as long as the program; the tree is made once or twice.
+    // Clap requires `'static` names. The leak is bounded: the commands are built once or twice.
     let kinds: Vec<&'static str> = registry.kinds().iter().map(|kind| &*kind.to_string().leak()).collect();
     command.mut_arg("kind", |arg| {
         arg.help(format!("Only recommendations of this kind: {}", registry.kinds_text()))
@@ -117,7 +118,9 @@ fn print(advised: &Advised, format: Format) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Asks the advisors anew, puts what they propose into the ledger, and lists what is recommended and what is not.
+/// Runs the advisors on a stopped store, records their verdicts, and returns the current recommendations and verdicts.
+///
+/// `kind` restricts the result; all advisors run and are recorded.
 fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advised, CliError> {
     let now = as_of(store);
     let failed = |error: AdviseError| CliError::from_error(&error);
@@ -129,7 +132,7 @@ fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advi
     let round = advise::record(store, &ledger, registry, verdicts, kept_rules(&kept), now).map_err(failed)?;
     let filter = RecommendationFilter {
         kinds: kind.into_iter().collect(),
-        states: NOW.to_vec(),
+        states: CURRENT_STATES.to_vec(),
         ..RecommendationFilter::default()
     };
     let rows = ledger.list(&filter).map_err(|error| failed(error.into()))?;
@@ -149,6 +152,7 @@ fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advi
     Ok(Advised::new(recommendations, advice))
 }
 
+/// Reads recommendations and verdicts from a running service.
 fn ask(remote: &Remote, kind: Option<&str>) -> Result<Advised, CliError> {
     #[derive(serde::Deserialize)]
     struct Recommendations {
@@ -158,7 +162,7 @@ fn ask(remote: &Remote, kind: Option<&str>) -> Result<Advised, CliError> {
     struct Advice {
         advice: Vec<Value>,
     }
-    let states = NOW.map(State::as_str).join(",");
+    let states = CURRENT_STATES.map(State::as_str).join(",");
     let kind: Vec<(&str, &str)> = kind.map(|kind| ("kind", kind)).into_iter().collect();
     let query = [kind.as_slice(), &[("state", states.as_str())]].concat();
     let list: Recommendations = remote.get("/v1/recommendations", &query)?.json()?;
@@ -167,7 +171,7 @@ fn ask(remote: &Remote, kind: Option<&str>) -> Result<Advised, CliError> {
 }
 
 impl Advised {
-    /// The recommendations, and of the verdicts those that are not one.
+    /// Combines recommendations with the verdicts that are not proposals.
     #[must_use]
     pub fn new(recommendations: Vec<Value>, advice: Vec<Value>) -> Self {
         let others = advice.into_iter().filter(|row| row["state"] != "proposed").collect();
@@ -179,22 +183,23 @@ impl Advised {
     }
 }
 
-/// How many targets have a recommendation, keep what they have, or lack something.
+/// Returns the number of targets with a recommendation, without a change, and without enough data.
 fn summary(advised: &Advised) -> String {
     let (kept, lacks) = (advised.count("kept"), advised.count("lacks"));
-    format!("{} recommended, {kept} kept as they are, {lacks} without enough data", advised.recommendations.len())
+    format!("{} recommended, {kept} kept unchanged, {lacks} without enough data", advised.recommendations.len())
 }
 
-/// Advice for people: a table of the recommendations and the reason of each, then what is kept, then what lacks something.
+/// Formats advice as text: a table of the recommendations and their reasons, then the kept targets, then those that
+/// lack data or configuration.
 #[must_use]
 pub fn render_table(advised: &Advised) -> String {
     let recommendations = &advised.recommendations;
     if recommendations.is_empty() && advised.others.is_empty() {
-        return "Nothing is recommended now.\n".to_owned();
+        return "No recommendations.\n".to_owned();
     }
     let mut text = String::new();
     if recommendations.is_empty() {
-        text.push_str("Nothing is recommended now.\n");
+        text.push_str("No recommendations.\n");
     } else {
         let _ = writeln!(text, "{}", recommended(recommendations));
     }
@@ -202,7 +207,7 @@ pub fn render_table(advised: &Advised) -> String {
         let [id, reason] = ["id", "reason"].map(|name| recommendation[name].as_str().unwrap_or_default());
         let _ = writeln!(text, "\n{id}: {reason}");
     }
-    for (state, head) in [("kept", "Kept as they are:"), ("lacks", "Without enough data or configuration:")] {
+    for (state, head) in [("kept", "Kept unchanged:"), ("lacks", "Without enough data or configuration:")] {
         let rows: Vec<&Value> = advised.others.iter().filter(|row| row["state"] == state).collect();
         if rows.is_empty() {
             continue;
@@ -212,7 +217,7 @@ pub fn render_table(advised: &Advised) -> String {
             let [kind, target, reason] =
                 ["kind", "target", "reason"].map(|name| row[name].as_str().unwrap_or_default());
             let needs: Vec<&str> = row["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            // The needs say what is missing as the reason does, and what would give it.
+            // The needs repeat the reason and add the remedy.
             let _ = writeln!(
                 text,
                 "  {kind} {target}: {}",
@@ -230,7 +235,7 @@ fn recommended(recommendations: &[Value]) -> Table {
     if table.width().is_none() {
         table.set_width(WIDTH);
     }
-    table.set_header(["id", "state", "now", "proposed", "predicted", "sure"]);
+    table.set_header(["id", "state", "current", "proposed", "predicted", "sure"]);
     for recommendation in recommendations {
         let text = |name: &str| recommendation[name].as_str().unwrap_or_default().to_owned();
         table.add_row([
@@ -245,7 +250,7 @@ fn recommended(recommendations: &[Value]) -> Table {
     table
 }
 
-/// The plain values of a setting; lists such as a schedule are only counted.
+/// Formats the values of a setting, one per line; of lists such as a schedule only the length.
 fn setting(value: &Value) -> String {
     let Value::Object(fields) = value else { return plain(value) };
     let shown = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| match value {
@@ -272,7 +277,7 @@ fn effect(effect: &Value) -> String {
     format!("{metric}\n{value}{unit} ({lower} to {upper}{level})")
 }
 
-/// Four significant digits, and no more zeros than needed.
+/// Formats a number with four significant digits and without trailing zeros.
 fn figure(value: f64) -> String {
     if value.fract().abs() < f64::EPSILON && value.abs() < 1e15 {
         return format!("{value:.0}");
@@ -305,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_says_what_and_why() {
+    fn the_table_has_settings_and_reasons() {
         let recommendations = [
             json!({
                 "id": "scaling-api-1", "state": "proposed", "confidence": 0.973,
@@ -329,6 +334,6 @@ mod tests {
                 "needs": ["no demand: send samples for some days"]}),
         ];
         insta::assert_snapshot!(render_table(&Advised::new(recommendations.to_vec(), advice.to_vec())));
-        assert_eq!(render_table(&Advised::default()), "Nothing is recommended now.\n");
+        assert_eq!(render_table(&Advised::default()), "No recommendations.\n");
     }
 }

@@ -1,4 +1,4 @@
-//! Asks a running service over HTTP.
+//! HTTP client for a running service.
 
 use std::{fs::File, time::Duration};
 
@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::{chain, cli::CliError};
 
-/// Longest that an answer may take: a compaction of everything may take long.
-const LONGEST: Duration = Duration::from_secs(3600);
-/// Longest that the sending of a file may take; a service that died is noticed by its connection.
-const LONGEST_FILE: Duration = Duration::from_secs(7 * 86_400);
+/// Timeout of a request; a full compaction may take long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Timeout of an upload. A service that stops closes the connection, so this may be long.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(7 * 86_400);
 
-/// A running service that a command asks instead of opening a store.
+/// A running service, used instead of a store.
 #[derive(Debug, Clone)]
 pub struct Remote {
     client: Client,
@@ -24,53 +24,56 @@ pub struct Remote {
     token: Option<String>,
 }
 
-/// A service's answer that is no error.
+/// A successful response.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Its headers.
+    /// Headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The body, read as JSON.
+    /// Parses the body as JSON.
     ///
     /// # Errors
-    /// A failure when it is something else.
+    /// A failure when it is not the expected JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, CliError> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| CliError::failed(format!("the service does not answer as almanac does: {error}")))
+            .map_err(|error| CliError::failed(format!("unexpected response of the service: {error}")))
     }
 }
 
 impl Remote {
-    /// A service at `url`, which ends without a slash.
+    /// Builds a client for the service at `url`, which has no trailing slash.
     ///
     /// # Errors
-    /// A failure when no client can be made.
+    /// A failure when the client cannot be created.
     pub fn new(url: String, token: Option<String>) -> Result<Self, CliError> {
         let agent = concat!("almanac/", env!("CARGO_PKG_VERSION"));
-        let client =
-            Client::builder().user_agent(agent).timeout(LONGEST).connect_timeout(Duration::from_secs(10)).build();
+        let client = Client::builder()
+            .user_agent(agent)
+            .timeout(REQUEST_TIMEOUT)
+            .connect_timeout(Duration::from_secs(10))
+            .build();
         Ok(Self { client: client.map_err(|error| CliError::from_error(&error))?, url, token })
     }
 
     /// Sends `POST` with a JSON body.
     ///
     /// # Errors
-    /// A failure with the service's own message, or why it could not be reached.
+    /// A failure with the message of the service, or with the reason why it cannot be reached.
     pub fn post_json(&self, path: &str, body: &Value, accept: &str) -> Result<Answer, CliError> {
         let request = self.client.post(format!("{}{path}", self.url)).header(ACCEPT, accept).json(body);
         self.send(request)
     }
 
-    /// Sends a file as it is, by `POST`.
+    /// Sends `POST` with the content of a file.
     ///
     /// # Errors
     /// As [`Remote::post_json`].
     pub fn post_file(&self, path: &str, query: &[(&str, &str)], file: File) -> Result<Answer, CliError> {
-        let request = self.client.post(format!("{}{path}", self.url)).query(query).timeout(LONGEST_FILE);
+        let request = self.client.post(format!("{}{path}", self.url)).query(query).timeout(UPLOAD_TIMEOUT);
         self.send(request.header(CONTENT_TYPE, "application/octet-stream").body(Body::from(file)))
     }
 
@@ -82,6 +85,7 @@ impl Remote {
         self.send(self.client.get(format!("{}{path}", self.url)).query(query))
     }
 
+    /// Sends a request with the token, and turns error responses into failures.
     fn send(&self, request: RequestBuilder) -> Result<Answer, CliError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),

@@ -1,4 +1,4 @@
-//! `almanac sql`: read-only SQL over a stopped store, or over a running service.
+//! `almanac sql`: runs read-only SQL on a stopped store, or on a running service.
 
 use std::{
     io::{IsTerminal, Write},
@@ -9,16 +9,16 @@ use almanac_engine::store::{SqlAnswer, SqlLimits};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Value, json};
 
-use super::{Place, PlaceArgs, Remote, place::existing};
+use super::{Backend, BackendArgs, Remote, backend::existing};
 use crate::{
     cli::{CliError, Global, output},
     http::{SqlEncoding, encode_sql},
     service,
 };
 
-/// Limits of one's own store: time enough for any question, and all rows.
-const OWN_LIMITS: SqlLimits = SqlLimits { deadline: Duration::from_secs(3600), rows: usize::MAX, bytes: usize::MAX };
-/// Most rows that a service gives.
+/// Limits on a stopped store: an hour, and any number of rows.
+const STORE_LIMITS: SqlLimits = SqlLimits { deadline: Duration::from_secs(3600), rows: usize::MAX, bytes: usize::MAX };
+/// Number of rows requested from a service, its maximum.
 const SERVICE_ROWS: usize = 1_000_000;
 
 /// Options of `sql`.
@@ -27,48 +27,48 @@ pub struct Args {
     /// One SELECT statement
     #[arg(value_name = "SELECT")]
     pub sql: String,
-    /// How to print the rows
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
-    /// Store or service.
+    /// Store or service to use.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub backend: BackendArgs,
 }
 
-/// How rows are printed.
+/// Output format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people
+    /// Table for reading
     Table,
-    /// A header and a line a row
+    /// A header and one line per row
     Csv,
     /// {"columns", "types", "rows", "truncated"}
     Json,
-    /// Arrow's IPC stream
+    /// Arrow IPC stream
     Arrow,
-    /// A Parquet file
+    /// Parquet file
     Parquet,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// A failure when there is no store, or it is in use, or the statement is refused or fails.
+/// A failure when the store does not exist or is in use, or when the statement is rejected or fails.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     if matches!(args.format, Format::Arrow | Format::Parquet) && std::io::stdout().is_terminal() {
-        return Err(CliError::usage("arrow and parquet are no text; send them somewhere with > FILE or |"));
+        return Err(CliError::usage("arrow and parquet are binary; redirect the output with > FILE or |"));
     }
-    let place = args.place.place(global)?;
-    let (body, truncated) = match place {
-        Place::Store(config) => (from_store(&args, &config)?, false),
-        Place::Service { url, token } => from_service(&args, &Remote::new(url, token)?)?,
+    let (body, truncated) = match args.backend.backend(global)? {
+        Backend::Store(config) => (from_store(&args, &config)?, false),
+        Backend::Service { url, token } => from_service(&args, &Remote::new(url, token)?)?,
     };
     let mut out = output::stdout();
     out.write_all(&body)?;
     out.flush()?;
+    // The rows are printed first, so that they are not lost.
     if truncated {
         return Err(CliError::failed(format!(
-            "the service cut the answer off after {SERVICE_ROWS} rows; ask for less, or ask the stopped store"
+            "the service returned only the first {SERVICE_ROWS} rows; narrow the query, or query the stopped store"
         )));
     }
     Ok(())
@@ -77,7 +77,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
 fn from_store(args: &Args, config: &crate::config::Config) -> Result<Vec<u8>, CliError> {
     existing(&config.store.path)?;
     let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
-    let answer = store.analyst_sql(&args.sql, &[], OWN_LIMITS).map_err(|error| CliError::from_error(&error))?;
+    let answer = store.analyst_sql(&args.sql, &[], STORE_LIMITS).map_err(|error| CliError::from_error(&error))?;
     store.close().map_err(|error| CliError::from_error(&error))?;
     match args.format {
         Format::Csv => encoded(&answer, SqlEncoding::Csv),
@@ -92,6 +92,7 @@ fn from_service(args: &Args, remote: &Remote) -> Result<(Vec<u8>, bool), CliErro
     let encoding = match args.format {
         Format::Csv => SqlEncoding::Csv,
         Format::Json | Format::Table => SqlEncoding::Json,
+        // The service has no Parquet encoding; the Arrow stream is converted here.
         Format::Arrow | Format::Parquet => SqlEncoding::Arrow,
     };
     let request = json!({ "sql": args.sql, "limit": SERVICE_ROWS });
@@ -123,18 +124,17 @@ fn decoded(stream: &[u8]) -> Result<SqlAnswer, CliError> {
         let schema = reader.schema();
         Ok(SqlAnswer { schema, types: Vec::new(), batches: reader.collect::<Result<_, _>>()?, truncated: false })
     };
-    read().map_err(|error: arrow::error::ArrowError| {
-        CliError::from_error(&error).context("the service's answer cannot be read")
-    })
+    read()
+        .map_err(|error: arrow::error::ArrowError| CliError::from_error(&error).context("the response cannot be read"))
 }
 
 fn parquet(answer: &SqlAnswer) -> Result<Vec<u8>, CliError> {
     almanac_engine::store::to_parquet(answer).map_err(|error| CliError::from_error(&error))
 }
 
-/// The JSON answer as a table for people; numbers stand at the right.
+/// Formats the JSON result as a table; numbers are right-aligned.
 fn table(body: &[u8]) -> Result<Vec<u8>, CliError> {
-    let wrong = |what: &str| CliError::failed(format!("the answer cannot be read: {what}"));
+    let wrong = |what: &str| CliError::failed(format!("the response cannot be read: {what}"));
     let answer: Value = serde_json::from_slice(body).map_err(|error| wrong(&error.to_string()))?;
     let texts = |key: &str| -> Result<Vec<&str>, CliError> {
         Ok(answer[key].as_array().ok_or_else(|| wrong(key))?.iter().filter_map(Value::as_str).collect())
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_align_numbers_at_the_right() {
+    fn numbers_are_right_aligned() {
         let body = br#"{"columns":["name","n"],"types":["VARCHAR","BIGINT"],"rows":[["api",3],[null,12345]],"truncated":false}"#;
         let text = String::from_utf8(table(body).unwrap()).unwrap();
         let expected = "┌──────┬───────┐\n│ name ┆     n │\n╞══════╪═══════╡\n│ api  ┆     3 │\n│      ┆ 12345 │\n└──────┴───────┘\n2 rows\n";

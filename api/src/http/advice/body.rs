@@ -1,4 +1,4 @@
-//! The wire form of a verdict.
+//! Verdicts as JSON.
 
 use almanac_engine::store::rows::AdviceStatusRow;
 use serde::Serialize;
@@ -6,29 +6,29 @@ use utoipa::ToSchema;
 
 use crate::http::iso;
 
-/// The verdicts: proposals first, then what is kept, then what lacks something.
+/// The current verdicts: `proposed` first, then `kept`, then `lacks`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AdviceList {
     /// One row for each target of each advisor.
     pub advice: Vec<AdviceBody>,
 }
 
-/// What an advisor says about one target.
+/// The verdict of an advisor on one target.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AdviceBody {
     /// The advisor, such as `scaling`.
     pub kind: String,
-    /// The workload, container's resource, cache or alert.
+    /// The workload, resource of a container, cache or alert.
     pub target: String,
     /// `proposed`, `kept` or `lacks`.
     pub state: String,
-    /// Why, in one sentence.
+    /// Reason in one sentence.
     pub reason: String,
-    /// What is missing, and the configuration or data that would give it.
+    /// What is missing, and the configuration or data that provides it.
     pub needs: Vec<String>,
-    /// The id of the recommendation on this target; null where there is none.
+    /// Id of the recommendation on this target; null if there is none.
     pub recommendation: Option<String>,
-    /// When this was last decided.
+    /// Time of the last decision.
     pub updated_at: String,
 }
 

@@ -1,4 +1,4 @@
-//! Lists the verdicts.
+//! The route `GET /v1/advice`.
 
 use almanac_engine::{
     advise::rank,
@@ -9,15 +9,16 @@ use axum::{Json, extract::State};
 use super::{AdviceBody, AdviceList};
 use crate::http::{ApiError, AppState, ErrorBody, Params, recommendations::kinds};
 
-/// The present verdict on each target of every advisor: a proposal, the reason to keep the present setting, or what is missing.
+/// Lists the current verdict of each advisor on each target: a proposal, the reason to keep the setting, or what is
+/// missing.
 #[utoipa::path(get, path = "/v1/advice", tag = "recommendations",
     params(
-        ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling; several by commas"),
-        ("state" = Option<String>, Query, description = "proposed, kept or lacks; several by commas"),
+        ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling, separated by commas"),
+        ("state" = Option<String>, Query, description = "proposed, kept or lacks, separated by commas"),
     ),
     responses(
-        (status = 200, description = "one row for each target: proposed, then kept, then lacking", body = AdviceList),
-        (status = 400, description = "a parameter is wrong", body = ErrorBody),
+        (status = 200, description = "one entry per target: proposed, then kept, then lacks", body = AdviceList),
+        (status = 400, description = "invalid parameter", body = ErrorBody),
     ))]
 pub(super) async fn list_advice(State(state): State<AppState>, params: Params) -> Result<Json<AdviceList>, ApiError> {
     params.only(&["kind", "state"])?;

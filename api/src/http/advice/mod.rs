@@ -1,4 +1,5 @@
-//! `GET /v1/advice`: the present verdict of each advisor on each of its targets, also where nothing is recommended.
+//! `GET /v1/advice`: the current verdict of each advisor on each of its targets, including those without a
+//! recommendation.
 
 mod body;
 mod list;
@@ -9,7 +10,7 @@ use super::AppState;
 
 pub use body::{AdviceBody, AdviceList};
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list::list_advice))

@@ -1,4 +1,4 @@
-//! A dashboard's ad-hoc filters, on tables and on series.
+//! Applies a dashboard's ad-hoc filters to tables and to series.
 
 use std::collections::HashSet;
 
@@ -7,27 +7,28 @@ use almanac_engine::series::{Labels, MatchOp, Matcher, SampleSource, SeriesSampl
 use super::request::FilterBody;
 use crate::http::{ApiError, shared::escape_pattern};
 
-/// The label by which filters speak of a signal's own name.
+/// Key of filters on the name of a signal.
 pub(super) const SIGNAL: &str = "signal";
 
-/// Ad-hoc filters, ready to use.
+/// Parsed ad-hoc filters.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filters {
     matchers: Vec<Matcher>,
-    bounds: Vec<Bound>,
-    /// Keys that no series has as a label: filters on them are meant for tables.
-    not_labels: HashSet<String>,
+    bounds: Vec<NumericFilter>,
+    /// Keys that are not a label of any series; filters on them apply only to tables.
+    table_keys: HashSet<String>,
 }
 
-/// A label's value as a number, compared.
+/// A filter that compares a value as a number.
 #[derive(Debug, Clone)]
-struct Bound {
+struct NumericFilter {
     name: String,
     operator: &'static str,
     value: f64,
 }
 
-impl Bound {
+impl NumericFilter {
+    /// Whether `text` passes; text that is not a number does not.
     fn holds(&self, text: &str) -> bool {
         let Ok(value) = text.parse::<f64>() else { return false };
         match self.operator {
@@ -40,7 +41,7 @@ impl Bound {
 }
 
 impl Filters {
-    /// Reads what a dashboard sends.
+    /// Parses the filters that a dashboard sends.
     ///
     /// # Errors
     /// 400 `invalid_filter`.
@@ -51,6 +52,7 @@ impl Filters {
             let matcher = |op: MatchOp, value: &str| {
                 Matcher::new(&*body.key, op, value).map_err(|error| wrong(format!("filter on {:?}: {error}", body.key)))
             };
+            // The values are escaped: `=|` and `!=|` compare text, not patterns.
             let any_of = || {
                 let values = if body.values.is_empty() { std::slice::from_ref(&body.value) } else { &body.values };
                 values.iter().map(|value| escape_pattern(value)).collect::<Vec<_>>().join("|")
@@ -69,52 +71,55 @@ impl Filters {
                     let value = body
                         .value
                         .parse()
-                        .map_err(|_| wrong(format!("filter on {:?}: {:?} is no number", body.key, body.value)))?;
-                    filters.bounds.push(Bound { name: body.key.clone(), operator, value });
+                        .map_err(|_| wrong(format!("filter on {:?}: {:?} is not a number", body.key, body.value)))?;
+                    filters.bounds.push(NumericFilter { name: body.key.clone(), operator, value });
                 }
             }
         }
         Ok(filters)
     }
 
-    /// Whether a row passes. A dashboard's filters hold for all its panels, so those on a key that the row's table does not
-    /// have (`property` gives none) are left out; a column without a value is the empty text.
+    /// Whether a row of a table passes. `property` returns the row's value for a key.
+    ///
+    /// A dashboard's filters apply to all its panels, so filters on a key that the table does not have (`None`) are
+    /// ignored. A column without a value counts as empty text.
     pub(super) fn pass(&self, property: impl Fn(&str) -> Option<String>) -> bool {
         self.matchers.iter().all(|matcher| property(matcher.name()).is_none_or(|value| matcher.matches_value(&value)))
             && self.bounds.iter().all(|bound| property(&bound.name).is_none_or(|value| bound.holds(&value)))
     }
 
-    /// The keys of all filters but that on signals.
+    /// Returns the keys of all filters except those on signals.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let all = self.matchers.iter().map(Matcher::name).chain(self.bounds.iter().map(|bound| bound.name.as_str()));
         all.filter(|key| *key != SIGNAL)
     }
 
-    /// The same filters, those on keys that are no label of any series left out where series are asked for.
+    /// Restricts filters on series to keys in `labels`, the labels of all series.
     pub(super) fn with_labels(mut self, labels: &[String]) -> Self {
-        self.not_labels =
+        self.table_keys =
             self.keys().filter(|key| !labels.iter().any(|label| label == key)).map(str::to_owned).collect();
         self
     }
 
-    /// Whether a signal's name passes the filters on it.
+    /// Whether the name of a signal passes the filters on signals.
     pub(super) fn pass_signal(&self, signal: &str) -> bool {
         self.matchers.iter().filter(|matcher| matcher.name() == SIGNAL).all(|matcher| matcher.matches_value(signal))
     }
 
-    /// The filters on labels alone, as matchers, those by number left out.
+    /// Returns the filters on labels as matchers, without the numeric ones.
     pub(super) fn label_matchers(&self) -> Vec<Matcher> {
-        let on_labels = |matcher: &&Matcher| matcher.name() != SIGNAL && !self.not_labels.contains(matcher.name());
+        let on_labels = |matcher: &&Matcher| matcher.name() != SIGNAL && !self.table_keys.contains(matcher.name());
         self.matchers.iter().filter(on_labels).cloned().collect()
     }
 
+    /// Whether labels pass the numeric filters; a missing label does not.
     fn pass_bounds(&self, labels: &Labels) -> bool {
-        let on_labels = self.bounds.iter().filter(|bound| !self.not_labels.contains(&bound.name));
+        let on_labels = self.bounds.iter().filter(|bound| !self.table_keys.contains(&bound.name));
         on_labels.into_iter().all(|bound| bound.holds(labels.get(&bound.name).unwrap_or("")))
     }
 }
 
-/// A source of samples that shows only what passes the filters: so they hold for every selector of an expression.
+/// A source of samples that adds the filters to every selector of an expression.
 pub(super) struct Filtered<'a> {
     pub(super) source: &'a dyn SampleSource,
     pub(super) filters: &'a Filters,
@@ -170,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_on_keys_that_a_table_lacks_are_left_out() {
+    fn filters_on_keys_that_a_table_lacks_are_ignored() {
         for body in [filter("=", "api", &[]), filter("!=", "x", &[]), filter("=~", "a.*", &[]), filter(">", "5", &[])] {
             let filters = Filters::read(std::slice::from_ref(&body)).unwrap();
             assert!(filters.pass(|_| None), "{body:?}");
@@ -182,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_refused() {
+    fn invalid_filters_are_rejected() {
         assert!(Filters::read(&[filter("<", "ten", &[])]).is_err());
         assert!(Filters::read(&[filter("~~", "a", &[])]).is_err());
         assert!(Filters::read(&[filter("=~", "(", &[])]).is_err());

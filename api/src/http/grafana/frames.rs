@@ -1,19 +1,20 @@
-//! Frames and tables as Grafana reads them.
+//! Builds data frames and tables in Grafana's JSON format.
 
 use almanac_engine::series::Labels;
 use serde_json::{Map, Value, json};
 
-/// Kind of a column.
+/// Type of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ColumnKind {
     Time,
     Number,
     Text,
     Flag,
 }
 
-impl Kind {
-    fn word(self) -> &'static str {
+impl ColumnKind {
+    /// Returns Grafana's name of the type.
+    fn name(self) -> &'static str {
         match self {
             Self::Time => "time",
             Self::Number => "number",
@@ -27,51 +28,51 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     name: String,
-    kind: Kind,
+    kind: ColumnKind,
     labels: Option<Value>,
     display: Option<String>,
     values: Vec<Value>,
 }
 
 impl Column {
-    pub(super) fn new(name: impl Into<String>, kind: Kind, values: impl IntoIterator<Item = Value>) -> Self {
+    pub(super) fn new(name: impl Into<String>, kind: ColumnKind, values: impl IntoIterator<Item = Value>) -> Self {
         Self { name: name.into(), kind, labels: None, display: None, values: values.into_iter().collect() }
     }
 
-    /// Epoch milliseconds.
+    /// Builds a column of instants in epoch milliseconds.
     pub(super) fn times(name: &str, times: impl IntoIterator<Item = i64>) -> Self {
-        Self::new(name, Kind::Time, times.into_iter().map(Value::from))
+        Self::new(name, ColumnKind::Time, times.into_iter().map(Value::from))
     }
 
-    /// Numbers; what JSON has no word for is a gap.
+    /// Builds a column of numbers; non-finite ones are null.
     pub(super) fn numbers(name: impl Into<String>, numbers: impl IntoIterator<Item = f64>) -> Self {
-        Self::new(name, Kind::Number, numbers.into_iter().map(number))
+        Self::new(name, ColumnKind::Number, numbers.into_iter().map(number))
     }
 
-    /// Texts.
+    /// Builds a column of texts.
     pub(super) fn texts(name: &str, texts: impl IntoIterator<Item = impl Into<Value>>) -> Self {
-        Self::new(name, Kind::Text, texts.into_iter().map(Into::into))
+        Self::new(name, ColumnKind::Text, texts.into_iter().map(Into::into))
     }
 
-    /// Labels of the column, the metric's name left out.
+    /// Adds labels, without the name of the metric.
     pub(super) fn labelled(mut self, labels: &Labels) -> Self {
         self.labels = Some(tags(labels));
         self
     }
 
-    /// What a legend calls the column.
+    /// Sets the name in the legend.
     pub(super) fn displayed(mut self, name: Option<String>) -> Self {
         self.display = name;
         self
     }
 }
 
-/// A number, or null when JSON has no word for it.
+/// Returns a number, or null if it is not finite.
 pub(super) fn number(value: f64) -> Value {
     if value.is_finite() { Value::from(value) } else { Value::Null }
 }
 
-/// Labels as an object, the metric's name left out.
+/// Returns labels as an object, without the name of the metric.
 pub(super) fn tags(labels: &Labels) -> Value {
     labels
         .iter()
@@ -81,14 +82,14 @@ pub(super) fn tags(labels: &Labels) -> Value {
         .into()
 }
 
-/// A frame of columns of one length.
+/// Builds a frame; all columns have the same length.
 pub(super) fn frame(ref_id: &str, name: &str, columns: Vec<Column>) -> Value {
     let fields: Vec<Value> = columns
         .into_iter()
         .map(|column| {
             let mut field = Map::new();
             field.insert("name".to_owned(), column.name.into());
-            field.insert("type".to_owned(), column.kind.word().into());
+            field.insert("type".to_owned(), column.kind.name().into());
             if let Some(labels) = column.labels {
                 field.insert("labels".to_owned(), labels);
             }
@@ -102,11 +103,11 @@ pub(super) fn frame(ref_id: &str, name: &str, columns: Vec<Column>) -> Value {
     json!({ "refId": ref_id, "name": name, "fields": fields })
 }
 
-/// The same as a table of rows.
+/// Builds a table of rows from columns of the same length.
 pub(super) fn table(ref_id: &str, columns: &[Column]) -> Value {
     let rows = columns.first().map_or(0, |column| column.values.len());
     let heads: Vec<Value> =
-        columns.iter().map(|column| json!({ "text": column.name, "type": column.kind.word() })).collect();
+        columns.iter().map(|column| json!({ "text": column.name, "type": column.kind.name() })).collect();
     let rows: Vec<Value> = (0..rows)
         .map(|row| columns.iter().map(|column| column.values[row].clone()).collect::<Vec<_>>().into())
         .collect();
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_and_tables_say_the_same() {
+    fn frames_and_tables_have_the_same_values() {
         let columns =
             vec![Column::times("time", [5]), Column::numbers("value", [f64::NAN]).displayed(Some("v".into()))];
         assert_eq!(

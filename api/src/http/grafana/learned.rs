@@ -1,9 +1,9 @@
-//! Tables of what is learned, recommended and reported, for Grafana.
+//! Frames and tables of forecasts, anomalies, recommendations, incidents and deploys for Grafana.
 
 use almanac_engine::store::{
     Store, StoreError,
     rows::{
-        AnomalyRow, ColumnType, Deploy, EventFilter, Incident, Kind as Topic, RecommendationFilter, RecommendationRow,
+        AnomalyRow, ColumnType, Deploy, EventFilter, Incident, Kind, RecommendationFilter, RecommendationRow,
         RowFilter, SignalFilter, State, SuspectedIncidentRow, TableRow,
     },
 };
@@ -12,35 +12,38 @@ use serde_json::Value;
 
 use super::{
     filters::{Filters, SIGNAL},
-    frames::{Column, Kind, frame, table},
+    frames::{Column, ColumnKind, frame, table},
     request::TargetBody,
-    series::{Form, Window, form},
+    series::{PanelRange, ResponseFormat, response_format},
 };
 use crate::http::{ApiError, rows::scalar};
 
-/// A table in the form that the target asks for; columns when nothing is asked for.
+/// Encodes columns in the format of the target's option, `fields` by default.
 fn shaped(target: &TargetBody, name: &str, columns: Vec<Column>) -> Result<Value, ApiError> {
-    Ok(match form(target)? {
-        None | Some(Form::Fields) => frame(&target.ref_id, name, columns),
-        Some(Form::Table) => table(&target.ref_id, &columns),
-        Some(Form::TimeSeries) => {
-            let message = format!("target {}: {name} comes as fields or table, not as timeseries", target.ref_id);
+    Ok(match response_format(target)? {
+        None | Some(ResponseFormat::Fields) => frame(&target.ref_id, name, columns),
+        Some(ResponseFormat::Table) => table(&target.ref_id, &columns),
+        Some(ResponseFormat::TimeSeries) => {
+            let message =
+                format!("target {}: {name} supports the formats fields and table, not timeseries", target.ref_id);
             return Err(ApiError::bad_request("unknown_option", message));
         }
     })
 }
 
-/// The columns of a described table's rows, instants as epoch milliseconds.
+/// Returns the columns of a table's rows, with instants as epoch milliseconds.
 fn columns<R: TableRow>(rows: &[R]) -> Vec<Column> {
     let flat = R::TABLE.flat();
     flat.map(|(idx, column)| {
         let kind = match column.column_type {
-            ColumnType::Time => Kind::Time,
-            ColumnType::Float | ColumnType::Int | ColumnType::Count | ColumnType::Small => Kind::Number,
-            ColumnType::Flag => Kind::Flag,
-            ColumnType::Text | ColumnType::Json | ColumnType::Ints | ColumnType::Texts | ColumnType::Map => Kind::Text,
+            ColumnType::Time => ColumnKind::Time,
+            ColumnType::Float | ColumnType::Int | ColumnType::Count | ColumnType::Small => ColumnKind::Number,
+            ColumnType::Flag => ColumnKind::Flag,
+            ColumnType::Text | ColumnType::Json | ColumnType::Ints | ColumnType::Texts | ColumnType::Map => {
+                ColumnKind::Text
+            }
         };
-        // Grafana's own name for the end of a span.
+        // Grafana expects this name for the end of a region annotation.
         let name = if column.flat == "time_end" { "timeEnd" } else { column.flat };
         Column::new(name, kind, rows.iter().map(|row| scalar(column, &row.cell(idx))))
     })
@@ -51,24 +54,24 @@ fn invalid(target: &TargetBody, error: impl std::fmt::Display) -> ApiError {
     ApiError::bad_request("unknown_option", format!("target {}: {error}", target.ref_id))
 }
 
-fn row_filter(signals: Vec<String>, window: Window) -> RowFilter {
+fn row_filter(signals: Vec<String>, range: PanelRange) -> RowFilter {
     RowFilter {
         signals,
-        start: Some(Timestamp::from_millis(window.start_ms)),
-        end: Some(Timestamp::from_millis(window.end_ms)),
+        start: Some(Timestamp::from_millis(range.start_ms)),
+        end: Some(Timestamp::from_millis(range.end_ms)),
         ..RowFilter::default()
     }
 }
 
-/// Forecasts of signals: one frame each with the expected value and its bands.
+/// Returns one frame per signal with its forecast and the intervals.
 ///
 /// # Errors
-/// As the store fails; 400 for an option that is wrong.
+/// The store's; 400 for an invalid option.
 pub(super) fn forecasts(
     store: &Store,
     target: &TargetBody,
     signals: &[String],
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<Value>, ApiError> {
     target.check_options(&["format", "level"])?;
@@ -79,7 +82,7 @@ pub(super) fn forecasts(
     let wants = |level: &str| levels.is_empty() || levels.iter().any(|wanted| wanted == level);
     let mut frames = Vec::new();
     for signal in signals.iter().filter(|signal| filters.pass(|key| (key == SIGNAL).then(|| (*signal).clone()))) {
-        let rows = store.forecasts(&RowFilter { latest: true, ..row_filter(vec![signal.clone()], window) })?;
+        let rows = store.forecasts(&RowFilter { latest: true, ..row_filter(vec![signal.clone()], range) })?;
         let named = |what: &str| Some(format!("{signal} {what}"));
         let mut columns = vec![
             Column::times("time", rows.iter().map(|row| row.timestamp.millis())),
@@ -110,28 +113,29 @@ pub(super) fn forecasts(
     Ok(frames)
 }
 
-/// Scored points: of named signals one frame each with every point, of all signals the anomalies alone; `min_score`
-/// says otherwise.
+/// Returns scored points: with named signals one frame per signal, otherwise one table of all signals.
+///
+/// The default of the option `min_score` is every point for named signals, and 1 for all signals.
 ///
 /// # Errors
-/// As the store fails; 400 for an option that is wrong.
+/// The store's; 400 for an invalid option.
 pub(super) fn anomalies(
     store: &Store,
     target: &TargetBody,
     signals: &[String],
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<Value>, ApiError> {
     target.check_options(&["format", "min_score"])?;
     let min_score = match target.option("min_score") {
-        Some(text) => Some(text.parse().map_err(|_| invalid(target, format!("min_score {text:?} is no number")))?),
+        Some(text) => Some(text.parse().map_err(|_| invalid(target, format!("min_score {text:?} is not a number")))?),
         None => signals.is_empty().then_some(1.0),
     };
-    let mut rows = scored(store, signals, min_score, window, filters)?;
-    // What a legend calls the columns of one signal.
+    let mut rows = scored(store, signals, min_score, range, filters)?;
+    // Columns of one signal, with names for the legend.
     let of_one = |rows: &[AnomalyRow], signal: &str| {
         let named = |what: &str| Some(format!("{signal} {what}"));
-        let odd = rows.iter().map(|row| Value::from(row.score > 1.0));
+        let is_anomaly = rows.iter().map(|row| Value::from(row.score > 1.0));
         vec![
             Column::times("time", rows.iter().map(|row| row.timestamp.millis())),
             Column::numbers("value", rows.iter().map(|row| row.value)).displayed(Some(signal.to_owned())),
@@ -139,14 +143,14 @@ pub(super) fn anomalies(
             Column::numbers("yhat_lower", rows.iter().map(|row| row.yhat_lower)).displayed(named("lower")),
             Column::numbers("yhat_upper", rows.iter().map(|row| row.yhat_upper)).displayed(named("upper")),
             Column::numbers("score", rows.iter().map(|row| row.score)).displayed(named("score")),
-            Column::new("is_anomaly", Kind::Flag, odd),
+            Column::new("is_anomaly", ColumnKind::Flag, is_anomaly),
         ]
     };
     if signals.is_empty() {
         rows.sort_by(|a, b| (a.timestamp, &a.signal).cmp(&(b.timestamp, &b.signal)));
         return Ok(vec![shaped(target, "anomalies", columns(&rows))?]);
     }
-    // Rows come by signal and time.
+    // The store sorts rows by signal and time.
     rows.chunk_by(|a, b| a.signal == b.signal)
         .map(|rows| {
             let signal = &rows[0].signal;
@@ -159,40 +163,40 @@ fn scored(
     store: &Store,
     signals: &[String],
     min_score: Option<f64>,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<AnomalyRow>, StoreError> {
-    let mut rows = store.anomalies(&RowFilter { min_score, ..row_filter(signals.to_vec(), window) })?;
+    let mut rows = store.anomalies(&RowFilter { min_score, ..row_filter(signals.to_vec(), range) })?;
     rows.retain(|row| filters.pass(|key| (key == SIGNAL).then(|| row.signal.clone())));
     Ok(rows)
 }
 
-/// The anomalies in the span of the named signals, of all when none is named.
+/// Returns the anomalies of the named signals in the span, or of all signals if none is named.
 ///
 /// # Errors
-/// As the store fails.
+/// The store's.
 pub(super) fn anomaly_rows(
     store: &Store,
     signals: &[String],
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<AnomalyRow>, StoreError> {
-    let mut rows = scored(store, signals, Some(1.0), window, filters)?;
+    let mut rows = scored(store, signals, Some(1.0), range, filters)?;
     rows.retain(|row| row.score > 1.0);
     Ok(rows)
 }
 
-/// The recommendations that the target's options and the filters let through, the newest first.
+/// Returns the recommendations that match the target's options and the filters, the newest first.
 ///
 /// # Errors
-/// As the store fails; 400 for an option that is wrong.
+/// The store's; 400 for an invalid option.
 pub(super) fn recommendation_rows(
     store: &Store,
     target: &TargetBody,
     filters: &Filters,
 ) -> Result<Vec<RecommendationRow>, ApiError> {
     target.check_options(&["format", "kind", "state", "target"])?;
-    let kinds = target.options("kind").iter().map(|word| word.parse::<Topic>()).collect::<Result<_, _>>();
+    let kinds = target.options("kind").iter().map(|word| word.parse::<Kind>()).collect::<Result<_, _>>();
     let states = target.options("state").iter().map(|word| word.parse::<State>()).collect::<Result<_, _>>();
     let filter = RecommendationFilter {
         kinds: kinds.map_err(|error| invalid(target, error))?,
@@ -213,7 +217,7 @@ pub(super) fn recommendation_rows(
     Ok(rows)
 }
 
-/// The same as a table.
+/// Returns them as a table.
 ///
 /// # Errors
 /// As [`recommendation_rows`].
@@ -222,20 +226,20 @@ pub(super) fn recommendations(store: &Store, target: &TargetBody, filters: &Filt
     shaped(target, "recommendations", columns(&rows))
 }
 
-fn event_filter(window: Window) -> EventFilter {
+fn event_filter(range: PanelRange) -> EventFilter {
     EventFilter {
-        start: Some(Timestamp::from_millis(window.start_ms)),
-        end: Some(Timestamp::from_millis(window.end_ms)),
+        start: Some(Timestamp::from_millis(range.start_ms)),
+        end: Some(Timestamp::from_millis(range.end_ms)),
         ..EventFilter::default()
     }
 }
 
-/// Incidents that touch the span and pass the filters on `title`, `target` and `source`.
+/// Returns incidents that overlap the span and pass the filters on `title`, `target` and `source`.
 ///
 /// # Errors
-/// As the store fails.
-pub(super) fn incident_rows(store: &Store, window: Window, filters: &Filters) -> Result<Vec<Incident>, StoreError> {
-    let mut rows = store.incidents(&event_filter(window))?;
+/// The store's.
+pub(super) fn incident_rows(store: &Store, range: PanelRange, filters: &Filters) -> Result<Vec<Incident>, StoreError> {
+    let mut rows = store.incidents(&event_filter(range))?;
     rows.retain(|row| {
         filters.pass(|key| match key {
             "title" => Some(row.title.clone()),
@@ -247,56 +251,56 @@ pub(super) fn incident_rows(store: &Store, window: Window, filters: &Filters) ->
     Ok(rows)
 }
 
-/// The same as a table.
+/// Returns them as a table.
 ///
 /// # Errors
-/// As [`incident_rows`]; 400 for an option that is wrong.
+/// As [`incident_rows`]; 400 for an invalid option.
 pub(super) fn incidents(
     store: &Store,
     target: &TargetBody,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Value, ApiError> {
     target.check_options(&["format"])?;
-    let rows = incident_rows(store, window, filters)?;
+    let rows = incident_rows(store, range, filters)?;
     shaped(target, "incidents", columns(&rows))
 }
 
-/// Suspected incidents that touch the span and pass the filter on `signal`, which any signal of theirs may.
+/// Returns suspected incidents that overlap the span and have a signal that passes the filter on `signal`.
 ///
 /// # Errors
-/// As the store fails.
+/// The store's.
 pub(super) fn suspected_rows(
     store: &Store,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<SuspectedIncidentRow>, StoreError> {
-    let mut rows = store.suspected_incidents(&event_filter(window))?;
+    let mut rows = store.suspected_incidents(&event_filter(range))?;
     rows.retain(|row| row.signals.iter().any(|signal| filters.pass_signal(signal)));
     Ok(rows)
 }
 
-/// The same as a table.
+/// Returns them as a table.
 ///
 /// # Errors
-/// As [`suspected_rows`]; 400 for an option that is wrong.
+/// As [`suspected_rows`]; 400 for an invalid option.
 pub(super) fn suspected(
     store: &Store,
     target: &TargetBody,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Value, ApiError> {
     target.check_options(&["format"])?;
-    let rows = suspected_rows(store, window, filters)?;
+    let rows = suspected_rows(store, range, filters)?;
     shaped(target, "suspected_incidents", columns(&rows))
 }
 
-/// Deploys in the span that pass the filters on `service` and `version`.
+/// Returns deploys in the span that pass the filters on `service` and `version`.
 ///
 /// # Errors
-/// As the store fails.
-pub(super) fn deploy_rows(store: &Store, window: Window, filters: &Filters) -> Result<Vec<Deploy>, StoreError> {
-    let mut rows = store.deploys(&event_filter(window))?;
+/// The store's.
+pub(super) fn deploy_rows(store: &Store, range: PanelRange, filters: &Filters) -> Result<Vec<Deploy>, StoreError> {
+    let mut rows = store.deploys(&event_filter(range))?;
     rows.retain(|row| {
         filters.pass(|key| match key {
             "service" => Some(row.service.clone()),
@@ -307,25 +311,25 @@ pub(super) fn deploy_rows(store: &Store, window: Window, filters: &Filters) -> R
     Ok(rows)
 }
 
-/// The same as a table.
+/// Returns them as a table.
 ///
 /// # Errors
-/// As [`deploy_rows`]; 400 for an option that is wrong.
+/// As [`deploy_rows`]; 400 for an invalid option.
 pub(super) fn deploys(
     store: &Store,
     target: &TargetBody,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Value, ApiError> {
     target.check_options(&["format"])?;
-    let rows = deploy_rows(store, window, filters)?;
+    let rows = deploy_rows(store, range, filters)?;
     shaped(target, "deploys", columns(&rows))
 }
 
-/// Signals and their models as a table.
+/// Returns a table of signals and their models.
 ///
 /// # Errors
-/// As the store fails; 400 for an option that is wrong.
+/// The store's; 400 for an invalid option.
 pub(super) fn signals(store: &Store, target: &TargetBody, filters: &Filters) -> Result<Value, ApiError> {
     target.check_options(&["format"])?;
     let mut rows = store.signals(&SignalFilter::default())?;

@@ -1,4 +1,4 @@
-//! Lists for editors and variables: targets, options, label names and values.
+//! Lists for Grafana's query editor, variables and ad-hoc filters: targets, options, label names and values.
 
 use std::collections::BTreeSet;
 
@@ -19,35 +19,35 @@ use super::{
 };
 use crate::http::{ApiError, AppState, ErrorBody};
 
-/// Most entries of a list.
+/// Maximum number of entries of a list.
 const MAX_ENTRIES: usize = 40_000;
 
-/// Grafana's test of the connection.
-#[utoipa::path(get, path = "/grafana", tag = "grafana", responses((status = 200, description = "it works")))]
+/// Responds to Grafana's connection test.
+#[utoipa::path(get, path = "/grafana", tag = "grafana", responses((status = 200, description = "the connection works")))]
 pub(super) async fn test() -> Json<Value> {
     Json(json!({ "status": "ok", "application": "almanac", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// The same with a slash.
-#[utoipa::path(get, path = "/grafana/", tag = "grafana", responses((status = 200, description = "it works")))]
+/// Same as `/grafana`.
+#[utoipa::path(get, path = "/grafana/", tag = "grafana", responses((status = 200, description = "the connection works")))]
 pub(super) async fn test_slash() -> Json<Value> {
     test().await
 }
 
-/// What the builder has so far.
+/// Current input of the query builder.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct MetricsBody {
-    /// The chosen metric.
+    /// The selected metric.
     #[serde(default)]
     metric: Option<String>,
-    /// The option whose choices are asked for.
+    /// The option whose values are requested.
     #[serde(default)]
     name: Option<String>,
 }
 
-/// Targets for the builder, each with its options.
+/// Lists targets for the query builder, each with its options.
 #[utoipa::path(post, path = "/grafana/metrics", operation_id = "grafana_metrics", tag = "grafana", request_body = MetricsBody,
-    responses((status = 200, description = "label, value and payloads", body = Vec<Object>)))]
+    responses((status = 200, description = "entries with label, value and payloads", body = Vec<Object>)))]
 pub(super) async fn metrics(
     State(state): State<AppState>,
     _: Lenient<MetricsBody>,
@@ -56,8 +56,8 @@ pub(super) async fn metrics(
     let select = |name: &str, words: &[&str]| json!({ "name": name, "type": "select", "options": choices(words) });
     let several =
         |name: &str, words: &[&str]| json!({ "name": name, "type": "multi-select", "options": choices(words) });
-    let shape = select("format", &["timeseries", "fields", "table"]);
-    let rows = select("format", &["fields", "table"]);
+    let series_format = select("format", &["timeseries", "fields", "table"]);
+    let row_format = select("format", &["fields", "table"]);
     let legend = json!({ "name": "legend", "type": "input", "placeholder": "{{label}}" });
     let kinds = state.config.registry.kinds();
     let kinds: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
@@ -65,29 +65,31 @@ pub(super) async fn metrics(
     let min_score = json!({ "name": "min_score", "type": "input", "placeholder": "1" });
     let mut all = vec![
         json!({ "label": "Recommendations", "value": "recommendations", "payloads": [
-            several("kind", &kinds), several("state", &stages), { "name": "target", "type": "multi-select" }, rows ] }),
-        json!({ "label": "Anomalies of all signals", "value": "anomalies", "payloads": [min_score, rows] }),
-        json!({ "label": "Incidents", "value": "incidents", "payloads": [rows] }),
-        json!({ "label": "Suspected incidents", "value": "suspected_incidents", "payloads": [rows] }),
-        json!({ "label": "Deploys", "value": "deploys", "payloads": [rows] }),
-        json!({ "label": "Signals and their models", "value": "signals", "payloads": [rows] }),
+            several("kind", &kinds), several("state", &stages), { "name": "target", "type": "multi-select" }, row_format ] }),
+        json!({ "label": "Anomalies of all signals", "value": "anomalies", "payloads": [min_score, row_format] }),
+        json!({ "label": "Incidents", "value": "incidents", "payloads": [row_format] }),
+        json!({ "label": "Suspected incidents", "value": "suspected_incidents", "payloads": [row_format] }),
+        json!({ "label": "Deploys", "value": "deploys", "payloads": [row_format] }),
+        json!({ "label": "Signals and their models", "value": "signals", "payloads": [row_format] }),
         json!({ "label": "PromQL", "value": "promql", "payloads": [
             { "name": "expr", "type": "textarea", "label": "Expression", "placeholder": "sum(rate(http_requests_total[5m]))" },
-            legend, shape ] }),
+            legend, series_format ] }),
     ];
     for signal in signal_names(&state).await? {
-        all.push(json!({ "label": signal, "value": signal, "payloads": [legend, shape] }));
+        all.push(json!({ "label": signal, "value": signal, "payloads": [legend, series_format] }));
         let forecast = format!("forecast({signal})");
-        all.push(json!({ "label": forecast, "value": forecast, "payloads": [several("level", &["80", "95"]), rows] }));
+        all.push(
+            json!({ "label": forecast, "value": forecast, "payloads": [several("level", &["80", "95"]), row_format] }),
+        );
         let anomalies = format!("anomalies({signal})");
-        all.push(json!({ "label": anomalies, "value": anomalies, "payloads": [min_score, rows] }));
+        all.push(json!({ "label": anomalies, "value": anomalies, "payloads": [min_score, row_format] }));
     }
     Ok(Json(all))
 }
 
-/// Choices of an option that the list of metrics does not hold itself.
+/// Lists the values of an option that `/grafana/metrics` does not list.
 #[utoipa::path(post, path = "/grafana/metric-payload-options", tag = "grafana", request_body = MetricsBody,
-    responses((status = 200, description = "label and value", body = Vec<Object>)))]
+    responses((status = 200, description = "entries with label and value", body = Vec<Object>)))]
 pub(super) async fn metric_payload_options(
     State(state): State<AppState>,
     Lenient(body): Lenient<MetricsBody>,
@@ -105,17 +107,17 @@ async fn recommended_targets(state: &AppState) -> Result<BTreeSet<String>, ApiEr
     Ok(rows.into_iter().map(|row| row.target).collect())
 }
 
-/// What was typed so far.
+/// Search text of older query editors.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct SearchBody {
-    /// Part of a name.
+    /// Part of the name of a target.
     #[serde(default)]
     target: Option<String>,
 }
 
-/// Targets for versions of the plugin up to 0.5.
+/// Lists targets, for plugin versions up to 0.5.
 #[utoipa::path(post, path = "/grafana/search", tag = "grafana", request_body = SearchBody,
-    responses((status = 200, description = "names", body = Vec<String>)))]
+    responses((status = 200, description = "names of targets", body = Vec<String>)))]
 pub(super) async fn search(
     State(state): State<AppState>,
     Lenient(body): Lenient<SearchBody>,
@@ -129,22 +131,24 @@ pub(super) async fn search(
     Ok(Json(all.filter(|name| name.to_lowercase().contains(&part)).collect()))
 }
 
-/// What a dashboard's variable asks for.
+/// Query of a dashboard variable.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct VariableBody {
     /// `{"target": "…"}`
     #[serde(default)]
     #[schema(value_type = Object)]
     payload: Value,
-    /// The span.
+    /// Span of the dashboard.
     #[serde(default, deserialize_with = "or_default")]
     range: Range,
 }
 
-/// Values of a dashboard's variable: `signals`, `metrics`, `targets`, `label_names()`, `label_values(label)` or
+/// Lists the values of a dashboard variable.
+///
+/// Queries: `signals`, `metrics`, `targets`, `label_names()`, `label_values(label)` and
 /// `label_values(selector, label)`.
 #[utoipa::path(post, path = "/grafana/variable", tag = "grafana", request_body = VariableBody,
-    responses((status = 200, description = "__text and __value", body = Vec<Object>), (status = 400, description = "a query that means nothing", body = ErrorBody)))]
+    responses((status = 200, description = "entries with __text and __value", body = Vec<Object>), (status = 400, description = "invalid query", body = ErrorBody)))]
 pub(super) async fn variable(
     State(state): State<AppState>,
     Lenient(body): Lenient<VariableBody>,
@@ -164,6 +168,7 @@ pub(super) async fn variable(
         ("metrics", _) => label_values(&state, METRIC_NAME, Vec::new(), start_ms, end_ms).await?,
         ("label_names()" | "label_names", _) => label_names(&state, Vec::new(), start_ms, end_ms).await?,
         (_, Some(arguments)) => {
+            // The last comma separates the label, unless it is inside of the selector.
             let (selector, label) = match arguments.rsplit_once(',') {
                 Some((selector, label)) if !label.contains(['}', '"']) => (Some(selector.trim()), label.trim()),
                 _ => (None, arguments.trim()),
@@ -179,8 +184,8 @@ pub(super) async fn variable(
         }
         _ => {
             let message = format!(
-                "{text:?} is no query for a variable; there are signals, metrics, targets, label_names(), \
-                 label_values(label) and label_values(selector, label)"
+                "{text:?} is not a query for a variable; use signals, metrics, targets, label_names(), \
+                 label_values(label) or label_values(selector, label)"
             );
             return Err(ApiError::bad_request("unknown_variable", message));
         }
@@ -188,23 +193,23 @@ pub(super) async fn variable(
     Ok(Json(values.into_iter().map(|value| json!({ "__text": value, "__value": value })).collect()))
 }
 
-/// What an ad-hoc filter asks for.
+/// Request for the keys or values of ad-hoc filters.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TagsBody {
-    /// The label whose values are asked for.
+    /// The label whose values are requested.
     #[serde(default)]
     key: Option<String>,
     /// The other filters.
     #[serde(default)]
     filters: Option<Vec<Option<FilterBody>>>,
-    /// The dashboard's span.
+    /// Span of the dashboard.
     #[serde(default)]
     time_range: Option<Range>,
 }
 
 impl TagsBody {
-    /// The other filters as one selector; none when there are none.
+    /// Returns the other filters as one selector, or no selector without filters.
     fn selectors(&self) -> Result<Vec<Vec<Matcher>>, ApiError> {
         let filters: Vec<FilterBody> =
             self.filters.iter().flatten().flatten().filter(|filter| !filter.key.is_empty()).cloned().collect();
@@ -212,22 +217,22 @@ impl TagsBody {
         if matchers.is_empty() {
             return Ok(Vec::new());
         }
-        // A selector needs something that does not match the empty text, as in Prometheus.
+        // As in Prometheus, a selector needs a matcher that does not match empty text.
         if let Ok(any) = Matcher::new(METRIC_NAME, MatchOp::Regex, ".+") {
             matchers.push(any);
         }
         Ok(vec![matchers])
     }
 
-    /// The dashboard's span; everything when there is none.
+    /// Returns the span in epoch milliseconds; unbounded when it is missing.
     fn bounds(&self, now_ms: i64) -> Result<(i64, i64), ApiError> {
         self.time_range.as_ref().map_or(Ok((i64::MIN, i64::MAX)), |range| range.bounds(now_ms))
     }
 }
 
-/// Labels that ad-hoc filters may speak of.
+/// Lists the keys of ad-hoc filters: all labels, and the keys of tables.
 #[utoipa::path(post, path = "/grafana/tag-keys", tag = "grafana", request_body = Option<TagsBody>,
-    responses((status = 200, description = "type and text", body = Vec<Object>)))]
+    responses((status = 200, description = "entries with type and text", body = Vec<Object>)))]
 pub(super) async fn tag_keys(
     State(state): State<AppState>,
     Lenient(body): Lenient<TagsBody>,
@@ -239,9 +244,9 @@ pub(super) async fn tag_keys(
     Ok(Json(all.into_iter().map(|name| json!({ "type": "string", "text": name })).collect()))
 }
 
-/// Values of one of them.
+/// Lists the values of one key of ad-hoc filters.
 #[utoipa::path(post, path = "/grafana/tag-values", tag = "grafana", request_body = TagsBody,
-    responses((status = 200, description = "text", body = Vec<Object>)))]
+    responses((status = 200, description = "entries with text", body = Vec<Object>)))]
 pub(super) async fn tag_values(
     State(state): State<AppState>,
     Lenient(body): Lenient<TagsBody>,

@@ -1,8 +1,8 @@
-//! The server side of Grafana's JSON data source (plugin `simpod-json-datasource`), its older dialects included.
+//! Server side of Grafana's JSON data source (plugin `simpod-json-datasource`), including its older protocols.
 //!
 //! A target is the name of a signal, one of `forecast(signal)`, `anomalies(signal)`, `recommendations`, `incidents`,
-//! `suspected_incidents`, `deploys`, `signals`, or any `PromQL` expression. Grafana inserts variables in its regular-expression format, so names
-//! may be patterns.
+//! `suspected_incidents`, `deploys`, `signals`, or any `PromQL` expression. Grafana inserts variables as regular
+//! expressions, so names may be patterns.
 
 mod filters;
 mod frames;
@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

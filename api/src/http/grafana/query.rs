@@ -1,4 +1,4 @@
-//! Answers panels and annotation queries.
+//! Responds to queries of panels and annotations.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use utoipa::ToSchema;
 
 use super::{
     filters::Filters,
-    frames::{Column, Kind, frame},
+    frames::{Column, ColumnKind, frame},
     learned,
     request::{Lenient, QueryBody, Range, TargetBody, or_default},
-    series::{Window, evaluate, series_frames},
+    series::{PanelRange, evaluate, series_frames},
     target::{Target, expression},
 };
 use crate::http::{ApiError, AppState, ErrorBody, prometheus::evaluate_within};
 
-/// Longest that one target may take.
-const LONGEST: Duration = Duration::from_secs(60);
-/// The name under which Grafana asks for annotations.
-const ANNOTATIONS: &str = "Anno";
+/// Timeout of one target.
+const TARGET_TIMEOUT: Duration = Duration::from_secs(60);
+/// The refId of annotation queries.
+const ANNOTATIONS_REF_ID: &str = "Anno";
 
-/// A mark on a panel.
+/// An annotation; a region if it has an end.
 #[derive(Debug, Clone, PartialEq)]
-struct Note {
+struct Annotation {
     time_ms: i64,
     end_ms: Option<i64>,
     title: String,
@@ -36,27 +36,27 @@ struct Note {
     tags: Vec<String>,
 }
 
-/// Answers a panel, or with the refId `Anno` an annotation query.
+/// Responds to the query of a panel, or of annotations for a target with the refId `Anno`.
 #[utoipa::path(post, path = "/grafana/query", operation_id = "grafana_query", tag = "grafana", request_body = QueryBody,
-    responses((status = 200, description = "frames, each with its target's refId", body = Vec<Object>), (status = 400, description = "a target that means nothing", body = ErrorBody)))]
+    responses((status = 200, description = "frames, each with the refId of its target", body = Vec<Object>), (status = 400, description = "invalid target", body = ErrorBody)))]
 pub(super) async fn query(
     State(state): State<AppState>,
     Lenient(body): Lenient<QueryBody>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
-    let window = Window::of(&body, state.clock.now().millis())?;
+    let range = PanelRange::of(&body, state.clock.now().millis())?;
     let filters = filters(&state, &body).await?;
     let mut frames = Vec::new();
     for target in body.targets.iter().filter(|target| !target.hide) {
-        if target.ref_id == ANNOTATIONS {
-            frames.push(annotation_frame(&notes(&state, target, window, &filters).await?));
+        if target.ref_id == ANNOTATIONS_REF_ID {
+            frames.push(annotation_frame(&annotations_of(&state, target, range, &filters).await?));
         } else {
-            frames.extend(panel(&state, target, window, &filters).await?);
+            frames.extend(panel(&state, target, range, &filters).await?);
         }
     }
     Ok(Json(frames))
 }
 
-/// The dashboard's filters, with what is known of the labels that they name.
+/// Parses the dashboard's filters and looks up which of their keys are labels.
 async fn filters(state: &AppState, body: &QueryBody) -> Result<Filters, ApiError> {
     let filters = Filters::read(&body.filters())?;
     if filters.keys().next().is_none() {
@@ -67,38 +67,38 @@ async fn filters(state: &AppState, body: &QueryBody) -> Result<Filters, ApiError
     Ok(filters.with_labels(&labels))
 }
 
-/// An annotation query of the older dialect.
+/// An annotation query of older plugin versions.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct AnnotationsBody {
-    /// What is asked for.
+    /// The query.
     #[serde(default, deserialize_with = "or_default")]
     annotation: AnnotationBody,
-    /// The span.
+    /// Span of the dashboard.
     #[serde(default, deserialize_with = "or_default")]
     range: Range,
 }
 
-/// The query inside.
+/// The query of older plugin versions.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 struct AnnotationBody {
-    /// A target, as in `/query`; `incidents` when it is missing.
+    /// A target, as in `/grafana/query`; left out: `incidents`.
     #[serde(default)]
     query: Option<String>,
 }
 
-/// Annotations for versions of the plugin up to 0.3.
+/// Responds to annotation queries of plugin versions up to 0.3.
 #[utoipa::path(post, path = "/grafana/annotations", tag = "grafana", request_body = AnnotationsBody,
-    responses((status = 200, description = "marks: time, timeEnd, isRegion, title, text, tags", body = Vec<Object>), (status = 400, description = "a query that means nothing", body = ErrorBody)))]
+    responses((status = 200, description = "annotations with time, timeEnd, isRegion, title, text and tags", body = Vec<Object>), (status = 400, description = "invalid query", body = ErrorBody)))]
 pub(super) async fn annotations(
     State(state): State<AppState>,
     Lenient(body): Lenient<AnnotationsBody>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
     let query = QueryBody { range: body.range, ..QueryBody::default() };
-    let window = Window::of(&query, state.clock.now().millis())?;
+    let range = PanelRange::of(&query, state.clock.now().millis())?;
     let text = body.annotation.query.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "incidents".to_owned());
-    let target: TargetBody = serde_json::from_value(json!({ "refId": ANNOTATIONS, "target": text }))
+    let target: TargetBody = serde_json::from_value(json!({ "refId": ANNOTATIONS_REF_ID, "target": text }))
         .map_err(|error| ApiError::internal(&error))?;
-    let notes = notes(&state, &target, window, &Filters::default()).await?;
+    let notes = annotations_of(&state, &target, range, &Filters::default()).await?;
     Ok(Json(
         notes
             .into_iter()
@@ -113,15 +113,15 @@ pub(super) async fn annotations(
     ))
 }
 
-/// What a target means, given the signals there are; none when it is empty.
-async fn meaning(state: &AppState, target: &TargetBody) -> Result<Option<Target>, ApiError> {
+/// Parses a target; `None` when it is empty.
+async fn parse_target(state: &AppState, target: &TargetBody) -> Result<Option<Target>, ApiError> {
     let text = target.target.as_deref().unwrap_or_default();
     if text.trim().is_empty() {
         return Ok(None);
     }
     if text.trim() == "promql" {
         let Some(expr) = target.option("expr") else {
-            let message = format!("target {}: promql needs the option expr with an expression", target.ref_id);
+            let message = format!("target {}: the target promql requires the option expr", target.ref_id);
             return Err(ApiError::bad_request("unknown_option", message));
         };
         return expression(&expr).map(|query| Some(Target::Expression(query)));
@@ -130,66 +130,69 @@ async fn meaning(state: &AppState, target: &TargetBody) -> Result<Option<Target>
     Target::read(text, &names).map(Some)
 }
 
+/// Returns the names of all signals.
 pub(super) async fn signal_names(state: &AppState) -> Result<Vec<String>, ApiError> {
     let store = state.store.clone();
     let rows = state.blocking(move || store.signals(&SignalFilter::default())).await?;
     Ok(rows.into_iter().map(|row| row.signal).collect())
 }
 
+/// Returns the frames of one target.
 async fn panel(
     state: &AppState,
     target: &TargetBody,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<Value>, ApiError> {
-    let meaning = match meaning(state, target).await? {
+    let parsed = match parse_target(state, target).await? {
         None => return Ok(Vec::new()),
         Some(Target::Values(names)) => {
             target.check_options(&["format", "legend"])?;
             let mut frames = Vec::new();
-            for (name, series) in measured(state, names, window, filters).await? {
+            for (name, series) in measured(state, names, range, filters).await? {
                 frames.extend(series_frames(target, Some(&name), &series)?);
             }
             return Ok(frames);
         }
         Some(Target::Expression(query)) => {
             target.check_options(&["format", "legend", "expr"])?;
-            let series = evaluated(state, query, window, filters).await?;
+            let series = evaluated(state, query, range, filters).await?;
             return series_frames(target, None, &series);
         }
         Some(other) => other,
     };
     let (store, target, filters) = (state.store.clone(), target.clone(), filters.clone());
     state
-        .blocking(move || match meaning {
-            Target::Forecast(names) => learned::forecasts(&store, &target, &names, window, &filters),
-            Target::Anomalies(names) => learned::anomalies(&store, &target, &names, window, &filters),
+        .blocking(move || match parsed {
+            Target::Forecast(names) => learned::forecasts(&store, &target, &names, range, &filters),
+            Target::Anomalies(names) => learned::anomalies(&store, &target, &names, range, &filters),
             Target::Recommendations => learned::recommendations(&store, &target, &filters).map(|frame| vec![frame]),
-            Target::Incidents => learned::incidents(&store, &target, window, &filters).map(|frame| vec![frame]),
-            Target::Suspected => learned::suspected(&store, &target, window, &filters).map(|frame| vec![frame]),
-            Target::Deploys => learned::deploys(&store, &target, window, &filters).map(|frame| vec![frame]),
+            Target::Incidents => learned::incidents(&store, &target, range, &filters).map(|frame| vec![frame]),
+            Target::Suspected => learned::suspected(&store, &target, range, &filters).map(|frame| vec![frame]),
+            Target::Deploys => learned::deploys(&store, &target, range, &filters).map(|frame| vec![frame]),
             Target::Signals => learned::signals(&store, &target, &filters).map(|frame| vec![frame]),
-            // Answered above.
+            // Returned above.
             Target::Values(_) | Target::Expression(_) => Ok(Vec::new()),
         })
         .await
 }
 
+/// Evaluates an expression over the range of the panel.
 async fn evaluated(
     state: &AppState,
     query: Query,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<RangeSeries>, ApiError> {
     let (store, filters) = (state.store.clone(), filters.clone());
-    Ok(evaluate_within(state, LONGEST, move |limits| evaluate(&store, &filters, &query, window, limits)).await?)
+    Ok(evaluate_within(state, TARGET_TIMEOUT, move |limits| evaluate(&store, &filters, &query, range, limits)).await?)
 }
 
-/// The values of signals, each by its own expression.
+/// Evaluates the expressions of signals; returns name and series of each.
 async fn measured(
     state: &AppState,
     names: Vec<String>,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
 ) -> Result<Vec<(String, Vec<RangeSeries>)>, ApiError> {
     let store = state.store.clone();
@@ -198,38 +201,38 @@ async fn measured(
     let mut all = Vec::new();
     for row in rows.into_iter().filter(|row| filters.pass_signal(&row.signal)) {
         let query = signal::parse(&row.expr)?;
-        all.push((row.signal, evaluated(state, query, window, filters).await?));
+        all.push((row.signal, evaluated(state, query, range, filters).await?));
     }
     Ok(all)
 }
 
-/// The marks that a target makes; an expression marks the spans in which it has a value.
-async fn notes(
+/// Returns the annotations of a target. An expression annotates the spans in which it has values.
+async fn annotations_of(
     state: &AppState,
     target: &TargetBody,
-    window: Window,
+    range: PanelRange,
     filters: &Filters,
-) -> Result<Vec<Note>, ApiError> {
-    let meaning = match meaning(state, target).await? {
+) -> Result<Vec<Annotation>, ApiError> {
+    let parsed = match parse_target(state, target).await? {
         None => return Ok(Vec::new()),
         Some(Target::Values(names)) => {
-            let measured = measured(state, names, window, filters).await?;
-            return Ok(measured.iter().flat_map(|(name, series)| spans(Some(name), series, window)).collect());
+            let measured = measured(state, names, range, filters).await?;
+            return Ok(measured.iter().flat_map(|(name, series)| spans(Some(name), series, range)).collect());
         }
         Some(Target::Expression(query)) => {
-            return Ok(spans(None, &evaluated(state, query, window, filters).await?, window));
+            return Ok(spans(None, &evaluated(state, query, range, filters).await?, range));
         }
         Some(other) => other,
     };
     let (store, target, filters) = (state.store.clone(), target.clone(), filters.clone());
     state
         .blocking(move || {
-            Ok::<_, ApiError>(match meaning {
-                Target::Incidents => learned::incident_rows(&store, window, &filters)?
+            Ok::<_, ApiError>(match parsed {
+                Target::Incidents => learned::incident_rows(&store, range, &filters)?
                     .into_iter()
-                    .map(|row| Note {
+                    .map(|row| Annotation {
                         time_ms: row.started_at.millis(),
-                        end_ms: Some(row.ended_at.map_or(window.end_ms, |at| at.millis())),
+                        end_ms: Some(row.ended_at.map_or(range.end_ms, |at| at.millis())),
                         text: row
                             .target
                             .as_ref()
@@ -238,9 +241,9 @@ async fn notes(
                         tags: ["incident".to_owned()].into_iter().chain(row.target).collect(),
                     })
                     .collect(),
-                Target::Suspected => learned::suspected_rows(&store, window, &filters)?
+                Target::Suspected => learned::suspected_rows(&store, range, &filters)?
                     .into_iter()
-                    .map(|row| Note {
+                    .map(|row| Annotation {
                         time_ms: row.started_at.millis(),
                         end_ms: Some(row.ended_at.millis()),
                         title: format!("suspected incident, first in {}", row.first_mover),
@@ -248,9 +251,9 @@ async fn notes(
                         tags: ["suspected".to_owned()].into_iter().chain(row.signals).collect(),
                     })
                     .collect(),
-                Target::Deploys => learned::deploy_rows(&store, window, &filters)?
+                Target::Deploys => learned::deploy_rows(&store, range, &filters)?
                     .into_iter()
-                    .map(|row| Note {
+                    .map(|row| Annotation {
                         time_ms: row.at.millis(),
                         end_ms: None,
                         title: format!("deploy of {}", row.service),
@@ -260,9 +263,9 @@ async fn notes(
                         tags: vec!["deploy".to_owned(), row.service],
                     })
                     .collect(),
-                Target::Anomalies(names) => learned::anomaly_rows(&store, &names, window, &filters)?
+                Target::Anomalies(names) => learned::anomaly_rows(&store, &names, range, &filters)?
                     .into_iter()
-                    .map(|row| Note {
+                    .map(|row| Annotation {
                         time_ms: row.timestamp.millis(),
                         end_ms: None,
                         title: format!("anomaly in {}", row.signal),
@@ -278,8 +281,8 @@ async fn notes(
                     .collect(),
                 Target::Recommendations => learned::recommendation_rows(&store, &target, &filters)?
                     .into_iter()
-                    .filter(|row| (window.start_ms..=window.end_ms).contains(&row.created_at.millis()))
-                    .map(|row| Note {
+                    .filter(|row| (range.start_ms..=range.end_ms).contains(&row.created_at.millis()))
+                    .map(|row| Annotation {
                         time_ms: row.created_at.millis(),
                         end_ms: None,
                         title: format!("{} of {}", row.kind, row.target),
@@ -288,16 +291,17 @@ async fn notes(
                     })
                     .collect(),
                 Target::Forecast(_) | Target::Signals => {
-                    return Err(ApiError::bad_request("unknown_target", "forecasts and signals make no annotations"));
+                    return Err(ApiError::bad_request("unknown_target", "forecasts and signals have no annotations"));
                 }
-                // Answered above.
+                // Returned above.
                 Target::Values(_) | Target::Expression(_) => Vec::new(),
             })
         })
         .await
 }
 
-/// A number with four digits that matter, for people.
+/// Formats a number for people: integers from 1,000, three decimals from 1, six below, exponents outside of 1e-3 to
+/// 1e6.
 fn short(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 || !size.is_finite() {
@@ -317,8 +321,8 @@ fn short(value: f64) -> String {
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// The spans in which series have values, neighbouring steps joined.
-fn spans(name: Option<&str>, series: &[RangeSeries], window: Window) -> Vec<Note> {
+/// Returns one annotation for each span in which a series has values at consecutive steps.
+fn spans(name: Option<&str>, series: &[RangeSeries], range: PanelRange) -> Vec<Annotation> {
     let mut notes = Vec::new();
     for one in series {
         let labels = one.labels.to_string();
@@ -328,10 +332,16 @@ fn spans(name: Option<&str>, series: &[RangeSeries], window: Window) -> Vec<Note
         let mut last = first;
         let mut note = |first: i64, last: i64| {
             let end_ms = (last > first).then_some(last);
-            notes.push(Note { time_ms: first, end_ms, title: title.clone(), text: labels.clone(), tags: Vec::new() });
+            notes.push(Annotation {
+                time_ms: first,
+                end_ms,
+                title: title.clone(),
+                text: labels.clone(),
+                tags: Vec::new(),
+            });
         };
         for at in times {
-            if at - last > window.step_ms {
+            if at - last > range.step_ms {
                 note(first, last);
                 first = at;
             }
@@ -343,16 +353,16 @@ fn spans(name: Option<&str>, series: &[RangeSeries], window: Window) -> Vec<Note
     notes
 }
 
-fn annotation_frame(notes: &[Note]) -> Value {
+fn annotation_frame(notes: &[Annotation]) -> Value {
     let ends = notes.iter().map(|note| note.end_ms.map_or(Value::Null, Value::from));
     let columns = vec![
         Column::times("time", notes.iter().map(|note| note.time_ms)),
-        Column::new("timeEnd", Kind::Time, ends),
+        Column::new("timeEnd", ColumnKind::Time, ends),
         Column::texts("title", notes.iter().map(|note| note.title.clone())),
         Column::texts("text", notes.iter().map(|note| note.text.clone())),
         Column::texts("tags", notes.iter().map(|note| note.tags.join(","))),
     ];
-    frame(ANNOTATIONS, "annotations", columns)
+    frame(ANNOTATIONS_REF_ID, "annotations", columns)
 }
 
 #[cfg(test)]
@@ -373,13 +383,13 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_steps_are_one_span() {
+    fn consecutive_steps_are_one_span() {
         let labels = Labels::from_pairs([("job", "a")]).unwrap();
         let timestamps = vec![0, 10, 20, 50, 80, 90];
         let values = vec![1.0, 1.0, 1.0, 1.0, f64::NAN, 1.0];
         let series = [RangeSeries { labels, timestamps, values }];
-        let window = Window { start_ms: 0, end_ms: 100, step_ms: 10 };
-        let found: Vec<_> = spans(None, &series, window).into_iter().map(|note| (note.time_ms, note.end_ms)).collect();
+        let range = PanelRange { start_ms: 0, end_ms: 100, step_ms: 10 };
+        let found: Vec<_> = spans(None, &series, range).into_iter().map(|note| (note.time_ms, note.end_ms)).collect();
         assert_eq!(found, [(0, Some(20)), (50, None), (90, None)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies that Grafana sends, read with tolerance: whatever may be missing may also be null.
+//! Request bodies of Grafana. Every field that may be missing may also be null.
 
 use axum::{
     body::Bytes,
@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use crate::http::{ApiError, shared::parse_time};
 
-/// A JSON body; an empty one is an empty object, and the content type does not matter: older Grafanas send
-/// `POST /tag-keys` with no body at all.
+/// Extractor of a JSON body that accepts any content type and reads an empty body as an empty object: older versions of
+/// Grafana send `POST /tag-keys` without a body.
 pub(super) struct Lenient<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Lenient<T> {
@@ -24,25 +24,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Lenient<T> {
                 if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "body_unreadable" };
             ApiError::new(rejection.status(), code, rejection.body_text())
         })?;
-        let is_nothing = [b"".as_slice(), b"null"].contains(&body.trim_ascii());
-        let body: &[u8] = if is_nothing { b"{}" } else { &body };
-        serde_json::from_slice(body).map(Self).map_err(|error| {
-            ApiError::bad_request("invalid_json", format!("the body is not what is expected: {error}"))
-        })
+        // An empty object takes the defaults of all fields.
+        let is_empty = [b"".as_slice(), b"null"].contains(&body.trim_ascii());
+        let body: &[u8] = if is_empty { b"{}" } else { &body };
+        serde_json::from_slice(body)
+            .map(Self)
+            .map_err(|error| ApiError::bad_request("invalid_json", format!("invalid body: {error}")))
     }
 }
 
-/// A value that is null where it might as well be missing.
+/// Deserializes null as the default.
 pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// A list that may be null, and so may its entries.
+/// Deserializes a list; null is an empty list, and null entries are dropped.
 fn entries<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Option::<Vec<Option<T>>>::deserialize(from).map(|list| list.into_iter().flatten().flatten().collect())
 }
 
-/// A text; a number or flag as it is written, null as nothing.
+/// Deserializes a text; numbers and booleans as they are written, null as empty text.
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::Null => String::new(),
@@ -51,7 +52,7 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     })
 }
 
-/// Texts, as [`text`].
+/// Deserializes a list of texts like [`text`], without null entries.
 fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let values = Option::<Vec<Value>>::deserialize(from)?.unwrap_or_default();
     Ok(values
@@ -67,18 +68,18 @@ fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
 /// A span of time: RFC 3339 or epoch milliseconds.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 pub(super) struct Range {
-    /// Its start.
+    /// Start of the span.
     #[serde(default)]
     #[schema(value_type = String)]
     from: Value,
-    /// Its end.
+    /// End of the span.
     #[serde(default)]
     #[schema(value_type = String)]
     to: Value,
 }
 
 impl Range {
-    /// Start and end in epoch milliseconds; what is missing is the hour up to `now_ms`.
+    /// Returns start and end in epoch milliseconds. Default of the end: `now_ms`; of the start: an hour before the end.
     pub(super) fn bounds(&self, now_ms: i64) -> Result<(i64, i64), ApiError> {
         let end_ms = instant(&self.to, "range.to")?.unwrap_or(now_ms);
         let start_ms = instant(&self.from, "range.from")?.unwrap_or(end_ms.saturating_sub(3_600_000));
@@ -98,27 +99,27 @@ fn instant(value: &Value, name: &str) -> Result<Option<i64>, ApiError> {
     };
     found
         .map(Some)
-        .ok_or_else(|| ApiError::bad_request("invalid_range", format!("{name} {value} is no time in RFC 3339")))
+        .ok_or_else(|| ApiError::bad_request("invalid_range", format!("{name} {value} is not a time in RFC 3339")))
 }
 
 /// One target of a panel.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TargetBody {
-    /// The panel's name for it, returned with every frame.
+    /// Id of the target in the panel, returned with every frame.
     #[serde(default = "default_ref_id", deserialize_with = "ref_id")]
     pub(super) ref_id: String,
-    /// A signal, a function of one, or `PromQL`.
+    /// A signal, a function of a signal, a table, or a `PromQL` expression.
     #[serde(default)]
     pub(super) target: Option<String>,
     /// Options: `format`, `legend`, `level`, `min_score`, `kind`, `state`, `target`, `expr`.
     #[serde(default, alias = "data")]
     #[schema(value_type = Object)]
     pub(super) payload: Value,
-    /// `table` or `timeserie`, in the oldest dialect.
+    /// `table` or `timeserie`, in the oldest protocol.
     #[serde(default, rename = "type")]
     pub(super) kind: Option<String>,
-    /// Whether the panel hides it.
+    /// Whether the target is hidden.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) hide: bool,
 }
@@ -132,12 +133,12 @@ fn ref_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 }
 
 impl TargetBody {
-    /// An option of the payload as text; the first of several.
+    /// Returns the first value of an option.
     pub(super) fn option(&self, name: &str) -> Option<String> {
         self.options(name).into_iter().next()
     }
 
-    /// An option of the payload as texts.
+    /// Returns all values of an option; an option may be a single value or a list.
     pub(super) fn options(&self, name: &str) -> Vec<String> {
         fn plain(value: &Value) -> Option<String> {
             match value {
@@ -154,7 +155,7 @@ impl TargetBody {
         }
     }
 
-    /// Refuses options that no target knows.
+    /// Rejects options whose names are not in `known`.
     pub(super) fn check_options(&self, known: &[&str]) -> Result<(), ApiError> {
         let empty = Map::new();
         let options = self.payload.as_object().unwrap_or(&empty);
@@ -171,16 +172,16 @@ impl TargetBody {
 /// A condition of a dashboard's ad-hoc filters.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub(super) struct FilterBody {
-    /// The label.
+    /// Label, or key of a table.
     #[serde(default, deserialize_with = "text")]
     pub(super) key: String,
-    /// `= != =| !=| =~ !~ < <= > >=`
+    /// One of `= != =| !=| =~ !~ < <= > >=`.
     #[serde(default = "default_operator", deserialize_with = "operator")]
     pub(super) operator: String,
-    /// What it is compared with.
+    /// Value to compare with.
     #[serde(default, deserialize_with = "text")]
     pub(super) value: String,
-    /// Several values, of `=|` and `!=|`.
+    /// Values of `=|` and `!=|`.
     #[serde(default, deserialize_with = "texts")]
     pub(super) values: Vec<String>,
 }
@@ -193,32 +194,32 @@ fn operator<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     text(from).map(|operator| if operator.is_empty() { default_operator() } else { operator })
 }
 
-/// What a panel asks for.
+/// Query of a panel.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct QueryBody {
-    /// The span.
+    /// Span of the panel.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) range: Range,
-    /// Distance between points that fits the panel's width, milliseconds.
+    /// Distance between points in milliseconds, by the panel's width.
     #[serde(default)]
     pub(super) interval_ms: Option<f64>,
-    /// Points that the panel has room for.
+    /// Maximum number of points, by the panel's width.
     #[serde(default)]
     pub(super) max_data_points: Option<f64>,
-    /// What to show.
+    /// Targets of the panel.
     #[serde(default, deserialize_with = "entries")]
     pub(super) targets: Vec<TargetBody>,
     /// Ad-hoc filters.
     #[serde(default, deserialize_with = "entries")]
     pub(super) filters: Vec<FilterBody>,
-    /// The same in older versions.
+    /// Ad-hoc filters of older versions.
     #[serde(default, deserialize_with = "entries")]
     pub(super) adhoc_filters: Vec<FilterBody>,
 }
 
 impl QueryBody {
-    /// The ad-hoc filters, whatever they are called.
+    /// Returns the ad-hoc filters of both fields.
     pub(super) fn filters(&self) -> Vec<FilterBody> {
         self.filters.iter().chain(&self.adhoc_filters).filter(|filter| !filter.key.is_empty()).cloned().collect()
     }
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_missing_may_be_null() {
+    fn optional_fields_may_be_null() {
         let body: QueryBody = serde_json::from_str(
             r#"{"range":null,"intervalMs":null,"maxDataPoints":null,"targets":[null,{"refId":null,"target":null,"payload":null,
                 "type":null,"hide":null}],"filters":[null,{"key":"a","operator":null,"value":null,"values":null}],
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_read_in_both_notations() {
+    fn ranges_are_parsed_in_both_formats() {
         let range: Range = serde_json::from_str(r#"{"from":"2026-11-23T01:41:47.692Z","to":1795419707692}"#).unwrap();
         assert_eq!(range.bounds(0).unwrap(), (1_795_398_107_692, 1_795_419_707_692));
         assert_eq!(Range::default().bounds(3_600_000).unwrap(), (0, 3_600_000));

@@ -1,4 +1,4 @@
-//! Series as frames, and the span that a panel asks for.
+//! Encodes series as frames, and computes the range of a panel.
 
 use almanac_engine::{
     series::Labels,
@@ -14,19 +14,19 @@ use super::{
 };
 use crate::http::ApiError;
 
-/// Most points of a series in one answer.
+/// Maximum number of points of a series in a response.
 const MAX_POINTS: i64 = 11_000;
 
-/// The span of a panel and the distance between its points.
+/// Range of a panel: start, end and step, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct PanelRange {
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
     pub(super) step_ms: i64,
 }
 
-impl Window {
-    /// What a panel asks for; the step never lets a series have more points than it may.
+impl PanelRange {
+    /// Computes the range of a panel; the step is long enough for at most [`MAX_POINTS`] points.
     ///
     /// # Errors
     /// 400 `invalid_range`.
@@ -39,28 +39,31 @@ impl Window {
         let span = end_ms.saturating_sub(start_ms).max(0);
         #[expect(clippy::cast_possible_truncation, reason = "kept within 1 and 1e12")]
         let whole = |value: f64| value.clamp(1.0, 1e12) as i64;
-        let asked = interval_ms.filter(|interval| *interval > 0.0).map(whole);
+        let requested = interval_ms.filter(|interval| *interval > 0.0).map(whole);
         let fitting = || span / max_data_points.filter(|points| *points >= 1.0).map_or(1000, whole);
-        let step_ms = asked.unwrap_or_else(fitting).max(span / MAX_POINTS + 1);
-        // Steps lie on multiples of their length, so that a panel that moves on does not flicker.
+        let step_ms = requested.unwrap_or_else(fitting).max(span / MAX_POINTS + 1);
+        // Steps are multiples of their length, so that a moving panel shows the same points at each refresh.
         let start_ms = start_ms.saturating_sub(start_ms.rem_euclid(step_ms));
         Self { start_ms, end_ms, step_ms }
     }
 }
 
-/// The values of an expression, seen through the dashboard's filters.
+/// Evaluates an expression on the series that pass the dashboard's filters.
 pub(super) fn evaluate(
     store: &Store,
     filters: &Filters,
     query: &Query,
-    window: Window,
+    range: PanelRange,
     limits: &EvalLimits,
 ) -> Result<Vec<RangeSeries>, SignalError> {
     let source = Filtered { source: store, filters };
-    signal::range(&source, query, window.start_ms, window.end_ms, window.step_ms, limits)
+    signal::range(&source, query, range.start_ms, range.end_ms, range.step_ms, limits)
 }
 
-/// What a legend calls a series: the target's own `legend` with `{{label}}` filled in, the signal's name, or the labels.
+/// Returns the legend of a series: the target's `legend` with `{{label}}` replaced, else the signal's name, else the
+/// labels.
+///
+/// `alone`: the target has one series, so the name of the signal needs no labels.
 pub(super) fn title(legend: Option<&str>, signal: Option<&str>, labels: &Labels, alone: bool) -> String {
     if let Some(legend) = legend {
         return filled(legend, signal, labels);
@@ -72,6 +75,7 @@ pub(super) fn title(legend: Option<&str>, signal: Option<&str>, labels: &Labels,
     }
 }
 
+/// Replaces `{{label}}` by the value of the label, and `{{signal}}` by the name of the signal.
 fn filled(legend: &str, signal: Option<&str>, labels: &Labels) -> String {
     let mut out = String::new();
     let mut rest = legend;
@@ -86,7 +90,7 @@ fn filled(legend: &str, signal: Option<&str>, labels: &Labels) -> String {
     out
 }
 
-/// Series in the form that the target asks for: `timeseries` (when nothing is asked for), `fields` or `table`.
+/// Encodes series in the format of the target's option: `timeseries` (default), `fields` or `table`.
 ///
 /// # Errors
 /// 400 `unknown_option`.
@@ -99,8 +103,8 @@ pub(super) fn series_frames(
     let alone = series.len() == 1;
     let named = |one: &RangeSeries| title(legend.as_deref(), signal, &one.labels, alone);
     let ref_id = target.ref_id.as_str();
-    match form(target)?.unwrap_or(Form::TimeSeries) {
-        Form::TimeSeries => Ok(series
+    match response_format(target)?.unwrap_or(ResponseFormat::TimeSeries) {
+        ResponseFormat::TimeSeries => Ok(series
             .iter()
             .map(|one| {
                 let name = named(one);
@@ -109,7 +113,7 @@ pub(super) fn series_frames(
                 json!({ "target": name, "refId": ref_id, "tags": tags(&one.labels), "title": name, "datapoints": points })
             })
             .collect()),
-        Form::Fields => Ok(series
+        ResponseFormat::Fields => Ok(series
             .iter()
             .map(|one| {
                 let name = named(one);
@@ -121,7 +125,7 @@ pub(super) fn series_frames(
                 frame(ref_id, &name, columns)
             })
             .collect()),
-        Form::Table => {
+        ResponseFormat::Table => {
             let each = || series.iter().flat_map(|one| one.timestamps.iter().map(move |_| one));
             let columns = [
                 Column::times("time", series.iter().flat_map(|one| one.timestamps.iter().copied())),
@@ -133,29 +137,29 @@ pub(super) fn series_frames(
     }
 }
 
-/// A form of a target's answer.
+/// Format of a target's response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ResponseFormat {
     TimeSeries,
     Fields,
     Table,
 }
 
-/// The form that a target asks for by its option `format` or, in the oldest dialect, its `type`.
+/// Returns the format by the target's option `format` or, in the oldest protocol, its `type`.
 ///
 /// # Errors
 /// 400 `unknown_option`.
-pub(super) fn form(target: &TargetBody) -> Result<Option<Form>, ApiError> {
+pub(super) fn response_format(target: &TargetBody) -> Result<Option<ResponseFormat>, ApiError> {
     match target.option("format").as_deref() {
-        Some("timeseries") => Ok(Some(Form::TimeSeries)),
-        Some("fields") => Ok(Some(Form::Fields)),
-        Some("table") => Ok(Some(Form::Table)),
+        Some("timeseries") => Ok(Some(ResponseFormat::TimeSeries)),
+        Some("fields") => Ok(Some(ResponseFormat::Fields)),
+        Some("table") => Ok(Some(ResponseFormat::Table)),
         Some(other) => {
-            let message = format!("target {}: format {other:?} is none of timeseries, fields, table", target.ref_id);
+            let message = format!("target {}: format {other:?} is not one of timeseries, fields, table", target.ref_id);
             Err(ApiError::bad_request("unknown_option", message))
         }
         None => Ok(match target.kind.as_deref() {
-            Some("table") => Some(Form::Table),
+            Some("table") => Some(ResponseFormat::Table),
             _ => None,
         }),
     }
@@ -168,15 +172,15 @@ mod tests {
     #[test]
     fn the_step_fits_the_panel_and_the_limit() {
         let check = |interval: Option<f64>, points: Option<f64>, span: i64, step_ms: i64| {
-            let window = Window::new(0, span, interval, points);
-            assert_eq!(window.step_ms, step_ms, "{interval:?} {points:?} {span}");
+            let range = PanelRange::new(0, span, interval, points);
+            assert_eq!(range.step_ms, step_ms, "{interval:?} {points:?} {span}");
         };
         check(Some(60_000.0), Some(300.0), 21_600_000, 60_000);
         check(None, Some(300.0), 21_600_000, 72_000);
         check(None, None, 21_600_000, 21_600);
         check(Some(1.0), None, 21_600_000, 1964);
         check(Some(f64::NAN), Some(0.0), 0, 1);
-        assert_eq!(Window::new(90_500, 100_000, Some(60_000.0), None).start_ms, 60_000);
+        assert_eq!(PanelRange::new(90_500, 100_000, Some(60_000.0), None).start_ms, 60_000);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the text of a target means.
+//! Parses the text of a target.
 
 use almanac_engine::{
     series::{MatchOp, Matcher},
@@ -7,35 +7,37 @@ use almanac_engine::{
 
 use crate::http::ApiError;
 
-/// What a target means.
+/// A parsed target.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     /// Measured values of these signals.
     Values(Vec<String>),
     /// Forecasts of these signals.
     Forecast(Vec<String>),
-    /// Scored points of these signals; none given: of all.
+    /// Scored points of these signals; empty: of all signals.
     Anomalies(Vec<String>),
-    /// What is recommended.
+    /// Recommendations.
     Recommendations,
     /// Labelled incidents.
     Incidents,
-    /// Incidents that the service suspects.
+    /// Suspected incidents.
     Suspected,
-    /// New versions.
+    /// Deploys.
     Deploys,
     /// Signals and their models.
     Signals,
-    /// Any expression.
+    /// A `PromQL` expression.
     Expression(Query),
 }
 
-/// Targets that stand for a whole table.
+/// Targets that are a whole table.
 pub(super) const TABLES: [&str; 6] =
     ["recommendations", "incidents", "suspected_incidents", "deploys", "signals", "anomalies"];
 
 impl Target {
-    /// Reads a target; `signals` are the names there are.
+    /// Parses a target; `signals` are the names of all signals.
+    ///
+    /// Names of tables take precedence over signals, and signals over expressions.
     ///
     /// # Errors
     /// 400 `unknown_target`.
@@ -63,7 +65,7 @@ impl Target {
     }
 }
 
-/// Reads an expression into which Grafana may have inserted variables in its regular-expression format.
+/// Parses an expression into which Grafana may have inserted variables as regular expressions.
 ///
 /// # Errors
 /// 400 `unknown_target`.
@@ -75,14 +77,18 @@ pub(super) fn expression(text: &str) -> Result<Query, ApiError> {
 }
 
 fn unknown(name: &str) -> ApiError {
-    ApiError::bad_request("unknown_target", format!("no signal is called {name:?}; see the target \"signals\""))
+    ApiError::bad_request(
+        "unknown_target",
+        format!("no signal has the name {name:?}; the target \"signals\" lists all"),
+    )
 }
 
+/// Returns the argument of `function(argument)`.
 fn argument<'a>(text: &'a str, function: &str) -> Option<&'a str> {
     text.strip_prefix(function)?.trim_start().strip_prefix('(')?.strip_suffix(')').map(str::trim)
 }
 
-/// The signals that a name or a pattern stands for.
+/// Returns the signals that a name or a pattern matches; `None` without a match.
 fn named(text: &str, signals: &[String]) -> Option<Vec<String>> {
     if signals.iter().any(|signal| signal == text) {
         return Some(vec![text.to_owned()]);
@@ -92,7 +98,9 @@ fn named(text: &str, signals: &[String]) -> Option<Vec<String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// Turns `="(a|b\.c)"` into `=~"(a|b\\.c)"`: a variable's values, escaped for a pattern, where a text was written.
+/// Turns `="(a|b\.c)"` into `=~"(a|b\\.c)"`.
+///
+/// Grafana escapes a variable's values for a pattern, also where the dashboard compares with `=`.
 fn without_inserted_patterns(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -104,6 +112,7 @@ fn without_inserted_patterns(text: &str) -> String {
         let compares = before.trim_end();
         let is_pattern = compares.ends_with("=~") || compares.ends_with("!~");
         let equal = !is_pattern && compares.ends_with('=');
+        // Signs of an inserted pattern: an escape that is invalid in a string, or `(a|b)`.
         let inserted = has_pattern_escape(literal)
             || (literal.starts_with('(') && literal.ends_with(')') && literal.contains('|'));
         if equal && inserted {
@@ -125,7 +134,7 @@ fn without_inserted_patterns(text: &str) -> String {
     out
 }
 
-/// Where the literal ends that begins here, escapes minded.
+/// Returns the position of the closing quote, skipping escaped characters.
 fn closing_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     for (at, character) in text.char_indices() {
@@ -139,9 +148,10 @@ fn closing_quote(text: &str) -> Option<usize> {
     None
 }
 
-/// Escapes that are legal in a `PromQL` string.
+/// Characters that may follow a backslash in a `PromQL` string.
 const STRING_ESCAPES: &str = "abfnrtvxuU01234567\\\"'";
 
+/// Whether the literal has an escape that is only valid in a pattern.
 fn has_pattern_escape(literal: &str) -> bool {
     let mut characters = literal.chars();
     while let Some(character) = characters.next() {
@@ -152,7 +162,7 @@ fn has_pattern_escape(literal: &str) -> bool {
     false
 }
 
-/// Doubles the backslashes that belong to a pattern, not to the string.
+/// Appends a literal with doubled backslashes where the escape is only valid in a pattern.
 fn push_doubled(out: &mut String, literal: &str) {
     let mut characters = literal.chars().peekable();
     while let Some(character) = characters.next() {

@@ -7,20 +7,21 @@ use utoipa::ToSchema;
 
 use crate::http::{ApiError, AppState, ErrorBody};
 
-/// How many events were stored.
+/// Number of events stored, by type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct EventsBody {
-    /// Cache events.
+    /// Number of cache events.
     cache: usize,
-    /// Deploys.
+    /// Number of deploys.
     deploys: usize,
-    /// Incidents.
+    /// Number of incidents.
     incidents: usize,
 }
 
-/// Stores cache events, deploys and incidents: a JSON array, or one object a line.
+/// Stores cache events, deploys and incidents, sent as a JSON array or as one object per line.
 ///
-/// All are on disk when this answers; one that is wrong refuses them all. The same events again change nothing.
+/// All events are on disk when the response is sent. One invalid event rejects all of them. Sending the same events
+/// again has no effect.
 #[utoipa::path(post, path = "/v1/events", tag = "senders",
     request_body(content = Vec<serde_json::Value>, description = "events with \"type\": cache, deploy or incident",
         example = json!([
@@ -28,10 +29,10 @@ pub(super) struct EventsBody {
             {"type": "deploy", "timestamp": "2026-01-01T00:00:00Z", "service": "api", "version": "1.4.2"},
             {"type": "incident", "started_at": 1767225600000_i64, "ended_at": 1767225900000_i64, "title": "slow queries", "target": "api"}
         ])),
-    responses((status = 200, description = "all are on disk", body = EventsBody),
-        (status = 400, description = "one is wrong; none is stored", body = ErrorBody),
+    responses((status = 200, description = "all events are on disk", body = EventsBody),
+        (status = 400, description = "an event is invalid; none is stored", body = ErrorBody),
         (status = 413, description = "the body is too large", body = ErrorBody),
-        (status = 429, description = "the store is busy; Retry-After says how long", body = ErrorBody)))]
+        (status = 429, description = "the store is busy; retry after the time in Retry-After", body = ErrorBody)))]
 pub(super) async fn events(State(state): State<AppState>, body: Bytes) -> Result<Json<EventsBody>, ApiError> {
     let (store, limits, now) = (state.store.clone(), *state.ingest.limits(), state.clock.now());
     state

@@ -1,4 +1,4 @@
-//! `POST /v1/import`: a file of samples as a body.
+//! `POST /v1/import`: imports a file of samples that is sent as the body.
 
 use std::{
     io,
@@ -26,33 +26,35 @@ use crate::{
     http::{ApiError, AppState, ErrorBody, Params},
 };
 
-/// Largest body of an import, as it comes over the wire: it is written beside the store before it is read.
+/// Maximum size of the body before decompression. It is written to a temporary file next to the store before it is
+/// read.
 const MAX_BYTES: u64 = 8 << 30;
 
-/// What an import did.
+/// Result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ImportBody {
-    /// Samples of the file; all are on disk.
+    /// Samples of the file, all on disk.
     pub(crate) samples: u64,
     /// Distinct series of the file.
     pub(crate) series: u64,
-    /// What to know of how the file was read, such as timestamps that count seconds; left out when there is nothing.
+    /// Notes on how the file was read, such as timestamps in seconds; left out if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
 }
 
-/// Stores the samples of a file: CSV, Parquet, JSON or Prometheus text, compressed by gzip or not.
+/// Stores the samples of a CSV, Parquet, JSON or Prometheus text file, optionally compressed by gzip.
 ///
-/// The whole body is checked before anything is stored; a fault is answered with line, column and value. The format is
-/// decided by `format` (csv, parquet, ndjson, prometheus), by `file` (its ending), by the content type or by the body.
-/// A table without a column `series` needs `series`, the metric's name, unless each of its columns is a series.
+/// The whole body is checked before anything is stored; an error names line, column and value. The format is taken from
+/// `format` (csv, parquet, ndjson, prometheus), else from the extension in `file`, else from the content type, else
+/// from the body. A table without a column `series` requires `series`, the name of the metric, unless each of its
+/// columns is a series.
 #[utoipa::path(post, path = "/v1/import", tag = "senders",
     params(("format" = Option<String>, Query, description = "csv, parquet, ndjson or prometheus"),
-        ("series" = Option<String>, Query, description = "the metric's name when the table names none"),
-        ("file" = Option<String>, Query, description = "the file's name, for messages and its ending")),
+        ("series" = Option<String>, Query, description = "name of the metric, for a table without one"),
+        ("file" = Option<String>, Query, description = "name of the file, used in messages and for its extension")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "the file"),
     responses((status = 200, description = "all samples are on disk", body = ImportBody),
-        (status = 400, description = "a fault in the file; nothing is stored", body = ErrorBody),
+        (status = 400, description = "the file is invalid; nothing is stored", body = ErrorBody),
         (status = 413, description = "the file is too large", body = ErrorBody)))]
 pub(super) async fn import(
     State(state): State<AppState>,
@@ -69,8 +71,10 @@ pub(super) async fn import(
         name: params.get("series").map(str::to_owned),
         now: state.clock.now(),
     };
-    let beside = state.config.store.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = TempDir::with_prefix_in(".almanac-import-", beside.unwrap_or(Path::new("."))).map_err(spool_failed)?;
+    // Next to the store: /tmp may be small, and that disk has to have room for the samples anyway.
+    let store_folder = state.config.store.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder =
+        TempDir::with_prefix_in(".almanac-import-", store_folder.unwrap_or(Path::new("."))).map_err(spool_failed)?;
     let path = folder.path().join(name);
     spool(body, &path).await?;
     let ingest = state.ingest.clone();
@@ -84,7 +88,7 @@ pub(super) async fn import(
         .await
 }
 
-/// The last part of a path, so that nothing is written outside of the folder.
+/// Returns the last component of a path, so that no file is written outside of the temporary folder.
 fn base_name(file: &str) -> &str {
     match file.rsplit(['/', '\\']).next() {
         Some("" | "." | "..") | None => "body",
@@ -99,15 +103,16 @@ fn format(params: &Params, name: &str, content_type: Option<&str>) -> Result<Opt
         Some("ndjson") => Ok(Some(ImportFormat::Ndjson)),
         Some("prometheus") => Ok(Some(ImportFormat::PrometheusText)),
         Some(other) => {
-            let message = format!("format {other:?} is none of csv, parquet, ndjson and prometheus");
+            let message = format!("format {other:?} is not one of csv, parquet, ndjson, prometheus");
             Err(ApiError::bad_request("invalid_parameter", message))
         }
-        // The file's ending says more than a content type, which clients set by habit.
+        // The extension takes precedence over the content type, which clients often set to a default.
         None if name.contains('.') => Ok(None),
         None => Ok(content_type.and_then(ImportFormat::of_content_type)),
     }
 }
 
+/// Writes the body to `path`, up to [`MAX_BYTES`].
 async fn spool(body: Body, path: &PathBuf) -> Result<(), ApiError> {
     let mut file = BufWriter::with_capacity(1 << 18, File::create(path).await.map_err(spool_failed)?);
     let mut stream = body.into_data_stream();
@@ -135,12 +140,12 @@ fn spool_failed(error: io::Error) -> ApiError {
     ApiError::internal(&error)
 }
 
-/// The answer to a file that cannot be imported, without the name of the folder that the caller does not know.
+/// Returns the error for a failed import, without the path of the temporary folder in its message.
 fn refuse(error: ImportError, folder: &TempDir) -> ApiError {
     let message = chain(&error).replace(&format!("{}/", folder.path().display()), "");
     match error {
         ImportError::Store { source, .. } => {
-            tracing::error!(error = %message, "an import failed");
+            tracing::error!(error = %message, "import failed");
             source.into()
         }
         ImportError::SeriesLimit { .. } => ApiError::bad_request("series_limit", message),
@@ -153,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_leaves_the_folder() {
+    fn only_the_last_component_of_a_name_is_used() {
         let check = |file: &str, expected: &str| assert_eq!(base_name(file), expected);
         check("a.csv", "a.csv");
         check("/etc/passwd", "passwd");

@@ -1,4 +1,4 @@
-//! Counts of accepted and refused samples as metrics of the service.
+//! Metrics of ingestion: accepted and rejected samples.
 
 use almanac_engine::ingest::IngestCounts;
 use prometheus_client::{
@@ -15,7 +15,7 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// Counts of what was accepted and refused.
+/// Returns a registry with the counts of accepted and rejected samples.
 pub(crate) fn registry(counts: &IngestCounts) -> Registry {
     let refused = Family::<ReasonLabels, Counter>::default();
     for (reason, count) in &counts.refused {
@@ -26,6 +26,6 @@ pub(crate) fn registry(counts: &IngestCounts) -> Registry {
     registry.register("ingest_samples", "Samples accepted and on disk", accepted);
     registry.register("ingest_refused", "Samples, histograms and exemplars rejected", refused);
     let malformed = ConstCounter::new(counts.malformed_requests);
-    registry.register("ingest_malformed", "Requests and pages of which nothing could be read", malformed);
+    registry.register("ingest_malformed", "Requests and scraped pages that could not be parsed", malformed);
     registry
 }

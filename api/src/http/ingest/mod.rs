@@ -1,4 +1,4 @@
-//! Routes of senders: remote write, import, events.
+//! Routes that receive data: remote write, import, events.
 
 mod events;
 mod import;
@@ -14,10 +14,10 @@ use super::AppState;
 pub(crate) use import::ImportBody;
 pub(crate) use metrics::registry;
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
-    // A file is unpacked by its reader, a remote-write body is packed in its own way.
+    // Only events: the importer decompresses files itself, and remote write always uses snappy.
     let events = OpenApiRouter::new().routes(routes!(events::events)).layer(RequestDecompressionLayer::new());
     OpenApiRouter::new().routes(routes!(write::write)).routes(routes!(import::import)).merge(events)
 }

@@ -1,4 +1,4 @@
-//! Which version of remote write a request has, by its headers.
+//! Determines the remote-write version of a request from its headers.
 
 use almanac_engine::ingest::remote_write::Version;
 use axum::http::{
@@ -8,12 +8,12 @@ use axum::http::{
 
 use crate::http::ApiError;
 
-/// The version of a remote-write request by its headers.
+/// Returns the remote-write version of a request.
 ///
-/// No content type or no encoding is 1.0 and snappy, as early senders wrote.
+/// A missing content type means 1.0 and a missing encoding means snappy: early senders set neither.
 ///
 /// # Errors
-/// 415 that says what would be right.
+/// 415, which names the supported types.
 pub(super) fn version(headers: &HeaderMap) -> Result<Version, ApiError> {
     let version = match text(headers, &CONTENT_TYPE)? {
         None => Version::V1,
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_the_headers() {
+    fn headers_determine_the_version() {
         let v2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
         check(None, None, Ok(Version::V1));
         check(Some("application/x-protobuf"), Some("snappy"), Ok(Version::V1));

@@ -19,21 +19,22 @@ const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote
 const HISTOGRAMS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-histograms-written");
 const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
 
-/// Bodies above this are decoded away from the threads that serve connections; the usual request of a few
-/// thousand samples takes less than a hand-over does.
+/// Size in bytes above which bodies are decoded outside of the threads that serve connections. For the usual request of
+/// a few thousand samples the hand-over would take longer than the decoding.
 const LARGE_BODY: usize = 256 << 10;
 
-/// Stores samples by Prometheus remote write 1.0 or 2.0, and the metadata of their metrics.
+/// Stores samples and metadata sent by Prometheus remote write 1.0 or 2.0.
 ///
-/// 204 means that every sample is on disk. A request with invalid samples is 400, and its valid samples are
-/// stored; a series past the limit of series is invalid, known series continue. 429 says when to try again.
+/// 204 means that every sample is on disk. A request with invalid samples gets 400, and its valid samples are stored.
+/// Samples of new series beyond the limit of series are invalid; existing series are not affected. 429 has a
+/// `Retry-After`.
 #[utoipa::path(post, path = "/api/v1/write", tag = "senders",
     request_body(content = Vec<u8>, content_type = "application/x-protobuf", description = "a snappy block of prometheus.WriteRequest or io.prometheus.write.v2.Request"),
     responses((status = 204, description = "all samples are on disk"),
-        (status = 400, description = "malformed, or some samples are not valid; the valid ones are on disk", body = ErrorBody),
+        (status = 400, description = "malformed, or some samples are invalid; the valid ones are on disk", body = ErrorBody),
         (status = 413, description = "the body is too large", body = ErrorBody),
-        (status = 415, description = "no such message or encoding", body = ErrorBody),
-        (status = 429, description = "the store is busy; Retry-After says how long", body = ErrorBody)))]
+        (status = 415, description = "unsupported message or encoding", body = ErrorBody),
+        (status = 429, description = "the store is busy; retry after the time in Retry-After", body = ErrorBody)))]
 pub(super) async fn write(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Response {
     let version = match version(&headers) {
         Ok(version) => version,
@@ -56,6 +57,7 @@ pub(super) async fn write(State(state): State<AppState>, headers: HeaderMap, bod
     response
 }
 
+/// Decodes a request, waits until its samples are committed, then stores its metadata.
 async fn take(state: &AppState, version: Version, body: Bytes) -> Result<WriteSummary, ApiError> {
     let now = state.clock.now();
     let mut pending = if body.len() > LARGE_BODY {
@@ -67,7 +69,7 @@ async fn take(state: &AppState, version: Version, body: Bytes) -> Result<WriteSu
     let metadata = pending.take_metadata();
     let summary = pending.committed().await?;
     if !metadata.is_empty() {
-        // The samples are on disk: the sender must not repeat them because of their description.
+        // The samples are on disk, so a failure here must not make the sender repeat them.
         let ingest = state.ingest.clone();
         let put = state.blocking(move || ingest.put_metadata(&metadata).map_err(ApiError::from)).await;
         if let Err(error) = put {

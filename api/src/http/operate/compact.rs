@@ -1,4 +1,4 @@
-//! `POST /v1/admin/compact`: compaction on demand.
+//! `POST /v1/admin/compact`: runs a compaction.
 
 use almanac_engine::store::{Compaction, CompactionReport};
 use axum::{Json, extract::State};
@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 
 use crate::http::{ApiError, AppState, Params, shared::Admin};
 
-/// What a compaction did.
+/// Result of a compaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
 pub(crate) struct CompactionBody {
     /// Samples moved out of hot and late segments.
     pub(crate) samples_moved: u64,
-    /// Older versions of samples dropped because a later write won.
+    /// Samples replaced by later writes.
     pub(crate) samples_replaced: u64,
-    /// Samples dropped by retention.
+    /// Samples deleted by retention.
     pub(crate) samples_expired: u64,
     /// Segments written.
     pub(crate) segments_written: u64,
@@ -37,10 +37,11 @@ impl From<CompactionReport> for CompactionBody {
     }
 }
 
-/// Compacts everything now, rolls up, applies retention and gives space back; `what=due` only what is due.
+/// Compacts all segments, computes rollups, applies retention and releases disk space; `what=due` does only what is
+/// due.
 #[utoipa::path(post, path = "/v1/admin/compact", tag = "operate",
-    params(("what" = Option<String>, Query, description = "all (when missing) or due")),
-    responses((status = 200, description = "what was done", body = CompactionBody), (status = 400, description = "wrong parameter", body = crate::http::ErrorBody)))]
+    params(("what" = Option<String>, Query, description = "all or due [all]")),
+    responses((status = 200, description = "result of the compaction", body = CompactionBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody)))]
 pub(super) async fn compact(
     _: Admin,
     State(state): State<AppState>,

@@ -15,40 +15,40 @@ use crate::http::{
     shared::{Admin, iso, parse_duration_ms, parse_time},
 };
 
-/// What to delete.
+/// Samples to delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeleteBody {
-    /// A series selector in the notation of `PromQL`, such as `up{job="api"}`.
+    /// `PromQL` series selector, such as `up{job="api"}`.
     #[serde(rename = "match")]
     pub(crate) selector: String,
-    /// From this instant on: epoch milliseconds, RFC 3339, `now` or `now-6h`; from the first sample when missing.
+    /// Start: epoch milliseconds, RFC 3339, a date, `now` or `now-6h`; left out: the first sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
-    /// Up to this instant, itself included; to the last sample when missing.
+    /// End, inclusive, in the same formats; left out: the last sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<String>,
-    /// Only count what would be deleted.
+    /// Whether to count without deleting.
     #[serde(default)]
     pub(crate) dry_run: bool,
 }
 
-/// What was deleted, or would be.
+/// Result of a deletion, or of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DeletionBody {
-    /// Whether nothing was deleted, only counted.
+    /// Whether samples were only counted.
     pub(crate) dry_run: bool,
-    /// Series that have samples in the span.
+    /// Series with samples in the span.
     pub(crate) series: u64,
-    /// Series that have nothing left and are gone; 0 in a dry run.
+    /// Series removed because they have no samples left; 0 in a dry run.
     pub(crate) series_emptied: u64,
-    /// Samples.
+    /// Samples in the span.
     pub(crate) samples: u64,
-    /// Rollup rows that cover the span in whole or in part.
+    /// Rollup rows that overlap the span.
     pub(crate) rollups: u64,
-    /// The oldest sample, RFC 3339.
+    /// Time of the oldest sample in the span, RFC 3339.
     pub(crate) oldest: Option<String>,
-    /// The newest sample.
+    /// Time of the newest sample in the span, RFC 3339.
     pub(crate) newest: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl DeletionBody {
     }
 }
 
-/// Reads what to delete; the error is one line that names the part at fault.
+/// Parses a deletion; also used by `almanac delete`. An error is one line that names the invalid field.
 pub(crate) fn deletion(body: &DeleteBody, now: Timestamp) -> Result<Deletion, String> {
     let (from, until) = (instant("from", body.from.as_deref(), now)?, instant("until", body.until.as_deref(), now)?);
     if let (Some(from), Some(until)) = (from, until)
@@ -78,15 +78,16 @@ pub(crate) fn deletion(body: &DeleteBody, now: Timestamp) -> Result<Deletion, St
     Ok(Deletion { matchers: selector(&body.selector)?, from, until, dry_run: body.dry_run })
 }
 
-/// The matchers of a bare selector.
+/// Returns the matchers of a selector without functions, operators or modifiers.
 fn selector(text: &str) -> Result<Vec<Matcher>, String> {
     let text = text.trim();
     if text.is_empty() {
-        return Err("match is empty; name what to delete, such as up{job=\"api\"}".to_owned());
+        return Err("match is empty; write a series selector such as up{job=\"api\"}".to_owned());
     }
     let query = signal::parse(text).map_err(|error| format!("match {text:?}: {}", crate::chain(&error)))?;
     let name_end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
     let rest = text[name_end..].trim_start();
+    // The parser's matchers do not show whether an expression surrounds the selector, so the text is checked too.
     let is_bare = rest.is_empty() || (rest.starts_with('{') && rest.ends_with('}') && !has_second_brace(rest));
     match query.selectors().as_slice() {
         [matchers] if is_bare => Ok(matchers.to_vec()),
@@ -94,7 +95,7 @@ fn selector(text: &str) -> Result<Vec<Matcher>, String> {
     }
 }
 
-/// Whether a brace opens again outside of quotes: an expression of several selectors.
+/// Whether the text has two opening braces outside of quotes, as an expression of several selectors has.
 fn has_second_brace(text: &str) -> bool {
     let (mut quote, mut is_escaped, mut open) = (None, false, 0);
     for c in text.chars() {
@@ -110,7 +111,7 @@ fn has_second_brace(text: &str) -> bool {
     open > 1
 }
 
-/// An instant from epoch milliseconds, RFC 3339, a date, `now` or `now-6h`.
+/// Parses an instant: epoch milliseconds, RFC 3339, a date (its start in UTC), `now` or `now-6h`.
 fn instant(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, String> {
     let Some(text) = text else { return Ok(None) };
     let millis = match text.strip_prefix("now") {
@@ -127,13 +128,13 @@ fn instant(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Time
     })
 }
 
-/// Deletes samples of the series that a selector matches, within a span or altogether.
+/// Deletes samples of the series that match a selector, optionally within a span.
 ///
-/// The deletion is on disk when it is answered, and rollups follow it. Forecasts, scores and recommendations that were
-/// learned from the samples stay. A selector that restricts nothing is refused: to delete everything, write
+/// The deletion is on disk when the response is sent, and rollups are updated. Forecasts, scores and recommendations
+/// computed from the samples are kept. A selector that matches every series is rejected; to delete everything, write
 /// `{__name__=~".+"}`.
 #[utoipa::path(post, path = "/v1/admin/delete", operation_id = "delete_samples", tag = "operate", request_body = DeleteBody,
-    responses((status = 200, description = "what was deleted, or would be", body = DeletionBody), (status = 400, description = "wrong selector or time", body = ErrorBody), (status = 403, description = "the token lacks the scope admin", body = ErrorBody)))]
+    responses((status = 200, description = "result of the deletion or of the dry run", body = DeletionBody), (status = 400, description = "invalid selector or time", body = ErrorBody), (status = 403, description = "the token lacks the scope admin", body = ErrorBody)))]
 pub(super) async fn delete(
     _: Admin,
     State(state): State<AppState>,
@@ -161,16 +162,16 @@ mod tests {
         config::Config,
         http::{
             Auth,
-            tests::{END_MS, Scene},
+            tests::{END_MS, TestService},
         },
     };
 
     #[test]
     fn a_span_of_a_series_is_counted_and_then_deleted() {
-        let scene = Scene::new();
+        let service = TestService::new();
         let from = END_MS - 600_000;
         let mut body = json!({ "match": "up{job=\"db\"}", "from": from.to_string(), "dry_run": true });
-        let counted = scene.post_json("/v1/admin/delete", &body);
+        let counted = service.post_json("/v1/admin/delete", &body);
         assert_eq!(counted.status, StatusCode::OK, "{}", counted.text());
         assert_eq!(
             counted.json(),
@@ -179,23 +180,23 @@ mod tests {
         );
         let rows = |job: &str| {
             let path = format!("/v1/samples?metric=up&job={job}&from=now-1h");
-            scene.get(&path).json().as_array().map(Vec::len)
+            service.get(&path).json().as_array().map(Vec::len)
         };
         assert_eq!((rows("db"), rows("api")), (Some(241), Some(241)));
         body["dry_run"] = false.into();
-        assert_eq!(scene.post_json("/v1/admin/delete", &body).json()["samples"], 41);
+        assert_eq!(service.post_json("/v1/admin/delete", &body).json()["samples"], 41);
         assert_eq!((rows("db"), rows("api")), (Some(200), Some(241)));
-        let again = scene.post_json("/v1/admin/delete", &body).json();
+        let again = service.post_json("/v1/admin/delete", &body).json();
         assert_eq!((&again["samples"], &again["oldest"]), (&0.into(), &serde_json::Value::Null));
-        // What was learned stays.
-        assert_eq!(scene.get("/v1/signals?signal=db_up").json()[0]["signal"], "db_up");
+        // Learned signals are kept.
+        assert_eq!(service.get("/v1/signals?signal=db_up").json()[0]["signal"], "db_up");
     }
 
     #[test]
-    fn what_may_not_have_been_meant_is_refused() {
-        let scene = Scene::new();
+    fn ambiguous_deletions_are_rejected() {
+        let service = TestService::new();
         let check = |body: serde_json::Value, code: &str| {
-            let reply = scene.post_json("/v1/admin/delete", &body);
+            let reply = service.post_json("/v1/admin/delete", &body);
             assert_eq!(
                 (reply.status, &reply.json()["error"]["code"]),
                 (StatusCode::BAD_REQUEST, &code.into()),
@@ -209,20 +210,20 @@ mod tests {
         check(json!({ "match": "up", "from": "yesterday" }), "invalid_parameter");
         check(json!({ "match": "up", "from": "now", "until": "now-1h" }), "invalid_parameter");
         for body in [r#"{"from": "now"}"#, r#"{"match": "up", "untill": "now"}"#, "{"] {
-            let reply = scene.post("/v1/admin/delete", "application/json", body);
+            let reply = service.post("/v1/admin/delete", "application/json", body);
             assert!(reply.status.is_client_error(), "{body}: {}", reply.status);
         }
-        // A page of a browser can send text without asking first; JSON it cannot.
-        let reply = scene.post("/v1/admin/delete", "text/plain", r#"{"match": "up"}"#);
+        // A web page can send text/plain without a CORS preflight, but not JSON.
+        let reply = service.post("/v1/admin/delete", "text/plain", r#"{"match": "up"}"#);
         assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        assert_eq!(scene.store().stats().series, 4);
+        assert_eq!(service.store().stats().series, 4);
     }
 
     #[test]
     fn without_the_token_nothing_is_deleted() {
-        let scene = Scene::with(Auth::token("secret"), Config::default());
-        let reply = scene.post_json("/v1/admin/delete", &json!({ "match": "up" }));
-        assert_eq!((reply.status, scene.store().stats().series), (StatusCode::UNAUTHORIZED, 4));
+        let service = TestService::with(Auth::token("secret"), Config::default());
+        let reply = service.post_json("/v1/admin/delete", &json!({ "match": "up" }));
+        assert_eq!((reply.status, service.store().stats().series), (StatusCode::UNAUTHORIZED, 4));
     }
 
     fn read(selector: &str, from: Option<&str>, until: Option<&str>) -> Result<Deletion, String> {
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_selectors_are_read_and_expressions_are_not() {
+    fn only_bare_selectors_are_accepted() {
         for selector in ["up", "up{}", "{__name__=\"up\"}", " up{job=\"a{b}\"} ", "a:b{x=~\"a{2}|b\", y='\"{'}"] {
             assert!(read(selector, None, None).is_ok(), "{selector}: {:?}", read(selector, None, None));
         }

@@ -1,4 +1,4 @@
-//! Health and readiness of the service, and its description.
+//! `GET /healthz`, `/readyz` and `/openapi.json`: health, readiness, and the OpenAPI description.
 
 use almanac_engine::store::rows::EventFilter;
 use axum::{Json, extract::State, http::StatusCode};
@@ -7,47 +7,47 @@ use utoipa::ToSchema;
 
 use crate::http::{ApiError, AppState};
 
-/// How the service is.
+/// Health of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
     /// `ok`
     status: &'static str,
-    /// The program's version.
+    /// Version of the program.
     version: &'static str,
 }
 
-/// How ready the service is.
+/// Readiness of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Readiness {
     /// `ready`
     status: &'static str,
     /// Series in the store.
     series: u64,
-    /// Samples that are stored, in whichever layer.
+    /// Samples in the store.
     samples: u64,
 }
 
-/// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, description = "it lives", body = Health)))]
+/// Responds with 200 while the process runs.
+#[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, description = "the process runs", body = Health)))]
 pub(super) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
-/// Whether the service can take and answer requests: the store answers and is not about to close.
+/// Responds with 200 while the store can be read and the service is not shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "operate",
-    responses((status = 200, description = "it is ready", body = Readiness), (status = 503, description = "it is not, or no longer", body = crate::http::ErrorBody)))]
+    responses((status = 200, description = "the service is ready", body = Readiness), (status = 503, description = "the service is not ready, or is shutting down", body = crate::http::ErrorBody)))]
 pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, ApiError> {
     let unready = |code: &'static str, message: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
     if state.stopping.is_cancelled() {
-        return Err(unready("stopping", "the service is about to end".to_owned()));
+        return Err(unready("stopping", "the service is shutting down".to_owned()));
     }
     let store = state.store.clone();
-    // A read of a table that is never large; analysts' places are not taken for it.
+    // Reads at most one row of a small table, without a permit for SQL statements.
     let filter = EventFilter { limit: Some(1), ..EventFilter::default() };
     let answer = tokio::task::spawn_blocking(move || store.deploys(&filter)).await;
     match answer {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Err(unready("store_failed", format!("the store does not answer: {error}"))),
+        Ok(Err(error)) => return Err(unready("store_failed", format!("the store cannot be read: {error}"))),
         Err(error) => return Err(ApiError::internal(&error)),
     }
     let stats = state.store.stats();
@@ -55,7 +55,7 @@ pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Jso
     Ok(Json(Readiness { status: "ready", series: stats.series, samples }))
 }
 
-/// This description.
+/// Returns the OpenAPI description.
 #[utoipa::path(get, path = "/openapi.json", tag = "operate", responses((status = 200, description = "OpenAPI 3.1")))]
 pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     Json(crate::http::openapi())

@@ -1,4 +1,4 @@
-//! `POST /v1/admin/learn`: a learning cycle on demand.
+//! `POST /v1/admin/learn`: runs a learning cycle.
 
 use almanac_engine::learn::CycleReport;
 use axum::{Json, extract::State};
@@ -7,50 +7,49 @@ use utoipa::ToSchema;
 
 use crate::http::{ApiError, AppState, Params, shared::Admin};
 
-/// What a round of learning did.
+/// Result of a learning cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct CycleBody {
     /// Signals fitted.
     pub(crate) fitted: usize,
-    /// Signals that have too few values yet.
+    /// Signals with too few values to fit.
     pub(crate) waiting: usize,
-    /// Signals that were not due.
+    /// Signals not due for a fit.
     pub(crate) current: usize,
     /// New values scored.
     pub(crate) values: usize,
-    /// Values among them that are anomalies.
+    /// Scored values that are anomalies.
     pub(crate) anomalies: usize,
-    /// Signals that could not be learned or scored.
+    /// Signals that could not be fitted or scored.
     pub(crate) failed: Vec<FailureBody>,
 }
 
 /// A signal that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct FailureBody {
-    /// The signal.
+    /// Name of the signal.
     pub(crate) signal: String,
-    /// Why.
+    /// Reason of the failure.
     pub(crate) reason: String,
 }
 
 impl From<CycleReport> for CycleBody {
-    fn from(round: CycleReport) -> Self {
-        let failed = round.learned.failed.into_iter().chain(round.scored.failed);
+    fn from(report: CycleReport) -> Self {
+        let failed = report.learned.failed.into_iter().chain(report.scored.failed);
         Self {
-            fitted: round.learned.fitted,
-            waiting: round.learned.waiting,
-            current: round.learned.current,
-            values: round.scored.values,
-            anomalies: round.scored.anomalies,
+            fitted: report.learned.fitted,
+            waiting: report.learned.waiting,
+            current: report.learned.current,
+            values: report.scored.values,
+            anomalies: report.scored.anomalies,
             failed: failed.map(|(signal, reason)| FailureBody { signal, reason }).collect(),
         }
     }
 }
 
-/// Fits every signal that is due now, those of the store's own series included, and scores what is new. Waits for a round
-/// that is under way.
+/// Chooses default signals, fits every signal that is due, and scores new values. Waits for a running cycle first.
 #[utoipa::path(post, path = "/v1/admin/learn", tag = "operate",
-    responses((status = 200, description = "what was done", body = CycleBody), (status = 400, description = "wrong parameter", body = crate::http::ErrorBody)))]
+    responses((status = 200, description = "result of the cycle", body = CycleBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody)))]
 pub(super) async fn learn(
     _: Admin,
     State(state): State<AppState>,
@@ -58,12 +57,12 @@ pub(super) async fn learn(
 ) -> Result<Json<CycleBody>, ApiError> {
     params.only(&[])?;
     let (scheduler, now) = (state.scheduler.clone(), state.clock.now());
-    let round = state
+    let report = state
         .blocking(move || {
             let mut scheduler = scheduler.lock();
             scheduler.choose(now)?;
             scheduler.run_cycle(now, &|_| {})
         })
         .await?;
-    Ok(Json(round.into()))
+    Ok(Json(report.into()))
 }

@@ -1,4 +1,4 @@
-//! `GET /metrics`: the service's metrics about itself.
+//! `GET /metrics`: the service's metrics about itself, and the newest score of each signal.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -35,7 +35,7 @@ use prometheus_client::{
 
 use crate::http::{ApiError, AppState, ingest};
 
-/// A request as it is counted.
+/// Labels of the request counter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     method: &'static str,
@@ -43,23 +43,26 @@ struct RequestLabels {
     status: u16,
 }
 
-/// A request as its duration is counted.
+/// Labels of the request duration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PathLabels {
     path: String,
 }
 
-/// A signal that is learned.
+/// Labels of the metrics of a signal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SignalLabels {
     signal: String,
 }
 
-/// A signal without a score for so many of its steps and so long has no metric: an alert that reads it ends, as it does where a
-/// series ends, and does not use the band of an hour ago.
-const SILENT_STEPS: i64 = 5;
-const SILENT_MS: i64 = 120_000;
-/// A task of the service.
+/// Maximum age of a score in `/metrics`: this many steps of the signal plus [`SCORE_MAX_AGE_MS`].
+///
+/// An alert that reads an older score would use an outdated band; without the series it resolves.
+const SCORE_MAX_AGE_STEPS: i64 = 5;
+/// Constant part of the maximum age, in milliseconds.
+const SCORE_MAX_AGE_MS: i64 = 120_000;
+
+/// Labels of the metrics of a background task.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TaskLabels {
     task: &'static str,
@@ -84,7 +87,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Creates all metrics with the value 0.
     #[must_use]
     pub fn new() -> Self {
         let requests = Family::<RequestLabels, Counter>::default();
@@ -96,18 +99,18 @@ impl Metrics {
         let task_failures = Family::<TaskLabels, Counter>::default();
         let task_seconds = Family::<TaskLabels, Counter<f64, AtomicU64>>::default();
         let mut registry = Registry::with_prefix("almanac");
-        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register("http_requests", "HTTP requests by method, route and status", requests.clone());
         registry.register_with_unit(
             "http_request_duration",
-            "Time to the answer's head",
+            "Time until the response headers of HTTP requests",
             Unit::Seconds,
             durations.clone(),
         );
-        registry.register("task_runs", "Runs of the service's own tasks", task_runs.clone());
-        registry.register("task_failures", "Runs of the service's own tasks that failed", task_failures.clone());
+        registry.register("task_runs", "Runs of background tasks", task_runs.clone());
+        registry.register("task_failures", "Failed runs of background tasks", task_failures.clone());
         registry.register_with_unit(
             "task_duration",
-            "Time spent in the service's own tasks",
+            "Time spent in background tasks",
             Unit::Seconds,
             task_seconds.clone(),
         );
@@ -115,7 +118,7 @@ impl Metrics {
         Self { registry, requests, durations, task_runs, task_failures, task_seconds, in_flight }
     }
 
-    /// Counts a run of one of the service's tasks.
+    /// Counts a run of a background task.
     pub fn task(&self, task: &'static str, seconds: f64, failed: bool) {
         let labels = TaskLabels { task };
         self.task_runs.get_or_create(&labels).inc();
@@ -125,7 +128,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics in `OpenMetrics`' text format.
+    /// Returns all metrics in the `OpenMetrics` text format.
     fn render(
         &self,
         stats: &StoreStats,
@@ -142,7 +145,7 @@ impl Metrics {
     }
 }
 
-/// What is known of each signal's newest point: alerting rules with bounds that move read this.
+/// Returns the newest scored point of each signal; alerting rules with moving bounds read these metrics.
 fn signal_registry(scores: &[AnomalyRow]) -> Registry {
     let mut registry = Registry::with_prefix("almanac");
     let mut gauges = |name: &str, help: &str, of: fn(&AnomalyRow) -> f64| {
@@ -152,11 +155,11 @@ fn signal_registry(scores: &[AnomalyRow]) -> Registry {
         }
         registry.register(name, help, family);
     };
-    gauges("signal_value", "Newest value of a learned signal", |row| row.value);
-    gauges("signal_expected", "What was expected of it", |row| row.yhat);
-    gauges("signal_lower", "Lower end of the band outside of which it is an anomaly", |row| row.yhat_lower);
-    gauges("signal_upper", "Upper end of that band", |row| row.yhat_upper);
-    gauges("signal_score", "Anomaly score of it, above 1 is an anomaly", |row| row.score);
+    gauges("signal_value", "Newest scored value of a signal", |row| row.value);
+    gauges("signal_expected", "Expected value of the signal at that point", |row| row.yhat);
+    gauges("signal_lower", "Lower end of the band around the expected value", |row| row.yhat_lower);
+    gauges("signal_upper", "Upper end of the band around the expected value", |row| row.yhat_upper);
+    gauges("signal_score", "Anomaly score of the newest value, an anomaly above 1", |row| row.score);
     registry
 }
 
@@ -165,9 +168,9 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     let mut gauge = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
     };
-    gauge("http_requests_in_flight", "Requests being answered", in_flight);
-    gauge("store_series", "Series registered", stats.series);
-    gauge("store_series_limit", "Most series that are taken", stats.max_series);
+    gauge("http_requests_in_flight", "HTTP requests in progress", in_flight);
+    gauge("store_series", "Series in the store", stats.series);
+    gauge("store_series_limit", "Maximum number of series", stats.max_series);
     gauge("store_samples_hot", "Samples in hot segments", stats.samples_hot);
     gauge("store_samples_late", "Samples in late segments", stats.samples_late);
     gauge("store_samples_cold", "Samples in cold segments", stats.samples_cold);
@@ -175,30 +178,30 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     gauge("store_segments", "Segments of all kinds", stats.segments);
     gauge("store_file_bytes", "Size of the database file", stats.file_bytes);
     gauge("store_wal_bytes", "Size of the write-ahead log", stats.wal_bytes);
-    gauge("store_queue_bytes", "Samples that wait for the writer", stats.queue_bytes);
-    gauge("store_queue_limit_bytes", "Most that may wait for the writer", stats.queue_limit_bytes);
-    gauge("store_queue_batches", "Batches that wait for the writer", stats.queue_batches);
+    gauge("store_queue_bytes", "Size of the samples that wait to be written", stats.queue_bytes);
+    gauge("store_queue_limit_bytes", "Maximum size of the samples that wait to be written", stats.queue_limit_bytes);
+    gauge("store_queue_batches", "Batches that wait to be written", stats.queue_batches);
     let mut counter = |name: &str, help: &str, value: u64| registry.register(name, help, ConstCounter::new(value));
-    counter("store_series_refused", "New series refused because of the limit", stats.series_refused);
-    counter("store_busy", "Batches refused because the queue was full", stats.busy);
+    counter("store_series_refused", "New series rejected because of the limit", stats.series_refused);
+    counter("store_busy", "Batches rejected because the queue was full", stats.busy);
     counter("store_commits", "Transactions committed", stats.commits);
     counter("store_commits_failed", "Transactions that failed", stats.commits_failed);
     counter("store_samples_written", "Samples written", stats.samples_written);
-    counter("store_samples_unchanged", "Samples that were there already", stats.samples_unchanged);
-    counter("store_samples_came_late", "Samples that came late", stats.samples_came_late);
-    counter("store_compactions", "Compactions", stats.compactions);
+    counter("store_samples_unchanged", "Samples received that were already stored", stats.samples_unchanged);
+    counter("store_samples_came_late", "Samples not newer than the newest of their series", stats.samples_came_late);
+    counter("store_compactions", "Compactions run", stats.compactions);
     #[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^53")]
     let seconds = stats.commit_us as f64 / 1e6;
     registry.register_with_unit(
         "store_commit_duration",
-        "Time spent in committing",
+        "Time spent in commits",
         Unit::Seconds,
         ConstCounter::new(seconds),
     );
     registry
 }
 
-/// The service's metrics about itself: in `OpenMetrics`' text format where `Accept` asks for it, else in that of Prometheus.
+/// Returns the service's metrics in the Prometheus text format, or as `OpenMetrics` if `Accept` contains it.
 #[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, description = "OpenMetrics or Prometheus text")))]
 pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, ApiError> {
     let store = state.store.clone();
@@ -206,17 +209,17 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
     let read = move || {
         let steps: HashMap<String, i64> =
             store.signals(&SignalFilter::default())?.into_iter().map(|row| (row.signal, row.step_ms)).collect();
-        let silent_ms = |step_ms: i64| SILENT_STEPS.saturating_mul(step_ms).saturating_add(SILENT_MS);
+        let max_age_ms = |step_ms: i64| SCORE_MAX_AGE_STEPS.saturating_mul(step_ms).saturating_add(SCORE_MAX_AGE_MS);
         let Some(longest_ms) = steps.values().copied().max() else { return Ok(Vec::new()) };
-        let start = Some(now.plus_millis(-silent_ms(longest_ms)));
+        let start = Some(now.plus_millis(-max_age_ms(longest_ms)));
         let mut rows = store.anomalies(&RowFilter { start, latest: true, ..RowFilter::default() })?;
         rows.retain(|row| {
-            let since_ms = now.millis() - row.timestamp.millis();
-            steps.get(&row.signal).is_some_and(|step_ms| since_ms <= silent_ms(*step_ms))
+            let age_ms = now.millis() - row.timestamp.millis();
+            steps.get(&row.signal).is_some_and(|step_ms| age_ms <= max_age_ms(*step_ms))
         });
         Ok::<_, StoreError>(rows)
     };
-    // These metrics must be served while the store fails, and then above all.
+    // Without scores on an error: the other metrics are needed most while the store fails.
     let scores = state.blocking(read).await.unwrap_or_default();
     let text = state
         .metrics
@@ -231,8 +234,8 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }
 
-/// `OpenMetrics` text as Prometheus' older format: counters carry their suffix in HELP and TYPE too, units and the end are
-/// not marked.
+/// Converts `OpenMetrics` text into the Prometheus text format: counters have the suffix `_total` in HELP and TYPE too,
+/// and there are no UNIT and EOF lines.
 fn plain(openmetrics: &str) -> String {
     let counters: HashSet<&str> =
         openmetrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
@@ -251,7 +254,7 @@ fn plain(openmetrics: &str) -> String {
     out
 }
 
-/// Counts requests by the route they matched, so that no caller can make up new label values.
+/// Middleware: counts requests by the matched route, so that callers cannot create arbitrary label values.
 pub(in crate::http) async fn count_requests(State(state): State<AppState>, request: Request, next: Next) -> Response {
     struct InFlight<'a>(&'a AtomicU64);
     impl Drop for InFlight<'_> {
@@ -287,7 +290,7 @@ mod tests {
 
     use super::*;
 
-    /// Metrics that have a sample each: empty families are not rendered.
+    /// Renders metrics with one sample each: empty families are left out.
     fn rendered() -> String {
         let metrics = Metrics::new();
         metrics.task("learn", 0.5, true);

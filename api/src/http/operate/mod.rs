@@ -1,4 +1,4 @@
-//! Health, readiness, self-metrics, the API's description, and upkeep on demand.
+//! Routes for operators: health, readiness, metrics, the OpenAPI description, and maintenance on demand.
 
 mod compact;
 mod delete;
@@ -17,7 +17,7 @@ pub(crate) use learn::CycleBody;
 pub use metrics::Metrics;
 pub(super) use metrics::count_requests;
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

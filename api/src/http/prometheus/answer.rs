@@ -1,4 +1,4 @@
-//! Answers and errors in Prometheus' shape.
+//! Encodes results and errors in the format of Prometheus' HTTP API.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Why a request failed, in Prometheus' words.
+/// An error in the format of Prometheus: status, error type and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PromError {
     status: StatusCode,
@@ -20,28 +20,28 @@ pub(super) struct PromError {
 }
 
 impl PromError {
-    /// 400: a parameter or an expression is wrong.
+    /// Builds a 400: a parameter or an expression is invalid.
     pub(super) fn bad_data(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into() }
     }
 
-    /// 422: the expression is right, but cannot be evaluated.
+    /// Builds a 422: the expression is valid, but its evaluation failed.
     pub(super) fn execution(message: impl Into<String>) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", message: message.into() }
     }
 
-    /// 503: it took too long, or was stopped.
+    /// Builds a 503: the evaluation timed out or was cancelled.
     pub(super) fn timeout(message: impl Into<String>) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", message: message.into() }
     }
 
-    /// 500: the fault is ours; the error goes to the log.
+    /// Builds a 500; the error and its sources are logged, not sent to the caller.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = %crate::chain(error), "a query failed");
+        tracing::error!(error = %crate::chain(error), "query failed");
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             kind: "internal",
-            message: "the request failed here; the service's log says why".to_owned(),
+            message: "the request failed; see the service's log".to_owned(),
         }
     }
 }
@@ -52,7 +52,7 @@ impl IntoResponse for PromError {
     }
 }
 
-/// What a failed evaluation or a wrong expression is in Prometheus' words.
+/// Maps an error of an expression to Prometheus' error types. Other routes use `shared/mapping.rs`.
 pub(super) fn signal_error(error: &SignalError) -> PromError {
     let message = crate::chain(error);
     match error {
@@ -71,22 +71,22 @@ pub(super) fn signal_error(error: &SignalError) -> PromError {
     }
 }
 
-/// Whether errors under this path have Prometheus' shape.
-pub(in crate::http) fn owns(path: &str) -> bool {
+/// Whether this path belongs to Prometheus' API, whose errors have Prometheus' format.
+pub(in crate::http) fn is_prometheus_path(path: &str) -> bool {
     path.strip_prefix("/api/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Marks a response that has Prometheus' shape already.
+/// Response extension that marks an error in Prometheus' format.
 #[derive(Debug, Clone, Copy)]
-struct Shaped;
+struct PrometheusFormat;
 
-/// Whether a response has Prometheus' shape already.
-pub(in crate::http) fn is_shaped(response: &Response) -> bool {
-    response.extensions().get::<Shaped>().is_some()
+/// Whether an error response already has Prometheus' format.
+pub(in crate::http) fn is_formatted(response: &Response) -> bool {
+    response.extensions().get::<PrometheusFormat>().is_some()
 }
 
-/// Prometheus' type of error for a status that came from elsewhere. Prometheus has none for a missing token or a
-/// refusal of rights; `bad_data` would blame the query.
+/// Returns the error type for a status set by another layer. `unauthorized` and `forbidden` do not exist in Prometheus;
+/// its `bad_data` would suggest that the query is invalid.
 pub(in crate::http) fn error_type(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "unauthorized",
@@ -100,15 +100,15 @@ pub(in crate::http) fn error_type(status: StatusCode) -> &'static str {
     }
 }
 
-/// An error in Prometheus' shape.
+/// Builds an error response in Prometheus' format.
 pub(in crate::http) fn error_response(status: StatusCode, kind: &str, message: &str) -> Response {
     let body = serde_json::json!({ "status": "error", "errorType": kind, "error": message });
     let mut response = (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
-    response.extensions_mut().insert(Shaped);
+    response.extensions_mut().insert(PrometheusFormat);
     response
 }
 
-/// A success around `data`, which is JSON already; says when a limit cut it.
+/// Builds a success response around `data`, which is JSON, with a warning if a limit truncated it.
 pub(super) fn success(data: &[u8], truncated: bool) -> Response {
     let mut body = Vec::with_capacity(data.len() + 96);
     body.extend_from_slice(br#"{"status":"success","data":"#);
@@ -120,7 +120,7 @@ pub(super) fn success(data: &[u8], truncated: bool) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// The result of an instant query.
+/// Encodes the result of an instant query.
 pub(super) fn write_value(value: &Value, time_ms: i64) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     match value {
@@ -155,7 +155,7 @@ pub(super) fn write_value(value: &Value, time_ms: i64) -> Vec<u8> {
     out
 }
 
-/// The result of a range query.
+/// Encodes the result of a range query.
 pub(super) fn write_matrix(series: &[RangeSeries]) -> Vec<u8> {
     let samples: usize = series.iter().map(|one| one.timestamps.len()).sum();
     let mut out = Vec::with_capacity(64 + series.len() * 128 + samples * 28);
@@ -179,7 +179,7 @@ pub(super) fn write_matrix(series: &[RangeSeries]) -> Vec<u8> {
     out
 }
 
-/// A list of strings.
+/// Encodes a list of strings.
 pub(super) fn write_strings(strings: &[String]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + strings.iter().map(|text| text.len() + 3).sum::<usize>());
     out.push(b'[');
@@ -193,7 +193,7 @@ pub(super) fn write_strings(strings: &[String]) -> Vec<u8> {
     out
 }
 
-/// A list of label sets.
+/// Encodes a list of label sets.
 pub(super) fn write_series(series: &[Labels]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + series.len() * 128);
     out.push(b'[');
@@ -221,7 +221,7 @@ fn write_labels(out: &mut Vec<u8>, labels: &Labels) {
 }
 
 fn write_string(out: &mut Vec<u8>, text: &str) {
-    // Writing a string to memory cannot fail; were it to, the body would stay what it was.
+    // Writing to a `Vec` cannot fail, so the result is ignored here and below.
     let _ = serde_json::to_writer(out, text);
 }
 
@@ -233,14 +233,14 @@ fn write_pair(out: &mut Vec<u8>, time_ms: i64, value: f64) {
     out.extend_from_slice(b"\"]");
 }
 
-/// Seconds, with three decimals unless they are all zero, as Prometheus writes them.
+/// Writes a time in seconds, with three decimals unless they are all zero, as Prometheus does.
 fn write_time(out: &mut Vec<u8>, time_ms: i64) {
     let sign = if time_ms < 0 { "-" } else { "" };
     let (seconds, millis) = (time_ms.unsigned_abs() / 1000, time_ms.unsigned_abs() % 1000);
     let _ = if millis == 0 { write!(out, "{sign}{seconds}") } else { write!(out, "{sign}{seconds}.{millis:03}") };
 }
 
-/// A number as Go's `strconv` writes it with the fewest digits, which is what Prometheus sends.
+/// Writes a number in the format of Prometheus: Go's `strconv.FormatFloat` with the fewest digits.
 fn write_number(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_those_of_go() {
+    fn numbers_have_the_format_of_go() {
         let check = |value: f64, expected: &str| {
             let mut out = Vec::new();
             write_number(&mut out, value);
@@ -302,8 +302,8 @@ mod tests {
     }
 
     #[test]
-    fn only_the_query_interface_is_prometheus() {
-        assert!(owns("/api/v1/query") && owns("/api/v1"));
-        assert!(!owns("/api/v10") && !owns("/v1/sql"));
+    fn only_paths_below_api_v1_are_prometheus() {
+        assert!(is_prometheus_path("/api/v1/query") && is_prometheus_path("/api/v1"));
+        assert!(!is_prometheus_path("/api/v10") && !is_prometheus_path("/v1/sql"));
     }
 }

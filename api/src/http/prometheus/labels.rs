@@ -1,4 +1,4 @@
-//! Names and values of labels, and series.
+//! `/api/v1/labels`, `/api/v1/label/{name}/values` and `/api/v1/series`.
 
 use almanac_engine::{
     series::Matcher,
@@ -16,53 +16,53 @@ use super::{
 };
 use crate::http::{AppState, Params};
 
-/// Names of labels.
+/// Lists label names.
 ///
-/// `match[]` (selectors, repeated), `start`, `end`, `limit`.
+/// Parameters: `match[]` (selectors, repeated), `start`, `end`, `limit`.
 #[utoipa::path(get, path = "/api/v1/labels", tag = "prometheus",
-    params(("match[]" = Option<Vec<String>>, Query, description = "selectors"), ("start" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "most names")),
-    responses((status = 200, description = "a list of names"), (status = 400, description = "wrong parameter")))]
+    params(("match[]" = Option<Vec<String>>, Query, description = "series selectors"), ("start" = Option<String>, Query, description = "start of the span: Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "end of the span: Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "maximum number of names")),
+    responses((status = 200, description = "label names"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn labels(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
-    let scope = Scope::of(&params)?;
+    let scope = SeriesScope::of(&params)?;
     let names = read(&state, move |store| store.label_names(&scope.selectors, scope.start_ms, scope.end_ms)).await?;
     let (shown, truncated) = limited(&names, &params)?;
     Ok(success(&write_strings(shown), truncated))
 }
 
-/// The same with the parameters in a form.
+/// Same as GET, with the parameters in a form.
 #[utoipa::path(post, path = "/api/v1/labels", tag = "prometheus",
     responses((status = 200, description = "as GET"), (status = 400, description = "as GET")))]
 pub(super) async fn labels_posted(state: State<AppState>, params: Params) -> Result<Response, PromError> {
     labels(state, params).await
 }
 
-/// Values of one label.
+/// Lists the values of a label.
 ///
-/// `match[]` (selectors, repeated), `start`, `end`, `limit`.
+/// Parameters: `match[]` (selectors, repeated), `start`, `end`, `limit`.
 #[utoipa::path(get, path = "/api/v1/label/{name}/values", tag = "prometheus",
-    params(("name" = String, Path, description = "the label"), ("match[]" = Option<Vec<String>>, Query, description = "selectors"), ("start" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "most values")),
-    responses((status = 200, description = "a list of values"), (status = 400, description = "wrong parameter")))]
+    params(("name" = String, Path, description = "name of the label"), ("match[]" = Option<Vec<String>>, Query, description = "series selectors"), ("start" = Option<String>, Query, description = "start of the span: Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "end of the span: Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "maximum number of values")),
+    responses((status = 200, description = "values of the label"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn label_values(
     State(state): State<AppState>,
     Path(name): Path<String>,
     params: Params,
 ) -> Result<Response, PromError> {
     let name = label_name(&name)?;
-    let scope = Scope::of(&params)?;
+    let scope = SeriesScope::of(&params)?;
     let values =
         read(&state, move |store| store.label_values(&name, &scope.selectors, scope.start_ms, scope.end_ms)).await?;
     let (shown, truncated) = limited(&values, &params)?;
     Ok(success(&write_strings(shown), truncated))
 }
 
-/// Label sets of series.
+/// Lists the label sets of series.
 ///
-/// `match[]` (selectors, repeated, at least one), `start`, `end`, `limit`.
+/// Parameters: `match[]` (selectors, repeated, at least one), `start`, `end`, `limit`.
 #[utoipa::path(get, path = "/api/v1/series", tag = "prometheus",
-    params(("match[]" = Vec<String>, Query, description = "selectors"), ("start" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "most series")),
-    responses((status = 200, description = "a list of label sets"), (status = 400, description = "wrong parameter")))]
+    params(("match[]" = Vec<String>, Query, description = "series selectors"), ("start" = Option<String>, Query, description = "start of the span: Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "end of the span: Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "maximum number of series")),
+    responses((status = 200, description = "label sets"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn series(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
-    let scope = Scope::of(&params)?;
+    let scope = SeriesScope::of(&params)?;
     if scope.selectors.is_empty() {
         return Err(PromError::bad_data("no match[] parameter provided"));
     }
@@ -71,21 +71,21 @@ pub(super) async fn series(State(state): State<AppState>, params: Params) -> Res
     Ok(success(&write_series(shown), truncated))
 }
 
-/// The same with the parameters in a form.
+/// Same as GET, with the parameters in a form.
 #[utoipa::path(post, path = "/api/v1/series", tag = "prometheus",
     responses((status = 200, description = "as GET"), (status = 400, description = "as GET")))]
 pub(super) async fn series_posted(state: State<AppState>, params: Params) -> Result<Response, PromError> {
     series(state, params).await
 }
 
-/// Which series a request speaks of.
-struct Scope {
+/// The selectors and the span of a request.
+struct SeriesScope {
     selectors: Vec<Vec<Matcher>>,
     start_ms: i64,
     end_ms: i64,
 }
 
-impl Scope {
+impl SeriesScope {
     fn of(params: &Params) -> Result<Self, PromError> {
         let selectors = params.all("match[]").map(selector).collect::<Result<_, _>>()?;
         let start_ms = instant_of(params, "start")?.unwrap_or(i64::MIN);
@@ -97,13 +97,14 @@ impl Scope {
     }
 }
 
-/// The matchers of a bare selector such as `up{job="api"}`.
+/// Returns the matchers of a selector without functions, operators or modifiers, such as `up{job="api"}`.
 fn selector(text: &str) -> Result<Vec<Matcher>, PromError> {
-    let wrong = || PromError::bad_data(format!("invalid parameter \"match[]\": {text:?} is no series selector"));
+    let wrong = || PromError::bad_data(format!("invalid parameter \"match[]\": {text:?} is not a series selector"));
     let query = signal::parse(text).map_err(|error| signal_error(&error))?;
     let text = text.trim();
     let name_end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
     let rest = text[name_end..].trim_start();
+    // The parser's matchers do not show whether an expression surrounds the selector, so the text is checked too.
     let bare = rest.is_empty() || (rest.starts_with('{') && rest.ends_with('}'));
     match query.selectors().as_slice() {
         [matchers] if bare => Ok(matchers.to_vec()),
@@ -111,7 +112,8 @@ fn selector(text: &str) -> Result<Vec<Matcher>, PromError> {
     }
 }
 
-/// A label's name; `U__` begins one whose odd characters are escaped, as Prometheus 3 does.
+/// Decodes a label name. Prometheus 3 escapes names with special characters: prefix `U__`, `__` for `_`, and `_2e_` for
+/// the character with that hexadecimal code.
 fn label_name(name: &str) -> Result<String, PromError> {
     let Some(escaped) = name.strip_prefix("U__") else { return Ok(name.to_owned()) };
     let wrong = || PromError::bad_data(format!("invalid label name: {name:?}"));
@@ -133,6 +135,7 @@ fn label_name(name: &str) -> Result<String, PromError> {
     Ok(plain)
 }
 
+/// Reads the store on a thread that may block.
 async fn read<T: Send + 'static>(
     state: &AppState,
     work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -144,7 +147,7 @@ async fn read<T: Send + 'static>(
     }
 }
 
-/// What `limit` lets through of a list, and whether it cut something.
+/// Returns the items up to `limit`, and whether there were more.
 fn limited<'a, T>(all: &'a [T], params: &Params) -> Result<(&'a [T], bool), PromError> {
     let limit = limit_of(params, "limit")?.unwrap_or(all.len());
     Ok((&all[..limit.min(all.len())], limit < all.len()))
@@ -155,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escaped_label_names_are_read() {
+    fn escaped_label_names_are_decoded() {
         let check =
             |name: &str, expected: Option<&str>| assert_eq!(label_name(name).ok().as_deref(), expected, "{name}");
         check("job", Some("job"));
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn only_bare_selectors_select_series() {
-        let check = |text: &str, fine: bool| assert_eq!(selector(text).is_ok(), fine, "{text}");
+        let check = |text: &str, valid: bool| assert_eq!(selector(text).is_ok(), valid, "{text}");
         check("up", true);
         check(" up{job=\"a}b\"} ", true);
         check("{__name__=~\"a.*\"}", true);

@@ -1,4 +1,4 @@
-//! Types, help texts and units of metrics, as senders and scrapes stated them.
+//! `/api/v1/metadata`: types, help texts and units of metrics, as received from senders and scrapes.
 
 use std::collections::HashSet;
 
@@ -12,14 +12,15 @@ use super::{
 };
 use crate::http::{AppState, Params};
 
-/// Types, help texts and units of metrics.
+/// Lists types, help texts and units of metrics.
 ///
-/// `metric` (one name), `limit` (metrics), `limit_per_metric`; below 0 there is no limit.
+/// Parameters: `metric` (one name), `limit` (metrics), `limit_per_metric`; negative limits mean no limit.
 #[utoipa::path(get, path = "/api/v1/metadata", tag = "prometheus",
-    params(("metric" = Option<String>, Query, description = "only this metric"), ("limit" = Option<i64>, Query, description = "at most so many metrics"), ("limit_per_metric" = Option<i64>, Query, description = "at most so many entries of each")),
-    responses((status = 200, description = "a list of type, help and unit for each metric"), (status = 400, description = "wrong parameter")))]
+    params(("metric" = Option<String>, Query, description = "only this metric"), ("limit" = Option<i64>, Query, description = "maximum number of metrics"), ("limit_per_metric" = Option<i64>, Query, description = "maximum number of entries per metric")),
+    responses((status = 200, description = "for each metric a list of type, help and unit"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn metadata(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
-    // Below 0 there is no limit, and 0 asks for nothing, as in Prometheus. There is one entry for each metric.
+    // As in Prometheus, a negative limit means none and 0 returns nothing. `limit_per_metric` is only validated: each
+    // metric has one entry.
     let limit = number_of(&params, "limit")?.and_then(|limit| usize::try_from(limit).ok());
     number_of(&params, "limit_per_metric")?;
     let metrics: Vec<String> = params.get("metric").map(str::to_owned).into_iter().collect();

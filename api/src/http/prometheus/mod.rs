@@ -1,5 +1,6 @@
-//! Prometheus' own query interface, answered by the same evaluator as everything else: what Grafana's built-in data
-//! source and other programs that speak to Prometheus need.
+//! Prometheus' HTTP API, for Grafana's built-in data source and other clients of Prometheus.
+//!
+//! Queries use the same evaluator as all other routes.
 
 mod answer;
 mod health;
@@ -14,10 +15,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
-pub(super) use answer::{error_response, error_type, is_shaped, owns};
-pub(super) use query::{Evaluation, evaluate_within};
+pub(super) use answer::{error_response, error_type, is_formatted, is_prometheus_path};
+pub(super) use query::{EvaluationError, evaluate_within};
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -1,4 +1,4 @@
-//! Parameters that several of Prometheus' routes have.
+//! Parses parameters that several of Prometheus' routes have.
 
 use super::answer::PromError;
 use crate::http::{
@@ -6,7 +6,7 @@ use crate::http::{
     shared::{parse_duration_ms, parse_time},
 };
 
-/// An instant in epoch milliseconds; none when it is missing.
+/// Parses an instant into epoch milliseconds; `None` when it is missing.
 pub(super) fn instant_of(params: &Params, name: &str) -> Result<Option<i64>, PromError> {
     params
         .get(name)
@@ -18,7 +18,7 @@ pub(super) fn instant_of(params: &Params, name: &str) -> Result<Option<i64>, Pro
         .transpose()
 }
 
-/// A duration in milliseconds, not negative; none when it is missing.
+/// Parses a duration into milliseconds, at least 0; `None` when it is missing.
 pub(super) fn duration_of(params: &Params, name: &str) -> Result<Option<i64>, PromError> {
     let Some(text) = params.get(name) else { return Ok(None) };
     match parse_duration_ms(text).filter(|ms| *ms >= 0) {
@@ -29,18 +29,18 @@ pub(super) fn duration_of(params: &Params, name: &str) -> Result<Option<i64>, Pr
     }
 }
 
-/// A limit; none when it is missing or 0, as in Prometheus.
+/// Parses a limit; `None` when it is missing or 0, as in Prometheus.
 pub(super) fn limit_of(params: &Params, name: &str) -> Result<Option<usize>, PromError> {
     let Some(text) = params.get(name) else { return Ok(None) };
-    let wrong = || PromError::bad_data(format!("invalid parameter {name:?}: {text:?} is not a whole number from 0 on"));
+    let wrong = || PromError::bad_data(format!("invalid parameter {name:?}: {text:?} is not a non-negative integer"));
     let limit: usize = text.parse().map_err(|_| wrong())?;
     Ok((limit > 0).then_some(limit))
 }
 
-/// A whole number; none when it is missing.
+/// Parses an integer; `None` when it is missing.
 pub(super) fn number_of(params: &Params, name: &str) -> Result<Option<i64>, PromError> {
     let Some(text) = params.get(name) else { return Ok(None) };
     text.parse()
         .map(Some)
-        .map_err(|_| PromError::bad_data(format!("invalid parameter {name:?}: {text:?} is not a whole number")))
+        .map_err(|_| PromError::bad_data(format!("invalid parameter {name:?}: {text:?} is not an integer")))
 }

@@ -1,4 +1,4 @@
-//! Queries at one time and over a range, and the thread and deadline of every evaluation.
+//! `/api/v1/query` and `/api/v1/query_range`, and the thread and timeout of every evaluation.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use super::{
 };
 use crate::http::{ApiError, AppState, Params, shared::parse_duration_ms};
 
-/// Longest that an evaluation may take; `timeout` may ask for less.
-const LONGEST: Duration = Duration::from_secs(120);
+/// Timeout of an evaluation; the parameter `timeout` may lower it.
+const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Evaluates an expression at one time.
+/// Evaluates an expression at one instant.
 ///
-/// `query`; `time` (Unix seconds or RFC 3339, the present when missing); `timeout`; `limit` (series); `lookback_delta`.
+/// Parameters: `query`, `time` (Unix seconds or RFC 3339 [now]), `timeout`, `limit` (series), `lookback_delta`.
 #[utoipa::path(get, path = "/api/v1/query", tag = "prometheus",
-    params(("query" = String, Query, description = "PromQL"), ("time" = Option<String>, Query, description = "Unix seconds or RFC 3339"), ("timeout" = Option<String>, Query, description = "such as 30s")),
-    responses((status = 200, description = "Prometheus' answer: scalar, string, vector or matrix"), (status = 400, description = "wrong parameter or expression"), (status = 422, description = "cannot be evaluated"), (status = 503, description = "timeout")))]
+    params(("query" = String, Query, description = "PromQL expression"), ("time" = Option<String>, Query, description = "Unix seconds or RFC 3339 [now]"), ("timeout" = Option<String>, Query, description = "duration such as 30s, at most 120s")),
+    responses((status = 200, description = "result as in Prometheus: scalar, string, vector or matrix"), (status = 400, description = "invalid parameter or expression"), (status = 422, description = "the evaluation failed"), (status = 503, description = "timeout")))]
 pub(super) async fn query(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let time_ms = instant_of(&params, "time")?.unwrap_or_else(|| state.clock.now().millis());
     let query = expression(&params)?;
@@ -34,7 +34,7 @@ pub(super) async fn query(State(state): State<AppState>, params: Params) -> Resu
     Ok(success(&data, truncated))
 }
 
-/// The same with the parameters in a form.
+/// Same as GET, with the parameters in a form.
 #[utoipa::path(post, path = "/api/v1/query", tag = "prometheus",
     responses((status = 200, description = "as GET"), (status = 400, description = "as GET")))]
 pub(super) async fn query_posted(state: State<AppState>, params: Params) -> Result<Response, PromError> {
@@ -43,10 +43,11 @@ pub(super) async fn query_posted(state: State<AppState>, params: Params) -> Resu
 
 /// Evaluates an expression at every step of a span.
 ///
-/// `query`, `start`, `end` (Unix seconds or RFC 3339), `step` (seconds or such as 15s), `timeout`, `limit` (series), `lookback_delta`.
+/// Parameters: `query`, `start`, `end` (Unix seconds or RFC 3339), `step` (seconds, or a duration such as 15s),
+/// `timeout`, `limit` (series), `lookback_delta`.
 #[utoipa::path(get, path = "/api/v1/query_range", tag = "prometheus",
-    params(("query" = String, Query, description = "PromQL"), ("start" = String, Query, description = "Unix seconds or RFC 3339"), ("end" = String, Query, description = "Unix seconds or RFC 3339"), ("step" = String, Query, description = "seconds or such as 15s"), ("timeout" = Option<String>, Query, description = "such as 30s")),
-    responses((status = 200, description = "Prometheus' answer: a matrix"), (status = 400, description = "wrong parameter or expression"), (status = 422, description = "cannot be evaluated"), (status = 503, description = "timeout")))]
+    params(("query" = String, Query, description = "PromQL expression"), ("start" = String, Query, description = "start of the span: Unix seconds or RFC 3339"), ("end" = String, Query, description = "end of the span: Unix seconds or RFC 3339"), ("step" = String, Query, description = "seconds, or a duration such as 15s"), ("timeout" = Option<String>, Query, description = "duration such as 30s, at most 120s")),
+    responses((status = 200, description = "result as in Prometheus: a matrix"), (status = 400, description = "invalid parameter or expression"), (status = 422, description = "the evaluation failed"), (status = 503, description = "timeout")))]
 pub(super) async fn query_range(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let needed = |name: &str| {
         instant_of(&params, name)?
@@ -77,14 +78,14 @@ pub(super) async fn query_range(State(state): State<AppState>, params: Params) -
     Ok(success(&data, truncated))
 }
 
-/// The same with the parameters in a form.
+/// Same as GET, with the parameters in a form.
 #[utoipa::path(post, path = "/api/v1/query_range", tag = "prometheus",
     responses((status = 200, description = "as GET"), (status = 400, description = "as GET")))]
 pub(super) async fn query_range_posted(state: State<AppState>, params: Params) -> Result<Response, PromError> {
     query_range(state, params).await
 }
 
-/// Cuts a vector or matrix to so many series; says whether it did.
+/// Truncates a vector or matrix to `most` series; returns whether there were more.
 fn cut(value: &mut Value, most: Option<usize>) -> bool {
     match value {
         Value::Vector(samples) => shorten(samples, most),
@@ -100,86 +101,88 @@ fn shorten<T>(all: &mut Vec<T>, most: Option<usize>) -> bool {
     is_longer
 }
 
-/// Evaluates on a thread of its own within the deadline and with the look-back that the parameters ask for; when the
-/// caller goes away the evaluation stops.
+/// Evaluates with the timeout and the look-back of the parameters.
 async fn evaluate<T: Send + 'static>(
     state: &AppState,
     params: &Params,
     work: impl FnOnce(&EvalLimits) -> Result<T, SignalError> + Send + 'static,
 ) -> Result<T, PromError> {
-    let deadline = duration_of(params, "timeout")?
+    let timeout = duration_of(params, "timeout")?
         .and_then(|millis| u64::try_from(millis).ok())
-        .map_or(LONGEST, |millis| Duration::from_millis(millis).min(LONGEST));
+        .map_or(MAX_TIMEOUT, |millis| Duration::from_millis(millis).min(MAX_TIMEOUT));
     let lookback_ms = duration_of(params, "lookback_delta")?.filter(|ms| *ms > 0);
     let with_lookback = move |limits: &EvalLimits| match lookback_ms {
         Some(lookback_ms) => work(&EvalLimits { lookback_ms, ..limits.clone() }),
         None => work(limits),
     };
-    evaluate_within(state, deadline, with_lookback).await.map_err(evaluation_error)
+    evaluate_within(state, timeout, with_lookback).await.map_err(evaluation_error)
 }
 
-/// Why an evaluation gave nothing.
+/// Why an evaluation has no result.
 #[derive(Debug)]
-pub(in crate::http) enum Evaluation {
-    /// The evaluator says why.
+pub(in crate::http) enum EvaluationError {
+    /// The expression failed.
     Signal(SignalError),
-    /// The deadline passed.
-    Deadline(Duration),
-    /// The evaluating thread panicked, or the service ends.
+    /// The evaluation timed out.
+    Timeout(Duration),
+    /// The evaluating thread panicked, or the runtime shut down.
     Lost,
 }
 
-/// Evaluates on a thread of its own within `deadline`.
+/// Evaluates on a thread that may block, after waiting for a permit; both together take at most `timeout`.
+///
+/// If the client disconnects or the timeout passes, the evaluation is cancelled.
 pub(in crate::http) async fn evaluate_within<T: Send + 'static>(
     state: &AppState,
-    deadline: Duration,
+    timeout: Duration,
     work: impl FnOnce(&EvalLimits) -> Result<T, SignalError> + Send + 'static,
-) -> Result<T, Evaluation> {
-    /// Stops the evaluation when the request is dropped, whatever the reason.
-    struct StopOnDrop(Cancel);
-    impl Drop for StopOnDrop {
+) -> Result<T, EvaluationError> {
+    /// Cancels the evaluation when this future is dropped.
+    struct CancelOnDrop(Cancel);
+    impl Drop for CancelOnDrop {
         fn drop(&mut self) {
             self.0.cancel();
         }
     }
     let limits = EvalLimits::default();
-    let _stop = StopOnDrop(limits.cancel.clone());
+    let _cancel = CancelOnDrop(limits.cancel.clone());
     let evaluation = async {
-        let place = state.evaluations.clone().acquire_owned().await.map_err(|_| Evaluation::Lost)?;
+        let permit = state.evaluations.clone().acquire_owned().await.map_err(|_| EvaluationError::Lost)?;
         let task = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            // Held until the work ends, also when nobody waits for it any more.
+            let _permit = permit;
             work(&limits)
         });
-        task.await.map_err(|_| Evaluation::Lost)?.map_err(Evaluation::Signal)
+        task.await.map_err(|_| EvaluationError::Lost)?.map_err(EvaluationError::Signal)
     };
-    match tokio::time::timeout(deadline, evaluation).await {
+    match tokio::time::timeout(timeout, evaluation).await {
         Ok(result) => result,
-        Err(_) => Err(Evaluation::Deadline(deadline)),
+        Err(_) => Err(EvaluationError::Timeout(timeout)),
     }
 }
 
-/// What a failed evaluation means outside of Prometheus' interface.
-impl From<Evaluation> for ApiError {
-    fn from(error: Evaluation) -> Self {
+/// Maps an evaluation error for all routes but Prometheus'.
+impl From<EvaluationError> for ApiError {
+    fn from(error: EvaluationError) -> Self {
         match error {
-            Evaluation::Signal(error) => error.into(),
-            Evaluation::Deadline(deadline) => {
-                let message = format!("the evaluation did not end within {} s", deadline.as_secs());
+            EvaluationError::Signal(error) => error.into(),
+            EvaluationError::Timeout(timeout) => {
+                let message = format!("the evaluation took longer than {} s", timeout.as_secs());
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "deadline", message)
             }
-            Evaluation::Lost => Self::internal(&std::io::Error::other("the evaluation ended without an answer")),
+            EvaluationError::Lost => Self::internal(&std::io::Error::other("the evaluation ended without a result")),
         }
     }
 }
 
-/// What a failed evaluation says in Prometheus' words.
-fn evaluation_error(error: Evaluation) -> PromError {
+/// Maps an evaluation error to Prometheus' error types.
+fn evaluation_error(error: EvaluationError) -> PromError {
     match error {
-        Evaluation::Deadline(deadline) => {
-            PromError::timeout(format!("query timed out in expression evaluation after {} ms", deadline.as_millis()))
+        EvaluationError::Timeout(timeout) => {
+            PromError::timeout(format!("query timed out in expression evaluation after {} ms", timeout.as_millis()))
         }
-        Evaluation::Lost => PromError::internal(&std::io::Error::other("the evaluation ended without an answer")),
-        Evaluation::Signal(error) => signal_error(&error),
+        EvaluationError::Lost => PromError::internal(&std::io::Error::other("the evaluation ended without a result")),
+        EvaluationError::Signal(error) => signal_error(&error),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The targets that the service scrapes itself, and how their last scrape went.
+//! `/api/v1/targets`: scrape targets with the result of their last scrape.
 
 use almanac_engine::store::rows::ScrapeTargetRow;
 use axum::{extract::State, response::Response};
@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::answer::{PromError, success};
 use crate::http::{AppState, Params, shared::iso};
 
-/// Prometheus' word for an instant that there was not.
+/// Prometheus' value for a time that is not set.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// Scrape targets; none are ever dropped.
+/// Lists scrape targets; `droppedTargets` is always empty.
 ///
-/// `state` (`active`, `dropped` or `any`), `scrapePool` (the job).
+/// Parameters: `state` (`active`, `dropped` or `any`), `scrapePool` (the job).
 #[utoipa::path(get, path = "/api/v1/targets", tag = "prometheus",
-    params(("state" = Option<String>, Query, description = "active, dropped or any"), ("scrapePool" = Option<String>, Query, description = "only of this job")),
-    responses((status = 200, description = "activeTargets and droppedTargets"), (status = 400, description = "wrong parameter")))]
+    params(("state" = Option<String>, Query, description = "active, dropped or any"), ("scrapePool" = Option<String>, Query, description = "only targets of this job")),
+    responses((status = 200, description = "activeTargets and droppedTargets"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn targets(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let wanted = params.get("state").unwrap_or("any").to_lowercase();
     let (active, dropped) = match wanted.as_str() {
@@ -23,7 +23,7 @@ pub(super) async fn targets(State(state): State<AppState>, params: Params) -> Re
         "active" => (true, false),
         "dropped" => (false, true),
         other => {
-            let message = format!("invalid parameter \"state\": {other:?} is none of active, dropped, any");
+            let message = format!("invalid parameter \"state\": {other:?} is not one of active, dropped, any");
             return Err(PromError::bad_data(message));
         }
     };

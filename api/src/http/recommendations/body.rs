@@ -10,48 +10,48 @@ use crate::http::shared::iso;
 /// Recommendations, the newest first.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RecommendationList {
-    /// Changes whenever anything in the ledger does; also the ETag.
+    /// Revision of the ledger, which increases with every change; also the ETag.
     pub revision: u64,
     /// The recommendations.
     pub recommendations: Vec<RecommendationBody>,
 }
 
-/// A recommendation with its proof.
+/// A recommendation with its predicted effect, evidence and patch.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RecommendationBody {
-    /// Stable and readable, such as `scaling-api-1`.
+    /// Stable id, such as `scaling-api-1`.
     pub id: String,
     /// The advisor, such as `scaling` or `ttl`.
     pub kind: String,
-    /// The workload, cache or alert.
+    /// The workload, resource of a container, cache or alert.
     pub target: String,
     /// `proposed`, `accepted`, `dismissed`, `applied`, `verified`, `regressed` or `expired`.
     pub state: String,
-    /// Why, in one sentence.
+    /// Reason in one sentence.
     pub reason: String,
-    /// The present setting.
+    /// Current setting.
     pub current: Value,
-    /// The proposed setting.
+    /// Proposed setting.
     pub proposed: Value,
-    /// The predicted effect.
+    /// Predicted effect.
     pub effect: EffectBody,
-    /// How sure the advisor is, in [0, 1].
+    /// Probability, in [0, 1], that the proposed setting is no worse than the current one.
     pub confidence: f64,
-    /// From when it holds.
+    /// Start of validity.
     pub valid_from: String,
-    /// Until when; null = until it is replaced.
+    /// End of validity; null: until it is replaced.
     pub valid_until: Option<String>,
-    /// What a machine can apply.
+    /// Change that a machine can apply.
     pub patch: PatchBody,
-    /// Replay figures and the span of the data.
+    /// Replay figures, and the span of the data.
     pub evidence: Value,
-    /// When it was first said.
+    /// Time of the first proposal.
     pub created_at: String,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: String,
-    /// The id of the recommendation that it replaces.
+    /// Id of the recommendation that it replaces.
     pub replaces: Option<String>,
-    /// What happened to it; only where one recommendation is asked for.
+    /// Changes of state; only in the response for a single recommendation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<ChangeBody>>,
 }
@@ -59,49 +59,49 @@ pub struct RecommendationBody {
 /// A predicted effect with its interval.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EffectBody {
-    /// What changes.
+    /// Name of the metric.
     pub metric: String,
-    /// Its unit.
+    /// Unit of the metric.
     pub unit: String,
-    /// The prediction.
+    /// Predicted value.
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     pub lower: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub upper: f64,
-    /// The interval's level, such as 0.8.
+    /// Level of the interval, such as 0.8.
     pub level: f64,
 }
 
-/// Something to apply.
+/// A change that a machine can apply.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PatchBody {
-    /// What the body is, such as `keda/scaledobject+yaml`.
+    /// Format of the body, such as `keda/scaledobject+yaml`.
     pub format: String,
-    /// The text.
+    /// Text of the patch.
     pub body: String,
 }
 
-/// A change of state and what came of it.
+/// A change of state, with the measured effect if there is one.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ChangeBody {
-    /// When.
+    /// Time of the change.
     pub at: String,
-    /// The state before; null when it was first said.
+    /// Previous state; null for the first proposal.
     pub from: Option<String>,
-    /// The state after.
+    /// New state.
     pub to: String,
-    /// Who changed it.
+    /// Person or program that made the change.
     pub actor: String,
-    /// What they said about it.
+    /// Note of the actor.
     pub note: Option<String>,
-    /// The promised effect.
+    /// Predicted effect.
     pub predicted: Option<f64>,
-    /// The measured effect.
+    /// Measured effect.
     pub realised: Option<f64>,
-    /// Lower end of the measurement.
+    /// Lower end of the measured interval.
     pub realised_lower: Option<f64>,
-    /// Upper end of the measurement.
+    /// Upper end of the measured interval.
     pub realised_upper: Option<f64>,
 }
 

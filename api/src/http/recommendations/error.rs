@@ -1,11 +1,11 @@
-//! What failures of the ledger and of scaling mean to callers.
+//! Maps errors of the ledger and of scaling to status, code and message.
 
 use almanac_engine::{advise::scaling::ScalingError, ledger::LedgerError};
 use axum::http::StatusCode;
 
 use crate::{chain, http::ApiError};
 
-/// What a refusal of the ledger means to a caller.
+/// Maps an error of the ledger.
 impl From<LedgerError> for ApiError {
     fn from(error: LedgerError) -> Self {
         let message = error.to_string();
@@ -18,7 +18,8 @@ impl From<LedgerError> for ApiError {
     }
 }
 
-/// What it means to an autoscaler that there is no number now: never a number, so that its own fallback acts.
+/// Maps an error of scaling. Without a valid number of replicas the response is an error and never a number, so that
+/// the autoscaler uses its own fallback.
 impl From<ScalingError> for ApiError {
     fn from(error: ScalingError) -> Self {
         match error {

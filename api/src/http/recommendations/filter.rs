@@ -1,4 +1,4 @@
-//! The parameters that choose recommendations.
+//! Parses the parameters that select recommendations.
 
 use almanac_engine::{
     advise::{AdviseError, Registry},
@@ -8,10 +8,10 @@ use almanac_models::Timestamp;
 
 use crate::http::{ApiError, Params, shared::parse_time};
 
-/// The parameters that choose recommendations.
+/// The known parameters.
 const KNOWN: [&str; 6] = ["kind", "target", "state", "since", "limit", "format"];
 
-/// The filter that a query string asks for.
+/// Returns the filter of a query string.
 pub(super) fn filter(params: &Params, registry: &Registry) -> Result<RecommendationFilter, ApiError> {
     params.only(&KNOWN)?;
     let since = params
@@ -26,7 +26,7 @@ pub(super) fn filter(params: &Params, registry: &Registry) -> Result<Recommendat
     Ok(RecommendationFilter {
         kinds: kinds(&params.list("kind"), registry)?,
         states: words(&params.list("state"))?,
-        // A target may hold commas.
+        // Not split at commas: the name of an alert may contain them.
         targets: params.all("target").map(str::to_owned).collect(),
         updated_since: since,
         limit: params.number("limit")?,
@@ -34,7 +34,7 @@ pub(super) fn filter(params: &Params, registry: &Registry) -> Result<Recommendat
     })
 }
 
-/// The kinds of these names; one that no advisor has is refused.
+/// Parses names of kinds; rejects those that no advisor has.
 pub(in crate::http) fn kinds(names: &[String], registry: &Registry) -> Result<Vec<Kind>, ApiError> {
     let wrong = |error: AdviseError| ApiError::bad_request("invalid_parameter", error.to_string());
     names.iter().map(|name| registry.kind(name).map_err(wrong)).collect()

@@ -1,4 +1,4 @@
-//! Lists recommendations, at once or when there is news, and gives single ones.
+//! `GET /v1/recommendations` (with long polling) and `GET /v1/recommendations/{id}`.
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use crate::http::{
     rows::{Format, Keep, respond_rows},
 };
 
-/// Longest that a caller may wait for news.
-const WAIT_MOST: Duration = Duration::from_secs(60);
+/// Maximum time of a long poll.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Lists recommendations, the newest first; with `If-None-Match` and `Prefer: wait=N` it answers when there is news.
+/// Lists recommendations, the newest first. With `If-None-Match` and `Prefer: wait=N` the response waits for a change.
 #[utoipa::path(get, path = "/v1/recommendations", tag = "recommendations",
     params(
-        ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling; several by commas"),
-        ("target" = Option<String>, Query, description = "workload, cache or alert; may repeat"),
-        ("state" = Option<String>, Query, description = "states, several by commas"),
-        ("since" = Option<String>, Query, description = "changed at this instant or later: RFC 3339 or epoch milliseconds"),
-        ("limit" = Option<usize>, Query, description = "at most so many"),
-        ("format" = Option<String>, Query, description = "json, or csv for flat rows; without it Accept decides"),
-        ("If-None-Match" = Option<String>, Header, description = "the ETag that the caller has"),
-        ("Prefer" = Option<String>, Header, description = "wait=N: up to N seconds, at most 60, for another ETag"),
+        ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling, separated by commas"),
+        ("target" = Option<String>, Query, description = "workload, resource of a container, cache or alert; may be repeated"),
+        ("state" = Option<String>, Query, description = "states, separated by commas"),
+        ("since" = Option<String>, Query, description = "only those changed at this time or later: RFC 3339 or epoch milliseconds"),
+        ("limit" = Option<usize>, Query, description = "maximum number of recommendations"),
+        ("format" = Option<String>, Query, description = "json, or csv for flat rows; left out: by Accept"),
+        ("If-None-Match" = Option<String>, Header, description = "ETag of the response that the caller has"),
+        ("Prefer" = Option<String>, Header, description = "wait=N: wait for a change up to N seconds, at most 60"),
     ),
     responses(
         (status = 200, description = "the recommendations", body = RecommendationList),
-        (status = 304, description = "nothing has changed since the ETag given"),
-        (status = 400, description = "a parameter is wrong", body = ErrorBody),
+        (status = 304, description = "no change since the given ETag"),
+        (status = 400, description = "invalid parameter", body = ErrorBody),
     ))]
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -44,20 +44,21 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let filter = filter(&params, &state.config.registry)?;
     let format = Format::of(&params)?;
-    let mut news = state.ledger.subscribe();
+    // Subscribed before the revision is compared, so that a change in between ends the wait.
+    let mut revisions = state.ledger.subscribe();
     let wait = wanted_wait(&headers);
     if let Some(wait) = wait
-        && knows(&headers, state.ledger.revision())
+        && has_revision(&headers, state.ledger.revision())
     {
         tokio::select! {
-            _ = news.wait_for(|&revision| !knows(&headers, revision)) => {}
+            _ = revisions.wait_for(|&revision| !has_revision(&headers, revision)) => {}
             () = tokio::time::sleep(wait) => {}
             () = state.stopping.cancelled() => {}
         }
     }
-    // Read before the rows: what changes in between is news for the next call.
+    // Read before the rows: if they change in between, the next call gets them again instead of missing the change.
     let revision = state.ledger.revision();
-    let mut answer = if knows(&headers, revision) {
+    let mut answer = if has_revision(&headers, revision) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let ledger = state.ledger.clone();
@@ -80,12 +81,12 @@ pub(super) async fn list(
     Ok(answer)
 }
 
-/// One recommendation with what happened to it.
+/// Returns one recommendation with its history.
 #[utoipa::path(get, path = "/v1/recommendations/{id}", tag = "recommendations",
-    params(("id" = String, Path, description = "its id")),
+    params(("id" = String, Path, description = "id of the recommendation")),
     responses(
         (status = 200, description = "the recommendation and its history", body = RecommendationBody),
-        (status = 404, description = "there is none with this id", body = ErrorBody),
+        (status = 404, description = "no recommendation has this id", body = ErrorBody),
     ))]
 pub(super) async fn one(
     State(state): State<AppState>,
@@ -101,8 +102,8 @@ fn etag(revision: u64) -> String {
     format!("W/\"{revision}\"")
 }
 
-/// Whether the caller has this revision; weak comparison, as RFC 9110 asks for `If-None-Match`.
-fn knows(headers: &HeaderMap, revision: u64) -> bool {
+/// Whether `If-None-Match` has this revision, by the weak comparison of RFC 9110, section 13.1.2.
+fn has_revision(headers: &HeaderMap, revision: u64) -> bool {
     let own = etag(revision);
     let own = own.trim_start_matches("W/");
     let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
@@ -112,14 +113,14 @@ fn knows(headers: &HeaderMap, revision: u64) -> bool {
         .any(|tag| tag == own || tag == "*")
 }
 
-/// `wait` of `Prefer` (RFC 7240), in seconds.
+/// Returns the preference `wait` of `Prefer` (RFC 7240), limited to [`MAX_WAIT`].
 fn wanted_wait(headers: &HeaderMap) -> Option<Duration> {
     let given = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let seconds = given.flat_map(|value| value.split([',', ';'])).find_map(|preference| {
         let (name, value) = preference.split_once('=')?;
         name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').parse().ok())?
     })?;
-    Some(Duration::from_secs(seconds).min(WAIT_MOST))
+    Some(Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
 #[cfg(test)]
@@ -128,9 +129,9 @@ mod tests {
 
     #[test]
     fn tags_are_compared_weakly() {
-        let check = |given: &'static str, known: bool| {
+        let check = |given: &'static str, expected: bool| {
             let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(given))]);
-            assert_eq!(knows(&headers, 7), known, "{given}");
+            assert_eq!(has_revision(&headers, 7), expected, "{given}");
         };
         check("W/\"7\"", true);
         check("\"7\"", true);
@@ -138,11 +139,11 @@ mod tests {
         check("*", true);
         check("\"77\"", false);
         check("7", false);
-        assert!(!knows(&HeaderMap::new(), 7));
+        assert!(!has_revision(&HeaderMap::new(), 7));
     }
 
     #[test]
-    fn waits_are_read_and_bounded() {
+    fn waits_are_parsed_and_limited() {
         let check = |given: &'static str, seconds: Option<u64>| {
             let headers = HeaderMap::from_iter([(PREFER, HeaderValue::from_static(given))]);
             assert_eq!(wanted_wait(&headers), seconds.map(Duration::from_secs), "{given}");

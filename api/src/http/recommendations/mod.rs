@@ -1,5 +1,5 @@
-//! Recommendations for pollers and autoscalers: list, wait, stream, accept, dismiss, applied, and the
-//! replicas of one workload.
+//! Recommendations for pollers and autoscalers: list, long poll, stream, reports of acceptance, dismissal and
+//! application, and the replicas of a workload.
 
 mod body;
 mod error;
@@ -19,7 +19,7 @@ use super::AppState;
 pub use body::{RecommendationBody, RecommendationList};
 pub(super) use filter::kinds;
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -1,4 +1,4 @@
-//! Accepting, dismissing and reporting as applied.
+//! `POST /v1/recommendations/{id}/accept`, `/dismiss` and `/applied`: reports that change the state.
 
 use almanac_engine::{
     ledger::{Ledger, LedgerError},
@@ -16,42 +16,45 @@ use utoipa::{IntoResponses, ToSchema};
 use super::RecommendationBody;
 use crate::http::{ApiError, AppState, ErrorBody};
 
-/// Who reports, where nobody says so.
-const NOBODY: &str = "api";
-const ACTOR_LENGTH: usize = 200;
-const NOTE_LENGTH: usize = 4_000;
+/// Actor of a report that names none.
+const DEFAULT_ACTOR: &str = "api";
+/// Maximum length of an actor, in bytes.
+const MAX_ACTOR_BYTES: usize = 200;
+/// Maximum length of a note, in bytes.
+const MAX_NOTE_BYTES: usize = 4_000;
 
-/// Who reports and what they say about it; may be left out.
+/// Actor and note of a report; both may be left out, and so may the body.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Report {
-    /// A person or a program; `api` when left out.
+    /// Person or program that reports; left out: `api`.
     actor: Option<String>,
-    /// Anything worth keeping.
+    /// Note to keep with the change.
     note: Option<String>,
 }
 
-/// How a report is refused.
+/// Error responses to a report.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "a description of the answers")]
+#[expect(dead_code, reason = "only used in the OpenAPI description")]
 enum Refused {
-    /// the body is no report
+    /// the body is not a report
     #[response(status = 400)]
     NoReport(ErrorBody),
-    /// there is none with this id
+    /// no recommendation has this id
     #[response(status = 404)]
     Unknown(ErrorBody),
-    /// its state does not allow that
+    /// the state of the recommendation does not allow this change
     #[response(status = 409)]
     NotAllowed(ErrorBody),
 }
 
-type Change = fn(&Ledger, &str, &str, Option<&str>, Timestamp) -> Result<RecommendationRow, LedgerError>;
+/// A method of the ledger that changes the state.
+type Transition = fn(&Ledger, &str, &str, Option<&str>, Timestamp) -> Result<RecommendationRow, LedgerError>;
 
-/// Somebody agrees; said twice it counts once.
+/// Marks the recommendation as accepted. Repeating the call has no effect.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/accept", tag = "recommendations", request_body = Option<Report>,
-    params(("id" = String, Path, description = "its id")),
-    responses((status = 200, description = "the recommendation as it is now", body = RecommendationBody), Refused))]
+    params(("id" = String, Path, description = "id of the recommendation")),
+    responses((status = 200, description = "the recommendation after the change", body = RecommendationBody), Refused))]
 pub(super) async fn accept(
     state: State<AppState>,
     id: Path<String>,
@@ -60,10 +63,10 @@ pub(super) async fn accept(
     report(state, id, body, Ledger::accept).await
 }
 
-/// Somebody declines: it is not proposed again until the facts change.
+/// Marks the recommendation as dismissed: it is not proposed again until the facts change.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/dismiss", tag = "recommendations", request_body = Option<Report>,
-    params(("id" = String, Path, description = "its id")),
-    responses((status = 200, description = "the recommendation as it is now", body = RecommendationBody), Refused))]
+    params(("id" = String, Path, description = "id of the recommendation")),
+    responses((status = 200, description = "the recommendation after the change", body = RecommendationBody), Refused))]
 pub(super) async fn dismiss(
     state: State<AppState>,
     id: Path<String>,
@@ -72,10 +75,10 @@ pub(super) async fn dismiss(
     report(state, id, body, Ledger::dismiss).await
 }
 
-/// Somebody put it into effect; from now on what it does is measured. Said twice it counts once.
+/// Marks the recommendation as applied; its effect is measured from now on. Repeating the call has no effect.
 #[utoipa::path(post, path = "/v1/recommendations/{id}/applied", tag = "recommendations", request_body = Option<Report>,
-    params(("id" = String, Path, description = "its id")),
-    responses((status = 200, description = "the recommendation as it is now", body = RecommendationBody), Refused))]
+    params(("id" = String, Path, description = "id of the recommendation")),
+    responses((status = 200, description = "the recommendation after the change", body = RecommendationBody), Refused))]
 pub(super) async fn applied(
     state: State<AppState>,
     id: Path<String>,
@@ -88,21 +91,21 @@ async fn report(
     State(state): State<AppState>,
     Path(id): Path<String>,
     body: Bytes,
-    change: Change,
+    transition: Transition,
 ) -> Result<Json<RecommendationBody>, ApiError> {
     let Report { actor, note } = Report::read(&body)?;
     let (ledger, now) = (state.ledger.clone(), state.clock.now());
     let row = state
         .blocking(move || {
-            let actor = actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty()).unwrap_or(NOBODY);
-            change(&ledger, &id, actor, note.as_deref(), now)
+            let actor = actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty()).unwrap_or(DEFAULT_ACTOR);
+            transition(&ledger, &id, actor, note.as_deref(), now)
         })
         .await?;
     Ok(Json(row.into()))
 }
 
 impl Report {
-    /// Reads a body; an empty one says nothing.
+    /// Parses a body; an empty one is a report without actor and note.
     fn read(body: &[u8]) -> Result<Self, ApiError> {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
@@ -111,9 +114,9 @@ impl Report {
             let message = format!("the body is not {{\"actor\": \"…\", \"note\": \"…\"}}: {error}");
             ApiError::bad_request("invalid_body", message)
         })?;
-        for (name, text, most) in [("actor", &report.actor, ACTOR_LENGTH), ("note", &report.note, NOTE_LENGTH)] {
+        for (name, text, most) in [("actor", &report.actor, MAX_ACTOR_BYTES), ("note", &report.note, MAX_NOTE_BYTES)] {
             if let Some(length) = text.as_ref().map(String::len).filter(|&length| length > most) {
-                let message = format!("{name} has {length} bytes, at most {most} are kept");
+                let message = format!("{name} has {length} bytes; at most {most} are allowed");
                 return Err(ApiError::bad_request("invalid_body", message));
             }
         }

@@ -1,4 +1,4 @@
-//! The recommended replicas of one workload, for KEDA and custom autoscalers.
+//! `GET /v1/scaling/{workload}`: the recommended replicas of a workload, for KEDA and custom autoscalers.
 
 use almanac_engine::{
     advise::{
@@ -17,34 +17,34 @@ use utoipa::ToSchema;
 
 use crate::http::{ApiError, AppState, ErrorBody, shared::iso};
 
-/// The replicas that a workload should have now.
+/// Recommended number of replicas, valid now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Replicas {
-    /// The workload.
+    /// Name of the workload.
     workload: String,
-    /// How many there should be: the larger of `decided` and `floor`, between the workload's bounds.
+    /// Recommended replicas: the larger of `decided` and `floor`, within the workload's limits.
     replicas: u32,
-    /// What was decided on forecast, or by the reactive rule while the forecast's coverage does not hold.
+    /// Replicas by the forecast, or by the reactive rule while the forecast's coverage is too low.
     decided: u32,
-    /// What the demand seen now needs.
+    /// Replicas that the current demand needs.
     floor: u32,
-    /// The demand seen now.
+    /// Current demand.
     demand: f64,
-    /// When it was decided.
+    /// Time of the decision.
     decided_at: String,
-    /// Until when this number may be used.
+    /// End of validity.
     valid_until: String,
-    /// The recommendation behind it.
+    /// Id of the recommendation.
     recommendation: String,
 }
 
-/// The number for KEDA's metrics-api scaler (`valueLocation: replicas`): 200 only with a number that holds now.
+/// Returns the replicas for KEDA's metrics-api scaler (`valueLocation: replicas`); an error if no number is valid now.
 #[utoipa::path(get, path = "/v1/scaling/{workload}", tag = "recommendations",
-    params(("workload" = String, Path, description = "its name in the configuration")),
+    params(("workload" = String, Path, description = "name of the workload in the configuration")),
     responses(
-        (status = 200, description = "the number", body = Replicas),
-        (status = 404, description = "no such workload, or nothing is recommended for it", body = ErrorBody),
-        (status = 503, description = "the number does not hold now: dismissed, too old, or demand cannot be read", body = ErrorBody),
+        (status = 200, description = "the recommended replicas", body = Replicas),
+        (status = 404, description = "unknown workload, or no recommendation for it", body = ErrorBody),
+        (status = 503, description = "no valid number: the recommendation is dismissed or too old, or demand cannot be read", body = ErrorBody),
     ))]
 pub(super) async fn replicas(
     State(state): State<AppState>,
@@ -54,8 +54,8 @@ pub(super) async fn replicas(
         return Err(ApiError::not_found("unknown_workload", format!("no [[workload]] has the name {name:?}")));
     };
     let (ledger, store, now) = (state.ledger.clone(), state.store.clone(), state.clock.now());
-    // Reading demand evaluates an expression: it takes its place among the others.
-    let _place = state.evaluations.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    // Reading the demand evaluates an expression, which needs a permit.
+    let _permit = state.evaluations.acquire().await.map_err(|error| ApiError::internal(&error))?;
     let answer = state
         .blocking(move || {
             let filter = RecommendationFilter {

@@ -1,4 +1,4 @@
-//! Recommendations as pollers and autoscalers see them.
+//! Tests of the routes of recommendations, as pollers and autoscalers call them.
 
 use std::{path::Path, time::Duration};
 
@@ -29,7 +29,7 @@ const NOW: i64 = 1_767_226_200_000;
 const CONFIG: &str = "[[workload]]\nname = \"api\"\ndemand = \"sum(demand)\"\nreplicas_max = 40\n\
                       [[workload]]\nname = \"quiet\"\ndemand = \"sum(nothing)\"\n";
 
-struct Scene {
+struct TestService {
     state: AppState,
     router: Router,
     _folder: tempfile::TempDir,
@@ -41,13 +41,13 @@ struct Answer {
     body: Value,
 }
 
-fn scene() -> Scene {
+fn service() -> TestService {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("api.duckdb"), StoreOptions::default()).unwrap();
     let config = Config::parse(CONFIG, Path::new("almanac.toml")).unwrap();
     let state = AppState::new(store, config).unwrap();
     let state = AppState { clock: Clock::fixed(Timestamp::from_millis(NOW)), ..state };
-    Scene { router: router(state.clone()), state, _folder: folder }
+    TestService { router: router(state.clone()), state, _folder: folder }
 }
 
 fn scaling(target: &str, replicas: u32) -> RecommendationRow {
@@ -81,7 +81,7 @@ fn scaling(target: &str, replicas: u32) -> RecommendationRow {
     }
 }
 
-impl Scene {
+impl TestService {
     fn propose(&self, rows: Vec<RecommendationRow>) {
         self.state.ledger.propose(rows, Timestamp::from_millis(NOW)).unwrap();
     }
@@ -112,13 +112,13 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn recommendations_are_listed_with_their_proof() {
-    let scene = scene();
-    scene.propose(vec![scaling("api", 7)]);
-    let listed = scene.get("/v1/recommendations").await;
+async fn recommendations_are_listed_with_effect_and_patch() {
+    let service = service();
+    service.propose(vec![scaling("api", 7)]);
+    let listed = service.get("/v1/recommendations").await;
     assert_eq!(listed.status, StatusCode::OK);
     insta::assert_json_snapshot!(listed.body);
-    let one = scene.get("/v1/recommendations/scaling-api-1").await;
+    let one = service.get("/v1/recommendations/scaling-api-1").await;
     assert_eq!(
         one.body["history"],
         json!([{
@@ -129,9 +129,9 @@ async fn recommendations_are_listed_with_their_proof() {
 }
 
 #[tokio::test]
-async fn filters_choose_and_wrong_ones_are_told() {
-    let scene = scene();
-    scene.propose(vec![scaling("api", 7), scaling("worker", 2)]);
+async fn filters_select_and_invalid_ones_are_named() {
+    let service = service();
+    service.propose(vec![scaling("api", 7), scaling("worker", 2)]);
     for (query, n) in [
         ("", 2),
         ("?target=api", 1),
@@ -143,7 +143,7 @@ async fn filters_choose_and_wrong_ones_are_told() {
         ("?since=1767226200001", 0),
         ("?limit=1", 1),
     ] {
-        let answer = scene.get(&format!("/v1/recommendations{query}")).await;
+        let answer = service.get(&format!("/v1/recommendations{query}")).await;
         assert_eq!(answer.body["recommendations"].as_array().map(Vec::len), Some(n), "{query}");
     }
     for (query, message) in [
@@ -154,26 +154,26 @@ async fn filters_choose_and_wrong_ones_are_told() {
         ("?since=yesterday", "since \"yesterday\" is neither RFC 3339 nor epoch milliseconds"),
         ("?targt=api", "unknown parameter \"targt\"; did you mean \"target\"?"),
     ] {
-        let answer = scene.get(&format!("/v1/recommendations{query}")).await;
+        let answer = service.get(&format!("/v1/recommendations{query}")).await;
         assert_eq!((answer.status, answer.body["message"].as_str()), (StatusCode::BAD_REQUEST, Some(message)));
     }
 }
 
 #[tokio::test]
-async fn nothing_new_is_304_and_news_end_the_wait() {
-    let scene = scene();
-    scene.propose(vec![scaling("api", 7)]);
-    let first = scene.get("/v1/recommendations").await;
+async fn no_change_is_304_and_a_change_ends_the_wait() {
+    let service = service();
+    service.propose(vec![scaling("api", 7)]);
+    let first = service.get("/v1/recommendations").await;
     let etag = first.headers["etag"].to_str().unwrap().to_owned();
-    let same = scene.call("GET", "/v1/recommendations", &[("If-None-Match", &etag)], "").await;
+    let same = service.call("GET", "/v1/recommendations", &[("If-None-Match", &etag)], "").await;
     assert_eq!((same.status, same.body), (StatusCode::NOT_MODIFIED, Value::Null));
     assert_eq!(same.headers["etag"], etag.as_str());
 
     let headers = [("If-None-Match", etag.as_str()), ("Prefer", "wait=30")];
-    let waiting = scene.call("GET", "/v1/recommendations", &headers, "");
+    let waiting = service.call("GET", "/v1/recommendations", &headers, "");
     let changing = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        scene.propose(vec![scaling("worker", 2)]);
+        service.propose(vec![scaling("worker", 2)]);
     };
     let (woken, ()) = tokio::join!(waiting, changing);
     assert_eq!((woken.status, woken.headers["preference-applied"].to_str().unwrap()), (StatusCode::OK, "wait=30"));
@@ -181,73 +181,73 @@ async fn nothing_new_is_304_and_news_end_the_wait() {
 
     let etag = woken.headers["etag"].to_str().unwrap().to_owned();
     let headers = [("If-None-Match", etag.as_str()), ("Prefer", "wait=0")];
-    assert_eq!(scene.call("GET", "/v1/recommendations", &headers, "").await.status, StatusCode::NOT_MODIFIED);
+    assert_eq!(service.call("GET", "/v1/recommendations", &headers, "").await.status, StatusCode::NOT_MODIFIED);
 }
 
 #[tokio::test]
 async fn reports_change_states_once() {
-    let scene = scene();
-    scene.propose(vec![scaling("api", 7)]);
+    let service = service();
+    service.propose(vec![scaling("api", 7)]);
     let path = "/v1/recommendations/scaling-api-1";
-    let accepted = scene.call("POST", &format!("{path}/accept"), &[], "").await;
+    let accepted = service.call("POST", &format!("{path}/accept"), &[], "").await;
     assert_eq!((accepted.status, &accepted.body["state"]), (StatusCode::OK, &json!("accepted")));
     let body = r#"{"actor": "argo", "note": "sync 12"}"#;
     for _ in 0..2 {
-        let applied = scene.call("POST", &format!("{path}/applied"), &[], body).await;
+        let applied = service.call("POST", &format!("{path}/applied"), &[], body).await;
         assert_eq!((applied.status, &applied.body["state"]), (StatusCode::OK, &json!("applied")));
     }
-    let history = scene.get(path).await.body["history"].clone();
+    let history = service.get(path).await.body["history"].clone();
     assert_eq!(history.as_array().map(Vec::len), Some(3), "{history}");
     assert_eq!((&history[1]["actor"], &history[2]["actor"]), (&json!("api"), &json!("argo")));
-    let refused = scene.call("POST", &format!("{path}/dismiss"), &[], "").await;
+    let refused = service.call("POST", &format!("{path}/dismiss"), &[], "").await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     insta::assert_json_snapshot!(refused.body);
-    let unknown = scene.call("POST", "/v1/recommendations/ttl-x-1/accept", &[], "").await;
+    let unknown = service.call("POST", "/v1/recommendations/ttl-x-1/accept", &[], "").await;
     assert_eq!(
         (unknown.status, &unknown.body["error"]["code"]),
         (StatusCode::NOT_FOUND, &json!("unknown_recommendation"))
     );
     for wrong in [r#"{"who": "me"}"#, "accept", &format!(r#"{{"note": "{}"}}"#, "x".repeat(5_000))] {
-        let refused = scene.call("POST", &format!("{path}/accept"), &[], wrong).await;
+        let refused = service.call("POST", &format!("{path}/accept"), &[], wrong).await;
         assert_eq!((refused.status, &refused.body["error"]["code"]), (StatusCode::BAD_REQUEST, &json!("invalid_body")));
     }
 }
 
 #[tokio::test]
-async fn an_autoscaler_hears_a_number_only_while_it_holds() {
-    let scene = scene();
+async fn an_autoscaler_gets_a_number_only_while_it_is_valid() {
+    let service = service();
     let check = async |path: &str, status: StatusCode, code: &str| {
-        let answer = scene.get(path).await;
+        let answer = service.get(path).await;
         assert_eq!((answer.status, &answer.body["error"]["code"]), (status, &json!(code)), "{}", answer.body);
     };
     check("/v1/scaling/other", StatusCode::NOT_FOUND, "unknown_workload").await;
     check("/v1/scaling/api", StatusCode::NOT_FOUND, "no_recommendation").await;
-    scene.propose(vec![scaling("api", 7), scaling("quiet", 3)]);
+    service.propose(vec![scaling("api", 7), scaling("quiet", 3)]);
     check("/v1/scaling/api", StatusCode::SERVICE_UNAVAILABLE, "no_replicas").await;
-    scene.demand(520.0);
-    let answer = scene.get("/v1/scaling/api").await;
+    service.demand(520.0);
+    let answer = service.get("/v1/scaling/api").await;
     assert_eq!(answer.status, StatusCode::OK);
     insta::assert_json_snapshot!(answer.body);
     check("/v1/scaling/quiet", StatusCode::SERVICE_UNAVAILABLE, "no_replicas").await;
 
-    scene.demand(1_901.0);
-    let surge = scene.get("/v1/scaling/api").await;
+    service.demand(1_901.0);
+    let surge = service.get("/v1/scaling/api").await;
     assert_eq!((&surge.body["replicas"], &surge.body["decided"]), (&json!(20), &json!(7)));
-    scene.demand(99_999.0);
-    assert_eq!(scene.get("/v1/scaling/api").await.body["replicas"], json!(40), "the maximum holds");
+    service.demand(99_999.0);
+    assert_eq!(service.get("/v1/scaling/api").await.body["replicas"], json!(40), "the maximum holds");
 
-    scene.call("POST", "/v1/recommendations/scaling-api-1/dismiss", &[], "").await;
+    service.call("POST", "/v1/recommendations/scaling-api-1/dismiss", &[], "").await;
     check("/v1/scaling/api", StatusCode::SERVICE_UNAVAILABLE, "no_replicas").await;
 }
 
 #[tokio::test]
-async fn an_old_decision_is_no_number() {
-    let scene = scene();
-    scene.demand(520.0);
+async fn an_old_decision_is_an_error() {
+    let service = service();
+    service.demand(520.0);
     let mut old = scaling("api", 7);
     old.proposed["decided_at"] = json!("2025-12-31T23:30:00Z");
-    scene.propose(vec![old]);
-    let answer = scene.get("/v1/scaling/api").await;
+    service.propose(vec![old]);
+    let answer = service.get("/v1/scaling/api").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     let message = "no number of replicas is in force: the last decision is 2400 s old, at most 30 steps are allowed";
     assert_eq!(answer.body["message"], json!(message));
@@ -257,18 +257,18 @@ async fn an_old_decision_is_no_number() {
 async fn changes_are_streamed() {
     use futures::StreamExt;
 
-    let scene = scene();
-    scene.propose(vec![scaling("api", 7)]);
+    let service = service();
+    service.propose(vec![scaling("api", 7)]);
     let request = Request::get("/v1/recommendations/stream?kind=scaling").body(Body::empty()).unwrap();
-    let response = scene.router.clone().oneshot(request).await.unwrap();
+    let response = service.router.clone().oneshot(request).await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut body = response.into_body().into_data_stream();
     let mut next = async || String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap();
     let first = next().await;
     assert!(first.contains("event: recommendation\n") && first.contains("\"id\":\"scaling-api-1\""), "{first}");
-    scene.state.ledger.dismiss("scaling-api-1", "ann", None, Timestamp::from_millis(NOW + 1)).unwrap();
+    service.state.ledger.dismiss("scaling-api-1", "ann", None, Timestamp::from_millis(NOW + 1)).unwrap();
     let second = next().await;
     assert!(second.contains("\"state\":\"dismissed\""), "{second}");
-    scene.state.stopping.cancel();
-    assert!(body.next().await.is_none(), "the service ends, so does the stream");
+    service.state.stopping.cancel();
+    assert!(body.next().await.is_none(), "the stream ends with the service");
 }

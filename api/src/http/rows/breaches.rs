@@ -1,29 +1,32 @@
-//! Expected breaches of alerting rules as flat rows.
+//! `GET /v1/breaches`: expected breaches of alerting rules as flat rows.
 
 use almanac_engine::advise::threshold::{ExpectedBreach, Threshold, expected_breaches};
 use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::encode::{FlatRow, Format, Keep, finite, limit, respond};
+use super::{
+    encode::{FlatRow, Format, Keep, limit, respond},
+    flat::finite,
+};
 use crate::http::{ApiError, AppState, ErrorBody, Params, shared::iso};
 
-/// A signal that passes the bound of an alerting rule if its trend continues.
+/// A signal that will pass the bound of an alerting rule if its trend continues.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BreachBody {
-    /// When its peaks pass the bound, RFC 3339.
+    /// Time when its peaks pass the bound, RFC 3339.
     time: String,
-    /// The earliest by the 95 % interval of its trend.
+    /// Earliest time by the 95 % interval of the trend.
     earliest: String,
-    /// The latest; none where that is more than a year ahead.
+    /// Latest time by that interval; null when it is more than a year ahead.
     latest: Option<String>,
-    /// The alert's name.
+    /// Name of the alert.
     alert: String,
-    /// The rule's expression.
+    /// Expression of the rule.
     expr: String,
-    /// Labels of what will pass.
+    /// Labels of the series.
     element: String,
-    /// Change of the signal a day.
+    /// Change of the signal per day.
     slope_per_day: Option<f64>,
 }
 
@@ -47,11 +50,11 @@ impl From<ExpectedBreach> for BreachBody {
     }
 }
 
-/// Signals of the alerting rules in force that trend towards their bounds, such as disks, certificates and queues; the soonest
-/// first. A rule whose signal cannot be evaluated is passed over.
+/// Lists signals of the alerting rules in force that trend towards their bounds, such as disks, certificates and
+/// queues, sorted by time. A rule whose signal cannot be evaluated is skipped.
 #[utoipa::path(get, path = "/v1/breaches", tag = "rows",
-    params(("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object a signal that will pass its bound", body = Vec<BreachBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+    params(("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per signal that will pass its bound", body = Vec<BreachBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn breaches(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
@@ -64,7 +67,7 @@ pub(super) async fn breaches(State(state): State<AppState>, params: Params) -> R
             .filter_map(|rule| match expected_breaches(&store, rule, now) {
                 Ok(found) => Some(found),
                 Err(error) => {
-                    tracing::info!(alert = %rule.alert, error = %crate::chain(&error), "no trend");
+                    tracing::info!(alert = %rule.alert, error = %crate::chain(&error), "rule skipped: no trend");
                     None
                 }
             })

@@ -1,4 +1,4 @@
-//! Encodes rows as JSON or CSV and marks an answer that was cut off.
+//! Encodes rows as JSON or CSV, and sets the header that marks a truncated response.
 
 use almanac_engine::store::rows::TableRow;
 use axum::{
@@ -11,20 +11,20 @@ use serde_json::Value;
 use super::flat;
 use crate::http::{ApiError, Params};
 
-/// Most rows of an answer that names no limit.
-const USUAL_LIMIT: usize = 100_000;
-/// Most rows of any answer.
+/// Maximum number of rows when the request has no limit.
+const DEFAULT_LIMIT: usize = 100_000;
+/// Largest limit that a request may set.
 const MAX_LIMIT: usize = 1_000_000;
-/// Whether rows were cut off.
+/// Header with whether rows were cut off.
 const TRUNCATED: HeaderName = HeaderName::from_static("x-almanac-truncated");
 
-/// A row whose keys are always the same.
+/// A row type that serialises to an object with fixed keys.
 pub(super) trait FlatRow: Serialize {
-    /// The keys, in the order in which they are serialised.
+    /// The keys, in the order of serialisation.
     const COLUMNS: &'static [&'static str];
 }
 
-/// A form of rows.
+/// Encoding of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Format {
     Json,
@@ -32,7 +32,7 @@ pub(in crate::http) enum Format {
 }
 
 impl Format {
-    /// What `format` asks for, or else `Accept`; JSON when neither names a form.
+    /// Returns the encoding by the parameter `format`, else by `Accept`, else JSON.
     ///
     /// # Errors
     /// 400 `invalid_parameter`.
@@ -49,13 +49,13 @@ impl Format {
     }
 }
 
-/// Most rows that the parameters ask for.
+/// Returns the parameter `limit`, or the default.
 ///
 /// # Errors
 /// 400 `invalid_parameter`.
 pub(super) fn limit(params: &Params) -> Result<usize, ApiError> {
     match params.number("limit")? {
-        None => Ok(USUAL_LIMIT),
+        None => Ok(DEFAULT_LIMIT),
         Some(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
         Some(limit) => {
             let message = format!("limit {limit} is not between 1 and {MAX_LIMIT}");
@@ -64,23 +64,19 @@ pub(super) fn limit(params: &Params) -> Result<usize, ApiError> {
     }
 }
 
-/// A finite number; JSON has no form for others.
-pub(super) fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
-}
-
-/// Which rows go when there are too many.
+/// Which rows remain when there are more than the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Keep {
+    /// The first ones.
     First,
-    /// The newest, of rows that ascend in time.
+    /// The last ones: the newest, if rows are sorted by time.
     Last,
 }
 
-/// Answers with at most `limit` rows.
+/// Responds with at most `limit` rows.
 ///
 /// # Errors
-/// 500 when a row cannot be written.
+/// 500 when a row cannot be encoded.
 pub(super) fn respond<R: FlatRow>(
     mut rows: Vec<R>,
     limit: usize,
@@ -102,10 +98,10 @@ pub(super) fn respond<R: FlatRow>(
     Ok(answer(body, format, truncated))
 }
 
-/// Answers with at most `limit` rows of a described table.
+/// Responds with at most `limit` rows of a table of the store.
 ///
 /// # Errors
-/// 500 when a row cannot be written.
+/// 500 when a row cannot be encoded.
 pub(in crate::http) fn respond_rows<R: TableRow>(
     mut rows: Vec<R>,
     limit: usize,
@@ -121,7 +117,7 @@ pub(in crate::http) fn respond_rows<R: TableRow>(
     Ok(answer(body, format, truncated))
 }
 
-/// Drops what is past the limit; answers whether anything was.
+/// Drops rows beyond the limit; returns whether there were any.
 fn cut<R>(rows: &mut Vec<R>, limit: usize, keep: Keep) -> bool {
     let truncated = rows.len() > limit;
     match keep {
@@ -131,10 +127,10 @@ fn cut<R>(rows: &mut Vec<R>, limit: usize, keep: Keep) -> bool {
     truncated
 }
 
-/// Answers with rows that are objects already.
+/// Responds with rows that are JSON objects already.
 ///
 /// # Errors
-/// 500 when a row cannot be written.
+/// 500 when a row cannot be encoded.
 pub(super) fn respond_objects(columns: &[String], rows: &[Value], format: Format) -> Result<Response, ApiError> {
     let body = match format {
         Format::Json => serde_json::to_vec(rows).map_err(|error| ApiError::internal(&error))?,
@@ -163,6 +159,7 @@ fn csv<C: AsRef<str>>(columns: &[C], rows: &[Value]) -> Result<Vec<u8>, csv::Err
                 other => writer.write_field(other.to_string())?,
             }
         }
+        // Ends the row.
         writer.write_record(None::<&[u8]>)?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))

@@ -1,4 +1,4 @@
-//! Labelled incidents and deploys as flat rows.
+//! `GET /v1/incidents` and `/v1/deploys`: labelled incidents and deploys as flat rows.
 
 use almanac_engine::store::rows::EventFilter;
 use axum::{extract::State, response::Response};
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::http::{ApiError, AppState, ErrorBody, Params};
 
-/// Incidents that touch the span; of too many the newest.
+/// Lists incidents that overlap the span. Beyond the limit the newest are kept.
 #[utoipa::path(get, path = "/v1/incidents", tag = "rows",
-    params(("target" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "as from"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object an incident, by its start", body = Vec<IncidentBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+    params(("target" = Option<String>, Query, description = "only these; repeat it or separate values by commas"), ("from" = Option<String>, Query, description = "start of the span: epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "end of the span, in the same formats"), ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per incident, sorted by start", body = Vec<IncidentBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn incidents(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["target", "from", "to", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
@@ -24,10 +24,10 @@ pub(super) async fn incidents(State(state): State<AppState>, params: Params) -> 
     respond_rows(rows, limit, Keep::Last, format)
 }
 
-/// Deploys in the span; of too many the newest.
+/// Lists deploys in the span. Beyond the limit the newest are kept.
 #[utoipa::path(get, path = "/v1/deploys", tag = "rows",
-    params(("service" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "as from"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object a deploy, by time", body = Vec<DeployBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+    params(("service" = Option<String>, Query, description = "only these; repeat it or separate values by commas"), ("from" = Option<String>, Query, description = "start of the span: epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "end of the span, in the same formats"), ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per deploy, sorted by time", body = Vec<DeployBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn deploys(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["service", "from", "to", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);

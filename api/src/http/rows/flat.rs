@@ -1,4 +1,6 @@
-//! Turns rows of described tables into flat objects: one scalar for each column, the same keys in every row.
+//! Turns rows of the store's tables into flat objects: one scalar per column, the same keys in every row.
+//!
+//! Also generates their OpenAPI schemas from the tables' descriptions.
 
 use almanac_engine::{
     advise::threshold::format_duration,
@@ -7,21 +9,25 @@ use almanac_engine::{
 use serde_json::{Map, Value};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type, schema::SchemaType};
 
-use super::encode::finite;
 use crate::http::shared::iso;
 
-/// The keys of a table's flat rows, in order.
+/// Returns a finite number; JSON cannot represent others.
+pub(super) fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// Returns the keys of a table's flat rows, in order.
 pub(super) fn keys(table: &Table) -> Vec<String> {
     table.flat().map(|(_, column)| column.flat.to_owned()).collect()
 }
 
-/// A row as a flat object.
+/// Returns a row as a flat object.
 pub(super) fn object<R: TableRow>(row: &R) -> Value {
     let entry = |(idx, column): (usize, &Column)| (column.flat.to_owned(), value(column, &row.cell(idx)));
     R::TABLE.flat().map(entry).collect::<Map<_, _>>().into()
 }
 
-/// A cell as a scalar: instants are RFC 3339, lists and JSON are text.
+/// Returns a cell as a scalar: instants are RFC 3339, lists and JSON are strings.
 fn value(column: &Column, cell: &Cell<'_>) -> Value {
     match cell {
         Cell::Time(at) => iso(at.millis()).into(),
@@ -29,7 +35,7 @@ fn value(column: &Column, cell: &Cell<'_>) -> Value {
     }
 }
 
-/// A cell as a scalar; instants are epoch milliseconds, numbers without a form in JSON are null.
+/// Returns a cell as a scalar with instants as epoch milliseconds. Non-finite numbers are null, lists and JSON strings.
 pub(in crate::http) fn scalar(column: &Column, cell: &Cell<'_>) -> Value {
     match cell {
         Cell::Null => Value::Null,
@@ -48,7 +54,7 @@ pub(in crate::http) fn scalar(column: &Column, cell: &Cell<'_>) -> Value {
     }
 }
 
-/// The description of a table's flat rows for OpenAPI.
+/// Returns the OpenAPI schema of a table's flat rows.
 pub(super) fn schema(table: &Table) -> RefOr<Schema> {
     let mut object = ObjectBuilder::new().description(Some(format!("{}.", table.comment)));
     for (_, column) in table.flat() {
@@ -63,7 +69,7 @@ pub(super) fn schema(table: &Table) -> RefOr<Schema> {
             | ColumnType::Texts
             | ColumnType::Map => Type::String,
         };
-        // A number may be one that JSON has no form for, such as infinity.
+        // Any floating-point column may be null, because non-finite numbers are.
         let may_be_null = column.nullable || column.column_type == ColumnType::Float;
         let schema_type =
             if may_be_null { SchemaType::from_iter([scalar, Type::Null]) } else { SchemaType::new(scalar) };
@@ -73,10 +79,10 @@ pub(super) fn schema(table: &Table) -> RefOr<Schema> {
     object.build().into()
 }
 
-/// Names the flat rows of tables in the OpenAPI description.
+/// Declares the OpenAPI schemas of flat rows by name.
 macro_rules! bodies {
     ($($body:ident: $row:ty;)+) => {$(
-        #[doc = concat!("A flat row of `", stringify!($row), "`, for the description alone.")]
+        #[doc = concat!("A flat row of `", stringify!($row), "`; only used in the OpenAPI description.")]
         #[derive(Debug)]
         pub(super) struct $body;
 
@@ -114,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_come_first_and_every_value_is_a_scalar() {
+    fn the_time_is_first_and_every_value_is_a_scalar() {
         let at = Timestamp::from_millis(0);
         let anomaly = AnomalyRow {
             signal: "a".into(),

@@ -1,4 +1,4 @@
-//! Signals, forecasts and anomaly scores as flat rows.
+//! `GET /v1/signals`, `/v1/forecasts` and `/v1/anomalies`: results of learning as flat rows.
 
 use almanac_engine::store::rows::{RowFilter, SignalFilter, SignalStatus};
 use axum::{extract::State, response::Response};
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::http::{ApiError, AppState, ErrorBody, Params};
 
-/// Signals and how far their learning is.
+/// Lists signals with the state of their learning.
 #[utoipa::path(get, path = "/v1/signals", tag = "rows",
-    params(("signal" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("status" = Option<String>, Query, description = "learning, ready or failed"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object a signal, by name", body = Vec<SignalBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+    params(("signal" = Option<String>, Query, description = "only these; repeat it or separate values by commas"), ("status" = Option<String>, Query, description = "learning, ready or failed"), ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per signal, sorted by name", body = Vec<SignalBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn signals(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["signal", "status", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
@@ -28,10 +28,11 @@ pub(super) async fn signals(State(state): State<AppState>, params: Params) -> Re
     respond_rows(rows, limit, Keep::First, format)
 }
 
-/// Forecasts: for each instant the one made last, or with `all=true` every one that is kept; of too many the newest.
+/// Lists forecasts: the latest for each instant, or with `all=true` also older ones that are kept. Beyond the limit the
+/// newest are kept.
 #[utoipa::path(get, path = "/v1/forecasts", tag = "rows",
-    params(("signal" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "as from"), ("all" = Option<bool>, Query, description = "older forecasts too"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object a point, ascending in time", body = Vec<ForecastBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+    params(("signal" = Option<String>, Query, description = "only these; repeat it or separate values by commas"), ("from" = Option<String>, Query, description = "start of the span: epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "end of the span, in the same formats"), ("all" = Option<bool>, Query, description = "true: older forecasts too"), ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per point, sorted by time", body = Vec<ForecastBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn forecasts(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["signal", "from", "to", "all", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
@@ -43,6 +44,7 @@ pub(super) async fn forecasts(State(state): State<AppState>, params: Params) -> 
             return Err(ApiError::bad_request("invalid_parameter", format!("all {other:?} is neither true nor false")));
         }
     };
+    // One row more than the limit shows whether rows were cut off.
     let filter = RowFilter {
         signals: params.list("signal"),
         start,
@@ -57,10 +59,11 @@ pub(super) async fn forecasts(State(state): State<AppState>, params: Params) -> 
     respond_rows(rows, limit, Keep::Last, format)
 }
 
-/// Anomalies: points with a score of at least 1, or of at least `min_score` (0: every scored point); of too many the newest.
+/// Lists points with a score of at least 1, or of at least `min_score` (0: every scored point). Beyond the limit the
+/// newest are kept.
 #[utoipa::path(get, path = "/v1/anomalies", tag = "rows",
-    params(("signal" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "as from"), ("min_score" = Option<f64>, Query, description = "least score; 1 when missing"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object a point, ascending in time", body = Vec<AnomalyBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+    params(("signal" = Option<String>, Query, description = "only these; repeat it or separate values by commas"), ("from" = Option<String>, Query, description = "start of the span: epoch milliseconds, RFC 3339, now or now-6h"), ("to" = Option<String>, Query, description = "end of the span, in the same formats"), ("min_score" = Option<f64>, Query, description = "minimum score [1]"), ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per point, sorted by time", body = Vec<AnomalyBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn anomalies(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["signal", "from", "to", "min_score", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);

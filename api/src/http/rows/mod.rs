@@ -1,7 +1,8 @@
-//! Flat rows for pollers and for Grafana's Infinity source: a JSON array of objects with the same keys, ascending in
+//! Flat rows for pollers and for Grafana's Infinity data source: a JSON array of objects with the same keys, sorted by
 //! time, or CSV with `format=csv` or `Accept: text/csv`.
 
 mod breaches;
+mod correlated;
 mod encode;
 mod events;
 mod flat;
@@ -9,7 +10,6 @@ mod learned;
 mod samples;
 mod scrape;
 mod span;
-mod together;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -18,7 +18,7 @@ use super::AppState;
 pub(super) use encode::{Format, Keep, respond_rows};
 pub(super) use flat::scalar;
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -28,9 +28,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(samples::samples))
         .routes(routes!(events::incidents))
         .routes(routes!(events::deploys))
-        .routes(routes!(together::suspected_incidents))
-        .routes(routes!(together::peer_outliers))
-        .routes(routes!(together::correlations))
+        .routes(routes!(correlated::suspected_incidents))
+        .routes(routes!(correlated::peer_outliers))
+        .routes(routes!(correlated::correlations))
         .routes(routes!(breaches::breaches))
         .routes(routes!(scrape::scrape_targets))
 }

@@ -1,4 +1,4 @@
-//! Samples of a metric, or values of an expression, as flat rows.
+//! `GET /v1/samples`: samples of a metric, or values of an expression, as flat rows.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,44 +10,45 @@ use axum::{extract::State, response::Response};
 use serde_json::{Map, Value};
 
 use super::{
-    encode::{Format, finite, limit, respond_objects},
+    encode::{Format, limit, respond_objects},
+    flat::finite,
     span::span,
 };
 use crate::http::{
     ApiError, AppState, ErrorBody, Params,
-    prometheus::{Evaluation, evaluate_within},
+    prometheus::{EvaluationError, evaluate_within},
     shared::{escape_pattern, iso, parse_duration_ms},
 };
 
-/// Parameters that are no labels.
-const OWN: [&str; 7] = ["metric", "query", "from", "to", "step", "limit", "format"];
-/// Columns that are no labels.
-const COLUMNS: [&str; 3] = ["time", "metric", "value"];
-/// Span that is answered when no start is given.
-const USUAL_SPAN_MS: i64 = 3_600_000;
-/// Longest that an evaluation may take.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Parameters that are not labels.
+const RESERVED_PARAMETERS: [&str; 7] = ["metric", "query", "from", "to", "step", "limit", "format"];
+/// Columns that are not labels.
+const RESERVED_COLUMNS: [&str; 3] = ["time", "metric", "value"];
+/// Length of the span without a start.
+const DEFAULT_SPAN_MS: i64 = 3_600_000;
+/// Timeout of an evaluation.
+const EVALUATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Samples of one metric, or the values of an expression.
+/// Lists samples of a metric, or the values of an expression.
 ///
-/// `metric` with any label as a parameter of its own (`host=a&host=b`), or `query` with a `PromQL` expression. With
-/// `step` (seconds or such as 1m) the value at every step, without it the stored samples themselves. Each row has
-/// `time`, `metric`, `value` and every label that any of the series has, null where one has not.
+/// Either `metric`, with labels as further parameters (`host=a&host=b`), or `query` with a `PromQL` expression. With
+/// `step` (seconds, or a duration such as 1m) rows have the value at every step, without it the stored samples. Each
+/// row has `time`, `metric`, `value` and every label of any of the series, null for series without that label.
 #[utoipa::path(get, path = "/v1/samples", tag = "rows",
-    params(("metric" = Option<String>, Query, description = "a metric's name"), ("query" = Option<String>, Query, description = "PromQL, instead of metric; needs step"), ("from" = Option<String>, Query, description = "epoch milliseconds, RFC 3339, now or now-6h; an hour before the end when missing"), ("to" = Option<String>, Query, description = "as from; the present when missing"), ("step" = Option<String>, Query, description = "seconds or such as 1m"), ("limit" = Option<usize>, Query, description = "most samples; more are refused, not cut"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object a sample, ascending in time", body = Vec<Object>), (status = 400, description = "wrong parameter", body = ErrorBody), (status = 422, description = "too many samples", body = ErrorBody)))]
+    params(("metric" = Option<String>, Query, description = "name of the metric"), ("query" = Option<String>, Query, description = "PromQL expression instead of a metric; requires step"), ("from" = Option<String>, Query, description = "start of the span: epoch milliseconds, RFC 3339, now or now-6h [an hour before the end]"), ("to" = Option<String>, Query, description = "end of the span, in the same formats [now]"), ("step" = Option<String>, Query, description = "seconds, or a duration such as 1m"), ("limit" = Option<usize>, Query, description = "maximum number of samples; a request for more is rejected"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per sample, sorted by time", body = Vec<Object>), (status = 400, description = "invalid parameter", body = ErrorBody), (status = 422, description = "too many samples", body = ErrorBody)))]
 pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let wrong = |message: String| ApiError::bad_request("invalid_parameter", message);
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
     let now = state.clock.now();
     let (from, to) = span(&params, now)?;
     let end_ms = to.unwrap_or(now).millis();
-    let start_ms = from.map_or(end_ms.saturating_sub(USUAL_SPAN_MS), |from| from.millis());
+    let start_ms = from.map_or(end_ms.saturating_sub(DEFAULT_SPAN_MS), |from| from.millis());
     let step_ms = match params.get("step") {
         None => None,
         Some(text) => match parse_duration_ms(text) {
             Some(step_ms) if step_ms > 0 => Some(step_ms),
-            _ => return Err(wrong(format!("step {text:?} is no duration like 15s, 1m or 60"))),
+            _ => return Err(wrong(format!("step {text:?} is not a duration like 15s, 1m or 60"))),
         },
     };
     let store = state.store.clone();
@@ -55,7 +56,7 @@ pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Re
         (Some(metric), None, step_ms) => {
             let matchers = matchers(metric, &params)?;
             let expression = step_ms.map(|step_ms| (selector(&matchers), step_ms));
-            evaluate_within(&state, LONGEST, move |limits| match expression {
+            evaluate_within(&state, EVALUATION_TIMEOUT, move |limits| match expression {
                 Some((text, step_ms)) => {
                     signal::range(&store, &signal::parse(&text)?, start_ms, end_ms, step_ms, limits)
                 }
@@ -64,22 +65,24 @@ pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Re
             .await
         }
         (None, Some(text), Some(step_ms)) => {
-            if let Some((label, _)) = params.others(&OWN).next() {
-                return Err(wrong(format!("parameter {label:?} goes with metric; write it into the query")));
+            if let Some((label, _)) = params.others(&RESERVED_PARAMETERS).next() {
+                return Err(wrong(format!("parameter {label:?} requires metric; write the label into the query")));
             }
             let query = signal::parse(text)?;
-            evaluate_within(&state, LONGEST, move |limits| {
+            evaluate_within(&state, EVALUATION_TIMEOUT, move |limits| {
                 signal::range(&store, &query, start_ms, end_ms, step_ms, limits)
             })
             .await
         }
-        (None, Some(_), None) => return Err(wrong("query needs a step, such as step=1m".to_owned())),
+        (None, Some(_), None) => return Err(wrong("query requires step, such as step=1m".to_owned())),
         (Some(_), Some(_), _) => return Err(wrong("metric and query exclude each other".to_owned())),
-        (None, None, _) => return Err(wrong("give a metric's name in metric, or PromQL in query".to_owned())),
+        (None, None, _) => {
+            return Err(wrong("metric or query is required: the name of a metric, or a PromQL expression".to_owned()));
+        }
     };
     let series = series.map_err(|error| match error {
-        Evaluation::Signal(SignalError::TooManySamples { .. }) => too_many(limit),
-        Evaluation::Signal(error) => error.into(),
+        EvaluationError::Signal(SignalError::TooManySamples { .. }) => too_many(limit),
+        EvaluationError::Signal(error) => error.into(),
         other => ApiError::from(other),
     })?;
     if series.iter().map(|one| one.values.len()).sum::<usize>() > limit {
@@ -94,11 +97,12 @@ fn too_many(limit: usize) -> ApiError {
         axum::http::StatusCode::UNPROCESSABLE_ENTITY,
         "too_many_samples",
         format!(
-            "the answer would have more than {limit} samples: take a shorter span, a longer step or a higher limit"
+            "the response would have more than {limit} samples: use a shorter span, a longer step or a higher limit"
         ),
     )
 }
 
+/// Reads the stored samples of the matching series, without staleness markers.
 fn stored(
     source: &dyn SampleSource,
     matchers: &[Matcher],
@@ -117,10 +121,10 @@ fn stored(
         .collect())
 }
 
-/// The metric's name and for each label the values that were given, any of which will do.
+/// Returns matchers for the metric's name and for each label parameter; several values of a label are alternatives.
 fn matchers(metric: &str, params: &Params) -> Result<Vec<Matcher>, ApiError> {
     let mut matchers = vec![Matcher::equal(METRIC_NAME, metric)];
-    let labels: BTreeSet<&str> = params.others(&OWN).map(|(name, _)| name).collect();
+    let labels: BTreeSet<&str> = params.others(&RESERVED_PARAMETERS).map(|(name, _)| name).collect();
     for label in labels {
         let values = params.list(label);
         matchers.push(match values.as_slice() {
@@ -136,7 +140,7 @@ fn matchers(metric: &str, params: &Params) -> Result<Vec<Matcher>, ApiError> {
     Ok(matchers)
 }
 
-/// The matchers as a `PromQL` selector.
+/// Formats the matchers as a `PromQL` selector.
 fn selector(matchers: &[Matcher]) -> String {
     let parts: Vec<String> = matchers
         .iter()
@@ -154,7 +158,7 @@ fn selector(matchers: &[Matcher]) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-/// One object a sample, by time and series; the columns are the same in all.
+/// Returns the columns, and one object with all of them per sample, sorted by time and series.
 fn flatten(series: &[RangeSeries]) -> (Vec<String>, Vec<Value>) {
     let labels: BTreeSet<&str> = series
         .iter()
@@ -162,10 +166,10 @@ fn flatten(series: &[RangeSeries]) -> (Vec<String>, Vec<Value>) {
         .map(|(name, _)| name)
         .filter(|name| *name != METRIC_NAME)
         .collect();
-    // A label that is called as one of our columns gets out of its way.
+    // A label with the name of a reserved column gets the prefix `label_`.
     let label_columns: Vec<(&str, String)> = labels
         .iter()
-        .map(|name| (*name, if COLUMNS.contains(name) { format!("label_{name}") } else { (*name).to_owned() }))
+        .map(|name| (*name, if RESERVED_COLUMNS.contains(name) { format!("label_{name}") } else { (*name).to_owned() }))
         .collect();
     let mut order: Vec<(i64, usize, usize)> = Vec::new();
     for (series_idx, one) in series.iter().enumerate() {
@@ -200,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_have_the_same_keys_and_ascend() {
+    fn rows_have_the_same_keys_and_are_sorted_by_time() {
         let series = [
             RangeSeries {
                 labels: Labels::from_pairs([("__name__", "m"), ("host", "a"), ("time", "x")]).unwrap(),

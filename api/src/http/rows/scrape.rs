@@ -1,4 +1,4 @@
-//! Scrape targets as flat rows.
+//! `GET /v1/scrape_targets`: scrape targets as flat rows.
 
 use almanac_engine::store::rows::TargetHealth;
 use axum::{extract::State, response::Response};
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::http::{ApiError, AppState, ErrorBody, Params};
 
-/// Scrape targets with the result of their last scrape, `last_error` where it failed.
+/// Lists scrape targets with the result of their last scrape.
 #[utoipa::path(get, path = "/v1/scrape_targets", tag = "rows",
-    params(("job" = Option<String>, Query, description = "only these; may repeat or hold commas"), ("health" = Option<String>, Query, description = "up, down or unknown"), ("limit" = Option<usize>, Query, description = "most rows"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object a target, by job and URL", body = Vec<ScrapeTargetBody>), (status = 400, description = "wrong parameter", body = ErrorBody)))]
+    params(("job" = Option<String>, Query, description = "only these; repeat it or separate values by commas"), ("health" = Option<String>, Query, description = "up, down or unknown"), ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    responses((status = 200, description = "one object per target, sorted by job and URL", body = Vec<ScrapeTargetBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn scrape_targets(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["job", "health", "limit", "format"])?;
     let (format, limit) = (Format::of(&params)?, limit(&params)?);

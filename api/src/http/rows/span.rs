@@ -1,4 +1,4 @@
-//! Reads the ends of a span from parameters.
+//! Parses the parameters `from` and `to`.
 
 use almanac_models::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::http::{
     shared::{parse_duration_ms, parse_time},
 };
 
-/// An instant from epoch milliseconds, RFC 3339, `now` or `now-6h`.
+/// Parses an instant: epoch milliseconds, RFC 3339, `now` or `now-6h`. `None` when the parameter is missing.
 ///
 /// # Errors
 /// 400 `invalid_parameter`.
@@ -24,12 +24,12 @@ pub(super) fn instant(params: &Params, name: &str, now: Timestamp) -> Result<Opt
         None => parse_time(text, 1.0),
     };
     millis.map(|millis| Some(Timestamp::from_millis(millis))).ok_or_else(|| {
-        let message = format!("{name} {text:?} is no time: write epoch milliseconds, RFC 3339, now or now-6h");
+        let message = format!("{name} {text:?} is not a time: write epoch milliseconds, RFC 3339, now or now-6h");
         ApiError::bad_request("invalid_parameter", message)
     })
 }
 
-/// Both ends of a span; either may be open.
+/// Parses `from` and `to`; either may be missing.
 ///
 /// # Errors
 /// 400 `invalid_parameter`, also when the end is before the start.

@@ -1,4 +1,5 @@
-//! Who may call: everybody on a loopback address, or whoever sends the token.
+//! Authentication: without a token the service accepts everybody and listens only on loopback; with one, callers must
+//! send it.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -17,18 +18,19 @@ use subtle::ConstantTimeEq;
 
 use super::{ApiError, AppState};
 
-/// Paths that answer without a token: what a supervisor asks.
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/-/healthy", "/-/ready"];
+/// Health paths, which need no token.
+const OPEN_PATHS: [&str; 4] = ["/healthz", "/readyz", "/-/healthy", "/-/ready"];
 
-/// What a request may do. One token grants everything today; a handler names its scope so that tokens with fewer can follow.
+/// A permission. The one token grants all of them; handlers name the one that they need, so that restricted tokens can
+/// be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Scope {
-    /// Upkeep and deletion.
+    /// Maintenance and deletion.
     Admin,
 }
 
 impl Scope {
-    /// The scope's word.
+    /// Returns the name of the scope.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -36,7 +38,7 @@ impl Scope {
     }
 }
 
-/// Proof that a request may do what [`Scope::Admin`] covers: a handler that takes it is not called otherwise.
+/// Extractor that rejects requests without [`Scope::Admin`] with 403.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct Admin;
 
@@ -52,11 +54,11 @@ impl FromRequestParts<AppState> for Admin {
     }
 }
 
-/// Who may call.
+/// The check of callers: no token, or the token that they must send.
 #[derive(Clone, Default)]
 pub struct Auth(Option<Arc<str>>);
 
-/// An address that others can reach, and no token.
+/// The address is not loopback and there is no token.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
     "{listen} can be reached from other machines: set a token with --token, ALMANAC_TOKEN or server.token, or listen on 127.0.0.1"
@@ -67,31 +69,32 @@ pub struct TokenMissing {
 }
 
 impl Auth {
-    /// Everybody who can reach the address.
+    /// Accepts every caller.
     #[must_use]
     pub fn open() -> Self {
         Self(None)
     }
 
-    /// Who sends this token as `Authorization: Bearer …`, or as the password of Basic authentication.
+    /// Accepts callers that send this token as `Authorization: Bearer …`, or as the password of Basic authentication.
     #[must_use]
     pub fn token(token: &str) -> Self {
         Self(Some(token.into()))
     }
 
-    /// What fits an address: with a token always that, without one only a loopback address.
+    /// Returns the check for an address: the token if there is one; without one the address must be loopback.
     ///
     /// # Errors
     /// [`TokenMissing`] when the address is not loopback and there is no token.
     pub fn for_address(listen: SocketAddr, token: Option<&str>) -> Result<Self, TokenMissing> {
         match token {
             Some(token) => Ok(Self::token(token)),
+            // Canonical: `::ffff:127.0.0.1` is loopback too.
             None if listen.ip().to_canonical().is_loopback() => Ok(Self::open()),
             None => Err(TokenMissing { listen }),
         }
     }
 
-    /// Whether these headers may pass. The time taken does not depend on how much of the token is right.
+    /// Whether the headers carry the token, if one is required. The comparison takes constant time.
     #[must_use]
     pub fn allows(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.0 else { return true };
@@ -99,7 +102,7 @@ impl Auth {
         given_token(header).is_some_and(|given| token.as_bytes().ct_eq(&given).into())
     }
 
-    /// Whether these headers carry a token with the scope. The one token that there is has every scope.
+    /// Whether the headers carry a token with the scope. The one token has every scope.
     pub(in crate::http) fn grants(&self, headers: &HeaderMap, scope: Scope) -> bool {
         match scope {
             Scope::Admin => self.allows(headers),
@@ -107,7 +110,8 @@ impl Auth {
     }
 }
 
-/// The token that a header brings: what follows `Bearer`, or the password after `Basic`, whatever the user's name.
+/// Returns the token of an `Authorization` header: the value of `Bearer`, or the password of `Basic` with any user
+/// name.
 fn given_token(header: &[u8]) -> Option<Vec<u8>> {
     let space = header.iter().position(|byte| *byte == b' ')?;
     let (scheme, value) = (&header[..space], header[space..].trim_ascii());
@@ -118,26 +122,27 @@ fn given_token(header: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let pair = STANDARD.decode(value).ok()?;
+    // The password may contain colons, the user name may not (RFC 7617).
     let colon = pair.iter().position(|byte| *byte == b':')?;
     Some(pair[colon + 1..].to_vec())
 }
 
-/// The token stays out of logs.
+/// Omits the token, which must not reach logs.
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Auth(token)" } else { "Auth(open)" })
     }
 }
 
-/// Lets a request through or answers 401.
+/// Middleware: responds with 401 unless the request carries the token or its path is open.
 pub(in crate::http) async fn require_token(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if state.auth.allows(request.headers()) || OPEN.contains(&request.uri().path()) {
+    if state.auth.allows(request.headers()) || OPEN_PATHS.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let error = ApiError::new(
         StatusCode::UNAUTHORIZED,
         "unauthorized",
-        "this service needs its token: send `Authorization: Bearer TOKEN`, or Basic authentication with the token as password",
+        "this service requires a token: send `Authorization: Bearer TOKEN`, or Basic authentication with the token as password",
     );
     let mut response = error.into_response();
     for scheme in ["Bearer", "Basic realm=\"almanac\", charset=\"UTF-8\""] {
@@ -151,9 +156,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_goes_without_a_token() {
-        let check = |listen: &str, token: Option<&str>, fine: bool| {
-            assert_eq!(Auth::for_address(listen.parse().unwrap(), token).is_ok(), fine, "{listen} {token:?}");
+    fn only_loopback_needs_no_token() {
+        let check = |listen: &str, token: Option<&str>, accepted: bool| {
+            assert_eq!(Auth::for_address(listen.parse().unwrap(), token).is_ok(), accepted, "{listen} {token:?}");
         };
         check("127.0.0.1:9797", None, true);
         check("127.8.0.1:1", None, true);
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_must_be_whole() {
+    fn only_the_whole_token_is_accepted() {
         let auth = Auth::token("secret");
         let check = |header: Option<&str>, allowed: bool| {
             let mut headers = HeaderMap::new();

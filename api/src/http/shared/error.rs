@@ -1,4 +1,4 @@
-//! The error of every route: status, stable code, message.
+//! The error type of every route: status, stable code, message.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -10,12 +10,12 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An answer that is an error: `{"error": {"code", "message"}, "message"}`.
+/// An error response: `{"error": {"code", "message"}, "message"}`.
 ///
-/// `code` is stable and for programs, `message` for people; the message is given twice because Grafana shows
-/// the outer one in panels and the inner one on its configuration page. Details go to the log.
+/// `code` is stable and meant for programs, `message` for people. The message appears twice because Grafana shows the
+/// outer one in panels and the inner one on its configuration page. Details go to the log.
 ///
-/// The response carries the error itself as an extension, so that routes of another shape write it in theirs
+/// The response carries the error as an extension, so that [`super::reshape_errors`] can write it in another format
 /// without reading the body.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -34,62 +34,62 @@ pub struct ErrorBody {
     pub message: String,
 }
 
-/// What went wrong.
+/// Code and message of an error.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ErrorDetail {
-    /// Stable, in snake case.
+    /// Stable code in snake case.
     pub code: String,
-    /// What is wrong and what would be right.
+    /// What is wrong, and what would be valid.
     pub message: String,
 }
 
 impl ApiError {
-    /// An error with any status; `code` is stable and in snake case.
+    /// Builds an error with any status; `code` is stable and in snake case.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { status, code: code.into(), message: message.into(), retry_after: None }
     }
 
-    /// 400.
+    /// Builds a 400.
     pub fn bad_request(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 404.
+    /// Builds a 404.
     pub fn not_found(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)
     }
 
-    /// 409.
+    /// Builds a 409.
     pub fn conflict(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// 500; the error and its sources go to the log and not to the caller.
+    /// Builds a 500. The error and its sources are logged, not sent to the caller.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = %crate::chain(error), "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed here; the service's log says why")
+        tracing::error!(error = %crate::chain(error), "request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed; see the service's log")
     }
 
-    /// The same error with `Retry-After`, rounded up to a second.
+    /// Adds the header `Retry-After`, rounded up to a second.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The stable code.
+    /// Returns the stable code.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// The message for people.
+    /// Returns the message for people.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_message_stands_where_both_kinds_of_reader_look() {
+    async fn the_message_appears_inside_and_outside_of_the_error() {
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "the queue is full");
         let response = error.retry_after(Duration::from_millis(1200)).into_response();
         assert_eq!(response.headers()[RETRY_AFTER], "2");

@@ -1,4 +1,4 @@
-//! Refuses bodies that are larger than allowed.
+//! Middleware: rejects requests whose `Content-Length` exceeds `server.max_body`.
 
 use std::time::Duration;
 
@@ -12,15 +12,16 @@ use futures::StreamExt;
 
 use crate::http::{ApiError, AppState};
 
-/// Bytes of a refused body that are read and thrown away, and for how long: a sender that is cut off while it writes does not
-/// read the answer.
+/// Maximum number of bytes of a rejected body that are read and discarded. A sender whose connection closes while it
+/// writes does not read the response.
 const MAX_DRAINED_BYTES: usize = 64 << 20;
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Maximum time for that.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A file is taken in parts, has a bound of its own, and may be larger.
-const FILES: &str = "/v1/import";
+/// Path without this limit: an import is read in parts and has its own limit.
+const IMPORT_PATH: &str = "/v1/import";
 
-/// Refuses a body that says it is larger than `server.max_body`, once it has been sent.
+/// Responds with 413 to a body whose declared length exceeds `server.max_body`, after reading the body.
 pub(in crate::http) async fn refuse_large_bodies(
     State(state): State<AppState>,
     request: Request,
@@ -28,10 +29,10 @@ pub(in crate::http) async fn refuse_large_bodies(
 ) -> Response {
     let limit = state.config.server.max_body.bytes();
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let is_large = |length: &usize| *length > limit && request.uri().path() != FILES;
+    let is_large = |length: &usize| *length > limit && request.uri().path() != IMPORT_PATH;
     let Some(length) = length.filter(is_large) else { return next.run(request).await };
     let mut body = request.into_body().into_data_stream();
-    let _ = tokio::time::timeout(PATIENCE, async {
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, async {
         let mut read = 0;
         while let Some(Ok(part)) = body.next().await {
             read += part.len();

@@ -1,5 +1,6 @@
-//! What failures of the engine mean to callers: status, code and message of every one. No variant is left to a wildcard, so
-//! that a new one does not compile until it is decided here.
+//! Maps the engine's errors to status, code and message.
+//!
+//! Every variant is listed, so that a new one does not compile until it is mapped here.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use axum::http::StatusCode;
 use super::ApiError;
 use crate::chain;
 
-/// What a failure of the store means to a caller.
+/// Maps an error of the store.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
@@ -38,7 +39,7 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "no space is left on the disk of the store")
                     .retry_after(Duration::from_secs(30))
             }
-            // Met when a store is opened, or faults of ours.
+            // Errors of opening a store, which no request does, or internal faults.
             StoreError::Locked { .. }
             | StoreError::NotDuckDb { .. }
             | StoreError::Foreign { .. }
@@ -51,7 +52,7 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// What a failed round of learning means to a caller; a signal that fails is no failure of the round.
+/// Maps an error of a learning cycle. A signal that fails is part of the cycle's report and not an error.
 impl From<LearnError> for ApiError {
     fn from(error: LearnError) -> Self {
         match error {
@@ -61,11 +62,11 @@ impl From<LearnError> for ApiError {
     }
 }
 
-/// What a refused or failed statement means to a caller.
+/// Maps an error of an SQL statement.
 impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
         let status = match &error {
-            // Not 408, after which some clients and proxies send the same again.
+            // Not 408: some clients and proxies then repeat the request.
             SqlError::Deadline { .. } | SqlError::Memory | SqlError::TooComplex { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -87,7 +88,7 @@ impl From<SqlError> for ApiError {
     }
 }
 
-/// What a wrong or failed expression means to a caller outside of Prometheus' own interface.
+/// Maps an error of an expression, for all routes but Prometheus' (see `prometheus/answer.rs`).
 impl From<SignalError> for ApiError {
     fn from(error: SignalError) -> Self {
         let message = chain(&error);

@@ -1,4 +1,4 @@
-//! What all routes share: state, errors, parameters, the token.
+//! Shared by all routes: state, errors, parameters, authentication, times.
 
 mod auth;
 mod error;

@@ -1,4 +1,4 @@
-//! Parameters of query strings and forms.
+//! Reads parameters of query strings and forms.
 
 use axum::{
     body::Bytes,
@@ -11,7 +11,7 @@ use axum::{
 
 use super::ApiError;
 
-/// Parameters of the query string and, of a form that was posted, of its body; names may repeat.
+/// Parameters of the query string and of a posted form; names may repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Params {
     pairs: Vec<(String, String)>,
@@ -19,7 +19,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// The parameters of a query string or of a form's body.
+    /// Parses a query string or the body of a form.
     #[must_use]
     pub fn parse(text: &[u8]) -> Self {
         Self { pairs: form_urlencoded::parse(text).into_owned().collect(), prefers_csv: false }
@@ -31,24 +31,24 @@ impl Params {
         self.prefers_csv
     }
 
-    /// The first value that is not empty.
+    /// Returns the first non-empty value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// All values that are not empty, in order.
+    /// Returns all non-empty values in order.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
         self.pairs.iter().filter(move |(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    /// All values, those that hold commas taken apart.
+    /// Returns all values, each split at commas.
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<String> {
         self.all(name).flat_map(|value| value.split(',')).filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
-    /// The parameters whose names are not among those given.
+    /// Returns the parameters whose names are not in `known`.
     pub fn others<'a>(&'a self, known: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.pairs
             .iter()
@@ -56,16 +56,16 @@ impl Params {
             .map(|(n, value)| (n.as_str(), value.as_str()))
     }
 
-    /// Refuses parameters whose names are not among those given.
+    /// Rejects parameters whose names are not in `known`.
     ///
     /// # Errors
-    /// 400 `unknown_parameter` that suggests the nearest known one.
+    /// 400 `unknown_parameter`, which suggests the nearest known one.
     pub fn only(&self, known: &[&str]) -> Result<(), ApiError> {
         let Some((unknown, _)) = self.others(known).next() else { return Ok(()) };
         let nearest = known
             .iter()
             .map(|name| (strsim::jaro_winkler(unknown, name), name))
-            .filter(|(likeness, _)| *likeness > 0.7)
+            .filter(|(similarity, _)| *similarity > 0.7)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let message = match nearest {
             Some((_, nearest)) => format!("unknown parameter {unknown:?}; did you mean {nearest:?}?"),
@@ -74,10 +74,10 @@ impl Params {
         Err(ApiError::bad_request("unknown_parameter", message))
     }
 
-    /// A number, or none when the parameter is missing.
+    /// Parses a number; `None` when the parameter is missing.
     ///
     /// # Errors
-    /// 400 `invalid_parameter` when it is no such number.
+    /// 400 `invalid_parameter` when the value is not a number in the range of `T`.
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         self.get(name)
             .map(|text| {
@@ -110,6 +110,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     }
 }
 
+/// Whether the first media type of `Accept` that is either CSV or JSON is CSV. Quality values are ignored.
 fn prefers_csv(headers: &HeaderMap) -> bool {
     let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut ranges = accept
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_repeat_and_lists_are_taken_apart() {
+    fn names_repeat_and_lists_are_split() {
         let params = Params::parse(b"match[]=up&match[]=a%7Bb%3D%22c%22%7D&host=a,b&host=c&empty=&n=5");
         assert_eq!(params.all("match[]").collect::<Vec<_>>(), ["up", "a{b=\"c\"}"]);
         assert_eq!(params.list("host"), ["a", "b", "c"]);
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_is_preferred_where_it_is_named_first() {
+    fn csv_is_preferred_when_it_is_named_first() {
         let check = |accept: &'static str, expected: bool| {
             let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
             assert_eq!(prefers_csv(&headers), expected, "{accept}");

@@ -1,6 +1,6 @@
-//! Texts as patterns.
+//! Escapes text for regular expressions.
 
-/// A text as a pattern of RE2 that matches just that.
+/// Returns an RE2 pattern that matches exactly `text`.
 pub(crate) fn escape_pattern(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {

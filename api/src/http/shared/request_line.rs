@@ -1,8 +1,8 @@
-//! Accepts characters in a URL that should have been encoded: `"`, `<` and `>`, as in `curl -g '…?query=up{job="api"}'`.
+//! Accepts URLs with unencoded `"`, `<` and `>`, as in `curl -g '…?query=up{job="api"}'`.
 //!
-//! Prometheus answers such requests; hyper refuses them before a handler sees them, with an empty body. So the request line is
-//! encoded as it is read. Headers and bodies pass unchanged. Where the end of a body is not known from its headers alone, the
-//! rest of the connection is left as it is.
+//! Prometheus accepts such requests; hyper rejects them with an empty body before any handler runs. So a wrapper around
+//! the connection percent-encodes these characters in request lines while it reads. Headers and bodies pass unchanged.
+//! If the headers do not determine the end of a body, the rest of the connection passes unchanged.
 
 use std::{
     io,
@@ -13,22 +13,22 @@ use std::{
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes of a header's line that are looked at; the headers that matter are short.
-const HEADER_BYTES: usize = 128;
-/// Bytes that are read at once while a head is open.
+/// Bytes of a line that are kept; the headers that are parsed are shorter.
+const MAX_LINE_BYTES: usize = 128;
+/// Size of a read while a request line or headers are read.
 const READ_BYTES: usize = 8192;
 
-/// A listener whose connections may send URLs that are not fully encoded.
+/// A listener whose connections accept URLs that are not fully encoded.
 #[derive(Debug)]
 pub struct LenientUrls<L>(pub L);
 
 impl<L: Listener> Listener for LenientUrls<L> {
-    type Io = Encoding<L::Io>;
+    type Io = LenientConnection<L::Io>;
     type Addr = L::Addr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (io, address) = self.0.accept().await;
-        (Encoding { io, head: Head::default(), pending: Vec::new(), sent: 0 }, address)
+        (LenientConnection { io, parser: RequestParser::default(), pending: Vec::new(), sent: 0 }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -36,17 +36,17 @@ impl<L: Listener> Listener for LenientUrls<L> {
     }
 }
 
-/// A connection whose request lines are encoded as they are read.
+/// A connection whose request lines are percent-encoded while they are read.
 #[derive(Debug)]
-pub struct Encoding<I> {
+pub struct LenientConnection<I> {
     io: I,
-    head: Head,
-    /// What was read and not handed on yet; `sent` bytes of it were.
+    parser: RequestParser,
+    /// Encoded bytes; the first `sent` of them were returned to the reader.
     pending: Vec<u8>,
     sent: usize,
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Encoding<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for LenientConnection<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
@@ -58,14 +58,14 @@ impl<I: AsyncRead + Unpin> AsyncRead for Encoding<I> {
             }
             this.pending.clear();
             this.sent = 0;
-            if let Some(untouched) = this.head.untouched() {
-                // A body: straight into the reader's buffer.
-                let most = usize::try_from(untouched).unwrap_or(usize::MAX).min(out.remaining());
+            if let Some(unchanged) = this.parser.unchanged_bytes() {
+                // A body is read straight into the reader's buffer, at most up to its end.
+                let most = usize::try_from(unchanged).unwrap_or(usize::MAX).min(out.remaining());
                 let mut part = ReadBuf::new(out.initialize_unfilled_to(most));
                 ready!(Pin::new(&mut this.io).poll_read(cx, &mut part))?;
                 let count = part.filled().len();
                 out.advance(count);
-                this.head.skip(count as u64);
+                this.parser.skip(count as u64);
                 return Poll::Ready(Ok(()));
             }
             let mut bytes = [0; READ_BYTES];
@@ -74,12 +74,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Encoding<I> {
             if part.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            this.head.push(part.filled(), &mut this.pending);
+            this.parser.push(part.filled(), &mut this.pending);
         }
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Encoding<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for LenientConnection<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
@@ -105,58 +105,60 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Encoding<I> {
     }
 }
 
-/// Where in a request a connection is.
+/// Part of a request that the next byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// In the request line; the first bytes of it tell HTTP/2.
-    Line,
-    /// In the headers.
+enum RequestPart {
+    /// The request line, or empty lines before it.
+    RequestLine,
+    /// The headers.
     Headers,
-    /// In a body of so many more bytes.
+    /// The body, with the number of bytes left.
     Body(u64),
-    /// Nothing is changed any more.
-    Untouched,
+    /// Everything until the connection ends: HTTP/2, an upgrade, or a body of unknown length.
+    Unchanged,
 }
 
-/// Follows the requests of one connection.
+/// Parses the requests of one connection far enough to find their request lines.
 #[derive(Debug)]
-struct Head {
-    place: Place,
-    /// The start of the present line.
+struct RequestParser {
+    part: RequestPart,
+    /// Start of the current line, at most [`MAX_LINE_BYTES`].
     line: Vec<u8>,
-    /// The length that the headers gave.
+    /// `Content-Length` of the current request.
     length: u64,
-    /// Whether the headers leave the end of the body open.
-    unknown: bool,
+    /// Whether the headers leave the length of the body unknown.
+    is_length_unknown: bool,
 }
 
-impl Default for Head {
+impl Default for RequestParser {
     fn default() -> Self {
-        Self { place: Place::Line, line: Vec::new(), length: 0, unknown: false }
+        Self { part: RequestPart::RequestLine, line: Vec::new(), length: 0, is_length_unknown: false }
     }
 }
 
-impl Head {
-    /// Bytes that pass unchanged from here on; none while a head is open.
-    fn untouched(&self) -> Option<u64> {
-        match self.place {
-            Place::Body(left) => Some(left),
-            Place::Untouched => Some(u64::MAX),
-            Place::Line | Place::Headers => None,
+impl RequestParser {
+    /// Returns how many of the next bytes pass unchanged; `None` in a request line or in headers.
+    fn unchanged_bytes(&self) -> Option<u64> {
+        match self.part {
+            RequestPart::Body(left) => Some(left),
+            RequestPart::Unchanged => Some(u64::MAX),
+            RequestPart::RequestLine | RequestPart::Headers => None,
         }
     }
 
+    /// Counts bytes of a body that were read.
     fn skip(&mut self, count: u64) {
-        if let Place::Body(left) = self.place {
+        if let RequestPart::Body(left) = self.part {
             let left = left.saturating_sub(count);
-            self.place = if left > 0 { Place::Body(left) } else { Place::Line };
+            self.part = if left > 0 { RequestPart::Body(left) } else { RequestPart::RequestLine };
         }
     }
 
+    /// Parses `bytes` and appends them to `out`, encoded where they belong to a request line.
     fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while !bytes.is_empty() {
-            if let Some(untouched) = self.untouched() {
-                let (body, rest) = bytes.split_at(usize::try_from(untouched).unwrap_or(usize::MAX).min(bytes.len()));
+            if let Some(unchanged) = self.unchanged_bytes() {
+                let (body, rest) = bytes.split_at(usize::try_from(unchanged).unwrap_or(usize::MAX).min(bytes.len()));
                 out.extend_from_slice(body);
                 self.skip(body.len() as u64);
                 bytes = rest;
@@ -165,56 +167,58 @@ impl Head {
             let (byte, rest) = (bytes[0], &bytes[1..]);
             bytes = rest;
             match byte {
-                b'"' | b'<' | b'>' if self.place == Place::Line => {
+                b'"' | b'<' | b'>' if self.part == RequestPart::RequestLine => {
                     out.extend_from_slice(format!("%{byte:02X}").as_bytes())
                 }
                 other => out.push(other),
             }
             if byte == b'\n' {
-                self.line_ended();
-            } else if self.line.len() < HEADER_BYTES {
+                self.end_line();
+            } else if self.line.len() < MAX_LINE_BYTES {
                 self.line.push(byte);
             }
         }
     }
 
-    fn line_ended(&mut self) {
+    fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         let line = line.trim_ascii();
-        match self.place {
-            // Empty lines before a request are legal. HTTP/2 begins with PRI and has no such lines.
-            Place::Line if line.is_empty() => {}
-            Place::Line if line.starts_with(b"PRI ") => self.place = Place::Untouched,
-            Place::Line => {
-                (self.length, self.unknown) = (0, false);
-                self.place = Place::Headers;
+        match self.part {
+            // RFC 9112, section 2.2 allows empty lines before a request line.
+            RequestPart::RequestLine if line.is_empty() => {}
+            // The preface of HTTP/2, which is binary after it.
+            RequestPart::RequestLine if line.starts_with(b"PRI ") => self.part = RequestPart::Unchanged,
+            RequestPart::RequestLine => {
+                (self.length, self.is_length_unknown) = (0, false);
+                self.part = RequestPart::Headers;
             }
-            Place::Headers if line.is_empty() => {
-                self.place = match (self.unknown, self.length) {
-                    (true, _) => Place::Untouched,
-                    (false, 0) => Place::Line,
-                    (false, length) => Place::Body(length),
+            RequestPart::Headers if line.is_empty() => {
+                self.part = match (self.is_length_unknown, self.length) {
+                    (true, _) => RequestPart::Unchanged,
+                    (false, 0) => RequestPart::RequestLine,
+                    (false, length) => RequestPart::Body(length),
                 };
             }
-            Place::Headers => self.header(line),
-            Place::Body(_) | Place::Untouched => {}
+            RequestPart::Headers => self.header(line),
+            RequestPart::Body(_) | RequestPart::Unchanged => {}
         }
     }
 
+    /// Reads the headers that determine the length of the body.
     fn header(&mut self, line: &[u8]) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-            // A folded line may belong to any header.
-            self.unknown = true;
+            // A folded line may continue any header.
+            self.is_length_unknown = true;
             return;
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             match std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()) {
                 Some(length) => self.length = length,
-                None => self.unknown = true,
+                None => self.is_length_unknown = true,
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") || name.eq_ignore_ascii_case(b"upgrade") {
-            self.unknown = true;
+            self.is_length_unknown = true;
         }
     }
 }
@@ -223,10 +227,10 @@ impl Head {
 mod tests {
     use super::*;
 
-    /// The bytes that come out, with the input in pieces of `size` bytes.
+    /// Returns the output for an input in pieces of `size` bytes.
     fn encoded(input: &str, size: usize) -> String {
-        let (mut head, mut out) = (Head::default(), Vec::new());
-        input.as_bytes().chunks(size).for_each(|piece| head.push(piece, &mut out));
+        let (mut parser, mut out) = (RequestParser::default(), Vec::new());
+        input.as_bytes().chunks(size).for_each(|piece| parser.push(piece, &mut out));
         String::from_utf8(out).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! Brings errors of every layer into the shape of the interface that was called.
+//! Middleware: brings errors of every layer into the format of the API that was called.
 
 use std::any::Any;
 
@@ -13,54 +13,54 @@ use axum::{
 use super::ApiError;
 use crate::http::prometheus;
 
-/// Most bytes of a text that another layer wrote; such texts are short, and the bound is for what nobody thought of.
+/// Maximum size of another layer's error text that is read. Such texts are short; the limit only bounds memory.
 const MAX_TEXT: usize = 16 << 20;
 
-/// Answers for paths that do not exist.
+/// Responds to unknown paths with 404.
 pub(in crate::http) async fn unknown_path(method: Method, uri: Uri) -> ApiError {
-    ApiError::not_found("not_found", format!("there is no {method} {}; /openapi.json lists what there is", uri.path()))
+    ApiError::not_found("not_found", format!("no route {method} {}; see /openapi.json for all routes", uri.path()))
 }
 
-/// What is answered when a handler panicked; the panic itself is in the log.
+/// Returns the response to a request whose handler panicked; the panic itself is logged.
 pub(in crate::http) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed here; the service's log says why")
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed; see the service's log")
         .into_response()
 }
 
-/// Brings every error into one shape, those of extractors and of the router too: our own, or under `/api/v1`
-/// Prometheus'. Reason, code and headers are kept whatever the length.
+/// Rewrites error responses, including those of extractors and of the router: as Prometheus' errors under `/api/v1`, as
+/// [`ApiError`] elsewhere. Message, code and headers are kept.
 pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Response {
-    let as_prometheus = prometheus::owns(request.uri().path());
+    let is_prometheus = prometheus::is_prometheus_path(request.uri().path());
     let response = next.run(request).await;
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let known = response.extensions().get::<ApiError>().cloned();
-    let is_shaped = if as_prometheus { prometheus::is_shaped(&response) } else { known.is_some() };
-    if is_shaped {
+    let api_error = response.extensions().get::<ApiError>().cloned();
+    let is_formatted = if is_prometheus { prometheus::is_formatted(&response) } else { api_error.is_some() };
+    if is_formatted {
         return response;
     }
     let (parts, body) = response.into_parts();
-    let error = match known {
+    let error = match api_error {
         Some(error) => error,
-        // A layer that knows nothing of our errors wrote a text.
+        // Written by a layer that does not use `ApiError`, such as an extractor: the body is the message.
         None => {
             let body = to_bytes(body, MAX_TEXT).await.unwrap_or_default();
             ApiError::new(status, code(status), text(&body, status))
         }
     };
-    let mut shaped = if as_prometheus {
+    let mut formatted = if is_prometheus {
         prometheus::error_response(status, prometheus::error_type(status), error.message())
     } else {
         error.into_response()
     };
-    keep_headers(&parts.headers, &mut shaped);
-    shaped
+    keep_headers(&parts.headers, &mut formatted);
+    formatted
 }
 
-/// Keeps headers that belong to the status, such as `Allow` of 405, `Retry-After` of 429, `WWW-Authenticate` of 401, and
-/// those of other layers; several of one name are kept.
+/// Copies all headers that do not describe the body, such as `Allow` of 405, `Retry-After` of 429 and
+/// `WWW-Authenticate` of 401, including repeated ones.
 fn keep_headers(from: &HeaderMap, to: &mut Response) {
     let of_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     for name in from.keys().filter(|name| !of_body.contains(name)) {

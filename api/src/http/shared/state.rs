@@ -1,4 +1,4 @@
-//! What every handler can reach: store, ledger, learner, configuration, clock.
+//! State that is shared by all handlers and background tasks: store, ledger, learning, configuration, clock.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -16,24 +16,24 @@ use tokio_util::sync::CancellationToken;
 use super::{ApiError, Auth};
 use crate::{config::Config, http::operate::Metrics};
 
-/// Where the service reads the time; tests set their own.
+/// The service's clock; tests inject a fixed one.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
+    /// Returns the system's clock.
     #[must_use]
     pub fn system() -> Self {
         Self(Arc::new(now))
     }
 
-    /// A clock that stands still, for tests.
+    /// Returns a clock that always returns `at`, for tests.
     #[must_use]
     pub fn fixed(at: Timestamp) -> Self {
         Self(Arc::new(move || at))
     }
 
-    /// The present.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.0)()
@@ -46,7 +46,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The present by the system's clock, to the millisecond.
+/// Returns the current time of the system's clock, in milliseconds.
 #[must_use]
 pub fn now() -> Timestamp {
     let millis = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
@@ -56,7 +56,7 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-/// Why a service cannot begin on a store.
+/// Why the state cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The ledger cannot be read.
@@ -67,33 +67,33 @@ pub enum StateError {
     Signal(#[from] UnitError),
 }
 
-/// What every handler may reach; cloning is cheap.
+/// Shared state of the service; cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct AppState {
     /// The store.
     pub store: Store,
-    /// What takes samples in.
+    /// Decodes and stores received samples.
     pub ingest: Ingest,
-    /// What was recommended and what came of it.
+    /// Recommendations, their states and their measured effects.
     pub ledger: Ledger,
-    /// What is learned, and how far; one round at a time.
+    /// Learning; the lock allows one cycle at a time.
     pub scheduler: Arc<Mutex<LearningScheduler>>,
     /// The configuration.
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
-    /// Who may call.
+    /// Authentication.
     pub auth: Auth,
     /// The service's own metrics.
     pub metrics: Arc<Metrics>,
-    /// Places for evaluations of expressions, so that many dashboards leave a processor to ingest.
+    /// Permits for evaluations of expressions: limits how many run at the same time.
     pub evaluations: Arc<Semaphore>,
-    /// Cancelled when the service is about to end: whoever waits for news answers then.
+    /// Cancelled at shutdown; long polls and streams then end.
     pub stopping: CancellationToken,
 }
 
 impl AppState {
-    /// A state around a store that never stops, without a token and with the system's clock.
+    /// Builds the state without authentication, with the system's clock, and with a new shutdown token.
     ///
     /// # Errors
     /// [`StateError`] when the store's ledger cannot be read or a signal of the configuration is out of range.
@@ -107,15 +107,15 @@ impl AppState {
             clock: Clock::system(),
             auth: Auth::open(),
             metrics: Arc::new(Metrics::new()),
-            evaluations: Arc::new(Semaphore::new(evaluation_places())),
+            evaluations: Arc::new(Semaphore::new(evaluation_permits())),
             stopping: CancellationToken::new(),
         })
     }
 
-    /// Runs work that reads the store or computes, away from the threads that serve connections.
+    /// Runs blocking or expensive work outside of the threads that serve connections.
     ///
     /// # Errors
-    /// What the work says; 500 when it panicked.
+    /// The error of the work; 500 when it panicked.
     pub async fn blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
     where
         T: Send + 'static,
@@ -128,7 +128,7 @@ impl AppState {
     }
 }
 
-/// What a configuration wants learned of a store.
+/// Returns the scheduler that learns the configured and default signals of a store.
 ///
 /// # Errors
 /// [`UnitError`] for a step, a season or a horizon that is out of range.
@@ -141,11 +141,12 @@ pub(crate) fn scheduler(store: &Store, config: &Config) -> Result<LearningSchedu
     ))
 }
 
-fn evaluation_places() -> usize {
+/// Returns the number of processors, but at least 2.
+fn evaluation_permits() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
-/// The bounds on what senders may send that a configuration asks for.
+/// Returns the limits on received samples for a configuration.
 #[must_use]
 pub fn ingest_limits(config: &Config) -> IngestLimits {
     IngestLimits {

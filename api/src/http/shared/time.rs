@@ -1,14 +1,14 @@
-//! Instants and durations as text.
+//! Formats instants, and parses instants and durations.
 
 use chrono::{DateTime, SecondsFormat};
 
-/// An instant as text: RFC 3339 with milliseconds and `Z`; epoch milliseconds outside of the years that it can name.
+/// Formats an instant (epoch milliseconds) as RFC 3339 with milliseconds and `Z`; outside of its range as the number.
 pub(crate) fn iso(millis: i64) -> String {
     DateTime::from_timestamp_millis(millis)
         .map_or_else(|| millis.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// An instant from RFC 3339 or a number in units of `unit_ms` milliseconds.
+/// Parses an instant, RFC 3339 or a number in units of `unit_ms` milliseconds, into epoch milliseconds.
 pub(crate) fn parse_time(text: &str, unit_ms: f64) -> Option<i64> {
     if let Ok(number) = text.parse::<f64>() {
         return rounded(number * unit_ms);
@@ -16,7 +16,7 @@ pub(crate) fn parse_time(text: &str, unit_ms: f64) -> Option<i64> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis())
 }
 
-/// A duration in milliseconds from seconds (`15`, `0.5`) or Prometheus' notation (`15s`, `1h30m`).
+/// Parses a duration, seconds (`15`, `0.5`) or Prometheus' notation (`15s`, `1h30m`), into milliseconds.
 pub(crate) fn parse_duration_ms(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
         return rounded(seconds * 1000.0);
@@ -39,6 +39,7 @@ pub(crate) fn parse_duration_ms(text: &str) -> Option<i64> {
             "y" => 365 * 86_400_000,
             _ => return None,
         };
+        // As in Prometheus, units must descend and not repeat.
         if unit >= largest {
             return None;
         }
@@ -49,7 +50,7 @@ pub(crate) fn parse_duration_ms(text: &str) -> Option<i64> {
     (!text.is_empty()).then_some(total)
 }
 
-/// To the nearest whole number that an i64 holds exactly enough: within ±9.2e18.
+/// Rounds to the nearest integer; `None` outside of ±9.2e18, which an `i64` can hold.
 fn rounded(number: f64) -> Option<i64> {
     let number = number.round();
     #[expect(clippy::cast_possible_truncation, reason = "checked to lie within the range of i64")]

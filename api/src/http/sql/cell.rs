@@ -1,4 +1,4 @@
-//! Single values as JSON and as text.
+//! Formats single cells of SQL results as JSON and as text.
 
 use std::io::Write;
 
@@ -14,9 +14,10 @@ use chrono::{DateTime, SecondsFormat};
 
 use crate::http::shared::iso;
 
-/// Writes one value as JSON. NaN and infinities, for which JSON has no numbers, are the texts "NaN", "Infinity" and
-/// "-Infinity", which imports and casts read back; instants are RFC 3339 in UTC; what JSON has no kind of value
-/// for is text.
+/// Writes one value as JSON.
+///
+/// NaN and infinities are the strings "NaN", "Infinity" and "-Infinity", which imports and casts accept. Instants are
+/// RFC 3339 in UTC. Types without a JSON counterpart are strings.
 pub(super) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), arrow::error::ArrowError> {
     if array.is_null(row) {
         out.extend_from_slice(b"null");
@@ -71,7 +72,7 @@ pub(super) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-/// One value as plain text, as it stands in CSV: nested values are JSON, NULL is nothing.
+/// Formats one value as a CSV cell: nested values are JSON, NULL is empty.
 pub(super) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error::ArrowError> {
     if array.is_null(row) {
         return Ok(String::new());
@@ -98,13 +99,14 @@ pub(super) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error:
     })
 }
 
-/// A decimal. Sums of whole numbers come without decimals and may have more digits than the type says.
+/// Formats a decimal. `DuckDB` returns sums of integers as decimals of scale 0, which may exceed the type's precision.
 fn decimal(array: &ArrayRef, row: usize) -> String {
     let decimals = array.as_primitive::<Decimal128Type>();
     if decimals.scale() == 0 { decimals.value(row).to_string() } else { decimals.value_as_string(row) }
 }
 
-/// An instant in RFC 3339, UTC, with as many digits as it needs; the ends of the type are infinite.
+/// Formats an instant as RFC 3339 in UTC with milliseconds, or with more digits where needed. `DuckDB` stores infinite
+/// instants as ±`i64::MAX`.
 fn instant(array: &ArrayRef, unit: TimeUnit, row: usize) -> String {
     use arrow::datatypes::{
         TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
@@ -118,6 +120,7 @@ fn instant(array: &ArrayRef, unit: TimeUnit, row: usize) -> String {
     if value == i64::MAX || value == -i64::MAX {
         return if value > 0 { "infinity" } else { "-infinity" }.to_owned();
     }
+    // Euclidean division: instants before 1970 have a non-negative fraction too.
     let fraction = value.rem_euclid(per_second);
     let per_milli = (per_second / 1_000).max(1);
     if fraction % per_milli == 0 {
@@ -128,7 +131,7 @@ fn instant(array: &ArrayRef, unit: TimeUnit, row: usize) -> String {
         .map_or_else(|| value.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-/// What arrow's own formatter writes, or the bare value where it cannot: an infinite date, midnight as 24:00:00.
+/// Formats a value by arrow's formatter, and the values that it rejects here: infinite dates, and the time 24:00:00.
 fn shown(array: &ArrayRef, row: usize) -> Result<String, arrow::error::ArrowError> {
     let options = FormatOptions::default();
     let text = ArrayFormatter::try_new(array, &options)?.value(row).try_to_string();
@@ -154,7 +157,7 @@ fn list(items: &ArrayRef, out: &mut Vec<u8>) -> Result<(), arrow::error::ArrowEr
     Ok(())
 }
 
-// Writing to memory cannot fail; were it to, the value would be missing and the body no JSON.
+// Writing to a `Vec` cannot fail, so the results here and below are ignored.
 fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     let _ = write!(out, "{value}");
 }
@@ -167,7 +170,7 @@ fn float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// A number as text; those that are not finite in the words that JSON answers have too.
+/// Formats a number; non-finite ones as in JSON.
 fn number(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
@@ -178,6 +181,7 @@ fn number(value: f64) -> String {
     }
 }
 
+/// Writes a string as JSON.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
 }

@@ -1,25 +1,25 @@
-//! Answers as JSON, CSV, NDJSON and Arrow.
+//! Encodes SQL results as JSON, CSV, NDJSON and Arrow IPC.
 
 use almanac_engine::store::SqlAnswer;
 use arrow::{error::ArrowError, ipc::writer::StreamWriter};
 
 use super::cell::{string, text, write_json};
 
-/// A form of an answer.
+/// Encoding of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// `{"columns", "types", "rows", "truncated"}`
     Json,
-    /// A header and one line a row; NULL is nothing between the commas.
+    /// A header and one line per row; NULL is an empty cell.
     Csv,
-    /// One object a line.
+    /// One object per line.
     NdJson,
     /// Arrow's IPC stream.
     Arrow,
 }
 
 impl Encoding {
-    /// The content type.
+    /// Returns the content type.
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -30,7 +30,7 @@ impl Encoding {
     }
 }
 
-/// Writes an answer in the given form.
+/// Appends a result to `out` in the given encoding.
 pub(crate) fn encode(answer: &SqlAnswer, encoding: Encoding, out: &mut Vec<u8>) -> Result<(), ArrowError> {
     match encoding {
         Encoding::Json => json(answer, out),
@@ -71,6 +71,7 @@ fn json(answer: &SqlAnswer, out: &mut Vec<u8>) -> Result<(), ArrowError> {
 }
 
 fn ndjson(answer: &SqlAnswer, out: &mut Vec<u8>) -> Result<(), ArrowError> {
+    // The quoted names are the same in every row, so they are encoded once.
     let names: Vec<Vec<u8>> = answer
         .schema
         .fields()
@@ -104,6 +105,7 @@ fn csv(answer: &SqlAnswer, out: &mut Vec<u8>) -> Result<(), ArrowError> {
             for column in batch.columns() {
                 writer.write_field(text(column, row)?).map_err(wrong)?;
             }
+            // Ends the row.
             writer.write_record(None::<&[u8]>).map_err(wrong)?;
         }
     }
@@ -165,18 +167,18 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_whole_numbers_and_writes_other_numbers_as_texts() {
+    fn json_keeps_integers_exact_and_writes_non_finite_numbers_as_strings() {
         let text = encoded(Encoding::Json);
         let body: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = r#"[[9007199254740993,0.1,"a,b",true,"2026-11-23T07:40:24.385Z","2026-11-23T07:40:24.385001Z",170141183460469231731687303715884105727,[1,null],{"job":"a\"b"}],[null,"NaN",null,false,"1969-12-31T23:59:59.999Z","1970-01-01T00:00:00.000Z",3,null,null]]"#;
-        // By the text: whoever reads it may take whole numbers for doubles.
+        // Compared as text: a JSON parser may round integers to doubles.
         assert!(text.contains(&format!("\"rows\":{expected}")), "{text}");
         assert_eq!(body["truncated"], true);
         assert_eq!(body["columns"][0], "n");
     }
 
     #[test]
-    fn numbers_that_are_not_finite_come_back() {
+    fn non_finite_numbers_round_trip() {
         let values = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, 5e-324, f64::MAX];
         let narrow: Vec<f32> = vec![f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -0.0, 0.1, f32::MAX];
         let columns: [(&str, ArrayRef); 2] = [
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn ndjson_is_one_object_a_line() {
+    fn ndjson_is_one_object_per_line() {
         let body = encoded(Encoding::NdJson);
         let lines: Vec<serde_json::Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_quotes_what_needs_it() {
+    fn csv_quotes_cells_with_commas_and_quotes() {
         let body = encoded(Encoding::Csv);
         let mut lines = body.lines();
         assert_eq!(lines.next().unwrap(), "n,x,t,b,ms,us,sum,list,labels");
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn arrow_comes_back_as_it_went() {
+    fn arrow_round_trips() {
         let mut out = Vec::new();
         encode(&answer(), Encoding::Arrow, &mut out).unwrap();
         let reader = arrow::ipc::reader::StreamReader::try_new(out.as_slice(), None).unwrap();

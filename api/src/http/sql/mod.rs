@@ -1,4 +1,4 @@
-//! `POST /v1/sql`: analysts' read-only SQL, answered as JSON, CSV, NDJSON or an Arrow stream.
+//! `POST /v1/sql`: read-only SQL for analysts, with results as JSON, CSV, NDJSON or an Arrow stream.
 
 mod cell;
 mod encode;
@@ -10,7 +10,7 @@ use super::AppState;
 
 pub(crate) use encode::{Encoding, encode};
 
-/// The routes.
+/// Returns the routes.
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(request::sql))

@@ -1,4 +1,4 @@
-//! The route for statements.
+//! The route `POST /v1/sql`.
 
 use std::time::Duration;
 
@@ -19,44 +19,45 @@ use utoipa::ToSchema;
 use super::{Encoding, encode};
 use crate::http::{ApiError, AppState, ErrorBody};
 
-/// Whether rows were cut off, for the forms of answer that have no place for it.
+/// Header with whether rows were cut off: not every encoding can contain it.
 const TRUNCATED: HeaderName = HeaderName::from_static("x-almanac-truncated");
 
-/// One statement.
+/// A statement with its parameters and limits.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SqlRequest {
-    /// One SELECT or EXPLAIN.
+    /// One SELECT or EXPLAIN statement.
     #[schema(example = "SELECT name, count(*) AS n FROM series GROUP BY name ORDER BY n DESC LIMIT 5")]
     sql: String,
-    /// Values for `?` or `$1`: null, true, numbers, texts.
+    /// Values for `?` or `$1`: null, booleans, numbers, strings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     params: Vec<Value>,
-    /// Most rows of the answer; at most 1,000,000.
+    /// Maximum number of rows, up to 1,000,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<usize>,
-    /// Milliseconds until the statement is stopped; at most 10,000.
+    /// Timeout in milliseconds, up to 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
 }
 
-/// The answer as JSON.
+/// The result as JSON.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SqlBody {
-    /// Names of the columns.
+    /// Column names.
     columns: Vec<String>,
-    /// Their types in `DuckDB`'s words.
+    /// Column types, as named by `DuckDB`.
     types: Vec<String>,
-    /// One list of values a row.
+    /// One list of values per row.
     rows: Vec<Vec<Value>>,
     /// Whether rows were cut off by a limit.
     truncated: bool,
 }
 
 impl SqlRequest {
+    /// Converts the JSON values; arrays and objects are rejected.
     fn params(&self) -> Result<Vec<SqlParam>, ApiError> {
         let wrong = |idx: usize, value: &Value| {
-            let message = format!("params[{idx}] {value} is no null, boolean, number or text");
+            let message = format!("params[{idx}] {value} is not null, a boolean, a number or a string");
             ApiError::bad_request("invalid_parameter", message)
         };
         self.params
@@ -66,6 +67,7 @@ impl SqlRequest {
                 Value::Null => Ok(SqlParam::Null),
                 Value::Bool(bool) => Ok(SqlParam::Bool(*bool)),
                 Value::String(text) => Ok(SqlParam::Text(text.clone())),
+                // Integers beyond the range of `i64` become floating-point numbers.
                 Value::Number(number) => number
                     .as_i64()
                     .map(SqlParam::Int)
@@ -76,28 +78,31 @@ impl SqlRequest {
             .collect()
     }
 
+    /// Returns the limits: a request may lower the default deadline but not raise it.
     fn limits(&self) -> SqlLimits {
-        let usual = SqlLimits::default();
+        let defaults = SqlLimits::default();
         SqlLimits {
-            deadline: self.timeout_ms.map_or(usual.deadline, |ms| usual.deadline.min(Duration::from_millis(ms.max(1)))),
-            rows: self.limit.map_or(usual.rows, |rows| rows.min(1_000_000)),
-            bytes: usual.bytes,
+            deadline: self
+                .timeout_ms
+                .map_or(defaults.deadline, |ms| defaults.deadline.min(Duration::from_millis(ms.max(1)))),
+            rows: self.limit.map_or(defaults.rows, |rows| rows.min(1_000_000)),
+            bytes: defaults.bytes,
         }
     }
 }
 
-/// Answers one read-only statement.
+/// Runs one read-only statement.
 ///
-/// `Accept` chooses the form: `application/json`, `text/csv`, `application/x-ndjson` or
-/// `application/vnd.apache.arrow.stream`. NaN and infinities, for which JSON has no numbers, are the texts "NaN", "Infinity" and "-Infinity" in JSON and NDJSON.
-/// The header `x-almanac-truncated` says whether rows were cut off.
+/// `Accept` selects the encoding: `application/json`, `text/csv`, `application/x-ndjson` or
+/// `application/vnd.apache.arrow.stream`. In JSON and NDJSON, NaN and infinities are the strings "NaN", "Infinity" and
+/// "-Infinity". The header `x-almanac-truncated` is `true` if rows were cut off.
 #[utoipa::path(post, path = "/v1/sql", tag = "analysts", request_body = SqlRequest,
     responses((status = 200, description = "the rows", body = SqlBody),
-        (status = 400, description = "no such statement", body = ErrorBody),
-        (status = 403, description = "a statement that does more than read, or reads what is closed", body = ErrorBody),
-        (status = 406, description = "none of the forms asked for", body = ErrorBody),
-        (status = 422, description = "past the deadline or too large for the limits", body = ErrorBody),
-        (status = 429, description = "as many as may are waiting already", body = ErrorBody)))]
+        (status = 400, description = "invalid statement or parameter", body = ErrorBody),
+        (status = 403, description = "the statement is not read-only, or reads something that is not allowed", body = ErrorBody),
+        (status = 406, description = "no supported encoding in Accept", body = ErrorBody),
+        (status = 422, description = "the statement exceeded the deadline or another limit", body = ErrorBody),
+        (status = 429, description = "too many statements are waiting", body = ErrorBody)))]
 pub(super) async fn sql(
     State(state): State<AppState>,
     headers: HeaderMap,
@@ -119,7 +124,7 @@ pub(super) async fn sql(
     Ok(([(CONTENT_TYPE, kind), (TRUNCATED, truncated)], body).into_response())
 }
 
-/// The first form asked for that there is; JSON when nothing is asked for.
+/// Returns the first supported encoding in `Accept`, whatever its quality value; JSON without the header.
 fn accepted(headers: &HeaderMap) -> Result<Encoding, ApiError> {
     let Some(accept) = headers.get(ACCEPT) else { return Ok(Encoding::Json) };
     let accept = String::from_utf8_lossy(accept.as_bytes()).to_lowercase();
@@ -138,7 +143,7 @@ fn accepted(headers: &HeaderMap) -> Result<Encoding, ApiError> {
                 StatusCode::NOT_ACCEPTABLE,
                 "not_acceptable",
                 format!(
-                    "there is no answer as {accept:?}; there are application/json, text/csv, application/x-ndjson, \
+                    "Accept {accept:?} has no supported media type; use application/json, text/csv, application/x-ndjson or \
                      application/vnd.apache.arrow.stream"
                 ),
             )
@@ -150,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_known_form_is_taken() {
+    fn the_first_supported_encoding_is_used() {
         let check = |accept: Option<&str>, expected: Option<Encoding>| {
             let mut headers = HeaderMap::new();
             if let Some(accept) = accept {

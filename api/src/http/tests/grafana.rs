@@ -1,4 +1,4 @@
-//! Grafana's JSON data source.
+//! Tests of Grafana's JSON data source.
 
 use axum::{
     body::Body,
@@ -6,10 +6,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::TestService;
 use crate::{config::Config, http::Auth};
 
-/// A panel's request as Grafana 12.4 sends it, about the ten minutes before the present.
+/// Returns a panel's request as Grafana 12.4 sends it, for the last ten minutes.
 fn panel(targets: &Value, filters: &Value) -> Value {
     json!({"app":"dashboard","requestId":"SQR100","timezone":"utc","startTime":1795419624385_i64,
         "range":{"from":"2026-11-23T07:50:00.000Z","to":"2026-11-23T08:00:00.000Z","raw":{"from":"now-10m","to":"now"}},
@@ -26,20 +26,20 @@ fn target(text: &str, payload: &Value) -> Value {
 }
 
 #[test]
-fn the_test_of_the_connection_works_with_and_without_a_slash() {
-    let scene = Scene::new();
+fn the_connection_test_works_with_and_without_a_slash() {
+    let service = TestService::new();
     for uri in ["/grafana", "/grafana/"] {
         let reply =
-            scene.send(Request::get(uri).header("content-type", "application/json").body(Body::empty()).unwrap());
+            service.send(Request::get(uri).header("content-type", "application/json").body(Body::empty()).unwrap());
         assert_eq!(reply.status, StatusCode::OK, "{uri}");
     }
 }
 
 #[test]
 fn panels_get_frames_in_every_form() {
-    let scene = Scene::new();
+    let service = TestService::new();
     let show = |text: &str, payload: Value| {
-        scene.post_json("/grafana/query", &panel(&target(text, &payload), &json!([]))).shown()
+        service.post_json("/grafana/query", &panel(&target(text, &payload), &json!([]))).shown()
     };
     insta::assert_snapshot!("signal", show("api.rate", json!({})));
     insta::assert_snapshot!("signal_inserted_as_pattern", show("(api\\.rate|db_up)", json!({})));
@@ -60,7 +60,7 @@ fn panels_get_frames_in_every_form() {
 
 #[test]
 fn anomalies_incidents_and_deploys_are_tables() {
-    let scene = Scene::new();
+    let service = TestService::new();
     let mut body = panel(
         &json!([
             {"refId":"A","target":"anomalies","payload":{}},
@@ -73,14 +73,15 @@ fn anomalies_incidents_and_deploys_are_tables() {
         &json!(null),
     );
     body["range"]["from"] = json!("2026-11-23T07:00:00.000Z");
-    insta::assert_snapshot!("tables", scene.post_json("/grafana/query", &body).shown());
+    insta::assert_snapshot!("tables", service.post_json("/grafana/query", &body).shown());
 }
 
 #[test]
-fn ad_hoc_filters_hold_for_every_selector() {
-    let scene = Scene::new();
+fn ad_hoc_filters_apply_to_every_selector() {
+    let service = TestService::new();
     let names = |filters: Value| -> Vec<String> {
-        let reply = scene.post_json("/grafana/query", &panel(&target("up", &json!({ "legend": "{{job}}" })), &filters));
+        let reply =
+            service.post_json("/grafana/query", &panel(&target("up", &json!({ "legend": "{{job}}" })), &filters));
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
         reply.json().as_array().unwrap().iter().map(|frame| frame["target"].as_str().unwrap().to_owned()).collect()
     };
@@ -91,20 +92,20 @@ fn ad_hoc_filters_hold_for_every_selector() {
         ["api", "db"]
     );
     assert_eq!(names(json!([{"key":"instance","operator":"!~","value":"b.*"}])), ["api"]);
-    // The older name of the same list.
+    // The name of the list in older versions.
     let mut body = panel(&target("up", &json!({})), &json!(null));
     body["adhocFilters"] = json!([{"key":"job","operator":"=","value":"db"}]);
-    assert_eq!(scene.post_json("/grafana/query", &body).json().as_array().unwrap().len(), 1);
+    assert_eq!(service.post_json("/grafana/query", &body).json().as_array().unwrap().len(), 1);
 }
 
-/// A dashboard's filters hold for all of its panels: a table that lacks the key is shown as if the filter were not there.
+/// A dashboard's filters apply to all of its panels; a table without the key ignores the filter.
 #[test]
-fn filters_on_keys_that_a_table_lacks_are_left_out() {
-    let scene = Scene::new();
+fn filters_on_keys_that_a_table_lacks_are_ignored() {
+    let service = TestService::new();
     let all = |text: &str, filters: Value| {
         let mut body = panel(&target(text, &json!({})), &filters);
         body["range"]["from"] = json!("2026-11-23T07:00:00.000Z");
-        let reply = scene.post_json("/grafana/query", &body);
+        let reply = service.post_json("/grafana/query", &body);
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
         reply.text()
     };
@@ -128,7 +129,7 @@ fn filters_on_keys_that_a_table_lacks_are_left_out() {
             assert_eq!(all(table, json!([filter])), unfiltered, "{table} {filter}");
         }
     }
-    // A key that the table has is obeyed, and one that no series has hides no series.
+    // A filter on a key of the table applies; a filter on a key that no series has hides no series.
     assert_ne!(
         all("recommendations", json!([{"key":"kind","operator":"=","value":"x"}])),
         all("recommendations", json!([]))
@@ -139,10 +140,10 @@ fn filters_on_keys_that_a_table_lacks_are_left_out() {
 }
 
 #[test]
-fn nulls_in_requests_are_as_if_missing() {
-    let scene = Scene::new();
+fn null_fields_are_treated_as_missing() {
+    let service = TestService::new();
     let post = |path: &str, body: &str| {
-        let reply = scene.post(path, "application/json", body);
+        let reply = service.post(path, "application/json", body);
         assert_eq!(reply.status, StatusCode::OK, "{path} {body}: {}", reply.text());
         reply.json()
     };
@@ -159,7 +160,7 @@ fn nulls_in_requests_are_as_if_missing() {
     for path in ["query", "variable", "metrics", "search", "tag-keys", "tag-values", "metric-payload-options"] {
         let path = format!("/grafana/{path}");
         for body in ["null", "{}", ""] {
-            let reply = scene.post(&path, "application/json", body);
+            let reply = service.post(&path, "application/json", body);
             let refused = path.ends_with("variable");
             assert_eq!(reply.status == StatusCode::OK, !refused, "{path} {body}: {}", reply.text());
         }
@@ -172,13 +173,13 @@ fn nulls_in_requests_are_as_if_missing() {
 }
 
 #[test]
-fn annotations_come_through_the_query_and_through_the_older_path() {
-    let scene = Scene::new();
+fn annotations_are_served_by_the_query_and_the_older_path() {
+    let service = TestService::new();
     let anno = |text: &str| {
         let mut body = panel(&json!([{"refId":"Anno","target":text}]), &json!([]));
         body["requestId"] = json!("AQ100");
         body["range"]["from"] = json!("2026-11-23T07:00:00.000Z");
-        scene.post_json("/grafana/query", &body).shown()
+        service.post_json("/grafana/query", &body).shown()
     };
     insta::assert_snapshot!("anno_incidents", anno("incidents"));
     insta::assert_snapshot!("anno_anomalies", anno("anomalies"));
@@ -189,21 +190,21 @@ fn annotations_come_through_the_query_and_through_the_older_path() {
         "range": {"from":"2026-11-23T07:00:00.000Z","to":"2026-11-23T08:00:00.000Z"},
         "rangeRaw": {"from":"now-1h","to":"now"}, "variables": {},
     });
-    insta::assert_snapshot!("older_annotations", scene.post_json("/grafana/annotations", &older).shown());
+    insta::assert_snapshot!("older_annotations", service.post_json("/grafana/annotations", &older).shown());
 }
 
 #[test]
-fn the_editors_get_their_lists() {
-    let scene = Scene::new();
-    let post = |path: &str, body: Value| scene.post_json(path, &body).shown();
+fn lists_for_editors_and_variables_are_served() {
+    let service = TestService::new();
+    let post = |path: &str, body: Value| service.post_json(path, &body).shown();
     insta::assert_snapshot!("metrics", post("/grafana/metrics", json!({})));
     insta::assert_snapshot!("older_search", post("/grafana/search", json!({ "target": "rate", "type": "timeserie" })));
     let options = json!({ "metric": "recommendations", "payload": {}, "name": "target" });
-    assert_eq!(scene.post_json("/grafana/metric-payload-options", &options).text(), r#"[{"value":"user_profile"}]"#);
+    assert_eq!(service.post_json("/grafana/metric-payload-options", &options).text(), r#"[{"value":"user_profile"}]"#);
     let range =
         json!({"from":"2026-11-23T07:00:00.000Z","to":"2026-11-23T08:00:00.000Z","raw":{"from":"now-1h","to":"now"}});
     let variable =
-        |text: &str| scene.post_json("/grafana/variable", &json!({"payload":{"target":text},"range":range})).text();
+        |text: &str| service.post_json("/grafana/variable", &json!({"payload":{"target":text},"range":range})).text();
     assert_eq!(
         variable("label_values(up, job)"),
         r#"[{"__text":"api","__value":"api"},{"__text":"db","__value":"db"}]"#
@@ -219,25 +220,25 @@ fn the_editors_get_their_lists() {
 
 #[test]
 fn tags_are_listed_with_and_without_a_body() {
-    let scene = Scene::new();
+    let service = TestService::new();
     let expected = r#"[{"type":"string","text":"instance"},{"type":"string","text":"job"},{"type":"string","text":"kind"},{"type":"string","text":"path"},{"type":"string","text":"signal"},{"type":"string","text":"state"},{"type":"string","text":"target"}]"#;
-    assert_eq!(scene.post("/grafana/tag-keys", "application/json", "").text(), expected);
-    assert_eq!(scene.post_json("/grafana/tag-keys", &json!({})).text(), expected);
+    assert_eq!(service.post("/grafana/tag-keys", "application/json", "").text(), expected);
+    assert_eq!(service.post_json("/grafana/tag-keys", &json!({})).text(), expected);
     let scenes = json!({"filters":[{"key":"job","operator":"=","value":"db"}],
         "timeRange":{"from":"2026-11-23T07:00:00.000Z","to":"2026-11-23T08:00:00.000Z","raw":{"from":"now-1h","to":"now"}},
         "dashboardUID":"d","key":"instance"});
-    assert_eq!(scene.post_json("/grafana/tag-values", &scenes).text(), r#"[{"text":"b.c:1"}]"#);
+    assert_eq!(service.post_json("/grafana/tag-values", &scenes).text(), r#"[{"text":"b.c:1"}]"#);
     assert_eq!(
-        scene.post_json("/grafana/tag-values", &json!({"key":"job"})).text(),
+        service.post_json("/grafana/tag-values", &json!({"key":"job"})).text(),
         r#"[{"text":"api"},{"text":"db"}]"#
     );
 }
 
 #[test]
-fn an_error_can_be_read_in_panels_and_on_the_configuration_page() {
-    let scene = Scene::new();
+fn an_error_has_its_message_for_panels_and_for_the_configuration_page() {
+    let service = TestService::new();
     let check = |text: &str, payload: Value, code: &str| {
-        let reply = scene.post_json("/grafana/query", &panel(&target(text, &payload), &json!([])));
+        let reply = service.post_json("/grafana/query", &panel(&target(text, &payload), &json!([])));
         let body = reply.json();
         assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::BAD_REQUEST, &code.into()), "{body}");
         assert_eq!(body["error"]["message"], body["message"]);
@@ -247,20 +248,20 @@ fn an_error_can_be_read_in_panels_and_on_the_configuration_page() {
     check("up", json!({ "legnd": "x" }), "unknown_option");
     check("promql", json!({}), "unknown_option");
     check("forecast(api.rate)", json!({ "level": "99" }), "unknown_option");
-    assert_eq!(scene.post("/grafana/query", "application/json", "{").json()["error"]["code"], "invalid_json");
+    assert_eq!(service.post("/grafana/query", "application/json", "{").json()["error"]["code"], "invalid_json");
 }
 
 #[test]
-fn pages_of_allowed_origins_may_call() {
+fn cors_allows_the_configured_origins() {
     let config =
         Config::parse("[server]\ncors_origins = [\"https://grafana.example\"]", "almanac.toml".as_ref()).unwrap();
-    let scene = Scene::with(Auth::token("secret"), config);
+    let service = TestService::with(Auth::token("secret"), config);
     let preflight = |origin: &str| {
         let request = Request::options("/grafana/query")
             .header("origin", origin)
             .header("access-control-request-method", "POST")
             .header("access-control-request-headers", "content-type,authorization");
-        scene.send(request.body(Body::empty()).unwrap())
+        service.send(request.body(Body::empty()).unwrap())
     };
     let reply = preflight("https://grafana.example");
     assert_eq!(reply.header("access-control-allow-origin"), "https://grafana.example");

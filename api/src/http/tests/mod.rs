@@ -1,11 +1,11 @@
-//! The whole router on a store with an hour of telemetry: every answer, as callers see it.
+//! Tests of the whole router on a store with an hour of telemetry.
 
 mod grafana;
 mod operate;
 mod prometheus;
 mod rows;
-mod scene;
+mod service;
 mod sql;
 mod toy;
 
-pub(super) use scene::{END_MS, Reply, Scene};
+pub(super) use service::{END_MS, Reply, TestService};

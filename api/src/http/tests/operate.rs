@@ -1,26 +1,26 @@
-//! Health, the token, errors in general.
+//! Tests of health, metrics, authentication and errors.
 
 use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
 
-use super::Scene;
+use super::TestService;
 use crate::{config::Config, http::Auth};
 
 #[test]
 fn health_and_readiness_answer() {
-    let scene = Scene::new();
-    assert_eq!(scene.get("/healthz").json()["status"], "ok");
-    let ready = scene.get("/readyz");
+    let service = TestService::new();
+    assert_eq!(service.get("/healthz").json()["status"], "ok");
+    let ready = service.get("/readyz");
     assert_eq!(
         (ready.status, ready.text().as_str()),
         (StatusCode::OK, r#"{"status":"ready","series":4,"samples":964}"#)
     );
-    scene.store().clone().close().unwrap();
-    let stopped = scene.get("/-/ready");
+    service.store().clone().close().unwrap();
+    let stopped = service.get("/-/ready");
     assert_eq!(stopped.status, StatusCode::SERVICE_UNAVAILABLE);
-    let unready = scene.get("/readyz");
+    let unready = service.get("/readyz");
     assert_eq!(
         (unready.status, &unready.json()["error"]["code"]),
         (StatusCode::SERVICE_UNAVAILABLE, &"store_failed".into())
@@ -28,11 +28,11 @@ fn health_and_readiness_answer() {
 }
 
 #[test]
-fn the_service_counts_itself() {
-    let scene = Scene::new();
-    scene.get("/v1/signals");
-    scene.get("/no/such/path");
-    let reply = scene.get("/metrics");
+fn requests_and_scores_are_in_the_metrics() {
+    let service = TestService::new();
+    service.get("/v1/signals");
+    service.get("/no/such/path");
+    let reply = service.get("/metrics");
     assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let text = reply.text();
     for line in [
@@ -42,7 +42,7 @@ fn the_service_counts_itself() {
         "almanac_store_samples_written_total 964",
         "# TYPE almanac_store_samples_written_total counter",
         "# HELP almanac_store_samples_written_total Samples written.",
-        // Of three scored points the newest.
+        // The newest of three scored points.
         r#"almanac_signal_value{signal="api.rate"} 3.5"#,
         r#"almanac_signal_expected{signal="api.rate"} 3.0"#,
         r#"almanac_signal_lower{signal="api.rate"} 2.0"#,
@@ -51,17 +51,17 @@ fn the_service_counts_itself() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
     }
-    assert!(!text.contains("# EOF"), "the mark of another format");
+    assert!(!text.contains("# EOF"), "EOF belongs to OpenMetrics");
 }
 
 #[test]
 fn the_description_is_generated_from_the_routes() {
-    insta::assert_snapshot!("openapi", Scene::new().get("/openapi.json").shown());
+    insta::assert_snapshot!("openapi", TestService::new().get("/openapi.json").shown());
 }
 
-/// Programs that make clients of the description name their functions so.
+/// Generators of clients use the operation ids as names of functions.
 #[test]
-fn every_operation_has_a_name_of_its_own() {
+fn every_operation_has_a_unique_id() {
     let described = serde_json::to_value(crate::http::openapi()).unwrap();
     let mut seen = std::collections::HashSet::new();
     for (path, operations) in described["paths"].as_object().unwrap() {
@@ -73,22 +73,25 @@ fn every_operation_has_a_name_of_its_own() {
 }
 
 #[test]
-fn what_does_not_exist_is_said_in_the_same_shape() {
-    let scene = Scene::new();
-    insta::assert_snapshot!("unknown_path", scene.get("/v2/nothing").shown());
-    let reply = scene.get("/v1/sql");
+fn errors_of_the_router_and_extractors_have_the_same_format() {
+    let service = TestService::new();
+    insta::assert_snapshot!("unknown_path", service.get("/v2/nothing").shown());
+    let reply = service.get("/v1/sql");
     insta::assert_snapshot!("wrong_method", reply.shown());
     assert_eq!(reply.header("allow"), "POST");
-    insta::assert_snapshot!("wrong_type", scene.post("/v1/sql", "text/plain", "SELECT 1").shown());
-    insta::assert_snapshot!("wrong_body", scene.post("/v1/sql", "application/json", r#"{"sqll":"SELECT 1"}"#).shown());
+    insta::assert_snapshot!("wrong_type", service.post("/v1/sql", "text/plain", "SELECT 1").shown());
+    insta::assert_snapshot!(
+        "wrong_body",
+        service.post("/v1/sql", "application/json", r#"{"sqll":"SELECT 1"}"#).shown()
+    );
 }
 
 #[test]
-fn bodies_past_the_limit_are_refused() {
+fn bodies_above_the_limit_are_rejected() {
     let config = Config::parse("[server]\nmax_body = \"1KiB\"", "almanac.toml".as_ref()).unwrap();
-    let scene = Scene::with(Auth::open(), config);
+    let service = TestService::with(Auth::open(), config);
     let long = serde_json::json!({ "sql": "x".repeat(2000) });
-    let reply = scene.post_json("/v1/sql", &long);
+    let reply = service.post_json("/v1/sql", &long);
     assert_eq!(
         (reply.status, &reply.json()["error"]["code"]),
         (StatusCode::PAYLOAD_TOO_LARGE, &"body_too_large".into())
@@ -96,21 +99,21 @@ fn bodies_past_the_limit_are_refused() {
 }
 
 #[test]
-fn without_the_token_only_health_answers() {
-    let scene = Scene::with(Auth::token("secret"), Config::default());
-    assert_eq!(scene.get("/healthz").status, StatusCode::OK);
-    assert_eq!(scene.get("/readyz").status, StatusCode::OK);
+fn only_health_needs_no_token() {
+    let service = TestService::with(Auth::token("secret"), Config::default());
+    assert_eq!(service.get("/healthz").status, StatusCode::OK);
+    assert_eq!(service.get("/readyz").status, StatusCode::OK);
     for path in ["/metrics", "/v1/signals", "/openapi.json", "/grafana", "/nothing"] {
-        let reply = scene.get(path);
+        let reply = service.get(path);
         assert_eq!((reply.status, reply.header("www-authenticate")), (StatusCode::UNAUTHORIZED, "Bearer"), "{path}");
         assert_eq!(reply.json()["error"]["code"], "unauthorized");
     }
-    let prometheus = scene.get("/api/v1/labels");
+    let prometheus = service.get("/api/v1/labels");
     assert_eq!((prometheus.status, &prometheus.json()["status"]), (StatusCode::UNAUTHORIZED, &"error".into()));
     assert_eq!(prometheus.json()["errorType"], "unauthorized");
     assert_eq!(prometheus.header("www-authenticate"), "Bearer");
     for open in ["/-/healthy", "/-/ready"] {
-        let reply = scene.get(open);
+        let reply = service.get(open);
         assert_eq!(
             (reply.status, reply.header("content-type")),
             (StatusCode::OK, "text/plain; charset=utf-8"),
@@ -119,7 +122,7 @@ fn without_the_token_only_health_answers() {
     }
     let with = |token: &str| {
         let request = Request::get("/v1/signals").header("authorization", token).body(Body::empty()).unwrap();
-        scene.send(request).status
+        service.send(request).status
     };
     assert_eq!(with("Bearer secret"), StatusCode::OK);
     assert_eq!(with("Bearer secrets"), StatusCode::UNAUTHORIZED);
@@ -129,19 +132,19 @@ fn without_the_token_only_health_answers() {
 }
 
 #[test]
-fn answers_are_compressed_for_those_who_ask() {
-    let scene = Scene::new();
+fn responses_are_compressed_on_request() {
+    let service = TestService::new();
     let request = Request::get("/openapi.json").header("accept-encoding", "gzip").body(Body::empty()).unwrap();
-    let reply = scene.send(request);
+    let reply = service.send(request);
     assert_eq!(reply.header("content-encoding"), "gzip");
     assert_eq!(&reply.body[..2], [0x1f, 0x8b]);
 }
 
 #[test]
-fn compaction_on_demand_says_what_it_did() {
-    let scene = Scene::new();
-    let reply = scene.post("/v1/admin/compact", "application/json", "{}");
+fn compaction_on_demand_reports_its_result() {
+    let service = TestService::new();
+    let reply = service.post("/v1/admin/compact", "application/json", "{}");
     assert_eq!((reply.status, &reply.json()["samples_moved"]), (StatusCode::OK, &964.into()), "{}", reply.text());
-    assert_eq!(scene.post("/v1/admin/compact?what=some", "application/json", "").status, StatusCode::BAD_REQUEST);
-    assert_eq!(scene.get("/v1/samples?metric=up&from=now-30s").json().as_array().unwrap().len(), 6);
+    assert_eq!(service.post("/v1/admin/compact?what=some", "application/json", "").status, StatusCode::BAD_REQUEST);
+    assert_eq!(service.get("/v1/samples?metric=up&from=now-30s").json().as_array().unwrap().len(), 6);
 }

@@ -1,12 +1,12 @@
-//! Flat rows.
+//! Tests of the flat rows.
 
 use axum::http::StatusCode;
 
-use super::Scene;
+use super::TestService;
 
 #[test]
 fn rows_are_flat_and_have_stable_keys() {
-    let scene = Scene::new();
+    let service = TestService::new();
     for (name, uri) in [
         ("signals", "/v1/signals"),
         ("signals_csv", "/v1/signals?format=csv&status=ready"),
@@ -21,17 +21,17 @@ fn rows_are_flat_and_have_stable_keys() {
         ("samples_step", "/v1/samples?metric=up&job=db&from=now-2m&step=1m&format=csv"),
         ("samples_query", "/v1/samples?query=sum(up)&from=now-2m&step=60"),
     ] {
-        insta::assert_snapshot!(format!("rows_{name}"), scene.get(uri).shown());
+        insta::assert_snapshot!(format!("rows_{name}"), service.get(uri).shown());
     }
 }
 
-/// Programs that ask for CSV by their headers alone.
+/// Some programs request CSV only by their headers.
 #[test]
-fn accept_chooses_csv() {
-    let scene = Scene::new();
+fn accept_selects_csv() {
+    let service = TestService::new();
     let ask = |uri: &str, accept: &str| {
         let request = axum::http::Request::get(uri).header("accept", accept).body(axum::body::Body::empty()).unwrap();
-        scene.send(request)
+        service.send(request)
     };
     for uri in
         ["/v1/signals", "/v1/forecasts", "/v1/anomalies", "/v1/incidents", "/v1/deploys", "/v1/samples?metric=up"]
@@ -39,26 +39,26 @@ fn accept_chooses_csv() {
         let csv = ask(uri, "text/csv; charset=utf-8");
         assert_eq!((csv.status, csv.header("content-type")), (StatusCode::OK, "text/csv; charset=utf-8"), "{uri}");
         let with = if uri.contains('?') { '&' } else { '?' };
-        assert_eq!(csv.text(), scene.get(&format!("{uri}{with}format=csv")).text(), "{uri}");
-        assert_eq!(ask(uri, "application/json;q=0.9,text/plain").text(), scene.get(uri).text(), "{uri}");
-        assert_eq!(ask(&format!("{uri}{with}format=json"), "text/csv").text(), scene.get(uri).text(), "{uri}");
+        assert_eq!(csv.text(), service.get(&format!("{uri}{with}format=csv")).text(), "{uri}");
+        assert_eq!(ask(uri, "application/json;q=0.9,text/plain").text(), service.get(uri).text(), "{uri}");
+        assert_eq!(ask(&format!("{uri}{with}format=json"), "text/csv").text(), service.get(uri).text(), "{uri}");
     }
 }
 
 #[test]
-fn nothing_is_an_empty_list() {
-    let scene = Scene::new();
-    assert_eq!(scene.get("/v1/samples?metric=nothing").text(), "[]");
-    assert_eq!(scene.get("/v1/deploys?service=nobody").text(), "[]");
-    assert_eq!(scene.get("/v1/deploys?service=nobody&format=csv").text(), "time,service,version\n");
+fn no_rows_are_an_empty_list() {
+    let service = TestService::new();
+    assert_eq!(service.get("/v1/samples?metric=nothing").text(), "[]");
+    assert_eq!(service.get("/v1/deploys?service=nobody").text(), "[]");
+    assert_eq!(service.get("/v1/deploys?service=nobody&format=csv").text(), "time,service,version\n");
 }
 
 #[test]
-fn a_cut_list_says_so() {
-    let scene = Scene::new();
-    assert_eq!(scene.get("/v1/forecasts?limit=2").header("x-almanac-truncated"), "true");
-    assert_eq!(scene.get("/v1/forecasts?limit=3").header("x-almanac-truncated"), "false");
-    let reply = scene.get("/v1/samples?metric=up&limit=10");
+fn a_truncated_list_is_marked() {
+    let service = TestService::new();
+    assert_eq!(service.get("/v1/forecasts?limit=2").header("x-almanac-truncated"), "true");
+    assert_eq!(service.get("/v1/forecasts?limit=3").header("x-almanac-truncated"), "false");
+    let reply = service.get("/v1/samples?metric=up&limit=10");
     assert_eq!(
         (reply.status, &reply.json()["error"]["code"]),
         (StatusCode::UNPROCESSABLE_ENTITY, &"too_many_samples".into())
@@ -67,9 +67,9 @@ fn a_cut_list_says_so() {
 
 #[test]
 fn wrong_parameters_are_named() {
-    let scene = Scene::new();
+    let service = TestService::new();
     let check = |uri: &str, code: &str, message: &str| {
-        let reply = scene.get(uri);
+        let reply = service.get(uri);
         let body = reply.json();
         assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::BAD_REQUEST, &code.into()), "{uri}: {body}");
         assert_eq!(body["message"], message, "{uri}");
@@ -81,55 +81,60 @@ fn wrong_parameters_are_named() {
     check(
         "/v1/signals?status=done",
         "invalid_parameter",
-        "\"done\" is no status of a signal; one of learning, ready, failed",
+        "invalid status of a signal \"done\"; expected: learning, ready, failed",
     );
-    check("/v1/samples", "invalid_parameter", "give a metric's name in metric, or PromQL in query");
-    check("/v1/samples?query=up", "invalid_parameter", "query needs a step, such as step=1m");
+    check(
+        "/v1/samples",
+        "invalid_parameter",
+        "metric or query is required: the name of a metric, or a PromQL expression",
+    );
+    check("/v1/samples?query=up", "invalid_parameter", "query requires step, such as step=1m");
     check(
         "/v1/samples?query=up&step=60&job=a",
         "invalid_parameter",
-        "parameter \"job\" goes with metric; write it into the query",
+        "parameter \"job\" requires metric; write the label into the query",
     );
 }
 
-/// Two counters grow by three a second together: at 10,800 they pass 21,600 in an hour. The others trend nowhere.
+/// Two counters grow by three per second in sum: from 10,800 they reach 21,600 in an hour. The other signals have no
+/// trend.
 #[test]
-fn breaches_are_foretold_for_the_rules_in_force() {
+fn breaches_are_predicted_for_the_rules_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let rules = "groups:\n- name: g\n  rules:\n  - alert: Full\n    expr: sum(http_requests_total) > 21600\n  - alert: Down\n    \
                  expr: up < 0.5\n  - alert: Unknown\n    expr: nothing_here > 1\n";
     std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
     let mut config = crate::config::Config { folder: folder.path().to_path_buf(), ..Default::default() };
     config.alerts.rule_files = vec!["rules.yml".to_owned()];
-    let scene = Scene::with(crate::http::Auth::open(), config);
-    let reply = scene.get("/v1/breaches");
+    let service = TestService::with(crate::http::Auth::open(), config);
+    let reply = service.get("/v1/breaches");
     assert_eq!(reply.status, 200, "{}", reply.text());
     let rows = reply.json();
     assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
     assert_eq!((&rows[0]["alert"], &rows[0]["time"]), (&"Full".into(), &"2026-11-23T09:00:00.000Z".into()), "{rows}");
     assert!((rows[0]["slope_per_day"].as_f64().unwrap() - 259_200.0).abs() < 1.0, "{rows}");
     assert!(
-        scene
+        service
             .get("/v1/breaches?format=csv")
             .text()
             .starts_with("time,earliest,latest,alert,expr,element,slope_per_day\n")
     );
-    assert_eq!(scene.get("/v1/breaches?from=now").status, 400);
-    assert_eq!(Scene::new().get("/v1/breaches").json(), serde_json::json!([]));
+    assert_eq!(service.get("/v1/breaches?from=now").status, 400);
+    assert_eq!(TestService::new().get("/v1/breaches").json(), serde_json::json!([]));
 }
 
-/// Spreadsheets and scripts read recommendations as flat rows; JSON stays as it is.
+/// Recommendations are flat rows in CSV, for spreadsheets and scripts, and nested in JSON.
 #[test]
 fn recommendations_are_flat_rows_in_csv() {
-    let scene = Scene::new();
-    let csv = scene.get("/v1/recommendations?format=csv");
+    let service = TestService::new();
+    let csv = service.get("/v1/recommendations?format=csv");
     insta::assert_snapshot!("recommendations_csv", csv.shown());
     assert!(!csv.header("etag").is_empty());
     let request = axum::http::Request::get("/v1/recommendations").header("accept", "text/csv");
-    let accepted = scene.send(request.body(axum::body::Body::empty()).unwrap());
+    let accepted = service.send(request.body(axum::body::Body::empty()).unwrap());
     assert_eq!(accepted.body, csv.body);
     let lines = csv.text().lines().count();
-    assert_eq!(lines, 1 + scene.get("/v1/recommendations").json()["recommendations"].as_array().unwrap().len());
-    assert_eq!(scene.get("/v1/recommendations?format=csv&kind=scaling").text().lines().count(), 1);
-    assert_eq!(scene.get("/v1/recommendations?format=xml").json()["error"]["code"], "invalid_parameter");
+    assert_eq!(lines, 1 + service.get("/v1/recommendations").json()["recommendations"].as_array().unwrap().len());
+    assert_eq!(service.get("/v1/recommendations?format=csv&kind=scaling").text().lines().count(), 1);
+    assert_eq!(service.get("/v1/recommendations?format=xml").json()["error"]["code"], "invalid_parameter");
 }

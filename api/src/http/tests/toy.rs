@@ -1,5 +1,5 @@
-//! Adding an advisor costs one file: a toy is registered here and found in the configuration, on the command line, in the ledger,
-//! the views, HTTP, the demo and the documents.
+//! Tests that adding an advisor takes one file: a toy advisor is registered here and appears in the configuration, on
+//! the command line, in the ledger, the views, HTTP, the demo and the documents.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use almanac_models::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{END_MS, Scene};
+use super::{END_MS, TestService};
 use crate::{
     cli::{command_for, demo},
     config::Config,
@@ -135,7 +135,7 @@ fn parse(text: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn its_section_is_read_and_mistakes_are_named() {
+fn its_section_is_parsed_and_errors_are_named() {
     assert_eq!(parse(LAMPS).unwrap().advice.of::<Lamps>().count(), 4);
     for (text, message) in [
         (
@@ -152,7 +152,7 @@ fn its_section_is_read_and_mistakes_are_named() {
 }
 
 #[test]
-fn the_command_line_knows_its_kind() {
+fn the_command_line_accepts_its_kind() {
     let parsed = |kind: &str| command_for(&registry()).try_get_matches_from(["almanac", "recommend", "--kind", kind]);
     assert!(parsed("lamp_size").is_ok());
     let refused = parsed("lamp").unwrap_err().to_string();
@@ -164,12 +164,12 @@ fn the_command_line_knows_its_kind() {
 
 #[test]
 fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
-    let scene = Scene::with(Auth::open(), parse(LAMPS).unwrap());
-    let (store, ledger, config) = (scene.store(), scene.ledger(), parse(LAMPS).unwrap());
+    let service = TestService::with(Auth::open(), parse(LAMPS).unwrap());
+    let (store, ledger, config) = (service.store(), service.ledger(), parse(LAMPS).unwrap());
     let now = Timestamp::from_millis(END_MS);
     advise(store, ledger, &registry(), &config.advice, now).unwrap();
 
-    let advice = scene.get("/v1/advice?kind=lamp_size").json();
+    let advice = service.get("/v1/advice?kind=lamp_size").json();
     let rows: Vec<(&str, &str, &str, &Value)> = advice["advice"]
         .as_array()
         .unwrap()
@@ -182,21 +182,21 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
     assert_eq!((rows[0].0, rows[0].1, rows[0].2), ("hall", "proposed", "Raise hall to 40 W."));
     let kept = |name: &str| rows.iter().find(|row| row.0 == name && row.1 == "kept").unwrap().2;
     assert_eq!(kept("desk"), "60 lm are enough");
-    // What the advisor is not sure of is kept, with the figures of the proposal.
+    // A proposal below the minimum confidence is kept, with its figures.
     assert!(
-        kept("attic").contains("confidence 0.50 is below 0.60") && kept("attic").contains("40"),
+        kept("attic").contains("confidence 0.50 is below the minimum of 0.60") && kept("attic").contains("40"),
         "{}",
         kept("attic")
     );
     assert_eq!((rows[3].0, rows[3].1, rows[3].3), ("cellar", "lacks", &json!(["`nothing` gives nothing: send light"])));
     assert_eq!(advice["advice"][0]["recommendation"], "lamp_size-hall-1");
 
-    let list = scene.get("/v1/recommendations?kind=lamp_size").json();
+    let list = service.get("/v1/recommendations?kind=lamp_size").json();
     let found = &list["recommendations"][0];
     assert_eq!((&found["target"], &found["evidence"]["terms"]["enough"]), (&json!("hall"), &json!(40.0)));
-    let refused = scene.get("/v1/recommendations?kind=lamps").text();
+    let refused = service.get("/v1/recommendations?kind=lamps").text();
     assert!(refused.contains("threshold or lamp_size"), "{refused}");
-    let sql = scene.post_json(
+    let sql = service.post_json(
         "/v1/sql",
         &json!({"sql": "SELECT kind, state, count(*)::INT AS n FROM advice_status GROUP BY ALL HAVING kind = 'lamp_size' ORDER BY state"}),
     );
@@ -204,10 +204,10 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
         sql.json()["rows"],
         json!([["lamp_size", "kept", 2], ["lamp_size", "lacks", 1], ["lamp_size", "proposed", 1]])
     );
-    let metrics = scene.post_json("/grafana/metrics", &json!({})).text();
+    let metrics = service.post_json("/grafana/metrics", &json!({})).text();
     assert!(metrics.contains("lamp_size"), "{metrics}");
 
-    // Applied, it is measured by its own terms; less light than promised is a broken promise.
+    // After it was applied, the effect is measured by the proposal's terms; less light than predicted is a regression.
     ledger.applied("lamp_size-hall-1", "somebody", None, now).unwrap();
     let measured = |row: &RecommendationRow, at| measure(store, &registry(), &config.advice, row, at, now);
     let verdicts = ledger.verify(measured, now).unwrap();
@@ -217,7 +217,7 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
         (back.state, &back.proposed, back.patch.body.as_str()),
         (State::Proposed, &json!({"watts": 3.0}), "3 W")
     );
-    // Where the target is gone it is reported, and not pending for ever.
+    // A target that was removed is reported as unmeasurable and does not remain pending.
     ledger.applied("lamp_size-hall-2", "somebody", None, now).unwrap();
     let gone = Config::default().advice;
     let verdicts =
@@ -228,14 +228,14 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
 
 #[test]
 fn the_demo_and_the_documents_have_it() {
-    let scene = Scene::with(Auth::open(), parse(LAMPS).unwrap());
+    let service = TestService::with(Auth::open(), parse(LAMPS).unwrap());
     let config = parse(LAMPS).unwrap();
-    advise(scene.store(), scene.ledger(), &registry(), &config.advice, Timestamp::from_millis(END_MS)).unwrap();
-    let row = scene.ledger().get("lamp_size-hall-1").unwrap();
+    advise(service.store(), service.ledger(), &registry(), &config.advice, Timestamp::from_millis(END_MS)).unwrap();
+    let row = service.ledger().get("lamp_size-hall-1").unwrap();
     let advisors = registry();
     let advisor = advisors.get(row.kind).unwrap();
     let mut card = Vec::new();
-    demo::card(&mut card, advisor.title(), &row, demo::Pace::of_day(600.0)).unwrap();
+    demo::card(&mut card, advisor.title(), &row, demo::TimeScale::of_day(600.0)).unwrap();
     let card = String::from_utf8(card).unwrap();
     assert!(card.contains("── LAMPS · hall") && card.contains("{\"watts\":40.0}"), "{card}");
     assert!(card.contains("predicted light: 40.0lm"), "{card}");

@@ -1,4 +1,5 @@
-//! Advises on schedule: verdicts on every target go into the store, proposals into the ledger, and what was applied is measured.
+//! The task `advise`: stores the verdict on every target, proposes recommendations, and measures those that were
+//! applied.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use almanac_engine::{
 use super::Task;
 use crate::config::Config;
 
-/// `others`: verdicts on targets that no advisor can be asked about, such as rules that cannot be read.
+/// Builds the task. `others`: verdicts on targets that no advisor can decide, such as rules that cannot be read.
 pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) -> Task {
     Task {
         name: "advise",
@@ -21,7 +22,7 @@ pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) ->
             let verdicts = advise::consider(&state.store, registry, &specs, now);
             let round = advise::record(&state.store, &state.ledger, registry, verdicts, others.clone(), now)?;
             for status in round.statuses.iter().filter(|status| status.state == AdviceState::Lacks) {
-                // Usually too little data yet, so no warning; the view `advice_status` has the same.
+                // At debug level: the usual reason is too little data yet, and the view `advice_status` shows it.
                 tracing::debug!(kind = %status.kind, target = %status.target, reason = %status.reason, "no advice");
             }
             if round.proposals.added > 0 || round.proposals.expired > 0 {
@@ -32,13 +33,13 @@ pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) ->
             };
             let verdicts = state.ledger.verify(measure, now)?;
             for (id, reason) in &verdicts.unmeasurable {
-                tracing::warn!(recommendation = %id, %reason, "an applied recommendation cannot be measured");
+                tracing::warn!(recommendation = %id, %reason, "applied recommendation cannot be measured");
             }
             if verdicts.verified + verdicts.regressed > 0 {
                 tracing::info!(
                     verified = verdicts.verified,
                     regressed = verdicts.regressed,
-                    "applied recommendations were measured"
+                    "applied recommendations measured"
                 );
             }
             Ok(())

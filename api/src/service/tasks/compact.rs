@@ -1,9 +1,11 @@
+//! The task `compact`: compaction, rollups and retention.
+
 use almanac_engine::store::{Compaction, CompactionReport};
 
 use super::Task;
 use crate::config::Config;
 
-/// Compaction, rollups and retention that are due.
+/// Builds the task, which does only the work that is due.
 pub(super) fn task(config: &Config) -> Task {
     let every = config.store.compact_every.duration();
     Task {

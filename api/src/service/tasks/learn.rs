@@ -1,3 +1,5 @@
+//! The task `learn`: chooses default signals, fits signals that are due, and scores new values.
+
 use std::time::{Duration, Instant};
 
 use almanac_engine::learn::CycleReport;
@@ -5,17 +7,17 @@ use almanac_engine::learn::CycleReport;
 use super::Task;
 use crate::config::Config;
 
-/// When the configured signals are first looked at: the store has just been opened, and senders come back first.
-const FIRST: Duration = Duration::from_secs(10);
+/// Delay of the first run, so that senders can reconnect and deliver queued samples after a restart.
+const FIRST_RUN_DELAY: Duration = Duration::from_secs(10);
 
-/// Fits what is due and scores what is new. Signals of the store's own series join once the service has run for
-/// `learn.start_after`, and are chosen anew every `learn.choose_every`.
+/// Builds the task. Default signals are first chosen `learn.start_after` after the start, then every
+/// `learn.choose_every`.
 pub(super) fn task(config: &Config) -> Task {
     let learn = config.learn.clone();
     let started = Instant::now();
     Task {
         name: "learn",
-        first: FIRST.min(learn.every.duration()),
+        first: FIRST_RUN_DELAY.min(learn.every.duration()),
         every: learn.every.duration(),
         work: Box::new(move |state| {
             let now = state.clock.now();
@@ -25,30 +27,35 @@ pub(super) fn task(config: &Config) -> Task {
             {
                 scheduler.choose(now)?;
             }
-            let round = scheduler.run_cycle(now, &|progress| {
-                tracing::debug!(signal = progress.signal, done = progress.done, total = progress.total, "learned");
+            let report = scheduler.run_cycle(now, &|progress| {
+                tracing::debug!(
+                    signal = progress.signal,
+                    done = progress.done,
+                    total = progress.total,
+                    "signal fitted"
+                );
             })?;
-            log(&round);
+            log(&report);
             Ok(())
         }),
     }
 }
 
-fn log(round: &CycleReport) {
-    let (learned, scored) = (&round.learned, &round.scored);
+fn log(report: &CycleReport) {
+    let (learned, scored) = (&report.learned, &report.scored);
     for (signal, reason) in &learned.failed {
-        tracing::info!(signal, reason, "the signal could not be learned");
+        tracing::info!(signal, reason, "signal could not be fitted");
     }
     if learned.fitted > 0 {
-        tracing::info!(fitted = learned.fitted, waiting = learned.waiting, "learned");
+        tracing::info!(fitted = learned.fitted, waiting = learned.waiting, "signals fitted");
     }
     for (signal, reason) in &scored.failed {
-        tracing::info!(signal, reason, "the signal could not be scored");
+        tracing::info!(signal, reason, "signal could not be scored");
     }
     if scored.anomalies > 0 {
-        tracing::info!(values = scored.values, anomalies = scored.anomalies, "scored");
+        tracing::info!(values = scored.values, anomalies = scored.anomalies, "values scored");
     }
-    if let Some(outliers) = round.peers.filter(|outliers| *outliers > 0) {
+    if let Some(outliers) = report.peers.filter(|outliers| *outliers > 0) {
         tracing::info!(outliers, "instances differ from their peers");
     }
 }

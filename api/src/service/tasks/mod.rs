@@ -1,4 +1,4 @@
-//! The service's background tasks.
+//! The service's background tasks: compaction, advice, learning and scraping.
 
 mod advise;
 mod compact;
@@ -8,24 +8,24 @@ mod scrape;
 use almanac_engine::advise::{AdviceSpecs, Verdict};
 use tokio::task::JoinSet;
 
-use super::schedule::{Task, keep_running};
+use super::schedule::{Task, run_on_schedule};
 use crate::http::AppState;
 
 /// What the service advises on.
 #[derive(Debug, Default)]
 pub struct Advised {
-    /// What the advisors are asked about.
+    /// Targets of the advisors.
     pub specs: AdviceSpecs,
-    /// Verdicts on targets that no advisor can be asked about.
+    /// Verdicts on targets that no advisor can decide, such as rules that cannot be read.
     pub others: Vec<Verdict>,
 }
 
-/// Starts all of it.
-pub(super) fn start(state: &AppState, advice: Advised, own_work: &mut JoinSet<()>) {
+/// Starts all background tasks in `background`.
+pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<()>) {
     let config = &state.config;
     let tasks = [compact::task(config), advise::task(config, advice.specs, advice.others), learn::task(config)];
     for task in tasks {
-        own_work.spawn(keep_running(state.clone(), task));
+        background.spawn(run_on_schedule(state.clone(), task));
     }
-    scrape::start(state, own_work);
+    scrape::start(state, background);
 }

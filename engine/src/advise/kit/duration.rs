@@ -1,16 +1,16 @@
-//! Durations as people write them (`15s`, `5m`, `1h 30m`), read by serde into milliseconds.
+//! Durations as text (`15s`, `5m`, `1h 30m`), deserialized into milliseconds.
 
 use serde::{Deserialize, Deserializer, de};
 
-/// Milliseconds from a duration such as `5m`; 0 is refused.
+/// Parses a duration such as `5m` into milliseconds. Rejects 0.
 ///
 /// # Errors
-/// What is wrong with the text, and what would be right.
+/// A message that names the text and a valid form.
 fn parse(text: &str) -> Result<i64, String> {
     let span = humantime::parse_duration(text.trim())
         .map_err(|error| format!("{text:?} is not a duration like 15s, 5m or 30d: {error}"))?;
     if span.is_zero() {
-        return Err(format!("{text:?} is no time at all; write a duration like 15s, 5m or 30d"));
+        return Err(format!("{text:?} is zero; write a duration like 15s, 5m or 30d"));
     }
     Ok(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
 }
@@ -18,12 +18,12 @@ fn parse(text: &str) -> Result<i64, String> {
 /// For `#[serde(deserialize_with)]`: a duration in milliseconds.
 ///
 /// # Errors
-/// The deserializer's, for text that is no duration.
+/// The deserializer's error for text that is not a duration.
 pub fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-/// For `#[serde(deserialize_with)]`: a duration that may be left out.
+/// For `#[serde(deserialize_with)]`: an optional duration.
 ///
 /// # Errors
 /// As [`millis`].

@@ -1,12 +1,12 @@
-//! Why a history that an advisor needs cannot be read or used.
+//! Errors of reading a history that an advisor needs.
 
 use crate::signal::SignalError;
 
-/// Why a history cannot be read or used.
+/// Error of reading or using a history.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// Timestamps and values of a history differ in number.
+    /// Timestamps and values differ in number.
     #[error("got {timestamps} timestamps but {values} values")]
     Lengths {
         /// Number of timestamps.
@@ -14,28 +14,28 @@ pub enum HistoryError {
         /// Number of values.
         values: usize,
     },
-    /// Timestamps must ascend.
+    /// Timestamps do not ascend.
     #[error("timestamp {timestamp_ms} follows {previous_ms}; they must ascend")]
     Order {
-        /// The timestamp that is not later.
+        /// The timestamp that is not later than the one before.
         timestamp_ms: i64,
-        /// The one before it.
+        /// The timestamp before it.
         previous_ms: i64,
     },
-    /// There are too few points.
-    #[error("{points} points of demand are too few, {needed} are needed")]
+    /// The history has too few points.
+    #[error("got {points} points of demand, at least {needed} are needed")]
     TooShort {
-        /// Points that there are.
+        /// Number of points.
         points: usize,
-        /// Points that are needed.
+        /// Required number of points.
         needed: usize,
     },
-    /// An expression gave no series or more than one.
-    #[error("`{expr}` gives {series} series where one is needed; aggregate it, for example with sum(…)")]
+    /// An expression returned no series or more than one.
+    #[error("`{expr}` returns {series} series where one is needed; aggregate it, for example with sum(…)")]
     NotOneSeries {
         /// The expression.
         expr: String,
-        /// How many series it gave.
+        /// Number of series returned.
         series: usize,
     },
     /// The expression could not be evaluated.
@@ -43,7 +43,7 @@ pub enum HistoryError {
     Signal {
         /// The expression.
         expr: String,
-        /// Why.
+        /// Cause.
         #[source]
         source: SignalError,
     },

@@ -1,9 +1,9 @@
-//! Demand of one workload over time, with what was missing or unusable carried forward and counted.
+//! Demand of one workload over time. Missing and unusable values are carried forward and counted.
 
 use super::{HistoryError, rfc3339};
-use crate::advise::stamps::bulk;
+use crate::advise::stamps::inlier_range;
 
-/// Demand of one workload over time: strictly ascending timestamps, a missing value carried forward.
+/// Demand over time with strictly ascending timestamps. A missing value takes the one before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DemandHistory {
     timestamps: Vec<i64>,
@@ -13,25 +13,25 @@ pub struct DemandHistory {
     left_out: LeftOut,
 }
 
-/// Rows of a history that count as missing or are left out, and why.
+/// Number of rows that count as missing or were left out, by reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeftOut {
-    /// Rows that there were.
+    /// Rows before anything was left out.
     pub rows: usize,
-    /// Demand below 0.
+    /// Rows with a negative value.
     pub negative: usize,
-    /// Infinite demand.
+    /// Rows with an infinite value.
     pub infinite: usize,
-    /// Rows with the timestamp of a later one.
+    /// Rows whose timestamp is repeated by a later row.
     pub repeated: usize,
-    /// Rows far from all others in time, such as a year ahead.
+    /// Rows whose timestamps are outliers, such as a year ahead.
     pub far: usize,
-    /// The first of these.
+    /// Timestamp of the first such row, epoch milliseconds.
     pub far_ms: Option<i64>,
 }
 
 impl LeftOut {
-    /// A sentence for each reason; none where nothing was left out.
+    /// Returns one sentence for each reason.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let Self { rows, negative, infinite, repeated, far, far_ms } = self;
@@ -43,7 +43,7 @@ impl LeftOut {
         };
         note(*negative, "have a negative value and count as missing");
         note(*infinite, "have an infinite value and count as missing");
-        note(*repeated, "repeat a timestamp; of rows at one time the last counts");
+        note(*repeated, "repeat a timestamp; the last row of a timestamp counts");
         let at = far_ms.map(rfc3339).unwrap_or_default();
         note(
             *far,
@@ -56,9 +56,11 @@ impl LeftOut {
 }
 
 impl DemandHistory {
-    /// A history from rows in time's order; a value that is NaN, negative or infinite is missing and takes the one before it (0
-    /// before the first). Of several rows at one time the last counts; a few rows far from all others in time are left out. The
-    /// step is the median distance of neighbouring rows. [`DemandHistory::left_out`] counts what was not used.
+    /// Creates a history from rows in ascending time.
+    ///
+    /// A NaN, negative or infinite value is missing and takes the value before it, 0 before the first. The last of
+    /// several rows at one timestamp counts. Rows with outlying timestamps are left out. The step is the median
+    /// distance of neighbouring rows. [`DemandHistory::left_out`] counts the rows that were not used.
     ///
     /// # Errors
     /// [`HistoryError::Lengths`], [`HistoryError::TooShort`] below two rows, [`HistoryError::Order`].
@@ -67,6 +69,7 @@ impl DemandHistory {
             return Err(HistoryError::Lengths { timestamps: timestamps.len(), values: values.len() });
         }
         let mut left_out = LeftOut { rows: timestamps.len(), ..LeftOut::default() };
+        // Repeated timestamps go first: `HistoryError::Order` then means a real reversal.
         if timestamps.windows(2).any(|pair| pair[0] == pair[1]) {
             let last_of_its_time = |idx: &usize| timestamps.get(idx + 1) != timestamps.get(*idx);
             let kept: Vec<usize> = (0..timestamps.len()).filter(last_of_its_time).collect();
@@ -80,13 +83,14 @@ impl DemandHistory {
         if let Some(pair) = timestamps.windows(2).find(|pair| pair[1] < pair[0]) {
             return Err(HistoryError::Order { timestamp_ms: pair[1], previous_ms: pair[0] });
         }
-        let near = bulk(&timestamps);
+        let near = inlier_range(&timestamps);
         if near.len() < timestamps.len() {
             left_out.far = timestamps.len() - near.len();
             left_out.far_ms = timestamps[..near.start].first().or(timestamps[near.end..].first()).copied();
             timestamps = timestamps[near.clone()].to_vec();
             values = values[near].to_vec();
         }
+        // NaN counts as missing only; negative and infinite values are counted by reason as well.
         let mut observed = Vec::with_capacity(values.len());
         let mut last = 0.0;
         for value in &mut values {
@@ -105,49 +109,49 @@ impl DemandHistory {
         Ok(Self { timestamps, values, observed, step_ms, left_out })
     }
 
-    /// Epoch milliseconds, strictly ascending.
+    /// Returns the timestamps in epoch milliseconds, strictly ascending.
     #[must_use]
     pub fn timestamps(&self) -> &[i64] {
         &self.timestamps
     }
 
-    /// Demand, missing values carried forward.
+    /// Returns the demand; missing values are carried forward.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// Whether the value was there.
+    /// Returns for each row whether its value was present.
     #[must_use]
     pub fn observed(&self) -> &[bool] {
         &self.observed
     }
 
-    /// The median distance of neighbouring rows.
+    /// Returns the median distance of neighbouring rows, milliseconds.
     #[must_use]
     pub fn step_ms(&self) -> i64 {
         self.step_ms
     }
 
-    /// The last value that was there.
+    /// Returns the last value that was present.
     #[must_use]
     pub fn last(&self) -> Option<f64> {
         self.observed.iter().rposition(|observed| *observed).map(|idx| self.values[idx])
     }
 
-    /// What was not used of the rows.
+    /// Returns the counts of rows that were not used.
     #[must_use]
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Never: a history has two rows at least.
+    /// Returns false: a history has at least two rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -1,23 +1,23 @@
-//! Intervals: the level of every promise, means with an interval from how stretches of time differ, and the block bootstrap.
+//! Intervals: the level of every promise, the mean with an interval from blocks of time, and the block bootstrap.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The level of every promised and every measured interval.
+/// Level of every promised and every measured interval.
 pub const LEVEL: f64 = 0.8;
-/// Normal quantile of an interval of that level.
+/// Normal quantile of the two-sided interval at [`LEVEL`].
 const Z: f64 = 1.2816;
-/// Draws of a bootstrap.
+/// Number of bootstrap resamples.
 pub const RESAMPLES: usize = 1_000;
-/// Steps that the mean of a measurement needs.
-const LEAST_STEPS: usize = 100;
-/// Stretches that a measurement is cut into for its interval.
+/// Minimum number of steps of a measured mean.
+const MIN_STEPS: usize = 100;
+/// Number of blocks of time that a measured mean is cut into.
 const BLOCKS: usize = 12;
 
-/// A value between two ends.
+/// A value with its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// The value.
+    /// Point value.
     pub value: f64,
     /// Lower end.
     pub lower: f64,
@@ -25,16 +25,17 @@ pub struct Interval {
     pub upper: f64,
 }
 
-/// The same draws with replacement for every question, so that answers can be compared and repeated.
+/// Returns [`RESAMPLES`] draws of `n` indices with replacement. The seed is fixed, so that results are comparable and
+/// repeatable.
 pub fn resamples(n: usize) -> impl Iterator<Item = Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     (0..RESAMPLES).map(move |_| (0..n).map(|_| rng.random_range(0..n)).collect())
 }
 
-/// The mean of what steps were measured to be, with an 80 % interval from how stretches of time differ; none of few steps.
+/// Returns the mean of `steps` with an 80 % interval from the variance between blocks of time. None below 100 steps.
 #[must_use]
 pub fn judge_mean(steps: &[f64]) -> Option<Interval> {
-    if steps.len() < LEAST_STEPS {
+    if steps.len() < MIN_STEPS {
         return None;
     }
     let mean = |values: &[f64]| {

@@ -1,5 +1,5 @@
-//! What all advisors use and none owns: histories on a grid, intervals and the bootstrap, sections of the configuration,
-//! durations, and patches as YAML. Advisors import from here and never from one another.
+//! Code that all advisors share: histories on a regular grid, intervals and the bootstrap, configuration sections,
+//! durations, and YAML patches. Advisors import from here and never from each other.
 
 mod duration;
 mod error;

@@ -1,4 +1,4 @@
-//! Reads from the store what an expression gives: over a history, or now.
+//! Evaluates an expression on the store, over a history or at one instant.
 
 use almanac_models::Timestamp;
 
@@ -8,9 +8,10 @@ use crate::{
     store::Store,
 };
 
-/// What an expression gives over a history up to `now`, from its first value to its last; none with fewer than two steps.
+/// Evaluates an expression over a history up to `now`, from its first value to its last. None with fewer than two
+/// steps.
 ///
-/// Steps lie on multiples of the step, so that two readings agree where they overlap.
+/// Steps are multiples of `step_ms`, so that overlapping reads agree.
 ///
 /// # Errors
 /// [`HistoryError::Signal`], [`HistoryError::NotOneSeries`].
@@ -31,7 +32,7 @@ pub fn one_history(
     DemandHistory::try_new(timestamps, values).map(Some)
 }
 
-/// The value that an expression has at `now`; none when it gives nothing.
+/// Evaluates an expression at `now`. None when the result is empty.
 ///
 /// # Errors
 /// As [`one_history`].
@@ -50,7 +51,8 @@ pub fn one_value(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64
     }
 }
 
-/// The points that an expression gives over a history up to `now`, at multiples of the step; none when it gives nothing.
+/// Evaluates an expression over a history up to `now`, at multiples of `step_ms`: pairs of epoch milliseconds and
+/// value. Empty when the result is empty.
 ///
 /// # Errors
 /// As [`one_history`].
@@ -76,19 +78,20 @@ pub(in crate::advise) fn one_series(
     }
 }
 
-/// The instants from `first_ms` to `last_ms`, a step apart.
+/// Returns the instants from `first_ms` to `last_ms` at distance `step_ms`.
 pub(in crate::advise) fn grid(first_ms: i64, last_ms: i64, step_ms: i64) -> Vec<i64> {
     let step_ms = step_ms.max(1);
     std::iter::successors(Some(first_ms), |at_ms| Some(at_ms + step_ms)).take_while(|at_ms| *at_ms <= last_ms).collect()
 }
 
-/// The values at `timestamps`; below zero or without bound is a fault of the expression at that instant: missing.
+/// Returns the values at `timestamps`, NaN where there is none. A negative or infinite value is an error of the
+/// expression at that instant and becomes NaN.
 pub(in crate::advise) fn usable(points: &[(i64, f64)], timestamps: &[i64]) -> Vec<f64> {
     let usable = |value: f64| if value >= 0.0 && value.is_finite() { value } else { f64::NAN };
     align(points, timestamps).into_iter().map(usable).collect()
 }
 
-/// The values at `timestamps`; NaN where there is none.
+/// Returns the values at `timestamps`, NaN where there is none.
 pub(in crate::advise) fn align(points: &[(i64, f64)], timestamps: &[i64]) -> Vec<f64> {
     let at = |timestamp: &i64| {
         let found = points.binary_search_by_key(timestamp, |&(at_ms, _)| at_ms);

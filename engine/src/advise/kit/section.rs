@@ -1,36 +1,37 @@
-//! A section of the configuration that an advisor declares: reads its tables into specifications, and names the place of a mistake.
+//! A configuration section of an advisor. It parses tables into specifications and reports the path of an invalid
+//! value.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::signal;
 
-/// An array of tables in the configuration, one for each thing that an advisor advises on.
+/// An array of tables in the configuration, one for each thing to advise on.
 #[derive(Debug)]
 pub struct Section<S> {
-    /// Its name, such as `workload` for `[[workload]]`.
+    /// Name, such as `workload` for `[[workload]]`.
     pub name: &'static str,
-    /// Keys that must not be left out.
+    /// Required keys.
     pub required: &'static [&'static str],
     read: fn(Value) -> Result<S, serde_path_to_error::Error<serde_json::Error>>,
 }
 
-/// What is wrong with a table of a section.
+/// An invalid table of a section.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SectionError {
-    /// Position of the table in its section.
+    /// Index of the table in its section.
     pub table: usize,
-    /// The keys from the table to the value at fault; indices of arrays as numbers.
+    /// Keys from the table to the invalid value; array indices as numbers.
     pub path: Vec<String>,
-    /// What is wrong and what would be right.
+    /// The error and a valid value.
     pub message: String,
-    /// Whether the value itself is wrong, rather than in contradiction to another one.
+    /// Whether the value itself is invalid. False: it contradicts another value.
     pub is_content: bool,
 }
 
 impl<S: DeserializeOwned> Section<S> {
-    /// The section of this name, whose tables serde reads.
+    /// Creates the section of this name; serde parses its tables.
     #[must_use]
     pub const fn new(name: &'static str, required: &'static [&'static str]) -> Self {
         Self { name, required, read: read_table::<S> }
@@ -42,11 +43,12 @@ fn read_table<S: DeserializeOwned>(table: Value) -> Result<S, serde_path_to_erro
 }
 
 impl<S> Section<S> {
-    /// The specification in one table.
+    /// Parses one table.
     ///
     /// # Errors
-    /// [`SectionError`] with the path of the value at fault.
+    /// [`SectionError`] with the path of the invalid value.
     pub fn read(&self, idx: usize, table: &Value) -> Result<S, SectionError> {
+        // Unknown keys and wrong types are reported before a missing key: a misspelt key causes both.
         let missing = self.required.iter().find(|key| table.get(**key).is_none());
         let content = |path: Vec<String>, message: String| SectionError { table: idx, path, message, is_content: true };
         let spec = (self.read)(table.clone()).map_err(|error| {
@@ -60,10 +62,10 @@ impl<S> Section<S> {
     }
 }
 
-/// Whether an expression, where there is one, is PromQL.
+/// Checks that an expression, if given, is PromQL.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The parser's message.
 pub fn check_expr(expr: Option<&str>) -> Result<(), String> {
     let Some(expr) = expr else { return Ok(()) };
     signal::parse(expr).map(drop).map_err(|error| super::error_chain(&error))

@@ -1,17 +1,17 @@
-//! How advisors write instants and errors.
+//! Text forms of instants and errors, as advisors write them.
 
 use std::error::Error;
 
 use chrono::{DateTime, SecondsFormat};
 
-/// An instant in RFC 3339, in UTC.
+/// Formats an instant in RFC 3339, in UTC.
 #[must_use]
 pub fn rfc3339(timestamp_ms: i64) -> String {
     DateTime::from_timestamp_millis(timestamp_ms)
         .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-/// An error and its causes in one line.
+/// Formats an error and its causes in one line.
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {
     let mut line = error.to_string();

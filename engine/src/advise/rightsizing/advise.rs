@@ -1,4 +1,5 @@
-//! Facts and proposal of a container's request: reads usage and present request, decides, and composes the proposal.
+//! Facts and proposal for one request of a container: reads usage and present request, decides, and composes the
+//! proposal. Called by `advisor`.
 
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
@@ -15,26 +16,26 @@ use crate::{
     store::{Store, rows::EventFilter},
 };
 
-/// Days that a recommendation is valid unless it is made again.
+/// Validity of a recommendation in days of the load, unless it is made again.
 const VALID_DAYS: i64 = 7;
 
-/// What a decision on one request rests on.
+/// Input of a decision on one request.
 #[derive(Debug, Clone)]
 pub struct RequestFacts {
-    /// The expression of the usage.
+    /// PromQL of the usage.
     expr: String,
-    /// The usage, on the load's own days.
+    /// Usage, with timestamps in the load's own days.
     usage: DemandHistory,
-    /// The present request, where it is known.
+    /// Present request in cores or bytes, if known.
     current: Option<f64>,
-    /// When the container's versions were deployed.
+    /// Deployment times of the container, epoch milliseconds.
     deploys: Vec<i64>,
 }
 
 /// Reads the usage of one resource of a container up to `now`, and its present request.
 ///
 /// # Errors
-/// [`RightsizingError`] when there is no usage, or it ended.
+/// [`RightsizingError`] when there is no usage, or the usage ended.
 pub(super) fn fetch(
     store: &Store,
     spec: &ContainerSpec,
@@ -46,6 +47,7 @@ pub(super) fn fetch(
         .ok_or_else(|| RightsizingError::NoValues { expr: expr.to_owned() })?;
     let last_ms = usage.timestamps()[usage.len() - 1];
     let silent_ms = now.millis() - last_ms;
+    // A short gap is tolerated; after it, the container is taken to be gone.
     if silent_ms > (spec.day_ms / 24).max(5 * spec.step_ms) {
         let hours = ms_to_f64(silent_ms) / 3.6e6;
         return Err(RightsizingError::Ended { expr: expr.to_owned(), hours });
@@ -54,10 +56,10 @@ pub(super) fn fetch(
     Ok(RequestFacts { expr: expr.to_owned(), usage, current, deploys: deployed(store, spec, now)? })
 }
 
-/// What is recommended for the request of one resource of a container; pure.
+/// Decides on the request of one resource of a container, without I/O.
 ///
 /// # Errors
-/// [`RightsizingError`] when there is too little to decide on, the usage is in another unit, or there is nothing to gain.
+/// [`RightsizingError`] when the history is too short, the usage has a wrong unit, or no change is worthwhile.
 pub(super) fn decide(
     spec: &ContainerSpec,
     resource: ContainerResource,
@@ -69,6 +71,7 @@ pub(super) fn decide(
     check_usage(usage, resource, *current).map_err(wrong)?;
     let mut notes = usage.left_out().notes();
     notes.extend(remarks(usage, resource, *current, deploys));
+    // The rules use days of 24 hours; a sped-up load is rescaled to them.
     let deployed_ms = deploys.iter().max().map(|at_ms| spec.in_whole_days(*at_ms));
     let timestamps = usage.timestamps().iter().map(|&at_ms| spec.in_whole_days(at_ms)).collect();
     let known = usage.values().iter().zip(usage.observed());
@@ -78,6 +81,7 @@ pub(super) fn decide(
     Ok(proposal(spec, expr, &decision, &notes, now))
 }
 
+/// Reads the present request at `now`, or else the last one of the history.
 fn present(
     store: &Store,
     spec: &ContainerSpec,
@@ -86,7 +90,8 @@ fn present(
 ) -> Result<Option<f64>, RightsizingError> {
     let Some(expr) = spec.request(resource) else { return Ok(None) };
     let value = match one_value(store, expr, now)? {
-        // Requests are reported seldom, and not at all by a store that is stopped: the last one of the history is in force.
+        // Requests are reported rarely, and not while the reporter is down: the last one of the history is still in
+        // effect.
         None => one_history(store, expr, spec.step_ms, spec.history_ms, now)?.and_then(|requests| requests.last()),
         value => value,
     };
@@ -98,7 +103,7 @@ fn present(
     }
 }
 
-/// When the container's versions were deployed, where somebody reported it.
+/// Returns the deployment times of the container, as reported by events.
 fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Vec<i64>, RightsizingError> {
     let service = spec.deployment.clone().unwrap_or_else(|| spec.name.clone());
     let filter = EventFilter { names: vec![service], end: Some(now), ..EventFilter::default() };
@@ -106,7 +111,7 @@ fn deployed(store: &Store, spec: &ContainerSpec, now: Timestamp) -> Result<Vec<i
     Ok(deploys.iter().map(|deploy| deploy.at.millis()).collect())
 }
 
-/// Puts a decision into words, figures and patches; pure.
+/// Composes the proposal of a decision, without I/O.
 fn proposal(
     spec: &ContainerSpec,
     expr: &str,
@@ -130,7 +135,7 @@ fn proposal(
         rollback: before.map(|(current, baseline)| Rollback {
             baseline,
             patch: requests_patch(spec, resource, current),
-            // Nothing was promised of the time above the present request.
+            // The time above the present request was never promised, so a rollback has no such limit.
             terms: Some(RequestTerms { above_cost: Some(decision.above_cost), above_share_max: None }),
         }),
         patch: requests_patch(spec, resource, request),

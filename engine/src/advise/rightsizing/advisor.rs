@@ -1,4 +1,4 @@
-//! The rightsizing advisor: how the stages of this folder meet the contract.
+//! Implements the advisor contract for container requests with the stages of this folder.
 
 use almanac_models::Timestamp;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     ContainerResource, ContainerSpec, RightsizingError,
     advise::{RequestFacts, decide, fetch},
-    decide::LEAST_CONFIDENCE,
+    decide::MIN_CONFIDENCE,
     measure::measure,
     spec::{IDLE_SHARE, MOVED, REQUEST_COST},
     terms::RequestTerms,
@@ -16,7 +16,7 @@ use crate::{
     ledger::{Difference, Measured},
 };
 
-/// Advises on the requests of CPU and memory of a container.
+/// Advises on the CPU and memory requests of a container.
 #[derive(Debug)]
 pub struct Rightsizing;
 
@@ -25,12 +25,12 @@ impl Advisor for Rightsizing {
     const TITLE: &'static str = "Rightsizing";
     const TARGET: &'static str = "container";
     const EFFECTS: &'static [Metric] = &[IDLE_SHARE, REQUEST_COST];
-    const CONFIDENCE_MIN: f64 = LEAST_CONFIDENCE;
+    const CONFIDENCE_MIN: f64 = MIN_CONFIDENCE;
     type Spec = ContainerSpec;
     type Facts = RequestFacts;
     type Terms = RequestTerms;
 
-    /// One for each resource whose usage is given.
+    /// Returns one target for each resource with a usage expression.
     fn targets(spec: &ContainerSpec) -> Vec<String> {
         let used = ContainerResource::ALL.into_iter().filter(|&resource| spec.usage(resource).is_some());
         used.map(|resource| spec.target(resource)).collect()
@@ -60,8 +60,8 @@ impl Advisor for Rightsizing {
         }
     }
 
-    /// A request next to another is the same. Beyond that the need has moved: at any size a request costs about the same, so that
-    /// its promise decides nothing.
+    /// Compares requests by their size: within [`MOVED`] they are the same, beyond it the need has moved. The promised
+    /// idle share is similar at every size and does not distinguish them.
     fn difference(new: &Setting<'_>, old: &Setting<'_>) -> Difference {
         if new.proposed == old.proposed {
             return Difference::None;
@@ -89,7 +89,7 @@ impl Advisor for Rightsizing {
     }
 }
 
-/// The resource that a target names.
+/// Returns the resource that a target names.
 fn resource(spec: &ContainerSpec, target: &str) -> Result<ContainerResource, FetchError> {
     let named = ContainerResource::ALL.into_iter().find(|&resource| spec.target(resource) == target);
     named.ok_or_else(|| FetchError::unreadable("resource"))

@@ -1,14 +1,15 @@
-//! The sentence of a recommendation on a request: from what to what, what it brings and what it costs.
+//! The sentence of a request recommendation: the change, its benefit and its cost. Called by `advise`.
 
 use super::{ContainerResource, ContainerSpec, Held, RequestDecision, shape::percent};
 
-/// Hours of a month.
+/// Hours per month.
 const MONTH_HOURS: f64 = 730.0;
 const GIBIBYTE: f64 = 1_073_741_824.0;
 
-/// "Lower the CPU request of api from 500m to 94m: it would idle 56 % instead of 91 %; usage would exceed it 5.5 % of the time".
+/// Returns, for example, "Lower the CPU request of api from 500m to 94m: it would idle 56 % instead of 91 %; usage
+/// would exceed it 5.5 % of the time".
 ///
-/// `remarks`: what else an operator should know of the usage.
+/// `remarks`: notes on the usage for the operator, which follow the sentence.
 pub(super) fn describe(spec: &ContainerSpec, decision: &RequestDecision, remarks: &[String]) -> String {
     let RequestDecision { resource, current, request, held, present_held, .. } = decision;
     let written = |amount: f64| resource.quantity(amount).1;
@@ -33,7 +34,7 @@ pub(super) fn describe(spec: &ContainerSpec, decision: &RequestDecision, remarks
             priced(spec, *resource, request - current, "more"),
         ),
         None => format!(
-            "Set the {kind} request of {name} to {to}: it would idle {}; {}; the present request is not known",
+            "Set the {kind} request of {name} to {to}: it would idle {}; {}; the present request is unknown",
             percent(held.idle_share),
             exceeds(held, None)
         ),
@@ -48,7 +49,7 @@ fn exceeds(held: &Held, present: Option<&Held>) -> String {
             format!("usage would exceed it {} of the time instead of {}", percent(now), percent(before))
         }
         _ if now > 0.0 => format!("usage would exceed it {} of the time", percent(now)),
-        _ => "usage of the last week would never exceed it".to_owned(),
+        _ => "usage would not have exceeded it in the last week".to_owned(),
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
         rightsizing::{CoveringOptions, decide_request},
     };
 
-    /// A fortnight of five-minute steps at `level`, a tenth of it noise that repeats nowhere.
+    /// Two weeks of five-minute steps at `level`, with a tenth of non-repeating noise.
     fn decided(level: f64, current: Option<f64>) -> RequestDecision {
         let steps: Vec<i64> = (0..14 * 288).collect();
         let noise = |step: i64| f64::from(i32::try_from(step * 7_919 % 104_729 % 1_009).unwrap()) / 1_009.0;

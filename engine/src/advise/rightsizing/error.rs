@@ -1,9 +1,9 @@
-//! Why a container gets no advice on a request; two of the reasons are results: the present request is kept.
+//! Errors of advising on a request. `NoGain` and `Unsure` are results: the present request is kept.
 
 use super::{ContainerResource, shape::percent};
 use crate::{advise::kit::HistoryError, store::StoreError};
 
-/// Why a container gets no advice on a request.
+/// Error of advising on a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RightsizingError {
@@ -13,118 +13,119 @@ pub enum RightsizingError {
     /// The store failed.
     #[error("the store could not be read")]
     Store(#[from] StoreError),
-    /// Nothing says what it uses.
-    #[error("neither cpu nor memory is set to an expression of what a replica uses")]
+    /// No usage expression is configured.
+    #[error("neither cpu nor memory is set to an expression of the usage of a replica")]
     NoUsage,
     /// The usage ended.
-    #[error("`{expr}` last gave a value {hours:.1} hours ago")]
+    #[error("`{expr}` last returned a value {hours:.1} hours ago")]
     Ended {
         /// The expression.
         expr: String,
-        /// Hours since.
+        /// Hours since the last value.
         hours: f64,
     },
-    /// The usage has never been there.
-    #[error("`{expr}` gives no value over the history")]
+    /// The usage has no values.
+    #[error("`{expr}` returns no value over the history")]
     NoValues {
         /// The expression.
         expr: String,
     },
-    /// There is too little history to decide anything.
-    #[error("{days:.1} days of {resource} usage are too few, {needed:.0} are needed")]
+    /// The history is too short for a decision.
+    #[error("got {days:.1} days of {resource} usage, at least {needed:.0} are needed")]
     TooShort {
-        /// What is used.
+        /// Resource of the usage.
         resource: ContainerResource,
-        /// Days that there are.
+        /// Days with usage.
         days: f64,
-        /// Days that are needed.
+        /// Required days.
         needed: f64,
     },
-    /// The present request is no number above 0.
-    #[error("`{expr}` gives {value} as the present {resource} request, which must be above 0")]
+    /// The present request is not a positive number.
+    #[error("`{expr}` returns {value} as the present {resource} request, which must be above 0")]
     Request {
-        /// What is asked for.
+        /// Resource of the request.
         resource: ContainerResource,
         /// The expression.
         expr: String,
-        /// What it gave.
+        /// Value that it returned.
         value: f64,
     },
-    /// Usage that only rises.
+    /// The usage only rises.
     #[error(
         "CPU usage only rises, from {least:.0} to {most:.0}, as a counter does: give its rate, such as `rate(x[5m])`, which would be {cores:.3} \
          cores on average"
     )]
     Counter {
-        /// The first value.
+        /// First value.
         least: f64,
-        /// The last value.
+        /// Last value.
         most: f64,
-        /// The mean rate, where the counter is one of seconds.
+        /// Mean rate, if the counter counts seconds.
         cores: f64,
     },
-    /// Usage or a request in another unit than cores or bytes.
+    /// Usage or a request is in another unit than cores or bytes.
     #[error("{found} does not look like {}: {right}", match resource { ContainerResource::Cpu => "cores", ContainerResource::Memory => "bytes" })]
     Unit {
-        /// What is used.
+        /// Resource of the usage.
         resource: ContainerResource,
-        /// The values.
+        /// Description of the values.
         found: String,
-        /// What would be right.
+        /// Suggested corrections.
         right: String,
     },
-    /// The usage or the request of an expression is not what it should be.
+    /// The usage or the request of an expression is invalid.
     #[error("`{expr}`")]
     Expression {
         /// The expression.
         expr: String,
-        /// Why.
+        /// Cause.
         source: Box<RightsizingError>,
     },
-    /// Too little speaks for another request.
+    /// The confidence in another request is too low.
     #[error(
-        "the present {resource} request of {current} is kept: {wanted} would cost less on {:.0} % of the resampled days, at least {:.0} % are asked \
-         for",
+        "the present {resource} request of {current} is kept: {wanted} would cost no more on {:.0} % of the resampled days, at least {:.0} % are \
+         required",
         100.0 * confidence, 100.0 * least
     )]
     Unsure {
-        /// What is asked for.
+        /// Resource of the request.
         resource: ContainerResource,
-        /// The present request, as it is written.
+        /// Present request, formatted.
         current: String,
-        /// The one that would have been recommended.
+        /// Request that would have been recommended, formatted.
         wanted: String,
-        /// Its confidence.
+        /// Confidence of that request.
         confidence: f64,
-        /// The least confidence of a recommendation.
+        /// Minimum confidence of a recommendation.
         least: f64,
     },
-    /// The present request serves as well.
+    /// The present request is as good.
     #[error(
-        "the present {resource} request of {current} serves as well as {wanted}: over the last week {} of it idled and usage exceeded it {} of \
+        "the present {resource} request of {current} is as good as {wanted}: over the last week {} of it idled and usage exceeded it {} of \
          the time, with {wanted} it would have been {} and {}",
         percent(*slack), percent(*above), percent(*wanted_slack), percent(*wanted_above)
     )]
     NoGain {
-        /// What is asked for.
+        /// Resource of the request.
         resource: ContainerResource,
-        /// The present request, as it is written.
+        /// Present request, formatted.
         current: String,
-        /// Share of it that idles.
+        /// Idle share of the present request.
         slack: f64,
-        /// Share of the time with usage above it.
+        /// Share of time with usage above the present request.
         above: f64,
-        /// The request that would have been recommended.
+        /// Request that would have been recommended, formatted.
         wanted: String,
-        /// Share of that which would idle.
+        /// Idle share of that request.
         wanted_slack: f64,
-        /// Share of the time with usage above that.
+        /// Share of time with usage above that request.
         wanted_above: f64,
     },
 }
 
 impl RightsizingError {
-    /// Whether the present request is kept, which is a result with its figures; otherwise something is missing or wrong.
+    /// Returns whether the present request is kept, which is a result with figures. Otherwise data are missing or
+    /// invalid.
     #[must_use]
     pub fn is_keep(&self) -> bool {
         matches!(self, Self::NoGain { .. } | Self::Unsure { .. })

@@ -1,4 +1,5 @@
-//! What an applied request did: the share of it that idled, and whether usage exceeded it for longer than was promised.
+//! Measures the effect of an applied request: its idle share, and whether usage exceeded it for longer than promised.
+//! Called by `advisor` for the ledger.
 
 use almanac_models::Timestamp;
 
@@ -12,16 +13,17 @@ use crate::{
     store::Store,
 };
 
-/// So much of the time above a request is within what a few days may bring, whatever was promised.
-const ABOVE_SLACK: f64 = 0.005;
+/// Tolerance of the share of time above a request, whatever was promised.
+const ABOVE_TOLERANCE: f64 = 0.005;
 
-/// The share of the applied request that idled since `applied_at`, with an 80 % interval from how stretches of time differ;
-/// none before the days that the promise is for. Usage above the request for longer than was promised breaks the promise.
+/// Measures the idle share of the applied request since `applied_at`, with an 80 % interval from the variance between
+/// blocks of time. Returns none before [`HELD_DAYS`] have passed. Usage above the request for longer than promised
+/// breaks the promise.
+///
+/// `promises_cost`: whether the recommendation is of an older release, which promised a cost.
 ///
 /// # Errors
 /// [`RightsizingError`] when the usage cannot be read.
-///
-/// `promises_cost`: whether the recommendation is one of an older release, which promised a cost.
 pub(super) fn measure(
     store: &Store,
     (spec, resource): (&ContainerSpec, ContainerResource),
@@ -52,12 +54,12 @@ pub(super) fn measure(
     Ok(judge(&known, request, terms.above_share_max))
 }
 
-/// Judges the usage since a request was applied; none of few steps.
+/// Measures the usage since a request was applied. None for few steps.
 fn judge(known: &[f64], request: f64, above_max: Option<f64>) -> Option<Measured> {
     let idle: Vec<f64> = known.iter().map(|used| Held::of(&[*used], request).idle_share).collect();
     let above: Vec<f64> = known.iter().map(|used| f64::from(u8::from(*used > request))).collect();
     let (idle, above) = judge_mean(&idle).zip(judge_mean(&above))?;
-    let broken = above_max.filter(|most| above.lower > most + ABOVE_SLACK).map(|most| {
+    let broken = above_max.filter(|most| above.lower > most + ABOVE_TOLERANCE).map(|most| {
         format!(
             "usage exceeded the request {} of the time, at most {} was promised",
             percent(above.value),

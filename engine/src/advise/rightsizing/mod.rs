@@ -1,5 +1,5 @@
-//! Requests of a container: CPU and memory that cover the usage forecast until the next change, beside the rules of
-//! Kubernetes' vertical pod autoscaler and of KRR, on the container's own history.
+//! Rightsizing advice: CPU and memory requests of a container that cover the usage forecast until the next change. The
+//! rules of Kubernetes' vertical pod autoscaler and of KRR are replayed on the same history for comparison.
 
 mod advise;
 mod advisor;

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{ContainerResource, ContainerSpec};
 use crate::{advise::kit::kubernetes_patch, store::rows::Patch};
 
-/// A strategic merge patch of the deployment that sets the request. Limits stay as they are: one that is not known must not be
-/// lowered, and a request above its limit is refused by the cluster rather than applied.
+/// Returns a strategic merge patch of the deployment that sets the request. Limits are not changed: an unknown limit
+/// must not be lowered, and the cluster rejects a request above its limit.
 ///
 /// # Reference
 /// Kubernetes documentation, "Resource management for pods and containers".

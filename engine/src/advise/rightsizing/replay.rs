@@ -1,4 +1,4 @@
-//! What a rule for requests would have done on recorded usage.
+//! Replays a request rule on recorded usage and scores it. Called by `decide` and by the command line.
 
 use serde_json::{Value, json};
 
@@ -7,31 +7,31 @@ use crate::advise::kit::DemandHistory;
 
 const DAY_MS: f64 = 86_400_000.0;
 
-/// What a rule for requests would have done on a history of usage.
+/// Figures of a request rule on a history of usage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RequestFigures {
-    /// Share of what was requested that was not used.
+    /// Idle share: requested and not used.
     pub slack: f64,
-    /// Share of the scored steps whose usage exceeded the request.
+    /// Share of the scored steps with usage above the request.
     pub above: f64,
-    /// Share of the usage that exceeded the request: CPU that waits.
+    /// Share of the usage above the request: CPU time that waits.
     pub unserved: f64,
     /// Mean request, in the unit of the usage.
     pub mean_request: f64,
     /// Mean usage.
     pub mean_usage: f64,
-    /// Changes of the request, a day.
+    /// Changes of the request per day.
     pub changes_per_day: f64,
 }
 
 impl RequestFigures {
-    /// See [`cost_of`].
+    /// Returns the cost, see [`cost_of`].
     #[must_use]
     pub fn cost(&self, above_cost: f64) -> f64 {
         cost_of(self.slack * self.mean_request, self.mean_usage, self.above, above_cost)
     }
 
-    /// As evidence and replays report it.
+    /// Returns the figures as JSON, for evidence and replays.
     #[must_use]
     pub fn report(&self, above_cost: f64) -> Value {
         json!({
@@ -46,8 +46,8 @@ impl RequestFigures {
     }
 }
 
-/// The requests of `rule` over `history`, in force at each step: it decides each step before it sees the step's usage. None
-/// before it has seen any usage.
+/// Replays `rule` over `history` and returns the request in effect at each step. The rule decides each step before it
+/// observes the usage of that step. None before any usage.
 pub fn trace_requests(history: &DemandHistory, rule: &mut dyn RequestRule) -> Vec<Option<f64>> {
     let mut request = None;
     let steps = history.timestamps().iter().zip(history.values()).zip(history.observed());
@@ -62,8 +62,8 @@ pub fn trace_requests(history: &DemandHistory, rule: &mut dyn RequestRule) -> Ve
         .collect()
 }
 
-/// What `requests` did over `history`. Scored are the steps from `scored_from_ms` whose usage was there; none when no such step
-/// has a request.
+/// Scores `requests` over `history`, on the observed steps from `scored_from_ms` on. None when no such step has a
+/// request.
 #[must_use]
 pub fn score_requests(
     history: &DemandHistory,
@@ -98,7 +98,7 @@ pub fn score_requests(
     })
 }
 
-/// Drives `rule` over `history` and scores it, see [`trace_requests`] and [`score_requests`].
+/// Replays `rule` over `history` and scores it, see [`trace_requests`] and [`score_requests`].
 pub fn replay_requests(
     history: &DemandHistory,
     rule: &mut dyn RequestRule,
@@ -107,15 +107,17 @@ pub fn replay_requests(
     score_requests(history, &trace_requests(history, rule), scored_from_ms)
 }
 
-/// What a request costs: idle capacity in units of the usage, and the share of time with usage above it at its price.
+/// Returns the cost of a request: idle capacity in units of the usage, plus `above_cost` times the share of time with
+/// usage above it.
 #[must_use]
 pub fn cost_of(idle: f64, usage: f64, above: f64, above_cost: f64) -> f64 {
-    // Where nothing is used every request idles all the same.
+    // Without usage every request idles completely.
     let idle = if usage > 0.0 { idle / usage } else { f64::from(u8::from(idle > 0.0)) };
     idle + above_cost * above
 }
 
-/// What each step with a `usage` costs at `request`, what idles in units of their mean. The mean is [`cost_of`] the whole.
+/// Returns the cost of each step of `usage` at `request`, with idle capacity in units of the mean usage. The mean over
+/// the steps is [`cost_of`] the whole.
 #[must_use]
 pub fn step_costs(usage: &[f64], request: f64, above_cost: f64) -> Vec<f64> {
     let mean_usage = usage.iter().sum::<f64>() / f64::from(u32::try_from(usage.len().max(1)).unwrap_or(u32::MAX));

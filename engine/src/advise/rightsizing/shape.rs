@@ -1,4 +1,5 @@
-//! Checks the shape of usage before anything is decided on it: wrong units, counters, limits that cut usage off, start-up bursts.
+//! Checks usage before a decision: wrong units and counters are errors; throttling, start-up bursts and leaks are
+//! remarks. Called by `advise`.
 
 use std::cmp::Ordering;
 
@@ -9,30 +10,31 @@ const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const MEBIBYTE: f64 = 1_048_576.0;
 
-/// Cores beyond which usage is taken to be in another unit unless the present request is of the same order. The largest
-/// machines of the public clouds have 448 cores for one container at most.
-const CORES_MOST: f64 = 64.0;
-const CORES_USUAL: f64 = 16.0;
+/// Maximum and median cores of plausible usage, unless the present request is of the same order, and cores of the
+/// largest public cloud machines.
+const MAX_CORES: f64 = 64.0;
+const MAX_MEDIAN_CORES: f64 = 16.0;
 const MACHINE_CORES: f64 = 448.0;
-/// Whole numbers up to here are possible by chance.
-const WHOLE_FROM: f64 = 8.0;
-/// CPU usage may exceed a request many times over, because a request limits nothing; so often hardly all the time.
-const TIMES_REQUEST: f64 = 20.0;
-/// Bytes below which no container runs, and beyond which no machine goes.
-const BYTES_LEAST: f64 = MEBIBYTE;
-const BYTES_MOST: f64 = 7e13;
-/// Of the changes of a counter so few go down: where it starts again, or where the busiest of several ends.
-const COUNTER_FALLS: f64 = 0.02;
-/// Values that a counter of processor seconds passes within hours and usage in cores hardly ever.
-const COUNTER_LEAST: f64 = 32.0;
+/// Whole numbers up to this value may occur by chance.
+const MIN_WHOLE: f64 = 8.0;
+/// Median usage above this many times the request indicates another unit. Peaks may exceed a request by more.
+const MAX_TIMES_REQUEST: f64 = 20.0;
+/// Minimum bytes of a running container, and maximum bytes of a machine.
+const MIN_BYTES: f64 = MEBIBYTE;
+const MAX_BYTES: f64 = 7e13;
+/// Maximum share of decreases among the changes of a counter, which decreases when it or the busiest of several
+/// restarts.
+const MAX_COUNTER_FALLS: f64 = 0.02;
+/// Minimum highest value of a counter: CPU seconds exceed it within hours, usage in cores almost never.
+const MIN_COUNTER: f64 = 32.0;
 
-/// Refuses usage, or a present request, that is not in cores or bytes.
+/// Rejects usage, or a present request, that is not in cores or bytes.
 ///
-/// CPU that only rises is a counter given without `rate()`. Units are told by range, by the present request where it is known,
-/// and by whole numbers, which rates of processor time are not.
+/// CPU usage that only rises is a counter without `rate()`. Units are inferred from the range, from the present request
+/// if known, and from whole numbers, which rates of CPU time are not.
 ///
 /// # Errors
-/// [`RightsizingError::Counter`], [`RightsizingError::Unit`]: they name what would be right.
+/// [`RightsizingError::Counter`], [`RightsizingError::Unit`]: both name the correction.
 pub fn check_usage(
     usage: &DemandHistory,
     resource: ContainerResource,
@@ -42,9 +44,9 @@ pub fn check_usage(
     if let Some(current) = current {
         check_request(resource, current)?;
     }
-    let Some(range) = Range::of(&values) else { return Ok(()) };
+    let Some(range) = UsageRange::of(&values) else { return Ok(()) };
     match resource {
-        ContainerResource::Cpu if only_rises(&values) && range.most > COUNTER_LEAST => {
+        ContainerResource::Cpu if only_rises(&values) && range.most > MIN_COUNTER => {
             let seconds = i64_to_f64(usage.timestamps()[usage.len() - 1] - usage.timestamps()[0]) / 1e3;
             let cores = (range.most - range.least) / seconds.max(1.0);
             Err(RightsizingError::Counter { least: range.least, most: range.most, cores })
@@ -61,23 +63,23 @@ fn check_request(resource: ContainerResource, current: f64) -> Result<(), Rights
     };
     match resource {
         ContainerResource::Cpu if current > MACHINE_CORES => {
-            refuse(&format!("if it is in millicores, write `/ 1000` ({} cores)", short(current / 1e3)))
+            refuse(&format!("if it is in millicores, write `/ 1000` ({} cores)", three_digits(current / 1e3)))
         }
-        ContainerResource::Memory if current < BYTES_LEAST => {
+        ContainerResource::Memory if current < MIN_BYTES => {
             refuse(&format!("if it is in MiB, write `* 1048576` ({:.0} bytes)", current * MEBIBYTE))
         }
         _ => Ok(()),
     }
 }
 
-fn check_cores(values: &[f64], range: Range, current: Option<f64>) -> Result<(), RightsizingError> {
+fn check_cores(values: &[f64], range: UsageRange, current: Option<f64>) -> Result<(), RightsizingError> {
     // A present request of the same order shows that usage is in cores.
     if current.is_some_and(|current| current >= 1.0 && range.median <= 8.0 * current && range.most <= 64.0 * current) {
         return Ok(());
     }
-    let whole = range.most >= WHOLE_FROM && values.iter().all(|value| value.fract().abs() < 1e-9);
-    let far_above = current.is_some_and(|current| range.median > (TIMES_REQUEST * current).max(1.5));
-    if range.most <= CORES_MOST && range.median <= CORES_USUAL && !whole && !far_above {
+    let whole = range.most >= MIN_WHOLE && values.iter().all(|value| value.fract().abs() < 1e-9);
+    let far_above = current.is_some_and(|current| range.median > (MAX_TIMES_REQUEST * current).max(1.5));
+    if range.most <= MAX_CORES && range.median <= MAX_MEDIAN_CORES && !whole && !far_above {
         return Ok(());
     }
     let mut units = vec![
@@ -86,34 +88,34 @@ fn check_cores(values: &[f64], range: Range, current: Option<f64>) -> Result<(),
         (1e6, "microcores", "`/ 1e6`"),
         (1e9, "nanocores", "`/ 1e9`"),
     ];
-    units.retain(|(unit, ..)| range.most / unit <= CORES_MOST && range.median / unit >= 1e-4);
+    units.retain(|(unit, ..)| range.most / unit <= MAX_CORES && range.median / unit >= 1e-4);
     if let Some(current) = current {
-        // The unit that brings usage nearest to the present request comes first.
+        // The unit that brings usage nearest to the present request is named first.
         let distance = |unit: f64| (range.median.max(f64::MIN_POSITIVE) / unit / current).ln().abs();
         units.sort_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
     } else if !whole && units.len() >= 2 && units[1].0 < units[0].0 {
-        // Percents have fractions more often than millicores do.
+        // Fractions are more common in percent than in millicores.
         units.swap(0, 1);
     }
     let of = |(unit, name, write): &(f64, &str, &str)| {
-        format!("if it is in {name}, write {write} ({} cores)", short(range.median / unit))
+        format!("if it is in {name}, write {write} ({} cores)", three_digits(range.median / unit))
     };
     let mut right: Vec<String> = units.iter().take(2).map(of).collect();
     right.push("if it is in cores, state the present request in cores as well".to_owned());
-    let found = format!("CPU usage of {}", range.words());
+    let found = format!("CPU usage of {}", range.describe());
     Err(RightsizingError::Unit { resource: ContainerResource::Cpu, found, right: right.join("; ") })
 }
 
-fn check_bytes(range: Range, current: Option<f64>) -> Result<(), RightsizingError> {
+fn check_bytes(range: UsageRange, current: Option<f64>) -> Result<(), RightsizingError> {
     let resource = ContainerResource::Memory;
-    let found = format!("memory usage of {}", range.words());
-    if range.most > BYTES_MOST {
+    let found = format!("memory usage of {}", range.describe());
+    if range.most > MAX_BYTES {
         let right = "no machine has so many bytes; write an expression in bytes".to_owned();
         return Err(RightsizingError::Unit { resource, found, right });
     }
-    // Nothing at all is an idle container. A small request shows that so few bytes are meant.
+    // Zero usage is an idle container. A small request confirms that so few bytes are meant.
     let as_small = current.is_some_and(|current| 200.0 * range.most > current);
-    if range.most >= BYTES_LEAST || range.most <= 0.0 || as_small {
+    if range.most >= MIN_BYTES || range.most <= 0.0 || as_small {
         return Ok(());
     }
     let mut units = vec![
@@ -121,7 +123,7 @@ fn check_bytes(range: Range, current: Option<f64>) -> Result<(), RightsizingErro
         (1024.0 * MEBIBYTE, "GiB", "`* 1073741824`"),
         (1024.0, "KiB", "`* 1024`"),
     ];
-    units.retain(|(unit, ..)| (BYTES_LEAST..1024.0 * 1024.0 * MEBIBYTE).contains(&(range.most * unit)));
+    units.retain(|(unit, ..)| (MIN_BYTES..1024.0 * 1024.0 * MEBIBYTE).contains(&(range.most * unit)));
     if let Some(current) = current {
         let distance = |unit: f64| (range.most * unit / current).ln().abs();
         units.sort_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
@@ -132,24 +134,24 @@ fn check_bytes(range: Range, current: Option<f64>) -> Result<(), RightsizingErro
     Err(RightsizingError::Unit { resource, found, right: right.join("; ") })
 }
 
-/// Least, median and most of the usage.
+/// Minimum, median and maximum of the usage.
 #[derive(Debug, Clone, Copy)]
-struct Range {
+struct UsageRange {
     least: f64,
     median: f64,
     most: f64,
 }
 
-impl Range {
+impl UsageRange {
     fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         Some(Self { least: *sorted.first()?, median: *sorted.get(sorted.len() / 2)?, most: *sorted.last()? })
     }
 
-    fn words(self) -> String {
+    fn describe(self) -> String {
         let Self { least, median, most } = self;
-        format!("{} to {} (median {})", short(least), short(most), short(median))
+        format!("{} to {} (median {})", three_digits(least), three_digits(most), three_digits(median))
     }
 }
 
@@ -158,16 +160,18 @@ fn known(usage: &DemandHistory) -> Vec<f64> {
     known.map(|(value, _)| *value).collect()
 }
 
-/// Whether values go up and hardly ever down, as a counter's do. What rests most of the time is none.
+/// Returns whether values rise and almost never fall, as a counter's do. Values that are constant most of the time do
+/// not count.
 fn only_rises(values: &[f64]) -> bool {
     let of = |order: Ordering| values.windows(2).filter(|pair| pair[1].total_cmp(&pair[0]) == order).count();
     let (rises, falls) = (count(of(Ordering::Greater)), count(of(Ordering::Less)));
-    rises >= 20.0 && rises >= 0.05 * count(values.len()) && falls <= COUNTER_FALLS * rises
+    rises >= 20.0 && rises >= 0.05 * count(values.len()) && falls <= MAX_COUNTER_FALLS * rises
 }
 
-/// What an operator should know of the usage beside the request: usage cut off at a limit, start-up bursts, memory that only rises.
+/// Returns remarks on the usage for the operator: throttling at a limit, start-up bursts, memory that only rises.
 ///
-/// `starts`: epoch milliseconds at which the container was deployed or started; stops that show as gaps are found in the usage.
+/// `starts`: deployment or start times of the container, epoch milliseconds. Restarts that show as gaps are found in
+/// the usage.
 #[must_use]
 pub fn remarks(
     usage: &DemandHistory,
@@ -177,25 +181,30 @@ pub fn remarks(
 ) -> Vec<String> {
     let leak = match resource {
         ContainerResource::Memory if only_rises(&known(usage)) => {
-            Some("memory hardly ever falls: it leaks, or a counter was given".to_owned())
+            Some("memory usage almost never falls: it leaks, or the expression is a counter".to_owned())
         }
         _ => None,
     };
-    cut_off(usage, resource, current).into_iter().chain(start_bursts(usage, resource, starts)).chain(leak).collect()
+    limit_remark(usage, resource, current)
+        .into_iter()
+        .chain(burst_remark(usage, resource, starts))
+        .chain(leak)
+        .collect()
 }
 
-/// Part of the highest usage within which usage counts as being at it, and how many times as much of the time must be spent there as
-/// in the five such parts below. Usage that ends by itself thins out towards its highest value.
+/// Relative width of the band below the highest usage that counts as the limit, number of such bands below it, and
+/// minimum ratio of time in the limit's band to time in those. Usage without a limit becomes rarer towards its highest
+/// value.
 const AT_LIMIT: f64 = 0.01;
 const BELOW_LIMIT: f64 = 5.0;
 const TIMES_BELOW: f64 = 2.0;
-/// Share of the time at the limit, and steps in a row, from which it is reported.
+/// Minimum share of time at the limit, and minimum run of steps there, for a remark.
 const LIMIT_SHARE: f64 = 0.01;
 const LIMIT_RUN: usize = 3;
 
-fn cut_off(usage: &DemandHistory, resource: ContainerResource, current: Option<f64>) -> Option<String> {
+fn limit_remark(usage: &DemandHistory, resource: ContainerResource, current: Option<f64>) -> Option<String> {
     let values = known(usage);
-    let range = Range::of(&values)?;
+    let range = UsageRange::of(&values)?;
     let floor = range.most * (1.0 - AT_LIMIT);
     let share = |from: f64, to: f64| {
         count(values.iter().filter(|&&value| value >= from && value < to).count()) / count(values.len())
@@ -206,8 +215,8 @@ fn cut_off(usage: &DemandHistory, resource: ContainerResource, current: Option<f
     if !(range.most > 0.0 && at >= LIMIT_SHARE && run >= LIMIT_RUN) {
         return None;
     }
-    // Usage that hardly varies lies near its highest value by itself; it is cut off only where that is the request, as the limit
-    // of a guaranteed container is.
+    // Usage with little variance is near its highest value anyway. It counts as limited only at the request, which is
+    // the limit of a guaranteed container.
     let steady = range.median >= 0.95 * range.most;
     let at_request = current.is_some_and(|current| (range.most / current - 1.0).abs() <= 0.02);
     if at < TIMES_BELOW * below || (steady && !at_request) {
@@ -216,23 +225,24 @@ fn cut_off(usage: &DemandHistory, resource: ContainerResource, current: Option<f
     let (written, share) = (resource.quantity(range.most).1, percent(at));
     Some(match resource {
         ContainerResource::Cpu => format!(
-            "CPU usage is flat at {written} {share} of the time: a limit throttles it (or its threads use no more), and what it would use \
-             beyond is not known"
+            "CPU usage is flat at {written} {share} of the time: a limit throttles it (or its threads use no more), so its demand beyond \
+             that is unknown"
         ),
         ContainerResource::Memory => format!(
-            "memory usage is flat at {written} {share} of the time: a limit cuts it off, and what it would use beyond is not known"
+            "memory usage is flat at {written} {share} of the time: a limit cuts it off, so its demand beyond that is unknown"
         ),
     })
 }
 
-/// A start lasts so long; how it runs afterwards is taken from these hours.
+/// Length of a start, and the hours after it that give the usual usage.
 const START_MS: i64 = 15 * MINUTE_MS;
 const SETTLED_MS: (i64, i64) = (HOUR_MS, 7 * HOUR_MS);
-/// How many times the usage afterwards makes a burst.
+/// Minimum ratio of a burst to the usage afterwards.
 const BURST: f64 = 2.0;
 
-fn start_bursts(usage: &DemandHistory, resource: ContainerResource, starts: &[i64]) -> Option<String> {
+fn burst_remark(usage: &DemandHistory, resource: ContainerResource, starts: &[i64]) -> Option<String> {
     let rows: Vec<(i64, f64)> = usage
+        // Gaps in the usage are restarts without a reported deployment.
         .timestamps()
         .iter()
         .zip(usage.values())
@@ -254,7 +264,7 @@ fn start_bursts(usage: &DemandHistory, resource: ContainerResource, starts: &[i6
     let ratio = |at_ms: i64| {
         let burst = between(at_ms, at_ms + length).into_iter().reduce(f64::max)?;
         let settled = between(at_ms + SETTLED_MS.0.max(length), at_ms + SETTLED_MS.1.max(8 * length));
-        let median = Range::of(&settled).filter(|_| settled.len() >= 3)?.median;
+        let median = UsageRange::of(&settled).filter(|_| settled.len() >= 3)?.median;
         (median > 0.0).then(|| burst / median)
     };
     let mut ratios: Vec<f64> = all.iter().filter_map(|&at_ms| ratio(at_ms)).collect();
@@ -274,7 +284,7 @@ fn start_bursts(usage: &DemandHistory, resource: ContainerResource, starts: &[i6
     ))
 }
 
-/// A share as a person reads it.
+/// Formats a share in percent.
 pub(super) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent <= 0.0 {
@@ -288,8 +298,8 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
-/// About three digits.
-fn short(value: f64) -> String {
+/// Formats a number with about three digits.
+fn three_digits(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude >= 1e7 {
         format!("{value:.2e}")
@@ -322,7 +332,7 @@ mod tests {
 
     const STEP_MS: i64 = 5 * MINUTE_MS;
 
-    /// A week of five-minute steps; `noise` repeats nowhere and lies between 0 and 1.
+    /// A week of five-minute steps with non-repeating `noise` in [0, 1].
     fn week(value: impl Fn(usize, f64) -> f64) -> DemandHistory {
         let noise = |step: usize| count(step * 7_919 % 104_729 % 1_009) / 1_009.0;
         let n = 7 * 288;
@@ -330,7 +340,7 @@ mod tests {
         DemandHistory::try_new(timestamps, (0..n).map(|step| value(step, noise(step))).collect()).unwrap()
     }
 
-    /// By day a core and by night a fifth, with noise.
+    /// One core by day and a fifth by night, with noise.
     fn cores(step: usize, noise: f64) -> f64 {
         (if (96..192).contains(&(step % 288)) { 1.0 } else { 0.2 }) * (0.6 + 0.8 * noise)
     }
@@ -341,7 +351,7 @@ mod tests {
             let mut sum = first;
             let counter: Vec<f64> = (0..7 * 288)
                 .map(|step| {
-                    // It starts again where the container does.
+                    // The counter restarts with the container.
                     sum =
                         if step % every == every - 1 { 0.0 } else { sum + 300.0 * cores(step, count(step % 7) / 7.0) };
                     sum
@@ -351,7 +361,7 @@ mod tests {
             let refused = check_usage(&usage, Cpu, Some(1.0)).unwrap_err().to_string();
             assert!(refused.contains("rate(x[5m])"), "{first} {every}: {refused}");
         }
-        // A load that grows without noise is no counter.
+        // A load that grows without noise is not a counter.
         assert!(check_usage(&week(|step, _| 0.1 + count(step) / 4_000.0), Cpu, None).is_ok());
     }
 
@@ -370,7 +380,7 @@ mod tests {
         }
         let whole = check_usage(&week(|step, noise| (20.0 * cores(step, noise)).round()), Cpu, None).unwrap_err();
         assert!(whole.to_string().contains("`/ 1000`"), "{whole}");
-        // Cores, few and many, with a request too small and much too large.
+        // Plausible cores, with requests much too small and much too large.
         for (times, current) in
             [(1.0, None), (1.0, Some(0.1)), (1.0, Some(16.0)), (0.01, Some(4.0)), (50.0, Some(32.0)), (8.0, None)]
         {
@@ -408,11 +418,14 @@ mod tests {
     fn usage_cut_off_at_a_limit_is_reported() {
         let throttled = |limit: f64| week(move |step, noise| cores(step, noise).min(limit));
         for limit in [0.9, 1.1, 1.25] {
-            let said = remarks(&throttled(limit), Cpu, None, &[]);
+            let remarks_found = remarks(&throttled(limit), Cpu, None, &[]);
             let written = Cpu.quantity(limit).1;
-            assert!(said.len() == 1 && said[0].contains(&format!("flat at {written}")), "{limit}: {said:?}");
+            assert!(
+                remarks_found.len() == 1 && remarks_found[0].contains(&format!("flat at {written}")),
+                "{limit}: {remarks_found:?}"
+            );
         }
-        // A limit that nothing reaches, usage that hardly varies, and nothing at all.
+        // A limit above all usage, usage with little variance, and no usage.
         for usage in [throttled(9.0), week(|_, noise| 1.0 + 0.001 * noise), week(|_, _| 0.0), week(|_, _| 1.0)] {
             assert_eq!(remarks(&usage, Cpu, Some(2.0), &[]), Vec::<String>::new());
         }
@@ -434,15 +447,18 @@ mod tests {
             let starting = [300, 900, 1_500].iter().any(|start| (*start..*start + 3).contains(&step));
             if starting { 3.0 } else { 0.4 + 0.3 * noise }
         };
-        let said = remarks(&week(burst), Cpu, None, &deploys);
-        assert!(said.len() == 1 && said[0].starts_with("3 of 3 starts begin with a burst"), "{said:?}");
+        let remarks_found = remarks(&week(burst), Cpu, None, &deploys);
+        assert!(
+            remarks_found.len() == 1 && remarks_found[0].starts_with("3 of 3 starts begin with a burst"),
+            "{remarks_found:?}"
+        );
         assert_eq!(remarks(&week(|_, noise| 0.4 + 0.3 * noise), Cpu, None, &deploys), Vec::<String>::new());
-        // Stops that show as gaps.
+        // Restarts that show as gaps.
         let usage = week(|step, noise| {
             let stopped = [300, 900, 1_500].iter().any(|start| (*start - 6..*start).contains(&step));
             if stopped { f64::NAN } else { burst(step, noise) }
         });
-        let said = remarks(&usage, Cpu, None, &[]);
-        assert!(said.len() == 1 && said[0].contains("3 of 3 starts"), "{said:?}");
+        let remarks_found = remarks(&usage, Cpu, None, &[]);
+        assert!(remarks_found.len() == 1 && remarks_found[0].contains("3 of 3 starts"), "{remarks_found:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a user writes of a container whose requests are wanted.
+//! Specification of a container in the configuration.
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -11,55 +11,57 @@ use crate::{
     ledger::Direction,
 };
 
-/// What a recommendation on a request promises: the share of it that idles.
+/// Metric of a request recommendation: idle share of the request.
 pub(super) const IDLE_SHARE: Metric = Metric { name: "idle_share", unit: "1", better: Direction::Lower };
-/// What recommendations of older releases promise: what idles in units of the mean usage, and the time above the request at its price.
+/// Metric of recommendations of older releases: idle capacity in units of the mean usage, plus the cost of time above
+/// the request.
 pub(super) const REQUEST_COST: Metric = Metric { name: "request_cost", unit: "1", better: Direction::Lower };
-/// Share by which a request must differ from another to be another, as the vertical pod autoscaler's update threshold.
+/// Minimum relative difference of two distinct requests, as the vertical pod autoscaler's update threshold.
 pub(super) const MOVED: f64 = 0.1;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// A container whose requests are wanted, and what is known of it; plain data, from the configuration.
+/// A container to advise on; plain data from the configuration.
 ///
-/// Expressions give one series: of several replicas the busiest, such as `max(…)`, for a request holds for each of them.
+/// Each expression returns one series. Use the busiest of several replicas, such as `max(…)`, because a request applies
+/// to each of them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContainerSpec {
-    /// Name, under which the recommendations stand.
+    /// Name; recommendations use it as the first part of their target.
     pub name: String,
-    /// PromQL of the processors that one replica uses, in cores.
+    /// PromQL of the CPU usage of one replica, in cores.
     pub cpu: Option<String>,
-    /// PromQL of the memory that one replica uses, in bytes.
+    /// PromQL of the memory usage of one replica, in bytes.
     pub memory: Option<String>,
-    /// PromQL of the present request, in cores; a number is one.
+    /// PromQL of the present CPU request, in cores; a number is valid PromQL.
     pub cpu_request: Option<String>,
-    /// PromQL of the present request, in bytes; a number is one.
+    /// PromQL of the present memory request, in bytes; a number is valid PromQL.
     pub memory_request: Option<String>,
-    /// What an hour with CPU usage above the request costs, in hours of the mean usage idling; none: the usual.
+    /// Cost of an hour with CPU usage above the request, in hours of idle mean usage; none: the default.
     pub above_cost_ratio: Option<f64>,
-    /// The least request of CPU that is recommended, in cores; none: the usual, 10 millicores.
+    /// Minimum CPU request, in cores; none: 10 millicores.
     #[serde(deserialize_with = "cores")]
     pub cpu_min: Option<f64>,
-    /// The least request of memory that is recommended, in bytes; none: the usual, 16 MiB.
+    /// Minimum memory request, in bytes; none: 16 MiB.
     #[serde(deserialize_with = "bytes")]
     pub memory_min: Option<f64>,
-    /// Price of a core for an hour, in any currency; given, recommendations name what they save or cost a month.
+    /// Price of a core per hour, in any currency. If given, recommendations name the saving or cost per month.
     pub cpu_price: Option<f64>,
-    /// Price of a GiB of memory for an hour, likewise.
+    /// Price of a GiB of memory per hour, likewise.
     pub memory_price: Option<f64>,
-    /// Step of the usage.
+    /// Step of the usage, milliseconds.
     #[serde(rename = "step", deserialize_with = "millis")]
     pub step_ms: i64,
-    /// How much history is read.
+    /// Span of the history, milliseconds.
     #[serde(rename = "history", deserialize_with = "millis")]
     pub history_ms: i64,
-    /// Length of a day of the load, 24 hours but for sped-up replays.
+    /// Length of a day of the load, milliseconds: 24 hours except for sped-up replays.
     #[serde(rename = "day", deserialize_with = "millis")]
     pub day_ms: i64,
-    /// Namespace for the patches.
+    /// Kubernetes namespace for the patches.
     pub namespace: String,
-    /// Name of the deployment; none: the container's.
+    /// Name of the deployment; none: the container's name.
     pub deployment: Option<String>,
 }
 
@@ -89,10 +91,10 @@ impl AdvisorSpec for ContainerSpec {
             check_expr(expr.as_deref()).map_err(|message| format!("{key}: {message}"))?;
         }
         if self.cpu.is_none() && self.memory.is_none() {
-            return Err("write cpu or memory, an expression of what a replica uses".to_owned());
+            return Err("write cpu or memory, an expression of the usage of a replica".to_owned());
         }
         if self.history_ms < 4 * self.day_ms {
-            return Err("history is shorter than four days, of which it cannot learn".to_owned());
+            return Err("history is shorter than four days, which is too short to learn from".to_owned());
         }
         let numbers = [
             ("above_cost_ratio", self.above_cost_ratio),
@@ -112,15 +114,15 @@ impl AdvisorSpec for ContainerSpec {
 /// An amount of CPU or memory: a number of cores or bytes, or text as Kubernetes writes it, such as `500m` or `512Mi`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
-enum Amount {
+enum ConfiguredAmount {
     Number(f64),
     Text(String),
 }
 
 fn amount<'de, D: Deserializer<'de>>(deserializer: D, resource: ContainerResource) -> Result<Option<f64>, D::Error> {
-    match Amount::deserialize(deserializer)? {
-        Amount::Number(amount) => Ok(Some(amount)),
-        Amount::Text(text) => resource.parse(&text).map(Some).map_err(de::Error::custom),
+    match ConfiguredAmount::deserialize(deserializer)? {
+        ConfiguredAmount::Number(amount) => Ok(Some(amount)),
+        ConfiguredAmount::Text(text) => resource.parse(&text).map(Some).map_err(de::Error::custom),
     }
 }
 
@@ -133,7 +135,7 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::E
 }
 
 impl ContainerSpec {
-    /// A container of this name with nothing known, five-minute steps and four weeks of history.
+    /// Creates a container of this name with five-minute steps, four weeks of history and no other settings.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -155,7 +157,7 @@ impl ContainerSpec {
         }
     }
 
-    /// The expression of the usage of a resource, if there is one.
+    /// Returns the usage expression of a resource.
     #[must_use]
     pub fn usage(&self, resource: ContainerResource) -> Option<&str> {
         match resource {
@@ -164,7 +166,7 @@ impl ContainerSpec {
         }
     }
 
-    /// The expression of its present request, if there is one.
+    /// Returns the expression of the present request of a resource.
     #[must_use]
     pub fn request(&self, resource: ContainerResource) -> Option<&str> {
         match resource {
@@ -173,25 +175,25 @@ impl ContainerSpec {
         }
     }
 
-    /// Under which name a resource's recommendation stands: `api/cpu`.
+    /// Returns the target of a resource's recommendation, such as `api/cpu`.
     #[must_use]
     pub fn target(&self, resource: ContainerResource) -> String {
         format!("{}/{resource}", self.name)
     }
 
-    /// A time on the load's days as that of days of 24 hours, in which the rules reckon.
+    /// Converts a time in the load's days to days of 24 hours, which the rules use.
     #[must_use]
     pub fn in_whole_days(&self, at_ms: i64) -> i64 {
         rescaled(at_ms, DAY_MS, self.day_ms)
     }
 
-    /// The reverse of [`ContainerSpec::in_whole_days`].
+    /// Converts a time in days of 24 hours to the load's days.
     #[must_use]
     pub fn in_own_days(&self, at_ms: i64) -> i64 {
         rescaled(at_ms, self.day_ms, DAY_MS)
     }
 
-    /// How the rule is set up, the present version being deployed at `deployed_ms`.
+    /// Returns the options of the rule, with the present version deployed at `deployed_ms`.
     #[must_use]
     pub fn options(&self, resource: ContainerResource, deployed_ms: Option<i64>) -> CoveringOptions {
         let usual = CoveringOptions::new(resource);

@@ -1,3 +1,5 @@
+//! Tests of the rightsizing rules, the decision and the advisor on a store.
+
 use almanac_models::Timestamp;
 
 use super::*;
@@ -14,7 +16,7 @@ use crate::{
 const STEP_MS: i64 = 300_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// Days of five-minute steps: noise that repeats nowhere around a level that may follow the hour.
+/// Days of five-minute steps with non-repeating noise around a level that may depend on the hour.
 fn usage(days: u32, seed: u64, level: impl Fn(f64) -> f64) -> DemandHistory {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut noise = || {
@@ -37,12 +39,12 @@ fn covering(resource: ContainerResource) -> Covering {
 
 #[test]
 fn the_rivals_follow_their_formulas() {
-    // Between 0.9 and 1.1: the 90 % quantile is 1.08, with 15 % and a bucket of up to 5 % 1.23 to 1.33.
+    // Usage is in [0.9, 1.1]. Its 90 % quantile is 1.08; with 15 % and a bucket of up to 5 % that is 1.23 to 1.33.
     let steady = usage(12, 1, |_| 1.0);
     let vpa = figures(&steady, &mut Vpa::new(ContainerResource::Cpu));
     assert!((1.23..1.33).contains(&vpa.mean_request), "{vpa:?}");
     assert!(vpa.above.abs() < 1e-12 && vpa.changes_per_day.abs() < 1e-12);
-    // Of the 95 % quantile a twentieth lies above.
+    // A twentieth of the usage is above its 95 % quantile.
     let krr = figures(&steady, &mut Krr::new(ContainerResource::Cpu));
     assert!((krr.mean_request - 1.09).abs() < 0.003 && (krr.above - 0.05).abs() < 0.01, "{krr:?}");
     let bytes = usage(12, 2, |_| 1e9);
@@ -66,7 +68,7 @@ fn the_range_of_the_vpa_narrows_with_time() {
 
 #[test]
 fn what_gathers_is_covered_and_rare_spikes_are_not() {
-    // One step of twenty is at four instead of one: 5 % above cost less than three times the usage idling.
+    // One step in twenty is 4 instead of 1. That 5 % above costs less than covering it with three times the usage idle.
     let spikes = |share: f64| move |day: f64| if (day * 288.0).round() % (1.0 / share) < 0.5 { 4.0 } else { 1.0 };
     let rare = figures(&usage(14, 3, spikes(0.05)), &mut covering(ContainerResource::Cpu));
     assert!(rare.mean_request < 1.3 && (rare.above - 0.05).abs() < 0.01, "{rare:?}");
@@ -104,7 +106,7 @@ fn memory_is_never_asked_for_less_than_its_peak() {
 fn a_higher_level_is_followed_within_hours() {
     let history = usage(14, 6, |day| if day < 10.0 { 1.0 } else { 3.0 });
     let ours = figures(&history, &mut covering(ContainerResource::Cpu));
-    // Seven days are scored; six hours of them are 3.6 %, the first of them all above.
+    // Seven days are scored; six hours of them, all above the request at first, are 3.6 %.
     assert!(ours.above < 0.04, "{ours:?}");
 }
 
@@ -123,7 +125,8 @@ fn no_request_knows_the_future_nor_its_unit() {
     }
     let bytes = history.values().iter().map(|value| value * 1e9).collect();
     let bytes = DemandHistory::try_new(history.timestamps().to_vec(), bytes).unwrap();
-    // Buckets of 2 % lie elsewhere, so that a change hardly worth it comes at another hour; those of the vertical pod autoscaler's rule are made for cores.
+    // Bucket ends differ by unit, so that a marginal change occurs at another hour. The vertical pod autoscaler's
+    // buckets are made for cores.
     let (before, scaled) = (
         trace_requests(&history, &mut covering(ContainerResource::Cpu)),
         trace_requests(&bytes, &mut covering(ContainerResource::Cpu)),
@@ -154,7 +157,7 @@ fn nothing_odd_stops_a_rule() {
 
 #[test]
 fn the_rule_that_costs_least_is_followed() {
-    // Every fourth day an hour at thirty times the usual: what covers it idles for days.
+    // An hour at thirty times the usual level every fourth day: a rule that covers it idles for days.
     let bursts = usage(28, 8, |day| if day.rem_euclid(4.0) < 1.0 / 24.0 { 30.0 } else { 1.0 });
     let options = CoveringOptions::new(ContainerResource::Cpu);
     let cost = |rule: &mut dyn RequestRule| figures(&bursts, rule).cost(options.above_cost);
@@ -173,7 +176,7 @@ fn a_request_is_decided_beside_the_present_one() {
     let steady = usage(14, 9, |_| 1.0);
     let options = CoveringOptions::new(ContainerResource::Cpu);
     let decision = decide_request(&steady, Some(4.0), &options).unwrap();
-    // What it promises is about what idles above a mean of 1, at a request of 1.1 and a little.
+    // The promise is about the idle part above a mean of 1, at a request of about 1.1.
     assert!((1.05..1.25).contains(&decision.request), "{decision:?}");
     assert!((decision.present_cost.unwrap() - 3.0).abs() < 0.01 && decision.confidence > 0.99);
     assert!(decision.cost.lower <= decision.cost.value && decision.cost.value <= decision.cost.upper);
@@ -181,7 +184,7 @@ fn a_request_is_decided_beside_the_present_one() {
     let present = decision.request;
     let refused = decide_request(&steady, Some(present), &options);
     assert!(matches!(refused, Err(RightsizingError::NoGain { .. })), "{refused:?}");
-    // Too small a request is worth more: nearly all of the time is above it.
+    // A request that is too small saves more by a change: usage exceeds it almost all the time.
     let small = decide_request(&steady, Some(0.5), &options).unwrap();
     assert!((small.request - present).abs() < 0.1 && small.present_cost.unwrap() > 5.9);
     let short = decide_request(&usage(2, 9, |_| 1.0), None, &options);
@@ -194,7 +197,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// Days of memory that is 1 GB, as five-minute samples, and 3 GB on the second day.
+    /// Days of five-minute samples of 1 GB of memory, and of 3 GB on the second day.
     fn new(days: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
@@ -236,7 +239,7 @@ fn a_request_is_recommended_from_the_store_and_measured() {
         "{}",
         row.reason
     );
-    // A version that went out on the fifth day is not that of the peak.
+    // A version deployed on the fifth day did not cause the peak.
     let deploy = Deploy { at: at_day(4), service: "api".to_owned(), version: None };
     scene.store.put_events(EventBatch { deploys: vec![deploy], ..EventBatch::default() }).unwrap();
     let row = recommend();
@@ -252,10 +255,10 @@ fn a_request_is_recommended_from_the_store_and_measured() {
     assert_eq!(measured(15), None, "two days have passed");
     let unknown = ContainerSpec { memory_request: Some("vector(-1)".to_owned()), ..spec.clone() };
     let refused = advised(&unknown, 13).reason();
-    assert!(refused.contains("gives -1 as the present memory request"), "{refused}");
+    assert!(refused.contains("returns -1 as the present memory request"), "{refused}");
     let missing = ContainerSpec { memory: Some("nothing".to_owned()), ..spec.clone() };
     let refused = advised(&missing, 13).reason();
-    assert_eq!(refused, "`nothing` gives no value over the history");
+    assert_eq!(refused, "`nothing` returns no value over the history");
     let refused = advised(&spec, 18).reason();
     assert!(refused.contains("hours ago"), "{refused}");
 }
@@ -279,7 +282,7 @@ fn what_was_before_a_change_of_level_says_nothing_of_the_present_request() {
         let refused = decide_request(&fell, Some(near), &options);
         assert!(matches!(refused, Err(RightsizingError::NoGain { .. })), "{near}: {refused:?}");
     }
-    // Starved for three hours alone, which in a week are two percent of the time.
+    // Three hours above the request are only two percent of a week.
     let rose = usage(28, 14, |day| if day < 27.875 { 1.0 } else { 3.0 });
     let decision = decide_request(&rose, Some(1.2), &options).unwrap();
     assert!(decision.request > 2.9, "{decision:?}");
@@ -297,7 +300,7 @@ fn a_small_request_is_promised_as_it_is_written() {
 
 #[test]
 fn a_version_that_nothing_is_known_of_changes_no_request() {
-    // Nothing is told for two days after the deployment.
+    // No usage is reported for two days after the deployment.
     let full = usage(14, 16, |_| 1e9);
     let quiet = 9 * DAY_MS..11 * DAY_MS;
     let values = full.timestamps().iter().zip(full.values());

@@ -1,4 +1,4 @@
-//! The scaling advisor: how the stages of this folder meet the contract.
+//! Implements the advisor contract for scaling with the stages of this folder.
 
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{
     ScalingError, Schedule, WorkloadHistory, WorkloadSpec,
     advice::{measure, proposal},
     decide,
-    decide::LEAST_CONFIDENCE,
+    decide::MIN_CONFIDENCE,
     fetch,
     spec::UNDER_PROVISIONED,
     terms::ScalingTerms,
@@ -20,7 +20,7 @@ use crate::{
     ledger::{Difference, Measured},
 };
 
-/// Advises on how many replicas a workload runs, and when.
+/// Advises on the number of replicas of a workload over time.
 #[derive(Debug)]
 pub struct Scaling;
 
@@ -29,7 +29,7 @@ impl Advisor for Scaling {
     const TITLE: &'static str = "Scaling";
     const TARGET: &'static str = "workload";
     const EFFECTS: &'static [Metric] = &[UNDER_PROVISIONED];
-    const CONFIDENCE_MIN: f64 = LEAST_CONFIDENCE;
+    const CONFIDENCE_MIN: f64 = MIN_CONFIDENCE;
     type Spec = WorkloadSpec;
     type Facts = WorkloadHistory;
     type Terms = ScalingTerms;
@@ -53,7 +53,7 @@ impl Advisor for Scaling {
         }
     }
 
-    /// The number of replicas moves by the minute: whatever it is, the decision is to scale by this rule.
+    /// Treats all proposals as the same decision: to scale by this rule. The number of replicas changes by the minute.
     fn difference(_: &Setting<'_>, _: &Setting<'_>) -> Difference {
         Difference::None
     }
@@ -76,7 +76,7 @@ impl Advisor for Scaling {
     }
 }
 
-/// The configuration or the data that would give what is missing.
+/// Returns the configuration or the data that would supply the missing item.
 fn remedy(error: &ScalingError) -> &'static str {
     match error {
         ScalingError::CapacityUnknown { .. } => {

@@ -1,4 +1,5 @@
-//! The decision on the replicas of one workload, with its proof on the workload's own history.
+//! Decides the replicas of one workload and evaluates the decision on the workload's own history. Called by `advisor`;
+//! reads no store.
 
 use super::{
     Capacity, CompareOptions, Comparison, Coverage, DemandHistory, Policy, Pool, PoolRules, Predictive, ResourceUse,
@@ -7,74 +8,74 @@ use super::{
 use crate::advise::kit::{Interval, RESAMPLES, resamples};
 
 const DAY_MS: i64 = 86_400_000;
-/// Steps of history below which nothing is decided.
-const LEAST_STEPS: usize = 200;
-/// Stretches of the scored history that are resampled.
+/// Minimum number of steps for a decision.
+const MIN_STEPS: usize = 200;
+/// Number of blocks of the scored history that are resampled.
 const BLOCKS: usize = 28;
-/// No recommendation with less confidence than this: it must be likelier to serve as well than not.
-pub(super) const LEAST_CONFIDENCE: f64 = 0.5;
-/// Saving of replica-hours that is worth a change by itself.
-const WORTH_HOURS: f64 = 0.02;
+/// Minimum confidence of a recommendation: more likely than not to serve as well.
+pub(super) const MIN_CONFIDENCE: f64 = 0.5;
+/// Minimum saving of replica-hours that is worth a change by itself, as a share.
+const MIN_SAVED_HOURS: f64 = 0.02;
 
-/// What is decided for one workload; pure.
+/// Decision for one workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// The pool's rules, capacity included.
+    /// Rules of the pool, with the capacity.
     pub rules: PoolRules,
-    /// What one replica serves.
+    /// Capacity of one replica.
     pub capacity: Capacity,
-    /// The instant of the decision: the step after the last row.
+    /// Time of the decision, the step after the last row, epoch milliseconds.
     pub at_ms: i64,
     /// Replicas wanted now.
     pub replicas: u32,
-    /// Which rule said so.
+    /// Rule that decided.
     pub rule: Rule,
-    /// Replicas that the demand seen last needs.
+    /// Replicas that the last observed demand needs.
     pub floor: u32,
-    /// Replicas ready now, where that is known.
+    /// Replicas that are ready now, if known.
     pub current: Option<u32>,
-    /// The demand seen last.
+    /// Last observed demand.
     pub demand: f64,
-    /// The demand decided on: of several resources the largest, see [`largest_demand`].
+    /// Demand that was decided on: of several resources the largest, see [`largest_demand`].
     pub history: DemandHistory,
-    /// How the resources did beside each other; empty where there is one alone.
+    /// Comparison of the resources; empty for a single one.
     pub resources: Vec<ResourceUse>,
-    /// How the forecast stands.
+    /// Measured coverage of the forecast.
     pub coverage: Coverage,
-    /// The policies on the workload's own history.
+    /// Comparison of the policies on the workload's own history.
     pub comparison: Comparison,
-    /// What was left out of the score as history.
+    /// Length of the history that was not scored, milliseconds.
     pub warmup_ms: i64,
     /// Predicted under-provisioned share with its 80 % interval.
     pub under_provisioned: Interval,
-    /// Share of resampled histories in which the rule fell short no more than the reactive rule at the same cost, or than the reactive
-    /// rule where it is recommended because it saves.
+    /// Share of resampled histories in which the rule falls short no more often than the reactive rule at the same
+    /// cost, or than the plain reactive rule if it is recommended for its savings.
     pub confidence: f64,
 }
 
-/// The rule that decides now.
+/// Rule that decides now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// By the forecast.
+    /// The forecast.
     Predictive,
-    /// The reactive rule, because the forecast's coverage does not hold or the history is short.
+    /// The reactive rule, because the forecast's coverage is too low or the history is short.
     Reactive,
 }
 
-/// Decides how many replicas there should be after the last row of `history`.
+/// Decides the number of replicas after the last row of `history`, without I/O.
 ///
 /// # Errors
-/// [`ScalingError::TooShort`], [`ScalingError::CapacityUnknown`], [`ScalingError::NoGain`] when the reactive rule serves the workload as
-/// well, [`ScalingError::Unsure`] when too little speaks for the forecast, and those of [`compare`].
+/// [`ScalingError::TooShort`], [`ScalingError::CapacityUnknown`], [`ScalingError::NoGain`] when the reactive rule is as
+/// good, [`ScalingError::Unsure`] when the confidence is too low, and those of [`compare`].
 pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision, ScalingError> {
-    if history.demand.len() < LEAST_STEPS {
-        return Err(ScalingError::TooShort { points: history.demand.len(), needed: LEAST_STEPS });
+    if history.demand.len() < MIN_STEPS {
+        return Err(ScalingError::TooShort { points: history.demand.len(), needed: MIN_STEPS });
     }
     let capacity = match spec.capacity_per_replica {
         Some(capacity) => Capacity::stated(capacity),
         None => Capacity::learn(history, spec.latency_max)?,
     };
-    // A learned capacity is used at its lower end: what is not sure is not relied on.
+    // A learned capacity is used at its lower end, which makes shortfalls less likely.
     let rules = spec.pool_rules(capacity.lower);
     rules.check()?;
     let (largest, resources) = largest_demand(history, spec, rules.capacity)?;
@@ -86,10 +87,11 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
         day_ms: spec.day_ms,
         stabilization_ms: spec.scale_in_stabilization_ms,
         unserved_cost_ratio: spec.unserved_cost_ratio,
-        // Days of another length follow no clocks.
+        // Days of another length than 24 hours follow no time zone.
         zone: spec.zone.filter(|_| spec.day_ms == DAY_MS),
     };
     let comparison = compare(demand, &rules, &options)?;
+    // The policy is replayed once more to obtain its state after the last row.
     let mut policy = Predictive::new(rules, options.predictive(demand.step_ms()));
     let trace = simulate(demand, &rules, options.initial, &mut policy);
     let (at_ms, last) = (next_step(demand), demand.values()[demand.len() - 1]);
@@ -99,12 +101,12 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
     let replicas = rules.admit(policy.decide(at_ms, &pool), pool.total());
     let coverage = policy.coverage();
     let rule = if policy.acts_on_forecast() { Rule::Predictive } else { Rule::Reactive };
-    let blocks = Blocks::new(demand, &rules, comparison.scored_from_ms);
+    let blocks = ResampleBlocks::new(demand, &rules, comparison.scored_from_ms);
     let under_provisioned = blocks.interval(&comparison.trace);
-    let rival = gain(&comparison)?;
-    let confidence = blocks.probability_not_worse(&comparison.trace, rival);
-    if confidence < LEAST_CONFIDENCE {
-        return Err(ScalingError::Unsure { confidence, least: LEAST_CONFIDENCE });
+    let compared = comparison_trace(&comparison)?;
+    let confidence = blocks.probability_not_worse(&comparison.trace, compared);
+    if confidence < MIN_CONFIDENCE {
+        return Err(ScalingError::Unsure { confidence, least: MIN_CONFIDENCE });
     }
     Ok(Decision {
         rules,
@@ -125,18 +127,19 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
     })
 }
 
-/// Seven days where something is left to score after them, otherwise half of the history.
+/// Returns seven days if at least a day is left to score after them, otherwise half of the history.
 fn warmup(demand: &DemandHistory, day_ms: i64) -> i64 {
     let span_ms = next_step(demand) - demand.timestamps()[0];
     let week_ms = 7 * day_ms;
     if span_ms >= week_ms + day_ms { week_ms } else { span_ms / 2 }
 }
 
+/// Returns the instant after the last row, epoch milliseconds.
 fn next_step(demand: &DemandHistory) -> i64 {
     demand.timestamps()[demand.len() - 1] + demand.step_ms()
 }
 
-/// The last number of replicas that is known.
+/// Returns the last known number of replicas, at most five steps old.
 fn known_replicas(history: &WorkloadHistory) -> Option<u32> {
     let last = history.replicas.as_ref()?.iter().rev().take(5).find(|value| value.is_finite())?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
@@ -144,12 +147,13 @@ fn known_replicas(history: &WorkloadHistory) -> Option<u32> {
     Some(replicas)
 }
 
-/// The trace over which the predictive rule gains: that of the same cost where it serves better, the reactive rule's where it saves.
-fn gain(comparison: &Comparison) -> Result<&Trace, ScalingError> {
+/// Returns the trace that the predictive rule is compared with: the reactive rule at the same cost if the predictive
+/// rule serves better, the plain reactive rule if it saves.
+fn comparison_trace(comparison: &Comparison) -> Result<&Trace, ScalingError> {
     let Comparison { predictive, reactive, same_cost, .. } = comparison;
     let serves_better = predictive.under_provisioned_share < same_cost.under_provisioned_share;
     let saves = predictive.under_provisioned_share <= reactive.under_provisioned_share
-        && predictive.replica_hours < (1.0 - WORTH_HOURS) * reactive.replica_hours;
+        && predictive.replica_hours < (1.0 - MIN_SAVED_HOURS) * reactive.replica_hours;
     if serves_better {
         return Ok(&comparison.same_cost_trace);
     }
@@ -162,20 +166,20 @@ fn gain(comparison: &Comparison) -> Result<&Trace, ScalingError> {
     })
 }
 
-/// Stretches of equal length of the scored history; shortfalls come in bursts, so stretches are resampled and not steps.
-struct Blocks<'a> {
+/// Blocks of equal length of the scored history. Shortfalls come in bursts, so blocks are resampled instead of steps.
+struct ResampleBlocks<'a> {
     history: &'a DemandHistory,
     rules: &'a PoolRules,
     first: usize,
 }
 
-impl<'a> Blocks<'a> {
+impl<'a> ResampleBlocks<'a> {
     fn new(history: &'a DemandHistory, rules: &'a PoolRules, scored_from_ms: i64) -> Self {
         let first = history.timestamps().partition_point(|&timestamp| timestamp < scored_from_ms);
         Self { history, rules, first }
     }
 
-    /// Under-provisioned and scored steps of each stretch.
+    /// Returns the under-provisioned and the scored steps of each block.
     fn counts(&self, trace: &Trace) -> Vec<(f64, f64)> {
         let n = self.history.len();
         let length = (n - self.first).div_ceil(BLOCKS).max(1);
@@ -193,8 +197,8 @@ impl<'a> Blocks<'a> {
         (self.first..n).step_by(length).map(count).collect()
     }
 
-    /// The share of under-provisioned steps with an 80 % bootstrap interval; its upper end is at least
-    /// Laplace's (k + 1)/(n + 2), because no shortfall seen is not none to come.
+    /// Returns the share of under-provisioned steps with an 80 % bootstrap interval. Its upper end is at least
+    /// Laplace's (k + 1)/(n + 2): no observed shortfall does not exclude later ones.
     fn interval(&self, trace: &Trace) -> Interval {
         let counts = self.counts(trace);
         let (under, steps) = counts.iter().fold((0.0, 0.0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
@@ -214,7 +218,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Share of resamples in which `trace` falls short no more often than `other`.
+    /// Returns the share of resamples in which `trace` falls short no more often than `other`.
     fn probability_not_worse(&self, trace: &Trace, other: &Trace) -> f64 {
         let (ours, theirs) = (self.counts(trace), self.counts(other));
         let no_worse = resamples(ours.len())

@@ -1,6 +1,6 @@
-//! How many replicas, and when: sized for the upper quantile of demand over the time that a replica
-//! needs to start, never below what the demand seen now needs, and proved by a replay of the
-//! workload's own history beside the rules that people use otherwise.
+//! Scaling advice: the number of replicas over time. It is sized for the upper quantile of demand over the start-up
+//! time of a replica, is never below what the present demand needs, and is evaluated by a replay of the workload's own
+//! history against other common rules.
 
 mod advice;
 mod advisor;

@@ -1,35 +1,35 @@
-//! A pool of replicas: what it is bound by, what demand needs, which replicas serve and which still start.
+//! A pool of replicas: its rules, the replicas that demand needs, and which replicas are ready or starting.
 
 use std::collections::VecDeque;
 
 use super::ScalingError;
 
-/// Target at which a pool sized by the forecast has no further headroom, and the default of the configuration.
+/// Target utilisation at which a forecast-sized pool has no further headroom, and the default of the configuration.
 pub const USUAL_TARGET: f64 = 0.7;
 
-/// What a replica serves and what the pool is bound by.
+/// Capacity of a replica and bounds of the pool.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoolRules {
-    /// Demand that one ready replica serves, in units of demand; positive.
+    /// Demand that one ready replica serves; positive.
     pub capacity: f64,
-    /// Share of the capacity that is to be used, in (0, 1]: every rule gives a pool more replicas at a lower share.
+    /// Share of the capacity to use, in (0, 1]. A lower share gives more replicas under every rule.
     pub target_utilization: f64,
-    /// Time from asking for a replica until it serves.
+    /// Time from requesting a replica until it serves.
     pub startup_ms: i64,
-    /// Fewest replicas, starting ones included.
+    /// Minimum number of replicas, including starting ones.
     pub replicas_min: u32,
-    /// Most replicas, starting ones included.
+    /// Maximum number of replicas, including starting ones.
     pub replicas_max: u32,
-    /// Most replicas added in one step; none: as many as are asked for.
+    /// Maximum number of replicas added in one step; none: unlimited.
     pub scale_out_max: Option<u32>,
-    /// Most replicas removed in one step; none: as many as are asked for.
+    /// Maximum number of replicas removed in one step; none: unlimited.
     pub scale_in_max: Option<u32>,
-    /// Scale-ins of the predictive rule in any day, at most; none: no bound. Scaling out is never held back.
+    /// Maximum number of scale-ins of the predictive rule in any day; none: unlimited. Scaling out is never limited.
     pub changes_per_day_max: Option<u32>,
 }
 
 impl PoolRules {
-    /// Checks what arithmetic relies on.
+    /// Checks the ranges that the arithmetic relies on.
     ///
     /// # Errors
     /// [`ScalingError::Capacity`], [`ScalingError::TargetUtilization`], [`ScalingError::Startup`],
@@ -52,7 +52,7 @@ impl PoolRules {
 }
 
 impl PoolRules {
-    /// The fewest replicas whose ready capacity is at least `demand`; bounds do not apply.
+    /// Returns the fewest replicas whose ready capacity is at least `demand`, without bounds.
     ///
     /// ```
     /// # use almanac_engine::advise::scaling::PoolRules;
@@ -63,7 +63,7 @@ impl PoolRules {
     /// ```
     #[must_use]
     pub fn needed(&self, demand: f64) -> u32 {
-        // The division may land on either side of a whole number; the product is what is scored.
+        // The division may round to either side of a whole number; the product is what the score uses.
         let mut needed = ceil_count(demand / self.capacity);
         while needed < u32::MAX && demand > f64::from(needed) * self.capacity {
             needed += 1;
@@ -74,28 +74,29 @@ impl PoolRules {
         needed
     }
 
-    /// By how much more than demand a rule that sizes for the upper end of the forecast provides: below [`USUAL_TARGET`] as much as
-    /// the target asks for beyond it.
+    /// Returns the factor by which a forecast-sized pool provides more than demand: the part of the target's headroom
+    /// beyond [`USUAL_TARGET`], and 1 above that target.
     ///
-    /// Sized for the upper end, loads use about [`USUAL_TARGET`] of the capacity, so that this target asks for no more.
+    /// Sized for the upper quantile, loads already use about [`USUAL_TARGET`] of the capacity.
     #[must_use]
     pub fn headroom(&self) -> f64 {
         (USUAL_TARGET / self.target_utilization).max(1.0)
     }
 
-    /// How much rarer shortfalls are to be than at [`USUAL_TARGET`]: above it a pool is used more and may fall short more often.
+    /// Returns the factor by which shortfalls may be more frequent than at [`USUAL_TARGET`]: a higher target uses the
+    /// pool more.
     #[must_use]
     pub fn thrift(&self) -> f64 {
         (self.target_utilization / USUAL_TARGET).powi(2)
     }
 
-    /// The fewest replicas that serve `demand` with the headroom of the target; bounds do not apply.
+    /// Returns the fewest replicas that serve `demand` with the headroom of the target, without bounds.
     #[must_use]
     pub fn needed_with_headroom(&self, demand: f64) -> u32 {
         self.needed(demand * self.headroom())
     }
 
-    /// `desired` held between the bounds, and within the step limits around `current`.
+    /// Limits `desired` to the bounds and to the step limits around `current`.
     #[must_use]
     pub fn admit(&self, desired: u32, current: u32) -> u32 {
         let most = self.scale_out_max.map_or(u32::MAX, |step| current.saturating_add(step));
@@ -104,7 +105,7 @@ impl PoolRules {
     }
 }
 
-/// `x` rounded up to a count: 0 when negative or not a number, held at the largest count.
+/// Rounds `x` up to a count: 0 if negative or NaN, saturating at the largest count.
 pub(super) fn ceil_count(x: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -115,43 +116,44 @@ pub(super) fn ceil_count(x: f64) -> u32 {
     count
 }
 
-/// Replicas of one workload: those that serve and those that still start.
+/// Replicas of one workload: ready and starting ones.
 ///
-/// A replica asked for at *t* is ready at *t* + start-up. A surplus leaves at once: those still
-/// starting first, the newest first.
+/// A replica requested at *t* is ready at *t* + start-up. A surplus is removed at once: starting replicas first, the
+/// newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
     ready: u32,
-    starting: VecDeque<Batch>,
+    starting: VecDeque<StartingBatch>,
     n_starting: u32,
 }
 
+/// Replicas that were requested together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Batch {
+struct StartingBatch {
     ready_at_ms: i64,
     replicas: u32,
 }
 
 impl Pool {
-    /// A pool of `ready` replicas, all of them ready.
+    /// Creates a pool of `ready` ready replicas.
     #[must_use]
     pub fn new(ready: u32) -> Self {
         Self { ready, starting: VecDeque::new(), n_starting: 0 }
     }
 
-    /// Replicas that serve.
+    /// Returns the number of ready replicas.
     #[must_use]
     pub fn ready(&self) -> u32 {
         self.ready
     }
 
-    /// Replicas that serve or start.
+    /// Returns the number of ready and starting replicas.
     #[must_use]
     pub fn total(&self) -> u32 {
         self.ready + self.n_starting
     }
 
-    /// Those whose start-up has passed by `now_ms` become ready.
+    /// Makes the replicas ready whose start-up has ended by `now_ms`.
     pub fn advance(&mut self, now_ms: i64) {
         while let Some(batch) = self.starting.front().copied().filter(|batch| batch.ready_at_ms <= now_ms) {
             self.starting.pop_front();
@@ -160,13 +162,13 @@ impl Pool {
         }
     }
 
-    /// Brings the pool to `desired` replicas at `now_ms`.
+    /// Resizes the pool to `desired` replicas at `now_ms`.
     pub fn resize(&mut self, desired: u32, now_ms: i64, startup_ms: i64) {
         self.advance(now_ms);
         let total = self.total();
         if desired > total {
             let replicas = desired - total;
-            self.starting.push_back(Batch { ready_at_ms: now_ms.saturating_add(startup_ms), replicas });
+            self.starting.push_back(StartingBatch { ready_at_ms: now_ms.saturating_add(startup_ms), replicas });
             self.n_starting += replicas;
             self.advance(now_ms);
         } else {
@@ -174,6 +176,7 @@ impl Pool {
         }
     }
 
+    /// Removes replicas, the newest starting ones first.
     fn release(&mut self, mut surplus: u32) {
         while surplus > 0
             && let Some(newest) = self.starting.back_mut()

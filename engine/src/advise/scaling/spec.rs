@@ -1,4 +1,4 @@
-//! What a user writes of a workload that is scaled.
+//! Specification of a workload in the configuration.
 
 use std::collections::HashSet;
 
@@ -14,80 +14,79 @@ use crate::{
     ledger::Direction,
 };
 
-/// The metric that a scaling recommendation promises.
+/// Metric of a scaling recommendation.
 pub(super) const UNDER_PROVISIONED: Metric =
     Metric { name: "under_provisioned_share", unit: "1", better: Direction::Lower };
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
-/// Changes a day where nobody says another number, one in six minutes. On public loads in pools of 20 up to two fifths of the changes go,
-/// to fewer than the reactive rule makes, and the time under-provisioned grows by up to a tenth.
+/// Default number of changes per day, one in six minutes. Tried values: `docs/tuning/scaling.md`.
 pub const CHANGES_PER_DAY: u32 = 240;
 
-/// What one workload is and how it may be scaled; plain data, from the configuration.
+/// A workload to advise on; plain data from the configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkloadSpec {
     /// Name, as in `/v1/scaling/{workload}`.
     pub name: String,
-    /// PromQL for the demand, such as requests a second over all replicas.
+    /// PromQL of the demand, such as requests per second over all replicas.
     pub demand: String,
-    /// PromQL for the replicas that are ready now; none: the pool's own figures are left out.
+    /// PromQL of the ready replicas; none: the pool's own figures are omitted.
     pub replicas: Option<String>,
-    /// PromQL for the mean CPU use of a replica as a share of its limit, in [0, 1]; the capacity is
-    /// learned from it when it is not stated.
+    /// PromQL of the mean CPU use of a replica as a share of its limit, in [0, 1]. The capacity is learned from it if
+    /// it is not stated.
     pub cpu: Option<String>,
-    /// PromQL of the time that an answer takes, in any unit.
+    /// PromQL of the response time, in any unit.
     pub latency: Option<String>,
-    /// Latency that may be reached, in the same unit; none: what a replica serves at the utmost counts alone.
+    /// Maximum latency, in the same unit; none: only saturation bounds the capacity.
     pub latency_max: Option<f64>,
     /// Demand that one replica serves; none: learned from demand and replicas, and CPU or latency.
     pub capacity_per_replica: Option<f64>,
-    /// What else replicas share; the resource that asks for the most replicas decides, step by step.
+    /// Further resources that replicas share. The resource that needs the most replicas decides at each step.
     pub resources: Vec<ResourceSpec>,
-    /// Share of the capacity that is to be used, in (0, 1]: a lower one gives more replicas under every rule.
+    /// Share of the capacity to use, in (0, 1]. A lower share gives more replicas under every rule.
     pub target_utilization: f64,
-    /// Time from asking for a replica until it serves.
+    /// Time from requesting a replica until it serves, milliseconds.
     #[serde(rename = "startup", deserialize_with = "millis")]
     pub startup_ms: i64,
-    /// Fewest replicas.
+    /// Minimum number of replicas.
     pub replicas_min: u32,
-    /// Most replicas.
+    /// Maximum number of replicas.
     pub replicas_max: u32,
-    /// Most replicas added in one step.
+    /// Maximum number of replicas added in one step.
     pub scale_out_max: Option<u32>,
-    /// Most replicas removed in one step.
+    /// Maximum number of replicas removed in one step.
     pub scale_in_max: Option<u32>,
-    /// Scale-ins in any day, at most; every change counts against it, but scaling out is never held back.
+    /// Maximum number of scale-ins in any day. Every change counts against it, but scaling out is never limited.
     pub changes_per_day_max: u32,
-    /// Cost of a unit of demand that is not served against that of a unit of capacity that idles;
-    /// none: the present rule's own spending sets the price.
+    /// Cost of a unit of unserved demand relative to a unit of idle capacity; none: the price is fitted to the present
+    /// rule's spending.
     pub unserved_cost_ratio: Option<f64>,
-    /// Price of a replica for an hour, in any currency; given, recommendations name what they save or cost a month.
+    /// Price of a replica per hour, in any currency. If given, recommendations name the saving or cost per month.
     pub replica_price: Option<f64>,
-    /// Step of decisions and of the history that is read.
+    /// Step of decisions and of the history, milliseconds.
     #[serde(rename = "step", deserialize_with = "millis")]
     pub step_ms: i64,
-    /// How much history is read.
+    /// Span of the history, milliseconds.
     #[serde(rename = "history", deserialize_with = "millis")]
     pub history_ms: i64,
-    /// How far the schedule reaches.
+    /// Span of the schedule, milliseconds.
     #[serde(rename = "horizon", deserialize_with = "millis")]
     pub horizon_ms: i64,
-    /// Length of the day that demand follows; a week is seven. The demo's day lasts ten minutes.
+    /// Length of the day that demand follows, milliseconds; a week is seven days. The demo's day is ten minutes.
     #[serde(rename = "day", deserialize_with = "millis")]
     pub day_ms: i64,
-    /// How long a rule waits before it scales in; Kubernetes waits five minutes.
+    /// Minimum wait before a scale-in, milliseconds; Kubernetes waits five minutes.
     #[serde(rename = "scale_in_stabilization", deserialize_with = "millis")]
     pub scale_in_stabilization_ms: i64,
-    /// The clocks that days follow; none: those of UTC.
+    /// Time zone of the days; none: UTC.
     #[serde(skip)]
     pub zone: Option<Zone>,
     /// Kubernetes namespace of the deployment, for the patches.
     pub namespace: String,
     /// Name of the deployment, for the patches; none: the workload's name.
     pub deployment: Option<String>,
-    /// Address under which an autoscaler reaches this service, for the patches.
+    /// URL at which an autoscaler reaches this service, for the patches.
     pub service_url: String,
 }
 
@@ -162,8 +161,8 @@ impl AdvisorSpec for WorkloadSpec {
 }
 
 impl WorkloadSpec {
-    /// A workload with the defaults of the configuration: one-minute steps, 28 days of history,
-    /// start-up of three minutes, target 0.7, 1 to 200 replicas, a schedule of 48 hours.
+    /// Creates a workload with the defaults of the configuration: one-minute steps, 28 days of history, start-up of
+    /// three minutes, target 0.7, 1 to 200 replicas, a schedule of 48 hours.
     #[must_use]
     pub fn new(name: impl Into<String>, demand: impl Into<String>) -> Self {
         Self {
@@ -196,7 +195,7 @@ impl WorkloadSpec {
         }
     }
 
-    /// The pool's rules once the capacity is known.
+    /// Returns the pool's rules for a known capacity.
     #[must_use]
     pub fn pool_rules(&self, capacity: f64) -> PoolRules {
         PoolRules {

@@ -1,3 +1,5 @@
+//! Tests of the scaling policies, the comparison and the decision.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -24,7 +26,7 @@ fn minutes(values: &[f64]) -> DemandHistory {
     DemandHistory::try_new(timestamps, values.to_vec()).unwrap()
 }
 
-/// Asks for what it is told, step by step.
+/// Asks for a fixed sequence of replicas.
 struct Script(Vec<u32>, usize);
 
 impl Policy for Script {
@@ -46,13 +48,13 @@ fn replicas_start_and_leave_as_described() {
     };
     check(0, &[2, 5, 1, 3, 3, 3, 3, 3], &[2, 5, 1, 3, 3, 3, 3, 3]);
     check(2, &[2, 5, 5, 5, 5, 5, 5, 5], &[2, 2, 2, 5, 5, 5, 5, 5]);
-    // Two ask at 1 and three more at 2; at 3 the newest three and one of the older leave, before they are ready.
+    // Two are requested at 1 and three more at 2. At 3 the newest three and one older leave before they are ready.
     check(3, &[2, 4, 7, 3, 3, 1, 1, 1], &[2, 2, 2, 2, 3, 1, 1, 1]);
 }
 
 #[test]
 fn scores_are_shares_of_the_scored_steps() {
-    // Two replicas serve 20. The third row is missing: carried forward, and not scored.
+    // Two replicas serve 20. The third row is missing: carried forward and not scored.
     let history = minutes(&[10.0, 30.0, f64::NAN, 25.0, 20.0, 5.0]);
     let trace = Trace { desired: vec![2, 2, 2, 3, 3, 2], ready: vec![2, 2, 2, 2, 3, 2] };
     let figures = score(&history, &rules(1), &trace, MINUTE, Some(0.1));
@@ -75,12 +77,13 @@ fn of_rows_at_one_time_the_last_counts_and_the_step_is_the_median() {
 
 #[test]
 fn the_reactive_rule_is_kubernetes_formula() {
-    // Target 0.5 of 10: five units a replica. 10 % tolerance, one step back in time, five minutes before it scales in.
+    // Target 0.5 of 10: five units per replica. Tolerance 10 %, decisions one step late, a scale-in window of five
+    // minutes.
     let demand = [10.0, 10.5, 20.0, 21.9, 22.1, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0];
     let mut reactive = Reactive::new(rules(0), 5 * MINUTE);
     let trace = simulate(&minutes(&demand), &rules(0), 2, &mut reactive);
-    // 10.5 needs 3 but is within 10 % of 2 replicas' target; so is 21.9 of 4's, and 22.1 is not.
-    // At 6 demand 5 asks for one; the five asked for at 5 are in the window until 9.
+    // 10.5 needs 3 but is within 10 % of the target of 2 replicas; so is 21.9 for 4, and 22.1 is not.
+    // At 6 demand 5 needs one replica; the five requested at 5 stay in the window until 9.
     assert_eq!(trace.desired, [2, 2, 2, 4, 4, 5, 5, 5, 5, 5, 1, 1]);
 }
 
@@ -123,7 +126,7 @@ fn step_limits_hold() {
     assert_eq!(trace.desired, [4, 6, 8, 9, 8, 7, 6, 5]);
 }
 
-/// A day of 144 ten-minute steps with a peak each noon, a burst at six, and noise that repeats nowhere.
+/// A day of 144 ten-minute steps with a peak at noon, a burst at six, and non-repeating noise.
 fn days(n: usize, seed: u64) -> (Vec<i64>, Vec<f64>) {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut noise = || {
@@ -183,7 +186,7 @@ fn the_price_of_falling_short_decides_how_much_is_held() {
 
 #[test]
 fn without_coverage_it_is_the_reactive_rule() {
-    // The level jumps every few hours by factors that follow no clock: whatever was promised does not hold.
+    // The level jumps every few hours without a daily pattern, so that no promise holds.
     let mut level = 20.0;
     let mut state = 9_u64;
     let values: Vec<f64> = (0..144 * 6)
@@ -203,7 +206,7 @@ fn without_coverage_it_is_the_reactive_rule() {
     let mut reactive = Reactive::new(rules, 5 * MINUTE);
     let trace = simulate(&history, &rules, 4, &mut predictive);
     let other = simulate(&history, &rules, 4, &mut reactive);
-    // Before there is anything to act on it is the reactive rule, and never below the demand just seen.
+    // Before the rule is trained it equals the reactive rule, and is never below the last observed demand.
     for idx in 1..72 {
         let floor = rules.needed_with_headroom(history.values()[idx - 1]);
         assert_eq!(trace.desired[idx], other.desired[idx].max(floor), "step {idx}");
@@ -211,7 +214,7 @@ fn without_coverage_it_is_the_reactive_rule() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_said() {
+fn an_impossible_comparison_is_an_error() {
     let history = minutes(&[1.0; 30]);
     let error = compare(&history, &rules(1), &CompareOptions { warmup_ms: DAY, ..options() }).unwrap_err();
     assert_eq!(error.to_string(), "the warm-up of 86400000 ms leaves nothing to score in a history of 1740000 ms");
@@ -271,8 +274,8 @@ fn one_resource_decides_as_if_it_were_alone() {
     };
     let plain =
         WorkloadHistory { demand: demand(&values), resources: Vec::new(), replicas: None, cpu: None, latency: None };
-    // Eight units of memory to one of demand, and a replica holds eight times as many: the same replicas, exactly, as powers of
-    // two divide without rounding. Demand itself asks for one.
+    // A unit of demand has eight units of memory, and a replica holds eight times as many: exactly the same replicas,
+    // because powers of two divide without rounding. Demand itself needs one replica.
     let memory = ResourceSpec { name: "memory".to_owned(), demand: "m".to_owned(), capacity_per_replica: 64.0 };
     let spec = WorkloadSpec { resources: vec![memory], ..base.clone() };
     let resources = vec![values.iter().map(|value| 8.0 * value).collect()];
@@ -286,7 +289,7 @@ fn one_resource_decides_as_if_it_were_alone() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// What is ready is the smallest pool since the last step that is a start-up or more before.
+    /// The ready pool is the smallest pool since the last step at least a start-up time before.
     #[test]
     fn ready_is_the_smallest_pool_since_a_startup(asked in prop::collection::vec(1u32..12, 2..40), startup in 0i64..6) {
         let history = minutes(&vec![0.0; asked.len()]);
@@ -297,7 +300,7 @@ proptest! {
         }
     }
 
-    /// The oracle never falls short, and no replica of it can be spared.
+    /// The oracle never falls short, and none of its replicas can be spared.
     #[test]
     fn the_oracle_is_enough_and_not_more(demand in prop::collection::vec(0.0f64..150.0, 2..30), startup in 0i64..4, gap in 1i64..4) {
         let rules = rules(startup);
@@ -309,7 +312,7 @@ proptest! {
             trace.ready.iter().zip(&demand).any(|(&ready, &demand)| demand > f64::from(ready) * rules.capacity)
         };
         prop_assert!(!short(&plan));
-        // The first step's replicas are ready at once, so one fewer there is seen later as well.
+        // The first step's replicas are ready at once, so removing one there is seen in later steps too.
         for idx in 0..plan.len() {
             if plan[idx] > rules.replicas_min {
                 let mut fewer = plan.clone();
@@ -319,7 +322,7 @@ proptest! {
         }
     }
 
-    /// Other demand from a step on leaves every decision up to and at that step as it was.
+    /// A change of demand from a step on leaves every decision up to and at that step unchanged.
     #[test]
     fn no_decision_knows_the_future(seed in 0u64..50, cut in 200usize..1_000, factor in 0.0f64..5.0) {
         let (timestamps, values) = days(8, seed);
@@ -342,7 +345,7 @@ proptest! {
         }
     }
 
-    /// In any day there are no more scale-ins than the bound, and the demand just seen is met as ever.
+    /// The number of scale-ins in any day is within the bound, and the last observed demand is always served.
     #[test]
     fn scaling_in_is_bounded(seed in 0u64..40, most in 0u32..12) {
         let (timestamps, values) = days(5, seed);
@@ -361,7 +364,7 @@ proptest! {
         }
     }
 
-    /// Demand and capacity in another unit change nothing.
+    /// The result does not depend on the unit of demand and capacity.
     #[test]
     fn units_do_not_matter(seed in 0u64..20, exponent in -8i32..9) {
         let scale = 2f64.powi(exponent);
@@ -375,7 +378,7 @@ proptest! {
         prop_assert_eq!(run(1.0), run(scale));
     }
 
-    /// Whatever comes, the pool stays within its bounds and at or above what the demand just seen needs.
+    /// For any demand, the pool stays within its bounds and at or above the last observed demand.
     #[test]
     fn bounds_and_floor_hold(values in prop::collection::vec(prop_oneof![4 => 0.0f64..300.0, 1 => Just(f64::NAN)], 150..400)) {
         let history = DemandHistory::try_new((0..values.len()).map(|i| i64::try_from(i).unwrap() * MINUTE).collect(), values).unwrap();

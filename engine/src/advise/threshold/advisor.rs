@@ -1,4 +1,4 @@
-//! The threshold advisor: how the stages of this folder meet the contract.
+//! Implements the `Advisor` trait for thresholds; the work is done in `advice`.
 
 use almanac_models::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::{
     ledger::{Difference, Measured},
 };
 
-/// Advises on the bound and the `for` of an alerting rule.
+/// Advisor on the bound and the `for` of an alerting rule.
 #[derive(Debug)]
 pub struct Threshold;
 
@@ -21,7 +21,8 @@ impl Advisor for Threshold {
     const TITLE: &'static str = "Threshold";
     const TARGET: &'static str = "alert";
     const EFFECTS: &'static [Metric] = &[FALSE_ALERTS, ALERTS];
-    // Half: the rule of succession over the incidents of the later half, most of which it has to catch.
+    // The confidence is Laplace's rule of succession over the held-out incidents: below 0.5 more would be missed than
+    // caught.
     const CONFIDENCE_MIN: f64 = 0.5;
     type Spec = ThresholdSpec;
     type Facts = RuleFacts;
@@ -31,7 +32,7 @@ impl Advisor for Threshold {
         fetch(from.store, spec, now).map_err(|error| match error {
             ThresholdError::NoHistory { .. } => FetchError::Missing(Need {
                 missing: error.to_string(),
-                remedy: "wait, or send older samples of what the rule reads".to_owned(),
+                remedy: "wait, or send older samples of the series that the rule reads".to_owned(),
             }),
             ThresholdError::Store(error) => error.into(),
             error => FetchError::other(error),
@@ -42,7 +43,8 @@ impl Advisor for Threshold {
         decide(spec, facts, now).unwrap_or_else(|error| Outcome::lacks(error_chain(&error), ""))
     }
 
-    /// Bounds that move are in the rules that the expression reads, not in the expression.
+    /// Compares expression, `for` and terms. A moving bound is part of the terms: the alert's expression only names its
+    /// recording rule.
     fn difference(new: &Setting<'_>, old: &Setting<'_>) -> Difference {
         let is_same = new.proposed == old.proposed && new.terms.get("rule") == old.terms.get("rule");
         if is_same { Difference::None } else { Difference::Distinct }
@@ -50,7 +52,7 @@ impl Advisor for Threshold {
 
     fn measure(
         from: &Sources<'_>,
-        // An applied rule may read recorded bounds, so that its file no longer gives a specification.
+        // The applied rule may compare with a recorded bound, which cannot be parsed into a specification again.
         _: Option<&ThresholdSpec>,
         applied: &Applied<RuleTerms>,
         now: Timestamp,

@@ -1,17 +1,22 @@
-//! Words a recommendation on a rule: present → proposed, what it brings, what it costs.
+//! Writes the sentence of a threshold recommendation: present and proposed setting, lead, false alerts, incidents
+//! caught.
 
-use super::{RuleScore, RuleSpec, Setting, bounds::Judged, bounds::Moving, format_bound, format_duration};
+use super::{RuleScore, RuleSpec, Setting, bounds::MovingBound, bounds::ScoredDecision, format_bound, format_duration};
 
-/// One sentence or two for a recommendation.
-///
-/// `expr` and `hold`: the proposed expression and `for`. The lead comes first after the setting: whoever reads it wants to know whether
-/// alerts will come later.
-pub(super) fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool) -> String {
+/// Returns the sentence of a recommendation. The lead follows the setting directly: an operator first checks whether
+/// alerts fire later.
+pub(super) fn sentence(spec: &RuleSpec, judged: &ScoredDecision, labelled: bool) -> String {
     let decision = &judged.decision;
     let change = match &decision.moving {
-        Some(Moving::Hourly(_)) => format!("Let the bound of {} follow the hour of the week", spec.alert),
-        Some(Moving::Band(_)) => format!("Let the bound of {} follow what is expected of its signal", spec.alert),
-        Some(Moving::BurnRate(_)) => format!("Let {} watch how fast its error budget burns", spec.alert),
+        Some(MovingBound::Hourly(_)) => {
+            format!("Replace the bound of {} with one for each hour of the week", spec.alert)
+        }
+        Some(MovingBound::Band(_)) => {
+            format!("Replace the bound of {} with a band around the expected value of its signal", spec.alert)
+        }
+        Some(MovingBound::BurnRate(_)) => {
+            format!("Replace the bound of {} with alerts on the burn rate of its error budget", spec.alert)
+        }
         None => changed(spec, &decision.setting),
     };
     if !labelled {
@@ -25,7 +30,8 @@ pub(super) fn sentence(spec: &RuleSpec, judged: &Judged, labelled: bool) -> Stri
     )
 }
 
-/// `Raise the bound of High from > 1 to > 1.4 and for from 2m to 5m`.
+/// Describes the change of a constant setting, such as "Raise the bound of High from > 1 to > 1.4 and `for` from 2m to
+/// 5m".
 fn changed(spec: &RuleSpec, setting: &Setting) -> String {
     let symbol = setting.comparison.symbol();
     let mut parts = Vec::new();
@@ -45,21 +51,23 @@ fn changed(spec: &RuleSpec, setting: &Setting) -> String {
     parts.join(" and ")
 }
 
-/// How much earlier or later alerts come.
+/// Describes how much earlier or later alerts fire.
 pub(super) fn lead(present: &RuleScore, recommended: &RuleScore) -> String {
     match lead_change_s(present, recommended) {
-        None => "how much earlier or later alerts come cannot be known from the incidents caught".to_owned(),
-        Some(change) if change.abs() < 0.5 => "alerts come as early as today".to_owned(),
+        None => "the change of the lead is unknown, because no incident is caught by both rules".to_owned(),
+        Some(change) if change.abs() < 0.5 => "alerts fire as early as today".to_owned(),
         Some(change) => {
+            // Rounded to whole seconds.
             #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a median lead")]
             let span = format_duration(((change.abs() * 1e3).round() as i64 + 500) / 1_000 * 1_000);
             let direction = if change > 0.0 { "earlier" } else { "later" };
-            format!("alerts come {span} {direction} than today in the median")
+            format!("alerts fire {span} {direction} than today in the median")
         }
     }
 }
 
-/// How many seconds earlier alerts come, in the median over the incidents that both rules catch; negative when later.
+/// Returns by how many seconds alerts fire earlier, as the median over the incidents that both rules catch; negative
+/// when later, `None` without such an incident.
 pub(super) fn lead_change_s(present: &RuleScore, recommended: &RuleScore) -> Option<f64> {
     let mut changes: Vec<i64> = present
         .fired_ms
@@ -88,7 +96,7 @@ fn counts(present: &RuleScore, recommended: &RuleScore) -> String {
 }
 
 fn scored(score: &RuleScore) -> String {
-    format!("Measured over {} that it was not learned from", days(score.span_ms))
+    format!("Measured on {} of held-out history", days(score.span_ms))
 }
 
 fn days(span_ms: f64) -> String {
@@ -96,7 +104,7 @@ fn days(span_ms: f64) -> String {
     if days >= 2.0 { format!("{days:.0} days") } else { format!("{} hours", figure(24.0 * days)) }
 }
 
-/// Two significant digits below ten, whole numbers above.
+/// Formats a value with two significant digits below ten and as a whole number above.
 pub(super) fn figure(value: f64) -> String {
     let text = match value {
         _ if value >= 9.95 => format!("{value:.0}"),
@@ -118,12 +126,12 @@ mod tests {
     fn leads_are_compared_on_incidents_that_both_catch() {
         let present = score(&[Some(0), Some(0), None, Some(0)]);
         for (recommended, expected) in [
-            (score(&[Some(60_000), Some(60_000), Some(0), None]), "alerts come 1m later than today in the median"),
-            (score(&[Some(0), Some(0), Some(0), Some(-60_000)]), "alerts come as early as today"),
-            (score(&[Some(-90_000), None, None, None]), "alerts come 1m30s earlier than today in the median"),
+            (score(&[Some(60_000), Some(60_000), Some(0), None]), "alerts fire 1m later than today in the median"),
+            (score(&[Some(0), Some(0), Some(0), Some(-60_000)]), "alerts fire as early as today"),
+            (score(&[Some(-90_000), None, None, None]), "alerts fire 1m30s earlier than today in the median"),
             (
                 score(&[None, None, Some(5), None]),
-                "how much earlier or later alerts come cannot be known from the incidents caught",
+                "the change of the lead is unknown, because no incident is caught by both rules",
             ),
         ] {
             assert_eq!(lead(&present, &recommended), expected);

@@ -1,4 +1,4 @@
-//! Decides which incidents a rule is judged by: those of its own service, not those of others.
+//! Selects the incidents that a rule is scored on: those of its own service.
 //!
 //! An alert during an incident of another target is neither right nor false: a slow database slows its callers as well.
 
@@ -13,7 +13,7 @@ use crate::{
     store::{Store, StoreError, rows::Incident},
 };
 
-/// Labels that say what a series or a rule is about.
+/// Labels that name the service of a series or rule.
 const SERVICE_LABELS: [&str; 17] = [
     "service",
     "service_name",
@@ -33,27 +33,27 @@ const SERVICE_LABELS: [&str; 17] = [
     "team",
     "database",
 ];
-/// Labels that say where it runs: of `redis-1:9121` the parts `redis-1` and `redis` count too.
-const PLACE_LABELS: [&str; 5] = ["instance", "pod", "host", "node", "target"];
-/// Names that are kept with a recommendation.
+/// Labels that name a location. Of `redis-1:9121` the parts `redis-1` and `redis` are candidates too.
+const LOCATION_LABELS: [&str; 5] = ["instance", "pod", "host", "node", "target"];
+/// Maximum number of target names stored with a recommendation.
 const NAMES_MAX: usize = 64;
 
-/// What decided which incidents a rule is judged by.
+/// How the incidents of a rule were selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JudgedBy {
     /// The configuration names the targets.
     Mapping,
-    /// The labels of the rule and of its series name them.
+    /// The labels of the rule and of its series name the targets.
     Labels,
-    /// Nothing does: every incident counts.
+    /// Nothing names the targets: every incident counts.
     All,
 }
 
-/// The targets whose incidents a rule is judged by.
+/// The targets whose incidents a rule is scored on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IncidentTargets {
-    /// What decided it.
+    /// How they were selected.
     pub by: JudgedBy,
     /// The targets, in lower case; unused with [`JudgedBy::All`].
     pub targets: Vec<String>,
@@ -66,10 +66,12 @@ impl Default for IncidentTargets {
 }
 
 impl IncidentTargets {
-    /// The targets of a rule.
+    /// Selects the targets of a rule from the configured mapping, or else from the labels of rule, group, selectors and
+    /// stored series. Every incident counts when the labels identify nothing, and the incidents' targets appear nowhere
+    /// in the store.
     ///
-    /// The configuration decides; else the labels of rule, group, selectors and stored series; else, where those say nothing or the
-    /// incidents' targets are named nowhere in the store, every incident counts.
+    /// # Errors
+    /// [`StoreError`] when series or label values cannot be read.
     pub(super) fn of_rule(
         store: &Store,
         spec: &RuleSpec,
@@ -88,34 +90,35 @@ impl IncidentTargets {
             .map(|query| query.selectors().into_iter().map(<[Matcher]>::to_vec).collect())
             .unwrap_or_default();
         let series = if selectors.is_empty() { Vec::new() } else { store.series(&selectors, start_ms, end_ms)? };
-        let about = About::of(spec, &selectors, &series);
-        if named.iter().any(|target| about.names.contains(target)) || about.is_identified {
-            return Ok(about.targets());
+        let identity = RuleIdentity::of(spec, &selectors, &series);
+        if named.iter().any(|target| identity.names.contains(target)) || identity.is_identified {
+            return Ok(identity.targets());
         }
-        // A target that is the name of something else in the store belongs to that.
-        for label in SERVICE_LABELS.iter().chain(&PLACE_LABELS) {
+        // The rule is unidentified. When the store names a target elsewhere, the incidents belong to that series.
+        for label in SERVICE_LABELS.iter().chain(&LOCATION_LABELS) {
             let values = store.label_values(label, &[], start_ms, end_ms)?;
             if values.iter().any(|value| named.contains(&value.to_lowercase())) {
-                return Ok(about.targets());
+                return Ok(identity.targets());
             }
         }
         let metrics = store.label_values(METRIC_NAME, &[], start_ms, end_ms)?;
         let is_metric = |metric: &String| first_word(metric).is_some_and(|word| named.contains(&word));
-        Ok(if metrics.iter().any(is_metric) { about.targets() } else { Self::default() })
+        Ok(if metrics.iter().any(is_metric) { identity.targets() } else { Self::default() })
     }
 
-    /// Whether an incident of this target is one of the rule's own. An incident without a target is everybody's.
+    /// Returns whether an incident belongs to the rule. An incident without a target belongs to every rule.
     fn owns(&self, incident: &Incident) -> bool {
         self.by == JudgedBy::All || target(incident).is_none_or(|target| self.targets.contains(&target))
     }
 
-    /// How many of the incidents are the rule's own.
+    /// Counts the incidents that belong to the rule.
     pub(super) fn count(&self, events: &[Incident]) -> usize {
         events.iter().filter(|incident| self.owns(incident)).count()
     }
 
-    /// The incidents as a rule is judged by them: ascending and apart, those of others where none of its own is on. An incident that
-    /// is not over lasts until `now_ms`. Empty where none is the rule's own: then nobody labelled for it.
+    /// Converts the incidents into labels for scoring, ascending and disjoint. Incidents of other targets are cut where
+    /// they overlap the rule's own. An open incident lasts until `now_ms`. Empty when none belongs to the rule, which
+    /// then counts as unlabelled.
     pub(super) fn label(&self, events: &[Incident], now_ms: i64) -> Vec<LabelledIncident> {
         let span = |incident: &&Incident| {
             (incident.started_at.millis(), incident.ended_at.map_or(now_ms, almanac_models::Timestamp::millis))
@@ -125,7 +128,7 @@ impl IncidentTargets {
         if own.is_empty() {
             return Vec::new();
         }
-        let others = without(&merged(others.iter().map(span).collect()), &own);
+        let others = subtract(&merged(others.iter().map(span).collect()), &own);
         let labelled = |own: bool| move |(start_ms, end_ms): (i64, i64)| LabelledIncident { start_ms, end_ms, own };
         let mut all: Vec<LabelledIncident> =
             own.into_iter().map(labelled(true)).chain(others.into_iter().map(labelled(false))).collect();
@@ -138,30 +141,30 @@ fn target(incident: &Incident) -> Option<String> {
     incident.target.as_deref().map(str::trim).filter(|target| !target.is_empty()).map(str::to_lowercase)
 }
 
-/// What a rule is about.
-struct About {
+/// Names that a rule and its series carry in their labels.
+struct RuleIdentity {
     names: BTreeSet<String>,
-    /// Whether a label says which service it is.
+    /// Whether one of the service labels is set.
     is_identified: bool,
 }
 
-impl About {
+impl RuleIdentity {
     fn of(spec: &RuleSpec, selectors: &[Vec<Matcher>], series: &[Labels]) -> Self {
-        let mut about = Self { names: BTreeSet::new(), is_identified: false };
+        let mut identity = Self { names: BTreeSet::new(), is_identified: false };
         for (name, value) in spec.rule.labels.iter().chain(&spec.header.labels) {
-            about.add(name, value);
+            identity.add(name, value);
         }
         let equal = selectors.iter().flatten().filter(|matcher| matcher.op() == MatchOp::Equal);
         for matcher in equal {
-            about.add(matcher.name(), matcher.value());
+            identity.add(matcher.name(), matcher.value());
         }
         for labels in series {
             for (name, value) in labels.iter() {
-                about.add(name, value);
+                identity.add(name, value);
             }
         }
-        about.names.insert(spec.alert.to_lowercase());
-        about
+        identity.names.insert(spec.alert.to_lowercase());
+        identity
     }
 
     fn add(&mut self, name: &str, value: &str) {
@@ -174,7 +177,7 @@ impl About {
         } else if SERVICE_LABELS.contains(&name) {
             self.is_identified = true;
             self.names.insert(value.to_lowercase());
-        } else if PLACE_LABELS.contains(&name) {
+        } else if LOCATION_LABELS.contains(&name) {
             let value = value.to_lowercase();
             let host = value.split(':').next().unwrap_or_default().to_owned();
             let stem = host.split(['-', '.', '_']).next().unwrap_or_default().to_owned();
@@ -189,12 +192,12 @@ impl About {
     }
 }
 
-/// The first word of a metric's name: by convention the system that it is of.
+/// Returns the first word of a metric's name, by convention the system that exports it.
 fn first_word(metric: &str) -> Option<String> {
     metric.split(['_', ':']).next().filter(|word| word.len() > 1).map(str::to_lowercase)
 }
 
-/// Ascending and apart: spans that overlap are one.
+/// Sorts spans and merges those that overlap.
 fn merged(mut spans: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     spans.sort_unstable();
     spans.dedup_by(|later, earlier| {
@@ -207,8 +210,9 @@ fn merged(mut spans: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     spans
 }
 
-/// What of `spans` lies in none of `taken`; both ascending and apart, ends included.
-fn without(spans: &[(i64, i64)], taken: &[(i64, i64)]) -> Vec<(i64, i64)> {
+/// Returns the parts of `spans` outside of `taken`. Both are ascending and disjoint, in milliseconds with both ends
+/// included.
+fn subtract(spans: &[(i64, i64)], taken: &[(i64, i64)]) -> Vec<(i64, i64)> {
     let mut left = Vec::new();
     for &(start, end) in spans {
         let mut start = start;
@@ -252,7 +256,8 @@ mod tests {
         RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").0.remove(0)
     }
 
-    /// What decides for a rule over a store with one sample of each series, incidents of these targets; and how many are its own.
+    /// Returns how a rule's incidents are selected on a store with one sample of each series, and how many belong to
+    /// it.
     fn judged(rule: &str, series: &[&[(&str, &str)]], targets: &[Option<&str>]) -> (JudgedBy, usize) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
@@ -267,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_judged_by_the_incidents_of_its_own_service() {
+    fn a_rule_is_scored_on_the_incidents_of_its_own_service() {
         use JudgedBy::{All, Labels};
         let redis: &[(&str, &str)] = &[("__name__", "redis_memory_bytes"), ("job", "redis")];
         let bare: &[(&str, &str)] = &[("__name__", "redis_memory_bytes")];
@@ -277,10 +282,10 @@ mod tests {
         assert_eq!(judged(rule, &[redis, shop], &four), (Labels, 0));
         assert_eq!(judged(rule, &[redis], &four), (Labels, 0));
         assert_eq!(judged(rule, &[bare, shop], &four), (Labels, 0));
-        // Nothing says what the incidents are of.
+        // The store does not name the incidents' targets.
         assert_eq!(judged(rule, &[bare], &four), (All, 4));
         assert_eq!(judged(rule, &[redis], &[None, None]), (All, 2));
-        // Its own, by label, metric, selector, the rule's labels and the place that it runs at.
+        // Own incidents by label, metric, selector, the rule's labels and location.
         assert_eq!(judged(rule, &[redis, shop], &[Some("Redis"), Some("shop"), None]), (Labels, 2));
         assert_eq!(judged(rule, &[bare, shop], &[Some("redis"), Some("shop")]), (Labels, 1));
         assert_eq!(
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stated_mapping_decides() {
+    fn a_configured_mapping_takes_precedence() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
         let spec = RuleSpec { incident_targets: Some(vec!["Shop".to_owned()]), ..spec("expr: redis > 5") };
@@ -303,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn incidents_of_others_are_apart_from_its_own() {
+    fn incidents_of_other_targets_are_cut_by_its_own() {
         let targets = IncidentTargets { by: JudgedBy::Labels, targets: vec!["redis".to_owned()] };
         let events = [
             incident(Some("shop"), 0, 50),

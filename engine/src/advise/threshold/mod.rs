@@ -1,9 +1,9 @@
-//! Threshold advice: replays alerting rules exactly as Prometheus evaluates them, and finds the
-//! bound and `for` that keep every labelled incident caught at the fewest false alerts.
+//! Threshold advice: replays alerting rules as Prometheus evaluates them, and finds the bound and `for` that catch
+//! every labelled incident with the fewest false alerts.
 //!
-//! `rules` reads the files, `replay` replays a rule, `bounds` finds a better setting and takes the simplest that wins, `incidents`
-//! decides which incidents a rule is judged by, `describe` words the result, `advice` advises on the rules in force, `breach`
-//! estimates when a signal passes its bound.
+//! `rules` parses rule files. `replay` replays a rule. `bounds` learns a better setting and chooses the simplest that
+//! wins. `incidents` selects the incidents that a rule is scored on. `describe` writes the sentence of a
+//! recommendation. `advice` runs all of this on the rules in force. `breach` estimates when a signal passes its bound.
 
 mod advice;
 mod advisor;

@@ -1,4 +1,4 @@
-//! One alerting rule that advice is wanted on.
+//! Specification of the threshold advisor: one alerting rule, and the metrics that its recommendation predicts.
 
 use super::{RuleSpec, rule_names};
 use crate::{
@@ -6,31 +6,31 @@ use crate::{
     ledger::Direction,
 };
 
-/// What is promised where incidents are labelled.
+/// Predicted metric when incidents are labelled.
 pub(super) const FALSE_ALERTS: Metric =
     Metric { name: "false_alerts_per_week", unit: "1/week", better: Direction::Lower };
-/// What is promised where nobody labelled incidents.
+/// Predicted metric without labelled incidents.
 pub(super) const ALERTS: Metric = Metric { name: "alerts_per_week", unit: "1/week", better: Direction::Lower };
 
-/// One alerting rule that advice is wanted on. Rules come from the files that Prometheus reads, not from a section of their own.
+/// One alerting rule to advise on. Rules are read from the rule files of Prometheus, not from a configuration section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdSpec {
     /// The rule.
     pub rule: RuleSpec,
-    /// What it is called in the ledger: rules that share a name are told apart.
+    /// Target in the ledger, unique among the rules of all files.
     pub name: String,
-    /// Whether its bound may move, by hour of week or with what is expected.
+    /// Whether a bound by hour of week or a band around the expected value may be recommended.
     pub moving_bounds: bool,
 }
 
 impl ThresholdSpec {
-    /// A rule under its own name.
+    /// Creates a specification named after the alert.
     #[must_use]
     pub fn new(rule: RuleSpec, moving_bounds: bool) -> Self {
         Self { name: rule.alert.clone(), rule, moving_bounds }
     }
 
-    /// The rules of all files, each under a name of its own.
+    /// Creates the specifications of the rules of all files, each with a unique name.
     #[must_use]
     pub fn of_rules(rules: Vec<RuleSpec>, moving_bounds: bool) -> Vec<Self> {
         let names = rule_names(&rules);
@@ -43,7 +43,7 @@ impl AdvisorSpec for ThresholdSpec {
         &self.name
     }
 
-    /// A rule that could be read is checked.
+    /// Returns `Ok`: parsing has validated the rule.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }

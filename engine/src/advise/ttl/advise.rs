@@ -1,4 +1,5 @@
-//! Facts and proposal on a cache: reads events, replays them, decides between means, and composes the proposal.
+//! Facts and proposal for one cache: reads events, runs the replay, chooses between a time-to-live and invalidation,
+//! and composes the proposal. Called by `advisor`.
 
 use almanac_models::{
     Level, Timestamp,
@@ -27,20 +28,20 @@ use crate::{
     },
 };
 
-/// How far back events are read, milliseconds: two weeks.
+/// Span of events that are read, milliseconds: two weeks.
 const HISTORY_MS: i64 = 14 * 86_400_000;
-/// Hit ratio that a change must gain where the present time-to-live is within the limit.
-const WORTH: f64 = 0.005;
-/// Hit ratio that dropping copies at each write must gain over the best time-to-live to be recommended first: it takes a change of the
-/// application.
-const INVALIDATION_WORTH: f64 = 0.01;
-/// No recommendation with less confidence than this: it must be likelier to keep what it promises than not.
-pub(super) const LEAST_CONFIDENCE: f64 = 0.5;
+/// Minimum gain of hit ratio for a change when the present time-to-live keeps the limit.
+const MIN_GAIN: f64 = 0.005;
+/// Minimum gain of hit ratio of invalidation on write over the best time-to-live. It is higher because invalidation
+/// needs a change of the application.
+const INVALIDATION_MIN_GAIN: f64 = 0.01;
+/// Minimum confidence of a recommendation: more likely than not to keep its promise.
+pub(super) const MIN_CONFIDENCE: f64 = 0.5;
 
 /// Reads the events of a cache over the last two weeks.
 ///
 /// # Errors
-/// [`TtlError::NotIdentifiable`] with the bounds that counters give where there are no events, or the store failed.
+/// [`TtlError::NotIdentifiable`] without events, with the bounds that hit and miss counters give; [`TtlError::Store`].
 pub(super) fn fetch(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<Vec<CacheEvent>, TtlError> {
     let filter = EventFilter {
         names: vec![spec.name.clone()],
@@ -50,19 +51,22 @@ pub(super) fn fetch(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<V
     };
     let events = store.cache_events(&filter)?;
     if events.is_empty() {
-        return Err(TtlError::NotIdentifiable { cache: spec.name.clone(), reason: from_counters(store, spec, now)? });
+        return Err(TtlError::NotIdentifiable {
+            cache: spec.name.clone(),
+            reason: bounds_from_counters(store, spec, now)?,
+        });
     }
     Ok(events)
 }
 
-/// What is recommended for one cache; pure.
+/// Decides on one cache, without I/O.
 ///
-/// Learned on the first half of the events and replayed on the second; only a time-to-live that kept the limit there as
-/// well is recommended, and dropping copies at each write where that serves better than any.
+/// Learns on the first half of the events and replays the second. Recommends a time-to-live only if it kept the limit
+/// in the second half too, or invalidation on write if that is better than any time-to-live.
 ///
 /// # Errors
-/// [`TtlError::Kept`] where the present time-to-live serves as well; [`TtlError::NotIdentifiable`] with the bounds that hold and what to
-/// send, [`TtlError::NoTtl`] where nothing keeps the limit.
+/// [`TtlError::Kept`] when the present time-to-live is as good; [`TtlError::NotIdentifiable`] with the bounds that hold
+/// and the events to send; [`TtlError::NoTtl`] when no time-to-live keeps the limit.
 pub(super) fn decide(spec: &CacheSpec, events: &[CacheEvent]) -> Result<Proposal<TtlTerms>, TtlError> {
     let level = Level::try_new(LEVEL).map_err(|_| TtlError::Split { split: LEVEL })?;
     let mut options = TtlOptions::new(level);
@@ -74,8 +78,7 @@ pub(super) fn decide(spec: &CacheSpec, events: &[CacheEvent]) -> Result<Proposal
         options.grid_ms.clone_from(&spec.grid_ms);
     }
     let replays = replay_caches(events.iter().map(CacheAccess::from), &options)?;
-    let none =
-        || TtlError::NotIdentifiable { cache: spec.name.clone(), reason: "there are no events of it".to_owned() };
+    let none = || TtlError::NotIdentifiable { cache: spec.name.clone(), reason: "the cache has no events".to_owned() };
     recommend(spec, &replays.into_iter().next().ok_or_else(none)?, &options)
 }
 
@@ -96,14 +99,14 @@ impl<'a> From<&'a CacheEvent> for CacheAccess<'a> {
     }
 }
 
-/// Where deletions are reported they are the invalidation as it really is; where the application is
-/// said to invalidate but reports none, every write is taken to drop the copy.
+/// Returns what a write does to the copy. Reported deletions are the application's real invalidation. Without them,
+/// every write of a cache with `invalidate_on` drops the copy.
 fn on_write(spec: &CacheSpec, events: &[CacheEvent]) -> OnWrite {
     let reported = events.iter().any(|event| event.op == CacheOp::Delete);
     if spec.invalidate_on.is_empty() || reported { OnWrite::Keep } else { OnWrite::Drop }
 }
 
-/// Decides on a replay; pure.
+/// Decides on a replay, without I/O.
 fn recommend(spec: &CacheSpec, replay: &CacheReplay, options: &TtlOptions) -> Result<Proposal<TtlTerms>, TtlError> {
     let notes = notes(replay);
     let cache = || spec.name.clone();
@@ -113,29 +116,31 @@ fn recommend(spec: &CacheSpec, replay: &CacheReplay, options: &TtlOptions) -> Re
         let reason = replay.reason.clone().unwrap_or_else(|| "not identifiable".to_owned());
         return Err(TtlError::NotIdentifiable { cache: cache(), reason: with_notes(reason, &replay.notes) });
     }
+    // A row keeps the limit if the upper end of its prediction and its replayed share do.
     let kept = |row: &&TtlFigures| {
         row.stale_share.predicted.upper <= spec.stale_share_max
             && row.stale_share.replayed.is_some_and(|share| share <= spec.stale_share_max)
     };
-    // The longest that kept its promise, no longer than what was learned.
+    // The longest time-to-live that keeps the limit in both halves, at most the one learned on the first.
     let learned_ms = replay.recommended_ttl_ms;
     let chosen =
         learned_ms.and_then(|learned_ms| replay.ttls.iter().rfind(|row| row.ttl_ms <= learned_ms && kept(row)));
     let current = spec.ttl_ms.and_then(|ttl_ms| replay.at(ttl_ms));
     let confidence = held_share(replay);
     let unsure = || {
-        let (held, least) = (100.0 * confidence, 100.0 * LEAST_CONFIDENCE);
+        let (held, least) = (100.0 * confidence, 100.0 * MIN_CONFIDENCE);
         keep(format!(
-            "the present time-to-live is kept: of the predictions {held:.0} % held in the replay, at least {least:.0} % are asked for"
+            "the present time-to-live is kept: {held:.0} % of the predictions held in the replay, at least {least:.0} % are required"
         ))
     };
+    // Invalidation comes first: it applies even if no time-to-live keeps the limit.
     if let Some(invalidation) = invalidation_first(spec, replay, chosen) {
-        if confidence < LEAST_CONFIDENCE {
+        if confidence < MIN_CONFIDENCE {
             return Err(unsure());
         }
         let sentence = describe_invalidation(spec, replay, invalidation, current, chosen);
         let alternatives = chosen.map(|row| alternative("ttl", row)).into_iter().collect();
-        let means = Means { figures: &invalidation.figures, invalidates: true, sentence, alternatives };
+        let means = RecommendedMeans { figures: &invalidation.figures, invalidates: true, sentence, alternatives };
         return Ok(proposal(spec, replay, options, &means, (current, confidence, &notes)));
     }
     let Some(learned_ms) = learned_ms else {
@@ -148,35 +153,35 @@ fn recommend(spec: &CacheSpec, replay: &CacheReplay, options: &TtlOptions) -> Re
             spec.stale_share_max
         )));
     };
-    if let Some(current) = current.filter(|current| serves_as_well(current, chosen, &kept)) {
+    if let Some(current) = current.filter(|current| is_as_good(current, chosen, &kept)) {
         let percent = |figure: &super::Figure| 100.0 * figure.best_known().unwrap_or(figure.predicted.upper);
         return Err(keep(format!(
-            "the present time-to-live of {} s serves as well as any single one: {:.1} % of reads hit, {:.2} % of them stale",
+            "the present time-to-live of {} s is as good as any single one: {:.1} % of reads hit, {:.2} % of them stale",
             seconds(current.ttl_ms),
             percent(&current.hit_ratio),
             percent(&current.stale_share)
         )));
     }
-    if confidence < LEAST_CONFIDENCE {
+    if confidence < MIN_CONFIDENCE {
         return Err(unsure());
     }
     let sentence = describe_ttl(spec, replay, chosen, current);
     let invalidation = replay.gains.as_ref().and_then(|gains| gains.invalidate_on_write.as_ref());
     let alternatives = invalidation.map(|gain| alternative("invalidate_on_write", &gain.figures)).into_iter().collect();
-    let means = Means { figures: chosen, invalidates: false, sentence, alternatives };
+    let means = RecommendedMeans { figures: chosen, invalidates: false, sentence, alternatives };
     Ok(proposal(spec, replay, options, &means, (current, confidence, &notes)))
 }
 
-/// What is recommended, and what else could be done.
-struct Means<'a> {
+/// The recommended means and the alternatives.
+struct RecommendedMeans<'a> {
     figures: &'a TtlFigures,
-    /// Whether copies are dropped at each write.
+    /// Whether each write drops the copy.
     invalidates: bool,
     sentence: String,
     alternatives: Vec<serde_json::Value>,
 }
 
-/// Dropping copies at each write, where it hits more than the best time-to-live that keeps the limit or where none keeps it.
+/// Returns invalidation on write if it hits more than the best time-to-live that keeps the limit, or if none keeps it.
 fn invalidation_first<'a>(
     spec: &CacheSpec,
     replay: &'a CacheReplay,
@@ -185,10 +190,10 @@ fn invalidation_first<'a>(
     let invalidation = replay.gains.as_ref()?.invalidate_on_write.as_ref().filter(|_| spec.can_invalidate)?;
     let hit = invalidation.figures.hit_ratio.best_known()?;
     let best = chosen.and_then(|row| row.hit_ratio.best_known());
-    best.is_none_or(|best| hit - best >= INVALIDATION_WORTH).then_some(invalidation)
+    best.is_none_or(|best| hit - best >= INVALIDATION_MIN_GAIN).then_some(invalidation)
 }
 
-/// A means that is second best, as evidence has it.
+/// Formats the second-best means for the evidence.
 fn alternative(means: &str, figures: &TtlFigures) -> serde_json::Value {
     json!({
         "means": means,
@@ -199,14 +204,15 @@ fn alternative(means: &str, figures: &TtlFigures) -> serde_json::Value {
     })
 }
 
+/// Composes the proposal.
 fn proposal(
     spec: &CacheSpec,
     replay: &CacheReplay,
     options: &TtlOptions,
-    means: &Means<'_>,
+    means: &RecommendedMeans<'_>,
     (current, confidence, notes): (Option<&TtlFigures>, f64, &[String]),
 ) -> Proposal<TtlTerms> {
-    let Means { figures, invalidates, sentence, alternatives } = means;
+    let RecommendedMeans { figures, invalidates, sentence, alternatives } = means;
     let hit = figures.hit_ratio.predicted;
     let mut proposed = json!({"ttl_seconds": ttl_seconds(figures.ttl_ms)});
     if *invalidates {
@@ -237,14 +243,15 @@ fn proposal(
     }
 }
 
-/// What is to be known beside the means: events left out, what is wrong with the cache as such, and what other means would gain.
+/// Returns the notes that follow the sentence: dropped events, findings, and the gains of other means.
 fn notes(replay: &CacheReplay) -> Vec<String> {
     let findings = replay.findings.iter().map(|finding| finding.text.clone());
-    let refresh = replay.gains.iter().filter_map(Gains::refresh_words);
-    let hours = replay.hours.iter().map(DaySchedule::words);
+    let refresh = replay.gains.iter().filter_map(Gains::describe_refresh);
+    let hours = replay.hours.iter().map(DaySchedule::describe);
     replay.notes.iter().cloned().chain(findings).chain(hours).chain(refresh).collect()
 }
 
+/// Appends notes to a sentence.
 fn with_notes(sentence: String, notes: &[String]) -> String {
     std::iter::once(sentence).chain(notes.iter().cloned()).collect::<Vec<_>>().join("; ")
 }
@@ -257,14 +264,15 @@ fn patch(spec: &CacheSpec, ttl_ms: i64, invalidates: bool) -> Patch {
     Patch { format: "almanac/ttl+json".to_owned(), body: body.to_string() }
 }
 
-fn serves_as_well(current: &TtlFigures, chosen: &TtlFigures, kept: &impl Fn(&&TtlFigures) -> bool) -> bool {
+/// Returns whether the present time-to-live keeps the limit, hits as much and holds no more keys.
+fn is_as_good(current: &TtlFigures, chosen: &TtlFigures, kept: &impl Fn(&&TtlFigures) -> bool) -> bool {
     let hit = |row: &TtlFigures| row.hit_ratio.predicted.value.unwrap_or(0.0);
     let keys = |row: &TtlFigures| row.resident_keys_mean.predicted.value.unwrap_or(0.0);
-    // As many hits for a tenth fewer keys in memory is worth a change as well.
-    kept(&current) && hit(chosen) - hit(current) < WORTH && keys(current) <= 1.1 * keys(chosen)
+    // As many hits with a tenth fewer keys in memory are worth a change too.
+    kept(&current) && hit(chosen) - hit(current) < MIN_GAIN && keys(current) <= 1.1 * keys(chosen)
 }
 
-/// How often the predictions held in the replay of the second half.
+/// Returns the share of predictions that held in the replay of the second half, by Laplace's rule of succession.
 #[expect(clippy::cast_precision_loss, reason = "a handful of figures")]
 fn held_share(replay: &CacheReplay) -> f64 {
     let figures = replay.ttls.iter().flat_map(|row| [row.hit_ratio, row.stale_share]);
@@ -278,12 +286,12 @@ fn held_share(replay: &CacheReplay) -> f64 {
     (held as f64 + 1.0) / (all as f64 + 2.0)
 }
 
-/// What counters alone can say, in words.
-fn from_counters(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<String, TtlError> {
+/// Returns the bounds that hit and miss counters give, as text.
+fn bounds_from_counters(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<String, TtlError> {
     const SEND: &str = "send an event with op \"get\" for each read of a key and one with op \"write\" whenever the \
                         origin's value changes (POST /v1/events, or a sample of the keys)";
     let (Some(hits), Some(misses), Some(ttl_ms)) = (&spec.hits, &spec.misses, spec.ttl_ms) else {
-        return Ok(format!("not identifiable: there are no events of it; {SEND}"));
+        return Ok(format!("not identifiable: the cache has no events; {SEND}"));
     };
     let count = |expr: &str| {
         counter(store, expr, now).map_err(|source| TtlError::Counters { cache: spec.name.clone(), source })
@@ -298,11 +306,12 @@ fn from_counters(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<Stri
         })
         .collect();
     if bounds.is_empty() {
-        return Ok(format!("not identifiable: there are no events of it and its counters are empty; {SEND}"));
+        return Ok(format!("not identifiable: the cache has no events and its counters are empty; {SEND}"));
     }
     Ok(format!("not identifiable, bounds are: hit ratio {}; stale share 0 to 1 everywhere; {SEND}", bounds.join(", ")))
 }
 
+/// Evaluates a counter at `now`; several series are summed.
 fn counter(store: &Store, expr: &str, now: Timestamp) -> Result<f64, signal::SignalError> {
     let query = signal::parse(expr)?;
     Ok(match signal::instant(store, &query, now.millis(), &EvalLimits::default())? {
@@ -328,7 +337,7 @@ mod tests {
 
     const SECOND: i64 = 1_000;
 
-    /// Two hours: 20 keys read every two seconds in turn, each written every ten minutes.
+    /// Two hours of events: 20 keys read in turn, one every two seconds, each written every ten minutes.
     fn events(ops: &[CacheOp]) -> Vec<CacheEvent> {
         let mut events = Vec::new();
         for tick in 0..3_600_i64 {
@@ -354,7 +363,7 @@ mod tests {
         events
     }
 
-    /// The recommendation, or why there is none.
+    /// Returns the recommendation, or the reason why there is none.
     fn advised(ops: &[CacheOp], spec: &CacheSpec) -> Result<RecommendationRow, String> {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
@@ -363,7 +372,7 @@ mod tests {
         verdicts[0].recommendation().cloned().ok_or_else(|| verdicts[0].reason())
     }
 
-    /// A cache whose copies nobody can drop.
+    /// A cache without invalidation.
     fn pages(ttl_s: i64, limit: f64) -> CacheSpec {
         CacheSpec {
             ttl_ms: Some(ttl_s * SECOND),
@@ -395,7 +404,7 @@ mod tests {
         assert_eq!((&row.proposed["invalidate_on_write"], &row.evidence["on_write"]), (&json!(true), &json!(true)));
         assert!(row.reason.starts_with("Drop copies of pages at each write"), "{}", row.reason);
         assert!(row.patch.body.contains("\"invalidate_on_write\":true"), "{}", row.patch.body);
-        // The time-to-live is the second best, in the sentence as in the evidence; of writes so frequent none may keep the limit.
+        // The best time-to-live is the alternative in both the sentence and the evidence; none may keep this limit.
         let second = &row.evidence["alternatives"][0];
         assert!(second.is_null() == row.reason.contains("no time-to-live keeps"), "{second} {}", row.reason);
         let loose = CacheSpec { stale_share_max: 0.2, ..able };
@@ -411,13 +420,13 @@ mod tests {
         let row = advised(&every, &spec).unwrap();
         assert!(row.proposed["ttl_seconds"].as_i64().unwrap() > 60, "{:?}", row.proposed);
         assert_eq!(row.evidence["on_write"], false);
-        // Without reported deletions the writes stand for them, as configured.
+        // Without reported deletions, writes drop the copies, as configured.
         let row = advised(&every[..2], &spec).unwrap();
         assert_eq!(row.evidence["on_write"], true);
     }
 
     #[test]
-    fn what_is_not_identifiable_says_so_and_what_to_send() {
+    fn missing_data_is_named_with_the_events_to_send() {
         let message = advised(&[CacheOp::Get], &pages(60, 0.01)).unwrap_err();
         assert!(
             message.contains("not identifiable, bounds are 0 and 1") && message.contains("op \"write\""),
@@ -425,7 +434,7 @@ mod tests {
         );
         let spec = CacheSpec { name: "other".to_owned(), ..pages(60, 0.01) };
         let message = advised(&[CacheOp::Get], &spec).unwrap_err();
-        assert!(message.contains("not identifiable: there are no events of it"), "{message}");
+        assert!(message.contains("not identifiable: the cache has no events"), "{message}");
         let counters = CacheSpec {
             hits: Some("vector(900)".to_owned()),
             misses: Some("vector(100)".to_owned()),
@@ -440,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_where_the_present_ttl_serves_as_well() {
+    fn nothing_is_proposed_when_the_present_ttl_is_as_good() {
         let first = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
         let proposed = first.proposed["ttl_seconds"].as_i64().unwrap();
         let kept = advised(&[CacheOp::Get, CacheOp::Write], &pages(proposed, 0.2)).unwrap_err();
@@ -448,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_where_nothing_is_recommended() {
+    fn findings_are_reported_without_a_recommendation() {
         let events = events(&[CacheOp::Get, CacheOp::Write]);
         let first = advised(&[CacheOp::Get, CacheOp::Write], &pages(3_600, 0.2)).unwrap();
         let proposed = first.proposed["ttl_seconds"].as_i64().unwrap();
@@ -459,20 +468,20 @@ mod tests {
         let mut replay = replay_caches(events.iter().map(CacheAccess::from), &options).unwrap().remove(0);
         let decide = |replay: &CacheReplay| recommend(&spec, replay, &options);
         assert!(decide(&replay).unwrap_err().is_keep());
-        let text = "nobody needs this cache".to_owned();
+        let text = "this cache saves little".to_owned();
         replay.findings.push(Finding { kind: FindingKind::Unneeded, text, figures: serde_json::Map::new() });
         let message = decide(&replay).unwrap_err().to_string();
-        assert!(message.contains("serves as well as any single one: "), "{message}");
-        assert!(message.ends_with("; nobody needs this cache"), "{message}");
-        // Beside what is recommended it stands in the reason and in the evidence.
+        assert!(message.contains("is as good as any single one: "), "{message}");
+        assert!(message.ends_with("; this cache saves little"), "{message}");
+        // With a recommendation the finding is in the reason and in the evidence.
         replay.current_ttl_ms = None;
         let row = recommend(&CacheSpec { ttl_ms: None, ..spec }, &replay, &options).unwrap();
-        assert!(row.reason.contains("; nobody needs this cache"), "{}", row.reason);
+        assert!(row.reason.contains("; this cache saves little"), "{}", row.reason);
         assert_eq!(row.evidence["replay"]["findings"][0]["kind"], "unneeded");
     }
 
     #[test]
-    fn a_limit_that_nothing_keeps_is_said() {
+    fn a_limit_that_no_ttl_keeps_is_reported() {
         let message =
             advised(&[CacheOp::Get, CacheOp::Write], &CacheSpec { grid_ms: vec![1_800_000], ..pages(1_800, 0.001) })
                 .unwrap_err();

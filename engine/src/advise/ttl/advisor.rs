@@ -1,11 +1,11 @@
-//! The time-to-live advisor: how the stages of this folder meet the contract.
+//! Implements the advisor contract for cache times-to-live with the stages of this folder.
 
 use almanac_models::Timestamp;
 use serde_json::Value;
 
 use super::{
     CacheSpec, TtlError, TtlTerms,
-    advise::{LEAST_CONFIDENCE, decide, fetch},
+    advise::{MIN_CONFIDENCE, decide, fetch},
     measure::measure,
     spec::HIT_RATIO,
 };
@@ -24,7 +24,7 @@ impl Advisor for Ttl {
     const TITLE: &'static str = "Time-to-live";
     const TARGET: &'static str = "cache";
     const EFFECTS: &'static [Metric] = &[HIT_RATIO];
-    const CONFIDENCE_MIN: f64 = LEAST_CONFIDENCE;
+    const CONFIDENCE_MIN: f64 = MIN_CONFIDENCE;
     type Spec = CacheSpec;
     type Facts = Vec<CacheEvent>;
     type Terms = TtlTerms;
@@ -42,7 +42,7 @@ impl Advisor for Ttl {
     fn decide(spec: &CacheSpec, _: &str, events: &Vec<CacheEvent>, _: Timestamp) -> Outcome<TtlTerms> {
         match decide(spec, events) {
             Ok(proposal) => Outcome::Propose(Box::new(proposal)),
-            // The target is named beside the reason.
+            // The verdict already names the target, so the reason alone is enough.
             Err(TtlError::Kept { reason, .. } | TtlError::NoTtl { reason, .. }) => Outcome::keep(reason),
             Err(TtlError::NotIdentifiable { reason, .. }) => Outcome::lacks(reason, ""),
             Err(error) => Outcome::lacks(error_chain(&error), ""),

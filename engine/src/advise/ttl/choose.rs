@@ -1,19 +1,19 @@
-//! Chooses the time-to-live among predictions.
+//! Chooses a time-to-live among predictions. Called by `replay` and for invalidation on write by `gains`.
 
 use super::{TtlCosts, predict::Prediction};
 
-/// A longer time-to-live must win more than this of hit ratio, since it keeps more keys.
-pub(super) const WORTH: f64 = 0.001;
+/// Minimum gain of utility of a longer time-to-live, in hit ratio: it keeps more keys in memory.
+pub(super) const MIN_GAIN: f64 = 0.001;
 
-/// What is chosen, or why nothing can be.
+/// A chosen time-to-live in milliseconds, or the reason why none can be chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Choice {
     Ttl(i64),
     Nothing { reason: String },
 }
 
-/// The time-to-live that serves best among those whose stale share stays within the limit, by the
-/// upper end of its interval; at least cost when costs are given.
+/// Chooses the time-to-live with the highest utility among those whose stale share stays within the limit by the upper
+/// end of its interval. The shortest within the minimum gain of the best wins.
 ///
 /// `candidates`: ascending in time-to-live.
 pub(super) fn choose(candidates: &[(i64, Prediction)], stale_share_max: f64, costs: Option<TtlCosts>) -> Choice {
@@ -21,35 +21,29 @@ pub(super) fn choose(candidates: &[(i64, Prediction)], stale_share_max: f64, cos
         candidates.iter().filter(|(_, predicted)| predicted.stale_share.upper <= stale_share_max).collect();
     let utility = |predicted: &Prediction| predicted.utility(costs);
     let best = allowed.iter().map(|(_, predicted)| utility(predicted)).max_by(f64::total_cmp);
-    let chosen = best.and_then(|best| allowed.iter().find(|(_, predicted)| utility(predicted) >= best - WORTH));
+    let chosen = best.and_then(|best| allowed.iter().find(|(_, predicted)| utility(predicted) >= best - MIN_GAIN));
     match chosen {
         Some((ttl_ms, _)) => Choice::Ttl(*ttl_ms),
         None => Choice::Nothing { reason: no_choice(candidates, stale_share_max) },
     }
 }
 
-/// How well a cache serves, in units of hit ratio: hits among reads, or what they save less what stale ones cost, in misses.
-pub(super) fn utility(hit: f64, stale: f64, costs: Option<TtlCosts>) -> f64 {
-    costs.map_or(hit, |costs| {
-        let miss = costs.miss.max(f64::MIN_POSITIVE);
-        -((1.0 - hit) * costs.miss + hit * stale * costs.stale) / miss
-    })
-}
-
+/// Returns why no time-to-live was chosen, with the figures of the shortest.
 fn no_choice(candidates: &[(i64, Prediction)], stale_share_max: f64) -> String {
-    let Some((ttl_ms, shortest)) = candidates.first() else { return "no time-to-live was asked about".to_owned() };
+    let Some((ttl_ms, shortest)) = candidates.first() else { return "no time-to-live was given".to_owned() };
     let stale = shortest.stale_share;
     format!(
         "no time-to-live keeps the stale share within {stale_share_max}: at the shortest, {} s, it is {:.4} and may be {:.4}; \
-         drop the copy when the origin changes, or look at shorter ones",
+         drop the copy when the origin changes, or add shorter times-to-live to the grid",
         seconds(*ttl_ms),
         stale.value.unwrap_or(stale.upper),
         stale.upper
     )
 }
 
-/// Times-to-live between those of the grid that a person would write, milliseconds, ascending.
+/// Returns the grid and the round times-to-live between its ends, milliseconds, ascending.
 pub(super) fn candidates(grid_ms: &[i64]) -> Vec<i64> {
+    // Few candidates beside the grid: whole seconds, minutes, hours and days in round counts.
     const UNITS_MS: [i64; 4] = [1_000, 60_000, 3_600_000, 86_400_000];
     const COUNTS: [i64; 23] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 20, 22, 25, 28, 30, 35, 40, 45, 50, 55];
     let (Some(&shortest), Some(&longest)) = (grid_ms.iter().min(), grid_ms.iter().max()) else { return Vec::new() };
@@ -62,7 +56,7 @@ pub(super) fn candidates(grid_ms: &[i64]) -> Vec<i64> {
     all
 }
 
-/// Milliseconds as seconds, without a needless fraction.
+/// Converts milliseconds to seconds.
 #[expect(clippy::cast_precision_loss, reason = "times-to-live are far below 2^53 ms")]
 pub(super) fn seconds(ttl_ms: i64) -> f64 {
     ttl_ms as f64 / 1e3
@@ -91,7 +85,7 @@ mod tests {
         ];
         assert_eq!(choose(&candidates, 0.01, None), Choice::Ttl(2_000));
         assert_eq!(choose(&candidates, 0.02, None), Choice::Ttl(3_000));
-        // A stale hit dearer than what a miss costs keeps the time-to-live short.
+        // An expensive stale hit keeps the time-to-live short.
         let dear = Some(TtlCosts { miss: 1.0, stale: 1_000.0 });
         assert_eq!(choose(&candidates, 1.0, dear), Choice::Ttl(1_000));
         let Choice::Nothing { reason } = choose(&candidates, 0.001, None) else { panic!() };

@@ -1,11 +1,12 @@
-//! The sentence of a recommendation on a cache: from what to what, what it brings and what it costs.
+//! The sentence of a recommendation for a cache: the change, its benefit and its cost. Called by `advise`.
 
 use super::{CacheReplay, CacheSpec, Figure, Invalidation, TtlFigures, choose::seconds};
 
-/// Fewer keys held, or more, than this part is not worth a clause.
+/// Relative change of the number of keys below which the sentence omits it.
 const KEYS_WORTH: f64 = 0.1;
 
-/// "Shorten the time-to-live of pages from 3600 s to 60 s: 0.60 % of hits are stale instead of 10.20 % (limit 1 %), …".
+/// Returns, for example, "Shorten the time-to-live of pages from 3600 s to 60 s: 0.60 % of hits are stale instead of
+/// 10.20 % (limit 1 %), …".
 pub(super) fn describe_ttl(
     spec: &CacheSpec,
     replay: &CacheReplay,
@@ -17,7 +18,7 @@ pub(super) fn describe_ttl(
     let Some(current) = current else {
         return format!(
             "Set the time-to-live of {name} to {to} s: {:.1} % of reads hit, {:.2} % of them stale (limit {limit} %), and {:.0} keys are held; the \
-             present time-to-live is not known",
+             present time-to-live is unknown",
             percent(&chosen.hit_ratio),
             percent(&chosen.stale_share),
             keys(chosen),
@@ -31,7 +32,8 @@ pub(super) fn describe_ttl(
     )
 }
 
-/// "Drop copies of pages at each write and keep them up to 86400 s instead of 3600 s: …; without that the best time-to-live is …".
+/// Returns, for example, "Drop copies of pages at each write and keep them up to 86400 s instead of 3600 s: …; without
+/// that the best time-to-live is …".
 ///
 /// `second`: the best time-to-live that keeps the limit.
 pub(super) fn describe_invalidation(
@@ -57,7 +59,7 @@ pub(super) fn describe_invalidation(
             percent(&second.hit_ratio),
             percent(&second.stale_share)
         ),
-        None => format!("without that no time-to-live keeps the stale limit of {limit} %"),
+        None => format!("without that no time-to-live keeps the stale share within {limit} %"),
     };
     format!(
         "Drop copies of {} at each write and keep them up to {} s{present}: {brings}; {alternative}",
@@ -94,7 +96,7 @@ fn held(proposed: &TtlFigures, current: &TtlFigures) -> String {
     format!("; {ours:.0} keys are held instead of {theirs:.0}")
 }
 
-/// A share in percent, as replayed or else as predicted.
+/// Returns a share in percent: the replayed one, or else the predicted one.
 fn percent(figure: &Figure) -> f64 {
     100.0 * figure.best_known().unwrap_or(figure.predicted.upper)
 }

@@ -1,12 +1,12 @@
-//! Why no advice on a time-to-live could be worked out; two of the reasons are results: the present one is kept.
+//! Errors of advising on a time-to-live. `Kept` and `NoTtl` are results: the present time-to-live is kept.
 
 use crate::{signal::SignalError, store::StoreError};
 
-/// Why no advice on a time-to-live could be worked out.
+/// Error of advising on a time-to-live.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TtlError {
-    /// The split leaves nothing to learn from or nothing to score.
+    /// The split leaves no events for learning or for scoring.
     #[error("split {split} is not between 0 and 1, both excluded")]
     Split {
         /// The rejected share.
@@ -18,32 +18,32 @@ pub enum TtlError {
         /// The rejected share.
         limit: f64,
     },
-    /// A time-to-live that no cache can have.
+    /// A time-to-live is not positive.
     #[error("time-to-live of {ttl_ms} ms is not positive")]
     Ttl {
         /// The rejected length in milliseconds.
         ttl_ms: i64,
     },
-    /// A cost that is no number of at least 0.
+    /// A cost is negative or not finite.
     #[error("cost {cost} is not a number of at least 0")]
     Cost {
         /// The rejected cost.
         cost: f64,
     },
-    /// A present time-to-live for a cache that has no events.
+    /// A present time-to-live is given for a cache without events.
     #[error("cache {cache:?} has no events; the events name {known}")]
     UnknownCache {
-        /// The name that was given.
+        /// The given name.
         cache: String,
-        /// The names that the events have.
+        /// The names that occur in the events.
         known: String,
     },
-    /// The events do not tell what is wanted.
+    /// The events do not determine hit ratio and stale share.
     #[error("cache {cache:?}: {reason}")]
     NotIdentifiable {
         /// The cache's name.
         cache: String,
-        /// The bounds that hold, and what to send.
+        /// The bounds that hold, and the events to send.
         reason: String,
     },
     /// No time-to-live can be recommended.
@@ -51,15 +51,15 @@ pub enum TtlError {
     NoTtl {
         /// The cache's name.
         cache: String,
-        /// Why.
+        /// Reason.
         reason: String,
     },
-    /// The present time-to-live serves as well, or too little speaks for another.
+    /// The present time-to-live is as good, or the confidence in another is too low.
     #[error("cache {cache:?}: {reason}")]
     Kept {
         /// The cache's name.
         cache: String,
-        /// Why, with its figures.
+        /// Reason, with its figures.
         reason: String,
     },
     /// The counters of hits and misses could not be evaluated.
@@ -67,7 +67,7 @@ pub enum TtlError {
     Counters {
         /// The cache's name.
         cache: String,
-        /// What the evaluation says.
+        /// Error of the evaluation.
         #[source]
         source: SignalError,
     },
@@ -77,7 +77,8 @@ pub enum TtlError {
 }
 
 impl TtlError {
-    /// Whether the present time-to-live is kept, which is a result with its figures; otherwise something is missing or wrong.
+    /// Returns whether the present time-to-live is kept, which is a result with figures. Otherwise data are missing or
+    /// invalid.
     #[must_use]
     pub fn is_keep(&self) -> bool {
         matches!(self, Self::Kept { .. })

@@ -1,34 +1,34 @@
-//! The figures of a cache's replay, and how they are written.
+//! Figures of a cache's replay and their JSON form.
 
 use almanac_models::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{DaySchedule, Finding, Gains};
 
-/// A predicted quantity; `value` is `None` where only bounds can be known.
+/// A predicted quantity. `value` is `None` if only bounds are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Predicted {
-    /// The best guess.
+    /// Best estimate.
     pub value: Option<f64>,
-    /// The lower end of the interval, or the bound that holds.
+    /// Lower end of the interval, or lower bound.
     pub lower: f64,
-    /// The upper end of the interval, or the bound that holds.
+    /// Upper end of the interval, or upper bound.
     pub upper: f64,
 }
 
-/// A quantity predicted from the first part and, where it can be, replayed on the second.
+/// A quantity predicted from the first part and, if possible, replayed on the second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
-    /// What the first part says.
+    /// Prediction from the first part.
     pub predicted: Predicted,
-    /// What the second part had; `None` where its events do not tell.
+    /// Value on the second part; `None` if its events do not determine it.
     pub replayed: Option<f64>,
 }
 
-/// What a cache does at one time-to-live.
+/// Figures of a cache at one time-to-live.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TtlFigures {
-    /// The time-to-live, milliseconds.
+    /// Time-to-live, milliseconds.
     pub ttl_ms: i64,
     /// Hits among reads.
     pub hit_ratio: Figure,
@@ -38,43 +38,43 @@ pub struct TtlFigures {
     pub resident_keys_mean: Figure,
 }
 
-/// The replay of one cache.
+/// Replay of one cache.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CacheReplay {
-    /// The cache's name.
+    /// Name of the cache.
     pub cache: String,
-    /// Whether the events suffice for hit ratio and stale share alike.
+    /// Whether the events determine both hit ratio and stale share.
     pub identifiable: bool,
-    /// Why nothing is recommended, or why the events do not suffice and what to send.
+    /// Why nothing is recommended, or which events are missing.
     pub reason: Option<String>,
-    /// First moment of the second part.
+    /// First instant of the second part.
     pub split_at: Timestamp,
-    /// The time-to-live in force, milliseconds.
+    /// Present time-to-live, milliseconds.
     pub current_ttl_ms: Option<i64>,
-    /// The recommended one, milliseconds.
+    /// Recommended time-to-live, milliseconds.
     pub recommended_ttl_ms: Option<i64>,
-    /// Every time-to-live of the grid, the current and the recommended one, ascending.
+    /// Figures of every time-to-live of the grid, the present and the recommended one, ascending.
     pub ttls: Vec<TtlFigures>,
     /// First and last event.
     pub span: (Timestamp, Timestamp),
-    /// Events of the cache.
+    /// Number of events.
     pub events: usize,
     /// Share of the keys that was learned from.
     pub sampled_share: f64,
-    /// What other means than another time-to-live would gain; none without reads.
+    /// Gains of other means than a time-to-live; none without reads.
     pub gains: Option<Gains>,
-    /// Times-to-live by the hour of the day, where they serve better than a single one.
+    /// Times-to-live by hour of the day, if they are better than a single one.
     pub hours: Option<DaySchedule>,
-    /// What is wrong with the cache as such.
+    /// Problems of the cache at any time-to-live.
     pub findings: Vec<Finding>,
-    /// Reads a day, as reported.
+    /// Reported reads per day.
     pub reads_per_day: f64,
-    /// Events that were not used, and why.
+    /// Notes on events that were left out.
     pub notes: Vec<String>,
 }
 
 impl CacheReplay {
-    /// The figures at a time-to-live.
+    /// Returns the figures at a time-to-live.
     #[must_use]
     pub fn at(&self, ttl_ms: i64) -> Option<&TtlFigures> {
         self.ttls.iter().find(|row| row.ttl_ms == ttl_ms)
@@ -82,7 +82,7 @@ impl CacheReplay {
 }
 
 impl CacheReplay {
-    /// The replay as the command line prints it and evidence keeps it.
+    /// Returns the replay as JSON, for the command line and the evidence.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let ttl = |ttl_ms: Option<i64>| ttl_ms.map(|ttl_ms| json!({"ttl_seconds": ttl_seconds(ttl_ms)}));
@@ -122,7 +122,7 @@ impl TtlFigures {
 }
 
 impl Figure {
-    /// What was replayed, or else what was predicted.
+    /// Returns the replayed value, or else the predicted one.
     pub(super) fn best_known(&self) -> Option<f64> {
         self.replayed.or(self.predicted.value)
     }
@@ -133,7 +133,7 @@ impl Figure {
     }
 }
 
-/// Whole seconds as an integer, as people write them; parts of a second as a fraction.
+/// Returns whole seconds as an integer and fractions of a second as a float.
 pub(super) fn ttl_seconds(ttl_ms: i64) -> Value {
     if ttl_ms % 1_000 == 0 { json!(ttl_ms / 1_000) } else { json!(super::choose::seconds(ttl_ms)) }
 }

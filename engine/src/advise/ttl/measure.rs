@@ -1,4 +1,4 @@
-//! What an applied time-to-live did.
+//! Measures the effect of an applied time-to-live. Called by `advisor` for the ledger.
 
 use almanac_models::{
     Level, Timestamp,
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// Reads since a time-to-live was applied that a judgement needs.
-const LEAST_READS: f64 = 1_000.0;
+/// Minimum number of reads since the application.
+const MIN_READS: f64 = 1_000.0;
 
-/// The hit ratio that the applied time-to-live had on what was read and written since `applied_at`; none while there are
-/// fewer than a thousand reads or less time than four times the time-to-live.
+/// Measures the hit ratio at the applied time-to-live on the accesses since `applied_at`. Returns none below a thousand
+/// reads or before four times the time-to-live has passed.
 ///
-/// A cache tells its hits at the time-to-live that it has, so they are replayed from the accesses reported since: the cache starts
-/// empty. A stale share that is above the limit for sure breaks the promise, whatever the hit ratio.
+/// Accesses are replayed from an empty cache, because a cache's own counters depend on the time-to-live that it really
+/// has. A stale share that surely exceeds the limit breaks the promise at any hit ratio.
 ///
 /// # Errors
 /// [`TtlError`] when the events cannot be read.
@@ -49,10 +49,10 @@ pub(super) fn measure(
     };
     let events = store.cache_events(&filter)?;
     if let Some(first) = events.first().filter(|_| events.len() == EVENTS_MAX) {
-        // Of more events the newest count.
+        // `cache_events` returns the newest events when there are more than the limit.
         window.start_ms = first.timestamp.millis();
     }
-    // Reported deletions show what is dropped in fact.
+    // Reported deletions are the real invalidation.
     let reported = events.iter().any(|event| event.op == CacheOp::Delete);
     let drops = !reported && terms.on_write;
     let on_write = if drops { OnWrite::Drop } else { OnWrite::Keep };
@@ -68,13 +68,14 @@ pub(super) fn measure(
     Ok(judge(&tally, spec.stale_share_max))
 }
 
+/// Returns the measured hit ratio with its interval, and the breach of the stale limit.
 fn judge(tally: &Tally, stale_share_max: f64) -> Option<Measured> {
     let level = Level::try_new(LEVEL).ok()?;
-    let hit = tally.hit_ratio_estimate().filter(|_| tally.gets >= LEAST_READS)?;
+    let hit = tally.hit_ratio_estimate().filter(|_| tally.gets >= MIN_READS)?;
     let bounds = hit.interval(level, 1.0);
     let stale = tally.stale_share_estimate().filter(|stale| stale.interval(level, 1.0).lower > stale_share_max);
     let broken = stale.map(|stale| {
-        format!("{:.2} % of its hits were stale, {} % may be", 100.0 * stale.value, 100.0 * stale_share_max)
+        format!("{:.2} % of hits were stale, the limit is {} %", 100.0 * stale.value, 100.0 * stale_share_max)
     });
     Some(Measured {
         value: hit.value,
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
     use crate::ledger::Direction;
 
-    /// One key read each second, written each `write_every`.
+    /// One key read each second and written each `write_every` seconds.
     fn tally(write_every: i64) -> Tally {
         let events: Vec<KeyEvent> = (0..4_000)
             .flat_map(|second| {
@@ -109,14 +110,14 @@ mod tests {
         assert!((kept.value - 0.95).abs() < 1e-3 && kept.broken.is_none(), "{kept:?}");
         let broken = judge(&tally(30), 0.05).unwrap();
         assert!(
-            broken.broken.as_deref().is_some_and(|text| text.ends_with("% of its hits were stale, 5 % may be")),
+            broken.broken.as_deref().is_some_and(|text| text.ends_with("% of hits were stale, the limit is 5 %")),
             "{broken:?}"
         );
         assert!(!broken.keeps(Direction::Higher, 0.9, 0.99) && kept.keeps(Direction::Higher, 0.9, 0.99));
     }
 
     #[test]
-    fn few_reads_say_nothing() {
+    fn few_reads_give_no_measurement() {
         assert_eq!(judge(&Tally::default(), 0.05), None);
     }
 }

@@ -1,9 +1,9 @@
-//! Time-to-live advice: from the reads and writes of each key, what hit ratio, stale share and
-//! number of resident keys every time-to-live would have, and which one serves best.
+//! Time-to-live advice. From the reads and writes of each key it predicts hit ratio, stale share and number of resident
+//! keys at every time-to-live, and chooses the best one.
 //!
-//! The prediction replays the keys' own accesses rather than a fitted law, because real keys are
-//! bursty; its interval comes from how keys and stretches of time differ. What the events cannot
-//! tell is said as bounds with the words "not identifiable".
+//! The prediction replays the keys' own accesses instead of a fitted distribution, because real keys are bursty. Its
+//! interval comes from the variance between keys and between blocks of time. A quantity that the events do not
+//! determine is reported as bounds with the words "not identifiable".
 
 mod advise;
 mod advisor;
@@ -17,6 +17,7 @@ mod measure;
 mod predict;
 mod replay;
 mod spec;
+mod split;
 mod terms;
 mod trace;
 

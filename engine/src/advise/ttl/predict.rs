@@ -1,4 +1,5 @@
-//! Predicts what a cache will do at a time-to-live from the accesses of an earlier time.
+//! Predicts hit ratio, stale share and resident keys at a time-to-live from earlier accesses. Called by `replay` and
+//! `gains`.
 
 use almanac_models::{
     Level,
@@ -8,15 +9,14 @@ use almanac_models::{
     },
 };
 
-use super::{Predicted, TtlCosts, choose::utility, trace::KeyTraces};
+use super::{Predicted, TtlCosts, trace::KeyTraces};
 
-/// Blocks of time a window is cut into for its interval.
+/// Number of blocks of time that a window is cut into for its interval.
 pub(super) const BLOCKS: usize = 24;
-/// Windows that are replayed when what is asked for is shorter than what is known.
+/// Maximum number of windows that are replayed when the known span is longer than the predicted one.
 const WINDOWS_MAX: usize = 6;
 
-/// What a cache that starts empty and runs for a given time will do, foretold from the accesses of
-/// an earlier time.
+/// Predicts a cache that starts empty and runs for a given time, from the accesses of an earlier span.
 #[derive(Debug)]
 pub(super) struct Predictor<'a> {
     traces: &'a KeyTraces,
@@ -24,13 +24,13 @@ pub(super) struct Predictor<'a> {
     length_ms: i64,
     on_write: OnWrite,
     level: Level,
-    /// How often each key is written, in the order of the traces.
+    /// Write rate of each key, in the order of the traces. None if copies are dropped by writes or deletions.
     rates: Option<WriteRates>,
-    /// When on the day.
+    /// Write rate by time of day.
     course: DayCourse,
 }
 
-/// The three predictions at one time-to-live.
+/// Predictions at one time-to-live.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Prediction {
     pub(super) hit_ratio: Predicted,
@@ -39,38 +39,46 @@ pub(super) struct Prediction {
 }
 
 impl Prediction {
-    /// See [`utility`].
+    /// Returns the utility of the predicted values; see [`utility`].
     pub(super) fn utility(&self, costs: Option<TtlCosts>) -> f64 {
         let stale = self.stale_share.value.unwrap_or(self.stale_share.upper);
         utility(self.hit_ratio.value.unwrap_or(0.0), stale, costs)
     }
 }
 
+/// Returns the utility of a cache in units of hit ratio. Without costs it is the hit ratio; with costs it is the
+/// negated cost of misses and stale hits per read, in misses.
+pub(super) fn utility(hit: f64, stale: f64, costs: Option<TtlCosts>) -> f64 {
+    costs.map_or(hit, |costs| {
+        let miss = costs.miss.max(f64::MIN_POSITIVE);
+        -((1.0 - hit) * costs.miss + hit * stale * costs.stale) / miss
+    })
+}
+
 impl<'a> Predictor<'a> {
-    /// `known`: the span of `traces`; `length_ms`: for how long the cache will run.
+    /// Creates a predictor. `known`: span of `traces`; `length_ms`: how long the cache will run.
     pub(super) fn new(traces: &'a KeyTraces, known: Window, length_ms: i64, on_write: OnWrite, level: Level) -> Self {
         let counts: Vec<(f64, f64)> =
             traces.iter().map(|events| (count(events, Access::Get), count(events, Access::Write))).collect();
-        // Where copies are dropped as the application sees fit, writes and hits know of one another.
+        // Deletions by the application make hits depend on writes, which the rate model does not cover.
         let dropped = traces.iter().any(|events| count(events, Access::Delete) > 0.0);
         let rates = WriteRates::fit(&counts, known.len_ms()).filter(|_| on_write == OnWrite::Keep && !dropped);
         Self { traces, known, length_ms: length_ms.max(0), on_write, level, rates, course: DayCourse::flat() }
     }
 
-    /// The same with writes that have a course of the day.
+    /// Returns the predictor with a daily course of writes.
     pub(super) fn with_course(self, course: DayCourse) -> Self {
         Self { course, ..self }
     }
 
-    /// Writes of the `nth` key of the traces that are expected between two moments.
+    /// Returns the expected number of writes of the `nth` key between two instants, epoch milliseconds.
     pub(super) fn writes(&self, nth: usize) -> impl Fn(i64, i64) -> f64 + '_ {
         let per_ms = self.rates.as_ref().map_or(0.0, |rates| rates.per_ms(nth));
         move |from_ms, until_ms| per_ms * self.course.between(from_ms, until_ms)
     }
 
-    /// Replays windows as long as what is asked for, each from an empty cache, so that misses of the
-    /// warm-up weigh as they will. Where less is known than asked for, the later half of what is known
-    /// stands for the rest.
+    /// Predicts by replaying windows of the predicted length, each from an empty cache, so that warm-up misses have
+    /// their future weight. If the known span is shorter, its later half also represents the missing time.
     pub(super) fn predict(&self, ttl_ms: impl Lifetime) -> Prediction {
         let windows = self.windows();
         let n_windows = windows.len() as f64;
@@ -94,6 +102,7 @@ impl<'a> Predictor<'a> {
                 block.add(key_block, 1.0 / n_windows);
                 key.add(key_block, 1.0 / n_windows);
             }
+            // The later half of the blocks is past the warm-up.
             if self.missing_share() > 0.0 {
                 for key_block in &key_blocks[BLOCKS / 2..] {
                     key.add(key_block, 2.0 * self.missing_share());
@@ -102,26 +111,27 @@ impl<'a> Predictor<'a> {
             total.add(&key, 1.0);
             keys.push(key);
         }
-        self.conclude(&total, &keys, &blocks, modelled)
+        self.prediction(&total, &keys, &blocks, modelled)
     }
 
-    /// `modelled`: hits expected to be stale and hits, over the windows, by the rates of writes.
-    fn conclude(&self, total: &Tally, keys: &[Tally], blocks: &[Tally], modelled: (f64, f64)) -> Prediction {
+    /// Combines tallies into predictions. `modelled`: expected stale hits and hits over the windows, by the write
+    /// rates.
+    fn prediction(&self, total: &Tally, keys: &[Tally], blocks: &[Tally], modelled: (f64, f64)) -> Prediction {
         let unknown = Predicted { value: None, lower: 0.0, upper: 1.0 };
         let estimated = |estimate: Option<RatioEstimate>, of: fn(&Tally) -> (f64, f64)| {
-            Some(self.with_other_errors(estimate?, total, keys, blocks, of))
+            Some(self.with_largest_error(estimate?, total, keys, blocks, of))
         };
         let interval =
             |estimate: RatioEstimate| clamp(estimate.value, estimate.interval(self.level, self.widening()), 1.0);
         let hit_ratio = estimated(total.hit_ratio_estimate(), |t| (t.hits, t.gets)).map_or(unknown, interval);
         let stale_share = match self.on_write {
             OnWrite::Keep => estimated(total.stale_share_estimate(), |t| (t.stale_hits, t.hits))
-                .map(|estimate| smoothed(estimate, blocks, modelled))
+                .map(|estimate| shrunk_to_model(estimate, blocks, modelled))
                 .map(interval),
             // A copy that every write drops is never stale.
             OnWrite::Drop => total.stale_share().map(|_| Predicted { value: Some(0.0), lower: 0.0, upper: 0.0 }),
         };
-        // Without a single hit there is no stale one either; without reads nothing is known.
+        // Without a hit no hit is stale; without reads nothing is known.
         let no_hits = if total.gets > 0.0 { Predicted { value: Some(0.0), lower: 0.0, upper: 1.0 } } else { unknown };
         Prediction {
             hit_ratio,
@@ -130,9 +140,10 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    /// The largest of the errors over lives of copies, over stretches of time, of a single counted
-    /// event, and over keys; the last only as far as keys were left out, since the others come again.
-    fn with_other_errors(
+    /// Returns the estimate with the largest of four errors: over lifetimes of copies, over blocks of time, over keys,
+    /// and the Poisson error. The error over keys counts only as far as keys were not sampled, because the sampled keys
+    /// recur.
+    fn with_largest_error(
         &self,
         estimate: RatioEstimate,
         total: &Tally,
@@ -143,15 +154,17 @@ impl<'a> Predictor<'a> {
         let pairs = |tallies: &[Tally]| tallies.iter().map(of).collect::<Vec<_>>();
         let (events, all) = of(total);
         let by_time = RatioEstimate::from_blocks(&pairs(blocks)).unwrap_or(estimate);
-        let by_key = RatioEstimate::from_clusters(&pairs(keys)).unwrap_or(estimate).widened(self.left_out().sqrt());
-        estimate.or_wider(by_time).or_wider(by_key).or_wider(counted(events, all))
+        let by_key =
+            RatioEstimate::from_clusters(&pairs(keys)).unwrap_or(estimate).widened(self.unsampled_share().sqrt());
+        estimate.or_wider(by_time).or_wider(by_key).or_wider(poisson_error(events, all))
     }
 
-    /// Share of the keys that was not learned from.
-    fn left_out(&self) -> f64 {
+    /// Returns the share of the keys that was not sampled.
+    fn unsampled_share(&self) -> f64 {
         1.0 - self.traces.sampled_share()
     }
 
+    /// Predicts the mean number of resident keys.
     fn resident(&self, total: &Tally, keys: &[Tally], blocks: &[Tally]) -> Predicted {
         let length_ms = self.length_ms as f64;
         if length_ms <= 0.0 {
@@ -159,8 +172,9 @@ impl<'a> Predictor<'a> {
         }
         let scale = 1.0 / self.traces.sampled_share();
         let value = scale * total.resident_ms / length_ms;
+        // Resident time of keys adds up like a sum of independent terms; sampled keys recur.
         let by_key = keys.iter().map(|key| (key.resident_ms / length_ms).powi(2)).sum::<f64>().sqrt();
-        let by_key = by_key * scale * self.left_out().sqrt();
+        let by_key = by_key * scale * self.unsampled_share().sqrt();
         let width = self.known.len_ms().min(length_ms) / BLOCKS as f64;
         let pairs: Vec<(f64, f64)> = blocks.iter().map(|block| (block.resident_ms, width)).collect();
         let by_time = RatioEstimate::from_blocks(&pairs).map_or(0.0, |ratio| scale * ratio.standard_error);
@@ -168,25 +182,26 @@ impl<'a> Predictor<'a> {
         clamp(value, bounds, f64::INFINITY)
     }
 
-    /// The error of what is known and that of what will be seen add up.
+    /// Returns the factor by which intervals widen: the variances of the known and of the predicted span add up.
     fn widening(&self) -> f64 {
         let known = self.known.len_ms();
         let asked = (self.length_ms as f64).max(1.0);
         (1.0 + known / asked).sqrt().clamp(1.0, 10.0)
     }
 
-    /// How much longer the cache runs than is known, in units of what is known.
+    /// Returns the time that the cache runs beyond the known span, in units of the known span.
     fn missing_share(&self) -> f64 {
         (self.length_ms as f64 / self.known.len_ms().max(1.0) - 1.0).max(0.0)
     }
 
+    /// Returns the windows of the predicted length that are replayed, or the known span if it is shorter.
     fn windows(&self) -> Vec<Window> {
         let Window { start_ms, end_ms } = self.known;
         let spare_ms = (end_ms - start_ms).saturating_sub(self.length_ms);
         if spare_ms <= 0 || self.length_ms == 0 {
             return vec![self.known];
         }
-        // Overlapping by half, the last one ends where knowledge ends.
+        // Windows overlap by half; the last one ends with the known span.
         let wanted = usize::try_from(2 * spare_ms / self.length_ms).unwrap_or(WINDOWS_MAX) + 1;
         let n_windows = if spare_ms * 10 < self.length_ms { 1 } else { wanted.clamp(2, WINDOWS_MAX) };
         (0..n_windows)
@@ -198,14 +213,14 @@ impl<'a> Predictor<'a> {
     }
 }
 
-/// The share with what chance made of the moments of the writes taken out: when a key that is read much is written once, all
-/// that follows in its copy's life is stale, and the next time it is another key.
-fn smoothed(estimate: RatioEstimate, blocks: &[Tally], (stale, hits): (f64, f64)) -> RatioEstimate {
+/// Shrinks the stale share towards the rate model, which removes the chance of when writes occurred: one write of a
+/// popular key makes the rest of its copy's life stale, and the next time it hits another key.
+fn shrunk_to_model(estimate: RatioEstimate, blocks: &[Tally], (stale, hits): (f64, f64)) -> RatioEstimate {
     let counted = blocks.iter().fold((0.0, 0.0), |sum, block| (sum.0 + block.stale_hits, sum.1 + block.hits));
     if hits <= 0.0 || counted.1 <= 0.0 {
         return estimate;
     }
-    // The difference over the windows replayed holds for what stands for the rest as well.
+    // The difference over the replayed windows also applies to the time that they represent.
     let model = (estimate.value + stale / hits - counted.0 / counted.1).clamp(0.0, 1.0);
     estimate.shrunk_towards(model)
 }
@@ -214,11 +229,12 @@ fn count(events: &[KeyEvent], access: Access) -> f64 {
     events.iter().filter(|event| event.access == access).count() as f64
 }
 
-/// The least error that a share of counted events has: that of a single event where none was seen.
-fn counted(events: f64, of: f64) -> RatioEstimate {
+/// Returns the Poisson error of a share of counted events: at least that of one event.
+fn poisson_error(events: f64, of: f64) -> RatioEstimate {
     RatioEstimate { value: events / of, standard_error: events.max(1.0).sqrt().min(of) / of }
 }
 
+/// Returns the value with its interval, clamped to [0, `most`].
 fn clamp(value: f64, bounds: Bounds, most: f64) -> Predicted {
     Predicted {
         value: Some(value),

@@ -1,86 +1,45 @@
-//! Replays a cache's events: learns on the first part, predicts and replays the second, and recommends a time-to-live.
+//! Replays the events of caches: learns on the first part, predicts and replays the second, and recommends a
+//! time-to-live. Called by `advise` and by the command line.
 
 use std::collections::BTreeMap;
 
 use almanac_models::{
     Timestamp,
-    ttl::{Access, KeyEvent, Lifetime, OnWrite, Tally, Window, replay},
+    ttl::{Access, KeyEvent, OnWrite, Window},
 };
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{
-    super::stamps::bulk,
-    CacheReplay, Figure, Gains, KeyTraces, Predicted, TtlError, TtlFigures, TtlOptions,
+    super::stamps::inlier_range,
+    CacheReplay, Gains, KeyTraces, Predicted, TtlError, TtlFigures, TtlOptions,
     choose::{Choice, candidates, choose, seconds},
-    findings::{findings, hardly_read, looked_at},
+    findings::{findings, rarely_read, reference_row},
     gains::schedule,
-    predict::{Prediction, Predictor},
+    predict::Prediction,
+    split::{ScoredAccesses, TimedAccess, TrainTestSplit},
 };
 
-/// One access of a cache's key.
+/// One access of a key of a cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CacheAccess<'a> {
-    /// Epoch milliseconds.
+    /// Time, epoch milliseconds.
     pub at_ms: i64,
-    /// The cache's name.
+    /// Name of the cache.
     pub cache: &'a str,
     /// The key.
     pub key: &'a str,
-    /// What happened.
+    /// Kind of access.
     pub access: Access,
-    /// What a miss costs, milliseconds, where that was told.
+    /// Cost of a miss, milliseconds, if reported.
     pub miss_cost_ms: Option<f64>,
 }
 
-/// One access, its cache known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timed<'a> {
-    pub(super) key: &'a str,
-    pub(super) event: KeyEvent,
-    /// Not a number where it was not told; there are many of these.
-    miss_cost_ms: f32,
-}
-
-/// What is known of a cache, and what it is held against.
-pub(super) struct TrainTestSplit<'a> {
-    pub(super) options: &'a TtlOptions,
-    /// The first part, by time and by key.
-    pub(super) learned: &'a [Timed<'a>],
-    pub(super) traces: &'a KeyTraces,
-    pub(super) known: Window,
-    /// The second part, by time and by key.
-    pub(super) scored: &'a [Timed<'a>],
-    pub(super) replayed: &'a Replayed<'a>,
-    pub(super) second: Window,
-    /// What a miss costs on average in the first part, milliseconds.
-    pub(super) fetch_ms: Option<f64>,
-}
-
-impl<'a> TrainTestSplit<'a> {
-    /// Reads a day over both parts; infinite where they take no time.
-    pub(super) fn reads_per_day(&self) -> f64 {
-        (self.traces.gets() as f64 + self.replayed.gets()) / self.days()
-    }
-
-    /// Days of both parts.
-    pub(super) fn days(&self) -> f64 {
-        (self.known.len_ms() + self.second.len_ms()) / 86_400_000.0
-    }
-
-    /// Predicts the second part from the first.
-    pub(super) fn predictor(&self, on_write: OnWrite) -> Predictor<'a> {
-        let length_ms = self.second.end_ms - self.second.start_ms;
-        Predictor::new(self.traces, self.known, length_ms, on_write, self.options.level)
-    }
-}
-
-/// Learns each cache's times-to-live on the first part of its events, predicts the second, replays
-/// the second, and recommends one.
+/// Learns times-to-live of each cache on the first part of its events, predicts and replays the second, and recommends
+/// one.
 ///
-/// `accesses`: in any order; they are sorted by time, ties keep theirs. The parts are split by time,
-/// for each cache between its own first and last event. Caches come in the order of their names.
-/// The recommendation depends on the first part alone.
+/// `accesses`: in any order; they are sorted by time, and ties keep their order. Each cache is split by time between
+/// its own first and last event. Caches are returned by name. The recommendation depends on the first part alone.
 ///
 /// # Errors
 /// [`TtlError`] for an option outside its range or a present time-to-live of an unknown cache.
@@ -89,11 +48,11 @@ pub fn replay_caches<'a>(
     options: &TtlOptions,
 ) -> Result<Vec<CacheReplay>, TtlError> {
     options.validate()?;
-    let mut caches: BTreeMap<&str, Vec<Timed<'_>>> = BTreeMap::new();
+    let mut caches: BTreeMap<&str, Vec<TimedAccess<'_>>> = BTreeMap::new();
     for CacheAccess { at_ms, cache, key, access, miss_cost_ms } in accesses {
         #[expect(clippy::cast_possible_truncation, reason = "a cost in milliseconds, of which the mean is taken")]
         let miss_cost_ms = miss_cost_ms.map_or(f32::NAN, |cost| cost as f32);
-        caches.entry(cache).or_default().push(Timed { key, event: KeyEvent { at_ms, access }, miss_cost_ms });
+        caches.entry(cache).or_default().push(TimedAccess { key, event: KeyEvent { at_ms, access }, miss_cost_ms });
     }
     if let Some(unknown) = options.current_ms.keys().find(|name| !caches.contains_key(name.as_str())) {
         let known = caches.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
@@ -109,58 +68,61 @@ pub fn replay_caches<'a>(
         .collect())
 }
 
-/// `events`: in ascending order of time.
-fn replay_cache(cache: &str, events: &mut Vec<Timed<'_>>, options: &TtlOptions) -> CacheReplay {
-    let notes = leave_out(events);
-    let events: &[Timed<'_>] = events;
+/// Replays one cache. `events`: in ascending time.
+fn replay_cache(cache: &str, events: &mut Vec<TimedAccess<'_>>, options: &TtlOptions) -> CacheReplay {
+    let notes = drop_unusable(events);
+    let events: &[TimedAccess<'_>] = events;
     let first_ms = events.first().map_or(0, |timed| timed.event.at_ms);
     let last_ms = events.last().map_or(0, |timed| timed.event.at_ms);
     let split_ms = split_at(first_ms, last_ms, options.split);
-    let (learned, scored) = events.split_at(events.partition_point(|timed| timed.event.at_ms < split_ms));
+    let (train_events, test_events) = events.split_at(events.partition_point(|timed| timed.event.at_ms < split_ms));
 
     let mut traces = KeyTraces::new(options.max_events);
-    for timed in learned {
+    for timed in train_events {
         traces.observe(timed.key, timed.event);
     }
-    let replayed = Replayed::of(scored);
-    let parts = TrainTestSplit {
+    let test_accesses = ScoredAccesses::of(test_events);
+    let split = TrainTestSplit {
         options,
-        learned,
+        train_events,
         traces: &traces,
-        known: Window { start_ms: first_ms, end_ms: split_ms },
-        scored,
-        replayed: &replayed,
-        second: Window { start_ms: split_ms, end_ms: last_ms },
-        fetch_ms: mean_cost(learned),
+        train_window: Window { start_ms: first_ms, end_ms: split_ms },
+        test_events,
+        test_accesses: &test_accesses,
+        test_window: Window { start_ms: split_ms, end_ms: last_ms },
+        fetch_ms: mean_cost(train_events),
     };
-    let predictor = parts.predictor(options.on_write);
-    let gap = Gap::of(&traces, options.on_write);
-    let few = too_few(traces.gets(), &replayed, last_ms - first_ms);
+    let predictor = split.predictor(options.on_write);
+    let gap = DataGap::of(&traces, options.on_write);
+    let few = too_few(traces.gets(), &test_accesses, last_ms - first_ms);
     let predict = |ttl_ms: i64| gap.apply(predictor.predict(ttl_ms));
 
     let current_ttl_ms = options.current_ms.get(cache).copied();
-    let mut asked = options.grid_ms.clone();
-    asked.extend(current_ttl_ms);
-    let predicted: Vec<(i64, Prediction)> = candidates(&asked).into_iter().map(|ttl| (ttl, predict(ttl))).collect();
+    // The choice is made among the grid and round times-to-live between; the report shows the requested ones alone.
+    let mut requested_ms = options.grid_ms.clone();
+    requested_ms.extend(current_ttl_ms);
+    let predicted: Vec<(i64, Prediction)> =
+        candidates(&requested_ms).into_iter().map(|ttl| (ttl, predict(ttl))).collect();
     let choice = choose(&predicted, options.stale_share_max, options.costs);
     let (recommended_ttl_ms, mut reason) = match choice {
-        Choice::Ttl(ttl_ms) if gap != Gap::NoReads && few.is_none() => (Some(ttl_ms), None),
+        Choice::Ttl(ttl_ms) if gap != DataGap::NoReads && few.is_none() => (Some(ttl_ms), None),
         Choice::Ttl(_) => (None, None),
         Choice::Nothing { reason } => (None, Some(reason)),
     };
-    if gap != Gap::None || few.is_some() {
-        let gap = (gap != Gap::None).then(|| gap.reason(cache));
+    if gap != DataGap::None || few.is_some() {
+        let gap = (gap != DataGap::None).then(|| gap.reason(cache));
         reason = Some(few.iter().cloned().chain(gap).collect::<Vec<_>>().join("; "));
     }
-    asked.extend(recommended_ttl_ms);
+    requested_ms.extend(recommended_ttl_ms);
     let ttls: Vec<TtlFigures> = predicted
         .iter()
-        .filter(|(ttl_ms, _)| asked.contains(ttl_ms))
-        .map(|(ttl_ms, predicted)| parts.figures(*ttl_ms, predicted, gap))
+        .filter(|(ttl_ms, _)| requested_ms.contains(ttl_ms))
+        .map(|(ttl_ms, predicted)| figures(&split, *ttl_ms, predicted, gap))
         .collect();
-    let at = looked_at(&ttls, recommended_ttl_ms, current_ttl_ms).filter(|_| gap != Gap::NoReads && few.is_none());
-    let gains = at.map(|at| Gains::of(&parts, at));
-    let identifiable = gap == Gap::None && few.is_none();
+    let at =
+        reference_row(&ttls, recommended_ttl_ms, current_ttl_ms).filter(|_| gap != DataGap::NoReads && few.is_none());
+    let gains = at.map(|at| Gains::of(&split, at));
+    let identifiable = gap == DataGap::None && few.is_none();
     let single = ttls.iter().find(|row| Some(row.ttl_ms) == recommended_ttl_ms);
     CacheReplay {
         cache: cache.to_owned(),
@@ -169,14 +131,14 @@ fn replay_cache(cache: &str, events: &mut Vec<Timed<'_>>, options: &TtlOptions) 
         split_at: Timestamp::from_millis(split_ms),
         current_ttl_ms,
         recommended_ttl_ms,
-        hours: if identifiable { schedule(&parts, single) } else { None },
+        hours: if identifiable { schedule(&split, single) } else { None },
         findings: match at {
-            Some(at) => findings(&parts, &ttls, at, gains.as_ref()),
-            // How seldom a cache is read is known from few events over a long time as well.
-            None if gap != Gap::NoReads => hardly_read(&parts).into_iter().collect(),
+            Some(at) => findings(&split, &ttls, at, gains.as_ref()),
+            // A low read rate is known from few events over a long time as well.
+            None if gap != DataGap::NoReads => rarely_read(&split).into_iter().collect(),
             None => Vec::new(),
         },
-        reads_per_day: parts.reads_per_day(),
+        reads_per_day: split.reads_per_day(),
         notes,
         gains,
         ttls,
@@ -186,26 +148,27 @@ fn replay_cache(cache: &str, events: &mut Vec<Timed<'_>>, options: &TtlOptions) 
     }
 }
 
-/// Reads that each part must have for a verdict.
-const LEAST_READS: f64 = 100.0;
+/// Minimum number of reads in each part.
+const MIN_READS: f64 = 100.0;
 
-/// Why the events are too few for a verdict, where they are.
-fn too_few(learned: u64, replayed: &Replayed<'_>, span_ms: i64) -> Option<String> {
+/// Returns why the events are too few, if they are.
+fn too_few(learned: u64, replayed: &ScoredAccesses<'_>, span_ms: i64) -> Option<String> {
     let (before, after) = (learned as f64, replayed.gets());
-    // A part without any read has a reason of its own.
-    (before > 0.0 && before.min(after) < LEAST_READS).then(|| {
+    // A part without any read is a [`DataGap`].
+    (before > 0.0 && before.min(after) < MIN_READS).then(|| {
         format!(
-            "too few events: {before:.0} reads before the split and {after:.0} after it, over {} s in all; {LEAST_READS} of each are needed",
+            "too few events: {before:.0} reads before the split and {after:.0} after it, over {} s in all; {MIN_READS} of each are needed",
             seconds(span_ms)
         )
     })
 }
 
-/// Leaves out events that lie far from all others in time, and those of a file that holds every event several times. Says so.
-fn leave_out(events: &mut Vec<Timed<'_>>) -> Vec<String> {
+/// Removes events with outlying timestamps and copies of a file that contains every event several times. Returns a note
+/// for each.
+fn drop_unusable(events: &mut Vec<TimedAccess<'_>>) -> Vec<String> {
     let mut notes = Vec::new();
     let stamps: Vec<i64> = events.iter().map(|timed| timed.event.at_ms).collect();
-    let near = bulk(&stamps);
+    let near = inlier_range(&stamps);
     if near.len() < events.len() {
         let far = stamps[..near.start].first().or(stamps[near.end..].first()).copied().unwrap_or_default();
         let (n, all) = (events.len() - near.len(), events.len());
@@ -216,7 +179,7 @@ fn leave_out(events: &mut Vec<Timed<'_>>) -> Vec<String> {
         events.truncate(near.end);
         events.drain(..near.start);
     }
-    let times = copies(events);
+    let times = repetitions(events);
     if times > 1 {
         let mut seen: HashMap<(&str, u8), usize, FixedState> = HashMap::with_hasher(FixedState::with_seed(0));
         let mut at_ms = None;
@@ -226,28 +189,29 @@ fn leave_out(events: &mut Vec<Timed<'_>>) -> Vec<String> {
                 seen.clear();
                 at_ms = Some(timed.event.at_ms);
             }
-            let count = seen.entry((timed.key, number(timed.event.access))).or_insert(0);
+            let count = seen.entry((timed.key, access_index(timed.event.access))).or_insert(0);
             *count += 1;
             (*count - 1).is_multiple_of(times)
         });
-        notes.push(format!("every event of {all} is there {times} times, as in a file read twice; each counts once"));
+        notes.push(format!("each of {all} events occurs {times} times, as in a file read twice; each is counted once"));
     }
     notes
 }
 
-/// Events from which repetition of each is no chance.
-const LEAST_COPIED: usize = 100;
+/// Minimum number of events for detecting that each one is repeated.
+const MIN_EVENTS_FOR_REPETITION: usize = 100;
 
-/// How many times each event is there: the largest number that divides how often each occurs at its moment; 1 of few events.
-fn copies(events: &[Timed<'_>]) -> usize {
-    if events.len() < LEAST_COPIED {
+/// Returns how many times each event occurs: the greatest common divisor of the counts of equal events at one
+/// timestamp. 1 for few events.
+fn repetitions(events: &[TimedAccess<'_>]) -> usize {
+    if events.len() < MIN_EVENTS_FOR_REPETITION {
         return 1;
     }
     let mut times = 0;
     let mut counts: HashMap<(&str, u8), usize, FixedState> = HashMap::with_hasher(FixedState::with_seed(0));
     for same in events.chunk_by(|a, b| a.event.at_ms == b.event.at_ms) {
         counts.clear();
-        same.iter().for_each(|timed| *counts.entry((timed.key, number(timed.event.access))).or_insert(0) += 1);
+        same.iter().for_each(|timed| *counts.entry((timed.key, access_index(timed.event.access))).or_insert(0) += 1);
         times = counts.values().fold(times, |times, &count| common_divisor(times, count));
         if times == 1 {
             return 1;
@@ -256,11 +220,13 @@ fn copies(events: &[Timed<'_>]) -> usize {
     times.max(1)
 }
 
+/// Returns the greatest common divisor, by Euclid.
 fn common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
-fn number(access: Access) -> u8 {
+/// Returns a hashable number of the kind of access.
+fn access_index(access: Access) -> u8 {
     match access {
         Access::Get => 0,
         Access::Write => 1,
@@ -268,36 +234,38 @@ fn number(access: Access) -> u8 {
     }
 }
 
-/// Mean of what a miss costs over the reads that tell it, milliseconds.
-fn mean_cost(events: &[Timed<'_>]) -> Option<f64> {
+/// Returns the mean cost of a miss over the reads that report it, milliseconds.
+fn mean_cost(events: &[TimedAccess<'_>]) -> Option<f64> {
     let costs = events.iter().filter(|timed| timed.event.access == Access::Get && timed.miss_cost_ms >= 0.0);
     let (sum, count) = costs.fold((0.0, 0.0), |(sum, count), timed| (sum + f64::from(timed.miss_cost_ms), count + 1.0));
     (count > 0.0).then(|| sum / count)
 }
 
+/// Returns the instant that is the share `split` of the span after its start.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
 fn split_at(first_ms: i64, last_ms: i64, split: f64) -> i64 {
     first_ms.saturating_add((last_ms.saturating_sub(first_ms) as f64 * split).floor() as i64)
 }
 
-/// What the events to learn from do not tell.
+/// A quantity that the first part does not determine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gap {
+enum DataGap {
     None,
     NoReads,
     NoWrites,
 }
 
-impl Gap {
+impl DataGap {
     fn of(traces: &KeyTraces, on_write: OnWrite) -> Self {
         match (traces.gets(), traces.writes()) {
             (0, _) => Self::NoReads,
-            // Where each write drops the copy nothing is stale, however many writes there are.
+            // If each write drops the copy, no hit is stale, whatever the writes.
             (_, 0) if on_write == OnWrite::Keep => Self::NoWrites,
             _ => Self::None,
         }
     }
 
+    /// Replaces what the gap leaves undetermined by bounds.
     fn apply(self, mut prediction: Prediction) -> Prediction {
         let unknown = Predicted { value: None, lower: 0.0, upper: 1.0 };
         if self != Self::None {
@@ -310,6 +278,7 @@ impl Gap {
         prediction
     }
 
+    /// Returns which events to send.
     fn reason(self, cache: &str) -> String {
         match self {
             Self::None => String::new(),
@@ -324,60 +293,12 @@ impl Gap {
     }
 }
 
-impl TrainTestSplit<'_> {
-    fn figures(&self, ttl_ms: i64, predicted: &Prediction, gap: Gap) -> TtlFigures {
-        let [hit_ratio, mut stale_share, resident_keys_mean] =
-            self.replayed.figures(ttl_ms, predicted, self.options.on_write, self.second);
-        if gap != Gap::None {
-            stale_share.replayed = None;
-        }
-        TtlFigures { ttl_ms, hit_ratio, stale_share, resident_keys_mean }
+/// Returns the figures at a time-to-live, without the stale share that a gap leaves undetermined.
+fn figures(split: &TrainTestSplit<'_>, ttl_ms: i64, predicted: &Prediction, gap: DataGap) -> TtlFigures {
+    let [hit_ratio, mut stale_share, resident_keys_mean] =
+        split.test_accesses.figures(ttl_ms, predicted, split.options.on_write, split.test_window);
+    if gap != DataGap::None {
+        stale_share.replayed = None;
     }
-}
-
-/// The accesses to score, by key, none left out.
-pub(super) struct Replayed<'a> {
-    keys: HashMap<&'a str, Vec<KeyEvent>, FixedState>,
-    gets: f64,
-}
-
-impl<'a> Replayed<'a> {
-    fn of(events: &[Timed<'a>]) -> Self {
-        let mut keys: HashMap<&str, Vec<KeyEvent>, _> = HashMap::with_hasher(FixedState::with_seed(0));
-        for timed in events {
-            keys.entry(timed.key).or_default().push(timed.event);
-        }
-        Self { keys, gets: events.iter().filter(|timed| timed.event.access == Access::Get).count() as f64 }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &[KeyEvent])> {
-        self.keys.iter().map(|(key, events)| (*key, events.as_slice()))
-    }
-
-    /// Reads.
-    pub(super) fn gets(&self) -> f64 {
-        self.gets
-    }
-
-    /// Hit ratio, stale share and mean number of resident keys: what is predicted, beside what is replayed.
-    pub(super) fn figures(
-        &self,
-        ttl_ms: impl Lifetime,
-        predicted: &Prediction,
-        on_write: OnWrite,
-        window: Window,
-    ) -> [Figure; 3] {
-        let mut tally = Tally::default();
-        for events in self.keys.values() {
-            tally.add(&replay(events, ttl_ms, on_write, window), 1.0);
-        }
-        let length_ms = window.len_ms();
-        let resident = if length_ms > 0.0 { tally.resident_ms / length_ms } else { 0.0 };
-        let held = (self.gets > 0.0).then_some(resident);
-        [
-            Figure { predicted: predicted.hit_ratio, replayed: tally.hit_ratio() },
-            Figure { predicted: predicted.stale_share, replayed: tally.stale_share() },
-            Figure { predicted: predicted.resident_keys_mean, replayed: held },
-        ]
-    }
+    TtlFigures { ttl_ms, hit_ratio, stale_share, resident_keys_mean }
 }

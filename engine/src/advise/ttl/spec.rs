@@ -1,4 +1,4 @@
-//! What a user writes of a cache, and how a replay is set up.
+//! Specification of a cache in the configuration, and options of a replay.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use crate::{
     ledger::Direction,
 };
 
-/// The metric that a recommendation on a time-to-live promises.
+/// Metric that a time-to-live recommendation promises.
 pub(super) const HIT_RATIO: Metric = Metric { name: "hit_ratio", unit: "1", better: Direction::Higher };
 
-/// Events of a cache that are read and held at most: 64 MB of them.
+/// Maximum number of events of a cache that are read and held: 64 MB.
 pub(super) const EVENTS_MAX: usize = 4_000_000;
 
-/// Times-to-live that are looked at when nobody says which, milliseconds: one second to one day.
+/// Returns the default times-to-live, milliseconds: one second to one day.
 #[must_use]
 pub fn default_grid() -> Vec<i64> {
     const SECONDS: [i64; 16] = [1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
     SECONDS.iter().map(|seconds| seconds * 1_000).collect()
 }
 
-/// What one miss and one stale hit cost, in a common unit.
+/// Costs of one miss and of one stale hit, in a common unit.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TtlCosts {
@@ -37,29 +37,30 @@ pub struct TtlCosts {
     pub stale: f64,
 }
 
-/// A cache that a service runs and wants advice for.
+/// A cache to advise on.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheSpec {
-    /// Its name, as its events carry it.
+    /// Name, as in its events.
     pub name: String,
-    /// The time-to-live in force, milliseconds.
+    /// Present time-to-live, milliseconds.
     #[serde(rename = "ttl", deserialize_with = "optional_millis")]
     pub ttl_ms: Option<i64>,
-    /// The largest tolerable share of stale hits among hits.
+    /// Maximum share of stale hits among hits.
     pub stale_share_max: f64,
-    /// Events of the application that invalidate it; not empty means that a write drops the copy.
+    /// Application events that invalidate the cache. If not empty, a write drops the copy.
     pub invalidate_on: Vec<String>,
-    /// Whether the application could drop a copy when the origin's value changes; then that is recommended where it serves best.
+    /// Whether the application can drop a copy when the origin's value changes. If so, that is recommended when it is
+    /// best.
     pub can_invalidate: bool,
-    /// Times-to-live to look at, milliseconds; empty for [`default_grid`].
+    /// Times-to-live to evaluate, milliseconds; empty for [`default_grid`].
     #[serde(rename = "grid", deserialize_with = "millis_list")]
     pub grid_ms: Vec<i64>,
-    /// When given, the least cost decides instead of the stale limit alone.
+    /// If given, the lowest cost decides instead of the hit ratio.
     pub costs: Option<TtlCosts>,
-    /// PromQL for the number of hits so far, where no events are reported.
+    /// PromQL of the cumulative number of hits, used when no events are reported.
     pub hits: Option<String>,
-    /// PromQL for the number of misses so far, where no events are reported.
+    /// PromQL of the cumulative number of misses, used when no events are reported.
     pub misses: Option<String>,
 }
 
@@ -89,7 +90,7 @@ impl AdvisorSpec for CacheSpec {
             }
         }
         if self.hits.is_some() != self.misses.is_some() {
-            return Err("hits and misses go together; write both or none".to_owned());
+            return Err("hits and misses must be given together; write both or none".to_owned());
         }
         for (key, expr) in [("hits", &self.hits), ("misses", &self.misses)] {
             check_expr(expr.as_deref()).map_err(|message| format!("{key}: {message}"))?;
@@ -99,7 +100,7 @@ impl AdvisorSpec for CacheSpec {
 }
 
 impl CacheSpec {
-    /// A cache of this name with a stale limit of 1 % and nothing else known.
+    /// Creates a cache of this name with a stale limit of 1 % and no other settings.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -116,31 +117,32 @@ impl CacheSpec {
     }
 }
 
-/// How a replay learns, predicts and chooses.
+/// Options of a replay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TtlOptions {
     /// Share of each cache's span that is learned from, in (0, 1).
     pub split: f64,
-    /// The largest tolerable share of stale hits among hits.
+    /// Maximum share of stale hits among hits.
     pub stale_share_max: f64,
-    /// The times-to-live in force by cache, milliseconds.
+    /// Present time-to-live of each cache, milliseconds.
     pub current_ms: BTreeMap<String, i64>,
-    /// What a write does to the copy.
+    /// Effect of a write on the copy.
     pub on_write: OnWrite,
-    /// Times-to-live to look at, milliseconds, each positive.
+    /// Times-to-live to evaluate, milliseconds, each positive.
     pub grid_ms: Vec<i64>,
-    /// When given, the least cost decides among what the limit allows.
+    /// If given, the lowest cost decides among the times-to-live that the limit allows.
     pub costs: Option<TtlCosts>,
-    /// Accesses held for learning, at most; past it fewer keys are kept (by hash).
+    /// Maximum number of accesses held for learning. Beyond it fewer keys are kept, selected by hash.
     pub max_events: usize,
-    /// What the predicted intervals promise.
+    /// Level of the predicted intervals.
     pub level: Level,
 }
 
 impl TtlOptions {
-    /// Split in the middle, stale limit 1 %, the default grid, four million accesses (64 MB).
+    /// Returns a split in the middle, a stale limit of 1 %, the default grid, and at most four million accesses (64
+    /// MB).
     ///
-    /// `level`: what the predicted intervals promise.
+    /// `level`: level of the predicted intervals.
     #[must_use]
     pub fn new(level: Level) -> Self {
         Self {

@@ -1,8 +1,8 @@
-//! By what an applied time-to-live is measured.
+//! Measurement terms of an applied time-to-live, stored with the recommendation.
 
 use serde::{Deserialize, Serialize};
 
-/// By what an applied time-to-live is measured.
+/// Measurement terms of an applied time-to-live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TtlTerms {
     /// Whether a write drops the copy.

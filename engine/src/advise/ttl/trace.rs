@@ -1,4 +1,4 @@
-//! The accesses of a cache by key, bounded by sampling keys.
+//! Accesses of a cache by key. Memory is bounded by sampling keys.
 
 use std::hash::BuildHasher;
 
@@ -6,16 +6,16 @@ use almanac_models::ttl::{Access, KeyEvent};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-/// The accesses of a cache by key, of all keys or of a sample by the keys' hash.
+/// Accesses of a cache by key, of all keys or of a sample selected by hash.
 ///
-/// When more than `max_events` accesses are held, every key whose hash lies in the upper half of
-/// what was kept is dropped, so that memory stays bounded and each kept key keeps all its accesses.
+/// When more than `max_events` accesses are held, keys whose hash is in the upper half of the kept range are dropped.
+/// Memory stays bounded, and each kept key keeps all its accesses.
 ///
 /// # Reference
 /// Waldspurger et al. (2015), "Efficient MRC construction with SHARDS", FAST (fixed size).
 #[derive(Debug, Clone)]
 pub struct KeyTraces {
-    /// In the same order in every run, so that sums over the keys are the same to the last digit.
+    /// The fixed seed gives one iteration order, so that sums over the keys are reproducible to the last digit.
     traces: HashMap<u64, Vec<KeyEvent>, FixedState>,
     threshold: u64,
     held: usize,
@@ -26,14 +26,14 @@ pub struct KeyTraces {
 }
 
 impl KeyTraces {
-    /// None yet; at most `max_events` accesses will be held.
+    /// Creates empty traces that hold at most `max_events` accesses.
     #[must_use]
     pub fn new(max_events: usize) -> Self {
         let traces = HashMap::with_hasher(FixedState::with_seed(0));
         Self { traces, threshold: u64::MAX, held: 0, max_events, gets: 0, writes: 0, deletes: 0 }
     }
 
-    /// Takes the next access; accesses come in ascending time.
+    /// Adds an access. Accesses must come in ascending time.
     pub fn observe(&mut self, key: &str, event: KeyEvent) {
         match event.access {
             Access::Get => self.gets += 1,
@@ -46,6 +46,7 @@ impl KeyTraces {
         }
         self.traces.entry(hash).or_default().push(event);
         self.held += 1;
+        // A single key is never dropped, even if it alone exceeds the limit.
         while self.held > self.max_events && self.traces.len() > 1 {
             self.threshold /= 2;
             let threshold = self.threshold;
@@ -54,54 +55,54 @@ impl KeyTraces {
         }
     }
 
-    /// The accesses of each kept key.
+    /// Returns the accesses of each kept key.
     pub fn iter(&self) -> impl Iterator<Item = &[KeyEvent]> {
         self.traces.values().map(Vec::as_slice)
     }
 
-    /// The same, each with the hash of its key.
+    /// Returns the accesses of each kept key with the hash of the key.
     pub(super) fn hashed(&self) -> impl Iterator<Item = (u64, &[KeyEvent])> {
         self.traces.iter().map(|(hash, events)| (*hash, events.as_slice()))
     }
 
-    /// Whether the accesses of this key are kept.
+    /// Returns whether the accesses of this key are kept.
     pub(super) fn keeps(&self, key: &str) -> bool {
         hash(key) <= self.threshold
     }
 
-    /// Kept keys.
+    /// Returns the number of kept keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.traces.len()
     }
 
-    /// Whether no key is kept.
+    /// Returns whether no key is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.traces.is_empty()
     }
 
-    /// Share of all keys that is kept: 1 until the sample had to shrink.
+    /// Returns the share of all keys that is kept: 1 until the sample shrinks.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
     pub fn sampled_share(&self) -> f64 {
         self.threshold as f64 / u64::MAX as f64
     }
 
-    /// Reads seen, dropped keys' included.
+    /// Returns the number of reads seen, including those of dropped keys.
     #[must_use]
     pub fn gets(&self) -> u64 {
         self.gets
     }
 
-    /// Writes seen, dropped keys' included.
+    /// Returns the number of writes seen, including those of dropped keys.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.writes
     }
 }
 
-/// The same for the same key in every run: samples of several days fit together.
+/// Hashes a key. The hash is the same in every run, so that samples of several days contain the same keys.
 pub(super) fn hash(key: &str) -> u64 {
     foldhash::quality::FixedState::with_seed(0).hash_one(key)
 }

@@ -1,4 +1,5 @@
-//! A part of a table: a polars frame of some rows with the place of each in its file, and readers of single values.
+//! A batch of rows of a table: a polars frame with the position of each row in its file, and typed access to single
+//! values.
 
 use std::{borrow::Cow, path::Path};
 
@@ -7,13 +8,13 @@ use polars::prelude::{BooleanChunked, DataFrame, DataType, Float64Chunked, Int64
 use super::{FileError, Place, error::shorten};
 use crate::ingest::{
     number::{self, Number},
-    stamp::{self, Written},
+    timestamp::{self, ParsedTimestamp},
 };
 
-/// What the text of a column was before it became text.
+/// Form of a column's values before their conversion to text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nesting {
-    /// One value a row.
+    /// One value per row.
     Scalar,
     /// JSON objects: structs and maps.
     Object,
@@ -21,29 +22,29 @@ pub(crate) enum Nesting {
     List,
 }
 
-/// Some rows of a table.
+/// Batch of rows of a table.
 pub(crate) struct Batch {
-    /// Columns of text, whole numbers, numbers, truth values or instants in milliseconds.
+    /// Columns of text, integers, floats, booleans or instants in milliseconds.
     pub(crate) frame: DataFrame,
-    /// What each column holds.
+    /// Form of each column's values.
     pub(crate) nesting: Vec<Nesting>,
-    /// Where the rows are in the file.
-    pub(crate) places: Places,
+    /// Positions of the rows in the file.
+    pub(crate) places: RowPositions,
 }
 
-/// Where the rows of a batch are.
+/// Positions of the rows of a batch in the file.
 #[derive(Debug, Clone)]
-pub(crate) enum Places {
-    /// A line each.
+pub(crate) enum RowPositions {
+    /// Line number of each row.
     Lines(Vec<u64>),
-    /// Rows that follow one another, from this one.
+    /// Consecutive rows; the number of the first.
     Rows(u64),
-    /// A row or element each.
+    /// Row or element number of each row.
     Numbered(Vec<u64>),
 }
 
-impl Places {
-    /// Where a row of the batch is.
+impl RowPositions {
+    /// Returns the position of a row of the batch.
     pub(crate) fn of(&self, row: usize) -> Place {
         match self {
             Self::Lines(lines) => Place::Line(lines.get(row).copied().unwrap_or_default()),
@@ -53,9 +54,9 @@ impl Places {
     }
 }
 
-/// Takes the batches of a file in its order.
+/// Receives the batches of a file in file order.
 pub(crate) trait Visitor {
-    /// Called for each batch; a file with a header but no rows brings one without rows.
+    /// Processes one batch. A file with a header but no rows gives one batch without rows.
     fn batch(&mut self, batch: &Batch) -> Result<(), FileError>;
 }
 
@@ -83,15 +84,15 @@ impl Batch {
 pub(crate) enum Cell<'a> {
     /// No value.
     Null,
-    /// Text, which may be any kind of value (CSV knows no other).
+    /// Text; in CSV any value is text.
     Text(&'a str),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A number.
     Float(f64),
     /// An instant in epoch milliseconds.
     Stamp(i64),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
 }
 
@@ -104,10 +105,10 @@ enum Cells<'a> {
     None,
 }
 
-/// One column of a batch; reads its values, with errors that name file, line, column and value.
+/// One column of a batch with typed access to its values. Errors name file, line, column and value.
 pub(crate) struct Field<'a> {
     path: &'a Path,
-    places: &'a Places,
+    places: &'a RowPositions,
     pub(crate) name: &'a str,
     pub(crate) nesting: Nesting,
     cells: Cells<'a>,
@@ -116,7 +117,7 @@ pub(crate) struct Field<'a> {
 const EXPECTED_NUMBER: &str = "a number; leave it empty when the value is missing";
 
 impl<'a> Field<'a> {
-    /// The value of a row.
+    /// Returns the value of a row.
     pub(crate) fn cell(&self, row: usize) -> Cell<'a> {
         let cell = match &self.cells {
             Cells::Text(text) => text.get(row).map(Cell::Text),
@@ -129,7 +130,7 @@ impl<'a> Field<'a> {
         cell.unwrap_or(Cell::Null)
     }
 
-    /// The value of a row as text; none when it has none.
+    /// Returns the value of a row as text; `None` if it is missing.
     pub(crate) fn label(&self, row: usize) -> Option<Cow<'a, str>> {
         match self.cell(row) {
             Cell::Null => None,
@@ -140,7 +141,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The error that a row's value is not what it should be.
+    /// Returns the error for an invalid value; `expected` completes "is not …".
     pub(crate) fn wrong(&self, row: usize, expected: &str) -> FileError {
         FileError::Cell {
             file: self.path.to_owned(),
@@ -151,24 +152,24 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A timestamp as it was written.
-    pub(crate) fn written(&self, row: usize) -> Result<Written, FileError> {
+    /// Parses a timestamp without deciding the unit of integers.
+    pub(crate) fn written(&self, row: usize) -> Result<ParsedTimestamp, FileError> {
         let written = match self.cell(row) {
-            Cell::Stamp(millis) => Some(Written::Instant(millis)),
-            Cell::Int(count) => stamp::integer(count),
-            Cell::Float(number) => stamp::decimal(number),
-            Cell::Text(text) => stamp::read(text),
+            Cell::Stamp(millis) => Some(ParsedTimestamp::Instant(millis)),
+            Cell::Int(count) => timestamp::integer(count),
+            Cell::Float(number) => timestamp::decimal(number),
+            Cell::Text(text) => timestamp::read(text),
             Cell::Null | Cell::Bool(_) => None,
         };
-        written.ok_or_else(|| self.wrong(row, stamp::EXPECTED))
+        written.ok_or_else(|| self.wrong(row, timestamp::EXPECTED))
     }
 
-    /// An instant in epoch milliseconds.
+    /// Parses a timestamp as epoch milliseconds.
     pub(crate) fn timestamp(&self, row: usize) -> Result<i64, FileError> {
-        self.written(row).map(Written::millis)
+        self.written(row).map(ParsedTimestamp::millis)
     }
 
-    /// A number, or none where the value is missing.
+    /// Parses a number; `None` if the value is missing.
     pub(crate) fn value(&self, row: usize) -> Result<Option<f64>, FileError> {
         match self.cell(row) {
             Cell::Null => Ok(None),
@@ -186,7 +187,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A finite number; a missing one and NaN are NaN.
+    /// Parses a finite number; a missing value becomes NaN.
     pub(crate) fn finite(&self, row: usize) -> Result<f64, FileError> {
         let number = self.value(row)?.unwrap_or(f64::NAN);
         if number.is_infinite() {
@@ -195,7 +196,7 @@ impl<'a> Field<'a> {
         Ok(number)
     }
 
-    /// A number ≥ 0, or none when missing.
+    /// Parses a number ≥ 0; `None` if the value is missing or NaN.
     pub(crate) fn non_negative(&self, row: usize) -> Result<Option<f64>, FileError> {
         match self.value(row)? {
             Some(number) if !number.is_nan() => {
@@ -208,7 +209,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A whole number ≥ 0, or none when missing.
+    /// Parses an integer ≥ 0; `None` if the value is missing.
     pub(crate) fn count(&self, row: usize) -> Result<Option<u64>, FileError> {
         let parsed = match self.cell(row) {
             Cell::Null => return Ok(None),
@@ -221,7 +222,7 @@ impl<'a> Field<'a> {
         parsed.map(Some).ok_or_else(|| self.wrong(row, "a whole number of at least 0"))
     }
 
-    /// 0 or 1.
+    /// Parses 0 or 1, also written as a boolean.
     pub(crate) fn flag(&self, row: usize) -> Result<bool, FileError> {
         let parsed = match self.cell(row) {
             Cell::Bool(truth) => Some(truth),
@@ -239,7 +240,7 @@ impl<'a> Field<'a> {
         parsed.ok_or_else(|| self.wrong(row, "0 or 1"))
     }
 
-    /// A name or key: text that is not empty, or a whole number as text.
+    /// Returns a name or key: non-empty text, or an integer as text.
     pub(crate) fn name(&self, row: usize) -> Result<Cow<'a, str>, FileError> {
         match self.cell(row) {
             Cell::Int(number) => Ok(number.to_string().into()),
@@ -248,7 +249,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// One of a few words.
+    /// Parses one of the given words.
     pub(crate) fn one_of<T: Copy>(&self, row: usize, words: &[(&str, T)]) -> Result<T, FileError> {
         if let Cell::Text(text) = self.cell(row)
             && let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text.trim())
@@ -260,12 +261,13 @@ impl<'a> Field<'a> {
     }
 }
 
+/// Returns the integer of a float without a fraction.
 fn whole(number: f64) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within u64")]
     (number.fract().abs() <= 0.0 && (0.0..1e18).contains(&number)).then_some(number as u64)
 }
 
-/// Whether a number has a comma where this program reads a point.
+/// Returns whether a number has a decimal comma.
 fn is_decimal_comma(text: &str) -> bool {
     text.matches(',').count() == 1 && text.trim().replace(',', ".").parse::<f64>().is_ok()
 }

@@ -1,21 +1,21 @@
-//! Why a file could not be read, in one line.
+//! Errors of reading files of samples and events; each message is one line.
 
 use std::{
     fmt, io,
     path::{Path, PathBuf},
 };
 
-/// Where in a file something is wrong: a line of text, or a row of a Parquet file; both from 1.
+/// Position in a file: a line of text, or a row of a Parquet file; both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// A line of a text file, the header being line 1.
+    /// Line of a text file; the header is line 1.
     Line(u64),
-    /// A row of a file without lines.
+    /// Row of a file without lines.
     Row(u64),
 }
 
 impl Place {
-    /// The number alone.
+    /// Returns the number without its unit.
     pub(crate) fn number(self) -> u64 {
         match self {
             Self::Line(number) | Self::Row(number) => number,
@@ -32,7 +32,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why a file of samples or events could not be read; one line that names file, line, column and value.
+/// Error of reading a file of samples or events; one line that names file, line, column and value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -41,40 +41,40 @@ pub enum FileError {
     Read {
         /// The file.
         file: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The file as a whole is not what it should be.
+    /// The file as a whole is invalid.
     #[error("{}: {problem}", file.display())]
     Shape {
         /// The file.
         file: PathBuf,
-        /// What is wrong and what would be right.
+        /// Description of the defect and of the expected form.
         problem: String,
     },
-    /// A line or row as a whole is wrong.
+    /// A line or row as a whole is invalid.
     #[error("{}, {place}: {problem}", file.display())]
     Row {
         /// The file.
         file: PathBuf,
         /// The line or row.
         place: Place,
-        /// What is wrong and what would be right.
+        /// Description of the defect and of the expected form.
         problem: String,
     },
-    /// One value is wrong.
+    /// One value is invalid.
     #[error("{}, {place}, column {column:?}: {value:?} is not {expected}", file.display())]
     Cell {
         /// The file.
         file: PathBuf,
         /// The line or row.
         place: Place,
-        /// The column's name.
+        /// Name of the column.
         column: String,
-        /// The value as the file has it, shortened when long.
+        /// Value as in the file, shortened if long.
         value: String,
-        /// What would be right.
+        /// Description of a valid value.
         expected: String,
     },
     /// DuckDB cannot read the Parquet file.
@@ -82,7 +82,7 @@ pub enum FileError {
     Parquet {
         /// The file.
         file: PathBuf,
-        /// The first line of what DuckDB says.
+        /// First line of DuckDB's message.
         problem: String,
     },
 }
@@ -100,20 +100,21 @@ impl FileError {
         Self::Row { file: file.to_owned(), place, problem: problem.into() }
     }
 
-    /// A frame could not be built or reshaped: a fault of this program, named with the file that showed it.
+    /// Returns the error for a failed operation on a frame: a defect of this program, reported with the file that
+    /// caused it.
     pub(crate) fn frame(file: &Path, source: &polars::prelude::PolarsError) -> Self {
         let text = source.to_string();
         Self::shape(file, format!("cannot be reshaped: {}", text.lines().next().unwrap_or_default()))
     }
 
-    /// DuckDB's messages have several lines and a class in front; the first line says it.
+    /// Returns the error for a Parquet file that DuckDB rejects, with the first line of its message.
     pub(crate) fn parquet(file: &Path, source: &duckdb::Error) -> Self {
         let text = source.to_string();
         Self::Parquet { file: file.to_owned(), problem: text.lines().next().unwrap_or_default().to_owned() }
     }
 }
 
-/// The first 60 characters of a value, for messages.
+/// Returns the first 60 characters of a value, for messages.
 pub(crate) fn shorten(value: &str) -> String {
     match value.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &value[..end]),
@@ -121,7 +122,7 @@ pub(crate) fn shorten(value: &str) -> String {
     }
 }
 
-/// The error that a table lacks a column, with those that it has.
+/// Returns the error for a missing column, with a list of the existing ones.
 pub(crate) fn missing_column(path: &Path, names: &[&str], wanted: &str) -> FileError {
     let mut shown: Vec<String> = names.iter().take(20).map(|name| format!("{:?}", shorten(name))).collect();
     if names.len() > shown.len() {

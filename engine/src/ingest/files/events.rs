@@ -1,4 +1,4 @@
-//! Reads a file of cache events whole into memory.
+//! Reads a file of cache events into memory.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use super::{
 };
 use crate::store::rows::{CacheEvent, CacheOp};
 
-/// The words for the operations of a cache event.
+/// Words for the operations of a cache event.
 const OPS: [(&str, CacheOp); 3] = [("get", CacheOp::Get), ("write", CacheOp::Write), ("delete", CacheOp::Delete)];
 
-/// Reads an event file: CSV with a header (gzip too), JSON or Parquet with the columns `timestamp`,
-/// `cache`, `key`, `op` and, if known, `bytes` and `miss_cost_ms`; others are ignored.
+/// Reads an event file: CSV with a header (also gzip), JSON or Parquet with the columns `timestamp`, `cache`, `key`,
+/// `op` and optionally `bytes` and `miss_cost_ms`. Other columns are ignored.
 ///
 /// The events are sorted by time; ties keep the file's order.
 ///
 /// # Errors
-/// [`FileError`] in one line with file, line, column and value; a file without rows is one too.
+/// [`FileError`] in one line with file, line, column and value; also for a file without rows.
 pub fn read_event_file(path: &Path) -> Result<Vec<CacheEvent>, FileError> {
     let mut reader = EventReader { path, events: Vec::new() };
     source::read_any(path, &mut reader)?;
@@ -60,7 +60,7 @@ impl Visitor for EventReader<'_> {
     }
 }
 
-/// What a column says of a row; nothing where there is no such column.
+/// Reads a value of an optional column; `None` without the column.
 fn optional<'f, 'a, T>(
     field: Option<&'f Field<'a>>,
     read: impl FnOnce(&'f Field<'a>) -> Result<Option<T>, FileError>,

@@ -1,4 +1,4 @@
-//! Decides what each column of a table is: time, series, value, incident, label, or nothing.
+//! Assigns a role to each column of a table by name and contents: time, series, value, incident, label, or none.
 
 use std::path::Path;
 
@@ -9,56 +9,57 @@ use super::{
     batch::{Batch, Cell, Field, Nesting},
     error::missing_column,
 };
-use crate::ingest::stamp::{self, Written};
+use crate::ingest::timestamp::{self, ParsedTimestamp};
 
-/// Names of the column of timestamps, the likeliest first; case does not matter. `ds` is Prophet's, `_time` InfluxDB's.
+/// Names of the time column, the most likely first, in any case. `ds` is Prophet's, `_time` InfluxDB's.
 const TIME: [&str; 10] =
     ["timestamp", "time", "_time", "ds", "datetime", "date_time", "date", "ts", "@timestamp", "timestamp_ms"];
-/// Names of the column of values.
+/// Names of the value column.
 const VALUE: [&str; 3] = ["value", "_value", "y"];
-/// Names of the column that names the series.
+/// Names of the series column.
 const SERIES: [&str; 5] = ["series", "unique_id", "__name__", "metric", "metric_name"];
-/// Columns that number rows when their values do.
+/// Names of index columns; such a column is ignored only if its values are consecutive integers.
 const ROW_NUMBERS: [&str; 5] = ["index", "level_0", "row_nr", "rownames", "rowid"];
-/// Columns of InfluxDB's answers that are no tags.
+/// Columns of InfluxDB's results that are not tags.
 const INFLUX: [&str; 4] = ["result", "table", "_start", "_stop"];
 
-/// What the columns of a table are, by their position.
+/// Roles of a table's columns, by column index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub(crate) struct TableLayout {
     pub(crate) time: usize,
     pub(crate) series: SeriesName,
-    pub(crate) values: Values,
+    pub(crate) values: ValueColumns,
     pub(crate) incident: Option<usize>,
     pub(crate) labels: Vec<usize>,
 }
 
-/// Where the name of a row's series is.
+/// Source of a row's series name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SeriesName {
-    /// Nowhere: the table has one name for all.
+    /// None: the table is one series.
     Table,
-    /// In a column.
+    /// A column.
     Column(usize),
-    /// InfluxDB's `_field` behind its `_measurement`, where there is one.
+    /// InfluxDB's `_measurement`, if present, and `_field`.
     Influx(Option<usize>, usize),
 }
 
-/// Where the values are.
+/// Value columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Values {
-    /// Long form: in one column.
+pub(crate) enum ValueColumns {
+    /// Long form: one column.
     Long(usize),
-    /// Wide form: each column is a series of its name.
+    /// Wide form: each column is a series, named after the column.
     Wide(Vec<usize>),
 }
 
-/// Columns of a wide table of which it was decided whether they hold values, by name.
-pub(crate) type Decided = HashMap<String, bool>;
+/// Earlier decisions by column name: whether a column of a wide table contains values.
+pub(crate) type ColumnDecisions = HashMap<String, bool>;
 
-impl Layout {
-    /// Decides by the names and, where they do not suffice, by the rows of the batch; what was decided before is kept.
-    pub(crate) fn of(path: &Path, batch: &Batch, decided: &mut Decided) -> Result<Self, FileError> {
+impl TableLayout {
+    /// Determines the layout by column names and, if they are not sufficient, by the rows of the batch. Earlier
+    /// decisions are kept, so that a column does not change its role between batches.
+    pub(crate) fn of(path: &Path, batch: &Batch, decided: &mut ColumnDecisions) -> Result<Self, FileError> {
         let names = batch.names();
         let find = |wanted: &[&str]| {
             wanted.iter().find_map(|name| names.iter().position(|column| column.eq_ignore_ascii_case(name)))
@@ -81,7 +82,7 @@ impl Layout {
             .filter(|&idx| !(is_influx && INFLUX.contains(&names[idx])))
             .collect();
         if let Some(value) = value {
-            return Ok(Self { time, series, values: Values::Long(value), incident, labels: rest });
+            return Ok(Self { time, series, values: ValueColumns::Long(value), incident, labels: rest });
         }
         if series != SeriesName::Table {
             return Err(missing_column(path, &names, "value"));
@@ -93,7 +94,7 @@ impl Layout {
         if values.is_empty() {
             return Err(missing_column(path, &names, "value"));
         }
-        Ok(Self { time, series, values: Values::Wide(values), incident, labels })
+        Ok(Self { time, series, values: ValueColumns::Wide(values), incident, labels })
     }
 }
 
@@ -107,7 +108,7 @@ impl SeriesName {
     }
 }
 
-/// Whether a column is the index that pandas, R or polars wrote beside the data.
+/// Returns whether a column is an index written by pandas, R or polars.
 fn is_index(path: &Path, batch: &Batch, idx: usize, name: &str) -> bool {
     if name.is_empty() || name.starts_with("__index_level_") || name.starts_with("Unnamed: ") {
         return true;
@@ -124,15 +125,16 @@ fn is_index(path: &Path, batch: &Batch, idx: usize, name: &str) -> bool {
     (1..batch.frame.height()).all(|row| number(row - 1).is_some_and(|before| number(row) == Some(before + 1)))
 }
 
-/// The time column of a table that calls none so: the index if it holds times, or the only column of instants.
+/// Returns the time column of a table without a known name: an index of times, or the only column of instants.
 fn unnamed_time(path: &Path, batch: &Batch, names: &[&str]) -> Option<usize> {
+    // The first rows are sufficient to recognise times.
     let rows = batch.frame.height().min(100);
     let is_time = |idx: usize| {
         let field = batch.field(path, idx);
         rows > 0
             && (0..rows).all(|row| match field.written(row) {
-                Ok(Written::Integer(count)) => stamp::looks_like_time(count),
-                Ok(Written::Instant(_) | Written::Fraction(_)) => true,
+                Ok(ParsedTimestamp::Integer(count)) => timestamp::looks_like_time(count),
+                Ok(ParsedTimestamp::Instant(_) | ParsedTimestamp::Fraction(_)) => true,
                 Err(_) => false,
             })
     };
@@ -144,8 +146,8 @@ fn unnamed_time(path: &Path, batch: &Batch, names: &[&str]) -> Option<usize> {
     stamped.next().filter(|_| stamped.next().is_none())
 }
 
-/// Whether a column of a wide table holds values: at least half of what it has are numbers, so that a slip of the
-/// pen among numbers is an error and not a label.
+/// Returns whether a column of a wide table contains values: at least half of its non-missing entries are numbers. A
+/// single typing error in a value column is therefore an error, and does not turn the column into a label.
 fn holds_values(field: &Field<'_>, rows: usize) -> bool {
     if field.nesting != Nesting::Scalar {
         return false;

@@ -1,4 +1,4 @@
-//! Brings batches of any layout into long form: one row a sample, grouped by series.
+//! Reshapes batches of any layout to long form (one row per sample) and groups them by series.
 
 use std::{borrow::Cow, path::Path};
 
@@ -10,72 +10,72 @@ use polars::prelude::{
 
 use super::{
     FileError, Place,
-    batch::{Batch, Nesting, Places},
-    layout::{Decided, Layout, SeriesName, Values},
+    batch::{Batch, Nesting, RowPositions},
+    layout::{ColumnDecisions, SeriesName, TableLayout, ValueColumns},
 };
-use crate::ingest::stamp::UnitCensus;
+use crate::ingest::timestamp::UnitDetector;
 
-/// Names of the columns that the reshaping adds; no label is called so, since a name has no zero byte.
+/// Names of the added columns. They contain a zero byte, which no label name does.
 const ROW: &str = "\0row";
 const TIME: &str = "\0time";
 const VALUE: &str = "\0value";
 const SERIES: &str = "\0series";
 
-/// The samples of one series in one batch, in the file's order.
-pub(crate) struct Run<'a> {
-    /// The series as the file names it; none where the table has one name for all.
+/// Samples of one series in one batch, in file order.
+pub(crate) struct SeriesRun<'a> {
+    /// Series name as in the file; `None` if the table is one series.
     pub(crate) series: Option<&'a str>,
-    /// The labels of its columns: name, text, and what the text was.
+    /// Labels of the series: column name, text, and the form before conversion to text.
     pub(crate) labels: Vec<(&'a str, &'a str, Nesting)>,
     /// Epoch milliseconds.
     pub(crate) timestamps: Vec<i64>,
-    /// The values; none where one is missing.
+    /// ValueColumns; `None` for a missing value.
     pub(crate) values: Vec<Option<f64>>,
-    /// Which rows of the batch they are of.
+    /// Row of the batch that each sample is from.
     pub(crate) rows: Vec<usize>,
-    /// Where the rows of the batch are in the file.
-    pub(crate) places: &'a Places,
-    /// Position among the series columns of a wide table, and how many there are.
+    /// Positions of the batch's rows in the file.
+    pub(crate) places: &'a RowPositions,
+    /// Index among the value columns of a wide table, and the number of these columns.
     pub(crate) column: (usize, usize),
 }
 
-impl Run<'_> {
-    /// Where a sample is in the file.
+impl SeriesRun<'_> {
+    /// Returns the position of a sample in the file.
     pub(crate) fn place(&self, idx: usize) -> Place {
         self.places.of(self.rows.get(idx).copied().unwrap_or_default())
     }
 }
 
-/// Reshapes the batches of one file.
+/// Reshapes the batches of one file; keeps column decisions and the detected timestamp unit between batches.
 pub(crate) struct Reshaper<'p> {
     path: &'p Path,
     with_labels: bool,
-    /// The unit of the file's timestamps, from those read so far.
-    pub(crate) census: UnitCensus,
-    decided: Decided,
+    /// Unit of the file's integer timestamps, from those read so far.
+    pub(crate) units: UnitDetector,
+    decided: ColumnDecisions,
 }
 
 impl<'p> Reshaper<'p> {
-    /// `with_labels`: whether columns beyond those known are labels; otherwise they are left out.
+    /// `with_labels`: whether columns without another role are labels; otherwise they are ignored.
     pub(crate) fn new(path: &'p Path, with_labels: bool) -> Self {
-        Self { path, with_labels, census: UnitCensus::default(), decided: Decided::default() }
+        Self { path, with_labels, units: UnitDetector::default(), decided: ColumnDecisions::default() }
     }
 
-    /// The layout of a batch.
-    pub(crate) fn layout(&mut self, batch: &Batch) -> Result<Layout, FileError> {
-        let mut layout = Layout::of(self.path, batch, &mut self.decided)?;
+    /// Determines the layout of a batch.
+    pub(crate) fn layout(&mut self, batch: &Batch) -> Result<TableLayout, FileError> {
+        let mut layout = TableLayout::of(self.path, batch, &mut self.decided)?;
         if !self.with_labels {
             layout.labels.clear();
         }
         Ok(layout)
     }
 
-    /// Hands out the samples of a batch, one series after the other in the order of their first row.
+    /// Calls `visit` with the samples of each series of a batch, in the order of the series' first rows.
     pub(crate) fn runs(
         &mut self,
         batch: &Batch,
-        layout: &Layout,
-        visit: &mut dyn FnMut(Run<'_>) -> Result<(), FileError>,
+        layout: &TableLayout,
+        visit: &mut dyn FnMut(SeriesRun<'_>) -> Result<(), FileError>,
     ) -> Result<(), FileError> {
         let height = batch.frame.height();
         if height == 0 {
@@ -86,7 +86,7 @@ impl<'p> Reshaper<'p> {
         let field = batch.field(self.path, layout.time);
         for row in 0..height {
             let written = field.written(row)?;
-            self.census.count(written, batch.places.of(row).number());
+            self.units.count(written, batch.places.of(row).number());
             times.push(written.millis());
         }
         let rows = (0..height as i64).collect();
@@ -102,7 +102,7 @@ impl<'p> Reshaper<'p> {
         }
         let mut order = HashMap::new();
         let frame = match &layout.values {
-            Values::Long(value) => {
+            ValueColumns::Long(value) => {
                 columns.push(self.numbers(batch, *value, VALUE)?);
                 if let Some(series) = self.series(batch, layout.series)? {
                     columns.push(series);
@@ -110,7 +110,8 @@ impl<'p> Reshaper<'p> {
                 }
                 DataFrame::new_infer_height(columns).map_err(failed)?
             }
-            Values::Wide(values) => {
+            // A wide table is unpivoted: one row per value column and time.
+            ValueColumns::Wide(values) => {
                 let index: Vec<_> = columns.iter().map(|column| column.name().clone()).collect();
                 let mut on = Vec::with_capacity(values.len());
                 for (position, &idx) in values.iter().enumerate() {
@@ -125,10 +126,10 @@ impl<'p> Reshaper<'p> {
                 wide.unpivot2(args).map_err(failed)?
             }
         };
-        Grouped { frame: &frame, keys: &keys, batch, order: &order }.visit(visit, failed)
+        GroupedFrame { frame: &frame, keys: &keys, batch, order: &order }.visit(visit, failed)
     }
 
-    /// A column of numbers under a name; missing ones are null.
+    /// Converts a column to floats under a new name; missing values are null.
     fn numbers(&self, batch: &Batch, idx: usize, name: &str) -> Result<Column, FileError> {
         let field = batch.field(self.path, idx);
         let values: Vec<Option<f64>> =
@@ -136,7 +137,7 @@ impl<'p> Reshaper<'p> {
         Ok(Float64Chunked::from_iter_options(name.into(), values.into_iter()).into_column())
     }
 
-    /// A column as text.
+    /// Converts a column to text.
     fn text(&self, batch: &Batch, idx: usize) -> Column {
         let column = &batch.frame.columns()[idx];
         if column.str().is_ok() {
@@ -147,7 +148,7 @@ impl<'p> Reshaper<'p> {
         StringChunked::from_iter_options(column.name().clone(), values).into_column()
     }
 
-    /// The column of the series' names; none where the table has one name for all.
+    /// Returns the column of series names; `None` if the table is one series.
     fn series(&self, batch: &Batch, series: SeriesName) -> Result<Option<Column>, FileError> {
         let height = batch.frame.height();
         let mut names = StringChunkedBuilder::new(SERIES.into(), height);
@@ -165,7 +166,7 @@ impl<'p> Reshaper<'p> {
                 for row in 0..height {
                     let name = field.name(row)?;
                     let name: Cow<'_, str> = match &measurement {
-                        // As Telegraf names a metric for Prometheus.
+                        // Telegraf's naming of metrics for Prometheus.
                         Some(measurement) => format!("{}_{name}", measurement.name(row)?).into(),
                         None => name,
                     };
@@ -177,18 +178,18 @@ impl<'p> Reshaper<'p> {
     }
 }
 
-/// A long frame that is to be handed out by series.
-struct Grouped<'a> {
+/// Frame in long form with its grouping keys.
+struct GroupedFrame<'a> {
     frame: &'a DataFrame,
     keys: &'a [(&'a str, Nesting)],
     batch: &'a Batch,
     order: &'a HashMap<&'a str, usize>,
 }
 
-impl Grouped<'_> {
+impl GroupedFrame<'_> {
     fn visit(
         &self,
-        visit: &mut dyn FnMut(Run<'_>) -> Result<(), FileError>,
+        visit: &mut dyn FnMut(SeriesRun<'_>) -> Result<(), FileError>,
         failed: impl Fn(PolarsError) -> FileError,
     ) -> Result<(), FileError> {
         let height = self.frame.height();
@@ -202,7 +203,7 @@ impl Grouped<'_> {
                 GroupsIndicator::Idx((_, members)) => members.iter().map(|&member| member as usize).collect(),
                 GroupsIndicator::Slice([first, len]) => (first as usize..first as usize + len as usize).collect(),
             };
-            // Reshaping does not promise to keep the order of rows.
+            // Unpivoting does not guarantee the order of rows.
             if !members.is_sorted() {
                 members.sort_unstable();
             }
@@ -211,7 +212,7 @@ impl Grouped<'_> {
         Ok(())
     }
 
-    fn run(&self, members: &[usize]) -> Result<Run<'_>, PolarsError> {
+    fn run(&self, members: &[usize]) -> Result<SeriesRun<'_>, PolarsError> {
         let (rows, times) = (self.frame.column(ROW)?.i64()?, self.frame.column(TIME)?.i64()?);
         let values = self.frame.column(VALUE)?.f64()?;
         let first = members.first().copied().unwrap_or_default();
@@ -226,7 +227,7 @@ impl Grouped<'_> {
             }
         }
         let row = |member: usize| usize::try_from(rows.get(member).unwrap_or_default()).unwrap_or_default();
-        Ok(Run {
+        Ok(SeriesRun {
             series,
             labels,
             timestamps: members.iter().map(|&member| times.get(member).unwrap_or_default()).collect(),

@@ -1,9 +1,14 @@
-//! Files of samples and of cache events: CSV with a header, Parquet or JSON.
+//! Readers of files of samples and of cache events: CSV with a header, Parquet or JSON.
 //!
-//! Each format brings its rows as batches, polars frames with the place of each row in the file (`source`, `batch`).
-//! A layout decides what the columns are (`layout`), the batch is brought into long form and grouped by series
-//! (`long`), and the result is collected (`series`, `events`) or imported. Memory holds one batch of an import.
-//! Every error is one line that names the file, the line, the column and the value.
+//! ```text
+//! source ─► batch ─► layout ─► long ─► series, import     (samples)
+//!                └─► events                               (cache events)
+//! ```
+//!
+//! `source` reads a format as batches: polars frames with the position of each row. `layout` assigns a role to each
+//! column. `long` reshapes a batch to one row per sample, grouped by series. `series` and `events` collect the result
+//! in memory; an import keeps one batch in memory. Every error is one line that names the file, the line, the column
+//! and the value.
 
 mod batch;
 mod error;
@@ -22,7 +27,7 @@ pub use series::{FileSeries, SeriesFile, UNNAMED_SERIES, read_labelled_series_fi
 
 pub(in crate::ingest) use batch::{Batch, Nesting, Visitor};
 pub(crate) use error::shorten;
-pub(in crate::ingest) use layout::{SeriesName, Values};
-pub(in crate::ingest) use long::{Reshaper, Run};
+pub(in crate::ingest) use layout::{SeriesName, ValueColumns};
+pub(in crate::ingest) use long::{Reshaper, SeriesRun};
 pub(in crate::ingest) use series::{check_unit, seconds_note};
-pub(in crate::ingest) use source::{Container, Lines, TableFormat, Text, open, read as read_table};
+pub(in crate::ingest) use source::{Container, LineReader, TableFormat, TextReader, open, read as read_table};

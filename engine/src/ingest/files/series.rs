@@ -1,4 +1,4 @@
-//! Reads a series file whole into memory: one column of timestamps and one of values for each series.
+//! Reads a series file into memory: one column of timestamps and one of values per series.
 
 use std::path::Path;
 
@@ -11,46 +11,45 @@ use polars::prelude::{
 use super::{
     FileError, Place,
     batch::{Batch, Visitor},
-    layout::Values,
+    layout::ValueColumns,
     long::Reshaper,
     source,
 };
-use crate::ingest::stamp::{self, UnitCensus};
+use crate::ingest::timestamp::{self, UnitDetector};
 
-/// The name of the only series of a file that names none.
+/// Name of the series of a file without series names.
 pub const UNNAMED_SERIES: &str = "value";
 
-/// The series of one file.
+/// Series of one file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesFile {
-    /// The series in the order in which they first appear; at least one.
+    /// Series in the order of first appearance; at least one.
     pub series: Vec<FileSeries>,
-    /// How many values the file has: its rows, or in wide form its cells.
+    /// Number of values: rows in long form, cells in wide form.
     pub rows: usize,
-    /// Whether the file names its series; otherwise there is one, called [`UNNAMED_SERIES`].
+    /// Whether the file has series names; otherwise there is one series, [`UNNAMED_SERIES`].
     pub named: bool,
-    /// What a reader should know of how the file was read, a line each.
+    /// Notes for the user on assumptions made in reading, one line each.
     pub notes: Vec<String>,
 }
 
-/// One series of a file: columns of one length, ascending by timestamp; rows of the same timestamp
-/// keep the file's order.
+/// One series of a file: columns of equal length, ascending by timestamp; equal timestamps keep the file order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FileSeries {
-    /// The series' name.
+    /// Name of the series.
     pub name: String,
-    /// Epoch milliseconds, ascending, repeats possible.
+    /// Epoch milliseconds, ascending, possibly repeated.
     pub timestamps: Vec<i64>,
-    /// The values; NaN where the file has none.
+    /// ValueColumns; NaN for a missing value.
     pub values: Vec<f64>,
-    /// Whether an incident was in progress, when the file has that column.
+    /// Whether an incident was in progress at each sample; `None` without that column.
     pub incident: Option<Vec<bool>>,
-    /// Position of each value in the file, from 0, its header not counted.
+    /// Index of each value in the file, from 0, without the header.
     pub rows: Vec<usize>,
 }
 
 impl FileSeries {
-    /// Sorts by time; rows of the same timestamp keep their order.
+    /// Sorts by time; equal timestamps keep their order.
     fn sort(&mut self) -> Result<(), PolarsError> {
         if self.timestamps.is_sorted() {
             return Ok(());
@@ -78,18 +77,18 @@ impl FileSeries {
     }
 }
 
-/// Reads a series file: CSV with a header (gzip too), JSON or Parquet, long or wide, rows in any order.
+/// Reads a series file: CSV with a header (also gzip), JSON or Parquet, long or wide, rows in any order.
 ///
-/// Long form has the columns `series` (left out when there is one series), `timestamp` and `value`; others are ignored.
-/// In wide form each column of numbers beside the timestamp is a series.
+/// Long form has the columns `series` (optional for a single series), `timestamp` and `value`; others are ignored. In
+/// wide form each numeric column besides the timestamp is a series.
 ///
 /// # Errors
-/// [`FileError`] in one line with file, line, column and value; a file without rows is one too.
+/// [`FileError`] in one line with file, line, column and value; also for a file without rows.
 pub fn read_series_file(path: &Path) -> Result<SeriesFile, FileError> {
     read(path, false)
 }
 
-/// As [`read_series_file`], and the column `incident` (0 or 1), where there is one.
+/// Does the same as [`read_series_file`] and also reads the optional column `incident` (0 or 1).
 ///
 /// # Errors
 /// As [`read_series_file`].
@@ -112,18 +111,19 @@ fn read(path: &Path, labelled: bool) -> Result<SeriesFile, FileError> {
     if collector.rows == 0 {
         return Err(FileError::shape(path, "has a header but no rows"));
     }
-    let census = collector.reshaper.census;
-    check_unit(path, &census, collector.in_lines)?;
+    let units = collector.reshaper.units;
+    check_unit(path, &units, collector.in_lines)?;
+    // The unit of integer timestamps is known only now, after all rows.
     let (mut series, named) = (collector.series, collector.named);
     let mut notes = Vec::new();
-    if census.is_seconds() {
+    if units.is_seconds() {
         let stamps = series.iter_mut().flat_map(|series| series.timestamps.iter_mut());
-        stamps.for_each(|millis| *millis = stamp::from_seconds(*millis));
+        stamps.for_each(|millis| *millis = timestamp::from_seconds(*millis));
     }
     for one in &mut series {
         one.sort().map_err(|error| FileError::frame(path, &error))?;
     }
-    if census.is_seconds() {
+    if units.is_seconds() {
         let oldest = series.iter().filter_map(|series| series.timestamps.first()).min().copied();
         let newest = series.iter().filter_map(|series| series.timestamps.last()).max().copied();
         notes.push(seconds_note(oldest.unwrap_or_default(), newest.unwrap_or_default()));
@@ -131,27 +131,27 @@ fn read(path: &Path, labelled: bool) -> Result<SeriesFile, FileError> {
     Ok(SeriesFile { series, rows: collector.rows, named, notes })
 }
 
-/// Refuses a file whose timestamps are partly seconds and partly milliseconds.
-pub(in crate::ingest) fn check_unit(path: &Path, census: &UnitCensus, in_lines: bool) -> Result<(), FileError> {
-    let (Some(seconds), Some(modern), true) = (census.seconds_like, census.modern, census.is_mixed()) else {
+/// Rejects a file whose timestamps are partly seconds and partly milliseconds.
+pub(in crate::ingest) fn check_unit(path: &Path, units: &UnitDetector, in_lines: bool) -> Result<(), FileError> {
+    let (Some(seconds), Some(modern), true) = (units.seconds_like, units.modern, units.is_mixed()) else {
         return Ok(());
     };
     let place = |number| if in_lines { Place::Line(number) } else { Place::Row(number) };
     let problem = format!(
-        "the timestamp looks like epoch seconds, but that of {} does not; write all in epoch milliseconds",
+        "the timestamp looks like epoch seconds, but that of {} does not; use epoch milliseconds for all",
         place(modern)
     );
     Err(FileError::row(path, place(seconds), problem))
 }
 
-/// Says that the timestamps of a file were read as seconds.
+/// Returns the note that the timestamps of a file were read as seconds.
 pub(in crate::ingest) fn seconds_note(oldest_ms: i64, newest_ms: i64) -> String {
     let day = |ms: i64| {
         DateTime::from_timestamp_millis(ms).map_or_else(|| ms.to_string(), |at| at.format("%Y-%m-%d").to_string())
     };
     let (oldest, newest) = (day(oldest_ms), day(newest_ms));
     format!(
-        "integer timestamps are read as epoch seconds, from {oldest} to {newest}; as milliseconds they would be of 1970"
+        "integer timestamps are read as epoch seconds, from {oldest} to {newest}; as milliseconds they would be in 1970"
     )
 }
 
@@ -175,9 +175,10 @@ impl Visitor for Collector<'_> {
             .transpose()?;
         self.in_lines = matches!(batch.places.of(0), Place::Line(_));
         let values = match &layout.values {
-            Values::Long(value) => std::slice::from_ref(value),
-            Values::Wide(values) => values.as_slice(),
+            ValueColumns::Long(value) => std::slice::from_ref(value),
+            ValueColumns::Wide(values) => values.as_slice(),
         };
+        // Infinite values are allowed in an import, but not in a series file.
         for &idx in values {
             let field = batch.field(self.path, idx);
             (0..batch.frame.height()).try_for_each(|row| field.finite(row).map(|_| ()))?;

@@ -112,7 +112,7 @@ fn every_fault_of_a_series_file_names_its_place() {
     check("timestamp,value,incident\n1,2,maybe\n", "s.csv, line 2, column \"incident\": \"maybe\" is not 0 or 1");
     check("series,timestamp,value\n,1,2\n", "s.csv, line 2, column \"series\": \"\" is not a name");
     check("timestamp,value\n1,2\n3\n", "s.csv, line 3: has 1 fields, but the header has 2");
-    check("timestamp,value,value\n1,2,3\n", "s.csv, line 1: column \"value\" occurs twice in the header");
+    check("timestamp,value,value\n1,2,3\n", "s.csv, line 1: duplicate column \"value\" in the header");
     let long = "x".repeat(100);
     let shown = format!("\"{}…\"", "x".repeat(60));
     assert!(series_error("s.csv", format!("timestamp,value\n{long},1").as_bytes()).contains(&shown));
@@ -120,7 +120,7 @@ fn every_fault_of_a_series_file_names_its_place() {
         series_error("s.csv", b"timestamp,value\n1,\xff\n"),
         "s.csv, line 2: field 2 is not UTF-8 text; save the file as UTF-8"
     );
-    assert_eq!(series_error("s.parquet", b"no"), "s.parquet: is not a Parquet file: it does not begin with PAR1");
+    assert_eq!(series_error("s.parquet", b"no"), "s.parquet: is not a Parquet file: it does not start with PAR1");
     let damaged = series_error("s.parquet", b"PAR1 and then nothing of use PAR1");
     assert!(damaged.starts_with("s.parquet: not a readable Parquet file: "), "{damaged}");
     assert!(!damaged.contains('\n'));
@@ -128,7 +128,7 @@ fn every_fault_of_a_series_file_names_its_place() {
     assert_eq!(missing.to_string(), "/no/such/file.csv: cannot be read");
 }
 
-/// Each of these is the same two series, as other programs write them.
+/// Each file contains the same two series in the format of another program.
 #[test]
 fn wide_and_long_files_of_other_programs_read_the_same() {
     let folder = TempDir::new().unwrap();
@@ -188,7 +188,7 @@ fn an_index_of_times_is_the_time() {
 }
 
 #[test]
-fn seconds_are_read_as_seconds_with_a_note_and_a_mixture_is_refused() {
+fn seconds_are_converted_with_a_note_and_a_mixture_is_rejected() {
     let folder = TempDir::new().unwrap();
     let read = |text: &str| read_series_file(&file(&folder, "s.csv", text.as_bytes()));
     for text in [
@@ -202,7 +202,7 @@ fn seconds_are_read_as_seconds_with_a_note_and_a_mixture_is_refused() {
         assert_eq!(
             file.notes,
             [
-                "integer timestamps are read as epoch seconds, from 2026-01-01 to 2026-01-02; as milliseconds they would be of 1970"
+                "integer timestamps are read as epoch seconds, from 2026-01-01 to 2026-01-02; as milliseconds they would be in 1970"
             ]
         );
     }
@@ -218,11 +218,11 @@ fn seconds_are_read_as_seconds_with_a_note_and_a_mixture_is_refused() {
     }
     let error = read("timestamp,value\n1767225600000,1\n1767225600,2\n").unwrap_err().to_string();
     let expected =
-        "line 3: the timestamp looks like epoch seconds, but that of line 2 does not; write all in epoch milliseconds";
+        "line 3: the timestamp looks like epoch seconds, but that of line 2 does not; use epoch milliseconds for all";
     assert!(error.ends_with(expected), "{error}");
 }
 
-/// One readable line for each file that people try.
+/// Unsupported files give one readable line each.
 #[test]
 fn files_that_cannot_be_read_are_named() {
     let check = |name: &str, bytes: &[u8], expected: &str| {
@@ -241,7 +241,7 @@ fn files_that_cannot_be_read_are_named() {
     check("a.csv", b"\xff\xfet\0i\0", ": is text in UTF-16; save it as UTF-8");
     check("a.csv", b"t\0i\0m\0e\0", ": is not text (it has zero bytes)");
     check("a.csv", b"<!DOCTYPE html><html>", ": is an HTML page");
-    check("a.csv.gz", &gzip(b"PK\x03\x04...."), ": is compressed by gzip and holds a zip archive");
+    check("a.csv.gz", &gzip(b"PK\x03\x04...."), ": is compressed by gzip and contains a zip archive");
     let whole = gzip("timestamp,value\n1,2\n".repeat(500).as_bytes());
     check("cut.csv.gz", &whole[..whole.len() / 2], ": cannot be read: ");
     check("a.csv", b"timestamp\n1\n", ": has no column \"value\"; its columns are \"timestamp\"");
@@ -260,17 +260,17 @@ fn files_that_cannot_be_read_are_named() {
     );
     check("a.csv", b"timestamp,a,b\n1,x,y\n", ": has no column \"value\"; its columns are \"timestamp\", \"a\", \"b\"");
     check("a.json", b"[{\"timestamp\":1,\"value\":2},", ", line 1: column ");
-    check("a.json", b"[]", ": holds no JSON objects");
+    check("a.json", b"[]", ": contains no JSON objects");
     check(
         "a.json",
         b"{\"status\":\"error\",\"error\":\"bad\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}",
-        ": is an answer of Prometheus without data: bad",
+        ": is a Prometheus response without data: bad",
     );
 }
 
-/// A value that is no number in a column of numbers is an error of its place, not a label.
+/// Text in a column of numbers is an error with its position, not a label.
 #[test]
-fn a_slip_in_a_wide_file_is_an_error() {
+fn a_typing_error_in_a_wide_file_is_an_error() {
     let error = series_error("s.csv", b"time,a,b\n1,1,2\n2,1,oops\n3,1,2\n");
     assert_eq!(
         error,
@@ -279,7 +279,7 @@ fn a_slip_in_a_wide_file_is_an_error() {
 }
 
 #[test]
-fn a_record_without_end_is_refused_before_it_fills_memory() {
+fn an_endless_record_is_rejected_before_it_fills_memory() {
     let huge = |start: &str, filler: &str, bytes: usize| {
         format!("{start}{}", filler.repeat(bytes / filler.len())).into_bytes()
     };

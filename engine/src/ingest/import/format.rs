@@ -1,4 +1,4 @@
-//! Which format a file for import has.
+//! Format of a file for import: given by a content type, or detected from the file.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -6,26 +6,26 @@ use std::{
 };
 
 use crate::ingest::{
-    files::{Container, FileError, Lines, TableFormat, Text, open},
+    files::{Container, FileError, LineReader, TableFormat, TextReader, open},
     text::Dialect,
 };
 
-/// What a file for import is written in.
+/// Format of a file for import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportFormat {
-    /// CSV with a header; see the series file.
+    /// CSV with a header.
     Csv,
     /// Parquet with the same columns.
     Parquet,
-    /// JSON: one object a line or an array of objects with the same columns as fields, lines of
-    /// `{"metric":{…},"values":[…],"timestamps":[…]}`, or Prometheus' answer to a range query.
+    /// JSON: one object per line or an array of objects with these columns as fields, lines of
+    /// `{"metric":{…},"values":[…],"timestamps":[…]}`, or Prometheus' response to a range query.
     Ndjson,
     /// Prometheus text; OpenMetrics when it ends with `# EOF`.
     PrometheusText,
 }
 
 impl ImportFormat {
-    /// The format that a content type names, if it names one.
+    /// Returns the format of a content type, if known.
     #[must_use]
     pub fn of_content_type(content_type: &str) -> Option<Self> {
         let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -40,7 +40,7 @@ impl ImportFormat {
         }
     }
 
-    /// The format of a file: by its first bytes, then by its name, then by its first line.
+    /// Detects the format of a file by its first bytes, then its name, then its first line.
     pub(super) fn detect(path: &Path) -> Result<Self, FileError> {
         let (file, container) = open(path)?;
         if container == Container::Parquet {
@@ -50,8 +50,8 @@ impl ImportFormat {
             return Ok(format);
         }
         let mut first = String::new();
-        let mut start = BufReader::new(Text::of(path, file, container)?.take(1 << 16));
-        // A line that is not UTF-8 stays empty here; the reader proper names its place.
+        let mut start = BufReader::new(TextReader::of(path, file, container)?.take(1 << 16));
+        // A line that is not UTF-8 stays empty here; the later reader reports it with its position.
         while first.trim().is_empty() && start.read_line(&mut first).is_ok_and(|read| read > 0) {}
         Ok(by_first_line(first.trim()))
     }
@@ -74,7 +74,7 @@ fn by_first_line(first: &str) -> ImportFormat {
 }
 
 impl ImportFormat {
-    /// The format of a table; none for Prometheus text, which is none.
+    /// Returns the table format; `None` for Prometheus text, which is not a table.
     pub(super) fn table(self) -> Option<TableFormat> {
         match self {
             Self::Csv => Some(TableFormat::Csv),
@@ -97,9 +97,9 @@ fn by_name(path: &Path) -> Option<ImportFormat> {
     }
 }
 
-/// The dialect of a text: its last line is `# EOF` in OpenMetrics.
+/// Detects the dialect of a text: OpenMetrics if the last line is `# EOF`.
 pub(super) fn dialect(path: &Path) -> Result<Dialect, FileError> {
-    let mut lines = Lines::new(path, Text::open(path)?);
+    let mut lines = LineReader::new(path, TextReader::open(path)?);
     let mut is_end = false;
     while let Some((_, line)) = lines.next()? {
         is_end = line.trim_ascii_end() == b"# EOF";

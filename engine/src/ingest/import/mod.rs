@@ -1,8 +1,8 @@
-//! Import: files of samples into the store.
+//! Import of files of samples into the store.
 //!
-//! A file is read twice: first everything is checked, then it is written. So a file with a fault
-//! leaves nothing behind, and a file larger than memory can be taken. What remains: a disk that fills
-//! up half-way leaves the samples that were committed by then; the same import again completes it.
+//! A file is read twice: the first pass checks everything, the second one writes. An invalid file therefore stores
+//! nothing, and a file may be larger than memory. If the disk fills up during the second pass, the samples committed by
+//! then remain; repeating the import completes it.
 
 mod format;
 mod prometheus;

@@ -1,29 +1,34 @@
-//! Hands the samples of Prometheus text or OpenMetrics to an import.
+//! Reads the samples of Prometheus text or OpenMetrics for an import.
 
 use std::path::Path;
 
-use super::rows::{Samples, Sink};
+use super::rows::{SampleSink, Samples};
 use crate::ingest::{
-    files::{FileError, Lines, Place, Text},
-    stamp::{UnitCensus, Written},
+    files::{FileError, LineReader, Place, TextReader},
     text::{Dialect, TextError, TextParser},
+    timestamp::{ParsedTimestamp, UnitDetector},
 };
 
 /// Reads Prometheus text or OpenMetrics; samples without a timestamp get `now_ms`.
-pub(super) fn read(path: &Path, dialect: Dialect, now_ms: i64, sink: &mut dyn Sink) -> Result<UnitCensus, FileError> {
+pub(super) fn read(
+    path: &Path,
+    dialect: Dialect,
+    now_ms: i64,
+    sink: &mut dyn SampleSink,
+) -> Result<UnitDetector, FileError> {
     let wrong = |error: TextError| FileError::row(path, Place::Line(error.line), error.problem.to_string());
     let mut parser = TextParser::new(dialect);
-    let mut lines = Lines::new(path, Text::open(path)?);
-    let mut census = UnitCensus::default();
+    let mut lines = LineReader::new(path, TextReader::open(path)?);
+    let mut units = UnitDetector::default();
     while let Some((number, line)) = lines.next()? {
         let Some(sample) = parser.line(line).map_err(wrong)? else { continue };
         if let Some(stamp) = sample.timestamp_ms {
-            // OpenMetrics has seconds, and the parser has made milliseconds of them.
+            // The parser has converted OpenMetrics' seconds to milliseconds, so their unit is known.
             let written = match dialect {
-                Dialect::Prometheus => Written::Integer(stamp),
-                Dialect::OpenMetrics => Written::Fraction(stamp),
+                Dialect::Prometheus => ParsedTimestamp::Integer(stamp),
+                Dialect::OpenMetrics => ParsedTimestamp::Fraction(stamp),
             };
-            census.count(written, number);
+            units.count(written, number);
         }
         let samples = Samples {
             timestamps: &[sample.timestamp_ms.unwrap_or(now_ms)],
@@ -33,6 +38,6 @@ pub(super) fn read(path: &Path, dialect: Dialect, now_ms: i64, sink: &mut dyn Si
         sink.samples(&sample.labels(), &samples)?;
     }
     parser.finish().map_err(wrong)?;
-    sink.stated(&parser);
-    Ok(census)
+    sink.declared(&parser);
+    Ok(units)
 }

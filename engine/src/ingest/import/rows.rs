@@ -1,4 +1,4 @@
-//! The series of an import and the sinks that take its samples.
+//! Series of an import, and the trait of the two passes that receive its samples.
 
 use std::{borrow::Cow, hash::Hasher, path::Path};
 
@@ -15,12 +15,12 @@ use crate::{
     series::{Labels, METRIC_NAME},
 };
 
-/// Name and value of labels, the metric's name among them.
+/// Label names and values, including the metric name.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// The labels that the name of a series gives: the metric's name, and labels where it is written as Prometheus writes a
-/// series. `fallback` is the metric's name where the series has labels alone, as Grafana writes `{job="api"}`.
-pub(super) fn named<'a>(text: &'a str, fallback: Option<&'a str>) -> Pairs<'a> {
+/// Parses a series name: a metric name, or a series in Prometheus notation. `fallback`: metric name of a series that
+/// has labels only, as in Grafana's `{job="api"}`.
+pub(super) fn series_labels<'a>(text: &'a str, fallback: Option<&'a str>) -> Pairs<'a> {
     if text.ends_with('}') {
         if let Some(pairs) = text::selector(text) {
             return pairs;
@@ -35,24 +35,24 @@ pub(super) fn named<'a>(text: &'a str, fallback: Option<&'a str>) -> Pairs<'a> {
     vec![(METRIC_NAME.into(), text.into())]
 }
 
-/// Samples of one series in the file's order.
+/// Samples of one series in file order.
 pub(super) struct Samples<'a> {
     pub(super) timestamps: &'a [i64],
     pub(super) values: &'a [f64],
-    /// Where a sample is in the file.
+    /// Returns the position of a sample in the file.
     pub(super) place: &'a dyn Fn(usize) -> Place,
 }
 
-/// Takes the samples of a file, those of a series in the file's order.
-pub(super) trait Sink {
-    /// Some samples of one series, at least one.
+/// Receiver of the samples of a file; those of one series come in file order.
+pub(super) trait SampleSink {
+    /// Processes samples of one series, at least one.
     fn samples(&mut self, labels: &Pairs<'_>, samples: &Samples<'_>) -> Result<(), FileError>;
 
-    /// What the whole text stated about its metrics.
-    fn stated(&mut self, _: &TextParser) {}
+    /// Processes the metadata that a text declares; called at its end.
+    fn declared(&mut self, _: &TextParser) {}
 }
 
-/// The distinct series of a file, numbered in the order of their first appearance.
+/// Distinct series of a file, numbered in the order of first appearance, so that both passes number them alike.
 pub(super) struct SeriesTable<'a> {
     path: &'a Path,
     limits: &'a IngestLimits,
@@ -83,7 +83,7 @@ impl<'a> SeriesTable<'a> {
         hasher.finish128().as_u128()
     }
 
-    /// The number of a series; its labels are checked when it is new.
+    /// Returns the index of a series; validates the labels of a new one.
     pub(super) fn index_of(&mut self, place: Place, pairs: &Pairs<'_>) -> Result<usize, FileError> {
         let key = self.key(pairs);
         if let Some(&idx) = self.by_key.get(&key) {

@@ -1,4 +1,4 @@
-//! Reads a file into the store: checks all of it, then writes it.
+//! Imports a file in two passes: the first checks the whole file, the second writes it to the store.
 
 use std::{collections::VecDeque, path::Path, thread};
 
@@ -6,97 +6,97 @@ use almanac_models::Timestamp;
 
 use super::{
     ImportFormat, format, prometheus,
-    rows::{Pairs, Samples, SeriesTable, Sink},
+    rows::{Pairs, SampleSink, Samples, SeriesTable},
     table,
 };
 use crate::{
     ingest::{
         Ingest, PendingWrite,
         files::{FileError, Place, check_unit, seconds_note},
-        stamp::{self, UnitCensus},
         text::{Dialect, TextParser},
+        timestamp::{self, UnitDetector},
     },
     series::SeriesId,
     store::{SampleBatch, StoreError, rows::MetadataRow},
 };
 
-/// Samples that go to the store at a time.
-const BATCH: usize = 65_536;
+/// Number of samples per batch for the store.
+const BATCH_SAMPLES: usize = 65_536;
 
-/// Batches that may wait for their commit: enough to keep the writer busy, few enough to bound memory.
-const IN_FLIGHT: usize = 4;
+/// Maximum number of uncommitted batches: enough to keep the writer busy, and bounded in memory.
+const MAX_PENDING: usize = 4;
 
-/// How a file is to be read.
+/// Options of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// The format; by default the file tells.
+    /// Format; `None` = detected from the file.
     pub format: Option<ImportFormat>,
-    /// The metric's name when a table has no column `series`.
+    /// Metric name for a table without a column `series`.
     pub name: Option<String>,
-    /// The timestamp of text samples that have none.
+    /// Current time: timestamp of text samples without one, and reference for timestamps in the future.
     pub now: Timestamp,
 }
 
-/// What an import did.
+/// Result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImportReport {
-    /// Samples in the file; all are in the store.
+    /// Samples in the file; all of them are stored.
     pub samples: u64,
     /// Distinct series in the file.
     pub series: u64,
-    /// The oldest and the newest timestamp in the file, epoch milliseconds.
+    /// Oldest and newest timestamp in the file, in epoch milliseconds.
     pub span_ms: (i64, i64),
-    /// What a reader should know of how the file was read, a line each.
+    /// Notes for the user on assumptions made in reading, one line each.
     pub notes: Vec<String>,
 }
 
-/// Why an import failed.
+/// Error of an import.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// The file is at fault; nothing was stored.
+    /// The file is invalid; nothing was stored.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file's new series are too many; nothing was stored.
-    #[error("{file}: has {series} series; with those in the store that is more than the limit of {limit}")]
+    /// The new series of the file exceed the limit; nothing was stored.
+    #[error("{file}: its {series} series and those in the store exceed the limit of {limit}")]
     SeriesLimit {
         /// The file.
         file: String,
         /// Distinct series in the file.
         series: usize,
-        /// The limit in force.
+        /// Limit of series.
         limit: usize,
     },
     /// The store failed.
     #[error("{stored} of {samples} samples are stored; import the file again to complete it")]
     Store {
-        /// Samples committed before.
+        /// Samples committed before the failure.
         stored: u64,
         /// Samples in the file.
         samples: u64,
-        /// What the store says.
+        /// Error of the store.
         #[source]
         source: StoreError,
     },
 }
 
-/// Reads a file into the store: checks all of it first, then writes it, and waits for the disk.
+/// Imports a file: checks all of it, then writes it, and waits until it is on disk.
 ///
-/// `progress` is called after each batch with how many samples are committed, of how many. Blocks; when the store is
-/// busy it waits.
+/// `progress` is called after each batch with the committed and the total number of samples. Blocks, also while the
+/// store is busy.
 ///
 /// # Errors
-/// [`ImportError`]; but for `Store` nothing was stored.
+/// [`ImportError`]; except for `Store`, nothing was stored.
 pub fn import_file(
     ingest: &Ingest,
     path: &Path,
     options: &ImportOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<ImportReport, ImportError> {
-    let source = Source::open(path, options)?;
+    let source = ImportSource::open(path, options)?;
     let checked = source.check(ingest)?;
     let notes = checked.notes();
-    let Check { table, samples, span_ms, seconds, .. } = checked;
+    let CheckPass { table, samples, span_ms, seconds, .. } = checked;
     let mut ids = Vec::with_capacity(table.labels.len());
     for labels in &table.labels {
         ids.push(ingest.store().resolve(labels).map_err(|error| match error {
@@ -107,11 +107,11 @@ pub fn import_file(
         })?);
     }
     let series = ids.len() as u64;
-    let mut load = Load {
+    let mut pass = WritePass {
         ingest,
         table,
         ids,
-        batch: SampleBatch::with_capacity(BATCH),
+        batch: SampleBatch::with_capacity(BATCH_SAMPLES),
         waiting: VecDeque::new(),
         seconds,
         now: options.now,
@@ -121,42 +121,39 @@ pub fn import_file(
         progress,
         failed: None,
     };
-    let read = source.read(&mut load);
-    let finished = load.finish().and_then(|()| ingest.put_metadata(&load.metadata));
-    if let Some(source) = load.failed.take().or(finished.err()) {
-        return Err(ImportError::Store { stored: load.stored, samples, source });
+    let read = source.read(&mut pass);
+    let finished = pass.finish().and_then(|()| ingest.put_metadata(&pass.metadata));
+    if let Some(source) = pass.failed.take().or(finished.err()) {
+        return Err(ImportError::Store { stored: pass.stored, samples, source });
     }
-    // The file was checked: this is a file that changed meanwhile.
+    // The file passed the check, so an error here means that it has changed since.
     read?;
     Ok(ImportReport { samples, series, span_ms, notes })
 }
 
-/// Checks a file as [`import_file`] does before it stores anything.
+/// Runs the checks of [`import_file`] without storing anything.
 ///
 /// # Errors
 /// [`ImportError::File`].
 pub fn check_file(ingest: &Ingest, path: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
-    let source = Source::open(path, options)?;
+    let source = ImportSource::open(path, options)?;
     let checked = source.check(ingest)?;
     let notes = checked.notes();
-    let Check { table, samples, span_ms, .. } = checked;
+    let CheckPass { table, samples, span_ms, .. } = checked;
     Ok(ImportReport { samples, series: table.labels.len() as u64, span_ms, notes })
 }
 
-struct Source<'a> {
+struct ImportSource<'a> {
     path: &'a Path,
     format: ImportFormat,
     dialect: Dialect,
     options: &'a ImportOptions,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ImportSource<'a> {
     fn open(path: &'a Path, options: &'a ImportOptions) -> Result<Self, FileError> {
         if path.metadata().is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
-            return Err(FileError::shape(
-                path,
-                "is a pipe; a file is read twice, so that nothing of a wrong one is stored",
-            ));
+            return Err(FileError::shape(path, "is a pipe; an import reads its file twice, so give a regular file"));
         }
         let format = options.format.map_or_else(|| ImportFormat::detect(path), Ok)?;
         let dialect = match format {
@@ -166,11 +163,11 @@ impl<'a> Source<'a> {
         Ok(Self { path, format, dialect, options })
     }
 
-    fn check<'s>(&'s self, ingest: &'s Ingest) -> Result<Check<'s>, FileError> {
+    fn check<'s>(&'s self, ingest: &'s Ingest) -> Result<CheckPass<'s>, FileError> {
         let max_series = usize::try_from(ingest.store().stats().max_series).unwrap_or(usize::MAX);
         let table = SeriesTable::new(self.path, ingest.limits(), max_series);
         let latest_ms = self.options.now.millis().saturating_add(ingest.limits().ahead_ms);
-        let mut check = Check {
+        let mut check = CheckPass {
             table,
             latest_ms,
             samples: 0,
@@ -179,22 +176,23 @@ impl<'a> Source<'a> {
             ahead_as_seconds: None,
             in_lines: true,
         };
-        let census = self.read(&mut check)?;
+        let units = self.read(&mut check)?;
         if check.samples == 0 {
-            return Err(FileError::shape(self.path, "holds no samples"));
+            return Err(FileError::shape(self.path, "contains no samples"));
         }
-        check_unit(self.path, &census, check.in_lines)?;
-        if census.is_seconds() {
+        check_unit(self.path, &units, check.in_lines)?;
+        // The unit of integers is known only after all rows, so the limit on future timestamps is applied again.
+        if units.is_seconds() {
             if let Some((place, stamp)) = check.ahead_as_seconds {
-                return Err(check.ahead(place, stamp::from_seconds(stamp)));
+                return Err(check.ahead(place, timestamp::from_seconds(stamp)));
             }
             check.seconds = true;
-            check.span_ms = (stamp::from_seconds(check.span_ms.0), stamp::from_seconds(check.span_ms.1));
+            check.span_ms = (timestamp::from_seconds(check.span_ms.0), timestamp::from_seconds(check.span_ms.1));
         }
         Ok(check)
     }
 
-    fn read(&self, sink: &mut dyn Sink) -> Result<UnitCensus, FileError> {
+    fn read(&self, sink: &mut dyn SampleSink) -> Result<UnitDetector, FileError> {
         match self.format.table() {
             Some(format) => table::read(self.path, format, self.options.name.as_deref(), sink),
             None => prometheus::read(self.path, self.dialect, self.options.now.millis(), sink),
@@ -202,21 +200,21 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The first reading: every value is checked, every series is noted.
-struct Check<'a> {
+/// First pass: checks every value and collects the series.
+struct CheckPass<'a> {
     table: SeriesTable<'a>,
-    /// Later timestamps are refused.
+    /// Latest accepted timestamp in epoch milliseconds.
     latest_ms: i64,
     samples: u64,
     span_ms: (i64, i64),
-    /// Whether integer timestamps are seconds, which is known at the end.
+    /// Whether integer timestamps are seconds; determined at the end.
     seconds: bool,
-    /// The first timestamp that is too late if integers are seconds.
+    /// First timestamp that is too late if integers are seconds.
     ahead_as_seconds: Option<(Place, i64)>,
     in_lines: bool,
 }
 
-impl Check<'_> {
+impl CheckPass<'_> {
     fn notes(&self) -> Vec<String> {
         if self.seconds { vec![seconds_note(self.span_ms.0, self.span_ms.1)] } else { Vec::new() }
     }
@@ -227,7 +225,7 @@ impl Check<'_> {
                 .map_or_else(|| millis.to_string(), |at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
         };
         let problem = format!(
-            "timestamp {} is in the future; the latest that is accepted is {} (configuration ingest.max_ahead)",
+            "timestamp {} is in the future; the latest accepted timestamp is {} (configuration ingest.max_ahead)",
             shown(stamp),
             shown(self.latest_ms)
         );
@@ -235,7 +233,7 @@ impl Check<'_> {
     }
 }
 
-impl Sink for Check<'_> {
+impl SampleSink for CheckPass<'_> {
     fn samples(&mut self, labels: &Pairs<'_>, samples: &Samples<'_>) -> Result<(), FileError> {
         let first = (samples.place)(0);
         self.in_lines = matches!(first, Place::Line(_));
@@ -244,7 +242,7 @@ impl Sink for Check<'_> {
             if stamp > self.latest_ms {
                 return Err(self.ahead((samples.place)(idx), stamp));
             }
-            if self.ahead_as_seconds.is_none() && stamp::from_seconds(stamp) > self.latest_ms {
+            if self.ahead_as_seconds.is_none() && timestamp::from_seconds(stamp) > self.latest_ms {
                 self.ahead_as_seconds = Some(((samples.place)(idx), stamp));
             }
             self.span_ms = (self.span_ms.0.min(stamp), self.span_ms.1.max(stamp));
@@ -254,8 +252,8 @@ impl Sink for Check<'_> {
     }
 }
 
-/// The second reading: samples go to the store.
-struct Load<'a> {
+/// Second pass: writes the samples to the store.
+struct WritePass<'a> {
     ingest: &'a Ingest,
     table: SeriesTable<'a>,
     ids: Vec<SeriesId>,
@@ -271,17 +269,17 @@ struct Load<'a> {
     failed: Option<StoreError>,
 }
 
-impl Load<'_> {
+impl WritePass<'_> {
     fn flush(&mut self) -> Result<(), StoreError> {
-        while self.waiting.len() >= IN_FLIGHT {
+        while self.waiting.len() >= MAX_PENDING {
             self.wait_for_one()?;
         }
         if self.batch.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::replace(&mut self.batch, SampleBatch::with_capacity(BATCH));
+        let batch = std::mem::replace(&mut self.batch, SampleBatch::with_capacity(BATCH_SAMPLES));
         loop {
-            // The store takes the batch even when it then refuses it.
+            // `append` consumes the batch even if it rejects it, hence the clone.
             match self.ingest.append(batch.clone()) {
                 Ok(pending) => {
                     self.waiting.push_back(pending);
@@ -312,7 +310,7 @@ impl Load<'_> {
     }
 }
 
-impl Sink for Load<'_> {
+impl SampleSink for WritePass<'_> {
     fn samples(&mut self, labels: &Pairs<'_>, samples: &Samples<'_>) -> Result<(), FileError> {
         if self.failed.is_some() {
             return Ok(());
@@ -320,12 +318,12 @@ impl Sink for Load<'_> {
         let place = (samples.place)(0);
         let idx = self.table.index_of(place, labels)?;
         let Some(&id) = self.ids.get(idx) else {
-            return Err(FileError::row(self.table.path(), place, "was not there when the file was checked"));
+            return Err(FileError::row(self.table.path(), place, "the series was not in the file when it was checked"));
         };
         for (&stamp, &value) in samples.timestamps.iter().zip(samples.values) {
-            let timestamp_ms = if self.seconds { stamp::from_seconds(stamp) } else { stamp };
+            let timestamp_ms = if self.seconds { timestamp::from_seconds(stamp) } else { stamp };
             self.batch.push(id, timestamp_ms, value);
-            if self.batch.len() >= BATCH {
+            if self.batch.len() >= BATCH_SAMPLES {
                 self.failed = self.flush().err();
                 if self.failed.is_some() {
                     return Ok(());
@@ -334,7 +332,8 @@ impl Sink for Load<'_> {
         }
         Ok(())
     }
-    fn stated(&mut self, parser: &TextParser) {
-        self.metadata = self.ingest.metadata_seen().unseen(parser.stated(), self.now);
+
+    fn declared(&mut self, parser: &TextParser) {
+        self.metadata = self.ingest.metadata_seen().unseen(parser.declared(), self.now);
     }
 }

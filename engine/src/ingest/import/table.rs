@@ -1,79 +1,79 @@
-//! Hands the samples of a table, whatever its format and layout, to an import.
+//! Reads the samples of a table of any format and layout for an import.
 
 use std::{borrow::Cow, path::Path};
 
 use serde_json::{Map, Value};
 
-use super::rows::{Pairs, Samples, Sink, named};
+use super::rows::{Pairs, SampleSink, Samples, series_labels};
 use crate::{
     ingest::{
         files::{
-            Batch, FileError, Nesting, Place, Reshaper, Run, SeriesName, TableFormat, Values, Visitor, read_table,
-            shorten,
+            Batch, FileError, Nesting, Place, Reshaper, SeriesName, SeriesRun, TableFormat, ValueColumns, Visitor,
+            read_table, shorten,
         },
-        stamp::UnitCensus,
         text,
+        timestamp::UnitDetector,
     },
     series::METRIC_NAME,
 };
 
-/// Columns of text that may hold all labels of a series.
+/// Columns of text that may contain all labels of a series.
 const LABEL_SETS: [&str; 3] = ["labels", "tags", "metric"];
 
-/// Reads a table; columns beyond those that have a meaning are labels. `name` is the metric's where the table has none.
+/// Reads a table; columns without another role are labels. `name`: metric name for a table without series names.
 pub(super) fn read(
     path: &Path,
     format: TableFormat,
     name: Option<&str>,
-    sink: &mut dyn Sink,
-) -> Result<UnitCensus, FileError> {
-    let mut reader = Reader { path, name, reshaper: Reshaper::new(path, true), sink };
+    sink: &mut dyn SampleSink,
+) -> Result<UnitDetector, FileError> {
+    let mut reader = TableReader { path, name, reshaper: Reshaper::new(path, true), sink };
     read_table(path, format, &mut reader)?;
-    Ok(reader.reshaper.census)
+    Ok(reader.reshaper.units)
 }
 
-struct Reader<'a> {
+struct TableReader<'a> {
     path: &'a Path,
     name: Option<&'a str>,
     reshaper: Reshaper<'a>,
-    sink: &'a mut dyn Sink,
+    sink: &'a mut dyn SampleSink,
 }
 
-impl Visitor for Reader<'_> {
+impl Visitor for TableReader<'_> {
     fn batch(&mut self, batch: &Batch) -> Result<(), FileError> {
         let layout = self.reshaper.layout(batch)?;
-        let is_long = matches!(layout.values, Values::Long(_));
+        let is_long = matches!(layout.values, ValueColumns::Long(_));
         if is_long && layout.series == SeriesName::Table && self.name.is_none() {
-            return Err(FileError::shape(self.path, "has no column \"series\"; name the series"));
+            return Err(FileError::shape(self.path, "has no column \"series\"; give a series name"));
         }
         let names = batch.names();
         if let Some(column) = layout.labels.iter().map(|&idx| names[idx]).find(|name| *name == METRIC_NAME) {
-            let problem = format!("has a column {column:?} beside \"series\"; leave one of them out");
+            let problem = format!("has both a column {column:?} and \"series\"; remove one of them");
             return Err(FileError::shape(self.path, problem));
         }
         if let Some(incident) = layout.incident.map(|idx| batch.field(self.path, idx)) {
             (0..batch.frame.height()).try_for_each(|row| incident.flag(row).map(|_| ()))?;
         }
         let Self { path, name, sink, .. } = self;
-        self.reshaper.runs(batch, &layout, &mut |run| hand_over(path, *name, &run, *sink))
+        self.reshaper.runs(batch, &layout, &mut |run| send_run(path, *name, &run, *sink))
     }
 }
 
-/// Gives a sink the samples of a run that have a value.
-fn hand_over(path: &Path, name: Option<&str>, run: &Run<'_>, sink: &mut dyn Sink) -> Result<(), FileError> {
+/// Passes the samples of a run that have a value to a sink.
+fn send_run(path: &Path, name: Option<&str>, run: &SeriesRun<'_>, sink: &mut dyn SampleSink) -> Result<(), FileError> {
     let mut kept: Vec<usize> = (0..run.values.len()).filter(|&idx| run.values[idx].is_some()).collect();
     if kept.is_empty() {
         return Ok(());
     }
     let mut pairs = match run.series {
-        Some(series) => named(series, name),
+        Some(series) => series_labels(series, name),
         None => vec![(METRIC_NAME.into(), name.unwrap_or_default().into())],
     };
     for &(label, text, nesting) in &run.labels {
         match nesting {
             Nesting::Object => object_labels(path, run.place(0), label, text, &mut pairs)?,
             Nesting::List if text.starts_with('[') => {
-                let expected = "text, the value of a label; join the list into one text, or leave it out";
+                let expected = "text, the value of a label; join the list into one text, or remove it";
                 return Err(wrong(path, run.place(0), label, text, expected));
             }
             Nesting::Scalar if LABEL_SETS.contains(&label) && text.starts_with('{') && text.ends_with('}') => {
@@ -92,7 +92,7 @@ fn hand_over(path: &Path, name: Option<&str>, run: &Run<'_>, sink: &mut dyn Sink
     sink.samples(&pairs, &Samples { timestamps: &timestamps, values: &values, place: &place })
 }
 
-/// Makes labels of a JSON object; what is nested deeper is refused.
+/// Converts a JSON object to labels; nested values are rejected.
 fn object_labels<'t>(
     path: &Path,
     place: Place,
@@ -101,7 +101,7 @@ fn object_labels<'t>(
     pairs: &mut Pairs<'t>,
 ) -> Result<(), FileError> {
     let Ok(object) = serde_json::from_str::<Map<String, Value>>(text) else {
-        // A column that holds objects elsewhere may hold text here.
+        // A column with objects in other rows may contain text in this one.
         pairs.push((label.into(), text.into()));
         return Ok(());
     };

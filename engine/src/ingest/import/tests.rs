@@ -1,4 +1,4 @@
-//! Tests of the import of files.
+//! Tests of importing files.
 
 use std::{error::Error, io::Write, path::Path};
 
@@ -84,7 +84,7 @@ fn every_format_brings_the_same_samples() {
         let report = scene.import(name, bytes).unwrap();
         assert_eq!((report.samples, report.series), (3, 2), "{name}");
         assert_eq!(scene.samples(), expected, "{name}");
-        // Again: nothing changes.
+        // Repeating the import changes nothing.
         assert_eq!(scene.import(name, bytes).unwrap().samples, 3);
         assert_eq!(scene.samples(), expected, "{name}");
     }
@@ -110,9 +110,9 @@ fn text_without_a_timestamp_is_of_now() {
     assert_eq!(scene.samples(), ["up 1 1780272000000"]);
 }
 
-/// A fault in the last line leaves nothing of the lines before it.
+/// An error in the last line stores nothing of the lines before it.
 #[test]
-fn every_fault_names_its_place_and_leaves_nothing_behind() {
+fn every_error_names_its_position_and_stores_nothing() {
     let scene = Scene::new(3);
     let check = |name: &str, text: &str, expected: &str| {
         assert_eq!(scene.import(name, text.as_bytes()).unwrap_err(), expected);
@@ -129,16 +129,16 @@ fn every_fault_names_its_place_and_leaves_nothing_behind() {
         "series,timestamp,value\ncpu,1000,1\ncpu,2000,many\n",
         "a.csv, line 3, column \"value\": \"many\" is not a number; leave it empty when the value is missing",
     );
-    check("a.csv", "timestamp,value\n1000,1\n", "a.csv: has no column \"series\"; name the series");
-    check("a.csv", "series,timestamp,value\ncpu,1,\n", "a.csv: holds no samples");
+    check("a.csv", "timestamp,value\n1000,1\n", "a.csv: has no column \"series\"; give a series name");
+    check("a.csv", "series,timestamp,value\ncpu,1,\n", "a.csv: contains no samples");
     check("empty", "", "empty: is empty");
     check(
         "a.json",
         "{\"series\":\"a\",\"timestamp\":1,\"value\":1}\n{\"series\":",
         "a.json, line 2: is not a JSON object: EOF while parsing a value at column 10",
     );
-    check("a.json", "[1]", "a.json, row 1: 1 is not a JSON object; write one object for each sample");
-    check("a.json", "{\"timestamp\":1,\"value\":1}", "a.json: has no column \"series\"; name the series");
+    check("a.json", "[1]", "a.json, row 1: 1 is not a JSON object; write one object per sample");
+    check("a.json", "{\"timestamp\":1,\"value\":1}", "a.json: has no column \"series\"; give a series name");
     check(
         "a.json",
         "{\"series\":\"a\",\"timestamp\":1}",
@@ -152,7 +152,7 @@ fn every_fault_names_its_place_and_leaves_nothing_behind() {
     check(
         "a.json",
         "{\"series\":\"a\",\"timestamp\":1,\"value\":1,\"l\":[]}",
-        "a.json, line 1, column \"l\": \"[]\" is not text, the value of a label; join the list into one text, or leave it out",
+        "a.json, line 1, column \"l\": \"[]\" is not text, the value of a label; join the list into one text, or remove it",
     );
     check(
         "a.json",
@@ -164,10 +164,10 @@ fn every_fault_names_its_place_and_leaves_nothing_behind() {
         "{\"metric\":{\"a\":\"b\"},\"values\":[1],\"timestamps\":[1]}",
         "a.json, line 1: series {a=\"b\"} has no metric name (label __name__)",
     );
-    check("a.prom", "up 1 1000\nup{a=\"b} 2\n", "a.prom, line 2: the line ends before the quote closes");
+    check("a.prom", "up 1 1000\nup{a=\"b} 2\n", "a.prom, line 2: the line ends before the closing quote");
     check("a.prom", "up 1 x\n", "a.prom, line 1: timestamp \"x\" is not integer epoch milliseconds");
     let many: String = (0..4).map(|i| format!("m{i} 1 1000\n")).collect();
-    check("a.prom", &many, "a.prom, line 4: series m3 is new and the store holds 3 series, its limit");
+    check("a.prom", &many, "a.prom, line 4: series m3 is new and the store has reached its limit of 3 series");
     let long = format!("up{{a=\"{}\"}} 1\n", "x".repeat(17_000));
     check("a.prom", &long, "a.prom, line 1: the value of label \"a\" has 17000 bytes; the limit is 16384");
 }
@@ -177,13 +177,13 @@ fn new_series_past_the_limit_store_nothing_of_the_file() {
     let scene = Scene::new(3);
     scene.import("a.prom", b"m0 1 1000\nm1 1 1000\n").unwrap();
     let error = scene.import("b.prom", b"m1 1 2000\nm2 1 2000\nm3 1 2000\n").unwrap_err();
-    assert_eq!(error, "b.prom: has 3 series; with those in the store that is more than the limit of 3");
+    assert_eq!(error, "b.prom: its 3 series and those in the store exceed the limit of 3");
     assert_eq!(scene.samples(), ["m0 1 1000", "m1 1 1000"]);
 }
 
-/// What people export from Prometheus names its series whole.
+/// Exports from Prometheus contain whole series in the series column.
 #[test]
-fn a_name_with_labels_is_taken_apart() {
+fn a_series_name_with_labels_is_parsed() {
     let scene = Scene::new(100);
     let csv = "series,timestamp,value,zone\n\"cpu{host=\"\"a\"\",mode=\"\"idle\"\"}\",1000,1.5,x\n\"odd{name\",1000,2,x\n\"half{a=\"\"b\"\"\",1000,3,x\n";
     scene.import("a.csv", csv.as_bytes()).unwrap();
@@ -199,7 +199,7 @@ fn a_name_with_labels_is_taken_apart() {
     assert_eq!(samples, expected);
 }
 
-/// Labels that are structs, maps, JSON or text of Prometheus are labels; a list is refused with what to do.
+/// Structs, maps, JSON objects and Prometheus text are labels; a list is rejected with a hint.
 #[test]
 fn nested_columns_are_labels() {
     let expected = ["cpu{host=\"a\",zone=\"x\"} 1 1000"];
@@ -237,7 +237,7 @@ fn nested_columns_are_labels() {
     let sql = "SELECT 'cpu' AS series, 1000 AS \"timestamp\", 1 AS value, ['a', 'b'] AS tags";
     connection.execute_batch(&format!("COPY ({sql}) TO '{}' (FORMAT parquet)", path.display())).unwrap();
     let expected = "l.parquet, row 1, column \"tags\": \"[\\\"a\\\",\\\"b\\\"]\" is not text, the value of a label; \
-                    join the list into one text, or leave it out";
+                    join the list into one text, or remove it";
     assert_eq!(scene.import_path(&path).unwrap_err(), expected);
 }
 
@@ -262,11 +262,11 @@ fn infinities_and_nan_are_kept_and_null_is_missing() {
     }
 }
 
-/// A timestamp in the future refuses the file; seconds are read as seconds, with a note.
+/// A timestamp in the future rejects the file; seconds are converted, with a note.
 #[test]
-fn the_unit_and_the_future_are_watched() {
+fn seconds_are_converted_and_future_timestamps_rejected() {
     let scene = Scene::new(100);
-    let latest = "the latest that is accepted is 2026-06-02T00:00:00Z (configuration ingest.max_ahead)";
+    let latest = "the latest accepted timestamp is 2026-06-02T00:00:00Z (configuration ingest.max_ahead)";
     for stamp in ["2027-01-01", "1798761600000", "1798761600000000", "1798761600"] {
         for (name, text) in [
             ("a.csv", format!("series,timestamp,value\nx,{stamp},1\n")),
@@ -289,7 +289,7 @@ fn the_unit_and_the_future_are_watched() {
 }
 
 #[test]
-fn text_states_metadata() {
+fn text_declares_metadata() {
     let scene = Scene::new(100);
     scene.import("a.prom", b"# HELP up Whether it answers.\n# TYPE up gauge\nup 1 1000\n").unwrap();
     let rows = scene.ingest.store().metadata(&MetadataFilter::default());

@@ -1,10 +1,10 @@
-//! Writes remote-write requests, as a sender does; for tests, benches and the demo.
+//! Encodes remote-write requests as a sender does, for tests, benches and the demo.
 
 use hashbrown::HashMap;
 
 use crate::series::{Labels, Sample};
 
-/// Writes a 1.0 request, snappy block and all: what a sender sends. One entry for each series.
+/// Encodes a 1.0 request as a snappy block, with one entry per series.
 #[must_use]
 pub fn encode_v1(series: &[(Labels, Vec<Sample>)]) -> Vec<u8> {
     let mut message = Vec::new();
@@ -23,7 +23,7 @@ pub fn encode_v1(series: &[(Labels, Vec<Sample>)]) -> Vec<u8> {
     compress(&message)
 }
 
-/// Writes a 2.0 request, snappy block and all: what a sender sends. One entry for each series.
+/// Encodes a 2.0 request as a snappy block, with one entry per series.
 #[must_use]
 pub fn encode_v2(series: &[(Labels, Vec<Sample>)]) -> Vec<u8> {
     let mut symbols: Vec<&str> = vec![""];
@@ -78,6 +78,6 @@ fn varint(mut number: u64, out: &mut Vec<u8>) {
 }
 
 fn compress(message: &[u8]) -> Vec<u8> {
-    // Fails only above 4 GiB; an empty body is then refused by every receiver.
+    // Compression fails only above 4 GiB; receivers reject the empty body.
     snap::raw::Encoder::new().compress_vec(message).unwrap_or_default()
 }

@@ -1,24 +1,24 @@
-//! Why bytes are not a remote-write request.
+//! Errors of decoding remote-write requests.
 
-/// Why bytes are no remote-write message; the whole request is refused and nothing of it is stored.
+/// Error of decoding a remote-write request; the whole request is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
-    /// The snappy block says that it is larger than is taken.
-    #[error("the request holds {decoded} bytes uncompressed; the limit is {limit}")]
+    /// The declared size of the snappy block exceeds the limit.
+    #[error("the uncompressed request has {decoded} bytes; the limit is {limit}")]
     TooLarge {
         /// Size that the block declares.
         decoded: usize,
-        /// The limit in force.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// The body is no snappy block.
+    /// The body is not a snappy block.
     #[error("the body is not a snappy block (the framed format is not remote write): {problem}")]
     Snappy {
-        /// What the decoder says.
+        /// Message of the decoder.
         problem: String,
     },
-    /// The message is of the other version: read as declared it would hold nothing.
+    /// The message has the other version; decoded as declared it would be empty.
     #[error("the message is remote write {found}, but Content-Type declares {declared}")]
     OtherVersion {
         /// The version that Content-Type declares.
@@ -29,36 +29,36 @@ pub enum WireError {
     /// The message ends in the middle of a field.
     #[error("the protobuf message is truncated")]
     Truncated,
-    /// A field's tag is none.
-    #[error("the protobuf message holds the impossible field tag {tag}")]
+    /// A field tag is invalid.
+    #[error("the protobuf message has the invalid field tag {tag}")]
     Tag {
         /// The tag as read.
         tag: u64,
     },
-    /// A number has more than 64 bits.
-    #[error("the protobuf message holds a number of more than 64 bits")]
+    /// A varint has more than 64 bits.
+    #[error("the protobuf message has a number of more than 64 bits")]
     Varint,
     /// A field has a wire type that its definition does not allow.
     #[error("protobuf field {field} has the wrong wire type")]
     Type {
-        /// The field's number.
+        /// Number of the field.
         field: u32,
     },
-    /// A 2.0 message whose symbol table does not begin with the empty string.
-    #[error("the symbol table does not begin with an empty string")]
+    /// The symbol table of a 2.0 message does not start with the empty string.
+    #[error("the symbol table does not start with an empty string")]
     Symbols,
-    /// A 2.0 series with an odd number of label references.
-    #[error("a series has {count} label references; they come in pairs")]
+    /// A 2.0 series has an odd number of label references.
+    #[error("a series has {count} label references, expected an even number")]
     OddReferences {
-        /// How many there are.
+        /// Number of references.
         count: usize,
     },
-    /// A reference beyond the symbol table.
-    #[error("label reference {reference} is beyond the {symbols} symbols of the request")]
+    /// A reference is outside the symbol table.
+    #[error("label reference {reference} is outside the request's {symbols} symbols")]
     Reference {
         /// The reference.
         reference: u64,
-        /// How many symbols there are.
+        /// Number of symbols.
         symbols: usize,
     },
 }

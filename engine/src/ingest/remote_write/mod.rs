@@ -1,9 +1,14 @@
-//! Prometheus remote write 1.0 and 2.0: bytes → series entries and samples, without copying labels.
+//! Decoder of Prometheus remote write 1.0 and 2.0: bytes to series entries and samples, without copying labels.
+//!
+//! ```text
+//! body ─► snappy ─► wire (fields) ─► v1 or v2 ─► entries, timestamps, values, metadata
+//! ```
 //!
 //! Specifications: <https://prometheus.io/docs/specs/prw/remote_write_spec/> and
-//! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>. The protobuf wire format is walked
-//! by hand: a generated decoder allocates two strings for each label, ten times a sample.
+//! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>. The protobuf wire format is decoded by hand, because
+//! a generated decoder allocates two strings per label, with about ten labels per sample.
 
+mod contents;
 mod encode;
 mod error;
 mod request;
@@ -15,7 +20,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use contents::Entry;
 pub use encode::{encode_v1, encode_v2};
 pub use error::WireError;
-pub use request::{Entry, Request};
+pub use request::Request;
 pub use version::Version;

@@ -1,69 +1,33 @@
-//! A decoded remote-write request; labels stay where they are in the message.
+//! A decoded remote-write request; labels stay in the message as byte ranges.
 
 use std::ops::Range;
 
-use super::{Version, WireError, v1, v2};
-use crate::ingest::metadata::{Stated, family, type_of_number};
+use super::{
+    Version, WireError,
+    contents::{Contents, Entry, RawLabels},
+    v1, v2,
+};
+use crate::ingest::metadata::{DeclaredMetadata, family, type_of_number};
 
-/// A decoded remote-write request: series entries in the sender's order, their samples in columns.
+/// A decoded remote-write request: series entries in the sender's order, with their samples in columns.
 ///
-/// Labels are kept as positions in the message, so that an entry costs no allocation; a request can
-/// be decoded into again, and keeps its buffers.
+/// Labels are byte ranges of the message, so that an entry needs no allocation. A request can be reused for decoding,
+/// which keeps its buffers.
 #[derive(Debug, Default)]
 pub struct Request {
-    pub(super) version: Version,
-    pub(super) message: Vec<u8>,
-    /// Label fields of entries that do not have them in one piece, put together.
-    pub(super) joined: Vec<u8>,
-    /// 2.0: where each symbol is in the message.
-    pub(super) symbols: Vec<Range<u32>>,
-    /// 2.0: label references, entry after entry.
-    pub(super) references: Vec<u32>,
-    pub(super) entries: Vec<Entry>,
-    pub(super) timestamps: Vec<i64>,
-    pub(super) values: Vec<f64>,
-    pub(super) histograms: u64,
-    pub(super) exemplars: u64,
-    pub(super) metadata: Vec<RawMetadata>,
-}
-
-/// Type, name, description and unit of a metric; the texts are positions in the message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RawMetadata {
-    /// The type's number, the same in both versions.
-    pub(super) number: u64,
-    pub(super) name: Range<u32>,
-    pub(super) help: Range<u32>,
-    pub(super) unit: Range<u32>,
-}
-
-/// One series entry of a request that has samples; a series may have several entries.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    pub(super) labels: RawLabels,
-    /// How many samples of the columns belong to the entry.
-    pub samples: u32,
-}
-
-/// Labels as the sender wrote them, not yet checked: equal bytes mean equal labels.
-#[derive(Debug, Clone)]
-pub(super) enum RawLabels {
-    /// 1.0: the label fields in the message, tags and lengths included.
-    InMessage(Range<u32>),
-    /// 1.0: the label fields in `joined`.
-    Joined(Range<u32>),
-    /// 2.0: the pairs of references in `references`.
-    References(Range<u32>),
+    version: Version,
+    message: Vec<u8>,
+    contents: Contents,
 }
 
 impl Request {
-    /// Decodes a request: a snappy block that holds a message of the given version.
+    /// Decodes a request: a snappy block with a message of the given version.
     ///
-    /// The size that the block declares is checked against `decoded_limit` (bytes) before anything
-    /// is unpacked. Labels are not looked at.
+    /// The declared size of the block is checked against `decoded_limit` (bytes) before decompression. Labels are not
+    /// parsed.
     ///
     /// # Errors
-    /// [`WireError`]; the request then holds nothing that may be used.
+    /// [`WireError`]; the contents of the request must not be used then.
     pub fn decode(&mut self, version: Version, body: &[u8], decoded_limit: usize) -> Result<(), WireError> {
         self.clear();
         self.version = version;
@@ -72,92 +36,81 @@ impl Request {
         if decoded > decoded_limit || u32::try_from(decoded).is_err() {
             return Err(WireError::TooLarge { decoded, limit: decoded_limit });
         }
-        // Growing zeroes the new part; a buffer that is large enough is neither zeroed nor copied.
+        // Only growth of the buffer zeroes memory; a buffer that is large enough is reused as it is.
         if self.message.len() < decoded {
             self.message.resize(decoded, 0);
         }
         snap::raw::Decoder::new().decompress(body, &mut self.message[..decoded]).map_err(snappy)?;
-        // The columns of the request before have gone to the store; the next one is likely as long.
-        let likely = self.entries.capacity().min(1 << 16);
-        self.timestamps.reserve(likely);
-        self.values.reserve(likely);
-        let message = std::mem::take(&mut self.message);
-        let result = match version {
-            Version::V1 => v1::walk(&message[..decoded], self),
-            Version::V2 => v2::walk(&message[..decoded], self),
-        };
-        self.message = message;
-        result
+        // The previous request's columns were moved to the store; a similar length is likely.
+        let likely = self.contents.entries.capacity().min(1 << 16);
+        self.contents.timestamps.reserve(likely);
+        self.contents.values.reserve(likely);
+        match version {
+            Version::V1 => v1::walk(&self.message[..decoded], &mut self.contents),
+            Version::V2 => v2::walk(&self.message[..decoded], &mut self.contents),
+        }
     }
 
     fn clear(&mut self) {
-        // A buffer that one huge request made is freed.
+        // The buffer of an unusually large request is freed.
         if self.message.capacity() > 4 << 20 {
             self.message = Vec::new();
         }
-        self.joined.clear();
-        self.symbols.clear();
-        self.references.clear();
-        self.entries.clear();
-        self.timestamps.clear();
-        self.values.clear();
-        self.metadata.clear();
-        self.histograms = 0;
-        self.exemplars = 0;
+        self.contents.clear();
     }
 
-    /// The version that was decoded.
+    /// Returns the version of the decoded message.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The series entries that have samples.
+    /// Returns the series entries that have samples.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        &self.contents.entries
     }
 
-    /// Epoch milliseconds of the samples, entry after entry.
+    /// Returns the timestamps of the samples in epoch milliseconds, entry after entry.
     #[must_use]
     pub fn timestamps(&self) -> &[i64] {
-        &self.timestamps
+        &self.contents.timestamps
     }
 
-    /// The values, entry after entry; stale markers keep their bits.
+    /// Returns the values, entry after entry; stale markers keep their bits.
     #[must_use]
     pub fn values(&self) -> &[f64] {
-        &self.values
+        &self.contents.values
     }
 
-    /// How many native histogram samples there were.
+    /// Returns the number of native histogram samples.
     #[must_use]
     pub fn histograms(&self) -> u64 {
-        self.histograms
+        self.contents.histograms
     }
 
-    /// How many exemplars there were.
+    /// Returns the number of exemplars.
     #[must_use]
     pub fn exemplars(&self) -> u64 {
-        self.exemplars
+        self.contents.exemplars
     }
 
-    /// The metadata of the request; a metric may occur several times.
-    pub(crate) fn metadata(&self) -> impl Iterator<Item = Stated<'_>> {
-        self.metadata.iter().map(|raw| {
+    /// Returns the metadata of the request; a metric may occur several times.
+    pub(crate) fn metadata(&self) -> impl Iterator<Item = DeclaredMetadata<'_>> {
+        self.contents.metadata.iter().map(|raw| {
             let text = |range: &Range<u32>| &self.message[span(range)];
             let metric_type = type_of_number(raw.number);
             let metric = family(metric_type, text(&raw.name));
-            Stated { metric_type, metric, help: text(&raw.help), unit: text(&raw.unit) }
+            DeclaredMetadata { metric_type, metric, help: text(&raw.help), unit: text(&raw.unit) }
         })
     }
 
-    /// Takes the columns of timestamps and values out.
+    /// Takes the columns of timestamps and values.
     pub(crate) fn take_columns(&mut self) -> (Vec<i64>, Vec<f64>) {
-        (std::mem::take(&mut self.timestamps), std::mem::take(&mut self.values))
+        (std::mem::take(&mut self.contents.timestamps), std::mem::take(&mut self.contents.values))
     }
 
-    /// Name and value of each label of an entry, as bytes in the sender's order.
+    /// Collects name and value of each label of an entry, as bytes in the sender's order.
     ///
     /// # Errors
     /// [`WireError`] when the label fields of a 1.0 entry are malformed.
@@ -165,30 +118,30 @@ impl Request {
         out.clear();
         match &entry.labels {
             RawLabels::InMessage(range) => v1::labels(&self.message[span(range)], out),
-            RawLabels::Joined(range) => v1::labels(&self.joined[span(range)], out),
+            RawLabels::Joined(range) => v1::labels(&self.contents.joined[span(range)], out),
             RawLabels::References(range) => {
-                let symbol = |reference: u32| &self.message[span(&self.symbols[reference as usize])];
-                let pairs = self.references[span(range)].chunks_exact(2);
+                let symbol = |reference: u32| &self.message[span(&self.contents.symbols[reference as usize])];
+                let pairs = self.contents.references[span(range)].chunks_exact(2);
                 out.extend(pairs.map(|pair| (symbol(pair[0]), symbol(pair[1]))));
                 Ok(())
             }
         }
     }
 
-    /// Hands each entry's key material to `visit`: bytes that are equal for equal labels of one version.
+    /// Calls `visit` with the key material of each entry: bytes that are equal for equal labels of one version.
     ///
-    /// `symbol_hash` is called once for each symbol of a 2.0 request.
+    /// `symbol_hash` is called once per symbol of a 2.0 request.
     pub(crate) fn keys(&self, symbol_hash: impl Fn(&[u8]) -> [u8; 16], mut visit: impl FnMut(&[u8])) {
         let hashes: Vec<[u8; 16]> =
-            self.symbols.iter().map(|symbol| symbol_hash(&self.message[span(symbol)])).collect();
+            self.contents.symbols.iter().map(|symbol| symbol_hash(&self.message[span(symbol)])).collect();
         let mut scratch = Vec::new();
-        for entry in &self.entries {
+        for entry in &self.contents.entries {
             match &entry.labels {
                 RawLabels::InMessage(range) => visit(&self.message[span(range)]),
-                RawLabels::Joined(range) => visit(&self.joined[span(range)]),
+                RawLabels::Joined(range) => visit(&self.contents.joined[span(range)]),
                 RawLabels::References(range) => {
                     scratch.clear();
-                    for &reference in &self.references[span(range)] {
+                    for &reference in &self.contents.references[span(range)] {
                         scratch.extend_from_slice(&hashes[reference as usize]);
                     }
                     visit(&scratch);
@@ -200,10 +153,4 @@ impl Request {
 
 fn span(range: &Range<u32>) -> Range<usize> {
     range.start as usize..range.end as usize
-}
-
-/// A position in a message; messages of more than 4 GiB are refused before they are unpacked.
-#[expect(clippy::cast_possible_truncation, reason = "`Request::decode` refuses messages of more than 4 GiB")]
-pub(super) fn position(at: usize) -> u32 {
-    at as u32
 }

@@ -16,7 +16,7 @@ fn snappy(message: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(message).unwrap()
 }
 
-/// The request as series with their samples, bits of the values instead of the values.
+/// Returns the request as series with their samples; values as bits.
 fn contents(request: &Request) -> Vec<(Labels, Vec<(i64, u64)>)> {
     let mut samples = request.timestamps().iter().zip(request.values()).map(|(&t, &v)| (t, v.to_bits()));
     let mut pairs = Vec::new();
@@ -123,7 +123,7 @@ fn sample() -> Vec<u8> {
     field(2, &[&[0x09], 1.5_f64.to_le_bytes().as_slice(), &[0x10, 7]].concat())
 }
 
-/// Label fields with a sample between them, a field unknown to us, an exemplar and a native histogram.
+/// Label fields with a sample between them, an unknown field, an exemplar and a native histogram.
 #[test]
 fn fields_in_unusual_places_are_understood() {
     let series =
@@ -145,7 +145,7 @@ fn stale_markers_keep_their_bits() {
 }
 
 #[test]
-fn references_may_be_unpacked_and_stand_before_their_symbols() {
+fn references_may_be_unpacked_and_precede_their_symbols() {
     let entry = [vec![0x08, 1, 0x08, 2], sample()].concat();
     let message = [field(5, &entry), field(4, b""), field(4, b"__name__"), field(4, b"up")].concat();
     let request = decode(Version::V2, &snappy(&message)).unwrap();
@@ -153,22 +153,22 @@ fn references_may_be_unpacked_and_stand_before_their_symbols() {
 }
 
 #[test]
-fn malformed_requests_say_what_is_wrong() {
+fn malformed_requests_are_described() {
     let check = |version, body: &[u8], expected: &str| {
         assert_eq!(decode(version, body).unwrap_err().to_string(), expected);
     };
     let refer = |references: &[u8]| field(5, &[field(1, references), sample()].concat());
     let symbols = [field(4, b""), field(4, b"a")].concat();
-    check(Version::V2, &snappy(&refer(&[0, 0])), "the symbol table does not begin with an empty string");
+    check(Version::V2, &snappy(&refer(&[0, 0])), "the symbol table does not start with an empty string");
     check(
         Version::V2,
         &snappy(&[symbols.clone(), refer(&[1, 2])].concat()),
-        "label reference 2 is beyond the 2 symbols of the request",
+        "label reference 2 is outside the request's 2 symbols",
     );
     check(
         Version::V2,
         &snappy(&[symbols, refer(&[1])].concat()),
-        "a series has 1 label references; they come in pairs",
+        "a series has 1 label references, expected an even number",
     );
     check(Version::V1, &snappy(&[0x0a, 5, 1]), "the protobuf message is truncated");
     check(Version::V1, &snappy(&field(1, &[0x10, 1])), "protobuf field 2 has the wrong wire type");
@@ -176,7 +176,7 @@ fn malformed_requests_say_what_is_wrong() {
     assert!(matches!(decode(Version::V1, b"").unwrap_err(), WireError::Snappy { .. }));
 }
 
-/// A block of a few bytes may claim to hold gigabytes; nothing is reserved for it.
+/// A block of a few bytes may declare gigabytes; no memory is reserved for it.
 #[test]
 fn the_unpacked_size_is_bounded_before_unpacking() {
     let body = snappy(&vec![0; LIMIT + 1]);

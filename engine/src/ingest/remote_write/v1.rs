@@ -1,8 +1,8 @@
-//! Walks a remote-write 1.0 message.
+//! Decodes a remote-write 1.0 message.
 
 use super::{
-    Entry, WireError,
-    request::{RawLabels, RawMetadata, Request, position},
+    WireError,
+    contents::{Contents, Entry, RawLabels, RawMetadata, position},
     wire::{Fields, sample},
 };
 
@@ -10,7 +10,7 @@ use super::{
 mod number {
     pub(super) const TIMESERIES: u32 = 1;
     pub(super) const METADATA: u32 = 3;
-    /// Symbols and series of a 2.0 message.
+    /// Symbols and series of a 2.0 message, by which it is recognised.
     pub(super) const OF_V2: std::ops::RangeInclusive<u32> = 4..=5;
     pub(super) const LABELS: u32 = 1;
     pub(super) const SAMPLES: u32 = 2;
@@ -24,8 +24,8 @@ mod number {
     pub(super) const METADATA_UNIT: u32 = 5;
 }
 
-/// Walks a 1.0 message.
-pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
+/// Decodes a 1.0 message into `out`.
+pub(super) fn walk(message: &[u8], out: &mut Contents) -> Result<(), WireError> {
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         if field.number == number::TIMESERIES {
@@ -33,7 +33,7 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
             timeseries(series, field.end - series.len(), out)?;
         } else if field.number == number::METADATA {
             let message = field.bytes()?;
-            // Malformed metadata cost themselves alone: the samples are what the sender cannot lose.
+            // Malformed metadata are skipped so that the samples are not lost.
             out.metadata.extend(metadata(message, field.end - message.len()).ok());
         } else if number::OF_V2.contains(&field.number) {
             return Err(WireError::OtherVersion { declared: "1.0", found: "2.0" });
@@ -42,8 +42,9 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
     Ok(())
 }
 
-/// Walks one `TimeSeries`, which begins at `offset` of the message.
-fn timeseries(series: &[u8], offset: usize, out: &mut Request) -> Result<(), WireError> {
+/// Decodes one `TimeSeries` at `offset` of the message.
+fn timeseries(series: &[u8], offset: usize, out: &mut Contents) -> Result<(), WireError> {
+    // Range of the label fields; contiguous for all known senders.
     let mut labels = 0..0;
     let mut in_one_piece = true;
     let first_sample = out.timestamps.len();
@@ -82,7 +83,7 @@ fn timeseries(series: &[u8], offset: usize, out: &mut Request) -> Result<(), Wir
     Ok(())
 }
 
-/// Walks one `MetricMetadata`, which begins at `offset` of the message.
+/// Decodes one `MetricMetadata` at `offset` of the message.
 fn metadata(message: &[u8], offset: usize) -> Result<RawMetadata, WireError> {
     let mut raw = RawMetadata { number: 0, name: 0..0, help: 0..0, unit: 0..0 };
     let mut fields = Fields::new(message);
@@ -102,9 +103,9 @@ fn metadata(message: &[u8], offset: usize) -> Result<RawMetadata, WireError> {
     Ok(raw)
 }
 
-/// Puts label fields together that have others between them; no known sender writes so, but it is allowed.
+/// Concatenates label fields with other fields between them. No known sender writes this, but protobuf allows it.
 #[cold]
-fn join(series: &[u8], out: &mut Request) -> Result<RawLabels, WireError> {
+fn join(series: &[u8], out: &mut Contents) -> Result<RawLabels, WireError> {
     let start = position(out.joined.len());
     let mut fields = Fields::new(series);
     while let Some(field) = fields.next()? {
@@ -115,7 +116,7 @@ fn join(series: &[u8], out: &mut Request) -> Result<RawLabels, WireError> {
     Ok(RawLabels::Joined(start..position(out.joined.len())))
 }
 
-/// Reads label fields: `repeated Label labels = 1` with `Label { string name = 1; string value = 2; }`.
+/// Decodes label fields: `repeated Label labels = 1` with `Label { string name = 1; string value = 2; }`.
 pub(super) fn labels<'a>(fields: &'a [u8], out: &mut Vec<(&'a [u8], &'a [u8])>) -> Result<(), WireError> {
     let mut fields = Fields::new(fields);
     while let Some(field) = fields.next()? {

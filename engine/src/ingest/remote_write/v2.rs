@@ -1,8 +1,8 @@
-//! Walks a remote-write 2.0 message.
+//! Decodes a remote-write 2.0 message.
 
 use super::{
-    Entry, WireError,
-    request::{RawLabels, RawMetadata, Request, position},
+    WireError,
+    contents::{Contents, Entry, RawLabels, RawMetadata, position},
     wire::{Fields, Value, sample},
 };
 use crate::series::METRIC_NAME;
@@ -10,7 +10,7 @@ use crate::series::METRIC_NAME;
 /// Fields of `io.prometheus.write.v2.Request` and its messages
 /// (prompb/io/prometheus/write/v2/types.proto).
 mod number {
-    /// Reserved, so that a 1.0 message is known.
+    /// Reserved in 2.0, so that a 1.0 message is recognised.
     pub(super) const OF_V1: std::ops::RangeInclusive<u32> = 1..=3;
     pub(super) const SYMBOLS: u32 = 4;
     pub(super) const TIMESERIES: u32 = 5;
@@ -24,9 +24,9 @@ mod number {
     pub(super) const METADATA_UNIT: u32 = 4;
 }
 
-/// Walks a 2.0 message; start timestamps are skipped.
-pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
-    let mut stated = Vec::new();
+/// Decodes a 2.0 message into `out`; start timestamps are skipped.
+pub(super) fn walk(message: &[u8], out: &mut Contents) -> Result<(), WireError> {
+    let mut declared = Vec::new();
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
@@ -34,7 +34,7 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
                 let symbol = field.bytes()?;
                 out.symbols.push(position(field.end - symbol.len())..position(field.end));
             }
-            number::TIMESERIES => timeseries(field.bytes()?, out, &mut stated)?,
+            number::TIMESERIES => timeseries(field.bytes()?, out, &mut declared)?,
             other if number::OF_V1.contains(&other) => {
                 return Err(WireError::OtherVersion { declared: "2.0", found: "1.0" });
             }
@@ -47,34 +47,34 @@ pub(super) fn walk(message: &[u8], out: &mut Request) -> Result<(), WireError> {
     if out.symbols.first().is_none_or(|first| !first.is_empty()) {
         return Err(WireError::Symbols);
     }
-    // Symbols may come after the series that refer to them, so references are checked at the end.
+    // Symbols may follow the series that refer to them, so references are checked at the end.
     match out.references.iter().find(|&&reference| reference as usize >= out.symbols.len()) {
         Some(&reference) => Err(WireError::Reference { reference: u64::from(reference), symbols: out.symbols.len() }),
         None => {
-            state(message, &stated, out);
+            resolve_metadata(message, &declared, out);
             Ok(())
         }
     }
 }
 
-/// The metadata of one series: the type's number, and symbols.
+/// Metadata of one series: number of the type, and symbol references.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct SeriesMetadata {
     number: u64,
     help: u32,
     unit: u32,
-    /// Where the label references of its series begin and end.
+    /// Range of the series' label references.
     references: std::ops::Range<usize>,
 }
 
-/// Finds the metric that each metadata is of; series of one metric follow one another, and are noted once. Metadata
-/// whose references are wrong cost themselves alone: the samples are what the sender cannot lose.
-fn state(message: &[u8], stated: &[SeriesMetadata], out: &mut Request) {
+/// Resolves the metric name of each metadata. Consecutive series of one metric give one entry. Metadata with invalid
+/// references are skipped so that the samples are not lost.
+fn resolve_metadata(message: &[u8], declared: &[SeriesMetadata], out: &mut Contents) {
     let text = |symbol: &std::ops::Range<u32>| &message[symbol.start as usize..symbol.end as usize];
     let Some(name_label) = out.symbols.iter().position(|symbol| text(symbol) == METRIC_NAME.as_bytes()) else {
         return;
     };
-    for one in stated {
+    for one in declared {
         let symbol = |reference: u32| out.symbols.get(reference as usize).cloned();
         let mut pairs = out.references[one.references.clone()].chunks_exact(2);
         let name = pairs.find(|pair| pair[0] as usize == name_label).map(|pair| pair[1]);
@@ -103,7 +103,7 @@ fn metadata(message: &[u8]) -> Result<SeriesMetadata, WireError> {
     Ok(metadata)
 }
 
-fn timeseries(series: &[u8], out: &mut Request, stated: &mut Vec<SeriesMetadata>) -> Result<(), WireError> {
+fn timeseries(series: &[u8], out: &mut Contents, declared: &mut Vec<SeriesMetadata>) -> Result<(), WireError> {
     let mut of_series = None;
     let first_sample = out.timestamps.len();
     let first_reference = out.references.len();
@@ -137,7 +137,7 @@ fn timeseries(series: &[u8], out: &mut Request, stated: &mut Vec<SeriesMetadata>
     }
     if let Some(mut metadata) = of_series.filter(|metadata| *metadata != SeriesMetadata::default()) {
         metadata.references = first_reference..out.references.len();
-        stated.push(metadata);
+        declared.push(metadata);
     }
     let samples = position(out.timestamps.len() - first_sample);
     if samples > 0 {
@@ -148,7 +148,7 @@ fn timeseries(series: &[u8], out: &mut Request, stated: &mut Vec<SeriesMetadata>
 }
 
 #[inline]
-fn reference(number: u64, out: &mut Request) -> Result<(), WireError> {
+fn reference(number: u64, out: &mut Contents) -> Result<(), WireError> {
     let reference =
         u32::try_from(number).map_err(|_| WireError::Reference { reference: number, symbols: out.symbols.len() })?;
     out.references.push(reference);

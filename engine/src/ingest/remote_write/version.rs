@@ -1,6 +1,6 @@
-//! The versions of remote write.
+//! Versions of remote write.
 
-/// The version of a remote-write message.
+/// Version of a remote-write message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
     /// `prometheus.WriteRequest`
@@ -11,7 +11,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// The message's full name, as the `proto` parameter of a content type has it.
+    /// Returns the full name of the message, as in the `proto` parameter of a content type.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
-//! The protobuf wire format, walked by hand.
+//! Decoder of the protobuf wire format.
 
 use super::WireError;
 
-/// Walks the fields of one protobuf message without copying anything.
+/// Iterator over the fields of one protobuf message, without copying.
 ///
-/// The encoding: <https://protobuf.dev/programming-guides/encoding/>. Unknown fields are skipped.
+/// Encoding: <https://protobuf.dev/programming-guides/encoding/>. Unknown fields are skipped.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
@@ -14,17 +14,17 @@ pub(crate) struct Fields<'a> {
 /// One field of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Field<'a> {
-    /// The number that the message's definition gives the field.
+    /// Number of the field in the message's definition.
     pub(crate) number: u32,
-    /// Its value.
+    /// Value of the field.
     pub(crate) value: Value<'a>,
-    /// Where the field's tag begins in the message.
+    /// Offset of the field's tag in the message.
     pub(crate) start: usize,
-    /// Where the field ends.
+    /// Offset of the end of the field.
     pub(crate) end: usize,
 }
 
-/// The value of a field by wire type.
+/// Value of a field by wire type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     Varint(u64),
@@ -38,7 +38,7 @@ impl<'a> Fields<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// The next field, or none at the message's end.
+    /// Returns the next field; `None` at the end of the message.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
         let start = self.at;
@@ -63,11 +63,11 @@ impl<'a> Fields<'a> {
         Ok(Some(Field { number, value, start, end: self.at }))
     }
 
-    /// A base-128 number.
+    /// Reads a base-128 number.
     #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, WireError> {
         let rest = &self.bytes[self.at..];
-        // Tags and lengths nearly always fit one byte.
+        // Fast path: tags and lengths nearly always have one byte.
         match rest.first() {
             Some(&byte) if byte < 0x80 => {
                 self.at += 1;
@@ -80,6 +80,7 @@ impl<'a> Fields<'a> {
     fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for (idx, &byte) in self.bytes[self.at..].iter().enumerate().take(10) {
+            // The tenth byte contains the highest of 64 bits.
             if idx == 9 && byte > 1 {
                 return Err(WireError::Varint);
             }
@@ -111,7 +112,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// The bytes of a string, of bytes or of a message.
+    /// Returns the value as `string`, `bytes` or a message.
     #[inline]
     pub(crate) fn bytes(&self) -> Result<&'a [u8], WireError> {
         match self.value {
@@ -120,7 +121,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// An `int64`.
+    /// Returns the value as `int64`.
     #[inline]
     pub(crate) fn int64(&self) -> Result<i64, WireError> {
         match self.value {
@@ -130,7 +131,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A `uint32`, `uint64` or an enumeration.
+    /// Returns the value as `uint32`, `uint64` or an enumeration.
     #[inline]
     pub(crate) fn uint64(&self) -> Result<u64, WireError> {
         match self.value {
@@ -139,7 +140,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A `double`.
+    /// Returns the value as `double`.
     #[inline]
     pub(crate) fn double(&self) -> Result<f64, WireError> {
         match self.value {
@@ -149,7 +150,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Reads `Sample { double value = 1; int64 timestamp = 2; }`, the same in both versions.
+/// Decodes `Sample { double value = 1; int64 timestamp = 2; }`, the same in both versions.
 #[inline]
 pub(crate) fn sample(message: &[u8]) -> Result<(i64, f64), WireError> {
     let (mut timestamp_ms, mut value) = (0, 0.0);

@@ -1,51 +1,51 @@
-//! What the client that fetches pages is asked, and what it answers.
+//! Interface of the HTTP client that fetches pages; the service provides the implementation.
 
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-/// What a client is to fetch.
+/// Request for a page.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScrapeRequest {
-    /// Where.
+    /// Address of the page.
     pub url: String,
-    /// How long at most, the body included; also told to the target in `X-Prometheus-Scrape-Timeout-Seconds`.
+    /// Maximum time including the body; also sent as `X-Prometheus-Scrape-Timeout-Seconds`.
     pub timeout: Duration,
-    /// The header `Accept`.
+    /// Header `Accept`.
     pub accept: &'static str,
-    /// Most bytes of the body once it is unpacked; more is a failure.
+    /// Maximum decompressed size of the body in bytes; a larger one is a failure.
     pub body_limit: usize,
-    /// To be sent as `Authorization: Bearer …`.
+    /// Token to send as `Authorization: Bearer …`.
     pub token: Option<String>,
 }
 
-/// Without the token.
+/// Omits the token.
 impl fmt::Debug for ScrapeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScrapeRequest").field("url", &self.url).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
-/// A page as it came.
+/// Fetched page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The header `Content-Type`.
+    /// Header `Content-Type`.
     pub content_type: Option<String>,
-    /// The body, unpacked.
+    /// Decompressed body.
     pub body: Bytes,
 }
 
-/// The end of a fetch, good or bad.
+/// Result of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// How long it took.
+    /// Duration of the fetch.
     pub elapsed: Duration,
-    /// The page, or why there is none, in one line.
+    /// Page, or the error in one line.
     pub page: Result<Page, String>,
 }
 
-/// Fetches pages; the service passes one in that speaks HTTP.
+/// Client that fetches pages.
 pub trait ScrapeClient: Send + Sync {
     /// Fetches one page within the request's timeout; a status other than 200 is a failure.
     fn fetch<'a>(&'a self, request: &'a ScrapeRequest) -> BoxFuture<'a, Fetched>;

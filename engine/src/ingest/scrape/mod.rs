@@ -1,6 +1,6 @@
-//! The scraper: when to fetch which page, and what samples a page, or its absence, makes.
+//! The scraper: schedules targets and converts pages, or their absence, to samples.
 //!
-//! The client that fetches is passed in; nothing here opens a connection or reads a clock.
+//! The HTTP client is passed in. No code here opens a connection or reads a clock.
 
 mod client;
 mod plan;

@@ -1,4 +1,4 @@
-//! When a target is due, what is fetched, and which labels its series get.
+//! Scrape targets: schedule, request, and labels of their series.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -8,32 +8,32 @@ use siphasher::sip128::SipHasher13;
 use super::ScrapeRequest;
 use crate::series::METRIC_NAME;
 
-/// Asks for OpenMetrics first, as Prometheus does.
+/// Header `Accept`, with the same preferences as Prometheus: OpenMetrics first.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
-/// One page that is fetched again and again.
+/// Page that is scraped at an interval.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScrapeTarget {
     /// Label `job` of every series.
     pub job: String,
     /// Label `instance` of every series: host and port.
     pub instance: String,
-    /// The page's address.
+    /// Address of the page.
     pub url: String,
-    /// How often.
+    /// Interval between scrapes.
     pub interval: Step,
-    /// How long a fetch may take; at most the interval.
+    /// Timeout of a fetch; at most the interval.
     pub timeout: Duration,
     /// Further labels of every series.
     pub labels: Vec<(String, String)>,
-    /// Whether a label of the page wins over one of the target with the same name; otherwise the
-    /// page's is renamed to `exported_…`.
+    /// Whether a label of the page takes precedence over the target's label of the same name; otherwise the page's
+    /// label is renamed to `exported_…`.
     pub honor_labels: bool,
-    /// What the target wants to hear as `Authorization: Bearer …`.
+    /// Token to send as `Authorization: Bearer …`.
     pub token: Option<String>,
 }
 
-/// Without the token.
+/// Omits the token.
 impl fmt::Debug for ScrapeTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScrapeTarget").field("job", &self.job).field("url", &self.url).finish_non_exhaustive()
@@ -41,7 +41,7 @@ impl fmt::Debug for ScrapeTarget {
 }
 
 impl ScrapeTarget {
-    /// What the client is to fetch.
+    /// Returns the request for the client.
     #[must_use]
     pub fn request(&self, body_limit: usize) -> ScrapeRequest {
         let interval = Duration::from_millis(self.interval.millis().unsigned_abs());
@@ -54,10 +54,10 @@ impl ScrapeTarget {
         }
     }
 
-    /// The first moment after `now` at which the target is due.
+    /// Returns the first scrape time after `now`.
     ///
-    /// The moments are a grid that depends on the target and the interval alone, so that targets are
-    /// spread over the interval and a restart does not move them.
+    /// Scrape times are multiples of the interval plus an offset that depends on the target alone. Targets are thus
+    /// spread over the interval, and a restart does not change their times.
     #[must_use]
     pub fn next_after(&self, now: Timestamp) -> Timestamp {
         let interval = self.interval.millis();
@@ -65,14 +65,14 @@ impl ScrapeTarget {
         now.plus_millis(interval - into)
     }
 
-    /// The labels of the target itself.
+    /// Returns the labels of the target itself.
     pub(super) fn own_labels(&self) -> impl Iterator<Item = (&str, &str)> {
         [("job", self.job.as_str()), ("instance", self.instance.as_str())]
             .into_iter()
             .chain(self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// The labels of a series of the page together with the target's.
+    /// Merges the labels of a scraped series with those of the target.
     pub(super) fn merge<'a>(
         &'a self,
         mut scraped: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -81,6 +81,7 @@ impl ScrapeTarget {
             match scraped.iter().position(|(n, v)| n == name && !v.is_empty()) {
                 Some(_) if self.honor_labels => {}
                 Some(idx) => {
+                    // As in Prometheus: the prefix is repeated until the name is free.
                     let mut exported = format!("exported_{name}");
                     while scraped.iter().any(|(n, _)| *n == exported) {
                         exported.insert_str(0, "exported_");
@@ -97,13 +98,13 @@ impl ScrapeTarget {
         scraped
     }
 
-    /// The labels of one of the scraper's own series.
+    /// Returns the labels of one of the scraper's own series.
     pub(super) fn report_labels<'a>(&'a self, metric: &'a str) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
         self.merge(vec![(METRIC_NAME.into(), metric.into())])
     }
 }
 
-/// Where in its interval a target is due, in milliseconds: the same at every start.
+/// Returns the offset of a target's scrapes within its interval, in milliseconds; constant across restarts.
 #[must_use]
 pub fn scrape_offset_ms(target: &ScrapeTarget) -> i64 {
     let text = format!("{}\0{}\0{}", target.job, target.instance, target.url);

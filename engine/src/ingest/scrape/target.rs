@@ -1,4 +1,4 @@
-//! Makes samples of a scraped page, or of its absence, and stores them.
+//! Converts a scraped page, or its absence, to samples and stores them.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -9,51 +9,51 @@ use super::{Fetched, ScrapeClient, ScrapeTarget};
 use crate::{
     ingest::{
         Ingest, ResolveError, WriteSummary,
-        intake::stamp_refusal,
+        refuse::timestamp_refusal,
         text::{Dialect, TextParser, TextSample},
     },
     series::{SeriesId, stale_marker},
     store::{SampleBatch, StoreError, rows::MetadataRow},
 };
 
-/// What a scrape did.
+/// Result of a scrape.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ScrapeReport {
-    /// Whether the page came and could be read.
+    /// Whether the page was fetched and parsed.
     pub up: bool,
-    /// How long the fetch took.
+    /// Duration of the fetch.
     pub elapsed: Duration,
     /// Samples on the page.
     pub scraped: u64,
-    /// Series that ended and got a stale marker.
+    /// Series that ended and were marked stale.
     pub ended: u64,
-    /// Samples that were refused, with reasons.
+    /// Refused samples by reason.
     pub refused: WriteSummary,
-    /// Why the target is down, in one line.
+    /// Error, in one line, if the target is down.
     pub error: Option<String>,
-    /// What the page states about its metrics and was not seen before, for [`Ingest::put_metadata`].
+    /// New metadata declared by the page, for [`Ingest::put_metadata`].
     pub metadata: Vec<MetadataRow>,
 }
 
-/// Scrapes one target and remembers which series its last page had.
+/// Scraper of one target; keeps the set of series of the last page to detect ended ones.
 #[derive(Debug)]
 pub struct Scraper {
     target: ScrapeTarget,
     ingest: Ingest,
-    /// Distinguishes this target's series from those of others that are written alike.
+    /// Scope of this target in the series cache, since equal texts of different targets are different series.
     scope: u64,
-    /// Series of the last page that carried no timestamp of their own: those end when they vanish.
+    /// Series of the last page without explicit timestamps; they end when they are missing from a page.
     live: HashSet<SeriesId>,
 }
 
 impl Scraper {
-    /// A scraper of `target` into `ingest`.
+    /// Creates a scraper of `target` that writes to `ingest`.
     #[must_use]
     pub fn new(ingest: Ingest, target: ScrapeTarget) -> Self {
         Self { scope: ingest.new_scope(), target, ingest, live: HashSet::new() }
     }
 
-    /// The target.
+    /// Returns the target.
     #[must_use]
     pub fn target(&self) -> &ScrapeTarget {
         &self.target
@@ -62,13 +62,13 @@ impl Scraper {
     /// Fetches the page, stores its samples at `at` and waits until they are on disk.
     ///
     /// # Errors
-    /// As the store failed; nothing of the scrape is stored then, and ended series are marked next time.
+    /// The error of the store; no sample of the scrape is stored, and ended series are marked at the next scrape.
     pub async fn scrape(&mut self, client: &dyn ScrapeClient, at: Timestamp) -> Result<ScrapeReport, StoreError> {
         let fetched = client.fetch(&self.target.request(self.ingest.limits().decoded_bytes)).await;
         self.store(&fetched, at).await
     }
 
-    /// Stores what a fetch brought, as samples at `at`.
+    /// Stores the result of a fetch as samples at `at`.
     ///
     /// # Errors
     /// As [`Scraper::scrape`].
@@ -79,7 +79,7 @@ impl Scraper {
         let live = match read {
             Ok(()) => live,
             Err(PageError::Down(error)) => {
-                // As in Prometheus: a page that cannot be read whole counts for nothing.
+                // As in Prometheus, no sample of a page is stored if any line is invalid.
                 batch = SampleBatch::default();
                 report = ScrapeReport { error: Some(error), ..ScrapeReport::default() };
                 HashSet::new()
@@ -96,7 +96,7 @@ impl Scraper {
         for (refusal, count) in &report.refused.refusals {
             self.ingest.count_refused(refusal, *count);
         }
-        // Until the markers are on disk, the ended series must stay known.
+        // Ended series stay in `live` if the write fails, so that the next scrape marks them.
         let ended_known: Vec<SeriesId> = self.live.iter().copied().collect();
         self.live = live;
         let result = match self.ingest.append(batch) {
@@ -112,10 +112,10 @@ impl Scraper {
         }
     }
 
-    /// Ends all series of the target: it will not be scraped any more.
+    /// Marks all series of the target stale; call it when the target is no longer scraped.
     ///
     /// # Errors
-    /// As the store failed.
+    /// The error of the store.
     pub async fn end(&mut self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = SampleBatch::default();
         let reports = REPORTS.iter().map(|metric| self.report_series(metric)).collect::<Result<Vec<_>, _>>()?;
@@ -127,6 +127,7 @@ impl Scraper {
         Ok(())
     }
 
+    /// Adds the samples of the scraper's own series.
     fn add_report(
         &self,
         batch: &mut SampleBatch,
@@ -144,9 +145,9 @@ impl Scraper {
         Ok(())
     }
 
-    /// The number of one of the scraper's own series; none when it is refused.
+    /// Returns the number of one of the scraper's own series; `None` if it is refused.
     fn report_series(&self, metric: &'static str) -> Result<Option<SeriesId>, StoreError> {
-        // A scraped name has no blank.
+        // The leading space separates these keys from scraped names, which contain none.
         let key = self.ingest.cache().text_key(self.scope << 1, format!(" {metric}").as_bytes());
         if let Some(id) = self.ingest.cache().get(key) {
             return Ok(Some(id));
@@ -165,7 +166,7 @@ impl Scraper {
     }
 }
 
-/// The scraper's own series: values in the order in which `add_report` gives them.
+/// The scraper's own series, in the order of the values in `add_report`.
 const REPORTS: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
 
 enum PageError {
@@ -173,13 +174,13 @@ enum PageError {
     Store(StoreError),
 }
 
-/// Makes samples of one page.
+/// Converts one page to samples.
 struct PageReader<'a> {
     scraper: &'a Scraper,
     at: Timestamp,
     batch: SampleBatch,
     live: HashSet<SeriesId>,
-    /// Series with a timestamp of their own, and which: they do not end.
+    /// Series with explicit timestamps, and these timestamps; such series do not end.
     stamped: HashSet<(SeriesId, i64)>,
     report: ScrapeReport,
 }
@@ -200,7 +201,7 @@ impl<'a> PageReader<'a> {
         let page = fetched.page.as_ref().map_err(|error| PageError::Down(error.clone()))?;
         let limit = self.scraper.ingest.limits().decoded_bytes;
         if page.body.len() > limit {
-            return Err(PageError::Down(format!("the page has more than {limit} bytes, the limit")));
+            return Err(PageError::Down(format!("the page exceeds the limit of {limit} bytes")));
         }
         let mut parser = TextParser::new(Dialect::of_content_type(page.content_type.as_deref()));
         let malformed = |error: crate::ingest::text::TextError| {
@@ -217,18 +218,19 @@ impl<'a> PageReader<'a> {
             }
         }
         parser.finish().map_err(malformed)?;
-        self.report.metadata = self.scraper.ingest.metadata_seen().unseen(parser.stated(), self.at);
+        self.report.metadata = self.scraper.ingest.metadata_seen().unseen(parser.declared(), self.at);
         Ok(())
     }
 
     fn add(&mut self, sample: &TextSample<'_>) -> Result<(), PageError> {
         let scraper = self.scraper;
         let cache = scraper.ingest.cache();
-        // A bound makes other labels of the same text.
+        // The same text has different labels with and without normalised bounds.
         let scope = scraper.scope << 1 | u64::from(sample.bound().is_some());
         let key = cache.text_key(scope, sample.series.as_bytes());
         if let Some(stamp) = sample.timestamp_ms
-            && let Some(refusal) = stamp_refusal(scraper.ingest.accepted(self.at), stamp, || sample.series.to_owned())
+            && let Some(refusal) =
+                timestamp_refusal(scraper.ingest.accepted(self.at), stamp, || sample.series.to_owned())
         {
             self.report.refused.refuse(refusal, 1);
             return Ok(());
@@ -248,7 +250,7 @@ impl<'a> PageReader<'a> {
             },
         };
         let (value, timestamp_ms) = (sample.value, sample.timestamp_ms);
-        // Of a series that occurs twice the first counts, as in Prometheus.
+        // As in Prometheus, the first sample of a repeated series is used.
         let is_first = match timestamp_ms {
             None => self.live.insert(id),
             Some(stamp) => self.stamped.insert((id, stamp)),

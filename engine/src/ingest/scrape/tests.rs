@@ -28,7 +28,7 @@ fn target() -> ScrapeTarget {
 }
 
 #[test]
-fn moments_lie_on_a_grid_of_the_targets_own() {
+fn scrape_times_depend_on_the_target_and_the_interval_alone() {
     let target = target();
     let offset = scrape_offset_ms(&target);
     assert!((0..15_000).contains(&offset));
@@ -49,7 +49,7 @@ fn a_timeout_longer_than_the_interval_is_cut() {
 }
 
 #[test]
-fn labels_of_the_page_give_way_unless_they_are_honoured() {
+fn labels_of_the_page_are_renamed_unless_they_are_honoured() {
     let scraped = |pairs: &[(&'static str, &'static str)]| -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
         pairs.iter().map(|&(n, v)| (n.into(), v.into())).collect()
     };
@@ -78,7 +78,7 @@ fn labels_of_the_page_give_way_unless_they_are_honoured() {
     check(false, &[("job", "")], &own);
 }
 
-/// Hands out prepared answers, one a fetch.
+/// Client that returns prepared pages, one per fetch.
 struct Answers(Mutex<Vec<Result<Page, String>>>);
 
 impl ScrapeClient for Answers {
@@ -113,7 +113,7 @@ impl Scene {
         block_on(self.scraper.scrape(&client, Timestamp::from_millis(at))).unwrap()
     }
 
-    /// Stamp and value of the samples of a metric; "stale" for a marker.
+    /// Returns timestamp and value of the samples of a metric; "stale" for a marker.
     fn samples(&self, metric: &str) -> Vec<(i64, String)> {
         let matchers = [Matcher::equal("__name__", metric)];
         let series = self.ingest.store().select(&matchers, i64::MIN, i64::MAX, 1000).unwrap();
@@ -136,10 +136,13 @@ fn series_end_when_they_vanish_and_when_the_target_fails() {
     let down = scene.scrape(3000, Err("connection refused".to_owned()));
     assert_eq!((down.up, down.ended, down.error.as_deref()), (false, 1, Some("connection refused")));
     let broken = scene.scrape(4000, page("a 4\nb {\n"));
-    assert_eq!(broken.error.as_deref(), Some("the page cannot be read: line 2: the line ends before the brace closes"));
+    assert_eq!(
+        broken.error.as_deref(),
+        Some("the page cannot be read: line 2: the line ends before the closing brace")
+    );
     scene.scrape(5000, page("a 5"));
     block_on(scene.scraper.end(Timestamp::from_millis(6000))).unwrap();
-    // Of the repeated series the first counts.
+    // The first sample of the repeated series is stored.
     expect(&scene.samples("a"), &[(1000, "1"), (2000, "3"), (3000, "stale"), (5000, "5"), (6000, "stale")]);
     expect(&scene.samples("b"), &[(1000, "2"), (2000, "stale")]);
     expect(&scene.samples("up"), &[(1000, "1"), (2000, "1"), (3000, "0"), (4000, "0"), (5000, "1"), (6000, "stale")]);
@@ -156,7 +159,7 @@ fn samples_with_their_own_timestamp_do_not_end() {
 }
 
 #[test]
-fn past_the_limit_new_series_are_refused_and_old_ones_go_on() {
+fn above_the_limit_new_series_are_refused_and_old_ones_are_stored() {
     let mut scene = Scene::new(5);
     scene.scrape(1000, page("a 1\nb 2\n"));
     let report = scene.scrape(2000, page("a 3\nb 4\nc 5\n"));
@@ -168,15 +171,15 @@ fn past_the_limit_new_series_are_refused_and_old_ones_go_on() {
 }
 
 #[test]
-fn a_page_past_the_limit_of_bytes_is_a_failure() {
+fn a_page_above_the_size_limit_is_a_failure() {
     let mut scene = Scene::new(1000);
     let limit = scene.ingest.limits().decoded_bytes;
     let report = scene.scrape(1000, page(&"#".repeat(limit + 1)));
-    assert_eq!(report.error, Some(format!("the page has more than {limit} bytes, the limit")));
+    assert_eq!(report.error, Some(format!("the page exceeds the limit of {limit} bytes")));
 }
 
 #[test]
-fn a_page_states_metadata_once_and_bounds_are_normalized() {
+fn a_page_declares_metadata_once_and_bounds_are_normalized() {
     let mut scene = Scene::new(1000);
     let text = "# HELP lag How late.\n# TYPE lag histogram\nlag_bucket{le=\"1\"} 1\nlag_bucket{le=\"+Inf\"} 2\n";
     let report = scene.scrape(1000, page(text));
@@ -186,14 +189,14 @@ fn a_page_states_metadata_once_and_bounds_are_normalized() {
     assert!(scene.scrape(2000, page(text)).metadata.is_empty());
     let matchers = [Matcher::equal("le", "1.0")];
     assert_eq!(scene.ingest.store().select(&matchers, i64::MIN, i64::MAX, 1000).unwrap()[0].timestamps, [1000, 2000]);
-    // The same text under another type is another series.
+    // The same text with another type is a different series.
     scene.scrape(3000, page("# TYPE lag_bucket gauge\nlag_bucket{le=\"1\"} 1\n"));
     let matchers = [Matcher::equal("le", "1")];
     assert_eq!(scene.ingest.store().select(&matchers, i64::MIN, i64::MAX, 1000).unwrap()[0].timestamps, [3000]);
 }
 
 #[test]
-fn a_stamp_of_the_page_in_another_unit_is_refused_alone() {
+fn a_timestamp_in_another_unit_does_not_affect_other_samples() {
     let mut scene = Scene::new(1000);
     let now = 1_767_225_600_000;
     let report = scene.scrape(now, page(&format!("a 1 {}\nb 1 {}\nc 1 {now}\n", now * 1000, now / 1000)));

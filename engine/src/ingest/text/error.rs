@@ -1,94 +1,94 @@
-//! Why Prometheus text cannot be read, and where.
+//! Errors of parsing Prometheus text.
 
-/// Why a page or a file of Prometheus text cannot be read, and where.
+/// Error of parsing Prometheus text, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct TextError {
-    /// The line, from 1.
+    /// Line number, from 1.
     pub line: u64,
-    /// What is wrong.
+    /// Problem of the line.
     pub problem: TextProblem,
 }
 
-/// What is wrong with a line of Prometheus text.
+/// Problem of a line of Prometheus text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextProblem {
-    /// A line that does not begin with a metric's name.
+    /// The line does not start with a metric name.
     #[error("{found:?} is not a metric name")]
     MetricName {
-        /// What is there, shortened.
+        /// Text at this position, shortened.
         found: String,
     },
-    /// Something else where a label's name should be.
+    /// A label name is invalid.
     #[error("{found:?} is not a label name")]
     LabelName {
-        /// What is there, shortened.
+        /// Text at this position, shortened.
         found: String,
     },
-    /// No `="…"` behind a label's name.
+    /// A label name is not followed by `="…"`.
     #[error("label {label:?} has no value in quotes")]
     LabelValue {
-        /// The label's name.
+        /// Name of the label.
         label: String,
     },
-    /// A quote or a brace that is not closed.
-    #[error("the line ends before {expected} closes")]
+    /// A quote or a brace is not closed.
+    #[error("the line ends before the closing {expected}")]
     Unclosed {
-        /// What is open: "the quote" or "the brace".
+        /// Missing character: "quote" or "brace".
         expected: &'static str,
     },
-    /// Neither a comma nor the closing brace behind a label.
-    #[error("{found:?} where a comma or a closing brace belongs")]
+    /// A label is followed by neither a comma nor the closing brace.
+    #[error("expected a comma or a closing brace, found {found:?}")]
     Separator {
-        /// What is there, shortened.
+        /// Text at this position, shortened.
         found: String,
     },
-    /// A metric's name within and before the braces.
-    #[error("the metric's name occurs twice")]
+    /// The metric name is both before and within the braces.
+    #[error("duplicate metric name")]
     SecondName,
-    /// No metric's name at all.
+    /// The series has no metric name.
     #[error("the metric has no name")]
     NoName,
-    /// No value.
+    /// The value is missing.
     #[error("the value is missing")]
     NoValue,
-    /// A value that is no number.
+    /// The value is not a number.
     #[error("value {found:?} is not a number")]
     Value {
-        /// What is there, shortened.
+        /// Text at this position, shortened.
         found: String,
     },
-    /// A timestamp that is none.
+    /// The timestamp is invalid.
     #[error("timestamp {found:?} is not {expected}")]
     Timestamp {
-        /// What is there, shortened.
+        /// Text at this position, shortened.
         found: String,
-        /// What the format wants.
+        /// Form that the format requires.
         expected: &'static str,
     },
-    /// More on the line than belongs there.
-    #[error("{found:?} behind the sample")]
+    /// The line continues after the sample.
+    #[error("unexpected {found:?} after the sample")]
     Trailing {
-        /// What is there, shortened.
+        /// Text at this position, shortened.
         found: String,
     },
-    /// A type that there is not.
+    /// The metric type is unknown.
     #[error("{found:?} is not a metric type")]
     Type {
-        /// What is there, shortened.
+        /// Text at this position, shortened.
         found: String,
     },
-    /// Bytes that are not UTF-8.
+    /// The line is not UTF-8.
     #[error("the line is not UTF-8 text")]
     NotUtf8,
-    /// An empty line in OpenMetrics.
-    #[error("an empty line, which OpenMetrics does not allow")]
+    /// OpenMetrics text has an empty line.
+    #[error("OpenMetrics does not allow empty lines")]
     Blank,
-    /// OpenMetrics without its end.
-    #[error("the text ends without \"# EOF\"; it is cut short")]
+    /// OpenMetrics text does not end with `# EOF`.
+    #[error("the text is truncated: it does not end with \"# EOF\"")]
     NoEof,
-    /// OpenMetrics with text behind its end.
-    #[error("text behind \"# EOF\"")]
+    /// OpenMetrics text continues after `# EOF`.
+    #[error("text after \"# EOF\"")]
     AfterEof,
 }

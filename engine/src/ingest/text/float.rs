@@ -1,14 +1,14 @@
-//! Writes the bounds of buckets and quantiles as OpenMetrics does, so that one bound is one label value.
+//! Normalises the bounds of buckets and quantiles as OpenMetrics does, so that equal bounds have equal label values.
 
-/// `le` or `quantile` as Prometheus 3 stores it at a scrape: `1` becomes `1.0`, `1000000` becomes `1e+06`.
+/// Formats `le` or `quantile` as Prometheus 3 stores it: `1` becomes `1.0`, `1000000` becomes `1e+06`.
 ///
-/// Text that is not a number stays as it is. Reference: Prometheus, `model/textparse`, `normalizeFloatsInLabelValues`.
+/// `None` for text that is not a number. Reference: Prometheus, `model/textparse`, `normalizeFloatsInLabelValues`.
 pub(super) fn normalize(text: &str) -> Option<String> {
     let value: f64 = text.trim().parse().ok()?;
     Some(open_metrics(value))
 }
 
-/// Go's shortest `%g`, with `.0` where it has neither point nor exponent.
+/// Formats a number as Go's shortest `%g`, with `.0` appended if it has neither point nor exponent.
 fn open_metrics(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -33,7 +33,7 @@ mod tests {
 
     /// Expected values: Go 1.24, `strconv.FormatFloat(f, 'g', -1, 64)` and Prometheus' `.0`.
     #[test]
-    fn bounds_are_written_as_prometheus_writes_them() {
+    fn bounds_are_formatted_as_in_prometheus() {
         let check = |text: &str, expected: &str| assert_eq!(normalize(text).as_deref(), Some(expected), "{text}");
         check("1", "1.0");
         check("0", "0.0");

@@ -1,14 +1,14 @@
-//! Reads the parts of a line of Prometheus text.
+//! Parses the parts of a line of Prometheus text.
 
 use std::borrow::Cow;
 
 use super::TextProblem;
 use crate::{ingest::files::shorten, series::METRIC_NAME};
 
-/// Reads the series at the beginning of a line: `name{label="value",…}` or `{"name",label="value",…}`.
+/// Parses the series at the start of a line: `name{label="value",…}` or `{"name",label="value",…}`.
 ///
-/// `visit` gets name and value of each label, the metric's name first among them when it comes before
-/// the brace. Returns what follows on the line.
+/// `visit` is called with name and value of each label; the metric name is the first if it precedes the brace. Returns
+/// the rest of the line.
 pub(super) fn series<'a>(
     line: &'a str,
     mut visit: impl FnMut(Cow<'a, str>, Cow<'a, str>),
@@ -42,7 +42,7 @@ pub(super) fn series<'a>(
             visit(name, value);
             rest = skip_blanks(after_value);
         } else if quoted_name {
-            // A quoted string alone is the metric's name.
+            // A quoted string without `=` is the metric name.
             if named {
                 return Err(TextProblem::SecondName);
             }
@@ -55,7 +55,7 @@ pub(super) fn series<'a>(
             Some(b',') => &rest[1..],
             Some(b'}') => rest,
             Some(_) => return Err(TextProblem::Separator { found: token(rest) }),
-            None => return Err(TextProblem::Unclosed { expected: "the brace" }),
+            None => return Err(TextProblem::Unclosed { expected: "brace" }),
         };
     }
 }
@@ -66,7 +66,7 @@ fn label_name(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
     }
     let len = text.bytes().take_while(|&b| is_name_byte(b)).count();
     if text.is_empty() {
-        return Err(TextProblem::Unclosed { expected: "the brace" });
+        return Err(TextProblem::Unclosed { expected: "brace" });
     }
     if len == 0 || text.as_bytes()[0].is_ascii_digit() {
         return Err(TextProblem::LabelName { found: token(text) });
@@ -74,7 +74,7 @@ fn label_name(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
     Ok((text[..len].into(), &text[len..]))
 }
 
-/// Reads a string in quotes; `\\`, `\"` and `\n` are escapes, other backslashes are kept.
+/// Parses a quoted string; `\\`, `\"` and `\n` are escapes, other backslashes are kept.
 pub(super) fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
     let inner = &text[1..];
     let mut escaped = false;
@@ -89,7 +89,7 @@ pub(super) fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
             _ => escaped = false,
         }
     }
-    Err(TextProblem::Unclosed { expected: "the quote" })
+    Err(TextProblem::Unclosed { expected: "quote" })
 }
 
 pub(super) fn unescape(text: &str) -> String {
@@ -118,7 +118,7 @@ pub(super) fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t'])
 }
 
-/// The text up to the next blank, shortened, for messages.
+/// Returns the text up to the next blank, shortened, for messages.
 pub(super) fn token(text: &str) -> String {
     shorten(text.split([' ', '\t']).next().unwrap_or_default())
 }

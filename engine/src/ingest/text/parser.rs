@@ -1,4 +1,4 @@
-//! Reads Prometheus text and OpenMetrics line by line.
+//! Parses Prometheus text and OpenMetrics line by line.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,13 @@ use super::{
 use crate::{
     ingest::{
         files::shorten,
-        metadata::{Stated, type_of_word},
-        stamp,
+        metadata::{DeclaredMetadata, type_of_word},
+        timestamp,
     },
     store::rows::MetricType,
 };
 
-/// Which of the two text formats.
+/// Text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Prometheus text 0.0.4: timestamps are integer milliseconds.
@@ -25,7 +25,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect that a content type names; anything but OpenMetrics is read as Prometheus text.
+    /// Returns the dialect of a content type; anything but OpenMetrics is Prometheus text.
     #[must_use]
     pub fn of_content_type(content_type: Option<&str>) -> Self {
         let is_open = content_type
@@ -35,27 +35,27 @@ impl Dialect {
     }
 }
 
-/// A sample as a line has it.
+/// Sample of one line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TextSample<'a> {
-    /// The series as written, from the name to the closing brace.
+    /// Text of the series, from the name to the closing brace.
     pub series: &'a str,
-    /// The value; any NaN is the ordinary one.
+    /// Value; every NaN is the ordinary one, not the stale marker.
     pub value: f64,
-    /// Epoch milliseconds, when the line has a timestamp.
+    /// Epoch milliseconds, if the line has a timestamp.
     pub timestamp_ms: Option<i64>,
-    /// The label whose value is a number: `le` of a histogram, `quantile` of a summary.
+    /// Label with a numeric value: `le` of a histogram, `quantile` of a summary.
     bound: Option<&'static str>,
 }
 
 impl<'a> TextSample<'a> {
-    /// Name and value of each label in the order of the text, `__name__` among them; unchecked otherwise.
+    /// Returns name and value of each label in text order, including `__name__`; not validated.
     ///
-    /// The bounds of histograms and summaries are written as Prometheus 3 stores them: `le="1"` is `1.0`.
+    /// Bounds of histograms and summaries are normalised as in Prometheus 3: `le="1"` becomes `1.0`.
     #[must_use]
     pub fn labels(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
         let mut labels = Vec::new();
-        // The parser has read this text before: it cannot fail.
+        // Parsing cannot fail: the parser has read this text before.
         let _ = series(self.series, |name, value| {
             let is_bound = self.bound.is_some_and(|bound| name == bound);
             let value = match float::normalize(&value).filter(|_| is_bound) {
@@ -67,13 +67,13 @@ impl<'a> TextSample<'a> {
         labels
     }
 
-    /// The label whose value [`TextSample::labels`] writes anew; the same text under another type has other labels.
+    /// Returns the label that [`TextSample::labels`] normalises; the same text with another type has different labels.
     pub(crate) fn bound(&self) -> Option<&'static str> {
         self.bound
     }
 }
 
-/// Reads text line by line and remembers where it is.
+/// Parser of text, line by line; keeps the line number and the declared metadata.
 ///
 /// ```
 /// use almanac_engine::ingest::text::{Dialect, TextParser};
@@ -87,14 +87,14 @@ pub struct TextParser {
     dialect: Dialect,
     line: u64,
     ended: bool,
-    /// The type that the last `# TYPE` line names.
+    /// Type of the last `# TYPE` line.
     metric_type: MetricType,
-    families: Vec<Family>,
+    families: Vec<FamilyMetadata>,
 }
 
-/// What the comments of a text state about one metric.
+/// Metadata of one metric from the comments of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Family {
+struct FamilyMetadata {
     metric: String,
     metric_type: MetricType,
     help: String,
@@ -102,19 +102,19 @@ struct Family {
 }
 
 impl TextParser {
-    /// A parser at the beginning of a text.
+    /// Creates a parser at the start of a text.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         Self { dialect, line: 0, ended: false, metric_type: MetricType::Unknown, families: Vec::new() }
     }
 
-    /// The number of the line read last, from 1.
+    /// Returns the number of the last parsed line, from 1.
     #[must_use]
     pub fn line_number(&self) -> u64 {
         self.line
     }
 
-    /// Reads one line without its line feed; comments hold no sample.
+    /// Parses one line without its line feed; `None` for comments and blank lines.
     ///
     /// # Errors
     /// [`TextError`] with the line's number.
@@ -123,9 +123,9 @@ impl TextParser {
         self.read(line).map_err(|problem| TextError { line: self.line, problem })
     }
 
-    /// What the `# TYPE`, `# HELP` and `# UNIT` lines read so far state.
-    pub(crate) fn stated(&self) -> impl Iterator<Item = Stated<'_>> {
-        self.families.iter().map(|family| Stated {
+    /// Returns the metadata of the `# TYPE`, `# HELP` and `# UNIT` lines parsed so far.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = DeclaredMetadata<'_>> {
+        self.families.iter().map(|family| DeclaredMetadata {
             metric_type: family.metric_type,
             metric: family.metric.as_bytes(),
             help: family.help.as_bytes(),
@@ -133,7 +133,7 @@ impl TextParser {
         })
     }
 
-    /// To be called at the end of the text: OpenMetrics must end with `# EOF`.
+    /// Checks the end of the text: OpenMetrics must end with `# EOF`. Call it after the last line.
     ///
     /// # Errors
     /// [`TextProblem::NoEof`].
@@ -162,7 +162,7 @@ impl TextParser {
     }
 
     fn comment(&mut self, comment: &str) -> Result<(), TextProblem> {
-        // `#TYPE` without a blank is a comment like others, as in Prometheus.
+        // As in Prometheus, `#TYPE` without a blank is an ordinary comment.
         if !comment.starts_with([' ', '\t']) {
             return Ok(());
         }
@@ -171,7 +171,7 @@ impl TextParser {
         match word {
             "TYPE" => self.type_line(rest),
             "HELP" | "UNIT" => {
-                // A description of a name that cannot be read is a comment like others.
+                // A description with an invalid name is treated as an ordinary comment.
                 let Some((metric, text)) = metric_name(rest) else { return Ok(()) };
                 let text = skip_blanks(text);
                 let family = self.family(&metric);
@@ -187,7 +187,7 @@ impl TextParser {
     }
 
     fn type_line(&mut self, rest: &str) -> Result<(), TextProblem> {
-        // Quoted names may hold blanks: the type is the last word.
+        // Quoted names may contain blanks, so the type is the last word.
         let kind = rest.split_ascii_whitespace().next_back().unwrap_or_default();
         let known: &[&str] = match self.dialect {
             Dialect::Prometheus => &["counter", "gauge", "histogram", "summary", "untyped"],
@@ -206,11 +206,11 @@ impl TextParser {
         Ok(())
     }
 
-    /// The family of this name: its lines follow one another.
-    fn family(&mut self, metric: &str) -> &mut Family {
+    /// Returns the family of this name; its lines are consecutive, so only the last family is compared.
+    fn family(&mut self, metric: &str) -> &mut FamilyMetadata {
         if self.families.last().is_none_or(|last| last.metric != metric) {
             let (metric_type, metric) = (MetricType::Unknown, metric.to_owned());
-            self.families.push(Family { metric, metric_type, help: String::new(), unit: String::new() });
+            self.families.push(FamilyMetadata { metric, metric_type, help: String::new(), unit: String::new() });
         }
         let last = self.families.len() - 1;
         &mut self.families[last]
@@ -223,6 +223,7 @@ impl TextParser {
         if value.is_empty() {
             return Err(TextProblem::NoValue);
         }
+        // A name without braces must be followed by a blank: `a.b 1` is not a sample of `a`.
         if !after.starts_with([' ', '\t', '{']) && !series.ends_with('}') {
             return Err(TextProblem::MetricName { found: token(text) });
         }
@@ -255,25 +256,25 @@ impl TextParser {
             Dialect::OpenMetrics => (seconds(text), "epoch seconds"),
         };
         millis
-            .filter(|&millis| stamp::in_range(millis))
+            .filter(|&millis| timestamp::in_range(millis))
             .ok_or_else(|| TextProblem::Timestamp { found: shorten(text), expected })
     }
 }
 
-/// Milliseconds of a number of seconds, rounded.
+/// Converts seconds to milliseconds, rounded.
 fn seconds(text: &str) -> Option<i64> {
     let millis = (text.parse::<f64>().ok()? * 1000.0).round();
     #[expect(clippy::cast_possible_truncation, reason = "checked to be within 2^60")]
     (millis.abs() < (1_i64 << 60) as f64).then_some(millis as i64)
 }
 
-/// The next word and what follows it.
+/// Returns the next word and the rest.
 fn word(text: &str) -> (&str, &str) {
     let text = skip_blanks(text);
     text.split_at(text.find([' ', '\t']).unwrap_or(text.len()))
 }
 
-/// The metric's name that a comment begins with, in quotes or not, and what follows it.
+/// Returns the metric name at the start of a comment, quoted or not, and the rest.
 fn metric_name(text: &str) -> Option<(Cow<'_, str>, &str)> {
     if text.starts_with('"') {
         return quoted(text).ok();

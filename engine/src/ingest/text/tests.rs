@@ -24,7 +24,7 @@ fn pairs(all: &[(&str, &str)]) -> Pairs {
     all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
 }
 
-/// The example of the format's own documentation, in its parts that are hard.
+/// The difficult parts of the example in the format's documentation.
 #[test]
 fn prometheus_text() {
     let text = r#"# HELP http_requests_total The total number of HTTP requests.
@@ -101,26 +101,27 @@ fn every_fault_names_its_line() {
     old("up abc", "line 1: value \"abc\" is not a number");
     old("up 1 1.5", "line 1: timestamp \"1.5\" is not integer epoch milliseconds");
     old("up 1 1767225600000000000", "line 1: timestamp \"1767225600000000000\" is not integer epoch milliseconds");
-    old("up 1 2 3", "line 1: \"3\" behind the sample");
-    old("up{a=\"b} 1", "line 1: the line ends before the quote closes");
-    old("up{a=\"b\" 1", "line 1: \"1\" where a comma or a closing brace belongs");
-    old("up{a=\"b\"", "line 1: the line ends before the brace closes");
+    old("up 1 2 3", "line 1: unexpected \"3\" after the sample");
+    old("up{a=\"b} 1", "line 1: the line ends before the closing quote");
+    old("up{a=\"b\" 1", "line 1: expected a comma or a closing brace, found \"1\"");
+    old("up{a=\"b\"", "line 1: the line ends before the closing brace");
     old("up{a=b} 1", "line 1: label \"a\" has no value in quotes");
     old("up{a} 1", "line 1: label \"a\" has no value in quotes");
     old("up{-=\"1\"} 1", "line 1: \"-=\\\"1\\\"}\" is not a label name");
-    old("up{\"down\"} 1", "line 1: the metric's name occurs twice");
+    old("up{\"down\"} 1", "line 1: duplicate metric name");
     old("{a=\"b\"} 1", "line 1: the metric has no name");
     old("# TYPE up thing", "line 1: \"thing\" is not a metric type");
     let open = |text: &str, expected: &str| check(Dialect::OpenMetrics, text, expected);
-    open("up 1", "line 1: the text ends without \"# EOF\"; it is cut short");
-    open("up 1\n\n# EOF", "line 2: an empty line, which OpenMetrics does not allow");
-    open("# EOF\nup 1", "line 2: text behind \"# EOF\"");
+    open("up 1", "line 1: the text is truncated: it does not end with \"# EOF\"");
+    open("up 1\n\n# EOF", "line 2: OpenMetrics does not allow empty lines");
+    open("# EOF\nup 1", "line 2: text after \"# EOF\"");
     open("up 1 x\n# EOF", "line 1: timestamp \"x\" is not epoch seconds");
     let error = TextParser::new(Dialect::Prometheus).line(b"up{a=\"\xff\"} 1").unwrap_err();
     assert_eq!(error.to_string(), "line 1: the line is not UTF-8 text");
 }
 
-/// Prometheus 3 stores the bounds of typed histograms and summaries so; a gauge's `le` is a label like others.
+/// Bounds of typed histograms and summaries are normalised as in Prometheus 3; the `le` of a gauge is an ordinary
+/// label.
 #[test]
 fn bounds_of_histograms_and_summaries_are_normalized() {
     let labels = |dialect, text: &str| -> Vec<String> {
@@ -135,12 +136,12 @@ fn bounds_of_histograms_and_summaries_are_normalized() {
 }
 
 #[test]
-fn comments_state_type_description_and_unit() {
-    let stated = |dialect, text: &str| -> Vec<(String, MetricType, String, String)> {
+fn comments_declare_type_description_and_unit() {
+    let declared = |dialect, text: &str| -> Vec<(String, MetricType, String, String)> {
         let mut parser = TextParser::new(dialect);
         text.lines().for_each(|line| assert!(parser.line(line.as_bytes()).is_ok()));
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        parser.stated().map(|one| (text(one.metric), one.metric_type, text(one.help), text(one.unit))).collect()
+        parser.declared().map(|one| (text(one.metric), one.metric_type, text(one.help), text(one.unit))).collect()
     };
     let row = |metric: &str, metric_type, help: &str, unit: &str| {
         (metric.to_owned(), metric_type, help.to_owned(), unit.to_owned())
@@ -151,13 +152,16 @@ fn comments_state_type_description_and_unit() {
         row("a.b c", MetricType::Counter, "", ""),
         row("old", MetricType::Unknown, "", ""),
     ];
-    assert_eq!(stated(Dialect::Prometheus, text), expected);
+    assert_eq!(declared(Dialect::Prometheus, text), expected);
     let text = "# TYPE lag_seconds histogram\n# UNIT lag_seconds seconds\n# HELP lag_seconds How late.\n# EOF";
-    assert_eq!(stated(Dialect::OpenMetrics, text), [row("lag_seconds", MetricType::Histogram, "How late.", "seconds")]);
+    assert_eq!(
+        declared(Dialect::OpenMetrics, text),
+        [row("lag_seconds", MetricType::Histogram, "How late.", "seconds")]
+    );
 }
 
 #[test]
-fn the_content_type_tells_the_dialect() {
+fn the_dialect_is_detected_from_the_content_type() {
     let check = |text: Option<&str>, expected| assert_eq!(Dialect::of_content_type(text), expected);
     check(Some("application/openmetrics-text; version=1.0.0; charset=utf-8"), Dialect::OpenMetrics);
     check(Some("text/plain; version=0.0.4"), Dialect::Prometheus);

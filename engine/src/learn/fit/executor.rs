@@ -1,12 +1,12 @@
-//! Who runs fits: threads of this process by default, another executor where one is brought.
+//! Executors of fits: the trait, and the default that uses threads of this process.
 
 use super::{FitError, FitJob, FitResult, run_pool};
 
 /// Runs fits.
 ///
-/// Jobs and results are plain data with serde, so that an executor may send them to another process.
+/// Jobs and results are serialisable, so that an executor can send them to another process.
 pub trait FitExecutor: std::fmt::Debug + Send + Sync {
-    /// Runs every job; `done` gets the index and the outcome of each, on the caller's thread, in any order, once a job.
+    /// Runs every job and calls `done` once for each, with its index and its outcome, on the caller's thread and in any order.
     fn execute(&self, jobs: &[FitJob], done: &mut dyn FnMut(usize, Result<FitResult, FitError>));
 }
 
@@ -17,7 +17,7 @@ pub struct ThreadExecutor {
 }
 
 impl ThreadExecutor {
-    /// At most `threads` fits at the same time; at least one.
+    /// Creates an executor that runs at most `threads` fits at the same time, at least one.
     #[must_use]
     pub fn new(threads: usize) -> Self {
         Self { threads: threads.max(1) }

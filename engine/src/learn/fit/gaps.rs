@@ -1,4 +1,4 @@
-//! Serde of values with gaps: NaN is written as null, because JSON has no NaN.
+//! Serialises values with gaps: NaN becomes null, because JSON has no NaN. Used by [`super::FitJob`].
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

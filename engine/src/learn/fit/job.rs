@@ -1,4 +1,4 @@
-//! A fit of one signal as owned, serialisable data. Pure: the same job gives the same result anywhere.
+//! A fit of one signal as owned, serialisable data. It reads neither store nor clock: equal jobs give equal results.
 
 use almanac_models::{
     Level, Timestamp,
@@ -14,27 +14,27 @@ use crate::{
     store::rows::{AnomalyRow, ForecastRow, SignalRow, SignalStatus},
 };
 
-/// The longest window of the online detector, in points: two weeks of minutes.
+/// Maximum window of the online detector, in points: two weeks of minutes.
 const DETECTOR_WINDOW: usize = 20_160;
-/// Share of held-out points below which an 80 % interval does not hold.
+/// Minimum coverage of the 80 % interval. Below it the forecast is marked as weak.
 const COVERAGE_MIN: f64 = 0.6;
-/// Errors, relative to those of the seasonal naive forecast, above which a forecast is called weak.
+/// Maximum MASE. Above it the forecast is marked as weak.
 const MASE_MAX: f64 = 3.0;
 
-/// How a fit is done.
+/// Options of a fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FitOptions {
-    /// Points of history that a fit reads.
+    /// Number of points of history that a fit reads.
     pub history_points: usize,
-    /// Values below which a signal is not fitted.
+    /// Minimum number of values.
     pub min_points: usize,
-    /// Points whose scores are given; of older ones only the anomalies.
+    /// Number of newest points whose scores are returned. Of older points anomalies only.
     pub scored_points: usize,
-    /// The time zone and the holidays that the signal follows.
+    /// Time zone and holidays of the signal.
     pub calendar: Calendar,
 }
 
-/// The samples of one signal and all that its fit needs.
+/// The values of one signal and everything else that its fit needs.
 ///
 /// ```
 /// use almanac_engine::{calendar::Calendar, learn::{FitJob, FitOptions, SignalSpec}, store::rows::SignalOrigin};
@@ -66,42 +66,42 @@ pub struct FitOptions {
 pub struct FitJob {
     /// The signal.
     pub spec: SignalSpec,
-    /// The instant of the first value.
+    /// Time of the first value.
     pub start: Timestamp,
-    /// The values, a step apart; NaN where there is none.
+    /// Values, one step apart; NaN where the signal has none.
     #[serde(with = "gaps")]
     pub values: Vec<f64>,
-    /// Scores at or before this instant are known already and are not given again.
+    /// Scores up to this time are stored already and are not returned.
     pub scored_until: Option<Timestamp>,
     /// The time of the fit.
     pub now: Timestamp,
-    /// How it is done.
+    /// Options of the fit.
     pub options: FitOptions,
 }
 
-/// What a fit gives: rows of `signals`, `forecasts` and `anomalies`.
+/// Result of a fit: rows of `signals`, `forecasts` and `anomalies`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FitResult {
-    /// The signal's row.
+    /// Row of the signal.
     pub signal: SignalRow,
-    /// Its forecast, a row a step of the horizon.
+    /// Forecast: one row for each step of the horizon.
     pub forecasts: Vec<ForecastRow>,
-    /// Its new scores.
+    /// New scores.
     pub anomalies: Vec<AnomalyRow>,
-    /// The detector's state after the last value. It stays in this process: a result from elsewhere has none, and the
-    /// learner rebuilds it from the samples.
+    /// State of the detector after the last value. It is not serialised: for a result from another process the learner
+    /// rebuilds it from the samples.
     #[serde(skip)]
     pub(in crate::learn) scorer: Option<Scorer>,
 }
 
 impl FitJob {
-    /// Fits the forecaster, scores the values and gives the rows.
+    /// Fits the forecaster, scores the values and returns the rows.
     ///
     /// # Errors
     /// [`FitError::TooFew`], [`FitError::Model`].
     pub fn run(&self) -> Result<FitResult, FitError> {
         let Self { spec, options, now, .. } = self;
-        // Gaps at both ends carry nothing: the fit begins and ends with a value.
+        // Gaps at both ends are cut off: the fit starts and ends with a value.
         let first = self.values.iter().position(|v| v.is_finite()).unwrap_or(self.values.len());
         let last = self.values.iter().rposition(|v| v.is_finite()).map_or(first, |idx| idx + 1);
         let (start_ms, y) = (step_at(self.start.millis(), spec, first), &self.values[first..last]);
@@ -115,6 +115,7 @@ impl FitJob {
         let seasons_ms: Vec<i64> = fitted.seasons().iter().map(|season| season.millis()).collect();
 
         let before = start_ms.saturating_sub(spec.step.millis());
+        // Scores are causal: the detector reads the values in order and never the forecast.
         let mut scorer = Scorer::new(detector(spec, &seasons_ms, options), before, options.calendar.clone());
         let kept_from = step_at(start_ms, spec, y.len().saturating_sub(options.scored_points));
         let mut anomalies = scorer.push(spec, y);
@@ -122,12 +123,12 @@ impl FitJob {
             let is_new = self.scored_until.is_none_or(|until| row.timestamp > until);
             is_new && (row.timestamp.millis() >= kept_from || row.score > 1.0)
         });
-        scorer.watch(&forecasts);
+        scorer.set_forecast(&forecasts);
 
         let accuracy = fitted.accuracy();
         let signal = SignalRow {
             status: SignalStatus::Ready,
-            reason: weakness(accuracy),
+            reason: quality_warning(accuracy),
             seasons_ms,
             model: Some(fitted.model().to_owned()),
             fitted_at: Some(*now),
@@ -135,7 +136,7 @@ impl FitJob {
             mase: accuracy.mase,
             coverage_80: accuracy.coverage_80,
             coverage_95: accuracy.coverage_95,
-            ..blank_row(spec)
+            ..unfitted_row(spec)
         };
         Ok(FitResult { signal, forecasts, anomalies, scorer: Some(scorer) })
     }
@@ -157,7 +158,7 @@ impl FitJob {
     }
 }
 
-/// The detector of a signal whose seasons are known.
+/// Creates the detector of a signal with known seasons.
 pub(in crate::learn) fn detector(spec: &SignalSpec, seasons_ms: &[i64], options: &FitOptions) -> OnlineDetector {
     let seasons = seasons_ms.iter().filter_map(|ms| usize::try_from(ms / spec.step.millis()).ok()).collect();
     OnlineDetector::new(DetectorOptions {
@@ -168,20 +169,20 @@ pub(in crate::learn) fn detector(spec: &SignalSpec, seasons_ms: &[i64], options:
     })
 }
 
-/// What a reader of the forecast has to know when it did badly on held-out points.
-fn weakness(accuracy: &Accuracy) -> Option<String> {
+/// Returns a warning if the forecast was inaccurate on held-out points.
+fn quality_warning(accuracy: &Accuracy) -> Option<String> {
     let mut words = Vec::new();
     if let Some(held) = accuracy.coverage_80.filter(|held| *held < COVERAGE_MIN) {
-        words.push(format!("its 80 % interval held {:.0} % of the time", 100.0 * held));
+        words.push(format!("its 80 % interval contained {:.0} % of the values", 100.0 * held));
     }
     if let Some(mase) = accuracy.mase.filter(|mase| *mase > MASE_MAX) {
-        words.push(format!("its errors were {mase:.1} times those of the seasonal naive forecast"));
+        words.push(format!("its error was {mase:.1} times that of the seasonal naive forecast"));
     }
     (!words.is_empty()).then(|| format!("weak forecast: on held-out points {}", words.join(" and ")))
 }
 
-/// The row of a signal that has not been fitted yet.
-pub(in crate::learn) fn blank_row(spec: &SignalSpec) -> SignalRow {
+/// Returns the row of a signal that was never fitted.
+pub(in crate::learn) fn unfitted_row(spec: &SignalSpec) -> SignalRow {
     SignalRow {
         signal: spec.name.clone(),
         expr: spec.expr.clone(),
@@ -199,7 +200,7 @@ pub(in crate::learn) fn blank_row(spec: &SignalSpec) -> SignalRow {
     }
 }
 
-/// The levels of the stored intervals, narrow first.
+/// Returns the levels of the stored intervals, the narrow one first.
 fn levels() -> Result<[Level; 2], FitError> {
     let level = |percent| Level::from_percent(percent).map_err(|error| model_error(&error));
     Ok([level(80.0)?, level(95.0)?])
@@ -209,7 +210,7 @@ fn model_error(error: &dyn std::error::Error) -> FitError {
     FitError::Model { message: crate::learn::error::chain(error) }
 }
 
-/// The instant `idx` steps after `start_ms`.
+/// Returns the time `idx` steps after `start_ms`, in epoch milliseconds.
 fn step_at(start_ms: i64, spec: &SignalSpec, idx: usize) -> i64 {
     start_ms.saturating_add(spec.step.millis().saturating_mul(i64::try_from(idx).unwrap_or(i64::MAX)))
 }

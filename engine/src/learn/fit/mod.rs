@@ -1,4 +1,4 @@
-//! One fit as an owned job: samples and options in, rows out, run by whatever executor the caller brings.
+//! One fit as an owned job: samples and options in, rows out. The learner creates jobs, an executor runs them.
 
 mod executor;
 mod failure;
@@ -10,6 +10,6 @@ mod scorer;
 pub use executor::{FitExecutor, ThreadExecutor};
 pub use failure::FitError;
 pub use job::{FitJob, FitOptions, FitResult};
-pub(super) use job::{blank_row, detector};
+pub(super) use job::{unfitted_row, detector};
 pub(super) use pool::run_pool;
 pub(super) use scorer::Scorer;

@@ -1,11 +1,11 @@
-//! A bounded number of threads over a list of items; outcomes come back on the caller's thread.
+//! Runs work on a list of items with a bounded number of threads. Used for fits and for the evaluation of signals.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-/// Does `work` on each item on at most `threads` threads; `take` gets each outcome on this thread as it comes, `None`
-/// when the work panicked.
+/// Calls `work` for each item on at most `threads` threads, and `take` on the caller's thread with each outcome in order of
+/// completion. The outcome is `None` if the work panicked.
 pub(in crate::learn) fn run_pool<I: Sync, O: Send>(
     threads: usize,
     items: &[I],
@@ -22,13 +22,14 @@ pub(in crate::learn) fn run_pool<I: Sync, O: Send>(
                     let idx = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(idx) else { return };
                     let outcome = catch_unwind(AssertUnwindSafe(|| work(item))).ok();
+                    // The receiver is gone only if `take` panicked.
                     if sender.send((idx, outcome)).is_err() {
                         return;
                     }
                 }
             });
         }
-        // The channel ends when the last thread drops its sender.
+        // The loop below ends when the last thread has dropped its sender.
         drop(sender);
         for (idx, outcome) in outcomes {
             take(idx, outcome);

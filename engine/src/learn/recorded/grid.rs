@@ -1,3 +1,5 @@
+//! Infers the step of recorded timestamps and puts their values on a regular grid.
+
 use almanac_models::Step;
 
 /// Slots of a grid at most; of longer ones the end is kept.

@@ -1,3 +1,5 @@
+//! Scores each row of a recorded series for anomalies, causally or offline.
+
 use almanac_models::{
     Step, Timestamp,
     anomaly::{DetectorOptions, OnlineDetector, Scored, detect_offline, detect_offline_by_clocks},

@@ -1,6 +1,6 @@
-//! The store as its users hold it, and what its parts share.
+//! The public handle [`Store`], and the state that its clones, the writer and the readers share.
 
-pub(super) mod known;
+pub(super) mod cache;
 mod rows;
 pub(super) mod shared;
 mod stats;

@@ -1,4 +1,4 @@
-//! The store's rows besides samples: what is learned, recommended, reported and known about metrics and targets.
+//! Methods of [`Store`] for all tables besides samples. Each `put_…` runs on the writer thread in one transaction.
 
 use almanac_models::Timestamp;
 
@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 impl Store {
-    /// Puts signals, each in place of the one of its name.
+    /// Writes signals; each replaces the stored one of the same name.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -32,7 +32,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::signals(connection, filter))
     }
 
-    /// Puts forecasts; those of the same signal that were made at the same instant or later go.
+    /// Writes forecasts; they replace those of the same signal that were made at the same time or later.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -49,7 +49,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::forecasts(connection, filter))
     }
 
-    /// Puts scores, each in place of the one of the same signal and instant.
+    /// Writes anomaly scores; each replaces the stored one of the same signal and instant.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -58,7 +58,7 @@ impl Store {
         self.write(move |connection| tables::put_anomalies(connection, &rows))
     }
 
-    /// Lists scores by signal and instant.
+    /// Lists anomaly scores by signal and instant.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -66,7 +66,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::anomalies(connection, filter))
     }
 
-    /// Puts these suspected incidents in place of the stored ones that began at `since` or later.
+    /// Writes suspected incidents; they replace all stored ones that started at `since` or later.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -75,7 +75,7 @@ impl Store {
         self.write(move |connection| tables::put_suspected_incidents(connection, &rows, since))
     }
 
-    /// Lists suspected incidents by their start; `names` are those of the signals that moved first.
+    /// Lists suspected incidents by start; `names` filters by the signal that deviated first.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -83,7 +83,8 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::suspected_incidents(connection, filter))
     }
 
-    /// Puts times in which a peer differed; one that touches a stored one of the same series becomes one with it.
+    /// Writes spans in which a series differed from its peers; a stored span of the same series that overlaps is merged
+    /// in.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -92,7 +93,7 @@ impl Store {
         self.write(move |connection| tables::put_peer_outliers(connection, &rows))
     }
 
-    /// Lists times in which a peer differed, by their start; `names` are series.
+    /// Lists peer outliers by start; `names` filters by series.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -100,7 +101,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::peer_outliers(connection, filter))
     }
 
-    /// Puts these correlations in place of all stored ones.
+    /// Writes correlations; they replace all stored ones.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -109,7 +110,7 @@ impl Store {
         self.write(move |connection| tables::put_correlations(connection, &rows))
     }
 
-    /// Lists correlations, the strongest first; `names` are those of the leaders.
+    /// Lists correlations, the strongest first; `names` filters by the leader.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -117,7 +118,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::correlations(connection, filter))
     }
 
-    /// Puts recommendations, each in place of the one of its id.
+    /// Writes recommendations; each replaces the stored one of the same id.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -133,7 +134,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::recommendations(connection, filter))
     }
 
-    /// Puts recommendations and the outcomes that go with them in one transaction.
+    /// Writes recommendations and their outcomes in one transaction.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -142,7 +143,7 @@ impl Store {
         self.write(move |connection| tables::put_ledger(connection, &rows, &outcomes))
     }
 
-    /// Adds outcomes; the same outcome put again changes nothing.
+    /// Appends outcomes; a repeated outcome is ignored.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -150,7 +151,7 @@ impl Store {
         self.put_ledger(&[], rows)
     }
 
-    /// Lists outcomes in the order in which they were put.
+    /// Lists outcomes in insertion order.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -158,7 +159,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::outcomes(connection, filter))
     }
 
-    /// Stores events; a repeated batch changes nothing, which the answer's `unchanged` counts.
+    /// Writes events; those of a repeated batch are ignored and counted as `unchanged`.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`, `InvalidRow`.
@@ -166,7 +167,7 @@ impl Store {
         self.write(move |connection| tables::put_events(connection, &events))
     }
 
-    /// Lists cache events by time, ties in the order of arrival.
+    /// Lists cache events by time, ties in arrival order.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -182,7 +183,7 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::deploys(connection, filter))
     }
 
-    /// Lists incidents by their start.
+    /// Lists incidents by start.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -190,8 +191,8 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::incidents(connection, filter))
     }
 
-    /// Puts verdicts of advisors in place of all verdicts of the kinds in `kinds` and of the kinds of the rows: a kind in
-    /// `kinds` without a row has none from then on.
+    /// Writes advice status rows. They replace all rows of the kinds in `kinds` and of the rows' own kinds, so that a
+    /// kind in `kinds` without a row has no rows afterwards.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -200,7 +201,7 @@ impl Store {
         self.write(move |connection| tables::put_advice_status(connection, &kinds, &rows))
     }
 
-    /// Lists verdicts of advisors by kind and target.
+    /// Lists advice status rows by kind and target.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
@@ -208,9 +209,9 @@ impl Store {
         self.0.shared.readers.with(|connection| tables::advice_status(connection, filter))
     }
 
-    /// Puts metadata, each row in place of the one of its metric. What a row leaves empty (type unknown, no help, no unit)
-    /// keeps its stored value, what is known already is not written, and a metric whose senders disagree is not written
-    /// again and again: cheap to call with every batch.
+    /// Writes metadata; each row replaces the stored one of its metric. An empty field (type unknown, no help, no unit)
+    /// keeps its stored value. Unchanged rows are not written, and metadata that alternates between senders is written
+    /// at most once an hour, so that the call is cheap for every batch.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -221,24 +222,24 @@ impl Store {
         }
         let stored = changed.clone();
         self.write(move |connection| tables::put_metadata(connection, &stored))?;
-        self.0.shared.metadata.learn(changed);
+        self.0.shared.metadata.update(changed);
         Ok(put)
     }
 
-    /// Lists metadata by metric; answered from memory.
+    /// Lists metadata by metric, from memory.
     #[must_use]
     pub fn metadata(&self, filter: &MetadataFilter) -> Vec<MetadataRow> {
         self.0.shared.metadata.list(filter)
     }
 
-    /// The metadata of the metric that a series of this name belongs to, such as that of `x` for `x_bucket`.
+    /// Returns the metadata of the metric that a series name belongs to, such as that of `x` for `x_bucket`.
     #[must_use]
     pub fn metadata_of(&self, name: &str) -> Option<MetadataRow> {
         self.0.shared.metadata.of(name)
     }
 
-    /// Puts the state of scrape targets, each in place of the one of its job and URL. Memory has it at once; the disk when
-    /// a target is new or its health or error changed, otherwise once a minute.
+    /// Updates the state of scrape targets; each row replaces the one of the same job and URL. Memory is updated at
+    /// once, the disk when a target is new or its health or error changed, otherwise once a minute.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -249,7 +250,7 @@ impl Store {
         }
     }
 
-    /// Forgets every scrape target whose job and URL are not among these: call it once the configuration is read.
+    /// Deletes every scrape target whose job and URL are not listed. Call it after the configuration is read.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -260,7 +261,7 @@ impl Store {
         }
     }
 
-    /// Lists scrape targets by job and URL; answered from memory.
+    /// Lists scrape targets by job and URL, from memory.
     #[must_use]
     pub fn scrape_targets(&self) -> Vec<ScrapeTargetRow> {
         self.0.shared.targets.list()

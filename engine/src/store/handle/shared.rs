@@ -1,4 +1,4 @@
-//! What all clones of a store, its writer and its readers share.
+//! State shared by all clones of a store, its writer thread and its readers.
 
 use std::{
     path::PathBuf,
@@ -13,33 +13,33 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::store::{
     StoreError, StoreOptions,
+    cache::{MetadataCache, TargetCache},
     error::failed_to,
     index::Registry,
-    known::{KnownMetadata, KnownTargets},
-    segment::Layout,
-    write::{Queue, Recent, Writer},
+    segment::SegmentLayout,
+    write::{Queue, RecentSamples, Writer},
 };
 
-/// What all clones of a store, its writer and its readers share.
+/// State shared by all clones of a store, its writer thread and its readers.
 #[derive(Debug)]
 pub(in crate::store) struct Shared {
     pub(in crate::store) path: PathBuf,
     pub(in crate::store) options: StoreOptions,
     pub(in crate::store) registry: RwLock<Registry>,
-    pub(in crate::store) recent: RwLock<Recent>,
-    pub(in crate::store) layout: RwLock<Layout>,
+    pub(in crate::store) recent: RwLock<RecentSamples>,
+    pub(in crate::store) layout: RwLock<SegmentLayout>,
     pub(in crate::store) queue: Queue,
     pub(in crate::store) counters: Counters,
-    /// Why DuckDB gave up, once it has.
+    /// Reason of a fatal error of DuckDB; set once.
     pub(in crate::store) stopped: OnceLock<String>,
-    /// One compaction at a time.
+    /// Held during a compaction or a deletion, which exclude each other.
     pub(in crate::store) compacting: Mutex<()>,
     pub(in crate::store) readers: Readers,
-    pub(in crate::store) metadata: KnownMetadata,
-    pub(in crate::store) targets: KnownTargets,
+    pub(in crate::store) metadata: MetadataCache,
+    pub(in crate::store) targets: TargetCache,
 }
 
-/// What is counted since the start.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Counters {
     pub(in crate::store) commits: AtomicU64,
@@ -57,11 +57,11 @@ pub(in crate::store) fn count(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }
 
-/// Idle connections for reading; as many are made as are used at once.
+/// Pool of read connections. It grows to the highest number that was in use at once.
 #[derive(Debug)]
 pub(in crate::store) struct Readers {
     idle: Mutex<Vec<Connection>>,
-    /// The connection that others are cloned from; taken when the store closes.
+    /// Connection that new ones are cloned from; `None` once the store is closed.
     root: Mutex<Option<Connection>>,
     closed: AtomicBool,
 }
@@ -71,7 +71,7 @@ impl Readers {
         Self { idle: Mutex::default(), root: Mutex::new(Some(root)), closed: AtomicBool::new(false) }
     }
 
-    /// Reads with a connection of its own.
+    /// Runs `read` with a connection of the pool.
     pub(in crate::store) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -82,20 +82,21 @@ impl Readers {
             None => self.connect()?,
         };
         let answer = read(&connection);
+        // After `close` the connection must be dropped: DuckDB releases the file with the last one.
         if !self.closed.load(Ordering::Acquire) {
             self.idle.lock().push(connection);
         }
         answer
     }
 
-    /// A new connection.
+    /// Opens a connection outside the pool, for long work such as compaction.
     pub(in crate::store) fn connect(&self) -> Result<Connection, StoreError> {
         let root = self.root.lock();
         let root = root.as_ref().ok_or(StoreError::Closed)?;
         root.try_clone().map_err(failed_to("connect to the database"))
     }
 
-    /// Gives the file up as soon as no reader is left.
+    /// Closes idle connections; the file is released when the last reader returns.
     pub(in crate::store) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.root.lock().take();
@@ -104,12 +105,12 @@ impl Readers {
 }
 
 impl Shared {
-    /// The write-ahead log beside the file.
+    /// Path of the write-ahead log beside the file.
     pub(in crate::store) fn log_path(&self) -> PathBuf {
         PathBuf::from(format!("{}.wal", self.path.display()))
     }
 
-    /// Does something on the writer's thread, between two groups, and waits for it.
+    /// Runs a task on the writer thread between two groups, and waits for its result.
     pub(in crate::store) fn on_writer<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
@@ -122,7 +123,7 @@ impl Shared {
     }
 }
 
-/// Runs the writer until its queue is closed, then drops its connection.
+/// Starts the writer thread, which ends when the queue is closed and empty.
 pub(in crate::store) fn spawn_writer(
     shared: &Arc<Shared>,
     writer: Writer,

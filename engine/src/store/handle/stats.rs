@@ -1,13 +1,13 @@
-//! Sizes and counters of a store.
+//! Sizes and counters of a store, which the API exports as metrics.
 
 /// Sizes and counters of the store, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreStats {
     /// Series registered.
     pub series: u64,
-    /// The limit on series.
+    /// Limit of registered series.
     pub max_series: u64,
-    /// New series refused since the start because of the limit.
+    /// New series rejected because of the limit, since the start.
     pub series_refused: u64,
     /// Samples in hot segments (arrival order).
     pub samples_hot: u64,
@@ -15,7 +15,7 @@ pub struct StoreStats {
     pub samples_late: u64,
     /// Samples in cold segments (sorted).
     pub samples_cold: u64,
-    /// Samples held in memory.
+    /// Recent samples in memory.
     pub samples_recent: u64,
     /// Hot, late and cold segments.
     pub segments: u64,
@@ -25,23 +25,23 @@ pub struct StoreStats {
     pub wal_bytes: u64,
     /// Bytes of samples waiting for the writer.
     pub queue_bytes: u64,
-    /// The bound of the queue.
+    /// Capacity of the writer's queue in bytes.
     pub queue_limit_bytes: u64,
     /// Batches waiting for the writer.
     pub queue_batches: u64,
-    /// Appends refused since the start because the queue was full.
+    /// Appends rejected because the queue was full, since the start.
     pub busy: u64,
     /// Transactions committed since the start.
     pub commits: u64,
     /// Transactions that failed since the start.
     pub commits_failed: u64,
-    /// Time spent in committing since the start, in microseconds.
+    /// Time spent in transactions since the start, in microseconds.
     pub commit_us: u64,
     /// Samples written since the start.
     pub samples_written: u64,
-    /// Samples since the start that were there already.
+    /// Samples since the start that were already stored with the same value.
     pub samples_unchanged: u64,
-    /// Samples since the start that came late.
+    /// Samples since the start that were written to the late segment.
     pub samples_came_late: u64,
     /// Compactions since the start.
     pub compactions: u64,

@@ -1,4 +1,4 @@
-//! The store's handle: opening, samples, compaction and closing.
+//! The handle [`Store`]: opens and closes the file, appends and reads samples, compacts and deletes.
 
 use std::{
     path::Path,
@@ -13,7 +13,7 @@ use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, Sour
 use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
     SqlParam, StoreError, StoreOptions, StoreStats,
-    known::{KnownMetadata, KnownTargets},
+    cache::{MetadataCache, TargetCache},
     read,
     schema::{self, FileClaim},
     segment::{self, SegmentKind},
@@ -23,7 +23,7 @@ use crate::store::{
     {MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS},
 };
 
-/// The store of one process. Cloning is cheap; all clones are the same store.
+/// Handle of an open store. Clones are cheap and share the store.
 ///
 /// ```
 /// use almanac_engine::series::{Labels, Matcher, SampleSource};
@@ -35,20 +35,20 @@ use crate::store::{
 /// # let path = folder.path().join("almanac.duckdb");
 /// let store = Store::open(&path, StoreOptions::default())?;
 ///
-/// // A series has a number; samples are appended by number and are on disk once the receipt resolves.
+/// // Samples are appended by series number. They are on disk once the receipt resolves.
 /// let up = store.resolve(&Labels::from_pairs([("__name__", "up"), ("job", "api")])?)?;
 /// let mut batch = SampleBatch::default();
 /// batch.push(up, 1_000, 1.0);
 /// batch.push(up, 2_000, 0.0);
 /// assert_eq!(store.append(batch)?.wait()?.written, 2);
 ///
-/// // Read by matchers and span, or as SQL.
+/// // Read by matchers and time span, or with SQL.
 /// let found = store.select(&[Matcher::equal("job", "api")], 0, 10_000, usize::MAX)?;
-/// assert_eq!((found[0].timestamps.as_slice(), found[0].values.as_slice()), ([1_000, 2_000].as_slice(), [1.0, 0.0].as_slice()));
-/// let answer = store.analyst_sql("SELECT avg(value) FROM samples", &[], SqlLimits::default())?;
+/// assert_eq!((found[0].timestamps.as_slice(), found[0].values.as_slice()), ([1_000, 2_000].as_slice(), [1.0,
+/// 0.0].as_slice())); let answer = store.analyst_sql("SELECT avg(value) FROM samples", &[], SqlLimits::default())?;
 /// assert_eq!(answer.batches[0].num_rows(), 1);
 ///
-/// // Upkeep: the caller passes the present time.
+/// // Maintenance: the caller passes the current time.
 /// store.compact(Timestamp::from_millis(10_000), Compaction::All)?;
 /// let until = Some(Timestamp::from_millis(1_500));
 /// let old = Deletion { matchers: vec![Matcher::equal("__name__", "up")], from: None, until, dry_run: false };
@@ -65,17 +65,19 @@ pub(super) struct Inner {
     pub(super) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     analysts: sql::Gate,
-    /// Given back when the file is no longer used.
+    /// Released once no connection to the file is left.
     claim: Mutex<Option<FileClaim>>,
 }
 
 impl Store {
-    /// Opens a store, or makes one where there is no file.
+    /// Opens a store; creates the file if it does not exist.
     ///
     /// # Errors
-    /// `Locked`, `NotDuckDb`, `Foreign`, `Damaged`, `NewerSchema`, `Open`, `DiskFull`: the file is left as it was.
+    /// `Locked`, `NotDuckDb`, `Foreign`, `Damaged`, `NewerSchema`, `Open`, `DiskFull`: the file is not changed.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let claim = FileClaim::new(path)?;
+        // The order matters: the file is validated before it is changed, orphans are dropped before the segments are
+        // read, and the settings are locked last because the steps before them change settings.
         let connection = schema::connect(path, &options)?;
         schema::migrate(&connection, path)?;
         schema::drop_orphans(&connection)?;
@@ -87,7 +89,7 @@ impl Store {
         schema::refresh_sample_view(&connection, &layout)?;
         schema::lock_settings(&connection)?;
         let next_seq = schema::load_next_seq(&connection, &layout)?;
-        let (metadata, targets) = (KnownMetadata::load(&connection)?, KnownTargets::load(&connection)?);
+        let (metadata, targets) = (MetadataCache::load(&connection)?, TargetCache::load(&connection)?);
         let clone = || connection.try_clone().map_err(crate::store::error::failed_to("connect to the database"));
         let (root, analyst_limits) = (clone()?, options.analyst);
         let shared = Arc::new(Shared {
@@ -113,10 +115,11 @@ impl Store {
         })))
     }
 
-    /// The number of the series with these labels, registered when it is new. It is persisted no later than its first samples.
+    /// Returns the number of the series with these labels and registers a new one. It is stored with its first samples
+    /// at the latest.
     ///
     /// # Errors
-    /// `SeriesLimit` when it is new and would be one too many.
+    /// `SeriesLimit` when the series is new and the limit is reached.
     pub fn resolve(&self, labels: &Labels) -> Result<SeriesId, StoreError> {
         if let Some(id) = self.0.shared.registry.read().find(labels) {
             return Ok(id);
@@ -124,16 +127,17 @@ impl Store {
         self.0.shared.registry.write().register(labels).inspect_err(|_| count(&self.0.shared.counters.refused, 1))
     }
 
-    /// The labels of a series.
+    /// Returns the labels of a series.
     #[must_use]
     pub fn labels(&self, id: SeriesId) -> Option<Labels> {
         self.0.shared.registry.read().labels(id)
     }
 
-    /// Queues samples for the writer; never blocks. The receipt resolves once they are on disk.
+    /// Queues samples for the writer without blocking. The receipt resolves once they are on disk.
     ///
     /// # Errors
-    /// `Busy` when the queue is full; `UnequalColumns`, `UnknownSeries`, `TimestampRange`: nothing of the batch is stored.
+    /// `Busy` when the queue is full; `UnequalColumns`, `UnknownSeries`, `TimestampRange`: no sample of the batch is
+    /// stored.
     pub fn append(&self, batch: SampleBatch) -> Result<Receipt, StoreError> {
         let (series, timestamps, values) = (batch.series.len(), batch.timestamps.len(), batch.values.len());
         if series != timestamps || series != values {
@@ -152,7 +156,8 @@ impl Store {
         Ok(receipt)
     }
 
-    /// Names of labels of the series that satisfy all matchers of any selector (no selectors: all series) and may have samples in the span, sorted.
+    /// Returns the sorted label names of the series that satisfy all matchers of any selector (no selectors: all
+    /// series) and may have samples in the span.
     ///
     /// # Errors
     /// `Closed`.
@@ -166,7 +171,7 @@ impl Store {
         Ok(self.0.shared.registry.read().names_of(&ids))
     }
 
-    /// Values of one label, over the same series as [`Store::label_names`], sorted.
+    /// Returns the sorted values of one label, over the same series as [`Store::label_names`].
     ///
     /// # Errors
     /// `Closed`.
@@ -181,7 +186,7 @@ impl Store {
         Ok(self.0.shared.registry.read().values_of(name, &ids))
     }
 
-    /// Labels of the same series as [`Store::label_names`], sorted.
+    /// Returns the sorted label sets of the same series as [`Store::label_names`].
     ///
     /// # Errors
     /// `Closed`.
@@ -192,7 +197,7 @@ impl Store {
         Ok(ids.into_iter().filter_map(|id| registry.labels(SeriesId::new(id))).collect())
     }
 
-    /// The newest timestamp of any sample; `None` where there are none.
+    /// Returns the newest timestamp of any sample; `None` in an empty store.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
         let layout = self.0.shared.layout.read();
@@ -200,7 +205,8 @@ impl Store {
         newest.map(Timestamp::from_millis)
     }
 
-    /// The newest timestamp of any sample that is not after `until`: one stamp far in the future does not hide the others.
+    /// Returns the newest timestamp up to `until`, so that a wrong timestamp far in the future does not hide the
+    /// others.
     ///
     /// # Errors
     /// `Database`, `Closed`.
@@ -208,13 +214,13 @@ impl Store {
         read::newest_until(&self.0.shared, until.millis()).map(|newest| newest.map(Timestamp::from_millis))
     }
 
-    /// Why nothing can be written or read any more until the store is opened again; `None` while all is well.
+    /// Returns the reason of a fatal error, after which the store must be reopened; `None` in normal operation.
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
         self.0.shared.stopped.get().map(String::as_str)
     }
 
-    /// Sizes and counters of the store; cheap.
+    /// Returns sizes and counters of the store; cheap.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
         let shared = &self.0.shared;
@@ -247,26 +253,26 @@ impl Store {
         }
     }
 
-    /// Compacts, rolls up and applies retention. Blocks for as long as that takes; appends continue meanwhile.
+    /// Compacts segments, updates rollups and applies retention. Blocks until done; appends continue meanwhile.
     ///
     /// # Errors
-    /// `Database`, `DiskFull`, `Closed`; what was not finished stays due.
+    /// `Database`, `DiskFull`, `Closed`; unfinished work remains due.
     pub fn compact(&self, now: Timestamp, what: Compaction) -> Result<CompactionReport, StoreError> {
         segment::compact(&self.0.shared, now, what)
     }
 
-    /// Deletes samples of selected series within a span, or counts them. Once it returns, the deletion is on disk: nothing of
-    /// it comes back, and samples that are written afterwards are kept. Rows that were learned from the samples (forecasts,
-    /// scores, recommendations) stay. Waits for a compaction that runs.
+    /// Deletes samples of selected series within a span, or counts them. The deletion is on disk when the call returns;
+    /// samples that are written afterwards are kept. Rows that were learned from the samples (forecasts, scores,
+    /// recommendations) stay. Waits for a running compaction.
     ///
     /// # Errors
-    /// `EmptySelector`, `WholeStore`: the selector may not have been meant so; `Database`, `DiskFull`, `Closed`: nothing is
+    /// `EmptySelector`, `WholeStore`: the selector is probably a mistake; `Database`, `DiskFull`, `Closed`: nothing is
     /// deleted.
     pub fn delete(&self, what: &Deletion) -> Result<DeletionReport, StoreError> {
         segment::delete(&self.0.shared, what)
     }
 
-    /// Answers an analyst's statement.
+    /// Runs an analyst's read-only statement within limits.
     ///
     /// # Errors
     /// [`SqlError`], each with a stable code.
@@ -274,15 +280,15 @@ impl Store {
         self.0.analysts.run(&self.0.shared, sql, params, limits)
     }
 
-    /// Commits what waits, writes a checkpoint and gives the file up. Other clones answer `Closed` from then on.
+    /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.
     ///
     /// # Errors
-    /// `Database`, `DiskFull`: what was answered is on disk nevertheless.
+    /// `Database`, `DiskFull`: acknowledged samples are on disk nevertheless.
     pub fn close(self) -> Result<(), StoreError> {
         self.0.shut()
     }
 
-    /// Does something in a transaction of its own on the writer's thread.
+    /// Runs `work` in its own transaction on the writer thread.
     pub(super) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&duckdb::Connection) -> Result<T, StoreError> + Send + 'static,
@@ -290,7 +296,8 @@ impl Store {
         self.0.shared.on_writer(move |writer| writer.transaction(work))
     }
 
-    /// The series that satisfy all matchers of any selector and may have samples in the span, ascending.
+    /// Returns the numbers of the series that satisfy all matchers of any selector and may have samples in the span,
+    /// ascending.
     fn ids(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> Vec<u32> {
         let registry = self.0.shared.registry.read();
         let mut ids = match selectors {
@@ -311,11 +318,11 @@ impl Store {
 }
 
 impl Inner {
-    /// Commits what waits and gives the file up.
+    /// Commits queued batches and releases the file.
     fn shut(&self) -> Result<(), StoreError> {
         self.shared.queue.close();
         let Some(writer) = self.writer.lock().take() else { return Err(StoreError::Closed) };
-        // A compaction that runs fails at its next step, and is waited for.
+        // A running compaction fails at its next task for the writer. The lock waits for its end.
         let _compacting = self.shared.compacting.lock();
         let ended = writer.join();
         self.shared.readers.close();
@@ -326,7 +333,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Closed already, or the writer has logged why not.
+        // An error means that the store is already closed, or the writer has logged the reason.
         let _ = self.shut();
     }
 }

@@ -1,5 +1,5 @@
-//! The registry of series, held in memory: labels as numbers of interned strings, and for each label
-//! and value the list of its series.
+//! Registry of series in memory: labels as pairs of interned strings, and an inverted index from label and value to
+//! series.
 
 mod registry;
 mod symbols;

@@ -1,4 +1,4 @@
-//! Labels of every series in memory, and the index that answers matchers.
+//! Labels of every series in memory, and the inverted index that evaluates matchers.
 
 use std::{
     cmp::Ordering,
@@ -17,22 +17,22 @@ use crate::{
 
 /// Labels of every series and the inverted index over them.
 ///
-/// A series costs 8 bytes a label here and 4 a label in the index, strings apart, so that a million
-/// series of ten labels take some 200 MB.
+/// A series takes 8 bytes per label here and 4 per label in the index, besides the strings: about 200 MB for a million
+/// series of ten labels.
 #[derive(Debug)]
 pub(in crate::store) struct Registry {
     symbols: Symbols,
-    /// (name, value) symbols of all series, one after the other, each sorted by name.
+    /// Symbols (name, value) of all series, concatenated; those of one series are sorted by name.
     pairs: Vec<(u32, u32)>,
-    /// Where the pairs of series `i` begin; one more entry than series.
+    /// Index in `pairs` of the first label of series `i`; one more entry than series.
     starts: Vec<usize>,
     by_labels: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// name → value → series, ascending.
+    /// Posting lists: name → value → series numbers, ascending.
     postings: HashMap<u32, HashMap<u32, Vec<u32>>>,
-    /// Numbers without a series: the series had no sample left when the store was opened.
+    /// Count of numbers without a series. Such a series had no sample left when the store was opened.
     holes: usize,
-    /// Series that a deletion left without samples. Senders may hold their numbers, so that they stay registered, but they
+    /// Series that a deletion left without samples. Senders may cache their numbers, so they stay registered, but they
     /// do not count towards the limit.
     emptied: HashSet<u32>,
     limit: usize,
@@ -53,34 +53,34 @@ impl Registry {
         }
     }
 
-    /// Most series there may be.
+    /// Returns the maximum number of series.
     pub(in crate::store) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// One more than the highest number given out.
+    /// Returns one more than the highest assigned number.
     pub(in crate::store) fn end(&self) -> u32 {
         u32::try_from(self.starts.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// How many series there are, without those that a deletion emptied.
+    /// Returns the number of series, without those that a deletion emptied.
     pub(in crate::store) fn len(&self) -> usize {
         self.starts.len() - 1 - self.holes - self.emptied.len()
     }
 
-    /// Notes series that have no samples any more.
+    /// Marks series as emptied by a deletion.
     pub(in crate::store) fn note_emptied(&mut self, ids: &[u32]) {
         self.emptied.extend(ids);
     }
 
-    /// Notes series that were emptied and have samples again.
+    /// Clears the mark of emptied series that have samples again.
     pub(in crate::store) fn note_returned(&mut self, ids: &[u32]) {
         for id in ids {
             self.emptied.remove(id);
         }
     }
 
-    /// The number of the series with these labels, if it is registered.
+    /// Returns the number of the series with these labels, if it is registered.
     pub(in crate::store) fn find(&self, labels: &Labels) -> Option<SeriesId> {
         let mut pairs = Vec::with_capacity(labels.len());
         for (name, value) in labels.iter() {
@@ -94,7 +94,7 @@ impl Registry {
         self.by_labels.find(hash, |&id| self.pairs_of(id) == pairs).map(|&id| SeriesId::new(id))
     }
 
-    /// Registers a series, or finds it.
+    /// Returns the number of a series and registers a new one.
     pub(in crate::store) fn register(&mut self, labels: &Labels) -> Result<SeriesId, StoreError> {
         if let Some(id) = self.find(labels) {
             return Ok(id);
@@ -116,7 +116,7 @@ impl Registry {
         Ok(self.enter(begin))
     }
 
-    /// Makes the next number `end`, leaving numbers without a series before it.
+    /// Makes `end` the next number to assign; the skipped numbers have no series.
     pub(in crate::store) fn skip_to(&mut self, end: u32) {
         while self.end() < end {
             self.starts.push(self.pairs.len());
@@ -124,7 +124,7 @@ impl Registry {
         }
     }
 
-    /// Registers a stored series under its own number; numbers must come in ascending order, labels by name.
+    /// Registers a stored series under its stored number. Numbers must ascend, labels must be sorted by name.
     pub(in crate::store) fn restore<'a>(
         &mut self,
         id: u32,
@@ -132,25 +132,25 @@ impl Registry {
     ) -> Result<(), StoreError> {
         let corrupt = |detail: String| StoreError::Corrupt { table: "series", detail };
         if id < self.end() {
-            return Err(corrupt(format!("series number {id} occurs twice")));
+            return Err(corrupt(format!("duplicate series number {id}")));
         }
         self.skip_to(id);
         let begin = self.pairs.len();
         for (name, value) in labels {
             match (self.symbols.intern(name), self.symbols.intern(value)) {
                 (Some(name), Some(value)) => self.pairs.push((name, value)),
-                _ => return Err(corrupt("there are too many distinct labels".to_owned())),
+                _ => return Err(corrupt("too many distinct label strings".to_owned())),
             }
         }
         if self.find_pairs(&self.pairs[begin..]).is_some() {
             let labels: Vec<&str> = self.pairs[begin..].iter().map(|pair| &**self.symbols.text(pair.1)).collect();
-            return Err(corrupt(format!("the labels of series {id} occur twice: {}", labels.join(", "))));
+            return Err(corrupt(format!("series {id} has the same labels as another: {}", labels.join(", "))));
         }
         self.enter(begin);
         Ok(())
     }
 
-    /// Makes the pairs from `begin` on the next series.
+    /// Registers the pairs from `begin` on as the next series.
     fn enter(&mut self, begin: usize) -> SeriesId {
         let id = self.end();
         for idx in begin..self.pairs.len() {
@@ -173,7 +173,7 @@ impl Registry {
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
         let (a, b) = (self.pairs_of(a), self.pairs_of(b));
-        // Equal strings have equal numbers: only the first difference is looked up.
+        // Equal strings have equal symbols, so only the first difference is compared as text.
         match a.iter().zip(b).find(|(x, y)| x != y) {
             Some((x, y)) => {
                 let text = |pair: &(u32, u32)| (self.symbols.text(pair.0), self.symbols.text(pair.1));
@@ -183,7 +183,7 @@ impl Registry {
         }
     }
 
-    /// Whether a number below the end has no series.
+    /// Returns whether an assigned number has no series.
     pub(in crate::store) fn is_hole(&self, id: u32) -> bool {
         self.holes > 0 && self.pairs_of(id).is_empty()
     }
@@ -192,12 +192,12 @@ impl Registry {
         &self.pairs[self.starts[id as usize]..self.starts[id as usize + 1]]
     }
 
-    /// Names and values of a series' labels, by name.
+    /// Returns the names and values of a series' labels, sorted by name.
     pub(in crate::store) fn label_pairs(&self, id: u32) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
         self.pairs_of(id).iter().map(|&(name, value)| (self.symbols.text(name), self.symbols.text(value)))
     }
 
-    /// The labels of a series; `None` for a number without one.
+    /// Returns the labels of a series; `None` for a number without a series.
     pub(in crate::store) fn labels(&self, id: SeriesId) -> Option<Labels> {
         if id.index() >= self.end() {
             return None;
@@ -207,13 +207,14 @@ impl Registry {
         built.ok()
     }
 
-    /// The numbers of all series that satisfy every matcher, ascending; no matcher: all.
+    /// Returns the numbers of all series that satisfy every matcher, ascending; no matcher: all.
     pub(in crate::store) fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
         let mut chosen: Option<Vec<u32>> = None;
         let mut rest = Vec::new();
         for matcher in matchers {
-            // A matcher that the empty value satisfies also takes series without the label: checked one by one.
+            // A matcher that accepts the empty value also accepts series without the label, which have no posting list:
             if matcher.matches_value("") {
+                // it is applied last, by subtracting the series with a rejected value.
                 rest.push(matcher);
                 continue;
             }
@@ -236,7 +237,7 @@ impl Registry {
         ids
     }
 
-    /// Series whose label has a value that satisfies `matcher`.
+    /// Returns the series whose label has a value that satisfies `matcher`.
     fn postings_of(&self, matcher: &Matcher) -> Vec<u32> {
         let Some(values) = self.symbols.lookup(matcher.name()).and_then(|name| self.postings.get(&name)) else {
             return Vec::new();
@@ -252,7 +253,7 @@ impl Registry {
         union(&lists)
     }
 
-    /// Series whose label has a value that `matcher` does not accept.
+    /// Returns the series whose label has a value that `matcher` rejects.
     fn excluded_by(&self, matcher: &Matcher) -> Vec<u32> {
         let Some(values) = self.symbols.lookup(matcher.name()).and_then(|name| self.postings.get(&name)) else {
             return Vec::new();
@@ -265,7 +266,7 @@ impl Registry {
         union(&lists)
     }
 
-    /// The distinct label names of these series, sorted.
+    /// Returns the distinct label names of these series, sorted.
     pub(in crate::store) fn names_of(&self, ids: &[u32]) -> Vec<String> {
         let mut seen = vec![false; self.symbols.len()];
         let mut names = BTreeSet::new();
@@ -279,7 +280,7 @@ impl Registry {
         names.into_iter().collect()
     }
 
-    /// The distinct values of a label among these series, sorted.
+    /// Returns the distinct values of a label among these series, sorted.
     pub(in crate::store) fn values_of(&self, name: &str, ids: &[u32]) -> Vec<String> {
         let Some(name) = self.symbols.lookup(name) else { return Vec::new() };
         let mut seen = vec![false; self.symbols.len()];
@@ -295,13 +296,13 @@ impl Registry {
     }
 }
 
-/// The numbers that both ascending lists hold.
+/// Returns the intersection of two ascending lists.
 fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let mut found = Vec::with_capacity(short.len());
     let mut from = 0;
     for &id in short {
-        // Galloping: cheap both for lists of like length and for a short one against a long one.
+        // Galloping search: fast for lists of similar length as well as for a short list against a long one.
         let mut step = 1;
         while from + step < long.len() && long[from + step] < id {
             step *= 2;
@@ -315,7 +316,7 @@ fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {
     found
 }
 
-/// The numbers of `a` that `b` does not hold, both ascending.
+/// Returns the numbers of `a` that are not in `b`, both ascending.
 fn subtract(a: &[u32], b: &[u32]) -> Vec<u32> {
     let mut from = 0;
     a.iter()
@@ -329,13 +330,13 @@ fn subtract(a: &[u32], b: &[u32]) -> Vec<u32> {
         .collect()
 }
 
-/// All numbers of some ascending lists, ascending, each once.
+/// Returns the union of ascending lists, ascending.
 fn union(lists: &[&Vec<u32>]) -> Vec<u32> {
     match lists {
         [] => Vec::new(),
         [one] => (*one).clone(),
         many => {
-            // A series has one value for a label, so the lists share no number.
+            // A series has one value per label, so the lists are disjoint.
             let mut all: Vec<u32> = many.iter().flat_map(|list| list.iter().copied()).collect();
             all.sort_unstable();
             all
@@ -396,17 +397,17 @@ mod tests {
         assert_eq!(registry.register(&a).unwrap(), id);
         assert_eq!(registry.labels(id).unwrap(), a);
         let refused = registry.register(&labels(&[("x", "3")])).unwrap_err();
-        assert_eq!(refused.to_string(), "the store holds 2 series, its limit; a new series is refused");
+        assert_eq!(refused.to_string(), "the store has reached its limit of 2 series; new series are rejected");
         assert_eq!(registry.find(&labels(&[("x", "3")])), None);
     }
 
     #[test]
-    fn holes_are_no_series() {
+    fn numbers_without_a_series_are_not_selected() {
         let mut registry = Registry::new(10);
         registry.restore(3, [("x", "1")].into_iter()).unwrap();
         assert_eq!((registry.len(), registry.end()), (1, 4));
         assert_eq!(registry.select(&[]), [3]);
-        for (id, message) in [(4, "the labels of series 4 occur twice"), (3, "series number 3 occurs twice")] {
+        for (id, message) in [(4, "series 4 has the same labels as another"), (3, "duplicate series number 3")] {
             let again = registry.restore(id, [("x", "1")].into_iter()).unwrap_err();
             assert!(again.to_string().contains(message), "{again}");
         }

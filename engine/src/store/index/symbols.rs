@@ -1,10 +1,10 @@
-//! Interns strings: each distinct string once, by number.
+//! String interning for the registry.
 
 use std::{hash::BuildHasher, sync::Arc};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// Interned strings: each distinct string once, by a dense number.
+/// Interned strings: each distinct string is stored once and has a dense number.
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     strings: Vec<Arc<str>>,
@@ -13,7 +13,7 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// The number of a string, given out when it is new. `None` once four thousand million are taken.
+    /// Returns the number of a string and assigns one to a new string. `None` once all 2³² numbers are assigned.
     pub(super) fn intern(&mut self, text: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(text);
         if let Some(&found) = self.table.find(hash, |&s| &*self.strings[s as usize] == text) {
@@ -26,18 +26,18 @@ impl Symbols {
         Some(symbol)
     }
 
-    /// The number of a string, if it has one.
+    /// Returns the number of a string, if it is interned.
     pub(super) fn lookup(&self, text: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(text);
         self.table.find(hash, |&s| &*self.strings[s as usize] == text).copied()
     }
 
-    /// How many strings there are.
+    /// Returns the number of distinct strings.
     pub(super) fn len(&self) -> usize {
         self.strings.len()
     }
 
-    /// The string of a number.
+    /// Returns the string of a number.
     pub(super) fn text(&self, symbol: u32) -> &Arc<str> {
         &self.strings[symbol as usize]
     }

@@ -1,11 +1,12 @@
-//! Streams the rows of a query as Arrow batches.
+//! Streams the rows of a query as Arrow batches, without panics on errors of DuckDB.
 
 use arrow::array::RecordBatch;
 use duckdb::Connection;
 
 use crate::store::{StoreError, error::failed_to};
 
-/// Streams the rows of a query. DuckDB's own iterator panics on errors, so it is stepped by hand.
+/// Calls `each` for every batch of a query's rows. DuckDB's own iterator panics on errors, so the statement is stepped
+/// here.
 pub(in crate::store) fn for_each_batch(
     connection: &Connection,
     sql: &str,
@@ -14,7 +15,7 @@ pub(in crate::store) fn for_each_batch(
     for_each_batch_with(connection, sql, &[], &mut each)
 }
 
-/// The same with values for the statement's `?`.
+/// Does the same as [`for_each_batch`], with values for the statement's `?`.
 pub(in crate::store) fn for_each_batch_with(
     connection: &Connection,
     sql: &str,
@@ -23,7 +24,7 @@ pub(in crate::store) fn for_each_batch_with(
 ) -> Result<(), StoreError> {
     let failed = failed_to("read");
     let mut statement = connection.prepare(sql).map_err(&failed)?;
-    // The handle is given up at once; stepping the statement reports errors instead of panicking.
+    // The returned iterator is dropped: it panics on errors, while `step` returns them.
     let _ = statement.stream_arrow(duckdb::params_from_iter(values)).map_err(&failed)?;
     while let Some(rows) = statement.step().map_err(&failed)? {
         each(&RecordBatch::from(&rows))?;

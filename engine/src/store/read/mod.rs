@@ -1,4 +1,4 @@
-//! The reading side: samples of selected series out of memory and segments, deduplicated.
+//! Reads samples of selected series from memory and segments, deduplicated.
 
 mod batches;
 mod newest;

@@ -1,20 +1,20 @@
-//! Finds the newest sample that is not after an instant.
+//! Finds the newest timestamp up to an instant.
 
 use super::select::{RETRIES, instant, is_replaced};
 use crate::store::{StoreError, error::failed_to, shared::Shared};
 
-/// The newest timestamp up to `until`. Only segments that reach beyond it are read.
+/// Returns the newest timestamp up to `until`. Only segments that extend beyond `until` are queried.
 pub(in crate::store) fn newest_until(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {
     let mut retries = 0;
     loop {
-        match look(shared, until) {
+        match find_newest(shared, until) {
             Err(error) if retries < RETRIES && is_replaced(&error) => retries += 1,
             other => return other,
         }
     }
 }
 
-fn look(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {
+fn find_newest(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {
     let layout = shared.layout.read().clone();
     let mut newest: Option<i64> = None;
     for segment in layout.all().filter(|segment| segment.rows > 0 && segment.min <= until) {

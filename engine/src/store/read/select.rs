@@ -1,4 +1,7 @@
-//! Reads samples of selected series out of memory and segments.
+//! Reads samples of selected series from memory and segments.
+//!
+//! Memory returns the newest part of each series. Only the part before it is read from disk: hot and cold rows first,
+//! then the late rows, which replace them.
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -11,28 +14,28 @@ use crate::{
     series::{Matcher, SeriesId, SeriesSamples, stale_marker},
     store::{
         StoreError,
-        segment::{Layout, Segment, SegmentKind},
+        segment::{Segment, SegmentKind, SegmentLayout},
         shared::Shared,
         write::RecentPart,
     },
 };
 
-/// Series up to which a statement lists them; past it a range is read and sifted.
+/// Maximum number of series that a statement lists by number; above it a range of numbers is read and filtered here.
 const LISTED_SERIES: usize = 20_000;
 
-/// How often a read starts anew because compaction replaced a segment under it.
+/// Number of retries of a read whose segment was replaced by compaction.
 pub(super) const RETRIES: usize = 8;
 
-/// A series being read.
-struct Chosen {
+/// State of one series during a read.
+struct SeriesRead {
     id: u32,
     part: RecentPart,
-    /// Samples read from disk, before those of memory.
+    /// Samples read from disk; all are older than those in `part`.
     timestamps: Vec<i64>,
     values: Vec<f64>,
 }
 
-/// The samples of all series that satisfy the matchers, by labels.
+/// Returns the samples of all series that satisfy the matchers, sorted by labels.
 pub(in crate::store) fn select(
     shared: &Shared,
     matchers: &[Matcher],
@@ -60,7 +63,14 @@ pub(in crate::store) fn select(
     Ok(found)
 }
 
-fn from_memory(shared: &Shared, ids: &[u32], start: i64, end: i64, limit: usize) -> Result<Vec<Chosen>, StoreError> {
+/// Collects the samples in memory, and for each series the timestamp before which the disk must be read.
+fn from_memory(
+    shared: &Shared,
+    ids: &[u32],
+    start: i64,
+    end: i64,
+    limit: usize,
+) -> Result<Vec<SeriesRead>, StoreError> {
     let recent = shared.recent.read();
     let mut samples = 0;
     let mut chosen = Vec::new();
@@ -74,13 +84,14 @@ fn from_memory(shared: &Shared, ids: &[u32], start: i64, end: i64, limit: usize)
             return Err(StoreError::TooManySamples { limit });
         }
         if part.disk_before.is_some() || !part.timestamps.is_empty() {
-            chosen.push(Chosen { id, part, timestamps: Vec::new(), values: Vec::new() });
+            chosen.push(SeriesRead { id, part, timestamps: Vec::new(), values: Vec::new() });
         }
     }
     Ok(chosen)
 }
 
-fn from_disk(shared: &Shared, chosen: &mut [Chosen], start: i64, end: i64, limit: usize) -> Result<(), StoreError> {
+/// Adds the samples on disk. A failed attempt leaves partial results, which the next `SegmentRead::new` clears.
+fn from_disk(shared: &Shared, chosen: &mut [SeriesRead], start: i64, end: i64, limit: usize) -> Result<(), StoreError> {
     let Some(before) = chosen.iter().filter_map(|series| series.part.disk_before).max() else {
         return Ok(());
     };
@@ -88,10 +99,10 @@ fn from_disk(shared: &Shared, chosen: &mut [Chosen], start: i64, end: i64, limit
     let mut retries = 0;
     loop {
         let layout = shared.layout.read().clone();
-        let mut load = Load::new(chosen, start, end, limit);
-        match shared.readers.with(|connection| load.run(connection, &layout)) {
+        let mut attempt = SegmentRead::new(chosen, start, end, limit);
+        match shared.readers.with(|connection| attempt.run(connection, &layout)) {
             Ok(()) => {
-                load.finish();
+                attempt.finish();
                 return Ok(());
             }
             Err(error) if retries < RETRIES && is_replaced(&error) => retries += 1,
@@ -100,15 +111,15 @@ fn from_disk(shared: &Shared, chosen: &mut [Chosen], start: i64, end: i64, limit
     }
 }
 
-/// Whether a read failed because compaction replaced a segment under it.
+/// Returns whether a read failed because compaction has dropped one of its segments.
 pub(super) fn is_replaced(error: &StoreError) -> bool {
     matches!(error, StoreError::Database { source, .. } if source.to_string().contains("does not exist"))
 }
 
-/// A read of some series from the segments.
-struct Load<'a> {
-    chosen: &'a mut [Chosen],
-    /// Index into `chosen` by series number less `first`; `u32::MAX` = not wanted.
+/// One attempt to read the series from the segments.
+struct SegmentRead<'a> {
+    chosen: &'a mut [SeriesRead],
+    /// Index into `chosen` by series number minus `first`; `u32::MAX` = not selected.
     slots: Vec<u32>,
     first: u32,
     start: i64,
@@ -119,8 +130,8 @@ struct Load<'a> {
     late: Vec<(usize, i64, i64, f64)>,
 }
 
-impl<'a> Load<'a> {
-    fn new(chosen: &'a mut [Chosen], start: i64, end: i64, limit: usize) -> Self {
+impl<'a> SegmentRead<'a> {
+    fn new(chosen: &'a mut [SeriesRead], start: i64, end: i64, limit: usize) -> Self {
         let wanted = || chosen.iter().enumerate().filter(|(_, series)| series.part.disk_before.is_some());
         let first = wanted().map(|(_, series)| series.id).min().unwrap_or(0);
         let last = wanted().map(|(_, series)| series.id).max().unwrap_or(0);
@@ -136,10 +147,11 @@ impl<'a> Load<'a> {
         Self { chosen, slots, first, start, end, limit, samples, late: Vec::new() }
     }
 
-    fn run(&mut self, connection: &Connection, layout: &Layout) -> Result<(), StoreError> {
+    fn run(&mut self, connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
         let condition = self.condition();
         for kind in [None, Some(SegmentKind::Late)] {
             let late = kind.is_some();
+            // Late segments also have the sequence number, so they need a separate statement.
             let columns = if late { "series_id, timestamp, value, seq" } else { "series_id, timestamp, value" };
             let parts: Vec<String> = layout
                 .all()
@@ -174,6 +186,7 @@ impl<'a> Load<'a> {
         format!("{series} AND timestamp BETWEEN {} AND {}", instant(self.start), instant(self.end))
     }
 
+    /// Distributes the rows of a batch to their series.
     fn take(&mut self, batch: &RecordBatch, late: bool) -> Result<(), StoreError> {
         let ids = batch.column(0).as_primitive::<UInt32Type>().values();
         let timestamps = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
@@ -182,6 +195,7 @@ impl<'a> Load<'a> {
         for (row, (&id, &timestamp)) in ids.iter().zip(timestamps).enumerate() {
             let slot = self.slots[(id - self.first) as usize] as usize;
             let Some(series) = self.chosen.get_mut(slot) else { continue };
+            // Memory holds everything from `disk_before` on, also rows that this segment repeats.
             if series.part.disk_before.is_none_or(|before| timestamp >= before) {
                 continue;
             }
@@ -189,6 +203,7 @@ impl<'a> Load<'a> {
             if self.samples > self.limit {
                 return Err(StoreError::TooManySamples { limit: self.limit });
             }
+            // Stale markers are stored as NULL.
             let value = if values.is_null(row) { stale_marker() } else { values.value(row) };
             match seq {
                 Some(seq) => self.late.push((slot, timestamp, seq[row], value)),
@@ -201,7 +216,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Sorts what came out of several segments and lays the late rows over it.
+    /// Sorts the rows of several segments by time and applies the late rows.
     fn finish(mut self) {
         for series in self.chosen.iter_mut() {
             if !series.timestamps.is_sorted() {
@@ -218,8 +233,8 @@ impl<'a> Load<'a> {
     }
 }
 
-impl Chosen {
-    /// Lays late rows, sorted by time and sequence, over what was read.
+impl SeriesRead {
+    /// Merges late rows, sorted by time and sequence number; of each timestamp the last one replaces the row read.
     fn overlay(&mut self, late: &[(usize, i64, i64, f64)]) {
         let mut timestamps = Vec::with_capacity(self.timestamps.len() + late.len());
         let mut values = Vec::with_capacity(timestamps.capacity());
@@ -238,7 +253,7 @@ impl Chosen {
         (self.timestamps, self.values) = (timestamps, values);
     }
 
-    /// Disk's part, then memory's.
+    /// Returns the samples from disk followed by those from memory.
     fn joined(mut self) -> (Vec<i64>, Vec<f64>) {
         if self.timestamps.is_empty() {
             return (self.part.timestamps, self.part.values);
@@ -249,7 +264,8 @@ impl Chosen {
     }
 }
 
-/// An instant as a constant of SQL that the segments' statistics can be compared with.
+/// Formats an instant as a SQL constant of the column's own type, so that DuckDB can compare it with segment
+/// statistics.
 pub(in crate::store) fn instant(timestamp_ms: i64) -> String {
     let within = timestamp_ms.clamp(crate::store::MIN_TIMESTAMP_MS, crate::store::MAX_TIMESTAMP_MS);
     format!("make_timestamp_ms({within})::TIMESTAMP_MS")

@@ -1,4 +1,4 @@
-//! Rows of advice: recommendations, what became of them, and the present verdict on each target.
+//! Rows of advice: recommendations, their outcomes, and the present advice status of each target.
 
 use almanac_models::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,19 +9,19 @@ use super::{Kind, table::table, words::words};
 /// State of a recommendation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Not answered yet.
+    /// No decision yet.
     Proposed,
     /// A person or a rule accepted it.
     Accepted,
     /// A person declined it.
     Dismissed,
-    /// It is in effect.
+    /// The proposed setting is in effect.
     Applied,
-    /// The promised effect appeared.
+    /// The measured effect agrees with the predicted one.
     Verified,
-    /// It did harm, or the promised effect did not appear.
+    /// The predicted effect did not appear, or the change did harm.
     Regressed,
-    /// Its time passed, or a newer one replaced it.
+    /// The validity ended, or a newer recommendation replaced it.
     Expired,
 }
 words!(State, "state of a recommendation", {
@@ -34,89 +34,89 @@ words!(State, "state of a recommendation", {
     Expired => "expired",
 });
 
-/// The predicted effect of a recommendation.
+/// Predicted effect of a recommendation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// What changes, such as `replica_hours_per_week`.
+    /// Metric of the effect, such as `replica_hours_per_week`.
     pub metric: String,
-    /// Its unit, such as `h` or `1`.
+    /// Unit of the metric, such as `h` or `1`.
     pub unit: String,
-    /// The predicted change or value.
+    /// Predicted change or value.
     pub value: f64,
     /// Lower end of the interval.
     pub lower: f64,
     /// Upper end of the interval.
     pub upper: f64,
-    /// The interval's level, such as 0.8.
+    /// Level of the interval, such as 0.8.
     pub level: f64,
 }
 
-/// Something a machine can apply.
+/// Recommendation in machine-readable form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patch {
-    /// What the body is, such as `keda/scaledobject+yaml`.
+    /// Format of the body, such as `keda/scaledobject+yaml`.
     pub format: String,
-    /// The text itself.
+    /// Text of the patch.
     pub body: String,
 }
 
 /// A recommendation with its evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecommendationRow {
-    /// The key.
+    /// Identifier and key.
     pub id: String,
-    /// What it is about.
+    /// Advisor that made it.
     pub kind: Kind,
-    /// The workload, cache or alert that it is about.
+    /// Workload, container, cache or alert that it concerns.
     pub target: String,
-    /// The present setting.
+    /// Present setting.
     pub current: Value,
-    /// The proposed setting.
+    /// Proposed setting.
     pub proposed: Value,
-    /// From when it holds.
+    /// Start of validity.
     pub valid_from: Timestamp,
-    /// Until when; `None` = until it is replaced.
+    /// End of validity; `None` = until it is replaced.
     pub valid_until: Option<Timestamp>,
-    /// What it is predicted to do.
+    /// Predicted effect.
     pub effect: Effect,
-    /// How sure the advisor is, in [0, 1].
+    /// Probability in [0, 1] that the proposed setting is no worse than the present one.
     pub confidence: f64,
-    /// Why, in one sentence.
+    /// Reason, in one sentence.
     pub reason: String,
-    /// Replay figures and the span of the data.
+    /// Replay figures and span of the data, as JSON.
     pub evidence: Value,
-    /// What to apply.
+    /// Patch that applies the proposed setting.
     pub patch: Patch,
-    /// Its state.
+    /// State of the recommendation.
     pub state: State,
-    /// When it was first proposed.
+    /// Time of the first proposal.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// The recommendation that it replaces.
+    /// Identifier of the recommendation that this one replaces.
     pub replaces: Option<String>,
 }
 
 table! {
     impl RecommendationRow in "recommendations" since 1, "Recommendations with their evidence and their state";
-    id: String = "the recommendation" from id;
+    id: String = "identifier of the recommendation" from id;
     kind: Kind = "the advisor, such as scaling, rightsizing, ttl or threshold" from kind;
     target: String = "the workload, cache or alert" from target;
     current: Value = "present setting" unit "JSON" from current;
     proposed: Value = "proposed setting" unit "JSON" from proposed;
-    valid_from: Timestamp = "from when it holds" unit "UTC" from valid_from;
-    valid_until: Option<Timestamp> = "until when it holds, NULL = until it is replaced" unit "UTC" from valid_until;
-    effect_metric: String = "what is predicted to change" flat "effect" from effect.metric;
+    valid_from: Timestamp = "start of validity" unit "UTC" from valid_from;
+    valid_until: Option<Timestamp> = "end of validity, NULL = until it is replaced" unit "UTC" from valid_until;
+    effect_metric: String = "metric of the predicted effect" flat "effect" from effect.metric;
     effect_unit: String = "unit of the effect" from effect.unit;
     effect_value: f64 = "predicted effect" unit "in effect_unit" from effect.value;
     effect_lower: f64 = "lower end of its interval" unit "in effect_unit" from effect.lower;
     effect_upper: f64 = "upper end of its interval" unit "in effect_unit" from effect.upper;
     effect_level: f64 = "level of the interval" unit "0 to 1" from effect.level;
-    confidence: f64 = "how sure the advisor is" unit "0 to 1" from confidence;
-    reason: String = "why, in one sentence" from reason;
+    confidence: f64 = "probability that the proposal is no worse" unit "0 to 1" from confidence;
+    reason: String = "reason, in one sentence" from reason;
     evidence: Value = "replay figures and span of the data" unit "JSON" flat "" from evidence;
     patch_format: String = "format of patch_body" from patch.format;
-    patch_body: String = "what a machine can apply" flat "" from patch.body;
+    patch_body: String = "patch in machine-readable form" flat "" from patch.body;
     state: State = "proposed, accepted, dismissed, applied, verified, regressed or expired" from state;
     created_at: Timestamp = "when it was first proposed" unit "UTC" flat "time" from created_at;
     updated_at: Timestamp = "when it last changed" unit "UTC" from updated_at;
@@ -137,7 +137,7 @@ table! {
     }
 }
 
-/// Which recommendations to list; the default lists all, the newest first.
+/// Filter of recommendations; the default lists all, the newest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecommendationFilter {
     /// Only these; empty = all.
@@ -148,24 +148,24 @@ pub struct RecommendationFilter {
     pub states: Vec<State>,
     /// Only of these targets; empty = all.
     pub targets: Vec<String>,
-    /// Only those that changed at this instant or later.
+    /// Only those changed at this instant or later.
     pub updated_since: Option<Timestamp>,
-    /// Only those that hold at this instant.
+    /// Only those valid at this instant.
     pub valid_at: Option<Timestamp>,
-    /// At most so many rows.
+    /// Maximum number of rows.
     pub limit: Option<usize>,
 }
 
 table! {
-    /// One change of a recommendation's state, and what came of it.
+    /// One change of a recommendation's state, with the predicted and the measured effect.
     pub struct OutcomeRow in "outcomes" since 1,
         "Changes of state of recommendations, with the promised and the measured effect", hidden [seq: Int];
     recommendation: String = "the recommendation";
     at in timestamp: Timestamp = "when it changed" unit "UTC" flat "time";
     from_state: Option<State> = "state before, NULL when it was first proposed";
     to_state: State = "state after";
-    actor: String = "who changed it";
-    note: Option<String> = "their note";
+    actor: String = "author of the change";
+    note: Option<String> = "note of the author";
     predicted: Option<f64> = "promised effect" unit "unit of the recommendation's effect";
     predicted_lower: Option<f64> = "lower end of the promise" unit "same unit";
     predicted_upper: Option<f64> = "upper end of the promise" unit "same unit";
@@ -174,47 +174,47 @@ table! {
     realised_upper: Option<f64> = "upper end of the measurement" unit "same unit";
 }
 
-/// Which outcomes to list; the default lists all, in the order in which they were put.
+/// Filter of outcomes; the default lists all, in insertion order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OutcomeFilter {
     /// Only of these recommendations; empty = all.
     pub recommendations: Vec<String>,
-    /// From this instant on, itself included.
+    /// Start of the span, inclusive.
     pub start: Option<Timestamp>,
-    /// Up to this instant, itself included.
+    /// End of the span, inclusive.
     pub end: Option<Timestamp>,
     /// Only changes to this state.
     pub to_state: Option<State>,
-    /// At most so many rows.
+    /// Maximum number of rows.
     pub limit: Option<usize>,
 }
 
-/// The verdict of an advisor on one target.
+/// Status of an advisor's advice on one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AdviceState {
     /// A change is recommended.
     Proposed,
-    /// The present setting is as good as any other.
+    /// The present setting is as good as any alternative.
     Kept,
-    /// Data or configuration that the advisor needs is missing.
+    /// The advisor lacks data or configuration.
     Lacks,
 }
 words!(AdviceState, "state of advice", { Proposed => "proposed", Kept => "kept", Lacks => "lacks" });
 
 table! {
-    /// The present verdict of an advisor on one target; `kind` and `target` are the key.
+    /// Present advice status of one target of an advisor; `kind` and `target` are the key.
     pub struct AdviceStatusRow in "advice_status" since 3,
-        "The present verdict of each advisor on each of its targets, also where nothing is recommended";
+        "The present status of each advisor's advice on each of its targets, also where nothing is recommended";
     kind: String = "the advisor, such as scaling, rightsizing, ttl or threshold";
     target: String = "the workload, container, cache or alert";
     state: AdviceState = "proposed, kept (the present setting is as good) or lacks (something is missing)";
-    reason: String = "why, in one sentence with its figures";
-    needs: Value = "what is missing and what would give it, a list" unit "JSON";
-    recommendation: Option<String> = "id of the recommendation, NULL where none is made";
-    updated_at: Timestamp = "when the verdict was last given" unit "UTC";
+    reason: String = "reason, in one sentence with its figures";
+    needs: Value = "list of missing data or configuration with remedies" unit "JSON";
+    recommendation: Option<String> = "identifier of the recommendation, NULL if there is none";
+    updated_at: Timestamp = "when the status was last determined" unit "UTC";
 }
 
-/// Which verdicts to list; the default lists all, by kind and target.
+/// Filter of advice status rows; the default lists all, by kind and target.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AdviceStatusFilter {
     /// Only of these kinds; empty = all.

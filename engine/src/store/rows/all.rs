@@ -1,4 +1,4 @@
-//! Lists every table and view once, in the order of the documents.
+//! The list of all tables and views, in the order of `docs/tables.md`, and the views that no row type describes.
 
 use super::{
     AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, Deploy, ForecastRow, Incident,
@@ -15,7 +15,8 @@ const fn view(name: &'static str, comment: &'static str, source: Source, columns
     Table { name, comment, columns, source, hidden: &[], since: 1 }
 }
 
-/// Series with the metadata of their metric: that of the name itself, else that of the family whose suffix the name has.
+/// Joins series with the metadata of their metric: that of the name itself, else that of the family by the name's
+/// suffix.
 const SERIES_SELECT: &str = r#"SELECT s.series_id, s.name, s.labels, s.series,
     coalesce(own.type, family.type) AS type, coalesce(own.unit, family.unit) AS unit, coalesce(own.help, family.help) AS help
 FROM (SELECT series_id, coalesce(labels['__name__'], '') AS name,
@@ -43,16 +44,16 @@ const SERIES: Table = view(
         column("series_id", ColumnType::Small, "number of the series in this store", ""),
         column("name", ColumnType::Text, "name of the metric", ""),
         column("labels", ColumnType::Map, "labels besides the name: labels['job']", ""),
-        column("series", ColumnType::Text, "name and labels in the notation of PromQL", ""),
-        column("type", ColumnType::Text, "type of the metric, such as counter; NULL where no sender states it", ""),
-        column("unit", ColumnType::Text, "unit of the metric, such as seconds; NULL or empty where none is known", ""),
-        column("help", ColumnType::Text, "description of the metric; NULL or empty where none is known", ""),
+        column("series", ColumnType::Text, "name and labels in PromQL notation", ""),
+        column("type", ColumnType::Text, "type of the metric, such as counter; NULL if no sender declares it", ""),
+        column("unit", ColumnType::Text, "unit of the metric, such as seconds; NULL or empty if unknown", ""),
+        column("help", ColumnType::Text, "description of the metric; NULL or empty if unknown", ""),
     ],
 );
 
 const SAMPLES: Table = view(
     "samples",
-    "Every sample once: late and repeated ones are resolved, the last write wins; markers of a series' end are hidden",
+    "Every sample once: of repeated samples the last write wins; stale markers are hidden",
     Source::Segments,
     &[
         column("series_id", ColumnType::Small, "the series", ""),
@@ -63,7 +64,7 @@ const SAMPLES: Table = view(
 
 const ROLLUP_COLUMNS: &[Column] = &[
     column("series_id", ColumnType::Small, "the series", ""),
-    column("timestamp", ColumnType::Time, "begin of the bucket", "UTC"),
+    column("timestamp", ColumnType::Time, "start of the bucket", "UTC"),
     column("count", ColumnType::Count, "samples in the bucket", ""),
     column("sum", ColumnType::Float, "sum of the values", "unit of the metric"),
     column("min", ColumnType::Float, "smallest value", "unit of the metric"),
@@ -73,19 +74,19 @@ const ROLLUP_COLUMNS: &[Column] = &[
 
 const ROLLUPS_5M: Table = view(
     "rollups_5m",
-    "Samples by 5 minutes; compaction writes it, so that it lags behind samples by up to two hours",
+    "Samples aggregated by 5 minutes, written by compaction; lags behind samples by up to two hours",
     Source::Table("rollup_5m"),
     ROLLUP_COLUMNS,
 );
 
 const ROLLUPS_1H: Table = view(
     "rollups_1h",
-    "Samples by hour; compaction writes it, so that it lags behind samples by up to two hours",
+    "Samples aggregated by hour, written by compaction; lags behind samples by up to two hours",
     Source::Table("rollup_1h"),
     ROLLUP_COLUMNS,
 );
 
-/// Every table and view that analysts see.
+/// All tables and views that analysts see.
 pub const TABLES: &[&Table] = &[
     &SERIES,
     &SAMPLES,

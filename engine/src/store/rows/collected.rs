@@ -1,27 +1,27 @@
-//! Rows of what senders and scrapes say about metrics and about scrape targets.
+//! Rows of metric metadata and of scrape targets.
 
 use almanac_models::Timestamp;
 
 use super::{table::table, words::words};
 
-/// The type of a metric, in the words of Prometheus and OpenMetrics.
+/// Type of a metric, as in Prometheus and OpenMetrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MetricType {
-    /// A value that only rises, except at a restart.
+    /// A value that only increases, except at a restart.
     Counter,
-    /// A value that rises and falls.
+    /// A value that increases and decreases.
     Gauge,
-    /// Counts by bucket, of values that were observed.
+    /// Counts of observed values by bucket.
     Histogram,
-    /// Counts by bucket, of values that are present now.
+    /// Counts of present values by bucket.
     GaugeHistogram,
-    /// Quantiles of values that were observed.
+    /// Quantiles of observed values.
     Summary,
-    /// Labels that describe a thing; the value is 1.
+    /// Labels that describe an object; the value is 1.
     Info,
     /// One of several states.
     StateSet,
-    /// Not stated.
+    /// Not declared.
     Unknown,
 }
 words!(MetricType, "type of a metric", {
@@ -36,57 +36,57 @@ words!(MetricType, "type of a metric", {
 });
 
 table! {
-    /// What is known about one metric (a family of series). `metric` is the key.
+    /// Metadata of one metric (a family of series). `metric` is the key.
     #[derive(Eq)]
-    pub struct MetadataRow in "metadata" since 3, "Type, unit and description of metrics, as their senders state them";
+    pub struct MetadataRow in "metadata" since 3, "Type, unit and description of metrics, as declared by their senders";
     metric: String = "name of the metric, without the suffixes _bucket, _sum and _count";
     metric_type in type: MetricType = "counter, gauge, histogram, gaugehistogram, summary, info, stateset or unknown";
-    help: String = "description; empty where none is known";
-    unit: String = "unit such as seconds or bytes; empty where none is known";
+    help: String = "description; empty if unknown";
+    unit: String = "unit such as seconds or bytes; empty if unknown";
     updated_at: Timestamp = "when type, unit or description last changed" unit "UTC";
 }
 
-/// Which metadata to list; the default lists all, by metric.
+/// Filter of metadata; the default lists all, by metric.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MetadataFilter {
     /// Only of these metrics; empty = all. A name such as `x_bucket` or `x_total` finds the row of its family.
     pub metrics: Vec<String>,
-    /// At most so many rows.
+    /// Maximum number of rows.
     pub limit: Option<usize>,
 }
 
-/// What a put of metadata did.
+/// Result of writing metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MetadataPut {
-    /// Rows that are new or changed.
+    /// New or changed rows.
     pub written: u64,
-    /// Rows that were known already.
+    /// Rows that were already stored.
     pub unchanged: u64,
-    /// Rows of new metrics that the limit on metrics refuses.
+    /// Rows of new metrics rejected by the limit on metrics.
     pub refused: u64,
 }
 
-/// Whether the last scrape of a target succeeded.
+/// Result of the last scrape of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TargetHealth {
-    /// It succeeded.
+    /// The scrape succeeded.
     Up,
-    /// It failed.
+    /// The scrape failed.
     Down,
-    /// The target was not scraped yet.
+    /// The target has not been scraped yet.
     Unknown,
 }
 words!(TargetHealth, "health of a scrape target", { Up => "up", Down => "down", Unknown => "unknown" });
 
 table! {
-    /// The state of one scrape target; `job` and `url` are the key.
+    /// State of one scrape target; `job` and `url` are the key.
     pub struct ScrapeTargetRow in "scrape_targets" since 3, "Scrape targets and the result of their last scrape";
     job: String = "label job of the target";
     instance: String = "label instance of the target";
     url: String = "address that is scraped";
     health: TargetHealth = "up, down or unknown (not scraped yet)";
-    last_error: Option<String> = "why the last scrape failed, NULL where it did not";
-    last_scrape: Option<Timestamp> = "begin of the last scrape" unit "UTC" flat "time";
+    last_error: Option<String> = "error of the last scrape, NULL if it succeeded";
+    last_scrape: Option<Timestamp> = "start of the last scrape" unit "UTC" flat "time";
     duration_ms: f64 = "duration of the last scrape" unit "ms";
     samples: u64 = "samples of the last scrape";
 }

@@ -1,72 +1,72 @@
-//! Describes a table once: name, columns, types, units and comments. The DDL, reading, writing, the view, flat rows and
-//! the documents follow from it.
+//! Description of a table: name, columns, types, units and comments. The DDL, reading, writing, the view, flat rows and
+//! `docs/tables.md` are derived from it.
 
 use almanac_models::Timestamp;
 use serde_json::Value;
 
 use crate::store::StoreError;
 
-/// A table or view of the store.
+/// Description of a table or view of the store.
 #[derive(Debug)]
 pub struct Table {
     /// Name of the view, and of the table behind it where `source` is `Rows`.
     pub name: &'static str,
-    /// What it holds, in one sentence without a full stop.
+    /// Contents of the table, in one sentence without a full stop.
     pub comment: &'static str,
-    /// The columns that analysts see, in order.
+    /// Columns that analysts see, in order.
     pub columns: &'static [Column],
-    /// What the view selects from.
+    /// Relation that the view selects from.
     pub(in crate::store) source: Source,
     /// Columns of the table that the view leaves out.
     pub(in crate::store) hidden: &'static [(&'static str, ColumnType)],
-    /// The schema version that added the table.
+    /// Schema version that added the table.
     pub(in crate::store) since: u32,
 }
 
-/// What a view selects from.
+/// Relation that a view selects from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Source {
     /// The table of the same name.
     Rows,
     /// A table of another name.
     Table(&'static str),
-    /// A `SELECT` of its own.
+    /// The given `SELECT`.
     Select(&'static str),
-    /// The segments, which change while the store runs.
+    /// The segments, which change while the store is open.
     Segments,
 }
 
 /// One column.
 #[derive(Debug)]
 pub struct Column {
-    /// Its name in SQL.
+    /// Name in SQL.
     pub name: &'static str,
-    /// Its type.
+    /// Type.
     pub column_type: ColumnType,
-    /// Whether it may be NULL.
+    /// Whether the value may be NULL.
     pub nullable: bool,
-    /// What it holds.
+    /// Contents of the column.
     pub comment: &'static str,
-    /// Its unit, range or time zone; empty where it has none.
+    /// Unit, range or time zone; empty if none applies.
     pub unit: &'static str,
-    /// Its name in flat rows (HTTP and Grafana); empty where they leave it out.
+    /// Name in flat rows (HTTP and Grafana); empty = not part of flat rows.
     pub flat: &'static str,
-    /// The schema version that added it to the table; 0 = with the table.
+    /// Schema version that added the column; 0 = the version of the table.
     pub(in crate::store) added: u32,
-    /// SQL literal read in place of NULL: what rows of older releases mean. Empty where there is none.
+    /// SQL literal that replaces NULL, for rows of releases without the column. Empty = none.
     pub(in crate::store) default: &'static str,
-    /// SQL expression where the view computes the column; empty where the table stores it.
+    /// SQL expression of a column that the view computes; empty = the table stores the column.
     pub(in crate::store) computed: &'static str,
 }
 
-/// The type of a column.
+/// Type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     /// Text.
     Text,
     /// JSON, stored as text.
     Json,
-    /// An instant, UTC, in milliseconds.
+    /// An instant in UTC milliseconds.
     Time,
     /// A floating-point number.
     Float,
@@ -82,11 +82,11 @@ pub enum ColumnType {
     Ints,
     /// A list of texts.
     Texts,
-    /// Texts by text.
+    /// A map from text to text.
     Map,
 }
 
-/// The value of one column of one row.
+/// Value of one column of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'a> {
     /// No value.
@@ -113,20 +113,20 @@ pub enum Cell<'a> {
 
 /// A row of a described table.
 pub trait TableRow: Sized {
-    /// The table's description.
+    /// Description of the table.
     const TABLE: &'static Table;
 
-    /// The value of a column, by its position in [`Table::columns`].
+    /// Returns the value of a column by its position in [`Table::columns`].
     fn cell(&self, column: usize) -> Cell<'_>;
 }
 
-/// A row that can be read back.
+/// A row that can be read from its table.
 pub(in crate::store) trait StoredRow: TableRow {
-    /// Reads the stored columns, in the order of [`Table::columns`].
+    /// Builds a row from the stored columns, in the order of [`Table::columns`].
     fn read(cells: &dyn Cells) -> Result<Self, StoreError>;
 }
 
-/// The stored values of one row, by position; `None` is NULL.
+/// Access to the stored values of one row by position; `None` is NULL.
 pub(in crate::store) trait Cells {
     fn text(&self, column: usize) -> Result<Option<String>, StoreError>;
     fn time(&self, column: usize) -> Result<Option<Timestamp>, StoreError>;
@@ -135,7 +135,7 @@ pub(in crate::store) trait Cells {
     fn count(&self, column: usize) -> Result<Option<u64>, StoreError>;
     fn ints(&self, column: usize) -> Result<Option<Vec<i64>>, StoreError>;
     fn texts(&self, column: usize) -> Result<Option<Vec<String>>, StoreError>;
-    /// The error for a column that holds `what`.
+    /// Returns the error for a column whose value is invalid; `what` continues "column x …".
     fn corrupt(&self, column: usize, what: &str) -> StoreError;
 }
 
@@ -146,10 +146,10 @@ pub(in crate::store) trait CellType: Sized {
 
     fn cell(&self) -> Cell<'_>;
 
-    /// The value, or `None` for NULL.
+    /// Reads the value, `None` for NULL.
     fn read_nullable(cells: &dyn Cells, column: usize) -> Result<Option<Self>, StoreError>;
 
-    /// The value; NULL is an error.
+    /// Reads the value; NULL is an error.
     fn read(cells: &dyn Cells, column: usize) -> Result<Self, StoreError> {
         Self::read_nullable(cells, column)?.ok_or_else(|| cells.corrupt(column, "is NULL"))
     }
@@ -168,7 +168,7 @@ impl<T: CellType> CellType for Option<T> {
     }
 }
 
-/// Gives a Rust type its column type, its cell and the method of [`Cells`] that reads it.
+/// Implements [`CellType`] for a Rust type: column type, method of [`Cells`] that reads it, and cell.
 macro_rules! cell_types {
     ($($type:ty => $kind:ident, $read:ident, |$value:ident| $cell:expr;)+) => {$(
         impl CellType for $type {
@@ -212,7 +212,7 @@ impl CellType for Value {
 }
 
 impl ColumnType {
-    /// The type in SQL.
+    /// Returns the name of the type in SQL.
     #[must_use]
     pub const fn sql(self) -> &'static str {
         match self {
@@ -231,18 +231,18 @@ impl ColumnType {
 }
 
 impl Column {
-    /// The comment with the unit.
+    /// Returns the comment with the unit.
     #[must_use]
     pub fn description(&self) -> String {
         if self.unit.is_empty() { self.comment.to_owned() } else { format!("{}, {}", self.comment, self.unit) }
     }
 
-    /// Whether the table stores it.
+    /// Returns whether the table stores the column.
     pub(in crate::store) const fn is_stored(&self) -> bool {
         self.computed.is_empty()
     }
 
-    /// The column as a view or a read selects it.
+    /// Returns the SELECT expression of the column in views and reads.
     pub(in crate::store) fn select(&self) -> String {
         let name = self.name;
         match (self.computed, self.default) {
@@ -254,12 +254,12 @@ impl Column {
 }
 
 impl Table {
-    /// The columns that the table stores, those that the view shows first.
+    /// Returns the stored columns that the view shows, in order.
     pub(in crate::store) fn stored(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().filter(|column| column.is_stored())
     }
 
-    /// The columns of flat rows with their positions: the instant, the end of the span, then the others in order.
+    /// Returns the columns of flat rows with their positions: `time`, `time_end`, then the others in order.
     pub fn flat(&self) -> impl Iterator<Item = (usize, &'static Column)> {
         let all = || self.columns.iter().enumerate();
         let first =

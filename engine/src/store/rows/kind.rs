@@ -1,4 +1,5 @@
-//! The kind of a recommendation: the name of the advisor that made it. The store checks its form and knows no advisor.
+//! The kind of a recommendation, which is the name of its advisor. The store checks the form only; it has no list of
+//! advisors.
 
 use std::{fmt, str::FromStr};
 
@@ -10,10 +11,10 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// Longest name of a kind, in bytes.
+/// Maximum length of a kind, in bytes.
 const LENGTH_MAX: usize = 31;
 
-/// What a recommendation is about: lower-case letters, digits and `_`, beginning with a letter.
+/// Name of the advisor that made a recommendation: 1 to 31 lower-case letters, digits and `_`, the first a letter.
 ///
 /// ```
 /// use almanac_engine::store::rows::Kind;
@@ -24,21 +25,23 @@ const LENGTH_MAX: usize = 31;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind {
-    // Bytes after the name are 0, so that comparing the arrays compares the names.
+    // Bytes after the name are 0, so that the derived order of the arrays is that of the names.
     bytes: [u8; LENGTH_MAX],
     length: u8,
 }
 
 impl Kind {
-    /// A kind whose name is known when the program is compiled.
+    /// Returns the kind of a constant name.
     ///
     /// # Panics
-    /// When the name has another form; in a constant that is an error of the compiler.
+    /// When the name is invalid; in a constant this is a compile-time error.
     #[must_use]
     pub const fn from_static(name: &'static str) -> Self {
         match Self::new(name) {
             Some(kind) => kind,
-            None => panic!("a kind is 1 to 31 lower-case letters, digits and underscores, a letter first"),
+            None => {
+                panic!("a kind consists of 1 to 31 lower-case letters, digits and underscores and starts with a letter")
+            }
         }
     }
 
@@ -61,7 +64,7 @@ impl Kind {
         Some(Self { bytes, length })
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // The bytes are ASCII.
@@ -88,7 +91,7 @@ impl FromStr for Kind {
         Self::new(name).ok_or_else(|| UnknownWord {
             what: "kind of recommendation",
             word: name.to_owned(),
-            expected: "lower-case names such as scaling or ttl".to_owned(),
+            expected: "a lower-case name such as scaling or ttl".to_owned(),
         })
     }
 }

@@ -1,7 +1,7 @@
-//! Rows of what is learned, recommended and reported: the typed face of the store's tables besides samples.
+//! Row types of all tables besides samples: signals, forecasts, anomalies, recommendations, events, metadata.
 //!
-//! Each row type comes with the description of its table ([`TableRow::TABLE`]); `TABLES` in `all` lists them. All
-//! timestamps are UTC milliseconds. Each `put_…` is one committed transaction.
+//! Each row type has the description of its table ([`TableRow::TABLE`]); [`TABLES`] lists them all. All timestamps are
+//! UTC milliseconds. Each `put_…` of the store is one committed transaction.
 
 mod advice;
 mod all;

@@ -1,14 +1,15 @@
-//! The macro `table!`, which gives a row its struct and its table's description.
+//! The macro `table!`, which declares a row type with the description of its table.
 
-/// Declares a row and its table. Each column is written once:
+/// Declares a row type and its table. Each column is declared once:
 ///
 /// `field [in column]: Type = "comment" [unit "…"] [flat "…"] [added n] [default "SQL literal"];`
 ///
-/// `in` names the column where the field has another name; `flat` is the name in flat rows, `""` leaves the column out;
-/// `added` is the schema version of a column that is younger than its table. `@computed` columns exist in the view only.
+/// `in` is the column's name if it differs from the field's; `flat` is the name in flat rows, where `""` omits the
+/// column; `added` is the schema version of a column that was added after its table. `@computed` columns exist only in
+/// the view.
 ///
-/// The second form, `impl Row`, describes a struct that is written elsewhere: `column: Type = … from path;` and `@read`
-/// builds the row from values named as the columns.
+/// The second form, `impl Row`, describes a struct that is declared elsewhere: `column: Type = … from path;`, and
+/// `@read` builds the row from local variables named after the columns.
 macro_rules! table {
     (
         $(#[$meta:meta])*

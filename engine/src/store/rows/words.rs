@@ -1,25 +1,25 @@
-//! The macro `words!`, which gives an enumeration its words in tables, answers and on the command line.
+//! The macro `words!`, which gives an enumeration its text form in tables, answers and on the command line.
 
-/// A word that an enumeration does not have.
+/// Error of parsing a word that an enumeration does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is no {what}; one of {expected}")]
+#[error("invalid {what} {word:?}; expected: {expected}")]
 pub struct UnknownWord {
-    /// What was looked for, such as "state".
+    /// Subject of the enumeration, such as "state of a recommendation".
     pub what: &'static str,
-    /// The word.
+    /// Rejected word.
     pub word: String,
-    /// The words there are, separated by commas.
+    /// Accepted words, separated by commas.
     pub expected: String,
 }
 
-/// Gives an enumeration its words: `as_str`, `ALL`, `Display`, `FromStr` and serde by the same word.
+/// Implements `as_str`, `ALL`, `Display`, `FromStr`, serde and the column type of an enumeration by the given words.
 macro_rules! words {
     ($type:ident, $what:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $type {
-            /// Every variant, in order.
+            /// All variants, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Its word in tables, answers and on the command line.
+            /// Returns the word used in tables, answers and on the command line.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }

@@ -1,4 +1,4 @@
-//! Reads series, segments and recent samples into memory when a store opens.
+//! Loads series, segments and recent samples into memory when a store opens, and after a failed commit.
 
 use arrow::{
     array::{Array, AsArray},
@@ -13,12 +13,12 @@ use crate::{
         error::failed_to,
         index::Registry,
         read::for_each_batch,
-        segment::{Layout, Segment, SegmentKind},
-        write::Recent,
+        segment::{Segment, SegmentKind, SegmentLayout},
+        write::RecentSamples,
     },
 };
 
-/// Reads the registry of series.
+/// Loads the registry of series.
 pub(in crate::store) fn load_registry(connection: &Connection, max_series: usize) -> Result<Registry, StoreError> {
     let mut registry = Registry::new(max_series);
     let corrupt = |detail: &str| StoreError::Corrupt { table: "series", detail: detail.to_owned() };
@@ -37,13 +37,13 @@ pub(in crate::store) fn load_registry(connection: &Connection, max_series: usize
         .query_row("SELECT max(value) FROM store.meta WHERE key = 'next_series_id'", [], |row| row.get(0))
         .map_err(failed_to("read the next series number"))?;
     if let Some(next) = next {
-        registry.skip_to(next.parse().map_err(|_| corrupt("the next series number is none"))?);
+        registry.skip_to(next.parse().map_err(|_| corrupt("next_series_id is not a number"))?);
     }
     Ok(registry)
 }
 
-/// Reads which segments there are.
-pub(in crate::store) fn load_layout(connection: &Connection) -> Result<Layout, StoreError> {
+/// Loads the list of segments.
+pub(in crate::store) fn load_layout(connection: &Connection) -> Result<SegmentLayout, StoreError> {
     let failed = failed_to("read the list of segments");
     let corrupt = |detail: String| StoreError::Corrupt { table: "segments", detail };
     let mut statement = connection
@@ -60,9 +60,10 @@ pub(in crate::store) fn load_layout(connection: &Connection) -> Result<Layout, S
         .map_err(&failed)?;
     let (mut frozen, mut hot, mut late, mut hot_since, mut next_id) = (Vec::new(), None, None, None, 1);
     for (id, kind, is_frozen, rows, min, max, since) in rows {
-        let kind = SegmentKind::parse(&kind).ok_or_else(|| corrupt(format!("a segment is of kind {kind:?}")))?;
+        let kind = SegmentKind::parse(&kind).ok_or_else(|| corrupt(format!("unknown segment kind {kind:?}")))?;
         let mut segment =
             Segment { id, kind, rows: rows.unwrap_or(0), min: min.unwrap_or(i64::MAX), max: max.unwrap_or(i64::MIN) };
+        // Rows and span of the segments that take rows are not stored; they are counted here.
         if rows.is_none() {
             segment = measure(connection, id, kind)?;
         }
@@ -78,12 +79,12 @@ pub(in crate::store) fn load_layout(connection: &Connection) -> Result<Layout, S
         }
     }
     match (hot, late) {
-        (Some(hot), Some(late)) => Ok(Layout { frozen, hot, late, hot_since, next_id }),
-        _ => Err(corrupt("no segment takes rows".to_owned())),
+        (Some(hot), Some(late)) => Ok(SegmentLayout { frozen, hot, late, hot_since, next_id }),
+        _ => Err(corrupt("there is no active hot and late segment".to_owned())),
     }
 }
 
-/// Counts a segment's rows and finds its span.
+/// Counts a segment's rows and determines its time span.
 pub(in crate::store) fn measure(connection: &Connection, id: u64, kind: SegmentKind) -> Result<Segment, StoreError> {
     let mut segment = Segment::empty(id, kind);
     let sql = format!("SELECT count(*), min(epoch_ms(timestamp)), max(epoch_ms(timestamp)) FROM {}", segment.table());
@@ -94,8 +95,8 @@ pub(in crate::store) fn measure(connection: &Connection, id: u64, kind: SegmentK
     Ok(segment)
 }
 
-/// The sequence number of the next late row.
-pub(in crate::store) fn load_next_seq(connection: &Connection, layout: &Layout) -> Result<i64, StoreError> {
+/// Returns the sequence number of the next late row.
+pub(in crate::store) fn load_next_seq(connection: &Connection, layout: &SegmentLayout) -> Result<i64, StoreError> {
     let mut next = 0;
     for late in layout.of(SegmentKind::Late) {
         let newest: Option<i64> = connection
@@ -106,13 +107,14 @@ pub(in crate::store) fn load_next_seq(connection: &Connection, layout: &Layout) 
     Ok(next)
 }
 
-/// Rebuilds what memory holds of recent samples: spans of what is cold, then hot rows as they came, then late ones.
+/// Rebuilds the recent samples: spans of cold samples first, then hot rows in arrival order, then late rows by sequence
+/// number.
 pub(in crate::store) fn load_recent(
     connection: &Connection,
-    layout: &Layout,
+    layout: &SegmentLayout,
     budget_bytes: usize,
-) -> Result<Recent, StoreError> {
-    let mut recent = Recent::new(budget_bytes);
+) -> Result<RecentSamples, StoreError> {
+    let mut recent = RecentSamples::new(budget_bytes);
     for_each_batch(connection, "SELECT series_id, min_ms, max_ms FROM store.spans", |batch| {
         let ids = batch.column(0).as_primitive::<UInt32Type>();
         let (min, max) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(2).as_primitive::<Int64Type>());
@@ -131,7 +133,7 @@ pub(in crate::store) fn load_recent(
                 for row in 0..batch.num_rows() {
                     let value = if values.is_null(row) { stale_marker() } else { values.value(row) };
                     recent.grow(ids.value(row) + 1);
-                    recent.place(ids.value(row), timestamps.value(row), value);
+                    recent.insert(ids.value(row), timestamps.value(row), value);
                 }
                 if recent.over_budget() {
                     recent.evict();
@@ -143,14 +145,14 @@ pub(in crate::store) fn load_recent(
     Ok(recent)
 }
 
-/// Forgets series of which retention has dropped every sample and rollup. Only at opening: while the
-/// store runs, senders may hold their numbers.
+/// Deletes series whose samples and rollups have all been dropped by retention. Called at opening only: while the store
+/// is open, senders may cache their numbers.
 pub(in crate::store) fn drop_dead_series(
     connection: &Connection,
     registry: &mut Registry,
-    recent: &Recent,
+    recent: &RecentSamples,
 ) -> Result<(), StoreError> {
-    let failed = failed_to("forget series without samples");
+    let failed = failed_to("delete series without samples");
     let is_dead = |id: u32| !registry.is_hole(id) && !recent.overlaps(id, i64::MIN, i64::MAX);
     let dead: Vec<String> = (0..registry.end()).filter(|&id| is_dead(id)).map(|id| id.to_string()).collect();
     if dead.is_empty() {
@@ -162,22 +164,23 @@ pub(in crate::store) fn drop_dead_series(
              AND series_id NOT IN (SELECT series_id FROM store.rollup_1h)",
         dead.join(",")
     );
-    let note = format!(
+    // The highest number may belong to a deleted series; numbers are never assigned twice.
+    let save_next_id = format!(
         "DELETE FROM store.meta WHERE key = 'next_series_id';
          INSERT INTO store.meta VALUES ('next_series_id', '{}'); COMMIT",
         registry.end()
     );
-    let forget = || -> duckdb::Result<usize> {
+    let delete_dead = || -> duckdb::Result<usize> {
         connection.execute_batch("BEGIN TRANSACTION")?;
-        let forgotten = connection.execute(&delete, [])?;
-        connection.execute_batch(&note)?;
-        Ok(forgotten)
+        let deleted = connection.execute(&delete, [])?;
+        connection.execute_batch(&save_next_id)?;
+        Ok(deleted)
     };
-    let forgotten = forget().map_err(|error| {
+    let deleted = delete_dead().map_err(|error| {
         let _ = connection.execute_batch("ROLLBACK");
         failed(error)
     })?;
-    if forgotten > 0 {
+    if deleted > 0 {
         *registry = load_registry(connection, registry.limit())?;
     }
     Ok(())

@@ -1,32 +1,34 @@
-//! Reads the version of a file's schema and brings older files to the newest one.
+//! Checks the schema version of a file and migrates older files to the newest version.
 
 use std::path::Path;
 
 use duckdb::Connection;
 
 use super::{
-    open::cannot_open,
     tables::{VERSION_1, VERSION_2, additions},
     views,
 };
-use crate::store::{StoreError, error::failed_to};
+use crate::store::{
+    StoreError,
+    error::{cannot_open, failed_to},
+};
 
-/// The newest version of the schema, which this release writes.
+/// Newest schema version, which this release writes.
 pub(in crate::store) const SCHEMA_VERSION: u32 = 3;
 
-/// The steps from one version to the next: the step at `v` makes version `v + 1` out of version `v`.
+/// Returns the migration steps; the step at index `v` migrates version `v` to `v + 1`.
 ///
-/// A released step is never changed. The first two are texts; from the third on a step is what the tables' descriptions
-/// say was added in that version, so that a new column or table is written once.
+/// A released step is never changed. The first two are texts. Later steps are derived from the table descriptions,
+/// which record the version that added a table or column.
 fn migrations() -> Vec<String> {
     let described = (3..=SCHEMA_VERSION).map(additions);
     [VERSION_1, VERSION_2].into_iter().map(str::to_owned).chain(described).collect()
 }
 
-/// The version of an open database: 0 when it is empty.
+/// Returns the schema version of an open database: 0 when it is empty.
 ///
 /// # Errors
-/// `Foreign` when it holds something, but not ours.
+/// `Foreign` when the database is not empty and not an Almanac store.
 pub(in crate::store) fn version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
     let failed = failed_to("read the version of the schema");
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
@@ -52,7 +54,7 @@ pub(in crate::store) fn version(connection: &Connection, path: &Path) -> Result<
     value("schema_version")?.and_then(|text| text.parse().ok()).filter(|&found| found > 0).ok_or_else(foreign)
 }
 
-/// Refuses what is not ours or newer than this release.
+/// Returns the schema version; rejects databases that are not a store or have a newer schema.
 pub(in crate::store) fn check_version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
     let found = version(connection, path)?;
     if found > SCHEMA_VERSION {
@@ -61,7 +63,7 @@ pub(in crate::store) fn check_version(connection: &Connection, path: &Path) -> R
     Ok(found)
 }
 
-/// Brings the schema to the newest version, each step in one transaction.
+/// Migrates the schema to the newest version, each step in one transaction, and creates the views.
 pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found = check_version(connection, path)?;
     let from = usize::try_from(found).unwrap_or(usize::MAX);
@@ -73,15 +75,15 @@ pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<
             ))
             .map_err(|error| {
                 let _ = connection.execute_batch("ROLLBACK");
-                failed_to("bring the schema to this release's version")(error)
+                failed_to("migrate the schema")(error)
             })?;
     }
     views::create_static_views(connection)
 }
 
-/// Drops tables that a compaction left behind when it was cut off.
+/// Drops tables that an interrupted compaction left behind.
 pub(in crate::store) fn drop_orphans(connection: &Connection) -> Result<(), StoreError> {
-    let failed = failed_to("tidy up after a compaction that was cut off");
+    let failed = failed_to("clean up after an interrupted compaction");
     let mut statement = connection
         .prepare(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'store'

@@ -1,4 +1,4 @@
-//! The file: opening it, the versions of its schema, and the views that analysts see.
+//! The database file: validation and opening, schema migrations, views for analysts, and loading into memory.
 
 mod load;
 mod migrate;

@@ -1,10 +1,10 @@
-//! The tables in the file: the texts of the released schema versions, and what the descriptions of tables add since.
+//! DDL of the tables: the texts of schema versions 1 and 2, and later additions derived from the table descriptions.
 
 use crate::store::rows::{TABLES, Table, descriptor::Source};
 
-/// The tables of schema version 1, without the segments.
+/// DDL of schema version 1, with the first hot and late segment.
 ///
-/// Names in `store` are ours to change with a migration; analysts see the views in `main`.
+/// Names in the schema `store` may change with a migration; analysts see the views in `main`.
 pub(super) const VERSION_1: &str = "
 CREATE SCHEMA store;
 CREATE TABLE store.meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
@@ -55,7 +55,7 @@ CREATE TABLE store.incidents (
     target VARCHAR, source VARCHAR NOT NULL);
 ";
 
-/// What version 2 adds: what several signals show together, and the kind of an anomaly.
+/// DDL that version 2 adds: suspected incidents, peer outliers, and the kind of an anomaly.
 pub(super) const VERSION_2: &str = "
 ALTER TABLE store.anomalies ADD COLUMN kind VARCHAR;
 CREATE TABLE store.suspected_incidents (
@@ -66,13 +66,13 @@ CREATE TABLE store.peer_outliers (
     peak DOUBLE NOT NULL, peers UBIGINT NOT NULL);
 ";
 
-/// The statements that bring the described tables from the version before to this one.
+/// Returns the statements that migrate the described tables from the previous version to this one.
 pub(super) fn additions(version: u32) -> String {
     let tables = TABLES.iter().filter(|table| table.source == Source::Rows && table.since <= version);
     tables.map(|table| if table.since == version { create(table) } else { add_columns(table, version) }).collect()
 }
 
-/// `CREATE TABLE` with the columns of the table's first version.
+/// Returns `CREATE TABLE` with the columns of the table's first version.
 fn create(table: &Table) -> String {
     let hidden = table.hidden.iter().map(|(name, column_type)| format!("\"{name}\" {} NOT NULL", column_type.sql()));
     let stored = table.stored().filter(|column| column.added == 0).map(|column| {
@@ -82,8 +82,8 @@ fn create(table: &Table) -> String {
     format!("CREATE TABLE store.{} ({});\n", table.name, hidden.chain(stored).collect::<Vec<_>>().join(", "))
 }
 
-/// `ALTER TABLE` for each column that this version adds. Rows that are there have no value in it: NULL, or the default
-/// of the description.
+/// Returns `ALTER TABLE` for each column that this version adds. Existing rows contain NULL in it, which is read as the
+/// description's default.
 fn add_columns(table: &Table, version: u32) -> String {
     let added = table.stored().filter(|column| column.added == version);
     added
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// (table, column, type, nullable) of every described table, as the steps of all versions leave them.
+    /// Returns (table, column, type, nullable) of every table after all migration steps.
     fn found(connection: &Connection) -> BTreeSet<(String, String, String, bool)> {
         let mut statement = connection
             .prepare(
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_descriptions_are_what_all_steps_make() {
+    fn the_migration_steps_create_the_described_tables() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(&[VERSION_1, VERSION_2].concat()).unwrap();
         for version in 3..=super::super::migrate::SCHEMA_VERSION {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_younger_than_its_table_is_added_in_its_version() {
+    fn a_column_added_after_its_table_is_created_in_its_version() {
         assert_eq!(additions(2).matches("CREATE TABLE").count(), 2);
         assert!(additions(2).contains("ALTER TABLE store.anomalies ADD COLUMN \"kind\" VARCHAR;"));
         assert!(!additions(1).contains("\"kind\" VARCHAR NOT NULL, \"is_anomaly\""));

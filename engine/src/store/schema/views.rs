@@ -1,4 +1,4 @@
-//! The views that analysts see, made from the descriptions of the tables.
+//! Creates the views that analysts see from the table descriptions.
 
 use duckdb::Connection;
 
@@ -6,10 +6,10 @@ use crate::store::{
     StoreError,
     error::failed_to,
     rows::{Column, TABLES, Table, descriptor::Source},
-    segment::{Layout, SegmentKind},
+    segment::{SegmentKind, SegmentLayout},
 };
 
-/// What a view selects; that of the samples depends on the segments.
+/// Returns the `SELECT` of a view; `None` for samples, whose view depends on the segments.
 fn select(table: &Table) -> Option<String> {
     let columns = || table.columns.iter().map(Column::select).collect::<Vec<_>>().join(", ");
     match table.source {
@@ -20,7 +20,7 @@ fn select(table: &Table) -> Option<String> {
     }
 }
 
-/// The statements that make a view with its comments.
+/// Returns the statements that create a view with its comments.
 fn create(table: &Table, select: &str) -> String {
     let quoted = |text: &str| text.replace('\'', "''");
     let name = table.name;
@@ -33,40 +33,43 @@ fn create(table: &Table, select: &str) -> String {
     sql
 }
 
-/// The clock as the tables' own type of instants. DuckDB's functions of these names answer instants with a time zone, which
-/// cannot be compared with `timestamp`.
-const CLOCKS: &str = "
+/// Macros that replace DuckDB's clock functions, which return instants with a time zone: those cannot be compared with
+/// the column `timestamp`.
+const CLOCK_MACROS: &str = "
     CREATE OR REPLACE MACRO main.now() AS transaction_timestamp()::TIMESTAMP;
     CREATE OR REPLACE MACRO main.get_current_timestamp() AS transaction_timestamp()::TIMESTAMP;
     CREATE OR REPLACE MACRO main.to_timestamp(seconds) AS make_timestamp((seconds::DOUBLE * 1000000)::BIGINT);";
 
-/// Makes the views that do not depend on segments. They belong to the release, not to the file, so that every opening makes them anew.
+/// Creates the views that do not depend on segments. They belong to the release, so they are recreated at every
+/// opening.
 pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(), StoreError> {
     let statements: Vec<String> =
         TABLES.iter().filter_map(|table| select(table).map(|select| create(table, &select))).collect();
     connection
-        .execute_batch(&format!("BEGIN TRANSACTION; {}{CLOCKS} COMMIT", statements.concat()))
-        .map_err(failed_to("make the views"))
+        .execute_batch(&format!("BEGIN TRANSACTION; {}{CLOCK_MACROS} COMMIT", statements.concat()))
+        .map_err(failed_to("create the views"))
 }
 
-/// Makes the view of samples anew, over the segments there are; within the caller's transaction.
-pub(in crate::store) fn create_sample_views(connection: &Connection, layout: &Layout) -> Result<(), StoreError> {
+/// Recreates the view of samples over the present segments, within the caller's transaction.
+pub(in crate::store) fn create_sample_views(connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
     let select = samples_select(layout);
     let sampled = TABLES.iter().filter(|table| table.source == Source::Segments);
     let sql: String = sampled.map(|table| create(table, &select)).collect();
-    connection.execute_batch(&sql).map_err(failed_to("make the view of samples"))
+    connection.execute_batch(&sql).map_err(failed_to("create the view of samples"))
 }
 
-/// The same in a transaction of its own.
-pub(in crate::store) fn refresh_sample_view(connection: &Connection, layout: &Layout) -> Result<(), StoreError> {
-    let failed = failed_to("make the view of samples");
+/// Recreates the view of samples in its own transaction.
+pub(in crate::store) fn refresh_sample_view(connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
+    let failed = failed_to("create the view of samples");
     connection.execute_batch("BEGIN TRANSACTION").map_err(&failed)?;
     let made = create_sample_views(connection, layout);
     connection.execute_batch(if made.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(&failed)?;
     made
 }
 
-fn samples_select(layout: &Layout) -> String {
+/// Returns the `SELECT` of the view of samples: hot and cold rows without a late version, and the last late row of each
+/// series and timestamp. Stale markers (NULL) are hidden.
+fn samples_select(layout: &SegmentLayout) -> String {
     let base: Vec<String> = layout
         .of(SegmentKind::Cold)
         .chain(layout.of(SegmentKind::Hot))

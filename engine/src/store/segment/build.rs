@@ -1,29 +1,29 @@
-//! Writes a merge of segments, deduplicated and sorted, into a new cold segment.
+//! Builds a cold segment from the segments of a merge, deduplicated and sorted.
 
 use duckdb::Connection;
 
 use super::{Segment, SegmentKind, plan::Merge};
 use crate::store::{StoreError, error::failed_to, read::instant, schema::measure};
 
-/// Rows that are sorted at once; a larger merge goes by ranges of series, so that memory stays bounded.
+/// Maximum number of rows sorted at once. A larger merge is built by ranges of series, to bound memory.
 const CHUNK_ROWS: u64 = 8_000_000;
 
-/// A merged segment, written but not yet in the list.
+/// Result of a merge, written but not yet in the list of segments.
 #[derive(Debug)]
-pub(super) struct Built {
-    /// The new run; `None` when nothing was left to write.
+pub(super) struct BuiltSegment {
+    /// New segment; `None` when no row was left.
     pub(super) run: Option<Segment>,
-    /// Rows left out because they are older than the cutoff.
+    /// Rows older than the cutoff, which were not written.
     pub(super) expired: u64,
-    /// Rows left out because a later write won.
+    /// Rows replaced by a later write, which were not written.
     pub(super) replaced: u64,
 }
 
-/// `SELECT … UNION ALL SELECT …` over segments.
+/// Returns `SELECT … UNION ALL SELECT …` over segments.
 pub(super) fn union(columns: &str, segments: &[Segment]) -> String {
     let parts: Vec<String> = segments.iter().map(|s| format!("SELECT {columns} FROM {}", s.table())).collect();
     if parts.is_empty() {
-        // An empty relation of the same columns.
+        // An empty relation with the same columns.
         return format!(
             "SELECT {columns} FROM (SELECT 0::UINTEGER AS series_id, NULL::TIMESTAMP_MS AS timestamp, NULL::DOUBLE AS value, \
              0::BIGINT AS seq) WHERE false"
@@ -33,7 +33,12 @@ pub(super) fn union(columns: &str, segments: &[Segment]) -> String {
 }
 
 /// Writes a merge's rows, deduplicated and sorted by series and time, into the cold segment `id`.
-pub(super) fn build(connection: &Connection, merge: &Merge, id: u64, cutoff: Option<i64>) -> Result<Built, StoreError> {
+pub(super) fn build(
+    connection: &Connection,
+    merge: &Merge,
+    id: u64,
+    cutoff: Option<i64>,
+) -> Result<BuiltSegment, StoreError> {
     let failed = failed_to("write a compacted segment");
     let mut run = Segment::empty(id, SegmentKind::Cold);
     let table = run.table();
@@ -45,6 +50,7 @@ pub(super) fn build(connection: &Connection, merge: &Merge, id: u64, cutoff: Opt
             union("series_id, timestamp, value, seq", &merge.late)
         ))
         .map_err(&failed)?;
+    // A late row replaces the base row of the same series and timestamp.
     let base = union("series_id, timestamp, value", &merge.base);
     let rows = if merge.late.is_empty() {
         format!("FROM ({base})")
@@ -64,8 +70,9 @@ pub(super) fn build(connection: &Connection, merge: &Merge, id: u64, cutoff: Opt
             .map_err(&failed)?;
     }
     run = measure(connection, id, SegmentKind::Cold)?;
-    let given: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
+    let input_rows: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
     let expired = match cutoff {
+        // Counting reads all rows, so it is skipped when no segment reaches below the cutoff.
         Some(cutoff) if merge.base.iter().chain(&merge.late).any(|segment| segment.min < cutoff) => connection
             .query_row(
                 &format!(
@@ -79,15 +86,16 @@ pub(super) fn build(connection: &Connection, merge: &Merge, id: u64, cutoff: Opt
         _ => 0,
     };
     connection.execute_batch("DROP TABLE temp.main.stage_late").map_err(&failed)?;
-    let replaced = given.saturating_sub(expired).saturating_sub(run.rows);
+    // Every input row is written, expired, or replaced by another version.
+    let replaced = input_rows.saturating_sub(expired).saturating_sub(run.rows);
     if run.rows == 0 {
         connection.execute_batch(&format!("DROP TABLE {table}")).map_err(&failed)?;
-        return Ok(Built { run: None, expired, replaced });
+        return Ok(BuiltSegment { run: None, expired, replaced });
     }
-    Ok(Built { run: Some(run), expired, replaced })
+    Ok(BuiltSegment { run: Some(run), expired, replaced })
 }
 
-/// Ranges of series, first and last, that hold about `CHUNK_ROWS` rows each.
+/// Returns ranges of series numbers (first, last) with about `CHUNK_ROWS` rows each.
 fn chunks(connection: &Connection, merge: &Merge) -> Result<Vec<(u32, u32)>, StoreError> {
     let rows: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
     if rows <= CHUNK_ROWS {

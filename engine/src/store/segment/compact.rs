@@ -1,4 +1,4 @@
-//! Runs a compaction: freezes, merges, rolls up, applies retention and writes a checkpoint.
+//! Runs a compaction: rotates the active segments, merges, updates rollups, applies retention, writes a checkpoint.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::store::{
     Compaction, CompactionReport, StoreError,
     error::failed_to,
     shared::{Shared, count},
-    write::{ROW_BYTES, check_room},
+    write::{ROW_BYTES, check_disk_space},
 };
 
-/// Freezes what is due, merges it, rolls it up, applies retention and writes a checkpoint.
+/// Compacts the segments that are due, or all of them, and returns counts of the work done.
 pub(in crate::store) fn compact(
     shared: &Arc<Shared>,
     now: Timestamp,
@@ -28,46 +28,48 @@ pub(in crate::store) fn compact(
     let now = now.millis();
     let all = what == Compaction::All;
     rotate_if_due(shared, now, all)?;
-    let mut job = Job {
+    let mut compaction = CompactionRun {
         connection: shared.readers.connect()?,
         shared,
         now,
         raw_cutoff: shared.options.retention_raw_ms.map(|age| now.saturating_sub(age)),
         report: CompactionReport::default(),
     };
-    job.move_frozen()?;
-    for merge in plan::emptied(&job.cold()) {
-        job.merge(&merge)?;
+    // Frozen hot and late segments come first: later merges see cold segments only.
+    compaction.move_frozen()?;
+    for merge in plan::emptied(&compaction.cold()) {
+        compaction.merge(&merge)?;
     }
     if all {
-        for merge in plan::full_merges(&job.cold()) {
-            job.merge(&merge)?;
+        for merge in plan::full_merges(&compaction.cold()) {
+            compaction.merge(&merge)?;
         }
     }
-    while let Some(merge) = plan::due_merge(&job.cold()) {
-        job.merge(&merge)?;
+    while let Some(merge) = plan::due_merge(&compaction.cold()) {
+        compaction.merge(&merge)?;
     }
-    job.expire(all, shared.options.retention_rollup_ms.map(|age| now.saturating_sub(age)))?;
-    let report = job.report;
-    drop(job);
+    compaction.expire(all, shared.options.retention_rollup_ms.map(|age| now.saturating_sub(age)))?;
+    let report = compaction.report;
+    drop(compaction);
     if report != CompactionReport::default() || all {
         match shared.on_writer(|writer| writer.checkpoint()) {
-            // Whoever asks for everything wants space back, and has to hear that it did not come.
+            // A full compaction is requested to reclaim space, so the caller must learn that it failed.
             Err(error @ StoreError::DiskFull { .. }) if all => return Err(error),
-            // The log still has everything; the next compaction tries again.
+            // The log still contains all data; the next compaction retries.
             Err(error @ (StoreError::Database { .. } | StoreError::DiskFull { .. })) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no checkpoint after a compaction");
+                tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint after compaction failed");
             }
             other => other?,
         }
         if all {
-            reclaim::give_back(shared, &shared.readers.connect()?)?;
+            reclaim::reclaim_space(shared, &shared.readers.connect()?)?;
         }
         count(&shared.counters.compactions, 1);
     }
     Ok(report)
 }
 
+/// Freezes the active segments if they are due, else stores the time of the hot segment's first rows.
 fn rotate_if_due(shared: &Arc<Shared>, now: i64, all: bool) -> Result<(), StoreError> {
     let hot_rows = shared.options.hot_rows;
     shared.on_writer(move |writer| {
@@ -82,9 +84,9 @@ fn rotate_if_due(shared: &Arc<Shared>, now: i64, all: bool) -> Result<(), StoreE
     })
 }
 
-/// A compaction under way.
-struct Job<'a> {
-    /// Builds what the writer then puts in place.
+/// State of a running compaction.
+struct CompactionRun<'a> {
+    /// Connection for building segments; the writer's connection swaps them in.
     connection: Connection,
     shared: &'a Arc<Shared>,
     now: i64,
@@ -92,12 +94,12 @@ struct Job<'a> {
     report: CompactionReport,
 }
 
-impl Job<'_> {
+impl CompactionRun<'_> {
     fn cold(&self) -> Vec<Segment> {
         self.shared.layout.read().frozen_of(SegmentKind::Cold)
     }
 
-    /// Moves frozen hot and late segments into a cold one, together with the cold ones that late samples change.
+    /// Merges frozen hot and late segments into a cold one, together with the cold segments that late samples change.
     fn move_frozen(&mut self) -> Result<(), StoreError> {
         let layout = self.shared.layout.read().clone();
         let mut merge = Merge { base: layout.frozen_of(SegmentKind::Hot), late: layout.frozen_of(SegmentKind::Late) };
@@ -105,6 +107,8 @@ impl Job<'_> {
             return Ok(());
         }
         let moved = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum::<u64>();
+        // A cold segment that shares a sample with a late one must take part: cold segments contain a sample at most
+        // once.
         for run in layout.frozen_of(SegmentKind::Cold) {
             if self.is_changed(&run, &merge.late)? {
                 merge.base.push(run);
@@ -116,15 +120,13 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Whether a cold run holds a late sample as well.
+    /// Returns whether a cold segment contains the series and timestamp of a late row.
     fn is_changed(&self, run: &Segment, late: &[Segment]) -> Result<bool, StoreError> {
         for late in late.iter().filter(|late| late.overlaps(run.min, run.max)) {
             let sql =
                 format!("SELECT EXISTS (FROM {} SEMI JOIN {} USING (series_id, timestamp))", late.table(), run.table());
-            let changed: bool = self
-                .connection
-                .query_row(&sql, [], |row| row.get(0))
-                .map_err(failed_to("look for samples that came again"))?;
+            let changed: bool =
+                self.connection.query_row(&sql, [], |row| row.get(0)).map_err(failed_to("find repeated samples"))?;
             if changed {
                 return Ok(true);
             }
@@ -136,10 +138,11 @@ impl Job<'_> {
         self.finish(merge, false)
     }
 
-    /// Builds a merge and replaces its segments with the result.
+    /// Builds a merge and replaces its segments with the result. `staged`: the merge contains new samples, so that
+    /// rollups and spans are staged and swapped in with it.
     fn finish(&mut self, merge: &Merge, staged: bool) -> Result<(), StoreError> {
         let rows: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
-        check_room(&self.shared.path, rows.saturating_mul(ROW_BYTES), "compaction")?;
+        check_disk_space(&self.shared.path, rows.saturating_mul(ROW_BYTES), "compaction")?;
         let id = self.shared.layout.write().take_id();
         let built = build(&self.connection, merge, id, self.raw_cutoff)?;
         if staged {
@@ -156,7 +159,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Applies retention.
+    /// Applies retention: rewrites or drops expired cold segments, then deletes expired rows of the other tables.
     fn expire(&mut self, all: bool, rollup_cutoff: Option<i64>) -> Result<(), StoreError> {
         if let Some(cutoff) = self.raw_cutoff {
             let layout = self.shared.layout.read().clone();

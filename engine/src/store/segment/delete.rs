@@ -1,7 +1,7 @@
-//! Deletes samples of selected series within a span, durably: rows of every segment, rollups, spans and series.
+//! Deletes samples of selected series within a span: rows of every segment, rollups, spans and series.
 //!
-//! One transaction on the writer's thread removes the rows themselves, so that nothing is left that a crash, a compaction or
-//! a late sample could bring back, and a sample that is written afterwards is like any other.
+//! One transaction on the writer thread removes the rows themselves; there are no tombstones. A crash, a compaction or
+//! a late sample cannot restore deleted rows, and samples that are written afterwards need no special treatment.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,9 +12,9 @@ use arrow::{
 use duckdb::Connection;
 
 use super::{
-    Layout, Segment, SegmentKind,
+    Segment, SegmentKind, SegmentLayout,
     build::union,
-    rollup::{self, Edge},
+    rollup::{self, EdgeBuckets},
 };
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher},
@@ -24,17 +24,17 @@ use crate::{
         read::{for_each_batch, instant},
         schema::measure,
         shared::Shared,
-        write::{ROW_BYTES, Writer, check_room},
+        write::{ROW_BYTES, Writer, check_disk_space},
     },
 };
 
-/// Deletes what is asked for, or counts it where it is a dry run.
+/// Deletes the selected samples, or counts them in a dry run.
 pub(in crate::store) fn delete(shared: &Arc<Shared>, what: &Deletion) -> Result<DeletionReport, StoreError> {
     let span = (
         what.from.map_or(MIN_TIMESTAMP_MS, |from| from.millis()),
         what.until.map_or(MAX_TIMESTAMP_MS, |until| until.millis()),
     );
-    // Compaction moves rows between segments: one or the other at a time.
+    // Compaction moves rows between segments, so the two exclude each other.
     let _one_at_a_time = shared.compacting.lock();
     let ids = selected(shared, &what.matchers)?;
     if ids.is_empty() || span.0 > span.1 {
@@ -43,15 +43,15 @@ pub(in crate::store) fn delete(shared: &Arc<Shared>, what: &Deletion) -> Result<
     if what.dry_run {
         let layout = shared.layout.read().clone();
         let connection = shared.readers.connect()?;
-        return Scope::new(&connection, &ids, span)?.count(&layout);
+        return DeletionScope::new(&connection, &ids, span)?.count(&layout);
     }
-    shared.on_writer(move |writer| delete_here(writer, &ids, span))
+    shared.on_writer(move |writer| delete_on_writer(writer, &ids, span))
 }
 
-/// The series to delete from.
+/// Returns the series to delete from.
 ///
 /// # Errors
-/// `EmptySelector` without a matcher that excludes the empty value; `WholeStore` when every series is selected by
+/// `EmptySelector` without a matcher that rejects the empty value; `WholeStore` when all series are selected by
 /// anything but an equality or the explicit `{__name__=~".+"}`.
 fn selected(shared: &Shared, matchers: &[Matcher]) -> Result<Vec<u32>, StoreError> {
     if matchers.iter().all(|matcher| matcher.matches_value("")) {
@@ -69,16 +69,17 @@ fn selected(shared: &Shared, matchers: &[Matcher]) -> Result<Vec<u32>, StoreErro
     Ok(ids)
 }
 
-fn delete_here(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Result<DeletionReport, StoreError> {
+fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Result<DeletionReport, StoreError> {
     let mut layout = writer.shared.layout.read().clone();
-    let counted = Scope::new(&writer.connection, ids, span)?.count(&layout)?;
+    let counted = DeletionScope::new(&writer.connection, ids, span)?.count(&layout)?;
     if counted == DeletionReport::default() {
         return Ok(counted);
     }
-    check_room(&writer.shared.path, counted.samples.saturating_mul(ROW_BYTES), "a deletion")?;
+    check_disk_space(&writer.shared.path, counted.samples.saturating_mul(ROW_BYTES), "a deletion")?;
     let end = writer.shared.registry.read().end();
     let (report, left, emptied) = writer.transaction(|connection| {
-        let scope = Scope::new(connection, ids, span)?;
+        let scope = DeletionScope::new(connection, ids, span)?;
+        // Rollups at the ends of the span are computed from rows that the next step deletes.
         let edges = scope.stage_edges(&layout)?;
         scope.delete_rows(&mut layout)?;
         scope.delete_rollups(&edges)?;
@@ -87,29 +88,29 @@ fn delete_here(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Result<Del
         let report = DeletionReport { series_emptied: emptied.len() as u64, ..counted };
         Ok((report, left, emptied))
     })?;
-    // The rows are gone for good: memory follows, the layout first, so that a read that starts now finds nothing old.
+    // The deletion is committed. Memory follows, the layout first, so that a read that starts now finds no deleted row.
     *writer.shared.layout.write() = layout;
     {
         let mut recent = writer.shared.recent.write();
         for &id in ids {
-            recent.forget(id, span.0, span.1, left.get(&id).copied());
+            recent.delete(id, span.0, span.1, left.get(&id).copied());
         }
     }
     writer.note_emptied(emptied);
     Ok(report)
 }
 
-/// The series and the span of one deletion, on one connection; the series are in the temporary table `doomed`.
-struct Scope<'a> {
+/// Series and span of one deletion on one connection; the series numbers are in the temporary table `doomed`.
+struct DeletionScope<'a> {
     connection: &'a Connection,
-    /// Lowest and highest number, which let DuckDB skip most of a sorted segment.
+    /// Lowest and highest series number, by which DuckDB skips most of a sorted segment.
     bounds: (u32, u32),
     span: (i64, i64),
 }
 
-impl<'a> Scope<'a> {
+impl<'a> DeletionScope<'a> {
     fn new(connection: &'a Connection, ids: &[u32], span: (i64, i64)) -> Result<Self, StoreError> {
-        let failed = failed_to("note the series to delete");
+        let failed = failed_to("list the series to delete");
         connection
             .execute_batch("CREATE OR REPLACE TEMP TABLE doomed (series_id UINTEGER NOT NULL)")
             .map_err(&failed)?;
@@ -124,20 +125,20 @@ impl<'a> Scope<'a> {
         Ok(Self { connection, bounds, span })
     }
 
-    /// The condition on the series.
+    /// Returns the SQL condition on the series.
     fn of_series(&self) -> String {
         let (first, last) = self.bounds;
         format!("series_id BETWEEN {first} AND {last} AND series_id IN (SELECT series_id FROM temp.main.doomed)")
     }
 
-    /// The condition on series and span.
+    /// Returns the SQL condition on series and span.
     fn condition(&self) -> String {
         let (from, until) = self.span;
         format!("{} AND timestamp BETWEEN {} AND {}", self.of_series(), instant(from), instant(until))
     }
 
-    /// Segments that may have rows in the span.
-    fn touched(&self, layout: &Layout, is_late: bool) -> Vec<Segment> {
+    /// Returns the segments that may have rows in the span.
+    fn touched(&self, layout: &SegmentLayout, is_late: bool) -> Vec<Segment> {
         let touches = |segment: &&Segment| {
             (segment.kind == SegmentKind::Late) == is_late
                 && segment.rows > 0
@@ -146,13 +147,13 @@ impl<'a> Scope<'a> {
         layout.all().filter(touches).cloned().collect()
     }
 
-    /// What is concerned: samples once each, however often they were written, and the series that have any.
-    fn count(&self, layout: &Layout) -> Result<DeletionReport, StoreError> {
+    /// Counts the affected samples, each once however often it was written, and their series and rollups.
+    fn count(&self, layout: &SegmentLayout) -> Result<DeletionReport, StoreError> {
         let failed = failed_to("count the samples to delete");
         let condition = self.condition();
         let base = union("series_id, timestamp", &self.touched(layout, false));
         let late = union("series_id, timestamp", &self.touched(layout, true));
-        // A late row that a base row precedes is another version of the same sample.
+        // A late row with a base row of the same timestamp is another version of one sample, so it does not count.
         let sql = format!(
             "WITH base AS (FROM ({base}) WHERE {condition}), late AS (SELECT DISTINCT * FROM ({late}) WHERE {condition}),
              every AS (FROM base UNION ALL FROM late ANTI JOIN base USING (series_id, timestamp))
@@ -164,7 +165,7 @@ impl<'a> Scope<'a> {
             .map_err(&failed)?;
         let mut rollups = 0;
         for (table, width) in rollup::ROLLUPS {
-            // The first bucket may begin before the span.
+            // The first bucket may start before the span.
             let from = instant(self.span.0.saturating_sub(width - 1));
             let sql = format!(
                 "SELECT count(*) FROM store.{table} WHERE {} AND timestamp BETWEEN {from} AND {}",
@@ -177,18 +178,18 @@ impl<'a> Scope<'a> {
         Ok(DeletionReport { series, samples, rollups, oldest: at(oldest), newest: at(newest), ..Default::default() })
     }
 
-    /// Computes what the buckets at the ends of the span hold besides it, while its rows are still there.
-    fn stage_edges(&self, layout: &Layout) -> Result<Vec<Edge>, StoreError> {
+    /// Computes the part outside the span of the buckets at its ends, before the rows are deleted.
+    fn stage_edges(&self, layout: &SegmentLayout) -> Result<Vec<EdgeBuckets>, StoreError> {
         let cold = layout.frozen_of(SegmentKind::Cold);
         rollup::stage_edges(self.connection, &cold, &self.of_series(), self.span)
     }
 
-    fn delete_rollups(&self, edges: &[Edge]) -> Result<(), StoreError> {
+    fn delete_rollups(&self, edges: &[EdgeBuckets]) -> Result<(), StoreError> {
         rollup::delete_span(self.connection, &self.of_series(), self.span, edges)
     }
 
-    /// Deletes the rows of all segments and notes what is left of each.
-    fn delete_rows(&self, layout: &mut Layout) -> Result<(), StoreError> {
+    /// Deletes the rows of all segments and stores the remaining row count and span of each.
+    fn delete_rows(&self, layout: &mut SegmentLayout) -> Result<(), StoreError> {
         let failed = failed_to("delete samples");
         let touched: Vec<Segment> = [false, true].into_iter().flat_map(|late| self.touched(layout, late)).collect();
         for segment in touched {
@@ -197,18 +198,18 @@ impl<'a> Scope<'a> {
                 continue;
             }
             let left = measure(self.connection, segment.id, segment.kind)?;
-            let noted = format!(
+            let update = format!(
                 "UPDATE store.segments SET rows = {}, min_ms = {}, max_ms = {} WHERE segment_id = {} AND frozen",
                 left.rows, left.min, left.max, left.id
             );
-            self.connection.execute_batch(&noted).map_err(&failed)?;
+            self.connection.execute_batch(&update).map_err(&failed)?;
             layout.replace(left);
         }
         Ok(())
     }
 
-    /// Computes anew the span of what is cold of each series.
-    fn renew_spans(&self, layout: &Layout) -> Result<(), StoreError> {
+    /// Recomputes the span of each series' cold samples.
+    fn renew_spans(&self, layout: &SegmentLayout) -> Result<(), StoreError> {
         let cold = union("series_id, timestamp", &layout.frozen_of(SegmentKind::Cold));
         let of_series = self.of_series();
         self.connection
@@ -217,11 +218,11 @@ impl<'a> Scope<'a> {
                  INSERT INTO store.spans SELECT series_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp))
                  FROM ({cold}) WHERE {of_series} GROUP BY series_id"
             ))
-            .map_err(failed_to("note the spans of series"))
+            .map_err(failed_to("store the spans of series"))
     }
 
-    /// Oldest and newest timestamp that each series has left.
-    fn left(&self, layout: &Layout) -> Result<HashMap<u32, (i64, i64)>, StoreError> {
+    /// Returns the oldest and newest remaining timestamp of each series.
+    fn left(&self, layout: &SegmentLayout) -> Result<HashMap<u32, (i64, i64)>, StoreError> {
         let all: Vec<Segment> = layout.all().filter(|segment| segment.kind != SegmentKind::Late).cloned().collect();
         let late: Vec<Segment> = layout.of(SegmentKind::Late).cloned().collect();
         let sql = format!(
@@ -241,8 +242,9 @@ impl<'a> Scope<'a> {
         Ok(left)
     }
 
-    /// Deletes series that have neither samples nor rollups left. Their numbers are never given out again.
-    fn delete_series(&self, layout: &Layout, end: u32) -> Result<Vec<u32>, StoreError> {
+    /// Deletes the rows of series without samples and rollups, and returns their numbers. Numbers are never assigned
+    /// twice.
+    fn delete_series(&self, layout: &SegmentLayout, end: u32) -> Result<Vec<u32>, StoreError> {
         let failed = failed_to("delete series");
         let all: Vec<Segment> = layout.all().filter(|segment| segment.rows > 0).cloned().collect();
         let of_series = self.of_series();
@@ -274,9 +276,9 @@ impl<'a> Scope<'a> {
     }
 }
 
-impl Drop for Scope<'_> {
+impl Drop for DeletionScope<'_> {
     fn drop(&mut self) {
-        // A temporary table: what is left of it goes with the connection, and the next deletion replaces it.
+        // A failure is harmless: the temporary table ends with the connection, and the next deletion replaces it.
         let _ = self.connection.execute_batch("DROP TABLE IF EXISTS temp.main.doomed");
     }
 }

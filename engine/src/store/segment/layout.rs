@@ -1,18 +1,19 @@
-//! Which segments there are, and what each holds.
+//! The list of segments with their row counts and time spans.
 
-/// What a segment is.
+/// Kind of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum SegmentKind {
-    /// In arrival order; each row newer than all earlier rows of its series.
+    /// Rows in arrival order; each is newer than all earlier rows of its series.
     Hot,
-    /// Rows that came late or again; they win over hot and cold rows, the last one among themselves.
+    /// Late and repeated rows. They replace hot and cold rows of the same series and timestamp; the last one replaces
+    /// the others.
     Late,
-    /// Sorted by series and time. All hot and cold segments together hold a series and timestamp at most once.
+    /// Rows sorted by series and time. Hot and cold segments together contain a series and timestamp at most once.
     Cold,
 }
 
 impl SegmentKind {
-    /// The word in table names and in `store.segments`.
+    /// Returns the word used in table names and in `store.segments`.
     pub(in crate::store) const fn as_str(self) -> &'static str {
         match self {
             Self::Hot => "hot",
@@ -32,7 +33,7 @@ pub(in crate::store) struct Segment {
     pub(in crate::store) id: u64,
     pub(in crate::store) kind: SegmentKind,
     pub(in crate::store) rows: u64,
-    /// Oldest timestamp; above `max` when there is no row.
+    /// Oldest timestamp; greater than `max` in an empty segment.
     pub(in crate::store) min: i64,
     /// Newest timestamp.
     pub(in crate::store) max: i64,
@@ -43,12 +44,12 @@ impl Segment {
         Self { id, kind, rows: 0, min: i64::MAX, max: i64::MIN }
     }
 
-    /// The table, with its schema.
+    /// Returns the name of the table with its schema.
     pub(in crate::store) fn table(&self) -> String {
         format!("store.{}", self.name())
     }
 
-    /// The table without its schema.
+    /// Returns the name of the table without its schema.
     pub(in crate::store) fn name(&self) -> String {
         format!("{}_{}", self.kind.as_str(), self.id)
     }
@@ -57,7 +58,7 @@ impl Segment {
         self.min <= end && self.max >= start
     }
 
-    /// Counts rows in that were added.
+    /// Updates row count and span after rows were added.
     pub(in crate::store) fn add(&mut self, rows: u64, span: Option<(i64, i64)>) {
         self.rows += rows;
         if let Some((min, max)) = span {
@@ -67,43 +68,43 @@ impl Segment {
     }
 }
 
-/// All segments, and which of them take rows.
+/// All segments: the two that take rows, and the frozen ones.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Layout {
+pub(in crate::store) struct SegmentLayout {
     /// Frozen segments, by number.
     pub(in crate::store) frozen: Vec<Segment>,
-    /// The hot segment that takes rows.
+    /// Active hot segment, which takes rows.
     pub(in crate::store) hot: Segment,
-    /// The late segment that takes rows.
+    /// Active late segment, which takes rows.
     pub(in crate::store) late: Segment,
-    /// When the hot segment began to take rows, once a caller has passed the time.
+    /// Epoch milliseconds since which the hot segment has rows; `None` until a compaction has passed the time.
     pub(in crate::store) hot_since: Option<i64>,
-    /// The next number of a segment.
+    /// Next segment number.
     pub(in crate::store) next_id: u64,
 }
 
-impl Layout {
-    /// All segments.
+impl SegmentLayout {
+    /// Returns all segments.
     pub(in crate::store) fn all(&self) -> impl Iterator<Item = &Segment> {
         self.frozen.iter().chain([&self.hot, &self.late])
     }
 
-    /// All segments of one kind.
+    /// Returns all segments of one kind.
     pub(in crate::store) fn of(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
         self.all().filter(move |segment| segment.kind == kind)
     }
 
-    /// Frozen segments of one kind.
+    /// Returns the frozen segments of one kind.
     pub(in crate::store) fn frozen_of(&self, kind: SegmentKind) -> Vec<Segment> {
         self.frozen.iter().filter(|segment| segment.kind == kind).cloned().collect()
     }
 
-    /// Rows in all segments of one kind.
+    /// Returns the number of rows in all segments of one kind.
     pub(in crate::store) fn rows(&self, kind: SegmentKind) -> u64 {
         self.of(kind).map(|segment| segment.rows).sum()
     }
 
-    /// Replaces what is noted of the segment of the same number.
+    /// Replaces the entry of the segment of the same number.
     pub(in crate::store) fn replace(&mut self, segment: Segment) {
         let all = self.frozen.iter_mut().chain([&mut self.hot, &mut self.late]);
         if let Some(old) = all.into_iter().find(|old| old.id == segment.id) {
@@ -111,7 +112,7 @@ impl Layout {
         }
     }
 
-    /// Gives out the next number.
+    /// Assigns the next segment number.
     pub(in crate::store) fn take_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id - 1

@@ -1,9 +1,14 @@
-//! Segments: the tables that hold samples, and how compaction turns hot and late ones into cold ones.
+//! Segments: the tables that contain samples, and the compaction of hot and late segments into cold ones.
 //!
-//! [`plan`] decides which segments become one; [`build`] writes the new one on a connection of its own while samples keep
-//! arriving; [`swap`] replaces the old ones with it, on the writer's thread and in one transaction; `reclaim` shortens the
-//! file; `delete` removes samples that nobody wants. A compaction that is interrupted leaves a table that no list names, and
-//! the next opening drops it.
+//! ```text
+//! rotate ─► plan ─► build ─► swap ─► expire ─► checkpoint ─► reclaim
+//! writer            reader   writer  writer    writer        reader and writer
+//! ```
+//!
+//! [`swap`] also freezes the active segments (rotation). [`plan`] selects the segments to merge. [`build`] writes the
+//! new segment on a separate connection while samples keep arriving. [`swap`] replaces the old segments in one
+//! transaction on the writer thread. [`reclaim`] shortens the file. [`delete`](mod@delete) removes samples on request.
+//! An interrupted compaction leaves a table that is not in the list of segments; the next opening drops it.
 
 mod build;
 mod compact;
@@ -16,4 +21,4 @@ mod swap;
 
 pub(super) use compact::compact;
 pub(super) use delete::delete;
-pub(super) use layout::{Layout, Segment, SegmentKind};
+pub(super) use layout::{Segment, SegmentKind, SegmentLayout};

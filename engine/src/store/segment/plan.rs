@@ -1,62 +1,64 @@
-//! Decides which segments are compacted and which of them become one.
+//! Decides which segments are merged, by size, deletions and retention. Pure functions of the layout.
 
-use super::{Layout, Segment, SegmentKind};
+use super::{Segment, SegmentKind, SegmentLayout};
 
-/// Age of the hot segment, in milliseconds, past which it is compacted: blocks of two hours.
+/// Age of the hot segment at which it is compacted, in milliseconds.
 const BLOCK_MS: i64 = 2 * 3_600_000;
 
-/// Late samples past which compaction is due: reading resolves them anew each time.
+/// Number of late rows at which compaction is due, because every read must apply them.
 const LATE_ROWS: u64 = 200_000;
 
-/// Rows and span, in milliseconds, from which a run is not merged any further. Both are asked for: where series are many,
-/// rows alone would end runs after hours, and short stretches of a series cost twice the bytes of long ones.
+/// Number of rows and time span (milliseconds) at which a cold segment is no longer merged. Both must be reached: with
+/// many series the rows alone would end segments after hours, and short runs of a series take twice the bytes of long
+/// ones.
 const RUN_ROWS: u64 = 64_000_000;
 const RUN_MS: i64 = 86_400_000;
 
-/// Rows from which a run is not merged any further whatever it spans: a merge needs its size again while it lasts.
+/// Number of rows at which a cold segment is no longer merged whatever its span, because a merge needs its size on disk
+/// again.
 const RUN_ROWS_MAX: u64 = 1_000_000_000;
 
-/// Rows below which all runs count as of one size.
+/// Number of rows below which all cold segments are in the same size class.
 const SMALL_RUN_ROWS: u64 = 65_536;
 
-/// Runs of one size that are merged into one of the next.
+/// Number of cold segments of one size class that are merged into one of the next.
 const FAN_IN: usize = 4;
 
-/// Share of a run's span that has expired before the run is written anew without it.
+/// Share of a cold segment's span that must have expired before the segment is rewritten.
 const EXPIRED_SHARE: f64 = 0.25;
 
-/// Segments that become one.
+/// Segments that are merged into one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Merge {
     /// Hot and cold segments.
     pub(super) base: Vec<Segment>,
-    /// Late segments, which win over them.
+    /// Late segments, whose rows replace those of `base`.
     pub(super) late: Vec<Segment>,
 }
 
-/// Whether the segments that take rows are to be frozen.
-pub(super) fn is_rotation_due(layout: &Layout, now: i64, hot_rows: u64) -> bool {
+/// Returns whether the active segments are due to be frozen.
+pub(super) fn is_rotation_due(layout: &SegmentLayout, now: i64, hot_rows: u64) -> bool {
     let old = layout.hot_since.is_some_and(|since| now.saturating_sub(since) >= BLOCK_MS);
     let some = layout.hot.rows + layout.late.rows > 0;
     some && (old || layout.hot.rows >= hot_rows || layout.late.rows >= LATE_ROWS)
 }
 
-/// The sizes go up by the fan-in: a run of size `n + 1` holds as much as `FAN_IN` of size `n`.
+/// Returns the size class. A segment of class `n + 1` has as many rows as `FAN_IN` segments of class `n`.
 fn size_class(rows: u64) -> u32 {
     (rows / SMALL_RUN_ROWS).checked_ilog(FAN_IN as u64).map_or(0, |class| class + 1)
 }
 
-/// Whether a run of so many rows over such a span is as large as runs get.
+/// Returns whether a cold segment of this size is no longer merged.
 fn is_full(rows: u64, span_ms: i64) -> bool {
     rows >= RUN_ROWS_MAX || (rows >= RUN_ROWS && span_ms >= RUN_MS)
 }
 
-/// Cold runs that may still be merged.
+/// Returns the cold segments that may still be merged.
 fn growing(cold: &[Segment]) -> impl Iterator<Item = &Segment> {
     cold.iter().filter(|run| !is_full(run.rows, run.max.saturating_sub(run.min)))
 }
 
-/// The next cold runs to merge by size, or none.
+/// Returns the next cold segments to merge by size, if any.
 pub(super) fn due_merge(cold: &[Segment]) -> Option<Merge> {
     let growing: Vec<&Segment> = growing(cold).collect();
     let mut classes: Vec<u32> = growing.iter().map(|run| size_class(run.rows)).collect();
@@ -69,7 +71,7 @@ pub(super) fn due_merge(cold: &[Segment]) -> Option<Merge> {
     })
 }
 
-/// Merges that leave as few runs as their greatest size allows.
+/// Returns the merges of a full compaction, which leave as few segments as their maximum size allows.
 pub(super) fn full_merges(cold: &[Segment]) -> Vec<Merge> {
     let mut merges = Vec::new();
     let mut next = Merge::default();
@@ -87,16 +89,16 @@ pub(super) fn full_merges(cold: &[Segment]) -> Vec<Merge> {
     merges
 }
 
-/// Cold runs that a deletion has emptied.
+/// Returns merges that drop the cold segments without rows, which a deletion has emptied.
 pub(super) fn emptied(cold: &[Segment]) -> Vec<Merge> {
     let empty = cold.iter().filter(|run| run.rows == 0);
     empty.map(|run| Merge { base: vec![run.clone()], late: Vec::new() }).collect()
 }
 
-/// Cold runs of which enough has expired for them to be written anew, or dropped.
+/// Returns the merges that rewrite or drop cold segments of which a sufficient share has expired.
 ///
-/// `now` bounds a run's span: one sample of the year 58000 must not make everything else a vanishing share of it.
-pub(super) fn expired(layout: &Layout, cutoff: i64, now: i64, all: bool) -> Vec<Merge> {
+/// `now` bounds a segment's span: a single sample of the year 58000 would otherwise make the expired share vanish.
+pub(super) fn expired(layout: &SegmentLayout, cutoff: i64, now: i64, all: bool) -> Vec<Merge> {
     let is_due = |run: &Segment| {
         #[expect(clippy::cast_precision_loss, reason = "a share of a span needs no more than 53 bits")]
         let share = |part: i64, whole: i64| part as f64 / whole.max(1) as f64;
@@ -117,7 +119,7 @@ mod tests {
         (1..).zip(rows).map(|(id, &rows)| Segment { id, kind: SegmentKind::Cold, rows, min: 0, max: 100 }).collect()
     }
 
-    /// The same, each over a day.
+    /// Returns the same segments, each with a span of one day.
     fn days(rows: &[u64]) -> Vec<Segment> {
         runs(rows).into_iter().map(|run| Segment { max: RUN_MS, ..run }).collect()
     }
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn expired_runs_are_found() {
-        let layout = Layout {
+        let layout = SegmentLayout {
             frozen: runs(&[5]),
             hot: Segment::empty(8, SegmentKind::Hot),
             late: Segment::empty(9, SegmentKind::Late),
@@ -183,7 +185,7 @@ mod tests {
             (found(0, true), found(10, false), found(10, true), found(26, false), found(101, false)),
             (0, 0, 1, 1, 1)
         );
-        // A stamp far in the future does not keep the rest.
+        // A timestamp far in the future does not prevent expiry.
         let mut ahead = layout;
         ahead.frozen[0].max = i64::MAX;
         assert_eq!(expired(&ahead, 26, 100, false).len(), 1);

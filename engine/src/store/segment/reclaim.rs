@@ -1,4 +1,4 @@
-//! Shortens the file by moving rows from its end into free blocks.
+//! Shortens the file after a full compaction by moving rows from its end into free blocks.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,14 +6,14 @@ use duckdb::Connection;
 
 use crate::store::{StoreError, error::failed_to, shared::Shared};
 
-/// Share of the file that may be free before space is given back: a tenth is soon filled again.
+/// Reciprocal of the tolerated share of free blocks: a tenth of the file may be free, since it is soon used again.
 const FREE_SHARE: u64 = 10;
-/// Blocks of 256 KiB that are left for what a move needs besides the rows.
+/// Free blocks (256 KiB each) reserved for metadata during a move.
 const SPARE_BLOCKS: u64 = 8;
-/// Row groups, 122,880 rows each, that are moved in one transaction, so that memory stays bounded.
+/// Maximum number of row groups (122,880 rows each) moved in one transaction, to bound memory.
 const GROUPS_AT_ONCE: usize = 64;
 
-/// The file in blocks.
+/// Sizes of the file in blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileSize {
     used: u64,
@@ -21,7 +21,7 @@ struct FileSize {
     total: u64,
 }
 
-/// A row group: a stretch of a table's rows in blocks of its own.
+/// A row group: consecutive rows of a table, stored in separate blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RowGroup {
     table: String,
@@ -31,26 +31,27 @@ struct RowGroup {
     last_block: u64,
 }
 
-/// Moves rows from the end of the file into free blocks before them, until the file is nearly as short as what it holds.
+/// Moves rows from the end of the file into earlier free blocks until at most a tenth of the file is free.
 ///
-/// DuckDB cuts free blocks off only where they are the file's last ones, and compaction leaves free blocks where the
-/// rows were that it moved. Rows that are deleted and inserted again take the first free blocks.
-pub(super) fn give_back(shared: &Arc<Shared>, connection: &Connection) -> Result<(), StoreError> {
+/// DuckDB truncates free blocks only at the end of the file, and compaction leaves free blocks within it. Rows that are
+/// deleted and inserted again are written to the first free blocks.
+pub(super) fn reclaim_space(shared: &Arc<Shared>, connection: &Connection) -> Result<(), StoreError> {
     let mut size = file_size(connection)?;
     while size.free * FREE_SHARE > size.total {
         let chosen = choose(row_groups(connection)?, size);
         if chosen.is_empty() {
             break;
         }
-        let (own, written): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|group| is_compactions_own(&group.table));
-        relocate(connection, &own)?;
+        let (unshared, shared_tables): (Vec<_>, Vec<_>) =
+            chosen.into_iter().partition(|group| is_written_by_compaction_only(&group.table));
+        relocate(connection, &unshared)?;
         shared.on_writer(move |writer| {
-            relocate(&writer.connection, &written)?;
+            relocate(&writer.connection, &shared_tables)?;
             writer.checkpoint()
         })?;
         let now = file_size(connection)?;
         if now.total >= size.total {
-            // A long read holds the old rows: the next time.
+            // A long-running read still needs the old rows; the next compaction retries.
             break;
         }
         size = now;
@@ -58,19 +59,20 @@ pub(super) fn give_back(shared: &Arc<Shared>, connection: &Connection) -> Result
     Ok(())
 }
 
-/// Whether nobody but compaction writes into a table, so that its rows can be moved while samples arrive.
-fn is_compactions_own(table: &str) -> bool {
+/// Returns whether only compaction writes to a table, so that its rows can be moved outside the writer thread.
+fn is_written_by_compaction_only(table: &str) -> bool {
     table.starts_with("cold_") || table.starts_with("rollup_")
 }
 
-/// The row groups that reach furthest to the end, as many as the free blocks can take.
+/// Returns the row groups nearest to the end of the file, as many as fit into the free blocks.
 fn choose(mut groups: Vec<RowGroup>, size: FileSize) -> Vec<RowGroup> {
+    // The shortened file ends after `used` blocks: groups before that need not move.
     groups.retain(|group| group.last_block >= size.used);
     groups.sort_by_key(|group| std::cmp::Reverse(group.last_block));
-    let mut room = size.free.saturating_sub(SPARE_BLOCKS);
+    let mut available = size.free.saturating_sub(SPARE_BLOCKS);
     let fits = |group: &RowGroup| {
-        let left = room.checked_sub(group.blocks);
-        room = left.unwrap_or(room);
+        let left = available.checked_sub(group.blocks);
+        available = left.unwrap_or(available);
         left.is_some()
     };
     groups.into_iter().take(GROUPS_AT_ONCE).take_while(fits).collect()
@@ -84,9 +86,9 @@ fn file_size(connection: &Connection) -> Result<FileSize, StoreError> {
         .map_err(failed_to("measure the file"))
 }
 
-/// The row groups of all of our tables in the file.
+/// Returns the row groups of all tables but the hot and late segments.
 fn row_groups(connection: &Connection) -> Result<Vec<RowGroup>, StoreError> {
-    let failed = failed_to("find the blocks of rows");
+    let failed = failed_to("list the row groups");
     let mut statement = connection
         .prepare(
             "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'store' AND database_name = current_database()",
@@ -120,8 +122,8 @@ fn row_groups(connection: &Connection) -> Result<Vec<RowGroup>, StoreError> {
     Ok(groups)
 }
 
-/// Deletes rows and inserts them again, in one transaction. Should the rows have shifted since they were looked at, others
-/// are moved: nothing else changes.
+/// Deletes rows and inserts them again, in one transaction. If row numbers have changed since the row groups were
+/// listed, other rows are moved, which is harmless.
 fn relocate(connection: &Connection, groups: &[RowGroup]) -> Result<(), StoreError> {
     if groups.is_empty() {
         return Ok(());
@@ -144,7 +146,7 @@ fn relocate(connection: &Connection, groups: &[RowGroup]) -> Result<(), StoreErr
         .collect();
     let done = connection.execute_batch(&format!("BEGIN TRANSACTION; {moves} DROP TABLE temp.main.moved; COMMIT"));
     if done.is_err() {
-        // Fails when the transaction has ended already, which is as good.
+        // The rollback fails if the transaction has already ended, which is equivalent.
         let _ = connection.execute_batch("ROLLBACK");
     }
     done.map_err(failed_to("move rows within the file"))

@@ -1,35 +1,36 @@
-//! Rollups: samples by bucket, written by compaction and kept right by deletion.
+//! Rollups of 5 minutes and 1 hour, recomputed by compaction and adjusted by deletion.
 
 use duckdb::Connection;
 
-use super::{Layout, Segment, SegmentKind, build::union, plan::Merge};
+use super::{Segment, SegmentKind, SegmentLayout, build::union, plan::Merge};
 use crate::store::{MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, StoreError, error::failed_to, read::instant};
 
-/// Rollup tables and the width of their buckets in milliseconds.
+/// Rollup tables and their bucket width in milliseconds.
 pub(super) const ROLLUPS: [(&str, i64); 2] = [("rollup_5m", 300_000), ("rollup_1h", 3_600_000)];
 
-/// The begin of a timestamp's bucket, also before 1970.
+/// Returns the SQL expression of a timestamp's bucket start; correct also before 1970, where `%` is negative.
 fn bucket(width_ms: i64) -> String {
     format!(
         "make_timestamp_ms(epoch_ms(timestamp) - ((epoch_ms(timestamp) % {width_ms}) + {width_ms}) % {width_ms})::TIMESTAMP_MS"
     )
 }
 
-/// Computes anew every bucket that the hot and late segments of a merge touch, into `store.stage_<rollup>`.
+/// Recomputes every bucket that the hot and late segments of a merge touch, into `store.stage_<rollup>`.
 ///
-/// Buckets before `cutoff` stay as they are: their raw samples have gone.
+/// `run`: the merged segment. Buckets before `cutoff` are not changed, because their raw samples have expired.
 pub(super) fn stage(
     connection: &Connection,
-    layout: &Layout,
+    layout: &SegmentLayout,
     merge: &Merge,
     run: Option<&Segment>,
     cutoff: Option<i64>,
 ) -> Result<(), StoreError> {
-    let failed = failed_to("roll samples up");
+    let failed = failed_to("compute rollups");
     let new: Vec<Segment> =
         merge.base.iter().filter(|s| s.kind == SegmentKind::Hot).chain(&merge.late).cloned().collect();
     let (from, to) = (new.iter().map(|s| s.min).min().unwrap_or(0), new.iter().map(|s| s.max).max().unwrap_or(0));
     for (table, width) in ROLLUPS {
+        // A bucket also contains older samples, of cold segments outside the merge.
         let (from, to) = (from.saturating_sub(width), to.saturating_add(width));
         let others = layout.frozen.iter().filter(|s| s.kind == SegmentKind::Cold && s.overlaps(from, to));
         let source: Vec<Segment> = others.filter(|s| !merge.base.contains(s)).chain(run).cloned().collect();
@@ -56,13 +57,13 @@ pub(super) fn stage(
     Ok(())
 }
 
-/// Replaces the old buckets with the staged ones; answers how many are written.
+/// Replaces the old buckets with the staged ones and returns the number of rows written.
 pub(super) fn swap(connection: &Connection) -> Result<u64, StoreError> {
     let failed = failed_to("store rollups");
     let mut written = 0;
     for (table, _) in ROLLUPS {
         let stage = format!("store.stage_{table}");
-        // The bounds let DuckDB skip what is outside them.
+        // The bounds allow DuckDB to skip row groups outside them.
         let bounds: (Option<i64>, Option<i64>) = connection
             .query_row(&format!("SELECT epoch_ms(min(timestamp)), epoch_ms(max(timestamp)) FROM {stage}"), [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -90,36 +91,36 @@ pub(super) fn swap(connection: &Connection) -> Result<u64, StoreError> {
     Ok(written)
 }
 
-/// Buckets of one rollup that a deletion covers in part, staged in `temp.main.edge_<rollup>`.
+/// Buckets of one rollup that a deletion covers partly, staged in `temp.main.edge_<rollup>`.
 #[derive(Debug)]
-pub(super) struct Edge {
+pub(super) struct EdgeBuckets {
     table: &'static str,
-    /// Begins of the buckets, in milliseconds: none, one or two.
+    /// Starts of the buckets in epoch milliseconds: none, one or two.
     buckets: Vec<i64>,
 }
 
-/// The buckets that contain an end of the span but are not within it.
+/// Returns the buckets that contain an end of the span but are not entirely within it.
 fn partial_buckets((from, until): (i64, i64), width: i64) -> Vec<i64> {
-    let begin = |at: i64| at.div_euclid(width) * width;
+    let start = |at: i64| at.div_euclid(width) * width;
     let mut buckets = Vec::new();
-    if begin(from) != from && from > MIN_TIMESTAMP_MS {
-        buckets.push(begin(from));
+    if start(from) != from && from > MIN_TIMESTAMP_MS {
+        buckets.push(start(from));
     }
-    let last = begin(until);
+    let last = start(until);
     if last + width - 1 != until && until < MAX_TIMESTAMP_MS && !buckets.contains(&last) {
         buckets.push(last);
     }
     buckets
 }
 
-/// Computes, before the rows of a span are deleted, what the buckets at its ends hold besides it; of the series that
-/// satisfy `of_series`.
+/// Computes the part outside the span of the buckets at its ends, for the series that satisfy the condition
+/// `of_series`. Must run before the rows are deleted.
 pub(super) fn stage_edges(
     connection: &Connection,
     cold: &[Segment],
     of_series: &str,
     span: (i64, i64),
-) -> Result<Vec<Edge>, StoreError> {
+) -> Result<Vec<EdgeBuckets>, StoreError> {
     let mut edges = Vec::new();
     for (table, width) in ROLLUPS {
         let buckets = partial_buckets(span, width);
@@ -139,30 +140,31 @@ pub(super) fn stage_edges(
                 bucket = bucket(width),
                 source = union("series_id, timestamp, value", cold),
             ))
-            .map_err(failed_to("roll samples up"))?;
-        edges.push(Edge { table, buckets });
+            .map_err(failed_to("compute rollups"))?;
+        edges.push(EdgeBuckets { table, buckets });
     }
     Ok(edges)
 }
 
-/// Deletes the buckets within a span and replaces those at its ends by what they hold besides it.
+/// Deletes the buckets within a span and replaces those at its ends by their part outside it.
 ///
-/// A bucket at an end whose samples retention has dropped already cannot be divided: it is deleted, since it may hold what is
-/// to go.
+/// A bucket at an end whose raw samples have expired cannot be divided. It is deleted, since it may include deleted
+/// samples.
 pub(super) fn delete_span(
     connection: &Connection,
     of_series: &str,
     (from, until): (i64, i64),
-    edges: &[Edge],
+    edges: &[EdgeBuckets],
 ) -> Result<(), StoreError> {
     let failed = failed_to("delete rollups");
-    for Edge { table, buckets } in edges {
+    for EdgeBuckets { table, buckets } in edges {
         let is_edge = if buckets.is_empty() {
             "false".to_owned()
         } else {
             let begins: Vec<String> = buckets.iter().map(|&begin| instant(begin)).collect();
             format!("timestamp IN ({})", begins.join(", "))
         };
+        // A stored count above `all_count` means that some raw samples of the bucket have expired.
         let unchanged = format!(
             "EXISTS (FROM temp.main.edge_{table} AS edge WHERE edge.series_id = old.series_id
                  AND edge.timestamp = old.timestamp AND edge.all_count >= old.count AND edge.count = edge.all_count)"

@@ -1,11 +1,12 @@
-//! Replaces segments in one transaction on the writer's thread, and drops what is past its age.
+//! Changes of the segment list on the writer thread: rotation, replacement after a merge, and retention of other
+//! tables.
 
 use duckdb::Connection;
 
-use super::{Layout, Segment, SegmentKind, build::union, plan::Merge, rollup};
+use super::{Segment, SegmentKind, SegmentLayout, build::union, plan::Merge, rollup};
 use crate::store::{StoreError, error::failed_to, read::instant, schema::create_sample_views, write::Writer};
 
-/// Freezes the segments that take rows, where they have any, and begins new ones.
+/// Freezes the active segments that have rows and creates new ones.
 pub(super) fn rotate(writer: &mut Writer, now: i64) -> Result<(), StoreError> {
     let mut layout = writer.shared.layout.read().clone();
     let mut frozen = Vec::new();
@@ -42,29 +43,30 @@ pub(super) fn rotate(writer: &mut Writer, now: i64) -> Result<(), StoreError> {
     }
     layout.frozen.append(&mut frozen);
     writer.transaction(|connection| {
-        connection.execute_batch(&sql).map_err(failed_to("begin a new segment"))?;
+        connection.execute_batch(&sql).map_err(failed_to("create a segment"))?;
         create_sample_views(connection, &layout)
     })?;
+    // Only after the commit: readers must not see a segment that a failed transaction has undone.
     *writer.shared.layout.write() = layout;
     Ok(())
 }
 
-/// Notes when the hot segment began to take rows.
+/// Stores the time since which the hot segment has rows.
 pub(super) fn note_since(writer: &mut Writer, now: i64) -> Result<(), StoreError> {
     let hot = writer.shared.layout.read().hot.id;
     writer.transaction(|connection| {
         connection
             .execute_batch(&format!("UPDATE store.segments SET since_ms = {now} WHERE segment_id = {hot}"))
-            .map_err(failed_to("note the age of a segment"))
+            .map_err(failed_to("store the age of a segment"))
     })?;
     writer.shared.layout.write().hot_since = Some(now);
     Ok(())
 }
 
-/// Puts a built run in the place of what it was built from; answers the rollup rows written.
+/// Replaces the merged segments with the new one and returns the number of rollup rows written.
 pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, staged: bool) -> Result<u64, StoreError> {
     let gone: Vec<&Segment> = merge.base.iter().chain(&merge.late).collect();
-    let mut layout: Layout = writer.shared.layout.read().clone();
+    let mut layout: SegmentLayout = writer.shared.layout.read().clone();
     layout.frozen.retain(|segment| !gone.iter().any(|old| old.id == segment.id));
     let mut sql = String::new();
     for old in &gone {
@@ -80,7 +82,7 @@ pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, sta
         layout.frozen.sort_by_key(|segment| segment.id);
     }
     let rollups = writer.transaction(|connection| {
-        let failed = failed_to("put a compacted segment in place");
+        let failed = failed_to("replace segments by the compacted one");
         let mut rollups = 0;
         if staged {
             rollups = rollup::swap(connection)?;
@@ -96,7 +98,7 @@ pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, sta
     Ok(rollups)
 }
 
-/// Computes the spans of all series once a merge is in place, into `store.stage_spans`.
+/// Computes the spans of all series as of after the merge, into `store.stage_spans`.
 pub(super) fn stage_spans(connection: &Connection, merge: &Merge) -> Result<(), StoreError> {
     let all: Vec<Segment> = merge.base.iter().chain(&merge.late).cloned().collect();
     connection
@@ -109,10 +111,10 @@ pub(super) fn stage_spans(connection: &Connection, merge: &Merge) -> Result<(), 
              GROUP BY series_id ORDER BY series_id",
             union("series_id, timestamp", &all)
         ))
-        .map_err(failed_to("note the spans of series"))
+        .map_err(failed_to("store the spans of series"))
 }
 
-/// Drops rows of the other tables that are past their age.
+/// Deletes expired rows of the other tables: `raw` and `rollup` are cutoffs in epoch milliseconds.
 pub(super) fn expire_rows(writer: &mut Writer, raw: Option<i64>, rollup: Option<i64>) -> Result<(), StoreError> {
     let mut sql = String::new();
     if let Some(cutoff) = raw {
@@ -131,5 +133,5 @@ pub(super) fn expire_rows(writer: &mut Writer, raw: Option<i64>, rollup: Option<
     if sql.is_empty() {
         return Ok(());
     }
-    writer.transaction(|connection| connection.execute_batch(&sql).map_err(failed_to("drop what is past its age")))
+    writer.transaction(|connection| connection.execute_batch(&sql).map_err(failed_to("delete expired rows")))
 }

@@ -1,16 +1,16 @@
-//! What to write in place of something that analysts may not use, and operators as people write them.
+//! Hints for rejected statements and functions, and the SQL spelling of operators.
 
-/// Statements that are refused, with what answers the same question.
+/// Rejected statements with alternatives.
 const STATEMENTS: &[(&str, &str)] = &[
     ("PIVOT", "write an aggregate for each column, such as sum(value) FILTER (WHERE name = 'up')"),
     ("PIVOT_WIDER", "write an aggregate for each column, such as sum(value) FILTER (WHERE name = 'up')"),
     ("UNPIVOT", "join the columns with UNION ALL"),
-    ("COPY", "ask for the rows with SELECT; `almanac sql --format parquet` and `almanac export` write files"),
+    ("COPY", "use SELECT; `almanac sql --format parquet` and `almanac export` write files"),
     ("EXPORT", "`almanac export` writes all samples as files"),
-    ("ATTACH", "only this store can be asked"),
-    ("PRAGMA", "SHOW TABLES and DESCRIBE tell what there is"),
-    ("CALL", "SHOW TABLES and DESCRIBE tell what there is"),
-    ("SET", "settings are fixed; the deadline and the limit of rows are part of the request"),
+    ("ATTACH", "queries can read this store only"),
+    ("PRAGMA", "use SHOW TABLES and DESCRIBE"),
+    ("CALL", "use SHOW TABLES and DESCRIBE"),
+    ("SET", "settings are fixed; deadline and row limit are part of the request"),
     ("CREATE", "name an intermediate result with WITH"),
     ("DELETE", "`almanac delete` deletes series and samples"),
     ("INSERT", "samples are written through ingest or `almanac import`"),
@@ -18,19 +18,19 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("PREPARE", "pass values as parameters"),
 ];
 
-/// Functions that are refused, by how their names begin, with what answers the same question.
+/// Rejected functions, by prefix of their names, with alternatives.
 const FUNCTIONS: &[(&str, &str)] = &[
-    ("read_", "files are not open to queries; `almanac import` takes them in"),
-    ("parquet_", "files are not open to queries; `almanac import` takes them in"),
-    ("sniff_csv", "files are not open to queries; `almanac import` takes them in"),
-    ("glob", "files are not open to queries; `almanac import` takes them in"),
-    ("duckdb_", "SHOW TABLES, DESCRIBE and information_schema.columns tell what there is"),
-    ("pragma_", "SHOW TABLES, DESCRIBE and information_schema.columns tell what there is"),
-    ("show_", "SHOW TABLES, DESCRIBE and information_schema.columns tell what there is"),
+    ("read_", "queries cannot read files; load them with `almanac import`"),
+    ("parquet_", "queries cannot read files; load them with `almanac import`"),
+    ("sniff_csv", "queries cannot read files; load them with `almanac import`"),
+    ("glob", "queries cannot read files; load them with `almanac import`"),
+    ("duckdb_", "use SHOW TABLES, DESCRIBE or information_schema.columns"),
+    ("pragma_", "use SHOW TABLES, DESCRIBE or information_schema.columns"),
+    ("show_", "use SHOW TABLES, DESCRIBE or information_schema.columns"),
     ("query", "write the statement itself"),
     ("json_execute_serialized_sql", "write the statement itself"),
     ("list_transform", "unnest the list in a subquery and compute on its rows"),
-    ("list_apply", "this is also what [x FOR x IN list] means; unnest the list in a subquery"),
+    ("list_apply", "unnest the list in a subquery; [x FOR x IN list] calls list_apply as well"),
     ("list_filter", "unnest the list in a subquery and use WHERE"),
     ("list_reduce", "unnest the list in a subquery and aggregate"),
     ("array_transform", "unnest the list in a subquery and compute on its rows"),
@@ -57,8 +57,8 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("flatten", "unnest both levels"),
 ];
 
-/// Functions that operators and clauses are to the parser.
-const WRITTEN: &[(&str, &str)] = &[
+/// Operators and clauses by the function names that DuckDB's parser gives them.
+const OPERATORS: &[(&str, &str)] = &[
     ("~~", "LIKE"),
     ("!~~", "NOT LIKE"),
     ("~~*", "ILIKE"),
@@ -70,17 +70,17 @@ const WRITTEN: &[(&str, &str)] = &[
     ("not_ilike_escape", "NOT ILIKE … ESCAPE"),
 ];
 
-/// What to write in place of a statement that begins with this word.
+/// Returns the hint for a statement that starts with this word.
 pub(super) fn instead_of_statement(word: &str) -> Option<&'static str> {
     STATEMENTS.iter().find(|(known, _)| *known == word).map(|(_, instead)| *instead)
 }
 
-/// What to write in place of a function.
+/// Returns the hint for a function.
 pub(super) fn instead_of_function(name: &str) -> Option<&'static str> {
     FUNCTIONS.iter().find(|(known, _)| name.starts_with(known)).map(|(_, instead)| *instead)
 }
 
-/// A function as people write it.
-pub(super) fn written(name: &str) -> &str {
-    WRITTEN.iter().find(|(function, _)| *function == name).map_or(name, |(_, written)| written)
+/// Returns a function as written in SQL: `LIKE` for `~~`.
+pub(super) fn sql_spelling(name: &str) -> &str {
+    OPERATORS.iter().find(|(function, _)| *function == name).map_or(name, |(_, spelling)| spelling)
 }

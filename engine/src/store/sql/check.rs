@@ -1,4 +1,5 @@
-//! Checks a parsed statement: only known constructs, functions and tables.
+//! Checks a parsed statement: only allowed constructs, functions and tables. Unknown parts of the parse tree are
+//! rejected.
 
 use std::collections::HashMap;
 
@@ -6,15 +7,16 @@ use serde_json::{Map, Value};
 
 use super::{
     SqlError,
-    advice::{instead_of_function, written},
+    advice::{instead_of_function, sql_spelling},
     allow::{is_function_allowed, is_information_allowed, is_window_allowed, wildcard},
 };
 use crate::store::{AnalystLimits, schema::TABLES};
 
-/// Elements that a list made by `range` in an expression may have: making it ignores interrupts.
+/// Maximum number of elements of a list built by `range` in an expression, because DuckDB builds it without checking
+/// for interrupts.
 const RANGE_ELEMENTS: f64 = 100_000.0;
 
-/// Wildcards that a pattern may hold: `%this%that%`.
+/// Maximum number of wildcards in a pattern, as in `%this%that%`.
 const WILDCARDS: u64 = 3;
 
 /// Kinds of expressions that analysts may use, as DuckDB's parser names them.
@@ -28,7 +30,7 @@ const CLASSES: &[&str] = &[
     "CONJUNCTION",
     "CONSTANT",
     "FUNCTION",
-    // Also what `->` of JSON is to the parser; the functions that take a lambda are refused by name.
+    // The parser reports JSON's `->` as a lambda, too; functions with a lambda argument are rejected by name.
     "LAMBDA",
     "LAMBDA_REF",
     "OPERATOR",
@@ -40,7 +42,7 @@ const CLASSES: &[&str] = &[
     "WINDOW",
 ];
 
-/// Kinds of queries and of what stands behind FROM that analysts may use.
+/// Kinds of query nodes and of FROM clauses that analysts may use.
 const NODES: &[&str] = &[
     "BASE_TABLE",
     "CTE_NODE",
@@ -55,12 +57,12 @@ const NODES: &[&str] = &[
     "TABLE_FUNCTION",
 ];
 
-/// What a statement reads, each common table expression counted as often as it is used.
+/// Number of table references of a statement; a common table expression counts once per use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct References {
     /// Tables and views.
     pub(super) tables: u64,
-    /// Of them, `samples`, which is made of many tables.
+    /// References to `samples`, a view over many tables; included in `tables`.
     pub(super) samples: u64,
 }
 
@@ -70,12 +72,12 @@ impl References {
     }
 }
 
-/// Common table expressions in scope, and what each of them reads.
-type Scope = HashMap<String, References>;
+/// Common table expressions in scope by name, with the references of each.
+type CteScope = HashMap<String, References>;
 
-/// Checks one parsed statement, as `json_serialize_sql` describes it, and counts what it reads.
+/// Checks one statement as serialized by `json_serialize_sql`, and counts its table references.
 pub(super) fn check(statement: &Value, limits: &AnalystLimits) -> Result<References, SqlError> {
-    let references = walk(statement, &Scope::new())?;
+    let references = walk(statement, &CteScope::new())?;
     let limit = limits.table_references as u64;
     if references.tables > limit {
         return Err(SqlError::TooComplex { what: "table references", found: references.tables, limit });
@@ -83,7 +85,7 @@ pub(super) fn check(statement: &Value, limits: &AnalystLimits) -> Result<Referen
     Ok(references)
 }
 
-fn walk(value: &Value, scope: &Scope) -> Result<References, SqlError> {
+fn walk(value: &Value, scope: &CteScope) -> Result<References, SqlError> {
     match value {
         Value::Array(items) => {
             items.iter().try_fold(References::default(), |sum, item| Ok(sum.plus(walk(item, scope)?)))
@@ -93,11 +95,11 @@ fn walk(value: &Value, scope: &Scope) -> Result<References, SqlError> {
     }
 }
 
-fn walk_object(object: &Map<String, Value>, scope: &Scope) -> Result<References, SqlError> {
+fn walk_object(object: &Map<String, Value>, scope: &CteScope) -> Result<References, SqlError> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
     if object.contains_key("class") {
         check_expression(object)?;
-        // A constant holds nothing but itself; what looks like a table in it is none.
+        // A constant is not descended into: its value may look like a table reference.
         if text("class") == "CONSTANT" {
             return Ok(References::default());
         }
@@ -114,13 +116,14 @@ fn walk_object(object: &Map<String, Value>, scope: &Scope) -> Result<References,
     let mut sum = References::default();
     let mut inner = scope.clone();
     if text("type") == "RECURSIVE_CTE_NODE" {
-        // It reads itself; the round that a planner sees counts once.
+        // A recursive expression refers to itself, which counts as one table.
         inner.insert(text("cte_name").to_lowercase(), References { tables: 1, samples: 0 });
     }
     if let Some(expressions) = object.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array) {
         for expression in expressions {
             let name = expression.get("key").and_then(Value::as_str).unwrap_or("");
             check_new_name(name)?;
+            // An expression sees those before it, so the scope grows as the list is checked.
             let reads = expression.get("value").map_or(Ok(References::default()), |value| walk(value, &inner))?;
             sum = sum.plus(reads);
             inner.insert(name.to_lowercase(), reads);
@@ -143,46 +146,46 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
         let of_system = ["", "main"].contains(&text("schema")) && ["", "system"].contains(&text("catalog"));
         if !of_system || !is_function_allowed(&name) {
             let instead = instead_of_function(&name);
-            return Err(SqlError::Function { name: written(&name).to_owned(), instead });
+            return Err(SqlError::Function { name: sql_spelling(&name).to_owned(), instead });
         }
         if class == "WINDOW" && !is_window_allowed(&name) {
             let instead = Some("aggregate with GROUP BY, without OVER");
             return Err(SqlError::Construct { what: format!("{name} over a window"), instead });
         }
         if let Some(wildcard) = wildcard(&name) {
-            check_pattern(object, written(&name), wildcard)?;
+            check_pattern(object, sql_spelling(&name), wildcard)?;
         }
     }
     Ok(())
 }
 
-/// DuckDB matches a pattern by trying every place for every wildcard, which takes as long as the text's length to the power of
-/// their number and hears no interrupt. So the pattern must be written down, or be a parameter, and hold few of them.
+/// Checks that a pattern is a constant or a parameter and has few wildcards. DuckDB matches by backtracking: the time
+/// grows with the text's length to the power of the number of wildcards, without checking for interrupts.
 fn check_pattern(object: &Map<String, Value>, operator: &str, wildcard: char) -> Result<(), SqlError> {
     let pattern = object.get("children").and_then(Value::as_array).and_then(|operands| operands.get(1));
     let class = pattern.and_then(|pattern| pattern.get("class")).and_then(Value::as_str);
     match (class, pattern.and_then(|pattern| pattern.get("value")?.get("value"))) {
-        // Parameters are looked at once they have values.
+        // The values of parameters are checked by the caller.
         (Some("PARAMETER"), _) => Ok(()),
         (Some("CONSTANT"), Some(Value::String(text))) => check_wildcards(text, wildcard),
         (Some("CONSTANT"), _) => Ok(()),
         _ => Err(SqlError::Construct {
-            what: format!("{operator} with a pattern that is computed"),
+            what: format!("{operator} with a computed pattern"),
             instead: Some(
-                "write the pattern as one text, pass it as a parameter, or use starts_with, contains or regexp_matches",
+                "write the pattern as a constant, pass it as a parameter, or use starts_with, contains or regexp_matches",
             ),
         }),
     }
 }
 
-/// Refuses a pattern of many wildcards.
+/// Rejects a pattern with too many wildcards.
 pub(super) fn check_wildcards(pattern: &str, wildcard: char) -> Result<(), SqlError> {
     let found = pattern.matches(wildcard).count() as u64;
     let limit = WILDCARDS;
-    if found <= limit { Ok(()) } else { Err(SqlError::TooComplex { what: "wildcards of a pattern", found, limit }) }
+    if found <= limit { Ok(()) } else { Err(SqlError::TooComplex { what: "wildcards in a pattern", found, limit }) }
 }
 
-/// Whether a statement matches a pattern that is a parameter.
+/// Returns whether a pattern of the statement is a parameter.
 pub(super) fn matches_parameter(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(matches_parameter),
@@ -198,7 +201,8 @@ pub(super) fn matches_parameter(value: &Value) -> bool {
     }
 }
 
-/// A list made in an expression must be short and of known length; in FROM a range flows by and may be long.
+/// Checks that lists built in expressions are short and of constant length. A range in FROM is streamed and may be
+/// long.
 pub(super) fn check_ranges(value: &Value) -> Result<(), SqlError> {
     match value {
         Value::Array(items) => items.iter().try_for_each(check_ranges),
@@ -232,13 +236,13 @@ fn check_range(name: &str, arguments: &[Value]) -> Result<(), SqlError> {
         Ok(())
     } else {
         Err(SqlError::Construct {
-            what: format!("{name} in an expression with more than 100000 or an unknown number of elements"),
-            instead: Some("put it into FROM, where it may be long"),
+            what: format!("{name} in an expression with over 100000 or an unknown number of elements"),
+            instead: Some("use it in FROM, where its length is not limited"),
         })
     }
 }
 
-/// A number written down, also with a sign.
+/// Returns the value of a numeric constant with an optional sign.
 fn constant(expression: &Value) -> Option<f64> {
     if let Some(value) = expression.get("value") {
         return value.get("value").and_then(Value::as_f64);
@@ -251,17 +255,18 @@ fn constant(expression: &Value) -> Option<f64> {
     }
 }
 
-fn check_table(object: &Map<String, Value>, scope: &Scope) -> Result<References, SqlError> {
+fn check_table(object: &Map<String, Value>, scope: &CteScope) -> Result<References, SqlError> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("").to_lowercase();
     let (catalog, schema, name) = (text("catalog_name"), text("schema_name"), text("table_name"));
     if object.get("at_clause").is_some_and(|at| !at.is_null()) {
-        let instead = Some("the store keeps no earlier versions of a table");
+        let instead = Some("the store does not keep earlier versions of tables");
         return Err(SqlError::Construct { what: "AT after a table".to_owned(), instead });
     }
     if catalog.is_empty()
         && schema.is_empty()
         && let Some(reads) = scope.get(&name)
     {
+        // A common table expression without tables still costs something per use.
         return Ok(References { tables: reads.tables.max(1), samples: reads.samples });
     }
     let one = References { tables: 1, samples: u64::from(name == "samples") };
@@ -270,8 +275,8 @@ fn check_table(object: &Map<String, Value>, scope: &Scope) -> Result<References,
         ("", "information_schema") if is_information_allowed(&name) => Ok(one),
         _ => {
             let parts = [catalog, schema, name];
-            let written: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-            Err(unknown_table(&written.join(".")))
+            let name: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            Err(unknown_table(&name.join(".")))
         }
     }
 }
@@ -285,12 +290,13 @@ fn unknown_table(name: &str) -> SqlError {
     SqlError::Table { name: name.to_owned(), known: known.join(", ") }
 }
 
-/// `SHOW TABLES`, `DESCRIBE name`, `SUMMARIZE name`; what stands behind `DESCRIBE SELECT …` is checked like any query.
+/// Checks `SHOW TABLES`, `DESCRIBE name` and `SUMMARIZE name`. The query of `DESCRIBE SELECT …` is checked like any
+/// other.
 fn check_show(object: &Map<String, Value>) -> Result<(), SqlError> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
     let name = text("table_name").trim_matches('"').to_lowercase();
     let refused = |what: &str| {
-        let instead = Some("SHOW TABLES lists what there is, DESCRIBE samples its columns");
+        let instead = Some("SHOW TABLES lists the tables, DESCRIBE samples lists the columns of one");
         Err(SqlError::Construct { what: what.to_owned(), instead })
     };
     match (text("show_type"), name.as_str()) {
@@ -304,7 +310,7 @@ fn check_show(object: &Map<String, Value>) -> Result<(), SqlError> {
     }
 }
 
-/// A construct that is not known, in the words that a person writes.
+/// Returns the error for an unknown construct, named as in SQL.
 fn construct(name: &str) -> SqlError {
     let (what, instead) = match name {
         "PIVOT" => ("PIVOT or UNPIVOT", Some("write an aggregate for each column with FILTER (WHERE …), or UNION ALL")),
@@ -314,8 +320,8 @@ fn construct(name: &str) -> SqlError {
     SqlError::Construct { what: what.replace('_', " "), instead }
 }
 
-/// A common table expression must not take the name of something that is closed: outside of its scope the name
-/// would mean that.
+/// Rejects the names of system functions and tables for a common table expression: outside its scope such a name would
+/// refer to the system's object.
 fn check_new_name(name: &str) -> Result<(), SqlError> {
     let lower = name.to_lowercase();
     let plain = lower.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ' ');

@@ -1,4 +1,4 @@
-//! Lets analysts' statements in, a few at a time, within their limits.
+//! Runs analysts' statements: limits concurrency, checks each statement, and enforces deadline, rows and bytes.
 
 use std::{
     sync::mpsc::{RecvTimeoutError, channel},
@@ -17,46 +17,47 @@ use super::{
 };
 use crate::store::{AnalystLimits, StoreError, error::one_line, segment::SegmentKind, shared::Shared};
 
-/// Tables that one statement may scan once its views are opened; planning more ignores interrupts for long.
+/// Maximum number of tables that a statement scans after view expansion; planning more takes long and cannot be
+/// interrupted.
 const SCANS: u64 = 5_000;
 
-/// Statements that may wait for each place; the next is told to come back.
-const WAITING_PER_PLACE: usize = 8;
+/// Maximum number of waiting statements per permit; a further one is rejected as `Busy`.
+const MAX_WAITING_PER_PERMIT: usize = 8;
 
-/// How often an interrupt is sent again: one that comes before the query began is lost.
-const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
+/// Interval at which an interrupt is repeated, because DuckDB ignores one that arrives before the query starts.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Lets analysts' statements in, a few at a time.
+/// Entry point of analysts' statements; limits how many run at once.
 #[derive(Debug)]
 pub(in crate::store) struct Gate {
     limits: AnalystLimits,
-    places: Mutex<Places>,
-    freed: Condvar,
+    permits: Mutex<Permits>,
+    released: Condvar,
 }
 
 #[derive(Debug)]
-struct Places {
+struct Permits {
     free: usize,
     waiting: usize,
 }
 
-/// A place among the statements that run.
-struct Place<'a>(&'a Gate);
+/// Permit of a running statement; released when dropped.
+struct Permit<'a>(&'a Gate);
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.0.places.lock().free += 1;
-        self.0.freed.notify_one();
+        self.0.permits.lock().free += 1;
+        self.0.released.notify_one();
     }
 }
 
 impl Gate {
     pub(in crate::store) fn new(limits: AnalystLimits) -> Self {
-        let places = Places { free: limits.concurrent.max(1), waiting: 0 };
-        Self { limits, places: Mutex::new(places), freed: Condvar::new() }
+        let permits = Permits { free: limits.concurrent.max(1), waiting: 0 };
+        Self { limits, permits: Mutex::new(permits), released: Condvar::new() }
     }
 
-    /// Checks a statement, runs it within its limits and gives the rows.
+    /// Checks a statement, runs it within its limits and returns the rows.
     pub(in crate::store) fn run(
         &self,
         shared: &Shared,
@@ -66,55 +67,58 @@ impl Gate {
     ) -> Result<SqlAnswer, SqlError> {
         let end = Instant::now() + limits.deadline;
         let late = SqlError::Deadline { deadline: limits.deadline };
-        let _place = self.enter(end, &late)?;
+        let _permit = self.acquire(end, &late)?;
         let connection = shared.readers.connect().map_err(from_store)?;
-        let statement = self.admit(shared, &connection, sql, params)?;
+        let statement = self.check_statement(shared, &connection, sql, params)?;
         let handle = connection.interrupt_handle();
+        // A second thread interrupts the query at the deadline; dropping `done` ends it.
         let (done, ended) = channel::<()>();
         let answer = std::thread::scope(|scope| {
             scope.spawn(move || {
                 let mut wait = end.saturating_duration_since(Instant::now());
                 while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                     handle.interrupt();
-                    wait = INTERRUPT_AGAIN;
+                    wait = INTERRUPT_INTERVAL;
                 }
             });
-            let answer = answer(&connection, &statement, params, limits, end);
+            let answer = execute(&connection, &statement, params, limits, end);
             drop(done);
             answer
         });
         let _ = connection.execute_batch("ROLLBACK");
         match answer {
+            // DuckDB reports the interrupt as an ordinary error.
             Err(SqlError::Invalid { .. }) if Instant::now() >= end => Err(late),
             other => other,
         }
     }
 
-    fn enter(&self, end: Instant, late: &SqlError) -> Result<Place<'_>, SqlError> {
-        let mut places = self.places.lock();
-        if places.free == 0 && places.waiting >= WAITING_PER_PLACE * self.limits.concurrent.max(1) {
-            // Everybody who waits holds a thread.
+    /// Waits for a permit until `end`.
+    fn acquire(&self, end: Instant, late: &SqlError) -> Result<Permit<'_>, SqlError> {
+        let mut permits = self.permits.lock();
+        if permits.free == 0 && permits.waiting >= MAX_WAITING_PER_PERMIT * self.limits.concurrent.max(1) {
+            // The queue is bounded because every waiting statement blocks a thread.
             return Err(SqlError::Busy);
         }
-        places.waiting += 1;
+        permits.waiting += 1;
         let mut is_late = false;
-        while places.free == 0 && !is_late {
-            is_late = self.freed.wait_until(&mut places, end).timed_out();
+        while permits.free == 0 && !is_late {
+            is_late = self.released.wait_until(&mut permits, end).timed_out();
         }
-        places.waiting -= 1;
-        if places.free == 0 {
+        permits.waiting -= 1;
+        if permits.free == 0 {
             return Err(late.clone());
         }
-        places.free -= 1;
-        Ok(Place(self))
+        permits.free -= 1;
+        Ok(Permit(self))
     }
 
-    /// Lets DuckDB's own parser say what the text is, without running any of it, and checks that.
+    /// Parses the text with DuckDB's own parser, without running it, and checks the parse tree. Returns the statement
+    /// to run.
     ///
-    /// The text is handed over as a value, not as a statement: preparing it would already run all
-    /// statements but the last. The parser describes nothing but SELECTs; of an EXPLAIN the inner
-    /// statement is checked, and EXPLAIN is put before it anew.
-    fn admit(
+    /// The text is passed as a value to `json_serialize_sql`, not prepared: preparing would already run all statements
+    /// but the last. The parser serializes SELECTs only, so `EXPLAIN` is split off before and prepended again.
+    fn check_statement(
         &self,
         shared: &Shared,
         connection: &Connection,
@@ -129,7 +133,7 @@ impl Gate {
             return Err(SqlError::TooComplex { what: "length in bytes", found: length, limit });
         }
         if sql.contains('\0') {
-            return Err(SqlError::Invalid { message: "the statement holds a zero byte".to_owned() });
+            return Err(SqlError::Invalid { message: "the statement contains a zero byte".to_owned() });
         }
         let (explain, inner) = split_explain(sql);
         let described: String = connection
@@ -149,6 +153,7 @@ impl Gate {
             texts()
                 .try_for_each(|text| ['%', '*'].into_iter().try_for_each(|wildcard| check_wildcards(text, wildcard)))?;
         }
+        // The active and frozen hot and late segments are about four more.
         let segments = shared.layout.read().of(SegmentKind::Cold).count() as u64 + 4;
         let scans = references.samples.saturating_mul(segments);
         if scans > SCANS {
@@ -158,9 +163,10 @@ impl Gate {
     }
 }
 
-/// Levels of JSON that serde_json reads.
+/// Maximum nesting that serde_json parses.
 const JSON_LEVELS: usize = 127;
 
+/// Parses the serialized statement after checking its nesting, so that no deep tree is built.
 fn parse(described: &str, nesting: usize) -> Result<serde_json::Value, SqlError> {
     let (mut depth, mut most, mut quoted, mut escaped) = (0_usize, 0_usize, false, false);
     for byte in described.bytes() {
@@ -181,7 +187,7 @@ fn parse(described: &str, nesting: usize) -> Result<serde_json::Value, SqlError>
     if most > limit { Err(too_deep()) } else { serde_json::from_str(described).map_err(|_| too_deep()) }
 }
 
-/// Says what is wrong with a text that is no SELECT.
+/// Returns the error for a text that DuckDB cannot serialize: a syntax error, or a statement other than a SELECT.
 fn not_parsed(parsed: &serde_json::Value, sql: &str) -> SqlError {
     let text = |key: &str| parsed.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
     if text("error_type") == "parser" {
@@ -192,7 +198,7 @@ fn not_parsed(parsed: &serde_json::Value, sql: &str) -> SqlError {
     SqlError::NotReadOnly { instead: instead_of_statement(&kind), kind }
 }
 
-/// What a text is that the parser does not describe: the first word that begins no SELECT.
+/// Returns the kind of a statement that is not a SELECT: the first word of a statement that does not start a SELECT.
 fn kind_of(sql: &str) -> String {
     let first =
         |text: &str| skip_blank(text).split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_uppercase();
@@ -207,10 +213,10 @@ fn kind_of(sql: &str) -> String {
         .map(first)
         .find(|word| !is_select(word))
         .or_else(|| inner().find(|word| word.ends_with("PIVOT")))
-        .unwrap_or_else(|| "a statement of this kind".to_owned())
+        .unwrap_or_else(|| "this statement".to_owned())
 }
 
-/// Text without leading blanks and comments.
+/// Returns the text without leading white space and comments.
 fn skip_blank(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
@@ -231,7 +237,7 @@ fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     (head.eq_ignore_ascii_case(word) && ends).then_some(rest)
 }
 
-/// Splits `EXPLAIN [ANALYZE]` off.
+/// Splits `EXPLAIN [ANALYZE]` off the statement.
 fn split_explain(sql: &str) -> (&'static str, &str) {
     match strip_word(sql, "EXPLAIN") {
         None => ("", sql),
@@ -242,7 +248,8 @@ fn split_explain(sql: &str) -> (&'static str, &str) {
     }
 }
 
-fn answer(
+/// Runs a checked statement in a read-only transaction and collects rows up to the limits.
+fn execute(
     connection: &Connection,
     sql: &str,
     params: &[SqlParam],
@@ -256,7 +263,7 @@ fn answer(
         return Err(SqlError::ParamCount { expected: expected as u64, found: params.len() as u64 });
     }
     let values: Vec<Value> = params.iter().map(SqlParam::value).collect();
-    // The handle is given up at once; stepping the statement reports errors instead of panicking.
+    // The returned iterator is dropped: it panics on errors, while `step` returns them.
     let _ = statement.stream_arrow(duckdb::params_from_iter(&values)).map_err(|error| failed(&error))?;
     let schema = statement.schema();
     let types = schema.fields().iter().map(|field| type_name(field.data_type())).collect();
@@ -268,6 +275,7 @@ fn answer(
         }
         let batch = RecordBatch::from(&step);
         let size = batch.get_array_memory_size().max(1);
+        // Of a batch above the remaining bytes a proportional share of the rows is kept (in KiB, against overflow).
         let fitting =
             if size > bytes { batch.num_rows() * (bytes >> 10) / (size >> 10).max(1) } else { batch.num_rows() };
         let kept = fitting.min(rows).min(batch.num_rows());
@@ -301,7 +309,7 @@ fn failed(error: &duckdb::Error) -> SqlError {
     if message.contains("Out of Memory") || message.contains("Allocation failure") {
         SqlError::Memory
     } else if message.contains("Overflow in") && message.contains("INT32") {
-        // Whole numbers that are written down have 32 bits where they fit.
+        // DuckDB types small integer literals as INT32.
         SqlError::Invalid { message: format!("{message} Write one of the numbers with ::BIGINT.") }
     } else {
         SqlError::Invalid { message }
@@ -320,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_select_is_named() {
+    fn other_statements_are_named() {
         for (sql, kind) in [
             ("DROP VIEW samples", "DROP"),
             ("SELECT 1; DROP VIEW samples", "DROP"),
@@ -332,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn explain_is_split_off_whatever_stands_around_it() {
+    fn explain_is_split_off_with_comments_around_it() {
         assert_eq!(split_explain("SELECT 1"), ("", "SELECT 1"));
         assert_eq!(split_explain(" -- x\n /* y */ explain/**/ANALYZE(select 1)"), ("EXPLAIN ANALYZE ", "(select 1)"));
         assert_eq!(split_explain("explain analyzed"), ("EXPLAIN ", " analyzed"));

@@ -1,8 +1,8 @@
-//! Analysts' SQL, every statement of which is taken for hostile until the gate has checked it.
+//! Analysts' SQL. Every statement is treated as hostile until it has been checked.
 //!
-//! One statement that reads only, of functions and tables that are allowed by name, in a read-only
-//! transaction, within a deadline and limits on rows, bytes, table references and nesting. The
-//! database's settings are locked besides, so that no statement reaches files or the network.
+//! A statement must be a single read-only query of allowed functions and tables. It runs in a read-only transaction
+//! with a deadline and limits on rows, bytes, table references and nesting. In addition the database's settings are
+//! locked, so that no statement can access files or the network.
 
 mod advice;
 mod allow;

@@ -1,8 +1,8 @@
-//! Names of types.
+//! DuckDB's type names for the columns of an answer.
 
 use arrow::datatypes::{DataType, TimeUnit};
 
-/// DuckDB's name of the type that arrives as this Arrow type.
+/// Returns DuckDB's name of the type that it exports as this Arrow type.
 pub(super) fn type_name(data_type: &DataType) -> String {
     let name = match data_type {
         DataType::Null => "NULL",
@@ -27,7 +27,7 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp(TimeUnit::Microsecond, None) => "TIMESTAMP",
         DataType::Timestamp(TimeUnit::Nanosecond, None) => "TIMESTAMP_NS",
         DataType::Interval(_) | DataType::Duration(_) => "INTERVAL",
-        // HUGEINT arrives as the widest decimal without a fraction.
+        // DuckDB exports HUGEINT as the widest decimal without a fraction.
         DataType::Decimal128(38, 0) => "HUGEINT",
         DataType::Decimal32(width, scale)
         | DataType::Decimal64(width, scale)

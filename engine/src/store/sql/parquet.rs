@@ -1,4 +1,4 @@
-//! Answers as Parquet files.
+//! Writes SQL answers as Parquet files, for the command line.
 
 use std::{fs, io};
 
@@ -10,21 +10,21 @@ use duckdb::{
 
 use super::SqlAnswer;
 
-/// Why an answer could not be written as Parquet.
+/// Error of writing an answer as Parquet.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParquetError {
-    /// The file in between could not be made or read.
-    #[error("the temporary folder cannot be used")]
+    /// The temporary file could not be created or read.
+    #[error("cannot use the temporary folder")]
     Folder(#[from] io::Error),
     /// DuckDB could not write the rows.
-    #[error("the rows cannot be written as Parquet")]
+    #[error("cannot write the rows as Parquet")]
     Write(#[from] duckdb::Error),
 }
 
-/// Writes an answer as a Parquet file, compressed with zstd. Uses a database in memory of its own, not the store.
+/// Encodes an answer as a Parquet file compressed with zstd. Uses a separate database in memory, not the store.
 ///
-/// For commands that end soon: the crate `duckdb` keeps batches that it was handed until the process ends.
+/// For short-lived commands only: the crate `duckdb` does not release the batches until the process ends.
 ///
 /// # Errors
 /// [`ParquetError`].

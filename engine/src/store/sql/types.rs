@@ -1,17 +1,17 @@
-//! Analysts' questions, answers and refusals.
+//! Limits, parameters, answers and errors of analysts' SQL.
 
 use std::{sync::Arc, time::Duration};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 
-/// Bounds of one analyst's query.
+/// Limits of one query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqlLimits {
-    /// Time from the call to the last row, waiting for a free place included.
+    /// Time from the call to the last row, including the wait for a permit.
     pub deadline: Duration,
-    /// Most rows of the answer; past it the answer is cut and says so.
+    /// Maximum number of rows; a longer answer is truncated and marked.
     pub rows: usize,
-    /// Most bytes of the answer; past it the answer is cut and says so.
+    /// Maximum size in bytes; a larger answer is truncated and marked.
     pub bytes: usize,
 }
 
@@ -21,7 +21,7 @@ impl Default for SqlLimits {
     }
 }
 
-/// A value for a `?` or `$1` of a statement.
+/// Value of a parameter (`?` or `$1`) of a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SqlParam {
     /// NULL
@@ -36,105 +36,105 @@ pub enum SqlParam {
     Text(String),
 }
 
-/// The answer to an analyst's query.
+/// Answer to a query.
 #[derive(Debug, Clone)]
 pub struct SqlAnswer {
     /// Names and types of the columns.
     pub schema: SchemaRef,
-    /// DuckDB's own name of each column's type, such as `TIMESTAMP_MS` or `MAP(VARCHAR, VARCHAR)`.
+    /// DuckDB's name of each column's type, such as `TIMESTAMP_MS` or `MAP(VARCHAR, VARCHAR)`.
     pub types: Vec<String>,
-    /// The rows.
+    /// Rows.
     pub batches: Vec<RecordBatch>,
-    /// Whether rows were cut off by a limit.
+    /// Whether a limit truncated the answer.
     pub truncated: bool,
 }
 
-/// Why an analyst's query was not answered.
+/// Error of an analyst's query.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SqlError {
     /// The statement cannot be parsed or bound, or failed while it ran.
     #[error("{message}")]
     Invalid {
-        /// What DuckDB says, in one line.
+        /// DuckDB's message, in one line.
         message: String,
     },
-    /// Not exactly one statement.
-    #[error("one statement is expected, {count} were given")]
+    /// The text is not exactly one statement.
+    #[error("expected one statement, got {count}")]
     StatementCount {
-        /// How many there were.
+        /// Number of statements.
         count: u64,
     },
-    /// A statement that does more than read.
+    /// The statement is not a query.
     #[error("only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN are allowed, not {kind}{}", instead_of(*instead))]
     NotReadOnly {
         /// Kind of the statement.
         kind: String,
-        /// What to write in its place.
+        /// Hint about an alternative.
         instead: Option<&'static str>,
     },
-    /// A function that is not on the list.
+    /// The function is not on the list of allowed functions.
     #[error("function {name} is not allowed here{}", instead_of(*instead))]
     Function {
-        /// The function.
+        /// Name of the function.
         name: String,
-        /// What to write in its place.
+        /// Hint about an alternative.
         instead: Option<&'static str>,
     },
-    /// A table that analysts cannot see.
-    #[error("table {name:?} does not exist or is not open to queries; there are {known}")]
+    /// The table does not exist or is not visible to analysts.
+    #[error("table {name:?} does not exist or cannot be queried; available tables: {known}")]
     Table {
-        /// The table as written.
+        /// Name as in the statement.
         name: String,
-        /// The tables there are.
+        /// Available tables, separated by commas.
         known: String,
     },
-    /// A construct that the gate does not know.
+    /// The construct is not on the list of allowed constructs.
     #[error("{what} is not allowed here{}", instead_of(*instead))]
     Construct {
-        /// What it is.
+        /// Name of the construct.
         what: String,
-        /// What to write in its place.
+        /// Hint about an alternative.
         instead: Option<&'static str>,
     },
-    /// Too long, too deep or too many table references.
+    /// The statement is too long, too deeply nested or has too many table references.
     #[error("the statement is too large: {what} {found}, at most {limit}")]
     TooComplex {
-        /// What was counted.
+        /// Counted quantity.
         what: &'static str,
-        /// How much there is.
+        /// Count of the statement.
         found: u64,
-        /// How much is allowed.
+        /// Limit.
         limit: u64,
     },
-    /// Not as many parameters as the statement has places.
-    #[error("the statement has {expected} parameters, {found} were given")]
+    /// The number of values differs from the number of parameters.
+    #[error("the statement has {expected} parameters but got {found} values")]
     ParamCount {
-        /// Places in the statement.
+        /// Number of parameters of the statement.
         expected: u64,
-        /// Values given.
+        /// Number of values.
         found: u64,
     },
     /// The deadline passed.
-    #[error("the query did not end within {} ms", deadline.as_millis())]
+    #[error("the query did not finish within {} ms", deadline.as_millis())]
     Deadline {
         /// The deadline.
         deadline: Duration,
     },
     /// The memory limit was reached.
-    #[error("the query needs more memory than it may use")]
+    #[error("the query exceeds the memory limit")]
     Memory,
-    /// As many statements wait as may.
-    #[error("as many queries as may are waiting already; try again in a second")]
+    /// The maximum number of statements is waiting.
+    #[error("too many queries are waiting; try again in a second")]
     Busy,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
-    /// The store itself failed.
+    /// The store failed.
     #[error("the store failed to {action}")]
     Store {
-        /// What was being done.
+        /// Operation, as a verb phrase.
         action: &'static str,
-        /// What DuckDB says.
+        /// Error of DuckDB.
         #[source]
         source: Arc<duckdb::Error>,
     },
@@ -145,7 +145,7 @@ fn instead_of(instead: Option<&'static str>) -> String {
 }
 
 impl SqlError {
-    /// A stable code for this kind of error, such as `sql_deadline`.
+    /// Returns the stable code of the error, such as `sql_deadline`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

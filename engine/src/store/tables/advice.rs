@@ -1,11 +1,11 @@
-//! Reads and writes recommendations, their outcomes and the present verdict on each target.
+//! Reads and writes recommendations, their outcomes and the advice status of each target.
 
 use std::collections::BTreeSet;
 
 use duckdb::{Connection, params_from_iter};
 
 use super::{
-    frame::{Query, Staged, limited},
+    frame::{RowQuery, StagedRows, limited},
     learned::last_of_each,
 };
 use crate::store::{
@@ -34,14 +34,14 @@ fn put_recommendations(connection: &Connection, rows: &[RecommendationRow]) -> R
         "DELETE FROM store.recommendations WHERE id IN (SELECT id FROM {stage})",
         "INSERT INTO store.recommendations BY NAME FROM {stage}",
     ];
-    Staged::new(&last_of_each(rows, |row| &row.id)).run(connection, &statements).map(drop)
+    StagedRows::new(&last_of_each(rows, |row| &row.id)).run(connection, &statements).map(drop)
 }
 
 pub(in crate::store) fn recommendations(
     connection: &Connection,
     filter: &RecommendationFilter,
 ) -> Result<Vec<RecommendationRow>, StoreError> {
-    Query::default()
+    RowQuery::default()
         .any_of("id", &filter.ids)
         .any_of("kind", filter.kinds.iter().map(|kind: &Kind| kind.as_str()))
         .any_of("state", filter.states.iter().map(|state: &State| state.as_str()))
@@ -59,7 +59,7 @@ fn put_outcomes(connection: &Connection, rows: &[OutcomeRow]) -> Result<(), Stor
     let first: i64 = connection
         .query_row("SELECT coalesce(max(seq), -1) + 1 FROM store.outcomes", [], |row| row.get(0))
         .map_err(failed_to("number the outcomes"))?;
-    // `IS NOT DISTINCT FROM`: two outcomes without a note are the same.
+    // `IS NOT DISTINCT FROM` treats NULLs as equal: two outcomes without a note are the same.
     let insert = "INSERT INTO store.outcomes BY NAME
         SELECT min(new.seq) AS seq, COLUMNS(new.* EXCLUDE (seq)) FROM {stage} AS new
         ANTI JOIN store.outcomes AS old
@@ -67,7 +67,7 @@ fn put_outcomes(connection: &Connection, rows: &[OutcomeRow]) -> Result<(), Stor
            AND old.from_state IS NOT DISTINCT FROM new.from_state AND old.actor = new.actor
            AND old.note IS NOT DISTINCT FROM new.note AND old.realised IS NOT DISTINCT FROM new.realised
         GROUP BY ALL ORDER BY min(new.seq)";
-    Staged::new(&rows.iter().collect::<Vec<_>>())
+    StagedRows::new(&rows.iter().collect::<Vec<_>>())
         .ints("seq", (first..).take(rows.len()))
         .run(connection, &[insert])
         .map(drop)
@@ -77,7 +77,7 @@ pub(in crate::store) fn outcomes(
     connection: &Connection,
     filter: &OutcomeFilter,
 ) -> Result<Vec<OutcomeRow>, StoreError> {
-    let mut rows: Vec<OutcomeRow> = Query::default()
+    let mut rows: Vec<OutcomeRow> = RowQuery::default()
         .any_of("recommendation", &filter.recommendations)
         .instant("timestamp >= ?", filter.start)
         .instant("timestamp <= ?", filter.end)
@@ -87,7 +87,7 @@ pub(in crate::store) fn outcomes(
     Ok(rows)
 }
 
-/// Puts these verdicts in place of all of the kinds given and of the kinds of the rows.
+/// Replaces all rows of the given kinds and of the rows' own kinds.
 pub(in crate::store) fn put_advice_status(
     connection: &Connection,
     kinds: &[String],
@@ -98,11 +98,11 @@ pub(in crate::store) fn put_advice_status(
     if replaced.is_empty() {
         return Ok(());
     }
-    let places = vec!["?"; replaced.len()].join(", ");
+    let placeholders = vec!["?"; replaced.len()].join(", ");
     connection
-        .execute(&format!("DELETE FROM store.advice_status WHERE kind IN ({places})"), params_from_iter(replaced))
-        .map_err(failed_to("replace advice"))?;
-    Staged::new(&last_of_each(rows, |row| (&row.kind, &row.target)))
+        .execute(&format!("DELETE FROM store.advice_status WHERE kind IN ({placeholders})"), params_from_iter(replaced))
+        .map_err(failed_to("replace the advice status"))?;
+    StagedRows::new(&last_of_each(rows, |row| (&row.kind, &row.target)))
         .run(connection, &["INSERT INTO store.advice_status BY NAME FROM {stage}"])
         .map(drop)
 }
@@ -111,7 +111,7 @@ pub(in crate::store) fn advice_status(
     connection: &Connection,
     filter: &AdviceStatusFilter,
 ) -> Result<Vec<AdviceStatusRow>, StoreError> {
-    Query::default()
+    RowQuery::default()
         .any_of("kind", &filter.kinds)
         .any_of("target", &filter.targets)
         .any_of("state", filter.states.iter().map(|state: &AdviceState| state.as_str()))

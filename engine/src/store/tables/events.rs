@@ -1,11 +1,11 @@
-//! Reads and writes cache events, deploys and incidents; a repeated batch changes nothing.
+//! Reads and writes cache events, deploys and incidents. Writing is idempotent: events of a repeated batch are ignored.
 
 use std::collections::HashMap;
 
 use duckdb::Connection;
 
 use super::{
-    frame::{Query, Staged, limited},
+    frame::{RowQuery, StagedRows, limited},
     learned::last_of_each,
 };
 use crate::store::{
@@ -37,7 +37,7 @@ fn put_cache_events(connection: &Connection, events: &[CacheEvent]) -> Result<u6
     if let Some(bad) = events.iter().filter_map(|e| e.miss_cost_ms).find(|cost| !cost.is_finite()) {
         return Err(StoreError::InvalidRow { table: "cache_events", detail: format!("miss_cost_ms is {bad}") });
     }
-    // The same event twice in a batch happened twice; a repeated batch has the same first and second one.
+    // Equal events within a batch are numbered: both count, while a repeated batch has the same numbers and is ignored.
     let mut seen = HashMap::with_capacity(events.len());
     let ordinals: Vec<u32> = events
         .iter()
@@ -58,7 +58,7 @@ fn put_cache_events(connection: &Connection, events: &[CacheEvent]) -> Result<u6
             AND old.ordinal = new.ordinal
          ORDER BY new.seq"
     );
-    Staged::new(&events.iter().collect::<Vec<_>>())
+    StagedRows::new(&events.iter().collect::<Vec<_>>())
         .ints("seq", (seq..).take(events.len()))
         .smalls("ordinal", ordinals.into_iter())
         .run(connection, &[&insert])
@@ -73,7 +73,7 @@ fn put_deploys(connection: &Connection, deploys: &[Deploy]) -> Result<u64, Store
     let insert = "INSERT INTO store.deploys BY NAME FROM {stage} AS new ANTI JOIN store.deploys AS old
         ON old.timestamp = new.timestamp AND old.service = new.service AND old.version IS NOT DISTINCT FROM new.version
         ORDER BY new.seq";
-    Staged::new(&rows).ints("seq", (seq..).take(rows.len())).run(connection, &[insert])
+    StagedRows::new(&rows).ints("seq", (seq..).take(rows.len())).run(connection, &[insert])
 }
 
 fn put_incidents(connection: &Connection, incidents: &[Incident]) -> Result<u64, StoreError> {
@@ -88,8 +88,8 @@ fn put_incidents(connection: &Connection, incidents: &[Incident]) -> Result<u64,
     let seq = next_seq(connection, "incidents")?;
     let same = "old.started_at = new.started_at AND old.title = new.title
         AND old.target IS NOT DISTINCT FROM new.target AND old.source = new.source";
-    let stage = |sql: &str| Staged::new(&rows).ints("seq", (seq..).take(rows.len())).run(connection, &[sql]);
-    // Those whose end changed are deleted first; then those that are not there are inserted.
+    let stage = |sql: &str| StagedRows::new(&rows).ints("seq", (seq..).take(rows.len())).run(connection, &[sql]);
+    // Incidents with a changed end are deleted first, then all missing ones are inserted.
     stage(&format!(
         "DELETE FROM store.incidents AS old USING {{stage}} AS new
          WHERE {same} AND old.ended_at IS DISTINCT FROM new.ended_at"
@@ -103,7 +103,7 @@ pub(in crate::store) fn cache_events(
     connection: &Connection,
     filter: &EventFilter,
 ) -> Result<Vec<CacheEvent>, StoreError> {
-    let mut rows: Vec<CacheEvent> = Query::default()
+    let mut rows: Vec<CacheEvent> = RowQuery::default()
         .any_of("cache", &filter.names)
         .instant("timestamp >= ?", filter.start)
         .instant("timestamp <= ?", filter.end)
@@ -113,7 +113,7 @@ pub(in crate::store) fn cache_events(
 }
 
 pub(in crate::store) fn deploys(connection: &Connection, filter: &EventFilter) -> Result<Vec<Deploy>, StoreError> {
-    let mut rows: Vec<Deploy> = Query::default()
+    let mut rows: Vec<Deploy> = RowQuery::default()
         .any_of("service", &filter.names)
         .instant("timestamp >= ?", filter.start)
         .instant("timestamp <= ?", filter.end)
@@ -123,7 +123,7 @@ pub(in crate::store) fn deploys(connection: &Connection, filter: &EventFilter) -
 }
 
 pub(in crate::store) fn incidents(connection: &Connection, filter: &EventFilter) -> Result<Vec<Incident>, StoreError> {
-    let mut rows: Vec<Incident> = Query::default()
+    let mut rows: Vec<Incident> = RowQuery::default()
         .any_of("target", &filter.names)
         .instant("(ended_at IS NULL OR ended_at >= ?)", filter.start)
         .instant("started_at <= ?", filter.end)

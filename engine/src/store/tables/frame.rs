@@ -1,4 +1,4 @@
-//! Writes rows of a described table through a staging table, and reads them back, as Arrow batches.
+//! Writes rows of a described table through a staging table, and reads them, as Arrow batches.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -22,36 +22,36 @@ use crate::store::{
     },
 };
 
-/// Rows to write: hidden columns first, then those that the rows describe.
+/// Rows to write, as columns: those of the row type, then hidden ones.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(super) struct StagedRows {
     table: &'static Table,
     columns: Vec<(String, ArrayRef)>,
 }
 
-impl Staged {
-    /// The stored columns of these rows.
+impl StagedRows {
+    /// Collects the stored columns of rows.
     pub(super) fn new<R: TableRow>(rows: &[&R]) -> Self {
         let stored = R::TABLE.columns.iter().enumerate().filter(|(_, column)| column.is_stored());
         let columns = stored.map(|(idx, column)| (column.name.to_owned(), array(column, rows, idx))).collect();
         Self { table: R::TABLE, columns }
     }
 
-    /// A hidden column of signed integers, such as the order of arrival.
+    /// Adds a hidden column of signed integers, such as the arrival order.
     pub(super) fn ints(mut self, name: &str, values: impl Iterator<Item = i64>) -> Self {
         self.columns.push((name.to_owned(), Arc::new(Int64Array::from_iter_values(values))));
         self
     }
 
-    /// A hidden column of small counts.
+    /// Adds a hidden column of unsigned 32-bit integers.
     pub(super) fn smalls(mut self, name: &str, values: impl Iterator<Item = u32>) -> Self {
         self.columns.push((name.to_owned(), Arc::new(UInt32Array::from_iter_values(values))));
         self
     }
 
-    /// Appends the rows to a temporary table with the columns given and runs `sql` with it, statement by statement;
-    /// `{stage}` is its name. Answers the sum of the rows changed. Statements insert `BY NAME`: the order of a table's
-    /// columns depends on the release that made it.
+    /// Appends the rows to a temporary table and runs the statements of `sql`, in which `{stage}` is the table's name.
+    /// Returns the total number of changed rows. Statements must insert `BY NAME`: the column order of a stored table
+    /// depends on the release that created it.
     pub(super) fn run(self, connection: &Connection, sql: &[&str]) -> Result<u64, StoreError> {
         let failed = failed_to("write rows");
         let table = self.table.name;
@@ -79,7 +79,8 @@ impl Staged {
     }
 }
 
-/// One column of all rows. A cell of another type than the column's is a NULL, which the table refuses where it must not be.
+/// Returns one column of all rows. A cell of another type than the column's becomes NULL, which a NOT NULL column
+/// rejects.
 fn array<R: TableRow>(column: &Column, rows: &[&R], idx: usize) -> ArrayRef {
     let cells = || rows.iter().map(|row| row.cell(idx));
     macro_rules! primitives {
@@ -132,26 +133,26 @@ fn array<R: TableRow>(column: &Column, rows: &[&R], idx: usize) -> ArrayRef {
     }
 }
 
-/// A query that grows condition by condition.
+/// Builder of a query from conditions.
 #[derive(Debug, Default)]
-pub(super) struct Query {
+pub(super) struct RowQuery {
     conditions: Vec<String>,
     values: Vec<Value>,
 }
 
-impl Query {
-    /// The column is one of these; no words: no condition.
+impl RowQuery {
+    /// Adds the condition that the column is one of the words; none if there are no words.
     pub(super) fn any_of<S: AsRef<str>>(mut self, column: &str, words: impl IntoIterator<Item = S>) -> Self {
         let before = self.values.len();
         self.values.extend(words.into_iter().map(|word| Value::Text(word.as_ref().to_owned())));
-        let places = vec!["?"; self.values.len() - before];
-        if !places.is_empty() {
-            self.conditions.push(format!("{column} IN ({})", places.join(", ")));
+        let placeholders = vec!["?"; self.values.len() - before];
+        if !placeholders.is_empty() {
+            self.conditions.push(format!("{column} IN ({})", placeholders.join(", ")));
         }
         self
     }
 
-    /// A condition on an instant, written `?` in it; no instant: no condition.
+    /// Adds a condition in which `?` is the instant; none without an instant.
     pub(super) fn instant(mut self, condition: &str, at: Option<Timestamp>) -> Self {
         if let Some(at) = at {
             self.conditions.push(condition.replace('?', &crate::store::read::instant(at.millis())));
@@ -159,7 +160,7 @@ impl Query {
         self
     }
 
-    /// A condition on a number.
+    /// Adds a condition in which `?` is the number; none without a number.
     pub(super) fn number(mut self, condition: &str, value: Option<f64>) -> Self {
         if let Some(value) = value {
             self.conditions.push(condition.to_owned());
@@ -168,7 +169,7 @@ impl Query {
         self
     }
 
-    /// Runs `SELECT the stored columns FROM the table WHERE the conditions` and what follows, and reads each row.
+    /// Runs `SELECT stored columns FROM table WHERE conditions` followed by `then`, and reads each row.
     pub(super) fn read<R: StoredRow>(self, connection: &Connection, then: &str) -> Result<Vec<R>, StoreError> {
         let table = R::TABLE.name;
         let columns: Vec<String> = R::TABLE.stored().map(Column::select).collect();
@@ -180,7 +181,7 @@ impl Query {
         let mut rows = Vec::new();
         for_each_batch_with(connection, &sql, &self.values, |batch| {
             for idx in 0..batch.num_rows() {
-                rows.push(R::read(&Row { batch, idx, table })?);
+                rows.push(R::read(&ResultRow { batch, idx, table })?);
             }
             Ok(())
         })?;
@@ -188,20 +189,20 @@ impl Query {
     }
 }
 
-/// `LIMIT n`, or nothing.
+/// Returns `LIMIT n`, or an empty string.
 pub(super) fn limited(limit: Option<usize>) -> String {
     limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"))
 }
 
-/// One row of an answer; columns by position.
+/// One row of a query's result; columns by position.
 #[derive(Debug)]
-struct Row<'a> {
+struct ResultRow<'a> {
     batch: &'a RecordBatch,
     idx: usize,
     table: &'static str,
 }
 
-impl Row<'_> {
+impl ResultRow<'_> {
     fn primitive<T: ArrowPrimitiveType>(&self, column: usize) -> Result<Option<T::Native>, StoreError> {
         let array = self.batch.column(column);
         let values = array
@@ -210,7 +211,7 @@ impl Row<'_> {
         Ok(values.is_valid(self.idx).then(|| values.value(self.idx)))
     }
 
-    /// The list of this row; `None` for NULL.
+    /// Returns the list in a column of this row; `None` for NULL.
     fn list(&self, column: usize) -> Result<Option<ArrayRef>, StoreError> {
         let lists =
             self.batch.column(column).as_list_opt::<i32>().ok_or_else(|| self.corrupt(column, "is not a list"))?;
@@ -218,7 +219,7 @@ impl Row<'_> {
     }
 }
 
-impl Cells for Row<'_> {
+impl Cells for ResultRow<'_> {
     fn text(&self, column: usize) -> Result<Option<String>, StoreError> {
         let array =
             self.batch.column(column).as_string_opt::<i32>().ok_or_else(|| self.corrupt(column, "is not text"))?;

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use duckdb::Connection;
 
-use super::frame::{Query, Staged, limited};
+use super::frame::{RowQuery, StagedRows, limited};
 use crate::store::{
     StoreError,
     error::failed_to,
     rows::{AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalRow},
 };
 
-/// The rows that count when a key occurs more than once: the last of each key, in their order.
+/// Returns the last row of each key, in the given order.
 pub(super) fn last_of_each<'a, T, K: std::hash::Hash + Eq>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
     let mut seen = HashSet::with_capacity(rows.len());
     let mut last: Vec<&T> = rows.iter().rev().filter(|row| seen.insert(key(row))).collect();
@@ -24,17 +24,18 @@ pub(in crate::store) fn put_signals(connection: &Connection, rows: &[SignalRow])
         "DELETE FROM store.signals WHERE signal IN (SELECT signal FROM {stage})",
         "INSERT INTO store.signals BY NAME FROM {stage}",
     ];
-    Staged::new(&last_of_each(rows, |row| &row.signal)).run(connection, &statements).map(drop)
+    StagedRows::new(&last_of_each(rows, |row| &row.signal)).run(connection, &statements).map(drop)
 }
 
 pub(in crate::store) fn signals(connection: &Connection, filter: &SignalFilter) -> Result<Vec<SignalRow>, StoreError> {
-    Query::default()
+    RowQuery::default()
         .any_of("signal", &filter.signals)
         .any_of("status", filter.status.map(|status| status.as_str()))
         .read(connection, "ORDER BY signal")
 }
 
 pub(in crate::store) fn put_forecasts(connection: &Connection, rows: &[ForecastRow]) -> Result<(), StoreError> {
+    // A new forecast invalidates those of its signal that were made at the same time or later.
     let mut since: HashMap<&str, i64> = HashMap::new();
     for row in rows {
         let made = row.made_at.millis();
@@ -47,7 +48,7 @@ pub(in crate::store) fn put_forecasts(connection: &Connection, rows: &[ForecastR
         );
         connection.execute(&sql, [signal]).map_err(failed_to("replace forecasts"))?;
     }
-    Staged::new(&last_of_each(rows, |row| (&row.signal, row.made_at, row.timestamp)))
+    StagedRows::new(&last_of_each(rows, |row| (&row.signal, row.made_at, row.timestamp)))
         .run(connection, &["INSERT INTO store.forecasts BY NAME FROM {stage}"])
         .map(drop)
 }
@@ -55,7 +56,7 @@ pub(in crate::store) fn put_forecasts(connection: &Connection, rows: &[ForecastR
 pub(in crate::store) fn forecasts(connection: &Connection, filter: &RowFilter) -> Result<Vec<ForecastRow>, StoreError> {
     let latest =
         if filter.latest { "QUALIFY made_at = max(made_at) OVER (PARTITION BY signal, timestamp)" } else { "" };
-    let mut rows: Vec<ForecastRow> = Query::default()
+    let mut rows: Vec<ForecastRow> = RowQuery::default()
         .any_of("signal", &filter.signals)
         .instant("timestamp >= ?", filter.start)
         .instant("timestamp <= ?", filter.end)
@@ -64,6 +65,7 @@ pub(in crate::store) fn forecasts(connection: &Connection, filter: &RowFilter) -
             connection,
             &format!("{latest} ORDER BY timestamp DESC, made_at DESC, signal {}", limited(filter.limit)),
         )?;
+    // The query sorts by time so that a limit keeps the newest rows; the caller gets them by signal.
     rows.sort_by(|a, b| (&a.signal, a.timestamp, a.made_at).cmp(&(&b.signal, b.timestamp, b.made_at)));
     Ok(rows)
 }
@@ -74,12 +76,12 @@ pub(in crate::store) fn put_anomalies(connection: &Connection, rows: &[AnomalyRo
          WHERE old.signal = new.signal AND old.timestamp = new.timestamp",
         "INSERT INTO store.anomalies BY NAME FROM {stage}",
     ];
-    Staged::new(&last_of_each(rows, |row| (&row.signal, row.timestamp))).run(connection, &statements).map(drop)
+    StagedRows::new(&last_of_each(rows, |row| (&row.signal, row.timestamp))).run(connection, &statements).map(drop)
 }
 
 pub(in crate::store) fn anomalies(connection: &Connection, filter: &RowFilter) -> Result<Vec<AnomalyRow>, StoreError> {
     let latest = if filter.latest { "QUALIFY timestamp = max(timestamp) OVER (PARTITION BY signal)" } else { "" };
-    let mut rows: Vec<AnomalyRow> = Query::default()
+    let mut rows: Vec<AnomalyRow> = RowQuery::default()
         .any_of("signal", &filter.signals)
         .instant("timestamp >= ?", filter.start)
         .instant("timestamp <= ?", filter.end)

@@ -1,4 +1,4 @@
-//! SQL of the tables of rows: what [`rows`](super::rows) describes, written and read as Arrow batches.
+//! SQL of the tables described in [`rows`](super::rows): writing and reading rows as Arrow batches.
 
 mod advice;
 mod collected;

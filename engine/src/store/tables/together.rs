@@ -1,9 +1,9 @@
-//! Reads and writes suspected incidents, instances unlike their peers, and correlations.
+//! Reads and writes suspected incidents, peer outliers and correlations.
 
 use almanac_models::Timestamp;
 use duckdb::Connection;
 
-use super::frame::{Query, Staged, limited};
+use super::frame::{RowQuery, StagedRows, limited};
 use crate::store::{
     StoreError,
     error::failed_to,
@@ -11,8 +11,8 @@ use crate::store::{
     rows::{CorrelationRow, EventFilter, PeerOutlierRow, SuspectedIncidentRow},
 };
 
-/// Puts these incidents in place of all stored ones that began at `since` or later. Those that began before stay; a new
-/// one that overlaps such a one is a part of it and is left out.
+/// Replaces all stored incidents that started at `since` or later. Earlier ones stay; a new one that overlaps an
+/// earlier one is part of it and is not written.
 pub(in crate::store) fn put_suspected_incidents(
     connection: &Connection,
     rows: &[SuspectedIncidentRow],
@@ -24,14 +24,14 @@ pub(in crate::store) fn put_suspected_incidents(
         "INSERT INTO store.suspected_incidents BY NAME FROM {{stage}} AS new WHERE NOT EXISTS (
            FROM store.suspected_incidents AS old WHERE old.started_at < {since} AND old.ended_at >= new.started_at)"
     );
-    Staged::new(&rows.iter().collect::<Vec<_>>()).run(connection, &[&delete, &insert]).map(drop)
+    StagedRows::new(&rows.iter().collect::<Vec<_>>()).run(connection, &[&delete, &insert]).map(drop)
 }
 
 pub(in crate::store) fn suspected_incidents(
     connection: &Connection,
     filter: &EventFilter,
 ) -> Result<Vec<SuspectedIncidentRow>, StoreError> {
-    let mut rows: Vec<SuspectedIncidentRow> = Query::default()
+    let mut rows: Vec<SuspectedIncidentRow> = RowQuery::default()
         .any_of("first_mover", &filter.names)
         .instant("ended_at >= ?", filter.start)
         .instant("started_at <= ?", filter.end)
@@ -40,7 +40,7 @@ pub(in crate::store) fn suspected_incidents(
     Ok(rows)
 }
 
-/// Puts times in which a peer differed; a stored one of the same series that overlaps is merged into the new one.
+/// Writes peer outliers; a stored one of the same series that overlaps is merged into the new one.
 pub(in crate::store) fn put_peer_outliers(connection: &Connection, rows: &[PeerOutlierRow]) -> Result<(), StoreError> {
     let statements = [
                 "UPDATE {stage} AS new SET started_at = least(new.started_at, old.started_at),
@@ -55,14 +55,14 @@ pub(in crate::store) fn put_peer_outliers(connection: &Connection, rows: &[PeerO
                    AND old.started_at <= new.ended_at AND old.ended_at >= new.started_at",
         "INSERT INTO store.peer_outliers BY NAME FROM {stage}",
     ];
-    Staged::new(&rows.iter().collect::<Vec<_>>()).run(connection, &statements).map(drop)
+    StagedRows::new(&rows.iter().collect::<Vec<_>>()).run(connection, &statements).map(drop)
 }
 
 pub(in crate::store) fn peer_outliers(
     connection: &Connection,
     filter: &EventFilter,
 ) -> Result<Vec<PeerOutlierRow>, StoreError> {
-    let mut rows: Vec<PeerOutlierRow> = Query::default()
+    let mut rows: Vec<PeerOutlierRow> = RowQuery::default()
         .any_of("series", &filter.names)
         .instant("ended_at >= ?", filter.start)
         .instant("started_at <= ?", filter.end)
@@ -71,7 +71,7 @@ pub(in crate::store) fn peer_outliers(
     Ok(rows)
 }
 
-/// Puts these correlations in place of all stored ones: they are of one span.
+/// Replaces all stored correlations, since all rows are of one span.
 pub(in crate::store) fn put_correlations(connection: &Connection, rows: &[CorrelationRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return connection
@@ -79,14 +79,14 @@ pub(in crate::store) fn put_correlations(connection: &Connection, rows: &[Correl
             .map_err(failed_to("delete the correlations"));
     }
     let statements = ["DELETE FROM store.correlations", "INSERT INTO store.correlations BY NAME FROM {stage}"];
-    Staged::new(&rows.iter().collect::<Vec<_>>()).run(connection, &statements).map(drop)
+    StagedRows::new(&rows.iter().collect::<Vec<_>>()).run(connection, &statements).map(drop)
 }
 
 pub(in crate::store) fn correlations(
     connection: &Connection,
     filter: &EventFilter,
 ) -> Result<Vec<CorrelationRow>, StoreError> {
-    Query::default()
+    RowQuery::default()
         .any_of("leader", &filter.names)
         .instant("ended_at >= ?", filter.start)
         .instant("started_at <= ?", filter.end)

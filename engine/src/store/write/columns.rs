@@ -1,4 +1,4 @@
-//! Collects samples as columns for DuckDB.
+//! Collects samples as Arrow columns for DuckDB's appender.
 
 use std::sync::Arc;
 
@@ -45,12 +45,12 @@ impl SampleColumns {
         self.series.is_empty()
     }
 
-    /// Oldest and newest timestamp.
+    /// Returns the oldest and newest timestamp.
     pub(in crate::store) fn span(&self) -> Option<(i64, i64)> {
         Some((*self.timestamps.iter().min()?, *self.timestamps.iter().max()?))
     }
 
-    /// The rows as DuckDB takes them: a stale marker becomes NULL.
+    /// Converts the rows to a batch for DuckDB. A stale marker becomes NULL, since DuckDB does not keep NaN payloads.
     pub(in crate::store) fn into_batch(self) -> Result<RecordBatch, ArrowError> {
         RecordBatch::try_new(Arc::new(Schema::new(fields())), self.into_arrays())
     }
@@ -65,7 +65,7 @@ impl SampleColumns {
     }
 }
 
-/// Rows of a late segment: samples and the order in which they came.
+/// Rows of a late segment: samples with their sequence numbers in arrival order.
 #[derive(Debug, Default)]
 pub(in crate::store) struct LateColumns {
     pub(in crate::store) samples: SampleColumns,
@@ -78,7 +78,7 @@ impl LateColumns {
         self.seq.push(seq);
     }
 
-    /// The rows as DuckDB takes them.
+    /// Converts the rows to a batch for DuckDB.
     pub(in crate::store) fn into_batch(self) -> Result<RecordBatch, ArrowError> {
         let mut fields = fields();
         fields.push(Field::new("seq", DataType::Int64, false));

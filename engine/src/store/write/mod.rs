@@ -1,16 +1,16 @@
-//! The writing side: batches wait in a bounded queue; one thread commits them in groups.
+//! The write path: a bounded queue of batches, and one thread that commits them in groups.
 
 mod columns;
+mod disk_space;
 mod queue;
 mod receipt;
 mod recent;
-mod room;
 mod writer;
 
 pub(super) use columns::{LateColumns, SampleColumns};
+pub(super) use disk_space::{ROW_BYTES, check_disk_space};
 pub(super) use queue::Queue;
-pub(super) use receipt::{Answer, receipt};
 pub use receipt::{Appended, Receipt, SampleBatch};
-pub(super) use recent::{Place, Recent, RecentPart, canonical};
-pub(super) use room::{ROW_BYTES, check_room};
+pub(super) use receipt::{ReceiptSender, receipt};
+pub(super) use recent::{Destination, RecentPart, RecentSamples, canonical};
 pub(super) use writer::Writer;

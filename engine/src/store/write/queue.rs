@@ -1,4 +1,6 @@
-//! The bounded queue before the writer, which forms groups of batches.
+//! The bounded queue of the writer, which groups batches into transactions.
+//!
+//! Every commit synchronises the log to disk, so one commit of many batches is much cheaper than one commit each.
 
 use std::{
     collections::VecDeque,
@@ -8,45 +10,46 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Answer, SampleBatch, Writer};
+use super::{ReceiptSender, SampleBatch, Writer};
 use crate::store::StoreError;
 
-/// Most samples in one transaction, so that no batch waits long for a large group.
+/// Number of samples at which a group is full, so that no batch waits long for a large transaction.
 const GROUP_SAMPLES: usize = 400_000;
 
-/// Longest time that a group waits for the senders of the last one.
+/// Maximum time that a group waits for the senders of the previous one.
 const GROUP_COMMIT_MAX_WAIT: Duration = Duration::from_millis(5);
 
-/// What the writer is asked to do.
-pub(in crate::store) enum Job {
-    /// Commit samples, together with others that wait.
-    Samples(SampleBatch, Answer),
-    /// Do something alone.
+/// Queued request to the writer.
+pub(in crate::store) enum QueuedJob {
+    /// Samples to commit, together with other queued batches.
+    Samples(SampleBatch, ReceiptSender),
+    /// Task to run between two groups.
     Task(Box<dyn FnOnce(&mut Writer) + Send>),
 }
 
-/// What the writer does next.
+/// Next work of the writer.
 pub(in crate::store) enum Work {
-    /// Commit these batches in one transaction.
-    Group(Vec<(SampleBatch, Answer)>),
-    /// Do this alone.
+    /// Batches to commit in one transaction.
+    Group(Vec<(SampleBatch, ReceiptSender)>),
+    /// Task to run alone.
     Task(Box<dyn FnOnce(&mut Writer) + Send>),
-    /// End.
+    /// The queue is closed and empty: the thread ends.
     Closed,
 }
 
+/// Contents of the queue. `bytes` and `batches` count queued samples, `busy` rejected batches since the start.
 #[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
+struct QueueState {
+    jobs: VecDeque<QueuedJob>,
     bytes: usize,
     batches: usize,
     busy: u64,
     closed: bool,
 }
 
-/// The queue before the writer; its samples are bounded in bytes.
+/// Queue of the writer; `limit` bounds its samples in bytes, tasks are not bounded.
 pub(in crate::store) struct Queue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<QueueState>,
     arrived: Condvar,
     limit: usize,
 }
@@ -57,18 +60,22 @@ impl fmt::Debug for Queue {
     }
 }
 
+/// Returns the estimated memory of a batch: 20 bytes per sample and a constant for the entry.
 fn bytes_of(batch: &SampleBatch) -> usize {
     batch.len() * 20 + 64
 }
 
-/// Takes the batches that wait behind this one, up to the next task or the size of a group. A task keeps its place: it must
-/// not overtake samples that came before it, nor they it.
-fn take_group(waiting: &mut Waiting, batch: SampleBatch, answer: Answer) -> Vec<(SampleBatch, Answer)> {
+/// Takes the batches queued behind `batch`, up to the next task or a full group. Tasks and samples keep their order.
+fn take_group(
+    waiting: &mut QueueState,
+    batch: SampleBatch,
+    answer: ReceiptSender,
+) -> Vec<(SampleBatch, ReceiptSender)> {
     let (mut samples, mut bytes) = (batch.len(), bytes_of(&batch));
     let mut group = vec![(batch, answer)];
     while samples < GROUP_SAMPLES {
         match waiting.jobs.pop_front() {
-            Some(Job::Samples(batch, answer)) => {
+            Some(QueuedJob::Samples(batch, answer)) => {
                 samples += batch.len();
                 bytes += bytes_of(&batch);
                 group.push((batch, answer));
@@ -90,8 +97,8 @@ impl Queue {
         Self { waiting: Mutex::default(), arrived: Condvar::new(), limit: limit_bytes }
     }
 
-    /// Lets a batch wait; one batch larger than the whole queue is let in when nothing else waits.
-    pub(in crate::store) fn push_samples(&self, batch: SampleBatch, answer: Answer) -> Result<(), StoreError> {
+    /// Queues a batch. A batch larger than the limit is accepted when no other samples are queued.
+    pub(in crate::store) fn push_samples(&self, batch: SampleBatch, answer: ReceiptSender) -> Result<(), StoreError> {
         let bytes = bytes_of(&batch);
         let mut waiting = self.waiting.lock();
         if waiting.closed {
@@ -103,71 +110,71 @@ impl Queue {
         }
         waiting.bytes += bytes;
         waiting.batches += 1;
-        waiting.jobs.push_back(Job::Samples(batch, answer));
+        waiting.jobs.push_back(QueuedJob::Samples(batch, answer));
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// Lets a task wait its turn.
+    /// Queues a task.
     pub(in crate::store) fn push_task(&self, task: Box<dyn FnOnce(&mut Writer) + Send>) -> Result<(), StoreError> {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
             return Err(StoreError::Closed);
         }
-        waiting.jobs.push_back(Job::Task(task));
+        waiting.jobs.push_back(QueuedJob::Task(task));
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// Takes no more; what waits is still done.
+    /// Rejects further requests; queued ones are still done.
     pub(in crate::store) fn close(&self) {
         self.waiting.lock().closed = true;
         self.arrived.notify_one();
     }
 
-    /// Waits for work: all samples that wait before the next task, or that task.
+    /// Waits for work and returns the next task, or all batches queued before the next task.
     ///
-    /// `last` is how many batches the last group had and how long its commit took. Those senders come back at once with their
-    /// next batch, so they get half a commit's time to join the batches that wait already: otherwise two senders would
-    /// alternate, each commit holding one batch only.
+    /// `last`: number of batches and commit time of the previous group. Its senders usually send their next batch at
+    /// once after the acknowledgement. The group therefore waits for them up to half a commit time. Without that wait
+    /// two senders would alternate, with one batch per commit.
     pub(in crate::store) fn next(&self, last: (usize, Duration)) -> Work {
         let mut waiting = self.waiting.lock();
-        // The group is complete once the last group's senders are back, beside those whose batches came during its commit.
+        // Complete group: one batch of each previous sender, and the batches that arrived during the commit.
         let expected = last.0 + waiting.batches;
         let end = Instant::now() + (last.1 / 2).min(GROUP_COMMIT_MAX_WAIT);
         loop {
-            let is_group = matches!(waiting.jobs.front(), Some(Job::Samples(..)));
-            // Waiting longer is worth nothing for a task, when half the queue is full (senders are about to be refused), or
-            // when the store closes.
+            let is_group = matches!(waiting.jobs.front(), Some(QueuedJob::Samples(..)));
+            // No wait for a task, when half the queue is full (senders are about to be rejected), or when the store
+            // closes.
             if is_group && waiting.batches < expected && waiting.bytes * 2 < self.limit && !waiting.closed {
                 let is_over = self.arrived.wait_until(&mut waiting, end).timed_out();
                 if !is_over {
-                    // Woken by one arrival: see whether the group is complete now.
+                    // One arrival, or a spurious wake-up: check again whether the group is complete.
                     continue;
                 }
             }
             match waiting.jobs.pop_front() {
-                Some(Job::Task(task)) => return Work::Task(task),
-                Some(Job::Samples(batch, answer)) => {
+                Some(QueuedJob::Task(task)) => return Work::Task(task),
+                Some(QueuedJob::Samples(batch, answer)) => {
                     let group = take_group(&mut waiting, batch, answer);
                     return Work::Group(group);
                 }
-                // Closing lets everything that waits be done first: only an empty queue ends the writer.
+                // Queued work is done before the writer ends.
                 None if waiting.closed => return Work::Closed,
                 None => self.arrived.wait(&mut waiting),
             }
         }
     }
 
-    /// Bytes that wait, batches that wait, and how often a batch was turned away.
+    /// Returns the queued bytes, the queued batches, and the number of rejected batches since the start.
     pub(in crate::store) fn load(&self) -> (usize, usize, u64) {
         let waiting = self.waiting.lock();
         (waiting.bytes, waiting.batches, waiting.busy)
     }
 
-    /// The bound in bytes.
+    /// Returns the limit in bytes.
     pub(in crate::store) fn limit(&self) -> usize {
         self.limit
     }

@@ -1,4 +1,4 @@
-//! Batches of samples and the receipts that resolve once they are on disk.
+//! Sample batches, and the receipts that resolve when a batch is on disk.
 
 use std::{
     future::Future,
@@ -10,19 +10,19 @@ use futures::channel::oneshot;
 
 use crate::{series::SeriesId, store::StoreError};
 
-/// Samples to append, as columns of one length in any order.
+/// Samples to append, as columns of equal length, in any order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SampleBatch {
-    /// The series of each sample, from [`Store::resolve`](crate::store::Store::resolve).
+    /// Series of each sample, from [`Store::resolve`](crate::store::Store::resolve).
     pub series: Vec<SeriesId>,
-    /// Epoch milliseconds of each sample.
+    /// Timestamp of each sample, in epoch milliseconds.
     pub timestamps: Vec<i64>,
-    /// The values; [`stale_marker`](crate::series::stale_marker) marks the end of a series.
+    /// Value of each sample; [`stale_marker`](crate::series::stale_marker) marks the end of a series.
     pub values: Vec<f64>,
 }
 
 impl SampleBatch {
-    /// An empty batch with room for `samples`.
+    /// Returns an empty batch with capacity for `samples`.
     #[must_use]
     pub fn with_capacity(samples: usize) -> Self {
         Self {
@@ -39,38 +39,38 @@ impl SampleBatch {
         self.values.push(value);
     }
 
-    /// How many samples there are.
+    /// Returns the number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.series.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the batch is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
     }
 }
 
-/// What an append did, once it is committed.
+/// Result of a committed append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Appended {
-    /// Samples that are new or have another value than before.
+    /// Samples that are new or have a different value than before.
     pub written: u64,
-    /// Samples that were there already with the same value.
+    /// Samples that were already stored with the same value.
     pub unchanged: u64,
 }
 
-/// The answer to come: resolves when the batch is committed on disk, or was not stored at all.
+/// Future result of an append: resolves when the batch is committed on disk, or to an error when no sample was stored.
 #[derive(Debug)]
 #[must_use = "a batch is stored only when its receipt resolves to Ok"]
 pub struct Receipt(oneshot::Receiver<Result<Appended, StoreError>>);
 
 impl Receipt {
-    /// Waits on this thread; within async code await the receipt instead.
+    /// Blocks this thread until the result is known. In async code await the receipt instead.
     ///
     /// # Errors
-    /// As the append failed; nothing of the batch was stored then.
+    /// The error of the append; no sample of the batch was stored.
     pub fn wait(self) -> Result<Appended, StoreError> {
         futures::executor::block_on(self)
     }
@@ -84,19 +84,19 @@ impl Future for Receipt {
     }
 }
 
-/// The writer's end of a receipt.
+/// The writer's side of a receipt.
 #[derive(Debug)]
-pub(in crate::store) struct Answer(oneshot::Sender<Result<Appended, StoreError>>);
+pub(in crate::store) struct ReceiptSender(oneshot::Sender<Result<Appended, StoreError>>);
 
-impl Answer {
-    /// Resolves the receipt; a waiter that has gone is no error.
+impl ReceiptSender {
+    /// Resolves the receipt. A dropped receipt is ignored.
     pub(in crate::store) fn send(self, result: Result<Appended, StoreError>) {
         let _ = self.0.send(result);
     }
 }
 
-/// A receipt and its answer.
-pub(in crate::store) fn receipt() -> (Answer, Receipt) {
+/// Returns a receipt and its sender side.
+pub(in crate::store) fn receipt() -> (ReceiptSender, Receipt) {
     let (sender, receiver) = oneshot::channel();
-    (Answer(sender), Receipt(receiver))
+    (ReceiptSender(sender), Receipt(receiver))
 }

@@ -1,4 +1,4 @@
-//! The one thread that writes: commits groups of samples and runs tasks between them.
+//! The writer thread: commits groups of samples, and runs tasks of other threads between them.
 
 use std::{
     collections::HashSet,
@@ -13,7 +13,8 @@ use arrow::{
 use duckdb::Connection;
 
 use super::{
-    Answer, Appended, LateColumns, Place, Recent, SampleBatch, SampleColumns, canonical, queue::Work, room::check_room,
+    Appended, Destination, LateColumns, ReceiptSender, RecentSamples, SampleBatch, SampleColumns, canonical,
+    disk_space::check_disk_space, queue::Work,
 };
 use crate::store::{
     StoreError,
@@ -22,18 +23,18 @@ use crate::store::{
     shared::{Shared, count},
 };
 
-/// The one thread that writes.
+/// State of the writer thread, which owns the connection for appends and transactions.
 #[derive(Debug)]
 pub(in crate::store) struct Writer {
     pub(in crate::store) connection: Connection,
     pub(in crate::store) shared: Arc<Shared>,
-    /// Series with smaller numbers are on disk.
+    /// Series with smaller numbers are stored on disk.
     persisted: u32,
-    /// Series whose row a deletion removed from disk: written again with their next sample.
+    /// Series whose row a deletion removed from disk; the row is written again with the next sample.
     emptied: HashSet<u32>,
     /// Sequence number of the next late row.
     next_seq: i64,
-    /// Set when memory could not be rebuilt after a failed commit: nothing is taken from then on.
+    /// Set when memory could not be rebuilt after a failed commit; all later samples are rejected.
     broken: Option<StoreError>,
 }
 
@@ -43,15 +44,15 @@ impl Writer {
         Self { connection, shared, persisted, emptied: HashSet::new(), next_seq, broken: None }
     }
 
-    /// Works until the queue is closed and empty, then writes a checkpoint.
+    /// Processes the queue until it is closed and empty, then writes a checkpoint.
     pub(in crate::store) fn run(mut self) {
         let mut last = (0, Duration::ZERO);
         loop {
             match self.shared.queue.next(last) {
                 Work::Group(group) => {
-                    let (batches, begun) = (group.len(), Instant::now());
+                    let (batches, started) = (group.len(), Instant::now());
                     self.commit_group(group);
-                    last = (batches, begun.elapsed());
+                    last = (batches, started.elapsed());
                 }
                 Work::Task(task) => task(&mut self),
                 Work::Closed => break,
@@ -60,28 +61,28 @@ impl Writer {
         if let Err(error) = self.checkpoint() {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the last checkpoint failed; the log has the data"
+                "the final checkpoint failed; all data is in the write-ahead log"
             );
         }
     }
 
-    /// Moves the write-ahead log into the file.
+    /// Writes the contents of the write-ahead log to the file.
     pub(in crate::store) fn checkpoint(&self) -> Result<(), StoreError> {
         let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
-        check_room(&self.shared.path, log, "a checkpoint")?;
+        check_disk_space(&self.shared.path, log, "a checkpoint")?;
         let written = self.connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"));
-        self.note(written)
+        self.record_fatal(written)
     }
 
-    /// Remembers it when DuckDB has given up.
-    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Records a fatal error of DuckDB for [`Store::stopped`](crate::store::Store::stopped).
+    fn record_fatal<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Stopped { detail }) = &result {
             let _ = self.shared.stopped.set(detail.clone());
         }
         result
     }
 
-    /// Runs `work` in one transaction; nothing of it stays when it fails.
+    /// Runs `work` in one transaction, which is rolled back when it fails.
     pub(in crate::store) fn transaction<T>(
         &mut self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -99,19 +100,20 @@ impl Writer {
             count(&counters.commits, 1);
         } else {
             count(&counters.commits_failed, 1);
-            // Fails when the transaction has ended already, which is as good.
+            // The rollback fails if the transaction has already ended, which is equivalent.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        self.note(result)
+        self.record_fatal(result)
     }
 
-    /// Remembers series that a deletion left without samples and without a row.
+    /// Records series that a deletion left without samples and without a row on disk.
     pub(in crate::store) fn note_emptied(&mut self, ids: Vec<u32>) {
         self.shared.registry.write().note_emptied(&ids);
         self.emptied.extend(ids);
     }
 
-    fn commit_group(&mut self, group: Vec<(SampleBatch, Answer)>) {
+    /// Commits a group and resolves its receipts; on an error none of its samples is stored.
+    fn commit_group(&mut self, group: Vec<(SampleBatch, ReceiptSender)>) {
         if let Some(error) = &self.broken {
             for (_, answer) in group {
                 answer.send(Err(error.clone()));
@@ -120,7 +122,8 @@ impl Writer {
         }
         let rows = group.iter().map(|(batch, _)| batch.len()).sum();
         let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-        let sorted = self.sort_out(&batches, rows);
+        // Memory is updated before the commit; a failed commit rebuilds it from disk.
+        let sorted = self.classify(&batches, rows);
         let returning = self.returning(&batches);
         drop(batches);
         let late_rows = u64::try_from(sorted.late.seq.len()).unwrap_or(u64::MAX);
@@ -145,8 +148,8 @@ impl Writer {
         }
     }
 
-    /// Takes the samples into memory and sorts them by where they belong on disk.
-    fn sort_out(&mut self, batches: &[SampleBatch], rows: usize) -> Sorted {
+    /// Adds the samples to memory and splits them by their destination on disk.
+    fn classify(&mut self, batches: &[SampleBatch], rows: usize) -> Classified {
         let mut hot = SampleColumns::with_capacity(rows);
         let mut late = LateColumns::default();
         let mut outcome = Vec::with_capacity(batches.len());
@@ -157,13 +160,13 @@ impl Writer {
             let mut appended = Appended::default();
             for ((id, &timestamp), &value) in batch.series.iter().zip(&batch.timestamps).zip(&batch.values) {
                 let (id, value) = (id.index(), canonical(value));
-                match recent.place(id, timestamp, value) {
-                    Place::Hot => hot.push(id, timestamp, value),
-                    Place::Late => {
+                match recent.insert(id, timestamp, value) {
+                    Destination::Hot => hot.push(id, timestamp, value),
+                    Destination::Late => {
                         late.push(id, timestamp, value, self.next_seq);
                         self.next_seq += 1;
                     }
-                    Place::Unchanged => {
+                    Destination::Unchanged => {
                         appended.unchanged += 1;
                         continue;
                     }
@@ -172,10 +175,10 @@ impl Writer {
             }
             outcome.push(appended);
         }
-        Sorted { hot, late, outcome }
+        Classified { hot, late, outcome }
     }
 
-    /// Series of the batches that a deletion emptied before.
+    /// Returns the series of the batches that a deletion had emptied.
     fn returning(&self, batches: &[SampleBatch]) -> Vec<u32> {
         if self.emptied.is_empty() {
             return Vec::new();
@@ -187,6 +190,7 @@ impl Writer {
         returning
     }
 
+    /// Appends new series and samples in one transaction.
     fn commit_rows(&mut self, hot: SampleColumns, late: LateColumns, returning: &[u32]) -> Result<(), StoreError> {
         let end = self.shared.registry.read().end();
         if hot.is_empty() && late.samples.is_empty() && end == self.persisted {
@@ -219,7 +223,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Rows of the series that are not on disk: those that return and those that are new.
+    /// Returns the rows of series that are not on disk: the returning and the new ones; `None` if there are none.
     fn series_rows(&self, returning: &[u32], end: u32) -> Result<Option<RecordBatch>, StoreError> {
         let ids = || returning.iter().copied().chain(self.persisted..end);
         if ids().next().is_none() {
@@ -251,7 +255,7 @@ impl Writer {
         }
     }
 
-    /// After a failed commit memory may hold samples that disk has not: builds it anew from disk.
+    /// Rebuilds memory from disk after a failed commit, since it may contain samples that are not on disk.
     fn recover(&mut self) {
         let layout = self.shared.layout.read().clone();
         match schema::load_recent(&self.connection, &layout, self.shared.options.recent_bytes) {
@@ -263,17 +267,17 @@ impl Writer {
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "the store takes no more samples until it is reopened"
+                    "recovery failed; the store rejects samples until it is reopened"
                 );
-                *self.shared.recent.write() = Recent::new(0);
+                *self.shared.recent.write() = RecentSamples::new(0);
                 self.broken = Some(error);
             }
         }
     }
 }
 
-/// A group, sorted out.
-struct Sorted {
+/// Samples of a group by destination, and the result of each batch.
+struct Classified {
     hot: SampleColumns,
     late: LateColumns,
     outcome: Vec<Appended>,

@@ -1,33 +1,34 @@
-//! How many alarms a series may raise: a bound that is reached too often is raised.
+//! Raises a bound that is exceeded more often than a budget of alarms per week allows.
 
-/// Values without an exceedance after which the next one is another alarm.
+/// Number of values without an exceedance after which the next exceedance starts another alarm.
 const APART: u64 = 10;
-/// Alarms remembered, the last ones.
+/// Number of most recent alarms kept.
 const PEAKS: usize = 64;
-/// Weeks after which an alarm counts 1/e.
+/// Weeks after which the weight of an alarm is 1/e.
 const MEMORY_WEEKS: f64 = 6.0;
-/// Weeks that are taken to have been quiet before the first value.
+/// Weeks without alarms that are assumed before the first value.
 const PRIOR_WEEKS: f64 = 0.25;
 
-/// A factor for a bound, at least 1, from how often and how far the bound was exceeded.
+/// Factor of a bound, at least 1, from how often and how far values exceed it.
 ///
-/// Exceedances are gathered to alarms, of which the peaks are remembered, as multiples of the bound. The factor `x` is
-/// the one for which N(x)/budget + ln x is least, where N(x) counts the peaks above `x` a week, one of n exceedances as
-/// 1/√n, since noise does not last: a bound that is `e` times as far out must save `budget` alarms a week. Where peaks have a heavy tail, as noise does, the factor ends where few are left; where
-/// they lie far beyond the bound with nothing between, as incidents do, raising the bound saves none and it stays.
+/// Runs of exceedances form alarms, whose peaks are kept as multiples of the bound. The factor `x` minimises
+/// N(x)/budget + ln x. N(x) is the weekly number of peaks above `x`; an alarm of n exceedances counts 1/√n, since noise
+/// is brief. Raising the bound `e`-fold must therefore save `budget` alarms a week. Peaks of noise have a heavy tail,
+/// so the factor grows until few are left. Peaks of incidents lie far beyond the bound, so raising it saves none and it
+/// stays.
 ///
 /// # Reference
 /// Coles (2001), An introduction to statistical modeling of extreme values, chapter 5: declustering by runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
-    /// When each alarm began, its peak, and its exceedances.
+    /// First step, peak and number of exceedances of each alarm.
     peaks: Vec<(u64, f64, f64)>,
     now: u64,
     last: u64,
     running: bool,
     factor: f64,
     week: f64,
-    /// Alarms a week.
+    /// In alarms per week.
     budget: f64,
 }
 
@@ -36,13 +37,13 @@ impl Budget {
         Self { peaks: Vec::new(), now: 0, last: 0, running: false, factor: 1.0, week, budget }
     }
 
-    /// Learns how far out a value was, and where its bound.
+    /// Learns the magnitude of a value and its bound, in one unit.
     pub(crate) fn push_of(&mut self, magnitude: f64, bound: f64) {
-        // What is inside need not be divided: these are most values.
+        // Most values are inside the bound, and save the division.
         self.push(if magnitude > bound { magnitude / bound } else { 0.0 });
     }
 
-    /// Learns how many bounds out a value was.
+    /// Learns the magnitude of a value in bounds.
     pub(crate) fn push(&mut self, ratio: f64) {
         self.now += 1;
         if ratio > 1.0 {
@@ -64,15 +65,17 @@ impl Budget {
             self.running = false;
             self.factor = self.best();
         } else if self.now.is_multiple_of(4_096) && !self.running {
+            // Without new alarms the weights of the old ones decay.
             self.factor = self.best();
         }
     }
 
-    /// What the bound is to be multiplied by.
+    /// Factor of the bound.
     pub(crate) fn factor(&self) -> f64 {
         self.factor
     }
 
+    /// Minimises the cost over the peaks, which are the only points where N(x) changes.
     fn best(&self) -> f64 {
         let weeks = |values: u64| values as f64 / self.week;
         let mut since = weeks(self.now);
@@ -86,7 +89,7 @@ impl Budget {
             .map(|(at, peak, length)| (*peak, (-weeks(self.now - at) / MEMORY_WEEKS).exp() / (span * length.sqrt())))
             .collect();
         peaks.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        // From the largest peak down: the factor at a peak calls those above it only.
+        // From the largest peak down: a bound at a peak is exceeded by the larger peaks only.
         let (mut rate, mut best) = (0.0, (f64::INFINITY, 1.0));
         for (peak, weight) in peaks {
             let cost = rate / self.budget + peak.ln();

@@ -1,61 +1,61 @@
-//! One view of a series: a level that follows at a given pace, the scale of what departs from it, and its tails.
+//! A channel of the detector: a smoothed level, the scale of departures from it, and a bound on each side.
 
 use super::budget::Budget;
 use super::profile::SeasonalEnvelope;
 use super::tail::{Body, Tail};
 use super::{Kind, Scored};
 
-/// Departures in a row that are a new regime of a series without noise, or of one that stands still.
+/// Number of departures in a row after which the level follows, for a series without noise or a usually constant one.
 const SILENT: usize = 12;
-/// Standardised departures beyond this many bounds teach no more than this many.
+/// Limit, in bounds, of the departure that level, scale and tails learn.
 const CLIP: f64 = 1.0;
-/// Values after an anomaly within which a return to the level before it is ordinary.
+/// Number of values after an anomaly within which a return to the level before it is ordinary.
 const RETURN: usize = 200;
-/// Anomalies that take more than this share of the last `MEMORY` values or so are how the series is, and get none of
-/// what incidents get. Four incidents a week take 2 % of the time of the simulated signal that they move; at 2, 3 and 5 %
-/// at most 0.45, 0.24 and 0.18 % of the quiet time of 20 seeds is called.
+/// Share of anomalies among about `MEMORY` values from which on they count as ordinary for the series and are no longer
+/// treated as incidents. Tried values: `docs/tuning/anomaly.md`.
 const BUDGET: f64 = 0.03;
 const MEMORY: f64 = 4_096.0;
-/// Weight of the share that is taken for granted at first, in values: none.
+/// Weight of the initial share of anomalies, which is 0, in values.
 const PRIOR: f64 = 200.0;
 
-/// Scales that no bound is below: where a series departs far on one side, it does not on the other, and a level that rose
-/// a little would make its usual value an anomaly. 2.5 leaves 66 false alarms in the KPI series, 4 leaves 62, none 112.
+/// Smallest bound, in scales. A series that departs far on one side departs little on the other, where a slightly
+/// raised level would make its usual value an anomaly. Tried values: `docs/tuning/anomaly.md`.
 const LEAST_BOUND: f64 = 4.0;
-/// A scale is remembered for so many weeks, and so many times its span at least, by a share `REMEMBERED`: a calm night, or
-/// a stretch of filled values, does not make the next day an anomaly. From 0.6 on to 1 the choice is flat.
+/// Memory of the long-term scale: `LONG_WEEKS`, and at least `LONGER` spans of the short-term one. The scale is at
+/// least `REMEMBERED` of it, so that a calm night or filled values do not make the next day an anomaly. Tried values:
+/// `docs/tuning/anomaly.md`.
 const LONG_WEEKS: f64 = 4.0;
 const LONGER: f64 = 16.0;
 const REMEMBERED: f64 = 0.9;
 
-/// Smoothed level and scale of residuals, with bounds on both sides.
+/// Smoothed level and scale of residuals, with a bound on each side.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
-    /// Share of a departure that the level takes over.
+    /// Smoothing factor of the level.
     pub alpha: f64,
     level: f64,
     /// Decayed sums of |residual| and of weights, so that the first values count fully.
     sum: f64,
     weight: f64,
     keep: f64,
-    /// The same with a longer memory: `[sum, weight, keep]`.
+    /// The same with the longer memory: `[sum, weight, keep]`.
     long: [f64; 3],
     above: Side,
     below: Side,
     seen: usize,
-    /// Departures on one side, one after the other: how many, and their sum.
+    /// Number and sum of consecutive departures on one side.
     run: usize,
     run_sum: f64,
-    /// So many in a row are a new regime and no anomaly any more.
+    /// Number in a row from which on they are a new regime.
     patience: usize,
-    /// The level before the last anomaly, and values since then, 0 when it is forgotten.
+    /// Level before the last anomaly, and number of values since then; 0 when there is none within `RETURN`.
     before: f64,
     since: usize,
-    /// Decayed share of values that were anomalies.
+    /// Decayed share of anomalies among the values.
     share: f64,
 }
 
-/// A side of the band: how far ordinary values go, and how far they may go before too many alarms were raised.
+/// One side of the band: the tail of ordinary departures, and the factor that keeps alarms within the budget.
 #[derive(Debug, Clone)]
 struct Side {
     tail: Tail,
@@ -71,7 +71,7 @@ impl Side {
         self.tail.bound().max(LEAST_BOUND)
     }
 
-    /// Learns how far out a value was on this side, in scales, at least 0.
+    /// Learns a departure on this side, in scales, at least 0.
     fn push(&mut self, departure: f64) {
         let bound = self.plain();
         self.budget.push_of(departure, bound);
@@ -79,22 +79,22 @@ impl Side {
     }
 }
 
-/// How a channel is set up.
+/// Configuration of a channel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChannelConfig {
-    /// Share of a departure that the level takes over.
+    /// Smoothing factor of the level.
     pub alpha: f64,
-    /// Steps that the scale remembers.
+    /// Memory of the scale in steps.
     pub span: f64,
-    /// Departures in a row after which they are ordinary.
+    /// Number of departures in a row after which they are ordinary.
     pub patience: usize,
-    /// Magnitudes that the bounds stand on.
+    /// Number of magnitudes that the bounds are fitted to.
     pub kept: f64,
     /// Share of ordinary values beyond the bound on each side.
     pub risk: f64,
-    /// Steps of a week, or of what counts as one.
+    /// Steps of a week, or of the span that counts as one.
     pub week: f64,
-    /// Alarms a week, see [`Budget`].
+    /// Alarms per week, see [`Budget`].
     pub budget: f64,
 }
 
@@ -123,8 +123,8 @@ impl Channel {
         }
     }
 
-    /// Scores `value` where the season alone would have `base`, then learns from it. `floor` is the least scale, `scale` the
-    /// one of ordinary departures; tails learn only when `open`; `still`: it stands still, as it does by habit.
+    /// Scores `value` at the seasonal part `base`, then learns from it. `floor`: smallest scale; `scale`: scale of
+    /// ordinary departures; the tails learn only when `open`; `still`: the series is constant, as it usually is.
     pub(crate) fn push(
         &mut self,
         value: f64,
@@ -139,6 +139,7 @@ impl Channel {
         }
         let scored = self.judge_or_return(value, base, scale);
         let residual = value - scored.expected;
+        // The bounds before this value is learned limit how much it teaches.
         let (above, below) = (self.above.bound(), self.below.bound());
         let departure = (value - self.within(value, base)) / scale;
         let held = (residual / scale).clamp(-CLIP * below, CLIP * above);
@@ -157,8 +158,8 @@ impl Channel {
         scored
     }
 
-    /// [`Self::judge`], but where the level has gone with an anomaly, a value as before it takes the level back: the end of
-    /// an incident is no second one.
+    /// Scores as [`Self::judge`]; where the level followed an anomaly, a value near the level before it restores that
+    /// level, so that the end of an incident is not a second one.
     fn judge_or_return(&mut self, value: f64, base: SeasonalEnvelope, scale: f64) -> Scored {
         let mut scored = self.judge(value, base, scale);
         if scored.score > 1.0 && self.since > 0 && !self.is_crowded() {
@@ -184,7 +185,7 @@ impl Channel {
         scored
     }
 
-    /// The value against level, scale and bounds as they stand.
+    /// Scores the value by the current level, scale and bounds, without learning.
     fn judge(&self, value: f64, base: SeasonalEnvelope, scale: f64) -> Scored {
         let expected = base.now + self.level;
         let below = base.now - base.low + self.below.bound() * scale;
@@ -195,12 +196,12 @@ impl Channel {
         Scored { expected, lower, upper, score: score.abs(), kind: Kind::Value }
     }
 
-    /// What is expected next to `value`, by a season that may be a little early or late.
+    /// Returns the expected value nearest to `value` for a season that may be a little early or late.
     fn within(&self, value: f64, base: SeasonalEnvelope) -> f64 {
         self.level + (value - self.level).max(base.low).min(base.high)
     }
 
-    /// After a long run of departures on one side the level goes where they are.
+    /// Moves the level to the mean of a long run of departures on one side.
     fn follow_regime(&mut self, residual: f64, score: f64, scale: f64, floor: f64, still: bool) {
         if score <= 1.0 || (self.run > 0 && (residual > 0.0) != (self.run_sum > 0.0)) {
             self.run = 0;
@@ -210,12 +211,12 @@ impl Channel {
             self.run += 1;
             self.run_sum += residual;
         }
-        // What does not vary is soon seen to stay: a size that a deploy changed is no anomaly for hours.
+        // A series without noise is followed soon: a size that a deploy changed is not an anomaly for hours.
         let silent = scale <= 2.0 * floor.max(f64::MIN_POSITIVE);
         if self.run >= if silent || still { SILENT.min(self.patience) } else { self.patience } {
             let shift = self.run_sum / self.run as f64;
             self.level += shift;
-            // A series that did not vary at all has no scale for the new regime; any other keeps its own.
+            // A series without noise has no scale for the new regime; any other keeps its own.
             if silent {
                 self.weight = self.weight.max(1.0);
                 self.sum = scale.max((residual - shift).abs()).max(1e-3 * shift.abs()) * self.weight;
@@ -225,23 +226,23 @@ impl Channel {
         }
     }
 
-    /// Moves the level where a new seasonal profile has another base.
+    /// Moves the level so that the expected value stays the same under another seasonal part.
     pub(crate) fn rebase(&mut self, old_base: f64, new_base: f64) {
         self.level += old_base - new_base;
         self.before += old_base - new_base;
     }
 
-    /// The value expected where the season alone would have `base`; NaN before anything was seen.
+    /// Returns the expected value at the seasonal part `base`; NaN before the first value.
     pub(crate) fn expected(&self, base: f64) -> f64 {
         if self.seen == 0 { f64::NAN } else { base + self.level }
     }
 
-    /// Share of values that were anomalies.
+    /// Share of anomalies among the values.
     pub(crate) fn share(&self) -> f64 {
         self.share
     }
 
-    /// Whether anomalies are so many that they are how the series is.
+    /// Whether anomalies are so frequent that they count as ordinary for the series.
     pub(crate) fn is_crowded(&self) -> bool {
         self.share >= BUDGET
     }

@@ -1,4 +1,6 @@
-//! What a detector knows of a series once its seasons are known.
+//! The detector for given seasons: combines channels, drifts, flat lines, drops of variance and records into one score.
+//!
+//! `online` builds it anew at each refit and replays the history into it.
 
 use super::bank::Bank;
 use super::channel::{Channel, ChannelConfig};
@@ -11,62 +13,59 @@ use super::variance_drop::VarianceDropDetector;
 
 use super::{Kind, Scored};
 
-/// Departures a side that bounds stand on: a week of them, and at least so many. Of the half of the KPI series scored, a
-/// week at one minute leaves 1.4 false alarms a week where three days left 1.6 and four weeks 2.2.
+/// Number of departures on each side that bounds are fitted to: those of a week, and at least so many. Tried values:
+/// `docs/tuning/anomaly.md`.
 const KEPT: f64 = 4_096.0;
-/// Score of a value at which a series usually rests: below 1 also for readers who compare with "at least 1".
+/// Score of a value that the series usually has: below 1 also for callers that compare with `>= 1`.
 const AT_REST: f64 = 0.999;
-/// Scales that an anomaly departs by in what profiles learn of it: as an ordinary value may.
+/// Limit, in scales, of the departure that the profile learns from an anomaly.
 const TAUGHT: f64 = 1.0;
-/// Alarms a week on each side of a channel, and of the drifts, that weigh as much as a bound e times as far out, see
-/// [`Budget`](super::budget::Budget). Chosen on KPI series, NAB and the simulator: at 1 the four incidents a week of a simulated signal are taken for
-/// how it is, at 4 false alarms on KPI series rise by half.
-/// Of drifts alone, 1, 2, 5, 10 and 20 leave 1.24, 1.46, 1.58, 1.71 and 1.79 false alarms a week there, F1 .561, .555, .556,
-/// .545 and .541; of 20 leaks on ten seeds 1 finds 15, all others 18.
+/// Alarms per week on each side of a channel and of a drift, see [`Budget`](super::budget::Budget). Tried values:
+/// `docs/tuning/anomaly.md`.
 const ALARMS: f64 = 2.0;
-/// Share of values that are anomalies from which on those that go on are no news: half an hour a day. At 1.5, 2 and 3 %
-/// NAB's standard score at a threshold of 1 is 53.8, 51.9 and 49.6, without 45.0; KPI's events are the same.
+/// Share of anomalies, half an hour a day, above which repeated values of an alarm score exactly 1. Tried values:
+/// `docs/tuning/anomaly.md`.
 const OFTEN: f64 = 0.02;
-/// No more of the values than this are called by chance on a side, however long the steps.
+/// Largest probability that an ordinary value is called on one side, for steps of any length.
 const MOST_RISK: f64 = 2.5e-3;
 
 /// A week of one-minute steps.
 pub(crate) const USUAL_WEEK: f64 = 10_080.0;
 
-/// Profile, levels, scales and bounds.
+/// Profile, channels, drifts and special detectors of one series.
 #[derive(Debug, Clone)]
 pub(crate) struct Core {
     profile: Profile,
     bank: Bank,
     quick: Channel,
     slow: Channel,
-    /// Quick ones, and slow ones where steps are short.
+    /// Drift within a few values, and within minutes where steps are shorter than that.
     drifts: [Option<Drift>; 2],
     flatline: FlatlineDetector,
     recent: Recent,
     deduplicator: AlarmDeduplicator,
     variance_drop: VarianceDropDetector,
-    /// What the seasons had at the last value.
+    /// Seasonal part at the last value.
     last_base: f64,
     record: Record,
-    /// Steps without a value, one after the other.
+    /// Number of consecutive steps without a value.
     missing: usize,
 }
 
-/// What is expected of the next value.
+/// Expectation for the next value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outlook {
-    /// From the values just before; NaN before anything was seen.
+    /// Prediction of the quick channel; NaN before the first value.
     pub expected: f64,
-    /// The mean size of ordinary departures from the seasons and the slow level.
+    /// Mean size of ordinary departures from the seasons and the slow level.
     pub scale: f64,
 }
 
-/// Steps without a value after which the values before them say nothing of the next one.
+/// Number of steps without a value after which the last values are forgotten.
 const GAP: usize = 20;
 
 impl Core {
-    /// `seasons` in steps, ascending; `risk`: share of ordinary minutes called; `week`: steps of a week.
+    /// `seasons`: in steps, ascending; `risk`: share of ordinary minutes that are called; `week`: steps of a week.
     pub(crate) fn new(seasons: &[usize], risk: f64, week: f64) -> Self {
         let season = seasons.first().copied().unwrap_or(0);
         let alpha = (1.0 / if season > 0 { season as f64 } else { 200.0 }).clamp(5e-4, 0.05);
@@ -96,8 +95,8 @@ impl Core {
         }
     }
 
-    /// Learns from a history that the seasons were found in; `recurring`: ascending places of values that recur, and what
-    /// was expected there without them.
+    /// Learns from the history in which the seasons were found; `recurring`: indices of recurring departures,
+    /// ascending, with the value expected there without them.
     pub(crate) fn replay(&mut self, history: &[f64], recurring: impl Iterator<Item = (usize, f64)>, floor: f64) {
         self.profile.start_from(history);
         let mut recurring = recurring.peekable();
@@ -112,21 +111,24 @@ impl Core {
         }
     }
 
-    /// The worst that the channels say of a value; all learn from it, bounds and profile only when `open`.
+    /// Returns the largest score of all parts, then learns from the value; bounds and profile learn only when `open`.
     pub(crate) fn push(&mut self, value: f64, floor: f64, open: bool) -> Scored {
         self.missing = 0;
         let record = self.record.push(value, floor, open);
-        // Values that stand still, or lie on a line as filled ones do, say nothing of how the series varies.
+        // Constant or interpolated values carry no information on the noise, so that bounds do not learn from them.
         let open = open && !self.flatline.push(value, floor);
         let still = self.flatline.is_usually_constant();
         let base = self.profile.now();
         let scale = self.slow.scale(floor);
+        // Without the seasons in its level, the quick channel still tolerates a seasonal move since the last value.
         let quick_base = if self.bank.is_seasonal() { base } else { base.moved_from(self.last_base) };
         self.last_base = base.now;
         let quick = self.quick.push(value, quick_base, self.quick.scale(floor), floor, open, still);
+        // The order matters: a value must not be compared with itself.
         let quick = self.recent.hold(quick, value);
         self.recent.push(value);
         let slow = self.slow.push(value, base, scale, floor, open, still);
+        // From here on the part with the largest score decides score, band and kind.
         let mut worst = if slow.score > quick.score { Scored { kind: Kind::Level, ..slow } } else { quick };
         for drift in self.drifts.iter_mut().flatten() {
             let drift = drift.push((value - slow.expected) / scale, worst.score > 1.0, open);
@@ -140,11 +142,13 @@ impl Core {
                 };
             }
         }
+        // A usually constant series at its resting value is ordinary, whatever the other parts score.
         let rests = self.flatline.rests_at(value);
         if worst.score > 1.0 && (self.flatline.is_usually_constant() || rests) {
-            // It is what was expected that moved: a profile of steps that came once.
+            // The expectation moved, not the value: the profile contains a step that occurred once.
             worst = Scored { score: AT_REST, lower: worst.lower.min(value), upper: worst.upper.max(value), ..worst };
         }
+        // The remaining parts only apply to values that no other part calls.
         let calm = if open { self.variance_drop.push(value - quick.expected) } else { 0.0 };
         if worst.score <= 1.0 && calm > 1.0 && !rests {
             worst = Scored { score: calm, kind: Kind::FlatLine, lower: worst.expected, upper: worst.expected, ..worst };
@@ -152,7 +156,7 @@ impl Core {
         if worst.score <= 1.0
             && let Some(flat) = self.flatline.flat_line(value)
         {
-            // An empty band, as no value stands for what varies.
+            // The band is empty: no single value would be ordinary.
             worst =
                 Scored { score: flat.score, kind: flat.kind, lower: worst.expected, upper: worst.expected, ..worst };
         }
@@ -177,12 +181,12 @@ impl Core {
         self.deduplicator.filter(scored, often)
     }
 
-    /// What is expected next, and the scale of ordinary departures.
+    /// Returns the next expected value and the scale of ordinary departures.
     pub(crate) fn outlook(&self, floor: f64) -> Outlook {
         Outlook { expected: self.expected(), scale: self.slow.scale(floor) }
     }
 
-    /// There is no value at this step.
+    /// Passes a step without a value.
     pub(crate) fn skip(&mut self) {
         self.profile.push(None);
         self.missing += 1;
@@ -192,17 +196,17 @@ impl Core {
         }
     }
 
-    /// The value at this step recurs there, and teaches the seasons `base` alone.
+    /// Passes a step with a recurring departure; only the seasons learn, from `base`.
     pub(crate) fn skip_recurring(&mut self, base: f64) {
         self.profile.push(Some(base).filter(|base| base.is_finite()));
     }
 
-    /// Phases come again from `steps` ago on.
+    /// Moves the phase of the seasons back by `steps`.
     pub(crate) fn set_back(&mut self, steps: usize) {
         self.profile.set_back(steps);
     }
 
-    /// The value expected next.
+    /// Returns the next expected value.
     pub(crate) fn expected(&self) -> f64 {
         self.quick.expected(if self.bank.is_seasonal() { self.profile.now().now } else { 0.0 })
     }
@@ -211,7 +215,7 @@ impl Core {
         self.quick.seen()
     }
 
-    /// Follows the choice among short predictions.
+    /// Applies the choice of [`Bank`] to the quick channel.
     fn choose(&mut self, value: f64, base: f64) {
         let was = self.bank.is_seasonal();
         if self.bank.push(value, base) {
@@ -221,8 +225,8 @@ impl Core {
         }
     }
 
-    /// What the profile learns of a value. An incident must not stand in the profile a day or a week later, where its
-    /// absence would be called; where anomalies are many, they teach up to the edge of the slow band.
+    /// Returns the value that the profile learns. An incident must not enter the profile, since its absence would be
+    /// called a day or a week later. Where anomalies are frequent, the profile learns up to the edge of the slow band.
     fn taught(&self, value: f64, scored: &Scored, slow: &Scored, scale: f64) -> f64 {
         let held = value.clamp(slow.lower, slow.upper);
         if scored.score <= 1.0 || self.quick.is_crowded() || self.slow.is_crowded() {

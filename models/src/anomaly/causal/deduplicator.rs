@@ -1,19 +1,19 @@
-//! Lowers the scores of values that repeat an alarm.
+//! Lowers the scores of values that continue an alarm, so that each alarm has one high score.
 
 use super::Scored;
 
-/// Values after the last anomaly up to which another one belongs to the same alarm.
+/// Largest number of values between two anomalies of one alarm.
 const APART: usize = 20;
-/// How many times as bad as before is news.
+/// Ratio to the alarm's first score above which a value keeps its full score.
 const WORSE: f64 = 2.0;
-/// The score of what goes on is above 1 by at most this much: less than any first value's, so that a threshold between
-/// the two tells alarms from their rows. At 0.04, which some first values did not reach, NAB had 2.7 points less.
+/// Largest excess over 1 of a repeated score. It is less than that of any first score, so that a threshold between the
+/// two selects alarms. Tried values: `docs/tuning/anomaly.md`.
 const GOES_ON: f64 = 0.001;
 
-/// The alarm of late.
+/// Suppresses repeated scores within one alarm.
 ///
-/// The first value of an alarm has its score; those that follow stay above 1 but only just, until one is far worse. A
-/// reader who acts on high scores is told once: with NAB's scorer, which counts each row, this is worth 20 points.
+/// The first value of an alarm keeps its score. Later ones score just above 1, until one is `WORSE` times as high. A
+/// reader that acts on high scores therefore acts once per alarm.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AlarmDeduplicator {
     since: usize,
@@ -21,7 +21,7 @@ pub(crate) struct AlarmDeduplicator {
 }
 
 impl AlarmDeduplicator {
-    /// `often`: anomalies are many.
+    /// Returns the score to report; `often`: anomalies are frequent, and repeated values score exactly 1.
     pub(crate) fn filter(&mut self, scored: Scored, often: bool) -> Scored {
         self.since = self.since.saturating_add(1);
         if scored.score <= 1.0 {

@@ -1,23 +1,23 @@
-//! Magnitudes counted in buckets of equal ratio, older ones counting less.
+//! A histogram of magnitudes with logarithmic buckets and decaying counts.
 
-/// Buckets an octave, as a power of two: a quantile is met to half of 1/16 of an octave, 2 %.
+/// Base-2 logarithm of the buckets per octave: quantiles are exact to half of 1/16 of an octave, 2 %.
 const SUB_BITS: u32 = 4;
-/// Octaves from 2^LOWEST on. Standardised magnitudes below 0.001 are as good as none, and none above 2^20 is taught.
+/// Octaves from 2^LOWEST on. Standardised magnitudes below 0.001 count as 0, and callers push none above 2^20.
 const OCTAVES: usize = 30;
 const LOWEST: i32 = -10;
 const BUCKETS: usize = OCTAVES << SUB_BITS;
-/// Pushes between two times that all counts are lowered.
+/// Number of pushes between two decays of all counts.
 const AGE_EVERY: u32 = 512;
 
-/// Counts of magnitudes, decayed so that about `kept` of them count.
+/// Counts of magnitudes, decayed to a total weight of about `kept`.
 ///
 /// # Reference
 /// Masson, Rim & Lee (2019), DDSketch: relative accuracy from logarithmic buckets. Deviates: counts decay, and bucket
-/// limits lie on a line within each octave, so that the index is read from the bits of the number.
+/// limits are linear within each octave, so that the index is read from the bits of the number.
 #[derive(Debug, Clone)]
 pub(crate) struct Histogram {
     counts: Box<[f32; BUCKETS]>,
-    /// Weight of all magnitudes, those below the least bucket among them.
+    /// Weight of all magnitudes, including those below the first bucket.
     total: f64,
     age: f32,
     since: u32,
@@ -47,11 +47,12 @@ impl Histogram {
         self.total
     }
 
-    /// Magnitudes that the largest shares reach, for ascending `shares` of all; 0 where the share is of values too small
-    /// to be counted.
+    /// Returns the upper quantiles for ascending `shares` of all magnitudes; 0 where the quantile is below the first
+    /// bucket.
     pub(crate) fn reached_by<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
         let mut out = [0.0; N];
         let (mut above, mut next) = (0.0, 0);
+        // From the largest magnitude down; within a bucket the quantile is linear.
         for bucket in (0..BUCKETS).rev() {
             let count = f64::from(self.counts[bucket]);
             if count <= 0.0 {
@@ -70,7 +71,7 @@ impl Histogram {
         out
     }
 
-    /// Middles and weights of the buckets above `threshold`, ascending.
+    /// Returns middles and weights of the buckets above `threshold`, ascending.
     pub(crate) fn above(&self, threshold: f64) -> impl Iterator<Item = (f64, f64)> + '_ {
         (bucket(threshold).unwrap_or(0)..BUCKETS)
             .map(|bucket| (0.5 * (edge(bucket) + edge(bucket + 1)), f64::from(self.counts[bucket])))
@@ -78,12 +79,12 @@ impl Histogram {
     }
 }
 
-/// The bucket of a magnitude; `None` for one too small.
+/// Returns the bucket of a magnitude; `None` below the first bucket.
 fn bucket(magnitude: f64) -> Option<usize> {
-    // Sign, exponent and the first bits of the mantissa, from the exponent of the least bucket on.
+    // Sign, exponent and the first bits of the mantissa, relative to the first bucket.
     const BASE: i64 = ((1_023 + LOWEST) as i64) << SUB_BITS;
     let place = (magnitude.to_bits() >> (52 - SUB_BITS)) as i64 - BASE;
-    // Also negative numbers and NaN, whose bits are those of larger or negative places.
+    // Covers negative numbers and NaN, whose bits give other places.
     if !(magnitude > 0.0) || place < 0 {
         return None;
     }
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_met_to_two_percent() {
+    fn quantiles_are_exact_to_two_percent() {
         let mut histogram = Histogram::new(1e9);
         // The unit exponential by its quantiles: the share q reaches −ln q.
         for i in 0..20_000 {
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_magnitudes_count_as_none_or_as_the_largest() {
+    fn invalid_magnitudes_count_as_zero_and_infinity_as_the_largest() {
         let mut histogram = Histogram::new(1e9);
         for odd in [0.0, -1.0, f64::NAN, 1e-300] {
             histogram.push(odd);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_counts_less() {
+    fn old_magnitudes_decay() {
         let mut histogram = Histogram::new(2_000.0);
         (0..10_000).for_each(|_| histogram.push(8.0));
         (0..10_000).for_each(|_| histogram.push(1.0));

@@ -1,4 +1,7 @@
-//! Scores of values as they come: each depends on what came before it alone.
+//! Scores values in the order of their arrival; a score depends on earlier values only.
+//!
+//! `online` is the public detector and schedules refits. `core` combines two channels (`channel`), drifts (`drift`),
+//! flat lines (`recent`), drops of variance and records. Bounds come from `tail` over `histogram`, raised by `budget`.
 
 mod bank;
 mod budget;
@@ -13,6 +16,9 @@ mod recent;
 mod record;
 mod tail;
 mod variance_drop;
+
+#[cfg(test)]
+mod tests;
 
 pub use online::{DetectorOptions, OnlineDetector};
 

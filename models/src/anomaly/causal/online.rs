@@ -1,4 +1,5 @@
-//! The causal detector: what it knows of a series, and when that is learned anew.
+//! The causal detector, which the engine and the replays feed value by value: keeps the history, looks for seasons, and
+//! refits the core when seasons change. Applies recurring departures and outages of counts on top of the core's score.
 
 use std::collections::VecDeque;
 
@@ -9,38 +10,38 @@ use crate::Step;
 use crate::seasons::SeasonDetector;
 use crate::stats::{mad, mean, median};
 
-/// Values that are seen before the first score.
+/// Smallest number of values in the core before the first score; the first refit is after twice as many.
 const WARM: usize = 30;
-/// Share of steps in which a series that mostly stands still moves often.
+/// Share of changing steps from which on a mostly constant series changes often.
 const OFTEN: f64 = 0.05;
-/// Values that the least scale is taken from.
+/// Number of last values that the smallest scale is estimated from.
 const LATE: usize = 2_000;
-/// Values in which seasons are looked for at a time, and values that a season has at least where they are means.
+/// Largest number of values per search of seasons, and smallest length, in block means, of a season found in them.
 const SEARCHED: usize = 8_192;
 const SHORT: usize = 24;
-/// A week in milliseconds, and its least length in steps, so that hourly values have no bounds for a hundred of them.
+/// A week in milliseconds, and its smallest length in steps, so that tails of hourly values have enough values.
 const WEEK_MS: f64 = 604_800_000.0;
 const LEAST_WEEK: f64 = 500.0;
 /// A day in milliseconds.
 const DAY_MS: i64 = 86_400_000;
-/// Scales that a value departs by before it counts as one that recurs: less is noise.
+/// Smallest recurring departure, in scales; less is noise.
 const NOISE: f64 = 4.0;
-/// The share of the least height from which on a value is what recurs there.
+/// Share of the smallest height from which on the recurring departure is present.
 const PRESENT: f64 = 0.4;
-/// Share of a departure that the value expected without what recurs takes over while that may come.
+/// Smoothing factor of the baseline while a recurring departure may occur.
 const FOLLOW: f64 = 0.3;
 
-/// How a detector is set up.
+/// Options of a detector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectorOptions {
-    /// Season lengths in steps; `None`: found as the history grows.
+    /// Season lengths in steps; `None`: detected as the history grows.
     pub seasons: Option<Vec<usize>>,
-    /// How far points lie apart, for the detection of days and weeks.
+    /// Distance between points, for the detection of days and weeks.
     pub step: Option<Step>,
-    /// Probability that a minute with an ordinary value is called an anomaly by single values; longer steps hold more minutes.
-    /// Where alarms turn out to be more, bounds are raised.
+    /// Probability that an ordinary value is called an anomaly, per minute; longer steps contain more minutes. Bounds
+    /// are raised where alarms are more frequent.
     pub risk: f64,
-    /// Values of history that seasons and their profile are learned from.
+    /// Number of last values that seasons and their profile are learned from.
     pub window: usize,
 }
 
@@ -50,20 +51,25 @@ impl Default for DetectorOptions {
     }
 }
 
-/// A causal detector: each score depends on the values pushed so far alone. It needs no training; before it has seen
-/// 60 values it scores 0.
+/// A causal detector: each score depends only on the values pushed so far. It needs no training and scores 0 for the
+/// first 60 values.
 ///
-/// The value expected is a seasonal profile, learned value by value, plus a level. Two levels are kept: a quick one, at the
-/// pace that foretells best and with the seasons only where they help, against which single values stand out, and a slow
-/// one, against which a departure that lasts does; and the mean of what departs from the slow one, against which a drift
-/// does that stays inside the band of single values, in minutes too where steps are shorter. Bounds follow the tails of what
-/// departs and are raised where alarms would be too many; a value far beyond all of the last weeks is told all the same, and
-/// so is a series that stands still or varies far less than it ever did. The largest of the scores is given with its band
-/// and its [`Kind`](crate::anomaly::Kind). What is called an anomaly teaches no more than the edge of its band, and the profile hardly
-/// anything; a return to the level before it is none. The first value of an alarm has its full score, those that go on
-/// just above 1.
+/// The expected value is a seasonal profile, learned value by value, plus a level. Several parts score each value:
 ///
-/// A value costs O(1), memory is that of the history kept for the search of seasons.
+/// - the quick level, with the smoothing factor that predicts best and with the seasons only where they help: single
+///   values;
+/// - the slow level: persistent departures;
+/// - the mean of departures from the slow level: drifts inside the band of single values, over minutes too where steps
+///   are shorter;
+/// - the range of the last weeks: values far beyond it;
+/// - flat lines, and variance far below its minimum so far.
+///
+/// Bounds follow the tails of departures and are raised where alarms would be too frequent. The result is the largest
+/// score with its band and its [`Kind`](crate::anomaly::Kind). The detector learns an anomaly only up to the edge of
+/// its band, and the profile learns almost nothing of it. A return to the level before an anomaly is ordinary. The
+/// first value of an alarm has its full score; later ones score just above 1.
+///
+/// A value costs O(1) time; memory is that of the history kept for the search of seasons.
 ///
 /// ```
 /// use almanac_models::anomaly::{DetectorOptions, OnlineDetector};
@@ -77,32 +83,34 @@ impl Default for DetectorOptions {
 #[derive(Debug, Clone)]
 pub struct OnlineDetector {
     options: DetectorOptions,
-    /// What was pushed, NaN where missing.
+    /// Pushed values, NaN where missing.
     history: Vec<f64>,
     pushed: usize,
     seasons: Vec<usize>,
-    /// Of these, how many have enough history.
+    /// Number of `seasons`, from the shortest, with enough history.
     active: usize,
-    /// When seasons were last looked for, 0 never, and the least scale found.
+    /// Value counts at the last search of seasons and at the last estimate of the smallest scale; 0 for never.
     detected_at: usize,
     floored_at: usize,
-    /// Whether the last search found what the one before had found.
+    /// Whether the last search confirmed the seasons.
     settled: bool,
     core: Core,
+    /// Smallest scale of departures.
     floor: f64,
     frozen: bool,
     recurring: RecurringDepartures,
-    /// Places in the history of values that recur, ascending, and what was expected there without them.
+    /// History indices of recurring departures, ascending, with the value expected there without them.
     recurred: VecDeque<(usize, f64)>,
-    /// What was expected of the last value at which nothing recurred; NaN before the first.
+    /// Baseline: the expected value where nothing recurs; NaN before the first.
     clear: f64,
-    /// Outages of counts, where the hours of a day are known.
+    /// Outages of counts; `None` for steps that are unknown or above a quarter of a day.
     deficit: Option<CountDeficit>,
+    /// Whether any value was below 0.
     negative: bool,
 }
 
 impl OnlineDetector {
-    /// A detector that has seen nothing.
+    /// Returns a detector without history.
     #[must_use]
     pub fn new(options: DetectorOptions) -> Self {
         let mut seasons = options.seasons.clone().unwrap_or_default();
@@ -133,11 +141,11 @@ impl OnlineDetector {
         detector
     }
 
-    /// Scores the next value, then learns from it. NaN is a missing value and scores 0; an infinite one, or one beyond
-    /// ±1e150, scores as far out as the largest finite score, 1e6, once the detector is warm.
+    /// Scores the next value, then learns from it. NaN is a missing value and scores 0. An infinite value, or one
+    /// beyond ±1e150, has the largest score, 1e6, once the detector is warm.
     pub fn push(&mut self, value: f64) -> Scored {
         if value.is_nan() && self.history.is_empty() {
-            // What is missing before the first value is no history: profiles would be fitted to nothing, and late.
+            // Gaps before the first value are not history: they would delay the first fit and leave it without values.
             return Scored::unknown(f64::NAN);
         }
         self.pushed += 1;
@@ -164,7 +172,7 @@ impl OnlineDetector {
         scored
     }
 
-    /// Scores a finite value by all that is known, and learns from it.
+    /// Scores a finite value by the core, recurring departures and outages of counts, and learns from it.
     fn score(&mut self, value: f64, warm: bool) -> Scored {
         let outlook = self.core.outlook(self.floor);
         if self.clear.is_nan() {
@@ -173,6 +181,7 @@ impl OnlineDetector {
         let base = self.clear;
         let height = value - base;
         let noise = NOISE * outlook.scale;
+        // Recurring departures within the noise are ignored.
         let recurs = if warm { self.recurring.expected() } else { None };
         let recurs = recurs.filter(|recurs| PRESENT * recurs.least_size() > noise);
         let is_present = recurs
@@ -180,7 +189,7 @@ impl OnlineDetector {
         let explains = recurs.filter(|recurs| recurs.contains(height) && height.abs() > noise);
         let mut scored = match explains {
             Some(recurs) => {
-                // What recurs says nothing of the levels and scales of all other values.
+                // A recurring departure does not change levels and scales of the other values.
                 self.core.skip_recurring(base);
                 self.recurred.push_back((self.history.len(), base));
                 around(base, recurs, noise, value)
@@ -194,7 +203,7 @@ impl OnlineDetector {
             let departs = height.abs() > noise && (called || is_present || self.recurring.resembles(height));
             self.recurring.push(height, warm && departs && height.is_finite());
         }
-        // What is expected where nothing recurs; beside that it follows ordinary values.
+        // The baseline is the core's expectation where nothing recurs; elsewhere it follows ordinary values.
         if recurs.is_none() && !self.recurring.is_within() {
             self.clear = outlook.expected;
         } else if height.abs() <= noise {
@@ -214,21 +223,21 @@ impl OnlineDetector {
             }
         }
         if !self.negative {
-            // What never was below zero cannot be expected there.
+            // A series without negative values is never expected below 0.
             scored.expected = if scored.expected < 0.0 { 0.0 } else { scored.expected };
             scored.lower = if scored.lower < 0.0 { 0.0 } else { scored.lower };
         }
         self.core.deduplicate(scored)
     }
 
-    /// The clocks that the series follows are set ahead by so many steps, or back where negative, before the next value:
-    /// with daylight saving, what comes at eight o'clock goes on coming at eight. At most a day's steps make sense.
+    /// Sets the local clock of the series ahead by `steps` before the next value, or back where negative, so that a
+    /// pattern at eight o'clock stays at eight across daylight saving. `steps`: at most those of a day.
     pub fn set_clocks(&mut self, steps: i64) {
         for _ in 0..steps {
             self.push(f64::NAN);
         }
         if let Some(back) = steps.checked_neg().and_then(|back| usize::try_from(back).ok()).filter(|back| *back > 0) {
-            // The history that seasons are sought in has the hour that comes twice once.
+            // The repeated hour remains only once in the history for the search of seasons.
             self.history.truncate(self.history.len().saturating_sub(back));
             let kept = self.recurred.partition_point(|(place, _)| *place < self.history.len());
             self.recurred.truncate(kept);
@@ -240,12 +249,13 @@ impl OnlineDetector {
         }
     }
 
-    /// Whether history was looked at: without it, whatever repeats would count as a departure.
+    /// Whether the smallest scale is estimated and the core has enough values; before, any repetition would be a
+    /// departure.
     fn is_warm(&self) -> bool {
         self.floored_at > 0 && self.core.seen() >= WARM
     }
 
-    /// A core that knows nothing, for the seasons of which there is enough history.
+    /// Returns an unfitted core for the seasons with enough history.
     fn blank(&self) -> Core {
         let risk = self.options.risk;
         let risk = if risk > 0.0 && risk < 0.02 { risk } else { 1e-4 };
@@ -253,8 +263,8 @@ impl OnlineDetector {
         Core::new(&self.seasons[..self.active], risk, week.max(LEAST_WEEK))
     }
 
-    /// Learns no more from now on: seasons, profile and bounds stay as the values so far make them, and only the levels
-    /// and the number of drifts, which bounds those, go on following.
+    /// Stops learning: seasons, profile and bounds stay as they are after a last refit. Only the levels, and the number
+    /// of drifts that raises their bound, still follow the values.
     pub fn freeze(&mut self) {
         if self.pushed >= 2 * WARM && !self.frozen {
             self.detected_at = 0;
@@ -276,17 +286,18 @@ impl OnlineDetector {
 
     fn is_search_due(&self) -> bool {
         let every = (self.detected_at / 2).clamp(2 * WARM, self.options.window.max(LATE));
-        // Searches cost more than all scores between them: they wait while nothing changes.
+        // A search costs more than all scores since the last one: it is postponed while nothing changes.
         let every = if self.settled && self.detected_at >= LATE { 2 * every } else { every };
         self.options.seasons.is_none() && self.pushed >= self.detected_at + every
     }
 
-    /// Seasons, from the shortest on, that the history holds twice.
+    /// Returns the number of seasons, from the shortest on, that fit twice into the history.
     fn enough(&self) -> usize {
         self.seasons.partition_point(|&m| self.pushed >= 2 * m)
     }
 
     fn refit(&mut self) {
+        // The history is cut only at twice its window, so that the cost is amortised.
         let first = self.floored_at == 0;
         self.floored_at = self.pushed;
         let longest = self.seasons.last().copied().unwrap_or(0);
@@ -317,7 +328,7 @@ impl OnlineDetector {
         }
     }
 
-    /// The seasons of the last `window` values: short ones in the latest part, long ones in means over some values.
+    /// Searches the last `window` values: short seasons in the latest part, long ones in block means.
     fn search(&self, window: usize) -> Vec<usize> {
         let history = &self.history[self.history.len().saturating_sub(window)..];
         let detect = |values: &[f64], factor: usize| -> Vec<usize> {
@@ -338,14 +349,14 @@ impl OnlineDetector {
         found
     }
 
-    /// Seasons in use, in steps, shortest first.
+    /// Detected or given seasons in steps, ascending.
     #[must_use]
     pub fn seasons(&self) -> &[usize] {
         &self.seasons
     }
 }
 
-/// A value against what recurs above `base`; `noise`: how far ordinary values lie from it.
+/// Scores a value against a recurring departure from `base`; `noise`: largest ordinary departure.
 fn around(base: f64, recurs: Expectation, noise: f64, value: f64) -> Scored {
     let [least, most] = recurs.range();
     let (lower, upper) = if recurs.is_certain() {
@@ -357,213 +368,19 @@ fn around(base: f64, recurs: Expectation, noise: f64, value: f64) -> Scored {
     Scored { lower, upper, ..Scored::unknown(expected) }.for_value(value)
 }
 
-/// The least scale of departures that a series of late gives reason for.
+/// Returns the smallest plausible scale of departures for the `late` values.
 fn least_scale(late: &[f64]) -> f64 {
     let scale = 1e-3 * mad(late).unwrap_or(0.0);
     if scale > 0.0 {
         return scale;
     }
-    // At one value for more than half of the time. Where it leaves that often, as a queue that is mostly empty, how far
-    // it goes at a time is ordinary; where it hardly ever does, the smallest change that is more than rounding counts.
+    // The series has one value for more than half of the time. If it changes often, as a mostly empty queue does, half
+    // of its median change is ordinary; if it hardly ever changes, every change above rounding is a departure.
     let steps = late.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|step| step.is_finite());
     let moves: Vec<f64> = steps.filter(|step| *step > 0.0).collect();
     let least = 1e-6 * late.iter().filter(|v| v.is_finite()).fold(0.0f64, |a, v| a.max(v.abs()));
     match median(&moves) {
         Some(usual) if moves.len() as f64 >= OFTEN * late.len() as f64 => least.max(0.5 * usual),
         _ => least,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::{Rng, SeedableRng};
-    use rand_distr::StandardNormal;
-
-    use super::*;
-
-    fn daily(t: usize) -> f64 {
-        100.0 + 50.0 * (t as f64 / 48.0 * std::f64::consts::TAU).sin() + ((t * 7_919) % 13) as f64
-    }
-
-    fn scores(y: impl Iterator<Item = f64>) -> Vec<Scored> {
-        let mut detector = OnlineDetector::new(DetectorOptions::default());
-        y.map(|v| detector.push(v)).collect()
-    }
-
-    #[test]
-    fn spikes_and_shifts_stand_out_and_little_else() {
-        let spoiled = |t: usize| match t {
-            1_500 => daily(t) + 120.0,
-            2_000..2_030 => daily(t) - 80.0,
-            _ => daily(t),
-        };
-        let scored = scores((0..3_000).map(spoiled));
-        assert!(scored[1_500].score > 1.0, "{:?}", scored[1_500]);
-        assert!(scored[2_000..2_030].iter().any(|s| s.score > 1.0));
-        let false_alarms = (0..3_000).filter(|t| !(1_500..1_510).contains(t) && !(2_000..2_060).contains(t));
-        let called: Vec<usize> = false_alarms.filter(|&t| scored[t].score > 1.0).collect();
-        assert!(called.len() <= 3, "{called:?}");
-    }
-
-    #[test]
-    fn the_return_from_an_incident_is_no_second_one() {
-        let incident = |t: usize| (1_500..1_515).contains(&t) || (2_700..2_715).contains(&t);
-        let scored = scores((0..4_000).map(|t| if incident(t) { daily(t) + 150.0 } else { daily(t) }));
-        for start in [1_500, 2_700] {
-            assert!(scored[start].score > 1.0, "{:?}", scored[start]);
-            let after = (start + 15..start + 120).filter(|&t| scored[t].score > 1.0).count();
-            assert_eq!(after, 0, "after {start}");
-            // nor is its absence called a day later, since the profile did not learn it
-            let echo = (start + 48..start + 63).filter(|&t| scored[t].score > 1.0).count();
-            assert_eq!(echo, 0, "a day after {start}");
-        }
-    }
-
-    #[test]
-    fn a_drift_inside_the_band_is_found_and_a_small_step_is_soon_ordinary() {
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-        let noise: Vec<f64> = (0..4_000).map(|_| rng.sample(StandardNormal)).collect();
-        let called = |extra: &dyn Fn(usize) -> f64| -> Vec<usize> {
-            let scored = scores((0..4_000).map(|t| noise[t] + extra(t)));
-            (0..4_000).filter(|&t| scored[t].score > 1.0).collect()
-        };
-        let leak = called(&|t| if (3_000..3_020).contains(&t) { 0.7 * ((t - 2_999) as f64).min(5.0) } else { 0.0 });
-        assert!(leak.iter().any(|t| (3_000..3_020).contains(t)), "{leak:?}");
-        assert!(leak.iter().filter(|t| !(3_000..3_030).contains(*t)).count() <= 4, "{leak:?}");
-        let step = called(&|t| if t < 3_000 { 0.0 } else { 2.0 });
-        assert!(step.iter().filter(|t| !(3_000..3_030).contains(*t)).count() <= 4, "{step:?}");
-    }
-
-    #[test]
-    fn the_future_does_not_reach_back() {
-        let a = scores((0..900).map(daily));
-        let b = scores((0..900).map(|t| if t < 700 { daily(t) } else { -1e6 }));
-        for t in 0..700 {
-            assert_eq!(a[t].score.to_bits(), b[t].score.to_bits(), "step {t}");
-        }
-    }
-
-    #[test]
-    fn the_band_agrees_with_the_score() {
-        for (t, s) in scores((0..2_000).map(|t| if t % 400 == 399 { 500.0 } else { daily(t) })).iter().enumerate() {
-            let value = if t % 400 == 399 { 500.0 } else { daily(t) };
-            if s.score > 0.0 && s.lower.is_finite() && (s.score - 1.0).abs() > 1e-9 {
-                assert_eq!(s.score > 1.0, value < s.lower || value > s.upper, "step {t}: {s:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_new_regime_is_taken_for_ordinary_in_the_end() {
-        for (before, after) in [(0.0, 100.0), (7.0, 7.5), (1e12, 1.0)] {
-            let scored = scores((0..2_000).map(|t| if t < 1_000 { before } else { after }));
-            assert!(scored[1_000].score > 1.0, "{before} → {after}: {:?}", scored[1_000]);
-            assert!(scored[1_900].score <= 1.0, "{before} → {after}: {:?}", scored[1_900]);
-        }
-    }
-
-    #[test]
-    fn what_is_missing_before_the_first_value_changes_nothing() {
-        let late = scores((0..40_000).map(|_| f64::NAN).chain((0..900).map(daily)));
-        let early = scores((0..900).map(daily));
-        for (t, (a, b)) in late[40_000..].iter().zip(&early).enumerate() {
-            assert_eq!((a.score.to_bits(), a.upper.to_bits()), (b.score.to_bits(), b.upper.to_bits()), "step {t}");
-        }
-    }
-
-    /// Its band was ±0.0001, and every second burst an anomaly of tens of thousands.
-    #[test]
-    fn a_queue_that_is_mostly_empty_may_fill_a_little() {
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
-        let mut queue = 0.0_f64;
-        let depth: Vec<f64> = (0..3_000)
-            .map(|t| {
-                let arrived = if rng.random_bool(0.1) { f64::from(rng.random_range(1..5)) } else { 0.0 };
-                queue = (queue + arrived - 1.0).max(0.0);
-                if (2_500..2_510).contains(&t) { queue + 60.0 } else { queue }
-            })
-            .collect();
-        let scored = scores(depth.iter().copied());
-        let called = (0..2_500).filter(|&t| scored[t].score > 1.0).count();
-        assert!(called <= 25, "{called} of 2,500");
-        assert!((2_500..2_510).any(|t| scored[t].score > 1.0));
-        // A flag that falls once in a while stands out every time.
-        let flag = scores((0..3_000).map(|t| if t % 700 == 699 { 0.0 } else { 1.0 }));
-        assert!([1_399, 2_099, 2_799].iter().all(|&t| flag[t].score > 1.0));
-    }
-
-    /// A morning that comes at eight by clocks that are set ahead, and later back, by an hour.
-    #[test]
-    fn set_clocks_keep_the_morning_where_it_is() {
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
-        let mut called = [0, 0];
-        for (follows, called) in [true, false].into_iter().zip(&mut called) {
-            let mut detector = OnlineDetector::new(DetectorOptions { seasons: Some(vec![96]), ..Default::default() });
-            let mut ahead = 0;
-            for t in 0..96 * 40 {
-                let set = if t == 96 * 20 + 8 {
-                    4
-                } else if t == 96 * 30 + 8 {
-                    -4
-                } else {
-                    0
-                };
-                ahead += set;
-                if follows && set != 0 {
-                    detector.set_clocks(set);
-                }
-                let busy = if (32..72).contains(&((t + ahead) % 96)) { 100.0 } else { 10.0 };
-                let scored = detector.push(busy + rng.sample::<f64, _>(StandardNormal));
-                *called += u32::from(t > 96 * 20 && scored.is_anomaly());
-            }
-        }
-        assert!(4 * called[0] < called[1], "{called:?}");
-    }
-
-    /// Shapes besides spikes: a season that is lost, a variance that grows or shrinks, a series that is stuck, one that drifts
-    /// away.
-    #[test]
-    fn shapes_stand_out_too() {
-        let (day, odd, n) = (96, 96 * 28, 96 * 30);
-        let value = |shape: &str, t: usize, season: f64, noise: f64| match shape {
-            "lost season" => 100.0 + 2.0 * noise,
-            "variance" => 100.0 + season + 10.0 * noise,
-            "calm" => 100.0 + season + 0.2 * noise,
-            "stuck" => 104.25,
-            "drift" => 100.0 + season + 2.0 * noise + 0.15 * (t - odd) as f64,
-            _ => 100.0 + season + 2.0 * noise,
-        };
-        for name in ["lost season", "variance", "calm", "stuck", "drift", "nothing"] {
-            let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
-            let step = Step::from_millis(900_000).ok();
-            let options = DetectorOptions { seasons: Some(vec![day]), step, ..Default::default() };
-            let mut detector = OnlineDetector::new(options);
-            let (mut before, mut within) = (0, 0);
-            for t in 0..n {
-                let season = 30.0 * (t as f64 / day as f64 * std::f64::consts::TAU).sin();
-                let shape = if t < odd { "nothing" } else { name };
-                let called = detector.push(value(shape, t, season, rng.sample(StandardNormal)));
-                if called.is_anomaly() && t > 96 * 7 {
-                    if t < odd { before += 1 } else { within += 1 }
-                }
-            }
-            let found = within > 0;
-            assert_eq!(found, name != "nothing", "{name}: {within} within, {before} before");
-            assert!(before <= 4, "{name}: {before} of three quiet weeks");
-        }
-    }
-
-    #[test]
-    fn frozen_bounds_stay() {
-        let mut detector = OnlineDetector::new(DetectorOptions::default());
-        for t in 0..1_000 {
-            detector.push(daily(t));
-        }
-        detector.freeze();
-        let seasons = detector.seasons().to_vec();
-        for t in 1_000..3_000 {
-            detector.push(50.0 + (t % 7) as f64);
-        }
-        assert_eq!(detector.seasons(), seasons);
     }
 }

@@ -1,43 +1,43 @@
-//! What the seasons alone would have: a mean by phase, learned value by value.
+//! The seasonal profile: a decayed mean by phase of each season, learned value by value.
 
-/// Weight of a cycle relative to the one after it, and weight, in cycles, of the shorter season's profile.
+/// Weight of a cycle relative to the next one, and weight, in cycles, of the shorter seasons' profile in shrinkage.
 const KEEP: f64 = 0.9;
 const SHRINK: f64 = 0.5;
-/// A season of fewer steps, as the days of a week, has phases that no value may have another's. From 8 to 12 all is the
-/// same; at 16, NAB loses half a point for short seasons that were found and are no whole number of steps.
+/// Smallest season, in steps, whose phases may come early or late; phases of a shorter one, such as days of a week, are
+/// not interchangeable. Tried values: `docs/tuning/anomaly.md`.
 const EVENED: usize = 8;
-/// Phases of the shortest season that are drawn up at a time.
+/// Number of chunks per shortest season in which the profile is computed ahead.
 const CHUNKS: usize = 32;
 
-/// Decayed means by phase of each season, drawn towards those of the shorter seasons where cycles are few, of what the
-/// values lie above their mean over the last longest season.
+/// Decayed means by phase of the values less their mean over the last longest season.
 ///
-/// A value costs O(seasons); memory is O(longest season).
+/// The means of a season with few cycles are shrunk towards those of the shorter seasons. A value costs O(seasons);
+/// memory is O(longest season).
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
     seasons: Vec<Phases>,
-    /// The last values, as many as the longest season has steps, and their sum.
+    /// Values of the last longest season as a ring, their number and their sum.
     ring: Vec<f64>,
     filled: usize,
     sum: f64,
+    /// Index of the next step.
     t: usize,
-    /// Where in `ring` step `t` has its place.
+    /// Index of step `t` in `ring`.
     place: usize,
-    /// The profile's values from `jitter` steps before step `chunk_start` on.
+    /// Profile from `jitter` steps before step `chunk_start` on.
     chunk: Vec<f64>,
     chunk_start: usize,
-    /// Least and largest value of the profile around each of the chunk's steps.
+    /// Smallest and largest profile value within `jitter` of each step of the chunk.
     around: [Vec<f64>; 2],
-    /// Steps by which the season may come early or late: half of what the shortest one is smoothed over, and one. 1, this
-    /// and 2 more are worth the same within half a point of NAB.
+    /// Number of steps by which the season may come early or late: half of the smoothing width of the shortest one,
+    /// plus one. Tried values: `docs/tuning/anomaly.md`.
     jitter: usize,
 }
 
-/// What the seasons have at a step, and the least and the most of it a little before and after: `low ≤ now ≤ high`.
+/// Seasonal part at a step, and its minimum and maximum a few steps before and after: `low ≤ now ≤ high`.
 ///
-/// A step that comes every day is smoothed to a ramp by the profile, and may come a little early or late: a square wave
-/// without noise was called each day. With it NAB's standard score is 63.1 where it was 61.9, KPI's F1 .556 where it was
-/// .545, false alarms as many.
+/// The profile smooths a daily step change to a ramp, and the change may come a little early or late. Without the
+/// envelope a square wave without noise is called each day. Measured effect: `docs/tuning/anomaly.md`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SeasonalEnvelope {
     pub now: f64,
@@ -46,25 +46,26 @@ pub(crate) struct SeasonalEnvelope {
 }
 
 impl SeasonalEnvelope {
-    /// What the seasons do not forbid to a level that does without them, and was last told at `last`: to stay, or to go as
-    /// they do. Worth 1.4 points of NAB.
+    /// Returns the tolerance for a level without seasons since the seasonal part `last`: it may stay, or move as the
+    /// seasons do. Measured effect: `docs/tuning/anomaly.md`.
     pub(crate) fn moved_from(self, last: f64) -> Self {
         Self { now: 0.0, low: (self.low - last).min(0.0), high: (self.high - last).max(0.0) }
     }
 }
 
-/// Decayed sums and weights by phase.
+/// Decayed sums and weights by phase of one season.
 #[derive(Debug, Clone)]
 struct Phases {
     sum: Vec<f64>,
     weight: Vec<f64>,
+    /// Number of phases averaged, odd.
     width: usize,
-    /// Of the step that comes.
+    /// Phase of the next step.
     phase: usize,
 }
 
 impl Profile {
-    /// Seasons in steps, ascending, each at least 2; without any the profile is 0.
+    /// `seasons`: in steps, ascending, each at least 2; without any the profile is 0.
     pub(crate) fn new(seasons: &[usize]) -> Self {
         let longest = seasons.last().copied().unwrap_or(0);
         let chunk = (seasons.first().copied().unwrap_or(0) / CHUNKS).max(1);
@@ -85,7 +86,7 @@ impl Profile {
         }
     }
 
-    /// Takes the mean over a longest season from these values at first.
+    /// Initialises the mean over the longest season from the first of these values.
     pub(crate) fn start_from(&mut self, values: &[f64]) {
         for value in values.iter().filter(|v| v.is_finite()).take(self.ring.len()) {
             self.ring[self.filled] = *value;
@@ -94,14 +95,14 @@ impl Profile {
         }
     }
 
-    /// The value that the seasons have at the step that comes.
+    /// Returns the seasonal part of the next step.
     pub(crate) fn now(&self) -> SeasonalEnvelope {
         let place = self.t - self.chunk_start;
         let [lows, highs] = &self.around;
         SeasonalEnvelope { now: self.chunk[place + self.jitter], low: lows[place], high: highs[place] }
     }
 
-    /// Learns the value of the step that comes, `None` if there is none, and goes on to the next.
+    /// Learns the value of the next step, `None` where it is missing, and moves to the following step.
     pub(crate) fn push(&mut self, value: Option<f64>) {
         if self.ring.is_empty() {
             return;
@@ -117,7 +118,7 @@ impl Profile {
                 self.ring[place] = value;
             }
             if place == 0 {
-                // Rounding does not add up over years.
+                // The sum is computed anew once per season, so that rounding does not accumulate.
                 self.sum = self.ring[..self.filled].iter().sum();
             }
             let above = value - self.sum / self.filled as f64;
@@ -136,7 +137,7 @@ impl Profile {
         }
     }
 
-    /// The step that comes is at the phase that one was `steps` ago; at most as many as there were.
+    /// Moves the phase of the next step back by `steps`, at most to the first step.
     pub(crate) fn set_back(&mut self, steps: usize) {
         if self.ring.is_empty() {
             return;
@@ -150,6 +151,7 @@ impl Profile {
         self.draw();
     }
 
+    /// Computes the next chunk of the profile and its envelope.
     fn draw(&mut self) {
         self.chunk.fill(0.0);
         for season in &self.seasons {
@@ -159,7 +161,7 @@ impl Profile {
         let first = &self.chunk[..lows.len()];
         lows.copy_from_slice(first);
         highs.copy_from_slice(first);
-        // One comparison each, which the compiler makes of many values at once; f64::min would look for NaN besides.
+        // Plain comparisons are vectorised by the compiler; f64::min would also test for NaN.
         for after in 1..=2 * self.jitter {
             for ((low, high), value) in lows.iter_mut().zip(highs.iter_mut()).zip(&self.chunk[after..]) {
                 *low = if *value < *low { *value } else { *low };
@@ -171,7 +173,7 @@ impl Profile {
 
 impl Phases {
     fn new(period: usize) -> Self {
-        // Phases that are averaged where a season has many steps: a 96th of it.
+        // A 96th of a long season is averaged.
         let width = period / 96;
         let width = if width > 1 { width | 1 } else { 1 };
         Self { sum: vec![0.0; period], weight: vec![0.0; period], width, phase: 0 }
@@ -183,11 +185,13 @@ impl Phases {
         self.weight[phase] = KEEP * self.weight[phase] + 1.0;
     }
 
-    /// Draws `shorter`, the profile of shorter seasons from `before` steps before step `start` on, to what this one has.
+    /// Refines `shorter`, the profile of the shorter seasons from `before` steps before step `start` on, by this
+    /// season.
     fn refine(&self, shorter: &mut [f64], start: usize, before: usize) {
         let m = self.sum.len();
         let half = self.width / 2;
         let first = (start % m + 2 * m - (half + before) % m) % m;
+        // A moving sum over `width` phases, cyclic.
         let (mut leaves, mut enters) = (first, first);
         let (mut sum, mut weight) = (0.0, 0.0);
         for _ in 0..self.width {
@@ -205,7 +209,7 @@ impl Phases {
     }
 }
 
-/// The place after this one, of `count` in a circle.
+/// Returns the next index in a cycle of `count`.
 fn next(place: usize, count: usize) -> usize {
     if place + 1 == count { 0 } else { place + 1 }
 }

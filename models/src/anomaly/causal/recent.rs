@@ -1,24 +1,24 @@
-//! What the last few values were.
+//! The range of the last values, and the detection of constant stretches (flat lines).
 
 use super::{Kind, Scored};
 
-/// Values that a return is looked for among.
+/// Number of last values whose range counts as ordinary.
 const LATE: usize = 10;
-/// Values on a line after which a series stands still.
+/// Number of values on a line from which on a series is still.
 const STILL: usize = 8;
-/// A series that spends more than this share of the last `MEMORY` values or so on lines does so by habit.
+/// Share of still values among about `MEMORY` from which on a series is usually constant.
 const HABIT: f64 = 0.3;
 const MEMORY: f64 = 20_000.0;
-/// Equal values in a row that are told, where none were seen before; times the longest run so far; and times as many
-/// values must have been seen. An hour of one-minute values, as an exporter that hangs is noticed.
+/// Smallest number of equal values in a row that is a flat line (an hour of one-minute values: an exporter hangs);
+/// smallest ratio to the longest run so far; smallest ratio of the values seen to the bound.
 const FLAT: f64 = 60.0;
 const LONGER: f64 = 3.0;
 const LEARNED: f64 = 10.0;
-/// Equal values in a row from which on a series rests at that value, and values that its share of rest stands on.
+/// Number of equal values in a row that make a value the resting value, and memory of its share in values.
 const REST: usize = 6;
 const REST_MEMORY: f64 = 2_000.0;
 
-/// The last values.
+/// The last `LATE` values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recent {
     values: [f64; LATE],
@@ -33,8 +33,8 @@ impl Recent {
         self.seen += 1;
     }
 
-    /// A value between others of late is no new departure from them: a count that is mostly 0 falls back to 0 after each
-    /// burst, and a level that had followed the burst would call it.
+    /// Lowers the score of a value within the range of the last ones to 1. A count that is mostly 0 returns to 0 after
+    /// each burst, and a level that followed the burst would call that.
     pub(crate) fn hold(&self, scored: Scored, value: f64) -> Scored {
         if scored.score <= 1.0 || self.seen < LATE {
             return scored;
@@ -47,28 +47,33 @@ impl Recent {
     }
 }
 
-/// Whether a series stands still, or goes along a line, as it seldom does: what stands in for values that are missing says
-/// nothing of how a series varies. A day of it made the scale so small that the next day was one anomaly.
+/// Detects values that are equal or on a line, in a series that seldom is.
+///
+/// Such values often replace missing ones and carry no information on the noise: a day of them would make the scale so
+/// small that the next day would be one anomaly.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FlatlineDetector {
     last: [f64; 2],
     seen: usize,
+    /// Number of consecutive values on a line.
     run: usize,
-    /// Decayed share of values that stood still for long.
+    /// Decayed share of values in long lines.
     share: f64,
-    /// Values in a row that are equal, and the longest such run before, decayed.
+    /// Number of consecutive equal values, and the decayed length of the longest such run before.
     equal: usize,
     longest: f64,
-    /// Least and largest value.
+    /// Smallest and largest value so far.
     range: [f64; 2],
-    /// The value that the series rests at, and the decayed share of values that are it.
+    /// Resting value, and decayed share of values equal to it.
     rest: f64,
     rest_share: f64,
 }
 
 impl FlatlineDetector {
-    /// Whether this value and those before it lie on a line; departures from it below a thousandth of `floor` do not count.
+    /// Learns a value; returns whether it and those before it are on a line, unless that is usual. Departures from the
+    /// line below a thousandth of `floor` are ignored.
     pub(crate) fn push(&mut self, value: f64, floor: f64) -> bool {
+        // The second difference is 0 on a line.
         let bend = value - 2.0 * self.last[1] + self.last[0];
         let rounding = 1e-9 * (value.abs() + self.last[1].abs());
         self.longest *= 1.0 - 0.1 / MEMORY;
@@ -90,7 +95,7 @@ impl FlatlineDetector {
         still && self.share < HABIT
     }
 
-    /// Takes another value for the one that the series rests at where it stays there for long and has no other.
+    /// Makes `value` the resting value when the series stays there for long and has no other.
     fn follow_rest(&mut self, value: f64, rounding: f64) {
         let rate = 1.0 / ((self.seen + 1) as f64).min(REST_MEMORY);
         if self.rest_share < HABIT && self.equal >= REST {
@@ -100,26 +105,26 @@ impl FlatlineDetector {
         self.rest_share += (f64::from(u8::from(rests)) - self.rest_share) * rate;
     }
 
-    /// Whether the series often has exactly this value, as a count that is 0 at night: to return there is ordinary.
+    /// Whether this is the resting value, such as 0 for a count at night; a return to it is ordinary.
     pub(crate) fn rests_at(&self, value: f64) -> bool {
         self.rest_share >= HABIT && (value - self.rest).abs() <= 1e-9 * value.abs()
     }
 
-    /// Whether the last values lie on a line, by habit or not.
+    /// Whether the last values are on a line, usual or not.
     pub(crate) fn is_still(&self) -> bool {
         self.run >= STILL
     }
 
-    /// Whether it is how the series is that they do.
+    /// Whether the last values are on a line, and usually are.
     pub(crate) fn is_usually_constant(&self) -> bool {
         self.is_still() && self.share >= HABIT
     }
 
-    /// The score of a series that stands still for longer than it ever did, if that is above 1.
+    /// Returns the score of a constant run longer than any before; `None` for a score of at most 1.
     pub(crate) fn flat_line(&self, value: f64) -> Option<Scored> {
         let bound = FLAT.max(LONGER * self.longest);
         let score = self.equal as f64 / bound;
-        // What rests at its least or largest value, as a count without events or a ratio at its limit, is not stuck.
+        // A series at its minimum or maximum, such as a count without events or a ratio at its limit, is not stuck.
         let inside = self.range[0] < value && value < self.range[1];
         let tells = score > 1.0 && inside && self.share < HABIT && self.seen as f64 > LEARNED * bound;
         tells.then_some(Scored { expected: value, lower: f64::NAN, upper: f64::NAN, score, kind: Kind::FlatLine })
@@ -130,8 +135,8 @@ impl FlatlineDetector {
 mod tests {
     use super::*;
 
-    /// Whether a flat line is told at each step.
-    fn told(values: impl Iterator<Item = f64>) -> Vec<bool> {
+    /// Whether a flat line is detected at each step.
+    fn detected(values: impl Iterator<Item = f64>) -> Vec<bool> {
         let mut still = FlatlineDetector::default();
         values
             .map(|value| {
@@ -142,12 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_series_is_told_and_one_that_is_usually_constant_is_not() {
+    fn a_stuck_series_is_detected_and_one_that_is_usually_constant_is_not() {
         let varies = |t: usize| ((t * 7_919 + t * t * 31) % 101) as f64;
-        let stuck = told((0..3_000).map(|t| if t < 2_500 { varies(t) } else { 4.0 }));
-        assert_eq!(stuck.iter().position(|told| *told), Some(2_561));
-        let rests = told((0..20_000).map(|t| if t % 500 < 100 { 0.0 } else { varies(t) }));
+        let stuck = detected((0..3_000).map(|t| if t < 2_500 { varies(t) } else { 4.0 }));
+        assert_eq!(stuck.iter().position(|detected| *detected), Some(2_561));
+        let rests = detected((0..20_000).map(|t| if t % 500 < 100 { 0.0 } else { varies(t) }));
         assert!(!rests[1_000..].contains(&true));
-        assert!(!told((0..3_000).map(|_| 7.0)).contains(&true));
+        assert!(!detected((0..3_000).map(|_| 7.0)).contains(&true));
     }
 }

@@ -1,27 +1,26 @@
-//! The farthest that a series ever went.
+//! Detects values far beyond the range that a series ever had.
 
-/// Values without which a record says nothing. 300 and 1,000 leave NAB and KPI as they are to 1 point and .01 of F1.
+/// Number of values before the first score. Tried values: `docs/tuning/anomaly.md`.
 const LEAST: f64 = 500.0;
-/// A record is broken by more than this share of its distance from the mean. At .2, .25, .3 and .5 NAB's standard score is
-/// 65.1, 64.5, 62.9 and 61.5, KPI's F1 .554 to .556: both halves of NAB's series agree.
+/// Share of its distance from the mean by which a record must be exceeded. Tried values: `docs/tuning/anomaly.md`.
 const BEYOND: f64 = 0.25;
-/// No distance counts for less than this share of the range, so that the quiet side of a series that bursts to the other
-/// may move. .05 to .2 make no difference above a point.
+/// Smallest distance from the mean, as a share of the range, so that the calm side of a series with one-sided bursts
+/// may vary. Tried values: `docs/tuning/anomaly.md`.
 const SHARE: f64 = 0.2;
-/// Values that the mean stands on; 1,000 and all are the same.
+/// Memory of the mean in values. Tried values: `docs/tuning/anomaly.md`.
 const MEMORY: f64 = 4_096.0;
-/// Weeks after which e^−1 of a record's distance is left. Below two, false alarms on KPI rise from 1.6 to 2.4 a week.
+/// Weeks after which a record's distance has decayed to 1/e. Tried values: `docs/tuning/anomaly.md`.
 const WEEKS: f64 = 6.0;
-/// A value breaks a record to at most so many times its bound, so that one glitch does not blind for weeks.
+/// Limit of a new record, in bounds, so that one glitch does not hide anomalies for weeks.
 const MOST: f64 = 2.0;
-/// Least scales that no distance is below.
+/// Smallest distance, in smallest scales.
 const LEAST_SCALES: f64 = 8.0;
 
-/// Least and largest value, and the mean between them.
+/// Decaying minimum and maximum of a series, and its mean.
 ///
-/// Records of a series that does not change grow rare by themselves, as 1/n, whatever its distribution, and those that
-/// go a quarter further than the last are rarer still. So this needs no budget of alarms, and finds what is far out in a
-/// series whose bounds were raised because it is restless.
+/// Records of a stationary series become rare as 1/n for any distribution, and those a quarter beyond the last are
+/// rarer still. The detector therefore needs no budget of alarms, and finds far values in a noisy series whose bounds
+/// were raised.
 ///
 /// # Reference
 /// Arnold, Balakrishnan & Nagaraja (1998), Records. Deviates: records fade.
@@ -34,7 +33,7 @@ pub(crate) struct Record {
     fade: f64,
 }
 
-/// The band that values were in so far, widened; the score is above 1 outside.
+/// Widened range of the values so far; the score is above 1 outside of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Band {
     pub score: f64,
@@ -59,13 +58,14 @@ impl Record {
         let departure = value - self.mean;
         let score = departure.abs() / if departure > 0.0 { up } else { down };
         let warm = self.seen >= LEAST;
-        // Not finite where nothing ever moved, or where values are too large to tell.
+        // The score is not finite where nothing ever changed, or where values overflow.
         let tells = warm && score.is_finite();
         let band = Band { score: if tells { score } else { 0.0 }, lower: self.mean - down, upper: self.mean + up };
         if open {
             self.seen += 1.0;
             self.high -= (self.high - self.mean) * self.fade;
             self.low += (self.mean - self.low) * self.fade;
+            // The record fades towards the mean, then takes the limited value.
             let held = if tells { self.mean + departure.max(-MOST * down).min(MOST * up) } else { value };
             self.high = self.high.max(held);
             self.low = self.low.min(held);
@@ -81,7 +81,7 @@ mod tests {
 
     /// Bursts to 5, and after a thousand values one to 5.9, one to 8, one to −3, and others to 8.
     #[test]
-    fn what_goes_further_than_ever_is_told_and_what_went_there_before_is_not() {
+    fn a_value_beyond_every_record_is_called_and_a_repeated_one_is_not() {
         let mut record = Record::new(10_080.0);
         let called: Vec<usize> = (0..2_000)
             .filter(|t| {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_moved_has_no_record() {
+    fn a_constant_series_has_no_record() {
         let mut record = Record::new(10_080.0);
         assert!((0..1_000).all(|_| record.push(7.0, 0.0, true).score <= 1.0));
         assert!(record.push(8.0, 0.0, true).score <= 1.0);

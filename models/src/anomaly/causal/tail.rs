@@ -1,35 +1,35 @@
-//! How far out ordinary values reach: a generalised Pareto tail over a high quantile.
+//! Bounds of ordinary magnitudes: a generalised Pareto tail over a high quantile, limited by the body.
 
 use super::histogram::Histogram;
 
-/// Share of values that count as the tail.
+/// Share of values in the tail.
 const TAIL: f64 = 0.02;
-/// Excesses without which no tail is fitted.
+/// Smallest number of excesses for a fit.
 const LEAST_EXCESSES: f64 = 10.0;
 /// Bound in mean absolute deviations while the tail cannot be fitted.
 const FALLBACK: f64 = 8.0;
 
-/// Where the body ends and where what may be anomalies begins: between the two an exponential course is read, and the
-/// bound goes at most `BODY_REACH` times as far. Without it a service with an incident a day, 3 % of its time, teaches
-/// its own incidents as ordinary (seen on four simulated weeks: bands ten times too wide from the fourth incident on).
+/// Quantiles of the body. The exponential law through the two limits the bound to `BODY_REACH` times its own bound.
+/// Otherwise the tail would learn the incidents of a service that has one a day. Measured effect:
+/// `docs/tuning/anomaly.md`.
 const BODY: [f64; 2] = [0.85, 0.95];
 const BODY_REACH: f64 = 1.5;
 
-/// How a body goes on beyond what is read of it.
+/// Law by which the body is extrapolated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Body {
-    /// Exponent of the tail exp(−x^shape): 1 exponential, 2 as a normal law.
+    /// Exponent of the tail exp(−x^shape): 1 is exponential, 2 is like a normal law.
     pub shape: f64,
-    /// How many times as far the bound may go at most.
+    /// Largest ratio of the bound to that of the body.
     pub reach: f64,
 }
 
 impl Body {
-    /// Single values.
+    /// The body of single values.
     pub(crate) const VALUES: Self = Self { shape: 1.0, reach: BODY_REACH };
 }
 
-/// A bound that ordinary magnitudes exceed with a given probability, from some thousand of the last of them.
+/// The bound that ordinary magnitudes exceed with a given probability, from the last few thousand of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Tail {
     seen: Histogram,
@@ -44,7 +44,7 @@ impl Tail {
         Self { seen: Histogram::new(kept), since: 0.0, risk, bound: FALLBACK, body }
     }
 
-    /// Learns one magnitude, at least 0; the bound follows after an eighth as many as it stands on.
+    /// Learns one magnitude, at least 0. The bound is fitted anew after an eighth of the magnitudes it is fitted to.
     pub(crate) fn push(&mut self, magnitude: f64) {
         self.seen.push(magnitude);
         self.since += 1.0;
@@ -54,18 +54,18 @@ impl Tail {
         }
     }
 
-    /// What an ordinary magnitude exceeds with probability `risk`.
+    /// Returns the bound that an ordinary magnitude exceeds with probability `risk`.
     pub(crate) fn bound(&self) -> f64 {
         self.bound
     }
 }
 
-/// The magnitude exceeded with probability `risk`, by peaks over threshold.
+/// Returns the magnitude exceeded with probability `risk`, by peaks over threshold.
 ///
 /// # Reference
 /// Hosking & Wallis (1987), Parameter and quantile estimation for the generalized Pareto distribution: probability
 /// weighted moments. Siffer et al. (2017), Anomaly detection in streams with extreme value theory. Deviates: the shape
-/// is held between 0 (exponential) and 0.5, since a light tail fitted to few excesses cries wolf.
+/// is limited to 0 (exponential) to 0.5, since a light tail fitted to few excesses gives false alarms.
 pub(crate) fn bound(seen: &Histogram, risk: f64, body: Body) -> f64 {
     let [largest, threshold, high, low] = seen.reached_by([0.0, TAIL, 1.0 - BODY[1], 1.0 - BODY[0]]);
     let n: f64 = seen.above(threshold).map(|(_, count)| count).sum();
@@ -93,9 +93,10 @@ pub(crate) fn bound(seen: &Histogram, risk: f64, body: Body) -> f64 {
     (threshold + reach).min(body_bound(low, high, risk, body).unwrap_or(f64::INFINITY)).max(1e-9)
 }
 
-/// The same from two quantiles of the body alone, as if it went on as `body` says; `None` when the body does not vary.
+/// Returns the same from two quantiles of the body, extrapolated by the law `body`; `None` when the quantiles are
+/// equal.
 fn body_bound(low: f64, high: f64, risk: f64, body: Body) -> Option<f64> {
-    // Magnitudes whose tail is exp(−x^shape), in their own unit.
+    // Quantile function of the tail exp(−x^shape), in its own unit.
     let at = |p: f64| (-p.ln()).powf(1.0 / body.shape);
     let (from, to) = (at(1.0 - BODY[0]), at(1.0 - BODY[1]));
     let scale = (high - low) / (to - from);
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_goes_on_as_its_law_says() {
+    fn a_body_is_extrapolated_by_its_law() {
         // Magnitudes with the tail exp(−x²): the bound at risk q is √(−ln q).
         let at = |p: f64| (-(1.0 - p).ln()).sqrt();
         let found = body_bound(at(0.85), at(0.95), 1e-4, Body { shape: 2.0, reach: 1.0 }).unwrap();

@@ -1,52 +1,50 @@
-//! Detects a drop of variance: departures smaller than they ever were.
+//! Detects a drop of variance: departures smaller than ever before.
 
-/// Values that the size of departures is averaged over, and those of a block: what falls must not at once be the least so
-/// far.
+/// Number of values in the mean size of departures, and in a block. Minima are learned a block late, so that a drop is
+/// not its own minimum.
 const SPAN: f64 = 60.0;
 const BLOCK: usize = 240;
-/// A departure counts up to so many mean ones, so that after a spike no calm has to be waited for.
+/// Limit of a departure, in mean ones, so that a spike does not delay the detection.
 const HELD: f64 = 8.0;
-/// Blocks that the usual size stands on, and weeks after which the least is e^−1 of its way from the usual.
+/// Memory of the usual size in blocks, and weeks after which the distance of the minimum from it has decayed to 1/e.
 const BLOCKS: f64 = 40.0;
 const WEEKS: f64 = 6.0;
-/// The share of the usual size that is told at most, and how many times as far below it as ever, in logarithms: a series of
-/// bursts has calms. A noise that shrinks to a tenth is told after 90 to 155 values with a third, 115 to 300 with a
-/// quarter, 70 to 120 with .4; at 3 two more alarms are false on the halves of nine KPI series and 4 of NAB, at 2 5 and
-/// 5, at 4 1 and 4.
+/// Largest ratio to the usual size that is called, and smallest ratio, in logarithms, to the largest drop so far, since
+/// a series of bursts has calm times. Tried values: `docs/tuning/anomaly.md`.
 const LESS: f64 = 1.0 / 3.0;
 const FURTHER: f64 = 3.0;
-/// Values after which a calm is ordinary.
+/// Number of called values after which the smaller size is ordinary.
 const PATIENCE: usize = 10;
 
-/// Mean size of departures, and the usual and the least of it.
+/// Mean size of departures, with its usual value and its minimum.
 ///
 /// # Reference
-/// MacGregor & Harris (1993), The exponentially weighted moving variance. Deviates: absolute departures, a lower limit only,
-/// and that from the least that was seen.
+/// MacGregor & Harris (1993), The exponentially weighted moving variance. Deviates: absolute departures, and a lower
+/// limit only, taken from the minimum so far.
 #[derive(Debug, Clone)]
 pub(crate) struct VarianceDropDetector {
     week: f64,
     mean: f64,
     seen: usize,
-    /// Logarithms of the usual and of the least size, and blocks that they stand on.
+    /// Logarithms of the usual size and of the minimum, and the number of blocks in them.
     usual: f64,
     least: f64,
     blocks: f64,
-    /// Least sizes of the block before this one, and of this one.
+    /// Minimum of the previous block, and of this one.
     late: [f64; 2],
-    /// The size below which it is told.
+    /// Size below which the score is above 1.
     bound: f64,
     run: usize,
 }
 
 impl VarianceDropDetector {
-    /// `week`: steps of a week, before which nothing is told.
+    /// `week`: steps of a week, during which nothing is called.
     pub(crate) fn new(week: f64) -> Self {
         let late = [f64::INFINITY; 2];
         Self { week, mean: 0.0, seen: 0, usual: 0.0, least: 0.0, blocks: 0.0, late, bound: 0.0, run: 0 }
     }
 
-    /// Learns how far a value was from what was expected; the score is above 1 where departures are smaller than ever.
+    /// Learns the departure of a value; returns a score above 1 where departures are smaller than ever.
     pub(crate) fn push(&mut self, departure: f64) -> f64 {
         let size = departure.abs();
         if !size.is_finite() {
@@ -59,10 +57,11 @@ impl VarianceDropDetector {
         let score = if self.bound > self.mean { self.bound / self.mean } else { 0.0 };
         let low = score > 1.0;
         self.run = if low { self.run + 1 } else { 0 };
+        // A drop that is called is not learned until it has lasted for `PATIENCE` values.
         if low && self.run <= PATIENCE {
             return score;
         }
-        // The first block is that of a detector that knows nothing.
+        // The first block is skipped: its expectations are not fitted yet.
         if self.seen > BLOCK {
             self.late[1] = self.late[1].min(self.mean);
         }
@@ -89,7 +88,7 @@ impl VarianceDropDetector {
         if self.blocks * BLOCK as f64 >= self.week {
             let further = (FURTHER * (self.usual - self.least)).max(-LESS.ln());
             let bound = (self.usual - further).exp();
-            // What never varied cannot vary less.
+            // A series without variance has no drop.
             self.bound = if bound.is_normal() { bound } else { 0.0 };
         }
     }
@@ -99,8 +98,8 @@ impl VarianceDropDetector {
 mod tests {
     use super::*;
 
-    /// Departures of 1 that fall to a share for good, after a week; the first value told, and how many are.
-    fn told(share: f64, bursts: bool) -> (Option<usize>, usize) {
+    /// Departures of 1 that fall to a share for good, after a week; the first value called, and the number of them.
+    fn called(share: f64, bursts: bool) -> (Option<usize>, usize) {
         let mut calm = VarianceDropDetector::new(2_016.0);
         let scores: Vec<f64> = (0..4_000)
             .map(|t| {
@@ -113,16 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_is_told_and_half_is_not_nor_what_comes_in_bursts() {
-        let (first, count) = told(0.1, false);
+    fn a_tenth_is_called_but_neither_a_half_nor_bursts() {
+        let (first, count) = called(0.1, false);
         assert!(first.is_some_and(|t| (3_030..3_150).contains(&t)), "{first:?}");
         assert_eq!(count, PATIENCE);
-        assert_eq!(told(0.5, false), (None, 0));
-        assert_eq!(told(0.1, true), (None, 0));
+        assert_eq!(called(0.5, false), (None, 0));
+        assert_eq!(called(0.1, true), (None, 0));
     }
 
     #[test]
-    fn nothing_is_told_of_what_never_varied() {
+    fn a_constant_series_is_not_called() {
         let mut calm = VarianceDropDetector::new(500.0);
         assert!((0..3_000).all(|_| !(calm.push(0.0) > 1.0)));
         assert!(!(calm.push(f64::NAN) > 1.0 || calm.push(f64::INFINITY) > 1.0));

@@ -1,76 +1,77 @@
-//! Outages of counts: events that fail to come for longer than chance allows.
+//! Detects outages of counts: missing events over a time too long for chance.
 
 use super::rate::HourlyRate;
 
-/// The share of the usual rate that an outage leaves, which the likelihoods compare.
+/// Share of the usual rate during an outage, the alternative of the likelihood ratio.
 const REMAINS: f64 = 0.25;
-/// Logarithm of the likelihood ratio that calls an outage: by chance once in a million steps.
+/// Logarithm of the likelihood ratio from which on an outage is called: by chance once in a million steps.
 const BOUND: f64 = 14.0;
-/// One step gives at most this share of the bound: a single empty scrape is no outage yet.
+/// Largest share of the bound that one step contributes: a single empty scrape is not an outage yet.
 const MOST_OF_A_STEP: f64 = 0.55;
-/// The bound lies this much above the largest ratio that the series reached by itself.
+/// Ratio of the bound to the largest sum without an outage.
 const ABOVE: f64 = 1.3;
-/// A value below this share of the rate belongs to an outage.
+/// Share of the rate below which a value belongs to an outage.
 const LOW: f64 = 0.5;
-/// The ratio does not grow beyond this many bounds, so that the end of an outage ends the alarm.
+/// Limit of the sum, in bounds, so that the end of an outage ends the alarm.
 const MOST: f64 = 1.5;
-/// Days before which nothing is called, and days before which the bound is `CAUTION` times as far: weekends are not
-/// known yet.
+/// Days without calls, and days during which the bound is `CAUTION` times as high, since weekends are not learned yet.
 const WARM_DAYS: f64 = 2.0;
 const WEEK_DAYS: f64 = 8.0;
 const CAUTION: f64 = 4.0;
-/// Values that the dispersion stands on.
+/// Memory of the dispersion in values.
 const MEMORY: f64 = 4_096.0;
-/// A value counts up to so many deviations for the dispersion, so that an incident does not hide the next.
+/// Limit of a departure, in standard deviations, in the dispersion, so that an incident does not hide the next.
 const HELD: f64 = 6.0;
-/// Weeks after which e^−1 of the largest ratio is remembered.
+/// Weeks after which the largest sum has decayed to 1/e.
 const WEEKS: f64 = 6.0;
-/// Steps after which an outage is how the series is; half a day at least.
+/// Number of steps after which an outage is ordinary; half a day at least.
 const PATIENCE: f64 = 200.0;
 
 /// Cumulative sum of the likelihood ratio of an outage against the usual rate of the hour.
 ///
-/// The likelihood is that of a Poisson count, divided by the dispersion (variance by mean) that the series has: counts in
-/// bursts need longer. The bound lies above all that the series reached without an outage.
+/// The log-likelihood is that of a Poisson count, divided by the dispersion (variance by mean) of the series: counts in
+/// bursts need longer. The bound is above the largest sum without an outage.
 ///
 /// # Reference
-/// Lucas (1985), Counted data CUSUM's. McCullagh & Nelder (1989), chapter 9, for the quasi-likelihood. Deviates: the rate
-/// is the least of neighbouring hours, and the bound follows the series.
+/// Lucas (1985), Counted data CUSUM's. McCullagh & Nelder (1989), chapter 9, for the quasi-likelihood. Deviates: the
+/// rate is the smallest of neighbouring hours, and the bound follows the series.
 #[derive(Debug, Clone)]
 pub(in crate::anomaly) struct CountDeficit {
     rate: HourlyRate,
     /// Steps of a day.
     day: f64,
+    /// Index of the next step.
     t: usize,
+    /// Logarithm of the likelihood ratio since it was last 0.
     sum: f64,
-    /// The largest sum of late, and that since the sum was 0.
+    /// Decayed maximum of the sum, and its maximum since it was last 0.
     peak: f64,
     excursion: f64,
     /// Decayed sums of squared departures and of rates, and the number of values.
     squares: f64,
     rates: f64,
     seen: f64,
-    whole: bool,
-    negative: bool,
-    /// Steps that the outage lasts.
-    lasts: f64,
-    /// The outage is how the series is, until events come again.
+    /// Whether all values so far are whole numbers of at least 0.
+    is_count: bool,
+    /// Steps since the start of the outage.
+    outage_steps: f64,
+    /// Whether the outage counts as ordinary, until events occur again.
     accepted: bool,
 }
 
-/// What an outage says of a value.
+/// Score of a value by the outage detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::anomaly) struct Shortfall {
-    /// Above 1 in an outage.
+    /// Above 1 in an outage, otherwise 0.
     pub score: f64,
-    /// The rate of the hour.
+    /// Rate of the hour.
     pub expected: f64,
-    /// The value below which it would be one.
+    /// Value below which an outage would be called.
     pub lower: f64,
 }
 
 impl CountDeficit {
-    /// `day`: steps of a day; `None` where the hours of a day are not known or no more than one value has a day.
+    /// `day`: steps of a day; `None` below four steps.
     pub(in crate::anomaly) fn new(day: f64) -> Option<Self> {
         (day >= 4.0 && day.is_finite()).then(|| Self {
             rate: HourlyRate::new(day),
@@ -82,20 +83,19 @@ impl CountDeficit {
             squares: 0.0,
             rates: 0.0,
             seen: 0.0,
-            whole: true,
-            negative: false,
-            lasts: 0.0,
+            is_count: true,
+            outage_steps: 0.0,
             accepted: false,
         })
     }
 
-    /// Scores a value, then learns from it if `open`.
+    /// Scores a value, then learns from it if `open`; `None` where nothing can be called.
     pub(in crate::anomaly) fn push(&mut self, value: f64, open: bool) -> Option<Shortfall> {
-        self.negative |= value < 0.0;
-        if self.negative {
+        // A level such as a utilisation is no count: it halves without an outage.
+        self.is_count &= value >= 0.0 && (value - value.round()).abs() < 1e-9;
+        if !self.is_count {
             return None;
         }
-        self.whole &= (value - value.round()).abs() < 1e-9;
         self.rate.go_to(self.t);
         self.t += 1;
         let found = self.judge(value);
@@ -106,31 +106,32 @@ impl CountDeficit {
         found
     }
 
-    /// There is no value at this step.
+    /// Passes a step without a value.
     pub(in crate::anomaly) fn skip(&mut self) {
         self.t += 1;
     }
 
-    /// The step that comes is at the hour of the one `steps` ago.
+    /// Moves the next step back by `steps`.
     pub(in crate::anomaly) fn set_back(&mut self, steps: usize) {
         self.t = self.t.saturating_sub(steps);
         self.rate.go_to(self.t);
     }
 
-    /// Variance by mean; of whole numbers at least that of independent events.
+    /// Returns variance by mean; at least 1, that of independent events.
     fn dispersion(&self) -> f64 {
         let dispersion = self.squares / self.rates.max(f64::MIN_POSITIVE);
-        if self.whole { dispersion.max(1.0) } else { dispersion.max(1e-12) }
+        dispersion.max(1.0)
     }
 
+    /// Adds a value to the sum and scores it.
     fn judge(&mut self, value: f64) -> Option<Shortfall> {
         let rate = self.rate.least()?;
         let days = self.t as f64 / self.day;
-        // A level such as a utilisation is no count: it halves without an outage.
-        if !self.whole || self.rates <= 0.0 || rate <= 0.0 || self.rate.rests() {
+        if self.rates <= 0.0 || rate <= 0.0 || self.rate.is_often_idle() {
             self.sum = 0.0;
             return None;
         }
+        // Gain of a step: rate · (1 − REMAINS) + value · ln REMAINS, over the dispersion.
         let unit = 1.0 / self.dispersion();
         let per_event = -REMAINS.ln() * unit;
         let most = MOST_OF_A_STEP * BOUND;
@@ -147,15 +148,15 @@ impl CountDeficit {
         }
         let is_out = self.sum > bound && is_low && days >= WARM_DAYS && !self.accepted;
         self.learn_excursion(if is_out { bound / ABOVE.sqrt() } else { self.sum.min(bound) });
-        self.lasts = if is_out { self.lasts + 1.0 } else { 0.0 };
+        self.outage_steps = if is_out { self.outage_steps + 1.0 } else { 0.0 };
         if days < WARM_DAYS || self.accepted {
             return None;
         }
-        if self.lasts > PATIENCE.max(0.5 * self.day) {
-            (self.accepted, self.sum, self.lasts) = (true, 0.0, 0.0);
+        if self.outage_steps > PATIENCE.max(0.5 * self.day) {
+            (self.accepted, self.sum, self.outage_steps) = (true, 0.0, 0.0);
             return None;
         }
-        // The value at which the sum would be at its bound.
+        // The value that brings the sum to its bound.
         let lower = ((before + gain - bound) / per_event).min(LOW * rate);
         (lower > 0.0).then_some(Shortfall {
             score: if is_out { self.sum / bound } else { 0.0 },
@@ -164,7 +165,7 @@ impl CountDeficit {
         })
     }
 
-    /// The largest sum counts for the bound once the sum is back at 0: while it grows it must not move its own bound.
+    /// Learns the maximum of the sum once it is back at 0, since a growing sum must not raise its own bound.
     fn learn_excursion(&mut self, sum: f64) {
         if self.sum > 0.0 {
             self.excursion = self.excursion.max(sum);
@@ -173,6 +174,7 @@ impl CountDeficit {
         }
     }
 
+    /// Learns dispersion and rate.
     fn learn(&mut self, value: f64) {
         if let Some(mean) = self.rate.mean() {
             self.seen += 1.0;
@@ -194,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts at five minutes with a daily wave of `share` around `mean`, none in `outage`; the steps that are called.
+    /// Called steps of five-minute counts with a daily wave of `share` around `mean` and none in `outage`.
     fn called(mean: f64, share: f64, days: usize, outage: std::ops::Range<usize>, seed: u64) -> Vec<usize> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         let mut deficit = CountDeficit::new(288.0).unwrap();
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_called_when_chance_would_not_give_it_and_nothing_else_is() {
+    fn an_improbable_outage_is_called_and_nothing_else_is() {
         for (mean, within) in [(1.0, 30), (4.0, 12), (50.0, 4)] {
             for seed in 1..4 {
                 let start = 288 * 12 + 40;

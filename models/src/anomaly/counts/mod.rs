@@ -1,4 +1,5 @@
-//! Counts of events: what a series of them has where the values just before say little.
+//! Outages of event counts, for series whose single values are too small for a band: a likelihood ratio against the
+//! rate of the hour.
 
 mod deficit;
 mod rate;

@@ -1,4 +1,4 @@
-//! Bands and ranks of all values of a series.
+//! The offline detector: bands and ranks of all values of a series.
 
 use std::rc::Rc;
 
@@ -11,54 +11,50 @@ use crate::seasons::SeasonDetector;
 use crate::stats::{mad, mean, median};
 use crate::units::LocalGrid;
 
-/// Values without which nothing is said.
+/// Smallest number of finite values that are scored.
 const LEAST_VALUES: usize = 60;
 /// A day in milliseconds.
 const DAY_MS: i64 = 86_400_000;
-/// Values beyond this are infinite for what is learned.
+/// Largest absolute value that is learned; larger ones count as infinite.
 const LARGEST_VALUE: f64 = 1e150;
-/// Widths, in steps, that values are compared over, each three times the last. With 5 and 25 in place of 3, 9 and 27, or
-/// 3, 11, 21 and 51, KPI's mean VUS-PR moves by less than .02.
+/// Widths, in steps, of the means that values are compared with. Tried values: `docs/tuning/anomaly.md`.
 const NARROW: [usize; 2] = [3, 9];
 const MIDDLE: usize = 27;
 const WIDE: usize = 243;
-/// What a shift of the level counts for against a single value: neighbours share it, so that the shifts of a noisy level
-/// come in runs. At .5, .7 and 1 KPI's mean VUS-PR is .75, .73 and .70, NAB's .42, .44 and .46.
+/// Weight of a shift of the level relative to a single value: neighbours share it, so that shifts of a noisy level form
+/// runs. Tried values: `docs/tuning/anomaly.md`.
 const SHIFT: f64 = 0.7;
-/// Steps, and the weight of each beside the value's own, over which evidence spreads to both sides. Spans from (4, 32) to
-/// (1, 3, 10, 30, 100) at weights of 1 to 2 give mean VUS-PR .75 to .78 on KPI and .37 to .43 on NAB, the longer the
-/// better on NAB, whose windows are long.
+/// Spans, in steps, over which evidence spreads to both sides, and weight of each relative to the value's own evidence.
+/// Tried values: `docs/tuning/anomaly.md`.
 const SPANS: [f64; 4] = [3.0, 10.0, 30.0, 100.0];
 const SPAN_WEIGHT: f64 = 1.5;
-/// Bands are this much wider than an exponential tail makes them: on the second halves of KPI at a risk of 1e-4, 1.07 calls
-/// 2.7 false alarms a week and series, 1.25 1.6 and 1.4 1.1, where one in 10,000 minutes is one a week.
+/// Factor of bands relative to the exponential tail. Tried values: `docs/tuning/anomaly.md`.
 const REACH: f64 = 1.25;
-/// The least bound of departures from the level, in usual changes from one value to the next: on a ramp without noise the
-/// median moves by half of the values of a spike.
+/// Smallest bound of departures from the level, in median changes between neighbours. On a ramp without noise a spike
+/// moves the median of its neighbours by half of its length.
 const LEAST_CHANGES: f64 = 5.0;
-/// The least bound of a level that is away from the season, and of a shift, in bounds of single values.
+/// Smallest bound of the level's departure from the season, and of a shift, in bounds of single values.
 const LEAST_LASTING: f64 = 0.5;
-/// Values from the first one of a new level on that are called.
+/// Number of first values of a new level that are called.
 const ONSET: usize = 9;
 
-/// Scores a whole series at once, each value in the light of all others; NaN is a missing value and scores 0.
+/// Scores a complete series, each value against all others; NaN is a missing value and scores 0.
 ///
-/// `y`: evenly spaced, any unit, any length; below 60 finite values, or where all are the same, every score is 0. The
-/// result has a score for each value. `options.window` does not matter, since the whole series is the window.
+/// `y`: evenly spaced, any unit, any length. With fewer than 60 finite values, or if all are equal, every score is 0.
+/// The result has one score per value. `options.window` has no effect, since the series is the window.
 ///
-/// **Bands.** Two values are expected: the median of the value's phase over all cycles of the season, and the same moved
-/// to the median of the 27 values around. Around each lies the band that ordinary values leave with probability
-/// `options.risk`, both together: an exponential tail through the median and the 99th percentile of all departures,
-/// scaled by the phase of the season. Outside of one of them a value scores its distance from the expected one in half
-/// bands, above 1.
+/// **Bands.** There are two expected values: the median of the value's phase over all cycles of the season, and the
+/// same shifted to the median of the 27 values around it. Each has a band; ordinary values leave at least one of the
+/// two with probability `options.risk`. The bands come from an exponential tail through the median and the 99th
+/// percentile of all departures, scaled by phase. A value outside of a band scores above 1: its distance from the
+/// expected value in half bands.
 ///
-/// **Rank.** Inside both it scores below 1, by evidence: departures from the season, from the mean over 3, 9 and 27
-/// values, and of the mean over 27 from that over 243, each in units of its own bound, the largest counting; evidence
-/// then spreads to both sides, since incidents begin before and end after the values that show them, and so a value in
-/// a cluster ranks before one alone.
+/// **Rank.** A value inside both bands scores below 1, by evidence: the largest of its departures from the season, from
+/// the means over 3, 9 and 27 values, and of the mean over 27 from that over 243, each in units of its own bound.
+/// Evidence spreads to both sides, since incidents start before and end after the values that show them. A value in a
+/// cluster thus ranks before an isolated one.
 ///
-/// Mean VUS-PR of the causal detector run forwards and backwards, the larger score counting, and of this: on 9 series of
-/// KPI .281 and .763, on 52 of NAB .260 and .421, on 76 of SMD (the test halves) .206 and .346.
+/// Accuracy beside the causal detector: `docs/tuning/anomaly.md`.
 ///
 /// ```
 /// use almanac_models::anomaly::{DetectorOptions, detect_offline};
@@ -71,19 +67,19 @@ const ONSET: usize = 9;
 /// # Reference
 /// Aggarwal (2017), Outlier Analysis, chapters 9 (departures from expected values of a series) and 6 (ensembles: the
 /// largest of standardised scores). Hampel (1974) for the moving median. Paparrizos et al. (2022), Volume under the
-/// surface, PVLDB 15, for the measure, which credits scores beside an incident. Deviates from the z-scores of the first by
-/// bounds from an exponential tail, which a few incidents do not widen.
+/// surface, PVLDB 15, for the measure, which credits scores beside an incident. Deviates from the z-scores of the first
+/// by bounds from an exponential tail, which a few incidents do not widen.
 #[must_use]
 pub fn detect_offline(y: &[f64], options: &DetectorOptions) -> Vec<Scored> {
     let seasons = || found_seasons(y, options);
     detect(y, options, (0..y.len()).collect(), seasons)
 }
 
-/// [`detect_offline`] for a series whose days and weeks follow the clocks of a place: what comes at eight o'clock goes on
-/// coming at eight when they are set ahead or back.
+/// Scores a series whose days and weeks follow local time, as [`detect_offline`] does otherwise: a pattern at eight
+/// o'clock stays at eight across daylight saving.
 ///
-/// `clocks`: of the first value of `y` and its step, see [`UtcOffsets::local`](crate::units::UtcOffsets::local). `seasons`
-/// of the options are then in steps of local time.
+/// `clocks`: local time of `y`, see [`UtcOffsets::local`](crate::units::UtcOffsets::local). `options.seasons` are in
+/// steps of local time.
 ///
 /// ```
 /// use almanac_models::anomaly::{DetectorOptions, detect_offline_by_clocks};
@@ -107,45 +103,46 @@ pub fn detect_offline_by_clocks(y: &[f64], options: &DetectorOptions, clocks: &L
     detect(y, options, places, || found_seasons(&clocks.series(y), options))
 }
 
-/// Scores values that lie at `places` of their seasons; `found`: seasons where none are given.
+/// Scores values at `places`, their positions modulo the seasons; `found` returns the seasons where none are given.
 fn detect(
     y: &[f64],
     options: &DetectorOptions,
     places: Rc<[usize]>,
     found: impl FnOnce() -> Vec<usize>,
 ) -> Vec<Scored> {
-    let Some(series) = Standardised::new(y) else { return nothing_odd(y) };
+    let Some(series) = Standardised::new(y) else { return all_ordinary(y) };
     let seasons = options.seasons.clone().unwrap_or_else(found);
     let risk = if options.risk > 0.0 && options.risk < 0.02 { options.risk } else { 1e-4 };
-    let view = View::new(&series, places, &seasons, day(options), risk);
-    let mut bands: Vec<Scored> = y.iter().enumerate().map(|(t, v)| view.band(&series, t, *v)).collect();
-    for shift in &view.shifts {
+    let model = SeriesModel::new(&series, places, &seasons, day(options), risk);
+    let mut bands: Vec<Scored> = y.iter().enumerate().map(|(t, v)| model.band(&series, t, *v)).collect();
+    // The moving level follows a shift, so that the first values after it are compared with the level before.
+    for shift in &model.shifts {
         for (t, v) in y.iter().enumerate().skip(shift.at).take(ONSET) {
-            let onset = view.onset(&series, shift, t, *v);
+            let onset = model.onset(&series, shift, t, *v);
             if bands[t].score <= 1.0 && onset.score > 1.0 {
                 bands[t] = onset;
             }
         }
     }
     if y.iter().all(|v| v.is_nan() || *v >= 0.0) {
-        // What never was below zero cannot be expected there.
+        // A series without negative values is never expected below 0.
         for band in &mut bands {
             band.lower = band.lower.max(0.0);
             band.expected = band.expected.max(0.0);
         }
     }
     let evidence: Vec<f64> =
-        bands.iter().enumerate().map(|(t, band)| view.evidence(t).max(band.score).min(Scored::LARGEST)).collect();
+        bands.iter().enumerate().map(|(t, band)| model.evidence(t).max(band.score).min(Scored::LARGEST)).collect();
     let mut spread = evidence.clone();
     for span in SPANS {
         add_exponential(&mut spread, &evidence, span, SPAN_WEIGHT);
     }
     let unit = 1.0 / (1.0 + SPAN_WEIGHT * SPANS.len() as f64);
     let mut scored: Vec<Scored> =
-        y.iter().zip(bands).zip(spread).map(|((v, band), spread)| judged(*v, band, spread * unit)).collect();
+        y.iter().zip(bands).zip(spread).map(|((v, band), spread)| final_score(*v, band, spread * unit)).collect();
     for (start, end, score) in stuck(y) {
         for one in scored[start..end].iter_mut().filter(|one| one.score <= 1.0) {
-            // An empty band, as no value stands for what varies.
+            // The band is empty: no single value would be ordinary.
             let expected = one.expected;
             *one = Scored {
                 lower: expected,
@@ -159,19 +156,19 @@ fn detect(
     scored
 }
 
-/// The final score of a value, `band.score` half bands from what was expected, with evidence of `spread` around it.
-fn judged(value: f64, band: Scored, spread: f64) -> Scored {
+/// Returns the final score of a value: that of the band outside of it, otherwise its rank by the evidence `spread`.
+fn final_score(value: f64, band: Scored, spread: f64) -> Scored {
     if value.is_nan() {
         return Scored { lower: f64::NAN, upper: f64::NAN, score: 0.0, ..band };
     }
     let outside = value < band.lower || value > band.upper;
-    // Scores are printed with six digits.
+    // Scores are printed with six digits, of which the last must show an anomaly.
     let score = if outside { band.score.max(1.0 + 1e-6) } else { spread / (1.0 + spread) };
     Scored { score, ..band }
 }
 
-/// A series too short, or without any movement: everything seen is ordinary.
-fn nothing_odd(y: &[f64]) -> Vec<Scored> {
+/// Scores a series that is too short or constant: every value is ordinary.
+fn all_ordinary(y: &[f64]) -> Vec<Scored> {
     let (lower, upper) = y
         .iter()
         .filter(|v| v.is_finite())
@@ -194,24 +191,24 @@ fn found_seasons(y: &[f64], options: &DetectorOptions) -> Vec<usize> {
     detector.detect(y).iter().map(|s| s.period).collect()
 }
 
-/// Steps of a day, where that is a whole number of them.
+/// Returns the steps of a day, if that is a whole number.
 fn day(options: &DetectorOptions) -> Option<usize> {
     let step = options.step?.millis();
     usize::try_from(DAY_MS / step).ok().filter(|_| DAY_MS % step == 0)
 }
 
-/// A series less its median, in units of its spread, NaN where missing or infinite.
+/// A series minus its median, in units of its spread; NaN where missing or infinite.
 #[derive(Debug)]
 struct Standardised {
     z: Vec<f64>,
     centre: f64,
     spread: f64,
-    /// Departures below this are rounding.
+    /// Smallest departure above rounding.
     least: f64,
 }
 
 impl Standardised {
-    /// `None` when values are too few or all the same.
+    /// Returns `None` for too few values or a constant series.
     fn new(y: &[f64]) -> Option<Self> {
         let kept: Vec<f64> = y.iter().map(|v| if v.abs() <= LARGEST_VALUE { *v } else { f64::NAN }).collect();
         if kept.iter().filter(|v| v.is_finite()).count() < LEAST_VALUES {
@@ -225,35 +222,37 @@ impl Standardised {
         if !(spread > 0.0 && spread.is_finite()) {
             return None;
         }
-        // Beyond, one value would take the digits of all others in a sum.
+        // A larger value would cancel the digits of all others in a sum.
         let z = kept.iter().map(|v| ((v - centre) / spread).clamp(-Scored::LARGEST, Scored::LARGEST)).collect();
         Some(Self { z, centre, spread, least: 1e-6 + 1e-12 * (centre / spread).abs() })
     }
 
+    /// Converts a standardised value back to the unit of the series.
     fn value(&self, z: f64) -> f64 {
         self.centre + self.spread * z
     }
 }
 
-/// What is expected of each value, and all departures.
+/// Expected values of a series and the departures from them, standardised.
 #[derive(Debug)]
-struct View {
-    /// Where each value lies in its seasons, any number of them on.
+struct SeriesModel {
+    /// Position of each value, modulo the seasons.
     places: Rc<[usize]>,
     profile: Vec<f64>,
     /// Median of the residuals around each value.
     level: Vec<f64>,
     from_season: Departures,
     from_level: Departures,
-    /// Of the level from the season: an outage of hours moves it far, single values do not.
+    /// Of the level from the season: moved by an outage of hours, not by single values.
     lasting: Departures,
-    /// Of the levels before and behind each step from each other.
+    /// Distance of the levels before and after each step.
     jumps: Departures,
     shifts: Vec<Shift>,
+    /// Further evidence for the rank, with its weight.
     others: Vec<(Departures, f64)>,
 }
 
-impl View {
+impl SeriesModel {
     fn new(series: &Standardised, places: Rc<[usize]>, seasons: &[usize], day: Option<usize>, risk: f64) -> Self {
         let z = &series.z;
         let profile = profile(z, &places, of_values(seasons, z.len()));
@@ -261,7 +260,7 @@ impl View {
         let rest: Vec<f64> = z.iter().zip(places.iter()).map(|(v, place)| v - base(place)).collect();
         let level = level(&rest, MIDDLE / 2);
         let season = of_scales(seasons, z.len(), day);
-        // Either band may be left.
+        // A value may leave either of the two bands, so that each has half of the risk.
         let departures = |sizes: Vec<f64>| Departures::new(sizes, Rc::clone(&places), season, 0.5 * risk, series.least);
         let least_level = LEAST_CHANGES * usual_change(&rest);
         let from_season = departures(rest.iter().map(|r| r.abs()).collect());
@@ -289,8 +288,8 @@ impl View {
         }
     }
 
-    /// The band that the value is furthest out of or, inside both, the narrower one; the score is the distance from the
-    /// expected value in half bands.
+    /// Returns the band that the value exceeds most or, inside both, the narrower one; the score is the distance from
+    /// the expected value in half bands.
     fn band(&self, series: &Standardised, t: usize, value: f64) -> Scored {
         let base = self.profile[self.places[t] % self.profile.len()];
         let around = |expected: f64, departures: &Departures, kind: Kind| {
@@ -299,7 +298,7 @@ impl View {
             let band = Scored { lower: expected - half, upper: expected + half, kind, ..Scored::unknown(expected) };
             band.for_value(value)
         };
-        // While the level itself is away from the season, values are by the band of levels.
+        // While the level itself departs from the season, values are scored by the band of levels.
         let lasts = self.lasting.ratio(t) > REACH && self.lasting.bound() < self.from_season.bound();
         let season = around(base, if lasts { &self.lasting } else { &self.from_season }, Kind::Level);
         if self.level[t].is_nan() {
@@ -311,7 +310,7 @@ impl View {
         if further.score > 1.0 { further } else { narrower }
     }
 
-    /// A value behind a shift against the level before it.
+    /// Scores a value after a shift against the level before it.
     fn onset(&self, series: &Standardised, shift: &Shift, t: usize, value: f64) -> Scored {
         let half = REACH * self.jumps.bound_at(t) * series.spread;
         let expected = series.value(self.profile[self.places[t] % self.profile.len()] + shift.before);
@@ -320,7 +319,7 @@ impl View {
         band.for_value(value)
     }
 
-    /// The largest of all departures in units of their bounds.
+    /// Returns the largest departure of all kinds, in bounds.
     fn evidence(&self, t: usize) -> f64 {
         let others = self.others.iter().map(|(departures, weight)| weight * departures.ratio(t));
         others.fold(self.from_season.ratio(t), f64::max)
@@ -352,7 +351,7 @@ mod tests {
         detect_offline(y, &DetectorOptions::default())
     }
 
-    /// Somewhere in `incident` the score is above 1 and above all that lies more than 20 steps away.
+    /// Asserts that a score in `incident` is above 1 and above all scores more than 20 steps away.
     fn check(name: &str, incident: std::ops::Range<usize>, spoil: impl Fn(usize, f64) -> f64) {
         let mut y = ordinary();
         incident.clone().for_each(|t| y[t] = spoil(t, y[t]));
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn incidents_rank_before_all_else() {
+    fn incidents_rank_before_all_other_values() {
         check("spike", 1_500..1_501, |_, v| v + 60.0);
         check("dip", 1_500..1_503, |_, v| v - 60.0);
         check("outage", 1_500..1_520, |_, _| 0.0);
@@ -379,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_alone_is_ordinary_and_is_called_as_often_as_the_risk_says() {
+    fn noise_alone_is_called_at_most_at_the_rate_of_the_risk() {
         let count = |risk: f64| {
             let options = DetectorOptions { risk, ..DetectorOptions::default() };
             detect_offline(&ordinary(), &options).iter().filter(|s| s.is_anomaly()).count()
@@ -389,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beside_an_incident_ranks_before_what_is_far_and_is_not_called() {
+    fn neighbours_of_an_incident_rank_before_others_and_are_not_called() {
         let mut y = ordinary();
         y[1_500] += 300.0;
         let scored = scores(&y);

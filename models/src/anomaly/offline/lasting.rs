@@ -1,32 +1,33 @@
-//! What lasts in a series that is known as a whole: shifts of the level, and stretches of one value.
+//! Persistent anomalies of a complete series: shifts of the level, and constant stretches.
 
 use crate::stats::{mean, median};
 
-/// A stretch of one value has at least so many, and this many times as many as all but the few longest.
+/// Smallest length of a constant stretch, and smallest ratio of it to the longest usual run, which is the one after the
+/// `FEW` longest.
 const LEAST_EQUAL: usize = 24;
 const LONGER: usize = 3;
 const FEW: usize = 3;
-/// Where more neighbours than this share are equal, or stretches hold more of the values, a series is constant by habit.
+/// Share of equal neighbours, and share of values in constant stretches, above which a series is usually constant.
 const USUAL_EQUAL: f64 = 0.2;
 const MOST_STUCK: f64 = 0.1;
-/// Values before and after a place whose means find where a shift begins.
+/// Number of values before and after a step whose means locate the start of a shift.
 const EDGE: usize = 5;
-/// A shift back to the level before the last one within this share of the series is the end of an incident.
+/// Divisor of the series for the time within which a shift back to the former level is the end of an incident.
 const INCIDENT_SHARE: usize = 4;
-/// How close, in parts of the shift, the level comes to the one before.
+/// Largest distance from the former level after a return, as a share of the shift.
 const RETURNED: f64 = 0.3;
 
 /// A shift of the level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shift {
-    /// The first step of the new level.
+    /// First step of the new level.
     pub at: usize,
-    /// The level before.
+    /// Level before the shift.
     pub before: f64,
 }
 
-/// Sizes of the shift at each step: how far the medians over `width` values before and from it on lie apart; NaN where
-/// there are fewer. `level` has the median over the odd `width` around each value.
+/// Returns the size of the shift at each step: the distance of the medians over `width` values before it and from it
+/// on; NaN where there are fewer. `level`: median over the odd `width` around each value.
 pub(super) fn shift_sizes(level: &[f64], width: usize) -> Vec<f64> {
     let half = width / 2;
     (0..level.len())
@@ -37,7 +38,7 @@ pub(super) fn shift_sizes(level: &[f64], width: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Shifts where `is_shift` holds of the step; the return from an incident is none.
+/// Returns one shift for each run of steps where `is_shift` holds, without incidents and the return from them.
 pub(super) fn shifts(rest: &[f64], level: &[f64], width: usize, is_shift: impl Fn(usize) -> bool) -> Vec<Shift> {
     let n = rest.len();
     let half = width / 2;
@@ -52,7 +53,8 @@ pub(super) fn shifts(rest: &[f64], level: &[f64], width: usize, is_shift: impl F
         while t < n && is_shift(t) {
             t += 1;
         }
-        // The medians lie apart from half a width before the shift to half a width behind it.
+        // The medians differ from half a width before the shift to half a width after it; the largest step is its
+        // start.
         let step_at = |s: usize| {
             let before = mean(&rest[s.saturating_sub(EDGE)..s])?;
             Some((mean(&rest[s..(s + EDGE).min(n)])? - before).abs())
@@ -73,8 +75,8 @@ pub(super) fn shifts(rest: &[f64], level: &[f64], width: usize, is_shift: impl F
     found.into_iter().map(|(shift, _)| shift).collect()
 }
 
-/// Stretches of one value, inside the range of all others, in a series that hardly ever repeats one: first step, end and
-/// how many times as long as the least that is odd.
+/// Returns constant stretches inside the range of all other values, in a series that seldom repeats a value: first
+/// step, end and ratio of the length to the smallest one that is an anomaly.
 pub(super) fn stuck(y: &[f64]) -> Vec<(usize, usize, f64)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     let mut start = 0;
@@ -86,6 +88,7 @@ pub(super) fn stuck(y: &[f64]) -> Vec<(usize, usize, f64)> {
             start = t;
         }
     }
+    // The longest runs may be the anomalies themselves, so that the usual length leaves them out.
     let mut lengths: Vec<usize> = runs.iter().map(|(start, end)| end - start).collect();
     lengths.sort_unstable_by(|a, b| b.cmp(a));
     let usual = lengths.get(FEW).copied().unwrap_or(1);
@@ -105,7 +108,7 @@ pub(super) fn stuck(y: &[f64]) -> Vec<(usize, usize, f64)> {
         .collect()
 }
 
-/// Median of the changes from one value to the next, by size.
+/// Returns the median absolute change from one value to the next.
 pub(super) fn usual_change(x: &[f64]) -> f64 {
     let changes: Vec<f64> = x.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
     median(&changes).unwrap_or(0.0)
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_begins_where_it_does_and_an_outage_has_no_second_one() {
+    fn a_shift_is_located_and_an_outage_or_a_ramp_has_none() {
         let shifted: Vec<f64> = (0..1_000).map(|t| noise(t) + if t < 400 { 10.0 } else { 30.0 }).collect();
         assert_eq!(found(&shifted), [400]);
         let outage: Vec<f64> =
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_value_is_found_and_a_habit_is_none() {
+    fn a_stuck_value_is_found_and_a_usual_one_is_not() {
         let y = |t: usize| if (500..600).contains(&t) { 0.4 } else { noise(t * t) };
         assert_eq!(stuck(&(0..2_000).map(y).collect::<Vec<_>>()).first().map(|run| (run.0, run.1)), Some((500, 600)));
         let rests = |t: usize| if t % 200 < 60 { 0.0 } else { noise(t * t) };

@@ -1,4 +1,5 @@
-//! Scores for a series that is known as a whole: each value in the light of all others, before and after it.
+//! Scores a complete series: each value is compared with all others, before and after it. For reports and labels, not
+//! for alerts.
 
 mod departure;
 mod detect;

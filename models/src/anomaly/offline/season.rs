@@ -1,28 +1,28 @@
-//! What each phase of a season is like: its usual value and how far values usually lie from it.
+//! Median and relative scale of each phase of a season.
 
 use super::smooth::moving_mean;
 use crate::stats::{mean, median, quantile};
 
-/// Cycles that a median over them needs, and that are enough where no season has more.
+/// Number of cycles that a median over them needs, and number that suffices where no season has more.
 const CYCLES: usize = 3;
 const FEWEST_CYCLES: usize = 2;
-/// Cycles that the scale of each phase needs where the length of a day is not known. A mean over fewer is noise: with 10,
-/// 14, 20 or 30 asked for, KPI's mean VUS-PR is .71, .72, .74 and .74.
+/// Number of cycles that the scale of each phase needs where the length of a day is unknown; a mean over fewer is
+/// noisy. Tried values: `docs/tuning/anomaly.md`.
 const SCALE_CYCLES: usize = 30;
-/// The scale is smoothed over this share of the season. From 1/96 to 1/6 KPI's mean VUS-PR goes from .744 to .754.
+/// Divisor of the season for the width over which scales are smoothed. Tried values: `docs/tuning/anomaly.md`.
 const SCALE_SHARE: usize = 12;
-/// Departures are held to this quantile, and no phase has less than this share of the mean scale. With .95 to .995 and
-/// .05 to .2 KPI's mean VUS-PR stays within .737 and .746.
+/// Quantile that departures are limited to, and smallest relative scale of a phase. Tried values:
+/// `docs/tuning/anomaly.md`.
 const HELD: f64 = 0.98;
 const LEAST: f64 = 0.05;
 
-/// The season whose phases have a usual value each: the longest with enough cycles in `n` values.
+/// Returns the season for the profile of values: the longest with enough cycles in `n` values.
 pub(super) fn of_values(seasons: &[usize], n: usize) -> Option<usize> {
     longest(seasons, n, CYCLES).or_else(|| shortest(seasons, n, FEWEST_CYCLES))
 }
 
-/// The season whose phases have a scale each: of at most a day, `day` in steps, since weeks are few and their nights alike;
-/// where that is not known, of many cycles.
+/// Returns the season for the profile of scales: of at most a day, `day` in steps, since there are few weeks and their
+/// nights are alike; where `day` is unknown, one with many cycles.
 pub(super) fn of_scales(seasons: &[usize], n: usize, day: Option<usize>) -> Option<usize> {
     let most = day.unwrap_or(n / SCALE_CYCLES);
     let short: Vec<usize> = seasons.iter().copied().filter(|&m| m <= most).collect();
@@ -37,8 +37,9 @@ fn shortest(seasons: &[usize], n: usize, cycles: usize) -> Option<usize> {
     seasons.iter().copied().filter(|&m| m >= 2 && m <= n / cycles).min()
 }
 
-/// Median over all cycles of each phase, moved so that its own median is that of `z`; without a season that median alone.
-/// A phase of which nothing is known has it too. `places`: where each value lies in its season, any number of seasons on.
+/// Returns the median of each phase over all cycles, shifted so that the residuals have median 0; without a season, the
+/// median of `z` alone. A phase without values has that median too. `places`: position of each value, modulo the
+/// season.
 pub(super) fn profile(z: &[f64], places: &[usize], season: Option<usize>) -> Vec<f64> {
     let all = median(z).unwrap_or(0.0);
     let Some(season) = season else { return vec![all] };
@@ -53,7 +54,7 @@ pub(super) fn profile(z: &[f64], places: &[usize], season: Option<usize>) -> Vec
     out
 }
 
-/// How many times the usual departure each phase of the season has; all 1 without a season.
+/// Returns the mean departure of each phase relative to that of all phases; `[1]` without a season.
 pub(super) fn scale_profile(departures: &[f64], places: &[usize], season: Option<usize>) -> Vec<f64> {
     let (Some(season), Some(most)) = (season, quantile(departures, HELD)) else { return vec![1.0] };
     let (mut sums, mut counts) = (vec![0.0; season], vec![0.0f64; season]);
@@ -63,10 +64,11 @@ pub(super) fn scale_profile(departures: &[f64], places: &[usize], season: Option
     }
     let means: Vec<f64> = sums.iter().zip(&counts).map(|(s, c)| if *c > 0.0 { s / c } else { f64::NAN }).collect();
     let Some(usual) = mean(&means).filter(|usual| *usual > 0.0) else { return vec![1.0] };
+    // The phases are cyclic: both ends are continued before smoothing.
     let width = (season / SCALE_SHARE).max(3);
     let wrapped: Vec<f64> = (0..season + 2 * width).map(|i| means[(i + season * width - width) % season]).collect();
     let smooth = moving_mean(&wrapped, width);
-    // A phase without values takes no part, and is never asked for a scale.
+    // A phase without values has no scale, and none is read.
     smooth[width..width + season].iter().map(|s| if s.is_nan() { 1.0 } else { (s / usual).max(LEAST) }).collect()
 }
 

@@ -1,8 +1,9 @@
-//! Smoothing towards both sides; NaN is a missing value and takes no part.
+//! Centred smoothing; NaN is a missing value and is skipped.
 
 use crate::stats::{WindowMeans, median};
 
-/// Mean over `width` values around each value, its own included, over fewer at the ends; NaN where the value is missing.
+/// Returns the mean over `width` values around each value, including it, and over fewer at the ends; NaN where the
+/// value is missing.
 pub(super) fn moving_mean(x: &[f64], width: usize) -> Vec<f64> {
     let n = x.len();
     let (before, after) = (width.saturating_sub(1) / 2, width / 2);
@@ -11,9 +12,10 @@ pub(super) fn moving_mean(x: &[f64], width: usize) -> Vec<f64> {
     (0..n).map(|t| if x[t].is_nan() { f64::NAN } else { around(t) }).collect()
 }
 
-/// Median over the `2·half + 1` values around each value, over fewer at the ends; NaN where all of them are missing.
+/// Returns the median over the `2·half + 1` values around each value, over fewer at the ends; NaN where all are
+/// missing.
 ///
-/// The window is kept sorted, so that a step costs O(half).
+/// The window stays sorted, so that a step costs O(half).
 pub(super) fn moving_median(x: &[f64], half: usize) -> Vec<f64> {
     let mut window: Vec<f64> = Vec::with_capacity(2 * half + 2);
     let mut out = Vec::with_capacity(x.len());
@@ -37,14 +39,14 @@ pub(super) fn moving_median(x: &[f64], half: usize) -> Vec<f64> {
     out
 }
 
-/// [`moving_median`] whose ends go on as the series does there: at the ends of a ramp the median of half a window lies
-/// beside it.
+/// Returns [`moving_median`] of the series extended linearly at both ends, since the median of half a window is biased
+/// at the ends of a ramp.
 pub(super) fn level(x: &[f64], half: usize) -> Vec<f64> {
     let width = 2 * half + 1;
     if x.len() < 2 * width {
         return moving_median(x, half);
     }
-    // The values beyond an end, from its last two windows, the outer one last.
+    // `half` values beyond an end, on the line through the medians of its two last windows, from the inside out.
     let beyond = |outer: &[f64], inner: &[f64]| -> Vec<f64> {
         let (Some(outer), Some(inner)) = (median(outer), median(inner)) else { return vec![f64::NAN; half] };
         let slope = (outer - inner) / width as f64;
@@ -73,9 +75,10 @@ fn remove(window: &mut Vec<f64>, v: f64) {
     }
 }
 
-/// Adds `weight` times the mean of `x` under exp(−|k|/`span`), `k` the distance in steps, to `out`. What lies beyond the
-/// ends counts as 0.
+/// Adds to `out` `weight` times the mean of `x` weighted by exp(−|k|/`span`), with `k` the distance in steps. Values
+/// beyond the ends count as 0.
 pub(super) fn add_exponential(out: &mut [f64], x: &[f64], span: f64, weight: f64) {
+    // Two recursive passes: past values with the own one, then future values without it.
     let keep = (-1.0 / span).exp();
     let unit = weight * (1.0 - keep) / (1.0 + keep);
     let mut past = 0.0;
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_spreads_as_its_distance_says() {
+    fn one_value_spreads_exponentially_with_distance() {
         let mut x = [0.0; 201];
         x[100] = 1.0;
         let mut out = [0.0; 201];

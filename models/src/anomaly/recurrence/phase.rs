@@ -1,20 +1,20 @@
-//! What one time of the day knows of the departures there: on which days, and how high.
+//! Departures at one time of the day: their days and the range of their heights.
 
-/// Days of the last week on which a departure makes the next one ordinary.
+/// Number of days of the last week with a departure from which on the next one is ordinary.
 const LEARNED_DAYS: u32 = 3;
-/// Days of the last week on which a departure makes its absence an anomaly.
+/// Number of days of the last week with a departure from which on its absence is an anomaly.
 const CERTAIN_DAYS: u32 = 6;
-/// Of the last fourteen days, those that a departure of the same weekday needs beside it: a job of workdays that missed
-/// one or two.
+/// Number of the last fourteen days with a departure that makes one on the same weekday certain: a job of workdays that
+/// missed one or two.
 const WORKDAYS: u32 = 8;
-/// Weight of the newest height in the range that heights were in.
+/// Weight of the newest height in the range of heights.
 const SHRINK: f32 = 0.1;
 
-/// Days as bits: bit 0 is the day before, bit 6 the same weekday a week before.
+/// A set of past days as bits: bit 0 is yesterday, bit 6 the same weekday of last week.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Days(u32);
+pub(super) struct PastDays(u32);
 
-impl Days {
+impl PastDays {
     const WEEK: u32 = 0x7f;
     const FORTNIGHT: u32 = 0x3fff;
     const SAME_WEEKDAY: u32 = 1 << 6 | 1 << 13;
@@ -40,7 +40,7 @@ impl Days {
         self.of_last_week() >= LEARNED_DAYS || self.on_this_weekday()
     }
 
-    /// Whether a departure has to come today: on six of the last seven days, or on this weekday twice with most of the
+    /// Whether a departure is certain today: on six of the last seven days, or on this weekday twice with most of the
     /// workdays, or three times.
     pub(super) fn are_certain(self) -> bool {
         self.of_last_week() >= CERTAIN_DAYS
@@ -49,9 +49,9 @@ impl Days {
     }
 }
 
-/// A time of the day.
+/// Departures at one step of the day.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Phase {
+pub(super) struct PhaseDepartures {
     /// Bit 0 is the day `last`, bit k the day k before it.
     days: u32,
     last: u32,
@@ -59,34 +59,35 @@ pub(super) struct Phase {
     high: f32,
 }
 
-impl Phase {
-    /// The days before `day` that had a departure here.
-    pub(super) fn days_before(&self, day: u32) -> Days {
+impl PhaseDepartures {
+    /// Returns the days before `day` with a departure.
+    pub(super) fn days_before(&self, day: u32) -> PastDays {
         let age = day.saturating_sub(self.last);
-        // The last day itself is bit `age - 1`; what is of today does not count.
+        // The last day itself is bit `age - 1`; a departure of today is left out.
         match age {
-            0 => Days(self.days >> 1),
-            1..=31 => Days(self.days << (age - 1)),
-            _ => Days(0),
+            0 => PastDays(self.days >> 1),
+            1..=31 => PastDays(self.days << (age - 1)),
+            _ => PastDays(0),
         }
     }
 
-    /// Least and largest height, by sign: both are above 0 or both below.
+    /// Returns smallest and largest height; both are above 0 or both below.
     pub(super) fn range(&self) -> [f64; 2] {
         [f64::from(self.low), f64::from(self.high)]
     }
 
-    /// Learns a departure of the day `day`.
+    /// Learns the height of a departure on the day `day`.
     pub(super) fn push(&mut self, day: u32, height: f32) {
         let before = self.days_before(day);
-        let turns = !before.is_empty() && (self.low > 0.0) != (height > 0.0);
-        if turns && before.are_learned() {
-            // An absence that was called, or the swing after a departure: it does not replace what is known.
+        let changes_sign = !before.is_empty() && (self.low > 0.0) != (height > 0.0);
+        if changes_sign && before.are_learned() {
+            // A called absence, or the swing after a departure, does not replace learned heights.
             return;
         }
-        if before.is_empty() || turns {
+        if before.is_empty() || changes_sign {
             *self = Self { low: height, high: height, ..Self::default() };
         }
+        // Both ends move towards the newest height, which stays inside.
         self.low = (self.low + SHRINK * (height - self.low)).min(height);
         self.high = (self.high + SHRINK * (height - self.high)).max(height);
         let age = day.saturating_sub(self.last);
@@ -99,14 +100,14 @@ impl Phase {
 mod tests {
     use super::*;
 
-    fn after(days: impl Iterator<Item = u32>, today: u32) -> Days {
-        let mut phase = Phase::default();
+    fn after(days: impl Iterator<Item = u32>, today: u32) -> PastDays {
+        let mut phase = PhaseDepartures::default();
         days.for_each(|day| phase.push(day, 10.0));
         phase.days_before(today)
     }
 
     #[test]
-    fn three_days_teach_and_a_week_makes_certain() {
+    fn three_days_are_learned_and_a_week_is_certain() {
         assert!(!after(0..2, 2).are_learned());
         assert!(after(0..3, 3).are_learned() && !after(0..3, 3).are_certain());
         assert!(!after(0..5, 5).are_certain());
@@ -129,12 +130,12 @@ mod tests {
 
     #[test]
     fn heights_keep_their_range() {
-        let mut phase = Phase::default();
+        let mut phase = PhaseDepartures::default();
         [60.0, 55.0, 70.0].into_iter().enumerate().for_each(|(day, h)| phase.push(u32::try_from(day).unwrap(), h));
         let [low, high] = phase.range();
         assert!((55.0..60.0).contains(&low) && (high - 70.0).abs() < 1e-6, "{low} {high}");
         phase.push(3, -5.0);
-        assert!(phase.range()[0] > 0.0, "what is learned is not replaced");
+        assert!(phase.range()[0] > 0.0, "learned heights are not replaced");
         phase.push(40, -5.0);
         assert!(phase.range().iter().all(|height| (height + 5.0).abs() < 1e-6));
     }

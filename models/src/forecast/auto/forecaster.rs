@@ -1,11 +1,11 @@
-//! The default forecaster: what a caller may tell it, and how a series is prepared before it is fitted.
+//! The default forecaster: its options, and the preparation of a series before the fit.
 
 use std::ops::Range;
 
-use super::fit::Prepared;
-use super::fitted::{FittedForecast, Rest};
-use crate::forecast::calendar::{Holidays, Local, without};
-use crate::forecast::combine::Views;
+use super::fit::PreparedSeries;
+use super::fitted::{Adjustments, FittedForecast};
+use crate::forecast::calendar::{Holidays, LocalSeries, without};
+use crate::forecast::combine::TransformedHistories;
 use crate::forecast::counts::CountModel;
 use crate::forecast::prepare::{Alignment, Lengths, Support, alignment, check, fill_gaps};
 use crate::forecast::recurring::{Cycle, Jobs, find};
@@ -14,21 +14,21 @@ use crate::seasons::SeasonDetector;
 use crate::units::UtcOffsets;
 use crate::{Horizon, Step, Timestamp};
 
-/// Points of history that a fit looks at, unless four of the longest season are more.
+/// Maximum number of points of history in a fit, unless four of the longest season are more.
 const MAX_POINTS: usize = 20_000;
-/// Finite values without which nothing is forecast.
+/// Minimum number of finite values.
 const MIN_POINTS: usize = 3;
-/// Step above which no jobs are looked for.
+/// Longest step at which jobs are searched.
 const LONGEST_JOB_STEP_MS: i64 = 1_800_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const WEEK_MS: i64 = 7 * DAY_MS;
-/// A month, a twelfth of a year, and a year of the Julian calendar: what steps by the calendar are on average.
+/// Average month and year of the Julian calendar, for calendar steps.
 const MONTH_MS: i64 = YEAR_MS / 12;
 const YEAR_MS: i64 = 31_557_600_000;
 
-/// The default forecaster: several base models, combined as they did from rolling origins, with
-/// conformal intervals of the right horizon.
+/// The default forecaster: several base models, weighted by their errors from rolling origins, with intervals
+/// calibrated at each lead.
 ///
 /// ```
 /// use almanac_models::{Horizon, Level, Step, forecast::{AutoForecaster, Fit, Predict}};
@@ -50,13 +50,13 @@ pub struct AutoForecaster {
 }
 
 impl AutoForecaster {
-    /// A forecaster of series whose points lie `step` apart; seasons are detected.
+    /// Creates a forecaster for series with the given step between points. Seasons are detected.
     #[must_use]
     pub fn new(step: Step) -> Self {
         Self { step, seasons: None, horizon: None, holidays: Vec::new(), clocks: None }
     }
 
-    /// Takes these seasons instead of detecting them; an empty list says that there is none.
+    /// Uses these seasons instead of detecting them; an empty list means no season.
     #[must_use]
     pub fn with_seasons(mut self, seasons: Vec<Step>) -> Self {
         self.seasons = Some(seasons);
@@ -64,18 +64,18 @@ impl AutoForecaster {
     }
 
     /// Calibrates intervals up to this horizon (default: the longest season, at least 48 steps, at most 1,440).
-    /// Further ahead they widen by extrapolation.
+    /// At longer leads they widen by extrapolation.
     #[must_use]
     pub fn with_horizon(mut self, horizon: Horizon) -> Self {
         self.horizon = Some(horizon);
         self
     }
 
-    /// Says which steps lie on a holiday: ranges counted from the start of the series that will be fitted, past ones
-    /// and, from its length on, ones to come.
+    /// Sets the holidays as ranges of steps, counted from the start of the series to fit. Ranges from its length on are
+    /// future holidays.
     ///
-    /// Past holidays are not taught to the ordinary pattern. One to come departs from it as past ones did on average,
-    /// by phase of the day; for want of a past one it follows the weekday whose values are lowest.
+    /// Past holidays are excluded from training. A future holiday is forecast with the mean departure of past holidays,
+    /// by phase of the day. Without a past holiday it is forecast like the weekday with the lowest values.
     ///
     /// ```
     /// use almanac_models::{Horizon, Step, forecast::{AutoForecaster, Fit, Predict}};
@@ -91,15 +91,15 @@ impl AutoForecaster {
         self
     }
 
-    /// Follows the clocks of a place, so that days and weeks keep their pattern across daylight saving; `start`: when
-    /// the first value of the series that will be fitted was measured.
+    /// Fits in local time, so that days and weeks keep their pattern across daylight saving; `start`: time of the first
+    /// value of the series to fit.
     #[must_use]
     pub fn with_clocks(mut self, offsets: UtcOffsets, start: Timestamp) -> Self {
         self.clocks = Some((offsets, start));
         self
     }
 
-    /// Fits a series by one clock.
+    /// Fits an evenly spaced series, without daylight saving.
     fn fit_plain(&self, seen: &[f64]) -> Result<FittedForecast, ForecastError> {
         let ordinary = without(seen, &self.holidays);
         let finite = ordinary.iter().filter(|v| v.is_finite()).count();
@@ -109,20 +109,21 @@ impl AutoForecaster {
         let first = ordinary.iter().position(|v| v.is_finite()).unwrap_or(0);
         let support = Support::of(&seen[first..]);
         let mut y = ordinary[first..].to_vec();
-        // Jobs first: the few steps that they take would hide seasons and count as noise.
-        let jobs = take_out(&mut y, find(&ordinary[first..], &self.job_cycles(), support.counts()));
+        // Mask jobs first: they would hide seasons and count as noise.
+        let jobs = mask_jobs(&mut y, find(&ordinary[first..], &self.job_cycles(), support.is_count()));
         let mut seasons = self.season_lengths(&y)?;
         let dropped = y.len().saturating_sub(MAX_POINTS.max(4 * seasons.last().copied().unwrap_or(0)));
-        let mut history = History { y: y.split_off(dropped), seen: seen[first + dropped..].to_vec(), start: dropped };
+        let mut history =
+            TrainingWindow { y: y.split_off(dropped), seen: seen[first + dropped..].to_vec(), start: dropped };
         let mut filled = fill_gaps(&history.y, &seasons);
         let aligned = self.alignment(&filled, &seasons, support);
-        if support.counts() {
-            // A mean needs no history of another level.
+        if support.is_count() {
+            // The count model estimates a mean: history from another level would bias it.
             let present = history.since(aligned.as_ref().map_or(0, |aligned| aligned.since));
             if let Some(counts) =
                 CountModel::fit(&present.y, &self.cycles(&seasons, present.y.len()), self.horizon(&seasons))
             {
-                return Ok(self.of_counts(counts, &present, &seasons, jobs, first));
+                return Ok(self.count_forecast(counts, &present, &seasons, jobs, first));
             }
         }
         if let Some(aligned) = aligned {
@@ -130,27 +131,28 @@ impl AutoForecaster {
             seasons = self.season_lengths(&history.y)?;
             filled = fill_gaps(&history.y, &seasons);
         }
-        // What was seen decides: a gap filled by the seasons around it may leave the bounds that nothing ever left.
-        filled.iter_mut().for_each(|v| *v = support.held(*v));
-        let History { y, seen, start } = &history;
-        let named = self.named(&seasons, &jobs);
+        // Filling a gap from neighbouring seasons may exceed the bounds of the observed values.
+        filled.iter_mut().for_each(|v| *v = support.clamp(*v));
+        let TrainingWindow { y, seen, start } = &history;
+        let reported = self.reported_seasons(&seasons, &jobs);
         let holidays = self.holidays(seen, &with_jobs(&filled, &jobs, *start), first + start);
-        let rest = Rest { jobs, jobs_from: start + y.len(), holidays, support };
-        let Some(views) = Views::new(&filled, support) else {
-            return Ok(FittedForecast::constant(named, filled[0], y.len(), rest));
+        let adjustments = Adjustments { jobs, jobs_from: start + y.len(), holidays, support };
+        let Some(histories) = TransformedHistories::new(&filled, support) else {
+            return Ok(FittedForecast::constant(reported, filled[0], y.len(), adjustments));
         };
         let cycles = self.cycles(&seasons, y.len());
-        let fit = Prepared { y, filled: &filled, views: &views, seasons: &seasons, cycles: &cycles, support };
-        Ok(fit.run(self.horizon(&seasons), named, rest))
+        let fit =
+            PreparedSeries { y, filled: &filled, histories: &histories, seasons: &seasons, cycles: &cycles, support };
+        Ok(fit.fit(self.horizon(&seasons), reported, adjustments))
     }
 
-    /// Steps up to which intervals are calibrated.
+    /// Returns the number of steps up to which intervals are calibrated.
     fn horizon(&self, seasons: &[usize]) -> usize {
         self.horizon.map_or(seasons.last().copied().unwrap_or(0).clamp(48, 1_440), Horizon::steps)
     }
 
-    /// The seasons in use, those with which jobs return among them.
-    fn named(&self, seasons: &[usize], jobs: &Jobs) -> Vec<Step> {
+    /// Returns the seasons in use, including the cycles of jobs.
+    fn reported_seasons(&self, seasons: &[usize], jobs: &Jobs) -> Vec<Step> {
         let mut all = seasons.to_vec();
         all.extend(jobs.periods());
         all.sort_unstable();
@@ -159,10 +161,11 @@ impl AutoForecaster {
         all.into_iter().filter_map(length).collect()
     }
 
-    fn of_counts(
+    /// Wraps a count model with jobs and holidays.
+    fn count_forecast(
         &self,
         counts: CountModel,
-        present: &History,
+        present: &TrainingWindow,
         seasons: &[usize],
         jobs: Jobs,
         first: usize,
@@ -172,51 +175,51 @@ impl AutoForecaster {
         let expected = with_jobs(&filled, &jobs, present.start);
         let holidays = self.holidays(&present.seen, &expected, first + present.start);
         let scale = naive_scale(&present.y, seasons.first().copied().unwrap_or(1));
-        let named = self.named(seasons, &jobs);
-        let rest = Rest { jobs, jobs_from: present.start + present.y.len(), holidays, support };
-        FittedForecast::counts(named, counts, present.y.len(), scale, rest)
+        let reported = self.reported_seasons(seasons, &jobs);
+        let adjustments = Adjustments { jobs, jobs_from: present.start + present.y.len(), holidays, support };
+        FittedForecast::counts(reported, counts, present.y.len(), scale, adjustments)
     }
 
-    /// How older values become those of the present level, where that is another; a series that would be constant then
-    /// is left as it is.
+    /// Returns the alignment of older values to the present level, if the level shifted; `None` if the aligned series
+    /// would be constant.
     fn alignment(&self, filled: &[f64], seasons: &[usize], support: Support) -> Option<Alignment> {
         let fits = seasons.iter().copied().filter(|m| filled.len() >= 3 * m);
-        let day = self.whole(DAY_MS).filter(|day| *day >= 2);
-        let lengths = Lengths { cycle: fits.max().unwrap_or(0), day, counts: support.counts() };
+        let day = self.to_steps(DAY_MS).filter(|day| *day >= 2);
+        let lengths = Lengths { cycle: fits.max().unwrap_or(0), day, counts: support.is_count() };
         let found = alignment(filled, lengths)?;
         let aligned = found.apply(filled);
         aligned.iter().any(|v| (v - aligned[0]).abs() > 1e-9 * aligned[0].abs()).then_some(found)
     }
 
-    /// So many milliseconds in steps, where they are a whole number of them.
-    fn whole(&self, millis: i64) -> Option<usize> {
+    /// Converts milliseconds to steps; `None` unless they are a whole number of steps.
+    fn to_steps(&self, millis: i64) -> Option<usize> {
         (millis % self.step.millis() == 0).then(|| usize::try_from(millis / self.step.millis()).ok())?
     }
 
-    /// The seasons, and a day and a week, or of months a year, that are too few yet to be found, or too faint: forecasts
-    /// from rolling origins say whether they are any good.
+    /// Returns the seasons plus a day, a week and, for monthly steps, a year: the history may be too short or too noisy
+    /// to detect these. Rolling origins measure whether they help.
     fn cycles(&self, seasons: &[usize], n: usize) -> Vec<usize> {
         let mut cycles = seasons.to_vec();
         if self.seasons.is_none() {
             let whole =
                 [DAY_MS, WEEK_MS, YEAR_MS].into_iter().filter(|ms| *ms < YEAR_MS || self.step.millis() >= MONTH_MS);
-            let whole = whole.filter_map(|ms| self.whole(ms));
+            let whole = whole.filter_map(|ms| self.to_steps(ms));
             cycles.extend(whole.filter(|m| *m >= 2 && n > m + m / 4 && !seasons.contains(m)));
         }
         cycles
     }
 
-    /// Cycles with which jobs may return: hours, days and weeks, or the seasons that were given.
+    /// Returns the cycles at which jobs may recur: hours, days and weeks, or the given seasons.
     fn job_cycles(&self) -> Vec<Cycle> {
         let given: Vec<i64> = match &self.seasons {
             Some(seasons) => seasons.iter().map(|season| season.millis()).collect(),
             None => vec![HOUR_MS, DAY_MS, WEEK_MS],
         };
-        // At longer steps a job is a phase of the day that the ordinary models see.
+        // At longer steps a job is a phase of the day, which the ordinary models represent.
         let given = given.into_iter().filter(|_| self.step.millis() <= LONGEST_JOB_STEP_MS);
         let cycle = |ms: i64| {
-            let period = self.whole(ms)?;
-            // A job of an hour within a day, of minutes within an hour, must not fill half of the running median.
+            let period = self.to_steps(ms)?;
+            // The longest job (an hour in a day, minutes in an hour) must fill less than half of the running median.
             let window_ms = if ms <= DAY_MS { ms / 8 } else { DAY_MS / 4 };
             let window_ms = if ms <= HOUR_MS { ms / 4 } else { window_ms };
             let window = usize::try_from(window_ms / self.step.millis()).ok()?;
@@ -227,7 +230,8 @@ impl AutoForecaster {
         cycles
     }
 
-    /// What holidays do to the values `seen` from step `cut` on, where `ordinary` ones would have been expected.
+    /// Fits the effect of holidays on the values `seen`, relative to the `ordinary` expectation. Both start at step
+    /// `cut` of the series.
     fn holidays(&self, seen: &[f64], ordinary: &[f64], cut: usize) -> Option<Holidays> {
         let moved = self.holidays.iter().filter(|r| r.end > cut);
         let ranges: Vec<Range<usize>> = moved.map(|r| r.start.saturating_sub(cut)..r.end - cut).collect();
@@ -236,12 +240,13 @@ impl AutoForecaster {
         (!ranges.is_empty()).then(|| Holidays::new(seen, ordinary, &ranges, day))
     }
 
-    /// A year in steps of a month or a quarter, when the years of `y` are alike.
+    /// Returns the length of a year for steps of a month or a quarter, when the years of `y` are similar.
     fn year(&self, y: &[f64]) -> Option<usize> {
-        let year = self.whole(YEAR_MS).filter(|m| *m >= 2 && self.step.millis() >= MONTH_MS && y.len() >= 2 * m)?;
-        alike(y, year).then_some(year)
+        let year = self.to_steps(YEAR_MS).filter(|m| *m >= 2 && self.step.millis() >= MONTH_MS && y.len() >= 2 * m)?;
+        is_periodic(y, year).then_some(year)
     }
 
+    /// Returns the given or detected season lengths in steps, shortest first.
     fn season_lengths(&self, y: &[f64]) -> Result<Vec<usize>, ForecastError> {
         let Some(given) = &self.seasons else {
             let found = SeasonDetector::default().with_step(self.step).detect(y);
@@ -276,23 +281,24 @@ impl Fit for AutoForecaster {
     fn fit(&self, y: &[f64]) -> Result<FittedForecast, ForecastError> {
         check(y)?;
         let Some((offsets, start)) = &self.clocks else { return self.fit_plain(y) };
-        let local = Local::new(offsets, *start, self.step, y.len());
+        // Fit in local time; the fitted model maps its leads back.
+        let local = LocalSeries::new(offsets, *start, self.step, y.len());
         let by_place = Self { holidays: local.ranges(&self.holidays), clocks: None, ..self.clone() };
-        by_place.fit_plain(&local.series(y)).map(|fitted| fitted.by(local))
+        by_place.fit_plain(&local.series(y)).map(|fitted| fitted.in_local_time(local))
     }
 }
 
 /// The part of a series that a model is fitted on.
-struct History {
-    /// Holidays and jobs left out.
+struct TrainingWindow {
+    /// NaN at holidays and jobs.
     y: Vec<f64>,
-    /// With them.
+    /// The observed values, holidays and jobs included.
     seen: Vec<f64>,
-    /// Its first step, as jobs count them.
+    /// First step, in the step count of the jobs.
     start: usize,
 }
 
-impl History {
+impl TrainingWindow {
     fn since(&self, step: usize) -> Self {
         Self { y: self.y[step..].to_vec(), seen: self.seen[step..].to_vec(), start: self.start + step }
     }
@@ -303,25 +309,25 @@ impl History {
     }
 }
 
-/// Leaves out of `y` the steps at which jobs are due, unless hardly anything would be left.
-fn take_out(y: &mut [f64], jobs: Jobs) -> Jobs {
-    let held: Vec<bool> = (0..y.len()).map(|t| jobs.holds(t)).collect();
-    if y.iter().zip(&held).filter(|(v, held)| v.is_finite() && !**held).count() < MIN_POINTS {
+/// Sets the steps of `y` at which jobs are due to NaN, unless fewer than [`MIN_POINTS`] values would be left.
+fn mask_jobs(y: &mut [f64], jobs: Jobs) -> Jobs {
+    let due: Vec<bool> = (0..y.len()).map(|t| jobs.holds(t)).collect();
+    if y.iter().zip(&due).filter(|(v, due)| v.is_finite() && !**due).count() < MIN_POINTS {
         return Jobs::default();
     }
-    y.iter_mut().zip(&held).filter(|(_, held)| **held).for_each(|(v, _)| *v = f64::NAN);
+    y.iter_mut().zip(&due).filter(|(_, due)| **due).for_each(|(v, _)| *v = f64::NAN);
     jobs
 }
 
-/// What is expected of each step, jobs included; the first step is the jobs' step `start`.
+/// Adds the median effect of jobs to each step of `filled`, which starts at the jobs' step `start`.
 fn with_jobs(filled: &[f64], jobs: &Jobs, start: usize) -> Vec<f64> {
     let added = |t: usize| jobs.at(start + t).iter().map(|job| job.point()).sum::<f64>();
     filled.iter().enumerate().map(|(t, v)| v + added(t)).collect()
 }
 
-/// Whether what departs from the mean of a cycle repeats a cycle later: with a correlation that one series in fifty of
-/// noise would have.
-fn alike(y: &[f64], cycle: usize) -> bool {
+/// Returns whether departures from the mean of a cycle are correlated with those one cycle later, at a significance of
+/// about 2 %.
+fn is_periodic(y: &[f64], cycle: usize) -> bool {
     let filled = fill_gaps(y, &[]);
     let n = filled.len();
     let mean = |t: usize| {

@@ -1,4 +1,4 @@
-//! The default forecaster: what it is told, one fit of it, and what was fitted.
+//! The default forecaster: its options, one fit, and the fitted model.
 
 mod fit;
 mod fitted;

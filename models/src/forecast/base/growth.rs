@@ -1,6 +1,6 @@
 //! Damped growth from one season to the next.
 
-/// Values a season apart continued by how much they grew of late, the growth damped.
+/// Continues values one season ago with their recent growth over a season, damped.
 #[derive(Debug, Clone)]
 pub(crate) struct Growth {
     pub seasons: Vec<usize>,
@@ -10,25 +10,26 @@ pub(crate) struct Growth {
 #[derive(Debug, Clone)]
 pub(crate) struct FittedGrowth {
     season: usize,
+    /// Shortest season in steps: the window of the growth, and the time over which it is damped by `rho`.
     short: usize,
-    /// Share of the growth over a season that lasts into the next.
+    /// Autocorrelation of the growth at a distance of `short` steps.
     rho: f64,
-    /// The largest growth believed.
+    /// Limit on the absolute growth.
     most: f64,
 }
 
 impl Growth {
-    /// Fits on `z`, finite throughout; `None` when it is not longer than two seasons.
+    /// Fits on `z`, finite throughout; `None` without a season of which `z` has more than two.
     pub(crate) fn fit(&self, z: &[f64]) -> Option<FittedGrowth> {
         let season = self.seasons.iter().rev().copied().find(|&m| z.len() > 2 * m + 2)?;
         let short = self.seasons.first().copied()?;
-        let mut growth = windows(z, season, short);
+        let mut growth = seasonal_growth(z, season, short);
         let (mut xy, mut xx) = (0.0, 0.0);
         for t in short..growth.len() {
             xy += growth[t] * growth[t - short];
             xx += growth[t - short] * growth[t - short];
         }
-        // By least squares; growth neither turns round nor lasts for ever.
+        // Least squares, limited so that growth neither reverses nor persists without damping.
         let rho = if xx > 0.0 { (xy / xx).clamp(0.0, 0.95) } else { 0.0 };
         growth.iter_mut().for_each(|g| *g = g.abs());
         let most = 3.0 * crate::stats::median(&growth)?;
@@ -36,15 +37,15 @@ impl Growth {
     }
 }
 
-/// Means over `width` steps of the difference to one season before.
-fn windows(z: &[f64], season: usize, width: usize) -> Vec<f64> {
+/// Returns means over `width` steps of the difference to one season before.
+fn seasonal_growth(z: &[f64], season: usize, width: usize) -> Vec<f64> {
     let difference: Vec<f64> = (season..z.len()).map(|t| z[t] - z[t - season]).collect();
     let sums = super::prefix_sums(&difference);
     (width..sums.len()).map(|t| (sums[t] - sums[t - width]) / width as f64).collect()
 }
 
 impl FittedGrowth {
-    /// The `horizon` steps after `z`.
+    /// Forecasts the `horizon` steps after `z`.
     pub(crate) fn forecast(&self, z: &[f64], horizon: usize) -> Vec<f64> {
         let (n, m) = (z.len(), self.season);
         let recent: Vec<f64> = (n.saturating_sub(self.short).max(m)..n).map(|t| z[t] - z[t - m]).collect();

@@ -1,4 +1,4 @@
-//! Base models, each its own type: seasonal naive, profile by phase, ridge autoregression, exponential smoothing.
+//! Base models: seasonal naive, profile by phase, ridge autoregression, exponential smoothing, decomposition, growth.
 
 mod growth;
 mod holt_winters;
@@ -12,9 +12,9 @@ mod smoothing;
 mod spread;
 
 pub(crate) use growth::{FittedGrowth, Growth};
-pub(crate) use holt_winters::{SmoothingState, Start, Weights, search};
+pub(crate) use holt_winters::{SearchStart, SmoothingState, SmoothingWeights, search};
 pub use mstl::{FittedMstl, Mstl};
-pub(crate) use naive::{drift, naive_scale, seasonal_mean, seasonal_naive};
+pub(crate) use naive::{drift, seasonal_mean, seasonal_naive};
 pub(crate) use profile::{FittedProfile, SeasonalProfile};
 pub(crate) use regression::{FittedRidgeAr, RidgeAr, prefix_sums};
 pub use seasonal::{FittedHoltWinters, HoltWinters};

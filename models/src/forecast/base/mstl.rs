@@ -1,25 +1,25 @@
-//! Seasonal decomposition by loess as a model of its own.
+//! Forecasts by seasonal-trend decomposition with loess (MSTL).
 
-use super::holt_winters::{SmoothingState, Start, Weights, search};
-use super::spread::{around, constant};
-use crate::forecast::prepare::{Space, Support, check, fill_gaps};
+use super::holt_winters::{SearchStart, SmoothingState, SmoothingWeights, search};
+use super::spread::{constant_forecast, with_intervals};
+use crate::forecast::prepare::{Support, Transform, check, fill_gaps};
 use crate::forecast::{Fit, Forecast, ForecastError, Predict};
 use crate::stats::quantile;
 use crate::{Horizon, Level};
 
-/// Values below which nothing is fitted.
+/// Minimum number of finite values.
 const LEAST: usize = 10;
-/// Points of history that a fit looks at, unless four of the longest season are more: seasons older than these say nothing
-/// of the next, and the time of a fit stays bounded.
+/// Maximum number of points in a fit, unless four of the longest season are more. It bounds the time of a fit; older
+/// seasons carry no information on the next one.
 const MAX_POINTS: usize = 20_000;
 
-/// Share of errors by which intervals are measured against one season held out, and what that may widen them at most: a
-/// single season says little of the rare.
+/// Quantile of the absolute errors at which intervals are compared with a held-out season, and maximum widening factor.
+/// A single season has too few values for a more extreme quantile.
 const WIDE: f64 = 0.8;
 const WIDEST: f64 = 4.0;
 
-/// Several seasons by repeated loess decomposition, each carried forward, and what they leave by Holt's method with a
-/// damped trend and an autoregressive error; in double precision.
+/// Decomposes several seasons by repeated loess and repeats the last cycle of each. The remainder is forecast by Holt's
+/// method with a damped trend and an autoregressive error. Computed in double precision.
 ///
 /// ```
 /// use almanac_models::{Horizon, forecast::{Fit, Mstl, Predict}};
@@ -31,9 +31,9 @@ const WIDEST: f64 = 4.0;
 ///
 /// # Reference
 /// Bandara, Hyndman & Bergmeir (2021), MSTL: a seasonal-trend decomposition algorithm for time series with multiple
-/// seasonal patterns; Gardner & McKenzie (1985), Forecasting trends in time series. Deviates: logarithms of a
-/// series that is never negative, else the series itself, in place of a chosen Box–Cox transformation; on the M4 hourly half
-/// this has an OWA of 0.543, without logarithms 0.592.
+/// seasonal patterns; Gardner & McKenzie (1985), Forecasting trends in time series. Deviates: logarithms
+/// for a series without negative values, otherwise no transformation, in place of an estimated Box–Cox transformation.
+/// Tried values: `docs/tuning/forecast.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mstl {
     periods: Vec<usize>,
@@ -43,32 +43,33 @@ pub struct Mstl {
 #[derive(Debug, Clone)]
 pub struct FittedMstl {
     last: f64,
-    /// `None`: the series is constant.
-    fit: Option<Parts>,
+    /// `None` for a constant series.
+    fit: Option<Decomposition>,
 }
 
+/// The fitted seasons, and the exponential smoothing of the remainder.
 #[derive(Debug, Clone)]
-struct Parts {
-    space: Space,
+struct Decomposition {
+    transform: Transform,
     support: Support,
-    seasons: Vec<Season>,
-    weights: Weights,
+    seasons: Vec<SeasonalComponent>,
+    weights: SmoothingWeights,
     state: SmoothingState,
-    /// Errors of the trend one step ahead, sorted.
-    surprises: Vec<f64>,
+    /// One-step errors of the remainder, sorted.
+    innovations: Vec<f64>,
 }
 
-/// One season to come.
+/// The forecast of one season.
 #[derive(Debug, Clone)]
-struct Season {
-    /// The last cycle, from the first step after the history on.
+struct SeasonalComponent {
+    /// The last cycle. Its first entry is the phase of the first step after the history.
     cycle: Vec<f64>,
-    /// Variance of what a phase changes from one cycle to the next, in that of the surprises.
-    wander: f64,
+    /// Variance of a phase's change from one cycle to the next, relative to that of the innovations.
+    change_variance: f64,
 }
 
 impl Mstl {
-    /// A model with these season lengths in steps.
+    /// Creates a model with these season lengths in steps.
     #[must_use]
     pub fn new(mut periods: Vec<usize>) -> Self {
         periods.sort_unstable();
@@ -76,25 +77,26 @@ impl Mstl {
         Self { periods }
     }
 
-    fn decompose(&self, space: Space, support: Support, z: &[f64]) -> Result<Parts, ForecastError> {
+    /// Decomposes `z`, in transformed units, and fits the remainder.
+    fn decompose(&self, transform: Transform, support: Support, z: &[f64]) -> Result<Decomposition, ForecastError> {
         let parts = stlrs::Mstl::fit(z, &self.periods)
             .map_err(|error| ForecastError::Base { model: "mstl", message: error.to_string() })?;
         let seasonal = parts.seasonal();
         let rest: Vec<f64> =
             z.iter().enumerate().map(|(t, v)| v - seasonal.iter().map(|s| s[t]).sum::<f64>()).collect();
-        let weights = search(&rest, &[], Start::Fresh);
+        let weights = search(&rest, &[], SearchStart::Fresh);
         let mut state = SmoothingState::initial(&rest, &[]);
-        let mut surprises: Vec<f64> = rest.iter().map(|v| state.push(&weights, *v)).collect();
-        // While the start is learned errors are not those of later.
-        surprises.drain(..surprises.len() / 5);
-        let variance = mean_square(surprises.iter().copied()).max(f64::MIN_POSITIVE);
-        surprises.sort_unstable_by(f64::total_cmp);
-        let season = |(&m, s): (&usize, &Vec<f64>)| Season {
+        let mut innovations: Vec<f64> = rest.iter().map(|v| state.push(&weights, *v)).collect();
+        // Drop the errors of the warm-up.
+        innovations.drain(..innovations.len() / 5);
+        let variance = mean_square(innovations.iter().copied()).max(f64::MIN_POSITIVE);
+        innovations.sort_unstable_by(f64::total_cmp);
+        let season = |(&m, s): (&usize, &Vec<f64>)| SeasonalComponent {
             cycle: s[s.len() - m..].to_vec(),
-            wander: (mean_square(s.iter().zip(&s[m..]).map(|(a, b)| b - a)) / variance).min(f64::MAX),
+            change_variance: (mean_square(s.iter().zip(&s[m..]).map(|(a, b)| b - a)) / variance).min(f64::MAX),
         };
         let seasons = self.periods.iter().zip(seasonal).map(season).collect();
-        Ok(Parts { space, support, seasons, weights, state, surprises })
+        Ok(Decomposition { transform, support, seasons, weights, state, innovations })
     }
 }
 
@@ -123,15 +125,16 @@ impl Fit for Mstl {
             });
         }
         let filled = fill_gaps(&y[y.len().saturating_sub(MAX_POINTS.max(4 * longest))..], &self.periods);
-        let Some(space) = Space::log(&filled).or_else(|| Space::linear(&filled)) else {
+        let Some(transform) = Transform::log(&filled).or_else(|| Transform::linear(&filled)) else {
             return Ok(FittedMstl { last: filled[filled.len() - 1], fit: None });
         };
-        let z: Vec<f64> = filled.iter().map(|v| space.forward(*v)).collect();
-        let mut fit = self.decompose(space, Support::of(y), &z)?;
+        let z: Vec<f64> = filled.iter().map(|v| transform.forward(*v)).collect();
+        let mut fit = self.decompose(transform, Support::of(y), &z)?;
+        // Widen by a decomposition without the last season: loess seasons overfit, so in-sample errors are too small.
         if z.len() > 3 * longest {
             let (known, ahead) = z.split_at(z.len() - longest);
-            let wider = self.decompose(space, fit.support, known)?.wider(ahead);
-            fit.surprises.iter_mut().for_each(|e| *e *= wider);
+            let widening = self.decompose(transform, fit.support, known)?.widening(ahead);
+            fit.innovations.iter_mut().for_each(|e| *e *= widening);
         }
         Ok(FittedMstl { last: filled[filled.len() - 1], fit: Some(fit) })
     }
@@ -143,15 +146,16 @@ fn mean_square(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Predict for FittedMstl {
-    /// Forecasts the next `horizon` steps; intervals are those of the model with the errors it made one step ahead and
-    /// what its seasons changed from cycle to cycle, widened by what it missed of the longest season held out.
+    /// Forecasts the next `horizon` steps. Intervals combine the one-step errors with the change of seasons from cycle
+    /// to cycle, and are widened by the errors on a held-out longest season.
     ///
     /// # Errors
-    /// [`ForecastError::Base`] when the trend left the numbers, which ends far from any data.
+    /// [`ForecastError::Base`] when the forecast is not finite.
     fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
-        let Some(fit) = &self.fit else { return Ok(constant(self.last, horizon, levels)) };
+        let Some(fit) = &self.fit else { return Ok(constant_forecast(self.last, horizon, levels)) };
         let steps = horizon.steps();
-        let forecast = around(&fit.course(steps), &fit.spread(steps), &fit.surprises, levels, |z| fit.shown(z));
+        let forecast =
+            with_intervals(&fit.course(steps), &fit.spread(steps), &fit.innovations, levels, |z| fit.to_unit(z));
         if forecast.point.iter().any(|v| !v.is_finite()) {
             return Err(ForecastError::Base { model: "mstl", message: "the forecast is not finite".to_owned() });
         }
@@ -159,7 +163,7 @@ impl Predict for FittedMstl {
     }
 }
 
-impl Parts {
+impl Decomposition {
     fn course(&self, steps: usize) -> Vec<f64> {
         let mut out = self.state.forecast(&self.weights, steps);
         for season in &self.seasons {
@@ -168,28 +172,28 @@ impl Parts {
         out
     }
 
-    fn shown(&self, z: f64) -> f64 {
-        self.support.held(self.space.inverse(z))
+    fn to_unit(&self, z: f64) -> f64 {
+        self.support.clamp(self.transform.inverse(z))
     }
 
-    /// How many times further off what came `ahead` was than the errors one step ahead said, at least 1: seasons that
-    /// follow the data leave less in it than they will miss.
-    fn wider(&self, ahead: &[f64]) -> f64 {
+    /// Returns the ratio of the errors on the held-out values `ahead` to the one-step errors, from 1 to [`WIDEST`].
+    /// Seasons fitted to the data leave smaller residuals than they will have on new data.
+    fn widening(&self, ahead: &[f64]) -> f64 {
         let (course, spread) = (self.course(ahead.len()), self.spread(ahead.len()));
         let missed: Vec<f64> = ahead.iter().zip(&course).zip(&spread).map(|((a, p), s)| (a - p).abs() / s).collect();
-        let said: Vec<f64> = self.surprises.iter().map(|e| e.abs()).collect();
+        let in_sample: Vec<f64> = self.innovations.iter().map(|e| e.abs()).collect();
         let end = |errors: &[f64]| quantile(errors, WIDE).unwrap_or(0.0);
-        let ratio = end(&missed) / end(&said);
+        let ratio = end(&missed) / end(&in_sample);
         if ratio.is_finite() { ratio.clamp(1.0, WIDEST) } else { 1.0 }
     }
 
-    /// The standard deviation of the error by lead, in that of one surprise.
+    /// Returns the standard deviation of the error by lead, relative to one step.
     fn spread(&self, steps: usize) -> Vec<f64> {
         let mut out = self.weights.spread(steps);
         for (k, s) in out.iter_mut().enumerate() {
-            let wander: f64 =
-                self.seasons.iter().map(|season| season.wander * (k / season.cycle.len() + 1) as f64).sum();
-            *s = (s.powi(2) + wander).sqrt();
+            let change_variance: f64 =
+                self.seasons.iter().map(|season| season.change_variance * (k / season.cycle.len() + 1) as f64).sum();
+            *s = (s.powi(2) + change_variance).sqrt();
         }
         out
     }
@@ -207,7 +211,7 @@ mod tests {
         ((t * 7_919 + t * t * 31) % 101) as f64 / 101.0 - 0.5
     }
 
-    /// Two seasons and a trend on a value whose digits single precision does not hold, with gaps.
+    /// Two seasons and a trend at a level that exceeds the digits of single precision, with gaps.
     #[test]
     fn seasons_are_carried_forward_at_any_size() {
         let truth = |t: usize| 1e12 + 10.0 * wave(t, 24) + 5.0 * wave(t, 168) + 0.01 * t as f64;
@@ -226,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_decomposed_is_refused() {
+    fn input_that_cannot_be_decomposed_is_an_error() {
         let y: Vec<f64> = (0..100).map(|t| wave(t, 10) + noise(t)).collect();
         assert!(matches!(Mstl::new(vec![]).fit(&y), Err(ForecastError::OutOfRange { .. })));
         assert!(matches!(Mstl::new(vec![1]).fit(&y), Err(ForecastError::OutOfRange { .. })));

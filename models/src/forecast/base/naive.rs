@@ -1,18 +1,18 @@
-//! Seasonal naive: the value of one season ago.
+//! Naive forecasts: the value one season ago, the mean of the last cycles, and the drift.
 
-/// The course of the `horizon` steps after `z` that repeats its last `period` values (the last value when the history
-/// is shorter than a period). `z` is not empty.
+/// Returns the `horizon` steps after `z` as a repetition of its last `period` values, or of the last value when `z` is
+/// shorter than a period. `z` is not empty.
 pub(crate) fn seasonal_naive(z: &[f64], period: usize, horizon: usize) -> Vec<f64> {
     let n = z.len();
     let period = if period >= 1 && period <= n { period } else { 1 };
     (0..horizon).map(|k| z[n - period + k % period]).collect()
 }
 
-/// Cycles that a [`seasonal_mean`] is taken over.
+/// Maximum number of cycles in a [`seasonal_mean`].
 const CYCLES: usize = 4;
 
-/// The course of the `horizon` steps after `z` that repeats the mean of the last cycles of `period` steps, at least one
-/// of which `z` holds; else NaN.
+/// Returns the `horizon` steps after `z` as a repetition of the mean of the last cycles of `period` steps; NaN when `z`
+/// is shorter than a cycle.
 pub(crate) fn seasonal_mean(z: &[f64], period: usize, horizon: usize) -> Vec<f64> {
     let n = z.len();
     let cycles = (n / period.max(1)).min(CYCLES);
@@ -22,15 +22,15 @@ pub(crate) fn seasonal_mean(z: &[f64], period: usize, horizon: usize) -> Vec<f64
     (0..horizon).map(|k| (1..=cycles).map(|c| z[n - c * period + k % period]).sum::<f64>() / cycles as f64).collect()
 }
 
-/// Spans that a [`drift`] is taken over.
+/// Maximum number of spans in a [`drift`].
 const SPANS: usize = 4;
 
-/// How much `z` changes a step, from its changes over `span` steps of late: their median, which neither a season of that
-/// length nor a jump moves, less the more they differ from it. `None` when `z` is not longer than a span and a quarter.
+/// Returns the slope of `z` per step: the median of its recent changes over `span` steps, shrunk towards 0 by their
+/// spread. Neither a season of length `span` nor a single jump moves it. `None` when `z` is not longer than 1.25 spans.
 ///
 /// # Reference
-/// Hyndman & Athanasopoulos (2021), Forecasting: principles and practice, section 5.2, the drift method; the share that is
-/// believed is that of James & Stein (1961), its positive part, with the median absolute deviation.
+/// Hyndman & Athanasopoulos (2021), Forecasting: principles and practice, section 5.2, the drift method; the shrinkage
+/// is the positive part of James & Stein (1961), with the median absolute deviation as the error.
 pub(crate) fn drift(z: &[f64], span: usize) -> Option<f64> {
     let n = z.len();
     if span == 0 || n <= span + span / 4 {
@@ -45,22 +45,6 @@ pub(crate) fn drift(z: &[f64], span: usize) -> Option<f64> {
     Some(believed * change / span as f64)
 }
 
-/// Mean absolute difference between values one `period` apart, over the steps where both are finite; the scale of MASE.
-/// `None` when there is no such pair or all agree.
-///
-/// # Reference
-/// Hyndman & Koehler (2006), Another look at measures of forecast accuracy.
-pub(crate) fn naive_scale(y: &[f64], period: usize) -> Option<f64> {
-    let period = if y.len() > period { period.max(1) } else { 1 };
-    let (sum, n) = y
-        .iter()
-        .zip(y.iter().skip(period))
-        .map(|(a, b)| (a - b).abs())
-        .filter(|d| d.is_finite())
-        .fold((0.0, 0.0), |(s, n), d| (s + d, n + 1.0));
-    (n > 0.0 && sum > 0.0).then(|| sum / n)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +53,7 @@ mod tests {
     fn a_line_drifts_and_a_wave_does_not() {
         let wave = |t: usize| (t as f64 / 24.0 * std::f64::consts::TAU).sin();
         let mut line: Vec<f64> = (0..200).map(|t| 0.5 * t as f64 + wave(t)).collect();
-        // A spike moves nothing.
+        // A spike does not move the slope.
         line[150] = 1e6;
         assert!((drift(&line, 24).unwrap() - 0.5).abs() < 1e-9);
         let noise: Vec<f64> = (0..200).map(|t| wave(t) + ((t * 7_919 + t * t * 31) % 101) as f64).collect();

@@ -1,12 +1,12 @@
-//! A profile by phase of the season, older cycles counting less, lifted to the level of late.
+//! Seasonal profile: means by phase with decaying weights, plus a smoothed recent level.
 
-/// Decayed means by phase of the longest season, drawn towards those of the shorter seasons where cycles are few.
+/// Decayed means by phase of the longest season, shrunk towards those of the shorter seasons where cycles are few.
 #[derive(Debug, Clone)]
 pub(crate) struct SeasonalProfile {
     pub seasons: Vec<usize>,
-    /// Weight of a cycle relative to the one after it.
+    /// Weight of a cycle relative to the following one.
     pub keep: f64,
-    /// Weight, in cycles, of the shorter season's profile.
+    /// Prior weight, in cycles, of the shorter season's profile.
     pub shrink: f64,
 }
 
@@ -14,18 +14,19 @@ pub(crate) struct SeasonalProfile {
 #[derive(Debug, Clone)]
 pub(crate) struct FittedProfile {
     profile: Vec<f64>,
-    /// Share of the level that one step forgets: the smoothing constant of simple exponential smoothing.
+    /// Smoothing constant of the level, as in simple exponential smoothing.
     alpha: f64,
 }
 
 impl SeasonalProfile {
-    /// Fits on `z`, finite throughout and not empty; the level is smoothed as foretold values up to `horizon` steps
-    /// ahead best.
+    /// Fits on `z`, finite throughout and not empty. The smoothing constant of the level minimises the error up to
+    /// `horizon` steps ahead.
     pub(crate) fn fit(&self, z: &[f64], horizon: usize) -> FittedProfile {
         let n = z.len();
         let seasons: Vec<usize> = self.seasons.iter().copied().filter(|&m| n >= m).collect();
         let trend = centred_mean(z, seasons.last().copied().unwrap_or(n));
         let mut profile = vec![0.0];
+        // Shortest first: each profile is the prior of the next longer one.
         for &period in &seasons {
             let mut sum: Vec<f64> = vec![0.0; period];
             let mut weight = vec![0.0; period];
@@ -55,12 +56,13 @@ impl SeasonalProfile {
 }
 
 impl FittedProfile {
-    /// The profile's value for step `t` since the start of the fitted series.
+    /// Returns the profile's value for step `t` since the start of the fitted series.
     pub(crate) fn at(&self, t: usize) -> f64 {
         self.profile[t % self.profile.len()]
     }
 
-    /// Smoothed level of what `z`, not empty and starting where the fitted series started, lay above the profile.
+    /// Returns the smoothed distance of `z` from the profile. `z` is not empty and starts where the fitted series
+    /// started.
     pub(crate) fn level(&self, z: &[f64]) -> f64 {
         let (mut sum, mut weight, mut w) = (0.0, 0.0, 1.0);
         for (t, v) in z.iter().enumerate().rev() {
@@ -74,25 +76,25 @@ impl FittedProfile {
         sum / weight
     }
 
-    /// The level after one more value, `value` at step `t` since the start of the fitted series.
+    /// Returns the level after one more value, at step `t` since the start of the fitted series.
     pub(crate) fn next_level(&self, level: f64, value: f64, t: usize) -> f64 {
         level + self.alpha * (value - self.at(t) - level)
     }
 
-    /// The course from step `origin` on, counted from the start of the fitted series, at this level.
+    /// Returns the course from step `origin`, counted from the start of the fitted series, at this level.
     pub(crate) fn forecast(&self, origin: usize, level: f64, horizon: usize) -> Vec<f64> {
         (origin..origin + horizon).map(|t| self.at(t) + level).collect()
     }
 }
 
-/// The smoothing constant whose level foretold `rest` best, one to `horizon` steps ahead, by mean absolute error.
+/// Returns the smoothing constant with the least mean absolute error on `rest`, at leads from 1 to `horizon`.
 fn best_alpha(rest: &[f64], horizon: usize, season: usize) -> f64 {
     let m = season as f64;
     let leads = [1 + horizon / 8, 1 + horizon / 2, horizon.max(1)];
     let mut best = (f64::INFINITY, 1.0);
     for alpha in [0.9, 0.5, 4.0 / m, 1.0 / m, 0.25 / m, 0.05 / m].map(|a| a.clamp(1e-5, 0.9)) {
         let (mut level, mut loss, mut weight, mut w) = (rest[0], 0.0, 0.0, 1e-300);
-        // Later errors count more: a fifth of the history ago counts 1/e.
+        // Later errors weigh more: the weight falls to 1/e over a fifth of the history.
         let grow = (5.0 / rest.len() as f64).exp();
         let burn = rest.len() / 5;
         for t in 0..rest.len() {
@@ -115,7 +117,7 @@ fn best_alpha(rest: &[f64], horizon: usize, season: usize) -> f64 {
     best.1
 }
 
-/// Mean over a window of `width` centred on each value; near the ends the nearest full window.
+/// Returns the mean over a window of `width` centred on each value; near the ends, over the nearest full window.
 fn centred_mean(z: &[f64], width: usize) -> Vec<f64> {
     let n = z.len();
     let width = width.clamp(1, n);
@@ -128,13 +130,13 @@ fn centred_mean(z: &[f64], width: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Phases that are averaged where a season has many steps: a 96th of it.
+/// Returns the number of phases to average in a season of many steps: a 96th of it, odd.
 fn smooth_width(period: usize) -> usize {
     let width = period / 96;
     if width > 1 { width | 1 } else { 1 }
 }
 
-/// Centred mean over `width` (odd) entries of a ring.
+/// Returns the centred mean over `width` (odd) entries of a ring.
 fn smooth_circular(ring: &[f64], width: usize) -> Vec<f64> {
     let n = ring.len();
     let half = width / 2;

@@ -2,7 +2,7 @@
 
 use crate::stats::solve_spd;
 
-/// One regressor: the mean of `width` values whose newest is `lag` steps before the value explained.
+/// One regressor: the mean of `width` values, the newest of which is `lag` steps before the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Regressor {
     pub lag: usize,
@@ -10,6 +10,7 @@ pub(crate) struct Regressor {
 }
 
 impl Regressor {
+    /// Returns the lag of the oldest value in use.
     const fn reach(self) -> usize {
         self.lag + self.width - 1
     }
@@ -17,16 +18,16 @@ impl Regressor {
 
 /// A weighted ridge autoregression, iterated for longer horizons.
 ///
-/// Regressors follow the seasons: lags 1–3, and around one, two, three … days and one and two weeks. Where a season has
-/// many steps, means over a 24th of it take the place of single values. Weights decay into the past.
+/// The regressors are lags 1–3 and lags around multiples of each season. For a season of many steps, means over a 24th
+/// of it replace single values. Weights decay exponentially into the past.
 #[derive(Debug, Clone)]
 pub(crate) struct RidgeAr {
     pub seasons: Vec<usize>,
-    /// Steps after which a row's weight has fallen to 1/e.
+    /// Age in steps at which a row's weight is 1/e.
     pub decay: f64,
     /// Ridge penalty as a share of the sum of weights, for regressors of unit variance.
     pub ridge: f64,
-    /// Rows used at most; beyond, older rows are thinned out.
+    /// Maximum number of rows; longer histories are thinned evenly.
     pub max_rows: usize,
 }
 
@@ -34,16 +35,18 @@ pub(crate) struct RidgeAr {
 #[derive(Debug, Clone)]
 pub(crate) struct FittedRidgeAr {
     regressors: Vec<Regressor>,
-    /// Divided by the width of their regressor.
+    /// Coefficients on sums: each is divided by the width of its regressor.
     coefficients: Vec<f64>,
     intercept: f64,
+    /// Largest lag in use.
     reach: usize,
+    /// Range of forecasts: that of the history, plus half of it on each side.
     low: f64,
     high: f64,
 }
 
 impl RidgeAr {
-    /// Fits on `z`, finite throughout; `None` when it is too short for a single regressor or singular.
+    /// Fits on `z`, finite throughout; `None` when it is too short for one regressor or the system is singular.
     pub(crate) fn fit(&self, z: &[f64]) -> Option<FittedRidgeAr> {
         let n = z.len();
         let regressors = regressors(&self.seasons, n)?;
@@ -53,6 +56,7 @@ impl RidgeAr {
         let rows = n - reach;
         let stride = rows.div_ceil(self.max_rows.max(1)).max(1);
         let d = p + 1;
+        // Normal equations, accumulated row by row from the newest; only the lower triangle of `gram` is filled.
         let mut gram = vec![0.0; d * d];
         let mut moment = vec![0.0; d];
         let mut row = vec![0.0; d];
@@ -102,10 +106,10 @@ impl RidgeAr {
 }
 
 impl FittedRidgeAr {
-    /// The course of the `horizon` steps after a history given by its prefix sums (one longer than it), forecasts
-    /// standing in for what is not yet known.
+    /// Returns the `horizon` steps after a history given by its prefix sums (one longer than it). Forecasts replace the
+    /// values that are not yet known.
     pub(crate) fn forecast(&self, sums: &[f64], horizon: usize) -> Vec<f64> {
-        // Only what the regressors reach is copied, so that a step costs no more on a long history.
+        // Copy only what the regressors reach, so that the cost does not depend on the history length.
         let reach = self.reach.min(sums.len() - 1);
         let mut work: Vec<f64> = Vec::with_capacity(reach + 1 + horizon);
         work.extend_from_slice(&sums[sums.len() - 1 - reach..]);
@@ -125,7 +129,7 @@ impl FittedRidgeAr {
     }
 }
 
-/// Running sums of `z`, starting with 0: one longer than `z`.
+/// Returns the running sums of `z`, starting with 0: one longer than `z`.
 pub(crate) fn prefix_sums(z: &[f64]) -> Vec<f64> {
     let mut sums = Vec::with_capacity(z.len() + 1);
     let mut sum = 0.0;
@@ -144,7 +148,8 @@ fn fill_row(regressors: &[Regressor], sums: &[f64], t: usize, row: &mut [f64]) {
     }
 }
 
-/// The regressors for these seasons that leave enough rows of a history of `n` values.
+/// Returns the regressors for these seasons. Those with the longest lags are dropped until a history of `n` values has
+/// enough rows; `None` when none is left.
 fn regressors(seasons: &[usize], n: usize) -> Option<Vec<Regressor>> {
     let mut all: Vec<Regressor> = Vec::new();
     let mut add = |lag: usize, width: usize| {
@@ -174,6 +179,7 @@ fn regressors(seasons: &[usize], n: usize) -> Option<Vec<Regressor>> {
         }
         let spans = if next.is_some() { 8 } else { 2 };
         for k in 2..=spans {
+            // The next longer season adds its own regressors there.
             if next.is_some_and(|next| (k * m).abs_diff(next) <= 2 * width) {
                 continue;
             }

@@ -1,12 +1,12 @@
-//! Holt–Winters smoothing as a model of its own.
+//! Holt–Winters smoothing as a public model with uncalibrated intervals.
 
-use super::holt_winters::{SmoothingState, Start, Weights, search, searched};
-use super::spread::{around, constant};
-use crate::forecast::prepare::{Space, check, fill_gaps};
+use super::holt_winters::{SearchStart, SmoothingState, SmoothingWeights, search, search_length};
+use super::spread::{constant_forecast, with_intervals};
+use crate::forecast::prepare::{Transform, check, fill_gaps};
 use crate::forecast::{Fit, Forecast, ForecastError, Predict};
 use crate::{Horizon, Level};
 
-/// Values below which nothing is fitted.
+/// Minimum number of finite values.
 const LEAST: usize = 10;
 
 /// Holt–Winters smoothing with a damped trend, any number of additive seasons and an autoregressive error, in double
@@ -24,8 +24,8 @@ const LEAST: usize = 10;
 ///
 /// # Reference
 /// Taylor (2010), Triple seasonal methods for short-term electricity demand forecasting; Gardner & McKenzie (1985),
-/// Forecasting trends in time series, for the damping. Deviates: weights are chosen from a grid, by the mean of squares
-/// one step ahead.
+/// Forecasting trends in time series, for the damping. Deviates: weights are chosen from a grid, by the mean
+/// square of the one-step errors.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HoltWinters {
     periods: Vec<usize>,
@@ -34,17 +34,17 @@ pub struct HoltWinters {
 /// A fitted [`HoltWinters`].
 #[derive(Debug, Clone)]
 pub struct FittedHoltWinters {
-    /// `None`: the series is constant.
-    space: Option<Space>,
+    /// `None` for a constant series.
+    transform: Option<Transform>,
     last: f64,
-    weights: Weights,
+    weights: SmoothingWeights,
     state: SmoothingState,
-    /// Errors one step ahead, sorted.
-    surprises: Vec<f64>,
+    /// One-step errors, sorted.
+    innovations: Vec<f64>,
 }
 
 impl HoltWinters {
-    /// A model with these season lengths in steps; none makes it Holt's method with a damped trend.
+    /// Creates a model with these season lengths in steps. Without a season it is Holt's method with a damped trend.
     #[must_use]
     pub fn new(mut periods: Vec<usize>) -> Self {
         periods.sort_unstable();
@@ -73,30 +73,29 @@ impl Fit for HoltWinters {
             return Err(ForecastError::TooShort { points, needed });
         }
         let filled = fill_gaps(&y[first..], &self.periods);
-        let space = Space::linear(&filled);
-        // Weights that are best for a while need not be stable for ever: a state run through ten years of hours was off
-        // by ten times the noise.
-        let recent = searched(self.periods.last().copied().unwrap_or(0));
+        let transform = Transform::linear(&filled);
+        // Run the state over the searched part only: weights chosen on it may be unstable over a longer history.
+        // Measured effect: `docs/tuning/forecast.md`.
+        let recent = search_length(self.periods.last().copied().unwrap_or(0));
         let filled = &filled[filled.len().saturating_sub(recent)..];
-        let z: Vec<f64> = filled.iter().map(|v| space.map_or(0.0, |space| space.forward(*v))).collect();
-        let weights = search(&z, &self.periods, Start::Fresh);
+        let z: Vec<f64> = filled.iter().map(|v| transform.map_or(0.0, |transform| transform.forward(*v))).collect();
+        let weights = search(&z, &self.periods, SearchStart::Fresh);
         let mut state = SmoothingState::initial(&z, &self.periods);
-        let mut surprises: Vec<f64> = z.iter().map(|v| state.push(&weights, *v)).collect();
-        // While the start is learned errors are not those of later.
-        surprises.drain(..surprises.len() / 5);
-        surprises.sort_unstable_by(f64::total_cmp);
-        Ok(FittedHoltWinters { space, last: filled[filled.len() - 1], weights, state, surprises })
+        let mut innovations: Vec<f64> = z.iter().map(|v| state.push(&weights, *v)).collect();
+        // Drop the errors of the warm-up.
+        innovations.drain(..innovations.len() / 5);
+        innovations.sort_unstable_by(f64::total_cmp);
+        Ok(FittedHoltWinters { transform, last: filled[filled.len() - 1], weights, state, innovations })
     }
 }
 
 impl Predict for FittedHoltWinters {
-    /// Forecasts the next `horizon` steps; intervals are those of the model with the errors it made one step ahead, not
-    /// calibrated. Never refused.
+    /// Forecasts the next `horizon` steps. Intervals come from the one-step errors and are not calibrated. Never fails.
     fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
-        let Some(space) = self.space else { return Ok(constant(self.last, horizon, levels)) };
+        let Some(transform) = self.transform else { return Ok(constant_forecast(self.last, horizon, levels)) };
         let steps = horizon.steps();
         let (course, spread) = (self.state.forecast(&self.weights, steps), self.weights.spread(steps));
-        Ok(around(&course, &spread, &self.surprises, levels, |z| space.inverse(z)))
+        Ok(with_intervals(&course, &spread, &self.innovations, levels, |z| transform.inverse(z)))
     }
 }
 
@@ -113,7 +112,7 @@ mod tests {
         let forecast = fitted.predict(Horizon::try_new(60).unwrap(), &[level]).unwrap();
         for (k, p) in forecast.point.iter().enumerate() {
             let truth = 1e12 + 10.0 * wave(480 + k, 12) + 20.0 * wave(480 + k, 60);
-            // Seasons seen three times at the start are drawn to 0 by half a cycle in three and a half: a seventh of 30.
+            // Initial seasons are means over 3 cycles, shrunk by half a cycle: off by 0.5 / 3.5, a seventh of 30.
             assert!((p - truth).abs() < 30.0 / 7.0, "step {k}: {}", p - truth);
             assert!(forecast.intervals[0].lower[k] <= *p && *p <= forecast.intervals[0].upper[k]);
         }
@@ -127,9 +126,9 @@ mod tests {
 
     #[test]
     fn a_random_walk_widens_as_its_square_root() {
-        let weights = Weights { alpha: 1.0, beta: 0.0, damping: 0.0, gammas: vec![], rho: 0.0 };
+        let weights = SmoothingWeights { alpha: 1.0, beta: 0.0, damping: 0.0, gammas: vec![], rho: 0.0 };
         let spread = weights.spread(9);
         assert!((spread[0] - 1.0).abs() < 1e-12);
-        assert!((spread[8] - 3.0).abs() < 1e-12, "1 + 8 surprises of weight 1: {}", spread[8]);
+        assert!((spread[8] - 3.0).abs() < 1e-12, "1 + 8 innovations of weight 1: {}", spread[8]);
     }
 }

@@ -1,16 +1,16 @@
-//! The seasonal naive forecast as a model of its own: the yardstick that others are measured with.
+//! The seasonal naive forecast as a public model: the baseline for accuracy figures.
 
 use super::naive::seasonal_naive;
-use super::spread::constant;
+use super::spread::constant_forecast;
 use crate::forecast::prepare::{check, fill_gaps};
 use crate::forecast::{Fit, Forecast, ForecastError, Interval, Predict};
 use crate::stats::quantile_sorted;
 use crate::{Horizon, Level};
 
-/// Past errors at one distance that intervals are taken from, at most; more are thinned evenly, the newest among them.
+/// Maximum number of past errors per distance; more are thinned evenly, and the newest is kept.
 const ERRORS: usize = 500;
 
-/// The value of one season ago; intervals are what it missed in the past at the same distance.
+/// Forecasts the value one season ago. Intervals come from past errors at the same distance.
 ///
 /// ```
 /// use almanac_models::{Horizon, Level, forecast::{Fit, Predict, SeasonalNaive}};
@@ -40,7 +40,7 @@ pub struct FittedSeasonalNaive {
 }
 
 impl SeasonalNaive {
-    /// With a season of so many steps; 1 repeats the last value.
+    /// Creates a model with a season of `period` steps; 1 repeats the last value.
     #[must_use]
     pub fn new(period: usize) -> Self {
         Self { period: period.max(1) }
@@ -50,7 +50,7 @@ impl SeasonalNaive {
 impl Fit for SeasonalNaive {
     type Fitted = FittedSeasonalNaive;
 
-    /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing; one season at least.
+    /// Fits `y`: evenly spaced, oldest first, NaN where a value is missing; at least one season.
     ///
     /// # Errors
     /// [`ForecastError::TooShort`], [`ForecastError::Infinite`], [`ForecastError::TooLarge`].
@@ -66,7 +66,7 @@ impl Fit for SeasonalNaive {
 }
 
 impl FittedSeasonalNaive {
-    /// Sorted differences of values so many steps apart.
+    /// Returns the sorted differences of values `distance` steps apart.
     fn errors(&self, distance: usize) -> Vec<f64> {
         let every = self.y.len().saturating_sub(distance).div_ceil(ERRORS).max(1);
         let ends = (distance..self.y.len()).rev().step_by(every);
@@ -77,23 +77,23 @@ impl FittedSeasonalNaive {
 }
 
 impl Predict for FittedSeasonalNaive {
-    /// Forecasts the next `horizon` steps; never refused. Further ahead than errors are known intervals widen as a random
-    /// walk's.
+    /// Forecasts the next `horizon` steps. Never fails. Beyond the distances of known errors, intervals widen like
+    /// those of a random walk.
     fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
         let steps = horizon.steps();
         if self.filled.iter().all(|v| (v - self.filled[0]).abs() <= 0.0) {
-            return Ok(constant(self.filled[0], horizon, levels));
+            return Ok(constant_forecast(self.filled[0], horizon, levels));
         }
         let point = seasonal_naive(&self.filled, self.period, steps);
         let cycles = steps.div_ceil(self.period);
-        // The longest distance of which errors are known, in cycles.
+        // Longest distance with known errors, in cycles.
         let known = (1..=cycles).take_while(|c| c * self.period < self.y.len()).count();
         let errors: Vec<Vec<f64>> = (1..=known.max(1)).map(|c| self.errors(c * self.period)).collect();
         let end = |k: usize, p: f64, hold: fn(f64, f64) -> f64| {
             let cycle = k / self.period + 1;
-            let place = cycle.min(errors.len()) - 1;
-            let widen = (cycle as f64 / (place + 1) as f64).sqrt();
-            hold(point[k] + widen * quantile_sorted(&errors[place], p).unwrap_or(0.0), point[k])
+            let index = cycle.min(errors.len()) - 1;
+            let widen = (cycle as f64 / (index + 1) as f64).sqrt();
+            hold(point[k] + widen * quantile_sorted(&errors[index], p).unwrap_or(0.0), point[k])
         };
         let intervals = levels
             .iter()

@@ -1,18 +1,18 @@
-//! Exponential smoothing by augurs, its traps closed: values are brought to unit scale first, gaps are filled, and seasonal
-//! ETS is never asked for.
+//! Exponential smoothing (ETS) of the augurs library, with safe inputs: values are standardised, gaps are filled, and
+//! the seasonal forms are never used.
 
 use augurs::Predict as FromAugurs;
 use augurs::ets::{AutoETS, FittedAutoETS};
 
-use super::spread::constant;
-use crate::forecast::prepare::{Space, check, fill_gaps};
+use super::spread::constant_forecast;
+use crate::forecast::prepare::{Transform, check, fill_gaps};
 use crate::forecast::{Fit, Forecast, ForecastError, Interval, Predict};
 use crate::{Horizon, Level};
 
-/// Values below which nothing is fitted.
+/// Minimum number of finite values.
 const LEAST: usize = 10;
 
-/// Non-seasonal exponential smoothing, its form chosen by information criterion.
+/// Non-seasonal exponential smoothing. The form is selected by an information criterion.
 ///
 /// ```
 /// use almanac_models::{Horizon, Level, forecast::{Ets, Fit, Predict}};
@@ -30,7 +30,7 @@ pub struct Ets;
 /// A fitted [`Ets`].
 #[derive(Debug)]
 pub struct FittedEts {
-    scaled: Scaled,
+    scaled: ScaledSeries,
     model: Option<FittedAutoETS>,
 }
 
@@ -42,7 +42,7 @@ impl Fit for Ets {
     /// # Errors
     /// [`ForecastError::TooShort`], [`ForecastError::Infinite`], [`ForecastError::TooLarge`], [`ForecastError::Base`].
     fn fit(&self, y: &[f64]) -> Result<FittedEts, ForecastError> {
-        let (scaled, z) = Scaled::new(y)?;
+        let (scaled, z) = ScaledSeries::new(y)?;
         let model = z
             .map(|z| augurs::Fit::fit(&AutoETS::non_seasonal(), &z))
             .transpose()
@@ -52,23 +52,24 @@ impl Fit for Ets {
 }
 
 impl Predict for FittedEts {
-    /// Forecasts the next `horizon` steps; intervals are those of the model, not calibrated.
+    /// Forecasts the next `horizon` steps. The intervals are the model's own and not calibrated.
     ///
     /// # Errors
-    /// [`ForecastError::Base`] where the chosen form has no intervals.
+    /// [`ForecastError::Base`] when the forecast is not finite or the selected form has no intervals.
     fn predict(&self, horizon: Horizon, levels: &[Level]) -> Result<Forecast, ForecastError> {
         self.scaled.predict(self.model.as_ref(), "ets", horizon, levels)
     }
 }
 
-/// The scale on which a model was fitted; a constant series needs none.
+/// The transform under which a model was fitted; `None` for a constant series.
 #[derive(Debug, Clone, Copy)]
-struct Scaled {
-    space: Option<Space>,
+struct ScaledSeries {
+    transform: Option<Transform>,
     last: f64,
 }
 
-impl Scaled {
+impl ScaledSeries {
+    /// Checks, fills and standardises `y`. The second part is `None` for a constant series.
     fn new(y: &[f64]) -> Result<(Self, Option<Vec<f64>>), ForecastError> {
         let points = check(y)?;
         if points < LEAST {
@@ -76,10 +77,10 @@ impl Scaled {
         }
         let first = y.iter().position(|v| v.is_finite()).unwrap_or(0);
         let filled = fill_gaps(&y[first..], &[]);
-        let space = Space::linear(&filled);
+        let transform = Transform::linear(&filled);
         let last = filled.last().copied().unwrap_or_default();
-        let z = space.map(|space| filled.iter().map(|v| space.forward(*v)).collect());
-        Ok((Self { space, last }, z))
+        let z = transform.map(|transform| filled.iter().map(|v| transform.forward(*v)).collect());
+        Ok((Self { transform, last }, z))
     }
 
     fn predict<P: FromAugurs>(
@@ -90,10 +91,10 @@ impl Scaled {
         levels: &[Level],
     ) -> Result<Forecast, ForecastError> {
         let steps = horizon.steps();
-        let (Some(space), Some(model)) = (self.space, model) else {
-            return Ok(constant(self.last, horizon, levels));
+        let (Some(transform), Some(model)) = (self.transform, model) else {
+            return Ok(constant_forecast(self.last, horizon, levels));
         };
-        let back = |z: &[f64]| -> Vec<f64> { z.iter().map(|v| space.inverse(*v)).collect() };
+        let back = |z: &[f64]| -> Vec<f64> { z.iter().map(|v| transform.inverse(*v)).collect() };
         let plain = model.predict(steps, None).map_err(|error| base(name, &error))?;
         let point = back(&plain.point);
         if point.iter().any(|v| !v.is_finite()) {
@@ -101,22 +102,24 @@ impl Scaled {
         }
         let mut intervals = Vec::with_capacity(levels.len());
         for &level in levels {
-            let foretold = model.predict(steps, level.fraction()).map_err(|error| base(name, &error))?;
-            let missing = || ForecastError::Base { model: name, message: "it gives no intervals".to_owned() };
-            let ends = foretold.intervals.ok_or_else(missing)?;
-            let held = |ends: Vec<f64>, pick: fn(f64, f64) -> f64| -> Vec<f64> {
+            let forecast = model.predict(steps, level.fraction()).map_err(|error| base(name, &error))?;
+            let missing =
+                || ForecastError::Base { model: name, message: "the selected form has no intervals".to_owned() };
+            let ends = forecast.intervals.ok_or_else(missing)?;
+            let bounded = |ends: Vec<f64>, pick: fn(f64, f64) -> f64| -> Vec<f64> {
                 ends.iter().zip(&point).map(|(end, p)| pick(*end, *p)).collect()
             };
             intervals.push(Interval {
                 level,
-                lower: held(back(&ends.lower), f64::min),
-                upper: held(back(&ends.upper), f64::max),
+                lower: bounded(back(&ends.lower), f64::min),
+                upper: bounded(back(&ends.upper), f64::max),
             });
         }
         Ok(Forecast { point, intervals })
     }
 }
 
+/// Wraps a library error with the messages of all its sources.
 fn base(model: &'static str, error: &dyn std::error::Error) -> ForecastError {
     let mut message = error.to_string();
     let mut source = error.source();
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn traps_are_closed() {
+    fn constant_gappy_huge_short_and_infinite_input() {
         let h = Horizon::try_new(3).unwrap();
         let level = [Level::from_percent(80.0).unwrap()];
         // Constant, gaps, huge.

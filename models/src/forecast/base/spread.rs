@@ -1,29 +1,31 @@
+//! Builds forecasts with uncalibrated intervals from a model's course and its one-step errors.
+
 use crate::forecast::{Forecast, Interval};
 use crate::stats::quantile_sorted;
 use crate::{Horizon, Level};
 
-/// The forecast of a series that never changed: its value, for sure.
-pub(super) fn constant(value: f64, horizon: Horizon, levels: &[Level]) -> Forecast {
+/// Returns the forecast of a constant series: its value, with intervals of width 0.
+pub(super) fn constant_forecast(value: f64, horizon: Horizon, levels: &[Level]) -> Forecast {
     let ends = || vec![value; horizon.steps()];
     let intervals = levels.iter().map(|&level| Interval { level, lower: ends(), upper: ends() }).collect();
     Forecast { point: ends(), intervals }
 }
 
-/// A course with intervals from the errors made one step ahead.
+/// Returns a forecast with intervals from one-step errors.
 ///
-/// `course`: by lead, in the model's own space; `spread`: standard deviation of its error by lead, in that of one error;
-/// `surprises`: errors one step ahead, sorted; `shown`: from the model's space to the unit of the series, ascending.
-pub(super) fn around(
+/// `course`: by lead, in transformed units; `spread`: standard deviation of the error by lead, relative to one step;
+/// `innovations`: one-step errors, sorted; `to_unit`: increasing map from transformed units to those of the series.
+pub(super) fn with_intervals(
     course: &[f64],
     spread: &[f64],
-    surprises: &[f64],
+    innovations: &[f64],
     levels: &[Level],
-    shown: impl Fn(f64) -> f64,
+    to_unit: impl Fn(f64) -> f64,
 ) -> Forecast {
-    let point: Vec<f64> = course.iter().map(|v| shown(*v)).collect();
+    let point: Vec<f64> = course.iter().map(|v| to_unit(*v)).collect();
     let end = |p: f64, hold: fn(f64, f64) -> f64| -> Vec<f64> {
-        let error = quantile_sorted(surprises, p).unwrap_or(0.0);
-        let ends = course.iter().zip(spread).map(|(v, s)| shown(v + s * error));
+        let error = quantile_sorted(innovations, p).unwrap_or(0.0);
+        let ends = course.iter().zip(spread).map(|(v, s)| to_unit(v + s * error));
         ends.zip(&point).map(|(e, p)| hold(e, *p)).collect()
     };
     let intervals = levels

@@ -1,30 +1,33 @@
-//! Holidays: days of a type of their own, which the ordinary pattern neither learns from nor foretells.
+//! Holidays: excluded from training, and forecast from the effect of past holidays.
 
 use std::ops::Range;
 
 use crate::forecast::combine::Quantiles;
 
-/// What holidays do to a series, by phase of the day.
+/// The effect of holidays on a series, by phase of the day.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::forecast) struct Holidays {
-    /// Steps, counted from the start of the fitted values.
+    /// Steps of holidays, counted from the start of the fitted values.
     ranges: Vec<Range<usize>>,
+    /// Length of a day in steps.
     day: usize,
     effect: Effect,
 }
 
+/// How the value of a holiday is derived.
 #[derive(Debug, Clone, PartialEq)]
 enum Effect {
     /// Mean departure of past holidays from an ordinary day.
     Departure(Vec<f64>),
-    /// The course of the weekday that is lowest, for want of a past holiday.
+    /// Course of the lowest weekday, when there is no past holiday.
     Lowest(Vec<f64>),
+    /// Neither a past holiday nor a week of data: no effect.
     Unknown,
 }
 
 impl Holidays {
-    /// From `y` (NaN where missing), `ordinary`: the same with holidays filled in as if they had been none, and `ranges`
-    /// of steps, which may lie after the end of `y`. `day`: its length in steps.
+    /// Fits the effect on `y` (NaN where missing). `ordinary`: the expected values without holidays; `ranges`: steps of
+    /// holidays, which may lie after the end of `y`; `day`: length of a day in steps.
     pub(in crate::forecast) fn new(y: &[f64], ordinary: &[f64], ranges: &[Range<usize>], day: usize) -> Self {
         let effect = departure(y, ordinary, ranges, day)
             .map(Effect::Departure)
@@ -37,7 +40,7 @@ impl Holidays {
         self.ranges.iter().any(|r| r.contains(&step))
     }
 
-    /// Moves the point and, in parallel, its quantiles to those of a holiday, when `step` lies on one.
+    /// Returns the shift of the point and its quantiles at `step`; 0 outside of holidays.
     pub(in crate::forecast) fn shift(&self, step: usize, point: f64) -> f64 {
         if !self.holds(step) {
             return 0.0;
@@ -50,12 +53,12 @@ impl Holidays {
     }
 }
 
-/// Quantiles moved by `shift`.
+/// Adds `shift` to all quantiles.
 pub(in crate::forecast) fn shifted(quantiles: Quantiles, shift: f64) -> Quantiles {
     quantiles.map(|q| q + shift)
 }
 
-/// `y` without what happened on holidays.
+/// Returns `y` with holidays set to NaN.
 pub(in crate::forecast) fn without(y: &[f64], ranges: &[Range<usize>]) -> Vec<f64> {
     let mut out = y.to_vec();
     for range in ranges {
@@ -67,7 +70,7 @@ pub(in crate::forecast) fn without(y: &[f64], ranges: &[Range<usize>]) -> Vec<f6
     out
 }
 
-/// Mean departure by phase, smoothed over a 24th of a day; `None` without a past holiday.
+/// Returns the mean departure by phase, smoothed over a 24th of a day; `None` without a past holiday.
 fn departure(y: &[f64], ordinary: &[f64], ranges: &[Range<usize>], day: usize) -> Option<Vec<f64>> {
     let (mut sum, mut count) = (vec![0.0; day], vec![0.0f64; day]);
     for range in ranges {
@@ -79,7 +82,7 @@ fn departure(y: &[f64], ordinary: &[f64], ranges: &[Range<usize>], day: usize) -
         }
     }
     let half = day / 48;
-    // Phases that no holiday reached take after the whole.
+    // Phases without an observed holiday get the mean of all phases.
     let (total, n): (f64, f64) = (sum.iter().sum(), count.iter().sum());
     (n > 0.0).then(|| {
         (0..day)
@@ -92,7 +95,7 @@ fn departure(y: &[f64], ordinary: &[f64], ranges: &[Range<usize>], day: usize) -
     })
 }
 
-/// The mean course, by phase, of that day of the week whose values are lowest; `None` with less than a week.
+/// Returns the mean course, by phase, of the weekday with the lowest values; `None` with less than a week.
 fn lowest_day(ordinary: &[f64], day: usize) -> Option<Vec<f64>> {
     let n = ordinary.len();
     if day == 0 || n < 7 * day {
@@ -129,16 +132,16 @@ mod tests {
     }
 
     #[test]
-    fn a_holiday_is_foretold_by_past_ones_or_by_the_lowest_day() {
+    fn a_holiday_is_forecast_from_past_ones_or_the_lowest_day() {
         let hour = Step::from_millis(3_600_000).unwrap();
         let h = Horizon::try_new(48).unwrap();
         let n = hours().len();
-        // Without a past holiday: as the seventh day.
+        // Without a past holiday: like the seventh day.
         let ahead = n + 24..n + 48;
         let plain = AutoForecaster::new(hour).with_holidays(vec![ahead.clone()]).fit(&hours()).unwrap();
         let point = plain.predict(h, &[]).unwrap().point;
         assert!((point[12] - 101.5).abs() < 5.0 && (point[36] - 51.5).abs() < 5.0, "{} {}", point[12], point[36]);
-        // With one, nine days before the end, on which nobody came: as that one, and other days are not lowered.
+        // With a past holiday of low values, nine days before the end: like that one, and other days are not lowered.
         let mut y = hours();
         y[n - 9 * 24..n - 8 * 24].fill(5.0);
         let taught = AutoForecaster::new(hour).with_holidays(vec![n - 9 * 24..n - 8 * 24, ahead]);

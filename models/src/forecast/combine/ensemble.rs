@@ -1,41 +1,41 @@
-//! The base models of one series side by side, and how their forecasts become one.
+//! Fits all base models of one series and computes the forecast course of each. Their combination is in `weights`.
 
 use crate::forecast::base::{
-    FittedGrowth, FittedProfile, FittedRidgeAr, Growth, RidgeAr, SeasonalProfile, SmoothingState, Start, Weights,
-    drift, prefix_sums, search, seasonal_mean, seasonal_naive,
+    FittedGrowth, FittedProfile, FittedRidgeAr, Growth, RidgeAr, SearchStart, SeasonalProfile, SmoothingState,
+    SmoothingWeights, drift, prefix_sums, search, seasonal_mean, seasonal_naive,
 };
-use crate::forecast::prepare::{Space, Support};
+use crate::forecast::prepare::{Support, Transform};
 
-/// A history on every scale that a base model uses.
+/// A history under each transform that base models use, with its prefix sums.
 #[derive(Debug, Clone)]
-pub(crate) struct Views {
-    pub spaces: Vec<Space>,
+pub(crate) struct TransformedHistories {
+    pub transforms: Vec<Transform>,
     pub z: Vec<Vec<f64>>,
     pub sums: Vec<Vec<f64>>,
 }
 
-impl Views {
-    /// `y`: finite throughout; `None` when it is constant.
+impl TransformedHistories {
+    /// Transforms `y`, finite throughout; `None` when it is constant.
     pub(crate) fn new(y: &[f64], support: Support) -> Option<Self> {
         let ratio = match support.upper() {
-            Some(high) => Space::logit(y, high),
-            None => Space::log(y),
+            Some(high) => Transform::logit(y, high),
+            None => Transform::log(y),
         };
-        let spaces: Vec<Space> = [Space::linear(y), ratio].into_iter().flatten().collect();
-        Space::linear(y)?;
-        let z: Vec<Vec<f64>> = spaces.iter().map(|s| y.iter().map(|&v| s.forward(v)).collect()).collect();
+        let transforms: Vec<Transform> = [Transform::linear(y), ratio].into_iter().flatten().collect();
+        Transform::linear(y)?;
+        let z: Vec<Vec<f64>> = transforms.iter().map(|s| y.iter().map(|&v| s.forward(v)).collect()).collect();
         let sums = z.iter().map(|z| prefix_sums(z)).collect();
-        Some(Self { spaces, z, sums })
+        Some(Self { transforms, z, sums })
     }
 
     pub(crate) fn len(&self) -> usize {
         self.z[0].len()
     }
 
-    /// Adds the next value, finite.
+    /// Appends the next value, which is finite.
     pub(crate) fn push(&mut self, value: f64) {
-        for ((space, z), sums) in self.spaces.iter().zip(&mut self.z).zip(&mut self.sums) {
-            let v = space.forward(value);
+        for ((transform, z), sums) in self.transforms.iter().zip(&mut self.z).zip(&mut self.sums) {
+            let v = transform.forward(value);
             let last = sums[sums.len() - 1];
             z.push(v);
             sums.push(last + v);
@@ -43,140 +43,150 @@ impl Views {
     }
 }
 
+/// One fitted base model.
 #[derive(Debug, Clone)]
-enum Base {
+enum FittedMember {
     Ar(FittedRidgeAr),
     Profile(FittedProfile),
+    /// Seasonal naive with this period in steps; 1 repeats the last value.
     Naive(usize),
+    /// Mean of the last cycles of this period in steps.
     Mean(usize),
-    Smoothing(Box<(Weights, SmoothingState)>),
+    Smoothing(Box<(SmoothingWeights, SmoothingState)>),
     Growth(FittedGrowth),
-    /// The last value, moved by this much a step.
+    /// The last value plus this slope per step.
     Drift(f64),
 }
 
-/// What a member carries from step to step.
+/// State that a member updates at each step.
 #[derive(Debug, Clone)]
-pub(crate) enum State {
+pub(crate) enum MemberState {
     None,
     Level(f64),
     Smoothing(Box<SmoothingState>),
 }
 
-/// Base models fitted on one history.
+/// Base models fitted on one history, each with the index of its transform.
 #[derive(Debug, Clone)]
 pub(crate) struct Ensemble {
-    members: Vec<(usize, Base)>,
+    members: Vec<(usize, FittedMember)>,
     support: Support,
 }
 
-/// Lengths, in steps, with which a series may repeat itself.
+/// Lengths in steps after which a series may repeat.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Periods<'a> {
     /// Seasons, shortest first.
     pub seasons: &'a [usize],
-    /// Seasons, and days and weeks that may be some.
+    /// Seasons, plus days and weeks that may be seasons.
     pub cycles: &'a [usize],
-    /// The one of them over which values change least.
+    /// The element of `cycles` over which values change least.
     pub cycle: Option<usize>,
 }
 
-/// What becomes of the smoothing weights of a fit on less history: a search of its own for each would cost more than
-/// all else.
+/// How a fit uses the smoothing weights of an earlier fit on less history. A full search at each fit would dominate the
+/// run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum RefitMode {
+    /// Uses the earlier weights unchanged.
     Keep,
+    /// Searches once, starting at the earlier weights.
     Refine,
 }
 
-/// Which base models an [`Ensemble`] has beside autoregressions and profiles.
+/// Which base models an [`Ensemble`] contains in addition to autoregressions and profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Members {
-    /// Those that cost next to nothing a step.
+pub(crate) enum MemberSelection {
+    /// Only the naive forecast, which is cheap at each step.
     Light,
-    /// All.
+    /// All models.
     Full,
 }
 
 impl Ensemble {
-    /// Fits every base model on the first `n` values of `views`; `before`: the fit on fewer of them.
+    /// Fits every base model on the first `n` values of `histories`; `previous`: an earlier fit on fewer values.
     pub(crate) fn fit(
-        views: &Views,
+        histories: &TransformedHistories,
         n: usize,
         periods: Periods,
         horizon: usize,
         support: Support,
-        which: Members,
-        before: Option<(&Self, Again)>,
+        which: MemberSelection,
+        previous: Option<(&Self, RefitMode)>,
     ) -> Self {
         let seasons: Vec<usize> = periods.seasons.iter().copied().filter(|&m| n > m).collect();
-        // Chosen on the M4 hourly half: weights fall to 1/e in 2.4 weeks; 1.2 and 6 weeks differ by under 1 %.
+        // Weights of the autoregression fall to 1/e in 2.4 of the longest season. Tried values:
+        // `docs/tuning/forecast.md`.
         let decay = seasons.last().map_or(1_000.0, |&m| (2.4 * m as f64).max(100.0));
-        // A fit that only measures may look at fewer rows.
-        let max_rows = match (which, before) {
-            (Members::Light, _) => 5_000,
-            (_, Some((_, Again::Refine))) => 3_000,
+        // Fits at rolling origins use fewer rows.
+        let max_rows = match (which, previous) {
+            (MemberSelection::Light, _) => 5_000,
+            (_, Some((_, RefitMode::Refine))) => 3_000,
             _ => 1_000,
         };
         let mut members = Vec::new();
-        for (i, z) in views.z.iter().enumerate() {
+        for (i, z) in histories.z.iter().enumerate() {
             let z = &z[..n];
             let ar = RidgeAr { seasons: seasons.clone(), decay, ridge: 3e-4, max_rows };
-            // Members stand at the same place however long the history is.
-            members.push((i, ar.fit(z).map_or(Base::Naive(1), Base::Ar)));
+            // Member order must not depend on the history length: weights are assigned by index.
+            members.push((i, ar.fit(z).map_or(FittedMember::Naive(1), FittedMember::Ar)));
             let profile = SeasonalProfile { seasons: seasons.clone(), keep: 0.9, shrink: 0.5 };
-            members.push((i, Base::Profile(profile.fit(z, horizon))));
+            members.push((i, FittedMember::Profile(profile.fit(z, horizon))));
         }
         let shortest = [seasons.first().copied().unwrap_or(1)];
-        let repeated = if which == Members::Full && !periods.cycles.is_empty() { periods.cycles } else { &shortest };
-        members.extend(repeated.iter().map(|m| (0, Base::Naive(*m))));
-        if which == Members::Full {
-            members.extend(periods.cycle.map(|m| (0, Base::Mean(m))));
-            let last = views.z.len() - 1;
-            let z = &views.z[last][..n];
-            let start = match before.and_then(|(other, again)| Some((other.smoothing()?, again))) {
-                Some((weights, Again::Keep)) => Start::Keep(weights),
-                Some((weights, Again::Refine)) => Start::Refine(weights),
-                None => Start::Fresh,
+        let repeated =
+            if which == MemberSelection::Full && !periods.cycles.is_empty() { periods.cycles } else { &shortest };
+        members.extend(repeated.iter().map(|m| (0, FittedMember::Naive(*m))));
+        if which == MemberSelection::Full {
+            members.extend(periods.cycle.map(|m| (0, FittedMember::Mean(m))));
+            let last = histories.z.len() - 1;
+            let z = &histories.z[last][..n];
+            let start = match previous.and_then(|(other, mode)| Some((other.smoothing()?, mode))) {
+                Some((weights, RefitMode::Keep)) => SearchStart::Keep(weights),
+                Some((weights, RefitMode::Refine)) => SearchStart::Refine(weights),
+                None => SearchStart::Fresh,
             };
             let weights = search(z, &seasons, start);
             let mut state = SmoothingState::initial(z, &seasons);
             for v in z {
                 state.push(&weights, *v);
             }
-            members.push((last, Base::Smoothing(Box::new((weights, state)))));
-            // Without it a counter, or a disk that fills, was foretold to stand still.
-            members.push((0, Base::Drift(drift(&views.z[0][..n], periods.cycle.unwrap_or(horizon)).unwrap_or(0.0))));
+            members.push((last, FittedMember::Smoothing(Box::new((weights, state)))));
+            // For counters and filling disks, which the other members forecast as constant.
+            members.push((
+                0,
+                FittedMember::Drift(drift(&histories.z[0][..n], periods.cycle.unwrap_or(horizon)).unwrap_or(0.0)),
+            ));
             let season = seasons.first().copied().unwrap_or(1);
-            members.push((last, Growth { seasons }.fit(z).map_or(Base::Naive(season), Base::Growth)));
+            members.push((last, Growth { seasons }.fit(z).map_or(FittedMember::Naive(season), FittedMember::Growth)));
         }
         Self { members, support }
     }
 
-    /// The weights of the member that smooths exponentially.
-    fn smoothing(&self) -> Option<&Weights> {
+    /// Returns the weights of the exponential smoothing member.
+    fn smoothing(&self) -> Option<&SmoothingWeights> {
         self.members.iter().find_map(|(_, base)| match base {
-            Base::Smoothing(fitted) => Some(&fitted.0),
+            FittedMember::Smoothing(fitted) => Some(&fitted.0),
             _ => None,
         })
     }
 
-    /// Names of the members, such as `ar(log)`.
-    pub(crate) fn names(&self, views: &Views) -> Vec<String> {
+    /// Returns the names of the members, such as `ar(log)`.
+    pub(crate) fn names(&self, histories: &TransformedHistories) -> Vec<String> {
         self.members
             .iter()
-            .map(|(space, base)| {
+            .map(|(i, base)| {
                 let name = match base {
-                    Base::Ar(_) => "ar",
-                    Base::Profile(_) => "profile",
-                    Base::Naive(1) => "naive",
-                    Base::Naive(_) => "snaive",
-                    Base::Mean(_) => "smean",
-                    Base::Smoothing(_) => "holtwinters",
-                    Base::Growth(_) => "growth",
-                    Base::Drift(_) => "drift",
+                    FittedMember::Ar(_) => "ar",
+                    FittedMember::Profile(_) => "profile",
+                    FittedMember::Naive(1) => "naive",
+                    FittedMember::Naive(_) => "snaive",
+                    FittedMember::Mean(_) => "smean",
+                    FittedMember::Smoothing(_) => "holtwinters",
+                    FittedMember::Growth(_) => "growth",
+                    FittedMember::Drift(_) => "drift",
                 };
-                match views.spaces[*space].name() {
+                match histories.transforms[*i].name() {
                     Some(scale) => format!("{name}({scale})"),
                     None => name.to_owned(),
                 }
@@ -192,38 +202,43 @@ impl Ensemble {
         self.members.len()
     }
 
-    /// What each member carries at the end of `views`.
-    pub(crate) fn states(&self, views: &Views) -> Vec<State> {
-        self.states_at(views, views.len())
+    /// Returns the state of each member at the end of `histories`.
+    pub(crate) fn states(&self, histories: &TransformedHistories) -> Vec<MemberState> {
+        self.states_at(histories, histories.len())
     }
 
-    fn states_at(&self, views: &Views, origin: usize) -> Vec<State> {
+    /// As [`Self::states`], after the first `origin` values. A smoothing state continues from where it was fitted.
+    fn states_at(&self, histories: &TransformedHistories, origin: usize) -> Vec<MemberState> {
         self.members
             .iter()
             .map(|(i, base)| match base {
-                Base::Profile(profile) => State::Level(profile.level(&views.z[*i][..origin])),
-                Base::Smoothing(fitted) => {
+                FittedMember::Profile(profile) => MemberState::Level(profile.level(&histories.z[*i][..origin])),
+                FittedMember::Smoothing(fitted) => {
                     let (weights, state) = &**fitted;
                     let mut state = state.clone();
-                    for v in &views.z[*i][state.step().min(origin)..origin] {
+                    for v in &histories.z[*i][state.step().min(origin)..origin] {
                         state.push(weights, *v);
                     }
-                    State::Smoothing(Box::new(state))
+                    MemberState::Smoothing(Box::new(state))
                 }
-                Base::Ar(_) | Base::Naive(_) | Base::Mean(_) | Base::Growth(_) | Base::Drift(_) => State::None,
+                FittedMember::Ar(_)
+                | FittedMember::Naive(_)
+                | FittedMember::Mean(_)
+                | FittedMember::Growth(_)
+                | FittedMember::Drift(_) => MemberState::None,
             })
             .collect()
     }
 
-    /// Takes the last value of `views` into the states.
-    pub(crate) fn update(&self, views: &Views, states: &mut [State]) {
+    /// Updates the states with the last value of `histories`.
+    pub(crate) fn update(&self, histories: &TransformedHistories, states: &mut [MemberState]) {
         for ((i, base), state) in self.members.iter().zip(states) {
-            let z = &views.z[*i];
+            let z = &histories.z[*i];
             match (base, state) {
-                (Base::Profile(profile), State::Level(level)) => {
+                (FittedMember::Profile(profile), MemberState::Level(level)) => {
                     *level = profile.next_level(*level, z[z.len() - 1], z.len() - 1);
                 }
-                (Base::Smoothing(fitted), State::Smoothing(state)) => {
+                (FittedMember::Smoothing(fitted), MemberState::Smoothing(state)) => {
                     state.push(&fitted.0, z[z.len() - 1]);
                 }
                 _ => {}
@@ -231,40 +246,57 @@ impl Ensemble {
         }
     }
 
-    /// The course of each member for the `horizon` steps after the first `origin` values of `views`, in the unit of
-    /// the series; no member was fitted on more than these.
-    pub(crate) fn forecasts(&self, views: &Views, origin: usize, horizon: usize) -> Vec<Vec<f64>> {
-        self.courses(views, &self.states_at(views, origin), origin, horizon)
+    /// Returns the course of each member for the `horizon` steps after the first `origin` values of `histories`, in the
+    /// unit of the series. Members must not be fitted on more than these values.
+    pub(crate) fn forecasts(&self, histories: &TransformedHistories, origin: usize, horizon: usize) -> Vec<Vec<f64>> {
+        self.courses(histories, &self.states_at(histories, origin), origin, horizon)
     }
 
-    /// As [`Self::forecasts`] from the end of `views`, whose states are known.
-    pub(crate) fn forecasts_at(&self, views: &Views, states: &[State], horizon: usize) -> Vec<Vec<f64>> {
-        self.courses(views, states, views.len(), horizon)
+    /// As [`Self::forecasts`], from the end of `histories` with known states.
+    pub(crate) fn forecasts_at(
+        &self,
+        histories: &TransformedHistories,
+        states: &[MemberState],
+        horizon: usize,
+    ) -> Vec<Vec<f64>> {
+        self.courses(histories, states, histories.len(), horizon)
     }
 
-    fn courses(&self, views: &Views, states: &[State], origin: usize, horizon: usize) -> Vec<Vec<f64>> {
+    fn courses(
+        &self,
+        histories: &TransformedHistories,
+        states: &[MemberState],
+        origin: usize,
+        horizon: usize,
+    ) -> Vec<Vec<f64>> {
         self.members
             .iter()
             .zip(states)
             .map(|((i, base), state)| {
                 let mut course = match (base, state) {
-                    (Base::Ar(ar), _) => ar.forecast(&views.sums[*i][..=origin], horizon),
-                    (Base::Profile(profile), State::Level(level)) => profile.forecast(origin, *level, horizon),
-                    (Base::Smoothing(fitted), State::Smoothing(state)) => state.forecast(&fitted.0, horizon),
-                    (Base::Growth(growth), _) => growth.forecast(&views.z[*i][..origin], horizon),
-                    (Base::Mean(period), _) => seasonal_mean(&views.z[*i][..origin], *period, horizon),
-                    (Base::Drift(slope), _) => {
-                        let last = views.z[*i][origin - 1];
+                    (FittedMember::Ar(ar), _) => ar.forecast(&histories.sums[*i][..=origin], horizon),
+                    (FittedMember::Profile(profile), MemberState::Level(level)) => {
+                        profile.forecast(origin, *level, horizon)
+                    }
+                    (FittedMember::Smoothing(fitted), MemberState::Smoothing(state)) => {
+                        state.forecast(&fitted.0, horizon)
+                    }
+                    (FittedMember::Growth(growth), _) => growth.forecast(&histories.z[*i][..origin], horizon),
+                    (FittedMember::Mean(period), _) => seasonal_mean(&histories.z[*i][..origin], *period, horizon),
+                    (FittedMember::Drift(slope), _) => {
+                        let last = histories.z[*i][origin - 1];
                         (1..=horizon).map(|k| last + slope * k as f64).collect()
                     }
-                    (Base::Naive(period), _) if *period > origin => vec![f64::NAN; horizon],
-                    (Base::Naive(period), _) => seasonal_naive(&views.z[*i][..origin], *period, horizon),
-                    (Base::Profile(_) | Base::Smoothing(_), _) => seasonal_naive(&views.z[*i][..origin], 1, horizon),
+                    (FittedMember::Naive(period), _) if *period > origin => vec![f64::NAN; horizon],
+                    (FittedMember::Naive(period), _) => seasonal_naive(&histories.z[*i][..origin], *period, horizon),
+                    (FittedMember::Profile(_) | FittedMember::Smoothing(_), _) => {
+                        seasonal_naive(&histories.z[*i][..origin], 1, horizon)
+                    }
                 };
-                let space = views.spaces[*i];
+                let transform = histories.transforms[*i];
                 for v in &mut course {
                     if v.is_finite() {
-                        *v = self.support.held(space.inverse(*v));
+                        *v = self.support.clamp(transform.inverse(*v));
                     }
                 }
                 course

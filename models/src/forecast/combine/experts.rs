@@ -1,37 +1,38 @@
-//! Where quantiles of what is to come can be taken from: errors of the combined forecast, values at the same phase of
-//! earlier cycles, changes over as many steps.
+//! Sources of predictive quantiles ("experts"): errors of the combined forecast, values at the same phase of earlier
+//! cycles, and changes over the same number of steps. `predictive` averages them.
 
 use super::ensemble::Periods;
 use super::leads::anchors;
-use crate::forecast::prepare::Space;
+use crate::forecast::prepare::Transform;
 use crate::stats::quantile_sorted;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// Probabilities at which quantiles are kept; between them they are interpolated, beyond them extended.
-pub(crate) const GRID: [f64; 15] =
+/// Probabilities of the stored quantiles. Other quantiles are interpolated or extrapolated.
+pub(crate) const PROBABILITIES: [f64; 15] =
     [0.005, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.995];
 
-/// Quantiles at the probabilities of [`GRID`].
-pub(crate) type Quantiles = [f64; GRID.len()];
+/// Quantiles at the probabilities of [`PROBABILITIES`].
+pub(crate) type Quantiles = [f64; PROBABILITIES.len()];
 
-/// Quantiles of sorted values, at least one; past the ends a little further than the extremes.
+/// Returns the quantiles of sorted values, of which there is at least one.
 fn quantiles_sorted(sorted: &[f64]) -> Quantiles {
-    GRID.map(|p| quantile_sorted(sorted, p).unwrap_or(0.0))
+    PROBABILITIES.map(|p| quantile_sorted(sorted, p).unwrap_or(0.0))
 }
 
-/// Values at the same phase of earlier cycles; of a series without seasons the latest values.
+/// Expert: values at the same phase of earlier cycles, or the latest values of a series without seasons.
 #[derive(Debug, Clone)]
 pub(crate) struct Climatology {
+    /// Cycle in steps; 0 without a season.
     season: usize,
-    /// A season of several of these: cycles that many steps apart count double.
+    /// Longest season in steps: cycles a multiple of it ago count double.
     long: usize,
 }
 
-/// Cycles looked back at; with 7 to 28 the load traces differ by under 1 %.
+/// Number of past cycles in use. Tried values: `docs/tuning/forecast.md`.
 const CYCLES: usize = 14;
-/// Weight of a cycle against the one after it.
+/// Weight of a cycle relative to the following one.
 const KEEP: f64 = 0.9;
-/// Latest values that stand for a series without seasons.
+/// Number of latest values in use for a series without seasons.
 const LATEST: usize = 500;
 
 impl Climatology {
@@ -39,8 +40,8 @@ impl Climatology {
         Self { season: periods.cycle.unwrap_or(0), long: periods.seasons.last().copied().unwrap_or(0) }
     }
 
-    /// Quantiles of the value `lead` steps (from 0) after the history `y`; NaN where missing. `None` when nothing was
-    /// seen at that phase.
+    /// Returns the quantiles of the value `lead` steps (from 0) after the history `y` (NaN where missing); `None`
+    /// without a value at that phase. `work` is a buffer.
     pub(crate) fn quantiles(&self, y: &[f64], lead: usize, work: &mut Vec<(f64, f64)>) -> Option<Quantiles> {
         let n = y.len();
         work.clear();
@@ -48,6 +49,7 @@ impl Climatology {
             work.extend(y[n.saturating_sub(LATEST)..].iter().filter(|v| v.is_finite()).map(|v| (*v, 1.0)));
         } else {
             let m = self.season;
+            // Cycles of many steps: include neighbouring phases, up to a 576th of the cycle on each side.
             let half = if m >= 96 { (m / 576).max(1) } else { 0 };
             let mut weight = 1.0;
             for cycle in lead / m + 1..lead / m + 1 + CYCLES {
@@ -59,21 +61,21 @@ impl Climatology {
                 weight *= KEEP;
             }
         }
-        weighted(work)
+        weighted_quantiles(work)
     }
 }
 
-/// Quantiles of weighted values; `None` when there is none.
-pub(crate) fn weighted(values: &mut [(f64, f64)]) -> Option<Quantiles> {
+/// Returns the quantiles of weighted values, which are reordered; `None` without values.
+pub(crate) fn weighted_quantiles(values: &mut [(f64, f64)]) -> Option<Quantiles> {
     values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let total: f64 = values.iter().map(|v| v.1).sum();
     let (first, last) = (values.first()?, values.last()?);
-    let mut out = [first.0; GRID.len()];
+    let mut out = [first.0; PROBABILITIES.len()];
     let (mut before, mut i) = (0.0, 0);
     let mut previous = (0.0, first.0);
-    for (slot, p) in out.iter_mut().zip(GRID) {
+    for (slot, p) in out.iter_mut().zip(PROBABILITIES) {
         let wanted = p * total;
-        // Each value stands at the middle of its weight.
+        // Each value is placed at the middle of its weight; quantiles between are interpolated.
         while i < values.len() && before + 0.5 * values[i].1 < wanted {
             previous = (before + 0.5 * values[i].1, values[i].0);
             before += values[i].1;
@@ -91,18 +93,18 @@ pub(crate) fn weighted(values: &mut [(f64, f64)]) -> Option<Quantiles> {
     Some(out)
 }
 
-/// The last value and what changed over as many steps before.
+/// Expert: the last value plus past changes over the same number of steps.
 #[derive(Debug, Clone)]
 pub(crate) struct Persistence {
     leads: Vec<usize>,
     changes: Vec<Quantiles>,
 }
 
-/// Changes taken a lead; more are thinned.
+/// Maximum number of changes per lead; more are thinned.
 const CHANGES: usize = 400;
 
 impl Persistence {
-    /// From a history `y`, NaN where missing.
+    /// Fits the changes at selected leads on `y`, NaN where missing. `window`: minimum number of steps to look back.
     pub(crate) fn fit(y: &[f64], horizon: usize, window: usize) -> Self {
         let leads: Vec<usize> = anchors(horizon).into_iter().filter(|lead| lead + 1 < y.len()).collect();
         let mut values = Vec::new();
@@ -116,16 +118,16 @@ impl Persistence {
                 values
                     .extend((from..y.len()).rev().step_by(stride).map(|t| y[t] - y[t - lag]).filter(|v| v.is_finite()));
                 values.sort_unstable_by(f64::total_cmp);
-                if values.is_empty() { [0.0; GRID.len()] } else { quantiles_sorted(&values) }
+                if values.is_empty() { [0.0; PROBABILITIES.len()] } else { quantiles_sorted(&values) }
             })
             .collect();
         Self { leads, changes }
     }
 
-    /// Quantiles of the value `lead` steps (from 0) after `last`.
+    /// Returns the quantiles of the value `lead` steps (from 0) after `last`.
     pub(crate) fn quantiles(&self, last: f64, lead: usize) -> Quantiles {
         let at = self.leads.partition_point(|l| *l < lead);
-        let Some(above) = self.changes.get(at).or(self.changes.last()) else { return [last; GRID.len()] };
+        let Some(above) = self.changes.get(at).or(self.changes.last()) else { return [last; PROBABILITIES.len()] };
         let mut out = *above;
         if at > 0 && at < self.leads.len() && self.leads[at] > lead {
             let below = &self.changes[at - 1];
@@ -133,7 +135,7 @@ impl Persistence {
             out.iter_mut().zip(below).for_each(|(o, b)| *o = b + (*o - b) * share);
         }
         if let Some(longest) = self.leads.last().filter(|l| **l < lead) {
-            // Further than was looked at changes widen as a random walk's.
+            // Beyond the measured leads, changes widen like those of a random walk.
             let widen = ((lead + 1) as f64 / (longest + 1) as f64).sqrt();
             out.iter_mut().for_each(|o| *o *= widen);
         }
@@ -141,7 +143,7 @@ impl Persistence {
     }
 }
 
-/// The value one season ago and what changed over a season of late.
+/// Expert: the value one season ago plus recent changes over a season.
 #[derive(Debug, Clone)]
 pub(crate) struct SeasonalChange {
     season: usize,
@@ -149,14 +151,15 @@ pub(crate) struct SeasonalChange {
 }
 
 impl SeasonalChange {
-    /// From a history `y`, NaN where missing; `None` when it holds no two values a `season` apart.
+    /// Fits the changes on `y`, NaN where missing; `None` when `y` is not longer than 1.25 seasons or has no pair of
+    /// values a `season` apart.
     pub(crate) fn fit(y: &[f64], season: usize) -> Option<Self> {
-        // A quarter of a season to compare is the least.
+        // At least a quarter of a season to compare.
         if season < 2 || y.len() <= season + season / 4 {
             return None;
         }
         let from = y.len().saturating_sub(CYCLES * season).max(season);
-        // Thinned by a step that no season shares.
+        // An odd stride, so that thinning does not select the same phases of an even season.
         let stride = ((y.len() - from) / (4 * CHANGES)).max(1) | 1;
         let mut values: Vec<f64> =
             (from..y.len()).rev().step_by(stride).map(|t| y[t] - y[t - season]).filter(|v| v.is_finite()).collect();
@@ -164,7 +167,8 @@ impl SeasonalChange {
         (!values.is_empty()).then(|| Self { season, changes: quantiles_sorted(&values) })
     }
 
-    /// Quantiles of the value `lead` steps (from 0) after `filled`, finite throughout; `None` when it is too short.
+    /// Returns the quantiles of the value `lead` steps (from 0) after `filled`, finite throughout; `None` when `filled`
+    /// is too short.
     pub(crate) fn quantiles(&self, filled: &[f64], lead: usize) -> Option<Quantiles> {
         let cycles = lead / self.season + 1;
         let base = (filled.len() + lead).checked_sub(cycles * self.season).map(|t| filled[t])?;
@@ -173,20 +177,20 @@ impl SeasonalChange {
     }
 }
 
-/// How wide errors are at each phase of the shortest season, in mean 1.
+/// Relative spread of errors at each phase of a cycle, with mean 1.
 #[derive(Debug, Clone)]
 pub(crate) struct PhaseSpread {
     season: usize,
     factor: Vec<f64>,
 }
 
-/// Share of the measured spread of a phase that is believed: cycles are few.
-const MEASURED: f64 = 0.67;
-/// Phases told apart at most.
+/// Weight of the measured spread of a phase against the mean spread: the number of cycles is small.
+const SPREAD_WEIGHT: f64 = 0.67;
+/// Maximum number of distinct phases.
 const PHASES: usize = 24;
 
 impl PhaseSpread {
-    /// From the changes from cycle to cycle of `z`, finite throughout.
+    /// Fits on the changes of `z`, finite throughout, from cycle to cycle. Flat below three cycles.
     pub(crate) fn fit(z: &[f64], cycle: usize) -> Self {
         let flat = Self { season: 1, factor: vec![1.0] };
         let m = cycle;
@@ -206,41 +210,44 @@ impl PhaseSpread {
             return flat;
         }
         let mean = total / n;
-        let raw: Vec<f64> =
-            sum.iter().zip(&count).map(|(s, c)| s / c.max(1.0) / mean * MEASURED + (1.0 - MEASURED)).collect();
+        let raw: Vec<f64> = sum
+            .iter()
+            .zip(&count)
+            .map(|(s, c)| s / c.max(1.0) / mean * SPREAD_WEIGHT + (1.0 - SPREAD_WEIGHT))
+            .collect();
         let factor =
             (0..bins).map(|b| 0.25 * raw[(b + bins - 1) % bins] + 0.5 * raw[b] + 0.25 * raw[(b + 1) % bins]).collect();
         Self { season: m, factor }
     }
 
-    /// The factor at step `t` since the start of the series.
+    /// Returns the factor at step `t` since the start of the series.
     pub(crate) fn at(&self, t: usize) -> f64 {
         self.factor[t % self.season * self.factor.len() / self.season]
     }
 }
 
-/// Errors of the combined forecast on one scale, standardised by lead and phase.
+/// Expert: errors of the combined forecast under one transform, standardised by lead and phase.
 #[derive(Debug, Clone)]
 pub(crate) struct Residuals {
-    space: Space,
+    transform: Transform,
     spread: PhaseSpread,
-    /// Typical size of the error, by lead.
+    /// Mean absolute error by lead.
     scale: Vec<f64>,
     /// Quantiles of the standardised error.
     shape: Quantiles,
 }
 
-/// One origin's combined course beside what came.
+/// Combined course of one origin with the observed values. `at`: number of values before the origin.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Outcome<'a> {
+pub(crate) struct OriginOutcome<'a> {
     pub at: usize,
     pub course: &'a [f64],
     pub actual: &'a [f64],
 }
 
 impl Residuals {
-    /// From the outcomes at several origins of one length; `None` when no error is finite.
-    pub(crate) fn fit(space: Space, spread: &PhaseSpread, outcomes: &[Outcome]) -> Option<Self> {
+    /// Fits on outcomes of equal length at several origins; `None` when no error is finite.
+    pub(crate) fn fit(transform: Transform, spread: &PhaseSpread, outcomes: &[OriginOutcome]) -> Option<Self> {
         let leads = outcomes.first()?.course.len();
         let errors: Vec<Vec<f64>> = outcomes
             .iter()
@@ -249,7 +256,7 @@ impl Residuals {
                     .iter()
                     .zip(o.actual)
                     .enumerate()
-                    .map(|(k, (p, a))| (space.forward(*a) - space.forward(*p)) / spread.at(o.at + k))
+                    .map(|(k, (p, a))| (transform.forward(*a) - transform.forward(*p)) / spread.at(o.at + k))
                     .collect()
             })
             .collect();
@@ -261,17 +268,17 @@ impl Residuals {
             return None;
         }
         let shape = quantiles_sorted(&shape);
-        // A few origins all missed to one side say little of the next: as the median the forecast itself is better by
-        // 1 % of the loss on the load traces, by 5 % of MSIS on the M4 hourly half.
-        let middle = shape[GRID.len() / 2];
-        Some(Self { space, spread: spread.clone(), scale, shape: shape.map(|s| s - middle) })
+        // Centre the errors: with few origins their median is mostly chance, and the forecast itself is the better
+        // median. Measured effect: `docs/tuning/forecast.md`.
+        let middle = shape[PROBABILITIES.len() / 2];
+        Some(Self { transform, spread: spread.clone(), scale, shape: shape.map(|s| s - middle) })
     }
 
-    /// Quantiles `lead` steps (from 0) after the first `origin` values, where `point` is foretold.
+    /// Returns the quantiles `lead` steps (from 0) after the first `origin` values, around the forecast `point`.
     pub(crate) fn quantiles(&self, origin: usize, lead: usize, point: f64) -> Quantiles {
-        let centre = self.space.forward(point);
+        let centre = self.transform.forward(point);
         let scale = self.scale_at(lead) * self.spread.at(origin + lead);
-        self.shape.map(|s| self.space.inverse(centre + s * scale))
+        self.shape.map(|s| self.transform.inverse(centre + s * scale))
     }
 
     fn scale_at(&self, lead: usize) -> f64 {
@@ -279,14 +286,14 @@ impl Residuals {
         if let Some(&s) = self.scale.get(lead) {
             return s;
         }
-        // Beyond what was measured the error grows as it did over the last half, at most as a random walk's.
+        // Beyond the measured leads the error grows as over their last half, at most like that of a random walk.
         let last = self.scale[n - 1];
         let growth = (last / self.scale[(n - 1) / 2]).log2().clamp(0.1, 0.5);
         last * ((lead + 1) as f64 / n as f64).powf(growth)
     }
 }
 
-/// Mean absolute error by lead, neighbours within a quarter of the lead speaking for it too.
+/// Returns the mean absolute error by lead, smoothed over neighbours within a quarter of the lead.
 fn scale_by_lead(errors: &[Vec<f64>], leads: usize) -> Option<Vec<f64>> {
     let (mut sums, mut counts) = (vec![0.0; leads + 1], vec![0.0; leads + 1]);
     for lead in 0..leads {
@@ -313,8 +320,8 @@ fn scale_by_lead(errors: &[Vec<f64>], leads: usize) -> Option<Vec<f64>> {
     )
 }
 
-/// Standard normal quantiles of [`GRID`]; R 4.2: qnorm.
-pub(crate) const NORMAL: [f64; GRID.len()] = [
+/// Standard normal quantiles at [`PROBABILITIES`], from `qnorm` of R 4.2.
+pub(crate) const NORMAL: [f64; PROBABILITIES.len()] = [
     -2.575_829_303_548_9,
     -1.959_963_984_540_05,
     -1.644_853_626_951_47,
@@ -332,15 +339,15 @@ pub(crate) const NORMAL: [f64; GRID.len()] = [
     2.575_829_303_548_9,
 ];
 
-/// The quantile `p` in (0, 1) between those of the grid, straight in normal scores; past its ends as a normal tail goes
-/// on.
-pub(crate) fn at_probability(quantiles: &Quantiles, p: f64) -> f64 {
-    let above = GRID.partition_point(|g| *g < p);
-    if above < GRID.len() && (GRID[above] - p).abs() < 1e-9 {
+/// Returns the quantile `p` in (0, 1): interpolated linearly in normal scores between stored quantiles, extrapolated
+/// with a normal tail beyond them.
+pub(crate) fn quantile_at(quantiles: &Quantiles, p: f64) -> f64 {
+    let above = PROBABILITIES.partition_point(|g| *g < p);
+    if above < PROBABILITIES.len() && (PROBABILITIES[above] - p).abs() < 1e-9 {
         return quantiles[above];
     }
     let score = Normal::standard().inverse_cdf(p);
-    let (last, middle) = (GRID.len() - 1, quantiles[GRID.len() / 2]);
+    let (last, middle) = (PROBABILITIES.len() - 1, quantiles[PROBABILITIES.len() / 2]);
     match above {
         0 => middle + (quantiles[0] - middle) * (score / NORMAL[0]).max(1.0),
         above if above > last => middle + (quantiles[last] - middle) * (score / NORMAL[last]).max(1.0),

@@ -1,99 +1,100 @@
-//! What forecasts at one lead missed of late, on each scale of the series, and the quantiles that follow.
+//! Recent errors at one lead under each transform of a series, and the quantiles derived from them.
 
-use super::tracker::Tracker;
+use super::tracker::ErrorTracker;
 use super::weights::inverse;
-use crate::forecast::prepare::Space;
+use crate::forecast::prepare::Transform;
 
-/// Horizons that the errors kept at a lead should span: those of neighbouring steps are nearly one error. With 2,000 errors in
-/// a row, 17 hours at half a minute, 95 % intervals of a day held 74 %.
+/// Number of leads that the kept errors should span: errors at neighbouring steps are strongly correlated. Measured
+/// effect: `docs/tuning/forecast.md`.
 const SPANS: usize = 7;
-/// Power of the inverse loss that a scale's weight follows, as for other experts.
+/// Exponent of the inverse loss in a transform's weight, as for the experts.
 const POWER: f64 = 8.0;
-/// Probabilities at which scales are compared.
+/// Probabilities at which the quantile losses of transforms are compared.
 const COMPARED: [f64; 2] = [0.1, 0.9];
-/// Errors of which one is compared: to compare costs more than to keep.
+/// One in this many kept errors updates the losses: a comparison costs more than keeping an error.
 const COMPARED_EVERY: usize = 4;
-/// How much further out a quantile lies for every horizon that was measured: by the tail that it leaves, in the same measure
-/// as the default forecaster's 80 % (0.7) and 95 % (2) intervals, straight in the logarithm between and beyond.
+/// Widening of quantiles for each lead-length window of errors: the value at a tail of 0.1 and its increase per unit of
+/// ln(0.1 / tail). It matches the caution of the default forecaster's 80 % (0.7) and 95 % (2) intervals.
 const CAUTION: (f64, f64) = (0.7, 0.94);
 
-/// Errors at one lead.
+/// Errors at one lead, under one or more transforms.
 #[derive(Debug, Clone)]
 pub(crate) struct LeadErrors {
     lead: usize,
-    /// One error in so many is kept.
+    /// One in this many errors is kept.
     stride: usize,
     seen: usize,
-    /// For each scale, with the sum of its losses, older ones counting less.
-    scales: Vec<(Tracker, f64)>,
+    /// Errors and exponentially decayed sum of losses, one entry per transform.
+    trackers: Vec<(ErrorTracker, f64)>,
     kept: usize,
 }
 
 impl LeadErrors {
-    /// For forecasts `lead` steps ahead, at least 1, keeping at most `kept` errors.
+    /// Creates a record for forecasts `lead` steps ahead, at least 1, of at most `kept` errors.
     pub(crate) fn new(lead: usize, kept: usize) -> Self {
         let stride = (SPANS * lead).div_ceil(kept.max(1)).max(1);
-        Self { lead, stride, seen: 0, scales: vec![(Tracker::new(kept), 0.0)], kept: kept.max(1) }
+        Self { lead, stride, seen: 0, trackers: vec![(ErrorTracker::new(kept), 0.0)], kept: kept.max(1) }
     }
 
     pub(crate) fn lead(&self) -> usize {
         self.lead
     }
 
-    /// Learns what came where `point` was foretold.
-    pub(crate) fn push(&mut self, spaces: &[Space], point: f64, actual: f64) {
+    /// Adds the observed value `actual` of the forecast `point`.
+    pub(crate) fn push(&mut self, transforms: &[Transform], point: f64, actual: f64) {
         self.seen += 1;
         if !self.seen.is_multiple_of(self.stride) {
             return;
         }
         let compared = (self.seen / self.stride).is_multiple_of(COMPARED_EVERY);
         let keep = 1.0 - COMPARED_EVERY as f64 / self.kept.max(2 * COMPARED_EVERY) as f64;
-        for ((tracker, sum), space) in self.scales.iter_mut().zip(spaces) {
+        for ((tracker, sum), transform) in self.trackers.iter_mut().zip(transforms) {
             if compared {
-                *sum = keep * *sum + loss(tracker, *space, point, actual).unwrap_or(0.0);
+                *sum = keep * *sum + loss(tracker, *transform, point, actual).unwrap_or(0.0);
             }
-            tracker.push(*space, point, actual);
+            tracker.push(*transform, point, actual);
         }
     }
 
-    /// Takes the errors to other scales.
-    pub(crate) fn rescale(&mut self, spaces: &[Space]) {
-        if self.scales.len() != spaces.len() {
-            // The errors are the same on each; which scale is better is not known again.
-            let first = self.scales.swap_remove(0).0;
-            self.scales = vec![(first, 0.0); spaces.len().max(1)];
+    /// Converts the errors to other transforms.
+    pub(crate) fn rescale(&mut self, transforms: &[Transform]) {
+        if self.trackers.len() != transforms.len() {
+            // All transforms track the same forecasts. Losses restart at 0.
+            let first = self.trackers.swap_remove(0).0;
+            self.trackers = vec![(first, 0.0); transforms.len().max(1)];
         }
-        for ((tracker, _), space) in self.scales.iter_mut().zip(spaces) {
-            tracker.rescale(*space);
+        for ((tracker, _), transform) in self.trackers.iter_mut().zip(transforms) {
+            tracker.rescale(*transform);
         }
     }
 
-    /// The quantile `p` where `point` is foretold; `None` with too few errors.
-    pub(crate) fn quantile(&self, spaces: &[Space], point: f64, p: f64) -> Option<f64> {
+    /// Returns the quantile `p` around the forecast `point`; `None` with too few errors.
+    pub(crate) fn quantile(&self, transforms: &[Transform], point: f64, p: f64) -> Option<f64> {
         let p = self.cautious(p);
         let (mut sum, mut total) = (0.0, 0.0);
-        for (((tracker, _), space), weight) in self.scales.iter().zip(spaces).zip(self.weights()) {
-            sum += weight * at(tracker, *space, point, p)?;
+        for (((tracker, _), transform), weight) in self.trackers.iter().zip(transforms).zip(self.weights()) {
+            sum += weight * quantile_around(tracker, *transform, point, p)?;
             total += weight;
         }
         (total > 0.0).then(|| sum / total)
     }
 
-    /// Share of outcomes that did not exceed the quantile `p` promised before they came.
+    /// Returns the share of outcomes that did not exceed the quantile `p` predicted for them, under the best transform.
     pub(crate) fn coverage(&self, p: f64) -> Option<f64> {
         let weights = self.weights();
-        let best = self.scales.iter().zip(&weights).max_by(|a, b| a.1.total_cmp(b.1))?;
+        let best = self.trackers.iter().zip(&weights).max_by(|a, b| a.1.total_cmp(b.1))?;
         best.0.0.coverage(self.cautious(p))
     }
 
     fn weights(&self) -> Vec<f64> {
-        inverse(&self.scales.iter().map(|(_, loss)| *loss).collect::<Vec<_>>(), POWER)
+        inverse(&self.trackers.iter().map(|(_, loss)| *loss).collect::<Vec<_>>(), POWER)
     }
 
-    /// The probability that is asked of the errors for `p` to hold: further out, the fewer horizons they span.
+    /// Returns the probability to read from the errors so that the quantile `p` holds: more extreme, the fewer windows
+    /// of the lead's length the errors span.
     fn cautious(&self, p: f64) -> f64 {
         let tail = p.min(1.0 - p);
-        let spanned = self.scales.first().map_or(0, |(tracker, _)| tracker.len()) * self.stride;
+        let spanned = self.trackers.first().map_or(0, |(tracker, _)| tracker.len()) * self.stride;
         let windows = 1.0 + spanned as f64 / self.lead as f64;
         let caution = (CAUTION.0 + CAUTION.1 * (0.1 / tail).ln()).max(0.0);
         let tail = tail * (1.0 - (caution / windows).min(0.8));
@@ -101,15 +102,15 @@ impl LeadErrors {
     }
 }
 
-fn at(tracker: &Tracker, space: Space, point: f64, p: f64) -> Option<f64> {
-    Some(space.inverse(space.forward(point) + tracker.error(p)?))
+fn quantile_around(tracker: &ErrorTracker, transform: Transform, point: f64, p: f64) -> Option<f64> {
+    Some(transform.inverse(transform.forward(point) + tracker.error(p)?))
 }
 
-/// The quantile loss of a scale before it knows `actual`.
-fn loss(tracker: &Tracker, space: Space, point: f64, actual: f64) -> Option<f64> {
-    let (centre, mut sum) = (space.forward(point), 0.0);
+/// Returns the quantile loss of a transform at `actual`, before that value is added.
+fn loss(tracker: &ErrorTracker, transform: Transform, point: f64, actual: f64) -> Option<f64> {
+    let (centre, mut sum) = (transform.forward(point), 0.0);
     for p in COMPARED {
-        let off = actual - space.inverse(centre + tracker.error(p)?);
+        let off = actual - transform.inverse(centre + tracker.error(p)?);
         sum += if off >= 0.0 { p * off } else { (p - 1.0) * off };
     }
     Some(sum)
@@ -120,31 +121,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scale_that_loses_less_speaks() {
-        // Errors of a constant size at any level: logarithms tell them too small at low points, too large at high ones.
+    fn the_transform_with_the_lower_loss_gets_the_weight() {
+        // Errors of constant size at any level: logarithms underestimate them at low points and overestimate them at
+        // high ones.
         let y: Vec<f64> = (0..2_000).map(|t| if t % 2 == 0 { 10.0 } else { 1_000.0 }).collect();
-        let spaces = [Space::linear(&y).unwrap(), Space::log(&y).unwrap()];
+        let transforms = [Transform::linear(&y).unwrap(), Transform::log(&y).unwrap()];
         let mut errors = LeadErrors::new(1, 500);
-        errors.rescale(&spaces);
+        errors.rescale(&transforms);
         for (t, v) in y.iter().enumerate() {
-            errors.push(&spaces, *v, v + 8.0 * (t as f64 * 0.618_033_988_749_895).fract() - 4.0);
+            errors.push(&transforms, *v, v + 8.0 * (t as f64 * 0.618_033_988_749_895).fract() - 4.0);
         }
-        let upper = errors.quantile(&spaces, 1_000.0, 0.9).unwrap();
+        let upper = errors.quantile(&transforms, 1_000.0, 0.9).unwrap();
         assert!((upper - 1_003.2).abs() < 1.0, "{upper}");
         assert!((errors.coverage(0.9).unwrap() - 0.9).abs() < 0.03);
-        assert_eq!(LeadErrors::new(3, 500).quantile(&spaces, 1.0, 0.9), None);
+        assert_eq!(LeadErrors::new(3, 500).quantile(&transforms, 1.0, 0.9), None);
     }
 
     #[test]
-    fn few_horizons_are_met_with_caution() {
-        let spaces = [Space::linear(&[-1.0, 1.0]).unwrap()];
+    fn few_windows_widen_the_quantiles() {
+        let transforms = [Transform::linear(&[-1.0, 1.0]).unwrap()];
         let mut errors = LeadErrors::new(1_000, 200);
         let mut last = f64::NEG_INFINITY;
         for t in 0..2_000 {
-            errors.push(&spaces, 0.0, (f64::from(t) * 0.618_033_988_749_895).fract());
+            errors.push(&transforms, 0.0, (f64::from(t) * 0.618_033_988_749_895).fract());
         }
         for p in [0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99] {
-            let q = errors.quantile(&spaces, 0.0, p).unwrap();
+            let q = errors.quantile(&transforms, 0.0, p).unwrap();
             assert!(q >= last && (p - 0.5) * (q - p) >= -0.02, "{p}: {q} after {last}");
             last = q;
         }

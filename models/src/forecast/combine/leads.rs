@@ -1,17 +1,17 @@
-//! Leads in groups, each twice as wide as the one before: what neighbouring leads missed is learned together.
+//! Groups of leads, each twice as wide as the previous one. Weights are learned per group.
 
-/// The group of `lead`, counted from 0.
+/// Returns the group of `lead`; both count from 0.
 pub(crate) fn group(lead: usize) -> usize {
     (lead + 1).ilog2() as usize
 }
 
-/// Groups that `horizon` leads fall into.
+/// Returns the number of groups of `horizon` leads.
 pub(crate) fn groups(horizon: usize) -> usize {
     horizon.checked_sub(1).map_or(0, |last| group(last) + 1)
 }
 
-/// Leads, counted from 0 and ascending, at which much is measured: each at first, then a sixth apart, the last one
-/// included. At most about 40 however long the horizon.
+/// Returns the leads at which quantiles are evaluated, from 0 and ascending: every lead at first, then a sixth apart,
+/// the last one included. Their number grows with the logarithm of the horizon.
 pub(crate) fn anchors(horizon: usize) -> Vec<usize> {
     let mut out = Vec::new();
     let mut lead = 0;

@@ -1,6 +1,6 @@
-//! One forecast from several: the median at each step, which one member gone astray does not move.
+//! Combines several courses by the median at each step, which is robust against one outlying member.
 
-/// Combines courses of one length, at least one of them.
+/// Returns the median course of `courses`, which are not empty and of equal length.
 pub(crate) fn median_course(courses: &[Vec<f64>]) -> Vec<f64> {
     let horizon = courses.first().map_or(0, Vec::len);
     let mut column = Vec::with_capacity(courses.len());
@@ -13,7 +13,7 @@ pub(crate) fn median_course(courses: &[Vec<f64>]) -> Vec<f64> {
         .collect()
 }
 
-/// The median of values, which are reordered; the mean of the middle two when their number is even.
+/// Returns the median of values, which are reordered; the mean of the middle two when their number is even.
 fn median_of(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let n = values.len();
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_member_astray_moves_nothing() {
+    fn one_outlying_member_does_not_move_the_median() {
         let courses = [vec![1.0, 2.0], vec![1.2, 1e9], vec![0.9, 2.2]];
         assert_eq!(median_course(&courses), vec![1.0, 2.2]);
         assert_eq!(median_course(&courses[..2]), vec![1.1, 0.5e9 + 1.0]);

@@ -1,4 +1,4 @@
-//! Base models side by side: fitted on one history, foretelling from rolling origins, combined, calibrated.
+//! Combination of base models: fit on one history, evaluation from rolling origins, weights, calibrated quantiles.
 
 mod ensemble;
 mod experts;
@@ -11,12 +11,12 @@ mod rolling;
 mod tracker;
 mod weights;
 
-pub(super) use ensemble::{Again, Ensemble, Members, Periods, State, Views};
-pub(super) use experts::{GRID, Outcome, PhaseSpread, Quantiles, at_probability, weighted};
+pub(super) use ensemble::{Ensemble, MemberSelection, MemberState, Periods, RefitMode, TransformedHistories};
+pub(super) use experts::{OriginOutcome, PROBABILITIES, PhaseSpread, Quantiles, quantile_at, weighted_quantiles};
 pub(super) use lead_errors::LeadErrors;
 pub(super) use leads::anchors;
 pub(super) use median::median_course;
-pub(super) use predictive::{History, Place, Predictive};
+pub(super) use predictive::{ExpertHistory, Predictive, QuantileQuery};
 pub(super) use random_walk::RandomWalk;
-pub(super) use rolling::{Layout, Origin, origins, roll};
+pub(super) use rolling::{OriginForecasts, OriginLayout, origins, roll};
 pub(super) use weights::Combination;

@@ -1,30 +1,34 @@
-//! What each base model missed from rolling origins at the end of a history, each fitted without what it foretold.
+//! Forecasts of each base model from rolling origins at the end of a history. Each fit uses only values before its
+//! origins.
 
-use super::{Again, Ensemble, Members, Periods, Views};
+use super::{Ensemble, MemberSelection, Periods, RefitMode, TransformedHistories};
 use crate::forecast::prepare::Support;
 
-/// Forecasts from one origin beside what came.
+/// Forecasts of all members from one origin.
 #[derive(Debug, Clone)]
-pub(crate) struct Origin {
-    /// Steps of history before the first forecast.
+pub(crate) struct OriginForecasts {
+    /// Number of values before the first forecast.
     pub at: usize,
-    /// One course a member.
+    /// One course per member.
     pub courses: Vec<Vec<f64>>,
 }
 
-/// How origins are laid out.
+/// Number and span of the origins.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Layout {
+pub(crate) struct OriginLayout {
+    /// Steps forecast from each origin.
     pub horizon: usize,
+    /// Number of fits; each serves several origins.
     pub refits: usize,
+    /// Maximum number of origins.
     pub origins: usize,
-    /// Steps that origins and what they foretell should span, if there are so many.
+    /// Steps that origins and their forecasts should span, if the history allows.
     pub span: usize,
 }
 
-/// Where origins lie in a history of `n` values: the last part of it, two of the longest season, four horizons or what
-/// the layout asks for, whichever is most, and never more than 45 % of the history. Empty when it is too short.
-pub(crate) fn origins(n: usize, longest: usize, layout: Layout) -> Vec<usize> {
+/// Returns the origins in a history of `n` values. They and their forecasts span the maximum of two of the longest
+/// season, four horizons and the layout's span, at most 45 % of the history. Empty when the history is too short.
+pub(crate) fn origins(n: usize, longest: usize, layout: OriginLayout) -> Vec<usize> {
     let least = (longest + longest / 4).max(8);
     let span = (2 * longest).max(4 * layout.horizon).max(layout.span).min(n * 45 / 100);
     let span = span.max(layout.horizon + 1);
@@ -39,22 +43,25 @@ pub(crate) fn origins(n: usize, longest: usize, layout: Layout) -> Vec<usize> {
     at
 }
 
-/// Forecasts from each origin, models refitted `layout.refits` times on what lay before; the last of these fits.
+/// Forecasts from each origin with models refitted `layout.refits` times on the values before. Returns the forecasts
+/// and the last fit.
 pub(crate) fn roll(
-    views: &Views,
+    histories: &TransformedHistories,
     at: &[usize],
     periods: Periods,
-    layout: Layout,
+    layout: OriginLayout,
     support: Support,
-) -> (Vec<Origin>, Option<Ensemble>) {
+) -> (Vec<OriginForecasts>, Option<Ensemble>) {
     let per_fit = at.len().div_ceil(layout.refits.max(1)).max(1);
     let mut out = Vec::with_capacity(at.len());
     let mut before: Option<Ensemble> = None;
     for block in at.chunks(per_fit) {
-        let known = before.as_ref().map(|ensemble| (ensemble, Again::Keep));
-        let ensemble = Ensemble::fit(views, block[0], periods, layout.horizon, support, Members::Full, known);
+        // Only the first fit searches smoothing weights; later ones keep them.
+        let known = before.as_ref().map(|ensemble| (ensemble, RefitMode::Keep));
+        let ensemble =
+            Ensemble::fit(histories, block[0], periods, layout.horizon, support, MemberSelection::Full, known);
         for &origin in block {
-            out.push(Origin { at: origin, courses: ensemble.forecasts(views, origin, layout.horizon) });
+            out.push(OriginForecasts { at: origin, courses: ensemble.forecasts(histories, origin, layout.horizon) });
         }
         before = Some(ensemble);
     }

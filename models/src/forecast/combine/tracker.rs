@@ -1,43 +1,46 @@
-//! What forecasts at one lead missed of late, sorted for quantiles, and how often a promise held.
+//! Recent forecast errors at one lead under one transform: their quantiles and the measured coverage.
 
 use std::collections::VecDeque;
 
-use crate::forecast::prepare::Space;
+use crate::forecast::prepare::Transform;
 use crate::stats::quantile_sorted;
 
-/// Errors without which no quantile is given.
+/// Minimum number of errors for a quantile.
 const LEAST: usize = 20;
 
+/// A forecast, its observed value and its error in transformed units.
 #[derive(Debug, Clone, Copy)]
-struct Pair {
+struct TrackedForecast {
     point: f64,
     actual: f64,
     error: f64,
 }
 
-/// The last errors at one lead on the scale of a [`Space`].
+/// The latest errors at one lead, in the units of a [`Transform`].
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tracker {
+pub(crate) struct ErrorTracker {
     kept: usize,
-    pairs: VecDeque<Pair>,
+    /// Oldest first.
+    pairs: VecDeque<TrackedForecast>,
+    /// The errors of `pairs`, sorted.
     sorted: Vec<f64>,
-    /// Share of earlier errors that each error was not below: uniform when quantiles keep their promise.
+    /// Rank of each error among the earlier ones, as a share: uniform when quantiles are calibrated.
     ranks: VecDeque<f64>,
 }
 
-impl Tracker {
+impl ErrorTracker {
     pub(crate) fn new(kept: usize) -> Self {
         Self { kept: kept.max(LEAST), ..Self::default() }
     }
 
-    /// Errors that are known.
+    /// Returns the number of known errors.
     pub(crate) fn len(&self) -> usize {
         self.sorted.len()
     }
 
-    /// Learns what came where `point` was foretold.
-    pub(crate) fn push(&mut self, space: Space, point: f64, actual: f64) {
-        let error = space.forward(actual) - space.forward(point);
+    /// Adds the observed value `actual` of the forecast `point`. A missing value is ignored.
+    pub(crate) fn push(&mut self, transform: Transform, point: f64, actual: f64) {
+        let error = transform.forward(actual) - transform.forward(point);
         if !error.is_finite() {
             return;
         }
@@ -49,7 +52,7 @@ impl Tracker {
             }
         }
         self.sorted.insert(at, error);
-        self.pairs.push_back(Pair { point, actual, error });
+        self.pairs.push_back(TrackedForecast { point, actual, error });
         if self.pairs.len() > self.kept
             && let Some(old) = self.pairs.pop_front()
         {
@@ -60,32 +63,32 @@ impl Tracker {
         }
     }
 
-    /// Takes the errors to another scale.
-    pub(crate) fn rescale(&mut self, space: Space) {
+    /// Converts the errors to another transform.
+    pub(crate) fn rescale(&mut self, transform: Transform) {
         for pair in &mut self.pairs {
-            pair.error = space.forward(pair.actual) - space.forward(pair.point);
+            pair.error = transform.forward(pair.actual) - transform.forward(pair.point);
         }
         self.pairs.retain(|p| p.error.is_finite());
         self.sorted = self.pairs.iter().map(|p| p.error).collect();
         self.sorted.sort_unstable_by(f64::total_cmp);
     }
 
-    /// The quantile `p` of the error, by the rank that holds for the next one; `None` with too few errors.
+    /// Returns the quantile `p` of the next error; `None` with too few errors or for `p` outside (0, 1).
     pub(crate) fn error(&self, p: f64) -> Option<f64> {
         let n = self.sorted.len() as f64;
         if self.sorted.len() < LEAST || !(p > 0.0 && p < 1.0) {
             return None;
         }
-        // Conformal: the next error is below the k-th smallest of n with probability k/(n+1).
+        // Conformal prediction: the next error is below the k-th smallest of n with probability k/(n+1).
         let rank = (p * (n + 1.0) - 1.0) / (n - 1.0);
         let inside = quantile_sorted(&self.sorted, rank.clamp(0.0, 1.0))?;
-        // Past the extremes: on by the distance to them from the median, as the missing rank asks.
+        // Beyond the extremes: extend the distance from the median by 0.3 per missing rank.
         let middle = quantile_sorted(&self.sorted, 0.5)?;
         let past = (rank - 1.0).max(-rank).max(0.0) * (n - 1.0);
         Some(middle + (inside - middle) * (1.0 + 0.3 * past))
     }
 
-    /// Share of outcomes that did not exceed the quantile `p` promised before they came.
+    /// Returns the share of outcomes that did not exceed the quantile `p` predicted for them.
     pub(crate) fn coverage(&self, p: f64) -> Option<f64> {
         if self.ranks.len() < LEAST {
             return None;
@@ -100,17 +103,17 @@ mod tests {
 
     #[test]
     fn quantiles_and_coverage_of_uniform_errors() {
-        let space = Space::linear(&[-1.0, 1.0]).unwrap();
-        let mut tracker = Tracker::new(200);
-        // A low-discrepancy sequence in [0, 1): the golden ratio's multiples.
+        let transform = Transform::linear(&[-1.0, 1.0]).unwrap();
+        let mut tracker = ErrorTracker::new(200);
+        // A low-discrepancy sequence in [0, 1): fractions of multiples of the golden ratio.
         for i in 0..1_000 {
-            tracker.push(space, 0.0, (f64::from(i) * 0.618_033_988_749_895).fract());
+            tracker.push(transform, 0.0, (f64::from(i) * 0.618_033_988_749_895).fract());
         }
         assert!((tracker.error(0.9).unwrap() - 0.9).abs() < 0.02);
         assert!((tracker.coverage(0.9).unwrap() - 0.9).abs() < 0.02);
         assert!(tracker.error(0.999_9).unwrap() > 0.99);
         assert_eq!(tracker.error(1.0), None);
-        let wider = Space::linear(&[-10.0, 10.0]).unwrap();
+        let wider = Transform::linear(&[-10.0, 10.0]).unwrap();
         tracker.rescale(wider);
         assert!((tracker.error(0.9).unwrap() - 0.09).abs() < 0.002);
     }

@@ -1,32 +1,32 @@
-//! How much each member counts at each lead, by what it missed from rolling origins.
+//! Weights of the members at each lead, from their errors at rolling origins, and the combined course.
 
 use super::leads::{group, groups};
-use super::rolling::Origin;
+use super::rolling::OriginForecasts;
 
-/// Power of the inverse error that a member's weight follows. On the M4 hourly half 2 to 5 give an OWA within 0.3 % of
-/// each other, equal weights one 1 % higher.
+/// Exponent of the inverse error in a member's weight. Tried values: `docs/tuning/forecast.md`.
 const POWER: f64 = 3.0;
-/// Weight, against the own group of leads, of what a member missed at all leads; 0.3 to 1 differ by 0.5 % of the OWA.
+/// Weight of a member's error over all leads against its error in a group of leads. Tried values:
+/// `docs/tuning/forecast.md`.
 const SHARED: f64 = 0.5;
 
-/// Weights of the members by group of leads, rows summing to 1.
+/// Weights of the members by group of leads. Each row sums to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Combination {
     weights: Vec<Vec<f64>>,
 }
 
 impl Combination {
-    /// Equal weights of `members`.
+    /// Returns equal weights for `members` members.
     pub(crate) fn equal(members: usize) -> Self {
         Self { weights: vec![vec![1.0 / members.max(1) as f64; members]] }
     }
 
-    /// From what came (`y`, NaN where missing) after each origin.
-    pub(crate) fn fit(rolled: &[Origin], y: &[f64]) -> Option<Self> {
+    /// Fits the weights on the observed values `y` (NaN where missing) after each origin; `None` without origins.
+    pub(crate) fn fit(rolled: &[OriginForecasts], y: &[f64]) -> Option<Self> {
         let first = rolled.first()?;
         let (members, horizon) = (first.courses.len(), first.courses.first()?.len());
         let n_groups = groups(horizon);
-        let mut ratios = Ratios::new(n_groups, members);
+        let mut ratios = RelativeLosses::new(n_groups, members);
         for origin in rolled {
             for (lead, actual) in y[origin.at..].iter().take(horizon).enumerate().filter(|(_, a)| a.is_finite()) {
                 ratios.push(group(lead), 1.0, origin.courses.iter().map(|course| (actual - course[lead]).abs()));
@@ -43,7 +43,7 @@ impl Combination {
         Some(Self { weights: error.iter().map(|row| inverse(row, POWER)).collect() })
     }
 
-    /// One course of the members' courses; a member that cannot say anything yet is NaN.
+    /// Combines the members' courses; a member without a forecast is NaN and is left out.
     pub(crate) fn apply(&self, courses: &[Vec<f64>]) -> Vec<f64> {
         let horizon = courses.first().map_or(0, Vec::len);
         let mut column = Vec::with_capacity(courses.len());
@@ -65,33 +65,37 @@ impl Combination {
     }
 }
 
-/// Losses of several against that of the first, by group of leads, each over the places where it said something.
-pub(crate) struct Ratios {
+/// Losses of members relative to the first, by group of leads. Each is compared where it has a forecast, so that
+/// missing forecasts do not bias it.
+pub(crate) struct RelativeLosses {
+    /// Sums of each member's losses.
     own: Vec<Vec<f64>>,
+    /// Sums of the first member's losses over the same forecasts.
     reference: Vec<Vec<f64>>,
 }
 
-impl Ratios {
+impl RelativeLosses {
     pub(crate) fn new(n_groups: usize, members: usize) -> Self {
         let zeros = vec![vec![0.0; members]; n_groups];
         Self { own: zeros.clone(), reference: zeros }
     }
 
-    /// Takes the losses at one place, NaN where nothing was said; the first always says something.
-    pub(crate) fn push(&mut self, group: usize, worth: f64, mut losses: impl Iterator<Item = f64>) {
+    /// Adds the losses of one forecast, NaN for a member without one; the first always has one. `n_leads`: number of
+    /// leads that the forecast represents.
+    pub(crate) fn push(&mut self, group: usize, n_leads: f64, mut losses: impl Iterator<Item = f64>) {
         let (own, reference) = (&mut self.own[group], &mut self.reference[group]);
         let Some(first) = losses.next() else { return };
-        own[0] += worth * first;
-        reference[0] += worth * first;
+        own[0] += n_leads * first;
+        reference[0] += n_leads * first;
         for ((o, r), loss) in own[1..].iter_mut().zip(&mut reference[1..]).zip(losses) {
             if loss.is_finite() {
-                *o += worth * loss;
-                *r += worth * first;
+                *o += n_leads * loss;
+                *r += n_leads * first;
             }
         }
     }
 
-    /// Mean loss by group; infinite where nothing was ever said.
+    /// Returns the losses by group, scaled to all forecasts; infinite for a member that never had a forecast.
     pub(crate) fn by_group(&self) -> Vec<Vec<f64>> {
         self.own
             .iter()
@@ -101,7 +105,7 @@ impl Ratios {
                 own.iter()
                     .zip(reference)
                     .map(|(o, r)| {
-                        // Against the first over the same places, in the unit of the first over all of them.
+                        // Ratio to the first member over the same forecasts, times the first's loss over all of them.
                         if *r > 0.0 {
                             o / r * whole
                         } else if *o > 0.0 || whole > 0.0 {
@@ -116,11 +120,11 @@ impl Ratios {
     }
 }
 
-/// Weights by a power of the inverse error.
+/// Returns weights proportional to a power of the inverse error. They sum to 1.
 pub(crate) fn inverse(errors: &[f64], power: f64) -> Vec<f64> {
     let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
     if !(least > 0.0 && least.is_finite()) {
-        // A member without any error leaves nothing to the others; without a measure all count alike.
+        // Members without error share all weight; without a finite error all are equal.
         let hits = errors.iter().filter(|e| **e <= 0.0).count();
         let (all, n) = (hits == 0, errors.len() as f64);
         return errors
@@ -141,7 +145,8 @@ pub(crate) fn inverse(errors: &[f64], power: f64) -> Vec<f64> {
     raw.iter().map(|w| w / total).collect()
 }
 
-/// Mean of the values between the weighted quartiles: one member gone astray moves nothing, and no single one decides.
+/// Returns the weighted interquartile mean of (value, weight) pairs: robust against one outlying member, and
+/// smoother than the median.
 fn middle(column: &mut [(f64, f64)]) -> f64 {
     column.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let (low, high) = (0.25, 0.75);

@@ -1,25 +1,25 @@
-//! The negative binomial distribution, Poisson's as its limit.
+//! The negative binomial distribution, with the Poisson distribution as its limit.
 
-/// A distribution of counts by its mean and its variance over the mean.
+/// A distribution of counts, parameterised by its mean and its dispersion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::forecast) struct CountDistribution {
     mean: f64,
-    /// Variance over mean, at least 1.
+    /// Variance divided by mean, at least 1.
     dispersion: f64,
 }
 
-/// Dispersion up to which the distribution is Poisson's.
+/// Dispersion up to which the distribution is computed as Poisson.
 const POISSON: f64 = 1.0 + 1e-6;
-/// Mean from which quantiles are those of the normal limit, so that a sum never takes long.
+/// Mean above which quantiles come from the normal approximation. This bounds the time of the summation.
 const LARGE: f64 = 20_000.0;
 
 impl CountDistribution {
-    /// With this mean, at least 0, and variance over mean, at least 1.
+    /// Creates a distribution. `mean` is raised to at least 0, `dispersion` (variance divided by mean) to at least 1.
     pub(super) fn new(mean: f64, dispersion: f64) -> Self {
         Self { mean: mean.max(0.0), dispersion: dispersion.max(1.0) }
     }
 
-    /// The least count that is not exceeded with probability `p` in (0, 1).
+    /// Returns the smallest count whose cumulative probability is at least `p`, for `p` in (0, 1).
     pub(in crate::forecast) fn quantile(self, p: f64) -> f64 {
         if !(self.mean > 0.0) {
             return 0.0;
@@ -29,6 +29,7 @@ impl CountDistribution {
             let score = Normal::standard().inverse_cdf(p);
             return (self.mean + score * (self.mean * self.dispersion).sqrt()).round().max(0.0);
         }
+        // Usual case: add the masses from 0 upwards until they reach `p`.
         let (mut k, mut mass) = (0.0, self.log_mass_at_zero().exp());
         if mass > 0.0 {
             let mut sum = mass;
@@ -36,14 +37,14 @@ impl CountDistribution {
                 mass *= self.next(k);
                 k += 1.0;
                 sum += mass;
-                // Past the mode a vanished mass adds nothing any more.
+                // Above the mean, masses only decrease: the remaining ones are negligible.
                 if mass < 1e-300 && k > self.mean {
                     break;
                 }
             }
             return k;
         }
-        // The mass at 0 is below the least number: start at the mean with masses relative to it.
+        // The mass at 0 underflows. Start at the mean instead, with masses relative to the mass there.
         let start = self.mean.floor();
         let (mut below, mut mass, mut k) = (Vec::new(), 1.0, start);
         while k > 0.0 && mass > 1e-18 {
@@ -69,7 +70,7 @@ impl CountDistribution {
         k
     }
 
-    /// The logarithm of the probability of `count`.
+    /// Returns the logarithm of the probability of `count`.
     pub(super) fn log_mass(self, count: f64) -> f64 {
         use statrs::function::gamma::ln_gamma;
         if !(self.mean > 0.0) {
@@ -90,7 +91,7 @@ impl CountDistribution {
         -self.mean / (self.dispersion - 1.0) * self.dispersion.ln()
     }
 
-    /// The mass at `k` + 1 over that at `k`.
+    /// Returns the ratio of the mass at `k` + 1 to the mass at `k`.
     fn next(self, k: f64) -> f64 {
         if self.dispersion <= POISSON {
             return self.mean / (k + 1.0);
@@ -115,7 +116,7 @@ mod tests {
                 assert!((found - q).abs() < 1e-9, "{mean} {p}: {found}, not {q}");
             }
         }
-        // Means whose mass at 0 is no number any more.
+        // The mass at 0 underflows for this mean.
         let far = CountDistribution::new(5_000.0, 1.0);
         assert!((far.quantile(0.5) - 5_000.0).abs() < 2.0);
         assert!((far.quantile(0.975) - 5_000.0 - 1.96 * 5_000f64.sqrt()).abs() < 3.0);

@@ -1,22 +1,23 @@
-//! The expected count: a smoothed level times the share of each phase of a season.
+//! The expected count: a smoothed level multiplied by the seasonal factor of the phase.
 
-/// Events that the mean of all phases counts for against those of one phase.
+/// Prior weight, in events, of the factor 1 against the events observed at one phase.
 const PRIOR_EVENTS: f64 = 1.0;
-/// Events around a phase that its share is taken from, if a sixth of the season has so many.
+/// Events that a phase's factor is estimated from. Neighbouring phases are pooled, up to a sixth of the season.
 const EVENTS: f64 = 200.0;
 
-/// Shares of the level by phase of a season, of mean 1; a single 1 where there is none.
+/// Seasonal factors by phase, with mean 1; a single 1 without a season.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Shape {
+pub(super) struct SeasonalShape {
     shares: Vec<f64>,
 }
 
-impl Shape {
+impl SeasonalShape {
+    /// Returns the shape without a season.
     pub(super) fn flat() -> Self {
         Self { shares: vec![1.0] }
     }
 
-    /// From `y` (NaN where missing); `None` when it holds less than two of the season or no event.
+    /// Fits the factors on `y` (NaN where missing); `None` when it covers less than two seasons or contains no event.
     pub(super) fn fit(y: &[f64], season: usize) -> Option<Self> {
         if season < 2 || y.len() < 2 * season {
             return None;
@@ -31,7 +32,7 @@ impl Shape {
             return None;
         }
         let mean = total / n;
-        // Phases beside each other are joined until they hold events enough.
+        // Pool neighbouring phases until they contain enough events.
         let wanted = (EVENTS * season as f64 / total).min(season as f64 / 6.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a sixth of the season")]
         let half = (wanted / 2.0) as usize;
@@ -48,25 +49,27 @@ impl Shape {
         Some(Self { shares })
     }
 
+    /// Returns the factor at step `t` since the start of the fitted series.
     pub(super) fn at(&self, t: usize) -> f64 {
         self.shares[t % self.shares.len()]
     }
 
+    /// Returns the season length in steps; 1 without a season.
     pub(super) fn season(&self) -> usize {
         self.shares.len()
     }
 }
 
-/// A level smoothed exponentially: events over what the shape expects of them.
+/// An exponentially smoothed level: decayed events divided by decayed seasonal factors.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Level {
+pub(super) struct SmoothedLevel {
     keep: f64,
     events: f64,
     expected: f64,
 }
 
-impl Level {
-    /// That forgets the share `alpha` a step.
+impl SmoothedLevel {
+    /// Creates a level whose memory decays by the share `alpha` per step.
     pub(super) fn new(alpha: f64) -> Self {
         Self { keep: 1.0 - alpha, events: 0.0, expected: 0.0 }
     }
@@ -80,12 +83,12 @@ impl Level {
         }
     }
 
-    /// The level, half an event added to half a step of the mean `usual`, so that it is never nothing.
-    pub(super) fn value(&self, usual: f64) -> f64 {
-        (self.events + 0.5 * usual) / (self.expected + 0.5)
+    /// Returns the level. Half a step at the mean `overall_mean` is added as a prior, so that the level is never 0.
+    pub(super) fn value(&self, overall_mean: f64) -> f64 {
+        (self.events + 0.5 * overall_mean) / (self.expected + 0.5)
     }
 
-    /// Events that the level is known from.
+    /// Returns the decayed number of events behind the level, plus the prior's half event.
     pub(super) fn known(&self) -> f64 {
         self.events + 0.5
     }

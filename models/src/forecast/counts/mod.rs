@@ -1,4 +1,4 @@
-//! Sparse counts: a mean that follows level and season, and the negative binomial distribution around it.
+//! Forecasts of sparse counts: a mean that follows level and season, with a negative binomial distribution around it.
 
 mod distribution;
 mod mean;

@@ -1,47 +1,47 @@
-//! Lasting shifts of level and changes of variance: finds them and brings what lies before to the present level.
+//! Detects lasting level shifts and variance changes, and aligns older values with the present level and variance.
 
-use super::median::running_median;
+use super::median::Ranked;
 use crate::stats::{mad, median, quantile};
 
-/// How many times larger a shift must be than the next largest change between neighbouring windows that is none.
+/// Minimum ratio of a shift to the largest change between neighbouring windows that is not a shift.
 const STANDS_OUT: f64 = 3.0;
-/// Shifts of one series at most: with more, to change its level is what the series does.
+/// Maximum number of shifts. A series with more of them changes level as part of its pattern.
 const MOST: usize = 3;
-/// A shift in standard deviations of the noise, below which intervals hold as they are.
+/// Minimum shift in standard deviations of the noise. Intervals remain valid for smaller ones.
 const LEAST_DEVIATIONS: f64 = 1.0;
-/// A shift in standard deviations of what is left without the shifts, slow movement included, from which it is clear: of
-/// series that wander, some change always stands out by chance.
+/// Minimum shift in standard deviations of the remainder, slow movement included. In a random walk some change is
+/// always large by chance.
 const CLEAR: f64 = 5.0;
-/// The same for a shift within the last window, which must have lasted a quarter of one.
+/// The same for a shift within the last window, which must also have lasted a quarter of a window.
 const CLEAR_LATE: f64 = 8.0;
-/// Windows without overlap that a series needs for one change to stand out among them.
+/// Minimum number of non-overlapping windows in a series.
 const LEAST_WINDOWS: usize = 10;
-/// Values after a shift without which it may be an incident that is not over.
+/// Minimum number of values after a shift. With fewer it may be an incident that is not over.
 const LEAST_AFTER: usize = 12;
-/// Share of the shift that must happen within an eighth of a window, else the series slopes.
+/// Share of the shift that must occur within an eighth of a window. Otherwise it is a slope.
 const ABRUPT: f64 = 0.6;
-/// Ratios of spread within which it counts as the same.
+/// Range of the ratio of spreads that counts as equal.
 const SAME_SPREAD: (f64, f64) = (0.67, 1.5);
-/// The least change of variance that is looked for, as a ratio of standard deviations.
+/// Minimum change of variance, as a ratio of standard deviations.
 const LEAST_RATIO: f64 = 2.0;
-/// Days that a weekend, or a long one, takes: there and back within them is no shift.
+/// Maximum length of a weekend in days. A change that reverts within it is not a shift.
 const WEEKEND_DAYS: f64 = 3.2;
 
-/// What the series is by: the cycle over which it repeats itself best and, where it is known, a day, in steps.
+/// Lengths of a series in steps: the cycle over which it repeats best and, if known, a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::forecast) struct Lengths {
     pub cycle: usize,
     pub day: Option<usize>,
-    /// Whether all values are counts, whose medians change by whole numbers.
+    /// Whether all values are counts. Their medians change by whole numbers, so variance changes are not searched.
     pub counts: bool,
 }
 
-/// How the values of each step become those of the present level and variance: times `scale`, plus `offset`.
+/// Maps the values of each step to the present level and variance: value · `scale` + `offset`.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::forecast) struct Alignment {
     scale: Vec<f64>,
     offset: Vec<f64>,
-    /// First step of the present level.
+    /// First step of the present level and variance.
     pub since: usize,
 }
 
@@ -50,17 +50,18 @@ impl Alignment {
         Self { scale: vec![1.0; n], offset: vec![0.0; n], since: 0 }
     }
 
-    /// The series, as long as that which was looked at, as if it had always been at its present level.
+    /// Returns `y`, of the same length as the analysed series, aligned with the present level.
     pub(in crate::forecast) fn apply(&self, y: &[f64]) -> Vec<f64> {
         y.iter().zip(&self.scale).zip(&self.offset).map(|((v, a), b)| v * a + b).collect()
     }
 }
 
-/// The shifts of `y`, finite throughout; `None` when there is none.
+/// Detects the shifts of `y`, finite throughout; `None` when there is none.
 pub(in crate::forecast) fn alignment(y: &[f64], lengths: Lengths) -> Option<Alignment> {
     let x = without_cycle(y, lengths.cycle);
     let mut out = Alignment::none(y.len());
-    let levels = level_shifts(&x, lengths);
+    let ranked = Ranked::new(&x);
+    let levels = level_shifts(&x, &ranked, lengths);
     if let Some(&last) = levels.last() {
         let mut ends = levels.clone();
         ends.push(y.len());
@@ -77,12 +78,19 @@ pub(in crate::forecast) fn alignment(y: &[f64], lengths: Lengths) -> Option<Alig
         }
         out.since = last;
     }
-    let levelled = if levels.is_empty() { x } else { without_cycle(&out.apply(y), lengths.cycle) };
-    let varied = if lengths.counts { None } else { variance_change(&levelled, lengths.cycle) };
+    // Levels first: a level shift would count as a change of variance.
+    let (levelled, ranked) = if levels.is_empty() {
+        (x, ranked)
+    } else {
+        let levelled = without_cycle(&out.apply(y), lengths.cycle);
+        let ranked = Ranked::new(&levelled);
+        (levelled, ranked)
+    };
+    let varied = if lengths.counts { None } else { variance_change(&levelled, &ranked, lengths.cycle) };
     if let Some((at, ratio, course)) = varied {
         let aligned = out.apply(y);
         for t in 0..at {
-            // Around its course and its season the series varies as it does now.
+            // Scale the noise around course and season only; both stay as they are.
             let centre = aligned[t] - levelled[t] + course[t];
             out.scale[t] *= ratio;
             out.offset[t] = out.offset[t] * ratio + centre * (1.0 - ratio);
@@ -94,15 +102,15 @@ pub(in crate::forecast) fn alignment(y: &[f64], lengths: Lengths) -> Option<Alig
     Some(out)
 }
 
-/// Level and spread between two shifts.
+/// Level and spread of the values between two shifts.
 struct Segment {
     level: f64,
-    /// Of whole cycles, where there is one; 0 when it is not known.
+    /// Distance of the 10th and 90th percentiles over whole cycles; 0 when unknown.
     spread: f64,
 }
 
 impl Segment {
-    /// `x`: without the cycle, `y`: with it.
+    /// Measures a segment. `x`: values without the cycle; `y`: values with it.
     fn of(x: &[f64], y: &[f64], cycle: usize) -> Self {
         let level = median(x).unwrap_or(0.0);
         let width = |v: &[f64]| Some(quantile(v, 0.9)? - quantile(v, 0.1)?);
@@ -111,7 +119,7 @@ impl Segment {
         Self { level, spread }
     }
 
-    /// How many times wider this one is, where that is clear.
+    /// Returns the ratio of the spreads; 1 when it is unknown or not clear.
     fn spread_over(&self, other: &Self) -> f64 {
         if self.spread > 0.0 && other.spread > 0.0 {
             let ratio = self.spread / other.spread;
@@ -122,7 +130,7 @@ impl Segment {
     }
 }
 
-/// `y` less the median over cycles of what each phase departs from the mean of its cycle.
+/// Returns `y` minus its seasonal profile: the median over cycles of each phase's departure from a centred mean.
 fn without_cycle(y: &[f64], cycle: usize) -> Vec<f64> {
     let n = y.len();
     if cycle < 2 || n < 3 * cycle {
@@ -148,24 +156,24 @@ fn without_cycle(y: &[f64], cycle: usize) -> Vec<f64> {
     y.iter().enumerate().map(|(t, v)| v - profile[t % cycle]).collect()
 }
 
-/// Windows that are compared: a cycle, and an eighth of it for what happened in the last one.
+/// Returns the long window, a cycle where possible, and the short one, an eighth of it, for shifts in the last window.
 fn windows(n: usize, cycle: usize) -> (usize, usize) {
     let long = if cycle >= 24 && n >= LEAST_WINDOWS * cycle { cycle } else { (n / 12).clamp(24, 400) };
     (long, (long / 8).max(LEAST_AFTER))
 }
 
-/// Steps from which on the level is another, ascending.
-fn level_shifts(x: &[f64], lengths: Lengths) -> Vec<usize> {
+/// Returns the first steps of new levels, ascending.
+fn level_shifts(x: &[f64], ranked: &Ranked, lengths: Lengths) -> Vec<usize> {
     let n = x.len();
     let (long, short) = windows(n, lengths.cycle);
     if n < LEAST_WINDOWS * long {
         return Vec::new();
     }
-    let course = running_median(x, short | 1);
+    let course = ranked.running_median(short | 1);
     let noise = mad(&x.iter().zip(&course).map(|(v, c)| v - c).collect::<Vec<_>>()).unwrap_or(0.0);
-    let mut out = steps(x, long, noise, 0);
-    // The last window is too short to be compared with the one before it.
-    let late: Vec<usize> = steps(x, short, noise, n - long);
+    let mut out = steps(x, ranked, long, noise, 0);
+    // Shifts within the last long window are invisible to it: search them with the short one.
+    let late: Vec<usize> = steps(x, ranked, short, noise, n - long);
     out.extend(late.into_iter().filter(|t| *t + long > n));
     out.sort_unstable();
     out.dedup_by(|a, b| *a < *b + short);
@@ -173,7 +181,7 @@ fn level_shifts(x: &[f64], lengths: Lengths) -> Vec<usize> {
     if is_weekend(x, &out, lengths.day) { Vec::new() } else { clear(x, out, n - long) }
 }
 
-/// The shifts that are large against what varies between them; from the step `late` on they must be larger.
+/// Keeps the shifts that are large relative to the variation between them. After step `late` the limit is higher.
 fn clear(x: &[f64], shifts: Vec<usize>, late: usize) -> Vec<usize> {
     let mut ends = shifts.clone();
     ends.push(x.len());
@@ -190,7 +198,7 @@ fn clear(x: &[f64], shifts: Vec<usize>, late: usize) -> Vec<usize> {
     shifts.into_iter().zip(jumps).filter(|(at, jump)| *jump >= least(*at)).map(|(at, _)| at).collect()
 }
 
-/// Whether the level left and came back within a few days.
+/// Returns whether the level changed and reverted within a long weekend.
 fn is_weekend(x: &[f64], shifts: &[usize], day: Option<usize>) -> bool {
     let ([from, to], Some(day)) = (shifts, day) else { return false };
     let level = |part: &[f64]| median(part).unwrap_or(0.0);
@@ -199,14 +207,16 @@ fn is_weekend(x: &[f64], shifts: &[usize], day: Option<usize>) -> bool {
     back && ((to - from) as f64) < WEEKEND_DAYS * day as f64
 }
 
-/// Where the medians of the windows before and after differ far more than elsewhere; from the step `from` on.
-fn steps(x: &[f64], window: usize, noise: f64, from: usize) -> Vec<usize> {
+/// Returns the steps, not before `from`, where the medians of the windows before and after differ far more than
+/// elsewhere.
+fn steps(x: &[f64], ranked: &Ranked, window: usize, noise: f64, from: usize) -> Vec<usize> {
     let n = x.len();
-    // The median of the window that begins at a step.
-    let centred = running_median(x, window);
+    // Median of the window that starts at step `t`.
+    let centred = ranked.running_median(window);
     let begins = |t: usize| centred[t + window / 2];
     let changes: Vec<f64> = (window..=n - window).map(|t| (begins(t) - begins(t - window)).abs()).collect();
     let peaks = peaks(&changes, window, MOST + 1);
+    // Take the largest number of peaks that are clearly separated from the next one.
     let shifts = (1..=MOST.min(peaks.len().saturating_sub(1))).rev().find(|&k| {
         let (least, next) = (peaks[k - 1].1, peaks[k].1);
         least > STANDS_OUT * next && least > LEAST_DEVIATIONS * noise && least > 0.0
@@ -220,7 +230,7 @@ fn steps(x: &[f64], window: usize, noise: f64, from: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The largest of `values`, each further than `apart` from those before it, as place and size.
+/// Returns the `count` largest of `values`, more than `apart` from each other, as index and size, largest first.
 fn peaks(values: &[f64], apart: usize, count: usize) -> Vec<(usize, f64)> {
     let mut out: Vec<(usize, f64)> = Vec::new();
     let mut left = values.to_vec();
@@ -237,12 +247,12 @@ fn peaks(values: &[f64], apart: usize, count: usize) -> Vec<(usize, f64)> {
     out
 }
 
-/// The step near `t` that parts the values around it best, if they step rather than slope.
+/// Returns the step near `t` that best separates the values around it; `None` if they slope rather than step.
 fn place(x: &[f64], t: usize, window: usize) -> Option<usize> {
     let (from, to) = (t.saturating_sub(window), (t + window).min(x.len()));
     let (before, after) = (median(&x[from..t])?, median(&x[t..to])?);
     let gain = |v: f64| (v - before).abs() - (v - after).abs();
-    // Each step that goes over to the level before costs what it lies nearer to the one after.
+    // Minimise the sum of absolute deviations: moving the boundary past a value changes the sum by `gain`.
     let (mut sum, mut best) = (0.0, (f64::INFINITY, t));
     for (k, v) in x[from..to].iter().enumerate() {
         if sum < best.0 {
@@ -256,17 +266,18 @@ fn place(x: &[f64], t: usize, window: usize) -> Option<usize> {
     ((new - old).abs() >= ABRUPT * (after - before).abs()).then_some(at)
 }
 
-/// The step from which on the noise of `x` is another, by how many times, and the course that it is noise about.
-fn variance_change(x: &[f64], cycle: usize) -> Option<(usize, f64, Vec<f64>)> {
+/// Returns the step from which the noise of `x` differs, the ratio of new to old noise, and the course around which the
+/// noise is measured.
+fn variance_change(x: &[f64], ranked: &Ranked, cycle: usize) -> Option<(usize, f64, Vec<f64>)> {
     let n = x.len();
     let (long, short) = windows(n, cycle);
     if n < LEAST_WINDOWS * long {
         return None;
     }
-    let course = running_median(x, short | 1);
+    let course = ranked.running_median(short | 1);
     let away: Vec<f64> = x.iter().zip(&course).map(|(v, c)| (v - c).abs()).collect();
     let floor = 0.05 * median(&away).filter(|v| *v > 0.0)?;
-    let logs: Vec<f64> = running_median(&away, long).iter().map(|v| v.max(floor).ln()).collect();
+    let logs: Vec<f64> = Ranked::new(&away).running_median(long).iter().map(|v| v.max(floor).ln()).collect();
     let begins = |t: usize| logs[t + long / 2];
     let changes: Vec<f64> = (long..=n - long).map(|t| (begins(t) - begins(t - long)).abs()).collect();
     let found = peaks(&changes, long, 2);
@@ -341,7 +352,7 @@ mod tests {
         assert!(found.since.abs_diff(700) < 30, "{}", found.since);
         let aligned = found.apply(&y);
         let ratio = mad(&aligned[..600]).unwrap() / mad(&aligned[800..]).unwrap();
-        // Five times as wide before; the season's own noise, estimated over both parts, leaves a part of it.
+        // Five times as wide before. The season is estimated over both parts, so that some of its noise remains.
         assert!((0.5..2.5).contains(&ratio), "{ratio}, since {}", found.since);
     }
 }

@@ -1,69 +1,69 @@
-//! Finds recurring jobs: steps of a cycle at which values leave the running median in most cycles.
+//! Finds recurring jobs: steps of a cycle at which values depart from the running median in most cycles.
 
-use super::job::{Job, Jobs, Occurrence};
-use crate::forecast::prepare::running_median;
+use super::job::{Cycle, Job, Jobs, Occurrence};
+use crate::forecast::prepare::Ranked;
 use crate::stats::{mad, median};
 
-/// Standard deviations of the ordinary noise that a value must lie away from the running median.
+/// Distance from the running median, in standard deviations of the noise, above which a value departs.
 const DEVIATIONS: f64 = 4.5;
 /// Steps by which a job may start early or late.
 const JITTER: usize = 1;
-/// Share of the cycles, since the first one with it, in which a job must have come, and the least number of them.
+/// Minimum share and minimum number of cycles, since the first occurrence, in which a job must occur.
 const LEAST_SHARE: f64 = 0.6;
 const LEAST_CYCLES: usize = 3;
-/// Steps on both sides of a job that its course is taken from.
+/// Steps on each side of a job from which the baseline under it is interpolated.
 const BESIDE: usize = 7;
-/// Cycles looked back at.
+/// Maximum number of jobs. A series with more has a season of many short phases, which the ordinary models forecast
+/// better. Tried values: `docs/tuning/forecast.md`.
+const MAX_JOBS: usize = 4;
+/// Maximum number of newest cycles that are tested.
 const MOST_CYCLES: usize = 60;
-/// How unlikely the returns must be if departures fell anywhere: the logarithm of 1 in 100, after the number of places.
+/// Minimum log-likelihood ratio against departures at random: ln 100, before the correction for the number of tests.
 const EVIDENCE: f64 = 4.6;
-/// Steps that a cycle needs: of a shorter one the ordinary models see each phase.
+/// Minimum cycle length in steps. The ordinary models represent each phase of a shorter cycle.
 const LEAST_PERIOD: usize = 48;
-/// Points of history in which jobs are looked for: four weeks of minutes, since a weekly one must come three times.
+/// Maximum number of points that are searched: four weeks of minutes, because a weekly job must occur three times.
 const MOST_POINTS: usize = 40_320;
-/// Share of a series above which what returns is its pattern, and no job.
+/// Share of all steps above which the departures are the pattern of the series and not jobs.
 const MOST_OF_IT: f64 = 0.25;
 
-/// A length with which jobs may return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::forecast) struct Cycle {
-    /// Its length in steps.
-    pub period: usize,
-    /// Steps of the running median, more than twice the longest job.
-    pub window: usize,
-    /// After how many cycles the kind of a cycle repeats: 7 for days, else 1.
-    pub kinds: usize,
-}
-
-/// The jobs of `y` (NaN where missing) at these cycles, shortest first; `counts`: whether all values are counts, whose
-/// noise is that of a Poisson variable at least.
+/// Finds the jobs of `y` (NaN where missing) at `cycles`, which are in ascending order of length. `counts`: whether all
+/// values are counts; their noise is then at least that of a Poisson variable.
 pub(in crate::forecast) fn find(y: &[f64], cycles: &[Cycle], counts: bool) -> Jobs {
     let y = &y[skipped(y.len(), cycles)..];
     let mut work = y.to_vec();
+    let mut ranked: Option<Ranked> = None;
     let mut jobs: Vec<Job> = Vec::new();
     for cycle in cycles {
         let (period, n) = (cycle.period, y.len());
         if period < LEAST_PERIOD || n < LEAST_CYCLES * period || cycle.window < 5 || cycle.window > n {
             continue;
         }
-        let course = running_median(&work, cycle.window | 1);
+        let course = ranked.get_or_insert_with(|| Ranked::new(&work)).running_median(cycle.window | 1);
         let rest: Vec<f64> = work.iter().zip(&course).map(|(v, c)| v - c).collect();
         let Some(scale) = noise(&rest, &work, counts) else { continue };
         for sign in [1.0, -1.0] {
             let found = Search { y: &work, rest: &rest, cycle: *cycle, sign, scale }.jobs();
             for job in &found {
-                // Of a job of two cycles only the shorter one is known.
+                // Mask the job, so that longer cycles do not find it again.
                 job.steps(n).for_each(|t| work[t] = f64::NAN);
+            }
+            if !found.is_empty() {
+                ranked = None;
             }
             jobs.extend(found);
         }
+    }
+    if jobs.len() > MAX_JOBS {
+        return Jobs::default();
     }
     let jobs = Jobs::new(jobs);
     let taken = (0..y.len()).filter(|t| jobs.holds(*t)).count();
     if taken as f64 > MOST_OF_IT * y.len() as f64 { Jobs::default() } else { jobs }
 }
 
-/// Steps at the start of a long history that are not looked at: a multiple of all cycles, so that phases stay the same.
+/// Returns the number of steps to skip at the start of a long history: a multiple of all cycles, so that phases stay
+/// the same.
 fn skipped(n: usize, cycles: &[Cycle]) -> usize {
     let unit = cycles.iter().map(|cycle| cycle.period * cycle.kinds).max().unwrap_or(1).max(1);
     if cycles.iter().any(|cycle| !unit.is_multiple_of((cycle.period * cycle.kinds).max(1))) {
@@ -72,7 +72,7 @@ fn skipped(n: usize, cycles: &[Cycle]) -> usize {
     n.saturating_sub(MOST_POINTS) / unit * unit
 }
 
-/// Standard deviation of the ordinary noise; `None` where nothing varies.
+/// Returns the standard deviation of the noise; `None` when nothing varies.
 fn noise(rest: &[f64], y: &[f64], counts: bool) -> Option<f64> {
     let robust = mad(rest)?;
     let scale = if robust > 0.0 {
@@ -86,18 +86,19 @@ fn noise(rest: &[f64], y: &[f64], counts: bool) -> Option<f64> {
     (scale > 0.0).then_some(scale)
 }
 
+/// The search at one cycle, in one direction.
 struct Search<'a> {
     y: &'a [f64],
-    /// `y` less its running median.
+    /// `y` minus its running median.
     rest: &'a [f64],
     cycle: Cycle,
-    /// 1 for what lies above the running median, −1 for what lies below.
+    /// 1 to search above the running median, −1 to search below.
     sign: f64,
     scale: f64,
 }
 
 impl Search<'_> {
-    /// Runs of phases at which values depart in most cycles.
+    /// Returns one job for each run of phases at which values depart in most cycles.
     fn jobs(&self) -> Vec<Job> {
         let period = self.cycle.period;
         let out: Vec<Option<bool>> =
@@ -122,11 +123,12 @@ impl Search<'_> {
             .collect()
     }
 
-    /// Newest cycles of which one must have the job.
+    /// Returns the number of newest cycles of which at least one must contain the job.
     fn latest(&self) -> usize {
         if self.cycle.kinds > 1 { 4 } else { 3 }
     }
 
+    /// Collects the occurrences of the window at `phase` in each cycle and fits a job to them.
     fn job(&self, phase: usize, width: usize) -> Option<Job> {
         let n = self.rest.len();
         let mut occurrences = Vec::new();
@@ -146,7 +148,8 @@ impl Search<'_> {
 }
 
 impl Search<'_> {
-    /// The values of a window less a line over it: the running median lies off where the series slopes.
+    /// Returns the values of a window minus a line between the medians on both sides. The running median would be
+    /// biased where the series slopes.
     fn heights(&self, start: usize, width: usize) -> Vec<f64> {
         let end = start + width;
         let before = median(&self.y[start.saturating_sub(BESIDE)..start]);
@@ -154,14 +157,14 @@ impl Search<'_> {
         let (Some(before), Some(after)) = (before.or(after), after.or(before)) else {
             return self.rest[start..end].to_vec();
         };
-        // Medians stand for the middles of the steps beside the window.
+        // Each median is placed at the middle of its steps beside the window.
         let length = (width + BESIDE) as f64;
         let line = |k: usize| before + (after - before) * (k as f64 + 0.5 * (BESIDE as f64 + 1.0)) / length;
         self.y[start..end].iter().enumerate().map(|(k, v)| v - line(k)).collect()
     }
 }
 
-/// Whether a value or one beside it departs; `None` where it is missing.
+/// Returns for each value whether it or a neighbour within [`JITTER`] departs; `None` where it is missing.
 fn widened(out: &[Option<bool>]) -> Vec<Option<bool>> {
     (0..out.len())
         .map(|t| {
@@ -172,7 +175,7 @@ fn widened(out: &[Option<bool>]) -> Vec<Option<bool>> {
         .collect()
 }
 
-/// How often phases that hold no job depart.
+/// Returns the share of departures at phases without a job.
 fn chance(by_phase: &[Vec<bool>]) -> f64 {
     let (mut hits, mut seen) = (1.0, 2.0);
     for phase in by_phase {
@@ -185,8 +188,9 @@ fn chance(by_phase: &[Vec<bool>]) -> f64 {
     hits / seen
 }
 
-/// Whether departures at one phase, oldest first, are those of a job that still runs: from some cycle on they come in
-/// most, which chance would hardly give (Chernoff's bound of the binomial tail), and in one of the `latest`.
+/// Returns whether departures at one phase, oldest first, belong to a job that still runs: since some cycle they occur
+/// in most cycles, which is unlikely by chance (Chernoff's bound of the binomial tail), and in one of the `latest`
+/// cycles. `places`: number of phases and cycles tested, for the correction for multiple tests.
 fn returns(seen: &[bool], chance: f64, places: f64, latest: usize) -> bool {
     if !seen[seen.len().saturating_sub(latest)..].contains(&true) {
         return false;
@@ -203,7 +207,7 @@ fn returns(seen: &[bool], chance: f64, places: f64, latest: usize) -> bool {
     evidence > EVIDENCE + places.max(1.0).ln()
 }
 
-/// Kullback–Leibler divergence of a share from a lower probability.
+/// Returns the Kullback–Leibler divergence of `share` from a lower probability `p`; 0 if `share` is not above `p`.
 fn divergence(share: f64, p: f64) -> f64 {
     if share <= p {
         return 0.0;
@@ -212,9 +216,10 @@ fn divergence(share: f64, p: f64) -> f64 {
     part(share, p) + part(1.0 - share, 1.0 - p)
 }
 
-/// Runs of true phases on a ring, as first phase and length.
+/// Returns the runs of true phases on a ring, as first phase and length.
 fn runs(ring: &[bool]) -> Vec<(usize, usize)> {
     let n = ring.len();
+    // Start at a false phase, so that no run is split at the end of the ring.
     let Some(gap) = ring.iter().position(|v| !v) else { return Vec::new() };
     let mut out = Vec::new();
     let mut k = 0;

@@ -1,6 +1,6 @@
-//! Incidents and alarms as events: what was found, what was called for nothing, how late.
+//! Compares incidents and alarms as events: recall, precision, false alarms and delay.
 
-/// Runs of rows that are set, both ends included.
+/// Returns the runs of set rows, both ends inclusive.
 #[must_use]
 pub fn runs(flags: &[bool]) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
@@ -13,7 +13,7 @@ pub fn runs(flags: &[bool]) -> Vec<(usize, usize)> {
     runs
 }
 
-/// Alarms: called rows, in one alarm where less than `join_ms` apart; both ends included.
+/// Returns the alarms, both ends inclusive: flagged rows less than `join_ms` apart form one alarm.
 #[must_use]
 pub fn alarms(timestamps: &[i64], called: &[bool], join_ms: i64) -> Vec<(usize, usize)> {
     let mut alarms: Vec<(usize, usize)> = Vec::new();
@@ -26,26 +26,26 @@ pub fn alarms(timestamps: &[i64], called: &[bool], join_ms: i64) -> Vec<(usize, 
     alarms
 }
 
-/// Counts over one series or the sum over several.
+/// Counts over one series, or sums over several.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventCounts {
-    /// Incidents: runs of labelled rows.
+    /// Number of incidents: runs of labelled rows.
     pub incidents: usize,
-    /// Incidents with at least one called row.
+    /// Number of incidents with at least one flagged row.
     pub found: usize,
-    /// Alarms.
+    /// Number of alarms.
     pub alarms: usize,
-    /// Alarms with at least one called row in an incident.
+    /// Number of alarms with at least one flagged row in an incident.
     pub true_alarms: usize,
-    /// Time from the first row of an incident to its first called row, milliseconds, one entry an incident found.
+    /// Time from the first row of an incident to its first flagged row, milliseconds, one entry per detected incident.
     pub delays_ms: Vec<i64>,
     /// Time from the first row to the last, milliseconds.
     pub span_ms: i64,
 }
 
 impl EventCounts {
-    /// Counts of one series: `called` and `labels` are of the rows at `timestamps`, ascending. Called rows are one alarm
-    /// where less than `join_ms` apart.
+    /// Computes the counts of one series: `called` (flagged) and `labels` belong to the rows at `timestamps`,
+    /// ascending. Flagged rows less than `join_ms` apart form one alarm.
     #[must_use]
     pub fn of(timestamps: &[i64], labels: &[bool], called: &[bool], join_ms: i64) -> Self {
         let incidents = runs(labels);
@@ -76,33 +76,33 @@ impl EventCounts {
         self.span_ms += other.span_ms;
     }
 
-    /// Share of alarms that touch an incident; `None` without an alarm.
+    /// Returns the share of alarms that overlap an incident; `None` without an alarm.
     #[must_use]
     pub fn precision(&self) -> Option<f64> {
         (self.alarms > 0).then(|| self.true_alarms as f64 / self.alarms as f64)
     }
 
-    /// Share of incidents found; `None` without an incident.
+    /// Returns the share of detected incidents; `None` without an incident.
     #[must_use]
     pub fn recall(&self) -> Option<f64> {
         (self.incidents > 0).then(|| self.found as f64 / self.incidents as f64)
     }
 
-    /// Harmonic mean of the two, 0 when both are; `None` when one is.
+    /// Returns the harmonic mean of precision and recall, 0 when both are 0; `None` when one is missing.
     #[must_use]
     pub fn f1(&self) -> Option<f64> {
         let (p, r) = (self.precision()?, self.recall()?);
         Some(if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 })
     }
 
-    /// Alarms that touch no incident, a week of one series.
+    /// Returns the number of alarms outside of incidents per week of one series.
     #[must_use]
     pub fn false_alarms_a_week(&self) -> Option<f64> {
         let weeks = self.span_ms as f64 / 604_800_000.0;
         (weeks > 0.0).then(|| (self.alarms - self.true_alarms) as f64 / weeks)
     }
 
-    /// Median delay of the incidents found, milliseconds.
+    /// Returns the median delay of the detected incidents, milliseconds.
     #[must_use]
     pub fn median_delay_ms(&self) -> Option<f64> {
         let delays: Vec<f64> = self.delays_ms.iter().map(|delay| *delay as f64).collect();
@@ -114,8 +114,8 @@ impl EventCounts {
 mod tests {
     use super::*;
 
-    /// By hand: two incidents, the first found two minutes late by an alarm that began before it, the second missed; a
-    /// false alarm whose parts lie nine minutes apart and another ten minutes behind it.
+    /// Computed by hand: two incidents, the first detected two minutes late by an alarm that started before it, the
+    /// second missed; a false alarm whose rows are nine minutes apart, and another one ten minutes after it.
     #[test]
     fn by_hand() {
         let minute = |row: usize| i64::try_from(row).unwrap() * 60_000;

@@ -1,4 +1,4 @@
-//! Losses of quantile forecasts, added up over the origins of a series.
+//! Losses of quantile forecasts, summed over the origins of a series.
 
 use almanac_models::{
     Level,
@@ -6,8 +6,7 @@ use almanac_models::{
     forecast::{Forecast, Interval},
 };
 
-/// Levels in percent of the central intervals whose ends, with the point, are the quantiles 0.1 to 0.9, and of the one at
-/// 95 %.
+/// Levels of central intervals in percent. The ends of the first four and the point are the quantiles 0.1 to 0.9.
 pub const LEVELS: [f64; 5] = [20.0, 40.0, 60.0, 80.0, 95.0];
 
 /// Sums over the forecasts of one series.
@@ -15,20 +14,20 @@ pub const LEVELS: [f64; 5] = [20.0, 40.0, 60.0, 80.0, 95.0];
 pub struct Losses {
     /// Twice the quantile loss, summed over values and the quantiles 0.1 to 0.9.
     quantile: f64,
-    /// Sum of |value|.
+    /// Sum of the absolute values.
     size: f64,
     n_values: f64,
     inside_80: f64,
     inside_95: f64,
     scaled_errors: Vec<f64>,
-    /// Values of each forecast, and those inside its intervals at 80 and at 95 %.
+    /// Number of values of each forecast, and of those inside its intervals at 80 and at 95 %.
     forecasts: Vec<[f64; 3]>,
 }
 
 impl Losses {
-    /// Adds a forecast of `actual` (NaN where a value is missing) with intervals at [`LEVELS`] (an interval that is not
-    /// there counts as none: no width, nothing inside); MASE is scaled by the naive forecast `period` steps apart in
-    /// `history`.
+    /// Adds a forecast of `actual` (NaN where a value is missing) with intervals at [`LEVELS`]. A missing interval
+    /// counts as one of no width with no value inside. MASE is scaled by the seasonal naive forecast of `period` steps
+    /// in `history`.
     pub fn add(&mut self, forecast: &Forecast, actual: &[f64], history: &[f64], period: usize) {
         self.scaled_errors.extend(mase(actual, &forecast.point, history, period));
         let mut counts = [0.0; 3];
@@ -56,14 +55,14 @@ impl Losses {
         self.forecasts.push(counts);
     }
 
-    /// Mean absolute scaled error, mean over the origins; `None` when no history had a scale.
+    /// Returns the mean absolute scaled error, averaged over the origins; `None` when no history had a scale.
     #[must_use]
     pub fn mase(&self) -> Option<f64> {
         almanac_models::stats::mean(&self.scaled_errors)
     }
 
-    /// Weighted quantile loss: twice the quantile loss over the sum of sizes, mean over the nine quantiles; `None` when
-    /// all values are nil.
+    /// Returns the weighted quantile loss: twice the quantile loss over the sum of absolute values, averaged over the
+    /// nine quantiles; `None` when all values are zero.
     ///
     /// # Reference
     /// Gasthaus et al. (2019), Probabilistic forecasting with spline quantile function RNNs.
@@ -72,7 +71,7 @@ impl Losses {
         (self.size > 0.0).then(|| self.quantile / 9.0 / self.size)
     }
 
-    /// Share of values inside the intervals at 80 and at 95 %; `None` without a value.
+    /// Returns the shares of values inside the intervals at 80 and at 95 %; `None` without a value.
     #[must_use]
     pub fn coverage(&self) -> Option<(f64, f64)> {
         (self.n_values > 0.0).then(|| (self.inside_80 / self.n_values, self.inside_95 / self.n_values))
@@ -80,9 +79,9 @@ impl Losses {
 }
 
 impl Losses {
-    /// Standard errors of the two shares, from how blocks of neighbouring forecasts differ: `origins_apart` steps lie between
-    /// two forecasts of `horizon` steps, and a block is as long as a horizon and a `day`, since a bad day is one. `None` below two
-    /// blocks.
+    /// Returns the standard errors of the two shares from the variation between blocks of neighbouring forecasts.
+    /// Origins are `origins_apart` steps apart; a block is as long as `horizon` plus `day`, since errors within a day
+    /// are correlated. `None` with fewer than two blocks.
     #[must_use]
     pub fn coverage_errors(&self, origins_apart: f64, horizon: usize, day: usize) -> Option<(f64, f64)> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of forecasts")]
@@ -114,8 +113,8 @@ fn pinball(value: f64, quantile: f64, p: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// By hand: the value 10, and quantiles 1, 2, … 9 for 0.1, 0.2, … 0.9: 2 Σ p (10 − 10 p) = 20 (4.5 − 2.85) = 33, over
-    /// nine quantiles and a size of 10.
+    /// Computed by hand: the value 10, and quantiles 1, 2, … 9 for 0.1, 0.2, … 0.9: 2 Σ p (10 − 10 p) = 20 (4.5 − 2.85)
+    /// = 33, over nine quantiles and a size of 10.
     #[test]
     fn by_hand() {
         let mut intervals: Vec<Interval> = [20.0, 40.0, 60.0, 80.0]
@@ -137,7 +136,7 @@ mod tests {
         assert!((losses.weighted_quantile_loss().unwrap() - 33.0 / 90.0).abs() < 1e-12);
         assert_eq!(losses.coverage(), Some((0.0, 1.0)));
         assert!((losses.mase().unwrap() - 2.5).abs() < 1e-12);
-        // A second value inside of all intervals, at the point: 2 Σ over pairs of 2 · p · distance.
+        // A second value at the point, inside all intervals: 2 Σ over pairs of 2 · p · distance.
         losses.add(&forecast, &[5.0], &[4.0, 4.0], 1);
         let pairs: f64 = (1..=4).map(|k| 2.0 * 2.0 * f64::from(k) * (0.5 - f64::from(k) / 10.0)).sum();
         assert!((losses.weighted_quantile_loss().unwrap() - (33.0 + pairs) / 9.0 / 15.0).abs() < 1e-12);
@@ -145,7 +144,8 @@ mod tests {
         assert!((losses.mase().unwrap() - 2.5).abs() < 1e-12);
         assert_eq!(Losses::default().coverage(), None);
         assert_eq!(losses.coverage_errors(1.0, 1, 1), None, "one block");
-        // Two blocks of one forecast each: shares 1 and 0 about 0.5, errors 0.5·n and −0.5·n, over 2n values: √2/2.
+        // Two blocks of one forecast each with shares 1 and 0: deviations from 0.5 of 0.5·n and −0.5·n over 2n values
+        // give 0.5.
         let mut losses = losses.clone();
         losses.forecasts = vec![[4.0, 4.0, 4.0], [4.0, 0.0, 4.0]];
         (losses.n_values, losses.inside_80, losses.inside_95) = (8.0, 4.0, 8.0);

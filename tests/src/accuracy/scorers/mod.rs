@@ -1,4 +1,4 @@
-//! Scorers as others define them: pure functions, each tested against its source's own code.
+//! Scorers as others define them: pure functions, each tested against the code of its source.
 
 pub mod events;
 pub mod losses;

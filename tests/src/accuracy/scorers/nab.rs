@@ -1,31 +1,31 @@
-//! The score of the Numenta Anomaly Benchmark.
+//! Computes the score of the Numenta Anomaly Benchmark.
 
-/// Share of a series' rows at its beginning that are not scored, and the length of series beyond which the share is of
-/// this many rows.
+/// Share of the first rows of a series that are not scored.
 const PROBATION: f64 = 0.15;
+/// Number of rows above which the probation no longer grows.
 const PROBATION_OF: f64 = 5_000.0;
 
 /// Weights of a scoring profile.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weights {
-    /// Of a window found at its very beginning.
+    /// Weight of a window detected at its first row.
     pub found: f64,
-    /// Of a window missed.
+    /// Weight of a missed window.
     pub missed: f64,
-    /// Of a false alarm far from any window.
+    /// Weight of a false alarm far from any window.
     pub false_alarm: f64,
 }
 
-/// A scored row: what calling it is worth.
+/// Row with its anomaly score and the benchmark's reward for flagging it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Row {
     score: f64,
     worth: f64,
-    /// Window that the row lies in.
+    /// Window of the row, if it lies in one.
     window: Option<usize>,
 }
 
-/// Rows of all series under one profile; what counts of a window is the best of its called rows.
+/// Rows of all series under one profile. The reward of a window is that of the best of its flagged rows.
 ///
 /// # Reference
 /// Lavin & Ahmad (2015), Evaluating real-time anomaly detection algorithms: the Numenta Anomaly Benchmark; `sweeper.py`
@@ -37,23 +37,24 @@ pub struct Corpus {
     n_windows: usize,
 }
 
-/// A threshold and the score there: 0 is a detector that never calls, 100 one that calls the first row of each window.
+/// Threshold with its score: 0 is a detector that flags nothing, 100 one that flags only the first row of each window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NabScore {
-    /// Rows at or above it are called.
+    /// Rows with a score at or above it are flagged.
     pub threshold: f64,
-    /// The score.
+    /// Score of the benchmark.
     pub score: f64,
 }
 
 impl Corpus {
-    /// A corpus without series.
+    /// Returns a corpus without series.
     #[must_use]
     pub fn new(weights: Weights) -> Self {
         Self { weights, rows: Vec::new(), n_windows: 0 }
     }
 
-    /// Adds a series: `scores` of the rows at `timestamps` (ascending), and anomaly `windows` by time, both ends included.
+    /// Adds a series: `scores` of the rows at `timestamps` (ascending), and anomaly `windows` sorted by time, both ends
+    /// inclusive.
     pub fn push(&mut self, timestamps: &[i64], scores: &[f64], windows: &[(i64, i64)]) {
         let spans: Vec<(usize, usize)> = windows.iter().filter_map(|window| span(timestamps, *window)).collect();
         let start = probation(timestamps.len());
@@ -74,7 +75,7 @@ impl Corpus {
         self.n_windows += windows.len();
     }
 
-    /// The score when rows at or above `threshold` are called.
+    /// Returns the score when rows at or above `threshold` are flagged.
     #[must_use]
     pub fn score_at(&self, threshold: f64) -> NabScore {
         let mut best = self.nothing();
@@ -88,7 +89,7 @@ impl Corpus {
         NabScore { threshold, score: self.normalised(alarms + best.iter().sum::<f64>()) }
     }
 
-    /// The threshold of all with the best score, which the benchmark's own protocol takes.
+    /// Returns the threshold with the best score over the corpus, as in the protocol of the benchmark.
     #[must_use]
     pub fn best(&self) -> NabScore {
         let mut rows = self.rows.clone();
@@ -105,6 +106,7 @@ impl Corpus {
                 Some(_) => {}
                 None => raw += row.worth,
             }
+            // Rows of equal score are flagged together.
             let is_last_of_score = rows.get(idx + 1).is_none_or(|next| next.score < row.score);
             if is_last_of_score && raw > best.1 {
                 best = (row.score, raw);
@@ -113,7 +115,7 @@ impl Corpus {
         NabScore { threshold: best.0, score: self.normalised(best.1) }
     }
 
-    /// What each window is worth when nothing is called; windows inside the probation are worth nothing.
+    /// Returns the reward of each window when nothing is flagged; it is 0 for windows inside the probation.
     fn nothing(&self) -> Vec<f64> {
         let mut windows = vec![0.0; self.n_windows];
         for window in self.rows.iter().filter_map(|row| row.window) {
@@ -129,14 +131,15 @@ impl Corpus {
     }
 }
 
-/// Rows that are not scored.
+/// Returns the number of first rows that are not scored.
 fn probation(n_rows: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the rows, at most 750")]
     let rows = (PROBATION * n_rows as f64).floor().min(PROBATION * PROBATION_OF) as usize;
     rows
 }
 
-/// Rows of a window, both ends included: to the first row of its last instant, as in the source where stamps repeat.
+/// Returns the rows of a window, both ends inclusive. The last row is the first one of the last instant, as in the
+/// source where timestamps repeat.
 fn span(timestamps: &[i64], (start, end): (i64, i64)) -> Option<(usize, usize)> {
     let first = timestamps.partition_point(|t| *t < start);
     let at_end = timestamps.partition_point(|t| *t < end);
@@ -148,13 +151,14 @@ fn sigmoid(x: f64) -> f64 {
     2.0 / (1.0 + (5.0 * x).exp()) - 1.0
 }
 
-/// From 1 at the first row of a window to nearly nothing at its last.
+/// Returns the reward of a row in a window: from 1 at the first row to nearly 0 at the last.
 fn earliness((first, last): (usize, usize), row: usize) -> f64 {
     let width = (last - first + 1) as f64;
     sigmoid(-((last - row + 1) as f64) / width) / sigmoid(-1.0)
 }
 
-/// From nothing just behind a window to -1 far from it; widths of the window before.
+/// Returns the penalty of a row after a window, from 0 right after it to -1 far from it, in widths of the window
+/// before.
 fn lateness(before: Option<(usize, usize)>, row: usize) -> f64 {
     let Some((first, last)) = before else { return -1.0 };
     let position = (row - last) as f64 / ((last - first).max(1)) as f64;
@@ -170,7 +174,7 @@ mod tests {
         Weights { found: 1.0, missed: 1.0, false_alarm: 0.22 },
         Weights { found: 1.0, missed: 2.0, false_alarm: 0.11 },
     ];
-    /// Rows, a number that makes the scores others, and windows.
+    /// Number of rows, seed of the scores, and windows.
     type Series = (usize, usize, &'static [(usize, usize)]);
 
     const SERIES: [Series; 4] = [
@@ -207,8 +211,8 @@ mod tests {
         score.powi(8)
     }
 
-    /// Expected values: `calcSweepScore` and `calcScoreByThreshold` of NAB's `sweeper.py` at commit ea702d7, Python 3.11,
-    /// brought to 0 for no call and 100 for perfection as its `runner.py` does.
+    /// Expected values: `calcSweepScore` and `calcScoreByThreshold` of NAB's `sweeper.py` at commit ea702d7, Python
+    /// 3.11, normalised to 0 for no flagged row and 100 for a perfect detector as in its `runner.py`.
     #[test]
     fn as_numenta() {
         let expected = [
@@ -231,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_nil_and_perfection_a_hundred() {
+    fn no_alarm_scores_zero_and_a_perfect_detector_a_hundred() {
         for weights in PROFILES {
             let silent = corpus(weights, |_, _| 0.0);
             assert!(silent.score_at(1.0).score.abs() < 1e-12);

@@ -1,9 +1,9 @@
-//! Naive 2 of the M4 competition: the last value, with the seasons of a classical decomposition.
+//! Naive 2 of the M4 competition: the last value, adjusted by the seasonal indices of a classical decomposition.
 
-/// Quantile of the normal law for a test at 90 %, two-sided, as M4 rounds it.
+/// Normal quantile of a two-sided test at 90 %, rounded as in M4.
 const CRITICAL: f64 = 1.645;
 
-/// The next `horizon` values by Naive 2; `y` is not empty, positive, and has no gap.
+/// Forecasts `horizon` values by Naive 2; `y` is not empty, positive, and has no gaps.
 ///
 /// # Reference
 /// Makridakis, Spiliotis & Assimakopoulos (2020), The M4 Competition; `Benchmarks` in its code.
@@ -19,8 +19,8 @@ pub fn naive2(y: &[f64], period: usize, horizon: usize) -> Vec<f64> {
     (y.len()..y.len() + horizon).map(|t| level * phase(t)).collect()
 }
 
-/// Whether the autocorrelation at `period` differs from zero, by Bartlett's formula at 90 %; not asked of less than
-/// three periods, nor of a period beyond the lags that R's `acf` gives.
+/// Returns whether the autocorrelation at `period` differs from zero, by Bartlett's formula at 90 %. False for fewer
+/// than three periods, and for a period beyond the lags of R's `acf`.
 #[must_use]
 pub fn is_seasonal(y: &[f64], period: usize) -> bool {
     let n = y.len() as f64;
@@ -35,15 +35,15 @@ pub fn is_seasonal(y: &[f64], period: usize) -> bool {
     correlation(period).abs() > CRITICAL / n.sqrt() * limit.sqrt()
 }
 
-/// Seasonal indices by phase of the classical multiplicative decomposition: means of the value over its centred moving
-/// average, scaled to a mean of 1. `y` spans at least two periods.
+/// Returns the seasonal indices by phase of the classical multiplicative decomposition: means of value over centred
+/// moving average, scaled to a mean of 1. `y` spans at least two periods.
 #[must_use]
 pub fn seasonal_indices(y: &[f64], period: usize) -> Vec<f64> {
     let half = period / 2;
     let trend = |t: usize| {
         let window = &y[t - half..=t + half];
         let sum: f64 = window.iter().sum();
-        // An even period is centred by halves of both ends.
+        // For an even period both ends of the window have weight 1/2.
         let excess = if period.is_multiple_of(2) { 0.5 * (window[0] + window[window.len() - 1]) } else { 0.0 };
         (sum - excess) / period as f64
     };
@@ -65,8 +65,9 @@ mod tests {
         ((t * 7_919 + t * t * 31) % 1_009) as f64 / 1_009.0
     }
 
-    /// Expected indices: `seasonal_decompose(y, model="multiplicative")` of statsmodels 0.15.0; whether there is a season:
-    /// its `acf` in the formula of M4's `SeasonalityTest`; forecasts: the last value over its index, times those that follow.
+    /// Expected indices: `seasonal_decompose(y, model="multiplicative")` of statsmodels 0.15.0. Expected seasonality:
+    /// its `acf` in the formula of M4's `SeasonalityTest`. Expected forecasts: the last value over its index, times the
+    /// indices that follow.
     #[test]
     fn as_a_classical_decomposition() {
         let wave = |t: usize, period: f64| std::f64::consts::TAU * t as f64 / period;

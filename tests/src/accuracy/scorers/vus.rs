@@ -1,21 +1,25 @@
-//! Volume under the precision-recall surface, as the TSB-AD benchmark defines it.
+//! Computes the volume under the precision-recall surface (VUS-PR) as the TSB-AD benchmark defines it.
 
-/// Thresholds on each curve, evenly spaced in rank.
+/// Number of thresholds on each curve, evenly spaced in rank.
 const THRESHOLDS: usize = 250;
-/// Values that the sliding window is taken from, lags looked at, the least lag, and the window where none stands out.
-const LOOKED_AT: usize = 20_000;
+/// Number of first values from which the sliding window is computed.
+const WINDOW_VALUES: usize = 20_000;
+/// Largest lag of the autocorrelation.
 const LAGS: usize = 400;
+/// Smallest lag of the autocorrelation.
 const LEAST_LAG: usize = 3;
+/// Sliding window when the autocorrelation has no local maximum in range.
 const FALLBACK: usize = 125;
 
-/// The sliding window of a series of finite values: the lag of the highest local maximum of its autocorrelation.
+/// Returns the sliding window of a series of finite values: the lag of the highest local maximum of its
+/// autocorrelation.
 ///
 /// # Reference
 /// Liu & Paparrizos (2024), The elephant in the room: towards a reliable time-series anomaly detection benchmark;
 /// `find_length_rank` with rank 1 in its code.
 #[must_use]
 pub fn sliding_window(y: &[f64]) -> usize {
-    let y = &y[..y.len().min(LOOKED_AT)];
+    let y = &y[..y.len().min(WINDOW_VALUES)];
     let n = y.len() as f64;
     let centre = y.iter().sum::<f64>() / n;
     let z: Vec<f64> = y.iter().map(|v| v - centre).collect();
@@ -33,12 +37,11 @@ pub fn sliding_window(y: &[f64]) -> usize {
     }
 }
 
-/// VUS-PR of `scores` (higher is odder, none NaN) against `labels` of the same rows; the surface spans buffers of 0 to
-/// `window` rows around the labelled runs. `None` when no row or every row is labelled.
+/// Computes VUS-PR of `scores` (higher is more anomalous, none NaN) against `labels` of the same rows. The surface
+/// spans buffers of 0 to `window` rows around the labelled runs. `None` when no row or every row is labelled.
 ///
-/// Rows enter a curve by rank alone, so any rising function of the scores has the same volume. Here the thresholds that
-/// call a row are one number a row, which makes a curve a sum over labelled rows and their buffers: a million rows take
-/// a fraction of a second.
+/// The volume depends on the ranks of the scores alone. Each row stores the first threshold that flags it, so that a
+/// curve is a sum over labelled rows and their buffers: a million rows take a fraction of a second.
 ///
 /// # Reference
 /// Paparrizos et al. (2022), Volume under the surface, VLDB; `RangeAUC_volume_opt` in TSB-AD's code.
@@ -55,16 +58,17 @@ pub fn vus_pr(labels: &[bool], scores: &[f64], window: usize) -> Option<f64> {
     Some(volume / (window + 1) as f64)
 }
 
-/// What all curves of a surface share.
+/// Data that all curves of a surface share.
 struct Surface<'a> {
     labels: &'a [bool],
-    /// Labelled runs, both ends included.
+    /// Labelled runs, both ends inclusive.
     runs: Vec<(usize, usize)>,
     n_labelled: usize,
-    /// First threshold that calls each row.
+    /// Index of the first threshold that flags each row.
     called_from: Vec<u16>,
-    /// Rows called at each threshold, and labelled ones among them.
+    /// Number of flagged rows at each threshold.
     n_called: Vec<f64>,
+    /// Number of flagged and labelled rows at each threshold.
     n_hit: Vec<f64>,
 }
 
@@ -85,12 +89,13 @@ impl<'a> Surface<'a> {
         Self { labels, runs, n_labelled, called_from, n_called, n_hit }
     }
 
-    /// Area under one curve, labelled runs having buffers of `width / 2` rows on each side. `buffer` is zero before and
-    /// after.
+    /// Computes the area under one curve with buffers of `width / 2` rows on each side of the labelled runs. `buffer`
+    /// is scratch space that is zero before and after the call.
     fn area(&self, width: usize, buffer: &mut [f64]) -> f64 {
         let half = width / 2;
         let near = self.near(width, half, buffer);
         let zones = self.zones(half);
+        // Existence reward: the number of zones with a flagged row at each threshold.
         let mut met = vec![0.0; THRESHOLDS];
         for &(first, last) in &zones {
             let earliest = self.called_from[first..=last].iter().min().copied().unwrap_or(u16::MAX);
@@ -110,7 +115,7 @@ impl<'a> Surface<'a> {
         area
     }
 
-    /// Weight of the called rows in the buffers at each threshold.
+    /// Returns the weight of the flagged rows in the buffers at each threshold.
     fn near(&self, width: usize, half: usize, buffer: &mut [f64]) -> Vec<f64> {
         let n = self.labels.len();
         let weights: Vec<f64> = (0..=half).map(|d| (1.0 - d as f64 / width.max(1) as f64).sqrt()).collect();
@@ -125,7 +130,7 @@ impl<'a> Surface<'a> {
         for run in &self.runs {
             let (left, right) = around(run);
             for row in left.chain(right) {
-                // Each row counts once, though it lies near two runs.
+                // `take` counts each row once, also when it is in the buffers of two runs.
                 let weight = std::mem::take(&mut buffer[row]).min(1.0);
                 if !self.labels[row] {
                     near[usize::from(self.called_from[row])] += weight;
@@ -136,7 +141,7 @@ impl<'a> Surface<'a> {
         near
     }
 
-    /// Runs with their buffers, joined where these touch.
+    /// Returns the runs with their buffers; overlapping ones are joined.
     fn zones(&self, half: usize) -> Vec<(usize, usize)> {
         let mut zones: Vec<(usize, usize)> = Vec::with_capacity(self.runs.len());
         for &(first, last) in &self.runs {
@@ -150,7 +155,7 @@ impl<'a> Surface<'a> {
     }
 }
 
-/// The scores at evenly spaced ranks, falling.
+/// Returns the scores at evenly spaced ranks, descending.
 fn thresholds(scores: &[f64]) -> Vec<f64> {
     let mut sorted = scores.to_vec();
     sorted.sort_unstable_by(|a, b| b.total_cmp(a));
@@ -177,7 +182,7 @@ fn accumulate(counts: &mut [f64]) {
 mod tests {
     use super::*;
 
-    /// Numbers in [0, 1) that are easy to write in any language.
+    /// Returns pseudo-random numbers in [0, 1) that are easy to reproduce in any language.
     fn noise(i: usize) -> f64 {
         ((i * 7_919 + i * i * 31) % 1_009) as f64 / 1_009.0
     }
@@ -187,7 +192,7 @@ mod tests {
     }
 
     /// Expected values: `generate_curve(labels, scores, window, "opt", 250)` of TSB-AD at commit 8763009, numpy 2,
-    /// scikit-learn 1.9.1. Sums of 600 terms in another order differ by some ulps.
+    /// scikit-learn 1.9.1. The tolerance covers sums of 600 terms in another order.
     #[test]
     fn as_tsb_ad() {
         const N: usize = 600;

@@ -1,4 +1,4 @@
-//! What the sections on anomalies share: both ways of detection, events and their table.
+//! Shared by the sections on anomalies: both detectors, events and their table.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use almanac_models::stats::mean;
 use crate::accuracy::scorers::{events::EventCounts, vus};
 use crate::document::{Done, Table, each, number, percent};
 
-/// Alarms less than this far apart are one, or less than two steps where those are longer.
+/// Flagged rows less than this far apart, or less than two steps where these are longer, form one alarm.
 const JOIN_MS: i64 = 600_000;
 
-/// A labelled series, and the rows that count.
+/// Labelled series with the first scored row.
 pub(super) struct Labelled {
     pub timestamps: Vec<i64>,
     pub values: Vec<f64>,
@@ -22,7 +22,7 @@ pub(super) struct Labelled {
     pub scored_from: usize,
 }
 
-/// A way of detection, as `almanac detect` has it.
+/// Mode of detection of `almanac detect`.
 #[derive(Clone, Copy)]
 pub(super) struct Detector {
     pub name: &'static str,
@@ -34,18 +34,18 @@ pub(super) const DETECTORS: [Detector; 2] = [
     Detector { name: "offline", training: Training::Offline },
 ];
 
-/// What a detector made of all series.
+/// Results of a detector on all series.
 pub(super) struct Outcome {
     pub name: &'static str,
     /// Scores of all rows of each series.
     pub scores: Vec<Vec<f64>>,
-    /// VUS-PR of each series over the rows that count.
+    /// VUS-PR of each series over the scored rows.
     pub volumes: Vec<Option<f64>>,
     pub events: EventCounts,
     pub samples_per_second: f64,
 }
 
-/// Scores every series, and judges.
+/// Scores every series with each detector and computes VUS-PR and events.
 pub(super) fn detect(what: &str, series: &[Labelled], threads: usize) -> Vec<Outcome> {
     let windows = each(&format!("{what}, windows"), series, threads, |one| vus::sliding_window(&one.finite())).results;
     DETECTORS
@@ -87,7 +87,7 @@ impl Labelled {
         self.values.iter().copied().filter(|value| value.is_finite()).collect()
     }
 
-    /// Events of the rows that count.
+    /// Returns the events of the scored rows; a score above 1 flags a row.
     pub(super) fn events(&self, scores: &[f64]) -> EventCounts {
         let join_ms = infer_step(&self.timestamps).map_or(JOIN_MS, |step| JOIN_MS.max(2 * step.millis()));
         let called: Vec<bool> = scores.iter().map(|score| *score > 1.0).collect();
@@ -97,13 +97,13 @@ impl Labelled {
 }
 
 impl Outcome {
-    /// Mean over the series that have incidents.
+    /// Returns the mean over the series with incidents.
     pub(super) fn vus_pr(&self) -> Option<f64> {
         mean(&self.volumes.iter().copied().flatten().collect::<Vec<_>>())
     }
 }
 
-/// VUS-PR and events of each way of detection.
+/// Returns the table of VUS-PR and events by detector.
 pub(super) fn table(outcomes: &[Outcome]) -> Table {
     let header = [
         "",

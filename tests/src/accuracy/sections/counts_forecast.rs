@@ -1,4 +1,4 @@
-//! Forecasts of counts: means, whole quantiles, and how often what was promised came.
+//! Measures forecasts of counts: means, whole quantiles and coverage.
 
 use std::error::Error;
 
@@ -8,15 +8,15 @@ use crate::document::{Settings, Table, each};
 const MEANS: [f64; 6] = [0.05, 0.3, 1.0, 4.0, 12.0, 50.0];
 const SIZES: [Option<f64>; 3] = [None, Some(2.0), Some(0.7)];
 const SEEDS: u64 = 20;
-/// Two weeks at five minutes, and a day ahead.
+/// Step of five minutes, two weeks of history and a horizon of a day.
 const STEP_MS: i64 = 300_000;
 const KNOWN: usize = 4_032;
 const AHEAD: usize = 288;
 
-/// Counts of events from seeds.
+/// Measures forecasts of random counts.
 ///
 /// # Errors
-/// When a series cannot be made or forecast.
+/// When a series cannot be generated or forecast.
 pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let seeds: Vec<u64> = (0..if settings.quick { 4 } else { SEEDS }).collect();
     let mut table =

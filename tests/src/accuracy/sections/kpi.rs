@@ -1,3 +1,5 @@
+//! Measures anomaly detection on the service KPIs of the AIOps challenge 2018.
+
 use crate::document::{Settings, Table, number};
 use std::error::Error;
 
@@ -5,10 +7,10 @@ use almanac_datasets::loaders::PublicSet;
 
 use super::anomalies::{self, Labelled, Outcome};
 
-/// The name of the set in TSB-AD's table.
+/// Name of the set in TSB-AD's table.
 const THEIRS: &str = "IOPS (KPI)";
 
-/// Service KPIs of the AIOps challenge.
+/// Measures both detectors on the second half of each KPI.
 ///
 /// # Errors
 /// When the data cannot be read.
@@ -48,7 +50,7 @@ fn each_series(names: &[String], outcomes: &[Outcome]) -> Table {
     table
 }
 
-/// TSB-AD's means on one of its sets.
+/// Returns the means that TSB-AD publishes for one of its sets.
 pub(super) fn published(settings: &Settings, set: &str) -> Result<Table, Box<dyn Error>> {
     let mut table = Table::new(&[&format!("published, {set}"), "VUS-PR"]);
     for (method, volume) in settings.tsb_ad(set)? {

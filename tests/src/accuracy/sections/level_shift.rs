@@ -1,4 +1,4 @@
-//! Intervals after shifts of level and changes of variance.
+//! Measures intervals after shifts of level and changes of variance.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ const STEP_MS: i64 = 300_000;
 const DAY: usize = 288;
 const KNOWN: usize = 14 * DAY;
 
-/// Level and standard deviation at each step.
+/// Name, and level and standard deviation at each step.
 type Rule = (&'static str, fn(usize) -> (f64, f64));
 
 const RULES: [Rule; 7] = [
@@ -34,10 +34,10 @@ const RULES: [Rule; 7] = [
     ("up, with four times the noise", |t| if t < KNOWN / 2 { (30.0, 0.5) } else { (60.0, 2.0) }),
 ];
 
-/// Series from seeds that change for good.
+/// Measures forecasts of random series with a lasting change.
 ///
 /// # Errors
-/// When a series cannot be made or forecast.
+/// When a series cannot be generated or forecast.
 pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let seeds: Vec<u64> = (0..if settings.quick { 4 } else { SEEDS }).collect();
     let header = ["change", "daily season", "95 % width over the ideal", "inside 50 %", "inside 80 %", "inside 95 %"];
@@ -58,7 +58,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
                 Ok::<_, String>((ends.map(|(u, l)| u - l).sum::<f64>() / DAY as f64, inside))
             });
             let all = done.results.into_iter().collect::<Result<Vec<_>, _>>()?;
-            // 3.92 standard deviations hold 95 % of normal noise.
+            // An interval of 3.92 standard deviations contains 95 % of normal noise.
             let ideal = 3.92 * rule(KNOWN - 1).1;
             let width = all.iter().map(|one| one.0).sum::<f64>() / all.len() as f64 / ideal;
             let inside = all.iter().map(|one| one.1).fold(Inside::default(), Inside::and);

@@ -1,3 +1,5 @@
+//! Measures forecasts of the load traces at three horizons with rolling origins.
+
 use std::{collections::BTreeMap, error::Error};
 
 use almanac_datasets::loaders::{PublicSeries, PublicSet};
@@ -21,38 +23,38 @@ const SETS: [(PublicSet, &str); 4] = [
     (PublicSet::LoadBitbrains, "Bitbrains"),
     (PublicSet::LoadAlibaba, "Alibaba"),
 ];
-/// The same series as `crane/input14`, moved by a row.
+/// Copy of `crane/input14` shifted by a row.
 const TWIN: &str = "mock_data";
 const HORIZONS: [(i64, &str); 3] = [(900_000, "15 minutes"), (3_600_000, "1 hour"), (DAY_MS, "1 day")];
-/// Origins a series at most.
+/// Largest number of origins per series.
 const ORIGINS: usize = 60;
 const QUICK_ORIGINS: usize = 6;
 const ONLINE: &str = "almanac online";
 
-/// A series on its grid.
+/// Series at a regular step.
 struct Trace {
     set: &'static str,
     y: Vec<f64>,
     step: Step,
 }
 
-/// What a forecaster lost on a trace.
+/// Losses of a forecaster on a trace.
 struct Outcome {
     set: &'static str,
     losses: Losses,
-    /// Standard errors of the shares inside.
+    /// Standard errors of the coverage at 80 and at 95 %.
     errors: Option<(f64, f64)>,
     refused: usize,
 }
 
-/// A forecaster at one horizon.
+/// Results of a forecaster at one horizon.
 struct Row {
     name: &'static str,
     outcomes: Vec<Outcome>,
     cost: String,
 }
 
-/// Load traces.
+/// Measures the forecasters on the load traces.
 ///
 /// # Errors
 /// When the data cannot be read.
@@ -102,15 +104,15 @@ impl Trace {
         grid::steps(DAY_MS, self.step)
     }
 
-    /// Standard errors of the shares covered.
+    /// Returns the standard errors of the coverage.
     fn coverage_errors(&self, losses: &Losses, span_ms: i64, most: usize) -> Option<(f64, f64)> {
         let origins = self.origins(span_ms, most);
         let apart = (origins.last()? - origins.first()?) as f64 / (origins.len() - 1).max(1) as f64;
         losses.coverage_errors(apart, self.horizon(span_ms), self.day())
     }
 
-    /// Lengths of history that are forecast from, at most `most`, evenly spread: from a week, or half the series when that
-    /// is less, to the last with a whole horizon behind it.
+    /// Returns the lengths of history at the origins, at most `most`, evenly spaced: from a week, or half the series
+    /// when that is less, to the last one that a whole horizon follows.
     fn origins(&self, span_ms: i64, most: usize) -> Vec<usize> {
         let first = (7 * self.day()).min(self.y.len() / 2);
         let Some(last) = self.y.len().checked_sub(self.horizon(span_ms)).filter(|last| *last >= first) else {
@@ -121,7 +123,7 @@ impl Trace {
     }
 }
 
-/// The forecaster fitted at each origin.
+/// Measures a forecaster that is fitted at each origin.
 fn fitted(trace: &Trace, model: &Forecaster, span_ms: i64, most: usize, levels: &[Level]) -> Outcome {
     let (mut losses, mut refused) = (Losses::default(), 0);
     let steps = trace.horizon(span_ms);
@@ -139,7 +141,7 @@ fn fitted(trace: &Trace, model: &Forecaster, span_ms: i64, most: usize, levels: 
     Outcome { set: trace.set, losses, errors, refused }
 }
 
-/// The online forecaster, which sees each value once and is asked at each origin.
+/// Measures the online forecaster: it takes each value once and forecasts at each origin.
 fn online(trace: &Trace, span_ms: i64, most: usize, levels: &[Level]) -> Outcome {
     let steps = trace.horizon(span_ms);
     let (mut losses, mut refused) = (Losses::default(), 0);
@@ -169,7 +171,7 @@ fn intro(traces: &[Trace], most: usize) -> String {
          apart in the history; WQL is the weighted quantile loss over the quantiles 0.1 to 0.9. Seasonal naive (a day) and naive\n\
          have the quantiles of their own past errors at that lead. Measures are means over series; the ratios are geometric means\n\
          over series of the measure over that of the seasonal naive (below 1 is better). The default is fitted anew at each\n\
-         origin; the online forecaster takes each value once. Beside a share inside stands its standard error, from blocks of\n\
+         origin; the online forecaster takes each value once. Beside a share inside is its standard error, from blocks of\n\
          forecasts as long as a horizon and a day.\n\n",
         traces.len(),
         sets.join(", "),
@@ -208,7 +210,7 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
-/// Share of values inside, mean over the series of a set, with its standard error.
+/// Returns the coverage, averaged over the series of a set, with its standard error.
 fn covered(outcomes: &[Outcome], set: Option<&str>, which: fn((f64, f64)) -> f64) -> String {
     let chosen: Vec<&Outcome> = outcomes.iter().filter(|outcome| set.is_none_or(|set| set == outcome.set)).collect();
     let shares: Vec<f64> = chosen.iter().filter_map(|outcome| outcome.losses.coverage().map(which)).collect();
@@ -217,7 +219,7 @@ fn covered(outcomes: &[Outcome], set: Option<&str>, which: fn((f64, f64)) -> f64
     format!("{} ± {}", percent(mean(&shares)), number(100.0 * error, 1))
 }
 
-/// Geometric mean of the ratios where both are positive.
+/// Returns the geometric mean of the ratios of pairs with two positive values.
 fn geometric_ratio(ours: &[Option<f64>], theirs: &[Option<f64>]) -> Option<f64> {
     let positive = |value: &Option<f64>| value.filter(|value| *value > 0.0);
     let pairs = ours.iter().zip(theirs).filter_map(|(a, b)| positive(a).zip(positive(b)));

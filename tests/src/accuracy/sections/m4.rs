@@ -1,3 +1,5 @@
+//! Measures every forecaster on M4 Hourly, beside published results.
+
 use std::error::Error;
 
 use almanac_datasets::loaders::{M4Rank, M4Series};
@@ -15,10 +17,10 @@ use crate::accuracy::{
 };
 use crate::document::{Settings, Table, each, number, percent};
 
-/// The season of M4's scores, in hours.
+/// Season in M4's scores, in hours.
 const DAY: usize = 24;
 
-/// One series' measures; `None` where a forecaster gave no interval.
+/// Measures of one series; `None` where a forecaster gave no interval.
 #[derive(Debug, Clone, Default)]
 struct Measures {
     smape: Option<f64>,
@@ -28,7 +30,7 @@ struct Measures {
     inside_95: Option<f64>,
 }
 
-/// Means over the series.
+/// Means of a forecaster over the series.
 struct Row {
     name: &'static str,
     means: Measures,
@@ -36,7 +38,7 @@ struct Row {
     cpu_ms: f64,
 }
 
-/// M4 Hourly.
+/// Measures every forecaster on M4 Hourly.
 ///
 /// # Errors
 /// When the data cannot be read.
@@ -88,7 +90,7 @@ fn means(all: &[Measures]) -> Measures {
     }
 }
 
-/// Naive 2, which the overall weighted average is taken against.
+/// Returns the measures of Naive 2, the reference of the overall weighted average.
 fn baseline(series: &[M4Series]) -> Measures {
     let one = |one: &M4Series| {
         let point = naive2(&one.train, DAY, one.test.len());
@@ -143,7 +145,7 @@ fn text(rows: &[Row], reference: &Measures, ranks: &[M4Rank], n_series: usize) -
         "## Forecasts: M4 Hourly\n\n\
          {n_series} series (the odd-numbered half of 414), 48 hours ahead, one forecast each. sMAPE, MASE and MSIS as the\n\
          competition defines them (season 24); OWA against Naive 2 on the same series, which has sMAPE {} and MASE {} here. The\n\
-         published seasonal naive has 13.912 and 1.193 over all 414; its row below says what it has on this half.\n\n\
+         published seasonal naive has 13.912 and 1.193 over all 414; its row below is for this half.\n\n\
          {ours}\n{theirs}\n\
          Sources: M4 competition results (Makridakis, Spiliotis & Assimakopoulos 2020); statsforecast 2.1.1 as measured on all 414.\n",
         number(reference.smape, 3),

@@ -1,5 +1,6 @@
-//! One part of the document each: what is measured, and its tables.
+//! The sections of `docs/accuracy.md`, one file each.
 
+mod absences;
 mod anomalies;
 mod counts_forecast;
 mod kpi;
@@ -15,7 +16,7 @@ mod synthetic;
 
 use crate::document::{Paper, Section};
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     Section { name: "m4", run: m4::run },
     Section { name: "loads", run: loads::run },
     Section { name: "counts_forecast", run: counts_forecast::run },
@@ -24,6 +25,7 @@ const SECTIONS: [Section; 10] = [
     Section { name: "kpi", run: kpi::run },
     Section { name: "nab", run: nab::run },
     Section { name: "smd", run: smd::run },
+    Section { name: "absences", run: absences::run },
     Section { name: "simulator", run: simulated::run },
     Section { name: "speed", run: speed::run },
 ];
@@ -44,7 +46,7 @@ const DATA: [&str; 13] = [
     "tsbad_u_kpi_vuspr.csv",
 ];
 
-/// The document.
+/// Definition of `docs/accuracy.md`.
 pub const PAPER: Paper = Paper {
     bench: "bench-accuracy",
     file: "docs/accuracy.md",

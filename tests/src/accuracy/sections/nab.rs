@@ -1,3 +1,5 @@
+//! Measures anomaly detection on the Numenta Anomaly Benchmark.
+
 use std::{collections::BTreeMap, error::Error};
 
 use almanac_datasets::loaders::{NabProfile, NabWindow, PublicSet};
@@ -12,11 +14,11 @@ use crate::accuracy::{
 };
 use crate::document::{Settings, Table, number};
 
-/// Series of which false alarms are shown.
+/// Number of series in the table of most false alarms.
 const SHOWN: usize = 8;
 const PROFILES: [&str; 3] = ["standard", "reward_low_FP_rate", "reward_low_FN_rate"];
 
-/// Numenta Anomaly Benchmark.
+/// Measures both detectors on the Numenta Anomaly Benchmark.
 ///
 /// # Errors
 /// When the data cannot be read.
@@ -56,7 +58,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     ))
 }
 
-/// The corpus scored by a detector, under each profile.
+/// Returns the corpus with the scores of a detector, under each profile.
 fn corpora(
     outcome: &Outcome,
     names: &[String],
@@ -81,7 +83,7 @@ fn corpora(
     PROFILES.iter().map(corpus).collect()
 }
 
-/// A threshold; above all scores where calling nothing is best.
+/// Formats a threshold; it is infinite where flagging nothing scores best.
 fn threshold(value: f64) -> String {
     if value.is_finite() { number(value, 2) } else { "call nothing".to_owned() }
 }
@@ -89,7 +91,7 @@ fn threshold(value: f64) -> String {
 fn score_table(outcomes: &[Outcome], scores: &[Vec<Corpus>]) -> Table {
     let mut table = Table::new(&["", "standard", "low false positives", "low false negatives", "thresholds"]);
     for (outcome, corpora) in outcomes.iter().zip(scores) {
-        // Above 1 is an anomaly, 1 itself is none.
+        // A score above 1 is an anomaly, 1 itself is not.
         let fixed: Vec<NabScore> = corpora.iter().map(|corpus| corpus.score_at(1.0_f64.next_up())).collect();
         let best: Vec<NabScore> = corpora.iter().map(Corpus::best).collect();
         let mut row = |name: String, scores: &[NabScore], thresholds: String| {
@@ -107,7 +109,7 @@ fn score_table(outcomes: &[Outcome], scores: &[Vec<Corpus>]) -> Table {
     table
 }
 
-/// The series with the most false alarms of the causal default at threshold 1.
+/// Returns the series with the most false alarms of the causal default at threshold 1.
 fn dearest(outcomes: &[Outcome], names: &[String], series: &[Labelled]) -> Table {
     let mut table = Table::new(&[
         "most false alarms, causal, threshold 1",

@@ -1,4 +1,4 @@
-//! Forecasts of jobs that return at the same time: the error of their height, and intervals at their steps.
+//! Measures forecasts of daily jobs: the error of their height, and coverage at their steps.
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ const SEEDS: u64 = 20;
 const DAY_MINUTES: usize = 1_440;
 const BASE: f64 = 20.0;
 const HEIGHT: f64 = 60.0;
-/// Minutes of a step, minutes of the job, days known, whether it starts a step early or late at times.
+/// Minutes per step, duration of the job in minutes, days of history, whether the job may start a step early or late.
 const RULES: [(usize, usize, usize, bool); 8] = [
     (5, 5, 7, false),
     (5, 5, 21, false),
@@ -21,10 +21,10 @@ const RULES: [(usize, usize, usize, bool); 8] = [
     (5, 30, 21, true),
 ];
 
-/// Daily jobs from seeds.
+/// Measures forecasts of random daily jobs.
 ///
 /// # Errors
-/// When a series cannot be made or forecast.
+/// When a series cannot be generated or forecast.
 pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let seeds: Vec<u64> = (0..if settings.quick { 4 } else { SEEDS }).collect();
     let header =

@@ -1,3 +1,5 @@
+//! Measures seasons and incidents against the ground truth of the simulator.
+
 use std::error::Error;
 
 use almanac_datasets::simulator::{Simulation, SimulatorOptions, simulate};
@@ -11,24 +13,26 @@ use crate::document::{Settings, Table, each, number};
 
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 const MINUTES: [usize; 4] = [1, 5, 15, 60];
-/// Minutes between values that a detector sees, and minutes behind an incident that belong to its end.
+/// Minutes per value of a detector.
 const BLOCK: usize = 5;
+/// Minutes after an incident that count neither as quiet nor as false.
 const RETURN: usize = 30;
-/// Signals in which incidents are looked for: those that alerts watch and incidents move.
+/// Signals in which incidents are searched: alerts watch them and incidents affect them.
 const WATCHED: [&str; 6] =
     ["api_p95_seconds", "query_p95_seconds", "error_ratio", "memory_ratio", "queue_depth", "cpu_ratio"];
 
-/// What was found in one run.
+/// Results of one run.
 struct Found {
-    /// Signals whose seasons are exactly the true ones, by resolution; and signals.
+    /// Number of signals whose seasons are exactly the true ones, by resolution.
     right: [usize; MINUTES.len()],
     signals: usize,
-    /// Incidents in the second half, those found, quiet minutes and those called: seasons found, seasons given.
+    /// Counts over the watched signals with detected seasons, and with given seasons.
     watched: [Watched; 2],
-    /// Quiet minutes and those called, each signal counted by itself.
+    /// Counts summed over all signals.
     all_signals: Watched,
 }
 
+/// Incidents in the second half, those found, quiet minutes, and flagged quiet minutes.
 #[derive(Default, Clone, Copy)]
 struct Watched {
     incidents: usize,
@@ -37,10 +41,10 @@ struct Watched {
     called: usize,
 }
 
-/// The simulator, whose truth is known.
+/// Measures seasons and incidents on simulated runs.
 ///
 /// # Errors
-/// When it cannot be run.
+/// When the simulator rejects its options.
 pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     let seeds: Vec<u64> = SEEDS.into_iter().take(if settings.quick { 1 } else { SEEDS.len() }).collect();
     let done = each("simulator", &seeds, settings.threads, |seed| {
@@ -107,7 +111,7 @@ fn percent_of(part: usize, whole: usize) -> String {
     number((whole > 0).then(|| 100.0 * part as f64 / whole as f64), 3)
 }
 
-/// Means over `minutes` of a signal at one-minute steps.
+/// Returns means over `minutes` of a signal at one-minute steps.
 pub(super) fn coarse(values: &[f64], minutes: usize) -> Vec<f64> {
     values.chunks_exact(minutes).map(|part| part.iter().sum::<f64>() / part.len() as f64).collect()
 }
@@ -123,7 +127,7 @@ fn right_seasons(run: &Simulation, minutes: usize) -> usize {
     signals.zip(run.truth.signals.iter().map(|truth| &truth.seasons_ms)).filter(|pair| is_right(*pair)).count()
 }
 
-/// Looks in these signals for incidents, whichever of them shows one.
+/// Counts incidents and quiet minutes that at least one detector of these signals flags.
 fn watch(run: &Simulation, names: &[&str], seasons: Option<&[usize]>) -> Watched {
     let n = run.timestamps.len();
     let mut called = vec![false; n];

@@ -1,10 +1,12 @@
+//! Measures anomaly detection on the Server Machine Dataset.
+
 use std::error::Error;
 
 use super::anomalies::{self, Labelled};
 use crate::accuracy::published::SMD;
 use crate::document::{Settings, Table, number};
 
-/// Server Machine Dataset.
+/// Measures both detectors on the test half of each metric.
 ///
 /// # Errors
 /// When the data cannot be read.

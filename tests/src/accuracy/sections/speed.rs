@@ -1,3 +1,5 @@
+//! Measures the processor time of scores, fits and forecasts on simulated series.
+
 use std::{error::Error, time::Instant};
 
 use almanac_datasets::simulator::{SimulatorOptions, simulate};
@@ -18,14 +20,15 @@ const STEP_MS: i64 = 300_000;
 const DAY: usize = 288;
 /// Threads of the fleet's run.
 const THREADS: usize = 2;
-/// Simulated weeks: two are 14 days of a series.
+/// Simulated weeks of the fleet's series.
 const WEEKS: u32 = 2;
-/// Streams of minutes, and their weeks, of which the second half is past warm-up.
+/// Number of streams at one-minute steps.
 const STREAMS: usize = 20;
+/// Weeks of each stream; the second half, after warm-up, is measured.
 const STREAM_WEEKS: u32 = 8;
 const MINUTE_MS: i64 = 60_000;
 
-/// Speed on a fleet of simulated series.
+/// Measures speed on a fleet of simulated series.
 ///
 /// # Errors
 /// When the simulator cannot be run.
@@ -70,7 +73,7 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
     ))
 }
 
-/// Scores a second of processor time over the second half of long streams.
+/// Returns the scores per second of processor time over the second half of long streams.
 fn streams(seasons: Option<Vec<usize>>) -> Result<f64, Box<dyn Error>> {
     let options = SimulatorOptions { weeks: STREAM_WEEKS, cache_hours: 0.0, ..SimulatorOptions::default() };
     let run = simulate(&options)?;
@@ -95,7 +98,7 @@ fn streams(seasons: Option<Vec<usize>>) -> Result<f64, Box<dyn Error>> {
     Ok(values as f64 / scored.cpu.as_secs_f64())
 }
 
-/// Series of signals of as many runs as it takes.
+/// Returns `count` series from as many simulated runs as needed.
 fn fleet(count: usize) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
     let mut series = Vec::with_capacity(count);
     for seed in 1.. {

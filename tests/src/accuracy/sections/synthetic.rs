@@ -1,4 +1,4 @@
-//! Series from seeds for the tables of counts, recurring jobs and shifts of level.
+//! Generates random series for the tables of counts, recurring jobs and shifts of level, and counts coverage.
 
 use almanac_models::{
     Horizon, Level, Step,
@@ -8,10 +8,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Gamma, Normal, Poisson};
 
-/// Levels of the intervals that are judged, in percent.
+/// Levels of the measured intervals, in percent.
 pub(super) const PERCENT: [f64; 3] = [50.0, 80.0, 95.0];
 
-/// Shares of values inside the three intervals, summed over series.
+/// Number of values inside each of the three intervals, and number of values.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Inside {
     pub hits: [f64; 3],
@@ -19,7 +19,7 @@ pub(super) struct Inside {
 }
 
 impl Inside {
-    /// Takes the part of a forecast in `steps` beside what came.
+    /// Counts the actual values of `steps` inside the intervals.
     pub(super) fn take(&mut self, forecast: &Forecast, actual: &[f64], steps: std::ops::Range<usize>) {
         for (k, v) in steps.clone().zip(&actual[steps]) {
             self.values += 1.0;
@@ -35,13 +35,13 @@ impl Inside {
         Self { hits, values: self.values + other.values }
     }
 
-    /// In percent, one entry a level.
+    /// Returns the coverage in percent by level.
     pub(super) fn cells(self) -> [String; 3] {
         self.hits.map(|hits| format!("{:.1}", 100.0 * hits / self.values.max(1.0)))
     }
 }
 
-/// The default forecast of the `steps` after `y`.
+/// Returns the default forecast of the `steps` after `y`.
 pub(super) fn forecast(y: &[f64], step_ms: i64, steps: usize) -> Result<Forecast, String> {
     let told = |error: almanac_models::UnitError| error.to_string();
     let (step, horizon) = (Step::from_millis(step_ms).map_err(told)?, Horizon::try_new(steps).map_err(told)?);
@@ -50,14 +50,14 @@ pub(super) fn forecast(y: &[f64], step_ms: i64, steps: usize) -> Result<Forecast
     fitted.and_then(|fitted| fitted.predict(horizon, &levels)).map_err(|error| error.to_string())
 }
 
-/// Normal noise of this standard deviation.
+/// Returns normal noise of this standard deviation.
 pub(super) fn noise(seed: u64, n: usize, sd: f64) -> Result<Vec<f64>, String> {
     let normal = Normal::new(0.0, sd).map_err(|error| error.to_string())?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     Ok((0..n).map(|_| normal.sample(&mut rng)).collect())
 }
 
-/// Counts of this mean; `size`: of the gamma variable by which the mean varies, none for Poisson's counts.
+/// Returns counts of this mean: negative binomial with dispersion parameter `size`, Poisson for `None`.
 pub(super) fn counts(seed: u64, n: usize, mean: f64, size: Option<f64>) -> Result<Vec<f64>, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let gamma = size.map(|size| Gamma::new(size, mean / size)).transpose().map_err(|error| error.to_string())?;
@@ -68,7 +68,7 @@ pub(super) fn counts(seed: u64, n: usize, mean: f64, size: Option<f64>) -> Resul
     (0..n).map(|_| one(&mut rng)).collect()
 }
 
-/// A whole number below `below`, by a seed.
+/// Returns a random whole number below `below`.
 pub(super) fn pick(seed: u64, below: usize) -> usize {
     ChaCha8Rng::seed_from_u64(seed).random_range(0..below)
 }

@@ -1,4 +1,4 @@
-//! Starts the program, talks to it and ends it.
+//! Starts the program, sends requests to it and stops it.
 
 mod program;
 mod server;

@@ -1,3 +1,5 @@
+//! Runs the program as a command.
+
 use std::{
     ffi::OsStr,
     path::Path,
@@ -6,12 +8,12 @@ use std::{
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_almanac-under-test");
 
-/// The program, with an empty environment but for what finding libraries needs, in `folder`.
+/// Returns the program as a command in `folder`, without `ALMANAC_*` environment variables.
 pub(crate) fn almanac(folder: &Path) -> Command {
     prepared(Command::new(PROGRAM), folder)
 }
 
-/// The same behind a few words of shell, such as limits on what the process may use; its arguments follow.
+/// Returns the same command after a shell fragment, such as limits on resources.
 pub(crate) fn almanac_after(folder: &Path, shell: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{shell} exec \"$0\" \"$@\""), PROGRAM]);
@@ -28,10 +30,10 @@ fn prepared(mut command: Command, folder: &Path) -> Command {
     command
 }
 
-/// How a call ended.
+/// Result of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// The exit status.
+    /// Exit status; `None` when a signal ended the process.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -47,7 +49,7 @@ impl From<Output> for Ended {
     }
 }
 
-/// Calls the program in `folder` and waits for its end.
+/// Runs the program in `folder` and waits for its end.
 pub(crate) fn run<A: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = A>) -> Ended {
     almanac(folder).args(args).output().unwrap().into()
 }

@@ -1,3 +1,5 @@
+//! A running service and its HTTP client.
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -12,10 +14,10 @@ use serde_json::Value;
 
 use super::almanac;
 
-/// What the service prints on stderr once it can be reached.
+/// Prefix of the line on stderr with which the service reports its address.
 const LISTENING: &str = "almanac: listening on ";
 
-/// A running service; killed when dropped.
+/// Running service; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -26,7 +28,7 @@ pub(crate) struct Server {
     token: Option<String>,
 }
 
-/// An answer, whole.
+/// Complete HTTP answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -54,14 +56,14 @@ impl Server {
         Self::start_with(folder, &[])
     }
 
-    /// As [`Server::start`] with further options.
+    /// Starts the service like [`Server::start`] with further options.
     pub(crate) fn start_with(folder: &Path, args: &[&str]) -> Self {
         let mut command = almanac(folder);
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "info"]).args(args);
         Self::from_command(command)
     }
 
-    /// Runs a command that will serve and waits until it does.
+    /// Runs a command that starts a service and waits until it listens.
     pub(crate) fn from_command(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -90,7 +92,7 @@ impl Server {
         self
     }
 
-    /// A request to be finished by the caller; `path` begins with a slash.
+    /// Returns a request that the caller completes; `path` starts with a slash.
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.url);
         let request = self.client.request(method.parse().unwrap(), url);
@@ -118,24 +120,24 @@ impl Server {
         self.post(path, "application/json", body.to_string())
     }
 
-    /// Rows of a query through `POST /v1/sql`.
+    /// Returns the rows of a query through `POST /v1/sql`.
     pub(crate) fn sql(&self, sql: &str) -> Value {
         let reply = self.post_json("/v1/sql", &serde_json::json!({ "sql": sql }));
         assert_eq!(reply.status, 200, "{sql}: {}", reply.text());
         reply.json()["rows"].clone()
     }
 
-    /// What the service has printed on stderr so far.
+    /// Returns the lines that the service has printed on stderr so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.stderr.lock().unwrap().clone()
     }
 
-    /// Its process.
+    /// Returns the process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks the service to end (SIGTERM) and waits for it.
+    /// Stops the service with SIGTERM and waits for its end.
     pub(crate) fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());

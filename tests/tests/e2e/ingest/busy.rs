@@ -1,4 +1,4 @@
-//! More senders than the writer can follow: who is told to wait loses nothing.
+//! A full queue: senders get 429, and repeated requests lose no samples.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ fn send(server: &Server, sender: i64, number: i64) -> Reply {
 #[test]
 fn a_full_queue_answers_429_with_retry_after_and_repeated_requests_lose_nothing() {
     let folder = tempdir().unwrap();
-    // Room for one request: whoever comes while another waits is turned away.
+    // The queue has space for one request: another one that arrives meanwhile is rejected.
     fs::write(folder.path().join("almanac.toml"), "[store]\nqueue = \"1KiB\"\n").unwrap();
     let server = Server::start(folder.path());
     let busy = AtomicUsize::new(0);
@@ -44,7 +44,7 @@ fn a_full_queue_answers_429_with_retry_after_and_repeated_requests_lose_nothing(
                         assert_eq!(reply.status, 429, "{}", reply.text());
                         assert_eq!(reply.header("retry-after"), Some("1"));
                         busy.fetch_add(1, Ordering::Relaxed);
-                        // Sooner than asked, so that the test ends soon.
+                        // Earlier than `Retry-After`, so that the test is short.
                         thread::sleep(Duration::from_millis(5));
                     }
                 }
@@ -52,7 +52,7 @@ fn a_full_queue_answers_429_with_retry_after_and_repeated_requests_lose_nothing(
         }
     });
     let busy = busy.into_inner();
-    assert!(busy > 0, "nobody was turned away");
+    assert!(busy > 0, "no request was rejected");
     let metrics = server.get("/metrics").text();
     assert!(metrics.contains(&format!("almanac_store_busy_total {busy}\n")), "{busy}: {metrics}");
     let query = [("query", "count_over_time(load[1d])"), ("time", "3600")];

@@ -1,4 +1,4 @@
-//! The service is killed while it writes; nothing acknowledged is lost.
+//! The service is killed while it writes; no acknowledged sample is lost.
 
 use std::{
     sync::{
@@ -23,8 +23,8 @@ const ROUNDS: u64 = 20;
 const SENDERS: usize = 2;
 const SERIES: u64 = 20;
 
-/// Sends request after request, each with one sample of every series and a value one higher, until the
-/// service is gone; says after each acknowledgement how many there are.
+/// Sends requests until the service is gone, each with one sample of every series and the next value. Counts the
+/// acknowledged requests in `acknowledged`.
 fn send_until_gone(url: &str, sender: usize, acknowledged: &AtomicU64) {
     let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
     let sender = sender.to_string();
@@ -45,7 +45,7 @@ fn send_until_gone(url: &str, sender: usize, acknowledged: &AtomicU64) {
     }
 }
 
-/// Twenty times: the service is killed in the middle of writing; every acknowledged sample is there afterwards.
+/// Kills the service twenty times while it writes; every acknowledged sample must be there afterwards.
 #[test]
 fn what_is_acknowledged_outlives_kill_9() {
     let folder = tempdir().unwrap();
@@ -62,7 +62,7 @@ fn what_is_acknowledged_outlives_kill_9() {
                 thread::spawn(move || send_until_gone(&url, sender, &count))
             })
             .collect();
-        // Another moment each time: after the first commits, or after many.
+        // At a different moment each time: after the first commits, or after many.
         let (enough, patience) = (total() + 2 + 3 * round, Instant::now());
         while total() < enough {
             assert!(patience.elapsed() < Duration::from_secs(60), "nothing is acknowledged: {:#?}", server.log());
@@ -82,7 +82,7 @@ fn assert_all_there(server: &Server, acknowledged: &[Arc<AtomicU64>]) {
         for idx in 0..SERIES {
             let name = format!("m{{idx=\"{idx}\",sender=\"{sender}\"}}");
             let found = samples_of(server, &name);
-            // A request that was cut off may be there as well, but whole and behind the others.
+            // An unacknowledged request may be stored too, but completely and after the others.
             let found: Vec<Value> =
                 found.as_array().unwrap().iter().filter(|row| row[1].as_i64() < Some(count * 1000)).cloned().collect();
             #[expect(clippy::cast_precision_loss, reason = "a few thousand")]

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 
 use crate::harness::Server;
 
-/// How many cache events, deploys and incidents the stopped service's store holds.
+/// Returns the numbers of cache events, deploys and incidents in the store of the stopped service.
 fn counts(folder: &Path) -> (u64, u64, u64) {
     let store = Connection::open(folder.join("almanac.duckdb")).unwrap();
     let count = |table: &str| store.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
@@ -50,7 +50,7 @@ fn one_wrong_event_refuses_them_all() {
         assert!(message.starts_with(expected), "{message}");
     };
     check(json!(5), "event 2: is not a JSON object");
-    check(json!({"type": "party"}), "event 2: type \"party\" is none of \"cache\", \"deploy\" and \"incident\"");
+    check(json!({"type": "party"}), "event 2: unknown type \"party\"; expected \"cache\", \"deploy\" or \"incident\"");
     check(json!({"type": "deploy", "timestamp": "soon", "service": "a"}), "event 2: \"soon\" is not a timestamp");
     check(
         json!({"type": "cache", "timestamp": 1, "cache": "c", "key": "k", "op": "read"}),

@@ -1,4 +1,4 @@
-//! Files by the command and over HTTP.
+//! Import of files by command and over HTTP.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn the_command_imports_into_a_store() {
     );
 }
 
-/// The good file before the bad one is not stored either: all are checked first.
+/// All files are checked first: a valid file before an invalid one is not stored either.
 #[test]
 fn a_bad_file_is_one_line_on_stderr_and_nothing_in_the_store() {
     let folder = tempdir().unwrap();
@@ -100,7 +100,7 @@ fn bodies_of_every_format_are_taken() {
 }
 
 #[test]
-fn a_bad_body_says_where_and_stores_nothing() {
+fn an_invalid_body_is_rejected_with_its_place_and_stores_nothing() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let check = |path: &str, content_type: &str, body: &str, code: &str, expected: &str| {
@@ -116,7 +116,7 @@ fn a_bad_body_says_where_and_stores_nothing() {
         "text/csv",
         "timestamp,value\n1,2\n",
         "invalid_file",
-        "body: has no column \"series\"; name the series",
+        "body: has no column \"series\"; give a series name",
     );
     check(
         "/v1/import",
@@ -144,7 +144,7 @@ fn a_bad_body_says_where_and_stores_nothing() {
         "text/csv",
         GOOD,
         "invalid_parameter",
-        "format \"xml\" is none of csv, parquet, ndjson and prometheus",
+        "format \"xml\" is not one of csv, parquet, ndjson, prometheus",
     );
     check(
         "/v1/import?fromat=csv",

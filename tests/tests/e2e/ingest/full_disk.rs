@@ -1,4 +1,5 @@
-//! A disk that is full for a while: senders hear it, nothing is lost, and the same process goes on when there is room again.
+//! A disk that is temporarily full: senders get 507, no sample is lost, and the same process continues once there is
+//! space.
 
 use std::process::Command;
 
@@ -23,9 +24,9 @@ fn count(server: &Server) -> serde_json::Value {
 }
 
 #[test]
-fn when_there_is_room_again_the_same_process_goes_on() {
+fn the_same_process_continues_once_there_is_space() {
     let folder = tempdir().unwrap();
-    // A bound on the size of files stands for a full disk: 8,192 blocks of 512 bytes, and no signal.
+    // A limit on the file size simulates a full disk: 8,192 blocks of 512 bytes, without the signal SIGXFSZ.
     let mut command = almanac_after(folder.path(), "trap '' XFSZ; ulimit -S -f 8192;");
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "info"]);
     let server = Server::from_command(command);
@@ -36,19 +37,19 @@ fn when_there_is_room_again_the_same_process_goes_on() {
             break reply;
         }
         acknowledged += 1;
-        assert!(acknowledged < 1_000, "the bound is not felt");
+        assert!(acknowledged < 1_000, "the limit has no effect");
     };
     assert_eq!(refused.status, 507, "{}", refused.text());
     assert!(refused.text().contains("no space is left on the disk"), "{}", refused.text());
     assert_eq!(refused.header("retry-after"), Some("30"));
     assert!(acknowledged > 0);
-    // Still there, and still asked.
+    // The service still answers writes and queries.
     assert_eq!(send(&server, acknowledged).status, 507);
     assert_eq!(count(&server), json!((acknowledged * SAMPLES).to_string()));
     let freed =
         Command::new("prlimit").args(["--pid", &server.id().to_string(), "--fsize=unlimited"]).status().unwrap();
     assert!(freed.success());
-    // What was refused is sent again, as senders do.
+    // Senders repeat the rejected request.
     for number in acknowledged..acknowledged + 3 {
         assert_eq!(send(&server, number).status, 204);
     }

@@ -1,4 +1,4 @@
-//! Samples and events come in: what is acknowledged is there, what is wrong is said and loses nothing.
+//! Ingest of samples and events: acknowledged data are stored, invalid data are rejected with a reason.
 
 mod busy;
 mod crash;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Server;
 
-/// Every sample around 1970 of the series that a selector finds: `[series, epoch milliseconds, value]`, in order.
+/// Returns every sample around 1970 of the selected series as sorted `[series, epoch milliseconds, value]`.
 fn samples_of(server: &Server, selector: &str) -> Value {
     let query = [("query", format!("{selector}[10y]")), ("time", "100000".to_owned())];
     let reply = server.send(server.request("GET", "/api/v1/query").query(&query));
@@ -39,7 +39,7 @@ fn samples_of(server: &Server, selector: &str) -> Value {
     rows.into_iter().map(|(name, millis, value)| json!([name, millis, value])).collect()
 }
 
-/// Every sample of the store around 1970.
+/// Returns every sample of the store around 1970.
 fn samples(server: &Server) -> Value {
     samples_of(server, "{__name__=~\".+\"}")
 }

@@ -1,8 +1,8 @@
-//! Messages of remote write, built by a generated encoder.
+//! Messages of remote write, encoded with `prost`.
 
 use prost::Message;
 
-/// Messages of remote write, written down from the published definitions; independent of the decoder.
+/// Request of remote write 1.0, from the published definitions and independent of the decoder.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
@@ -35,7 +35,7 @@ pub(super) struct TimeSeries {
     pub(super) histograms: Vec<Histogram>,
 }
 
-/// Bytes instead of text, so that a test can send what is not UTF-8.
+/// Label with bytes instead of text, so that a test can send invalid UTF-8.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Label {
     #[prost(bytes, tag = "1")]
@@ -82,7 +82,7 @@ pub(super) struct TimeSeriesV2 {
     pub(super) metadata: Option<MetadataV2>,
 }
 
-/// With the start timestamp that later drafts of 2.0 have.
+/// Sample of 2.0 with the start timestamp of later drafts.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct SampleV2 {
     #[prost(double, tag = "1")]
@@ -101,7 +101,7 @@ pub(super) struct MetadataV2 {
     pub(super) help_ref: u32,
 }
 
-/// A series of 1.0 with samples (timestamp, value).
+/// Returns a series of 1.0 with samples (timestamp, value).
 pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
     let label =
         |(name, value): &(&str, &str)| Label { name: name.as_bytes().to_vec(), value: value.as_bytes().to_vec() };
@@ -112,12 +112,12 @@ pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSer
     }
 }
 
-/// A message as it goes over the wire.
+/// Encodes and compresses a message.
 pub(super) fn body(message: &impl Message) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(&message.encode_to_vec()).unwrap()
 }
 
-/// A 1.0 request as it goes over the wire.
+/// Encodes and compresses a 1.0 request.
 pub(super) fn request(timeseries: Vec<TimeSeries>) -> Vec<u8> {
     body(&WriteRequest { timeseries, metadata: Vec::new() })
 }

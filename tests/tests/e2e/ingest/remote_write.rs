@@ -93,7 +93,7 @@ fn requests_without_samples_are_fine() {
     assert_eq!(samples(&server), json!([]));
 }
 
-/// Each request has one fault and one good sample; the good ones are stored, the faults are told.
+/// Each request has one invalid and one valid sample; the valid ones are stored, the invalid ones are reported.
 #[test]
 fn invalid_samples_are_refused_with_reason_and_the_others_are_stored() {
     let folder = tempdir().unwrap();
@@ -110,7 +110,7 @@ fn invalid_samples_are_refused_with_reason_and_the_others_are_stored() {
         (with(vec![]), "series {} has no metric name (label __name__)"),
         (
             series(&[("__name__", "up"), ("a", "1"), ("a", "2")], &[(1, 1.0)]),
-            "label \"a\" occurs twice in series up{a=\"1\",a=\"2\"}",
+            "duplicate label \"a\" in series up{a=\"1\",a=\"2\"}",
         ),
         (series(&[("__name__", "up"), ("", "1")], &[(1, 1.0)]), "a label of series up{=\"1\"} has an empty name"),
         (
@@ -152,7 +152,7 @@ fn invalid_samples_are_refused_with_reason_and_the_others_are_stored() {
 }
 
 #[test]
-fn a_partial_write_of_2_0_says_how_much_was_written() {
+fn a_partial_write_of_2_0_reports_the_written_samples() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     let entry = |labels_refs: &[u32]| TimeSeriesV2 {
@@ -168,12 +168,12 @@ fn a_partial_write_of_2_0_says_how_much_was_written() {
     let broken = Request { symbols, timeseries: vec![entry(&[1, 2]), entry(&[1, 9])] };
     let reply = write(&server, V2, body(&broken));
     assert_eq!((reply.status, reply.header("x-prometheus-remote-write-samples-written")), (400, Some("0")));
-    assert!(reply.text().contains("label reference 9 is beyond the 4 symbols of the request"), "{}", reply.text());
+    assert!(reply.text().contains("label reference 9 is outside the request's 4 symbols"), "{}", reply.text());
     assert_eq!(samples(&server), json!([["up", 1, 1.0]]));
 }
 
 #[test]
-fn what_is_no_remote_write_is_refused_whole() {
+fn a_body_that_is_not_remote_write_is_rejected_completely() {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("almanac.toml"), "[server]\nmax_body = \"1MiB\"\n").unwrap();
     let server = Server::start(folder.path());
@@ -194,9 +194,13 @@ fn what_is_no_remote_write_is_refused_whole() {
     let truncated = snap::raw::Encoder::new().compress_vec(&[0x0a, 100, 1]).unwrap();
     check(send(V1, "snappy", truncated), 400, "the protobuf message is truncated");
     let bomb = snap::raw::Encoder::new().compress_vec(&vec![0; 33 << 20]).unwrap();
-    check(send(V1, "snappy", bomb[..1000].to_vec()), 413, "holds 34603008 bytes uncompressed; the limit is 33554432");
+    check(
+        send(V1, "snappy", bomb[..1000].to_vec()),
+        413,
+        "the uncompressed request has 34603008 bytes; the limit is 33554432",
+    );
     check(send(V1, "snappy", vec![0; 2 << 20]), 413, "the body has 2097152 bytes; server.max_body allows 1048576");
-    // Read as declared, either would hold nothing, and be lost with a 204.
+    // Decoded as declared, both would be empty and lost with a 204.
     check(send(V2, "snappy", good.clone()), 400, "the message is remote write 1.0, but Content-Type declares 2.0");
     let second = Request { symbols: vec![String::new()], timeseries: vec![TimeSeriesV2::default()] };
     check(send(V1, "snappy", body(&second)), 400, "the message is remote write 2.0, but Content-Type declares 1.0");
@@ -206,7 +210,7 @@ fn what_is_no_remote_write_is_refused_whole() {
 }
 
 #[test]
-fn past_the_limit_new_series_are_refused_and_counted_and_old_ones_go_on() {
+fn beyond_the_limit_new_series_are_rejected_and_known_ones_are_accepted() {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("almanac.toml"), "[store]\nmax_series = 2\n").unwrap();
     let server = Server::start(folder.path());
@@ -217,7 +221,7 @@ fn past_the_limit_new_series_are_refused_and_counted_and_old_ones_go_on() {
         assert_eq!(reply.status, 400);
         let text = reply.text();
         assert!(
-            text.contains("2 of 4 samples refused: series c{} is new and the store holds 2 series, its limit"),
+            text.contains("2 of 4 samples refused: series c{} is new and the store has reached its limit of 2 series"),
             "{text}"
         );
     }

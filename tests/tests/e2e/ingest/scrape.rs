@@ -1,4 +1,4 @@
-//! Targets that are scraped.
+//! Scraping of targets: samples, staleness, and targets that are down.
 
 use std::{
     io::{Read, Write},
@@ -13,11 +13,11 @@ use tempfile::tempdir;
 
 use crate::harness::Server;
 
-/// A target that answers every request with the page that it holds at the time; none = 500.
+/// Target that answers every request with its current page; `None` answers 500.
 struct Target {
     address: String,
     page: Arc<Mutex<Option<String>>>,
-    /// Head of the last request.
+    /// First bytes of the last request.
     head: Arc<Mutex<String>>,
 }
 
@@ -27,12 +27,12 @@ impl Target {
         let address = listener.local_addr().unwrap().to_string();
         let page = Arc::new(Mutex::new(Some(page.to_owned())));
         let head = Arc::new(Mutex::new(String::new()));
-        let (shared, heard) = (Arc::clone(&page), Arc::clone(&head));
+        let (shared, received) = (Arc::clone(&page), Arc::clone(&head));
         thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let mut request = vec![0; 4096];
                 let read = stream.read(&mut request).unwrap_or(0);
-                *heard.lock().unwrap() = String::from_utf8_lossy(&request[..read]).into_owned();
+                *received.lock().unwrap() = String::from_utf8_lossy(&request[..read]).into_owned();
                 let (status, body) = match &*shared.lock().unwrap() {
                     Some(page) => ("200 OK", page.clone()),
                     None => ("500 Oh No", String::new()),
@@ -53,7 +53,7 @@ impl Target {
     }
 }
 
-/// The value that PromQL sees now; null when the series is stale.
+/// Returns the present value of a PromQL expression; null when the series is stale.
 fn now(server: &Server, expr: &str) -> Value {
     let reply = server.send(server.request("GET", "/api/v1/query").query(&[("query", expr)]));
     reply.json()["data"]["result"][0]["value"][1].clone()
@@ -108,17 +108,17 @@ fn a_target_is_scraped_and_what_vanishes_is_stale() {
 }
 
 #[test]
-fn an_absent_target_is_down_and_its_log_line_says_why() {
+fn an_absent_target_is_down_and_its_log_line_has_the_reason() {
     let folder = tempdir().unwrap();
     let config = "[[scrape]]\njob = \"gone\"\ntargets = [\"127.0.0.1:1\"]\ninterval = \"200ms\"\n";
     std::fs::write(folder.path().join("almanac.toml"), config).unwrap();
     let server = Server::start(folder.path());
     wait_for_value(&server, "up{job=\"gone\"}", &json!("0"));
-    // The line comes by another way than the value, and on a busy machine after it.
-    let says_why = || server.log().iter().any(|line| line.contains("target is down") && line.contains("127.0.0.1:1"));
-    let patience = Instant::now();
-    while !says_why() {
-        assert!(patience.elapsed() < Duration::from_secs(20), "{:#?}", server.log());
+    // On a busy machine the log line may appear after the value.
+    let is_logged = || server.log().iter().any(|line| line.contains("target is down") && line.contains("127.0.0.1:1"));
+    let started = Instant::now();
+    while !is_logged() {
+        assert!(started.elapsed() < Duration::from_secs(20), "{:#?}", server.log());
         thread::sleep(Duration::from_millis(50));
     }
 }

@@ -1,4 +1,4 @@
-//! Timestamps that are in the future or in another unit: refused with counts by every way in, and the rest is stored.
+//! Timestamps in the future or in another unit: every ingest path rejects and counts them and stores the other samples.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// Stamps that no sender means, and what the answer has to say.
+/// Returns invalid timestamps, each with a part of the expected error.
 fn wrong() -> [(i64, &'static str); 4] {
     let now = now();
     [
@@ -54,7 +54,7 @@ fn events_are_refused_with_their_number() {
             server.post_json("/v1/events", &json!([good, {"type": "deploy", "timestamp": stamp, "service": "api"}]));
         assert_eq!(reply.status, 400, "{stamp}");
         let message = reply.json()["message"].as_str().unwrap().to_owned();
-        // What is out of range is no timestamp to the reader of events.
+        // The parser of events rejects a timestamp out of range as "not a timestamp".
         assert!(
             message.starts_with("event 2: ") && (message.contains(words) || message.contains("is not a timestamp")),
             "{message}"
@@ -87,7 +87,7 @@ fn files_are_refused_and_seconds_are_read_with_a_note() {
     assert_eq!(reply["data"]["result"][0]["value"][1], "1", "{reply}");
 }
 
-/// The bound is a matter of configuration.
+/// `ingest.max_ahead` sets the bound.
 #[test]
 fn a_wider_bound_takes_later_timestamps() {
     let folder = tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `almanac replay`, its figures recomputed as a stranger would from the page that describes the formats.
+//! `almanac replay`: its figures are recomputed independently from the documented formats.
 
 mod rightsizing;
 mod scaling;

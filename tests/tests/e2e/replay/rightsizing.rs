@@ -1,4 +1,4 @@
-//! `almanac replay rightsizing`, its figures recomputed from the decisions that it wrote.
+//! `almanac replay rightsizing`: its figures are recomputed from the decisions that it wrote.
 
 use std::{fmt::Write, fs};
 
@@ -10,7 +10,7 @@ const START: i64 = 1_767_225_600_000;
 const STEP_MS: i64 = 600_000;
 const DAY: i64 = 144;
 
-/// Fourteen days: half a core, by day a whole one, and something that repeats nowhere.
+/// Returns fourteen days of usage: half a core at night and a whole core by day, plus noise without a period.
 fn usage() -> String {
     let mut text = "series,timestamp,value\n".to_owned();
     for slot in 0..14 * DAY {
@@ -59,11 +59,11 @@ fn its_figures_follow_from_its_decisions() {
 }
 
 #[test]
-fn wrong_calls_and_files_are_told_and_leave_nothing() {
+fn invalid_calls_and_files_are_reported_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let day: String = usage().lines().take(145).map(|line| format!("{line}\n")).collect();
     fs::write(folder.path().join("day.csv"), day).unwrap();
-    for (options, code, said) in [
+    for (options, code, message) in [
         ("day.csv", 2, "--resource"),
         ("day.csv --resource disk", 2, "cpu"),
         ("day.csv --resource cpu --request 0", 2, "--request 0 is not a positive number"),
@@ -75,17 +75,17 @@ fn wrong_calls_and_files_are_told_and_leave_nothing() {
         let call = format!("replay rightsizing {options}");
         let ended = run(folder.path(), call.split_whitespace());
         assert_eq!(ended.code, Some(code), "{options}: {}", ended.stderr);
-        assert!(ended.stderr.contains(said), "{options}: {}", ended.stderr);
+        assert!(ended.stderr.contains(message), "{options}: {}", ended.stderr);
     }
     assert!(!folder.path().join("out.csv").exists());
     let call = "replay rightsizing day.csv --resource cpu --warmup 12h";
     let ended = run(folder.path(), call.split_whitespace());
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     let reason = report["series"][0]["recommended"]["reason"].as_str().unwrap();
-    assert!(reason.contains("1.0 days of cpu usage are too few"), "{reason}");
+    assert!(reason.contains("got 1.0 days of cpu usage"), "{reason}");
 }
 
-/// Replays a fortnight of ten-minute steps with values of the step and of a noise between 0 and 1.
+/// Replays two weeks of ten-minute steps; `value` takes the step and a noise between 0 and 1.
 fn replayed(options: &str, value: impl Fn(i64, f64) -> f64) -> (Option<i32>, Value, String) {
     let folder = tempfile::tempdir().unwrap();
     let mut text = "series,timestamp,value\n".to_owned();
@@ -99,13 +99,13 @@ fn replayed(options: &str, value: impl Fn(i64, f64) -> f64) -> (Option<i32>, Val
     (ended.code, report, ended.stderr)
 }
 
-/// Cores: by day a whole one and by night a fifth.
+/// Returns usage in cores: a whole core by day and a fifth by night, with noise.
 fn cores(slot: i64, noise: f64) -> f64 {
     (if (48..96).contains(&(slot % DAY)) { 1.0 } else { 0.2 }) * (0.6 + 0.8 * noise)
 }
 
 #[test]
-fn usage_in_other_units_is_refused_with_what_would_be_right() {
+fn usage_in_other_units_is_rejected_with_the_conversion() {
     let mebibyte = 1_048_576.0;
     let total = |slot: i64| (0..slot).map(|slot| 600.0 * cores(slot, 0.5)).sum::<f64>();
     let refused = |options: &str, value: &dyn Fn(i64, f64) -> f64, right: &str| {
@@ -124,7 +124,7 @@ fn usage_in_other_units_is_refused_with_what_would_be_right() {
 #[test]
 fn a_request_that_was_never_passed_is_not_raised_and_a_peak_in_the_history_is_covered() {
     let gibibyte = f64::from(1_u32 << 30);
-    // A peak of an hour on the third, the seventh and the last day.
+    // A peak of an hour on the third, the seventh or the last day.
     for day in [2, 6, 13] {
         let peak = move |slot: i64, noise: f64| {
             let high = (day * DAY + 60..day * DAY + 66).contains(&slot);
@@ -153,7 +153,7 @@ fn an_idle_container_gets_the_least_request() {
     assert_eq!(quantity("--resource cpu --request 0.1 --min-request 25m", 0.0).as_deref(), Some("25m"));
     assert_eq!(quantity("--resource memory --request 1Gi", 0.0).as_deref(), Some("16Mi"));
     assert_eq!(quantity("--resource cpu", 0.0).as_deref(), Some("10m"));
-    // The least already, and less than it: nothing is worth a change.
+    // A present request at or near the least request is kept.
     for request in ["10m", "12m", "5m"] {
         assert_eq!(quantity(&format!("--resource cpu --request {request}"), 0.0), None, "{request}");
     }

@@ -1,4 +1,4 @@
-//! `almanac replay scaling`, its figures recomputed from the decisions that it wrote.
+//! `almanac replay scaling`: its figures are recomputed from the decisions that it wrote.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 use tempfile::tempdir;
@@ -10,7 +10,7 @@ use crate::harness::run;
 const STEP_SECONDS: i64 = 600;
 const START: i64 = 1_767_225_600;
 
-/// Ten days of ten-minute steps: a course a day and something that repeats nowhere; one value is missing.
+/// Writes ten days of ten-minute steps: a daily season plus noise without a period; one value is missing.
 fn write_demand(path: &Path) {
     let mut text = "series,timestamp,value\n".to_owned();
     for slot in 0..1_440_i64 {
@@ -79,8 +79,8 @@ fn its_figures_follow_from_its_decisions() {
     }
     let predictive = &series["policies"]["predictive"];
     let check = |name: &str, expected: f64| {
-        let told = predictive[name].as_f64().unwrap();
-        assert!((told - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{name}: {told} {expected}");
+        let reported = predictive[name].as_f64().unwrap();
+        assert!((reported - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{name}: {reported} {expected}");
     };
     check("under_provisioned_share", sums["under"] / sums["steps"]);
     check("unserved_share", sums["unserved"] / sums["demand"]);
@@ -95,7 +95,7 @@ fn its_figures_follow_from_its_decisions() {
 }
 
 #[test]
-fn wrong_calls_and_files_are_told_and_leave_nothing() {
+fn invalid_calls_and_files_are_reported_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     write_demand(&folder.path().join("load.csv"));
     let check = |options: &str, code: i32, message: &str| {
@@ -108,7 +108,7 @@ fn wrong_calls_and_files_are_told_and_leave_nothing() {
     check("load.csv --capacity 10 --target-utilization 1.5", 2, "target utilization 1.5");
     check("load.csv --capacity 10 --min 5 --max 2", 2, "at least 5 and at most 2");
     check("load.csv --capacity 10 --initial 0", 2, "--initial 0 is not between --min 1 and --max 200");
-    check("load.csv --capacity 10 --startup soon", 2, "\"soon\" is no duration");
+    check("load.csv --capacity 10 --startup soon", 2, "\"soon\" is not a duration");
     check("load.csv --capacity 10 --warmup 30d --decisions out.csv", 1, "nothing to score");
     check("absent.csv --capacity 10 --decisions out.csv", 1, "absent.csv");
     check("load.csv", 2, "--capacity");
@@ -116,7 +116,7 @@ fn wrong_calls_and_files_are_told_and_leave_nothing() {
 
 const POLICIES: [&str; 5] = ["predictive", "reactive", "same_cost", "last_week", "static_peak"];
 
-/// Replays `days` of steps of `step_seconds` with values of the step of the day and of a noise between 0 and 1.
+/// Replays `days` of steps of `step_seconds`; `value` takes the step of the day and a noise between 0 and 1.
 fn replayed(days: i64, step_seconds: i64, options: &str, value: impl Fn(i64, f64) -> f64) -> Value {
     let folder = tempdir().unwrap();
     let a_day = 86_400 / step_seconds;
@@ -144,7 +144,7 @@ fn a_lower_target_gives_more_replicas_under_every_rule() {
             let series = replayed(12, STEP_SECONDS, &options, load);
             for (before, policy) in before.iter_mut().zip(POLICIES) {
                 let hours = series["policies"][policy]["replica_hours"].as_f64().unwrap();
-                // What is stated of costs alone sets the replicas of the forecast near full use.
+                // With a stated cost ratio the target hardly changes the replicas of the forecast.
                 let least = if policy == "predictive" || policy == "same_cost" { 1.0 } else { 1.05 };
                 assert!(
                     *before <= 0.0 || hours >= least * *before,
@@ -158,7 +158,8 @@ fn a_lower_target_gives_more_replicas_under_every_rule() {
 
 #[test]
 fn a_pool_does_not_flap_at_the_edge_of_a_replica() {
-    // Nights below one replica, or just around the edge of the second or third; office hours at the edge of the tenth.
+    // Night demand below one replica or near the edge of the second or third one; office hours near the edge of the
+    // tenth.
     for (night, spread, step_seconds) in
         [(40.0, 50.0, 300), (85.0, 25.0, 300), (180.0, 40.0, 300), (40.0, 50.0, 60), (280.0, 40.0, 600)]
     {
@@ -169,7 +170,7 @@ fn a_pool_does_not_flap_at_the_edge_of_a_replica() {
         };
         let series = replayed(12, step_seconds, "--capacity 100", load);
         let changes = |policy: &str| series["policies"][policy]["scale_changes_per_day"].as_f64().unwrap();
-        // At steps of a minute the reactive rule itself changes eighty times a day.
+        // At steps of a minute the reactive rule itself changes eighty times per day.
         assert!(
             changes("predictive") <= (1.25 * changes("reactive")).max(24.0),
             "{night} {spread} {step_seconds}: {} {}",
@@ -180,7 +181,7 @@ fn a_pool_does_not_flap_at_the_edge_of_a_replica() {
 }
 
 #[test]
-fn demand_that_cannot_be_is_counted_as_missing() {
+fn impossible_demand_counts_as_missing() {
     let folder = tempdir().unwrap();
     write_demand(&folder.path().join("load.csv"));
     let sound = fs::read_to_string(folder.path().join("load.csv")).unwrap();
@@ -196,7 +197,7 @@ fn demand_that_cannot_be_is_counted_as_missing() {
     rows[50] = value(&rows[50], "-1");
     rows[80] = value(&rows[80], "NaN");
     rows.push(rows[90].clone());
-    // A year ahead.
+    // More than a year ahead.
     rows.push(format!("api,{},5", (START + 400 * 86_400) * 1_000));
     fs::write(folder.path().join("load.csv"), rows.join("\n")).unwrap();
     let after = whole(folder.path());

@@ -1,4 +1,4 @@
-//! The clients that report cache events, run against the service with a Redis of their own.
+//! Runs the clients that report cache events against the service, with a simulated Redis.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,8 +11,8 @@ use tempfile::tempdir;
 
 use crate::harness::Server;
 
-/// Three rounds over a hundred keys; in the second every tenth is written, every twentieth dropped. Prints how often the
-/// origin was read.
+/// Reads a hundred keys three times; in the second round every tenth key is written and every twentieth dropped. Prints
+/// the number of reads of the origin.
 const PYTHON: &str = r#"
 import sys, time
 from almanac_cache import Cache, Reporter
@@ -62,13 +62,13 @@ await reporter.close();
 console.log(loads);
 ";
 
-/// Events to nobody: a thousand times what may wait. Prints how many do.
-const NOBODY: &str = r#"
+/// Reports a thousand times the capacity to a service that does not exist. Prints the number of events held.
+const UNREACHABLE: &str = r#"
 import sys
 from almanac_cache import Reporter
 reporter = Reporter(sys.argv[1], capacity=50, interval=0.01)
 for n in range(50_000):
-    reporter.tell("pages", f"k{n % 7}", "get")
+    reporter.report("pages", f"k{n % 7}", "get")
 reporter.close()
 print(len(reporter._events) + len(reporter._batch))
 "#;
@@ -95,11 +95,11 @@ fn printed(command: &mut Command) -> u32 {
     String::from_utf8(ended.stdout).unwrap().trim().parse().unwrap()
 }
 
-/// The keys that were told of, of a client that ran with one key in so many.
-fn told(client: &dyn Fn(&str, &str) -> u32, sample: &str) -> Vec<Value> {
+/// Runs a client with a sample of one key in `sample` and returns the reported keys.
+fn reported_keys(client: &dyn Fn(&str, &str) -> u32, sample: &str) -> Vec<Value> {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    // Each key once, and the five that were dropped again.
+    // Each key is read from the origin once, and the five dropped ones again.
     assert_eq!(client(&server.url, sample), 105);
     let rows = server.sql(
         "SELECT key, count(*) FILTER (op = 'get') AS gets, count(miss_cost_ms) AS misses, count(*) FILTER (op = 'write') AS writes,
@@ -109,7 +109,7 @@ fn told(client: &dyn Fn(&str, &str) -> u32, sample: &str) -> Vec<Value> {
     for row in rows {
         let n: u32 = row[0].as_str().unwrap().trim_start_matches('k').parse().unwrap();
         let (writes, drops) = (u32::from(n.is_multiple_of(10)), u32::from(n.is_multiple_of(20)));
-        // Whole or not at all.
+        // A key is reported with all its events or not at all.
         assert_eq!(row, &json!([format!("k{n}"), 3, 1 + drops, writes, drops]));
     }
     assert!(server.stop().success());
@@ -117,10 +117,10 @@ fn told(client: &dyn Fn(&str, &str) -> u32, sample: &str) -> Vec<Value> {
 }
 
 #[test]
-fn shims_tell_every_event_of_the_keys_that_they_sample() {
+fn shims_report_every_event_of_sampled_keys() {
     let by_python = |url: &str, sample: &str| printed(python().arg(PYTHON).args([url, sample]));
-    assert_eq!(told(&by_python, "1").len(), 100);
-    let some = told(&by_python, "2");
+    assert_eq!(reported_keys(&by_python, "1").len(), 100);
+    let some = reported_keys(&by_python, "2");
     // Half of a hundred, within three binomial errors.
     assert!((35..=65).contains(&some.len()), "{some:?}");
     if Command::new("node").arg("--version").output().is_err() {
@@ -130,17 +130,17 @@ fn shims_tell_every_event_of_the_keys_that_they_sample() {
     let by_node = |url: &str, sample: &str| {
         printed(Command::new("node").args(["--input-type=module", "-e", NODE, "--", url, sample, &shim]))
     };
-    assert_eq!(told(&by_node, "2"), some, "another language keeps other keys");
+    assert_eq!(reported_keys(&by_node, "2"), some, "the two languages sample different keys");
 }
 
 #[test]
 fn a_shim_without_a_service_neither_waits_nor_grows() {
     let mut command = python();
-    // Nobody listens on a port that was free just now.
+    // No process listens on a port that was free just now.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let begun = Instant::now();
-    let held = printed(command.arg(NOBODY).arg(format!("http://127.0.0.1:{port}")));
-    // What waits, and the batch that was being sent.
+    let started = Instant::now();
+    let held = printed(command.arg(UNREACHABLE).arg(format!("http://127.0.0.1:{port}")));
+    // The waiting events and the batch being sent.
     assert!(held <= 50 + 5_000, "{held}");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }

@@ -1,4 +1,4 @@
-//! `almanac replay threshold`, its figures counted again with a state machine of its own.
+//! `almanac replay threshold`: its figures are counted again with an independent state machine.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -20,7 +20,7 @@ struct Row {
     incident: bool,
 }
 
-/// Eight days of minutes: noise with lone peaks, an incident of half an hour every eleven hours, gaps.
+/// Eight days of minutes: noise with single peaks, an incident of half an hour every eleven hours, gaps.
 fn history() -> Vec<Row> {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     (0..ROWS)
@@ -42,7 +42,8 @@ fn write_history(path: &Path, rows: &[Row]) {
     fs::write(path, text).unwrap();
 }
 
-/// What an alert did: times it fired, of these outside of incidents, incidents caught, rows fired outside of incidents.
+/// Replays a rule `value > bound`. Returns alerts, false alerts, caught incidents, and firing rows outside of
+/// incidents.
 fn count(rows: &[Row], bound: f64, for_ms: i64, keep_ms: i64) -> (usize, usize, usize, usize) {
     let (mut pending_since, mut kept_since, mut firing): (Option<i64>, Option<i64>, bool) = (None, None, false);
     let (mut alerts, mut false_alerts, mut caught, mut false_rows) = (0, 0, 0, 0);
@@ -85,7 +86,7 @@ fn count(rows: &[Row], bound: f64, for_ms: i64, keep_ms: i64) -> (usize, usize, 
     (alerts, false_alerts + usize::from(firing && !touched), caught, false_rows)
 }
 
-/// `0s`, `5m`, `1h30m` in milliseconds.
+/// Parses `0s`, `5m` or `1h30m` to milliseconds.
 fn duration_ms(text: &str) -> i64 {
     let (mut total, mut number) = (0, String::new());
     for c in text.chars() {
@@ -100,7 +101,7 @@ fn duration_ms(text: &str) -> i64 {
 }
 
 #[test]
-fn figures_are_those_of_an_alert_replayed_by_hand() {
+fn figures_match_an_independent_replay() {
     let folder = tempdir().unwrap();
     let rows = history();
     write_history(&folder.path().join("latency.csv"), &rows);
@@ -121,8 +122,8 @@ fn figures_are_those_of_an_alert_replayed_by_hand() {
         let (alerts, false_alerts, caught, false_rows) =
             count(&after, bound, duration_ms(figures["for"].as_str().unwrap()), 3 * MINUTE);
         let near = |key: &str, expected: f64| {
-            let told = figures[key].as_f64().unwrap();
-            assert!((told - expected).abs() < 1e-9 * expected.max(1.0), "{name} {key}: {told} {expected}");
+            let reported = figures[key].as_f64().unwrap();
+            assert!((reported - expected).abs() < 1e-9 * expected.max(1.0), "{name} {key}: {reported} {expected}");
         };
         near("alerts_per_week", alerts as f64 / weeks);
         near("false_alerts_per_week", false_alerts as f64 / weeks);
@@ -141,7 +142,7 @@ fn figures_are_those_of_an_alert_replayed_by_hand() {
 }
 
 #[test]
-fn several_series_get_a_rule_each() {
+fn each_series_gets_its_own_rule() {
     let folder = tempdir().unwrap();
     let mut text = "series,timestamp,value,incident\n".to_owned();
     for row in history() {
@@ -165,7 +166,7 @@ fn several_series_get_a_rule_each() {
     assert_eq!(named, [("a", true), ("b", true)]);
 }
 
-/// Writes rows of `(value, incident)` a minute apart, `incident` left out where nobody labelled.
+/// Writes rows of `(value, incident)` at one-minute steps, without the column `incident` when unlabelled.
 fn write_minutes(path: &Path, rows: impl Iterator<Item = (f64, Option<bool>)>) {
     let mut text = String::new();
     for (minute, (value, incident)) in (0_i64..).zip(rows) {
@@ -178,7 +179,7 @@ fn write_minutes(path: &Path, rows: impl Iterator<Item = (f64, Option<bool>)>) {
     fs::write(path, text).unwrap();
 }
 
-/// The report on one rule over a file.
+/// Returns the report on one rule over a file.
 fn report(expr: &str, rows: impl Iterator<Item = (f64, Option<bool>)>) -> Value {
     let folder = tempdir().unwrap();
     write_minutes(&folder.path().join("s.csv"), rows);
@@ -189,7 +190,7 @@ fn report(expr: &str, rows: impl Iterator<Item = (f64, Option<bool>)>) -> Value 
     serde_json::from_str(&ended.stdout).unwrap()
 }
 
-/// Whether a minute lies in one of the labelled incidents: forty minutes every 700.
+/// Returns whether a minute lies in one of the labelled incidents: forty minutes every 700.
 fn labelled(minute: i64) -> bool {
     minute % 700 >= 600 && minute % 700 < 640
 }
@@ -199,7 +200,7 @@ fn a_bound_that_can_hardly_fire_is_never_recommended() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let noise: Vec<f64> = (0..ROWS).map(|_| rng.random::<f64>()).collect();
     let noise = |minute: i64| noise[usize::try_from(minute).unwrap()];
-    // States with outages that nobody labelled, while other incidents are labelled.
+    // States with unlabelled outages, while other incidents are labelled.
     for (expr, normal, outage) in
         [("value < 1", 1.0, 0.0), ("value < 0.5", 1.0, 0.0), ("value > 0", 0.0, 1.0), ("value <= 2", 3.0, 2.0)]
     {
@@ -214,13 +215,13 @@ fn a_bound_that_can_hardly_fire_is_never_recommended() {
             "{rule}"
         );
     }
-    // A ratio that dips, and a percent that peaks, outside of the incidents alone: nothing is caught.
+    // A ratio that drops only outside of the incidents: nothing is caught.
     let dips = (0..ROWS).map(|minute| {
         (if minute % 61 == 7 && !labelled(minute) { 0.92 } else { 0.96 + 0.04 * noise(minute) }, Some(labelled(minute)))
     });
     let rule = &report("value < 0.95", dips)["rules"][0];
     assert_eq!(rule["changed"], false, "{rule}");
-    // Without labels, and with: whatever is recommended, some value of the history passes it.
+    // With and without labels, some value of the training half passes the recommended bound.
     for (expr, of) in [
         ("value > 90", Box::new(|n: f64| 100.0 * n.powf(0.1)) as Box<dyn Fn(f64) -> f64>),
         ("value >= 0.9", Box::new(|n: f64| n.powf(0.2))),
@@ -251,8 +252,8 @@ fn a_bound_that_can_hardly_fire_is_never_recommended() {
 }
 
 #[test]
-fn a_bound_stays_as_near_to_the_present_one_as_does_as_well() {
-    // An objective of a second; calm is below 0.6 but for a lone peak of 1.05 a day, incidents are at 20.
+fn of_equally_good_bounds_the_nearest_is_recommended() {
+    // The bound is 1 s. Values are below 0.6 apart from one peak of 1.05 a day; incidents are at 20.
     let rows = (0..ROWS).map(|minute| {
         let value = match minute {
             _ if labelled(minute) => 20.0,
@@ -271,7 +272,7 @@ fn a_bound_stays_as_near_to_the_present_one_as_does_as_well() {
 }
 
 #[test]
-fn rules_are_read_as_far_as_they_go() {
+fn supported_rules_are_replayed_and_others_kept() {
     let folder = tempdir().unwrap();
     let mut text = "series,timestamp,value,incident\n".to_owned();
     for row in history() {

@@ -1,4 +1,4 @@
-//! `almanac replay ttl`, its replayed figures counted again from the events.
+//! `almanac replay ttl`: its replayed figures are counted again from the events.
 
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path};
 
@@ -18,12 +18,13 @@ struct Event {
     op: &'static str,
 }
 
-/// Four hours of a cache: keys of very different popularity, writes, a few deletes, several events a millisecond.
+/// Returns four hours of a cache: keys of very different popularity, writes, a few deletes, several events per
+/// millisecond.
 fn events() -> Vec<Event> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut events: Vec<Event> = (0..30_000)
         .map(|_| {
-            // The least of three: few keys get most of the reads.
+            // The smallest of three draws, so that few keys get most of the reads.
             let key = (0..3).map(|_| rng.random_range(0..60)).min().unwrap_or(0);
             let op = match rng.random_range(0..100) {
                 0..93 => "get",
@@ -45,7 +46,7 @@ fn write_events(path: &Path, events: &[Event]) {
     fs::write(path, text).unwrap();
 }
 
-/// Hits over reads, and stale hits over hits, from `from_ms` on: the cache starts empty.
+/// Returns hits over reads, and stale hits over hits, from `from_ms` on with an empty cache.
 fn count(events: &[Event], from_ms: i64, ttl_ms: i64, invalidate: bool) -> (f64, f64) {
     let mut filled: HashMap<u32, (i64, bool)> = HashMap::new();
     let (mut reads, mut hits, mut stale) = (0_u32, 0_u32, 0_u32);
@@ -101,14 +102,14 @@ fn replayed_figures_are_those_of_the_events() {
         let split = cache["split_at"].as_i64().unwrap();
         assert!((split - (first + last) / 2).abs() <= 1, "{split}");
         let rows = cache["ttls"].as_array().unwrap();
-        let told: Vec<i64> = rows.iter().map(|row| row["ttl_seconds"].as_i64().unwrap()).collect();
-        assert!(GRID_S.iter().chain(&[300]).all(|ttl| told.contains(ttl)), "{told:?}");
+        let ttls: Vec<i64> = rows.iter().map(|row| row["ttl_seconds"].as_i64().unwrap()).collect();
+        assert!(GRID_S.iter().chain(&[300]).all(|ttl| ttls.contains(ttl)), "{ttls:?}");
         for row in rows {
             let ttl_s = row["ttl_seconds"].as_i64().unwrap();
             let (hit, stale) = count(&events, split, ttl_s * 1_000, invalidate);
             let near = |name: &str, expected: f64| {
-                let told = row[name]["replayed"].as_f64().unwrap();
-                assert!((told - expected).abs() < 1e-12, "{ttl_s} s, {name}: {told} {expected}");
+                let reported = row[name]["replayed"].as_f64().unwrap();
+                assert!((reported - expected).abs() < 1e-12, "{ttl_s} s, {name}: {reported} {expected}");
             };
             near("hit_ratio", hit);
             near("stale_share", stale);
@@ -125,7 +126,7 @@ fn replayed_figures_are_those_of_the_events() {
             assert!((invalidated["hit_ratio"]["replayed"].as_f64().unwrap() - hit).abs() < 1e-12, "{invalidated}");
             assert_eq!(invalidated["stale_share"]["replayed"], 0.0);
         }
-        // Nothing tells what a miss costs, and four hours nothing of the hours of the day.
+        // There are no miss costs, and four hours are too short for hours of the day.
         assert_eq!((&cache["gains"]["refresh_early"], &cache["hours"]), (&Value::Null, &Value::Null));
         assert_eq!(cache["findings"], serde_json::json!([]));
         let recommended = cache["recommended"]["ttl_seconds"].as_i64().unwrap();
@@ -140,7 +141,7 @@ fn the_order_of_lines_matters_only_within_a_millisecond() {
     let events = events();
     write_events(&folder.path().join("events.csv"), &events);
     let sorted = replayed(folder.path(), &[]);
-    // The second half first; those of one millisecond keep their order.
+    // The second half first; events of one millisecond keep their order.
     let middle = events.partition_point(|event| event.at_ms < 7_200_000);
     let turned: Vec<Event> = events[middle..].iter().chain(&events[..middle]).copied().collect();
     write_events(&folder.path().join("events.csv"), &turned);
@@ -148,7 +149,7 @@ fn the_order_of_lines_matters_only_within_a_millisecond() {
     assert_eq!(turned["recommended"], sorted["recommended"]);
     for (a, b) in turned["ttls"].as_array().unwrap().iter().zip(sorted["ttls"].as_array().unwrap()) {
         for name in ["hit_ratio", "stale_share", "resident_keys_mean"] {
-            // Keys are summed up in another order.
+            // Tolerance, since keys are summed in another order.
             let of = |row: &Value| row[name]["replayed"].as_f64().unwrap();
             assert!((of(a) - of(b)).abs() < 1e-9, "{a} {b}");
         }
@@ -156,7 +157,7 @@ fn the_order_of_lines_matters_only_within_a_millisecond() {
 }
 
 #[test]
-fn wrong_files_are_told_with_their_line() {
+fn invalid_files_are_reported_in_one_line() {
     let folder = tempdir().unwrap();
     let check = |text: &str, message: &str| {
         fs::write(folder.path().join("events.csv"), text).unwrap();
@@ -171,7 +172,7 @@ fn wrong_files_are_told_with_their_line() {
     check("", "events.csv");
 }
 
-/// A day of reads of thirty keys, each written now and then.
+/// Returns a day of reads of thirty keys with occasional writes.
 fn a_day() -> Vec<String> {
     let mut rows = Vec::new();
     for tick in 0..8_640_i64 {
@@ -215,7 +216,7 @@ fn events_far_from_all_others_and_files_read_twice_change_nothing() {
 }
 
 #[test]
-fn a_few_events_are_no_verdict() {
+fn a_few_events_give_no_verdict() {
     let rows = a_day();
     for n in [3, 40, 150] {
         let few = report(&rows[..n]);

@@ -1,4 +1,4 @@
-//! `almanac replay`: what a recommendation would have done on recorded data.
+//! `almanac replay`: computes what recommendations would have done on recorded data.
 
 pub mod rightsizing;
 pub mod scaling;
@@ -15,21 +15,21 @@ use crate::cli::{CliError, Global, output};
 /// Options of `replay`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// What to replay.
+    /// Kind of recommendation to replay.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What can be replayed.
+/// Kinds of recommendation that can be replayed.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
-    /// Replicas, against reactive scaling and an oracle
+    /// Replicas, compared with reactive scaling and an oracle
     Scaling(scaling::Args),
-    /// Requests of CPU or memory, against the rules of VPA and KRR
+    /// Requests of CPU or memory, compared with the rules of VPA and KRR
     Rightsizing(rightsizing::Args),
-    /// Times-to-live of caches, key by key
+    /// Times-to-live of caches, replayed key by key
     Ttl(ttl::Args),
-    /// Alert thresholds, against labelled incidents
+    /// Alert thresholds, scored on labelled incidents
     Threshold(threshold::Args),
 }
 
@@ -46,7 +46,9 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     }
 }
 
-/// Refuses where not one series could be replayed, with the first one's reason; `outcomes`: names, and why it failed if it did.
+/// Fails if every series failed, with the reason of the first one.
+///
+/// `outcomes`: name of each series, and the reason of its failure if it failed.
 fn some_replayed<'a>(
     file: &Path,
     outcomes: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone,
@@ -74,7 +76,7 @@ fn rfc3339(timestamp_ms: i64) -> String {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text.trim())
-        .map_err(|error| format!("{text:?} is no duration like 180s, 5m or 7d: {error}"))
+        .map_err(|error| format!("{text:?} is not a duration like 180s, 5m or 7d: {error}"))
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -1,4 +1,4 @@
-//! `almanac replay rightsizing`: what requests of CPU or memory would have done.
+//! `almanac replay rightsizing`: replays rules for requests of CPU or memory on recorded usage.
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
@@ -15,7 +15,7 @@ use almanac_engine::{
 use serde_json::{Map, Value, json};
 
 use super::{duration, millis, print, rfc3339, some_replayed};
-use crate::cli::{CliError, Global, files::warn_of_stamps, output};
+use crate::cli::{CliError, Global, files::print_notes, output};
 
 /// Options of `replay rightsizing`.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,27 +23,27 @@ pub struct Args {
     /// Series file of usage, in cores or bytes, CSV or Parquet
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What is used
+    /// Resource that the file measures
     #[arg(long, value_enum)]
     pub resource: Resource,
-    /// The present request, in cores or bytes, or like 500m or 512Mi
+    /// Current request, in cores or bytes, or like 500m or 512Mi
     #[arg(long, value_name = "AMOUNT")]
     pub request: Option<String>,
-    /// The least request that is recommended [10m or 16Mi]
+    /// Smallest request to recommend [10m or 16Mi]
     #[arg(long, value_name = "AMOUNT")]
     pub min_request: Option<String>,
-    /// The first part of the series is history and not scored
+    /// Length of the history at the start of the series, which is not scored
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     pub warmup: Duration,
-    /// What an hour with CPU usage above the request costs, in hours of the mean usage idling; for memory 50 times that
+    /// Cost of an hour with CPU usage above the request, in hours of the mean usage idling; for memory 50 times that
     #[arg(long, value_name = "RATIO")]
     pub above_cost: Option<f64>,
-    /// Write the request of the leading rule at every step
+    /// Write the request of the leading rule at every step to this file
     #[arg(long, value_name = "OUT.csv")]
     pub decisions: Option<PathBuf>,
 }
 
-/// What a container uses.
+/// Resource of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Resource {
     /// Cores
@@ -59,7 +59,7 @@ pub enum Resource {
 pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     let (request, options) = args.settings()?;
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
-    warn_of_stamps(&args.file, &file);
+    print_notes(&args.file, &file);
     let series = file.series.into_iter().map(|series| Replay::of(series, &args, request, &options));
     let replays: Vec<Replay> = series.collect();
     let outcomes = replays.iter().map(|replay| (&*replay.name, replay.outcome.as_ref().err().map(String::as_str)));
@@ -71,7 +71,7 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
 }
 
 impl Args {
-    /// The present request and how the rules are set up.
+    /// Returns the current request and the options of the rules.
     fn settings(&self) -> Result<(Option<f64>, CoveringOptions), CliError> {
         let resource = match self.resource {
             Resource::Cpu => ContainerResource::Cpu,
@@ -90,6 +90,7 @@ impl Args {
         if let Some(ratio) = self.above_cost.filter(|ratio| !(*ratio > 0.0 && ratio.is_finite())) {
             return Err(CliError::usage(format!("--above-cost {ratio} is not a positive number")));
         }
+        // `ContainerSpec` fills in the defaults of the options that are not given.
         let spec = ContainerSpec {
             above_cost_ratio: self.above_cost,
             cpu_min: least,
@@ -100,13 +101,14 @@ impl Args {
     }
 }
 
-/// One series and what came of its replay.
+/// One series with the result of its replay, or the reason why it has none.
 struct Replay {
     name: String,
     steps: usize,
     outcome: Result<Outcome, String>,
 }
 
+/// Result of a replay.
 struct Outcome {
     usage: DemandHistory,
     requests: Vec<Option<f64>>,
@@ -145,6 +147,7 @@ impl Replay {
 }
 
 impl Outcome {
+    /// Replays all rules on the usage, and decides on the whole series.
     fn of(usage: DemandHistory, args: &Args, request: Option<f64>, options: &CoveringOptions) -> Result<Self, String> {
         check_usage(&usage, options.resource, request).map_err(|error| error.to_string())?;
         let scored_from_ms = usage.timestamps()[0].saturating_add(millis(args.warmup));
@@ -152,6 +155,7 @@ impl Outcome {
             let figures = score_requests(&usage, requests, scored_from_ms);
             figures.ok_or_else(|| "nothing is left to score after the warm-up; give a shorter --warmup".to_owned())
         };
+        // A trace has the request of a rule at every step, decided on the steps before it.
         let requests = trace_requests(&usage, &mut Leading::new(*options));
         let trace = |rule: &mut dyn RequestRule| trace_requests(&usage, rule);
         let mut traces = vec![
@@ -184,6 +188,7 @@ impl Outcome {
     }
 }
 
+/// Writes usage and request at every step as CSV; usage is empty where no sample was observed.
 fn write_decisions(out: &mut dyn Write, replays: &[Replay]) -> Result<(), CliError> {
     let mut csv = csv::Writer::from_writer(out);
     let failed = |error: csv::Error| CliError::from_error(&error);

@@ -1,4 +1,4 @@
-//! `almanac replay scaling`: what predictive scaling would have done.
+//! `almanac replay scaling`: replays predictive scaling and other policies on recorded demand.
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use super::{duration, millis, print, rfc3339, some_replayed};
 use crate::cli::{
     CliError, Global,
-    files::{calendar, warn_of_stamps},
+    files::{calendar, print_notes},
     output,
 };
 
-/// Most replicas that a pool is replayed with.
-const REPLICAS_MOST: u32 = 100_000;
+/// Largest `--max`.
+const MAX_REPLICAS: u32 = 100_000;
 
 /// Options of `replay scaling`.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,40 +29,40 @@ pub struct Args {
     /// Demand that one replica serves, in the file's unit
     #[arg(long, value_name = "DEMAND")]
     pub capacity: f64,
-    /// Share of the capacity that is to be used; a lower one gives more replicas under every rule
+    /// Share of the capacity to use; a lower share gives more replicas under every rule
     #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
     pub target_utilization: f64,
-    /// Time from asking for a replica until it serves
+    /// Time from requesting a replica until it serves
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub startup: Duration,
-    /// Fewest replicas
+    /// Minimum number of replicas
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub min: u32,
-    /// Most replicas
+    /// Maximum number of replicas
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub max: u32,
-    /// Replicas that are ready at the first row [the fewest]
+    /// Replicas that are ready at the first row [the minimum]
     #[arg(long, value_name = "N")]
     pub initial: Option<u32>,
-    /// The first part of the series is history and not scored
+    /// Length of the history at the start of the series, which is not scored
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     pub warmup: Duration,
-    /// Write what the predictive rule asked for and had at every step
+    /// Write the desired and the ready replicas of the predictive rule at every step to this file
     #[arg(long, value_name = "OUT.csv")]
     pub decisions: Option<PathBuf>,
-    /// Length of the day that demand follows; a week is seven
+    /// Length of the day that demand follows; a week has seven days
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     pub day: Duration,
-    /// Time zone of the IANA database whose clocks days follow, such as Europe/Berlin [UTC]
+    /// Time zone whose days demand follows across daylight saving, like Europe/Berlin [UTC]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
-    /// How long a rule waits before it scales in
+    /// Time that a rule waits before it scales in
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub stabilization: Duration,
-    /// Scale-ins of the predictive rule in any day, at most; scaling out is never held back
+    /// Maximum number of scale-ins per day of the predictive rule; scaling out is never limited
     #[arg(long, value_name = "N", default_value_t = CHANGES_PER_DAY)]
     pub max_changes_per_day: u32,
-    /// Cost of unserved demand against idle capacity; left out: what the reactive rule spends sets the price
+    /// Cost of unserved demand relative to that of idle capacity [derived from the cost of the reactive rule]
     #[arg(long, value_name = "RATIO")]
     pub unserved_cost: Option<f64>,
 }
@@ -74,7 +74,7 @@ pub struct Args {
 pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     let (rules, options) = args.settings()?;
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
-    warn_of_stamps(&args.file, &file);
+    print_notes(&args.file, &file);
     let mut replays = Vec::with_capacity(file.series.len());
     for series in file.series {
         replays.push(replay(series, &rules, &options));
@@ -88,6 +88,7 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
 }
 
 impl Args {
+    /// Returns the rules of the pool and the options of the comparison.
     fn settings(&self) -> Result<(PoolRules, CompareOptions), CliError> {
         let rules = PoolRules {
             capacity: self.capacity,
@@ -100,8 +101,9 @@ impl Args {
             changes_per_day_max: Some(self.max_changes_per_day),
         };
         rules.check().map_err(CliError::usage)?;
-        if self.max > REPLICAS_MOST {
-            return Err(CliError::usage(format!("--max {} is more than {REPLICAS_MOST} replicas", self.max)));
+        // Bounds the memory and the time of a replay.
+        if self.max > MAX_REPLICAS {
+            return Err(CliError::usage(format!("--max {} is more than {MAX_REPLICAS} replicas", self.max)));
         }
         let initial = self.initial.unwrap_or(self.min);
         if !(self.min..=self.max).contains(&initial) {
@@ -109,7 +111,7 @@ impl Args {
             return Err(CliError::usage(format!("--initial {initial} is not between --min {min} and --max {max}")));
         }
         if self.day.is_zero() {
-            return Err(CliError::usage("--day 0s is no time at all; write a duration like 1d"));
+            return Err(CliError::usage("--day 0s is zero; write a duration like 1d"));
         }
         if let Some(ratio) = self.unserved_cost
             && !(ratio > 0.0 && ratio.is_finite())
@@ -129,7 +131,7 @@ impl Args {
     }
 }
 
-/// One series and what came of its replay.
+/// One series with the result of its replay, or the reason why it has none.
 struct Replay {
     name: String,
     steps: usize,
@@ -181,6 +183,7 @@ fn figures(figures: &PolicyFigures) -> Value {
     })
 }
 
+/// Writes demand and replicas at every step as CSV; demand is empty where no sample was observed.
 fn write_decisions(out: &mut dyn Write, replays: &[Replay]) -> Result<(), CliError> {
     let mut csv = csv::Writer::from_writer(out);
     let failed = |error: csv::Error| CliError::from_error(&error);

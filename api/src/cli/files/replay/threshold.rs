@@ -1,4 +1,4 @@
-//! `almanac replay threshold`: what other alert thresholds would have done.
+//! `almanac replay threshold`: replays alerting rules and recommended ones on recorded signals.
 
 use std::{fs, path::PathBuf};
 
@@ -12,7 +12,7 @@ use almanac_engine::{
 use serde_json::{Map, Value, json};
 
 use super::{print, rfc3339};
-use crate::cli::{CliError, Global, files::warn_of_stamps, output};
+use crate::cli::{CliError, Global, files::print_notes, output};
 
 /// Options of `replay threshold`.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,16 +20,17 @@ pub struct Args {
     /// Series file, CSV or Parquet
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Prometheus alerting rules
+    /// File of Prometheus alerting rules
     #[arg(long, value_name = "RULES")]
     pub rules: PathBuf,
-    /// Share of the time that is learned from
+    /// Share of the time span to learn from; the rest is scored
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub split: f64,
-    /// Where the recommended rules go
+    /// Write the recommended rules to this file
     #[arg(long, value_name = "RECOMMENDED")]
     pub output: Option<PathBuf>,
-    /// Where incidents are labelled, recommend bounds by hour of week and bands around what is expected too, with the rules that they read
+    /// With labelled incidents, also recommend bounds by hour of week and bands around the expected value, with the
+    /// recording rules that they read
     #[arg(long)]
     pub moving_bounds: bool,
 }
@@ -53,11 +54,12 @@ fn replay(args: &Args) -> Result<ThresholdReplay, CliError> {
         return Err(CliError::usage(ThresholdError::Split { split: options.split }));
     }
     let name = args.rules.display().to_string();
+    // The rules are parsed before the series file, which may be large.
     let text = fs::read_to_string(&args.rules)
         .map_err(|error| CliError::failed(format!("{name} could not be read: {error}")))?;
     let rules = RuleFile::parse(&name, &text).map_err(|error| CliError::from_error(&error))?;
     let file = read_labelled_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
-    warn_of_stamps(&args.file, &file);
+    print_notes(&args.file, &file);
     let series: Vec<SignalHistory> = file.series.into_iter().map(history).collect();
     replay_rules(&name, &rules, &series, &options).map_err(|error| CliError::from_error(&error))
 }
@@ -119,7 +121,8 @@ fn alternative((expr, alternative): &(String, Alternative)) -> Value {
     })
 }
 
-/// Without labels neither false alerts nor missed incidents can be counted: null, and what may be expected.
+/// Returns the figures of a rule. Without labels, false alerts and missed incidents cannot be counted: their fields are
+/// null, and the expected number of false alerts is added.
 fn figures(figures: &RuleFigures, labelled: bool) -> Value {
     let score = &figures.score;
     let mut object = Map::new();
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_without_a_bound_are_kept_and_no_error() {
+    fn rules_without_a_bound_are_kept_without_an_error() {
         let replay = call(&series(true), &RULES.replace("value > 1.5", "absent(value)"), 0.5).unwrap();
         let report = report(&replay);
         assert_eq!(report["rules"], json!([]));
@@ -215,15 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn wrong_calls_and_files_are_named() {
+    fn errors_name_the_option_or_the_file() {
         refused(&series(true), RULES, 0.0, "split 0 is not between 0 and 1");
         refused(&series(true), "groups: [", 0.5, "r.yml is not a Prometheus rule file");
-        refused(
-            &series(true),
-            &RULES.replace("value > 1.5", "other > 1"),
-            0.5,
-            "the file has no series that other reads",
-        );
+        refused(&series(true), &RULES.replace("value > 1.5", "other > 1"), 0.5, "no series of the file matches other");
         refused("timestamp,value\n1,2\n2,x\n", RULES, 0.5, "line 3");
         refused("timestamp,value\n1,2\n2,3\n", RULES, 0.5, "has 2 rows");
     }

@@ -1,4 +1,4 @@
-//! `almanac replay ttl`: what other times-to-live would have done.
+//! `almanac replay ttl`: replays times-to-live on recorded cache events.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -15,7 +15,7 @@ use crate::{
     config::Span,
 };
 
-/// What the predicted intervals promise.
+/// Level of the predicted intervals.
 const LEVEL: f64 = 0.8;
 
 /// Options of `replay ttl`.
@@ -24,19 +24,19 @@ pub struct Args {
     /// Event file, CSV or Parquet
     #[arg(value_name = "EVENTS")]
     pub events: PathBuf,
-    /// Share of each cache's time that is learned from
+    /// Share of each cache's time span to learn from; the rest is scored
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub split: f64,
-    /// Largest share of hits that may be stale
+    /// Maximum share of stale hits
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     pub max_stale: f64,
-    /// Times-to-live in force, like user_profile=1h,tasks=5m
+    /// Current times-to-live, like user_profile=1h,tasks=5m
     #[arg(long, value_name = "CACHE=TTL", value_delimiter = ',', value_parser = current)]
     pub current: Vec<(String, Span)>,
-    /// Take every write to drop the cached copy
+    /// Assume that every write drops the cached copy
     #[arg(long)]
     pub invalidate_on_write: bool,
-    /// Times-to-live to look at, like 10s,1m,1h [from 1s to 1d]
+    /// Times-to-live to evaluate, like 10s,1m,1h [from 1s to 1d]
     #[arg(long, value_name = "TTL", value_delimiter = ',')]
     pub grid: Vec<Span>,
 }
@@ -84,11 +84,12 @@ fn options(args: &Args) -> Result<TtlOptions, CliError> {
     Ok(options)
 }
 
+/// Parses `CACHE=TTL`.
 fn current(text: &str) -> Result<(String, Span), String> {
     let (cache, ttl) =
         text.split_once('=').ok_or_else(|| format!("{text:?} is not CACHE=TTL, like user_profile=1h"))?;
     if cache.is_empty() {
-        return Err(format!("{text:?} names no cache; write CACHE=TTL, like user_profile=1h"));
+        return Err(format!("{text:?} has no name of a cache; write CACHE=TTL, like user_profile=1h"));
     }
     Ok((cache.to_owned(), ttl.parse()?))
 }
@@ -127,11 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_prints_every_ttl_asked_for() {
+    fn a_replay_has_every_requested_ttl() {
         let report = call(&events(), &["--grid", "2s,5s", "--current", "pages=3s", "--max-stale", "0.5"]).unwrap();
         let cache = &report["caches"][0];
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-        // In alphabetical or in their own order, as the JSON library is built.
+        // Sorted: the order of keys depends on the features of serde_json.
         let mut names: Vec<String> = keys(cache).split(' ').map(str::to_owned).collect();
         names.sort_unstable();
         let expected =
@@ -149,9 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn figures_worked_by_hand() {
-        // Second part: from 199.5 s on. At 5 s each key fills at 200, 205 s and so on; the write at 204.001 s follows the last hit
-        // of the first copy, so no hit is stale: 8 of 10 reads hit.
+    fn figures_match_a_calculation_by_hand() {
+        // Second part: from 199.5 s on. At 5 s each key fills at 200, 205 s and so on; the write at 204.001 s follows
+        // the last hit of the first copy, so no hit is stale: 8 of 10 reads hit.
         let report = call(&events(), &["--grid", "5s", "--max-stale", "1"]).unwrap();
         let row = &report["caches"][0]["ttls"][0];
         assert_eq!(report["caches"][0]["split_at"], 199_500);
@@ -192,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn wrong_calls_and_files_are_named() {
+    fn errors_name_the_option_or_the_file() {
         refused(&events(), &["--split", "1"], "split 1 is not between 0 and 1");
         refused(&events(), &["--max-stale", "2"], "stale share limit 2 is not between 0 and 1");
         refused(&events(), &["--current", "page=1h"], "cache \"page\" has no events; the events name \"pages\"");
         refused(&events(), &["--current", "pages"], "\"pages\" is not CACHE=TTL");
         refused(&events(), &["--current", "pages=1h,pages=2h"], "--current names cache \"pages\" twice");
-        refused(&events(), &["--grid", "0s"], "\"0s\" is no time at all");
+        refused(&events(), &["--grid", "0s"], "\"0s\" is zero");
         refused("timestamp,cache,key,op\n1,a,b,read\n", &[], "read");
     }
 }

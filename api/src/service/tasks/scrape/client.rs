@@ -1,4 +1,4 @@
-//! Fetches pages of scrape targets over HTTP.
+//! HTTP client of the scraper.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use reqwest::{
 
 use crate::chain;
 
-/// Fetches pages over HTTP; connections are kept between scrapes.
+/// Fetches metrics pages over HTTP; connections are reused between scrapes.
 #[derive(Debug, Clone)]
 pub(super) struct HttpClient(Client);
 
 impl HttpClient {
     pub(super) fn new() -> reqwest::Result<Self> {
         let agent = concat!("almanac/", env!("CARGO_PKG_VERSION"));
-        // As Prometheus: proxies of the environment are not meant for targets on this machine.
+        // Like Prometheus, ignores the proxies of the environment: targets are usually local.
         Client::builder().user_agent(agent).no_proxy().gzip(true).build().map(Self)
     }
 }
@@ -30,7 +30,7 @@ impl ScrapeClient for HttpClient {
             let started = Instant::now();
             let page = match tokio::time::timeout(request.timeout, self.page(request)).await {
                 Ok(page) => page,
-                Err(_) => Err(format!("no answer within {}", humantime::format_duration(request.timeout))),
+                Err(_) => Err(format!("no response within {}", humantime::format_duration(request.timeout))),
             };
             Fetched { elapsed: started.elapsed(), page }
         }
@@ -50,19 +50,19 @@ impl HttpClient {
         }
         let response = get.send().await.map_err(|error| describe(&error))?;
         if response.status() != StatusCode::OK {
-            return Err(format!("the target answers {}", response.status()));
+            return Err(format!("the target responded with status {}", response.status()));
         }
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
         Ok(Page { content_type, body: body(response, request.body_limit).await? })
     }
 }
 
-/// The whole body, which is given up as soon as it passes the limit.
+/// Reads the whole body; stops with an error as soon as it exceeds `limit` bytes.
 async fn body(mut response: Response, limit: usize) -> Result<Bytes, String> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
         if body.len() + chunk.len() > limit {
-            return Err(format!("the page has more than {limit} bytes, the limit"));
+            return Err(format!("the page has more than {limit} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
@@ -73,7 +73,7 @@ fn seconds(timeout: Duration) -> String {
     format!("{}", timeout.as_secs_f64())
 }
 
-/// The error without the address, which its reader knows.
+/// Formats the error without the URL, which the caller logs anyway.
 fn describe(error: &reqwest::Error) -> String {
     let text = chain(error);
     match error.url() {

@@ -1,4 +1,4 @@
-//! Scraping: one task a target, on the target's own grid of moments.
+//! Scraping: one task per target, at instants that are fixed by the target's interval and offset.
 
 mod client;
 mod run;

@@ -19,20 +19,20 @@ use crate::{
     http::AppState,
 };
 
-/// Timers fire a little late; within this the sample gets the planned moment, which compresses better.
+/// Delay of a timer within which a sample gets the planned time: equal distances compress better.
 const TOLERANCE_MS: i64 = 100;
 
-/// Timeout where the configuration has none.
+/// Timeout of a scrape without a configured one, unless the interval is shorter.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts scraping every target of the configuration.
-pub(in crate::service) fn start(state: &AppState, own_work: &mut JoinSet<()>) {
+/// Starts one task for each configured target.
+pub(in crate::service) fn start(state: &AppState, background: &mut JoinSet<()>) {
     let targets = targets(&state.config);
     let (store, configured) = (state.store.clone(), targets.clone());
-    own_work.spawn(async move {
+    background.spawn(async move {
         let listed = tokio::task::spawn_blocking(move || list_targets(&store, &configured)).await;
         if let Ok(Err(error)) = listed {
-            tracing::warn!(error = %chain(&error), "the list of scrape targets was not stored");
+            tracing::warn!(error = %chain(&error), "list of scrape targets was not stored");
         }
     });
     if targets.is_empty() {
@@ -41,12 +41,12 @@ pub(in crate::service) fn start(state: &AppState, own_work: &mut JoinSet<()>) {
     let client = match HttpClient::new() {
         Ok(client) => client,
         Err(error) => {
-            tracing::error!(error = %chain(&error), "nothing is scraped: the client cannot be made");
+            tracing::error!(error = %chain(&error), "scraping is disabled: the HTTP client cannot be created");
             return;
         }
     };
     for target in targets {
-        own_work.spawn(scrape_on_schedule(state.clone(), client.clone(), target));
+        background.spawn(scrape_on_schedule(state.clone(), client.clone(), target));
     }
 }
 
@@ -68,7 +68,7 @@ fn target(scrape: &Scrape, address: &str) -> Option<ScrapeTarget> {
         job: scrape.job.clone(),
         instance: address.to_owned(),
         url: format!("{scheme}://{address}{slash}{}", scrape.path),
-        // Spans of the configuration are positive; below a millisecond there is no step.
+        // Configured intervals are at least 100 ms, so this does not fail.
         interval: Step::from_millis(scrape.interval.millis()).ok()?,
         timeout: scrape.timeout.map_or(DEFAULT_TIMEOUT, Span::duration).min(scrape.interval.duration()),
         labels: scrape.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -88,23 +88,24 @@ async fn scrape_on_schedule(state: AppState, client: HttpClient, target: ScrapeT
             () = state.stopping.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        let at = moment(planned, state.clock.now());
-        // Not interrupted by the end of the service: a scrape is stored whole, and its timeout bounds it.
+        let at = sample_time(planned, state.clock.now());
+        // Not cancelled at shutdown: a scrape is stored whole, and its timeout bounds the delay.
         match scraper.scrape(&client, at).await {
             Ok(mut report) => {
-                note(scraper.target(), &report, was_up);
+                log_result(scraper.target(), &report, was_up);
                 was_up = report.up;
                 let metadata = std::mem::take(&mut report.metadata);
                 record(&state, metadata, row(scraper.target(), Some((&report, at)))).await;
             }
             Err(error) => {
-                tracing::warn!(target = scraper.target().url, error = %chain(&error), "a scrape was not stored");
+                tracing::warn!(target = scraper.target().url, error = %chain(&error), "scrape was not stored");
             }
         }
     }
 }
 
-/// Stores which targets there are: those that are configured no more are forgotten, new ones are not scraped yet.
+/// Stores the list of configured targets: removes those that are no longer configured and adds new ones with unknown
+/// health.
 fn list_targets(store: &Store, configured: &[ScrapeTarget]) -> Result<(), StoreError> {
     let keys: Vec<(String, String)> =
         configured.iter().map(|target| (target.job.clone(), target.url.clone())).collect();
@@ -115,7 +116,7 @@ fn list_targets(store: &Store, configured: &[ScrapeTarget]) -> Result<(), StoreE
     store.put_scrape_targets(&new)
 }
 
-/// The row of a target after a scrape, or before the first.
+/// Returns the row of a target after a scrape, or before the first one.
 fn row(target: &ScrapeTarget, scraped: Option<(&ScrapeReport, Timestamp)>) -> ScrapeTargetRow {
     let health = match scraped {
         None => TargetHealth::Unknown,
@@ -134,7 +135,7 @@ fn row(target: &ScrapeTarget, scraped: Option<(&ScrapeReport, Timestamp)>) -> Sc
     }
 }
 
-/// Stores what a scrape brought beside samples; a failure costs these rows alone.
+/// Stores the metadata and the target's state after a scrape. The samples are already stored; a failure here is logged.
 async fn record(state: &AppState, metadata: Vec<MetadataRow>, row: ScrapeTargetRow) {
     let (ingest, store) = (state.ingest.clone(), state.store.clone());
     let stored = tokio::task::spawn_blocking(move || {
@@ -148,11 +149,13 @@ async fn record(state: &AppState, metadata: Vec<MetadataRow>, row: ScrapeTargetR
     }
 }
 
-fn moment(planned: Timestamp, now: Timestamp) -> Timestamp {
+/// Returns the planned time if the timer fired within the tolerance, else the actual time.
+fn sample_time(planned: Timestamp, now: Timestamp) -> Timestamp {
     if (now.millis() - planned.millis()).abs() <= TOLERANCE_MS { planned } else { now }
 }
 
-fn note(target: &ScrapeTarget, report: &ScrapeReport, was_up: bool) {
+/// Logs a change between up and down, and rejected samples.
+fn log_result(target: &ScrapeTarget, report: &ScrapeReport, was_up: bool) {
     match &report.error {
         Some(error) if was_up => tracing::warn!(target = target.url, error, "target is down"),
         None if !was_up => tracing::info!(target = target.url, "target is up again"),
@@ -168,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_of_the_configuration() {
+    fn targets_are_built_from_the_configuration() {
         let text = "[[scrape]]\njob = \"node\"\ntargets = [\"127.0.0.1:9100\", \"h:1\"]\ninterval = \"5s\"\n\
                     scheme = \"https\"\npath = \"m\"\nlabels = { zone = \"a\" }\n";
         let config: Config = toml::from_str(text).unwrap();
@@ -182,9 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_that_wakes_in_time_gets_the_planned_moment() {
+    fn a_timer_within_the_tolerance_gets_the_planned_time() {
         let check = |now, expected| {
-            let at = moment(Timestamp::from_millis(1000), Timestamp::from_millis(now));
+            let at = sample_time(Timestamp::from_millis(1000), Timestamp::from_millis(now));
             assert_eq!(at.millis(), expected);
         };
         check(1000, 1000);

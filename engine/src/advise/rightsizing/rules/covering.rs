@@ -1,138 +1,137 @@
-//! The rule that requests what costs least over the day to come, from decaying histograms of the usage.
+//! The rule that requests what costs least over the next day, from decaying histograms of the usage. Called by
+//! `leading`, and by `decide` for its own figures.
 
 use std::collections::VecDeque;
 
 use almanac_models::stats::quantile;
 
 use super::{
-    ContainerResource, DecayingHistogram, HistogramOptions, RequestRule, cost::CostCurve, histogram::ms_to_f64,
+    ContainerResource, DecayingHistogram, HistogramOptions, RequestRule,
+    cost::{BUCKET_GROWTH, CostCurve},
+    histogram::ms_to_f64,
 };
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Time that a forecast speaks of.
+/// Horizon of a forecast.
 const HORIZON_MS: i64 = DAY_MS;
-/// Half-lives of the histograms that are averaged. On the CPU of Bitbrains' and SMD's machines the cost of 3 days alone, of 1 and
-/// 3 days, and of all four differ by a hundredth: none has to be right.
+/// Half-lives of the averaged histograms. Tried values: `docs/tuning/rightsizing.md`.
 const HALF_LIVES_MS: [i64; 4] = [DAY_MS / 2, DAY_MS, 3 * DAY_MS, 14 * DAY_MS];
-/// Widths of buckets: fine beside the margins, coarse enough that ten decades take a thousand.
-pub(super) const GROWTH: f64 = 0.02;
-/// Forecasts after which an older one counts 1/e: a week of hours.
-const MEMORY: f64 = 168.0;
-/// Part of the usual drift from one day to the next by which usage may lie higher or lower than the past. Without any, requests of
-/// CPU cost 3 to 8 % more where load grows (Alibaba) and 2 to 5 % less where it does not (Bitbrains, SMD).
+/// Number of hourly forecasts after which an older one has weight 1/e: a week.
+const DRIFT_MEMORY: f64 = 168.0;
+/// Part of the mean drift between days by which usage is shifted up and down. Tried values:
+/// `docs/tuning/rightsizing.md`.
 const DRIFT_SHARE: f64 = 0.3;
-/// Drift before any was seen.
-const DRIFT: f64 = 0.15;
-/// Cost that a change must save, in shares of the usage.
-pub(in crate::advise::rightsizing) const WORTH: f64 = 0.05;
-/// A request stays so long at least, as the vertical pod autoscaler's does, unless usage is above it.
-const LIFETIME_MS: i64 = 12 * HOUR_MS;
-/// What an hour of waiting for CPU costs, in hours of what is used on average: Bitbrains' machines then idle and wait about as much as
-/// under the vertical pod autoscaler.
-const CPU_COST: f64 = 6.0;
-/// Kills for want of memory cost so many times what waiting for CPU does: a request then lies above all that was seen.
-const MEMORY_COST: f64 = 50.0;
-/// History whose peak memory is never below, where the caller names no other: as long as the configuration reads.
+/// Drift before any is measured, as a logarithm.
+const INITIAL_DRIFT: f64 = 0.15;
+/// Minimum saving of a change, in units of the mean usage.
+pub(in crate::advise::rightsizing) const MIN_SAVING: f64 = 0.05;
+/// Minimum lifetime of a request, as in the vertical pod autoscaler, unless usage exceeds it.
+const MIN_LIFETIME_MS: i64 = 12 * HOUR_MS;
+/// Cost of an hour of waiting for CPU, in hours of idle mean usage. Tried values: `docs/tuning/rightsizing.md`.
+const CPU_WAIT_COST: f64 = 6.0;
+/// Cost of running out of memory relative to waiting for CPU: a memory request is then above every observed usage.
+const OUT_OF_MEMORY_FACTOR: f64 = 50.0;
+/// Default span of the history whose peak is the minimum memory request.
 const PEAK_MS: i64 = 28 * DAY_MS;
-/// By how much memory's next peak may exceed the last before anything is known, as VPA and KRR have it; forgotten over
-/// [`GROWTH_DAYS`] days of forecasts, of which the largest excess then tells more.
-const PEAK_GROWTH: f64 = 0.15;
+/// Initial growth of a memory peak, as in the vertical pod autoscaler and KRR. It decays over [`GROWTH_DAYS`] days of
+/// forecasts, after which the largest measured growth is more reliable.
+const INITIAL_PEAK_GROWTH: f64 = 0.15;
 const GROWTH_DAYS: f64 = 14.0;
-/// No more than 28 % above the peak is requested for growth, as a logarithm: one jump to a new level must not double the request.
-const PEAK_GROWTH_MOST: f64 = 0.25;
+/// Maximum growth, as a logarithm (28 %): one step to a new level must not double the request.
+const MAX_PEAK_GROWTH: f64 = 0.25;
 
-/// How [`Covering`] is set up.
+/// Options of [`Covering`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CoveringOptions {
-    /// What is asked for.
+    /// Resource of the request.
     pub resource: ContainerResource,
-    /// What an hour with usage above the request costs, in hours of the mean usage idling; positive.
+    /// Cost of an hour with usage above the request, in hours of idle mean usage; positive.
     pub above_cost: f64,
-    /// When the container's present version was deployed; memory peaks from before no longer count, a day after it.
+    /// Deployment time of the present version. A day after it, memory peaks from before no longer count.
     pub deployed_ms: Option<i64>,
-    /// The least request that is recommended, in cores or bytes.
+    /// Minimum request, in cores or bytes.
     pub least: f64,
-    /// Length of the history whose peak a memory request covers.
+    /// Span of the history whose peak a memory request covers.
     pub peak_ms: i64,
 }
 
 impl CoveringOptions {
-    /// The usual costs.
+    /// Returns the default costs.
     #[must_use]
     pub fn new(resource: ContainerResource) -> Self {
         let above_cost = match resource {
-            ContainerResource::Cpu => CPU_COST,
-            ContainerResource::Memory => CPU_COST * MEMORY_COST,
+            ContainerResource::Cpu => CPU_WAIT_COST,
+            ContainerResource::Memory => CPU_WAIT_COST * OUT_OF_MEMORY_FACTOR,
         };
         Self { resource, above_cost, deployed_ms: None, least: resource.usual_least(), peak_ms: PEAK_MS }
     }
 }
 
-/// The request that costs least over the day to come: what idles, against the time that usage exceeds the request.
+/// Requests what costs least over the next day: idle capacity against the time that usage exceeds the request.
 ///
-/// The forecast of usage is the average of decaying histograms of several half-lives, spread by how far days usually drift. So
-/// the margin follows the tail: where usage gathers just above a quantile it is covered, where it spikes far and seldom it is
-/// not. A request changes only when that saves more than a twentieth of the usage, or when usage has been above it for most of an
-/// hour. Memory is never asked for less than its peak and the largest growth by which a day's peak has exceeded the one known
-/// before it.
+/// The usage forecast is the average of decaying histograms of several half-lives, spread by the mean drift between
+/// days. The margin follows the tail: usage that concentrates just above a quantile is covered, rare high peaks are
+/// not. A request changes only when that saves more than a twentieth of the usage, or when usage has exceeded it for
+/// most of an hour. A memory request is never below the peak plus the largest growth of a day's peak over the peak
+/// known before.
 ///
 /// # Reference
-/// Rzadca et al. (2020), Autopilot: requests from decaying histograms, by the cost of what idles against what runs short.
-/// Deviates: the histograms are averaged, and the margins are the drift and the growth that were measured.
+/// Rzadca et al. (2020), Autopilot: requests from decaying histograms, by the cost of idle capacity against shortage.
+/// Deviates: the histograms are averaged, and the margins are the measured drift and growth.
 #[derive(Debug, Clone)]
 pub struct Covering {
     options: CoveringOptions,
     histograms: Vec<DecayingHistogram>,
-    pending: VecDeque<Pending>,
-    /// The history of the peak and a day, for memory's peaks and the judgement of forecasts.
+    pending: VecDeque<PendingPeak>,
+    /// Usage over the span of the peak and one more day, for memory peaks and for judging forecasts.
     usage: VecDeque<(i64, f64)>,
     peak_since_deployed: f64,
-    /// How long usage was seen since the deployment; a gap counts an hour.
+    /// Time with observed usage since the deployment; a gap counts at most an hour.
     seen_since_deployed_ms: i64,
-    /// Whether what was used before the deployment is forgotten.
-    forgot: bool,
+    /// Whether usage from before the deployment was dropped.
+    has_restarted: bool,
     first_ms: Option<i64>,
     drift: f64,
-    /// By how much the peak to come has exceeded the one known, as a logarithm, at most; and days that told.
+    /// Largest growth of a day's peak over the peak known before, as a logarithm, and the number of judged days.
     peak_growth: f64,
     judged_days: f64,
     judged_ms: Option<i64>,
     decided_ms: Option<i64>,
     changed_ms: Option<i64>,
-    /// The median usage of the last hour.
+    /// Median usage of the last hour.
     last_hour: f64,
-    /// A request below this is too small now, whatever it saves.
+    /// A request below this is too small now, whatever a change saves.
     shortfall: f64,
-    /// The expected cost of every request, as it was last decided on.
+    /// Expected cost of every request at the last decision.
     curve: Option<CostCurve>,
 }
 
-/// A day to come whose peak is not known yet.
+/// A day whose peak is not known yet.
 #[derive(Debug, Clone, Copy)]
-struct Pending {
+struct PendingPeak {
     at_ms: i64,
-    /// The highest usage of the history before.
+    /// Highest usage of the history before that day.
     peak: f64,
 }
 
-/// What a request is expected to bring over the horizon.
+/// Expected figures of a request over the horizon.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
-    /// Share of the request that idles.
+    /// Idle share of the request.
     pub slack: f64,
-    /// Share of time with usage above it.
+    /// Share of time with usage above the request.
     pub above: f64,
 }
 
 fn histogram(half_life_ms: i64) -> DecayingHistogram {
-    // Far below what any container uses, in cores as in bytes.
-    DecayingHistogram::new(HistogramOptions { first_bucket: 1e-6, growth: GROWTH, half_life_ms })
+    // The first bucket is far below any container's usage, in cores and in bytes.
+    DecayingHistogram::new(HistogramOptions { first_bucket: 1e-6, growth: BUCKET_GROWTH, half_life_ms })
 }
 
 impl Covering {
-    /// A rule that has seen nothing.
+    /// Creates a rule without observations.
     #[must_use]
     pub fn new(options: CoveringOptions) -> Self {
         Self {
@@ -142,9 +141,9 @@ impl Covering {
             usage: VecDeque::new(),
             peak_since_deployed: 0.0,
             seen_since_deployed_ms: 0,
-            forgot: false,
+            has_restarted: false,
             first_ms: None,
-            drift: DRIFT,
+            drift: INITIAL_DRIFT,
             peak_growth: 0.0,
             judged_days: 0.0,
             judged_ms: None,
@@ -156,60 +155,62 @@ impl Covering {
         }
     }
 
-    /// What `request` is expected to bring over the horizon, as of the last decision; none before any.
+    /// Returns the expected figures of `request` over the horizon at the last decision. None before the first one.
     #[must_use]
     pub fn expects(&self, request: f64) -> Option<Expected> {
         self.curve.as_ref().map(|curve| Expected { slack: curve.slack(request), above: curve.above(request) })
     }
 
-    /// How far the busy hours of one day usually lie from those of the next, as a logarithm.
+    /// Returns the mean distance of one day's busy usage from the next day's, as a logarithm.
     #[must_use]
     pub fn drift(&self) -> f64 {
         self.drift
     }
 
-    /// Whether usage was above `request` for most of the last hour before the last decision.
+    /// Returns whether usage exceeded `request` for most of the hour before the last decision.
     #[must_use]
     pub fn exceeds(&self, request: f64) -> bool {
         self.last_hour > request
     }
 
-    /// Whether a request of its own is too small as of the last decision: CPU usage was above it for most of the last hour, or
-    /// memory has used up half of the margin above its peak.
+    /// Returns whether the rule's own request was too small at the last decision: CPU usage exceeded it for most of the
+    /// last hour, or memory used more than half of the margin above its peak.
     fn falls_short(&self, request: f64) -> bool {
         request < self.shortfall
     }
 
+    /// Returns the usage from `from_ms` to before `to_ms`.
     fn window(&self, from_ms: i64, to_ms: i64) -> Vec<f64> {
         let at = |ms: i64| self.usage.partition_point(|&(seen_ms, _)| seen_ms < ms);
         self.usage.range(at(from_ms)..at(to_ms).max(at(from_ms))).map(|&(_, usage)| usage).collect()
     }
 
-    /// Learns from every day that has passed how far peaks and days move.
-    fn judge(&mut self, at_ms: i64) {
+    /// Updates drift and peak growth from every day that has ended.
+    fn learn_from_past_days(&mut self, at_ms: i64) {
         while self.pending.front().is_some_and(|pending| pending.at_ms + HORIZON_MS <= at_ms) {
-            let Some(Pending { at_ms: from_ms, peak }) = self.pending.pop_front() else { return };
+            let Some(PendingPeak { at_ms: from_ms, peak }) = self.pending.pop_front() else { return };
             let window = self.window(from_ms, from_ms + HORIZON_MS);
             if window.is_empty() {
                 continue;
             }
             let reached = window.iter().copied().fold(0.0, f64::max);
-            // What came before a whole day was seen is no peak.
+            // A peak of less than a day of history is not comparable.
             if self.first_ms.is_some_and(|first_ms| from_ms - first_ms >= DAY_MS) {
-                let growth = if peak > 0.0 { (reached / peak).ln().clamp(0.0, PEAK_GROWTH_MOST) } else { 0.0 };
+                let growth = if peak > 0.0 { (reached / peak).ln().clamp(0.0, MAX_PEAK_GROWTH) } else { 0.0 };
                 self.peak_growth = self.peak_growth.max(growth);
                 let since_ms = self.judged_ms.replace(from_ms).map_or(0, |before_ms| from_ms - before_ms);
                 self.judged_days += ms_to_f64(since_ms.min(DAY_MS)) / ms_to_f64(DAY_MS);
             }
+            // Busy usage is the 0.9 quantile of a day: its maximum would be noise.
             let before = self.window(from_ms - DAY_MS, from_ms);
             let busy = quantile(&window, 0.9).zip(quantile(&before, 0.9));
             if let Some((after, before)) = busy.filter(|&(after, before)| after > 0.0 && before > 0.0) {
-                self.drift += ((after / before).ln().abs().min(1.0) - self.drift) / MEMORY;
+                self.drift += ((after / before).ln().abs().min(1.0) - self.drift) / DRIFT_MEMORY;
             }
         }
     }
 
-    /// The expected cost of every request, the day to come being like the past as the histograms remember it on average.
+    /// Returns the expected cost of every request if the next day is like the average of the histograms.
     fn curve(&self) -> CostCurve {
         let n = f64::from(u32::try_from(self.histograms.len()).unwrap_or(u32::MAX));
         let mut mixture = Vec::new();
@@ -224,14 +225,14 @@ impl Covering {
         CostCurve::new(&self.histograms[0], &mixture, self.options.above_cost, DRIFT_SHARE * self.drift)
     }
 
-    /// A day after a deployment memory is what the new version uses: the histograms begin anew with it. CPU follows the load
-    /// more than the version, of which a day says too little.
-    fn forget(&mut self) {
-        let Some(deployed_ms) = self.options.deployed_ms.filter(|_| self.knows_version()) else { return };
-        if self.forgot || self.options.resource == ContainerResource::Cpu {
+    /// Restarts the histograms with the usage of a new version, a day after its deployment, for memory only. CPU usage
+    /// depends more on the load than on the version, and a day of it is too little.
+    fn restart_for_version(&mut self) {
+        let Some(deployed_ms) = self.options.deployed_ms.filter(|_| self.has_seen_version()) else { return };
+        if self.has_restarted || self.options.resource == ContainerResource::Cpu {
             return;
         }
-        self.forgot = true;
+        self.has_restarted = true;
         self.histograms = HALF_LIVES_MS.map(histogram).to_vec();
         let from = self.usage.partition_point(|&(seen_ms, _)| seen_ms < deployed_ms);
         for &(seen_ms, usage) in self.usage.range(from..) {
@@ -239,8 +240,8 @@ impl Covering {
         }
     }
 
-    /// Whether a day's usage of the present version was seen.
-    fn knows_version(&self) -> bool {
+    /// Returns whether a day's usage of the present version was observed.
+    fn has_seen_version(&self) -> bool {
         self.seen_since_deployed_ms >= DAY_MS
     }
 
@@ -249,14 +250,14 @@ impl Covering {
         recent.map(|&(_, usage)| usage).fold(0.0, f64::max)
     }
 
-    /// The peak of memory below which nothing is asked for, and by how much the next may exceed it, as a logarithm; CPU has
-    /// none. The peak is that of the history that is read, or since a deployment of which a day was seen.
+    /// Returns the minimum memory request and its possible growth, as a logarithm. Both are 0 for CPU. The minimum is
+    /// the peak of the configured history, or since a deployment that is observed for a day.
     fn peak(&self, at_ms: i64) -> (f64, f64) {
         match self.options.resource {
             ContainerResource::Cpu => (0.0, 0.0),
             ContainerResource::Memory => {
-                let peak = if self.knows_version() { self.peak_since_deployed } else { self.recent_peak(at_ms) };
-                let unknown = PEAK_GROWTH.ln_1p() / (1.0 + self.judged_days / GROWTH_DAYS);
+                let peak = if self.has_seen_version() { self.peak_since_deployed } else { self.recent_peak(at_ms) };
+                let unknown = INITIAL_PEAK_GROWTH.ln_1p() / (1.0 + self.judged_days / GROWTH_DAYS);
                 (peak, self.peak_growth.max(unknown))
             }
         }
@@ -270,22 +271,23 @@ impl RequestRule for Covering {
             return current;
         }
         self.decided_ms = Some(at_ms);
-        self.judge(at_ms);
-        self.forget();
+        // Past days are judged before the new one is added, so that every decision is causal.
+        self.learn_from_past_days(at_ms);
+        self.restart_for_version();
         let curve = self.curve();
-        self.pending.push_back(Pending { at_ms, peak: self.recent_peak(at_ms) });
+        self.pending.push_back(PendingPeak { at_ms, peak: self.recent_peak(at_ms) });
         let usual = quantile(&self.window(at_ms - HOUR_MS, at_ms), 0.5).unwrap_or(0.0);
         let (peak, growth) = self.peak(at_ms);
         self.last_hour = usual;
-        // Not at every new peak: half of the margin may be used up.
+        // The shortfall allows half of the margin, so that not every new peak changes the request.
         self.shortfall = usual.max(peak * (growth / 2.0).exp());
         let short = current.is_some_and(|current| usual > current);
-        // A new level takes hours to weigh in the histograms: until then the last hour stands for it.
+        // A new level takes hours to gain weight in the histograms; until then the last hour's usage is the minimum.
         let seen = if short { usual * (DRIFT_SHARE * self.drift).exp() } else { 0.0 };
         let wanted = curve.best().max(peak * growth.exp()).max(seen);
         let keeps = current.is_some_and(|current| {
-            let lived = self.changed_ms.is_none_or(|changed_ms| at_ms - changed_ms >= LIFETIME_MS);
-            !(self.falls_short(current) || (lived && curve.cost(current) - curve.cost(wanted) > WORTH))
+            let lived = self.changed_ms.is_none_or(|changed_ms| at_ms - changed_ms >= MIN_LIFETIME_MS);
+            !(self.falls_short(current) || (lived && curve.cost(current) - curve.cost(wanted) > MIN_SAVING))
         });
         let request = if keeps { current } else { Some(wanted) };
         if !keeps {

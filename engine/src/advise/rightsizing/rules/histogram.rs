@@ -1,6 +1,7 @@
-//! Decaying histograms of usage.
+//! Decaying histogram of usage, with exponential buckets. Used by `covering` and `vpa`.
 
-/// Weights of values by size, old ones counting less: buckets each wider than the one before by the same share.
+/// Weights of values by size, with exponentially decaying weight of old values. Each bucket is wider than the one
+/// before by the same share.
 ///
 /// # Reference
 /// The histogram of Kubernetes' vertical pod autoscaler (its README, "recommender"): buckets that grow by 5 %, weights
@@ -8,36 +9,36 @@
 #[derive(Debug, Clone)]
 pub struct DecayingHistogram {
     options: HistogramOptions,
-    /// Weights, those at the newest reference time counting in full.
+    /// Weights per bucket, relative to a value at the reference time.
     weights: Vec<f64>,
     total: f64,
     reference_ms: Option<i64>,
 }
 
-/// How values are put together and how fast they are forgotten.
+/// Bucket widths and decay of a histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HistogramOptions {
-    /// Width of the first bucket, which begins at 0; positive.
+    /// Width of the first bucket, which starts at 0; positive.
     pub first_bucket: f64,
-    /// By what share a bucket is wider than the one before; positive.
+    /// Relative growth of each bucket over the one before; positive.
     pub growth: f64,
-    /// Time after which a value counts half.
+    /// Time after which a value has half its weight, milliseconds.
     pub half_life_ms: i64,
 }
 
-/// Buckets that a histogram has at most: at 1 % they reach from the first bucket's width to 10¹⁵ times that.
+/// Maximum number of buckets. At 1 % growth they reach 10¹⁵ times the width of the first bucket.
 const BUCKETS: usize = 4_000;
-/// Half-lives after which the weights are brought to a new reference time, before they overflow.
+/// Half-lives after which the weights are rescaled to a new reference time, before they overflow.
 const HALF_LIVES: f64 = 100.0;
 
 impl DecayingHistogram {
-    /// An empty histogram.
+    /// Creates an empty histogram.
     #[must_use]
     pub fn new(options: HistogramOptions) -> Self {
         Self { options, weights: Vec::new(), total: 0.0, reference_ms: None }
     }
 
-    /// Takes a value seen at `at_ms`; one below 0 counts as 0, and what is not a number not at all.
+    /// Adds a value at `at_ms`. A negative value counts as 0; NaN is ignored.
     pub fn add(&mut self, at_ms: i64, value: f64) {
         let bucket = self.bucket(value);
         let (Some(bucket), Some(weight)) = (bucket, self.weight(at_ms)) else { return };
@@ -48,7 +49,7 @@ impl DecayingHistogram {
         self.total += weight;
     }
 
-    /// The upper end of the bucket in which the share `p` of the weight is reached; none while empty.
+    /// Returns the upper end of the bucket in which the share `p` of the weight is reached. None while empty.
     #[must_use]
     pub fn quantile(&self, p: f64) -> Option<f64> {
         if self.total <= 0.0 {
@@ -59,16 +60,17 @@ impl DecayingHistogram {
             below += weight;
             *weight > 0.0 && below >= p * self.total
         });
-        // Rounding may leave the sum a hair below the total.
+        // Rounding may leave the sum just below the total.
         let bucket = reached.or_else(|| self.weights.iter().rposition(|weight| *weight > 0.0))?;
         Some(self.upper_end(bucket))
     }
 
-    /// Share of the weight in each bucket, up to the last that holds any.
+    /// Returns the share of the weight in each bucket, up to the last non-empty one.
     pub(super) fn shares(&self) -> impl Iterator<Item = f64> {
         self.weights.iter().map(|weight| weight / self.total)
     }
 
+    /// Returns the weight of a value at `at_ms`: new values gain weight instead of old ones losing it.
     fn weight(&mut self, at_ms: i64) -> Option<f64> {
         let reference_ms = *self.reference_ms.get_or_insert(at_ms);
         let mut half_lives = ms_to_f64(at_ms - reference_ms) / ms_to_f64(self.options.half_life_ms.max(1));
@@ -94,7 +96,7 @@ impl DecayingHistogram {
         Some(bucket.min(BUCKETS - 1))
     }
 
-    /// The upper end of a bucket.
+    /// Returns the upper end of a bucket.
     pub(super) fn upper_end(&self, bucket: usize) -> f64 {
         let HistogramOptions { first_bucket, growth, .. } = self.options;
         let place = f64::from(u32::try_from(bucket + 1).unwrap_or(u32::MAX));

@@ -1,4 +1,4 @@
-//! The simple strategy of KRR.
+//! The simple strategy of KRR, for comparison. Called by `leading` and `decide`.
 
 use std::collections::VecDeque;
 
@@ -7,15 +7,15 @@ use almanac_models::stats::quantile;
 use super::{ContainerResource, RequestRule};
 
 const DAY_MS: i64 = 86_400_000;
-/// History that it looks at.
+/// Span of the history.
 const HISTORY_MS: i64 = 14 * DAY_MS;
-/// Quantile of CPU usage.
+/// Quantile of the CPU usage.
 const CPU_QUANTILE: f64 = 0.95;
-/// Share that is added to the highest memory.
+/// Margin above the highest memory usage.
 const MEMORY_MARGIN: f64 = 0.15;
 
-/// The simple strategy of Robusta's KRR: of the last two weeks the 95 % quantile of CPU, and the highest memory plus 15 %.
-/// It is a report that somebody runs; here it is run once a day and followed.
+/// The simple strategy of Robusta's KRR: the 95 % quantile of CPU over the last two weeks, and the highest memory usage
+/// plus 15 %. KRR is a report that a person runs; here it runs once a day and its result is applied.
 ///
 /// # Reference
 /// robusta-dev/krr, README, "Algorithm" (`cpu_percentile` 95, `memory_buffer_percentage` 15, `history_duration` 336 h).
@@ -27,7 +27,7 @@ pub struct Krr {
 }
 
 impl Krr {
-    /// A rule that has seen nothing.
+    /// Creates a rule without observations.
     #[must_use]
     pub fn new(resource: ContainerResource) -> Self {
         Self { resource, usage: VecDeque::new(), run_ms: None }

@@ -1,4 +1,5 @@
-//! Rules for the request of a container: the one that covers the usage to come, and those of its rivals.
+//! Rules for the request of a container: `leading` recommends; `covering`, `vpa` and `krr` are the rules that it
+//! follows.
 
 mod cost;
 mod covering;
@@ -8,7 +9,7 @@ mod leading;
 mod rule;
 mod vpa;
 
-pub(super) use covering::WORTH;
+pub(super) use covering::MIN_SAVING;
 pub use covering::{Covering, CoveringOptions, Expected};
 pub(super) use histogram::ms_to_f64;
 pub use histogram::{DecayingHistogram, HistogramOptions};

@@ -1,23 +1,23 @@
-//! The resources that a container requests, and the interface of every rule for a request.
+//! The resources that a container requests, and the interface of every request rule.
 
 use std::fmt;
 
 const MEBIBYTE: f64 = 1_048_576.0;
 
-/// What a container asks its node for.
+/// A resource that a container requests from its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainerResource {
-    /// Processors, in cores: what exceeds the request waits.
+    /// CPU, in cores. Usage above the request may wait.
     Cpu,
-    /// Memory, in bytes: what exceeds the request is killed.
+    /// Memory, in bytes. A container above its request may be killed.
     Memory,
 }
 
 impl ContainerResource {
-    /// Both.
+    /// Both resources.
     pub const ALL: [Self; 2] = [Self::Cpu, Self::Memory];
 
-    /// The least request that is recommended unless the configuration names another: 10 millicores, 16 mebibytes.
+    /// Returns the default minimum request: 10 millicores or 16 mebibytes.
     #[must_use]
     pub fn usual_least(self) -> f64 {
         match self {
@@ -26,7 +26,7 @@ impl ContainerResource {
         }
     }
 
-    /// As a sentence names it.
+    /// Returns the name for sentences.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,14 +35,14 @@ impl ContainerResource {
         }
     }
 
-    /// Reads an amount as Kubernetes writes it: `0.5`, `500m`, `512Mi`, `1.5G`; cores or bytes.
+    /// Parses an amount as Kubernetes writes it (`0.5`, `500m`, `512Mi`, `1.5G`) into cores or bytes.
     ///
     /// # Errors
-    /// One line that names the text and what would be right.
+    /// A line that names the text and a valid form.
     pub fn parse(self, text: &str) -> Result<f64, String> {
         let text = text.trim();
         let digits = text.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E')).unwrap_or(text.len());
-        // `1e3` has an exponent, `1E` the suffix exa, which no container needs.
+        // `1e3` has an exponent; `1E` would be the suffix exa, which no container needs.
         let (number, suffix) = text.split_at(digits);
         let unit = match (self, suffix.trim()) {
             (_, "") => Some(1.0),
@@ -69,14 +69,14 @@ impl ContainerResource {
         })
     }
 
-    /// The least request not below `amount` that Kubernetes writes in whole millicores or mebibytes, and how it is written.
+    /// Returns the smallest request of at least `amount` in whole millicores or mebibytes, and its Kubernetes form.
     #[must_use]
     pub fn quantity(self, amount: f64) -> (f64, String) {
         let (unit, suffix) = match self {
             Self::Cpu => (1e-3, "m"),
             Self::Memory => (MEBIBYTE, "Mi"),
         };
-        // A whole number of units stays one, rounding aside.
+        // The tolerance keeps a whole number of units.
         let units = (amount / unit * (1.0 - 1e-12)).ceil().max(1.0);
         (units * unit, format!("{units:.0}{suffix}"))
     }
@@ -91,13 +91,14 @@ impl fmt::Display for ContainerResource {
     }
 }
 
-/// A rule for the request of one container, driven step by step: [`RequestRule::request`], then
+/// A rule for the request of one container. It is driven step by step: [`RequestRule::request`], then
 /// [`RequestRule::observe`] of the same step.
 pub trait RequestRule {
-    /// The request from `at_ms` on, with `current` in force; only usage already observed is known. None before any usage.
+    /// Returns the request from `at_ms` on, with `current` in effect. Uses only usage observed before. None before any
+    /// usage.
     fn request(&mut self, at_ms: i64, current: Option<f64>) -> Option<f64>;
 
-    /// The usage at `at_ms`.
+    /// Adds the usage at `at_ms`.
     fn observe(&mut self, at_ms: i64, usage: f64);
 }
 

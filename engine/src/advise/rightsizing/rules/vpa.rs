@@ -1,4 +1,4 @@
-//! The rule of Kubernetes' vertical pod autoscaler.
+//! The rule of Kubernetes' vertical pod autoscaler, for comparison. Called by `leading` and `decide`.
 
 use std::collections::VecDeque;
 
@@ -8,26 +8,27 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const MINUTES_A_DAY: f64 = 1_440.0;
 
-/// Share that is added to what the histogram says.
+/// Margin above the histogram's quantile.
 const MARGIN: f64 = 0.15;
-/// Quantiles of the target and of the range outside of which a container is restarted at once.
+/// Quantiles of the target, and of the range outside of which a container is restarted at once.
 const TARGET: f64 = 0.9;
 const LOWER: f64 = 0.5;
 const UPPER: f64 = 0.95;
-/// Inside of that range it is restarted when it has run so long and the target differs by so much.
+/// Minimum lifetime and minimum relative difference for a restart inside the range.
 const LIFETIME_MS: i64 = 12 * HOUR_MS;
 const DIFFERENCE: f64 = 0.1;
-/// Daily peaks of memory that are kept.
+/// Number of daily memory peaks that are kept.
 const PEAKS: usize = 8;
 
-/// The rule of Kubernetes' vertical pod autoscaler: the 90 % quantile of a decaying histogram, of usage for CPU and of
-/// daily peaks for memory, plus 15 %, between the 50 % and the 95 % quantile widened while the history is short.
+/// The rule of Kubernetes' vertical pod autoscaler: the 90 % quantile of a decaying histogram plus 15 %, of usage for
+/// CPU and of daily peaks for memory. It is bounded by the 50 % and 95 % quantiles, which are widened while the history
+/// is short.
 ///
-/// The smallest request that it gives a pod is left out, and so is its answer to a kill for want of memory: a replay of
-/// usage that was measured has none.
+/// The minimum request per pod and the reaction to out-of-memory kills are not modelled: recorded usage contains no
+/// kills.
 ///
 /// # Reference
-/// kubernetes/autoscaler, vertical-pod-autoscaler: flags of the recommender (`target-cpu-percentile` and those beside it,
+/// kubernetes/autoscaler, vertical-pod-autoscaler: flags of the recommender (`target-cpu-percentile` and related,
 /// `recommendation-margin-fraction`, histogram half-lives) and of the updater (`pod-update-threshold`,
 /// `in-recommendation-bounds-eviction-lifetime-threshold`).
 #[derive(Debug, Clone)]
@@ -35,28 +36,28 @@ pub struct Vpa {
     resource: ContainerResource,
     histogram: HistogramOptions,
     usage: DecayingHistogram,
-    /// Days and their highest usage, the last still growing.
+    /// Day numbers and their highest usage; the last day is incomplete.
     peaks: VecDeque<(i64, f64)>,
     first_ms: Option<i64>,
     last_ms: i64,
-    /// How long usage was seen, in minutes; a gap counts an hour. The original counts samples, one a minute.
+    /// Minutes with observed usage; a gap counts at most an hour. The original counts samples, one per minute.
     minutes: f64,
     changed_ms: Option<i64>,
 }
 
-/// The target and the range around it.
+/// Target and range of the autoscaler.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VpaRange {
-    /// What a new container gets.
+    /// Request of a new container.
     pub target: f64,
-    /// Below this it is restarted at once.
+    /// Lower end; a container below it is restarted at once.
     pub lower: f64,
-    /// Above this as well.
+    /// Upper end; a container above it is restarted at once.
     pub upper: f64,
 }
 
 impl Vpa {
-    /// A rule that has seen nothing.
+    /// Creates a rule without observations.
     #[must_use]
     pub fn new(resource: ContainerResource) -> Self {
         let first_bucket = match resource {
@@ -76,7 +77,7 @@ impl Vpa {
         }
     }
 
-    /// What it recommends now; none before the first usage.
+    /// Returns the present recommendation. None before the first usage.
     #[must_use]
     pub fn range(&self) -> Option<VpaRange> {
         let first_ms = self.first_ms?;
@@ -94,7 +95,7 @@ impl Vpa {
         match self.resource {
             ContainerResource::Cpu => self.usage.quantile(p),
             ContainerResource::Memory => {
-                // A peak that grows is one sample: the histogram is made anew from the few there are.
+                // A growing peak is one sample, so the histogram is rebuilt from the few peaks.
                 let mut peaks = DecayingHistogram::new(self.histogram);
                 self.peaks.iter().for_each(|&(day, peak)| peaks.add(day * DAY_MS, peak));
                 peaks.quantile(p)

@@ -1,3 +1,6 @@
+//! The replica count of this minute, for `/v1/scaling/{workload}`: the last decision, but at least what the present
+//! demand needs.
+
 use almanac_models::Timestamp;
 use chrono::DateTime;
 use serde_json::Value;
@@ -5,7 +8,7 @@ use serde_json::Value;
 use crate::{
     advise::{
         kit::{HistoryError, one_value},
-        scaling::{PoolRules, ScalingError, WorkloadSpec, demand::in_own_units},
+        scaling::{PoolRules, ScalingError, WorkloadSpec, demand::in_workload_units},
     },
     store::{
         Store,
@@ -13,31 +16,31 @@ use crate::{
     },
 };
 
-/// Steps after which a decision is too old to be acted on: half an hour of one-minute steps.
-const FRESH_STEPS: i64 = 30;
+/// Maximum age of a usable decision in steps: half an hour of one-minute steps.
+const MAX_AGE_STEPS: i64 = 30;
 
-/// The number that an autoscaler asks for.
+/// Replica count for an autoscaler.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurrentReplicas {
-    /// How many replicas there should be.
+    /// Number of replicas to run.
     pub replicas: u32,
-    /// What was decided on forecast or by the reactive rule.
+    /// Number that the forecast or the reactive rule decided.
     pub decided: u32,
-    /// What the demand seen now needs; the number is never below it.
+    /// Number that the present demand needs; `replicas` is never below it.
     pub floor: u32,
-    /// The demand seen now.
+    /// Present demand.
     pub demand: f64,
-    /// When it was decided.
+    /// Time of the decision.
     pub decided_at: Timestamp,
-    /// Until when this number may be used.
+    /// End of the validity of this number.
     pub valid_until: Timestamp,
 }
 
-/// The replicas that `row` asks for at `now`, never below what the demand seen now needs.
+/// Returns the replicas of `row` at `now`, at least as many as the present demand needs.
 ///
 /// # Errors
-/// [`ScalingError::NotInForce`] when the recommendation was dismissed, went wrong, or is too old; the signal's
-/// errors when demand cannot be read. An autoscaler must then hear a failure and never a number.
+/// [`ScalingError::NotInForce`] when the recommendation was dismissed, regressed, expired or is too old; the signal's
+/// errors when demand cannot be read. The caller must report a failure to the autoscaler, never a guessed number.
 pub fn current_replicas(
     store: &Store,
     spec: &WorkloadSpec,
@@ -56,14 +59,16 @@ pub fn current_replicas(
         field("capacity_per_replica").and_then(Value::as_f64).ok_or_else(|| unreadable("capacity_per_replica"))?;
     let decided_at = field("decided_at").and_then(Value::as_str).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
     let decided_at = decided_at.ok_or_else(|| unreadable("decided_at"))?.timestamp_millis();
-    let valid_until = decided_at + FRESH_STEPS * spec.step_ms;
+    let valid_until = decided_at + MAX_AGE_STEPS * spec.step_ms;
     if now.millis() > valid_until {
         let age = (now.millis() - decided_at) / 1_000;
-        return Err(not_in_force(format!("the last decision is {age} s old, at most {FRESH_STEPS} steps are allowed")));
+        return Err(not_in_force(format!(
+            "the last decision is {age} s old, at most {MAX_AGE_STEPS} steps are allowed"
+        )));
     }
     let rules: PoolRules = spec.pool_rules(capacity);
     rules.check()?;
-    let demand = largest_now(store, spec, capacity, now)?;
+    let demand = largest_demand_now(store, spec, capacity, now)?;
     let floor = rules.needed_with_headroom(demand);
     Ok(CurrentReplicas {
         replicas: decided.max(floor).clamp(rules.replicas_min, rules.replicas_max),
@@ -75,19 +80,19 @@ pub fn current_replicas(
     })
 }
 
-/// The largest demand over the resources, in units of the workload's own; a resource without a value leaves it to the
-/// others, and where none has one that is an error.
-fn largest_now(store: &Store, spec: &WorkloadSpec, capacity: f64, now: Timestamp) -> Result<f64, ScalingError> {
+/// Returns the largest demand over the resources, in units of the workload's demand. A resource without a value is
+/// skipped; no value at all is an error.
+fn largest_demand_now(store: &Store, spec: &WorkloadSpec, capacity: f64, now: Timestamp) -> Result<f64, ScalingError> {
     let mut largest = demand_now(store, &spec.demand, now)?;
     for resource in &spec.resources {
         let demand = demand_now(store, &resource.demand, now)?;
-        let demand = demand.map(|demand| in_own_units(demand, resource.capacity_per_replica, capacity));
+        let demand = demand.map(|demand| in_workload_units(demand, resource.capacity_per_replica, capacity));
         largest = largest.into_iter().chain(demand).reduce(f64::max);
     }
     largest.ok_or_else(|| HistoryError::NotOneSeries { expr: spec.demand.clone(), series: 0 }.into())
 }
 
-/// The demand at `now`; none when the expression gives nothing.
+/// Returns the demand at `now`. None when the expression returns nothing.
 fn demand_now(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64>, ScalingError> {
     match one_value(store, expr, now)? {
         Some(value) if !(value >= 0.0 && value.is_finite()) => {

@@ -1,12 +1,13 @@
-//! The sentence of a scaling recommendation: from what to what, what it brings and what it costs.
+//! The sentence of a scaling recommendation: the change, its benefit and its cost. Called by `recommend`.
 
 use crate::advise::scaling::{Decision, ResourceUse, Rule, ScalingError, WorkloadSpec};
 
 const DAY_MS: i64 = 86_400_000;
 const MONTH_HOURS: f64 = 730.0;
 
-/// "Scale api by its forecast, 7 replicas now instead of 5: over its own history demand would have exceeded what is ready 0.2 % of the
-/// time instead of 1.6 % by the reactive rule, for 6 % more replica-hours".
+/// Returns, for example, "Scale api by its forecast, 7 replicas now instead of 5: over its own history demand would
+/// have exceeded the ready replicas 0.2 % of the time instead of 1.6 % under the reactive rule, for 6 % more
+/// replica-hours".
 pub(super) fn describe(spec: &WorkloadSpec, decision: &Decision, no_schedule: Option<&ScalingError>) -> String {
     let Decision { comparison, current, replicas, .. } = decision;
     let named = binding(decision).map_or_else(String::new, |resource| format!(" for {}", resource.name));
@@ -16,8 +17,8 @@ pub(super) fn describe(spec: &WorkloadSpec, decision: &Decision, no_schedule: Op
     });
     let (ours, theirs) = (&comparison.predictive, &comparison.reactive);
     let mut clauses = vec![format!(
-        "Scale {} by its forecast, {replicas} replicas now{named}{present}: over its own history demand would have exceeded what is ready {} of \
-         the time instead of {} by the reactive rule{}, for {}",
+        "Scale {} by its forecast, {replicas} replicas now{named}{present}: over its own history demand would have exceeded the ready \
+         replicas {} of the time instead of {} under the reactive rule{}, for {}",
         spec.name,
         percent(ours.under_provisioned_share),
         percent(theirs.under_provisioned_share),
@@ -26,7 +27,7 @@ pub(super) fn describe(spec: &WorkloadSpec, decision: &Decision, no_schedule: Op
     )];
     if decision.rule == Rule::Reactive {
         clauses.push(format!(
-            "now by the reactive rule, because the forecast's bound held {:.0} % of the time where {:.0} % was promised",
+            "the reactive rule is in use now, because the forecast's bound held {:.0} % of the time instead of the promised {:.0} %",
             100.0 * decision.coverage.measured,
             100.0 * decision.coverage.promised
         ));
@@ -36,14 +37,14 @@ pub(super) fn describe(spec: &WorkloadSpec, decision: &Decision, no_schedule: Op
     clauses.join("; ")
 }
 
-/// The resource that asks for the most replicas now, where there are several.
+/// Returns the resource that needs the most replicas now, if there are several.
 fn binding(decision: &Decision) -> Option<&ResourceUse> {
     let most = |resource: &&ResourceUse| resource.now.unwrap_or(f64::NEG_INFINITY);
-    // Of equals the first, as in the history.
+    // The first of equals is taken, as in the history.
     decision.resources.iter().rev().max_by(|a, b| most(a).total_cmp(&most(b)))
 }
 
-/// Shares of the time as minutes a day, where a day lasts a day.
+/// Formats shares of the time as minutes per day. Empty for days of another length than 24 hours.
 fn minutes(spec: &WorkloadSpec, ours: f64, theirs: f64) -> String {
     if spec.day_ms != DAY_MS {
         return String::new();
@@ -51,7 +52,7 @@ fn minutes(spec: &WorkloadSpec, ours: f64, theirs: f64) -> String {
     format!(" ({:.1} minutes a day instead of {:.1})", 1_440.0 * ours, 1_440.0 * theirs)
 }
 
-/// Replica-hours against the reactive rule's, a day and in money where a replica has a price.
+/// Formats replica-hours relative to the reactive rule's: mean replicas, and money per month if a replica has a price.
 fn cost(spec: &WorkloadSpec, decision: &Decision) -> String {
     let (ours, theirs) = (decision.comparison.predictive.replica_hours, decision.comparison.reactive.replica_hours);
     let more = ours / theirs.max(f64::MIN_POSITIVE) - 1.0;

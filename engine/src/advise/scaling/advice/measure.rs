@@ -1,4 +1,4 @@
-//! Measures what an applied scaling rule did.
+//! Measures the effect of an applied scaling rule. Called by `advisor` for the ledger.
 
 use almanac_models::Timestamp;
 
@@ -11,8 +11,8 @@ use crate::{
     store::Store,
 };
 
-/// The share of time since `applied_at` in which demand exceeded what the ready replicas serve, with an 80 % interval
-/// from how stretches of time differ; none while less than a day has passed or the replicas are not known.
+/// Measures the share of time since `applied_at` in which demand exceeded the ready replicas, with an 80 % interval
+/// from the variance between blocks of time. None before a day has passed, or when the replicas are unknown.
 ///
 /// # Errors
 /// Those of [`fetch`] and [`largest_demand`].

@@ -1,5 +1,5 @@
-//! From a decision to what is said: the schedule, the patches, the recommendation with its evidence,
-//! the number of this minute, and what came of it once it was applied.
+//! From a decision to its recommendation: schedule, patches, sentence and evidence, the replica count of this minute,
+//! and the measured effect.
 
 mod current;
 mod describe;

@@ -1,4 +1,4 @@
-//! Patches of a workload's autoscaler, as Kubernetes and KEDA read them.
+//! Patches of a workload's autoscaler for Kubernetes and KEDA.
 
 use std::fmt::Write;
 
@@ -17,11 +17,11 @@ use crate::{
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// A KEDA `ScaledObject` that polls `/v1/scaling/{workload}`.
+/// Returns a KEDA `ScaledObject` that polls `/v1/scaling/{workload}`.
 ///
-/// The metric is the number of replicas and its target is 1, so that the autoscaler's formula gives the
-/// number itself. When the service does not answer, the pool goes to what the busiest known hour needs. A service that a
-/// cluster can reach asks for a token, so the patch says where that is kept.
+/// The metric is the number of replicas and its target is 1, so that the autoscaler's formula returns that number. When
+/// the service does not respond, the fallback is the replica count of the busiest scheduled hour. A service that the
+/// cluster can reach requires a token, so the patch names the secret that contains it.
 ///
 /// # Reference
 /// KEDA documentation, `metrics-api` scaler and `ScaledObject` specification.
@@ -33,6 +33,7 @@ pub fn keda_scaled_object(spec: &WorkloadSpec, decision: &Decision, schedule: Op
     let mut object = scaled_object(spec);
     object["spec"]["pollingInterval"] = json!(polling);
     object["spec"]["fallback"] = json!({"failureThreshold": 3, "replicas": fallback});
+    // No stabilisation in the autoscaler: the rule has its own scale-in window.
     object["spec"]["advanced"] =
         json!({"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}});
     object["spec"]["triggers"] = json!([{
@@ -52,8 +53,8 @@ pub fn keda_scaled_object(spec: &WorkloadSpec, decision: &Decision, schedule: Op
     kubernetes_patch("keda/scaledobject+yaml", &[("", object), (secret, authentication)])
 }
 
-/// An `HorizontalPodAutoscaler` on the external metric that carries the number of replicas; an adapter of the cluster has
-/// to serve that metric.
+/// Returns a `HorizontalPodAutoscaler` on an external metric with the number of replicas. The cluster needs an adapter
+/// that serves that metric.
 #[must_use]
 pub fn horizontal_pod_autoscaler(spec: &WorkloadSpec) -> Patch {
     let metric = json!({"name": "almanac_replicas", "selector": {"matchLabels": {"workload": spec.name}}});
@@ -68,7 +69,7 @@ pub fn horizontal_pod_autoscaler(spec: &WorkloadSpec) -> Patch {
     kubernetes_patch("kubernetes/hpa+yaml", &[(needs.as_str(), object)])
 }
 
-/// The plain `HorizontalPodAutoscaler` on processor use: the way back from a forecast.
+/// Returns a plain `HorizontalPodAutoscaler` on CPU utilisation: the rollback of a forecast rule.
 pub(super) fn reactive_autoscaler(spec: &WorkloadSpec) -> Patch {
     #[expect(clippy::cast_possible_truncation, reason = "a percentage")]
     let target = (100.0 * spec.target_utilization).round() as i64;
@@ -80,8 +81,8 @@ pub(super) fn reactive_autoscaler(spec: &WorkloadSpec) -> Patch {
     kubernetes_patch("kubernetes/hpa+yaml", &[("", object)])
 }
 
-/// A KEDA `ScaledObject` with one cron trigger for each hour of the day: the most of that hour in the
-/// schedule, for clusters that may not poll. None without a schedule or when a day is not one of 24 hours.
+/// Returns a KEDA `ScaledObject` with one cron trigger per hour of the day, each with the maximum of that hour in the
+/// schedule, for clusters that may not poll. None for an empty schedule or days of another length than 24 hours.
 #[must_use]
 pub fn cron_scaled_object(spec: &WorkloadSpec, schedule: &Schedule) -> Option<Patch> {
     if spec.day_ms != DAY_MS {
@@ -110,7 +111,7 @@ pub fn cron_scaled_object(spec: &WorkloadSpec, schedule: &Schedule) -> Option<Pa
     Some(kubernetes_patch("keda/cron+yaml", &[("", object)]))
 }
 
-/// A `ScaledObject` without triggers.
+/// Returns a `ScaledObject` without triggers.
 fn scaled_object(spec: &WorkloadSpec) -> Value {
     let deployment = spec.deployment.as_deref().unwrap_or(&spec.name);
     json!({
@@ -125,7 +126,7 @@ fn scaled_object(spec: &WorkloadSpec) -> Value {
     })
 }
 
-/// An `HorizontalPodAutoscaler` without metrics.
+/// Returns a `HorizontalPodAutoscaler` without metrics.
 fn autoscaler(spec: &WorkloadSpec) -> Value {
     let deployment = spec.deployment.as_deref().unwrap_or(&spec.name);
     json!({
@@ -140,7 +141,7 @@ fn autoscaler(spec: &WorkloadSpec) -> Value {
     })
 }
 
-/// The address of the workload's number; what is not plain in a path is escaped.
+/// Returns the URL of the workload's replica count. Bytes that are not unreserved in a path are percent-encoded.
 fn scaling_url(spec: &WorkloadSpec) -> String {
     let mut url = format!("{}/v1/scaling/", spec.service_url.trim_end_matches('/'));
     for byte in spec.name.bytes() {
@@ -153,7 +154,7 @@ fn scaling_url(spec: &WorkloadSpec) -> String {
     url
 }
 
-/// A name that Kubernetes takes for an object: lowercase letters, digits and hyphens (RFC 1123).
+/// Returns a valid Kubernetes object name: lower-case letters, digits and hyphens (RFC 1123).
 fn dns_label(name: &str) -> String {
     let plain: String =
         name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();

@@ -1,4 +1,4 @@
-//! Composes the proposal of a scaling decision: settings, effect, sentence, evidence and patches.
+//! Composes the proposal of a scaling decision: settings, effect, sentence, evidence and patches. Called by `advisor`.
 
 use almanac_models::Timestamp;
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ use crate::advise::{
     },
 };
 
-/// Puts a decision into words, figures and patches; pure.
+/// Composes the proposal of a decision, without I/O.
 pub(in crate::advise::scaling) fn proposal(
     spec: &WorkloadSpec,
     decision: &Decision,
@@ -105,7 +105,7 @@ fn evidence(spec: &WorkloadSpec, decision: &Decision, schedule: Result<&Schedule
     })
 }
 
-/// How often a resource asked for the most replicas, and how many it asks for now.
+/// Returns how often a resource needed the most replicas, and how many it needs now.
 fn resource_use(resource: &ResourceUse) -> Value {
     json!({
         "name": resource.name,
@@ -138,7 +138,7 @@ fn rule_name(rule: Rule) -> &'static str {
     }
 }
 
-/// JSON has no infinity.
+/// Returns none for an infinite value, which JSON cannot represent.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }

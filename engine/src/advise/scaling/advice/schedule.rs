@@ -1,4 +1,4 @@
-//! Replicas over the hours to come, from a forecast of the demand's peaks.
+//! Plans replicas for the next hours from a forecast of the demand's peaks. Called by `advisor`.
 
 use almanac_models::{
     Horizon, Step, Timestamp,
@@ -8,91 +8,96 @@ use almanac_models::{
 use crate::advise::scaling::{DemandHistory, PoolRules, ScalingError, WorkloadSpec};
 
 const DAY_MS: i64 = 86_400_000;
-/// Slots that a day of the schedule has at most: a quarter of an hour each.
+/// Maximum number of slots per day of the schedule: a quarter of an hour each.
 const SLOTS_A_DAY: i64 = 96;
 /// Quantile of demand that the schedule serves when no costs are stated.
 const QUANTILE: f64 = 0.95;
-/// Without a schedule when so much less of the held-out demand than promised lay below the quantile.
-const COVERAGE_MISSED: f64 = 0.1;
+/// Maximum shortfall of the held-out coverage below the quantile. Beyond it there is no schedule.
+const MAX_COVERAGE_GAP: f64 = 0.1;
 
-/// Replicas to have from an instant on.
+/// Replicas from an instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleSlot {
-    /// From when, in epoch milliseconds.
+    /// Start, epoch milliseconds.
     pub from_ms: i64,
-    /// How many.
+    /// Number of replicas.
     pub replicas: u32,
 }
 
-/// Replicas over the hours to come.
+/// Planned replicas over the next hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// Changes in order of time; a slot holds until the next.
+    /// Changes in ascending time; a slot holds until the next.
     pub slots: Vec<ScheduleSlot>,
-    /// The end of the last slot.
+    /// End of the last slot, epoch milliseconds.
     pub until_ms: i64,
-    /// The quantile of demand that it serves.
+    /// Quantile of demand that it serves.
     pub quantile: f64,
-    /// The forecast's model.
+    /// Model of the forecast.
     pub model: String,
-    /// Share of the newest slots, held out, whose demand lay at or below that quantile as forecast without them.
+    /// Share of the newest slots whose demand was at or below that quantile, forecast without them.
     pub coverage: f64,
 }
 
 impl Schedule {
-    /// Lays down replicas for the `horizon_ms` after the history: for each quarter of an hour the upper quantile of
-    /// the highest demand in it, early enough that replicas have started.
+    /// Plans replicas for `horizon_ms` after the history: for each quarter of an hour the upper quantile of its highest
+    /// demand, early enough for replicas to start.
     ///
     /// # Errors
-    /// [`ScalingError::Schedule`] when the forecast cannot be made or did not hold what it promised.
+    /// [`ScalingError::Schedule`] when the forecast fails or its held-out coverage is too low.
     pub fn plan(history: &DemandHistory, spec: &WorkloadSpec, rules: &PoolRules) -> Result<Self, ScalingError> {
-        let without = |reason: String| ScalingError::Schedule { reason };
+        let no_schedule = |reason: String| ScalingError::Schedule { reason };
         let per_slot = (spec.day_ms / SLOTS_A_DAY / history.step_ms()).max(1);
         let slot_ms = per_slot * history.step_ms();
         let per_slot = usize::try_from(per_slot).unwrap_or(1);
-        // Slots end with the history, so that the newest is whole.
+        // Slots end with the history, so that the newest one is complete.
         let peaks: Vec<f64> = history.values().rchunks_exact(per_slot).map(highest).rev().collect();
         let slots_a_day = spec.day_ms / slot_ms;
         let n_slots = i64::try_from(peaks.len()).unwrap_or(i64::MAX);
         let mut seasons = Vec::new();
         for days in [1, 7] {
-            // A season must divide into slots and have been seen twice.
+            // A season must be a whole number of slots, with at least two periods of history.
             if spec.day_ms % slot_ms == 0 && n_slots >= 2 * days * slots_a_day && slots_a_day >= 2 {
                 seasons.push(Step::from_millis(days * spec.day_ms)?);
             }
         }
         if seasons.is_empty() {
-            return Err(without(format!("two days of history are needed, there are {n_slots} slots of {slot_ms} ms")));
+            return Err(no_schedule(format!(
+                "two days of history are needed, there are {n_slots} slots of {slot_ms} ms"
+            )));
         }
-        // Above the usual target demand may exceed the schedule more often; below it the headroom of the target is added.
+        // A target above the usual one allows demand to exceed the schedule more often; a lower target adds headroom to
+        // demand.
         let exceeded = spec.unserved_cost_ratio.map_or(1.0 - QUANTILE, |ratio| 1.0 / (1.0 + ratio));
         let quantile = (1.0 - exceeded * rules.thrift().max(1.0)).clamp(0.5, 0.999);
         let steps = usize::try_from(spec.horizon_ms / slot_ms).unwrap_or(1).max(1);
         let last_ms = history.timestamps()[history.len() - 1];
-        // The first slot begins so many rows before the last.
+        // Start of the first slot: rows before it do not fill a slot.
         let first_ms = last_ms + history.step_ms() - n_slots * slot_ms;
-        let clocks = spec.zone.filter(|_| spec.day_ms == DAY_MS).map(|zone| {
+        let local_time = spec.zone.filter(|_| spec.day_ms == DAY_MS).map(|zone| {
             let (from, until) = (Timestamp::from_millis(first_ms), Timestamp::from_millis(last_ms + spec.horizon_ms));
             (zone.offsets(from, until), from)
         });
         let forecast = |peaks: &[f64], steps: usize| {
             let horizon = Horizon::try_new(steps)?;
             let mut forecaster = AutoForecaster::new(Step::from_millis(slot_ms)?).with_seasons(seasons.clone());
-            if let Some((offsets, from)) = &clocks {
+            if let Some((offsets, from)) = &local_time {
                 forecaster = forecaster.with_clocks(offsets.clone(), *from);
             }
             let fitted = forecaster.with_horizon(horizon).fit(peaks)?;
             Ok::<_, ForecastError>((fitted.quantile(horizon, quantile)?, fitted.model().to_owned()))
         };
-        let failed = |error: ForecastError| without(error.to_string());
+        let failed = |error: ForecastError| no_schedule(error.to_string());
         let (learned, held_out) = peaks.split_at(peaks.len() - steps.min(peaks.len() / 4));
         let (bounds, _) = forecast(learned, held_out.len()).map_err(failed)?;
         let below = held_out.iter().zip(&bounds).filter(|(demand, bound)| demand <= bound).count();
         let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
         let coverage = count(below) / count(held_out.len()).max(1.0);
-        if coverage < quantile - COVERAGE_MISSED {
+        if coverage < quantile - MAX_COVERAGE_GAP {
             let (held, promised) = (100.0 * coverage, 100.0 * quantile);
-            return Err(without(format!("the {promised:.0} % bound held {held:.0} % of the time on held-out demand")));
+            return Err(no_schedule(format!(
+                "the {promised:.0} % bound held {held:.0} % of the time on held-out demand"
+            )));
         }
         let (upper, model) = forecast(&peaks, steps).map_err(failed)?;
         let start_ms = history.timestamps()[history.len() - 1] + history.step_ms();
@@ -106,7 +111,7 @@ impl Schedule {
         })
     }
 
-    /// The replicas laid down for `at_ms`; none outside of the schedule.
+    /// Returns the planned replicas at `at_ms`. None outside the schedule.
     #[must_use]
     pub fn at(&self, at_ms: i64) -> Option<u32> {
         let idx = self.slots.partition_point(|slot| slot.from_ms <= at_ms).checked_sub(1)?;
@@ -114,7 +119,7 @@ impl Schedule {
     }
 }
 
-/// Slots of equal replicas joined; each asks for what the slots within `lead` of it need.
+/// Joins slots of equal replicas. Each slot serves the peak of itself and of the next `lead` slots.
 fn slots(upper: &[f64], rules: &PoolRules, start_ms: i64, slot_ms: i64, lead: usize) -> Vec<ScheduleSlot> {
     let mut slots: Vec<ScheduleSlot> = Vec::new();
     let mut from_ms = start_ms;
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_speaks_only_of_its_time() {
+    fn a_schedule_covers_only_its_span() {
         let slots = vec![ScheduleSlot { from_ms: 10, replicas: 2 }, ScheduleSlot { from_ms: 20, replicas: 5 }];
         let schedule = Schedule { slots, until_ms: 30, quantile: 0.95, model: "m".into(), coverage: 0.95 };
         assert_eq!([9, 10, 19, 20, 29, 30].map(|at| schedule.at(at)), [None, Some(2), Some(2), Some(5), Some(5), None]);

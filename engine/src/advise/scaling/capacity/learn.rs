@@ -1,113 +1,70 @@
+//! Learns the capacity of a replica from CPU, latency or both, and decides between them. Called by `decide`.
+
 use almanac_models::stats::quantile;
 
-use super::{cpu, latency};
+use super::{
+    cpu,
+    estimate::{Capacity, capacity_unknown},
+    latency,
+};
 use crate::advise::scaling::{ScalingError, WorkloadHistory};
 
-/// Points that a capacity is learned from at least.
-pub(super) const POINTS: usize = 100;
-/// Share of what a replica serves at the utmost at which it is taken to be full: queues grow without bound before 1.
-pub(super) const FULL: f64 = 0.9;
-/// Share of the spread of CPU, or of latency, that demand must explain.
-pub(super) const EXPLAINED: f64 = 0.5;
-
-/// What one replica serves, and how sure that is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Capacity {
-    /// Demand that one replica serves.
-    pub value: f64,
-    /// Lower end of the 80 % interval; the value itself when stated.
-    pub lower: f64,
-    /// Upper end; infinite where a replica was never near it.
-    pub upper: f64,
-    /// How it is known.
-    pub source: CapacitySource,
-    /// Share of the spread of CPU or of latency that demand explains; 1 when stated.
-    pub explained: f64,
-}
-
-/// How a capacity is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CapacitySource {
-    /// Somebody said so.
-    Stated,
-    /// From processor use, by the utilisation law.
-    Cpu,
-    /// From latency, by the universal scalability law.
-    Latency,
-}
-
-impl CapacitySource {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stated => "stated",
-            Self::Cpu => "cpu",
-            Self::Latency => "latency",
-        }
-    }
-}
+/// Minimum number of points.
+const MIN_POINTS: usize = 100;
 
 impl Capacity {
-    /// A capacity that somebody stated.
-    #[must_use]
-    pub fn stated(value: f64) -> Self {
-        Self { value, lower: value, upper: value, source: CapacitySource::Stated, explained: 1.0 }
-    }
-
-    /// Learns what one replica serves from processor use, from latency, or from both: then what is exhausted first counts, by
-    /// the lower end of its interval. `latency_max`: latency that may be reached, in the unit of the history's.
+    /// Learns the capacity from CPU, from latency, or from both. Of both, the lower one by its interval counts, because
+    /// that resource saturates first. `latency_max`: maximum latency, in the unit of the history.
     ///
     /// # Errors
-    /// [`ScalingError::CapacityUnknown`] naming what is missing.
+    /// [`ScalingError::CapacityUnknown`] names what is missing.
     pub fn learn(history: &WorkloadHistory, latency_max: Option<f64>) -> Result<Self, ScalingError> {
-        let by_cpu = history.cpu.as_deref().map(|cpu| cpu::learn(&of_a_replica(history, cpu)?));
-        let by_latency =
-            history.latency.as_deref().map(|latency| latency::learn(&of_a_replica(history, latency)?, latency_max));
+        let by_cpu = history.cpu.as_deref().map(|cpu| cpu::learn(&points_per_replica(history, cpu)?));
+        let by_latency = history
+            .latency
+            .as_deref()
+            .map(|latency| latency::learn(&points_per_replica(history, latency)?, latency_max));
         match (by_cpu, by_latency) {
-            (None, None) => Err(unknown(
-                "set cpu to an expression of CPU use a replica, or latency to one of the time that an answer takes",
+            (None, None) => Err(capacity_unknown(
+                "set cpu to an expression of CPU use per replica, or latency to one of the response time",
             )),
             (Some(one), None) | (None, Some(one)) => one,
             (Some(Ok(a)), Some(Ok(b))) => Ok(if a.lower <= b.lower { a } else { b }),
-            // A latency that no number of replicas keeps is no matter of which is learned.
+            // An idle replica above the maximum latency is an error whatever CPU shows.
             (_, Some(Err(error @ ScalingError::LatencyAtRest { .. }))) => Err(error),
-            // Nor is CPU all that counts where latency is often above what it may be, whatever makes it so.
-            (Some(Ok(_)), Some(Err(error))) if !keeps(history, latency_max) => Err(error),
+            // CPU alone does not suffice if latency often exceeds its maximum for an unknown reason.
+            (Some(Ok(_)), Some(Err(error))) if !stays_within(history, latency_max) => Err(error),
             (Some(Ok(one)), Some(Err(_))) | (Some(Err(_)), Some(Ok(one))) => Ok(one),
             (Some(Err(cpu)), Some(Err(latency))) => {
                 let why = |error: &ScalingError| match error {
                     ScalingError::CapacityUnknown { reason } => reason.clone(),
                     other => other.to_string(),
                 };
-                Err(unknown(&format!("{}; and {}", why(&cpu), why(&latency))))
+                Err(capacity_unknown(&format!("{}; and {}", why(&cpu), why(&latency))))
             }
         }
     }
 }
 
-/// Whether the latency that there was kept to `latency_max`, but for a twentieth of the time.
-fn keeps(history: &WorkloadHistory, latency_max: Option<f64>) -> bool {
+/// Returns whether latency stayed within `latency_max` for 95 % of the time.
+fn stays_within(history: &WorkloadHistory, latency_max: Option<f64>) -> bool {
     let most = history.latency.as_deref().and_then(|latency| quantile(latency, 0.95));
     latency_max.zip(most).is_none_or(|(allowed, most)| most <= allowed)
 }
 
-pub(super) fn unknown(reason: &str) -> ScalingError {
-    ScalingError::CapacityUnknown { reason: reason.to_owned() }
-}
-
-/// Demand a replica beside what was measured, in the order of time.
-fn of_a_replica(history: &WorkloadHistory, measured: &[f64]) -> Result<Vec<(f64, f64)>, ScalingError> {
-    let replicas = history.replicas.as_ref().ok_or_else(|| unknown("set replicas to an expression of their number"))?;
+/// Returns pairs of demand per replica and the measured value, in time order.
+fn points_per_replica(history: &WorkloadHistory, measured: &[f64]) -> Result<Vec<(f64, f64)>, ScalingError> {
+    let replicas =
+        history.replicas.as_ref().ok_or_else(|| capacity_unknown("set replicas to an expression of their number"))?;
     let demand = history.demand.values().iter().zip(history.demand.observed());
     let points: Vec<(f64, f64)> = demand
         .zip(measured.iter().zip(replicas))
         .filter(|((_, observed), (measured, replicas))| **observed && measured.is_finite() && **replicas >= 1.0)
         .map(|((demand, _), (measured, replicas))| (demand / replicas, *measured))
         .collect();
-    if points.len() < POINTS {
-        return Err(unknown(&format!(
-            "{} points have demand, replicas and what is measured beside them, {POINTS} are needed",
+    if points.len() < MIN_POINTS {
+        return Err(capacity_unknown(&format!(
+            "{} points have demand, replicas and the measured value together, {MIN_POINTS} are needed",
             points.len()
         )));
     }
@@ -117,7 +74,7 @@ fn of_a_replica(history: &WorkloadHistory, measured: &[f64]) -> Result<Vec<(f64,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::advise::scaling::DemandHistory;
+    use crate::advise::scaling::{CapacitySource, DemandHistory};
 
     fn history(cpu_of: impl Fn(f64, f64) -> f64) -> WorkloadHistory {
         let timestamps: Vec<i64> = (0..400).map(|i| i * 60_000).collect();
@@ -131,7 +88,7 @@ mod tests {
 
     #[test]
     fn finds_what_fills_a_replica() {
-        // 5 % idle, 1 % for each unit: full, at 90 %, with 85 units.
+        // 5 % idle and 1 % per unit: full, at 90 %, with 85 units.
         let capacity =
             Capacity::learn(&history(|demand, noise| 0.05 + 0.01 * demand + 0.004 * (noise - 3.0)), None).unwrap();
         assert!((capacity.value - 85.0).abs() < 1.5, "{capacity:?}");
@@ -144,22 +101,22 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_missing() {
-        let said = |history: &WorkloadHistory| match Capacity::learn(history, None) {
+    fn the_missing_input_is_named() {
+        let reason = |history: &WorkloadHistory| match Capacity::learn(history, None) {
             Err(ScalingError::CapacityUnknown { reason }) => reason,
             other => panic!("{other:?}"),
         };
         let good = history(|demand, _| 0.01 * demand);
-        assert!(said(&WorkloadHistory { cpu: None, ..good.clone() }).contains("cpu"));
-        assert!(said(&WorkloadHistory { replicas: None, ..good }).contains("replicas"));
-        assert!(said(&history(|_, noise| 0.1 * noise)).contains("explains"));
-        assert!(said(&history(|demand, _| 0.95 + 1e-3 * demand)).contains("full"));
+        assert!(reason(&WorkloadHistory { cpu: None, ..good.clone() }).contains("cpu"));
+        assert!(reason(&WorkloadHistory { replicas: None, ..good }).contains("replicas"));
+        assert!(reason(&history(|_, noise| 0.1 * noise)).contains("explains"));
+        assert!(reason(&history(|demand, _| 0.95 + 1e-3 * demand)).contains("full"));
     }
 
     #[test]
     fn of_cpu_and_latency_what_is_exhausted_first_counts() {
         let by_cpu = history(|demand, _| 0.01 * demand);
-        // Of up to 74 units a replica's latency leaves 80, its CPU 90.
+        // Demand is up to 74 units per replica; latency allows 80, CPU 90.
         let demand = by_cpu.demand.values().iter().zip(by_cpu.replicas.as_ref().unwrap());
         let latency = demand.map(|(demand, replicas)| 0.05 / (1.0 - demand / replicas / 88.9)).collect();
         let both = WorkloadHistory { latency: Some(latency), ..by_cpu.clone() };
@@ -171,7 +128,7 @@ mod tests {
         assert!(slow.contains("changes of latency"), "CPU alone would not keep it: {slow}");
         assert_eq!(Capacity::learn(&flat, Some(0.06)).unwrap().source, CapacitySource::Cpu);
         let neither = WorkloadHistory { cpu: Some(vec![0.5; 400]), ..flat };
-        let said = Capacity::learn(&neither, None).unwrap_err().to_string();
-        assert!(said.contains("CPU") && said.contains("latency"), "{said}");
+        let message = Capacity::learn(&neither, None).unwrap_err().to_string();
+        assert!(message.contains("CPU") && message.contains("latency"), "{message}");
     }
 }

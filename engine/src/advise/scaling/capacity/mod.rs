@@ -1,7 +1,9 @@
-//! What one replica serves: stated, or learned from its processor use or from how its latency rises with demand.
+//! Capacity of one replica: stated, or learned from its CPU or from how its latency rises with demand. `estimate` is
+//! the result, `cpu` and `latency` are the two methods, `learn` chooses between them.
 
 mod cpu;
+mod estimate;
 mod latency;
 mod learn;
 
-pub use learn::{Capacity, CapacitySource};
+pub use estimate::{Capacity, CapacitySource};

@@ -1,4 +1,4 @@
-//! Reads the history of a workload from the store.
+//! Reads the history of a workload from the store. Called by `advisor` and `measure`.
 
 use almanac_models::Timestamp;
 
@@ -8,25 +8,25 @@ use crate::{
     store::Store,
 };
 
-/// What is known of a workload: its demand, and replicas and CPU at the same instants where they are had.
+/// History of a workload: its demand, and replicas, CPU and latency at the same instants if configured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkloadHistory {
-    /// The workload's own demand at every step.
+    /// Demand of the workload at every step.
     pub demand: DemandHistory,
-    /// Demand for each further resource at every step of the demand, in the order of the specification; NaN where unknown.
+    /// Demand for each further resource at every step, in the order of the specification; NaN if unknown.
     pub resources: Vec<Vec<f64>>,
-    /// Replicas ready at every step of the demand; NaN where unknown.
+    /// Ready replicas at every step; NaN if unknown.
     pub replicas: Option<Vec<f64>>,
-    /// Mean CPU use of a replica, as a share of its limit, at every step of the demand; NaN where unknown.
+    /// Mean CPU use of a replica as a share of its limit, at every step; NaN if unknown.
     pub cpu: Option<Vec<f64>>,
-    /// Time that an answer takes at every step of the demand; NaN where unknown.
+    /// Response time at every step; NaN if unknown.
     pub latency: Option<Vec<f64>>,
 }
 
 /// Reads the history of a workload up to `now`.
 ///
-/// Steps lie on multiples of the step, so that two readings agree where they overlap. The history begins with
-/// the first demand there is, for whichever resource; steps without one are missing values.
+/// Steps are multiples of the step length, so that overlapping reads agree. The history starts with the first demand
+/// for any resource; steps without demand are missing values.
 ///
 /// # Errors
 /// [`ScalingError::History`].

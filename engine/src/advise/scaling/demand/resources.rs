@@ -1,43 +1,48 @@
+//! Combines the demand for several resources into one series, in replicas' worth of each. Called by `decide`, `measure`
+//! and `current`.
+
 use serde::Deserialize;
 
 use super::{DemandHistory, ScalingError, WorkloadHistory, WorkloadSpec};
 
-/// Name under which the workload's own demand stands beside its further resources.
+/// Name of the workload's own demand among its resources.
 pub const FIRST_RESOURCE: &str = "demand";
 
-/// Something else that replicas share, such as memory, connections or messages in flight.
+/// A further resource that replicas share, such as memory, connections or messages in flight.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceSpec {
     /// Name, other than [`FIRST_RESOURCE`].
     pub name: String,
-    /// PromQL for the demand, over all replicas, in a unit of its own.
+    /// PromQL of the demand over all replicas, in any unit.
     pub demand: String,
-    /// What one replica serves of it, in the same unit; positive.
+    /// Demand that one replica serves, in the same unit; positive.
     pub capacity_per_replica: f64,
 }
 
-/// How one resource did beside the others.
+/// Use of one resource compared with the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResourceUse {
-    /// Its name.
+    /// Name of the resource.
     pub name: String,
-    /// What one replica serves of it, in its own unit.
+    /// Demand that one replica serves, in the resource's unit.
     pub capacity: f64,
-    /// Steps at which its demand was known.
+    /// Number of steps with known demand.
     pub known: usize,
-    /// Steps at which it asked for the most; of equals the first counts.
+    /// Number of steps at which it needed the most replicas; the first of equals counts.
     pub largest: usize,
-    /// Replicas' worth of it at the last step, where that is known.
+    /// Replicas that the last step needs, as a fraction, if known.
     pub now: Option<f64>,
 }
 
-/// The demand that decides at every step, in units of the workload's own demand, of which a replica serves `capacity`:
-/// the largest over the resources of demand ÷ what a replica serves. A resource that is missing at a step leaves it to
-/// the others; the step is missing where all are. Without further resources it is the workload's own demand.
+/// Returns the demand that decides at every step, in units of the workload's demand of which a replica serves
+/// `capacity`, and the use of each resource.
+///
+/// The deciding demand is the maximum over resources of demand ÷ capacity. A resource that is missing at a step is
+/// skipped; the step is missing if all are. Without further resources the result is the workload's own demand.
 ///
 /// # Errors
-/// [`ScalingError::Capacity`] for a resource of which a replica serves nothing.
+/// [`ScalingError::Capacity`] for a resource with an invalid capacity.
 pub fn largest_demand(
     history: &WorkloadHistory,
     spec: &WorkloadSpec,
@@ -57,8 +62,8 @@ pub fn largest_demand(
             return Err(ScalingError::Capacity { capacity: served });
         }
         for ((largest, winner), demand) in values.iter_mut().zip(&mut winners).zip(demand) {
-            // Divided first: a whole number of replicas stays one.
-            let demand = in_own_units(*demand, served, capacity);
+            // The division comes first, so that a whole number of replicas stays one.
+            let demand = in_workload_units(*demand, served, capacity);
             if demand > *largest || (largest.is_nan() && !demand.is_nan()) {
                 (*largest, *winner) = (demand, idx + 1);
             }
@@ -71,8 +76,9 @@ pub fn largest_demand(
     Ok((DemandHistory::try_new(own.timestamps().to_vec(), values)?, uses))
 }
 
-/// Demand for a resource of which a replica serves `served`, where it serves `capacity` of the workload's own demand.
-pub(in crate::advise::scaling) fn in_own_units(demand: f64, served: f64, capacity: f64) -> f64 {
+/// Converts the demand for a resource, of which a replica serves `served`, to units of the workload's demand, of which
+/// it serves `capacity`.
+pub(in crate::advise::scaling) fn in_workload_units(demand: f64, served: f64, capacity: f64) -> f64 {
     (demand / served) * capacity
 }
 
@@ -117,17 +123,17 @@ mod tests {
         let history =
             history(&[10.0, 50.0, NONE, NONE, 20.0], &[&[6.0, 6.0, 9.0, NONE, NONE], &[0.1, NONE, 0.2, NONE, 0.9]]);
         let (demand, uses) = largest_demand(&history, &spec(&[("memory", 3.0), ("slots", 0.1)]), 10.0).unwrap();
-        // Replicas' worth: 1, 5, –, –, 2 beside 2, 2, 3, –, – and 1, –, 2, –, 9.
+        // Replicas needed: 1, 5, –, –, 2 for demand; 2, 2, 3, –, – for memory; 1, –, 2, –, 9 for slots.
         assert_eq!(demand.values(), [20.0, 50.0, 30.0, 30.0, 90.0]);
         assert_eq!(demand.observed(), [true, true, true, false, true]);
-        let told: Vec<_> = uses.iter().map(|one| (&*one.name, one.known, one.largest)).collect();
-        assert_eq!(told, [("demand", 3, 1), ("memory", 3, 2), ("slots", 3, 1)]);
+        let steps: Vec<_> = uses.iter().map(|one| (&*one.name, one.known, one.largest)).collect();
+        assert_eq!(steps, [("demand", 3, 1), ("memory", 3, 2), ("slots", 3, 1)]);
         assert_eq!([uses[0].now, uses[1].now], [Some(2.0), None]);
     }
 
     #[test]
     fn a_whole_number_of_replicas_stays_one() {
-        // 0.3 ÷ 0.1 is not 3 in binary, and times 0.7 it must not exceed what three replicas serve.
+        // 0.3 ÷ 0.1 is not 3 in binary; times 0.7 it must not exceed the capacity of three replicas.
         for (demand, served, needed) in [(0.3, 0.1, 3), (300.0, 100.0, 3), (7.0, 7.0, 1), (0.7, 0.1, 7)] {
             let (largest, _) =
                 largest_demand(&history(&[0.0; 3], &[&[demand; 3]]), &spec(&[("b", served)]), 0.7).unwrap();

@@ -1,15 +1,15 @@
-//! Bounds the scale-ins of a day.
+//! Limits the scale-ins per day. Used by the predictive rule.
 
-/// Part of a day's changes that may be made at once: three hours' worth.
-const BURST: f64 = 0.125;
-/// Share of the pool that a surplus must have to be let go as the changes run out, none while there are changes to spare: the
-/// few that are left go to where they save most. Without either, a day's changes are spent by noon and the pool stays at its peak.
-const SCARCE: f64 = 0.4;
+/// Share of a day's changes that may be made at once: three hours' worth.
+const BURST_SHARE: f64 = 0.125;
+/// Minimum surplus for a scale-in when the changes are used up, as a share of the pool; it falls to 0 with a full
+/// bucket. The last changes then go to the largest savings. Tried values: `docs/tuning/scaling.md`.
+const MAX_SURPLUS_SHARE: f64 = 0.4;
 
-/// Spreads a pool's changes over the day, so that there are no more scale-ins in any day than a bound.
+/// Spreads a pool's changes over the day, so that the number of scale-ins in any day is bounded.
 ///
-/// Every change takes from a bucket that fills with time; scaling in waits for it, scaling out never does. So of changes
-/// there may be more than the bound, where demand asks for it.
+/// Every change takes a token from a bucket that refills with time. Scaling in waits for a token, scaling out never
+/// does, so that the total number of changes may exceed the bound if demand requires it.
 ///
 /// # Reference
 /// The token bucket (Turner 1986).
@@ -18,39 +18,41 @@ pub(super) struct BoundedChanges {
     most: Option<f64>,
     day_ms: i64,
     tokens: f64,
-    /// When the last decision was made and what the pool had then.
+    /// Time of the last decision and size of the pool then.
     last: Option<(i64, u32)>,
 }
 
 impl BoundedChanges {
-    /// At most so many scale-ins a day; none: as many as are asked for.
+    /// Creates a limit of `most` scale-ins per day; none: unlimited.
     pub(super) fn new(most: Option<u32>, day_ms: i64) -> Self {
         let most = most.map(f64::from);
-        Self { most, day_ms, tokens: most.map_or(0.0, burst), last: None }
+        Self { most, day_ms, tokens: most.map_or(0.0, bucket_size), last: None }
     }
 
-    /// `wanted` at `at_ms`, or the `total` that there is when that would scale in beyond the bound. Called at every decision,
-    /// for what became of the one before is seen in the total.
+    /// Returns `wanted` at `at_ms`, or `total` when that would scale in beyond the limit. Must be called at every
+    /// decision: the change made by the previous one is inferred from `total`.
     pub(super) fn admit(&mut self, at_ms: i64, wanted: u32, total: u32) -> u32 {
         let Some(most) = self.most else { return wanted };
-        let full = burst(most);
+        let capacity = bucket_size(most);
         if let Some((decided_ms, before)) = self.last.replace((at_ms, total)) {
             if before != total {
                 self.tokens = (self.tokens - 1.0).max(0.0);
             }
-            // Full at first, and one more within a day than the bound would be one too many only at its very end.
-            let a_day = most + 1.0 - full;
-            self.tokens = (self.tokens + a_day * days(at_ms - decided_ms, self.day_ms)).min(full);
+            // The bucket starts full. One change more than the limit within a day would then be complete only at its
+            // very end.
+            let a_day = most + 1.0 - capacity;
+            self.tokens = (self.tokens + a_day * days(at_ms - decided_ms, self.day_ms)).min(capacity);
         }
         let surplus = f64::from(total.saturating_sub(wanted));
-        let worth = SCARCE * (1.0 - self.tokens / full) * f64::from(total);
+        let worth = MAX_SURPLUS_SHARE * (1.0 - self.tokens / capacity) * f64::from(total);
         let spent = most < 1.0 || self.tokens < 1.0 || surplus < worth;
         if spent { wanted.max(total) } else { wanted }
     }
 }
 
-fn burst(most: f64) -> f64 {
-    1.0 + BURST * (most - 1.0).max(0.0)
+/// Returns the size of the bucket.
+fn bucket_size(most: f64) -> f64 {
+    1.0 + BURST_SHARE * (most - 1.0).max(0.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]

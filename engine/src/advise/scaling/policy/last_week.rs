@@ -1,12 +1,12 @@
-//! The rule that repeats last week's demand.
+//! The rule that repeats last week's demand, for comparison.
 
 use super::Policy;
 use crate::advise::scaling::{Pool, PoolRules, pool::ceil_count};
 
-/// Repeats last week: replicas for the demand of the same time a week ago, at the target
-/// utilisation; without a last week, of the same time a day ago.
+/// Repeats last week: replicas for the demand at the same time a week ago, at the target utilisation. Without a last
+/// week, takes the same time a day ago.
 ///
-/// The demand is the highest from then until a replica asked for then would have been ready.
+/// The demand is the maximum from that time until a replica requested then would have been ready.
 #[derive(Debug, Clone)]
 pub struct LastWeek {
     rules: PoolRules,
@@ -16,13 +16,13 @@ pub struct LastWeek {
 }
 
 impl LastWeek {
-    /// The rule where a day lasts `day_ms` and a week seven of them.
+    /// Creates the rule for days of `day_ms` and weeks of seven days.
     #[must_use]
     pub fn new(rules: PoolRules, day_ms: i64) -> Self {
         Self { rules, day_ms, timestamps: Vec::new(), values: Vec::new() }
     }
 
-    /// The highest demand from the row in force at `from_ms` until a start-up later.
+    /// Returns the maximum demand from the row at `from_ms` until one start-up time later.
     fn demand_from(&self, from_ms: i64) -> Option<f64> {
         let first = self.timestamps.partition_point(|&timestamp| timestamp <= from_ms).checked_sub(1)?;
         let end_ms = from_ms.saturating_add(self.rules.startup_ms);

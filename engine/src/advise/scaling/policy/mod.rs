@@ -1,5 +1,5 @@
-//! Rules that say how many replicas there should be, each from demand before its decision alone;
-//! the oracle, which knows the future, is the measure.
+//! Rules for the number of replicas. Each decides from demand before its decision alone, except the oracle, which sees
+//! all demand and is the reference.
 
 mod bounded;
 mod last_week;

@@ -2,11 +2,11 @@
 
 use crate::advise::scaling::Pool;
 
-/// A scaling rule, driven step by step: [`Policy::decide`], then [`Policy::observe`] of the same step.
+/// A scaling rule. It is driven step by step: [`Policy::decide`], then [`Policy::observe`] of the same step.
 pub trait Policy {
-    /// The replicas wanted from `at_ms` on; only demand already observed is known.
+    /// Returns the replicas wanted from `at_ms` on. Uses only demand observed before.
     fn decide(&mut self, at_ms: i64, pool: &Pool) -> u32;
 
-    /// The demand at `at_ms`, carried forward when it was missing.
+    /// Adds the demand at `at_ms`, carried forward if it was missing.
     fn observe(&mut self, at_ms: i64, demand: f64, observed: bool);
 }

@@ -1,15 +1,15 @@
-//! Stabilises scaling in: a pool shrinks only to the most that was wanted over a window of time.
+//! Stabilises scaling in. Used by the reactive and the predictive rule.
 
 use std::collections::VecDeque;
 
-/// The replicas wanted over the last window; scaling in goes no lower than the most of them.
+/// Replicas wanted over the last window. Scaling in goes no lower than their maximum.
 ///
 /// # Reference
 /// Kubernetes documentation, "Horizontal Pod Autoscaling", `behavior.scaleDown.stabilizationWindowSeconds`.
 #[derive(Debug, Clone)]
 pub(super) struct ScaleInWindow {
     window_ms: i64,
-    /// Timestamps ascending and replicas descending: the front is the most.
+    /// Monotonic queue: timestamps ascending, replicas descending; the front is the maximum.
     wanted: VecDeque<(i64, u32)>,
 }
 
@@ -18,7 +18,7 @@ impl ScaleInWindow {
         Self { window_ms, wanted: VecDeque::new() }
     }
 
-    /// The most replicas wanted over the window that ends with `wanted` at `at_ms`.
+    /// Adds `wanted` at `at_ms` and returns the maximum over the window that ends there.
     pub(super) fn most(&mut self, at_ms: i64, wanted: u32) -> u32 {
         while self.wanted.back().is_some_and(|&(_, replicas)| replicas <= wanted) {
             self.wanted.pop_back();

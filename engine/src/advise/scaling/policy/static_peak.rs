@@ -1,9 +1,9 @@
-//! A pool of fixed size, for the peak of the warm-up.
+//! A pool of fixed size for the peak of the warm-up, for comparison.
 
 use super::Policy;
 use crate::advise::scaling::{Pool, PoolRules, pool::ceil_count};
 
-/// A pool of fixed size: enough for the highest demand of the warm-up at the target utilisation.
+/// A pool of fixed size for the highest demand of the warm-up, at the target utilisation.
 ///
 /// During the warm-up, which is not scored, it follows the highest demand so far.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct StaticPeak {
 }
 
 impl StaticPeak {
-    /// The rule for a warm-up that ends before `warm_until_ms`.
+    /// Creates the rule for a warm-up that ends before `warm_until_ms`.
     #[must_use]
     pub fn new(rules: PoolRules, warm_until_ms: i64) -> Self {
         Self { rules, warm_until_ms, peak: None }

@@ -1,4 +1,4 @@
-//! Six policies on one history, side by side.
+//! Compares six policies on one history. Called by `decide` and by the command line.
 
 use crate::{
     advise::scaling::{
@@ -8,58 +8,58 @@ use crate::{
     calendar::Zone,
 };
 
-/// How a comparison is run.
+/// Options of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CompareOptions {
-    /// Replicas that are ready at the first row.
+    /// Ready replicas at the first row.
     pub initial: u32,
-    /// The first so many milliseconds are history, not scored.
+    /// Length of the unscored warm-up at the start, milliseconds.
     pub warmup_ms: i64,
-    /// Length of the day that demand follows.
+    /// Length of the day that demand follows, milliseconds.
     pub day_ms: i64,
-    /// How long the reactive rule waits before it scales in.
+    /// Stabilisation of the reactive rule, milliseconds.
     pub stabilization_ms: i64,
-    /// Cost of unserved demand against idle capacity; none: see [`Predictive`].
+    /// Cost of unserved demand relative to idle capacity; none: see [`Predictive`].
     pub unserved_cost_ratio: Option<f64>,
-    /// The clocks that days follow; none: those of UTC.
+    /// Time zone of the days; none: UTC.
     pub zone: Option<Zone>,
 }
 
-/// Six policies on one history.
+/// Figures of six policies on one history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Rows of the history.
+    /// Number of rows.
     pub steps: usize,
-    /// The first scored instant.
+    /// First scored instant, epoch milliseconds.
     pub scored_from_ms: i64,
-    /// The advisor's rule.
+    /// The predictive rule, which is recommended.
     pub predictive: PolicyFigures,
     /// The rule of the Kubernetes autoscaler.
     pub reactive: PolicyFigures,
-    /// The reactive rule with its target moved until it spends what the predictive one spends.
+    /// The reactive rule with its target adjusted to the replica-hours of the predictive rule.
     pub same_cost: PolicyFigures,
-    /// That target.
+    /// Target utilisation of `same_cost`.
     pub same_cost_target: f64,
-    /// Last week's demand.
+    /// The rule that repeats last week's demand.
     pub last_week: PolicyFigures,
-    /// The warm-up's peak.
+    /// A fixed pool for the peak of the warm-up.
     pub static_peak: PolicyFigures,
     /// The fewest replicas that never fall short.
     pub oracle: PolicyFigures,
-    /// What the predictive rule asked for and had.
+    /// Wanted and ready replicas of the predictive rule.
     pub trace: Trace,
-    /// The same of the reactive rule.
+    /// The same for the reactive rule.
     pub reactive_trace: Trace,
-    /// The same of the reactive rule at the same cost.
+    /// The same for the reactive rule at the same cost.
     pub same_cost_trace: Trace,
-    /// How the forecast stood at the end.
+    /// Coverage of the forecast at the end.
     pub coverage: Coverage,
 }
 
 /// Replays `history` under every policy.
 ///
 /// # Errors
-/// [`ScalingError::Warmup`] when the warm-up leaves nothing to score; those of [`PoolRules::check`].
+/// [`ScalingError::Warmup`] and [`ScalingError::NoDemand`] when nothing can be scored; those of [`PoolRules::check`].
 pub fn compare(
     history: &DemandHistory,
     rules: &PoolRules,
@@ -109,7 +109,7 @@ pub fn compare(
 }
 
 impl CompareOptions {
-    /// The predictive rule's options at steps of `step_ms`.
+    /// Returns the predictive rule's options for steps of `step_ms`.
     #[must_use]
     pub fn predictive(&self, step_ms: i64) -> PredictiveOptions {
         PredictiveOptions {
@@ -122,7 +122,7 @@ impl CompareOptions {
     }
 }
 
-/// The target at which the reactive rule spends nearest to `hours`, found by halving: a higher target spends less.
+/// Finds the target at which the reactive rule spends nearest to `hours`, by bisection: a higher target spends less.
 fn same_cost(hours: f64, figures_at: impl Fn(f64) -> PolicyFigures) -> (f64, PolicyFigures) {
     // Beyond these targets the bounds on replicas decide.
     let (mut low, mut high) = (0.01_f64, 100.0_f64);

@@ -1,5 +1,5 @@
-//! What policies would have done on a recorded history: driving a pool step by step, scoring it, and
-//! six policies side by side.
+//! Replays policies on a recorded history: `score` drives a pool step by step and scores it, `compare` runs six
+//! policies.
 
 mod compare;
 mod score;

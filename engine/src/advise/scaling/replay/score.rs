@@ -1,17 +1,17 @@
-//! Drives a policy over a history step by step, and scores what it did.
+//! Drives a policy over a history step by step, and scores the result. Called by `compare` and `decide`.
 
 use crate::advise::scaling::{DemandHistory, Policy, Pool, PoolRules};
 
-/// What a policy asked for and what was ready, step by step.
+/// Wanted and ready replicas at each step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// Replicas asked for, bounds applied: ready or starting.
+    /// Replicas ready or starting, with the bounds applied.
     pub desired: Vec<u32>,
-    /// Replicas ready.
+    /// Replicas that are ready.
     pub ready: Vec<u32>,
 }
 
-/// What a policy would have done on a history.
+/// Figures of a policy on a history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PolicyFigures {
     /// Share of the scored steps in which demand exceeded the ready capacity.
@@ -20,15 +20,15 @@ pub struct PolicyFigures {
     pub unserved_share: f64,
     /// Replicas ready or starting, times hours, over the scored steps.
     pub replica_hours: f64,
-    /// The same divided by the oracle's.
+    /// `replica_hours` divided by the oracle's.
     pub replica_hours_over_oracle: f64,
-    /// Changes of the number asked for, a day of scored steps.
+    /// Changes of the wanted number per day of scored steps.
     pub scale_changes_per_day: f64,
-    /// Under-provisioned time in minutes.
+    /// Under-provisioned time, minutes.
     pub under_provisioned_minutes: f64,
 }
 
-/// Drives `policy` over `history`: it decides each step before it sees the step's demand.
+/// Drives `policy` over `history`. It decides each step before it observes the step's demand.
 ///
 /// `initial` replicas are ready at the first row.
 pub fn simulate(history: &DemandHistory, rules: &PoolRules, initial: u32, policy: &mut dyn Policy) -> Trace {
@@ -45,7 +45,7 @@ pub fn simulate(history: &DemandHistory, rules: &PoolRules, initial: u32, policy
     trace
 }
 
-/// The trace of a plan that is made beforehand, beginning with as many ready replicas as it asks for first.
+/// Returns the trace of a given plan. The pool starts with the plan's first number of ready replicas.
 #[must_use]
 pub fn follow(history: &DemandHistory, rules: &PoolRules, plan: &[u32]) -> Trace {
     let mut pool = Pool::new(plan.first().copied().unwrap_or(0));
@@ -58,9 +58,9 @@ pub fn follow(history: &DemandHistory, rules: &PoolRules, plan: &[u32]) -> Trace
     trace
 }
 
-/// Scores a trace on the rows from `scored_from_ms` whose demand was there.
+/// Scores a trace on the rows from `scored_from_ms` with observed demand.
 ///
-/// `oracle_hours` is what the oracle spends on the same rows.
+/// `oracle_hours`: replica-hours of the oracle on the same rows.
 #[must_use]
 pub fn score(
     history: &DemandHistory,
@@ -101,7 +101,7 @@ pub fn score(
     }
 }
 
-/// 0 ÷ 0 is 0: nothing happened to nothing.
+/// Returns `part / whole`, and 0 for an empty whole.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }

@@ -1,21 +1,24 @@
-//! Facts and proposal of one alerting rule in force: reads its signal and the incidents, decides, and composes the proposal.
+//! Reads the facts of one alerting rule in force, decides on it, and composes the proposal. Called by the `Advisor`
+//! trait implementation; `decide` reads no store.
 
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
-use statrs::distribution::{ContinuousCDF, Gamma};
 
-use super::{fetch::History, measure::AppliedRule, terms::RuleTerms};
+use super::{
+    applied_rule::AppliedRule,
+    effect::{effect, metric},
+    fetch::{EVALUATIONS_MAX, INTERVAL_MS, RuleHistory},
+    terms::RuleTerms,
+};
 use crate::{
     advise::{
-        Metric, Outcome, Proposal, Rollback,
-        kit::{Interval, LEVEL},
+        Outcome, Proposal, Rollback,
         threshold::{
             IncidentTargets, Rule, RuleFile, RuleScore, RuleSpec, ThresholdError, ThresholdSpec,
-            bounds::{Allowed, Judged, Objective, confidence, judge},
+            bounds::{AllowedBounds, Objective, ScoredDecision, confidence, decide_and_score},
             describe::{lead_change_s, sentence},
             format_duration,
-            replay::{bound_name, passed},
-            spec::{ALERTS, FALSE_ALERTS},
+            replay::{bound_name, time_at_share},
         },
     },
     store::{
@@ -24,20 +27,16 @@ use crate::{
     },
 };
 
-/// Prometheus' own evaluation interval, where the group names none.
-pub(in crate::advise::threshold) const INTERVAL_MS: i64 = 60_000;
-/// Evaluations that are looked back on: two weeks at a minute.
-pub(in crate::advise::threshold) const EVALUATIONS_MAX: i64 = 20_160;
-/// Share of the history that is learned from.
+/// Share of the history that is the training part.
 const SPLIT: f64 = 0.5;
 
-/// What a decision on one rule rests on.
+/// Facts that a decision on one rule needs.
 pub struct RuleFacts {
-    history: History,
-    /// The incidents that the rule is judged by.
+    history: RuleHistory,
+    /// Targets whose incidents the rule is scored on.
     targets: IncidentTargets,
-    /// The name under which the rule's signal is learned, where bounds may move.
-    learned_as: Option<String>,
+    /// Name of the learned signal with the rule's expression, when a band may be recommended.
+    learned_signal: Option<String>,
 }
 
 impl std::fmt::Debug for RuleFacts {
@@ -46,7 +45,8 @@ impl std::fmt::Debug for RuleFacts {
     }
 }
 
-/// Reads the signal of one rule at its evaluations up to `now`, as Prometheus would have evaluated it, and the incidents of that time.
+/// Reads the signal of one rule at the times at which Prometheus evaluates it, up to `now`, and the incidents of that
+/// time.
 ///
 /// # Errors
 /// [`ThresholdError`]: the signal cannot be evaluated, or there is too little history.
@@ -57,22 +57,24 @@ pub(in crate::advise::threshold) fn fetch(
 ) -> Result<RuleFacts, ThresholdError> {
     let rule = &spec.rule;
     let step_ms = rule.interval_ms.filter(|step| *step > 0).unwrap_or(INTERVAL_MS);
-    let history = History::fetch(store, &rule.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
-    let evaluations = history.grid.timestamps.len();
+    let history = RuleHistory::fetch(store, &rule.condition.signal, step_ms, EVALUATIONS_MAX, now)?;
+    let evaluations = history.aligned.timestamps.len();
     if evaluations < 4 {
         return Err(ThresholdError::NoHistory { signal: rule.condition.signal.clone(), evaluations });
     }
-    let span_ms = (history.grid.timestamps[0], history.end_ms);
+    let span_ms = (history.aligned.timestamps[0], history.end_ms);
     let targets = IncidentTargets::of_rule(store, rule, &history.incidents, span_ms)?;
-    // A band is around one signal: the alert of several elements would compare each with the band of another.
-    let is_one = history.grid.values.len() == 1;
-    let learned_as = if spec.moving_bounds && is_one { learned_as(store, &rule.condition.signal)? } else { None };
-    Ok(RuleFacts { history, targets, learned_as })
+    // A band belongs to one signal. With several elements the alert would compare each one with the same band.
+    let is_one = history.aligned.values.len() == 1;
+    let learned_signal =
+        if spec.moving_bounds && is_one { find_learned_signal(store, &rule.condition.signal)? } else { None };
+    Ok(RuleFacts { history, targets, learned_signal })
 }
 
-/// What is recommended for one alerting rule; pure.
+/// Decides on one alerting rule; pure.
 ///
-/// A bound and `for` are learned on the first half of the history, and only what does better on the second half is recommended.
+/// Learns a bound and `for` on the first half of the history, and recommends them only if they do better on the second
+/// half.
 ///
 /// # Errors
 /// [`ThresholdError`] when the rules cannot be written.
@@ -81,42 +83,44 @@ pub(in crate::advise::threshold) fn decide(
     facts: &RuleFacts,
     now: Timestamp,
 ) -> Result<Outcome<RuleTerms>, ThresholdError> {
-    let RuleFacts { history: History { grid, incidents: events, end_ms }, targets, learned_as } = facts;
-    let (rule, first_ms) = (&spec.rule, grid.timestamps[0]);
+    let RuleFacts { history: RuleHistory { aligned, incidents: events, end_ms }, targets, learned_signal } = facts;
+    let (rule, first_ms) = (&spec.rule, aligned.timestamps[0]);
     let incidents = targets.label(events, now.millis());
     let labelled = !incidents.is_empty();
-    let split_ms = passed(&grid.instances(), SPLIT).unwrap_or(first_ms);
-    let allowed = Allowed { hourly: spec.moving_bounds, band: learned_as.is_some(), objective: Objective::of(rule) };
-    let called = format!("{} {}", rule.condition.signal, rule.alert);
+    let split_ms = time_at_share(&aligned.instances(), SPLIT).unwrap_or(first_ms);
+    let allowed =
+        AllowedBounds { hourly: spec.moving_bounds, band: learned_signal.is_some(), objective: Objective::of(rule) };
+    let signal_text = format!("{} {}", rule.condition.signal, rule.alert);
     let incidents = labelled.then_some(incidents.as_slice());
-    let judged = judge(&grid.instances(), incidents, &rule.setting(), split_ms, &called, allowed);
+    let judged = decide_and_score(&aligned.instances(), incidents, &rule.setting(), split_ms, &signal_text, allowed);
     let others = events.len() - targets.count(events);
     if let Err(reason) = judged.worth_it(labelled) {
         let reason = if others > 0 && !labelled {
-            format!("{reason} ({others} labelled incidents are of other targets)")
+            format!("{reason} ({others} labelled incidents belong to other targets)")
         } else {
             reason
         };
         return Ok(Outcome::keep(reason));
     }
-    let scored = Scored { judged, labelled, events: events.len(), others, span_ms: (first_ms, split_ms, *end_ms) };
-    let proposal = proposal((rule, &spec.name), &scored, targets, learned_as.as_deref())?;
+    let context =
+        DecisionContext { judged, labelled, events: events.len(), others, span_ms: (first_ms, split_ms, *end_ms) };
+    let proposal = proposal((rule, &spec.name), &context, targets, learned_signal.as_deref())?;
     Ok(Outcome::Propose(Box::new(proposal)))
 }
 
-/// A decision with what it rests on.
-struct Scored {
-    judged: Judged,
+/// A decision and the counts and times that its evidence reports.
+struct DecisionContext {
+    judged: ScoredDecision,
     labelled: bool,
-    /// Incidents of the time, and of these those of other targets.
+    /// Number of all incidents in the history, and of those that belong to other targets.
     events: usize,
     others: usize,
-    /// Begin, split and end of the history.
+    /// Start, split and end of the history, epoch milliseconds.
     span_ms: (i64, i64, i64),
 }
 
-/// The name under which an expression is learned, if it is.
-fn learned_as(store: &Store, expr: &str) -> Result<Option<String>, ThresholdError> {
+/// Returns the name of the learned signal with this expression. Expressions are compared in normalised form.
+fn find_learned_signal(store: &Store, expr: &str) -> Result<Option<String>, ThresholdError> {
     let filter = SignalFilter { status: Some(SignalStatus::Ready), ..SignalFilter::default() };
     let plain = |expr: &str| promql_parser::parser::parse(expr).ok().map(|expr| expr.to_string());
     let wanted = plain(expr);
@@ -124,13 +128,17 @@ fn learned_as(store: &Store, expr: &str) -> Result<Option<String>, ThresholdErro
     Ok(store.signals(&filter)?.into_iter().find(same).map(|row| row.signal))
 }
 
+/// Composes the proposal: expression, rule file, evidence, prediction and rollback.
+///
+/// # Errors
+/// [`ThresholdError`] when the rules cannot be written.
 fn proposal(
     (spec, name): (&RuleSpec, &str),
-    scored: &Scored,
+    context: &DecisionContext,
     targets: &IncidentTargets,
     signal: Option<&str>,
 ) -> Result<Proposal<RuleTerms>, ThresholdError> {
-    let Scored { judged, labelled, events, others, span_ms: (first_ms, split_ms, end_ms) } = scored;
+    let DecisionContext { judged, labelled, events, others, span_ms: (first_ms, split_ms, end_ms) } = context;
     let labelled = *labelled;
     let (present, recommended) = (&judged.present, &judged.recommended);
     let setting = judged.decision.setting;
@@ -144,6 +152,7 @@ fn proposal(
     let hold = format_duration(setting.for_ms);
     rules.push(rule);
     let (body, before) = (rule_file(spec, rules)?, rule_file(spec, vec![spec.rule.clone()])?);
+    // Only unlabelled rules have a fitted tail.
     let expected = |bound: f64| judged.tail.and_then(|tail| tail.alerts_per_year(bound));
     let alternatives: Vec<Value> = judged
         .alternatives
@@ -193,7 +202,7 @@ fn proposal(
     })
 }
 
-/// A rule file with these rules alone, in the group that the rule stands in.
+/// Writes a rule file with only these rules, in the group of the present rule.
 fn rule_file(spec: &RuleSpec, rules: Vec<Rule>) -> Result<String, ThresholdError> {
     RuleFile::of(vec![spec.group_of(rules)]).to_yaml()
 }
@@ -202,29 +211,7 @@ fn patch(body: String) -> Patch {
     Patch { format: "prometheus/rules+yaml".to_owned(), body }
 }
 
-/// What is promised: false alerts a week, or alerts a week where nobody labelled incidents.
-pub(in crate::advise::threshold) fn metric(labelled: bool) -> Metric {
-    if labelled { FALSE_ALERTS } else { ALERTS }
-}
-
-/// False alerts a week (alerts where nobody labelled), with the interval of a Poisson count.
-pub(in crate::advise::threshold) fn effect(score: &RuleScore, labelled: bool) -> Interval {
-    let (count, per_week) = if labelled {
-        (score.false_alerts, score.false_alerts_per_week())
-    } else {
-        (score.alerts, score.alerts_per_week())
-    };
-    #[expect(clippy::cast_precision_loss, reason = "a count")]
-    let n = count as f64;
-    let weekly = |events: f64| {
-        if score.span_ms > 0.0 { events * 604_800_000.0 / score.span_ms } else { 0.0 }
-    };
-    let tail = (1.0 - LEVEL) / 2.0;
-    let lower = Gamma::new(n, 1.0).map_or(0.0, |law| law.inverse_cdf(tail));
-    let upper = Gamma::new(n + 1.0, 1.0).map_or(n, |law| law.inverse_cdf(1.0 - tail));
-    Interval { value: per_week, lower: weekly(lower).min(per_week), upper: weekly(upper).max(per_week) }
-}
-
+/// Converts a score to JSON. Figures of false alerts are null without labels.
 fn score_json(score: &RuleScore, labelled: bool, expected_per_year: Option<f64>) -> Value {
     json!({
         "alerts_per_week": score.alerts_per_week(),
@@ -252,7 +239,7 @@ mod tests {
     const MINUTE: i64 = 60_000;
     const RULES: &str = "groups:\n- name: g\n  interval: 1m\n  rules:\n  - alert: Deep\n    expr: queue_depth > 15\n    labels: {severity: page}\n";
 
-    /// Two days of minutes: 10 to 19 in calm, 60 for ten minutes in each of eight incidents.
+    /// Two days of minutes: 10 to 19 outside of incidents, 60 for ten minutes in each of eight incidents.
     fn store(folder: &std::path::Path, labelled: bool) -> Store {
         let store = Store::open(&folder.join("a.duckdb"), StoreOptions::default()).unwrap();
         let id = store.resolve(&Labels::from_pairs([(METRIC_NAME, "queue_depth")]).unwrap()).unwrap();
@@ -289,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn labelled_incidents_give_a_rule_with_proof() {
+    fn labelled_incidents_give_a_rule_with_evidence() {
         let verdict = advised(true, RULES);
         let row = verdict.recommendation().unwrap();
         assert_eq!((row.kind.as_str(), row.target.as_str()), ("threshold", "Deep"));
@@ -307,7 +294,8 @@ mod tests {
             "{}",
             row.reason
         );
-        // A Poisson count of 0 has no lower end and, at 80 %, the upper end −ln 0.1 = 2.303 over the day: times 7.
+        // A Poisson count of 0 has the lower end 0 and, at 80 %, the upper end −ln 0.1 = 2.303 over one day: times 7 a
+        // week.
         assert!(
             row.effect.lower.abs() < 1e-12 && (row.effect.upper + 7.0 * 0.1_f64.ln()).abs() < 0.05,
             "{:?}",
@@ -316,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_rule_gets_no_advice() {
+    fn a_good_rule_is_kept() {
         assert_eq!(advised(true, &RULES.replace("> 15", "> 40")).recommendation(), None);
     }
 
@@ -328,6 +316,6 @@ mod tests {
         let (specs, _) = RuleFile::parse("r.yml", &rules).unwrap().alerts("r.yml");
         let spec = ThresholdSpec::new(specs[0].clone(), false);
         let message = fetch(&store, &spec, Timestamp::from_millis(MINUTE)).unwrap_err().to_string();
-        assert_eq!(message, "signal \"other\" has 0 evaluations with a value, at least 4 are needed");
+        assert_eq!(message, "signal \"other\" has 0 evaluations with a value, but at least 4 are needed");
     }
 }

@@ -1,4 +1,4 @@
-//! Reads from the store what a rule's signal was and which incidents are known.
+//! Reads a rule's signal and the incidents of its time from the store.
 
 use almanac_models::Timestamp;
 
@@ -12,18 +12,26 @@ use crate::{
     },
 };
 
-/// What a rule's signal was at the rule's evaluations, and the incidents of that time.
-pub(in crate::advise::threshold) struct History {
-    pub(in crate::advise::threshold) grid: Grid,
-    /// All incidents of that time, of whatever target.
+/// Default evaluation interval of Prometheus, for groups that set none.
+pub(super) const INTERVAL_MS: i64 = 60_000;
+/// Maximum number of evaluations that are read: two weeks at a minute.
+pub(super) const EVALUATIONS_MAX: i64 = 20_160;
+
+/// A rule's signal at the rule's evaluations, and the incidents of that time.
+pub(in crate::advise::threshold) struct RuleHistory {
+    pub(in crate::advise::threshold) aligned: AlignedSignal,
+    /// All incidents of that time, of every target.
     pub(in crate::advise::threshold) incidents: Vec<Incident>,
-    /// The last evaluation.
+    /// Time of the last evaluation, epoch milliseconds.
     pub(in crate::advise::threshold) end_ms: i64,
 }
 
-impl History {
-    /// The last `evaluations` up to `now`, a step apart. They lie on multiples of the step, so that the same history gives the
-    /// same answer.
+impl RuleHistory {
+    /// Reads the last `evaluations` up to `now`. Their times are multiples of the step, so that the same samples give
+    /// the same result at any `now` within a step.
+    ///
+    /// # Errors
+    /// [`ThresholdError`] when the signal cannot be evaluated or the store cannot be read.
     pub(in crate::advise::threshold) fn fetch(
         store: &Store,
         signal: &str,
@@ -37,23 +45,24 @@ impl History {
         let max_steps = usize::try_from(2 * evaluations).unwrap_or(usize::MAX);
         let limits = EvalLimits { max_steps, ..EvalLimits::default() };
         let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits)?;
-        let grid = Grid::align(&series, step_ms, end_ms);
-        let first = grid.timestamps.first().map(|first| Timestamp::from_millis(*first));
+        let aligned = AlignedSignal::align(&series, step_ms, end_ms);
+        let first = aligned.timestamps.first().map(|first| Timestamp::from_millis(*first));
         let filter = EventFilter { start: first, end: Some(now), ..EventFilter::default() };
         let incidents = if first.is_some() { store.incidents(&filter)? } else { Vec::new() };
-        Ok(Self { grid, incidents, end_ms })
+        Ok(Self { aligned, incidents, end_ms })
     }
 }
 
-/// The elements of a signal on one grid of evaluations, from the first that has any value.
-pub(in crate::advise::threshold) struct Grid {
+/// The elements of a signal at common evaluation times, from the first one at which any element has a value.
+pub(in crate::advise::threshold) struct AlignedSignal {
     pub(in crate::advise::threshold) timestamps: Vec<i64>,
+    /// Values of each element, as many as `timestamps`; NaN = missing.
     pub(in crate::advise::threshold) values: Vec<Vec<f64>>,
-    /// Of each element, as many as `values`.
+    /// Labels of the elements, as many as `values`.
     pub(in crate::advise::threshold) labels: Vec<Labels>,
 }
 
-impl Grid {
+impl AlignedSignal {
     fn align(series: &[RangeSeries], step_ms: i64, end_ms: i64) -> Self {
         let Some(first_ms) = series.iter().filter_map(|one| one.timestamps.first()).min().copied() else {
             return Self { timestamps: Vec::new(), values: Vec::new(), labels: Vec::new() };

@@ -1,7 +1,9 @@
-//! Advice on the rules in force, from the store, and what an applied one did since.
+//! Advice on the rules in force: reads their history from the store, decides, and measures rules that were applied.
 
 mod advise;
+mod applied_rule;
 mod breaches;
+mod effect;
 mod fetch;
 mod measure;
 mod terms;

@@ -1,29 +1,29 @@
-//! By what an applied rule is measured.
+//! The terms of a threshold recommendation: the stored rule and the history that its prediction was scored on.
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::AppliedRule;
+use super::applied_rule::AppliedRule;
 
-/// By what an applied rule is measured.
+/// Data of a recommendation that the measurement of the applied rule needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleTerms {
-    /// The rule: once it is applied, the rule file may no longer say it as simply.
+    /// The recommended rule.
     pub(super) rule: AppliedRule,
-    /// Begin of the history that the promise was scored on; a rule that is gone back to has none.
+    /// Start of the held-out history that the prediction was scored on, epoch milliseconds.
     #[serde(default)]
     pub(super) scored_from_ms: Option<i64>,
-    /// End of that history.
+    /// End of the held-out history, epoch milliseconds.
     #[serde(default)]
     pub(super) scored_until_ms: Option<i64>,
-    /// Incidents that were caught there, of all.
+    /// Incidents caught on the held-out history, and their total; `None` for a rollback and without incidents.
     #[serde(default)]
     pub(super) promised: Option<(usize, usize)>,
-    /// Where rows of older releases have these.
+    /// Fallback for `promised` in rows of older releases.
     #[serde(default, skip_serializing)]
     pub(super) recommended: Option<OldFigures>,
 }
 
-/// Figures of a recommended rule as older releases kept them.
+/// Figures of a recommended rule as older releases stored them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct OldFigures {
     incidents: usize,
@@ -31,7 +31,7 @@ pub(super) struct OldFigures {
 }
 
 impl RuleTerms {
-    /// Incidents that were promised to be caught, of how many.
+    /// Returns the incidents that the recommendation predicted to catch, and their total.
     pub(super) fn promised_catches(&self) -> Option<(usize, usize)> {
         let old = self.recommended.as_ref().map(|old| (old.incidents_caught, old.incidents));
         self.promised.or(old).filter(|(_, all)| *all > 0)

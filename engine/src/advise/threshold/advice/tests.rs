@@ -1,3 +1,5 @@
+//! Tests of moving bounds from advice to measurement, on a store.
+
 use almanac_models::Timestamp;
 
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
 
 const STEP_MS: i64 = 300_000;
 const DAY: i64 = 288;
-/// Days until the advice, and until what came of it is measured.
+/// Days until the advice and until the measurement.
 const ADVISED: i64 = 40;
 const MEASURED: i64 = 60;
 
@@ -23,7 +25,7 @@ fn at(step: i64) -> Timestamp {
     Timestamp::from_millis(step * STEP_MS)
 }
 
-/// Whether a step lies in an incident: an hour of each day, at another hour each time.
+/// Returns whether a step lies in an incident: one hour a day, at a different hour each day.
 fn during(step: i64) -> bool {
     (step % DAY) / 12 == (step / DAY) * 7 % 24
 }
@@ -32,32 +34,33 @@ fn noise(step: i64) -> f64 {
     f64::from(i32::try_from(step * 7_919 % 101).unwrap()) / 25.0
 }
 
-/// A wave of 25 hours, which no bound by the hour follows, that an incident lifts by 30 at its bottom as well as at its top.
+/// A wave with a period of 25 hours, so that bounds by hour of week do not fit it. Incidents add 30 at any phase.
 fn wave(step: i64) -> f64 {
     let phase = f64::from(i32::try_from(step % 300).unwrap()) / 300.0;
     let lifted = if during(step) { 30.0 } else { 0.0 };
     60.0 + 40.0 * (std::f64::consts::TAU * phase).sin() + noise(step) + lifted
 }
 
-struct Scene {
+struct Fixture {
     store: Store,
     spec: RuleSpec,
     _folder: tempfile::TempDir,
 }
 
-impl Scene {
-    /// Forty days of a signal under a rule, its incidents told; `learned`: whether it is one of the signals learned.
+impl Fixture {
+    /// Creates a store with forty days of a signal and its incidents. `learned`: whether it is one of the learned
+    /// signals.
     fn new(rule: &str, value: fn(i64) -> f64, learned: bool, labelled: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
         let text = format!("groups:\n- name: g\n  interval: 5m\n  rules:\n  - alert: High\n    {rule}\n");
         let spec = RuleFile::parse("r.yml", &text).unwrap().alerts("r.yml").0.remove(0);
-        let scene = Self { store, spec, _folder: folder };
-        scene.put(value, 0..ADVISED * DAY, labelled);
+        let fixture = Self { store, spec, _folder: folder };
+        fixture.put(value, 0..ADVISED * DAY, labelled);
         if learned {
-            scene.store.put_signals(&[signal()]).unwrap();
+            fixture.store.put_signals(&[signal()]).unwrap();
         }
-        scene
+        fixture
     }
 
     fn put(&self, value: fn(i64) -> f64, steps: std::ops::Range<i64>, labelled: bool) {
@@ -84,12 +87,12 @@ impl Scene {
         verdicts[0].recommendation().cloned().unwrap_or_else(|| panic!("{verdicts:?}"))
     }
 
-    /// What came of it in twenty days more.
+    /// Adds twenty days of data and measures the applied recommendation.
     fn measured(&self, row: &RecommendationRow, value: fn(i64) -> f64, labelled: bool) -> Measured {
         self.put(value, ADVISED * DAY..MEASURED * DAY, labelled);
         let measure = |now| measure_on::<Threshold>(&Sources { store: &self.store }, None, row, at(ADVISED * DAY), now);
         let early = measure(at(ADVISED * DAY + 10)).unwrap();
-        assert_eq!(early, None, "an hour says nothing");
+        assert_eq!(early, None, "an hour is too short");
         measure(at(MEASURED * DAY - 1)).unwrap().unwrap()
     }
 }
@@ -112,7 +115,7 @@ fn signal() -> SignalRow {
     }
 }
 
-/// The rules of a patch that record something, by name, and the expression of the alert.
+/// Returns the names of a patch's recording rules, and the expression of its alert.
 fn written(row: &RecommendationRow) -> (Vec<String>, String) {
     let file = RuleFile::parse("patch", &row.patch.body).unwrap();
     let rules = &file.groups[0].rules;
@@ -122,49 +125,50 @@ fn written(row: &RecommendationRow) -> (Vec<String>, String) {
 
 #[test]
 fn a_band_around_a_learned_signal_is_advised_and_measured() {
-    let scene = Scene::new("expr: p95 > 98", wave, true, true);
-    let row = scene.advised(true);
+    let fixture = Fixture::new("expr: p95 > 98", wave, true, true);
+    let row = fixture.advised(true);
     let (records, alert) = written(&row);
     assert_eq!(records, ["almanac:bound:high", "almanac:bound:high:lower"]);
     assert_eq!(row.proposed["expr"], alert.as_str());
     assert!(row.patch.body.contains("latency"), "{}", row.patch.body);
     assert!(row.evidence["terms"]["rule"]["band_width"].is_f64() && row.evidence["terms"]["rule"]["bound"].is_null());
-    let measured = scene.measured(&row, wave, true);
+    let measured = fixture.measured(&row, wave, true);
     assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
-    // When incidents no longer lift it the rule catches none of them: the promise is broken, few alerts or not.
-    let scene = Scene::new("expr: p95 > 98", wave, true, true);
-    let row = scene.advised(true);
+    // When incidents no longer raise the signal, the rule catches none: the prediction is broken although alerts are
+    // few.
+    let fixture = Fixture::new("expr: p95 > 98", wave, true, true);
+    let row = fixture.advised(true);
     let calm = |step: i64| wave(step) - if during(step) { 30.0 } else { 0.0 };
-    let broken = scene.measured(&row, calm, true);
+    let broken = fixture.measured(&row, calm, true);
     assert!(
         broken.broken.is_some() && !broken.keeps(Direction::Lower, row.effect.lower, row.effect.upper),
         "{broken:?}"
     );
 }
 
-/// Bounds by hour of week need no signal to be learned.
+/// Bounds by hour of week do not need a learned signal.
 #[test]
 fn bounds_by_hour_are_advised_and_measured() {
     let steps = |step: i64| {
         let level = if (8..20).contains(&(step % DAY / 12)) { 100.0 } else { 10.0 };
         level + noise(step) + if during(step) { 30.0 } else { 0.0 }
     };
-    let scene = Scene::new("expr: p95 > 103", steps, false, true);
-    let row = scene.advised(true);
+    let fixture = Fixture::new("expr: p95 > 103", steps, false, true);
+    let row = fixture.advised(true);
     let (records, alert) = written(&row);
     assert_eq!(
         (records.as_slice(), alert.as_str()),
         (&["almanac:bound:high".to_owned()][..], "p95 > on() group_left() almanac:bound:high")
     );
     assert_eq!(row.evidence["terms"]["rule"]["hourly"].as_array().unwrap().len(), 168);
-    let measured = scene.measured(&row, steps, true);
+    let measured = fixture.measured(&row, steps, true);
     assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
-    assert!(scene.advised(false).evidence["terms"]["rule"]["hourly"].is_null(), "not asked for");
+    assert!(fixture.advised(false).evidence["terms"]["rule"]["hourly"].is_null(), "not allowed");
 }
 
 #[test]
 fn burn_rates_are_advised_and_measured() {
-    // A quarter of the budget, blips of ten minutes that pass the bound, and in incidents fifty times the budget.
+    // A quarter of the budget, short peaks of ten minutes above the bound, and fifty times the budget in incidents.
     let errors = |step: i64| {
         if during(step) {
             0.05
@@ -175,12 +179,12 @@ fn burn_rates_are_advised_and_measured() {
         }
     };
     let rule = "expr: p95 > 0.001\n    labels: {slo: '99.9'}";
-    let scene = Scene::new(rule, errors, false, true);
-    let row = scene.advised(false);
+    let fixture = Fixture::new(rule, errors, false, true);
+    let row = fixture.advised(false);
     let (records, alert) = written(&row);
     assert_eq!(records.len(), 7, "{records:?}");
     assert!(alert.starts_with("(almanac:bound:high:1h > 0.0144 and almanac:bound:high:5m > 0.0144) or "), "{alert}");
     assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
-    let measured = scene.measured(&row, errors, true);
+    let measured = fixture.measured(&row, errors, true);
     assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
 }

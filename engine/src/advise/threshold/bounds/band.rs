@@ -1,6 +1,6 @@
-//! A bound that moves with what is expected of the signal: the band of the causal detector, some times as wide.
+//! A band around the expected value of the signal: the band of the causal detector, scaled by a learned width.
 
-use super::{learn::merit, views::Views};
+use super::{learn::utility, transformed::TransformedHistories};
 use crate::{
     advise::threshold::{
         Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_bound, replay::median_step,
@@ -10,62 +10,63 @@ use crate::{
     learn::{Training, score_rows},
 };
 
-/// Widths that are tried, in those of the detector's own band.
+/// Widths that are tried, in widths of the detector's own band.
 const WIDTHS: [f64; 14] = [0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0];
-/// What a width e times as far from the detector's own must gain in incidents: few of them must not draw the width far. With the 99th
-/// percentile for the present rule, a band on every series keeps as many incidents on KPI series and on NAB at 2 and at 4; at 0.5
-/// NAB loses three of 53, at 8 KPI two of 144.
-const STRAY: f64 = 2.0;
+/// Cost of a width e times (or 1/e times) the detector's own, in incidents: it keeps few incidents from moving the
+/// width far. Tried values: `docs/tuning/threshold.md`.
+const WIDTH_CHANGE_COST: f64 = 2.0;
 
-/// A band that is recommended.
+/// A band around the expected value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::advise::threshold) struct Band {
-    /// Half width in units of the detector's own; `for` and `keep_firing_for` stand in the setting.
+    /// Half-width in half-widths of the detector's own band.
     pub(in crate::advise::threshold) width: f64,
-    /// The rule on distances.
+    /// The rule on distances from the expected value: its bound is `width`.
     pub(in crate::advise::threshold) setting: Setting,
-    /// The ends of the signal's scale: a band beyond them would only look as if it could fire there.
+    /// Ends of the signal's scale. The band is clamped to them, since values beyond cannot occur.
     pub(in crate::advise::threshold) scale: (Option<f64>, Option<f64>),
 }
 
 impl Band {
-    /// How far each value lies from what is expected of it, in half widths of the detector's own band on its side; 0 where there is no
-    /// band yet or no value.
-    pub(in crate::advise::threshold) fn distances(instances: &[Instance<'_>]) -> Views {
+    /// Computes the distance of each value from its expected value, in half-widths of the detector's own band on that
+    /// side; 0 where there is no band yet or no value. Causal.
+    pub(in crate::advise::threshold) fn distances(instances: &[Instance<'_>]) -> TransformedHistories {
         let calendar = Calendar::default();
-        Views::new(instances, |instance| {
+        TransformedHistories::new(instances, |instance| {
             let scored = score_rows(instance.timestamps, instance.values, Training::Online, &calendar);
-            // By the band alone: the score counts what goes on and what drifts as well, which no bound on the signal shows.
+            // The distance from the band alone. The anomaly score also covers level shifts and drifts, which no bound
+            // on the signal can express.
             scored.iter().zip(instance.values).map(|(scored, &value)| scored.for_value(value).score).collect()
         })
     }
 
-    /// A band of this width with the `for` and `keep_firing_for` of a rule.
+    /// Creates a band of this width with the `for` and `keep_firing_for` of a rule.
     pub(in crate::advise::threshold) fn of(width: f64, rule: &Setting) -> Self {
         Self { width, setting: Setting { comparison: Comparison::Greater, bound: width, ..*rule }, scale: (None, None) }
     }
 
-    /// What the band would have done; `views`: the instances as [`Band::distances`].
+    /// Replays the band. `transformed`: the instances as [`Band::distances`].
     pub(in crate::advise::threshold) fn score(
         &self,
-        views: &[Instance<'_>],
+        transformed: &[Instance<'_>],
         incidents: &[LabelledIncident],
     ) -> RuleScore {
-        score_rule(views, incidents, &self.setting)
+        score_rule(transformed, incidents, &self.setting)
     }
 
-    /// The width that serves best on what is known: incidents caught against false alerts, near the detector's own.
+    /// Fits the width of the highest utility, penalised by its distance from the detector's own.
     pub(in crate::advise::threshold) fn fit(
-        views: &[Instance<'_>],
+        transformed: &[Instance<'_>],
         incidents: &[LabelledIncident],
         present: &Setting,
     ) -> Self {
-        let step_ms = views.iter().map(|view| median_step(view.timestamps)).max().unwrap_or(0);
-        // A band calls what stands out by itself: to wait for more of it loses half of what it catches.
+        let step_ms = transformed.iter().map(|instance| median_step(instance.timestamps)).max().unwrap_or(0);
+        // Only 0 and the present `for` are tried: a band selects outliers, which are short, and waiting loses half of
+        // the catches.
         let holds = if present.for_ms > step_ms { vec![0, present.for_ms] } else { vec![0] };
         let of = |(width, for_ms): (f64, i64)| {
             let band = Self::of(width, &Setting { for_ms, ..*present });
-            let worth = merit(&band.score(views, incidents)) - STRAY * width.ln().abs();
+            let worth = utility(&band.score(transformed, incidents)) - WIDTH_CHANGE_COST * width.ln().abs();
             (band, worth)
         };
         let tried = holds.iter().flat_map(|&for_ms| WIDTHS.iter().map(move |&width| (width, for_ms)));
@@ -74,9 +75,9 @@ impl Band {
     }
 }
 
-/// The recording rules of a band around the signal named `signal`, and the expression of the alert that reads them.
+/// Writes the expression of the alert, and the recording rules of the band around the learned signal `signal`.
 ///
-/// `name`: of the upper bound's recording rule; the lower bound's ends in `:lower`.
+/// `name`: name of the upper bound's recording rule; that of the lower bound is suffixed with `:lower`.
 pub(in crate::advise::threshold) fn band_rules(
     condition: &Condition,
     band: &Band,
@@ -87,6 +88,7 @@ pub(in crate::advise::threshold) fn band_rules(
     let matcher = format!("{{signal=\"{}\"}}", signal.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
     let expected = format!("max(almanac_signal_expected{matcher})");
     let (lowest, highest) = band.scale;
+    // The band is scaled around the expected value: expected + width · (end − expected).
     let bound = |end: &str| {
         let moving = format!("{expected} + {width} * (max(almanac_signal_{end}{matcher}) - {expected})");
         let expr = match (end, lowest, highest) {
@@ -111,8 +113,8 @@ mod tests {
     const DAY: usize = 288;
     const WAVE: usize = 300;
 
-    /// A wave between 20 and 100 of 25 hours, which no bound by the hour follows, with some noise; each third day an hour is 30 off,
-    /// at the wave's bottom as well as at its top, where no constant bound sees it.
+    /// A noisy wave between 20 and 100 with a period of 25 hours, so that bounds by hour of week do not fit it. On each
+    /// third day one hour is raised by 30 at any phase, where no constant bound can catch it.
     fn history(days: usize, labelled_from: usize) -> SignalHistory {
         let n = days * DAY;
         let during = |t: usize| (t / DAY) % 3 == 2 && (t % DAY) / 12 == (t / DAY) * 7 % 24;
@@ -137,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn a_band_sees_at_the_bottom_what_no_constant_can() {
+    fn a_band_catches_incidents_at_low_values() {
         let replay = replayed(history(40, 0));
         let rule = &replay.rules[0];
         let (present, recommended) = (&rule.present.score, &rule.recommended.score);
         assert!(present.false_alerts > 10, "{present:?}");
         assert_eq!((recommended.incidents_caught, recommended.false_alerts), (recommended.incidents, 0), "{rule:?}");
-        assert!(rule.reason.starts_with("a band around what is expected"), "{}", rule.reason);
+        assert!(rule.reason.starts_with("a band around the expected value"), "{}", rule.reason);
         let rules = &replay.recommended.groups[0].rules;
         let records: Vec<&str> = rules.iter().filter_map(|rule| rule.record.as_deref()).collect();
         assert_eq!(records, ["almanac:bound:high", "almanac:bound:high:lower"]);
@@ -155,7 +157,7 @@ mod tests {
         assert!(rules.iter().all(|rule| promql_parser::parser::parse(&rule.expr).is_ok()));
     }
 
-    /// What comes later changes no distance before it, and so no decision.
+    /// Later values change no earlier distance.
     #[test]
     fn distances_are_causal() {
         let whole = history(12, 0);
@@ -171,12 +173,13 @@ mod tests {
         assert!(whole[cut - 1] > 0.0);
     }
 
-    /// Nobody labelled the first half: the band has to show that it is quiet, and is taken as it stands.
+    /// The training half has no incidents: the band is used at the detector's width, and only if it has few false
+    /// alerts.
     #[test]
-    fn without_incidents_to_learn_from_the_band_is_the_detectors_own() {
+    fn without_training_incidents_the_band_has_the_detectors_width() {
         let replay = replayed(history(40, 20 * DAY));
         let rule = &replay.rules[0];
-        assert!(rule.reason.starts_with("a band around what is expected"), "{}", rule.reason);
+        assert!(rule.reason.starts_with("a band around the expected value"), "{}", rule.reason);
         assert!(rule.recommended.score.incidents_caught > 3, "{:?}", rule.recommended.score);
     }
 }

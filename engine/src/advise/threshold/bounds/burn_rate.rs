@@ -1,8 +1,8 @@
-//! An objective's error budget, and how fast it burns: what a bound on an error ratio becomes.
+//! Burn-rate alerts on the error budget of a service-level objective, which replace a constant bound on an error ratio.
 
 use promql_parser::parser::Expr;
 
-use super::views::Views;
+use super::transformed::TransformedHistories;
 use crate::advise::threshold::{
     Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, RuleSpec, Setting, format_bound,
     format_duration, parse_duration, score_rule,
@@ -11,80 +11,88 @@ use crate::advise::threshold::{
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// The label of a rule that says its objective, such as `99.9`, and the one that says over which time.
-const LABEL: &str = "slo";
+/// Labels of a rule with its objective, such as `99.9`, and with the objective's period, such as `7d`.
+const OBJECTIVE_LABEL: &str = "slo";
 const PERIOD_LABEL: &str = "slo_period";
+/// Period of an objective without the period label.
 const PERIOD_MS: i64 = 30 * DAY_MS;
 
-/// A share of the budget that may be gone within a long window, with the short one by which the alert ends soon.
+/// A share of the budget that may be consumed within a long window. The short window ends the alert soon after the
+/// errors stop.
 #[derive(Debug, Clone, Copy)]
-struct Pair {
+struct WindowPair {
     share: f64,
     long_ms: i64,
     short_ms: i64,
     pages: bool,
 }
 
-/// Two that wake somebody and two that can wait.
+/// Two pairs that page and two that open a ticket.
 ///
 /// # Reference
 /// Beyer et al. (2018), "The Site Reliability Workbook", ch. 5, table 5-8 and "Multiwindow, Multi-Burn-Rate Alerts".
-const PAIRS: [Pair; 4] = [
-    Pair { share: 0.02, long_ms: HOUR_MS, short_ms: 5 * MINUTE_MS, pages: true },
-    Pair { share: 0.05, long_ms: 6 * HOUR_MS, short_ms: 30 * MINUTE_MS, pages: true },
-    Pair { share: 0.1, long_ms: DAY_MS, short_ms: 2 * HOUR_MS, pages: false },
-    Pair { share: 0.1, long_ms: 3 * DAY_MS, short_ms: 6 * HOUR_MS, pages: false },
+const WINDOW_PAIRS: [WindowPair; 4] = [
+    WindowPair { share: 0.02, long_ms: HOUR_MS, short_ms: 5 * MINUTE_MS, pages: true },
+    WindowPair { share: 0.05, long_ms: 6 * HOUR_MS, short_ms: 30 * MINUTE_MS, pages: true },
+    WindowPair { share: 0.1, long_ms: DAY_MS, short_ms: 2 * HOUR_MS, pages: false },
+    WindowPair { share: 0.1, long_ms: 3 * DAY_MS, short_ms: 6 * HOUR_MS, pages: false },
 ];
 
-/// An objective on a ratio of errors.
+/// A service-level objective on an error ratio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::advise::threshold) struct Objective {
     /// Share of requests that may fail over the period.
     pub(in crate::advise::threshold) budget: f64,
+    /// Length of the period, milliseconds.
     pub(in crate::advise::threshold) period_ms: i64,
 }
 
 impl Objective {
-    /// The objective that a rule's label `slo` names: `99.9`, `99.9%` or `0.999`, over 30 days or what `slo_period` says. `None`
-    /// without the label, where it cannot be read, for a rule that wants more of its signal and not less, and over so short a time that
-    /// no window burns a share of the budget sooner than the whole: fifty hours are the least.
+    /// Reads the objective of a rule's label `slo`: `99.9`, `99.9%` or `0.999`, over 30 days or the label `slo_period`.
+    ///
+    /// Returns `None` without the label, when it cannot be parsed, for a rule that fires on small values, and for a
+    /// period below fifty hours, over which no paging window consumes its share faster than the budget's even pace.
     pub(in crate::advise::threshold) fn of(spec: &RuleSpec) -> Option<Self> {
-        let share: f64 = spec.rule.labels.get(LABEL)?.trim().trim_end_matches('%').trim().parse().ok()?;
+        let share: f64 = spec.rule.labels.get(OBJECTIVE_LABEL)?.trim().trim_end_matches('%').trim().parse().ok()?;
         let share = if share > 1.0 { share / 100.0 } else { share };
         let period_ms = match spec.rule.labels.get(PERIOD_LABEL) {
             Some(text) => parse_duration(text)?,
             None => PERIOD_MS,
         };
-        // What binary fractions add to 1 − 0.999 is no part of the budget.
+        // Removes the binary rounding error of 1 − 0.999.
         let budget = format!("{:.12}", 1.0 - share).parse().unwrap_or(1.0 - share);
         let objective = Self { budget, period_ms };
         let possible = 0.0 < share && share < 1.0 && spec.condition.comparison.is_upper();
         (possible && objective.pairs().any(|pair| pair.pages)).then_some(objective)
     }
 
-    /// The pairs that make sense over the period: one that burns more slowly than the budget lasts would alert while all is well.
-    fn pairs(&self) -> impl Iterator<Item = &'static Pair> + '_ {
-        PAIRS.iter().filter(|pair| self.factor(pair) > 1.0 - 1e-9)
+    /// Returns the pairs with a factor of at least 1. A lower factor would alert although the budget lasts for the
+    /// period.
+    fn pairs(&self) -> impl Iterator<Item = &'static WindowPair> + '_ {
+        WINDOW_PAIRS.iter().filter(|pair| self.factor(pair) > 1.0 - 1e-9)
     }
 
-    /// Errors in units of the budget's even pace from which a window has burnt its share.
-    fn factor(&self, pair: &Pair) -> f64 {
+    /// Returns the burn rate at which the long window consumes its share; 1 consumes the budget exactly in the period.
+    fn factor(&self, pair: &WindowPair) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
         let windows = self.period_ms as f64 / pair.long_ms as f64;
         pair.share * windows
     }
 
-    /// The largest of the burn rates at each evaluation, each in units of what its pair allows: above 1 the
-    /// alert is on, be it the one that pages or the one that waits. Windows are means of the values within, as `avg_over_time` takes
-    /// them: of ratios, where the written rule has the ratio over the window, they are that of evenly spread traffic.
-    pub(in crate::advise::threshold) fn burns(&self, instances: &[Instance<'_>]) -> Views {
-        Views::new(instances, |instance| {
+    /// Computes at each evaluation the largest burn rate of all pairs, in units of the pair's factor: above 1 a page or
+    /// a ticket fires. Causal.
+    ///
+    /// A window is the mean of its values, as in `avg_over_time`. For a ratio, whose written rule is the ratio over the
+    /// window, this assumes evenly spread traffic.
+    pub(in crate::advise::threshold) fn burn_rates(&self, instances: &[Instance<'_>]) -> TransformedHistories {
+        TransformedHistories::new(instances, |instance| {
             let mut most = vec![f64::NAN; instance.values.len()];
             for pair in self.pairs() {
                 let allowed = self.factor(pair) * self.budget;
                 let (long, short) = (means(instance, pair.long_ms), means(instance, pair.short_ms));
                 for ((most, long), short) in most.iter_mut().zip(long).zip(short) {
-                    // `f64::max` passes over NaN, the least of the two does not.
+                    // Both windows must exceed the factor, so the lower one counts; NaN in `short` is kept. `f64::max`
+                    // ignores NaN.
                     *most = most.max(if long < short { long } else { short } / allowed);
                 }
             }
@@ -92,18 +100,21 @@ impl Objective {
         })
     }
 
-    /// What the alerts would have done, `views`: the instances as [`Objective::burns`].
-    pub(in crate::advise::threshold) fn score(views: &[Instance<'_>], incidents: &[LabelledIncident]) -> RuleScore {
-        score_rule(views, incidents, &Self::setting())
+    /// Replays the alerts. `transformed`: the instances as [`Objective::burn_rates`].
+    pub(in crate::advise::threshold) fn score(
+        transformed: &[Instance<'_>],
+        incidents: &[LabelledIncident],
+    ) -> RuleScore {
+        score_rule(transformed, incidents, &Self::setting())
     }
 
-    /// On as soon as both windows have burnt their share: that is the `for` of these rules.
+    /// Returns the rule on burn rates. It has no `for`: the windows replace it.
     fn setting() -> Setting {
         Setting { comparison: Comparison::Greater, bound: 1.0, for_ms: 0, keep_firing_for_ms: 0 }
     }
 
-    /// The expression of the alert that pages, and what goes before it: a recording rule a window, and the alert that can wait, with
-    /// the labels and annotations of `rule` but of severity `ticket`.
+    /// Writes the expression of the paging alert, and the rules before it: one recording rule for each window, and the
+    /// ticket alert with the labels and annotations of `rule` but severity `ticket`.
     pub(in crate::advise::threshold) fn rules(
         &self,
         condition: &Condition,
@@ -140,12 +151,12 @@ impl Objective {
     }
 }
 
-/// A product of decimal fractions without what binary ones add.
+/// Removes the binary rounding error of a product of decimal fractions.
 fn rounded(value: f64) -> f64 {
     format!("{value:.9e}").parse().unwrap_or(value)
 }
 
-/// The mean of the values within (t − window, t] at each evaluation; NaN where there is none.
+/// Computes the mean of the values within (t − window, t] at each evaluation; NaN where there is none. Linear time.
 fn means(instance: &Instance<'_>, window_ms: i64) -> Vec<f64> {
     let (mut sum, mut n, mut first) = (0.0, 0_u32, 0);
     let times = instance.timestamps;
@@ -162,6 +173,7 @@ fn means(instance: &Instance<'_>, window_ms: i64) -> Vec<f64> {
                 }
                 first += 1;
             }
+            // An empty window also resets the sum, which discards its rounding error.
             if n == 0 {
                 sum = 0.0;
                 f64::NAN
@@ -172,9 +184,9 @@ fn means(instance: &Instance<'_>, window_ms: i64) -> Vec<f64> {
         .collect()
 }
 
-/// A signal over another window: where its ranges are all of rates and their kin they are made that long, anything else is averaged
-/// over the window at the pace of evaluations. What is no number, such as 0/0 without traffic, is left out of a mean: one such value
-/// would make all of it none.
+/// Writes a signal over another window. The ranges of rates and similar functions are set to the window; any other
+/// signal is averaged over the window by a subquery. NaN and infinity, such as 0/0 without traffic, are excluded from
+/// that mean, because one such value would make the whole mean NaN.
 fn over(signal: &str, window_ms: i64) -> String {
     let window = format_duration(window_ms);
     let averaged = format!("avg_over_time(({signal} >= 0 < +Inf)[{window}:])");
@@ -186,23 +198,25 @@ fn over(signal: &str, window_ms: i64) -> String {
     }
 }
 
-/// Functions of a range that mean the same over a longer one.
-const WIDENED: [&str; 5] = ["rate", "increase", "sum_over_time", "count_over_time", "avg_over_time"];
+/// Range functions whose meaning does not depend on the length of the range.
+const WINDOWED_FUNCTIONS: [&str; 5] = ["rate", "increase", "sum_over_time", "count_over_time", "avg_over_time"];
 
-/// Makes every range of an expression as long as `window`: whether there was one; `None` where a part cannot be widened.
+/// Sets every range of an expression to `window`. Returns whether there was one, and `None` when a part cannot be
+/// widened.
 fn widen(expr: &mut Expr, window: std::time::Duration) -> Option<bool> {
     match expr {
         Expr::NumberLiteral(_) => Some(false),
         Expr::Binary(binary) => {
             let sides = (widen(&mut binary.lhs, window)?, widen(&mut binary.rhs, window)?);
             let constant = |side: &Expr| matches!(side, Expr::NumberLiteral(_));
+            // A side without a range, such as a gauge, is not averaged by widening the other side.
             let all = (sides.0 || constant(&binary.lhs)) && (sides.1 || constant(&binary.rhs));
             all.then_some(sides.0 || sides.1)
         }
         Expr::Paren(inner) => widen(&mut inner.expr, window),
         Expr::Unary(inner) => widen(&mut inner.expr, window),
         Expr::Aggregate(aggregate) => widen(&mut aggregate.expr, window),
-        Expr::Call(call) if WIDENED.contains(&call.func.name) => match call.args.args.as_mut_slice() {
+        Expr::Call(call) if WINDOWED_FUNCTIONS.contains(&call.func.name) => match call.args.args.as_mut_slice() {
             [arg] => match arg.as_mut() {
                 Expr::MatrixSelector(matrix) => {
                     matrix.range = window;
@@ -248,11 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn factors_are_those_of_the_book() {
+    fn factors_match_the_workbook() {
         let objective = Objective { budget: 0.001, period_ms: PERIOD_MS };
-        let factors: Vec<String> = PAIRS.iter().map(|pair| format!("{:.1}", objective.factor(pair))).collect();
+        let factors: Vec<String> = WINDOW_PAIRS.iter().map(|pair| format!("{:.1}", objective.factor(pair))).collect();
         assert_eq!(factors, ["14.4", "6.0", "3.0", "1.0"]);
-        // Over a week three days at a quarter of the budget's pace are no fault.
+        // Over a week the pairs of one and three days have factors below 1.
         let week = Objective { budget: 0.001, period_ms: 7 * DAY_MS };
         assert_eq!(week.pairs().count(), 2);
     }
@@ -276,8 +290,8 @@ mod tests {
         }
     }
 
-    /// Thirty days of minutes at a quarter of the budget: ten short blips a day that burn next to nothing, and four outages of
-    /// which two burn fast and two slowly.
+    /// Thirty days of minutes at a quarter of the budget, with ten short peaks a day that consume almost nothing, and
+    /// four outages: two burn fast and two slowly.
     fn history() -> SignalHistory {
         let outages = [(3, 20, 0.05), (9, 300, 0.008), (18, 20, 0.05), (25, 300, 0.008)];
         let outage = |minute: i64| {
@@ -297,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn burn_rates_pass_over_blips_and_keep_the_outages() {
+    fn burn_rates_ignore_short_peaks_and_catch_the_outages() {
         let rules = RuleFile::parse("r.yml", RULES).unwrap();
         let replay = replay_rules("r.yml", &rules, &[history()], &ThresholdOptions::default()).unwrap();
         let rule = &replay.rules[0];

@@ -1,12 +1,13 @@
-//! Bounds by hour of the week.
+//! Bounds by hour of the week, learned as one bound on standardised values.
 
 use super::{
-    learn::{Learned, better, learn, quantile, round_within},
+    learn::{ScoredSetting, improves, learn},
+    levels::{quantile, round_within},
     range::SignalRange,
 };
 use crate::advise::threshold::{
     Condition, Instance, LabelledIncident, Rule, RuleScore, Setting, format_bound,
-    replay::{cut, passed, score_by},
+    replay::{score_with, split_at, time_at_share},
     score_rule,
 };
 
@@ -14,24 +15,27 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Hours of a week, from Sunday midnight UTC, as PromQL's `hour() + 24 * day_of_week()` counts them.
 const HOURS: usize = 168;
-/// Share of what is learned from that validates the choice between constant and moving bounds.
+/// Share of the training part that bounds are fitted to; the rest of it validates the choice between constant and
+/// hourly bounds.
 const VALIDATION_FROM: f64 = 0.6;
 
 /// A bound for each hour of the week.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::advise::threshold) struct HourlyBounds {
+    /// 168 bounds, from Sunday midnight UTC.
     pub(in crate::advise::threshold) bounds: Vec<f64>,
+    /// Comparison, `for` and `keep_firing_for`; its bound is NaN.
     pub(in crate::advise::threshold) setting: Setting,
 }
 
-/// What is usual at each hour of the week: median and spread of the calm values.
-struct Profile {
+/// Median and spread of the values outside of incidents, for each hour of the week.
+struct WeeklyProfile {
     centre: Vec<f64>,
     spread: Vec<f64>,
 }
 
 impl HourlyBounds {
-    /// Bounds that were learned before; `None` unless there is one for each hour of the week.
+    /// Restores stored bounds; `None` unless there is one for each hour of the week.
     pub(in crate::advise::threshold) fn of(bounds: Vec<f64>, setting: Setting) -> Option<Self> {
         (bounds.len() == HOURS).then_some(Self { bounds, setting })
     }
@@ -42,12 +46,12 @@ impl HourlyBounds {
         instances: &[Instance<'_>],
         incidents: &[LabelledIncident],
     ) -> RuleScore {
-        score_by(instances, incidents, &self.setting, |at_ms, value| {
+        score_with(instances, incidents, &self.setting, |at_ms, value| {
             self.setting.comparison.holds(value, self.bounds[hour_of_week(at_ms)])
         })
     }
 
-    /// The recording rule that gives the bound of the moment.
+    /// Writes the recording rule of the current bound: one term for each run of hours with equal bounds.
     pub(in crate::advise::threshold) fn recording_rule(&self, name: &str) -> Rule {
         let mut terms: Vec<String> = Vec::new();
         let mut begin = 0;
@@ -61,14 +65,16 @@ impl HourlyBounds {
         Rule { record: Some(name.to_owned()), expr: terms.join("\nor "), ..Rule::default() }
     }
 
-    /// The alert's expression over that recording rule.
+    /// Writes the alert's expression that compares with that recording rule.
     pub(in crate::advise::threshold) fn expression(condition: &Condition, name: &str) -> String {
         format!("{} {} on() group_left() {name}", condition.signal, condition.comparison.symbol())
     }
 }
 
-/// Bounds by hour of week where they beat the best constant one on history that neither has seen;
-/// `None` where they do not, or where there are less than two weeks to learn from.
+/// Learns bounds by hour of week. Returns `None` when they do not beat the best constant bound on the validation part,
+/// or with less than two weeks of training history.
+///
+/// `constant`: score of the best constant bound on the whole training part.
 pub(in crate::advise::threshold) fn learn_hourly(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
@@ -81,27 +87,29 @@ pub(in crate::advise::threshold) fn learn_hourly(
     if last_ms - first_ms < 14 * DAY_MS {
         return None;
     }
-    let (before, after) = cut(instances, passed(instances, VALIDATION_FROM)?);
-    let now = score_rule(&before, incidents, present);
-    let best_constant = learn(&before, incidents, present, &now, range).map_or(*present, |learned| learned.setting);
-    let trial = fit_hourly(&before, incidents, present, &now, range)?;
-    if !better(&trial.score(&after, incidents), &score_rule(&after, incidents, &best_constant)) {
+    let (before, after) = split_at(instances, time_at_share(instances, VALIDATION_FROM)?);
+    let present_score = score_rule(&before, incidents, present);
+    let best_constant =
+        learn(&before, incidents, present, &present_score, range).map_or(*present, |learned| learned.setting);
+    let trial = fit_hourly(&before, incidents, present, &present_score, range)?;
+    if !improves(&trial.score(&after, incidents), &score_rule(&after, incidents, &best_constant)) {
         return None;
     }
-    let now = score_rule(instances, incidents, present);
-    let hourly = fit_hourly(instances, incidents, present, &now, range)?;
-    better(&hourly.score(instances, incidents), constant).then_some(hourly)
+    let present_score = score_rule(instances, incidents, present);
+    let hourly = fit_hourly(instances, incidents, present, &present_score, range)?;
+    improves(&hourly.score(instances, incidents), constant).then_some(hourly)
 }
 
-/// Learns one bound in units of each hour's spread above its median, and turns it back.
+/// Fits one bound to values standardised by each hour's median and spread, and converts it back to a bound for each
+/// hour.
 pub(in crate::advise::threshold) fn fit_hourly(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     present: &Setting,
-    now: &RuleScore,
+    present_score: &RuleScore,
     range: &SignalRange,
 ) -> Option<HourlyBounds> {
-    let profile = Profile::fit(instances, incidents)?;
+    let profile = WeeklyProfile::fit(instances, incidents)?;
     let standardised: Vec<Vec<f64>> = instances
         .iter()
         .map(|instance| {
@@ -112,14 +120,21 @@ pub(in crate::advise::threshold) fn fit_hourly(
             instance.timestamps.iter().zip(instance.values).map(of).collect()
         })
         .collect();
-    let views: Vec<Instance<'_>> = instances
+    let standardised_instances: Vec<Instance<'_>> = instances
         .iter()
         .zip(&standardised)
         .map(|(instance, values)| Instance { timestamps: instance.timestamps, values })
         .collect();
     let sign = if present.comparison.is_upper() { 1.0 } else { -1.0 };
-    let anywhere = SignalRange::unlimited();
-    let Learned { setting, .. } = learn(&views, incidents, &Setting { bound: 3.0 * sign, ..*present }, now, &anywhere)?;
+    // The search starts at 3 spreads from the median; the range does not apply to standardised values.
+    let unlimited = SignalRange::unlimited();
+    let ScoredSetting { setting, .. } = learn(
+        &standardised_instances,
+        incidents,
+        &Setting { bound: 3.0 * sign, ..*present },
+        present_score,
+        &unlimited,
+    )?;
     let bounds = (0..HOURS)
         .map(|hour| {
             let bound = profile.centre[hour] + setting.bound * profile.spread[hour];
@@ -131,7 +146,7 @@ pub(in crate::advise::threshold) fn fit_hourly(
     Some(HourlyBounds { bounds, setting: Setting { bound: f64::NAN, ..setting } })
 }
 
-impl Profile {
+impl WeeklyProfile {
     fn fit(instances: &[Instance<'_>], incidents: &[LabelledIncident]) -> Option<Self> {
         let mut by_hour: Vec<Vec<f64>> = vec![Vec::new(); HOURS];
         for instance in instances {
@@ -146,7 +161,7 @@ impl Profile {
                 }
             }
         }
-        // An hour of the week that was never calm is like the same hour of the other days.
+        // An hour of the week without values outside of incidents takes those of the same hour on other days.
         let of_days: Vec<Vec<f64>> =
             (0..24).map(|hour| by_hour.iter().skip(hour).step_by(24).flatten().copied().collect()).collect();
         for (hour, values) in by_hour.iter_mut().enumerate().filter(|(_, values)| values.is_empty()) {
@@ -159,7 +174,8 @@ impl Profile {
             centre.push(quantile(values, 0.5)?);
             spread.push(quantile(values, 0.95)? - quantile(values, 0.05)?);
         }
-        // An hour that happened to be still must not alert at the least stir.
+        // An hour without variation by chance must not alert on the smallest change: half of the median spread is the
+        // floor.
         let mut sorted = spread.clone();
         sorted.sort_unstable_by(f64::total_cmp);
         let floor = quantile(&sorted, 0.5).filter(|median| *median > 0.0)? / 2.0;
@@ -167,7 +183,7 @@ impl Profile {
     }
 }
 
-/// Hour of the week, UTC, 0 = Sunday midnight; the epoch was a Thursday.
+/// Returns the hour of the week in UTC, 0 = Sunday midnight. The epoch was a Thursday.
 fn hour_of_week(at_ms: i64) -> usize {
     usize::try_from((at_ms.div_euclid(HOUR_MS) + 4 * 24).rem_euclid(168)).unwrap_or(0)
 }
@@ -179,8 +195,8 @@ mod tests {
 
     const STEP_MS: i64 = 600_000;
 
-    /// Four weeks: 100 by day and 10 by night with small noise; incidents add 15 for an hour, some of them by night, where
-    /// no constant bound can see them.
+    /// Four weeks: 100 by day and 10 by night with small noise. Incidents add 15 for an hour, some of them by night,
+    /// where no constant bound can catch them.
     fn history() -> (Vec<i64>, Vec<f64>, Vec<LabelledIncident>) {
         let timestamps: Vec<i64> = (0..28 * 144).map(|idx| idx * STEP_MS).collect();
         let incidents: Vec<LabelledIncident> = (1..28)
@@ -211,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn bounds_by_hour_see_what_a_constant_cannot() {
+    fn bounds_by_hour_catch_incidents_at_night() {
         let (timestamps, values, incidents) = history();
         let instances = [Instance { timestamps: &timestamps, values: &values }];
         let present = Setting { comparison: Comparison::Greater, bound: 101.5, for_ms: 0, keep_firing_for_ms: 0 };
-        let now = score_rule(&instances, &incidents, &present);
+        let present_score = score_rule(&instances, &incidents, &present);
         let range = SignalRange::of(&instances, "", present.bound);
-        let constant =
-            learn(&instances, &incidents, &present, &now, &range).map_or(now.clone(), |learned| learned.score);
+        let constant = learn(&instances, &incidents, &present, &present_score, &range)
+            .map_or(present_score.clone(), |learned| learned.score);
         let hourly = learn_hourly(&instances, &incidents, &present, &constant, &range).unwrap();
         let score = hourly.score(&instances, &incidents);
         assert_eq!((score.incidents_caught, score.false_alerts), (27, 0));

@@ -1,20 +1,22 @@
-//! What bounds could be: a constant one that keeps every incident, one by hour of week, a band around what is expected, the tail of
-//! the signal where nobody labelled, the burn rates of an objective; and the choice of the simplest that wins.
+//! Kinds of bounds and the choice between them: a constant, one by hour of week, a band around the expected value, the
+//! burn rates of an objective, and a tail model for rules without labelled incidents. The simplest kind that wins is
+//! chosen.
 
 mod band;
 mod burn_rate;
 mod decide;
 mod hourly;
 mod learn;
+mod levels;
 mod range;
 mod tail;
+mod transformed;
 mod verdict;
-mod views;
 
 pub(super) use band::Band;
 pub(super) use burn_rate::Objective;
 pub use decide::Alternative;
-pub(super) use decide::{Allowed, Decision, Judged, Moving, judge};
+pub(super) use decide::{AllowedBounds, Decision, MovingBound, ScoredDecision, decide_and_score};
 pub(super) use hourly::HourlyBounds;
 pub use tail::PeakTail;
 pub(super) use verdict::confidence;

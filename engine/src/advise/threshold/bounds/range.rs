@@ -1,38 +1,39 @@
-//! The range in which a signal lives: which bounds can fire at all.
+//! The range of a signal, which decides whether a bound can fire.
 //!
-//! A bound outside of it, or one that nothing in the history passes, is an alert that is switched off without saying so.
+//! A bound outside of the range, or one that no value of the history passes, would silently disable the alert.
 
 use crate::advise::threshold::{Comparison, Instance};
 
-/// Words in a signal's expression or name that say what it counts.
+/// Words in a signal's expression or name that imply a scale from 0 to 100, or from 0 to 1.
 const PERCENT_WORDS: [&str; 5] = ["percent", "percentage", "pct", "utilization", "utilisation"];
 const RATIO_WORDS: [&str; 6] = ["ratio", "fraction", "share", "availability", "utilization", "utilisation"];
-/// Words of quantities that have no upper end, also where they are a quotient.
+/// Words of quantities without an upper end; a quotient with one of them is not a ratio.
 const UNIT_WORDS: [&str; 10] =
     ["seconds", "second", "milliseconds", "ms", "duration", "latency", "bytes", "bits", "time", "count"];
-/// Values up to this much beyond the end of a scale are rounding.
+/// Tolerance for rounding errors beyond the end of a scale.
 const SLACK: f64 = 1e-9;
-/// Without a word that says so, values belong to a scale when they come this near to its end.
+/// Share of a scale that values must reach to imply it without a word.
 const NEAR_END: f64 = 0.8;
 
-/// What is known of a signal's values.
+/// Range and kind of a signal's values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::advise::threshold) struct SignalRange {
-    /// The scale's ends; infinite where there is none.
+    /// Ends of the scale; infinite without one.
     lowest: f64,
     highest: f64,
-    /// The least and the largest value of the history.
+    /// Lowest and highest value of the history.
     seen_lowest: f64,
     seen_highest: f64,
-    /// Distinct values, at most three are counted.
+    /// Number of distinct values, counted up to three.
     distinct: usize,
     /// Whether every value is a whole number.
     is_whole: bool,
 }
 
 impl SignalRange {
-    /// The range of a signal by its values, its expression or name (`called`), and the bound that a person gave it.
-    pub(in crate::advise::threshold) fn of(instances: &[Instance<'_>], called: &str, bound: f64) -> Self {
+    /// Computes the range of a signal from its values, the words of its expression and name (`signal_text`), and its
+    /// present bound.
+    pub(in crate::advise::threshold) fn of(instances: &[Instance<'_>], signal_text: &str, bound: f64) -> Self {
         let mut range = Self {
             lowest: f64::NEG_INFINITY,
             highest: f64::INFINITY,
@@ -53,11 +54,11 @@ impl SignalRange {
             }
         }
         range.distinct = seen.len();
-        range.find_scale(called, bound);
+        range.find_scale(signal_text, bound);
         range
     }
 
-    /// No limits: for values that are not the signal's own, such as distances from what is usual.
+    /// Returns a range without limits, for standardised values.
     pub(in crate::advise::threshold) fn unlimited() -> Self {
         Self {
             lowest: f64::NEG_INFINITY,
@@ -69,30 +70,34 @@ impl SignalRange {
         }
     }
 
-    fn find_scale(&mut self, called: &str, bound: f64) {
+    /// Derives the scale. Negative values imply none; otherwise the lower end is 0.
+    fn find_scale(&mut self, signal_text: &str, bound: f64) {
         if self.seen_lowest > self.seen_highest || self.seen_lowest < 0.0 {
             return;
         }
         self.lowest = 0.0;
-        let called = called.to_ascii_lowercase();
-        let said: Vec<&str> = called.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
-        let says = |words: &[&str]| said.iter().any(|word| words.contains(word));
+        let signal_text = signal_text.to_ascii_lowercase();
+        let words_found: Vec<&str> = signal_text.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
+        let has_word = |words: &[&str]| words_found.iter().any(|word| words.contains(word));
         let fits = |end: f64| self.seen_highest <= end + SLACK && (0.0..=end).contains(&bound);
         let near = |end: f64| self.seen_highest >= NEAR_END * end;
-        let is_share = says(&RATIO_WORDS) || (called.contains(" / ") && near(1.0) && !says(&UNIT_WORDS));
+        let is_share = has_word(&RATIO_WORDS) || (signal_text.contains(" / ") && near(1.0) && !has_word(&UNIT_WORDS));
         if fits(1.0) && (is_share || (self.distinct <= 2 && near(1.0))) {
             self.highest = 1.0;
-        } else if fits(100.0) && bound > 1.0 && (says(&PERCENT_WORDS) || called.contains("* 100") || near(100.0)) {
+        } else if fits(100.0)
+            && bound > 1.0
+            && (has_word(&PERCENT_WORDS) || signal_text.contains("* 100") || near(100.0))
+        {
             self.highest = 100.0;
         }
     }
 
-    /// Whether the signal has one or two values: a state, and not an amount.
+    /// Returns whether the signal is a state, with at most two distinct values.
     pub(in crate::advise::threshold) fn is_state(&self) -> bool {
         self.distinct <= 2
     }
 
-    /// The values of a state, for messages.
+    /// Describes the values of a state, for messages.
     pub(in crate::advise::threshold) fn states(&self) -> String {
         let (low, high) = (self.seen_lowest, self.seen_highest);
         match self.distinct {
@@ -102,16 +107,17 @@ impl SignalRange {
         }
     }
 
-    /// Whether a bound can be passed by some value of the scale and was passed in the history.
+    /// Returns whether a bound can be passed on the scale and was passed in the history.
     pub(in crate::advise::threshold) fn allows(&self, comparison: Comparison, bound: f64) -> bool {
         let (end, seen) =
             if comparison.is_upper() { (self.highest, self.seen_highest) } else { (self.lowest, self.seen_lowest) };
         (self.lowest..=self.highest).contains(&bound) && comparison.holds(end, bound) && comparison.holds(seen, bound)
     }
 
-    /// A bound within the scale that some value of it passes, for bounds that move.
+    /// Clamps a bound to the scale and to the values seen, so that it can still fire. For bounds that move or are
+    /// extrapolated.
     pub(in crate::advise::threshold) fn clamped(&self, comparison: Comparison, bound: f64) -> f64 {
-        // What the history has reached can be reached again.
+        // A thousandth of the observed range below the extreme value, so that this value still passes.
         let reach = if comparison.is_upper() { self.seen_highest } else { self.seen_lowest };
         let step = 1e-3 * (self.seen_highest - self.seen_lowest);
         if !(reach.is_finite() && step.is_finite()) {
@@ -124,12 +130,12 @@ impl SignalRange {
         }
     }
 
-    /// The ends of the scale that a band must stay within.
+    /// Returns the finite ends of the scale, which a band is clamped to.
     pub(in crate::advise::threshold) fn scale(&self) -> (Option<f64>, Option<f64>) {
         (Some(self.lowest).filter(|end| end.is_finite()), Some(self.highest).filter(|end| end.is_finite()))
     }
 
-    /// Of a signal of whole numbers the whole bound that the same values pass.
+    /// Rounds the bound of a whole-number signal to the whole number that the same values pass.
     pub(in crate::advise::threshold) fn whole(&self, comparison: Comparison, bound: f64) -> f64 {
         match comparison {
             _ if !self.is_whole || bound.abs() > 9e15 => bound,
@@ -143,13 +149,13 @@ impl SignalRange {
 mod tests {
     use super::*;
 
-    fn range(values: &[f64], called: &str, bound: f64) -> SignalRange {
+    fn range(values: &[f64], signal_text: &str, bound: f64) -> SignalRange {
         let timestamps: Vec<i64> = (0..).take(values.len()).collect();
-        SignalRange::of(&[Instance { timestamps: &timestamps, values }], called, bound)
+        SignalRange::of(&[Instance { timestamps: &timestamps, values }], signal_text, bound)
     }
 
     #[test]
-    fn states_are_told_from_amounts() {
+    fn states_have_at_most_two_values() {
         for values in [&[1.0, 0.0, 1.0, f64::NAN][..], &[3.0, 2.0, f64::INFINITY], &[1.0], &[0.0, -0.0], &[]] {
             assert!(range(values, "up", 1.0).is_state(), "{values:?}");
         }
@@ -157,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_stays_where_the_signal_lives() {
-        let check = |values: &[f64], called: &str, comparison, present, bound, allowed| {
-            let range = range(values, called, present);
-            assert_eq!(range.allows(comparison, bound), allowed, "{called} {comparison:?} {bound}: {range:?}");
+    fn a_bound_stays_within_the_range() {
+        let check = |values: &[f64], signal_text: &str, comparison, present, bound, allowed| {
+            let range = range(values, signal_text, present);
+            assert_eq!(range.allows(comparison, bound), allowed, "{signal_text} {comparison:?} {bound}: {range:?}");
         };
         let percent = [3.0, 50.0, 99.4, 100.0];
         check(&percent, "cpu_percent", Comparison::Greater, 90.0, 100.0, false);

@@ -1,20 +1,19 @@
-//! The tail of a signal: how often a bound is expected to be passed where no incident is labelled.
+//! A tail model of a signal: estimates how often a bound is passed, for rules without labelled incidents.
 
-use super::learn::{quantile, round_within, sustained};
+use super::levels::{quantile, round_within, sustained};
 use crate::advise::threshold::{Instance, Setting, replay::median_step};
 
-/// False alerts a year that a rule without labels may be expected to raise.
-pub(in crate::advise::threshold) const BEARABLE_PER_YEAR: f64 = 12.0;
-/// Share of the evaluations below the tail.
-const BODY: f64 = 0.98;
-/// Fewest peaks that a tail is fitted to.
+/// Number of expected alerts a year that an unlabelled rule may have.
+pub(in crate::advise::threshold) const ALERTS_PER_YEAR_MAX: f64 = 12.0;
+/// Quantile of the levels at which the tail begins.
+const TAIL_QUANTILE: f64 = 0.98;
+/// Minimum number of peaks that a tail is fitted to.
 const PEAKS_MIN: usize = 20;
 const YEAR_MS: f64 = 31_557_600_000.0;
 
-/// The tail of a signal above a high level: how often, and how far, its peaks go.
+/// Rate and excess distribution (generalised Pareto) of a signal's peaks above a high level.
 ///
-/// Neighbouring exceedances belong to one peak, so that autocorrelation does not count an event
-/// several times.
+/// Neighbouring exceedances belong to one peak, so that autocorrelation does not count an event several times.
 ///
 /// # Reference
 /// Coles (2001), "An Introduction to Statistical Modeling of Extreme Values", ch. 4 and 5 (peaks over
@@ -29,7 +28,7 @@ pub struct PeakTail {
 }
 
 impl PeakTail {
-    /// Fits the tail of what a rule's signal sustains for the rule's `for`; `None` with fewer than
+    /// Fits the tail of the levels that a rule's signal sustains for the rule's `for`. Returns `None` with fewer than
     /// 20 peaks or without spread.
     #[must_use]
     pub fn fit(instances: &[Instance<'_>], setting: &Setting) -> Option<Self> {
@@ -45,9 +44,10 @@ impl PeakTail {
             series.push((instance.timestamps, levels));
         }
         all.sort_unstable_by(f64::total_cmp);
-        let level = quantile(&all, BODY)?;
+        let level = quantile(&all, TAIL_QUANTILE)?;
         let mut excesses: Vec<f64> = Vec::new();
         for (timestamps, levels) in &series {
+            // Exceedances closer than ten steps (or the `for`) form one peak.
             let apart_ms = (10 * median_step(timestamps)).max(setting.for_ms);
             excesses.extend(peaks(timestamps, levels, level, apart_ms));
         }
@@ -60,7 +60,7 @@ impl PeakTail {
         Some(Self { sign, level, peaks_per_year, scale, shape })
     }
 
-    /// Peaks a year that pass `bound`, once it lies in the tail; `None` below it.
+    /// Returns the expected number of peaks a year that pass `bound`; `None` for a bound below the tail.
     #[must_use]
     pub fn alerts_per_year(&self, bound: f64) -> Option<f64> {
         let above = self.sign * bound - self.level;
@@ -75,7 +75,7 @@ impl PeakTail {
         Some(self.peaks_per_year * survival)
     }
 
-    /// The bound that `per_year` peaks a year pass, with few digits.
+    /// Returns the bound that `per_year` peaks a year are expected to pass, rounded to few digits.
     #[must_use]
     pub fn bound(&self, per_year: f64) -> f64 {
         let rarity = (self.peaks_per_year / per_year).max(1.0);
@@ -90,7 +90,7 @@ impl PeakTail {
     }
 }
 
-/// Heights above `level` of the peaks, exceedances less than `apart_ms` apart being one.
+/// Returns the heights of the peaks above `level`. Exceedances at most `apart_ms` apart belong to one peak.
 fn peaks(timestamps: &[i64], levels: &[f64], level: f64, apart_ms: i64) -> Vec<f64> {
     let mut peaks: Vec<f64> = Vec::new();
     let mut last_ms: Option<i64> = None;
@@ -104,8 +104,8 @@ fn peaks(timestamps: &[i64], levels: &[f64], level: f64, apart_ms: i64) -> Vec<f
     peaks
 }
 
-/// Scale and shape ξ by probability-weighted moments. The shape is held within [0, 0.5]: a bounded tail
-/// (ξ < 0) would promise that some bound is never passed, which no finite history shows.
+/// Fits scale and shape ξ by probability-weighted moments. The shape is limited to [0, 0.5]: a bounded tail (ξ < 0)
+/// would imply that some bound is never passed, which no finite history can show.
 fn generalised_pareto(excesses: &mut [f64]) -> Option<(f64, f64)> {
     excesses.sort_unstable_by(f64::total_cmp);
     #[expect(clippy::cast_precision_loss, reason = "a count")]
@@ -122,7 +122,7 @@ fn generalised_pareto(excesses: &mut [f64]) -> Option<(f64, f64)> {
         return None;
     }
     let shape = (2.0 - mean / denominator).clamp(0.0, 0.5);
-    // The scale that keeps the mean, mean = scale/(1 − ξ), whatever the shape was held at.
+    // Keeps the mean, scale/(1 − ξ), after the shape was limited.
     let scale = mean * (1.0 - shape);
     (scale > 0.0 && scale.is_finite()).then_some((scale, shape))
 }
@@ -143,7 +143,7 @@ mod tests {
         Setting { comparison, bound: 0.0, for_ms: 0, keep_firing_for_ms: 0 }
     }
 
-    /// Independent exponential values a minute: 525,960·e^{−b} a year pass b.
+    /// Independent exponential values each minute: 525,960·e^{−b} a year pass b.
     #[test]
     fn a_known_law() {
         let (timestamps, values) = exponential_noise(100_000);

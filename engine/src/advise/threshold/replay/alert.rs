@@ -1,18 +1,18 @@
-//! Prometheus' state machine of one alert.
+//! The state machine of one alert, equivalent to `AlertingRule.Eval` of Prometheus. Reads no clock.
 
 /// State of an alert, as Prometheus names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AlertState {
-    /// The expression gives nothing.
+    /// The expression has no element.
     #[default]
     Inactive,
-    /// It gives something, but not yet for as long as the rule wants.
+    /// It has an element, but not yet for the duration of `for`.
     Pending,
     /// The alert is sent.
     Firing,
 }
 
-/// Prometheus' state machine of one alert (one rule, one set of labels).
+/// State machine of one alert (one rule, one set of labels).
 ///
 /// ```
 /// use almanac_engine::advise::threshold::{AlertMachine, AlertState};
@@ -31,14 +31,14 @@ pub struct AlertMachine {
 }
 
 impl AlertMachine {
-    /// An inactive alert of a rule with these durations, milliseconds ≥ 0.
+    /// Creates an inactive alert of a rule with these durations, milliseconds ≥ 0.
     #[must_use]
     pub fn new(for_ms: i64, keep_firing_for_ms: i64) -> Self {
         Self { for_ms, keep_firing_for_ms, state: AlertState::Inactive, active_at_ms: 0, keep_firing_since_ms: None }
     }
 
-    /// One evaluation at `now_ms`: whether the expression gave an element. Evaluations come in
-    /// ascending time; a missing value is `false`.
+    /// Evaluates the alert at `now_ms` and returns its new state. `breached`: whether the expression has an element; a
+    /// missing value is `false`. Times must ascend.
     pub fn step(&mut self, now_ms: i64, breached: bool) -> AlertState {
         if breached {
             if self.state == AlertState::Inactive {
@@ -47,6 +47,7 @@ impl AlertMachine {
             }
             self.keep_firing_since_ms = None;
         } else {
+            // `keep_firing_for` applies to a firing alert only, and counts from the first evaluation without a breach.
             let keeps = self.state == AlertState::Firing
                 && self.keep_firing_for_ms > 0
                 && now_ms - *self.keep_firing_since_ms.get_or_insert(now_ms) < self.keep_firing_for_ms;
@@ -55,6 +56,7 @@ impl AlertMachine {
                 self.keep_firing_since_ms = None;
             }
         }
+        // After the transition to pending, so that `for: 0s` fires at the same evaluation.
         if self.state == AlertState::Pending && now_ms - self.active_at_ms >= self.for_ms {
             self.state = AlertState::Firing;
         }
@@ -68,8 +70,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `breaches`: one letter an evaluation, a minute apart: `x` breached, `.` not. The states that
-    /// follow: `i`, `p`, `f`.
+    /// `breaches`: one letter for each minute, `x` for a breach. `expected`: the states, `i`, `p` or `f`.
     fn check(for_min: i64, keep_min: i64, breaches: &str, expected: &str) {
         let mut alert = AlertMachine::new(for_min * 60_000, keep_min * 60_000);
         let states: String = (0_i64..)
@@ -85,20 +86,20 @@ mod tests {
 
     #[test]
     fn transitions_by_hand() {
-        // Without `for` an alert fires at once, and never was pending.
+        // Without `for` an alert fires at once.
         check(0, 0, ".x.xx", "ififf");
-        // `for: 2m` fires at the evaluation two minutes after the first breach: the third one.
+        // `for: 2m` fires two minutes after the first breach, at the third evaluation.
         check(2, 0, "xxx.xx.xxx", "ppfippippf");
-        // keep_firing_for counts from the first evaluation without a breach.
+        // `keep_firing_for` counts from the first evaluation without a breach.
         check(0, 2, "x....x", "fffiif");
-        // A breach meanwhile starts it anew, without being pending again.
+        // A breach in between restarts it, and the alert stays firing.
         check(2, 2, "xxx.x...", "ppfffffi");
-        // It keeps nothing that is merely pending.
+        // It does not keep a pending alert.
         check(2, 5, "xx.x", "ppip");
         check(1, 1, "xx..x", "pffip");
     }
 
-    /// The fields and the order of Prometheus' `AlertingRule.Eval`, transcribed without thought.
+    /// Literal transcription of `AlertingRule.Eval` of Prometheus, with its fields and order.
     fn transcription(for_ms: i64, keep_ms: i64, evaluations: &[(i64, bool)]) -> Vec<AlertState> {
         let (mut state, mut active_at, mut since) = (None::<AlertState>, 0, None::<i64>);
         let mut states = Vec::new();
@@ -107,7 +108,7 @@ mod tests {
                 (state, active_at, since) = (Some(Pending), now, None);
             }
             if let Some(current) = state {
-                let mut go_on = true;
+                let mut check_for = true;
                 if breached {
                     since = None;
                 } else {
@@ -126,9 +127,9 @@ mod tests {
                     if current != Inactive && !keep {
                         state = state.map(|_| Inactive);
                     }
-                    go_on = keep;
+                    check_for = keep;
                 }
-                if go_on && state == Some(Pending) && now - active_at >= for_ms {
+                if check_for && state == Some(Pending) && now - active_at >= for_ms {
                     state = Some(Firing);
                 }
             }

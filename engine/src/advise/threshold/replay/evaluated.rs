@@ -1,23 +1,25 @@
-//! Replays a rule that reads more than one series of a file by its name: a guard, a function, an offset.
+//! Replays a rule that needs PromQL evaluation: a guard on another series, a function, an offset. Called by `rules` for
+//! every rule that is not a plain selector.
 
 use super::{
     recommended::RecommendedFile,
     report::{RuleReplay, SignalHistory, ThresholdOptions, report},
-    score::{incidents_of, median_step, passed},
+    score::{incidents_of, median_step, time_at_share},
     source::FileSource,
 };
 use crate::{
     advise::threshold::{
         Instance, LabelledIncident, Rule, RuleSpec,
-        bounds::{Allowed, Objective, judge},
+        bounds::{AllowedBounds, Objective, decide_and_score},
     },
     signal,
 };
 
-/// Replays a rule whose signal has to be evaluated, all its elements together.
+/// Replays a rule whose signal must be evaluated, with all its elements in one score. Also returns the recording rules
+/// of the recommendation.
 ///
 /// # Errors
-/// Why it cannot be, for the list of rules that are kept.
+/// The reason for the list of kept rules.
 pub(super) fn replay_evaluated(
     spec: &RuleSpec,
     source: &FileSource<'_>,
@@ -27,13 +29,14 @@ pub(super) fn replay_evaluated(
     let query = signal::parse(&spec.condition.signal).map_err(|error| error.to_string())?;
     let read = source.read_by(&query);
     let span = |history: &&SignalHistory| Some((*history.timestamps.first()?, *history.timestamps.last()?));
-    let none = || format!("the file has no series that {} reads", spec.condition.signal);
+    let none = || format!("no series of the file matches {}", spec.condition.signal);
     let start_ms = read.iter().filter_map(span).map(|span| span.0).min().ok_or_else(none)?;
     let end_ms = read.iter().filter_map(span).map(|span| span.1).max().ok_or_else(none)?;
     let step_ms = read.iter().map(|history| median_step(&history.timestamps)).max().unwrap_or(0).max(1);
     let elements = source
         .range(&query, (start_ms, end_ms), step_ms)
         .map_err(|error| format!("its signal cannot be evaluated: {error}"))?;
+    // All elements are aligned to the same evaluation times; missing values are NaN.
     let timestamps: Vec<i64> =
         std::iter::successors(Some(start_ms), |at| Some(at + step_ms)).take_while(|at| *at <= end_ms).collect();
     let values: Vec<Vec<f64>> = elements
@@ -51,13 +54,13 @@ pub(super) fn replay_evaluated(
         .collect();
     let instances: Vec<Instance<'_>> =
         values.iter().map(|values| Instance { timestamps: &timestamps, values }).collect();
-    let split_ms = passed(&instances, options.split).filter(|_| timestamps.len() >= 4);
-    let split_ms = split_ms.ok_or_else(|| format!("{} has no value on this file", spec.condition.signal))?;
+    let split_ms = time_at_share(&instances, options.split).filter(|_| timestamps.len() >= 4);
+    let split_ms = split_ms.ok_or_else(|| format!("{} has no value in this file", spec.condition.signal))?;
     let incidents = incidents_of_all(&read);
-    // What is expected is learned of a series, and this is not one.
-    let allowed = Allowed { hourly: options.moving_bounds, band: false, objective: Objective::of(spec) };
-    let called = format!("{} {}", spec.condition.signal, spec.alert);
-    let judged = judge(&instances, incidents.as_deref(), &spec.setting(), split_ms, &called, allowed);
+    // A band needs a learned signal, which an expression over a file is not.
+    let allowed = AllowedBounds { hourly: options.moving_bounds, band: false, objective: Objective::of(spec) };
+    let signal_text = format!("{} {}", spec.condition.signal, spec.alert);
+    let judged = decide_and_score(&instances, incidents.as_deref(), &spec.setting(), split_ms, &signal_text, allowed);
     let decision = &judged.decision;
     let (expr, recording) = match &decision.moving {
         Some(moving) => moving.rules(&spec.condition, &spec.rule, "", &output.bound_name(&spec.alert)),
@@ -69,7 +72,7 @@ pub(super) fn replay_evaluated(
     Ok((replay, recording))
 }
 
-/// The incidents of several series together; `None` where none is labelled.
+/// Merges the incidents of several series, ascending and disjoint; `None` when no series is labelled.
 fn incidents_of_all(read: &[&SignalHistory]) -> Option<Vec<LabelledIncident>> {
     let mut all: Option<Vec<LabelledIncident>> = None;
     for history in read {

@@ -1,5 +1,5 @@
-//! Rules replayed as Prometheus evaluates them: the state machine of an alert, what it did over a history, a whole rule file on
-//! recorded series, and the file with the recommended rules in place.
+//! Replays rules as Prometheus evaluates them: the state machine of an alert, its score over a history, a whole rule
+//! file on recorded series, and the file with the recommended rules.
 
 mod alert;
 mod evaluated;
@@ -14,4 +14,4 @@ pub(super) use recommended::bound_name;
 pub use report::{RuleFigures, RuleReplay, SignalHistory, ThresholdOptions, ThresholdReplay};
 pub use rules::replay_rules;
 pub use score::{Instance, LabelledIncident, RuleScore, Setting, score_rule};
-pub(super) use score::{cut, median_step, own, passed, score_by};
+pub(super) use score::{median_step, own_incidents, score_with, split_at, time_at_share};

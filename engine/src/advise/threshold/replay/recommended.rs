@@ -1,11 +1,11 @@
-//! A rule file with the recommended rules in place of the present ones.
+//! Builds the rule file with the recommended rules in place of the present ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::RuleFigures;
 use crate::advise::threshold::{Rule, RuleFile, RulePlace, RuleSpec, format_duration};
 
-/// The rule file with recommended rules in place of present ones; all else stays as it was.
+/// A rule file in which rules are replaced; everything else is unchanged.
 #[derive(Debug)]
 pub(in crate::advise::threshold) struct RecommendedFile {
     file: RuleFile,
@@ -18,7 +18,7 @@ impl RecommendedFile {
         Self { file: file.clone(), rules: BTreeMap::new(), names: BTreeSet::new() }
     }
 
-    /// A name for a recording rule that gives an alert's bound, used nowhere else in the file.
+    /// Returns a name for the recording rule of an alert's bound that is unique in the file.
     pub(in crate::advise::threshold) fn bound_name(&mut self, alert: &str) -> String {
         let stem = bound_name(alert);
         let taken = |name: &String| {
@@ -33,10 +33,10 @@ impl RecommendedFile {
         name
     }
 
-    /// Puts a rule in place of the present one, or beside those already put there.
+    /// Replaces the present rule, or appends to its replacements if the rule has several series.
     ///
-    /// `recording`: the rules that give its bounds. `series`: a label that tells the rules of one
-    /// alert on several series apart.
+    /// `recording`: the recording rules of its bounds, written before it. `series`: value of the label `series` that
+    /// distinguishes the rules of one alert on several series.
     pub(in crate::advise::threshold) fn add(
         &mut self,
         spec: &RuleSpec,
@@ -58,7 +58,7 @@ impl RecommendedFile {
         }
         let place = self.rules.entry(spec.place).or_default();
         for mut rule in recording {
-            // An alert that comes beside is told apart like the one that it stands beside.
+            // The ticket alert of a burn rate gets the same label.
             if let (Some(_), Some(series)) = (&rule.alert, series) {
                 rule.labels.insert("series".to_owned(), series.to_owned());
             }
@@ -81,12 +81,12 @@ impl RecommendedFile {
     }
 }
 
-/// The name of the recording rule that gives an alert's bound.
+/// Returns the default name of the recording rule of an alert's bound.
 pub(in crate::advise::threshold) fn bound_name(alert: &str) -> String {
     format!("almanac:bound:{}", snake_case(alert))
 }
 
-/// `HighLatency` as `high_latency`, with every sign that a metric's name cannot have as `_`.
+/// Converts `HighLatency` to `high_latency`, with `_` for every character that is not allowed in a metric name.
 fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     let mut after_lower = false;

@@ -1,31 +1,31 @@
-//! What a replay takes and gives: recorded series, options, figures of a rule as it is and as recommended.
+//! Input and output types of a replay: recorded series, options, and figures of the present and the recommended rule.
 
 use almanac_models::Timestamp;
 
 use crate::advise::threshold::{
-    Alternative, Breach, Condition, Instance, KeptRule, RuleFile, RuleScore, RuleSpec, Setting, bounds::Judged,
+    Alternative, Breach, Condition, Instance, KeptRule, RuleFile, RuleScore, RuleSpec, Setting, bounds::ScoredDecision,
     describe::lead_change_s, time_to_breach,
 };
 
-/// The history of one series.
+/// History of one series.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SignalHistory {
-    /// Its name.
+    /// Name of the series.
     pub name: String,
     /// Evaluation times, ascending, epoch milliseconds.
     pub timestamps: Vec<i64>,
     /// Values, as many; NaN = missing.
     pub values: Vec<f64>,
-    /// Whether an incident was on, as many; `None` where nobody labelled.
+    /// Whether each value lies in an incident, as many; `None` without labels.
     pub incident: Option<Vec<bool>>,
 }
 
-/// How a replay learns and chooses.
+/// Options of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThresholdOptions {
-    /// Share of the span that is learned from, in (0, 1).
+    /// Share of the span that is the training part, in (0, 1).
     pub split: f64,
-    /// Whether bounds by hour of week and bands around what is expected may be recommended.
+    /// Whether bounds by hour of week and bands around the expected value may be recommended.
     pub moving_bounds: bool,
 }
 
@@ -35,7 +35,7 @@ impl Default for ThresholdOptions {
     }
 }
 
-/// What a rule does over the part that was not learned from.
+/// Figures of a rule on the held-out part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleFigures {
     /// The expression.
@@ -44,60 +44,61 @@ pub struct RuleFigures {
     pub for_ms: i64,
     /// `keep_firing_for`, milliseconds.
     pub keep_firing_for_ms: i64,
-    /// What happened.
+    /// Score on the held-out part.
     pub score: RuleScore,
-    /// False alerts a year to be expected by the tail of the signal; only where nobody labelled.
+    /// Expected alerts a year by the tail of the signal; only without labels.
     pub expected_alerts_per_year: Option<f64>,
 }
 
-/// A rule on one series: as it is and as it is recommended.
+/// Replay of a rule on one series, with the present and the recommended setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleReplay {
     /// The alert's name.
     pub alert: String,
     /// The series.
     pub series: String,
-    /// First moment that is scored.
+    /// Start of the held-out part.
     pub evaluated_from: Timestamp,
-    /// Whether incidents are labelled; without labels nothing is known of false alerts and of recall.
+    /// Whether incidents are labelled; without labels false alerts and caught incidents are unknown.
     pub labelled: bool,
-    /// The rule as it is.
+    /// The present rule.
     pub present: RuleFigures,
     /// The recommended rule; the present one where nothing is better.
     pub recommended: RuleFigures,
-    /// Whether it differs from the present one.
+    /// Whether the recommended rule differs from the present one.
     pub changed: bool,
-    /// Why, in one sentence.
+    /// Reason as one sentence.
     pub reason: String,
-    /// Seconds by which the recommended rule alerts earlier, in the median over the incidents that both catch.
+    /// Seconds by which the recommended rule alerts earlier, as the median over the incidents that both rules catch.
     pub lead_change_s: Option<f64>,
-    /// What a person may choose instead, with its expression.
+    /// Alternatives for the operator, with their expressions.
     pub alternatives: Vec<(String, Alternative)>,
-    /// When the signal passes the present bound after the end of the series, if it trends there.
+    /// Expected time at which the signal passes the present bound, if it trends towards it.
     pub breach: Option<Breach>,
 }
 
-/// The replay of a rule file.
+/// Replay of a rule file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdReplay {
-    /// First moment that is scored, of the earliest series.
+    /// Start of the held-out part of the earliest series.
     pub evaluated_from: Timestamp,
     /// One entry for each rule and series.
     pub rules: Vec<RuleReplay>,
-    /// Alerting rules that are kept as they are, with the reason.
+    /// Alerting rules that are kept unchanged, with the reason.
     pub kept: Vec<KeptRule>,
     /// The file with the recommended rules in place of the present ones.
     pub recommended: RuleFile,
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one report, put together at two places")]
+/// Composes the replay of one rule. `condition`: the one that alternatives are written with.
+#[expect(clippy::too_many_arguments, reason = "the parts of one report, composed at two places")]
 pub(super) fn report(
     spec: &RuleSpec,
     series: String,
     split_ms: i64,
     instances: &[Instance<'_>],
     labelled: bool,
-    judged: Judged,
+    judged: ScoredDecision,
     expr: String,
     condition: &Condition,
 ) -> RuleReplay {

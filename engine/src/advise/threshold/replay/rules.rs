@@ -1,4 +1,5 @@
-//! Replays a rule file on recorded series and recommends bound and `for`.
+//! Replays a rule file on recorded series and recommends bound and `for`. Entry point of `almanac replay threshold`;
+//! reads no store.
 
 use almanac_models::Timestamp;
 use promql_parser::{
@@ -15,19 +16,22 @@ use super::{
 };
 use crate::advise::threshold::{
     Instance, KeptRule, NotUsed, Rule, RuleFile, RuleSpec, ThresholdError,
-    bounds::{Allowed, Objective, judge},
+    bounds::{AllowedBounds, Objective, decide_and_score},
 };
 
 /// Replays the alerting rules of a file on recorded series, and recommends bound and `for`.
 ///
-/// `file`: names the rules in messages. A rule reads `value` (with matchers on `series` where it
-/// should not read all) or a series by its name; one that reads more than that, such as a guard on another series, is evaluated
-/// at the median step of the file, and its elements are one rule. Learned before the split, scored after it; the
-/// span that is split is that of all series together, or each series' own where they lie so far apart
-/// that a common split would leave one of them less than a fifth on either side.
+/// `file`: name of the file in messages.
+///
+/// A rule reads `value`, optionally with matchers on `series`, or a series by its name, and is replayed on each series
+/// alone. Any other expression, such as one with a guard on another series, is evaluated at the largest median step of
+/// its series, and its elements form one rule.
+///
+/// Settings are learned before the split and scored after it. The split is common to all series; each series has its
+/// own split if the common one would leave less than a fifth of some series on either side.
 ///
 /// # Errors
-/// [`ThresholdError`]: a rule that cannot be read, no rule that can be replayed, too little history.
+/// [`ThresholdError`]: an invalid split, no rule that can be replayed, too little history.
 pub fn replay_rules(
     file: &str,
     rules: &RuleFile,
@@ -51,13 +55,13 @@ pub fn replay_rules(
                         output.add(spec, &replay.recommended, recording, None);
                         replays.push(replay);
                     }
-                    Err(reason) => kept.push(keep(file, spec, reason)),
+                    Err(reason) => kept.push(kept_rule(file, spec, reason)),
                 }
                 continue;
             }
         };
         if read.is_empty() {
-            kept.push(keep(file, spec, format!("the file has no series that {} reads", spec.condition.signal)));
+            kept.push(kept_rule(file, spec, format!("no series of the file matches {}", spec.condition.signal)));
         }
         for &idx in &read {
             let several = read.len() > 1;
@@ -66,7 +70,7 @@ pub fn replay_rules(
             replays.push(replay);
         }
     }
-    // A file of rules without bounds has been read as far as it goes.
+    // A file whose rules have no bounds is a valid result; one whose rules cannot be read is an error.
     let only_kept = !kept.is_empty() && kept.iter().all(|rule| rule.why == NotUsed::Kept);
     let first = replays.iter().map(|replay| replay.evaluated_from).min();
     let split = splits.iter().min().filter(|_| only_kept).map(|split_ms| Timestamp::from_millis(*split_ms));
@@ -78,6 +82,9 @@ pub fn replay_rules(
     Ok(ThresholdReplay { evaluated_from, rules: replays, kept, recommended: output.finish() })
 }
 
+/// Replays a rule on one series. Also returns the recording rules of the recommendation.
+///
+/// `several`: whether the rule reads other series too; its recommended expression then selects this series.
 fn replay_rule(
     spec: &RuleSpec,
     history: &SignalHistory,
@@ -92,9 +99,9 @@ fn replay_rule(
     }
     let incidents = history.incident.as_deref().map(|labels| incidents_of(&history.timestamps, labels));
     let allowed =
-        Allowed { hourly: options.moving_bounds, band: options.moving_bounds, objective: Objective::of(spec) };
-    let called = format!("{} {} {}", spec.condition.signal, history.name, spec.alert);
-    let judged = judge(&[whole], incidents.as_deref(), &spec.setting(), split_ms, &called, allowed);
+        AllowedBounds { hourly: options.moving_bounds, band: options.moving_bounds, objective: Objective::of(spec) };
+    let signal_text = format!("{} {} {}", spec.condition.signal, history.name, spec.alert);
+    let judged = decide_and_score(&[whole], incidents.as_deref(), &spec.setting(), split_ms, &signal_text, allowed);
     let decision = &judged.decision;
     let condition = if several { spec.condition.on_series(&history.name) } else { spec.condition.clone() };
     let (expr, recording) = match &decision.moving {
@@ -106,7 +113,7 @@ fn replay_rule(
     Ok((report(spec, name, split_ms, &[whole], incidents.is_some(), judged, expr, &condition), recording))
 }
 
-fn keep(file: &str, spec: &RuleSpec, reason: String) -> KeptRule {
+fn kept_rule(file: &str, spec: &RuleSpec, reason: String) -> KeptRule {
     KeptRule {
         file: file.to_owned(),
         group: spec.group.clone(),
@@ -117,7 +124,7 @@ fn keep(file: &str, spec: &RuleSpec, reason: String) -> KeptRule {
     }
 }
 
-/// First moment to score, for each series.
+/// Returns the start of the held-out part of each series, epoch milliseconds.
 fn splits(series: &[SignalHistory], split: f64) -> Vec<i64> {
     let span = |history: &SignalHistory| Some((*history.timestamps.first()?, *history.timestamps.last()?));
     let at = |(first, last): (i64, i64)| {
@@ -138,7 +145,7 @@ fn splits(series: &[SignalHistory], split: f64) -> Vec<i64> {
     spans.iter().map(|&span| if fits { common } else { at(span) }).collect()
 }
 
-/// The selector that a signal is; `None` where it is more than one.
+/// Parses a signal that is a plain selector; `None` for any other expression.
 fn selector(signal: &str) -> Option<VectorSelector> {
     match promql_parser::parser::parse(signal) {
         Ok(Expr::VectorSelector(selector))
@@ -150,7 +157,7 @@ fn selector(signal: &str) -> Option<VectorSelector> {
     }
 }
 
-/// The series that a selector reads: as `value{series="…"}` or by their own names.
+/// Returns the indices of the series that a selector reads, as `value{series="…"}` or by name.
 fn matching(selector: &VectorSelector, series: &[SignalHistory]) -> Vec<usize> {
     let reads = |metric: &str, name: &str| {
         selector.name.as_deref().is_none_or(|wanted| wanted == metric)
@@ -186,7 +193,7 @@ mod tests {
     const MINUTE: i64 = 60_000;
     const DAY_MINUTES: i64 = 1_440;
 
-    /// Minutes of a level with small noise; four incidents a day of ten minutes add `height`.
+    /// A level with small noise at one-minute steps; four incidents a day of ten minutes add `height`.
     fn series(name: &str, days: i64, level: f64, height: f64) -> SignalHistory {
         let minutes = 0..days * DAY_MINUTES;
         let during = |minute: i64| minute % 360 >= 100 && minute % 360 < 110;
@@ -227,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_on_all_series_becomes_one_a_series() {
+    fn a_rule_on_all_series_becomes_one_for_each_series() {
         let all = [series("a", 2, 1.0, 5.0), series("b \"x\"", 2, 10.0, 5.0)];
         let replay = replayed(&["value > 1.5"], &all);
         assert_eq!(replay.rules.len(), 2);
@@ -235,7 +242,7 @@ mod tests {
         assert_eq!(written.len(), 2);
         assert!(written[1].expr.starts_with("value{series=\"b \\\"x\\\"\"} > "), "{}", written[1].expr);
         assert!(written.iter().all(|rule| rule.alert.as_deref() == Some("A0") && rule.labels.contains_key("series")));
-        // Series b is always above 1.5: one alert that never ends, and shows as false time.
+        // Series b is always above 1.5: one alert never ends, which shows as false time.
         let present = &replay.rules[1].present.score;
         assert_eq!((present.alerts, present.false_alerts), (1, 0));
         assert!(present.false_time_share() > 0.9);
@@ -243,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replayed_is_kept_with_its_reason() {
+    fn rules_that_cannot_be_replayed_are_kept_with_their_reason() {
         let replay = replayed(&["value > 1.5", "up == 0", "gone > 1", "value >"], &[series("a", 2, 1.0, 5.0)]);
         let kept: Vec<(&str, NotUsed)> = replay.kept.iter().map(|rule| (rule.alert.as_str(), rule.why)).collect();
         assert_eq!(kept, [("A1", NotUsed::Kept), ("A3", NotUsed::Skipped), ("A2", NotUsed::Skipped)]);
@@ -254,13 +261,13 @@ mod tests {
         let state = only("up == 0").unwrap();
         assert_eq!((state.rules.len(), state.kept.len()), (0, 1));
         let message = only("gone > 1").unwrap_err().to_string();
-        assert_eq!(message, "r.yml has no rule that can be replayed: A0: the file has no series that gone reads");
+        assert_eq!(message, "r.yml has no rule that can be replayed: A0: no series of the file matches gone");
     }
 
     #[test]
     fn a_guard_on_another_series_is_replayed_and_kept() {
         let mut guard = series("traffic", 2, 1.0, 0.0);
-        // No traffic in every other hour: an alert then is none.
+        // No traffic in every other hour: the guard suppresses alerts there.
         for (at, value) in guard.timestamps.iter().zip(&mut guard.values) {
             *value = f64::from(u8::from(at / MINUTE / 60 % 2 == 1));
         }
@@ -279,9 +286,9 @@ mod tests {
         }
     }
 
-    /// Two outages that nobody labelled, and incidents that the signal does not show.
+    /// Two unlabelled outages, and incidents that the signal does not show.
     #[test]
-    fn a_state_is_kept_and_so_is_what_shows_nothing_of_the_incidents() {
+    fn states_and_signals_unrelated_to_the_incidents_are_kept() {
         let mut up = series("up", 4, 1.0, 0.0);
         for (minute, value) in up.values.iter_mut().enumerate() {
             *value = if matches!(minute, 500..520 | 4_000..4_020) { 0.0 } else { 1.0 };
@@ -289,18 +296,18 @@ mod tests {
         let rule = &replayed(&["value < 1"], &[up.clone()]).rules[0];
         assert!(!rule.changed && rule.recommended.expr == "value < 1", "{rule:?}");
         assert!(rule.reason.contains("two values, 0 and 1"), "{}", rule.reason);
-        // A ratio that dips outside of the incidents alone.
+        // A ratio that drops only outside of the incidents.
         let mut ratio = up;
         for (minute, value) in ratio.values.iter_mut().enumerate() {
             *value = if minute % 60 == 7 { 0.93 } else { 0.99 - 0.001 * f64::from(u8::try_from(minute % 7).unwrap()) };
         }
         let rule = &replayed(&["value < 0.95"], &[ratio]).rules[0];
-        assert!(!rule.changed && rule.reason.contains("the signal shows nothing of them"), "{rule:?}");
+        assert!(!rule.changed && rule.reason.contains("the signal does not show them"), "{rule:?}");
     }
 
-    /// Without labels a percent is not raised to where nothing ever was.
+    /// Without labels the bound of a percentage stays below the highest value seen.
     #[test]
-    fn no_bound_leaves_the_range_of_its_signal() {
+    fn a_bound_stays_within_the_range_of_its_signal() {
         let mut cpu = series("cpu_percent", 6, 0.0, 0.0);
         for (minute, value) in cpu.values.iter_mut().enumerate() {
             let noise = f64::from(u16::try_from(minute * 7_919 % 1_000).unwrap()) / 1_000.0;
@@ -314,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn series_of_different_times_are_split_each_by_itself() {
+    fn series_of_different_times_have_their_own_splits() {
         let mut late = series("b", 2, 1.0, 5.0);
         for at in &mut late.timestamps {
             *at += 100 * DAY_MINUTES * MINUTE;
@@ -326,8 +333,8 @@ mod tests {
     }
 
     #[test]
-    fn moving_bounds_come_with_the_rule_that_they_read() {
-        // Calm at 1 by night and at 100 by day; incidents add 5 at any hour.
+    fn moving_bounds_are_written_with_their_recording_rule() {
+        // 1 by night and 100 by day; incidents add 5 at any hour.
         let mut history = series("a", 35, 1.0, 5.0);
         for (at, value) in history.timestamps.iter().zip(&mut history.values) {
             *value += if (8..20).contains(&(at / MINUTE / 60 % 24)) { 99.0 } else { 0.0 };

@@ -1,4 +1,4 @@
-//! What a rule did over a history: alerts, false ones, incidents caught, leads.
+//! Scores a rule over a history: alerts, false alerts, caught incidents, leads.
 
 use super::{AlertMachine, AlertState};
 use crate::advise::threshold::Comparison;
@@ -8,15 +8,15 @@ const WEEK_MS: f64 = 604_800_000.0;
 /// A labelled incident, both ends included, epoch milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelledIncident {
-    /// Its first labelled moment.
+    /// First labelled time.
     pub start_ms: i64,
-    /// Its last labelled moment.
+    /// Last labelled time.
     pub end_ms: i64,
-    /// Whether the rule is judged by it; an alert during an incident of another target is neither right nor false.
+    /// Whether the rule is scored on it; an alert during an incident of another target is neither right nor false.
     pub own: bool,
 }
 
-/// The values of one element of a rule's signal at the rule's evaluations.
+/// Values of one element of a rule's signal at the rule's evaluations.
 #[derive(Debug, Clone, Copy)]
 pub struct Instance<'a> {
     /// Evaluation times, ascending, epoch milliseconds.
@@ -26,29 +26,29 @@ pub struct Instance<'a> {
 }
 
 impl<'a> Instance<'a> {
-    /// The evaluations from `start_ms` on.
+    /// Returns the evaluations from `start_ms` on.
     pub(in crate::advise::threshold) fn from(&self, start_ms: i64) -> Instance<'a> {
         let at = self.timestamps.partition_point(|&t| t < start_ms);
         Instance { timestamps: &self.timestamps[at..], values: &self.values[at..] }
     }
 
-    /// The evaluations before `end_ms`.
+    /// Returns the evaluations before `end_ms`.
     pub(in crate::advise::threshold) fn until(&self, end_ms: i64) -> Instance<'a> {
         let at = self.timestamps.partition_point(|&t| t < end_ms);
         Instance { timestamps: &self.timestamps[..at], values: &self.values[..at] }
     }
 }
 
-/// All instances before an instant, and from it on.
-pub(in crate::advise::threshold) fn cut<'a>(
+/// Splits all instances at a time, which belongs to the later part.
+pub(in crate::advise::threshold) fn split_at<'a>(
     instances: &[Instance<'a>],
     at_ms: i64,
 ) -> (Vec<Instance<'a>>, Vec<Instance<'a>>) {
     instances.iter().map(|instance| (instance.until(at_ms), instance.from(at_ms))).unzip()
 }
 
-/// The instant by which a share of what all instances span has passed; `None` where they are empty.
-pub(in crate::advise::threshold) fn passed(instances: &[Instance<'_>], share: f64) -> Option<i64> {
+/// Returns the time at which a share of the common span of all instances has passed; `None` when they are empty.
+pub(in crate::advise::threshold) fn time_at_share(instances: &[Instance<'_>], share: f64) -> Option<i64> {
     let first_ms = *instances.iter().filter_map(|instance| instance.timestamps.first()).min()?;
     let last_ms = *instances.iter().filter_map(|instance| instance.timestamps.last()).max()?;
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^53 ms")]
@@ -56,7 +56,7 @@ pub(in crate::advise::threshold) fn passed(instances: &[Instance<'_>], share: f6
     Some(first_ms + length)
 }
 
-/// What can be chosen of a rule.
+/// Settings of a rule that can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting {
     /// How the signal compares with the bound.
@@ -69,25 +69,25 @@ pub struct Setting {
     pub keep_firing_for_ms: i64,
 }
 
-/// What a rule did over a span.
+/// Score of a rule over a span of time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleScore {
-    /// Times an alert began to fire.
+    /// Number of times that an alert started to fire.
     pub alerts: usize,
-    /// Of these, those that touched no incident.
+    /// Number of these alerts that overlap no incident.
     pub false_alerts: usize,
-    /// Incidents in the span.
+    /// Number of the rule's own incidents in the span.
     pub incidents: usize,
-    /// Of these, those during which an alert fired.
+    /// Number of these during which an alert fired.
     pub incidents_caught: usize,
-    /// For each incident caught, how long before its first moment the alert began to fire, milliseconds; negative
-    /// when after it.
+    /// Time from the start of the alert to the start of the incident, for each caught incident, milliseconds; negative
+    /// when the alert is later.
     pub leads_ms: Vec<i64>,
-    /// For each incident when the alert that caught it began to fire; `None` for one that was missed.
+    /// Start of the alert that caught the incident, for each incident, epoch milliseconds; `None` for a missed one.
     pub fired_ms: Vec<Option<i64>>,
-    /// Evaluations at which an alert fired outside of incidents.
+    /// Number of evaluations at which an alert fired outside of incidents.
     pub false_evaluations: usize,
-    /// Evaluations.
+    /// Number of evaluations of all instances.
     pub evaluations: usize,
     /// Length of the span, milliseconds.
     pub span_ms: f64,
@@ -95,25 +95,25 @@ pub struct RuleScore {
 
 #[expect(clippy::cast_precision_loss, reason = "counts and spans are far below 2^53")]
 impl RuleScore {
-    /// Alerts a week.
+    /// Returns the alerts a week.
     #[must_use]
     pub fn alerts_per_week(&self) -> f64 {
         self.per_week(self.alerts)
     }
 
-    /// False alerts a week.
+    /// Returns the false alerts a week.
     #[must_use]
     pub fn false_alerts_per_week(&self) -> f64 {
         self.per_week(self.false_alerts)
     }
 
-    /// Share of the evaluations at which an alert fired outside of incidents.
+    /// Returns the share of the evaluations at which an alert fired outside of incidents.
     #[must_use]
     pub fn false_time_share(&self) -> f64 {
         if self.evaluations == 0 { 0.0 } else { self.false_evaluations as f64 / self.evaluations as f64 }
     }
 
-    /// Median lead in seconds; `None` when no incident was caught.
+    /// Returns the median lead in seconds; `None` when no incident was caught.
     #[must_use]
     pub fn median_lead_s(&self) -> Option<f64> {
         let mut leads = self.leads_ms.clone();
@@ -128,18 +128,18 @@ impl RuleScore {
     }
 }
 
-/// Replays a rule: each instance has its own alert, which starts inactive.
+/// Replays a rule. Each instance has its own alert, which starts inactive.
 ///
-/// `incidents`: ascending and apart from one another; those that end before the first evaluation or
-/// begin after the last are left out. An alert counts as false when it fires at no moment of any
-/// incident. Each evaluation stands for an equal share of the time.
+/// `incidents`: ascending and disjoint; those that end before the first evaluation or start after the last one are
+/// ignored. An alert is false when it fires at no evaluation within an incident. Evaluations have equal weights.
 #[must_use]
 pub fn score_rule(instances: &[Instance<'_>], incidents: &[LabelledIncident], setting: &Setting) -> RuleScore {
-    score_by(instances, incidents, setting, |_, value| setting.comparison.holds(value, setting.bound))
+    score_with(instances, incidents, setting, |_, value| setting.comparison.holds(value, setting.bound))
 }
 
-/// As [`score_rule`] with a bound that may move: `breached` is asked with evaluation time and value.
-pub(in crate::advise::threshold) fn score_by(
+/// Replays a rule as [`score_rule`] does, with a bound that may depend on time. `breached` takes the evaluation time
+/// and the value.
+pub(in crate::advise::threshold) fn score_with(
     instances: &[Instance<'_>],
     incidents: &[LabelledIncident],
     setting: &Setting,
@@ -153,15 +153,17 @@ pub(in crate::advise::threshold) fn score_by(
     let step_ms = instances.iter().map(|instance| median_step(instance.timestamps)).max().unwrap_or(0);
     #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
     let span_ms = (last_ms - first_ms + step_ms) as f64;
-    let mut score = RuleScore { incidents: own(&incidents).count(), span_ms, ..RuleScore::default() };
+    let mut score = RuleScore { incidents: own_incidents(&incidents).count(), span_ms, ..RuleScore::default() };
+    // Earliest start of an alert that fires within each incident, over all instances.
     let mut fired_at: Vec<Option<i64>> = vec![None; incidents.len()];
     for instance in instances {
         let mut alert = AlertMachine::new(setting.for_ms, setting.keep_firing_for_ms);
-        // When the alert that fires began to, and whether it has touched an incident.
+        // Start of the firing alert, and whether it has overlapped an incident.
         let mut episode: Option<(i64, bool)> = None;
         let mut next = 0;
         for (&now_ms, &value) in instance.timestamps.iter().zip(instance.values) {
             score.evaluations += 1;
+            // Both sequences ascend, so `next` only moves forward.
             while incidents.get(next).is_some_and(|incident| incident.end_ms < now_ms) {
                 next += 1;
             }
@@ -192,12 +194,14 @@ pub(in crate::advise::threshold) fn score_by(
     score
 }
 
-/// The incidents that a rule is judged by.
-pub(in crate::advise::threshold) fn own(incidents: &[LabelledIncident]) -> impl Iterator<Item = &LabelledIncident> {
+/// Returns the incidents that the rule is scored on.
+pub(in crate::advise::threshold) fn own_incidents(
+    incidents: &[LabelledIncident],
+) -> impl Iterator<Item = &LabelledIncident> {
     incidents.iter().filter(|incident| incident.own)
 }
 
-/// Median distance of neighbouring timestamps, 0 when there are fewer than two.
+/// Returns the median distance of neighbouring timestamps, milliseconds; 0 with fewer than two.
 pub(in crate::advise::threshold) fn median_step(timestamps: &[i64]) -> i64 {
     let mut steps: Vec<i64> = timestamps.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0).collect();
     if steps.is_empty() {
@@ -207,7 +211,7 @@ pub(in crate::advise::threshold) fn median_step(timestamps: &[i64]) -> i64 {
     *steps.select_nth_unstable(middle).1
 }
 
-/// Runs of labelled rows as incidents.
+/// Converts runs of labelled rows to incidents.
 pub(in crate::advise::threshold) fn incidents_of(timestamps: &[i64], labels: &[bool]) -> Vec<LabelledIncident> {
     let mut incidents: Vec<LabelledIncident> = Vec::new();
     let mut inside = false;
@@ -240,7 +244,7 @@ mod tests {
         LabelledIncident { start_ms: from_min * MINUTE, end_ms: to_min * MINUTE, own: true }
     }
 
-    /// Worked by hand: three alerts, one of them false; of two incidents one is caught, one minute early.
+    /// Computed by hand: three alerts, one of them false; one of two incidents is caught, one minute early.
     #[test]
     fn a_small_history() {
         let values = [0.0, 9.0, 0.0, 0.0, 9.0, 9.0, 9.0, 0.0, 9.0, 0.0, f64::NAN, 0.0];
@@ -254,13 +258,13 @@ mod tests {
         assert_eq!(score.median_lead_s(), Some(60.0));
         // Twelve minutes are 1/840 of a week.
         assert!((score.alerts_per_week() - 3.0 * 840.0).abs() < 1e-9);
-        // With `for: 1m` the lone peaks no longer fire, and the alert comes with the incident.
+        // With `for: 1m` single peaks no longer fire, and the alert fires at the start of the incident.
         let held = score_rule(&[instance], &[incident(5, 8), incident(10, 11)], &above(5.0, 1));
         assert_eq!((held.alerts, held.false_alerts, held.leads_ms), (1, 0, vec![0]));
     }
 
     #[test]
-    fn a_rule_that_always_fires_shows() {
+    fn a_rule_that_always_fires_has_false_time() {
         let values = [9.0; 10];
         let timestamps = minutes(&values);
         let instance = Instance { timestamps: &timestamps, values: &values };
@@ -278,9 +282,9 @@ mod tests {
         assert_eq!((score.alerts, score.incidents_caught, score.leads_ms), (2, 1, vec![MINUTE]));
     }
 
-    /// An alert in an incident of another target is neither false nor right.
+    /// An alert in an incident of another target is neither right nor false.
     #[test]
-    fn incidents_of_others_excuse_and_prove_nothing() {
+    fn incidents_of_other_targets_are_neutral() {
         let values = [0.0, 9.0, 9.0, 0.0, 9.0, 0.0];
         let timestamps = minutes(&values);
         let instance = Instance { timestamps: &timestamps, values: &values };
@@ -291,14 +295,14 @@ mod tests {
     }
 
     #[test]
-    fn labels_make_incidents() {
+    fn runs_of_labels_are_incidents() {
         let labels = [true, false, true, true, false];
         assert_eq!(incidents_of(&minutes(&[0.0; 5]), &labels), [incident(0, 0), incident(2, 3)]);
         assert!(incidents_of(&[], &[]).is_empty());
     }
 
     #[test]
-    fn an_empty_history_scores_nothing() {
+    fn an_empty_history_has_a_zero_score() {
         let score = score_rule(&[Instance { timestamps: &[], values: &[] }], &[incident(0, 1)], &above(5.0, 0));
         assert_eq!(score, RuleScore::default());
         assert_eq!((score.alerts_per_week(), score.false_time_share(), score.median_lead_s()), (0.0, 0.0, None));

@@ -1,4 +1,4 @@
-//! The series of a file as the evaluator reads them, for rules that read more than one series by its name.
+//! Makes the series of a file available to the PromQL evaluator, for rules that are not a plain selector.
 
 use crate::{
     advise::threshold::SignalHistory,
@@ -6,7 +6,8 @@ use crate::{
     signal::{self, EvalLimits, Query, RangeSeries, SignalError},
 };
 
-/// Recorded series, each as `value{series="name"}` and, where that is a metric's name, by its own name.
+/// Recorded series, each as `value{series="name"}`, and also by its name if that is a valid metric name. Sorted by
+/// labels.
 pub(super) struct FileSource<'a> {
     series: Vec<(Labels, &'a SignalHistory)>,
 }
@@ -25,7 +26,7 @@ impl<'a> FileSource<'a> {
         Self { series }
     }
 
-    /// The histories that an expression reads.
+    /// Returns the histories that an expression reads, each once.
     pub(super) fn read_by(&self, query: &Query) -> Vec<&'a SignalHistory> {
         let mut found: Vec<&SignalHistory> = Vec::new();
         for matchers in query.selectors() {
@@ -39,7 +40,10 @@ impl<'a> FileSource<'a> {
         found
     }
 
-    /// The elements of an expression at every step from the first to the last sample.
+    /// Evaluates an expression at every step of a span, both ends included.
+    ///
+    /// # Errors
+    /// [`SignalError`] when it cannot be evaluated.
     pub(super) fn range(
         &self,
         query: &Query,
@@ -47,7 +51,7 @@ impl<'a> FileSource<'a> {
         step_ms: i64,
     ) -> Result<Vec<RangeSeries>, SignalError> {
         let usual = EvalLimits::default();
-        // A sample counts until the next one is due.
+        // The lookback covers at least one step, so that a sample is valid until the next one.
         let limits = EvalLimits { max_steps: usize::MAX, lookback_ms: usual.lookback_ms.max(step_ms), ..usual };
         signal::range(self, query, start_ms, end_ms, step_ms, &limits)
     }

@@ -1,6 +1,6 @@
-//! The comparison of a signal with its bound, and how a bound is written in PromQL.
+//! Comparison operators between a signal and its bound, and the PromQL notation of a bound.
 
-/// How a signal is compared with its bound.
+/// Comparison of a signal with its bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `>`
@@ -14,7 +14,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether `value` compares so with `bound`; never for NaN.
+    /// Returns whether the comparison of `value` with `bound` is true; always false for NaN.
     #[must_use]
     pub fn holds(self, value: f64, bound: f64) -> bool {
         match self {
@@ -25,19 +25,19 @@ impl Comparison {
         }
     }
 
-    /// Whether large values breach.
+    /// Returns whether large values breach.
     #[must_use]
     pub fn is_upper(self) -> bool {
         matches!(self, Self::Greater | Self::GreaterEqual)
     }
 
-    /// +1 where large values breach, −1 where small ones do.
+    /// Returns +1 if large values breach and −1 if small values do.
     #[must_use]
     pub fn sign(self) -> f64 {
         if self.is_upper() { 1.0 } else { -1.0 }
     }
 
-    /// As PromQL writes it.
+    /// Returns the PromQL operator.
     #[must_use]
     pub fn symbol(self) -> &'static str {
         match self {
@@ -48,13 +48,13 @@ impl Comparison {
         }
     }
 
-    /// From what PromQL writes.
+    /// Parses a PromQL operator.
     #[must_use]
     pub fn parse(symbol: &str) -> Option<Self> {
         [Self::Greater, Self::GreaterEqual, Self::Less, Self::LessEqual].into_iter().find(|one| one.symbol() == symbol)
     }
 
-    /// The same comparison with its sides exchanged.
+    /// Returns the same comparison with its sides exchanged.
     #[must_use]
     pub fn flipped(self) -> Self {
         match self {
@@ -66,7 +66,7 @@ impl Comparison {
     }
 }
 
-/// A number as PromQL reads it back without loss.
+/// Formats a number in PromQL notation without loss of precision.
 #[must_use]
 pub fn format_bound(bound: f64) -> String {
     match bound {

@@ -1,43 +1,43 @@
-//! Takes an alerting expression apart into a signal, a comparison and a bound; guards stay with the signal.
+//! Splits an alerting expression into a signal, a comparison and a bound. Guards become part of the signal.
 //!
-//! Set operators commute with a comparison: `X > c and G` fires for the same labels as `(X and G) > c`. So the guard is evaluated with
-//! the signal, and the bound alone is advised on.
+//! Set operators commute with a comparison: `X > c and G` fires for the same labels as `(X and G) > c`. The guard is
+//! therefore evaluated with the signal, and advice concerns the bound alone.
 
 use std::ops::Range;
 
 use super::{
     comparison::{Comparison, format_bound},
-    expression::{Binary, Group, Part, PartKind, parse},
+    expression::{BinaryExpr, ExprKind, ExprNode, ManySide, parse},
     tokens::plain_numbers,
 };
 use crate::signal;
 
-/// An alerting expression taken apart: a signal compared with a constant.
+/// An alerting expression split into a signal, a comparison and a constant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// The signal's expression, its guards included.
+    /// The signal's expression, including its guards.
     pub signal: String,
-    /// The comparison, the signal on its left.
+    /// The comparison, with the signal on the left side.
     pub comparison: Comparison,
     /// The constant.
     pub bound: f64,
-    /// The comparison alone, as written, where the expression has more than it: `X > c` of `X > c and G`.
+    /// The comparison as written, if the expression has other parts: `X > c` of `X > c and G`.
     pub guarded: Option<String>,
-    /// The expression and the place of the bound in it; `None` where `signal comparison bound` says all.
+    /// The expression and the byte range of the bound in it; `None` when the expression is `signal comparison bound`.
     written: Option<(String, Range<usize>)>,
 }
 
-/// Why an expression has no bound to advise on.
+/// Reason why an expression has no bound to advise on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoBound {
-    /// It is a valid rule without one, such as `up == 0` or `absent(up)`.
+    /// The rule is valid but has no bound, such as `up == 0` or `absent(up)`.
     Kept(String),
-    /// It cannot be evaluated.
+    /// The expression cannot be evaluated.
     Skipped(String),
 }
 
 impl Condition {
-    /// The expression with another bound; all else stays as it was written.
+    /// Returns the expression with another bound; the rest keeps its text.
     #[must_use]
     pub fn with_bound(&self, bound: f64) -> String {
         match &self.written {
@@ -46,7 +46,7 @@ impl Condition {
         }
     }
 
-    /// The same condition on one series of a file.
+    /// Returns the same condition on one series of a file, as `value{series="…"}`.
     #[must_use]
     pub fn on_series(&self, series: &str) -> Self {
         let escaped = series.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
@@ -54,22 +54,23 @@ impl Condition {
     }
 }
 
-/// Takes `signal > X`, `X < signal`, `signal > X and guard` and their kin apart.
+/// Splits expressions such as `signal > X`, `X < signal` and `signal > X and guard`.
 ///
-/// Of several comparisons with a number the first is taken whose bound is not 0: `X > 0` in a guard says that there is something at all.
+/// Of several comparisons with a number, the first one with a bound other than 0 is chosen. A guard such as `X > 0`
+/// only tests for existence.
 ///
 /// # Errors
-/// [`NoBound`]: why there is no bound to advise on.
+/// [`NoBound`]: the reason why there is no bound to advise on.
 pub fn split_condition(expr: &str) -> Result<Condition, NoBound> {
     let invalid = |message: String| NoBound::Skipped(format!("its expression is not valid PromQL: {message}"));
     let text = plain_numbers(expr.trim()).map_err(invalid)?;
-    let query = signal::parse(&text).map_err(|error| match error {
+    // Checks validity only; the byte ranges come from the parser of this folder.
+    signal::parse(&text).map_err(|error| match error {
         signal::SignalError::Parse { message, .. } => invalid(first_line(&message)),
         other => NoBound::Skipped(format!("its expression cannot be evaluated: {other}")),
     })?;
-    drop(query);
     let root = parse(&text).map_err(invalid)?;
-    let mut found = Reader { text: &text }.candidates(&root);
+    let mut found = BoundFinder { text: &text }.candidates(&root);
     let chosen = found.iter().position(|found| found.bound != 0.0).unwrap_or(0);
     if found.is_empty() {
         return Err(NoBound::Kept(without_bound(&root)));
@@ -91,17 +92,17 @@ pub fn split_condition(expr: &str) -> Result<Condition, NoBound> {
     })
 }
 
-/// Why an expression that compares nothing with a bound is kept.
-fn without_bound(root: &Part) -> String {
+/// Returns the reason to keep an expression without a comparison with a bound.
+fn without_bound(root: &ExprNode) -> String {
     let part = root.bare();
-    let PartKind::Binary(binary) = &part.kind else {
+    let ExprKind::Binary(binary) = &part.kind else {
         return "no numeric bound to advise on: it fires whenever its expression has a value".to_owned();
     };
     let comparison = Comparison::parse(&binary.operator).is_some();
     match binary.operator.as_str() {
         "==" | "!=" => format!("no numeric bound to advise on: {} tests for a state", binary.operator),
         _ if comparison && binary.bool_modifier => {
-            "a comparison with bool always has a value, so the alert always fires; leave out bool".to_owned()
+            "a comparison with bool always has a value, so the alert always fires; remove bool".to_owned()
         }
         _ if comparison && (binary.left.constant().is_some() && binary.right.constant().is_some()) => {
             "no numeric bound to advise on: it compares two numbers".to_owned()
@@ -124,53 +125,55 @@ fn first_line(message: &str) -> String {
 
 /// A comparison with a number within an expression.
 #[derive(Debug, Clone)]
-struct Found {
-    /// What is compared, with what else must hold.
+struct BoundCandidate {
+    /// The compared expression, with its guards.
     signal: String,
     comparison: Comparison,
     bound: f64,
-    /// Place of the number.
+    /// Byte range of the number.
     place: Range<usize>,
-    /// Place of the comparison.
+    /// Byte range of the comparison.
     whole: Range<usize>,
+    /// Whether the expression has parts outside of the comparison.
     guarded: bool,
 }
 
-impl Found {
+impl BoundCandidate {
     fn with(self, signal: String) -> Self {
         Self { signal, guarded: true, ..self }
     }
 
-    /// The aggregation that keeps the element nearest to breaching.
+    /// Returns the aggregation that keeps the element nearest to a breach.
     fn extreme(&self) -> &'static str {
         if self.comparison.is_upper() { "max" } else { "min" }
     }
 }
 
-struct Reader<'a> {
+/// Searches a parsed expression for comparisons with a number.
+struct BoundFinder<'a> {
     text: &'a str,
 }
 
-impl Reader<'_> {
-    fn of(&self, part: &Part) -> &str {
+impl BoundFinder<'_> {
+    fn of(&self, part: &ExprNode) -> &str {
         &self.text[part.span.clone()]
     }
 
-    /// A part as an operand of another operator.
-    fn operand(&self, part: &Part) -> String {
+    /// Returns the text of a part as an operand, in parentheses where precedence needs them.
+    fn operand(&self, part: &ExprNode) -> String {
         let text = self.of(part);
         match part.kind {
-            PartKind::Binary(_) | PartKind::Negated(_) => format!("({text})"),
+            ExprKind::Binary(_) | ExprKind::Negated(_) => format!("({text})"),
             _ => text.to_owned(),
         }
     }
 
-    /// The comparisons with a number that decide whether the expression has elements, in the order written.
-    fn candidates(&self, part: &Part) -> Vec<Found> {
+    /// Returns the comparisons with a number that decide whether the expression has elements, in the order of the text.
+    fn candidates(&self, part: &ExprNode) -> Vec<BoundCandidate> {
         match &part.kind {
-            PartKind::Number(_) | PartKind::Operand => Vec::new(),
-            PartKind::Paren(inner) | PartKind::Negated(inner) => self.candidates(inner),
-            PartKind::Aggregate { grouping, inner } => self
+            ExprKind::Number(_) | ExprKind::Operand => Vec::new(),
+            ExprKind::Paren(inner) | ExprKind::Negated(inner) => self.candidates(inner),
+            ExprKind::Aggregate { grouping, inner } => self
                 .candidates(inner)
                 .into_iter()
                 .map(|found| {
@@ -178,7 +181,7 @@ impl Reader<'_> {
                     found.with(signal)
                 })
                 .collect(),
-            PartKind::Passing(inner) => self
+            ExprKind::Passing(inner) => self
                 .candidates(inner)
                 .into_iter()
                 .map(|found| {
@@ -187,21 +190,23 @@ impl Reader<'_> {
                     found.with(signal)
                 })
                 .collect(),
-            PartKind::Binary(binary) => self.of_binary(part, binary),
+            ExprKind::Binary(binary) => self.of_binary(part, binary),
         }
     }
 
-    fn of_binary(&self, part: &Part, binary: &Binary) -> Vec<Found> {
-        let Binary { operator, left, right, .. } = binary;
+    /// Returns the candidates of a binary operator.
+    fn of_binary(&self, part: &ExprNode, binary: &BinaryExpr) -> Vec<BoundCandidate> {
+        let BinaryExpr { operator, left, right, .. } = binary;
         match operator.as_str() {
             "and" | "unless" | "or" => self.of_set(binary),
             "==" | "!=" | "<" | "<=" | ">" | ">=" => self.of_comparison(part, binary),
-            // Arithmetic with a number changes no element's being there.
+            // Arithmetic with a number keeps all elements.
             _ if right.constant().is_some() => self.candidates(left),
             _ if left.constant().is_some() => self.candidates(right),
+            // Arithmetic between two vectors keeps the matched elements, so the other side becomes a guard.
             _ => {
                 let matching = self.matching(binary);
-                let joined = |founds: Vec<Found>, other: &Part| -> Vec<Found> {
+                let joined = |founds: Vec<BoundCandidate>, other: &ExprNode| -> Vec<BoundCandidate> {
                     founds
                         .into_iter()
                         .map(|found| {
@@ -211,10 +216,10 @@ impl Reader<'_> {
                         .collect()
                 };
                 let mut found = Vec::new();
-                if binary.group != Some(Group::Right) {
+                if binary.group != Some(ManySide::Right) {
                     found.extend(joined(self.candidates(left), right));
                 }
-                if binary.group != Some(Group::Left) {
+                if binary.group != Some(ManySide::Left) {
                     found.extend(joined(self.candidates(right), left));
                 }
                 found
@@ -222,20 +227,21 @@ impl Reader<'_> {
         }
     }
 
-    fn of_comparison(&self, part: &Part, binary: &Binary) -> Vec<Found> {
+    /// Returns the candidates of a comparison operator: itself, and an inner comparison of its signal.
+    fn of_comparison(&self, part: &ExprNode, binary: &BinaryExpr) -> Vec<BoundCandidate> {
         let (left, right) = (binary.left.constant(), binary.right.constant());
-        // `(X > bool c) == 1` and its kin say `X > c`.
+        // `(X > bool c) == 1` and similar forms are equivalent to `X > c`.
         let one = matches!((binary.operator.as_str(), right), ("==" | ">=", Some(1.0)) | ("!=" | ">", Some(0.0)));
-        if let PartKind::Binary(inner) = &binary.left.bare().kind
+        if let ExprKind::Binary(inner) = &binary.left.bare().kind
             && inner.bool_modifier
             && one
             && !binary.bool_modifier
         {
-            let inner = Binary { bool_modifier: false, ..(**inner).clone() };
+            let inner = BinaryExpr { bool_modifier: false, ..(**inner).clone() };
             return self
                 .of_comparison(binary.left.bare(), &inner)
                 .into_iter()
-                .map(|found| Found { guarded: true, ..found })
+                .map(|found| BoundCandidate { guarded: true, ..found })
                 .collect();
         }
         let Some(comparison) = Comparison::parse(&binary.operator).filter(|_| !binary.bool_modifier) else {
@@ -248,7 +254,7 @@ impl Reader<'_> {
         };
         let mut all = Vec::new();
         // Of `X > 0.9 < 1` the first is the bound, the second a guard: both filter the same signal.
-        if let PartKind::Binary(inner) = &signal.bare().kind
+        if let ExprKind::Binary(inner) = &signal.bare().kind
             && Comparison::parse(&inner.operator).is_some()
             && !inner.bool_modifier
         {
@@ -257,7 +263,7 @@ impl Reader<'_> {
                 found.with(signal)
             }));
         }
-        all.push(Found {
+        all.push(BoundCandidate {
             signal: self.operand(signal),
             comparison,
             bound,
@@ -268,13 +274,14 @@ impl Reader<'_> {
         all
     }
 
-    fn of_set(&self, binary: &Binary) -> Vec<Found> {
-        let Binary { operator, left, right, matching, .. } = binary;
+    /// Returns the candidates of a set operator; the other side becomes a guard.
+    fn of_set(&self, binary: &BinaryExpr) -> Vec<BoundCandidate> {
+        let BinaryExpr { operator, left, right, matching, .. } = binary;
         let with = self.matching(binary);
         let of_left = self.candidates(left);
         let of_right = self.candidates(right);
-        // An element of the other side makes the alert fire whatever the signal is: it counts as infinitely far beyond the bound.
-        let either = |found: Found, other: &Part| {
+        // An element of the other side fires whatever the signal's value, so it becomes ±Inf in the signal.
+        let either = |found: BoundCandidate, other: &ExprNode| {
             let beyond = if found.comparison.is_upper() { "+" } else { "-" };
             let signal = format!("(group without () ({}) {beyond} Inf or {})", self.of(other), found.signal);
             found.with(signal)
@@ -285,7 +292,7 @@ impl Reader<'_> {
                 all.extend(of_left.into_iter().map(|found| either(found, right)));
                 all.extend(of_right.into_iter().map(|found| either(found, left)));
             }
-            // Which elements of the right side count depends on the left side's bound.
+            // With a matching clause, the bound of the left side decides which elements of the right side fire.
             "or" => {}
             "unless" => all.extend(of_left.into_iter().map(|found| {
                 let signal = format!("({} unless{with} {})", found.signal, self.operand(right));
@@ -305,8 +312,9 @@ impl Reader<'_> {
         all
     }
 
-    /// `A and X > c`: the elements are those of `A`, each with the value of its group of `X` that is nearest to breaching.
-    fn guarded_right(&self, found: &Found, left: &Part, matching: Option<&Range<usize>>) -> String {
+    /// Writes the signal of `A and X > c`: the elements of `A`, each with the value of its group of `X` nearest to a
+    /// breach.
+    fn guarded_right(&self, found: &BoundCandidate, left: &ExprNode, matching: Option<&Range<usize>>) -> String {
         let Some(matching) = matching else { return format!("({} and {})", found.signal, self.operand(left)) };
         let matching = &self.text[matching.clone()];
         let grouping = if matching.get(..2).is_some_and(|word| word.eq_ignore_ascii_case("on")) {
@@ -322,7 +330,8 @@ impl Reader<'_> {
         )
     }
 
-    fn matching(&self, binary: &Binary) -> String {
+    /// Returns the matching clause with a leading space; empty without one.
+    fn matching(&self, binary: &BinaryExpr) -> String {
         binary.matching.as_ref().map(|matching| format!(" {}", &self.text[matching.clone()])).unwrap_or_default()
     }
 }
@@ -385,7 +394,7 @@ mod tests {
             Comparison::Greater,
             5.0,
         );
-        // What only says that there is something is no bound where there is another one.
+        // A test for existence (`> 0`) is not chosen when there is another bound.
         check("total > 0 and errors / total > 0.05", "((errors / total) and (total > 0))", Comparison::Greater, 0.05);
     }
 
@@ -405,11 +414,11 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_bound_says_why() {
+    fn expressions_without_a_bound_have_a_reason() {
         for (expr, why) in [
             ("up == 0", "== tests for a state"),
             ("a != b", "!= tests for a state"),
-            ("a > bool 1", "leave out bool"),
+            ("a > bool 1", "remove bool"),
             ("a > b", "compares two signals"),
             ("absent(up)", "fires whenever its expression has a value"),
             ("vector(1)", "fires whenever its expression has a value"),

@@ -1,4 +1,4 @@
-//! Reads and writes Prometheus durations such as `5m` and `1h30m`.
+//! Parses and formats Prometheus durations such as `5m` and `1h30m`.
 
 /// Units of a Prometheus duration, longest first, with their milliseconds.
 const UNITS: [(&str, i64); 7] = [
@@ -11,9 +11,9 @@ const UNITS: [(&str, i64); 7] = [
     ("ms", 1),
 ];
 
-/// Reads a Prometheus duration such as `5m` or `1h30m`, in milliseconds; `0` needs no unit.
+/// Parses a Prometheus duration such as `5m` or `1h30m` to milliseconds; `0` needs no unit.
 ///
-/// Units stand from the longest to the shortest, each at most once. `None` for anything else.
+/// Units must descend from the longest to the shortest, each at most once. Returns `None` for anything else.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<i64> {
     if text == "0" {
@@ -33,8 +33,7 @@ pub fn parse_duration(text: &str) -> Option<i64> {
     (!text.is_empty()).then_some(total_ms)
 }
 
-/// Writes milliseconds ≥ 0 as Prometheus does: `5m`, `1h30m`, `0s`. Weeks and years are written only
-/// when nothing is left over, as they are there.
+/// Formats milliseconds ≥ 0 as Prometheus does: `5m`, `1h30m`, `0s`. Weeks and years are used only without a remainder.
 #[must_use]
 pub fn format_duration(millis: i64) -> String {
     if millis <= 0 {

@@ -1,73 +1,73 @@
-//! The outer structure of a PromQL expression with places in the text: operators, brackets, aggregations.
+//! Parses the outer structure of a PromQL expression with byte ranges: operators, parentheses, aggregations.
 //!
-//! Selectors, function calls and whatever else is no operator are one operand each: the evaluator's own parser checks them.
+//! Selectors, function calls and all other parts are opaque operands; the evaluator's parser validates them.
 
 use std::ops::Range;
 
 use super::tokens::{Token, TokenKind, tokens};
 
-/// Aggregations that exist as soon as one of the elements that they aggregate does.
+/// Aggregations with an element whenever one of the aggregated elements exists.
 const AGGREGATIONS: [&str; 8] = ["sum", "min", "max", "avg", "group", "stddev", "stdvar", "count"];
-/// Aggregations with a parameter; what they keep depends on more than one element.
+/// Aggregations with a parameter; their elements depend on several aggregated elements.
 const WITH_PARAMETER: [&str; 6] = ["topk", "bottomk", "quantile", "count_values", "limitk", "limit_ratio"];
-/// Functions whose first argument gives their elements, one for one.
+/// Functions with one element for each element of their first argument.
 const PASSING: [&str; 4] = ["sort", "sort_desc", "label_replace", "label_join"];
-/// Deepest nesting that is followed.
+/// Maximum nesting depth.
 const MAX_DEPTH: usize = 100;
 
-/// A part of an expression.
+/// A node of the syntax tree, with its byte range in the text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Part {
-    pub(super) kind: PartKind,
+pub(super) struct ExprNode {
+    pub(super) kind: ExprKind,
     pub(super) span: Range<usize>,
 }
 
-/// What a part of an expression is.
+/// Kind of a syntax node.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum PartKind {
+pub(super) enum ExprKind {
     Number(f64),
-    /// A selector, a call, a string.
+    /// A selector, a call or a string, not parsed further.
     Operand,
-    Paren(Box<Part>),
-    Negated(Box<Part>),
-    /// `sum by (a) (…)`: the grouping as written, empty without one.
+    Paren(Box<ExprNode>),
+    Negated(Box<ExprNode>),
+    /// `sum by (a) (…)`: the byte range of the grouping, empty without one.
     Aggregate {
         grouping: Range<usize>,
-        inner: Box<Part>,
+        inner: Box<ExprNode>,
     },
-    /// A call whose first argument gives its elements.
-    Passing(Box<Part>),
-    Binary(Box<Binary>),
+    /// A call of one of the [`PASSING`] functions, with its first argument.
+    Passing(Box<ExprNode>),
+    Binary(Box<BinaryExpr>),
 }
 
-/// Two parts and the operator between them.
+/// A binary operator with its modifiers and both sides.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Binary {
-    /// In lower case.
+pub(super) struct BinaryExpr {
+    /// Operator in lower case.
     pub(super) operator: String,
     pub(super) bool_modifier: bool,
-    /// `on (…)` or `ignoring (…)` as written.
+    /// Byte range of `on (…)` or `ignoring (…)`.
     pub(super) matching: Option<Range<usize>>,
-    pub(super) group: Option<Group>,
-    pub(super) left: Part,
-    pub(super) right: Part,
+    pub(super) group: Option<ManySide>,
+    pub(super) left: ExprNode,
+    pub(super) right: ExprNode,
 }
 
-/// Which side of a many-to-one match has many elements.
+/// Side of a many-to-one match that has many elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub(super) enum ManySide {
     Left,
     Right,
 }
 
-impl Part {
-    /// The value of a part that is made of numbers alone.
+impl ExprNode {
+    /// Returns the value of a constant expression.
     pub(super) fn constant(&self) -> Option<f64> {
         match &self.kind {
-            PartKind::Number(value) => Some(*value),
-            PartKind::Paren(inner) => inner.constant(),
-            PartKind::Negated(inner) => Some(-inner.constant()?),
-            PartKind::Binary(binary) => {
+            ExprKind::Number(value) => Some(*value),
+            ExprKind::Paren(inner) => inner.constant(),
+            ExprKind::Negated(inner) => Some(-inner.constant()?),
+            ExprKind::Binary(binary) => {
                 let (left, right) = (binary.left.constant()?, binary.right.constant()?);
                 match binary.operator.as_str() {
                     "+" => Some(left + right),
@@ -84,22 +84,22 @@ impl Part {
         }
     }
 
-    /// Without the parentheses around it.
+    /// Returns the node inside of any parentheses.
     pub(super) fn bare(&self) -> &Self {
         match &self.kind {
-            PartKind::Paren(inner) => inner.bare(),
+            ExprKind::Paren(inner) => inner.bare(),
             _ => self,
         }
     }
 }
 
-/// Reads the structure of an expression.
+/// Parses the structure of an expression.
 ///
 /// # Errors
-/// What does not belong where it is.
-pub(super) fn parse(text: &str) -> Result<Part, String> {
+/// A message with the unexpected token and its position, counted from 1.
+pub(super) fn parse(text: &str) -> Result<ExprNode, String> {
     let tokens = tokens(text)?;
-    let mut reader = Reader { text, tokens: &tokens, at: 0, depth: 0 };
+    let mut reader = ExprParser { text, tokens: &tokens, at: 0, depth: 0 };
     let part = reader.binary(0)?;
     match reader.tokens.get(reader.at) {
         None => Ok(part),
@@ -107,14 +107,15 @@ pub(super) fn parse(text: &str) -> Result<Part, String> {
     }
 }
 
-struct Reader<'a> {
+/// Recursive-descent parser.
+struct ExprParser<'a> {
     text: &'a str,
     tokens: &'a [Token],
     at: usize,
     depth: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ExprParser<'a> {
     fn word(&self, token: &Token) -> &'a str {
         &self.text[token.start..token.end]
     }
@@ -127,15 +128,15 @@ impl<'a> Reader<'a> {
         self.peek().is_some_and(|token| token.kind == kind)
     }
 
-    /// The next token's text in lower case, where it is a word or operator.
+    /// Returns the next token's text in lower case, if it is a word or operator.
     fn keyword(&self) -> Option<String> {
         self.peek()
             .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Operator))
             .map(|token| self.word(token).to_ascii_lowercase())
     }
 
-    /// Operators of at least this precedence, by precedence climbing; all but `^` associate to the left.
-    fn binary(&mut self, least: u8) -> Result<Part, String> {
+    /// Parses operators of at least this precedence by precedence climbing. All but `^` associate to the left.
+    fn binary(&mut self, least: u8) -> Result<ExprNode, String> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
@@ -147,15 +148,16 @@ impl<'a> Reader<'a> {
             let (bool_modifier, matching, group) = self.modifiers()?;
             let right = self.binary(if operator == "^" { precedence } else { precedence + 1 })?;
             let span = left.span.start..right.span.end;
-            let binary = Binary { operator, bool_modifier, matching, group, left, right };
-            left = Part { kind: PartKind::Binary(Box::new(binary)), span };
+            let binary = BinaryExpr { operator, bool_modifier, matching, group, left, right };
+            left = ExprNode { kind: ExprKind::Binary(Box::new(binary)), span };
         }
         self.depth -= 1;
         Ok(left)
     }
 
+    /// Parses the modifiers after an operator: `bool`, vector matching, and the many side.
     #[expect(clippy::type_complexity, reason = "the three modifiers, used at one place")]
-    fn modifiers(&mut self) -> Result<(bool, Option<Range<usize>>, Option<Group>), String> {
+    fn modifiers(&mut self) -> Result<(bool, Option<Range<usize>>, Option<ManySide>), String> {
         let (mut bool_modifier, mut matching, mut group) = (false, None, None);
         while let Some(word) = self.keyword() {
             let start = self.peek().map_or(0, |token| token.start);
@@ -170,7 +172,7 @@ impl<'a> Reader<'a> {
                 }
                 "group_left" | "group_right" => {
                     self.at += 1;
-                    group = Some(if word == "group_left" { Group::Left } else { Group::Right });
+                    group = Some(if word == "group_left" { ManySide::Left } else { ManySide::Right });
                     if self.next_is(TokenKind::Open) {
                         self.labels()?;
                     }
@@ -181,7 +183,7 @@ impl<'a> Reader<'a> {
         Ok((bool_modifier, matching, group))
     }
 
-    /// Passes over `(a, b)`; where it ends.
+    /// Skips `(a, b)` and returns the byte at which it ends.
     fn labels(&mut self) -> Result<usize, String> {
         if !self.next_is(TokenKind::Open) {
             return Err("a list of labels in parentheses is missing".to_owned());
@@ -195,67 +197,71 @@ impl<'a> Reader<'a> {
         Err("a parenthesis is not closed".to_owned())
     }
 
-    fn unary(&mut self) -> Result<Part, String> {
+    fn unary(&mut self) -> Result<ExprNode, String> {
         let sign =
             self.peek().filter(|token| token.kind == TokenKind::Operator && matches!(self.word(token), "-" | "+"));
         let Some(sign) = sign else { return self.operand() };
         self.at += 1;
-        // A sign binds less than `^` and more than everything else.
+        // A sign has a lower precedence than `^` and a higher one than all other operators.
         let inner = self.binary(POWER)?;
         let span = sign.start..inner.span.end;
         let negative = self.word(sign) == "-";
-        Ok(if negative { Part { kind: PartKind::Negated(Box::new(inner)), span } } else { Part { span, ..inner } })
+        Ok(if negative {
+            ExprNode { kind: ExprKind::Negated(Box::new(inner)), span }
+        } else {
+            ExprNode { span, ..inner }
+        })
     }
 
-    fn operand(&mut self) -> Result<Part, String> {
+    fn operand(&mut self) -> Result<ExprNode, String> {
         let Some(first) = self.peek() else { return Err("it ends where an operand is expected".to_owned()) };
         let start = first.start;
         self.at += 1;
         let kind = match first.kind {
-            TokenKind::Number(value) => PartKind::Number(value),
+            TokenKind::Number(value) => ExprKind::Number(value),
             TokenKind::Open => {
                 let inner = self.binary(0)?;
                 self.close()?;
-                PartKind::Paren(Box::new(inner))
+                ExprKind::Paren(Box::new(inner))
             }
             TokenKind::Word => self.named(&self.word(first).to_ascii_lowercase())?,
-            TokenKind::Bracketed => PartKind::Operand,
+            TokenKind::Bracketed => ExprKind::Operand,
             _ => return Err(format!("{:?} is unexpected at position {}", self.word(first), start + 1)),
         };
         let before = self.at;
         self.suffixes()?;
-        // With a range, an offset or a pinned time it is one operand, whatever is inside.
-        let kind = if self.at > before { PartKind::Operand } else { kind };
+        // With a range, an offset or `@` the whole node is one operand.
+        let kind = if self.at > before { ExprKind::Operand } else { kind };
         let end = self.tokens[self.at - 1].end;
-        Ok(Part { kind, span: start..end })
+        Ok(ExprNode { kind, span: start..end })
     }
 
-    /// What follows a name: its labels, the arguments of a call, an aggregation's grouping.
-    fn named(&mut self, name: &str) -> Result<PartKind, String> {
+    /// Parses what follows a name: the arguments of a call or the grouping of an aggregation.
+    fn named(&mut self, name: &str) -> Result<ExprKind, String> {
         let mut grouping = 0..0;
         if AGGREGATIONS.contains(&name) || WITH_PARAMETER.contains(&name) {
             grouping = self.grouping()?.unwrap_or(grouping);
         }
         if !self.next_is(TokenKind::Open) {
-            return Ok(PartKind::Operand);
+            return Ok(ExprKind::Operand);
         }
         self.at += 1;
         if !(AGGREGATIONS.contains(&name) || PASSING.contains(&name)) {
             self.skip_arguments()?;
-            // `topk(5, a) by (b)` and its kin.
+            // A trailing grouping as in `topk(5, a) by (b)`.
             self.grouping()?;
-            return Ok(PartKind::Operand);
+            return Ok(ExprKind::Operand);
         }
         let inner = Box::new(self.binary(0)?);
         if PASSING.contains(&name) {
             self.skip_arguments()?;
-            return Ok(PartKind::Passing(inner));
+            return Ok(ExprKind::Passing(inner));
         }
         self.close()?;
         if grouping.is_empty() {
             grouping = self.grouping()?.unwrap_or(grouping);
         }
-        Ok(PartKind::Aggregate { grouping, inner })
+        Ok(ExprKind::Aggregate { grouping, inner })
     }
 
     fn grouping(&mut self) -> Result<Option<Range<usize>>, String> {
@@ -265,7 +271,7 @@ impl<'a> Reader<'a> {
         Ok(Some(start..self.labels()?))
     }
 
-    /// Passes over what is left of a call's arguments, and the parenthesis that closes them.
+    /// Skips the rest of a call's arguments, including the closing parenthesis.
     fn skip_arguments(&mut self) -> Result<(), String> {
         let mut depth = 1_usize;
         while let Some(token) = self.peek() {
@@ -293,7 +299,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Ranges, subqueries, `offset` and `@` after an operand.
+    /// Skips ranges, subqueries, `offset` and `@` after an operand.
     fn suffixes(&mut self) -> Result<(), String> {
         while let Some(token) = self.peek() {
             match token.kind {
@@ -315,6 +321,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Skips an optional sign and the token after it.
     fn signed(&mut self) -> Result<(), String> {
         if self.next_is(TokenKind::Operator) {
             self.at += 1;
@@ -327,6 +334,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Precedence of `^`, the highest.
 const POWER: u8 = 6;
 
 fn precedence(operator: &str) -> Option<u8> {
@@ -345,19 +353,19 @@ fn precedence(operator: &str) -> Option<u8> {
 mod tests {
     use super::*;
 
-    /// The structure with every operator in brackets.
-    fn shape(text: &str, part: &Part) -> String {
+    /// Formats the structure with every operator in brackets.
+    fn shape(text: &str, part: &ExprNode) -> String {
         match &part.kind {
-            PartKind::Binary(binary) => {
+            ExprKind::Binary(binary) => {
                 format!("[{} {} {}]", shape(text, &binary.left), binary.operator, shape(text, &binary.right))
             }
-            PartKind::Paren(inner) => shape(text, inner),
-            PartKind::Negated(inner) => format!("[-{}]", shape(text, inner)),
-            PartKind::Aggregate { grouping, inner } => {
+            ExprKind::Paren(inner) => shape(text, inner),
+            ExprKind::Negated(inner) => format!("[-{}]", shape(text, inner)),
+            ExprKind::Aggregate { grouping, inner } => {
                 format!("agg {} {}", &text[grouping.clone()], shape(text, inner))
             }
-            PartKind::Passing(inner) => format!("pass {}", shape(text, inner)),
-            PartKind::Number(_) | PartKind::Operand => text[part.span.clone()].to_owned(),
+            ExprKind::Passing(inner) => format!("pass {}", shape(text, inner)),
+            ExprKind::Number(_) | ExprKind::Operand => text[part.span.clone()].to_owned(),
         }
     }
 
@@ -387,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_says_where() {
+    fn invalid_expressions_are_rejected() {
         for text in ["a >", "(a", "a b", "> 1", "a on", "sum(a", "a offset", "a )", "by (x)(", ""] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -1,11 +1,11 @@
-//! Reads rule files of Prometheus, of its operator and of kin, and writes them again with all that they had.
+//! Parses rule files of Prometheus, its operator and compatible products, and writes them back with all their fields.
 
 use super::{
     condition::{NoBound, split_condition},
     duration::parse_duration,
     rule::{Rule, RuleGroup},
     spec::{KeptRule, NotUsed, RulePlace, RuleSpec},
-    yaml::{Node, Value, documents},
+    yaml::{YamlNode, YamlValue, documents},
 };
 use crate::advise::threshold::ThresholdError;
 
@@ -14,35 +14,35 @@ use crate::advise::threshold::ThresholdError;
 pub struct RuleFile {
     /// The groups of all documents.
     pub groups: Vec<RuleGroup>,
-    /// The documents, with the places of the groups in them.
-    documents: Vec<Node>,
-    /// Groups and documents that could not be read in part, with the reason.
+    /// The documents, with [`YamlValue::Groups`] in place of their groups.
+    documents: Vec<YamlNode>,
+    /// Groups and documents with invalid parts: name of the group (empty for a document) and reason.
     unread: Vec<(String, String)>,
 }
 
 impl RuleFile {
-    /// A file of these groups.
+    /// Creates a file of these groups.
     #[must_use]
     pub fn of(groups: Vec<RuleGroup>) -> Self {
         Self { groups, ..Self::default() }
     }
 
-    /// Reads a rule file; `file` names it in messages. A rule or a group that cannot be read costs itself alone, see
+    /// Parses a rule file; `file`: its name in messages. An invalid rule or group does not affect the others, see
     /// [`RuleFile::alerts`].
     ///
     /// # Errors
-    /// [`ThresholdError::RuleFile`] with line and column where the text is not YAML.
+    /// [`ThresholdError::RuleFile`] with line and column when the text is not YAML.
     pub fn parse(file: &str, text: &str) -> Result<Self, ThresholdError> {
         let wrong = |message: String| ThresholdError::RuleFile { file: file.to_owned(), message };
         let mut parsed = Self::default();
         for mut document in documents(text).map_err(wrong)? {
-            if !matches!(document.value, Value::Map(_)) {
-                let message = format!("line {}: {} instead of groups: […]", document.line, document.kind());
+            if !matches!(document.value, YamlValue::Map(_)) {
+                let message = format!("line {}: expected groups: […], got {}", document.line, document.kind());
                 return Err(wrong(message));
             }
             if !parsed.take(&mut document)? {
                 let kind =
-                    document.get("kind").and_then(Node::as_text).map(|kind| format!("{kind} ")).unwrap_or_default();
+                    document.get("kind").and_then(YamlNode::as_text).map(|kind| format!("{kind} ")).unwrap_or_default();
                 let reason = format!("line {}: the {kind}document has neither groups nor spec.groups", document.line);
                 parsed.unread.push((String::new(), reason));
             }
@@ -54,11 +54,11 @@ impl RuleFile {
         Ok(parsed)
     }
 
-    /// Takes the groups out of a document; whether it has any place for them.
-    fn take(&mut self, document: &mut Node) -> Result<bool, ThresholdError> {
-        if let Some(Value::List(_)) = document.get("items").map(|items| &items.value) {
+    /// Moves the groups out of a document, or out of each item of a list. Returns whether the document has groups.
+    fn take(&mut self, document: &mut YamlNode) -> Result<bool, ThresholdError> {
+        if let Some(YamlValue::List(_)) = document.get("items").map(|items| &items.value) {
             let mut any = false;
-            if let Some(Node { value: Value::List(items), .. }) = document.get_mut("items") {
+            if let Some(YamlNode { value: YamlValue::List(items), .. }) = document.get_mut("items") {
                 for item in items {
                     any |= self.take(item)?;
                 }
@@ -72,8 +72,8 @@ impl RuleFile {
         let Some(place) = place else { return Ok(false) };
         let from = self.groups.len();
         match &place.value {
-            Value::Null => {}
-            Value::List(groups) => {
+            YamlValue::Null => {}
+            YamlValue::List(groups) => {
                 for node in groups {
                     let (group, wrong) = RuleGroup::read(node);
                     self.unread.extend(wrong.into_iter().map(|reason| (group.name.clone(), reason)));
@@ -81,22 +81,24 @@ impl RuleFile {
                 }
             }
             _ => {
-                let reason = format!("line {}: groups is {}, and not a list", place.line, place.kind());
+                let reason = format!("line {}: groups must be a list, got {}", place.line, place.kind());
                 self.unread.push((String::new(), reason));
                 return Ok(true);
             }
         }
-        place.value = Value::Groups(from, self.groups.len());
+        place.value = YamlValue::Groups(from, self.groups.len());
         Ok(true)
     }
 
-    /// The file as YAML.
+    /// Writes the file as YAML.
     ///
     /// # Errors
-    /// [`ThresholdError::Write`].
+    /// [`ThresholdError::Write`] when the YAML writer fails.
     pub fn to_yaml(&self) -> Result<String, ThresholdError> {
-        let whole =
-            [Node::new(Value::Map(vec![("groups".to_owned(), Node::new(Value::Groups(0, self.groups.len())))]))];
+        let whole = [YamlNode::new(YamlValue::Map(vec![(
+            "groups".to_owned(),
+            YamlNode::new(YamlValue::Groups(0, self.groups.len())),
+        )]))];
         let documents = if self.documents.is_empty() { &whole[..] } else { &self.documents };
         let written: Result<Vec<String>, ThresholdError> = documents
             .iter()
@@ -108,24 +110,24 @@ impl RuleFile {
         Ok(written?.join("---\n"))
     }
 
-    /// A document with its groups in place.
-    fn filled(&self, node: &Node) -> Node {
+    /// Returns a document with its groups inserted.
+    fn filled(&self, node: &YamlNode) -> YamlNode {
         let value = match &node.value {
-            Value::Groups(from, until) => {
+            YamlValue::Groups(from, until) => {
                 let groups = self.groups.get(*from..*until).unwrap_or_default();
-                Value::List(groups.iter().map(RuleGroup::to_node).collect())
+                YamlValue::List(groups.iter().map(RuleGroup::to_node).collect())
             }
-            Value::List(items) => Value::List(items.iter().map(|item| self.filled(item)).collect()),
-            Value::Map(fields) => {
-                Value::Map(fields.iter().map(|(key, node)| (key.clone(), self.filled(node))).collect())
+            YamlValue::List(items) => YamlValue::List(items.iter().map(|item| self.filled(item)).collect()),
+            YamlValue::Map(fields) => {
+                YamlValue::Map(fields.iter().map(|(key, node)| (key.clone(), self.filled(node))).collect())
             }
             other => other.clone(),
         };
-        Node { line: node.line, value }
+        YamlNode { line: node.line, value }
     }
 
-    /// The alerting rules: those that compare a signal with a constant, and what is not advised on, with the reason.
-    /// Recording rules are neither.
+    /// Returns the alerting rules that compare a signal with a constant, and the rules without advice with their
+    /// reason. Recording rules are in neither list.
     #[must_use]
     pub fn alerts(&self, file: &str) -> (Vec<RuleSpec>, Vec<KeptRule>) {
         let unread = |reason: &str| KeptRule {
@@ -174,7 +176,7 @@ impl RuleFile {
 }
 
 fn spec(place: RulePlace, group: &RuleGroup, alert: String, rule: &Rule, condition: super::Condition) -> RuleSpec {
-    // Durations were checked when the rule was read.
+    // Parsing the rule has validated the durations.
     let millis = |text: Option<&String>| text.and_then(|text| parse_duration(text));
     RuleSpec {
         place,
@@ -220,7 +222,7 @@ groups:
     }
 
     #[test]
-    fn reads_splits_and_keeps() {
+    fn rules_are_split_or_kept() {
         let (specs, kept) = parsed(RULES).alerts("rules.yml");
         assert_eq!(specs.len(), 1);
         let spec = &specs[0];
@@ -230,7 +232,7 @@ groups:
         assert_eq!((kept[0].alert.as_str(), kept[0].group.as_str(), kept[0].why), ("Down", "api", NotUsed::Kept));
     }
 
-    /// The rules of a file, whatever lines they were on.
+    /// Returns group name and expression of each rule, without its lines.
     fn shown(file: &RuleFile) -> Vec<(String, String)> {
         let rules = file.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
         rules.map(|(group, rule)| (group.name.clone(), rule.expr.clone())).collect()
@@ -302,7 +304,7 @@ groups:
     }
 
     #[test]
-    fn nothing_to_read_is_no_fault() {
+    fn empty_files_are_valid() {
         for text in [
             "",
             "groups:",
@@ -318,22 +320,22 @@ groups:
     }
 
     #[test]
-    fn one_wrong_rule_costs_itself_alone() {
+    fn an_invalid_rule_does_not_affect_the_others() {
         let right = "  - {alert: Right, expr: value > 5}\n";
         for (wrong, why) in [
             ("  - {alert: Wrong, expr: value > 5, for: soon}\n", "line 4: for \"soon\" is not a duration such as 5m"),
-            ("  - {alert: Wrong, expr: value > 5, for: [5m]}\n", "line 4: for is a list, and not text"),
-            ("  - {alert: Wrong, expr: value > 5, fro: 5m}\n", "line 4: field fro of a rule is unknown"),
-            ("  - {alert: Wrong, expr: value > 5, labels: page}\n", "line 4: labels is text, and not a mapping"),
+            ("  - {alert: Wrong, expr: value > 5, for: [5m]}\n", "line 4: for must be text, got a list"),
+            ("  - {alert: Wrong, expr: value > 5, fro: 5m}\n", "line 4: unknown field fro of a rule"),
+            ("  - {alert: Wrong, expr: value > 5, labels: page}\n", "line 4: labels must be a mapping, got text"),
             (
                 "  - {alert: Wrong, expr: value > 5, labels: {a: {b: c}}}\n",
-                "line 4: labels.a is a mapping, and not text",
+                "line 4: labels.a must be text, got a mapping",
             ),
-            ("  - {alert: Wrong, expr: value > 5, expr: value > 6}\n", "line 4: field expr is written twice"),
+            ("  - {alert: Wrong, expr: value > 5, expr: value > 6}\n", "line 4: duplicate field expr"),
             ("  - {alert: Wrong}\n", "line 4: expr is missing"),
-            ("  - {expr: value > 5}\n", "line 4: a rule needs one of alert and record"),
-            ("  - {alert: A, record: b, expr: value > 5}\n", "line 4: a rule needs one of alert and record"),
-            ("  - nothing\n", "line 4: a rule is a mapping, this is text"),
+            ("  - {expr: value > 5}\n", "line 4: a rule needs either alert or record"),
+            ("  - {alert: A, record: b, expr: value > 5}\n", "line 4: a rule needs either alert or record"),
+            ("  - nothing\n", "line 4: a rule must be a mapping, got text"),
             ("  - {alert: Wrong, expr: 'value >'}\n", "its expression is not valid PromQL"),
         ] {
             let text = format!("groups:\n- name: g\n  rules:\n{wrong}{right}");
@@ -342,7 +344,7 @@ groups:
             assert_eq!((specs.len(), kept.len()), (1, 1), "{text} {kept:?}");
             assert!(kept[0].reason.contains(why) && kept[0].why == NotUsed::Skipped, "{}: {}", why, kept[0].reason);
             assert!(!kept[0].reason.contains('\n'), "{}", kept[0].reason);
-            // What cannot be read is written as it was.
+            // An invalid rule is written back unchanged.
             assert_eq!(parsed(&file.to_yaml().unwrap()).groups[0].rules.len(), 2);
         }
         let (specs, kept) =
@@ -355,12 +357,12 @@ groups:
     }
 
     #[test]
-    fn what_is_no_rule_file_says_where() {
+    fn invalid_files_are_rejected_with_their_position() {
         for (text, expected) in [
             ("groups: [", "r.yml is not a Prometheus rule file: line "),
             ("{{ if .Values.rules }}\ngroups: []\n{{ end }}", "r.yml is not a Prometheus rule file: line "),
-            ("just text", "text instead of groups"),
-            ("- a\n- b\n", "a list instead of groups"),
+            ("just text", "expected groups: […], got text"),
+            ("- a\n- b\n", "expected groups: […], got a list"),
         ] {
             let message = RuleFile::parse("r.yml", text).unwrap_err().to_string();
             assert!(message.contains(expected) && !message.contains('\n'), "{message}");

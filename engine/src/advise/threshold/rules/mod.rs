@@ -1,4 +1,5 @@
-//! Alerting rules as people have them: the file, an expression taken apart into signal and bound, durations.
+//! Parses and writes alerting rules: rule files, durations, and expressions split into a signal and a bound. Reads no
+//! data.
 
 mod comparison;
 mod condition;

@@ -1,13 +1,13 @@
-//! A rule and a group of rules as they are in a file, with fields of other products kept.
+//! A rule and a group of rules as in a file, including the fields of other products.
 
 use std::collections::BTreeMap;
 
 use super::{
     duration::parse_duration,
-    yaml::{Node, Value},
+    yaml::{YamlNode, YamlValue},
 };
 
-/// Fields of a group that Thanos, Mimir, Cortex, Loki and `VictoriaMetrics` know beside those of Prometheus.
+/// Additional group fields of Thanos, Mimir, Cortex, Loki and `VictoriaMetrics`.
 const GROUP_FIELDS: [&str; 18] = [
     "partial_response_strategy",
     "source_tenants",
@@ -28,30 +28,30 @@ const GROUP_FIELDS: [&str; 18] = [
     "checksum",
     "annotations",
 ];
-/// Fields of a rule that `VictoriaMetrics` knows beside those of Prometheus.
+/// Additional rule fields of `VictoriaMetrics`.
 const RULE_FIELDS: [&str; 2] = ["debug", "update_entries_limit"];
 
-/// Fields that are kept as they are.
+/// Fields of other products, written back unchanged.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(in crate::advise::threshold) struct Fields(Vec<(String, Node)>);
+pub(in crate::advise::threshold) struct OtherFields(Vec<(String, YamlNode)>);
 
-/// A group of rules that are evaluated one after the other.
+/// A group of rules that are evaluated in sequence.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleGroup {
-    /// Its name, unique in the file.
+    /// Name, unique in the file.
     pub name: String,
-    /// How often it is evaluated.
+    /// Evaluation interval.
     pub interval: Option<String>,
-    /// Most alerts or series a rule may give.
+    /// Maximum number of alerts or series of a rule.
     pub limit: Option<String>,
-    /// By how much the evaluation lags.
+    /// Lag of the evaluation.
     pub query_offset: Option<String>,
-    /// Labels of all its rules.
+    /// Labels added to all its rules.
     pub labels: BTreeMap<String, String>,
     /// The rules.
     pub rules: Vec<Rule>,
     /// Fields of other products.
-    pub(in crate::advise::threshold) others: Fields,
+    pub(in crate::advise::threshold) others: OtherFields,
 }
 
 /// An alerting rule (`alert`) or a recording rule (`record`).
@@ -63,41 +63,42 @@ pub struct Rule {
     pub alert: Option<String>,
     /// The expression.
     pub expr: String,
-    /// For how long the expression must hold.
+    /// `for`: duration for which the expression must hold before the alert fires.
     pub hold: Option<String>,
-    /// For how long the alert keeps firing after it no longer holds.
+    /// Duration for which the alert keeps firing after the expression no longer holds.
     pub keep_firing_for: Option<String>,
     /// Labels of the alert.
     pub labels: BTreeMap<String, String>,
     /// Annotations of the alert.
     pub annotations: BTreeMap<String, String>,
     /// Fields of other products.
-    pub(in crate::advise::threshold) others: Fields,
-    /// Why it cannot be read, and what is there; it is written as it was.
-    pub(in crate::advise::threshold) unread: Option<(String, Node)>,
+    pub(in crate::advise::threshold) others: OtherFields,
+    /// Reason and source node of an invalid rule, which is written back unchanged.
+    pub(in crate::advise::threshold) unread: Option<(String, YamlNode)>,
 }
 
 impl Rule {
-    /// Why the rule cannot be read; `None` where it can.
+    /// Returns the reason why the rule is invalid; `None` for a valid one.
     #[must_use]
     pub fn unread(&self) -> Option<&str> {
         self.unread.as_ref().map(|(reason, _)| reason.as_str())
     }
 
-    pub(super) fn read(node: &Node) -> Self {
+    pub(super) fn read(node: &YamlNode) -> Self {
         let mut rule = Self::default();
         let fields = match &node.value {
-            Value::Map(fields) => fields,
+            YamlValue::Map(fields) => fields,
             _ => {
-                let reason = format!("line {}: a rule is a mapping, this is {}", node.line, node.kind());
+                let reason = format!("line {}: a rule must be a mapping, got {}", node.line, node.kind());
                 return Self { unread: Some((reason, node.clone())), ..rule };
             }
         };
+        // Only the first error is reported.
         let mut wrong: Option<String> = None;
         for (idx, (name, value)) in fields.iter().enumerate() {
             let line = value.line;
             let read = if fields[..idx].iter().any(|(before, _)| before == name) {
-                Err(format!("line {line}: field {name} is written twice"))
+                Err(format!("line {line}: duplicate field {name}"))
             } else {
                 rule.take(name, value)
             };
@@ -105,7 +106,7 @@ impl Rule {
         }
         let both = rule.alert.is_some() == rule.record.is_some();
         if both && wrong.is_none() {
-            wrong = Some(format!("line {}: a rule needs one of alert and record, and not both", node.line));
+            wrong = Some(format!("line {}: a rule needs either alert or record", node.line));
         }
         if rule.expr.trim().is_empty() && wrong.is_none() {
             wrong = Some(format!("line {}: expr is missing", node.line));
@@ -114,7 +115,7 @@ impl Rule {
         rule
     }
 
-    fn take(&mut self, name: &str, value: &Node) -> Result<(), String> {
+    fn take(&mut self, name: &str, value: &YamlNode) -> Result<(), String> {
         match name {
             "record" => self.record = optional(name, value)?,
             "alert" => self.alert = optional(name, value)?,
@@ -126,13 +127,13 @@ impl Rule {
             _ if RULE_FIELDS.contains(&name) => self.others.0.push((name.to_owned(), value.clone())),
             _ => {
                 let known = "record, alert, expr, for, keep_firing_for, labels, annotations";
-                return Err(format!("line {}: field {name} of a rule is unknown; known are {known}", value.line));
+                return Err(format!("line {}: unknown field {name} of a rule; known fields are {known}", value.line));
             }
         }
         Ok(())
     }
 
-    pub(super) fn to_node(&self) -> Node {
+    pub(super) fn to_node(&self) -> YamlNode {
         if let Some((_, node)) = &self.unread {
             return node.clone();
         }
@@ -145,16 +146,16 @@ impl Rule {
         put_map(&mut fields, "labels", &self.labels);
         put_map(&mut fields, "annotations", &self.annotations);
         fields.extend(self.others.0.iter().cloned());
-        Node::new(Value::Map(fields))
+        YamlNode::new(YamlValue::Map(fields))
     }
 }
 
 impl RuleGroup {
-    /// The group of a node, and what is wrong with it.
-    pub(super) fn read(node: &Node) -> (Self, Vec<String>) {
+    /// Parses a group. Also returns its errors; the valid parts are kept.
+    pub(super) fn read(node: &YamlNode) -> (Self, Vec<String>) {
         let mut group = Self::default();
-        let Value::Map(fields) = &node.value else {
-            return (group, vec![format!("line {}: a group is a mapping, this is {}", node.line, node.kind())]);
+        let YamlValue::Map(fields) = &node.value else {
+            return (group, vec![format!("line {}: a group must be a mapping, got {}", node.line, node.kind())]);
         };
         let mut wrong = Vec::new();
         for (name, value) in fields {
@@ -166,7 +167,7 @@ impl RuleGroup {
         (group, wrong)
     }
 
-    fn take(&mut self, name: &str, value: &Node) -> Result<(), String> {
+    fn take(&mut self, name: &str, value: &YamlNode) -> Result<(), String> {
         match name {
             "name" => self.name = optional(name, value)?.unwrap_or_default(),
             "interval" => self.interval = duration(name, value)?,
@@ -174,15 +175,17 @@ impl RuleGroup {
             "query_offset" => self.query_offset = duration(name, value)?,
             "labels" => self.labels = texts(name, value)?,
             "rules" => match &value.value {
-                Value::Null => {}
-                Value::List(rules) => self.rules = rules.iter().map(Rule::read).collect(),
-                _ => return Err(format!("line {}: rules is {}, and not a list", value.line, value.kind())),
+                YamlValue::Null => {}
+                YamlValue::List(rules) => self.rules = rules.iter().map(Rule::read).collect(),
+                _ => return Err(format!("line {}: rules must be a list, got {}", value.line, value.kind())),
             },
             _ => {
+                // Unknown fields are kept too, so that the file is written back completely.
                 self.others.0.push((name.to_owned(), value.clone()));
                 if !GROUP_FIELDS.contains(&name) {
                     return Err(format!(
-                        "line {}: field {name} of a group is unknown; known are name, interval, limit, query_offset, labels, rules",
+                        "line {}: unknown field {name} of a group; known fields are name, interval, limit, query_offset, \
+                         labels, rules",
                         value.line
                     ));
                 }
@@ -191,50 +194,50 @@ impl RuleGroup {
         Ok(())
     }
 
-    /// What the group's expressions are, where they are not PromQL: `graphite`, `vlogs`.
+    /// Returns the language of the group's expressions if it is not PromQL: `graphite`, `vlogs`.
     pub(super) fn other_language(&self) -> Option<&str> {
         let (_, node) = self.others.0.iter().find(|(name, _)| name == "type")?;
         node.as_text().filter(|language| !matches!(*language, "prometheus" | ""))
     }
 
-    pub(super) fn to_node(&self) -> Node {
+    pub(super) fn to_node(&self) -> YamlNode {
         let mut fields = Vec::new();
         put(&mut fields, "name", Some(&self.name));
         put(&mut fields, "interval", self.interval.as_ref());
         if let Some(limit) = &self.limit {
-            fields.push(("limit".to_owned(), Node::new(Value::Text { text: limit.clone(), plain: true })));
+            fields.push(("limit".to_owned(), YamlNode::new(YamlValue::Text { text: limit.clone(), plain: true })));
         }
         put(&mut fields, "query_offset", self.query_offset.as_ref());
         put_map(&mut fields, "labels", &self.labels);
         fields.extend(self.others.0.iter().cloned());
         let rules = self.rules.iter().map(Rule::to_node).collect();
-        fields.push(("rules".to_owned(), Node::new(Value::List(rules))));
-        Node::new(Value::Map(fields))
+        fields.push(("rules".to_owned(), YamlNode::new(YamlValue::List(rules))));
+        YamlNode::new(YamlValue::Map(fields))
     }
 }
 
-fn put(fields: &mut Vec<(String, Node)>, name: &str, text: Option<&String>) {
-    fields.extend(text.map(|text| (name.to_owned(), Node::text(text))));
+fn put(fields: &mut Vec<(String, YamlNode)>, name: &str, text: Option<&String>) {
+    fields.extend(text.map(|text| (name.to_owned(), YamlNode::text(text))));
 }
 
-fn put_map(fields: &mut Vec<(String, Node)>, name: &str, texts: &BTreeMap<String, String>) {
+fn put_map(fields: &mut Vec<(String, YamlNode)>, name: &str, texts: &BTreeMap<String, String>) {
     if !texts.is_empty() {
-        let map = texts.iter().map(|(key, text)| (key.clone(), Node::text(text))).collect();
-        fields.push((name.to_owned(), Node::new(Value::Map(map))));
+        let map = texts.iter().map(|(key, text)| (key.clone(), YamlNode::text(text))).collect();
+        fields.push((name.to_owned(), YamlNode::new(YamlValue::Map(map))));
     }
 }
 
-/// A scalar; `None` where it is empty.
-fn optional(name: &str, node: &Node) -> Result<Option<String>, String> {
+/// Reads a scalar; `None` when it is empty.
+fn optional(name: &str, node: &YamlNode) -> Result<Option<String>, String> {
     match &node.value {
-        Value::Null => Ok(None),
-        Value::Text { text, .. } if text.is_empty() => Ok(None),
-        Value::Text { text, .. } => Ok(Some(text.clone())),
-        _ => Err(format!("line {}: {name} is {}, and not text", node.line, node.kind())),
+        YamlValue::Null => Ok(None),
+        YamlValue::Text { text, .. } if text.is_empty() => Ok(None),
+        YamlValue::Text { text, .. } => Ok(Some(text.clone())),
+        _ => Err(format!("line {}: {name} must be text, got {}", node.line, node.kind())),
     }
 }
 
-fn duration(name: &str, node: &Node) -> Result<Option<String>, String> {
+fn duration(name: &str, node: &YamlNode) -> Result<Option<String>, String> {
     let text = optional(name, node)?;
     match text.as_deref().map(parse_duration) {
         Some(None) => {
@@ -245,16 +248,16 @@ fn duration(name: &str, node: &Node) -> Result<Option<String>, String> {
     }
 }
 
-fn texts(name: &str, node: &Node) -> Result<BTreeMap<String, String>, String> {
+fn texts(name: &str, node: &YamlNode) -> Result<BTreeMap<String, String>, String> {
     match &node.value {
-        Value::Null => Ok(BTreeMap::new()),
-        Value::Map(fields) => fields
+        YamlValue::Null => Ok(BTreeMap::new()),
+        YamlValue::Map(fields) => fields
             .iter()
             .map(|(key, value)| {
                 let text = optional(&format!("{name}.{key}"), value)?;
                 Ok((key.clone(), text.unwrap_or_default()))
             })
             .collect(),
-        _ => Err(format!("line {}: {name} is {}, and not a mapping", node.line, node.kind())),
+        _ => Err(format!("line {}: {name} must be a mapping, got {}", node.line, node.kind())),
     }
 }

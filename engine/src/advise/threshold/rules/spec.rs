@@ -1,4 +1,4 @@
-//! An alerting rule that is advised on, and one that is not, with the reason.
+//! An alerting rule with a bound to advise on, and a rule without advice with its reason.
 
 use super::{
     condition::Condition,
@@ -6,19 +6,19 @@ use super::{
 };
 use crate::advise::threshold::Setting;
 
-/// Where a rule is in its file.
+/// Position of a rule in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RulePlace {
     /// Index of its group.
     pub group: usize,
-    /// Index of the rule in it.
+    /// Index of the rule in its group.
     pub rule: usize,
 }
 
 /// An alerting rule that compares a signal with a constant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleSpec {
-    /// Where it is.
+    /// Position in the file.
     pub place: RulePlace,
     /// Name of its group.
     pub group: String,
@@ -32,44 +32,44 @@ pub struct RuleSpec {
     pub for_ms: i64,
     /// `keep_firing_for`, milliseconds.
     pub keep_firing_for_ms: i64,
-    /// The group's evaluation interval, milliseconds; `None` = Prometheus' own default.
+    /// The group's evaluation interval, milliseconds; `None` = the default of Prometheus.
     pub interval_ms: Option<i64>,
     /// The whole rule.
     pub rule: Rule,
-    /// Its group without the rules.
+    /// The group without its rules.
     pub header: RuleGroup,
-    /// Targets whose incidents it is judged by; `None`: by its labels.
+    /// Targets whose incidents the rule is scored on; `None`: selected by its labels.
     pub incident_targets: Option<Vec<String>>,
 }
 
-/// Whether a rule without advice is as it should be.
+/// Kind of a rule without advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotUsed {
-    /// It is read, and has no bound to advise on.
+    /// The rule is valid and has no bound to advise on.
     Kept,
-    /// It cannot be read or evaluated.
+    /// The rule cannot be parsed or evaluated.
     Skipped,
 }
 
-/// A rule, or a file or group, that is kept as it is.
+/// A rule, group or file without advice, which is kept unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRule {
     /// The file.
     pub file: String,
-    /// Its group; empty for a whole file.
+    /// Name of the group; empty for a file.
     pub group: String,
-    /// The alert's name; empty for a whole file or group.
+    /// Name of the alert; empty for a file or group.
     pub alert: String,
     /// Its expression.
     pub expr: String,
-    /// Why it gets no advice.
+    /// Reason.
     pub reason: String,
-    /// Whether that is a fault.
+    /// Whether the rule is valid.
     pub why: NotUsed,
 }
 
 impl KeptRule {
-    /// A file that could not be read.
+    /// Creates the entry of a file that cannot be read.
     #[must_use]
     pub fn unreadable(file: &str, reason: String) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl KeptRule {
         }
     }
 
-    /// What it is called in lists: the alert, else the file.
+    /// Returns the name for lists: the alert, or the file if there is none.
     #[must_use]
     pub fn target(&self) -> &str {
         if self.alert.is_empty() { &self.file } else { &self.alert }
@@ -90,7 +90,7 @@ impl KeptRule {
 }
 
 impl RuleSpec {
-    /// What can be chosen of it, as it is.
+    /// Returns the present setting.
     #[must_use]
     pub fn setting(&self) -> Setting {
         Setting {
@@ -101,18 +101,18 @@ impl RuleSpec {
         }
     }
 
-    /// The rule's group with these rules alone, and with all else that it has.
+    /// Returns the rule's group with only these rules and all its other fields.
     #[must_use]
     pub fn group_of(&self, rules: Vec<Rule>) -> RuleGroup {
         RuleGroup { rules, ..self.header.clone() }
     }
 }
 
-/// What each rule is called where rules are told apart: its alert's name, with its group where another has the same but for case and
-/// punctuation, and a number where that is not enough.
+/// Returns a unique name for each rule: the alert's name, extended by the group when another alert has the same name
+/// apart from case and punctuation, and by a number if that is not enough.
 #[must_use]
 pub fn rule_names(specs: &[RuleSpec]) -> Vec<String> {
-    // Recording rules are named after it, and those names have fewer signs.
+    // Names are compared by their letters and digits, because recording rules are named after them in snake case.
     let plain =
         |name: &str| -> String { name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase() };
     let mut taken: std::collections::HashSet<String> = std::collections::HashSet::new();
@@ -140,7 +140,7 @@ mod tests {
     use crate::advise::threshold::RuleFile;
 
     #[test]
-    fn twins_are_told_apart() {
+    fn names_are_unique() {
         let rule = |alert: &str| format!("  - alert: {alert}\n    expr: up > 1\n");
         let group = |name: &str, alerts: &[&str]| {
             format!("- name: {name}\n  rules:\n{}", alerts.iter().map(|alert| rule(alert)).collect::<String>())

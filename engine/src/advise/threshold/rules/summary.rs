@@ -1,24 +1,24 @@
-//! Sums up what became of the alerting rules: advised on, kept, skipped and why, without data.
+//! Counts the alerting rules that are used, kept, skipped or without data, with the reasons.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::spec::{KeptRule, NotUsed};
 
-/// How many rules are used, and why the others are not.
+/// Number of rules that are used, and reasons of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RuleSummary {
-    /// Rules that compare a signal with a bound and were looked at.
+    /// Rules that compare a signal with a bound.
     pub used: usize,
-    /// Of these, those whose signal has too little history.
+    /// Rules among these whose signal has too little history.
     pub no_data: usize,
     /// Rules without a bound to advise on, by reason.
     pub kept: BTreeMap<String, usize>,
-    /// Rules, groups and files that could not be read, by reason.
+    /// Invalid rules, groups and files, by reason.
     pub skipped: BTreeMap<String, usize>,
 }
 
 impl RuleSummary {
-    /// Counts rules; `used`: those with a bound, `no_data`: of these, those without history.
+    /// Counts rules. `used`: rules with a bound; `no_data`: those among them without enough history.
     #[must_use]
     pub fn of(used: usize, no_data: usize, not_used: &[KeptRule]) -> Self {
         let mut summary = Self { used, no_data, ..Self::default() };
@@ -33,7 +33,7 @@ impl RuleSummary {
     }
 }
 
-/// A reason without the line that it is about.
+/// Removes the line number from a reason.
 fn without_place(reason: &str) -> &str {
     match reason.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
         Some((place, reason)) if place.bytes().all(|byte| byte.is_ascii_digit()) => reason,
@@ -42,7 +42,7 @@ fn without_place(reason: &str) -> &str {
 }
 
 impl fmt::Display for RuleSummary {
-    /// One line of counts, then a line a reason, the most frequent first.
+    /// Writes one line of counts and one line for each reason, the most frequent first.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = |counts: &BTreeMap<String, usize>| counts.values().sum::<usize>();
         write!(

@@ -1,26 +1,26 @@
-//! Splits PromQL into tokens with their places in the text, so that a bound can be replaced without rewriting the rest.
+//! Splits PromQL into tokens with byte ranges, so that a bound can be replaced without rewriting the rest of the text.
 
 use super::{comparison::format_bound, duration::parse_duration};
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum TokenKind {
-    /// A number; a duration that is used as one counts its seconds, as in Prometheus 3.
+    /// A number; a duration used as a number is in seconds, as in Prometheus 3.
     Number(f64),
     /// A name, keyword or quoted string.
     Word,
-    /// A binary or unary operator that is no word.
+    /// A binary or unary operator that is not a word.
     Operator,
     Open,
     Close,
     Comma,
-    /// Everything between braces or brackets, both included.
+    /// Braces or brackets with everything between them.
     Bracketed,
     /// `@`
     At,
 }
 
-/// A token and its bytes in the text.
+/// A token with its byte range in the text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
@@ -28,10 +28,10 @@ pub(super) struct Token {
     pub(super) end: usize,
 }
 
-/// The tokens of an expression; comments and blanks are left out.
+/// Splits an expression into tokens, without comments and white space.
 ///
 /// # Errors
-/// The character that belongs to no token, or what is not closed.
+/// A message about an invalid character or an unclosed bracket or string.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut found: Vec<Token> = Vec::new();
     let mut at = 0;
@@ -78,7 +78,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     Ok(found)
 }
 
-/// The text with every number written as all PromQL parsers read it: `1_000` as `1000`, and `5m` in place of a number as `300`.
+/// Rewrites numbers that not every PromQL parser supports: `1_000` as `1000`, and `5m` used as a number as `300`.
 ///
 /// # Errors
 /// As [`tokens`].
@@ -89,6 +89,7 @@ pub(super) fn plain_numbers(text: &str) -> Result<String, String> {
     for (idx, token) in found.iter().enumerate() {
         let TokenKind::Number(value) = token.kind else { continue };
         let written = &text[token.start..token.end];
+        // A leading zero means octal in Prometheus, so such numbers are rewritten.
         let is_plain =
             written.parse::<f64>().is_ok() && !written.starts_with('0') || written.starts_with("0.") || written == "0";
         if is_plain || follows_offset(text, &found[..idx]) {
@@ -102,14 +103,14 @@ pub(super) fn plain_numbers(text: &str) -> Result<String, String> {
     Ok(plain)
 }
 
-/// Whether what follows is the duration of an `offset`.
+/// Returns whether the token after `before` is the duration of an `offset`.
 fn follows_offset(text: &str, before: &[Token]) -> bool {
     let sign = |token: &&Token| token.kind == TokenKind::Operator && matches!(&text[token.start..token.end], "-" | "+");
     let before = if before.last().as_ref().is_some_and(sign) { &before[..before.len() - 1] } else { before };
     before.last().is_some_and(|token| text[token.start..token.end].eq_ignore_ascii_case("offset"))
 }
 
-/// Length of a number or duration, and its value.
+/// Reads a number or duration, and returns its length in bytes.
 fn number(text: &str) -> Result<(TokenKind, usize), String> {
     let hex = text.len() > 1 && text[..2].eq_ignore_ascii_case("0x");
     let mut length = 0;
@@ -147,7 +148,7 @@ fn value_of(written: &str) -> Option<f64> {
         .or_else(|| parse_duration(&digits).map(|millis| millis as f64 / 1e3))
 }
 
-/// Length of a quoted string, quotes included.
+/// Returns the length of a quoted string in bytes, including its quotes.
 fn quoted(text: &str) -> Result<usize, String> {
     let mut letters = text.char_indices();
     let quote = letters.next().map(|(_, quote)| quote);
@@ -162,7 +163,7 @@ fn quoted(text: &str) -> Result<usize, String> {
     Err("a quoted string is not closed".to_owned())
 }
 
-/// Length up to the bracket that closes the first one.
+/// Returns the length in bytes up to the bracket that closes the first one. Strings and comments inside are skipped.
 fn bracketed(text: &str) -> Result<usize, String> {
     let mut at = 0;
     let mut depth = 0_usize;
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_as_prometheus_reads_them() {
+    fn numbers_have_the_values_of_prometheus() {
         for (written, expected) in [
             ("1_000", 1_000.0),
             ("0x1F", 31.0),
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn only_numbers_that_not_every_parser_reads_are_written_again() {
+    fn only_unportable_numbers_are_rewritten() {
         for (written, plain) in [
             ("a > 1_000", "a > 1000"),
             ("time() - a > 5m", "time() - a > 300"),

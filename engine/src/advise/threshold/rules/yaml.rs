@@ -1,6 +1,7 @@
-//! Reads YAML into a tree that keeps the text of every scalar and its line, and writes it again.
+//! Parses YAML into a tree with the text and line of every scalar, and writes it back.
 //!
-//! Typed reading would stop at the first field of an unexpected type and lose the whole file; here one wrong rule costs itself alone.
+//! Typed parsing would reject the whole file at the first field of an unexpected type. The tree confines an error to
+//! its rule.
 
 use granit_parser::{Event, Parser, ScalarStyle};
 use serde::{
@@ -8,93 +9,93 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
-/// Deepest nesting that is read.
+/// Maximum nesting depth.
 const MAX_DEPTH: usize = 64;
-/// Nodes that a file may have once its aliases are replaced.
+/// Maximum number of nodes of a file after its aliases are expanded.
 const MAX_NODES: usize = 1_000_000;
 
 /// A node of a YAML document.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::advise::threshold) struct Node {
-    /// From 1; 0 where it was not read from a file.
+pub(in crate::advise::threshold) struct YamlNode {
+    /// Line from 1; 0 for a node that was not parsed.
     pub(super) line: usize,
-    pub(super) value: Value,
+    pub(super) value: YamlValue,
 }
 
-/// What a node is.
+/// Content of a node.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::advise::threshold) enum Value {
+pub(in crate::advise::threshold) enum YamlValue {
     Null,
-    /// A scalar; `plain`: without quotes, so that it may be a number or a boolean.
+    /// A scalar. `plain`: written without quotes, so that it may be a number or a boolean.
     Text {
         text: String,
         plain: bool,
     },
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>),
-    /// The groups of the rule file from one index up to another.
+    List(Vec<YamlNode>),
+    Map(Vec<(String, YamlNode)>),
+    /// Placeholder for the groups of the rule file in this range of indices, end excluded.
     Groups(usize, usize),
 }
 
-impl Node {
-    pub(super) fn new(value: Value) -> Self {
+impl YamlNode {
+    pub(super) fn new(value: YamlValue) -> Self {
         Self { line: 0, value }
     }
 
     pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::new(Value::Text { text: text.into(), plain: false })
+        Self::new(YamlValue::Text { text: text.into(), plain: false })
     }
 
-    /// The field of a mapping.
+    /// Returns a field of a mapping.
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
         match &self.value {
-            Value::Map(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, node)| node),
+            YamlValue::Map(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, node)| node),
             _ => None,
         }
     }
 
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Self> {
         match &mut self.value {
-            Value::Map(fields) => fields.iter_mut().find(|(key, _)| key == name).map(|(_, node)| node),
+            YamlValue::Map(fields) => fields.iter_mut().find(|(key, _)| key == name).map(|(_, node)| node),
             _ => None,
         }
     }
 
-    /// The text of a scalar.
+    /// Returns the text of a scalar.
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.value {
-            Value::Text { text, .. } => Some(text),
+            YamlValue::Text { text, .. } => Some(text),
             _ => None,
         }
     }
 
-    /// What kind of node it is, for messages.
+    /// Names the kind of node, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self.value {
-            Value::Null => "empty",
-            Value::Text { .. } => "text",
-            Value::List(_) | Value::Groups(..) => "a list",
-            Value::Map(_) => "a mapping",
+            YamlValue::Null => "empty",
+            YamlValue::Text { .. } => "text",
+            YamlValue::List(_) | YamlValue::Groups(..) => "a list",
+            YamlValue::Map(_) => "a mapping",
         }
     }
 
     fn size(&self) -> usize {
         match &self.value {
-            Value::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
-            Value::Map(fields) => 1 + fields.iter().map(|(_, node)| node.size()).sum::<usize>(),
+            YamlValue::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
+            YamlValue::Map(fields) => 1 + fields.iter().map(|(_, node)| node.size()).sum::<usize>(),
             _ => 1,
         }
     }
 }
 
-impl Serialize for Node {
+impl Serialize for YamlNode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.value {
-            Value::Null | Value::Groups(..) => serializer.serialize_unit(),
-            Value::Text { text, plain: true } => match text.as_str() {
+            YamlValue::Null | YamlValue::Groups(..) => serializer.serialize_unit(),
+            YamlValue::Text { text, plain: true } => match text.as_str() {
                 "true" => serializer.serialize_bool(true),
                 "false" => serializer.serialize_bool(false),
-                // A number that would be written otherwise than it was read stays text.
+                // A number that would be written in another notation stays text.
                 number => match (number.parse::<i64>(), number.parse::<f64>()) {
                     (Ok(whole), _) if whole.to_string() == number => serializer.serialize_i64(whole),
                     (_, Ok(value)) if value.is_finite() && value.to_string() == number => {
@@ -103,15 +104,15 @@ impl Serialize for Node {
                     _ => serializer.serialize_str(number),
                 },
             },
-            Value::Text { text, .. } => serializer.serialize_str(text),
-            Value::List(items) => {
+            YamlValue::Text { text, .. } => serializer.serialize_str(text),
+            YamlValue::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
                     list.serialize_element(item)?;
                 }
                 list.end()
             }
-            Value::Map(fields) => {
+            YamlValue::Map(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
                 for (key, node) in fields {
                     map.serialize_entry(key, node)?;
@@ -122,24 +123,24 @@ impl Serialize for Node {
     }
 }
 
-/// A collection that is being read.
-struct Open {
+/// A collection whose end has not been parsed.
+struct OpenCollection {
     anchor: usize,
     line: usize,
     is_map: bool,
-    items: Vec<Node>,
-    fields: Vec<(String, Node)>,
+    items: Vec<YamlNode>,
+    fields: Vec<(String, YamlNode)>,
     key: Option<String>,
 }
 
-/// The documents of a file; those without content are left out.
+/// Parses the documents of a file, without empty ones.
 ///
 /// # Errors
-/// Line, column and what is wrong.
-pub(super) fn documents(text: &str) -> Result<Vec<Node>, String> {
+/// A message with line and column.
+pub(super) fn documents(text: &str) -> Result<Vec<YamlNode>, String> {
     let mut found = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
-    let mut anchors: std::collections::HashMap<usize, Node> = std::collections::HashMap::new();
+    let mut open: Vec<OpenCollection> = Vec::new();
+    let mut anchors: std::collections::HashMap<usize, YamlNode> = std::collections::HashMap::new();
     let mut nodes = 0;
     for event in Parser::new_from_str(text) {
         let (event, span) =
@@ -150,23 +151,24 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, String> {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let is_null = plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-                let value = if is_null { Value::Null } else { Value::Text { text: text.into_owned(), plain } };
-                Some((anchor, Node { line, value }))
+                let value = if is_null { YamlValue::Null } else { YamlValue::Text { text: text.into_owned(), plain } };
+                Some((anchor, YamlNode { line, value }))
             }
             Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) => {
                 if open.len() >= MAX_DEPTH {
                     return Err(wrong(&format!("it is nested deeper than {MAX_DEPTH} levels")));
                 }
                 let is_map = matches!(event, Event::MappingStart(..));
-                open.push(Open { anchor, line, is_map, items: Vec::new(), fields: Vec::new(), key: None });
+                open.push(OpenCollection { anchor, line, is_map, items: Vec::new(), fields: Vec::new(), key: None });
                 None
             }
             Event::SequenceEnd | Event::MappingEnd => open.pop().map(|open| {
-                let value = if open.is_map { Value::Map(open.fields) } else { Value::List(open.items) };
-                (open.anchor, Node { line: open.line, value })
+                let value = if open.is_map { YamlValue::Map(open.fields) } else { YamlValue::List(open.items) };
+                (open.anchor, YamlNode { line: open.line, value })
             }),
             Event::Alias(anchor) => {
                 let node = anchors.get(&anchor).cloned().ok_or_else(|| wrong("an alias refers to no anchor"))?;
+                // Expanded aliases count, which limits exponential expansion.
                 nodes += node.size();
                 Some((0, node))
             }
@@ -185,14 +187,14 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, String> {
             anchors.insert(anchor, node.clone());
         }
         match open.last_mut() {
-            None if node.value == Value::Null => {}
+            None if node.value == YamlValue::Null => {}
             None => found.push(node),
             Some(parent) if !parent.is_map => parent.items.push(node),
             Some(parent) => match parent.key.take() {
                 Some(key) => insert(&mut parent.fields, key, node),
                 None => match node.value {
-                    Value::Text { text, .. } => parent.key = Some(text),
-                    Value::Null => parent.key = Some(String::new()),
+                    YamlValue::Text { text, .. } => parent.key = Some(text),
+                    YamlValue::Null => parent.key = Some(String::new()),
                     _ => return Err(wrong("the key of a mapping is not text")),
                 },
             },
@@ -201,19 +203,19 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, String> {
     Ok(found)
 }
 
-/// Adds a field; `<<` adds those of the mapping that it names, where they are not there.
-fn insert(fields: &mut Vec<(String, Node)>, key: String, node: Node) {
+/// Adds a field to a mapping. The merge key `<<` adds the missing fields of the mappings that it refers to.
+fn insert(fields: &mut Vec<(String, YamlNode)>, key: String, node: YamlNode) {
     if key != "<<" {
         fields.push((key, node));
         return;
     }
     let merged = match node.value {
-        Value::Map(_) => vec![node],
-        Value::List(items) => items,
+        YamlValue::Map(_) => vec![node],
+        YamlValue::List(items) => items,
         _ => Vec::new(),
     };
     for node in merged {
-        let Value::Map(others) = node.value else { continue };
+        let YamlValue::Map(others) = node.value else { continue };
         for (key, value) in others {
             if !fields.iter().any(|(there, _)| *there == key) {
                 fields.push((key, value));
@@ -236,14 +238,14 @@ mod tests {
         let text = text.replace("d: {e: |-\n    two\n    lines\n  }", "d:\n  e: |-\n    two\n    lines");
         let found = documents(&text).unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].get("d").and_then(|d| d.get("e")).and_then(Node::as_text), Some("two\nlines"));
+        assert_eq!(found[0].get("d").and_then(|d| d.get("e")).and_then(YamlNode::as_text), Some("two\nlines"));
         let written = serde_saphyr::to_string(&found[0]).unwrap();
         let again = documents(&written).unwrap();
-        let plain = |node: &Node, name: &str| node.get(name).map(|node| node.value.clone());
+        let plain = |node: &YamlNode, name: &str| node.get(name).map(|node| node.value.clone());
         for name in ["a", "b"] {
             assert_eq!(plain(&again[0], name), plain(&found[0], name), "{written}");
         }
-        assert_eq!(again[0].get("c").map(Node::kind), Some("a list"));
+        assert_eq!(again[0].get("c").map(YamlNode::kind), Some("a list"));
     }
 
     #[test]
@@ -254,11 +256,11 @@ mod tests {
         let found = documents(&text).unwrap();
         assert_eq!(found.len(), 2);
         let merged = found[0].get("y").unwrap();
-        assert_eq!(merged.get("a").and_then(Node::as_text), Some("1"));
+        assert_eq!(merged.get("a").and_then(YamlNode::as_text), Some("1"));
     }
 
     #[test]
-    fn what_is_no_yaml_says_where() {
+    fn invalid_yaml_is_rejected_with_its_position() {
         for text in ["a: [", "a: b: c", "{{ include \"x\" . }}", "a: \"b"] {
             let message = documents(text).unwrap_err();
             assert!(message.starts_with("line ") && !message.contains('\n'), "{text}: {message}");

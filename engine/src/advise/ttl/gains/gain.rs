@@ -1,32 +1,32 @@
-//! What other means than another time-to-live would gain.
+//! Gains of other means than a time-to-live. Called by `replay`.
 
 use serde_json::{Value, json};
 
 use super::{EarlyRefresh, Invalidation};
-use crate::advise::ttl::{TtlFigures, figures::ttl_seconds, replay::TrainTestSplit};
+use crate::advise::ttl::{TtlFigures, figures::ttl_seconds, split::TrainTestSplit};
 
-/// What dropping copies at each write and refreshing early would gain, each by itself.
+/// Gains of invalidation on write and of early refresh, each by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gains {
-    /// The time-to-live that they are held against, milliseconds: the recommended, else the present, else the best one.
+    /// Time-to-live of the comparison, milliseconds: the recommended, else the present, else the best one.
     pub ttl_ms: i64,
-    /// Dropping the copy at each write; none where writes drop it already or none are known.
+    /// Invalidation on write; none if writes already drop the copy or no writes are known.
     pub invalidate_on_write: Option<Invalidation>,
-    /// Refreshing early; none where nobody says what a miss costs.
+    /// Early refresh; none if the cost of a miss is unknown.
     pub refresh_early: Option<EarlyRefresh>,
 }
 
 impl Gains {
-    /// Works both out beside the figures at one time-to-live.
-    pub(in crate::advise::ttl) fn of(parts: &TrainTestSplit<'_>, at: &TtlFigures) -> Self {
+    /// Computes both gains relative to the figures at one time-to-live.
+    pub(in crate::advise::ttl) fn of(split: &TrainTestSplit<'_>, at: &TtlFigures) -> Self {
         Self {
             ttl_ms: at.ttl_ms,
-            invalidate_on_write: Invalidation::of(parts, at),
-            refresh_early: EarlyRefresh::of(parts, at.ttl_ms),
+            invalidate_on_write: Invalidation::of(split, at),
+            refresh_early: EarlyRefresh::of(split, at.ttl_ms),
         }
     }
 
-    /// As the command line prints them.
+    /// Returns the gains as JSON for the command line.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
@@ -36,8 +36,8 @@ impl Gains {
         })
     }
 
-    /// What refreshing early would bring, where it is worth a clause.
-    pub(in crate::advise::ttl) fn refresh_words(&self) -> Option<String> {
-        self.refresh_early.as_ref().and_then(EarlyRefresh::words)
+    /// Returns a clause on early refresh if it gains enough.
+    pub(in crate::advise::ttl) fn describe_refresh(&self) -> Option<String> {
+        self.refresh_early.as_ref().and_then(EarlyRefresh::describe)
     }
 }

@@ -1,45 +1,47 @@
-//! Times-to-live by the hour of the day, where they serve better than a single one.
+//! Times-to-live by hour of the day, if they are better than a single one. Called by `replay`.
 
 use almanac_models::ttl::{Access, DayCourse, HOURS, HourlyTtl, LivesByHour, OnWrite};
 use serde_json::{Value, json};
 
 use crate::advise::ttl::{
     Figure, TtlFigures, TtlOptions,
-    choose::{candidates, seconds, utility},
+    choose::{candidates, seconds},
     figures::ttl_seconds,
-    predict::{Prediction, Predictor},
-    replay::TrainTestSplit,
+    predict::{Prediction, Predictor, utility},
+    split::TrainTestSplit,
 };
 
-/// Of hit ratio that a schedule must gain over a single time-to-live.
-const WORTH: f64 = 0.01;
-/// Of hit ratio that each further part of the day must gain.
-const PART_WORTH: f64 = 0.002;
-/// A time-to-live above this outlives the part of the day to which it is given.
-const LONGEST_MS: i64 = 6 * 3_600_000;
-/// Ratio of neighbours among the times-to-live that are weighed; finer ones differ by less than what can be known of a stale share.
-const LADDER: f64 = 1.4;
-/// Both parts of the events must be this long: a day, less what is left of it before the first and after the last event.
-const LEAST_MS: f64 = 23.0 * 3_600_000.0;
-/// Halvings of the price of a stale hit, in misses and as a power of ten, between its ends.
-const HALVINGS: usize = 9;
-const PRICES: (f64, f64) = (-2.0, 5.0);
+/// Minimum gain of utility of a schedule over a single time-to-live, in hit ratio.
+const MIN_GAIN: f64 = 0.01;
+/// Minimum gain of each further part of the day, in hit ratio.
+const PART_MIN_GAIN: f64 = 0.002;
+/// Maximum time-to-live of a part, milliseconds. A longer one outlives its part of the day.
+const MAX_TTL_MS: i64 = 6 * 3_600_000;
+/// Ratio of neighbouring candidate times-to-live. Finer steps differ by less than the error of a stale share.
+const TTL_RATIO: f64 = 1.4;
+/// Minimum length of both parts of the events, milliseconds: a day less the time before the first and after the last
+/// event.
+const MIN_SPAN_MS: f64 = 23.0 * 3_600_000.0;
+/// Number of bisections of the price of a stale hit.
+const BISECTIONS: usize = 9;
+/// Range of that price in misses, as powers of ten.
+const PRICE_RANGE_LOG10: (f64, f64) = (-2.0, 5.0);
 
 /// Consecutive hours of the day with one time-to-live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartOfDay {
-    /// Its first UTC hour, 0 to 23.
+    /// First UTC hour, 0 to 23.
     pub from: usize,
-    /// The UTC hour at which it ends, 1 to 24; not above `from` when it spans midnight.
+    /// UTC hour of the end, 1 to 24; not above `from` when the part spans midnight.
     pub until: usize,
-    /// The time-to-live of copies filled in it, milliseconds.
+    /// Time-to-live of copies filled in this part, milliseconds.
     pub ttl_ms: i64,
 }
 
-/// Times-to-live by the part of the day, at most three.
+/// Times-to-live by part of the day, at most three parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DaySchedule {
-    /// The parts, by their first hour.
+    /// Parts in the order of their first hour.
     pub parts: Vec<PartOfDay>,
     /// Hits among reads.
     pub hit_ratio: Figure,
@@ -50,7 +52,7 @@ pub struct DaySchedule {
 }
 
 impl DaySchedule {
-    /// `[{"from", "until", "ttl_seconds"}]`.
+    /// Returns `[{"from", "until", "ttl_seconds"}]`.
     #[must_use]
     pub fn parts_json(&self) -> Value {
         let part =
@@ -58,7 +60,7 @@ impl DaySchedule {
         self.parts.iter().map(part).collect()
     }
 
-    /// The figures of the schedule as a whole.
+    /// Returns the figures of the whole schedule as JSON.
     #[must_use]
     pub fn figures_json(&self) -> Value {
         json!({
@@ -68,15 +70,15 @@ impl DaySchedule {
         })
     }
 
-    /// As a clause.
-    pub(in crate::advise::ttl) fn words(&self) -> String {
+    /// Returns the schedule as a clause.
+    pub(in crate::advise::ttl) fn describe(&self) -> String {
         let parts: Vec<String> = self
             .parts
             .iter()
             .map(|part| format!("{} s from {} to {} o'clock", seconds(part.ttl_ms), part.from, part.until))
             .collect();
         format!(
-            "with {} (UTC), {:.1} % would hit and {:.2} % of them be stale",
+            "with {} (UTC), {:.1} % would hit and {:.2} % of them would be stale",
             parts.join(", "),
             100.0 * self.hit_ratio.best_known().unwrap_or(0.0),
             100.0 * self.stale_share.best_known().unwrap_or(0.0)
@@ -84,27 +86,27 @@ impl DaySchedule {
     }
 }
 
-/// The schedule that serves best under the stale limit, where it beats `single`, the figures of the recommended time-to-live.
+/// Returns the best schedule under the stale limit if it is better than `single`, the recommended time-to-live.
 ///
-/// Chosen on the first part; recommended only if the second part, replayed with the time-to-live that is in force when a copy is
-/// filled, bears it out: the limit is kept, the hit ratio is no less than the prediction's lower end, and a hundredth more than
-/// that of the single one, unless that one does not keep the limit.
+/// The schedule is chosen on the first part and replayed on the second with the time-to-live of the hour in which a
+/// copy is filled. The replay must keep the limit, reach the lower end of the predicted hit ratio, and gain the minimum
+/// over `single` unless `single` exceeds the limit.
 pub(in crate::advise::ttl) fn schedule(split: &TrainTestSplit<'_>, single: Option<&TtlFigures>) -> Option<DaySchedule> {
-    if split.known.len_ms() < LEAST_MS || split.second.len_ms() < LEAST_MS {
+    if split.train_window.len_ms() < MIN_SPAN_MS || split.test_window.len_ms() < MIN_SPAN_MS {
         return None;
     }
     let options = split.options;
     let writes = split.traces.iter().flatten().filter(|event| event.access == Access::Write);
-    let course = DayCourse::fit(writes.map(|event| event.at_ms), split.known);
+    let course = DayCourse::fit(writes.map(|event| event.at_ms), split.train_window);
     let predictor = split.predictor(options.on_write).with_course(course);
-    let (day, prediction) = Weighed::new(split, &predictor).best(&predictor, options)?;
+    let (day, prediction) = HourlyCosts::new(split, &predictor).best(&predictor, options)?;
     let single_predicted = single.map(|row| row.hit_ratio.predicted.value.unwrap_or(0.0));
-    // Not even promised: the replay need not be asked.
+    // A lower prediction than the single time-to-live's needs no replay.
     if single_predicted.is_some_and(|hit| prediction.hit_ratio.value.unwrap_or(0.0) < hit) {
         return None;
     }
     let [hit_ratio, stale_share, resident_keys_mean] =
-        split.replayed.figures(&day, &prediction, options.on_write, split.second);
+        split.test_accesses.figures(&day, &prediction, options.on_write, split.test_window);
     let (hit, stale) = (hit_ratio.replayed?, stale_share.replayed?);
     let kept = stale <= options.stale_share_max && hit >= prediction.hit_ratio.lower;
     let beaten = single.is_none_or(|row| {
@@ -112,12 +114,12 @@ pub(in crate::advise::ttl) fn schedule(split: &TrainTestSplit<'_>, single: Optio
             return false;
         };
         let gained = utility(hit, stale, options.costs) - utility(single_hit, single_stale, options.costs);
-        gained >= WORTH || single_stale > options.stale_share_max
+        gained >= MIN_GAIN || single_stale > options.stale_share_max
     });
     (kept && beaten).then(|| DaySchedule { parts: parts(&day), hit_ratio, stale_share, resident_keys_mean })
 }
 
-/// Runs of hours with the same time-to-live, that which spans midnight last.
+/// Returns the runs of hours with equal time-to-live; the run that spans midnight is last.
 fn parts(day: &HourlyTtl) -> Vec<PartOfDay> {
     let hours = day.hours();
     let begins = |hour: &usize| hours[*hour] != hours[(hour + HOURS - 1) % HOURS];
@@ -130,41 +132,44 @@ fn parts(day: &HourlyTtl) -> Vec<PartOfDay> {
         .collect()
 }
 
-/// What each time-to-live costs in each hour.
-struct Weighed {
-    ladder_ms: Vec<i64>,
-    /// One entry a time-to-live of the ladder.
+/// Cost of each candidate time-to-live in each hour.
+struct HourlyCosts {
+    ttls_ms: Vec<i64>,
+    /// One entry for each candidate.
     lives: Vec<LivesByHour>,
     gets: f64,
 }
 
-impl Weighed {
+impl HourlyCosts {
+    /// Replays every candidate on the first part.
     fn new(split: &TrainTestSplit<'_>, predictor: &Predictor<'_>) -> Self {
-        let mut ladder_ms: Vec<i64> = Vec::new();
-        for ttl_ms in candidates(&split.options.grid_ms).into_iter().filter(|ttl_ms| *ttl_ms <= LONGEST_MS) {
-            if ladder_ms.last().is_none_or(|last| seconds(ttl_ms) >= LADDER * seconds(*last)) {
-                ladder_ms.push(ttl_ms);
+        let mut ttls_ms: Vec<i64> = Vec::new();
+        for ttl_ms in candidates(&split.options.grid_ms).into_iter().filter(|ttl_ms| *ttl_ms <= MAX_TTL_MS) {
+            if ttls_ms.last().is_none_or(|last| seconds(ttl_ms) >= TTL_RATIO * seconds(*last)) {
+                ttls_ms.push(ttl_ms);
             }
         }
         let drop = split.options.on_write == OnWrite::Drop;
-        let mut lives = vec![LivesByHour::default(); ladder_ms.len()];
+        let mut lives = vec![LivesByHour::default(); ttls_ms.len()];
         let mut gets = 0.0;
         for (nth, events) in split.traces.iter().enumerate() {
             gets += events.iter().filter(|event| event.access == Access::Get).count() as f64;
-            for (ttl_ms, lives) in ladder_ms.iter().zip(&mut lives) {
-                lives.observe(events, *ttl_ms, drop, predictor.writes(nth), split.known);
+            for (ttl_ms, lives) in ttls_ms.iter().zip(&mut lives) {
+                lives.observe(events, *ttl_ms, drop, predictor.writes(nth), split.train_window);
             }
         }
-        Self { ladder_ms, lives, gets }
+        Self { ttls_ms, lives, gets }
     }
 
-    /// The cheapest price of a stale hit at which the schedule keeps the limit for sure, and that schedule.
+    /// Returns the schedule at the lowest price of a stale hit at which it surely keeps the limit.
     fn best(&self, predictor: &Predictor<'_>, options: &TtlOptions) -> Option<(HourlyTtl, Prediction)> {
-        let least = options.costs.map_or(PRICES.0, |costs| (costs.stale / costs.miss).log10().max(PRICES.0));
-        let (mut low, mut high) = (least, PRICES.1.max(least));
+        let least = options
+            .costs
+            .map_or(PRICE_RANGE_LOG10.0, |costs| (costs.stale / costs.miss).log10().max(PRICE_RANGE_LOG10.0));
+        let (mut low, mut high) = (least, PRICE_RANGE_LOG10.1.max(least));
         let mut best: Option<(HourlyTtl, Prediction)> = None;
-        for nth in 0..HALVINGS {
-            // The cheapest at first: there may be nothing to pay for.
+        for nth in 0..BISECTIONS {
+            // The lowest price goes first: it may already keep the limit.
             let price = if nth == 0 { low } else { f64::midpoint(low, high) };
             let day = self.cheapest(10.0_f64.powf(price))?;
             let prediction = predictor.predict(&day);
@@ -184,12 +189,13 @@ impl Weighed {
         best.filter(|(day, _)| parts(day).len() > 1)
     }
 
-    /// The schedule of at most three parts with the fewest misses and stale hits, a stale one at `price` misses.
+    /// Returns the schedule of at most three parts with the lowest cost in misses. A stale hit costs `price` misses.
     fn cheapest(&self, price: f64) -> Option<HourlyTtl> {
         let arcs = self.arcs(price);
         let arc = |from: usize, until: usize| arcs[from][(until + HOURS - from - 1) % HOURS];
-        let part_cost = PART_WORTH * self.gets;
+        let part_cost = PART_MIN_GAIN * self.gets;
         let mut best: Option<(f64, Vec<(usize, usize)>)> = None;
+        // A part costs the misses and stale hits of its hours and a constant, which prefers fewer parts.
         let mut offer = |bounds: &[usize]| {
             let turned = bounds.iter().skip(1).chain(bounds.first());
             let pairs: Vec<(usize, usize)> = bounds.iter().copied().zip(turned.copied()).collect();
@@ -210,14 +216,14 @@ impl Weighed {
         let (_, pairs) = best?;
         let mut hours = [0; HOURS];
         for (from, until) in pairs {
-            let ttl_ms = *self.ladder_ms.get(arc(from, until).1)?;
+            let ttl_ms = *self.ttls_ms.get(arc(from, until).1)?;
             let len = (until + HOURS - from - 1) % HOURS + 1;
             (from..from + len).for_each(|hour| hours[hour % HOURS] = ttl_ms);
         }
         Some(HourlyTtl::from_fn(|hour| hours[hour]))
     }
 
-    /// For each first hour and each length less one: the least cost of one time-to-live there, and which.
+    /// Returns for each first hour and each length less one the minimum cost of one time-to-live there, and its index.
     fn arcs(&self, price: f64) -> Vec<[(f64, usize); HOURS]> {
         let mut arcs = vec![[(f64::INFINITY, 0); HOURS]; HOURS];
         for (nth, lives) in self.lives.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Dropping the copy at each write.
+//! Gain of dropping the copy at each write.
 
 use almanac_models::ttl::OnWrite;
 use serde_json::{Value, json};
@@ -8,35 +8,35 @@ use crate::advise::ttl::{
     choose::{Choice, choose},
     figures::ttl_seconds,
     predict::Prediction,
-    replay::TrainTestSplit,
+    split::TrainTestSplit,
 };
 
-/// What the cache would do if each write dropped the copy.
+/// Figures of the cache if each write dropped the copy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Invalidation {
-    /// Figures at the longest time-to-live of the grid that is of use then: a longer one keeps keys without hitting more.
+    /// Figures at the longest useful time-to-live of the grid. A longer one keeps more keys without more hits.
     pub figures: TtlFigures,
-    /// Hit ratio more than at the time-to-live that it is held against.
+    /// Gain of hit ratio over the time-to-live of the comparison.
     pub hit_ratio_gained: f64,
-    /// Stale share less.
+    /// Decrease of the stale share.
     pub stale_share_avoided: f64,
 }
 
 impl Invalidation {
-    /// Chosen on the first part; beside `at`, the figures without it. None where writes drop the copy already or none are known.
-    pub(super) fn of(parts: &TrainTestSplit<'_>, at: &TtlFigures) -> Option<Self> {
-        if parts.options.on_write == OnWrite::Drop || parts.traces.writes() == 0 || parts.traces.gets() == 0 {
+    /// Chooses on the first part and compares with `at`. None if writes already drop the copy or no writes are known.
+    pub(super) fn of(split: &TrainTestSplit<'_>, at: &TtlFigures) -> Option<Self> {
+        if split.options.on_write == OnWrite::Drop || split.traces.writes() == 0 || split.traces.gets() == 0 {
             return None;
         }
-        let predictor = parts.predictor(OnWrite::Drop);
-        let mut grid = parts.options.grid_ms.clone();
+        let predictor = split.predictor(OnWrite::Drop);
+        let mut grid = split.options.grid_ms.clone();
         grid.sort_unstable();
         let predicted: Vec<(i64, Prediction)> = grid.into_iter().map(|ttl| (ttl, predictor.predict(ttl))).collect();
-        // Nothing is stale, so the hits alone decide.
+        // No copy is stale, so hits alone decide.
         let Choice::Ttl(ttl_ms) = choose(&predicted, 1.0, None) else { return None };
         let (_, prediction) = predicted.iter().find(|(ttl, _)| *ttl == ttl_ms)?;
         let [hit_ratio, stale_share, resident_keys_mean] =
-            parts.replayed.figures(ttl_ms, prediction, OnWrite::Drop, parts.second);
+            split.test_accesses.figures(ttl_ms, prediction, OnWrite::Drop, split.test_window);
         Some(Self {
             figures: TtlFigures { ttl_ms, hit_ratio, stale_share, resident_keys_mean },
             hit_ratio_gained: hit_ratio.best_known()? - at.hit_ratio.best_known()?,

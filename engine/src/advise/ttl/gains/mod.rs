@@ -1,5 +1,5 @@
-//! What other means than another time-to-live would gain: dropping copies at each write, refreshing early, and a time-to-live
-//! by the hour of the day. Each is learned on the first part of the events and replayed on the second.
+//! Gains of other means than a time-to-live: invalidation on write, early refresh, and times-to-live by hour of the
+//! day. Each is learned on the first part of the events and replayed on the second.
 
 mod gain;
 mod hours;

@@ -1,51 +1,55 @@
-//! Refreshing early (XFetch).
+//! Gain of refreshing copies before they expire (XFetch).
 
 use almanac_models::ttl::{KeyEvent, RatioEstimate, RefreshEarly, RefreshTally, Window, replay_refresh};
 use serde_json::{Value, json};
 
 use crate::advise::ttl::{
-    Figure, Predicted, figures::ttl_seconds, predict::BLOCKS, replay::TrainTestSplit, trace::hash,
+    Figure, Predicted, figures::ttl_seconds, predict::BLOCKS, split::TrainTestSplit, trace::hash,
 };
 
-/// The eagerness that is best where fetches take an exponential time (Vattani et al., theorem 3.3); its effect is flat about it.
+/// Optimal eagerness for exponential fetch times (Vattani et al. 2015, theorem 3.3). The effect varies little around
+/// it.
 const BETA: f64 = 1.0;
-/// Reads that must wait without it, and the part of them that may be left with it, for it to be worth a word.
-const WORTH_A_WORD: (f64, f64) = (0.01, 0.8);
+/// Minimum share of waiting reads without early refresh, and maximum remaining part of it, for a clause in the
+/// sentence.
+const CLAUSE_LIMITS: (f64, f64) = (0.01, 0.8);
 
-/// What refreshing early (XFetch) would do at one time-to-live.
+/// Figures of early refresh (XFetch) at one time-to-live.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EarlyRefresh {
-    /// The time-to-live, milliseconds.
+    /// Time-to-live, milliseconds.
     pub ttl_ms: i64,
-    /// How long a fetch takes: the mean cost of a miss in the first part, milliseconds.
+    /// Duration of a fetch, milliseconds: the mean cost of a miss in the first part.
     pub fetch_ms: f64,
-    /// Share of reads that wait for the origin without and with it.
+    /// Share of reads that wait for the origin, without and with early refresh.
     pub waiting_share: (Figure, Figure),
-    /// Fetches from the origin for each read without and with it; callers do not wait for one another.
+    /// Fetches from the origin per read, without and with early refresh. Concurrent misses of a key each fetch.
     pub fetches_per_read: (Figure, Figure),
 }
 
 impl EarlyRefresh {
-    pub(super) fn of(parts: &TrainTestSplit<'_>, ttl_ms: i64) -> Option<Self> {
-        let fetch_ms = parts.fetch_ms?;
+    /// Replays both parts without and with early refresh. None if the cost of a miss is unknown.
+    pub(super) fn of(split: &TrainTestSplit<'_>, ttl_ms: i64) -> Option<Self> {
+        let fetch_ms = split.fetch_ms?;
         let side = |beta: f64| {
             let early = |seed| RefreshEarly { fetch_ms, beta, seed };
             let run = |blocks: &mut [RefreshTally], seed: u64, events: &[KeyEvent], window: Window| {
-                replay_refresh(events, ttl_ms, parts.options.on_write, window, early(seed), blocks);
+                replay_refresh(events, ttl_ms, split.options.on_write, window, early(seed), blocks);
             };
+            // Seeds come from key hashes, so that a replay is repeatable.
             let mut learned = [RefreshTally::default(); BLOCKS];
-            for (seed, events) in parts.traces.hashed() {
-                run(&mut learned, seed, events, parts.known);
+            for (seed, events) in split.traces.hashed() {
+                run(&mut learned, seed, events, split.train_window);
             }
             let mut scored = [RefreshTally::default()];
-            for (key, events) in parts.replayed.iter() {
-                run(&mut scored, hash(key), events, parts.second);
+            for (key, events) in split.test_accesses.iter() {
+                run(&mut scored, hash(key), events, split.test_window);
             }
             let figure = |of: fn(&RefreshTally) -> f64| {
                 let blocks: Vec<(f64, f64)> = learned.iter().map(|block| (of(block), block.gets)).collect();
                 let estimate = RatioEstimate::from_blocks(&blocks)?;
-                // The error of what is known and that of what will be seen.
-                let bounds = estimate.interval(parts.options.level, std::f64::consts::SQRT_2);
+                // The variances of the known and of the future part add up.
+                let bounds = estimate.interval(split.options.level, std::f64::consts::SQRT_2);
                 let (lower, upper) = (bounds.lower.max(0.0), bounds.upper);
                 let replayed = (scored[0].gets > 0.0).then(|| of(&scored[0]) / scored[0].gets);
                 Some(Figure { predicted: Predicted { value: Some(estimate.value), lower, upper }, replayed })
@@ -67,12 +71,13 @@ impl EarlyRefresh {
         })
     }
 
-    pub(super) fn words(&self) -> Option<String> {
+    /// Returns the clause if waiting is frequent and early refresh avoids enough of it.
+    pub(super) fn describe(&self) -> Option<String> {
         let (before, after) = (self.waiting_share.0.best_known()?, self.waiting_share.1.best_known()?);
         let (fetches, early) = (self.fetches_per_read.0.best_known()?, self.fetches_per_read.1.best_known()?);
-        (before >= WORTH_A_WORD.0 && after <= WORTH_A_WORD.1 * before).then(|| {
+        (before >= CLAUSE_LIMITS.0 && after <= CLAUSE_LIMITS.1 * before).then(|| {
             format!(
-                "refreshing early (XFetch), {:.1} % of reads would wait for the origin and not {:.1} %, at {:.2} times the fetches",
+                "with early refresh (XFetch), {:.1} % of reads would wait for the origin instead of {:.1} %, at {:.2} times the fetches",
                 100.0 * after,
                 100.0 * before,
                 early / fetches

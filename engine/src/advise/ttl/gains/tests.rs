@@ -1,3 +1,5 @@
+//! Tests of the gains and findings of the replay.
+
 use almanac_models::{
     Level,
     ttl::{Access, OnWrite, PoissonKey},
@@ -10,7 +12,7 @@ use crate::advise::ttl::{CacheAccess, CacheReplay, FindingKind, TtlOptions, repl
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// What happens to `keys` keys over `days`: reads and writes a second of each key, by the UTC hour.
+/// Returns events of `keys` keys over `days`. `rates`: reads and writes per second of each key, by UTC hour.
 fn events(
     seed: u64,
     keys: usize,
@@ -27,7 +29,7 @@ fn events(
                 let mut at_ms = 0.0;
                 loop {
                     at_ms -= (1.0 - rng.random::<f64>()).ln() * 1e3 / rate;
-                    // Also where the rate is 0.
+                    // The negated comparison also ends a rate of 0.
                     if !(at_ms < 3.6e6) {
                         break;
                     }
@@ -61,7 +63,7 @@ fn replayed_with(events: &[(i64, String, Access, Option<f64>)], options: &TtlOpt
 
 #[test]
 fn a_cache_written_by_day_is_kept_longer_by_night() {
-    // Read round the clock, each key every 100 s; written from 8 to 20 o'clock, each key every 5 hours.
+    // Reads of each key every 100 s all day; writes of each key every 5 hours, from 8 to 20 o'clock.
     let rates = |_: usize, hour: i64| (0.01, if (8..20).contains(&hour) { 5.6e-5 } else { 0.0 });
     let replay = replayed(&events(1, 60, 4, rates, None), 0.01);
     let single = replay.at(replay.recommended_ttl_ms.unwrap()).unwrap();
@@ -76,11 +78,11 @@ fn a_cache_written_by_day_is_kept_longer_by_night() {
     assert!(ttl_at(1) >= 5 * ttl_at(13), "{:?}", day.parts);
     let gained = day.hit_ratio.replayed.unwrap() - single.hit_ratio.replayed.unwrap();
     assert!(gained >= 0.01 && day.stale_share.replayed.unwrap() <= 0.01, "{gained} {day:?}");
-    assert!(day.words().contains("o'clock") && replay.to_json()["hours"][0]["ttl_seconds"].is_u64());
-    // With writes in every hour alike there is nothing to tell.
+    assert!(day.describe().contains("o'clock") && replay.to_json()["hours"][0]["ttl_seconds"].is_u64());
+    // Writes at a constant rate give no schedule.
     let flat = replayed(&events(2, 60, 4, |_, _| (0.01, 2.8e-5), None), 0.01);
     assert!(flat.hours.is_none() && flat.to_json()["hours"].is_null(), "{:?}", flat.hours);
-    // Nor with less than two days.
+    // Nor do less than two days.
     assert!(replayed(&events(1, 60, 1, rates, None), 0.01).hours.is_none());
 }
 
@@ -100,7 +102,7 @@ fn invalidation_gains_what_the_formula_says() {
     assert_eq!(gain.figures.stale_share.replayed, Some(0.0));
     let at = replay.at(gains.ttl_ms).unwrap();
     assert!((gain.hit_ratio_gained - (hit.replayed.unwrap() - at.hit_ratio.replayed.unwrap())).abs() < 1e-12);
-    // Where writes drop it already there is nothing to gain; nor is anything known of fetches whose cost nobody knows.
+    // Nothing is gained where writes drop the copy already, and early refresh needs the cost of a miss.
     let mut options = TtlOptions::new(Level::try_new(0.8).unwrap());
     options.on_write = OnWrite::Drop;
     let gains = replayed_with(&events(3, 4, 1, |_, _| (0.02, 2e-4), None), &options).gains.unwrap();
@@ -109,7 +111,7 @@ fn invalidation_gains_what_the_formula_says() {
 
 #[test]
 fn refreshing_early_spares_waits_at_a_few_fetches() {
-    // Each key every second, two seconds a fetch.
+    // Each key is read every second; a fetch takes two seconds.
     let mut options = TtlOptions::new(Level::try_new(0.8).unwrap());
     options.grid_ms = vec![30_000];
     options.stale_share_max = 1.0;
@@ -128,17 +130,17 @@ fn refreshing_early_spares_waits_at_a_few_fetches() {
         assert!(predicted.lower <= predicted.value.unwrap() && predicted.value.unwrap() <= predicted.upper);
         assert!((predicted.value.unwrap() - replayed).abs() < 0.02, "{figure:?}");
     }
-    // The same again: nothing is left to chance.
+    // The result is repeatable.
     assert_eq!(replayed_with(&events, &options).gains.unwrap().refresh_early.unwrap(), early);
-    assert!(early.words().unwrap().starts_with("refreshing early (XFetch), "));
+    assert!(early.describe().unwrap().starts_with("with early refresh (XFetch), "));
 }
 
 #[test]
-fn what_comes_later_changes_no_prediction() {
+fn later_events_change_no_prediction() {
     let whole = events(9, 20, 2, |key, _| (if key < 10 { 0.01 } else { 0.001 }, 5e-5), Some(30.0));
     let known = replayed(&whole, 0.02);
     let split_ms = known.split_at.millis();
-    // Of the second half only the first hour and the last event, so that the parts stay what they are.
+    // Of the second half only the first hour and the last event are kept, so that the split stays the same.
     let last_ms = whole.last().unwrap().0;
     let other: Vec<_> =
         whole.iter().filter(|event| event.0 < split_ms + HOUR_MS || event.0 == last_ms).cloned().collect();
@@ -155,15 +157,15 @@ fn what_comes_later_changes_no_prediction() {
 }
 
 #[test]
-fn caches_that_nobody_needs_are_named() {
+fn caches_that_save_little_are_found() {
     let kinds = |replay: &CacheReplay| replay.findings.iter().map(|finding| finding.kind).collect::<Vec<_>>();
-    // Each key once or twice, whatever is kept.
+    // Each key is read once or twice, so that no time-to-live gives hits.
     let scan = replayed(&events(5, 4_000, 1, |_, _| (2e-7, 1e-8), None), 0.5);
     assert_eq!(kinds(&scan), [FindingKind::Unneeded], "{:?}", scan.findings);
     let few = replayed(&events(6, 2, 2, |_, _| (2e-4, 1e-4), None), 0.9);
     assert_eq!(kinds(&few), [FindingKind::Unneeded]);
-    assert!(few.findings[0].text.starts_with("hardly anybody reads this cache: "), "{}", few.findings[0].text);
-    // Well used, but what it saves costs a thousandth of a millisecond.
+    assert!(few.findings[0].text.starts_with("this cache is rarely read: "), "{}", few.findings[0].text);
+    // Many hits, but a miss costs a thousandth of a millisecond.
     let busy = |cost| replayed(&events(7, 20, 1, |_, _| (0.01, 1e-5), Some(cost)), 0.5);
     let cheap = busy(0.001);
     assert_eq!(kinds(&cheap), [FindingKind::Unneeded]);
@@ -172,7 +174,7 @@ fn caches_that_nobody_needs_are_named() {
 }
 
 #[test]
-fn a_cache_full_of_what_nobody_reads_again_wants_a_limit() {
+fn a_cache_full_of_unread_copies_needs_a_limit() {
     // 20 keys read every 20 s, and 20,000 read once a day or less.
     let rates = |key: usize, _: i64| if key < 20 { (0.05, 1e-5) } else { (5e-6, 0.0) };
     let events = events(8, 20_020, 1, rates, None);
@@ -189,7 +191,7 @@ fn a_cache_full_of_what_nobody_reads_again_wants_a_limit() {
     assert!(finding["unread_residency_share"]["replayed"].as_f64().unwrap() > 0.5, "{finding}");
     let limit = finding["limit_keys"].as_f64().unwrap();
     assert!(limit >= 20.0 && limit < 0.5 * finding["resident_keys_mean"].as_f64().unwrap(), "{finding}");
-    // A cache with that limit, run on the second half: what was promised, within a few parts in a thousand.
+    // A simulated cache with that limit keeps the promised share of hits on the second half within 0.005.
     let ttl_ms = finding["ttl_seconds"].as_i64().unwrap() * 1_000;
     let second = events.iter().filter(|event| event.0 >= replay.split_at.millis()).collect::<Vec<_>>();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
@@ -199,7 +201,7 @@ fn a_cache_full_of_what_nobody_reads_again_wants_a_limit() {
     assert!(kept > 0.98, "{kept}");
 }
 
-/// Hits of a cache that keeps at most `limit` keys, dropping that which was read longest ago.
+/// Returns the hits of a cache of at most `limit` keys with least-recently-used eviction.
 fn lru_hits(events: &[&(i64, String, Access, Option<f64>)], ttl_ms: i64, limit: usize) -> f64 {
     let mut held: Vec<(&str, i64)> = Vec::new();
     let mut hits = 0.0;
@@ -209,7 +211,7 @@ fn lru_hits(events: &[&(i64, String, Access, Option<f64>)], ttl_ms: i64, limit: 
         let filled = found.map(|place| held.remove(place).1).filter(|filled| at_ms - filled < ttl_ms);
         hits += f64::from(u8::from(filled.is_some()));
         held.push((key, filled.unwrap_or(*at_ms)));
-        // What has expired would only be in the way of the search.
+        // Expired copies are removed only to keep the search short.
         if held.len() > limit || (limit == usize::MAX && held[0].1 <= at_ms - DAY_MS) {
             held.remove(0);
         }

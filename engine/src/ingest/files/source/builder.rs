@@ -1,4 +1,4 @@
-//! Collects rows of text into batches.
+//! Builds batches from rows of text.
 
 use std::path::Path;
 
@@ -6,16 +6,17 @@ use polars::prelude::{Column, DataFrame, IntoColumn, StringChunkedBuilder};
 
 use crate::ingest::files::{
     FileError,
-    batch::{Batch, Nesting, Places},
+    batch::{Batch, Nesting, RowPositions},
 };
 
-/// Most values of a batch: enough that the work on a frame pays, few enough that a wide file stays small in memory.
+/// Number of values at which a batch is complete: large enough to amortise the cost of a frame, and small for a wide
+/// file.
 pub(super) const BATCH_CELLS: usize = 1 << 18;
 
-/// Most bytes of text of a batch.
+/// Bytes of text at which a batch is complete.
 pub(super) const BATCH_BYTES: usize = 16 << 20;
 
-/// Columns of text whose names are known.
+/// Builder of a batch with fixed columns of text.
 pub(super) struct TextColumns {
     names: Vec<String>,
     columns: Vec<StringChunkedBuilder>,
@@ -30,17 +31,17 @@ impl TextColumns {
         Self { names, columns, lines: Vec::new(), cells: 0, bytes: 0 }
     }
 
-    /// Values since the last batch.
+    /// Returns the number of values since the last batch.
     pub(super) fn cells(&self) -> usize {
         self.cells
     }
 
-    /// Bytes of text since the last batch.
+    /// Returns the bytes of text since the last batch.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Adds a row with one cell for each column.
+    /// Adds a row with one cell per column.
     pub(super) fn push<'a>(&mut self, line: u64, row: impl Iterator<Item = Option<&'a str>>) {
         for (column, cell) in self.columns.iter_mut().zip(row) {
             column.append_option(cell);
@@ -50,14 +51,14 @@ impl TextColumns {
         self.lines.push(line);
     }
 
-    /// The rows since the last batch.
+    /// Returns the rows since the last batch and starts a new one.
     pub(super) fn take(&mut self, path: &Path) -> Result<Batch, FileError> {
         let columns = std::mem::replace(&mut self.columns, builders(&self.names));
         let lines = std::mem::take(&mut self.lines);
         (self.cells, self.bytes) = (0, 0);
         let columns: Vec<Column> = columns.into_iter().map(|column| column.finish().into_column()).collect();
         let nesting = vec![Nesting::Scalar; columns.len()];
-        batch(path, columns, nesting, Places::Lines(lines))
+        batch(path, columns, nesting, RowPositions::Lines(lines))
     }
 }
 
@@ -65,12 +66,12 @@ fn builders(names: &[String]) -> Vec<StringChunkedBuilder> {
     names.iter().map(|name| StringChunkedBuilder::new(name.as_str().into(), 0)).collect()
 }
 
-/// A batch of these columns.
+/// Builds a batch from columns.
 pub(super) fn batch(
     path: &Path,
     columns: Vec<Column>,
     nesting: Vec<Nesting>,
-    places: Places,
+    places: RowPositions,
 ) -> Result<Batch, FileError> {
     let frame = DataFrame::new_infer_height(columns).map_err(|error| FileError::frame(path, &error))?;
     Ok(Batch { frame, nesting, places })

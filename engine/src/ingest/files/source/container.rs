@@ -1,4 +1,4 @@
-//! Opens a file, names what cannot be read by its first bytes, and gives text out with a bound on each record.
+//! Opens a file, detects its container by the first bytes, and reads its text with a limit on the size of a record.
 
 use std::{
     cell::Cell,
@@ -12,13 +12,13 @@ use flate2::read::MultiGzDecoder;
 
 use crate::ingest::files::{FileError, Place};
 
-/// Longest line, record or JSON element in bytes: a longer one is refused instead of held in memory.
+/// Maximum size of a line, record or JSON element in bytes, to bound memory.
 pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 
-/// How many of a file's first bytes tell its kind.
+/// Number of first bytes that are read to detect the container.
 const HEAD_BYTES: usize = 512;
 
-/// Which kind of readable file this is.
+/// Container of a readable file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Container {
     /// Apache Parquet.
@@ -29,7 +29,7 @@ pub(crate) enum Container {
     Plain,
 }
 
-/// First bytes of files that are not read, what they are and what to do with them.
+/// First bytes of unsupported files, with a description and a remedy for the message.
 const UNREADABLE: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "a zip archive or an Excel workbook; unpack it, or save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls); save the sheet as CSV"),
@@ -52,16 +52,16 @@ const UNREADABLE: &[(&[u8], &str)] = &[
     (b"<?xml", "an XML document; save the table as CSV"),
 ];
 
-/// Opens a file and tells its kind by its first bytes; an empty file and one of another kind are errors.
+/// Opens a file and detects its container. An empty or unsupported file is an error.
 pub(crate) fn open(path: &Path) -> Result<(File, Container), FileError> {
     let read = |source| FileError::read(path, source);
     let mut file = File::open(path).map_err(read)?;
     let kind = file.metadata().map_err(read)?;
     if kind.is_dir() {
-        return Err(FileError::shape(path, "is a directory; name a file"));
+        return Err(FileError::shape(path, "is a directory; give a file"));
     }
     if !kind.is_file() {
-        // A pipe can be read once and only forwards.
+        // A pipe can be read once only, but the reader rewinds; it is copied to a temporary file.
         let mut copy = tempfile::tempfile().map_err(read)?;
         io::copy(&mut file, &mut copy).map_err(read)?;
         copy.rewind().map_err(read)?;
@@ -83,18 +83,18 @@ pub(crate) fn open(path: &Path) -> Result<(File, Container), FileError> {
         };
     }
     let mut inner = Vec::new();
-    // A damaged archive is reported by whoever reads it, with its place.
+    // A damaged archive is reported by the later reader, with the position.
     let _ = MultiGzDecoder::new(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut inner);
     file.rewind().map_err(read)?;
     let what =
         if inner.starts_with(b"PAR1") { Some("a Parquet file; unpack it with `gunzip`") } else { unreadable(&inner) };
     match what {
-        Some(what) => Err(FileError::shape(path, format!("is compressed by gzip and holds {what}"))),
+        Some(what) => Err(FileError::shape(path, format!("is compressed by gzip and contains {what}"))),
         None => Ok((file, Container::Gzip)),
     }
 }
 
-/// What a file is that cannot be read, told by its first bytes.
+/// Returns the description of an unsupported file by its first bytes.
 fn unreadable(head: &[u8]) -> Option<&'static str> {
     if let Some((_, what)) = UNREADABLE.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Some(what);
@@ -108,22 +108,22 @@ fn unreadable(head: &[u8]) -> Option<&'static str> {
     head.contains(&0).then_some("not text (it has zero bytes): neither CSV, NDJSON, Parquet nor Prometheus text")
 }
 
-/// The text of a file: unpacked, without a byte order mark, with a bound on what one record may take.
-pub(crate) struct Text {
+/// Reader of a file's text: decompressed, without a byte order mark, with a limit on the size of a record.
+pub(crate) struct TextReader {
     inner: Box<dyn Read>,
     since_record: RecordBytes,
 }
 
-/// How many bytes were read since a record began; its reader sets it back to zero with each record.
+/// Bytes read since the start of a record; the reader of records resets it to zero for each record.
 pub(crate) type RecordBytes = Rc<Cell<usize>>;
 
-/// What the reader of a record gets when it is longer than [`MAX_RECORD_BYTES`].
+/// Error of reading a record larger than [`MAX_RECORD_BYTES`].
 #[derive(Debug, thiserror::Error)]
 #[error("a record has more than {MAX_RECORD_BYTES} bytes")]
 struct RecordTooLong;
 
-impl Text {
-    /// Opens the text of a file that [`open`] calls text.
+impl TextReader {
+    /// Opens the text of a file.
     pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
         let (file, container) = open(path)?;
         Self::of(path, file, container)
@@ -142,13 +142,13 @@ impl Text {
         Ok(Self { inner: Box::new(io::Cursor::new(mark).chain(inner)), since_record: RecordBytes::default() })
     }
 
-    /// The count that the reader of records sets back.
+    /// Returns the byte count that the reader of records resets.
     pub(crate) fn record_bytes(&self) -> RecordBytes {
         Rc::clone(&self.since_record)
     }
 }
 
-impl Read for Text {
+impl Read for TextReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.since_record.get() > MAX_RECORD_BYTES {
             return Err(io::Error::other(RecordTooLong));
@@ -159,32 +159,32 @@ impl Read for Text {
     }
 }
 
-/// Explains why text could not be read on at a line; a record that is too long has words of its own.
+/// Returns the error for a failed read at a position; a record above the limit gets a specific message.
 pub(crate) fn explain(path: &Path, place: Place, source: io::Error) -> FileError {
     if source.get_ref().is_some_and(|inner| inner.is::<RecordTooLong>()) {
         let mebibytes = MAX_RECORD_BYTES >> 20;
-        let problem = format!("is longer than {mebibytes} MiB; write one sample a line (is a quote not closed?)");
+        let problem = format!("is longer than {mebibytes} MiB; write one sample per line (unclosed quote?)");
         return FileError::row(path, place, problem);
     }
     FileError::read(path, source)
 }
 
-/// Reads text line by line; each line is bounded.
-pub(crate) struct Lines<'a> {
+/// Reads text line by line, with the limit on the size of a line.
+pub(crate) struct LineReader<'a> {
     path: &'a Path,
-    reader: BufReader<Text>,
+    reader: BufReader<TextReader>,
     since_record: RecordBytes,
     number: u64,
     line: Vec<u8>,
 }
 
-impl<'a> Lines<'a> {
-    pub(crate) fn new(path: &'a Path, text: Text) -> Self {
+impl<'a> LineReader<'a> {
+    pub(crate) fn new(path: &'a Path, text: TextReader) -> Self {
         let since_record = text.record_bytes();
         Self { path, reader: BufReader::with_capacity(1 << 16, text), since_record, number: 0, line: Vec::new() }
     }
 
-    /// The next line without its line feed, and its number from 1.
+    /// Returns the next line without its line feed, and its number from 1.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, &[u8])>, FileError> {
         self.line.clear();
         self.since_record.set(0);
@@ -198,21 +198,22 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Text of one record that may be longer than [`MAX_RECORD_BYTES`] by some bytes.
-pub(super) struct Allowance {
-    text: Text,
+/// Reader of one record that may exceed [`MAX_RECORD_BYTES`] by a given number of bytes.
+pub(super) struct LargeRecordReader {
+    text: TextReader,
     since_record: RecordBytes,
     left: usize,
 }
 
-impl Allowance {
-    pub(super) fn new(text: Text, since_record: RecordBytes, bytes: usize) -> Self {
+impl LargeRecordReader {
+    pub(super) fn new(text: TextReader, since_record: RecordBytes, bytes: usize) -> Self {
         Self { text, since_record, left: bytes }
     }
 }
 
-impl Read for Allowance {
+impl Read for LargeRecordReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Subtracts from the count what the additional bytes still cover.
         let granted = self.since_record.get().min(self.left);
         self.left -= granted;
         self.since_record.set(self.since_record.get() - granted);

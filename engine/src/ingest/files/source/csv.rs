@@ -1,7 +1,7 @@
-//! Reads CSV text with a header into batches; the separator is told by the header.
+//! Reads CSV text with a header into batches; the separator is detected from the header.
 //!
-//! The rows are cut by the `csv` crate and not by polars' reader, which fills a row that is too short with nulls and
-//! gives no line for what it cannot read.
+//! The `csv` crate splits the rows. Polars' reader is not used because it fills short rows with nulls and reports no
+//! line numbers.
 
 use std::{
     io::{Cursor, Read},
@@ -12,30 +12,30 @@ use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use super::{
     builder::{BATCH_BYTES, BATCH_CELLS, TextColumns},
-    container::{RecordBytes, Text, explain as explain_read},
+    container::{RecordBytes, TextReader, explain as explain_read},
 };
 use crate::ingest::files::{FileError, Place, batch::Visitor};
 
-/// How much of a file tells its separator.
+/// Bytes at the start of a file that are read to detect the separator.
 const HEAD_BYTES: u64 = 1 << 16;
 
-/// Separators that are looked for; the first wins where two are as frequent.
+/// Supported separators; the first is preferred if two are equally frequent.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The comments with which InfluxDB annotates its CSV.
+/// Comments of InfluxDB's annotated CSV.
 const INFLUX_ANNOTATIONS: [&[u8]; 3] = [b"#group", b"#datatype", b"#default"];
 
 /// Reads CSV text with a header, batch by batch.
-pub(crate) fn read(path: &Path, mut text: Text, visitor: &mut dyn Visitor) -> Result<(), FileError> {
+pub(crate) fn read(path: &Path, mut text: TextReader, visitor: &mut dyn Visitor) -> Result<(), FileError> {
     let since_record = text.record_bytes();
     let mut head = Vec::new();
     (&mut text).take(HEAD_BYTES).read_to_end(&mut head).map_err(|source| FileError::read(path, source))?;
-    let dialect = Dialect::of(&head);
+    let dialect = CsvDialect::of(&head);
     let rest = Cursor::new(head).chain(text);
     let mut builder = ReaderBuilder::new();
     builder.buffer_capacity(1 << 16).delimiter(dialect.separator).flexible(true);
     builder.comment(dialect.has_comments.then_some(b'#'));
-    let mut source = Source {
+    let mut source = CsvRecords {
         path,
         reader: builder.has_headers(false).from_reader(rest),
         since_record,
@@ -52,7 +52,7 @@ pub(crate) fn read(path: &Path, mut text: Text, visitor: &mut dyn Visitor) -> Re
     let mut batch = TextColumns::new(columns);
     let mut seen = false;
     while let Some(line) = source.next(Some(header.len()))? {
-        // A file that was put together from several repeats its header.
+        // Concatenated files repeat the header.
         if source.record.iter().map(str::trim).eq(header.iter().map(String::as_str)) {
             continue;
         }
@@ -68,23 +68,23 @@ pub(crate) fn read(path: &Path, mut text: Text, visitor: &mut dyn Visitor) -> Re
     Ok(())
 }
 
-/// How a CSV file is written.
-struct Dialect {
+/// Detected properties of a CSV file.
+struct CsvDialect {
     separator: u8,
     /// Whether the first line is `sep=;`, Excel's hint.
     names_separator: bool,
-    /// Whether lines that begin with `#` are comments.
+    /// Whether lines that start with `#` are comments.
     has_comments: bool,
 }
 
-impl Dialect {
+impl CsvDialect {
     fn of(head: &[u8]) -> Self {
         let first = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty());
         let first = first.unwrap_or_default();
         if let Some(&separator) = first.strip_prefix(b"sep=").and_then(<[u8]>::first) {
             return Self { separator, names_separator: true, has_comments: false };
         }
-        // Elsewhere the first character may belong to a column's name.
+        // In other files `#` may be part of the first column's name.
         let has_comments = INFLUX_ANNOTATIONS.iter().any(|word| first.starts_with(word)) || first.starts_with(b"# ");
         let header = if has_comments {
             head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty() && !line.starts_with(b"#"))
@@ -104,31 +104,31 @@ impl Dialect {
     }
 }
 
-/// The names of the columns: an empty one gets a name that no file has, two alike are refused.
+/// Checks the column names: only the first may be empty, and none may repeat.
 fn names(path: &Path, place: Place, header: &[String]) -> Result<Vec<String>, FileError> {
     let mut seen = hashbrown::HashSet::with_capacity(header.len());
     for (idx, name) in header.iter().enumerate() {
-        // pandas and R leave the name of the index empty, which is the first column.
+        // pandas and R write the index as the first column, with an empty name.
         if name.is_empty() && idx > 0 {
             return Err(FileError::row(path, place, format!("column {} of the header has no name", idx + 1)));
         }
         if !seen.insert(name) {
-            return Err(FileError::row(path, place, format!("column {name:?} occurs twice in the header")));
+            return Err(FileError::row(path, place, format!("duplicate column {name:?} in the header")));
         }
     }
     Ok(header.to_vec())
 }
 
-/// The records of a file.
-struct Source<'a, R> {
+/// Reader of a file's records.
+struct CsvRecords<'a, R> {
     path: &'a Path,
     reader: Reader<R>,
     since_record: RecordBytes,
     record: StringRecord,
 }
 
-impl<R: Read> Source<'_, R> {
-    /// Reads the next record and gives its line; none at the end.
+impl<R: Read> CsvRecords<'_, R> {
+    /// Reads the next record and returns its line; `None` at the end. `columns`: the expected number of fields.
     fn next(&mut self, columns: Option<usize>) -> Result<Option<u64>, FileError> {
         self.since_record.set(0);
         let before = self.reader.position().line();
@@ -147,7 +147,7 @@ impl<R: Read> Source<'_, R> {
 
     fn ragged(&self, line: u64, expected: usize) -> FileError {
         let problem = format!("has {} fields, but the header has {expected}", self.record.len());
-        let hint = if self.record.iter().any(|cell| cell.contains('\n')) { " (is a quote not closed?)" } else { "" };
+        let hint = if self.record.iter().any(|cell| cell.contains('\n')) { " (unclosed quote?)" } else { "" };
         FileError::row(self.path, Place::Line(line), format!("{problem}{hint}"))
     }
 }

@@ -1,4 +1,4 @@
-//! Reads series that are written with all their samples: VictoriaMetrics' export and Prometheus' answer to a query.
+//! Reads formats that list all samples of a series together: VictoriaMetrics' export and Prometheus' query response.
 
 use std::{borrow::Cow, io::BufReader, path::Path};
 
@@ -10,29 +10,30 @@ use serde_json::{Map, Value};
 
 use super::{
     builder::{BATCH_CELLS, batch},
-    container::{MAX_RECORD_BYTES, Text},
+    container::{MAX_RECORD_BYTES, TextReader},
 };
 use crate::{
     ingest::{
         files::{
             FileError, Place,
-            batch::{Nesting, Places, Visitor},
+            batch::{Nesting, RowPositions, Visitor},
             error::shorten,
         },
         number::{self, Number},
-        stamp::{self, Written},
+        timestamp::{self, ParsedTimestamp},
     },
     series::METRIC_NAME,
 };
 
-/// Largest answer of Prometheus in bytes: it is one JSON document and is held in memory while it is read.
-const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// Maximum size of a Prometheus response in bytes; it is one JSON document and is read into memory.
+const MAX_RESPONSE_BYTES: usize = 256 << 20;
 
-/// Collects samples of series into batches of the columns `series`, `timestamp` and `value`.
-pub(super) struct Exported<'p> {
+/// Builder of batches with the columns `series`, `timestamp` and `value`.
+pub(super) struct ExportedSeries<'p> {
     path: &'p Path,
     by_line: bool,
-    /// Whether timestamps are instants; otherwise they are integers whose unit the file decides.
+    /// Whether the timestamps of the current batch have a known unit; otherwise they are integers whose unit is
+    /// detected later.
     exact: bool,
     series: StringChunkedBuilder,
     timestamps: Vec<i64>,
@@ -40,7 +41,7 @@ pub(super) struct Exported<'p> {
     places: Vec<u64>,
 }
 
-impl<'p> Exported<'p> {
+impl<'p> ExportedSeries<'p> {
     pub(super) fn new(path: &'p Path, by_line: bool) -> Self {
         Self {
             path,
@@ -100,12 +101,12 @@ impl<'p> Exported<'p> {
         for (value, timestamp) in values.iter().zip(timestamps) {
             let written = match timestamp {
                 Value::Number(count) => {
-                    count.as_i64().map(Written::Integer).or_else(|| stamp::decimal(count.as_f64()?))
+                    count.as_i64().map(ParsedTimestamp::Integer).or_else(|| timestamp::decimal(count.as_f64()?))
                 }
-                Value::String(text) => stamp::read(text),
+                Value::String(text) => timestamp::read(text),
                 _ => None,
             };
-            let written = written.ok_or_else(|| self.wrong(number, "timestamps", timestamp, stamp::EXPECTED))?;
+            let written = written.ok_or_else(|| self.wrong(number, "timestamps", timestamp, timestamp::EXPECTED))?;
             let parsed = match value {
                 Value::Null => Some(None),
                 Value::Number(value) => value.as_f64().map(Some),
@@ -123,11 +124,12 @@ impl<'p> Exported<'p> {
         &mut self,
         number: u64,
         series: &str,
-        written: Written,
+        written: ParsedTimestamp,
         value: Option<f64>,
         visitor: &mut dyn Visitor,
     ) -> Result<(), FileError> {
-        let exact = !matches!(written, Written::Integer(_));
+        // A batch has timestamps of one kind only, since they are one column.
+        let exact = !matches!(written, ParsedTimestamp::Integer(_));
         if exact != self.exact || self.places.len() >= BATCH_CELLS {
             self.flush(visitor)?;
             self.exact = exact;
@@ -153,12 +155,12 @@ impl<'p> Exported<'p> {
         let values = Float64Chunked::from_iter_options("value".into(), std::mem::take(&mut self.values).into_iter());
         let columns = vec![series.finish().into_column(), timestamps, values.into_column()];
         let places = std::mem::take(&mut self.places);
-        let places = if self.by_line { Places::Lines(places) } else { Places::Numbered(places) };
+        let places = if self.by_line { RowPositions::Lines(places) } else { RowPositions::Numbered(places) };
         visitor.batch(&batch(self.path, columns, vec![Nesting::Scalar; 3], places)?)
     }
 }
 
-/// A number in quotes; none inside where it is missing.
+/// Parses a number in quotes; the inner `None` is a missing value.
 fn number_of(text: &str) -> Option<Option<f64>> {
     number::read(text).map(|number| match number {
         Number::Missing => None,
@@ -175,7 +177,7 @@ fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Writes labels as Prometheus does, names in quotes: `{"up","job"="api"}`.
+/// Formats labels as Prometheus does with quoted names: `{"up","job"="api"}`.
 pub(in crate::ingest::files) fn selector<'a>(pairs: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
     let mut name = None;
@@ -191,26 +193,26 @@ pub(in crate::ingest::files) fn selector<'a>(pairs: impl IntoIterator<Item = (&'
     format!("{{{}}}", parts.join(","))
 }
 
-/// What Prometheus answers to a query, as far as it is read here.
+/// Response of Prometheus to a query; other fields are ignored.
 #[derive(Deserialize)]
-struct Answer {
+struct QueryResponse {
     #[serde(default)]
     status: String,
     #[serde(default)]
     error: Option<String>,
     #[serde(default)]
-    data: Option<AnswerData>,
+    data: Option<ResponseData>,
 }
 
 #[derive(Deserialize)]
-struct AnswerData {
+struct ResponseData {
     #[serde(rename = "resultType")]
     kind: String,
-    result: Vec<AnswerSeries>,
+    result: Vec<ResponseSeries>,
 }
 
 #[derive(Deserialize)]
-struct AnswerSeries {
+struct ResponseSeries {
     #[serde(default)]
     metric: Map<String, Value>,
     #[serde(default)]
@@ -220,25 +222,29 @@ struct AnswerSeries {
 }
 
 /// Reads `{"status":"success","data":{"resultType":"matrix","result":[…]}}`.
-pub(super) fn read_answer(path: &Path, text: Text, visitor: &mut dyn Visitor) -> Result<(), FileError> {
+pub(super) fn read_response(path: &Path, text: TextReader, visitor: &mut dyn Visitor) -> Result<(), FileError> {
     let since_record = text.record_bytes();
-    // The text refuses a record of more than a few MiB; an answer may be larger, and has a bound of its own.
-    let allowed = MAX_ANSWER_BYTES.saturating_sub(MAX_RECORD_BYTES);
-    let reader = BufReader::with_capacity(1 << 16, super::container::Allowance::new(text, since_record, allowed));
-    let answer: Answer = serde_json::from_reader(reader).map_err(|error| {
+    // A response is one record and may exceed the ordinary record limit, up to its own limit.
+    let allowed = MAX_RESPONSE_BYTES.saturating_sub(MAX_RECORD_BYTES);
+    let reader =
+        BufReader::with_capacity(1 << 16, super::container::LargeRecordReader::new(text, since_record, allowed));
+    let response: QueryResponse = serde_json::from_reader(reader).map_err(|error| {
         FileError::shape(
             path,
-            format!("is not an answer of Prometheus of at most {} MiB: {error}", MAX_ANSWER_BYTES >> 20),
+            format!("is not a Prometheus response of at most {} MiB: {error}", MAX_RESPONSE_BYTES >> 20),
         )
     })?;
-    let Some(data) = answer.data.filter(|_| answer.status == "success") else {
-        let error = answer.error.unwrap_or_else(|| answer.status.clone());
-        return Err(FileError::shape(path, format!("is an answer of Prometheus without data: {error}")));
+    let Some(data) = response.data.filter(|_| response.status == "success") else {
+        let error = response.error.unwrap_or_else(|| response.status.clone());
+        return Err(FileError::shape(path, format!("is a Prometheus response without data: {error}")));
     };
     if !matches!(data.kind.as_str(), "matrix" | "vector") {
-        return Err(FileError::shape(path, format!("is a {:?} of Prometheus; ask for a range", data.kind)));
+        return Err(FileError::shape(
+            path,
+            format!("is a Prometheus response of type {:?}; run a range query", data.kind),
+        ));
     }
-    let mut exported = Exported::new(path, false);
+    let mut exported = ExportedSeries::new(path, false);
     for (idx, series) in data.result.into_iter().enumerate() {
         let number = idx as u64 + 1;
         let pairs = series.metric.iter().filter_map(|(name, value)| Some((name.as_str(), scalar(value)?)));
@@ -253,14 +259,14 @@ pub(super) fn read_answer(path: &Path, text: Text, visitor: &mut dyn Visitor) ->
             let value = value_of(&value)?;
             #[expect(
                 clippy::cast_possible_truncation,
-                reason = "a timestamp that is too large saturates, and is refused"
+                reason = "a timestamp that is too large saturates and is rejected"
             )]
             let millis = (seconds * 1000.0).round() as i64;
-            if !stamp::in_range(millis) {
+            if !timestamp::in_range(millis) {
                 let problem = format!("timestamp {seconds} of the series is out of range");
                 return Err(FileError::row(path, Place::Row(number), problem));
             }
-            exported.sample(number, &name, Written::Instant(millis), value, visitor)?;
+            exported.sample(number, &name, ParsedTimestamp::Instant(millis), value, visitor)?;
         }
     }
     exported.flush(visitor)

@@ -1,4 +1,4 @@
-//! Reads JSON into batches: one object a line, an array of objects, VictoriaMetrics' export or Prometheus' answer.
+//! Reads JSON into batches: one object per line, an array of objects, VictoriaMetrics' export or Prometheus' response.
 
 use std::{
     io::{BufReader, Read},
@@ -15,36 +15,36 @@ use serde_json::{Map, Value};
 
 use super::{
     builder::{BATCH_BYTES, BATCH_CELLS, batch},
-    container::{Lines, RecordBytes, Text},
-    exported::{Exported, read_answer},
+    container::{LineReader, RecordBytes, TextReader},
+    exported::{ExportedSeries, read_response},
 };
 use crate::ingest::files::{
     FileError, Place,
-    batch::{Nesting, Places, Visitor},
+    batch::{Nesting, RowPositions, Visitor},
 };
 
-/// How much of a text tells which of the forms it is.
+/// Bytes at the start of a text that are read to detect its form.
 const HEAD_BYTES: u64 = 4096;
 
 /// Reads JSON text batch by batch.
 pub(crate) fn read(path: &Path, visitor: &mut dyn Visitor) -> Result<(), FileError> {
     let mut head = Vec::new();
-    Text::open(path)?.take(HEAD_BYTES).read_to_end(&mut head).map_err(|source| FileError::read(path, source))?;
+    TextReader::open(path)?.take(HEAD_BYTES).read_to_end(&mut head).map_err(|source| FileError::read(path, source))?;
     let head = head.trim_ascii_start();
-    let text = Text::open(path)?;
+    let text = TextReader::open(path)?;
     if head.starts_with(b"[") {
         return read_array(path, text, visitor);
     }
     let contains = |needle: &[u8]| head.windows(needle.len()).any(|window| window == needle);
     if contains(b"\"resultType\"") && contains(b"\"data\"") {
-        return read_answer(path, text, visitor);
+        return read_response(path, text, visitor);
     }
     read_lines(path, text, visitor)
 }
 
-fn read_lines(path: &Path, text: Text, visitor: &mut dyn Visitor) -> Result<(), FileError> {
-    let mut lines = Lines::new(path, text);
-    let mut rows = Rows::new(path, true);
+fn read_lines(path: &Path, text: TextReader, visitor: &mut dyn Visitor) -> Result<(), FileError> {
+    let mut lines = LineReader::new(path, text);
+    let mut rows = RowCollector::new(path, true);
     while let Some((number, line)) = lines.next()? {
         if line.trim_ascii().is_empty() {
             continue;
@@ -61,7 +61,7 @@ fn parse(path: &Path, number: u64, line: &[u8]) -> Result<Map<String, Value>, Fi
     };
     match serde_json::from_slice(line) {
         Ok(object) => Ok(object),
-        // Python and others write NaN and Infinity bare, which JSON does not know.
+        // Python and other programs write NaN and Infinity without quotes, which is not valid JSON.
         Err(error) => match quote_bare(line) {
             Some(quoted) => serde_json::from_slice(&quoted).map_err(|_| wrong(&error)),
             None => Err(wrong(&error)),
@@ -69,17 +69,20 @@ fn parse(path: &Path, number: u64, line: &[u8]) -> Result<Map<String, Value>, Fi
     }
 }
 
-/// The parser counts lines within the line that it gets, which would mislead.
+/// Returns the parser's message without its line number, which counts within the line passed to it.
 fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().map_or_else(|| text.clone(), |said| format!("{said} at column {}", error.column()))
+    text.split(" at line ")
+        .next()
+        .map_or_else(|| text.clone(), |message| format!("{message} at column {}", error.column()))
 }
 
-/// Puts quotes around `NaN`, `Infinity` and kin outside of strings; none where there is no such word.
+/// Quotes `NaN`, `Infinity` and their variants outside strings; `None` if there are none.
 fn quote_bare(line: &[u8]) -> Option<Vec<u8>> {
     const WORDS: [&[u8]; 8] = [b"-Infinity", b"+Infinity", b"Infinity", b"-Inf", b"+Inf", b"Inf", b"NaN", b"nan"];
     let (mut out, mut at, mut in_string, mut changed) = (Vec::with_capacity(line.len() + 8), 0, false, false);
     while let Some(&byte) = line.get(at) {
+        // An escape inside a string is copied whole, so that `\"` does not end it.
         if in_string && byte == b'\\' {
             out.extend_from_slice(line.get(at..at + 2)?);
             at += 2;
@@ -104,12 +107,12 @@ fn quote_bare(line: &[u8]) -> Option<Vec<u8>> {
     changed.then_some(out)
 }
 
-fn read_array(path: &Path, text: Text, visitor: &mut dyn Visitor) -> Result<(), FileError> {
+fn read_array(path: &Path, text: TextReader, visitor: &mut dyn Visitor) -> Result<(), FileError> {
     let since_record = text.record_bytes();
-    let mut rows = Rows::new(path, false);
+    let mut rows = RowCollector::new(path, false);
     let mut failed = None;
     let mut reader = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, text));
-    let elements = Elements { path, since_record, rows: &mut rows, visitor, failed: &mut failed };
+    let elements = ArrayElements { path, since_record, rows: &mut rows, visitor, failed: &mut failed };
     let read = elements.deserialize(&mut reader).and_then(|()| reader.end());
     if let Some(error) = failed {
         return Err(error);
@@ -124,16 +127,16 @@ fn read_array(path: &Path, text: Text, visitor: &mut dyn Visitor) -> Result<(), 
     rows.finish(visitor)
 }
 
-/// Takes the objects of an array one by one, so that a large array is not held in memory.
-struct Elements<'a, 'p> {
+/// Visitor that processes the objects of an array one by one, so that a large array is never in memory.
+struct ArrayElements<'a, 'p> {
     path: &'p Path,
     since_record: RecordBytes,
-    rows: &'a mut Rows<'p>,
+    rows: &'a mut RowCollector<'p>,
     visitor: &'a mut dyn Visitor,
     failed: &'a mut Option<FileError>,
 }
 
-impl<'de> DeserializeSeed<'de> for Elements<'_, '_> {
+impl<'de> DeserializeSeed<'de> for ArrayElements<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -141,7 +144,7 @@ impl<'de> DeserializeSeed<'de> for Elements<'_, '_> {
     }
 }
 
-impl<'de> JsonVisitor<'de> for Elements<'_, '_> {
+impl<'de> JsonVisitor<'de> for ArrayElements<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -159,20 +162,20 @@ impl<'de> JsonVisitor<'de> for Elements<'_, '_> {
                 Value::Object(object) => self.rows.push(number, object, bytes, self.visitor),
                 other => {
                     let shown = super::super::error::shorten(&other.to_string());
-                    let problem = format!("{shown} is not a JSON object; write one object for each sample");
+                    let problem = format!("{shown} is not a JSON object; write one object per sample");
                     Err(FileError::row(self.path, Place::Row(number), problem))
                 }
             };
             if let Err(error) = pushed {
                 *self.failed = Some(error);
-                return Err(de::Error::custom("an element is wrong"));
+                return Err(de::Error::custom("invalid element"));
             }
         }
     }
 }
 
-/// Collects objects, whose fields need not be the same, into batches.
-struct Rows<'p> {
+/// Builder of batches from objects, whose fields may differ.
+struct RowCollector<'p> {
     path: &'p Path,
     by_line: bool,
     names: HashMap<String, usize>,
@@ -180,11 +183,11 @@ struct Rows<'p> {
     places: Vec<u64>,
     cells: usize,
     bytes: usize,
-    exported: Exported<'p>,
+    exported: ExportedSeries<'p>,
     seen: bool,
 }
 
-impl<'p> Rows<'p> {
+impl<'p> RowCollector<'p> {
     fn new(path: &'p Path, by_line: bool) -> Self {
         Self {
             path,
@@ -194,7 +197,7 @@ impl<'p> Rows<'p> {
             places: Vec::new(),
             cells: 0,
             bytes: 0,
-            exported: Exported::new(path, by_line),
+            exported: ExportedSeries::new(path, by_line),
             seen: false,
         }
     }
@@ -227,7 +230,7 @@ impl<'p> Rows<'p> {
                 self.columns.len() - 1
             });
             let (_, builder, kept, rows) = &mut self.columns[idx];
-            // A field that was not in the objects before was null in them.
+            // A field that earlier objects lack is null in them.
             (*rows..row).for_each(|_| builder.append_null());
             builder.append_option(text.as_deref());
             *rows = row + 1;
@@ -254,13 +257,13 @@ impl<'p> Rows<'p> {
         }
         self.names.clear();
         (self.cells, self.bytes) = (0, 0);
-        let places = if self.by_line { Places::Lines(places) } else { Places::Numbered(places) };
+        let places = if self.by_line { RowPositions::Lines(places) } else { RowPositions::Numbered(places) };
         visitor.batch(&batch(self.path, columns, nesting, places)?)
     }
 
     fn finish(&mut self, visitor: &mut dyn Visitor) -> Result<(), FileError> {
         if !self.seen {
-            return Err(FileError::shape(self.path, "holds no JSON objects"));
+            return Err(FileError::shape(self.path, "contains no JSON objects"));
         }
         self.flush(visitor)?;
         self.exported.flush(visitor)

@@ -1,6 +1,6 @@
-//! Reads Parquet files into batches through a DuckDB of its own, in memory.
+//! Reads Parquet files into batches with a separate DuckDB database in memory.
 //!
-//! DuckDB is linked anyway; polars' own Parquet reader adds some 120 crates to the build.
+//! DuckDB is a dependency anyway, while polars' Parquet reader adds about 120 crates to the build.
 
 use std::path::Path;
 
@@ -21,19 +21,19 @@ use super::builder::batch;
 use crate::ingest::{
     files::{
         FileError,
-        batch::{Nesting, Places, Visitor},
+        batch::{Nesting, RowPositions, Visitor},
     },
-    stamp,
+    timestamp,
 };
 
 /// Reads a Parquet file batch by batch.
 ///
-/// Timestamps of any unit become milliseconds, other numbers whole numbers or doubles, structs and maps JSON objects,
-/// lists JSON arrays, the rest text.
+/// Timestamps of any unit become milliseconds, numbers become integers or doubles, structs and maps become JSON
+/// objects, lists become JSON arrays, and other types become text.
 pub(crate) fn read(path: &Path, visitor: &mut dyn Visitor) -> Result<(), FileError> {
     let wrong = |error: duckdb::Error| FileError::parquet(path, &error);
     let name = path.to_str().ok_or_else(|| FileError::shape(path, "has a name that is not UTF-8"))?;
-    // A name is a pattern to `read_parquet`; quoting brackets its special characters.
+    // `read_parquet` treats the name as a glob pattern, so special characters are put in brackets.
     let file = format!("'{}'", escape_glob(name).replace('\'', "''"));
     let connection = Connection::open_in_memory().map_err(wrong)?;
     connection.execute_batch("SET threads = 1; SET preserve_insertion_order = true;").map_err(wrong)?;
@@ -42,18 +42,18 @@ pub(crate) fn read(path: &Path, visitor: &mut dyn Visitor) -> Result<(), FileErr
     let select: Vec<String> = columns.iter().map(|(name, kind)| projection(name, kind)).collect();
     let sql = format!("SELECT {} FROM read_parquet({file}, hive_partitioning = false)", select.join(", "));
     let mut statement = connection.prepare(&sql).map_err(wrong)?;
-    // The iterator that this returns panics on a damaged page; `step` hands the error out instead.
+    // The returned iterator panics on a damaged page, while `step` returns the error.
     drop(statement.stream_arrow([]).map_err(wrong)?);
     let mut rows = 0;
     while let Some(read) = statement.step().map_err(wrong)? {
         let read = RecordBatch::from(&read);
         let converted = columns.iter().zip(read.columns()).map(|((name, _), array)| column(name, array)).collect();
-        visitor.batch(&batch(path, converted, nesting.clone(), Places::Rows(rows + 1))?)?;
+        visitor.batch(&batch(path, converted, nesting.clone(), RowPositions::Rows(rows + 1))?)?;
         rows += read.num_rows() as u64;
     }
     if rows == 0 {
         let empty = columns.iter().map(|(name, _)| text(name, std::iter::empty::<Option<&str>>())).collect();
-        visitor.batch(&batch(path, empty, nesting, Places::Rows(1))?)?;
+        visitor.batch(&batch(path, empty, nesting, RowPositions::Rows(1))?)?;
     }
     Ok(())
 }
@@ -72,14 +72,14 @@ fn nesting(kind: &str) -> Nesting {
     }
 }
 
-/// The column in one of the few types that [`column`] converts.
+/// Returns the SELECT expression that casts a column to a type that [`column`] converts.
 fn projection(name: &str, kind: &str) -> String {
     let quoted = format!("\"{}\"", name.replace('"', "\"\""));
     match kind {
         "VARCHAR" | "BOOLEAN" | "BIGINT" | "DOUBLE" | "DATE" => quoted,
         "TINYINT" | "SMALLINT" | "INTEGER" | "UTINYINT" | "USMALLINT" | "UINTEGER" => format!("{quoted}::BIGINT"),
         "FLOAT" => format!("{quoted}::DOUBLE"),
-        // As text they are read for what they should be: a stamp, a number or a name.
+        // As text they can be parsed as a timestamp, a number or a name, without loss.
         "UBIGINT" | "HUGEINT" | "UHUGEINT" => format!("{quoted}::VARCHAR"),
         _ if nesting(kind) != Nesting::Scalar => format!("to_json({quoted})::VARCHAR"),
         _ if kind.starts_with("TIMESTAMP") => quoted,
@@ -88,10 +88,10 @@ fn projection(name: &str, kind: &str) -> String {
     }
 }
 
-/// A column of polars with the values of one of arrow.
+/// Converts an Arrow array to a polars column.
 fn column(name: &str, array: &ArrayRef) -> Column {
     let stamps = |values: &mut dyn Iterator<Item = Option<i64>>, per_second: i64| {
-        let millis = values.map(|value| value.and_then(|count| stamp::from_units(count, per_second)));
+        let millis = values.map(|value| value.and_then(|count| timestamp::from_units(count, per_second)));
         Int64Chunked::from_iter_options(name.into(), millis).into_datetime(PolarsUnit::Milliseconds, None).into_column()
     };
     match array.data_type() {
@@ -119,7 +119,7 @@ fn column(name: &str, array: &ArrayRef) -> Column {
         DataType::Utf8 => text(name, array.as_string::<i32>().iter()),
         DataType::LargeUtf8 => text(name, array.as_string::<i64>().iter()),
         DataType::Utf8View => text(name, array.as_string_view().iter()),
-        // `projection` leaves no other type.
+        // `projection` gives no other type.
         _ => text(name, (0..array.len()).map(|_| None::<&str>)),
     }
 }

@@ -1,42 +1,41 @@
-//! What the demand of the past says about the minutes to come, as features of a regression. All
-//! levels are logarithms; the features are distances from the short-term level, so that a workload
-//! that doubles keeps its coefficients.
+//! Features of the predictive rule's regressions, from past demand. Levels are logarithms, and features are distances
+//! from the short-term level, so that a workload that doubles keeps its coefficients.
 
-/// Features of the location.
+/// Number of features of the location.
 pub(super) const LOCATION: usize = 27;
-/// Features of the scale.
+/// Number of features of the scale.
 pub(super) const SCALE: usize = 12;
 
-/// Keeps the logarithm of an error finite; a hundredth is one percent of demand.
+/// Offset that keeps the logarithm of an error finite: one percent of demand.
 pub(super) const LEAST_ERROR: f64 = 0.01;
 
-/// Slots around the same time of another day that belong to it: jobs start a little early or late.
+/// Slots around the same time of another day that are included: jobs start a little early or late.
 const SLACK: usize = 3;
 
 /// Lengths in slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lengths {
-    /// Slots that one decision answers for: from now until what is asked for now is ready.
+pub(super) struct SlotLengths {
+    /// Slots that one decision covers: from now until replicas requested now are ready.
     pub(super) window: usize,
     pub(super) hour: usize,
     pub(super) day: usize,
 }
 
-/// The past of one workload, slot by slot, and its smoothed levels.
+/// Past demand of one workload by slot, with its smoothed levels.
 #[derive(Debug, Clone)]
-pub(super) struct Past {
-    lengths: Lengths,
+pub(super) struct PastDemand {
+    lengths: SlotLengths,
     /// Logarithm of demand.
     y: Vec<f64>,
-    /// The short-term level before each slot.
+    /// Short-term level before each slot.
     base: Vec<f64>,
-    /// The highest value of the window that begins at each slot; complete windows only.
+    /// Highest value of the window that starts at each slot; complete windows only.
     peak: Vec<f64>,
-    /// The error that the forecast of each complete window had.
+    /// Absolute forecast error of each complete window.
     error: Vec<f64>,
-    /// What the clocks are ahead of UTC at each slot, in slots, and at the coming one.
-    ahead: Vec<i32>,
-    ahead_now: i32,
+    /// Offset of the local time from UTC at each slot, and at the next slot, in slots.
+    utc_offset: Vec<i32>,
+    next_utc_offset: i32,
     level_short: f64,
     level_middle: f64,
     level_long: f64,
@@ -44,16 +43,16 @@ pub(super) struct Past {
     error_long: f64,
 }
 
-impl Past {
-    pub(super) fn new(lengths: Lengths) -> Self {
+impl PastDemand {
+    pub(super) fn new(lengths: SlotLengths) -> Self {
         Self {
             lengths,
             y: Vec::new(),
             base: Vec::new(),
             peak: Vec::new(),
             error: Vec::new(),
-            ahead: Vec::new(),
-            ahead_now: 0,
+            utc_offset: Vec::new(),
+            next_utc_offset: 0,
             level_short: 0.0,
             level_middle: 0.0,
             level_long: 0.0,
@@ -62,28 +61,29 @@ impl Past {
         }
     }
 
-    /// Slots seen.
+    /// Returns the number of slots.
     pub(super) fn len(&self) -> usize {
         self.y.len()
     }
 
+    /// Returns the short-term level, the base of the location features.
     pub(super) fn level(&self) -> f64 {
         self.level_short
     }
 
-    /// Sets what the clocks are ahead of UTC at the coming slot, in slots.
-    pub(super) fn set_clocks(&mut self, ahead: i32) {
-        self.ahead_now = ahead;
+    /// Sets the offset of the local time from UTC at the next slot, in slots.
+    pub(super) fn set_utc_offset(&mut self, utc_offset: i32) {
+        self.next_utc_offset = utc_offset;
     }
 
-    /// Takes the value of the next slot; the peak and the last value of the window that it completes.
+    /// Adds the value of the next slot. Returns the start and the peak of the window that it completes.
     pub(super) fn push(&mut self, y: f64) -> Option<(usize, f64)> {
         if self.y.is_empty() {
             (self.level_short, self.level_middle, self.level_long) = (y, y, y);
         }
         self.base.push(self.level_short);
         self.y.push(y);
-        self.ahead.push(self.ahead_now);
+        self.utc_offset.push(self.next_utc_offset);
         // Weights 2/(span + 1) for spans of 4, 15 and 60 slots.
         self.level_short += 0.4 * (y - self.level_short);
         self.level_middle += 2.0 / 16.0 * (y - self.level_middle);
@@ -94,45 +94,47 @@ impl Past {
         Some((start, peak))
     }
 
-    /// Takes the absolute error of the window that was completed last.
+    /// Adds the absolute error of the window that was completed last.
     pub(super) fn push_error(&mut self, error: f64) {
         self.error.push(error);
         self.error_short += 0.15 * (error - self.error_short);
         self.error_long += 0.01 * (error - self.error_long);
     }
 
-    /// The slot `lag` before the coming one, when the windows around it are complete. Days are those of the clocks: where they were
-    /// changed in between, the slot of the same time of day lies an hour off.
+    /// Returns the slot `lag` before the next one, if its windows are complete. Lags of days follow the local time:
+    /// across a change of daylight saving they differ by an hour.
     fn slot_before(&self, lag: usize) -> Option<usize> {
-        let lag = if lag < self.lengths.day { lag } else { self.by_the_clocks(lag)? };
+        let lag = if lag < self.lengths.day { lag } else { self.local_lag(lag)? };
         let settled = lag > self.lengths.window + SLACK && self.y.len() >= lag + 2 * SLACK;
         settled.then(|| self.y.len() - lag)
     }
 
-    fn by_the_clocks(&self, lag: usize) -> Option<usize> {
-        let then = *self.ahead.get(self.y.len().checked_sub(lag)?)?;
-        usize::try_from(i64::try_from(lag).ok()? - i64::from(self.ahead_now - then)).ok()
+    /// Corrects a lag by the change of the offset from UTC in between.
+    fn local_lag(&self, lag: usize) -> Option<usize> {
+        let then = *self.utc_offset.get(self.y.len().checked_sub(lag)?)?;
+        usize::try_from(i64::try_from(lag).ok()? - i64::from(self.next_utc_offset - then)).ok()
     }
 
+    /// Returns the value `slots` ago, or the first one.
     fn ago(&self, slots: usize) -> f64 {
         let at = self.y.len().saturating_sub(slots);
         self.y.get(at).or(self.y.first()).copied().unwrap_or(0.0)
     }
 
-    /// Features of where the coming window's peak and last value lie above [`Self::level`].
+    /// Returns features of the rise of the next window's peak and last value over [`Self::level`].
     pub(super) fn location(&self) -> [f64; LOCATION] {
         let base = self.level_short;
-        let recent = |n: usize| (1..=n).map(|slots| self.ago(slots) - base);
-        let mut x = Filler::<LOCATION>::default();
+        let levels = |n: usize| (1..=n).map(|slots| self.ago(slots) - base);
+        let mut x = ArrayFiller::<LOCATION>::default();
         x.push(1.0);
-        recent(4).for_each(|y| x.push(y));
+        levels(4).for_each(|y| x.push(y));
         x.push(self.level_middle - base);
         x.push(self.level_long - base);
-        x.push(recent(5).fold(f64::NEG_INFINITY, f64::max));
-        x.push(recent(5).fold(f64::INFINITY, f64::min));
-        x.push(recent(15).fold(f64::NEG_INFINITY, f64::max));
+        x.push(levels(5).fold(f64::NEG_INFINITY, f64::max));
+        x.push(levels(5).fold(f64::INFINITY, f64::min));
+        x.push(levels(15).fold(f64::NEG_INFINITY, f64::max));
         x.push(base);
-        let Lengths { hour, day, .. } = self.lengths;
+        let SlotLengths { hour, day, .. } = self.lengths;
         for lag in [hour, day, 7 * day] {
             self.season(lag).into_iter().for_each(|y| x.push(y));
         }
@@ -141,8 +143,8 @@ impl Past {
         x.values
     }
 
-    /// What followed one season ago: the rise to the peak then, the last value then against the level
-    /// now, the level then against the level now, and the rise to the peak of a wider window.
+    /// Returns features of one season ago: the rise to the peak, the last value relative to the present level, the
+    /// level relative to the present one, and the rise to the peak of a wider window.
     fn season(&self, lag: usize) -> [f64; 4] {
         let Some(then) = self.slot_before(lag) else { return [0.0; 4] };
         let base = self.base[then];
@@ -153,7 +155,7 @@ impl Past {
         [self.peak[then] - base, last - self.level_short, base - self.level_short, highest - base]
     }
 
-    /// Means over several seasons: the rise to the peak, the rise to the last value, the level.
+    /// Returns means over several seasons: the rise to the peak, the rise to the last value, and the level.
     fn mean_of(&self, lags: impl Iterator<Item = usize>) -> [f64; 3] {
         let (mut sums, mut n) = ([0.0; 3], 0.0);
         for then in lags.filter_map(|lag| self.slot_before(lag)) {
@@ -166,9 +168,9 @@ impl Past {
         if n > 0.0 { sums.map(|sum| sum / n) } else { sums }
     }
 
-    /// Features of the logarithm of the error to come.
+    /// Returns features of the log error to come.
     pub(super) fn scale(&self) -> [f64; SCALE] {
-        let Lengths { hour, day, .. } = self.lengths;
+        let SlotLengths { hour, day, .. } = self.lengths;
         let usual = (self.error_long + LEAST_ERROR).ln();
         let log_distance = |a: f64, b: f64| ((a - b).abs() + LEAST_ERROR).ln();
         [
@@ -187,7 +189,7 @@ impl Past {
         ]
     }
 
-    /// Logarithm of the largest error around the slot `lag` before.
+    /// Returns the logarithm of the largest error around the slot `lag` before.
     fn error_near(&self, lag: usize) -> Option<f64> {
         let then = self.slot_before(lag)?;
         let near = self.error.get(then.saturating_sub(2)..(then + 3).min(self.error.len()))?;
@@ -205,18 +207,18 @@ impl Past {
 }
 
 /// Fills an array from the front.
-struct Filler<const N: usize> {
+struct ArrayFiller<const N: usize> {
     values: [f64; N],
     next: usize,
 }
 
-impl<const N: usize> Default for Filler<N> {
+impl<const N: usize> Default for ArrayFiller<N> {
     fn default() -> Self {
         Self { values: [0.0; N], next: 0 }
     }
 }
 
-impl<const N: usize> Filler<N> {
+impl<const N: usize> ArrayFiller<N> {
     fn push(&mut self, value: f64) {
         self.values[self.next] = value;
         self.next += 1;

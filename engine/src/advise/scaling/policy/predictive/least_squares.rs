@@ -1,15 +1,15 @@
-//! Least squares with fading memory and a ridge.
+//! Ridge regression with exponential forgetting. Used by `forecaster`.
 
-/// Ridge regression with several targets over the same features, old points weighing less.
+/// Ridge regression of several targets on the same features, with exponentially decaying weights.
 ///
-/// Each point multiplies the weight of those before it by `decay`. The penalty grows with the weight
-/// of the data and so pulls at coefficients that the data hardly determine, however long they are.
+/// Each point multiplies the weight of the earlier ones by `decay`. The penalty grows with the total weight, so that it
+/// also acts on coefficients that the data hardly determine after a long history.
 #[derive(Debug, Clone)]
 pub(super) struct DecayedRidge<const FEATURES: usize, const TARGETS: usize> {
     decay: f64,
     penalty: f64,
     weight: f64,
-    /// Weighted sums of products of features, the lower triangle.
+    /// Weighted sums of products of features; only the lower triangle is filled.
     gram: Vec<[f64; FEATURES]>,
     moments: [[f64; FEATURES]; TARGETS],
     coefficients: [[f64; FEATURES]; TARGETS],
@@ -27,7 +27,7 @@ impl<const FEATURES: usize, const TARGETS: usize> DecayedRidge<FEATURES, TARGETS
         }
     }
 
-    /// Takes one point; [`Self::solve`] makes it count.
+    /// Adds a point. It takes effect at the next [`Self::solve`].
     pub(super) fn add(&mut self, x: &[f64; FEATURES], targets: [f64; TARGETS]) {
         self.weight = self.weight * self.decay + 1.0;
         for (row, (sums, &x_row)) in self.gram.iter_mut().zip(x).enumerate() {
@@ -42,9 +42,9 @@ impl<const FEATURES: usize, const TARGETS: usize> DecayedRidge<FEATURES, TARGETS
         }
     }
 
-    /// Solves for the coefficients by Cholesky's decomposition.
+    /// Solves for the coefficients by Cholesky decomposition.
     pub(super) fn solve(&mut self) {
-        // A pivot below this is noise of the subtraction.
+        // A smaller pivot is rounding error of the subtraction.
         const LEAST_PIVOT: f64 = 1e-12;
         let penalty = self.penalty * (self.weight.sqrt() + 1e-3 * self.weight) + 1e-9;
         let mut lower = vec![[0.0; FEATURES]; FEATURES];
@@ -56,6 +56,7 @@ impl<const FEATURES: usize, const TARGETS: usize> DecayedRidge<FEATURES, TARGETS
                     if row == col { (rest + penalty).max(LEAST_PIVOT).sqrt() } else { rest / lower[col][col] };
             }
         }
+        // Forward substitution, then backward substitution with the transposed factor.
         for (moment, coefficients) in self.moments.iter().zip(&mut self.coefficients) {
             let mut halfway = [0.0; FEATURES];
             for row in 0..FEATURES {
@@ -69,7 +70,7 @@ impl<const FEATURES: usize, const TARGETS: usize> DecayedRidge<FEATURES, TARGETS
         }
     }
 
-    /// The value of each target at `x`, by the coefficients last solved for.
+    /// Returns the value of each target at `x`, by the coefficients of the last solution.
     pub(super) fn predict(&self, x: &[f64; FEATURES]) -> [f64; TARGETS] {
         self.coefficients.map(|coefficients| coefficients.iter().zip(x).map(|(c, x)| c * x).sum())
     }

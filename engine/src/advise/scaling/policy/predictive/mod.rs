@@ -1,6 +1,6 @@
-//! The predictive rule: a causal forecast of the demand that the pool must hold while replicas
-//! start, the measured tail of its errors, and the price at which more replicas are no longer worth
-//! having.
+//! The predictive rule: `forecaster` predicts the demand that the pool must serve while replicas start, `tail` measures
+//! the distribution of its errors, `price` selects the number of replicas that is worth its cost, and `rule` combines
+//! them.
 
 mod features;
 mod forecaster;

@@ -1,80 +1,88 @@
-//! The price of one more replica, and the replicas that are worth it by the forecast.
+//! Selects the number of replicas by forecast and by the price of one more replica. Called by `rule`.
 
 use super::{
     super::scale_in::ScaleInWindow,
-    forecaster::{Ask, DemandForecaster, Outlook},
+    forecaster::{DemandForecaster, WindowForecast, WindowTarget},
 };
 use crate::advise::scaling::PoolRules;
 
-/// A tenth of the pool: a smaller surplus stays. On public loads this halves the changes a day and costs under
-/// two percent of replica-hours.
+/// A surplus of at most the pool divided by this is kept. Tried values: `docs/tuning/scaling.md`.
 const RELEASE_DIVISOR: u32 = 10;
 
-/// When one more replica is no longer worth having.
+/// Condition under which one more replica is not worth its cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Price {
-    /// One replica more, for one step, costs as much as this probability of falling short in it.
+    /// One replica more for one step costs as much as this probability of a shortfall in that step.
     Shortfall(f64),
-    /// Demand may exceed what is there with this probability: the newsvendor's critical fractile,
-    /// cost of idling / (cost of idling + cost of not serving).
+    /// Demand may exceed the capacity with this probability: the newsvendor's critical fractile, cost of idling / (cost
+    /// of idling + cost of not serving).
     Exceedance(f64),
 }
 
 impl Price {
-    /// The price at which unserved demand costs `ratio` times what idle capacity costs.
-    /// `thrift`: see [`PoolRules::thrift`].
+    /// Returns the price if unserved demand costs `ratio` times as much as idle capacity. `thrift`: see
+    /// [`PoolRules::thrift`].
     pub(super) fn newsvendor(ratio: f64, thrift: f64) -> Self {
         Self::Exceedance((thrift.max(1.0) / (1.0 + ratio)).min(0.5))
     }
 }
 
-/// Chooses replicas by forecast and price.
+/// Selects replicas by forecast and price.
 #[derive(Debug, Clone)]
-pub(super) struct Chooser {
+pub(super) struct ReplicaChooser {
     rules: PoolRules,
-    /// Logarithm of what n replicas serve, on the forecaster's scale.
+    /// Logarithm of the demand that n replicas serve, on the forecaster's scale.
     log_served: Vec<f64>,
 }
 
-impl Chooser {
+impl ReplicaChooser {
     pub(super) fn new(rules: PoolRules, forecaster: &DemandForecaster) -> Self {
-        // With headroom each replica is taken to serve less.
+        // With headroom each replica is counted with less capacity.
         let served = rules.capacity / rules.headroom();
         let log_served = (0..=rules.replicas_max).map(|n| forecaster.log(f64::from(n) * served)).collect();
         Self { rules, log_served }
     }
 
-    /// The replicas wanted at `at_ms` with `current` there and `floor` needed by the demand just seen.
+    /// Returns the replicas wanted at `at_ms`, with `current` in the pool and at least `floor` needed by the last
+    /// observed demand.
     ///
-    /// More are asked for when the demand at the time they would be ready warrants it, and some are let go when the highest demand
-    /// until they could be back does, and did so at every decision of the window: a forecast at the edge of a replica crosses it
-    /// at single steps. In between nothing changes, nor for a surplus below a tenth.
+    /// Replicas are added if the demand at the end of their start-up requires it. They are released if the peak until
+    /// they could be back allows it at every decision of the scale-in window: a forecast near the edge of a replica
+    /// crosses it at single steps. Otherwise, and for a small surplus, nothing changes.
     pub(super) fn choose(
         &self,
         forecaster: &DemandForecaster,
-        outlook: &Outlook,
+        forecast: &WindowForecast,
         price: Price,
         (at_ms, window): (i64, &mut ScaleInWindow),
         current: u32,
         floor: u32,
     ) -> u32 {
         let least = floor.max(self.rules.replicas_min).min(self.rules.replicas_max);
-        let out = self.best(forecaster, outlook, Ask::End, price, least);
+        let out = self.best(forecaster, forecast, WindowTarget::End, price, least);
         if current < out {
             window.most(at_ms, out);
             return out;
         }
-        let keep = self.best(forecaster, outlook, Ask::Peak, price, least).max(out);
+        let keep = self.best(forecaster, forecast, WindowTarget::Peak, price, least).max(out);
         let keep = window.most(at_ms, keep);
         let surplus = current.saturating_sub(keep);
         if surplus <= current / RELEASE_DIVISOR { current.max(least) } else { keep }
     }
 
-    fn best(&self, forecaster: &DemandForecaster, outlook: &Outlook, ask: Ask, price: Price, least: u32) -> u32 {
-        let exceeds = |n: u32| forecaster.exceeds(outlook, ask, self.log_served[n as usize]);
+    /// Returns the cheapest number of replicas of at least `least`.
+    fn best(
+        &self,
+        forecaster: &DemandForecaster,
+        forecast: &WindowForecast,
+        target: WindowTarget,
+        price: Price,
+        least: u32,
+    ) -> u32 {
+        let exceeds = |n: u32| forecaster.exceeds(forecast, target, self.log_served[n as usize]);
         match price {
             Price::Exceedance(allowed) => {
-                // The probability falls with n: halve.
+                // Bisection: the probability decreases with n.
                 let (mut low, mut high) = (least, self.rules.replicas_max);
                 while low < high {
                     let middle = low + (high - low) / 2;
@@ -84,7 +92,7 @@ impl Chooser {
             }
             Price::Shortfall(price) => {
                 let cost = |n: u32| exceeds(n) + price * f64::from(n);
-                // Large pools are searched in strides of about 1.5 %, then closely around the best.
+                // Large pools are searched with a stride of about 1.5 %, then exhaustively around the best.
                 let stride = 1 + least / 64;
                 let (best, _) = self.least_cost(cost, price, least, self.rules.replicas_max, stride);
                 if stride == 1 {
@@ -96,6 +104,7 @@ impl Chooser {
         }
     }
 
+    /// Returns the number of replicas with the lowest cost from `from` to `to`, and that cost.
     fn least_cost(&self, cost: impl Fn(u32) -> f64, price: f64, from: u32, to: u32, stride: u32) -> (u32, f64) {
         let mut best = (from, f64::INFINITY);
         let mut n = from;

@@ -1,25 +1,26 @@
-//! The distribution of standardised errors, old ones weighing less.
+//! Distribution of standardised errors with exponential forgetting. Used by `forecaster`.
 
-const LOWEST: f64 = -8.0;
-const WIDTH: f64 = 0.1;
+/// Edges of the histogram: lowest edge, cell width and number of cells, in standard errors.
+const LOWEST_EDGE: f64 = -8.0;
+const CELL_WIDTH: f64 = 0.1;
 const CELLS: usize = 380;
-/// Share of the last cell's tail that is believed to lie one unit further out.
-const BEYOND: f64 = 0.02;
+/// Share of the last cell's tail that is assumed one unit further out.
+const BEYOND_SHARE: f64 = 0.02;
 
-/// The distribution of standardised errors, old ones weighing less: P(error > z).
+/// Distribution of standardised errors with exponential forgetting: P(error > z).
 #[derive(Debug, Clone)]
 pub(super) struct ErrorTail {
     /// One cell below the lowest edge, `CELLS` of equal width, one above.
     counts: Vec<f64>,
     exceeding: Vec<f64>,
-    /// Weight of the next error; it grows instead of the old ones being scaled down.
+    /// Weight of the next error. It grows instead of the old weights being scaled down.
     unit: f64,
     growth: f64,
     total: f64,
 }
 
 impl ErrorTail {
-    /// `memory`: after so many errors one weighs 1/e of a new one.
+    /// Creates an empty distribution. `memory`: number of errors after which one has weight 1/e.
     pub(super) fn new(memory: f64) -> Self {
         Self {
             counts: vec![0.0; CELLS + 2],
@@ -30,12 +31,14 @@ impl ErrorTail {
         }
     }
 
+    /// Adds an error. It takes effect at the next [`Self::refresh`].
     pub(super) fn add(&mut self, z: f64) {
         if let Some(count) = self.counts.get_mut(cell(z)) {
             *count += self.unit;
         }
         self.total += self.unit;
         self.unit *= self.growth;
+        // Weights are rescaled before they overflow.
         if self.unit > 1e100 {
             for count in &mut self.counts {
                 *count /= self.unit;
@@ -45,7 +48,7 @@ impl ErrorTail {
         }
     }
 
-    /// Makes the errors added since count.
+    /// Recomputes the distribution from all errors added.
     pub(super) fn refresh(&mut self) {
         let mut above = 0.0;
         let whole = self.total.max(self.unit);
@@ -55,21 +58,21 @@ impl ErrorTail {
         }
     }
 
-    /// Weight of the errors in units of a new one.
+    /// Returns the total weight in units of a new error.
     pub(super) fn weight(&self) -> f64 {
         self.total / self.unit
     }
 
-    /// P(error > z), linear within a cell.
+    /// Returns P(error > z), linear within a cell.
     pub(super) fn exceeds(&self, z: f64) -> f64 {
-        let place = (z - LOWEST) / WIDTH;
+        let place = (z - LOWEST_EDGE) / CELL_WIDTH;
         if place.is_nan() || place <= 0.0 {
             return 1.0;
         }
         let cell = whole(place);
         if cell >= CELLS {
             let out = place - cell_edge(CELLS);
-            return BEYOND / (1.0 + out * WIDTH) * self.exceeding[CELLS + 1];
+            return BEYOND_SHARE / (1.0 + out * CELL_WIDTH) * self.exceeding[CELLS + 1];
         }
         let inside = place - cell_edge(cell);
         self.exceeding[cell + 1] * (1.0 - inside) + self.exceeding[cell + 2] * inside
@@ -77,7 +80,7 @@ impl ErrorTail {
 }
 
 fn cell(z: f64) -> usize {
-    let place = (z - LOWEST) / WIDTH;
+    let place = (z - LOWEST_EDGE) / CELL_WIDTH;
     if place.is_nan() || place < 0.0 { 0 } else { (whole(place) + 1).min(CELLS + 1) }
 }
 
@@ -116,7 +119,7 @@ mod tests {
         (0..500).for_each(|_| tail.add(-1.0));
         tail.refresh();
         assert!(tail.exceeds(1.0) < 1e-4);
-        // 1/(1 − 49/50) errors, the newest already weighing 49/50.
+        // 1/(1 − 49/50) errors; the newest already has weight 49/50.
         assert!((tail.weight() - 49.0).abs() < 0.1, "{}", tail.weight());
     }
 

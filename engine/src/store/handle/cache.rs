@@ -1,4 +1,4 @@
-//! Keeps metadata and scrape targets in memory, so that a repeated put writes nothing and a read needs no query.
+//! Caches of metric metadata and scrape targets: an unchanged put writes nothing to disk, and a read needs no query.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::store::{
     tables,
 };
 
-/// Most metrics whose metadata is kept; further ones are refused.
+/// Maximum number of metrics with metadata; further ones are rejected.
 const MAX_METRICS: usize = 100_000;
-/// Longest description kept, in bytes; the rest is cut off.
+/// Maximum length of a description in bytes; longer ones are truncated.
 const MAX_HELP_BYTES: usize = 1024;
-/// Longest unit kept, in bytes.
+/// Maximum length of a unit in bytes; longer ones are truncated.
 const MAX_UNIT_BYTES: usize = 64;
-/// Time in which a metric does not return to metadata that it had before: two senders that disagree would make each scrape
-/// a write.
+/// Time in milliseconds during which former metadata of a metric is not restored. Without it, two senders with
+/// different metadata would cause a write with every scrape.
 const ALTERNATION_MS: i64 = 3_600_000;
-/// Former metadata of a metric that is remembered against such senders.
-const FORMER: usize = 8;
-/// Longest time, in milliseconds, by which the disk lags behind memory where nothing but the times of scrapes changed.
+/// Number of former metadata rows that are remembered per metric for that purpose.
+const MAX_FORMER: usize = 8;
+/// Maximum time in milliseconds by which the disk lags behind memory when only the times of scrapes change.
 const TARGETS_LAG_MS: i64 = 60_000;
 
 /// Suffixes of series names and the types of the families that have them.
@@ -37,21 +37,21 @@ const SUFFIXES: &[(&str, &[MetricType])] = &[
     ("_info", &[MetricType::Info]),
 ];
 
-/// What is known about each metric.
+/// Metadata of each metric.
 #[derive(Debug)]
-pub(in crate::store) struct KnownMetadata(RwLock<BTreeMap<String, Known>>);
+pub(in crate::store) struct MetadataCache(RwLock<BTreeMap<String, MetadataEntry>>);
 
-/// Metadata in force and what it was lately.
+/// Current and recent former metadata of one metric.
 #[derive(Debug)]
-struct Known {
+struct MetadataEntry {
     row: MetadataRow,
     former: Vec<MetadataRow>,
 }
 
-impl Known {
-    /// What becomes of this metadata when `stated` comes; `None` when nothing is to be written.
-    fn next(&self, stated: &MetadataRow) -> Option<MetadataRow> {
-        let next = merged(&self.row, stated);
+impl MetadataEntry {
+    /// Returns the metadata to write when a sender declares `declared`; `None` if nothing changes.
+    fn next(&self, declared: &MetadataRow) -> Option<MetadataRow> {
+        let next = merged(&self.row, declared);
         let is_former = || self.former.iter().any(|former| same(former, &next));
         let lately = next.updated_at.millis().saturating_sub(self.row.updated_at.millis()) < ALTERNATION_MS;
         if same(&self.row, &next) || (lately && is_former()) { None } else { Some(next) }
@@ -62,32 +62,33 @@ fn same(a: &MetadataRow, b: &MetadataRow) -> bool {
     (a.metric_type, &a.help, &a.unit) == (b.metric_type, &b.help, &b.unit)
 }
 
-/// `stated`, with what it leaves empty as before.
-fn merged(before: &MetadataRow, stated: &MetadataRow) -> MetadataRow {
-    let or = |stated: &String, before: &String| if stated.is_empty() { before.clone() } else { stated.clone() };
+/// Returns `declared` with its empty fields filled from `before`.
+fn merged(before: &MetadataRow, declared: &MetadataRow) -> MetadataRow {
+    let or = |declared: &String, before: &String| if declared.is_empty() { before.clone() } else { declared.clone() };
+    let is_unknown = declared.metric_type == MetricType::Unknown;
     MetadataRow {
-        metric: stated.metric.clone(),
-        metric_type: if stated.metric_type == MetricType::Unknown { before.metric_type } else { stated.metric_type },
-        help: or(&stated.help, &before.help),
-        unit: or(&stated.unit, &before.unit),
-        updated_at: stated.updated_at,
+        metric: declared.metric.clone(),
+        metric_type: if is_unknown { before.metric_type } else { declared.metric_type },
+        help: or(&declared.help, &before.help),
+        unit: or(&declared.unit, &before.unit),
+        updated_at: declared.updated_at,
     }
 }
 
-/// The row with texts no longer than is kept.
+/// Returns the row with its texts truncated to their maximum lengths.
 fn bounded(row: &MetadataRow) -> MetadataRow {
     let cut = |text: &str, most: usize| text[..text.floor_char_boundary(most)].to_owned();
     MetadataRow { help: cut(&row.help, MAX_HELP_BYTES), unit: cut(&row.unit, MAX_UNIT_BYTES), ..row.clone() }
 }
 
-impl KnownMetadata {
+impl MetadataCache {
     pub(in crate::store) fn load(connection: &Connection) -> Result<Self, StoreError> {
         let rows = tables::metadata(connection)?;
-        let known = |row: MetadataRow| (row.metric.clone(), Known { row, former: Vec::new() });
+        let known = |row: MetadataRow| (row.metric.clone(), MetadataEntry { row, former: Vec::new() });
         Ok(Self(RwLock::new(rows.into_iter().map(known).collect())))
     }
 
-    /// The rows that differ from what is known, as they are to be stored.
+    /// Returns the rows to write, merged with the cached ones, and the counts of the put. Does not change the cache.
     pub(in crate::store) fn changed(&self, rows: &[MetadataRow]) -> (Vec<MetadataRow>, MetadataPut) {
         let known = self.0.read();
         let mut changed: BTreeMap<&str, MetadataRow> = BTreeMap::new();
@@ -95,6 +96,7 @@ impl KnownMetadata {
         for row in rows {
             let row_bounded = bounded(row);
             let next = match (changed.get(row.metric.as_str()), known.get(&row.metric)) {
+                // The metric occurs more than once in the put: the rows are merged in order.
                 (Some(before), _) => Some(merged(before, &row_bounded)).filter(|next| !same(before, next)),
                 (None, Some(known)) => known.next(&row_bounded),
                 (None, None) if known.len() + new >= MAX_METRICS => {
@@ -117,8 +119,8 @@ impl KnownMetadata {
         (changed.into_values().collect(), put)
     }
 
-    /// Takes in what was written.
-    pub(in crate::store) fn learn(&self, rows: Vec<MetadataRow>) {
+    /// Updates the cache after the rows were written to disk.
+    pub(in crate::store) fn update(&self, rows: Vec<MetadataRow>) {
         let mut all = self.0.write();
         for row in rows {
             match all.get_mut(&row.metric) {
@@ -127,10 +129,10 @@ impl KnownMetadata {
                         known.former.clear();
                     }
                     known.former.push(std::mem::replace(&mut known.row, row));
-                    let surplus = known.former.len().saturating_sub(FORMER);
+                    let surplus = known.former.len().saturating_sub(MAX_FORMER);
                     known.former.drain(..surplus);
                 }
-                None => drop(all.insert(row.metric.clone(), Known { row, former: Vec::new() })),
+                None => drop(all.insert(row.metric.clone(), MetadataEntry { row, former: Vec::new() })),
             }
         }
     }
@@ -145,7 +147,7 @@ impl KnownMetadata {
         found.into_values().take(limit).collect()
     }
 
-    /// The metadata of a series' name: its own, else that of the family whose suffix it has.
+    /// Returns the metadata of a series name: its own, else that of the metric family by the name's suffix.
     pub(in crate::store) fn of(&self, name: &str) -> Option<MetadataRow> {
         let all = self.0.read();
         let family = || {
@@ -158,18 +160,18 @@ impl KnownMetadata {
     }
 }
 
-/// The state of the scrape targets.
+/// State of the scrape targets.
 #[derive(Debug)]
-pub(in crate::store) struct KnownTargets(RwLock<Targets>);
+pub(in crate::store) struct TargetCache(RwLock<Targets>);
 
 #[derive(Debug, Default)]
 struct Targets {
     by_key: BTreeMap<(String, String), ScrapeTargetRow>,
-    /// The newest scrape that the disk knows, in milliseconds.
+    /// Time of the newest scrape that is on disk, in epoch milliseconds.
     stored_ms: Option<i64>,
 }
 
-impl KnownTargets {
+impl TargetCache {
     pub(in crate::store) fn load(connection: &Connection) -> Result<Self, StoreError> {
         let mut targets = Targets::default();
         for row in tables::scrape_targets(connection)? {
@@ -179,7 +181,7 @@ impl KnownTargets {
         Ok(Self(RwLock::new(targets)))
     }
 
-    /// Takes rows in; answers all rows when they are to be written.
+    /// Updates the cache; returns all rows if they must be written now.
     pub(in crate::store) fn put(&self, rows: &[ScrapeTargetRow]) -> Option<Vec<ScrapeTargetRow>> {
         let mut targets = self.0.write();
         let mut is_due = false;
@@ -199,7 +201,7 @@ impl KnownTargets {
         })
     }
 
-    /// Drops all other targets; answers the rest when any was dropped.
+    /// Removes all targets but the configured ones; returns the rest if any was removed.
     pub(in crate::store) fn retain(&self, configured: &[(String, String)]) -> Option<Vec<ScrapeTargetRow>> {
         let mut targets = self.0.write();
         let before = targets.by_key.len();
@@ -223,19 +225,19 @@ mod tests {
         MetadataRow { metric, metric_type, help, unit: String::new(), updated_at: Timestamp::from_millis(at) }
     }
 
-    fn known() -> KnownMetadata {
-        KnownMetadata(RwLock::default())
+    fn known() -> MetadataCache {
+        MetadataCache(RwLock::default())
     }
 
-    /// Puts a row as the store does; answers whether it was written.
-    fn put(known: &KnownMetadata, row: MetadataRow) -> bool {
+    /// Puts a row as the store does; returns whether it was written.
+    fn put(known: &MetadataCache, row: MetadataRow) -> bool {
         let (changed, put) = known.changed(&[row]);
-        known.learn(changed);
+        known.update(changed);
         put.written == 1
     }
 
     #[test]
-    fn what_is_known_is_not_written_and_what_is_left_empty_stays() {
+    fn unchanged_rows_are_not_written_and_empty_fields_keep_their_value() {
         let known = known();
         assert!(put(&known, row("x", MetricType::Counter, "Requests", 0)));
         assert!(!put(&known, row("x", MetricType::Counter, "Requests", 5)));
@@ -249,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn senders_that_disagree_do_not_write_for_ever() {
+    fn alternating_senders_do_not_write_forever() {
         let known = known();
         let written = (0..300_i64).filter(|n| {
             let help = ["one", "two", "three"][usize::try_from(n % 3).unwrap()];
             put(&known, row("x", MetricType::Gauge, help, n * 5_000))
         });
         assert_eq!(written.count(), 3);
-        assert!(put(&known, row("x", MetricType::Gauge, "new", 1_500_000)), "another text is taken at once");
+        assert!(put(&known, row("x", MetricType::Gauge, "new", 1_500_000)), "a new text is written at once");
         assert!(
             put(&known, row("x", MetricType::Gauge, "one", 1_500_000 + ALTERNATION_MS)),
             "a former one after an hour"
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn targets_are_written_when_their_state_changes_and_once_a_minute() {
-        let targets = KnownTargets(RwLock::default());
+        let targets = TargetCache(RwLock::default());
         let scrape = |at: i64, error: Option<&str>| ScrapeTargetRow {
             job: "api".into(),
             instance: "a:80".into(),

@@ -1,4 +1,4 @@
-//! Where a command works: a store that it opens, or a running service.
+//! Chooses what a command works on: a store that it opens, or a running service.
 
 use std::path::{Path, PathBuf};
 
@@ -14,19 +14,19 @@ use crate::{
 /// Options of commands that open the store themselves.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct StoreArgs {
-    /// The store's file [almanac.duckdb]
+    /// File of the store [almanac.duckdb]
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
-    /// The configuration file [almanac.toml, if there is one]
+    /// Configuration file [almanac.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
 impl StoreArgs {
-    /// The configuration, with the options laid over it.
+    /// Reads the configuration and applies the options to it.
     ///
     /// # Errors
-    /// A wrong configuration file, as a usage error that names its line.
+    /// A usage error for an invalid configuration file, which names the line.
     pub fn config(&self) -> Result<Config, CliError> {
         let mut config = match &self.config {
             Some(path) => Config::read(path).map_err(|e| CliError::usage(CliError::from_error(&e)))?,
@@ -42,99 +42,99 @@ impl StoreArgs {
     }
 }
 
-/// Options of commands that work on a store or ask a running service.
+/// Options of commands that work on a store or on a running service.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct PlaceArgs {
-    /// The store and its configuration.
+pub struct BackendArgs {
+    /// Store and configuration.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// A running service, instead of a store
+    /// URL of a running service, used instead of a store
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// The running service's token
+    /// Token of the running service
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
 }
 
-/// Where a command does its work.
+/// What a command works on.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum Backend {
     /// A store that no other process has open.
     Store(Box<Config>),
     /// A running service.
     Service {
-        /// Its address without a slash at the end.
+        /// Its URL without a trailing slash.
         url: String,
         /// The token to send, if there is one.
         token: Option<String>,
     },
 }
 
-impl PlaceArgs {
-    /// Chooses between store and service: a flag wins over the environment, and `--url` over `--db`'s
-    /// variable and the configuration.
+impl BackendArgs {
+    /// Chooses between store and service. Flags take precedence over the environment, and a URL over the variable of
+    /// `--db` and the configuration.
     ///
     /// # Errors
-    /// Both `--db` and `--url` on the command line; an address that is no URL; a wrong configuration file.
-    pub fn place(&self, global: &Global) -> Result<Place, CliError> {
+    /// A usage error for both `--db` and `--url` on the command line, an invalid URL, or an invalid configuration file.
+    pub fn backend(&self, global: &Global) -> Result<Backend, CliError> {
         let (db_flag, url_flag) = (global.is_flag("db"), global.is_flag("url"));
         if db_flag && url_flag {
-            return Err(CliError::usage(
-                "--db and --url exclude each other: give a stopped store or a running service",
-            ));
+            return Err(CliError::usage("--db and --url cannot be combined: use a stopped store or a running service"));
         }
         if global.is_flag("token") && (self.url.is_none() || db_flag) {
-            return Err(CliError::usage("--token goes with --url; a store of one's own needs none"));
+            return Err(CliError::usage("--token requires --url; a local store needs no token"));
         }
         match &self.url {
             Some(url) if !db_flag => {
                 if !(url.starts_with("http://") || url.starts_with("https://")) {
-                    return Err(CliError::usage(format!("--url {url:?} is no address like http://127.0.0.1:9797")));
+                    return Err(CliError::usage(format!("--url {url:?} is not a URL like http://127.0.0.1:9797")));
                 }
-                Ok(Place::Service { url: url.trim_end_matches('/').to_owned(), token: self.token.clone() })
+                Ok(Backend::Service { url: url.trim_end_matches('/').to_owned(), token: self.token.clone() })
             }
-            _ => Ok(Place::Store(Box::new(self.store.config()?))),
+            _ => Ok(Backend::Store(Box::new(self.store.config()?))),
         }
     }
 }
 
-/// Refuses a store that does not exist: only `serve`, `demo` and `import` make one.
+/// Rejects a store that does not exist: only `serve`, `demo` and `import` create one.
 pub(super) fn existing(path: &Path) -> Result<(), CliError> {
     if path.exists() {
         return Ok(());
     }
     Err(CliError::failed(format!(
-        "there is no store {}; name one with --db, or make one with almanac serve",
+        "the store {} does not exist; set its path with --db, or create it with almanac serve",
         path.display()
     )))
 }
 
-/// Age of the newest sample, in milliseconds, from which a stopped store counts as history.
+/// Age of the newest sample, in milliseconds, above which a stopped store is treated as historical.
 const HISTORY_MS: i64 = 3_600_000;
 
-/// The instant as of which a stopped store is learned and advised on: now, or that of its newest sample where it holds only
-/// history. Samples that are stamped after now do not count; stderr has a line in both cases.
+/// Returns the time that learning and advice use as the present: now, or the time of the newest sample of a historical
+/// store.
+///
+/// Samples in the future are ignored. Both cases print a line on stderr.
 pub(super) fn as_of(store: &Store) -> Timestamp {
     let now = now();
     let newest = match store.newest_until(now) {
         Ok(newest) => newest,
         Err(error) => {
-            // What learns or advises next reads the same store and fails with the same reason.
-            eprintln!("almanac: the newest sample is not known: {}", crate::chain(&error));
+            // The caller reads the same store next and fails for the same reason.
+            eprintln!("almanac: cannot read the time of the newest sample: {}", crate::chain(&error));
             return now;
         }
     };
     if let Some(ahead) = store.newest().filter(|&ahead| ahead > now) {
         eprintln!(
-            "almanac: some samples are stamped after now, the newest {}; they are not used. See which with almanac sql \"SELECT \
+            "almanac: some samples are in the future, the newest at {}; they are not used. List them with almanac sql \"SELECT \
              series, min(timestamp), count(*) FROM samples JOIN series USING (series_id) WHERE timestamp > now() GROUP BY ALL\", \
-             remove them with almanac delete --match SELECTOR --from now",
+             and delete them with almanac delete --match SELECTOR --from now",
             iso(ahead.millis())
         );
     }
     match newest {
         Some(newest) if newest.millis() < now.millis().saturating_sub(HISTORY_MS) => {
-            eprintln!("almanac: the newest sample is of {}; everything is seen as of then", iso(newest.millis()));
+            eprintln!("almanac: the newest sample is from {}; this time is used as the present", iso(newest.millis()));
             newest
         }
         _ => now,

@@ -1,4 +1,4 @@
-//! Steps as a user writes them: durations such as `1h`, and `1mo`, `1q`, `1y` of the calendar.
+//! Parses and formats steps: durations such as `1h`, and calendar steps `1mo`, `1q`, `1y`.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use almanac_models::Step;
 
 use crate::cli::CliError;
 
-/// Reads a step of a fixed time or of the calendar.
+/// Parses a fixed step or a calendar step.
 pub(super) fn parse_spacing(text: &str, flag: &str) -> Result<Spacing, CliError> {
     let wrong = || {
         CliError::usage(format!(
-            "{flag} {text:?} is no duration of 1 ms or more; write one like 1h or 30s, or 1mo, 1q, 1y by the calendar"
+            "{flag} {text:?} is not a duration of at least 1 ms; write one like 1h or 30s, or a calendar step 1mo, 1q, 1y"
         ))
     };
     let trimmed = text.trim();
@@ -23,7 +23,7 @@ pub(super) fn parse_spacing(text: &str, flag: &str) -> Result<Spacing, CliError>
         _ => None,
     };
     if let Some(months) = months {
-        // More than a thousand years is no step of any series.
+        // At most a thousand units, so that the product below cannot overflow.
         let count = count.parse().ok().filter(|count| (1..=1_000).contains(count));
         return count.map(|count: u32| Spacing::Months(count * months)).ok_or_else(wrong);
     }
@@ -32,14 +32,14 @@ pub(super) fn parse_spacing(text: &str, flag: &str) -> Result<Spacing, CliError>
     Step::from_millis(millis).map(Spacing::Fixed).map_err(|_| wrong())
 }
 
-/// Reads a step, or a length in steps: what a step of the calendar is on average.
+/// Parses a length of time; a calendar step gives its average length.
 pub(super) fn parse_step(text: &str, flag: &str) -> Result<Step, CliError> {
     let spacing = parse_spacing(text, flag)?;
     spacing.step().ok_or_else(|| CliError::usage(format!("{flag} {text:?} is too long")))
 }
 
-/// A step of the calendar in words; `None` for a fixed time.
-pub(super) fn in_words(spacing: Spacing) -> Option<String> {
+/// Formats a calendar step; `None` for a fixed step.
+pub(super) fn calendar_words(spacing: Spacing) -> Option<String> {
     let (count, unit) = match spacing {
         Spacing::Fixed(_) => return None,
         Spacing::Days(n) => (n, "day"),
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_read() {
+    fn steps_are_parsed() {
         assert_eq!(parse_step("90s", "--step").unwrap().millis(), 90_000);
         assert_eq!(parse_step("1m", "--step").unwrap().millis(), 60_000);
         for (text, months) in [("1mo", 1), ("2M", 2), ("1q", 3), ("1 year", 12), ("1y", 12)] {
@@ -70,8 +70,8 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_written() {
-        let written = [1, 3, 12, 24, 2].map(|n| in_words(Spacing::Months(n)).unwrap());
+    fn steps_are_formatted() {
+        let written = [1, 3, 12, 24, 2].map(|n| calendar_words(Spacing::Months(n)).unwrap());
         assert_eq!(written, ["1 month", "1 quarter", "1 year", "2 years", "2 months"]);
     }
 }

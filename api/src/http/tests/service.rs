@@ -1,4 +1,4 @@
-//! A router on a store with an hour of telemetry.
+//! Fixture: the router on a temporary store with an hour of telemetry, called without a socket.
 
 use almanac_engine::{
     ledger::Ledger,
@@ -26,19 +26,19 @@ use crate::{
     http::{AppState, Auth, Clock, router},
 };
 
-/// 2026-11-23T08:00:00Z: the present, and the end of the telemetry.
+/// 2026-11-23T08:00:00Z: the fixed time of the clock, and the end of the telemetry.
 pub(in crate::http) const END_MS: i64 = 1_795_420_800_000;
 const MINUTE_MS: i64 = 60_000;
 
 /// A service on a temporary store, called without a socket.
-pub(in crate::http) struct Scene {
+pub(in crate::http) struct TestService {
     router: Router,
     store: Store,
     ledger: Ledger,
     _folder: TempDir,
 }
 
-/// An answer, whole.
+/// A complete response.
 #[derive(Debug)]
 pub(in crate::http) struct Reply {
     pub(in crate::http) status: StatusCode,
@@ -59,7 +59,7 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Status and body as they stand in snapshots.
+    /// Formats status, content type and body for snapshots.
     pub(in crate::http) fn shown(&self) -> String {
         let body = match serde_json::from_slice::<Value>(&self.body) {
             Ok(body) => serde_json::to_string_pretty(&body).unwrap(),
@@ -69,8 +69,8 @@ impl Reply {
     }
 }
 
-impl Scene {
-    /// Without a token.
+impl TestService {
+    /// Builds a service without authentication.
     pub(in crate::http) fn new() -> Self {
         Self::with(Auth::open(), Config::default())
     }
@@ -85,12 +85,12 @@ impl Scene {
         Self { ledger: state.ledger.clone(), router: router(state), store, _folder: folder }
     }
 
-    /// The store behind.
+    /// Returns the store of the service.
     pub(in crate::http) fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The ledger behind.
+    /// Returns the ledger of the service.
     pub(in crate::http) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -118,7 +118,7 @@ impl Scene {
     }
 }
 
-/// An hour of two gauges and two counters, every 15 s.
+/// Writes an hour of two gauges and two counters, every 15 s.
 fn telemetry(store: &Store) {
     let mut batch = SampleBatch { series: Vec::new(), timestamps: Vec::new(), values: Vec::new() };
     let mut add = |pairs: &[(&str, &str)], value: fn(i64) -> f64| {
@@ -140,10 +140,12 @@ fn telemetry(store: &Store) {
     store.append(batch).unwrap().wait().unwrap();
 }
 
+/// Returns the time `minutes` after the fixed time.
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_millis(END_MS + minutes * MINUTE_MS)
 }
 
+/// Writes signals, forecasts, scores, events and a recommendation.
 fn learned(store: &Store) {
     let signal = |name: &str, expr: &str, status: SignalStatus, reason: Option<&str>| SignalRow {
         signal: name.to_owned(),

@@ -1,105 +1,105 @@
-//! Reads timestamps of every usual form into epoch milliseconds; used by files, events and text, never reads a clock.
+//! Parses timestamps of the usual forms to epoch milliseconds, for files, events and text. Never reads a clock.
 
 use chrono::{DateTime, NaiveDate};
 
-/// The furthest timestamp from 1970 that is accepted, in epoch milliseconds either way: about the year
-/// 287,000. DuckDB's microsecond timestamps, to which analysts' queries cast, overflow beyond it.
+/// Maximum absolute value of a timestamp in epoch milliseconds: about the year 287,000. DuckDB's microsecond
+/// timestamps, to which analysts' queries cast, overflow beyond it.
 pub const TIMESTAMP_LIMIT_MS: i64 = 9_000_000_000_000_000;
 
-/// Integers from here to [`SECONDS_END`] are the years 2001 to 2099 in epoch seconds, and 1970-01-12 to
-/// 1970-02-17 in epoch milliseconds, where no service's metric is.
+/// Start of the integers that are read as seconds, up to [`SECONDS_END`]: in epoch seconds the years 2001 to 2099, and
+/// in epoch milliseconds 1970-01-12 to 1970-02-17, for which no metrics exist.
 const SECONDS_START: i64 = 1_000_000_000;
-/// See [`SECONDS_START`].
+/// End of the range of [`SECONDS_START`], exclusive.
 const SECONDS_END: i64 = 4_102_444_800;
-/// Milliseconds from here on, the year 1973, cannot be seconds: they would be the year 5138.
+/// Milliseconds from here on (the year 1973) cannot be seconds, which would be the year 5138.
 const MODERN_MS: i64 = 100_000_000_000;
-/// The same bound in microseconds: an integer of this size is not milliseconds.
+/// The same bound in microseconds; larger integers are microseconds.
 const MICROS_START: u64 = 100_000_000_000_000;
-/// The same bound in nanoseconds.
+/// The same bound in nanoseconds; larger integers are nanoseconds.
 const NANOS_START: u64 = 100_000_000_000_000_000;
 
-/// Whether `millis` lies within [`TIMESTAMP_LIMIT_MS`] of 1970.
+/// Returns whether `millis` is within ±[`TIMESTAMP_LIMIT_MS`].
 #[must_use]
 pub(crate) fn in_range(millis: i64) -> bool {
     (-TIMESTAMP_LIMIT_MS..=TIMESTAMP_LIMIT_MS).contains(&millis)
 }
 
-/// Whether an integer, taken as epoch milliseconds, is rather a count of seconds of our time.
+/// Returns whether an integer given as epoch milliseconds is more likely a count of seconds.
 #[must_use]
 pub(crate) fn looks_like_seconds(millis: i64) -> bool {
     (SECONDS_START..SECONDS_END).contains(&millis)
 }
 
-/// Which timestamps of a request are accepted: those up to a moment a little ahead of the receiver's clock.
+/// Range of accepted timestamps of a request; ends a little ahead of the receiver's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Accepted {
-    /// The latest.
+pub(crate) struct AcceptedTimestamps {
+    /// Latest accepted timestamp in epoch milliseconds.
     pub(crate) latest_ms: i64,
 }
 
-/// Why a timestamp is not accepted.
+/// Reason for rejecting a timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// Further from 1970 than [`TIMESTAMP_LIMIT_MS`].
+pub(crate) enum TimestampFault {
+    /// Outside ±[`TIMESTAMP_LIMIT_MS`].
     OutOfRange,
-    /// Later than the latest that is accepted.
+    /// Later than the latest accepted timestamp.
     Ahead,
-    /// Of early 1970 in milliseconds, of our time in seconds.
+    /// Probably epoch seconds: in early 1970 as milliseconds.
     Seconds,
 }
 
-impl Accepted {
-    /// Timestamps up to `ahead_ms` after `now_ms`.
+impl AcceptedTimestamps {
+    /// Accepts timestamps up to `ahead_ms` after `now_ms`.
     pub(crate) fn until(now_ms: i64, ahead_ms: i64) -> Self {
         Self { latest_ms: now_ms.saturating_add(ahead_ms).min(TIMESTAMP_LIMIT_MS) }
     }
 
-    /// Whether a timestamp is accepted; two comparisons, as every sample asks.
+    /// Returns whether a timestamp is accepted; called for every sample, so it is only comparisons.
     #[inline]
     pub(crate) fn contains(&self, millis: i64) -> bool {
         (-TIMESTAMP_LIMIT_MS..=self.latest_ms).contains(&millis) && !looks_like_seconds(millis)
     }
 
-    /// Why a timestamp is not accepted; none when it is.
-    pub(crate) fn fault(&self, millis: i64) -> Option<Fault> {
+    /// Returns why a timestamp is rejected; `None` if it is accepted.
+    pub(crate) fn fault(&self, millis: i64) -> Option<TimestampFault> {
         if !in_range(millis) {
-            Some(Fault::OutOfRange)
+            Some(TimestampFault::OutOfRange)
         } else if millis > self.latest_ms {
-            Some(Fault::Ahead)
+            Some(TimestampFault::Ahead)
         } else {
-            looks_like_seconds(millis).then_some(Fault::Seconds)
+            looks_like_seconds(millis).then_some(TimestampFault::Seconds)
         }
     }
 }
 
-/// Milliseconds of an integer stamp of a file whose integers are seconds; instants stay as they are.
+/// Converts a timestamp of a file whose integers are seconds; other timestamps are returned unchanged.
 #[must_use]
 pub(crate) fn from_seconds(stamp: i64) -> i64 {
     if looks_like_seconds(stamp) { stamp * 1000 } else { stamp }
 }
 
-/// Whether an integer is a time since 2001 in seconds, or since 1973 in milliseconds, and not a count of rows.
+/// Returns whether an integer is likely a time: since 2001 in seconds or since 1973 in milliseconds.
 #[must_use]
 pub(crate) fn looks_like_time(count: i64) -> bool {
     looks_like_seconds(count) || count >= MODERN_MS
 }
 
-/// What a timestamp may look like, for messages.
+/// Description of a valid timestamp, for messages.
 pub(crate) const EXPECTED: &str = "a timestamp: RFC 3339 such as 2026-01-31T12:00:00Z, or integer epoch milliseconds";
 
-/// One timestamp as it was written.
+/// Parsed timestamp, before the unit of integers is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Epoch milliseconds; the form leaves no doubt about the unit.
+pub(crate) enum ParsedTimestamp {
+    /// Epoch milliseconds of an unambiguous form.
     Instant(i64),
-    /// An integer that reads as epoch milliseconds; the other stamps of the column decide whether it counts seconds.
+    /// Integer, read as epoch milliseconds unless the whole column counts seconds.
     Integer(i64),
-    /// Epoch milliseconds of a number of seconds with a fraction; integers beside it are seconds too.
+    /// Epoch milliseconds of a number of seconds with a fraction; integers in the same column are then seconds.
     Fraction(i64),
 }
 
-impl Written {
-    /// Epoch milliseconds, an integer taken as that.
+impl ParsedTimestamp {
+    /// Returns epoch milliseconds; an integer is taken as milliseconds.
     pub(crate) fn millis(self) -> i64 {
         match self {
             Self::Instant(millis) | Self::Integer(millis) | Self::Fraction(millis) => millis,
@@ -107,11 +107,11 @@ impl Written {
     }
 }
 
-/// Reads one timestamp of a file: a date with or without a time and an offset (UTC when there is none), or a number.
+/// Parses one timestamp of a file: a date with optional time and offset (default UTC), or a number.
 ///
-/// Integers are milliseconds, or by their size microseconds or nanoseconds. Numbers with a decimal point are
-/// seconds from 1973 on, or milliseconds by their size. Digits finer than a millisecond are cut off towards the past.
-pub(crate) fn read(text: &str) -> Option<Written> {
+/// Integers are milliseconds, or by magnitude microseconds or nanoseconds. Numbers with a decimal point are seconds
+/// from 1973 on, or by magnitude milliseconds. Fractions of a millisecond are rounded towards the past.
+pub(crate) fn read(text: &str) -> Option<ParsedTimestamp> {
     let text = text.trim();
     if let Ok(count) = text.parse::<i64>() {
         return integer(count);
@@ -121,31 +121,32 @@ pub(crate) fn read(text: &str) -> Option<Written> {
     {
         return decimal(number);
     }
-    instant(text).filter(|&millis| in_range(millis)).map(Written::Instant)
+    instant(text).filter(|&millis| in_range(millis)).map(ParsedTimestamp::Instant)
 }
 
-/// Reads an integer of a file.
-pub(crate) fn integer(count: i64) -> Option<Written> {
+/// Parses an integer of a file.
+pub(crate) fn integer(count: i64) -> Option<ParsedTimestamp> {
     match count.unsigned_abs() {
-        NANOS_START.. => Some(Written::Instant(count.div_euclid(1_000_000))),
-        MICROS_START.. => Some(Written::Instant(count.div_euclid(1000))),
-        _ => Some(Written::Integer(count)),
+        NANOS_START.. => Some(ParsedTimestamp::Instant(count.div_euclid(1_000_000))),
+        MICROS_START.. => Some(ParsedTimestamp::Instant(count.div_euclid(1000))),
+        _ => Some(ParsedTimestamp::Integer(count)),
     }
 }
 
-/// Reads a number with a decimal point: pandas writes integers so when the column has gaps, and `time.time()` seconds.
+/// Parses a number with a decimal point: integers in pandas columns with gaps, or seconds of `time.time()`.
 #[expect(clippy::cast_possible_truncation, reason = "checked to be within i64")]
-pub(crate) fn decimal(number: f64) -> Option<Written> {
+pub(crate) fn decimal(number: f64) -> Option<ParsedTimestamp> {
     let has_fraction = number.fract().abs() > 0.0;
     if has_fraction && number.abs() < 1e11 {
-        // Seconds of the years 1973 to 5138; a smaller number with a fraction is no likely time. Microseconds are
-        // exact here, so that 0.123 s does not become 122 ms.
-        return (number.abs() >= 1e8).then(|| Written::Fraction(((number * 1e6).round() as i64).div_euclid(1000)));
+        // Seconds of the years 1973 to 5138; smaller numbers with a fraction are unlikely times. Rounding to
+        // microseconds first prevents that 0.123 s becomes 122 ms.
+        return (number.abs() >= 1e8)
+            .then(|| ParsedTimestamp::Fraction(((number * 1e6).round() as i64).div_euclid(1000)));
     }
     (number.abs() < 9e18).then(|| integer(number.floor() as i64))?
 }
 
-/// Reads an instant of a request: integer epoch milliseconds, or a date and time.
+/// Parses an instant of a request: integer epoch milliseconds, or a date and time.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(millis) = text.parse::<i64>() {
@@ -154,14 +155,14 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     instant(text).filter(|&millis| in_range(millis))
 }
 
-/// Milliseconds of a count of `per_second` units since 1970, cut off towards the past; none when out of range.
+/// Converts a count of `per_second` units since 1970 to milliseconds, rounded towards the past; `None` if out of range.
 pub(crate) fn from_units(count: i64, per_second: i64) -> Option<i64> {
     let millis =
         if per_second >= 1000 { count.div_euclid(per_second / 1000) } else { count.checked_mul(1000 / per_second)? };
     in_range(millis).then_some(millis)
 }
 
-/// Epoch milliseconds of a date (`2026-01-31`, `2026/01/31`, `2026-01`) with or without a time and an offset.
+/// Parses a date (`2026-01-31`, `2026/01/31`, `2026-01`) with optional time and offset, or an RFC 2822 date.
 fn instant(text: &str) -> Option<i64> {
     let Some((date, rest)) = date(text) else {
         return DateTime::parse_from_rfc2822(text).ok().map(|stamp| stamp.timestamp_millis());
@@ -176,14 +177,14 @@ fn instant(text: &str) -> Option<i64> {
     Some(midnight + clock_ms(clock)? - offset_ms(zone.trim())?)
 }
 
-/// The date at the beginning of a text and what follows it; the year comes first.
+/// Parses a date, year first, at the start of a text; returns the rest as well.
 fn date(text: &str) -> Option<(NaiveDate, &str)> {
     let (year, rest) = digits(text, 4)?;
     let separator = rest.chars().next().filter(|c| matches!(c, '-' | '/'))?;
     let (month, rest) = digits(&rest[1..], 2)?;
     let (day, rest) = match rest.strip_prefix(separator) {
         Some(rest) => digits(rest, 2)?,
-        // A month alone, as monthly data have it.
+        // Year and month only, as in monthly data.
         None if rest.is_empty() => (1, rest),
         None => return None,
     };
@@ -191,13 +192,13 @@ fn date(text: &str) -> Option<(NaiveDate, &str)> {
     Some((date?, rest))
 }
 
-/// Exactly `count` digits and what follows them.
+/// Parses exactly `count` digits; returns the rest as well.
 fn digits(text: &str, count: usize) -> Option<(i64, &str)> {
     let head = text.get(..count).filter(|head| head.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some((head.parse().ok()?, &text[count..]))
 }
 
-/// `HH:MM`, `HH:MM:SS` or with a fraction of the second.
+/// Parses `HH:MM` or `HH:MM:SS` with an optional fraction, to milliseconds of the day.
 fn clock_ms(text: &str) -> Option<i64> {
     let (hour, rest) = digits(text, 2)?;
     let (minute, rest) = digits(rest.strip_prefix(':')?, 2)?;
@@ -211,7 +212,7 @@ fn clock_ms(text: &str) -> Option<i64> {
         let first: String = fraction.chars().chain("000".chars()).take(3).collect();
         millis = first.parse().ok()?;
     }
-    // 60 is a leap second; 24:00 is the end of the day.
+    // Second 60 is a leap second; 24:00 is the end of the day.
     let is_end = hour == 24 && minute == 0 && second == 0 && millis == 0;
     if (hour > 23 && !is_end) || minute > 59 || second > 60 {
         return None;
@@ -219,7 +220,8 @@ fn clock_ms(text: &str) -> Option<i64> {
     Some(((hour * 60 + minute) * 60 + second) * 1000 + millis)
 }
 
-/// The offset from UTC: none, `Z`, `UTC`, `+01`, `+0100`, `+01:00`, or `+0000 UTC` as Go prints it.
+/// Parses an offset from UTC: none, `Z`, `UTC`, `+01`, `+0100`, `+01:00`, or `+0000 UTC` as Go prints it; in
+/// milliseconds.
 fn offset_ms(zone: &str) -> Option<i64> {
     if matches!(zone, "" | "Z" | "z" | "UTC" | "GMT" | "utc") {
         return Some(0);
@@ -240,38 +242,38 @@ fn offset_ms(zone: &str) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes) * 60_000)
 }
 
-/// Decides the unit of a file's integer timestamps from all of them.
+/// Detects the unit of a file's integer timestamps from all of its timestamps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct UnitCensus {
+pub(crate) struct UnitDetector {
     /// Row number of the first integer that looks like seconds.
     pub(crate) seconds_like: Option<u64>,
-    /// Row number of the first stamp from 1973 on.
+    /// Row number of the first timestamp from 1973 on.
     pub(crate) modern: Option<u64>,
-    /// Whether there are integers that can only be milliseconds of 1970.
+    /// Whether there are timestamps that can only be milliseconds before 1973.
     others: bool,
 }
 
-impl UnitCensus {
-    /// Counts one stamp.
-    pub(crate) fn count(&mut self, written: Written, place: u64) {
+impl UnitDetector {
+    /// Counts one timestamp.
+    pub(crate) fn count(&mut self, written: ParsedTimestamp, place: u64) {
         match written {
-            Written::Integer(count) if looks_like_seconds(count) => {
+            ParsedTimestamp::Integer(count) if looks_like_seconds(count) => {
                 self.seconds_like.get_or_insert(place);
             }
-            Written::Fraction(_) => {}
-            Written::Integer(millis) | Written::Instant(millis) if millis >= MODERN_MS => {
+            ParsedTimestamp::Fraction(_) => {}
+            ParsedTimestamp::Integer(millis) | ParsedTimestamp::Instant(millis) if millis >= MODERN_MS => {
                 self.modern.get_or_insert(place);
             }
             _ => self.others = true,
         }
     }
 
-    /// Whether every integer counts seconds.
+    /// Returns whether all integers are seconds.
     pub(crate) fn is_seconds(&self) -> bool {
         self.seconds_like.is_some() && self.modern.is_none() && !self.others
     }
 
-    /// Whether some integers are seconds of the same years as the other stamps.
+    /// Returns whether some integers look like seconds and other timestamps do not.
     pub(crate) fn is_mixed(&self) -> bool {
         self.seconds_like.is_some() && self.modern.is_some()
     }
@@ -284,9 +286,9 @@ mod tests {
     const NEW_YEAR: i64 = 1_767_225_600_000;
 
     #[test]
-    fn stamps_of_every_usual_form() {
+    fn timestamps_of_every_usual_form() {
         let check = |text: &str, expected: i64| {
-            assert_eq!(read(text), Some(Written::Instant(NEW_YEAR + expected)), "{text}");
+            assert_eq!(read(text), Some(ParsedTimestamp::Instant(NEW_YEAR + expected)), "{text}");
         };
         for text in [
             "2026-01-01",
@@ -314,22 +316,22 @@ mod tests {
         check("2026-01-01 00:00:00,25", 250);
         check("2026-01-01T02:00:00.0015+02:00", 1);
         check("1767225600123456", 123);
-        assert_eq!(read("1767225600.123"), Some(Written::Fraction(NEW_YEAR + 123)));
-        assert_eq!(read("1767225600.5"), Some(Written::Fraction(NEW_YEAR + 500)));
+        assert_eq!(read("1767225600.123"), Some(ParsedTimestamp::Fraction(NEW_YEAR + 123)));
+        assert_eq!(read("1767225600.5"), Some(ParsedTimestamp::Fraction(NEW_YEAR + 500)));
     }
 
     #[test]
-    fn integers_wait_for_the_other_stamps() {
-        assert_eq!(read(" 1767225600000 "), Some(Written::Integer(NEW_YEAR)));
-        assert_eq!(read("1767225600000.0"), Some(Written::Integer(NEW_YEAR)));
-        assert_eq!(read("1.7672256e12"), Some(Written::Integer(NEW_YEAR)));
-        assert_eq!(read("1767225600"), Some(Written::Integer(1_767_225_600)));
-        assert_eq!(read("1767225600.0"), Some(Written::Integer(1_767_225_600)));
-        assert_eq!(read("-1"), Some(Written::Integer(-1)));
+    fn the_unit_of_integers_is_decided_later() {
+        assert_eq!(read(" 1767225600000 "), Some(ParsedTimestamp::Integer(NEW_YEAR)));
+        assert_eq!(read("1767225600000.0"), Some(ParsedTimestamp::Integer(NEW_YEAR)));
+        assert_eq!(read("1.7672256e12"), Some(ParsedTimestamp::Integer(NEW_YEAR)));
+        assert_eq!(read("1767225600"), Some(ParsedTimestamp::Integer(1_767_225_600)));
+        assert_eq!(read("1767225600.0"), Some(ParsedTimestamp::Integer(1_767_225_600)));
+        assert_eq!(read("-1"), Some(ParsedTimestamp::Integer(-1)));
     }
 
     #[test]
-    fn text_that_is_no_timestamp() {
+    fn text_that_is_not_a_timestamp() {
         for text in [
             "",
             "yesterday",
@@ -355,24 +357,24 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_is_of_the_whole_column() {
-        let census = |stamps: &[&str]| {
-            let mut census = UnitCensus::default();
+    fn the_unit_is_detected_from_the_whole_column() {
+        let units = |stamps: &[&str]| {
+            let mut units = UnitDetector::default();
             for (place, text) in stamps.iter().enumerate() {
-                census.count(read(text).unwrap(), place as u64);
+                units.count(read(text).unwrap(), place as u64);
             }
-            (census.is_seconds(), census.is_mixed())
+            (units.is_seconds(), units.is_mixed())
         };
-        assert_eq!(census(&["1767225600", "1767225660"]), (true, false));
-        assert_eq!(census(&["1767225600", "1767225660000"]), (false, true));
-        assert_eq!(census(&["2026-01-01", "1767225660"]), (false, true));
-        assert_eq!(census(&["1767225600.5", "1767225601.0"]), (true, false));
-        assert_eq!(census(&["0", "1767225600"]), (false, false));
-        assert_eq!(census(&["1000", "1767225600000"]), (false, false));
+        assert_eq!(units(&["1767225600", "1767225660"]), (true, false));
+        assert_eq!(units(&["1767225600", "1767225660000"]), (false, true));
+        assert_eq!(units(&["2026-01-01", "1767225660"]), (false, true));
+        assert_eq!(units(&["1767225600.5", "1767225601.0"]), (true, false));
+        assert_eq!(units(&["0", "1767225600"]), (false, false));
+        assert_eq!(units(&["1000", "1767225600000"]), (false, false));
     }
 
     #[test]
-    fn units_are_cut_towards_the_past() {
+    fn units_are_rounded_towards_the_past() {
         assert_eq!(from_units(-1, 1_000_000), Some(-1));
         assert_eq!(from_units(1_999_999, 1_000_000_000), Some(1));
         assert_eq!(from_units(3, 1), Some(3000));
