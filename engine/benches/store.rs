@@ -1,5 +1,5 @@
-//! The store's own speed, without HTTP: acknowledged appends by size of batch, and reads.
-#![expect(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+//! Speed of the store without HTTP: acknowledged appends by batch size, and reads from memory and from cold segments.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot continue has failed")]
 
 use std::hint::black_box;
 
@@ -10,8 +10,10 @@ use almanac_engine::{
 use almanac_models::Timestamp;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
+/// Number of series in the store.
 const SERIES: usize = 4_000;
 
+/// Opens an empty store and registers all series.
 fn open(folder: &tempfile::TempDir) -> (Store, Vec<SeriesId>) {
     let store = Store::open(&folder.path().join("bench.duckdb"), StoreOptions::default()).unwrap();
     let ids = (0..SERIES)
@@ -23,6 +25,7 @@ fn open(folder: &tempfile::TempDir) -> (Store, Vec<SeriesId>) {
     (store, ids)
 }
 
+/// Returns a batch in rounds of one sample for each series, 10 s apart; `step` counts the rounds across batches.
 fn batch(ids: &[SeriesId], samples: usize, step: &mut i64) -> SampleBatch {
     let mut batch = SampleBatch::with_capacity(samples);
     while batch.len() < samples {
@@ -66,6 +69,7 @@ fn read(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("select");
     group.sample_size(10);
     for (state, memory) in [("memory", true), ("cold", false)] {
+        // A compacted and reopened store reads from cold segments, as its cache of recent samples is empty.
         let store = if memory {
             store.clone()
         } else {

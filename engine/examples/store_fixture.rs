@@ -1,6 +1,6 @@
-//! Writes the file that stands for this release's schema in the tests, at the path given:
-//! `cargo run -p almanac-engine --example store_fixture -- new.duckdb`. A released file is never changed.
-#![expect(clippy::unwrap_used, reason = "a tool for the moment of a release")]
+//! Writes a store file with this release's schema, which later releases must open, to the given path:
+//! `cargo run -p almanac-engine --example store_fixture -- new.duckdb`. A fixture of a release is never changed.
+#![expect(clippy::unwrap_used, reason = "a tool for releases, which may panic")]
 
 use almanac_engine::{
     series::Labels,
@@ -26,7 +26,7 @@ fn main() {
         samples.iter().for_each(|&(id, timestamp, value)| batch.push(id, timestamp, value));
         store.append(batch).unwrap().wait().unwrap();
     };
-    // Cold, hot and late segments all have rows.
+    // The order fills cold, hot and late segments: a compaction, new samples, then a repeated timestamp.
     let ticks: Vec<_> = (0..40_i32).map(|n| (requests, i64::from(n) * 60_000, f64::from(n))).collect();
     append(&ticks[..30]);
     append(&[(up, 0, 5.0)]);
@@ -62,7 +62,7 @@ fn main() {
             valid_until: None,
             effect: Effect { metric: "m".into(), unit: "1".into(), value: 1.0, lower: 0.5, upper: 1.5, level: 0.8 },
             confidence: 0.9,
-            reason: "more is asked".into(),
+            reason: "demand grows".into(),
             evidence: serde_json::json!({}),
             patch: Patch { format: "text".into(), body: String::new() },
             state: State::Proposed,

@@ -1,4 +1,4 @@
-//! The calendar that signals follow: time zones by name, holidays by date, and steps of days, months and years.
+//! The calendar of signals: time zones, holidays, and steps of days, months and years. Never reads the present time.
 
 mod spacing;
 mod zone;

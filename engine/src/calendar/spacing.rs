@@ -1,50 +1,53 @@
-//! How far the points of a series lie apart: a fixed time, or days, months, quarters and years of the calendar.
+//! Distance between the points of a series: a fixed duration, or days and months of the calendar. Used for series from
+//! files, to resample them and to compute the timestamps of a forecast.
 
 use std::ops::Range;
 
 use almanac_models::Step;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime};
 
-use super::{Calendar, Zone};
+use super::Calendar;
 
 const DAY_MS: i64 = 86_400_000;
-/// A twelfth of a year of 365.25 days: what a month is on average.
+/// Mean length of a month: a twelfth of a year of 365.25 days.
 const MONTH_MS: i64 = 2_629_800_000;
-/// Days between rows from which they may be months, and by which stamps of one kind may differ, as the last working days
-/// of months do.
+/// Minimum distance of rows that may be monthly, in days.
 const SHORTEST_MONTH: i64 = 27;
+/// Tolerance of the day of the month, in days: the last working day of a month may be three days before its end.
 const JITTER_DAYS: u32 = 3;
-/// Slots of a series at most.
+/// Maximum number of slots of a resampled series; the newest are kept.
 const MAX_SLOTS: usize = 4_000_000;
 
-/// How far the points of a series lie apart.
+/// Distance between the points of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spacing {
-    /// A time that is always the same.
+    /// A fixed duration.
     Fixed(Step),
-    /// Days by the clocks of a place, which daylight saving makes an hour longer or shorter.
+    /// Number of days of local time. A day has 23 or 25 hours when daylight saving time changes.
     Days(u32),
-    /// Months: 3 are a quarter, 12 a year.
+    /// Number of months: 3 is a quarter, 12 a year.
     Months(u32),
 }
 
-/// Where in its month a stamp lies.
+/// Day of the month of all timestamps of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InMonth {
-    /// This day, or the last one of a month without it.
+enum DayOfMonth {
+    /// This day, or the last day of a shorter month.
     Day(u32),
+    /// The last day of the month.
     Last,
 }
 
 impl Spacing {
-    /// The spacing of ascending stamps whose usual distance is `step`: months where they lie in different months, always
-    /// on the same day or at the end; days of the calendar's zone where it names one.
+    /// Infers the spacing of ascending timestamps whose usual distance is `step`: months if all timestamps are in
+    /// different months, on the same day or at the end; else days of local time if the calendar has a zone and the step
+    /// is whole days.
     #[must_use]
     pub fn of(timestamps: &[i64], step: Step, calendar: &Calendar) -> Self {
         months_apart(timestamps, step, calendar).map_or_else(|| Self::Fixed(step).by(calendar), Self::Months)
     }
 
-    /// A step that was given: whole days are those of the calendar's zone where it names one.
+    /// Converts a fixed step of whole days into days of local time, if the calendar has a zone.
     #[must_use]
     pub fn by(self, calendar: &Calendar) -> Self {
         match (self, calendar.zone) {
@@ -55,7 +58,7 @@ impl Spacing {
         }
     }
 
-    /// The step that this is on average.
+    /// Returns the mean step.
     #[must_use]
     pub fn step(self) -> Option<Step> {
         match self {
@@ -65,18 +68,18 @@ impl Spacing {
         }
     }
 
-    /// Values at even steps of the calendar up to the last stamp: the mean of those of one step, NaN where there is none.
-    /// `None` for a fixed step. Stamps are ascending.
+    /// Resamples values onto steps of the calendar up to the last timestamp: the mean of the values of each step, NaN
+    /// where there is none. `None` for a fixed step. `timestamps` must be ascending.
     #[must_use]
     pub fn regular(self, timestamps: &[i64], values: &[f64], calendar: &Calendar) -> Option<Vec<f64>> {
-        let last = shown(*timestamps.last()?, calendar)?;
-        let place = |at: &i64| self.place(shown(*at, calendar)?, last);
-        let places: Vec<i64> = timestamps.iter().map(place).collect::<Option<_>>()?;
-        let (first, last) = (*places.iter().min()?, *places.iter().max()?);
+        let last = local_time(*timestamps.last()?, calendar)?;
+        let step_index = |at: &i64| self.step_index(local_time(*at, calendar)?, last);
+        let indices: Vec<i64> = timestamps.iter().map(step_index).collect::<Option<_>>()?;
+        let (first, last) = (*indices.iter().min()?, *indices.iter().max()?);
         let slots = usize::try_from(last - first).ok()?.saturating_add(1).min(MAX_SLOTS);
         let (mut sum, mut count) = (vec![0.0; slots], vec![0u32; slots]);
-        for (place, value) in places.iter().zip(values).filter(|(_, v)| v.is_finite()) {
-            let slot = usize::try_from(last - place).ok().and_then(|back| slots.checked_sub(back + 1));
+        for (idx, value) in indices.iter().zip(values).filter(|(_, v)| v.is_finite()) {
+            let slot = usize::try_from(last - idx).ok().and_then(|back| slots.checked_sub(back + 1));
             if let Some(slot) = slot {
                 sum[slot] += value;
                 count[slot] += 1;
@@ -85,45 +88,48 @@ impl Spacing {
         Some(sum.iter().zip(&count).map(|(s, &n)| if n > 0 { s / f64::from(n) } else { f64::NAN }).collect())
     }
 
-    /// The next `steps` stamps of the calendar after these, which are ascending and not empty; `None` for a fixed step.
+    /// Returns the next `steps` timestamps after these, which must be ascending and not empty; `None` for a fixed step.
     #[must_use]
     pub fn after(self, timestamps: &[i64], steps: usize, calendar: &Calendar) -> Option<Vec<i64>> {
-        let last = shown(*timestamps.last()?, calendar)?;
+        let last = local_time(*timestamps.last()?, calendar)?;
         let next = |k: usize| -> Option<i64> {
             let steps = u32::try_from(k).ok()?.checked_add(1)?;
             let at = match self {
                 Self::Fixed(_) => return None,
                 Self::Days(n) => last.checked_add_days(Days::new(u64::from(n) * u64::from(steps)))?,
                 Self::Months(n) => {
-                    let (rule, time) = in_month(timestamps, calendar).unwrap_or((InMonth::Day(1), NaiveTime::MIN));
+                    let (day, time) =
+                        day_of_month(timestamps, calendar).unwrap_or((DayOfMonth::Day(1), NaiveTime::MIN));
+                    // Months are added to the first day, because not every month has the day of the last timestamp.
                     let begin = last.date().with_day(1)?.checked_add_months(Months::new(n.checked_mul(steps)?))?;
-                    rule.date(begin)?.and_time(time)
+                    day.date(begin)?.and_time(time)
                 }
             };
-            Some(instant(at, calendar))
+            Some(timestamp_of(at, calendar))
         };
         (0..steps).map(next).collect()
     }
 
-    /// Steps of the series from the first stamp on that are a holiday, past or to come: of days alone, since a longer
-    /// step holds other days too. `None` for a fixed step.
+    /// Returns the steps from the first timestamp on that are a holiday, past or future. Only steps of one day can be
+    /// one. `None` for a fixed step.
     #[must_use]
     pub fn holidays(self, first: i64, calendar: &Calendar) -> Option<Vec<Range<usize>>> {
         let from = match self {
             Self::Fixed(_) => return None,
-            Self::Days(1) => i64::from(shown(first, calendar)?.date().num_days_from_ce()),
+            Self::Days(1) => i64::from(local_time(first, calendar)?.date().num_days_from_ce()),
             Self::Days(_) | Self::Months(_) => return Some(Vec::new()),
         };
         let step = |day: &NaiveDate| usize::try_from(i64::from(day.num_days_from_ce()) - from).ok();
         Some(calendar.holidays.iter().filter_map(step).map(|step| step..step + 1).collect())
     }
 
-    /// The step of the calendar in which clocks show `at`; that of `last` is 0.
-    fn place(self, at: NaiveDateTime, last: NaiveDateTime) -> Option<i64> {
+    /// Returns the number of steps from `last` to `at`, both in local time; negative before `last`.
+    fn step_index(self, at: NaiveDateTime, last: NaiveDateTime) -> Option<i64> {
         match self {
             Self::Fixed(_) => None,
             Self::Days(n) => {
-                // The nearest, since stamps of fixed days show another hour after a change of the clocks.
+                // The nearest step, because timestamps one fixed day apart have another local hour after a clock
+                // change.
                 let length = i64::from(n) * DAY_MS;
                 let back = (last - at).num_milliseconds().saturating_add(length / 2).div_euclid(length);
                 Some(-back)
@@ -133,8 +139,8 @@ impl Spacing {
     }
 }
 
-impl InMonth {
-    /// The day of the month that begins on `begin`.
+impl DayOfMonth {
+    /// Returns the day in the month that starts on `begin`.
     fn date(self, begin: NaiveDate) -> Option<NaiveDate> {
         let length = days_in(begin)?;
         begin.with_day(match self {
@@ -144,58 +150,62 @@ impl InMonth {
     }
 }
 
-/// Months between rows, where all lie in different months at the same place.
+/// Returns the number of months between rows; `None` if they are not monthly.
 fn months_apart(timestamps: &[i64], step: Step, calendar: &Calendar) -> Option<u32> {
     if step.millis() < SHORTEST_MONTH * DAY_MS || timestamps.len() < 3 {
         return None;
     }
-    in_month(timestamps, calendar)?;
-    let months: Vec<i64> = timestamps.iter().map(|at| shown(*at, calendar).map(month_of)).collect::<Option<_>>()?;
+    day_of_month(timestamps, calendar)?;
+    let months: Vec<i64> =
+        timestamps.iter().map(|at| local_time(*at, calendar).map(month_of)).collect::<Option<_>>()?;
     let mut gaps: Vec<i64> = months.windows(2).map(|w| w[1] - w[0]).filter(|gap| *gap > 0).collect();
     gaps.sort_unstable();
     let usual = *gaps.get(gaps.len() / 2)?;
-    // A row that is missing leaves a gap of a multiple.
+    // A missing row leaves a gap of a multiple.
     gaps.iter().all(|gap| gap % usual == 0).then(|| u32::try_from(usual).ok())?
 }
 
-/// Where in their months all stamps lie, and the time of day of the last one.
-fn in_month(timestamps: &[i64], calendar: &Calendar) -> Option<(InMonth, NaiveTime)> {
-    let all: Vec<NaiveDateTime> = timestamps.iter().map(|at| shown(*at, calendar)).collect::<Option<_>>()?;
+/// Returns the day of the month that all timestamps share, and the time of day of the last one.
+fn day_of_month(timestamps: &[i64], calendar: &Calendar) -> Option<(DayOfMonth, NaiveTime)> {
+    let all: Vec<NaiveDateTime> = timestamps.iter().map(|at| local_time(*at, calendar)).collect::<Option<_>>()?;
     let time = all.last()?.time();
     let lengths: Vec<u32> = all.iter().map(|at| days_in(at.date())).collect::<Option<_>>()?;
     let days = || all.iter().map(|at| at.day()).zip(&lengths);
     let largest = days().map(|(day, _)| day).max()?;
     if days().all(|(day, length)| day == *length) {
-        return Some((InMonth::Last, time));
+        return Some((DayOfMonth::Last, time));
     }
     if days().all(|(day, length)| day == largest.min(*length)) {
-        return Some((InMonth::Day(largest), time));
+        return Some((DayOfMonth::Day(largest), time));
     }
-    // Working days at the end or at the beginning of months.
+    // The first or last working days of months.
     if days().all(|(day, length)| day + JITTER_DAYS >= *length) {
-        return Some((InMonth::Last, time));
+        return Some((DayOfMonth::Last, time));
     }
-    days().all(|(day, _)| day <= 1 + JITTER_DAYS).then_some((InMonth::Day(1), time))
+    days().all(|(day, _)| day <= 1 + JITTER_DAYS).then_some((DayOfMonth::Day(1), time))
 }
 
+/// Returns the number of months since year 0.
 fn month_of(at: NaiveDateTime) -> i64 {
     i64::from(at.year()) * 12 + i64::from(at.month0())
 }
 
+/// Returns the length of the month of `day`, in days.
 fn days_in(day: NaiveDate) -> Option<u32> {
     Some(day.with_day(1)?.checked_add_months(Months::new(1))?.pred_opt()?.day())
 }
 
-/// What the calendar's clocks show at an instant.
-fn shown(at: i64, calendar: &Calendar) -> Option<NaiveDateTime> {
+/// Returns the local time at a timestamp; UTC if the calendar has no zone.
+fn local_time(at: i64, calendar: &Calendar) -> Option<NaiveDateTime> {
     match calendar.zone {
-        Some(zone) => Zone::shown(zone, at),
+        Some(zone) => zone.local_time(at),
         None => Some(DateTime::from_timestamp_millis(at)?.naive_utc()),
     }
 }
 
-fn instant(at: NaiveDateTime, calendar: &Calendar) -> i64 {
-    calendar.zone.map_or_else(|| at.and_utc().timestamp_millis(), |zone| zone.instant(at))
+/// Returns the timestamp of a local time.
+fn timestamp_of(at: NaiveDateTime, calendar: &Calendar) -> i64 {
+    calendar.zone.map_or_else(|| at.and_utc().timestamp_millis(), |zone| zone.timestamp_of(at))
 }
 
 #[cfg(test)]
@@ -210,17 +220,17 @@ mod tests {
         Step::from_millis(days * DAY_MS).unwrap()
     }
 
-    /// The spacing of these stamps, and the next three.
-    fn check(stamps: &[&str], days: i64, zone: Option<&str>, expected: Spacing, next: [&str; 3]) {
+    /// Checks the spacing of the timestamps, and the next three.
+    fn check(timestamps: &[&str], days: i64, zone: Option<&str>, expected: Spacing, next: [&str; 3]) {
         let calendar = Calendar { zone: zone.map(|name| name.parse().unwrap()), holidays: Vec::new() };
-        let stamps: Vec<i64> = stamps.iter().map(|text| at(text)).collect();
-        let found = Spacing::of(&stamps, step(days), &calendar);
+        let timestamps: Vec<i64> = timestamps.iter().map(|text| at(text)).collect();
+        let found = Spacing::of(&timestamps, step(days), &calendar);
         assert_eq!(found, expected);
-        assert_eq!(found.after(&stamps, 3, &calendar).unwrap(), next.map(at));
+        assert_eq!(found.after(&timestamps, 3, &calendar).unwrap(), next.map(at));
     }
 
     #[test]
-    fn months_quarters_and_years_keep_their_place() {
+    fn months_quarters_and_years_keep_their_day() {
         let m = Spacing::Months;
         check(
             &["2025-11-01T00:00:00Z", "2025-12-01T00:00:00Z", "2026-01-01T00:00:00Z"],
@@ -236,7 +246,7 @@ mod tests {
             m(1),
             ["2024-02-29T00:00:00Z", "2024-03-31T00:00:00Z", "2024-04-30T00:00:00Z"],
         );
-        // The 30th, and a month that has none.
+        // The 30th, and a month without it.
         check(
             &["2025-10-30T12:00:00Z", "2025-11-30T12:00:00Z", "2025-12-30T12:00:00Z"],
             30,
@@ -244,7 +254,7 @@ mod tests {
             m(1),
             ["2026-01-30T12:00:00Z", "2026-02-28T12:00:00Z", "2026-03-30T12:00:00Z"],
         );
-        // Quarters with one missing, years at their ends, last working days.
+        // Quarters with a missing row, ends of years, last working days.
         check(
             &["2024-03-31T00:00:00Z", "2024-06-30T00:00:00Z", "2024-12-31T00:00:00Z", "2025-03-31T00:00:00Z"],
             91,
@@ -266,7 +276,7 @@ mod tests {
             m(1),
             ["2025-12-31T00:00:00Z", "2026-01-31T00:00:00Z", "2026-02-28T00:00:00Z"],
         );
-        // Months of Berlin begin at 23:00 UTC in winter and at 22:00 UTC in summer.
+        // A month in Berlin starts at 23:00 UTC in winter and at 22:00 UTC in summer.
         check(
             &["2025-12-31T23:00:00Z", "2026-01-31T23:00:00Z", "2026-02-28T23:00:00Z"],
             31,
@@ -277,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn days_keep_their_hour_and_thirty_days_are_no_month() {
+    fn days_keep_their_hour_and_thirty_days_are_not_a_month() {
         check(
             &["2026-03-26T23:00:00Z", "2026-03-27T23:00:00Z", "2026-03-28T23:00:00Z"],
             1,
@@ -294,8 +304,8 @@ mod tests {
 
     #[test]
     fn missing_months_are_gaps_and_rows_of_one_month_are_averaged() {
-        let stamps = ["2025-12-01T00:00:00Z", "2025-12-15T00:00:00Z", "2026-03-01T00:00:00Z"].map(at);
-        let y = Spacing::Months(1).regular(&stamps, &[1.0, 3.0, 9.0], &Calendar::default()).unwrap();
+        let timestamps = ["2025-12-01T00:00:00Z", "2025-12-15T00:00:00Z", "2026-03-01T00:00:00Z"].map(at);
+        let y = Spacing::Months(1).regular(&timestamps, &[1.0, 3.0, 9.0], &Calendar::default()).unwrap();
         assert_eq!((y.len(), y[0].to_bits(), y[3].to_bits()), (4, 2.0f64.to_bits(), 9.0f64.to_bits()));
         assert!(y[1].is_nan() && y[2].is_nan());
     }

@@ -1,4 +1,4 @@
-//! A time zone by name and holidays by date, as the numerics need them.
+//! Time zones by name, holidays by date, and their offsets and steps in the form that `almanac-models` takes.
 
 use std::ops::Range;
 
@@ -7,26 +7,26 @@ use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZo
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-/// Distance at which offsets are compared: no zone changed twice within two days and back.
-const LOOK_MS: i64 = 2 * 86_400_000;
+/// Step of the search for changes of an offset, in milliseconds: no zone changed back within two days.
+const SEARCH_STEP_MS: i64 = 2 * 86_400_000;
 
-/// A time zone that nobody knows.
+/// The error of an unknown time zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("time zone {name:?} is unknown: write one of the IANA database, such as Europe/Berlin")]
+#[error("unknown time zone {name:?}: use a name of the IANA database, such as Europe/Berlin")]
 pub struct UnknownZone {
-    /// What was given.
+    /// The name as given.
     pub name: String,
 }
 
-/// A text that is no day.
+/// The error of a text that is not a date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no date: write one like 2026-12-25")]
+#[error("{text:?} is not a date: use the form 2026-12-25")]
 pub struct NoDate {
-    /// What was given.
+    /// The text as given.
     pub text: String,
 }
 
-/// A day, written as in `2026-12-25`.
+/// Parses a date such as `2026-12-25`.
 ///
 /// # Errors
 /// [`NoDate`].
@@ -68,45 +68,45 @@ impl std::fmt::Display for Zone {
 }
 
 impl Zone {
-    /// What its clocks are ahead of UTC at an instant, in milliseconds; 0 where the calendar ends.
+    /// Returns the offset from UTC at a time, in milliseconds; 0 outside the range of the calendar.
     #[must_use]
     pub fn ahead(self, at: Timestamp) -> i64 {
         self.ahead_ms(at.millis())
     }
 
-    /// When a day begins; the first instant of it where its midnight is skipped.
-    fn begin(self, day: NaiveDate) -> i64 {
-        self.instant(day.and_time(NaiveTime::MIN))
+    /// Returns the start of a day; its first instant if a clock change skips midnight.
+    fn day_start(self, day: NaiveDate) -> i64 {
+        self.timestamp_of(day.and_time(NaiveTime::MIN))
     }
 
-    /// The date and the time of day that its clocks show at an instant; `None` where the calendar ends.
-    pub(super) fn shown(self, millis: i64) -> Option<NaiveDateTime> {
+    /// Returns the local time at a timestamp; `None` outside the range of the calendar.
+    pub(super) fn local_time(self, millis: i64) -> Option<NaiveDateTime> {
         DateTime::from_timestamp_millis(millis)?;
         Some(DateTime::from_timestamp_millis(millis.saturating_add(self.ahead_ms(millis)))?.naive_utc())
     }
 
-    /// The instant at which its clocks show a date and a time of day; an hour later where they skip it.
-    pub(super) fn instant(self, shown: NaiveDateTime) -> i64 {
-        let local = shown.and_utc().timestamp_millis();
+    /// Returns the timestamp of a local time; an hour later if a clock change skips it.
+    pub(super) fn timestamp_of(self, local_time: NaiveDateTime) -> i64 {
+        let local = local_time.and_utc().timestamp_millis();
         let mut at = local;
-        // Twice, as the first guess may lie on the other side of a change.
+        // Twice, because the first guess may be on the other side of a clock change.
         for _ in 0..2 {
             at = local - self.ahead_ms(at);
         }
         at
     }
 
-    /// What its clocks are ahead of UTC between two instants, and when that changes, to the second.
+    /// Returns the offsets from UTC between two times, with their changes to the second.
     #[must_use]
     pub fn offsets(self, from: Timestamp, until: Timestamp) -> UtcOffsets {
         let first = self.ahead_ms(from.millis());
         let mut changes = Vec::new();
         let (mut at, mut ahead) = (from.millis(), first);
         while at < until.millis() {
-            let next = at.saturating_add(LOOK_MS).min(until.millis());
+            let next = at.saturating_add(SEARCH_STEP_MS).min(until.millis());
             let later = self.ahead_ms(next);
             if later != ahead {
-                changes.push((Timestamp::from_millis(self.change(at, next, ahead)), later));
+                changes.push((Timestamp::from_millis(self.first_change(at, next, ahead)), later));
                 ahead = later;
             }
             at = next;
@@ -114,8 +114,8 @@ impl Zone {
         UtcOffsets::new(first, changes)
     }
 
-    /// The first instant after `low` at which the offset is no longer `ahead`; at `high` it is another.
-    fn change(self, mut low: i64, mut high: i64, ahead: i64) -> i64 {
+    /// Returns the first time after `low` at which the offset is not `ahead`, by bisection. At `high` it must differ.
+    fn first_change(self, mut low: i64, mut high: i64, ahead: i64) -> i64 {
         while high - low > 1_000 {
             let middle = low + (high - low) / 2;
             if self.ahead_ms(middle) == ahead {
@@ -124,53 +124,54 @@ impl Zone {
                 high = middle;
             }
         }
-        // Changes fall on whole seconds.
+        // Changes occur at whole seconds.
         high.div_euclid(1_000) * 1_000
     }
 
-    /// What the clocks are ahead of UTC, in milliseconds; 0 where the calendar ends.
+    /// Returns the offset from UTC in milliseconds; 0 outside the range of the calendar.
     fn ahead_ms(self, millis: i64) -> i64 {
         let Some(at) = DateTime::from_timestamp_millis(millis) else { return 0 };
         i64::from(self.0.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()) * 1_000
     }
 }
 
-/// What days are like: the clocks that they follow, and which of them are holidays.
+/// The time zone and the holidays of signals.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Calendar {
-    /// The time zone; `None`: UTC.
+    /// Time zone; `None`: UTC.
     pub zone: Option<Zone>,
-    /// Days, by those clocks, that are not like others.
+    /// Holidays, as dates in the time zone.
     pub holidays: Vec<NaiveDate>,
 }
 
 impl Calendar {
-    /// How the clocks change between two instants; `None` where they are those of UTC.
+    /// Returns the offsets from UTC between two times; `None` if the calendar has no zone.
     #[must_use]
     pub fn offsets(&self, from: Timestamp, until: Timestamp) -> Option<UtcOffsets> {
         self.zone.map(|zone| zone.offsets(from, until))
     }
 
-    /// The steps of a series from `start` on that lie on a holiday, past or to come.
+    /// Returns the steps of a series from `start` on that are on a holiday, past or future.
     #[must_use]
     pub fn holiday_steps(&self, start: Timestamp, step: Step) -> Vec<Range<usize>> {
         let midnight = |day: NaiveDate| match self.zone {
-            Some(zone) => zone.begin(day),
+            Some(zone) => zone.day_start(day),
             None => day.and_time(NaiveTime::MIN).and_utc().timestamp_millis(),
         };
-        // The first step at or after an instant.
-        let place = |at: i64| {
+        // The first step at or after a time.
+        let step_from = |at: i64| {
             let after = at.saturating_sub(start.millis()).max(0);
             usize::try_from((after + step.millis() - 1) / step.millis()).unwrap_or(usize::MAX)
         };
         let day = |day: &NaiveDate| {
             let next = day.checked_add_days(Days::new(1))?;
-            Some(place(midnight(*day))..place(midnight(next)))
+            Some(step_from(midnight(*day))..step_from(midnight(next)))
         };
         self.holidays.iter().filter_map(day).filter(|steps| steps.start < steps.end).collect()
     }
 
-    /// By how many steps the clocks are set ahead between two instants, back where negative; 0 where that is no whole step.
+    /// Returns the number of whole steps by which clocks are set ahead between two times; negative if they are set
+    /// back.
     #[must_use]
     pub fn clocks_set(&self, before: Timestamp, at: Timestamp, step: Step) -> i64 {
         self.zone.map_or(0, |zone| (zone.ahead(at) - zone.ahead(before)) / step.millis())
@@ -197,7 +198,7 @@ mod tests {
             UtcOffsets::default()
         );
         let message = "Berlin".parse::<Zone>().unwrap_err().to_string();
-        assert_eq!(message, "time zone \"Berlin\" is unknown: write one of the IANA database, such as Europe/Berlin");
+        assert_eq!(message, "unknown time zone \"Berlin\": use a name of the IANA database, such as Europe/Berlin");
     }
 
     #[test]
@@ -207,7 +208,7 @@ mod tests {
         let date = |text: &str| text.parse::<NaiveDate>().unwrap();
         let berlin =
             Calendar { zone: "Europe/Berlin".parse().ok(), holidays: vec![date("2026-03-29"), date("2025-01-01")] };
-        // The 29th of March has 23 hours and begins at 23:00 UTC; what lies before the series is left out.
+        // 29 March has 23 hours and starts at 23:00 UTC. Holidays before the series are left out.
         assert_eq!(berlin.holiday_steps(at("2026-03-28T00:00:00Z"), hour), vec![23..46]);
         let utc = Calendar { zone: None, holidays: vec![date("2026-03-29")] };
         assert_eq!(utc.holiday_steps(at("2026-03-28T12:00:00Z"), hour), vec![12..36]);

@@ -12,7 +12,9 @@ pub enum LearnError {
     #[error("the expression could not be evaluated")]
     Signal(#[from] SignalError),
     /// The expression returns several series; a signal needs exactly one.
-    #[error("the expression returns {count} series, a signal needs exactly one: aggregate them, for example with sum(…)")]
+    #[error(
+        "the expression returns {count} series, but a signal needs exactly one; aggregate them, for example by sum(…)"
+    )]
     SeveralSeries {
         /// Number of series that the expression returns.
         count: usize,

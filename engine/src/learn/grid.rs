@@ -10,19 +10,19 @@ use crate::{
 
 /// Evaluation times of a signal: multiples of `step_ms` from `start_ms` to `end_ms`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grid {
+pub(super) struct SignalGrid {
     pub start_ms: i64,
     pub end_ms: i64,
     pub step_ms: i64,
 }
 
-impl Grid {
+impl SignalGrid {
     /// Returns the last `points` times up to `now`.
     pub(super) fn until(now: Timestamp, step: Step, points: usize) -> Self {
         let step_ms = step.millis();
         let end_ms = now.millis().div_euclid(step_ms) * step_ms;
-        let back = i64::try_from(points.saturating_sub(1)).unwrap_or(i64::MAX).saturating_mul(step_ms);
-        Self { start_ms: end_ms.saturating_sub(back), end_ms, step_ms }
+        let length_ms = i64::try_from(points.saturating_sub(1)).unwrap_or(i64::MAX).saturating_mul(step_ms);
+        Self { start_ms: end_ms.saturating_sub(length_ms), end_ms, step_ms }
     }
 
     /// Returns the times after `last` (epoch milliseconds) up to `now`; `None` if there is none yet.
@@ -48,7 +48,7 @@ impl Grid {
 pub(super) fn evaluate(
     source: &dyn SampleSource,
     expr: &str,
-    grid: Grid,
+    grid: SignalGrid,
     carry_points: u32,
 ) -> Result<Vec<f64>, LearnError> {
     let query = parse(expr)?;
@@ -64,12 +64,12 @@ pub(super) fn evaluate(
     Ok(values)
 }
 
-/// Fills at most `most` points after each finite value with it. Infinite values count as missing.
-fn carry_forward(values: &mut [f64], most: u32) {
+/// Fills at most `max_points` points after each finite value with it. Infinite values count as missing.
+fn carry_forward(values: &mut [f64], max_points: u32) {
     let (mut last, mut left) = (f64::NAN, 0);
     for value in values {
         if value.is_finite() {
-            (last, left) = (*value, most);
+            (last, left) = (*value, max_points);
         } else if left > 0 {
             (*value, left) = (last, left - 1);
         } else {

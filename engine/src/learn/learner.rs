@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use almanac_models::Timestamp;
 
-use super::fit::{FitExecutor, FitJob, FitOptions, FitResult, Scorer, ThreadExecutor, unfitted_row, detector, run_pool};
-use super::grid::{Grid, by_step, evaluate};
+use super::fit::{
+    FitExecutor, FitJob, FitOptions, FitResult, Scorer, ThreadExecutor, detector, run_pool, unfitted_row,
+};
+use super::grid::{SignalGrid, by_step, evaluate};
 use super::schedule::is_due;
 use super::{FitError, LearnError, LearnOptions, LearnReport, Progress, ScoreReport, SignalSpec};
 use crate::store::{
@@ -65,8 +67,8 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// Creates a learner that runs fits on `options.threads` threads. Signals that an earlier process fitted into the same
-    /// store are not fitted again until they are due.
+    /// Creates a learner that runs fits on `options.threads` threads. Signals that an earlier process fitted into the
+    /// same store are not fitted again until they are due.
     #[must_use]
     pub fn new(store: Store, options: LearnOptions) -> Self {
         let executor = Arc::new(ThreadExecutor::new(options.threads));
@@ -116,7 +118,7 @@ impl Learner {
             progress(Progress { done, total: due.len(), signal: signal.to_owned() });
         };
         for (step, group) in by_step(&due) {
-            let grid = Grid::until(now, step, self.options.history_points);
+            let grid = SignalGrid::until(now, step, self.options.history_points);
             for batch in group.chunks(FIT_BATCH) {
                 let (jobs, failures) = self.prepare(batch, grid, &rows, now)?;
                 for (spec, error) in failures {
@@ -138,12 +140,12 @@ impl Learner {
         Ok(report)
     }
 
-    /// Evaluates a batch of signals on one grid. Returns a job for each signal that could be evaluated, and an error for each
-    /// that could not.
+    /// Evaluates a batch of signals on one grid. Returns a job for each signal that could be evaluated, and an error
+    /// for each that could not.
     fn prepare<'a>(
         &self,
         batch: &[&'a SignalSpec],
-        grid: Grid,
+        grid: SignalGrid,
         rows: &HashMap<String, SignalRow>,
         now: Timestamp,
     ) -> Result<(Vec<FitJob>, FailedSignals<'a>), LearnError> {
@@ -232,7 +234,8 @@ impl Learner {
     /// detector state of a signal is first rebuilt from its samples, without a refit.
     ///
     /// # Errors
-    /// [`LearnError::Store`] if rows cannot be read or written. A signal that cannot be evaluated is listed in the report.
+    /// [`LearnError::Store`] if rows cannot be read or written. A signal that cannot be evaluated is listed in the
+    /// report.
     pub fn score_new(&mut self, now: Timestamp) -> Result<ScoreReport, LearnError> {
         let mut report = ScoreReport::default();
         let ready =
@@ -270,12 +273,12 @@ impl Learner {
         let scored_until = if known { None } else { self.last_scored(&spec.name)? };
         if !known {
             // The detector learns from the whole history again; scores up to `scored_until` are already stored.
-            let start = Grid::until(now, spec.step, self.options.history_points).start_ms;
+            let start = SignalGrid::until(now, spec.step, self.options.history_points).start_ms;
             let scorer = self.rebuild_scorer(spec, row, start)?;
             self.scorers.insert(spec.name.clone(), scorer);
         }
         let Some(scorer) = self.scorers.get_mut(&spec.name) else { return Ok(Vec::new()) };
-        let Some(grid) = Grid::after(scorer.last_ms(), now, spec.step) else { return Ok(Vec::new()) };
+        let Some(grid) = SignalGrid::after(scorer.last_ms(), now, spec.step) else { return Ok(Vec::new()) };
         let values = evaluate(&self.store, &spec.expr, grid, self.options.carry_points)?;
         // Points after the last value are left for the next run, because samples may arrive late.
         let seen = values.iter().rposition(|v| v.is_finite()).map_or(0, |idx| idx + 1);

@@ -1,10 +1,11 @@
 //! Learning: computes the seasons, the forecast with intervals and the causal anomaly scores of every signal.
 //!
-//! `scheduler` decides what runs in a cycle, `learner` fits and scores signals, and `choose` selects default signals. A fit
-//! is an owned job (`fit`) that an executor runs, by default on threads of this process. Results are rows of `signals`,
-//! `forecasts` and `anomalies`. Only the online detector state is in memory; after a restart it is rebuilt from samples
-//! without a refit. A signal that cannot be fitted gets a row with the reason and does not affect other signals. `across`
-//! compares signals: incidents, peer outliers and correlations. `recorded` scores the series of a file.
+//! `scheduler` decides what runs in a cycle, `learner` fits and scores signals, and `choose` selects default signals. A
+//! fit is an owned job (`fit`) that an executor runs, by default on threads of this process. Results are rows of
+//! `signals`, `forecasts` and `anomalies`. Only the online detector state is in memory; after a restart it is rebuilt
+//! from samples without a refit. A signal that cannot be fitted gets a row with the reason and does not affect other
+//! signals. `across` compares signals: incidents, peer outliers and correlations. `recorded` scores the series of a
+//! file.
 
 mod across;
 mod choose;

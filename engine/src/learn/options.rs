@@ -13,7 +13,8 @@ pub struct LearnOptions {
     pub min_points: usize,
     /// Number of newest points whose scores a first fit stores. Of older points it stores anomalies only.
     pub scored_points: usize,
-    /// Interval between refits of a signal, in milliseconds. `None`: 360 steps, at least ten minutes and at most six hours.
+    /// Interval between refits of a signal, in milliseconds. `None`: 360 steps, at least ten minutes and at most six
+    /// hours.
     pub refit_ms: Option<i64>,
     /// Delay before a signal that failed or has too few values is fitted again, in milliseconds.
     pub retry_ms: i64,

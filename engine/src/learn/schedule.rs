@@ -10,8 +10,8 @@ pub(super) fn refit_interval_ms(spec: &SignalSpec, options: &LearnOptions) -> i6
     options.refit_ms.unwrap_or_else(|| spec.step.millis().saturating_mul(360).clamp(600_000, 6 * 3_600_000))
 }
 
-/// Whether a signal is due for a fit at `now`: it is new or changed, its last fit is old, its forecast drifted, or its last
-/// failed attempt is at least `retry_ms` ago.
+/// Whether a signal is due for a fit at `now`: it is new or changed, its last fit is old, its forecast drifted, or its
+/// last failed attempt is at least `retry_ms` ago.
 ///
 /// `row`: the stored row of the signal. `attempted`: time of the last attempt in this process.
 pub(super) fn is_due(

@@ -22,10 +22,11 @@ pub struct LearningScheduler {
     correlated_at: Option<Timestamp>,
 }
 
-/// Minimum interval between two comparisons of peers, in milliseconds. A difference must last three steps, and most steps
-/// are at least 15 s.
+/// Minimum interval between two comparisons of peers, in milliseconds. A difference counts only
+/// after three steps.
 const PEERS_INTERVAL_MS: i64 = 60_000;
-/// Minimum interval between two computations of correlations, in milliseconds: a week of values changes little in an hour.
+/// Minimum interval between two computations of correlations, in milliseconds: a week of values changes little in an
+/// hour.
 const CORRELATIONS_INTERVAL_MS: i64 = 3_600_000;
 
 /// Result of one learning cycle.

@@ -1,4 +1,4 @@
-//! Learning over a real store: what is fitted when, what is scored, and what becomes a signal.
+//! Tests of learning over a real store: when signals are fitted, what is scored, and which series become signals.
 
 use almanac_models::{Horizon, Step, Timestamp};
 
@@ -47,7 +47,7 @@ impl Fixture {
     }
 }
 
-/// A daily course at five-minute steps with a little noise of a fixed pattern.
+/// Returns a daily season at five-minute steps plus deterministic noise.
 fn load(i: i64) -> f64 {
     let noise = ((i * 7_919) % 101) as f64 / 20.0;
     100.0 + 40.0 * (i as f64 / 288.0 * std::f64::consts::TAU).sin() + noise
@@ -77,7 +77,7 @@ fn learn(learner: &mut Learner, specs: &[SignalSpec], now: Timestamp) -> LearnRe
 }
 
 #[test]
-fn a_daily_gauge_is_learned_once_and_scored_on() {
+fn a_daily_gauge_is_fitted_once_and_then_scored() {
     let fixture = Fixture::new();
     fixture.put(&[("__name__", "load")], daily(0, 1_440));
     let specs = [spec("load", "load")];
@@ -99,12 +99,12 @@ fn a_daily_gauge_is_learned_once_and_scored_on() {
     let scored = fixture.store.anomalies(&RowFilter::default()).unwrap().len();
     assert!(scored > 1_000, "{scored}");
 
-    // Nothing is due now, nor after a restart.
+    // Nothing is due now, and nothing is due after a restart.
     assert_eq!(learn(&mut learner, &specs, at(1_440)).current, 1);
     let mut learner = Learner::new(fixture.store.clone(), LearnOptions::default());
     assert_eq!(learn(&mut learner, &specs, at(1_440)).current, 1);
 
-    // New values are scored, those known before are not scored again, and a spike stands out.
+    // New values are scored once, and a spike is an anomaly.
     fixture.put(
         &[("__name__", "load")],
         daily(1_440, 1_446).map(|(t, v)| (t, if t == at(1_445).millis() { 900.0 } else { v })),
@@ -116,12 +116,12 @@ fn a_daily_gauge_is_learned_once_and_scored_on() {
     assert_eq!(rows.last().unwrap().timestamp, at(1_445));
     assert_eq!(fixture.store.anomalies(&RowFilter::default()).unwrap().len(), scored + 6);
 
-    // Refitted when its time has come.
+    // After the refit interval the signal is due again.
     assert_eq!(learn(&mut learner, &specs, Timestamp::from_millis(at(1_445).millis() + 7 * 3_600_000)).fitted, 1);
 }
 
 #[test]
-fn a_signal_that_cannot_be_fitted_says_why_and_stops_nobody() {
+fn a_failed_signal_has_a_reason_and_does_not_affect_others() {
     let fixture = Fixture::new();
     fixture.put(&[("__name__", "load"), ("host", "a")], daily(0, 400));
     fixture.put(&[("__name__", "load"), ("host", "b")], daily(0, 400));
@@ -142,13 +142,13 @@ fn a_signal_that_cannot_be_fitted_says_why_and_stops_nobody() {
     assert!(reason("wrong").starts_with("the expression could not be evaluated"), "{}", reason("wrong"));
     assert_eq!(fixture.signal("absent").status, SignalStatus::Learning);
     assert_eq!(fixture.signal("good").status, SignalStatus::Ready);
-    // What failed is tried again later, not at once.
+    // A failed signal is tried again after the retry interval, not immediately.
     assert_eq!(learn(&mut learner, &specs, at(399)).current, 5);
     assert_eq!(learn(&mut learner, &specs, at(401)).current, 1);
 }
 
 #[test]
-fn a_forecast_that_no_longer_holds_is_made_anew() {
+fn a_drifted_forecast_is_refitted() {
     let fixture = Fixture::new();
     fixture.put(&[("__name__", "load")], daily(0, 864));
     let specs = [spec("load", "load")];
@@ -201,9 +201,9 @@ fn informative_series_become_signals_and_others_do_not() {
     assert!(default_signals(&fixture.store, Timestamp::from_millis(START + 20 * DAY), 200).unwrap().is_empty());
 }
 
-/// One of five instances goes its own way, and errors follow: one incident, its first mover, and who is odd.
+/// One of five instances deviates and errors follow: one incident with its first mover, and one peer outlier.
 #[test]
-fn what_several_signals_say_together_is_stored() {
+fn incidents_and_peer_outliers_are_stored() {
     let fixture = Fixture::new();
     for (instance, offset) in [("a", 0.0), ("b", 1.0), ("c", -1.0), ("d", 0.5), ("e", -0.5)] {
         let own = move |(t, v): (i64, f64)| {
@@ -228,17 +228,17 @@ fn what_several_signals_say_together_is_stored() {
     assert_eq!(outliers.len(), 1, "{outliers:?}");
     assert_eq!((outliers[0].series.as_str(), outliers[0].peers), (r#"load{instance="c"}"#, 5));
     assert_eq!((outliers[0].started_at, outliers[0].ended_at), (at(1_400), at(1_419)));
-    // The same again changes nothing.
+    // A second cycle with the same data changes nothing.
     scheduler.run_cycle(Timestamp::from_millis(at(1_439).millis() + 60_000), &|_| {}).unwrap();
     assert_eq!(fixture.store.suspected_incidents(&EventFilter::default()).unwrap(), incidents);
     assert_eq!(fixture.store.peer_outliers(&EventFilter::default()).unwrap(), outliers);
 }
 
-/// Runs each job from its JSON and gives the result from its JSON, as another process would; loses the signal `lost`.
+/// Runs each job through JSON in both directions, as another process would. Returns no outcome for the signal `lost`.
 #[derive(Debug)]
-struct Elsewhere;
+struct JsonExecutor;
 
-impl FitExecutor for Elsewhere {
+impl FitExecutor for JsonExecutor {
     fn execute(&self, jobs: &[FitJob], done: &mut dyn FnMut(usize, Result<FitResult, FitError>)) {
         for (idx, job) in jobs.iter().enumerate().rev() {
             if job.spec.name == "lost" {
@@ -257,14 +257,14 @@ fn a_fit_gives_the_same_rows_in_another_process() {
     let gap = |range: &i64| !(700..705).contains(range);
     let specs = [spec("load", "load"), spec("young", "young"), spec("lost", "load * 2")];
     let now = at(1_439);
-    let learners = [(&here, false), (&there, true)].map(|(fixture, elsewhere)| {
+    let learners = [(&here, false), (&there, true)].map(|(fixture, in_json)| {
         fixture.put(&[("__name__", "load")], (0..1_440).filter(gap).map(|i| (at(i).millis(), load(i))));
         fixture.put(&[("__name__", "young")], daily(1_435, 1_440));
         let learner = Learner::new(fixture.store.clone(), LearnOptions::default());
-        let mut learner = if elsewhere { learner.with_executor(std::sync::Arc::new(Elsewhere)) } else { learner };
+        let mut learner = if in_json { learner.with_executor(std::sync::Arc::new(JsonExecutor)) } else { learner };
         let report = learn(&mut learner, &specs, now);
         assert_eq!(report.waiting, 1, "{report:?}");
-        if elsewhere {
+        if in_json {
             assert_eq!(report.failed.len(), 1, "{report:?}");
             assert!(report.failed[0].1.contains("\"lost\" ended without a result"), "{report:?}");
         }
@@ -275,7 +275,7 @@ fn a_fit_gives_the_same_rows_in_another_process() {
         (fixture.signal("load"), fixture.store.forecasts(&of_load).unwrap(), fixture.store.anomalies(&of_load).unwrap())
     };
     assert_eq!(rows(&here), rows(&there));
-    // The state of the detector is rebuilt where the result came without it.
+    // The detector state is rebuilt if the result did not contain it.
     for (mut learner, fixture) in learners.into_iter().zip([&here, &there]) {
         fixture.put(&[("__name__", "load")], daily(1_440, 1_446));
         learner.score_new(at(1_445)).unwrap();
@@ -284,7 +284,7 @@ fn a_fit_gives_the_same_rows_in_another_process() {
 }
 
 #[test]
-fn a_series_that_a_configured_signal_shows_is_not_learned_again() {
+fn a_series_of_a_configured_signal_is_not_a_default_signal() {
     let fixture = Fixture::new();
     let wave = |i: i64| 50.0 + 30.0 * (i as f64 / 40.0).sin() + ((i * 37) % 11) as f64 * 0.1;
     let now = Timestamp::from_millis(START + 239 * 15_000);
@@ -307,6 +307,6 @@ fn a_series_that_a_configured_signal_shows_is_not_learned_again() {
     assert_eq!(chosen(&[]), [1, 1, 2]);
     assert_eq!(chosen(&["sum(queue_depth)", "sum by (job) (rate(requests_total[5m])) * 60"]), [0, 0, 2]);
     assert_eq!(chosen(&[r#"max_over_time(queue_depth{job=~"a.*"}[1m])"#]), [0, 1, 2]);
-    // These show something else: a trend, a sum of two series, a comparison with yesterday.
+    // These are other quantities: a slope, a sum of two series, a ratio to the day before.
     assert_eq!(chosen(&["deriv(queue_depth[5m])", "sum(errors)", "queue_depth / queue_depth offset 1d"]), [1, 1, 2]);
 }

@@ -1,13 +1,13 @@
-//! Collects the rows and outcomes of one change of the ledger, which are written together.
+//! Collects the rows and outcomes of one change of the ledger. The ledger writes them in one transaction.
 
 use almanac_models::Timestamp;
 
 use crate::store::rows::{OutcomeRow, RecommendationRow, State};
 
-/// The actor that is recorded where nobody but the engine acted.
+/// Actor of the changes that the engine makes itself.
 pub(super) const SYSTEM_ACTOR: &str = "almanac";
 
-/// Rows and outcomes that are written together.
+/// Rows and outcomes of one change.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) rows: Vec<RecommendationRow>,
@@ -15,19 +15,19 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Expires the open recommendations whose time has passed; gives their number.
+    /// Expires the open recommendations whose `valid_until` is before `now`, and returns their number.
     pub(super) fn expire(&mut self, known: &mut [RecommendationRow], now: Timestamp) -> usize {
         let open = |row: &&RecommendationRow| matches!(row.state, State::Proposed | State::Accepted);
         let past = |row: &&RecommendationRow| row.valid_until.is_some_and(|until| until < now);
         let ids: Vec<String> = known.iter().filter(open).filter(past).map(|row| row.id.clone()).collect();
         for id in &ids {
-            self.transition_to(known, id, State::Expired, SYSTEM_ACTOR, Some("its time has passed"), now);
+            self.transition_to(known, id, State::Expired, SYSTEM_ACTOR, Some("its validity has ended"), now);
         }
         ids.len()
     }
 
-    /// Expires the other recommendations of a row's target that are in one of these states.
-    pub(super) fn end_others(
+    /// Expires the other recommendations of the row's kind and target that are in one of these states.
+    pub(super) fn expire_others(
         &mut self,
         known: &mut [RecommendationRow],
         row: &RecommendationRow,
@@ -44,7 +44,7 @@ impl Changes {
         }
     }
 
-    /// Takes a row with newer evidence in place of the known one, unless nothing but the time is newer.
+    /// Replaces the known row by one with newer evidence, unless they differ in the update time only.
     pub(super) fn refresh(&mut self, mut row: RecommendationRow, known: &mut [RecommendationRow], now: Timestamp) {
         let Some(old) = known.iter_mut().find(|old| old.id == row.id) else { return };
         row.updated_at = old.updated_at;
@@ -56,7 +56,7 @@ impl Changes {
         self.put(row);
     }
 
-    /// Changes the state of a known row, with an outcome that records it.
+    /// Changes the state of a known row and records an outcome.
     pub(super) fn transition_to(
         &mut self,
         known: &mut [RecommendationRow],
@@ -70,18 +70,20 @@ impl Changes {
         let from = row.state;
         row.state = to;
         row.updated_at = now;
+        // The outcome keeps the prediction of this moment, because a refresh may replace that of the row.
         self.outcomes.push(outcome(row, Some(from), to, actor, note, now));
         let row = row.clone();
         self.put(row);
     }
 
-    /// Of several versions of a row the last counts.
+    /// Adds a row; it replaces an earlier version of the same row.
     pub(super) fn put(&mut self, row: RecommendationRow) {
         self.rows.retain(|other| other.id != row.id);
         self.rows.push(row);
     }
 }
 
+/// Returns the outcome of a change of state, without a measured effect.
 pub(super) fn outcome(
     row: &RecommendationRow,
     from_state: Option<State>,

@@ -1,33 +1,33 @@
-//! Why the ledger refused.
+//! Errors of the ledger.
 
 use crate::store::{StoreError, rows::State};
 
-/// Why the ledger refused.
+/// An error of the ledger.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// There is no such recommendation.
+    /// No recommendation has this id.
     #[error("no recommendation has the id {id:?}")]
     Unknown {
         /// The id.
         id: String,
     },
     /// The state does not allow the change.
-    #[error("recommendation {id:?} is {from}, it cannot become {to}")]
+    #[error("recommendation {id:?} is {from} and cannot become {to}")]
     Transition {
         /// The id.
         id: String,
-        /// The state it is in.
+        /// The present state.
         from: State,
-        /// The state that was asked for.
+        /// The requested state.
         to: State,
     },
-    /// What a machine reads of the evidence cannot be read back.
-    #[error("the evidence of recommendation {id:?} cannot be read back")]
+    /// The typed part of the evidence ([`super::Promise`]) cannot be read.
+    #[error("the evidence of recommendation {id:?} cannot be read")]
     Evidence {
         /// The id.
         id: String,
-        /// What is wrong with it.
+        /// The error of the deserialisation.
         #[source]
         source: serde_json::Error,
     },

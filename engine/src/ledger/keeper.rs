@@ -1,4 +1,4 @@
-//! The ledger over one store: who may change what, and when.
+//! The ledger over one store: adds proposals, changes states, and verifies applied recommendations.
 
 use std::{collections::HashSet, error::Error, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::store::{
     rows::{OutcomeFilter, OutcomeRow, RecommendationFilter, RecommendationRow, State},
 };
 
-/// The ledger over one store; clones are the same ledger.
+/// The ledger over one store. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Ledger(Arc<Inner>);
 
@@ -28,36 +28,36 @@ struct Inner {
     store: Store,
     revision: watch::Sender<u64>,
     rules: Arc<dyn KindRules>,
-    /// Held from reading to writing, so that changes are made one after the other.
+    /// Held from reading to writing, so that changes are serialised.
     write_lock: Mutex<()>,
 }
 
-/// What became of a batch of proposals.
+/// Counts of what [`Ledger::propose`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proposals {
-    /// New recommendations.
+    /// Added recommendations.
     pub added: usize,
-    /// New ones among them that replaced an old one.
+    /// Added recommendations that replaced an old one.
     pub replaced: usize,
-    /// Old ones that were kept, with newer evidence where there was any.
+    /// Old recommendations that were kept; their evidence is updated.
     pub refreshed: usize,
-    /// Proposals not made, because the same was dismissed and the facts have not changed, broke its promise before, or would replace a
-    /// rollback by nothing better.
+    /// Rejected proposals: an equal one was dismissed and nothing has changed since, or regressed, or the proposal is
+    /// not better than an open rollback.
     pub suppressed: usize,
-    /// Old ones whose time had passed.
+    /// Old recommendations whose validity had ended.
     pub expired: usize,
 }
 
-/// What became of the applied recommendations.
+/// Result of [`Ledger::verify`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdicts {
-    /// Those that kept their promise.
+    /// Number of recommendations whose effect agreed with the prediction.
     pub verified: usize,
-    /// Those that did not.
+    /// Number of recommendations whose effect did not.
     pub regressed: usize,
-    /// Those for which the data do not suffice yet.
+    /// Number of recommendations with too few data so far.
     pub pending: usize,
-    /// Those that can never be measured as they are: the id, and why.
+    /// Ids of recommendations that can never be measured, with the reason.
     pub unmeasurable: Vec<(String, String)>,
 }
 
@@ -68,19 +68,21 @@ impl Verdicts {
 }
 
 impl Ledger {
-    /// The ledger that `store` keeps, by the rules of the kinds that `rules` knows.
+    /// Opens the ledger of `store`. `rules`: the rules of each kind of recommendation.
     ///
     /// # Errors
     /// [`LedgerError::Store`].
     pub fn new(store: Store, rules: Arc<dyn KindRules>) -> Result<Self, LedgerError> {
-        // The newest change's time: later than every revision before a restart, as changes are rarer than milliseconds.
+        // Starts at the time of the newest change in milliseconds. It exceeds every revision before a restart, because
+        // there is less than one change per millisecond.
         let newest = store.recommendations(&RecommendationFilter::default())?;
         let newest = newest.iter().map(|row| row.updated_at.millis()).max().unwrap_or(0);
         let revision = watch::Sender::new(u64::try_from(newest).unwrap_or(0));
         Ok(Self(Arc::new(Inner { store, revision, rules, write_lock: Mutex::new(()) })))
     }
 
-    /// Takes what the advisors propose at `now`; ids are given here, and what is past its time expires.
+    /// Reconciles the advisors' proposals at `now` with the ledger and stores the result. Assigns ids to new
+    /// recommendations, and expires those whose validity has ended.
     ///
     /// # Errors
     /// [`LedgerError::Store`].
@@ -93,7 +95,7 @@ impl Ledger {
         for new in rows {
             let same_target: Vec<RecommendationRow> =
                 known.iter().filter(|row| row.kind == new.kind && row.target == new.target).cloned().collect();
-            // What a revert proposes and is there already was done by hand.
+            // An open rollback whose proposed setting is already the present one was carried out by hand.
             let done = |row: &&RecommendationRow| {
                 matches!(row.state, State::Proposed | State::Accepted)
                     && is_rollback(row)
@@ -106,10 +108,11 @@ impl Ledger {
                     id,
                     State::Expired,
                     SYSTEM_ACTOR,
-                    Some("what it proposes is in force"),
+                    Some("the proposed setting is already the present one"),
                     now,
                 );
             }
+            // Read again: the loop above may have expired a rollback.
             let same_target: Vec<RecommendationRow> =
                 known.iter().filter(|row| row.kind == new.kind && row.target == new.target).cloned().collect();
             let replaces = match reconcile(&new, &same_target, self.0.rules.as_ref()) {
@@ -124,7 +127,7 @@ impl Ledger {
                 }
                 Reconciled::Replace(old) => {
                     proposals.replaced += 1;
-                    let note = "a better proposal took its place";
+                    let note = "replaced by a better proposal";
                     changes.transition_to(&mut known, &old.id, State::Expired, SYSTEM_ACTOR, Some(note), now);
                     Some(old.id)
                 }
@@ -136,6 +139,7 @@ impl Ledger {
                 RecommendationRow { id, state: State::Proposed, created_at: now, updated_at: now, replaces, ..new };
             changes.outcomes.push(outcome(&row, None, State::Proposed, SYSTEM_ACTOR, None, now));
             changes.rows.push(row.clone());
+            // Later proposals of the same batch are reconciled with this one; newest first.
             known.insert(0, row);
             proposals.added += 1;
         }
@@ -171,7 +175,7 @@ impl Ledger {
         self.change(id, State::Dismissed, actor, note, now)
     }
 
-    /// Marks the recommendation as applied; others that were applied to the same target expire.
+    /// Marks the recommendation as applied. Other applied recommendations of the same target expire.
     ///
     /// # Errors
     /// As [`Ledger::accept`].
@@ -185,9 +189,11 @@ impl Ledger {
         self.change(id, State::Applied, actor, note, now)
     }
 
-    /// Judges applied recommendations: `measure` gives what one did between its application and `now`, or none while
-    /// the data do not suffice. Where the promised effect did not appear, the rollback is proposed. What can never be measured is
-    /// reported in [`Verdicts::unmeasurable`], not counted as pending.
+    /// Verifies the applied recommendations and proposes a rollback of each that regressed.
+    ///
+    /// `measure` receives a recommendation and the time at which it was applied, and returns its effect since then;
+    /// `None` while there are too few data. A recommendation that can never be measured is listed in
+    /// [`Verdicts::unmeasurable`].
     ///
     /// # Errors
     /// [`LedgerError::Store`].
@@ -202,7 +208,7 @@ impl Ledger {
         let (mut changes, mut verdicts) = (Changes::default(), Verdicts::default());
         for row in known.clone() {
             let Some(applied_at) = self.applied_at(&row.id)? else {
-                verdicts.unmeasurable(&row, "the ledger does not say when it was applied");
+                verdicts.unmeasurable(&row, "the ledger has no time of its application");
                 continue;
             };
             let measured = match measure(&row, applied_at) {
@@ -217,7 +223,7 @@ impl Ledger {
                 }
             };
             let Some(direction) = self.0.rules.direction(row.kind, &row.effect.metric) else {
-                verdicts.unmeasurable(&row, &format!("no advisor promises {}", row.effect.metric));
+                verdicts.unmeasurable(&row, &format!("no advisor predicts the metric {}", row.effect.metric));
                 continue;
             };
             let kept = measured.keeps(direction, row.effect.lower, row.effect.upper);
@@ -226,8 +232,8 @@ impl Ledger {
                 (State::Verified, None)
             } else {
                 verdicts.regressed += 1;
-                let broken = measured.broken.as_deref().unwrap_or("it did not keep its promise");
-                (State::Regressed, Some(format!("{broken}; revert it")))
+                let broken = measured.broken.as_deref().unwrap_or("the predicted effect did not appear");
+                (State::Regressed, Some(format!("{broken}; roll it back")))
             };
             changes.transition_to(&mut known, &row.id, to, SYSTEM_ACTOR, note.as_deref(), now);
             if let Some(outcome) = changes.outcomes.last_mut() {
@@ -235,6 +241,7 @@ impl Ledger {
                 outcome.realised_lower = Some(measured.lower);
                 outcome.realised_upper = Some(measured.upper);
             }
+            // A rollback that regressed is not rolled back again.
             if !kept && !is_rollback(&row) {
                 self.propose_rollback(&row, &measured, &mut changes, now)?;
             }
@@ -243,7 +250,7 @@ impl Ledger {
         Ok(verdicts)
     }
 
-    /// When a recommendation was applied.
+    /// Returns the time at which a recommendation was applied.
     fn applied_at(&self, id: &str) -> Result<Option<Timestamp>, LedgerError> {
         let filter = OutcomeFilter {
             recommendations: vec![id.to_owned()],
@@ -253,7 +260,7 @@ impl Ledger {
         Ok(self.0.store.outcomes(&filter)?.first().map(|outcome| outcome.at))
     }
 
-    /// Proposes to go back on `row`, where its advisor knew of a setting before.
+    /// Proposes the rollback of `row`, if its evidence contains the setting before.
     fn propose_rollback(
         &self,
         row: &RecommendationRow,
@@ -265,17 +272,18 @@ impl Ledger {
         let taken = |id: &str| all.iter().any(|row| row.id == id) || changes.rows.iter().any(|row| row.id == id);
         let id = fresh_id(row.kind, &row.target, taken);
         let promise = Promise::of(row).map_err(|source| LedgerError::Evidence { id: row.id.clone(), source })?;
-        if let Some(back) = rollback(row, &promise, measured, id, now) {
-            // What was proposed meanwhile rests on the same belief, and two proposals on one target are one too many.
+        if let Some(proposal) = rollback(row, &promise, measured, id, now) {
+            // Open proposals of the same target have the same basis as the regressed one, and a target has one open
+            // proposal.
             let open = [State::Proposed, State::Accepted];
-            changes.end_others(&mut all, &back, &open, "its target is to be reverted", now);
-            changes.outcomes.push(outcome(&back, None, State::Proposed, SYSTEM_ACTOR, None, now));
-            changes.rows.push(back);
+            changes.expire_others(&mut all, &proposal, &open, "a rollback of its target was proposed", now);
+            changes.outcomes.push(outcome(&proposal, None, State::Proposed, SYSTEM_ACTOR, None, now));
+            changes.rows.push(proposal);
         }
         Ok(())
     }
 
-    /// How often promises held so far.
+    /// Returns the calibration over all measured recommendations.
     ///
     /// # Errors
     /// [`LedgerError::Store`].
@@ -291,7 +299,7 @@ impl Ledger {
         Ok(self.0.store.recommendations(filter)?)
     }
 
-    /// One recommendation.
+    /// Returns one recommendation.
     ///
     /// # Errors
     /// [`LedgerError::Unknown`], [`LedgerError::Store`].
@@ -301,7 +309,7 @@ impl Ledger {
         found.ok_or_else(|| LedgerError::Unknown { id: id.to_owned() })
     }
 
-    /// What happened to one recommendation, in order.
+    /// Returns the outcomes of one recommendation, in order.
     ///
     /// # Errors
     /// [`LedgerError::Store`].
@@ -310,14 +318,14 @@ impl Ledger {
         Ok(self.0.store.outcomes(&filter)?)
     }
 
-    /// Changes whenever anything in the ledger does; for ETag and waiting. It also differs after a restart when
-    /// anything changed before it.
+    /// Returns a number that increases with every change of the ledger, for entity tags and long polling. After a
+    /// restart it is also higher than before, if anything had changed.
     #[must_use]
     pub fn revision(&self) -> u64 {
         *self.0.revision.borrow()
     }
 
-    /// Receives every revision from now on.
+    /// Returns a receiver of the revisions from now on.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.revision.subscribe()
@@ -343,7 +351,8 @@ impl Ledger {
         if to == State::Applied {
             let filter = RecommendationFilter { states: vec![State::Applied], ..RecommendationFilter::default() };
             let mut others = self.0.store.recommendations(&filter)?;
-            changes.end_others(&mut others, &row, &[State::Applied], "another took its place", now);
+            let note = "another recommendation of its target was applied";
+            changes.expire_others(&mut others, &row, &[State::Applied], note, now);
         }
         changes.transition_to(&mut known, id, to, actor, note, now);
         let row = changes.rows.last().cloned();
@@ -361,7 +370,7 @@ impl Ledger {
     }
 }
 
-/// An error and its causes in one line.
+/// Returns an error and its causes in one line.
 fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -1,24 +1,24 @@
-//! What an applied recommendation did, and how often promises held.
+//! The measured effect of an applied recommendation, and the calibration over all of them.
 
 use super::Direction;
 use crate::store::rows::{OutcomeRow, State};
 
-/// What an applied recommendation did, in the unit of its effect.
+/// Measured effect of an applied recommendation, in the unit of its prediction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// The measured effect.
+    /// Measured value.
     pub value: f64,
     /// Lower end of its interval.
     pub lower: f64,
     /// Upper end of its interval.
     pub upper: f64,
-    /// A limit that it was to keep and did not, in words; then the promise is broken whatever the metric.
+    /// Description of a limit that was violated. The recommendation then regressed, whatever the value.
     pub broken: Option<String>,
 }
 
 impl Measured {
-    /// Whether the promise was kept: the measurement cannot be told from the promised interval, or is better,
-    /// and no limit was broken.
+    /// Whether the prediction was kept: the measured interval overlaps the predicted one or is better, and no limit was
+    /// violated.
     #[must_use]
     pub fn keeps(&self, direction: Direction, promised_lower: f64, promised_upper: f64) -> bool {
         let as_good = match direction {
@@ -29,21 +29,21 @@ impl Measured {
     }
 }
 
-/// How often promises held, over all recommendations that were measured.
+/// Counts of measured recommendations, and of those that kept their prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Calibration {
-    /// Recommendations that were measured.
+    /// Number of measured recommendations.
     pub measured: u64,
-    /// Those whose measured value lies within the promised interval.
+    /// Number of those whose measured value is inside the predicted interval.
     pub inside: u64,
-    /// Those found verified.
+    /// Number of verified recommendations.
     pub verified: u64,
-    /// Those found regressed.
+    /// Number of regressed recommendations.
     pub regressed: u64,
 }
 
 impl Calibration {
-    /// Counts the outcomes that were measured.
+    /// Counts the outcomes with a measured effect.
     #[must_use]
     pub fn of(outcomes: &[OutcomeRow]) -> Self {
         let mut calibration = Self::default();
@@ -61,11 +61,11 @@ impl Calibration {
         calibration
     }
 
-    /// The share of promises whose measured value lies within the promised interval; none before any was measured.
+    /// Returns the share of measured values inside the predicted interval; `None` before the first measurement.
     #[must_use]
     pub fn share(&self) -> Option<f64> {
-        let of = |n: u64| u32::try_from(n).map_or(f64::MAX, f64::from);
-        (self.measured > 0).then(|| of(self.inside) / of(self.measured))
+        let number = |n: u64| u32::try_from(n).map_or(f64::MAX, f64::from);
+        (self.measured > 0).then(|| number(self.inside) / number(self.measured))
     }
 }
 

@@ -1,7 +1,8 @@
-//! What was recommended, what was done about it, and what came of it: a state machine over the store's rows.
+//! The ledger of recommendations, their states and their measured effects: a state machine over the store's rows.
 //!
-//! proposed → accepted | dismissed → applied → verified | regressed | expired; nothing else is
-//! legal. The ledger knows no advisor: what it has to know of a kind it asks [`KindRules`].
+//! States: proposed → accepted | dismissed → applied → verified | regressed | expired. `transition` defines the legal
+//! changes, `reconcile` decides what a new proposal replaces, `rollback` builds the proposal that undoes a regressed
+//! one. The ledger depends on no advisor; the rules of a kind come from [`KindRules`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -16,7 +17,7 @@
 //! let store = Store::open(&folder.path().join("almanac.duckdb"), StoreOptions::default())?;
 //! let ledger = Ledger::new(store.clone(), Arc::new(Registry::default()))?;
 //! assert!(ledger.list(&RecommendationFilter::default())?.is_empty());
-//! // A subscriber learns of every change.
+//! // A subscriber is notified of every change.
 //! let changes = ledger.subscribe();
 //! assert!(!changes.has_changed()?);
 //! store.close()?;

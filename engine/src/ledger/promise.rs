@@ -1,35 +1,35 @@
-//! The typed part of a recommendation's evidence: by what it is measured, and how to come back from it.
+//! The typed part of a recommendation's evidence: the terms of its measurement, and the patch that undoes it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::store::rows::{Patch, RecommendationRow};
 
-/// The part of the evidence that a machine reads back; the other figures beside it are for people.
+/// The part of the evidence that the engine reads. All other figures of the evidence are for people.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Promise {
-    /// The metric of the effect at the setting before.
+    /// Value of the effect's metric at the previous setting.
     #[serde(default)]
     pub before: Option<f64>,
-    /// What a machine applies to come back to that setting.
+    /// Patch that restores the previous setting.
     #[serde(default)]
     pub way_back: Option<Patch>,
-    /// By what the proposal is measured once it is applied, as its advisor wrote it.
+    /// Terms by which the advisor measures the effect after the application, in the advisor's own format.
     #[serde(default)]
     pub terms: Value,
-    /// By what the setting before is measured; none: by the same.
+    /// Terms by which the previous setting is measured; `None`: `terms`.
     #[serde(default)]
     pub terms_before: Option<Value>,
 }
 
 impl Promise {
-    /// The promise of a recommendation.
+    /// Reads the promise of a recommendation.
     ///
-    /// Releases before the schema's version 3 kept the terms among the other figures, and those of an alerting rule before the
-    /// change as `rule_before`; such rows are read as well.
+    /// Before version 3 of the schema the terms were fields of the evidence itself, and those of the previous alerting
+    /// rule were `rule_before`. Such rows are read too.
     ///
     /// # Errors
-    /// When a part cannot be read back.
+    /// If a field has another type than expected.
     pub fn of(row: &RecommendationRow) -> Result<Self, serde_json::Error> {
         let mut promise = Self::deserialize(&row.evidence)?;
         if row.evidence.get("terms").is_none() {
@@ -40,10 +40,10 @@ impl Promise {
         Ok(promise)
     }
 
-    /// The promise among other evidence, a JSON object.
+    /// Adds the fields of the promise to other evidence, a JSON object.
     ///
     /// # Errors
-    /// When a part cannot be written as JSON.
+    /// If a field cannot be written as JSON.
     pub fn write(&self, mut evidence: Value) -> Result<Value, serde_json::Error> {
         let own = serde_json::to_value(self)?;
         if let (Value::Object(evidence), Value::Object(own)) = (&mut evidence, own) {

@@ -1,4 +1,4 @@
-//! Reconciles a new proposal with what the ledger holds on the same target.
+//! Reconciles a new proposal with the recommendations of the same target. Called by `Ledger::propose`; writes nothing.
 
 use serde_json::{Value, json};
 
@@ -8,41 +8,47 @@ use super::{
 };
 use crate::store::rows::{Kind, RecommendationRow, State};
 
-/// What becomes of a proposal, given what the ledger holds on the same target.
+/// Decision on a proposal.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reconciled {
-    /// It is new.
+    /// Add it.
     Add,
-    /// It is new and takes the place of this open one.
+    /// Add it and expire this open one.
     Replace(Box<RecommendationRow>),
-    /// This one proposes the same, or does as well: it is kept with newer evidence.
+    /// Keep this one with newer evidence: it proposes the same, or its predicted effect is as good.
     Refresh(Box<RecommendationRow>),
-    /// It was dismissed, and the facts are the same; or it was tried and broke the very promise that it makes again.
+    /// Reject it: an equal one was dismissed on the same basis, or regressed.
     Suppress,
 }
 
-/// Reconciles `new` with the recommendations on the same target, the newest first.
+/// Reconciles `new` with the recommendations of the same target.
 ///
-/// An open one gives way only to a proposal whose interval excludes its promise: better by more than its own
-/// uncertainty. What was dismissed comes back only when its basis has changed or it would do more
-/// than it promised then, by more than its uncertainty; so does what was tried and broke its promise. A proposal to go back gives
-/// way to one that promises something else than the setting before.
+/// - An open recommendation is replaced only if its predicted value is outside the interval of `new`, or the need has
+///   moved.
+/// - A dismissed one is proposed again only if its basis has changed, or if `new` predicts more by more than its
+///   uncertainty.
+/// - A regressed one is proposed again only if `new` predicts more by more than its uncertainty.
+/// - A rollback is replaced only by a proposal that predicts more, or whose need has moved.
+///
+/// `known`: the recommendations of the same kind and target, the newest first.
 pub(super) fn reconcile(new: &RecommendationRow, known: &[RecommendationRow], rules: &dyn KindRules) -> Reconciled {
     let difference = |old: &RecommendationRow| rules.difference(new, old);
     let is_same = |old: &RecommendationRow| matches!(difference(old), Difference::None | Difference::Negligible);
     let has_moved = |old: &RecommendationRow| difference(old) == Difference::Moved;
     let promises_more = |old: &RecommendationRow| promises_more(new, old, rules);
+    // Regressed recommendations are checked first and all of them, because newer rows must not hide a regression.
     let mut broken = known.iter().filter(|row| row.state == State::Regressed);
     if broken.any(|broken| is_same(broken) && !promises_more(broken)) {
         return Reconciled::Suppress;
     }
+    // Expired and regressed recommendations no longer occupy the target.
     let latest = known.iter().find(|row| !matches!(row.state, State::Expired | State::Regressed));
     let Some(old) = latest else { return Reconciled::Add };
     if is_rollback(old) {
-        let gives_way = promises_more(old) || has_moved(old);
+        let is_outdated = promises_more(old) || has_moved(old);
         return match old.state {
-            State::Applied | State::Verified if gives_way => Reconciled::Add,
-            State::Proposed | State::Accepted if gives_way => Reconciled::Replace(Box::new(old.clone())),
+            State::Applied | State::Verified if is_outdated => Reconciled::Add,
+            State::Proposed | State::Accepted if is_outdated => Reconciled::Replace(Box::new(old.clone())),
             _ => Reconciled::Suppress,
         };
     }
@@ -64,7 +70,8 @@ pub(super) fn reconcile(new: &RecommendationRow, known: &[RecommendationRow], ru
     }
 }
 
-/// Whether `new` promises more than `old` did, by more than its own uncertainty.
+/// Whether `new` predicts a better effect than `old` by more than its own uncertainty. Different metrics are not
+/// comparable and count as better.
 fn promises_more(new: &RecommendationRow, old: &RecommendationRow, rules: &dyn KindRules) -> bool {
     if new.effect.metric != old.effect.metric {
         return true;
@@ -72,12 +79,12 @@ fn promises_more(new: &RecommendationRow, old: &RecommendationRow, rules: &dyn K
     match rules.direction(new.kind, &new.effect.metric) {
         Some(Direction::Higher) => new.effect.lower > old.effect.value,
         Some(Direction::Lower) => new.effect.upper < old.effect.value,
-        // Nobody knows which way is better, so nothing is.
+        // The direction of an unknown metric is undefined.
         None => false,
     }
 }
 
-/// The old one with all that is newer; once applied, its promise stays as it was given.
+/// Returns the old row with all newer fields. Once applied, its prediction and promise stay unchanged.
 fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> RecommendationRow {
     let mut row = RecommendationRow {
         id: old.id.clone(),
@@ -90,7 +97,7 @@ fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
     if matches!(old.state, State::Applied | State::Verified) {
         row.effect = old.effect.clone();
         if old.evidence.get("terms").is_none() {
-            // A row of an older release keeps its terms among the other figures.
+            // In a row of an older release the terms are fields of the evidence itself.
             row.evidence = old.evidence.clone();
         } else if let (Value::Object(evidence), Value::Object(before)) = (&mut row.evidence, &old.evidence) {
             for name in ["before", "way_back", "terms", "terms_before"] {
@@ -101,7 +108,7 @@ fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
     row
 }
 
-/// The old one as it was, with the new one named in its evidence.
+/// Returns the old row with the new proposal as `also_considered` in its evidence.
 fn annotated(old: &RecommendationRow, new: &RecommendationRow) -> RecommendationRow {
     let mut row = old.clone();
     row.updated_at = new.updated_at;
@@ -113,13 +120,14 @@ fn annotated(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
     row
 }
 
-/// `{kind}-{target}-{n}` with the smallest n that no id of `taken` has; what an address would escape becomes a hyphen.
+/// Returns `{kind}-{target}-{n}` with the smallest unused `n` from 1. Characters that a URL would escape become
+/// hyphens.
 pub(super) fn fresh_id(kind: Kind, target: &str, taken: impl Fn(&str) -> bool) -> String {
-    let plain: String =
+    let slug: String =
         target.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(80).collect();
     let mut n = 1_u64;
     loop {
-        let id = format!("{kind}-{plain}-{n}");
+        let id = format!("{kind}-{slug}-{n}");
         if !taken(&id) {
             return id;
         }

@@ -1,4 +1,4 @@
-//! The proposal to go back on a recommendation that was applied and did not keep its promise.
+//! Builds the rollback of an applied recommendation that regressed.
 
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use super::{Measured, Promise};
 use crate::store::rows::{Effect, RecommendationRow, State};
 
-/// Where the evidence of a proposal to go back names what it goes back on.
+/// Field of a rollback's evidence with the id of the recommendation that it undoes.
 const REVERTS: &str = "reverts";
 
-/// Whether a recommendation proposes to go back on another.
+/// Whether a recommendation is a rollback.
 pub(super) fn is_rollback(row: &RecommendationRow) -> bool {
     row.evidence.get(REVERTS).is_some()
 }
 
-/// The proposal to go back on `row`, which was applied and did not keep its promise.
+/// Returns the rollback of `row`, an applied recommendation that regressed.
 ///
-/// It promises what the setting before did, with an interval as wide as the measurement's. `None` where the advisor knew of no
-/// setting before.
+/// It predicts the value of the previous setting, with an interval as wide as that of the measurement. `None` if the
+/// promise has no previous setting.
 pub(super) fn rollback(
     row: &RecommendationRow,
     promise: &Promise,
@@ -27,15 +27,16 @@ pub(super) fn rollback(
 ) -> Option<RecommendationRow> {
     let Effect { metric, unit, lower, upper, level, .. } = &row.effect;
     let (before, patch) = (promise.before?, promise.way_back.clone()?);
-    let reach = (measured.upper - measured.lower) / 2.0;
+    let half_width = (measured.upper - measured.lower) / 2.0;
     let evidence = json!({
         REVERTS: row.id,
         "promised": {"value": row.effect.value, "lower": lower, "upper": upper},
         "realised": {"value": measured.value, "lower": measured.lower, "upper": measured.upper},
         "broken": measured.broken,
     });
+    // The rollback is measured by the terms of the setting that it restores.
     let terms = promise.terms_before.clone().unwrap_or_else(|| own_terms(&promise.terms));
-    let back = Promise { terms, ..Promise::default() };
+    let rollback_promise = Promise { terms, ..Promise::default() };
     let broken = measured.broken.as_ref().map_or(String::new(), |broken| format!("; {broken}"));
     Some(RecommendationRow {
         kind: row.kind,
@@ -48,16 +49,17 @@ pub(super) fn rollback(
             metric: metric.clone(),
             unit: unit.clone(),
             value: before,
-            lower: before - reach,
-            upper: before + reach,
+            lower: before - half_width,
+            upper: before + half_width,
             level: *level,
         },
         confidence: *level,
         reason: format!(
-            "Go back to the setting of {} before {}, which promised {metric} of {lower:.4} to {upper:.4} and gave {:.4} ({:.4} to {:.4}){broken}",
+            "Restore the setting of {} before {}: predicted {metric} was {lower:.4} to {upper:.4}, \
+             measured {:.4} ({:.4} to {:.4}){broken}",
             row.target, row.id, measured.value, measured.lower, measured.upper
         ),
-        evidence: back.write(evidence).ok()?,
+        evidence: rollback_promise.write(evidence).ok()?,
         patch,
         state: State::Proposed,
         created_at: now,
@@ -67,7 +69,8 @@ pub(super) fn rollback(
     })
 }
 
-/// The terms without the way back, which is that of the proposal: rows of older releases have both in one object.
+/// Returns the terms without `before` and `way_back`. Rows of older releases have these in the same object; they belong
+/// to the regressed recommendation, not to its rollback.
 fn own_terms(terms: &Value) -> Value {
     let mut terms = terms.clone();
     if let Value::Object(fields) = &mut terms {

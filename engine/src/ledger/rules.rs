@@ -1,39 +1,40 @@
-//! What the ledger asks about recommendations of a kind. The registry of advisors answers; the ledger knows no advisor.
+//! The rules of a kind of recommendation that the ledger needs. The registry of advisors implements them.
 
 use serde_json::Value;
 
 use crate::store::rows::{Kind, RecommendationRow};
 
-/// Which way a metric is better.
+/// The better direction of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Less is better, as of false alerts.
+    /// Less is better, for example false alerts.
     Lower,
-    /// More is better, as of hits.
+    /// More is better, for example hits.
     Higher,
 }
 
 /// How a new proposal differs from an older one on the same target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
-    /// It is the same decision; newer figures take the place of older ones.
+    /// The same decision. Newer figures replace older ones.
     None,
-    /// Another number, so close that a change is not worth it: the older one stays.
+    /// Another number, too close to justify a change. The older one stays.
     Negligible,
-    /// Another decision, of which the promised effects decide.
+    /// Another decision. The predicted effects decide between them.
     Distinct,
-    /// Another need: at any setting the promise is about the same, so that it decides nothing.
+    /// The need has changed. The newer one replaces the older one whatever their predicted effects.
     Moved,
 }
 
 /// The rules of each kind of recommendation.
 pub trait KindRules: std::fmt::Debug + Send + Sync {
-    /// Which way a metric is better; none for a kind or a metric that nobody knows.
+    /// Returns the better direction of a metric; `None` for an unknown kind or metric.
     fn direction(&self, kind: Kind, metric: &str) -> Option<Direction>;
 
-    /// How `new` differs from `old`; both are of one kind and target.
+    /// Returns how `new` differs from `old`, which has the same kind and target.
     fn difference(&self, new: &RecommendationRow, old: &RecommendationRow) -> Difference;
 
-    /// What of the present setting a proposal rests on and a person may change.
+    /// Returns the part of the present setting that the proposal is based on. When it changes, a dismissed proposal may
+    /// be made again.
     fn basis(&self, row: &RecommendationRow) -> Value;
 }

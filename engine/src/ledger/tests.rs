@@ -1,4 +1,4 @@
-//! The ledger over a store, with rules of made-up kinds.
+//! Tests of the ledger over a store, with rules of test kinds.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -15,7 +15,8 @@ use crate::store::{
 
 const HOUR: i64 = 3_600_000;
 
-/// Rules of made-up kinds: of `ttl` more is better, `scaling` is always the same decision, `rightsizing` has a tolerance.
+/// Rules of test kinds: `hit_ratio` is better when higher, `scaling` is always the same decision, `rightsizing` has a
+/// tolerance.
 #[derive(Debug)]
 struct Rules;
 
@@ -47,7 +48,7 @@ fn at(hours: i64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000 + hours * HOUR)
 }
 
-/// A proposal of a time-to-live that promises a hit ratio of `value` ± 0.01.
+/// Returns a proposal of a time-to-live that predicts a hit ratio of `value` ± 0.01.
 fn ttl(seconds: u64, value: f64, hours: i64) -> RecommendationRow {
     RecommendationRow {
         id: "any".into(),
@@ -76,8 +77,8 @@ fn ttl(seconds: u64, value: f64, hours: i64) -> RecommendationRow {
     }
 }
 
-/// A measurement.
-fn known(measured: Measured) -> Result<Option<Measured>, Infallible> {
+/// Returns a successful measurement.
+fn measured_as(measured: Measured) -> Result<Option<Measured>, Infallible> {
     Ok(Some(measured))
 }
 
@@ -92,19 +93,19 @@ fn scaling(replicas: u32, hours: i64) -> RecommendationRow {
     }
 }
 
-struct Scene {
+struct Fixture {
     ledger: Ledger,
     store: Store,
     _folder: tempfile::TempDir,
 }
 
-fn scene() -> Scene {
+fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("ledger.duckdb"), StoreOptions::default()).unwrap();
-    Scene { ledger: Ledger::new(store.clone(), Arc::new(Rules)).unwrap(), store, _folder: folder }
+    Fixture { ledger: Ledger::new(store.clone(), Arc::new(Rules)).unwrap(), store, _folder: folder }
 }
 
-impl Scene {
+impl Fixture {
     fn all(&self) -> Vec<RecommendationRow> {
         self.ledger.list(&RecommendationFilter::default()).unwrap()
     }
@@ -117,23 +118,27 @@ impl Scene {
 }
 
 #[test]
-fn ids_are_readable_and_stay() {
-    let scene = scene();
-    let said = scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
-    assert_eq!(said, Proposals { added: 2, ..Proposals::default() });
+fn ids_are_readable_and_stable() {
+    let fixture = fixture();
+    let proposals = fixture.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
+    assert_eq!(proposals, Proposals { added: 2, ..Proposals::default() });
     let expected = [("scaling-api-1".to_owned(), State::Proposed), ("ttl-user-profile-1".to_owned(), State::Proposed)];
-    assert_eq!(scene.states(), expected);
-    let said = scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(7, 1)], at(1)).unwrap();
-    assert_eq!(said, Proposals { refreshed: 2, ..Proposals::default() });
-    assert_eq!(scene.states(), expected);
-    let row = scene.ledger.get("scaling-api-1").unwrap();
-    assert_eq!(row.proposed, json!({"replicas": 7}), "the number of the minute is refreshed");
+    assert_eq!(fixture.states(), expected);
+    let proposals = fixture.ledger.propose(vec![ttl(600, 0.9, 0), scaling(7, 1)], at(1)).unwrap();
+    assert_eq!(proposals, Proposals { refreshed: 2, ..Proposals::default() });
+    assert_eq!(fixture.states(), expected);
+    let row = fixture.ledger.get("scaling-api-1").unwrap();
+    assert_eq!(row.proposed, json!({"replicas": 7}), "the newest number is stored");
     assert_eq!((row.created_at, row.updated_at), (at(0), at(1)));
-    assert_eq!(scene.ledger.get("ttl-user-profile-1").unwrap().updated_at, at(0), "nothing new, nothing changed");
+    assert_eq!(
+        fixture.ledger.get("ttl-user-profile-1").unwrap().updated_at,
+        at(0),
+        "an equal proposal changes nothing"
+    );
 }
 
 #[test]
-fn a_request_follows_a_need_that_has_moved() {
+fn a_moved_need_replaces_a_proposal() {
     let request = |cores: f64, hours: i64| RecommendationRow {
         kind: Kind::from_static("rightsizing"),
         target: "api/cpu".into(),
@@ -142,242 +147,245 @@ fn a_request_follows_a_need_that_has_moved() {
         effect: Effect { metric: "request_cost".into(), ..ttl(0, 0.5, hours).effect },
         ..ttl(0, 0.5, hours)
     };
-    let scene = scene();
-    scene.ledger.propose(vec![request(1.0, 0)], at(0)).unwrap();
-    let said = scene.ledger.propose(vec![request(1.08, 1)], at(1)).unwrap();
-    assert_eq!(said, Proposals { refreshed: 1, ..Proposals::default() });
+    let fixture = fixture();
+    fixture.ledger.propose(vec![request(1.0, 0)], at(0)).unwrap();
+    let proposals = fixture.ledger.propose(vec![request(1.08, 1)], at(1)).unwrap();
+    assert_eq!(proposals, Proposals { refreshed: 1, ..Proposals::default() });
     assert_eq!(
-        scene.ledger.get("rightsizing-api-cpu-1").unwrap().proposed,
+        fixture.ledger.get("rightsizing-api-cpu-1").unwrap().proposed,
         json!({"request": 1.0}),
-        "it does not flap"
+        "a small difference does not replace it"
     );
-    let said = scene.ledger.propose(vec![request(1.2, 2)], at(2)).unwrap();
-    assert_eq!(said, Proposals { added: 1, replaced: 1, ..Proposals::default() });
-    // Dismissed, it comes back only when the need has moved.
-    scene.ledger.dismiss("rightsizing-api-cpu-2", "somebody", None, at(3)).unwrap();
-    let said = scene.ledger.propose(vec![request(1.25, 4)], at(4)).unwrap();
-    assert_eq!(said, Proposals { suppressed: 1, ..Proposals::default() });
-    let said = scene.ledger.propose(vec![request(2.0, 5)], at(5)).unwrap();
-    assert_eq!(said, Proposals { added: 1, ..Proposals::default() });
-    // Applied and regressed: what lies next to it is the same, and the price of the promise is kept for the way back.
+    let proposals = fixture.ledger.propose(vec![request(1.2, 2)], at(2)).unwrap();
+    assert_eq!(proposals, Proposals { added: 1, replaced: 1, ..Proposals::default() });
+    // A dismissed proposal is made again only if the need has moved.
+    fixture.ledger.dismiss("rightsizing-api-cpu-2", "somebody", None, at(3)).unwrap();
+    let proposals = fixture.ledger.propose(vec![request(1.25, 4)], at(4)).unwrap();
+    assert_eq!(proposals, Proposals { suppressed: 1, ..Proposals::default() });
+    let proposals = fixture.ledger.propose(vec![request(2.0, 5)], at(5)).unwrap();
+    assert_eq!(proposals, Proposals { added: 1, ..Proposals::default() });
+    // After a regression a negligibly different proposal is suppressed, and the rollback inherits the terms.
     let priced = |cores: f64, hours: i64| RecommendationRow {
         evidence: json!({"above_cost": 6.0, "before": 1.0, "way_back": {"format": "text", "body": ""}}),
         ..request(cores, hours)
     };
-    scene.ledger.propose(vec![priced(2.0, 6)], at(6)).unwrap();
-    scene.ledger.applied("rightsizing-api-cpu-3", "somebody", None, at(7)).unwrap();
+    fixture.ledger.propose(vec![priced(2.0, 6)], at(6)).unwrap();
+    fixture.ledger.applied("rightsizing-api-cpu-3", "somebody", None, at(7)).unwrap();
     let worse = Measured { value: 2.0, lower: 1.9, upper: 2.1, broken: None };
-    scene.ledger.verify(|_, _| known(worse.clone()), at(8)).unwrap();
-    let revert = scene.all().into_iter().find(|row| row.id == "rightsizing-api-cpu-4").unwrap();
+    fixture.ledger.verify(|_, _| measured_as(worse.clone()), at(8)).unwrap();
+    let revert = fixture.all().into_iter().find(|row| row.id == "rightsizing-api-cpu-4").unwrap();
     assert_eq!((&revert.proposed, &revert.evidence["terms"]["above_cost"]), (&json!({"request": 4.0}), &json!(6.0)));
     let after = |row: RecommendationRow| RecommendationRow { current: json!({"request": 2.0}), ..row };
-    let said = scene.ledger.propose(vec![after(priced(2.01, 9))], at(9)).unwrap();
-    assert_eq!(said, Proposals { suppressed: 1, ..Proposals::default() });
-    // As dear as what was before, so that its promise does not tell.
+    let proposals = fixture.ledger.propose(vec![after(priced(2.01, 9))], at(9)).unwrap();
+    assert_eq!(proposals, Proposals { suppressed: 1, ..Proposals::default() });
+    // With the same predicted cost as the rollback; only the moved need decides.
     let grown = after(priced(6.0, 10));
     let grown = RecommendationRow { effect: revert.effect.clone(), ..grown };
-    let said = scene.ledger.propose(vec![grown], at(10)).unwrap();
-    assert_eq!(said, Proposals { added: 1, replaced: 1, ..Proposals::default() }, "the way back is too small by now");
+    let proposals = fixture.ledger.propose(vec![grown], at(10)).unwrap();
+    assert_eq!(proposals, Proposals { added: 1, replaced: 1, ..Proposals::default() }, "the need has moved");
 }
 
 #[test]
-fn only_more_than_the_uncertainty_replaces() {
-    let scene = scene();
-    scene.ledger.propose(vec![ttl(600, 0.900, 0)], at(0)).unwrap();
-    let said = scene.ledger.propose(vec![ttl(900, 0.905, 1)], at(1)).unwrap();
-    assert_eq!(said, Proposals { refreshed: 1, ..Proposals::default() });
-    let kept = scene.ledger.get("ttl-user-profile-1").unwrap();
+fn only_a_difference_beyond_the_uncertainty_replaces() {
+    let fixture = fixture();
+    fixture.ledger.propose(vec![ttl(600, 0.900, 0)], at(0)).unwrap();
+    let proposals = fixture.ledger.propose(vec![ttl(900, 0.905, 1)], at(1)).unwrap();
+    assert_eq!(proposals, Proposals { refreshed: 1, ..Proposals::default() });
+    let kept = fixture.ledger.get("ttl-user-profile-1").unwrap();
     assert_eq!(kept.proposed, json!({"ttl_seconds": 600}));
     assert_eq!(kept.evidence["also_considered"]["proposed"], json!({"ttl_seconds": 900}));
-    let said = scene.ledger.propose(vec![ttl(1200, 0.95, 2)], at(2)).unwrap();
-    assert_eq!(said, Proposals { added: 1, replaced: 1, ..Proposals::default() });
-    let replacing = scene.ledger.get("ttl-user-profile-2").unwrap();
+    let proposals = fixture.ledger.propose(vec![ttl(1200, 0.95, 2)], at(2)).unwrap();
+    assert_eq!(proposals, Proposals { added: 1, replaced: 1, ..Proposals::default() });
+    let replacing = fixture.ledger.get("ttl-user-profile-2").unwrap();
     assert_eq!(replacing.replaces.as_deref(), Some("ttl-user-profile-1"));
-    assert_eq!(scene.ledger.get("ttl-user-profile-1").unwrap().state, State::Expired);
+    assert_eq!(fixture.ledger.get("ttl-user-profile-1").unwrap().state, State::Expired);
 }
 
 #[test]
-fn what_was_dismissed_comes_back_only_with_other_facts() {
-    let scene = scene();
-    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
-    scene.ledger.dismiss("ttl-user-profile-1", "ann", Some("not now"), at(1)).unwrap();
-    let said = scene.ledger.propose(vec![ttl(600, 0.9, 2)], at(2)).unwrap();
-    assert_eq!(said, Proposals { suppressed: 1, ..Proposals::default() });
-    let said = scene.ledger.propose(vec![ttl(900, 0.905, 3)], at(3)).unwrap();
-    assert_eq!(said.suppressed, 1, "hardly anything else");
+fn a_dismissed_proposal_returns_only_on_another_basis() {
+    let fixture = fixture();
+    fixture.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
+    fixture.ledger.dismiss("ttl-user-profile-1", "ann", Some("not now"), at(1)).unwrap();
+    let proposals = fixture.ledger.propose(vec![ttl(600, 0.9, 2)], at(2)).unwrap();
+    assert_eq!(proposals, Proposals { suppressed: 1, ..Proposals::default() });
+    let proposals = fixture.ledger.propose(vec![ttl(900, 0.905, 3)], at(3)).unwrap();
+    assert_eq!(proposals.suppressed, 1, "almost the same proposal");
     let changed = RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(600, 0.9, 4) };
-    assert_eq!(scene.ledger.propose(vec![changed], at(4)).unwrap().added, 1);
-    scene.ledger.dismiss("ttl-user-profile-2", "ann", None, at(5)).unwrap();
+    assert_eq!(fixture.ledger.propose(vec![changed], at(4)).unwrap().added, 1);
+    fixture.ledger.dismiss("ttl-user-profile-2", "ann", None, at(5)).unwrap();
     let better = RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(600, 0.97, 6) };
-    assert_eq!(scene.ledger.propose(vec![better], at(6)).unwrap().added, 1);
-    let outcomes = scene.ledger.outcomes("ttl-user-profile-1").unwrap();
+    assert_eq!(fixture.ledger.propose(vec![better], at(6)).unwrap().added, 1);
+    let outcomes = fixture.ledger.outcomes("ttl-user-profile-1").unwrap();
     let last = outcomes.last().unwrap();
     assert_eq!((last.to_state, last.actor.as_str(), last.note.as_deref()), (State::Dismissed, "ann", Some("not now")));
 }
 
 #[test]
-fn a_report_made_twice_counts_once() {
-    let scene = scene();
-    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
+fn a_repeated_report_changes_nothing() {
+    let fixture = fixture();
+    fixture.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
     let id = "ttl-user-profile-1";
-    let revision = scene.ledger.revision();
-    let first = scene.ledger.applied(id, "poller", None, at(1)).unwrap();
-    assert_eq!((first.state, scene.ledger.revision()), (State::Applied, revision + 1));
-    let second = scene.ledger.applied(id, "poller", None, at(2)).unwrap();
-    assert_eq!((second, scene.ledger.revision()), (first, revision + 1));
-    assert_eq!(scene.ledger.outcomes(id).unwrap().len(), 2);
-    let refused = scene.ledger.dismiss(id, "ann", None, at(3)).unwrap_err();
+    let revision = fixture.ledger.revision();
+    let first = fixture.ledger.applied(id, "poller", None, at(1)).unwrap();
+    assert_eq!((first.state, fixture.ledger.revision()), (State::Applied, revision + 1));
+    let second = fixture.ledger.applied(id, "poller", None, at(2)).unwrap();
+    assert_eq!((second, fixture.ledger.revision()), (first, revision + 1));
+    assert_eq!(fixture.ledger.outcomes(id).unwrap().len(), 2);
+    let refused = fixture.ledger.dismiss(id, "ann", None, at(3)).unwrap_err();
     assert!(matches!(refused, LedgerError::Transition { from: State::Applied, to: State::Dismissed, .. }));
-    assert_eq!(refused.to_string(), "recommendation \"ttl-user-profile-1\" is applied, it cannot become dismissed");
-    assert!(matches!(scene.ledger.accept("nobody", "ann", None, at(3)), Err(LedgerError::Unknown { .. })));
+    assert_eq!(refused.to_string(), "recommendation \"ttl-user-profile-1\" is applied and cannot become dismissed");
+    assert!(matches!(fixture.ledger.accept("nobody", "ann", None, at(3)), Err(LedgerError::Unknown { .. })));
 }
 
 #[test]
-fn time_ends_what_nobody_answered() {
-    let scene = scene();
-    scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
-    scene.ledger.applied("scaling-api-1", "poller", None, at(1)).unwrap();
-    let said = scene.ledger.propose(vec![ttl(600, 0.9, 60)], at(60)).unwrap();
-    assert_eq!(said, Proposals { added: 1, expired: 1, ..Proposals::default() });
+fn open_recommendations_expire() {
+    let fixture = fixture();
+    fixture.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
+    fixture.ledger.applied("scaling-api-1", "poller", None, at(1)).unwrap();
+    let proposals = fixture.ledger.propose(vec![ttl(600, 0.9, 60)], at(60)).unwrap();
+    assert_eq!(proposals, Proposals { added: 1, expired: 1, ..Proposals::default() });
     let expected = [
         ("scaling-api-1".to_owned(), State::Applied),
         ("ttl-user-profile-1".to_owned(), State::Expired),
         ("ttl-user-profile-2".to_owned(), State::Proposed),
     ];
-    assert_eq!(scene.states(), expected);
+    assert_eq!(fixture.states(), expected);
 }
 
 #[test]
-fn the_promise_is_measured_as_it_was_given() {
-    let scene = scene();
-    scene.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
-    scene.ledger.applied("ttl-user-profile-1", "ann", None, at(1)).unwrap();
-    scene.ledger.applied("scaling-api-1", "ann", None, at(1)).unwrap();
+fn the_prediction_of_an_applied_recommendation_stays() {
+    let fixture = fixture();
+    fixture.ledger.propose(vec![ttl(600, 0.9, 0), scaling(3, 0)], at(0)).unwrap();
+    fixture.ledger.applied("ttl-user-profile-1", "ann", None, at(1)).unwrap();
+    fixture.ledger.applied("scaling-api-1", "ann", None, at(1)).unwrap();
     let easier = RecommendationRow {
         effect: Effect { value: 0.5, lower: 0.4, upper: 0.6, ..ttl(0, 0.0, 0).effect },
         ..ttl(600, 0.9, 2)
     };
-    scene.ledger.propose(vec![easier], at(2)).unwrap();
-    let nothing = scene.ledger.verify(|_, _| Ok::<_, Infallible>(None), at(3)).unwrap();
+    fixture.ledger.propose(vec![easier], at(2)).unwrap();
+    let nothing = fixture.ledger.verify(|_, _| Ok::<_, Infallible>(None), at(3)).unwrap();
     assert_eq!(nothing, Verdicts { pending: 2, ..Verdicts::default() });
     let measure = |row: &RecommendationRow, applied_at: Timestamp| {
         assert_eq!(applied_at, at(1));
         let value = if row.kind.as_str() == "ttl" { 0.895 } else { 0.2 };
-        known(Measured { value, lower: value - 0.01, upper: value + 0.01, broken: None })
+        measured_as(Measured { value, lower: value - 0.01, upper: value + 0.01, broken: None })
     };
-    let verdicts = scene.ledger.verify(measure, at(40)).unwrap();
+    let verdicts = fixture.ledger.verify(measure, at(40)).unwrap();
     assert_eq!(verdicts, Verdicts { verified: 1, regressed: 1, ..Verdicts::default() });
     let expected = [("scaling-api-1".to_owned(), State::Regressed), ("ttl-user-profile-1".to_owned(), State::Verified)];
-    assert_eq!(scene.states(), expected);
-    let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
+    assert_eq!(fixture.states(), expected);
+    let outcome = fixture.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
     assert_eq!((outcome.predicted, outcome.realised), (Some(0.9), Some(0.895)));
-    let calibration = scene.ledger.calibration().unwrap();
+    let calibration = fixture.ledger.calibration().unwrap();
     assert_eq!(calibration, Calibration { measured: 2, inside: 1, verified: 1, regressed: 1 });
 }
 
 #[test]
-fn what_broke_its_promise_is_to_be_reverted_and_does_not_come_back() {
-    let scene = scene();
+fn a_regressed_recommendation_is_rolled_back_and_not_proposed_again() {
+    let fixture = fixture();
     let way_back = Patch { format: "almanac/ttl+json".into(), body: "{\"ttl_seconds\":3600}".into() };
     let evidence = json!({"before": 0.93, "way_back": way_back});
     let bold = |hours: i64| RecommendationRow { evidence: evidence.clone(), ..ttl(60, 0.9, hours) };
-    scene.ledger.propose(vec![bold(0)], at(0)).unwrap();
-    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    fixture.ledger.propose(vec![bold(0)], at(0)).unwrap();
+    fixture.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
     let measure = |_: &RecommendationRow, _| {
         let broken = Some("5 % of its hits were stale, 1 % may be".to_owned());
-        known(Measured { value: 0.9, lower: 0.89, upper: 0.91, broken })
+        measured_as(Measured { value: 0.9, lower: 0.89, upper: 0.91, broken })
     };
-    scene.ledger.verify(measure, at(30)).unwrap();
-    let back = scene.ledger.get("ttl-user-profile-2").unwrap();
-    assert_eq!((back.current, back.proposed), (json!({"ttl_seconds": 60}), json!({"ttl_seconds": 3600})));
-    assert_eq!((back.replaces.as_deref(), back.patch), (Some("ttl-user-profile-1"), way_back));
-    assert!((back.effect.value - 0.93).abs() < 1e-12 && back.effect.lower < 0.93 && back.effect.upper > 0.93);
-    assert!(back.reason.ends_with("; 5 % of its hits were stale, 1 % may be"), "{}", back.reason);
-    let outcome = scene.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
-    assert_eq!(outcome.note.as_deref(), Some("5 % of its hits were stale, 1 % may be; revert it"));
-    // The same promise again is not believed; nor does one that says what was before push the way back aside.
+    fixture.ledger.verify(measure, at(30)).unwrap();
+    let rollback = fixture.ledger.get("ttl-user-profile-2").unwrap();
+    assert_eq!((rollback.current, rollback.proposed), (json!({"ttl_seconds": 60}), json!({"ttl_seconds": 3600})));
+    assert_eq!((rollback.replaces.as_deref(), rollback.patch), (Some("ttl-user-profile-1"), way_back));
+    assert!(
+        (rollback.effect.value - 0.93).abs() < 1e-12 && rollback.effect.lower < 0.93 && rollback.effect.upper > 0.93
+    );
+    assert!(rollback.reason.ends_with("; 5 % of its hits were stale, 1 % may be"), "{}", rollback.reason);
+    let outcome = fixture.ledger.outcomes("ttl-user-profile-1").unwrap().pop().unwrap();
+    assert_eq!(outcome.note.as_deref(), Some("5 % of its hits were stale, 1 % may be; roll it back"));
+    // The same proposal is suppressed, and so is one that predicts no more than the rollback.
     let in_force = |row: RecommendationRow| RecommendationRow { current: json!({"ttl_seconds": 60}), ..row };
-    assert_eq!(scene.ledger.propose(vec![in_force(bold(31))], at(31)).unwrap().suppressed, 1);
-    assert_eq!(scene.ledger.propose(vec![in_force(ttl(120, 0.93, 32))], at(32)).unwrap().suppressed, 1);
-    let said = scene.ledger.propose(vec![in_force(ttl(1200, 0.97, 33))], at(33)).unwrap();
-    assert_eq!((said.added, said.replaced), (1, 1));
-    assert_eq!(scene.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
-    // A way back that does no better either is no reason to go forward again.
-    let scene = self::scene();
-    scene.ledger.propose(vec![bold(0)], at(0)).unwrap();
-    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
-    scene.ledger.verify(measure, at(30)).unwrap();
-    scene.ledger.applied("ttl-user-profile-2", "a poller", None, at(31)).unwrap();
-    assert_eq!(scene.ledger.verify(measure, at(60)).unwrap().regressed, 1);
-    assert_eq!(scene.ledger.propose(vec![bold(61)], at(61)).unwrap().suppressed, 1);
-    assert_eq!(scene.all().len(), 2);
-    // A worse promise pushes no way back aside, and one that is carried out by hand is done with.
-    let scene = self::scene();
-    scene.ledger.propose(vec![bold(0)], at(0)).unwrap();
-    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
-    scene.ledger.verify(measure, at(30)).unwrap();
+    assert_eq!(fixture.ledger.propose(vec![in_force(bold(31))], at(31)).unwrap().suppressed, 1);
+    assert_eq!(fixture.ledger.propose(vec![in_force(ttl(120, 0.93, 32))], at(32)).unwrap().suppressed, 1);
+    let proposals = fixture.ledger.propose(vec![in_force(ttl(1200, 0.97, 33))], at(33)).unwrap();
+    assert_eq!((proposals.added, proposals.replaced), (1, 1));
+    assert_eq!(fixture.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
+    // A regressed rollback does not bring the original proposal back.
+    let fixture = self::fixture();
+    fixture.ledger.propose(vec![bold(0)], at(0)).unwrap();
+    fixture.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    fixture.ledger.verify(measure, at(30)).unwrap();
+    fixture.ledger.applied("ttl-user-profile-2", "a poller", None, at(31)).unwrap();
+    assert_eq!(fixture.ledger.verify(measure, at(60)).unwrap().regressed, 1);
+    assert_eq!(fixture.ledger.propose(vec![bold(61)], at(61)).unwrap().suppressed, 1);
+    assert_eq!(fixture.all().len(), 2);
+    // A worse proposal does not replace the rollback. A rollback that was carried out by hand expires.
+    let fixture = self::fixture();
+    fixture.ledger.propose(vec![bold(0)], at(0)).unwrap();
+    fixture.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    fixture.ledger.verify(measure, at(30)).unwrap();
     let worse = |hours: i64| RecommendationRow { current: json!({"ttl_seconds": 60}), ..ttl(30, 0.7, hours) };
-    assert_eq!(scene.ledger.propose(vec![worse(31)], at(31)).unwrap().suppressed, 1);
-    let said = scene.ledger.propose(vec![ttl(1200, 0.97, 32)], at(32)).unwrap();
-    assert_eq!((said.added, said.replaced), (1, 0));
-    assert_eq!(scene.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
-    // Without a setting before there is no way back, and two in force on one target are one too many.
-    let scene = self::scene();
-    scene.ledger.propose(vec![ttl(60, 0.9, 0)], at(0)).unwrap();
-    scene.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
-    scene.ledger.propose(vec![ttl(600, 0.99, 2)], at(2)).unwrap();
-    scene.ledger.applied("ttl-user-profile-2", "a poller", None, at(3)).unwrap();
+    assert_eq!(fixture.ledger.propose(vec![worse(31)], at(31)).unwrap().suppressed, 1);
+    let proposals = fixture.ledger.propose(vec![ttl(1200, 0.97, 32)], at(32)).unwrap();
+    assert_eq!((proposals.added, proposals.replaced), (1, 0));
+    assert_eq!(fixture.ledger.get("ttl-user-profile-2").unwrap().state, State::Expired);
+    // Without a previous setting there is no rollback. Applying a second recommendation expires the first.
+    let fixture = self::fixture();
+    fixture.ledger.propose(vec![ttl(60, 0.9, 0)], at(0)).unwrap();
+    fixture.ledger.applied("ttl-user-profile-1", "a poller", None, at(1)).unwrap();
+    fixture.ledger.propose(vec![ttl(600, 0.99, 2)], at(2)).unwrap();
+    fixture.ledger.applied("ttl-user-profile-2", "a poller", None, at(3)).unwrap();
     let expected =
         [("ttl-user-profile-1".to_owned(), State::Expired), ("ttl-user-profile-2".to_owned(), State::Applied)];
-    assert_eq!(scene.states(), expected);
-    assert_eq!(scene.ledger.verify(measure, at(60)).unwrap().regressed, 1);
-    assert_eq!(scene.all().len(), 2);
+    assert_eq!(fixture.states(), expected);
+    assert_eq!(fixture.ledger.verify(measure, at(60)).unwrap().regressed, 1);
+    assert_eq!(fixture.all().len(), 2);
 }
 
 #[test]
-fn every_change_is_heard_and_survives_a_restart() {
-    let scene = scene();
-    let mut heard = scene.ledger.subscribe();
-    assert!(!heard.has_changed().unwrap());
-    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
-    assert!(heard.has_changed().unwrap());
-    assert_eq!(*heard.borrow_and_update(), scene.ledger.revision());
-    scene.ledger.propose(vec![ttl(600, 0.9, 0)], at(1)).unwrap();
-    assert!(!heard.has_changed().unwrap(), "nothing changed");
-    let before = scene.ledger.revision();
-    let again = Ledger::new(scene.store.clone(), Arc::new(Rules)).unwrap();
-    assert_ne!(again.revision(), before);
-    assert_eq!(again.list(&RecommendationFilter::default()).unwrap(), scene.all());
+fn subscribers_see_every_change_and_revisions_survive_a_restart() {
+    let fixture = fixture();
+    let mut subscriber = fixture.ledger.subscribe();
+    assert!(!subscriber.has_changed().unwrap());
+    fixture.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
+    assert!(subscriber.has_changed().unwrap());
+    assert_eq!(*subscriber.borrow_and_update(), fixture.ledger.revision());
+    fixture.ledger.propose(vec![ttl(600, 0.9, 0)], at(1)).unwrap();
+    assert!(!subscriber.has_changed().unwrap(), "nothing changed");
+    let before = fixture.ledger.revision();
+    let reopened = Ledger::new(fixture.store.clone(), Arc::new(Rules)).unwrap();
+    assert_ne!(reopened.revision(), before);
+    assert_eq!(reopened.list(&RecommendationFilter::default()).unwrap(), fixture.all());
 }
 
 #[test]
-fn what_cannot_be_measured_is_reported_and_never_pending() {
-    let scene = scene();
+fn unmeasurable_recommendations_are_reported_and_not_pending() {
+    let fixture = fixture();
     let unknown = RecommendationRow {
         effect: Effect { metric: "happiness".into(), ..ttl(0, 0.9, 0).effect },
         target: "other".into(),
         ..ttl(600, 0.9, 0)
     };
-    scene.ledger.propose(vec![ttl(600, 0.9, 0), unknown], at(0)).unwrap();
+    fixture.ledger.propose(vec![ttl(600, 0.9, 0), unknown], at(0)).unwrap();
     for id in ["ttl-user-profile-1", "ttl-other-1"] {
-        scene.ledger.applied(id, "ann", None, at(1)).unwrap();
+        fixture.ledger.applied(id, "ann", None, at(1)).unwrap();
     }
     let measure = |row: &RecommendationRow, _: Timestamp| match row.target.as_str() {
         "other" => Ok(Some(Measured { value: 0.9, lower: 0.8, upper: 1.0, broken: None })),
         _ => Err(serde_json::from_str::<u32>("x").unwrap_err()),
     };
-    let verdicts = scene.ledger.verify(measure, at(2)).unwrap();
+    let verdicts = fixture.ledger.verify(measure, at(2)).unwrap();
     assert_eq!((verdicts.pending, verdicts.verified, verdicts.unmeasurable.len()), (0, 0, 2));
     let reasons: Vec<&str> = verdicts.unmeasurable.iter().map(|(_, reason)| reason.as_str()).collect();
-    assert!(reasons.contains(&"no advisor promises happiness"), "{reasons:?}");
+    assert!(reasons.contains(&"no advisor predicts the metric happiness"), "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.starts_with("expected value")), "{reasons:?}");
-    assert_eq!(scene.ledger.get("ttl-other-1").unwrap().state, State::Applied);
+    assert_eq!(fixture.ledger.get("ttl-other-1").unwrap().state, State::Applied);
 }
 
 #[test]
 fn rows_of_older_releases_are_read() {
     let old = json!({
-        "before": 3.5, "way_back": {"format": "text", "body": "x"}, "rule": {"signal": "x"}, "rule_before": {"signal": "y"},
+        "before": 3.5, "way_back": {"format": "text", "body": "x"},
+        "rule": {"signal": "x"}, "rule_before": {"signal": "y"},
         "scored_from_ms": 7,
     });
     let promise = Promise::of(&RecommendationRow { evidence: old, ..ttl(60, 0.9, 0) }).unwrap();

@@ -1,20 +1,22 @@
-//! The legal changes of a recommendation's state.
+//! Defines the legal changes of a recommendation's state. Pure; the ledger calls it before each reported change.
 
 use crate::store::rows::State;
 
-/// What a report of `to` does to a recommendation in `from`.
+/// Effect of a requested change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transition {
     /// The state changes.
     Change,
-    /// The same was reported before: nothing changes.
+    /// The same change was reported before. Nothing changes.
     Repeated,
-    /// The state does not allow it.
+    /// The present state does not allow the change.
     Illegal,
 }
 
-/// proposed → accepted | dismissed | applied | expired; accepted → applied | dismissed | expired; applied →
-/// verified | regressed | expired. What was applied without a word of agreement was agreed to.
+/// Classifies the change from `from` to `to`.
+///
+/// Legal: proposed → accepted | dismissed | applied | expired; accepted → applied | dismissed | expired; applied →
+/// verified | regressed | expired. A recommendation may be applied without being accepted first.
 pub(super) fn transition(from: State, to: State) -> Transition {
     use State::{Accepted, Applied, Dismissed, Expired, Proposed, Regressed, Verified};
     match (from, to) {

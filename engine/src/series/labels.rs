@@ -1,34 +1,35 @@
-//! Sets of labels.
+//! Sets of labels: the identity of a series. Cheap to clone, ordered by name.
 
 use std::{fmt, sync::Arc};
 
-/// The label that holds a series' metric name.
+/// Label that holds the metric name of a series.
 pub const METRIC_NAME: &str = "__name__";
 
-/// Labels that no series can have.
+/// An error of labels that no series can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabelError {
-    /// A label's name is empty.
+    /// The name of a label is empty.
     #[error("a label has an empty name")]
     EmptyName,
-    /// A label stands twice.
-    #[error("label {name:?} stands twice")]
+    /// A label occurs twice.
+    #[error("label {name:?} occurs twice")]
     Duplicate {
-        /// The repeated name.
+        /// Repeated name.
         name: String,
     },
 }
 
-/// The labels of a series: sorted by name, each name once, no empty value. Cloning is cheap.
+/// Labels of a series: sorted by name, without duplicate names or empty values. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
 
 impl Labels {
-    /// Labels from pairs in any order; a label with an empty value is the same as none and left out.
+    /// Creates labels from pairs in any order. A label with an empty value is left out, because it equals an absent
+    /// label.
     ///
     /// # Errors
-    /// [`LabelError`] when a name is empty or stands twice.
+    /// [`LabelError`] if a name is empty or occurs twice.
     pub fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self, LabelError>
     where
         N: Into<Arc<str>>,
@@ -36,6 +37,7 @@ impl Labels {
     {
         let mut all: Vec<(Arc<str>, Arc<str>)> = pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
+        // Checked before empty values are removed: a repeated name is an error whatever its values.
         for pair in all.windows(2) {
             if pair[0].0 == pair[1].0 {
                 return Err(LabelError::Duplicate { name: pair[0].0.to_string() });
@@ -48,60 +50,60 @@ impl Labels {
         Ok(Self(all.into()))
     }
 
-    /// The value of a label, or none.
+    /// Returns the value of a label; `None` if it is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok().map(|idx| &*self.0[idx].1)
     }
 
-    /// The metric's name, or "" when there is none.
+    /// Returns the metric name; "" if there is none.
     #[must_use]
     pub fn metric_name(&self) -> &str {
         self.get(METRIC_NAME).unwrap_or("")
     }
 
-    /// Name and value of each label, by name.
+    /// Iterates over names and values, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(n, v)| (&**n, &**v))
     }
 
-    /// How many labels there are.
+    /// Returns the number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no labels.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A builder that begins with these labels.
+    /// Creates a builder that starts with these labels.
     #[must_use]
     pub fn to_builder(&self) -> LabelsBuilder {
         LabelsBuilder(self.0.to_vec())
     }
 
-    /// The same labels without those named.
+    /// Returns the labels except those named.
     #[must_use]
     pub fn without(&self, names: &[&str]) -> Self {
         Self(self.0.iter().filter(|(n, _)| !names.contains(&&**n)).cloned().collect())
     }
 
-    /// Only the labels named.
+    /// Returns only the labels named.
     #[must_use]
     pub fn only(&self, names: &[&str]) -> Self {
         Self(self.0.iter().filter(|(n, _)| names.contains(&&**n)).cloned().collect())
     }
 }
 
-/// Changes labels one by one.
+/// Builds labels by setting and removing them one by one. Always sorted by name.
 #[derive(Debug, Clone, Default)]
 pub struct LabelsBuilder(Vec<(Arc<str>, Arc<str>)>);
 
 impl LabelsBuilder {
-    /// Sets a label, replacing the value that it had; an empty value removes it.
+    /// Sets or replaces the value of a label; an empty value removes the label.
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
         match self.0.binary_search_by(|(n, _)| (**n).cmp(name)) {
             Ok(idx) if value.is_empty() => {
@@ -114,19 +116,19 @@ impl LabelsBuilder {
         self
     }
 
-    /// Removes a label if it is there.
+    /// Removes a label if it is present.
     pub fn remove(&mut self, name: &str) -> &mut Self {
         self.set(name, "")
     }
 
-    /// The labels as they stand.
+    /// Returns the labels set so far.
     #[must_use]
     pub fn build(&self) -> Labels {
         Labels(self.0.as_slice().into())
     }
 }
 
-/// Prometheus' notation: `name{a="1",b="2"}`.
+/// Writes the notation of Prometheus: `name{a="1",b="2"}`.
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.metric_name())?;
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_labels_are_refused() {
+    fn impossible_labels_are_rejected() {
         assert_eq!(
             Labels::from_pairs([("a", "1"), ("a", "2")]).unwrap_err(),
             LabelError::Duplicate { name: "a".into() }

@@ -1,10 +1,10 @@
-//! Label matchers, as selectors and ad-hoc filters use them.
+//! Label matchers of selectors and filters.
 
 use std::sync::Arc;
 
 use super::{Labels, Pattern, PatternError, pattern::shortened};
 
-/// How a matcher compares a label's value with its own.
+/// Comparison of a label's value with that of a matcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchOp {
     /// `=`
@@ -17,33 +17,34 @@ pub enum MatchOp {
     NotRegex,
 }
 
-/// A pattern that is no regular expression of RE2.
+/// The error of a pattern that is not a regular expression of RE2.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("label {name:?} is matched by {:?}, which is not a regular expression", shortened(pattern))]
+#[error("the pattern {:?} of label {name:?} is not a regular expression", shortened(pattern))]
 pub struct MatcherError {
-    /// The label's name.
+    /// Name of the label.
     pub name: String,
-    /// The pattern as written.
+    /// Pattern as written.
     pub pattern: String,
-    /// What is wrong with it.
+    /// The error in the pattern.
     #[source]
     pub source: PatternError,
 }
 
-/// A condition on one label; a label that a series lacks has the empty value, as in Prometheus.
+/// A condition on one label. An absent label has the empty value, as in Prometheus.
 #[derive(Debug, Clone)]
 pub struct Matcher {
     name: String,
     op: MatchOp,
     value: String,
+    /// Set for `=~` and `!~`.
     pattern: Option<Arc<Pattern>>,
 }
 
 impl Matcher {
-    /// A matcher; patterns are RE2's, anchored at both ends, and `.` matches newlines, as in Prometheus.
+    /// Creates a matcher. Patterns are those of RE2, anchored at both ends; `.` matches newlines, as in Prometheus.
     ///
     /// # Errors
-    /// [`MatcherError`] when `op` needs a pattern and `value` is none.
+    /// [`MatcherError`] if `op` needs a pattern and `value` is not one.
     pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Self, MatcherError> {
         let (name, value) = (name.into(), value.into());
         let pattern = match op {
@@ -56,31 +57,31 @@ impl Matcher {
         Ok(Self { name, op, value, pattern })
     }
 
-    /// `name="value"`.
+    /// Creates the matcher `name="value"`.
     #[must_use]
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
     }
 
-    /// The label's name.
+    /// Returns the name of the label.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The comparison.
+    /// Returns the comparison.
     #[must_use]
     pub fn op(&self) -> MatchOp {
         self.op
     }
 
-    /// The value or pattern as written.
+    /// Returns the value or pattern as written.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Whether a label with this value satisfies the matcher; an absent label has the value "".
+    /// Returns whether a label with this value satisfies the matcher. The value of an absent label is "".
     #[must_use]
     pub fn matches_value(&self, value: &str) -> bool {
         match (self.op, &self.pattern) {
@@ -91,7 +92,7 @@ impl Matcher {
         }
     }
 
-    /// Whether a series with these labels satisfies the matcher.
+    /// Returns whether a series with these labels satisfies the matcher.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
         self.matches_value(labels.get(&self.name).unwrap_or(""))

@@ -1,4 +1,4 @@
-//! The types that all stages share: labels, matchers, patterns, samples and where samples come from.
+//! Types that all stages share: labels, matchers, patterns, samples, and the trait of sources of samples.
 
 mod labels;
 mod matcher;

@@ -1,17 +1,17 @@
-//! Samples and the marker of a series' end.
+//! Samples, series numbers, and the stale marker that ends a series.
 
 use super::Labels;
 
-/// The bits of the NaN by which Prometheus marks the end of a series; every other NaN is a value.
+/// Bits of the NaN that marks the end of a series in Prometheus. Every other NaN is a value.
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
-/// The stale marker as a number.
+/// Returns the stale marker as a number.
 #[must_use]
 pub fn stale_marker() -> f64 {
     f64::from_bits(STALE_NAN_BITS)
 }
 
-/// Whether `value` is the stale marker, and not merely NaN.
+/// Whether `value` is the stale marker, which is one particular NaN.
 #[must_use]
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
@@ -22,35 +22,35 @@ pub fn is_stale(value: f64) -> bool {
 pub struct SeriesId(u32);
 
 impl SeriesId {
-    /// The series with this number.
+    /// Returns the id with this number.
     #[must_use]
     pub const fn new(index: u32) -> Self {
         Self(index)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn index(self) -> u32 {
         self.0
     }
 }
 
-/// One measurement: epoch milliseconds and value.
+/// A timestamp and a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Epoch milliseconds.
+    /// Time in epoch milliseconds.
     pub timestamp_ms: i64,
-    /// The value; see [`is_stale`].
+    /// Value; see [`is_stale`].
     pub value: f64,
 }
 
-/// The samples of one series: timestamps strictly ascending, both vectors of one length.
+/// Samples of one series; both vectors have the same length.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeriesSamples {
-    /// The series' labels, the metric's name among them.
+    /// Labels of the series, including the metric name.
     pub labels: Labels,
-    /// Epoch milliseconds, strictly ascending.
+    /// Times in epoch milliseconds, strictly ascending.
     pub timestamps: Vec<i64>,
-    /// The values; stale markers are included as [`stale_marker`].
+    /// Values, including stale markers ([`stale_marker`]).
     pub values: Vec<f64>,
 }

@@ -1,30 +1,31 @@
-//! The trait by which samples are read.
+//! The trait through which the evaluator reads samples. The store implements it.
 
 use super::{Matcher, SeriesSamples};
 
-/// Why samples could not be had.
+/// An error of reading samples.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// The answer would hold more samples than the caller may ask for.
+    /// The result would contain more samples than the limit of the caller.
     #[error("the query would load more than {limit} samples")]
     TooManySamples {
-        /// The limit in force.
+        /// The limit.
         limit: usize,
     },
-    /// The store failed.
+    /// Reading from the store failed.
     #[error("the store could not be read")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Where the evaluator reads samples: the store, or a fixture in a test.
+/// A source of samples: the store, or a fixture in a test.
 pub trait SampleSource: Send + Sync {
-    /// The samples with `start_ms <= timestamp <= end_ms` of all series that satisfy every matcher,
-    /// deduplicated, stale markers included; series without such a sample are left out. The order
-    /// of series is by labels.
+    /// Returns the samples with `start_ms <= timestamp <= end_ms` of all series that satisfy every matcher.
+    ///
+    /// Samples are deduplicated and include stale markers. Series without a sample are left out. Series are ordered by
+    /// labels.
     ///
     /// # Errors
-    /// [`SourceError::TooManySamples`] when more than `limit` samples qualify.
+    /// [`SourceError::TooManySamples`] if more than `limit` samples match.
     fn select(
         &self,
         matchers: &[Matcher],

@@ -1,102 +1,104 @@
-//! Why expressions are refused or cannot be evaluated.
+//! Errors of parsing and evaluating expressions.
 
 use crate::series::SourceError;
 
-/// Why an expression could not be parsed or evaluated.
+/// An error of parsing or evaluating an expression.
 #[derive(Debug, thiserror::Error)]
 pub enum SignalError {
     /// The text is not PromQL.
     #[error("expression {expr:?} is not valid PromQL: line {line}, column {column}{}: {message}", at(piece))]
     Parse {
-        /// The expression as written; the start of a long one.
+        /// Expression as written, cut if it is long.
         expr: String,
-        /// The line of the piece that is wrong, from 1.
+        /// Line of the wrong piece, from 1.
         line: usize,
-        /// The character in that line, from 1.
+        /// Character in that line, from 1.
         column: usize,
-        /// The piece; empty at the end of the text.
+        /// Wrong piece of the text; empty at its end.
         piece: String,
-        /// What is wrong with it and what would be right.
+        /// Description of the error and its correction.
         message: String,
     },
-    /// The text is PromQL that is not evaluated here.
+    /// The text is valid PromQL with a construct that is not supported.
     #[error("{what} is not supported")]
     Unsupported {
-        /// The function, operator or modifier, by name.
+        /// Name of the function, operator or modifier.
         what: String,
     },
-    /// The result is of a kind that the caller cannot use, such as a range vector in a range query.
-    #[error("expression is {found}, a {wanted} is needed")]
+    /// The result has a kind that the caller cannot use, for example a range vector in a range query.
+    #[error("expression returns {found}, but {wanted} is needed")]
     Kind {
-        /// What the expression gives.
+        /// Kind of the result, with its article.
         found: &'static str,
-        /// What the caller needs.
+        /// Kind that the caller needs, with its article.
         wanted: &'static str,
     },
-    /// Start, end and step do not make a range.
+    /// Start, end and step contain no evaluation time.
     #[error("range from {start_ms} to {end_ms} ms by {step_ms} ms has no steps")]
     Range {
-        /// Epoch milliseconds.
+        /// Start in epoch milliseconds.
         start_ms: i64,
-        /// Epoch milliseconds.
+        /// End in epoch milliseconds.
         end_ms: i64,
-        /// Milliseconds.
+        /// Step in milliseconds.
         step_ms: i64,
     },
-    /// The range has more steps than one answer may have.
+    /// The range has more steps than allowed.
     #[error("range has {steps} steps, at most {limit} are allowed: use a longer step or a shorter range")]
     TooManySteps {
-        /// How many steps were asked for.
+        /// Number of requested steps.
         steps: u64,
-        /// The limit in force.
+        /// The limit.
         limit: usize,
     },
-    /// The evaluation would hold more samples in memory than allowed.
+    /// The evaluation needs more samples in memory than allowed.
     #[error("expression needs more than {limit} samples in memory")]
     TooManySamples {
-        /// The limit in force.
+        /// The limit.
         limit: usize,
     },
     /// The expression is nested deeper than allowed.
     #[error("expression is nested deeper than {limit} levels")]
     TooDeep {
-        /// The limit in force.
+        /// The limit.
         limit: usize,
     },
     /// Two elements of a vector have the same labels.
     #[error("vector has several elements with the labels {labels} at one time")]
     DuplicateLabels {
-        /// The labels in Prometheus' notation.
+        /// Labels in the notation of Prometheus.
         labels: String,
     },
-    /// A binary operation finds several partners where there may be one.
+    /// Several elements match in a binary operation where only one may.
     #[error("{message}")]
     Matching {
-        /// Which labels match what.
+        /// Description of the matching labels.
         message: String,
     },
-    /// A function's argument is outside of its domain.
+    /// An argument of a function is outside of its domain.
     #[error("{function}: {message}")]
     Argument {
-        /// The function or aggregation.
+        /// Name of the function or aggregation.
         function: &'static str,
-        /// The argument and what would be right.
+        /// Description of the argument and its correction.
         message: String,
     },
     /// The caller cancelled the evaluation.
-    #[error("evaluation was stopped before it finished")]
+    #[error("evaluation was cancelled")]
     Cancelled,
     /// Samples could not be read.
     #[error("samples could not be read")]
     Source(#[source] SourceError),
 }
 
+/// Formats the piece of a parse error.
 fn at(piece: &str) -> String {
     if piece.is_empty() { String::new() } else { format!(", at {piece:?}") }
 }
 
 impl From<SourceError> for SignalError {
     fn from(source: SourceError) -> Self {
+        // A separate variant, because a range query is then evaluated in parts.
         match source {
             SourceError::TooManySamples { limit } => Self::TooManySamples { limit },
             source => Self::Source(source),

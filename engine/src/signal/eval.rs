@@ -1,15 +1,15 @@
-//! Evaluates a plan on a grid of steps: at one time, over a range, or densely over a range.
+//! Evaluates a plan: at one time, over a range, or at evenly spaced steps of a range.
 
 use super::{
     DenseRow, DenseSeries, EvalLimits, Query, RangeSeries, SignalError, Value, ValueKind, VectorSample,
-    aggregate::{self, Groups, Pick},
-    binary::{self, Side},
-    frame::{Frame, Grid, RowLabels, is_absent},
-    functions::{Arguments, Body, vector},
+    aggregate::{self, Groups, RankBy},
+    binary::{self, VectorSide},
+    frame::{Frame, RowLabels, StepGrid, is_absent},
+    functions::{Arguments, FunctionBody, vector},
     plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Grouping, Node, Selector},
-    select::{Samples, Shown, Span, instant_frame},
-    time::Clock,
-    window::{RangeRows, Windows},
+    select::{QuerySamples, SampleField, Span, instant_frame},
+    time::QueryTimes,
+    window::{RangeRows, StepWindows},
 };
 use hashbrown::HashMap;
 
@@ -18,17 +18,17 @@ use crate::series::{Labels, SampleSource};
 /// Evaluates an expression at one time, in epoch milliseconds.
 ///
 /// # Errors
-/// [`SignalError`]: limits passed, ambiguous matching, the source failed.
+/// [`SignalError`]: exceeded limits, ambiguous matching, errors of the source.
 pub fn instant(
     source: &dyn SampleSource,
     query: &Query,
     time_ms: i64,
     limits: &EvalLimits,
 ) -> Result<Value, SignalError> {
-    let grid = Grid { start_ms: time_ms, step_ms: 1, steps: 1 };
-    let clock = Clock::new(&grid, limits);
-    let samples = Samples::fetch(source, query, &grid, &clock, limits)?;
-    let evaluator = Evaluator { clock, samples, limits };
+    let grid = StepGrid { start_ms: time_ms, step_ms: 1, steps: 1 };
+    let query_times = QueryTimes::new(&grid, limits);
+    let samples = QuerySamples::fetch(source, query, &grid, &query_times, limits)?;
+    let evaluator = Evaluator { query_times, samples, limits };
     match query.root() {
         Node::String(text) => Ok(Value::String(text.clone())),
         node @ (Node::Range(_) | Node::Subquery(_)) => {
@@ -41,8 +41,9 @@ pub fn instant(
     }
 }
 
-/// Evaluates an expression at every step from `start_ms` to at most `end_ms`; series are ordered by
-/// labels, those without a value are left out. A scalar gives one series without labels.
+/// Evaluates an expression at every step from `start_ms` to at most `end_ms`.
+///
+/// Series are ordered by labels; series without a value are left out. A scalar becomes one series without labels.
 ///
 /// ```
 /// use almanac_engine::{series::Labels, signal::{EvalLimits, parse, range}, store::{SampleBatch, Store, StoreOptions}};
@@ -64,7 +65,7 @@ pub fn instant(
 /// ```
 ///
 /// # Errors
-/// [`SignalError`]: no or too many steps, limits passed, ambiguous matching, the source failed.
+/// [`SignalError`]: no steps or too many, exceeded limits, ambiguous matching, errors of the source.
 pub fn range(
     source: &dyn SampleSource,
     query: &Query,
@@ -74,13 +75,13 @@ pub fn range(
     limits: &EvalLimits,
 ) -> Result<Vec<RangeSeries>, SignalError> {
     let (evaluation, grid) = RangeEvaluation::new(source, query, start_ms, end_ms, step_ms, limits)?;
-    let mut gathered = Gathered::default();
-    evaluation.run(grid, &mut |frame, grid| gathered.add(frame, grid, limits))?;
-    Ok(gathered.finish())
+    let mut collector = SeriesCollector::default();
+    evaluation.run(grid, &mut |frame, grid| collector.add(frame, grid, limits))?;
+    Ok(collector.finish())
 }
 
-/// As [`range`], but one value a step for each series, NaN where there is none: the evaluator's own form, for callers that
-/// compute on evenly spaced values.
+/// Like [`range`], but returns one value for each step of a series, NaN where there is none. For callers that compute
+/// on evenly spaced values.
 ///
 /// # Errors
 /// As [`range`].
@@ -96,7 +97,7 @@ pub fn range_dense(
     let mut rows: HashMap<Labels, Vec<f64>> = HashMap::new();
     let mut samples = 0;
     evaluation.run(grid, &mut |frame, part| {
-        // A long range is evaluated in parts; each lies at its place in the whole grid.
+        // A long range may be evaluated in parts; `first` is the step of the whole range at which the part starts.
         let first = usize::try_from((part.start_ms - start_ms) / step_ms).unwrap_or(usize::MAX);
         for row in 0..frame.rows.len() {
             let cells = frame.row(row);
@@ -117,26 +118,26 @@ pub fn range_dense(
     Ok(DenseSeries { start_ms, step_ms, steps: grid.steps, series })
 }
 
-/// Series being gathered: piece after piece of the grid.
+/// Collects the series of a range from the parts in which it is evaluated, in order of time.
 #[derive(Default)]
-struct Gathered {
+struct SeriesCollector {
     series: HashMap<Labels, (Vec<i64>, Vec<f64>)>,
     samples: usize,
 }
 
-impl Gathered {
-    fn add(&mut self, frame: &Frame, grid: &Grid, limits: &EvalLimits) -> Result<(), SignalError> {
+impl SeriesCollector {
+    fn add(&mut self, frame: &Frame, grid: &StepGrid, limits: &EvalLimits) -> Result<(), SignalError> {
         for row in 0..frame.rows.len() {
-            let there = || grid.times().zip(frame.row(row)).filter(|(_, cell)| !is_absent(**cell));
-            let count = there().count();
+            let present = || grid.times().zip(frame.row(row)).filter(|(_, cell)| !is_absent(**cell));
+            let count = present().count();
             if count == 0 {
                 continue;
             }
             self.samples += count;
             limits.check_cells(self.samples)?;
             let (timestamps, values) = self.series.entry(frame.rows[row].to_labels()).or_default();
-            timestamps.extend(there().map(|(time, _)| time));
-            values.extend(there().map(|(_, cell)| *cell));
+            timestamps.extend(present().map(|(time, _)| time));
+            values.extend(present().map(|(_, cell)| *cell));
         }
         Ok(())
     }
@@ -149,16 +150,16 @@ impl Gathered {
     }
 }
 
-/// A range query with all that its evaluation needs.
+/// A checked range query, ready to be evaluated.
 struct RangeEvaluation<'a> {
     source: &'a dyn SampleSource,
     query: &'a Query,
-    clock: Clock,
+    query_times: QueryTimes,
     limits: &'a EvalLimits,
 }
 
 impl<'a> RangeEvaluation<'a> {
-    /// The evaluation and its grid.
+    /// Checks the kind of the result and the range; returns the evaluation and its grid.
     fn new(
         source: &'a dyn SampleSource,
         query: &'a Query,
@@ -166,9 +167,12 @@ impl<'a> RangeEvaluation<'a> {
         end_ms: i64,
         step_ms: i64,
         limits: &'a EvalLimits,
-    ) -> Result<(Self, Grid), SignalError> {
+    ) -> Result<(Self, StepGrid), SignalError> {
         if !matches!(query.kind(), ValueKind::Scalar | ValueKind::Vector) {
-            return Err(SignalError::Kind { found: query.kind().name(), wanted: "scalar or instant vector" });
+            return Err(SignalError::Kind {
+                found: query.kind().with_article(),
+                wanted: "a scalar or an instant vector",
+            });
         }
         if step_ms <= 0 || end_ms < start_ms {
             return Err(SignalError::Range { start_ms, end_ms, step_ms });
@@ -178,18 +182,18 @@ impl<'a> RangeEvaluation<'a> {
         let Some(intervals) = steps else {
             return Err(SignalError::TooManySteps { steps: intervals.saturating_add(1), limit: limits.max_steps });
         };
-        let grid = Grid { start_ms, step_ms, steps: intervals + 1 };
-        // `@ end()` is the end asked for, also when no step falls on it.
-        let clock = Clock { end_ms, ..Clock::new(&grid, limits) };
-        Ok((Self { source, query, clock, limits }, grid))
+        let grid = StepGrid { start_ms, step_ms, steps: intervals + 1 };
+        // `@ end()` is the requested end, even if it is not a step.
+        let query_times = QueryTimes { end_ms, ..QueryTimes::new(&grid, limits) };
+        Ok((Self { source, query, query_times, limits }, grid))
     }
 
-    /// Evaluates all steps of `grid` at once and gives the frame to `take`; where that needs more samples in memory than
-    /// allowed, its halves one after the other, since no step needs another.
+    /// Evaluates the steps of `grid` and passes the frame to `take`. If that needs more samples in memory than allowed,
+    /// it evaluates the two halves one after the other; the results are the same, because steps are independent.
     fn run(
         &self,
-        grid: Grid,
-        take: &mut dyn FnMut(&Frame, &Grid) -> Result<(), SignalError>,
+        grid: StepGrid,
+        take: &mut dyn FnMut(&Frame, &StepGrid) -> Result<(), SignalError>,
     ) -> Result<(), SignalError> {
         match self.evaluate(&grid) {
             Ok(frame) => take(&frame, &grid),
@@ -202,9 +206,9 @@ impl<'a> RangeEvaluation<'a> {
         }
     }
 
-    fn evaluate(&self, grid: &Grid) -> Result<Frame, SignalError> {
-        let samples = Samples::fetch(self.source, self.query, grid, &self.clock, self.limits)?;
-        let evaluator = Evaluator { clock: self.clock, samples, limits: self.limits };
+    fn evaluate(&self, grid: &StepGrid) -> Result<Frame, SignalError> {
+        let samples = QuerySamples::fetch(self.source, self.query, grid, &self.query_times, self.limits)?;
+        let evaluator = Evaluator { query_times: self.query_times, samples, limits: self.limits };
         Ok(match evaluator.eval(self.query.root(), grid)? {
             Evaluated::Scalar(values) => vector(values),
             Evaluated::Vector(frame) => frame,
@@ -212,25 +216,25 @@ impl<'a> RangeEvaluation<'a> {
     }
 }
 
-/// What an operation gives on a grid.
+/// Result of an operation on a grid.
 enum Evaluated {
-    /// One number per step.
+    /// One number for each step.
     Scalar(Vec<f64>),
     Vector(Frame),
 }
 
 struct Evaluator<'a> {
-    clock: Clock,
-    samples: Samples,
+    query_times: QueryTimes,
+    samples: QuerySamples,
     limits: &'a EvalLimits,
 }
 
 impl Evaluator<'_> {
-    fn eval(&self, node: &Node, grid: &Grid) -> Result<Evaluated, SignalError> {
+    fn eval(&self, node: &Node, grid: &StepGrid) -> Result<Evaluated, SignalError> {
         self.limits.check_cells(grid.steps)?;
         Ok(match node {
             Node::Number(value) => Evaluated::Scalar(vec![*value; grid.steps]),
-            Node::Select(selector) => Evaluated::Vector(self.select(selector, grid, Shown::Value)?),
+            Node::Select(selector) => Evaluated::Vector(self.select(selector, grid, SampleField::Value)?),
             Node::Negate(inner) => match self.eval(inner, grid)? {
                 Evaluated::Scalar(values) => Evaluated::Scalar(values.into_iter().map(|value| -value).collect()),
                 Evaluated::Vector(mut frame) => {
@@ -242,55 +246,58 @@ impl Evaluator<'_> {
             Node::Aggregate(aggregate) => Evaluated::Vector(self.aggregate(aggregate, grid)?),
             Node::Binary(binary) => self.binary(binary, grid)?,
             Node::String(_) | Node::Range(_) | Node::Subquery(_) => {
-                return Err(SignalError::Kind { found: node.kind().name(), wanted: "scalar or instant vector" });
+                return Err(SignalError::Kind {
+                    found: node.kind().with_article(),
+                    wanted: "a scalar or an instant vector",
+                });
             }
         })
     }
 
-    fn vector(&self, node: &Node, grid: &Grid) -> Result<Frame, SignalError> {
+    fn vector(&self, node: &Node, grid: &StepGrid) -> Result<Frame, SignalError> {
         match self.eval(node, grid)? {
             Evaluated::Vector(frame) => Ok(frame),
-            Evaluated::Scalar(_) => Err(SignalError::Kind { found: "scalar", wanted: "instant vector" }),
+            Evaluated::Scalar(_) => Err(SignalError::Kind { found: "a scalar", wanted: "an instant vector" }),
         }
     }
 
-    fn scalar(&self, node: &Node, grid: &Grid) -> Result<Vec<f64>, SignalError> {
+    fn scalar(&self, node: &Node, grid: &StepGrid) -> Result<Vec<f64>, SignalError> {
         match self.eval(node, grid)? {
             Evaluated::Scalar(values) => Ok(values),
-            Evaluated::Vector(_) => Err(SignalError::Kind { found: "instant vector", wanted: "scalar" }),
+            Evaluated::Vector(_) => Err(SignalError::Kind { found: "an instant vector", wanted: "a scalar" }),
         }
     }
 
-    fn select(&self, selector: &Selector, grid: &Grid, shown: Shown) -> Result<Frame, SignalError> {
+    fn select(&self, selector: &Selector, grid: &StepGrid, field: SampleField) -> Result<Frame, SignalError> {
         match self.samples.of(selector) {
-            Some(loaded) => instant_frame(loaded, selector, grid, &self.clock, shown, self.limits),
+            Some(loaded) => instant_frame(loaded, selector, grid, &self.query_times, field, self.limits),
             None => Ok(Frame::new(grid.steps)),
         }
     }
 
-    /// The range vector that a function's argument stands for.
-    fn range_rows<'s>(&'s self, node: &Node, grid: &Grid) -> Result<RangeRows<'s>, SignalError> {
+    /// Evaluates the range vector of a function's argument: a range selector or a subquery.
+    fn range_rows<'s>(&'s self, node: &Node, grid: &StepGrid) -> Result<RangeRows<'s>, SignalError> {
         match node {
             Node::Range(range) => {
-                let windows = Windows::new(*grid, range.selector.shift, range.range_ms, &self.clock);
+                let windows = StepWindows::new(*grid, range.selector.shift, range.range_ms, &self.query_times);
                 Ok(match self.samples.of(&range.selector) {
                     Some(loaded) => RangeRows::stored(&loaded.series, loaded.one_metric, windows),
-                    // A selector that is never evaluated reads nothing.
+                    // A selector inside a subquery without steps was not read.
                     None => RangeRows::stored(&[], true, windows),
                 })
             }
             Node::Subquery(subquery) => {
                 let span = Span { start_ms: grid.start_ms, end_ms: grid.last() };
-                let inner = self.clock.subquery_grid(subquery, span);
-                let windows = Windows::new(*grid, subquery.shift, subquery.range_ms, &self.clock);
+                let inner = self.query_times.subquery_grid(subquery, span);
+                let windows = StepWindows::new(*grid, subquery.shift, subquery.range_ms, &self.query_times);
                 let frame = self.vector(&subquery.inner, &inner)?;
                 Ok(RangeRows::computed(&frame, &inner, windows))
             }
-            other => Err(SignalError::Kind { found: other.kind().name(), wanted: "range vector" }),
+            other => Err(SignalError::Kind { found: other.kind().with_article(), wanted: "a range vector" }),
         }
     }
 
-    fn aggregate(&self, aggregate: &Aggregate, grid: &Grid) -> Result<Frame, SignalError> {
+    fn aggregate(&self, aggregate: &Aggregate, grid: &StepGrid) -> Result<Frame, SignalError> {
         let frame = self.vector(&aggregate.inner, grid)?;
         let groups = || Groups::new(&frame, &aggregate.grouping);
         let param = || match &aggregate.param {
@@ -303,12 +310,12 @@ impl Evaluator<'_> {
         let name = aggregate.op.name();
         match aggregate.op {
             AggregateOp::Quantile => Ok(aggregate::quantile(&param()?, &frame, &groups())),
-            AggregateOp::Topk => aggregate::rank(Pick::Greatest, name, &param()?, &frame, &groups()),
-            AggregateOp::Bottomk => aggregate::rank(Pick::Least, name, &param()?, &frame, &groups()),
-            AggregateOp::Limitk => aggregate::rank(Pick::First, name, &param()?, &frame, &groups()),
+            AggregateOp::Topk => aggregate::rank(RankBy::Greatest, name, &param()?, &frame, &groups()),
+            AggregateOp::Bottomk => aggregate::rank(RankBy::Least, name, &param()?, &frame, &groups()),
+            AggregateOp::Limitk => aggregate::rank(RankBy::First, name, &param()?, &frame, &groups()),
             AggregateOp::CountValues => {
                 let label = text(name, aggregate.param.as_ref())?;
-                // The label that tells the value takes the place of one with the same name.
+                // The label of the value replaces a grouping label with the same name.
                 let Grouping { mut names, without } = aggregate.grouping.clone();
                 names.retain(|name| name != label);
                 if without {
@@ -320,7 +327,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn binary(&self, binary: &Binary, grid: &Grid) -> Result<Evaluated, SignalError> {
+    fn binary(&self, binary: &Binary, grid: &StepGrid) -> Result<Evaluated, SignalError> {
         let (op, bool) = (binary.op, binary.return_bool);
         let (left, right) = (self.eval(&binary.left, grid)?, self.eval(&binary.right, grid)?);
         Ok(match (left, right) {
@@ -328,10 +335,10 @@ impl Evaluator<'_> {
                 Evaluated::Scalar(binary::between_scalars(op, &left, &right))
             }
             (Evaluated::Vector(left), Evaluated::Scalar(right)) => {
-                Evaluated::Vector(binary::with_scalar(op, bool, left, &right, Side::Left)?)
+                Evaluated::Vector(binary::with_scalar(op, bool, left, &right, VectorSide::Left)?)
             }
             (Evaluated::Scalar(left), Evaluated::Vector(right)) => {
-                Evaluated::Vector(binary::with_scalar(op, bool, right, &left, Side::Right)?)
+                Evaluated::Vector(binary::with_scalar(op, bool, right, &left, VectorSide::Right)?)
             }
             (Evaluated::Vector(left), Evaluated::Vector(right)) => Evaluated::Vector(match op {
                 BinaryOp::Set(set) => binary::set_operation(set, left, right, &binary.matching)?,
@@ -340,18 +347,19 @@ impl Evaluator<'_> {
         })
     }
 
-    fn call(&self, call: &Call, grid: &Grid) -> Result<Evaluated, SignalError> {
+    fn call(&self, call: &Call, grid: &StepGrid) -> Result<Evaluated, SignalError> {
         let args = CallArguments { evaluator: self, call, grid };
         Ok(match call.function.body {
-            Body::Scalar(body) => Evaluated::Scalar(body(&args)?),
-            Body::Vector(body) => Evaluated::Vector(body(&args)?),
+            FunctionBody::Scalar(body) => Evaluated::Scalar(body(&args)?),
+            FunctionBody::Vector(body) => Evaluated::Vector(body(&args)?),
         })
     }
 
-    /// The time of each sample that a selector finds; of anything else the time of evaluation.
-    fn timestamp(&self, node: &Node, grid: &Grid) -> Result<Frame, SignalError> {
+    /// Returns the time of the newest sample for a selector, and the evaluation time for any other expression, in epoch
+    /// seconds.
+    fn timestamp(&self, node: &Node, grid: &StepGrid) -> Result<Frame, SignalError> {
         if let Node::Select(selector) = node {
-            return self.select(selector, grid, Shown::Timestamp)?.drop_names();
+            return self.select(selector, grid, SampleField::Timestamp)?.drop_names();
         }
         let (mut frame, seconds) = (self.vector(node, grid)?, grid.seconds());
         frame.map_steps(|step, _| seconds[step]);
@@ -359,16 +367,16 @@ impl Evaluator<'_> {
     }
 }
 
-/// The arguments of one call.
+/// The arguments of one call, evaluated on demand.
 struct CallArguments<'a, 'e> {
     evaluator: &'a Evaluator<'e>,
     call: &'a Call,
-    grid: &'a Grid,
+    grid: &'a StepGrid,
 }
 
 impl<'a> CallArguments<'a, '_> {
     fn node(&self, idx: usize) -> Result<&'a Node, SignalError> {
-        // The parser checks how many arguments there are.
+        // Cannot fail: the parser checks the number of arguments.
         self.call.args.get(idx).ok_or_else(|| SignalError::Argument {
             function: self.call.function.name,
             message: format!("argument {} is missing", idx + 1),
@@ -405,7 +413,7 @@ impl Arguments for CallArguments<'_, '_> {
         &self.call.absent_labels
     }
 
-    fn grid(&self) -> &Grid {
+    fn grid(&self) -> &StepGrid {
         self.grid
     }
 
@@ -421,9 +429,10 @@ fn text<'a>(function: &'static str, node: Option<&'a Node>) -> Result<&'a str, S
     }
 }
 
+/// Returns the elements of a frame with one step.
 fn elements(frame: &Frame, time_ms: i64) -> Vec<VectorSample> {
-    let there = frame.rows.iter().zip(&frame.cells).filter(|(_, cell)| !is_absent(**cell));
-    there
+    let present = frame.rows.iter().zip(&frame.cells).filter(|(_, cell)| !is_absent(**cell));
+    present
         .map(|(row, cell): (&RowLabels, &f64)| VectorSample {
             labels: row.to_labels(),
             timestamp_ms: time_ms,
@@ -432,7 +441,7 @@ fn elements(frame: &Frame, time_ms: i64) -> Vec<VectorSample> {
         .collect()
 }
 
-/// The samples of a range vector at the only step.
+/// Returns the stored samples of a range vector at its only step.
 fn stored_series(range: &RangeRows<'_>) -> Vec<RangeSeries> {
     let (Some(end_ms), range_ms) = (range.windows.ends.first(), range.windows.range_ms) else { return Vec::new() };
     let start_ms = end_ms.saturating_sub(range_ms);

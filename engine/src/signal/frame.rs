@@ -1,59 +1,63 @@
-//! Frames: an instant vector at every step, one row for each element.
+//! Frames: an instant vector at each step, with a row for each element and a column for each step.
 
 use hashbrown::{HashMap, hash_map::EntryRef};
 
 use super::SignalError;
 use crate::series::{Labels, METRIC_NAME, STALE_NAN_BITS};
 
-/// The cell of a step at which a row has no value. No operation gives these bits: arithmetic on NaN
-/// sets the quiet bit, and stored stale markers mean just this.
+/// Cell of a row without a value at a step. No operation returns these bits: arithmetic on NaN sets the quiet bit, and
+/// a stored stale marker has the same meaning.
 pub(super) const ABSENT: f64 = f64::from_bits(STALE_NAN_BITS);
 
-/// Whether a cell has no value.
+/// Whether a cell is without a value.
 pub(super) fn is_absent(cell: f64) -> bool {
     cell.to_bits() == STALE_NAN_BITS
 }
 
-/// The times at which an expression is evaluated.
+/// Evenly spaced times at which an expression is evaluated.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
+pub(super) struct StepGrid {
     pub(super) start_ms: i64,
     pub(super) step_ms: i64,
     pub(super) steps: usize,
 }
 
-impl Grid {
+impl StepGrid {
+    /// Returns the time of a step, in epoch milliseconds.
     pub(super) fn time(&self, step: usize) -> i64 {
-        // A grid is built from a start and an end, so that every step lies between them.
+        // Cannot saturate: a grid is created from a start and an end, and every step is between them.
         let step = i64::try_from(step).unwrap_or(i64::MAX);
         self.start_ms.saturating_add(self.step_ms.saturating_mul(step))
     }
 
+    /// Returns the time of the last step; that of the first if there are no steps.
     pub(super) fn last(&self) -> i64 {
         self.time(self.steps.saturating_sub(1))
     }
 
-    /// The first half of the steps and the rest.
+    /// Splits the grid into two halves.
     pub(super) fn halves(&self) -> (Self, Self) {
         let first = self.steps / 2;
         (Self { steps: first, ..*self }, Self { start_ms: self.time(first), steps: self.steps - first, ..*self })
     }
 
+    /// Iterates over the times of all steps.
     pub(super) fn times(&self) -> impl Iterator<Item = i64> + '_ {
         (0..self.steps).map(|step| self.time(step))
     }
 
-    /// The evaluation times as PromQL's numbers: epoch seconds.
+    /// Returns the times of all steps in epoch seconds, the unit of PromQL.
     #[expect(clippy::cast_precision_loss, reason = "PromQL's numbers are floats")]
     pub(super) fn seconds(&self) -> Vec<f64> {
         self.times().map(|time| time as f64 / 1000.0).collect()
     }
 }
 
-/// The labels of a row; dropping the metric's name is a flag, so that it copies nothing.
+/// Labels of a row. Dropping the metric name sets a flag, so that no labels are copied.
 #[derive(Debug, Clone)]
 pub(super) struct RowLabels {
     labels: Labels,
+    /// Whether the metric name is dropped.
     nameless: bool,
 }
 
@@ -82,32 +86,33 @@ impl RowLabels {
         }
     }
 
-    /// The labels without those named.
+    /// Returns the labels except those named.
     pub(super) fn without(&self, names: &[&str]) -> Labels {
         let labels = self.labels.without(names);
         if self.nameless { labels.without(&[METRIC_NAME]) } else { labels }
     }
 
-    /// Only the labels named.
+    /// Returns only the labels named.
     pub(super) fn only(&self, names: &[&str]) -> Labels {
         let labels = self.labels.only(names);
         if self.nameless { labels.without(&[METRIC_NAME]) } else { labels }
     }
 }
 
-/// Gives equal numbers to equal sets of labels, dense from 0 in order of first appearance.
+/// Assigns numbers to sets of labels: equal numbers to equal sets, from 0 in order of first appearance.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     ids: HashMap<Box<[u8]>, usize>,
+    /// Buffer of the current key, reused between calls.
     key: Vec<u8>,
 }
 
 impl Interner {
-    /// The number of the set of all labels in `labels`.
+    /// Returns the number of a set of labels, which must be ordered by name.
     pub(super) fn id<'a>(&mut self, labels: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         self.key.clear();
         for (name, value) in labels {
-            // 0xff never occurs in UTF-8, so no two sets share a key.
+            // The byte 0xff does not occur in UTF-8, so that different sets have different keys.
             self.key.extend_from_slice(name.as_bytes());
             self.key.push(0xff);
             self.key.extend_from_slice(value.as_bytes());
@@ -120,20 +125,20 @@ impl Interner {
         }
     }
 
-    /// How many numbers were given.
+    /// Returns the number of different sets.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
 }
 
-/// An instant vector at every step: one row per element, one column per step.
+/// An instant vector at each step: one row for each element, one column for each step.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) rows: Vec<RowLabels>,
-    /// Row after row, `steps` cells each; see [`ABSENT`].
+    /// Cells in row order, `steps` for each row; see [`ABSENT`].
     pub(super) cells: Vec<f64>,
     pub(super) steps: usize,
-    /// True when the rows are known to differ even without the metric's name.
+    /// True if the labels of the rows are known to differ even without the metric name.
     pub(super) distinct: bool,
 }
 
@@ -154,14 +159,14 @@ impl Frame {
         self.cells[row * self.steps + step]
     }
 
-    /// Adds a row without values and gives its number.
+    /// Adds a row without values and returns its index.
     pub(super) fn push_absent(&mut self, labels: RowLabels) -> usize {
         self.rows.push(labels);
         self.cells.resize(self.rows.len() * self.steps, ABSENT);
         self.rows.len() - 1
     }
 
-    /// Takes the last row away again if it has no value.
+    /// Removes the last row if it has no value.
     pub(super) fn pop_if_absent(&mut self) {
         if let Some(last) = self.rows.len().checked_sub(1)
             && self.row(last).iter().all(|cell| is_absent(*cell))
@@ -171,7 +176,7 @@ impl Frame {
         }
     }
 
-    /// Changes every value there is.
+    /// Replaces every value.
     pub(super) fn map(&mut self, mut change: impl FnMut(f64) -> f64) {
         for cell in &mut self.cells {
             if !is_absent(*cell) {
@@ -180,7 +185,7 @@ impl Frame {
         }
     }
 
-    /// Changes every value there is, knowing its step; [`ABSENT`] removes it.
+    /// Replaces every value by a function of its step and value; [`ABSENT`] removes it.
     pub(super) fn map_steps(&mut self, mut change: impl FnMut(usize, f64) -> f64) {
         if self.steps == 0 {
             return;
@@ -208,10 +213,10 @@ impl Frame {
         self
     }
 
-    /// Drops the metric's names; rows that then have the same labels become one.
+    /// Drops the metric names and merges rows that then have the same labels.
     ///
     /// # Errors
-    /// [`SignalError::DuplicateLabels`] when such rows have a value at the same step.
+    /// [`SignalError::DuplicateLabels`] if such rows have a value at the same step.
     pub(super) fn drop_names(mut self) -> Result<Self, SignalError> {
         self.rows.iter_mut().for_each(RowLabels::drop_name);
         if self.distinct {
@@ -222,7 +227,8 @@ impl Frame {
         Ok(merged)
     }
 
-    /// As [`Self::drop_names`], but rows may not come to have the same labels even at different steps.
+    /// Like [`Self::drop_names`], but rows with the same labels are an error even if they have values at different
+    /// steps only.
     pub(super) fn drop_names_strictly(mut self) -> Result<Self, SignalError> {
         self.rows.iter_mut().for_each(RowLabels::drop_name);
         if !self.distinct {
@@ -237,10 +243,10 @@ impl Frame {
         Ok(self)
     }
 
-    /// Makes one row of all that have the same labels.
+    /// Merges rows with the same labels.
     ///
     /// # Errors
-    /// [`SignalError::DuplicateLabels`] when such rows have a value at the same step.
+    /// [`SignalError::DuplicateLabels`] if such rows have a value at the same step.
     pub(super) fn merge(self) -> Result<Self, SignalError> {
         let mut interner = Interner::default();
         let ids: Vec<usize> = self.rows.iter().map(|row| interner.id(row.iter())).collect();
@@ -249,6 +255,7 @@ impl Frame {
         }
         let mut merged = Self::new(self.steps);
         for (row, id) in ids.into_iter().enumerate() {
+            // Ids are dense, so that a new one is the next row.
             if id == merged.rows.len() {
                 merged.rows.push(self.rows[row].clone());
                 merged.cells.extend_from_slice(self.row(row));
@@ -290,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_rows_are_refused() {
+    fn overlapping_rows_are_an_error() {
         let error = frame(&[("x", [1.0, 1.0]), ("y", [ABSENT, 2.0])]).drop_names().unwrap_err();
         assert!(matches!(error, SignalError::DuplicateLabels { labels } if labels == r#"{a="1"}"#));
         assert!(frame(&[("x", [1.0, ABSENT]), ("y", [ABSENT, 2.0])]).drop_names_strictly().is_err());
     }
 
     #[test]
-    fn empty_rows_go() {
+    fn empty_rows_are_removed() {
         let compact = frame(&[("x", [ABSENT, ABSENT]), ("y", [ABSENT, f64::NAN])]).compact();
         assert_eq!(compact.rows.len(), 1);
         assert_eq!(compact.rows[0].get(METRIC_NAME), "y");

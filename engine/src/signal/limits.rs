@@ -1,4 +1,4 @@
-//! What one evaluation may cost, and how its caller stops it.
+//! Limits of one evaluation, and its cancellation from another thread.
 
 use std::sync::{
     Arc,
@@ -7,12 +7,12 @@ use std::sync::{
 
 use super::SignalError;
 
-/// Stops a running evaluation from another thread; clones share one switch.
+/// Cancels a running evaluation from another thread. Clones share one flag.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Makes every evaluation that holds a clone end with [`SignalError::Cancelled`].
+    /// Cancels every evaluation that has a clone; it returns [`SignalError::Cancelled`].
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -23,24 +23,25 @@ impl Cancel {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Returns [`SignalError::Cancelled`] after a cancellation.
     pub(super) fn check(&self) -> Result<(), SignalError> {
         if self.is_cancelled() { Err(SignalError::Cancelled) } else { Ok(()) }
     }
 }
 
-/// What one evaluation may cost; the defaults are Prometheus'.
+/// Limits of one evaluation. The defaults are those of Prometheus.
 #[derive(Debug, Clone)]
 pub struct EvalLimits {
-    /// Samples that all selectors together may hold in memory at one time, that one intermediate result
-    /// may hold, and that an answer may have. A range query that needs more is evaluated in parts.
+    /// Maximum number of samples of all selectors together, of one intermediate result, and of the result. A range
+    /// query that needs more in memory is evaluated in parts.
     pub max_samples: usize,
-    /// Steps of a range query.
+    /// Maximum number of steps of a range query.
     pub max_steps: usize,
-    /// How old the newest sample of a series may be before the series counts as gone, in milliseconds.
+    /// Look-back in milliseconds: a series without a newer sample has no value.
     pub lookback_ms: i64,
-    /// The step of a subquery that names none, in milliseconds.
+    /// Step of a subquery without one, in milliseconds.
     pub subquery_step_ms: i64,
-    /// The switch by which the caller enforces a deadline.
+    /// Flag by which the caller enforces a deadline.
     pub cancel: Cancel,
 }
 
@@ -57,7 +58,7 @@ impl Default for EvalLimits {
 }
 
 impl EvalLimits {
-    /// Whether an intermediate result may hold `cells` values, and the evaluation may go on.
+    /// Checks the size of an intermediate result of `cells` values, and the cancellation.
     pub(super) fn check_cells(&self, cells: usize) -> Result<(), SignalError> {
         self.cancel.check()?;
         if cells > self.max_samples { Err(SignalError::TooManySamples { limit: self.max_samples }) } else { Ok(()) }

@@ -1,9 +1,9 @@
-//! PromQL over a sample source: parse, evaluate at one time or over a range.
+//! PromQL over a source of samples: parses expressions and evaluates them at one time or over a range.
 //!
-//! `plan` turns text into operations, `select` reads samples, `functions`, `aggregate` and `binary`
-//! compute on frames (rows of labels, a column per step), `eval` ties them together. The semantics
-//! are those of Prometheus 3: ranges and the look-back are open on the left, names are dropped as
-//! soon as a value changes its meaning. What is not supported is refused by name when it is parsed.
+//! `plan` parses text into operations and `select` reads samples. `functions`, `aggregate` and `binary` compute on
+//! frames, which have a row for each set of labels and a column for each step. `eval` combines them. The semantics are
+//! those of Prometheus 3: ranges and the look-back exclude their left end, and an operation that changes the meaning of
+//! a value drops the metric name. Unsupported constructs are rejected by name when they are parsed.
 
 mod aggregate;
 mod binary;

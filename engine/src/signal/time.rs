@@ -1,8 +1,8 @@
-//! Which time a selector looks at: `@`, `offset`, and the start and end of the whole query.
+//! The time at which a selector reads: the evaluation time, changed by `@` and `offset`.
 
-use super::{EvalLimits, frame::Grid};
+use super::{EvalLimits, frame::StepGrid};
 
-/// A fixed time in place of the evaluation time.
+/// A fixed time (`@`) that replaces the evaluation time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
     /// The start of the whole query.
@@ -13,27 +13,27 @@ pub(super) enum At {
     Time(i64),
 }
 
-/// Which time a selector or subquery looks at: `@`, then `offset`.
+/// The modifiers `@` and `offset` of a selector or subquery. `@` is applied first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct TimeShift {
     pub(super) at: Option<At>,
-    /// Milliseconds into the past; negative into the future.
+    /// Offset in milliseconds: positive into the past, negative into the future.
     pub(super) offset_ms: i64,
 }
 
-/// The times that hold for one whole query.
+/// Times and intervals that are the same in all parts of a query.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
-    /// Start of the whole query, which `@ start()` names.
+pub(super) struct QueryTimes {
+    /// Start of the whole query, for `@ start()`.
     pub(super) start_ms: i64,
-    /// End of the whole query, which `@ end()` names.
+    /// End of the whole query, for `@ end()`.
     pub(super) end_ms: i64,
     pub(super) lookback_ms: i64,
     pub(super) subquery_step_ms: i64,
 }
 
-impl Clock {
-    pub(super) fn new(grid: &Grid, limits: &EvalLimits) -> Self {
+impl QueryTimes {
+    pub(super) fn new(grid: &StepGrid, limits: &EvalLimits) -> Self {
         Self {
             start_ms: grid.start_ms,
             end_ms: grid.last(),
@@ -42,7 +42,7 @@ impl Clock {
         }
     }
 
-    /// The time that a selector looks at when the expression is evaluated at `time_ms`.
+    /// Returns the time at which a selector reads if the expression is evaluated at `time_ms`.
     pub(super) fn shifted(&self, shift: TimeShift, time_ms: i64) -> i64 {
         let time_ms = match shift.at {
             None => time_ms,

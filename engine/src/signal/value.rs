@@ -1,15 +1,15 @@
-//! What expressions give: scalars, vectors, matrices, and series on a dense grid.
+//! Results of expressions: scalars, vectors, matrices, and series at evenly spaced steps.
 
 use crate::series::Labels;
 
-/// What an instant query gives.
+/// Result of an instant query.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// One number, at the time of the query.
+    /// A number at the time of the query.
     Scalar(f64),
-    /// One sample per series, all at the time of the query.
+    /// One sample for each series, all at the time of the query.
     Vector(Vec<VectorSample>),
-    /// The stored samples of each series within a range, at their own times.
+    /// The stored samples of each series within a range, with their own timestamps.
     Matrix(Vec<RangeSeries>),
     /// A string literal.
     String(String),
@@ -18,62 +18,62 @@ pub enum Value {
 /// One element of an instant vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VectorSample {
-    /// The element's labels.
+    /// Labels of the element.
     pub labels: Labels,
-    /// The time of the query, in epoch milliseconds.
+    /// Time of the query in epoch milliseconds.
     pub timestamp_ms: i64,
-    /// The value; NaN and infinities are values.
+    /// Value; may be NaN or infinite.
     pub value: f64,
 }
 
-/// One series of a range: timestamps ascending, both vectors of one length, never empty.
+/// One series of a range. Both vectors have the same length and are not empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RangeSeries {
-    /// The series' labels.
+    /// Labels of the series.
     pub labels: Labels,
-    /// Epoch milliseconds, strictly ascending; steps without a value are left out.
+    /// Times in epoch milliseconds, strictly ascending. Steps without a value are left out.
     pub timestamps: Vec<i64>,
-    /// The values; NaN and infinities are values.
+    /// Values; may be NaN or infinite.
     pub values: Vec<f64>,
 }
 
-/// What an expression gives at evenly spaced steps, one value a step.
+/// Result of an expression at evenly spaced steps, with one value for each step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DenseSeries {
-    /// The instant of the first step, in epoch milliseconds.
+    /// Time of the first step in epoch milliseconds.
     pub start_ms: i64,
-    /// Distance of the steps in milliseconds.
+    /// Distance between steps in milliseconds.
     pub step_ms: i64,
     /// Number of steps.
     pub steps: usize,
-    /// The series, ordered by labels; those without a value are left out.
+    /// Series ordered by labels. Series without a value are left out.
     pub series: Vec<DenseRow>,
 }
 
 /// One series of a [`DenseSeries`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct DenseRow {
-    /// The series' labels.
+    /// Labels of the series.
     pub labels: Labels,
-    /// One value a step; NaN where there is none.
+    /// One value for each step; NaN where the series has none.
     pub values: Vec<f64>,
 }
 
-/// What kind of value an expression gives.
+/// Kind of an expression's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
-    /// One number per step.
+    /// One number for each step.
     Scalar,
-    /// An instant vector per step.
+    /// An instant vector for each step.
     Vector,
-    /// A range vector, only by itself in an instant query or as a function's argument.
+    /// A range vector. Valid as the argument of a function, and as the whole expression of an instant query.
     Matrix,
     /// A string literal.
     String,
 }
 
 impl ValueKind {
-    /// The kind's name in messages.
+    /// Returns the name of the kind.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl ValueKind {
         }
     }
 
-    /// The kind's name with its article.
+    /// Returns the name of the kind with its article.
     pub(super) fn with_article(self) -> &'static str {
         match self {
             Self::Scalar => "a scalar",

@@ -1,14 +1,14 @@
-//! Range vectors: windows cut from the samples of series.
+//! Range vectors: the windows of samples that functions such as `rate` read at each step.
 
 use std::borrow::Cow;
 
 use super::{
-    frame::{Frame, Grid, RowLabels, is_absent},
-    time::{Clock, TimeShift},
+    frame::{Frame, RowLabels, StepGrid, is_absent},
+    time::{QueryTimes, TimeShift},
 };
 use crate::series::{SeriesSamples, is_stale};
 
-/// The samples of one series from which windows are cut; no stale markers among them.
+/// The samples of one series, without stale markers.
 #[derive(Debug)]
 pub(super) struct RangeRow<'a> {
     pub(super) labels: RowLabels,
@@ -16,48 +16,50 @@ pub(super) struct RangeRow<'a> {
     pub(super) values: Cow<'a, [f64]>,
 }
 
-/// A range vector at every step.
+/// A range vector at each step: the samples of all series, and the window of each step.
 #[derive(Debug)]
 pub(super) struct RangeRows<'a> {
     pub(super) rows: Vec<RangeRow<'a>>,
-    pub(super) windows: Windows,
-    /// True when the rows are known to differ even without the metric's name.
+    pub(super) windows: StepWindows,
+    /// True if the labels of the rows are known to differ even without the metric name.
     pub(super) distinct: bool,
 }
 
-/// Where the window of each step ends, and how long it is.
+/// The window of each step: its end, and the common length.
 #[derive(Debug, Clone)]
-pub(super) struct Windows {
+pub(super) struct StepWindows {
     /// Evaluation times.
-    pub(super) grid: Grid,
-    /// The right end of each step's window, in epoch milliseconds; never decreasing.
+    pub(super) grid: StepGrid,
+    /// End of the window of each step, in epoch milliseconds; ascending, repeated for a fixed time.
     pub(super) ends: Vec<i64>,
+    /// Length of each window in milliseconds.
     pub(super) range_ms: i64,
 }
 
-/// The samples of one series after `start_ms` and up to `end_ms`; never empty.
+/// The samples of one series in `(start_ms, end_ms]`; never empty.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window<'a> {
+pub(super) struct SampleWindow<'a> {
     pub(super) timestamps: &'a [i64],
     pub(super) values: &'a [f64],
-    /// Where the window begins in the series.
+    /// Index of the first sample in the series.
     pub(super) first: usize,
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
     pub(super) step: usize,
 }
 
-impl Windows {
-    pub(super) fn new(grid: Grid, shift: TimeShift, range_ms: i64, clock: &Clock) -> Self {
-        let ends = grid.times().map(|time| clock.shifted(shift, time)).collect();
+impl StepWindows {
+    pub(super) fn new(grid: StepGrid, shift: TimeShift, range_ms: i64, query_times: &QueryTimes) -> Self {
+        let ends = grid.times().map(|time| query_times.shifted(shift, time)).collect();
         Self { grid, ends, range_ms }
     }
 
-    /// Calls `value` with the window of every step that has samples and puts what it gives into `cells`.
-    pub(super) fn fill(&self, row: &RangeRow<'_>, cells: &mut [f64], mut value: impl FnMut(&Window<'_>) -> f64) {
+    /// Calls `value` with the window of each step that has samples, and writes the results into `cells`.
+    pub(super) fn fill(&self, row: &RangeRow<'_>, cells: &mut [f64], mut value: impl FnMut(&SampleWindow<'_>) -> f64) {
         let timestamps = &*row.timestamps;
         let Some(first_end) = self.ends.first() else { return };
         let mut first = timestamps.partition_point(|t| *t <= first_end.saturating_sub(self.range_ms));
+        // Ends never decrease, so that both indices only move forward: linear in the samples.
         let mut after = first;
         for (step, (cell, end_ms)) in cells.iter_mut().zip(&self.ends).enumerate() {
             let start_ms = end_ms.saturating_sub(self.range_ms);
@@ -69,7 +71,7 @@ impl Windows {
                 after += 1;
             }
             if first < after {
-                *cell = value(&Window {
+                *cell = value(&SampleWindow {
                     timestamps: &timestamps[first..after],
                     values: &row.values[first..after],
                     first,
@@ -83,12 +85,13 @@ impl Windows {
 }
 
 impl<'a> RangeRows<'a> {
-    /// Windows over stored samples; `distinct` when the series differ even without the metric's name.
-    pub(super) fn stored(series: &'a [SeriesSamples], distinct: bool, windows: Windows) -> Self {
+    /// Creates windows over stored samples. `distinct`: whether the labels differ even without the metric name.
+    pub(super) fn stored(series: &'a [SeriesSamples], distinct: bool, windows: StepWindows) -> Self {
         let rows = series
             .iter()
             .map(|series| {
                 let labels = RowLabels::new(series.labels.clone());
+                // Samples are copied only if stale markers must be removed.
                 if series.values.iter().any(|value| is_stale(*value)) {
                     let kept = series.timestamps.iter().zip(&series.values).filter(|(_, value)| !is_stale(**value));
                     let (timestamps, values): (Vec<i64>, Vec<f64>) = kept.unzip();
@@ -105,8 +108,8 @@ impl<'a> RangeRows<'a> {
         Self { rows, windows, distinct }
     }
 
-    /// Windows over the steps of a subquery.
-    pub(super) fn computed(frame: &Frame, inner: &Grid, windows: Windows) -> Self {
+    /// Creates windows over the results of a subquery.
+    pub(super) fn computed(frame: &Frame, inner: &StepGrid, windows: StepWindows) -> Self {
         let times: Vec<i64> = inner.times().collect();
         let rows = (0..frame.rows.len())
             .map(|row| {

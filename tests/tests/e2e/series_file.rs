@@ -114,8 +114,8 @@ fn invalid_calls_print_one_line() {
     check(&["detect", "flat.csv", "--train-until", "1960-01-01T00:00:00Z"], 2, "before the first row");
     check(&["detect", "flat.csv", "--offline", "--train-fraction", "0.5"], 2, "exclude one another");
     check(&["forecast", "flat.csv", "--horizon", "3", "--time-zone", "Berlin"], 2, "such as Europe/Berlin");
-    check(&["forecast", "flat.csv", "--horizon", "3", "--holidays", "25.12.2026"], 2, "write one like 2026-12-25");
-    check(&["detect", "flat.csv", "--time-zone", "CEST"], 2, "time zone \"CEST\" is unknown");
+    check(&["forecast", "flat.csv", "--horizon", "3", "--holidays", "25.12.2026"], 2, "use the form 2026-12-25");
+    check(&["detect", "flat.csv", "--time-zone", "CEST"], 2, "unknown time zone \"CEST\"");
     check(&["detect", "other.csv"], 1, "no column \"timestamp\"");
 
     let flat = run(folder.path(), ["forecast", "flat.csv", "--horizon", "1"]);

@@ -1,4 +1,4 @@
-//! Groups the anomalies of several signals into suspected incidents, with the signal that departed first.
+//! Groups the anomalies of several signals into suspected incidents and names the signal that was anomalous first.
 
 use std::collections::HashMap;
 
@@ -15,28 +15,28 @@ use crate::{
     },
 };
 
-/// How far back anomalies are grouped anew: a new one may join two incidents, and how rare a signal's anomalies are takes
-/// two weeks to know.
-const BACK_MS: i64 = 14 * 86_400_000;
-/// Scores that matter: anomalies, and how they began.
+/// Span of the anomalies that each run groups again, in milliseconds: a new anomaly may join two incidents, and the
+/// rate of a signal's anomalies is estimated from two weeks.
+const SPAN_MS: i64 = 14 * 86_400_000;
+/// Minimum score of the rows that are read. Scores between 0.5 and 1 may be the start of an anomaly.
 const SCORE_MIN: f64 = 0.5;
 
-/// Groups the anomalies of the last two weeks and stores what they make. Answers how many incidents there are.
+/// Groups the anomalies of the last two weeks, stores the suspected incidents and returns their number.
 ///
 /// # Errors
 /// [`LearnError::Store`].
 pub(in crate::learn) fn group_incidents(store: &Store, now: Timestamp) -> Result<usize, LearnError> {
-    let since = Timestamp::from_millis(now.millis().saturating_sub(BACK_MS));
-    let looked =
-        |row: &SignalRow| i64::try_from(row.points).unwrap_or(i64::MAX).saturating_mul(row.step_ms).min(BACK_MS);
-    let signals: HashMap<String, Looked> = store
+    let since = Timestamp::from_millis(now.millis().saturating_sub(SPAN_MS));
+    let observed_ms =
+        |row: &SignalRow| i64::try_from(row.points).unwrap_or(i64::MAX).saturating_mul(row.step_ms).min(SPAN_MS);
+    let signals: HashMap<String, ObservedSpan> = store
         .signals(&SignalFilter::default())?
         .into_iter()
-        .map(|row| (row.signal.clone(), Looked { step_ms: row.step_ms, looked_ms: looked(&row) }))
+        .map(|row| (row.signal.clone(), ObservedSpan { step_ms: row.step_ms, length_ms: observed_ms(&row) }))
         .collect();
     let filter = RowFilter { start: Some(since), end: Some(now), min_score: Some(SCORE_MIN), ..RowFilter::default() };
-    let rows = found(&store.anomalies(&filter)?, &signals);
-    // Mostly nothing has changed, and nothing is written.
+    let rows = incident_rows(&store.anomalies(&filter)?, &signals);
+    // Most runs find the same incidents as before. Unchanged rows are not written again.
     let filter = EventFilter { start: Some(since), ..EventFilter::default() };
     let mut known = store.suspected_incidents(&filter)?;
     known.retain(|row| row.started_at >= since);
@@ -47,29 +47,30 @@ pub(in crate::learn) fn group_incidents(store: &Store, now: Timestamp) -> Result
     Ok(rows.len())
 }
 
-/// How a signal was looked at, in milliseconds.
+/// Step of a signal and length of its scored history, in milliseconds.
 #[derive(Debug, Clone, Copy)]
-struct Looked {
+struct ObservedSpan {
     step_ms: i64,
-    looked_ms: i64,
+    length_ms: i64,
 }
 
-/// The incidents in these scores, which are ordered by signal and time. Pure.
-fn found(scored: &[AnomalyRow], known: &HashMap<String, Looked>) -> Vec<SuspectedIncidentRow> {
+/// Returns the incidents of the scores, which must be ordered by signal and time. Signals that are not in `known` are
+/// left out.
+fn incident_rows(scored: &[AnomalyRow], known: &HashMap<String, ObservedSpan>) -> Vec<SuspectedIncidentRow> {
     let mut names = Vec::new();
     let mut columns: Vec<(Step, i64, Vec<Timestamp>, Vec<f64>)> = Vec::new();
     for run in scored.chunk_by(|a, b| a.signal == b.signal) {
-        let Some(looked) = known.get(&run[0].signal) else { continue };
-        let Ok(step) = Step::from_millis(looked.step_ms) else { continue };
+        let Some(observed) = known.get(&run[0].signal) else { continue };
+        let Ok(step) = Step::from_millis(observed.step_ms) else { continue };
         names.push(run[0].signal.clone());
         let timestamps = run.iter().map(|r| r.timestamp).collect();
-        columns.push((step, looked.looked_ms, timestamps, run.iter().map(|r| r.score).collect()));
+        columns.push((step, observed.length_ms, timestamps, run.iter().map(|r| r.score).collect()));
     }
     let signals: Vec<SignalScores<'_>> = columns
         .iter()
-        .map(|(step, looked_ms, timestamps, scores)| SignalScores {
+        .map(|(step, length_ms, timestamps, scores)| SignalScores {
             step: *step,
-            looked_ms: *looked_ms,
+            looked_ms: *length_ms,
             timestamps,
             scores,
         })
@@ -78,6 +79,7 @@ fn found(scored: &[AnomalyRow], known: &HashMap<String, Looked>) -> Vec<Suspecte
     incidents
         .into_iter()
         .map(|incident| {
+            // Each signal once, in the order of its first episode.
             let mut concerned: Vec<String> = Vec::new();
             for episode in &incident.episodes {
                 if !concerned.contains(&names[episode.signal]) {
@@ -122,9 +124,9 @@ mod tests {
             row("forgotten", 100, 9.0),
             row("queue", 900, 1.5),
         ];
-        let looked = Looked { step_ms: 60_000, looked_ms: 86_400_000 };
-        let known = ["api_p95", "db_locks", "queue"].map(|name| (name.to_owned(), looked)).into();
-        let rows = found(&scored, &known);
+        let observed = ObservedSpan { step_ms: 60_000, length_ms: 86_400_000 };
+        let known = ["api_p95", "db_locks", "queue"].map(|name| (name.to_owned(), observed)).into();
+        let rows = incident_rows(&scored, &known);
         assert_eq!(rows.len(), 2);
         assert_eq!(
             (rows[0].first_mover.as_str(), &rows[0].signals[..]),

@@ -1,5 +1,5 @@
-//! Several signals compared: incidents made of their anomalies, instances that differ from their peers, and which of two
-//! moves first.
+//! Compares several signals: groups their anomalies into incidents, finds instances that differ from their peers, and
+//! computes lagged correlations. The scheduler calls it after each cycle of fits.
 
 mod correlations;
 mod incidents;

@@ -1,4 +1,4 @@
-//! Compares each instance with its peers, the series of one expression that differ in the instance alone.
+//! Compares each instance with its peers: the series of one expression whose labels differ only in the instance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use promql_parser::{
 };
 
 use crate::{
-    learn::{LearnError, SignalSpec, grid::Grid},
+    learn::{LearnError, SignalSpec, grid::SignalGrid},
     series::SampleSource,
     signal::{DenseRow, EvalLimits, parse, range_dense},
     store::{
@@ -18,19 +18,19 @@ use crate::{
     },
 };
 
-/// Labels that distinguish instances of one service; series that differ in another label are not peers.
+/// Labels that identify an instance of a service. Series that differ in another label are not peers.
 const INSTANCE_LABELS: [&str; 8] = ["instance", "pod", "node", "host", "hostname", "container_id", "server", "replica"];
-/// Peers below which none is called an outlier: one of three may be the leader.
+/// Minimum number of peers: of three, the different one may be a leader with another role.
 const PEERS_MIN: usize = 4;
-/// More are not compared.
+/// Maximum number of peers; larger groups are not compared.
 const PEERS_MAX: usize = 500;
-/// Expressions that are compared in one run.
+/// Maximum number of expressions that one run compares.
 const EXPRESSIONS_MAX: usize = 64;
-/// Steps that are compared.
-const POINTS: usize = 240;
+/// Number of newest steps that are compared.
+const COMPARED_STEPS: usize = 240;
 
-/// Compares each signal with its peers, the series that its expression gives without the label of the instance, and stores
-/// who differs. Answers how many differ at present. An expression that cannot be evaluated is left out.
+/// Compares each signal with its peers, stores the outliers and returns their number. The peers are the series that the
+/// signal's expression returns without the instance label. An expression that cannot be evaluated is left out.
 ///
 /// # Errors
 /// [`LearnError::Store`].
@@ -40,19 +40,19 @@ pub(in crate::learn) fn compare_peers(
     now: Timestamp,
 ) -> Result<usize, LearnError> {
     let expressions: BTreeSet<(String, i64)> =
-        specs.iter().filter_map(|spec| Some((of_all_instances(&spec.expr)?, spec.step.millis()))).collect();
+        specs.iter().filter_map(|spec| Some((without_instance(&spec.expr)?, spec.step.millis()))).collect();
     let mut rows = Vec::new();
     for (expr, step_ms) in expressions.into_iter().take(EXPRESSIONS_MAX) {
         let Ok(step) = Step::from_millis(step_ms) else { continue };
-        let grid = Grid::until(now, step, POINTS);
-        match evaluate_all(store, &expr, grid) {
-            Ok(series) => rows.extend(outlying(&expr, grid, &series)),
+        let grid = SignalGrid::until(now, step, COMPARED_STEPS);
+        match evaluate_peers(store, &expr, grid) {
+            Ok(series) => rows.extend(outlier_rows(&expr, grid, &series)),
             Err(error) => tracing::debug!(expr, error = error.chain(), "peers were not compared"),
         }
     }
     let found = rows.len();
     if let Some(start) = rows.iter().map(|row| row.started_at).min() {
-        // What is known already is not written again.
+        // Rows that are stored already are not written again.
         let known = store.peer_outliers(&EventFilter { start: Some(start), ..EventFilter::default() })?;
         rows.retain(|row| !known.contains(row));
     }
@@ -62,13 +62,14 @@ pub(in crate::learn) fn compare_peers(
     Ok(found)
 }
 
-fn evaluate_all(source: &dyn SampleSource, expr: &str, grid: Grid) -> Result<Vec<DenseRow>, LearnError> {
+fn evaluate_peers(source: &dyn SampleSource, expr: &str, grid: SignalGrid) -> Result<Vec<DenseRow>, LearnError> {
     let (start_ms, end_ms, step_ms) = (grid.start_ms, grid.end_ms, grid.step_ms);
     Ok(range_dense(source, &parse(expr)?, start_ms, end_ms, step_ms, &EvalLimits::default())?.series)
 }
 
-/// Which of the series were not like the others that differ from them in the instance alone. Pure.
-fn outlying(expr: &str, grid: Grid, series: &[DenseRow]) -> Vec<PeerOutlierRow> {
+/// Groups the series by their labels without the instance and returns a row for each span in which one differs from its
+/// group.
+fn outlier_rows(expr: &str, grid: SignalGrid, series: &[DenseRow]) -> Vec<PeerOutlierRow> {
     let mut groups: BTreeMap<String, Vec<&DenseRow>> = BTreeMap::new();
     for one in series {
         groups.entry(one.labels.without(&INSTANCE_LABELS).to_string()).or_default().push(one);
@@ -76,14 +77,14 @@ fn outlying(expr: &str, grid: Grid, series: &[DenseRow]) -> Vec<PeerOutlierRow> 
     let mut rows = Vec::new();
     for peers in groups.into_values().filter(|peers| (PEERS_MIN..=PEERS_MAX).contains(&peers.len())) {
         let slices: Vec<&[f64]> = peers.iter().map(|one| one.values.as_slice()).collect();
-        // Peers are of one length and enough.
+        // Cannot fail: all peers have the same length, and there are enough of them.
         let Ok(scored) = PeerDetector::default().detect(&slices) else { continue };
         for (peer, found) in peers.iter().zip(scored) {
             rows.extend(found.outlying.into_iter().map(|span| PeerOutlierRow {
                 expr: expr.to_owned(),
                 series: peer.labels.to_string(),
-                started_at: at(grid, span.start),
-                ended_at: at(grid, span.end - 1),
+                started_at: time_of(grid, span.start),
+                ended_at: time_of(grid, span.end - 1),
                 peak: found.scores[span].iter().copied().fold(0.0, f64::max),
                 peers: peers.len() as u64,
             }));
@@ -92,41 +93,44 @@ fn outlying(expr: &str, grid: Grid, series: &[DenseRow]) -> Vec<PeerOutlierRow> 
     rows
 }
 
-fn at(grid: Grid, idx: usize) -> Timestamp {
+/// Returns the time of the step `idx` of the grid.
+fn time_of(grid: SignalGrid, idx: usize) -> Timestamp {
     let steps = i64::try_from(idx).unwrap_or(i64::MAX);
     Timestamp::from_millis(grid.start_ms.saturating_add(steps.saturating_mul(grid.step_ms)))
 }
 
-/// The expression without the label of the instance; `None` where it names none, or where a sum over all instances would be
-/// something else than one of them.
-fn of_all_instances(expr: &str) -> Option<String> {
+/// Removes the instance label from the expression. `None` if the expression selects no instance, or if it aggregates,
+/// because an aggregate over all instances is not comparable with one instance.
+fn without_instance(expr: &str) -> Option<String> {
     let mut parsed = promql_parser::parser::parse(expr).ok()?;
-    let mut named = false;
-    widen(&mut parsed, &mut named).then_some(())?;
-    named.then(|| parsed.to_string())
+    let mut removed = false;
+    remove_instance(&mut parsed, &mut removed).then_some(())?;
+    removed.then(|| parsed.to_string())
 }
 
-/// Takes the instance out of every selector; false where the expression is not one of an instance.
-fn widen(expr: &mut Expr, named: &mut bool) -> bool {
+/// Removes the instance label from every selector; sets `removed` if there was one. False if the expression contains an
+/// aggregation, a subquery or an extension.
+fn remove_instance(expr: &mut Expr, removed: &mut bool) -> bool {
     match expr {
         Expr::VectorSelector(selector) => {
-            *named |= forget_instance(selector);
+            *removed |= remove_instance_matchers(selector);
             true
         }
         Expr::MatrixSelector(matrix) => {
-            *named |= forget_instance(&mut matrix.vs);
+            *removed |= remove_instance_matchers(&mut matrix.vs);
             true
         }
-        Expr::Call(call) => call.args.args.iter_mut().all(|arg| widen(arg, named)),
-        Expr::Binary(binary) => widen(&mut binary.lhs, named) && widen(&mut binary.rhs, named),
-        Expr::Paren(paren) => widen(&mut paren.expr, named),
-        Expr::Unary(unary) => widen(&mut unary.expr, named),
+        Expr::Call(call) => call.args.args.iter_mut().all(|arg| remove_instance(arg, removed)),
+        Expr::Binary(binary) => remove_instance(&mut binary.lhs, removed) && remove_instance(&mut binary.rhs, removed),
+        Expr::Paren(paren) => remove_instance(&mut paren.expr, removed),
+        Expr::Unary(unary) => remove_instance(&mut unary.expr, removed),
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) => true,
         Expr::Aggregate(_) | Expr::Subquery(_) | Expr::Extension(_) => false,
     }
 }
 
-fn forget_instance(selector: &mut VectorSelector) -> bool {
+/// Removes the matchers `=` of instance labels; true if there were any.
+fn remove_instance_matchers(selector: &mut VectorSelector) -> bool {
     let before = selector.matchers.matchers.len();
     selector
         .matchers
@@ -141,9 +145,9 @@ mod tests {
     use crate::series::Labels;
 
     #[test]
-    fn the_instance_is_taken_out() {
+    fn the_instance_label_is_removed() {
         let check =
-            |expr: &str, expected: Option<&str>| assert_eq!(of_all_instances(expr).as_deref(), expected, "{expr}");
+            |expr: &str, expected: Option<&str>| assert_eq!(without_instance(expr).as_deref(), expected, "{expr}");
         check(r#"node_load1{instance="a:9100",job="node"}"#, Some(r#"node_load1{job="node"}"#));
         check(r#"rate(s_sum{pod="x"}[5m]) / rate(s_count{pod="x"}[5m])"#, Some("rate(s_sum[5m]) / rate(s_count[5m])"));
         check(r#"sum(up{instance="a"})"#, None);
@@ -153,8 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn one_of_six_that_goes_its_own_way_is_found() {
-        let grid = Grid { start_ms: 0, end_ms: 99 * 60_000, step_ms: 60_000 };
+    fn one_outlier_of_six_is_found() {
+        let grid = SignalGrid { start_ms: 0, end_ms: 99 * 60_000, step_ms: 60_000 };
         let series: Vec<DenseRow> = (0..6)
             .map(|peer| DenseRow {
                 labels: Labels::from_pairs([("__name__", "load"), ("instance", ["a", "b", "c", "d", "e", "f"][peer])])
@@ -167,12 +171,12 @@ mod tests {
                     .collect(),
             })
             .collect();
-        let rows = outlying("load", grid, &series);
+        let rows = outlier_rows("load", grid, &series);
         assert_eq!(rows.len(), 1, "{rows:?}");
         assert_eq!(rows[0].series, r#"load{instance="c"}"#);
         assert_eq!((rows[0].started_at.millis(), rows[0].ended_at.millis()), (40 * 60_000, 59 * 60_000));
         assert_eq!(rows[0].peers, 6);
-        // Three are too few to say which is odd.
-        assert!(outlying("load", grid, &series[1..4]).is_empty());
+        // Three peers are too few to decide which one differs.
+        assert!(outlier_rows("load", grid, &series[1..4]).is_empty());
     }
 }

@@ -10,56 +10,65 @@ use crate::{
     store::{Store, rows::SignalOrigin},
 };
 
-/// What candidates are judged by: their last hour.
+/// Span of values by which candidates are scored, in milliseconds.
 const LOOK_BACK_MS: i64 = 3_600_000;
-/// A series without a sample for this long has ended.
+/// Maximum age of the last sample of a series, in milliseconds. A series with an older one has ended.
 const ALIVE_MS: i64 = 300_000;
-/// Samples of one metric that are loaded to judge it; a metric with more is left to be configured.
+/// Maximum number of samples that are loaded of one metric. A metric with more is skipped; it can be configured by
+/// name.
 const MAX_SAMPLES: usize = 2_000_000;
-/// Series of one metric that are judged.
-const MAX_SERIES_A_METRIC: usize = 200;
-/// Values without which a series is not judged.
+/// Maximum number of series of one metric that are scored.
+const MAX_SERIES_PER_METRIC: usize = 200;
+/// Minimum number of values of a candidate.
 const MIN_VALUES: usize = 12;
-/// Places of the fingerprint by which twins are known.
-const FINGERPRINT: usize = 48;
-/// Steps of forecast.
+/// Number of values in the fingerprint by which duplicates are found.
+const FINGERPRINT_LEN: usize = 48;
+/// Added to the score of rates of counters and means of histograms.
+const COUNTER_BONUS: f64 = 0.2;
+/// Length of the forecast of a default signal, in steps.
 const HORIZON: usize = 360;
 
-/// A series, or a quotient of two, that could be a signal.
+/// A series, or a ratio of two, that may become a signal.
 #[derive(Debug)]
 struct Candidate {
     expr: String,
     metric: String,
+    /// Median distance of the samples, in milliseconds.
     gap_ms: i64,
-    worth: f64,
+    /// The higher, the more informative.
+    score: f64,
+    /// Standardised values at evenly spaced positions.
     fingerprint: Vec<f64>,
 }
 
-/// Chooses the `budget` most informative signals among the series of the store at `now`: gauges, rates of counters, and the
-/// rate and mean of histograms and summaries, whose buckets are left out.
+/// Chooses the `budget` most informative signals among the series of the store at `now`: gauges, rates of counters, and
+/// the rate and the mean of histograms and summaries. Buckets are left out.
 ///
-/// A series is informative when it moves, in many different values, each close to the one before. Series that do not move,
-/// ended, or move exactly as another one are left out, and further series of one metric count less.
+/// A series is informative if it varies, takes many different values, and each value is close to the one before.
+/// Constant series, ended series and duplicates of another series are left out. Each further series of a metric gets a
+/// lower score.
 ///
 /// # Errors
-/// [`LearnError::Store`] and [`LearnError::Source`] when the store cannot be read.
+/// [`LearnError::Store`] and [`LearnError::Source`] if the store cannot be read.
 pub fn default_signals(store: &Store, now: Timestamp, budget: usize) -> Result<Vec<SignalSpec>, LearnError> {
     let end = now.millis();
     let alive = store.series(&[], end.saturating_sub(ALIVE_MS), end)?;
     let day = 86_400_000;
-    let long = !store.series(&[], end.saturating_sub(2 * day + LOOK_BACK_MS), end.saturating_sub(2 * day))?.is_empty();
+    // With more than two days of history the steps of signals are at least a minute.
+    let two_days_ago = end.saturating_sub(2 * day);
+    let has_long_history = !store.series(&[], two_days_ago.saturating_sub(LOOK_BACK_MS), two_days_ago)?.is_empty();
     let mut metrics: BTreeMap<String, usize> = BTreeMap::new();
     for labels in alive {
         *metrics.entry(labels.metric_name().to_owned()).or_default() += 1;
     }
     let mut candidates = Vec::new();
     for metric in metrics.keys().filter(|metric| is_own_signal(metric, &metrics)) {
-        candidates.extend(judge_metric(store, metric, &metrics, end)?);
+        candidates.extend(score_metric(store, metric, &metrics, end)?);
     }
-    Ok(choose(candidates, budget, long))
+    Ok(choose(candidates, budget, has_long_history))
 }
 
-/// Whether a metric is a signal of its own: buckets, sums that belong to a count, and facts about the scrape are not.
+/// Whether a metric may be a signal. Buckets, sums that belong to a count, and metadata of scrapes may not.
 fn is_own_signal(metric: &str, metrics: &BTreeMap<String, usize>) -> bool {
     let has = |suffix: &str, other: &str| {
         metric.strip_suffix(suffix).is_some_and(|base| metrics.contains_key(&format!("{base}{other}")))
@@ -74,7 +83,8 @@ fn is_own_signal(metric: &str, metrics: &BTreeMap<String, usize>) -> bool {
         || metric.ends_with("_info"))
 }
 
-fn judge_metric(
+/// Returns the candidates among the series of one metric.
+fn score_metric(
     source: &dyn SampleSource,
     metric: &str,
     metrics: &BTreeMap<String, usize>,
@@ -84,7 +94,10 @@ fn judge_metric(
         match source.select(&[Matcher::equal(METRIC_NAME, name)], end.saturating_sub(LOOK_BACK_MS), end, MAX_SAMPLES) {
             Ok(found) => Ok(Some(found)),
             Err(SourceError::TooManySamples { .. }) => {
-                tracing::info!(metric = name, "too many series to choose signals from; name them in the configuration");
+                tracing::info!(
+                    metric = name,
+                    "too many samples to choose signals; configure the signals of the metric"
+                );
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -101,7 +114,7 @@ fn judge_metric(
         None => HashMap::new(),
     };
     let mut out = Vec::new();
-    for one in series.iter().take(MAX_SERIES_A_METRIC) {
+    for one in series.iter().take(MAX_SERIES_PER_METRIC) {
         let Some(gap_ms) = median_gap(one, end) else { continue };
         let window = window_text(gap_ms);
         let values: Vec<f64> = finite(one);
@@ -109,7 +122,8 @@ fn judge_metric(
         if counter {
             let rates = increases(&values);
             let expr = format!("rate({}[{window}])", selector(&one.labels));
-            out.extend(judge(expr, metric, gap_ms, &rates, 0.2));
+            out.extend(candidate(expr, metric, gap_ms, &rates, COUNTER_BONUS));
+            // Of a histogram or summary also the mean: the rate of the sum divided by the rate of the count.
             if let Some(sum) = sums.get(&one.labels.without(&[METRIC_NAME])) {
                 let means: Vec<f64> = increases(&finite(sum))
                     .iter()
@@ -119,17 +133,17 @@ fn judge_metric(
                     .collect();
                 let expr =
                     format!("rate({}[{window}]) / rate({}[{window}])", selector(&sum.labels), selector(&one.labels));
-                out.extend(judge(expr, sum_name.as_deref().unwrap_or(metric), gap_ms, &means, 0.2));
+                out.extend(candidate(expr, sum_name.as_deref().unwrap_or(metric), gap_ms, &means, COUNTER_BONUS));
             }
         } else {
-            out.extend(judge(selector(&one.labels), metric, gap_ms, &values, 0.0));
+            out.extend(candidate(selector(&one.labels), metric, gap_ms, &values, 0.0));
         }
     }
     Ok(out)
 }
 
-/// A candidate, when its values vary; `favour` is added to its worth.
-fn judge(expr: String, metric: &str, gap_ms: i64, values: &[f64], favour: f64) -> Option<Candidate> {
+/// Returns a candidate if its values vary. The score is a weighted sum of autocorrelation and variety, plus `bonus`.
+fn candidate(expr: String, metric: &str, gap_ms: i64, values: &[f64], bonus: f64) -> Option<Candidate> {
     let n = values.len();
     if n < MIN_VALUES {
         return None;
@@ -146,42 +160,43 @@ fn judge(expr: String, metric: &str, gap_ms: i64, values: &[f64], favour: f64) -
         return None;
     }
     let product: f64 = values.windows(2).map(|w| (w[0] - mean) * (w[1] - mean)).sum();
-    let alike = (product / (n as f64 * variance)).clamp(0.0, 1.0);
+    // Autocorrelation at lag 1: how close each value is to the one before.
+    let autocorrelation = (product / (n as f64 * variance)).clamp(0.0, 1.0);
     let variety = (distinct.len() as f64 / n.min(60) as f64).min(1.0);
-    // Metrics of runtimes and collectors describe those, not the service.
-    let inward = ["go_", "process_", "promhttp_", "prometheus_", "python_", "net_conntrack_", "almanac_"];
-    let inward = if inward.iter().any(|prefix| metric.starts_with(prefix)) { 0.5 } else { 0.0 };
+    // Metrics of runtimes and collectors do not describe the service itself.
+    let prefixes = ["go_", "process_", "promhttp_", "prometheus_", "python_", "net_conntrack_", "almanac_"];
+    let penalty = if prefixes.iter().any(|prefix| metric.starts_with(prefix)) { 0.5 } else { 0.0 };
     let fingerprint =
-        (0..FINGERPRINT).map(|i| (values[i * (n - 1) / (FINGERPRINT - 1)] - mean) / variance.sqrt()).collect();
-    let worth = 0.6 * alike + 0.4 * variety + favour - inward;
-    Some(Candidate { expr, metric: metric.to_owned(), gap_ms, worth, fingerprint })
+        (0..FINGERPRINT_LEN).map(|i| (values[i * (n - 1) / (FINGERPRINT_LEN - 1)] - mean) / variance.sqrt()).collect();
+    let score = 0.6 * autocorrelation + 0.4 * variety + bonus - penalty;
+    Some(Candidate { expr, metric: metric.to_owned(), gap_ms, score, fingerprint })
 }
 
-/// The candidates worth most, twins and surplus series of one metric aside.
-fn choose(mut candidates: Vec<Candidate>, budget: usize, long: bool) -> Vec<SignalSpec> {
-    candidates.sort_by(|a, b| b.worth.total_cmp(&a.worth).then_with(|| a.expr.cmp(&b.expr)));
-    // Each further series of a metric counts less.
+/// Chooses the candidates with the highest scores, without duplicates.
+fn choose(mut candidates: Vec<Candidate>, budget: usize, has_long_history: bool) -> Vec<SignalSpec> {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.expr.cmp(&b.expr)));
+    // Each further series of a metric gets a lower score, so that one metric does not use up the budget.
     let mut of_metric: HashMap<String, i32> = HashMap::new();
     for candidate in &mut candidates {
         let before = of_metric.entry(candidate.metric.clone()).or_default();
-        candidate.worth -= 0.1 * f64::from(*before);
+        candidate.score -= 0.1 * f64::from(*before);
         *before += 1;
     }
-    candidates.sort_by(|a, b| b.worth.total_cmp(&a.worth).then_with(|| a.expr.cmp(&b.expr)));
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.expr.cmp(&b.expr)));
     let mut chosen: Vec<Candidate> = Vec::new();
     for candidate in candidates {
         if chosen.len() >= budget {
             break;
         }
-        if !chosen.iter().any(|other| are_twins(&other.fingerprint, &candidate.fingerprint)) {
+        if !chosen.iter().any(|other| are_duplicates(&other.fingerprint, &candidate.fingerprint)) {
             chosen.push(candidate);
         }
     }
-    chosen.into_iter().filter_map(|candidate| spec(candidate, long)).collect()
+    chosen.into_iter().filter_map(|candidate| spec(candidate, has_long_history)).collect()
 }
 
-fn spec(candidate: Candidate, long: bool) -> Option<SignalSpec> {
-    let gap = if long { candidate.gap_ms.max(60_000) } else { candidate.gap_ms };
+fn spec(candidate: Candidate, has_long_history: bool) -> Option<SignalSpec> {
+    let gap = if has_long_history { candidate.gap_ms.max(60_000) } else { candidate.gap_ms };
     Some(SignalSpec {
         name: candidate.expr.clone(),
         expr: candidate.expr,
@@ -192,26 +207,27 @@ fn spec(candidate: Candidate, long: bool) -> Option<SignalSpec> {
     })
 }
 
-fn are_twins(a: &[f64], b: &[f64]) -> bool {
+/// Whether the correlation of two fingerprints is almost 1.
+fn are_duplicates(a: &[f64], b: &[f64]) -> bool {
     let correlation = a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let scale = (a.iter().map(|x| x * x).sum::<f64>() * b.iter().map(|x| x * x).sum::<f64>()).sqrt();
     scale > 0.0 && correlation / scale > 0.9999
 }
 
-/// The least step that people use which is at least `gap_ms`.
+/// Returns the smallest usual step that is at least `gap_ms`, in milliseconds.
 fn round_step(gap_ms: i64) -> i64 {
     const STEPS: [i64; 12] =
         [1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000];
-    // A scrape is a little late now and then.
+    // 5 % tolerance, because scrapes may be late.
     STEPS.into_iter().find(|step| step + step / 20 >= gap_ms).unwrap_or(3_600_000)
 }
 
-/// A window over at least four samples and a step of the grid, for `rate`.
+/// Returns the range of `rate`: four steps, so that it contains at least four samples.
 fn window_text(gap_ms: i64) -> String {
     format!("{}s", (4 * round_step(gap_ms) / 1_000).max(1))
 }
 
-/// Median distance of a series' samples; `None` when there are too few or the last is old or a stale marker.
+/// Returns the median distance of the samples in milliseconds; `None` if there are too few, or the series has ended.
 fn median_gap(series: &SeriesSamples, end: i64) -> Option<i64> {
     let last = *series.timestamps.last()?;
     if end - last > ALIVE_MS || series.values.last().is_some_and(|v| is_stale(*v)) {
@@ -229,32 +245,33 @@ fn finite(series: &SeriesSamples) -> Vec<f64> {
     series.values.iter().copied().filter(|v| v.is_finite()).collect()
 }
 
-/// Whether values only grow, in more than one step: a counter whose name does not say so.
+/// Whether the values never fall and rise in more than half of the steps: a counter without the suffix `_total`.
 fn only_grows(values: &[f64]) -> bool {
     let falls = values.windows(2).filter(|w| w[1] < w[0]).count();
     let rises = values.windows(2).filter(|w| w[1] > w[0]).count();
     falls == 0 && rises * 2 > values.len() && values.first().is_some_and(|v| *v >= 0.0)
 }
 
-/// What a counter grew by from sample to sample; after a reset, what it has since.
+/// Returns the increase of a counter between samples. After a reset it is the value itself.
 fn increases(values: &[f64]) -> Vec<f64> {
     values.windows(2).map(|w| if w[1] >= w[0] { w[1] - w[0] } else { w[1] }).collect()
 }
 
-/// The PromQL selector of exactly this series.
+/// Returns the PromQL selector of exactly this series.
 fn selector(labels: &Labels) -> String {
     let name = labels.metric_name();
-    let plain = name
+    let is_identifier = name
         .chars()
         .enumerate()
         .all(|(i, c)| c == '_' || c == ':' || c.is_ascii_alphabetic() || (i > 0 && c.is_ascii_digit()));
     let mut parts: Vec<String> = Vec::new();
-    if !plain {
+    // Other names are written as a matcher of `__name__`.
+    if !is_identifier {
         parts.push(format!("__name__={name:?}"));
     }
     for (label, value) in labels.iter().filter(|(label, _)| *label != METRIC_NAME) {
         parts.push(format!("{label}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")));
     }
-    let name = if plain { name } else { "" };
+    let name = if is_identifier { name } else { "" };
     if parts.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", parts.join(",")) }
 }

@@ -1,4 +1,4 @@
-//! Leaves out default signals whose series a configured signal already shows in the same way. Reads the store's series only.
+//! Removes default signals that read the same series in the same way as a configured signal. Reads no samples.
 
 use almanac_models::Timestamp;
 use promql_parser::parser::{Expr, parse};
@@ -10,35 +10,36 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How long before `now` a series must have had a sample to count as one that an expression reads.
+/// Maximum age of the last sample of a series that counts as read by an expression, in milliseconds.
 const ALIVE_MS: i64 = 300_000;
-/// Functions after which a value still shows the counter's rate.
+/// Functions whose result is a rate of the counter.
 const RATES: [&str; 3] = ["rate", "irate", "increase"];
-/// Functions after which a value still shows the gauge's level.
+/// Functions whose result is a level of the gauge.
 const LEVELS: [&str; 5] = ["avg_over_time", "last_over_time", "max_over_time", "min_over_time", "median_over_time"];
 
-/// How an expression shows the series that it reads.
+/// The quantity that an expression computes of the series that it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
+enum Quantity {
     Level,
     Rate,
     RatioOfRates,
 }
 
-/// The series an expression reads, and how it shows them; equal ones are the same signal under two names.
+/// The series that an expression reads, and the quantity that it computes of them. Expressions with equal content are
+/// the same signal under two names.
 #[derive(Debug, PartialEq, Eq)]
-struct Reading {
-    view: View,
+struct SignalContent {
+    quantity: Quantity,
     series: Vec<Labels>,
 }
 
-/// Keeps of `chosen` the signals that differ from every configured one: in name, and in the series that are read.
+/// Keeps the signals of `chosen` that differ from every configured one in name, expression and content.
 ///
-/// `sum(rate(x_total[5m]))` and `rate(x_total{job="api"}[60s])` are the same signal where `x_total` has that one series:
-/// learning both costs twice and reports each anomaly twice.
+/// `sum(rate(x_total[5m]))` and `rate(x_total{job="api"}[60s])` are the same signal if `x_total` has only that series.
+/// Learning both would cost twice and report each anomaly twice.
 ///
 /// # Errors
-/// [`LearnError::Store`] when the store cannot be read.
+/// [`LearnError::Store`] if the store cannot be read.
 pub(in crate::learn) fn without_covered(
     store: &Store,
     configured: &[SignalSpec],
@@ -47,13 +48,13 @@ pub(in crate::learn) fn without_covered(
 ) -> Result<Vec<SignalSpec>, LearnError> {
     let mut covered = Vec::new();
     for spec in configured {
-        covered.extend(reading(store, &spec.expr, now)?);
+        covered.extend(content(store, &spec.expr, now)?);
     }
     let mut kept = Vec::with_capacity(chosen.len());
     for spec in chosen.drain(..) {
         let is_named = configured.iter().any(|own| own.name == spec.name || own.expr == spec.expr);
-        let is_covered = match reading(store, &spec.expr, now)? {
-            Some(reading) => covered.contains(&reading),
+        let is_covered = match content(store, &spec.expr, now)? {
+            Some(content) => covered.contains(&content),
             None => false,
         };
         if !is_named && !is_covered {
@@ -63,11 +64,11 @@ pub(in crate::learn) fn without_covered(
     Ok(kept)
 }
 
-/// What an expression reads; `None` where it combines several series in a way of its own.
-fn reading(store: &Store, expr: &str, now: Timestamp) -> Result<Option<Reading>, StoreError> {
-    // The engine's parser first: it guards the grammar against input that makes it panic.
+/// Returns the content of an expression; `None` if it is not a level or rate of single series.
+fn content(store: &Store, expr: &str, now: Timestamp) -> Result<Option<SignalContent>, StoreError> {
+    // The engine's parser runs first, because it rejects input that makes `promql_parser` panic.
     let (Ok(query), Ok(parsed)) = (signal::parse(expr), parse(expr)) else { return Ok(None) };
-    let Some(view) = view(&parsed) else { return Ok(None) };
+    let Some(quantity) = quantity(&parsed) else { return Ok(None) };
     let mut series = Vec::new();
     for matchers in query.selectors() {
         let since = now.millis().saturating_sub(ALIVE_MS);
@@ -77,32 +78,33 @@ fn reading(store: &Store, expr: &str, now: Timestamp) -> Result<Option<Reading>,
             _ => return Ok(None),
         }
     }
-    Ok(Some(Reading { view, series }))
+    Ok(Some(SignalContent { quantity, series }))
 }
 
-/// How an expression of one series, or a ratio of two rates, shows what it reads; scaling by a number changes nothing.
-fn view(expr: &Expr) -> Option<View> {
+/// Returns the quantity that an expression of one series, or a ratio of two rates, computes. Scaling by a number does
+/// not change it.
+fn quantity(expr: &Expr) -> Option<Quantity> {
     match expr {
-        Expr::Paren(paren) => view(&paren.expr),
-        // Over one series these give the series itself.
+        Expr::Paren(paren) => quantity(&paren.expr),
+        // Of a single series these aggregations return the series itself.
         Expr::Aggregate(aggregate) if ["sum", "avg", "min", "max"].contains(&aggregate.op.to_string().as_str()) => {
-            view(&aggregate.expr)
+            quantity(&aggregate.expr)
         }
-        Expr::VectorSelector(selector) if selector.offset.is_none() && selector.at.is_none() => Some(View::Level),
+        Expr::VectorSelector(selector) if selector.offset.is_none() && selector.at.is_none() => Some(Quantity::Level),
         Expr::Call(call) => {
-            let shown = [(&RATES[..], View::Rate), (&LEVELS[..], View::Level)];
-            let (_, view) = shown.into_iter().find(|(names, _)| names.contains(&call.func.name))?;
+            let known = [(&RATES[..], Quantity::Rate), (&LEVELS[..], Quantity::Level)];
+            let (_, quantity) = known.into_iter().find(|(names, _)| names.contains(&call.func.name))?;
             match call.args.args.first().map(Box::as_ref) {
                 Some(Expr::MatrixSelector(matrix)) if matrix.vs.offset.is_none() && matrix.vs.at.is_none() => {
-                    Some(view)
+                    Some(quantity)
                 }
                 _ => None,
             }
         }
         Expr::Binary(binary) => match (binary.op.to_string().as_str(), &*binary.lhs, &*binary.rhs) {
-            ("*" | "/", inner, Expr::NumberLiteral(_)) | ("*", Expr::NumberLiteral(_), inner) => view(inner),
-            ("/", numerator, denominator) => match (view(numerator)?, view(denominator)?) {
-                (View::Rate, View::Rate) => Some(View::RatioOfRates),
+            ("*" | "/", inner, Expr::NumberLiteral(_)) | ("*", Expr::NumberLiteral(_), inner) => quantity(inner),
+            ("/", numerator, denominator) => match (quantity(numerator)?, quantity(denominator)?) {
+                (Quantity::Rate, Quantity::Rate) => Some(Quantity::RatioOfRates),
                 _ => None,
             },
             _ => None,
@@ -116,17 +118,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_view_of_an_expression_is_read_from_its_form() {
-        let check = |expr: &str, expected: Option<View>| {
-            assert_eq!(parse(expr).ok().and_then(|parsed| view(&parsed)), expected, "{expr}");
+    fn the_quantity_of_an_expression_follows_from_its_form() {
+        let check = |expr: &str, expected: Option<Quantity>| {
+            assert_eq!(parse(expr).ok().and_then(|parsed| quantity(&parsed)), expected, "{expr}");
         };
-        check("queue_depth", Some(View::Level));
-        check(r#"sum(queue_depth{job="api"})"#, Some(View::Level));
-        check("max_over_time(queue_depth[5m])", Some(View::Level));
-        check("sum(rate(requests_total[5m])) * 60", Some(View::Rate));
-        check("(increase(requests_total[1h]))", Some(View::Rate));
-        check("rate(latency_sum[5m]) / rate(latency_count[5m])", Some(View::RatioOfRates));
-        // Each of these shows something else than the series itself.
+        check("queue_depth", Some(Quantity::Level));
+        check(r#"sum(queue_depth{job="api"})"#, Some(Quantity::Level));
+        check("max_over_time(queue_depth[5m])", Some(Quantity::Level));
+        check("sum(rate(requests_total[5m])) * 60", Some(Quantity::Rate));
+        check("(increase(requests_total[1h]))", Some(Quantity::Rate));
+        check("rate(latency_sum[5m]) / rate(latency_count[5m])", Some(Quantity::RatioOfRates));
+        // None of these is a level or a rate of the series.
         check("queue_depth offset 1d", None);
         check("deriv(queue_depth[5m])", None);
         check("count(queue_depth)", None);

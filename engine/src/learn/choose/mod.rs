@@ -1,4 +1,4 @@
-//! Which of the store's own series become signals: the most informative ones that no configured signal reads already.
+//! Chooses default signals: the most informative series of the store that no configured signal reads already.
 
 mod candidates;
 mod covered;

@@ -6,7 +6,8 @@ use super::{FitError, FitJob, FitResult, run_pool};
 ///
 /// Jobs and results are serialisable, so that an executor can send them to another process.
 pub trait FitExecutor: std::fmt::Debug + Send + Sync {
-    /// Runs every job and calls `done` once for each, with its index and its outcome, on the caller's thread and in any order.
+    /// Runs every job and calls `done` once for each, with its index and its outcome, on the caller's thread and in any
+    /// order.
     fn execute(&self, jobs: &[FitJob], done: &mut dyn FnMut(usize, Result<FitResult, FitError>));
 }
 

@@ -10,6 +10,6 @@ mod scorer;
 pub use executor::{FitExecutor, ThreadExecutor};
 pub use failure::FitError;
 pub use job::{FitJob, FitOptions, FitResult};
-pub(super) use job::{unfitted_row, detector};
+pub(super) use job::{detector, unfitted_row};
 pub(super) use pool::run_pool;
 pub(super) use scorer::Scorer;

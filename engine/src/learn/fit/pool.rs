@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-/// Calls `work` for each item on at most `threads` threads, and `take` on the caller's thread with each outcome in order of
-/// completion. The outcome is `None` if the work panicked.
+/// Calls `work` for each item on at most `threads` threads, and `take` on the caller's thread with each outcome in
+/// order of completion. The outcome is `None` if the work panicked.
 pub(in crate::learn) fn run_pool<I: Sync, O: Send>(
     threads: usize,
     items: &[I],

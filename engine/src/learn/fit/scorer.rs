@@ -50,8 +50,8 @@ impl Scorer {
         self.band = forecasts.iter().map(|row| (row.yhat_lower_80, row.yhat_upper_80)).collect();
     }
 
-    /// Scores the points after the last one; NaN is a missing value. Returns a row for each value, once the detector has seen
-    /// enough values for a band.
+    /// Scores the points after the last one; NaN is a missing value. Returns a row for each value, once the detector
+    /// has seen enough values for a band.
     pub(in crate::learn) fn push(&mut self, spec: &SignalSpec, y: &[f64]) -> Vec<AnomalyRow> {
         let mut rows = Vec::new();
         for &value in y {
@@ -89,16 +89,17 @@ impl Scorer {
             (self.last_ms - self.band_start_ms).checked_div(spec.step.millis()).and_then(|i| usize::try_from(i).ok());
         if let Some((lower, upper)) = idx.and_then(|i| self.band.get(i)) {
             self.outside.push_back(!(*lower..=*upper).contains(&value));
-            if self.outside.len() > WATCHED_POINTS {
+            if self.outside.len() > COVERAGE_POINTS {
                 self.outside.pop_front();
             }
         }
     }
 
-    /// Whether too many of the newest points are outside the forecast's interval. False until half of the points are known.
+    /// Whether too many of the newest points are outside the forecast's interval. False until half of the points are
+    /// known.
     pub(in crate::learn) fn has_drifted(&self) -> bool {
         let outside = self.outside.iter().filter(|out| **out).count();
-        self.outside.len() >= WATCHED_POINTS / 2 && outside as f64 > OUTSIDE_SHARE_MAX * self.outside.len() as f64
+        self.outside.len() >= COVERAGE_POINTS / 2 && outside as f64 > OUTSIDE_SHARE_MAX * self.outside.len() as f64
     }
 }
 

@@ -1,4 +1,5 @@
-//! Recorded series whose rows may be uneven, repeated or missing: their step, their values on a grid, a score for each row.
+//! Series from files, whose rows may be uneven, repeated or missing: infers the step, resamples the values and scores
+//! each row. Never reads or writes the store.
 
 mod grid;
 mod score;

@@ -1,4 +1,4 @@
-//! Scores each row of a recorded series for anomalies, causally or offline.
+//! Scores each row of a recorded series, causally or with the whole series known. Called for files and benchmarks.
 
 use almanac_models::{
     Step, Timestamp,
@@ -8,30 +8,32 @@ use almanac_models::{
 use super::infer_step;
 use crate::calendar::Calendar;
 
-/// Rows that the step is inferred from where later rows must not matter; none of them is scored yet.
-const FIRST_ROWS: usize = 50;
-/// Missing points between two rows that are counted one by one.
+/// Number of first rows from which the step is inferred if scores must be causal. The detector scores none of them yet.
+const STEP_ROWS: usize = 50;
+/// Maximum number of missing points between two rows that are pushed one by one.
 const MAX_GAP: i64 = 1_000_000;
 /// A week in milliseconds.
 const WEEK_MS: i64 = 604_800_000;
 
-/// Where learning ends.
+/// The rows that the detector learns from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Training {
-    /// Never: each row is learned from once it is scored.
+    /// Each row, after it is scored.
     Online,
-    /// With the last row at or before this instant.
+    /// Rows up to this time, in epoch milliseconds.
     Until(i64),
-    /// After this share of a series' rows.
+    /// This share of the rows, from the start.
     Fraction(f64),
-    /// The whole series is known from the start.
+    /// All rows, before the first is scored. Not causal.
     Offline,
 }
 
-/// A score for each row of a series: `timestamps` in milliseconds, ascending, one value each, NaN where it is missing.
+/// Returns a score for each row of a series.
+///
+/// `timestamps`: ascending, in epoch milliseconds. `values`: one for each timestamp, NaN if missing.
 #[must_use]
 pub fn score_rows(timestamps: &[i64], values: &[f64], training: Training, calendar: &Calendar) -> Vec<Scored> {
-    let known = if training == Training::Offline { timestamps.len() } else { FIRST_ROWS.min(timestamps.len()) };
+    let known = if training == Training::Offline { timestamps.len() } else { STEP_ROWS.min(timestamps.len()) };
     let step = infer_step(&timestamps[..known]);
     let options = DetectorOptions { step, ..DetectorOptions::default() };
     match training {
@@ -40,6 +42,7 @@ pub fn score_rows(timestamps: &[i64], values: &[f64], training: Training, calend
     }
 }
 
+/// Scores each row with a detector that has seen only the rows before it.
 fn score_online(
     timestamps: &[i64],
     values: &[f64],
@@ -62,7 +65,7 @@ fn score_online(
         }
         let before = i.checked_sub(1).map(|j| timestamps[j]);
         match (before, out.last()) {
-            // A repeated stamp is judged by the same band, and teaches nothing.
+            // A repeated timestamp is scored with the same band, and the detector does not learn from it.
             (Some(before), Some(last)) if before == at => out.push(last.for_value(value)),
             _ => {
                 for _ in 0..missing(before, at, step) {
@@ -79,6 +82,7 @@ fn score_online(
     out
 }
 
+/// Scores each row with all rows known, on a grid without repeated timestamps.
 fn score_offline(
     timestamps: &[i64],
     values: &[f64],
@@ -87,7 +91,7 @@ fn score_offline(
     calendar: &Calendar,
 ) -> Vec<Scored> {
     let mut y = Vec::with_capacity(values.len());
-    let mut place = Vec::with_capacity(values.len());
+    let mut slots = Vec::with_capacity(values.len());
     for (i, (&at, &value)) in timestamps.iter().zip(values).enumerate() {
         let before = i.checked_sub(1).map(|j| timestamps[j]);
         if before != Some(at) {
@@ -96,8 +100,9 @@ fn score_offline(
             }
             y.push(value);
         }
-        place.push(y.len() - 1);
+        slots.push(y.len() - 1);
     }
+    // With a time zone, seasons follow its local time across changes of daylight saving time.
     let span = timestamps.first().zip(timestamps.last());
     let span = span.map(|(first, last)| (Timestamp::from_millis(*first), Timestamp::from_millis(*last)));
     let offsets = span.and_then(|(first, last)| Some((first, calendar.offsets(first, last)?)));
@@ -106,7 +111,7 @@ fn score_offline(
         None => detect_offline(&y, options),
     };
     let mut last = None;
-    place
+    slots
         .iter()
         .zip(values)
         .map(|(&slot, &value)| {
@@ -116,14 +121,14 @@ fn score_offline(
         .collect()
 }
 
-/// Points of the grid between two rows that have no row.
+/// Returns the number of grid points between two rows that have no row.
 fn missing(before: Option<i64>, at: i64, step: Option<Step>) -> i64 {
     let (Some(before), Some(step)) = (before, step) else { return 0 };
     let gap = at.saturating_sub(before).saturating_add(step.millis() / 2) / step.millis() - 1;
     if gap <= MAX_GAP {
         return gap.max(0);
     }
-    // A gap of years: whole weeks of it change no phase of day or week.
+    // Of a gap of years only the remainder of a week is pushed: whole weeks do not change the phase of day or week.
     let week = (WEEK_MS / step.millis()).clamp(1, MAX_GAP);
     gap % week
 }
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_future_does_not_reach_back() {
+    fn later_rows_do_not_change_earlier_scores() {
         let whole = scored(&series((0..900).map(wave)), Training::Online);
         for cut in [20, 55, 130, 700] {
             let mut changed = series((0..900).map(|t| if t < cut { wave(t) } else { -1e9 }));
@@ -185,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spike_is_found_however_learned() {
+    fn a_spike_is_found_with_each_training() {
         let spiked = series((0..1_000).map(|t| if t == 800 { 60.0 } else { wave(t) }));
         for training in [Training::Online, Training::Fraction(0.5), Training::Until(60_000 * 500), Training::Offline] {
             let scored = scored(&spiked, training);
@@ -195,9 +200,9 @@ mod tests {
         }
     }
 
-    /// Mornings begin at eight in Berlin, also when the clocks are set ahead on 29 March 2026; one begins at nine.
+    /// Load rises at 8:00 in Berlin, also after the clock change of 29 March 2026. On one day it rises at 9:00.
     #[test]
-    fn a_series_known_as_a_whole_follows_the_clocks() {
+    fn offline_scores_follow_local_time() {
         const HOUR_MS: i64 = 3_600_000;
         const START_MS: i64 = 1_772_154_000_000; // 27 February 2026, 01:00 UTC, thirty days before
         let calendar = Calendar { zone: "Europe/Berlin".parse().ok(), ..Calendar::default() };
@@ -212,11 +217,11 @@ mod tests {
             .collect();
         let late = (45 * 24..).find(|&hour| local(timestamps[hour]) % 24 == 8).unwrap();
         values[late] = values[late - 1];
-        let called = |calendar: &Calendar| -> Vec<usize> {
+        let anomalous = |calendar: &Calendar| -> Vec<usize> {
             let scored = score_rows(&timestamps, &values, Training::Offline, calendar);
             (0..scored.len()).filter(|&hour| scored[hour].is_anomaly()).collect()
         };
-        assert_eq!(called(&calendar), [late]);
-        assert!(!called(&Calendar::default()).contains(&late));
+        assert_eq!(anomalous(&calendar), [late]);
+        assert!(!anomalous(&Calendar::default()).contains(&late));
     }
 }

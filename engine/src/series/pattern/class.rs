@@ -1,18 +1,18 @@
-//! Sets of characters: Perl's, POSIX' and Unicode's, with and without case.
+//! Character classes of Perl, POSIX and Unicode, optionally case-insensitive.
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
-/// Scripts whose names have four letters; any other name of four letters is a code of ISO 15924, which RE2 does not know.
+/// Scripts with a name of four letters. Any other name of four letters is a code of ISO 15924, which RE2 rejects.
 const SCRIPTS_OF_FOUR: [&str; 7] = ["ahom", "cham", "kawi", "lisu", "modi", "thai", "toto"];
 
-/// Ranges of ASCII.
+/// Ranges of ASCII characters.
 type Ranges = &'static [(char, char)];
 
 const DIGIT: Ranges = &[('0', '9')];
 const SPACE: Ranges = &[('\t', '\n'), ('\x0c', '\r'), (' ', ' ')];
 const WORD: Ranges = &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')];
 
-/// POSIX' classes by name.
+/// POSIX classes by name.
 const POSIX: &[(&str, Ranges)] = &[
     ("alnum", &[('0', '9'), ('A', 'Z'), ('a', 'z')]),
     ("alpha", &[('A', 'Z'), ('a', 'z')]),
@@ -30,14 +30,15 @@ const POSIX: &[(&str, Ranges)] = &[
     ("xdigit", &[('0', '9'), ('A', 'F'), ('a', 'f')]),
 ];
 
-/// One set from ranges of characters, with those that differ by case alone when `fold` is set.
-fn of(ranges: &[(char, char)], fold: bool, negated: bool) -> ClassUnicode {
+/// Builds a class from ranges. `fold`: adds the characters that differ in case only.
+fn class_of(ranges: &[(char, char)], fold: bool, negated: bool) -> ClassUnicode {
     let mut class = ClassUnicode::new(ranges.iter().map(|(start, end)| ClassUnicodeRange::new(*start, *end)));
-    finish(&mut class, fold, negated);
+    fold_and_negate(&mut class, fold, negated);
     class
 }
 
-fn finish(class: &mut ClassUnicode, fold: bool, negated: bool) {
+/// Folds case, then negates: `(?i)[^k]` excludes both cases of `k`.
+fn fold_and_negate(class: &mut ClassUnicode, fold: bool, negated: bool) {
     if fold {
         class.case_fold_simple();
     }
@@ -46,12 +47,13 @@ fn finish(class: &mut ClassUnicode, fold: bool, negated: bool) {
     }
 }
 
-/// Every character; without newlines on request.
+/// Returns the class of `.`: every character, or every character except a newline.
 pub(super) fn any(newline: bool) -> ClassUnicode {
-    of(&[('\n', '\n')][usize::from(newline)..], false, true)
+    // The negation of no range or of the newline.
+    class_of(&[('\n', '\n')][usize::from(newline)..], false, true)
 }
 
-/// The class of `\d \D \s \S \w \W` by its letter.
+/// Returns the class of `\d \D \s \S \w \W` by its letter.
 pub(super) fn perl(letter: char, fold: bool) -> Option<ClassUnicode> {
     let ranges = match letter.to_ascii_lowercase() {
         'd' => DIGIT,
@@ -59,24 +61,25 @@ pub(super) fn perl(letter: char, fold: bool) -> Option<ClassUnicode> {
         'w' => WORD,
         _ => return None,
     };
-    Some(of(ranges, fold, letter.is_ascii_uppercase()))
+    Some(class_of(ranges, fold, letter.is_ascii_uppercase()))
 }
 
-/// The class of `[:name:]` or `[:^name:]`.
+/// Returns the class of `[:name:]` or `[:^name:]`.
 pub(super) fn posix(name: &str, fold: bool) -> Option<ClassUnicode> {
     let (name, negated) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
-    POSIX.iter().find(|(known, _)| *known == name).map(|(_, ranges)| of(ranges, fold, negated))
+    POSIX.iter().find(|(known, _)| *known == name).map(|(_, ranges)| class_of(ranges, fold, negated))
 }
 
-/// The class of `\p{name}` or `\P{name}`: a general category or a script of Unicode.
+/// Returns the class of `\p{name}` or `\P{name}`: a general category or a script of Unicode.
 pub(super) fn unicode(name: &str, fold: bool, negated: bool) -> Option<ClassUnicode> {
     let (name, negated) = name.strip_prefix('^').map_or((name, negated), |name| (name, !negated));
+    // Names are compared without case and separators (UTS 18).
     let loose: String =
         name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).map(|c| c.to_ascii_lowercase()).collect();
     let mut class = match loose.as_str() {
         "any" => any(true),
-        "ascii" => of(&[('\0', '\x7f')], false, false),
-        // Surrogates are no characters of a text.
+        "ascii" => class_of(&[('\0', '\x7f')], false, false),
+        // A text contains no surrogates.
         "cs" | "surrogate" => ClassUnicode::empty(),
         _ if loose.starts_with("is") => return None,
         _ => property("gc", &loose).or_else(|| {
@@ -84,11 +87,11 @@ pub(super) fn unicode(name: &str, fold: bool, negated: bool) -> Option<ClassUnic
             if is_code { None } else { property("sc", &loose) }
         })?,
     };
-    finish(&mut class, fold, negated);
+    fold_and_negate(&mut class, fold, negated);
     Some(class)
 }
 
-/// The characters with a value of a property, by the tables of `regex-syntax`.
+/// Returns the characters with a value of a property, from the tables of `regex-syntax`.
 fn property(property: &str, value: &str) -> Option<ClassUnicode> {
     let is_name = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric());
     let hir = regex_syntax::Parser::new().parse(&format!(r"\p{{{property}={value}}}")).ok().filter(|_| is_name)?;
@@ -98,10 +101,10 @@ fn property(property: &str, value: &str) -> Option<ClassUnicode> {
     }
 }
 
-/// Code points from `low` to `high` as characters: surrogates fall out.
+/// Returns the characters with code points from `low` to `high`, except surrogates.
 pub(super) fn between(low: u32, high: u32, fold: bool) -> ClassUnicode {
     let mut class = ClassUnicode::empty();
-    // The two blocks around the surrogates.
+    // The two ranges below and above the surrogates.
     for (first, last) in [(0, 0xd7ff), (0xe000, 0x10_ffff)] {
         if let (Some(start), Some(end)) = (char::from_u32(low.max(first)), char::from_u32(high.min(last)))
             && start <= end
@@ -109,11 +112,11 @@ pub(super) fn between(low: u32, high: u32, fold: bool) -> ClassUnicode {
             class.push(ClassUnicodeRange::new(start, end));
         }
     }
-    finish(&mut class, fold, false);
+    fold_and_negate(&mut class, fold, false);
     class
 }
 
-/// The set of everything outside.
+/// Returns the complement of a class.
 pub(super) fn negated(mut class: ClassUnicode) -> ClassUnicode {
     class.negate();
     class

@@ -1,6 +1,6 @@
-//! Go's templates for replacements: `$1`, `$name`, `${name}`, `$$`.
+//! Expands replacement templates of Go's `regexp`: `$1`, `$name`, `${name}`, `$$`.
 
-/// Fills `template`; `group` gives the text of a numbered group, `named` that of a named one.
+/// Expands `template`. `group` returns the text of a numbered group, `named` that of a named one.
 pub(super) fn expand<'t>(
     template: &str,
     group: impl Fn(usize) -> Option<&'t str>,
@@ -16,7 +16,7 @@ pub(super) fn expand<'t>(
             continue;
         }
         let Some((name, after)) = reference(after) else {
-            // What is no reference is text.
+            // A `$` that starts no reference is text.
             out.push('$');
             rest = after;
             continue;
@@ -25,6 +25,7 @@ pub(super) fn expand<'t>(
             Some(number) => group(number),
             None => named(name),
         };
+        // A group that does not exist or did not match is empty.
         out.push_str(found.unwrap_or(""));
         rest = after;
     }
@@ -32,7 +33,7 @@ pub(super) fn expand<'t>(
     out
 }
 
-/// The name at the start of a text, bare or in braces, and what follows it.
+/// Splits off the name at the start of a text, bare or in braces. `None` if there is none.
 fn reference(text: &str) -> Option<(&str, &str)> {
     let (text, in_braces) = text.strip_prefix('{').map_or((text, false), |text| (text, true));
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
@@ -44,7 +45,7 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     Some((name, rest))
 }
 
-/// The number of a group; a leading zero makes it a name.
+/// Returns the number of a group. `None` for a name; digits with a leading zero are a name.
 fn number(name: &str) -> Option<usize> {
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
     is_number.then(|| name.parse().unwrap_or(usize::MAX))
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_are_those_of_go() {
+    fn templates_expand_as_in_go() {
         let groups = ["whole", "one", "two"];
         let check = |template: &str, expected: &str| {
             let found = expand(template, |n| groups.get(n).copied(), |name| (name == "n").then_some("named"));

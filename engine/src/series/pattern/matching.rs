@@ -1,28 +1,28 @@
-//! Patterns ready to use: a set of texts or a compiled expression, anchored at both ends.
+//! Compiled patterns: a set of texts or a regular expression, anchored at both ends.
 
 use hashbrown::HashSet;
 use regex::{Regex, RegexBuilder};
 
 use super::{PatternError, expand::expand, parse::parse, syntax::Parsed, translate::anchored};
 
-/// Bytes that a compiled pattern may take. Go allows about the same.
-const COMPILED_BYTES: usize = 128 << 20;
-/// Levels of the translated pattern: `parse` limits groups, and each of them has a few levels there.
-const NESTING: u32 = 10_000;
+/// Maximum size of a compiled pattern, in bytes. Go allows about the same.
+const MAX_COMPILED_BYTES: usize = 128 << 20;
+/// Maximum nesting of the translated pattern. `parse` limits the groups, and each group becomes a few levels.
+const MAX_NESTING: u32 = 10_000;
 
-/// A pattern that is matched against whole texts; `.` matches newlines.
+/// A pattern that must match a whole text; `.` matches newlines.
 #[derive(Debug)]
-pub struct Pattern(Form);
+pub struct Pattern(PatternForm);
 
 #[derive(Debug)]
-enum Form {
-    /// The texts that match.
+enum PatternForm {
+    /// All texts that match.
     Texts(HashSet<Box<str>>),
     Compiled(Regex),
 }
 
 impl Pattern {
-    /// Reads a pattern of RE2's language.
+    /// Compiles a pattern of RE2.
     ///
     /// ```
     /// use almanac_engine::series::Pattern;
@@ -34,45 +34,46 @@ impl Pattern {
     /// ```
     ///
     /// # Errors
-    /// [`PatternError`] when RE2 has no such pattern, or it is too large.
+    /// [`PatternError`] if RE2 rejects the pattern, or it is too large.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         let parsed = parse(text)?;
         if let Some(texts) = parsed.root.texts() {
-            return Ok(Self(Form::Texts(texts.into_iter().map(String::into_boxed_str).collect())));
+            return Ok(Self(PatternForm::Texts(texts.into_iter().map(String::into_boxed_str).collect())));
         }
-        compile(text, &parsed).map(|regex| Self(Form::Compiled(regex)))
+        compile(text, &parsed).map(|regex| Self(PatternForm::Compiled(regex)))
     }
 
-    /// Whether the whole of a text matches.
+    /// Whether the whole text matches.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
         match &self.0 {
-            Form::Texts(texts) => texts.contains(text),
-            Form::Compiled(regex) => regex.is_match(text),
+            PatternForm::Texts(texts) => texts.contains(text),
+            PatternForm::Compiled(regex) => regex.is_match(text),
         }
     }
 }
 
-/// A pattern whose groups are filled into a template.
+/// A pattern whose groups are inserted into a template, for `label_replace`.
 #[derive(Debug)]
 pub(crate) struct Capturing {
     regex: Regex,
+    /// Names of the capturing groups, from group 1.
     names: Vec<Option<String>>,
 }
 
 impl Capturing {
-    /// Reads a pattern of RE2's language.
+    /// Compiles a pattern of RE2.
     pub(crate) fn new(text: &str) -> Result<Self, PatternError> {
         let parsed = parse(text)?;
         let regex = compile(text, &parsed)?;
         Ok(Self { regex, names: parsed.names })
     }
 
-    /// `template` with the groups of a match of the whole text; none when it does not match.
+    /// Expands `template` with the groups of a match; `None` if the whole text does not match.
     pub(crate) fn replaced(&self, text: &str, template: &str) -> Option<String> {
         let captures = self.regex.captures(text)?;
         let group = |number: usize| captures.get(number).map(|found| found.as_str());
-        // Several groups may have one name: the first that took part in the match counts.
+        // Several groups may have the same name: the first that took part in the match counts.
         let named = |name: &str| {
             let numbers = self.names.iter().enumerate().filter(|(_, known)| known.as_deref() == Some(name));
             numbers.filter_map(|(idx, _)| group(idx + 1)).next()
@@ -82,9 +83,11 @@ impl Capturing {
 }
 
 fn compile(text: &str, parsed: &Parsed) -> Result<Regex, PatternError> {
-    RegexBuilder::new(&anchored(&parsed.root)).size_limit(COMPILED_BYTES).nest_limit(NESTING).build().map_err(|error| {
-        // The translation is always well formed; only its size can be wrong.
-        tracing::debug!(%error, "a pattern was not compiled");
-        PatternError::at(text, 0, text.len(), "expression too large", Some("use fewer or smaller repetitions"))
-    })
+    RegexBuilder::new(&anchored(&parsed.root)).size_limit(MAX_COMPILED_BYTES).nest_limit(MAX_NESTING).build().map_err(
+        |error| {
+            // The translation is always valid; only its size can be rejected.
+            tracing::debug!(%error, "pattern could not be compiled");
+            PatternError::at(text, 0, text.len(), "expression too large", Some("use fewer or smaller repetitions"))
+        },
+    )
 }

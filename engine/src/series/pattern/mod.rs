@@ -1,8 +1,9 @@
-//! Regular expressions of RE2's language, as Go's `regexp` and with it Prometheus accepts them, for label matchers and `label_replace`.
+//! Regular expressions of RE2 for label matchers and `label_replace`, with the syntax of Go's `regexp` and of
+//! Prometheus.
 //!
-//! `parse` reads the text by the rules of Go's `regexp/syntax` (Perl flags, `.` matches newlines) and refuses what it refuses;
-//! `class` makes sets of characters; `translate` writes the tree as a pattern of the crate `regex`, which compiles it. A pattern
-//! that is a finite list of texts, such as `a|b|c`, is kept as a set and never compiled.
+//! `parse` reads a pattern by the rules of Go's `regexp/syntax` (Perl flags, `.` matches newlines) into the tree of
+//! `syntax`. `class` builds sets of characters. `translate` writes the tree as a pattern of the crate `regex`, which
+//! compiles it. A pattern that matches a finite list of texts, such as `a|b|c`, is kept as a set and never compiled.
 
 mod class;
 mod error;

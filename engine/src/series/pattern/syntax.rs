@@ -1,4 +1,4 @@
-//! The tree of a parsed pattern.
+//! Syntax tree of a parsed pattern, and the list of texts that a finite pattern matches.
 
 use regex_syntax::hir::ClassUnicode;
 
@@ -7,56 +7,56 @@ use regex_syntax::hir::ClassUnicode;
 pub(super) enum Syntax {
     /// The empty text.
     Empty,
-    /// These characters in this order; never empty.
+    /// A text; never empty.
     Literal(String),
-    /// One character of a set.
+    /// One character of a class.
     Class(ClassUnicode),
-    /// A place between characters.
-    Look(Look),
-    /// A group; the index counts capturing groups from 1 and is none for other groups.
+    /// A zero-width assertion.
+    Assertion(Assertion),
+    /// A group. `capture`: number of the capturing group, from 1; `None` for other groups.
     Group { capture: Option<usize>, body: Box<Syntax> },
-    /// `min` to `max` times, without end when there is no `max`.
+    /// `min` to `max` repetitions; unbounded if `max` is `None`.
     Repeat { body: Box<Syntax>, min: u32, max: Option<u32>, greedy: bool },
-    /// One after the other.
+    /// A sequence.
     Concat(Vec<Syntax>),
-    /// One of them, the first that leads to a match.
+    /// Alternatives; the first that leads to a match counts.
     Alternate(Vec<Syntax>),
 }
 
-/// A place between characters.
+/// A zero-width assertion: a condition on a position between characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// Start of the text: `\A`, and `^` without the flag `m`.
+pub(super) enum Assertion {
+    /// Start of the text: `\A`, or `^` without the flag `m`.
     TextStart,
-    /// End of the text: `\z`, and `$` without the flag `m`.
+    /// End of the text: `\z`, or `$` without the flag `m`.
     TextEnd,
-    /// `^` with the flag `m`.
+    /// Start of a line: `^` with the flag `m`.
     LineStart,
-    /// `$` with the flag `m`.
+    /// End of a line: `$` with the flag `m`.
     LineEnd,
-    /// `\b`, of ASCII words.
+    /// Boundary of an ASCII word: `\b`.
     WordBoundary,
-    /// `\B`
-    NoWordBoundary,
+    /// Any other position: `\B`.
+    NotWordBoundary,
 }
 
-/// A parsed pattern.
+/// Parsed pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Parsed {
     pub(super) root: Syntax,
-    /// Names of the capturing groups, the first of which is number 1.
+    /// Names of the capturing groups, from group 1.
     pub(super) names: Vec<Option<String>>,
 }
 
-/// Most texts that a pattern may stand for and still be kept as a set.
+/// Maximum number of texts of a pattern that is kept as a set.
 const SET_MAX: usize = 200_000;
-/// Most texts that come of combining parts that each stand for several.
+/// Maximum number of texts of a sequence whose parts match several texts each.
 const PRODUCT_MAX: usize = 1_000;
-/// Most characters of a class that is written out.
+/// Maximum number of characters of a class that is listed.
 const CLASS_MAX: usize = 16;
 
 impl Syntax {
-    /// All texts that match, when they are few enough to be listed.
+    /// Returns all texts that match; `None` if they are too many to list, or the pattern has assertions.
     pub(super) fn texts(&self) -> Option<Vec<String>> {
         match self {
             Self::Empty => Some(vec![String::new()]),
@@ -67,7 +67,7 @@ impl Syntax {
                 let each = || class.iter().flat_map(|range| range.start()..=range.end()).map(String::from);
                 (size <= CLASS_MAX).then(|| each().collect())
             }
-            Self::Look(_) => None,
+            Self::Assertion(_) => None,
             Self::Group { body, .. } => body.texts(),
             Self::Repeat { body, min: 0, max: Some(1), .. } => {
                 let mut texts = body.texts()?;
@@ -78,7 +78,7 @@ impl Syntax {
             Self::Concat(parts) => {
                 let mut texts = vec![String::new()];
                 for part in parts {
-                    texts = joined(&texts, &part.texts()?)?;
+                    texts = concatenations(&texts, &part.texts()?)?;
                 }
                 Some(texts)
             }
@@ -96,7 +96,8 @@ impl Syntax {
     }
 }
 
-fn joined(left: &[String], right: &[String]) -> Option<Vec<String>> {
+/// Returns every text of `left` followed by every text of `right`; `None` if they are too many.
+fn concatenations(left: &[String], right: &[String]) -> Option<Vec<String>> {
     let size = left.len().checked_mul(right.len())?;
     let is_small = size <= PRODUCT_MAX || (size <= SET_MAX && left.len().min(right.len()) <= 1);
     is_small.then(|| left.iter().flat_map(|start| right.iter().map(move |end| format!("{start}{end}"))).collect())

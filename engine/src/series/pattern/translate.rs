@@ -1,10 +1,10 @@
-//! Writes a parsed pattern in the language of the crate `regex`.
+//! Writes a syntax tree in the language of the crate `regex`. Reads only trees that `parse` accepted.
 
 use std::fmt::Write;
 
-use super::syntax::{Look, Syntax};
+use super::syntax::{Assertion, Syntax};
 
-/// The pattern with anchors at both ends.
+/// Returns the pattern with anchors at both ends.
 pub(super) fn anchored(root: &Syntax) -> String {
     let mut out = String::from(r"\A(?:");
     write(root, &mut out);
@@ -17,25 +17,25 @@ fn write(syntax: &Syntax, out: &mut String) {
         Syntax::Empty => out.push_str("(?:)"),
         Syntax::Literal(text) => out.push_str(&regex::escape(text)),
         Syntax::Class(class) => {
-            // Negated everything is nothing, which may not be written as an empty class.
+            // `regex` does not accept an empty class, therefore the negation of every character.
             if class.ranges().is_empty() {
                 out.push_str(r"[^\x{0}-\x{10FFFF}]");
                 return;
             }
             out.push('[');
             for range in class.iter() {
-                // Writing to a string cannot fail.
+                // Writing to a `String` cannot fail.
                 let _ = write!(out, r"\x{{{:x}}}-\x{{{:x}}}", u32::from(range.start()), u32::from(range.end()));
             }
             out.push(']');
         }
-        Syntax::Look(look) => out.push_str(match look {
-            Look::TextStart => r"\A",
-            Look::TextEnd => r"\z",
-            Look::LineStart => "(?m:^)",
-            Look::LineEnd => "(?m:$)",
-            Look::WordBoundary => r"(?-u:\b)",
-            Look::NoWordBoundary => r"(?-u:\B)",
+        Syntax::Assertion(look) => out.push_str(match look {
+            Assertion::TextStart => r"\A",
+            Assertion::TextEnd => r"\z",
+            Assertion::LineStart => "(?m:^)",
+            Assertion::LineEnd => "(?m:$)",
+            Assertion::WordBoundary => r"(?-u:\b)",
+            Assertion::NotWordBoundary => r"(?-u:\B)",
         }),
         Syntax::Group { capture, body } => {
             out.push_str(if capture.is_some() { "(" } else { "(?:" });

@@ -1,4 +1,4 @@
-//! `count_values`: how many elements of each group have each value.
+//! `count_values`: counts equal values in each group.
 
 use hashbrown::HashMap;
 
@@ -8,19 +8,16 @@ use crate::signal::{
     frame::{Frame, RowLabels, is_absent},
 };
 
-/// `count_values`: how many elements of each group have each value, which the label `name` tells.
+/// `count_values`: counts equal values in each group. The label `name` contains the value.
 ///
 /// # Errors
-/// [`SignalError::Argument`] when `name` is empty.
+/// [`SignalError::Argument`] if `name` is empty.
 pub(in crate::signal) fn count_values(name: &str, frame: &Frame, groups: &Groups) -> Result<Frame, SignalError> {
     if name.is_empty() {
-        return Err(SignalError::Argument {
-            function: "count_values",
-            message: "the label's name is empty".to_owned(),
-        });
+        return Err(SignalError::Argument { function: "count_values", message: "the label name is empty".to_owned() });
     }
     let mut result = Frame::new(frame.steps);
-    // NaN is one value, whatever its bits; so are 0 and -0 two, as their texts are.
+    // All NaNs are one value. 0 and -0 are two, because they are written differently.
     let mut rows: HashMap<(usize, u64), usize> = HashMap::new();
     for (row, group) in groups.of_row.iter().enumerate() {
         for (step, value) in frame.row(row).iter().enumerate() {
@@ -37,10 +34,11 @@ pub(in crate::signal) fn count_values(name: &str, frame: &Frame, groups: &Groups
             *cell = if is_absent(*cell) { 1.0 } else { *cell + 1.0 };
         }
     }
+    // The label may have replaced one that distinguished groups.
     result.merge()
 }
 
-/// A value as Prometheus writes it in labels: never in exponents.
+/// Formats a value as Prometheus does in labels: without exponents.
 fn text(value: f64) -> String {
     if value.is_infinite() {
         if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }

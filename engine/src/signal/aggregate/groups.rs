@@ -1,4 +1,4 @@
-//! Which rows of a frame belong to which group.
+//! Assigns the rows of a frame to the groups of `by` or `without`.
 
 use crate::{
     series::{Labels, METRIC_NAME},
@@ -8,16 +8,17 @@ use crate::{
     },
 };
 
-/// Which group each row of a frame belongs to.
+/// The groups of the rows of a frame.
 #[derive(Debug)]
 pub(in crate::signal) struct Groups {
-    /// The group of each row.
+    /// Index of the group of each row.
     pub(in crate::signal) of_row: Vec<usize>,
-    /// The labels of each group, in order of first appearance.
+    /// Labels of each group, in order of first appearance.
     pub(in crate::signal) labels: Vec<Labels>,
 }
 
 impl Groups {
+    /// Groups the rows. `without` also ignores the metric name.
     pub(in crate::signal) fn new(frame: &Frame, grouping: &Grouping) -> Self {
         let mut names: Vec<&str> = grouping.names.iter().map(String::as_str).collect();
         if grouping.without {
@@ -40,7 +41,7 @@ impl Groups {
         groups
     }
 
-    /// The rows of each group.
+    /// Returns the rows of each group.
     pub(in crate::signal) fn rows(&self) -> Vec<Vec<usize>> {
         let mut rows = vec![Vec::new(); self.labels.len()];
         self.of_row.iter().enumerate().for_each(|(row, group)| rows[*group].push(row));

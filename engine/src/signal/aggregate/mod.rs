@@ -1,4 +1,4 @@
-//! Aggregations: many elements of a vector into one per group, or the k most telling of each.
+//! Aggregations: reduce each group of a vector to one element, or keep k elements of it. `eval` calls them.
 
 mod count_values;
 mod groups;
@@ -7,5 +7,5 @@ mod reduce;
 
 pub(super) use count_values::count_values;
 pub(super) use groups::Groups;
-pub(super) use rank::{Pick, quantile, rank};
+pub(super) use rank::{RankBy, quantile, rank};
 pub(super) use reduce::reduce;

@@ -1,4 +1,4 @@
-//! `topk`, `bottomk` and `limitk`: the elements of each group that are kept.
+//! `topk`, `bottomk` and `limitk` keep elements of each group; `quantile` orders the values of each group.
 
 use std::cmp::Ordering;
 
@@ -9,16 +9,16 @@ use crate::signal::{
     functions,
 };
 
-/// Which elements of a group are kept.
+/// The order by which elements of a group are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::signal) enum Pick {
+pub(in crate::signal) enum RankBy {
     Greatest,
     Least,
-    /// Any, the first ones here.
+    /// The order of rows: `limitk` may keep any elements.
     First,
 }
 
-/// `quantile`: one row per group, with the quantile of each step.
+/// `quantile`: one row for each group. `level` has one quantile for each step.
 pub(in crate::signal) fn quantile(level: &[f64], frame: &Frame, groups: &Groups) -> Frame {
     let mut result = Frame::new(frame.steps);
     let mut values = Vec::new();
@@ -34,14 +34,15 @@ pub(in crate::signal) fn quantile(level: &[f64], frame: &Frame, groups: &Groups)
     result
 }
 
-/// `topk`, `bottomk`, `limitk`: the rows themselves at the steps where they are among the `k` of
-/// their group, with `k` for each step. Of equal values the first rows are kept, NaN only when
-/// nothing else is left. At a single step the rows come in the order of their values.
+/// `topk`, `bottomk`, `limitk`: keeps the `k` first elements of each group at each step, with their labels.
+///
+/// Of equal values the first rows are kept; NaN only if too few other values exist. With a single step the rows are
+/// ordered by value. `k` has one number for each step.
 ///
 /// # Errors
-/// [`SignalError::Argument`] when `k` is no integer that fits.
+/// [`SignalError::Argument`] if a `k` is not an integer in range.
 pub(in crate::signal) fn rank(
-    pick: Pick,
+    rank_by: RankBy,
     name: &'static str,
     k: &[f64],
     frame: &Frame,
@@ -60,7 +61,7 @@ pub(in crate::signal) fn rank(
         for (step, count) in counts.iter().enumerate() {
             present.clear();
             present.extend(rows.iter().copied().filter(|row| !is_absent(frame.cell(*row, step))));
-            let best = best(pick, &mut present, *count, |row| frame.cell(row, step));
+            let best = best(rank_by, &mut present, *count, |row| frame.cell(row, step));
             for row in best {
                 kept.cells[row * frame.steps + step] = frame.cell(*row, step);
             }
@@ -69,6 +70,7 @@ pub(in crate::signal) fn rank(
             }
         }
     }
+    // Over a range the order of rows is that of labels.
     if frame.steps != 1 {
         return Ok(kept.compact());
     }
@@ -81,17 +83,18 @@ pub(in crate::signal) fn rank(
     Ok(sorted)
 }
 
-/// The `count` best rows, the best first.
-fn best(pick: Pick, rows: &mut [usize], count: usize, value: impl Fn(usize) -> f64) -> &[usize] {
+/// Returns the `count` best rows, the best first.
+fn best(rank_by: RankBy, rows: &mut [usize], count: usize, value: impl Fn(usize) -> f64) -> &[usize] {
     let order = |a: &usize, b: &usize| {
         let (x, y) = (value(*a), value(*b));
-        let by_value = match pick {
-            Pick::Greatest => y.partial_cmp(&x).unwrap_or(Ordering::Equal),
-            Pick::Least => x.partial_cmp(&y).unwrap_or(Ordering::Equal),
-            Pick::First => return a.cmp(b),
+        let by_value = match rank_by {
+            RankBy::Greatest => y.partial_cmp(&x).unwrap_or(Ordering::Equal),
+            RankBy::Least => x.partial_cmp(&y).unwrap_or(Ordering::Equal),
+            RankBy::First => return a.cmp(b),
         };
         x.is_nan().cmp(&y.is_nan()).then(by_value).then(a.cmp(b))
     };
+    // Partial selection first, so that only the kept rows are sorted.
     let count = count.min(rows.len());
     if count == 0 {
         return &[];
@@ -104,6 +107,7 @@ fn best(pick: Pick, rows: &mut [usize], count: usize, value: impl Fn(usize) -> f
     best
 }
 
+/// Converts `k` to a number of elements; 0 if it is less than 1.
 #[expect(clippy::cast_possible_truncation, reason = "checked to fit, the fraction is cut as Prometheus does")]
 #[expect(clippy::cast_sign_loss, reason = "checked to be at least 1")]
 fn count(function: &'static str, k: f64) -> Result<usize, SignalError> {

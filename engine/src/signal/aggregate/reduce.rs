@@ -1,4 +1,4 @@
-//! Aggregations that reduce each group to one value: sums, means, extremes, counts, deviations, quantiles.
+//! Aggregations that reduce each group to one value: sums, means, extremes, counts, deviations.
 
 use super::Groups;
 use crate::signal::{
@@ -8,14 +8,17 @@ use crate::signal::{
     plan::AggregateOp,
 };
 
-/// What an aggregation knows of the values seen so far in one group at one step.
-trait State: Copy + Default {
+/// Accumulates the values of one group at one step.
+trait Accumulator: Copy + Default {
     fn add(&mut self, value: f64);
-    /// [`ABSENT`] when nothing was added.
+    /// Returns the result; [`ABSENT`] if nothing was added.
     fn finish(self) -> f64;
 }
 
-/// `sum avg min max count group stddev stdvar`: one row per group.
+/// `sum avg min max count group stddev stdvar`: one row for each group.
+///
+/// # Errors
+/// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(in crate::signal) fn reduce(
     op: AggregateOp,
     frame: &Frame,
@@ -28,7 +31,7 @@ pub(in crate::signal) fn reduce(
         AggregateOp::Min => fold::<Min>(frame, groups, limits),
         AggregateOp::Max => fold::<Max>(frame, groups, limits),
         AggregateOp::Count => fold::<Count>(frame, groups, limits),
-        AggregateOp::Group => fold::<One>(frame, groups, limits),
+        AggregateOp::Group => fold::<Presence>(frame, groups, limits),
         AggregateOp::Stdvar => fold::<Variance>(frame, groups, limits),
         AggregateOp::Stddev => fold::<Variance>(frame, groups, limits).map(|mut frame| {
             frame.map(f64::sqrt);
@@ -38,26 +41,27 @@ pub(in crate::signal) fn reduce(
     }
 }
 
-fn fold<S: State>(frame: &Frame, groups: &Groups, limits: &EvalLimits) -> Result<Frame, SignalError> {
+/// Runs the accumulator `A` over the elements of each group at each step.
+fn fold<A: Accumulator>(frame: &Frame, groups: &Groups, limits: &EvalLimits) -> Result<Frame, SignalError> {
     let steps = frame.steps;
     limits.check_cells(groups.labels.len() * steps)?;
-    let mut states = vec![S::default(); groups.labels.len() * steps];
+    let mut accumulators = vec![A::default(); groups.labels.len() * steps];
     for (row, group) in groups.of_row.iter().enumerate() {
-        for (state, cell) in states[group * steps..(group + 1) * steps].iter_mut().zip(frame.row(row)) {
+        for (accumulator, cell) in accumulators[group * steps..(group + 1) * steps].iter_mut().zip(frame.row(row)) {
             if !is_absent(*cell) {
-                state.add(*cell);
+                accumulator.add(*cell);
             }
         }
     }
     let rows = groups.labels.iter().cloned().map(RowLabels::new).collect();
-    let result = Frame { rows, cells: states.into_iter().map(S::finish).collect(), steps, distinct: false };
+    let result = Frame { rows, cells: accumulators.into_iter().map(A::finish).collect(), steps, distinct: false };
     Ok(result.compact())
 }
 
 #[derive(Clone, Copy, Default)]
 struct Sum(Option<Kahan>);
 
-impl State for Sum {
+impl Accumulator for Sum {
     fn add(&mut self, value: f64) {
         match &mut self.0 {
             Some(sum) => sum.add(value),
@@ -73,7 +77,7 @@ impl State for Sum {
 #[derive(Clone, Copy, Default)]
 struct Average(Option<Mean>);
 
-impl State for Average {
+impl Accumulator for Average {
     fn add(&mut self, value: f64) {
         self.0.get_or_insert_default().add(value);
     }
@@ -86,9 +90,10 @@ impl State for Average {
 #[derive(Clone, Copy, Default)]
 struct Min(Option<f64>);
 
-impl State for Min {
+impl Accumulator for Min {
     fn add(&mut self, value: f64) {
         match self.0 {
+            // NaN is replaced by any value.
             Some(least) if !(least > value || least.is_nan()) => {}
             _ => self.0 = Some(value),
         }
@@ -102,7 +107,7 @@ impl State for Min {
 #[derive(Clone, Copy, Default)]
 struct Max(Option<f64>);
 
-impl State for Max {
+impl Accumulator for Max {
     fn add(&mut self, value: f64) {
         match self.0 {
             Some(greatest) if !(greatest < value || greatest.is_nan()) => {}
@@ -118,7 +123,7 @@ impl State for Max {
 #[derive(Clone, Copy, Default)]
 struct Count(u32);
 
-impl State for Count {
+impl Accumulator for Count {
     fn add(&mut self, _: f64) {
         self.0 += 1;
     }
@@ -129,9 +134,9 @@ impl State for Count {
 }
 
 #[derive(Clone, Copy, Default)]
-struct One(bool);
+struct Presence(bool);
 
-impl State for One {
+impl Accumulator for Presence {
     fn add(&mut self, _: f64) {
         self.0 = true;
     }
@@ -141,7 +146,7 @@ impl State for One {
     }
 }
 
-/// The population variance.
+/// Population variance.
 ///
 /// # Reference
 /// Welford (1962).
@@ -149,10 +154,11 @@ impl State for One {
 struct Variance {
     count: u32,
     mean: f64,
+    /// Sum of squared deviations from the mean.
     squares: f64,
 }
 
-impl State for Variance {
+impl Accumulator for Variance {
     fn add(&mut self, value: f64) {
         self.count += 1;
         if self.count == 1 {

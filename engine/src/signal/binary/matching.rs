@@ -1,4 +1,4 @@
-//! Operators between vectors: which elements match, and with which labels the result is given.
+//! Operators between vectors: matches elements by their labels and computes the labels of the result.
 
 use hashbrown::HashMap;
 
@@ -12,16 +12,18 @@ use crate::{
     },
 };
 
-/// The signature of each row: the same number where the matching labels are equal.
-pub(super) type Side = Vec<usize>;
+/// Signature of each row: equal numbers if the matching labels are equal.
+pub(super) type RowSignatures = Vec<usize>;
 
-/// Both sides of a binary operation by what makes their elements match.
+/// The signatures of both sides of a binary operation.
 pub(super) struct Signatures {
-    pub(super) left: Side,
-    pub(super) right: Side,
+    pub(super) left: RowSignatures,
+    pub(super) right: RowSignatures,
+    /// Number of different signatures.
     pub(super) count: usize,
 }
 
+/// Computes the signatures of both sides from the labels of `on` or `ignoring`.
 pub(super) fn signatures(left: &Frame, right: &Frame, matching: &Matching) -> Signatures {
     let mut names: Vec<&str> = matching.names.iter().map(String::as_str).collect();
     if !matching.on {
@@ -29,7 +31,7 @@ pub(super) fn signatures(left: &Frame, right: &Frame, matching: &Matching) -> Si
     }
     names.sort_unstable();
     let mut interner = Interner::default();
-    let mut side = |frame: &Frame| -> Side {
+    let mut side = |frame: &Frame| -> RowSignatures {
         let id = |row: &RowLabels| {
             interner.id(row.iter().filter(|(name, _)| names.binary_search(name).is_ok() == matching.on))
         };
@@ -39,10 +41,10 @@ pub(super) fn signatures(left: &Frame, right: &Frame, matching: &Matching) -> Si
     Signatures { left, right, count: interner.len() }
 }
 
-/// An arithmetic operation or comparison between the matching elements of two vectors.
+/// Applies an arithmetic operator or a comparison to the matching elements of two vectors.
 ///
 /// # Errors
-/// [`SignalError::Matching`] when an element has several partners at one step where it may have one.
+/// [`SignalError::Matching`] if an element matches several elements at a step where only one match is allowed.
 pub(in crate::signal) fn between_vectors(
     binary: &Binary,
     left: &Frame,
@@ -51,7 +53,7 @@ pub(in crate::signal) fn between_vectors(
 ) -> Result<Frame, SignalError> {
     let signatures = signatures(left, right, &binary.matching);
     let swapped = matches!(binary.matching.cardinality, Cardinality::OneToMany(_));
-    // From here on several elements of `many` may match one of `one`; one-to-one is checked below.
+    // All cardinalities are computed as many-to-one. One-to-one is checked by `matched` below.
     let (many, one) = if swapped { (right, left) } else { (left, right) };
     let (many_signature, one_signature) =
         if swapped { (signatures.right, signatures.left) } else { (signatures.left, signatures.right) };
@@ -60,8 +62,9 @@ pub(in crate::signal) fn between_vectors(
     pairing.check_one_side(&partners)?;
 
     let mut result = Frame::new(left.steps);
-    let mut made: HashMap<(usize, Labels), usize> = HashMap::new();
-    // What was computed at each step, also where a comparison then did not hold.
+    // Row of the result by signature and labels.
+    let mut rows_of_result: HashMap<(usize, Labels), usize> = HashMap::new();
+    // Cells that were computed, including those where a comparison was false.
     let mut computed: Vec<bool> = Vec::new();
     let one_to_one = binary.matching.cardinality == Cardinality::OneToOne;
     let mut matched = vec![false; if one_to_one { signatures.count * left.steps } else { 0 }];
@@ -69,7 +72,7 @@ pub(in crate::signal) fn between_vectors(
         for partner in &partners[*signature] {
             limits.check_cells(result.cells.len() + result.steps)?;
             let labels = pairing.result_labels(row, *partner);
-            let target = *made.entry((*signature, labels.clone())).or_insert_with(|| {
+            let target = *rows_of_result.entry((*signature, labels.clone())).or_insert_with(|| {
                 let target = result.push_absent(RowLabels::new(labels.clone()));
                 computed.resize(result.cells.len(), false);
                 target
@@ -95,31 +98,36 @@ pub(in crate::signal) fn between_vectors(
     result.compact().merge()
 }
 
-fn by_signature(signature: &Side, count: usize) -> Vec<Vec<usize>> {
+/// Returns the rows of each signature.
+fn by_signature(signature: &RowSignatures, count: usize) -> Vec<Vec<usize>> {
     let mut rows = vec![Vec::new(); count];
     signature.iter().enumerate().for_each(|(row, signature)| rows[*signature].push(row));
     rows
 }
 
+/// A binary operation whose elements are paired many-to-one.
 struct Pairing<'a> {
     binary: &'a Binary,
+    /// Whether `many` is the right side.
     swapped: bool,
     many: &'a Frame,
     one: &'a Frame,
 }
 
 impl Pairing<'_> {
+    /// Applies the operator to a pair, in the order written.
     fn value(&self, many: f64, one: f64) -> f64 {
         let (op, return_bool) = (self.binary.op, self.binary.return_bool);
         if self.swapped { apply(op, return_bool, one, many) } else { apply(op, return_bool, many, one) }
     }
 
-    /// Where one element is allowed there may be only one at any step at which both sides have elements.
+    /// Checks that the `one` side has at most one element of each signature at each step at which the other side has
+    /// any.
     fn check_one_side(&self, partners: &[Vec<usize>]) -> Result<(), SignalError> {
         for rows in partners.iter().filter(|rows| rows.len() > 1) {
             for step in 0..self.one.steps {
-                let mut there = rows.iter().filter(|row| !is_absent(self.one.cell(**row, step)));
-                if let (Some(first), Some(second)) = (there.next(), there.next())
+                let mut present = rows.iter().filter(|row| !is_absent(self.one.cell(**row, step)));
+                if let (Some(first), Some(second)) = (present.next(), present.next())
                     && (0..self.many.rows.len()).any(|row| !is_absent(self.many.cell(row, step)))
                 {
                     let side = if self.swapped { "left" } else { "right" };
@@ -138,6 +146,7 @@ impl Pairing<'_> {
         Ok(())
     }
 
+    /// Returns the error of several matches for one element of the result.
     fn several_matches(&self, labels: &Labels) -> SignalError {
         let message = match self.binary.matching.cardinality {
             Cardinality::OneToOne => format!(
@@ -148,6 +157,7 @@ impl Pairing<'_> {
         SignalError::Matching { message }
     }
 
+    /// Returns the labels of a row by which it is matched.
     fn matching_labels(&self, row: &RowLabels) -> Labels {
         let mut names: Vec<&str> = self.binary.matching.names.iter().map(String::as_str).collect();
         if self.binary.matching.on {
@@ -157,7 +167,7 @@ impl Pairing<'_> {
         row.without(&names)
     }
 
-    /// The labels of what a pair gives.
+    /// Returns the labels of the result of a pair.
     fn result_labels(&self, many: usize, one: usize) -> Labels {
         let Binary { op, matching, return_bool, .. } = self.binary;
         let mut dropped = Vec::new();
@@ -177,6 +187,7 @@ impl Pairing<'_> {
             }
             _ => many.without(&dropped),
         };
+        // Labels named in `group_left` or `group_right` come from the `one` side.
         let included = match &matching.cardinality {
             Cardinality::OneToOne => return labels,
             Cardinality::ManyToOne(included) | Cardinality::OneToMany(included) => included,

@@ -1,4 +1,4 @@
-//! Binary operations: between numbers, between a vector and a number, between vectors.
+//! Binary operations between scalars, between a vector and a scalar, and between vectors. `eval` calls them.
 
 mod matching;
 mod operators;
@@ -6,5 +6,5 @@ mod scalars;
 mod sets;
 
 pub(super) use matching::between_vectors;
-pub(super) use scalars::{Side, between_scalars, with_scalar};
+pub(super) use scalars::{VectorSide, between_scalars, with_scalar};
 pub(super) use sets::set_operation;

@@ -1,10 +1,9 @@
-//! Arithmetic and comparisons of two numbers.
+//! Arithmetic operators and comparisons of two numbers.
 
 use crate::signal::{frame::ABSENT, plan::BinaryOp};
 
-/// What an operation on two values gives: a value, or [`ABSENT`] where a comparison does not hold.
-///
-/// A comparison that holds gives its left value, 1 with `bool`; with `bool` one that does not gives 0.
+/// Applies an operator to two values. A comparison returns the left value if it is true, else [`ABSENT`]; with `bool`
+/// it returns 1 or 0.
 pub(super) fn apply(op: BinaryOp, return_bool: bool, left: f64, right: f64) -> f64 {
     match op {
         BinaryOp::Add => left + right,
@@ -20,11 +19,12 @@ pub(super) fn apply(op: BinaryOp, return_bool: bool, left: f64, right: f64) -> f
             (true, false) => left,
             (false, false) => ABSENT,
         },
+        // Set operators compare labels, not values; see `sets`.
         BinaryOp::Set(_) => ABSENT,
     }
 }
 
-/// Whether the result no longer is what the metric's name says.
+/// Whether the result has another meaning than the metric name, which is then dropped.
 pub(super) fn changes_meaning(op: BinaryOp, return_bool: bool) -> bool {
     return_bool || !matches!(op, BinaryOp::Compare(_) | BinaryOp::Set(_))
 }

@@ -1,4 +1,4 @@
-//! Operators with a scalar on at least one side.
+//! Binary operators with a scalar on at least one side.
 
 use super::operators::{apply, changes_meaning};
 use crate::signal::{
@@ -7,33 +7,37 @@ use crate::signal::{
     plan::BinaryOp,
 };
 
-/// On which side of the operator the vector stands.
+/// The side of the operator on which the vector is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::signal) enum Side {
+pub(in crate::signal) enum VectorSide {
     Left,
     Right,
 }
 
-/// An operation on two numbers per step; comparisons give 0 or 1.
+/// Applies an operator to two numbers at each step. Comparisons return 0 or 1.
 pub(in crate::signal) fn between_scalars(op: BinaryOp, left: &[f64], right: &[f64]) -> Vec<f64> {
     left.iter().zip(right).map(|(left, right)| apply(op, true, *left, *right)).collect()
 }
 
-/// An operation on every element of a vector and one number per step. A comparison without `bool`
-/// keeps the elements for which it holds.
+/// Applies an operator to every element of a vector and one number for each step. A comparison without `bool` keeps the
+/// elements for which it is true.
+///
+/// # Errors
+/// [`SignalError::DuplicateLabels`] if elements have the same labels without the metric name.
 pub(in crate::signal) fn with_scalar(
     op: BinaryOp,
     return_bool: bool,
     mut vector: Frame,
     scalar: &[f64],
-    vector_is: Side,
+    side: VectorSide,
 ) -> Result<Frame, SignalError> {
     let filters = matches!(op, BinaryOp::Compare(_)) && !return_bool;
     vector.map_steps(|step, value| {
-        let found = match vector_is {
-            Side::Left => apply(op, return_bool, value, scalar[step]),
-            Side::Right => apply(op, return_bool, scalar[step], value),
+        let found = match side {
+            VectorSide::Left => apply(op, return_bool, value, scalar[step]),
+            VectorSide::Right => apply(op, return_bool, scalar[step], value),
         };
+        // A filter keeps the value of the vector, whichever side it is on.
         match filters {
             true if is_absent(found) => ABSENT,
             true => value,

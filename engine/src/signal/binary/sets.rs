@@ -1,13 +1,14 @@
-//! `and`, `or` and `unless`.
+//! The set operators `and`, `or` and `unless`.
 
-use super::matching::{Side, signatures};
+use super::matching::{RowSignatures, signatures};
 use crate::signal::{
     SignalError,
     frame::{ABSENT, Frame, is_absent},
     plan::{Matching, SetOp},
 };
 
-/// `and`, `or`, `unless`: elements of one side by whether the other side has a matching one.
+/// Applies `and`, `or` or `unless`: keeps elements of one side by whether the other side has a matching one at the same
+/// step.
 pub(in crate::signal) fn set_operation(
     op: SetOp,
     mut left: Frame,
@@ -17,18 +18,18 @@ pub(in crate::signal) fn set_operation(
     let sides = signatures(&left, &right, matching);
     match op {
         SetOp::And => {
-            let there = presence(&right, &sides.right, sides.count);
-            keep(&mut left, &sides.left, &there, true);
+            let present = presence(&right, &sides.right, sides.count);
+            keep(&mut left, &sides.left, &present, true);
             Ok(left.compact())
         }
         SetOp::Unless => {
-            let there = presence(&right, &sides.right, sides.count);
-            keep(&mut left, &sides.left, &there, false);
+            let present = presence(&right, &sides.right, sides.count);
+            keep(&mut left, &sides.left, &present, false);
             Ok(left.compact())
         }
         SetOp::Or => {
-            let there = presence(&left, &sides.left, sides.count);
-            keep(&mut right, &sides.right, &there, false);
+            let present = presence(&left, &sides.left, sides.count);
+            keep(&mut right, &sides.right, &present, false);
             left.rows.append(&mut right.rows);
             left.cells.append(&mut right.cells);
             left.distinct = false;
@@ -37,23 +38,23 @@ pub(in crate::signal) fn set_operation(
     }
 }
 
-/// For each signature and step whether any row has a value.
-fn presence(frame: &Frame, signature: &Side, count: usize) -> Vec<bool> {
-    let mut there = vec![false; count * frame.steps];
+/// Returns for each signature and step whether any row has a value.
+fn presence(frame: &Frame, signature: &RowSignatures, count: usize) -> Vec<bool> {
+    let mut present = vec![false; count * frame.steps];
     for (row, signature) in signature.iter().enumerate() {
-        let there = &mut there[signature * frame.steps..(signature + 1) * frame.steps];
-        there.iter_mut().zip(frame.row(row)).for_each(|(there, cell)| *there |= !is_absent(*cell));
+        let present = &mut present[signature * frame.steps..(signature + 1) * frame.steps];
+        present.iter_mut().zip(frame.row(row)).for_each(|(present, cell)| *present |= !is_absent(*cell));
     }
-    there
+    present
 }
 
-/// Removes the values whose signature's presence is not `wanted`.
-fn keep(frame: &mut Frame, signature: &Side, there: &[bool], wanted: bool) {
+/// Keeps the values at steps where the presence of their signature is `wanted`.
+fn keep(frame: &mut Frame, signature: &RowSignatures, present: &[bool], wanted: bool) {
     let steps = frame.steps;
     for (row, signature) in signature.iter().enumerate() {
-        let there = &there[signature * steps..(signature + 1) * steps];
-        for (cell, there) in frame.row_mut(row).iter_mut().zip(there) {
-            if *there != wanted {
+        let present = &present[signature * steps..(signature + 1) * steps];
+        for (cell, present) in frame.row_mut(row).iter_mut().zip(present) {
+            if *present != wanted {
                 *cell = ABSENT;
             }
         }

@@ -1,51 +1,51 @@
-//! Quantiles and fractions of classic histograms.
+//! `histogram_quantile` and `histogram_fraction` of classic histograms, as in Prometheus.
 
 use crate::signal::{
     SignalError,
     frame::{ABSENT, Frame, Interner, is_absent},
 };
 
-/// The label that holds a bucket's upper bound.
-const BUCKET: &str = "le";
+/// Label with the upper bound of a bucket.
+const BUCKET_LABEL: &str = "le";
 
-/// Counts of neighbouring buckets that differ by less than this share of their sum are taken as
-/// equal: rounding of rates, not observations.
-const SMALL_DELTA: f64 = 1e-12;
+/// Relative difference of neighbouring counts that is taken as rounding of rates, as in Prometheus.
+const COUNT_TOLERANCE: f64 = 1e-12;
 
-/// The rows of one histogram: a bucket for each, by upper bound.
+/// The rows of one histogram.
 struct Histogram {
+    /// Upper bound and row of each bucket.
     buckets: Vec<(f64, usize)>,
 }
 
-/// One bucket at one step: its upper bound and how many observations are at or below it.
+/// One bucket at one step: its upper bound, and the number of observations up to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Bucket {
     upper: f64,
     count: f64,
 }
 
-/// `histogram_quantile` of classic histograms with the quantile of each step.
+/// `histogram_quantile` of classic histograms. `level` has one quantile for each step.
 pub(super) fn histogram_quantile(level: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
     per_histogram(frame, |step, buckets| bucket_quantile(level[step], buckets))
 }
 
-/// `histogram_fraction` of classic histograms between the bounds of each step.
+/// `histogram_fraction` of classic histograms. `lower` and `upper` have one bound for each step.
 pub(super) fn histogram_fraction(lower: &[f64], upper: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
     per_histogram(frame, |step, buckets| bucket_fraction(lower[step], upper[step], buckets))
 }
 
-/// Puts rows that differ in `le` only together and calls `value` with the buckets of each step.
-/// Rows whose `le` is no number are left out.
+/// Groups rows that differ in `le` only, and calls `value` with the buckets of each step. Rows whose `le` is not a
+/// number are left out.
 fn per_histogram(frame: &Frame, mut value: impl FnMut(usize, &mut Vec<Bucket>) -> f64) -> Result<Frame, SignalError> {
     let mut histograms: Vec<Histogram> = Vec::new();
     let mut interner = Interner::default();
     let mut result = Frame::new(frame.steps);
     for (row, labels) in frame.rows.iter().enumerate() {
-        let Ok(upper) = labels.get(BUCKET).parse::<f64>() else { continue };
-        let id = interner.id(labels.iter().filter(|(name, _)| *name != BUCKET));
+        let Ok(upper) = labels.get(BUCKET_LABEL).parse::<f64>() else { continue };
+        let id = interner.id(labels.iter().filter(|(name, _)| *name != BUCKET_LABEL));
         if id == histograms.len() {
             histograms.push(Histogram { buckets: Vec::new() });
-            result.push_absent(super::labels::row(labels.without(&[BUCKET])));
+            result.push_absent(super::labels::row(labels.without(&[BUCKET_LABEL])));
         }
         histograms[id].buckets.push((upper, row));
     }
@@ -67,8 +67,10 @@ fn per_histogram(frame: &Frame, mut value: impl FnMut(usize, &mut Vec<Bucket>) -
     result.compact().drop_names()
 }
 
-/// The quantile by linear interpolation within the bucket that holds it; `buckets` ascending and
-/// cumulative, changed in place. NaN without a bucket to +Inf, a second bucket or an observation.
+/// Returns the quantile by linear interpolation within its bucket. NaN without a bucket to +Inf, a second bucket or an
+/// observation.
+///
+/// `buckets`: ascending and cumulative; corrected in place.
 fn bucket_quantile(level: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if level.is_nan() {
         return f64::NAN;
@@ -82,16 +84,17 @@ fn bucket_quantile(level: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if buckets.last().is_none_or(|last| last.upper != f64::INFINITY) {
         return f64::NAN;
     }
-    unite(buckets);
+    merge_equal_bounds(buckets);
     make_monotonic(buckets);
     let (n, observations) = (buckets.len(), buckets[buckets.len() - 1].count);
     if n < 2 || observations == 0.0 {
         return f64::NAN;
     }
     let rank = level * observations;
-    // Written so that NaN counts fall through to the last bucket.
+    // Written so that NaN counts select the last bucket.
     let holder =
         buckets[..n - 1].partition_point(|bucket| !matches!(bucket.count.partial_cmp(&rank), Some(o) if o.is_ge()));
+    // In the bucket to +Inf the result is the last finite bound.
     if holder == n - 1 {
         return buckets[n - 2].upper;
     }
@@ -103,12 +106,12 @@ fn bucket_quantile(level: f64, buckets: &mut Vec<Bucket>) -> f64 {
     }
 }
 
-/// The share of observations between two values, by linear interpolation.
+/// Returns the share of observations between two values, by linear interpolation within buckets.
 fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if buckets.last().is_none_or(|last| last.upper != f64::INFINITY) {
         return f64::NAN;
     }
-    unite(buckets);
+    merge_equal_bounds(buckets);
     let observations = buckets[buckets.len() - 1].count;
     if observations == 0.0 || lower.is_nan() || upper.is_nan() || observations.is_nan() {
         return f64::NAN;
@@ -119,17 +122,17 @@ fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     (rank_of(upper, buckets) - rank_of(lower, buckets)) / observations
 }
 
-/// How many observations lie below `value`, by linear interpolation.
+/// Returns the number of observations below `value`, by linear interpolation.
 fn rank_of(value: f64, buckets: &[Bucket]) -> f64 {
     let all = buckets[buckets.len() - 1].count;
-    // A first bucket that ends above 0 is taken to begin at 0.
+    // A first bucket with a positive upper bound starts at 0.
     let mut before = Bucket { upper: if buckets[0].upper <= 0.0 { f64::NEG_INFINITY } else { 0.0 }, count: 0.0 };
     for bucket in buckets {
         if before.upper >= value {
             return before.count.min(all);
         }
         if bucket.upper > value {
-            // Nothing is known of how observations spread over an endless bucket.
+            // Within an unbounded bucket no interpolation is possible.
             if before.upper == f64::NEG_INFINITY {
                 return bucket.count.min(all);
             }
@@ -141,9 +144,9 @@ fn rank_of(value: f64, buckets: &[Bucket]) -> f64 {
     all
 }
 
-/// Adds up buckets with the same upper bound (`1` and `1.0`).
+/// Adds the counts of buckets with the same upper bound, such as `1` and `1.0`.
 #[expect(clippy::float_cmp, reason = "bucket bounds are equal or not")]
-fn unite(buckets: &mut Vec<Bucket>) {
+fn merge_equal_bounds(buckets: &mut Vec<Bucket>) {
     buckets.dedup_by(|later, kept| {
         let same = later.upper == kept.upper;
         if same {
@@ -153,7 +156,7 @@ fn unite(buckets: &mut Vec<Bucket>) {
     });
 }
 
-/// Makes counts never fall from bucket to bucket; small differences either way vanish.
+/// Makes cumulative counts monotonic, and removes differences within the tolerance.
 #[expect(clippy::float_cmp, reason = "only exact equality needs no correction")]
 fn make_monotonic(buckets: &mut [Bucket]) {
     let Some((first, rest)) = buckets.split_first_mut() else { return };
@@ -176,9 +179,9 @@ fn nearly_equal(a: f64, b: f64) -> bool {
     }
     let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
     if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
-        return difference < SMALL_DELTA * f64::MIN_POSITIVE;
+        return difference < COUNT_TOLERANCE * f64::MIN_POSITIVE;
     }
-    difference / sum.min(f64::MAX) < SMALL_DELTA
+    difference / sum.min(f64::MAX) < COUNT_TOLERANCE
 }
 
 #[cfg(test)]
@@ -211,21 +214,21 @@ mod tests {
     }
 
     #[test]
-    fn impossible_histograms_give_nan() {
+    fn invalid_histograms_return_nan() {
         check_quantile(0.5, &[(1.0, 1.0), (2.0, 2.0)], f64::NAN);
         check_quantile(0.5, &[(INF, 2.0)], f64::NAN);
         check_quantile(0.5, &[(1.0, 0.0), (INF, 0.0)], f64::NAN);
     }
 
     #[test]
-    fn negative_first_bucket_gives_its_bound() {
+    fn a_negative_first_bucket_returns_its_bound() {
         check_quantile(0.1, &[(-1.0, 10.0), (1.0, 20.0), (INF, 20.0)], -1.0);
     }
 
     #[test]
     fn falling_counts_are_made_monotonic() {
         check_quantile(0.5, &[(1.0, 10.0), (2.0, 8.0), (3.0, 20.0), (INF, 20.0)], 1.0);
-        // Prometheus documents the tolerance: 1e-12 relative.
+        // The documented tolerance of Prometheus is 1e-12 relative.
         check_quantile(0.5, &[(1.0, 10.0), (2.0, 10.0 + 1e-12), (INF, 10.0)], 0.5);
     }
 

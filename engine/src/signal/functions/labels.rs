@@ -1,4 +1,4 @@
-//! Functions on labels, and those that make or take apart vectors: `label_replace`, `label_join`, `absent`, `sort`, `scalar`.
+//! Functions of labels and whole vectors: `label_replace`, `label_join`, `absent`, `sort`, `scalar`, `vector`.
 
 use std::cmp::Ordering;
 
@@ -10,12 +10,12 @@ use crate::{
     },
 };
 
-/// A row with these labels.
+/// Returns a row with these labels.
 pub(super) fn row(labels: Labels) -> RowLabels {
     RowLabels::new(labels)
 }
 
-/// `scalar`: the value of the only element, NaN when there is none or several.
+/// `scalar`: returns the value of the only element at each step; NaN if there is none or several.
 pub(super) fn scalar(frame: &Frame) -> Vec<f64> {
     let mut found = vec![ABSENT; frame.steps];
     for row in 0..frame.rows.len() {
@@ -28,12 +28,12 @@ pub(super) fn scalar(frame: &Frame) -> Vec<f64> {
     found.into_iter().map(|value| if is_absent(value) { f64::NAN } else { value }).collect()
 }
 
-/// `vector`: one element without labels.
+/// `vector`: returns one element without labels.
 pub(in crate::signal) fn vector(values: Vec<f64>) -> Frame {
     Frame { rows: vec![row(Labels::default())], steps: values.len(), cells: values, distinct: true }
 }
 
-/// `absent`: 1 at the steps where `frame` has no element.
+/// `absent`: returns 1 at the steps where `frame` has no element.
 pub(super) fn absent(labels: &Labels, frame: &Frame) -> Frame {
     let mut present = vec![false; frame.steps];
     for row in 0..frame.rows.len() {
@@ -47,11 +47,11 @@ fn ones_where(labels: &Labels, wanted: impl Iterator<Item = bool>) -> Frame {
     Frame { rows: vec![row(labels.clone())], steps: cells.len(), cells, distinct: true }.compact()
 }
 
-/// `label_replace`: sets `target` to `replacement` with the groups of `pattern` where the whole of
-/// `source` matches.
+/// `label_replace`: sets the label `target` to the expanded `replacement` in all elements whose label `source` matches
+/// `pattern`.
 ///
 /// # Errors
-/// [`SignalError::Argument`] for a pattern or a name that is none; [`SignalError::DuplicateLabels`].
+/// [`SignalError::Argument`] for an invalid pattern or name, [`SignalError::DuplicateLabels`].
 pub(super) fn label_replace(
     mut frame: Frame,
     target: &str,
@@ -73,10 +73,10 @@ pub(super) fn label_replace(
     frame.merge()
 }
 
-/// `label_join`: sets `target` to the values of `sources` with `separator` between them.
+/// `label_join`: sets the label `target` to the values of the labels `sources`, joined by `separator`.
 ///
 /// # Errors
-/// [`SignalError::Argument`] for a name that is none; [`SignalError::DuplicateLabels`].
+/// [`SignalError::Argument`] for an invalid name, [`SignalError::DuplicateLabels`].
 pub(super) fn label_join(
     mut frame: Frame,
     target: &str,
@@ -96,7 +96,7 @@ pub(super) fn label_join(
 
 fn check_name(function: &'static str, name: &str) -> Result<(), SignalError> {
     if name.is_empty() {
-        return Err(SignalError::Argument { function, message: "a label's name is empty".to_owned() });
+        return Err(SignalError::Argument { function, message: "a label name is empty".to_owned() });
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ fn with_label(labels: &RowLabels, name: &str, value: &str) -> RowLabels {
     row(builder.build())
 }
 
-/// `sort` and `sort_desc`, by the value at the only step; NaN comes last either way.
+/// `sort` and `sort_desc`: orders rows by the value at the only step. NaN is last in both orders.
 pub(super) fn sort_by_value(frame: &Frame, descending: bool) -> Frame {
     reordered(frame, |a, b| {
         let (a, b) = (frame.cell(a, 0), frame.cell(b, 0));
@@ -116,13 +116,13 @@ pub(super) fn sort_by_value(frame: &Frame, descending: bool) -> Frame {
     })
 }
 
-/// `sort_by_label` and `sort_by_label_desc`: by the labels named, digits in them as numbers, then by all labels.
+/// `sort_by_label` and `sort_by_label_desc`: orders rows by the named labels in natural order, then by all labels.
 pub(super) fn sort_by_label(frame: &Frame, names: &[&str], descending: bool) -> Frame {
     reordered(frame, |a, b| {
         let (a, b) = (&frame.rows[a], &frame.rows[b]);
         let order = names
             .iter()
-            .map(|name| natural(a.get(name), b.get(name)))
+            .map(|name| natural_order(a.get(name), b.get(name)))
             .find(|order| order.is_ne())
             .unwrap_or_else(|| a.iter().cmp(b.iter()));
         if descending { order.reverse() } else { order }
@@ -143,14 +143,15 @@ fn reordered(frame: &Frame, order: impl Fn(usize, usize) -> Ordering) -> Frame {
     sorted
 }
 
-/// Compares texts with each run of digits taken as one number.
-fn natural(a: &str, b: &str) -> Ordering {
+/// Compares texts in natural order: each run of digits counts as one number.
+fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a, b);
     loop {
         let (Some(x), Some(y)) = (a.chars().next(), b.chars().next()) else { return a.len().cmp(&b.len()) };
         if x.is_ascii_digit() && y.is_ascii_digit() {
             let (number_a, rest_a) = digits(a);
             let (number_b, rest_b) = digits(b);
+            // Without leading zeros the longer number is the greater one.
             let order = number_a.len().cmp(&number_b.len()).then(number_a.cmp(number_b));
             if order.is_ne() {
                 return order;
@@ -164,7 +165,7 @@ fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The number at the start of a text without leading zeros, and what follows it.
+/// Splits off the digits at the start of a text, without leading zeros.
 fn digits(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn digits_sort_as_numbers() {
         let mut names = ["cpu10", "cpu9", "cpu1", "cpu01a", "a", "cpu"];
-        names.sort_by(|a, b| natural(a, b));
+        names.sort_by(|a, b| natural_order(a, b));
         assert_eq!(names, ["a", "cpu", "cpu1", "cpu01a", "cpu9", "cpu10"]);
     }
 }

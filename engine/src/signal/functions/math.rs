@@ -1,18 +1,19 @@
-//! Functions of single values, and quantiles.
+//! Functions of single values such as `abs`, `round` and `clamp`, and the quantile of a set of values.
 
 use crate::signal::{
     SignalError,
     frame::{ABSENT, Frame},
 };
 
-/// A function of one value, for every value there is.
+/// Applies a function to every value.
 pub(super) fn unary(change: fn(f64) -> f64, mut frame: Frame) -> Result<Frame, SignalError> {
     frame.map(change);
     frame.drop_names()
 }
 
-/// `round` to multiples of `nearest`, one for each step; ties go up.
+/// `round`: rounds to multiples of `nearest`, one for each step. Ties are rounded up.
 pub(super) fn round(nearest: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
+    // The inverse first, as in Prometheus, so that results are equal to the last bit.
     frame.map_steps(|step, value| {
         let inverse = 1.0 / nearest[step];
         (value * inverse + 0.5).floor() / inverse
@@ -20,7 +21,7 @@ pub(super) fn round(nearest: &[f64], mut frame: Frame) -> Result<Frame, SignalEr
     frame.drop_names()
 }
 
-/// `clamp` between the bounds of each step; nothing where they are crossed.
+/// `clamp`: limits values to the bounds of each step. Removes values where the lower bound exceeds the upper one.
 pub(super) fn clamp(lower: &[f64], upper: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
     frame.map_steps(
         |step, value| {
@@ -30,18 +31,20 @@ pub(super) fn clamp(lower: &[f64], upper: &[f64], mut frame: Frame) -> Result<Fr
     frame.compact().drop_names()
 }
 
-/// The greater of two values; NaN when either is.
+/// Returns the greater of two values; NaN if either is NaN.
 fn greater(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
-/// The lesser of two values; NaN when either is.
+/// Returns the lesser of two values; NaN if either is NaN.
 fn lesser(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
-/// The quantile of values in any order, interpolated between neighbours; −∞ below 0, +∞ above 1,
-/// NaN of nothing. NaN counts as less than every number. Reorders `values`.
+/// Returns a quantile by linear interpolation between neighbours. `level` below 0 returns −∞, above 1 +∞; no values
+/// return NaN.
+///
+/// `values`: in any order; reordered. NaN sorts before every number.
 #[expect(clippy::cast_precision_loss, reason = "vectors hold fewer than 2^53 values")]
 #[expect(clippy::cast_possible_truncation, reason = "rank is between 0 and the number of values")]
 #[expect(clippy::cast_sign_loss, reason = "rank is between 0 and the number of values")]
@@ -56,6 +59,7 @@ pub(in crate::signal) fn quantile(level: f64, values: &mut [f64]) -> f64 {
         return f64::INFINITY;
     }
     let order = |a: &f64, b: &f64| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b));
+    // Partial selection: linear in the number of values.
     let rank = level * (values.len() - 1) as f64;
     let (lower, weight) = (rank.floor() as usize, rank - rank.floor());
     let (_, low, above) = values.select_nth_unstable_by(lower, order);

@@ -1,4 +1,5 @@
-//! Functions on frames and windows, a file for each kind, and the table that names them.
+//! The functions of PromQL: `table` maps names to implementations, the other files implement them on frames and
+//! windows.
 
 mod histogram;
 mod labels;
@@ -9,8 +10,9 @@ mod regression;
 mod summation;
 mod table;
 mod time;
+mod windows;
 
 pub(super) use labels::vector;
 pub(super) use math::quantile;
 pub(super) use summation::{Kahan, Mean};
-pub(super) use table::{Arguments, Body, FUNCTIONS, Function, NOT_EVALUATED, named};
+pub(super) use table::{Arguments, FUNCTIONS, Function, FunctionBody, NOT_EVALUATED, find_function};

@@ -1,17 +1,18 @@
-//! Functions that look at every sample of a window.
+//! Functions of all samples of a window: `avg_over_time` and its relatives, `changes`, `resets`, `deriv`.
 
 use super::{
     math::quantile,
     regression::regression,
     summation::{Kahan, Mean},
+    windows::{each_row, each_window},
 };
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
-    window::{RangeRow, RangeRows, Window},
+    window::RangeRows,
 };
 
-/// Functions of a range that look at every sample in it.
+/// The functions of all samples of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OverTime {
     Avg,
@@ -34,47 +35,56 @@ pub(super) enum OverTime {
     TsOfMax,
 }
 
-/// One of the functions that look at every sample of a window, for every series at every step.
+/// Computes a function of all samples of a window, for every series at each step.
+///
+/// # Errors
+/// [`SignalError::DuplicateLabels`], [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
-    let frame = match function {
-        OverTime::Avg => each(range, limits, |w| mean(w.values)),
-        OverTime::Min => sliding_extreme(range, limits, |new, old| new < old),
-        OverTime::Max => sliding_extreme(range, limits, |new, old| new > old),
-        OverTime::TsOfMin => each(range, limits, |w| seconds(w.timestamps[extreme(w.values, |new, old| new <= old)])),
-        OverTime::TsOfMax => each(range, limits, |w| seconds(w.timestamps[extreme(w.values, |new, old| new >= old)])),
-        OverTime::Sum => each(range, limits, |w| sum(w.values)),
-        OverTime::Count => each(range, limits, |w| count(w.values.len())),
-        OverTime::First => each(range, limits, |w| w.values[0]),
-        OverTime::Last => each(range, limits, |w| w.values[w.values.len() - 1]),
-        OverTime::TsOfFirst => each(range, limits, |w| seconds(w.timestamps[0])),
-        OverTime::TsOfLast => each(range, limits, |w| seconds(w.timestamps[w.timestamps.len() - 1])),
-        OverTime::Present => each(range, limits, |_| 1.0),
-        OverTime::Stddev => each(range, limits, |w| variance(w.values).sqrt()),
-        OverTime::Stdvar => each(range, limits, |w| variance(w.values)),
-        OverTime::Mad => {
-            let mut buffer = Vec::new();
-            each(range, limits, |w| median_absolute_deviation(w.values, &mut buffer))
-        }
-        OverTime::Changes => each(range, limits, |w| count(pairs(w.values, changed))),
-        OverTime::Resets => each(range, limits, |w| count(pairs(w.values, |before, after| after < before))),
-        OverTime::Deriv => {
-            each(range, limits, |w| if w.values.len() < 2 { ABSENT } else { regression(w, w.timestamps[0]).slope })
-        }
-    }?;
+    let frame =
+        match function {
+            OverTime::Avg => each_window(range, limits, |w| mean(w.values)),
+            OverTime::Min => sliding_extreme(range, limits, |new, old| new < old),
+            OverTime::Max => sliding_extreme(range, limits, |new, old| new > old),
+            OverTime::TsOfMin => {
+                each_window(range, limits, |w| seconds(w.timestamps[extreme(w.values, |new, old| new <= old)]))
+            }
+            OverTime::TsOfMax => {
+                each_window(range, limits, |w| seconds(w.timestamps[extreme(w.values, |new, old| new >= old)]))
+            }
+            OverTime::Sum => each_window(range, limits, |w| sum(w.values)),
+            OverTime::Count => each_window(range, limits, |w| count(w.values.len())),
+            OverTime::First => each_window(range, limits, |w| w.values[0]),
+            OverTime::Last => each_window(range, limits, |w| w.values[w.values.len() - 1]),
+            OverTime::TsOfFirst => each_window(range, limits, |w| seconds(w.timestamps[0])),
+            OverTime::TsOfLast => each_window(range, limits, |w| seconds(w.timestamps[w.timestamps.len() - 1])),
+            OverTime::Present => each_window(range, limits, |_| 1.0),
+            OverTime::Stddev => each_window(range, limits, |w| variance(w.values).sqrt()),
+            OverTime::Stdvar => each_window(range, limits, |w| variance(w.values)),
+            OverTime::Mad => {
+                let mut buffer = Vec::new();
+                each_window(range, limits, |w| median_absolute_deviation(w.values, &mut buffer))
+            }
+            OverTime::Changes => each_window(range, limits, |w| count(pairs(w.values, changed))),
+            OverTime::Resets => each_window(range, limits, |w| count(pairs(w.values, |before, after| after < before))),
+            OverTime::Deriv => each_window(range, limits, |w| {
+                if w.values.len() < 2 { ABSENT } else { regression(w, w.timestamps[0]).slope }
+            }),
+        }?;
+    // Only the first and the last value have the meaning of the metric itself.
     match function {
         OverTime::First | OverTime::Last => Ok(frame),
         _ => frame.drop_names_strictly(),
     }
 }
 
-/// `quantile_over_time`; `level` has one quantile for each step.
+/// `quantile_over_time`. `level` has one quantile for each step.
 pub(super) fn quantile_over_time(
     level: &[f64],
     range: &RangeRows<'_>,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
     let mut buffer = Vec::new();
-    let frame = each(range, limits, |w| {
+    let frame = each_window(range, limits, |w| {
         buffer.clear();
         buffer.extend_from_slice(w.values);
         quantile(level[w.step], &mut buffer)
@@ -82,46 +92,23 @@ pub(super) fn quantile_over_time(
     frame.drop_names_strictly()
 }
 
-/// Whether each series has samples in the window of each step; names are kept.
+/// Returns 1 for each series and step with samples in the window. Keeps the metric names.
 pub(super) fn present(range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
-    each(range, limits, |_| 1.0)
+    each_window(range, limits, |_| 1.0)
 }
 
-pub(super) fn each(
-    range: &RangeRows<'_>,
-    limits: &EvalLimits,
-    mut value: impl FnMut(&Window<'_>) -> f64,
-) -> Result<Frame, SignalError> {
-    each_row(range, limits, |row, cells| range.windows.fill(row, cells, &mut value))
-}
-
-fn each_row(
-    range: &RangeRows<'_>,
-    limits: &EvalLimits,
-    mut fill: impl FnMut(&RangeRow<'_>, &mut [f64]),
-) -> Result<Frame, SignalError> {
-    let mut frame = Frame::new(range.windows.grid.steps);
-    frame.distinct = range.distinct;
-    for row in &range.rows {
-        limits.check_cells(frame.cells.len() + frame.steps)?;
-        let cells = frame.push_absent(row.labels.clone());
-        fill(row, frame.row_mut(cells));
-        frame.pop_if_absent();
-    }
-    Ok(frame)
-}
-
-/// The least or greatest value of each window. While the best of one window is in the next, only
-/// what is new there is compared: a day's window at every minute is not searched through each time.
+/// Returns the minimum or maximum of each window. While the best sample of a window is in the next one, only new
+/// samples are compared, so that long windows at short steps are not searched again.
 fn sliding_extreme(
     range: &RangeRows<'_>,
     limits: &EvalLimits,
     beats: impl Fn(f64, f64) -> bool,
 ) -> Result<Frame, SignalError> {
     each_row(range, limits, |row, cells| {
-        // The best sample and the first one not yet looked at, as indices into the series.
+        // Indices of the best sample and of the first sample that was not compared yet.
         let (mut best, mut unseen) = (0, 0);
         range.windows.fill(row, cells, |w| {
+            // The best sample has left the window: all its samples are compared again.
             if best < w.first || unseen == 0 {
                 (best, unseen) = (w.first, w.first);
             }
@@ -137,6 +124,7 @@ fn sliding_extreme(
     })
 }
 
+/// Returns the compensated sum.
 fn sum(values: &[f64]) -> f64 {
     let mut sum = Kahan::default();
     values.iter().for_each(|value| sum.add(*value));
@@ -149,12 +137,13 @@ fn mean(values: &[f64]) -> f64 {
     if let Some(mean) = sum.over(count(values.len())) {
         return mean;
     }
+    // The sum overflowed; the incremental mean does not.
     let mut mean = Mean::default();
     values.iter().for_each(|value| mean.add(*value));
     mean.value()
 }
 
-/// Index of the value that beats those before it; NaN is beaten by everything.
+/// Returns the index of the best value; any value beats NaN.
 fn extreme(values: &[f64], beats: impl Fn(f64, f64) -> bool) -> usize {
     let mut best = 0;
     for (idx, value) in values.iter().enumerate() {
@@ -165,7 +154,7 @@ fn extreme(values: &[f64], beats: impl Fn(f64, f64) -> bool) -> usize {
     best
 }
 
-/// The population variance.
+/// Returns the population variance.
 ///
 /// # Reference
 /// Welford (1962), with compensated sums.
@@ -191,6 +180,7 @@ fn median_absolute_deviation(values: &[f64], buffer: &mut Vec<f64>) -> f64 {
     quantile(0.5, buffer)
 }
 
+/// Counts the pairs of neighbouring values for which `counts` is true.
 fn pairs(values: &[f64], counts: impl Fn(f64, f64) -> bool) -> usize {
     values.windows(2).filter(|pair| counts(pair[0], pair[1])).count()
 }

@@ -1,12 +1,12 @@
-//! `rate` and its relatives: what counters and gauges gain over a window.
+//! `rate`, `increase`, `delta`, `irate` and `idelta`: changes of counters and gauges over a window, as in Prometheus.
 
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
-    window::{RangeRows, Window},
+    window::{RangeRows, SampleWindow},
 };
 
-/// Functions of a range that look at its ends.
+/// The functions of the ends of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RateKind {
     Rate,
@@ -16,7 +16,10 @@ pub(super) enum RateKind {
     Idelta,
 }
 
-/// `rate`, `increase`, `delta`, `irate`, `idelta` of every series at every step.
+/// Computes a function of the ends of a window, for every series at each step.
+///
+/// # Errors
+/// [`SignalError::DuplicateLabels`], [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
     let mut frame = Frame::new(range.windows.grid.steps);
     frame.distinct = range.distinct;
@@ -44,11 +47,11 @@ pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -
     frame.drop_names_strictly()
 }
 
-/// The places at which a counter began anew.
+/// The resets of a counter.
 struct Resets {
     /// Indices of samples lower than the one before.
     at: Vec<usize>,
-    /// How many of them lie at or before the window's first sample.
+    /// Number of resets at or before the first sample of the window.
     passed: usize,
 }
 
@@ -58,8 +61,8 @@ impl Resets {
         Self { at, passed: 0 }
     }
 
-    /// Adds what the counter lost at each reset within the window. Windows must not go backwards.
-    fn add_to(&mut self, rise: f64, window: &Window<'_>, values: &[f64]) -> f64 {
+    /// Adds the value before each reset within the window. Successive windows must not move backwards.
+    fn add_to(&mut self, rise: f64, window: &SampleWindow<'_>, values: &[f64]) -> f64 {
         while self.at.get(self.passed).is_some_and(|reset| *reset <= window.first) {
             self.passed += 1;
         }
@@ -71,16 +74,18 @@ impl Resets {
     }
 }
 
-fn rise(window: &Window<'_>) -> f64 {
+/// Returns the difference of the last and the first value.
+fn rise(window: &SampleWindow<'_>) -> f64 {
     window.values[window.values.len() - 1] - window.values[0]
 }
 
-/// Extends an increase between the first and the last sample to the whole window.
+/// Extrapolates an increase between the first and the last sample to the whole window; `None` for fewer than two
+/// samples.
 ///
-/// A boundary further from its nearest sample than 1.1 times the mean distance of samples is not
-/// reached: the series is taken to begin or end half a mean distance away from its sample. A
-/// counter is not taken back past the time at which it would have been 0.
-fn extrapolated(window: &Window<'_>, increase: f64, is_counter: bool) -> Option<f64> {
+/// If a boundary is further from its nearest sample than 1.1 times the mean distance of samples, the series is assumed
+/// to start or end half a mean distance from that sample. A counter is not extrapolated to before the time at which it
+/// would have been 0.
+fn extrapolated(window: &SampleWindow<'_>, increase: f64, is_counter: bool) -> Option<f64> {
     let (first, last) = (*window.timestamps.first()?, *window.timestamps.last()?);
     if window.timestamps.len() < 2 {
         return None;
@@ -102,8 +107,8 @@ fn extrapolated(window: &Window<'_>, increase: f64, is_counter: bool) -> Option<
     Some(increase * ((sampled + to_start + to_end) / sampled))
 }
 
-/// The difference of the last two samples; of a counter per second, from 0 after a reset.
-fn last_two(window: &Window<'_>, is_counter: bool) -> f64 {
+/// Returns the difference of the last two samples; of a counter per second, and after a reset the last value.
+fn last_two(window: &SampleWindow<'_>, is_counter: bool) -> f64 {
     let n = window.values.len();
     if n < 2 {
         return ABSENT;

@@ -1,28 +1,31 @@
-//! Straight lines and exponential smoothing through the samples of a window.
+//! Linear regression and exponential smoothing of the samples of a window: `predict_linear`, `deriv`,
+//! `double_exponential_smoothing`.
 
-use super::{over_time::each, summation::Kahan};
+use super::{summation::Kahan, windows::each_window};
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
-    window::{RangeRows, Window},
+    window::{RangeRows, SampleWindow},
 };
 
-/// A straight line: value per second, and the value at the origin.
+/// A regression line.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
+pub(super) struct RegressionLine {
+    /// Change of the value per second.
     pub(super) slope: f64,
+    /// Value at the origin of time.
     pub(super) intercept: f64,
 }
 
-/// Least squares through the samples of a window, with the origin at `origin_ms`.
+/// Fits a line to the samples of a window by least squares, with the origin of time at `origin_ms`.
 #[expect(clippy::cast_precision_loss, reason = "windows are shorter than 2^53 ms")]
 #[expect(clippy::float_cmp, reason = "constant means bit for bit here")]
-pub(super) fn regression(window: &Window<'_>, origin_ms: i64) -> Line {
+pub(super) fn regression(window: &SampleWindow<'_>, origin_ms: i64) -> RegressionLine {
     let first = window.values[0];
     if window.values.iter().all(|value| *value == first) {
-        // The formula would give 0/0 for infinities and noise for the rest.
+        // Of constant values the formula would return 0/0 for infinities, else rounding errors.
         let value = if first.is_infinite() { f64::NAN } else { first };
-        return Line { slope: if first.is_infinite() { f64::NAN } else { 0.0 }, intercept: value };
+        return RegressionLine { slope: if first.is_infinite() { f64::NAN } else { 0.0 }, intercept: value };
     }
     let (mut x, mut y, mut xy, mut xx) = (Kahan::default(), Kahan::default(), Kahan::default(), Kahan::default());
     for (timestamp, value) in window.timestamps.iter().zip(window.values) {
@@ -35,12 +38,12 @@ pub(super) fn regression(window: &Window<'_>, origin_ms: i64) -> Line {
     let n = window.values.len() as f64;
     let (x, y, xy, xx) = (x.plain(), y.plain(), xy.plain(), xx.plain());
     let slope = (xy - x * y / n) / (xx - x * x / n);
-    Line { slope, intercept: y / n - slope * x / n }
+    RegressionLine { slope, intercept: y / n - slope * x / n }
 }
 
-/// `predict_linear`; `ahead` has the seconds to look ahead at each step.
+/// `predict_linear`. `ahead`: seconds into the future, one number for each step.
 pub(super) fn predict_linear(ahead: &[f64], range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
-    let frame = each(range, limits, |w| {
+    let frame = each_window(range, limits, |w| {
         if w.values.len() < 2 {
             return ABSENT;
         }
@@ -50,7 +53,10 @@ pub(super) fn predict_linear(ahead: &[f64], range: &RangeRows<'_>, limits: &Eval
     frame.drop_names_strictly()
 }
 
-/// `double_exponential_smoothing` with a smoothing and a trend factor for each step, both in (0, 1).
+/// `double_exponential_smoothing`. `smoothing` and `trend`: one factor in (0, 1) for each step.
+///
+/// # Errors
+/// [`SignalError::Argument`] if a factor is not in (0, 1).
 ///
 /// # Reference
 /// Holt (1957), linear exponential smoothing.
@@ -68,17 +74,18 @@ pub(super) fn double_exponential_smoothing(
             });
         }
     }
-    let frame = each(range, limits, |w| holt(w.values, smoothing[w.step], trend[w.step]))?;
+    let frame = each_window(range, limits, |w| holt(w.values, smoothing[w.step], trend[w.step]))?;
     frame.drop_names_strictly()
 }
 
+/// Returns the smoothed level after the last value; [`ABSENT`] for fewer than two values.
 fn holt(values: &[f64], smoothing: f64, trend: f64) -> f64 {
     let [first, second, ..] = values else { return ABSENT };
     let (mut level, mut slope) = (*first, second - first);
     for (idx, value) in values.iter().enumerate().skip(1) {
         let before = level;
         level = smoothing * value + (1.0 - smoothing) * (level + slope);
-        // The slope used for the next value is updated from the last two levels.
+        // The trend for the next value is updated from the last two levels.
         if idx + 1 < values.len() {
             slope = trend * (level - before) + (1.0 - trend) * slope;
         }

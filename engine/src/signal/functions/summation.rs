@@ -1,9 +1,9 @@
-//! Sums and means that keep what rounding would lose.
+//! Compensated sums, and means that do not overflow. Used by aggregations and functions of a range.
 
-/// A sum with the rounding errors of its additions kept apart.
+/// A compensated sum: the rounding errors of additions are summed separately.
 ///
 /// # Reference
-/// Neumaier (1974), the improvement of Kahan's summation that Prometheus uses.
+/// Neumaier (1974), the variant of Kahan summation that Prometheus uses.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::signal) struct Kahan {
     sum: f64,
@@ -17,6 +17,7 @@ impl Kahan {
 
     pub(in crate::signal) fn add(&mut self, value: f64) {
         let sum = self.sum + value;
+        // An infinite sum has no meaningful error, which would turn the total into NaN.
         if sum.is_infinite() {
             self.error = 0.0;
         } else if self.sum.abs() >= value.abs() {
@@ -27,16 +28,17 @@ impl Kahan {
         self.sum = sum;
     }
 
+    /// Returns the sum.
     pub(in crate::signal) fn total(self) -> f64 {
         if self.sum.is_infinite() { self.sum } else { self.sum + self.error }
     }
 
-    /// The sum divided by `count`, unless it overflowed.
+    /// Returns the sum divided by `count`; `None` if the sum overflowed.
     pub(in crate::signal) fn over(self, count: f64) -> Option<f64> {
         (!self.sum.is_infinite()).then(|| self.sum / count + self.error / count)
     }
 
-    /// Sum and error together, NaN when the sum is infinite and the error is.
+    /// Returns sum plus error without a check for infinities, as some functions of Prometheus do.
     pub(in crate::signal) fn plain(self) -> f64 {
         self.sum + self.error
     }
@@ -46,10 +48,10 @@ impl Kahan {
     }
 }
 
-/// The arithmetic mean; a sum over a count until the sum would overflow, incremental from there.
+/// An arithmetic mean: sum divided by count, and an incremental mean once the sum would overflow.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::signal) struct Mean {
-    /// The sum, or the mean once `incremental`.
+    /// The sum; the mean if `incremental`.
     state: Kahan,
     count: f64,
     incremental: bool,
@@ -70,6 +72,7 @@ impl Mean {
                 self.state = sum;
                 return;
             }
+            // The sum would overflow: switch to the incremental mean.
             self.incremental = true;
             self.state = Kahan { sum: self.state.sum / before, error: self.state.error / before };
         }
@@ -77,7 +80,7 @@ impl Mean {
         self.state.add(value / self.count);
     }
 
-    /// NaN when nothing was added.
+    /// Returns the mean; NaN if nothing was added.
     pub(in crate::signal) fn value(self) -> f64 {
         if self.incremental {
             self.state.sum + self.state.error
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_keep_what_plain_addition_loses() {
+    fn sums_are_exact_where_plain_addition_is_not() {
         assert_eq!(sum(&[1.0, 1e100, 1.0, -1e100]), 2.0);
         assert_eq!(sum(&[5e300, 1e308, 1e308]), f64::INFINITY);
         assert_eq!(sum(&[f64::INFINITY, 1.0]), f64::INFINITY);

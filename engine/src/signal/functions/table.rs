@@ -1,4 +1,4 @@
-//! The table of functions: the one place where a function of PromQL is added.
+//! The table of functions. A new function of PromQL is added here only.
 
 use super::{
     histogram::{histogram_fraction, histogram_quantile},
@@ -7,49 +7,49 @@ use super::{
     over_time::{OverTime, over_time, present, quantile_over_time},
     rate::{RateKind, rate},
     regression::{double_exponential_smoothing, predict_linear},
-    time::{Calendar, calendar},
+    time::{CalendarField, calendar},
 };
 use crate::{
     series::Labels,
-    signal::{EvalLimits, SignalError, ValueKind, frame::Frame, frame::Grid, window::RangeRows},
+    signal::{EvalLimits, SignalError, ValueKind, frame::Frame, frame::StepGrid, window::RangeRows},
 };
 
-/// The arguments of one call, each evaluated when a function asks for it.
+/// The arguments of one call. Each is evaluated when a function reads it.
 pub(in crate::signal) trait Arguments {
-    /// How many there are.
+    /// Returns the number of arguments.
     fn count(&self) -> usize;
     fn vector(&self, idx: usize) -> Result<Frame, SignalError>;
-    /// One number for each step.
+    /// Returns one number for each step.
     fn scalar(&self, idx: usize) -> Result<Vec<f64>, SignalError>;
     fn range(&self, idx: usize) -> Result<RangeRows<'_>, SignalError>;
     fn text(&self, idx: usize) -> Result<&str, SignalError>;
-    /// The time of each sample of a selector; of any other vector the time of evaluation.
+    /// Returns the time of each sample of a selector; of any other vector the evaluation time. In epoch seconds.
     fn timestamps(&self, idx: usize) -> Result<Frame, SignalError>;
-    /// The labels that the selector of the first argument fixes.
+    /// Returns the labels that the selector in the first argument fixes with `=`.
     fn fixed_labels(&self) -> &Labels;
-    fn grid(&self) -> &Grid;
+    fn grid(&self) -> &StepGrid;
     fn limits(&self) -> &EvalLimits;
 }
 
 type Args<'a> = &'a dyn Arguments;
 
-/// What a function computes.
+/// The implementation of a function, by the kind of its result.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::signal) enum Body {
+pub(in crate::signal) enum FunctionBody {
     /// One number for each step.
     Scalar(fn(Args<'_>) -> Result<Vec<f64>, SignalError>),
     /// An instant vector.
     Vector(fn(Args<'_>) -> Result<Frame, SignalError>),
 }
 
-/// How many arguments a call may have besides one for each kind.
+/// The number of arguments that a call may have, relative to the kinds of `args`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Count {
-    /// None.
+enum ArgumentCount {
+    /// One for each kind.
     Exact,
-    /// So many of the last ones may be left out.
+    /// This many of the last ones may be left out.
     Optional(usize),
-    /// The last may be left out, or come several times.
+    /// The last may be left out or repeated.
     Repeated,
 }
 
@@ -57,42 +57,42 @@ enum Count {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::signal) struct Function {
     pub(in crate::signal) name: &'static str,
-    /// The kinds of its arguments.
+    /// Kinds of the arguments.
     pub(in crate::signal) args: &'static [ValueKind],
-    count: Count,
-    pub(in crate::signal) body: Body,
+    count: ArgumentCount,
+    pub(in crate::signal) body: FunctionBody,
 }
 
 impl Function {
-    /// What kind of value it gives.
+    /// Returns the kind of the result.
     pub(in crate::signal) fn kind(&self) -> ValueKind {
         match self.body {
-            Body::Scalar(_) => ValueKind::Scalar,
-            Body::Vector(_) => ValueKind::Vector,
+            FunctionBody::Scalar(_) => ValueKind::Scalar,
+            FunctionBody::Vector(_) => ValueKind::Vector,
         }
     }
 
-    /// The fewest and the most arguments; no end when there is no most.
+    /// Returns the minimum and the maximum number of arguments; `None`: no maximum.
     pub(in crate::signal) fn counts(&self) -> (usize, Option<usize>) {
         let kinds = self.args.len();
         match self.count {
-            Count::Exact => (kinds, Some(kinds)),
-            Count::Optional(optional) => (kinds - optional, Some(kinds)),
-            Count::Repeated => (kinds - 1, None),
+            ArgumentCount::Exact => (kinds, Some(kinds)),
+            ArgumentCount::Optional(optional) => (kinds - optional, Some(kinds)),
+            ArgumentCount::Repeated => (kinds - 1, None),
         }
     }
 
     const fn optional(self, optional: usize) -> Self {
-        Self { count: Count::Optional(optional), ..self }
+        Self { count: ArgumentCount::Optional(optional), ..self }
     }
 
     const fn repeated(self) -> Self {
-        Self { count: Count::Repeated, ..self }
+        Self { count: ArgumentCount::Repeated, ..self }
     }
 }
 
-/// The function of this name.
-pub(in crate::signal) fn named(name: &str) -> Option<&'static Function> {
+/// Returns the function with this name.
+pub(in crate::signal) fn find_function(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
 }
 
@@ -101,7 +101,7 @@ const fn vectors(
     args: &'static [ValueKind],
     body: fn(Args<'_>) -> Result<Frame, SignalError>,
 ) -> Function {
-    Function { name, args, count: Count::Exact, body: Body::Vector(body) }
+    Function { name, args, count: ArgumentCount::Exact, body: FunctionBody::Vector(body) }
 }
 
 const fn scalars(
@@ -109,7 +109,7 @@ const fn scalars(
     args: &'static [ValueKind],
     body: fn(Args<'_>) -> Result<Vec<f64>, SignalError>,
 ) -> Function {
-    Function { name, args, count: Count::Exact, body: Body::Scalar(body) }
+    Function { name, args, count: ArgumentCount::Exact, body: FunctionBody::Scalar(body) }
 }
 
 const S: ValueKind = ValueKind::Scalar;
@@ -117,14 +117,14 @@ const V: ValueKind = ValueKind::Vector;
 const M: ValueKind = ValueKind::Matrix;
 const T: ValueKind = ValueKind::String;
 
-/// A function of one value: its name and how it changes the value.
+/// A function of a single value.
 macro_rules! math {
     ($name:literal, $change:expr) => {
         vectors($name, &[V], |args| unary($change, args.vector(0)?))
     };
 }
 
-/// A function of every sample of a range.
+/// A function of all samples of a range.
 macro_rules! each {
     ($name:literal, $function:ident) => {
         vectors($name, &[M], |args| over_time(OverTime::$function, &args.range(0)?, args.limits()))
@@ -138,18 +138,18 @@ macro_rules! ends {
     };
 }
 
-/// A field of the calendar, of the time of evaluation when there is no argument.
+/// A calendar field; without an argument that of the evaluation time.
 macro_rules! field {
     ($name:literal, $field:ident) => {
         vectors($name, &[V], |args| {
             let times = if args.count() == 0 { vector(args.grid().seconds()) } else { args.vector(0)? };
-            calendar(Calendar::$field, times)
+            calendar(CalendarField::$field, times)
         })
         .optional(1)
     };
 }
 
-/// Every function that is evaluated.
+/// All supported functions.
 pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     ends!("rate", Rate),
     ends!("increase", Increase),
@@ -205,7 +205,7 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     math!("atanh", f64::atanh),
     math!("deg", |value| value * 180.0 / std::f64::consts::PI),
     math!("rad", |value| value * std::f64::consts::PI / 180.0),
-    // Zero and NaN are their own signs.
+    // The sign of zero is zero, that of NaN is NaN.
     math!("sgn", |value| if value == 0.0 || value.is_nan() { value } else { value.signum() }),
     vectors("round", &[V, S], |args| {
         let nearest = if args.count() > 1 { args.scalar(1)? } else { vec![1.0; args.grid().steps] };
@@ -257,7 +257,7 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// Functions that Prometheus has and the evaluator does not: they need native histograms or other experiments.
+/// Functions of Prometheus that are not supported: they need native histograms or are experimental.
 pub(in crate::signal) const NOT_EVALUATED: &[&str] = &[
     "end",
     "histogram_avg",
@@ -272,12 +272,12 @@ pub(in crate::signal) const NOT_EVALUATED: &[&str] = &[
     "step",
 ];
 
-/// The texts from an argument on.
+/// Returns the texts of the arguments from `from` on.
 fn texts(args: Args<'_>, from: usize) -> Result<Vec<&str>, SignalError> {
     (from..args.count()).map(|idx| args.text(idx)).collect()
 }
 
-/// Sorts an instant query's elements; over a range there is no order but that of labels.
+/// Sorts the elements of an instant query. The series of a range query are always ordered by labels.
 fn sorted(args: Args<'_>, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, SignalError> {
     let frame = args.vector(0)?;
     Ok(if args.grid().steps == 1 { sort(&frame) } else { frame })
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_given_once() {
+    fn names_are_unique() {
         let names: std::collections::HashSet<&str> =
             FUNCTIONS.iter().map(|function| function.name).chain(NOT_EVALUATED.iter().copied()).collect();
         assert_eq!(names.len(), FUNCTIONS.len() + NOT_EVALUATED.len());

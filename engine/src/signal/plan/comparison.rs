@@ -1,4 +1,5 @@
-//! Comparisons, and expressions that compare a vector with a constant.
+//! Comparison operators, and the parts of an expression that compares a vector with a constant. Used for alerting
+//! rules.
 
 use super::{BinaryOp, Node, Query};
 
@@ -20,7 +21,7 @@ pub enum CompareOp {
 }
 
 impl CompareOp {
-    /// Whether the comparison holds; false when either side is NaN, `!=` excepted.
+    /// Whether the comparison is true. With NaN on either side only `!=` is.
     #[must_use]
     #[expect(clippy::float_cmp, reason = "PromQL compares floats exactly")]
     pub fn holds(self, left: f64, right: f64) -> bool {
@@ -34,7 +35,7 @@ impl CompareOp {
         }
     }
 
-    /// The operator as written.
+    /// Returns the operator as written.
     #[must_use]
     pub fn symbol(self) -> &'static str {
         match self {
@@ -47,7 +48,7 @@ impl CompareOp {
         }
     }
 
-    /// The operator with its sides exchanged: `a > b` is `b < a`.
+    /// Returns the operator with exchanged sides: `a > b` is `b < a`.
     #[must_use]
     pub fn swapped(self) -> Self {
         match self {
@@ -60,20 +61,20 @@ impl CompareOp {
     }
 }
 
-/// An alerting rule's expression taken apart: a vector compared with a constant.
+/// The parts of an alerting rule's expression: a vector compared with a constant.
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    /// The vector, on whichever side it stood.
+    /// The vector, from either side.
     pub left: Query,
-    /// The comparison as if the vector stood on the left.
+    /// The comparison with the vector on the left.
     pub op: CompareOp,
     /// The constant.
     pub bound: f64,
 }
 
 impl Query {
-    /// The parts of `vector > constant` (any comparison without `bool`, either order); none when
-    /// the outermost operation is another one.
+    /// Returns the parts of `vector > constant`, with any comparison without `bool` and in either order. `None` if the
+    /// outermost operation is another one.
     ///
     /// ```
     /// # fn main() -> Result<(), almanac_engine::signal::SignalError> {
@@ -98,7 +99,7 @@ impl Query {
     }
 }
 
-/// The value of a number with any signs before it.
+/// Returns the value of a number with any signs before it.
 fn constant(node: &Node) -> Option<f64> {
     match node {
         Node::Number(value) => Some(*value),
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_with_constants_come_apart() {
+    fn comparisons_with_constants_have_parts() {
         assert_eq!(parts("up == 0"), Some(("==", 0.0)));
         assert_eq!(parts("-1.5 >= a"), Some(("<=", -1.5)));
         assert_eq!(parts("(rate(a[5m])) > 1e3"), Some((">", 1e3)));

@@ -1,4 +1,4 @@
-//! From text to a plan: operations with units in milliseconds and names resolved, before any sample is read.
+//! Parses text into a plan: a tree of operations with resolved names and durations in milliseconds. Reads no samples.
 
 mod comparison;
 mod node;

@@ -1,4 +1,4 @@
-//! The operations of an expression.
+//! The nodes of a plan: the operations of an expression.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     signal::{ValueKind, functions::Function, time::TimeShift},
 };
 
-/// One operation of an expression; parentheses are gone, constants are as written.
+/// One operation of an expression. Parentheses are resolved; constants are not folded.
 #[derive(Debug, Clone)]
 pub(in crate::signal) enum Node {
     Number(f64),
@@ -22,7 +22,7 @@ pub(in crate::signal) enum Node {
 }
 
 impl Node {
-    /// What kind of value the operation gives.
+    /// Returns the kind of the result.
     pub(in crate::signal) fn kind(&self) -> ValueKind {
         match self {
             Self::Number(_) => ValueKind::Scalar,
@@ -38,7 +38,7 @@ impl Node {
         }
     }
 
-    /// The operations that this one reads from.
+    /// Returns the operands.
     pub(in crate::signal) fn children(&self) -> Vec<&Node> {
         match self {
             Self::Number(_) | Self::String(_) | Self::Select(_) | Self::Range(_) => Vec::new(),
@@ -76,7 +76,7 @@ pub(in crate::signal) struct RangeSelector {
 pub(in crate::signal) struct Subquery {
     pub(in crate::signal) inner: Box<Node>,
     pub(in crate::signal) range_ms: i64,
-    /// None: the step that the limits name.
+    /// `None`: the default step of the limits.
     pub(in crate::signal) step_ms: Option<i64>,
     pub(in crate::signal) shift: TimeShift,
 }
@@ -86,10 +86,11 @@ pub(in crate::signal) struct Subquery {
 pub(in crate::signal) struct Call {
     pub(in crate::signal) function: &'static Function,
     pub(in crate::signal) args: Vec<Node>,
-    /// The labels that `absent` and `absent_over_time` give to their result.
+    /// Labels of the result of `absent` and `absent_over_time`.
     pub(in crate::signal) absent_labels: Labels,
 }
 
+/// An aggregation operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::signal) enum AggregateOp {
     Sum,
@@ -108,7 +109,7 @@ pub(in crate::signal) enum AggregateOp {
 }
 
 impl AggregateOp {
-    /// Every aggregation.
+    /// All supported aggregations.
     pub(in crate::signal) const ALL: [Self; 13] = [
         Self::Sum,
         Self::Avg,
@@ -125,7 +126,7 @@ impl AggregateOp {
         Self::CountValues,
     ];
 
-    /// What kind of value its first argument is, when it takes one before the vector.
+    /// Returns the kind of the parameter before the vector; `None` if it has none.
     pub(in crate::signal) fn param(self) -> Option<ValueKind> {
         match self {
             Self::Quantile | Self::Topk | Self::Bottomk | Self::Limitk => Some(ValueKind::Scalar),
@@ -134,6 +135,7 @@ impl AggregateOp {
         }
     }
 
+    /// Returns the name as written in PromQL.
     pub(in crate::signal) fn name(self) -> &'static str {
         match self {
             Self::Sum => "sum",
@@ -153,13 +155,14 @@ impl AggregateOp {
     }
 }
 
-/// `by` or `without`; neither is `by ()`.
+/// The labels of `by` or `without`. An aggregation without either is `by ()`.
 #[derive(Debug, Clone)]
 pub(in crate::signal) struct Grouping {
     pub(in crate::signal) names: Vec<String>,
     pub(in crate::signal) without: bool,
 }
 
+/// An aggregation.
 #[derive(Debug, Clone)]
 pub(in crate::signal) struct Aggregate {
     pub(in crate::signal) op: AggregateOp,
@@ -168,6 +171,7 @@ pub(in crate::signal) struct Aggregate {
     pub(in crate::signal) grouping: Grouping,
 }
 
+/// A set operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::signal) enum SetOp {
     And,
@@ -175,6 +179,7 @@ pub(in crate::signal) enum SetOp {
     Unless,
 }
 
+/// A binary operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::signal) enum BinaryOp {
     Add,
@@ -188,17 +193,17 @@ pub(in crate::signal) enum BinaryOp {
     Set(SetOp),
 }
 
-/// How many elements may match on either side.
+/// The number of elements of each side that may match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::signal) enum Cardinality {
     OneToOne,
-    /// `group_left`, with the labels taken from the right side.
+    /// `group_left`, with the labels copied from the right side.
     ManyToOne(Vec<String>),
-    /// `group_right`, with the labels taken from the left side.
+    /// `group_right`, with the labels copied from the left side.
     OneToMany(Vec<String>),
 }
 
-/// Which labels make elements match, and how many may.
+/// The labels by which elements match, and the cardinality of the match.
 #[derive(Debug, Clone)]
 pub(in crate::signal) struct Matching {
     pub(in crate::signal) names: Vec<String>,
@@ -207,6 +212,7 @@ pub(in crate::signal) struct Matching {
     pub(in crate::signal) cardinality: Cardinality,
 }
 
+/// A binary operation.
 #[derive(Debug, Clone)]
 pub(in crate::signal) struct Binary {
     pub(in crate::signal) op: BinaryOp,

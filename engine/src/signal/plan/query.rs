@@ -1,4 +1,4 @@
-//! Parsed expressions.
+//! Parsed expressions: the public type, and the entry point of the parser.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ pub struct Query {
 }
 
 impl Query {
-    /// The expression as written; of a part of a query, the whole query's text.
+    /// Returns the expression as written. Of a part of a query it returns the text of the whole query.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What kind of value it gives.
+    /// Returns the kind of the result.
     #[must_use]
     pub fn kind(&self) -> ValueKind {
         self.root.kind()
     }
 
-    /// The matchers of each selector, in the order written.
+    /// Returns the matchers of each selector, in the order written.
     #[must_use]
     pub fn selectors(&self) -> Vec<&[Matcher]> {
         let mut found = Vec::new();
@@ -37,7 +37,7 @@ impl Query {
         found
     }
 
-    /// The metric's name if the expression is one selector of a single metric and nothing else.
+    /// Returns the metric name if the expression is a single instant selector of one metric.
     #[must_use]
     pub fn plain_metric(&self) -> Option<&str> {
         let Node::Select(selector) = self.root() else { return None };
@@ -52,11 +52,12 @@ impl Query {
         &self.root
     }
 
-    /// How many selectors there are; their slots are below this number.
+    /// Returns the number of selectors. Their slots are below it.
     pub(in crate::signal) fn selector_count(&self) -> usize {
         self.selectors
     }
 
+    /// Returns a part of this query. It keeps the slots of its selectors, hence also their number.
     pub(super) fn part(&self, node: &Node) -> Self {
         Self { text: Arc::clone(&self.text), root: Arc::new(node.clone()), selectors: self.selectors }
     }
@@ -73,13 +74,14 @@ impl Query {
 /// ```
 ///
 /// # Errors
-/// [`SignalError::Parse`], with the place, when the text is not PromQL, [`SignalError::Unsupported`] with the name of
-/// what is not evaluated here, [`SignalError::TooDeep`] when it is nested too deep.
+/// [`SignalError::Parse`] with the position if the text is not PromQL, [`SignalError::Unsupported`] with the name of an
+/// unsupported construct, [`SignalError::TooDeep`] if it is nested too deeply.
 pub fn parse(expr: &str) -> Result<Query, SignalError> {
     let parsed = syntax::parse(expr)?;
     Ok(Query { text: expr.into(), root: Arc::new(parsed.root), selectors: parsed.selectors })
 }
 
+/// Collects the matchers of the selectors below `node`.
 fn collect<'a>(node: &'a Node, found: &mut Vec<&'a [Matcher]>) {
     match node {
         Node::Select(selector) => found.push(&selector.matchers),

@@ -1,4 +1,4 @@
-//! Reads everything that a query needs from the source, each span once.
+//! Reads all samples of a query from the source before it is evaluated. Selectors share reads.
 
 use std::sync::Arc;
 
@@ -7,47 +7,53 @@ use crate::{
     series::{METRIC_NAME, MatchOp, Matcher, SampleSource, SeriesSamples},
     signal::{
         EvalLimits, SignalError,
-        frame::Grid,
+        frame::StepGrid,
         plan::{Query, Selector},
-        time::Clock,
+        time::QueryTimes,
     },
 };
 
-/// The series of one selector.
+/// The samples of one read.
 #[derive(Debug)]
-pub(in crate::signal) struct Loaded {
+pub(in crate::signal) struct LoadedSeries {
     pub(in crate::signal) series: Vec<SeriesSamples>,
-    /// True when all series share one metric name, so that they differ without it.
+    /// True if all series have the same metric name, so that their labels differ without it.
     pub(in crate::signal) one_metric: bool,
 }
 
-/// What a query reads, read once: selectors with the same matchers and overlapping spans share it.
+/// The samples of a query. Selectors with equal matchers and overlapping spans share a read.
 #[derive(Debug)]
-pub(in crate::signal) struct Samples {
-    slots: Vec<Option<Arc<Loaded>>>,
+pub(in crate::signal) struct QuerySamples {
+    /// Samples by the slot of the selector.
+    slots: Vec<Option<Arc<LoadedSeries>>>,
 }
 
-/// One read of the source.
-struct Read<'a> {
+/// One read of the source, and the slots of the selectors that share it.
+struct PlannedRead<'a> {
     matchers: &'a [Matcher],
     span: Span,
     slots: Vec<usize>,
 }
 
-impl Samples {
-    /// Reads everything that `query` needs on `grid`.
+impl QuerySamples {
+    /// Reads all samples that `query` needs on `grid`.
+    ///
+    /// # Errors
+    /// [`SignalError::TooManySamples`] if they exceed the limit together, [`SignalError::Source`],
+    /// [`SignalError::Cancelled`].
     pub(in crate::signal) fn fetch(
         source: &dyn SampleSource,
         query: &Query,
-        grid: &Grid,
-        clock: &Clock,
+        grid: &StepGrid,
+        query_times: &QueryTimes,
         limits: &EvalLimits,
     ) -> Result<Self, SignalError> {
         let whole = Span { start_ms: grid.start_ms, end_ms: grid.last() };
-        let mut reads: Vec<Read<'_>> = Vec::new();
-        clock.spans(query.root(), whole, &mut |selector, span| plan_read(&mut reads, selector, span));
+        let mut reads: Vec<PlannedRead<'_>> = Vec::new();
+        query_times.spans(query.root(), whole, &mut |selector, span| plan_read(&mut reads, selector, span));
 
         let mut slots = vec![None; query.selector_count()];
+        // The limit applies to all reads together.
         let mut left = limits.max_samples;
         for read in reads {
             limits.cancel.check()?;
@@ -58,7 +64,7 @@ impl Samples {
             left = left.checked_sub(loaded).ok_or(SignalError::TooManySamples { limit: limits.max_samples })?;
             let one_metric =
                 read.matchers.iter().any(|matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal);
-            let loaded = Arc::new(Loaded { series, one_metric });
+            let loaded = Arc::new(LoadedSeries { series, one_metric });
             for slot in read.slots {
                 slots[slot] = Some(Arc::clone(&loaded));
             }
@@ -66,13 +72,13 @@ impl Samples {
         Ok(Self { slots })
     }
 
-    /// The series of a selector; none when the selector is never evaluated.
-    pub(in crate::signal) fn of(&self, selector: &Selector) -> Option<&Loaded> {
+    /// Returns the samples of a selector; `None` if the selector is never evaluated.
+    pub(in crate::signal) fn of(&self, selector: &Selector) -> Option<&LoadedSeries> {
         self.slots[selector.slot].as_deref()
     }
 }
 
-/// The source was told what was left; the caller is told the limit that they know.
+/// Replaces the remaining limit, which the source reports, by the limit of the caller.
 fn too_many(error: SignalError, limits: &EvalLimits) -> SignalError {
     match error {
         SignalError::TooManySamples { .. } => SignalError::TooManySamples { limit: limits.max_samples },
@@ -80,7 +86,8 @@ fn too_many(error: SignalError, limits: &EvalLimits) -> SignalError {
     }
 }
 
-fn plan_read<'a>(reads: &mut Vec<Read<'a>>, selector: &'a Selector, span: Span) {
+/// Adds the span of a selector to a read with equal matchers that overlaps it, or to a new one.
+fn plan_read<'a>(reads: &mut Vec<PlannedRead<'a>>, selector: &'a Selector, span: Span) {
     let shared = reads.iter_mut().find(|read| {
         same_matchers(read.matchers, &selector.matchers)
             && read.span.start_ms <= span.end_ms
@@ -92,7 +99,7 @@ fn plan_read<'a>(reads: &mut Vec<Read<'a>>, selector: &'a Selector, span: Span) 
             read.span.end_ms = read.span.end_ms.max(span.end_ms);
             read.slots.push(selector.slot);
         }
-        None => reads.push(Read { matchers: &selector.matchers, span, slots: vec![selector.slot] }),
+        None => reads.push(PlannedRead { matchers: &selector.matchers, span, slots: vec![selector.slot] }),
     }
 }
 

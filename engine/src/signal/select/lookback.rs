@@ -1,41 +1,44 @@
-//! Instant selectors: the newest sample of each series at every step.
+//! Evaluates instant selectors: the newest sample of each series within the look-back, at each step.
 
-use super::Loaded;
+use super::LoadedSeries;
 use crate::{
     series::is_stale,
     signal::{
         EvalLimits, SignalError,
-        frame::{ABSENT, Frame, Grid, RowLabels},
+        frame::{ABSENT, Frame, RowLabels, StepGrid},
         plan::Selector,
-        time::Clock,
+        time::QueryTimes,
     },
 };
 
-/// What an instant selector shows of a sample.
+/// The field of a sample that an instant selector returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::signal) enum Shown {
+pub(in crate::signal) enum SampleField {
     Value,
-    /// Its time in epoch seconds.
+    /// Time in epoch seconds.
     Timestamp,
 }
 
-/// The newest sample of each series at every step: at or before the time looked at, less than
-/// the look-back old, and no stale marker.
+/// Returns the newest sample of each series at each step: at or before the time of the selector, and newer than the
+/// look-back. A stale marker counts as no value.
+///
+/// # Errors
+/// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(in crate::signal) fn instant_frame(
-    loaded: &Loaded,
+    loaded: &LoadedSeries,
     selector: &Selector,
-    grid: &Grid,
-    clock: &Clock,
-    shown: Shown,
+    grid: &StepGrid,
+    query_times: &QueryTimes,
+    field: SampleField,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
     let mut frame = Frame::new(grid.steps);
     frame.distinct = loaded.one_metric;
-    let times: Vec<i64> = grid.times().map(|time| clock.shifted(selector.shift, time)).collect();
+    let times: Vec<i64> = grid.times().map(|time| query_times.shifted(selector.shift, time)).collect();
     for series in &loaded.series {
         limits.check_cells(frame.cells.len() + grid.steps)?;
         let row = frame.push_absent(RowLabels::new(series.labels.clone()));
-        // `next` is the first sample after the time looked at; times never decrease.
+        // `next` is the first sample after the current time. Times never decrease, so that it only moves forward.
         let mut next = first_after(&series.timestamps, times.first().copied().unwrap_or(i64::MAX));
         for (cell, time) in frame.row_mut(row).iter_mut().zip(&times) {
             while series.timestamps.get(next).is_some_and(|timestamp| timestamp <= time) {
@@ -43,13 +46,13 @@ pub(in crate::signal) fn instant_frame(
             }
             let Some(newest) = next.checked_sub(1) else { continue };
             let (timestamp, value) = (series.timestamps[newest], series.values[newest]);
-            if timestamp <= time.saturating_sub(clock.lookback_ms) {
+            if timestamp <= time.saturating_sub(query_times.lookback_ms) {
                 continue;
             }
-            *cell = match shown {
+            *cell = match field {
                 _ if is_stale(value) => ABSENT,
-                Shown::Value => value,
-                Shown::Timestamp => seconds(timestamp),
+                SampleField::Value => value,
+                SampleField::Timestamp => seconds(timestamp),
             };
         }
         frame.pop_if_absent();
@@ -57,6 +60,7 @@ pub(in crate::signal) fn instant_frame(
     Ok(frame)
 }
 
+/// Returns the index of the first sample after a time.
 fn first_after(timestamps: &[i64], time: i64) -> usize {
     timestamps.partition_point(|timestamp| *timestamp <= time)
 }

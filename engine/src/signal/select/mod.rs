@@ -1,9 +1,9 @@
-//! Reads samples: the spans that a query needs, and the newest sample within the look-back.
+//! Reads the samples of a query: computes the span of each selector, reads it once, and applies the look-back.
 
 mod fetch;
 mod lookback;
 mod span;
 
-pub(super) use fetch::{Loaded, Samples};
-pub(super) use lookback::{Shown, instant_frame};
+pub(super) use fetch::{LoadedSeries, QuerySamples};
+pub(super) use lookback::{SampleField, instant_frame};
 pub(super) use span::Span;

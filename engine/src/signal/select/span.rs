@@ -1,29 +1,30 @@
-//! The spans of samples that the selectors of a query read.
+//! Computes the span of samples that each selector of a query reads.
 
 use crate::signal::{
-    frame::Grid,
+    frame::StepGrid,
     plan::{Node, RangeSelector, Selector, Subquery},
-    time::Clock,
+    time::QueryTimes,
 };
 
-/// Times in epoch milliseconds, both ends included.
+/// A span of time in epoch milliseconds, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::signal) struct Span {
     pub(in crate::signal) start_ms: i64,
     pub(in crate::signal) end_ms: i64,
 }
 
-impl Clock {
-    /// The samples that an instant selector can see from `span`.
-    fn of_selector(&self, selector: &Selector, span: Span) -> Span {
+impl QueryTimes {
+    /// Returns the span that an instant selector reads when it is evaluated over `span`.
+    fn selector_span(&self, selector: &Selector, span: Span) -> Span {
+        // The left end is excluded, hence the additional millisecond.
         Span {
             start_ms: self.shifted(selector.shift, span.start_ms).saturating_sub(self.lookback_ms).saturating_add(1),
             end_ms: self.shifted(selector.shift, span.end_ms),
         }
     }
 
-    /// The samples that a range selector can see from `span`.
-    fn of_range(&self, range: &RangeSelector, span: Span) -> Span {
+    /// Returns the span that a range selector reads when it is evaluated over `span`.
+    fn range_span(&self, range: &RangeSelector, span: Span) -> Span {
         let shift = range.selector.shift;
         Span {
             start_ms: self.shifted(shift, span.start_ms).saturating_sub(range.range_ms).saturating_add(1),
@@ -31,23 +32,22 @@ impl Clock {
         }
     }
 
-    /// The steps of a subquery that is asked for at every time of `span`: multiples of its step
-    /// after the left end of the first range, up to the right end of the last. The number of steps
-    /// may be 0.
-    pub(in crate::signal) fn subquery_grid(&self, subquery: &Subquery, span: Span) -> Grid {
+    /// Returns the steps of a subquery that is evaluated over `span`: the multiples of its step after the left end of
+    /// the first range, up to the right end of the last. There may be none.
+    pub(in crate::signal) fn subquery_grid(&self, subquery: &Subquery, span: Span) -> StepGrid {
         let step_ms = subquery.step_ms.unwrap_or(self.subquery_step_ms).max(1);
         let after = self.shifted(subquery.shift, span.start_ms).saturating_sub(subquery.range_ms);
         let start_ms = after.div_euclid(step_ms).saturating_add(1).saturating_mul(step_ms);
         let end_ms = self.shifted(subquery.shift, span.end_ms);
         let steps = if start_ms > end_ms { 0 } else { (end_ms.abs_diff(start_ms) / step_ms.unsigned_abs()) + 1 };
-        Grid { start_ms, step_ms, steps: usize::try_from(steps).unwrap_or(usize::MAX) }
+        StepGrid { start_ms, step_ms, steps: usize::try_from(steps).unwrap_or(usize::MAX) }
     }
 
-    /// Tells `found` which span each selector below `node` reads when `node` is evaluated over `span`.
+    /// Calls `found` for each selector below `node` with the span that it reads when `node` is evaluated over `span`.
     pub(in crate::signal) fn spans<'a>(&self, node: &'a Node, span: Span, found: &mut impl FnMut(&'a Selector, Span)) {
         match node {
-            Node::Select(selector) => found(selector, self.of_selector(selector, span)),
-            Node::Range(range) => found(&range.selector, self.of_range(range, span)),
+            Node::Select(selector) => found(selector, self.selector_span(selector, span)),
+            Node::Range(range) => found(&range.selector, self.range_span(range, span)),
             Node::Subquery(subquery) => {
                 let grid = self.subquery_grid(subquery, span);
                 if grid.steps > 0 {
@@ -66,15 +66,16 @@ mod tests {
     use crate::signal::parse;
 
     fn spans(expr: &str, start_ms: i64, end_ms: i64) -> Vec<(i64, i64)> {
-        let clock = Clock { start_ms, end_ms, lookback_ms: 300_000, subquery_step_ms: 60_000 };
+        let query_times = QueryTimes { start_ms, end_ms, lookback_ms: 300_000, subquery_step_ms: 60_000 };
         let query = parse(expr).unwrap();
         let mut all = Vec::new();
-        clock.spans(query.root(), Span { start_ms, end_ms }, &mut |_, span| all.push((span.start_ms, span.end_ms)));
+        query_times
+            .spans(query.root(), Span { start_ms, end_ms }, &mut |_, span| all.push((span.start_ms, span.end_ms)));
         all
     }
 
     #[test]
-    fn spans_are_open_on_the_left() {
+    fn spans_exclude_their_left_end() {
         assert_eq!(spans("a", 1_000_000, 2_000_000), [(700_001, 2_000_000)]);
         assert_eq!(spans("rate(a[1m])", 1_000_000, 2_000_000), [(940_001, 2_000_000)]);
         assert_eq!(spans("rate(a[1m] offset 10s)", 1_000_000, 2_000_000), [(930_001, 1_990_000)]);
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn subqueries_step_on_multiples() {
+    fn subqueries_are_evaluated_at_multiples_of_their_step() {
         assert_eq!(spans("max_over_time(a[5m:1m])", 1_000_000, 1_000_000), [(720_000 - 299_999, 960_000)]);
         assert_eq!(spans("max_over_time(a[5m:])", 1_020_000, 1_020_000), [(780_000 - 299_999, 1_020_000)]);
         assert_eq!(spans("max_over_time(a[10s:1m])", 1_000_000, 1_000_000), []);

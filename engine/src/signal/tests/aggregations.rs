@@ -1,4 +1,4 @@
-//! Aggregations.
+//! Tests of aggregations.
 
 use super::fixture::Fixture;
 
@@ -73,7 +73,7 @@ fn values_are_counted() {
     );
     f.check(0, r#"count_values("n", v)"#, &[r#"{n="6"} 2"#, r#"{n="0.5"} 1"#, r#"{n="+Inf"} 1"#]);
     f.check(0, r#"count_values by (b) ("n", v < 10)"#, &[r#"{b="x",n="6"} 2"#, r#"{b="y",n="0.5"} 1"#]);
-    // The value takes the place of a label with the same name.
+    // The label of the value replaces a label with the same name.
     f.check(0, r#"count_values without (a) ("b", v)"#, &[r#"{b="6"} 2"#, r#"{b="0.5"} 1"#, r#"{b="+Inf"} 1"#]);
     assert!(f.error(0, r#"count_values("", v)"#).contains("empty"));
 }
@@ -92,7 +92,7 @@ fn nan_and_infinity() {
 }
 
 #[test]
-fn great_sums_keep_small_parts() {
+fn large_sums_keep_small_addends() {
     let f = Fixture::new(MINUTE, &[r#"v{a="1"} 1"#, r#"v{a="2"} 1e100"#, r#"v{a="3"} 1"#, r#"v{a="4"} -1e100"#]);
     f.check(0, "sum(v)", &["{} 2"]);
     f.check(0, "avg(v)", &["{} 0.5"]);

@@ -1,4 +1,4 @@
-//! Binary operators and how their sides match.
+//! Tests of binary operators and the matching of their sides.
 
 use super::fixture::Fixture;
 
@@ -42,7 +42,7 @@ fn vector_and_number() {
     f.check(0, "r{method=\"get\"} / 2", &[r#"{method="get"} 300"#]);
     f.check(0, "1200 / r{method=\"get\"}", &[r#"{method="get"} 2"#]);
     f.check(0, "r > 100", &[r#"r{method="get"} 600"#, r#"r{method="post"} 120"#]);
-    // The vector's value stays, on whichever side it stands.
+    // A filter keeps the value of the vector, from either side.
     f.check(0, "100 > r", &[r#"r{method="del"} 34"#]);
     f.check(0, "r == bool 34", &[r#"{method="get"} 0"#, r#"{method="del"} 1"#, r#"{method="post"} 0"#]);
     f.check(0, "r != 34 and r <= 120", &[r#"r{method="post"} 120"#]);
@@ -81,7 +81,7 @@ fn many_to_one() {
 }
 
 #[test]
-fn ambiguous_matches_are_refused() {
+fn ambiguous_matches_are_an_error() {
     let f = errors();
     assert!(f.error(0, "r / ignoring(code) e").contains("several elements on the right side match {method=\"get\"}"));
     assert!(f.error(0, "e / ignoring(code) r").contains("must be explicit (group_left or group_right)"));
@@ -89,7 +89,7 @@ fn ambiguous_matches_are_refused() {
 
     let twice = Fixture::new(MINUTE, &[r#"m{host="a",x="1"} 2"#, r#"m{host="a",x="2"} 2"#, r#"i{host="a"} 1"#]);
     assert!(twice.error(0, "m * on(host) group_left(x) i").contains("grouping labels must ensure unique matches"));
-    // What is ambiguous at no step is no error.
+    // Matches that are ambiguous at no step are allowed.
     let turns = Fixture::new(MINUTE, &[r#"m{x="1"} 2 stale"#, r#"m{x="2"} _ 3"#, "n 1 1"]);
     turns.check_range((0, MINUTE, MINUTE), "n * on() m", &["{} 2 3"]);
     turns.check_range((0, MINUTE, MINUTE), "m * on() n", &["{} 2 3"]);

@@ -1,4 +1,4 @@
-//! Samples in memory, and checks that compare answers with what is written.
+//! Samples in memory as a source, and checks that compare results with written expectations.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use crate::{
     signal::{EvalLimits, SignalError, Value, instant, parse, range},
 };
 
-/// Samples in memory. Series are written `name{label="value"} points`, points as `1`, `_` (none),
-/// `stale`, `0+10x5` (0 and five more, each 10 higher), all at one step from time 0.
+/// Samples in memory. A series is written `name{label="value"} points`; its points are one step apart from time 0 and
+/// written `1`, `_` (none), `stale`, or `0+10x5` (0 and five more, each 10 higher).
 #[derive(Debug, Default)]
 pub(super) struct Fixture(BTreeMap<Labels, BTreeMap<i64, f64>>);
 
@@ -42,7 +42,7 @@ impl Fixture {
         assert_eq!(found, expected, "{expr} at {time_ms}");
     }
 
-    /// As [`Self::check`], in this order.
+    /// Like [`Self::check`], but in this order.
     #[track_caller]
     pub(super) fn check_ordered(&self, time_ms: i64, expr: &str, expected: &[&str]) {
         assert_eq!(self.elements(time_ms, expr), expected, "{expr} at {time_ms}");
@@ -74,9 +74,9 @@ impl Fixture {
         let found: Vec<String> = series
             .iter()
             .map(|series| {
-                let there: BTreeMap<i64, f64> =
+                let present: BTreeMap<i64, f64> =
                     series.timestamps.iter().copied().zip(series.values.iter().copied()).collect();
-                let cell = |time| there.get(time).map_or("_".to_owned(), |value| short(*value));
+                let cell = |time| present.get(time).map_or("_".to_owned(), |value| short(*value));
                 let cells: Vec<String> = times.iter().map(cell).collect();
                 format!("{} {}", series.labels, cells.join(" "))
             })
@@ -84,7 +84,7 @@ impl Fixture {
         assert_eq!(found, expected, "{expr}");
     }
 
-    /// Evaluates at one time and gives the error's text.
+    /// Evaluates at one time and returns the text of the error.
     #[track_caller]
     pub(super) fn error(&self, time_ms: i64, expr: &str) -> String {
         self.try_instant(time_ms, expr).unwrap_err().to_string()
@@ -119,7 +119,7 @@ impl SampleSource for Fixture {
     }
 }
 
-/// The labels that a selector of `=` alone fixes.
+/// Returns the labels of a selector, all of whose matchers are `=`.
 fn labels(name: &str) -> Labels {
     if name == "{}" {
         return Labels::default();
@@ -130,6 +130,7 @@ fn labels(name: &str) -> Labels {
     Labels::from_pairs(matchers.iter().map(|matcher| (matcher.name(), matcher.value()))).unwrap()
 }
 
+/// Parses the notation of one or several points.
 fn point(text: &str) -> Vec<Option<f64>> {
     let (first, repeat) = text.rsplit_once('x').map_or((text, 0), |(first, n)| (first, n.parse().unwrap()));
     if first == "_" {
@@ -151,7 +152,7 @@ fn point(text: &str) -> Vec<Option<f64>> {
     points
 }
 
-/// A value with at most nine significant digits, so that rounding does not matter.
+/// Formats a value with at most nine significant digits, so that rounding errors do not matter.
 fn short(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return (value + 0.0).to_string();

@@ -1,4 +1,4 @@
-//! Functions.
+//! Tests of functions.
 
 use super::fixture::Fixture;
 
@@ -8,27 +8,28 @@ const MINUTE: i64 = 60_000;
 fn rates_extrapolate_to_the_window() {
     // 10 a minute, samples at each minute from 0 to 20 min.
     let f = Fixture::new(MINUTE, &["c 0+10x20"]);
-    // 5 min after 10 min: samples at 11…15 min rise 40 in 4 min; the window reaches 1 min before the
-    // first one, less than 1.1 × 1 min, so that the rise is extended to 50 in 5 min.
+    // At 15 min: samples at 11…15 min rise by 40 in 4 min. The window starts 1 min before the first one, less than
+    // 1.1 × 1 min, so that the increase is extrapolated to 50 in 5 min.
     f.check(15 * MINUTE, "increase(c[5m])", &["{} 50"]);
     f.check(15 * MINUTE, "rate(c[5m])", &["{} 0.166666667"]);
     f.check(15 * MINUTE, "delta(c[5m])", &["{} 50"]);
     f.check(15 * MINUTE, "irate(c[5m])", &["{} 0.166666667"]);
     f.check(15 * MINUTE, "idelta(c[5m])", &["{} 10"]);
     f.check(15 * MINUTE, "deriv(c[5m])", &["{} 0.166666667"]);
-    // Past the end: samples at 18…20 min, the window ends 2 min later; extended by half a minute only.
+    // After the last sample: samples at 18…20 min, and a window that ends 2 min later. Extrapolated by half a minute
+    // only.
     f.check(22 * MINUTE, "increase(c[5m])", &["{} 35"]);
     // One sample is not enough.
     f.check(22 * MINUTE, "increase(c[2m30s])", &[]);
 }
 
 #[test]
-fn counters_are_not_taken_back_below_zero() {
+fn counters_are_not_extrapolated_below_zero() {
     let f = Fixture::new(MINUTE, &["c 5+10x20", "g 5+10x20"]);
-    // Samples at 0…3 min rise from 5 by 30 in 3 min: 0 would have been half a minute before.
+    // Samples at 0…3 min rise from 5 by 30 in 3 min: the counter would have been 0 half a minute before.
     f.check(3 * MINUTE, "increase(c[5m])", &["{} 35"]);
-    // A gauge reaches back as far as half a sample distance, which is the same here; within reach it
-    // goes all the way.
+    // A gauge is extrapolated by half a sample distance, which is the same here; to the boundary if that is near
+    // enough.
     f.check(3 * MINUTE, "increase(c[3m30s])", &["{} 35"]);
     f.check(3 * MINUTE, "delta(g[3m50s])", &["{} 38.3333333"]);
 }
@@ -42,13 +43,13 @@ fn counter_resets_are_added() {
     f.check(5 * MINUTE, "changes(c[6m])", &["{} 5"]);
     f.check(5 * MINUTE, "delta(c[6m])", &["{} -7.2"]);
     f.check(4 * MINUTE, "irate(c[6m])", &["{} 0.05"]);
-    // A window that begins after a reset does not count it: 15, 3 after 5.
+    // A window that starts after a reset does not count it.
     f.check_range((3 * MINUTE, 5 * MINUTE, MINUTE), "resets(c[2m])", &["{} 0 1 0"]);
     f.check_range((3 * MINUTE, 5 * MINUTE, MINUTE), "idelta(c[2m])", &["{} 10 -12 1"]);
 }
 
 #[test]
-fn everything_over_time() {
+fn functions_over_time() {
     let f = Fixture::new(MINUTE, &["g 1 5 3 3 8"]);
     let over = |function: &str, expected: &str| {
         f.check(4 * MINUTE, &format!("{function}_over_time(g[5m])"), &[&format!("{{}} {expected}")]);
@@ -187,7 +188,7 @@ fn sorting() {
 }
 
 #[test]
-fn names_go_when_the_meaning_changes() {
+fn names_are_dropped_when_the_meaning_changes() {
     let f = Fixture::new(MINUTE, &["x 1 2", "y 3 4"]);
     for expr in ["abs({__name__=~'x|y'})", "-{__name__=~'x|y'}", "rate({__name__=~'x|y'}[5m])", "{__name__=~'x|y'} + 1"]
     {
@@ -199,7 +200,7 @@ fn names_go_when_the_meaning_changes() {
 }
 
 #[test]
-fn series_that_take_turns_become_one() {
+fn series_without_overlap_are_merged() {
     let f = Fixture::new(MINUTE, &["x 1 stale", "y _ 2"]);
     f.check_range((0, MINUTE, MINUTE), "{__name__=~'x|y'} * 2", &["{} 2 4"]);
 }

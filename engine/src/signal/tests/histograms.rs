@@ -1,4 +1,4 @@
-//! Classic histograms.
+//! Tests of functions of classic histograms.
 
 use super::fixture::Fixture;
 
@@ -22,14 +22,14 @@ fn latency() -> Fixture {
 fn quantiles_of_rates() {
     let f = latency();
     let at = 10 * MINUTE;
-    // Rank 5 of 10 is the end of the first bucket; rank 5 of 10 is the middle of the second.
+    // Rank 5 of 10 is the end of the first bucket in one series and the middle of the second bucket in the other.
     f.check(at, "histogram_quantile(0.5, rate(d_bucket[5m]))", &[r#"{job="api"} 0.1"#, r#"{job="web"} 0.3"#]);
     f.check(
         at,
         "histogram_quantile(0.25, sum by (le, job) (rate(d_bucket[5m])))",
         &[r#"{job="api"} 0.05"#, r#"{job="web"} 0.2"#],
     );
-    // All of them: 5, 18, 20; rank 16 is 11/13 of the way through the second bucket.
+    // Together the counts are 5, 18, 20; rank 16 is at 11/13 of the second bucket.
     f.check(at, "histogram_quantile(0.8, sum by (le) (rate(d_bucket[5m])))", &["{} 0.438461538"]);
     f.check(at, "histogram_quantile(0.95, rate(d_bucket{job=\"api\"}[5m]))", &[r#"{job="api"} 0.5"#]);
     f.check(at, "histogram_quantile(2, d_bucket{job=\"api\"})", &[r#"{job="api"} inf"#]);

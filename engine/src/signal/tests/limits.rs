@@ -1,4 +1,4 @@
-//! Limits on samples and steps, and cancelling.
+//! Tests of the limits on samples and steps, and of cancellation.
 
 use super::fixture::Fixture;
 use crate::signal::{EvalLimits, SignalError, instant, parse, range};
@@ -12,12 +12,12 @@ fn samples_are_limited() {
     let ask = |expr: &str, max_samples| instant(&f, &parse(expr).unwrap(), 99 * MINUTE, &limits(max_samples));
     assert!(ask("sum_over_time(m[100m])", 200).is_ok());
     assert!(matches!(ask("sum_over_time(m[100m])", 199), Err(SignalError::TooManySamples { limit: 199 })));
-    // Both selectors count; the same samples count once.
+    // The samples of both selectors count; a shared read counts once.
     assert!(ask("sum_over_time(m[100m]) + max_over_time(m[100m])", 200).is_ok());
     let both = "sum_over_time(m[100m]) + max_over_time(m{a!=\"3\"}[100m])";
     assert!(matches!(ask(both, 399), Err(SignalError::TooManySamples { limit: 399 })));
     assert!(ask(both, 400).is_ok());
-    // A subquery's steps are held in memory, whatever it reads.
+    // The results of a subquery count too, independently of what it reads.
     assert!(matches!(ask("count_over_time(vector(1)[1y:1s])", 1_000_000), Err(SignalError::TooManySamples { .. })));
     let many_steps = range(&f, &parse("m").unwrap(), 0, 99 * MINUTE, 1000, &limits(5000));
     assert!(matches!(many_steps, Err(SignalError::TooManySamples { limit: 5000 })));
@@ -32,7 +32,7 @@ fn long_ranges_are_evaluated_in_parts() {
         let whole = ask(&limits(usize::MAX)).unwrap();
         assert_eq!(ask(&limits(1500)).unwrap(), whole, "{expr}");
     }
-    // One step alone needs 600 samples of the range.
+    // A single step needs 600 samples of the range.
     let ask =
         |max_samples| range(&f, &parse("sum_over_time(m[5m])").unwrap(), 0, 600_000, 20_000, &limits(max_samples));
     assert!(ask(650).is_ok());

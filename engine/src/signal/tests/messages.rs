@@ -1,11 +1,11 @@
-//! What a slip in an expression is answered with: the place, the piece, and what would be right.
+//! Tests of the messages about common mistakes in expressions: position, piece, and correction.
 
 use crate::signal::{SignalError, parse};
 
 /// Expression, line, column, piece, part of the message.
 type Row = (&'static str, usize, usize, &'static str, &'static str);
 
-const SLIPS: &[Row] = &[
+const MISTAKES: &[Row] = &[
     // Brackets and quotes.
     ("up{job=\"api\"", 1, 3, "{job=\"api\"", "brace that opens here is never closed; write }"),
     ("sum(rate(up{job=\"api\"[5m]))", 1, 22, "[", "write } before this"),
@@ -13,9 +13,9 @@ const SLIPS: &[Row] = &[
     ("rate(up[5m)", 1, 11, ")", "] is expected here"),
     ("rate(up[5m]", 1, 5, "(up[5m]", "bracket that opens here is never closed; write )"),
     ("(a + b", 1, 1, "(a + b", "write )"),
-    ("sum(up))", 1, 8, ")", "closes nothing"),
-    ("up}", 1, 3, "}", "closes nothing"),
-    ("up{job=\"api}", 1, 8, "\"api}", "string that begins here is never closed; write \""),
+    ("sum(up))", 1, 8, ")", "has no opening bracket"),
+    ("up}", 1, 3, "}", "has no opening bracket"),
+    ("up{job=\"api}", 1, 8, "\"api}", "string that starts here is never closed; write \""),
     ("up{job=“api”}", 1, 8, "“", "typographic quotes are not quotes here; write \""),
     ("up{job=‘api’}", 1, 8, "‘", "write '"),
     ("a – b", 1, 3, "–", "write -"),
@@ -34,12 +34,12 @@ const SLIPS: &[Row] = &[
     ("rate(up[0s])", 1, 9, "0s", "at least a millisecond"),
     ("rate(up[300y])", 1, 9, "300y", "292 years"),
     ("up offset", 1, 4, "offset", "needs a duration, such as 5m"),
-    ("sum(up) offset 5m", 1, 9, "offset", "put it inside"),
-    ("up offset 5m [1h]", 1, 14, "[1h]", "offset and @ come after the range"),
-    ("sum(up)[5m]", 1, 8, "[5m]", "write a subquery: [5m:1m]"),
+    ("sum(up) offset 5m", 1, 9, "offset", "move it inside"),
+    ("up offset 5m [1h]", 1, 14, "[1h]", "offset and @ must be after the range"),
+    ("sum(up)[5m]", 1, 8, "[5m]", "use a subquery for any other expression: [5m:1m]"),
     ("up @ now", 1, 6, "now", "epoch seconds, start() or end()"),
     // Aggregations and modifiers.
-    ("sum by foo", 1, 8, "foo", "written in brackets: by (foo)"),
+    ("sum by foo", 1, 8, "foo", "must be in brackets: by (foo)"),
     ("sum by foo (up)", 1, 8, "foo", "by (foo)"),
     ("sum(up) by job", 1, 12, "job", "by (job)"),
     ("sum by (job)", 1, 1, "sum", "in brackets after the labels"),
@@ -51,18 +51,18 @@ const SLIPS: &[Row] = &[
     ("sum(2, up)", 1, 1, "sum(2, up)", "sum(vector)"),
     ("a / on job b", 1, 8, "job", "on (job)"),
     ("a / group_left b", 1, 5, "group_left", "on(…) or ignoring(…) before it"),
-    ("a / on(b) group_left(b) c", 1, 3, "/", "is in on(…) already"),
-    ("a + bool b", 1, 3, "+", "bool goes with comparisons only"),
+    ("a / on(b) group_left(b) c", 1, 3, "/", "is already in on(…)"),
+    ("a + bool b", 1, 3, "+", "bool is valid for comparisons only"),
     ("1 > 2", 1, 3, ">", "write > bool"),
     ("a and 1", 1, 7, "1", "write vector(1)"),
     // Matchers.
-    ("up{job=api}", 1, 8, "api", "written in quotes: job=\"api\""),
+    ("up{job=api}", 1, 8, "api", "must be in quotes: job=\"api\""),
     ("up{job==\"api\"}", 1, 7, "==", "one of =, !=, =~, !~"),
     ("up{job:\"api\"}", 1, 7, ":", "one of =, !=, =~, !~"),
     ("up{job=\"a\" instance=\"b\"}", 1, 12, "instance", "a comma is missing"),
     ("up{,}", 1, 4, ",", "a matcher such as"),
     ("up{job=~\"(\"}", 1, 9, "\"(\"", "missing closing )"),
-    ("up{job=~\"a(?!b)\"}", 1, 9, "\"a(?!b)\"", "does not look around"),
+    ("up{job=~\"a(?!b)\"}", 1, 9, "\"a(?!b)\"", "lookaround"),
     ("{job=~\".*\"}", 1, 1, "{job=~\".*\"}", "does not match the empty text"),
     ("up{__name__=\"x\"}", 1, 4, "__name__=\"x\"", "set twice"),
     ("up =~ \"a\"", 1, 4, "=~", "matched in braces"),
@@ -81,7 +81,7 @@ const SLIPS: &[Row] = &[
     ("up down", 1, 4, "down", "an operator is missing between up and down"),
     ("up +", 1, 4, "+", "the right side of + is missing"),
     ("* up", 1, 1, "*", "has no left side"),
-    ("rate($metric[5m])", 1, 6, "$", "variable of a dashboard"),
+    ("rate($metric[5m])", 1, 6, "$", "dashboard variable"),
     ("", 1, 1, "", "the expression is empty"),
     ("()", 1, 1, "()", "the brackets are empty"),
     ("on", 1, 1, "on", "{__name__=\"on\"}"),
@@ -89,9 +89,9 @@ const SLIPS: &[Row] = &[
 ];
 
 #[test]
-fn slips_name_the_place_and_what_would_be_right() {
+fn mistakes_are_reported_with_position_and_correction() {
     let mut wrong = Vec::new();
-    for (expr, line, column, piece, part) in SLIPS {
+    for (expr, line, column, piece, part) in MISTAKES {
         match parse(expr) {
             Err(SignalError::Parse { line: l, column: c, piece: p, message, .. }) => {
                 if (l, c, p.as_str()) != (*line, *column, *piece) || !message.contains(part) {
@@ -113,7 +113,7 @@ fn messages_are_one_line_of_bounded_length() {
     }
     assert_eq!(
         parse("sum(rate(up{job=\"api\"[5m]))").unwrap_err().to_string(),
-        "expression \"sum(rate(up{job=\\\"api\\\"[5m]))\" is not valid PromQL: line 1, column 22, at \"[\": the brace that is \
-         open is not closed here; write } before this, or , before the next matcher"
+        "expression \"sum(rate(up{job=\\\"api\\\"[5m]))\" is not valid PromQL: line 1, column 22, at \"[\": the open brace is \
+         not closed; write } before this, or , before the next matcher"
     );
 }

@@ -1,4 +1,4 @@
-//! Tables of expressions and answers over small fixtures.
+//! Tests of PromQL: tables of expressions and expected results over small fixtures.
 
 mod aggregations;
 mod binary;

@@ -1,9 +1,9 @@
-//! What is parsed, and as what.
+//! Tests of the parser: accepted and rejected expressions, precedence, kinds.
 
 use crate::signal::{SignalError, ValueKind, parse};
 
 #[test]
-fn what_is_not_supported_is_named() {
+fn unsupported_constructs_are_named() {
     for (expr, name) in [
         ("info(up)", "function info"),
         ("histogram_count(x)", "function histogram_count"),
@@ -22,7 +22,7 @@ fn what_is_not_supported_is_named() {
     }
 }
 
-/// Where Prometheus takes a keyword for a name.
+/// Keywords are names wherever Prometheus accepts them as names.
 #[test]
 fn names_may_be_keywords() {
     for name in [
@@ -103,7 +103,7 @@ fn operators_bind_as_in_prometheus() {
 }
 
 #[test]
-fn what_is_no_promql_is_refused() {
+fn invalid_expressions_are_rejected() {
     for expr in [
         "",
         "(",
@@ -138,7 +138,7 @@ fn what_is_no_promql_is_refused() {
 }
 
 #[test]
-fn deep_and_long_expressions_are_refused_or_answered_but_never_overflow() {
+fn deep_and_long_expressions_do_not_overflow() {
     let nested = |n: usize| format!("{}1{}", "(".repeat(n), ")".repeat(n));
     assert!(parse(&nested(100)).is_ok());
     assert!(matches!(parse(&nested(100_000)), Err(SignalError::TooDeep { .. })));

@@ -1,4 +1,4 @@
-//! Properties that hold for any samples.
+//! Property tests of the evaluator and the parser.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{
     signal::{EvalLimits, Value, instant, parse, range},
 };
 
-/// Expressions of every kind; none of them sorts.
+/// Expressions of every kind, except sorting ones.
 const EXPRESSIONS: &[&str] = &[
     "m",
     "m offset 70s",
@@ -81,7 +81,7 @@ fn bits(value: f64) -> u64 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// A range query is the same as an instant query at each step.
+    /// A range query equals an instant query at each step.
     #[test]
     fn ranges_are_instants_in_a_row(series in prop::collection::vec(points(), 4), start in 0_i64..400_000, step in 1_000_i64..90_000) {
         let (fixture, limits) = (fixture(&series), EvalLimits::default());
@@ -110,9 +110,9 @@ proptest! {
         }
     }
 
-    /// No text makes the parser panic or overflow.
+    /// The parser neither panics nor overflows on any text.
     #[test]
-    fn any_text_is_parsed_or_refused(text in "[a-z0-9(){}\\[\\]\"'=~!<>+*/%^@:., -]{0,60}") {
+    fn any_text_is_parsed_or_rejected(text in "[a-z0-9(){}\\[\\]\"'=~!<>+*/%^@:., -]{0,60}") {
         let _ = parse(&text);
     }
 }

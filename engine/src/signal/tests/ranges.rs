@@ -1,4 +1,4 @@
-//! Range queries, sparse and dense.
+//! Tests of range queries, sparse and dense.
 
 use super::fixture::Fixture;
 use crate::signal::{EvalLimits, SignalError, parse, range, range_dense};
@@ -14,13 +14,13 @@ fn series_come_by_labels_and_gaps_are_left_out() {
 }
 
 #[test]
-fn what_is_no_range_is_refused() {
+fn invalid_ranges_are_rejected() {
     let f = Fixture::new(MINUTE, &["m 1"]);
     let error = |expr: &str, start, end, step| {
         range(&f, &parse(expr).unwrap(), start, end, step, &EvalLimits::default()).unwrap_err()
     };
-    assert!(matches!(error("m[5m]", 0, 1, 1), SignalError::Kind { found: "range vector", .. }));
-    assert!(matches!(error("\"x\"", 0, 1, 1), SignalError::Kind { found: "string", .. }));
+    assert!(matches!(error("m[5m]", 0, 1, 1), SignalError::Kind { found: "a range vector", .. }));
+    assert!(matches!(error("\"x\"", 0, 1, 1), SignalError::Kind { found: "a string", .. }));
     assert!(matches!(error("m", 1, 0, 1), SignalError::Range { .. }));
     assert!(matches!(error("m", 0, 1, 0), SignalError::Range { .. }));
     assert!(matches!(error("m", 0, 11_001, 1), SignalError::TooManySteps { steps: 11_002, limit: 11_000 }));
@@ -33,7 +33,7 @@ fn dense_values_are_those_of_the_range_with_nan_between() {
     let f = Fixture::new(MINUTE, &[r#"m{a="2"} 1 _x6 8"#, r#"m{a="1"} _ 2 NaN"#, "gone 1"]);
     let (end, step) = (8 * MINUTE, 2 * MINUTE);
     for max_samples in [usize::MAX, 12] {
-        // The second limit makes the range be evaluated in parts.
+        // With the second limit the range is evaluated in parts.
         let limits = EvalLimits { max_samples, ..EvalLimits::default() };
         for expr in ["m", "m * 2", "sum(m)", "time()", "m offset 1h"] {
             let query = parse(expr).unwrap();

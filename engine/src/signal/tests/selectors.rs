@@ -1,4 +1,4 @@
-//! Selectors: look-back, staleness, offsets, subqueries.
+//! Tests of selectors: look-back, staleness, offsets, subqueries.
 
 use super::fixture::Fixture;
 
@@ -19,7 +19,7 @@ fn all_matchers() {
 }
 
 #[test]
-fn look_back_is_five_minutes_open_on_the_left() {
+fn the_look_back_is_five_minutes_without_its_left_end() {
     let f = Fixture::new(MINUTE, &["a 1"]);
     f.check(-1, "a", &[]);
     f.check(0, "a", &["a 1"]);
@@ -36,7 +36,7 @@ fn stale_markers_end_a_series_at_once() {
 }
 
 #[test]
-fn nan_is_a_value_and_no_stale_marker() {
+fn nan_is_a_value_and_not_a_stale_marker() {
     let f = Fixture::new(MINUTE, &["a NaN"]);
     f.check(0, "a", &["a NaN"]);
     f.check(0, "count(a)", &["{} 1"]);
@@ -54,12 +54,12 @@ fn offsets_and_fixed_times() {
     f.check(10 * MINUTE, "sum_over_time(a[2m] offset 1m)", &["{} 17"]);
     f.check_range((5 * MINUTE, 7 * MINUTE, MINUTE), "a @ start()", &["a 5 5 5"]);
     f.check_range((5 * MINUTE, 7 * MINUTE, MINUTE), "a @ end()", &["a 7 7 7"]);
-    // The end asked for, although the last step comes before it.
+    // The requested end, although the last step is before it.
     f.check_range((5 * MINUTE, 7 * MINUTE, 90_000), "a @ end()", &["a 7 7"]);
 }
 
 #[test]
-fn ranges_are_open_on_the_left() {
+fn ranges_exclude_their_left_end() {
     let f = Fixture::new(MINUTE, &["a 0+1x20"]);
     f.check(5 * MINUTE, "a[2m]", &["a 4@240000 5@300000"]);
     f.check(5 * MINUTE + 1, "a[2m]", &["a 4@240000 5@300000"]);

@@ -5,6 +5,9 @@ use std::mem::size_of;
 
 use crate::series::is_stale;
 
+/// Number of samples of a series in memory from which on a single older sample is not added before them.
+const MAX_SHIFTED: usize = 4_096;
+
 /// Recent samples and time span of one series.
 #[derive(Debug, Clone)]
 struct SeriesState {
@@ -102,12 +105,61 @@ impl RecentSamples {
                 Destination::Late
             }
             Err(idx) => {
-                state.samples.insert(idx, (timestamp, value));
                 state.min = state.min.min(timestamp);
-                self.held += 1;
+                if idx == 0 && state.samples.len() >= MAX_SHIFTED {
+                    // Moving all samples for each older one would be quadratic: the sample is on disk only.
+                    state.complete_from = state.samples[0].0;
+                } else {
+                    state.samples.insert(idx, (timestamp, value));
+                    self.held += 1;
+                }
                 Destination::Late
             }
         }
+    }
+
+    /// Adds samples of one series with ascending timestamps to memory and returns the destination of each, as
+    /// [`RecentSamples::insert`] one by one would. Samples between existing ones are merged in one pass.
+    pub(in crate::store) fn insert_run(&mut self, id: u32, run: &[(i64, f64)]) -> Vec<Destination> {
+        let state = &mut self.series[id as usize];
+        let older = run.partition_point(|(timestamp, _)| *timestamp <= state.max);
+        let mut out = Vec::with_capacity(run.len());
+        let mut added: Vec<(i64, f64)> = Vec::new();
+        for &(timestamp, value) in &run[..older] {
+            if timestamp < state.complete_from {
+                state.min = state.min.min(timestamp);
+                out.push(Destination::Late);
+                continue;
+            }
+            let held = match state.samples.binary_search_by_key(&timestamp, |sample| sample.0) {
+                Ok(idx) => Some(&mut state.samples[idx].1),
+                // The same timestamp twice in the run.
+                Err(_) => added.last_mut().filter(|last| last.0 == timestamp).map(|last| &mut last.1),
+            };
+            out.push(match held {
+                Some(held) if held.to_bits() == value.to_bits() => Destination::Unchanged,
+                Some(held) => {
+                    *held = value;
+                    Destination::Late
+                }
+                None => {
+                    added.push((timestamp, value));
+                    Destination::Late
+                }
+            });
+        }
+        if let Some(first) = added.first() {
+            state.min = state.min.min(first.0);
+            self.held += added.len();
+            state.samples = merged(&state.samples, &added);
+        }
+        out.extend(run[older..].iter().map(|&(timestamp, value)| self.insert(id, timestamp, value)));
+        out
+    }
+
+    /// Returns whether the sample is not newer than all samples of its series.
+    pub(in crate::store) fn is_late(&self, id: u32, timestamp: i64) -> bool {
+        self.series.get(id as usize).is_some_and(|state| timestamp <= state.max)
     }
 
     /// Returns whether memory holds more samples than the budget.
@@ -195,6 +247,20 @@ impl RecentSamples {
     }
 }
 
+/// Merges two lists with ascending, distinct timestamps.
+fn merged(a: &[(i64, f64)], b: &[(i64, f64)]) -> Vec<(i64, f64)> {
+    let mut out = Vec::with_capacity(a.len() + b.len());
+    let mut rest = a;
+    for sample in b {
+        let before = rest.partition_point(|other| other.0 < sample.0);
+        out.extend_from_slice(&rest[..before]);
+        out.push(*sample);
+        rest = &rest[before..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
 /// Returns the value as stored: all NaNs but the stale marker become one NaN, since the disk does not keep NaN
 /// payloads.
 pub(in crate::store) fn canonical(value: f64) -> f64 {
@@ -279,5 +345,44 @@ mod tests {
         assert!(recent.overlaps(1, 150, 160) && !recent.overlaps(1, 0, 99) && !recent.overlaps(0, 0, 1000));
         assert_eq!(recent.insert(1, 200, 1.0), Destination::Late);
         assert_eq!(recent.insert(1, 201, 1.0), Destination::Hot);
+    }
+
+    #[test]
+    fn a_run_has_the_effect_of_its_samples_one_by_one() {
+        // Pseudo-random runs with repeated timestamps, repeated values, and parts before the samples in memory.
+        let mut random = 7_u64;
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % below
+        };
+        for _ in 0..300 {
+            let (mut by_run, mut by_sample) = (recent(1_000), recent(1_000));
+            if next(2) == 0 {
+                by_run.restore_span(0, 5, 20);
+                by_sample.restore_span(0, 5, 20);
+            }
+            for _ in 0..4 {
+                let mut run: Vec<(i64, f64)> =
+                    (0..next(30)).map(|_| (i64::try_from(next(60)).unwrap(), next(3) as f64)).collect();
+                run.sort_by_key(|sample| sample.0);
+                let one_by_one: Vec<Destination> = run.iter().map(|&(t, v)| by_sample.insert(0, t, v)).collect();
+                assert_eq!(by_run.insert_run(0, &run), one_by_one, "{run:?}");
+                assert_eq!(by_run.held(), by_sample.held());
+                assert_eq!(by_run.part(0, 0, 100), by_sample.part(0, 0, 100));
+            }
+        }
+    }
+
+    #[test]
+    fn single_samples_before_many_are_on_disk_only() {
+        let mut recent = recent(100_000);
+        let many = i64::try_from(MAX_SHIFTED).unwrap();
+        (0..many).for_each(|t| assert_eq!(recent.insert(0, 1_000 + t, 1.0), Destination::Hot));
+        for t in [900, 800, 950] {
+            assert_eq!(recent.insert(0, t, 1.0), Destination::Late);
+        }
+        let part = recent.part(0, 0, i64::MAX);
+        assert_eq!((part.timestamps.len(), part.disk_before), (MAX_SHIFTED, Some(1_000)));
+        assert!(recent.overlaps(0, 0, 850));
     }
 }

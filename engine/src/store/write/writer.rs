@@ -23,6 +23,9 @@ use crate::store::{
     shared::{Shared, count},
 };
 
+/// Number of late samples in a batch up to which samples are added to memory one by one.
+const MAX_LATE_ONE_BY_ONE: usize = 32;
+
 /// State of the writer thread, which owns the connection for appends and transactions.
 #[derive(Debug)]
 pub(in crate::store) struct Writer {
@@ -158,9 +161,8 @@ impl Writer {
         recent.grow(end);
         for batch in batches {
             let mut appended = Appended::default();
-            for ((id, &timestamp), &value) in batch.series.iter().zip(&batch.timestamps).zip(&batch.values) {
-                let (id, value) = (id.index(), canonical(value));
-                match recent.insert(id, timestamp, value) {
+            let mut add = |id: u32, timestamp: i64, value: f64, destination: Destination| {
+                match destination {
                     Destination::Hot => hot.push(id, timestamp, value),
                     Destination::Late => {
                         late.push(id, timestamp, value, self.next_seq);
@@ -168,10 +170,24 @@ impl Writer {
                     }
                     Destination::Unchanged => {
                         appended.unchanged += 1;
-                        continue;
+                        return;
                     }
                 }
                 appended.written += 1;
+            };
+            if is_in_order(batch, &recent) {
+                for ((id, &timestamp), &value) in batch.series.iter().zip(&batch.timestamps).zip(&batch.values) {
+                    let (id, value) = (id.index(), canonical(value));
+                    let destination = recent.insert(id, timestamp, value);
+                    add(id, timestamp, value, destination);
+                }
+            } else {
+                for (id, run) in runs_in_order(batch) {
+                    let destinations = recent.insert_run(id, &run);
+                    for (&(timestamp, value), destination) in run.iter().zip(destinations) {
+                        add(id, timestamp, value, destination);
+                    }
+                }
             }
             outcome.push(appended);
         }
@@ -293,4 +309,27 @@ pub(in crate::store) fn append(
     let mut appender = connection.appender_to_db(table, "store").map_err(failed_to("append rows"))?;
     appender.append_record_batch(rows).map_err(failed_to("append rows"))?;
     appender.flush().map_err(failed_to("append rows"))
+}
+
+/// Returns whether a batch can be added to memory sample by sample: the timestamps of a series ascend and few samples
+/// are late. Each sample out of order would otherwise move all newer ones.
+fn is_in_order(batch: &SampleBatch, recent: &RecentSamples) -> bool {
+    let (ids, timestamps) = (&batch.series, &batch.timestamps);
+    // A newer sample of the same series may be rows away; rows sorted by series are never taken for out of order.
+    let descends = |k: usize| timestamps[k] < timestamps[k - 1] && ids[k].index() <= ids[k - 1].index();
+    let is_late = |k: &usize| recent.is_late(ids[*k].index(), timestamps[*k]);
+    !(1..timestamps.len()).any(descends) && (0..timestamps.len()).filter(is_late).nth(MAX_LATE_ONE_BY_ONE).is_none()
+}
+
+/// Returns the samples of each series by timestamp; of equal timestamps the last in the batch stays last.
+fn runs_in_order(batch: &SampleBatch) -> Vec<(u32, Vec<(i64, f64)>)> {
+    let mut order: Vec<usize> = (0..batch.timestamps.len()).collect();
+    order.sort_by_key(|&k| (batch.series[k].index(), batch.timestamps[k]));
+    order
+        .chunk_by(|a, b| batch.series[*a].index() == batch.series[*b].index())
+        .map(|run| {
+            let samples = run.iter().map(|&k| (batch.timestamps[k], canonical(batch.values[k])));
+            (batch.series[run[0]].index(), samples.collect())
+        })
+        .collect()
 }

@@ -14,6 +14,9 @@ const ABOVE: f64 = 1.3;
 const LOW: f64 = 0.5;
 /// Limit of the sum, in bounds, so that the end of an outage ends the alarm.
 const MOST: f64 = 1.5;
+/// Upper limit of the sum, in bounds, after the first value of an outage that is not low: the alarm ends with the outage,
+/// and a chance gap after it starts no new one.
+const AFTER_RETURN: f64 = 0.5;
 /// Days without calls, and days during which the bound is `CAUTION` times as high, since weekends are not learned yet.
 const WARM_DAYS: f64 = 2.0;
 const WEEK_DAYS: f64 = 8.0;
@@ -141,8 +144,11 @@ impl CountDeficit {
         let caution = if days < WEEK_DAYS { CAUTION } else { 1.0 };
         let bound = caution * BOUND.max(ABOVE * self.peak);
         self.sum = (before + step).clamp(0.0, MOST * bound);
-        self.peak *= 1.0 - 1.0 / (WEEKS * 7.0 * self.day);
         let is_low = value < LOW * rate;
+        if before > bound && !is_low {
+            self.sum = self.sum.min(AFTER_RETURN * bound);
+        }
+        self.peak *= 1.0 - 1.0 / (WEEKS * 7.0 * self.day);
         if !is_low {
             self.accepted = false;
         }

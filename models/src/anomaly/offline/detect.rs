@@ -263,29 +263,22 @@ impl SeriesModel {
         // A value may leave either of the two bands, so that each has half of the risk.
         let departures = |sizes: Vec<f64>| Departures::new(sizes, Rc::clone(&places), season, 0.5 * risk, series.least);
         let least_level = LEAST_CHANGES * usual_change(&rest);
+        let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect::<Vec<f64>>();
         let from_season = departures(rest.iter().map(|r| r.abs()).collect());
         let least_lasting = least_level.max(LEAST_LASTING * from_season.bound());
         let lasting = departures(level.iter().map(|l| l.abs()).collect()).at_least(least_lasting);
-        let jumps = departures(shift_sizes(&level, MIDDLE)).at_least(least_lasting);
+        let from_level = departures(apart(&rest, &level)).at_least(least_level);
+        // Values after a lasting shift would widen the bound of departures from the season, and so hide the shift.
+        let least_jump = least_level.max(LEAST_LASTING * from_level.bound().min(from_season.bound()));
+        let jumps = departures(shift_sizes(&level, MIDDLE)).at_least(least_jump);
         let shifts = shifts(&rest, &level, MIDDLE, |t| jumps.ratio(t) > REACH);
-        let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect::<Vec<f64>>();
         let middle = moving_mean(&rest, MIDDLE);
         let wide = moving_mean(&rest, WIDE.min(z.len() / 2));
         let mut others: Vec<(Departures, f64)> =
             NARROW.iter().map(|width| (departures(apart(z, &moving_mean(z, *width))), 1.0)).collect();
         others.push((departures(apart(&rest, &middle)), 1.0));
         others.push((departures(apart(&middle, &wide)), SHIFT));
-        Self {
-            from_season,
-            from_level: departures(apart(&rest, &level)).at_least(least_level),
-            lasting,
-            jumps,
-            shifts,
-            places,
-            profile,
-            level,
-            others,
-        }
+        Self { from_season, from_level, lasting, jumps, shifts, places, profile, level, others }
     }
 
     /// Returns the band that the value exceeds most or, inside both, the narrower one; the score is the distance from

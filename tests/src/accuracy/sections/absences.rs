@@ -23,6 +23,9 @@ const HEIGHT: f64 = 60.0;
 /// Minutes of a step, minutes of the job, days with the job before the day without it.
 const JOBS: [(usize, usize, usize); 8] =
     [(1, 5, 7), (1, 10, 7), (1, 60, 7), (5, 5, 7), (5, 30, 7), (5, 30, 21), (15, 15, 7), (15, 60, 7)];
+/// Steps, and minutes at shorter steps, after a job within which its absence may be called.
+const LATE: usize = 3;
+const LATE_MINUTES: usize = 10;
 /// Minutes of a step, mean of a step, size of the gamma variable (none: Poisson), minutes without an event.
 const OUTAGES: [(usize, f64, Option<f64>, usize); 10] = [
     (1, 50.0, None, 60),
@@ -115,7 +118,8 @@ pub(super) fn run(settings: &Settings) -> Result<String, Box<dyn Error>> {
         "## Anomalies: what does not happen\n\n\
          Series from seeds, {} a row, one fault each.\n\n\
          A daily job of {HEIGHT} above {BASE} with noise of 1, at a time of day that the seed chooses, does not run on the last day\n\
-         (causal). The delay is from the job's first row; false alarms are counted from the fifth day on.\n\n{}\n\
+         (causal). The delay is from the job's first row, and may reach three\n\
+         steps past its last, when it cannot come late any more; false alarms are counted from the fifth day on.\n\n{}\n\
          Independent counts, Poisson or negative binomial, fall silent after two weeks (causal). The delay is from the first row\n\
          without an event; chance alone gives such a silence hardly ever once it has lasted for the mean's 10 events. False alarms\n\
          are counted from the third day on.\n\n{}\n\
@@ -132,14 +136,16 @@ fn jobs(settings: &Settings, seeds: &[u64]) -> Result<Table, String> {
     let mut table = Table::new(&header);
     for (minutes, long, days) in JOBS {
         let (day, width) = (DAY_MINUTES / minutes, (long / minutes).max(1));
+        let late = LATE.max(LATE_MINUTES / minutes);
         let done = each("absent jobs", seeds, settings.threads, |seed| {
             let mut y = noise(*seed, (days + 1) * day, 1.0)?;
             y.iter_mut().for_each(|v| *v += BASE);
-            let at = 2 + pick(seed + 1_000, day - width - 4);
+            let at = 2 + pick(seed + 1_000, day - width - late - 2);
             for d in 0..days {
                 y[d * day + at..d * day + at + width].iter_mut().for_each(|v| *v += HEIGHT);
             }
-            let fault = days * day + at..days * day + at + width;
+            // A job may come a little late: its absence is known once it cannot come any more.
+            let fault = days * day + at..days * day + at + width + late;
             Ok::<_, String>(Called::of(&y, step_ms(minutes), Training::Online, 4 * day, fault))
         });
         let all = done.results.into_iter().collect::<Result<Vec<_>, _>>()?;

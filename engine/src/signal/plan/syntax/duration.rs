@@ -1,4 +1,4 @@
-//! Durations with units: `5m`, `1h30m`, `1d`.
+//! Parses durations with units: `5m`, `1h30m`, `1d`.
 
 /// Units from the longest to the shortest, in milliseconds.
 const UNITS: [(&str, i64); 7] = [
@@ -11,13 +11,13 @@ const UNITS: [(&str, i64); 7] = [
     ("ms", 1),
 ];
 
-/// The longest duration, as in Prometheus: what nanoseconds in 64 bits can say, 292 years.
+/// Maximum duration, as in Prometheus: 2^63 nanoseconds, 292 years.
 pub(super) const LONGEST_MS: i64 = i64::MAX / 1_000_000;
 
-/// What a text of digits and letters is as a duration, in milliseconds.
+/// Parses a text of digits and letters as a duration in milliseconds.
 ///
 /// # Errors
-/// What is wrong and what would be right.
+/// The problem and its correction.
 pub(super) fn parse(text: &str) -> Result<i64, String> {
     let mut total: i64 = 0;
     let mut shorter_than = i64::MAX;
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<i64, String> {
             return Err(unknown_unit(text, unit));
         };
         if *unit_ms >= shorter_than {
-            return Err("the units of a duration go from long to short, each once, such as 1h30m".to_owned());
+            return Err("the units of a duration must go from long to short, each once, such as 1h30m".to_owned());
         }
         shorter_than = *unit_ms;
         let amount: Option<i64> = digits.parse::<i64>().ok().and_then(|count| count.checked_mul(*unit_ms));
@@ -42,6 +42,7 @@ pub(super) fn parse(text: &str) -> Result<i64, String> {
     Ok(total)
 }
 
+/// Returns the message about an unknown unit, with the most likely correction.
 fn unknown_unit(text: &str, unit: &str) -> String {
     if unit.starts_with('.') {
         return format!("durations have no fractions; write {text} in a smaller unit, such as 90m for 1.5h");
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_reach_past_32_bits() {
+    fn durations_are_not_limited_to_32_bits() {
         assert_eq!(parse("1h30m"), Ok(5_400_000));
         assert_eq!(parse("5000000000s"), Ok(5_000_000_000_000));
         assert_eq!(parse("4294967296ms"), Ok(4_294_967_296));

@@ -1,8 +1,8 @@
-//! Words with a meaning of their own, and where they may be names nevertheless.
+//! Keywords of PromQL, and where they may be names of metrics and functions.
 
 use crate::signal::plan::AggregateOp;
 
-/// The aggregation of this name, in any case; none of what is an aggregation but not evaluated here.
+/// Returns the aggregation with this name, ignoring case. `Err`: the name of an aggregation that is not supported.
 pub(super) fn aggregation(word: &str) -> Option<Result<AggregateOp, &'static str>> {
     let lower = word.to_ascii_lowercase();
     if lower == "limit_ratio" {
@@ -11,12 +11,12 @@ pub(super) fn aggregation(word: &str) -> Option<Result<AggregateOp, &'static str
     AggregateOp::ALL.into_iter().find(|op| op.name() == lower).map(Ok)
 }
 
-/// Whether a word, in any case, is one of these keywords.
+/// Whether a word is one of these keywords, ignoring case.
 pub(super) fn is_one_of(word: &str, keywords: &[&str]) -> bool {
     keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
 }
 
-/// `Inf` and `NaN` in any case.
+/// Returns the value of `Inf` and `NaN`, ignoring case.
 pub(super) fn number(word: &str) -> Option<f64> {
     if word.eq_ignore_ascii_case("inf") {
         Some(f64::INFINITY)
@@ -27,11 +27,11 @@ pub(super) fn number(word: &str) -> Option<f64> {
     }
 }
 
-/// Keywords that cannot be a metric's name where an expression begins; all others can.
-pub(super) const NEVER_METRICS: [&str; 6] = ["atan2", "bool", "group_left", "group_right", "ignoring", "on"];
+/// Keywords that cannot be a metric name at the start of an operand. All others can.
+pub(super) const NOT_METRIC_NAMES: [&str; 6] = ["atan2", "bool", "group_left", "group_right", "ignoring", "on"];
 
-/// Keywords that a function cannot have as its name.
-pub(super) const NEVER_FUNCTIONS: [&str; 14] = [
+/// Keywords that cannot be the name of a function.
+pub(super) const NOT_FUNCTION_NAMES: [&str; 14] = [
     "and",
     "atan2",
     "bool",

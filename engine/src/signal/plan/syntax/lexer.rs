@@ -1,20 +1,20 @@
-//! Splits an expression into tokens.
+//! Splits an expression into tokens. Comments and blanks are skipped.
 
 use super::{
     duration,
-    place::wrong,
+    position::error_at,
     quoted::unquoted,
-    token::{Kind, Token},
+    token::{Token, TokenKind},
 };
 use crate::signal::SignalError;
 
-/// Symbols, longer ones before those that they begin with.
+/// Symbols; a longer symbol is before its prefixes.
 const SYMBOLS: [&str; 24] = [
     "==", "!=", "=~", "!~", ">=", "<=", "=", ">", "<", "+", "-", "*", "/", "%", "^", "(", ")", "{", "}", "[", "]", ",",
     ":", "@",
 ];
 
-/// Characters that look like others, and what to write in their place.
+/// Characters that are confused with ASCII ones, and the correction.
 const LOOK_ALIKES: [(&[char], &str); 8] = [
     (&['“', '”', '„', '«', '»', '‟'], "typographic quotes are not quotes here; write \""),
     (&['‘', '’', '‚', '‛'], "typographic quotes are not quotes here; write '"),
@@ -26,26 +26,27 @@ const LOOK_ALIKES: [(&[char], &str); 8] = [
     (&['≠'], "write !="),
 ];
 
-/// Splits `text` into tokens, the last of which is the end.
+/// Splits `text` into tokens. The last token is the end.
 ///
 /// # Errors
-/// [`SignalError::Parse`] for characters that begin no token, wrong numbers and strings.
+/// [`SignalError::Parse`] for invalid characters, numbers and strings.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, SignalError> {
     let mut lexer = Lexer { text, at: 0, braces: false, brackets: false };
     let mut tokens = Vec::new();
     while let Some(token) = lexer.next()? {
         tokens.push(token);
     }
-    tokens.push(Token { kind: Kind::End, start: text.len(), end: text.len() });
+    tokens.push(Token { kind: TokenKind::End, start: text.len(), end: text.len() });
     Ok(tokens)
 }
 
 struct Lexer<'a> {
     text: &'a str,
+    /// Byte position of the next token.
     at: usize,
-    /// Whether `{` is open: colons then are no part of names.
+    /// Whether a `{` is open. Names then contain no colons.
     braces: bool,
-    /// Whether `[` is open: `5m:1m` then are three tokens.
+    /// Whether a `[` is open. `5m:1m` is then three tokens.
     brackets: bool,
 }
 
@@ -84,25 +85,25 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn word(&mut self) -> Kind {
+    fn word(&mut self) -> TokenKind {
         let colon = !self.braces && !self.brackets;
         let is_part = |c: char| c == '_' || c.is_ascii_alphanumeric() || (colon && c == ':');
         self.at += self.rest().find(|c: char| !is_part(c)).unwrap_or(self.rest().len());
-        Kind::Word
+        TokenKind::Word
     }
 
-    fn symbol(&mut self, first: char) -> Result<Kind, SignalError> {
+    fn symbol(&mut self, first: char) -> Result<TokenKind, SignalError> {
         let Some(symbol) = SYMBOLS.into_iter().find(|symbol| self.rest().starts_with(symbol)) else {
             let known = LOOK_ALIKES.iter().find(|(characters, _)| characters.contains(&first)).map(|(_, hint)| *hint);
             let message = match first {
                 '&' => "the operator is the word and".to_owned(),
                 '|' => "the operator is the word or".to_owned(),
                 '!' => "write != or, in a matcher, !~".to_owned(),
-                '$' => "a variable of a dashboard was not filled in, or $ stands outside of a string".to_owned(),
-                other if other.is_whitespace() => "this blank is not a plain one; write a space".to_owned(),
-                other => known.map_or_else(|| format!("{other:?} begins nothing in PromQL"), str::to_owned),
+                '$' => "a dashboard variable was not replaced, or $ is outside of a string".to_owned(),
+                other if other.is_whitespace() => "this is not an ASCII blank; write a space".to_owned(),
+                other => known.map_or_else(|| format!("{other:?} is not a valid character in PromQL"), str::to_owned),
             };
-            return Err(wrong(self.text, self.at, self.at + first.len_utf8(), message));
+            return Err(error_at(self.text, self.at, self.at + first.len_utf8(), message));
         };
         match symbol {
             "{" => self.braces = true,
@@ -112,10 +113,10 @@ impl<'a> Lexer<'a> {
             _ => {}
         }
         self.at += symbol.len();
-        Ok(Kind::Symbol(symbol))
+        Ok(TokenKind::Symbol(symbol))
     }
 
-    fn string(&mut self, quote: char) -> Result<Kind, SignalError> {
+    fn string(&mut self, quote: char) -> Result<TokenKind, SignalError> {
         let start = self.at;
         let mut escaped = false;
         for (at, character) in self.rest().char_indices().skip(1) {
@@ -126,38 +127,39 @@ impl<'a> Lexer<'a> {
                 _ if character == quote => {
                     let inner = &self.text[start + 1..start + at];
                     self.at = start + at + 1;
-                    return unquoted(inner, quote).map(Kind::Text).map_err(|(at, length, message)| {
-                        wrong(self.text, start + 1 + at, start + 1 + at + length, message)
+                    return unquoted(inner, quote).map(TokenKind::Text).map_err(|(at, length, message)| {
+                        error_at(self.text, start + 1 + at, start + 1 + at + length, message)
                     });
                 }
                 _ => {}
             }
         }
-        let message = format!("the string that begins here is never closed; write {quote} at its end");
-        Err(wrong(self.text, start, self.text.len(), message))
+        let message = format!("the string that starts here is never closed; write {quote} at its end");
+        Err(error_at(self.text, start, self.text.len(), message))
     }
 
-    /// A number, or a duration when letters follow.
-    fn number(&mut self) -> Result<Kind, SignalError> {
+    /// Reads a number, or a duration if letters follow.
+    fn number(&mut self) -> Result<TokenKind, SignalError> {
         let start = self.at;
         let length = number_length(self.rest());
         let after = &self.rest()[length..];
         let follows = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(after.len());
         let whole = &self.rest()[..length + follows];
         self.at += whole.len();
-        let bad = |message: String| wrong(self.text, start, start + whole.len(), message);
+        let bad = |message: String| error_at(self.text, start, start + whole.len(), message);
         if follows == 0 {
-            return number(whole).map(Kind::Number).ok_or_else(|| bad("this is not a number".to_owned()));
+            return number(whole).map(TokenKind::Number).ok_or_else(|| bad("this is not a number".to_owned()));
         }
         let is_duration = whole.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
         if !is_duration {
             return Err(bad("this is neither a number nor a duration".to_owned()));
         }
-        duration::parse(whole).map(Kind::Duration).map_err(bad)
+        duration::parse(whole).map(TokenKind::Duration).map_err(bad)
     }
 }
 
-/// Length of the number at the start of a text: digits with underscores between, a fraction, an exponent; or hexadecimal.
+/// Returns the length of the number at the start of a text: digits with underscores, a fraction and an exponent, or
+/// hexadecimal digits.
 fn number_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let digits = |from: usize, is_digit: fn(&u8) -> bool| {
@@ -180,7 +182,7 @@ fn number_length(text: &str) -> usize {
     length
 }
 
-/// The value of a number: whole numbers may be hexadecimal or, with a leading 0, octal, as in Go.
+/// Parses a number. Integers may be hexadecimal or, with a leading 0, octal, as in Go.
 #[expect(clippy::cast_precision_loss, reason = "PromQL's numbers are floats")]
 fn number(text: &str) -> Option<f64> {
     if text.starts_with('_') || text.ends_with('_') || text.contains("__") {
@@ -202,29 +204,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_durations_are_those_of_prometheus() {
-        let check = |text: &str, expected: Option<Kind>| {
+    fn numbers_and_durations_match_prometheus() {
+        let check = |text: &str, expected: Option<TokenKind>| {
             let found = tokens(text).ok().map(|mut tokens| tokens.swap_remove(0).kind);
             assert_eq!(found, expected, "{text}");
         };
-        check("1", Some(Kind::Number(1.0)));
-        check(".5", Some(Kind::Number(0.5)));
-        check("5.", Some(Kind::Number(5.0)));
-        check("5e-3", Some(Kind::Number(0.005)));
-        check("0x1f", Some(Kind::Number(31.0)));
-        check("0755", Some(Kind::Number(493.0)));
-        check("08", Some(Kind::Number(8.0)));
-        check("1_000_000", Some(Kind::Number(1e6)));
-        check("1e400", Some(Kind::Number(f64::INFINITY)));
-        check("5m", Some(Kind::Duration(300_000)));
-        check("1d2h", Some(Kind::Duration(93_600_000)));
+        check("1", Some(TokenKind::Number(1.0)));
+        check(".5", Some(TokenKind::Number(0.5)));
+        check("5.", Some(TokenKind::Number(5.0)));
+        check("5e-3", Some(TokenKind::Number(0.005)));
+        check("0x1f", Some(TokenKind::Number(31.0)));
+        check("0755", Some(TokenKind::Number(493.0)));
+        check("08", Some(TokenKind::Number(8.0)));
+        check("1_000_000", Some(TokenKind::Number(1e6)));
+        check("1e400", Some(TokenKind::Number(f64::INFINITY)));
+        check("5m", Some(TokenKind::Duration(300_000)));
+        check("1d2h", Some(TokenKind::Duration(93_600_000)));
         for wrong in ["1__0", "5x", "1.2.3", "0b1", "1e", "0x", "1.5h", "1_"] {
             check(wrong, None);
         }
     }
 
     #[test]
-    fn names_hold_colons_outside_of_braces_alone() {
+    fn names_have_colons_only_outside_of_braces() {
         fn kinds(text: &str) -> Vec<&str> {
             tokens(text).unwrap().into_iter().map(|token| &text[token.start..token.end]).collect()
         }

@@ -1,14 +1,18 @@
-//! PromQL's grammar: tokens, strings, durations, and a parser by precedence that builds the plan directly.
+//! The grammar of PromQL in Prometheus 3: tokens, strings, durations, and a precedence-climbing parser that builds the
+//! plan.
 //!
-//! It follows the grammar of Prometheus 3. Every error names its place in the text and what would be right there.
+//! `lexer` produces tokens. `parser` parses operators, `call` calls and aggregations, `selector` selectors and their
+//! modifiers. `checks` rejects operands of the wrong kind. Each error names its position in the text and the
+//! correction.
 
+mod call;
 mod checks;
 mod duration;
 mod keywords;
 mod lexer;
 mod operand;
 mod parser;
-mod place;
+mod position;
 mod quoted;
 mod selector;
 mod token;

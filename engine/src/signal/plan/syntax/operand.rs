@@ -1,23 +1,25 @@
-//! A parsed part of an expression, and the operators that join such parts.
+//! Parsed operands, and the binary operators with their precedence.
 
 use crate::signal::{
     ValueKind,
     plan::{BinaryOp, CompareOp, Node, SetOp},
 };
 
-/// A part of an expression with what the grammar has to know of it.
+/// A parsed operand with the properties that the grammar checks.
 #[derive(Debug)]
 pub(super) struct Operand {
     pub(super) node: Node,
-    /// Its bytes in the text.
+    /// First byte in the text.
     pub(super) start: usize,
+    /// Byte after the last one in the text.
     pub(super) end: usize,
-    /// Levels of operations.
+    /// Depth of the tree of operations.
     pub(super) depth: usize,
-    /// Whether modifiers may follow: a selector or subquery that is not in brackets.
+    /// Whether modifiers may follow: true for a selector or subquery that is not in parentheses.
     pub(super) bare: bool,
-    /// Whether it has an `offset` or `@` of its own.
+    /// Whether it has an `offset`.
     pub(super) has_offset: bool,
+    /// Whether it has an `@`.
     pub(super) has_at: bool,
 }
 
@@ -32,9 +34,9 @@ impl Operand {
     }
 }
 
-/// How strongly operators bind; the weakest first.
+/// Precedence of binary operators, the lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Binding {
+pub(super) enum Precedence {
     Or,
     And,
     Compare,
@@ -43,11 +45,11 @@ pub(super) enum Binding {
     Power,
 }
 
-impl Binding {
-    pub(super) const WEAKEST: Self = Self::Or;
+impl Precedence {
+    pub(super) const LOWEST: Self = Self::Or;
 
-    /// What the right side of an operator that joins from the left must bind at least; none past the strongest.
-    pub(super) fn stronger(self) -> Self {
+    /// Returns the next higher precedence: the minimum in the right operand of a left-associative operator.
+    pub(super) fn next_higher(self) -> Self {
         match self {
             Self::Or => Self::And,
             Self::And => Self::Compare,
@@ -58,27 +60,27 @@ impl Binding {
     }
 }
 
-/// Every binary operator as written.
-const OPERATORS: [(&str, BinaryOp, Binding); 16] = [
-    ("or", BinaryOp::Set(SetOp::Or), Binding::Or),
-    ("and", BinaryOp::Set(SetOp::And), Binding::And),
-    ("unless", BinaryOp::Set(SetOp::Unless), Binding::And),
-    ("==", BinaryOp::Compare(CompareOp::Equal), Binding::Compare),
-    ("!=", BinaryOp::Compare(CompareOp::NotEqual), Binding::Compare),
-    (">=", BinaryOp::Compare(CompareOp::GreaterEqual), Binding::Compare),
-    ("<=", BinaryOp::Compare(CompareOp::LessEqual), Binding::Compare),
-    (">", BinaryOp::Compare(CompareOp::Greater), Binding::Compare),
-    ("<", BinaryOp::Compare(CompareOp::Less), Binding::Compare),
-    ("+", BinaryOp::Add, Binding::Sum),
-    ("-", BinaryOp::Sub, Binding::Sum),
-    ("*", BinaryOp::Mul, Binding::Product),
-    ("/", BinaryOp::Div, Binding::Product),
-    ("%", BinaryOp::Mod, Binding::Product),
-    ("atan2", BinaryOp::Atan2, Binding::Product),
-    ("^", BinaryOp::Pow, Binding::Power),
+/// All binary operators as written.
+const OPERATORS: [(&str, BinaryOp, Precedence); 16] = [
+    ("or", BinaryOp::Set(SetOp::Or), Precedence::Or),
+    ("and", BinaryOp::Set(SetOp::And), Precedence::And),
+    ("unless", BinaryOp::Set(SetOp::Unless), Precedence::And),
+    ("==", BinaryOp::Compare(CompareOp::Equal), Precedence::Compare),
+    ("!=", BinaryOp::Compare(CompareOp::NotEqual), Precedence::Compare),
+    (">=", BinaryOp::Compare(CompareOp::GreaterEqual), Precedence::Compare),
+    ("<=", BinaryOp::Compare(CompareOp::LessEqual), Precedence::Compare),
+    (">", BinaryOp::Compare(CompareOp::Greater), Precedence::Compare),
+    ("<", BinaryOp::Compare(CompareOp::Less), Precedence::Compare),
+    ("+", BinaryOp::Add, Precedence::Sum),
+    ("-", BinaryOp::Sub, Precedence::Sum),
+    ("*", BinaryOp::Mul, Precedence::Product),
+    ("/", BinaryOp::Div, Precedence::Product),
+    ("%", BinaryOp::Mod, Precedence::Product),
+    ("atan2", BinaryOp::Atan2, Precedence::Product),
+    ("^", BinaryOp::Pow, Precedence::Power),
 ];
 
-/// The operator that a symbol or a word, in any case, stands for.
-pub(super) fn operator(text: &str) -> Option<(BinaryOp, Binding)> {
-    OPERATORS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(text)).map(|(_, op, binding)| (*op, *binding))
+/// Returns the operator of a symbol or word, ignoring case.
+pub(super) fn operator(text: &str) -> Option<(BinaryOp, Precedence)> {
+    OPERATORS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(text)).map(|(_, op, precedence)| (*op, *precedence))
 }

@@ -1,14 +1,14 @@
-//! Quoted texts: Go's escapes in `"…"` and `'…'`, none in backticks.
+//! Unquotes strings: resolves the escapes of Go in `"…"` and `'…'`; strings in backticks have none.
 
-/// The text between the quotes `quote`, with escapes resolved.
+/// Resolves the escapes of the text between the quotes `quote`.
 ///
 /// # Errors
-/// Byte position of a wrong escape within `inner`, its length, and what would be right.
+/// Byte position of a wrong escape within `inner`, its length, and the correction.
 pub(super) fn unquoted(inner: &str, quote: char) -> Result<String, (usize, usize, String)> {
     if quote == '`' || !inner.contains('\\') {
         return Ok(inner.to_owned());
     }
-    // Hexadecimal and octal escapes are bytes; several of them may make one character.
+    // Hexadecimal and octal escapes are bytes; several of them may encode one character.
     let mut bytes = Vec::with_capacity(inner.len());
     let mut at = 0;
     while let Some(next) = inner[at..].chars().next() {
@@ -50,20 +50,21 @@ pub(super) fn unquoted(inner: &str, quote: char) -> Result<String, (usize, usize
         };
         let Some(length) = length else {
             let shown = escape.chars().next().map_or(1, |c| 1 + c.len_utf8());
-            let message = "this is not an escape of a string; write \\\\ for a backslash, or the text in backticks";
+            let message = "this is not a valid escape; write \\\\ for a backslash, or the text in backticks";
             return Err((at, shown, message.to_owned()));
         };
         at += 1 + length;
     }
-    String::from_utf8(bytes).map_err(|_| (0, inner.len(), "the escapes make no UTF-8 text".to_owned()))
+    String::from_utf8(bytes).map_err(|_| (0, inner.len(), "the escapes are not valid UTF-8".to_owned()))
 }
 
+/// Adds the byte of a one-letter escape; returns the length of the escape.
 fn simple(bytes: &mut Vec<u8>, byte: u8) -> Option<usize> {
     bytes.push(byte);
     Some(1)
 }
 
-/// The number that `count` digits make.
+/// Parses `count` digits at the byte `from`.
 fn digits(escape: &str, from: usize, count: usize, radix: u32) -> Option<u32> {
     let digits = escape.get(from..from + count)?;
     let is_plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());

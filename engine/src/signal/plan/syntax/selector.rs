@@ -1,11 +1,11 @@
-//! Selectors: names, matchers in braces, ranges, `offset` and `@`.
+//! Parses selectors: names, matchers in braces, ranges, subqueries, `offset` and `@`.
 
 use super::{
     duration::LONGEST_MS,
     keywords::is_one_of,
     operand::Operand,
     parser::Parser,
-    token::{Kind, Token},
+    token::{Token, TokenKind},
 };
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher},
@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-/// Comparisons of matchers as written.
-const MATCHES: [(&str, MatchOp); 4] =
+/// Operators of matchers as written.
+const MATCH_OPERATORS: [(&str, MatchOp); 4] =
     [("=~", MatchOp::Regex), ("!~", MatchOp::NotRegex), ("!=", MatchOp::NotEqual), ("=", MatchOp::Equal)];
 
 impl Parser<'_> {
-    /// A selector; `name` is the token of the metric's name, the brace comes next if there is one.
+    /// Parses a selector. `name`: the consumed token of the metric name, if any.
     pub(super) fn selector(&mut self, name: Option<&Token>) -> Result<Operand, SignalError> {
         let start = name.map_or(self.peek().start, |name| name.start);
         let mut matchers = Vec::new();
@@ -35,14 +35,16 @@ impl Parser<'_> {
         if !matchers.iter().any(|matcher| !matcher.matches_value("")) {
             let message =
                 "a selector needs a name or a matcher that does not match the empty text, such as {job=~\".+\"}";
-            return Err(self.wrong(start, end, message));
+            return Err(self.error_at(start, end, message));
         }
+        // Slots number the selectors of a query in the order written.
         let slot = self.selectors;
         self.selectors += 1;
         let selector = Selector { slot, matchers: matchers.into(), shift: TimeShift::default() };
         Ok(Operand::new(Node::Select(selector), start, end, 1))
     }
 
+    /// Parses matchers in braces. `named`: whether the metric name was before the brace.
     fn matchers(&mut self, matchers: &mut Vec<Matcher>, mut named: bool) -> Result<(), SignalError> {
         let brace = self.advance();
         loop {
@@ -52,11 +54,11 @@ impl Parser<'_> {
             }
             let label = self.advance();
             let name = match &label.kind {
-                Kind::Word => self.written(&label).to_owned(),
-                Kind::Text(text) => text.clone(),
-                Kind::End => return Err(self.unclosed(&brace, "brace", "}")),
+                TokenKind::Word => self.written(&label).to_owned(),
+                TokenKind::Text(text) => text.clone(),
+                TokenKind::End => return Err(self.unclosed(&brace, "brace", "}")),
                 _ if label.is(",") => {
-                    return Err(self.wrong(
+                    return Err(self.error_at(
                         label.start,
                         label.end,
                         "a matcher such as job=\"api\" is expected before ,",
@@ -64,22 +66,23 @@ impl Parser<'_> {
                 }
                 _ => {
                     let message = "a label's name is expected, as in {job=\"api\"}; write } to close the brace";
-                    return Err(self.wrong(label.start, label.end, message));
+                    return Err(self.error_at(label.start, label.end, message));
                 }
             };
-            let alone = matches!(label.kind, Kind::Text(_)) && (self.peek().is(",") || self.peek().is("}"));
+            // A quoted text without an operator is the metric name: {"http.requests"}.
+            let alone = matches!(label.kind, TokenKind::Text(_)) && (self.peek().is(",") || self.peek().is("}"));
             let matcher = if alone {
                 if name.is_empty() {
-                    return Err(self.wrong(label.start, label.end, "a metric's name is empty"));
+                    return Err(self.error_at(label.start, label.end, "the metric name is empty"));
                 }
                 Matcher::equal(METRIC_NAME, name)
             } else {
                 self.matcher(&brace, &label, name)?
             };
             if alone || matcher.name() == METRIC_NAME {
-                // Matchers on __name__ may repeat, a name as such may not.
+                // Several matchers of __name__ are allowed, but only one plain name.
                 if named {
-                    return Err(self.wrong(label.start, self.last_end, "the metric's name is set twice"));
+                    return Err(self.error_at(label.start, self.last_end, "the metric name is set twice"));
                 }
                 named = alone;
             }
@@ -88,36 +91,37 @@ impl Parser<'_> {
         }
     }
 
+    /// Parses the operator and the value of a matcher.
     fn matcher(&mut self, brace: &Token, label: &Token, name: String) -> Result<Matcher, SignalError> {
         let operator = self.advance();
         let shown = self.written(label).to_owned();
-        let Some((_, op)) = MATCHES.iter().find(|(symbol, _)| operator.is(symbol)) else {
-            if operator.kind == Kind::End {
+        let Some((_, op)) = MATCH_OPERATORS.iter().find(|(symbol, _)| operator.is(symbol)) else {
+            if operator.kind == TokenKind::End {
                 return Err(self.unclosed(brace, "brace", "}"));
             }
             let message = format!("after the label {shown} one of =, !=, =~, !~ is expected");
-            return Err(self.wrong(operator.start, operator.end, message));
+            return Err(self.error_at(operator.start, operator.end, message));
         };
         let symbol = self.written(&operator).to_owned();
         let value = self.advance();
         match &value.kind {
-            Kind::Text(text) => Matcher::new(name, *op, text.as_str()).map_err(|error| {
-                self.wrong(value.start, value.end, format!("this is not a regular expression: {}", error.source))
+            TokenKind::Text(text) => Matcher::new(name, *op, text.as_str()).map_err(|error| {
+                self.error_at(value.start, value.end, format!("this is not a regular expression: {}", error.source))
             }),
-            Kind::End => Err(self.unclosed(brace, "brace", "}")),
-            Kind::Word | Kind::Number(_) | Kind::Duration(_) => {
+            TokenKind::End => Err(self.unclosed(brace, "brace", "}")),
+            TokenKind::Word | TokenKind::Number(_) | TokenKind::Duration(_) => {
                 let written = self.written(&value);
-                let message = format!("a label's value is written in quotes: {shown}{symbol}\"{written}\"");
-                Err(self.wrong(value.start, value.end, message))
+                let message = format!("a label value must be in quotes: {shown}{symbol}\"{written}\"");
+                Err(self.error_at(value.start, value.end, message))
             }
-            Kind::Symbol(_) => {
+            TokenKind::Symbol(_) => {
                 let message = format!("a value in quotes is expected: {shown}{symbol}\"…\"");
-                Err(self.wrong(value.start, value.end, message))
+                Err(self.error_at(value.start, value.end, message))
             }
         }
     }
 
-    /// The comma or closing brace after a matcher; the brace stays.
+    /// Consumes the comma after a matcher, or checks that the closing brace is next.
     fn after_matcher(&mut self, brace: &Token) -> Result<(), SignalError> {
         let next = self.peek().clone();
         if next.is("}") {
@@ -127,25 +131,25 @@ impl Parser<'_> {
             self.advance();
             return Ok(());
         }
-        if next.kind == Kind::End {
+        if next.kind == TokenKind::End {
             return Err(self.unclosed(brace, "brace", "}"));
         }
-        if next.kind == Kind::Word && is_one_of(self.written(&next), &["or"]) {
+        if next.kind == TokenKind::Word && is_one_of(self.written(&next), &["or"]) {
             return Err(SignalError::Unsupported { what: "\"or\" between label matchers".to_owned() });
         }
-        if matches!(next.kind, Kind::Word | Kind::Text(_)) {
-            return Err(self.wrong(next.start, next.end, "a comma is missing between matchers"));
+        if matches!(next.kind, TokenKind::Word | TokenKind::Text(_)) {
+            return Err(self.error_at(next.start, next.end, "a comma is missing between matchers"));
         }
-        // The brace was most likely forgotten, and the expression goes on.
-        let message = "the brace that is open is not closed here; write } before this, or , before the next matcher";
-        Err(self.wrong(next.start, next.end, message))
+        // Most likely the brace was forgotten, and the expression continues.
+        let message = "the open brace is not closed; write } before this, or , before the next matcher";
+        Err(self.error_at(next.start, next.end, message))
     }
 
-    /// What may follow an operand: ranges, subqueries, `offset`, `@`.
+    /// Parses the modifiers after an operand: ranges, subqueries, `offset`, `@`.
     pub(super) fn modified(&mut self, mut operand: Operand) -> Result<Operand, SignalError> {
         loop {
             let next = self.peek().clone();
-            let word = if next.kind == Kind::Word { self.written(&next) } else { "" };
+            let word = if next.kind == TokenKind::Word { self.written(&next) } else { "" };
             if next.is("[") {
                 operand = self.range(operand)?;
             } else if is_one_of(word, &["offset"]) {
@@ -160,10 +164,11 @@ impl Parser<'_> {
         }
     }
 
+    /// Parses a range or a subquery after an operand.
     fn range(&mut self, operand: Operand) -> Result<Operand, SignalError> {
         let bracket = self.advance();
         if self.peek().is("]") {
-            return Err(self.wrong(bracket.start, self.peek().end, "a range needs a duration, such as [5m]"));
+            return Err(self.error_at(bracket.start, self.peek().end, "a range needs a duration, such as [5m]"));
         }
         let range_ms = self.positive_duration("a range", &bracket)?;
         if self.peek().is(":") {
@@ -178,18 +183,19 @@ impl Parser<'_> {
                 Ok(Operand::new(node, operand.start, end, operand.depth + 1))
             }
             Node::Select(_) if operand.bare => {
-                let message = "offset and @ come after the range: up[5m] offset 1h";
-                Err(self.wrong(bracket.start, end, message))
+                let message = "offset and @ must be after the range: up[5m] offset 1h";
+                Err(self.error_at(bracket.start, end, message))
             }
             _ => {
                 let written = self.text.get(bracket.start..end).unwrap_or("[5m]").trim_end_matches(']').to_owned();
                 let message =
-                    format!("only a selector has a range; of any other expression write a subquery: {written}:1m]");
-                Err(self.wrong(bracket.start, end, message))
+                    format!("only a selector can have a range; use a subquery for any other expression: {written}:1m]");
+                Err(self.error_at(bracket.start, end, message))
             }
         }
     }
 
+    /// Parses a subquery from its colon on.
     fn subquery(&mut self, operand: Operand, range_ms: i64, bracket: &Token) -> Result<Operand, SignalError> {
         self.advance();
         let step_ms =
@@ -203,6 +209,7 @@ impl Parser<'_> {
         Ok(Operand::new(node, start, self.last_end, depth))
     }
 
+    /// Parses `offset`.
     fn offset(&mut self, operand: &mut Operand) -> Result<(), SignalError> {
         let keyword = self.advance();
         let negative = self.peek().is("-");
@@ -212,13 +219,14 @@ impl Parser<'_> {
         let offset_ms = self.duration("offset", &keyword)?;
         let end = self.last_end;
         if operand.has_offset {
-            return Err(self.wrong(keyword.start, end, "offset is given twice"));
+            return Err(self.error_at(keyword.start, end, "offset is given twice"));
         }
         self.shift(operand, &keyword)?.offset_ms = if negative { -offset_ms } else { offset_ms };
         (operand.has_offset, operand.end) = (true, end);
         Ok(())
     }
 
+    /// Parses `@` with epoch seconds, `start()` or `end()`.
     fn at_time(&mut self, operand: &mut Operand) -> Result<(), SignalError> {
         let keyword = self.advance();
         let negative = self.peek().is("-");
@@ -228,32 +236,32 @@ impl Parser<'_> {
         let value = self.advance();
         let expected = "@ needs epoch seconds, start() or end()";
         let at = match value.kind {
-            Kind::Number(seconds) => At::Time(self.epoch_ms(if negative { -seconds } else { seconds }, &value)?),
-            Kind::Duration(ms) => At::Time(if negative { -ms } else { ms }),
-            Kind::Word if is_one_of(self.written(&value), &["start", "end"]) => {
+            TokenKind::Number(seconds) => At::Time(self.epoch_ms(if negative { -seconds } else { seconds }, &value)?),
+            TokenKind::Duration(ms) => At::Time(if negative { -ms } else { ms }),
+            TokenKind::Word if is_one_of(self.written(&value), &["start", "end"]) => {
                 let is_start = is_one_of(self.written(&value), &["start"]);
                 let opening = self.advance();
                 if !opening.is("(") || !self.peek().is(")") {
-                    return Err(self.wrong(value.start, opening.end, expected));
+                    return Err(self.error_at(value.start, opening.end, expected));
                 }
                 self.advance();
                 if is_start { At::Start } else { At::End }
             }
-            Kind::Word if super::keywords::number(self.written(&value)).is_some() => {
-                return Err(self.wrong(value.start, value.end, "the time after @ is out of range"));
+            TokenKind::Word if super::keywords::number(self.written(&value)).is_some() => {
+                return Err(self.error_at(value.start, value.end, "the time after @ is out of range"));
             }
-            _ => return Err(self.wrong(value.start, value.end, expected)),
+            _ => return Err(self.error_at(value.start, value.end, expected)),
         };
         let end = self.last_end;
         if operand.has_at {
-            return Err(self.wrong(keyword.start, end, "@ is given twice"));
+            return Err(self.error_at(keyword.start, end, "@ is given twice"));
         }
         self.shift(operand, &keyword)?.at = Some(at);
         (operand.has_at, operand.end) = (true, end);
         Ok(())
     }
 
-    /// The shift of a selector or subquery.
+    /// Returns the shift of a selector or subquery; an error for any other operand.
     fn shift<'o>(&self, operand: &'o mut Operand, keyword: &Token) -> Result<&'o mut TimeShift, SignalError> {
         match &mut operand.node {
             Node::Select(selector) if operand.bare => Ok(&mut selector.shift),
@@ -261,41 +269,43 @@ impl Parser<'_> {
             Node::Subquery(subquery) if operand.bare => Ok(&mut subquery.shift),
             _ => {
                 let word = self.written(keyword);
-                let message = format!("{word} follows a selector or a subquery, not another expression; put it inside");
-                Err(self.wrong(keyword.start, keyword.end, message))
+                let message = format!("{word} is valid only after a selector or a subquery; move it inside");
+                Err(self.error_at(keyword.start, keyword.end, message))
             }
         }
     }
 
+    /// Converts epoch seconds to milliseconds.
     fn epoch_ms(&self, seconds: f64, token: &Token) -> Result<i64, SignalError> {
         let ms = (seconds * 1000.0).round();
         #[expect(clippy::cast_possible_truncation, reason = "checked to lie within the range of i64")]
         if ms.abs() < 9.2e18 {
             Ok(ms as i64)
         } else {
-            Err(self.wrong(token.start, token.end, "the time after @ is out of range"))
+            Err(self.error_at(token.start, token.end, "the time after @ is out of range"))
         }
     }
 
+    /// Parses a duration of at least one millisecond.
     fn positive_duration(&mut self, what: &str, opening: &Token) -> Result<i64, SignalError> {
         let start = self.peek().start;
         match self.duration(what, opening)? {
-            0 => Err(self.wrong(start, self.last_end, format!("{what} must last at least a millisecond"))),
+            0 => Err(self.error_at(start, self.last_end, format!("{what} must last at least a millisecond"))),
             ms => Ok(ms),
         }
     }
 
-    /// A duration with a unit, or a number of seconds.
+    /// Parses a duration with a unit, or a number of seconds. Returns milliseconds.
     fn duration(&mut self, what: &str, opening: &Token) -> Result<i64, SignalError> {
         let token = self.advance();
         let ms = match token.kind {
-            Kind::Duration(ms) => ms,
-            Kind::Number(seconds) => {
+            TokenKind::Duration(ms) => ms,
+            TokenKind::Number(seconds) => {
                 let ms = (seconds * 1000.0).round();
                 #[expect(clippy::cast_precision_loss, reason = "compared with a bound")]
                 let longest = LONGEST_MS as f64;
                 if !(0.0..=longest).contains(&ms) {
-                    return Err(self.wrong(
+                    return Err(self.error_at(
                         token.start,
                         token.end,
                         "the duration is out of range; the longest is 292 years",
@@ -308,11 +318,11 @@ impl Parser<'_> {
             _ if token.is("(") || token.is("-") || token.is("+") => {
                 return Err(SignalError::Unsupported { what: "arithmetic in a duration".to_owned() });
             }
-            Kind::End if opening.is("[") => return Err(self.unclosed(opening, "bracket", "]")),
+            TokenKind::End if opening.is("[") => return Err(self.unclosed(opening, "bracket", "]")),
             _ => {
                 let message = format!("{what} needs a duration, such as 5m");
-                let place = if token.kind == Kind::End { opening } else { &token };
-                return Err(self.wrong(place.start, place.end, message));
+                let culprit = if token.kind == TokenKind::End { opening } else { &token };
+                return Err(self.error_at(culprit.start, culprit.end, message));
             }
         };
         let next = self.peek();
