@@ -61,14 +61,17 @@ fn cost(spec: &WorkloadSpec, decision: &Decision) -> String {
     }
     let what = if more > 0.0 { "more" } else { "fewer" };
     #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
-    let hours = (decision.at_ms - decision.comparison.scored_from_ms).max(1) as f64 / 3.6e6;
-    let replicas = (ours - theirs).abs() / hours;
-    let price = spec.replica_price.map(|price| {
+    let scored_hours = (decision.at_ms - decision.comparison.scored_from_ms).max(1) as f64 / 3.6e6;
+    let replicas = (ours - theirs).abs() / scored_hours;
+    let price = spec.replica_price.map_or_else(String::new, |price| {
         let monthly = price * replicas * MONTH_HOURS;
-        format!(", {monthly:.2} {} a month", if more > 0.0 { "more" } else { "less" })
+        format!("{monthly:.2} {} a month", if more > 0.0 { "more" } else { "less" })
     });
-    let mean = format!("{replicas:.1} replicas on average");
-    format!("{:.0} % {what} replica-hours ({mean}{})", 100.0 * more.abs(), price.unwrap_or_default())
+    // A difference that rounds to nothing is left out.
+    let mean = if replicas < 0.05 { String::new() } else { format!("{replicas:.1} replicas on average") };
+    let hours = format!("{:.0} % {what} replica-hours", 100.0 * more.abs());
+    let details: Vec<String> = [mean, price].into_iter().filter(|detail| !detail.is_empty()).collect();
+    if details.is_empty() { hours } else { format!("{hours} ({})", details.join(", ")) }
 }
 
 fn percent(share: f64) -> String {

@@ -88,7 +88,8 @@ impl Parser<'_> {
             } else {
                 format!("{}(vector)", op.name())
             };
-            let message = format!("{} takes {wanted}, got {}: {shape}", op.name(), args.len());
+            let noun = if wanted == 1 { "argument" } else { "arguments" };
+            let message = format!("{} takes {wanted} {noun}, got {}: {shape}", op.name(), args.len());
             return Err(self.error_at(word.start, end, message));
         }
         let depth = args.iter().map(|arg| arg.depth).max().unwrap_or(0) + 1;
