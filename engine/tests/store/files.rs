@@ -50,6 +50,39 @@ fn files_that_are_not_a_store_are_rejected_and_not_changed() {
     assert!(Store::open(Path::new("/"), StoreOptions::default()).unwrap_err().to_string().contains("has no file name"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_fifo_or_a_device_is_rejected_without_being_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for path in [fifo.as_path(), Path::new("/dev/null")] {
+        let message = Store::open(path, StoreOptions::default()).unwrap_err().to_string();
+        assert!(message.ends_with("the path is a device, FIFO or socket"), "{message}");
+    }
+}
+
+#[test]
+fn a_first_start_that_was_killed_leaves_a_file_that_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.duckdb");
+    // The file and its headers exist, the schema does not.
+    duckdb::Connection::open(&path).unwrap().close().unwrap();
+    assert!(path.metadata().unwrap().len() > 0);
+    for _ in 0..2 {
+        Store::open(&path, StoreOptions::default()).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_store_is_readable_by_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let Fresh { store, path, folder } = Fresh::new();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    drop((store, folder));
+}
+
 #[test]
 fn another_database_is_rejected_also_with_a_log_beside_it() {
     let folder = tempfile::tempdir().unwrap();

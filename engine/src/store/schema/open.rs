@@ -82,10 +82,25 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<C
     let is_new = !path.exists();
     let connection = open_mode(path, options, AccessMode::ReadWrite)?;
     check_version(&connection, path)?;
-    if !is_new {
+    if is_new {
+        secure_new(path)?;
+    } else {
         check_blocks(&connection, path)?;
     }
     Ok(connection)
+}
+
+/// Makes a new file readable by its owner alone, and its folder entry durable: without that, a power cut could leave
+/// acknowledged samples in a file that no folder lists.
+fn secure_new(path: &Path) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| StoreError::Open { path: path.to_owned(), detail: kind(&error) };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 fn open_mode(path: &Path, options: &StoreOptions, mode: AccessMode) -> Result<Connection, StoreError> {
@@ -127,11 +142,14 @@ const HEADERS: u64 = 3 * 4096;
 /// suggests extensions to install.
 fn check_header(path: &Path) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| StoreError::Open { path: path.to_owned(), detail: kind(&error) };
-    if path.is_dir() {
-        return Err(StoreError::Open { path: path.to_owned(), detail: "the path is a folder".to_owned() });
+    let metadata = path.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        // Opening a FIFO would wait for a writer, and DuckDB would write to a device.
+        let what = if metadata.is_dir() { "the path is a folder" } else { "the path is a device, FIFO or socket" };
+        return Err(StoreError::Open { path: path.to_owned(), detail: what.to_owned() });
     }
     let mut file = File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
+    let length = metadata.len();
     let mut headers = Vec::new();
     file.by_ref().take(HEADERS).read_to_end(&mut headers).map_err(failed)?;
     // The file starts with a checksum of 8 bytes, then the magic bytes.
@@ -180,13 +198,15 @@ fn check_blocks(connection: &Connection, path: &Path) -> Result<(), StoreError> 
         .map_err(unreadable)?;
     let tables: Vec<String> =
         statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(unreadable)?;
+    // A first start that was killed before the schema was created leaves a file without tables.
     let blocks = |table: &String| format!("SELECT max(block_id) AS block FROM pragma_storage_info('store.{table}')");
-    let every: Vec<String> = tables.iter().map(blocks).collect();
+    let every: Vec<String> = std::iter::once("SELECT max(block_id) AS block FROM pragma_metadata_info()".to_owned())
+        .chain(tables.iter().map(blocks))
+        .collect();
     let (last, size): (Option<i64>, u64) = connection
         .query_row(
             &format!(
-                "SELECT max(block), (SELECT block_size FROM pragma_database_size()) FROM (
-                     SELECT max(block_id) AS block FROM pragma_metadata_info() UNION ALL {})",
+                "SELECT max(block), (SELECT block_size FROM pragma_database_size()) FROM ({})",
                 every.join(" UNION ALL ")
             ),
             [],
