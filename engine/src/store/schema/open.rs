@@ -83,7 +83,7 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<C
     let connection = open_mode(path, options, AccessMode::ReadWrite)?;
     check_version(&connection, path)?;
     if is_new {
-        secure_new(path)?;
+        secure_new(path);
     } else {
         check_blocks(&connection, path)?;
     }
@@ -91,16 +91,23 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<C
 }
 
 /// Makes a new file readable by its owner alone, and its folder entry durable: without that, a power cut could leave
-/// acknowledged samples in a file that no folder lists.
-fn secure_new(path: &Path) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| StoreError::Open { path: path.to_owned(), detail: kind(&error) };
+/// acknowledged samples in a file that no folder lists. Where the file system or the folder's rights do not allow it,
+/// the store works all the same, and a line in the log names the file.
+fn secure_new(path: &Path) {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let restricted = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600));
+        if let Err(error) = restricted {
+            tracing::warn!(file = %path.display(), detail = kind(&error), "the mode of the new store could not be set to 0600");
+        }
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    if let Some(folder) = path.parent()
+        && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())
+    {
+        tracing::warn!(file = %path.display(), detail = kind(&error), "the folder of the new store could not be synced");
+    }
 }
 
 fn open_mode(path: &Path, options: &StoreOptions, mode: AccessMode) -> Result<Connection, StoreError> {

@@ -5,7 +5,7 @@ use super::{Segment, SegmentKind, SegmentLayout};
 /// Age of the hot segment at which it is compacted, in milliseconds.
 const BLOCK_MS: i64 = 2 * 3_600_000;
 
-/// Number of late rows at which compaction is due, because every read must apply them.
+/// Number of late rows at which a compaction is due. Every read applies all of them.
 const LATE_ROWS: u64 = 200_000;
 
 /// Number of rows and time span (milliseconds) at which a cold segment is no longer merged. Both must be reached: with

@@ -151,7 +151,11 @@ impl RecentSamples {
         if let Some(first) = added.first() {
             state.min = state.min.min(first.0);
             self.held += added.len();
-            state.samples = merged(&state.samples, &added);
+            match added[..] {
+                // One sample moves the newer ones only; a merge copies all.
+                [one] => state.samples.insert(state.samples.partition_point(|sample| sample.0 < one.0), one),
+                _ => state.samples = merged(&state.samples, &added),
+            }
         }
         out.extend(run[older..].iter().map(|&(timestamp, value)| self.insert(id, timestamp, value)));
         out

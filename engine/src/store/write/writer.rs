@@ -23,7 +23,7 @@ use crate::store::{
     shared::{Shared, count},
 };
 
-/// Number of late samples in a batch up to which samples are added to memory one by one.
+/// Maximum number of late samples in a batch whose samples are added to memory one by one.
 const MAX_LATE_ONE_BY_ONE: usize = 32;
 
 /// State of the writer thread, which owns the connection for appends and transactions.
