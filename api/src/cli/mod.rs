@@ -13,6 +13,7 @@ pub mod serve;
 pub mod store;
 mod tree;
 mod units;
+mod worker;
 
 pub use error::CliError;
 pub use global::Global;

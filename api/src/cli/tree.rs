@@ -13,6 +13,7 @@ use super::{
     files::{detect, forecast, replay},
     serve,
     store::{compact, delete, import, learn, recommend, sql},
+    worker,
 };
 
 /// Options with the same meaning in every command; their environment variables are `ALMANAC_<OPTION>`.
@@ -56,6 +57,9 @@ pub enum Command {
     Detect(detect::Args),
     /// Compute what recommendations would have done on recorded data
     Replay(replay::Args),
+    /// Run what callers send, away from the service
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 /// Returns the commands with the environment variable of every option.
@@ -79,6 +83,9 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
+    if let Command::Worker(args) = &cli.command {
+        return worker::run(args);
+    }
     let global = Global::from_matches(&matches);
     let serves = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
     let log = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
@@ -125,6 +132,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Worker(_) => Err(CliError::usage("almanac worker is started by the service")),
     }
 }
 
@@ -176,7 +184,7 @@ mod tests {
     fn helps(command: &mut clap::Command, path: &str, out: &mut String) {
         let path = format!("{path} {}", command.get_name()).trim().to_owned();
         out.push_str(&format!("===== {path} =====\n{}\n", command.clone().term_width(100).render_long_help()));
-        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help" && !inner.is_hide_set()) {
             helps(inner, &path, out);
         }
     }

@@ -13,7 +13,7 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Signal, Span, sections::Sections};
+use super::{Alerts, ByteSize, ConfigError, Learn, Signal, Span, Sql, sections::Sections};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub store: Store,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[sql]`
+    pub sql: Sql,
     /// `[learn]`
     pub learn: Learn,
     /// `[advise]`
@@ -287,6 +289,7 @@ impl Config {
         if self.server.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
             return Err("server.token is empty; write a secret or leave the key out".to_owned());
         }
+        self.sql.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

@@ -8,10 +8,12 @@ mod error;
 mod file;
 mod learning;
 mod sections;
+mod sql;
 mod units;
 
 pub use advice::{Alerts, kept_rules};
 pub use error::ConfigError;
 pub use file::{Advise, Config, Ingest, Retention, Scrape, ScrapeScheme, Server, Store};
 pub use learning::{Learn, Signal};
+pub use sql::Sql;
 pub use units::{ByteSize, Span};

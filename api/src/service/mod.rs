@@ -3,6 +3,8 @@
 mod run;
 mod schedule;
 mod tasks;
+mod workers;
 
 pub use run::{ServiceError, open_store, serve, serve_advising, store_options};
 pub use tasks::Advised;
+pub use workers::start_sql_workers;

@@ -8,7 +8,10 @@ use almanac_engine::store::{Store, StoreError, StoreOptions};
 use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::tasks::{self, Advised};
+use super::{
+    tasks::{self, Advised},
+    workers::start_sql_workers,
+};
 use crate::{
     config::{Config, ConfigError, kept_rules},
     http::{AppState, Auth, LenientUrls, StateError, router},
@@ -115,10 +118,12 @@ pub fn serve_advising(
         .build()
         .map_err(|source| ServiceError::System { action: "start its threads", source })?;
     let store = open(&config)?;
-    let state = AppState { auth, ..AppState::new(store.clone(), config)? };
+    let workers = start_sql_workers(&store, &config)?;
+    let state = AppState { auth, sql: Some(workers.clone()), ..AppState::new(store.clone(), config)? };
     let result = runtime.block_on(run(listener, state, advice));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
+    workers.close();
     let closed = store.close().map_err(ServiceError::from);
     tracing::info!("store closed");
     result.and(closed)

@@ -21,6 +21,8 @@ mod schema;
 mod segment;
 mod sql;
 mod tables;
+#[cfg(unix)]
+mod workers;
 mod write;
 
 pub use error::StoreError;
@@ -28,6 +30,8 @@ pub use handle::{Store, StoreStats};
 use handle::{cache, shared};
 pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};
 pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};
+#[cfg(unix)]
+pub use workers::{SqlWorkers, WorkerOptions, WorkerStats, serve_sql};
 pub use write::{Appended, Receipt, SampleBatch};
 
 /// Oldest accepted timestamp, in epoch milliseconds: about 285,000 years before 1970.

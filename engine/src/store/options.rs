@@ -1,6 +1,7 @@
 //! Options of a store, and requests and reports of compaction and deletion.
 
 use almanac_models::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::series::Matcher;
 
@@ -44,7 +45,7 @@ impl Default for StoreOptions {
 }
 
 /// Limits of analysts' SQL on the whole, so that queries do not slow ingest down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnalystLimits {
     /// Number of concurrent queries; a further one waits until its own deadline.
     pub concurrent: usize,

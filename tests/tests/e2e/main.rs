@@ -9,6 +9,7 @@ mod getting_started;
 mod grafana;
 mod harness;
 mod ingest;
+mod isolation;
 mod learn;
 mod notebook;
 mod replay;

@@ -67,7 +67,7 @@ impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
         let status = match &error {
             // Not 408: some clients and proxies then repeat the request.
-            SqlError::Deadline { .. } | SqlError::Memory | SqlError::TooComplex { .. } => {
+            SqlError::Deadline { .. } | SqlError::Memory | SqlError::TooComplex { .. } | SqlError::Crashed { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             SqlError::NotReadOnly { .. } | SqlError::Function { .. } | SqlError::Construct { .. } => {
@@ -77,7 +77,7 @@ impl From<SqlError> for ApiError {
                 let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, error.code(), error.to_string());
                 return refused.retry_after(Duration::from_secs(1));
             }
-            SqlError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            SqlError::Closed | SqlError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             SqlError::Store { .. } => return Self::internal(&error),
             SqlError::Invalid { .. }
             | SqlError::StatementCount { .. }

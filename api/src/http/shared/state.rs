@@ -6,7 +6,7 @@ use almanac_engine::{
     ingest::{Ingest, IngestLimits},
     learn::LearningScheduler,
     ledger::{Ledger, LedgerError},
-    store::Store,
+    store::{SqlAnswer, SqlError, SqlLimits, SqlParam, SqlWorkers, Store},
 };
 use almanac_models::{Timestamp, UnitError};
 use parking_lot::Mutex;
@@ -86,6 +86,8 @@ pub struct AppState {
     pub auth: Auth,
     /// The service's own metrics.
     pub metrics: Arc<Metrics>,
+    /// Worker processes for analysts' SQL; without them it runs in this process.
+    pub sql: Option<SqlWorkers>,
     /// Permits for evaluations of expressions: limits how many run at the same time.
     pub evaluations: Arc<Semaphore>,
     /// Cancelled at shutdown; long polls and streams then end.
@@ -107,9 +109,21 @@ impl AppState {
             clock: Clock::system(),
             auth: Auth::open(),
             metrics: Arc::new(Metrics::new()),
+            sql: None,
             evaluations: Arc::new(Semaphore::new(evaluation_permits())),
             stopping: CancellationToken::new(),
         })
+    }
+
+    /// Runs an analyst's statement. Blocks.
+    ///
+    /// # Errors
+    /// [`SqlError`].
+    pub fn run_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
+        match &self.sql {
+            Some(workers) => workers.run(sql, params, limits),
+            None => self.store.analyst_sql(sql, params, limits),
+        }
     }
 
     /// Runs blocking or expensive work outside of the threads that serve connections.

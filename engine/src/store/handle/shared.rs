@@ -32,6 +32,8 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) counters: Counters,
     /// Reason of a fatal error of DuckDB; set once.
     pub(in crate::store) stopped: OnceLock<String>,
+    /// Whether a deletion has removed rows of segments since the last checkpoint.
+    pub(in crate::store) rewritten: AtomicBool,
     /// Held during a compaction or a deletion, which exclude each other.
     pub(in crate::store) compacting: Mutex<()>,
     pub(in crate::store) readers: Readers,

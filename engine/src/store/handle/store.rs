@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -58,11 +61,11 @@ use crate::store::{
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Store(pub(super) Arc<Inner>);
+pub struct Store(pub(in crate::store) Arc<Inner>);
 
 #[derive(Debug)]
-pub(super) struct Inner {
-    pub(super) shared: Arc<Shared>,
+pub(in crate::store) struct Inner {
+    pub(in crate::store) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     analysts: sql::Gate,
     /// Released once no connection to the file is left.
@@ -100,6 +103,7 @@ impl Store {
             queue: Queue::new(options.queue_bytes),
             counters: Counters::default(),
             stopped: OnceLock::new(),
+            rewritten: AtomicBool::new(false),
             compacting: Mutex::new(()),
             readers: Readers::new(root),
             metadata,
@@ -272,7 +276,8 @@ impl Store {
         segment::delete(&self.0.shared, what)
     }
 
-    /// Runs an analyst's read-only statement within limits.
+    /// Runs an analyst's read-only statement within limits, in this process: for a command that owns its store. A
+    /// service uses [`SqlWorkers`](crate::store::SqlWorkers), since some statements end the process that runs them.
     ///
     /// # Errors
     /// [`SqlError`], each with a stable code.

@@ -3,7 +3,10 @@
 //! One transaction on the writer thread removes the rows themselves; there are no tombstones. A crash, a compaction or
 //! a late sample cannot restore deleted rows, and samples that are written afterwards need no special treatment.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use arrow::{
     array::{AsArray, RecordBatch, UInt32Array},
@@ -77,6 +80,7 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
     }
     check_disk_space(&writer.shared.path, counted.samples.saturating_mul(ROW_BYTES), "a deletion")?;
     let end = writer.shared.registry.read().end();
+    writer.shared.rewritten.store(true, Ordering::Release);
     let (report, left, emptied) = writer.transaction(|connection| {
         let scope = DeletionScope::new(connection, ids, span)?;
         // Rollups at the ends of the span are computed from rows that the next step deletes.
@@ -97,6 +101,10 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
         }
     }
     writer.note_emptied(emptied);
+    // Workers for SQL read the last checkpoint, which still has the rows.
+    if let Err(error) = writer.checkpoint() {
+        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint after a deletion failed");
+    }
     Ok(report)
 }
 

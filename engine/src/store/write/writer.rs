@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -74,7 +74,9 @@ impl Writer {
         let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
         check_disk_space(&self.shared.path, log, "a checkpoint")?;
         let written = self.connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"));
-        self.record_fatal(written)
+        self.record_fatal(written)?;
+        self.shared.rewritten.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Records a fatal error of DuckDB for [`Store::stopped`](crate::store::Store::stopped).
