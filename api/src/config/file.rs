@@ -60,6 +60,8 @@ pub struct Server {
     pub token: Option<String>,
     /// Largest body of a request, as transferred.
     pub max_body: ByteSize,
+    /// Memory for the bodies of all requests together; further requests are rejected with 503 until others end.
+    pub max_in_flight: ByteSize,
     /// Origins of web pages that may call the service, `*` for all; for Grafana's browser access mode.
     pub cors_origins: Vec<String>,
     /// Time for running requests to finish after a stop signal.
@@ -145,6 +147,12 @@ pub struct Scrape {
     pub honor_labels: bool,
     /// Token sent to the target as `Authorization: Bearer …`.
     pub token: Option<String>,
+    /// Largest number of samples of a page; a scrape with more fails and stores none.
+    #[serde(default = "default_sample_limit")]
+    pub sample_limit: usize,
+    /// Whether redirects of the target are followed.
+    #[serde(default)]
+    pub follow_redirects: bool,
 }
 
 /// Protocol of a scrape.
@@ -164,6 +172,7 @@ impl Default for Server {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9797),
             token: None,
             max_body: ByteSize::mebibytes(32),
+            max_in_flight: ByteSize::mebibytes(512),
             cors_origins: Vec::new(),
             drain: Span::from_secs(10),
         }
@@ -177,6 +186,7 @@ impl std::fmt::Debug for Server {
             .field("listen", &self.listen)
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("max_body", &self.max_body)
+            .field("max_in_flight", &self.max_in_flight)
             .field("cors_origins", &self.cors_origins)
             .field("drain", &self.drain)
             .finish()
@@ -203,7 +213,7 @@ impl Default for Ingest {
             max_label_name: 1024,
             max_label_value: 16 << 10,
             max_decoded: ByteSize::mebibytes(32),
-            max_ahead: Span::from_secs(86_400),
+            max_ahead: Span::from_secs(3_600),
         }
     }
 }
@@ -216,6 +226,10 @@ impl Default for Advise {
 
 fn default_interval() -> Span {
     Span::from_secs(15)
+}
+
+fn default_sample_limit() -> usize {
+    200_000
 }
 
 fn default_metrics_path() -> String {
@@ -286,6 +300,13 @@ impl Config {
                 return Err(format!("{key} is 0: every sample would be rejected"));
             }
         }
+        if self.server.max_in_flight < self.server.max_body {
+            return Err(format!(
+                "server.max_in_flight ({} bytes) is smaller than server.max_body ({} bytes): the largest body would never fit",
+                self.server.max_in_flight.bytes(),
+                self.server.max_body.bytes()
+            ));
+        }
         if self.server.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
             return Err("server.token is empty; write a secret or leave the key out".to_owned());
         }
@@ -296,6 +317,9 @@ impl Config {
             }
             if scrape.interval.millis() < 100 {
                 return Err(format!("scrape {:?}: the interval is shorter than 100 ms", scrape.job));
+            }
+            if scrape.sample_limit == 0 {
+                return Err(format!("scrape {:?}: sample_limit is 0: every scrape would fail", scrape.job));
             }
             if scrape.targets.is_empty() {
                 return Err(format!("scrape {:?} has no targets; write targets = [\"host:port\"]", scrape.job));

@@ -17,7 +17,8 @@ pub(crate) use ingest::ImportBody;
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
-    ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, LenientUrls, Params, StateError, ingest_limits, now,
+    ApiError, AppState, Auth, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, LenientUrls, Params, Reserved,
+    StateError, ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

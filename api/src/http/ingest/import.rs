@@ -3,9 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use almanac_engine::ingest::import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file};
+use almanac_engine::ingest::{
+    files::FileError,
+    import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file},
+};
 use axum::{
     Json,
     body::Body,
@@ -23,12 +27,15 @@ use utoipa::ToSchema;
 
 use crate::{
     chain,
-    http::{ApiError, AppState, ErrorBody, Params},
+    http::{ApiError, AppState, ErrorBody, Lane, Params},
 };
 
 /// Maximum size of the body before decompression. It is written to a temporary file next to the store before it is
 /// read.
 const MAX_BYTES: u64 = 8 << 30;
+
+/// Time for which the next part of the body may stay away.
+const MAX_IDLE: Duration = Duration::from_secs(30);
 
 /// Result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -76,10 +83,13 @@ pub(super) async fn import(
     let folder =
         TempDir::with_prefix_in(".almanac-import-", store_folder.unwrap_or(Path::new("."))).map_err(spool_failed)?;
     let path = folder.path().join(name);
+    // Held until the import ends: a waiting file takes space on the disk.
+    let spooled = state.lanes.enter(Lane::Spool).await?;
     spool(body, &path).await?;
     let ingest = state.ingest.clone();
     state
-        .blocking(move || {
+        .run(Lane::Import, move || {
+            let _spooled = spooled;
             let report =
                 import_file(&ingest, &path, &options, &mut |_, _| {}).map_err(|error| refuse(error, &folder))?;
             let ImportReport { samples, series, notes, .. } = report;
@@ -117,7 +127,12 @@ async fn spool(body: Body, path: &PathBuf) -> Result<(), ApiError> {
     let mut file = BufWriter::with_capacity(1 << 18, File::create(path).await.map_err(spool_failed)?);
     let mut stream = body.into_data_stream();
     let mut bytes = 0;
-    while let Some(chunk) = stream.next().await {
+    loop {
+        let Ok(chunk) = tokio::time::timeout(MAX_IDLE, stream.next()).await else {
+            let message = format!("no part of the body arrived for {} s", MAX_IDLE.as_secs());
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_idle", message));
+        };
+        let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|error| ApiError::bad_request("incomplete_body", chain(&error)))?;
         bytes += chunk.len() as u64;
         if bytes > MAX_BYTES {
@@ -147,6 +162,9 @@ fn refuse(error: ImportError, folder: &TempDir) -> ApiError {
         ImportError::Store { source, .. } => {
             tracing::error!(error = %message, "import failed");
             source.into()
+        }
+        ImportError::File(FileError::TooLarge { .. }) => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
         }
         ImportError::SeriesLimit { .. } => ApiError::bad_request("series_limit", message),
         _ => ApiError::bad_request("invalid_file", message),

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, Params, shared::Admin};
+use crate::http::{ApiError, AppState, Lane, Params, shared::Admin};
 
 /// Result of a compaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
@@ -38,10 +38,10 @@ impl From<CompactionReport> for CompactionBody {
 }
 
 /// Compacts all segments, computes rollups, applies retention and releases disk space; `what=due` does only what is
-/// due.
+/// due. One requested compaction runs at a time.
 #[utoipa::path(post, path = "/v1/admin/compact", tag = "operate",
     params(("what" = Option<String>, Query, description = "all or due [all]")),
-    responses((status = 200, description = "result of the compaction", body = CompactionBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody)))]
+    responses((status = 200, description = "result of the compaction", body = CompactionBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody), (status = 409, description = "another requested compaction is running", body = crate::http::ErrorBody)))]
 pub(super) async fn compact(
     _: Admin,
     State(state): State<AppState>,
@@ -56,6 +56,6 @@ pub(super) async fn compact(
         }
     };
     let (store, now) = (state.store.clone(), state.clock.now());
-    let report = state.blocking(move || store.compact(now, what)).await?;
+    let report = state.run(Lane::Compact, move || store.compact(now, what)).await?;
     Ok(Json(report.into()))
 }

@@ -5,7 +5,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState};
+use crate::http::{ApiError, AppState, Lane};
 
 /// Health of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,13 +44,12 @@ pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Jso
     let store = state.store.clone();
     // Reads at most one row of a small table, without a permit for SQL statements.
     let filter = EventFilter { limit: Some(1), ..EventFilter::default() };
-    let answer = tokio::task::spawn_blocking(move || store.deploys(&filter)).await;
-    match answer {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Err(unready("store_failed", format!("the store cannot be read: {error}"))),
-        Err(error) => return Err(ApiError::internal(&error)),
-    }
-    let stats = state.store.stats();
+    let stats = state
+        .run(Lane::Vital, move || match store.deploys(&filter) {
+            Ok(_) => Ok(store.stats()),
+            Err(error) => Err(unready("store_failed", format!("the store cannot be read: {error}"))),
+        })
+        .await?;
     let samples = stats.samples_hot + stats.samples_cold + stats.samples_late;
     Ok(Json(Readiness { status: "ready", series: stats.series, samples }))
 }

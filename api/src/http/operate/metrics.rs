@@ -33,7 +33,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::http::{ApiError, AppState, ingest};
+use crate::http::{ApiError, AppState, Lane, ingest};
 
 /// Labels of the request counter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -220,11 +220,12 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
         Ok::<_, StoreError>(rows)
     };
     // Without scores on an error: the other metrics are needed most while the store fails.
-    let scores = state.blocking(read).await.unwrap_or_default();
-    let text = state
-        .metrics
-        .render(&state.store.stats(), &state.ingest.counts(), &scores)
-        .map_err(|error| ApiError::internal(&error))?;
+    let (metrics, ingest) = (state.metrics.clone(), state.ingest.clone());
+    let render = move || {
+        let scores = read().unwrap_or_default();
+        metrics.render(&ingest.store().stats(), &ingest.counts(), &scores).map_err(|error| ApiError::internal(&error))
+    };
+    let text = state.run(Lane::Vital, render).await?;
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (kind, text) = if accepted.contains("application/openmetrics-text") {
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", text)

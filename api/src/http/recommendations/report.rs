@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use super::RecommendationBody;
-use crate::http::{ApiError, AppState, ErrorBody};
+use crate::http::{ApiError, AppState, ErrorBody, Lane};
 
 /// Actor of a report that names none.
 const DEFAULT_ACTOR: &str = "api";
@@ -96,7 +96,7 @@ async fn report(
     let Report { actor, note } = Report::read(&body)?;
     let (ledger, now) = (state.ledger.clone(), state.clock.now());
     let row = state
-        .blocking(move || {
+        .run(Lane::Light, move || {
             let actor = actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty()).unwrap_or(DEFAULT_ACTOR);
             transition(&ledger, &id, actor, note.as_deref(), now)
         })

@@ -10,11 +10,16 @@ use almanac_engine::{
 };
 use almanac_models::{Timestamp, UnitError};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiError, Auth};
+use super::{
+    ApiError, Auth,
+    limits::{Budget, Lane, Lanes},
+};
 use crate::{config::Config, http::operate::Metrics};
+
+/// Memory in bytes for answers that clients have not read yet.
+const MAX_ANSWERS_BYTES: usize = 512 << 20;
 
 /// The service's clock; tests inject a fixed one.
 #[derive(Clone)]
@@ -88,8 +93,12 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Worker processes for analysts' SQL; without them it runs in this process.
     pub sql: Option<SqlWorkers>,
-    /// Permits for evaluations of expressions: limits how many run at the same time.
-    pub evaluations: Arc<Semaphore>,
+    /// Bounded threads for each kind of work.
+    pub lanes: Lanes,
+    /// Memory for bodies of requests, `server.max_in_flight`.
+    pub budget: Budget,
+    /// Memory for answers that clients have not read yet.
+    pub answers: Budget,
     /// Cancelled at shutdown; long polls and streams then end.
     pub stopping: CancellationToken,
 }
@@ -105,12 +114,14 @@ impl AppState {
             ingest: Ingest::new(store.clone(), ingest_limits(&config)),
             ledger: Ledger::new(store.clone(), Arc::new(config.registry.clone()))?,
             store,
+            lanes: Lanes::default(),
+            budget: Budget::new(config.server.max_in_flight.bytes()),
+            answers: Budget::new(MAX_ANSWERS_BYTES),
             config: Arc::new(config),
             clock: Clock::system(),
             auth: Auth::open(),
             metrics: Arc::new(Metrics::new()),
             sql: None,
-            evaluations: Arc::new(Semaphore::new(evaluation_permits())),
             stopping: CancellationToken::new(),
         })
     }
@@ -126,7 +137,31 @@ impl AppState {
         }
     }
 
-    /// Runs blocking or expensive work outside of the threads that serve connections.
+    /// Runs blocking or expensive work in a lane, outside of the threads that serve connections.
+    ///
+    /// The place in the lane is held until the work ends, also when the caller has gone.
+    ///
+    /// # Errors
+    /// 503, 429 or 409 when the lane has no place in time; the error of the work; 500 when it panicked.
+    pub async fn run<T, E>(
+        &self,
+        lane: Lane,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let place = self.lanes.enter(lane).await?;
+        self.blocking(move || {
+            let _place = place;
+            work()
+        })
+        .await
+    }
+
+    /// Runs blocking work that has its own limits on how much runs and waits at once, such as analysts' SQL; other work
+    /// uses [`AppState::run`].
     ///
     /// # Errors
     /// The error of the work; 500 when it panicked.
@@ -153,11 +188,6 @@ pub(crate) fn scheduler(store: &Store, config: &Config) -> Result<LearningSchedu
         config.learn.default_signals,
         config.learn_options(),
     ))
-}
-
-/// Returns the number of processors, but at least 2.
-fn evaluation_permits() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
 /// Returns the limits on received samples for a configuration.

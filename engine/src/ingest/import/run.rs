@@ -1,6 +1,6 @@
 //! Imports a file in two passes: the first checks the whole file, the second writes it to the store.
 
-use std::{collections::VecDeque, path::Path, thread};
+use std::{collections::VecDeque, path::Path, thread, time::Duration};
 
 use almanac_models::Timestamp;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     ingest::{
         Ingest, PendingWrite,
-        files::{FileError, Place, check_unit, seconds_note},
+        files::{FileError, Place, check_decoded_size, check_unit, seconds_note},
         text::{Dialect, TextParser},
         timestamp::{self, UnitDetector},
     },
@@ -25,6 +25,9 @@ const BATCH_SAMPLES: usize = 65_536;
 
 /// Maximum number of uncommitted batches: enough to keep the writer busy, and bounded in memory.
 const MAX_PENDING: usize = 4;
+
+/// Longest time for which a batch waits for space in the queue.
+const MAX_BUSY: Duration = Duration::from_secs(60);
 
 /// Options of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,19 +96,16 @@ pub fn import_file(
     options: &ImportOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<ImportReport, ImportError> {
-    let source = ImportSource::open(path, options)?;
+    let source = ImportSource::open(ingest, path, options)?;
     let checked = source.check(ingest)?;
     let notes = checked.notes();
     let CheckPass { table, samples, span_ms, seconds, .. } = checked;
-    let mut ids = Vec::with_capacity(table.labels.len());
-    for labels in &table.labels {
-        ids.push(ingest.store().resolve(labels).map_err(|error| match error {
-            StoreError::SeriesLimit { limit } => {
-                ImportError::SeriesLimit { file: path.display().to_string(), series: table.labels.len(), limit }
-            }
-            source => ImportError::Store { stored: 0, samples, source },
-        })?);
-    }
+    let ids = ingest.store().resolve_all(&table.labels).map_err(|error| match error {
+        StoreError::SeriesLimit { limit } => {
+            ImportError::SeriesLimit { file: path.display().to_string(), series: table.labels.len(), limit }
+        }
+        source => ImportError::Store { stored: 0, samples, source },
+    })?;
     let series = ids.len() as u64;
     let mut pass = WritePass {
         ingest,
@@ -136,7 +136,7 @@ pub fn import_file(
 /// # Errors
 /// [`ImportError::File`].
 pub fn check_file(ingest: &Ingest, path: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
-    let source = ImportSource::open(path, options)?;
+    let source = ImportSource::open(ingest, path, options)?;
     let checked = source.check(ingest)?;
     let notes = checked.notes();
     let CheckPass { table, samples, span_ms, .. } = checked;
@@ -151,10 +151,11 @@ struct ImportSource<'a> {
 }
 
 impl<'a> ImportSource<'a> {
-    fn open(path: &'a Path, options: &'a ImportOptions) -> Result<Self, FileError> {
+    fn open(ingest: &Ingest, path: &'a Path, options: &'a ImportOptions) -> Result<Self, FileError> {
         if path.metadata().is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
             return Err(FileError::shape(path, "is a pipe; an import reads its file twice, so give a regular file"));
         }
+        check_decoded_size(path, ingest.limits().decoded_bytes)?;
         let format = options.format.map_or_else(|| ImportFormat::detect(path), Ok)?;
         let dialect = match format {
             ImportFormat::PrometheusText => format::dialect(path)?,
@@ -278,6 +279,7 @@ impl WritePass<'_> {
             return Ok(());
         }
         let batch = std::mem::replace(&mut self.batch, SampleBatch::with_capacity(BATCH_SAMPLES));
+        let mut waited = Duration::ZERO;
         loop {
             // `append` consumes the batch even if it rejects it, hence the clone.
             match self.ingest.append(batch.clone()) {
@@ -285,7 +287,10 @@ impl WritePass<'_> {
                     self.waiting.push_back(pending);
                     return Ok(());
                 }
-                Err(StoreError::Busy { retry_after }) => thread::sleep(retry_after),
+                Err(StoreError::Busy { retry_after }) if waited < MAX_BUSY => {
+                    thread::sleep(retry_after);
+                    waited += retry_after;
+                }
                 Err(error) => return Err(error),
             }
         }

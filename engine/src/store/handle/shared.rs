@@ -4,7 +4,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -26,6 +26,8 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) path: PathBuf,
     pub(in crate::store) options: StoreOptions,
     pub(in crate::store) registry: RwLock<Registry>,
+    /// One more than the highest series number; appends read it without the registry's lock, which a query may hold.
+    pub(in crate::store) series_end: AtomicU32,
     pub(in crate::store) recent: RwLock<RecentSamples>,
     pub(in crate::store) layout: RwLock<SegmentLayout>,
     pub(in crate::store) queue: Queue,

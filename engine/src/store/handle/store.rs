@@ -1,10 +1,11 @@
 //! The handle [`Store`]: opens and closes the file, appends and reads samples, compacts and deletes.
 
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::JoinHandle,
 };
@@ -17,7 +18,7 @@ use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
     SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
-    read,
+    index, read,
     schema::{self, FileClaim},
     segment::{self, SegmentKind},
     shared::{Counters, Readers, Shared, count, spawn_writer},
@@ -97,6 +98,7 @@ impl Store {
         let (root, analyst_limits) = (clone()?, options.analyst);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
+            series_end: AtomicU32::new(registry.end()),
             registry: RwLock::new(registry),
             recent: RwLock::new(recent),
             layout: RwLock::new(layout),
@@ -128,7 +130,37 @@ impl Store {
         if let Some(id) = self.0.shared.registry.read().find(labels) {
             return Ok(id);
         }
-        self.0.shared.registry.write().register(labels).inspect_err(|_| count(&self.0.shared.counters.refused, 1))
+        let shared = &self.0.shared;
+        let mut registry = shared.registry.write();
+        let id = registry.register(labels).inspect_err(|_| count(&shared.counters.refused, 1))?;
+        shared.series_end.store(registry.end(), Ordering::Release);
+        Ok(id)
+    }
+
+    /// Returns the numbers of several series and registers the new ones, or none of them.
+    ///
+    /// # Errors
+    /// `SeriesLimit` when the new series do not fit into the limit; none is registered then.
+    pub fn resolve_all(&self, all: &[Labels]) -> Result<Vec<SeriesId>, StoreError> {
+        let shared = &self.0.shared;
+        let mut registry = shared.registry.write();
+        let new: HashSet<&Labels> = all.iter().filter(|labels| registry.find(labels).is_none()).collect();
+        if registry.len() + new.len() > registry.limit() {
+            count(&shared.counters.refused, new.len() as u64);
+            return Err(StoreError::SeriesLimit { limit: registry.limit() });
+        }
+        let ids = all.iter().map(|labels| registry.register(labels)).collect();
+        shared.series_end.store(registry.end(), Ordering::Release);
+        ids
+    }
+
+    /// Returns whether the queue has space for `samples`; counts a rejected batch if it has none. Called before new
+    /// series are registered, so that a rejected batch registers none.
+    ///
+    /// # Errors
+    /// `Busy`, `Closed`.
+    pub fn check_queue(&self, samples: usize) -> Result<(), StoreError> {
+        self.0.shared.queue.check(samples)
     }
 
     /// Returns the labels of a series.
@@ -147,7 +179,7 @@ impl Store {
         if series != timestamps || series != values {
             return Err(StoreError::UnequalColumns { series, timestamps, values });
         }
-        let end = self.0.shared.registry.read().end();
+        let end = self.0.shared.series_end.load(Ordering::Acquire);
         if let Some(id) = batch.series.iter().find(|id| id.index() >= end) {
             return Err(StoreError::UnknownSeries { id: id.index() });
         }
@@ -304,18 +336,17 @@ impl Store {
     /// Returns the numbers of the series that satisfy all matchers of any selector and may have samples in the span,
     /// ascending.
     fn ids(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> Vec<u32> {
-        let registry = self.0.shared.registry.read();
+        let registry = &self.0.shared.registry;
         let mut ids = match selectors {
-            [] => registry.select(&[]),
-            [one] => registry.select(one),
+            [] => index::select(registry, &[]),
+            [one] => index::select(registry, one),
             many => {
-                let mut ids: Vec<u32> = many.iter().flat_map(|matchers| registry.select(matchers)).collect();
+                let mut ids: Vec<u32> = many.iter().flat_map(|matchers| index::select(registry, matchers)).collect();
                 ids.sort_unstable();
                 ids.dedup();
                 ids
             }
         };
-        drop(registry);
         let recent = self.0.shared.recent.read();
         ids.retain(|&id| recent.overlaps(id, start_ms, end_ms));
         ids

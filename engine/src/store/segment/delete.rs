@@ -24,6 +24,7 @@ use crate::{
     store::{
         Deletion, DeletionReport, MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, StoreError,
         error::failed_to,
+        index,
         read::{for_each_batch, instant},
         schema::measure,
         shared::Shared,
@@ -60,13 +61,12 @@ fn selected(shared: &Shared, matchers: &[Matcher]) -> Result<Vec<u32>, StoreErro
     if matchers.iter().all(|matcher| matcher.matches_value("")) {
         return Err(StoreError::EmptySelector);
     }
-    let registry = shared.registry.read();
-    let ids = registry.select(matchers);
+    let ids = index::select(&shared.registry, matchers);
     let is_explicit = |matcher: &Matcher| {
         matcher.op() == MatchOp::Equal
             || (matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Regex && matcher.value() == ".+")
     };
-    if ids.len() > 1 && ids.len() == registry.select(&[]).len() && !matchers.iter().any(is_explicit) {
+    if ids.len() > 1 && ids.len() == index::select(&shared.registry, &[]).len() && !matchers.iter().any(is_explicit) {
         return Err(StoreError::WholeStore { series: ids.len() });
     }
     Ok(ids)

@@ -74,6 +74,8 @@ fn target(scrape: &Scrape, address: &str) -> Option<ScrapeTarget> {
         labels: scrape.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         honor_labels: scrape.honor_labels,
         token: scrape.token.clone(),
+        sample_limit: scrape.sample_limit,
+        follow_redirects: scrape.follow_redirects,
     })
 }
 
