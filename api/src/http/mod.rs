@@ -13,11 +13,12 @@ pub mod sql;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ingest::ImportBody;
+pub(crate) use ingest::{ImportBody, remove_spooled};
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
-    ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, LenientUrls, Params, StateError, ingest_limits, now,
+    ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, Leap, LeapGuard, LenientUrls, Params, StateError,
+    ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

@@ -2,6 +2,7 @@
 
 mod run;
 mod schedule;
+mod signals;
 mod tasks;
 
 pub use run::{ServiceError, open_store, serve, serve_advising, store_options};

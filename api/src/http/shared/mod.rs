@@ -3,6 +3,7 @@
 mod auth;
 mod error;
 mod large;
+mod leap;
 mod mapping;
 mod params;
 mod pattern;
@@ -16,6 +17,7 @@ pub use auth::Auth;
 pub(super) use auth::require_token;
 pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub(super) use large::refuse_large_bodies;
+pub use leap::{Leap, LeapGuard};
 pub use params::Params;
 pub(crate) use pattern::escape_pattern;
 pub use request_line::LenientUrls;
