@@ -1,11 +1,12 @@
 //! Defines the commands and their environment variables, parses the arguments and runs the command.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use almanac_engine::advise::Registry;
 use clap::{
     ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, error::ErrorKind,
 };
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -15,6 +16,13 @@ use super::{
     store::{compact, delete, import, learn, recommend, sql},
     worker,
 };
+use crate::say::QuietStderr;
+
+/// Time that the last line on stderr may take when nobody reads it.
+const LAST_LINE_WAIT: Duration = Duration::from_secs(2);
+
+/// Lines of the log that wait while stderr takes none; further ones are dropped.
+const LOG_LINES: usize = 8_192;
 
 /// Options with the same meaning in every command; their environment variables are `ALMANAC_<OPTION>`.
 const SHARED: [&str; 6] = ["db", "config", "url", "token", "listen", "log"];
@@ -89,11 +97,17 @@ pub fn main() -> ExitCode {
     let global = Global::from_matches(&matches);
     let serves = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
     let log = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
-    match start_logging(log).and_then(|()| run(cli.command, &global)) {
+    let result = start_logging(log, serves).and_then(|log| {
+        let result = run(cli.command, &global);
+        // Writes the lines that wait.
+        drop(log);
+        result
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !matches!(error, CliError::ReaderGone) {
-                eprintln!("almanac: {error}");
+                crate::say::last(&format!("almanac: {error}"), LAST_LINE_WAIT);
             }
             error.exit_code()
         }
@@ -106,7 +120,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         // The reader of the help may have closed the pipe.
         let _ = error.print();
     } else {
-        eprintln!("almanac: {}", in_one_line(&error.to_string()));
+        crate::say!("almanac: {}", in_one_line(&error.to_string()));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
@@ -136,12 +150,21 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
     }
 }
 
-fn start_logging(filter: &str) -> Result<(), CliError> {
+/// Starts the log on stderr. That of a service is written by a thread of its own, so that a full pipe stops nothing; the
+/// lines that wait are written when the returned guard is dropped.
+fn start_logging(filter: &str, serves: bool) -> Result<Option<WorkerGuard>, CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::usage(format!("--log {filter:?} is not a log filter like info: {error}")))?;
     let coloured = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured).init();
-    Ok(())
+    // Without `log_internal_errors`: it reports errors of stderr on stderr, and panics there.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).log_internal_errors(false);
+    if !serves {
+        log.with_writer(QuietStderr::default).init();
+        return Ok(None);
+    }
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES).lossy(true).finish(QuietStderr);
+    log.with_writer(writer).init();
+    Ok(Some(guard))
 }
 
 /// Adds the environment variable of each option, also in subcommands: `ALMANAC_<OPTION>` for the shared options,

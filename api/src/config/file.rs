@@ -87,13 +87,22 @@ pub struct Store {
 }
 
 /// How long samples are kept; left out: for ever.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Retention of raw samples.
     pub raw: Option<Span>,
     /// Retention of the rollups of 5 minutes and 1 hour.
     pub rollup: Option<Span>,
+    /// Largest share of the rows of a table that is deleted in one round; above it the rows are held until
+    /// `almanac compact --allow-drop`.
+    pub drop_share_max: f64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { raw: None, rollup: None, drop_share_max: 0.2 }
+    }
 }
 
 /// Limits on received samples, `[ingest]`.
@@ -306,6 +315,10 @@ impl Config {
                 self.server.max_in_flight.bytes(),
                 self.server.max_body.bytes()
             ));
+        }
+        let share = self.store.retention.drop_share_max;
+        if !(0.0..=1.0).contains(&share) {
+            return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
         }
         if self.server.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
             return Err("server.token is empty; write a secret or leave the key out".to_owned());

@@ -13,12 +13,12 @@ pub mod sql;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ingest::ImportBody;
+pub(crate) use ingest::{ImportBody, remove_spooled};
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
-    ApiError, AppState, Auth, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, LenientUrls, Params, Reserved,
-    StateError, ingest_limits, now,
+    ApiError, AppState, Auth, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientUrls, Params,
+    Reserved, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

@@ -2,6 +2,7 @@
 
 mod run;
 mod schedule;
+mod signals;
 mod tasks;
 mod workers;
 

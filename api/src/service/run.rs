@@ -9,12 +9,13 @@ use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
+    signals::ServiceSignals,
     tasks::{self, Advised},
     workers::start_sql_workers,
 };
 use crate::{
     config::{Config, ConfigError, kept_rules},
-    http::{AppState, Auth, LenientUrls, StateError, router},
+    http::{AppState, Auth, LenientUrls, StateError, remove_spooled, router},
 };
 
 /// Time that background tasks have to stop at shutdown.
@@ -70,6 +71,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
         recent_bytes: config.store.recent.bytes(),
         retention_raw_ms: config.store.retention.raw.map(crate::config::Span::millis),
         retention_rollup_ms: config.store.retention.rollup.map(crate::config::Span::millis),
+        drop_share_max: config.store.retention.drop_share_max,
         ..StoreOptions::default()
     }
 }
@@ -117,10 +119,17 @@ pub fn serve_advising(
         .enable_all()
         .build()
         .map_err(|source| ServiceError::System { action: "start its threads", source })?;
+    let signals = {
+        // Before the store is opened: a write beyond a limit on file sizes must fail and not end the process.
+        let _runtime = runtime.enter();
+        ServiceSignals::new().map_err(|source| ServiceError::System { action: "listen for signals", source })?
+    };
+    restrict_new_files();
     let store = open(&config)?;
+    remove_spooled(&config.store.path);
     let workers = start_sql_workers(&store, &config)?;
     let state = AppState { auth, sql: Some(workers.clone()), ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run(listener, state, advice));
+    let result = runtime.block_on(run(listener, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
     workers.close();
@@ -129,9 +138,13 @@ pub fn serve_advising(
     result.and(closed)
 }
 
-async fn run(listener: std::net::TcpListener, state: AppState, advice: Advised) -> Result<(), ServiceError> {
+async fn run(
+    listener: std::net::TcpListener,
+    state: AppState,
+    advice: Advised,
+    mut signals: ServiceSignals,
+) -> Result<(), ServiceError> {
     let failed = |action: &'static str| move |source: io::Error| ServiceError::System { action, source };
-    let mut signals = ShutdownSignals::new().map_err(failed("listen for signals"))?;
     let listener = TcpListener::from_std(listener).map_err(failed("prepare its socket"))?;
     let address = listener.local_addr().map_err(failed("read its address"))?;
     let mut background = JoinSet::new();
@@ -144,7 +157,7 @@ async fn run(listener: std::net::TcpListener, state: AppState, advice: Advised) 
     });
     let server =
         axum::serve(LenientUrls(listener), router(state)).with_graceful_shutdown(stopping.clone().cancelled_owned());
-    eprintln!("almanac: listening on http://{address}");
+    crate::say!("almanac: listening on http://{address}");
     let mut server = tokio::spawn(async move { server.await });
     let mut result = Ok(());
     tokio::select! {
@@ -187,41 +200,9 @@ fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), 
         .map_err(|source| ServiceError::System { action: "accept connections", source })
 }
 
-/// The signals that shut the service down.
-#[cfg(unix)]
-struct ShutdownSignals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl ShutdownSignals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct ShutdownSignals;
-
-#[cfg(not(unix))]
-impl ShutdownSignals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> &'static str {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        "Ctrl-C"
-    }
+/// Makes files that the service creates readable by its user alone. DuckDB creates the write-ahead log anew after every
+/// checkpoint.
+fn restrict_new_files() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }

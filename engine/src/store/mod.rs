@@ -12,6 +12,7 @@
 //! themselves, so that each sample is seen once also before compaction has merged them.
 
 mod error;
+mod file;
 mod handle;
 mod index;
 mod options;
@@ -25,7 +26,7 @@ mod tables;
 mod workers;
 mod write;
 
-pub use error::StoreError;
+pub use error::{StoreError, is_damage};
 pub use handle::{Store, StoreStats};
 use handle::{cache, shared};
 pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};

@@ -79,9 +79,8 @@ pub(super) async fn import(
         now: state.clock.now(),
     };
     // Next to the store: /tmp may be small, and that disk has to have room for the samples anyway.
-    let store_folder = state.config.store.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder =
-        TempDir::with_prefix_in(".almanac-import-", store_folder.unwrap_or(Path::new("."))).map_err(spool_failed)?;
+    let (store_folder, prefix) = spool_place(&state.config.store.path);
+    let folder = TempDir::with_prefix_in(prefix, store_folder).map_err(spool_failed)?;
     let path = folder.path().join(name);
     // Held until the import ends: a waiting file takes space on the disk.
     let spooled = state.lanes.enter(Lane::Spool).await?;
@@ -96,6 +95,34 @@ pub(super) async fn import(
             Ok::<_, ApiError>(Json(ImportBody { samples, series, notes }))
         })
         .await
+}
+
+/// Returns the folder of spooled files and the prefix of their folders, which has the store's name: several stores may be
+/// in one folder.
+fn spool_place(store: &Path) -> (&Path, String) {
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = store.file_name().unwrap_or_default().to_string_lossy();
+    (folder, format!(".almanac-import-{name}-"))
+}
+
+/// Removes what imports of a killed service have left beside its store. The caller has the store open, so that no other
+/// service uses these folders.
+pub(crate) fn remove_spooled(store: &Path) {
+    let (folder, prefix) = spool_place(store);
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    // The random end has no dash, which tells the store `a` from the store `a-b`.
+    let is_spooled = |name: &str| {
+        name.strip_prefix(&prefix).is_some_and(|end| !end.is_empty() && end.chars().all(|c| c.is_ascii_alphanumeric()))
+    };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_spooled)) {
+        let path = entry.path();
+        match std::fs::remove_dir_all(&path) {
+            Ok(()) => tracing::info!(path = %path.display(), "the rest of an interrupted import was removed"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the rest of an interrupted import was not removed")
+            }
+        }
+    }
 }
 
 /// Returns the last component of a path, so that no file is written outside of the temporary folder.

@@ -33,13 +33,18 @@ pub(super) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
-/// Responds with 200 while the store can be read and the service is not shutting down.
+/// Responds with 200 while the store can be read and written and the service is not shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "operate",
     responses((status = 200, description = "the service is ready", body = Readiness), (status = 503, description = "the service is not ready, or is shutting down", body = crate::http::ErrorBody)))]
 pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, ApiError> {
     let unready = |code: &'static str, message: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
     if state.stopping.is_cancelled() {
         return Err(unready("stopping", "the service is shutting down".to_owned()));
+    }
+    let store = state.store.clone();
+    let looked = state.blocking(move || Ok::<_, ApiError>(store.unready())).await?;
+    if let Some(reason) = looked {
+        return Err(unready("store_unready", reason));
     }
     let store = state.store.clone();
     // Reads at most one row of a small table, without a permit for SQL statements.

@@ -57,7 +57,7 @@ pub(super) async fn learn(
     params: Params,
 ) -> Result<Json<CycleBody>, ApiError> {
     params.only(&[])?;
-    let (scheduler, now) = (state.scheduler.clone(), state.clock.now());
+    let (scheduler, now) = (state.scheduler.clone(), state.steady_now()?);
     let report = state
         .run(Lane::Learn, move || {
             let mut scheduler = scheduler.lock();

@@ -3,8 +3,9 @@
 use std::{io::Write, iter, time::Duration, vec};
 
 use almanac_engine::{
-    series::Labels,
+    series::{Labels, SourceError},
     signal::{RangeSeries, SignalError, Value},
+    store::StoreError,
 };
 use axum::{
     http::{
@@ -64,6 +65,11 @@ impl PromError {
             retry_after: None,
         }
     }
+
+    /// Builds a 500 for a damaged block, which the store has logged.
+    fn damaged(error: &StoreError) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "store_damaged", message: error.to_string(), retry_after: None }
+    }
 }
 
 impl IntoResponse for PromError {
@@ -85,6 +91,10 @@ pub(super) fn signal_error(error: &SignalError) -> PromError {
         | SignalError::TooManySteps { .. }
         | SignalError::Kind { .. }
         | SignalError::TooDeep { .. } => PromError::bad_data(message),
+        SignalError::Source(SourceError::Store(store)) => match store.downcast_ref::<StoreError>() {
+            Some(damaged @ StoreError::DamagedBlock { .. }) => PromError::damaged(damaged),
+            _ => PromError::internal(error),
+        },
         SignalError::Source(_) => PromError::internal(error),
         SignalError::Cancelled => PromError::timeout(message),
         SignalError::Unsupported { .. }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use almanac_engine::{
     learn::LearnError,
+    series::SourceError,
     signal::SignalError,
     store::{SqlError, StoreError},
 };
@@ -32,6 +33,10 @@ impl From<StoreError> for ApiError {
             StoreError::TooManySamples { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_samples", message)
             }
+            StoreError::DamagedBlock { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_damaged", message),
+            StoreError::Moved { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_moved", message).retry_after(Duration::from_secs(5))
+            }
             StoreError::Stopped { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_stopped", message),
             StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_closed", message),
             StoreError::DiskFull { .. } => {
@@ -52,11 +57,25 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl ApiError {
+    /// Maps an error of reading samples: that of the store, if it is one.
+    pub(crate) fn from_source(source: SourceError) -> Self {
+        match source {
+            SourceError::Store(error) => match error.downcast::<StoreError>() {
+                Ok(error) => (*error).into(),
+                Err(other) => Self::internal(other.as_ref()),
+            },
+            other => Self::internal(&other),
+        }
+    }
+}
+
 /// Maps an error of a learning cycle. A signal that fails is part of the cycle's report and not an error.
 impl From<LearnError> for ApiError {
     fn from(error: LearnError) -> Self {
         match error {
             LearnError::Store(error) => error.into(),
+            LearnError::Source(error) => Self::from_source(error),
             other => Self::internal(&other),
         }
     }
@@ -94,7 +113,7 @@ impl From<SignalError> for ApiError {
         let message = chain(&error);
         match error {
             SignalError::Parse { .. } => Self::bad_request("invalid_expression", message),
-            SignalError::Source(_) => Self::internal(&error),
+            SignalError::Source(source) => Self::from_source(source),
             SignalError::Cancelled => Self::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", message),
             SignalError::Unsupported { .. }
             | SignalError::Kind { .. }

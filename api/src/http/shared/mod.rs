@@ -3,6 +3,7 @@
 mod auth;
 mod error;
 mod large;
+mod leap;
 mod limits;
 mod mapping;
 mod params;
@@ -18,6 +19,7 @@ pub use auth::Auth;
 pub(super) use auth::require_token;
 pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub(super) use large::{query_limit, refuse_large_bodies};
+pub use leap::{Leap, LeapGuard};
 pub(super) use limits::bound_bodies;
 pub use limits::{Budget, Lane, Lanes, Reserved};
 pub use params::Params;

@@ -1,6 +1,10 @@
 //! State that is shared by all handlers and background tasks: store, ledger, learning, configuration, clock.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use almanac_engine::{
     ingest::{Ingest, IngestLimits},
@@ -13,7 +17,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApiError, Auth,
+    ApiError, Auth, Leap, LeapGuard,
     limits::{Budget, Lane, Lanes},
 };
 use crate::{config::Config, http::operate::Metrics};
@@ -87,6 +91,10 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
+    /// Notices leaps of the clock.
+    pub leaps: Arc<Mutex<LeapGuard>>,
+    /// Start of the running clock that leaps are noticed by.
+    pub started: Instant,
     /// Authentication.
     pub auth: Auth,
     /// The service's own metrics.
@@ -119,11 +127,24 @@ impl AppState {
             answers: Budget::new(MAX_ANSWERS_BYTES),
             config: Arc::new(config),
             clock: Clock::system(),
+            leaps: Arc::default(),
+            started: Instant::now(),
             auth: Auth::open(),
             metrics: Arc::new(Metrics::new()),
             sql: None,
             stopping: CancellationToken::new(),
         })
+    }
+
+    /// Returns the current time for work that decides by it, such as retention and everything on schedule.
+    ///
+    /// # Errors
+    /// The [`Leap`] of a clock that has leapt and is not settled.
+    pub fn steady_now(&self) -> Result<Timestamp, Leap> {
+        let mut leaps = self.leaps.lock();
+        let now = self.clock.now();
+        let running = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        leaps.look(now.millis(), running).map_or(Ok(now), Err)
     }
 
     /// Runs an analyst's statement. Blocks.

@@ -18,9 +18,10 @@ use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
     SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
+    file::{OpenedFile, Recovered},
     index, read,
     schema::{self, FileClaim},
-    segment::{self, SegmentKind},
+    segment::{self, SegmentKind, SegmentLayout},
     shared::{Counters, Readers, Shared, count, spawn_writer},
     sql,
     write::{Queue, Writer, receipt},
@@ -82,20 +83,23 @@ impl Store {
         let claim = FileClaim::new(path)?;
         // The order matters: the file is validated before it is changed, orphans are dropped before the segments are
         // read, and the settings are locked last because the steps before them change settings.
-        let connection = schema::connect(path, &options)?;
+        let (connection, recovered) = schema::connect(path, &options)?;
+        // Opened after DuckDB and closed after it: closing it earlier would release DuckDB's lock.
+        let opened = OpenedFile::new(path);
         schema::migrate(&connection, path)?;
-        schema::drop_orphans(&connection)?;
+        unless_full(schema::drop_orphans(&connection))?;
         let mut registry = schema::load_registry(&connection, options.max_series)?;
         let layout = schema::load_layout(&connection)?;
         let mut recent = schema::load_recent(&connection, &layout, options.recent_bytes)?;
-        schema::drop_dead_series(&connection, &mut registry, &recent)?;
+        unless_full(schema::drop_dead_series(&connection, &mut registry, &recent))?;
         recent.grow(registry.end());
-        schema::refresh_sample_view(&connection, &layout)?;
+        unless_full(schema::refresh_sample_view(&connection, &layout))?;
         schema::lock_settings(&connection)?;
         let next_seq = schema::load_next_seq(&connection, &layout)?;
         let (metadata, targets) = (MetadataCache::load(&connection)?, TargetCache::load(&connection)?);
         let clone = || connection.try_clone().map_err(crate::store::error::failed_to("connect to the database"));
         let (root, analyst_limits) = (clone()?, options.analyst);
+        let lost = report_missing(path, recovered, &layout);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             series_end: AtomicU32::new(registry.end()),
@@ -110,6 +114,10 @@ impl Store {
             readers: Readers::new(root),
             metadata,
             targets,
+            opened,
+            broken: Mutex::new(None),
+            lost,
+            held: Mutex::default(),
             options,
         });
         let writer = spawn_writer(&shared, Writer::new(connection, Arc::clone(&shared), next_seq))?;
@@ -256,6 +264,20 @@ impl Store {
         self.0.shared.stopped.get().map(String::as_str)
     }
 
+    /// Returns why the store takes no writes: its file was moved, its writer cannot go on, or a fatal error; `None` in
+    /// normal operation. Looks at the file; cheap enough for every call of a health check.
+    #[must_use]
+    pub fn unready(&self) -> Option<String> {
+        let shared = &self.0.shared;
+        if let Some(detail) = shared.stopped.get() {
+            return Some(format!("the store has stopped ({detail})"));
+        }
+        if let Err(error) = shared.opened.check() {
+            return Some(error.to_string());
+        }
+        shared.broken.lock().clone()
+    }
+
     /// Returns sizes and counters of the store; cheap.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
@@ -286,6 +308,10 @@ impl Store {
             samples_unchanged: load(&shared.counters.unchanged),
             samples_came_late: load(&shared.counters.late),
             compactions: load(&shared.counters.compactions),
+            ready: self.unready().is_none(),
+            damaged_blocks: shared.readers.damaged(),
+            samples_lost: shared.lost,
+            rows_held: shared.held.lock().rows(),
         }
     }
 
@@ -294,7 +320,23 @@ impl Store {
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`; unfinished work remains due.
     pub fn compact(&self, now: Timestamp, what: Compaction) -> Result<CompactionReport, StoreError> {
-        segment::compact(&self.0.shared, now, what)
+        self.compact_dropping(now, what, false)
+    }
+
+    /// Compacts like [`Store::compact`]; with `allow_drop` retention may delete any share of the rows, which it otherwise
+    /// holds back above [`StoreOptions::drop_share_max`].
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn compact_dropping(
+        &self,
+        now: Timestamp,
+        what: Compaction,
+        allow_drop: bool,
+    ) -> Result<CompactionReport, StoreError> {
+        let result = segment::compact(&self.0.shared, now, what, allow_drop);
+        self.0.shared.readers.note_damage(&result);
+        result
     }
 
     /// Deletes samples of selected series within a span, or counts them. The deletion is on disk when the call returns;
@@ -351,6 +393,29 @@ impl Store {
         ids.retain(|&id| recent.overlaps(id, start_ms, end_ms));
         ids
     }
+}
+
+/// Ignores a full disk in a step of opening that only tidies up: reads must be served, and the next opening repeats it.
+fn unless_full(step: Result<(), StoreError>) -> Result<(), StoreError> {
+    match step {
+        Err(error @ StoreError::DiskFull { .. }) => {
+            tracing::warn!(%error, "the disk is full: the store serves reads, and takes writes once there is space");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Reports a log that is missing or short; returns how many samples are known to be lost.
+fn report_missing(path: &Path, recovered: Recovered, layout: &SegmentLayout) -> u64 {
+    let Some((what, before)) = recovered.missing else { return 0 };
+    let found = layout.all().map(|segment| segment.rows).sum();
+    let lost = before.samples.saturating_sub(found);
+    tracing::error!(
+        file = %path.display(), detail = what, samples_before = before.samples, samples_found = found, samples_lost = lost,
+        "data that were acknowledged are missing from the store; restore the log or a backup, or continue without them"
+    );
+    lost
 }
 
 impl Inner {

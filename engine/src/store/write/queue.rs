@@ -151,6 +151,17 @@ impl Queue {
         self.arrived.notify_one();
     }
 
+    /// Rejects further requests and drops the queued ones, whose receipts then report that the store is closed.
+    pub(in crate::store) fn abandon(&self) {
+        let dropped = {
+            let mut waiting = self.waiting.lock();
+            waiting.closed = true;
+            (waiting.bytes, waiting.batches) = (0, 0);
+            std::mem::take(&mut waiting.jobs)
+        };
+        drop(dropped);
+    }
+
     /// Waits for work and returns the next task, or all batches queued before the next task.
     ///
     /// `last`: number of batches and commit time of the previous group. Its senders usually send their next batch at
