@@ -75,11 +75,12 @@ pub fn store_options(config: &Config) -> StoreOptions {
     }
 }
 
-/// Opens the store at the configured path.
+/// Opens the store at the configured path. Files that the process creates from then on are readable by its user alone.
 ///
 /// # Errors
 /// [`StoreError`], which names the file.
 pub fn open_store(config: &Config) -> Result<Store, StoreError> {
+    restrict_new_files();
     Store::open(&config.store.path, store_options(config))
 }
 
@@ -119,11 +120,10 @@ pub fn serve_advising(
         .build()
         .map_err(|source| ServiceError::System { action: "start its threads", source })?;
     let signals = {
-        // Before the store is opened: a write beyond a limit on file sizes must fail and not end the process.
+        // Before the store is opened, so that a signal meanwhile is not lost.
         let _runtime = runtime.enter();
         ServiceSignals::new().map_err(|source| ServiceError::System { action: "listen for signals", source })?
     };
-    restrict_new_files();
     let store = open(&config)?;
     remove_spooled(&config.store.path);
     let state = AppState { auth, ..AppState::new(store.clone(), config)? };

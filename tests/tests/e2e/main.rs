@@ -15,3 +15,4 @@ mod replay;
 mod series_file;
 mod service;
 mod simulated;
+mod stays;
