@@ -97,6 +97,7 @@ pub fn main() -> ExitCode {
     let global = Global::from_matches(&matches);
     let serves = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
     let log = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
+    survive_file_limits();
     let result = start_logging(log, serves).and_then(|log| {
         let result = run(cli.command, &global);
         // Writes the lines that wait.
@@ -147,6 +148,20 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::Worker(_) => Err(CliError::usage("almanac worker is started by the service")),
+    }
+}
+
+/// Handles SIGXFSZ, so that a write beyond the limit on file sizes fails like one on a full disk and does not end the
+/// process.
+fn survive_file_limits() {
+    #[cfg(unix)]
+    {
+        let seen = std::sync::Arc::default();
+        let handled = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen);
+        // The default action stays, which ends the process when a limit is set and reached.
+        if let Err(error) = handled {
+            crate::say!("almanac: the signal SIGXFSZ cannot be handled: {error}");
+        }
     }
 }
 

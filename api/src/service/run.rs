@@ -76,11 +76,12 @@ pub fn store_options(config: &Config) -> StoreOptions {
     }
 }
 
-/// Opens the store at the configured path.
+/// Opens the store at the configured path. Files that the process creates from then on are readable by its user alone.
 ///
 /// # Errors
 /// [`StoreError`], which names the file.
 pub fn open_store(config: &Config) -> Result<Store, StoreError> {
+    restrict_new_files();
     Store::open(&config.store.path, store_options(config))
 }
 
@@ -120,11 +121,10 @@ pub fn serve_advising(
         .build()
         .map_err(|source| ServiceError::System { action: "start its threads", source })?;
     let signals = {
-        // Before the store is opened: a write beyond a limit on file sizes must fail and not end the process.
+        // Before the store is opened, so that a signal meanwhile is not lost.
         let _runtime = runtime.enter();
         ServiceSignals::new().map_err(|source| ServiceError::System { action: "listen for signals", source })?
     };
-    restrict_new_files();
     let store = open(&config)?;
     remove_spooled(&config.store.path);
     let workers = start_sql_workers(&store, &config)?;

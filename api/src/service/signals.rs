@@ -8,8 +8,6 @@ pub(super) struct ServiceSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
-    /// Its handler keeps the process alive when a file would exceed a limit; the write then fails as on a full disk.
-    _file_size: tokio::signal::unix::Signal,
     has_terminal: bool,
 }
 
@@ -22,7 +20,6 @@ impl ServiceSignals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
-            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             has_terminal: has_terminal(),
         })
     }

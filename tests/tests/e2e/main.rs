@@ -16,3 +16,4 @@ mod replay;
 mod series_file;
 mod service;
 mod simulated;
+mod stays;

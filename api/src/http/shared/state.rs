@@ -42,6 +42,12 @@ impl Clock {
         Self(Arc::new(move || at))
     }
 
+    /// Returns a clock that returns what `read` does, for tests.
+    #[must_use]
+    pub fn from_fn(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
     /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
