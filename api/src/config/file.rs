@@ -117,6 +117,8 @@ pub struct Ingest {
     pub max_label_value: usize,
     /// Largest body after decompression.
     pub max_decoded: ByteSize,
+    /// Memory of a process that decodes an imported file.
+    pub decode_memory: ByteSize,
     /// Largest lead of a timestamp over the clock; later timestamps are rejected.
     pub max_ahead: Span,
 }
@@ -222,6 +224,7 @@ impl Default for Ingest {
             max_label_name: 1024,
             max_label_value: 16 << 10,
             max_decoded: ByteSize::mebibytes(32),
+            decode_memory: ByteSize::mebibytes(512),
             max_ahead: Span::from_secs(3_600),
         }
     }

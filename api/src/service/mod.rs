@@ -8,4 +8,4 @@ mod workers;
 
 pub use run::{ServiceError, open_store, serve, serve_advising, store_options};
 pub use tasks::Advised;
-pub use workers::start_sql_workers;
+pub use workers::{Decoder, Program, start_sql_workers};

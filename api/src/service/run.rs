@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::{
     signals::ServiceSignals,
     tasks::{self, Advised},
-    workers::start_sql_workers,
+    workers::{Decoder, Program, start_sql_workers},
 };
 use crate::{
     config::{Config, ConfigError, kept_rules},
@@ -127,8 +127,11 @@ pub fn serve_advising(
     };
     let store = open(&config)?;
     remove_spooled(&config.store.path);
-    let workers = start_sql_workers(&store, &config)?;
-    let state = AppState { auth, sql: Some(workers.clone()), ..AppState::new(store.clone(), config)? };
+    let program =
+        Program::new().map_err(|source| ServiceError::System { action: "find the program's own file", source })?;
+    let workers = start_sql_workers(&store, &program, &config)?;
+    let decoder = Some(Decoder::new(&program, &config));
+    let state = AppState { auth, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
     let result = runtime.block_on(run(listener, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);

@@ -5,12 +5,14 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// Number of labels of a series up to which a decoder counts all of them; it stops a little above, because nothing else
 /// is done with them.
 pub(crate) const COUNTED_LABELS: usize = 1_000;
 
 /// Limits on data from senders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngestLimits {
     /// Maximum number of labels of a series, including the metric name.
     pub labels: usize,

@@ -8,7 +8,7 @@ use std::{
 
 use almanac_engine::ingest::{
     files::FileError,
-    import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file},
+    import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file, import_isolated},
 };
 use axum::{
     Json,
@@ -85,12 +85,15 @@ pub(super) async fn import(
     // Held until the import ends: a waiting file takes space on the disk.
     let spooled = state.lanes.enter(Lane::Spool).await?;
     spool(body, &path).await?;
-    let ingest = state.ingest.clone();
+    let (ingest, decoder) = (state.ingest.clone(), state.decoder.clone());
     state
         .run(Lane::Import, move || {
             let _spooled = spooled;
-            let report =
-                import_file(&ingest, &path, &options, &mut |_, _| {}).map_err(|error| refuse(error, &folder))?;
+            let report = match decoder {
+                Some(decoder) => import_isolated(&ingest, decoder.command(), decoder.memory(), &path, &options),
+                None => import_file(&ingest, &path, &options, &mut |_, _| {}),
+            };
+            let report = report.map_err(|error| refuse(error, &folder))?;
             let ImportReport { samples, series, notes, .. } = report;
             Ok::<_, ApiError>(Json(ImportBody { samples, series, notes }))
         })
@@ -190,10 +193,14 @@ fn refuse(error: ImportError, folder: &TempDir) -> ApiError {
             tracing::error!(error = %message, "import failed");
             source.into()
         }
-        ImportError::File(FileError::TooLarge { .. }) => {
+        ImportError::File(FileError::TooLarge { .. }) | ImportError::Decoded { is_large: true, .. } => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
         }
         ImportError::SeriesLimit { .. } => ApiError::bad_request("series_limit", message),
+        ImportError::Ended { .. } => {
+            tracing::warn!(error = %message, "decoding an import ended its process");
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "decoding_ended", message)
+        }
         _ => ApiError::bad_request("invalid_file", message),
     }
 }

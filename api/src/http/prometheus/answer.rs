@@ -68,7 +68,12 @@ impl PromError {
 
     /// Builds a 500 for a damaged block, which the store has logged.
     fn damaged(error: &StoreError) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "store_damaged", message: error.to_string(), retry_after: None }
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            kind: "store_damaged",
+            message: error.to_string(),
+            retry_after: None,
+        }
     }
 }
 

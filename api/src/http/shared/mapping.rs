@@ -97,6 +97,8 @@ impl From<SqlError> for ApiError {
                 return refused.retry_after(Duration::from_secs(1));
             }
             SqlError::Closed | SqlError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            // The store has logged and counted it.
+            SqlError::Damaged { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             SqlError::Store { .. } => return Self::internal(&error),
             SqlError::Invalid { .. }
             | SqlError::StatementCount { .. }

@@ -20,7 +20,7 @@ use super::{
     ApiError, Auth, Leap, LeapGuard,
     limits::{Budget, Lane, Lanes},
 };
-use crate::{config::Config, http::operate::Metrics};
+use crate::{config::Config, http::operate::Metrics, service::Decoder};
 
 /// Memory in bytes for answers that clients have not read yet.
 const MAX_ANSWERS_BYTES: usize = 512 << 20;
@@ -107,6 +107,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Worker processes for analysts' SQL; without them it runs in this process.
     pub sql: Option<SqlWorkers>,
+    /// How the processes that decode imports are started; without it this process decodes.
+    pub decoder: Option<Decoder>,
     /// Bounded threads for each kind of work.
     pub lanes: Lanes,
     /// Memory for bodies of requests, `server.max_in_flight`.
@@ -138,6 +140,7 @@ impl AppState {
             auth: Auth::open(),
             metrics: Arc::new(Metrics::new()),
             sql: None,
+            decoder: None,
             stopping: CancellationToken::new(),
         })
     }

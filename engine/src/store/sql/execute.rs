@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use duckdb::{Connection, types::Value};
 
 use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, names::type_name};
-use crate::store::error::one_line;
+use crate::store::error::{is_damage, one_line};
 
 /// Interval at which an interrupt is repeated, because DuckDB ignores one that arrives before the query starts.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(20);
@@ -111,6 +111,8 @@ fn failed(error: &duckdb::Error) -> SqlError {
         .any(|what| message.contains(what))
     {
         SqlError::Memory
+    } else if is_damage(&error.to_string()) {
+        SqlError::Damaged { detail: message }
     } else if message.contains("INTERNAL Error") || message.contains("FATAL Error") {
         // The instance may be unusable afterwards.
         SqlError::Crashed { detail: message }

@@ -136,6 +136,12 @@ pub enum SqlError {
         /// What is known of the failure.
         detail: String,
     },
+    /// A part of the file that the statement reads is damaged.
+    #[error("a part of the store is damaged ({detail}); restore the store from a backup")]
+    Damaged {
+        /// DuckDB's message, in one line.
+        detail: String,
+    },
     /// No worker process can be started, or it cannot read the store.
     #[error("SQL is not available: {detail}")]
     Unavailable {
@@ -176,6 +182,7 @@ impl SqlError {
             Self::Busy => "sql_busy",
             Self::Closed => "store_closed",
             Self::Crashed { .. } => "sql_crashed",
+            Self::Damaged { .. } => "store_damaged",
             Self::Unavailable { .. } => "sql_unavailable",
             Self::Store { .. } => "store_failed",
         }

@@ -17,12 +17,10 @@
 //! checkpoint are in the write-ahead log and in the service's memory; the service sends those of the tables that the
 //! statement names, each row once per worker and checkpoint.
 
-mod frame;
-mod limits;
 mod message;
 mod pool;
-mod process;
 mod replica;
+mod run;
 mod serve;
 mod snapshot;
 mod supply;

@@ -13,9 +13,10 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    process::{Process, Request, Service},
+    run::{Request, Service, run, warm},
     snapshot::Snapshot,
 };
+use crate::isolation::Process;
 use crate::store::{
     SqlAnswer, SqlError, SqlLimits, SqlParam, Store, StoreError,
     shared::{Shared, count},
@@ -115,7 +116,7 @@ impl SqlWorkers {
         let _permit = pool.permits.acquire(end, &late)?;
         let mut process = pool.take(end)?;
         let request = Request { sql, params, limits, analyst, end };
-        let outcome = process.run(pool.service(), request);
+        let outcome = run(&mut process, pool.service(), request);
         if outcome.is_usable && !pool.is_closed.load(Ordering::Acquire) {
             pool.idle.lock().push(process);
         } else {
@@ -123,6 +124,9 @@ impl SqlWorkers {
             pool.running.fetch_sub(1, Ordering::Relaxed);
             count(&pool.ended, 1);
             pool.refill();
+        }
+        if let Err(SqlError::Damaged { detail }) = &outcome.answer {
+            pool.shared.readers.note_damage::<()>(&Err(StoreError::DamagedBlock { detail: detail.clone() }));
         }
         outcome.answer
     }
@@ -158,7 +162,7 @@ impl Pool {
     fn launch(&self, end: Instant) -> Result<Process, SqlError> {
         let mut process = Process::start((self.options.command)())
             .map_err(|error| SqlError::Unavailable { detail: format!("a worker did not start: {error}") })?;
-        process.warm(self.service(), end)?;
+        warm(&mut process, self.service(), end)?;
         self.running.fetch_add(1, Ordering::Relaxed);
         count(&self.started, 1);
         Ok(process)

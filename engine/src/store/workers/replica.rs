@@ -329,6 +329,7 @@ fn tables_of(select: &str) -> Vec<String> {
 /// Returns the error of a worker's database for the caller of a statement.
 pub(super) fn as_sql_error(error: &StoreError) -> SqlError {
     match error {
+        StoreError::DamagedBlock { detail } => SqlError::Damaged { detail: detail.clone() },
         StoreError::Database { action, source } => {
             let detail = format!("a worker failed to {action}: {}", one_line(source));
             if detail.contains("Out of Memory") { SqlError::Memory } else { SqlError::Unavailable { detail } }

@@ -11,10 +11,10 @@ use arrow::ipc::writer::StreamWriter;
 use duckdb::Connection;
 
 use super::{
-    frame, limits,
     message::{FromWorker, ToWorker},
     replica::{Replica, ReplicaOptions, as_sql_error},
 };
+use crate::isolation::{frame, limits};
 use crate::store::{
     AnalystLimits, SqlAnswer, SqlError, SqlLimits, SqlParam,
     sql::{Statement, execute_until},

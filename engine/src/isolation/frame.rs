@@ -11,7 +11,7 @@ const MESSAGE_BYTES: u64 = 16 << 20;
 const PAYLOAD_BYTES: u64 = 1 << 30;
 
 /// Writes one frame and flushes it.
-pub(super) fn write(out: &mut impl Write, message: &impl Serialize, payload: &[u8]) -> io::Result<()> {
+pub(crate) fn write(out: &mut impl Write, message: &impl Serialize, payload: &[u8]) -> io::Result<()> {
     let message = serde_json::to_vec(message)?;
     out.write_all(&(message.len() as u64).to_le_bytes())?;
     out.write_all(&(payload.len() as u64).to_le_bytes())?;
@@ -23,7 +23,7 @@ pub(super) fn write(out: &mut impl Write, message: &impl Serialize, payload: &[u
 /// Reads one frame. Memory is reserved as the bytes arrive, so that a wrong length costs nothing.
 ///
 /// `UnexpectedEof` when the other side has ended, `InvalidData` for anything that [`write`] does not produce.
-pub(super) fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<(T, Vec<u8>)> {
+pub(crate) fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<(T, Vec<u8>)> {
     let mut lengths = [0; 16];
     input.read_exact(&mut lengths)?;
     let (message, payload) = lengths.split_at(8);

@@ -1,4 +1,4 @@
-//! Limits of the operating system on a worker: address space, processor time, open files, and no file writes.
+//! Limits of the operating system on this process: address space, processor time, open files, and no file writes.
 
 use std::{fs, io};
 
@@ -14,7 +14,7 @@ const SPARE_CPU_SECONDS: u64 = 10;
 const NICE: i32 = 5;
 
 /// Applies the limits to this process. `memory` is the number of bytes of address space beyond those in use now.
-pub(super) fn apply(memory: u64) -> io::Result<()> {
+pub(crate) fn apply(memory: u64) -> io::Result<()> {
     let used = address_space().unwrap_or(1 << 30);
     lower(Resource::As, used.saturating_add(memory))?;
     lower(Resource::Nofile, OPEN_FILES)?;
@@ -33,7 +33,7 @@ fn lower(resource: Resource, limit: u64) -> io::Result<()> {
 
 /// Allows `seconds` of processor time on `threads` threads from now on; the operating system ends the process after
 /// that, also when the service no longer does.
-pub(super) fn allow_cpu(seconds: u64, threads: u64) -> io::Result<()> {
+pub(crate) fn allow_cpu(seconds: u64, threads: u64) -> io::Result<()> {
     let allowed = cpu_seconds() + seconds.saturating_mul(threads.max(1)) + SPARE_CPU_SECONDS;
     let maximum = getrlimit(Resource::Cpu).maximum;
     let current = Some(maximum.map_or(allowed, |maximum| maximum.min(allowed)));
