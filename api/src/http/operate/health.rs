@@ -1,5 +1,7 @@
 //! `GET /healthz`, `/readyz` and `/openapi.json`: health, readiness, and the OpenAPI description.
 
+use std::sync::LazyLock;
+
 use almanac_engine::store::rows::EventFilter;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
@@ -61,6 +63,7 @@ pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Jso
 
 /// Returns the OpenAPI description.
 #[utoipa::path(get, path = "/openapi.json", tag = "operate", responses((status = 200, description = "OpenAPI 3.1")))]
-pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
-    Json(crate::http::openapi())
+pub(super) async fn openapi() -> Json<&'static utoipa::openapi::OpenApi> {
+    static DESCRIPTION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(crate::http::openapi);
+    Json(&DESCRIPTION)
 }
