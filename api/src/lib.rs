@@ -2,6 +2,7 @@
 //!
 //! Wire types, status codes, the clock, the environment and stdout are used in this crate and in no other.
 
+pub mod access;
 mod chain;
 pub mod cli;
 pub mod config;

@@ -7,11 +7,16 @@ mod documents;
 mod error;
 mod file;
 mod learning;
+mod paths;
+mod secret;
 mod sections;
+mod server;
 mod units;
 
 pub use advice::{Alerts, kept_rules};
 pub use error::ConfigError;
-pub use file::{Advise, Config, Ingest, Retention, Scrape, ScrapeScheme, Server, Store};
+pub use file::{Advise, Config, Ingest, Retention, Scrape, ScrapeScheme, Store};
 pub use learning::{Learn, Signal};
+pub use secret::Secret;
+pub use server::Server;
 pub use units::{ByteSize, Span};

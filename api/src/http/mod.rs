@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod grafana;
+mod guard;
 pub mod ingest;
 pub mod operate;
 pub mod prometheus;
@@ -17,7 +18,7 @@ pub(crate) use ingest::ImportBody;
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
-    ApiError, AppState, Auth, Clock, ErrorBody, ErrorDetail, LenientUrls, Params, StateError, ingest_limits, now,
+    ApiError, AppState, Clock, ErrorBody, ErrorDetail, LenientConnection, Params, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

@@ -1,8 +1,11 @@
 //! The running service: serves HTTP, runs background tasks on schedule, and shuts down in order.
 
+mod listen;
+mod reload;
 mod run;
 mod schedule;
 mod tasks;
 
+pub use listen::TlsError;
 pub use run::{ServiceError, open_store, serve, serve_advising, store_options};
 pub use tasks::Advised;

@@ -2,16 +2,21 @@
 //!
 //! Order of the shutdown: requests, background tasks, store. Called by `almanac serve` and `almanac demo`.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use almanac_engine::store::{Store, StoreError, StoreOptions};
-use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::tasks::{self, Advised};
+use super::{
+    TlsError,
+    listen::{Settings, Tls, accept_connections},
+    reload::watch_files,
+    tasks::{self, Advised},
+};
 use crate::{
+    access::{Audit, AuditError, AuditRecord, Auth},
     config::{Config, ConfigError, kept_rules},
-    http::{AppState, Auth, LenientUrls, StateError, router},
+    http::{AppState, StateError, iso, router},
 };
 
 /// Time that background tasks have to stop at shutdown.
@@ -41,6 +46,12 @@ pub enum ServiceError {
     /// The service cannot start on this store.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The audit file cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store stopped while the service ran.
     #[error("the service stopped because the store failed: {detail}")]
     Stopped {
@@ -114,9 +125,13 @@ pub fn serve_advising(
         .enable_all()
         .build()
         .map_err(|source| ServiceError::System { action: "start its threads", source })?;
+    let tls = config.tls_files().map(|(cert, key)| Tls::open(cert, key)).transpose()?.map(Arc::new);
+    let audit = Audit::open(config.audit_file().as_deref())?;
+    // The usual soft limit is lower than `server.max_connections`; what the system refuses is not needed to start.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let store = open(&config)?;
-    let state = AppState { auth, ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run(listener, state, advice));
+    let state = AppState { auth, audit, ..AppState::new(store.clone(), config)? };
+    let result = runtime.block_on(run(listener, tls, state, advice));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
     let closed = store.close().map_err(ServiceError::from);
@@ -124,23 +139,27 @@ pub fn serve_advising(
     result.and(closed)
 }
 
-async fn run(listener: std::net::TcpListener, state: AppState, advice: Advised) -> Result<(), ServiceError> {
+async fn run(
+    listener: std::net::TcpListener,
+    tls: Option<Arc<Tls>>,
+    state: AppState,
+    advice: Advised,
+) -> Result<(), ServiceError> {
     let failed = |action: &'static str| move |source: io::Error| ServiceError::System { action, source };
     let mut signals = ShutdownSignals::new().map_err(failed("listen for signals"))?;
     let listener = TcpListener::from_std(listener).map_err(failed("prepare its socket"))?;
     let address = listener.local_addr().map_err(failed("read its address"))?;
     let mut background = JoinSet::new();
     tasks::start(&state, advice, &mut background);
+    background.spawn(watch_files(state.clone(), tls.clone()));
+    record_start(&state);
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();
-    let listener = listener.tap_io(|stream| {
-        // Responses are written whole, so Nagle's algorithm would only delay them.
-        let _ = stream.set_nodelay(true);
-    });
-    let server =
-        axum::serve(LenientUrls(listener), router(state)).with_graceful_shutdown(stopping.clone().cancelled_owned());
-    eprintln!("almanac: listening on http://{address}");
-    let mut server = tokio::spawn(async move { server.await });
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let settings = Settings::new(&state.config.server, tls);
+    let server = accept_connections(listener, router(state), settings, stopping.clone());
+    eprintln!("almanac: listening on {scheme}://{address}");
+    let mut server = tokio::spawn(server);
     let mut result = Ok(());
     tokio::select! {
         ended = &mut server => return flatten(ended),
@@ -176,10 +195,21 @@ async fn wait_until_stopped(store: &Store) -> String {
     }
 }
 
-fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), ServiceError> {
-    ended
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
-        .map_err(|source| ServiceError::System { action: "accept connections", source })
+/// Writes the start to the audit, with the file of the configuration that is in effect.
+fn record_start(state: &AppState) {
+    let server = &state.config.server;
+    if !state.auth.is_required() && !server.listen.ip().to_canonical().is_loopback() {
+        tracing::warn!("other machines can use this service without a token (server.insecure)");
+    }
+    let target = format!("{} {:?}", state.config.store.path.display(), state.auth);
+    let at = iso(state.clock.now().millis());
+    let record =
+        AuditRecord { at, who: "almanac", what: "service.start", target: &target, from: "process", result: "ok" };
+    state.audit.record(&record);
+}
+
+fn flatten(ended: Result<(), tokio::task::JoinError>) -> Result<(), ServiceError> {
+    ended.map_err(|error| ServiceError::System { action: "accept connections", source: io::Error::other(error) })
 }
 
 /// The signals that shut the service down.

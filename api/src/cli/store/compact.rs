@@ -31,8 +31,8 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let mut out = output::stdout();
     match args.backend.backend(global)? {
-        Backend::Service { url, token } => {
-            let answer = Remote::new(url, token)?.post_json("/v1/admin/compact", &json!({}), "application/json")?;
+        Backend::Service(service) => {
+            let answer = Remote::new(service)?.post_json("/v1/admin/compact", &json!({}), "application/json")?;
             writeln!(out, "{}", summary(&answer.json()?))?;
         }
         Backend::Store(config) => {

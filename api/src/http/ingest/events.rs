@@ -1,11 +1,11 @@
 //! `POST /v1/events`: cache events, deploys and incidents.
 
 use almanac_engine::ingest::parse_events;
-use axum::{Json, body::Bytes, extract::State};
+use axum::{Extension, Json, body::Bytes, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, ErrorBody};
+use crate::http::{ApiError, AppState, ErrorBody, guard::AuditNote};
 
 /// Number of events stored, by type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -33,7 +33,11 @@ pub(super) struct EventsBody {
         (status = 400, description = "an event is invalid; none is stored", body = ErrorBody),
         (status = 413, description = "the body is too large", body = ErrorBody),
         (status = 429, description = "the store is busy; retry after the time in Retry-After", body = ErrorBody)))]
-pub(super) async fn events(State(state): State<AppState>, body: Bytes) -> Result<Json<EventsBody>, ApiError> {
+pub(super) async fn events(
+    State(state): State<AppState>,
+    Extension(note): Extension<AuditNote>,
+    body: Bytes,
+) -> Result<Json<EventsBody>, ApiError> {
     let (store, limits, now) = (state.store.clone(), *state.ingest.limits(), state.clock.now());
     state
         .blocking(move || {
@@ -41,6 +45,7 @@ pub(super) async fn events(State(state): State<AppState>, body: Bytes) -> Result
                 .map_err(|error| ApiError::bad_request("invalid_event", error.to_string()))?;
             let taken =
                 EventsBody { cache: batch.cache.len(), deploys: batch.deploys.len(), incidents: batch.incidents.len() };
+            note.set(format!("{} cache events, {} deploys, {} incidents", taken.cache, taken.deploys, taken.incidents));
             store.put_events(batch)?;
             Ok::<_, ApiError>(Json(taken))
         })

@@ -7,7 +7,7 @@ use std::{
 
 use almanac_engine::ingest::import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file};
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri, header::CONTENT_TYPE},
@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use crate::{
     chain,
-    http::{ApiError, AppState, ErrorBody, Params},
+    http::{ApiError, AppState, ErrorBody, Params, guard::AuditNote},
 };
 
 /// Maximum size of the body before decompression. It is written to a temporary file next to the store before it is
@@ -58,6 +58,7 @@ pub(crate) struct ImportBody {
         (status = 413, description = "the file is too large", body = ErrorBody)))]
 pub(super) async fn import(
     State(state): State<AppState>,
+    Extension(note): Extension<AuditNote>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -66,6 +67,7 @@ pub(super) async fn import(
     params.only(&["format", "series", "file"])?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let name = params.get("file").map_or("body", base_name);
+    note.set(format!("file {name:?}"));
     let options = ImportOptions {
         format: format(&params, name, content_type)?,
         name: params.get("series").map(str::to_owned),

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, Params, shared::Admin};
+use crate::http::{ApiError, AppState, Params};
 
 /// Result of a learning cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -50,11 +50,7 @@ impl From<CycleReport> for CycleBody {
 /// Chooses default signals, fits every signal that is due, and scores new values. Waits for a running cycle first.
 #[utoipa::path(post, path = "/v1/admin/learn", tag = "operate",
     responses((status = 200, description = "result of the cycle", body = CycleBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody)))]
-pub(super) async fn learn(
-    _: Admin,
-    State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<CycleBody>, ApiError> {
+pub(super) async fn learn(State(state): State<AppState>, params: Params) -> Result<Json<CycleBody>, ApiError> {
     params.only(&[])?;
     let (scheduler, now) = (state.scheduler.clone(), state.clock.now());
     let report = state

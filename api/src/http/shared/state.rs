@@ -13,8 +13,12 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiError, Auth};
-use crate::{config::Config, http::operate::Metrics};
+use super::ApiError;
+use crate::{
+    access::{Audit, Auth},
+    config::Config,
+    http::operate::Metrics,
+};
 
 /// The service's clock; tests inject a fixed one.
 #[derive(Clone)]
@@ -82,8 +86,10 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
-    /// Authentication.
+    /// Check of callers.
     pub auth: Auth,
+    /// Audit of state changes.
+    pub audit: Audit,
     /// The service's own metrics.
     pub metrics: Arc<Metrics>,
     /// Permits for evaluations of expressions: limits how many run at the same time.
@@ -106,6 +112,7 @@ impl AppState {
             config: Arc::new(config),
             clock: Clock::system(),
             auth: Auth::open(),
+            audit: Audit::default(),
             metrics: Arc::new(Metrics::new()),
             evaluations: Arc::new(Semaphore::new(evaluation_permits())),
             stopping: CancellationToken::new(),
