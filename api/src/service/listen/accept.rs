@@ -23,8 +23,16 @@ use crate::config::Server;
 
 /// Pause after a failed accept, and between attempts to close a connection for a new one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Interval between log lines of failed accepts.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Time for which fewer connections are held after a failed accept.
+const SHORTAGE_SPAN: Duration = Duration::from_secs(10);
+
+/// A lack of descriptors.
+#[derive(Debug)]
+struct Shortage {
+    since: Instant,
+    /// Largest number of connections while it lasts.
+    most: usize,
+}
 
 /// Limits of connections, and TLS.
 #[derive(Debug)]
@@ -54,16 +62,18 @@ pub(in crate::service) async fn accept_connections(
 ) {
     let shared = Arc::new(Shared { router, timeouts: settings.timeouts, stopping: stopping.clone() });
     let (connections, mut tasks) = (Arc::new(Connections::default()), JoinSet::new());
-    let mut logged = None;
+    let mut shortage: Option<Shortage> = None;
     loop {
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             () = stopping.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
+        shortage = shortage.filter(|shortage| shortage.since.elapsed() < SHORTAGE_SPAN);
         match accepted {
             Ok((stream, peer)) => {
-                if !make_room(&connections, settings.max_connections, &mut tasks, &stopping).await {
+                let most = shortage.as_ref().map_or(settings.max_connections, |shortage| shortage.most);
+                if !make_room(&connections, most, &mut tasks, &stopping).await {
                     break;
                 }
                 // Answers are written whole, so that Nagle's algorithm would only delay them.
@@ -74,12 +84,16 @@ pub(in crate::service) async fn accept_connections(
             }
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                if logged.is_none_or(|at: Instant| at.elapsed() >= LOG_INTERVAL) {
-                    logged = Some(Instant::now());
-                    tracing::error!(%error, open = connections.len(), "connections cannot be accepted; trying again");
+                let open = connections.len();
+                if shortage.is_none() {
+                    tracing::error!(%error, open, "connections cannot be accepted; idle ones are closed");
                 }
-                // Usually no file descriptor is left: an idle connection gives one back.
-                connections.close_idlest();
+                // Usually no file descriptor is left. Fewer connections leave some for the store as well.
+                let most = (open - open / 8).max(1);
+                shortage = Some(Shortage { since: Instant::now(), most });
+                for _ in most..=open {
+                    connections.close_idlest();
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }
