@@ -4,6 +4,7 @@
 
 #![warn(clippy::print_stderr)]
 
+pub mod access;
 mod chain;
 pub mod cli;
 pub mod config;

@@ -11,6 +11,7 @@ mod interrupt;
 pub mod output;
 pub mod serve;
 pub mod store;
+pub mod token;
 mod tree;
 mod units;
 mod worker;

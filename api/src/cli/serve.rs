@@ -1,10 +1,13 @@
 //! `almanac serve`: runs the service.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
-use super::{CliError, Global, store::StoreArgs};
+use super::{
+    CliError, Global,
+    store::{StoreArgs, given_token},
+};
 use crate::{
-    http::Auth,
+    access::Auth,
     service::{self, ServiceError},
 };
 
@@ -17,9 +20,12 @@ pub struct Args {
     /// Address to listen on; any but loopback requires a token [127.0.0.1:9797]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Token that callers must send as `Authorization: Bearer …`
+    /// Token with every scope that callers must send; other users can read it in the list of processes
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// File with that token, instead of --token
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -27,19 +33,21 @@ pub struct Args {
 /// # Errors
 /// A usage error for an invalid configuration or a missing token; a failure when the address cannot be bound or the
 /// store cannot be opened.
-pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let mut config = args.store.config()?;
     if let Some(listen) = args.listen {
         config.server.listen = listen;
     }
-    if let Some(token) = args.token {
-        if token.trim().is_empty() {
-            return Err(CliError::usage("--token is empty; write a secret or leave it out"));
-        }
+    if global.is_flag("token") {
+        crate::say!(
+            "almanac: other users of this machine can read --token in the list of processes; use --token-file, ALMANAC_TOKEN or \
+             almanac token new"
+        );
+    }
+    if let Some(token) = given_token(args.token.as_deref(), args.token_file.as_deref(), global)? {
         config.server.token = Some(token);
     }
-    let auth =
-        Auth::for_address(config.server.listen, config.server.token.as_deref()).map_err(|e| CliError::usage(&e))?;
+    let auth = Auth::of_config(&config).map_err(|error| CliError::usage(CliError::from_error(&error)))?;
     service::serve(config, auth, service::open_store).map_err(|error| match error {
         ServiceError::Config(error) => CliError::usage(CliError::from_error(&error)),
         other => CliError::from_error(&other),

@@ -14,7 +14,7 @@ use super::{
     files::{detect, forecast, replay},
     serve,
     store::{compact, delete, import, learn, recommend, sql},
-    worker,
+    token, worker,
 };
 use crate::say::QuietStderr;
 
@@ -25,7 +25,7 @@ const LAST_LINE_WAIT: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 8_192;
 
 /// Options with the same meaning in every command; their environment variables are `ALMANAC_<OPTION>`.
-const SHARED: [&str; 6] = ["db", "config", "url", "token", "listen", "log"];
+const SHARED: [&str; 8] = ["db", "config", "url", "token", "token-file", "ca", "listen", "log"];
 
 /// Learns the metrics of running services and recommends changes, each with evidence from a replay.
 #[derive(Debug, Parser)]
@@ -59,6 +59,8 @@ pub enum Command {
     Delete(delete::Args),
     /// Run read-only SQL on a stopped store, or on a running service with --url
     Sql(sql::Args),
+    /// Make tokens for the service
+    Token(token::Args),
     /// Forecast the series of a file, without a store
     Forecast(forecast::Args),
     /// Compute anomaly scores for the series of a file, without a store
@@ -144,6 +146,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Compact(args) => compact::run(args, global),
         Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
+        Command::Token(args) => token::run(args, global),
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),

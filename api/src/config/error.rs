@@ -48,7 +48,7 @@ impl ConfigError {
     }
 
     /// Builds the error for one of the TOML parser. `further`: known keys in addition to those that serde lists.
-    pub(super) fn from_toml(path: PathBuf, text: &str, error: &toml::de::Error, further: &[&str]) -> Self {
+    pub(crate) fn from_toml(path: PathBuf, text: &str, error: &toml::de::Error, further: &[&str]) -> Self {
         let message = with_suggestion(error.message(), further);
         match error.span() {
             Some(span) => {

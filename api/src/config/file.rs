@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -13,7 +12,7 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Signal, Span, Sql, sections::Sections};
+use super::{Alerts, ByteSize, ConfigError, Learn, Secret, Server, Signal, Span, Sql, sections::Sections};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,24 +47,6 @@ pub struct Config {
     /// Advisors whose sections the file may have.
     #[serde(skip)]
     pub registry: Registry,
-}
-
-/// Settings of the HTTP server, `[server]`.
-#[derive(Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Server {
-    /// Address and port; port 0 selects a free port. Any address other than loopback needs a token.
-    pub listen: SocketAddr,
-    /// Token that clients must send as `Authorization: Bearer …`.
-    pub token: Option<String>,
-    /// Largest body of a request, as transferred.
-    pub max_body: ByteSize,
-    /// Memory for the bodies of all requests together; further requests are rejected with 503 until others end.
-    pub max_in_flight: ByteSize,
-    /// Origins of web pages that may call the service, `*` for all; for Grafana's browser access mode.
-    pub cors_origins: Vec<String>,
-    /// Time for running requests to finish after a stop signal.
-    pub drain: Span,
 }
 
 /// Settings of the store, `[store]`.
@@ -157,7 +138,7 @@ pub struct Scrape {
     #[serde(default)]
     pub honor_labels: bool,
     /// Token sent to the target as `Authorization: Bearer …`.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Largest number of samples of a page; a scrape with more fails and stores none.
     #[serde(default = "default_sample_limit")]
     pub sample_limit: usize,
@@ -175,33 +156,6 @@ pub enum ScrapeScheme {
     Http,
     /// HTTP over TLS.
     Https,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9797),
-            token: None,
-            max_body: ByteSize::mebibytes(32),
-            max_in_flight: ByteSize::mebibytes(512),
-            cors_origins: Vec::new(),
-            drain: Span::from_secs(10),
-        }
-    }
-}
-
-/// Omits the token, which must not reach logs.
-impl std::fmt::Debug for Server {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server")
-            .field("listen", &self.listen)
-            .field("token", &self.token.as_ref().map(|_| "…"))
-            .field("max_body", &self.max_body)
-            .field("max_in_flight", &self.max_in_flight)
-            .field("cors_origins", &self.cors_origins)
-            .field("drain", &self.drain)
-            .finish()
-    }
 }
 
 impl Default for Store {
@@ -312,19 +266,10 @@ impl Config {
                 return Err(format!("{key} is 0: every sample would be rejected"));
             }
         }
-        if self.server.max_in_flight < self.server.max_body {
-            return Err(format!(
-                "server.max_in_flight ({} bytes) is smaller than server.max_body ({} bytes): the largest body would never fit",
-                self.server.max_in_flight.bytes(),
-                self.server.max_body.bytes()
-            ));
-        }
+        self.server.check()?;
         let share = self.store.retention.drop_share_max;
         if !(0.0..=1.0).contains(&share) {
             return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
-        }
-        if self.server.token.as_deref().is_some_and(|token| token.trim().is_empty()) {
-            return Err("server.token is empty; write a secret or leave the key out".to_owned());
         }
         self.sql.check()?;
         for scrape in &self.scrapes {

@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod grafana;
+mod guard;
 pub mod ingest;
 pub mod operate;
 pub mod prometheus;
@@ -17,7 +18,7 @@ pub(crate) use ingest::{ImportBody, remove_spooled};
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
-    ApiError, AppState, Auth, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientUrls, Params,
+    ApiError, AppState, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientConnection, Params,
     Reserved, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};

@@ -19,8 +19,10 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    AppState, advice, grafana, ingest, operate, prometheus, recommendations, rows,
-    shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, require_token, reshape_errors, unknown_path},
+    AppState, advice, grafana,
+    guard::{guard, time_out_slow_bodies},
+    ingest, operate, prometheus, recommendations, rows,
+    shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, reshape_errors, unknown_path},
     sql,
 };
 
@@ -58,22 +60,24 @@ fn routes(max_body: usize) -> OpenApiRouter<AppState> {
 
 /// Returns the service's router.
 ///
-/// Middleware from the outside in: tracing, request metrics, panics, CORS, compression, error format, token, body
-/// limits. Errors are reformatted before they are compressed, because that reads their bodies.
+/// Middleware from the outside in: tracing, request metrics, panics, CORS, compression, error format, guard
+/// (names, tokens, scopes, audit), slow bodies, body limits. Errors are reformatted before they are compressed, because that reads their bodies.
 pub fn router(state: AppState) -> Router {
     let max_body = state.config.server.max_body.bytes();
     let (router, _) = routes(max_body).split_for_parts();
     let metrics = middleware::from_fn_with_state(state.clone(), operate::count_requests);
     let large = middleware::from_fn_with_state(state.clone(), refuse_large_bodies);
     let bodies = middleware::from_fn_with_state(state.budget.clone(), bound_bodies);
-    let token = middleware::from_fn_with_state(state.clone(), require_token);
+    let slow = middleware::from_fn_with_state(state.clone(), time_out_slow_bodies);
+    let guard = middleware::from_fn_with_state(state.clone(), guard);
     // `layer` wraps what is already there: the last layer is the outermost.
     router
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::max(query_limit(max_body)))
         .layer(bodies)
         .layer(large)
-        .layer(token)
+        .layer(slow)
+        .layer(guard)
         .layer(middleware::from_fn(reshape_errors))
         .layer(CompressionLayer::new().gzip(true))
         .layer(cors(&state.config.server.cors_origins))

@@ -1,11 +1,14 @@
 //! The running service: serves HTTP, runs background tasks on schedule, and shuts down in order.
 
+mod listen;
+mod reload;
 mod run;
 mod schedule;
 mod signals;
 mod tasks;
 mod workers;
 
+pub use listen::TlsError;
 pub use run::{ServiceError, open_store, serve, serve_advising, store_options};
 pub use tasks::Advised;
 pub use workers::{Decoder, Program, start_sql_workers};

@@ -2,20 +2,23 @@
 //!
 //! Order of the shutdown: requests, background tasks, store. Called by `almanac serve` and `almanac demo`.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use almanac_engine::store::{Store, StoreError, StoreOptions};
-use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
+    TlsError,
+    listen::{Settings, Tls, accept_connections},
+    reload::watch_files,
     signals::ServiceSignals,
     tasks::{self, Advised},
     workers::{Decoder, Program, start_sql_workers},
 };
 use crate::{
+    access::{Audit, AuditError, AuditRecord, Auth},
     config::{Config, ConfigError, kept_rules},
-    http::{AppState, Auth, LenientUrls, StateError, remove_spooled, router},
+    http::{AppState, StateError, iso, remove_spooled, router},
 };
 
 /// Time that background tasks have to stop at shutdown.
@@ -45,6 +48,12 @@ pub enum ServiceError {
     /// The service cannot start on this store.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The audit file cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store stopped while the service ran.
     #[error("the service stopped because the store failed: {detail}")]
     Stopped {
@@ -125,14 +134,18 @@ pub fn serve_advising(
         let _runtime = runtime.enter();
         ServiceSignals::new().map_err(|source| ServiceError::System { action: "listen for signals", source })?
     };
+    let tls = config.tls_files().map(|(cert, key)| Tls::open(cert, key)).transpose()?.map(Arc::new);
+    let audit = Audit::open(config.audit_file().as_deref())?;
+    // The usual soft limit is lower than `server.max_connections`; what the system refuses is not needed to start.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let store = open(&config)?;
     remove_spooled(&config.store.path);
     let program =
         Program::new().map_err(|source| ServiceError::System { action: "find the program's own file", source })?;
     let workers = start_sql_workers(&store, &program, &config)?;
     let decoder = Some(Decoder::new(&program, &config));
-    let state = AppState { auth, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run(listener, state, advice, signals));
+    let state = AppState { auth, audit, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
+    let result = runtime.block_on(run(listener, tls, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
     workers.close();
@@ -143,6 +156,7 @@ pub fn serve_advising(
 
 async fn run(
     listener: std::net::TcpListener,
+    tls: Option<Arc<Tls>>,
     state: AppState,
     advice: Advised,
     mut signals: ServiceSignals,
@@ -152,16 +166,15 @@ async fn run(
     let address = listener.local_addr().map_err(failed("read its address"))?;
     let mut background = JoinSet::new();
     tasks::start(&state, advice, &mut background);
+    background.spawn(watch_files(state.clone(), tls.clone()));
+    record_start(&state);
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();
-    let listener = listener.tap_io(|stream| {
-        // Responses are written whole, so Nagle's algorithm would only delay them.
-        let _ = stream.set_nodelay(true);
-    });
-    let server =
-        axum::serve(LenientUrls(listener), router(state)).with_graceful_shutdown(stopping.clone().cancelled_owned());
-    crate::say!("almanac: listening on http://{address}");
-    let mut server = tokio::spawn(async move { server.await });
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let settings = Settings::new(&state.config.server, tls);
+    let server = accept_connections(listener, router(state), settings, stopping.clone());
+    crate::say!("almanac: listening on {scheme}://{address}");
+    let mut server = tokio::spawn(server);
     let mut result = Ok(());
     tokio::select! {
         ended = &mut server => return flatten(ended),
@@ -197,10 +210,21 @@ async fn wait_until_stopped(store: &Store) -> String {
     }
 }
 
-fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), ServiceError> {
-    ended
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
-        .map_err(|source| ServiceError::System { action: "accept connections", source })
+/// Writes the start to the audit, with the file of the configuration that is in effect.
+fn record_start(state: &AppState) {
+    let server = &state.config.server;
+    if !state.auth.is_required() && !server.listen.ip().to_canonical().is_loopback() {
+        tracing::warn!("other machines can use this service without a token (server.insecure)");
+    }
+    let target = format!("{} {:?}", state.config.store.path.display(), state.auth);
+    let at = iso(state.clock.now().millis());
+    let record =
+        AuditRecord { at, who: "almanac", what: "service.start", target: &target, from: "process", result: "ok" };
+    state.audit.record(&record);
+}
+
+fn flatten(ended: Result<(), tokio::task::JoinError>) -> Result<(), ServiceError> {
+    ended.map_err(|error| ServiceError::System { action: "accept connections", source: io::Error::other(error) })
 }
 
 /// Makes files that the service creates readable by its user alone. DuckDB creates the write-ahead log anew after every

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails should fail there")]
 
+mod access;
 mod attack;
 mod closed_loop;
 mod command_line;

@@ -17,14 +17,15 @@ fn import(server: &Server) {
 }
 
 #[test]
-fn an_address_other_than_loopback_needs_a_token() {
+fn an_address_other_than_loopback_needs_a_token_and_tls() {
     let folder = tempdir().unwrap();
     let ended = run(folder.path(), ["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(ended.code, Some(2));
     assert_eq!(
         ended.stderr,
-        "almanac: 0.0.0.0:0 can be reached from other machines: set a token with --token, ALMANAC_TOKEN or \
-         server.token, or listen on 127.0.0.1\n"
+        "almanac: 0.0.0.0:0 can be reached from other machines, so it needs a token and TLS: run almanac token new, or set \
+         ALMANAC_TOKEN or server.token, and set server.tls_cert and server.tls_key; or listen on 127.0.0.1, or set \
+         server.insecure = true where something else protects it\n"
     );
     assert!(!folder.path().join("almanac.duckdb").exists());
 }
@@ -32,6 +33,7 @@ fn an_address_other_than_loopback_needs_a_token() {
 #[test]
 fn with_a_token_any_address_is_allowed_and_requests_without_it_are_rejected() {
     let folder = tempdir().unwrap();
+    fs::write(folder.path().join("almanac.toml"), "[server]\ninsecure = true\n").unwrap();
     let mut command = crate::harness::almanac(folder.path());
     command.args(["serve", "--listen", "0.0.0.0:0"]).env("ALMANAC_TOKEN", "secret");
     let mut server = Server::from_command(command);

@@ -19,9 +19,10 @@ use super::{
     time_scale::TimeScale,
 };
 use crate::{
+    access::Auth,
     cli::{CliError, Global, interrupt::InterruptHandler, output},
     config::Config,
-    http::{AppState, Auth, now},
+    http::{AppState, now},
     service,
 };
 
@@ -51,7 +52,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let mut config = settings::config(&recording.manifest, &format!("http://{listen}"));
     config.store.path = folder.path().join("demo.duckdb");
     config.server.listen = listen;
-    let auth = Auth::for_address(config.server.listen, None).map_err(|error| CliError::usage(&error))?;
+    let auth = Auth::of_config(&config).map_err(|error| CliError::usage(CliError::from_error(&error)))?;
     if !args.once {
         // Checked before the long work, and again when the service starts.
         std::net::TcpListener::bind(listen).map_err(|error| {

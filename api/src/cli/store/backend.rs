@@ -1,13 +1,16 @@
 //! Chooses what a command works on: a store that it opens, or a running service.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use almanac_engine::store::Store;
 use almanac_models::Timestamp;
 
 use crate::{
     cli::{CliError, Global},
-    config::Config,
+    config::{Config, Secret},
     http::{iso, now},
 };
 
@@ -51,9 +54,26 @@ pub struct BackendArgs {
     /// URL of a running service, used instead of a store
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// Token of the running service
+    /// Token of the running service; other users can read it in the list of processes
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// File with the token of the running service, instead of --token
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Certificates of your own authority, PEM, for a URL with https
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+/// A running service.
+#[derive(Debug, Clone)]
+pub struct ServiceAddress {
+    /// Its URL without a trailing slash.
+    pub url: String,
+    /// The token to send, if there is one.
+    pub token: Option<Secret>,
+    /// File with further trusted certificates.
+    pub ca: Option<PathBuf>,
 }
 
 /// What a command works on.
@@ -62,12 +82,7 @@ pub enum Backend {
     /// A store that no other process has open.
     Store(Box<Config>),
     /// A running service.
-    Service {
-        /// Its URL without a trailing slash.
-        url: String,
-        /// The token to send, if there is one.
-        token: Option<String>,
-    },
+    Service(ServiceAddress),
 }
 
 impl BackendArgs {
@@ -81,19 +96,56 @@ impl BackendArgs {
         if db_flag && url_flag {
             return Err(CliError::usage("--db and --url cannot be combined: use a stopped store or a running service"));
         }
-        if global.is_flag("token") && (self.url.is_none() || db_flag) {
-            return Err(CliError::usage("--token requires --url; a local store needs no token"));
+        for option in ["token", "token_file", "ca"] {
+            if global.is_flag(option) && (self.url.is_none() || db_flag) {
+                let name = option.replace('_', "-");
+                return Err(CliError::usage(format!("--{name} requires --url; a local store does not use it")));
+            }
         }
         match &self.url {
             Some(url) if !db_flag => {
                 if !(url.starts_with("http://") || url.starts_with("https://")) {
                     return Err(CliError::usage(format!("--url {url:?} is not a URL like http://127.0.0.1:9797")));
                 }
-                Ok(Backend::Service { url: url.trim_end_matches('/').to_owned(), token: self.token.clone() })
+                let token = given_token(self.token.as_deref(), self.token_file.as_deref(), global)?;
+                Ok(Backend::Service(ServiceAddress {
+                    url: url.trim_end_matches('/').to_owned(),
+                    token,
+                    ca: self.ca.clone(),
+                }))
             }
             _ => Ok(Backend::Store(Box::new(self.store.config()?))),
         }
     }
+}
+
+/// Returns the token of `--token` or of the file of `--token-file`; a flag takes precedence over the environment.
+///
+/// # Errors
+/// A usage error for both flags, an empty token, or a file that cannot be read.
+pub(in crate::cli) fn given_token(
+    token: Option<&str>,
+    file: Option<&Path>,
+    global: &Global,
+) -> Result<Option<Secret>, CliError> {
+    let (token_flag, file_flag) = (global.is_flag("token"), global.is_flag("token_file"));
+    if token_flag && file_flag {
+        return Err(CliError::usage("--token and --token-file cannot be combined; leave one out"));
+    }
+    let (text, source) = match (token, file) {
+        (_, Some(file)) if !token_flag => {
+            let read = fs::read_to_string(file);
+            let read = read.map_err(|error| CliError::usage(format!("--token-file {}: {error}", file.display())));
+            (read?, "--token-file")
+        }
+        (Some(token), _) => (token.to_owned(), "--token"),
+        _ => return Ok(None),
+    };
+    let text = text.trim();
+    if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(CliError::usage(format!("{source} is not a token: it is empty, or has spaces or several lines")));
+    }
+    Ok(Some(Secret::new(text)))
 }
 
 /// Rejects a store that does not exist: only `serve`, `demo` and `import` create one.

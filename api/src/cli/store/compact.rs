@@ -34,9 +34,9 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let mut out = output::stdout();
     match args.backend.backend(global)? {
-        Backend::Service { url, token } => {
+        Backend::Service(service) => {
             let path = if args.allow_drop { "/v1/admin/compact?allow_drop=true" } else { "/v1/admin/compact" };
-            let answer = Remote::new(url, token)?.post_json(path, &json!({}), "application/json")?;
+            let answer = Remote::new(service)?.post_json(path, &json!({}), "application/json")?;
             writeln!(out, "{}", summary(&answer.json()?))?;
         }
         Backend::Store(config) => {

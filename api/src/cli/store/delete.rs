@@ -40,9 +40,9 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     // Invalid options are rejected before a store is opened or a request is sent.
     let what = deletion(&body, now()).map_err(CliError::usage)?;
     let done: DeletionBody = match backend.backend(global)? {
-        Backend::Service { url, token } => {
+        Backend::Service(service) => {
             let body = serde_json::to_value(&body).map_err(|error| CliError::from_error(&error))?;
-            Remote::new(url, token)?.post_json("/v1/admin/delete", &body, "application/json")?.json()?
+            Remote::new(service)?.post_json("/v1/admin/delete", &body, "application/json")?.json()?
         }
         Backend::Store(config) => {
             existing(&config.store.path)?;

@@ -41,8 +41,8 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     match args.backend.backend(global)? {
         Backend::Store(config) => into_store(&args, &config, global),
-        Backend::Service { url, token } => {
-            let (mut out, remote) = (output::stdout(), Remote::new(url, token)?);
+        Backend::Service(service) => {
+            let (mut out, remote) = (output::stdout(), Remote::new(service)?);
             for file in &args.files {
                 let ImportBody { samples, series, notes } = send(file, &remote)?;
                 report(&mut out, file, samples, series, &notes)?;

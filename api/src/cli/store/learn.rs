@@ -31,10 +31,10 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let bar = bar(global);
     let report = match args.backend.backend(global)? {
-        Backend::Service { url, token } => {
+        Backend::Service(service) => {
             bar.set_style(ProgressStyle::default_spinner());
             bar.set_message("the service is learning");
-            let answer = Remote::new(url, token)?.post_json("/v1/admin/learn", &json!({}), "application/json");
+            let answer = Remote::new(service)?.post_json("/v1/admin/learn", &json!({}), "application/json");
             bar.finish_and_clear();
             answer?.json()?
         }

@@ -9,5 +9,6 @@ pub mod recommend;
 mod remote;
 pub mod sql;
 
-pub use backend::{Backend, BackendArgs, StoreArgs};
+pub(super) use backend::given_token;
+pub use backend::{Backend, BackendArgs, ServiceAddress, StoreArgs};
 pub use remote::{Answer, Remote};

@@ -73,7 +73,7 @@ pub struct Advised {
 /// See [`CliError`].
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let advised = match args.backend.backend(global)? {
-        Backend::Service { url, token } => ask(&Remote::new(url, token)?, args.kind.as_deref())?,
+        Backend::Service(service) => ask(&Remote::new(service)?, args.kind.as_deref())?,
         Backend::Store(config) => {
             existing(&config.store.path)?;
             let store = open_store(&config).map_err(|error| CliError::from_error(&error))?;

@@ -1,15 +1,20 @@
 //! HTTP client for a running service.
 
-use std::{fs::File, time::Duration};
+use std::{
+    fs::{self, File},
+    time::Duration,
+};
 
 use reqwest::{
+    Certificate,
     blocking::{Body, Client, RequestBuilder, Response},
     header::{ACCEPT, CONTENT_TYPE, HeaderMap},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{chain, cli::CliError};
+use super::backend::ServiceAddress;
+use crate::{chain, cli::CliError, config::Secret};
 
 /// Timeout of a request; a full compaction may take long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -21,7 +26,9 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(7 * 86_400);
 pub struct Remote {
     client: Client,
     url: String,
-    token: Option<String>,
+    /// The URL without a password, for messages.
+    shown: String,
+    token: Option<Secret>,
 }
 
 /// A successful response.
@@ -45,18 +52,28 @@ impl Answer {
 }
 
 impl Remote {
-    /// Builds a client for the service at `url`, which has no trailing slash.
+    /// Builds a client for a service.
     ///
     /// # Errors
-    /// A failure when the client cannot be created.
-    pub fn new(url: String, token: Option<String>) -> Result<Self, CliError> {
+    /// A usage error when the file of certificates cannot be used; a failure when the client cannot be created.
+    pub fn new(service: ServiceAddress) -> Result<Self, CliError> {
+        let ServiceAddress { url, token, ca } = service;
         let agent = concat!("almanac/", env!("CARGO_PKG_VERSION"));
-        let client = Client::builder()
-            .user_agent(agent)
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(Duration::from_secs(10))
-            .build();
-        Ok(Self { client: client.map_err(|error| CliError::from_error(&error))?, url, token })
+        let mut builder =
+            Client::builder().user_agent(agent).timeout(REQUEST_TIMEOUT).connect_timeout(Duration::from_secs(10));
+        if let Some(ca) = ca {
+            let wrong = |reason: String| CliError::usage(format!("--ca {}: {reason}", ca.display()));
+            let pem = fs::read(&ca).map_err(|error| wrong(error.to_string()))?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(chain(&error)))?;
+            if certificates.is_empty() {
+                return Err(wrong("there is no certificate in PEM format".to_owned()));
+            }
+            for certificate in certificates {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        let client = builder.build().map_err(|error| CliError::from_error(&error))?;
+        Ok(Self { client, shown: without_password(&url), url, token })
     }
 
     /// Sends `POST` with a JSON body.
@@ -88,11 +105,11 @@ impl Remote {
     /// Sends a request with the token, and turns error responses into failures.
     fn send(&self, request: RequestBuilder) -> Result<Answer, CliError> {
         let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
+            Some(token) => request.bearer_auth(token.expose()),
             None => request,
         };
         let unreachable = |error: reqwest::Error| {
-            CliError::failed(format!("the service at {} did not answer: {}", self.url, chain(&error.without_url())))
+            CliError::failed(format!("the service at {} did not answer: {}", self.shown, chain(&error.without_url())))
         };
         let response: Response = request.send().map_err(unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -104,6 +121,28 @@ impl Remote {
             .ok()
             .and_then(|body| Some(body.get("message").or_else(|| body.get("error"))?.as_str()?.to_owned()))
             .unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
-        Err(CliError::failed(format!("the service at {} answered {}: {message}", self.url, status.as_u16())))
+        Err(CliError::failed(format!("the service at {} answered {}: {message}", self.shown, status.as_u16())))
+    }
+}
+
+/// Returns a URL without user name and password.
+fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        let check = |url: &str, shown: &str| assert_eq!(without_password(url), shown);
+        check("http://127.0.0.1:9797", "http://127.0.0.1:9797");
+        check("https://ann:secret@h:1/a@b", "https://h:1/a@b");
+        check("http://a:b@c@h", "http://h");
     }
 }

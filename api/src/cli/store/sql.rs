@@ -60,7 +60,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     }
     let (body, truncated) = match args.backend.backend(global)? {
         Backend::Store(config) => (from_store(&args, &config)?, false),
-        Backend::Service { url, token } => from_service(&args, &Remote::new(url, token)?)?,
+        Backend::Service(service) => from_service(&args, &Remote::new(service)?)?,
     };
     let mut out = output::stdout();
     out.write_all(&body)?;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use almanac_engine::ingest::parse_events;
-use axum::{Json, body::Bytes, extract::State};
+use axum::{Extension, Json, body::Bytes, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, ErrorBody, Lane};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, guard::AuditNote};
 
 /// Size of a body in bytes below which its parsed events are not counted as memory of bodies.
 const SMALL_BODY: usize = 1 << 20;
@@ -44,7 +44,11 @@ pub(super) struct EventsBody {
         (status = 400, description = "an event is invalid; none is stored", body = ErrorBody),
         (status = 413, description = "the body is too large", body = ErrorBody),
         (status = 429, description = "the store is busy; retry after the time in Retry-After", body = ErrorBody)))]
-pub(super) async fn events(State(state): State<AppState>, body: Bytes) -> Result<Json<EventsBody>, ApiError> {
+pub(super) async fn events(
+    State(state): State<AppState>,
+    Extension(note): Extension<AuditNote>,
+    body: Bytes,
+) -> Result<Json<EventsBody>, ApiError> {
     let (store, limits, now) = (state.store.clone(), *state.ingest.limits(), state.clock.now());
     let counted = body.len().saturating_sub(SMALL_BODY).saturating_mul(PARSED_FACTOR);
     let reserved = state.budget.reserve(counted, MEMORY_WAIT).await?;
@@ -55,6 +59,7 @@ pub(super) async fn events(State(state): State<AppState>, body: Bytes) -> Result
                 .map_err(|error| ApiError::bad_request("invalid_event", error.to_string()))?;
             let taken =
                 EventsBody { cache: batch.cache.len(), deploys: batch.deploys.len(), incidents: batch.incidents.len() };
+            note.set(format!("{} cache events, {} deploys, {} incidents", taken.cache, taken.deploys, taken.incidents));
             store.put_events(batch)?;
             Ok::<_, ApiError>(Json(taken))
         })

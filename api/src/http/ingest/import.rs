@@ -11,7 +11,7 @@ use almanac_engine::ingest::{
     import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file, import_isolated},
 };
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, Uri, header::CONTENT_TYPE},
@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 
 use crate::{
     chain,
-    http::{ApiError, AppState, ErrorBody, Lane, Params},
+    http::{ApiError, AppState, ErrorBody, Lane, Params, guard::AuditNote},
 };
 
 /// Maximum size of the body before decompression. It is written to a temporary file next to the store before it is
@@ -65,6 +65,7 @@ pub(crate) struct ImportBody {
         (status = 413, description = "the file is too large", body = ErrorBody)))]
 pub(super) async fn import(
     State(state): State<AppState>,
+    Extension(note): Extension<AuditNote>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -73,6 +74,7 @@ pub(super) async fn import(
     params.only(&["format", "series", "file"])?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let name = params.get("file").map_or("body", base_name);
+    note.set(format!("file {name:?}"));
     let options = ImportOptions {
         format: format(&params, name, content_type)?,
         name: params.get("series").map(str::to_owned),

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, Lane, Params, shared::Admin};
+use crate::http::{ApiError, AppState, Lane, Params};
 
 /// Result of a compaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
@@ -46,11 +46,7 @@ impl From<CompactionReport> for CompactionBody {
 #[utoipa::path(post, path = "/v1/admin/compact", tag = "operate",
     params(("what" = Option<String>, Query, description = "all or due [all]"), ("allow_drop" = Option<bool>, Query, description = "whether retention may delete any share of the rows [false]")),
     responses((status = 200, description = "result of the compaction", body = CompactionBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody), (status = 409, description = "another requested compaction is running", body = crate::http::ErrorBody)))]
-pub(super) async fn compact(
-    _: Admin,
-    State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<CompactionBody>, ApiError> {
+pub(super) async fn compact(State(state): State<AppState>, params: Params) -> Result<Json<CompactionBody>, ApiError> {
     params.only(&["what", "allow_drop"])?;
     let what = match params.get("what") {
         None | Some("all") => Compaction::All,

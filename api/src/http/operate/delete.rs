@@ -6,13 +6,14 @@ use almanac_engine::{
     store::{Deletion, DeletionReport},
 };
 use almanac_models::Timestamp;
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::{
     ApiError, AppState, ErrorBody, Lane,
-    shared::{Admin, iso, parse_duration_ms, parse_time},
+    guard::AuditNote,
+    shared::{iso, parse_duration_ms, parse_time},
 };
 
 /// Samples to delete.
@@ -136,13 +137,19 @@ fn instant(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Time
 #[utoipa::path(post, path = "/v1/admin/delete", operation_id = "delete_samples", tag = "operate", request_body = DeleteBody,
     responses((status = 200, description = "result of the deletion or of the dry run", body = DeletionBody), (status = 400, description = "invalid selector or time", body = ErrorBody), (status = 403, description = "the token lacks the scope admin", body = ErrorBody)))]
 pub(super) async fn delete(
-    _: Admin,
     State(state): State<AppState>,
+    Extension(note): Extension<AuditNote>,
     body: Result<Json<DeleteBody>, axum::extract::rejection::JsonRejection>,
 ) -> Result<Json<DeletionBody>, ApiError> {
     let Json(body) = body.map_err(|error| ApiError::new(error.status(), "invalid_body", error.body_text()))?;
-    let (store, now, dry_run) = (state.store.clone(), state.clock.now(), body.dry_run);
-    let selector = body.selector.clone();
+    let now = state.clock.now();
+    let (store, dry_run, selector) = (state.store.clone(), body.dry_run, body.selector.clone());
+    note.set(format!(
+        "{selector} from {} until {}{}",
+        body.from.as_deref().unwrap_or("the first sample"),
+        body.until.as_deref().unwrap_or("the last sample"),
+        if dry_run { " (dry run)" } else { "" }
+    ));
     let work = move || {
         let deletion = deletion(&body, now).map_err(|message| ApiError::bad_request("invalid_parameter", message))?;
         store.delete(&deletion).map_err(ApiError::from)
@@ -161,11 +168,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        access::Auth,
         config::Config,
-        http::{
-            Auth,
-            tests::{END_MS, TestService},
-        },
+        http::tests::{END_MS, TestService},
     };
 
     #[test]

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, Lane, Params, shared::Admin};
+use crate::http::{ApiError, AppState, Lane, Params};
 
 /// Result of a learning cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -51,11 +51,7 @@ impl From<CycleReport> for CycleBody {
 /// schedule first; one requested cycle runs at a time.
 #[utoipa::path(post, path = "/v1/admin/learn", tag = "operate",
     responses((status = 200, description = "result of the cycle", body = CycleBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody), (status = 409, description = "another requested cycle is running", body = crate::http::ErrorBody)))]
-pub(super) async fn learn(
-    _: Admin,
-    State(state): State<AppState>,
-    params: Params,
-) -> Result<Json<CycleBody>, ApiError> {
+pub(super) async fn learn(State(state): State<AppState>, params: Params) -> Result<Json<CycleBody>, ApiError> {
     params.only(&[])?;
     let (scheduler, now) = (state.scheduler.clone(), state.steady_now()?);
     let report = state

@@ -6,7 +6,7 @@ use almanac_engine::{
 };
 use almanac_models::Timestamp;
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Path, State},
 };
@@ -14,7 +14,10 @@ use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use super::RecommendationBody;
-use crate::http::{ApiError, AppState, ErrorBody, Lane};
+use crate::{
+    access::Caller,
+    http::{ApiError, AppState, ErrorBody, Lane},
+};
 
 /// Actor of a report that names none.
 const DEFAULT_ACTOR: &str = "api";
@@ -27,7 +30,8 @@ const MAX_NOTE_BYTES: usize = 4_000;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Report {
-    /// Person or program that reports; left out: `api`.
+    /// Person or program that reports; left out: `api`. With a token the actor is the token's name, and this name is
+    /// part of the note.
     actor: Option<String>,
     /// Note to keep with the change.
     note: Option<String>,
@@ -57,10 +61,11 @@ type Transition = fn(&Ledger, &str, &str, Option<&str>, Timestamp) -> Result<Rec
     responses((status = 200, description = "the recommendation after the change", body = RecommendationBody), Refused))]
 pub(super) async fn accept(
     state: State<AppState>,
+    caller: Extension<Caller>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<Json<RecommendationBody>, ApiError> {
-    report(state, id, body, Ledger::accept).await
+    report(state, caller, id, body, Ledger::accept).await
 }
 
 /// Marks the recommendation as dismissed: it is not proposed again until the facts change.
@@ -69,10 +74,11 @@ pub(super) async fn accept(
     responses((status = 200, description = "the recommendation after the change", body = RecommendationBody), Refused))]
 pub(super) async fn dismiss(
     state: State<AppState>,
+    caller: Extension<Caller>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<Json<RecommendationBody>, ApiError> {
-    report(state, id, body, Ledger::dismiss).await
+    report(state, caller, id, body, Ledger::dismiss).await
 }
 
 /// Marks the recommendation as applied; its effect is measured from now on. Repeating the call has no effect.
@@ -81,14 +87,16 @@ pub(super) async fn dismiss(
     responses((status = 200, description = "the recommendation after the change", body = RecommendationBody), Refused))]
 pub(super) async fn applied(
     state: State<AppState>,
+    caller: Extension<Caller>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<Json<RecommendationBody>, ApiError> {
-    report(state, id, body, Ledger::applied).await
+    report(state, caller, id, body, Ledger::applied).await
 }
 
 async fn report(
     State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     body: Bytes,
     transition: Transition,
@@ -97,8 +105,17 @@ async fn report(
     let (ledger, now) = (state.ledger.clone(), state.clock.now());
     let row = state
         .run(Lane::Light, move || {
-            let actor = actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty()).unwrap_or(DEFAULT_ACTOR);
-            transition(&ledger, &id, actor, note.as_deref(), now)
+            let given = actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty());
+            let Some(name) = caller.name() else {
+                return transition(&ledger, &id, given.unwrap_or(DEFAULT_ACTOR), note.as_deref(), now);
+            };
+            // The actor is who is known by the token; whom the report names becomes part of the note.
+            let note = match (given, note) {
+                (Some(given), Some(note)) => Some(format!("{given}: {note}")),
+                (Some(given), None) => Some(format!("for {given}")),
+                (None, note) => note,
+            };
+            transition(&ledger, &id, name, note.as_deref(), now)
         })
         .await?;
     Ok(Json(row.into()))

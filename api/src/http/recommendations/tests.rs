@@ -91,6 +91,9 @@ impl TestService {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        if method == "POST" {
+            request = request.header("content-type", "application/json");
+        }
         let request = request.body(Body::from(body.to_owned())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

@@ -1,6 +1,5 @@
-//! Shared by all routes: state, errors, parameters, authentication, times.
+//! Shared by all routes: state, errors, parameters, times.
 
-mod auth;
 mod error;
 mod large;
 mod leap;
@@ -14,9 +13,6 @@ mod reshape;
 mod state;
 mod time;
 
-pub(super) use auth::Admin;
-pub use auth::Auth;
-pub(super) use auth::require_token;
 pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub(super) use large::{query_limit, refuse_large_bodies};
 pub use leap::{Leap, LeapGuard};
@@ -25,7 +21,7 @@ pub use limits::{Budget, Lane, Lanes, Reserved};
 pub use params::Params;
 pub(super) use parts::{PART_BYTES, body_of, parts_of};
 pub(crate) use pattern::escape_pattern;
-pub use request_line::LenientUrls;
+pub use request_line::LenientConnection;
 pub(super) use reshape::{panicked, reshape_errors, unknown_path};
 pub(crate) use state::scheduler;
 pub use state::{AppState, Clock, StateError, ingest_limits, now};

@@ -10,31 +10,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of a line that are kept; the headers that are parsed are shorter.
 const MAX_LINE_BYTES: usize = 128;
 /// Size of a read while a request line or headers are read.
 const READ_BYTES: usize = 8192;
-
-/// A listener whose connections accept URLs that are not fully encoded.
-#[derive(Debug)]
-pub struct LenientUrls<L>(pub L);
-
-impl<L: Listener> Listener for LenientUrls<L> {
-    type Io = LenientConnection<L::Io>;
-    type Addr = L::Addr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (io, address) = self.0.accept().await;
-        (LenientConnection { io, parser: RequestParser::default(), pending: Vec::new(), sent: 0 }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
 
 /// A connection whose request lines are percent-encoded while they are read.
 #[derive(Debug)]
@@ -44,6 +25,13 @@ pub struct LenientConnection<I> {
     /// Encoded bytes; the first `sent` of them were returned to the reader.
     pending: Vec<u8>,
     sent: usize,
+}
+
+impl<I> LenientConnection<I> {
+    /// Wraps a new connection.
+    pub fn new(io: I) -> Self {
+        Self { io, parser: RequestParser::default(), pending: Vec::new(), sent: 0 }
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for LenientConnection<I> {

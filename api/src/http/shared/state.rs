@@ -17,10 +17,15 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApiError, Auth, Leap, LeapGuard,
+    ApiError, Leap, LeapGuard,
     limits::{Budget, Lane, Lanes},
 };
-use crate::{config::Config, http::operate::Metrics, service::Decoder};
+use crate::{
+    access::{Audit, Auth},
+    config::Config,
+    http::operate::Metrics,
+    service::Decoder,
+};
 
 /// Memory in bytes for answers that clients have not read yet.
 const MAX_ANSWERS_BYTES: usize = 512 << 20;
@@ -101,8 +106,10 @@ pub struct AppState {
     pub leaps: Arc<Mutex<LeapGuard>>,
     /// Start of the running clock that leaps are noticed by.
     pub started: Instant,
-    /// Authentication.
+    /// Check of callers.
     pub auth: Auth,
+    /// Audit of state changes.
+    pub audit: Audit,
     /// The service's own metrics.
     pub metrics: Arc<Metrics>,
     /// Worker processes for analysts' SQL; without them it runs in this process.
@@ -138,6 +145,7 @@ impl AppState {
             leaps: Arc::default(),
             started: Instant::now(),
             auth: Auth::open(),
+            audit: Audit::default(),
             metrics: Arc::new(Metrics::new()),
             sql: None,
             decoder: None,

@@ -7,7 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::TestService;
-use crate::{config::Config, http::Auth};
+use crate::{access::Auth, config::Config};
 
 /// Returns a panel's request as Grafana 12.4 sends it, for the last ten minutes.
 fn panel(targets: &Value, filters: &Value) -> Value {

@@ -1,5 +1,6 @@
 //! Tests of the whole router on a store with an hour of telemetry.
 
+mod access;
 mod grafana;
 mod operate;
 mod prometheus;

@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::TestService;
-use crate::{config::Config, http::Auth};
+use crate::{access::Auth, config::Config};
 
 #[test]
 fn health_and_readiness_answer() {

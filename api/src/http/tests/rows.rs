@@ -106,7 +106,7 @@ fn breaches_are_predicted_for_the_rules_in_force() {
     std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
     let mut config = crate::config::Config { folder: folder.path().to_path_buf(), ..Default::default() };
     config.alerts.rule_files = vec!["rules.yml".to_owned()];
-    let service = TestService::with(crate::http::Auth::open(), config);
+    let service = TestService::with(crate::access::Auth::open(), config);
     let reply = service.get("/v1/breaches");
     assert_eq!(reply.status, 200, "{}", reply.text());
     let rows = reply.json();

@@ -22,8 +22,9 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
+    access::Auth,
     config::Config,
-    http::{AppState, Auth, Clock, router},
+    http::{AppState, Clock, router},
 };
 
 /// 2026-11-23T08:00:00Z: the fixed time of the clock, and the end of the telemetry.
@@ -102,6 +103,17 @@ impl TestService {
             let (parts, body) = response.into_parts();
             let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
             Reply { status: parts.status, headers: parts.headers, body }
+        })
+    }
+
+    /// Returns the status and, unless it is a success, the body; an answer may be an endless stream.
+    pub(in crate::http) fn head(&self, request: Request<Body>) -> (StatusCode, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+            let is_read = !parts.status.is_success();
+            let body = if is_read { to_bytes(body, usize::MAX).await.unwrap().to_vec() } else { Vec::new() };
+            (parts.status, String::from_utf8(body).unwrap())
         })
     }
 

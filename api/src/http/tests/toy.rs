@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 
 use super::{END_MS, TestService};
 use crate::{
+    access::Auth,
     cli::{command_for, demo},
     config::Config,
-    http::Auth,
 };
 
 /// Advises on the size of a lamp.

@@ -81,7 +81,7 @@ fn target(scrape: &Scrape, address: &str) -> Option<ScrapeTarget> {
         timeout: scrape.timeout.map_or(DEFAULT_TIMEOUT, Span::duration).min(scrape.interval.duration()),
         labels: scrape.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         honor_labels: scrape.honor_labels,
-        token: scrape.token.clone(),
+        token: scrape.token.as_ref().map(|token| token.expose().to_owned()),
         sample_limit: scrape.sample_limit,
         follow_redirects: scrape.follow_redirects,
     })
