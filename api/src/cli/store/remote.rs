@@ -109,7 +109,14 @@ impl Remote {
             None => request,
         };
         let unreachable = |error: reqwest::Error| {
-            CliError::failed(format!("the service at {} did not answer: {}", self.shown, chain(&error.without_url())))
+            let reason = chain(&error.without_url());
+            // The TLS library rejects the usual self-signed certificates, which are certificates of authorities.
+            let hint = if reason.contains("CaUsedAsEndEntity") {
+                "; its certificate is one of an authority: make it with the extension basicConstraints=CA:FALSE"
+            } else {
+                ""
+            };
+            CliError::failed(format!("the service at {} did not answer: {reason}{hint}", self.shown))
         };
         let response: Response = request.send().map_err(unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());

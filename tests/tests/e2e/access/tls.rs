@@ -23,7 +23,8 @@ fn write_certificates(folder: &Path) -> String {
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let mut leaf = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    leaf.is_ca = IsCa::ExplicitNoCa;
     let cert = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
     fs::write(folder.join("ca.pem"), &ca_pem).unwrap();
     fs::write(folder.join("cert.pem"), cert.pem()).unwrap();
@@ -118,4 +119,26 @@ fn unusable_files_are_named_before_a_store_is_made() {
     let ended = run(folder.path(), ["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("server.tls_cert and server.tls_key belong together"), "{}", ended.stderr);
+}
+
+/// The usual self-signed certificate is one of an authority, which the TLS library does not accept of a service.
+#[test]
+fn self_signed_certificates_are_trusted_by_ca_unless_they_are_of_an_authority() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("almanac.toml"), TLS).unwrap();
+    for (is_ca, code, message) in [
+        (IsCa::ExplicitNoCa, 0, ""),
+        (IsCa::Ca(BasicConstraints::Unconstrained), 1, "make it with the extension basicConstraints=CA:FALSE"),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut own = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        own.is_ca = is_ca;
+        fs::write(folder.path().join("cert.pem"), own.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+        let server = Server::start(folder.path());
+        let asked = run(folder.path(), ["sql", "SELECT 1", "--url", &server.url, "--ca", "cert.pem"]);
+        assert_eq!(asked.code, Some(code), "{}", asked.stderr);
+        assert!(asked.stderr.contains(message), "{}", asked.stderr);
+        assert!(server.stop().success());
+    }
 }
