@@ -274,7 +274,7 @@ async fn label_names(
 ) -> Result<Vec<String>, ApiError> {
     let store = state.store.clone();
     let read = move || Ok::<_, ApiError>(store.label_names(&selectors()?, start_ms, end_ms)?);
-    state.run(Lane::Light, read).await
+    state.run(Lane::Labels, read).await
 }
 
 /// Lists the values of a label, like [`label_names`].
@@ -286,7 +286,7 @@ async fn label_values(
 ) -> Result<Vec<String>, ApiError> {
     let (store, label) = (state.store.clone(), label.to_owned());
     let read = move || Ok::<_, ApiError>(store.label_values(&label, &selectors()?, start_ms, end_ms)?);
-    let mut values = state.run(Lane::Light, read).await?;
+    let mut values = state.run(Lane::Labels, read).await?;
     values.truncate(MAX_ENTRIES);
     Ok(values)
 }

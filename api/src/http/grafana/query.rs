@@ -85,7 +85,7 @@ async fn filters(state: &AppState, body: &QueryBody) -> Result<Filters, ApiError
     }
     let store = state.store.clone();
     state
-        .run(Lane::Light, move || {
+        .run(Lane::Labels, move || {
             let filters = Filters::read(&bodies)?;
             if filters.keys().next().is_none() {
                 return Ok::<_, ApiError>(filters);
@@ -152,10 +152,10 @@ async fn parse_target(state: &AppState, target: &TargetBody) -> Result<Option<Ta
             let message = format!("target {}: the target promql requires the option expr", target.ref_id);
             return Err(ApiError::bad_request("unknown_option", message));
         };
-        return state.run(Lane::Light, move || expression(&expr).map(|query| Some(Target::Expression(query)))).await;
+        return state.run(Lane::Labels, move || expression(&expr).map(|query| Some(Target::Expression(query)))).await;
     }
     let names = signal_names(state).await?;
-    state.run(Lane::Light, move || Target::read(&text, &names).map(Some)).await
+    state.run(Lane::Labels, move || Target::read(&text, &names).map(Some)).await
 }
 
 /// Returns the names of all signals.

@@ -154,7 +154,7 @@ async fn scoped<T: Send + 'static>(
         let scope = SeriesScope::of(&params)?;
         work(&store, &scope).map_err(|error| PromError::internal(&error))
     };
-    state.run(Lane::Light, move || Ok::<_, ApiError>(read())).await?
+    state.run(Lane::Labels, move || Ok::<_, ApiError>(read())).await?
 }
 
 /// Responds with the items up to `limit`, which are encoded while the client reads them.

@@ -32,7 +32,7 @@ fn light_requests_do_not_queue_behind_heavy_ones() {
     thread::scope(|scope| {
         for _ in 0..HEAVY {
             scope.spawn(|| {
-                let query = "max_over_time(sum(count_over_time(x[30m:1s]))[40m:1s])";
+                let query = "max_over_time(sum(quantile_over_time(0.5, x[30m:1s]))[40m:1s])";
                 let reply = server.send(server.request("GET", "/api/v1/query").query(&[("query", query)]));
                 assert!([200, 503].contains(&reply.status), "{}", reply.text());
                 ended.fetch_add(1, Ordering::SeqCst);
@@ -63,7 +63,7 @@ fn large_patterns_do_not_stop_the_service() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
     assert_eq!(write(&server, WRITE_V1, &honest()).status, 204);
-    let pattern: Vec<String> = (0..20_000).map(|number| format!("(a{number}|b)+x?[c-z]{{1,9}}")).collect();
+    let pattern: Vec<String> = (0..3_000).map(|number| format!("(a{number}|b)+x?[c-z]{{1,9}}")).collect();
     let body = format!("match[]=%7B__name__%3D~%22{}%22%7D", pattern.join("|").replace('+', "%2B"));
     let ended = AtomicUsize::new(0);
     thread::scope(|scope| {

@@ -12,8 +12,10 @@ use crate::http::ApiError;
 pub enum Lane {
     /// Replicas for autoscalers, readiness, and the service's own metrics.
     Vital,
-    /// Recommendations, labels, and rows of small tables.
+    /// Recommendations, and rows of small tables.
     Light,
+    /// Labels and series by selectors, whose patterns may take seconds.
+    Labels,
     /// Evaluations of expressions, and samples.
     Heavy,
     /// Samples and events from senders.
@@ -31,9 +33,10 @@ pub enum Lane {
 }
 
 impl Lane {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Vital,
         Self::Light,
+        Self::Labels,
         Self::Heavy,
         Self::Ingest,
         Self::Spool,
@@ -49,6 +52,7 @@ impl Lane {
         match self {
             Self::Vital => (8, seconds(10)),
             Self::Light => (2 * processors.max(4), seconds(10)),
+            Self::Labels => (processors.max(2), seconds(30)),
             // A dashboard evaluates some dozens of expressions one after the other.
             Self::Heavy => (processors.max(2), seconds(60)),
             Self::Ingest => (2 * processors.max(2), seconds(10)),
@@ -83,7 +87,7 @@ impl Lane {
                 "a learning cycle that was requested before is still running; repeat the request when it has ended",
                 10,
             ),
-            Self::Vital | Self::Light | Self::Heavy | Self::Delete => refused(
+            Self::Vital | Self::Light | Self::Labels | Self::Heavy | Self::Delete => refused(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
                 "too many requests are waiting; repeat the request after the time in Retry-After",

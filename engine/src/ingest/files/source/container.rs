@@ -13,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 use crate::ingest::files::{FileError, Place, error::MAX_EXPANSION};
 
 /// Maximum size of a line, record or JSON element in bytes, to bound memory.
-pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
+pub(crate) const MAX_RECORD_BYTES: usize = 4 << 20;
 
 /// Number of first bytes that are read to detect the container.
 const HEAD_BYTES: usize = 512;
