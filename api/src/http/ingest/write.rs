@@ -59,7 +59,7 @@ pub(super) async fn write(State(state): State<AppState>, headers: HeaderMap, bod
 
 /// Decodes a request, waits until its samples are committed, then stores its metadata.
 async fn take(state: &AppState, version: Version, body: Bytes) -> Result<WriteSummary, ApiError> {
-    let now = state.clock.now();
+    let now = state.received_now();
     let mut pending = if body.len() > LARGE_BODY {
         let ingest = state.ingest.clone();
         state.blocking(move || decode(&ingest, version, &body, now)).await?

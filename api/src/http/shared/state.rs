@@ -139,6 +139,16 @@ impl AppState {
         leaps.look(now.millis(), running).map_or(Ok(now), Err)
     }
 
+    /// Returns the time by which received samples are judged: while the clock is behind after a leap, the time that it
+    /// should show, because a sender drops samples that are refused as too far ahead.
+    #[must_use]
+    pub fn received_now(&self) -> Timestamp {
+        match self.steady_now() {
+            Ok(now) => now,
+            Err(leap) => self.clock.now().plus_millis(-leap.by_ms.min(0)),
+        }
+    }
+
     /// Runs blocking or expensive work outside of the threads that serve connections.
     ///
     /// # Errors
