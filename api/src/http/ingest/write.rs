@@ -69,7 +69,7 @@ pub(super) async fn write(State(state): State<AppState>, headers: HeaderMap, bod
 
 /// Decodes a request, waits until its samples are committed, then stores its metadata.
 async fn take(state: &AppState, version: Version, body: Bytes) -> Result<WriteSummary, ApiError> {
-    let now = state.clock.now();
+    let now = state.received_now();
     let declared = Request::declared_bytes(&body).unwrap_or(0).min(state.ingest.limits().decoded_bytes);
     let mut pending = if declared > LARGE_REQUEST {
         let reserved = state.budget.reserve(declared.saturating_mul(DECODED_FACTOR), MEMORY_WAIT).await?;

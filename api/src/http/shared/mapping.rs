@@ -8,7 +8,7 @@ use almanac_engine::{
     learn::LearnError,
     series::SourceError,
     signal::SignalError,
-    store::{SqlError, StoreError},
+    store::{SqlError, StoreError, is_damage},
 };
 use axum::http::StatusCode;
 
@@ -84,6 +84,11 @@ impl From<LearnError> for ApiError {
 /// Maps an error of an SQL statement.
 impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
+        if let SqlError::Invalid { message } = &error
+            && is_damage(message)
+        {
+            return StoreError::DamagedBlock { detail: message.clone() }.into();
+        }
         let status = match &error {
             // Not 408: some clients and proxies then repeat the request.
             SqlError::Deadline { .. } | SqlError::Memory | SqlError::TooComplex { .. } | SqlError::Crashed { .. } => {

@@ -164,6 +164,16 @@ impl AppState {
         leaps.look(now.millis(), running).map_or(Ok(now), Err)
     }
 
+    /// Returns the time by which received samples are judged: while the clock is behind after a leap, the time that it
+    /// should show, because a sender drops samples that are refused as too far ahead.
+    #[must_use]
+    pub fn received_now(&self) -> Timestamp {
+        match self.steady_now() {
+            Ok(now) => now,
+            Err(leap) => self.clock.now().plus_millis(-leap.by_ms.min(0)),
+        }
+    }
+
     /// Runs an analyst's statement. Blocks.
     ///
     /// # Errors

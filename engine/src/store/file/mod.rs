@@ -7,6 +7,6 @@ mod place;
 mod record;
 mod recover;
 
-pub(super) use place::OpenedFile;
+pub(super) use place::{OpenedFile, checkpoints};
 pub(super) use record::{Committed, StateFile};
 pub(super) use recover::{Recovered, log_path, recover};

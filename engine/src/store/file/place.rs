@@ -25,7 +25,8 @@ impl OpenedFile {
     /// Opens the file that DuckDB has just opened; must be dropped after DuckDB's connections.
     pub(in crate::store) fn new(path: &Path) -> Self {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let file = File::open(&path).ok();
+        // For reading and writing, as the system requires for an exclusive lock.
+        let file = File::options().read(true).write(true).open(&path).or_else(|_| File::open(&path)).ok();
         Self { path, file }
     }
 
@@ -51,6 +52,11 @@ impl OpenedFile {
         }
     }
 
+    /// Returns the file, through which the process's lock can be changed; `None` if it could not be opened.
+    pub(in crate::store) fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
     /// Returns the number of checkpoints in the header; `None` when it cannot be read.
     pub(in crate::store) fn checkpoints(&self) -> Option<u64> {
         checkpoints(self.file.as_ref()?)
@@ -58,7 +64,7 @@ impl OpenedFile {
 }
 
 /// Returns the number of checkpoints in the header of a database file.
-pub(super) fn checkpoints(file: &File) -> Option<u64> {
+pub(in crate::store) fn checkpoints(file: &File) -> Option<u64> {
     let mut newest = None;
     for position in CHECKPOINTS {
         let mut bytes = [0; 8];

@@ -85,7 +85,7 @@ fn committed_bytes(path: &Path, log: &Path) -> Result<Option<u64>, StoreError> {
             if committed < length {
                 tracing::warn!(
                     log = %log.display(), bytes = length - committed, kept = committed,
-                    "the end of the write-ahead log is an unfinished transaction, which was never acknowledged; it is dropped"
+                    "the end of the write-ahead log is not a complete transaction; it is dropped"
                 );
                 // Where the log cannot be written, DuckDB reports the reason.
                 let cut = OpenOptions::new().write(true).open(log).and_then(|file| {

@@ -18,6 +18,7 @@ use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
     SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
+    error::is_damage,
     file::{OpenedFile, Recovered},
     index, read,
     schema::{self, FileClaim},
@@ -356,7 +357,13 @@ impl Store {
     /// # Errors
     /// [`SqlError`], each with a stable code.
     pub fn analyst_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
-        self.0.analysts.run(&self.0.shared, sql, params, limits)
+        let answer = self.0.analysts.run(&self.0.shared, sql, params, limits);
+        if let Err(SqlError::Invalid { message }) = &answer
+            && is_damage(message)
+        {
+            self.0.shared.readers.note_damage::<()>(&Err(StoreError::DamagedBlock { detail: message.clone() }));
+        }
+        answer
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.

@@ -10,13 +10,11 @@ use std::{
 use arrow::ipc::reader::StreamReader;
 use duckdb::{Config, Connection};
 
-use super::{
-    message::{Held, HeldSegment, Need, SegmentInfo},
-    snapshot::read_iteration,
-};
+use super::message::{Held, HeldSegment, Need, SegmentInfo};
 use crate::store::{
     SqlError, StoreError,
     error::{failed_to, one_line},
+    file::checkpoints,
     rows::{TABLES, descriptor::Source},
     schema::{create_static_views, lock_settings, sample_view, select_of},
     segment::{Segment, SegmentKind},
@@ -69,8 +67,9 @@ impl Replica {
     /// Opens the checkpoint by `link`, and drops the locks of this process on the file.
     pub(super) fn open(link: &Path, options: ReplicaOptions) -> Result<Self, StoreError> {
         let failed_file = |error: io::Error| StoreError::Open { path: link.to_owned(), detail: error.to_string() };
-        let mut file = File::open(link).map_err(failed_file)?;
-        let iteration = read_iteration(&mut file).map_err(failed_file)?;
+        let file = File::open(link).map_err(failed_file)?;
+        let unreadable = || failed_file(io::ErrorKind::UnexpectedEof.into());
+        let iteration = checkpoints(&file).ok_or_else(unreadable)?;
         let connection = attach(link, options)?;
         // Closing any descriptor drops the process's locks on the file, so that the service can lock it again.
         drop(File::open(link).map_err(failed_file)?);
@@ -85,8 +84,8 @@ impl Replica {
     }
 
     /// Returns whether the checkpoint is still the last one, so that its blocks are intact.
-    pub(super) fn is_current(&mut self) -> bool {
-        read_iteration(&mut self.file).is_ok_and(|iteration| iteration == self.iteration)
+    pub(super) fn is_current(&self) -> bool {
+        checkpoints(&self.file) == Some(self.iteration)
     }
 
     pub(super) fn connection(&self) -> &Connection {

@@ -111,7 +111,7 @@ pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<
 
 /// Lets the worker open the file.
 fn open(exchange: &mut Pipes<'_>, service: Service<'_>) -> io::Result<()> {
-    let opened = service.snapshot.share(&service.shared.path, |link| {
+    let opened = service.snapshot.share(&service.shared.opened, |link| {
         exchange.send(&ToWorker::Open { link: link.to_owned() }, &[])?;
         match exchange.receive()? {
             (FromWorker::Opened | FromWorker::NotOpened { .. }, _) => Ok(()),

@@ -170,8 +170,8 @@ impl<W: Write> Worker<W> {
         Ok(answer.map_or_else(Attempt::Failed, Attempt::Answer))
     }
 
-    fn is_current(&mut self) -> bool {
-        self.replica.as_mut().is_some_and(Replica::is_current)
+    fn is_current(&self) -> bool {
+        self.replica.as_ref().is_some_and(Replica::is_current)
     }
 
     /// Opens the last checkpoint.
@@ -185,7 +185,7 @@ impl<W: Write> Worker<W> {
                 _ => return Err(Ended),
             };
             match Replica::open(&link, self.options) {
-                Ok(mut replica) => {
+                Ok(replica) => {
                     self.send(&FromWorker::Opened, &[])?;
                     if replica.is_current() {
                         self.replica = Some(replica);

@@ -28,7 +28,7 @@ fn a_torn_tail_of_the_log_is_dropped_with_a_line_that_says_how_much() {
     fs::write(&log, bytes).unwrap();
     let server = Server::start(folder.path());
     assert_eq!((count(&server), metric(&server, "almanac_store_samples_lost")), (500, Some(0.0)));
-    wait_until(&server, "the line", || has_logged(&server, &["unfinished transaction", "bytes=5000", "dropped"]));
+    wait_until(&server, "the line", || has_logged(&server, &["not a complete transaction", "bytes=5000", "dropped"]));
 }
 
 #[test]
