@@ -9,7 +9,7 @@ use std::{
 use almanac_engine::{
     ingest::IngestCounts,
     store::{
-        StoreError, StoreStats,
+        StoreError, StoreStats, WorkerStats,
         rows::{AnomalyRow, RowFilter, SignalFilter},
     },
 };
@@ -168,17 +168,30 @@ impl Metrics {
     fn render(
         &self,
         stats: &StoreStats,
+        workers: WorkerStats,
         counts: &IngestCounts,
         scores: &[AnomalyRow],
     ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;
         text::encode_registry(&mut out, &store_registry(stats, self.in_flight.load(Ordering::Relaxed)))?;
+        text::encode_registry(&mut out, &worker_registry(workers))?;
         text::encode_registry(&mut out, &ingest::registry(counts))?;
         text::encode_registry(&mut out, &signal_registry(scores))?;
         text::encode_eof(&mut out)?;
         Ok(out)
     }
+}
+
+/// Returns the counts of the worker processes for analysts' SQL.
+fn worker_registry(workers: WorkerStats) -> Registry {
+    let mut registry = Registry::with_prefix("almanac");
+    let running = i64::try_from(workers.running).unwrap_or(i64::MAX);
+    registry.register("sql_workers", "Worker processes for SQL", ConstGauge::new(running));
+    let mut counter = |name: &str, help: &str, value: u64| registry.register(name, help, ConstCounter::new(value));
+    counter("sql_workers_started", "Worker processes for SQL that were started", workers.started);
+    counter("sql_workers_ended", "Worker processes for SQL that a statement ended", workers.ended);
+    registry
 }
 
 /// Returns the newest scored point of each signal; alerting rules with moving bounds read these metrics.
@@ -260,10 +273,13 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
         Ok::<_, StoreError>(rows)
     };
     // Without scores on an error: the other metrics are needed most while the store fails.
-    let (metrics, ingest) = (state.metrics.clone(), state.ingest.clone());
+    let (metrics, ingest, sql) = (state.metrics.clone(), state.ingest.clone(), state.sql.clone());
     let render = move || {
         let scores = read().unwrap_or_default();
-        metrics.render(&ingest.store().stats(), &ingest.counts(), &scores).map_err(|error| ApiError::internal(&error))
+        let workers = sql.map(|workers| workers.stats()).unwrap_or_default();
+        metrics
+            .render(&ingest.store().stats(), workers, &ingest.counts(), &scores)
+            .map_err(|error| ApiError::internal(&error))
     };
     let text = state.run(Lane::Vital, render).await?;
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -350,7 +366,7 @@ mod tests {
         };
         let refused = Reason::ALL.map(|reason| (reason, 0)).to_vec();
         let counts = IngestCounts { accepted: 0, refused, malformed_requests: 0 };
-        metrics.render(&StoreStats::default(), &counts, &[score]).unwrap()
+        metrics.render(&StoreStats::default(), WorkerStats::default(), &counts, &[score]).unwrap()
     }
 
     #[test]

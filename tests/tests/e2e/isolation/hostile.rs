@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::json;
 
+use super::status;
 use crate::harness::Server;
 
 /// Address space of a worker above its start, in MiB: `[sql] memory` and half more.
@@ -46,13 +47,6 @@ const STATEMENTS: [(&str, &[&str]); 12] = [
     ("SELECT list(range) FROM range(1000000000)", &["sql_memory", "sql_deadline"]),
     ("SELECT histogram(range) FROM range(100000000)", &["sql_memory", "sql_deadline"]),
 ];
-
-/// Returns a figure of `/proc/PID/status` in MiB; 0 when the process has ended.
-fn status(pid: u32, name: &str) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) >> 10
-}
 
 /// Returns the processes that the service has started.
 fn workers(service: u32) -> Vec<u32> {
