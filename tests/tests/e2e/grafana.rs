@@ -94,10 +94,10 @@ fn characters_that_should_have_been_encoded_are_accepted() {
     let text = "cpu{host=\"a<b>\"} 1 1795419600000\n";
     assert_eq!(server.post("/v1/import", "text/plain; version=0.0.4", text).status, 200);
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
-    let get = "GET /api/v1/query?query=cpu{host=\"a<b>\"}&time=1795419600 HTTP/1.1\r\nHost: x\r\n";
+    let get = "GET /api/v1/query?query=cpu{host=\"a<b>\"}&time=1795419600 HTTP/1.1\r\nHost: localhost\r\n";
     let form = "query=1%2B1&time=4";
     let post = format!(
-        "POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        "POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
         form.len()
     );
     stream.write_all(format!("{get}\r\n{post}{get}Connection: close\r\n\r\n").as_bytes()).unwrap();
