@@ -266,7 +266,7 @@ fn infinities_and_nan_are_kept_and_null_is_missing() {
 #[test]
 fn seconds_are_converted_and_future_timestamps_rejected() {
     let scene = Scene::new(100);
-    let latest = "the latest accepted timestamp is 2026-06-02T00:00:00Z (configuration ingest.max_ahead)";
+    let latest = "the latest accepted timestamp is 2026-06-01T01:00:00Z (configuration ingest.max_ahead)";
     for stamp in ["2027-01-01", "1798761600000", "1798761600000000", "1798761600"] {
         for (name, text) in [
             ("a.csv", format!("series,timestamp,value\nx,{stamp},1\n")),
