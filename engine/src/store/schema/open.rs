@@ -78,13 +78,11 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
         }
     }
     let recovered = recover(path)?;
-    if path.exists() {
-        if has_log() {
-            // Opening for writing merges the log into the file, so the version is checked read-only first.
-            let looking = open_mode(path, options, AccessMode::ReadOnly)?;
-            check_version(&looking, path)?;
-            check_blocks(&looking, path)?;
-        }
+    if path.exists() && has_log() {
+        // Opening for writing merges the log into the file, so the version is checked read-only first.
+        let looking = open_mode(path, options, AccessMode::ReadOnly)?;
+        check_version(&looking, path)?;
+        check_blocks(&looking, path)?;
     }
     let is_new = !path.exists();
     let connection = open_mode(path, options, AccessMode::ReadWrite)?;
