@@ -49,7 +49,7 @@ fn a_new_retention_deletes_nothing_until_it_is_allowed() {
         let answer = fresh.store.analyst_sql(&sql, &[], Default::default()).unwrap();
         answer.batches[0].column(0).as_primitive::<Int64Type>().value(0)
     };
-    assert!(count("rollup_5m") + count("rollup_1h") <= rollups + 3);
+    assert!(count("rollups_5m") + count("rollups_1h") <= rollups + 3);
     // From here on retention goes on by itself, also after a restart.
     let up = labels(&[("__name__", "up")]);
     let fresh = fresh.reopened_with(options);

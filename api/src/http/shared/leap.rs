@@ -77,7 +77,11 @@ mod tests {
     /// Returns the leap after looks at (offset of the clock, running clock).
     fn after(looks: &[(i64, i64)]) -> Option<Leap> {
         let mut guard = LeapGuard::default();
-        looks.iter().map(|(offset, running)| guard.look(1_000_000 + offset + running, *running)).next_back().flatten()
+        let mut found = None;
+        for (offset, running) in looks {
+            found = guard.look(offset.saturating_add(*running), *running);
+        }
+        found
     }
 
     #[test]

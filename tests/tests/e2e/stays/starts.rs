@@ -104,19 +104,29 @@ fn every_file_of_the_store_is_readable_by_its_owner_alone() {
 fn a_damaged_block_has_its_own_code_and_metric() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    let values: String = (0..60_000_i64).map(|n| format!("noise {}e-7 {}\n", n * n % 7_919_993, n * 1000)).collect();
+    // Values that do not compress, so that they fill blocks of their own.
+    let mut noise = 1_u64;
+    let values: String = (0..100_000_i64)
+        .map(|n| {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("noise 0.{:018} {}\n", noise >> 5, n * 1000)
+        })
+        .collect();
     let text = format!("# TYPE noise gauge\n{values}");
     assert_eq!(server.post("/v1/import", "text/plain; version=0.0.4", text).status, 200);
     assert_eq!(server.post_json("/v1/admin/compact", &json!({})).status, 200);
     assert!(server.stop().success());
     let path = folder.path().join("almanac.duckdb");
     let whole = fs::read(&path).unwrap();
-    let query = [("query", "sum(count_over_time(noise[20h]))"), ("time", "60000")];
+    let query = [("query", "sum(count_over_time(noise[40h]))"), ("time", "100000")];
     let damaged = (1..20).find_map(|part| {
         let mut bytes = whole.clone();
         let at = 12_288 + (bytes.len() - 12_288) * part / 20;
         bytes[at] ^= 4;
         fs::write(&path, bytes).unwrap();
+        for side in ["almanac.duckdb.wal", "almanac.duckdb.state"] {
+            let _ = fs::remove_file(folder.path().join(side));
+        }
         // A byte of the catalogue is noticed at the start, one of a rollup by no query here.
         let started = crate::harness::run(folder.path(), ["sql", "SELECT 1"]);
         if started.code != Some(0) {
@@ -130,7 +140,7 @@ fn a_damaged_block_has_its_own_code_and_metric() {
     assert_eq!((reply.status, &reply.json()["errorType"]), (500, &json!("store_damaged")), "{}", reply.text());
     assert!(reply.json()["error"].as_str().unwrap().contains("is damaged"));
     assert!(metric(&server, "almanac_store_damaged_blocks_total").unwrap() >= 1.0);
-    let rows = server.get("/v1/samples?metric=noise&from=0&until=60000000&limit=100000");
+    let rows = server.get("/v1/samples?metric=noise&from=0&until=100000000&limit=100000");
     assert_eq!((rows.status, &rows.json()["error"]["code"]), (500, &json!("store_damaged")), "{}", rows.text());
     assert_eq!(import(&server, 100_000, 10).status, 200, "writes go on");
 }
