@@ -196,6 +196,11 @@ pub(super) fn is_disk_full(message: &str) -> bool {
 /// The same statement fails again until the file is restored. A statement that raises such a text itself is no damage.
 #[must_use]
 pub fn is_damage(message: &str) -> bool {
+    // An error in a thread of DuckDB may be reported by the next step of the result only, in its second line.
+    let message = message
+        .trim_start()
+        .strip_prefix("Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result")
+        .map_or(message, |rest| rest.trim_start().trim_start_matches("Error: "));
     let is_of_the_disk = ["IO Error: ", "TransactionContext Error: ", "Serialization Error: "]
         .iter()
         .any(|kind| message.trim_start().starts_with(kind));
@@ -263,6 +268,7 @@ mod tests {
             "IO Error: Could not read enough bytes from file \"a\": attempted to read 262144 bytes from location 8925184",
             "TransactionContext Error: Failed to commit: IO Error: Corrupt database file: computed checksum 1",
             "Serialization Error: Failed to deserialize: field id mismatch",
+            "Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\nError: IO Error: Corrupt database file: x",
         ] {
             assert!(is_damage(message), "{message}");
         }

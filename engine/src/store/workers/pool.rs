@@ -78,7 +78,11 @@ impl SqlWorkers {
         let snapshot = Snapshot::new(&shared.path)
             .map_err(|error| StoreError::Open { path: shared.path.clone(), detail: error.to_string() })?;
         // Workers read the last checkpoint: it must have the present schema, and should have the merged log.
-        if let Err(error) = shared.on_writer(|writer| writer.checkpoint()) {
+        // A limit on file sizes would make it fail for good, which stops the store.
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+        if limit.is_none()
+            && let Err(error) = shared.on_writer(|writer| writer.checkpoint())
+        {
             tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint before SQL failed");
         }
         let workers = options.workers.max(1);
@@ -114,7 +118,8 @@ impl SqlWorkers {
         let end = Instant::now() + limits.deadline;
         let late = SqlError::Deadline { deadline: limits.deadline };
         let _permit = pool.permits.acquire(end, &late)?;
-        let mut process = pool.take(end)?;
+        // A worker that does not start in time is late, whatever kept it.
+        let mut process = pool.take(end).map_err(|error| if Instant::now() >= end { late.clone() } else { error })?;
         let request = Request { sql, params, limits, analyst, end };
         let outcome = run(&mut process, pool.service(), request);
         if outcome.is_usable && !pool.is_closed.load(Ordering::Acquire) {
