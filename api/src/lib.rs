@@ -2,11 +2,15 @@
 //!
 //! Wire types, status codes, the clock, the environment and stdout are used in this crate and in no other.
 
+#![warn(clippy::print_stderr)]
+
 pub mod access;
 mod chain;
 pub mod cli;
 pub mod config;
 pub mod http;
+mod say;
 pub mod service;
 
 pub(crate) use chain::chain;
+pub(crate) use say::say;

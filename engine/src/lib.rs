@@ -6,6 +6,8 @@
 pub mod advise;
 pub mod calendar;
 pub mod ingest;
+#[cfg(unix)]
+mod isolation;
 pub mod learn;
 pub mod ledger;
 pub mod series;

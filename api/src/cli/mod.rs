@@ -14,6 +14,7 @@ pub mod store;
 pub mod token;
 mod tree;
 mod units;
+mod worker;
 
 pub use error::CliError;
 pub use global::Global;

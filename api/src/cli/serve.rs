@@ -39,7 +39,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         config.server.listen = listen;
     }
     if global.is_flag("token") {
-        eprintln!(
+        crate::say!(
             "almanac: other users of this machine can read --token in the list of processes; use --token-file, ALMANAC_TOKEN or \
              almanac token new"
         );

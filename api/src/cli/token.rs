@@ -58,7 +58,7 @@ pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
     let mut out = output::stdout();
     writeln!(out, "{token}")?;
     out.flush()?;
-    eprintln!(
+    crate::say!(
         "almanac: token {name:?} with the scopes {} was added to {}; it is not shown again. The service accepts it within five \
          seconds, and requires a token from then on.",
         new.scopes,

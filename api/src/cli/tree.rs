@@ -1,11 +1,12 @@
 //! Defines the commands and their environment variables, parses the arguments and runs the command.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use almanac_engine::advise::Registry;
 use clap::{
     ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, error::ErrorKind,
 };
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -13,8 +14,15 @@ use super::{
     files::{detect, forecast, replay},
     serve,
     store::{compact, delete, import, learn, recommend, sql},
-    token,
+    token, worker,
 };
+use crate::say::QuietStderr;
+
+/// Time that the last line on stderr may take when nobody reads it.
+const LAST_LINE_WAIT: Duration = Duration::from_secs(2);
+
+/// Lines of the log that wait while stderr takes none; further ones are dropped.
+const LOG_LINES: usize = 8_192;
 
 /// Options with the same meaning in every command; their environment variables are `ALMANAC_<OPTION>`.
 const SHARED: [&str; 8] = ["db", "config", "url", "token", "token-file", "ca", "listen", "log"];
@@ -59,6 +67,9 @@ pub enum Command {
     Detect(detect::Args),
     /// Compute what recommendations would have done on recorded data
     Replay(replay::Args),
+    /// Run what callers send, away from the service
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 /// Returns the commands with the environment variable of every option.
@@ -82,14 +93,24 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
+    if let Command::Worker(args) = &cli.command {
+        return worker::run(args);
+    }
     let global = Global::from_matches(&matches);
     let serves = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
     let log = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
-    match start_logging(log).and_then(|()| run(cli.command, &global)) {
+    survive_file_limits();
+    let result = start_logging(log, serves).and_then(|log| {
+        let result = run(cli.command, &global);
+        // Writes the lines that wait.
+        drop(log);
+        result
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !matches!(error, CliError::ReaderGone) {
-                eprintln!("almanac: {error}");
+                crate::say::last(&format!("almanac: {error}"), LAST_LINE_WAIT);
             }
             error.exit_code()
         }
@@ -102,7 +123,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         // The reader of the help may have closed the pipe.
         let _ = error.print();
     } else {
-        eprintln!("almanac: {}", in_one_line(&error.to_string()));
+        crate::say!("almanac: {}", in_one_line(&error.to_string()));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
@@ -129,15 +150,39 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Worker(_) => Err(CliError::usage("almanac worker is started by the service")),
     }
 }
 
-fn start_logging(filter: &str) -> Result<(), CliError> {
+/// Handles SIGXFSZ, so that a write beyond the limit on file sizes fails like one on a full disk and does not end the
+/// process.
+fn survive_file_limits() {
+    #[cfg(unix)]
+    {
+        let seen = std::sync::Arc::default();
+        let handled = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen);
+        // The default action stays, which ends the process when a limit is set and reached.
+        if let Err(error) = handled {
+            crate::say!("almanac: the signal SIGXFSZ cannot be handled: {error}");
+        }
+    }
+}
+
+/// Starts the log on stderr. That of a service is written by a thread of its own, so that a full pipe stops nothing; the
+/// lines that wait are written when the returned guard is dropped.
+fn start_logging(filter: &str, serves: bool) -> Result<Option<WorkerGuard>, CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::usage(format!("--log {filter:?} is not a log filter like info: {error}")))?;
     let coloured = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured).init();
-    Ok(())
+    // Without `log_internal_errors`: it reports errors of stderr on stderr, and panics there.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).log_internal_errors(false);
+    if !serves {
+        log.with_writer(QuietStderr::default).init();
+        return Ok(None);
+    }
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES).lossy(true).finish(QuietStderr);
+    log.with_writer(writer).init();
+    Ok(Some(guard))
 }
 
 /// Adds the environment variable of each option, also in subcommands: `ALMANAC_<OPTION>` for the shared options,
@@ -180,7 +225,7 @@ mod tests {
     fn helps(command: &mut clap::Command, path: &str, out: &mut String) {
         let path = format!("{path} {}", command.get_name()).trim().to_owned();
         out.push_str(&format!("===== {path} =====\n{}\n", command.clone().term_width(100).render_long_help()));
-        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help" && !inner.is_hide_set()) {
             helps(inner, &path, out);
         }
     }

@@ -13,7 +13,7 @@ const MIN_MICROSECONDS: i64 = 100_000_000_000_000;
 /// microseconds. The timestamps are used as milliseconds all the same.
 pub(super) fn warn_of_unit(path: &Path, (oldest_ms, newest_ms): (i64, i64)) {
     if let Some(warning) = unit_warning(oldest_ms, newest_ms) {
-        eprintln!("almanac: {}: {warning}", path.display());
+        crate::say!("almanac: {}: {warning}", path.display());
     }
 }
 

@@ -12,7 +12,7 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Secret, Server, Signal, Span, sections::Sections};
+use super::{Alerts, ByteSize, ConfigError, Learn, Secret, Server, Signal, Span, Sql, sections::Sections};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Config {
     pub store: Store,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[sql]`
+    pub sql: Sql,
     /// `[learn]`
     pub learn: Learn,
     /// `[advise]`
@@ -66,13 +68,22 @@ pub struct Store {
 }
 
 /// How long samples are kept; left out: for ever.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Retention of raw samples.
     pub raw: Option<Span>,
     /// Retention of the rollups of 5 minutes and 1 hour.
     pub rollup: Option<Span>,
+    /// Largest share of the rows of a table that is deleted in one round; above it the rows are held until
+    /// `almanac compact --allow-drop`.
+    pub drop_share_max: f64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { raw: None, rollup: None, drop_share_max: 0.2 }
+    }
 }
 
 /// Limits on received samples, `[ingest]`.
@@ -87,6 +98,8 @@ pub struct Ingest {
     pub max_label_value: usize,
     /// Largest body after decompression.
     pub max_decoded: ByteSize,
+    /// Memory of a process that decodes an imported file.
+    pub decode_memory: ByteSize,
     /// Largest lead of a timestamp over the clock; later timestamps are rejected.
     pub max_ahead: Span,
 }
@@ -126,6 +139,12 @@ pub struct Scrape {
     pub honor_labels: bool,
     /// Token sent to the target as `Authorization: Bearer …`.
     pub token: Option<Secret>,
+    /// Largest number of samples of a page; a scrape with more fails and stores none.
+    #[serde(default = "default_sample_limit")]
+    pub sample_limit: usize,
+    /// Whether redirects of the target are followed.
+    #[serde(default)]
+    pub follow_redirects: bool,
 }
 
 /// Protocol of a scrape.
@@ -159,7 +178,8 @@ impl Default for Ingest {
             max_label_name: 1024,
             max_label_value: 16 << 10,
             max_decoded: ByteSize::mebibytes(32),
-            max_ahead: Span::from_secs(86_400),
+            decode_memory: ByteSize::mebibytes(512),
+            max_ahead: Span::from_secs(3_600),
         }
     }
 }
@@ -172,6 +192,10 @@ impl Default for Advise {
 
 fn default_interval() -> Span {
     Span::from_secs(15)
+}
+
+fn default_sample_limit() -> usize {
+    200_000
 }
 
 fn default_metrics_path() -> String {
@@ -243,12 +267,20 @@ impl Config {
             }
         }
         self.server.check()?;
+        let share = self.store.retention.drop_share_max;
+        if !(0.0..=1.0).contains(&share) {
+            return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
+        }
+        self.sql.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));
             }
             if scrape.interval.millis() < 100 {
                 return Err(format!("scrape {:?}: the interval is shorter than 100 ms", scrape.job));
+            }
+            if scrape.sample_limit == 0 {
+                return Err(format!("scrape {:?}: sample_limit is 0: every scrape would fail", scrape.job));
             }
             if scrape.targets.is_empty() {
                 return Err(format!("scrape {:?} has no targets; write targets = [\"host:port\"]", scrape.job));

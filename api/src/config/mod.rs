@@ -11,6 +11,7 @@ mod paths;
 mod secret;
 mod sections;
 mod server;
+mod sql;
 mod units;
 
 pub use advice::{Alerts, kept_rules};
@@ -19,4 +20,5 @@ pub use file::{Advise, Config, Ingest, Retention, Scrape, ScrapeScheme, Store};
 pub use learning::{Learn, Signal};
 pub use secret::Secret;
 pub use server::Server;
+pub use sql::Sql;
 pub use units::{ByteSize, Span};

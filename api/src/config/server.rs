@@ -30,6 +30,8 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Largest body of a request, as transferred.
     pub max_body: ByteSize,
+    /// Memory for the bodies of all requests together; further requests are rejected with 503 until others end.
+    pub max_in_flight: ByteSize,
     /// Origins of web pages that may call the service, `*` for all; for Grafana's browser access mode.
     pub cors_origins: Vec<String>,
     /// Time for running requests to finish after a stop signal.
@@ -61,6 +63,7 @@ impl Default for Server {
             tls_key: None,
             hosts: Vec::new(),
             max_body: ByteSize::mebibytes(32),
+            max_in_flight: ByteSize::mebibytes(512),
             cors_origins: Vec::new(),
             drain: Span::from_secs(10),
             max_connections: 4096,
@@ -79,6 +82,13 @@ impl Server {
     pub(super) fn check(&self) -> Result<(), String> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err("server.tls_cert and server.tls_key belong together; write both or none".to_owned());
+        }
+        if self.max_in_flight < self.max_body {
+            return Err(format!(
+                "server.max_in_flight ({} bytes) is smaller than server.max_body ({} bytes): the largest body would never fit",
+                self.max_in_flight.bytes(),
+                self.max_body.bytes()
+            ));
         }
         if self.max_connections == 0 || self.token_concurrency == Some(0) {
             return Err("server.max_connections and server.token_concurrency are at least 1".to_owned());

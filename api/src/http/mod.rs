@@ -14,11 +14,12 @@ pub mod sql;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ingest::ImportBody;
+pub(crate) use ingest::{ImportBody, remove_spooled};
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub use shared::{
-    ApiError, AppState, Clock, ErrorBody, ErrorDetail, LenientConnection, Params, StateError, ingest_limits, now,
+    ApiError, AppState, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientConnection, Params,
+    Reserved, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

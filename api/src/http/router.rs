@@ -22,7 +22,7 @@ use super::{
     AppState, advice, grafana,
     guard::{guard, time_out_slow_bodies},
     ingest, operate, prometheus, recommendations, rows,
-    shared::{panicked, refuse_large_bodies, reshape_errors, unknown_path},
+    shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, reshape_errors, unknown_path},
     sql,
 };
 
@@ -45,9 +45,10 @@ impl Modify for Token {
     }
 }
 
-fn routes() -> OpenApiRouter<AppState> {
+/// Returns all routes. `max_body`: largest body with data in bytes; bodies of the other routes are queries.
+fn routes(max_body: usize) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .merge(ingest::routes())
+        .merge(ingest::routes().layer(DefaultBodyLimit::max(max_body)))
         .merge(recommendations::routes())
         .merge(advice::routes())
         .merge(rows::routes())
@@ -62,15 +63,18 @@ fn routes() -> OpenApiRouter<AppState> {
 /// Middleware from the outside in: tracing, request metrics, panics, CORS, compression, error format, guard
 /// (names, tokens, scopes, audit), slow bodies, body limits. Errors are reformatted before they are compressed, because that reads their bodies.
 pub fn router(state: AppState) -> Router {
-    let (router, _) = routes().split_for_parts();
+    let max_body = state.config.server.max_body.bytes();
+    let (router, _) = routes(max_body).split_for_parts();
     let metrics = middleware::from_fn_with_state(state.clone(), operate::count_requests);
     let large = middleware::from_fn_with_state(state.clone(), refuse_large_bodies);
+    let bodies = middleware::from_fn_with_state(state.budget.clone(), bound_bodies);
     let slow = middleware::from_fn_with_state(state.clone(), time_out_slow_bodies);
     let guard = middleware::from_fn_with_state(state.clone(), guard);
     // `layer` wraps what is already there: the last layer is the outermost.
     router
         .fallback(unknown_path)
-        .layer(DefaultBodyLimit::max(state.config.server.max_body.bytes()))
+        .layer(DefaultBodyLimit::max(query_limit(max_body)))
+        .layer(bodies)
         .layer(large)
         .layer(slow)
         .layer(guard)
@@ -86,7 +90,7 @@ pub fn router(state: AppState) -> Router {
 /// Returns the OpenAPI description, generated from the routes.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    routes(0).into_openapi()
 }
 
 /// Allows web pages of the given origins to call the API, `*` for all.

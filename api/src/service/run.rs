@@ -11,12 +11,14 @@ use super::{
     TlsError,
     listen::{Settings, Tls, accept_connections},
     reload::watch_files,
+    signals::ServiceSignals,
     tasks::{self, Advised},
+    workers::{Decoder, Program, start_sql_workers},
 };
 use crate::{
     access::{Audit, AuditError, AuditRecord, Auth},
     config::{Config, ConfigError, kept_rules},
-    http::{AppState, StateError, iso, router},
+    http::{AppState, StateError, iso, remove_spooled, router},
 };
 
 /// Time that background tasks have to stop at shutdown.
@@ -78,15 +80,17 @@ pub fn store_options(config: &Config) -> StoreOptions {
         recent_bytes: config.store.recent.bytes(),
         retention_raw_ms: config.store.retention.raw.map(crate::config::Span::millis),
         retention_rollup_ms: config.store.retention.rollup.map(crate::config::Span::millis),
+        drop_share_max: config.store.retention.drop_share_max,
         ..StoreOptions::default()
     }
 }
 
-/// Opens the store at the configured path.
+/// Opens the store at the configured path. Files that the process creates from then on are readable by its user alone.
 ///
 /// # Errors
 /// [`StoreError`], which names the file.
 pub fn open_store(config: &Config) -> Result<Store, StoreError> {
+    restrict_new_files();
     Store::open(&config.store.path, store_options(config))
 }
 
@@ -125,15 +129,26 @@ pub fn serve_advising(
         .enable_all()
         .build()
         .map_err(|source| ServiceError::System { action: "start its threads", source })?;
+    let signals = {
+        // Before the store is opened, so that a signal meanwhile is not lost.
+        let _runtime = runtime.enter();
+        ServiceSignals::new().map_err(|source| ServiceError::System { action: "listen for signals", source })?
+    };
     let tls = config.tls_files().map(|(cert, key)| Tls::open(cert, key)).transpose()?.map(Arc::new);
     let audit = Audit::open(config.audit_file().as_deref())?;
     // The usual soft limit is lower than `server.max_connections`; what the system refuses is not needed to start.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let store = open(&config)?;
-    let state = AppState { auth, audit, ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run(listener, tls, state, advice));
+    remove_spooled(&config.store.path);
+    let program =
+        Program::new().map_err(|source| ServiceError::System { action: "find the program's own file", source })?;
+    let workers = start_sql_workers(&store, &program, &config)?;
+    let decoder = Some(Decoder::new(&program, &config));
+    let state = AppState { auth, audit, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
+    let result = runtime.block_on(run(listener, tls, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
+    workers.close();
     let closed = store.close().map_err(ServiceError::from);
     tracing::info!("store closed");
     result.and(closed)
@@ -144,9 +159,9 @@ async fn run(
     tls: Option<Arc<Tls>>,
     state: AppState,
     advice: Advised,
+    mut signals: ServiceSignals,
 ) -> Result<(), ServiceError> {
     let failed = |action: &'static str| move |source: io::Error| ServiceError::System { action, source };
-    let mut signals = ShutdownSignals::new().map_err(failed("listen for signals"))?;
     let listener = TcpListener::from_std(listener).map_err(failed("prepare its socket"))?;
     let address = listener.local_addr().map_err(failed("read its address"))?;
     let mut background = JoinSet::new();
@@ -158,7 +173,7 @@ async fn run(
     let scheme = if tls.is_some() { "https" } else { "http" };
     let settings = Settings::new(&state.config.server, tls);
     let server = accept_connections(listener, router(state), settings, stopping.clone());
-    eprintln!("almanac: listening on {scheme}://{address}");
+    crate::say!("almanac: listening on {scheme}://{address}");
     let mut server = tokio::spawn(server);
     let mut result = Ok(());
     tokio::select! {
@@ -212,41 +227,9 @@ fn flatten(ended: Result<(), tokio::task::JoinError>) -> Result<(), ServiceError
     ended.map_err(|error| ServiceError::System { action: "accept connections", source: io::Error::other(error) })
 }
 
-/// The signals that shut the service down.
-#[cfg(unix)]
-struct ShutdownSignals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl ShutdownSignals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct ShutdownSignals;
-
-#[cfg(not(unix))]
-impl ShutdownSignals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> &'static str {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        "Ctrl-C"
-    }
+/// Makes files that the service creates readable by its user alone. DuckDB creates the write-ahead log anew after every
+/// checkpoint.
+fn restrict_new_files() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }

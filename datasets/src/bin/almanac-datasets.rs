@@ -1,7 +1,7 @@
 //! Writes simulated telemetry with its ground truth: `almanac-datasets simulate --weeks 4 --seed 1 --out DIR`; lists
 //! the contents of a directory of public sets: `almanac-datasets public --data DIR`.
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
 
 use almanac_datasets::{
     loaders::{DataDirectory, PublicSeries, PublicSet},
@@ -72,7 +72,8 @@ fn main() -> ExitCode {
                 line = format!("{line}: {inner}");
                 cause = inner.source();
             }
-            eprintln!("almanac-datasets: {line}");
+            // A closed stderr is no reason to panic.
+            let _ = writeln!(std::io::stderr(), "almanac-datasets: {line}");
             ExitCode::FAILURE
         }
     }
@@ -90,7 +91,9 @@ fn write(args: &SimulateArgs) -> Result<(), Box<dyn Error>> {
     };
     let simulation = simulate(&options)?;
     write_simulation(&simulation, &args.out)?;
-    eprintln!(
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(
+        std::io::stderr(),
         "{} signals, {} series, {} cache events, {} incidents in {}",
         simulation.signals.len(),
         simulation.series.len(),

@@ -7,13 +7,16 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeSeed, SeqAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     IngestLimits,
     timestamp::{self, AcceptedTimestamps, TimestampFault},
 };
 use crate::store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident};
+
+/// Maximum length of an event in bytes.
+const MAX_EVENT_BYTES: usize = 256 << 10;
 
 /// Error that rejects a whole batch of events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +65,7 @@ pub fn parse_events(body: &[u8], limits: &IngestLimits, now: Timestamp) -> Resul
         }
         read.map_err(json)?;
     } else {
-        for (idx, event) in serde_json::Deserializer::from_slice(body).into_iter::<Value>().enumerate() {
+        for (idx, event) in serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>().enumerate() {
             add(event.map_err(json)?, idx + 1, accepted, &mut batch)?;
         }
     }
@@ -93,7 +96,7 @@ impl<'de> Visitor<'de> for EventArray<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<(), A::Error> {
         let mut number = 0;
-        while let Some(event) = events.next_element()? {
+        while let Some(event) = events.next_element::<&RawValue>()? {
             number += 1;
             if let Err(error) = add(event, number, self.accepted, self.batch) {
                 *self.wrong = Some(error);
@@ -109,15 +112,30 @@ fn fault(accepted: AcceptedTimestamps, at: Timestamp) -> Option<String> {
     let millis = at.millis();
     let problem = match accepted.fault(millis)? {
         TimestampFault::OutOfRange => "is out of range".to_owned(),
-        TimestampFault::Ahead => format!("is in the future; the latest accepted timestamp is {}", accepted.latest_ms),
+        TimestampFault::Ahead => format!(
+            "is in the future; the latest accepted timestamp is {} (configuration ingest.max_ahead)",
+            accepted.latest_ms
+        ),
         TimestampFault::Seconds => "looks like epoch seconds".to_owned(),
     };
     Some(format!("timestamp {millis} {problem}; timestamps are epoch milliseconds"))
 }
 
 /// Parses one event and adds it to the batch.
-fn add(event: Value, number: usize, accepted: AcceptedTimestamps, batch: &mut EventBatch) -> Result<(), EventError> {
+///
+/// The text of an event is bounded before it becomes a tree: `[0,0,…]` takes 16 times its size in memory.
+fn add(
+    event: &RawValue,
+    number: usize,
+    accepted: AcceptedTimestamps,
+    batch: &mut EventBatch,
+) -> Result<(), EventError> {
     let wrong = |problem: String| EventError::Event { number, problem };
+    let bytes = event.get().len();
+    if bytes > MAX_EVENT_BYTES {
+        return Err(wrong(format!("has {bytes} bytes; the limit is {MAX_EVENT_BYTES}")));
+    }
+    let event: Value = serde_json::from_str(event.get()).map_err(|error| wrong(error.to_string()))?;
     let check = |at: Timestamp| fault(accepted, at).map_or(Ok(()), |problem| Err(wrong(problem)));
     let Value::Object(mut fields) = event else {
         return Err(wrong("is not a JSON object".to_owned()));
@@ -329,8 +347,8 @@ mod tests {
         check(&cache(r#""op":"get","miss_cost_ms":-1"#), "event 1: miss_cost_ms -1 is not a number of at least 0");
         check(r#"{"type":"incident","started_at":2,"ended_at":1,"title":"t"}"#, "event 1: ends before it starts");
         let deploy = |stamp: i64| format!(r#"{{"type":"deploy","timestamp":{stamp},"service":"a"}}"#);
-        parse(deploy(NOW + 86_400_000).as_bytes()).unwrap();
-        check(&deploy(NOW + 86_400_001), "event 1: timestamp 1767312000001 is in the future; the latest accepted");
+        parse(deploy(NOW + 3_600_000).as_bytes()).unwrap();
+        check(&deploy(NOW + 3_600_001), "event 1: timestamp 1767229200001 is in the future; the latest accepted");
         check(&deploy(NOW * 1000), "event 1: timestamp 1767225600000000 is in the future");
         check(&deploy(NOW / 1000), "event 1: timestamp 1767225600 looks like epoch seconds");
         let incident = r#"{"type":"incident","started_at":1000,"ended_at":1767225600000000,"title":"t"}"#;

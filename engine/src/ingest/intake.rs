@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -22,7 +23,7 @@ use super::{
     timestamp::AcceptedTimestamps,
 };
 use crate::{
-    series::SeriesId,
+    series::{Labels, SeriesId},
     store::{Receipt, SampleBatch, Store, StoreError, rows::MetadataRow},
 };
 
@@ -42,11 +43,66 @@ struct Inner {
     scopes: AtomicU64,
 }
 
+/// Largest memory in bytes of buffers that are kept for the next request.
+const MAX_KEPT_BYTES: usize = 4 << 20;
+
+/// Largest number of kept buffers.
+const MAX_KEPT: usize = 16;
+
 /// Buffers that are reused between requests.
 #[derive(Debug, Default)]
 struct RequestBuffers {
     request: Request,
     keys: Vec<SeriesKey>,
+    /// Numbers of the series of the entries; `None` if it is not in the cache.
+    known: Vec<Option<SeriesId>>,
+}
+
+impl RequestBuffers {
+    /// Returns the memory that the buffers hold, in bytes.
+    fn capacity(&self) -> usize {
+        self.request.capacity()
+            + self.keys.capacity() * size_of::<SeriesKey>()
+            + self.known.capacity() * size_of::<Option<SeriesId>>()
+    }
+}
+
+/// A decoded remote-write request whose samples are not yet in the store.
+#[derive(Debug)]
+#[must_use = "samples are stored only when the request is appended and committed"]
+pub struct DecodedWrite {
+    ingest: Ingest,
+    buffers: RequestBuffers,
+}
+
+impl DecodedWrite {
+    /// Returns whether all series are known. [`DecodedWrite::append`] is then quick and takes no lock that a query can
+    /// hold.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.buffers.known.iter().all(Option::is_some)
+    }
+
+    /// Checks the samples and queues the accepted ones, as [`Ingest::remote_write`] does.
+    ///
+    /// # Errors
+    /// [`WriteError`]; no sample of the request is stored and no series is registered.
+    pub fn append(mut self, now: Timestamp) -> Result<PendingWrite, WriteError> {
+        let Self { ingest, buffers } = &mut self;
+        ingest.append_decoded(buffers, now)
+    }
+}
+
+/// Returns the buffers for the next request. Those of an unusually large request are freed.
+impl Drop for DecodedWrite {
+    fn drop(&mut self) {
+        if self.buffers.capacity() <= MAX_KEPT_BYTES {
+            let mut kept = self.ingest.0.buffers.lock();
+            if kept.len() < MAX_KEPT {
+                kept.push(std::mem::take(&mut self.buffers));
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Ingest {
@@ -172,24 +228,30 @@ impl Ingest {
     /// # Errors
     /// [`WriteError`]; no sample of the request is stored.
     pub fn remote_write(&self, version: Version, body: &[u8], now: Timestamp) -> Result<PendingWrite, WriteError> {
-        let mut buffers = self.0.buffers.lock().pop().unwrap_or_default();
-        let result = self.write_with(&mut buffers, version, body, now);
-        self.0.buffers.lock().push(buffers);
-        result
+        self.decode(version, body)?.append(now)
     }
 
-    fn write_with(
-        &self,
-        buffers: &mut RequestBuffers,
-        version: Version,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<PendingWrite, WriteError> {
-        let RequestBuffers { request, keys } = buffers;
+    /// Decodes a remote-write request and looks up its series in the cache; stores nothing.
+    ///
+    /// # Errors
+    /// [`WriteError::Wire`].
+    pub fn decode(&self, version: Version, body: &[u8]) -> Result<DecodedWrite, WriteError> {
+        let buffers = self.0.buffers.lock().pop().unwrap_or_default();
+        let mut decoded = DecodedWrite { ingest: self.clone(), buffers };
+        let RequestBuffers { request, keys, known } = &mut decoded.buffers;
         if let Err(error) = request.decode(version, body, self.0.limits.decoded_bytes) {
             self.0.counters.malformed();
             return Err(error.into());
         }
+        self.0.cache.keys(request, keys);
+        known.clear();
+        // The cache answers for known labels without parsing them.
+        known.extend(keys.iter().map(|&key| self.0.cache.get(key)));
+        Ok(decoded)
+    }
+
+    fn append_decoded(&self, buffers: &mut RequestBuffers, now: Timestamp) -> Result<PendingWrite, WriteError> {
+        let RequestBuffers { request, keys, known } = buffers;
         let mut summary = WriteSummary::default();
         if request.histograms() > 0 {
             summary.refuse(Refusal::NativeHistogram, request.histograms());
@@ -197,9 +259,12 @@ impl Ingest {
         if request.exemplars() > 0 {
             summary.refuse(Refusal::Exemplar, request.exemplars());
         }
-        self.0.cache.keys(request, keys);
+        if known.iter().any(Option::is_none) {
+            // New series: checked before any is registered, because a rejected batch must register none.
+            self.0.store.check_queue(request.timestamps().len())?;
+        }
         let accepted = self.accepted(now);
-        let batch = self.resolve_request(request, keys, accepted, &mut summary)?;
+        let batch = self.resolve_request(request, (keys, known), accepted, &mut summary)?;
         let metadata = self.0.metadata.unseen(request.metadata(), now);
         let mut pending = self.append_summed(batch, summary)?;
         pending.metadata = metadata;
@@ -238,7 +303,11 @@ impl Ingest {
     /// [`ResolveError::Refused`] when the labels or the number of series exceed a limit.
     pub fn resolve(&self, pairs: &[(&[u8], &[u8])]) -> Result<SeriesId, ResolveError> {
         let labels = validate(pairs, &self.0.limits)?;
-        self.0.store.resolve(&labels).map_err(|error| match error {
+        self.register(&labels, pairs)
+    }
+
+    fn register(&self, labels: &Labels, pairs: &[(&[u8], &[u8])]) -> Result<SeriesId, ResolveError> {
+        self.0.store.resolve(labels).map_err(|error| match error {
             StoreError::SeriesLimit { limit } => Refusal::SeriesLimit { series: shown(pairs), limit }.into(),
             other => ResolveError::Store(other),
         })
@@ -283,7 +352,7 @@ impl Ingest {
     fn resolve_request(
         &self,
         request: &mut Request,
-        keys: &[SeriesKey],
+        (keys, known): (&[SeriesKey], &[Option<SeriesId>]),
         accepted: AcceptedTimestamps,
         summary: &mut WriteSummary,
     ) -> Result<SampleBatch, StoreError> {
@@ -291,14 +360,15 @@ impl Ingest {
         let mut series = Vec::with_capacity(samples);
         // Indices of refused samples.
         let mut left_out = Vec::new();
-        for (entry, &key) in request.entries().iter().zip(keys) {
+        for ((entry, &key), &known) in request.entries().iter().zip(keys).zip(known) {
             let first = series.len();
             let after = first + entry.samples as usize;
-            // The cache answers for known labels without parsing them.
-            let id = match self.0.cache.get(key) {
+            let id = match known {
                 Some(id) => id,
-                None => match self.resolve_entry(request, entry, key) {
-                    Ok(id) => id,
+                None => match self.resolve_entry(request, entry, key, (first..after, accepted)) {
+                    Ok(Some(id)) => id,
+                    // All its timestamps are refused below.
+                    Ok(None) => SeriesId::new(u32::MAX),
                     Err(ResolveError::Store(error)) => return Err(error),
                     Err(ResolveError::Refused(refusal)) => {
                         summary.refuse(refusal, u64::from(entry.samples));
@@ -325,132 +395,28 @@ impl Ingest {
         Ok(batch)
     }
 
-    /// Parses and resolves the labels of an entry that is not in the cache, and adds it.
+    /// Parses and resolves the labels of an entry that is not in the cache, and adds it. Returns `None` and registers
+    /// nothing if no sample of the entry has an accepted timestamp.
     #[cold]
-    fn resolve_entry(&self, request: &Request, entry: &Entry, key: SeriesKey) -> Result<SeriesId, ResolveError> {
+    fn resolve_entry(
+        &self,
+        request: &Request,
+        entry: &Entry,
+        key: SeriesKey,
+        (samples, accepted): (Range<usize>, AcceptedTimestamps),
+    ) -> Result<Option<SeriesId>, ResolveError> {
+        // An earlier entry of the request may have had the same series.
+        if let Some(id) = self.0.cache.get(key) {
+            return Ok(Some(id));
+        }
         let mut pairs = Vec::new();
         request.labels(entry, &mut pairs).map_err(|_| Refusal::MalformedLabels)?;
-        let id = self.resolve(&pairs)?;
+        let labels = validate(&pairs, &self.0.limits)?;
+        if !request.timestamps()[samples].iter().any(|&timestamp_ms| accepted.contains(timestamp_ms)) {
+            return Ok(None);
+        }
+        let id = self.register(&labels, &pairs)?;
         self.0.cache.insert(key, id);
-        Ok(id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::{
-        ingest::remote_write::{encode_v1, encode_v2},
-        series::{Labels, Matcher, Sample, SampleSource, is_stale, stale_marker},
-        store::StoreOptions,
-    };
-
-    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-
-    fn ingest(max_series: usize) -> (TempDir, Ingest) {
-        let folder = TempDir::new().unwrap();
-        let options = StoreOptions { max_series, ..StoreOptions::default() };
-        let store = Store::open(&folder.path().join("s.duckdb"), options).unwrap();
-        (folder, Ingest::new(store, IngestLimits::default()))
-    }
-
-    fn one(name: &str, timestamp_ms: i64, value: f64) -> (Labels, Vec<Sample>) {
-        (Labels::from_pairs([("__name__", name), ("a", "1")]).unwrap(), vec![Sample { timestamp_ms, value }])
-    }
-
-    fn samples(ingest: &Ingest, name: &str) -> Vec<(i64, f64)> {
-        let found = ingest.store().select(&[Matcher::equal("__name__", name)], i64::MIN, i64::MAX, 1000).unwrap();
-        found.iter().flat_map(|s| s.timestamps.iter().copied().zip(s.values.iter().copied())).collect()
-    }
-
-    #[test]
-    fn a_series_has_one_number_in_every_encoding() {
-        let (_folder, ingest) = ingest(10);
-        let series = [one("up", 1, 1.0)];
-        let id = |ingest: &Ingest| ingest.store().stats().series;
-        ingest.remote_write(Version::V1, &encode_v1(&series), NOW).unwrap().wait().unwrap();
-        ingest.remote_write(Version::V2, &encode_v2(&series), NOW).unwrap().wait().unwrap();
-        // Labels in another order, which `Labels` cannot have.
-        let label = |name: &str, value: &str| {
-            let mut label = vec![0x0a, u8::try_from(name.len()).unwrap()];
-            label.extend_from_slice(name.as_bytes());
-            label.extend_from_slice(&[0x12, u8::try_from(value.len()).unwrap()]);
-            label.extend_from_slice(value.as_bytes());
-            [vec![0x0a, u8::try_from(label.len()).unwrap()], label].concat()
-        };
-        let entry = [label("a", "1"), label("__name__", "up"), vec![0x12, 2, 0x10, 9]].concat();
-        let message = [vec![0x0a, u8::try_from(entry.len()).unwrap()], entry].concat();
-        let body = snap::raw::Encoder::new().compress_vec(&message).unwrap();
-        ingest.remote_write(Version::V1, &body, NOW).unwrap().wait().unwrap();
-        assert_eq!(id(&ingest), 1);
-        assert_eq!(samples(&ingest, "up"), [(1, 1.0), (9, 0.0)]);
-    }
-
-    /// Refused entries are between valid ones; each sample stays with its series.
-    #[test]
-    fn refused_samples_do_not_displace_the_others() {
-        let (_folder, ingest) = ingest(2);
-        let bad =
-            |timestamp_ms| (Labels::from_pairs([("a", "1")]).unwrap(), vec![Sample { timestamp_ms, value: 0.0 }; 2]);
-        let far = i64::MAX;
-        for (version, at) in [(Version::V1, 1), (Version::V2, 2)] {
-            let mixed = [
-                bad(at),
-                one("x", at, 1.0),
-                one("x", far, 9.0),
-                bad(far),
-                one("y", at, 2.0),
-                one("z", at, 3.0),
-                one("x", at + 10, stale_marker()),
-            ];
-            let body = if version == Version::V1 { encode_v1(&mixed) } else { encode_v2(&mixed) };
-            let summary = ingest.remote_write(version, &body, NOW).unwrap().wait().unwrap();
-            assert_eq!((summary.samples_written, summary.samples_refused), (3, 6));
-            assert!(summary.is_partial());
-            assert!(summary.to_string().starts_with("6 of 9 samples refused: series {a=\"1\"} has no metric name"));
-        }
-        let x = samples(&ingest, "x");
-        assert_eq!(x.iter().map(|(t, _)| *t).collect::<Vec<_>>(), [1, 2, 11, 12]);
-        assert!(is_stale(x[2].1) && is_stale(x[3].1));
-        assert_eq!(samples(&ingest, "y"), [(1, 2.0), (2, 2.0)]);
-        assert_eq!(samples(&ingest, "z"), []);
-        let counts = ingest.counts();
-        assert_eq!(counts.accepted, 6);
-        let refused: Vec<(&str, u64)> =
-            counts.refused.iter().filter(|(_, n)| *n > 0).map(|(reason, n)| (reason.as_str(), *n)).collect();
-        assert_eq!(refused, [("no_name", 8), ("series_limit", 2), ("timestamp", 2)]);
-    }
-
-    /// Timestamps in another unit or of a wrong clock are refused; the other samples are stored.
-    #[test]
-    fn stamps_ahead_or_in_another_unit_are_refused_and_the_others_stored() {
-        let (_folder, ingest) = ingest(10);
-        let now = NOW.millis();
-        let day = 86_400_000;
-        for (stamp, part) in [
-            (now + day + 1, "is in the future; the latest accepted timestamp is 1767312000000"),
-            (now * 1000, "is in the future"),
-            (now * 1_000_000, "is out of range"),
-            (now / 1000, "looks like epoch seconds"),
-        ] {
-            let series =
-                [one("x", stamp, 1.0), one("x", now + day, 2.0), one("x", now - day, 3.0), one("x", 1000, 4.0)];
-            for (version, body) in [(Version::V1, encode_v1(&series)), (Version::V2, encode_v2(&series))] {
-                let summary = ingest.remote_write(version, &body, NOW).unwrap().wait().unwrap();
-                assert_eq!((summary.samples_written, summary.samples_refused), (3, 1), "{stamp}");
-                let words = summary.to_string();
-                assert!(words.contains(part) && words.contains(&stamp.to_string()), "{words}");
-            }
-        }
-        assert_eq!(samples(&ingest, "x"), [(1000, 4.0), (now - day, 3.0), (now + day, 2.0)]);
-    }
-
-    #[test]
-    fn malformed_requests_are_counted() {
-        let (_folder, ingest) = ingest(2);
-        assert!(matches!(ingest.remote_write(Version::V1, b"no", NOW), Err(WriteError::Wire(_))));
-        assert_eq!(ingest.counts().malformed_requests, 1);
+        Ok(Some(id))
     }
 }

@@ -5,8 +5,14 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use serde::{Deserialize, Serialize};
+
+/// Number of labels of a series up to which a decoder counts all of them; it stops a little above, because nothing else
+/// is done with them.
+pub(crate) const COUNTED_LABELS: usize = 1_000;
+
 /// Limits on data from senders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngestLimits {
     /// Maximum number of labels of a series, including the metric name.
     pub labels: usize,
@@ -28,7 +34,7 @@ impl Default for IngestLimits {
             label_name_bytes: 1024,
             label_value_bytes: 16 << 10,
             decoded_bytes: 32 << 20,
-            ahead_ms: 86_400_000,
+            ahead_ms: 3_600_000,
         }
     }
 }
@@ -64,7 +70,7 @@ pub enum Refusal {
         series: String,
     },
     /// The series has too many labels.
-    #[error("series {series} has {count} labels; the limit is {limit}")]
+    #[error("series {series} has {count} labels{}; the limit is {limit}", if *count > COUNTED_LABELS { " or more" } else { "" })]
     TooManyLabels {
         /// Labels of the series, shortened.
         series: String,
@@ -106,8 +112,8 @@ pub enum Refusal {
     },
     /// The timestamp is too far ahead of the receiver's clock, possibly because of its unit.
     #[error(
-        "timestamp {timestamp_ms} of series {series} is in the future; the latest accepted timestamp is {latest_ms}; \
-         timestamps are epoch milliseconds"
+        "timestamp {timestamp_ms} of series {series} is in the future; the latest accepted timestamp is {latest_ms} \
+         (configuration ingest.max_ahead); timestamps are epoch milliseconds"
     )]
     TimestampAhead {
         /// The timestamp.

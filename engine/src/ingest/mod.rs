@@ -19,8 +19,11 @@ mod number;
 mod refuse;
 mod timestamp;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{ResolveError, WriteError};
 pub use events::{EventError, parse_events};
-pub use intake::{Ingest, PendingWrite};
+pub use intake::{DecodedWrite, Ingest, PendingWrite};
 pub use limits::{IngestCounts, IngestLimits, Reason, Refusal, WriteSummary};
 pub use timestamp::TIMESTAMP_LIMIT_MS;

@@ -64,7 +64,7 @@ impl LearningScheduler {
     /// Whether the default signals were chosen at least `age_ms` ago, or never.
     #[must_use]
     pub fn is_choice_older(&self, now: Timestamp, age_ms: i64) -> bool {
-        self.chosen_at.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= age_ms)
+        is_due(self.chosen_at, now, age_ms)
     }
 
     /// Chooses the default signals again.
@@ -99,21 +99,41 @@ impl LearningScheduler {
         // A fit may store anomalies of the past, so that it needs a new grouping too.
         let has_new_scores = learned.fitted > 0 || scored.anomalies > 0;
         let suspected = if has_new_scores { Some(group_incidents(&self.store, now)?) } else { None };
-        let is_due = |last: Option<Timestamp>, every_ms: i64| {
-            last.is_none_or(|at| now.millis().saturating_sub(at.millis()) >= every_ms)
-        };
-        let peers = if is_due(self.compared_at, PEERS_INTERVAL_MS) {
+        let peers = if is_due(self.compared_at, now, PEERS_INTERVAL_MS) {
             self.compared_at = Some(now);
             Some(compare_peers(&self.store, &signals, now)?)
         } else {
             None
         };
-        let correlations = if is_due(self.correlated_at, CORRELATIONS_INTERVAL_MS) {
+        let correlations = if is_due(self.correlated_at, now, CORRELATIONS_INTERVAL_MS) {
             self.correlated_at = Some(now);
             Some(correlate(&self.store, now)?)
         } else {
             None
         };
         Ok(CycleReport { learned, scored, suspected, peers, correlations })
+    }
+}
+
+/// Whether work that was done at `last` is due again. A time in the future means that the clock was set back.
+fn is_due(last: Option<Timestamp>, now: Timestamp, every_ms: i64) -> bool {
+    last.is_none_or(|at| !(0..every_ms).contains(&now.millis().saturating_sub(at.millis())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_due_after_its_interval_and_when_the_clock_was_set_back() {
+        let check = |last: Option<i64>, expected| {
+            let last = last.map(Timestamp::from_millis);
+            assert_eq!(is_due(last, Timestamp::from_millis(1_000), 100), expected, "{last:?}");
+        };
+        check(None, true);
+        check(Some(1_000), false);
+        check(Some(901), false);
+        check(Some(900), true);
+        check(Some(1_001), true);
     }
 }

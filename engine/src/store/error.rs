@@ -133,6 +133,20 @@ pub enum StoreError {
         /// Limit.
         limit: usize,
     },
+    /// A block of the file is damaged: its checksum fails or it cannot be read. Other data can still be read.
+    #[error("a part of the store is damaged ({detail}); restore the store from a backup")]
+    DamagedBlock {
+        /// DuckDB's message, in one line.
+        detail: String,
+    },
+    /// The file is no longer in its place. Nothing is written until it is back.
+    #[error("the store's file {path:?} is not in its place ({detail}); nothing is written until it is back")]
+    Moved {
+        /// The file.
+        path: PathBuf,
+        /// What was found instead.
+        detail: String,
+    },
     /// DuckDB invalidated the database after a fatal error. Acknowledged data is on disk.
     #[error("the store has stopped ({detail}); reopen it once the cause is removed; acknowledged data is safe")]
     Stopped {
@@ -178,6 +192,19 @@ pub(super) fn is_disk_full(message: &str) -> bool {
         .any(|pattern| message.contains(pattern))
 }
 
+/// Returns whether a message of DuckDB reports damaged data on disk: a block whose checksum fails or that the file lacks.
+/// The same statement fails again until the file is restored. A statement that raises such a text itself is no damage.
+#[must_use]
+pub fn is_damage(message: &str) -> bool {
+    let is_of_the_disk = ["IO Error: ", "TransactionContext Error: ", "Serialization Error: "]
+        .iter()
+        .any(|kind| message.trim_start().starts_with(kind));
+    is_of_the_disk
+        && ["Corrupt database file", "Could not read enough bytes", "not read enough bytes", "Serialization Error: "]
+            .iter()
+            .any(|pattern| message.contains(pattern))
+}
+
 /// Returns whether a message of DuckDB means that every later statement fails until the file is reopened.
 fn is_fatal(message: &str) -> bool {
     message.contains("FATAL Error") || message.contains("database has been invalidated")
@@ -187,9 +214,11 @@ fn is_fatal(message: &str) -> bool {
 pub(super) fn failed_to(action: &'static str) -> impl Fn(duckdb::Error) -> StoreError {
     move |source| {
         let detail = one_line(&source);
-        // A fatal error may also mention the disk, so this order matters.
+        // A fatal error may also mention the disk or a block, so this order matters.
         if is_fatal(&source.to_string()) {
             StoreError::Stopped { detail }
+        } else if is_damage(&source.to_string()) {
+            StoreError::DamagedBlock { detail }
         } else if is_disk_full(&source.to_string()) {
             StoreError::DiskFull { detail }
         } else {
@@ -220,5 +249,29 @@ pub(super) fn cannot_open(path: &Path, error: &duckdb::Error) -> StoreError {
         StoreError::Damaged { path, detail }
     } else {
         StoreError::Open { path, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_told_from_errors_of_statements() {
+        for message in [
+            "IO Error: Corrupt database file: computed checksum 1 does not match stored checksum 2 in block at location 3",
+            "IO Error: Could not read enough bytes from file \"a\": attempted to read 262144 bytes from location 8925184",
+            "TransactionContext Error: Failed to commit: IO Error: Corrupt database file: computed checksum 1",
+            "Serialization Error: Failed to deserialize: field id mismatch",
+        ] {
+            assert!(is_damage(message), "{message}");
+        }
+        for message in [
+            "Invalid Input Error: Corrupt database file",
+            "Catalog Error: Table with name \"Corrupt database file\" does not exist",
+            "IO Error: No files found that match the pattern \"a.csv\"",
+        ] {
+            assert!(!is_damage(message), "{message}");
+        }
     }
 }

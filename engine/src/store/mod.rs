@@ -12,6 +12,7 @@
 //! themselves, so that each sample is seen once also before compaction has merged them.
 
 mod error;
+mod file;
 mod handle;
 mod index;
 mod options;
@@ -21,13 +22,17 @@ mod schema;
 mod segment;
 mod sql;
 mod tables;
+#[cfg(unix)]
+mod workers;
 mod write;
 
-pub use error::StoreError;
+pub use error::{StoreError, is_damage};
 pub use handle::{Store, StoreStats};
 use handle::{cache, shared};
 pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};
 pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};
+#[cfg(unix)]
+pub use workers::{SqlWorkers, WorkerOptions, WorkerStats, serve_sql};
 pub use write::{Appended, Receipt, SampleBatch};
 
 /// Oldest accepted timestamp, in epoch milliseconds: about 285,000 years before 1970.

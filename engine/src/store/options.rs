@@ -1,6 +1,7 @@
 //! Options of a store, and requests and reports of compaction and deletion.
 
 use almanac_models::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::series::Matcher;
 
@@ -21,6 +22,9 @@ pub struct StoreOptions {
     pub retention_raw_ms: Option<i64>,
     /// Age in milliseconds at which rollups, forecasts and anomaly scores are deleted; `None` = never.
     pub retention_rollup_ms: Option<i64>,
+    /// Largest share of the rows of a table that retention deletes in one round; above it the rows are held until
+    /// [`Store::compact_dropping`](crate::store::Store::compact_dropping) allows it, from 0 to 1.
+    pub drop_share_max: f64,
     /// Number of rows in the hot segment at which compaction is due regardless of its age.
     pub hot_rows: u64,
     /// Limits of analysts' queries.
@@ -37,6 +41,7 @@ impl Default for StoreOptions {
             threads: 0,
             retention_raw_ms: None,
             retention_rollup_ms: None,
+            drop_share_max: 0.2,
             hot_rows: 16_000_000,
             analyst: AnalystLimits::default(),
         }
@@ -44,7 +49,7 @@ impl Default for StoreOptions {
 }
 
 /// Limits of analysts' SQL on the whole, so that queries do not slow ingest down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnalystLimits {
     /// Number of concurrent queries; a further one waits until its own deadline.
     pub concurrent: usize,
@@ -82,6 +87,8 @@ pub struct CompactionReport {
     pub samples_replaced: u64,
     /// Samples dropped by retention.
     pub samples_expired: u64,
+    /// Rows older than their retention that were held back, of samples and of other tables.
+    pub rows_held: u64,
     /// Segments written.
     pub segments_written: u64,
     /// Segments dropped.

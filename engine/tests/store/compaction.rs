@@ -77,17 +77,25 @@ fn retention_drops_raw_samples_and_keeps_rollups() {
     put(&fresh.store, &[(&old, 0, 1.0), (&new, 0, 1.0), (&new, 48 * HOUR, 2.0)]);
     let report = fresh.store.compact(at(10 * HOUR), Compaction::All).unwrap();
     assert_eq!((report.samples_expired, report.samples_moved), (0, 3));
+    // Two of three samples are more than the largest share.
     let report = fresh.store.compact(at(49 * HOUR), Compaction::All).unwrap();
-    assert_eq!(report.samples_expired, 2);
+    assert_eq!((report.samples_expired, report.rows_held), (0, 2));
+    let report = fresh.store.compact_dropping(at(49 * HOUR), Compaction::All, true).unwrap();
+    assert_eq!((report.samples_expired, report.rows_held), (2, 0));
     let found = all(&fresh.store);
     assert_eq!((found.len(), found[0].timestamps.as_slice()), (1, [48 * HOUR].as_slice()));
 
     // The old series stays while it has rollups, and its number is never assigned again.
     let fresh = fresh.reopened_with(options.clone());
     assert_eq!(fresh.store.stats().series, 2);
-    fresh.store.compact(at(49 * HOUR + 72 * HOUR), Compaction::All).unwrap();
+    // The age counts from the newest sample, whatever the clock says.
+    fresh.store.compact_dropping(at(49 * HOUR + 72 * HOUR), Compaction::All, true).unwrap();
+    let fresh = fresh.reopened_with(options.clone());
+    assert_eq!(fresh.store.stats().series, 2);
+    put(&fresh.store, &[(&new, 49 * HOUR + 72 * HOUR, 3.0)]);
+    fresh.store.compact_dropping(at(49 * HOUR + 72 * HOUR), Compaction::All, true).unwrap();
     let fresh = fresh.reopened_with(options);
-    assert_eq!(fresh.store.stats().series, 0);
+    assert_eq!(fresh.store.stats().series, 1);
     assert_eq!(fresh.store.resolve(&old).unwrap().index(), 2);
 }
 
@@ -174,4 +182,26 @@ fn a_full_compaction_reclaims_space() {
     let fresh = fresh.reopened();
     assert_eq!(all(&fresh.store), written);
     assert_eq!(fresh.store.stats().samples_cold, 1_000_000);
+}
+
+/// The rows of the log are uncompressed in memory until a checkpoint.
+#[test]
+fn a_large_log_is_written_to_the_file_without_a_compaction() {
+    let fresh = Fresh::new();
+    let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
+    let mut log = 0;
+    for part in 0..40_i64 {
+        let mut batch = SampleBatch::default();
+        for t in 0..100_000 {
+            batch.push(id, part * 100_000 + t, f64::from(u32::try_from(t).unwrap()).sqrt());
+        }
+        fresh.store.append(batch).unwrap().wait().unwrap();
+        log = fresh.store.stats().wal_bytes;
+        fresh.store.compact(at(0), Compaction::Due).unwrap();
+        if fresh.store.stats().wal_bytes < log {
+            break;
+        }
+    }
+    assert!(log >= 64 << 20 && fresh.store.stats().wal_bytes < 1 << 20, "{log}");
+    assert_eq!(fresh.store.stats().compactions, 0);
 }

@@ -5,16 +5,13 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use almanac_engine::store::{Compaction, SampleBatch, Store, StoreError, StoreOptions};
 use almanac_models::Timestamp;
 
-use crate::support::{Fresh, all, labels, put};
-
-/// Environment variable with the store's path that makes a test, run as a child process, act on this store.
-const CHILD: &str = "ALMANAC_TEST_STORE";
+use crate::support::{CHILD, Fresh, all, child, labels, put};
 
 fn refused(path: &Path) -> String {
     let before = fs::read(path).ok();
@@ -187,15 +184,6 @@ fn the_same_file_is_not_opened_twice_in_one_process() {
         std::os::unix::fs::symlink(&fresh.path, &link).unwrap();
         assert!(matches!(Store::open(&link, StoreOptions::default()), Err(StoreError::Locked { .. })));
     }
-}
-
-/// Returns a command that runs one test of this program in a child process, with the store's path in its environment.
-fn child(test: &str, path: &Path, shell: &str) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", &format!("{shell} exec \"$0\" \"$@\"")]);
-    command.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
-    command.env(CHILD, path).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod delete;
 mod document;
 mod files;
 mod model;
+mod recovery;
+mod retention;
 mod rows;
 mod sql;
 mod support;

@@ -1,6 +1,9 @@
 //! Helpers of the tests: new stores, labels, appends.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use almanac_engine::{
     series::{Labels, Matcher, SampleSource, SeriesSamples},
@@ -57,4 +60,16 @@ pub(crate) fn all(store: &Store) -> Vec<SeriesSamples> {
 
 pub(crate) fn named(store: &Store, name: &str, start: i64, end: i64) -> Vec<SeriesSamples> {
     store.select(&[Matcher::equal("__name__", name)], start, end, usize::MAX).unwrap()
+}
+
+/// Environment variable with the store's path that makes a test, run as a child process, act on this store.
+pub(crate) const CHILD: &str = "ALMANAC_TEST_STORE";
+
+/// Returns a command that runs one test of this program in a child process, with the store's path in its environment.
+pub(crate) fn child(test: &str, path: &Path, shell: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("{shell} exec \"$0\" \"$@\"")]);
+    command.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
+    command.env(CHILD, path).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails should fail there")]
 
 mod access;
+mod attack;
 mod closed_loop;
 mod command_line;
 mod delete;
@@ -10,9 +11,11 @@ mod getting_started;
 mod grafana;
 mod harness;
 mod ingest;
+mod isolation;
 mod learn;
 mod notebook;
 mod replay;
 mod series_file;
 mod service;
 mod simulated;
+mod stays;

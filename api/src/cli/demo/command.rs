@@ -69,7 +69,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         let closed = store.close().map_err(|error| CliError::from_error(&error));
         return shown.and(closed);
     }
-    eprintln!("Ctrl-C ends the demo and removes its store.");
+    crate::say!("Ctrl-C ends the demo and removes its store.");
     // The service handles signals from here on.
     interrupt.disarm();
     // Without targets, because the recording has ended: the printed recommendations remain.

@@ -239,7 +239,7 @@ impl Settings {
         let Some(spacing) = months.filter(|_| self.step.is_none()) else { return };
         if let (Some(words), Some(step)) = (calendar_words(spacing), spacing.step()) {
             let days = step.millis() / 86_400_000;
-            eprintln!(
+            crate::say!(
                 "almanac: {}: the step is {words} by the calendar; use --step {days}d for a fixed step",
                 file.display()
             );

@@ -17,7 +17,7 @@ mod step;
 /// Prints the notes on how a series file was read on stderr.
 fn print_notes(path: &Path, file: &SeriesFile) {
     for note in &file.notes {
-        eprintln!("almanac: {}: {note}", path.display());
+        crate::say!("almanac: {}: {note}", path.display());
     }
 }
 

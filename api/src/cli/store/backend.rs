@@ -172,12 +172,12 @@ pub(super) fn as_of(store: &Store) -> Timestamp {
         Ok(newest) => newest,
         Err(error) => {
             // The caller reads the same store next and fails for the same reason.
-            eprintln!("almanac: cannot read the time of the newest sample: {}", crate::chain(&error));
+            crate::say!("almanac: cannot read the time of the newest sample: {}", crate::chain(&error));
             return now;
         }
     };
     if let Some(ahead) = store.newest().filter(|&ahead| ahead > now) {
-        eprintln!(
+        crate::say!(
             "almanac: some samples are in the future, the newest at {}; they are not used. List them with almanac sql \"SELECT \
              series, min(timestamp), count(*) FROM samples JOIN series USING (series_id) WHERE timestamp > now() GROUP BY ALL\", \
              and delete them with almanac delete --match SELECTOR --from now",
@@ -186,7 +186,10 @@ pub(super) fn as_of(store: &Store) -> Timestamp {
     }
     match newest {
         Some(newest) if newest.millis() < now.millis().saturating_sub(HISTORY_MS) => {
-            eprintln!("almanac: the newest sample is from {}; this time is used as the present", iso(newest.millis()));
+            crate::say!(
+                "almanac: the newest sample is from {}; this time is used as the present",
+                iso(newest.millis())
+            );
             newest
         }
         _ => now,

@@ -87,7 +87,7 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
     // Committed samples are kept, so the message has to name how many there are.
     let interrupt = InterruptHandler::install(move || {
         let [stored, samples] = [0, 1].map(|idx| seen[idx].load(Ordering::Relaxed));
-        eprintln!(
+        crate::say!(
             "almanac: interrupted: {stored} of {samples} samples are stored; import the file again to complete it"
         );
     })?;
@@ -115,7 +115,7 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
 /// Prints what was imported, and notes on how the file was read to stderr.
 fn report(out: &mut impl Write, file: &Path, samples: u64, series: u64, notes: &[String]) -> Result<(), CliError> {
     for note in notes {
-        eprintln!("almanac: {}: {note}", file.display());
+        crate::say!("almanac: {}: {note}", file.display());
     }
     writeln!(out, "{}: {samples} samples of {series} series", file.display())?;
     Ok(out.flush()?)

@@ -41,7 +41,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         Backend::Store(config) => learn_here(&config, &bar)?,
     };
     for failure in &report.failed {
-        eprintln!("almanac: {}: {}", failure.signal, failure.reason);
+        crate::say!("almanac: {}: {}", failure.signal, failure.reason);
     }
     let mut out = output::stdout();
     writeln!(out, "{}", summary(&report))?;

@@ -113,7 +113,7 @@ fn print(advised: &Advised, format: Format) -> Result<(), CliError> {
     }
     out.flush()?;
     if format != Format::Table {
-        eprintln!("almanac: {}", summary(advised));
+        crate::say!("almanac: {}", summary(advised));
     }
     Ok(())
 }
@@ -142,7 +142,7 @@ fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advi
         let lacks = |row: &&AdviceStatusRow| row.kind == Threshold::KIND && row.state == AdviceState::Lacks;
         let skipped = kept.iter().filter(|rule| rule.why == NotUsed::Skipped).count();
         let no_data = round.statuses.iter().filter(lacks).count().saturating_sub(skipped);
-        eprintln!("almanac: {}", RuleSummary::of(rules, no_data, &kept));
+        crate::say!("almanac: {}", RuleSummary::of(rules, no_data, &kept));
     }
     let statuses = round.statuses.into_iter().filter(|row| kind.is_none_or(|kind| row.kind == kind.as_str()));
     let advice = statuses.map(|row| serde_json::to_value(AdviceBody::from(row)));

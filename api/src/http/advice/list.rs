@@ -7,7 +7,7 @@ use almanac_engine::{
 use axum::{Json, extract::State};
 
 use super::{AdviceBody, AdviceList};
-use crate::http::{ApiError, AppState, ErrorBody, Params, recommendations::kinds};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, Params, recommendations::kinds};
 
 /// Lists the current verdict of each advisor on each target: a proposal, the reason to keep the setting, or what is
 /// missing.
@@ -31,7 +31,7 @@ pub(super) async fn list_advice(State(state): State<AppState>, params: Params) -
         ..AdviceStatusFilter::default()
     };
     let store = state.store.clone();
-    let mut rows = state.blocking(move || store.advice_status(&filter)).await?;
+    let mut rows = state.run(Lane::Light, move || store.advice_status(&filter)).await?;
     rows.sort_by_key(|row| rank(row.state));
     Ok(Json(AdviceList { advice: rows.into_iter().map(AdviceBody::from).collect() }))
 }

@@ -17,7 +17,7 @@ use super::{
     request::{FilterBody, Lenient, Range, or_default},
     target::TABLES,
 };
-use crate::http::{ApiError, AppState, ErrorBody};
+use crate::http::{ApiError, AppState, ErrorBody, Lane};
 
 /// Maximum number of entries of a list.
 const MAX_ENTRIES: usize = 40_000;
@@ -103,7 +103,7 @@ pub(super) async fn metric_payload_options(
 
 async fn recommended_targets(state: &AppState) -> Result<BTreeSet<String>, ApiError> {
     let store = state.store.clone();
-    let rows = state.blocking(move || store.recommendations(&RecommendationFilter::default())).await?;
+    let rows = state.run(Lane::Light, move || store.recommendations(&RecommendationFilter::default())).await?;
     Ok(rows.into_iter().map(|row| row.target).collect())
 }
 
@@ -165,22 +165,23 @@ pub(super) async fn variable(
     let values: Vec<String> = match (text, arguments) {
         ("signals", _) => signal_names(&state).await?,
         ("targets", _) => recommended_targets(&state).await?.into_iter().collect(),
-        ("metrics", _) => label_values(&state, METRIC_NAME, Vec::new(), start_ms, end_ms).await?,
-        ("label_names()" | "label_names", _) => label_names(&state, Vec::new(), start_ms, end_ms).await?,
+        ("metrics", _) => label_values(&state, METRIC_NAME, || Ok(Vec::new()), (start_ms, end_ms)).await?,
+        ("label_names()" | "label_names", _) => label_names(&state, || Ok(Vec::new()), (start_ms, end_ms)).await?,
         (_, Some(arguments)) => {
             // The last comma separates the label, unless it is inside of the selector.
             let (selector, label) = match arguments.rsplit_once(',') {
                 Some((selector, label)) if !label.contains(['}', '"']) => (Some(selector.trim()), label.trim()),
                 _ => (None, arguments.trim()),
             };
-            let selectors = match selector {
+            let selector = selector.map(str::to_owned);
+            let selectors = move || match selector {
                 Some(selector) => {
-                    let query = super::target::expression(selector)?;
-                    query.selectors().into_iter().map(<[Matcher]>::to_vec).collect()
+                    let query = super::target::expression(&selector)?;
+                    Ok(query.selectors().into_iter().map(<[Matcher]>::to_vec).collect())
                 }
-                None => Vec::new(),
+                None => Ok(Vec::new()),
             };
-            label_values(&state, label, selectors, start_ms, end_ms).await?
+            label_values(&state, label, selectors, (start_ms, end_ms)).await?
         }
         _ => {
             let message = format!(
@@ -237,8 +238,8 @@ pub(super) async fn tag_keys(
     State(state): State<AppState>,
     Lenient(body): Lenient<TagsBody>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
-    let (start_ms, end_ms) = body.bounds(state.clock.now().millis())?;
-    let names = label_names(&state, body.selectors()?, start_ms, end_ms).await?;
+    let span = body.bounds(state.clock.now().millis())?;
+    let names = label_names(&state, move || body.selectors(), span).await?;
     let own = [SIGNAL, "kind", "state", "target"].map(str::to_owned);
     let all: BTreeSet<String> = names.into_iter().filter(|name| name != METRIC_NAME).chain(own).collect();
     Ok(Json(all.into_iter().map(|name| json!({ "type": "string", "text": name })).collect()))
@@ -251,11 +252,11 @@ pub(super) async fn tag_values(
     State(state): State<AppState>,
     Lenient(body): Lenient<TagsBody>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
-    let Some(key) = body.key.as_deref().filter(|key| !key.is_empty()) else { return Ok(Json(Vec::new())) };
-    let (start_ms, end_ms) = body.bounds(state.clock.now().millis())?;
+    let Some(key) = body.key.clone().filter(|key| !key.is_empty()) else { return Ok(Json(Vec::new())) };
+    let span = body.bounds(state.clock.now().millis())?;
     let mut values: BTreeSet<String> =
-        label_values(&state, key, body.selectors()?, start_ms, end_ms).await?.into_iter().collect();
-    match key {
+        label_values(&state, &key, move || body.selectors(), span).await?.into_iter().collect();
+    match key.as_str() {
         SIGNAL => values.extend(signal_names(&state).await?),
         "kind" => values.extend(state.config.registry.kinds().iter().map(ToString::to_string)),
         "state" => values.extend(Stage::ALL.iter().map(|stage| stage.to_string())),
@@ -265,25 +266,27 @@ pub(super) async fn tag_values(
     Ok(Json(values.into_iter().map(|value| json!({ "text": value })).collect()))
 }
 
+/// Lists label names. `selectors` is called on the thread that reads, since patterns may take long.
 async fn label_names(
     state: &AppState,
-    selectors: Vec<Vec<Matcher>>,
-    start_ms: i64,
-    end_ms: i64,
+    selectors: impl FnOnce() -> Result<Vec<Vec<Matcher>>, ApiError> + Send + 'static,
+    (start_ms, end_ms): (i64, i64),
 ) -> Result<Vec<String>, ApiError> {
     let store = state.store.clone();
-    state.blocking(move || store.label_names(&selectors, start_ms, end_ms)).await
+    let read = move || Ok::<_, ApiError>(store.label_names(&selectors()?, start_ms, end_ms)?);
+    state.run(Lane::Labels, read).await
 }
 
+/// Lists the values of a label, like [`label_names`].
 async fn label_values(
     state: &AppState,
     label: &str,
-    selectors: Vec<Vec<Matcher>>,
-    start_ms: i64,
-    end_ms: i64,
+    selectors: impl FnOnce() -> Result<Vec<Vec<Matcher>>, ApiError> + Send + 'static,
+    (start_ms, end_ms): (i64, i64),
 ) -> Result<Vec<String>, ApiError> {
     let (store, label) = (state.store.clone(), label.to_owned());
-    let mut values = state.blocking(move || store.label_values(&label, &selectors, start_ms, end_ms)).await?;
+    let read = move || Ok::<_, ApiError>(store.label_values(&label, &selectors()?, start_ms, end_ms)?);
+    let mut values = state.run(Lane::Labels, read).await?;
     values.truncate(MAX_ENTRIES);
     Ok(values)
 }

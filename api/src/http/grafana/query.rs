@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use almanac_engine::{
-    signal::{self, Query, RangeSeries},
+    signal::{self, EvalLimits, Query, RangeSeries},
     store::rows::SignalFilter,
 };
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -16,13 +19,19 @@ use super::{
     frames::{Column, ColumnKind, frame},
     learned,
     request::{Lenient, QueryBody, Range, TargetBody, or_default},
-    series::{PanelRange, evaluate, series_frames},
+    series::{PanelRange, ResponseFormat, evaluate, response_format, series_frames},
     target::{Target, expression},
 };
-use crate::http::{ApiError, AppState, ErrorBody, prometheus::evaluate_within};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, prometheus::evaluate_within};
 
 /// Timeout of one target.
 const TARGET_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum number of targets of a request.
+const MAX_TARGETS: usize = 200;
+/// Maximum number of points of a response.
+const MAX_POINTS: usize = 2_000_000;
+/// Maximum number of points from which annotations are made.
+const MAX_ANNOTATED_POINTS: usize = 200_000;
 /// The refId of annotation queries.
 const ANNOTATIONS_REF_ID: &str = "Anno";
 
@@ -38,33 +47,52 @@ struct Annotation {
 
 /// Responds to the query of a panel, or of annotations for a target with the refId `Anno`.
 #[utoipa::path(post, path = "/grafana/query", operation_id = "grafana_query", tag = "grafana", request_body = QueryBody,
-    responses((status = 200, description = "frames, each with the refId of its target", body = Vec<Object>), (status = 400, description = "invalid target", body = ErrorBody)))]
+    responses((status = 200, description = "frames, each with the refId of its target", body = Vec<Object>), (status = 400, description = "invalid target", body = ErrorBody), (status = 413, description = "too many targets", body = ErrorBody), (status = 422, description = "too many points", body = ErrorBody)))]
 pub(super) async fn query(
     State(state): State<AppState>,
     Lenient(body): Lenient<QueryBody>,
-) -> Result<Json<Vec<Value>>, ApiError> {
+) -> Result<Json<Vec<Box<RawValue>>>, ApiError> {
     let range = PanelRange::of(&body, state.clock.now().millis())?;
+    if body.targets.len() > MAX_TARGETS {
+        let message =
+            format!("the request has {} targets; at most {MAX_TARGETS} are evaluated at once", body.targets.len());
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_targets", message));
+    }
     let filters = filters(&state, &body).await?;
     let mut frames = Vec::new();
+    let mut left = MAX_POINTS;
     for target in body.targets.iter().filter(|target| !target.hide) {
         if target.ref_id == ANNOTATIONS_REF_ID {
-            frames.push(annotation_frame(&annotations_of(&state, target, range, &filters).await?));
+            let frame = annotation_frame(&annotations_of(&state, target, range, &filters).await?);
+            frames.extend(encoded(&[frame])?);
         } else {
-            frames.extend(panel(&state, target, range, &filters).await?);
+            frames.extend(panel(&state, target, (range, &filters), &mut left).await?);
         }
     }
     Ok(Json(frames))
 }
 
+/// Encodes frames: as text they take a fraction of the memory of a tree.
+fn encoded(frames: &[Value]) -> Result<Vec<Box<RawValue>>, ApiError> {
+    frames.iter().map(|frame| to_raw_value(frame).map_err(|error| ApiError::internal(&error))).collect()
+}
+
 /// Parses the dashboard's filters and looks up which of their keys are labels.
 async fn filters(state: &AppState, body: &QueryBody) -> Result<Filters, ApiError> {
-    let filters = Filters::read(&body.filters())?;
-    if filters.keys().next().is_none() {
-        return Ok(filters);
+    let bodies = body.filters();
+    if bodies.is_empty() {
+        return Ok(Filters::default());
     }
     let store = state.store.clone();
-    let labels = state.blocking(move || store.label_names(&[], i64::MIN, i64::MAX)).await?;
-    Ok(filters.with_labels(&labels))
+    state
+        .run(Lane::Labels, move || {
+            let filters = Filters::read(&bodies)?;
+            if filters.keys().next().is_none() {
+                return Ok::<_, ApiError>(filters);
+            }
+            Ok(filters.with_labels(&store.label_names(&[], i64::MIN, i64::MAX)?))
+        })
+        .await
 }
 
 /// An annotation query of older plugin versions.
@@ -113,9 +141,9 @@ pub(super) async fn annotations(
     ))
 }
 
-/// Parses a target; `None` when it is empty.
+/// Parses a target on a thread that may block, since patterns may take long; `None` when it is empty.
 async fn parse_target(state: &AppState, target: &TargetBody) -> Result<Option<Target>, ApiError> {
-    let text = target.target.as_deref().unwrap_or_default();
+    let text = target.target.clone().unwrap_or_default();
     if text.trim().is_empty() {
         return Ok(None);
     }
@@ -124,16 +152,16 @@ async fn parse_target(state: &AppState, target: &TargetBody) -> Result<Option<Ta
             let message = format!("target {}: the target promql requires the option expr", target.ref_id);
             return Err(ApiError::bad_request("unknown_option", message));
         };
-        return expression(&expr).map(|query| Some(Target::Expression(query)));
+        return state.run(Lane::Labels, move || expression(&expr).map(|query| Some(Target::Expression(query)))).await;
     }
     let names = signal_names(state).await?;
-    Target::read(text, &names).map(Some)
+    state.run(Lane::Labels, move || Target::read(&text, &names).map(Some)).await
 }
 
 /// Returns the names of all signals.
 pub(super) async fn signal_names(state: &AppState) -> Result<Vec<String>, ApiError> {
     let store = state.store.clone();
-    let rows = state.blocking(move || store.signals(&SignalFilter::default())).await?;
+    let rows = state.run(Lane::Light, move || store.signals(&SignalFilter::default())).await?;
     Ok(rows.into_iter().map(|row| row.signal).collect())
 }
 
@@ -141,69 +169,105 @@ pub(super) async fn signal_names(state: &AppState) -> Result<Vec<String>, ApiErr
 async fn panel(
     state: &AppState,
     target: &TargetBody,
-    range: PanelRange,
-    filters: &Filters,
-) -> Result<Vec<Value>, ApiError> {
+    (range, filters): (PanelRange, &Filters),
+    left: &mut usize,
+) -> Result<Vec<Box<RawValue>>, ApiError> {
     let parsed = match parse_target(state, target).await? {
         None => return Ok(Vec::new()),
         Some(Target::Values(names)) => {
             target.check_options(&["format", "legend"])?;
             let mut frames = Vec::new();
-            for (name, series) in measured(state, names, range, filters).await? {
-                frames.extend(series_frames(target, Some(&name), &series)?);
+            for (name, query) in queries(state, names, filters).await? {
+                frames.extend(framed(state, (target, Some(name)), query, (range, filters), left).await?);
             }
             return Ok(frames);
         }
         Some(Target::Expression(query)) => {
             target.check_options(&["format", "legend", "expr"])?;
-            let series = evaluated(state, query, range, filters).await?;
-            return series_frames(target, None, &series);
+            return framed(state, (target, None), query, (range, filters), left).await;
         }
         Some(other) => other,
     };
     let (store, target, filters) = (state.store.clone(), target.clone(), filters.clone());
-    state
-        .blocking(move || match parsed {
-            Target::Forecast(names) => learned::forecasts(&store, &target, &names, range, &filters),
-            Target::Anomalies(names) => learned::anomalies(&store, &target, &names, range, &filters),
-            Target::Recommendations => learned::recommendations(&store, &target, &filters).map(|frame| vec![frame]),
-            Target::Incidents => learned::incidents(&store, &target, range, &filters).map(|frame| vec![frame]),
-            Target::Suspected => learned::suspected(&store, &target, range, &filters).map(|frame| vec![frame]),
-            Target::Deploys => learned::deploys(&store, &target, range, &filters).map(|frame| vec![frame]),
-            Target::Signals => learned::signals(&store, &target, &filters).map(|frame| vec![frame]),
-            // Returned above.
-            Target::Values(_) | Target::Expression(_) => Ok(Vec::new()),
-        })
-        .await
+    let rows = move || match parsed {
+        Target::Forecast(names) => learned::forecasts(&store, &target, &names, range, &filters),
+        Target::Anomalies(names) => learned::anomalies(&store, &target, &names, range, &filters),
+        Target::Recommendations => learned::recommendations(&store, &target, &filters).map(|frame| vec![frame]),
+        Target::Incidents => learned::incidents(&store, &target, range, &filters).map(|frame| vec![frame]),
+        Target::Suspected => learned::suspected(&store, &target, range, &filters).map(|frame| vec![frame]),
+        Target::Deploys => learned::deploys(&store, &target, range, &filters).map(|frame| vec![frame]),
+        Target::Signals => learned::signals(&store, &target, &filters).map(|frame| vec![frame]),
+        // Returned above.
+        Target::Values(_) | Target::Expression(_) => Ok(Vec::new()),
+    };
+    state.run(Lane::Light, move || encoded(&rows()?)).await
 }
 
-/// Evaluates an expression over the range of the panel.
-async fn evaluated(
+/// Evaluates an expression over the range of the panel, and uses its series on the thread that evaluates.
+///
+/// `left`: number of points that the response may still have; the new ones are subtracted.
+async fn evaluated<T: Send + 'static>(
     state: &AppState,
     query: Query,
-    range: PanelRange,
-    filters: &Filters,
-) -> Result<Vec<RangeSeries>, ApiError> {
-    let (store, filters) = (state.store.clone(), filters.clone());
-    Ok(evaluate_within(state, TARGET_TIMEOUT, move |limits| evaluate(&store, &filters, &query, range, limits)).await?)
+    (range, filters): (PanelRange, &Filters),
+    left: &mut usize,
+    use_series: impl FnOnce(&[RangeSeries]) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (store, filters, most) = (state.store.clone(), filters.clone(), *left);
+    let work = move |limits: &EvalLimits| {
+        let series = evaluate(&store, &filters, &query, range, limits)?;
+        let points: usize = series.iter().map(|one| one.timestamps.len()).sum();
+        let used = if points > most { Err(too_many_points()) } else { use_series(&series) };
+        Ok((used, points))
+    };
+    let (used, points) = evaluate_within(state, TARGET_TIMEOUT, work).await?;
+    *left = left.saturating_sub(points);
+    used
 }
 
-/// Evaluates the expressions of signals; returns name and series of each.
-async fn measured(
+fn too_many_points() -> ApiError {
+    let message = format!(
+        "the response would have more than {MAX_POINTS} points, or {MAX_ANNOTATED_POINTS} of annotations: use a longer \
+         interval, a shorter range, or fewer series"
+    );
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_points", message)
+}
+
+/// Evaluates an expression to encoded frames of a target.
+async fn framed(
     state: &AppState,
-    names: Vec<String>,
-    range: PanelRange,
-    filters: &Filters,
-) -> Result<Vec<(String, Vec<RangeSeries>)>, ApiError> {
-    let store = state.store.clone();
+    (target, signal): (&TargetBody, Option<String>),
+    query: Query,
+    of: (PanelRange, &Filters),
+    left: &mut usize,
+) -> Result<Vec<Box<RawValue>>, ApiError> {
+    let target = target.clone();
+    let frames = move |series: &[RangeSeries]| {
+        let alone = series.len() == 1;
+        let frames = |series: &[RangeSeries]| encoded(&series_frames(&target, signal.as_deref(), series, alone)?);
+        if response_format(&target)? == Some(ResponseFormat::Table) {
+            return frames(series);
+        }
+        // One series after the other, so that a tree of all points is never in memory.
+        series.chunks(1).try_fold(Vec::with_capacity(series.len()), |mut all, one| {
+            all.extend(frames(one)?);
+            Ok(all)
+        })
+    };
+    evaluated(state, query, of, left, frames).await
+}
+
+/// Returns the expressions of signals that pass the filters, by name.
+async fn queries(state: &AppState, names: Vec<String>, filters: &Filters) -> Result<Vec<(String, Query)>, ApiError> {
+    let (store, filters) = (state.store.clone(), filters.clone());
     let wanted = SignalFilter { signals: names, status: None };
-    let rows = state.blocking(move || store.signals(&wanted)).await?;
-    let mut all = Vec::new();
-    for row in rows.into_iter().filter(|row| filters.pass_signal(&row.signal)) {
-        let query = signal::parse(&row.expr)?;
-        all.push((row.signal, evaluated(state, query, range, filters).await?));
-    }
-    Ok(all)
+    state
+        .run(Lane::Light, move || {
+            let rows = store.signals(&wanted)?;
+            let passing = rows.into_iter().filter(|row| filters.pass_signal(&row.signal));
+            passing.map(|row| Ok::<_, ApiError>((row.signal, signal::parse(&row.expr)?))).collect::<Result<Vec<_>, _>>()
+        })
+        .await
 }
 
 /// Returns the annotations of a target. An expression annotates the spans in which it has values.
@@ -216,17 +280,23 @@ async fn annotations_of(
     let parsed = match parse_target(state, target).await? {
         None => return Ok(Vec::new()),
         Some(Target::Values(names)) => {
-            let measured = measured(state, names, range, filters).await?;
-            return Ok(measured.iter().flat_map(|(name, series)| spans(Some(name), series, range)).collect());
+            let (mut left, mut notes) = (MAX_ANNOTATED_POINTS, Vec::new());
+            for (name, query) in queries(state, names, filters).await? {
+                let spans = move |series: &[RangeSeries]| Ok(spans(Some(&name), series, range));
+                notes.extend(evaluated(state, query, (range, filters), &mut left, spans).await?);
+            }
+            return Ok(notes);
         }
         Some(Target::Expression(query)) => {
-            return Ok(spans(None, &evaluated(state, query, range, filters).await?, range));
+            let (mut left, spans) =
+                (MAX_ANNOTATED_POINTS, move |series: &[RangeSeries]| Ok(spans(None, series, range)));
+            return evaluated(state, query, (range, filters), &mut left, spans).await;
         }
         Some(other) => other,
     };
     let (store, target, filters) = (state.store.clone(), target.clone(), filters.clone());
     state
-        .blocking(move || {
+        .run(Lane::Light, move || {
             Ok::<_, ApiError>(match parsed {
                 Target::Incidents => learned::incident_rows(&store, range, &filters)?
                     .into_iter()

@@ -90,7 +90,8 @@ fn filled(legend: &str, signal: Option<&str>, labels: &Labels) -> String {
     out
 }
 
-/// Encodes series in the format of the target's option: `timeseries` (default), `fields` or `table`.
+/// Encodes series in the format of the target's option: `timeseries` (default), `fields` or `table`. `alone`: the target
+/// has one series.
 ///
 /// # Errors
 /// 400 `unknown_option`.
@@ -98,9 +99,9 @@ pub(super) fn series_frames(
     target: &TargetBody,
     signal: Option<&str>,
     series: &[RangeSeries],
+    alone: bool,
 ) -> Result<Vec<Value>, ApiError> {
     let legend = target.option("legend");
-    let alone = series.len() == 1;
     let named = |one: &RangeSeries| title(legend.as_deref(), signal, &one.labels, alone);
     let ref_id = target.ref_id.as_str();
     match response_format(target)?.unwrap_or(ResponseFormat::TimeSeries) {

@@ -1,11 +1,22 @@
 //! `POST /v1/events`: cache events, deploys and incidents.
 
+use std::time::Duration;
+
 use almanac_engine::ingest::parse_events;
 use axum::{Extension, Json, body::Bytes, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, ErrorBody, guard::AuditNote};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, guard::AuditNote};
+
+/// Size of a body in bytes below which its parsed events are not counted as memory of bodies.
+const SMALL_BODY: usize = 1 << 20;
+
+/// Memory of parsed events, in multiples of their text.
+const PARSED_FACTOR: usize = 4;
+
+/// Time for which a large body waits for that memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(10);
 
 /// Number of events stored, by type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -39,8 +50,11 @@ pub(super) async fn events(
     body: Bytes,
 ) -> Result<Json<EventsBody>, ApiError> {
     let (store, limits, now) = (state.store.clone(), *state.ingest.limits(), state.clock.now());
+    let counted = body.len().saturating_sub(SMALL_BODY).saturating_mul(PARSED_FACTOR);
+    let reserved = state.budget.reserve(counted, MEMORY_WAIT).await?;
     state
-        .blocking(move || {
+        .run(Lane::Ingest, move || {
+            let _reserved = reserved;
             let batch = parse_events(&body, &limits, now)
                 .map_err(|error| ApiError::bad_request("invalid_event", error.to_string()))?;
             let taken =

@@ -3,9 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use almanac_engine::ingest::import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file};
+use almanac_engine::ingest::{
+    files::FileError,
+    import::{ImportError, ImportFormat, ImportOptions, ImportReport, import_file, import_isolated},
+};
 use axum::{
     Extension, Json,
     body::Body,
@@ -23,12 +27,15 @@ use utoipa::ToSchema;
 
 use crate::{
     chain,
-    http::{ApiError, AppState, ErrorBody, Params, guard::AuditNote},
+    http::{ApiError, AppState, ErrorBody, Lane, Params, guard::AuditNote},
 };
 
 /// Maximum size of the body before decompression. It is written to a temporary file next to the store before it is
 /// read.
 const MAX_BYTES: u64 = 8 << 30;
+
+/// Time for which the next part of the body may stay away.
+const MAX_IDLE: Duration = Duration::from_secs(30);
 
 /// Result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -74,20 +81,53 @@ pub(super) async fn import(
         now: state.clock.now(),
     };
     // Next to the store: /tmp may be small, and that disk has to have room for the samples anyway.
-    let store_folder = state.config.store.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder =
-        TempDir::with_prefix_in(".almanac-import-", store_folder.unwrap_or(Path::new("."))).map_err(spool_failed)?;
+    let (store_folder, prefix) = spool_place(&state.config.store.path);
+    let folder = TempDir::with_prefix_in(prefix, store_folder).map_err(spool_failed)?;
     let path = folder.path().join(name);
+    // Held until the import ends: a waiting file takes space on the disk.
+    let spooled = state.lanes.enter(Lane::Spool).await?;
     spool(body, &path).await?;
-    let ingest = state.ingest.clone();
+    let (ingest, decoder) = (state.ingest.clone(), state.decoder.clone());
     state
-        .blocking(move || {
-            let report =
-                import_file(&ingest, &path, &options, &mut |_, _| {}).map_err(|error| refuse(error, &folder))?;
+        .run(Lane::Import, move || {
+            let _spooled = spooled;
+            let report = match decoder {
+                Some(decoder) => import_isolated(&ingest, decoder.command(), decoder.memory(), &path, &options),
+                None => import_file(&ingest, &path, &options, &mut |_, _| {}),
+            };
+            let report = report.map_err(|error| refuse(error, &folder))?;
             let ImportReport { samples, series, notes, .. } = report;
             Ok::<_, ApiError>(Json(ImportBody { samples, series, notes }))
         })
         .await
+}
+
+/// Returns the folder of spooled files and the prefix of their folders, which has the store's name: several stores may be
+/// in one folder.
+fn spool_place(store: &Path) -> (&Path, String) {
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = store.file_name().unwrap_or_default().to_string_lossy();
+    (folder, format!(".almanac-import-{name}-"))
+}
+
+/// Removes what imports of a killed service have left beside its store. The caller has the store open, so that no other
+/// service uses these folders.
+pub(crate) fn remove_spooled(store: &Path) {
+    let (folder, prefix) = spool_place(store);
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    // The random end has no dash, which tells the store `a` from the store `a-b`.
+    let is_spooled = |name: &str| {
+        name.strip_prefix(&prefix).is_some_and(|end| !end.is_empty() && end.chars().all(|c| c.is_ascii_alphanumeric()))
+    };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_spooled)) {
+        let path = entry.path();
+        match std::fs::remove_dir_all(&path) {
+            Ok(()) => tracing::info!(path = %path.display(), "the rest of an interrupted import was removed"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the rest of an interrupted import was not removed")
+            }
+        }
+    }
 }
 
 /// Returns the last component of a path, so that no file is written outside of the temporary folder.
@@ -119,7 +159,12 @@ async fn spool(body: Body, path: &PathBuf) -> Result<(), ApiError> {
     let mut file = BufWriter::with_capacity(1 << 18, File::create(path).await.map_err(spool_failed)?);
     let mut stream = body.into_data_stream();
     let mut bytes = 0;
-    while let Some(chunk) = stream.next().await {
+    loop {
+        let Ok(chunk) = tokio::time::timeout(MAX_IDLE, stream.next()).await else {
+            let message = format!("no part of the body arrived for {} s", MAX_IDLE.as_secs());
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_idle", message));
+        };
+        let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|error| ApiError::bad_request("incomplete_body", chain(&error)))?;
         bytes += chunk.len() as u64;
         if bytes > MAX_BYTES {
@@ -150,7 +195,14 @@ fn refuse(error: ImportError, folder: &TempDir) -> ApiError {
             tracing::error!(error = %message, "import failed");
             source.into()
         }
+        ImportError::File(FileError::TooLarge { .. }) | ImportError::Decoded { is_large: true, .. } => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+        }
         ImportError::SeriesLimit { .. } => ApiError::bad_request("series_limit", message),
+        ImportError::Ended { .. } => {
+            tracing::warn!(error = %message, "decoding an import ended its process");
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "decoding_ended", message)
+        }
         _ => ApiError::bad_request("invalid_file", message),
     }
 }

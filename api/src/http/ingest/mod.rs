@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
-pub(crate) use import::ImportBody;
+pub(crate) use import::{ImportBody, remove_spooled};
 pub(crate) use metrics::registry;
 
 /// Returns the routes.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::{
-    ApiError, AppState, ErrorBody,
+    ApiError, AppState, ErrorBody, Lane,
     guard::AuditNote,
     shared::{iso, parse_duration_ms, parse_time},
 };
@@ -142,17 +142,19 @@ pub(super) async fn delete(
     body: Result<Json<DeleteBody>, axum::extract::rejection::JsonRejection>,
 ) -> Result<Json<DeletionBody>, ApiError> {
     let Json(body) = body.map_err(|error| ApiError::new(error.status(), "invalid_body", error.body_text()))?;
-    let deletion =
-        deletion(&body, state.clock.now()).map_err(|message| ApiError::bad_request("invalid_parameter", message))?;
-    let (store, dry_run) = (state.store.clone(), deletion.dry_run);
-    let selector = body.selector;
+    let now = state.clock.now();
+    let (store, dry_run, selector) = (state.store.clone(), body.dry_run, body.selector.clone());
     note.set(format!(
         "{selector} from {} until {}{}",
         body.from.as_deref().unwrap_or("the first sample"),
         body.until.as_deref().unwrap_or("the last sample"),
         if dry_run { " (dry run)" } else { "" }
     ));
-    let report = state.blocking(move || store.delete(&deletion)).await?;
+    let work = move || {
+        let deletion = deletion(&body, now).map_err(|message| ApiError::bad_request("invalid_parameter", message))?;
+        store.delete(&deletion).map_err(ApiError::from)
+    };
+    let report = state.run(Lane::Delete, work).await?;
     if !dry_run {
         tracing::info!(selector, series = report.series, samples = report.samples, "samples deleted");
     }

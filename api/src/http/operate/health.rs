@@ -1,11 +1,13 @@
 //! `GET /healthz`, `/readyz` and `/openapi.json`: health, readiness, and the OpenAPI description.
 
+use std::sync::LazyLock;
+
 use almanac_engine::store::rows::EventFilter;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState};
+use crate::http::{ApiError, AppState, Lane};
 
 /// Health of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,7 +35,7 @@ pub(super) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
-/// Responds with 200 while the store can be read and the service is not shutting down.
+/// Responds with 200 while the store can be read and written and the service is not shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "operate",
     responses((status = 200, description = "the service is ready", body = Readiness), (status = 503, description = "the service is not ready, or is shutting down", body = crate::http::ErrorBody)))]
 pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Json<Readiness>, ApiError> {
@@ -42,21 +44,26 @@ pub(in crate::http) async fn readyz(State(state): State<AppState>) -> Result<Jso
         return Err(unready("stopping", "the service is shutting down".to_owned()));
     }
     let store = state.store.clone();
+    let looked = state.blocking(move || Ok::<_, ApiError>(store.unready())).await?;
+    if let Some(reason) = looked {
+        return Err(unready("store_unready", reason));
+    }
+    let store = state.store.clone();
     // Reads at most one row of a small table, without a permit for SQL statements.
     let filter = EventFilter { limit: Some(1), ..EventFilter::default() };
-    let answer = tokio::task::spawn_blocking(move || store.deploys(&filter)).await;
-    match answer {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Err(unready("store_failed", format!("the store cannot be read: {error}"))),
-        Err(error) => return Err(ApiError::internal(&error)),
-    }
-    let stats = state.store.stats();
+    let stats = state
+        .run(Lane::Vital, move || match store.deploys(&filter) {
+            Ok(_) => Ok(store.stats()),
+            Err(error) => Err(unready("store_failed", format!("the store cannot be read: {error}"))),
+        })
+        .await?;
     let samples = stats.samples_hot + stats.samples_cold + stats.samples_late;
     Ok(Json(Readiness { status: "ready", series: stats.series, samples }))
 }
 
 /// Returns the OpenAPI description.
 #[utoipa::path(get, path = "/openapi.json", tag = "operate", responses((status = 200, description = "OpenAPI 3.1")))]
-pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
-    Json(crate::http::openapi())
+pub(super) async fn openapi() -> Json<&'static utoipa::openapi::OpenApi> {
+    static DESCRIPTION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(crate::http::openapi);
+    Json(&DESCRIPTION)
 }

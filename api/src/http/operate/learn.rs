@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, Params};
+use crate::http::{ApiError, AppState, Lane, Params};
 
 /// Result of a learning cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,14 +47,15 @@ impl From<CycleReport> for CycleBody {
     }
 }
 
-/// Chooses default signals, fits every signal that is due, and scores new values. Waits for a running cycle first.
+/// Chooses default signals, fits every signal that is due, and scores new values. Waits for a running cycle of the
+/// schedule first; one requested cycle runs at a time.
 #[utoipa::path(post, path = "/v1/admin/learn", tag = "operate",
-    responses((status = 200, description = "result of the cycle", body = CycleBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody)))]
+    responses((status = 200, description = "result of the cycle", body = CycleBody), (status = 400, description = "invalid parameter", body = crate::http::ErrorBody), (status = 409, description = "another requested cycle is running", body = crate::http::ErrorBody)))]
 pub(super) async fn learn(State(state): State<AppState>, params: Params) -> Result<Json<CycleBody>, ApiError> {
     params.only(&[])?;
-    let (scheduler, now) = (state.scheduler.clone(), state.clock.now());
+    let (scheduler, now) = (state.scheduler.clone(), state.steady_now()?);
     let report = state
-        .blocking(move || {
+        .run(Lane::Learn, move || {
             let mut scheduler = scheduler.lock();
             scheduler.choose(now)?;
             scheduler.run_cycle(now, &|_| {})

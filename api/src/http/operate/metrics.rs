@@ -33,7 +33,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::http::{ApiError, AppState, ingest};
+use crate::http::{ApiError, AppState, Lane, ingest};
 
 /// Labels of the request counter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,6 +76,8 @@ pub struct Metrics {
     durations: Family<PathLabels, Histogram, fn() -> Histogram>,
     task_runs: Family<TaskLabels, Counter>,
     task_failures: Family<TaskLabels, Counter>,
+    task_panics: Family<TaskLabels, Counter>,
+    clock_leap: Gauge<f64, AtomicU64>,
     task_seconds: Family<TaskLabels, Counter<f64, AtomicU64>>,
     in_flight: AtomicU64,
 }
@@ -97,6 +99,8 @@ impl Metrics {
         });
         let task_runs = Family::<TaskLabels, Counter>::default();
         let task_failures = Family::<TaskLabels, Counter>::default();
+        let task_panics = Family::<TaskLabels, Counter>::default();
+        let clock_leap = Gauge::<f64, AtomicU64>::default();
         let task_seconds = Family::<TaskLabels, Counter<f64, AtomicU64>>::default();
         let mut registry = Registry::with_prefix("almanac");
         registry.register("http_requests", "HTTP requests by method, route and status", requests.clone());
@@ -108,6 +112,17 @@ impl Metrics {
         );
         registry.register("task_runs", "Runs of background tasks", task_runs.clone());
         registry.register("task_failures", "Failed runs of background tasks", task_failures.clone());
+        registry.register(
+            "task_panics",
+            "Background tasks that ended by a panic and were started again",
+            task_panics.clone(),
+        );
+        registry.register_with_unit(
+            "clock_leap",
+            "Leap of the system's clock that is not settled, 0 in normal operation",
+            Unit::Seconds,
+            clock_leap.clone(),
+        );
         registry.register_with_unit(
             "task_duration",
             "Time spent in background tasks",
@@ -115,7 +130,17 @@ impl Metrics {
             task_seconds.clone(),
         );
         let in_flight = AtomicU64::new(0);
-        Self { registry, requests, durations, task_runs, task_failures, task_seconds, in_flight }
+        Self {
+            registry,
+            requests,
+            durations,
+            task_runs,
+            task_failures,
+            task_panics,
+            clock_leap,
+            task_seconds,
+            in_flight,
+        }
     }
 
     /// Counts a run of a background task.
@@ -126,6 +151,17 @@ impl Metrics {
         if failed {
             self.task_failures.get_or_create(&labels).inc();
         }
+    }
+
+    /// Counts a background task that ended by a panic.
+    pub fn task_panicked(&self, task: &'static str) {
+        self.task_panics.get_or_create(&TaskLabels { task }).inc();
+    }
+
+    /// Sets the leap of the clock that is not settled, in milliseconds.
+    pub fn clock_leapt(&self, by_ms: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "a duration in seconds needs no more than 53 bits")]
+        self.clock_leap.set(by_ms as f64 / 1000.0);
     }
 
     /// Returns all metrics in the `OpenMetrics` text format.
@@ -178,6 +214,9 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     gauge("store_segments", "Segments of all kinds", stats.segments);
     gauge("store_file_bytes", "Size of the database file", stats.file_bytes);
     gauge("store_wal_bytes", "Size of the write-ahead log", stats.wal_bytes);
+    gauge("store_ready", "Whether the store takes writes", u64::from(stats.ready));
+    gauge("store_samples_lost", "Acknowledged samples that were missing at the last start", stats.samples_lost);
+    gauge("store_rows_held", "Expired rows that retention holds back", stats.rows_held);
     gauge("store_queue_bytes", "Size of the samples that wait to be written", stats.queue_bytes);
     gauge("store_queue_limit_bytes", "Maximum size of the samples that wait to be written", stats.queue_limit_bytes);
     gauge("store_queue_batches", "Batches that wait to be written", stats.queue_batches);
@@ -190,6 +229,7 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     counter("store_samples_unchanged", "Samples received that were already stored", stats.samples_unchanged);
     counter("store_samples_came_late", "Samples not newer than the newest of their series", stats.samples_came_late);
     counter("store_compactions", "Compactions run", stats.compactions);
+    counter("store_damaged_blocks", "Reads and compactions that found damaged data", stats.damaged_blocks);
     #[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^53")]
     let seconds = stats.commit_us as f64 / 1e6;
     registry.register_with_unit(
@@ -220,11 +260,12 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
         Ok::<_, StoreError>(rows)
     };
     // Without scores on an error: the other metrics are needed most while the store fails.
-    let scores = state.blocking(read).await.unwrap_or_default();
-    let text = state
-        .metrics
-        .render(&state.store.stats(), &state.ingest.counts(), &scores)
-        .map_err(|error| ApiError::internal(&error))?;
+    let (metrics, ingest) = (state.metrics.clone(), state.ingest.clone());
+    let render = move || {
+        let scores = read().unwrap_or_default();
+        metrics.render(&ingest.store().stats(), &ingest.counts(), &scores).map_err(|error| ApiError::internal(&error))
+    };
+    let text = state.run(Lane::Vital, render).await?;
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (kind, text) = if accepted.contains("application/openmetrics-text") {
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", text)
@@ -294,6 +335,7 @@ mod tests {
     fn rendered() -> String {
         let metrics = Metrics::new();
         metrics.task("learn", 0.5, true);
+        metrics.task_panicked("learn");
         metrics.requests.get_or_create(&RequestLabels { method: "GET", path: "/".into(), status: 200 }).inc();
         metrics.durations.get_or_create(&PathLabels { path: "/".into() }).observe(0.1);
         let score = AnomalyRow {

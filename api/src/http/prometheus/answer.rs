@@ -1,14 +1,23 @@
 //! Encodes results and errors in the format of Prometheus' HTTP API.
 
-use std::io::Write;
+use std::{io::Write, iter, time::Duration, vec};
 
 use almanac_engine::{
-    series::Labels,
+    series::{Labels, SourceError},
     signal::{RangeSeries, SignalError, Value},
+    store::StoreError,
 };
 use axum::{
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
+};
+
+use crate::http::{
+    ApiError, Reserved,
+    shared::{PART_BYTES, body_of, parts_of},
 };
 
 /// An error in the format of Prometheus: status, error type and message.
@@ -17,22 +26,33 @@ pub(super) struct PromError {
     status: StatusCode,
     kind: &'static str,
     message: String,
+    retry_after: Option<Duration>,
+}
+
+/// Brings an error of a layer that all routes share into the format of Prometheus.
+impl From<ApiError> for PromError {
+    fn from(error: ApiError) -> Self {
+        let (status, message) = (error.status(), error.message().to_owned());
+        Self { status, kind: error_type(status), message, retry_after: error.wait() }
+    }
 }
 
 impl PromError {
     /// Builds a 400: a parameter or an expression is invalid.
     pub(super) fn bad_data(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into() }
+        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into(), retry_after: None }
     }
 
     /// Builds a 422: the expression is valid, but its evaluation failed.
     pub(super) fn execution(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", message: message.into() }
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { status, kind: "execution", message: message.into(), retry_after: None }
     }
 
     /// Builds a 503: the evaluation timed out or was cancelled.
     pub(super) fn timeout(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", message: message.into() }
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self { status, kind: "timeout", message: message.into(), retry_after: None }
     }
 
     /// Builds a 500; the error and its sources are logged, not sent to the caller.
@@ -42,13 +62,28 @@ impl PromError {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             kind: "internal",
             message: "the request failed; see the service's log".to_owned(),
+            retry_after: None,
+        }
+    }
+
+    /// Builds a 500 for a damaged block, which the store has logged.
+    fn damaged(error: &StoreError) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            kind: "store_damaged",
+            message: error.to_string(),
+            retry_after: None,
         }
     }
 }
 
 impl IntoResponse for PromError {
     fn into_response(self) -> Response {
-        error_response(self.status, self.kind, &self.message)
+        let mut response = error_response(self.status, self.kind, &self.message);
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
     }
 }
 
@@ -61,6 +96,10 @@ pub(super) fn signal_error(error: &SignalError) -> PromError {
         | SignalError::TooManySteps { .. }
         | SignalError::Kind { .. }
         | SignalError::TooDeep { .. } => PromError::bad_data(message),
+        SignalError::Source(SourceError::Store(store)) => match store.downcast_ref::<StoreError>() {
+            Some(damaged @ StoreError::DamagedBlock { .. }) => PromError::damaged(damaged),
+            _ => PromError::internal(error),
+        },
         SignalError::Source(_) => PromError::internal(error),
         SignalError::Cancelled => PromError::timeout(message),
         SignalError::Unsupported { .. }
@@ -120,6 +159,32 @@ pub(super) fn success(data: &[u8], truncated: bool) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// Builds a success response around parts of `data`, which together are JSON.
+pub(super) fn success_in_parts(
+    data: impl Iterator<Item = Vec<u8>> + Send + 'static,
+    truncated: bool,
+    reserved: Reserved,
+) -> Response {
+    let end: &[u8] = if truncated { br#","warnings":["results truncated due to limit"]}"# } else { b"}" };
+    let head = iter::once(br#"{"status":"success","data":"#.to_vec());
+    let body = body_of(head.chain(data).chain(iter::once(end.to_vec())), reserved);
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Returns the parts of a JSON list; `write` appends one item.
+pub(super) fn list_parts<T: Send + 'static>(
+    items: Vec<T>,
+    write: fn(&mut Vec<u8>, &T),
+) -> impl Iterator<Item = Vec<u8>> + Send + 'static {
+    let items = parts_of(items, move |number, item, out| {
+        if number > 0 {
+            out.push(b',');
+        }
+        write(out, &item);
+    });
+    iter::once(b"[".to_vec()).chain(items).chain(iter::once(b"]".to_vec()))
+}
+
 /// Encodes the result of an instant query.
 pub(super) fn write_value(value: &Value, time_ms: i64) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
@@ -149,65 +214,89 @@ pub(super) fn write_value(value: &Value, time_ms: i64) -> Vec<u8> {
             }
             out.push(b']');
         }
-        Value::Matrix(series) => return write_matrix(series),
+        Value::Matrix(series) => return MatrixParts::new(series.clone()).flatten().collect(),
     }
     out.push(b'}');
     out
 }
 
-/// Encodes the result of a range query.
-pub(super) fn write_matrix(series: &[RangeSeries]) -> Vec<u8> {
-    let samples: usize = series.iter().map(|one| one.timestamps.len()).sum();
-    let mut out = Vec::with_capacity(64 + series.len() * 128 + samples * 28);
-    out.extend_from_slice(br#"{"resultType":"matrix","result":["#);
-    for (idx, one) in series.iter().enumerate() {
-        if idx > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(br#"{"metric":"#);
-        write_labels(&mut out, &one.labels);
-        out.extend_from_slice(br#","values":["#);
-        for (idx, (time_ms, value)) in one.timestamps.iter().zip(&one.values).enumerate() {
-            if idx > 0 {
-                out.push(b',');
+/// Iterator over the parts of the JSON of a matrix.
+#[derive(Debug)]
+pub(super) struct MatrixParts {
+    series: vec::IntoIter<RangeSeries>,
+    /// The series that is being written, and the number of its samples that are.
+    current: Option<(RangeSeries, usize)>,
+    state: MatrixState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MatrixState {
+    Start,
+    FirstSeries,
+    Series,
+    Ended,
+}
+
+impl MatrixParts {
+    pub(super) fn new(series: Vec<RangeSeries>) -> Self {
+        Self { series: series.into_iter(), current: None, state: MatrixState::Start }
+    }
+
+    /// Writes samples of a series until the part is full or the series ends.
+    fn write_samples(&mut self, one: RangeSeries, mut written: usize, part: &mut Vec<u8>) {
+        while part.len() < PART_BYTES
+            && let (Some(&time_ms), Some(&value)) = (one.timestamps.get(written), one.values.get(written))
+        {
+            if written > 0 {
+                part.push(b',');
             }
-            write_pair(&mut out, *time_ms, *value);
+            write_pair(part, time_ms, value);
+            written += 1;
         }
-        out.extend_from_slice(b"]}");
+        if written < one.timestamps.len() {
+            self.current = Some((one, written));
+        } else {
+            part.extend_from_slice(b"]}");
+        }
     }
-    out.extend_from_slice(b"]}");
-    out
 }
 
-/// Encodes a list of strings.
-pub(super) fn write_strings(strings: &[String]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(2 + strings.iter().map(|text| text.len() + 3).sum::<usize>());
-    out.push(b'[');
-    for (idx, text) in strings.iter().enumerate() {
-        if idx > 0 {
-            out.push(b',');
+impl Iterator for MatrixParts {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if self.state == MatrixState::Ended {
+            return None;
         }
-        write_string(&mut out, text);
+        let mut part = Vec::new();
+        if self.state == MatrixState::Start {
+            part.extend_from_slice(br#"{"resultType":"matrix","result":["#);
+            self.state = MatrixState::FirstSeries;
+        }
+        while part.len() < PART_BYTES {
+            if let Some((one, written)) = self.current.take() {
+                self.write_samples(one, written, &mut part);
+                continue;
+            }
+            let Some(one) = self.series.next() else {
+                part.extend_from_slice(b"]}");
+                self.state = MatrixState::Ended;
+                break;
+            };
+            if self.state == MatrixState::Series {
+                part.push(b',');
+            }
+            self.state = MatrixState::Series;
+            part.extend_from_slice(br#"{"metric":"#);
+            write_labels(&mut part, &one.labels);
+            part.extend_from_slice(br#","values":["#);
+            self.write_samples(one, 0, &mut part);
+        }
+        Some(part)
     }
-    out.push(b']');
-    out
 }
 
-/// Encodes a list of label sets.
-pub(super) fn write_series(series: &[Labels]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(2 + series.len() * 128);
-    out.push(b'[');
-    for (idx, labels) in series.iter().enumerate() {
-        if idx > 0 {
-            out.push(b',');
-        }
-        write_labels(&mut out, labels);
-    }
-    out.push(b']');
-    out
-}
-
-fn write_labels(out: &mut Vec<u8>, labels: &Labels) {
+pub(super) fn write_labels(out: &mut Vec<u8>, labels: &Labels) {
     out.push(b'{');
     for (idx, (name, value)) in labels.iter().enumerate() {
         if idx > 0 {
@@ -220,7 +309,7 @@ fn write_labels(out: &mut Vec<u8>, labels: &Labels) {
     out.push(b'}');
 }
 
-fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     // Writing to a `Vec` cannot fail, so the result is ignored here and below.
     let _ = serde_json::to_writer(out, text);
 }
@@ -299,6 +388,25 @@ mod tests {
             &Value::Matrix(vec![series]),
             r#"{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a\nb"},"values":[[-1.500,"NaN"],[0,"3"]]}]}"#,
         );
+    }
+
+    #[test]
+    fn a_matrix_is_the_same_in_any_number_of_parts() {
+        let series = |number: usize, samples: i64| RangeSeries {
+            labels: Labels::from_pairs([("n", number.to_string())]).unwrap(),
+            timestamps: (0..samples).collect(),
+            values: vec![0.5; usize::try_from(samples).unwrap()],
+        };
+        for shape in [vec![], vec![0], vec![1, 0, 2], vec![20_000, 1, 0, 30_000]] {
+            let all: Vec<RangeSeries> = shape.iter().enumerate().map(|(n, &samples)| series(n, samples)).collect();
+            let parts: Vec<Vec<u8>> = MatrixParts::new(all.clone()).collect();
+            assert!(parts.iter().all(|part| part.len() < 2 * PART_BYTES));
+            let json: serde_json::Value = serde_json::from_slice(&parts.concat()).unwrap();
+            let found = json["result"].as_array().unwrap();
+            let counts: Vec<usize> = found.iter().map(|one| one["values"].as_array().unwrap().len()).collect();
+            let expected: Vec<usize> = shape.iter().map(|&samples| usize::try_from(samples).unwrap()).collect();
+            assert_eq!(counts, expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `/api/v1/labels`, `/api/v1/label/{name}/values` and `/api/v1/series`.
 
+use std::time::Duration;
+
 use almanac_engine::{
     series::Matcher,
     signal,
@@ -11,10 +13,15 @@ use axum::{
 };
 
 use super::{
-    answer::{PromError, signal_error, success, write_series, write_strings},
+    answer::{PromError, list_parts, signal_error, success_in_parts, write_labels, write_string},
     parameters::{instant_of, limit_of},
 };
-use crate::http::{AppState, Params};
+use crate::http::{ApiError, AppState, Lane, Params};
+
+/// Memory of a label set or a value in bytes, roughly.
+const BYTES_PER_ITEM: usize = 200;
+/// Time for which a response waits for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(10);
 
 /// Lists label names.
 ///
@@ -23,10 +30,10 @@ use crate::http::{AppState, Params};
     params(("match[]" = Option<Vec<String>>, Query, description = "series selectors"), ("start" = Option<String>, Query, description = "start of the span: Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "end of the span: Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "maximum number of names")),
     responses((status = 200, description = "label names"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn labels(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
-    let scope = SeriesScope::of(&params)?;
-    let names = read(&state, move |store| store.label_names(&scope.selectors, scope.start_ms, scope.end_ms)).await?;
-    let (shown, truncated) = limited(&names, &params)?;
-    Ok(success(&write_strings(shown), truncated))
+    let limit = limit_of(&params, "limit")?;
+    let read = |store: &Store, scope: &SeriesScope| store.label_names(&scope.selectors, scope.start_ms, scope.end_ms);
+    let names = scoped(&state, params, read).await?;
+    list(&state, names, limit, |out, name| write_string(out, name)).await
 }
 
 /// Same as GET, with the parameters in a form.
@@ -48,11 +55,12 @@ pub(super) async fn label_values(
     params: Params,
 ) -> Result<Response, PromError> {
     let name = label_name(&name)?;
-    let scope = SeriesScope::of(&params)?;
-    let values =
-        read(&state, move |store| store.label_values(&name, &scope.selectors, scope.start_ms, scope.end_ms)).await?;
-    let (shown, truncated) = limited(&values, &params)?;
-    Ok(success(&write_strings(shown), truncated))
+    let limit = limit_of(&params, "limit")?;
+    let read = move |store: &Store, scope: &SeriesScope| {
+        store.label_values(&name, &scope.selectors, scope.start_ms, scope.end_ms)
+    };
+    let values = scoped(&state, params, read).await?;
+    list(&state, values, limit, |out, value| write_string(out, value)).await
 }
 
 /// Lists the label sets of series.
@@ -62,13 +70,13 @@ pub(super) async fn label_values(
     params(("match[]" = Vec<String>, Query, description = "series selectors"), ("start" = Option<String>, Query, description = "start of the span: Unix seconds or RFC 3339"), ("end" = Option<String>, Query, description = "end of the span: Unix seconds or RFC 3339"), ("limit" = Option<usize>, Query, description = "maximum number of series")),
     responses((status = 200, description = "label sets"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn series(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
-    let scope = SeriesScope::of(&params)?;
-    if scope.selectors.is_empty() {
+    if params.get("match[]").is_none() {
         return Err(PromError::bad_data("no match[] parameter provided"));
     }
-    let series = read(&state, move |store| store.series(&scope.selectors, scope.start_ms, scope.end_ms)).await?;
-    let (shown, truncated) = limited(&series, &params)?;
-    Ok(success(&write_series(shown), truncated))
+    let limit = limit_of(&params, "limit")?;
+    let read = |store: &Store, scope: &SeriesScope| store.series(&scope.selectors, scope.start_ms, scope.end_ms);
+    let series = scoped(&state, params, read).await?;
+    list(&state, series, limit, write_labels).await
 }
 
 /// Same as GET, with the parameters in a form.
@@ -135,22 +143,32 @@ fn label_name(name: &str) -> Result<String, PromError> {
     Ok(plain)
 }
 
-/// Reads the store on a thread that may block.
-async fn read<T: Send + 'static>(
+/// Parses the selectors and reads the store, on a thread that may block: patterns may take long.
+async fn scoped<T: Send + 'static>(
     state: &AppState,
-    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    params: Params,
+    work: impl FnOnce(&Store, &SeriesScope) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, PromError> {
     let store = state.store.clone();
-    match tokio::task::spawn_blocking(move || work(&store)).await {
-        Ok(result) => result.map_err(|error| PromError::internal(&error)),
-        Err(error) => Err(PromError::internal(&error)),
-    }
+    let read = move || {
+        let scope = SeriesScope::of(&params)?;
+        work(&store, &scope).map_err(|error| PromError::internal(&error))
+    };
+    state.run(Lane::Labels, move || Ok::<_, ApiError>(read())).await?
 }
 
-/// Returns the items up to `limit`, and whether there were more.
-fn limited<'a, T>(all: &'a [T], params: &Params) -> Result<(&'a [T], bool), PromError> {
-    let limit = limit_of(params, "limit")?.unwrap_or(all.len());
-    Ok((&all[..limit.min(all.len())], limit < all.len()))
+/// Responds with the items up to `limit`, which are encoded while the client reads them.
+async fn list<T: Send + 'static>(
+    state: &AppState,
+    mut items: Vec<T>,
+    limit: Option<usize>,
+    write: fn(&mut Vec<u8>, &T),
+) -> Result<Response, PromError> {
+    let limit = limit.unwrap_or(items.len());
+    let truncated = limit < items.len();
+    items.truncate(limit);
+    let reserved = state.answers.reserve(items.len().saturating_mul(BYTES_PER_ITEM), MEMORY_WAIT).await?;
+    Ok(success_in_parts(list_parts(items, write), truncated, reserved))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{
     answer::{PromError, success},
     parameters::number_of,
 };
-use crate::http::{AppState, Params};
+use crate::http::{ApiError, AppState, Lane, Params};
 
 /// Lists types, help texts and units of metrics.
 ///
@@ -24,8 +24,10 @@ pub(super) async fn metadata(State(state): State<AppState>, params: Params) -> R
     let limit = number_of(&params, "limit")?.and_then(|limit| usize::try_from(limit).ok());
     number_of(&params, "limit_per_metric")?;
     let metrics: Vec<String> = params.get("metric").map(str::to_owned).into_iter().collect();
-    let rows = state.store.metadata(&MetadataFilter { metrics, limit });
-    Ok(success(entries(&rows).to_string().as_bytes(), false))
+    let store = state.store.clone();
+    let work = move || Ok::<_, ApiError>(entries(&store.metadata(&MetadataFilter { metrics, limit })).to_string());
+    let data = state.run(Lane::Light, work).await?;
+    Ok(success(data.as_bytes(), false))
 }
 
 fn entries(rows: &[MetadataRow]) -> Value {

@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
-use almanac_engine::signal::{self, Cancel, EvalLimits, SignalError, Value};
+use almanac_engine::signal::{self, Cancel, EvalLimits, RangeSeries, SignalError, Value};
 use axum::{extract::State, http::StatusCode, response::Response};
 
 use super::{
-    answer::{PromError, signal_error, success, write_matrix, write_value},
+    answer::{MatrixParts, PromError, signal_error, success, success_in_parts, write_value},
     parameters::{duration_of, instant_of, limit_of},
 };
-use crate::http::{ApiError, AppState, Params, shared::parse_duration_ms};
+use crate::http::{ApiError, AppState, Lane, Params, shared::parse_duration_ms};
 
+/// Maximum number of samples of an evaluation: some 16 bytes each. A range query that needs more is evaluated in parts.
+const MAX_SAMPLES: usize = 20_000_000;
+/// Memory of a sample of a result in bytes.
+const BYTES_PER_SAMPLE: usize = 16;
+/// Time for which a response waits for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(10);
 /// Timeout of an evaluation; the parameter `timeout` may lower it.
 const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -24,14 +30,16 @@ pub(super) async fn query(State(state): State<AppState>, params: Params) -> Resu
     let time_ms = instant_of(&params, "time")?.unwrap_or_else(|| state.clock.now().millis());
     let query = expression(&params)?;
     let (store, most) = (state.store.clone(), limit_of(&params, "limit")?);
-    let (data, truncated) = evaluate(&state, &params, move |limits| {
-        signal::instant(&store, &query, time_ms, limits).map(|mut value| {
-            let truncated = cut(&mut value, most);
-            (write_value(&value, time_ms), truncated)
-        })
+    let (value, truncated) = evaluate(&state, &params, move |limits| {
+        let mut value = signal::instant(&store, &signal::parse(&query)?, time_ms, limits)?;
+        let truncated = cut(&mut value, most);
+        Ok((value, truncated))
     })
     .await?;
-    Ok(success(&data, truncated))
+    match value {
+        Value::Matrix(series) => matrix(&state, series, truncated).await,
+        value => Ok(success(&write_value(&value, time_ms), truncated)),
+    }
 }
 
 /// Same as GET, with the parameters in a form.
@@ -68,14 +76,20 @@ pub(super) async fn query_range(State(state): State<AppState>, params: Params) -
     }
     let query = expression(&params)?;
     let (store, most) = (state.store.clone(), limit_of(&params, "limit")?);
-    let (data, truncated) = evaluate(&state, &params, move |limits| {
-        signal::range(&store, &query, start_ms, end_ms, step_ms, limits).map(|mut series| {
-            let truncated = shorten(&mut series, most);
-            (write_matrix(&series), truncated)
-        })
+    let (series, truncated) = evaluate(&state, &params, move |limits| {
+        let mut series = signal::range(&store, &signal::parse(&query)?, start_ms, end_ms, step_ms, limits)?;
+        let truncated = shorten(&mut series, most);
+        Ok((series, truncated))
     })
     .await?;
-    Ok(success(&data, truncated))
+    matrix(&state, series, truncated).await
+}
+
+/// Responds with a matrix, which is encoded while the client reads it.
+async fn matrix(state: &AppState, series: Vec<RangeSeries>, truncated: bool) -> Result<Response, PromError> {
+    let samples: usize = series.iter().map(|one| one.timestamps.len()).sum();
+    let reserved = state.answers.reserve(samples.saturating_mul(BYTES_PER_SAMPLE), MEMORY_WAIT).await?;
+    Ok(success_in_parts(MatrixParts::new(series), truncated, reserved))
 }
 
 /// Same as GET, with the parameters in a form.
@@ -123,13 +137,15 @@ async fn evaluate<T: Send + 'static>(
 pub(in crate::http) enum EvaluationError {
     /// The expression failed.
     Signal(SignalError),
+    /// Too many evaluations are waiting.
+    Busy(ApiError),
     /// The evaluation timed out.
     Timeout(Duration),
     /// The evaluating thread panicked, or the runtime shut down.
     Lost,
 }
 
-/// Evaluates on a thread that may block, after waiting for a permit; both together take at most `timeout`.
+/// Evaluates on a thread that may block, after waiting for a place in the lane; both together take at most `timeout`.
 ///
 /// If the client disconnects or the timeout passes, the evaluation is cancelled.
 pub(in crate::http) async fn evaluate_within<T: Send + 'static>(
@@ -144,13 +160,13 @@ pub(in crate::http) async fn evaluate_within<T: Send + 'static>(
             self.0.cancel();
         }
     }
-    let limits = EvalLimits::default();
+    let limits = EvalLimits { max_samples: MAX_SAMPLES, ..EvalLimits::default() };
     let _cancel = CancelOnDrop(limits.cancel.clone());
     let evaluation = async {
-        let permit = state.evaluations.clone().acquire_owned().await.map_err(|_| EvaluationError::Lost)?;
+        let place = state.lanes.enter(Lane::Heavy).await.map_err(EvaluationError::Busy)?;
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work ends, also when nobody waits for it any more.
-            let _permit = permit;
+            let _place = place;
             work(&limits)
         });
         task.await.map_err(|_| EvaluationError::Lost)?.map_err(EvaluationError::Signal)
@@ -166,6 +182,7 @@ impl From<EvaluationError> for ApiError {
     fn from(error: EvaluationError) -> Self {
         match error {
             EvaluationError::Signal(error) => error.into(),
+            EvaluationError::Busy(error) => error,
             EvaluationError::Timeout(timeout) => {
                 let message = format!("the evaluation took longer than {} s", timeout.as_secs());
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "deadline", message)
@@ -183,12 +200,13 @@ fn evaluation_error(error: EvaluationError) -> PromError {
         }
         EvaluationError::Lost => PromError::internal(&std::io::Error::other("the evaluation ended without a result")),
         EvaluationError::Signal(error) => signal_error(&error),
+        EvaluationError::Busy(error) => error.into(),
     }
 }
 
-fn expression(params: &Params) -> Result<signal::Query, PromError> {
-    let text = params.get("query").ok_or_else(|| {
+/// Returns the text of the expression. It is parsed on the thread that evaluates it: its patterns may take long.
+fn expression(params: &Params) -> Result<String, PromError> {
+    params.get("query").map(str::to_owned).ok_or_else(|| {
         PromError::bad_data("invalid parameter \"query\": unknown position: parse error: no expression found in input")
-    })?;
-    signal::parse(text).map_err(|error| signal_error(&error))
+    })
 }

@@ -11,7 +11,7 @@ use axum::{
 
 use super::{RecommendationBody, RecommendationList, filter::filter};
 use crate::http::{
-    ApiError, AppState, ErrorBody, Params,
+    ApiError, AppState, ErrorBody, Lane, Params,
     rows::{Format, Keep, respond_rows},
 };
 
@@ -62,7 +62,7 @@ pub(super) async fn list(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let ledger = state.ledger.clone();
-        let rows = state.blocking(move || ledger.list(&filter)).await?;
+        let rows = state.run(Lane::Light, move || ledger.list(&filter)).await?;
         if format == Format::Csv {
             respond_rows(rows, usize::MAX, Keep::First, format)?
         } else {
@@ -93,7 +93,8 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<RecommendationBody>, ApiError> {
     let ledger = state.ledger.clone();
-    let (row, outcomes) = state.blocking(move || Ok::<_, ApiError>((ledger.get(&id)?, ledger.outcomes(&id)?))).await?;
+    let (row, outcomes) =
+        state.run(Lane::Light, move || Ok::<_, ApiError>((ledger.get(&id)?, ledger.outcomes(&id)?))).await?;
     let history = Some(outcomes.into_iter().map(Into::into).collect());
     Ok(Json(RecommendationBody { history, ..row.into() }))
 }

@@ -16,7 +16,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::RecommendationBody;
 use crate::{
     access::Caller,
-    http::{ApiError, AppState, ErrorBody},
+    http::{ApiError, AppState, ErrorBody, Lane},
 };
 
 /// Actor of a report that names none.
@@ -104,7 +104,7 @@ async fn report(
     let Report { actor, note } = Report::read(&body)?;
     let (ledger, now) = (state.ledger.clone(), state.clock.now());
     let row = state
-        .blocking(move || {
+        .run(Lane::Light, move || {
             let given = actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty());
             let Some(name) = caller.name() else {
                 return transition(&ledger, &id, given.unwrap_or(DEFAULT_ACTOR), note.as_deref(), now);

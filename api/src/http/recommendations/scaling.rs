@@ -15,7 +15,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{ApiError, AppState, ErrorBody, shared::iso};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, shared::iso};
 
 /// Recommended number of replicas, valid now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,10 +54,9 @@ pub(super) async fn replicas(
         return Err(ApiError::not_found("unknown_workload", format!("no [[workload]] has the name {name:?}")));
     };
     let (ledger, store, now) = (state.ledger.clone(), state.store.clone(), state.clock.now());
-    // Reading the demand evaluates an expression, which needs a permit.
-    let _permit = state.evaluations.acquire().await.map_err(|error| ApiError::internal(&error))?;
+    // An autoscaler must not wait for dashboards, so this is not the lane of evaluations.
     let answer = state
-        .blocking(move || {
+        .run(Lane::Vital, move || {
             let filter = RecommendationFilter {
                 kinds: vec![Kind::from_static(Scaling::KIND)],
                 targets: vec![spec.name.clone()],

@@ -15,7 +15,7 @@ use futures::stream;
 use tokio::sync::watch;
 
 use super::{RecommendationBody, filter::filter};
-use crate::http::{ApiError, AppState, ErrorBody, Params};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, Params};
 
 /// Streams server-sent events: all recommendations, then each one that changes.
 ///
@@ -79,7 +79,7 @@ impl EventReader {
         let revision = *self.revisions.borrow_and_update();
         let (ledger, filter) = (self.state.ledger.clone(), self.filter.clone());
         // The list starts with the newest; `waiting` is popped from its end, so the oldest is sent first.
-        for row in self.state.blocking(move || ledger.list(&filter)).await? {
+        for row in self.state.run(Lane::Light, move || ledger.list(&filter)).await? {
             if self.sent.get(&row.id) == Some(&row.updated_at) {
                 continue;
             }

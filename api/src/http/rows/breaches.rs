@@ -9,7 +9,7 @@ use super::{
     encode::{FlatRow, Format, Keep, limit, respond},
     flat::finite,
 };
-use crate::http::{ApiError, AppState, ErrorBody, Params, shared::iso};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, Params, shared::iso};
 
 /// A signal that will pass the bound of an alerting rule if its trend continues.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,6 +76,6 @@ pub(super) async fn breaches(State(state): State<AppState>, params: Params) -> R
         found.sort_by_key(|expected| expected.breach.expected_ms);
         Ok::<_, ApiError>(found)
     };
-    let rows = state.blocking(found).await?;
+    let rows = state.run(Lane::Heavy, found).await?;
     respond(rows.into_iter().map(BreachBody::from).collect(), limit, Keep::First, format)
 }

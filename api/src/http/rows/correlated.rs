@@ -8,7 +8,7 @@ use super::{
     flat::{CorrelationBody, PeerOutlierBody, SuspectedIncidentBody},
     span::span,
 };
-use crate::http::{ApiError, AppState, ErrorBody, Params};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, Params};
 
 /// Lists suspected incidents, which are groups of related anomalies. Beyond the limit the newest are kept.
 #[utoipa::path(get, path = "/v1/suspected_incidents", tag = "rows",
@@ -20,7 +20,7 @@ pub(super) async fn suspected_incidents(State(state): State<AppState>, params: P
     let (start, end) = span(&params, state.clock.now())?;
     let filter = EventFilter { names: params.list("first_mover"), start, end, limit: Some(limit + 1) };
     let store = state.store.clone();
-    let rows = state.blocking(move || store.suspected_incidents(&filter)).await?;
+    let rows = state.run(Lane::Light, move || store.suspected_incidents(&filter)).await?;
     respond_rows(rows, limit, Keep::Last, format)
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn peer_outliers(State(state): State<AppState>, params: Params)
     let (start, end) = span(&params, state.clock.now())?;
     let filter = EventFilter { names: Vec::new(), start, end, limit: Some(limit + 1) };
     let store = state.store.clone();
-    let rows = state.blocking(move || store.peer_outliers(&filter)).await?;
+    let rows = state.run(Lane::Light, move || store.peer_outliers(&filter)).await?;
     respond_rows(rows, limit, Keep::Last, format)
 }
 
@@ -48,6 +48,6 @@ pub(super) async fn correlations(State(state): State<AppState>, params: Params) 
     let (start, end) = span(&params, state.clock.now())?;
     let filter = EventFilter { names: params.list("leader"), start, end, limit: Some(limit + 1) };
     let store = state.store.clone();
-    let rows = state.blocking(move || store.correlations(&filter)).await?;
+    let rows = state.run(Lane::Light, move || store.correlations(&filter)).await?;
     respond_rows(rows, limit, Keep::First, format)
 }

@@ -1,7 +1,10 @@
 //! Encodes rows as JSON or CSV, and sets the header that marks a truncated response.
 
+use std::iter;
+
 use almanac_engine::store::rows::TableRow;
 use axum::{
+    body::Body,
     http::{HeaderName, HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -9,7 +12,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::flat;
-use crate::http::{ApiError, Params};
+use crate::http::{
+    ApiError, Params, Reserved,
+    shared::{body_of, parts_of},
+};
 
 /// Maximum number of rows when the request has no limit.
 const DEFAULT_LIMIT: usize = 100_000;
@@ -84,37 +90,25 @@ pub(super) fn respond<R: FlatRow>(
     format: Format,
 ) -> Result<Response, ApiError> {
     let truncated = cut(&mut rows, limit, keep);
-    let body = match format {
-        Format::Json => serde_json::to_vec(&rows).map_err(|error| ApiError::internal(&error))?,
-        Format::Csv => {
-            let objects = rows
-                .iter()
-                .map(serde_json::to_value)
-                .collect::<Result<Vec<Value>, _>>()
-                .map_err(|error| ApiError::internal(&error))?;
-            csv(R::COLUMNS, &objects).map_err(|error| ApiError::internal(&error))?
-        }
-    };
-    Ok(answer(body, format, truncated))
+    let objects: Vec<Value> =
+        rows.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| ApiError::internal(&error))?;
+    let columns = R::COLUMNS.iter().map(|&column| column.to_owned()).collect();
+    Ok(answer(body_of(parts(columns, objects, |object| object, format), Reserved::default()), format, truncated))
 }
 
 /// Responds with at most `limit` rows of a table of the store.
 ///
 /// # Errors
 /// 500 when a row cannot be encoded.
-pub(in crate::http) fn respond_rows<R: TableRow>(
+pub(in crate::http) fn respond_rows<R: TableRow + Send + 'static>(
     mut rows: Vec<R>,
     limit: usize,
     keep: Keep,
     format: Format,
 ) -> Result<Response, ApiError> {
     let truncated = cut(&mut rows, limit, keep);
-    let objects: Vec<Value> = rows.iter().map(flat::object).collect();
-    let body = match format {
-        Format::Json => serde_json::to_vec(&objects).map_err(|error| ApiError::internal(&error))?,
-        Format::Csv => csv(&flat::keys(R::TABLE), &objects).map_err(|error| ApiError::internal(&error))?,
-    };
-    Ok(answer(body, format, truncated))
+    let parts = parts(flat::keys(R::TABLE), rows, |row| flat::object(&row), format);
+    Ok(answer(body_of(parts, Reserved::default()), format, truncated))
 }
 
 /// Drops rows beyond the limit; returns whether there were any.
@@ -127,19 +121,8 @@ fn cut<R>(rows: &mut Vec<R>, limit: usize, keep: Keep) -> bool {
     truncated
 }
 
-/// Responds with rows that are JSON objects already.
-///
-/// # Errors
-/// 500 when a row cannot be encoded.
-pub(super) fn respond_objects(columns: &[String], rows: &[Value], format: Format) -> Result<Response, ApiError> {
-    let body = match format {
-        Format::Json => serde_json::to_vec(rows).map_err(|error| ApiError::internal(&error))?,
-        Format::Csv => csv(columns, rows).map_err(|error| ApiError::internal(&error))?,
-    };
-    Ok(answer(body, format, false))
-}
-
-fn answer(body: Vec<u8>, format: Format, truncated: bool) -> Response {
+/// Responds with a body of encoded rows.
+pub(super) fn answer(body: Body, format: Format, truncated: bool) -> Response {
     let kind = match format {
         Format::Json => "application/json",
         Format::Csv => "text/csv; charset=utf-8",
@@ -148,19 +131,44 @@ fn answer(body: Vec<u8>, format: Format, truncated: bool) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind)), (TRUNCATED, truncated)], body).into_response()
 }
 
-fn csv<C: AsRef<str>>(columns: &[C], rows: &[Value]) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns.iter().map(AsRef::as_ref))?;
-    for row in rows {
-        for column in columns {
-            match &row[column.as_ref()] {
-                Value::Null => writer.write_field("")?,
-                Value::String(text) => writer.write_field(text)?,
-                other => writer.write_field(other.to_string())?,
-            }
+/// Encodes rows in parts; each becomes an object only when its part is sent.
+fn parts<R: Send + 'static>(
+    columns: Vec<String>,
+    rows: Vec<R>,
+    object: impl Fn(R) -> Value + Send + 'static,
+    format: Format,
+) -> Box<dyn Iterator<Item = Vec<u8>> + Send> {
+    match format {
+        Format::Json => {
+            let rows = parts_of(rows, move |number, row, out| {
+                if number > 0 {
+                    out.push(b',');
+                }
+                // Writing an object to a `Vec` cannot fail.
+                let _ = serde_json::to_writer(out, &object(row));
+            });
+            Box::new(iter::once(b"[".to_vec()).chain(rows).chain(iter::once(b"]".to_vec())))
         }
-        // Ends the row.
-        writer.write_record(None::<&[u8]>)?;
+        Format::Csv => {
+            let head = record(columns.iter().map(String::as_str));
+            let rows = parts_of(rows, move |_, row, out| {
+                let object = object(row);
+                let cells = columns.iter().map(|column| match &object[column.as_str()] {
+                    Value::Null => String::new(),
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                });
+                out.extend(record(cells));
+            });
+            Box::new(iter::once(head).chain(rows))
+        }
     }
-    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+/// Returns one line of CSV.
+pub(super) fn record<T: AsRef<[u8]>>(cells: impl Iterator<Item = T>) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().buffer_capacity(1 << 10).from_writer(Vec::new());
+    // Writing to a `Vec` cannot fail, and a writer without a header accepts any number of cells.
+    let _ = writer.write_record(cells);
+    writer.into_inner().unwrap_or_default()
 }

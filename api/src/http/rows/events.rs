@@ -8,7 +8,7 @@ use super::{
     flat::{DeployBody, IncidentBody},
     span::span,
 };
-use crate::http::{ApiError, AppState, ErrorBody, Params};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, Params};
 
 /// Lists incidents that overlap the span. Beyond the limit the newest are kept.
 #[utoipa::path(get, path = "/v1/incidents", tag = "rows",
@@ -20,7 +20,7 @@ pub(super) async fn incidents(State(state): State<AppState>, params: Params) -> 
     let (start, end) = span(&params, state.clock.now())?;
     let filter = EventFilter { names: params.list("target"), start, end, limit: Some(limit + 1) };
     let store = state.store.clone();
-    let rows = state.blocking(move || store.incidents(&filter)).await?;
+    let rows = state.run(Lane::Light, move || store.incidents(&filter)).await?;
     respond_rows(rows, limit, Keep::Last, format)
 }
 
@@ -34,6 +34,6 @@ pub(super) async fn deploys(State(state): State<AppState>, params: Params) -> Re
     let (start, end) = span(&params, state.clock.now())?;
     let filter = EventFilter { names: params.list("service"), start, end, limit: Some(limit + 1) };
     let store = state.store.clone();
-    let rows = state.blocking(move || store.deploys(&filter)).await?;
+    let rows = state.run(Lane::Light, move || store.deploys(&filter)).await?;
     respond_rows(rows, limit, Keep::Last, format)
 }

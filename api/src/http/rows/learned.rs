@@ -8,7 +8,7 @@ use super::{
     flat::{AnomalyBody, ForecastBody, SignalBody},
     span::span,
 };
-use crate::http::{ApiError, AppState, ErrorBody, Params};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, Params};
 
 /// Lists signals with the state of their learning.
 #[utoipa::path(get, path = "/v1/signals", tag = "rows",
@@ -24,7 +24,7 @@ pub(super) async fn signals(State(state): State<AppState>, params: Params) -> Re
         .map_err(|error| ApiError::bad_request("invalid_parameter", error.to_string()))?;
     let filter = SignalFilter { signals: params.list("signal"), status };
     let store = state.store.clone();
-    let rows = state.blocking(move || store.signals(&filter)).await?;
+    let rows = state.run(Lane::Light, move || store.signals(&filter)).await?;
     respond_rows(rows, limit, Keep::First, format)
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn forecasts(State(state): State<AppState>, params: Params) -> 
         ..RowFilter::default()
     };
     let store = state.store.clone();
-    let mut rows = state.blocking(move || store.forecasts(&filter)).await?;
+    let mut rows = state.run(Lane::Light, move || store.forecasts(&filter)).await?;
     rows.sort_by(|a, b| (a.timestamp, &a.signal, a.made_at).cmp(&(b.timestamp, &b.signal, b.made_at)));
     respond_rows(rows, limit, Keep::Last, format)
 }
@@ -78,7 +78,7 @@ pub(super) async fn anomalies(State(state): State<AppState>, params: Params) -> 
         ..RowFilter::default()
     };
     let store = state.store.clone();
-    let mut rows = state.blocking(move || store.anomalies(&filter)).await?;
+    let mut rows = state.run(Lane::Light, move || store.anomalies(&filter)).await?;
     rows.sort_by(|a, b| (a.timestamp, &a.signal).cmp(&(b.timestamp, &b.signal)));
     respond_rows(rows, limit, Keep::Last, format)
 }

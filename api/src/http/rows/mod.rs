@@ -6,6 +6,7 @@ mod correlated;
 mod encode;
 mod events;
 mod flat;
+mod flat_samples;
 mod learned;
 mod samples;
 mod scrape;

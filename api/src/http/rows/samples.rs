@@ -7,25 +7,26 @@ use almanac_engine::{
     signal::{self, RangeSeries, SignalError},
 };
 use axum::{extract::State, response::Response};
-use serde_json::{Map, Value};
 
 use super::{
-    encode::{Format, limit, respond_objects},
-    flat::finite,
+    encode::{Format, answer, limit},
+    flat_samples::FlatSamples,
     span::span,
 };
 use crate::http::{
     ApiError, AppState, ErrorBody, Params,
     prometheus::{EvaluationError, evaluate_within},
-    shared::{escape_pattern, iso, parse_duration_ms},
+    shared::{body_of, escape_pattern, parse_duration_ms},
 };
 
 /// Parameters that are not labels.
 const RESERVED_PARAMETERS: [&str; 7] = ["metric", "query", "from", "to", "step", "limit", "format"];
-/// Columns that are not labels.
-const RESERVED_COLUMNS: [&str; 3] = ["time", "metric", "value"];
 /// Length of the span without a start.
 const DEFAULT_SPAN_MS: i64 = 3_600_000;
+/// Memory of a sample and its place in the order, in bytes.
+const BYTES_PER_ROW: usize = 48;
+/// Time for which a response waits for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(10);
 /// Timeout of an evaluation.
 const EVALUATION_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -36,7 +37,7 @@ const EVALUATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// row has `time`, `metric`, `value` and every label of any of the series, null for series without that label.
 #[utoipa::path(get, path = "/v1/samples", tag = "rows",
     params(("metric" = Option<String>, Query, description = "name of the metric"), ("query" = Option<String>, Query, description = "PromQL expression instead of a metric; requires step"), ("from" = Option<String>, Query, description = "start of the span: epoch milliseconds, RFC 3339, now or now-6h [an hour before the end]"), ("to" = Option<String>, Query, description = "end of the span, in the same formats [now]"), ("step" = Option<String>, Query, description = "seconds, or a duration such as 1m"), ("limit" = Option<usize>, Query, description = "maximum number of samples; a request for more is rejected"), ("format" = Option<String>, Query, description = "json or csv")),
-    responses((status = 200, description = "one object per sample, sorted by time", body = Vec<Object>), (status = 400, description = "invalid parameter", body = ErrorBody), (status = 422, description = "too many samples", body = ErrorBody)))]
+    responses((status = 200, description = "one object per sample, sorted by time", body = Vec<Object>), (status = 400, description = "invalid parameter", body = ErrorBody), (status = 422, description = "too many samples or values", body = ErrorBody)))]
 pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let wrong = |message: String| ApiError::bad_request("invalid_parameter", message);
     let (format, limit) = (Format::of(&params)?, limit(&params)?);
@@ -54,13 +55,20 @@ pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Re
     let store = state.store.clone();
     let series = match (params.get("metric"), params.get("query"), step_ms) {
         (Some(metric), None, step_ms) => {
-            let matchers = matchers(metric, &params)?;
-            let expression = step_ms.map(|step_ms| (selector(&matchers), step_ms));
-            evaluate_within(&state, EVALUATION_TIMEOUT, move |limits| match expression {
-                Some((text, step_ms)) => {
-                    signal::range(&store, &signal::parse(&text)?, start_ms, end_ms, step_ms, limits)
+            let (metric, params) = (metric.to_owned(), params.clone());
+            evaluate_within(&state, EVALUATION_TIMEOUT, move |limits| {
+                // Compiles patterns, which can take long.
+                let matchers = match matchers(&metric, &params) {
+                    Ok(matchers) => matchers,
+                    Err(error) => return Ok(Err(error)),
+                };
+                match step_ms {
+                    Some(step_ms) => {
+                        let query = signal::parse(&selector(&matchers))?;
+                        signal::range(&store, &query, start_ms, end_ms, step_ms, limits).map(Ok)
+                    }
+                    None => stored(&store, &matchers, start_ms, end_ms, limit).map(Ok),
                 }
-                None => stored(&store, &matchers, start_ms, end_ms, limit),
             })
             .await
         }
@@ -68,9 +76,9 @@ pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Re
             if let Some((label, _)) = params.others(&RESERVED_PARAMETERS).next() {
                 return Err(wrong(format!("parameter {label:?} requires metric; write the label into the query")));
             }
-            let query = signal::parse(text)?;
+            let text = text.to_owned();
             evaluate_within(&state, EVALUATION_TIMEOUT, move |limits| {
-                signal::range(&store, &query, start_ms, end_ms, step_ms, limits)
+                signal::range(&store, &signal::parse(&text)?, start_ms, end_ms, step_ms, limits).map(Ok)
             })
             .await
         }
@@ -84,12 +92,14 @@ pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Re
         EvaluationError::Signal(SignalError::TooManySamples { .. }) => too_many(limit),
         EvaluationError::Signal(error) => error.into(),
         other => ApiError::from(other),
-    })?;
-    if series.iter().map(|one| one.values.len()).sum::<usize>() > limit {
+    })??;
+    let rows = series.iter().map(|one| one.values.len()).sum::<usize>();
+    if rows > limit {
         return Err(too_many(limit));
     }
-    let (columns, rows) = flatten(&series);
-    respond_objects(&columns, &rows, format)
+    let reserved = state.answers.reserve(rows.saturating_mul(BYTES_PER_ROW), MEMORY_WAIT).await?;
+    let rows = state.blocking(move || FlatSamples::new(series, format)).await?;
+    Ok(answer(body_of(rows, reserved), format, false))
 }
 
 fn too_many(limit: usize) -> ApiError {
@@ -158,72 +168,9 @@ fn selector(matchers: &[Matcher]) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-/// Returns the columns, and one object with all of them per sample, sorted by time and series.
-fn flatten(series: &[RangeSeries]) -> (Vec<String>, Vec<Value>) {
-    let labels: BTreeSet<&str> = series
-        .iter()
-        .flat_map(|one| one.labels.iter())
-        .map(|(name, _)| name)
-        .filter(|name| *name != METRIC_NAME)
-        .collect();
-    // A label with the name of a reserved column gets the prefix `label_`.
-    let label_columns: Vec<(&str, String)> = labels
-        .iter()
-        .map(|name| (*name, if RESERVED_COLUMNS.contains(name) { format!("label_{name}") } else { (*name).to_owned() }))
-        .collect();
-    let mut order: Vec<(i64, usize, usize)> = Vec::new();
-    for (series_idx, one) in series.iter().enumerate() {
-        order.extend(one.timestamps.iter().enumerate().map(|(idx, time_ms)| (*time_ms, series_idx, idx)));
-    }
-    order.sort_unstable();
-    let rows = order
-        .into_iter()
-        .map(|(time_ms, series_idx, idx)| {
-            let one = &series[series_idx];
-            let mut row = Map::new();
-            row.insert("time".to_owned(), iso(time_ms).into());
-            let metric = one.labels.metric_name();
-            row.insert("metric".to_owned(), if metric.is_empty() { Value::Null } else { metric.into() });
-            for (name, column) in &label_columns {
-                row.insert(column.clone(), one.labels.get(name).map_or(Value::Null, Value::from));
-            }
-            row.insert("value".to_owned(), finite(one.values[idx]).map_or(Value::Null, Value::from));
-            Value::Object(row)
-        })
-        .collect();
-    let mut columns = vec!["time".to_owned(), "metric".to_owned()];
-    columns.extend(label_columns.into_iter().map(|(_, column)| column));
-    columns.push("value".to_owned());
-    (columns, rows)
-}
-
 #[cfg(test)]
 mod tests {
-    use almanac_engine::series::Labels;
-
     use super::*;
-
-    #[test]
-    fn rows_have_the_same_keys_and_are_sorted_by_time() {
-        let series = [
-            RangeSeries {
-                labels: Labels::from_pairs([("__name__", "m"), ("host", "a"), ("time", "x")]).unwrap(),
-                timestamps: vec![0, 2000],
-                values: vec![1.0, f64::NAN],
-            },
-            RangeSeries {
-                labels: Labels::from_pairs([("__name__", "m"), ("zone", "b")]).unwrap(),
-                timestamps: vec![1000],
-                values: vec![2.0],
-            },
-        ];
-        let (columns, rows) = flatten(&series);
-        assert_eq!(columns, ["time", "metric", "host", "label_time", "zone", "value"]);
-        assert_eq!(
-            Value::from(rows).to_string(),
-            r#"[{"time":"1970-01-01T00:00:00.000Z","metric":"m","host":"a","label_time":"x","zone":null,"value":1.0},{"time":"1970-01-01T00:00:01.000Z","metric":"m","host":null,"label_time":null,"zone":"b","value":2.0},{"time":"1970-01-01T00:00:02.000Z","metric":"m","host":"a","label_time":"x","zone":null,"value":null}]"#
-        );
-    }
 
     #[test]
     fn labels_become_matchers() {

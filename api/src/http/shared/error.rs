@@ -89,6 +89,12 @@ impl ApiError {
         &self.code
     }
 
+    /// Returns the time of the header `Retry-After`, if there is one.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// Returns the message for people.
     #[must_use]
     pub fn message(&self) -> &str {

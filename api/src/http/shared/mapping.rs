@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use almanac_engine::{
     learn::LearnError,
+    series::SourceError,
     signal::SignalError,
-    store::{SqlError, StoreError},
+    store::{SqlError, StoreError, is_damage},
 };
 use axum::http::StatusCode;
 
@@ -32,6 +33,10 @@ impl From<StoreError> for ApiError {
             StoreError::TooManySamples { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_samples", message)
             }
+            StoreError::DamagedBlock { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_damaged", message),
+            StoreError::Moved { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_moved", message).retry_after(Duration::from_secs(5))
+            }
             StoreError::Stopped { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_stopped", message),
             StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_closed", message),
             StoreError::DiskFull { .. } => {
@@ -52,11 +57,25 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl ApiError {
+    /// Maps an error of reading samples: that of the store, if it is one.
+    pub(crate) fn from_source(source: SourceError) -> Self {
+        match source {
+            SourceError::Store(error) => match error.downcast::<StoreError>() {
+                Ok(error) => (*error).into(),
+                Err(other) => Self::internal(other.as_ref()),
+            },
+            other => Self::internal(&other),
+        }
+    }
+}
+
 /// Maps an error of a learning cycle. A signal that fails is part of the cycle's report and not an error.
 impl From<LearnError> for ApiError {
     fn from(error: LearnError) -> Self {
         match error {
             LearnError::Store(error) => error.into(),
+            LearnError::Source(error) => Self::from_source(error),
             other => Self::internal(&other),
         }
     }
@@ -65,9 +84,14 @@ impl From<LearnError> for ApiError {
 /// Maps an error of an SQL statement.
 impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
+        if let SqlError::Invalid { message } = &error
+            && is_damage(message)
+        {
+            return StoreError::DamagedBlock { detail: message.clone() }.into();
+        }
         let status = match &error {
             // Not 408: some clients and proxies then repeat the request.
-            SqlError::Deadline { .. } | SqlError::Memory | SqlError::TooComplex { .. } => {
+            SqlError::Deadline { .. } | SqlError::Memory | SqlError::TooComplex { .. } | SqlError::Crashed { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             SqlError::NotReadOnly { .. } | SqlError::Function { .. } | SqlError::Construct { .. } => {
@@ -77,7 +101,9 @@ impl From<SqlError> for ApiError {
                 let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, error.code(), error.to_string());
                 return refused.retry_after(Duration::from_secs(1));
             }
-            SqlError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            SqlError::Closed | SqlError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            // The store has logged and counted it.
+            SqlError::Damaged { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             SqlError::Store { .. } => return Self::internal(&error),
             SqlError::Invalid { .. }
             | SqlError::StatementCount { .. }
@@ -94,7 +120,7 @@ impl From<SignalError> for ApiError {
         let message = chain(&error);
         match error {
             SignalError::Parse { .. } => Self::bad_request("invalid_expression", message),
-            SignalError::Source(_) => Self::internal(&error),
+            SignalError::Source(source) => Self::from_source(source),
             SignalError::Cancelled => Self::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", message),
             SignalError::Unsupported { .. }
             | SignalError::Kind { .. }

@@ -2,8 +2,11 @@
 
 mod error;
 mod large;
+mod leap;
+mod limits;
 mod mapping;
 mod params;
+mod parts;
 mod pattern;
 mod request_line;
 mod reshape;
@@ -11,8 +14,12 @@ mod state;
 mod time;
 
 pub use error::{ApiError, ErrorBody, ErrorDetail};
-pub(super) use large::refuse_large_bodies;
+pub(super) use large::{query_limit, refuse_large_bodies};
+pub use leap::{Leap, LeapGuard};
+pub(super) use limits::bound_bodies;
+pub use limits::{Budget, Lane, Lanes, Reserved};
 pub use params::Params;
+pub(super) use parts::{PART_BYTES, body_of, parts_of};
 pub(crate) use pattern::escape_pattern;
 pub use request_line::LenientConnection;
 pub(super) use reshape::{panicked, reshape_errors, unknown_path};

@@ -1,24 +1,34 @@
 //! State that is shared by all handlers and background tasks: store, ledger, learning, configuration, clock.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use almanac_engine::{
     ingest::{Ingest, IngestLimits},
     learn::LearningScheduler,
     ledger::{Ledger, LedgerError},
-    store::Store,
+    store::{SqlAnswer, SqlError, SqlLimits, SqlParam, SqlWorkers, Store},
 };
 use almanac_models::{Timestamp, UnitError};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::ApiError;
+use super::{
+    ApiError, Leap, LeapGuard,
+    limits::{Budget, Lane, Lanes},
+};
 use crate::{
     access::{Audit, Auth},
     config::Config,
     http::operate::Metrics,
+    service::Decoder,
 };
+
+/// Memory in bytes for answers that clients have not read yet.
+const MAX_ANSWERS_BYTES: usize = 512 << 20;
 
 /// The service's clock; tests inject a fixed one.
 #[derive(Clone)]
@@ -35,6 +45,12 @@ impl Clock {
     #[must_use]
     pub fn fixed(at: Timestamp) -> Self {
         Self(Arc::new(move || at))
+    }
+
+    /// Returns a clock that returns what `read` does, for tests.
+    #[must_use]
+    pub fn from_fn(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
     }
 
     /// Returns the current time.
@@ -86,14 +102,26 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
+    /// Notices leaps of the clock.
+    pub leaps: Arc<Mutex<LeapGuard>>,
+    /// Start of the running clock that leaps are noticed by.
+    pub started: Instant,
     /// Check of callers.
     pub auth: Auth,
     /// Audit of state changes.
     pub audit: Audit,
     /// The service's own metrics.
     pub metrics: Arc<Metrics>,
-    /// Permits for evaluations of expressions: limits how many run at the same time.
-    pub evaluations: Arc<Semaphore>,
+    /// Worker processes for analysts' SQL; without them it runs in this process.
+    pub sql: Option<SqlWorkers>,
+    /// How the processes that decode imports are started; without it this process decodes.
+    pub decoder: Option<Decoder>,
+    /// Bounded threads for each kind of work.
+    pub lanes: Lanes,
+    /// Memory for bodies of requests, `server.max_in_flight`.
+    pub budget: Budget,
+    /// Memory for answers that clients have not read yet.
+    pub answers: Budget,
     /// Cancelled at shutdown; long polls and streams then end.
     pub stopping: CancellationToken,
 }
@@ -109,17 +137,79 @@ impl AppState {
             ingest: Ingest::new(store.clone(), ingest_limits(&config)),
             ledger: Ledger::new(store.clone(), Arc::new(config.registry.clone()))?,
             store,
+            lanes: Lanes::default(),
+            budget: Budget::new(config.server.max_in_flight.bytes()),
+            answers: Budget::new(MAX_ANSWERS_BYTES),
             config: Arc::new(config),
             clock: Clock::system(),
+            leaps: Arc::default(),
+            started: Instant::now(),
             auth: Auth::open(),
             audit: Audit::default(),
             metrics: Arc::new(Metrics::new()),
-            evaluations: Arc::new(Semaphore::new(evaluation_permits())),
+            sql: None,
+            decoder: None,
             stopping: CancellationToken::new(),
         })
     }
 
-    /// Runs blocking or expensive work outside of the threads that serve connections.
+    /// Returns the current time for work that decides by it, such as retention and everything on schedule.
+    ///
+    /// # Errors
+    /// The [`Leap`] of a clock that has leapt and is not settled.
+    pub fn steady_now(&self) -> Result<Timestamp, Leap> {
+        let mut leaps = self.leaps.lock();
+        let now = self.clock.now();
+        let running = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        leaps.look(now.millis(), running).map_or(Ok(now), Err)
+    }
+
+    /// Returns the time by which received samples are judged: while the clock is behind after a leap, the time that it
+    /// should show, because a sender drops samples that are refused as too far ahead.
+    #[must_use]
+    pub fn received_now(&self) -> Timestamp {
+        match self.steady_now() {
+            Ok(now) => now,
+            Err(leap) => self.clock.now().plus_millis(-leap.by_ms.min(0)),
+        }
+    }
+
+    /// Runs an analyst's statement. Blocks.
+    ///
+    /// # Errors
+    /// [`SqlError`].
+    pub fn run_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
+        match &self.sql {
+            Some(workers) => workers.run(sql, params, limits),
+            None => self.store.analyst_sql(sql, params, limits),
+        }
+    }
+
+    /// Runs blocking or expensive work in a lane, outside of the threads that serve connections.
+    ///
+    /// The place in the lane is held until the work ends, also when the caller has gone.
+    ///
+    /// # Errors
+    /// 503, 429 or 409 when the lane has no place in time; the error of the work; 500 when it panicked.
+    pub async fn run<T, E>(
+        &self,
+        lane: Lane,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let place = self.lanes.enter(lane).await?;
+        self.blocking(move || {
+            let _place = place;
+            work()
+        })
+        .await
+    }
+
+    /// Runs blocking work that has its own limits on how much runs and waits at once, such as analysts' SQL; other work
+    /// uses [`AppState::run`].
     ///
     /// # Errors
     /// The error of the work; 500 when it panicked.
@@ -146,11 +236,6 @@ pub(crate) fn scheduler(store: &Store, config: &Config) -> Result<LearningSchedu
         config.learn.default_signals,
         config.learn_options(),
     ))
-}
-
-/// Returns the number of processors, but at least 2.
-fn evaluation_permits() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
 /// Returns the limits on received samples for a configuration.

@@ -110,10 +110,10 @@ pub(super) async fn sql(
 ) -> Result<Response, ApiError> {
     let encoding = accepted(&headers)?;
     let (params, limits) = (request.params()?, request.limits());
-    let store = state.store.clone();
+    let runner = state.clone();
     let (body, truncated) = state
         .blocking(move || {
-            let answer = store.analyst_sql(&request.sql, &params, limits)?;
+            let answer = runner.run_sql(&request.sql, &params, limits)?;
             let mut body = Vec::new();
             encode(&answer, encoding, &mut body).map_err(|error| ApiError::internal(&error))?;
             Ok::<_, ApiError>((body, answer.truncated))

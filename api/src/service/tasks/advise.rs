@@ -17,8 +17,8 @@ pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) ->
         name: "advise",
         first: Duration::from_secs(30).min(config.advise.every.duration()),
         every: config.advise.every.duration(),
-        work: Box::new(move |state| {
-            let (now, registry) = (state.clock.now(), &state.config.registry);
+        work: Box::new(move |state, now| {
+            let registry = &state.config.registry;
             let verdicts = advise::consider(&state.store, registry, &specs, now);
             let round = advise::record(&state.store, &state.ledger, registry, verdicts, others.clone(), now)?;
             for status in round.statuses.iter().filter(|status| status.state == AdviceState::Lacks) {

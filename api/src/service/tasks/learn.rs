@@ -19,8 +19,7 @@ pub(super) fn task(config: &Config) -> Task {
         name: "learn",
         first: FIRST_RUN_DELAY.min(learn.every.duration()),
         every: learn.every.duration(),
-        work: Box::new(move |state| {
-            let now = state.clock.now();
+        work: Box::new(move |state, now| {
             let mut scheduler = state.scheduler.lock();
             if started.elapsed() >= learn.start_after.duration()
                 && scheduler.is_choice_older(now, learn.choose_every.millis())

@@ -1,6 +1,7 @@
 //! The service's background tasks: compaction, advice, learning and scraping.
 
 mod advise;
+mod clock;
 mod compact;
 mod learn;
 mod scrape;
@@ -8,7 +9,7 @@ mod scrape;
 use almanac_engine::advise::{AdviceSpecs, Verdict};
 use tokio::task::JoinSet;
 
-use super::schedule::{Task, run_on_schedule};
+use super::schedule::{Task, kept_running, run_on_schedule};
 use crate::http::AppState;
 
 /// What the service advises on.
@@ -27,5 +28,7 @@ pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<
     for task in tasks {
         background.spawn(run_on_schedule(state.clone(), task));
     }
+    let watched = state.clone();
+    background.spawn(kept_running(state.clone(), "clock", move || clock::watch(watched.clone())));
     scrape::start(state, background);
 }

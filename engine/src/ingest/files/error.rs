@@ -77,6 +77,18 @@ pub enum FileError {
         /// Description of a valid value.
         expected: String,
     },
+    /// The file is much larger after decompression than its size explains.
+    #[error(
+        "{}: has more than {limit} bytes after decompression, {MAX_EXPANSION} times its size; send it uncompressed or in \
+         parts, or raise ingest.max_decoded in the configuration",
+        file.display()
+    )]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Limit in bytes.
+        limit: u64,
+    },
     /// DuckDB cannot read the Parquet file.
     #[error("{}: not a readable Parquet file: {problem}", file.display())]
     Parquet {
@@ -86,6 +98,10 @@ pub enum FileError {
         problem: String,
     },
 }
+
+/// Largest ratio of the decompressed to the compressed size of a file that is larger than the limit of decompressed
+/// bodies. Gzip compresses real series 5 to 40 times, and a file made to fill memory or time 1,000 times.
+pub(super) const MAX_EXPANSION: u64 = 100;
 
 impl FileError {
     pub(crate) fn read(file: &Path, source: io::Error) -> Self {

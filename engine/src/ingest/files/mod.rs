@@ -30,4 +30,6 @@ pub(crate) use error::shorten;
 pub(in crate::ingest) use layout::{SeriesName, ValueColumns};
 pub(in crate::ingest) use long::{Reshaper, SeriesRun};
 pub(in crate::ingest) use series::{check_unit, seconds_note};
-pub(in crate::ingest) use source::{Container, LineReader, TableFormat, TextReader, open, read as read_table};
+pub(in crate::ingest) use source::{
+    Container, LineReader, TableFormat, TextReader, check_decoded_size, open, read as read_table,
+};

@@ -291,7 +291,7 @@ fn an_endless_record_is_rejected_before_it_fills_memory() {
         ("d.json", huge("[{\"timestamp\":1,\"value\":\"", "x", bytes)),
     ] {
         let error = series_error(name, &text);
-        assert!(error.contains("longer than 16 MiB") || error.contains("more than 16777216 bytes"), "{error}");
+        assert!(error.contains("longer than 4 MiB") || error.contains("more than 4194304 bytes"), "{error}");
         assert!(error.len() < 300, "{error}");
     }
 }

@@ -5,13 +5,15 @@ use std::{
     path::Path,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::ingest::{
     files::{Container, FileError, LineReader, TableFormat, TextReader, open},
     text::Dialect,
 };
 
 /// Format of a file for import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImportFormat {
     /// CSV with a header.
     Csv,

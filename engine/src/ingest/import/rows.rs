@@ -15,6 +15,9 @@ use crate::{
     series::{Labels, METRIC_NAME},
 };
 
+/// Maximum bytes of the labels of all series of a file: a million series with 500 bytes each.
+const MAX_LABEL_BYTES: usize = 512 << 20;
+
 /// Label names and values, including the metric name.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
@@ -60,12 +63,14 @@ pub(super) struct SeriesTable<'a> {
     hasher: SipHasher13,
     by_key: HashMap<u128, usize>,
     pub(super) labels: Vec<Labels>,
+    /// Bytes of the names and values in `labels`.
+    label_bytes: usize,
 }
 
 impl<'a> SeriesTable<'a> {
     pub(super) fn new(path: &'a Path, limits: &'a IngestLimits, max_series: usize) -> Self {
         let hasher = SipHasher13::new_with_keys(rand::random(), rand::random());
-        Self { path, limits, max_series, hasher, by_key: HashMap::new(), labels: Vec::new() }
+        Self { path, limits, max_series, hasher, by_key: HashMap::new(), labels: Vec::new(), label_bytes: 0 }
     }
 
     pub(super) fn path(&self) -> &'a Path {
@@ -92,6 +97,12 @@ impl<'a> SeriesTable<'a> {
         let refused = |refusal: Refusal| FileError::row(self.path, place, refusal.to_string());
         let bytes: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
         let labels = validate(&bytes, self.limits).map_err(refused)?;
+        self.label_bytes += labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        if self.label_bytes > MAX_LABEL_BYTES {
+            let problem =
+                format!("the labels of the file's series have more than {} MiB; split the file", MAX_LABEL_BYTES >> 20);
+            return Err(FileError::row(self.path, place, problem));
+        }
         if self.labels.len() >= self.max_series {
             let series = labels.to_string();
             return Err(refused(Refusal::SeriesLimit { series, limit: self.max_series }));

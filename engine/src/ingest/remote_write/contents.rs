@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::WireError;
+
 /// Contents of a decoded message; labels and texts are byte ranges of it.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
@@ -31,6 +33,89 @@ impl Contents {
         self.metadata.clear();
         self.histograms = 0;
         self.exemplars = 0;
+    }
+}
+
+/// Largest number of metadata entries of a request; further ones are skipped, because a store keeps no more metrics.
+const MAX_METADATA: usize = 100_000;
+
+/// Limits on the number of parts of a request. A part may take one or two bytes of the message but some twenty to forty
+/// in memory, so that the size of the message alone does not bound the memory. Real requests are far below them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartLimits {
+    samples: usize,
+    entries: usize,
+    symbols: usize,
+    references: usize,
+}
+
+impl PartLimits {
+    /// Returns the limit on the number of series.
+    pub(super) fn series(&self) -> usize {
+        self.entries
+    }
+
+    /// Returns the limits for messages of up to `decoded_limit` bytes: a real sample has at least 9 bytes, a series
+    /// with labels 20, a symbol 4 on average.
+    pub(super) fn of(decoded_limit: usize) -> Self {
+        let at_least = |parts: usize| parts.max(1_000);
+        Self {
+            samples: at_least(decoded_limit / 8),
+            entries: at_least(decoded_limit / 16),
+            symbols: at_least(decoded_limit / 8),
+            references: at_least(decoded_limit / 2),
+        }
+    }
+}
+
+impl Contents {
+    /// Rejects a message with more parts than the limits; called after each field that adds some.
+    #[inline]
+    pub(super) fn check(&self, limits: &PartLimits) -> Result<(), WireError> {
+        let within = self.timestamps.len() <= limits.samples
+            && self.entries.len() <= limits.entries
+            && self.symbols.len() <= limits.symbols
+            && self.references.len() <= limits.references;
+        if within { Ok(()) } else { Err(self.too_many(limits)) }
+    }
+
+    /// Rejects a series whose samples exceed the limit of the request; called after each sample.
+    #[inline]
+    pub(super) fn check_samples(&self, limits: &PartLimits) -> Result<(), WireError> {
+        if self.timestamps.len() <= limits.samples { Ok(()) } else { Err(self.too_many(limits)) }
+    }
+
+    #[cold]
+    fn too_many(&self, limits: &PartLimits) -> WireError {
+        let parts = [
+            ("samples", self.timestamps.len(), limits.samples),
+            ("series", self.entries.len(), limits.entries),
+            ("symbols", self.symbols.len(), limits.symbols),
+            ("label references", self.references.len(), limits.references),
+        ];
+        let (what, limit) = parts
+            .into_iter()
+            .find(|(_, count, limit)| count > limit)
+            .map_or(("samples", limits.samples), |(what, _, limit)| (what, limit));
+        WireError::TooManyParts { what, limit }
+    }
+
+    /// Adds metadata, up to the limit.
+    pub(super) fn push_metadata(&mut self, raw: RawMetadata) {
+        if self.metadata.len() < MAX_METADATA {
+            self.metadata.push(raw);
+        }
+    }
+
+    /// Returns the memory of the buffers in bytes.
+    pub(super) fn capacity(&self) -> usize {
+        self.joined.capacity()
+            + self.symbols.capacity() * size_of::<Range<u32>>()
+            + self.references.capacity() * size_of::<u32>()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.timestamps.capacity() * size_of::<i64>()
+            + self.values.capacity() * size_of::<f64>()
+            + self.metadata.capacity() * size_of::<RawMetadata>()
     }
 }
 

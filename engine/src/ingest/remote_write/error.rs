@@ -12,6 +12,14 @@ pub enum WireError {
         /// Limit in bytes.
         limit: usize,
     },
+    /// The request has more parts of one kind than its size explains.
+    #[error("the request has more than {limit} {what}; send smaller requests")]
+    TooManyParts {
+        /// Kind of the parts, in the plural.
+        what: &'static str,
+        /// Limit of their number.
+        limit: usize,
+    },
     /// The body is not a snappy block.
     #[error("the body is not a snappy block (the framed format is not remote write): {problem}")]
     Snappy {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Version, WireError,
-    contents::{Contents, Entry, RawLabels},
+    contents::{Contents, Entry, PartLimits, RawLabels},
     v1, v2,
 };
 use crate::ingest::metadata::{DeclaredMetadata, family, type_of_number};
@@ -45,18 +45,26 @@ impl Request {
         let likely = self.contents.entries.capacity().min(1 << 16);
         self.contents.timestamps.reserve(likely);
         self.contents.values.reserve(likely);
+        let limits = PartLimits::of(decoded_limit);
         match version {
-            Version::V1 => v1::walk(&self.message[..decoded], &mut self.contents),
-            Version::V2 => v2::walk(&self.message[..decoded], &mut self.contents),
+            Version::V1 => v1::walk(&self.message[..decoded], &mut self.contents, &limits),
+            Version::V2 => v2::walk(&self.message[..decoded], &mut self.contents, &limits),
         }
     }
 
     fn clear(&mut self) {
-        // The buffer of an unusually large request is freed.
-        if self.message.capacity() > 4 << 20 {
-            self.message = Vec::new();
-        }
         self.contents.clear();
+    }
+
+    /// Returns the memory of the request's buffers in bytes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.message.capacity() + self.contents.capacity()
+    }
+
+    /// Returns the size in bytes that a snappy block declares for its contents; `None` if it is not a snappy block.
+    #[must_use]
+    pub fn declared_bytes(body: &[u8]) -> Option<usize> {
+        snap::raw::decompress_len(body).ok()
     }
 
     /// Returns the version of the decoded message.

@@ -2,9 +2,10 @@
 
 use super::{
     WireError,
-    contents::{Contents, Entry, RawLabels, RawMetadata, position},
+    contents::{Contents, Entry, PartLimits, RawLabels, RawMetadata, position},
     wire::{Fields, sample},
 };
+use crate::ingest::limits::COUNTED_LABELS;
 
 /// Fields of `prometheus.WriteRequest` and its messages (prompb/remote.proto and prompb/types.proto).
 mod number {
@@ -25,16 +26,19 @@ mod number {
 }
 
 /// Decodes a 1.0 message into `out`.
-pub(super) fn walk(message: &[u8], out: &mut Contents) -> Result<(), WireError> {
+pub(super) fn walk(message: &[u8], out: &mut Contents, limits: &PartLimits) -> Result<(), WireError> {
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         if field.number == number::TIMESERIES {
             let series = field.bytes()?;
-            timeseries(series, field.end - series.len(), out)?;
+            timeseries(series, field.end - series.len(), out, limits)?;
+            out.check(limits)?;
         } else if field.number == number::METADATA {
             let message = field.bytes()?;
             // Malformed metadata are skipped so that the samples are not lost.
-            out.metadata.extend(metadata(message, field.end - message.len()).ok());
+            if let Ok(metadata) = metadata(message, field.end - message.len()) {
+                out.push_metadata(metadata);
+            }
         } else if number::OF_V2.contains(&field.number) {
             return Err(WireError::OtherVersion { declared: "1.0", found: "2.0" });
         }
@@ -43,7 +47,7 @@ pub(super) fn walk(message: &[u8], out: &mut Contents) -> Result<(), WireError> 
 }
 
 /// Decodes one `TimeSeries` at `offset` of the message.
-fn timeseries(series: &[u8], offset: usize, out: &mut Contents) -> Result<(), WireError> {
+fn timeseries(series: &[u8], offset: usize, out: &mut Contents, limits: &PartLimits) -> Result<(), WireError> {
     // Range of the label fields; contiguous for all known senders.
     let mut labels = 0..0;
     let mut in_one_piece = true;
@@ -64,6 +68,7 @@ fn timeseries(series: &[u8], offset: usize, out: &mut Contents) -> Result<(), Wi
                 let (timestamp_ms, value) = sample(field.bytes()?)?;
                 out.timestamps.push(timestamp_ms);
                 out.values.push(value);
+                out.check_samples(limits)?;
             }
             number::EXEMPLARS => out.exemplars += 1,
             number::HISTOGRAMS => out.histograms += 1,
@@ -116,7 +121,7 @@ fn join(series: &[u8], out: &mut Contents) -> Result<RawLabels, WireError> {
     Ok(RawLabels::Joined(start..position(out.joined.len())))
 }
 
-/// Decodes label fields: `repeated Label labels = 1` with `Label { string name = 1; string value = 2; }`.
+/// Decodes label fields, up to one more than are counted: `repeated Label labels = 1` with `Label { string name = 1; string value = 2; }`.
 pub(super) fn labels<'a>(fields: &'a [u8], out: &mut Vec<(&'a [u8], &'a [u8])>) -> Result<(), WireError> {
     let mut fields = Fields::new(fields);
     while let Some(field) = fields.next()? {
@@ -130,6 +135,10 @@ pub(super) fn labels<'a>(fields: &'a [u8], out: &mut Vec<(&'a [u8], &'a [u8])>) 
             }
         }
         out.push((name, value));
+        // The series is refused for its number of labels; the others are not needed.
+        if out.len() > COUNTED_LABELS {
+            break;
+        }
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use super::{
     WireError,
-    contents::{Contents, Entry, RawLabels, RawMetadata, position},
+    contents::{Contents, Entry, PartLimits, RawLabels, RawMetadata, position},
     wire::{Fields, Value, sample},
 };
-use crate::series::METRIC_NAME;
+use crate::{ingest::limits::COUNTED_LABELS, series::METRIC_NAME};
 
 /// Fields of `io.prometheus.write.v2.Request` and its messages
 /// (prompb/io/prometheus/write/v2/types.proto).
@@ -25,7 +25,7 @@ mod number {
 }
 
 /// Decodes a 2.0 message into `out`; start timestamps are skipped.
-pub(super) fn walk(message: &[u8], out: &mut Contents) -> Result<(), WireError> {
+pub(super) fn walk(message: &[u8], out: &mut Contents, limits: &PartLimits) -> Result<(), WireError> {
     let mut declared = Vec::new();
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
@@ -33,8 +33,12 @@ pub(super) fn walk(message: &[u8], out: &mut Contents) -> Result<(), WireError> 
             number::SYMBOLS => {
                 let symbol = field.bytes()?;
                 out.symbols.push(position(field.end - symbol.len())..position(field.end));
+                out.check(limits)?;
             }
-            number::TIMESERIES => timeseries(field.bytes()?, out, &mut declared)?,
+            number::TIMESERIES => {
+                timeseries(field.bytes()?, out, &mut declared, limits)?;
+                out.check(limits)?;
+            }
             other if number::OF_V1.contains(&other) => {
                 return Err(WireError::OtherVersion { declared: "2.0", found: "1.0" });
             }
@@ -83,7 +87,7 @@ fn resolve_metadata(message: &[u8], declared: &[SeriesMetadata], out: &mut Conte
         };
         let raw = RawMetadata { number: one.number, name, help, unit };
         if out.metadata.last() != Some(&raw) {
-            out.metadata.push(raw);
+            out.push_metadata(raw);
         }
     }
 }
@@ -103,8 +107,14 @@ fn metadata(message: &[u8]) -> Result<SeriesMetadata, WireError> {
     Ok(metadata)
 }
 
-fn timeseries(series: &[u8], out: &mut Contents, declared: &mut Vec<SeriesMetadata>) -> Result<(), WireError> {
+fn timeseries(
+    series: &[u8],
+    out: &mut Contents,
+    declared: &mut Vec<SeriesMetadata>,
+    limits: &PartLimits,
+) -> Result<(), WireError> {
     let mut of_series = None;
+    let mut count = 0;
     let first_sample = out.timestamps.len();
     let first_reference = out.references.len();
     let mut fields = Fields::new(series);
@@ -114,16 +124,17 @@ fn timeseries(series: &[u8], out: &mut Contents, declared: &mut Vec<SeriesMetada
                 Value::Bytes(packed) => {
                     let mut numbers = Fields::new(packed);
                     while !numbers.is_done() {
-                        reference(numbers.varint()?, out)?;
+                        reference(numbers.varint()?, &mut count, out)?;
                     }
                 }
-                Value::Varint(number) => reference(number, out)?,
+                Value::Varint(number) => reference(number, &mut count, out)?,
                 _ => return Err(WireError::Type { field: field.number }),
             },
             number::SAMPLES => {
                 let (timestamp_ms, value) = sample(field.bytes()?)?;
                 out.timestamps.push(timestamp_ms);
                 out.values.push(value);
+                out.check_samples(limits)?;
             }
             number::HISTOGRAMS => out.histograms += 1,
             number::EXEMPLARS => out.exemplars += 1,
@@ -131,13 +142,14 @@ fn timeseries(series: &[u8], out: &mut Contents, declared: &mut Vec<SeriesMetada
             _ => {}
         }
     }
-    let count = out.references.len() - first_reference;
     if !count.is_multiple_of(2) {
         return Err(WireError::OddReferences { count });
     }
     if let Some(mut metadata) = of_series.filter(|metadata| *metadata != SeriesMetadata::default()) {
         metadata.references = first_reference..out.references.len();
-        declared.push(metadata);
+        if declared.len() < limits.series() {
+            declared.push(metadata);
+        }
     }
     let samples = position(out.timestamps.len() - first_sample);
     if samples > 0 {
@@ -147,10 +159,15 @@ fn timeseries(series: &[u8], out: &mut Contents, declared: &mut Vec<SeriesMetada
     Ok(())
 }
 
+/// Adds a label reference of a series that has `count` of them. References beyond the counted labels are not kept: the
+/// series is refused for its number of labels.
 #[inline]
-fn reference(number: u64, out: &mut Contents) -> Result<(), WireError> {
+fn reference(number: u64, count: &mut usize, out: &mut Contents) -> Result<(), WireError> {
     let reference =
         u32::try_from(number).map_err(|_| WireError::Reference { reference: number, symbols: out.symbols.len() })?;
-    out.references.push(reference);
+    if *count < 2 * (COUNTED_LABELS + 1) {
+        out.references.push(reference);
+    }
+    *count += 1;
     Ok(())
 }

@@ -18,6 +18,8 @@ pub struct ScrapeRequest {
     pub body_limit: usize,
     /// Token to send as `Authorization: Bearer …`.
     pub token: Option<String>,
+    /// Whether to follow redirects; otherwise a redirect is a failure.
+    pub follow_redirects: bool,
 }
 
 /// Omits the token.

@@ -31,6 +31,10 @@ pub struct ScrapeTarget {
     pub honor_labels: bool,
     /// Token to send as `Authorization: Bearer …`.
     pub token: Option<String>,
+    /// Maximum number of samples of a page; a page with more is a failure.
+    pub sample_limit: usize,
+    /// Whether the client follows redirects; otherwise a redirect is a failure.
+    pub follow_redirects: bool,
 }
 
 /// Omits the token.
@@ -51,6 +55,7 @@ impl ScrapeTarget {
             accept: ACCEPT,
             body_limit,
             token: self.token.clone(),
+            follow_redirects: self.follow_redirects,
         }
     }
 

@@ -208,16 +208,29 @@ impl<'a> PageReader<'a> {
             self.scraper.ingest.count_malformed();
             PageError::Down(format!("the page cannot be read: {error}"))
         };
-        let body = page.body.strip_suffix(b"\n").unwrap_or(&page.body);
-        if !page.body.is_empty() {
-            for line in body.split(|&byte| byte == b'\n') {
-                if let Some(sample) = parser.line(line).map_err(malformed)? {
-                    self.report.scraped += 1;
-                    self.add(&sample)?;
-                }
+        let mut again = parser.clone();
+        // The whole page is checked first: a page that fails registers no series.
+        for line in lines(&page.body) {
+            if parser.line(line).map_err(malformed)?.is_some() {
+                self.report.scraped += 1;
             }
         }
         parser.finish().map_err(malformed)?;
+        let (scraped, limit) = (self.report.scraped, self.scraper.target.sample_limit);
+        if scraped > limit as u64 {
+            let error = format!("the page has {scraped} samples; sample_limit allows {limit}");
+            return Err(PageError::Down(error));
+        }
+        self.scraper
+            .ingest
+            .store()
+            .check_queue(usize::try_from(scraped).unwrap_or(usize::MAX))
+            .map_err(PageError::Store)?;
+        for line in lines(&page.body) {
+            if let Some(sample) = again.line(line).map_err(malformed)? {
+                self.add(&sample)?;
+            }
+        }
         self.report.metadata = self.scraper.ingest.metadata_seen().unseen(parser.declared(), self.at);
         Ok(())
     }
@@ -260,6 +273,13 @@ impl<'a> PageReader<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the lines of a page.
+fn lines(page: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let body = page.strip_suffix(b"\n").unwrap_or(page);
+    let lines = (!page.is_empty()).then(|| body.split(|&byte| byte == b'\n'));
+    lines.into_iter().flatten()
 }
 
 fn resolve(ingest: &Ingest, labels: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<SeriesId, ResolveError> {

@@ -24,6 +24,8 @@ fn target() -> ScrapeTarget {
         labels: vec![("region".to_owned(), "eu".to_owned())],
         honor_labels: false,
         token: None,
+        sample_limit: 1_000,
+        follow_redirects: false,
     }
 }
 

@@ -14,6 +14,14 @@ pub struct TextError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextProblem {
+    /// The line is too long.
+    #[error("the line has {bytes} bytes; the limit is {limit}")]
+    TooLong {
+        /// Length in bytes.
+        bytes: usize,
+        /// Limit.
+        limit: usize,
+    },
     /// The line does not start with a metric name.
     #[error("{found:?} is not a metric name")]
     MetricName {

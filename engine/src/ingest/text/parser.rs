@@ -15,6 +15,15 @@ use crate::{
     store::rows::MetricType,
 };
 
+/// Maximum length of a line in bytes: more than a series with the largest number of labels of the largest length.
+const MAX_LINE_BYTES: usize = 2 << 20;
+
+/// Maximum number of metrics whose metadata are kept of a text; a store keeps no more.
+const MAX_FAMILIES: usize = 100_000;
+
+/// Maximum bytes of their names, descriptions and units together.
+const MAX_FAMILY_BYTES: usize = 32 << 20;
+
 /// Text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -90,6 +99,8 @@ pub struct TextParser {
     /// Type of the last `# TYPE` line.
     metric_type: MetricType,
     families: Vec<FamilyMetadata>,
+    /// Bytes of the texts in `families`.
+    family_bytes: usize,
 }
 
 /// Metadata of one metric from the comments of a text.
@@ -105,7 +116,7 @@ impl TextParser {
     /// Creates a parser at the start of a text.
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, line: 0, ended: false, metric_type: MetricType::Unknown, families: Vec::new() }
+        Self { dialect, line: 0, ended: false, metric_type: MetricType::Unknown, families: Vec::new(), family_bytes: 0 }
     }
 
     /// Returns the number of the last parsed line, from 1.
@@ -145,6 +156,9 @@ impl TextParser {
     }
 
     fn read<'a>(&mut self, line: &'a [u8]) -> Result<Option<TextSample<'a>>, TextProblem> {
+        if line.len() > MAX_LINE_BYTES {
+            return Err(TextProblem::TooLong { bytes: line.len(), limit: MAX_LINE_BYTES });
+        }
         let line = std::str::from_utf8(line).map_err(|_| TextProblem::NotUtf8)?;
         let line = line.strip_suffix('\r').unwrap_or(line);
         if self.ended {
@@ -174,7 +188,8 @@ impl TextParser {
                 // A description with an invalid name is treated as an ordinary comment.
                 let Some((metric, text)) = metric_name(rest) else { return Ok(()) };
                 let text = skip_blanks(text);
-                let family = self.family(&metric);
+                self.family_bytes += text.len();
+                let Some(family) = self.family(&metric) else { return Ok(()) };
                 if word == "HELP" {
                     family.help = unescape(text)
                 } else {
@@ -200,20 +215,26 @@ impl TextParser {
         }
         self.metric_type = type_of_word(kind);
         let metric_type = self.metric_type;
-        if let Some((metric, _)) = metric_name(rest) {
-            self.family(&metric).metric_type = metric_type;
+        if let Some((metric, _)) = metric_name(rest)
+            && let Some(family) = self.family(&metric)
+        {
+            family.metric_type = metric_type;
         }
         Ok(())
     }
 
-    /// Returns the family of this name; its lines are consecutive, so only the last family is compared.
-    fn family(&mut self, metric: &str) -> &mut FamilyMetadata {
+    /// Returns the family of this name; its lines are consecutive, so only the last family is compared. Returns `None`
+    /// when no more metadata are kept.
+    fn family(&mut self, metric: &str) -> Option<&mut FamilyMetadata> {
+        if self.families.len() >= MAX_FAMILIES || self.family_bytes > MAX_FAMILY_BYTES {
+            return None;
+        }
         if self.families.last().is_none_or(|last| last.metric != metric) {
+            self.family_bytes += metric.len();
             let (metric_type, metric) = (MetricType::Unknown, metric.to_owned());
             self.families.push(FamilyMetadata { metric, metric_type, help: String::new(), unit: String::new() });
         }
-        let last = self.families.len() - 1;
-        &mut self.families[last]
+        self.families.last_mut()
     }
 
     fn sample<'a>(&self, text: &'a str) -> Result<TextSample<'a>, TextProblem> {

@@ -1,10 +1,11 @@
 //! State shared by all clones of a store, its writer thread and its readers.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -15,8 +16,9 @@ use crate::store::{
     StoreError, StoreOptions,
     cache::{MetadataCache, TargetCache},
     error::failed_to,
+    file::{OpenedFile, log_path},
     index::Registry,
-    segment::SegmentLayout,
+    segment::{Held, SegmentLayout},
     write::{Queue, RecentSamples, Writer},
 };
 
@@ -26,17 +28,29 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) path: PathBuf,
     pub(in crate::store) options: StoreOptions,
     pub(in crate::store) registry: RwLock<Registry>,
+    /// One more than the highest series number; appends read it without the registry's lock, which a query may hold.
+    pub(in crate::store) series_end: AtomicU32,
     pub(in crate::store) recent: RwLock<RecentSamples>,
     pub(in crate::store) layout: RwLock<SegmentLayout>,
     pub(in crate::store) queue: Queue,
     pub(in crate::store) counters: Counters,
     /// Reason of a fatal error of DuckDB; set once.
     pub(in crate::store) stopped: OnceLock<String>,
+    /// Whether a deletion has removed rows of segments since the last checkpoint.
+    pub(in crate::store) rewritten: AtomicBool,
     /// Held during a compaction or a deletion, which exclude each other.
     pub(in crate::store) compacting: Mutex<()>,
     pub(in crate::store) readers: Readers,
     pub(in crate::store) metadata: MetadataCache,
     pub(in crate::store) targets: TargetCache,
+    /// The database file, to notice that it was moved.
+    pub(in crate::store) opened: OpenedFile,
+    /// Why the writer cannot go on for now; `None` in normal operation.
+    pub(in crate::store) broken: Mutex<Option<String>>,
+    /// Samples that were acknowledged before this opening and are not in the store.
+    pub(in crate::store) lost: u64,
+    /// Rows that retention holds back, by table.
+    pub(in crate::store) held: Mutex<Held>,
 }
 
 /// Counters since the start.
@@ -64,11 +78,18 @@ pub(in crate::store) struct Readers {
     /// Connection that new ones are cloned from; `None` once the store is closed.
     root: Mutex<Option<Connection>>,
     closed: AtomicBool,
+    /// Reads and compactions that found a damaged block, since the start.
+    damaged: AtomicU64,
 }
 
 impl Readers {
     pub(in crate::store) fn new(root: Connection) -> Self {
-        Self { idle: Mutex::default(), root: Mutex::new(Some(root)), closed: AtomicBool::new(false) }
+        Self {
+            idle: Mutex::default(),
+            root: Mutex::new(Some(root)),
+            closed: AtomicBool::new(false),
+            damaged: AtomicU64::new(0),
+        }
     }
 
     /// Runs `read` with a connection of the pool.
@@ -86,7 +107,21 @@ impl Readers {
         if !self.closed.load(Ordering::Acquire) {
             self.idle.lock().push(connection);
         }
+        self.note_damage(&answer);
         answer
+    }
+
+    /// Counts and logs a damaged block.
+    pub(in crate::store) fn note_damage<T>(&self, result: &Result<T, StoreError>) {
+        if let Err(StoreError::DamagedBlock { detail }) = result {
+            count(&self.damaged, 1);
+            tracing::error!(detail, "a part of the store is damaged; restore the store from a backup");
+        }
+    }
+
+    /// Returns how often a damaged block was found, since the start.
+    pub(in crate::store) fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Opens a connection outside the pool, for long work such as compaction.
@@ -107,7 +142,7 @@ impl Readers {
 impl Shared {
     /// Path of the write-ahead log beside the file.
     pub(in crate::store) fn log_path(&self) -> PathBuf {
-        PathBuf::from(format!("{}.wal", self.path.display()))
+        log_path(&self.path)
     }
 
     /// Runs a task on the writer thread between two groups, and waits for its result.
@@ -115,6 +150,7 @@ impl Shared {
         &self,
         task: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.opened.check()?;
         let (sender, receiver) = futures::channel::oneshot::channel();
         self.queue.push_task(Box::new(move |writer| {
             let _ = sender.send(task(writer));
@@ -128,9 +164,14 @@ pub(in crate::store) fn spawn_writer(
     shared: &Arc<Shared>,
     writer: Writer,
 ) -> Result<std::thread::JoinHandle<()>, StoreError> {
-    let path = shared.path.clone();
+    let (path, state) = (shared.path.clone(), Arc::clone(shared));
     std::thread::Builder::new()
         .name("almanac-writer".into())
-        .spawn(move || writer.run())
+        .spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                let _ = state.stopped.set("the writer panicked and could not recover".to_owned());
+                state.queue.abandon();
+            }
+        })
         .map_err(|error| StoreError::Open { path, detail: error.to_string() })
 }

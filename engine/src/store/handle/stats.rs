@@ -45,4 +45,12 @@ pub struct StoreStats {
     pub samples_came_late: u64,
     /// Compactions since the start.
     pub compactions: u64,
+    /// Whether the store takes writes.
+    pub ready: bool,
+    /// Reads and compactions that found a damaged block, since the start.
+    pub damaged_blocks: u64,
+    /// Samples that were acknowledged before the last opening and were not found, because the log was missing or short.
+    pub samples_lost: u64,
+    /// Rows of samples and of other tables that are older than their retention but are held back.
+    pub rows_held: u64,
 }

@@ -1,8 +1,12 @@
 //! The handle [`Store`]: opens and closes the file, appends and reads samples, compacts and deletes.
 
 use std::{
+    collections::HashSet,
     path::Path,
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -14,9 +18,11 @@ use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
     SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
-    read,
+    error::is_damage,
+    file::{OpenedFile, Recovered},
+    index, read,
     schema::{self, FileClaim},
-    segment::{self, SegmentKind},
+    segment::{self, SegmentKind, SegmentLayout},
     shared::{Counters, Readers, Shared, count, spawn_writer},
     sql,
     write::{Queue, Writer, receipt},
@@ -58,11 +64,11 @@ use crate::store::{
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Store(pub(super) Arc<Inner>);
+pub struct Store(pub(in crate::store) Arc<Inner>);
 
 #[derive(Debug)]
-pub(super) struct Inner {
-    pub(super) shared: Arc<Shared>,
+pub(in crate::store) struct Inner {
+    pub(in crate::store) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     analysts: sql::Gate,
     /// Released once no connection to the file is left.
@@ -78,32 +84,41 @@ impl Store {
         let claim = FileClaim::new(path)?;
         // The order matters: the file is validated before it is changed, orphans are dropped before the segments are
         // read, and the settings are locked last because the steps before them change settings.
-        let connection = schema::connect(path, &options)?;
+        let (connection, recovered) = schema::connect(path, &options)?;
+        // Opened after DuckDB and closed after it: closing it earlier would release DuckDB's lock.
+        let opened = OpenedFile::new(path);
         schema::migrate(&connection, path)?;
-        schema::drop_orphans(&connection)?;
+        unless_full(schema::drop_orphans(&connection))?;
         let mut registry = schema::load_registry(&connection, options.max_series)?;
         let layout = schema::load_layout(&connection)?;
         let mut recent = schema::load_recent(&connection, &layout, options.recent_bytes)?;
-        schema::drop_dead_series(&connection, &mut registry, &recent)?;
+        unless_full(schema::drop_dead_series(&connection, &mut registry, &recent))?;
         recent.grow(registry.end());
-        schema::refresh_sample_view(&connection, &layout)?;
+        unless_full(schema::refresh_sample_view(&connection, &layout))?;
         schema::lock_settings(&connection)?;
         let next_seq = schema::load_next_seq(&connection, &layout)?;
         let (metadata, targets) = (MetadataCache::load(&connection)?, TargetCache::load(&connection)?);
         let clone = || connection.try_clone().map_err(crate::store::error::failed_to("connect to the database"));
         let (root, analyst_limits) = (clone()?, options.analyst);
+        let lost = report_missing(path, recovered, &layout);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
+            series_end: AtomicU32::new(registry.end()),
             registry: RwLock::new(registry),
             recent: RwLock::new(recent),
             layout: RwLock::new(layout),
             queue: Queue::new(options.queue_bytes),
             counters: Counters::default(),
             stopped: OnceLock::new(),
+            rewritten: AtomicBool::new(false),
             compacting: Mutex::new(()),
             readers: Readers::new(root),
             metadata,
             targets,
+            opened,
+            broken: Mutex::new(None),
+            lost,
+            held: Mutex::default(),
             options,
         });
         let writer = spawn_writer(&shared, Writer::new(connection, Arc::clone(&shared), next_seq))?;
@@ -124,7 +139,37 @@ impl Store {
         if let Some(id) = self.0.shared.registry.read().find(labels) {
             return Ok(id);
         }
-        self.0.shared.registry.write().register(labels).inspect_err(|_| count(&self.0.shared.counters.refused, 1))
+        let shared = &self.0.shared;
+        let mut registry = shared.registry.write();
+        let id = registry.register(labels).inspect_err(|_| count(&shared.counters.refused, 1))?;
+        shared.series_end.store(registry.end(), Ordering::Release);
+        Ok(id)
+    }
+
+    /// Returns the numbers of several series and registers the new ones, or none of them.
+    ///
+    /// # Errors
+    /// `SeriesLimit` when the new series do not fit into the limit; none is registered then.
+    pub fn resolve_all(&self, all: &[Labels]) -> Result<Vec<SeriesId>, StoreError> {
+        let shared = &self.0.shared;
+        let mut registry = shared.registry.write();
+        let new: HashSet<&Labels> = all.iter().filter(|labels| registry.find(labels).is_none()).collect();
+        if registry.len() + new.len() > registry.limit() {
+            count(&shared.counters.refused, new.len() as u64);
+            return Err(StoreError::SeriesLimit { limit: registry.limit() });
+        }
+        let ids = all.iter().map(|labels| registry.register(labels)).collect();
+        shared.series_end.store(registry.end(), Ordering::Release);
+        ids
+    }
+
+    /// Returns whether the queue has space for `samples`; counts a rejected batch if it has none. Called before new
+    /// series are registered, so that a rejected batch registers none.
+    ///
+    /// # Errors
+    /// `Busy`, `Closed`.
+    pub fn check_queue(&self, samples: usize) -> Result<(), StoreError> {
+        self.0.shared.queue.check(samples)
     }
 
     /// Returns the labels of a series.
@@ -143,7 +188,7 @@ impl Store {
         if series != timestamps || series != values {
             return Err(StoreError::UnequalColumns { series, timestamps, values });
         }
-        let end = self.0.shared.registry.read().end();
+        let end = self.0.shared.series_end.load(Ordering::Acquire);
         if let Some(id) = batch.series.iter().find(|id| id.index() >= end) {
             return Err(StoreError::UnknownSeries { id: id.index() });
         }
@@ -220,6 +265,20 @@ impl Store {
         self.0.shared.stopped.get().map(String::as_str)
     }
 
+    /// Returns why the store takes no writes: its file was moved, its writer cannot go on, or a fatal error; `None` in
+    /// normal operation. Looks at the file; cheap enough for every call of a health check.
+    #[must_use]
+    pub fn unready(&self) -> Option<String> {
+        let shared = &self.0.shared;
+        if let Some(detail) = shared.stopped.get() {
+            return Some(format!("the store has stopped ({detail})"));
+        }
+        if let Err(error) = shared.opened.check() {
+            return Some(error.to_string());
+        }
+        shared.broken.lock().clone()
+    }
+
     /// Returns sizes and counters of the store; cheap.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
@@ -250,6 +309,10 @@ impl Store {
             samples_unchanged: load(&shared.counters.unchanged),
             samples_came_late: load(&shared.counters.late),
             compactions: load(&shared.counters.compactions),
+            ready: self.unready().is_none(),
+            damaged_blocks: shared.readers.damaged(),
+            samples_lost: shared.lost,
+            rows_held: shared.held.lock().rows(),
         }
     }
 
@@ -258,7 +321,23 @@ impl Store {
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`; unfinished work remains due.
     pub fn compact(&self, now: Timestamp, what: Compaction) -> Result<CompactionReport, StoreError> {
-        segment::compact(&self.0.shared, now, what)
+        self.compact_dropping(now, what, false)
+    }
+
+    /// Compacts like [`Store::compact`]; with `allow_drop` retention may delete any share of the rows, which it otherwise
+    /// holds back above [`StoreOptions::drop_share_max`].
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn compact_dropping(
+        &self,
+        now: Timestamp,
+        what: Compaction,
+        allow_drop: bool,
+    ) -> Result<CompactionReport, StoreError> {
+        let result = segment::compact(&self.0.shared, now, what, allow_drop);
+        self.0.shared.readers.note_damage(&result);
+        result
     }
 
     /// Deletes samples of selected series within a span, or counts them. The deletion is on disk when the call returns;
@@ -272,12 +351,19 @@ impl Store {
         segment::delete(&self.0.shared, what)
     }
 
-    /// Runs an analyst's read-only statement within limits.
+    /// Runs an analyst's read-only statement within limits, in this process: for a command that owns its store. A
+    /// service uses [`SqlWorkers`](crate::store::SqlWorkers), since some statements end the process that runs them.
     ///
     /// # Errors
     /// [`SqlError`], each with a stable code.
     pub fn analyst_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
-        self.0.analysts.run(&self.0.shared, sql, params, limits)
+        let answer = self.0.analysts.run(&self.0.shared, sql, params, limits);
+        if let Err(SqlError::Invalid { message }) = &answer
+            && is_damage(message)
+        {
+            self.0.shared.readers.note_damage::<()>(&Err(StoreError::DamagedBlock { detail: message.clone() }));
+        }
+        answer
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.
@@ -299,22 +385,44 @@ impl Store {
     /// Returns the numbers of the series that satisfy all matchers of any selector and may have samples in the span,
     /// ascending.
     fn ids(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> Vec<u32> {
-        let registry = self.0.shared.registry.read();
+        let registry = &self.0.shared.registry;
         let mut ids = match selectors {
-            [] => registry.select(&[]),
-            [one] => registry.select(one),
+            [] => index::select(registry, &[]),
+            [one] => index::select(registry, one),
             many => {
-                let mut ids: Vec<u32> = many.iter().flat_map(|matchers| registry.select(matchers)).collect();
+                let mut ids: Vec<u32> = many.iter().flat_map(|matchers| index::select(registry, matchers)).collect();
                 ids.sort_unstable();
                 ids.dedup();
                 ids
             }
         };
-        drop(registry);
         let recent = self.0.shared.recent.read();
         ids.retain(|&id| recent.overlaps(id, start_ms, end_ms));
         ids
     }
+}
+
+/// Ignores a full disk in a step of opening that only tidies up: reads must be served, and the next opening repeats it.
+fn unless_full(step: Result<(), StoreError>) -> Result<(), StoreError> {
+    match step {
+        Err(error @ StoreError::DiskFull { .. }) => {
+            tracing::warn!(%error, "the disk is full: the store serves reads, and takes writes once there is space");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Reports a log that is missing or short; returns how many samples are known to be lost.
+fn report_missing(path: &Path, recovered: Recovered, layout: &SegmentLayout) -> u64 {
+    let Some((what, before)) = recovered.missing else { return 0 };
+    let found = layout.all().map(|segment| segment.rows).sum();
+    let lost = before.samples.saturating_sub(found);
+    tracing::error!(
+        file = %path.display(), detail = what, samples_before = before.samples, samples_found = found, samples_lost = lost,
+        "data that were acknowledged are missing from the store; restore the log or a backup, or continue without them"
+    );
+    lost
 }
 
 impl Inner {

@@ -2,6 +2,8 @@
 //! series.
 
 mod registry;
+mod select;
 mod symbols;
 
 pub(super) use registry::Registry;
+pub(super) use select::select;

@@ -13,7 +13,7 @@ use super::batches::for_each_batch;
 use crate::{
     series::{Matcher, SeriesId, SeriesSamples, stale_marker},
     store::{
-        StoreError,
+        StoreError, index,
         segment::{Segment, SegmentKind, SegmentLayout},
         shared::Shared,
         write::RecentPart,
@@ -46,7 +46,7 @@ pub(in crate::store) fn select(
     if start > end {
         return Ok(Vec::new());
     }
-    let ids = shared.registry.read().select(matchers);
+    let ids = index::select(&shared.registry, matchers);
     let mut chosen = from_memory(shared, &ids, start, end, limit)?;
     from_disk(shared, &mut chosen, start, end, limit)?;
     let registry = shared.registry.read();

@@ -78,7 +78,11 @@ pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<
                 failed_to("migrate the schema")(error)
             })?;
     }
-    views::create_static_views(connection)
+    match views::create_static_views(connection) {
+        // The views of this version exist already, and a full disk must not prevent reads.
+        Err(StoreError::DiskFull { .. }) if found == SCHEMA_VERSION => Ok(()),
+        other => other,
+    }
 }
 
 /// Drops tables that an interrupted compaction left behind.

@@ -14,6 +14,7 @@ use super::migrate::check_version;
 use crate::store::{
     StoreError, StoreOptions,
     error::{cannot_open, failed_to},
+    file::{Recovered, log_path, recover},
 };
 
 /// Files that this process has open; the operating system's lock excludes other processes only.
@@ -67,17 +68,21 @@ fn kind(error: &std::io::Error) -> String {
 }
 
 /// Opens the file for writing after validation.
-pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<Connection, StoreError> {
+pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(Connection, Recovered), StoreError> {
+    let log = log_path(path);
+    let has_log = || log.metadata().is_ok_and(|log| log.len() > 0);
     if path.exists() {
         check_header(path)?;
-        let log = PathBuf::from(format!("{}.wal", path.display()));
-        if log.metadata().is_ok_and(|log| log.len() > 0) {
+        if has_log() {
             check_log(path, &log)?;
-            // Opening for writing merges the log into the file, so the version is checked read-only first.
-            let looking = open_mode(path, options, AccessMode::ReadOnly)?;
-            check_version(&looking, path)?;
-            check_blocks(&looking, path)?;
         }
+    }
+    let recovered = recover(path)?;
+    if path.exists() && has_log() {
+        // Opening for writing merges the log into the file, so the version is checked read-only first.
+        let looking = open_mode(path, options, AccessMode::ReadOnly)?;
+        check_version(&looking, path)?;
+        check_blocks(&looking, path)?;
     }
     let is_new = !path.exists();
     let connection = open_mode(path, options, AccessMode::ReadWrite)?;
@@ -87,7 +92,7 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<C
     } else {
         check_blocks(&connection, path)?;
     }
-    Ok(connection)
+    Ok((connection, recovered))
 }
 
 /// Makes a new file readable by its owner alone, and its folder entry durable: without that, a power cut could leave
@@ -118,7 +123,7 @@ fn open_mode(path: &Path, options: &StoreOptions, mode: AccessMode) -> Result<Co
             .with("allow_community_extensions", "false")?
             .with("memory_limit", format!("{}MiB", options.memory_bytes >> 20))?
             // DuckDB's automatic checkpoints are avoided: the writer checkpoints after a compaction, when little is
-            // left to write.
+            // left to write, or when the log is large.
             .with("checkpoint_threshold", "4GiB")?;
         if options.threads > 0 {
             config = config.threads(i64::try_from(options.threads).unwrap_or(i64::MAX))?;
@@ -182,6 +187,10 @@ fn check_log(path: &Path, log: &Path) -> Result<(), StoreError> {
     let mut head = Vec::new();
     File::open(log).map_err(failed)?.take(16).read_to_end(&mut head).map_err(failed)?;
     let has_log_head = head.iter().zip(&LOG_HEAD).all(|(found, expected)| found == expected);
+    // A power cut may leave zeros where the first entries were to be written.
+    if !head.is_empty() && head.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
     let size = head.get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
     if has_log_head && size <= LOG_ENTRY {
         return Ok(());

@@ -6,11 +6,11 @@ use crate::store::{
     StoreError,
     error::failed_to,
     rows::{Column, TABLES, Table, descriptor::Source},
-    segment::{SegmentKind, SegmentLayout},
+    segment::{Segment, SegmentKind, SegmentLayout},
 };
 
 /// Returns the `SELECT` of a view; `None` for samples, whose view depends on the segments.
-fn select(table: &Table) -> Option<String> {
+pub(in crate::store) fn select_of(table: &Table) -> Option<String> {
     let columns = || table.columns.iter().map(Column::select).collect::<Vec<_>>().join(", ");
     match table.source {
         Source::Segments => None,
@@ -44,7 +44,7 @@ const CLOCK_MACROS: &str = "
 /// opening.
 pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(), StoreError> {
     let statements: Vec<String> =
-        TABLES.iter().filter_map(|table| select(table).map(|select| create(table, &select))).collect();
+        TABLES.iter().filter_map(|table| select_of(table).map(|select| create(table, &select))).collect();
     connection
         .execute_batch(&format!("BEGIN TRANSACTION; {}{CLOCK_MACROS} COMMIT", statements.concat()))
         .map_err(failed_to("create the views"))
@@ -52,10 +52,11 @@ pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(
 
 /// Recreates the view of samples over the present segments, within the caller's transaction.
 pub(in crate::store) fn create_sample_views(connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
-    let select = samples_select(layout);
-    let sampled = TABLES.iter().filter(|table| table.source == Source::Segments);
-    let sql: String = sampled.map(|table| create(table, &select)).collect();
-    connection.execute_batch(&sql).map_err(failed_to("create the view of samples"))
+    let of = |kind| layout.of(kind).map(Segment::table).collect::<Vec<_>>();
+    let base = [of(SegmentKind::Cold), of(SegmentKind::Hot)].concat();
+    connection
+        .execute_batch(&sample_view(&base, &of(SegmentKind::Late)))
+        .map_err(failed_to("create the view of samples"))
 }
 
 /// Recreates the view of samples in its own transaction.
@@ -67,24 +68,25 @@ pub(in crate::store) fn refresh_sample_view(connection: &Connection, layout: &Se
     made
 }
 
-/// Returns the `SELECT` of the view of samples: hot and cold rows without a late version, and the last late row of each
-/// series and timestamp. Stale markers (NULL) are hidden.
-fn samples_select(layout: &SegmentLayout) -> String {
-    let base: Vec<String> = layout
-        .of(SegmentKind::Cold)
-        .chain(layout.of(SegmentKind::Hot))
-        .map(|segment| format!("SELECT series_id, timestamp, value FROM {}", segment.table()))
-        .collect();
-    let late: Vec<String> = layout
-        .of(SegmentKind::Late)
-        .map(|segment| format!("SELECT series_id, timestamp, value, seq FROM {}", segment.table()))
-        .collect();
-    format!(
-        "WITH base AS NOT MATERIALIZED ({}), late AS NOT MATERIALIZED (SELECT series_id, timestamp, value FROM ({})
-            QUALIFY row_number() OVER (PARTITION BY series_id, timestamp ORDER BY seq DESC) = 1)
-        SELECT series_id, timestamp, value FROM (
-            FROM base ANTI JOIN late USING (series_id, timestamp) UNION ALL FROM late) WHERE value IS NOT NULL",
-        base.join(" UNION ALL "),
-        late.join(" UNION ALL "),
-    )
+/// Returns the statements that create the view of samples: hot and cold rows without a late version, and the last late
+/// row of each series and timestamp. Stale markers (NULL) are hidden.
+///
+/// `base` and `late` are the relations of the cold and hot segments, and of the late ones; `base` is not empty.
+pub(in crate::store) fn sample_view(base: &[String], late: &[String]) -> String {
+    let union = |columns: &str, relations: &[String]| {
+        relations.iter().map(|from| format!("SELECT {columns} FROM {from}")).collect::<Vec<_>>().join(" UNION ALL ")
+    };
+    let base = union("series_id, timestamp, value", base);
+    let select = if late.is_empty() {
+        format!("SELECT series_id, timestamp, value FROM ({base}) WHERE value IS NOT NULL")
+    } else {
+        format!(
+            "WITH base AS NOT MATERIALIZED ({base}), late AS NOT MATERIALIZED (SELECT series_id, timestamp, value FROM ({})
+                QUALIFY row_number() OVER (PARTITION BY series_id, timestamp ORDER BY seq DESC) = 1)
+            SELECT series_id, timestamp, value FROM (
+                FROM base ANTI JOIN late USING (series_id, timestamp) UNION ALL FROM late) WHERE value IS NOT NULL",
+            union("series_id, timestamp, value, seq", late)
+        )
+    };
+    TABLES.iter().filter(|table| table.source == Source::Segments).map(|table| create(table, &select)).collect()
 }

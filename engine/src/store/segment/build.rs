@@ -44,7 +44,7 @@ pub(super) fn build(
     let table = run.table();
     connection
         .execute_batch(&format!(
-            "CREATE TABLE {table} (series_id UINTEGER NOT NULL, timestamp TIMESTAMP_MS NOT NULL, value DOUBLE);
+            "CREATE OR REPLACE TABLE {table} (series_id UINTEGER NOT NULL, timestamp TIMESTAMP_MS NOT NULL, value DOUBLE);
              CREATE OR REPLACE TEMP TABLE stage_late AS SELECT series_id, timestamp, value FROM ({})
                  QUALIFY row_number() OVER (PARTITION BY series_id, timestamp ORDER BY seq DESC) = 1",
             union("series_id, timestamp, value, seq", &merge.late)

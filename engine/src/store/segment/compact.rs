@@ -9,7 +9,9 @@ use super::{
     Segment, SegmentKind,
     build::build,
     plan::{self, Merge},
-    reclaim, rollup, swap,
+    reclaim,
+    retention::{self, Retention},
+    rollup, swap,
 };
 use crate::store::{
     Compaction, CompactionReport, StoreError,
@@ -18,23 +20,23 @@ use crate::store::{
     write::{ROW_BYTES, check_disk_space},
 };
 
-/// Compacts the segments that are due, or all of them, and returns counts of the work done.
+/// Compacts the segments that are due, or all of them, and returns counts of the work done. `allow_drop`: retention may
+/// delete any share of the rows.
 pub(in crate::store) fn compact(
     shared: &Arc<Shared>,
     now: Timestamp,
     what: Compaction,
+    allow_drop: bool,
 ) -> Result<CompactionReport, StoreError> {
     let _one_at_a_time = shared.compacting.lock();
     let now = now.millis();
     let all = what == Compaction::All;
     rotate_if_due(shared, now, all)?;
-    let mut compaction = CompactionRun {
-        connection: shared.readers.connect()?,
-        shared,
-        now,
-        raw_cutoff: shared.options.retention_raw_ms.map(|age| now.saturating_sub(age)),
-        report: CompactionReport::default(),
-    };
+    let connection = shared.readers.connect()?;
+    let retention = retention::plan(shared, &connection, now, allow_drop)?;
+    let rows_held = retention.held;
+    let mut compaction =
+        CompactionRun { connection, shared, now, raw_cutoff: retention.samples, report: CompactionReport::default() };
     // Frozen hot and late segments come first: later merges see cold segments only.
     compaction.move_frozen()?;
     for merge in plan::emptied(&compaction.cold()) {
@@ -48,10 +50,11 @@ pub(in crate::store) fn compact(
     while let Some(merge) = plan::due_merge(&compaction.cold()) {
         compaction.merge(&merge)?;
     }
-    compaction.expire(all, shared.options.retention_rollup_ms.map(|age| now.saturating_sub(age)))?;
+    compaction.expire(all, retention)?;
     let report = compaction.report;
     drop(compaction);
-    if report != CompactionReport::default() || all {
+    let has_worked = report != CompactionReport::default() || all;
+    if has_worked || is_log_large(shared) {
         match shared.on_writer(|writer| writer.checkpoint()) {
             // A full compaction is requested to reclaim space, so the caller must learn that it failed.
             Err(error @ StoreError::DiskFull { .. }) if all => return Err(error),
@@ -64,9 +67,19 @@ pub(in crate::store) fn compact(
         if all {
             reclaim::reclaim_space(shared, &shared.readers.connect()?)?;
         }
-        count(&shared.counters.compactions, 1);
+        if has_worked {
+            count(&shared.counters.compactions, 1);
+        }
     }
-    Ok(report)
+    Ok(CompactionReport { rows_held, ..report })
+}
+
+/// Bytes of the write-ahead log at which a checkpoint is due without a compaction. Until a checkpoint DuckDB keeps the rows
+/// of the log uncompressed in memory, about 20 bytes each, and the next opening reads all of them.
+const LOG_BYTES: u64 = 64 << 20;
+
+fn is_log_large(shared: &Shared) -> bool {
+    shared.log_path().metadata().is_ok_and(|log| log.len() >= LOG_BYTES)
 }
 
 /// Freezes the active segments if they are due, else stores the time of the hot segment's first rows.
@@ -160,7 +173,7 @@ impl CompactionRun<'_> {
     }
 
     /// Applies retention: rewrites or drops expired cold segments, then deletes expired rows of the other tables.
-    fn expire(&mut self, all: bool, rollup_cutoff: Option<i64>) -> Result<(), StoreError> {
+    fn expire(&mut self, all: bool, retention: Retention) -> Result<(), StoreError> {
         if let Some(cutoff) = self.raw_cutoff {
             let layout = self.shared.layout.read().clone();
             for merge in plan::expired(&layout, cutoff, self.now, all) {
@@ -168,10 +181,6 @@ impl CompactionRun<'_> {
             }
             self.shared.recent.write().expire(cutoff);
         }
-        let raw_cutoff = self.raw_cutoff;
-        if raw_cutoff.is_some() || rollup_cutoff.is_some() {
-            self.shared.on_writer(move |writer| swap::expire_rows(writer, raw_cutoff, rollup_cutoff))?;
-        }
-        Ok(())
+        self.shared.on_writer(move |writer| swap::expire_rows(writer, &retention))
     }
 }

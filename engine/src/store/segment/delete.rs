@@ -3,7 +3,10 @@
 //! One transaction on the writer thread removes the rows themselves; there are no tombstones. A crash, a compaction or
 //! a late sample cannot restore deleted rows, and samples that are written afterwards need no special treatment.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use arrow::{
     array::{AsArray, RecordBatch, UInt32Array},
@@ -21,6 +24,7 @@ use crate::{
     store::{
         Deletion, DeletionReport, MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, StoreError,
         error::failed_to,
+        index,
         read::{for_each_batch, instant},
         schema::measure,
         shared::Shared,
@@ -57,13 +61,12 @@ fn selected(shared: &Shared, matchers: &[Matcher]) -> Result<Vec<u32>, StoreErro
     if matchers.iter().all(|matcher| matcher.matches_value("")) {
         return Err(StoreError::EmptySelector);
     }
-    let registry = shared.registry.read();
-    let ids = registry.select(matchers);
+    let ids = index::select(&shared.registry, matchers);
     let is_explicit = |matcher: &Matcher| {
         matcher.op() == MatchOp::Equal
             || (matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Regex && matcher.value() == ".+")
     };
-    if ids.len() > 1 && ids.len() == registry.select(&[]).len() && !matchers.iter().any(is_explicit) {
+    if ids.len() > 1 && ids.len() == index::select(&shared.registry, &[]).len() && !matchers.iter().any(is_explicit) {
         return Err(StoreError::WholeStore { series: ids.len() });
     }
     Ok(ids)
@@ -77,6 +80,7 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
     }
     check_disk_space(&writer.shared.path, counted.samples.saturating_mul(ROW_BYTES), "a deletion")?;
     let end = writer.shared.registry.read().end();
+    writer.shared.rewritten.store(true, Ordering::Release);
     let (report, left, emptied) = writer.transaction(|connection| {
         let scope = DeletionScope::new(connection, ids, span)?;
         // Rollups at the ends of the span are computed from rows that the next step deletes.
@@ -97,6 +101,10 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
         }
     }
     writer.note_emptied(emptied);
+    // Workers for SQL read the last checkpoint, which still has the rows.
+    if let Err(error) = writer.checkpoint() {
+        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint after a deletion failed");
+    }
     Ok(report)
 }
 

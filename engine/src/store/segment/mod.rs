@@ -7,7 +7,7 @@
 //!
 //! [`swap`] also freezes the active segments (rotation). [`plan`] selects the segments to merge. [`build`] writes the
 //! new segment on a separate connection while samples keep arriving. [`swap`] replaces the old segments in one
-//! transaction on the writer thread. [`reclaim`] shortens the file. [`delete`](mod@delete) removes samples on request.
+//! transaction on the writer thread. [`retention`] decides what has expired. [`reclaim`] shortens the file. [`delete`](mod@delete) removes samples on request.
 //! An interrupted compaction leaves a table that is not in the list of segments; the next opening drops it.
 
 mod build;
@@ -16,9 +16,11 @@ mod delete;
 mod layout;
 mod plan;
 mod reclaim;
+mod retention;
 mod rollup;
 mod swap;
 
 pub(super) use compact::compact;
 pub(super) use delete::delete;
 pub(super) use layout::{Segment, SegmentKind, SegmentLayout};
+pub(super) use retention::Held;

@@ -5,6 +5,9 @@ use super::{Segment, SegmentKind, SegmentLayout};
 /// Age of the hot segment at which it is compacted, in milliseconds.
 const BLOCK_MS: i64 = 2 * 3_600_000;
 
+/// Time in milliseconds by which the hot segment may be newer than the clock.
+const FUTURE_MS: i64 = 60_000;
+
 /// Number of late rows at which a compaction is due. Every read applies all of them.
 const LATE_ROWS: u64 = 200_000;
 
@@ -38,7 +41,9 @@ pub(super) struct Merge {
 
 /// Returns whether the active segments are due to be frozen.
 pub(super) fn is_rotation_due(layout: &SegmentLayout, now: i64, hot_rows: u64) -> bool {
-    let old = layout.hot_since.is_some_and(|since| now.saturating_sub(since) >= BLOCK_MS);
+    // A time in the future means that the clock was set back.
+    let is_old = |since: i64| !(-FUTURE_MS..BLOCK_MS).contains(&now.saturating_sub(since));
+    let old = layout.hot_since.is_some_and(is_old);
     let some = layout.hot.rows + layout.late.rows > 0;
     some && (old || layout.hot.rows >= hot_rows || layout.late.rows >= LATE_ROWS)
 }

@@ -3,7 +3,13 @@
 
 use duckdb::Connection;
 
-use super::{Segment, SegmentKind, SegmentLayout, build::union, plan::Merge, rollup};
+use super::{
+    Segment, SegmentKind, SegmentLayout,
+    build::union,
+    plan::Merge,
+    retention::{Retention, store_approved},
+    rollup,
+};
 use crate::store::{StoreError, error::failed_to, read::instant, schema::create_sample_views, write::Writer};
 
 /// Freezes the active segments that have rows and creates new ones.
@@ -114,21 +120,17 @@ pub(super) fn stage_spans(connection: &Connection, merge: &Merge) -> Result<(), 
         .map_err(failed_to("store the spans of series"))
 }
 
-/// Deletes expired rows of the other tables: `raw` and `rollup` are cutoffs in epoch milliseconds.
-pub(super) fn expire_rows(writer: &mut Writer, raw: Option<i64>, rollup: Option<i64>) -> Result<(), StoreError> {
-    let mut sql = String::new();
-    if let Some(cutoff) = raw {
-        let cutoff_sql = instant(cutoff);
+/// Deletes expired rows of the other tables, and stores the approved cutoffs.
+pub(super) fn expire_rows(writer: &mut Writer, retention: &Retention) -> Result<(), StoreError> {
+    let mut sql = store_approved(&retention.approved);
+    if let Some(cutoff) = retention.samples {
         sql.push_str(&format!(
-            "DELETE FROM store.cache_events WHERE timestamp < {cutoff_sql};
-             DELETE FROM store.spans WHERE max_ms < {cutoff};
+            "DELETE FROM store.spans WHERE max_ms < {cutoff};
              UPDATE store.spans SET min_ms = {cutoff} WHERE min_ms < {cutoff};"
         ));
     }
-    if let Some(cutoff) = rollup {
-        for table in ["rollup_5m", "rollup_1h", "forecasts", "anomalies"] {
-            sql.push_str(&format!("DELETE FROM store.{table} WHERE timestamp < {};", instant(cutoff)));
-        }
+    for (table, cutoff) in &retention.tables {
+        sql.push_str(&format!("DELETE FROM store.{table} WHERE timestamp < {};", instant(*cutoff)));
     }
     if sql.is_empty() {
         return Ok(());

@@ -80,7 +80,7 @@ pub(super) fn check(statement: &Value, limits: &AnalystLimits) -> Result<Referen
     let references = walk(statement, &CteScope::new())?;
     let limit = limits.table_references as u64;
     if references.tables > limit {
-        return Err(SqlError::TooComplex { what: "table references", found: references.tables, limit });
+        return Err(SqlError::TooComplex { what: "table references".into(), found: references.tables, limit });
     }
     Ok(references)
 }
@@ -145,11 +145,11 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
         let name = text("function_name").to_lowercase();
         let of_system = ["", "main"].contains(&text("schema")) && ["", "system"].contains(&text("catalog"));
         if !of_system || !is_function_allowed(&name) {
-            let instead = instead_of_function(&name);
+            let instead = instead_of_function(&name).map(Into::into);
             return Err(SqlError::Function { name: sql_spelling(&name).to_owned(), instead });
         }
         if class == "WINDOW" && !is_window_allowed(&name) {
-            let instead = Some("aggregate with GROUP BY, without OVER");
+            let instead = Some("aggregate with GROUP BY, without OVER".into());
             return Err(SqlError::Construct { what: format!("{name} over a window"), instead });
         }
         if let Some(wildcard) = wildcard(&name) {
@@ -172,7 +172,8 @@ fn check_pattern(object: &Map<String, Value>, operator: &str, wildcard: char) ->
         _ => Err(SqlError::Construct {
             what: format!("{operator} with a computed pattern"),
             instead: Some(
-                "write the pattern as a constant, pass it as a parameter, or use starts_with, contains or regexp_matches",
+                "write the pattern as a constant, pass it as a parameter, or use starts_with, contains or regexp_matches"
+                    .into(),
             ),
         }),
     }
@@ -182,7 +183,11 @@ fn check_pattern(object: &Map<String, Value>, operator: &str, wildcard: char) ->
 pub(super) fn check_wildcards(pattern: &str, wildcard: char) -> Result<(), SqlError> {
     let found = pattern.matches(wildcard).count() as u64;
     let limit = WILDCARDS;
-    if found <= limit { Ok(()) } else { Err(SqlError::TooComplex { what: "wildcards in a pattern", found, limit }) }
+    if found <= limit {
+        Ok(())
+    } else {
+        Err(SqlError::TooComplex { what: "wildcards in a pattern".into(), found, limit })
+    }
 }
 
 /// Returns whether a pattern of the statement is a parameter.
@@ -237,7 +242,7 @@ fn check_range(name: &str, arguments: &[Value]) -> Result<(), SqlError> {
     } else {
         Err(SqlError::Construct {
             what: format!("{name} in an expression with over 100000 or an unknown number of elements"),
-            instead: Some("use it in FROM, where its length is not limited"),
+            instead: Some("use it in FROM, where its length is not limited".into()),
         })
     }
 }
@@ -259,7 +264,7 @@ fn check_table(object: &Map<String, Value>, scope: &CteScope) -> Result<Referenc
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("").to_lowercase();
     let (catalog, schema, name) = (text("catalog_name"), text("schema_name"), text("table_name"));
     if object.get("at_clause").is_some_and(|at| !at.is_null()) {
-        let instead = Some("the store does not keep earlier versions of tables");
+        let instead = Some("the store does not keep earlier versions of tables".into());
         return Err(SqlError::Construct { what: "AT after a table".to_owned(), instead });
     }
     if catalog.is_empty()
@@ -296,7 +301,7 @@ fn check_show(object: &Map<String, Value>) -> Result<(), SqlError> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
     let name = text("table_name").trim_matches('"').to_lowercase();
     let refused = |what: &str| {
-        let instead = Some("SHOW TABLES lists the tables, DESCRIBE samples lists the columns of one");
+        let instead = Some("SHOW TABLES lists the tables, DESCRIBE samples lists the columns of one".into());
         Err(SqlError::Construct { what: what.to_owned(), instead })
     };
     match (text("show_type"), name.as_str()) {
@@ -317,7 +322,7 @@ fn construct(name: &str) -> SqlError {
         "COLUMN_DATA" => ("a list of constants in FROM", Some("write VALUES")),
         other => (other, None),
     };
-    SqlError::Construct { what: what.replace('_', " "), instead }
+    SqlError::Construct { what: what.replace('_', " "), instead: instead.map(Into::into) }
 }
 
 /// Rejects the names of system functions and tables for a common table expression: outside its scope such a name would
@@ -328,7 +333,7 @@ fn check_new_name(name: &str) -> Result<(), SqlError> {
     if plain && !["duckdb_", "pragma_", "sqlite_", "pg_"].iter().any(|prefix| lower.starts_with(prefix)) {
         Ok(())
     } else {
-        let instead = Some("give it a name of letters, digits and _");
+        let instead = Some("give it a name of letters, digits and _".into());
         Err(SqlError::Construct { what: format!("a common table expression named {name:?}"), instead })
     }
 }

@@ -2,16 +2,23 @@
 //!
 //! A statement must be a single read-only query of allowed functions and tables. It runs in a read-only transaction
 //! with a deadline and limits on rows, bytes, table references and nesting. In addition the database's settings are
-//! locked, so that no statement can access files or the network.
+//! locked, so that no statement can access files or the network. A service runs all of this in worker processes
+//! ([`workers`](super::workers)), because DuckDB itself may fail on an allowed statement.
 
 mod advice;
 mod allow;
 mod check;
+mod execute;
 mod gate;
 mod names;
 mod parquet;
+mod permits;
+mod statement;
 mod types;
 
+pub(super) use execute::execute_until;
 pub(super) use gate::Gate;
 pub use parquet::{ParquetError, to_parquet};
+pub(super) use permits::Permits;
+pub(super) use statement::Statement;
 pub use types::{SqlAnswer, SqlError, SqlLimits, SqlParam};

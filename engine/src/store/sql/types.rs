@@ -1,11 +1,12 @@
 //! Limits, parameters, answers and errors of analysts' SQL.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use serde::{Deserialize, Serialize};
 
 /// Limits of one query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqlLimits {
     /// Time from the call to the last row, including the wait for a permit.
     pub deadline: Duration,
@@ -22,7 +23,7 @@ impl Default for SqlLimits {
 }
 
 /// Value of a parameter (`?` or `$1`) of a statement.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum SqlParam {
     /// NULL
     Null,
@@ -50,7 +51,7 @@ pub struct SqlAnswer {
 }
 
 /// Error of an analyst's query.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 pub enum SqlError {
     /// The statement cannot be parsed or bound, or failed while it ran.
     #[error("{message}")]
@@ -65,20 +66,20 @@ pub enum SqlError {
         count: u64,
     },
     /// The statement is not a query.
-    #[error("only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN are allowed, not {kind}{}", instead_of(*instead))]
+    #[error("only SELECT, SHOW, DESCRIBE, SUMMARIZE and EXPLAIN are allowed, not {kind}{}", instead_of(instead.as_deref()))]
     NotReadOnly {
         /// Kind of the statement.
         kind: String,
         /// Hint about an alternative.
-        instead: Option<&'static str>,
+        instead: Option<Cow<'static, str>>,
     },
     /// The function is not on the list of allowed functions.
-    #[error("function {name} is not allowed here{}", instead_of(*instead))]
+    #[error("function {name} is not allowed here{}", instead_of(instead.as_deref()))]
     Function {
         /// Name of the function.
         name: String,
         /// Hint about an alternative.
-        instead: Option<&'static str>,
+        instead: Option<Cow<'static, str>>,
     },
     /// The table does not exist or is not visible to analysts.
     #[error("table {name:?} does not exist or cannot be queried; available tables: {known}")]
@@ -89,18 +90,18 @@ pub enum SqlError {
         known: String,
     },
     /// The construct is not on the list of allowed constructs.
-    #[error("{what} is not allowed here{}", instead_of(*instead))]
+    #[error("{what} is not allowed here{}", instead_of(instead.as_deref()))]
     Construct {
         /// Name of the construct.
         what: String,
         /// Hint about an alternative.
-        instead: Option<&'static str>,
+        instead: Option<Cow<'static, str>>,
     },
     /// The statement is too long, too deeply nested or has too many table references.
     #[error("the statement is too large: {what} {found}, at most {limit}")]
     TooComplex {
         /// Counted quantity.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// Count of the statement.
         found: u64,
         /// Limit.
@@ -129,18 +130,37 @@ pub enum SqlError {
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
+    /// DuckDB failed on the statement, or the process that ran it ended.
+    #[error("the statement ended the process that ran it ({detail}); the service is not affected")]
+    Crashed {
+        /// What is known of the failure.
+        detail: String,
+    },
+    /// A part of the file that the statement reads is damaged.
+    #[error("a part of the store is damaged ({detail}); restore the store from a backup")]
+    Damaged {
+        /// DuckDB's message, in one line.
+        detail: String,
+    },
+    /// No worker process can be started, or it cannot read the store.
+    #[error("SQL is not available: {detail}")]
+    Unavailable {
+        /// What failed.
+        detail: String,
+    },
     /// The store failed.
     #[error("the store failed to {action}")]
+    #[serde(skip)]
     Store {
         /// Operation, as a verb phrase.
-        action: &'static str,
+        action: Cow<'static, str>,
         /// Error of DuckDB.
         #[source]
         source: Arc<duckdb::Error>,
     },
 }
 
-fn instead_of(instead: Option<&'static str>) -> String {
+fn instead_of(instead: Option<&str>) -> String {
     instead.map_or_else(String::new, |instead| format!("; {instead}"))
 }
 
@@ -161,6 +181,9 @@ impl SqlError {
             Self::Memory => "sql_memory",
             Self::Busy => "sql_busy",
             Self::Closed => "store_closed",
+            Self::Crashed { .. } => "sql_crashed",
+            Self::Damaged { .. } => "store_damaged",
+            Self::Unavailable { .. } => "sql_unavailable",
             Self::Store { .. } => "store_failed",
         }
     }

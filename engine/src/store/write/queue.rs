@@ -62,7 +62,25 @@ impl fmt::Debug for Queue {
 
 /// Returns the estimated memory of a batch: 20 bytes per sample and a constant for the entry.
 fn bytes_of(batch: &SampleBatch) -> usize {
-    batch.len() * 20 + 64
+    bytes_of_samples(batch.len())
+}
+
+fn bytes_of_samples(samples: usize) -> usize {
+    samples * 20 + 64
+}
+
+impl QueueState {
+    /// Rejects a batch that does not fit. A batch larger than the limit fits when no other samples are queued.
+    fn admit(&mut self, bytes: usize, limit: usize) -> Result<(), StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        if self.bytes > 0 && self.bytes + bytes > limit {
+            self.busy += 1;
+            return Err(StoreError::Busy { retry_after: Duration::from_secs(1) });
+        }
+        Ok(())
+    }
 }
 
 /// Takes the batches queued behind `batch`, up to the next task or a full group. Tasks and samples keep their order.
@@ -101,19 +119,18 @@ impl Queue {
     pub(in crate::store) fn push_samples(&self, batch: SampleBatch, answer: ReceiptSender) -> Result<(), StoreError> {
         let bytes = bytes_of(&batch);
         let mut waiting = self.waiting.lock();
-        if waiting.closed {
-            return Err(StoreError::Closed);
-        }
-        if waiting.bytes > 0 && waiting.bytes + bytes > self.limit {
-            waiting.busy += 1;
-            return Err(StoreError::Busy { retry_after: Duration::from_secs(1) });
-        }
+        waiting.admit(bytes, self.limit)?;
         waiting.bytes += bytes;
         waiting.batches += 1;
         waiting.jobs.push_back(QueuedJob::Samples(batch, answer));
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
+    }
+
+    /// Returns whether a batch of this many samples would be queued now; a rejected one is counted.
+    pub(in crate::store) fn check(&self, samples: usize) -> Result<(), StoreError> {
+        self.waiting.lock().admit(bytes_of_samples(samples), self.limit)
     }
 
     /// Queues a task.
@@ -132,6 +149,17 @@ impl Queue {
     pub(in crate::store) fn close(&self) {
         self.waiting.lock().closed = true;
         self.arrived.notify_one();
+    }
+
+    /// Rejects further requests and drops the queued ones, whose receipts then report that the store is closed.
+    pub(in crate::store) fn abandon(&self) {
+        let dropped = {
+            let mut waiting = self.waiting.lock();
+            waiting.closed = true;
+            (waiting.bytes, waiting.batches) = (0, 0);
+            std::mem::take(&mut waiting.jobs)
+        };
+        drop(dropped);
     }
 
     /// Waits for work and returns the next task, or all batches queued before the next task.

@@ -87,6 +87,10 @@ impl RecentSamples {
     pub(in crate::store) fn insert(&mut self, id: u32, timestamp: i64, value: f64) -> Destination {
         let state = &mut self.series[id as usize];
         if timestamp > state.max {
+            if state.samples.len() == state.samples.capacity() {
+                // A vector doubles by itself, so that up to half of the budget would be empty.
+                state.samples.reserve_exact(state.samples.len() / 8 + 4);
+            }
             state.samples.push((timestamp, value));
             state.max = timestamp;
             state.min = state.min.min(timestamp);

@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashSet,
-    sync::Arc,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -19,12 +20,16 @@ use super::{
 use crate::store::{
     StoreError,
     error::failed_to,
+    file::{Committed, StateFile},
     schema,
     shared::{Shared, count},
 };
 
 /// Maximum number of late samples in a batch whose samples are added to memory one by one.
 const MAX_LATE_ONE_BY_ONE: usize = 32;
+
+/// Time between two attempts to rebuild memory after it could not be rebuilt.
+const REPAIR_INTERVAL: Duration = Duration::from_secs(5);
 
 /// State of the writer thread, which owns the connection for appends and transactions.
 #[derive(Debug)]
@@ -37,28 +42,50 @@ pub(in crate::store) struct Writer {
     emptied: HashSet<u32>,
     /// Sequence number of the next late row.
     next_seq: i64,
-    /// Set when memory could not be rebuilt after a failed commit; all later samples are rejected.
-    broken: Option<StoreError>,
+    /// Set when memory could not be rebuilt after a failed commit, with the time of the last attempt; samples are
+    /// rejected until an attempt succeeds.
+    broken: Option<(StoreError, Instant)>,
+    /// Side file with what was committed.
+    state: StateFile,
 }
 
 impl Writer {
     pub(in crate::store) fn new(connection: Connection, shared: Arc<Shared>, next_seq: i64) -> Self {
         let persisted = shared.registry.read().end();
-        Self { connection, shared, persisted, emptied: HashSet::new(), next_seq, broken: None }
+        let state = StateFile::open(&shared.path);
+        Self { connection, shared, persisted, emptied: HashSet::new(), next_seq, broken: None, state }
     }
 
     /// Processes the queue until it is closed and empty, then writes a checkpoint.
     pub(in crate::store) fn run(mut self) {
         let mut last = (0, Duration::ZERO);
+        self.note_state();
         loop {
-            match self.shared.queue.next(last) {
+            let work = self.shared.queue.next(last);
+            let started = Instant::now();
+            // The senders of a group that panics get an error, because its receipts are dropped.
+            let done = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Group(group) => {
-                    let (batches, started) = (group.len(), Instant::now());
+                    last = (group.len(), Duration::ZERO);
                     self.commit_group(group);
-                    last = (batches, started.elapsed());
+                    last.1 = started.elapsed();
+                    true
                 }
-                Work::Task(task) => task(&mut self),
-                Work::Closed => break,
+                Work::Task(task) => {
+                    task(&mut self);
+                    self.note_state();
+                    true
+                }
+                Work::Closed => false,
+            }));
+            match done {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => {
+                    tracing::error!("the writer panicked; its transaction is rolled back");
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                    self.recover();
+                }
             }
         }
         if let Err(error) = self.checkpoint() {
@@ -67,14 +94,47 @@ impl Writer {
                 "the final checkpoint failed; all data is in the write-ahead log"
             );
         }
+        self.note_state();
+    }
+
+    /// Records what is committed in the side file; a log that was removed while it was in use is written to the file.
+    fn note_state(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let measured = || Some((shared.opened.checkpoints()?, shared.log_path().metadata().map_or(0, |log| log.len())));
+        let Some((mut checkpoints, mut log_bytes)) = measured() else { return };
+        if shared.opened.gone().is_some() {
+            return;
+        }
+        let mut before =
+            self.state.last().filter(|last| last.checkpoints == checkpoints).map_or(0, |last| last.log_bytes);
+        if log_bytes < before {
+            tracing::error!(
+                log = %shared.log_path().display(), bytes = log_bytes, expected = before,
+                "the write-ahead log was removed or cut while it was in use; its contents are written to the store's file"
+            );
+            if let Err(error) = self.checkpoint() {
+                tracing::error!(error = &error as &dyn std::error::Error, "that checkpoint failed");
+            }
+            (checkpoints, log_bytes) = measured().unwrap_or((checkpoints, 0));
+            before = 0;
+        }
+        // A compaction commits on a connection of its own, so that the log may end within a transaction.
+        if shared.compacting.try_lock().is_none() {
+            log_bytes = before;
+        }
+        let samples = shared.layout.read().all().map(|segment| segment.rows).sum();
+        self.state.write(Committed::new(checkpoints, log_bytes, samples));
     }
 
     /// Writes the contents of the write-ahead log to the file.
     pub(in crate::store) fn checkpoint(&self) -> Result<(), StoreError> {
+        self.shared.opened.check()?;
         let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
         check_disk_space(&self.shared.path, log, "a checkpoint")?;
         let written = self.connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"));
-        self.record_fatal(written)
+        self.record_fatal(written)?;
+        self.shared.rewritten.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Records a fatal error of DuckDB for [`Store::stopped`](crate::store::Store::stopped).
@@ -90,13 +150,16 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.shared.opened.check()?;
         let begun = Instant::now();
         let result = self
             .connection
             .execute_batch("BEGIN TRANSACTION")
             .map_err(failed_to("begin a transaction"))
             .and_then(|()| work(&self.connection))
-            .and_then(|value| self.connection.execute_batch("COMMIT").map_err(failed_to("commit")).map(|()| value));
+            .and_then(|value| self.connection.execute_batch("COMMIT").map_err(failed_to("commit")).map(|()| value))
+            // What was committed to a file that was moved meanwhile must not be acknowledged.
+            .and_then(|value| self.shared.opened.check().map(|()| value));
         let counters = &self.shared.counters;
         count(&counters.commit_us, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
         if result.is_ok() {
@@ -117,7 +180,7 @@ impl Writer {
 
     /// Commits a group and resolves its receipts; on an error none of its samples is stored.
     fn commit_group(&mut self, group: Vec<(SampleBatch, ReceiptSender)>) {
-        if let Some(error) = &self.broken {
+        if let Err(error) = self.shared.opened.check().and_then(|()| self.repaired()) {
             for (_, answer) in group {
                 answer.send(Err(error.clone()));
             }
@@ -137,6 +200,8 @@ impl Writer {
                 count(&counters.written, outcome.iter().map(|o| o.written).sum());
                 count(&counters.unchanged, outcome.iter().map(|o| o.unchanged).sum());
                 count(&counters.late, late_rows);
+                // Before the acknowledgement, so that the record never lacks what a sender was told.
+                self.note_state();
                 for (answer, appended) in answers.into_iter().zip(outcome) {
                     answer.send(Ok(appended));
                 }
@@ -271,6 +336,14 @@ impl Writer {
         }
     }
 
+    /// Returns the error of a failed recovery, after another attempt if the last one is old enough.
+    fn repaired(&mut self) -> Result<(), StoreError> {
+        if self.broken.as_ref().is_some_and(|(_, attempt)| attempt.elapsed() >= REPAIR_INTERVAL) {
+            self.recover();
+        }
+        self.broken.as_ref().map_or(Ok(()), |(error, _)| Err(error.clone()))
+    }
+
     /// Rebuilds memory from disk after a failed commit, since it may contain samples that are not on disk.
     fn recover(&mut self) {
         let layout = self.shared.layout.read().clone();
@@ -279,14 +352,17 @@ impl Writer {
                 let mut recent = loaded;
                 recent.grow(self.shared.registry.read().end());
                 *self.shared.recent.write() = recent;
+                self.broken = None;
+                *self.shared.broken.lock() = None;
             }
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "recovery failed; the store rejects samples until it is reopened"
+                    "recovery failed; the store rejects samples until a later attempt succeeds"
                 );
                 *self.shared.recent.write() = RecentSamples::new(0);
-                self.broken = Some(error);
+                *self.shared.broken.lock() = Some(format!("the writer cannot go on: {error}"));
+                self.broken = Some((error, Instant::now()));
             }
         }
     }

@@ -14,6 +14,11 @@ use serde_json::{Value, json};
 
 use crate::harness::Server;
 
+/// Returns the body of a remote write of one series.
+pub(crate) fn write_request(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Vec<u8> {
+    proto::request(vec![proto::series(labels, samples)])
+}
+
 /// Returns every sample around 1970 of the selected series as sorted `[series, epoch milliseconds, value]`.
 fn samples_of(server: &Server, selector: &str) -> Value {
     let query = [("query", format!("{selector}[10y]")), ("time", "100000".to_owned())];

@@ -7,20 +7,31 @@ use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, future::BoxFuture};
 use reqwest::{
     Client, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, CONTENT_TYPE, LOCATION},
+    redirect::Policy,
 };
 
 use crate::chain;
 
 /// Fetches metrics pages over HTTP; connections are reused between scrapes.
 #[derive(Debug, Clone)]
-pub(super) struct HttpClient(Client);
+pub(super) struct HttpClient {
+    /// Treats a redirect as the answer.
+    direct: Client,
+    /// Follows redirects.
+    following: Client,
+}
+
+/// Maximum number of redirects that are followed.
+const MAX_REDIRECTS: usize = 5;
 
 impl HttpClient {
     pub(super) fn new() -> reqwest::Result<Self> {
         let agent = concat!("almanac/", env!("CARGO_PKG_VERSION"));
         // Like Prometheus, ignores the proxies of the environment: targets are usually local.
-        Client::builder().user_agent(agent).no_proxy().gzip(true).build().map(Self)
+        let client =
+            |policy: Policy| Client::builder().user_agent(agent).no_proxy().gzip(true).redirect(policy).build();
+        Ok(Self { direct: client(Policy::none())?, following: client(Policy::limited(MAX_REDIRECTS))? })
     }
 }
 
@@ -40,8 +51,8 @@ impl ScrapeClient for HttpClient {
 
 impl HttpClient {
     async fn page(&self, request: &ScrapeRequest) -> Result<Page, String> {
-        let mut get = self
-            .0
+        let client = if request.follow_redirects { &self.following } else { &self.direct };
+        let mut get = client
             .get(&request.url)
             .header(ACCEPT, request.accept)
             .header("X-Prometheus-Scrape-Timeout-Seconds", seconds(request.timeout));
@@ -49,6 +60,16 @@ impl HttpClient {
             get = get.bearer_auth(token);
         }
         let response = get.send().await.map_err(|error| describe(&error))?;
+        if response.status().is_redirection() {
+            let to =
+                response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("another address");
+            let to: String = to.chars().take(200).collect();
+            return Err(format!(
+                "the target redirects to {to} with status {}; write that address into the configuration, or set \
+                 follow_redirects",
+                response.status()
+            ));
+        }
         if response.status() != StatusCode::OK {
             return Err(format!("the target responded with status {}", response.status()));
         }

@@ -12,7 +12,7 @@ use almanac_engine::{
 use almanac_models::{Step, Timestamp};
 use tokio::task::JoinSet;
 
-use super::client::HttpClient;
+use super::{super::kept_running, client::HttpClient};
 use crate::{
     chain,
     config::{Config, Scrape, ScrapeScheme, Span},
@@ -21,6 +21,12 @@ use crate::{
 
 /// Delay of a timer within which a sample gets the planned time: equal distances compress better.
 const TOLERANCE_MS: i64 = 100;
+
+/// Time after a leap of the clock without scrapes, in milliseconds.
+const LEAP_MS: i64 = 15_000;
+
+/// Time until the clock is looked at again after a leap.
+const LEAP_WAIT: Duration = Duration::from_secs(1);
 
 /// Timeout of a scrape without a configured one, unless the interval is shorter.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,7 +52,9 @@ pub(in crate::service) fn start(state: &AppState, background: &mut JoinSet<()>) 
         }
     };
     for target in targets {
-        background.spawn(scrape_on_schedule(state.clone(), client.clone(), target));
+        let (owned, client) = (state.clone(), client.clone());
+        let start = move || scrape_on_schedule(owned.clone(), client.clone(), target.clone());
+        background.spawn(kept_running(state.clone(), "scrape", start));
     }
 }
 
@@ -74,6 +82,8 @@ fn target(scrape: &Scrape, address: &str) -> Option<ScrapeTarget> {
         labels: scrape.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         honor_labels: scrape.honor_labels,
         token: scrape.token.as_ref().map(|token| token.expose().to_owned()),
+        sample_limit: scrape.sample_limit,
+        follow_redirects: scrape.follow_redirects,
     })
 }
 
@@ -81,14 +91,20 @@ async fn scrape_on_schedule(state: AppState, client: HttpClient, target: ScrapeT
     let mut scraper = Scraper::new(state.ingest.clone(), target);
     let mut was_up = true;
     loop {
-        let now = state.clock.now();
+        let Some(now) = believed_now(&state) else {
+            tokio::select! {
+                () = state.stopping.cancelled() => return,
+                () = tokio::time::sleep(LEAP_WAIT) => continue,
+            }
+        };
         let planned = scraper.target().next_after(now);
         let wait = Duration::from_millis((planned.millis() - now.millis()).unsigned_abs());
         tokio::select! {
             () = state.stopping.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        let at = sample_time(planned, state.clock.now());
+        let Some(now) = believed_now(&state) else { continue };
+        let at = sample_time(planned, now);
         // Not cancelled at shutdown: a scrape is stored whole, and its timeout bounds the delay.
         match scraper.scrape(&client, at).await {
             Ok(mut report) => {
@@ -101,6 +117,15 @@ async fn scrape_on_schedule(state: AppState, client: HttpClient, target: ScrapeT
                 tracing::warn!(target = scraper.target().url, error = %chain(&error), "scrape was not stored");
             }
         }
+    }
+}
+
+/// Returns the time for a sample; `None` shortly after a leap of the clock, because a sample in the future would make all
+/// later ones of its series late.
+fn believed_now(state: &AppState) -> Option<Timestamp> {
+    match state.steady_now() {
+        Ok(now) => Some(now),
+        Err(leap) => (leap.ago_ms >= LEAP_MS).then(|| state.clock.now()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use polars::prelude::{Column, DataFrame, IntoColumn, StringChunkedBuilder};
 
 use crate::ingest::files::{
-    FileError,
+    FileError, Place,
     batch::{Batch, Nesting, RowPositions},
 };
 
@@ -15,6 +15,18 @@ pub(super) const BATCH_CELLS: usize = 1 << 18;
 
 /// Bytes of text at which a batch is complete.
 pub(super) const BATCH_BYTES: usize = 16 << 20;
+
+/// Maximum number of columns of a file, and of fields of a JSON object: each takes some hundred bytes in every batch.
+pub(super) const MAX_COLUMNS: usize = 10_000;
+
+/// Returns the error for a header or an object with too many columns.
+pub(super) fn too_many_columns(path: &Path, place: Place, columns: usize) -> FileError {
+    let problem = format!(
+        "has {columns} columns, at most {MAX_COLUMNS} are read; write one sample per line with the columns series, \
+         timestamp and value"
+    );
+    FileError::row(path, place, problem)
+}
 
 /// Builder of a batch with fixed columns of text.
 pub(super) struct TextColumns {

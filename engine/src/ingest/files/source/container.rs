@@ -10,10 +10,10 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use crate::ingest::files::{FileError, Place};
+use crate::ingest::files::{FileError, Place, error::MAX_EXPANSION};
 
 /// Maximum size of a line, record or JSON element in bytes, to bound memory.
-pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
+pub(crate) const MAX_RECORD_BYTES: usize = 4 << 20;
 
 /// Number of first bytes that are read to detect the container.
 const HEAD_BYTES: usize = 512;
@@ -91,6 +91,23 @@ pub(crate) fn open(path: &Path) -> Result<(File, Container), FileError> {
     match what {
         Some(what) => Err(FileError::shape(path, format!("is compressed by gzip and contains {what}"))),
         None => Ok((file, Container::Gzip)),
+    }
+}
+
+/// Rejects a file compressed by gzip that exceeds both `decoded_limit` bytes and [`MAX_EXPANSION`] times its own size
+/// after decompression. Stops there, and keeps nothing in memory.
+pub(crate) fn check_decoded_size(path: &Path, decoded_limit: usize) -> Result<(), FileError> {
+    let (file, container) = open(path)?;
+    if container != Container::Gzip {
+        return Ok(());
+    }
+    let size = file.metadata().map_err(|source| FileError::read(path, source))?.len();
+    let limit = size.saturating_mul(MAX_EXPANSION).max(decoded_limit as u64);
+    let text = MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file));
+    // A damaged archive is reported by the later reader, with the position.
+    match io::copy(&mut text.take(limit.saturating_add(1)), &mut io::sink()) {
+        Ok(bytes) if bytes > limit => Err(FileError::TooLarge { file: path.to_owned(), limit }),
+        _ => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use super::{
-    builder::{BATCH_BYTES, BATCH_CELLS, TextColumns},
+    builder::{BATCH_BYTES, BATCH_CELLS, MAX_COLUMNS, TextColumns, too_many_columns},
     container::{RecordBytes, TextReader, explain as explain_read},
 };
 use crate::ingest::files::{FileError, Place, batch::Visitor};
@@ -106,6 +106,9 @@ impl CsvDialect {
 
 /// Checks the column names: only the first may be empty, and none may repeat.
 fn names(path: &Path, place: Place, header: &[String]) -> Result<Vec<String>, FileError> {
+    if header.len() > MAX_COLUMNS {
+        return Err(too_many_columns(path, place, header.len()));
+    }
     let mut seen = hashbrown::HashSet::with_capacity(header.len());
     for (idx, name) in header.iter().enumerate() {
         // pandas and R write the index as the first column, with an empty name.

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Maximum size of a Prometheus response in bytes; it is one JSON document and is read into memory.
-const MAX_RESPONSE_BYTES: usize = 256 << 20;
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// Builder of batches with the columns `series`, `timestamp` and `value`.
 pub(super) struct ExportedSeries<'p> {

@@ -9,7 +9,7 @@ mod parquet;
 
 use std::path::Path;
 
-pub(crate) use container::{Container, LineReader, TextReader, open};
+pub(crate) use container::{Container, LineReader, TextReader, check_decoded_size, open};
 
 use super::{FileError, batch::Visitor};
 

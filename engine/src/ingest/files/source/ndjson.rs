@@ -14,7 +14,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::{
-    builder::{BATCH_BYTES, BATCH_CELLS, batch},
+    builder::{BATCH_BYTES, BATCH_CELLS, MAX_COLUMNS, batch, too_many_columns},
     container::{LineReader, RecordBytes, TextReader},
     exported::{ExportedSeries, read_response},
 };
@@ -215,6 +215,14 @@ impl<'p> RowCollector<'p> {
             return self.exported.push(number, &object, visitor);
         }
         self.exported.flush(visitor)?;
+        if object.len() > MAX_COLUMNS {
+            let place = if self.by_line { Place::Line(number) } else { Place::Row(number) };
+            return Err(too_many_columns(self.path, place, object.len()));
+        }
+        // Objects with ever different fields: a batch has a bounded number of columns.
+        if self.columns.len() + object.len() > 2 * MAX_COLUMNS {
+            self.flush(visitor)?;
+        }
         let row = self.places.len();
         for (name, value) in object {
             let (text, nesting) = match value {

@@ -1,0 +1,12 @@
+//! The files of a store besides their contents: the write-ahead log's tail, the record of what was committed, and
+//! whether the database file is still in its place.
+
+mod checksum;
+mod log;
+mod place;
+mod record;
+mod recover;
+
+pub(super) use place::{OpenedFile, checkpoints};
+pub(super) use record::{Committed, StateFile};
+pub(super) use recover::{Recovered, log_path, recover};

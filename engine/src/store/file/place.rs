@@ -1,0 +1,99 @@
+//! Tells whether an open database file is still in its place, and reads its header.
+//!
+//! The system drops the process's locks on a file when *any* of its descriptors of that file is closed. A database file
+//! that DuckDB has open is therefore opened once here and kept open until the store has been closed.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use crate::store::StoreError;
+
+/// Positions of the number of checkpoints in the two database headers; the newer header is valid.
+const CHECKPOINTS: [u64; 2] = [4096 + 8, 8192 + 8];
+
+/// The file of an open store.
+#[derive(Debug)]
+pub(in crate::store) struct OpenedFile {
+    /// Absolute path without links, so that a folder that was moved is noticed from within it.
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl OpenedFile {
+    /// Opens the file that DuckDB has just opened; must be dropped after DuckDB's connections.
+    pub(in crate::store) fn new(path: &Path) -> Self {
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // For reading and writing, as the system requires for an exclusive lock.
+        let file = File::options().read(true).write(true).open(&path).or_else(|_| File::open(&path)).ok();
+        Self { path, file }
+    }
+
+    /// Returns why the file is no longer at its path; `None` while it is.
+    pub(in crate::store) fn gone(&self) -> Option<String> {
+        let Some(file) = &self.file else { return None };
+        let there = match self.path.metadata() {
+            Ok(there) => there,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Some("it was removed or moved".to_owned());
+            }
+            Err(error) => return Some(format!("it cannot be found: {error}")),
+        };
+        let is_same = file.metadata().is_ok_and(|ours| is_same(&ours, &there));
+        (!is_same).then(|| "another file is in its place".to_owned())
+    }
+
+    /// Returns an error while the file is not at its path.
+    pub(in crate::store) fn check(&self) -> Result<(), StoreError> {
+        match self.gone() {
+            Some(detail) => Err(StoreError::Moved { path: self.path.clone(), detail }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the file, through which the process's lock can be changed; `None` if it could not be opened.
+    pub(in crate::store) fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
+    /// Returns the number of checkpoints in the header; `None` when it cannot be read.
+    pub(in crate::store) fn checkpoints(&self) -> Option<u64> {
+        checkpoints(self.file.as_ref()?)
+    }
+}
+
+/// Returns the number of checkpoints in the header of a database file.
+pub(in crate::store) fn checkpoints(file: &File) -> Option<u64> {
+    let mut newest = None;
+    for position in CHECKPOINTS {
+        let mut bytes = [0; 8];
+        read_at(file, &mut bytes, position).ok()?;
+        newest = newest.max(Some(u64::from_le_bytes(bytes)));
+    }
+    newest
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, position)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(position))?;
+    file.read_exact(bytes)
+}
+
+#[cfg(unix)]
+fn is_same(ours: &std::fs::Metadata, there: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
+}
+
+/// Other systems do not move an open file.
+#[cfg(not(unix))]
+fn is_same(_ours: &std::fs::Metadata, _there: &std::fs::Metadata) -> bool {
+    true
+}

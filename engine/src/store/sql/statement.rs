@@ -1,0 +1,207 @@
+//! Parses an analyst's statement with DuckDB's parser, without running it, and checks the parse tree.
+
+use std::collections::BTreeSet;
+
+use duckdb::Connection;
+
+use super::{
+    SqlError, SqlParam,
+    advice::instead_of_statement,
+    check::{check, check_ranges, check_wildcards, matches_parameter},
+};
+use crate::store::{AnalystLimits, error::one_line, schema::TABLES};
+
+/// Maximum number of tables that a statement scans after view expansion; planning more takes long and cannot be
+/// interrupted.
+const SCANS: u64 = 5_000;
+
+/// A checked statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct Statement {
+    /// Text to run.
+    pub(in crate::store) text: String,
+    /// Views that the statement may read: a superset, since names of common table expressions count too.
+    pub(in crate::store) views: BTreeSet<&'static str>,
+    /// Number of references to `samples`, a view over many tables.
+    samples: u64,
+}
+
+impl Statement {
+    /// Parses a statement and checks it.
+    ///
+    /// The text is passed as a value to `json_serialize_sql`, not prepared: preparing would already run all statements
+    /// but the last. The parser serializes SELECTs only, so `EXPLAIN` is split off before and prepended again.
+    pub(in crate::store) fn new(
+        connection: &Connection,
+        sql: &str,
+        params: &[SqlParam],
+        limits: &AnalystLimits,
+    ) -> Result<Self, SqlError> {
+        let limit = limits.sql_bytes as u64;
+        let texts =
+            || params.iter().filter_map(|param| if let SqlParam::Text(text) = param { Some(text) } else { None });
+        let length = (sql.len() + texts().map(String::len).sum::<usize>()) as u64;
+        if length > limit {
+            return Err(SqlError::TooComplex { what: "length in bytes".into(), found: length, limit });
+        }
+        if sql.contains('\0') {
+            return Err(SqlError::Invalid { message: "the statement contains a zero byte".to_owned() });
+        }
+        let (explain, inner) = split_explain(sql);
+        let described: String = connection
+            .query_row("SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", [inner], |row| row.get(0))
+            .map_err(|error| SqlError::Invalid { message: one_line(&error) })?;
+        let parsed = parse(&described, limits.nesting)?;
+        if parsed.get("error").and_then(serde_json::Value::as_bool) == Some(true) {
+            return Err(not_parsed(&parsed, inner));
+        }
+        let statements = parsed.get("statements").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+        let [statement] = statements else {
+            return Err(SqlError::StatementCount { count: statements.len() as u64 });
+        };
+        let references = check(statement, limits)?;
+        check_ranges(statement)?;
+        if matches_parameter(statement) {
+            texts()
+                .try_for_each(|text| ['%', '*'].into_iter().try_for_each(|wildcard| check_wildcards(text, wildcard)))?;
+        }
+        let mut views = BTreeSet::new();
+        collect_views(statement, &mut views);
+        Ok(Self { text: format!("{explain}{inner}"), views, samples: references.samples })
+    }
+
+    /// Checks the number of tables that the statement scans in a store with this number of cold segments.
+    pub(in crate::store) fn check_scans(&self, cold: u64) -> Result<(), SqlError> {
+        // The active and frozen hot and late segments are about four more.
+        let scans = self.samples.saturating_mul(cold + 4);
+        if scans > SCANS {
+            return Err(SqlError::TooComplex { what: "scans of sample segments".into(), found: scans, limit: SCANS });
+        }
+        Ok(())
+    }
+}
+
+/// Adds the views that a parsed statement names, also those of `SUMMARIZE name`.
+fn collect_views(value: &serde_json::Value, views: &mut BTreeSet<&'static str>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_views(item, views)),
+        serde_json::Value::Object(object) => {
+            if let Some(name) = object.get("table_name").and_then(serde_json::Value::as_str) {
+                let name = name.trim_matches('"').to_lowercase();
+                views.extend(TABLES.iter().map(|table| table.name).filter(|known| *known == name));
+            }
+            object.values().for_each(|inner| collect_views(inner, views));
+        }
+        _ => {}
+    }
+}
+
+/// Maximum nesting that serde_json parses.
+const JSON_LEVELS: usize = 127;
+
+/// Parses the serialized statement after checking its nesting, so that no deep tree is built.
+fn parse(described: &str, nesting: usize) -> Result<serde_json::Value, SqlError> {
+    let (mut depth, mut most, mut quoted, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in described.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    let limit = nesting.min(JSON_LEVELS);
+    let too_deep = || SqlError::TooComplex { what: "nesting".into(), found: most as u64, limit: limit as u64 };
+    if most > limit { Err(too_deep()) } else { serde_json::from_str(described).map_err(|_| too_deep()) }
+}
+
+/// Returns the error for a text that DuckDB cannot serialize: a syntax error, or a statement other than a SELECT.
+fn not_parsed(parsed: &serde_json::Value, sql: &str) -> SqlError {
+    let text = |key: &str| parsed.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+    if text("error_type") == "parser" {
+        let message = text("error_message").lines().next().unwrap_or("the statement cannot be parsed").to_owned();
+        return SqlError::Invalid { message };
+    }
+    let kind = kind_of(sql);
+    SqlError::NotReadOnly { instead: instead_of_statement(&kind).map(Into::into), kind }
+}
+
+/// Returns the kind of a statement that is not a SELECT: the first word of a statement that does not start a SELECT.
+fn kind_of(sql: &str) -> String {
+    let first =
+        |text: &str| skip_blank(text).split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_uppercase();
+    let is_select = |word: &String| {
+        matches!(
+            word.as_str(),
+            "SELECT" | "WITH" | "FROM" | "VALUES" | "TABLE" | "SHOW" | "DESCRIBE" | "DESC" | "SUMMARIZE" | ""
+        )
+    };
+    let inner = || sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_uppercase);
+    sql.split(';')
+        .map(first)
+        .find(|word| !is_select(word))
+        .or_else(|| inner().find(|word| word.ends_with("PIVOT")))
+        .unwrap_or_else(|| "this statement".to_owned())
+}
+
+/// Returns the text without leading white space and comments.
+fn skip_blank(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start();
+        if let Some(rest) = text.strip_prefix("--") {
+            text = rest.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if let Some(rest) = text.strip_prefix("/*") {
+            text = rest.split_once("*/").map_or("", |(_, rest)| rest);
+        } else {
+            return text;
+        }
+    }
+}
+
+fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let text = skip_blank(text);
+    let (head, rest) = (text.get(..word.len())?, &text[word.len()..]);
+    let ends = rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    (head.eq_ignore_ascii_case(word) && ends).then_some(rest)
+}
+
+/// Splits `EXPLAIN [ANALYZE]` off the statement.
+fn split_explain(sql: &str) -> (&'static str, &str) {
+    match strip_word(sql, "EXPLAIN") {
+        None => ("", sql),
+        Some(rest) => match strip_word(rest, "ANALYZE") {
+            None => ("EXPLAIN ", rest),
+            Some(rest) => ("EXPLAIN ANALYZE ", rest),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_statements_are_named() {
+        for (sql, kind) in [
+            ("DROP VIEW samples", "DROP"),
+            ("SELECT 1; DROP VIEW samples", "DROP"),
+            ("/* x */ copy t to 'f'", "COPY"),
+            ("SELECT * FROM (PIVOT t ON a USING sum(b))", "PIVOT"),
+        ] {
+            assert_eq!(kind_of(sql), kind, "{sql}");
+        }
+    }
+
+    #[test]
+    fn explain_is_split_off_with_comments_around_it() {
+        assert_eq!(split_explain("SELECT 1"), ("", "SELECT 1"));
+        assert_eq!(split_explain(" -- x\n /* y */ explain/**/ANALYZE(select 1)"), ("EXPLAIN ANALYZE ", "(select 1)"));
+        assert_eq!(split_explain("explain analyzed"), ("EXPLAIN ", " analyzed"));
+        assert_eq!(split_explain("explainer"), ("", "explainer"));
+    }
+}

@@ -1,0 +1,96 @@
+//! Messages between the service and a worker.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::{AnalystLimits, SqlError, SqlLimits, SqlParam};
+
+/// Message from the service.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum ToWorker {
+    /// Open the file now, before the first statement.
+    Warm,
+    /// Run a statement.
+    Run {
+        sql: String,
+        params: Vec<SqlParam>,
+        /// Limits, with the time that is left.
+        limits: SqlLimits,
+        analyst: AnalystLimits,
+    },
+    /// The file may be opened by this path now.
+    Open { link: PathBuf },
+    /// Rows of a table; the payload is an Arrow stream without the row numbers.
+    Rows {
+        table: String,
+        /// The rows are the whole table, and the worker's own are obsolete.
+        replaces: bool,
+        /// Highest row number so far.
+        last: Option<i64>,
+    },
+    /// All rows were sent. The segments at the time of the snapshot; empty if none were requested.
+    Supplied { segments: Vec<SegmentInfo> },
+    /// A checkpoint was written: close the file, and open it again.
+    Reopen,
+    /// The request cannot be met.
+    Refused { error: SqlError },
+}
+
+/// Message from a worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum FromWorker {
+    /// The worker waits for a statement.
+    Ready,
+    /// The worker asks to open the file.
+    Open,
+    /// The file is open, and the worker holds no lock on it.
+    Opened,
+    /// The file cannot be opened.
+    NotOpened { detail: String },
+    /// The worker asks for the rows that it lacks.
+    Need(Need),
+    /// The answer; the payload is an Arrow stream.
+    Answer { types: Vec<String>, truncated: bool },
+    /// The statement failed.
+    Error { error: SqlError },
+}
+
+/// What a worker has of the tables that a statement names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Need {
+    /// Tables besides the segments.
+    pub(super) tables: Vec<Held>,
+    /// The segments of samples; `None` if the statement does not name samples.
+    pub(super) segments: Option<Vec<HeldSegment>>,
+}
+
+/// Rows that a worker has of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) table: String,
+    pub(super) rows: u64,
+    /// Highest row number; `None` without rows.
+    pub(super) last: Option<i64>,
+}
+
+/// Rows that a worker has of a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeldSegment {
+    pub(super) id: u64,
+    /// Whether the worker knows the segment as frozen; its rows are then complete if their number is right.
+    pub(super) frozen: bool,
+    pub(super) rows: u64,
+    pub(super) last: Option<i64>,
+}
+
+/// A segment in the service's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SegmentInfo {
+    pub(super) id: u64,
+    /// `hot`, `late` or `cold`.
+    pub(super) kind: String,
+    pub(super) frozen: bool,
+    /// Number of rows of a frozen segment.
+    pub(super) rows: u64,
+}

@@ -1,0 +1,147 @@
+//! The service's side of the exchange with a worker.
+
+use std::{io, sync::Arc, time::Instant};
+
+use arrow::ipc::reader::StreamReader;
+
+use super::{
+    message::{FromWorker, ToWorker},
+    serve::GRACE,
+    snapshot::Snapshot,
+    supply::{Supply, supply},
+};
+use crate::{
+    isolation::{Pipes, Process},
+    store::{AnalystLimits, SqlAnswer, SqlError, SqlLimits, SqlParam, shared::Shared},
+};
+
+/// What a worker may use of the service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Service<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+/// A statement to run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) sql: &'a str,
+    pub(super) params: &'a [SqlParam],
+    pub(super) limits: SqlLimits,
+    pub(super) analyst: AnalystLimits,
+    pub(super) end: Instant,
+}
+
+/// The result of a statement.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) answer: Result<SqlAnswer, SqlError>,
+    /// Whether the worker can run another statement.
+    pub(super) is_usable: bool,
+}
+
+/// Lets a worker open the file before its first statement.
+pub(super) fn warm(process: &mut Process, service: Service<'_>, end: Instant) -> Result<(), SqlError> {
+    let warmed: io::Result<()> = process.until(end, |exchange| {
+        exchange.send(&ToWorker::Warm, &[])?;
+        loop {
+            match exchange.receive()? {
+                (FromWorker::Open, _) => open(exchange, service)?,
+                (FromWorker::Ready, _) => return Ok(()),
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+    });
+    warmed.map_err(|error| SqlError::Unavailable { detail: format!("a worker did not start: {error}") })
+}
+
+/// Runs a statement in a worker, which is ended when it has not answered shortly after `request.end`.
+pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<'_>) -> Outcome {
+    let Request { sql, params, limits, analyst, end } = request;
+    let late = SqlError::Deadline { deadline: limits.deadline };
+    let message = ToWorker::Run {
+        sql: sql.to_owned(),
+        params: params.to_vec(),
+        limits: SqlLimits { deadline: end.saturating_duration_since(Instant::now()), ..limits },
+        analyst,
+    };
+    let answer: io::Result<Result<SqlAnswer, SqlError>> = process.until(end + GRACE, |exchange| {
+        exchange.send(&message, &[])?;
+        let mut may_checkpoint = true;
+        loop {
+            match exchange.receive()? {
+                (FromWorker::Open, _) => open(exchange, service)?,
+                (FromWorker::Need(need), _) => {
+                    let mut send = |message: &ToWorker, payload: &[u8]| exchange.send(message, payload);
+                    match supply(service.shared, &need, may_checkpoint, end, &mut send) {
+                        Ok(Supply::Complete) => {}
+                        Ok(Supply::Checkpoint) => {
+                            may_checkpoint = false;
+                            exchange.send(&ToWorker::Reopen, &[])?;
+                        }
+                        Err(error) => {
+                            exchange.send(&ToWorker::Refused { error: portable(error.into_sql()) }, &[])?;
+                        }
+                    }
+                }
+                (FromWorker::Answer { types, truncated }, payload) => {
+                    return Ok(decode(&payload, types, truncated));
+                }
+                (FromWorker::Error { error }, _) => return Ok(Err(error)),
+                (FromWorker::Ready | FromWorker::Opened | FromWorker::NotOpened { .. }, _) => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+        }
+    });
+    match answer {
+        // The worker knows the time that was left; the caller knows the deadline.
+        Ok(Err(SqlError::Deadline { .. })) => Outcome { answer: Err(late), is_usable: true },
+        Ok(Err(error @ (SqlError::Memory | SqlError::Crashed { .. }))) => {
+            Outcome { answer: Err(error), is_usable: false }
+        }
+        Ok(answer) => Outcome { answer, is_usable: true },
+        Err(_) if Instant::now() >= end => Outcome { answer: Err(late), is_usable: false },
+        Err(_) => {
+            let error = SqlError::Crashed { detail: process.ending() };
+            Outcome { answer: Err(error), is_usable: false }
+        }
+    }
+}
+
+/// Lets the worker open the file.
+fn open(exchange: &mut Pipes<'_>, service: Service<'_>) -> io::Result<()> {
+    let opened = service.snapshot.share(&service.shared.opened, |link| {
+        exchange.send(&ToWorker::Open { link: link.to_owned() }, &[])?;
+        match exchange.receive()? {
+            (FromWorker::Opened | FromWorker::NotOpened { .. }, _) => Ok(()),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    });
+    match opened {
+        Ok(exchanged) => exchanged,
+        Err(error) => {
+            let detail = format!("the file cannot be opened a second time: {error}");
+            exchange.send(&ToWorker::Refused { error: SqlError::Unavailable { detail } }, &[])
+        }
+    }
+}
+
+/// Replaces an error that cannot be sent.
+fn portable(error: SqlError) -> SqlError {
+    match error {
+        SqlError::Store { action, source } => {
+            SqlError::Unavailable { detail: format!("the store failed to {action}: {source}") }
+        }
+        other => other,
+    }
+}
+
+fn decode(payload: &[u8], types: Vec<String>, truncated: bool) -> Result<SqlAnswer, SqlError> {
+    let read = || {
+        let reader = StreamReader::try_new(payload, None)?;
+        let schema = reader.schema();
+        Ok(SqlAnswer { schema, types, batches: reader.collect::<Result<_, _>>()?, truncated })
+    };
+    read().map_err(|error: arrow::error::ArrowError| SqlError::Crashed { detail: error.to_string() })
+}

@@ -1,0 +1,260 @@
+//! The worker's side: reads statements from a pipe, runs each on the newest data, and writes the answers.
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use arrow::ipc::writer::StreamWriter;
+use duckdb::Connection;
+
+use super::{
+    message::{FromWorker, ToWorker},
+    replica::{Replica, ReplicaOptions, as_sql_error},
+};
+use crate::isolation::{frame, limits};
+use crate::store::{
+    AnalystLimits, SqlAnswer, SqlError, SqlLimits, SqlParam,
+    sql::{Statement, execute_until},
+};
+
+/// How often a statement is repeated because a checkpoint was written while it ran.
+const ATTEMPTS: u32 = 5;
+
+/// Why the worker ends: the service has closed the pipe, or nothing can be written to it.
+struct Ended;
+
+type Frame = (ToWorker, Vec<u8>);
+
+/// Serves statements until `input` ends. The process ends at once when it does, whatever a statement is doing.
+///
+/// `memory`: DuckDB's memory limit in bytes; the address space of the process is limited to half more than that.
+/// `threads`: DuckDB's threads, 0 for one per core. Limits that the system refuses end the worker.
+///
+/// Returns the exit status of the process.
+pub fn serve_sql(input: impl Read + Send + 'static, output: impl Write, memory: u64, threads: usize) -> u8 {
+    if limits::apply(memory.saturating_add(memory / 2)).is_err() {
+        return 1;
+    }
+    let (sender, frames) = channel();
+    // Reading on a thread of its own notices the end of the service also during a statement.
+    let reading = std::thread::Builder::new().name("almanac-pipe".to_owned()).spawn(move || {
+        let mut input = input;
+        while let Ok(frame) = frame::read::<ToWorker>(&mut input) {
+            if sender.send(frame).is_err() {
+                return;
+            }
+        }
+        std::process::exit(0);
+    });
+    let Ok(parser) = Connection::open_in_memory() else { return 1 };
+    if reading.is_err() {
+        return 1;
+    }
+    let threads = if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let options = ReplicaOptions { memory, threads };
+    let mut worker = Worker { frames, output, parser, options, replica: None };
+    while worker.serve_one().is_ok() {}
+    0
+}
+
+struct Worker<W> {
+    frames: Receiver<Frame>,
+    output: W,
+    /// A connection without data, for parsing.
+    parser: Connection,
+    options: ReplicaOptions,
+    replica: Option<Replica>,
+}
+
+/// How an attempt to run a statement ended.
+enum Attempt {
+    Answer(SqlAnswer),
+    /// The data changed under the statement.
+    Again,
+    Failed(SqlError),
+}
+
+impl<W: Write> Worker<W> {
+    fn send(&mut self, message: &FromWorker, payload: &[u8]) -> Result<(), Ended> {
+        frame::write(&mut self.output, message, payload).map_err(|_| Ended)
+    }
+
+    fn receive(&self) -> Result<Frame, Ended> {
+        self.frames.recv().map_err(|_| Ended)
+    }
+
+    /// Handles one message of the service.
+    fn serve_one(&mut self) -> Result<(), Ended> {
+        match self.receive()?.0 {
+            ToWorker::Warm => {
+                // An error is reported by the first statement, which tries again.
+                let _ = self.open()?;
+                self.send(&FromWorker::Ready, &[])
+            }
+            ToWorker::Run { sql, params, limits, analyst } => {
+                let answer = self.run(&sql, &params, limits, &analyst)?;
+                match answer.and_then(|answer| Ok((encode(&answer)?, answer))) {
+                    Ok((payload, answer)) => {
+                        let SqlAnswer { types, truncated, .. } = answer;
+                        self.send(&FromWorker::Answer { types, truncated }, &payload)
+                    }
+                    Err(error) => self.send(&FromWorker::Error { error }, &[]),
+                }
+            }
+            // The service sends nothing else without a question.
+            _ => Err(Ended),
+        }
+    }
+
+    fn run(
+        &mut self,
+        sql: &str,
+        params: &[SqlParam],
+        limits: SqlLimits,
+        analyst: &AnalystLimits,
+    ) -> Result<Result<SqlAnswer, SqlError>, Ended> {
+        let end = Instant::now() + limits.deadline;
+        let seconds = limits.deadline.as_secs() + 1;
+        if limits::allow_cpu(seconds, self.options.threads as u64).is_err() {
+            return Err(Ended);
+        }
+        let statement = match Statement::new(&self.parser, sql, params, analyst) {
+            Ok(statement) => statement,
+            Err(error) => return Ok(Err(error)),
+        };
+        for _ in 0..ATTEMPTS {
+            match self.attempt(&statement, params, limits, end)? {
+                Attempt::Answer(answer) => return Ok(Ok(answer)),
+                Attempt::Failed(error) => return Ok(Err(error)),
+                Attempt::Again => self.replica = None,
+            }
+            if Instant::now() >= end {
+                return Ok(Err(SqlError::Deadline { deadline: limits.deadline }));
+            }
+        }
+        Ok(Err(SqlError::Unavailable { detail: "the store is being compacted; try again".to_owned() }))
+    }
+
+    fn attempt(
+        &mut self,
+        statement: &Statement,
+        params: &[SqlParam],
+        limits: SqlLimits,
+        end: Instant,
+    ) -> Result<Attempt, Ended> {
+        if self.replica.is_none() || (!statement.views.is_empty() && !self.is_current()) {
+            self.replica = None;
+            if let Err(error) = self.open()? {
+                return Ok(Attempt::Failed(error));
+            }
+        }
+        if !statement.views.is_empty() {
+            match self.update(statement)? {
+                Ok(true) => {}
+                Ok(false) => return Ok(Attempt::Again),
+                Err(error) => return Ok(if self.is_current() { Attempt::Failed(error) } else { Attempt::Again }),
+            }
+        }
+        let Some(replica) = self.replica.as_ref() else { return Err(Ended) };
+        if let Err(error) = statement.check_scans(replica.cold()) {
+            return Ok(Attempt::Failed(error));
+        }
+        let answer = execute_until(replica.connection(), statement, params, limits, end);
+        // What was read is right only if no checkpoint has freed its blocks meanwhile.
+        if !statement.views.is_empty() && !self.is_current() {
+            return Ok(Attempt::Again);
+        }
+        Ok(answer.map_or_else(Attempt::Failed, Attempt::Answer))
+    }
+
+    fn is_current(&self) -> bool {
+        self.replica.as_ref().is_some_and(Replica::is_current)
+    }
+
+    /// Opens the last checkpoint.
+    fn open(&mut self) -> Result<Result<(), SqlError>, Ended> {
+        // A checkpoint may be written while the file is opened.
+        for _ in 0..ATTEMPTS {
+            self.send(&FromWorker::Open, &[])?;
+            let link: PathBuf = match self.receive()?.0 {
+                ToWorker::Open { link } => link,
+                ToWorker::Refused { error } => return Ok(Err(error)),
+                _ => return Err(Ended),
+            };
+            match Replica::open(&link, self.options) {
+                Ok(replica) => {
+                    self.send(&FromWorker::Opened, &[])?;
+                    if replica.is_current() {
+                        self.replica = Some(replica);
+                        return Ok(Ok(()));
+                    }
+                }
+                Err(error) => {
+                    let error = as_sql_error(&error);
+                    self.send(&FromWorker::NotOpened { detail: error.to_string() }, &[])?;
+                    return Ok(Err(error));
+                }
+            }
+        }
+        Ok(Err(SqlError::Unavailable { detail: "checkpoints follow each other; try again".to_owned() }))
+    }
+
+    /// Adds the rows that were written since the checkpoint. Returns false when there is a newer checkpoint.
+    fn update(&mut self, statement: &Statement) -> Result<Result<bool, SqlError>, Ended> {
+        let Some(replica) = self.replica.as_mut() else { return Err(Ended) };
+        let need = match replica.need(&statement.views) {
+            Ok(need) => need,
+            Err(error) => return Ok(Err(as_sql_error(&error))),
+        };
+        self.send(&FromWorker::Need(need), &[])?;
+        let mut failed = None;
+        loop {
+            let (message, payload) = self.receive()?;
+            let Some(replica) = self.replica.as_mut() else { return Err(Ended) };
+            let done = match message {
+                ToWorker::Rows { table, replaces, last } => {
+                    // After an error the remaining rows are read and dropped.
+                    if failed.is_none() { replica.put(&table, replaces, last, &payload) } else { Ok(()) }
+                }
+                ToWorker::Supplied { segments } => {
+                    let finished = failed.map_or_else(|| replica.finish(segments), Err);
+                    return Ok(match finished {
+                        Ok(()) => Ok(true),
+                        Err(error) => {
+                            // What was added is incomplete.
+                            self.replica = None;
+                            Err(as_sql_error(&error))
+                        }
+                    });
+                }
+                ToWorker::Reopen => return Ok(Ok(false)),
+                ToWorker::Refused { error } => {
+                    self.replica = None;
+                    return Ok(Err(error));
+                }
+                _ => return Err(Ended),
+            };
+            failed = failed.or(done.err());
+        }
+    }
+}
+
+fn encode(answer: &SqlAnswer) -> Result<Vec<u8>, SqlError> {
+    let write = || {
+        let mut out = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut out, &answer.schema)?;
+        for batch in &answer.batches {
+            writer.write(batch)?;
+        }
+        writer.finish()?;
+        drop(writer);
+        Ok(out)
+    };
+    write().map_err(|error: arrow::error::ArrowError| SqlError::Invalid { message: error.to_string() })
+}
+
+/// Time after a deadline at which a worker that has not answered is ended.
+pub(super) const GRACE: Duration = Duration::from_millis(500);

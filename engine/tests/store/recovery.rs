@@ -1,0 +1,307 @@
+//! Starts after something went wrong: a torn or missing log, a moved file, a full disk, a damaged block.
+#![expect(clippy::print_stdout, reason = "a test that runs as a second process reports through its output")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use almanac_engine::store::{Compaction, SampleBatch, Store, StoreError, StoreOptions};
+use almanac_models::Timestamp;
+
+use crate::support::{CHILD, Fresh, all, child, labels, put};
+
+fn log_of(path: &Path) -> PathBuf {
+    path.with_extension("duckdb.wal")
+}
+
+fn state_of(path: &Path) -> PathBuf {
+    path.with_extension("duckdb.state")
+}
+
+fn open(path: &Path) -> Result<Store, StoreError> {
+    Store::open(path, StoreOptions::default())
+}
+
+fn rows(store: &Store) -> usize {
+    all(store).iter().map(|series| series.timestamps.len()).sum()
+}
+
+/// A store with ten commits of 100 samples each in its log, copied while it was open: the state after a kill.
+struct Killed {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+    log: Vec<u8>,
+    /// Length of the log after each commit.
+    ends: Vec<usize>,
+}
+
+impl Killed {
+    fn new() -> Self {
+        let fresh = Fresh::new();
+        let up = labels(&[("__name__", "up")]);
+        put(&fresh.store, &[(&up, 0, 0.5)]);
+        fresh.store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
+        let mut ends = Vec::new();
+        for commit in 0..10_i64 {
+            let samples: Vec<_> = (0..100).map(|n| (&up, 1 + commit * 100 + n, 1.0)).collect();
+            put(&fresh.store, &samples);
+            ends.push(usize::try_from(fresh.store.stats().wal_bytes).unwrap());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy.duckdb");
+        for (from, to) in [
+            (fresh.path.clone(), path.clone()),
+            (log_of(&fresh.path), log_of(&path)),
+            (state_of(&fresh.path), state_of(&path)),
+        ] {
+            fs::copy(from, to).unwrap();
+        }
+        let log = fs::read(log_of(&path)).unwrap();
+        Self { folder, path, log, ends }
+    }
+
+    /// Opens a copy with another log.
+    fn with_log(&self, log: Option<&[u8]>) -> Result<Store, StoreError> {
+        let folder = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
+        let path = folder.join("copy.duckdb");
+        fs::copy(&self.path, &path).unwrap();
+        fs::copy(state_of(&self.path), state_of(&path)).unwrap();
+        if let Some(log) = log {
+            fs::write(log_of(&path), log).unwrap();
+        }
+        open(&path)
+    }
+}
+
+#[test]
+fn a_torn_tail_of_the_log_is_dropped_and_nothing_is_lost() {
+    let killed = Killed::new();
+    for tail in [&[][..], &[0; 1], &[0; 20_000], &[0xa5; 3_000], &killed.log[8..600], &killed.log[8..30]] {
+        let store = killed.with_log(Some(&[&killed.log, tail].concat())).unwrap();
+        assert_eq!((rows(&store), store.stats().samples_lost), (1_001, 0), "{} bytes", tail.len());
+        // What is written afterwards is found by the next start.
+        put(&store, &[(&labels(&[("__name__", "up")]), 5_000, 1.0)]);
+        assert_eq!(rows(&store), 1_002);
+    }
+}
+
+#[test]
+fn a_log_that_is_missing_or_ends_early_is_told() {
+    let killed = Killed::new();
+    let check = |log: Option<&[u8]>, found: usize, lost: u64| {
+        let store = killed.with_log(log).unwrap();
+        assert_eq!((rows(&store), store.stats().samples_lost), (found, lost));
+    };
+    check(Some(&killed.log), 1_001, 0);
+    check(None, 1, 1_000);
+    check(Some(&[]), 1, 1_000);
+    check(Some(&[0; 4_000]), 1, 1_000);
+    check(Some(&killed.log[..killed.ends[3]]), 401, 600);
+    check(Some(&killed.log[..killed.ends[3] + 50]), 401, 600);
+    // Zeros from the fifth commit on.
+    let mut zeros = killed.log.clone();
+    zeros[killed.ends[4]..].fill(0);
+    check(Some(&zeros), 501, 500);
+}
+
+#[test]
+fn a_store_that_was_closed_needs_no_log() {
+    let fresh = Fresh::new();
+    put(&fresh.store, &[(&labels(&[("__name__", "up")]), 1, 1.0)]);
+    let fresh = fresh.reopened();
+    assert_eq!((rows(&fresh.store), fresh.store.stats().samples_lost), (1, 0));
+    // Neither does one without a side file, as earlier releases leave it.
+    let Fresh { store, path, folder } = fresh;
+    store.close().unwrap();
+    fs::remove_file(state_of(&path)).unwrap();
+    assert_eq!(open(&path).unwrap().stats().samples_lost, 0);
+    // Nor one that another program has written a checkpoint of.
+    let raw = duckdb::Connection::open(&path).unwrap();
+    raw.execute_batch("CREATE TABLE store.other (a INTEGER); INSERT INTO store.other VALUES (1); CHECKPOINT").unwrap();
+    raw.close().unwrap();
+    assert_eq!(open(&path).unwrap().stats().samples_lost, 0);
+    drop(folder);
+}
+
+#[test]
+fn an_older_copy_of_the_file_is_told() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 1, 1.0)]);
+    let Fresh { store, path, folder } = fresh.reopened();
+    store.close().unwrap();
+    let old = fs::read(&path).unwrap();
+    let store = open(&path).unwrap();
+    put(&store, &[(&up, 2, 1.0), (&up, 3, 1.0)]);
+    store.close().unwrap();
+    fs::write(&path, old).unwrap();
+    let store = open(&path).unwrap();
+    assert_eq!((rows(&store), store.stats().samples_lost), (1, 2));
+    drop(folder);
+}
+
+#[test]
+fn damage_within_the_log_is_refused_and_located() {
+    let killed = Killed::new();
+    let mut broken = killed.log.clone();
+    broken[killed.ends[4] + 60] ^= 0x10;
+    let message = killed.with_log(Some(&broken)).unwrap_err().to_string();
+    assert!(message.contains("copy.duckdb.wal is damaged at byte"), "{message}");
+    assert!(message.contains("and 5 committed transactions follow"), "{message}");
+}
+
+/// DuckDB removes a log without a database file.
+#[test]
+fn a_log_without_its_file_is_refused_and_kept() {
+    let killed = Killed::new();
+    fs::remove_file(&killed.path).unwrap();
+    let message = open(&killed.path).unwrap_err().to_string();
+    assert!(message.contains("copy.duckdb.wal is there, but the file is not"), "{message}");
+    assert_eq!(fs::read(log_of(&killed.path)).unwrap(), killed.log);
+    assert!(!killed.path.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_whose_folder_is_moved_takes_no_writes_until_it_is_back() {
+    let outer = tempfile::tempdir().unwrap();
+    let (folder, moved) = (outer.path().join("data"), outer.path().join("moved"));
+    fs::create_dir(&folder).unwrap();
+    let store = open(&folder.join("a.duckdb")).unwrap();
+    let up = labels(&[("__name__", "up")]);
+    let id = store.resolve(&up).unwrap();
+    let write = |at: i64| {
+        let mut batch = SampleBatch::default();
+        batch.push(id, at, 1.0);
+        store.append(batch).unwrap().wait()
+    };
+    write(1).unwrap();
+    assert_eq!(store.unready(), None);
+    fs::rename(&folder, &moved).unwrap();
+    for at in 2..50 {
+        assert!(matches!(write(at), Err(StoreError::Moved { .. })), "{at}");
+    }
+    let reason = store.unready().unwrap();
+    assert!(reason.contains("a.duckdb") && reason.contains("it was removed or moved"), "{reason}");
+    assert!(matches!(store.compact(Timestamp::from_millis(0), Compaction::All), Err(StoreError::Moved { .. })));
+    assert_eq!(rows(&store), 1, "reads go on");
+    // Another file in its place is not written either.
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("a.duckdb"), "x").unwrap();
+    assert!(store.unready().unwrap().contains("another file is in its place"));
+    assert!(matches!(write(50), Err(StoreError::Moved { .. })));
+    fs::remove_dir_all(&folder).unwrap();
+    fs::rename(&moved, &folder).unwrap();
+    assert_eq!(store.unready(), None);
+    write(51).unwrap();
+    store.close().unwrap();
+    assert_eq!(rows(&open(&folder.join("a.duckdb")).unwrap()), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_that_is_removed_while_it_is_used_loses_nothing() {
+    let fresh = Fresh::new();
+    let up = labels(&[("__name__", "up")]);
+    put(&fresh.store, &[(&up, 1, 1.0)]);
+    for (round, at) in (10..13).enumerate() {
+        fs::remove_file(log_of(&fresh.path)).unwrap();
+        put(&fresh.store, &[(&up, at, 1.0)]);
+        // A kill now would leave these files.
+        let copy = fresh.folder.path().join(format!("copy{round}.duckdb"));
+        fs::copy(&fresh.path, &copy).unwrap();
+        if log_of(&fresh.path).exists() {
+            fs::copy(log_of(&fresh.path), log_of(&copy)).unwrap();
+        }
+        assert_eq!(rows(&open(&copy).unwrap()), round + 2);
+        put(&fresh.store, &[(&up, at + 100, 1.0)]);
+        fresh
+            .store
+            .delete(&almanac_engine::store::Deletion {
+                matchers: vec![almanac_engine::series::Matcher::equal("__name__", "up")],
+                from: Some(Timestamp::from_millis(at + 100)),
+                until: None,
+                dry_run: false,
+            })
+            .unwrap();
+    }
+}
+
+/// A limit on file sizes of less than the log simulates a disk without space.
+#[test]
+fn a_store_opens_on_a_full_disk_and_serves_reads() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        let store = open(Path::new(&path)).unwrap();
+        println!("read {}.", rows(&store));
+        let id = store.resolve(&labels(&[("__name__", "up")])).unwrap();
+        let mut batch = SampleBatch::default();
+        batch.push(id, 10_000_000, 1.0);
+        let refused = store.append(batch).unwrap().wait().unwrap_err();
+        println!("refused: {refused}.");
+        println!("read {}.", rows(&store));
+        return;
+    }
+    let fresh = Fresh::new();
+    let id = fresh.store.resolve(&labels(&[("__name__", "up")])).unwrap();
+    for part in 0..3_i64 {
+        let mut batch = SampleBatch::default();
+        (0..30_000).for_each(|t| batch.push(id, part * 30_000 + t, 1.0));
+        fresh.store.append(batch).unwrap().wait().unwrap();
+    }
+    let copy = fresh.folder.path().join("copy.duckdb");
+    fs::copy(&fresh.path, &copy).unwrap();
+    fs::copy(log_of(&fresh.path), log_of(&copy)).unwrap();
+    // 512 blocks of 512 bytes, a sixth of the log.
+    let limits = "trap '' XFSZ; ulimit -f 512;";
+    let output = child("recovery::a_store_opens_on_a_full_disk_and_serves_reads", &copy, limits).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("read 90000.").count(), 2, "{text}");
+    assert!(text.contains("refused: no space left on the disk of the store ("), "{text}");
+    let store = open(&copy).unwrap();
+    assert_eq!((rows(&store), store.stats().samples_lost), (90_000, 0));
+}
+
+#[test]
+fn a_damaged_block_is_told_apart_and_counted() {
+    let Fresh { store, path, folder } = Fresh::new();
+    let id = store.resolve(&labels(&[("__name__", "up")])).unwrap();
+    let mut batch = SampleBatch::default();
+    let mut noise = 1_u64;
+    for t in 0..200_000 {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        batch.push(id, t, f64::from_bits(noise >> 12 | 0x3ff0_0000_0000_0000));
+    }
+    store.append(batch).unwrap().wait().unwrap();
+    store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
+    store.close().unwrap();
+    // The values are noise and fill most of the file.
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let store = open(&path).unwrap();
+    let error = store.select_samples().unwrap_err();
+    assert!(matches!(error, StoreError::DamagedBlock { .. }), "{error}");
+    assert!(!error.to_string().contains('\n'));
+    assert!(store.stats().damaged_blocks >= 1);
+    // Writes go on.
+    put(&store, &[(&labels(&[("__name__", "down")]), 1, 1.0)]);
+    drop(folder);
+}
+
+/// Reads all samples; the trait wraps the store's error.
+trait SelectSamples {
+    fn select_samples(&self) -> Result<usize, StoreError>;
+}
+
+impl SelectSamples for Store {
+    fn select_samples(&self) -> Result<usize, StoreError> {
+        use almanac_engine::series::{SampleSource, SourceError};
+        match self.select(&[], i64::MIN, i64::MAX, usize::MAX) {
+            Ok(found) => Ok(found.len()),
+            Err(SourceError::Store(error)) => Err(*error.downcast::<StoreError>().unwrap()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
