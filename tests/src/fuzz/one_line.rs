@@ -1,23 +1,21 @@
-//! Checks the text of an error: one line of bounded length.
+//! Checks the text of an error: at the edge of the program it is one line of bounded length.
 
 use std::error::Error;
 
 /// Longest text of an error in bytes; a person reads it.
 const MAX_BYTES: usize = 8 << 10;
 
+/// Longest text of an error before it is shortened for a person: it may repeat an input and escape every byte of it.
+const MAX_RAW_BYTES: usize = 1 << 20;
+
 /// Asserts that an error with its sources is one line that can be read.
 ///
 /// # Panics
 /// When it is not.
-pub(super) fn check(error: &dyn Error) {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    check_text(&text);
+pub(super) fn check(error: &(dyn Error + 'static)) {
+    let text = error.to_string();
+    assert!(text.len() <= MAX_RAW_BYTES, "the error has {} bytes: {:?} …", text.len(), text.get(..200));
+    check_text(&almanac_api::chain(error));
 }
 
 /// Asserts that a text is one line that can be read.
