@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo test lint bench bench-accuracy bench-advisors soak test-peers
+.PHONY: help setup build install demo test lint fuzz attack bench bench-accuracy bench-advisors soak test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,11 +52,25 @@ else
 endif
 	cargo test --locked $(FEATURES) --workspace --doc
 
-lint: setup ## Formatting, clippy without warnings, unused dependencies
+lint: setup ## Formatting, clippy without warnings, unused dependencies, licences and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --locked $(FEATURES) --workspace --all-targets -- -D warnings
 	@command -v cargo-machete >/dev/null || cargo install --locked --quiet cargo-machete@0.9.2
 	cargo machete
+	@command -v cargo-deny >/dev/null || cargo install --locked --quiet cargo-deny@0.20.2
+	cargo deny --offline check bans licenses sources
+# Known advisories need a database from the internet. Without it they are not checked, and that is no failure.
+	@if timeout 60 cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	else echo "note: the database of advisories cannot be fetched, so advisories are not checked"; fi
+
+fuzz: setup ## Run every decoder on mutated inputs for SECONDS (30) each (ONLY=promql,csv SEED=1)
+	cargo build --locked $(FEATURES) --workspace
+	@$(CARGO_TARGET_DIR)/debug/fuzz-decoders --seconds $(or $(SECONDS),30) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+attack: setup ## Attack the real binary on loopback, one test at a time; prints time and memory of each
+	cargo build --locked $(FEATURES) --workspace
+	cargo nextest run --locked $(FEATURES) --workspace --test e2e --test-threads 1 --success-output immediate --no-fail-fast \
+		-E 'test(/^(attack|isolation|access|stays)::/)'
 
 bench: setup ## Measure ingest speed, bytes per sample and query latency; writes docs/bench-ingest.md
 	cargo build --locked $(FEATURES) --workspace

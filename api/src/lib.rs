@@ -12,5 +12,6 @@ pub mod http;
 mod say;
 pub mod service;
 
-pub(crate) use chain::chain;
+pub use chain::chain;
+pub(crate) use chain::one_line;
 pub(crate) use say::say;

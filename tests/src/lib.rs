@@ -1,6 +1,7 @@
-//! Benches of the whole program and the code that they share.
+//! Benches of the whole program, the code that they share, and the targets of fuzzing.
 
 pub mod accuracy;
 pub mod advisors;
 pub mod bench;
 pub mod document;
+pub mod fuzz;

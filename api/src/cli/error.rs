@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Display, io, process::ExitCode};
 
-use crate::chain;
+use crate::{chain, one_line};
 
 /// Why a command failed; printed as one line on stderr.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ impl CliError {
 
     /// Builds a failure from an error and all its sources, in one line.
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
-        Self::Failed(one_line(&chain(error)))
+        Self::Failed(chain(error))
     }
 
     /// Prefixes the message: `{what}: {message}`.
@@ -60,10 +60,6 @@ impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::ReaderGone } else { Self::from_error(&error) }
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

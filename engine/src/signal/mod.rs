@@ -9,6 +9,7 @@ mod aggregate;
 mod binary;
 mod error;
 mod eval;
+mod foreign;
 mod frame;
 mod functions;
 mod limits;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use error::SignalError;
 pub use eval::{instant, range, range_dense};
+pub(crate) use foreign::tree;
 pub use limits::{Cancel, EvalLimits};
 pub use plan::{CompareOp, Comparison, Query, parse};
 pub use value::{DenseRow, DenseSeries, RangeSeries, Value, ValueKind, VectorSample};

@@ -182,7 +182,18 @@ pub(super) fn one_line(error: &duckdb::Error) -> String {
         duckdb::Error::DuckDBFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
     };
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason reported").to_owned()
+    cause(&text).lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason reported").to_owned()
+}
+
+/// Returns a message without the line that DuckDB puts before an error of one of its threads, which the next step of the
+/// result reports.
+fn cause(message: &str) -> &str {
+    message
+        .trim_start()
+        .strip_prefix(
+            "Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\nError: ",
+        )
+        .unwrap_or(message)
 }
 
 /// Returns whether a message of DuckDB reports a full disk, an exceeded quota or the limit of its temporary folder.
@@ -196,11 +207,7 @@ pub(super) fn is_disk_full(message: &str) -> bool {
 /// The same statement fails again until the file is restored. A statement that raises such a text itself is no damage.
 #[must_use]
 pub fn is_damage(message: &str) -> bool {
-    // An error in a thread of DuckDB may be reported by the next step of the result only, in its second line.
-    let message = message
-        .trim_start()
-        .strip_prefix("Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result")
-        .map_or(message, |rest| rest.trim_start().trim_start_matches("Error: "));
+    let message = cause(message);
     let is_of_the_disk = ["IO Error: ", "TransactionContext Error: ", "Serialization Error: "]
         .iter()
         .any(|kind| message.trim_start().starts_with(kind));

@@ -40,6 +40,7 @@ fn is_declared(file: &Path) -> bool {
         || folder.ends_with("bin")
         || folder.ends_with("benches")
         || folder.ends_with("examples")
+        || folder.ends_with("fuzz_targets")
         || name == "build"
     {
         return true;

@@ -141,7 +141,7 @@ pub(in crate::http) fn error_type(status: StatusCode) -> &'static str {
 
 /// Builds an error response in Prometheus' format.
 pub(in crate::http) fn error_response(status: StatusCode, kind: &str, message: &str) -> Response {
-    let body = serde_json::json!({ "status": "error", "errorType": kind, "error": message });
+    let body = serde_json::json!({ "status": "error", "errorType": kind, "error": crate::one_line(message) });
     let mut response = (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
     response.extensions_mut().insert(PrometheusFormat);
     response

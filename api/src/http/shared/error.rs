@@ -46,7 +46,9 @@ pub struct ErrorDetail {
 impl ApiError {
     /// Builds an error with any status; `code` is stable and in snake case.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into(), retry_after: None }
+        // A message may repeat what the caller sent.
+        let message = crate::one_line(&message.into());
+        Self { status, code: code.into(), message, retry_after: None }
     }
 
     /// Builds a 400.

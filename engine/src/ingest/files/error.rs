@@ -130,12 +130,13 @@ impl FileError {
     }
 }
 
-/// Returns the first 60 characters of a value, for messages.
+/// Returns the first 60 characters of a value, for messages; control characters, such as line feeds, are replaced.
 pub(crate) fn shorten(value: &str) -> String {
-    match value.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
-    }
+    let (value, end) = match value.char_indices().nth(60) {
+        Some((end, _)) => (&value[..end], "…"),
+        None => (value, ""),
+    };
+    format!("{}{end}", value.replace(|letter: char| letter.is_control(), "\u{fffd}"))
 }
 
 /// Returns the error for a missing column, with a list of the existing ones.

@@ -11,7 +11,7 @@ use promql_parser::{
 use crate::{
     learn::{LearnError, SignalSpec, grid::SignalGrid},
     series::SampleSource,
-    signal::{DenseRow, EvalLimits, parse, range_dense},
+    signal::{self, DenseRow, EvalLimits, parse, range_dense},
     store::{
         Store,
         rows::{EventFilter, PeerOutlierRow},
@@ -102,10 +102,11 @@ fn time_of(grid: SignalGrid, idx: usize) -> Timestamp {
 /// Removes the instance label from the expression. `None` if the expression selects no instance, or if it aggregates,
 /// because an aggregate over all instances is not comparable with one instance.
 fn without_instance(expr: &str) -> Option<String> {
-    let mut parsed = promql_parser::parser::parse(expr).ok()?;
-    let mut removed = false;
-    remove_instance(&mut parsed, &mut removed).then_some(())?;
-    removed.then(|| parsed.to_string())
+    signal::tree(expr, |mut tree| {
+        let mut removed = false;
+        remove_instance(&mut tree, &mut removed).then_some(())?;
+        removed.then(|| tree.to_string())
+    })
 }
 
 /// Removes the instance label from every selector; sets `removed` if there was one. False if the expression contains an

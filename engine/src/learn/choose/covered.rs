@@ -1,7 +1,7 @@
 //! Removes default signals that read the same series in the same way as a configured signal. Reads no samples.
 
 use almanac_models::Timestamp;
-use promql_parser::parser::{Expr, parse};
+use promql_parser::parser::Expr;
 
 use crate::{
     learn::{LearnError, SignalSpec},
@@ -66,9 +66,8 @@ pub(in crate::learn) fn without_covered(
 
 /// Returns the content of an expression; `None` if it is not a level or rate of single series.
 fn content(store: &Store, expr: &str, now: Timestamp) -> Result<Option<SignalContent>, StoreError> {
-    // The engine's parser runs first, because it rejects input that makes `promql_parser` panic.
-    let (Ok(query), Ok(parsed)) = (signal::parse(expr), parse(expr)) else { return Ok(None) };
-    let Some(quantity) = quantity(&parsed) else { return Ok(None) };
+    let Some(quantity) = signal::tree(expr, |tree| quantity(&tree)) else { return Ok(None) };
+    let Ok(query) = signal::parse(expr) else { return Ok(None) };
     let mut series = Vec::new();
     for matchers in query.selectors() {
         let since = now.millis().saturating_sub(ALIVE_MS);
@@ -120,7 +119,7 @@ mod tests {
     #[test]
     fn the_quantity_of_an_expression_follows_from_its_form() {
         let check = |expr: &str, expected: Option<Quantity>| {
-            assert_eq!(parse(expr).ok().and_then(|parsed| quantity(&parsed)), expected, "{expr}");
+            assert_eq!(signal::tree(expr, |tree| quantity(&tree)), expected, "{expr}");
         };
         check("queue_depth", Some(Quantity::Level));
         check(r#"sum(queue_depth{job="api"})"#, Some(Quantity::Level));

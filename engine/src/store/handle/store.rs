@@ -366,6 +366,14 @@ impl Store {
         answer
     }
 
+    /// Checks an analyst's statement without running it.
+    ///
+    /// # Errors
+    /// [`SqlError`] when the statement is not one that may run.
+    pub fn check_sql(&self, sql: &str, params: &[SqlParam]) -> Result<(), SqlError> {
+        self.0.analysts.check(&self.0.shared, sql, params)
+    }
+
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.
     ///
     /// # Errors

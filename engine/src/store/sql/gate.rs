@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use duckdb::Connection;
+
 use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, execute_until, permits::Permits};
 use crate::store::{AnalystLimits, StoreError, segment::SegmentKind, shared::Shared};
 
@@ -29,9 +31,26 @@ impl Gate {
         let late = SqlError::Deadline { deadline: limits.deadline };
         let _permit = self.permits.acquire(end, &late)?;
         let connection = shared.readers.connect().map_err(from_store)?;
-        let statement = Statement::new(&connection, sql, params, &self.limits)?;
-        statement.check_scans(shared.layout.read().of(SegmentKind::Cold).count() as u64)?;
+        let statement = self.parse(shared, &connection, sql, params)?;
         execute_until(&connection, &statement, params, limits, end)
+    }
+
+    /// Checks a statement as [`Self::run`] does, without running it.
+    pub(in crate::store) fn check(&self, shared: &Shared, sql: &str, params: &[SqlParam]) -> Result<(), SqlError> {
+        let connection = shared.readers.connect().map_err(from_store)?;
+        self.parse(shared, &connection, sql, params).map(drop)
+    }
+
+    fn parse(
+        &self,
+        shared: &Shared,
+        connection: &Connection,
+        sql: &str,
+        params: &[SqlParam],
+    ) -> Result<Statement, SqlError> {
+        let statement = Statement::new(connection, sql, params, &self.limits)?;
+        statement.check_scans(shared.layout.read().of(SegmentKind::Cold).count() as u64)?;
+        Ok(statement)
     }
 }
 

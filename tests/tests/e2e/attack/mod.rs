@@ -41,6 +41,7 @@ impl Memory {
     fn assert_growth(&self, mebibytes: u64, what: &str) {
         let peak = status(self.pid, "VmHWM");
         let growth = peak.saturating_sub(self.start);
+        eprintln!("{what}: peak {peak} MiB, growth {growth} MiB of at most {mebibytes}");
         assert!(growth <= mebibytes, "{what}: the memory grew by {growth} MiB from {} MiB", self.start);
     }
 }

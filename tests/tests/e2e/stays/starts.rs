@@ -140,5 +140,7 @@ fn a_damaged_block_has_its_own_code_and_metric() {
     assert_eq!((reply.status, &reply.json()["errorType"]), (500, &json!("store_damaged")), "{}", reply.text());
     assert!(reply.json()["error"].as_str().unwrap().contains("is damaged"));
     assert!(metric(&server, "almanac_store_damaged_blocks_total").unwrap() >= 1.0);
+    let rows = server.get("/v1/samples?metric=noise&from=0&to=100000000&limit=100000");
+    assert_eq!((rows.status, &rows.json()["error"]["code"]), (500, &json!("store_damaged")), "{}", rows.text());
     assert_eq!(import(&server, 100_000, 10).status, 200, "writes go on");
 }

@@ -21,6 +21,7 @@ use crate::{
             replay::{bound_name, time_at_share},
         },
     },
+    signal,
     store::{
         Store,
         rows::{Patch, SignalFilter, SignalRow, SignalStatus},
@@ -122,7 +123,7 @@ struct DecisionContext {
 /// Returns the name of the learned signal with this expression. Expressions are compared in normalised form.
 fn find_learned_signal(store: &Store, expr: &str) -> Result<Option<String>, ThresholdError> {
     let filter = SignalFilter { status: Some(SignalStatus::Ready), ..SignalFilter::default() };
-    let plain = |expr: &str| promql_parser::parser::parse(expr).ok().map(|expr| expr.to_string());
+    let plain = |expr: &str| signal::tree(expr, |tree| Some(tree.to_string()));
     let wanted = plain(expr);
     let same = |row: &SignalRow| wanted.is_some() && plain(&row.expr) == wanted;
     Ok(store.signals(&filter)?.into_iter().find(same).map(|row| row.signal))

@@ -3,9 +3,12 @@
 use promql_parser::parser::Expr;
 
 use super::transformed::TransformedHistories;
-use crate::advise::threshold::{
-    Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, RuleSpec, Setting, format_bound,
-    format_duration, parse_duration, score_rule,
+use crate::{
+    advise::threshold::{
+        Comparison, Condition, Instance, LabelledIncident, Rule, RuleScore, RuleSpec, Setting, format_bound,
+        format_duration, parse_duration, score_rule,
+    },
+    signal,
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -190,12 +193,9 @@ fn means(instance: &Instance<'_>, window_ms: i64) -> Vec<f64> {
 fn over(signal: &str, window_ms: i64) -> String {
     let window = format_duration(window_ms);
     let averaged = format!("avg_over_time(({signal} >= 0 < +Inf)[{window}:])");
-    let Ok(mut parsed) = promql_parser::parser::parse(signal) else { return averaged };
     let Ok(length) = u64::try_from(window_ms) else { return averaged };
-    match widen(&mut parsed, std::time::Duration::from_millis(length)) {
-        Some(true) => parsed.to_string(),
-        _ => averaged,
-    }
+    let length = std::time::Duration::from_millis(length);
+    signal::tree(signal, |mut tree| (widen(&mut tree, length)?).then(|| tree.to_string())).unwrap_or(averaged)
 }
 
 /// Range functions whose meaning does not depend on the length of the range.

@@ -14,9 +14,12 @@ use super::{
     score::incidents_of,
     source::FileSource,
 };
-use crate::advise::threshold::{
-    Instance, KeptRule, NotUsed, Rule, RuleFile, RuleSpec, ThresholdError,
-    bounds::{AllowedBounds, Objective, decide_and_score},
+use crate::{
+    advise::threshold::{
+        Instance, KeptRule, NotUsed, Rule, RuleFile, RuleSpec, ThresholdError,
+        bounds::{AllowedBounds, Objective, decide_and_score},
+    },
+    signal,
 };
 
 /// Replays the alerting rules of a file on recorded series, and recommends bound and `for`.
@@ -147,14 +150,14 @@ fn splits(series: &[SignalHistory], split: f64) -> Vec<i64> {
 
 /// Parses a signal that is a plain selector; `None` for any other expression.
 fn selector(signal: &str) -> Option<VectorSelector> {
-    match promql_parser::parser::parse(signal) {
-        Ok(Expr::VectorSelector(selector))
+    signal::tree(signal, |tree| match tree {
+        Expr::VectorSelector(selector)
             if selector.offset.is_none() && selector.at.is_none() && selector.matchers.or_matchers.is_empty() =>
         {
             Some(selector)
         }
         _ => None,
-    }
+    })
 }
 
 /// Returns the indices of the series that a selector reads, as `value{series="…"}` or by name.

@@ -6,6 +6,7 @@ use super::{
     duration::parse_duration,
     yaml::{YamlNode, YamlValue},
 };
+use crate::ingest::files::shorten;
 
 /// Additional group fields of Thanos, Mimir, Cortex, Loki and `VictoriaMetrics`.
 const GROUP_FIELDS: [&str; 18] = [
@@ -127,7 +128,11 @@ impl Rule {
             _ if RULE_FIELDS.contains(&name) => self.others.0.push((name.to_owned(), value.clone())),
             _ => {
                 let known = "record, alert, expr, for, keep_firing_for, labels, annotations";
-                return Err(format!("line {}: unknown field {name} of a rule; known fields are {known}", value.line));
+                return Err(format!(
+                    "line {}: unknown field {} of a rule; known fields are {known}",
+                    value.line,
+                    shorten(name)
+                ));
             }
         }
         Ok(())
@@ -184,9 +189,10 @@ impl RuleGroup {
                 self.others.0.push((name.to_owned(), value.clone()));
                 if !GROUP_FIELDS.contains(&name) {
                     return Err(format!(
-                        "line {}: unknown field {name} of a group; known fields are name, interval, limit, query_offset, \
+                        "line {}: unknown field {} of a group; known fields are name, interval, limit, query_offset, \
                          labels, rules",
-                        value.line
+                        value.line,
+                        shorten(name)
                     ));
                 }
             }

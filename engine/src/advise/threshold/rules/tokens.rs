@@ -112,7 +112,7 @@ fn follows_offset(text: &str, before: &[Token]) -> bool {
 
 /// Reads a number or duration, and returns its length in bytes.
 fn number(text: &str) -> Result<(TokenKind, usize), String> {
-    let hex = text.len() > 1 && text[..2].eq_ignore_ascii_case("0x");
+    let hex = text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
     let mut length = 0;
     let mut before = ' ';
     for letter in text.chars() {
@@ -211,7 +211,9 @@ mod tests {
             assert_eq!(found.len(), 1, "{written}");
             assert_eq!(found[0].kind, TokenKind::Number(expected), "{written}");
         }
-        assert!(tokens("5x").is_err() && tokens("a $ b").is_err() && tokens("a{b=\"").is_err());
+        for wrong in ["5x", "a $ b", "a{b=\"", "2💩", "x > 1é", "0\u{fffd}", "a{ü", "💩"] {
+            assert!(tokens(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use crate::signal::SignalError;
 const MAX_PIECE: usize = 40;
 /// Maximum number of characters of an expression in a message.
 const MAX_EXPRESSION: usize = 200;
+/// Maximum number of characters of the problem, which may name a long word of the expression.
+const MAX_MESSAGE: usize = 1000;
 
 /// Creates an error about the bytes from `start` to `end` of an expression. `message`: the problem and its correction.
 pub(super) fn error_at(text: &str, start: usize, end: usize, message: impl Into<String>) -> SignalError {
@@ -17,7 +19,7 @@ pub(super) fn error_at(text: &str, start: usize, end: usize, message: impl Into<
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
         piece: shortened(piece, MAX_PIECE),
-        message: message.into(),
+        message: shortened(&message.into(), MAX_MESSAGE),
     }
 }
 

@@ -1,0 +1,1 @@
+SELECT name, count(*) AS n FROM series GROUP BY name ORDER BY n DESC LIMIT 5

@@ -1,0 +1,1 @@
+WITH x AS (SELECT time_bucket(INTERVAL '5 minutes', time) AS t, avg(value) AS v FROM samples WHERE name = 'up' AND labels['job'] = 'api' GROUP BY ALL) SELECT * FROM x WHERE v > 0.5

@@ -1,0 +1,1 @@
+SELECT * FROM samples s JOIN series USING (series) WHERE s.time BETWEEN now() - INTERVAL 1 DAY AND now()

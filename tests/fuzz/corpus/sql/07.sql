@@ -1,0 +1,1 @@
+COPY samples TO '/tmp/x'

@@ -1,0 +1,1 @@
+PIVOT samples ON name USING avg(value)

@@ -1,0 +1,1 @@
+SELECT name, regexp_matches(name, 'a.*'), name LIKE '%up%', [1,2][1], {'a': 1}.a, range(10) FROM series -- c

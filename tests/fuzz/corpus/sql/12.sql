@@ -1,0 +1,1 @@
+FROM recommendations SELECT id, evidence->'$.terms' WHERE state = 'proposed'

@@ -1,0 +1,1 @@
+/* x */ select $1::INT, ? from (values (1,2)) t(a,b)

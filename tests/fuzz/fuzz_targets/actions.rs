@@ -1,0 +1,3 @@
+//! Runs the target `actions` under `cargo fuzz`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| almanac_tests::fuzz::target("actions").expect("it is in the table")(data));

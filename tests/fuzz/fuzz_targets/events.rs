@@ -1,0 +1,3 @@
+//! Runs the target `events` under `cargo fuzz`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| almanac_tests::fuzz::target("events").expect("it is in the table")(data));

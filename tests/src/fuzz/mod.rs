@@ -1,0 +1,55 @@
+//! Fuzzing of every decoder of bytes from outside: targets, corpora, the mutator, and the runner of `make fuzz`.
+//!
+//! ```text
+//! corpus ─► mutator ─► run ─► targets ─► the public entry points of engine and api
+//! ```
+//!
+//! A target feeds bytes to a decoder and asserts what holds for any bytes: no panic, no answer 500, an error in one
+//! line. The ordinary tests run every target on its corpus and on a fixed number of mutations of it, `make fuzz` for as
+//! long as it is told to, and `cargo fuzz` with coverage (`tests/fuzz`).
+
+mod files;
+mod http;
+mod one_line;
+mod promql;
+mod samples;
+mod settings;
+mod sql;
+mod store;
+
+pub mod corpus;
+pub mod mutator;
+pub mod run;
+
+pub use store::remove_store;
+
+/// A target: it panics when the bytes show a defect.
+pub type Run = fn(&[u8]);
+
+/// Every target: the name of its corpus and the function.
+pub const TARGETS: &[(&str, Run)] = &[
+    ("actions", http::actions),
+    ("config", settings::config),
+    ("csv", files::csv),
+    ("events", samples::events),
+    ("grafana", http::grafana),
+    ("ndjson", files::ndjson),
+    ("openmetrics", samples::openmetrics),
+    ("parameters", http::parameters),
+    ("parquet", files::parquet),
+    ("prometheus_text", samples::prometheus_text),
+    ("promql", promql::promql),
+    ("remote_write_1", samples::remote_write_1),
+    ("remote_write_2", samples::remote_write_2),
+    ("rules", settings::rules),
+    ("sql", sql::statement),
+    ("sql_body", http::sql_body),
+    ("tables", files::tables),
+    ("tokens", settings::tokens),
+];
+
+/// Returns the function of a target.
+#[must_use]
+pub fn target(name: &str) -> Option<Run> {
+    TARGETS.iter().find(|(known, _)| *known == name).map(|(_, run)| *run)
+}
