@@ -59,6 +59,8 @@ pub struct Store {
     pub retention: Retention,
     /// Largest number of series; samples of further series are rejected.
     pub max_series: usize,
+    /// Largest length of all distinct names and values of labels; samples of series with further ones are rejected.
+    pub max_label_memory: ByteSize,
     /// Memory for samples waiting for the writer; when it is full, writes are rejected with 429.
     pub queue: ByteSize,
     /// Memory for the most recent samples.
@@ -164,6 +166,7 @@ impl Default for Store {
             path: PathBuf::from("almanac.duckdb"),
             retention: Retention::default(),
             max_series: 1_000_000,
+            max_label_memory: ByteSize::mebibytes(512),
             queue: ByteSize::mebibytes(64),
             recent: ByteSize::mebibytes(256),
             compact_every: Span::from_secs(60),
@@ -288,7 +291,18 @@ impl Config {
             if let Some(label) = scrape.labels.keys().find(|name| !is_label_name(name)) {
                 return Err(format!("scrape {:?}: {label:?} is not a valid custom label name", scrape.job));
             }
-            if let Some(target) = scrape.targets.iter().find(|target| target.is_empty() || target.contains('/')) {
+            // The address is a label of every series, so it cannot have a password; the message does not repeat one.
+            if let Some((_, host)) = scrape.targets.iter().find_map(|target| target.rsplit_once('@')) {
+                return Err(format!(
+                    "scrape {:?}: the target at {host:?} has a user or password before its @, which would become a label; \
+                     write host:port alone",
+                    scrape.job
+                ));
+            }
+            let is_no_address = |target: &&String| {
+                target.is_empty() || target.contains(['/', '?', '#']) || target.contains(char::is_whitespace)
+            };
+            if let Some(target) = scrape.targets.iter().find(is_no_address) {
                 return Err(format!(
                     "scrape {:?}: target {target:?} is not host:port; scheme and path have their own keys",
                     scrape.job
@@ -424,6 +438,11 @@ mod tests {
         check(
             "[[scrape]]\njob = \"a\"\ntargets = [\"http://h:1/metrics\"]",
             "almanac.toml: scrape \"a\": target \"http://h:1/metrics\" is not host:port; scheme and path have their own keys",
+        );
+        check(
+            "[[scrape]]\njob = \"a\"\ntargets = [\"ops:secret@h:1\"]",
+            "almanac.toml: scrape \"a\": the target at \"h:1\" has a user or password before its @, which would become a label; \
+             write host:port alone",
         );
     }
 }

@@ -76,6 +76,7 @@ pub enum ServiceError {
 pub fn store_options(config: &Config) -> StoreOptions {
     StoreOptions {
         max_series: config.store.max_series,
+        label_bytes: config.store.max_label_memory.bytes(),
         queue_bytes: config.store.queue.bytes(),
         recent_bytes: config.store.recent.bytes(),
         retention_raw_ms: config.store.retention.raw.map(crate::config::Span::millis),

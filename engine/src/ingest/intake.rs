@@ -309,6 +309,7 @@ impl Ingest {
     fn register(&self, labels: &Labels, pairs: &[(&[u8], &[u8])]) -> Result<SeriesId, ResolveError> {
         self.0.store.resolve(labels).map_err(|error| match error {
             StoreError::SeriesLimit { limit } => Refusal::SeriesLimit { series: shown(pairs), limit }.into(),
+            StoreError::LabelLimit { limit } => Refusal::LabelLimit { series: shown(pairs), limit }.into(),
             other => ResolveError::Store(other),
         })
     }

@@ -102,6 +102,17 @@ pub enum Refusal {
         /// Limit.
         limit: usize,
     },
+    /// The series is new, and its names and values would exceed the store's limit of all labels.
+    #[error(
+        "series {series} is new and the distinct names and values of the store's labels have reached their limit of {} MiB",
+        limit >> 20
+    )]
+    LabelLimit {
+        /// Labels of the series.
+        series: String,
+        /// Limit in bytes.
+        limit: usize,
+    },
     /// The timestamp is outside the accepted range.
     #[error("timestamp {timestamp_ms} of series {series} is out of range; timestamps are epoch milliseconds")]
     TimestampRange {
@@ -201,7 +212,7 @@ impl Refusal {
             | Self::MalformedLabels => Reason::InvalidLabel,
             Self::TooManyLabels { .. } => Reason::LabelCount,
             Self::LabelTooLong { .. } => Reason::LabelLength,
-            Self::SeriesLimit { .. } => Reason::SeriesLimit,
+            Self::SeriesLimit { .. } | Self::LabelLimit { .. } => Reason::SeriesLimit,
             Self::TimestampRange { .. } | Self::TimestampAhead { .. } | Self::TimestampSeconds { .. } => {
                 Reason::Timestamp
             }

@@ -71,6 +71,16 @@ pub enum StoreError {
         /// Limit.
         limit: usize,
     },
+    /// The names and values of a new series would exceed the limit of all labels. Registered series are not affected.
+    #[error(
+        "the distinct names and values of the store's labels have reached their limit of {} MiB; new series with further \
+         ones are rejected",
+        limit >> 20
+    )]
+    LabelLimit {
+        /// Limit in bytes.
+        limit: usize,
+    },
     /// The writer's queue is full.
     #[error("the store is busy; try again in {} ms", retry_after.as_millis())]
     Busy {

@@ -10,6 +10,9 @@ use crate::series::Matcher;
 pub struct StoreOptions {
     /// Maximum number of registered series; further new series are rejected.
     pub max_series: usize,
+    /// Maximum length in bytes of all distinct names and values of labels, which are kept in memory; new series with
+    /// further ones are rejected.
+    pub label_bytes: usize,
     /// Capacity of the writer's queue in bytes; when it is full, `append` returns `Busy`.
     pub queue_bytes: usize,
     /// Budget for recent samples in memory, in bytes.
@@ -35,6 +38,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             max_series: 1_000_000,
+            label_bytes: 512 << 20,
             queue_bytes: 64 << 20,
             recent_bytes: 256 << 20,
             memory_bytes: 2 << 30,

@@ -51,7 +51,7 @@ fn connection(address: SocketAddr, requests: &[Request]) -> io::Result<Sent> {
     let mut sent = Sent::default();
     for request in requests {
         let head = format!(
-            "POST /api/v1/write HTTP/1.1\r\nhost: bench\r\ncontent-type: application/x-protobuf\r\n\
+            "POST /api/v1/write HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n\
              content-encoding: snappy\r\nx-prometheus-remote-write-version: 0.1.0\r\ncontent-length: {}\r\n\r\n",
             request.body.len()
         );

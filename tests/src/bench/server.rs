@@ -72,7 +72,8 @@ impl Server {
     pub(super) fn compact(&self) -> io::Result<Duration> {
         let started = Instant::now();
         let url = format!("http://{}/v1/admin/compact", self.address);
-        let answer = self.client.post(url).send().map_err(io::Error::other)?;
+        let answer =
+            self.client.post(url).header("content-type", "application/json").send().map_err(io::Error::other)?;
         answer.error_for_status().map_err(io::Error::other)?;
         Ok(started.elapsed())
     }

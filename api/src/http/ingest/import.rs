@@ -199,6 +199,7 @@ fn refuse(error: ImportError, folder: &TempDir) -> ApiError {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
         }
         ImportError::SeriesLimit { .. } => ApiError::bad_request("series_limit", message),
+        ImportError::LabelLimit { .. } => ApiError::bad_request("label_limit", message),
         ImportError::Ended { .. } => {
             tracing::warn!(error = %message, "decoding an import ended its process");
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "decoding_ended", message)

@@ -220,6 +220,12 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     gauge("http_requests_in_flight", "HTTP requests in progress", in_flight);
     gauge("store_series", "Series in the store", stats.series);
     gauge("store_series_limit", "Maximum number of series", stats.max_series);
+    gauge("store_label_bytes", "Length of all distinct names and values of labels", stats.label_bytes);
+    gauge(
+        "store_label_limit_bytes",
+        "Maximum length of all distinct names and values of labels",
+        stats.max_label_bytes,
+    );
     gauge("store_samples_hot", "Samples in hot segments", stats.samples_hot);
     gauge("store_samples_late", "Samples in late segments", stats.samples_late);
     gauge("store_samples_cold", "Samples in cold segments", stats.samples_cold);

@@ -24,6 +24,7 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).retry_after(retry_after)
             }
             StoreError::SeriesLimit { .. } => Self::bad_request("series_limit", message),
+            StoreError::LabelLimit { .. } => Self::bad_request("label_limit", message),
             StoreError::UnequalColumns { .. } => Self::bad_request("unequal_columns", message),
             StoreError::UnknownSeries { .. } => Self::bad_request("unknown_series", message),
             StoreError::TimestampRange { .. } => Self::bad_request("timestamp_range", message),

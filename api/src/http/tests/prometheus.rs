@@ -154,28 +154,37 @@ fn scrape_targets_are_listed() {
     assert_eq!(service.get("/api/v1/targets?state=odd").json()["errorType"], "bad_data");
 }
 
-/// Long messages do not change the code, format and headers of an error.
+/// Long messages do not change the code, format and headers of an error; the middle of very long ones is left out.
 #[test]
 fn long_errors_keep_their_message_and_format() {
     let service = TestService::new();
-    let long = "x".repeat(20_000);
-    let reply = service.get(&format!("/api/v1/query?query=up&time={long}"));
-    let body = reply.json();
-    assert_eq!((reply.status, &body["errorType"]), (StatusCode::BAD_REQUEST, &"bad_data".into()));
-    assert!(body["error"].as_str().unwrap().contains(&long));
-    let reply = service.get(&format!("/api/v1/{long}"));
-    let body = reply.json();
-    assert_eq!((reply.status, &body["errorType"]), (StatusCode::NOT_FOUND, &"not_found".into()));
-    assert!(body["error"].as_str().unwrap().contains(&long));
-    let reply = service.get(&format!("/v1/{long}"));
-    let body = reply.json();
-    assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::NOT_FOUND, &"not_found".into()));
-    assert!(body["message"].as_str().unwrap().contains(&long));
-    // A message of another layer: the JSON extractor's about an unknown key.
-    let reply = service.post("/v1/sql", "application/json", &format!("{{\"{long}\":1}}"));
-    let body = reply.json();
-    assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &"bad_request".into()));
-    assert!(body["message"].as_str().unwrap().contains(&long));
+    for (length, is_whole) in [(3_000, true), (20_000, false)] {
+        let long = "x".repeat(length);
+        let check = |message: &serde_json::Value, last: &str| {
+            let message = message.as_str().unwrap();
+            assert_eq!(message.contains(&long), is_whole, "{message}");
+            assert_eq!(message.contains(" … "), !is_whole, "{message}");
+            assert!(message.contains(&"x".repeat(400)) && message.len() < 5_000, "{message}");
+            assert!(message.ends_with(last), "{message}");
+        };
+        let reply = service.get(&format!("/api/v1/query?query=up&time={long}"));
+        let body = reply.json();
+        assert_eq!((reply.status, &body["errorType"]), (StatusCode::BAD_REQUEST, &"bad_data".into()));
+        check(&body["error"], "");
+        let reply = service.get(&format!("/api/v1/{long}"));
+        let body = reply.json();
+        assert_eq!((reply.status, &body["errorType"]), (StatusCode::NOT_FOUND, &"not_found".into()));
+        check(&body["error"], "");
+        let reply = service.get(&format!("/v1/{long}"));
+        let body = reply.json();
+        assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::NOT_FOUND, &"not_found".into()));
+        check(&body["message"], "");
+        // A message of another layer: the JSON extractor's about an unknown key, which ends with the place.
+        let reply = service.post("/v1/sql", "application/json", &format!("{{\"{long}\":1}}"));
+        let body = reply.json();
+        assert_eq!((reply.status, &body["error"]["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &"bad_request".into()));
+        check(&body["message"], &format!("column {}", length + 3));
+    }
     // A long pattern with an error: the message quotes only the part at fault.
     let names = vec!["name"; 4_000].join("|");
     let form = format!("query=up%7Bjob%3D~%22{names}|(%22%7D");

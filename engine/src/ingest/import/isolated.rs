@@ -124,6 +124,7 @@ fn receive(
         StoreError::SeriesLimit { limit } => {
             ImportError::SeriesLimit { file: file.to_owned(), series: all.len(), limit }
         }
+        StoreError::LabelLimit { limit } => ImportError::LabelLimit { file: file.to_owned(), limit },
         source => ImportError::Store { stored, samples, source },
     };
     let ids = ingest.store().resolve_all(&all).map_err(|error| failed(error, 0))?;

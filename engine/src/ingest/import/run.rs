@@ -80,6 +80,17 @@ pub enum ImportError {
         /// Limit of series.
         limit: usize,
     },
+    /// The labels of the file's new series exceed the limit; nothing was stored.
+    #[error(
+        "{file}: the distinct names and values of its labels and of those in the store exceed the limit of {} MiB",
+        limit >> 20
+    )]
+    LabelLimit {
+        /// The file.
+        file: String,
+        /// Limit in bytes.
+        limit: usize,
+    },
     /// The store failed.
     #[error("{stored} of {samples} samples are stored; import the file again to complete it")]
     Store {
@@ -114,6 +125,7 @@ pub fn import_file(
         StoreError::SeriesLimit { limit } => {
             ImportError::SeriesLimit { file: path.display().to_string(), series: table.labels.len(), limit }
         }
+        StoreError::LabelLimit { limit } => ImportError::LabelLimit { file: path.display().to_string(), limit },
         source => ImportError::Store { stored: 0, samples, source },
     })?;
     let series = ids.len() as u64;

@@ -7,7 +7,11 @@ pub struct StoreStats {
     pub series: u64,
     /// Limit of registered series.
     pub max_series: u64,
-    /// New series rejected because of the limit, since the start.
+    /// Length of all distinct names and values of labels in bytes.
+    pub label_bytes: u64,
+    /// Limit of that length in bytes.
+    pub max_label_bytes: u64,
+    /// New series rejected because of a limit, since the start.
     pub series_refused: u64,
     /// Samples in hot segments (arrival order).
     pub samples_hot: u64,

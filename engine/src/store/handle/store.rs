@@ -89,7 +89,7 @@ impl Store {
         let opened = OpenedFile::new(path);
         schema::migrate(&connection, path)?;
         unless_full(schema::drop_orphans(&connection))?;
-        let mut registry = schema::load_registry(&connection, options.max_series)?;
+        let mut registry = schema::load_registry(&connection, options.max_series, options.label_bytes)?;
         let layout = schema::load_layout(&connection)?;
         let mut recent = schema::load_recent(&connection, &layout, options.recent_bytes)?;
         unless_full(schema::drop_dead_series(&connection, &mut registry, &recent))?;
@@ -134,7 +134,7 @@ impl Store {
     /// at the latest.
     ///
     /// # Errors
-    /// `SeriesLimit` when the series is new and the limit is reached.
+    /// `SeriesLimit` or `LabelLimit` when the series is new and a limit is reached.
     pub fn resolve(&self, labels: &Labels) -> Result<SeriesId, StoreError> {
         if let Some(id) = self.0.shared.registry.read().find(labels) {
             return Ok(id);
@@ -149,7 +149,7 @@ impl Store {
     /// Returns the numbers of several series and registers the new ones, or none of them.
     ///
     /// # Errors
-    /// `SeriesLimit` when the new series do not fit into the limit; none is registered then.
+    /// `SeriesLimit` or `LabelLimit` when the new series do not fit into a limit; none is registered then.
     pub fn resolve_all(&self, all: &[Labels]) -> Result<Vec<SeriesId>, StoreError> {
         let shared = &self.0.shared;
         let mut registry = shared.registry.write();
@@ -158,6 +158,9 @@ impl Store {
             count(&shared.counters.refused, new.len() as u64);
             return Err(StoreError::SeriesLimit { limit: registry.limit() });
         }
+        registry
+            .check_labels(new.iter().copied())
+            .inspect_err(|_| count(&shared.counters.refused, new.len() as u64))?;
         let ids = all.iter().map(|labels| registry.register(labels)).collect();
         shared.series_end.store(registry.end(), Ordering::Release);
         ids
@@ -286,10 +289,16 @@ impl Store {
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
         let (queue_bytes, queue_batches, busy) = shared.queue.load();
+        let (series, label_bytes) = {
+            let registry = shared.registry.read();
+            (registry.len() as u64, registry.label_bytes() as u64)
+        };
         let layout = shared.layout.read();
         StoreStats {
-            series: shared.registry.read().len() as u64,
+            series,
             max_series: shared.options.max_series as u64,
+            label_bytes,
+            max_label_bytes: shared.options.label_bytes as u64,
             series_refused: load(&shared.counters.refused),
             samples_hot: layout.rows(SegmentKind::Hot),
             samples_late: layout.rows(SegmentKind::Late),

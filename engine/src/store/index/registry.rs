@@ -4,6 +4,7 @@ use std::{
     cmp::Ordering,
     collections::{BTreeSet, HashSet},
     hash::BuildHasher,
+    iter,
     sync::Arc,
 };
 
@@ -39,10 +40,12 @@ pub(in crate::store) struct Registry {
     /// do not count towards the limit.
     emptied: HashSet<u32>,
     limit: usize,
+    /// Limit of the length of all distinct names and values in bytes.
+    label_limit: usize,
 }
 
 impl Registry {
-    pub(in crate::store) fn new(limit: usize) -> Self {
+    pub(in crate::store) fn new(limit: usize, label_limit: usize) -> Self {
         Self {
             symbols: Symbols::default(),
             pairs: Vec::new(),
@@ -53,12 +56,47 @@ impl Registry {
             holes: 0,
             emptied: HashSet::new(),
             limit,
+            label_limit,
         }
     }
 
     /// Returns the maximum number of series.
     pub(in crate::store) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Returns the limit of the length of all distinct names and values in bytes.
+    pub(in crate::store) fn label_limit(&self) -> usize {
+        self.label_limit
+    }
+
+    /// Returns the length of all distinct names and values in bytes.
+    pub(in crate::store) fn label_bytes(&self) -> usize {
+        self.symbols.bytes()
+    }
+
+    /// Checks that the names and values of new series fit into the limit of their length.
+    ///
+    /// # Errors
+    /// `LabelLimit`.
+    pub(in crate::store) fn check_labels<'a>(
+        &self,
+        new: impl Iterator<Item = &'a Labels> + Clone,
+    ) -> Result<(), StoreError> {
+        let most: usize = new.clone().flat_map(Labels::iter).map(|(name, value)| name.len() + value.len()).sum();
+        if self.symbols.bytes().saturating_add(most) <= self.label_limit {
+            return Ok(());
+        }
+        let mut texts = HashSet::new();
+        let mut bytes = self.symbols.bytes();
+        for (name, value) in new.flat_map(Labels::iter) {
+            for text in [name, value] {
+                if self.symbols.lookup(text).is_none() && texts.insert(text) {
+                    bytes += text.len();
+                }
+            }
+        }
+        if bytes > self.label_limit { Err(StoreError::LabelLimit { limit: self.label_limit }) } else { Ok(()) }
     }
 
     /// Returns one more than the highest assigned number.
@@ -106,6 +144,7 @@ impl Registry {
         if self.len() >= self.limit {
             return Err(full);
         }
+        self.check_labels(iter::once(labels))?;
         let begin = self.pairs.len();
         for (name, value) in labels.iter() {
             match (self.symbols.intern(name), self.symbols.intern(value)) {
@@ -354,7 +393,7 @@ mod tests {
     }
 
     fn registry() -> Registry {
-        let mut registry = Registry::new(100);
+        let mut registry = Registry::new(100, 1 << 20);
         for (job, instance) in [("api", "a"), ("api", "b"), ("worker", "a"), ("worker", "")] {
             registry.register(&labels(&[("__name__", "up"), ("job", job), ("instance", instance)])).unwrap();
         }
@@ -364,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_series_keeps_its_number_and_the_limit_holds() {
-        let mut registry = Registry::new(2);
+        let mut registry = Registry::new(2, 1 << 20);
         let (a, b) = (labels(&[("x", "1")]), labels(&[("x", "2")]));
         let id = registry.register(&a).unwrap();
         registry.register(&b).unwrap();
@@ -377,7 +416,7 @@ mod tests {
 
     #[test]
     fn numbers_without_a_series_are_not_selected() {
-        let mut registry = Registry::new(10);
+        let mut registry = Registry::new(10, 1 << 20);
         registry.restore(3, [("x", "1")].into_iter()).unwrap();
         assert_eq!((registry.len(), registry.end()), (1, 4));
         assert_eq!(registry.select(&[], &[]), [3]);

@@ -33,7 +33,7 @@ mod tests {
     use crate::series::{Labels, SeriesId};
 
     fn registry() -> Registry {
-        let mut registry = Registry::new(100);
+        let mut registry = Registry::new(100, 1 << 20);
         let mut register = |pairs: &[(&str, &str)]| {
             registry.register(&Labels::from_pairs(pairs.iter().copied()).unwrap()).unwrap();
         };

@@ -10,6 +10,7 @@ pub(super) struct Symbols {
     strings: Vec<Arc<str>>,
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    bytes: usize,
 }
 
 impl Symbols {
@@ -21,6 +22,7 @@ impl Symbols {
         }
         let symbol = u32::try_from(self.strings.len()).ok()?;
         self.strings.push(text.into());
+        self.bytes += text.len();
         let (strings, hasher) = (&self.strings, &self.hasher);
         self.table.insert_unique(hash, symbol, |&s| hasher.hash_one(&*strings[s as usize]));
         Some(symbol)
@@ -35,6 +37,11 @@ impl Symbols {
     /// Returns the number of distinct strings.
     pub(super) fn len(&self) -> usize {
         self.strings.len()
+    }
+
+    /// Returns the length of all distinct strings in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Returns the string of a number.

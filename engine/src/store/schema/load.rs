@@ -19,8 +19,12 @@ use crate::{
 };
 
 /// Loads the registry of series.
-pub(in crate::store) fn load_registry(connection: &Connection, max_series: usize) -> Result<Registry, StoreError> {
-    let mut registry = Registry::new(max_series);
+pub(in crate::store) fn load_registry(
+    connection: &Connection,
+    max_series: usize,
+    label_bytes: usize,
+) -> Result<Registry, StoreError> {
+    let mut registry = Registry::new(max_series, label_bytes);
     let corrupt = |detail: &str| StoreError::Corrupt { table: "series", detail: detail.to_owned() };
     for_each_batch(connection, "SELECT series_id, labels FROM store.series ORDER BY series_id", |batch| {
         let ids = batch.column(0).as_primitive::<UInt32Type>();
@@ -181,7 +185,7 @@ pub(in crate::store) fn drop_dead_series(
         failed(error)
     })?;
     if deleted > 0 {
-        *registry = load_registry(connection, registry.limit())?;
+        *registry = load_registry(connection, registry.limit(), registry.label_limit())?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::tempdir;
 
-use super::{WRITE_V1, field, now, write};
+use super::{Memory, WRITE_V1, field, now, write};
 use crate::harness::Server;
 
 const LIMIT: usize = 50;
@@ -16,6 +16,17 @@ fn server(folder: &std::path::Path) -> Server {
 
 /// Returns a request with one sample for each of `count` series.
 fn series(prefix: &str, count: usize, timestamp_ms: i64) -> Vec<u8> {
+    let stamp = stamp(timestamp_ms);
+    let one = |number: usize| {
+        let name = format!("{prefix}{number}");
+        let label = field(1, &[field(1, b"__name__"), field(2, name.as_bytes())].concat());
+        field(1, &[label, field(2, &stamp)].concat())
+    };
+    (0..count).flat_map(one).collect()
+}
+
+/// Returns the protobuf field of a sample's timestamp.
+fn stamp(timestamp_ms: i64) -> Vec<u8> {
     let mut stamp = vec![0x10];
     let mut rest = timestamp_ms;
     while rest >= 0x80 {
@@ -23,12 +34,7 @@ fn series(prefix: &str, count: usize, timestamp_ms: i64) -> Vec<u8> {
         rest >>= 7;
     }
     stamp.push(u8::try_from(rest).unwrap());
-    let one = |number: usize| {
-        let name = format!("{prefix}{number}");
-        let label = field(1, &[field(1, b"__name__"), field(2, name.as_bytes())].concat());
-        field(1, &[label, field(2, &stamp)].concat())
-    };
-    (0..count).flat_map(one).collect()
+    stamp
 }
 
 /// Asserts that as many honest series as the limit allows are accepted.
@@ -63,4 +69,44 @@ fn a_refused_import_locks_nobody_out() {
     let late_fault = (0..LIMIT).map(|number| format!("bad{number} 1 {}\n", now())).collect::<String>() + "bad x\n";
     assert_eq!(server.post("/v1/import?format=prometheus", "text/plain", late_fault).status, 400);
     assert_free(&server, "after refused imports");
+}
+
+/// Labels of new series are kept in memory, so their length has a limit of its own.
+#[test]
+fn long_labels_of_new_series_take_bounded_memory() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("almanac.toml"), "[store]\nmax_label_memory = \"8MiB\"\n").unwrap();
+    let server = Server::start(folder.path());
+    let memory = Memory::start(&server);
+    // 16 requests of 64 series with 32 values of 16 KB each: 512 MiB of distinct values.
+    let mut refused = 0;
+    for request in 0..16 {
+        let lines: String = (0..64)
+            .map(|number| {
+                let value = |label: usize| format!("l{label}=\"{request}-{number}-{label}-{}\"", "v".repeat(16_000));
+                let labels: Vec<String> = (0..32).map(value).collect();
+                format!("long{{{}}} 1 {}\n", labels.join(","), now())
+            })
+            .collect();
+        let reply = server.post("/v1/import?format=prometheus", "text/plain", lines);
+        refused += usize::from(reply.status == 400 && reply.json()["error"]["code"] == "label_limit");
+    }
+    assert_eq!(refused, 16);
+    memory.assert_growth(400, "512 MiB of labels");
+    let reply = write(&server, WRITE_V1, &series("honest", LIMIT, now()));
+    assert_eq!(reply.status, 204, "known names go on: {}", reply.text());
+    let metrics = server.get("/metrics").text();
+    assert!(metrics.contains("almanac_store_label_limit_bytes 8388608"), "{metrics}");
+    // Remote write stores what still fits and names what does not.
+    let one = |number: usize| {
+        let label =
+            |name: &str, value: &str| field(1, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat());
+        let value = format!("{number}{}", "w".repeat(15_000));
+        let labels = [label("__name__", "wide"), label("l", &value)].concat();
+        let stamp = stamp(now());
+        field(1, &[labels, field(2, &stamp)].concat())
+    };
+    let reply = write(&server, WRITE_V1, &(0..1_000).flat_map(one).collect::<Vec<u8>>());
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("reached their limit of 8 MiB"), "{}", reply.text());
 }
