@@ -10,6 +10,7 @@ mod caller;
 mod file;
 mod hash;
 mod scope;
+mod session;
 mod wrong;
 
 pub use audit::{Audit, AuditError, AuditRecord};
@@ -17,3 +18,4 @@ pub use auth::{AccessError, Auth, Refusal};
 pub use caller::{Caller, LimitReached, Limits, Permit, ScopeMissing};
 pub use file::{NewToken, TokensFileError, append_token};
 pub use scope::{Scope, Scopes};
+pub use session::{SESSION_TIME, Sessions};

@@ -5,6 +5,7 @@ pub mod grafana;
 mod guard;
 pub mod ingest;
 pub mod operate;
+mod page;
 pub mod prometheus;
 pub mod recommendations;
 mod router;

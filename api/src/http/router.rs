@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     AppState, advice, grafana,
     guard::{guard, time_out_slow_bodies},
-    ingest, operate, prometheus, recommendations, rows,
+    ingest, operate, page, prometheus, recommendations, rows,
     shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, reshape_errors, unknown_path},
     sql,
 };
@@ -72,6 +72,7 @@ pub fn router(state: AppState) -> Router {
     let guard = middleware::from_fn_with_state(state.clone(), guard);
     // `layer` wraps what is already there: the last layer is the outermost.
     router
+        .merge(page::routes())
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::max(query_limit(max_body)))
         .layer(bodies)

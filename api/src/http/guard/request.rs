@@ -18,34 +18,44 @@ use super::{
     audit::Pending,
     browser::{check_content, check_host, check_origin},
     held::hold,
-    routes::rule,
+    routes::{Rule, rule},
 };
 use crate::{
     access::Refusal,
-    http::{ApiError, AppState},
+    http::{ApiError, AppState, page},
 };
 
 /// Lets a request pass to its handler, with the [`crate::access::Caller`] and an [`AuditNote`] as extensions, or
 /// responds with what it lacks.
 pub(in crate::http) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    match pass(state, request, next).await {
+    let rule = rule(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let asked = rule.is_some_and(|rule| rule.is_page).then(|| page::Asked::of(&request));
+    let response = match pass(state, rule, request, next).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
+    };
+    match asked {
+        Some(asked) => page::for_people(response, &asked),
+        None => response,
     }
 }
 
-async fn pass(state: AppState, mut request: Request, next: Next) -> Result<Response, ApiError> {
-    let rule = rule(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+async fn pass(state: AppState, rule: Option<Rule>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+    let (server, headers) = (&state.config.server, request.headers());
     if rule.is_some_and(|rule| rule.scope.is_none()) {
+        // Nobody else may sign somebody in or out.
+        if !request.method().is_safe() {
+            check_host(headers, request.uri(), server)?;
+            check_origin(request.method(), headers, request.uri(), server)?;
+        }
         return Ok(next.run(request).await);
     }
-    let (server, headers) = (&state.config.server, request.headers());
     if !state.auth.is_required() {
         check_host(headers, request.uri(), server)?;
     }
     check_origin(request.method(), headers, request.uri(), server)?;
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
-    let token = given_token(headers);
+    let token = given_token(headers).or_else(|| page::session_token(&state.sessions, headers));
     let caller = match state.auth.identify(token.as_deref(), peer.map(|peer| peer.ip())).await {
         Ok(caller) => caller,
         Err(refusal) => return Ok(unauthorized(refusal)),

@@ -26,18 +26,23 @@ pub(super) struct Rule {
     pub(super) content: ContentRule,
     /// Name in the audit, for routes that change state.
     pub(super) audited: Option<&'static str>,
+    /// Whether the answer is a page for people: errors are pages too, and a missing token leads to the sign-in.
+    pub(super) is_page: bool,
 }
 
 const fn reads(scope: Scope) -> Rule {
-    Rule { scope: Some(scope), content: ContentRule::Any, audited: None }
+    Rule { scope: Some(scope), content: ContentRule::Any, audited: None, is_page: false }
 }
 
 const fn changes(scope: Scope, content: ContentRule, audited: &'static str) -> Rule {
-    Rule { scope: Some(scope), content, audited: Some(audited) }
+    Rule { scope: Some(scope), content, audited: Some(audited), is_page: false }
 }
 
-/// Health, for probes without a token.
-const OPEN: Rule = Rule { scope: None, content: ContentRule::Any, audited: None };
+/// Health, for probes without a token, and the files of the page.
+const OPEN: Rule = Rule { scope: None, content: ContentRule::Any, audited: None, is_page: false };
+/// The sign-in, which nobody has a token for yet.
+const OPEN_PAGE: Rule = Rule { is_page: true, ..OPEN };
+const PAGE: Rule = Rule { is_page: true, ..reads(Scope::Read) };
 const READ: Rule = reads(Scope::Read);
 /// Rule of a route that is missing in the table.
 const UNKNOWN: Rule = changes(Scope::Admin, ContentRule::Json, "unknown");
@@ -96,6 +101,18 @@ const RULES: &[(&str, Rule)] = &[
     ("/grafana/tag-values", READ),
     ("/grafana/query", READ),
     ("/grafana/annotations", READ),
+    ("/", PAGE),
+    ("/recommendations", PAGE),
+    ("/recommendations/{id}", PAGE),
+    ("/signals", PAGE),
+    ("/signals/{name}", PAGE),
+    ("/incidents", PAGE),
+    ("/subjects/{kind}", PAGE),
+    ("/explore", PAGE),
+    ("/setup", PAGE),
+    ("/sign-in", OPEN_PAGE),
+    ("/sign-out", OPEN_PAGE),
+    ("/assets/{file}", OPEN),
 ];
 
 /// Returns the rule of a route; `None` is a path without a route, which any token may find missing.
@@ -116,7 +133,8 @@ mod tests {
 
     #[test]
     fn every_route_has_a_rule_and_every_rule_a_route() {
-        let paths = described();
+        let mut paths = described();
+        paths.extend(crate::http::page::PATHS.iter().map(ToString::to_string));
         for path in &paths {
             assert!(RULES.iter().any(|(known, _)| known == path), "{path} has no access rule");
         }

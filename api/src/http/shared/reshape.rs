@@ -11,7 +11,7 @@ use axum::{
 };
 
 use super::ApiError;
-use crate::http::prometheus;
+use crate::http::{page::IsPage, prometheus};
 
 /// Maximum size of another layer's error text that is read. Such texts are short; the limit only bounds memory.
 const MAX_TEXT: usize = 16 << 20;
@@ -33,7 +33,7 @@ pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Res
     let is_prometheus = prometheus::is_prometheus_path(request.uri().path());
     let response = next.run(request).await;
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) {
+    if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<IsPage>().is_some() {
         return response;
     }
     let api_error = response.extensions().get::<ApiError>().cloned();

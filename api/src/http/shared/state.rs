@@ -21,7 +21,7 @@ use super::{
     limits::{Budget, Lane, Lanes},
 };
 use crate::{
-    access::{Audit, Auth},
+    access::{Audit, Auth, Sessions},
     config::Config,
     http::operate::Metrics,
     service::Decoder,
@@ -108,6 +108,8 @@ pub struct AppState {
     pub started: Instant,
     /// Check of callers.
     pub auth: Auth,
+    /// Sessions of browsers.
+    pub sessions: Sessions,
     /// Audit of state changes.
     pub audit: Audit,
     /// The service's own metrics.
@@ -145,6 +147,7 @@ impl AppState {
             leaps: Arc::default(),
             started: Instant::now(),
             auth: Auth::open(),
+            sessions: Sessions::default(),
             audit: Audit::default(),
             metrics: Arc::new(Metrics::new()),
             sql: None,

@@ -1,0 +1,124 @@
+//! Set-up: what arrives, errors of each scrape target, and what each advisor lacks.
+
+use almanac_engine::store::rows::{AdviceState, AdviceStatusFilter};
+use askama::Template;
+use axum::{Extension, extract::State, response::Response};
+
+use super::{
+    card::Stamp,
+    format::{bytes, digits, span},
+    shell::{Shell, render},
+    subject::{Target, targets},
+};
+use crate::{
+    access::Caller,
+    http::{ApiError, AppState, Lane},
+};
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct Setup {
+    shell: Shell,
+    facts: Vec<(String, String)>,
+    newest: Option<Stamp>,
+    problem: Option<String>,
+    scraped: Vec<Scraped>,
+    lacking: Vec<Target>,
+    unused: Vec<Unused>,
+    refused: u64,
+    address: String,
+}
+
+#[derive(Debug)]
+struct Scraped {
+    job: String,
+    instance: String,
+    url: String,
+    health: String,
+    error: Option<String>,
+    at: Option<Stamp>,
+    took: String,
+    samples: String,
+}
+
+/// An advisor without a target.
+#[derive(Debug)]
+struct Unused {
+    title: String,
+    kind: String,
+    noun: String,
+    section: Option<String>,
+}
+
+/// The page at `/setup`.
+pub(super) async fn setup(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, ApiError> {
+    let shell = Shell::new(&state, &caller, "Set-up", "/setup");
+    let read = state.clone();
+    let page = state
+        .run(Lane::Light, move || {
+            let store = &read.store;
+            let stats = store.stats();
+            #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+            let number = |value: u64| value as f64;
+            let fact = |name: &str, value: String| (name.to_owned(), value);
+            let facts = vec![
+                fact(
+                    "series",
+                    format!("{} of at most {}", digits(number(stats.series)), digits(number(stats.max_series))),
+                ),
+                fact("samples", digits(number(stats.samples_hot + stats.samples_late + stats.samples_cold))),
+                fact("database file", bytes(number(stats.file_bytes))),
+                fact("write-ahead log", bytes(number(stats.wal_bytes))),
+                fact("recent samples in memory", digits(number(stats.samples_recent))),
+                fact("distinct names and values of labels", bytes(number(stats.label_bytes))),
+            ];
+            let scraped = store
+                .scrape_targets()
+                .into_iter()
+                .map(|row| Scraped {
+                    job: row.job,
+                    instance: row.instance,
+                    url: row.url,
+                    health: row.health.to_string(),
+                    error: row.last_error,
+                    at: row.last_scrape.map(Stamp::of),
+                    took: span(row.duration_ms / 1000.0),
+                    samples: digits(number(row.samples)),
+                })
+                .collect();
+            let all = targets(&read, &AdviceStatusFilter::default())?;
+            let unused = read
+                .config
+                .registry
+                .advisors()
+                .filter(|advisor| !all.iter().any(|target| target.kind == advisor.kind().to_string()))
+                .map(|advisor| Unused {
+                    title: advisor.title().to_owned(),
+                    kind: advisor.kind().to_string(),
+                    noun: advisor.target().to_owned(),
+                    section: advisor.section().map(str::to_owned),
+                })
+                .collect();
+            let lacking = all.into_iter().filter(|target| target.state == lacks()).collect();
+            Ok::<_, ApiError>(Setup {
+                shell,
+                facts,
+                newest: store.newest().map(Stamp::of),
+                problem: store.unready(),
+                scraped,
+                lacking,
+                unused,
+                refused: stats.series_refused,
+                address: read.config.server.listen.to_string(),
+            })
+        })
+        .await?;
+    render(&page)
+}
+
+fn lacks() -> String {
+    AdviceState::Lacks.to_string()
+}
