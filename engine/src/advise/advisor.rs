@@ -8,10 +8,14 @@ use serde_json::Value;
 use super::{
     AdvisorSpec,
     kit::{HistoryError, Interval},
+    picture::Picture,
 };
 use crate::{
     ledger::{Difference, Direction, Measured},
-    store::{Store, StoreError, rows::Patch},
+    store::{
+        Store, StoreError,
+        rows::{Patch, RecommendationRow},
+    },
 };
 
 /// Decides on one kind of setting.
@@ -94,6 +98,23 @@ pub trait Advisor: Send + Sync + 'static {
         applied: &Applied<Self::Terms>,
         now: Timestamp,
     ) -> Result<Option<Measured>, FetchError>;
+
+    /// Draws the evidence of a recommendation, beside the picture of its promised and measured effect, which every
+    /// recommendation has once it was measured.
+    ///
+    /// Fetches the facts as they were at the decision, and of an applied recommendation those up to `now`; pure functions
+    /// draw them. `spec`: none when its target is no longer configured.
+    ///
+    /// # Errors
+    /// [`FetchError`] when the data cannot be read, or the specification is needed and missing.
+    fn pictures(
+        _from: &Sources<'_>,
+        _spec: Option<&Self::Spec>,
+        _row: &RecommendationRow,
+        _now: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A metric that a proposal promises: name, unit and direction.

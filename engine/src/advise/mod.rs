@@ -28,6 +28,7 @@ mod specs;
 mod stamps;
 
 pub mod kit;
+pub mod picture;
 pub mod rightsizing;
 pub mod scaling;
 pub mod threshold;
@@ -36,5 +37,5 @@ pub mod ttl;
 pub use advisor::{Advisor, Applied, FetchError, Metric, Need, Outcome, Proposal, Report, Rollback, Setting, Sources};
 pub use error::AdviseError;
 pub use registry::{AnyAdvisor, Registry, Verdict, VerdictOutcome, advise_on, measure_on};
-pub use run::{Round, advise, consider, measure, rank, record};
+pub use run::{PictureSet, Round, advise, consider, measure, pictures, rank, record};
 pub use specs::{AdviceSpecs, AdvisorSpec};

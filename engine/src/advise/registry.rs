@@ -6,9 +6,10 @@ use almanac_models::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    AdviceSpecs, AdviseError, Advisor, AdvisorSpec, Applied, Metric, Need, Outcome, Proposal, Rollback, Setting,
-    Sources,
+    AdviceSpecs, AdviseError, Advisor, AdvisorSpec, Applied, FetchError, Metric, Need, Outcome, Proposal, Rollback,
+    Setting, Sources,
     kit::{LEVEL, SectionError, error_chain},
+    picture::Picture,
 };
 use crate::{
     calendar::Zone,
@@ -100,6 +101,17 @@ pub trait AnyAdvisor: Send + Sync {
         applied_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Measured>, AdviseError>;
+    /// Draws the evidence of a recommendation of its kind, see [`Advisor::pictures`].
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    fn pictures(
+        &self,
+        from: &Sources<'_>,
+        specs: &AdviceSpecs,
+        row: &RecommendationRow,
+        now: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError>;
     /// See [`Advisor::difference`].
     fn difference(&self, new: &RecommendationRow, old: &RecommendationRow) -> Difference;
     /// See [`Advisor::basis`].
@@ -168,8 +180,17 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
         applied_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Measured>, AdviseError> {
-        let spec = specs.of::<A>().find(|spec| A::targets(spec).contains(&row.target));
-        measure_on::<A>(from, spec, row, applied_at, now)
+        measure_on::<A>(from, spec_of::<A>(specs, row), row, applied_at, now)
+    }
+
+    fn pictures(
+        &self,
+        from: &Sources<'_>,
+        specs: &AdviceSpecs,
+        row: &RecommendationRow,
+        now: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError> {
+        A::pictures(from, spec_of::<A>(specs, row), row, now)
     }
 
     fn difference(&self, new: &RecommendationRow, old: &RecommendationRow) -> Difference {
@@ -184,6 +205,11 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     fn basis(&self, current: &Value) -> Value {
         A::basis(current)
     }
+}
+
+/// Returns the specification of a recommendation's target, if it is still configured.
+fn spec_of<'a, A: Advisor>(specs: &'a AdviceSpecs, row: &RecommendationRow) -> Option<&'a A::Spec> {
+    specs.of::<A>().find(|spec| A::targets(spec).contains(&row.target))
 }
 
 /// Decides on every target of one specification. A fetch error becomes a `Lacks` verdict.

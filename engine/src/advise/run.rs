@@ -1,18 +1,25 @@
 //! One round of advice: runs every advisor, reconciles the proposals with the ledger, and records a verdict for each
-//! target.
+//! target. Also measures and draws single recommendations.
 
 use std::collections::BTreeSet;
 
 use almanac_models::Timestamp;
 
-use super::{AdviceSpecs, AdviseError, Registry, Sources, Verdict, VerdictOutcome};
+use super::{
+    AdviceSpecs, AdviseError, FetchError, Registry, Sources, Verdict, VerdictOutcome,
+    kit::error_chain,
+    picture::{Picture, effect_picture},
+};
 use crate::{
     ledger::{Ledger, Measured, Proposals},
     store::{
         Store,
-        rows::{AdviceState, AdviceStatusRow, Kind, RecommendationFilter, RecommendationRow, State},
+        rows::{AdviceState, AdviceStatusRow, Kind, OutcomeFilter, RecommendationFilter, RecommendationRow, State},
     },
 };
+
+/// Number of measurements between the application of a recommendation and now that a picture shows.
+const MEASUREMENTS: i64 = 5;
 
 /// Runs every advisor on every target. A failure of one target does not affect the others.
 #[must_use]
@@ -129,4 +136,58 @@ pub fn measure(
         .get(row.kind)
         .ok_or_else(|| AdviseError::UnknownKind { kind: row.kind.to_string(), known: registry.kinds_text() })?;
     advisor.measure(&Sources { store }, specs, row, applied_at, now)
+}
+
+/// Pictures of one recommendation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PictureSet {
+    /// The pictures, the most important first.
+    pub pictures: Vec<Picture>,
+    /// Reason why pictures are missing, such as a target that is no longer configured.
+    pub missing: Option<String>,
+}
+
+/// Draws the evidence of a recommendation: the pictures of its advisor, and once it was applied its promised against its
+/// measured effect.
+///
+/// # Errors
+/// [`AdviseError::Store`]. Facts that are missing are not an error but [`PictureSet::missing`].
+pub fn pictures(
+    store: &Store,
+    registry: &Registry,
+    specs: &AdviceSpecs,
+    row: &RecommendationRow,
+    now: Timestamp,
+) -> Result<PictureSet, AdviseError> {
+    let Some(advisor) = registry.get(row.kind) else {
+        let unknown = AdviseError::UnknownKind { kind: row.kind.to_string(), known: registry.kinds_text() };
+        return Ok(PictureSet { pictures: Vec::new(), missing: Some(unknown.to_string()) });
+    };
+    let from = Sources { store };
+    let (mut pictures, mut missing) = match advisor.pictures(&from, specs, row, now) {
+        Ok(pictures) => (pictures, None),
+        Err(FetchError::Store(error)) => return Err(error.into()),
+        Err(error) => (Vec::new(), Some(error_chain(&error))),
+    };
+    let of_row = OutcomeFilter { recommendations: vec![row.id.clone()], ..OutcomeFilter::default() };
+    let outcomes = store.outcomes(&of_row)?;
+    let applied = outcomes.iter().find(|outcome| outcome.to_state == State::Applied);
+    let mut measured = Vec::new();
+    // Only a setting that is in force can be measured until now.
+    if let Some(applied) = applied.filter(|_| matches!(row.state, State::Applied | State::Verified)) {
+        let span_ms = now.millis() - applied.at.millis();
+        for nth in (1..=MEASUREMENTS).filter(|_| span_ms > 0) {
+            let until = applied.at.plus_millis(span_ms / MEASUREMENTS * nth);
+            match advisor.measure(&from, specs, row, applied.at, until) {
+                Ok(Some(value)) => measured.push((until, value)),
+                Ok(None) => {}
+                Err(error) => {
+                    missing.get_or_insert_with(|| error_chain(&error));
+                    break;
+                }
+            }
+        }
+    }
+    pictures.extend(effect_picture(row, &outcomes, &measured, now));
+    Ok(PictureSet { pictures, missing })
 }

@@ -72,6 +72,8 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     crate::say!("Ctrl-C ends the demo and removes its store.");
     // The service handles signals from here on.
     interrupt.disarm();
+    // The targets are known, so that the evidence of their recommendations can be drawn.
+    config.advice = settings::advice_specs(&recording.manifest, &format!("http://{listen}"))?;
     // Without targets, because the recording has ended: the printed recommendations remain.
     service::serve_advising(config, service::Advised::default(), auth, |_| Ok(store))
         .map_err(|error| CliError::from_error(&error))

@@ -68,6 +68,7 @@ const RULES: &[(&str, Rule)] = &[
     ("/openapi.json", READ),
     ("/v1/recommendations", READ),
     ("/v1/recommendations/{id}", READ),
+    ("/v1/recommendations/{id}/pictures", READ),
     ("/v1/recommendations/stream", READ),
     ("/v1/scaling/{workload}", READ),
     ("/v1/advice", READ),

@@ -1,6 +1,9 @@
-//! Maps errors of the ledger and of scaling to status, code and message.
+//! Maps errors of the ledger, of advice and of scaling to status, code and message.
 
-use almanac_engine::{advise::scaling::ScalingError, ledger::LedgerError};
+use almanac_engine::{
+    advise::{AdviseError, scaling::ScalingError},
+    ledger::LedgerError,
+};
 use axum::http::StatusCode;
 
 use crate::{chain, http::ApiError};
@@ -14,6 +17,17 @@ impl From<LedgerError> for ApiError {
             LedgerError::Transition { .. } => Self::conflict("illegal_transition", message),
             LedgerError::Store(error) => error.into(),
             _ => Self::internal(&error),
+        }
+    }
+}
+
+/// Maps an error of drawing a recommendation.
+impl From<AdviseError> for ApiError {
+    fn from(error: AdviseError) -> Self {
+        match error {
+            AdviseError::Store(error) => error.into(),
+            AdviseError::Ledger(error) => error.into(),
+            error => Self::internal(&error),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Recommendations for pollers and autoscalers: list, long poll, stream, reports of acceptance, dismissal and
-//! application, and the replicas of a workload.
+//! application, pictures of the evidence, and the replicas of a workload.
 
 mod body;
 mod error;
 mod filter;
 mod list;
+mod picture_body;
+mod pictures;
 mod report;
 mod scaling;
 mod stream;
@@ -25,6 +27,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list::list))
         .routes(routes!(list::one))
+        .routes(routes!(pictures::pictures))
         .routes(routes!(stream::stream))
         .routes(routes!(report::accept))
         .routes(routes!(report::dismiss))

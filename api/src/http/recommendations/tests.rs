@@ -244,6 +244,23 @@ async fn an_autoscaler_gets_a_number_only_while_it_is_valid() {
 }
 
 #[tokio::test]
+async fn pictures_are_drawn_or_their_absence_has_a_reason() {
+    let service = service();
+    let unknown = service.get("/v1/recommendations/scaling-api-9/pictures").await;
+    assert_eq!(
+        (unknown.status, &unknown.body["error"]["code"]),
+        (StatusCode::NOT_FOUND, &json!("unknown_recommendation"))
+    );
+    service.propose(vec![scaling("api", 7), scaling("gone", 2)]);
+    // The evidence of this row has no replay, and the other target is not configured.
+    let drawn = service.get("/v1/recommendations/scaling-api-1/pictures").await;
+    assert_eq!((drawn.status, drawn.body), (StatusCode::OK, json!({"pictures": []})));
+    let gone = service.get("/v1/recommendations/scaling-gone-1/pictures").await;
+    let missing = json!({"pictures": [], "missing": "its target is no longer configured"});
+    assert_eq!((gone.status, gone.body), (StatusCode::OK, missing));
+}
+
+#[tokio::test]
 async fn an_old_decision_is_an_error() {
     let service = service();
     service.demand(520.0);

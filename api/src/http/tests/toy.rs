@@ -207,11 +207,22 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
     let metrics = service.post_json("/grafana/metrics", &json!({})).text();
     assert!(metrics.contains("lamp_size"), "{metrics}");
 
+    // Without code of its own it has no picture until it was measured.
+    let pictures = |id: &str| service.get(&format!("/v1/recommendations/{id}/pictures")).json();
+    assert_eq!(pictures("lamp_size-hall-1"), json!({"pictures": []}));
+
     // After it was applied, the effect is measured by the proposal's terms; less light than predicted is a regression.
     ledger.applied("lamp_size-hall-1", "somebody", None, now).unwrap();
     let measured = |row: &RecommendationRow, at| measure(store, &registry(), &config.advice, row, at, now);
     let verdicts = ledger.verify(measured, now).unwrap();
     assert_eq!((verdicts.regressed, verdicts.unmeasurable.len()), (1, 0));
+    let drawn = &pictures("lamp_size-hall-1")["pictures"][0];
+    assert_eq!((&drawn["name"], &drawn["y"]), (&json!("effect"), &json!({"label": "light", "unit": "lm"})));
+    assert_eq!(drawn["x"]["values"], json!([END_MS]));
+    let line = |role: &str| drawn["lines"].as_array().unwrap().iter().find(|line| line["role"] == role).unwrap();
+    for (role, value) in [("measured", 3.0), ("proposed", 40.0), ("lower", 39.0), ("upper", 41.0), ("present", 3.0)] {
+        assert_eq!(line(role)["values"], json!([value]), "{role}");
+    }
     let back = ledger.get("lamp_size-hall-2").unwrap();
     assert_eq!(
         (back.state, &back.proposed, back.patch.body.as_str()),

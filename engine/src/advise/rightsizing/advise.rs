@@ -11,7 +11,7 @@ use super::{
 use crate::{
     advise::{
         Proposal, Rollback,
-        kit::{DemandHistory, one_history, one_value, rfc3339},
+        kit::{DemandHistory, HistoryError, one_history, one_value, rfc3339},
     },
     store::{Store, rows::EventFilter},
 };
@@ -25,11 +25,11 @@ pub struct RequestFacts {
     /// PromQL of the usage.
     expr: String,
     /// Usage, with timestamps in the load's own days.
-    usage: DemandHistory,
+    pub(super) usage: DemandHistory,
     /// Present request in cores or bytes, if known.
     current: Option<f64>,
     /// Deployment times of the container, epoch milliseconds.
-    deploys: Vec<i64>,
+    pub(super) deploys: Vec<i64>,
 }
 
 /// Reads the usage of one resource of a container up to `now`, and its present request.
@@ -73,12 +73,17 @@ pub(super) fn decide(
     notes.extend(remarks(usage, resource, *current, deploys));
     // The rules use days of 24 hours; a sped-up load is rescaled to them.
     let deployed_ms = deploys.iter().max().map(|at_ms| spec.in_whole_days(*at_ms));
+    let on_days = on_whole_days(spec, usage)?;
+    let decision = decide_request(&on_days, *current, &spec.options(resource, deployed_ms))?;
+    Ok(proposal(spec, expr, &decision, &notes, now))
+}
+
+/// Rescales usage to days of 24 hours, which the rules use. Missing values stay missing.
+pub(super) fn on_whole_days(spec: &ContainerSpec, usage: &DemandHistory) -> Result<DemandHistory, HistoryError> {
     let timestamps = usage.timestamps().iter().map(|&at_ms| spec.in_whole_days(at_ms)).collect();
     let known = usage.values().iter().zip(usage.observed());
     let values = known.map(|(&used, &observed)| if observed { used } else { f64::NAN }).collect();
-    let on_days = DemandHistory::try_new(timestamps, values)?;
-    let decision = decide_request(&on_days, *current, &spec.options(resource, deployed_ms))?;
-    Ok(proposal(spec, expr, &decision, &notes, now))
+    DemandHistory::try_new(timestamps, values)
 }
 
 /// Reads the present request at `now`, or else the last one of the history.

@@ -8,12 +8,14 @@ use super::{
     advise::{RequestFacts, decide, fetch},
     decide::MIN_CONFIDENCE,
     measure::measure,
+    pictures::pictures,
     spec::{IDLE_SHARE, MOVED, REQUEST_COST},
     terms::RequestTerms,
 };
 use crate::{
-    advise::{Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources, kit::error_chain},
+    advise::{Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources, kit::error_chain, picture::Picture},
     ledger::{Difference, Measured},
+    store::rows::RecommendationRow,
 };
 
 /// Advises on the CPU and memory requests of a container.
@@ -86,6 +88,16 @@ impl Advisor for Rightsizing {
         let container = (spec, resource(spec, &applied.target)?);
         let promise = (request, applied.terms, applied.metric == REQUEST_COST.name);
         measure(from.store, container, promise, applied.at, now).map_err(FetchError::other)
+    }
+
+    fn pictures(
+        from: &Sources<'_>,
+        spec: Option<&ContainerSpec>,
+        row: &RecommendationRow,
+        now: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError> {
+        let spec = spec.ok_or(FetchError::NotConfigured)?;
+        pictures(from.store, (spec, resource(spec, &row.target)?), row, now)
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 mod held;
 mod measure;
 mod patch;
+mod pictures;
 mod replay;
 mod rules;
 mod shape;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     ScalingError, Schedule, WorkloadHistory, WorkloadSpec,
-    advice::{measure, proposal},
+    advice::{measure, pictures, proposal},
     decide,
     decide::MIN_CONFIDENCE,
     fetch,
@@ -16,8 +16,10 @@ use crate::{
     advise::{
         Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources,
         kit::{HistoryError, error_chain},
+        picture::Picture,
     },
     ledger::{Difference, Measured},
+    store::rows::RecommendationRow,
 };
 
 /// Advises on the number of replicas of a workload over time.
@@ -35,11 +37,7 @@ impl Advisor for Scaling {
     type Terms = ScalingTerms;
 
     fn fetch(from: &Sources<'_>, spec: &WorkloadSpec, _: &str, now: Timestamp) -> Result<WorkloadHistory, FetchError> {
-        fetch(from.store, spec, now).map_err(|error| match error {
-            ScalingError::History(error) => error.into(),
-            ScalingError::Store(error) => error.into(),
-            error => FetchError::other(error),
-        })
+        Ok(fetch(from.store, spec, now)?)
     }
 
     fn decide(spec: &WorkloadSpec, _: &str, history: &WorkloadHistory, _: Timestamp) -> Outcome<ScalingTerms> {
@@ -73,6 +71,15 @@ impl Advisor for Scaling {
         let capacity = applied.terms.capacity_per_replica.or_else(in_setting);
         let capacity = capacity.ok_or_else(|| FetchError::unreadable("capacity_per_replica"))?;
         measure(from.store, spec, capacity, applied.at, now).map_err(FetchError::other)
+    }
+
+    fn pictures(
+        from: &Sources<'_>,
+        spec: Option<&WorkloadSpec>,
+        row: &RecommendationRow,
+        now: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError> {
+        pictures(from.store, spec.ok_or(FetchError::NotConfigured)?, row, now)
     }
 }
 

@@ -80,16 +80,7 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
     rules.check()?;
     let (largest, resources) = largest_demand(history, spec, rules.capacity)?;
     let demand = &largest;
-    let warmup_ms = warmup(demand, spec.day_ms);
-    let options = CompareOptions {
-        initial: rules.admit(rules.needed(demand.values()[0] / rules.target_utilization), 0),
-        warmup_ms,
-        day_ms: spec.day_ms,
-        stabilization_ms: spec.scale_in_stabilization_ms,
-        unserved_cost_ratio: spec.unserved_cost_ratio,
-        // Days of another length than 24 hours follow no time zone.
-        zone: spec.zone.filter(|_| spec.day_ms == DAY_MS),
-    };
+    let options = compare_options(demand, &rules, spec);
     let comparison = compare(demand, &rules, &options)?;
     // The policy is replayed once more to obtain its state after the last row.
     let mut policy = Predictive::new(rules, options.predictive(demand.step_ms()));
@@ -121,10 +112,23 @@ pub fn decide(history: &WorkloadHistory, spec: &WorkloadSpec) -> Result<Decision
         resources,
         coverage,
         comparison,
-        warmup_ms,
+        warmup_ms: options.warmup_ms,
         under_provisioned,
         confidence,
     })
+}
+
+/// Returns the options of the replay of `demand`.
+pub(super) fn compare_options(demand: &DemandHistory, rules: &PoolRules, spec: &WorkloadSpec) -> CompareOptions {
+    CompareOptions {
+        initial: rules.admit(rules.needed(demand.values()[0] / rules.target_utilization), 0),
+        warmup_ms: warmup(demand, spec.day_ms),
+        day_ms: spec.day_ms,
+        stabilization_ms: spec.scale_in_stabilization_ms,
+        unserved_cost_ratio: spec.unserved_cost_ratio,
+        // Days of another length than 24 hours follow no time zone.
+        zone: spec.zone.filter(|_| spec.day_ms == DAY_MS),
+    }
 }
 
 /// Returns seven days if at least a day is left to score after them, otherwise half of the history.

@@ -2,7 +2,10 @@
 
 use almanac_models::UnitError;
 
-use crate::{advise::kit::HistoryError, store::StoreError};
+use crate::{
+    advise::{FetchError, kit::HistoryError},
+    store::StoreError,
+};
 
 /// Error of scaling advice.
 #[derive(Debug, thiserror::Error)]
@@ -127,5 +130,15 @@ impl ScalingError {
     #[must_use]
     pub fn is_keep(&self) -> bool {
         matches!(self, Self::NoGain { .. } | Self::Unsure { .. })
+    }
+}
+
+impl From<ScalingError> for FetchError {
+    fn from(error: ScalingError) -> Self {
+        match error {
+            ScalingError::History(error) => error.into(),
+            ScalingError::Store(error) => error.into(),
+            error => Self::other(error),
+        }
     }
 }

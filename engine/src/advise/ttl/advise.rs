@@ -230,6 +230,7 @@ fn proposal(
         reason: with_notes(sentence.clone(), notes),
         evidence: json!({
             "on_write": *invalidates || drops,
+            "stale_share_max": spec.stale_share_max,
             "replay": replay.to_json(),
             "alternatives": alternatives,
         }),

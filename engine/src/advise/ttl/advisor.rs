@@ -7,12 +7,13 @@ use super::{
     CacheSpec, TtlError, TtlTerms,
     advise::{MIN_CONFIDENCE, decide, fetch},
     measure::measure,
+    pictures::pictures,
     spec::HIT_RATIO,
 };
 use crate::{
-    advise::{Advisor, Applied, FetchError, Metric, Need, Outcome, Sources, kit::error_chain},
+    advise::{Advisor, Applied, FetchError, Metric, Need, Outcome, Sources, kit::error_chain, picture::Picture},
     ledger::Measured,
-    store::rows::CacheEvent,
+    store::rows::{CacheEvent, RecommendationRow},
 };
 
 /// Advises on the time-to-live of a cache.
@@ -59,5 +60,13 @@ impl Advisor for Ttl {
         let seconds = applied.proposed.get("ttl_seconds").and_then(Value::as_f64);
         let seconds = seconds.ok_or_else(|| FetchError::unreadable("ttl_seconds"))?;
         measure(from.store, spec, seconds, applied.terms, applied.at, now).map_err(FetchError::other)
+    }
+    fn pictures(
+        _: &Sources<'_>,
+        spec: Option<&CacheSpec>,
+        row: &RecommendationRow,
+        _: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError> {
+        Ok(pictures(spec, row))
     }
 }

@@ -14,6 +14,7 @@ mod figures;
 mod findings;
 mod gains;
 mod measure;
+mod pictures;
 mod predict;
 mod replay;
 mod spec;

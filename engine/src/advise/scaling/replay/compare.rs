@@ -80,10 +80,7 @@ pub fn compare(
     let oracle_trace = follow(history, rules, &oracle_plan(history, rules));
     let oracle = score(history, rules, &oracle_trace, scored_from_ms, None);
     let judge = |trace: &Trace| score(history, rules, trace, scored_from_ms, Some(oracle.replica_hours));
-    let reactive_at = |target_utilization: f64| {
-        let mut policy = Reactive::new(PoolRules { target_utilization, ..*rules }, options.stabilization_ms);
-        simulate(history, rules, options.initial, &mut policy)
-    };
+    let reactive_at = |target_utilization: f64| trace_reactive(history, rules, options, target_utilization);
     let mut predictive_rule = Predictive::new(*rules, options.predictive(history.step_ms()));
     let trace = simulate(history, rules, options.initial, &mut predictive_rule);
     let predictive = judge(&trace);
@@ -120,6 +117,17 @@ impl CompareOptions {
             zone: self.zone,
         }
     }
+}
+
+/// Replays the reactive rule with a target utilisation of its own.
+pub(in crate::advise::scaling) fn trace_reactive(
+    history: &DemandHistory,
+    rules: &PoolRules,
+    options: &CompareOptions,
+    target_utilization: f64,
+) -> Trace {
+    let mut policy = Reactive::new(PoolRules { target_utilization, ..*rules }, options.stabilization_ms);
+    simulate(history, rules, options.initial, &mut policy)
 }
 
 /// Finds the target at which the reactive rule spends nearest to `hours`, by bisection: a higher target spends less.

@@ -4,5 +4,6 @@
 mod compare;
 mod score;
 
+pub(super) use compare::trace_reactive;
 pub use compare::{CompareOptions, Comparison, compare};
 pub use score::{PolicyFigures, Trace, follow, score, simulate};

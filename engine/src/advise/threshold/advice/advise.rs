@@ -13,6 +13,7 @@ use super::{
 use crate::{
     advise::{
         Outcome, Proposal, Rollback,
+        kit::learned_signal,
         threshold::{
             IncidentTargets, Rule, RuleFile, RuleScore, RuleSpec, ThresholdError, ThresholdSpec,
             bounds::{AllowedBounds, Objective, ScoredDecision, confidence, decide_and_score},
@@ -21,11 +22,7 @@ use crate::{
             replay::{bound_name, time_at_share},
         },
     },
-    signal,
-    store::{
-        Store,
-        rows::{Patch, SignalFilter, SignalRow, SignalStatus},
-    },
+    store::{Store, rows::Patch},
 };
 
 /// Share of the history that is the training part.
@@ -68,7 +65,7 @@ pub(in crate::advise::threshold) fn fetch(
     // A band belongs to one signal. With several elements the alert would compare each one with the same band.
     let is_one = history.aligned.values.len() == 1;
     let learned_signal =
-        if spec.moving_bounds && is_one { find_learned_signal(store, &rule.condition.signal)? } else { None };
+        if spec.moving_bounds && is_one { learned_signal(store, &rule.condition.signal)? } else { None };
     Ok(RuleFacts { history, targets, learned_signal })
 }
 
@@ -118,15 +115,6 @@ struct DecisionContext {
     others: usize,
     /// Start, split and end of the history, epoch milliseconds.
     span_ms: (i64, i64, i64),
-}
-
-/// Returns the name of the learned signal with this expression. Expressions are compared in normalised form.
-fn find_learned_signal(store: &Store, expr: &str) -> Result<Option<String>, ThresholdError> {
-    let filter = SignalFilter { status: Some(SignalStatus::Ready), ..SignalFilter::default() };
-    let plain = |expr: &str| signal::tree(expr, |tree| Some(tree.to_string()));
-    let wanted = plain(expr);
-    let same = |row: &SignalRow| wanted.is_some() && plain(&row.expr) == wanted;
-    Ok(store.signals(&filter)?.into_iter().find(same).map(|row| row.signal))
 }
 
 /// Composes the proposal: expression, rule file, evidence, prediction and rollback.

@@ -47,8 +47,13 @@ impl HourlyBounds {
         incidents: &[LabelledIncident],
     ) -> RuleScore {
         score_with(instances, incidents, &self.setting, |at_ms, value| {
-            self.setting.comparison.holds(value, self.bounds[hour_of_week(at_ms)])
+            self.setting.comparison.holds(value, self.at(at_ms))
         })
+    }
+
+    /// Returns the bound at an instant.
+    pub(in crate::advise::threshold) fn at(&self, at_ms: i64) -> f64 {
+        self.bounds[hour_of_week(at_ms)]
     }
 
     /// Writes the recording rule of the current bound: one term for each run of hours with equal bounds.
