@@ -31,7 +31,7 @@ function shade(role) {
 /** Marks spans of the x axis behind the lines, each role in a lane of its own at the top, and marks as vertical lines. */
 function overlay(picture, isTime) {
   const scale = (value) => (isTime ? value / 1000 : value);
-  const roles = [...new Set((picture.spans ?? []).map((span) => span.role))];
+  const roles = [...new Set((picture.spans ?? []).map((span) => span.role))].filter((role) => role !== "learned");
   return {
     hooks: {
       drawClear: [(u) => {
@@ -111,7 +111,7 @@ function options(picture, width, height) {
     scales: { x: { time: isTime, distr: picture.x.scale === "log" ? 3 : 1 }, y: { range: range(picture) } },
     axes: [
       { ...axis, ...(isTime ? {} : { values: (_, splits) => splits.map((v) => (v === null ? "" : quantity(v, picture.x.unit))) }), space: 70 },
-      { ...axis, values: (_, splits) => splits.map((v) => quantity(v, unit)), size: (u, values) => Math.max(46, ...(values ?? []).map((text) => 18 + 7.5 * text.length)) },
+      { ...axis, label: picture.y.label, labelSize: 18, labelFont: "12px system-ui, sans-serif", labelGap: 0, values: (_, splits) => splits.map((v) => quantity(v, unit)), size: (u, values) => Math.max(46, ...(values ?? []).map((text) => 18 + 7.5 * text.length)) },
     ],
     series: [
       { label: picture.x.label, value: (_, v) => (v === null || v === undefined ? "–" : isTime ? timeText(v * 1000, true) : quantity(v, picture.x.unit)) },
@@ -164,9 +164,11 @@ function numbers(picture) {
 export function draw(into, picture, height = 280) {
   const plot = element("div", { class: "plot", role: "img", "aria-label": `${picture.title}. ${picture.text ?? ""}` });
   const roles = [...new Set((picture.spans ?? []).map((span) => span.role))];
-  const key = roles.length === 0 ? null : element("p", { class: "key" }, ...roles.flatMap((role, idx) => {
+  const lanes = roles.filter((role) => role !== "learned");
+  const key = roles.length === 0 ? null : element("p", { class: "key" }, ...roles.flatMap((role) => {
     const count = picture.spans.filter((span) => span.role === role).length;
-    return [element("span", { class: `swatch ${role.replace("_", "-")}` }), `lane ${idx + 1}: ${spanNames[role] ?? role} (${count}) `];
+    const where = role === "learned" ? "shaded" : `lane ${lanes.indexOf(role) + 1}`;
+    return [element("span", { class: `swatch ${role.replace("_", "-")}` }), `${where}: ${spanNames[role] ?? role} (${count}) `];
   }));
   const details = element("details", { class: "numbers" }, element("summary", {}, "Numbers"));
   details.addEventListener("toggle", () => { if (details.open && details.childElementCount === 1) details.append(numbers(picture)); });

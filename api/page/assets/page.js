@@ -92,7 +92,8 @@ async function refresh() {
     const open = [...live.querySelectorAll("details")].map((part) => part.open);
     const filter = document.querySelector("[data-filter]")?.value;
     live.replaceChildren(...next.childNodes);
-    for (const name of ["data-learning"]) live.toggleAttribute(name, next.hasAttribute(name));
+    live.dataset.revision = next.dataset.revision;
+    live.toggleAttribute("data-learning", next.hasAttribute("data-learning"));
     [...live.querySelectorAll("details")].forEach((part, idx) => { if (idx < open.length) part.open = open[idx]; });
     showTimes(live);
     if (filter) { const field = document.querySelector("[data-filter]"); field.value = filter; filterRows(field); }
@@ -105,12 +106,11 @@ const isTyping = () => document.activeElement?.closest("#live input, #live texta
 
 const live = document.getElementById("live");
 if (live) {
-  let first = true;
   let waiting = 0;
-  const events = new EventSource("/v1/recommendations/stream?limit=1");
-  events.addEventListener("recommendation", () => {
-    // The stream begins with what the page has already.
-    if (first) { first = false; return; }
+  const events = new EventSource("/v1/recommendations/stream");
+  events.addEventListener("recommendation", (event) => {
+    // The stream begins with what the page has already: the id of an event is the revision of the ledger.
+    if (Number(event.lastEventId) <= Number(live.dataset.revision)) return;
     clearTimeout(waiting);
     waiting = setTimeout(() => { if (!isTyping()) refresh(); }, 500);
   });

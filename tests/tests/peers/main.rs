@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "how much was compared")]
 
 mod answers;
+mod browser;
 mod comparison;
 mod data;
 mod exporters;

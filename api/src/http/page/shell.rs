@@ -34,6 +34,8 @@ pub(super) struct Shell {
     pub(super) kinds: Vec<(String, String)>,
     /// Name of the token that is signed in.
     pub(super) user: Option<String>,
+    /// Revision of the ledger before the page was read: a later one makes the page stale.
+    pub(super) revision: u64,
     /// Version of the files.
     pub(super) version: &'static str,
     /// Whether charts can be drawn.
@@ -45,7 +47,8 @@ impl Shell {
     pub(super) fn new(state: &AppState, caller: &Caller, title: impl Into<String>, active: &'static str) -> Self {
         let kinds =
             state.config.registry.advisors().map(|advisor| (advisor.kind().to_string(), advisor.title().to_owned()));
-        Self { kinds: kinds.collect(), user: caller.name().map(str::to_owned), ..Self::bare(title, active) }
+        let revision = state.ledger.revision();
+        Self { revision, kinds: kinds.collect(), user: caller.name().map(str::to_owned), ..Self::bare(title, active) }
     }
 
     /// Builds the frame of a page without a caller.
@@ -55,6 +58,7 @@ impl Shell {
             active,
             kinds: Vec::new(),
             user: None,
+            revision: 0,
             version: &assets::VERSION,
             has_charts: assets::has_charts(),
         }
