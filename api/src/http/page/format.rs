@@ -50,8 +50,7 @@ pub(super) fn digits(value: f64) -> String {
 pub(super) fn span(seconds: f64) -> String {
     let size = seconds.abs();
     let (divisor, unit) = match size {
-        size if size == 0.0 => (1.0, "s"),
-        size if size < 1.0 => (0.001, "ms"),
+        size if size > 0.0 && size < 1.0 => (0.001, "ms"),
         size if size < 120.0 => (1.0, "s"),
         size if size < 7_200.0 => (60.0, "min"),
         size if size < 172_800.0 => (3_600.0, "h"),
