@@ -10,7 +10,7 @@ use almanac_engine::{
 use almanac_models::Timestamp;
 
 use super::{
-    format::{capital, quantity, time, words},
+    format::{capital, quantity, sentence, time, words},
     shell::segment,
 };
 use crate::http::shared::iso;
@@ -71,7 +71,7 @@ impl Card {
             title: advisor.map_or_else(|| capital(&row.kind.to_string()), |advisor| advisor.title().to_owned()),
             target: row.target.clone(),
             state: row.state.to_string(),
-            reason: row.reason.clone(),
+            reason: sentence(&row.reason),
             promise: format!(
                 "{} {} ({} to {})",
                 words(&effect.metric),

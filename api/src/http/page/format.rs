@@ -82,6 +82,12 @@ pub(super) fn words(key: &str) -> String {
     key.replace('_', " ")
 }
 
+/// Returns a text as a sentence, with one full stop at its end.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    if text.ends_with(['.', '!', '?']) || text.is_empty() { text.to_owned() } else { format!("{text}.") }
+}
+
 /// Returns a name with its first letter as a capital.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();

@@ -15,7 +15,7 @@ use axum::{
 
 use super::{
     card::{Card, Stamp},
-    format::quantity,
+    format::{quantity, sentence},
     overview::ledger_error,
     shell::{Shell, render},
 };
@@ -114,7 +114,7 @@ pub(super) fn targets(state: &AppState, filter: &AdviceStatusFilter) -> Result<V
             AdviceState::Lacks => "lacks",
         }
         .to_owned(),
-        reason: row.reason,
+        reason: sentence(&row.reason),
         updated: Stamp::of(row.updated_at),
     };
     Ok(rows.into_iter().map(target).collect())
@@ -122,6 +122,11 @@ pub(super) fn targets(state: &AppState, filter: &AdviceStatusFilter) -> Result<V
 
 /// Returns what is missing, each with its remedy.
 fn needs(needs: &serde_json::Value) -> Vec<(String, String)> {
-    let field = |need: &serde_json::Value, name: &str| need[name].as_str().unwrap_or_default().to_owned();
-    needs.as_array().into_iter().flatten().map(|need| (field(need, "missing"), field(need, "remedy"))).collect()
+    let texts = needs.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    texts
+        .map(|need| match need.split_once(": ") {
+            Some((missing, remedy)) => (missing.to_owned(), remedy.to_owned()),
+            None => (need.to_owned(), String::new()),
+        })
+        .collect()
 }

@@ -5,20 +5,27 @@ use std::any::Any;
 use axum::{
     body::to_bytes,
     extract::Request,
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::ApiError;
-use crate::http::{page::IsPage, prometheus};
+use crate::http::{
+    page::{Asked, IsPage, for_people},
+    prometheus,
+};
 
 /// Maximum size of another layer's error text that is read. Such texts are short; the limit only bounds memory.
 const MAX_TEXT: usize = 16 << 20;
 
-/// Responds to unknown paths with 404.
-pub(in crate::http) async fn unknown_path(method: Method, uri: Uri) -> ApiError {
-    ApiError::not_found("not_found", format!("no route {method} {}; see /openapi.json for all routes", uri.path()))
+/// Responds to unknown paths with 404; to a browser as a page.
+pub(in crate::http) async fn unknown_path(request: Request) -> Response {
+    let (method, uri) = (request.method(), request.uri());
+    let message = format!("no route {method} {}; see /openapi.json for all routes", uri.path());
+    let response = ApiError::not_found("not_found", message).into_response();
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.starts_with("text/html") { for_people(response, &Asked::of(&request)) } else { response }
 }
 
 /// Returns the response to a request whose handler panicked; the panic itself is logged.

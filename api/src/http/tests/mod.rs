@@ -3,6 +3,7 @@
 mod access;
 mod grafana;
 mod operate;
+mod page;
 mod prometheus;
 mod rows;
 mod service;

@@ -207,6 +207,15 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
     let metrics = service.post_json("/grafana/metrics", &json!({})).text();
     assert!(metrics.contains("lamp_size"), "{metrics}");
 
+    // Its page and that of its recommendation come from the contract and from its evidence.
+    let page = service.get("/subjects/lamp_size").text();
+    for words in ["hall", "60 lm are enough", "send light", "lamp_size-hall-1"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let page = service.get("/recommendations/lamp_size-hall-1").text();
+    assert!(page.contains("Raise hall to 40 W.") && page.contains("watts"), "{page}");
+    assert!(service.get("/setup").text().contains("send light"));
+
     // Without code of its own it has no picture until it was measured.
     let pictures = |id: &str| service.get(&format!("/v1/recommendations/{id}/pictures")).json();
     assert_eq!(pictures("lamp_size-hall-1"), json!({"pictures": []}));
