@@ -14,6 +14,7 @@ mod ingest;
 mod isolation;
 mod learn;
 mod notebook;
+mod pictures;
 mod replay;
 mod series_file;
 mod service;

@@ -275,3 +275,101 @@ fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        advise::{Advisor, Sources, advise_on, picture::assert_sound, rightsizing::Rightsizing},
+        ledger::Promise,
+        series::{Labels, METRIC_NAME},
+        store::{SampleBatch, StoreOptions},
+    };
+
+    const STEP: i64 = 300_000;
+    const DAY: i64 = 288;
+
+    fn put(store: &Store, steps: std::ops::Range<i64>) {
+        let id = store.resolve(&Labels::from_pairs([(METRIC_NAME, "cores")]).unwrap()).unwrap();
+        // A tenth of the time is three times as busy. An hour is missing.
+        let busy = |step: i64| f64::from(u8::from(step % DAY < DAY / 10));
+        let noise = |step: i64| f64::from(i32::try_from(step * 7_919 % 101).unwrap()) / 1_000.0;
+        let (timestamps, values): (Vec<i64>, Vec<f64>) = steps
+            .filter(|step| !(3_000..3_012).contains(step))
+            .map(|step| (step * STEP, 0.1 + 0.2 * busy(step) + noise(step)))
+            .unzip();
+        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values };
+        store.append(batch).unwrap().wait().unwrap();
+    }
+
+    fn minutes(picture: &Picture, label: &str) -> f64 {
+        picture.spans.iter().filter(|span| span.label == label).map(|span| (span.to - span.from) / 60_000.0).sum()
+    }
+
+    #[test]
+    fn the_drawn_time_above_a_request_is_that_of_the_evidence() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        put(&store, 0..14 * DAY);
+        let spec = ContainerSpec {
+            cpu: Some("max(cores)".to_owned()),
+            cpu_request: Some("2".to_owned()),
+            ..ContainerSpec::new("api")
+        };
+        let (from, decided) = (Sources { store: &store }, Timestamp::from_millis((14 * DAY - 1) * STEP + 7));
+        let verdict = advise_on::<Rightsizing>(&from, &spec, decided).remove(0);
+        let row = verdict.recommendation().unwrap_or_else(|| panic!("{}", verdict.reason())).clone();
+        // Usage after the decision changes no picture of it.
+        put(&store, 14 * DAY..15 * DAY);
+        let now = Timestamp::from_millis(15 * DAY * STEP);
+        let pictures = Rightsizing::pictures(&from, Some(&spec), &row, now).unwrap();
+        pictures.iter().for_each(assert_sound);
+        let names: Vec<&str> = pictures.iter().map(|picture| picture.name).collect();
+        assert_eq!(names, ["usage", "rules"]);
+        let usage = &pictures[0];
+        assert!(usage.x.values.len() > 500 && !usage.text.contains("are drawn"), "{}", usage.text);
+        let last = usage.x.values[usage.x.values.len() - 1];
+        assert!((last - position_of(14 * DAY - 1)).abs() < 1.0, "{last}");
+        let steps = row.evidence["steps"].as_f64().unwrap() - 12.0;
+        for (rule, label) in
+            [("leading", "usage above the replayed rule's request"), ("present", "usage above the present request")]
+        {
+            let evidence = row.evidence["rules"][rule]["above_share"].as_f64().unwrap();
+            let drawn = minutes(usage, label) / 5.0 / steps;
+            assert!((drawn - evidence).abs() < 1e-6, "{label}: {drawn} is drawn, {evidence} in the evidence");
+        }
+        assert!(minutes(usage, "usage above the replayed rule's request") > 0.0);
+        assert!((minutes(usage, "no usage is known") - 60.0).abs() < 1e-6);
+        // A point of each rule, at its own idle share.
+        let rules = &pictures[1];
+        assert_eq!(rules.lines.len(), 5);
+        for (line, (field, ..)) in rules.lines.iter().zip(RULES) {
+            let idle = row.evidence["rules"][field]["idle_share"].as_f64().unwrap();
+            let at: Vec<f64> =
+                rules.x.values.iter().zip(&line.values).filter(|(_, value)| value.is_some()).map(|(x, _)| *x).collect();
+            assert!(at.len() == 1 && (at[0] - idle).abs() < 1e-12, "{field}: {at:?}");
+        }
+        let rollback = RecommendationRow {
+            evidence: Promise::default().write(serde_json::json!({"reverts": row.id})).unwrap(),
+            ..row
+        };
+        assert_eq!(Rightsizing::pictures(&from, Some(&spec), &rollback, now).unwrap(), []);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a few steps")]
+    fn position_of(step: i64) -> f64 {
+        (step * STEP) as f64
+    }
+
+    #[test]
+    fn time_above_the_request_since_the_application_is_counted() {
+        let timestamps: Vec<i64> = (0..100).map(|step| step * STEP).collect();
+        let mut values = vec![0.1; 100];
+        values[20..30].fill(0.5);
+        let usage = DemandHistory::try_new(timestamps, values).unwrap();
+        let picture = draw_since_applied(ContainerResource::Cpu, &usage, 0.2, Some(0.05));
+        assert_sound(&picture);
+        assert!((minutes(&picture, "usage above the request") - 50.0).abs() < 1e-6);
+        assert!(picture.text.contains("exceeded the request 10.0 % of the time; at most 5.0 % was promised"));
+    }
+}

@@ -4,12 +4,15 @@ use almanac_models::Timestamp;
 
 use super::{
     RuleFacts, RuleTerms, ThresholdError, ThresholdSpec,
-    advice::{decide, fetch, measure},
+    advice::{decide, fetch, measure, pictures},
     spec::{ALERTS, FALSE_ALERTS},
 };
 use crate::{
-    advise::{Advisor, Applied, FetchError, Metric, Need, Outcome, Setting, Sources, kit::error_chain},
+    advise::{
+        Advisor, Applied, FetchError, Metric, Need, Outcome, Setting, Sources, kit::error_chain, picture::Picture,
+    },
     ledger::{Difference, Measured},
+    store::rows::RecommendationRow,
 };
 
 /// Advisor on the bound and the `for` of an alerting rule.
@@ -58,5 +61,15 @@ impl Advisor for Threshold {
         now: Timestamp,
     ) -> Result<Option<Measured>, FetchError> {
         measure(from.store, &applied.terms, &applied.metric, applied.at, now).map_err(FetchError::other)
+    }
+
+    fn pictures(
+        from: &Sources<'_>,
+        // Both rules are stored with the recommendation.
+        _: Option<&ThresholdSpec>,
+        row: &RecommendationRow,
+        now: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError> {
+        pictures(from.store, row, now)
     }
 }

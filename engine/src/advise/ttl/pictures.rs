@@ -125,10 +125,13 @@ impl<'a> Curve<'a> {
             let share = self.invalidation.map_or_else(|| at(seconds), |gain| best_known(&gain[kind.name]));
             Some((seconds, share?))
         });
-        let figure = |name: &str, (seconds, share): (f64, f64)| format!("{} at the {name} {seconds} s", percent(share));
+        let dropping = if self.invalidation.is_some() { " with copies dropped at each write" } else { "" };
+        let figure = |name: &str, (seconds, share): (f64, f64), how: &str| {
+            format!("{} at the {name} {seconds} s{how}", percent(share))
+        };
         let figures: Vec<String> = [
-            present.map(|known| figure("present", known)),
-            proposed.map(|known| figure("proposed", known)),
+            present.map(|known| figure("present", known, "")),
+            proposed.map(|known| figure("proposed", known, dropping)),
             limit.map(|limit| format!("at most {} is allowed", percent(limit))),
         ]
         .into_iter()
@@ -200,4 +203,117 @@ fn ttl(object: &Value) -> Option<f64> {
 /// Returns the replayed value of a figure, or else the predicted one.
 fn best_known(figure: &Value) -> Option<f64> {
     figure["replayed"].as_f64().or_else(|| figure["predicted"]["value"].as_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use almanac_models::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        advise::{Advisor, Sources, advise_on, picture::assert_sound, ttl::Ttl},
+        store::{
+            Store, StoreOptions,
+            rows::{CacheEvent, CacheOp, EventBatch},
+        },
+    };
+
+    /// Advises on two hours of events: 20 keys read in turn, one every two seconds, each written every ten minutes.
+    fn advised(spec: &CacheSpec) -> RecommendationRow {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        let event = |at_ms: i64, key: i64, op| CacheEvent {
+            timestamp: Timestamp::from_millis(at_ms),
+            cache: "pages".to_owned(),
+            key: format!("k{key}"),
+            op,
+            bytes: None,
+            miss_cost_ms: None,
+        };
+        let cache = (0..3_600_i64).flat_map(|tick| {
+            let key = (tick * 7) % 20;
+            let write = (tick % 300 == key * 15).then(|| event(tick * 2_000 + 1, key, CacheOp::Write));
+            std::iter::once(event(tick * 2_000, key, CacheOp::Get)).chain(write)
+        });
+        store.put_events(EventBatch { cache: cache.collect(), ..EventBatch::default() }).unwrap();
+        let verdict = advise_on::<Ttl>(&Sources { store: &store }, spec, Timestamp::from_millis(7_200_000)).remove(0);
+        let row = verdict.recommendation().unwrap_or_else(|| panic!("{}", verdict.reason())).clone();
+        // The pictures need the evidence alone.
+        let now = Timestamp::from_millis(8_000_000);
+        assert_eq!(Ttl::pictures(&Sources { store: &store }, None, &row, now).unwrap(), pictures(Some(spec), &row));
+        row
+    }
+
+    fn spec(can_invalidate: bool) -> CacheSpec {
+        CacheSpec { ttl_ms: Some(3_600_000), stale_share_max: 0.2, can_invalidate, ..CacheSpec::new("pages") }
+    }
+
+    fn line(picture: &Picture, role: LineRole) -> &Line {
+        picture.lines.iter().find(|line| line.role == role).unwrap()
+    }
+
+    #[test]
+    fn both_curves_are_those_of_the_evidence() {
+        let row = advised(&spec(false));
+        let pictures = pictures(None, &row);
+        pictures.iter().for_each(assert_sound);
+        let names: Vec<&str> = pictures.iter().map(|picture| picture.name).collect();
+        assert_eq!(names, ["hit_ratio", "stale_share"]);
+        for picture in &pictures {
+            for figures in row.evidence["replay"]["ttls"].as_array().unwrap() {
+                let seconds = figures["ttl_seconds"].as_f64().unwrap();
+                let at = picture.x.values.iter().position(|x| (x - seconds).abs() < 1e-9).unwrap();
+                let figure = &figures[picture.name];
+                for (role, value) in [
+                    (LineRole::Measured, &figure["replayed"]),
+                    (LineRole::Compared, &figure["predicted"]["value"]),
+                    (LineRole::Lower, &figure["predicted"]["lower"]),
+                    (LineRole::Upper, &figure["predicted"]["upper"]),
+                ] {
+                    let (drawn, value) = (line(picture, role).values[at], value.as_f64());
+                    let same =
+                        drawn.zip(value).is_some_and(|(drawn, value)| (drawn - value).abs() <= 1e-5 * value.abs());
+                    assert!(same || drawn == value, "{} at {seconds} s: {drawn:?} {value:?}", picture.name);
+                }
+            }
+            let marks: Vec<(MarkRole, f64)> = picture.marks.iter().map(|mark| (mark.role, mark.at)).collect();
+            let proposed = row.proposed["ttl_seconds"].as_f64().unwrap();
+            assert_eq!(marks, [(MarkRole::Present, 3_600.0), (MarkRole::Proposed, proposed)]);
+        }
+        assert!(line(&pictures[1], LineRole::Limit).values.iter().all(|limit| *limit == Some(0.2)));
+        assert!(pictures[1].text.contains("at most 20.0 % is allowed"), "{}", pictures[1].text);
+    }
+
+    #[test]
+    fn dropping_copies_is_a_point_of_its_own() {
+        let row = advised(&CacheSpec { stale_share_max: 0.01, ..spec(true) });
+        let pictures = pictures(None, &row);
+        pictures.iter().for_each(assert_sound);
+        let dropping = line(&pictures[1], LineRole::Proposed);
+        let values: Vec<f64> = dropping.values.iter().flatten().copied().collect();
+        assert_eq!(values, [0.0], "no copy is stale");
+        assert!(pictures[1].text.contains("s with copies dropped at each write"), "{}", pictures[1].text);
+    }
+
+    #[test]
+    fn parts_of_the_day_wrap_at_midnight() {
+        let mut row = advised(&spec(false));
+        row.evidence["replay"]["hours"] = json!([
+            {"from": 8, "until": 20, "ttl_seconds": 60},
+            {"from": 20, "until": 8, "ttl_seconds": 600},
+        ]);
+        row.evidence["replay"]["hours_figures"] =
+            json!({"hit_ratio": {"predicted": {"value": 0.5}, "replayed": 0.75}, "stale_share": {"replayed": 0.01}});
+        let all = pictures(None, &row);
+        all.iter().for_each(assert_sound);
+        let by_hour = &all[2].lines[0];
+        let at = |hour: usize| by_hour.values[hour];
+        for (hour, expected) in [(0, 600.0), (7, 600.0), (8, 60.0), (19, 60.0), (20, 600.0), (24, 600.0)] {
+            assert_eq!(at(hour), Some(expected), "{hour}");
+        }
+        assert!(all[2].text.contains("75.0 % of reads hit and 1.0 % of hits are stale"), "{}", all[2].text);
+        row.evidence = json!({"reverts": "ttl-pages-1"});
+        assert_eq!(pictures(None, &row), []);
+    }
 }

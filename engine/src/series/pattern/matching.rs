@@ -3,10 +3,11 @@
 use hashbrown::HashSet;
 use regex::{Regex, RegexBuilder};
 
-use super::{PatternError, expand::expand, parse::parse, syntax::Parsed, translate::anchored};
+use super::{PatternError, budget::Charge, expand::expand, parse::parse, syntax::Parsed, translate::anchored};
 
-/// Maximum size of a compiled pattern, in bytes. Go allows about the same.
-const MAX_COMPILED_BYTES: usize = 128 << 20;
+/// Sizes that are tried for a compiled pattern, in bytes; the last is the largest. A pattern is charged with the first
+/// that suffices. Go allows about as much. Lists of texts are not compiled, so that they have no such limit.
+const SIZES: [usize; 9] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 128 << 20];
 /// Maximum nesting of the translated pattern. `parse` limits the groups, and each group becomes a few levels.
 const MAX_NESTING: u32 = 10_000;
 
@@ -18,7 +19,7 @@ pub struct Pattern(PatternForm);
 enum PatternForm {
     /// All texts that match.
     Texts(HashSet<Box<str>>),
-    Compiled(Regex),
+    Compiled(Regex, #[expect(dead_code, reason = "released with the pattern")] Charge),
 }
 
 impl Pattern {
@@ -34,13 +35,13 @@ impl Pattern {
     /// ```
     ///
     /// # Errors
-    /// [`PatternError`] if RE2 rejects the pattern, or it is too large.
+    /// [`PatternError`] if RE2 rejects the pattern, it is too large, or the patterns of all queries that run together are.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         let parsed = parse(text)?;
         if let Some(texts) = parsed.root.texts() {
             return Ok(Self(PatternForm::Texts(texts.into_iter().map(String::into_boxed_str).collect())));
         }
-        compile(text, &parsed).map(|regex| Self(PatternForm::Compiled(regex)))
+        compile(text, &parsed).map(|(regex, charge)| Self(PatternForm::Compiled(regex, charge)))
     }
 
     /// Whether the whole text matches.
@@ -48,7 +49,7 @@ impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         match &self.0 {
             PatternForm::Texts(texts) => texts.contains(text),
-            PatternForm::Compiled(regex) => regex.is_match(text),
+            PatternForm::Compiled(regex, _) => regex.is_match(text),
         }
     }
 }
@@ -57,6 +58,8 @@ impl Pattern {
 #[derive(Debug)]
 pub(crate) struct Capturing {
     regex: Regex,
+    #[expect(dead_code, reason = "released with the pattern")]
+    charge: Charge,
     /// Names of the capturing groups, from group 1.
     names: Vec<Option<String>>,
 }
@@ -65,8 +68,8 @@ impl Capturing {
     /// Compiles a pattern of RE2.
     pub(crate) fn new(text: &str) -> Result<Self, PatternError> {
         let parsed = parse(text)?;
-        let regex = compile(text, &parsed)?;
-        Ok(Self { regex, names: parsed.names })
+        let (regex, charge) = compile(text, &parsed)?;
+        Ok(Self { regex, charge, names: parsed.names })
     }
 
     /// Expands `template` with the groups of a match; `None` if the whole text does not match.
@@ -82,12 +85,22 @@ impl Capturing {
     }
 }
 
-fn compile(text: &str, parsed: &Parsed) -> Result<Regex, PatternError> {
-    RegexBuilder::new(&anchored(&parsed.root)).size_limit(MAX_COMPILED_BYTES).nest_limit(MAX_NESTING).build().map_err(
-        |error| {
+/// Compiles a pattern within the first size that suffices.
+fn compile(text: &str, parsed: &Parsed) -> Result<(Regex, Charge), PatternError> {
+    let translated = anchored(&parsed.root);
+    let error = |problem, remedy| PatternError::at(text, 0, text.len(), problem, Some(remedy));
+    for size in SIZES {
+        let Some(charge) = Charge::take(size) else {
+            return Err(error(
+                "the patterns of the queries that run now are too large together",
+                "repeat the query later, or use fewer or smaller repetitions",
+            ));
+        };
+        match RegexBuilder::new(&translated).size_limit(size).nest_limit(MAX_NESTING).build() {
+            Ok(regex) => return Ok((regex, charge)),
             // The translation is always valid; only its size can be rejected.
-            tracing::debug!(%error, "pattern could not be compiled");
-            PatternError::at(text, 0, text.len(), "expression too large", Some("use fewer or smaller repetitions"))
-        },
-    )
+            Err(problem) => tracing::trace!(%problem, size, "pattern could not be compiled"),
+        }
+    }
+    Err(error("expression too large", "use fewer or smaller repetitions"))
 }

@@ -3,8 +3,9 @@
 //!
 //! `parse` reads a pattern by the rules of Go's `regexp/syntax` (Perl flags, `.` matches newlines) into the tree of
 //! `syntax`. `class` builds sets of characters. `translate` writes the tree as a pattern of the crate `regex`, which
-//! compiles it. A pattern that matches a finite list of texts, such as `a|b|c`, is kept as a set and never compiled.
+//! compiles it within the memory that `budget` bounds for the process. A pattern that matches a finite list of texts, such as `a|b|c`, is kept as a set and never compiled.
 
+mod budget;
 mod class;
 mod error;
 mod expand;

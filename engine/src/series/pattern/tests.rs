@@ -240,3 +240,23 @@ fn thousands_of_names_are_a_set_and_large_patterns_compile() {
     assert!(Pattern::new(&"(".repeat(100_000)).unwrap_err().to_string().contains("nests too deeply"));
     assert!(Pattern::new(&"(a{2}".repeat(30)).is_err());
 }
+
+#[test]
+fn the_patterns_of_all_queries_together_are_bounded() {
+    // Some megabytes each when compiled, from nine characters.
+    let large = || Pattern::new(r"\pL{200}x");
+    let mut held = Vec::new();
+    let refused = loop {
+        match large() {
+            Ok(pattern) => held.push(pattern),
+            Err(error) => break error,
+        }
+        assert!(held.len() < 200, "no limit");
+    };
+    assert!(refused.to_string().contains("too large together"), "{refused}");
+    assert!(held.len() >= 4, "{}", held.len());
+    // Small ones and lists of texts find room, and what is dropped is free again.
+    assert!(Pattern::new("a.*b").is_ok() && Pattern::new("a|b|c").is_ok());
+    drop(held);
+    assert!(large().is_ok());
+}

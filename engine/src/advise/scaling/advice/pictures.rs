@@ -376,13 +376,13 @@ mod tests {
     const STEP: i64 = 300_000;
     const DAY: i64 = 288;
 
-    /// Two weeks of a steep daily course with a surge on some days, and a gap of an hour.
+    /// Two weeks with the same steep morning every day, a surge on some days, and a gap of an hour.
     fn demand(step: i64) -> Option<f64> {
-        let share = f64::from(i32::try_from(step % DAY).unwrap()) / 288.0;
+        let busy = if (96..240).contains(&(step % DAY)) { 200.0 } else { 0.0 };
         let noise = f64::from(i32::try_from(step * 7_919 % 101).unwrap()) / 10.0;
-        let surge = if step % (3 * DAY) == 700 { 150.0 } else { 0.0 };
+        let surge = if step % (3 * DAY) == 700 { 250.0 } else { 0.0 };
         let gap = (3_000..3_012).contains(&step);
-        (!gap).then(|| 120.0 - 100.0 * (std::f64::consts::TAU * share).cos() + noise + surge)
+        (!gap).then_some(20.0 + busy + noise + surge)
     }
 
     fn put(store: &Store, metric: &str, rows: impl Iterator<Item = (i64, f64)>) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fetch::{INTERVAL_MS, RuleHistory};
 use crate::advise::threshold::{
-    Comparison, IncidentTargets, Instance, RuleScore, RuleSpec, Setting,
+    Comparison, IncidentTargets, Instance, LabelledIncident, RuleScore, RuleSpec, Setting,
     bounds::{Band, Decision, HourlyBounds, MovingBound, Objective},
     score_rule,
 };
@@ -20,10 +20,10 @@ pub(in crate::advise::threshold) struct AppliedRule {
     for_ms: i64,
     keep_firing_for_ms: i64,
     pub(super) interval_ms: i64,
-    hourly: Option<Vec<f64>>,
-    band_width: Option<f64>,
+    pub(super) hourly: Option<Vec<f64>>,
+    pub(super) band_width: Option<f64>,
     /// Error budget (a share) and period (milliseconds) of an objective with burn-rate alerts.
-    objective: Option<(f64, i64)>,
+    pub(super) objective: Option<(f64, i64)>,
     /// Targets whose incidents the rule is scored on. Rows of older releases lack this and count every incident.
     #[serde(default)]
     judged_by: IncidentTargets,
@@ -61,7 +61,7 @@ impl AppliedRule {
     }
 
     /// Returns the setting, with a NaN bound when the bound moves; `None` when the stored comparison is unknown.
-    fn setting(&self) -> Option<Setting> {
+    pub(super) fn setting(&self) -> Option<Setting> {
         Some(Setting {
             comparison: Comparison::parse(&self.comparison)?,
             bound: self.bound.unwrap_or(f64::NAN),
@@ -82,7 +82,7 @@ impl AppliedRule {
         };
         let transformed = transformed.as_ref().map_or(instances.clone(), |transformed| transformed.of(&instances));
         let transformed: Vec<Instance<'_>> = transformed.iter().map(|instance| instance.from(from_ms)).collect();
-        let incidents = &self.judged_by.label(&history.incidents, history.end_ms);
+        let incidents = &self.incidents(history);
         if objective.is_some() {
             return Some(Objective::score(&transformed, incidents));
         }
@@ -91,5 +91,9 @@ impl AppliedRule {
             (None, Some(bounds)) => HourlyBounds::of(bounds.clone(), setting)?.score(&transformed, incidents),
             (None, None) => score_rule(&transformed, incidents, &setting),
         })
+    }
+    /// Returns the incidents of a history for scoring, ascending and disjoint.
+    pub(super) fn incidents(&self, history: &RuleHistory) -> Vec<LabelledIncident> {
+        self.judged_by.label(&history.incidents, history.end_ms)
     }
 }

@@ -1,10 +1,11 @@
-//! Tests of moving bounds from advice to measurement, on a store.
+//! Tests of moving bounds from advice to measurement and pictures, on a store.
 
 use almanac_models::Timestamp;
 
 use crate::{
     advise::{
-        Sources, advise_on, measure_on,
+        Advisor, Sources, advise_on, measure_on,
+        picture::{LineRole, Picture, Span, SpanRole, assert_sound},
         threshold::{RuleFile, RuleSpec, Threshold, ThresholdSpec},
     },
     ledger::{Direction, Measured},
@@ -187,4 +188,96 @@ fn burn_rates_are_advised_and_measured() {
     assert_eq!(row.evidence["recommended"]["false_alerts_per_week"], 0.0);
     let measured = fixture.measured(&row, errors, true);
     assert!(measured.keeps(Direction::Lower, row.effect.lower, row.effect.upper), "{measured:?} {:?}", row.effect);
+}
+
+/// Returns the pictures of a recommendation, with every rule of pictures checked.
+fn drawn(fixture: &Fixture, row: &RecommendationRow, now: Timestamp) -> Vec<Picture> {
+    let pictures = Threshold::pictures(&Sources { store: &fixture.store }, None, row, now).unwrap();
+    pictures.iter().for_each(assert_sound);
+    pictures
+}
+
+/// The text of a picture counts the alerts that the evidence scores, and unless spans are left out they are drawn.
+fn assert_alerts(picture: &Picture, row: &RecommendationRow, rules: &[(&str, &str)]) {
+    let (from_ms, until_ms) =
+        (row.evidence["scored_from_ms"].as_f64().unwrap(), row.evidence["scored_until_ms"].as_f64().unwrap());
+    let weeks = (until_ms - from_ms + 300_000.0) / 604_800_000.0;
+    for (name, field) in rules {
+        let count = |figure: &str| (row.evidence[field][figure].as_f64().unwrap() * weeks).round();
+        let (alerts, wrong) = (count("alerts_per_week"), count("false_alerts_per_week"));
+        let figures = format!("gives {alerts} alerts, {wrong} of them false, and catches ");
+        assert!(picture.text.contains(&format!("the {name} rule")), "{}", picture.text);
+        assert!(picture.text.contains(&figures), "{figures}: {}", picture.text);
+        let spans = |role: SpanRole| {
+            let prefix = format!("{name} rule: ");
+            let of_rule = picture.spans.iter().filter(|span| span.label.starts_with(&prefix) && span.from >= from_ms);
+            f64::from(u32::try_from(of_rule.filter(|span| span.role == role).count()).unwrap())
+        };
+        if !picture.text.contains("are drawn") {
+            assert!((spans(SpanRole::FalseAlert) - wrong).abs() < 0.5, "{name}: {}", picture.text);
+            assert!((spans(SpanRole::Alert) - (alerts - wrong)).abs() < 0.5, "{name}: {}", picture.text);
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_bound_is_drawn_with_the_alerts_of_the_evidence() {
+    const BOTH: [(&str, &str); 2] = [("present", "present"), ("proposed", "recommended")];
+    let roles = |picture: &Picture| picture.lines.iter().map(|line| line.role).collect::<Vec<_>>();
+    let now = at(ADVISED * DAY + 100);
+    let band = Fixture::new("expr: p95 > 98", wave, true, true);
+    let row = band.advised(true);
+    let pictures = drawn(&band, &row, now);
+    let [signal] = pictures.as_slice() else { panic!("{pictures:?}") };
+    assert_eq!(roles(signal), [LineRole::Measured, LineRole::Present, LineRole::Lower, LineRole::Upper]);
+    assert_alerts(signal, &row, &BOTH);
+    assert!(signal.spans.iter().any(|span| span.role == SpanRole::Incident), "{:?}", signal.spans);
+    let learned: Vec<f64> =
+        signal.spans.iter().filter(|span| span.role == SpanRole::Learned).map(|span| span.to).collect();
+    let split = row.evidence["scored_from_ms"].as_f64().unwrap();
+    assert!(learned.len() == 1 && (learned[0] - split).abs() <= 300_000.0, "{learned:?} {split}");
+
+    let steps = |step: i64| {
+        let level = if (8..20).contains(&(step % DAY / 12)) { 100.0 } else { 10.0 };
+        level + noise(step) + if during(step) { 30.0 } else { 0.0 }
+    };
+    let hourly = Fixture::new("expr: p95 > 103", steps, false, true);
+    let row = hourly.advised(true);
+    let pictures = drawn(&hourly, &row, now);
+    assert_eq!(roles(&pictures[0]), [LineRole::Measured, LineRole::Present, LineRole::Proposed]);
+    assert!(pictures[0].text.contains("a bound by hour of the week"), "{}", pictures[0].text);
+    let bounds = &pictures[0].lines[2].values;
+    assert!(bounds.iter().any(|bound| *bound != bounds[0]), "the bound moves");
+    assert_alerts(&pictures[0], &row, &BOTH);
+
+    let errors = |step: i64| {
+        if during(step) {
+            0.05
+        } else if step % 30 < 2 {
+            0.0015
+        } else {
+            0.00025
+        }
+    };
+    let burning = Fixture::new("expr: p95 > 0.001\n    labels: {slo: '99.9'}", errors, false, true);
+    let row = burning.advised(false);
+    let pictures = drawn(&burning, &row, now);
+    let names: Vec<&str> = pictures.iter().map(|picture| picture.name).collect();
+    assert_eq!(names, ["signal", "burn_rate"]);
+    assert_alerts(&pictures[0], &row, &BOTH);
+    assert_alerts(&pictures[1], &row, &BOTH[1..]);
+    assert_eq!(roles(&pictures[1]), [LineRole::Measured, LineRole::Proposed]);
+}
+
+#[test]
+fn alerts_without_labelled_incidents_are_neither_right_nor_false() {
+    let fixture = Fixture::new("expr: p95 > 98", wave, false, false);
+    let row = fixture.advised(false);
+    let picture = &drawn(&fixture, &row, at(ADVISED * DAY))[0];
+    assert!(picture.spans.iter().any(|span| span.role == SpanRole::Alert));
+    let is_judged = |span: &Span| matches!(span.role, SpanRole::FalseAlert | SpanRole::Incident);
+    assert!(!picture.spans.iter().any(is_judged) && !picture.text.contains("false"), "{}", picture.text);
+    // Terms that cannot be read are an error, not an empty picture.
+    let broken = RecommendationRow { evidence: serde_json::json!({"terms": {"rule": 3}}), ..row };
+    assert!(Threshold::pictures(&Sources { store: &fixture.store }, None, &broken, at(1)).is_err());
 }

@@ -1,5 +1,7 @@
 //! A band around the expected value of the signal: the band of the causal detector, scaled by a learned width.
 
+use almanac_models::anomaly::Scored;
+
 use super::{learn::utility, transformed::TransformedHistories};
 use crate::{
     advise::threshold::{
@@ -31,13 +33,23 @@ impl Band {
     /// Computes the distance of each value from its expected value, in half-widths of the detector's own band on that
     /// side; 0 where there is no band yet or no value. Causal.
     pub(in crate::advise::threshold) fn distances(instances: &[Instance<'_>]) -> TransformedHistories {
-        let calendar = Calendar::default();
         TransformedHistories::new(instances, |instance| {
-            let scored = score_rows(instance.timestamps, instance.values, Training::Online, &calendar);
+            let scored = scored(instance);
             // The distance from the band alone. The anomaly score also covers level shifts and drifts, which no bound
             // on the signal can express.
             scored.iter().zip(instance.values).map(|(scored, &value)| scored.for_value(value).score).collect()
         })
+    }
+
+    /// Computes for each evaluation of one instance the ends of the band, lower and upper, and whether the value is
+    /// beyond them. NaN where there is no band yet. Causal.
+    pub(in crate::advise::threshold) fn ends(&self, instance: &Instance<'_>) -> Vec<([f64; 2], bool)> {
+        let end = |scored: &Scored, end: f64| scored.expected + self.width * (end - scored.expected);
+        let of = |(scored, &value): (&Scored, &f64)| {
+            let breached = self.setting.comparison.holds(scored.for_value(value).score, self.setting.bound);
+            ([end(scored, scored.lower), end(scored, scored.upper)], breached)
+        };
+        scored(instance).iter().zip(instance.values).map(of).collect()
     }
 
     /// Creates a band of this width with the `for` and `keep_firing_for` of a rule.
@@ -73,6 +85,11 @@ impl Band {
         let own = of((1.0, 0));
         tried.map(of).fold(own, |best, next| if next.1 > best.1 { next } else { best }).0
     }
+}
+
+/// Scores each value by the causal detector.
+fn scored(instance: &Instance<'_>) -> Vec<Scored> {
+    score_rows(instance.timestamps, instance.values, Training::Online, &Calendar::default())
 }
 
 /// Writes the expression of the alert, and the recording rules of the band around the learned signal `signal`.
