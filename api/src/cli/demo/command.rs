@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     access::Auth,
-    cli::{CliError, Global, interrupt::InterruptHandler, output},
+    cli::{CliError, Global, interrupt::InterruptHandler, output, progress},
     config::Config,
     http::{AppState, now},
     service,
@@ -69,7 +69,9 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         let closed = store.close().map_err(|error| CliError::from_error(&error));
         return shown.and(closed);
     }
-    crate::say!("Ctrl-C ends the demo and removes its store.");
+    // Port 0 is a free port, which the service reports when it listens.
+    let page = if listen.port() == 0 { "the address below".to_owned() } else { format!("http://{listen}/") };
+    crate::say!("Open {page} in a browser. Ctrl-C ends the demo and removes its store.");
     // The service handles signals from here on.
     interrupt.disarm();
     // Without targets, because the recording has ended: the printed recommendations remain.
@@ -99,17 +101,18 @@ fn show(
     introduce(&mut out, recording, scale)?;
     out.flush()?;
     let state = AppState::new(store.clone(), config.clone()).map_err(|error| CliError::from_error(&error))?;
-    let written = stages::ingest(&state.ingest, recording)?;
+    let written = stages::ingest(&state.ingest, recording, global)?;
     writeln!(out, "Imported and committed {written} samples after {:.1} s.", started.elapsed().as_secs_f64())?;
     out.flush()?;
-    stages::learn(store, config, end, global.shows_progress())?;
+    stages::learn(store, config, end, global)?;
     learned(&mut out, store, scale)?;
     writeln!(out, "Learned after {:.1} s.\n", started.elapsed().as_secs_f64())?;
     out.flush()?;
     let url = format!("http://{}", config.server.listen);
     let (registry, specs) = (&config.registry, settings::advice_specs(&recording.manifest, &url)?);
-    let round =
-        advise::advise(store, &state.ledger, registry, &specs, end).map_err(|error| CliError::from_error(&error))?;
+    let verdicts = progress::consider(store, registry, &specs, end, global);
+    let round = advise::record(store, &state.ledger, registry, verdicts, Vec::new(), end)
+        .map_err(|error| CliError::from_error(&error))?;
     let rows = state.ledger.list(&RecommendationFilter::default()).map_err(|error| CliError::from_error(&error))?;
     let others: Vec<&AdviceStatusRow> =
         round.statuses.iter().filter(|status| status.state != AdviceState::Proposed).collect();

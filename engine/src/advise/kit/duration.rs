@@ -1,5 +1,7 @@
 //! Durations as text (`15s`, `5m`, `1h 30m`), deserialized into milliseconds.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, de};
 
 /// Parses a duration such as `5m` into milliseconds. Rejects 0.
@@ -13,6 +15,12 @@ fn parse(text: &str) -> Result<i64, String> {
         return Err(format!("{text:?} is zero; write a duration like 15s, 5m or 30d"));
     }
     Ok(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Formats milliseconds as people write them, such as `1h 30m` or `28days`.
+#[must_use]
+pub fn duration_text(ms: i64) -> String {
+    humantime::format_duration(Duration::from_millis(u64::try_from(ms).unwrap_or(0))).to_string()
 }
 
 /// For `#[serde(deserialize_with)]`: a duration in milliseconds.
