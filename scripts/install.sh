@@ -14,6 +14,21 @@ if [ -n "$library" ]; then
 fi
 install -D -m 755 "$program" "$to/bin/almanac"
 
+# The built program looks for the library in the cache of the user who built it, and then beside itself. The installed one
+# must not trust that folder, so that the list of folders is replaced by the second one, padded with slashes to its length.
+own='$ORIGIN/../lib/almanac'
+folders=$(readelf -d "$program" | sed -n 's/.*(RUNPATH).*\[\(.*\)\]$/\1/p')
+if [ -n "$library" ] && [ "$folders" != "$own" ]; then
+  padded=$own
+  while [ ${#padded} -lt ${#folders} ]; do padded=$padded/; done
+  pattern=$(printf '%s' "$folders" | sed 's/[].[*^$\|]/\\&/g')
+  LC_ALL=C sed -b -i "s|$pattern|$padded|" "$to/bin/almanac"
+  case $(ldd "$to/bin/almanac") in
+    *"$to/bin/../lib/almanac"*) ;;
+    *) say "the installed program does not find its library in $to/lib/almanac"; exit 1 ;;
+  esac
+fi
+
 # The pages and scripts are the program's own. Its environment may name options that a page would not have.
 run() { env -i PATH="$PATH" HOME="${HOME:-/}" "$to/bin/almanac" "$@"; }
 run man "$to/share/man/man1" >/dev/null

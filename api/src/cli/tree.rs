@@ -63,7 +63,7 @@ pub enum Command {
     /// Make tokens for the service
     Token(token::Args),
     /// Check the configuration and say in plain words what each section does
-    CheckConfig(check_config::Args),
+    CheckConfig(serve::Args),
     /// Forecast the series of a file, without a store
     Forecast(forecast::Args),
     /// Compute anomaly scores for the series of a file, without a store

@@ -12,27 +12,19 @@ use crate::{
     service,
 };
 
-/// Options of `check-config`: those of `serve`, with the same meaning.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Args {
-    /// Options of `serve`.
-    #[command(flatten)]
-    pub serve: serve::Args,
-}
-
-/// Runs the command. No store is opened, so that it may run beside the service.
+/// Runs the command; the options are those of `serve`, with the same meaning. No store is opened, so that it may run beside the service.
 ///
 /// # Errors
 /// A usage error for the first fault; each further fault is a line on stderr before it.
-pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let (config, auth) = args.serve.settings(global)?;
+pub fn run(args: serve::Args, global: &Global) -> Result<(), CliError> {
+    let (config, auth) = args.settings(global)?;
     let (specs, kept) = config.advice_specs().map_err(|error| CliError::usage(chain(&error)))?;
     config.signal_specs().map_err(|error| CliError::usage(chain(&error)))?;
     let mut faults = service::start_faults(&config);
     faults.extend(kept.iter().filter(|rule| is_file(rule)).map(|rule| format!("alerts.rule_files: {}", rule.reason)));
 
     let mut out = output::stdout();
-    let file = args.serve.store.config.clone().unwrap_or_else(|| Config::DEFAULT_FILE.into());
+    let file = args.store.config.clone().unwrap_or_else(|| Config::DEFAULT_FILE.into());
     writeln!(out, "{}\n", title(&file))?;
     let others: Vec<&KeptRule> = kept.iter().filter(|rule| !is_file(rule)).collect();
     for Section { name, sentences } in sections(&config, &specs, &others, auth.is_required()) {

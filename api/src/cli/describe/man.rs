@@ -72,7 +72,9 @@ pub fn run(args: &Args, program: &clap::Command) -> Result<(), CliError> {
 fn render(command: &clap::Command, path: &str, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), CliError> {
     let named = command.clone().name(path.to_owned()).display_name(path.to_owned());
     let mut page = Vec::new();
-    Man::new(named).title(path.to_uppercase()).manual("Almanac").render(&mut page)?;
+    let source = format!("almanac {}", env!("CARGO_PKG_VERSION"));
+    // A blank date: with an empty one the source would be in its place, and a real one would differ in every build.
+    Man::new(named).title(path.to_uppercase()).date(" ").source(source).manual("Almanac").render(&mut page)?;
     if path == "almanac" {
         page.extend_from_slice(MORE.as_bytes());
     }

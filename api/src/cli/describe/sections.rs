@@ -2,9 +2,13 @@
 
 use std::fs;
 
-use almanac_engine::advise::{AdviceSpecs, AnyAdvisor, threshold::KeptRule};
+use almanac_engine::advise::{
+    AdviceSpecs, AnyAdvisor,
+    kit::{duration_text, percent},
+    threshold::KeptRule,
+};
 
-use crate::config::{Config, Scrape, ScrapeScheme, Signal};
+use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span};
 
 /// One section with its sentences.
 pub(super) struct Section {
@@ -23,7 +27,7 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
         section("[ingest]", ingest(config)),
         section("[sql]", sql(config)),
         section("[learn]", learn(config)),
-        section("[advise]", vec![format!("Runs the advisors every {}.", config.advise.every)]),
+        section("[advise]", vec![format!("Runs the advisors every {}.", span(config.advise.every))]),
         section("[[scrape]]", config.scrapes.iter().map(scrape).collect()),
         section("[[signal]]", config.signals.iter().map(signal).collect()),
     ];
@@ -73,7 +77,10 @@ fn server(config: &Config, needs_token: bool) -> Vec<String> {
         server.max_body, server.max_in_flight, server.max_connections
     ));
     let audit = config.audit_file().map_or("the log".to_owned(), |path| format!("the log and {}", path.display()));
-    all.push(format!("Writes each change of state to {audit}. A stop waits up to {} for requests.", server.drain));
+    all.push(format!(
+        "Writes each change of state to {audit}. A stop waits up to {} for requests.",
+        span(server.drain)
+    ));
     all
 }
 
@@ -88,19 +95,21 @@ fn store(config: &Config) -> Vec<String> {
     let kept = &store.retention;
     let ages = [("samples", kept.raw), ("rollups of 5 minutes and 1 hour", kept.rollup)];
     let deleted: Vec<String> =
-        ages.iter().filter_map(|(what, age)| Some(format!("{what} after {}", (*age)?))).collect();
+        ages.iter().filter_map(|(what, age)| Some(format!("{what} after {}", span((*age)?)))).collect();
     all.push(if deleted.is_empty() {
         "Deletes nothing: retention is not set.".to_owned()
     } else {
         format!(
             "Deletes {}, at most {} % of a table in one round.",
             deleted.join(" and "),
-            (kept.drop_share_max * 1e4).round() / 100.0
+            percent(kept.drop_share_max)
         )
     });
     all.push(format!(
         "Holds up to {} of waiting samples and {} of recent ones in memory, and compacts every {}.",
-        store.queue, store.recent, store.compact_every
+        store.queue,
+        store.recent,
+        span(store.compact_every)
     ));
     all
 }
@@ -114,7 +123,7 @@ fn ingest(config: &Config) -> Vec<String> {
         ingest.max_label_name,
         ingest.max_label_value,
         ingest.max_decoded,
-        ingest.max_ahead,
+        span(ingest.max_ahead),
         ingest.decode_memory
     )]
 }
@@ -129,11 +138,11 @@ fn learn(config: &Config) -> Vec<String> {
         "Learns {} of this file and up to {} that it selects from the stored series, first {} after the start and then every {}.",
         counted(config.signals.len(), "signal"),
         learn.default_signals,
-        learn.start_after,
-        learn.choose_every
+        span(learn.start_after),
+        span(learn.choose_every)
     )];
-    let refit = learn.refit.map_or("360 of its steps".to_owned(), |refit| refit.to_string());
-    all.push(format!("Scores new values every {}, and fits a signal again after {refit}.", learn.every));
+    let refit = learn.refit.map_or("360 of its steps".to_owned(), span);
+    all.push(format!("Scores new values every {}, and fits a signal again after {refit}.", span(learn.every)));
     let zone = learn.time_zone.map_or("UTC".to_owned(), |zone| zone.to_string());
     all.push(format!("Days and weeks follow {zone}, with {}.", counted(learn.holidays.len(), "holiday")));
     all
@@ -150,7 +159,7 @@ fn scrape(scrape: &Scrape) -> String {
         "{}: reads {} every {}{token}, up to {} samples a page.",
         scrape.job,
         urls.join(", "),
-        scrape.interval,
+        span(scrape.interval),
         scrape.sample_limit
     )
 }
@@ -160,13 +169,16 @@ fn signal(signal: &Signal) -> String {
         None => "seasons are detected".to_owned(),
         Some(seasons) if seasons.is_empty() => "without seasons".to_owned(),
         Some(seasons) => {
-            let seasons: Vec<String> = seasons.iter().map(ToString::to_string).collect();
+            let seasons: Vec<String> = seasons.iter().copied().map(span).collect();
             format!("seasons of {}", seasons.join(", "))
         }
     };
     format!(
         "{}: evaluates {} every {} and forecasts the next {}; {seasons}.",
-        signal.name, signal.expr, signal.step, signal.horizon
+        signal.name,
+        signal.expr,
+        span(signal.step),
+        span(signal.horizon)
     )
 }
 
@@ -186,6 +198,10 @@ fn alerts(config: &Config, advised: Vec<String>, kept: &[&KeptRule]) -> Vec<Stri
         format!("{name}: stays as it is: {}.", rule.reason.trim_end_matches('.'))
     }));
     all
+}
+
+fn span(span: Span) -> String {
+    duration_text(span.millis())
 }
 
 /// Formats a count: `1 signal`, `2 signals`.

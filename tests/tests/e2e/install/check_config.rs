@@ -30,7 +30,7 @@ fn each_section_is_explained_and_nothing_is_made() {
     for line in [
         "Configuration of almanac.toml.",
         "  Listens on http://127.0.0.1:9797, for programs of this machine only.",
-        "  Deletes samples after 30days, at most 20 % of a table in one round.",
+        "  Deletes samples after 30d, at most 20 % of a table in one round.",
         "  node: reads http://127.0.0.1:9100/metrics every 15s, up to 200000 samples a page.",
         "  Slow: Recommends another bound than latency > 0.5 for 5m, scored on incidents that its labels select.",
         "No fault was found; almanac serve accepts this configuration.",
@@ -39,7 +39,7 @@ fn each_section_is_explained_and_nothing_is_made() {
     }
     assert!(ended.stdout.contains("  Gone: stays as it is: "), "{}", ended.stdout);
     assert!(
-        ended.stdout.contains("  api: Recommends 1 to 200 replicas from the last 28days of sum(rate("),
+        ended.stdout.contains("  api: Recommends 1 to 200 replicas from the last 28d of sum(rate("),
         "{}",
         ended.stdout
     );
