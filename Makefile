@@ -90,5 +90,6 @@ soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
 test-peers: setup ## Run the tests with real peers (installs Prometheus, exporters, PostgreSQL and Redis through apt)
 	@scripts/peers.sh
 	@scripts/notebook-venv.sh peers >/dev/null
+	@scripts/python-venv.sh deploy tests/clients/deploy/requirements.txt >/dev/null
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

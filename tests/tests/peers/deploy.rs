@@ -40,13 +40,14 @@ fn systemd_accepts_the_unit() {
 
 #[test]
 fn schemas_and_promtool_accept_the_files() {
-    let python = done(
-        Command::new(project().join("scripts/python-venv.sh"))
-            .arg("deploy")
-            .arg(project().join("tests/clients/deploy/requirements.txt")),
-    );
-    let python = python.lines().last().unwrap().to_owned();
-    let programs = Path::new(&python).parent().unwrap();
+    let made = Command::new(project().join("scripts/python-venv.sh"))
+        .arg("deploy")
+        .arg(project().join("tests/clients/deploy/requirements.txt"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let python = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
+    let programs = python.parent().unwrap();
     let kubernetes =
         |file: &Path| Command::new(programs.join("kubernetes-validate")).arg("--strict").arg(file).output();
     assert!(kubernetes(&deploy("kubernetes.yaml")).unwrap().status.success());

@@ -80,8 +80,6 @@ pub(super) fn config(manifest: &Manifest, service_url: &str) -> Config {
     let mut config = Config { signals: SIGNALS.map(signal).to_vec(), ..Config::default() };
     // No default signals: nothing follows the recording, and they would assume a day of 24 hours.
     config.learn.default_signals = 0;
-    // The recording has ended: a further round without targets would remove the verdicts.
-    config.advise.every = Span::from_secs(365 * 86_400);
     // So that `/v1/scaling/api` responds while the last samples are recent.
     config.advice.push::<Scaling>(workload(manifest, service_url));
     config
