@@ -1,14 +1,14 @@
 //! Progress on stderr, drawn only on a terminal: a bar with rate and time left where work can be counted, else the time
 //! so far. A bar disappears when it is dropped.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use almanac_engine::{
     advise::{AdviceSpecs, Registry, Sources, Verdict},
     store::Store,
 };
 use almanac_models::Timestamp;
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressFinish, ProgressState, ProgressStyle};
 
 use super::Global;
 
@@ -21,7 +21,7 @@ pub(super) fn counted(global: &Global, what: impl Into<Cow<'static, str>>, unit:
     if total == 1 {
         return waiting(global, what);
     }
-    let counts = format!("{{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left");
+    let counts = format!("{{human_pos}}/{{human_len}} {unit}, {{rate}}, {{eta}} left");
     drawn(global, ProgressBar::new(total), what, &format!("{{msg:24!}} {{wide_bar}} {counts}"))
 }
 
@@ -43,10 +43,18 @@ fn drawn(global: &Global, bar: ProgressBar, what: impl Into<Cow<'static, str>>, 
     let bar = bar.with_finish(ProgressFinish::AndClear).with_message(what);
     // A template that cannot be parsed leaves the library's own style.
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        bar.set_style(style.with_key("rate", write_rate));
     }
     bar.enable_steady_tick(TICK);
     bar
+}
+
+/// Writes the rate with as many digits as people read; the library's own has four decimals.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of pieces of work")]
+fn write_rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let rate = state.per_sec();
+    // An error of the writer would only lose a drawing.
+    let _ = if rate < 100.0 { write!(out, "{rate:.1}/s") } else { write!(out, "{}/s", HumanCount(rate as u64)) };
 }
 
 /// Runs every advisor like [`almanac_engine::advise::consider`], and counts the targets.

@@ -191,7 +191,12 @@ fn alerts(config: &Config, advised: Vec<String>, kept: &[&KeptRule]) -> Vec<Stri
     if config.alerts.rule_files.is_empty() {
         return Vec::new();
     }
-    let mut all = vec![format!("Reads rules from {}.", config.alerts.rule_files.join(", "))];
+    let mut all = vec![format!(
+        "Reads rules from {}: {} with advice, {} without.",
+        config.alerts.rule_files.join(", "),
+        counted(advised.len(), "alert"),
+        counted(kept.len(), "rule")
+    )];
     all.extend(advised);
     all.extend(kept.iter().map(|rule| {
         let name = if rule.alert.is_empty() { &rule.group } else { &rule.alert };

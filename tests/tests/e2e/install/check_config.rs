@@ -32,6 +32,7 @@ fn each_section_is_explained_and_nothing_is_made() {
         "  Listens on http://127.0.0.1:9797, for programs of this machine only.",
         "  Deletes samples after 30d, at most 20 % of a table in one round.",
         "  node: reads http://127.0.0.1:9100/metrics every 15s, up to 200000 samples a page.",
+        "  Reads rules from rules.yml: 1 alert with advice, 1 rule without.",
         "  Slow: Recommends another bound than latency > 0.5 for 5m, scored on incidents that its labels select.",
         "No fault was found; almanac serve accepts this configuration.",
     ] {
