@@ -41,6 +41,8 @@ fn unwritable(path: &Path) -> Option<String> {
     // The store writes files beside its own.
     for place in [folder, path].into_iter().filter(|place| place.exists()) {
         if let Err(error) = access(place, Access::WRITE_OK) {
+            // So that the working directory is not named `.`.
+            let place = std::path::absolute(place).unwrap_or_else(|_| place.to_path_buf());
             return Some(format!("{} cannot be written: {error}", place.display()));
         }
     }
