@@ -17,7 +17,7 @@ FEATURES = $(shell cat .cargo/features 2>/dev/null)
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 
-# `make install` copies the binary into PREFIX/bin.
+# `make install` writes below PREFIX, and below DESTDIR if it is set.
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
@@ -33,9 +33,8 @@ build: setup ## Build the almanac binary
 	cargo build --locked $(FEATURES) --workspace
 	@echo "built: $(ALMANAC)"
 
-install: build ## Install the binary into PREFIX/bin (~/.local/bin)
-	install -D $(ALMANAC) $(PREFIX)/bin/almanac
-	@echo "installed: $(PREFIX)/bin/almanac"
+install: build ## Install binary, man pages and completions under PREFIX (~/.local)
+	@DESTDIR=$(DESTDIR) scripts/install.sh $(ALMANAC) $(PREFIX)
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "note: $(PREFIX)/bin is not on your PATH";; esac
 
 demo: build ## Run the demo: learn recorded telemetry, print recommendations, then serve (ONCE=1: exit instead)
@@ -91,5 +90,7 @@ soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
 test-peers: setup ## Run the tests with real peers (installs Prometheus, exporters, PostgreSQL, Redis and Chromium through apt)
 	@scripts/peers.sh
 	@scripts/browser.sh >/dev/null
+	@scripts/notebook-venv.sh peers >/dev/null
+	@scripts/python-venv.sh deploy tests/clients/deploy/requirements.txt >/dev/null
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

@@ -1,4 +1,5 @@
-//! Copies the chart library of the web page to where the compiler includes it; `scripts/setup.sh` fetches it.
+//! Copies the chart library of the web page, which `scripts/setup.sh` fetches, to where the compiler includes it, and lets
+//! an installed program find DuckDB's library beside it, in `../lib/almanac`; see `scripts/install.sh`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -9,6 +10,9 @@ const FILES: [(&str, &str); 3] =
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=ALMANAC_UPLOT_DIR");
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        println!("cargo::rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/../lib/almanac");
+    }
     let into = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let from = env::var_os("ALMANAC_UPLOT_DIR").map(PathBuf::from);
     for (name, packed) in FILES {

@@ -4,11 +4,13 @@
 //! or configuration.
 
 pub mod demo;
+pub mod describe;
 mod error;
 pub mod files;
 mod global;
 mod interrupt;
 pub mod output;
+mod progress;
 pub mod serve;
 pub mod store;
 pub mod token;

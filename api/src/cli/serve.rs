@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     access::Auth,
+    config::Config,
     service::{self, ServiceError},
 };
 
@@ -28,26 +29,36 @@ pub struct Args {
     pub token_file: Option<PathBuf>,
 }
 
+impl Args {
+    /// Reads the configuration, applies the options to it, and builds the check of callers.
+    ///
+    /// # Errors
+    /// A usage error for an invalid configuration or a missing token.
+    pub fn settings(&self, global: &Global) -> Result<(Config, Auth), CliError> {
+        let mut config = self.store.config()?;
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        if global.is_flag("token") {
+            crate::say!(
+                "almanac: other users of this machine can read --token in the list of processes; use --token-file, ALMANAC_TOKEN \
+                 or almanac token new"
+            );
+        }
+        if let Some(token) = given_token(self.token.as_deref(), self.token_file.as_deref(), global)? {
+            config.server.token = Some(token);
+        }
+        let auth = Auth::of_config(&config).map_err(|error| CliError::usage(CliError::from_error(&error)))?;
+        Ok((config, auth))
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
-/// A usage error for an invalid configuration or a missing token; a failure when the address cannot be bound or the
-/// store cannot be opened.
+/// As [`Args::settings`]; a failure when the address cannot be bound or the store cannot be opened.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let mut config = args.store.config()?;
-    if let Some(listen) = args.listen {
-        config.server.listen = listen;
-    }
-    if global.is_flag("token") {
-        crate::say!(
-            "almanac: other users of this machine can read --token in the list of processes; use --token-file, ALMANAC_TOKEN or \
-             almanac token new"
-        );
-    }
-    if let Some(token) = given_token(args.token.as_deref(), args.token_file.as_deref(), global)? {
-        config.server.token = Some(token);
-    }
-    let auth = Auth::of_config(&config).map_err(|error| CliError::usage(CliError::from_error(&error)))?;
+    let (config, auth) = args.settings(global)?;
     service::serve(config, auth, service::open_store).map_err(|error| match error {
         ServiceError::Config(error) => CliError::usage(CliError::from_error(&error)),
         other => CliError::from_error(&other),

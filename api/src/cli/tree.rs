@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     CliError, Global, demo,
+    describe::{check_config, completions, man},
     files::{detect, forecast, replay},
     serve,
     store::{compact, delete, import, learn, recommend, sql},
@@ -61,12 +62,18 @@ pub enum Command {
     Sql(sql::Args),
     /// Make tokens for the service
     Token(token::Args),
+    /// Check the configuration and say in plain words what each section does
+    CheckConfig(serve::Args),
     /// Forecast the series of a file, without a store
     Forecast(forecast::Args),
     /// Compute anomaly scores for the series of a file, without a store
     Detect(detect::Args),
     /// Compute what recommendations would have done on recorded data
     Replay(replay::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+    /// Write a man page for every command into a folder
+    Man(man::Args),
     /// Run what callers send, away from the service
     #[command(hide = true)]
     Worker(worker::Args),
@@ -147,6 +154,9 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Token(args) => token::run(args, global),
+        Command::CheckConfig(args) => check_config::run(args, global),
+        Command::Completions(args) => completions::run(&args, &self::command()),
+        Command::Man(args) => man::run(&args, &self::command()),
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),

@@ -23,7 +23,8 @@ pub struct Learn {
     pub choose_every: Span,
     /// Interval between checks for due fits; new values are scored at the same time.
     pub every: Span,
-    /// Time between two fits of a signal; by default 360 of its steps, between ten minutes and six hours.
+    /// Time between two fits of a signal, and at most five minutes until one that failed is tried again; by default 360 of
+    /// its steps, between ten minutes and six hours.
     pub refit: Option<Span>,
     /// Number of simultaneous fits; by default half of the processors.
     pub threads: Option<usize>,
@@ -127,9 +128,11 @@ impl Config {
     #[must_use]
     pub fn learn_options(&self) -> LearnOptions {
         let defaults = LearnOptions::default();
+        let refit_ms = self.learn.refit.map(Span::millis).or(defaults.refit_ms);
         LearnOptions {
             threads: self.learn.threads.map_or(defaults.threads, |threads| threads.max(1)),
-            refit_ms: self.learn.refit.map(Span::millis).or(defaults.refit_ms),
+            refit_ms,
+            retry_ms: refit_ms.map_or(defaults.retry_ms, |refit_ms| refit_ms.min(defaults.retry_ms)),
             calendar: Calendar { zone: self.learn.time_zone, holidays: self.learn.holidays.clone() },
             ..defaults
         }

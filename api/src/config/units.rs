@@ -108,6 +108,17 @@ impl FromStr for ByteSize {
     }
 }
 
+/// The size in the largest unit in which it is whole, as the configuration writes it.
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.into_iter().find(|(shift, _)| self.0.trailing_zeros() >= *shift) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
+
 impl fmt::Debug for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}B", self.0)
@@ -158,6 +169,9 @@ mod tests {
         check("1048576", 1 << 20);
         check("32MiB", 32 << 20);
         check("64 MB", 64_000_000);
+        for (size, shown) in [(1 << 30, "1GiB"), (96 << 20, "96MiB"), (1536, "1536 bytes"), (1024, "1KiB")] {
+            assert_eq!(ByteSize(size).to_string(), shown);
+        }
         for wrong in ["", "0", "MiB", "3 apples", "99999999999999999999GiB", "-1"] {
             assert!(wrong.parse::<ByteSize>().is_err(), "{wrong}");
         }

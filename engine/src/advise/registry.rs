@@ -87,6 +87,8 @@ pub trait AnyAdvisor: Send + Sync {
     /// # Errors
     /// [`SectionError`] for the first invalid table.
     fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError>;
+    /// Returns name and explanation of each of its specifications.
+    fn explain(&self, specs: &AdviceSpecs) -> Vec<(String, String)>;
     /// Decides on every target.
     fn advise(&self, from: &Sources<'_>, specs: &AdviceSpecs, now: Timestamp) -> Vec<Verdict>;
     /// Measures the effect of an applied recommendation of its kind.
@@ -166,6 +168,10 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
             into.push::<A>(spec);
         }
         Ok(())
+    }
+
+    fn explain(&self, specs: &AdviceSpecs) -> Vec<(String, String)> {
+        specs.of::<A>().map(|spec| (spec.name().to_owned(), spec.explain())).collect()
     }
 
     fn advise(&self, from: &Sources<'_>, specs: &AdviceSpecs, now: Timestamp) -> Vec<Verdict> {

@@ -24,6 +24,9 @@ pub trait AdvisorSpec: Clone + fmt::Debug + Send + Sync + Sized + 'static {
     /// # Errors
     /// A message that names the error and a valid value.
     fn check(&self) -> Result<(), String>;
+
+    /// Returns what the advisor does with this specification, in one sentence for `almanac check-config`.
+    fn explain(&self) -> String;
 }
 
 /// The specifications of all advisors.

@@ -11,6 +11,7 @@ mod getting_started;
 mod grafana;
 mod harness;
 mod ingest;
+mod install;
 mod isolation;
 mod learn;
 mod notebook;

@@ -1,49 +1,69 @@
-//! Runs the whole demo, and executes the analysts' notebook against it.
+//! Runs the whole demo, and executes the analysts' notebooks against it.
 
-use std::{path::Path, process::Command};
+use std::net::{TcpListener, TcpStream};
 
-use super::harness::{Server, almanac, run};
+use super::harness::{Server, almanac, execute_notebook, notebook_python, project, run};
 
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// Executes a notebook and prints the number of its pictures.
-const EXECUTE: &str = r#"
-import sys, nbformat
-from nbclient import NotebookClient
-notebook = nbformat.read(sys.argv[1], as_version=4)
-NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-print(sum("image/png" in output.get("data", {}) for output in outputs))
-"#;
+/// Notebooks, the number of their pictures, and a part of a sentence that each computes.
+const NOTEBOOKS: [(&str, usize, &str); 5] = [
+    ("first_look.ipynb", 2, "of the others"),
+    ("forecasts.ipynb", 2, "has the least error"),
+    ("scaling.ipynb", 5, "in the evidence of the recommendation"),
+    ("caches.ipynb", 2, "is 0.00 percentage points of hits"),
+    ("incidents.ipynb", 3, "rules should have another bound"),
+];
 
 #[test]
-fn notebook_is_executed_against_the_running_demo() {
+fn notebooks_are_executed_against_the_running_demo() {
     let home = tempfile::tempdir().unwrap();
-    let setup = Command::new(project().join("scripts/notebook-venv.sh")).output().unwrap();
-    assert!(setup.status.success(), "{}", String::from_utf8_lossy(&setup.stderr));
-    let python = String::from_utf8(setup.stdout).unwrap();
+    let python = notebook_python(false);
     let mut command = almanac(home.path());
     command.args(["demo", "--listen", "127.0.0.1:0"]);
     let demo = Server::from_command(command);
-    let ended = Command::new(python.trim())
-        .args(["-c", EXECUTE])
-        .arg(project().join("notebooks/first_look.ipynb"))
-        .env("ALMANAC_URL", &demo.url)
-        .env("HOME", home.path())
-        .env("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{stderr}\n{:#?}", demo.log());
-    assert_eq!(String::from_utf8_lossy(&ended.stdout).trim(), "2", "{stderr}");
+    for (name, pictures, sentence) in NOTEBOOKS {
+        let shown = execute_notebook(&python, name, home.path(), &[("ALMANAC_URL", &demo.url)]);
+        assert!(shown.trim_end().ends_with(&format!("pictures: {pictures}")), "{name}:\n{shown}");
+        assert!(shown.contains(sentence), "{name}: {sentence:?} is missing in\n{shown}");
+    }
     let kinds = demo.sql("SELECT DISTINCT kind FROM recommendations ORDER BY kind");
     assert_eq!(kinds, serde_json::json!([["rightsizing"], ["scaling"], ["ttl"]]));
     // No alert of the recording has a better bound: `kept` is a verdict with a row.
     let kept = demo.sql("SELECT DISTINCT kind FROM advice_status WHERE state = 'kept' AND kind = 'threshold'");
     assert_eq!(kept, serde_json::json!([["threshold"]]));
     assert!(demo.stop().success());
+}
+
+#[test]
+fn every_notebook_is_executed_and_committed_without_outputs() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(project().join("notebooks")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "ipynb") {
+            let notebook: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            for cell in notebook["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code") {
+                assert_eq!(cell["outputs"], serde_json::json!([]), "{}", path.display());
+            }
+            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    let mut executed = NOTEBOOKS.map(|(name, ..)| name);
+    found.sort();
+    executed.sort_unstable();
+    assert_eq!(found, executed);
+}
+
+#[test]
+fn the_first_cell_starts_a_demo_that_ends_with_the_notebook() {
+    let home = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let shown = execute_notebook(
+        &notebook_python(false),
+        "first_look.ipynb",
+        home.path(),
+        &[("ALMANAC_LISTEN", &free.to_string())],
+    );
+    assert!(shown.contains("a demo is started") && shown.trim_end().ends_with("pictures: 2"), "{shown}");
+    assert!(TcpStream::connect(free).is_err(), "the demo still serves");
 }
 
 #[test]

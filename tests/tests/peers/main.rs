@@ -7,12 +7,15 @@ mod answers;
 mod browser;
 mod comparison;
 mod data;
+mod deploy;
 mod exporters;
 mod expressions;
 mod forwarding;
+mod getting_started;
 #[expect(dead_code, unused_imports, reason = "shared with the tests that need no peers, which use the rest")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
+mod notebook;
 mod process;
 mod prometheus;
 mod rules;

@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, time::Instant};
 
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
-    advise,
+    advise::{self, Verdict},
     store::{
         Store,
         rows::{AdviceState, AdviceStatusRow, RecommendationFilter, SignalFilter, SignalRow, SignalStatus},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     access::Auth,
-    cli::{CliError, Global, interrupt::InterruptHandler, output},
+    cli::{CliError, Global, interrupt::InterruptHandler, output, progress},
     config::Config,
     http::{AppState, now},
     service,
@@ -65,18 +65,23 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     })?;
     let store = service::open_store(&config).map_err(|error| CliError::from_error(&error))?;
     let shown = show(&recording, &store, &config, started, global);
-    if args.once || shown.is_err() {
-        let closed = store.close().map_err(|error| CliError::from_error(&error));
-        return shown.and(closed);
-    }
-    crate::say!("Ctrl-C ends the demo and removes its store.");
+    let verdicts = match shown {
+        Ok(verdicts) if !args.once => verdicts,
+        ended => {
+            let closed = store.close().map_err(|error| CliError::from_error(&error));
+            return ended.and(closed);
+        }
+    };
+    // Port 0 is a free port, which the service reports when it listens.
+    let page = if listen.port() == 0 { "the address below".to_owned() } else { format!("http://{listen}/") };
+    crate::say!("Open {page} in a browser. Ctrl-C ends the demo and removes its store.");
     // The service handles signals from here on.
     interrupt.disarm();
     // The targets are known, so that the evidence of their recommendations can be drawn.
     config.advice = settings::advice_specs(&recording.manifest, &format!("http://{listen}"))?;
-    // Without targets, because the recording has ended: the printed recommendations remain.
-    service::serve_advising(config, service::Advised::default(), auth, |_| Ok(store))
-        .map_err(|error| CliError::from_error(&error))
+    // Without targets, because the recording has ended: the printed recommendations and verdicts remain.
+    let advice = service::Advised { others: verdicts, ..service::Advised::default() };
+    service::serve_advising(config, advice, auth, |_| Ok(store)).map_err(|error| CliError::from_error(&error))
 }
 
 /// Shifts the recording so that its last sample is less than a step old; timestamps remain multiples of the step.
@@ -87,31 +92,32 @@ fn ending_now(recording: Recording) -> Recording {
     recording.ending_at(Timestamp::from_millis(now_ms - now_ms.rem_euclid(step_ms)))
 }
 
-/// Imports the recording, learns, advises and prints.
+/// Imports the recording, learns, advises and prints; returns the verdict on each target.
 fn show(
     recording: &Recording,
     store: &Store,
     config: &Config,
     started: Instant,
     global: &Global,
-) -> Result<(), CliError> {
+) -> Result<Vec<Verdict>, CliError> {
     let scale = TimeScale::of_day(recording.manifest.day_seconds);
     let end = recording.end();
     let mut out = output::stdout();
     introduce(&mut out, recording, scale)?;
     out.flush()?;
     let state = AppState::new(store.clone(), config.clone()).map_err(|error| CliError::from_error(&error))?;
-    let written = stages::ingest(&state.ingest, recording)?;
+    let written = stages::ingest(&state.ingest, recording, global)?;
     writeln!(out, "Imported and committed {written} samples after {:.1} s.", started.elapsed().as_secs_f64())?;
     out.flush()?;
-    stages::learn(store, config, end, global.shows_progress())?;
+    stages::learn(store, config, end, global)?;
     learned(&mut out, store, scale)?;
     writeln!(out, "Learned after {:.1} s.\n", started.elapsed().as_secs_f64())?;
     out.flush()?;
     let url = format!("http://{}", config.server.listen);
     let (registry, specs) = (&config.registry, settings::advice_specs(&recording.manifest, &url)?);
-    let round =
-        advise::advise(store, &state.ledger, registry, &specs, end).map_err(|error| CliError::from_error(&error))?;
+    let verdicts = progress::consider(store, registry, &specs, end, global);
+    let round = advise::record(store, &state.ledger, registry, verdicts.clone(), Vec::new(), end)
+        .map_err(|error| CliError::from_error(&error))?;
     let rows = state.ledger.list(&RecommendationFilter::default()).map_err(|error| CliError::from_error(&error))?;
     let others: Vec<&AdviceStatusRow> =
         round.statuses.iter().filter(|status| status.state != AdviceState::Proposed).collect();
@@ -134,7 +140,7 @@ fn show(
         "{count} recommendations, each replayed on data that it was not learned from, after {seconds:.1} s."
     )?;
     out.flush()?;
-    Ok(())
+    Ok(verdicts)
 }
 
 /// Formats a count: `1 deploy`, `2 deploys`.

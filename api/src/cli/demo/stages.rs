@@ -1,5 +1,9 @@
 //! The stages of the demo that change the store: import and learning.
 
+use crate::{
+    cli::{CliError, Global, progress},
+    config::Config,
+};
 use almanac_datasets::recorded::Recording;
 use almanac_engine::{
     ingest::Ingest,
@@ -8,9 +12,6 @@ use almanac_engine::{
     store::{SampleBatch, Store, rows::SignalOrigin},
 };
 use almanac_models::{Horizon, Step, Timestamp};
-use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::{cli::CliError, config::Config};
 
 /// Samples per append, about as many as a sender delivers when it catches up.
 const BATCH: usize = 20_000;
@@ -20,7 +21,7 @@ const BATCH: usize = 20_000;
 ///
 /// # Errors
 /// A failure of the store.
-pub(super) fn ingest(ingest: &Ingest, recording: &Recording) -> Result<u64, CliError> {
+pub(super) fn ingest(ingest: &Ingest, recording: &Recording, global: &Global) -> Result<u64, CliError> {
     let store: &Store = ingest.store();
     let failed = |error: &almanac_engine::store::StoreError| CliError::from_error(error);
     let mut ids: Vec<SeriesId> = Vec::with_capacity(recording.series.len());
@@ -33,6 +34,7 @@ pub(super) fn ingest(ingest: &Ingest, recording: &Recording) -> Result<u64, CliE
     }
     order.sort_unstable();
     let mut written = 0;
+    let bar = progress::counted(global, "importing", "samples", order.len() as u64);
     for part in order.chunks(BATCH) {
         let batch = SampleBatch {
             series: part.iter().map(|(_, idx, _)| ids[*idx]).collect(),
@@ -41,6 +43,7 @@ pub(super) fn ingest(ingest: &Ingest, recording: &Recording) -> Result<u64, CliE
         };
         let pending = ingest.append(batch).map_err(|error| failed(&error))?;
         written += pending.wait().map_err(|error| failed(&error))?.samples_written;
+        bar.inc(part.len() as u64);
     }
     store.put_events(recording.events.clone()).map_err(|error| failed(&error))?;
     Ok(written)
@@ -50,7 +53,7 @@ pub(super) fn ingest(ingest: &Ingest, recording: &Recording) -> Result<u64, CliE
 ///
 /// # Errors
 /// A failure of the store. A signal that cannot be fitted is not an error; its row has the reason.
-pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, shows_progress: bool) -> Result<(), CliError> {
+pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, global: &Global) -> Result<(), CliError> {
     let spec = |signal: &crate::config::Signal| -> Result<SignalSpec, almanac_models::UnitError> {
         let step_ms = signal.step.millis();
         Ok(SignalSpec {
@@ -64,10 +67,7 @@ pub(super) fn learn(store: &Store, config: &Config, end: Timestamp, shows_progre
     };
     let specs: Result<Vec<SignalSpec>, _> = config.signals.iter().map(spec).collect();
     let specs = specs.map_err(|error| CliError::from_error(&error))?;
-    let bar = if shows_progress { ProgressBar::new(specs.len() as u64) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("learning {bar:30} {pos}/{len} {msg}") {
-        bar.set_style(style);
-    }
+    let bar = progress::counted(global, "learning", "signals", specs.len() as u64);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let options = LearnOptions { threads, ..LearnOptions::default() };
     let show_progress = |progress: Progress| {

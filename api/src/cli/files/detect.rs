@@ -8,7 +8,7 @@ use chrono::DateTime;
 
 use super::forecast::stamp;
 use super::{calendar, print_notes};
-use crate::cli::{CliError, Global, output};
+use crate::cli::{CliError, Global, output, progress};
 
 /// Options of `detect`.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,7 +44,9 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
     }
     let training = training(&args)?;
     let calendar = calendar(args.time_zone.as_deref(), None)?;
+    let reading = progress::waiting(global, "reading the file");
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
+    reading.finish_and_clear();
     print_notes(&args.file, &file);
     if let Training::Until(until) = training
         && let Some(series) = file.series.iter().find(|series| series.timestamps.first().is_some_and(|t| *t > until))
@@ -55,6 +57,14 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
             "--train-until {until} is before the first row of series {name:?}, {first}"
         )));
     }
+    let bar = progress::counted(global, "scoring", "series", file.series.len() as u64);
+    let scored = file.series.iter().map(|series| {
+        let scores = score_rows(&series.timestamps, &series.values, training, &calendar);
+        bar.inc(1);
+        scores
+    });
+    let all: Vec<_> = scored.collect();
+    bar.finish_and_clear();
     let mut out = csv::Writer::from_writer(output::stdout());
     let failed = |error: csv::Error| match error.into_kind() {
         csv::ErrorKind::Io(error) => CliError::from(error),
@@ -62,9 +72,8 @@ pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
     };
     out.write_record(["series", "timestamp", "value", "yhat", "yhat_lower", "yhat_upper", "score", "is_anomaly"])
         .map_err(failed)?;
-    for series in &file.series {
-        let scores = score_rows(&series.timestamps, &series.values, training, &calendar);
-        for ((&at, &value), scored) in series.timestamps.iter().zip(&series.values).zip(&scores) {
+    for (series, scores) in file.series.iter().zip(&all) {
+        for ((&at, &value), scored) in series.timestamps.iter().zip(&series.values).zip(scores) {
             let score = format!("{:.6}", scored.score);
             // Computed from the printed score, so that readers of the file get the same result.
             let is_anomaly = score.parse::<f64>().is_ok_and(|score| score > 1.0);

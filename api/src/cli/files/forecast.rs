@@ -18,7 +18,7 @@ use chrono::{DateTime, SecondsFormat};
 
 use super::step::{calendar_words, parse_spacing, parse_step};
 use super::{calendar, print_notes};
-use crate::cli::{CliError, Global, output};
+use crate::cli::{CliError, Global, output, progress};
 
 /// Options of `forecast`.
 #[derive(Debug, Clone, clap::Args)]
@@ -50,11 +50,13 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let settings = Settings::read(&args)?;
+    let reading = progress::waiting(global, "reading the file");
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
+    reading.finish_and_clear();
     print_notes(&args.file, &file);
-    let forecasts = settings.forecast_all(&file.series);
+    let forecasts = settings.forecast_all(&file.series, global);
     settings.print_spacing(&args.file, &forecasts);
     let mut out = csv::Writer::from_writer(output::stdout());
     let failed = |error: csv::Error| match error.into_kind() {
@@ -146,7 +148,7 @@ impl Settings {
     }
 
     /// Forecasts all series on all processors; the results have the order of the series.
-    fn forecast_all(&self, series: &[FileSeries]) -> Vec<Result<SeriesForecast, CliError>> {
+    fn forecast_all(&self, series: &[FileSeries], global: &Global) -> Vec<Result<SeriesForecast, CliError>> {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(series.len().max(1));
         let next = AtomicUsize::new(0);
         let (sender, results) = mpsc::channel();
@@ -164,7 +166,9 @@ impl Settings {
                 });
             }
             drop(sender);
+            let bar = progress::counted(global, "forecasting", "series", series.len() as u64);
             for (idx, forecast) in results {
+                bar.inc(1);
                 out[idx] = forecast;
             }
         });

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Backend, BackendArgs, Remote, backend::existing};
 use crate::{
-    cli::{CliError, Global, output},
+    cli::{CliError, Global, output, progress},
     config::Config,
     http::{CompactionBody, now},
     service,
@@ -35,6 +35,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let mut out = output::stdout();
     match args.backend.backend(global)? {
         Backend::Service(service) => {
+            let _bar = progress::waiting(global, "the service is compacting its store");
             let path = if args.allow_drop { "/v1/admin/compact?allow_drop=true" } else { "/v1/admin/compact" };
             let answer = Remote::new(service)?.post_json(path, &json!({}), "application/json")?;
             writeln!(out, "{}", summary(&answer.json()?))?;
@@ -43,6 +44,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
             let path = config.store.path.clone();
             existing(&path)?;
             let before = size(&path);
+            let _bar = progress::waiting(global, "compacting");
             let report = compact_stopped(&config, args.allow_drop)?;
             // DuckDB does not move metadata while a database is open. If the metadata is at the end of the file, the
             // free blocks before it are released only when the store is opened again.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{Backend, BackendArgs, Remote, backend::existing};
 use crate::{
-    cli::{CliError, Global, output},
+    cli::{CliError, Global, output, progress},
     http::{DeleteBody, DeletionBody, deletion, now},
     service,
 };
@@ -39,6 +39,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let body = DeleteBody { selector, from, until, dry_run };
     // Invalid options are rejected before a store is opened or a request is sent.
     let what = deletion(&body, now()).map_err(CliError::usage)?;
+    let bar = progress::waiting(global, if dry_run { "counting" } else { "deleting" });
     let done: DeletionBody = match backend.backend(global)? {
         Backend::Service(service) => {
             let body = serde_json::to_value(&body).map_err(|error| CliError::from_error(&error))?;
@@ -54,6 +55,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
             DeletionBody::new(&report, dry_run)
         }
     };
+    bar.finish_and_clear();
     let mut out = output::stdout();
     writeln!(out, "{}", summary(&done))?;
     out.flush()?;

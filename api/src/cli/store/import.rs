@@ -13,11 +13,11 @@ use almanac_engine::ingest::{
     Ingest,
     import::{ImportError, ImportOptions, ImportReport, check_file, import_file},
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::blocking::Body;
 
 use super::{Backend, BackendArgs, Remote};
 use crate::{
-    cli::{CliError, Global, interrupt::InterruptHandler, output},
+    cli::{CliError, Global, interrupt::InterruptHandler, output, progress},
     config::Config,
     http::{ImportBody, ingest_limits, now},
     service::open_store,
@@ -44,7 +44,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         Backend::Service(service) => {
             let (mut out, remote) = (output::stdout(), Remote::new(service)?);
             for file in &args.files {
-                let ImportBody { samples, series, notes } = send(file, &remote)?;
+                let ImportBody { samples, series, notes } = send(file, &remote, global)?;
                 report(&mut out, file, samples, series, &notes)?;
             }
             Ok(())
@@ -92,11 +92,7 @@ fn import_all(args: &Args, ingest: &Ingest, global: &Global) -> Result<(), CliEr
         );
     })?;
     for file in &args.files {
-        let bar = if global.shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} samples {eta}") {
-            bar.set_style(style);
-        }
-        bar.set_message(file.display().to_string());
+        let bar = progress::counted(global, file.display().to_string(), "samples", 0);
         let mut progress = |stored, samples| {
             progress_counts[0].store(stored, Ordering::Relaxed);
             progress_counts[1].store(samples, Ordering::Relaxed);
@@ -135,11 +131,16 @@ fn series_name(file: &Path) -> String {
 }
 
 /// Sends a file to a running service.
-fn send(file: &Path, remote: &Remote) -> Result<ImportBody, CliError> {
+fn send(file: &Path, remote: &Remote, global: &Global) -> Result<ImportBody, CliError> {
     let unreadable = |error: std::io::Error| CliError::failed(format!("{}: cannot be read: {error}", file.display()));
-    let body = std::fs::File::open(file).map_err(unreadable)?;
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    let data = opened.metadata().map_err(unreadable)?;
+    let bar = progress::bytes(global, file.display().to_string(), data.len());
+    let reader = bar.wrap_read(opened);
+    // The length of a pipe is unknown.
+    let body = if data.is_file() { Body::sized(reader, data.len()) } else { Body::new(reader) };
     let query = [("file", &*file.to_string_lossy()), ("series", &*series_name(file))];
-    remote.post_file("/v1/import", &query, body)?.json()
+    remote.post_body("/v1/import", &query, body)?.json()
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! `almanac learn`: runs one learning cycle.
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
     backend::{as_of, existing},
 };
 use crate::{
-    cli::{CliError, Global, output},
+    cli::{CliError, Global, output, progress},
     config::Config,
     http::{CycleBody, scheduler},
     service,
@@ -29,16 +28,12 @@ pub struct Args {
 /// # Errors
 /// A failure when the store does not exist or is in use, or when the cycle fails.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let bar = bar(global);
     let report = match args.backend.backend(global)? {
         Backend::Service(service) => {
-            bar.set_style(ProgressStyle::default_spinner());
-            bar.set_message("the service is learning");
-            let answer = Remote::new(service)?.post_json("/v1/admin/learn", &json!({}), "application/json");
-            bar.finish_and_clear();
-            answer?.json()?
+            let _bar = progress::waiting(global, "the service is learning");
+            Remote::new(service)?.post_json("/v1/admin/learn", &json!({}), "application/json")?.json()?
         }
-        Backend::Store(config) => learn_here(&config, &bar)?,
+        Backend::Store(config) => learn_here(&config, global)?,
     };
     for failure in &report.failed {
         crate::say!("almanac: {}: {}", failure.signal, failure.reason);
@@ -50,13 +45,14 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
 }
 
 /// Runs the cycle on a stopped store.
-fn learn_here(config: &Config, bar: &ProgressBar) -> Result<CycleBody, CliError> {
+fn learn_here(config: &Config, global: &Global) -> Result<CycleBody, CliError> {
     // An invalid configuration is a usage error, reported before the store is opened.
     config.signal_specs().map_err(|error| CliError::usage(&error))?;
     existing(&config.store.path)?;
     let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
     let mut scheduler = scheduler(&store, config).map_err(|error| CliError::usage(&error))?;
     let now = as_of(&store);
+    let bar = progress::counted(global, "learning", "signals", 0);
     let report = scheduler.choose(now).and_then(|()| {
         scheduler.run_cycle(now, &|progress| {
             bar.set_length(progress.total as u64);
@@ -81,18 +77,4 @@ fn summary(report: &CycleBody) -> String {
         report.values,
         report.anomalies
     )
-}
-
-/// Returns a progress bar, hidden unless stderr is a terminal.
-fn bar(global: &Global) -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    if !global.shows_progress() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-        return bar;
-    }
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

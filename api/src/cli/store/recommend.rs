@@ -21,7 +21,7 @@ use super::{
     backend::{as_of, existing},
 };
 use crate::{
-    cli::{CliError, Global, output},
+    cli::{CliError, Global, output, progress},
     config::{Config, kept_rules},
     http::{advice::AdviceBody, recommendations::RecommendationBody},
     service::open_store,
@@ -77,7 +77,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         Backend::Store(config) => {
             existing(&config.store.path)?;
             let store = open_store(&config).map_err(|error| CliError::from_error(&error))?;
-            let advised = advise_now(&store, &config, args.kind.as_deref());
+            let advised = advise_now(&store, &config, args.kind.as_deref(), global);
             store.close().map_err(|error| CliError::from_error(&error))?;
             advised?
         }
@@ -121,14 +121,14 @@ fn print(advised: &Advised, format: Format) -> Result<(), CliError> {
 /// Runs the advisors on a stopped store, records their verdicts, and returns the current recommendations and verdicts.
 ///
 /// `kind` restricts the result; all advisors run and are recorded.
-fn advise_now(store: &Store, config: &Config, kind: Option<&str>) -> Result<Advised, CliError> {
+fn advise_now(store: &Store, config: &Config, kind: Option<&str>, global: &Global) -> Result<Advised, CliError> {
     let now = as_of(store);
     let failed = |error: AdviseError| CliError::from_error(&error);
     let registry = &config.registry;
     let kind = kind.map(|name| registry.kind(name)).transpose().map_err(|error| CliError::usage(&error))?;
     let (specs, kept) = config.advice_specs().map_err(|error| CliError::usage(crate::chain(&error)))?;
     let ledger = Ledger::new(store.clone(), Arc::new(registry.clone())).map_err(|error| failed(error.into()))?;
-    let verdicts = advise::consider(store, registry, &specs, now);
+    let verdicts = progress::consider(store, registry, &specs, now, global);
     let round = advise::record(store, &ledger, registry, verdicts, kept_rules(&kept), now).map_err(failed)?;
     let filter = RecommendationFilter {
         kinds: kind.into_iter().collect(),

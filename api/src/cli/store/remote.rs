@@ -1,9 +1,6 @@
 //! HTTP client for a running service.
 
-use std::{
-    fs::{self, File},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use reqwest::{
     Certificate,
@@ -89,9 +86,9 @@ impl Remote {
     ///
     /// # Errors
     /// As [`Remote::post_json`].
-    pub fn post_file(&self, path: &str, query: &[(&str, &str)], file: File) -> Result<Answer, CliError> {
+    pub fn post_body(&self, path: &str, query: &[(&str, &str)], body: Body) -> Result<Answer, CliError> {
         let request = self.client.post(format!("{}{path}", self.url)).query(query).timeout(UPLOAD_TIMEOUT);
-        self.send(request.header(CONTENT_TYPE, "application/octet-stream").body(Body::from(file)))
+        self.send(request.header(CONTENT_TYPE, "application/octet-stream").body(body))
     }
 
     /// Sends `GET`.

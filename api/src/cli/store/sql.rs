@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Backend, BackendArgs, Remote, backend::existing};
 use crate::{
-    cli::{CliError, Global, output},
+    cli::{CliError, Global, output, progress},
     http::{SqlEncoding, encode_sql},
     service,
 };
@@ -58,10 +58,12 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     if matches!(args.format, Format::Arrow | Format::Parquet) && std::io::stdout().is_terminal() {
         return Err(CliError::usage("arrow and parquet are binary; redirect the output with > FILE or |"));
     }
+    let bar = progress::waiting(global, "running the statement");
     let (body, truncated) = match args.backend.backend(global)? {
         Backend::Store(config) => (from_store(&args, &config)?, false),
         Backend::Service(service) => from_service(&args, &Remote::new(service)?)?,
     };
+    bar.finish_and_clear();
     let mut out = output::stdout();
     out.write_all(&body)?;
     out.flush()?;

@@ -53,6 +53,10 @@ impl AdvisorSpec for LampSpec {
     fn check(&self) -> Result<(), String> {
         if self.watts >= 0.0 { Ok(()) } else { Err(format!("watts {} is below 0", self.watts)) }
     }
+
+    fn explain(&self) -> String {
+        format!("Recommends a lamp of {} W.", self.watts)
+    }
 }
 
 const LIGHT: Metric = Metric { name: "light", unit: "lm", better: Direction::Higher };

@@ -1,5 +1,7 @@
 //! Durations as text (`15s`, `5m`, `1h 30m`), deserialized into milliseconds.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, de};
 
 /// Parses a duration such as `5m` into milliseconds. Rejects 0.
@@ -13,6 +15,16 @@ fn parse(text: &str) -> Result<i64, String> {
         return Err(format!("{text:?} is zero; write a duration like 15s, 5m or 30d"));
     }
     Ok(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Formats milliseconds as the configuration writes them, such as `1h 30m` or `400d`.
+#[must_use]
+pub fn duration_text(ms: i64) -> String {
+    const DAY_MS: i64 = 86_400_000;
+    if ms >= DAY_MS && ms % DAY_MS == 0 {
+        return format!("{}d", ms / DAY_MS);
+    }
+    humantime::format_duration(Duration::from_millis(u64::try_from(ms).unwrap_or(0))).to_string()
 }
 
 /// For `#[serde(deserialize_with)]`: a duration in milliseconds.
@@ -42,7 +54,14 @@ pub fn millis_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{duration_text, parse};
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for text in ["15s", "5m", "1h 30m", "1d", "400d", "250ms"] {
+            assert_eq!(duration_text(parse(text).unwrap()), text);
+        }
+    }
 
     #[test]
     fn durations_are_read_as_people_write_them() {

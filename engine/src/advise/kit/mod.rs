@@ -12,7 +12,7 @@ mod read;
 mod section;
 mod text;
 
-pub use duration::{millis, millis_list, optional_millis};
+pub use duration::{duration_text, millis, millis_list, optional_millis};
 pub use error::HistoryError;
 pub use history::{DemandHistory, LeftOut};
 pub use in_force::in_force;
@@ -22,4 +22,4 @@ pub use learned::learned_signal;
 pub(super) use read::{align, grid, one_series, usable};
 pub use read::{one_history, one_value};
 pub use section::{Section, SectionError, check_expr};
-pub use text::{error_chain, rfc3339};
+pub use text::{error_chain, percent, rfc3339};

@@ -11,6 +11,12 @@ pub fn rfc3339(timestamp_ms: i64) -> String {
         .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
+/// Returns a share in percent, rounded to two decimals: `0.07` is `7`.
+#[must_use]
+pub fn percent(share: f64) -> f64 {
+    (share * 1e4).round() / 100.0
+}
+
 /// Formats an error and its causes in one line.
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {

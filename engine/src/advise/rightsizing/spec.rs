@@ -6,7 +6,7 @@ use super::{ContainerResource, CoveringOptions};
 use crate::{
     advise::{
         AdvisorSpec, Metric,
-        kit::{Section, check_expr, millis},
+        kit::{Section, check_expr, duration_text, millis},
     },
     ledger::Direction,
 };
@@ -108,6 +108,20 @@ impl AdvisorSpec for ContainerSpec {
             return Err(format!("{key} is not a positive number"));
         }
         Ok(())
+    }
+
+    fn explain(&self) -> String {
+        let part = |resource: ContainerResource, usage: &str| {
+            let present = match self.request(resource) {
+                Some(request) => format!("at present {request}"),
+                None => format!("the present one is unknown without {resource}_request"),
+            };
+            format!("{resource} from {usage} ({present})")
+        };
+        let resources = [ContainerResource::Cpu, ContainerResource::Memory];
+        let parts: Vec<String> =
+            resources.iter().filter_map(|resource| Some(part(*resource, self.usage(*resource)?))).collect();
+        format!("Recommends requests over the last {}: {}.", duration_text(self.history_ms), parts.join(", "))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{FIRST_RESOURCE, PoolRules, ResourceSpec, USUAL_TARGET};
 use crate::{
     advise::{
         AdvisorSpec, Metric,
-        kit::{Section, check_expr, millis},
+        kit::{Section, check_expr, duration_text, millis, percent},
     },
     calendar::Zone,
     ledger::Direction,
@@ -157,6 +157,28 @@ impl AdvisorSpec for WorkloadSpec {
             check_expr(Some(demand)).map_err(|message| format!("resource {name:?}: demand: {message}"))?;
         }
         Ok(())
+    }
+
+    fn explain(&self) -> String {
+        let capacity = match (self.capacity_per_replica, &self.replicas, self.cpu.is_some(), self.latency.is_some()) {
+            (Some(capacity), ..) => format!("{capacity}"),
+            (None, Some(_), true, _) => "learned from its CPU".to_owned(),
+            (None, Some(_), false, true) => "learned from its latency".to_owned(),
+            _ => "unknown, so that nothing is recommended until you write capacity_per_replica, or replicas and cpu or latency"
+                .to_owned(),
+        };
+        let further: Vec<&str> = self.resources.iter().map(|resource| resource.name.as_str()).collect();
+        let further = if further.is_empty() { String::new() } else { format!(" and of {}", further.join(", ")) };
+        format!(
+            "Recommends {} to {} replicas from the last {} of {}{further}. A replica starts in {} and is used to {} % of its \
+             capacity, which is {capacity}.",
+            self.replicas_min,
+            self.replicas_max,
+            duration_text(self.history_ms),
+            self.demand,
+            duration_text(self.startup_ms),
+            percent(self.target_utilization)
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Specification of the threshold advisor: one alerting rule, and the metrics that its recommendation predicts.
 
-use super::{RuleSpec, rule_names};
+use super::{RuleSpec, format_duration, rule_names};
 use crate::{
     advise::{AdvisorSpec, Metric},
     ledger::Direction,
@@ -46,5 +46,16 @@ impl AdvisorSpec for ThresholdSpec {
     /// Returns `Ok`: parsing has validated the rule.
     fn check(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn explain(&self) -> String {
+        let scored = match &self.rule.incident_targets {
+            Some(targets) => format!("incidents of {}", targets.join(", ")),
+            None => "incidents that its labels select".to_owned(),
+        };
+        let held =
+            if self.rule.for_ms == 0 { String::new() } else { format!(" for {}", format_duration(self.rule.for_ms)) };
+        let moving = if self.moving_bounds { ", also one that moves with the hour or the forecast" } else { "" };
+        format!("Recommends another bound than {}{held}{moving}, scored on {scored}.", self.rule.expr)
     }
 }

@@ -9,7 +9,7 @@ use super::TtlError;
 use crate::{
     advise::{
         AdvisorSpec, Metric,
-        kit::{Section, check_expr, millis_list, optional_millis},
+        kit::{Section, check_expr, duration_text, millis_list, optional_millis, percent},
     },
     ledger::Direction,
 };
@@ -96,6 +96,26 @@ impl AdvisorSpec for CacheSpec {
             check_expr(expr.as_deref()).map_err(|message| format!("{key}: {message}"))?;
         }
         Ok(())
+    }
+
+    fn explain(&self) -> String {
+        let present = self.ttl_ms.map_or_else(
+            || "the present one is unknown without ttl".to_owned(),
+            |ttl| format!("at present {}", duration_text(ttl)),
+        );
+        let from = match (&self.hits, &self.misses) {
+            (Some(hits), Some(misses)) => format!("the events of this cache, or without them {hits} and {misses}"),
+            _ => "the events of this cache that its client sends to /v1/events".to_owned(),
+        };
+        let writes = if self.invalidate_on.is_empty() {
+            "a write leaves the copy".to_owned()
+        } else {
+            format!("{} drops the copy", self.invalidate_on.join(" or "))
+        };
+        format!(
+            "Recommends a time-to-live ({present}) with at most {} % stale hits, from {from}; {writes}.",
+            percent(self.stale_share_max)
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use almanac_engine::{
 use serde_json::{Map, Value, json};
 
 use super::{duration, millis, print, rfc3339, some_replayed};
-use crate::cli::{CliError, Global, files::print_notes, output};
+use crate::cli::{CliError, Global, files::print_notes, output, progress};
 
 /// Options of `replay rightsizing`.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,12 +56,17 @@ pub enum Resource {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let (request, options) = args.settings()?;
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
     print_notes(&args.file, &file);
-    let series = file.series.into_iter().map(|series| Replay::of(series, &args, request, &options));
+    let bar = progress::counted(global, "replaying", "series", file.series.len() as u64);
+    let series = file.series.into_iter().map(|series| {
+        bar.inc(1);
+        Replay::of(series, &args, request, &options)
+    });
     let replays: Vec<Replay> = series.collect();
+    bar.finish_and_clear();
     let outcomes = replays.iter().map(|replay| (&*replay.name, replay.outcome.as_ref().err().map(String::as_str)));
     some_replayed(&args.file, outcomes)?;
     if let Some(path) = &args.decisions {

@@ -14,7 +14,7 @@ use super::{duration, millis, print, rfc3339, some_replayed};
 use crate::cli::{
     CliError, Global,
     files::{calendar, print_notes},
-    output,
+    output, progress,
 };
 
 /// Largest `--max`.
@@ -71,14 +71,17 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let (rules, options) = args.settings()?;
     let file = read_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
     print_notes(&args.file, &file);
+    let bar = progress::counted(global, "replaying", "series", file.series.len() as u64);
     let mut replays = Vec::with_capacity(file.series.len());
     for series in file.series {
         replays.push(replay(series, &rules, &options));
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     let outcomes = replays.iter().map(|replay| (&*replay.name, replay.outcome.as_ref().err().map(String::as_str)));
     some_replayed(&args.file, outcomes)?;
     if let Some(path) = &args.decisions {

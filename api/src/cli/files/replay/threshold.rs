@@ -12,7 +12,7 @@ use almanac_engine::{
 use serde_json::{Map, Value, json};
 
 use super::{print, rfc3339};
-use crate::cli::{CliError, Global, files::print_notes, output};
+use crate::cli::{CliError, Global, files::print_notes, output, progress};
 
 /// Options of `replay threshold`.
 #[derive(Debug, Clone, clap::Args)]
@@ -39,8 +39,10 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
+    let bar = progress::waiting(global, "replaying");
     let replay = replay(&args)?;
+    bar.finish_and_clear();
     if let Some(path) = &args.output {
         let yaml = replay.recommended.to_yaml().map_err(|error| CliError::from_error(&error))?;
         output::write_file(path, |out| Ok(out.write_all(yaml.as_bytes())?))?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::{
-    cli::{CliError, Global, units::warn_of_unit},
+    cli::{CliError, Global, progress, units::warn_of_unit},
     config::Span,
 };
 
@@ -45,8 +45,11 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args, _global: &Global) -> Result<(), CliError> {
-    print(&report(&args)?)
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
+    let bar = progress::waiting(global, "replaying");
+    let report = report(&args)?;
+    bar.finish_and_clear();
+    print(&report)
 }
 
 fn report(args: &Args) -> Result<Value, CliError> {
