@@ -309,10 +309,9 @@ mod tests {
         all.iter().for_each(assert_sound);
         let by_hour = &all[2].lines[0];
         let at = |hour: usize| by_hour.values[hour];
-        assert_eq!(
-            [at(0), at(7), at(8), at(19), at(20), at(24)].map(Option::unwrap),
-            [600.0, 600.0, 60.0, 60.0, 600.0, 600.0]
-        );
+        for (hour, seconds) in [(0, 600.0), (7, 600.0), (8, 60.0), (19, 60.0), (20, 600.0), (24, 600.0)] {
+            assert_eq!(at(hour), Some(seconds), "{hour}");
+        }
         assert!(all[2].text.contains("75.0 % of reads hit and 1.0 % of hits are stale"), "{}", all[2].text);
         row.evidence = json!({"reverts": "ttl-pages-1"});
         assert_eq!(pictures(None, &row), []);

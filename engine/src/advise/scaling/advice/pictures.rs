@@ -382,7 +382,7 @@ mod tests {
         let noise = f64::from(i32::try_from(step * 7_919 % 101).unwrap()) / 10.0;
         let surge = if step % (3 * DAY) == 700 { 250.0 } else { 0.0 };
         let gap = (3_000..3_012).contains(&step);
-        (!gap).then(|| 20.0 + busy + noise + surge)
+        (!gap).then_some(20.0 + busy + noise + surge)
     }
 
     fn put(store: &Store, metric: &str, rows: impl Iterator<Item = (i64, f64)>) {
