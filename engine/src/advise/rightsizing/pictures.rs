@@ -166,7 +166,7 @@ fn draw_rules(row: &RecommendationRow) -> Option<Picture> {
         })
         .collect();
     let sentences = known.iter().map(|(name, _, idle, above)| {
-        format!("the {name} idles {} and is exceeded {} of the time", percent(*idle), percent(*above))
+        format!("{name} {} idle and exceeded {} of the time", percent(*idle), percent(*above))
     });
     let sentences: Vec<String> = sentences.collect();
     (!lines.is_empty()).then(|| Picture {

@@ -309,8 +309,8 @@ mod tests {
         all.iter().for_each(assert_sound);
         let by_hour = &all[2].lines[0];
         let at = |hour: usize| by_hour.values[hour];
-        for (hour, expected) in [(0, 600.0), (7, 600.0), (8, 60.0), (19, 60.0), (20, 600.0), (24, 600.0)] {
-            assert_eq!(at(hour), Some(expected), "{hour}");
+        for (hour, seconds) in [(0, 600.0), (7, 600.0), (8, 60.0), (19, 60.0), (20, 600.0), (24, 600.0)] {
+            assert_eq!(at(hour), Some(seconds), "{hour}");
         }
         assert!(all[2].text.contains("75.0 % of reads hit and 1.0 % of hits are stale"), "{}", all[2].text);
         row.evidence = json!({"reverts": "ttl-pages-1"});
