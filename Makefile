@@ -88,7 +88,8 @@ soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/soak-store --minutes $(or $(MINUTES),10)
 
-test-peers: setup ## Run the tests with real peers (installs Prometheus, exporters, PostgreSQL and Redis through apt)
+test-peers: setup ## Run the tests with real peers (installs Prometheus, exporters, PostgreSQL and Redis through apt, Grafana's packages through npm)
 	@scripts/peers.sh
+	@scripts/grafana-client.sh >/dev/null
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

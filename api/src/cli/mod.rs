@@ -7,6 +7,7 @@ pub mod demo;
 mod error;
 pub mod files;
 mod global;
+pub mod grafana;
 mod interrupt;
 pub mod output;
 pub mod serve;

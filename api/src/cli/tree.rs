@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     CliError, Global, demo,
     files::{detect, forecast, replay},
-    serve,
+    grafana, serve,
     store::{compact, delete, import, learn, recommend, sql},
     token, worker,
 };
@@ -61,6 +61,8 @@ pub enum Command {
     Sql(sql::Args),
     /// Make tokens for the service
     Token(token::Args),
+    /// Write data sources, dashboards and alerting rules for Grafana
+    Grafana(grafana::Args),
     /// Forecast the series of a file, without a store
     Forecast(forecast::Args),
     /// Compute anomaly scores for the series of a file, without a store
@@ -147,6 +149,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Token(args) => token::run(args, global),
+        Command::Grafana(args) => grafana::run(args, global),
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),

@@ -9,6 +9,7 @@ mod data;
 mod exporters;
 mod expressions;
 mod forwarding;
+mod grafana;
 #[expect(dead_code, unused_imports, reason = "shared with the tests that need no peers, which use the rest")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
