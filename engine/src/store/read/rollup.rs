@@ -55,11 +55,11 @@ pub(in crate::store) fn rollups(
         RollupValue::Last => "arg_max(last, timestamp)",
     };
     let sql = format!(
-        "SELECT series_id, (epoch_ms(timestamp) // {step_ms} + 1) * {step_ms} AS at, {aggregate} AS value,
+        "SELECT series_id, (epoch_ms(timestamp) // {step_ms} + 1) * {step_ms} AS step_end, {aggregate} AS value,
              max(epoch_ms(timestamp)) AS newest
          FROM store.rollup_1h
          WHERE {listed} series_id BETWEEN {first} AND {last} AND timestamp BETWEEN {} AND {} AND count > 0
-         GROUP BY ALL ORDER BY series_id, at",
+         GROUP BY ALL ORDER BY series_id, step_end",
         instant(start),
         instant(end.saturating_sub(ROLLUP_MS)),
     );

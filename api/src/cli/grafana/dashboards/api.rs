@@ -25,8 +25,8 @@ pub(super) fn board() -> Board {
             variable::textbox("duration", "Duration", "http_request_duration_seconds"),
             variable::textbox("route_label", "Route label", "handler"),
             variable::textbox("status_label", "Status label", "status"),
-            variable::label("job", "Job", "$requests, job"),
-            variable::label("route", "Route", r#"$requests{job=~"$job"}, $route_label"#),
+            variable::label("job", "Job", "${requests}, job"),
+            variable::label("route", "Route", r#"${requests}{job=~"$job"}, $route_label"#),
             variable::signals(&["api_requests_per_second", "error_ratio", "api_p95_seconds", "cache_hit_ratio"]),
         ],
         sections: vec![
@@ -44,8 +44,8 @@ pub(super) fn board() -> Board {
 
 /// Returns the expression of the share of failed requests; 0 when none has failed yet.
 fn error_share(by: &str) -> String {
-    let (failed, all) = (format!(r#"{REQUESTS},$status_label=~"5..""#), rate("$requests", REQUESTS, by));
-    format!("({} or {all} * 0) / {all}", rate("$requests", &failed, by))
+    let (failed, all) = (format!(r#"{REQUESTS},$status_label=~"5..""#), rate("${requests}", REQUESTS, by));
+    format!("({} or {all} * 0) / {all}", rate("${requests}", &failed, by))
 }
 
 /// Returns the expression of the share of reads that a cache answers.
@@ -56,12 +56,12 @@ fn hit_share(by: &str) -> String {
 
 fn now() -> Vec<Panel> {
     vec![
-        Panel::stat("Requests", "reqps", vec![promql(&rate("$requests", REQUESTS, ""), "requests")]).size(6, 4),
+        Panel::stat("Requests", "reqps", vec![promql(&rate("${requests}", REQUESTS, ""), "requests")]).size(6, 4),
         Panel::stat("Error share", "percentunit", vec![promql(&error_share(""), "errors")])
             .bounds(&[("green", None), ("orange", Some(0.001)), ("red", Some(0.05))])
             .about("Target: below 0.1 %. The critical alert fires above 5 %.")
             .size(6, 4),
-        Panel::stat("Response time p95", "s", vec![promql(&quantile("0.95", "$duration", REQUESTS, ""), "p95")])
+        Panel::stat("Response time p95", "s", vec![promql(&quantile("0.95", "${duration}", REQUESTS, ""), "p95")])
             .bounds(&[("green", None), ("orange", Some(0.5)), ("red", Some(1.0))])
             .about("Target: below 500 ms. The critical alert fires above 1 s.")
             .size(6, 4),
@@ -74,12 +74,12 @@ fn now() -> Vec<Panel> {
 
 fn requests() -> Vec<Panel> {
     let durations = [("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99")]
-        .map(|(q, legend)| promql(&quantile(q, "$duration", REQUESTS, ""), legend));
+        .map(|(q, legend)| promql(&quantile(q, "${duration}", REQUESTS, ""), legend));
     vec![
         Panel::chart(
             "Requests by route",
             "reqps",
-            vec![promql(&rate("$requests", REQUESTS, "$route_label"), "{{$route_label}}")],
+            vec![promql(&rate("${requests}", REQUESTS, "$route_label"), "{{$route_label}}")],
         ),
         Panel::chart(
             "Error share by route",
@@ -90,7 +90,7 @@ fn requests() -> Vec<Panel> {
         Panel::chart(
             "Requests by status",
             "reqps",
-            vec![promql(&rate("$requests", REQUESTS, "$status_label"), "{{$status_label}}")],
+            vec![promql(&rate("${requests}", REQUESTS, "$status_label"), "{{$status_label}}")],
         ),
         Panel::chart("Response time p50, p95, p99", "s", durations.to_vec())
             .about("From the histogram, or from a summary with these quantiles: then the slowest route.")
@@ -99,7 +99,7 @@ fn requests() -> Vec<Panel> {
         Panel::chart(
             "Response time p95 by route",
             "s",
-            vec![promql(&quantile("0.95", "$duration", REQUESTS, "$route_label"), "{{$route_label}}")],
+            vec![promql(&quantile("0.95", "${duration}", REQUESTS, "$route_label"), "{{$route_label}}")],
         )
         .size(12, 9),
     ]
