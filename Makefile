@@ -87,10 +87,11 @@ soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/soak-store --minutes $(or $(MINUTES),10)
 
-test-peers: setup ## Run the tests with real peers (installs Prometheus, exporters, PostgreSQL, Redis and Chromium through apt)
+test-peers: setup ## Run the tests with real peers (installs Prometheus, exporters, PostgreSQL, Redis and Chromium through apt, Grafana's packages through npm)
 	@scripts/peers.sh
 	@scripts/browser.sh >/dev/null
 	@scripts/notebook-venv.sh peers >/dev/null
 	@scripts/python-venv.sh deploy tests/clients/deploy/requirements.txt >/dev/null
+	@scripts/grafana-client.sh >/dev/null
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

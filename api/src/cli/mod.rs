@@ -8,6 +8,7 @@ pub mod describe;
 mod error;
 pub mod files;
 mod global;
+pub mod grafana;
 mod interrupt;
 pub mod output;
 mod progress;

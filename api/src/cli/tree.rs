@@ -13,7 +13,7 @@ use super::{
     CliError, Global, demo,
     describe::{check_config, completions, man},
     files::{detect, forecast, replay},
-    serve,
+    grafana, serve,
     store::{compact, delete, import, learn, recommend, sql},
     token, worker,
 };
@@ -64,6 +64,8 @@ pub enum Command {
     Token(token::Args),
     /// Check the configuration and say in plain words what each section does
     CheckConfig(serve::Args),
+    /// Write data sources, dashboards and alerting rules for Grafana
+    Grafana(grafana::Args),
     /// Forecast the series of a file, without a store
     Forecast(forecast::Args),
     /// Compute anomaly scores for the series of a file, without a store
@@ -157,6 +159,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::CheckConfig(args) => check_config::run(args, global),
         Command::Completions(args) => completions::run(&args, &self::command()),
         Command::Man(args) => man::run(&args, &self::command()),
+        Command::Grafana(args) => grafana::run(args, global),
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),

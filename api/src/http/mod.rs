@@ -18,6 +18,7 @@ mod tests;
 pub(crate) use ingest::{ImportBody, remove_spooled};
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
+pub(crate) use rows::all_expected_breaches;
 pub use shared::{
     ApiError, AppState, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientConnection, Params,
     Reserved, StateError, ingest_limits, now,

@@ -110,6 +110,8 @@ pub fn catalogue() -> Vec<SignalRow> {
         row!("web_error_boundaries", "web_error_boundaries_per_minute" { job = "browser" }, "errors/min", 0.3, 1.5, free, Load),
         row!("web_session", "web_session_seconds" { quantile = "0.5" }, "seconds", 540.0, 900.0, free, Flat),
         row!("bundle_size", "web_bundle_bytes" { job = "browser" }, "bytes", 430_000.0, 430_000.0, Constant, Flat),
+        row!("disk_size", "node_filesystem_size_bytes" { job = "node", mountpoint = "/data", fstype = "ext4" }, "bytes", 1e11, 1e11, Constant, Flat),
+        row!("disk_free", "node_filesystem_avail_bytes" { job = "node", mountpoint = "/data", fstype = "ext4" }, "bytes", 0.0, 0.0, Constant, Flat),
         row!("certificate_expiry", "tls_certificate_expiry_seconds" { job = "caddy" }, "seconds", 0.0, 0.0, Constant, Flat),
     ]
 }

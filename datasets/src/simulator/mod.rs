@@ -13,6 +13,7 @@ mod options;
 mod rules;
 mod run;
 mod signals;
+mod supplies;
 mod truth;
 mod write;
 

@@ -12,7 +12,7 @@ use super::{
     incidents::{self, InjectedIncident},
     load::Load,
     options::DAY_MS,
-    signals,
+    signals, supplies,
     truth::TTL_GRID,
 };
 
@@ -62,6 +62,28 @@ pub struct Simulation {
 }
 
 impl Simulation {
+    /// Drops everything after an instant, in epoch milliseconds, as if the run was observed then.
+    #[must_use]
+    pub fn until(mut self, last_ms: i64) -> Self {
+        let steps = self.timestamps.partition_point(|at| *at <= last_ms);
+        self.timestamps.truncate(steps);
+        self.series.iter_mut().for_each(|series| series.values.truncate(steps));
+        for signal in &mut self.signals {
+            signal.values.truncate(steps);
+            signal.incident.truncate(steps);
+        }
+        self.cache_events.retain(|event| event.timestamp.millis() <= last_ms);
+        self.deploys.retain(|deploy| deploy.at.millis() <= last_ms);
+        self.incidents.retain(|incident| incident.started_at.millis() <= last_ms);
+        for incident in &mut self.incidents {
+            incident.ended_at = incident.ended_at.filter(|end| end.millis() <= last_ms);
+        }
+        self.truth.steps = steps;
+        self.truth.incidents.retain(|incident| incident.started_at_ms <= last_ms);
+        self.truth.deploys.retain(|deploy| deploy.at_ms <= last_ms);
+        self
+    }
+
     /// Returns the signal with this name.
     #[must_use]
     pub fn signal(&self, name: &str) -> Option<&SimulatedSignal> {
@@ -76,6 +98,10 @@ const HANDLERS: [(&str, &str, f64); 4] = [
     ("api_tasks", "/api/tasks", 22.0),
     ("api_auth_refresh", "/api/auth/refresh", 8.0),
 ];
+
+/// Caches: name, reads per request.
+const CACHE_READS: [(&str, f64); 4] =
+    [("user_profile", 0.6), ("calendar_monthly", 0.4), ("task_counters", 0.5), ("oauth_userinfo", 0.15)];
 
 /// Simulates the application.
 ///
@@ -251,7 +277,8 @@ impl<'a> Builder<'a> {
                 Shape::Gauge { .. } | Shape::Constant => {
                     let values = match row.name {
                         "bundle_size" => bundle(self.options, deploys, row.mean),
-                        "certificate_expiry" => certificate(self.options),
+                        "certificate_expiry" => supplies::certificate(self.options),
+                        "disk_free" => supplies::disk(self.options),
                         _ => signals::gauge(self.options, &self.load, self.incidents, &row),
                     };
                     self.add_signal(row.name.into(), labels.to_string(), row.unit, values.clone(), row.driver, true);
@@ -301,10 +328,27 @@ impl<'a> Builder<'a> {
                 self.add_series(labels_of("http_requests_total", &pairs("200")), cumulative(ok));
             }
         }
+        self.cache_requests(&total);
         let seconds = self.options.step.millis() as f64 / 1000.0;
         total.iter_mut().for_each(|n| *n /= seconds);
         let expr = r#"sum(rate(http_requests_total{job="api"}[5m]))"#.to_owned();
         self.add_signal("api_requests_per_second".into(), expr, "requests/s", total, Driver::Load, false);
+    }
+
+    /// Adds the caches' counters of hits and misses, and the connections in use. `requests`: requests of each step.
+    fn cache_requests(&mut self, requests: &[f64]) {
+        let miss = self.series_values("cache_miss_ratio");
+        for (cache, reads) in CACHE_READS {
+            let reads: Vec<f64> = requests.iter().map(|n| (n * reads).round()).collect();
+            let misses: Vec<f64> = reads.iter().zip(&miss).map(|(n, share)| (n * share).round()).collect();
+            let hits = reads.iter().zip(&misses).map(|(n, misses)| n - misses);
+            let labels =
+                |result| labels_of("cache_requests_total", &[("job", "api"), ("cache", cache), ("result", result)]);
+            self.add_series(labels("hit"), cumulative(hits));
+            self.add_series(labels("miss"), cumulative(misses.into_iter()));
+        }
+        let in_use = self.series_values("pg_stat_activity_connections").iter().map(|n| n.round()).collect();
+        self.add_series(labels_of("db_pool_in_use", &[("job", "api")]), in_use);
     }
 
     /// Adds signals over several series, as objectives and alerts read them.
@@ -333,6 +377,11 @@ impl<'a> Builder<'a> {
         self.add_signal("pool_ratio".into(), expr, "ratio", pool, Driver::Load, true);
         let hits = self.series_values("cache_miss_ratio").iter().map(|miss| 1.0 - miss).collect();
         self.add_signal("cache_hit_ratio".into(), "1 - cache_miss_ratio".into(), "ratio", hits, Driver::Flat, true);
+        let size = self.series_values("node_filesystem_size_bytes");
+        let free = self.series_values("node_filesystem_avail_bytes");
+        let free = free.iter().zip(&size).map(|(free, size)| free / size).collect();
+        let expr = "node_filesystem_avail_bytes / node_filesystem_size_bytes".to_owned();
+        self.add_signal("disk_free_ratio".into(), expr, "ratio", free, Driver::Flat, true);
         let bundle = self.series_values("web_bundle_bytes");
         let per_day = self.options.steps_per_day();
         let growth = (0..bundle.len()).map(|t| bundle[t] / bundle[t.saturating_sub(per_day)] - 1.0).collect();
@@ -384,21 +433,4 @@ fn bundle(options: &SimulatorOptions, deploys: &[DeployTruth], base: f64) -> Vec
         (base * 1.005_f64.powf(done as f64) * slip).round()
     };
     (0_i64..).take(options.n_steps()).map(|t| size(options.start.millis() + t * options.step.millis())).collect()
-}
-
-/// Returns the seconds until the certificate expires: 60 days at first, renewed for 90 when 30 are left.
-fn certificate(options: &SimulatorOptions) -> Vec<f64> {
-    let day = 86_400.0;
-    let mut left = 60.0 * day;
-    let step = options.step.millis() as f64 / 1000.0;
-    (0..options.n_steps())
-        .map(|_| {
-            let current = left;
-            left -= step;
-            if left < 30.0 * day {
-                left = 90.0 * day;
-            }
-            current
-        })
-        .collect()
 }

@@ -26,5 +26,5 @@ pub use error::SignalError;
 pub use eval::{instant, range, range_dense};
 pub(crate) use foreign::tree;
 pub use limits::{Cancel, EvalLimits};
-pub use plan::{CompareOp, Comparison, Query, parse};
+pub use plan::{CompareOp, Comparison, LAST_OF_STEP, Query, parse};
 pub use value::{DenseRow, DenseSeries, RangeSeries, Value, ValueKind, VectorSample};

@@ -30,6 +30,7 @@ pub use error::{StoreError, is_damage};
 pub use handle::{Store, StoreStats};
 use handle::{cache, shared};
 pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};
+pub use read::{ROLLUP_MS, RollupValue};
 pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};
 #[cfg(unix)]
 pub use workers::{SqlWorkers, WorkerOptions, WorkerStats, serve_sql};

@@ -1,14 +1,20 @@
 //! Requests of Grafana and of other clients of Prometheus' HTTP API.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
+use almanac_engine::{
+    series::{Labels, METRIC_NAME},
+    store::{SampleBatch, Store, StoreOptions},
+};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::harness::Server;
+use crate::harness::{Server, run};
 
 /// The requests of a Grafana 12.4 dashboard in their order, with the bodies that it sends.
 #[test]
@@ -110,4 +116,82 @@ fn characters_that_should_have_been_encoded_are_accepted() {
         "{answers}"
     );
     assert_eq!(answers.matches(r#""result":[4,"2"]"#).count(), 1, "{answers}");
+}
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// A panel over a year has one point per step, also where only rollups are left: the mean of a gauge, the rate of a
+/// counter. The newest steps come from samples that are in no rollup yet.
+#[test]
+fn a_panel_over_a_year_is_read_from_rollups() {
+    let folder = tempdir().unwrap();
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let end_ms = now_ms - now_ms.rem_euclid(DAY_MS);
+    let start_ms = end_ms - 365 * DAY_MS;
+    let store = Store::open(&folder.path().join("almanac.duckdb"), StoreOptions::default()).unwrap();
+    let put = |store: &Store, name: &str, span: (i64, i64), value: fn(i64) -> f64| {
+        let id = store.resolve(&Labels::from_pairs([(METRIC_NAME, name), ("host", "a")]).unwrap()).unwrap();
+        let timestamps: Vec<i64> = (span.0..span.1).step_by(600_000).collect();
+        let values = timestamps.iter().map(|at| value(*at)).collect();
+        let batch = SampleBatch { series: vec![id; timestamps.len()], timestamps, values };
+        store.append(batch).unwrap().wait().unwrap();
+    };
+    // The hour of the day, and a counter of one per second that starts again every hundred days.
+    let hour = |at: i64| f64::from(i32::try_from(at.rem_euclid(DAY_MS) / HOUR_MS).unwrap());
+    let count = |at: i64| f64::from(i32::try_from(at.rem_euclid(100 * DAY_MS) / 1000).unwrap());
+    put(&store, "hour_of_day", (start_ms, end_ms - DAY_MS / 2), hour);
+    put(&store, "seconds_total", (start_ms, end_ms - DAY_MS / 2), count);
+    store.close().unwrap();
+    // Rollups are written while the samples are there; the samples of old days expire later.
+    let compact = || {
+        let compacted = run(folder.path(), ["compact", "--allow-drop"]);
+        assert_eq!(compacted.code, Some(0), "{}", compacted.stderr);
+    };
+    compact();
+    let retention = "[store]\nretention = { raw = \"30d\", rollup = \"800d\" }\n";
+    fs::write(folder.path().join("almanac.toml"), retention).unwrap();
+    compact();
+    let store = Store::open(&folder.path().join("almanac.duckdb"), StoreOptions::default()).unwrap();
+    put(&store, "hour_of_day", (end_ms - DAY_MS / 2, end_ms), hour);
+    put(&store, "seconds_total", (end_ms - DAY_MS / 2, end_ms), count);
+    store.close().unwrap();
+
+    let server = Server::start(folder.path());
+    let kept = server.sql("SELECT count(*) FROM samples WHERE timestamp < now() - INTERVAL 40 DAY");
+    assert_eq!(kept, json!([[0]]), "the samples of old days are deleted");
+    let ask = |target: &str, step_ms: i64| {
+        let body = json!({
+            "range": { "from": iso(start_ms), "to": iso(end_ms), "raw": { "from": "now-1y", "to": "now" } },
+            "intervalMs": step_ms, "maxDataPoints": 1000,
+            "targets": [{ "refId": "A", "target": target, "payload": {} }],
+            "filters": [{ "key": "host", "operator": "=", "value": "a" }],
+        });
+        let frames = server.post_json("/grafana/query", &body).json();
+        let points = frames[0]["datapoints"].as_array().unwrap_or_else(|| panic!("{target}: {frames}")).clone();
+        points.into_iter().map(|point| (point[1].as_i64().unwrap(), point[0].as_f64().unwrap())).collect::<Vec<_>>()
+    };
+    let days = ask("hour_of_day", DAY_MS);
+    assert_eq!(days.len(), 365, "one point for each day");
+    assert_eq!((days[0].0, days[364].0), (start_ms + DAY_MS, end_ms), "at the end of each step");
+    assert!(days.iter().all(|(_, value)| (value - 11.5).abs() < 1e-9), "the mean hour of a day: {days:?}");
+    // Half days: the means of the first twelve and of the last twelve hours.
+    let halves = ask("sum(hour_of_day) + 1", DAY_MS / 2);
+    assert_eq!(halves.len(), 730);
+    for (at, value) in halves {
+        let expected = if at.rem_euclid(DAY_MS) == 0 { 18.5 } else { 6.5 };
+        assert!((value - expected).abs() < 1e-9, "{at}: {value}");
+    }
+    // Every full day has 86,400 seconds; a step with a reset counts what came after it.
+    let rates = ask("rate(seconds_total[5m])", DAY_MS);
+    assert!(rates.len() >= 363, "{}", rates.len());
+    let exact = rates.iter().filter(|(_, value)| (value - 1.0).abs() < 1e-6).count();
+    assert!(exact >= rates.len() - 4, "{exact} of {}: {rates:?}", rates.len());
+    // A function that needs the samples is evaluated on them: there are none before the retention.
+    let highest = ask("max_over_time(hour_of_day[1h])", DAY_MS);
+    assert!((20..40).contains(&highest.len()), "{}", highest.len());
+}
+
+fn iso(at_ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(at_ms).unwrap().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

@@ -6,6 +6,7 @@ mod access;
 mod attack;
 mod closed_loop;
 mod command_line;
+mod dashboards;
 mod delete;
 mod getting_started;
 mod grafana;

@@ -12,6 +12,7 @@ mod exporters;
 mod expressions;
 mod forwarding;
 mod getting_started;
+mod grafana;
 #[expect(dead_code, unused_imports, reason = "shared with the tests that need no peers, which use the rest")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;

@@ -11,6 +11,9 @@ use crate::http::iso;
 pub struct AdviceList {
     /// One row for each target of each advisor.
     pub advice: Vec<AdviceBody>,
+    /// Cursor of the next page, empty on the last one; only with `page`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The verdict of an advisor on one target.

@@ -7,12 +7,17 @@ use almanac_engine::{
 use axum::{Json, extract::State};
 
 use super::{AdviceBody, AdviceList};
-use crate::http::{ApiError, AppState, ErrorBody, Lane, Params, recommendations::kinds};
+use crate::http::{
+    ApiError, AppState, ErrorBody, Lane, Params,
+    recommendations::kinds,
+    rows::{Page, PageParams},
+};
 
 /// Lists the current verdict of each advisor on each target: a proposal, the reason to keep the setting, or what is
 /// missing.
 #[utoipa::path(get, path = "/v1/advice", tag = "recommendations",
     params(
+        PageParams,
         ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling, separated by commas"),
         ("state" = Option<String>, Query, description = "proposed, kept or lacks, separated by commas"),
     ),
@@ -21,7 +26,8 @@ use crate::http::{ApiError, AppState, ErrorBody, Lane, Params, recommendations::
         (status = 400, description = "invalid parameter", body = ErrorBody),
     ))]
 pub(super) async fn list_advice(State(state): State<AppState>, params: Params) -> Result<Json<AdviceList>, ApiError> {
-    params.only(&["kind", "state"])?;
+    params.only(&["kind", "state", "page", "cursor"])?;
+    let page = Page::of(&params)?;
     let kinds = kinds(&params.list("kind"), &state.config.registry)?;
     let states = params.list("state").iter().map(|word| word.parse::<AdviceState>()).collect::<Result<Vec<_>, _>>();
     let states = states.map_err(|error| ApiError::bad_request("invalid_parameter", error.to_string()))?;
@@ -33,5 +39,6 @@ pub(super) async fn list_advice(State(state): State<AppState>, params: Params) -
     let store = state.store.clone();
     let mut rows = state.run(Lane::Light, move || store.advice_status(&filter)).await?;
     rows.sort_by_key(|row| rank(row.state));
-    Ok(Json(AdviceList { advice: rows.into_iter().map(AdviceBody::from).collect() }))
+    let next = page.map(|page| page.cut(&mut rows));
+    Ok(Json(AdviceList { advice: rows.into_iter().map(AdviceBody::from).collect(), next }))
 }

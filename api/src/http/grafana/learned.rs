@@ -1,10 +1,13 @@
 //! Frames and tables of forecasts, anomalies, recommendations, incidents and deploys for Grafana.
 
-use almanac_engine::store::{
-    Store, StoreError,
-    rows::{
-        AnomalyRow, ColumnType, Deploy, EventFilter, Incident, Kind, RecommendationFilter, RecommendationRow,
-        RowFilter, SignalFilter, State, SuspectedIncidentRow, TableRow,
+use almanac_engine::{
+    advise::threshold::ExpectedBreach,
+    store::{
+        Store, StoreError,
+        rows::{
+            AdviceStatusFilter, AnomalyRow, ColumnType, Deploy, EventFilter, Incident, Kind, RecommendationFilter,
+            RecommendationRow, RowFilter, SignalFilter, State, SuspectedIncidentRow, TableRow,
+        },
     },
 };
 use almanac_models::Timestamp;
@@ -342,4 +345,46 @@ pub(super) fn signals(store: &Store, target: &TargetBody, filters: &Filters) -> 
         })
     });
     shaped(target, "signals", columns(&rows))
+}
+
+/// Returns a table of the verdicts of the advisors that pass the filters on `kind`, `target` and `state`.
+///
+/// # Errors
+/// The store's; 400 for an invalid option.
+pub(super) fn advice(store: &Store, target: &TargetBody, filters: &Filters) -> Result<Value, ApiError> {
+    target.check_options(&["format"])?;
+    let mut rows = store.advice_status(&AdviceStatusFilter::default())?;
+    rows.retain(|row| {
+        filters.pass(|key| match key {
+            "kind" => Some(row.kind.clone()),
+            "state" => Some(row.state.to_string()),
+            "target" => Some(row.target.clone()),
+            _ => None,
+        })
+    });
+    shaped(target, "advice", columns(&rows))
+}
+
+/// Returns a table of expected breaches.
+///
+/// # Errors
+/// 400 for an invalid option.
+pub(super) fn breaches(target: &TargetBody, found: &[ExpectedBreach]) -> Result<Value, ApiError> {
+    target.check_options(&["format"])?;
+    let texts = |name, of: fn(&ExpectedBreach) -> &String| {
+        Column::new(name, ColumnKind::Text, found.iter().map(|one| of(one).clone().into()))
+    };
+    let times = |name, of: fn(&ExpectedBreach) -> Option<i64>| {
+        Column::new(name, ColumnKind::Time, found.iter().map(|one| of(one).into()))
+    };
+    let columns = vec![
+        times("time", |one| Some(one.breach.expected_ms)),
+        times("earliest", |one| Some(one.breach.earliest_ms)),
+        times("latest", |one| one.breach.latest_ms),
+        texts("alert", |one| &one.alert),
+        texts("expr", |one| &one.expr),
+        texts("element", |one| &one.element),
+        Column::numbers("slope_per_day", found.iter().map(|one| one.breach.slope_per_day)),
+    ];
+    shaped(target, "breaches", columns)
 }

@@ -71,6 +71,8 @@ pub(super) async fn metrics(
         json!({ "label": "Suspected incidents", "value": "suspected_incidents", "payloads": [row_format] }),
         json!({ "label": "Deploys", "value": "deploys", "payloads": [row_format] }),
         json!({ "label": "Signals and their models", "value": "signals", "payloads": [row_format] }),
+        json!({ "label": "Expected breaches", "value": "breaches", "payloads": [row_format] }),
+        json!({ "label": "Verdicts of the advisors", "value": "advice", "payloads": [row_format] }),
         json!({ "label": "PromQL", "value": "promql", "payloads": [
             { "name": "expr", "type": "textarea", "label": "Expression", "placeholder": "sum(rate(http_requests_total[5m]))" },
             legend, series_format ] }),

@@ -11,6 +11,7 @@ mod lists;
 mod query;
 mod request;
 mod series;
+mod steps;
 mod target;
 
 use utoipa_axum::{router::OpenApiRouter, routes};

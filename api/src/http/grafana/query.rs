@@ -22,7 +22,7 @@ use super::{
     series::{PanelRange, ResponseFormat, evaluate, response_format, series_frames},
     target::{Target, expression},
 };
-use crate::http::{ApiError, AppState, ErrorBody, Lane, prometheus::evaluate_within};
+use crate::http::{ApiError, AppState, ErrorBody, Lane, prometheus::evaluate_within, rows::all_expected_breaches};
 
 /// Timeout of one target.
 const TARGET_TIMEOUT: Duration = Duration::from_secs(60);
@@ -186,6 +186,7 @@ async fn panel(
             target.check_options(&["format", "legend", "expr"])?;
             return framed(state, (target, None), query, (range, filters), left).await;
         }
+        Some(Target::Breaches) => return breaches(state, target).await,
         Some(other) => other,
     };
     let (store, target, filters) = (state.store.clone(), target.clone(), filters.clone());
@@ -197,10 +198,22 @@ async fn panel(
         Target::Suspected => learned::suspected(&store, &target, range, &filters).map(|frame| vec![frame]),
         Target::Deploys => learned::deploys(&store, &target, range, &filters).map(|frame| vec![frame]),
         Target::Signals => learned::signals(&store, &target, &filters).map(|frame| vec![frame]),
+        Target::Advice => learned::advice(&store, &target, &filters).map(|frame| vec![frame]),
         // Returned above.
-        Target::Values(_) | Target::Expression(_) => Ok(Vec::new()),
+        Target::Values(_) | Target::Expression(_) | Target::Breaches => Ok(Vec::new()),
     };
     state.run(Lane::Light, move || encoded(&rows()?)).await
+}
+
+/// Returns the frame of the expected breaches of the alerting rules in force.
+async fn breaches(state: &AppState, target: &TargetBody) -> Result<Vec<Box<RawValue>>, ApiError> {
+    let (store, config, now) = (state.store.clone(), state.config.clone(), state.clock.now());
+    let target = target.clone();
+    let found = move || {
+        let (specs, _) = config.advice_specs().map_err(|error| ApiError::internal(&error))?;
+        encoded(&[learned::breaches(&target, &all_expected_breaches(&store, &specs, now))?])
+    };
+    state.run(Lane::Heavy, found).await
 }
 
 /// Evaluates an expression over the range of the panel, and uses its series on the thread that evaluates.
@@ -360,8 +373,9 @@ async fn annotations_of(
                         tags: vec!["recommendation".to_owned(), row.kind.to_string(), row.state.to_string()],
                     })
                     .collect(),
-                Target::Forecast(_) | Target::Signals => {
-                    return Err(ApiError::bad_request("unknown_target", "forecasts and signals have no annotations"));
+                Target::Forecast(_) | Target::Signals | Target::Breaches | Target::Advice => {
+                    let message = "forecasts, signals, breaches and advice have no annotations";
+                    return Err(ApiError::bad_request("unknown_target", message));
                 }
                 // Returned above.
                 Target::Values(_) | Target::Expression(_) => Vec::new(),

@@ -3,7 +3,7 @@
 use almanac_engine::{
     series::Labels,
     signal::{self, EvalLimits, Query, RangeSeries, SignalError},
-    store::Store,
+    store::{ROLLUP_MS, Store},
 };
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use super::{
     filters::{Filtered, Filters},
     frames::{Column, frame, number, table, tags},
     request::{QueryBody, TargetBody},
+    steps::Steps,
 };
 use crate::http::ApiError;
 
@@ -42,13 +43,16 @@ impl PanelRange {
         let requested = interval_ms.filter(|interval| *interval > 0.0).map(whole);
         let fitting = || span / max_data_points.filter(|points| *points >= 1.0).map_or(1000, whole);
         let step_ms = requested.unwrap_or_else(fitting).max(span / MAX_POINTS + 1);
+        // Whole hours can be read from rollups.
+        let step_ms = if step_ms > ROLLUP_MS { (step_ms + ROLLUP_MS - 1) / ROLLUP_MS * ROLLUP_MS } else { step_ms };
         // Steps are multiples of their length, so that a moving panel shows the same points at each refresh.
         let start_ms = start_ms.saturating_sub(start_ms.rem_euclid(step_ms));
         Self { start_ms, end_ms, step_ms }
     }
 }
 
-/// Evaluates an expression on the series that pass the dashboard's filters.
+/// Evaluates an expression on the series that pass the dashboard's filters. From an hour per step on, the values are the
+/// means of the steps, and rates those over the steps, if every part of the expression allows that.
 pub(super) fn evaluate(
     store: &Store,
     filters: &Filters,
@@ -56,6 +60,14 @@ pub(super) fn evaluate(
     range: PanelRange,
     limits: &EvalLimits,
 ) -> Result<Vec<RangeSeries>, SignalError> {
+    if range.step_ms >= ROLLUP_MS
+        && let Some(coarse) = query.coarse(range.step_ms)
+    {
+        let steps = Steps { store, step_ms: range.step_ms };
+        let limits = EvalLimits { lookback_ms: range.step_ms, ..limits.clone() };
+        let source = Filtered { source: &steps, filters };
+        return signal::range(&source, &coarse, range.start_ms, range.end_ms, range.step_ms, &limits);
+    }
     let source = Filtered { source: store, filters };
     signal::range(&source, query, range.start_ms, range.end_ms, range.step_ms, limits)
 }

@@ -26,13 +26,17 @@ pub(super) enum Target {
     Deploys,
     /// Signals and their models.
     Signals,
+    /// Expected breaches of alerting rules.
+    Breaches,
+    /// Verdicts of the advisors on their targets.
+    Advice,
     /// A `PromQL` expression.
     Expression(Query),
 }
 
 /// Targets that are a whole table.
-pub(super) const TABLES: [&str; 6] =
-    ["recommendations", "incidents", "suspected_incidents", "deploys", "signals", "anomalies"];
+pub(super) const TABLES: [&str; 8] =
+    ["recommendations", "incidents", "suspected_incidents", "deploys", "signals", "anomalies", "breaches", "advice"];
 
 impl Target {
     /// Parses a target; `signals` are the names of all signals.
@@ -49,6 +53,8 @@ impl Target {
             "suspected_incidents" => return Ok(Self::Suspected),
             "deploys" => return Ok(Self::Deploys),
             "signals" => return Ok(Self::Signals),
+            "breaches" => return Ok(Self::Breaches),
+            "advice" => return Ok(Self::Advice),
             "anomalies" => return Ok(Self::Anomalies(Vec::new())),
             _ => {}
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use almanac_engine::{
+    advise::threshold::ExpectedBreach,
     ingest::IngestCounts,
     store::{
         StoreError, StoreStats, WorkerStats,
@@ -22,6 +23,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -62,6 +64,12 @@ const SCORE_MAX_AGE_STEPS: i64 = 5;
 /// Constant part of the maximum age, in milliseconds.
 const SCORE_MAX_AGE_MS: i64 = 120_000;
 
+/// Labels of the metrics of an expected breach.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlertLabels {
+    alert: String,
+}
+
 /// Labels of the metrics of a background task.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TaskLabels {
@@ -80,6 +88,7 @@ pub struct Metrics {
     clock_leap: Gauge<f64, AtomicU64>,
     task_seconds: Family<TaskLabels, Counter<f64, AtomicU64>>,
     in_flight: AtomicU64,
+    breaches: Mutex<Vec<ExpectedBreach>>,
 }
 
 impl Default for Metrics {
@@ -140,6 +149,7 @@ impl Metrics {
             clock_leap,
             task_seconds,
             in_flight,
+            breaches: Mutex::default(),
         }
     }
 
@@ -156,6 +166,11 @@ impl Metrics {
     /// Counts a background task that ended by a panic.
     pub fn task_panicked(&self, task: &'static str) {
         self.task_panics.get_or_create(&TaskLabels { task }).inc();
+    }
+
+    /// Replaces the breaches that are expected of the alerting rules in force.
+    pub fn expect_breaches(&self, breaches: Vec<ExpectedBreach>) {
+        *self.breaches.lock() = breaches;
     }
 
     /// Sets the leap of the clock that is not settled, in milliseconds.
@@ -178,6 +193,7 @@ impl Metrics {
         text::encode_registry(&mut out, &worker_registry(workers))?;
         text::encode_registry(&mut out, &ingest::registry(counts))?;
         text::encode_registry(&mut out, &signal_registry(scores))?;
+        text::encode_registry(&mut out, &breach_registry(&self.breaches.lock()))?;
         text::encode_eof(&mut out)?;
         Ok(out)
     }
@@ -209,6 +225,31 @@ fn signal_registry(scores: &[AnomalyRow]) -> Registry {
     gauges("signal_lower", "Lower end of the band around the expected value", |row| row.yhat_lower);
     gauges("signal_upper", "Upper end of the band around the expected value", |row| row.yhat_upper);
     gauges("signal_score", "Anomaly score of the newest value, an anomaly above 1", |row| row.score);
+    registry
+}
+
+/// Returns the expected breach of each alert, that of the series which is the first to breach.
+fn breach_registry(breaches: &[ExpectedBreach]) -> Registry {
+    let mut registry = Registry::with_prefix("almanac");
+    let mut gauges = |name: &str, help: &str, of: fn(&ExpectedBreach) -> i64| {
+        let family = Family::<AlertLabels, Gauge<f64, AtomicU64>>::default();
+        let alerts: HashSet<&str> = breaches.iter().map(|expected| expected.alert.as_str()).collect();
+        for alert in alerts {
+            let soonest = breaches.iter().filter(|expected| expected.alert == alert).map(of).min();
+            #[expect(clippy::cast_precision_loss, reason = "a time in seconds needs no more than 53 bits")]
+            let seconds = soonest.unwrap_or_default() as f64 / 1000.0;
+            family.get_or_create(&AlertLabels { alert: alert.to_owned() }).set(seconds);
+        }
+        registry.register_with_unit(name, help, Unit::Seconds, family);
+    };
+    gauges(
+        "breach_expected_timestamp",
+        "Time at which the signal of an alert is expected to pass its bound",
+        |expected| expected.breach.expected_ms,
+    );
+    gauges("breach_earliest_timestamp", "Earliest time of that breach by the 95 % interval of the trend", |expected| {
+        expected.breach.earliest_ms
+    });
     registry
 }
 
@@ -348,7 +389,7 @@ pub(in crate::http) async fn count_requests(State(state): State<AppState>, reque
 mod tests {
     use std::collections::BTreeMap;
 
-    use almanac_engine::{ingest::Reason, store::rows::AnomalyKind};
+    use almanac_engine::{advise::threshold::Breach, ingest::Reason, store::rows::AnomalyKind};
     use almanac_models::Timestamp;
 
     use super::*;
@@ -358,6 +399,13 @@ mod tests {
         let metrics = Metrics::new();
         metrics.task("learn", 0.5, true);
         metrics.task_panicked("learn");
+        let breach = |series: &str, expected_ms| ExpectedBreach {
+            alert: "Disk".into(),
+            expr: "x < 1".into(),
+            element: series.into(),
+            breach: Breach { expected_ms, earliest_ms: expected_ms - 1000, latest_ms: None, slope_per_day: -1.0 },
+        };
+        metrics.expect_breaches(vec![breach("a", 9_000), breach("b", 5_000)]);
         metrics.requests.get_or_create(&RequestLabels { method: "GET", path: "/".into(), status: 200 }).inc();
         metrics.durations.get_or_create(&PathLabels { path: "/".into() }).observe(0.1);
         let score = AnomalyRow {
@@ -373,6 +421,13 @@ mod tests {
         let refused = Reason::ALL.map(|reason| (reason, 0)).to_vec();
         let counts = IngestCounts { accepted: 0, refused, malformed_requests: 0 };
         metrics.render(&StoreStats::default(), WorkerStats::default(), &counts, &[score]).unwrap()
+    }
+
+    #[test]
+    fn the_soonest_breach_of_an_alert_is_shown() {
+        let text = rendered();
+        assert!(text.contains("almanac_breach_expected_timestamp_seconds{alert=\"Disk\"} 5.0\n"), "{text}");
+        assert!(text.contains("almanac_breach_earliest_timestamp_seconds{alert=\"Disk\"} 4.0\n"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct RecommendationList {
     pub revision: u64,
     /// The recommendations.
     pub recommendations: Vec<RecommendationBody>,
+    /// Cursor of the next page, empty on the last one; only with `page`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A recommendation with its predicted effect, evidence and patch.

@@ -9,7 +9,7 @@ use almanac_models::Timestamp;
 use crate::http::{ApiError, Params, shared::parse_time};
 
 /// The known parameters.
-const KNOWN: [&str; 6] = ["kind", "target", "state", "since", "limit", "format"];
+const KNOWN: [&str; 8] = ["kind", "target", "state", "since", "limit", "format", "page", "cursor"];
 
 /// Returns the filter of a query string.
 pub(super) fn filter(params: &Params, registry: &Registry) -> Result<RecommendationFilter, ApiError> {

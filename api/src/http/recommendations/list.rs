@@ -12,7 +12,7 @@ use axum::{
 use super::{RecommendationBody, RecommendationList, filter::filter};
 use crate::http::{
     ApiError, AppState, ErrorBody, Lane, Params,
-    rows::{Format, Keep, respond_rows},
+    rows::{Extent, Format, Keep, Page, PageParams, respond_rows},
 };
 
 /// Maximum time of a long poll.
@@ -23,6 +23,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// Lists recommendations, the newest first. With `If-None-Match` and `Prefer: wait=N` the response waits for a change.
 #[utoipa::path(get, path = "/v1/recommendations", tag = "recommendations",
     params(
+        PageParams,
         ("kind" = Option<String>, Query, description = "kinds of recommendation, such as scaling, separated by commas"),
         ("target" = Option<String>, Query, description = "workload, resource of a container, cache or alert; may be repeated"),
         ("state" = Option<String>, Query, description = "states, separated by commas"),
@@ -43,7 +44,7 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     let filter = filter(&params, &state.config.registry)?;
-    let format = Format::of(&params)?;
+    let (format, page) = (Format::of(&params)?, Page::of(&params)?);
     // Subscribed before the revision is compared, so that a change in between ends the wait.
     let mut revisions = state.ledger.subscribe();
     let wait = wanted_wait(&headers);
@@ -62,12 +63,13 @@ pub(super) async fn list(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let ledger = state.ledger.clone();
-        let rows = state.run(Lane::Light, move || ledger.list(&filter)).await?;
+        let mut rows = state.run(Lane::Light, move || ledger.list(&filter)).await?;
         if format == Format::Csv {
-            respond_rows(rows, usize::MAX, Keep::First, format)?
+            respond_rows(rows, Extent::ALL, Keep::First, format)?
         } else {
+            let next = page.map(|page| page.cut(&mut rows));
             let recommendations = rows.into_iter().map(RecommendationBody::from).collect();
-            Json(RecommendationList { revision, recommendations }).into_response()
+            Json(RecommendationList { revision, recommendations, next }).into_response()
         }
     };
     let headers = answer.headers_mut();

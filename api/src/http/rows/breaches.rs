@@ -1,13 +1,22 @@
 //! `GET /v1/breaches`: expected breaches of alerting rules as flat rows.
 
-use almanac_engine::advise::threshold::{ExpectedBreach, Threshold, expected_breaches};
+use almanac_engine::{
+    advise::{
+        AdviceSpecs,
+        threshold::{ExpectedBreach, Threshold, expected_breaches},
+    },
+    store::Store,
+};
+use almanac_models::Timestamp;
 use axum::{extract::State, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    encode::{FlatRow, Format, Keep, limit, respond},
+    encode::{FlatRow, Keep, respond},
     flat::finite,
+    format::Format,
+    page::{Extent, PageParams},
 };
 use crate::http::{ApiError, AppState, ErrorBody, Lane, Params, shared::iso};
 
@@ -53,29 +62,35 @@ impl From<ExpectedBreach> for BreachBody {
 /// Lists signals of the alerting rules in force that trend towards their bounds, such as disks, certificates and
 /// queues, sorted by time. A rule whose signal cannot be evaluated is skipped.
 #[utoipa::path(get, path = "/v1/breaches", tag = "rows",
-    params(("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
+    params(PageParams, ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
     responses((status = 200, description = "one object per signal that will pass its bound", body = Vec<BreachBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
 pub(super) async fn breaches(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
-    params.only(&["limit", "format"])?;
-    let (format, limit) = (Format::of(&params)?, limit(&params)?);
+    params.only(&["limit", "format", "page", "cursor"])?;
+    let (format, extent) = (Format::of(&params)?, Extent::of(&params)?);
     let (store, config, now) = (state.store.clone(), state.config.clone(), state.clock.now());
     let found = move || {
         let (specs, _) = config.advice_specs().map_err(|error| ApiError::internal(&error))?;
-        let mut found: Vec<ExpectedBreach> = specs
-            .of::<Threshold>()
-            .map(|spec| &spec.rule)
-            .filter_map(|rule| match expected_breaches(&store, rule, now) {
-                Ok(found) => Some(found),
-                Err(error) => {
-                    tracing::info!(alert = %rule.alert, error = %crate::chain(&error), "rule skipped: no trend");
-                    None
-                }
-            })
-            .flatten()
-            .collect();
-        found.sort_by_key(|expected| expected.breach.expected_ms);
-        Ok::<_, ApiError>(found)
+        Ok::<_, ApiError>(all_expected_breaches(&store, &specs, now))
     };
     let rows = state.run(Lane::Heavy, found).await?;
-    respond(rows.into_iter().map(BreachBody::from).collect(), limit, Keep::First, format)
+    respond(rows.into_iter().map(BreachBody::from).collect(), extent, Keep::First, format)
+}
+
+/// Returns the expected breaches of the alerting rules in force, the soonest first. A rule whose signal cannot be
+/// evaluated is skipped.
+pub(crate) fn all_expected_breaches(store: &Store, specs: &AdviceSpecs, now: Timestamp) -> Vec<ExpectedBreach> {
+    let mut found: Vec<ExpectedBreach> = specs
+        .of::<Threshold>()
+        .map(|spec| &spec.rule)
+        .filter_map(|rule| match expected_breaches(store, rule, now) {
+            Ok(found) => Some(found),
+            Err(error) => {
+                tracing::debug!(alert = %rule.alert, error = %crate::chain(&error), "rule skipped: no trend");
+                None
+            }
+        })
+        .flatten()
+        .collect();
+    found.sort_by_key(|expected| expected.breach.expected_ms);
+    found
 }

@@ -11,16 +11,12 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::flat;
+use super::{flat, format::Format, page::Extent};
 use crate::http::{
-    ApiError, Params, Reserved,
+    ApiError, Reserved,
     shared::{body_of, parts_of},
 };
 
-/// Maximum number of rows when the request has no limit.
-const DEFAULT_LIMIT: usize = 100_000;
-/// Largest limit that a request may set.
-const MAX_LIMIT: usize = 1_000_000;
 /// Header with whether rows were cut off.
 const TRUNCATED: HeaderName = HeaderName::from_static("x-almanac-truncated");
 
@@ -28,46 +24,6 @@ const TRUNCATED: HeaderName = HeaderName::from_static("x-almanac-truncated");
 pub(super) trait FlatRow: Serialize {
     /// The keys, in the order of serialisation.
     const COLUMNS: &'static [&'static str];
-}
-
-/// Encoding of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Format {
-    Json,
-    Csv,
-}
-
-impl Format {
-    /// Returns the encoding by the parameter `format`, else by `Accept`, else JSON.
-    ///
-    /// # Errors
-    /// 400 `invalid_parameter`.
-    pub(in crate::http) fn of(params: &Params) -> Result<Self, ApiError> {
-        match params.get("format") {
-            None if params.prefers_csv() => Ok(Self::Csv),
-            None | Some("json") => Ok(Self::Json),
-            Some("csv") => Ok(Self::Csv),
-            Some(other) => {
-                let message = format!("format {other:?} is neither json nor csv");
-                Err(ApiError::bad_request("invalid_parameter", message))
-            }
-        }
-    }
-}
-
-/// Returns the parameter `limit`, or the default.
-///
-/// # Errors
-/// 400 `invalid_parameter`.
-pub(super) fn limit(params: &Params) -> Result<usize, ApiError> {
-    match params.number("limit")? {
-        None => Ok(DEFAULT_LIMIT),
-        Some(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-        Some(limit) => {
-            let message = format!("limit {limit} is not between 1 and {MAX_LIMIT}");
-            Err(ApiError::bad_request("invalid_parameter", message))
-        }
-    }
 }
 
 /// Which rows remain when there are more than the limit.
@@ -79,35 +35,38 @@ pub(in crate::http) enum Keep {
     Last,
 }
 
-/// Responds with at most `limit` rows.
+/// Responds with the rows of this extent.
 ///
 /// # Errors
 /// 500 when a row cannot be encoded.
 pub(super) fn respond<R: FlatRow>(
     mut rows: Vec<R>,
-    limit: usize,
+    extent: Extent,
     keep: Keep,
     format: Format,
 ) -> Result<Response, ApiError> {
-    let truncated = cut(&mut rows, limit, keep);
+    let truncated = cut(&mut rows, extent.limit, keep);
+    let next = extent.page.map(|page| page.cut(&mut rows));
     let objects: Vec<Value> =
         rows.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| ApiError::internal(&error))?;
     let columns = R::COLUMNS.iter().map(|&column| column.to_owned()).collect();
-    Ok(answer(body_of(parts(columns, objects, |object| object, format), Reserved::default()), format, truncated))
+    let parts = parts(columns, objects, |object| object, format, next);
+    Ok(answer(body_of(parts, Reserved::default()), format, truncated))
 }
 
-/// Responds with at most `limit` rows of a table of the store.
+/// Responds with the rows of this extent, of a table of the store.
 ///
 /// # Errors
 /// 500 when a row cannot be encoded.
 pub(in crate::http) fn respond_rows<R: TableRow + Send + 'static>(
     mut rows: Vec<R>,
-    limit: usize,
+    extent: Extent,
     keep: Keep,
     format: Format,
 ) -> Result<Response, ApiError> {
-    let truncated = cut(&mut rows, limit, keep);
-    let parts = parts(flat::keys(R::TABLE), rows, |row| flat::object(&row), format);
+    let truncated = cut(&mut rows, extent.limit, keep);
+    let next = extent.page.map(|page| page.cut(&mut rows));
+    let parts = parts(flat::keys(R::TABLE), rows, |row| flat::object(&row), format, next);
     Ok(answer(body_of(parts, Reserved::default()), format, truncated))
 }
 
@@ -131,12 +90,14 @@ pub(super) fn answer(body: Body, format: Format, truncated: bool) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind)), (TRUNCATED, truncated)], body).into_response()
 }
 
-/// Encodes rows in parts; each becomes an object only when its part is sent.
+/// Encodes rows in parts; each becomes an object only when its part is sent. `next`: cursor of the next page, with which
+/// the JSON is an object of a page.
 fn parts<R: Send + 'static>(
     columns: Vec<String>,
     rows: Vec<R>,
     object: impl Fn(R) -> Value + Send + 'static,
     format: Format,
+    next: Option<String>,
 ) -> Box<dyn Iterator<Item = Vec<u8>> + Send> {
     match format {
         Format::Json => {
@@ -147,7 +108,11 @@ fn parts<R: Send + 'static>(
                 // Writing an object to a `Vec` cannot fail.
                 let _ = serde_json::to_writer(out, &object(row));
             });
-            Box::new(iter::once(b"[".to_vec()).chain(rows).chain(iter::once(b"]".to_vec())))
+            let (head, tail) = match next {
+                Some(next) => ("{\"rows\":[", format!("],\"next\":{}}}", Value::from(next))),
+                None => ("[", "]".to_owned()),
+            };
+            Box::new(iter::once(head.into()).chain(rows).chain(iter::once(tail.into())))
         }
         Format::Csv => {
             let head = record(columns.iter().map(String::as_str));

@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, vec};
 use almanac_engine::{series::METRIC_NAME, signal::RangeSeries};
 use axum::http::StatusCode;
 
-use super::{
-    encode::{Format, record},
-    flat::finite,
-};
+use super::{encode::record, flat::finite, format::Format};
 use crate::http::{
     ApiError,
     shared::{PART_BYTES, iso},

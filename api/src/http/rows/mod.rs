@@ -1,5 +1,5 @@
 //! Flat rows for pollers and for Grafana's Infinity data source: a JSON array of objects with the same keys, sorted by
-//! time, or CSV with `format=csv` or `Accept: text/csv`.
+//! time, or CSV with `format=csv` or `Accept: text/csv`. With `page=N` the JSON comes in pages.
 
 mod breaches;
 mod correlated;
@@ -7,7 +7,9 @@ mod encode;
 mod events;
 mod flat;
 mod flat_samples;
+mod format;
 mod learned;
+mod page;
 mod samples;
 mod scrape;
 mod span;
@@ -16,8 +18,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
-pub(super) use encode::{Format, Keep, respond_rows};
+pub(crate) use breaches::all_expected_breaches;
+pub(super) use encode::{Keep, respond_rows};
 pub(super) use flat::scalar;
+pub(super) use format::Format;
+pub(super) use page::{Extent, Page, PageParams};
 
 /// Returns the routes.
 #[must_use]

@@ -8,11 +8,7 @@ use almanac_engine::{
 };
 use axum::{extract::State, response::Response};
 
-use super::{
-    encode::{Format, answer, limit},
-    flat_samples::FlatSamples,
-    span::span,
-};
+use super::{encode::answer, flat_samples::FlatSamples, format::Format, page::Extent, span::span};
 use crate::http::{
     ApiError, AppState, ErrorBody, Params,
     prometheus::{EvaluationError, evaluate_within},
@@ -40,7 +36,7 @@ const EVALUATION_TIMEOUT: Duration = Duration::from_secs(30);
     responses((status = 200, description = "one object per sample, sorted by time", body = Vec<Object>), (status = 400, description = "invalid parameter", body = ErrorBody), (status = 422, description = "too many samples or values", body = ErrorBody)))]
 pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let wrong = |message: String| ApiError::bad_request("invalid_parameter", message);
-    let (format, limit) = (Format::of(&params)?, limit(&params)?);
+    let (format, limit) = (Format::of(&params)?, Extent::limit_of(&params)?);
     let now = state.clock.now();
     let (from, to) = span(&params, now)?;
     let end_ms = to.unwrap_or(now).millis();

@@ -25,6 +25,41 @@ fn rows_are_flat_and_have_stable_keys() {
     }
 }
 
+/// Grafana's Infinity reads rows by cursor until `next` is empty.
+#[test]
+fn pages_have_every_row_once_and_in_order() {
+    let service = TestService::new();
+    for (path, root) in [
+        ("/v1/forecasts?from=2000-01-01T00:00:00Z", "rows"),
+        ("/v1/anomalies?min_score=0", "rows"),
+        ("/v1/signals?", "rows"),
+        ("/v1/breaches?", "rows"),
+        ("/v1/recommendations?", "recommendations"),
+        ("/v1/advice?", "advice"),
+    ] {
+        let list = |uri: &str| -> serde_json::Value { serde_json::from_str(&service.get(uri).text()).unwrap() };
+        let whole = list(path);
+        let whole = if root == "rows" { &whole } else { &whole[root] }.as_array().unwrap();
+        let (mut read, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = list(&format!("{path}&page=1&cursor={cursor}"));
+            read.extend(page[root].as_array().unwrap().clone());
+            cursor = page["next"].as_str().unwrap().to_owned();
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(&read, whole, "{path}");
+    }
+    for uri in
+        ["/v1/signals?page=1&format=csv", "/v1/signals?cursor=1", "/v1/advice?page=0", "/v1/samples?metric=up&page=1"]
+    {
+        // `page` is a label for samples, which no series has.
+        let expected = if uri.contains("samples") { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        assert_eq!(service.get(uri).status, expected, "{uri}");
+    }
+}
+
 /// Some programs request CSV only by their headers.
 #[test]
 fn accept_selects_csv() {

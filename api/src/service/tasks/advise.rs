@@ -9,7 +9,7 @@ use almanac_engine::{
 };
 
 use super::Task;
-use crate::config::Config;
+use crate::{config::Config, http::all_expected_breaches};
 
 /// Builds the task. `others`: verdicts on targets that no advisor can decide, such as rules that cannot be read.
 pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) -> Task {
@@ -28,6 +28,7 @@ pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) ->
             if round.proposals.added > 0 || round.proposals.expired > 0 {
                 tracing::info!(proposals = ?round.proposals, "recommendations updated");
             }
+            state.metrics.expect_breaches(all_expected_breaches(&state.store, &specs, now));
             let measure = |row: &RecommendationRow, applied_at| {
                 advise::measure(&state.store, registry, &specs, row, applied_at, now)
             };

@@ -1,10 +1,12 @@
 //! Parses text into a plan: a tree of operations with resolved names and durations in milliseconds. Reads no samples.
 
+mod coarse;
 mod comparison;
 mod node;
 mod query;
 mod syntax;
 
+pub use coarse::LAST_OF_STEP;
 pub use comparison::{CompareOp, Comparison};
 pub(super) use node::{
     Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Grouping, Matching, Node, RangeSelector, Selector,

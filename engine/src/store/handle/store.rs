@@ -204,6 +204,23 @@ impl Store {
         Ok(receipt)
     }
 
+    /// Returns one point per series and step of `step_ms` milliseconds, read from the hourly rollups; `step_ms` is a multiple
+    /// of [`ROLLUP_MS`](crate::store::ROLLUP_MS). Its timestamp is the end of the step. `span`: start and end in epoch
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// `TooManySamples`, `Closed`, or an error of DuckDB.
+    pub fn rollups(
+        &self,
+        matchers: &[Matcher],
+        value: read::RollupValue,
+        span: (i64, i64),
+        step_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<SeriesSamples>, StoreError> {
+        read::rollups(&self.0.shared, matchers, value, span, step_ms, limit)
+    }
+
     /// Returns the sorted label names of the series that satisfy all matchers of any selector (no selectors: all
     /// series) and may have samples in the span.
     ///

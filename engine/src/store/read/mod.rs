@@ -2,8 +2,11 @@
 
 mod batches;
 mod newest;
+mod rollup;
 mod select;
 
 pub(super) use batches::{for_each_batch, for_each_batch_with};
 pub(super) use newest::newest_until;
+pub(super) use rollup::rollups;
+pub use rollup::{ROLLUP_MS, RollupValue};
 pub(super) use select::{instant, select};
