@@ -1,4 +1,4 @@
-// Checks dashboards against the types of Grafana 11, 12 and 13: node schema.mjs DASHBOARD.json…
+// Checks dashboards against the types of Grafana 11, 12 and 13: node schema.mjs [VERSION] DASHBOARD.json…
 //
 // Grafana publishes its schema as TypeScript types. Each dashboard, panel and PromQL query becomes an object literal of
 // its type, so that the compiler rejects unknown keys, wrong types and unknown words.
@@ -65,8 +65,10 @@ function source(name, board) {
 }
 
 let faults = 0;
-const boards = process.argv.slice(2).map((file) => [basename(file), JSON.parse(readFileSync(file, 'utf8'))]);
+const [only, ...files] = /^\d+$/.test(process.argv[2]) ? process.argv.slice(2) : [undefined, ...process.argv.slice(2)];
+const boards = files.map((file) => [basename(file), JSON.parse(readFileSync(file, 'utf8'))]);
 for (const [version, name] of Object.entries(VERSIONS)) {
+  if (only && version !== only) continue;
   const texts = new Map(boards.map(([file, board]) => [join(here, `${file}.${version}.ts`), source(name, board)]));
   const options = { strict: true, noEmit: true, skipLibCheck: true, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, target: ts.ScriptTarget.ES2022, types: [] };
   const host = ts.createCompilerHost(options);

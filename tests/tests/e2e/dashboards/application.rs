@@ -12,7 +12,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Monday, 5 January 1970.
 const MONDAY_MS: i64 = 4 * DAY_MS;
 /// Least number of days before the present.
-const DAYS: i64 = 10;
+const DAYS: i64 = 8;
 
 /// Signals that are learned: those of the dashboards' variables.
 const SIGNALS: [&str; 15] = [
@@ -39,7 +39,7 @@ const ADVICE: &str = r#"
 default_signals = 0
 
 [advise]
-every = "1s"
+every = "10s"
 
 [[workload]]
 name = "api"

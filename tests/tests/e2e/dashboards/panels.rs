@@ -21,6 +21,8 @@ use crate::harness::{Server, run};
 /// Panel types that Grafana 11, 12 and 13 have.
 const PANEL_TYPES: [&str; 4] = ["row", "timeseries", "stat", "table"];
 const DAY_MS: i64 = 86_400_000;
+/// Days of the dashboards' span: all of the data, whose first week has an incident of each kind on any weekday of today.
+const SPAN_DAYS: i64 = 16;
 
 #[test]
 fn every_query_of_every_panel_has_rows() {
@@ -45,7 +47,8 @@ fn every_query_of_every_panel_has_rows() {
 /// Checks a dashboard; returns the number of queries, and adds what is wrong.
 fn check(server: &Server, board: &Value, now_ms: i64, wrong: &mut Vec<String>) -> usize {
     let title = board["title"].as_str().unwrap();
-    let mut scope = Scope { variables: BTreeMap::new(), from_ms: now_ms - 7 * DAY_MS, to_ms: now_ms + DAY_MS / 4 };
+    let mut scope =
+        Scope { variables: BTreeMap::new(), from_ms: now_ms - SPAN_DAYS * DAY_MS, to_ms: now_ms + DAY_MS / 4 };
     let mut checked = 0;
     for variable in board["templating"]["list"].as_array().unwrap() {
         let name = variable["name"].as_str().unwrap();
@@ -140,7 +143,7 @@ fn alerts_fire_in_incidents(server: &Server, folder: &Path, now_ms: i64) {
     let rules = almanac_engine::advise::threshold::RuleFile::parse("application.yml", &text).unwrap();
     let (rules, kept) = rules.alerts("application.yml");
     assert!(kept.is_empty(), "{kept:?}");
-    let scope = Scope { from_ms: now_ms - 14 * DAY_MS, to_ms: now_ms, ..Scope::default() };
+    let scope = Scope { from_ms: now_ms - SPAN_DAYS * DAY_MS, to_ms: now_ms, ..Scope::default() };
     for alert in alerts() {
         let rule = rules.iter().find(|rule| rule.alert == alert.alert).unwrap_or_else(|| panic!("no {}", alert.alert));
         assert!(rule.expr.ends_with(&format!(") {}", alert.bound.comparison())), "{}: {}", alert.alert, rule.expr);
