@@ -84,8 +84,9 @@ pub(super) fn words(key: &str) -> String {
 
 /// Returns a text as a sentence, with one full stop at its end.
 pub(super) fn sentence(text: &str) -> String {
-    let text = text.trim();
-    if text.ends_with(['.', '!', '?']) || text.is_empty() { text.to_owned() } else { format!("{text}.") }
+    // A percent sign stays with its number.
+    let text = text.trim().replace(" %", "\u{a0}%");
+    if text.ends_with(['.', '!', '?']) || text.is_empty() { text } else { format!("{text}.") }
 }
 
 /// Returns a name with its first letter as a capital.

@@ -7,7 +7,8 @@ use super::{PatternError, budget::Charge, expand::expand, parse::parse, syntax::
 
 /// Sizes that are tried for a compiled pattern, in bytes; the last is the largest. A pattern is charged with the first
 /// that suffices. Go allows about as much. Lists of texts are not compiled, so that they have no such limit.
-const SIZES: [usize; 9] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 128 << 20];
+const SIZES: [usize; 10] =
+    [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20];
 /// Maximum nesting of the translated pattern. `parse` limits the groups, and each group becomes a few levels.
 const MAX_NESTING: u32 = 10_000;
 
