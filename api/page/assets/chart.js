@@ -202,9 +202,10 @@ const place = document.querySelector("[data-pictures]");
 if (place) {
   place.replaceChildren(element("p", { class: "empty" }, "Replaying …"));
   try {
-    const { pictures } = await request(place.dataset.pictures);
+    const { pictures, missing } = await request(place.dataset.pictures);
     place.replaceChildren();
-    if (pictures.length === 0) place.append(element("p", { class: "empty" }, "This advisor has no picture; its figures are below."));
+    if (missing) place.append(element("p", { class: "note" }, `Some pictures are missing: ${missing}`));
+    else if (pictures.length === 0) place.append(element("p", { class: "empty" }, "This advisor has no picture; its figures are below."));
     for (const picture of pictures) draw(place, picture);
   } catch (error) {
     place.replaceChildren(element("p", { class: "empty" }, `The pictures could not be made: ${error.message}`));
