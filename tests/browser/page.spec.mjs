@@ -26,11 +26,10 @@ async function settled(page) {
 async function paths(request, base) {
   const { recommendations } = await (await request.get(`${base}/v1/recommendations`)).json();
   const signals = await (await request.get(`${base}/v1/signals`)).json();
-  const { advice } = await (await request.get(`${base}/v1/advice`)).json();
-  const kinds = [...new Set(["scaling", "rightsizing", "ttl", "threshold", ...advice.map((row) => row.kind)])];
+  const kinds = ["scaling", "threshold"];
   const byKind = new Map(recommendations.map((row) => [row.kind, row.id]));
   return ["/", "/recommendations", ...[...byKind.values()].map((id) => `/recommendations/${encodeURIComponent(id)}`), "/signals",
-    ...signals.slice(0, 2).map((row) => `/signals/${encodeURIComponent(row.signal)}`), "/incidents", ...kinds.map((kind) => `/subjects/${kind}`),
+    ...signals.slice(0, 1).map((row) => `/signals/${encodeURIComponent(row.signal)}`), "/incidents", ...kinds.map((kind) => `/subjects/${kind}`),
     "/explore", "/setup", "/sign-in"];
 }
 
