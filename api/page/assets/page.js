@@ -81,6 +81,8 @@ async function refresh() {
   refreshing = true;
   try {
     const response = await fetch(location.href, { credentials: "same-origin", headers: { accept: "text/html" } });
+    // The session has ended: the sign-in leads back here.
+    if (response.redirected) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
     if (!response.ok || response.redirected) return;
     const next = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("live");
     if (!next) return;

@@ -38,10 +38,7 @@ function thinned(rows, most) {
   return kept;
 }
 
-function bounds() {
-  const rules = [...document.querySelectorAll("[data-rule]")].map((row) => row.dataset.rule.match(/[<>]=?\s*(-?[\d.eE+-]+)\s*$/));
-  return rules.filter(Boolean).map((found) => Number(found[1])).filter(Number.isFinite);
-}
+const bounds = [...document.querySelectorAll("[data-bound]")].map((row) => ({ name: row.dataset.rule, value: Number(row.dataset.bound) }));
 
 async function show(hours) {
   const history = part("history");
@@ -70,9 +67,7 @@ async function show(hours) {
       { name: "measured", role: "measured", shape: "line", values: column(rows, "value") },
       { name: "anomaly", role: "limit", shape: "points", values: column(rows.filter((row) => row.is_anomaly), "value") },
     ];
-    for (const [idx, bound] of bounds().entries()) {
-      lines.push({ name: `bound ${idx + 1}`, role: "limit", shape: "line", values: times.map(() => bound) });
-    }
+    for (const { name, value } of bounds) lines.push({ name: `bound of ${name}`, role: "limit", shape: "line", values: times.map(() => value) });
     draw(history, {
       title: "", x: { kind: "time", label: "time", unit: "ms", values: times }, y: { label: signal, unit: "" }, lines,
       marks: [{ at: end, role: "now", label: "newest" }], spans: [],

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A target feeds bytes to a decoder and asserts what holds for any bytes: no panic, no answer 500, an error in one
-//! line. The ordinary tests run every target on its corpus and on a fixed number of mutations of it, `make fuzz` for as
-//! long as it is told to, and `cargo fuzz` with coverage (`tests/fuzz`).
+//! line. The ordinary tests run every target on its corpus and on a fixed number of mutations of it, `make fuzz` for a given
+//! time, and `cargo fuzz` prefers inputs that reach new code (`tests/fuzz`).
 
 mod files;
 mod http;

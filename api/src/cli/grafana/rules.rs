@@ -50,7 +50,9 @@ fn alerts() -> Vec<Alert> {
         container(&["container_memory_bytes", "container_memory_working_set_bytes", "container_memory_rss_bytes"]),
         container(&["container_memory_limit_bytes", "container_spec_memory_limit_bytes > 0"])
     );
-    let cpu = "max(container_cpu_usage_ratio or sum by (container) (rate(container_cpu_usage_seconds_total[5m])))";
+    // Cores alone are no share: without a quota there is nothing to be above.
+    let cpu = "max(container_cpu_usage_ratio or sum by (container) (rate(container_cpu_usage_seconds_total[5m])) \
+               / max by (container) (container_spec_cpu_quota / container_spec_cpu_period))";
     let hits = "sum(rate(cache_requests_total{result=\"hit\"}[5m])) / sum(rate(cache_requests_total{result=~\"hit|miss\"}[5m]))";
     let pool = "sum(db_pool_in_use) / (sum(db_pool_size) + (sum(db_pool_overflow_max) or vector(0)))";
     let bundle = "max(web_bundle_bytes) / max(web_bundle_bytes offset 1d) - 1";
@@ -62,7 +64,7 @@ fn alerts() -> Vec<Alert> {
         alert("QueueDepthCritical", "max(queue_depth)", "> 100", "critical", "{{ $value | humanize }} jobs wait"),
         alert("CacheHitRateCritical", hits, "< 0.7", "critical", "{{ $value | humanizePercentage }} of cache reads hit"),
         alert("ApiLatencyWarning", &duration, "> 0.5", "warning", "95 % of requests take up to {{ $value | humanizeDuration }}"),
-        alert("CpuWarning", cpu, "> 0.7", "warning", "A container uses {{ $value | humanize }} cores"),
+        alert("CpuWarning", cpu, "> 0.7", "warning", "A container uses {{ $value | humanizePercentage }} of its processors"),
         alert("ConnectionPoolWarning", pool, "> 0.8", "warning", "{{ $value | humanizePercentage }} of the connection pool is in use"),
         alert("BundleSizeWarning", bundle, "> 0.2", "warning", "The bundle grew by {{ $value | humanizePercentage }} in a day"),
     ]

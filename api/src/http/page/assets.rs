@@ -91,13 +91,14 @@ mod tests {
         use std::io::Write;
         let mut compressed = 0;
         for (name, _, content) in ASSETS {
-            assert!(!content.is_empty(), "{name} is empty; run make setup");
+            // Without npm `make setup` has no chart library, and the page shows tables.
+            assert!(!content.is_empty() || name.starts_with("uplot"), "{name} is empty");
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
             encoder.write_all(content).unwrap();
             compressed += encoder.finish().unwrap().len();
         }
         assert!(compressed < MAX_COMPRESSED, "{compressed} bytes");
-        assert!(has_charts());
+        assert_eq!(has_charts(), option_env!("ALMANAC_UPLOT_DIR").is_some());
     }
 
     #[test]

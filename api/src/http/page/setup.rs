@@ -2,7 +2,12 @@
 
 use almanac_engine::store::rows::{AdviceState, AdviceStatusFilter};
 use askama::Template;
-use axum::{Extension, extract::State, response::Response};
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderMap, header::HOST},
+    response::Response,
+};
 
 use super::{
     card::Stamp,
@@ -54,7 +59,9 @@ struct Unused {
 pub(super) async fn setup(
     State(state): State<AppState>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let address = address(&state, &headers);
     let shell = Shell::new(&state, &caller, "Set-up", "/setup");
     let read = state.clone();
     let page = state
@@ -112,11 +119,19 @@ pub(super) async fn setup(
                 lacking,
                 unused,
                 refused: stats.series_refused,
-                address: read.config.server.listen.to_string(),
+                address,
             })
         })
         .await?;
     render(&page)
+}
+
+/// Returns the address under which the reader reaches the service, which senders can use too.
+fn address(state: &AppState, headers: &HeaderMap) -> String {
+    let server = &state.config.server;
+    let scheme = if server.tls_cert.is_some() { "https" } else { "http" };
+    let named = headers.get(HOST).and_then(|host| host.to_str().ok());
+    format!("{scheme}://{}", named.map_or_else(|| server.listen.to_string(), str::to_owned))
 }
 
 fn lacks() -> String {

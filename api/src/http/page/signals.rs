@@ -103,6 +103,7 @@ struct AlertRule {
     alert: String,
     expr: String,
     hold: String,
+    bound: f64,
     path: String,
 }
 
@@ -142,8 +143,7 @@ pub(super) async fn one(
 /// Returns whether the expression of a rule is that of a signal, compared with a bound.
 fn reads(spec: &ThresholdSpec, row: &SignalRow) -> bool {
     let squeezed = |text: &str| text.split_whitespace().collect::<String>();
-    let (rule, signal) = (squeezed(&spec.rule.expr), squeezed(&row.expr));
-    rule.strip_prefix(&signal).is_some_and(|rest| rest.starts_with(['>', '<', '=', '!']))
+    squeezed(&spec.rule.condition.signal) == squeezed(&row.expr)
 }
 
 fn rule(spec: &ThresholdSpec) -> AlertRule {
@@ -153,6 +153,7 @@ fn rule(spec: &ThresholdSpec) -> AlertRule {
         alert: spec.rule.alert.clone(),
         expr: spec.rule.expr.clone(),
         hold,
+        bound: spec.rule.condition.bound,
         path: "/subjects/threshold".to_owned(),
     }
 }

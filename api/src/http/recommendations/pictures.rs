@@ -10,7 +10,8 @@ use super::picture_body::PictureList;
 use crate::http::{ApiError, AppState, ErrorBody, Lane};
 
 /// Draws the evidence of a recommendation: what its advisor replayed up to the decision, and once it was applied its
-/// promised and measured effect. The replay is repeated on the stored data, which may take a second.
+/// promised and measured effect. The replay is repeated on the stored data, which takes seconds for weeks
+/// of minutes.
 #[utoipa::path(get, path = "/v1/recommendations/{id}/pictures", tag = "recommendations",
     params(("id" = String, Path, description = "id of the recommendation")),
     responses(

@@ -1,12 +1,14 @@
 //! Tests of the web page without a browser: every page, its headers, errors as pages, and sessions.
 
+use almanac_engine::store::{Store, StoreOptions};
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
+use tower::ServiceExt;
 
 use super::{Reply, TestService};
-use crate::{access::Auth, config::Config};
+use crate::{access::Auth, config::Config, http::AppState};
 
 const PAGES: [&str; 13] = [
     "/",
@@ -138,4 +140,34 @@ fn pages_of_other_sites_sign_nobody_in_and_use_no_session() {
     assert_eq!(post("origin", "http://evil.example"), StatusCode::FORBIDDEN);
     assert_eq!(post("sec-fetch-site", "same-site"), StatusCode::FORBIDDEN);
     assert_eq!(post("origin", "http://localhost"), StatusCode::NOT_FOUND);
+}
+
+/// With a token any name may lead to the service, such as that of a proxy or of the machine.
+#[test]
+fn the_sign_in_works_under_every_name_of_the_service() {
+    let service = locked();
+    let reply = |host: &'static str, origin: &'static str| {
+        let request = Request::post("/sign-in")
+            .header("host", host)
+            .header("origin", origin)
+            .header("content-type", "application/x-www-form-urlencoded");
+        service.send(request.body(Body::from("token=secret")).unwrap()).status
+    };
+    assert_eq!(reply("almanac.example:9797", "https://almanac.example:9797"), StatusCode::SEE_OTHER);
+    assert_eq!(reply("almanac.example:9797", "https://evil.example"), StatusCode::FORBIDDEN);
+}
+
+/// The lines that a reader copies have the address under which the page was reached.
+#[test]
+fn the_set_up_names_the_address_of_the_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+    let router = crate::http::router(AppState::new(store, Config::default()).unwrap());
+    let request = Request::get("/setup").header("host", "localhost:1234").body(Body::empty()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let text = runtime.block_on(async {
+        let response = router.oneshot(request).await.unwrap();
+        String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
+    });
+    assert!(text.contains("url: http://localhost:1234/api/v1/write"), "{text}");
 }
