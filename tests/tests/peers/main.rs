@@ -3,14 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "how much was compared")]
 
-mod answers;
 mod browser;
-mod comparison;
-mod data;
 mod deploy;
-mod exporters;
-mod expressions;
-mod forwarding;
 mod getting_started;
 mod grafana;
 #[expect(dead_code, unused_imports, reason = "shared with the tests that need no peers, which use the rest")]
@@ -19,4 +13,3 @@ mod harness;
 mod notebook;
 mod process;
 mod prometheus;
-mod rules;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::process::client;
+use crate::process::client;
 
 /// Labels of a series as in Prometheus' JSON.
 pub(crate) type Labels = BTreeMap<String, String>;

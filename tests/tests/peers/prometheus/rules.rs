@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, fs, path::Path, process::Command};
 
-use super::harness::run;
+use crate::harness::run;
 
 const RULES: &str = "groups:
   - name: api

@@ -8,10 +8,9 @@ use super::{
     answers::{Answer, instant, range},
     data,
     expressions::{BOTH, DIFFER, REFUSED},
-    harness::Server,
-    process::client,
-    prometheus::Prometheus,
+    server::Prometheus,
 };
+use crate::{harness::Server, process::client};
 
 /// Times of the instant queries and start of the range queries. They are half seconds, since the ranges of this
 /// Prometheus version include their left end: no sample and no step of a subquery is at such a time.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::process::{Peer, client, free_ports};
+use crate::process::{Peer, client, free_ports};
 
 /// Running Prometheus with its own configuration and data.
 #[derive(Debug)]

@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, path::Path, thread, time::Duration};
 use super::{
     answers::{Labels, instant},
     exporters::Exporters,
+    server::Prometheus,
+};
+use crate::{
     harness::{Server, almanac},
     process::free_ports,
-    prometheus::Prometheus,
 };
 
 /// Prometheus scrapes real exporters and remote-writes to Almanac, which is stopped and restarted meanwhile. In the end

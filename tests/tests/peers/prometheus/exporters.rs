@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::process::{Peer, free_ports};
+use crate::process::{Peer, free_ports};
 
 /// Running servers with their exporters.
 #[derive(Debug)]
