@@ -18,10 +18,7 @@ export function showTimes(within = document) {
   }
 }
 
-select("theme", "auto", (value) => {
-  document.documentElement.dataset.theme = value;
-  document.dispatchEvent(new CustomEvent("almanac:redraw"));
-});
+select("theme", "auto", () => document.dispatchEvent(new CustomEvent("almanac:theme")));
 select("zone", "local", () => { showTimes(); document.dispatchEvent(new CustomEvent("almanac:redraw")); });
 showTimes();
 
