@@ -109,12 +109,20 @@ test("a dismissal needs a reason", async ({ page }) => {
 
 test("an incident is labelled", async ({ page, request }) => {
   await page.goto(`${DEMO}/incidents`);
-  await page.getByRole("button", { name: "Label" }).first().click();
+  await page.getByRole("button", { name: "Label as real" }).first().click();
   await page.getByLabel("Title").fill("a slow disk");
   await page.getByRole("button", { name: "Add" }).click();
   await expect(page.getByRole("cell", { name: "a slow disk" })).toBeVisible();
   const rows = await (await request.get(`${DEMO}/v1/incidents?from=now-1d`)).json();
-  expect(rows.filter((row) => row.title === "a slow disk" && row.source === "web page")).toHaveLength(1);
+  expect(rows.filter((row) => row.title === "a slow disk" && row.source === "web page" && row.verdict === "real")).toHaveLength(1);
+  await page.getByRole("button", { name: "Mark as false: a slow disk" }).click();
+  await expect(page.getByRole("button", { name: "Mark as real: a slow disk" })).toBeVisible();
+  await expect(page.locator("#suspected-list > li").first()).toContainText("labelled false");
+  const real = await (await request.get(`${DEMO}/v1/incidents?from=now-1d&verdict=real`)).json();
+  expect(real.filter((row) => row.title === "a slow disk")).toHaveLength(0);
+  const first = await page.locator("#suspected-list > li").first().locator("time").first().getAttribute("datetime");
+  await page.goto(`${DEMO}/`);
+  await expect(page.locator(`time[datetime="${first}"]`)).toHaveCount(0);
 });
 
 test("explore completes, draws, tabulates and says the same elsewhere", async ({ page }) => {

@@ -6,8 +6,8 @@ use almanac_engine::{
     store::{
         SampleBatch, Store, StoreOptions,
         rows::{
-            AnomalyKind, AnomalyRow, CacheEvent, Deploy, Effect, EventBatch, ForecastRow, Incident, Kind, Patch,
-            RecommendationRow, SignalOrigin, SignalRow, SignalStatus, State,
+            AnomalyKind, AnomalyRow, CacheEvent, Deploy, Effect, EventBatch, ForecastRow, Incident, IncidentVerdict,
+            Kind, Patch, RecommendationRow, SignalOrigin, SignalRow, SignalStatus, State,
         },
     },
 };
@@ -221,6 +221,7 @@ fn learned(store: &Store) {
                 title: "slow queries".to_owned(),
                 target: Some("db".to_owned()),
                 source: "pager".to_owned(),
+                verdict: IncidentVerdict::Real,
             }],
         })
         .unwrap();
