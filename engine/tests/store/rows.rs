@@ -126,6 +126,7 @@ fn recommendation(id: &str, state: State, created: i64) -> RecommendationRow {
         state,
         created_at: at(created),
         updated_at: at(created + 1),
+        evidence_at: at(created + 1),
         replaces: None,
     }
 }

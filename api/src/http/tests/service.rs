@@ -249,6 +249,7 @@ fn learned(store: &Store) {
             state: State::Proposed,
             created_at: at(-10),
             updated_at: at(-10),
+            evidence_at: at(-10),
             replaces: None,
         }])
         .unwrap();
