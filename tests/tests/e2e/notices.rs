@@ -176,6 +176,8 @@ fn webhooks_get_every_change_in_order_signed_and_again_until_they_accept() {
     assert_eq!(hook["url"], json!(format!("http://{}/hook", receiver.address)), "the key is not shown");
     assert!(hook["attempts"].as_u64().unwrap() >= 2 && hook["failing_since"].is_string(), "{hook}");
     assert_eq!(hook["error"], "the receiver answered 503 Service Unavailable");
+    let page = server.get("/setup").text();
+    assert!(page.contains("failing") && page.contains("503 Service Unavailable") && !page.contains("hidden"), "{page}");
     drop(server);
     let server = Server::start(folder.path());
     receiver.answer(204);
