@@ -204,7 +204,7 @@ fn stream(stream: &Stream) -> String {
         (false, false) => "",
     };
     let confidence = if stream.min_confidence > 0.0 {
-        format!(" of at least {} confidence", percent(stream.min_confidence))
+        format!(" of at least {} % confidence", percent(stream.min_confidence))
     } else {
         String::new()
     };

@@ -14,7 +14,7 @@ pub(crate) use body::data;
 #[must_use]
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(streams::stream))
-        .routes(routes!(streams::acknowledge))
-        .routes(routes!(webhooks::webhooks))
+        .routes(routes!(streams::stream_document))
+        .routes(routes!(streams::acknowledge_stream))
+        .routes(routes!(webhooks::list_webhooks))
 }

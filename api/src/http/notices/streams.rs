@@ -59,7 +59,7 @@ pub(super) struct Acknowledgement {
     params(("name" = String, Path, description = "infrastructure, security, architecture or a configured stream"),
         ("after" = Option<String>, Query, description = "cursor of a document; left out: the acknowledged one; 0: everything that is open")),
     responses((status = 200, description = "the document", body = StreamBody), (status = 400, description = "not a cursor", body = ErrorBody), (status = 404, description = "no stream has this name", body = ErrorBody)))]
-pub(super) async fn stream(
+pub(super) async fn stream_document(
     State(state): State<AppState>,
     Path(name): Path<String>,
     params: Params,
@@ -77,7 +77,7 @@ pub(super) async fn stream(
 #[utoipa::path(post, path = "/v1/streams/{name}/ack", tag = "notices", request_body = Acknowledgement,
     params(("name" = String, Path, description = "name of the stream")),
     responses((status = 204, description = "acknowledged"), (status = 400, description = "not a cursor", body = ErrorBody), (status = 404, description = "no stream has this name", body = ErrorBody)))]
-pub(super) async fn acknowledge(
+pub(super) async fn acknowledge_stream(
     State(state): State<AppState>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,

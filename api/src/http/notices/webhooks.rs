@@ -62,7 +62,10 @@ impl From<DeadLetterRow> for DeadLetterBody {
 /// Lists the configured webhooks with what they have been told, and the newest dead letters.
 #[utoipa::path(get, path = "/v1/webhooks", tag = "notices",
     responses((status = 200, description = "the state of the webhooks", body = WebhooksBody)))]
-pub(super) async fn webhooks(State(state): State<AppState>, params: Params) -> Result<Json<WebhooksBody>, ApiError> {
+pub(super) async fn list_webhooks(
+    State(state): State<AppState>,
+    params: Params,
+) -> Result<Json<WebhooksBody>, ApiError> {
     params.only(&[])?;
     let shared = state.clone();
     let read = move || {
