@@ -61,6 +61,7 @@ impl QuerySamples {
                 .select(read.matchers, read.span.start_ms, read.span.end_ms, left)
                 .map_err(|error| too_many(error.into(), limits))?;
             let loaded: usize = series.iter().map(|one| one.timestamps.len()).sum();
+            limits.counts.read(loaded);
             left = left.checked_sub(loaded).ok_or(SignalError::TooManySamples { limit: limits.max_samples })?;
             let one_metric =
                 read.matchers.iter().any(|matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal);
