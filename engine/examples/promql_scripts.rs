@@ -28,14 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let outcomes = runner::run(&fs::read_to_string(file)?).map_err(|error| format!("{name}, {error}"))?;
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for outcome in &outcomes {
-            let reason = match &outcome.verdict {
+            let (reason, message) = match &outcome.verdict {
                 Verdict::Passed => continue,
-                Verdict::Lacks(what) => *what,
-                Verdict::Failed(message) => {
-                    rest.push_str(&format!("{name}:{} {}\n    {message}\n", outcome.line, outcome.expr));
-                    "other"
-                }
+                Verdict::Lacks(what, message) => (*what, message),
+                Verdict::Failed(message) => ("other", message),
             };
+            rest.push_str(&format!("{name}:{} ({reason}) {}\n    {message}\n", outcome.line, outcome.expr));
             *reasons.entry(reason).or_default() += 1;
         }
         let passed = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Passed).count();

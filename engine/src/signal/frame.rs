@@ -5,6 +5,9 @@ use hashbrown::{HashMap, hash_map::EntryRef};
 use super::SignalError;
 use crate::series::{Labels, METRIC_NAME, STALE_NAN_BITS};
 
+/// Labels that describe the metric and are dropped with its name: the name itself, its type and its unit.
+pub(super) const OF_METRIC: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+
 /// Cell of a row without a value at a step. No operation returns these bits: arithmetic on NaN sets the quiet bit, and
 /// a stored stale marker has the same meaning.
 pub(super) const ABSENT: f64 = f64::from_bits(STALE_NAN_BITS);
@@ -108,16 +111,16 @@ impl RowLabels {
     }
 
     pub(super) fn get(&self, name: &str) -> &str {
-        if self.hides_name() && name == METRIC_NAME { "" } else { self.labels.get(name).unwrap_or("") }
+        if self.hides_name() && OF_METRIC.contains(&name) { "" } else { self.labels.get(name).unwrap_or("") }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels.iter().filter(|(name, _)| !self.hides_name() || *name != METRIC_NAME)
+        self.labels.iter().filter(|(name, _)| !self.hides_name() || !OF_METRIC.contains(name))
     }
 
     pub(super) fn to_labels(&self) -> Labels {
-        if self.hides_name() && self.labels.get(METRIC_NAME).is_some() {
-            self.labels.without(&[METRIC_NAME])
+        if self.hides_name() && OF_METRIC.iter().any(|name| self.labels.get(name).is_some()) {
+            self.labels.without(&OF_METRIC)
         } else {
             self.labels.clone()
         }
@@ -126,13 +129,13 @@ impl RowLabels {
     /// Returns the labels except those named.
     pub(super) fn without(&self, names: &[&str]) -> Labels {
         let labels = self.labels.without(names);
-        if self.hides_name() { labels.without(&[METRIC_NAME]) } else { labels }
+        if self.hides_name() { labels.without(&OF_METRIC) } else { labels }
     }
 
     /// Returns only the labels named.
     pub(super) fn only(&self, names: &[&str]) -> Labels {
         let labels = self.labels.only(names);
-        if self.hides_name() { labels.without(&[METRIC_NAME]) } else { labels }
+        if self.hides_name() { labels.without(&OF_METRIC) } else { labels }
     }
 }
 

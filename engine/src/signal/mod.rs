@@ -30,5 +30,5 @@ pub use feature::Feature;
 pub(crate) use foreign::tree;
 pub use limits::{Cancel, EvalLimits};
 pub use notes::{Counts, Note, NoteKind, Notes, SampleCounts};
-pub use plan::{CompareOp, Comparison, LAST_OF_STEP, Query, parse};
+pub use plan::{CompareOp, Comparison, LAST_OF_STEP, Query, Tree, TreeValue, parse};
 pub use value::{DenseRow, DenseSeries, RangeSeries, Value, ValueKind, VectorSample};

@@ -7,7 +7,7 @@ use crate::{
     series::{Labels, METRIC_NAME},
     signal::{
         EvalLimits, SignalError,
-        frame::{Frame, Interner, RowLabels, is_absent},
+        frame::{Frame, Interner, OF_METRIC, RowLabels, is_absent},
         plan::{Binary, Cardinality, Matching},
     },
 };
@@ -216,10 +216,10 @@ impl Pairing<'_> {
         row.without(&names)
     }
 
-    /// Returns the values of missing elements of the `one` and of the `many` side.
+    /// Returns the values of missing elements of the `one` and of the `many` side. With `group_right` the sides are
+    /// exchanged before they are filled, as in Prometheus: `fill_left` then fills the right side.
     fn fills(&self) -> (Option<f64>, Option<f64>) {
-        let Matching { fill_left, fill_right, .. } = self.binary.matching;
-        if self.swapped { (fill_left, fill_right) } else { (fill_right, fill_left) }
+        (self.binary.matching.fill_right, self.binary.matching.fill_left)
     }
 
     /// Returns a row of the result. Where names are dropped from the result only, `bool` is one of the reasons.
@@ -236,7 +236,7 @@ impl Pairing<'_> {
         let Binary { op, matching, return_bool, .. } = self.binary;
         let mut dropped = Vec::new();
         if changes_meaning(*op, *return_bool && !many.delays()) {
-            dropped.push(METRIC_NAME);
+            dropped.extend(OF_METRIC);
         }
         let names = matching.names.iter().map(String::as_str);
         let labels = match (&matching.cardinality, matching.on) {

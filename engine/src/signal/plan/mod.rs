@@ -6,6 +6,8 @@ mod duration;
 mod node;
 mod query;
 mod syntax;
+mod text;
+mod tree;
 
 pub use coarse::LAST_OF_STEP;
 pub use comparison::{CompareOp, Comparison};
@@ -16,3 +18,4 @@ pub(super) use node::{
     Selector, SetOp, Subquery,
 };
 pub use query::{Query, parse};
+pub use tree::{Tree, TreeValue};

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{DurationNode, Node, QuerySpan, syntax};
+use super::{DurationNode, Node, QuerySpan, Tree, syntax, text, tree};
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher},
     signal::{Feature, SignalError, ValueKind},
@@ -25,6 +25,24 @@ impl Query {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the expression in the normal form of Prometheus: on one line, or on several if it is longer than 100 bytes.
+    #[must_use]
+    pub fn formatted(&self) -> String {
+        text::lines(self.root(), 0)
+    }
+
+    /// Returns the expression on one line.
+    #[must_use]
+    pub fn on_one_line(&self) -> String {
+        text::line(self.root())
+    }
+
+    /// Returns the syntax tree of the expression.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        tree::of(self.root())
     }
 
     /// Returns the kind of the result.

@@ -15,7 +15,7 @@ pub(crate) enum Verdict {
     /// As expected.
     Passed,
     /// Not as expected, because samples of this kind are not stored.
-    Lacks(&'static str),
+    Lacks(&'static str, String),
     /// Not as expected.
     Failed(String),
 }
@@ -45,7 +45,7 @@ pub(crate) fn run(text: &str) -> Result<Vec<Outcome>, String> {
                     }
                     if as_histograms {
                         // The native histogram has the name of the buckets without their ending.
-                        let name = labels.metric_name().trim_end_matches("_bucket").to_owned();
+                        let name = labels.metric_name().strip_suffix("_bucket").unwrap_or(labels.metric_name()).to_owned();
                         let mut builder = labels.without(&["le"]).to_builder();
                         builder.set("__name__", &name);
                         memory.note(&builder.build(), "native histograms");
@@ -61,7 +61,10 @@ pub(crate) fn run(text: &str) -> Result<Vec<Outcome>, String> {
 fn judged(memory: &Memory, eval: &Eval) -> Outcome {
     let verdict = match evaluated(memory, eval) {
         Ok(()) => Verdict::Passed,
-        Err(message) => lack(memory, eval).map_or(Verdict::Failed(message), Verdict::Lacks),
+        Err(message) => match lack(memory, eval) {
+            Some(what) => Verdict::Lacks(what, message),
+            None => Verdict::Failed(message),
+        },
     };
     Outcome { line: eval.line, expr: eval.expr.clone(), verdict }
 }
