@@ -12,7 +12,7 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Secret, Server, Signal, Span, Sql, sections::Sections};
+use super::{Alerts, ByteSize, ConfigError, Learn, Promql, Secret, Server, Signal, Span, Sql, sections::Sections};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub signals: Vec<Signal>,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[promql]`
+    pub promql: Promql,
     /// Folder of the file; relative paths in the file start there.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -275,6 +277,8 @@ impl Config {
             return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
         }
         self.sql.check()?;
+        self.promql.check()?;
+        self.alerts.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

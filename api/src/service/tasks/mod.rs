@@ -1,9 +1,10 @@
-//! The service's background tasks: compaction, advice, learning and scraping.
+//! The service's background tasks: compaction, advice, learning, rules and scraping.
 
 mod advise;
 mod clock;
 mod compact;
 mod learn;
+mod rules;
 mod scrape;
 
 use almanac_engine::advise::{AdviceSpecs, Verdict};
@@ -30,5 +31,9 @@ pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<
     }
     let watched = state.clone();
     background.spawn(kept_running(state.clone(), "clock", move || clock::watch(watched.clone())));
+    if config.alerts.evaluate {
+        let evaluated = state.clone();
+        background.spawn(kept_running(state.clone(), "rules", move || rules::run(evaluated.clone())));
+    }
     scrape::start(state, background);
 }
