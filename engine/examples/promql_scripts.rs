@@ -42,6 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         all_passed += passed;
         all += outcomes.len();
     }
-    println!("| script | evaluations | passed | not passed |\n|---|---|---|---|\n{rows}| all | {all} | {all_passed} | |\n\n{rest}");
+    println!(
+        "| script | evaluations | passed | not passed |\n|---|---|---|---|\n{rows}| all | {all} | {all_passed} | |\n\n{rest}"
+    );
     Ok(())
 }

@@ -120,7 +120,8 @@ impl LearnedSource {
 
     /// Adds the recommended replicas of the workloads.
     fn replicas(&self, matchers: &[Matcher], span: (i64, i64), found: &mut Collected) -> Result<(), SourceError> {
-        let filter = RecommendationFilter { kinds: vec![Kind::from_static(SCALING)], ..RecommendationFilter::default() };
+        let filter =
+            RecommendationFilter { kinds: vec![Kind::from_static(SCALING)], ..RecommendationFilter::default() };
         let mut rows = self.store.recommendations(&filter)?;
         rows.sort_by(|a, b| a.target.cmp(&b.target).then(validity(a, self.now).cmp(&validity(b, self.now))));
         for rows in rows.chunk_by(|a, b| a.target == b.target) {
@@ -188,8 +189,7 @@ impl Collected {
             return Ok(());
         }
         let (timestamps, values): (Vec<i64>, Vec<f64>) = samples.take(self.left.saturating_add(1)).unzip();
-        self.left =
-            self.left.checked_sub(timestamps.len()).ok_or(SourceError::TooManySamples { limit: self.limit })?;
+        self.left = self.left.checked_sub(timestamps.len()).ok_or(SourceError::TooManySamples { limit: self.limit })?;
         if !timestamps.is_empty() {
             self.all.push(SeriesSamples { labels, timestamps, values });
         }

@@ -107,7 +107,9 @@ mod tests {
         let states: Vec<(i64, &str, bool)> = written
             .iter()
             .filter(|(_, labels, _)| labels.starts_with("ALERTS{"))
-            .map(|(minute, labels, value)| (*minute, if labels.contains("firing") { "firing" } else { "pending" }, is_stale(*value)))
+            .map(|(minute, labels, value)| {
+                (*minute, if labels.contains("firing") { "firing" } else { "pending" }, is_stale(*value))
+            })
             .collect();
         assert_eq!(states, [(1, "pending", false), (2, "firing", false), (2, "pending", true), (3, "firing", true)]);
         assert_eq!(notices.len(), 2);
@@ -117,7 +119,8 @@ mod tests {
         assert!(group.rules.iter().all(|rule| rule.health == Health::Good));
 
         // A failed write is the failure of its rule.
-        let done = group.evaluate(&store, 240_000, &EvalLimits::default(), &|| Duration::ZERO, &mut |_, _| Err("full".to_owned()));
+        let done = group
+            .evaluate(&store, 240_000, &EvalLimits::default(), &|| Duration::ZERO, &mut |_, _| Err("full".to_owned()));
         assert_eq!(done.failures, [("job:depth:sum".to_owned(), "full".to_owned())]);
     }
 }

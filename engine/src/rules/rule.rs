@@ -237,9 +237,8 @@ fn alerted(
         }
     }
     for (key, (value, expanded)) in &present {
-        let entry = active
-            .entry(key.clone())
-            .or_insert_with(|| ActiveAlert::new(key.clone(), for_ms, keep_firing_for_ms));
+        let entry =
+            active.entry(key.clone()).or_insert_with(|| ActiveAlert::new(key.clone(), for_ms, keep_firing_for_ms));
         entry.value = *value;
         entry.annotations.clone_from(expanded);
     }

@@ -221,7 +221,11 @@ fn scaled(value: f64, base: f64) -> String {
     }
     let (mut value, mut prefix) = (value, "");
     if value.abs() >= 1.0 {
-        for next in if base > 1000.0 { ["ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"] } else { ["k", "M", "G", "T", "P", "E", "Z", "Y"] } {
+        for next in if base > 1000.0 {
+            ["ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"]
+        } else {
+            ["k", "M", "G", "T", "P", "E", "Z", "Y"]
+        } {
             if value.abs() < base {
                 break;
             }

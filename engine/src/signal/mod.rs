@@ -3,7 +3,7 @@
 //! `plan` parses text into operations and `select` reads samples. `functions`, `aggregate` and `binary` compute on
 //! frames, which have a row for each set of labels and a column for each step. `eval` combines them. The semantics are
 //! those of Prometheus 3: ranges and the look-back exclude their left end, and an operation that changes the meaning of
-//! a value drops the metric name. Unsupported constructs are rejected by name when they are parsed.
+//! a value drops the metric name. Experimental constructs are named by the query, and the caller decides whether it accepts them.
 
 mod aggregate;
 mod binary;

@@ -159,12 +159,7 @@ impl<'a> RangeRows<'a> {
 
 /// Returns the value between two samples at `time`. Of a counter that was reset between them, the first value is 0.
 #[expect(clippy::cast_precision_loss, reason = "samples are less than 2^53 ms apart")]
-pub(super) fn interpolated(
-    (from, first): (i64, f64),
-    (to, last): (i64, f64),
-    time: i64,
-    is_counter: bool,
-) -> f64 {
+pub(super) fn interpolated((from, first): (i64, f64), (to, last): (i64, f64), time: i64, is_counter: bool) -> f64 {
     let first = if is_counter && last < first { 0.0 } else { first };
     first + (last - first) * (time - from) as f64 / (to - from) as f64
 }

@@ -18,6 +18,7 @@ mod learn;
 mod notebook;
 mod pictures;
 mod replay;
+mod rules_here;
 mod series_file;
 mod service;
 mod simulated;

@@ -7,9 +7,7 @@ use std::{
 
 use almanac_engine::{
     learn::LearnedSource,
-    signal::{
-        self, Cancel, EvalLimits, Feature, NoteKind, Query, RangeSeries, SampleCounts, SignalError, Value,
-    },
+    signal::{self, Cancel, EvalLimits, Feature, NoteKind, Query, RangeSeries, SampleCounts, SignalError, Value},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use serde_json::json;
@@ -40,10 +38,8 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 pub(super) async fn query(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let time_ms = instant_of(&params, "time")?.unwrap_or_else(|| state.clock.now().millis());
     let most = limit_of(&params, "limit")?;
-    let (mut value, remarks, stats) = evaluate(&state, &params, move |source, query, limits| {
-        signal::instant(source, query, time_ms, limits)
-    })
-    .await?;
+    let (mut value, remarks, stats) =
+        evaluate(&state, &params, move |source, query, limits| signal::instant(source, query, time_ms, limits)).await?;
     let remarks = remarks.and_truncated(cut(&mut value, most));
     match value {
         Value::Matrix(series) => matrix(&state, series, &remarks, stats.as_deref()).await,

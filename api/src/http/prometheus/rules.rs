@@ -177,8 +177,7 @@ impl RuleFilter {
 }
 
 fn alert(alert: &ActiveAlert) -> Value {
-    let labels: Map<String, Value> =
-        alert.labels.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let labels: Map<String, Value> = alert.labels.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
     let mut fields = json!({
         "labels": labels,
         "annotations": alert.annotations,

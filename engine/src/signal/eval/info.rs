@@ -60,9 +60,7 @@ pub(super) fn enriched(
                     None => continue,
                 }
             };
-            let target = *rows
-                .entry((row, labels.clone()))
-                .or_insert_with(|| result.push_absent(base.with(labels)));
+            let target = *rows.entry((row, labels.clone())).or_insert_with(|| result.push_absent(base.with(labels)));
             result.row_mut(target)[step] = *cell;
         }
     }
@@ -182,7 +180,8 @@ impl InfoSeries {
                     continue;
                 }
                 if added.get(name).is_some_and(|other| *other != value) {
-                    let message = format!("info series of {} have several values of the label {name:?}", base.to_labels());
+                    let message =
+                        format!("info series of {} have several values of the label {name:?}", base.to_labels());
                     return Err(SignalError::Matching { message });
                 }
                 if base.get(name).is_empty() {

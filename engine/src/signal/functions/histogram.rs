@@ -127,7 +127,8 @@ fn per_histogram(
             }
         }
         if was_forced {
-            let message = "counts of buckets fell with rising bounds and were made monotonic, so quantiles may be inexact";
+            let message =
+                "counts of buckets fell with rising bounds and were made monotonic, so quantiles may be inexact";
             noted.limits.notes.inform(noted.at, message);
         }
     }

@@ -74,7 +74,8 @@ fn inform_of_gauges(kind: RateKind, frame: &Frame, at: usize, limits: &EvalLimit
     for row in &frame.rows {
         let name = row.get(METRIC_NAME);
         if !name.is_empty() && name != last && !COUNTER_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-            let message = format!("{name:?} may be no counter: its name ends in none of {}", COUNTER_ENDINGS.join(", "));
+            let message =
+                format!("{name:?} may be no counter: its name ends in none of {}", COUNTER_ENDINGS.join(", "));
             limits.notes.inform(at, message);
         }
         last = name;

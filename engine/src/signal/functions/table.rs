@@ -361,7 +361,9 @@ fn sorted(args: Args<'_>, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, Signa
     let frame = args.vector(0)?;
     let (start, end, _) = args.query_span();
     if start < end {
-        args.limits().notes.warn(args.call_at(), "sorting has no effect in a range query, whose series are ordered by labels");
+        args.limits()
+            .notes
+            .warn(args.call_at(), "sorting has no effect in a range query, whose series are ordered by labels");
     }
     Ok(if args.grid().steps == 1 { sort(&frame) } else { frame })
 }

@@ -14,8 +14,8 @@ pub use comparison::{CompareOp, Comparison};
 use duration::LONGEST_MS;
 pub(super) use duration::{DurationNode, DurationOp, QuerySpan};
 pub(super) use node::{
-    Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Grouping, Matching, Node, RangeSelector,
-    Selector, SetOp, Subquery,
+    Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Grouping, Matching, Node, RangeSelector, Selector,
+    SetOp, Subquery,
 };
 pub use query::{Query, parse};
 pub use tree::{Tree, TreeValue};

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Aggregate, Binary, BinaryOp, Call, Cardinality, DurationNode, Grouping, Matching, Node, Selector, Subquery};
+use super::{
+    Aggregate, Binary, BinaryOp, Call, Cardinality, DurationNode, Grouping, Matching, Node, Selector, Subquery,
+};
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher},
     signal::time::{At, TimeShift},

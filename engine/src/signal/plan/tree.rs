@@ -173,9 +173,7 @@ fn duration_tree(duration: &DurationNode, is_wrapped: bool) -> Tree {
         }
         DurationNode::Step => ("step", TreeValue::None, TreeValue::None),
         DurationNode::Range => ("range", TreeValue::None, TreeValue::None),
-        DurationNode::Signed { negative, inner: of } => {
-            (if *negative { "-" } else { "+" }, TreeValue::None, inner(of))
-        }
+        DurationNode::Signed { negative, inner: of } => (if *negative { "-" } else { "+" }, TreeValue::None, inner(of)),
         DurationNode::LeastOf(left, right) => ("min_of", inner(left), inner(right)),
         DurationNode::GreatestOf(left, right) => ("max_of", inner(left), inner(right)),
         DurationNode::Arithmetic { op, left, right } => (op.symbol(), inner(left), inner(right)),

@@ -32,7 +32,8 @@ fn same(expected: f64, found: f64) -> bool {
 pub(crate) fn notes(eval: &Eval, found: &[Note]) -> Result<(), String> {
     for (kind, wanted) in [(NoteKind::Warning, &eval.expected.warnings), (NoteKind::Info, &eval.expected.infos)] {
         let Some(wanted) = wanted else { continue };
-        let found: Vec<String> = found.iter().filter(|note| note.kind == kind).map(|note| note.text(&eval.expr)).collect();
+        let found: Vec<String> =
+            found.iter().filter(|note| note.kind == kind).map(|note| note.text(&eval.expr)).collect();
         if wanted.is_empty() != found.is_empty() {
             return Err(format!("expected {} notes of kind {kind:?}, found {found:?}", wanted.len()));
         }
@@ -66,7 +67,9 @@ pub(crate) fn value(expected: &Expected, found: &Value, is_repeated: bool) -> Re
             }
             for (number, element) in all.iter().enumerate() {
                 let position = expected.series.iter().position(|(labels, _)| *labels == element.labels);
-                let Some(position) = position else { return Err(format!("unexpected {} {}", element.labels, element.value)) };
+                let Some(position) = position else {
+                    return Err(format!("unexpected {} {}", element.labels, element.value));
+                };
                 if expected.is_ordered && !is_repeated && position != number {
                     return Err(format!("{} is at position {number}, not {position}", element.labels));
                 }
@@ -95,9 +98,10 @@ pub(crate) fn series(expected: &Expected, found: &[RangeSeries], start_ms: i64, 
             })
             .collect();
         let is_same = wanted.len() == one.values.len()
-            && wanted.iter().zip(one.timestamps.iter().zip(&one.values)).all(|((at, value), (found_at, found))| {
-                at == found_at && same(*value, *found)
-            });
+            && wanted
+                .iter()
+                .zip(one.timestamps.iter().zip(&one.values))
+                .all(|((at, value), (found_at, found))| at == found_at && same(*value, *found));
         if !is_same {
             let found: Vec<_> = one.timestamps.iter().zip(&one.values).collect();
             return Err(format!("{}: expected {wanted:?}, found {found:?}", one.labels));

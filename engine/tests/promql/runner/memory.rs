@@ -38,8 +38,7 @@ impl Memory {
 
     /// Returns why a query cannot have the expected result: the first matching series that is not stored whole.
     pub(crate) fn unstored(&self, selectors: &[&[Matcher]]) -> Option<&'static str> {
-        let selected =
-            |labels: &Labels| selectors.iter().any(|all| all.iter().all(|matcher| matcher.matches(labels)));
+        let selected = |labels: &Labels| selectors.iter().any(|all| all.iter().all(|matcher| matcher.matches(labels)));
         self.unstored.iter().find(|(labels, _)| selected(labels)).map(|(_, why)| *why)
     }
 }

@@ -45,7 +45,8 @@ pub(crate) fn run(text: &str) -> Result<Vec<Outcome>, String> {
                     }
                     if as_histograms {
                         // The native histogram has the name of the buckets without their ending.
-                        let name = labels.metric_name().strip_suffix("_bucket").unwrap_or(labels.metric_name()).to_owned();
+                        let name =
+                            labels.metric_name().strip_suffix("_bucket").unwrap_or(labels.metric_name()).to_owned();
                         let mut builder = labels.without(&["le"]).to_builder();
                         builder.set("__name__", &name);
                         memory.note(&builder.build(), "native histograms");

@@ -70,7 +70,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Command>, String> {
                 let series = body.iter().map(|line| series(line)).collect::<Result<_, _>>().map_err(wrong)?;
                 commands.push(Command::Load { step_ms, series, as_histograms: word.ends_with("nhcb") });
             }
-            _ if word.starts_with("eval") => commands.push(Command::Eval(Box::new(eval(line, number, &body).map_err(wrong)?))),
+            _ if word.starts_with("eval") => {
+                commands.push(Command::Eval(Box::new(eval(line, number, &body).map_err(wrong)?)))
+            }
             other => return Err(wrong(format!("{other:?} is no command"))),
         }
     }
@@ -96,7 +98,8 @@ fn eval(line: &str, number_of_line: usize, body: &[&str]) -> Result<Eval, String
             (at, at, 0)
         }
         "range" => {
-            let mut named = |name: &str| if words.next() == name { time(&mut words) } else { Err(format!("{name} is missing")) };
+            let mut named =
+                |name: &str| if words.next() == name { time(&mut words) } else { Err(format!("{name} is missing")) };
             (named("from")?, named("to")?, named("step")?)
         }
         other => return Err(format!("{other:?} is neither instant nor range")),

@@ -52,14 +52,18 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 #[utoipa::path(post, path = "/api/v1/read", tag = "prometheus",
     request_body(content_type = "application/x-protobuf", description = "snappy block of prometheus.ReadRequest"),
     responses((status = 200, description = "snappy block of prometheus.ReadResponse, or frames of prometheus.ChunkedReadResponse"), (status = 400, description = "invalid request"), (status = 422, description = "too many samples"), (status = 503, description = "timeout")))]
-pub(in crate::http::prometheus) async fn read(State(state): State<AppState>, body: Bytes) -> Result<Response, PromError> {
+pub(in crate::http::prometheus) async fn read(
+    State(state): State<AppState>,
+    body: Bytes,
+) -> Result<Response, PromError> {
     let request = decoded(&body)?;
     let accepted = &request.accepted_response_types;
     let response_type = match accepted.iter().find(|kind| matches!(**kind, SAMPLES | STREAMED_XOR_CHUNKS)) {
         Some(kind) => *kind,
         None if accepted.is_empty() => SAMPLES,
         None => {
-            let message = format!("none of the response types {accepted:?} is known; known are 0 (samples) and 1 (chunks)");
+            let message =
+                format!("none of the response types {accepted:?} is known; known are 0 (samples) and 1 (chunks)");
             return Err(PromError::bad_data(message));
         }
     };

@@ -40,9 +40,7 @@ impl Parser<'_> {
             return Ok((1, Some(Box::new(node))));
         }
         let span = QuerySpan { step: 0.0, range: 0.0 };
-        let ms = node
-            .milliseconds(span, any_sign)
-            .map_err(|message| self.error_at(start, self.last_end, message))?;
+        let ms = node.milliseconds(span, any_sign).map_err(|message| self.error_at(start, self.last_end, message))?;
         Ok((ms, (!node.is_number()).then(|| Box::new(node))))
     }
 
@@ -64,12 +62,7 @@ impl Parser<'_> {
     }
 
     /// Parses an operand with any signs before it. `in_brackets`: a sign is weaker than `^`.
-    fn duration_signed(
-        &mut self,
-        what: &str,
-        opening: &Token,
-        in_brackets: bool,
-    ) -> Result<DurationNode, SignalError> {
+    fn duration_signed(&mut self, what: &str, opening: &Token, in_brackets: bool) -> Result<DurationNode, SignalError> {
         let sign = self.peek().clone();
         let negative = sign.is("-");
         if !negative && !sign.is("+") {
