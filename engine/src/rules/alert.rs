@@ -12,6 +12,9 @@ pub(super) const RESOLVED_RETENTION_MS: i64 = 15 * 60_000;
 /// Time after which an alert that is still firing is sent again.
 pub(super) const RESEND_AFTER_MS: i64 = 60_000;
 
+/// Least `for` of a rule whose states are restored, and least time that a restored alert waits before it fires.
+pub(super) const GRACE_MS: i64 = 10 * 60_000;
+
 /// An alert of a rule.
 #[derive(Debug, Clone)]
 pub struct ActiveAlert {
@@ -83,6 +86,23 @@ impl ActiveAlert {
             (AlertState::Firing, false) => self.keep_firing_since_ms.or(Some(now_ms)),
             _ => None,
         };
+    }
+
+    /// Moves the start of an alert that is pending, as Prometheus does after a restart. `down_at_ms`: last evaluation
+    /// before it. An alert that was about to fire waits for [`GRACE_MS`] at most, any other for as long as it had left.
+    pub(super) fn restore(&mut self, active_at_ms: i64, down_at_ms: i64, for_ms: i64, now_ms: i64) {
+        if self.state != AlertState::Pending {
+            return;
+        }
+        let left_ms = for_ms - (down_at_ms - active_at_ms);
+        self.active_at_ms = if left_ms <= 0 {
+            active_at_ms
+        } else if left_ms < GRACE_MS {
+            now_ms + GRACE_MS - for_ms
+        } else {
+            active_at_ms + (now_ms - down_at_ms)
+        };
+        self.machine.restore(self.active_at_ms);
     }
 
     /// Whether the alert has ended so long ago, or without having fired, that it is dropped.

@@ -123,4 +123,39 @@ mod tests {
             .evaluate(&store, 240_000, &EvalLimits::default(), &|| Duration::ZERO, &mut |_, _| Err("full".to_owned()));
         assert_eq!(done.failures, [("job:depth:sum".to_owned(), "full".to_owned())]);
     }
+
+    /// An alert that was pending before a restart keeps its start, with a grace period when it was about to fire.
+    #[test]
+    fn states_survive_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        let text = "groups: [{name: g, interval: 1m, rules: [{alert: Old, expr: up == 0, for: 30m}]}]";
+        let up = Labels::from_pairs([(METRIC_NAME, "up"), ("job", "a")]).unwrap();
+        let put = |labels: &Labels, at_ms: i64, value: f64| {
+            let mut batch = SampleBatch::default();
+            batch.push(store.resolve(labels).unwrap(), at_ms, value);
+            store.append(batch).unwrap().wait().unwrap();
+        };
+        let mut fired = Vec::new();
+        // Twenty-five minutes, ten minutes without the service, and a new book.
+        for minutes in [0..25, 35..60] {
+            let mut book = RuleBook::default();
+            book.add("rules.yml", text, 60_000);
+            for minute in minutes {
+                put(&up, minute * 60_000, 0.0);
+                let mut write = |at_ms: i64, samples: &[(Labels, f64)]| {
+                    samples.iter().for_each(|(labels, value)| put(labels, at_ms, *value));
+                    Ok(())
+                };
+                let now_ms = minute * 60_000;
+                book.groups[0].evaluate(&store, now_ms, &EvalLimits::default(), &|| Duration::ZERO, &mut write);
+                let active = book.groups[0].rules[0].active();
+                if active[0].fired_at_ms.is_some() {
+                    fired.push(minute);
+                }
+            }
+        }
+        // Six minutes were left, which the grace period of ten minutes extends.
+        assert_eq!(fired.first(), Some(&45));
+    }
 }

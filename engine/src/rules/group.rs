@@ -85,6 +85,9 @@ impl Group {
         write: &mut dyn FnMut(i64, &[Written]) -> Result<(), String>,
     ) -> Evaluated {
         let mut evaluated = Evaluated::default();
+        if self.evaluated_at_ms.is_none() {
+            self.rules.iter_mut().for_each(|rule| rule.restore(source, now_ms, limits));
+        }
         let at_ms = now_ms.saturating_sub(self.query_offset_ms);
         for (rule, former) in self.rules.iter_mut().zip(&mut self.written) {
             let started = elapsed();

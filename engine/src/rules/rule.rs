@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    alert::{ActiveAlert, Notice},
+    alert::{ActiveAlert, GRACE_MS, Notice},
     template::{Scope, expand},
 };
 use crate::{
     advise::threshold::{AlertState, Rule, parse_duration},
-    series::{Labels, METRIC_NAME, SampleSource},
+    series::{Labels, METRIC_NAME, Matcher, SampleSource},
     signal::{self, EvalLimits, Query, SignalError, Value, VectorSample},
 };
 
@@ -20,6 +20,8 @@ const ALERT_NAME: &str = "alertname";
 const ALERT_STATE: &str = "alertstate";
 const ALERTS: &str = "ALERTS";
 const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+/// Longest time without evaluations after which states are restored, as in Prometheus.
+const OUTAGE_MS: i64 = 3_600_000;
 
 /// Result of the last evaluation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +55,8 @@ pub enum RuleKind {
         annotations: BTreeMap<String, String>,
         /// Alerts by their labels.
         active: HashMap<Labels, ActiveAlert>,
+        /// Alerts of before a restart: the last evaluation and the start of each, until the next evaluation.
+        former: HashMap<Labels, (i64, i64)>,
     },
 }
 
@@ -95,6 +99,7 @@ impl EvaluatedRule {
                 keep_firing_for_ms: ms(&rule.keep_firing_for),
                 annotations: rule.annotations.clone(),
                 active: HashMap::new(),
+                former: HashMap::new(),
             },
             (None, None) => return Err("a rule needs either alert or record".to_owned()),
         };
@@ -135,9 +140,30 @@ impl EvaluatedRule {
             .map_err(|error| error_chain(&error))?;
         match &mut self.kind {
             RuleKind::Recording { record } => recorded(record, &self.labels, found, limit),
-            RuleKind::Alerting { alert, for_ms, keep_firing_for_ms, annotations, active } => {
+            RuleKind::Alerting { alert, for_ms, keep_firing_for_ms, annotations, active, former } => {
                 let durations = (*for_ms, *keep_firing_for_ms);
-                alerted(alert, &self.labels, annotations, durations, active, found, now_ms, limit)
+                let former = std::mem::take(former);
+                let rule = AlertingRule { alert, labels: &self.labels, annotations, durations, former };
+                rule.evaluate(active, found, now_ms, limit)
+            }
+        }
+    }
+
+    /// Reads the starts of the alerts of before a restart, for an alert with a long `for`.
+    pub(super) fn restore(&mut self, source: &dyn SampleSource, now_ms: i64, limits: &EvalLimits) {
+        let RuleKind::Alerting { alert, for_ms, former, .. } = &mut self.kind else { return };
+        if *for_ms < GRACE_MS {
+            return;
+        }
+        let matchers = [Matcher::equal(METRIC_NAME, ALERTS_FOR_STATE), Matcher::equal(ALERT_NAME, alert.as_str())];
+        let found = source.select(&matchers, now_ms.saturating_sub(OUTAGE_MS), now_ms, limits.max_samples);
+        // Without them alerts begin anew.
+        for series in found.unwrap_or_default() {
+            if let (Some(at_ms), Some(start)) = (series.timestamps.last(), series.values.last())
+                && start.is_finite()
+            {
+                #[expect(clippy::cast_possible_truncation, reason = "epoch seconds")]
+                former.insert(series.labels.without(&[METRIC_NAME]), (*at_ms, *start as i64 * 1000));
             }
         }
     }
@@ -210,55 +236,76 @@ fn recorded(
     Ok(written)
 }
 
-/// Updates the alerts of a rule, and returns the samples that show their states.
-#[expect(clippy::too_many_arguments, reason = "the parts of an alerting rule, which are borrowed apart")]
-fn alerted(
-    alert: &str,
-    labels: &BTreeMap<String, String>,
-    annotations: &BTreeMap<String, String>,
-    (for_ms, keep_firing_for_ms): (i64, i64),
-    active: &mut HashMap<Labels, ActiveAlert>,
-    found: Vec<VectorSample>,
-    now_ms: i64,
-    limit: usize,
-) -> Result<Vec<Written>, String> {
-    let mut present: HashMap<Labels, (f64, BTreeMap<String, String>)> = HashMap::new();
-    for element in found {
-        let scope = Scope { labels: &element.labels, value: element.value };
-        let mut builder = element.labels.without(&[METRIC_NAME]).to_builder();
-        labels.iter().for_each(|(name, template)| {
-            builder.set(name, &expand(template, scope));
-        });
-        builder.set(ALERT_NAME, alert);
-        let expanded = annotations.iter().map(|(name, template)| (name.clone(), expand(template, scope))).collect();
-        let key = builder.build();
-        if present.insert(key.clone(), (element.value, expanded)).is_some() {
-            return Err(format!("several elements have the labels {key} with the labels of the rule"));
+/// The parts of an alerting rule without its alerts.
+struct AlertingRule<'a> {
+    alert: &'a str,
+    labels: &'a BTreeMap<String, String>,
+    annotations: &'a BTreeMap<String, String>,
+    /// `for` and `keep_firing_for` in milliseconds.
+    durations: (i64, i64),
+    former: HashMap<Labels, (i64, i64)>,
+}
+
+impl AlertingRule<'_> {
+    /// Updates the alerts by the elements that were found, and returns the samples that show their states.
+    fn evaluate(
+        &self,
+        active: &mut HashMap<Labels, ActiveAlert>,
+        found: Vec<VectorSample>,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<Written>, String> {
+        let (for_ms, keep_firing_for_ms) = self.durations;
+        let present = self.expanded(found)?;
+        for (key, (value, expanded)) in &present {
+            let entry =
+                active.entry(key.clone()).or_insert_with(|| ActiveAlert::new(key.clone(), for_ms, keep_firing_for_ms));
+            entry.value = *value;
+            entry.annotations.clone_from(expanded);
         }
+        for entry in active.values_mut() {
+            entry.step(now_ms, present.contains_key(&entry.labels));
+            if let Some((down_at_ms, active_at_ms)) = self.former.get(&entry.labels) {
+                entry.restore(*active_at_ms, *down_at_ms, for_ms, now_ms);
+            }
+        }
+        active.retain(|_, entry| !entry.is_over(now_ms));
+        let shown: Vec<&ActiveAlert> = active.values().filter(|entry| entry.state != AlertState::Inactive).collect();
+        if let Err(reason) = within(limit, shown.len()) {
+            active.clear();
+            return Err(reason);
+        }
+        let mut written = Vec::with_capacity(2 * shown.len());
+        for entry in shown {
+            let state = if entry.state == AlertState::Firing { "firing" } else { "pending" };
+            let mut builder = entry.labels.to_builder();
+            builder.set(METRIC_NAME, ALERTS_FOR_STATE);
+            #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds are below 2^53")]
+            written.push((builder.build(), (entry.active_at_ms / 1000) as f64));
+            builder.set(METRIC_NAME, ALERTS).set(ALERT_STATE, state);
+            written.push((builder.build(), 1.0));
+        }
+        written.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(written)
     }
-    for (key, (value, expanded)) in &present {
-        let entry =
-            active.entry(key.clone()).or_insert_with(|| ActiveAlert::new(key.clone(), for_ms, keep_firing_for_ms));
-        entry.value = *value;
-        entry.annotations.clone_from(expanded);
+
+    /// Returns the value and the annotations of each alert, by its labels.
+    fn expanded(&self, found: Vec<VectorSample>) -> Result<HashMap<Labels, (f64, BTreeMap<String, String>)>, String> {
+        let mut present = HashMap::new();
+        for element in found {
+            let scope = Scope { labels: &element.labels, value: element.value };
+            let mut builder = element.labels.without(&[METRIC_NAME]).to_builder();
+            for (name, template) in self.labels {
+                builder.set(name, &expand(template, scope));
+            }
+            builder.set(ALERT_NAME, self.alert);
+            let expanded =
+                self.annotations.iter().map(|(name, template)| (name.clone(), expand(template, scope))).collect();
+            let key = builder.build();
+            if present.insert(key.clone(), (element.value, expanded)).is_some() {
+                return Err(format!("several elements have the labels {key} with the labels of the rule"));
+            }
+        }
+        Ok(present)
     }
-    active.values_mut().for_each(|entry| entry.step(now_ms, present.contains_key(&entry.labels)));
-    active.retain(|_, entry| !entry.is_over(now_ms));
-    let shown: Vec<&ActiveAlert> = active.values().filter(|entry| entry.state != AlertState::Inactive).collect();
-    if let Err(reason) = within(limit, shown.len()) {
-        active.clear();
-        return Err(reason);
-    }
-    let mut written = Vec::with_capacity(2 * shown.len());
-    for entry in shown {
-        let state = if entry.state == AlertState::Firing { "firing" } else { "pending" };
-        let mut builder = entry.labels.to_builder();
-        builder.set(METRIC_NAME, ALERTS_FOR_STATE);
-        #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds are below 2^53")]
-        written.push((builder.build(), (entry.active_at_ms / 1000) as f64));
-        builder.set(METRIC_NAME, ALERTS).set(ALERT_STATE, state);
-        written.push((builder.build(), 1.0));
-    }
-    written.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(written)
 }
