@@ -26,7 +26,7 @@ pub(in crate::service::tasks) async fn run(state: AppState) {
     for fault in &book.faults {
         tracing::error!(file = fault.file, rule = fault.rule, reason = fault.reason, "rule cannot be evaluated");
     }
-    let sender = Sender::new(&state.config.alerts.alertmanagers);
+    let sender = Sender::start(&state.config.alerts.alertmanagers);
     state.rules.publish(book.clone());
     let start_ms = state.clock.now().millis();
     let mut due: Vec<i64> = book.groups.iter().map(|group| group.next_after(start_ms)).collect();
@@ -76,7 +76,7 @@ pub(in crate::service::tasks) async fn run(state: AppState) {
         };
         book = evaluated;
         state.rules.publish(book.clone());
-        sender.send(&notices).await;
+        sender.send(notices);
         let after_ms = state.clock.now().millis();
         for (group, due) in book.groups.iter().zip(&mut due).filter(|(_, due)| **due <= now_ms) {
             *due = group.next_after((*due).max(after_ms - group.interval_ms));

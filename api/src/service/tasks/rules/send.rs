@@ -5,6 +5,7 @@ use std::time::Duration;
 use almanac_engine::rules::Notice;
 use reqwest::{Client, Url};
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 
 use crate::http::iso;
 
@@ -13,16 +14,44 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most alerts of a request, as in Prometheus.
 const BATCH: usize = 256;
 
+/// Most evaluations whose notices wait for a slow Alertmanager; those of further ones are dropped.
+const WAITING: usize = 16;
+
+/// Hands notices to a task that sends them, so that a slow Alertmanager delays no evaluation.
+#[derive(Debug)]
+pub(super) struct Sender(mpsc::Sender<Vec<Notice>>);
+
+impl Sender {
+    /// Starts the task, which ends with the sender.
+    pub(super) fn start(addresses: &[String]) -> Self {
+        let (sender, mut waiting) = mpsc::channel::<Vec<Notice>>(WAITING);
+        let receivers = Receivers::new(addresses);
+        tokio::spawn(async move {
+            while let Some(notices) = waiting.recv().await {
+                receivers.send(&notices).await;
+            }
+        });
+        Self(sender)
+    }
+
+    /// Sends notices soon. Those that are dropped are repeated by later evaluations.
+    pub(super) fn send(&self, notices: Vec<Notice>) {
+        if !notices.is_empty() && self.0.try_send(notices).is_err() {
+            tracing::warn!("alerts are dropped, because the Alertmanagers are slow; they are sent again later");
+        }
+    }
+}
+
 /// The Alertmanagers, each of which gets every alert.
 #[derive(Debug, Clone)]
-pub(super) struct Sender {
+struct Receivers {
     client: Client,
     urls: Vec<Url>,
 }
 
-impl Sender {
-    /// Returns a sender to these addresses; one that is no URL is left out and logged.
-    pub(super) fn new(addresses: &[String]) -> Self {
+impl Receivers {
+    /// Returns the Alertmanagers at these addresses; one that is no URL is left out and logged.
+    fn new(addresses: &[String]) -> Self {
         let url = |address: &String| {
             let text = format!("{}/api/v2/alerts", address.trim_end_matches('/'));
             text.parse().inspect_err(|error| tracing::error!(address, %error, "this Alertmanager gets no alerts")).ok()
@@ -34,7 +63,7 @@ impl Sender {
     }
 
     /// Sends the notices. A failure is logged; the notices are repeated by later evaluations.
-    pub(super) async fn send(&self, notices: &[Notice]) {
+    async fn send(&self, notices: &[Notice]) {
         for batch in notices.chunks(BATCH) {
             let body = Value::Array(batch.iter().map(alert).collect());
             for url in &self.urls {
