@@ -26,6 +26,8 @@ const OF_SIGNALS: [(&str, fn(&AnomalyRow) -> f64); 5] = [
 const REPLICAS: &str = "almanac_recommended_replicas";
 /// Kind of the recommendations with replicas.
 const SCALING: &str = "scaling";
+/// Rows from which a limit is none: more than a store can have.
+const ROWS_MAX: usize = 1 << 40;
 /// Distance of the samples of recommended replicas in milliseconds, so that each is within the look-back of the next.
 const REPLICAS_STEP_MS: i64 = 60_000;
 
@@ -103,11 +105,13 @@ impl LearnedSource {
                 .map(|matcher| matcher.value().to_owned())
                 .into_iter()
                 .collect(),
-            limit: Some(found.left.saturating_add(1)),
+            // One more than permitted is enough to notice.
+            limit: found.left.checked_add(1).filter(|limit| *limit < ROWS_MAX),
             ..RowFilter::default()
         };
-        // Ordered by signal and time.
-        let rows = self.store.anomalies(&filter)?;
+        let mut rows = self.store.anomalies(&filter)?;
+        // With a limit the newest rows come first.
+        rows.sort_by(|a, b| a.signal.cmp(&b.signal).then(a.timestamp.cmp(&b.timestamp)));
         for rows in rows.chunk_by(|a, b| a.signal == b.signal) {
             for (name, value) in OF_SIGNALS.iter().filter(|(name, _)| is_named(name)) {
                 let labels = labels(name, "signal", &rows[0].signal)?;

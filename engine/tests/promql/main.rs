@@ -30,14 +30,14 @@ fn own_scripts_pass() {
 /// A wrong expectation of each kind is found.
 #[test]
 fn wrong_expectations_fail() {
-    let load = "load 1m\n  up{job=\"a\"} 1 2 3\n  up{job=\"b\"} 1 2 {{count:1 sum:1}}\n\n";
+    let load = "load 1m\n  depth{job=\"a\"} 2 2 2\n  depth{job=\"b\"} 2 2 2\n  up{job=\"a\"} 1 2 3\n  up{job=\"b\"} 1 2 {{count:1 sum:1}}\n\n";
     for eval in [
         "eval instant at 1m up{job=\"a\"}\n  up{job=\"a\"} 3",
         "eval instant at 1m up{job=\"a\"}\n  up{job=\"c\"} 2",
         "eval instant at 1m up{job=\"a\"}\n  up{job=\"a\"} 2\n  up{job=\"c\"} 2",
         "eval instant at 1m up{job=\"a\"}\n  expect fail",
         "eval instant at 1m sum(\n  {} 2",
-        "eval instant at 1m sort(up)\n  expect ordered\n  up{job=\"b\"} 2\n  up{job=\"a\"} 2",
+        "eval instant at 1m sort(depth)\n  expect ordered\n  depth{job=\"b\"} 2\n  depth{job=\"a\"} 2",
         "eval instant at 1m quantile(2, up{job=\"a\"})\n  expect no_warn\n  {} +Inf",
         "eval instant at 1m quantile(2, up{job=\"a\"})\n  expect warn msg: PromQL warning: quantile (1:1)\n  {} +Inf",
         "eval range from 0 to 2m step 1m up{job=\"a\"}\n  up{job=\"a\"} 1 2 4",

@@ -12,7 +12,7 @@ const RULES: &str = "groups:
   rules:
   - {record: job:depth:max, expr: max by (job) (depth), labels: {level: job}}
   - {alert: Deep, expr: job:depth:max > 5, annotations: {summary: '{{ $labels.job }}: {{ $value }}'}}
-  - {alert: Unknown, expr: mad_over_time(depth[5m]) > 0}
+  - {alert: Unknown, expr: 'mad_over_time(depth[5m]) > 0'}
 ";
 
 #[derive(Clone, PartialEq, Message)]

@@ -231,7 +231,7 @@ fn errors_have_the_format_of_prometheus() {
     );
     check("/api/v1/series", StatusCode::BAD_REQUEST, "bad_data", "match[]");
     check("/api/v1/labels?match[]=rate(up%5B5m%5D)", StatusCode::BAD_REQUEST, "bad_data", "selector");
-    check("/api/v1/query_exemplars", StatusCode::NOT_FOUND, "not_found", "/api/v1/query_exemplars");
+    check("/api/v1/status/tsdb/blocks", StatusCode::NOT_FOUND, "not_found", "/api/v1/status/tsdb/blocks");
     let reply = service.post("/api/v1/label/job/values", "application/json", "");
     assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(reply.json()["status"], "error");

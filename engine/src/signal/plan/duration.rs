@@ -129,7 +129,10 @@ impl DurationNode {
         if !seconds.is_finite() {
             return Err("a duration is not a finite number".to_owned());
         }
-        if seconds <= 0.0 && !any_sign {
+        if seconds == 0.0 && !any_sign {
+            return Err("a duration must last at least a millisecond".to_owned());
+        }
+        if seconds < 0.0 && !any_sign {
             return Err(format!("a duration must be greater than 0, this one is {seconds} s"));
         }
         #[expect(clippy::cast_precision_loss, reason = "compared with a bound")]

@@ -46,7 +46,8 @@ fn prometheus_reads_from_the_service() {
         "sum by (job) (rate(http_requests_total{code=~\"2..\"}[10m]))",
         "temperature{room!=\"none\"}",
         "{__name__=~\".+\"}",
-        "count_over_time({__name__=~\".+\"}[30m])",
+        "count_over_time(http_requests_total[30m])",
+        "sum by (__name__) ({__name__=~\"[a-m].*\"})",
         "histogram_quantile(0.9, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))",
         "absent(no_such_metric)",
     ] {

@@ -41,8 +41,8 @@ const MAX_SAMPLES: usize = 5_000_000;
 const BYTES_PER_SAMPLE: usize = 16;
 /// Memory of a sample in bytes in one message, before and after compression.
 const BYTES_PER_MESSAGE_SAMPLE: usize = 48;
-/// Size of a frame in bytes from which the next one is begun.
-const FRAME_BYTES: usize = 1 << 20;
+/// Most samples of a frame: about a megabyte before they are encoded.
+const SAMPLES_PER_FRAME: usize = 500 * SAMPLES_PER_CHUNK;
 /// Time for which a response waits for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(10);
 /// Timeout of reading.
@@ -146,9 +146,9 @@ fn frames(queries: Vec<Vec<SeriesSamples>>) -> impl Iterator<Item = Vec<u8>> + S
     (0_i64..).zip(queries).flat_map(|(query_index, series)| {
         series.into_iter().flat_map(move |one| {
             let one = Arc::new(one);
-            let starts: Vec<usize> = (0..one.timestamps.len()).step_by(FRAME_BYTES / BYTES_PER_SAMPLE).collect();
+            let starts: Vec<usize> = (0..one.timestamps.len()).step_by(SAMPLES_PER_FRAME).collect();
             starts.into_iter().map(move |start| {
-                let end = (start + FRAME_BYTES / BYTES_PER_SAMPLE).min(one.timestamps.len());
+                let end = (start + SAMPLES_PER_FRAME).min(one.timestamps.len());
                 let chunks = one.timestamps[start..end]
                     .chunks(SAMPLES_PER_CHUNK)
                     .zip(one.values[start..end].chunks(SAMPLES_PER_CHUNK))
