@@ -14,8 +14,11 @@ use crate::{
 
 /// Start of the names of these series.
 const PREFIX: &str = "almanac_";
+/// A name of a series, and its value in a row.
+type OfSignal = (&'static str, fn(&AnomalyRow) -> f64);
+
 /// Series of a signal, with the label `signal`.
-const OF_SIGNALS: [(&str, fn(&AnomalyRow) -> f64); 5] = [
+const OF_SIGNALS: [OfSignal; 5] = [
     ("almanac_signal_value", |row| row.value),
     ("almanac_signal_expected", |row| row.yhat),
     ("almanac_signal_lower", |row| row.yhat_lower),

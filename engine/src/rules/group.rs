@@ -15,6 +15,9 @@ use crate::{
     signal::EvalLimits,
 };
 
+/// Stores the samples of a rule, all of one time in milliseconds.
+pub type WriteSamples<'a> = dyn FnMut(i64, &[(Labels, f64)]) -> Result<(), String> + 'a;
+
 /// A group of rules with its state.
 #[derive(Debug, Clone)]
 pub struct Group {
@@ -82,7 +85,7 @@ impl Group {
         now_ms: i64,
         limits: &EvalLimits,
         elapsed: &dyn Fn() -> Duration,
-        write: &mut dyn FnMut(i64, &[Written]) -> Result<(), String>,
+        write: &mut WriteSamples<'_>,
     ) -> Evaluated {
         let mut evaluated = Evaluated::default();
         if self.evaluated_at_ms.is_none() {

@@ -12,5 +12,5 @@ mod template;
 
 pub use alert::{ActiveAlert, Notice};
 pub use book::{RuleBook, RuleFault};
-pub use group::{Evaluated, Group};
+pub use group::{Evaluated, Group, WriteSamples};
 pub use rule::{EvaluatedRule, Health, RuleKind};

@@ -77,6 +77,9 @@ pub struct EvaluatedRule {
     pub evaluated_at_ms: Option<i64>,
 }
 
+/// The value and the annotations of an alert.
+type Expanded = (f64, BTreeMap<String, String>);
+
 /// A sample that a rule writes: labels and value.
 pub(super) type Written = (Labels, f64);
 
@@ -290,7 +293,7 @@ impl AlertingRule<'_> {
     }
 
     /// Returns the value and the annotations of each alert, by its labels.
-    fn expanded(&self, found: Vec<VectorSample>) -> Result<HashMap<Labels, (f64, BTreeMap<String, String>)>, String> {
+    fn expanded(&self, found: Vec<VectorSample>) -> Result<HashMap<Labels, Expanded>, String> {
         let mut present = HashMap::new();
         for element in found {
             let scope = Scope { labels: &element.labels, value: element.value };

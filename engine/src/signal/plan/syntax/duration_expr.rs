@@ -48,8 +48,7 @@ impl Parser<'_> {
     fn duration_sum(&mut self, min: u8, what: &str, opening: &Token) -> Result<DurationNode, SignalError> {
         self.enter()?;
         let mut left = self.duration_signed(what, opening, true)?;
-        loop {
-            let TokenKind::Symbol(symbol) = self.peek().kind else { break };
+        while let TokenKind::Symbol(symbol) = self.peek().kind {
             let Some((op, strength)) = DurationOp::of(symbol).filter(|(_, strength)| *strength >= min) else { break };
             self.advance();
             // `^` is right-associative, all other operators are left-associative.
