@@ -111,11 +111,12 @@ pub(super) async fn tsdb(State(state): State<AppState>, params: Params) -> Resul
             entry.0 += 1;
             entry.1 += value.len() as u64;
         }
-        let (stats, newest) = (store.stats(), store.newest().map(|at| at.millis()));
+        let stats = store.stats();
+        let (oldest, newest) = (store.oldest().map(|at| at.millis()), store.newest().map(|at| at.millis()));
         Ok::<_, almanac_engine::store::StoreError>(json!({
             "headStats": {
                 "numSeries": stats.series, "numLabelPairs": pairs.len() + metrics.len(), "chunkCount": 0,
-                "minTime": i64::MAX, "maxTime": newest.unwrap_or(i64::MIN),
+                "minTime": oldest.unwrap_or(i64::MAX), "maxTime": newest.unwrap_or(i64::MIN),
             },
             "seriesCountByMetricName": largest(metrics.iter().map(|(name, count)| ((*name).to_owned(), *count)), limit),
             "labelValueCountByLabelName": largest(names.iter().map(|(name, (count, _))| ((*name).to_owned(), *count)), limit),

@@ -139,6 +139,7 @@ fn the_service_has_a_status() {
     };
     let tsdb = data("/api/v1/status/tsdb?limit=2");
     assert!(tsdb["headStats"]["numSeries"].as_u64().unwrap() > 1, "{tsdb}");
+    assert!(tsdb["headStats"]["minTime"].as_i64() < tsdb["headStats"]["maxTime"].as_i64(), "{tsdb}");
     assert!(
         tsdb["seriesCountByMetricName"][0]["value"].as_u64() >= tsdb["seriesCountByMetricName"][1]["value"].as_u64()
     );
