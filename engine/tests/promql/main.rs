@@ -1,7 +1,5 @@
 //! Runs the own scripts of PromQL, in the test language of Prometheus.
 
-#![expect(clippy::unwrap_used, reason = "a test whose set-up fails should fail there")]
-
 mod runner;
 
 use std::{fs, path::Path};

@@ -127,7 +127,7 @@ fn rules_are_evaluated_stored_and_read_back() {
     let labels: Vec<(&str, &str)> =
         recorded.labels[1..].iter().map(|label| (label.name.as_str(), label.value.as_str())).collect();
     assert_eq!(labels, [("job", "mail"), ("level", "job")]);
-    assert!(recorded.samples.iter().all(|sample| sample.value == 9.0 && sample.timestamp % 1000 == 0));
+    assert!(recorded.samples.iter().all(|sample| sample.value.total_cmp(&9.0).is_eq() && sample.timestamp % 1000 == 0));
     assert!(read(&service, "nothing").is_empty());
     assert!(service.stop().success());
 }

@@ -95,11 +95,10 @@ pub(super) async fn tsdb(State(state): State<AppState>, params: Params) -> Resul
     let store = state.store.clone();
     let work = move || {
         let all = store.series(&[], i64::MIN, i64::MAX)?;
-        let (mut metrics, mut pairs, mut names): (
-            HashMap<&str, u64>,
-            HashMap<(&str, &str), u64>,
-            HashMap<&str, (u64, u64)>,
-        ) = Default::default();
+        let mut metrics: HashMap<&str, u64> = HashMap::new();
+        let mut pairs: HashMap<(&str, &str), u64> = HashMap::new();
+        // Numbers of values, and their length in bytes.
+        let mut names: HashMap<&str, (u64, u64)> = HashMap::new();
         for labels in &all {
             *metrics.entry(labels.metric_name()).or_default() += 1;
             for (name, value) in labels.iter().filter(|(name, _)| *name != METRIC_NAME) {

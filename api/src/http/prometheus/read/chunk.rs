@@ -178,8 +178,8 @@ mod tests {
             let mut value = *values.last().unwrap();
             if reader.bits(1) == 1 {
                 if reader.bits(1) == 1 {
-                    leading = reader.bits(5) as usize;
-                    let width = reader.bits(6) as usize;
+                    leading = usize::try_from(reader.bits(5)).unwrap();
+                    let width = usize::try_from(reader.bits(6)).unwrap();
                     trailing = 64 - leading - if width == 0 { 64 } else { width };
                 }
                 value ^= reader.bits(64 - leading - trailing) << trailing;

@@ -142,22 +142,23 @@ pub(super) fn frame(message: &ChunkedReadResponse) -> Vec<u8> {
 /// Remainders of the Castagnoli polynomial, reflected, for each byte.
 const CRC_TABLE: [u32; 256] = {
     let mut table = [0; 256];
-    let mut byte = 0;
+    let (mut byte, mut start) = (0, 0_u32);
     while byte < 256 {
-        let (mut remainder, mut bit) = (byte as u32, 0);
+        let (mut remainder, mut bit) = (start, 0);
         while bit < 8 {
             remainder = if remainder & 1 == 1 { (remainder >> 1) ^ 0x82f6_3b78 } else { remainder >> 1 };
             bit += 1;
         }
         table[byte] = remainder;
         byte += 1;
+        start += 1;
     }
     table
 };
 
 /// Returns the CRC-32C of some bytes.
 fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| (crc >> 8) ^ CRC_TABLE[usize::from((crc as u8) ^ byte)];
+    let step = |crc: u32, byte: &u8| (crc >> 8) ^ CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)];
     !bytes.iter().fold(u32::MAX, step)
 }
 
