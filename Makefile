@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo test lint fuzz attack bench bench-accuracy bench-advisors soak test-peers
+.PHONY: help setup build install demo test lint fuzz attack bench bench-accuracy bench-advisors soak promql-scripts test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ lint: setup ## Formatting, clippy without warnings, unused dependencies, licence
 fuzz: setup ## Run every decoder on mutated inputs for SECONDS (30) each (ONLY=promql,csv SEED=1)
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/fuzz-decoders --seconds $(or $(SECONDS),30) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+promql-scripts: setup ## Run Prometheus' own scripts of PromQL in the folder SCRIPTS; prints the table of docs/promql.md
+	cargo build --locked $(FEATURES) --workspace --example promql_scripts
+	@$(CARGO_TARGET_DIR)/debug/examples/promql_scripts $(or $(SCRIPTS),$(error SCRIPTS=FOLDER is missing: a folder with files *.test))
 
 attack: setup ## Attack the real binary on loopback, one test at a time; prints time and memory of each
 	cargo build --locked $(FEATURES) --workspace

@@ -11,6 +11,7 @@ mod isolation;
 pub mod learn;
 pub mod ledger;
 pub mod notice;
+pub mod rules;
 pub mod series;
 pub mod signal;
 pub mod store;

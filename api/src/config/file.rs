@@ -13,7 +13,8 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use super::{
-    Alerts, ByteSize, ConfigError, Learn, Secret, Server, Signal, Span, Sql, Stream, Webhook, sections::Sections,
+    Alerts, ByteSize, ConfigError, Learn, Promql, Secret, Server, Signal, Span, Sql, Stream, Webhook,
+    sections::Sections,
 };
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
@@ -46,6 +47,8 @@ pub struct Config {
     /// `[[stream]]`
     #[serde(rename = "stream")]
     pub streams: Vec<Stream>,
+    /// `[promql]`
+    pub promql: Promql,
     /// Folder of the file; relative paths in the file start there.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -287,6 +290,8 @@ impl Config {
             return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
         }
         self.sql.check()?;
+        self.promql.check()?;
+        self.alerts.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

@@ -23,7 +23,7 @@ pub use router::{openapi, router};
 pub(crate) use rows::all_expected_breaches;
 pub use shared::{
     ApiError, AppState, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientConnection, Params,
-    Reserved, StateError, ingest_limits, now,
+    Reserved, SharedRules, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};
 pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};

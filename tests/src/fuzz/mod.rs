@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("parquet", files::parquet),
     ("prometheus_text", samples::prometheus_text),
     ("promql", promql::promql),
+    ("remote_read", http::remote_read),
     ("remote_write_1", samples::remote_write_1),
     ("remote_write_2", samples::remote_write_2),
     ("rules", settings::rules),

@@ -19,6 +19,7 @@ mod notebook;
 mod notices;
 mod pictures;
 mod replay;
+mod rules_here;
 mod series_file;
 mod service;
 mod simulated;

@@ -61,6 +61,7 @@ targets! {
     remote_write_2: 2_000,
     rules: 1_500,
     sql: 400,
+    remote_read: 300,
     sql_body: 200,
     tables: 150,
     tokens: 500,

@@ -2,10 +2,13 @@
 
 use std::fs;
 
-use almanac_engine::advise::{
-    AdviceSpecs, AnyAdvisor,
-    kit::{duration_text, percent},
-    threshold::KeptRule,
+use almanac_engine::{
+    advise::{
+        AdviceSpecs, AnyAdvisor,
+        kit::{duration_text, percent},
+        threshold::KeptRule,
+    },
+    rules::RuleFault,
 };
 
 use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span, Stream, Webhook};
@@ -28,6 +31,7 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
         section("[sql]", sql(config)),
         section("[learn]", learn(config)),
         section("[advise]", vec![format!("Runs the advisors every {}.", span(config.advise.every))]),
+        section("[promql]", promql(config)),
         section("[[scrape]]", config.scrapes.iter().map(scrape).collect()),
         section("[[signal]]", config.signals.iter().map(signal).collect()),
     ];
@@ -231,12 +235,41 @@ fn alerts(config: &Config, advised: Vec<String>, kept: &[&KeptRule]) -> Vec<Stri
         counted(advised.len(), "alert"),
         counted(kept.len(), "rule")
     )];
+    if config.alerts.evaluate {
+        all.push(evaluated(config));
+        let fault = |fault: &RuleFault| {
+            let name = if fault.rule.is_empty() { &fault.file } else { &fault.rule };
+            format!("{name}: is not evaluated: {}.", fault.reason.trim_end_matches('.'))
+        };
+        all.extend(config.rule_book().faults.iter().map(fault));
+    }
     all.extend(advised);
     all.extend(kept.iter().map(|rule| {
         let name = if rule.alert.is_empty() { &rule.group } else { &rule.alert };
         format!("{name}: stays as it is: {}.", rule.reason.trim_end_matches('.'))
     }));
     all
+}
+
+/// Describes the enabled features; nothing without any.
+fn promql(config: &Config) -> Vec<String> {
+    let features = &config.promql.features;
+    if features.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("Accepts what is experimental in PromQL: {}.", features.join(", "))]
+}
+
+/// Describes the evaluation of the rules.
+fn evaluated(config: &Config) -> String {
+    let book = config.rule_book();
+    let rules: usize = book.groups.iter().map(|group| group.rules.len()).sum();
+    let (rules, groups) = (counted(rules, "rule"), counted(book.groups.len(), "group"));
+    let receivers = match config.alerts.alertmanagers.as_slice() {
+        [] => "sends alerts to no Alertmanager".to_owned(),
+        urls => format!("sends alerts to {}", urls.join(", ")),
+    };
+    format!("Evaluates {rules} of {groups} here, and {receivers}.")
 }
 
 fn span(span: Span) -> String {

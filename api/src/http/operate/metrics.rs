@@ -230,7 +230,7 @@ fn signal_registry(scores: &[AnomalyRow]) -> Registry {
     gauges("signal_expected", "Expected value of the signal at that point", |row| row.yhat);
     gauges("signal_lower", "Lower end of the band around the expected value", |row| row.yhat_lower);
     gauges("signal_upper", "Upper end of the band around the expected value", |row| row.yhat_upper);
-    gauges("signal_score", "Anomaly score of the newest value, an anomaly above 1", |row| row.score);
+    gauges("signal_anomaly_score", "Anomaly score of the newest value, an anomaly above 1", |row| row.score);
     registry
 }
 

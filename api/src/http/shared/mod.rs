@@ -24,5 +24,5 @@ pub(crate) use pattern::escape_pattern;
 pub use request_line::LenientConnection;
 pub(super) use reshape::{panicked, reshape_errors, unknown_path};
 pub(crate) use state::scheduler;
-pub use state::{AppState, Clock, StateError, ingest_limits, now};
+pub use state::{AppState, Clock, SharedRules, StateError, ingest_limits, now};
 pub(crate) use time::{iso, parse_duration_ms, parse_time};

@@ -262,12 +262,18 @@ impl Store {
         Ok(ids.into_iter().filter_map(|id| registry.labels(SeriesId::new(id))).collect())
     }
 
+    /// Returns the oldest timestamp of any sample; `None` in an empty store.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let layout = self.0.shared.layout.read();
+        layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.min).min().map(Timestamp::from_millis)
+    }
+
     /// Returns the newest timestamp of any sample; `None` in an empty store.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
         let layout = self.0.shared.layout.read();
-        let newest = layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max();
-        newest.map(Timestamp::from_millis)
+        layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max().map(Timestamp::from_millis)
     }
 
     /// Returns the newest timestamp up to `until`, so that a wrong timestamp far in the future does not hide the
