@@ -1,0 +1,1 @@
+//! Tests of OTLP against a store.
