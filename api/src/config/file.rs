@@ -12,7 +12,9 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Secret, Server, Signal, Span, Sql, sections::Sections};
+use super::{
+    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Secret, Server, Signal, Span, Sql, sections::Sections,
+};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,6 +26,10 @@ pub struct Config {
     pub store: Store,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[otlp]`
+    pub otlp: Otlp,
+    /// `[grpc]`
+    pub grpc: Grpc,
     /// `[sql]`
     pub sql: Sql,
     /// `[learn]`
@@ -275,6 +281,7 @@ impl Config {
             return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
         }
         self.sql.check()?;
+        self.otlp.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

@@ -12,6 +12,7 @@ mod secret;
 mod sections;
 mod server;
 mod sql;
+mod telemetry;
 mod units;
 
 pub use advice::{Alerts, kept_rules};
@@ -21,4 +22,5 @@ pub use learning::{Learn, Signal};
 pub use secret::Secret;
 pub use server::Server;
 pub use sql::Sql;
+pub use telemetry::{Grpc, Otlp};
 pub use units::{ByteSize, Span};
