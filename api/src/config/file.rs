@@ -12,9 +12,7 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{
-    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Secret, Server, Signal, Span, Sql, sections::Sections,
-};
+use super::{Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Secret, Server, Signal, Span, Sql, sections::Sections};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]

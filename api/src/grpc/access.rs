@@ -35,7 +35,8 @@ pub(super) async fn admit(
 ) -> Result<Permit, ApiError> {
     let caller = state.auth.identify(token, from).await.map_err(|refusal| match refusal {
         Refusal::TooMany { retry_after } => {
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tokens", refusal.to_string()).retry_after(retry_after)
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tokens", refusal.to_string())
+                .retry_after(retry_after)
         }
         Refusal::Missing | Refusal::Wrong => {
             let message = format!("{refusal}: send the metadata `authorization: Bearer TOKEN`");
@@ -44,7 +45,8 @@ pub(super) async fn admit(
     })?;
     caller.require(scope).map_err(|error| ApiError::new(StatusCode::FORBIDDEN, "forbidden", error.to_string()))?;
     caller.admit().map_err(|reached| {
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "token_limit", reached.to_string()).retry_after(reached.retry_after)
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "token_limit", reached.to_string())
+            .retry_after(reached.retry_after)
     })
 }
 

@@ -31,8 +31,6 @@ pub(super) async fn export(signal: Signal, State(state): State<AppState>, reques
             Ok::<_, Status>(tonic::Response::new(answer(signal, &summary)))
         }
     });
-    let mut grpc = Grpc::new(BytesCodec)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(limit);
+    let mut grpc = Grpc::new(BytesCodec).accept_compressed(CompressionEncoding::Gzip).max_decoding_message_size(limit);
     grpc.unary(work, request).await.map(Body::new)
 }

@@ -17,10 +17,10 @@ pub mod sql;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ingest::{ImportBody, remove_spooled};
-pub(crate) use otlp::{RpcStatus, answer, code_of, receive, retry_details};
-pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub(crate) use guard::time_out_slow_bodies;
+pub(crate) use ingest::{ImportBody, remove_spooled};
+pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
+pub(crate) use otlp::{RpcStatus, answer, code_of, receive, retry_details};
 pub(crate) use recommendations::recommended_replicas;
 pub use router::{openapi, router};
 pub(crate) use rows::all_expected_breaches;

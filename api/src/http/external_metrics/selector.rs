@@ -9,9 +9,8 @@ pub(super) fn workloads(selector: &str) -> Result<Option<Vec<String>>, String> {
     if selector.is_empty() {
         return Ok(None);
     }
-    let invalid = || {
-        format!("label selector {selector:?} is not supported; write workload=NAME or workload in (NAME, NAME)")
-    };
+    let invalid =
+        || format!("label selector {selector:?} is not supported; write workload=NAME or workload in (NAME, NAME)");
     let names: Vec<&str> = match selector.split_once(" in ") {
         Some((key, list)) if key.trim() == "workload" => {
             let list = list.trim().strip_prefix('(').and_then(|list| list.strip_suffix(')')).ok_or_else(invalid)?;
@@ -49,7 +48,9 @@ mod tests {
         check("workload=api", Some(&["api"]));
         check("workload == api", Some(&["api"]));
         check("workload in (api, web)", Some(&["api", "web"]));
-        for wrong in ["job=api", "workload", "workload!=api", "workload=", "workload=a,b=c", "workload in api", "x in (a)"] {
+        for wrong in
+            ["job=api", "workload", "workload!=api", "workload=", "workload=a,b=c", "workload in api", "x in (a)"]
+        {
             assert!(workloads(wrong).unwrap_err().contains("write workload=NAME"), "{wrong:?}");
         }
     }

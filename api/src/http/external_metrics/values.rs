@@ -37,13 +37,16 @@ pub(super) async fn values(
     Query(selection): Query<Selection>,
 ) -> Result<Json<Value>, ApiError> {
     if metric != METRIC {
-        return Err(ApiError::not_found("unknown_metric", format!("no external metric {metric:?}; {METRIC} is served")));
+        return Err(ApiError::not_found(
+            "unknown_metric",
+            format!("no external metric {metric:?}; {METRIC} is served"),
+        ));
     }
     let selected = workloads(selection.label_selector.as_deref().unwrap_or_default())
         .map_err(|message| ApiError::bad_request("invalid_selector", message))?;
     let is_named = selected.is_some();
-    let names = selected
-        .unwrap_or_else(|| state.config.advice.of::<Scaling>().map(|workload| workload.name.clone()).collect());
+    let names =
+        selected.unwrap_or_else(|| state.config.advice.of::<Scaling>().map(|workload| workload.name.clone()).collect());
     let mut items = Vec::with_capacity(names.len());
     for name in names {
         match recommended_replicas(&state, &name).await {

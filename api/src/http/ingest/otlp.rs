@@ -36,7 +36,11 @@ const PATHS: [&str; 3] = ["/v1/metrics", "/v1/traces", "/v1/logs"];
         (status = 413, description = "too large; send smaller batches"),
         (status = 415, description = "unsupported content type or encoding"),
         (status = 429, description = "the store is busy; retry after the time in Retry-After")))]
-pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+pub(super) async fn metrics(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
     export(&state, Signal::Metrics, &headers, body).await
 }
 
@@ -49,7 +53,11 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap, b
         (status = 413, description = "too large; send smaller batches"),
         (status = 415, description = "unsupported content type or encoding"),
         (status = 429, description = "the store is busy; retry after the time in Retry-After")))]
-pub(super) async fn traces(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+pub(super) async fn traces(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
     export(&state, Signal::Traces, &headers, body).await
 }
 

@@ -61,7 +61,12 @@ pub(in crate::service) async fn accept_connections(
     settings: Settings,
     stopping: CancellationToken,
 ) {
-    let shared = Arc::new(Shared { router, protocol: settings.protocol, timeouts: settings.timeouts, stopping: stopping.clone() });
+    let shared = Arc::new(Shared {
+        router,
+        protocol: settings.protocol,
+        timeouts: settings.timeouts,
+        stopping: stopping.clone(),
+    });
     let (connections, mut tasks) = (Arc::new(Connections::default()), JoinSet::new());
     let mut shortage: Option<Shortage> = None;
     loop {

@@ -4,8 +4,7 @@ use std::{fmt, sync::Arc};
 
 use almanac_models::Timestamp;
 use opentelemetry_proto::tonic::collector::{
-    logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
-    trace::v1::ExportTraceServiceRequest,
+    logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest,
 };
 use parking_lot::Mutex;
 
@@ -170,7 +169,11 @@ impl Otlp {
         let forgotten = streams.deltas.apply(deltas);
         streams.starts.apply(starts);
         if forgotten > 0 {
-            tracing::warn!(forgotten, kept = streams.deltas.len(), "streams of deltas were forgotten; they begin at zero");
+            tracing::warn!(
+                forgotten,
+                kept = streams.deltas.len(),
+                "streams of deltas were forgotten; they begin at zero"
+            );
         }
         drop(streams);
         for warning in report.warnings() {
@@ -212,7 +215,8 @@ impl Otlp {
         if is_full {
             report.warn("too many different messages; further ones are counted as (other)".to_owned());
         }
-        let metadata = [Declared::new(COUNTER, MetricType::Counter, "Log records by service, severity and template", "")];
+        let metadata =
+            [Declared::new(COUNTER, MetricType::Counter, "Log records by service, severity and template", "")];
         let pending = self.append(rows, if changed.is_empty() { &[] } else { &metadata }, &mut report, now)?;
         table.apply(changed);
         Ok(PendingExport { pending, summary: report.summary("log records") })

@@ -7,6 +7,9 @@ use crate::ingest::Refusal;
 /// Largest number of different reasons that are told to a sender.
 const MAX_REASONS: usize = 8;
 
+/// Longest reason in characters.
+const MAX_REASON_CHARS: usize = 400;
+
 /// Result of an export that is on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExportSummary {
@@ -33,6 +36,7 @@ impl Report {
     /// Counts items that are not stored, for one reason.
     pub(crate) fn reject(&mut self, reason: String, items: u64) {
         self.rejected += items;
+        let reason = shortened(reason);
         let is_known = self.reasons.contains(&reason);
         if !is_known && self.reasons.len() < MAX_REASONS {
             self.reasons.push(reason);
@@ -55,6 +59,7 @@ impl Report {
 
     /// Adds something that a sender should know.
     pub(crate) fn warn(&mut self, warning: String) {
+        let warning = shortened(warning);
         if self.warnings.len() < MAX_REASONS && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
@@ -77,6 +82,12 @@ impl Report {
         for warning in &self.warnings {
             let _ = write!(message, "{}{warning}", if message.is_empty() { "" } else { "; " });
         }
+        let message = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         ExportSummary { items: self.items, rejected: self.rejected, message }
     }
+}
+
+/// Returns the start of a reason.
+fn shortened(reason: String) -> String {
+    if reason.len() <= MAX_REASON_CHARS { reason } else { reason.chars().take(MAX_REASON_CHARS).collect() }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Rows {
     /// Largest memory in bytes.
     limit: usize,
     is_full: bool,
+    /// Length of all labels that were built, also of those that were not added.
+    built: usize,
     text: Vec<u8>,
     series: Vec<Row>,
     pub(crate) timestamps: Vec<i64>,
@@ -80,6 +82,7 @@ impl Rows {
         Self {
             limit,
             is_full: false,
+            built: 0,
             text: Vec::new(),
             series: Vec::new(),
             timestamps: Vec::new(),
@@ -93,6 +96,12 @@ impl Rows {
     /// [`OtlpError::TooManySeries`].
     pub(crate) fn check(&self) -> Result<(), OtlpError> {
         if self.is_full { Err(OtlpError::TooManySeries { limit: self.limit }) } else { Ok(()) }
+    }
+
+    /// Counts labels that are built. A point of a few bytes has all labels of its resource.
+    pub(crate) fn count_built(&mut self, labels: &LabelText) {
+        self.built = self.built.saturating_add(labels.0.len());
+        self.is_full |= self.built > self.limit;
     }
 
     /// Adds a series of a metric: the common labels, and a further one if there is one. Adds nothing above the limit.

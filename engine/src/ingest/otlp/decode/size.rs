@@ -6,8 +6,7 @@ use opentelemetry_proto::tonic::{
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
     metrics::v1::{
         Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-        ScopeMetrics, SummaryDataPoint,
-        exponential_histogram_data_point::Buckets, summary_data_point::ValueAtQuantile,
+        ScopeMetrics, SummaryDataPoint, exponential_histogram_data_point::Buckets, summary_data_point::ValueAtQuantile,
     },
     resource::v1::Resource,
     trace::v1::{
@@ -173,7 +172,8 @@ mod tests {
 
     #[test]
     fn the_estimate_counts_the_parts_and_not_the_bytes() {
-        let points = vec![NumberDataPoint { attributes: vec![KeyValue::default(); 50], ..NumberDataPoint::default() }; 200];
+        let points =
+            vec![NumberDataPoint { attributes: vec![KeyValue::default(); 50], ..NumberDataPoint::default() }; 200];
         let metric = Metric { data: Some(Data::Gauge(Gauge { data_points: points })), ..Metric::default() };
         let scope = ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() };
         let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };

@@ -4,7 +4,7 @@
 pub(super) const VALUE: &str = "<*>";
 
 /// Largest number of words; the rest is one value.
-const MAX_WORDS: usize = 48;
+const MAX_WORDS: usize = 32;
 
 /// Longest word in bytes; a longer one is a value.
 const MAX_WORD_BYTES: usize = 80;

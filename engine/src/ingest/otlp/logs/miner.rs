@@ -15,6 +15,9 @@ const MIN_SIMILARITY: f64 = 0.6;
 /// Largest number of templates of a service.
 const MAX_TEMPLATES: usize = 200;
 
+/// Largest number of templates with the same number of words and the same first word: a message is compared with each.
+const MAX_LEAF: usize = 50;
+
 /// Largest number of services.
 const MAX_SERVICES: usize = 200;
 
@@ -64,7 +67,7 @@ impl Templates {
             }
             return known.join(" ");
         }
-        if self.count >= MAX_TEMPLATES {
+        if self.count >= MAX_TEMPLATES || leaf.len() >= MAX_LEAF {
             return OTHER.to_owned();
         }
         self.count += 1;

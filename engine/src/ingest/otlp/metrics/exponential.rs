@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, exponential_histogram_data_point::Buckets};
+use opentelemetry_proto::tonic::metrics::v1::{
+    ExponentialHistogramDataPoint, exponential_histogram_data_point::Buckets,
+};
 
 /// Bounds are `2^(k / GRID_PER_DOUBLING)`.
 const GRID_PER_DOUBLING: i64 = 4;

@@ -21,15 +21,15 @@ struct Buckets {
 impl Context<'_> {
     /// Adds a point of a histogram with explicit bounds.
     pub(super) fn histogram(&mut self, name: &str, identity: &Identity, point: &HistogramDataPoint, is_delta: bool) {
-        let labels = self.labels(name, identity, &point.attributes);
         let times = (point.start_time_unix_nano, point.time_unix_nano);
-        let Some(place) = self.place(name, &labels, times) else { return };
+        let Some(place) = self.place(name, identity, &point.attributes, times) else { return };
         if point.flags & NO_RECORDED_VALUE != 0 {
             return self.end_histogram(&place, &point.explicit_bounds);
         }
         let (bounds, counts) = (&point.explicit_bounds, &point.bucket_counts);
         if !counts.is_empty() && counts.len() != bounds.len() + 1 {
-            let reason = format!("{name:?} has {} buckets with {} bounds; one more is expected", counts.len(), bounds.len());
+            let reason =
+                format!("{name:?} has {} buckets with {} bounds; one more is expected", counts.len(), bounds.len());
             return self.reject(reason);
         }
         if bounds.windows(2).any(|pair| !(pair[0] < pair[1])) || bounds.iter().any(|bound| !bound.is_finite()) {
@@ -78,14 +78,12 @@ impl Context<'_> {
         point: &ExponentialHistogramDataPoint,
         is_delta: bool,
     ) {
-        let labels = self.labels(name, identity, &point.attributes);
         let times = (point.start_time_unix_nano, point.time_unix_nano);
-        let Some(place) = self.place(name, &labels, times) else { return };
+        let Some(place) = self.place(name, identity, &point.attributes, times) else { return };
         let changes = if is_delta { &mut self.deltas } else { &mut self.starts };
         let known = changes.get(place.key);
         if point.flags & NO_RECORDED_VALUE != 0 {
-            let bounds: Vec<f64> =
-                known.iter().flat_map(|known| &known.emitted).map(|(bound, _)| *bound).collect();
+            let bounds: Vec<f64> = known.iter().flat_map(|known| &known.emitted).map(|(bound, _)| *bound).collect();
             return self.end_histogram(&place, &bounds);
         }
         let mut dense = Dense::of(point);
@@ -122,13 +120,7 @@ impl Context<'_> {
     }
 
     /// Adds the series of a histogram. `added`: samples before the point, for bounds that are new.
-    fn push_histogram(
-        &mut self,
-        place: &Place<'_>,
-        buckets: &Buckets,
-        zero: Option<i64>,
-        added: &[(f64, (i64, f64))],
-    ) {
+    fn push_histogram(&mut self, place: &Place<'_>, buckets: &Buckets, zero: Option<i64>, added: &[(f64, (i64, f64))]) {
         let (point, labels) = (place.point, &place.labels);
         let samples = |value: f64| -> Vec<(i64, f64)> {
             zero.map(|at| (at, 0.0)).into_iter().chain([(place.time_ms, value)]).collect()

@@ -1,10 +1,9 @@
 //! Maps an export of metrics to series: walks resources, scopes and metrics.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashMap;
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
+    common::v1::KeyValue,
     metrics::v1::{AggregationTemporality, Metric, ResourceMetrics, metric::Data},
 };
 
@@ -27,6 +26,9 @@ use crate::{
 
 /// Flag of a data point without a value: the series ends.
 pub(super) const NO_RECORDED_VALUE: u32 = 1;
+
+/// Longest name of a metric with its unit in bytes.
+const MAX_NAME_BYTES: usize = 1_024;
 
 /// What the mapping of an export needs and produces.
 pub(crate) struct Context<'a> {
@@ -109,24 +111,33 @@ impl<'a> Context<'a> {
     }
 
     /// Counts a data point and returns its place; `None` if its timestamp is not accepted.
+    ///
+    /// Attributes that get the same name are joined, with a warning.
     pub(super) fn place<'n>(
         &mut self,
         name: &'n str,
-        labels: &BTreeMap<String, String>,
+        identity: &Identity,
+        attributes: &[KeyValue],
         (start_nanos, time_nanos): (u64, u64),
     ) -> Option<Place<'n>> {
         self.report.items += 1;
         let (start_ms, time_ms) = (millis(start_nanos), millis(time_nanos));
-        let shown = || format!("{name}{labels:?}").chars().take(200).collect::<String>();
         if time_nanos == 0 {
             self.report.reject(format!("a point of {name:?} has no time (time_unix_nano)"), 1);
             return None;
         }
-        if let Some(refusal) = timestamp_refusal(self.accepted, time_ms, shown) {
+        if let Some(refusal) = timestamp_refusal(self.accepted, time_ms, || name.to_owned()) {
             self.report.refuse(refusal);
             return None;
         }
-        let labels = LabelText::new(labels);
+        let report = &mut self.report;
+        let labels = identity.labels(attributes, |label| {
+            report.warn(format!(
+                "attributes of {name:?} have the same name {label:?} in the store; their values are joined"
+            ));
+        });
+        let labels = LabelText::new(&labels);
+        self.rows.count_built(&labels);
         // A metric name contains no such byte.
         let key = self.cache.text_key(self.scope, &[name.as_bytes(), &[0xff], labels.bytes()].concat());
         let point = self.points;
@@ -195,6 +206,11 @@ fn map_metric(metric: &Metric, identity: &Identity, context: &mut Context<'_>) -
         Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
         Data::Summary(summary) => summary.data_points.len(),
     };
+    if metric.name.len() + metric.unit.len() > MAX_NAME_BYTES {
+        let reason = format!("the name of metric {:?} has more than {MAX_NAME_BYTES} bytes", shortened(&metric.name));
+        context.reject_all(reason, points);
+        return Ok(());
+    }
     let Some(name) = metric_name(&metric.name, &metric.unit, kind) else {
         context.reject_all(format!("the name of metric {:?} has no letter or digit", shortened(&metric.name)), points);
         return Ok(());
@@ -271,19 +287,6 @@ impl Context<'_> {
                 None
             }
         }
-    }
-
-    /// Returns the labels of a data point; attributes that get the same name are joined, with a warning.
-    pub(super) fn labels(
-        &mut self,
-        name: &str,
-        identity: &Identity,
-        attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue],
-    ) -> BTreeMap<String, String> {
-        let report = &mut self.report;
-        identity.labels(attributes, |label| {
-            report.warn(format!("attributes of {name:?} have the same name {label:?} in the store; their values are joined"));
-        })
     }
 }
 

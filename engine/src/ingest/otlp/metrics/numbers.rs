@@ -12,10 +12,11 @@ use crate::{ingest::otlp::translate::Identity, series::stale_marker};
 impl Context<'_> {
     /// Adds a point of a gauge.
     pub(super) fn gauge(&mut self, name: &str, identity: &Identity, point: &NumberDataPoint) {
-        let labels = self.labels(name, identity, &point.attributes);
+        let Some(value) = number(point) else {
+            return self.reject_all(format!("a point of {name:?} has no value"), 1);
+        };
         let times = (point.start_time_unix_nano, point.time_unix_nano);
-        let Some(place) = self.place(name, &labels, times) else { return };
-        let Some(value) = number(point) else { return self.reject(format!("a point of {name:?} has no value")) };
+        let Some(place) = self.place(name, identity, &point.attributes, times) else { return };
         self.rows.push(place.point, name, (&place.labels, None), &[(place.time_ms, value)]);
     }
 
@@ -28,10 +29,11 @@ impl Context<'_> {
         point: &NumberDataPoint,
         (is_delta, is_monotonic): (bool, bool),
     ) {
-        let labels = self.labels(name, identity, &point.attributes);
+        let Some(value) = number(point) else {
+            return self.reject_all(format!("a point of {name:?} has no value"), 1);
+        };
         let times = (point.start_time_unix_nano, point.time_unix_nano);
-        let Some(place) = self.place(name, &labels, times) else { return };
-        let Some(value) = number(point) else { return self.reject(format!("a point of {name:?} has no value")) };
+        let Some(place) = self.place(name, identity, &point.attributes, times) else { return };
         if point.flags & NO_RECORDED_VALUE != 0 {
             return self.rows.push(place.point, name, (&place.labels, None), &[(place.time_ms, value)]);
         }
@@ -55,8 +57,7 @@ impl Context<'_> {
         }
         if is_delta || is_monotonic {
             let kept = if is_delta { Total::Number(total) } else { Total::Cumulative };
-            let stream =
-                Stream { start_ms: place.start_ms, time_ms: place.time_ms, total: kept, emitted: Vec::new() };
+            let stream = Stream { start_ms: place.start_ms, time_ms: place.time_ms, total: kept, emitted: Vec::new() };
             changes.set(place.key, stream);
         }
         let samples = zero.map(|at| (at, 0.0)).into_iter().chain([(place.time_ms, total)]);
@@ -65,9 +66,8 @@ impl Context<'_> {
 
     /// Adds a point of a summary: one series for each quantile, the sum and the count.
     pub(super) fn summary(&mut self, name: &str, identity: &Identity, point: &SummaryDataPoint) {
-        let labels = self.labels(name, identity, &point.attributes);
         let times = (point.start_time_unix_nano, point.time_unix_nano);
-        let Some(place) = self.place(name, &labels, times) else { return };
+        let Some(place) = self.place(name, identity, &point.attributes, times) else { return };
         let is_stale = point.flags & NO_RECORDED_VALUE != 0;
         let sample = |value: f64| [(place.time_ms, if is_stale { stale_marker() } else { value })];
         self.rows.push(place.point, &format!("{name}_sum"), (&place.labels, None), &sample(point.sum));

@@ -37,7 +37,12 @@ impl Identity {
     }
 
     /// Returns the labels of a scope of the resource.
-    pub(crate) fn with_scope(&self, scope: Option<&InstrumentationScope>, schema: &str, settings: &OtlpSettings) -> Self {
+    pub(crate) fn with_scope(
+        &self,
+        scope: Option<&InstrumentationScope>,
+        schema: &str,
+        settings: &OtlpSettings,
+    ) -> Self {
         let mut found = self.clone();
         let Some(scope) = scope.filter(|scope| settings.promote_scope_metadata && !scope.name.is_empty()) else {
             return found;
@@ -87,7 +92,10 @@ impl Identity {
 
     /// Returns the labels of `target_info`: `job`, `instance` and the attributes that identify nothing. `None` when
     /// there is nothing to identify the target, or nothing to add to it.
-    pub(crate) fn target_info(resource: Option<&Resource>, settings: &OtlpSettings) -> Option<BTreeMap<String, String>> {
+    pub(crate) fn target_info(
+        resource: Option<&Resource>,
+        settings: &OtlpSettings,
+    ) -> Option<BTreeMap<String, String>> {
         let attributes = &resource?.attributes;
         let identifies = |key: &str| [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE].contains(&key);
         let further = attributes.iter().filter(|attribute| !identifies(&attribute.key));
@@ -95,11 +103,8 @@ impl Identity {
         if fixed.is_empty() || further.clone().next().is_none() {
             return None;
         }
-        let shown: Vec<KeyValue> = if settings.keep_identifying_resource_attributes {
-            attributes.clone()
-        } else {
-            further.cloned().collect()
-        };
+        let shown: Vec<KeyValue> =
+            if settings.keep_identifying_resource_attributes { attributes.clone() } else { further.cloned().collect() };
         Some(Self { promoted: Vec::new(), fixed }.labels(&shown, |_| {}))
     }
 }
