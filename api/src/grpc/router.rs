@@ -14,11 +14,11 @@ use super::{
     otlp::{METHODS, export},
     status::{unknown_method, write_status},
 };
-use crate::http::{AppState, bound_bodies, panicked, time_out_slow_bodies};
+use crate::http::{AppState, bound_bodies, count_requests, panicked, time_out_slow_bodies};
 
 /// Returns the router of the gRPC listener.
 ///
-/// Middleware from the outside in: tracing, errors as a status, panics, token (of OTLP), slow bodies, memory of bodies.
+/// Middleware from the outside in: tracing, errors as a status, request metrics, panics, token (of OTLP), slow bodies, memory of bodies.
 pub(crate) fn router(state: AppState) -> Router {
     let bodies = middleware::from_fn_with_state(state.budget.clone(), bound_bodies);
     let slow = middleware::from_fn_with_state(state.clone(), time_out_slow_bodies);
@@ -35,6 +35,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(keda::routes().layer(bodies).layer(slow))
         .fallback(unknown_method)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(state.clone(), count_requests))
         .layer(middleware::from_fn(write_status))
         .layer(TraceLayer::new_for_grpc())
         .with_state(state)

@@ -19,7 +19,7 @@ mod tests;
 
 pub(crate) use guard::time_out_slow_bodies;
 pub(crate) use ingest::{ImportBody, remove_spooled};
-pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
+pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, count_requests, deletion};
 pub(crate) use otlp::{RpcStatus, answer, code_of, receive, retry_details};
 pub(crate) use recommendations::recommended_replicas;
 pub use router::{openapi, router};

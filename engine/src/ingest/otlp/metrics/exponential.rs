@@ -29,6 +29,8 @@ pub(crate) struct Dense {
     positive: BTreeMap<i32, f64>,
     /// Counts of negative values, by the number of the bound that is further from zero.
     negative: BTreeMap<i32, f64>,
+    /// Steps of the grid between two bounds; above 1 if a histogram was coarser than the grid.
+    step: i32,
     /// Count of all values.
     pub(crate) count: f64,
     /// Sum of all values.
@@ -50,6 +52,7 @@ impl Dense {
             counts
         };
         Self {
+            step: 1 << coarseness(point.scale),
             zero: to_f64(point.zero_count),
             positive: side(&point.positive),
             negative: side(&point.negative),
@@ -61,6 +64,7 @@ impl Dense {
     /// Adds the counts of a later interval.
     pub(crate) fn add(&mut self, other: &Self) {
         self.zero += other.zero;
+        self.step = self.step.max(other.step);
         self.count += other.count;
         self.sum += other.sum;
         for (side, more) in [(&mut self.positive, &other.positive), (&mut self.negative, &other.negative)] {
@@ -80,11 +84,12 @@ impl Dense {
     pub(crate) fn cumulative(&self) -> Vec<(f64, f64)> {
         let mut found = Vec::new();
         let mut below = 0.0;
-        if let Some((first, last, stride)) = range(&self.negative) {
+        if let Some((first, last, stride)) = range(&self.negative, self.step) {
             for k in (first..=last).rev().step_by(stride) {
                 // Values at or below −bound(k): all buckets whose far bound is above k.
                 let count: f64 = self.negative.range(k + 1..).map(|(_, count)| count).sum();
-                if bound(k).is_finite() {
+                // The outermost bounds may be rounded to infinity and to zero, which have buckets of their own.
+                if bound(k).is_finite() && bound(k) > 0.0 {
                     found.push((-bound(k), count));
                 }
             }
@@ -94,14 +99,13 @@ impl Dense {
         if below > 0.0 {
             found.push((0.0, below));
         }
-        if let Some((first, last, stride)) = range(&self.positive) {
+        if let Some((first, last, stride)) = range(&self.positive, self.step) {
             let mut buckets = self.positive.iter().peekable();
             for k in (first..=last).step_by(stride) {
                 while let Some((_, count)) = buckets.next_if(|(upper, _)| **upper <= k) {
                     below += count;
                 }
-                // The last bound may be rounded up to infinity, which has a bucket of its own.
-                if bound(k).is_finite() {
+                if bound(k).is_finite() && bound(k) > 0.0 {
                     found.push((bound(k), below));
                 }
             }
@@ -111,9 +115,9 @@ impl Dense {
 }
 
 /// Returns the first and the last bound of the buckets of one side, and the distance of the bounds between them.
-fn range(side: &BTreeMap<i32, f64>) -> Option<(i32, i32, usize)> {
-    let (lowest, highest) = (*side.first_key_value()?.0 - 1, *side.last_key_value()?.0);
-    let mut stride = 1_i32;
+fn range(side: &BTreeMap<i32, f64>, step: i32) -> Option<(i32, i32, usize)> {
+    let mut stride = step.max(1);
+    let (lowest, highest) = (*side.first_key_value()?.0 - stride, *side.last_key_value()?.0);
     while (highest - lowest) / stride > MAX_BUCKETS {
         stride *= 2;
     }
@@ -127,10 +131,15 @@ fn bound_number(idx: i64, scale: i32) -> i32 {
     let k = if scale >= GRID_SCALE {
         (idx >> (scale - GRID_SCALE).min(63)) + 1
     } else {
-        let shift = (GRID_SCALE - scale).clamp(0, 20);
-        idx.saturating_add(1).clamp(-8_192, 8_192) << shift
+        idx.saturating_add(1).clamp(-8_192, 8_192) << coarseness(scale)
     };
     i32::try_from(k.clamp(*K_RANGE.start(), *K_RANGE.end())).unwrap_or(0)
+}
+
+/// Returns the binary logarithm of the steps of the grid in a bucket of this scale. Scales end at −10, where a bucket has
+/// all values above 1.
+fn coarseness(scale: i32) -> i32 {
+    GRID_SCALE.saturating_sub(scale).clamp(0, 12)
 }
 
 /// Returns a bound, rounded to six digits: the labels are short, and the rounding is far below the width of a bucket.

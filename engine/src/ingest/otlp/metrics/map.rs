@@ -189,7 +189,8 @@ fn map_resource(metrics: &ResourceMetrics, context: &mut Context<'_>) -> Result<
 
 fn map_metric(metric: &Metric, identity: &Identity, context: &mut Context<'_>) -> Result<(), OtlpError> {
     let Some(data) = &metric.data else {
-        context.report.warn(format!("metric {:?} has no data of a known kind", shortened(&metric.name)));
+        // In JSON also data with a value of a wrong type.
+        context.reject_all(format!("metric {:?} has no valid data of a known kind", shortened(&metric.name)), 1);
         return Ok(());
     };
     let (kind, metric_type) = match data {

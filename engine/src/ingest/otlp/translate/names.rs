@@ -177,7 +177,7 @@ mod tests {
             ("_private", Some("key_private")),
             ("__reserved", Some("__reserved")),
             ("a-b", Some("a_b")),
-            ("é", None),
+            ("é", Some("key_")),
             ("", None),
         ] {
             assert_eq!(label_name(name).as_deref(), expected, "{name:?}");
