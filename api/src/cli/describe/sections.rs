@@ -136,7 +136,8 @@ fn otlp(config: &Config) -> Vec<String> {
         [] => String::new(),
         names => format!("{} of the resource and ", names.join(", ")),
     };
-    let scope = if otlp.promote_scope_metadata { "name, version and attributes of the scope" } else { "nothing of the scope" };
+    let scope =
+        if otlp.promote_scope_metadata { "name, version and attributes of the scope" } else { "nothing of the scope" };
     vec![format!("Series of OTLP have {promoted}{scope} as labels, besides job and instance.")]
 }
 

@@ -84,7 +84,7 @@ fn tokens_limits_and_methods_are_checked() {
     let refused = send("/almanac.Unknown/Call", Some("secret"), export(1, 1, "x")).unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented, "{refused:?}");
     assert!(refused.message().contains("/almanac.Unknown/Call"), "{refused:?}");
-    assert_eq!(query(&server, "load"), []);
+    assert!(query(&server, "load").is_empty());
 
     let stored = send(EXPORT, Some("secret"), export(3, 1, "x")).unwrap();
     assert_eq!(stored.partial_success, None);

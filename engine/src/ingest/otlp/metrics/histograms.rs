@@ -101,25 +101,24 @@ impl Context<'_> {
         }
         let buckets = Buckets { bounds: dense.cumulative(), count: dense.count, sum: point.sum.map(|_| dense.sum) };
         // A bound that was not there before had the count of the next lower one.
-        let mut added = Vec::new();
-        if let Some(known) = known.filter(|known| zero.is_none() && known.time_ms < place.time_ms)
-            && !known.emitted.is_empty()
-        {
-            for (bound, _) in &buckets.bounds {
-                let after = known.emitted.partition_point(|(old, _)| old <= bound);
-                let before = after.checked_sub(1).map(|idx| known.emitted[idx]);
-                if before.is_none_or(|(old, _)| old < *bound) {
-                    added.push((*bound, (known.time_ms, before.map_or(0.0, |(_, count)| count))));
-                }
-            }
-        }
+        let emitted =
+            known.filter(|known| zero.is_none() && known.time_ms < place.time_ms && !known.emitted.is_empty());
+        let added: Vec<Option<(i64, f64)>> = emitted.map_or_else(Vec::new, |known| {
+            let before = |bound: f64| {
+                let after = known.emitted.partition_point(|(old, _)| *old <= bound);
+                let lower = after.checked_sub(1).map(|idx| known.emitted[idx]);
+                let is_new = lower.is_none_or(|(old, _)| old < bound);
+                is_new.then_some((known.time_ms, lower.map_or(0.0, |(_, count)| count)))
+            };
+            buckets.bounds.iter().map(|(bound, _)| before(*bound)).collect()
+        });
         let total = if is_delta { Total::Exponential(dense) } else { Total::Cumulative };
         let (start_ms, time_ms) = (place.start_ms, place.time_ms);
         changes.set(place.key, Stream { start_ms, time_ms, total, emitted: buckets.bounds.clone() });
         self.push_histogram(&place, &buckets, zero, &added);
     }
 
-    /// Adds the series of a histogram. `added`: samples before the point, for bounds that are new.
+    /// Adds the series of a histogram. `added`: for each bound a sample before the point, if the bound is new.
     fn push_histogram(&mut self, place: &Place<'_>, buckets: &Buckets, zero: Option<i64>, added: &[(f64, (i64, f64))]) {
         let (point, labels) = (place.point, &place.labels);
         let samples = |value: f64| -> Vec<(i64, f64)> {
@@ -130,12 +129,10 @@ impl Context<'_> {
         }
         self.rows.push(point, &format!("{}_count", place.name), (labels, None), &samples(buckets.count));
         let name = format!("{}_bucket", place.name);
-        for (bound, count) in &buckets.bounds {
+        for (idx, (bound, count)) in buckets.bounds.iter().enumerate() {
             let le = bound.to_string();
             let mut all = samples(*count);
-            if let Some((_, before)) = added.iter().find(|(new, _)| new == bound) {
-                all.insert(0, *before);
-            }
+            all.splice(0..0, added.get(idx).copied().flatten());
             self.rows.push(point, &name, (labels, Some(("le", &le))), &all);
         }
         self.rows.push(point, &name, (labels, Some(("le", "+Inf"))), &samples(buckets.count));
