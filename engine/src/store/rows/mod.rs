@@ -21,7 +21,7 @@ pub use advice::{
 pub use all::TABLES;
 pub use collected::{MetadataFilter, MetadataPut, MetadataRow, MetricType, ScrapeTargetRow, TargetHealth};
 pub use descriptor::{Cell, Column, ColumnType, Table, TableRow};
-pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
+pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident, IncidentVerdict};
 pub use kind::Kind;
 pub use learned::{
     AnomalyKind, AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus,
