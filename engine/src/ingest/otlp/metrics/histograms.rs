@@ -119,7 +119,13 @@ impl Context<'_> {
     }
 
     /// Adds the series of a histogram. `added`: for each bound a sample before the point, if the bound is new.
-    fn push_histogram(&mut self, place: &Place<'_>, buckets: &Buckets, zero: Option<i64>, added: &[(f64, (i64, f64))]) {
+    fn push_histogram(
+        &mut self,
+        place: &Place<'_>,
+        buckets: &Buckets,
+        zero: Option<i64>,
+        added: &[Option<(i64, f64)>],
+    ) {
         let (point, labels) = (place.point, &place.labels);
         let samples = |value: f64| -> Vec<(i64, f64)> {
             zero.map(|at| (at, 0.0)).into_iter().chain([(place.time_ms, value)]).collect()
