@@ -159,6 +159,7 @@ fn spread() -> Vec<f64> {
 }
 
 /// Returns an exponential histogram of values, with a scale of 5.
+#[expect(clippy::cast_possible_truncation, reason = "indices of buckets are small")]
 fn exponential(values: &[f64], temporality: u8, start: u64, time: u64) -> Value {
     let index = |value: f64| (value.log2() * 32.0).ceil() as i64 - 1;
     let (lowest, highest) = (index(values[0]), index(values[values.len() - 1]));
@@ -172,6 +173,7 @@ fn exponential(values: &[f64], temporality: u8, start: u64, time: u64) -> Value 
 }
 
 #[test]
+#[expect(clippy::cast_possible_truncation, reason = "an index of a value")]
 fn quantiles_of_exponential_histograms_are_close() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());

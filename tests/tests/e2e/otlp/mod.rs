@@ -1,6 +1,8 @@
 //! OTLP and KEDA with the clients that people use: OpenTelemetry's SDKs for Python and Rust, requests of the Collector, a
 //! generated client of KEDA's external scaler.
 
+#![expect(clippy::float_cmp, reason = "these values are exact")]
+
 mod errors;
 mod external_metrics;
 mod grpc;

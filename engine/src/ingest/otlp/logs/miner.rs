@@ -111,7 +111,7 @@ mod tests {
         let letters = |mut number: usize| {
             let mut word = String::new();
             while number > 0 {
-                word.push(char::from(b'a' + (number % 26) as u8));
+                word.push(char::from(b'a' + u8::try_from(number % 26).unwrap()));
                 number /= 26;
             }
             word
