@@ -8,6 +8,7 @@ pub mod access;
 mod chain;
 pub mod cli;
 pub mod config;
+mod grpc;
 pub mod http;
 mod say;
 pub mod service;

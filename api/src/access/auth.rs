@@ -138,9 +138,11 @@ impl Auth {
             return Err(AccessError::NoFile { path });
         }
         // Canonical: `::ffff:127.0.0.1` is loopback too.
-        let is_local = server.listen.ip().to_canonical().is_loopback();
+        let mut addresses = [Some(server.listen), config.grpc.listen].into_iter().flatten();
+        let reachable = addresses.find(|listen| !listen.ip().to_canonical().is_loopback());
+        let Some(listen) = reachable else { return Ok(auth) };
         let needs = match (auth.is_required(), server.tls_cert.is_some()) {
-            _ if is_local || server.insecure => return Ok(auth),
+            _ if server.insecure => return Ok(auth),
             (true, true) => return Ok(auth),
             (true, false) => "TLS: set server.tls_cert and server.tls_key",
             (false, true) => "a token: run almanac token new, or set ALMANAC_TOKEN or server.token",
@@ -149,7 +151,7 @@ impl Auth {
                  server.tls_key"
             }
         };
-        Err(AccessError::Unprotected { listen: server.listen, needs })
+        Err(AccessError::Unprotected { listen, needs })
     }
 
     fn build(fixed: Option<&str>, path: Option<PathBuf>, defaults: Limits) -> Self {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use super::{
-    Alerts, ByteSize, ConfigError, Learn, Promql, Secret, Server, Signal, Span, Sql, Stream, Webhook,
+    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Promql, Secret, Server, Signal, Span, Sql, Stream, Webhook,
     sections::Sections,
 };
 
@@ -27,6 +27,10 @@ pub struct Config {
     pub store: Store,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[otlp]`
+    pub otlp: Otlp,
+    /// `[grpc]`
+    pub grpc: Grpc,
     /// `[sql]`
     pub sql: Sql,
     /// `[learn]`
@@ -292,6 +296,7 @@ impl Config {
         self.sql.check()?;
         self.promql.check()?;
         self.alerts.check()?;
+        self.otlp.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

@@ -14,6 +14,7 @@ mod secret;
 mod sections;
 mod server;
 mod sql;
+mod telemetry;
 mod units;
 
 pub use advice::{Alerts, kept_rules};
@@ -25,4 +26,5 @@ pub use promql::Promql;
 pub use secret::Secret;
 pub use server::Server;
 pub use sql::Sql;
+pub use telemetry::{Grpc, Otlp};
 pub use units::{ByteSize, Span};

@@ -19,7 +19,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    AppState, advice, grafana,
+    AppState, advice, external_metrics, grafana,
     guard::{guard, time_out_slow_bodies},
     ingest, notices, operate, page, prometheus, recommendations, rows,
     shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, reshape_errors, unknown_path},
@@ -52,6 +52,7 @@ fn routes(max_body: usize) -> OpenApiRouter<AppState> {
         .merge(recommendations::routes())
         .merge(advice::routes())
         .merge(notices::routes())
+        .merge(external_metrics::routes())
         .merge(rows::routes())
         .merge(sql::routes())
         .merge(prometheus::routes())

@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     TlsError,
-    listen::{Settings, Tls, accept_connections},
+    listen::{Protocol, Settings, Tls, accept_connections},
     reload::watch_files,
     signals::ServiceSignals,
     tasks::{self, Advised},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     access::{Audit, AuditError, AuditRecord, Auth},
     config::{Config, ConfigError, kept_rules},
+    grpc,
     http::{AppState, StateError, iso, remove_spooled, router},
 };
 
@@ -122,10 +123,9 @@ pub fn serve_advising(
     auth: Auth,
     open: impl FnOnce(&Config) -> Result<Store, StoreError>,
 ) -> Result<(), ServiceError> {
-    // The address is bound before the store is opened: a second instance fails without touching the store.
-    let listen = config.server.listen;
-    let listener = std::net::TcpListener::bind(listen).map_err(|source| ServiceError::Listen { listen, source })?;
-    listener.set_nonblocking(true).map_err(|source| ServiceError::System { action: "prepare its socket", source })?;
+    // The addresses are bound before the store is opened: a second instance fails without touching the store.
+    let listener = bind(config.server.listen)?;
+    let grpc_listener = config.grpc.listen.map(bind).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -146,7 +146,7 @@ pub fn serve_advising(
     let workers = start_sql_workers(&store, &program, &config)?;
     let decoder = Some(Decoder::new(&program, &config));
     let state = AppState { auth, audit, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run(listener, tls, state, advice, signals));
+    let result = runtime.block_on(run((listener, grpc_listener), tls, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
     workers.close();
@@ -155,8 +155,15 @@ pub fn serve_advising(
     result.and(closed)
 }
 
+/// Binds an address.
+fn bind(listen: SocketAddr) -> Result<std::net::TcpListener, ServiceError> {
+    let listener = std::net::TcpListener::bind(listen).map_err(|source| ServiceError::Listen { listen, source })?;
+    listener.set_nonblocking(true).map_err(|source| ServiceError::System { action: "prepare its socket", source })?;
+    Ok(listener)
+}
+
 async fn run(
-    listener: std::net::TcpListener,
+    (listener, grpc_listener): (std::net::TcpListener, Option<std::net::TcpListener>),
     tls: Option<Arc<Tls>>,
     state: AppState,
     advice: Advised,
@@ -172,8 +179,25 @@ async fn run(
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let settings = Settings::new(&state.config.server, tls);
-    let server = accept_connections(listener, router(state), settings, stopping.clone());
+    let grpc = match grpc_listener {
+        Some(listener) => {
+            let listener = TcpListener::from_std(listener).map_err(failed("prepare its socket"))?;
+            let address = listener.local_addr().map_err(failed("read its address"))?;
+            let tls = tls.as_deref().map(Tls::for_http2).transpose()?.map(Arc::new);
+            let settings = Settings::new(&state.config.server, tls, Protocol::Http2);
+            crate::say!("almanac: gRPC on {scheme}://{address}");
+            Some(accept_connections(listener, grpc::router(state.clone()), settings, stopping.clone()))
+        }
+        None => None,
+    };
+    let settings = Settings::new(&state.config.server, tls, Protocol::Http1);
+    let http = accept_connections(listener, router(state), settings, stopping.clone());
+    let server = async move {
+        match grpc {
+            Some(grpc) => drop(tokio::join!(http, grpc)),
+            None => http.await,
+        }
+    };
     crate::say!("almanac: listening on {scheme}://{address}");
     let mut server = tokio::spawn(server);
     let mut result = Ok(());
@@ -214,7 +238,8 @@ async fn wait_until_stopped(store: &Store) -> String {
 /// Writes the start to the audit, with the file of the configuration that is in effect.
 fn record_start(state: &AppState) {
     let server = &state.config.server;
-    if !state.auth.is_required() && !server.listen.ip().to_canonical().is_loopback() {
+    let mut addresses = [Some(server.listen), state.config.grpc.listen].into_iter().flatten();
+    if !state.auth.is_required() && addresses.any(|listen| !listen.ip().to_canonical().is_loopback()) {
         tracing::warn!("other machines can use this service without a token (server.insecure)");
     }
     let target = format!("{} {:?}", state.config.store.path.display(), state.auth);

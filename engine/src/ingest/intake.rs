@@ -288,7 +288,21 @@ impl Ingest {
         Ok(PendingWrite { ingest: self.clone(), summary, receipt, metadata: Vec::new() })
     }
 
-    fn append_summed(&self, batch: SampleBatch, mut summary: WriteSummary) -> Result<PendingWrite, WriteError> {
+    /// Appends samples with the refusals and the metadata of their request.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub(crate) fn append_with(
+        &self,
+        batch: SampleBatch,
+        summary: WriteSummary,
+        metadata: Vec<MetadataRow>,
+    ) -> Result<PendingWrite, StoreError> {
+        let pending = self.append_summed(batch, summary)?;
+        Ok(PendingWrite { metadata, ..pending })
+    }
+
+    fn append_summed(&self, batch: SampleBatch, mut summary: WriteSummary) -> Result<PendingWrite, StoreError> {
         for (refusal, count) in &summary.refusals {
             self.0.counters.refuse(refusal.reason(), *count);
         }

@@ -1,9 +1,10 @@
-//! Ingest of samples and events: remote write, Prometheus text and OpenMetrics, files, scrapes.
+//! Ingest of samples and events: remote write, OTLP, Prometheus text and OpenMetrics, files, scrapes.
 //!
 //! Decoders are pure functions of bytes. [`Ingest`] checks labels and timestamps and appends to the store.
 
 pub mod files;
 pub mod import;
+pub mod otlp;
 pub mod remote_write;
 pub mod scrape;
 pub mod text;

@@ -11,6 +11,7 @@
 mod files;
 mod http;
 mod one_line;
+mod otlp;
 mod promql;
 mod samples;
 mod settings;
@@ -35,6 +36,8 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("grafana", http::grafana),
     ("ndjson", files::ndjson),
     ("openmetrics", samples::openmetrics),
+    ("otlp_json", otlp::json),
+    ("otlp_protobuf", otlp::protobuf),
     ("parameters", http::parameters),
     ("parquet", files::parquet),
     ("prometheus_text", samples::prometheus_text),

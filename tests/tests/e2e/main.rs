@@ -17,6 +17,7 @@ mod isolation;
 mod learn;
 mod notebook;
 mod notices;
+mod otlp;
 mod pictures;
 mod replay;
 mod rules_here;

@@ -28,6 +28,8 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
         section("[server]", server(config, needs_token)),
         section("[store]", store(config)),
         section("[ingest]", ingest(config)),
+        section("[otlp]", otlp(config)),
+        section("[grpc]", grpc(config)),
         section("[sql]", sql(config)),
         section("[learn]", learn(config)),
         section("[advise]", vec![format!("Runs the advisors every {}.", span(config.advise.every))]),
@@ -132,6 +134,24 @@ fn ingest(config: &Config) -> Vec<String> {
         span(ingest.max_ahead),
         ingest.decode_memory
     )]
+}
+
+fn otlp(config: &Config) -> Vec<String> {
+    let otlp = &config.otlp;
+    let promoted = match &otlp.promote_resource_attributes[..] {
+        [] => String::new(),
+        names => format!("{} of the resource and ", names.join(", ")),
+    };
+    let scope =
+        if otlp.promote_scope_metadata { "name, version and attributes of the scope" } else { "nothing of the scope" };
+    vec![format!("Series of OTLP have {promoted}{scope} as labels, besides job and instance.")]
+}
+
+fn grpc(config: &Config) -> Vec<String> {
+    let sentence = |listen: std::net::SocketAddr| {
+        format!("Takes OTLP over gRPC, and calls of KEDA's external scaler, on {listen}.")
+    };
+    config.grpc.listen.map(sentence).into_iter().collect()
 }
 
 fn sql(config: &Config) -> Vec<String> {
@@ -296,6 +316,10 @@ mod tests {
             [store]
             path = "none.duckdb"
             retention = { raw = "30d" }
+            [otlp]
+            promote_resource_attributes = ["host.name"]
+            [grpc]
+            listen = "127.0.0.1:9799"
             [learn]
             time_zone = "Europe/Berlin"
             holidays = ["2026-12-25"]

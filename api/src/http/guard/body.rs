@@ -29,11 +29,7 @@ const MIN_PROGRESS_BYTES: usize = 16 << 10;
 /// Responds with 408 when fewer than [`MIN_PROGRESS_BYTES`] of the body arrive within `server.body_timeout`.
 ///
 /// Only the time in which a handler waits for the sender counts.
-pub(in crate::http) async fn time_out_slow_bodies(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn time_out_slow_bodies(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }

@@ -9,5 +9,5 @@ mod request;
 mod routes;
 
 pub(super) use audit::AuditNote;
-pub(super) use body::time_out_slow_bodies;
+pub(crate) use body::time_out_slow_bodies;
 pub(super) use request::guard;

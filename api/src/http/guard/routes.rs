@@ -44,6 +44,8 @@ const OPEN: Rule = Rule { scope: None, content: ContentRule::Any, audited: None,
 const OPEN_PAGE: Rule = Rule { is_page: true, ..OPEN };
 const PAGE: Rule = Rule { is_page: true, ..reads(Scope::Read) };
 const READ: Rule = reads(Scope::Read);
+/// Telemetry, which like samples is not in the audit.
+const OTLP: Rule = Rule { content: ContentRule::NotSimple, ..reads(Scope::Ingest) };
 /// Rule of a route that is missing in the table.
 const UNKNOWN: Rule = changes(Scope::Admin, ContentRule::Json, "unknown");
 
@@ -55,6 +57,9 @@ const RULES: &[(&str, Rule)] = &[
     ("/-/ready", OPEN),
     // Batches of samples are not in the audit: there are many, and the store has their effect.
     ("/api/v1/write", Rule { content: ContentRule::NotSimpleFromPages, ..reads(Scope::Ingest) }),
+    ("/v1/metrics", OTLP),
+    ("/v1/traces", OTLP),
+    ("/v1/logs", OTLP),
     ("/v1/import", changes(Scope::Ingest, ContentRule::NotSimpleFromPages, "samples.import")),
     ("/v1/events", changes(Scope::Ingest, ContentRule::NotSimple, "events.add")),
     ("/v1/sql", Rule { content: ContentRule::Json, ..reads(Scope::Sql) }),
@@ -75,6 +80,9 @@ const RULES: &[(&str, Rule)] = &[
     ("/v1/advice", READ),
     ("/v1/streams/{name}", READ),
     ("/v1/webhooks", READ),
+    ("/apis/external.metrics.k8s.io", READ),
+    ("/apis/external.metrics.k8s.io/v1beta1", READ),
+    ("/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{metric}", READ),
     ("/v1/signals", READ),
     ("/v1/forecasts", READ),
     ("/v1/anomalies", READ),

@@ -365,7 +365,7 @@ fn plain(openmetrics: &str) -> String {
 }
 
 /// Middleware: counts requests by the matched route, so that callers cannot create arbitrary label values.
-pub(in crate::http) async fn count_requests(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn count_requests(State(state): State<AppState>, request: Request, next: Next) -> Response {
     struct InFlight<'a>(&'a AtomicU64);
     impl Drop for InFlight<'_> {
         fn drop(&mut self) {

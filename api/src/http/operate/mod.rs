@@ -15,7 +15,7 @@ pub(crate) use delete::{DeleteBody, DeletionBody, deletion};
 pub(super) use health::readyz;
 pub(crate) use learn::CycleBody;
 pub use metrics::Metrics;
-pub(super) use metrics::count_requests;
+pub(crate) use metrics::count_requests;
 
 /// Returns the routes.
 #[must_use]

@@ -20,6 +20,7 @@ use super::AppState;
 
 pub use body::{RecommendationBody, RecommendationList};
 pub(super) use filter::kinds;
+pub(crate) use scaling::recommended_replicas;
 
 /// Returns the routes.
 #[must_use]

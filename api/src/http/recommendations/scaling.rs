@@ -19,11 +19,11 @@ use crate::http::{ApiError, AppState, ErrorBody, Lane, shared::iso};
 
 /// Recommended number of replicas, valid now.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Replicas {
+pub(crate) struct Replicas {
     /// Name of the workload.
     workload: String,
     /// Recommended replicas: the larger of `decided` and `floor`, within the workload's limits.
-    replicas: u32,
+    pub(crate) replicas: u32,
     /// Replicas by the forecast, or by the reactive rule while the forecast's coverage is too low.
     decided: u32,
     /// Replicas that the current demand needs.
@@ -50,12 +50,20 @@ pub(super) async fn replicas(
     State(state): State<AppState>,
     Path(name): Path<String>,
 ) -> Result<Json<Replicas>, ApiError> {
+    recommended_replicas(&state, &name).await.map(Json)
+}
+
+/// Returns the recommended replicas of a workload.
+///
+/// # Errors
+/// 404 for an unknown workload or one without a recommendation, 503 when no number is valid now.
+pub(crate) async fn recommended_replicas(state: &AppState, name: &str) -> Result<Replicas, ApiError> {
     let Some(spec) = state.config.advice.of::<Scaling>().find(|workload| workload.name == name).cloned() else {
         return Err(ApiError::not_found("unknown_workload", format!("no [[workload]] has the name {name:?}")));
     };
     let (ledger, store, now) = (state.ledger.clone(), state.store.clone(), state.clock.now());
     // An autoscaler must not wait for dashboards, so this is not the lane of evaluations.
-    let answer = state
+    state
         .run(Lane::Vital, move || {
             let filter = RecommendationFilter {
                 kinds: vec![Kind::from_static(Scaling::KIND)],
@@ -79,6 +87,5 @@ pub(super) async fn replicas(
                 recommendation: row.id.clone(),
             })
         })
-        .await?;
-    Ok(Json(answer))
+        .await
 }

@@ -22,7 +22,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const IMPORT_PATH: &str = "/v1/import";
 
 /// Paths whose bodies carry data; bodies of other requests are queries.
-const DATA_PATHS: [&str; 2] = ["/api/v1/write", "/v1/events"];
+const DATA_PATHS: [&str; 5] = ["/api/v1/write", "/v1/events", "/v1/metrics", "/v1/traces", "/v1/logs"];
 
 /// Largest body of a query in bytes. A tree of JSON takes up to 32 times its text in memory.
 const MAX_QUERY_BYTES: usize = 1 << 20;

@@ -12,6 +12,7 @@ use axum::{
 
 use super::ApiError;
 use crate::http::{
+    ingest,
     page::{Asked, IsPage, for_people},
     prometheus,
 };
@@ -29,22 +30,24 @@ pub(in crate::http) async fn unknown_path(request: Request) -> Response {
 }
 
 /// Returns the response to a request whose handler panicked; the panic itself is logged.
-pub(in crate::http) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
+pub(crate) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed; see the service's log")
         .into_response()
 }
 
 /// Rewrites error responses, including those of extractors and of the router: as Prometheus' errors under `/api/v1`, as
-/// [`ApiError`] elsewhere. Message, code and headers are kept.
+/// `google.rpc.Status` on OTLP's paths, as [`ApiError`] elsewhere. Message, code and headers are kept.
 pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Response {
     let is_prometheus = prometheus::is_prometheus_path(request.uri().path());
+    let otlp = ingest::otlp_error_encoding(&request);
     let response = next.run(request).await;
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<IsPage>().is_some() {
         return response;
     }
     let api_error = response.extensions().get::<ApiError>().cloned();
-    let is_formatted = if is_prometheus { prometheus::is_formatted(&response) } else { api_error.is_some() };
+    let is_formatted =
+        if is_prometheus { prometheus::is_formatted(&response) } else { api_error.is_some() && otlp.is_none() };
     if is_formatted {
         return response;
     }
@@ -57,7 +60,9 @@ pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Res
             ApiError::new(status, code(status), text(&body, status))
         }
     };
-    let mut formatted = if is_prometheus {
+    let mut formatted = if let Some(encoding) = otlp {
+        ingest::otlp_error(&error, encoding)
+    } else if is_prometheus {
         prometheus::error_response(status, prometheus::error_type(status), error.message())
     } else {
         error.into_response()

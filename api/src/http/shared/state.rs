@@ -7,7 +7,7 @@ use std::{
 };
 
 use almanac_engine::{
-    ingest::{Ingest, IngestLimits},
+    ingest::{Ingest, IngestLimits, otlp::Otlp},
     learn::LearningScheduler,
     ledger::{Ledger, LedgerError},
     rules::RuleBook,
@@ -113,6 +113,8 @@ pub struct AppState {
     pub store: Store,
     /// Decodes and stores received samples.
     pub ingest: Ingest,
+    /// Translates and stores received OTLP.
+    pub otlp: Otlp,
     /// Recommendations, their states and their measured effects.
     pub ledger: Ledger,
     /// Learning; the lock allows one cycle at a time.
@@ -157,9 +159,11 @@ impl AppState {
     /// # Errors
     /// [`StateError`] when the store's ledger cannot be read or a signal of the configuration is out of range.
     pub fn new(store: Store, config: Config) -> Result<Self, StateError> {
+        let ingest = Ingest::new(store.clone(), ingest_limits(&config));
         Ok(Self {
             scheduler: Arc::new(Mutex::new(scheduler(&store, &config)?)),
-            ingest: Ingest::new(store.clone(), ingest_limits(&config)),
+            otlp: Otlp::new(ingest.clone(), config.otlp.settings()),
+            ingest,
             ledger: Ledger::new(store.clone(), Arc::new(config.registry.clone()))?,
             store,
             lanes: Lanes::default(),

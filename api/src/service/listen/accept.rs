@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::{Connections, OpenConnection, Timeouts},
-    connection::{Shared, serve},
+    connection::{Protocol, Shared, serve},
     tls::Tls,
 };
 use crate::config::Server;
@@ -40,13 +40,14 @@ pub(in crate::service) struct Settings {
     max_connections: usize,
     timeouts: Timeouts,
     tls: Option<Arc<Tls>>,
+    protocol: Protocol,
 }
 
 impl Settings {
     /// Returns the settings of a configuration.
-    pub(in crate::service) fn new(server: &Server, tls: Option<Arc<Tls>>) -> Self {
+    pub(in crate::service) fn new(server: &Server, tls: Option<Arc<Tls>>, protocol: Protocol) -> Self {
         let timeouts = Timeouts { header: server.header_timeout.duration(), idle: server.idle_timeout.duration() };
-        Self { max_connections: server.max_connections, timeouts, tls }
+        Self { max_connections: server.max_connections, timeouts, tls, protocol }
     }
 }
 
@@ -60,7 +61,12 @@ pub(in crate::service) async fn accept_connections(
     settings: Settings,
     stopping: CancellationToken,
 ) {
-    let shared = Arc::new(Shared { router, timeouts: settings.timeouts, stopping: stopping.clone() });
+    let shared = Arc::new(Shared {
+        router,
+        protocol: settings.protocol,
+        timeouts: settings.timeouts,
+        stopping: stopping.clone(),
+    });
     let (connections, mut tasks) = (Arc::new(Connections::default()), JoinSet::new());
     let mut shortage: Option<Shortage> = None;
     loop {

@@ -57,6 +57,14 @@ impl Activity {
         }
     }
 
+    /// Notes that bytes of HTTP/2 have arrived, which need not belong to a request: the idle time begins again.
+    pub(super) fn read_frames(&self, now: Instant) {
+        let mut state = self.state.lock();
+        if state.requests == 0 {
+            (state.is_head, state.since) = (false, now);
+        }
+    }
+
     /// Notes whether the client is ready for more bytes.
     pub(super) fn wrote(&self, is_blocked: bool, now: Instant) {
         let mut state = self.state.lock();

@@ -1,6 +1,14 @@
-//! Serves the requests of one connection until it ends, is idle for too long, or the service stops.
+//! Serves the requests of one connection until it ends, is idle for too long, or the service stops: HTTP/1.1, or HTTP/2
+//! for gRPC.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -8,8 +16,12 @@ use axum::{
     extract::ConnectInfo,
 };
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Instant,
@@ -23,10 +35,32 @@ use super::{
 };
 use crate::http::LenientConnection;
 
+/// Protocol of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::service) enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 from the first byte, for gRPC.
+    Http2,
+}
+
+/// Simultaneous requests of a connection of HTTP/2.
+const MAX_STREAMS: u32 = 100;
+/// Bytes that a client of HTTP/2 may send ahead: of a request, and of all requests of a connection.
+const WINDOW_BYTES: u32 = 256 << 10;
+/// Largest headers of a request of HTTP/2 in bytes.
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+/// Interval of pings, and time for their answer: a stream without messages does not notice that its client is gone.
+const PING_INTERVAL: Duration = Duration::from_secs(60);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Interval between checks of a connection of HTTP/2 with running requests, which end without a poll of the connection.
+const RECHECK: Duration = Duration::from_secs(5);
+
 /// What all connections share.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) router: Router,
+    pub(super) protocol: Protocol,
     pub(super) timeouts: Timeouts,
     /// Cancelled at shutdown: running requests are answered, and no further ones are read.
     pub(super) stopping: CancellationToken,
@@ -37,7 +71,8 @@ pub(super) async fn serve<I>(io: I, peer: SocketAddr, activity: Arc<Activity>, s
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let io = LenientConnection::new(WatchedIo { io, activity: Arc::clone(&activity) });
+    let is_http2 = shared.protocol == Protocol::Http2;
+    let io = WatchedIo { io, activity: Arc::clone(&activity), is_http2 };
     let running = Arc::clone(&activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let running = running.begin();
@@ -49,8 +84,40 @@ where
             Ok::<_, std::convert::Infallible>(response.map(|body| RunningBody { body, _running: running }))
         }
     });
-    // Without a timer hyper has no timeouts of its own; its one for headers would close idle connections too.
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(io), service));
+    match shared.protocol {
+        Protocol::Http1 => {
+            // Without a timer hyper has no timeouts of its own; its one for headers would close idle connections too.
+            let io = TokioIo::new(LenientConnection::new(io));
+            let connection = pin!(http1::Builder::new().serve_connection(io, service));
+            drive(connection, |connection| connection.graceful_shutdown(), peer, &activity, shared).await;
+        }
+        Protocol::Http2 => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .keep_alive_interval(PING_INTERVAL)
+                .keep_alive_timeout(PING_TIMEOUT)
+                .max_concurrent_streams(MAX_STREAMS)
+                .initial_stream_window_size(WINDOW_BYTES)
+                .initial_connection_window_size(WINDOW_BYTES)
+                .max_header_list_size(MAX_HEADER_BYTES);
+            let connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+            drive(connection, |connection| connection.graceful_shutdown(), peer, &activity, shared).await;
+        }
+    }
+}
+
+/// Polls a connection until it ends or is to be closed. `leave` tells the client that no further request is read.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    leave: impl Fn(Pin<&mut C>),
+    peer: SocketAddr,
+    activity: &Activity,
+    shared: &Shared,
+) where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let is_http2 = shared.protocol == Protocol::Http2;
     let (mut stop, mut is_stopping) = (pin!(shared.stopping.cancelled()), false);
     let mut close = pin!(activity.close.cancelled());
     let mut timer = pin!(tokio::time::sleep_until(Instant::now() + shared.timeouts.header));
@@ -58,7 +125,7 @@ where
     poll_fn(|cx| {
         if !is_stopping && stop.as_mut().poll(cx).is_ready() {
             is_stopping = true;
-            connection.as_mut().graceful_shutdown();
+            leave(connection.as_mut());
         }
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             if let Err(error) = ended {
@@ -74,9 +141,15 @@ where
             let deadline = activity.deadline(&shared.timeouts);
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 tracing::debug!(%peer, "a connection was closed by a timeout");
+                if is_http2 {
+                    // A request that the client sends now would be lost without a word.
+                    leave(connection.as_mut());
+                    let _ = connection.as_mut().poll(cx);
+                }
                 return Poll::Ready(());
             }
-            let Some(deadline) = deadline else { return Poll::Pending };
+            let recheck = is_http2.then(|| Instant::now() + RECHECK);
+            let Some(deadline) = deadline.into_iter().chain(recheck).min() else { return Poll::Pending };
             // A timer that is set too early is set again when it fires, which is rarer than each request.
             if deadline < timer.deadline() || timer.is_elapsed() {
                 timer.as_mut().reset(deadline);

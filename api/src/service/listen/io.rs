@@ -19,6 +19,8 @@ use super::activity::Activity;
 pub(super) struct WatchedIo<I> {
     pub(super) io: I,
     pub(super) activity: Arc<Activity>,
+    /// Whether bytes may be other than those of a request: settings and pings of HTTP/2.
+    pub(super) is_http2: bool,
 }
 
 impl<I> WatchedIo<I> {
@@ -33,7 +35,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for WatchedIo<I> {
         let before = out.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, out);
         if out.filled().len() > before {
-            self.activity.read(Instant::now());
+            if self.is_http2 {
+                self.activity.read_frames(Instant::now());
+            } else {
+                self.activity.read(Instant::now());
+            }
         }
         poll
     }

@@ -24,8 +24,9 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-/// Protocol that is negotiated (ALPN).
-const PROTOCOL: &[u8] = b"http/1.1";
+/// Protocols that are negotiated (ALPN).
+const HTTP_1: &[u8] = b"http/1.1";
+const HTTP_2: &[u8] = b"h2";
 
 /// Why TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -97,12 +98,16 @@ impl Tls {
             cert,
             key,
         });
-        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Setup)?;
-        let resolver = Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
+        Ok(Self { acceptor: acceptor(&certificate, HTTP_1)?, certificate })
+    }
+
+    /// Returns TLS with the same certificate for HTTP/2.
+    ///
+    /// # Errors
+    /// [`TlsError::Setup`].
+    pub(in crate::service) fn for_http2(&self) -> Result<Self, TlsError> {
+        let certificate = Arc::clone(&self.certificate);
+        Ok(Self { acceptor: acceptor(&certificate, HTTP_2)?, certificate })
     }
 
     /// Runs the handshake of a connection.
@@ -126,6 +131,16 @@ impl Tls {
         *current.write() = Arc::new(new);
         Ok(true)
     }
+}
+
+/// Returns what accepts connections with a certificate and a protocol.
+fn acceptor(certificate: &Arc<Certificate>, protocol: &[u8]) -> Result<TlsAcceptor, TlsError> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Setup)?;
+    let resolver = Arc::clone(certificate) as Arc<dyn ResolvesServerCert>;
+    let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Omits the key.

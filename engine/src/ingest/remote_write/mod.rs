@@ -15,7 +15,7 @@ mod request;
 mod v1;
 mod v2;
 mod version;
-mod wire;
+pub(in crate::ingest) mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 mod audit;
 mod connections;
-mod tls;
+pub(crate) mod tls;
 mod tokens;
 
 use std::time::Duration;

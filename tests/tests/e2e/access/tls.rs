@@ -17,7 +17,7 @@ use crate::harness::{Server, almanac, run};
 
 /// Writes a new authority's certificate to `ca.pem`, and a certificate for 127.0.0.1 with its key to `cert.pem` and
 /// `key.pem`. Returns the authority's certificate.
-fn write_certificates(folder: &Path) -> String {
+pub(crate) fn write_certificates(folder: &Path) -> String {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new([]).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

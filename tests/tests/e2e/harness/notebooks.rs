@@ -1,4 +1,4 @@
-//! Executes the analysts' notebooks.
+//! Makes Python environments, and executes the analysts' notebooks in theirs.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,6 +29,14 @@ pub(crate) fn notebook_python(peers: bool) -> PathBuf {
     let mut setup = Command::new(project().join("scripts/notebook-venv.sh"));
     setup.args(peers.then_some("peers"));
     let made = setup.output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim().into()
+}
+
+/// Returns the Python of an environment with the requirements of a file of the project.
+pub(crate) fn venv_python(name: &str, requirements: &str) -> PathBuf {
+    let mut setup = Command::new(project().join("scripts/python-venv.sh"));
+    let made = setup.arg(name).arg(project().join(requirements)).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     String::from_utf8(made.stdout).unwrap().trim().into()
 }

@@ -31,7 +31,7 @@ const IMPORT_PATH: &str = "/v1/import";
 /// Reserves memory for each part of the body when it arrives, and returns it after the response is ready.
 ///
 /// Responds with 503 when the memory is not free in time, and with 408 when the body stops to arrive.
-pub(in crate::http) async fn bound_bodies(State(budget): State<Budget>, request: Request, next: Next) -> Response {
+pub(crate) async fn bound_bodies(State(budget): State<Budget>, request: Request, next: Next) -> Response {
     if request.uri().path() == IMPORT_PATH {
         return next.run(request).await;
     }

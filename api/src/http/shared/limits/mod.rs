@@ -5,5 +5,5 @@ mod in_flight;
 mod lanes;
 
 pub use budget::{Budget, Reserved};
-pub(in crate::http) use in_flight::bound_bodies;
+pub(crate) use in_flight::bound_bodies;
 pub use lanes::{Lane, Lanes};

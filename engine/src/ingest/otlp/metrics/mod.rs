@@ -1,0 +1,10 @@
+//! Data points to samples: kinds of metrics, temporality, starts and resets, exponential buckets.
+
+mod exponential;
+mod histograms;
+mod map;
+mod numbers;
+mod streams;
+
+pub(super) use map::{Context, Declared, map_metrics};
+pub(super) use streams::{StreamChanges, StreamTable};

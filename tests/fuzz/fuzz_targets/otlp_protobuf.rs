@@ -1,0 +1,3 @@
+//! Runs the target `otlp_protobuf` under `cargo fuzz`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| almanac_tests::fuzz::target("otlp_protobuf").expect("it is in the table")(data));
