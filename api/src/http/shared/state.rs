@@ -15,6 +15,7 @@ use almanac_engine::{
 };
 use almanac_models::{Timestamp, UnitError};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -144,6 +145,8 @@ pub struct AppState {
     pub answers: Budget,
     /// Rules that the service evaluates, as of their last evaluation.
     pub rules: SharedRules,
+    /// Number of the newest notice.
+    pub noticed: Arc<watch::Sender<i64>>,
     /// Cancelled at shutdown; long polls and streams then end.
     pub stopping: CancellationToken,
 }
@@ -173,6 +176,7 @@ impl AppState {
             sql: None,
             decoder: None,
             rules: SharedRules::default(),
+            noticed: Arc::new(watch::Sender::new(0)),
             stopping: CancellationToken::new(),
         })
     }

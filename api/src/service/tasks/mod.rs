@@ -1,9 +1,10 @@
-//! The service's background tasks: compaction, advice, learning, rules and scraping.
+//! The service's background tasks: compaction, advice, learning, rules, scraping and notices.
 
 mod advise;
 mod clock;
 mod compact;
 mod learn;
+mod notify;
 mod rules;
 mod scrape;
 
@@ -35,5 +36,6 @@ pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<
         let evaluated = state.clone();
         background.spawn(kept_running(state.clone(), "rules", move || rules::run(evaluated.clone())));
     }
+    notify::start(state, background);
     scrape::start(state, background);
 }
