@@ -14,6 +14,7 @@ mod secret;
 mod sections;
 mod server;
 mod sql;
+mod target;
 mod telemetry;
 mod units;
 
@@ -26,5 +27,6 @@ pub use promql::Promql;
 pub use secret::Secret;
 pub use server::Server;
 pub use sql::Sql;
+pub use target::Target;
 pub use telemetry::{Grpc, Otlp};
 pub use units::{ByteSize, Span};
