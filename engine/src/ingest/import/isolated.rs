@@ -74,7 +74,7 @@ pub fn import_isolated(
         max_series: max_series(ingest),
     };
     let result =
-        process.until(Instant::now() + DEADLINE, |pipes| receive(ingest, pipes, &request, options, &file, &mut stored));
+        process.until(Instant::now() + DEADLINE, || false, |pipes| receive(ingest, pipes, &request, options, &file, &mut stored));
     result.map_err(|failure| match failure {
         Failure::Import(error) => error,
         Failure::Process => ended(process.ending(), stored),

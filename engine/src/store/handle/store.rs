@@ -384,7 +384,7 @@ impl Store {
     /// [`SqlError`], each with a stable code.
     pub fn analyst_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
         let answer = self.0.analysts.run(&self.0.shared, sql, params, limits);
-        if let Err(SqlError::Invalid { message }) = &answer
+        if let Err(SqlError::Invalid { message, .. }) = &answer
             && is_damage(message)
         {
             self.0.shared.readers.note_damage::<()>(&Err(StoreError::DamagedBlock { detail: message.clone() }));

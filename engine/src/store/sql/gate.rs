@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use duckdb::Connection;
 
-use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, execute_until, permits::Permits};
+use super::{SqlAnswer, SqlDialect, SqlError, SqlLimits, SqlParam, Statement, execute_until, permits::Permits};
 use crate::store::{AnalystLimits, StoreError, segment::SegmentKind, shared::Shared};
 
 /// Entry point of analysts' statements; limits how many run at once.
@@ -48,7 +48,7 @@ impl Gate {
         sql: &str,
         params: &[SqlParam],
     ) -> Result<Statement, SqlError> {
-        let statement = Statement::new(connection, sql, params, &self.limits)?;
+        let statement = Statement::new(connection, sql, params, &self.limits, &SqlDialect::DuckDb)?;
         statement.check_scans(shared.layout.read().of(SegmentKind::Cold).count() as u64)?;
         Ok(statement)
     }
