@@ -21,6 +21,9 @@ pub struct Args {
     /// Address to listen on; any but loopback requires a token [127.0.0.1:9797]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Address for clients of PostgreSQL; any but loopback requires a token and TLS [none]
+    #[arg(long, value_name = "ADDRESS")]
+    pub postgres_listen: Option<SocketAddr>,
     /// Token with every scope that callers must send; other users can read it in the list of processes
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
@@ -38,6 +41,9 @@ impl Args {
         let mut config = self.store.config()?;
         if let Some(listen) = self.listen {
             config.server.listen = listen;
+        }
+        if self.postgres_listen.is_some() {
+            config.postgres.listen = self.postgres_listen;
         }
         if global.is_flag("token") {
             crate::say!(

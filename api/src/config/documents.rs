@@ -8,12 +8,13 @@ use super::Config;
 
 /// Headings of the page, each with a text that has an unknown key in that section; the test adds the advisors'
 /// sections.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("[server]", "[server]\nzzz = 1"),
     ("[store]", "[store]\nzzz = 1"),
     ("[store] retention", "[store]\nretention = { zzz = 1 }"),
     ("[ingest]", "[ingest]\nzzz = 1"),
     ("[sql]", "[sql]\nzzz = 1"),
+    ("[postgres]", "[postgres]\nzzz = 1"),
     ("[learn]", "[learn]\nzzz = 1"),
     ("[advise]", "[advise]\nzzz = 1"),
     ("[[scrape]]", "[[scrape]]\nzzz = 1"),

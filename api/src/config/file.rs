@@ -12,7 +12,7 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Secret, Server, Signal, Span, Sql, sections::Sections};
+use super::{Alerts, ByteSize, ConfigError, Learn, Postgres, Secret, Server, Signal, Span, Sql, sections::Sections};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// `[sql]`
     pub sql: Sql,
+    /// `[postgres]`
+    pub postgres: Postgres,
     /// `[learn]`
     pub learn: Learn,
     /// `[advise]`
@@ -275,6 +277,7 @@ impl Config {
             return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
         }
         self.sql.check()?;
+        self.postgres.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

@@ -24,4 +24,4 @@ pub use shared::{
     Reserved, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{iso, scheduler};
-pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};
+pub(crate) use sql::{Encoding as SqlEncoding, cell_json, cell_text, encode as encode_sql};

@@ -19,6 +19,7 @@ use crate::{
     access::{Audit, AuditError, AuditRecord, Auth},
     config::{Config, ConfigError, kept_rules},
     http::{AppState, StateError, iso, remove_spooled, router},
+    postgres,
 };
 
 /// Time that background tasks have to stop at shutdown.
@@ -126,6 +127,8 @@ pub fn serve_advising(
     let listen = config.server.listen;
     let listener = std::net::TcpListener::bind(listen).map_err(|source| ServiceError::Listen { listen, source })?;
     listener.set_nonblocking(true).map_err(|source| ServiceError::System { action: "prepare its socket", source })?;
+    let postgres = postgres::Listener::bind(&config);
+    let postgres = postgres.map_err(|(listen, source)| ServiceError::Listen { listen, source })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -146,7 +149,7 @@ pub fn serve_advising(
     let workers = start_sql_workers(&store, &program, &config)?;
     let decoder = Some(Decoder::new(&program, &config));
     let state = AppState { auth, audit, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run(listener, tls, state, advice, signals));
+    let result = runtime.block_on(run(listener, postgres, tls, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
     workers.close();
@@ -157,6 +160,7 @@ pub fn serve_advising(
 
 async fn run(
     listener: std::net::TcpListener,
+    postgres: Option<postgres::Listener>,
     tls: Option<Arc<Tls>>,
     state: AppState,
     advice: Advised,
@@ -168,6 +172,12 @@ async fn run(
     let mut background = JoinSet::new();
     tasks::start(&state, advice, &mut background);
     background.spawn(watch_files(state.clone(), tls.clone()));
+    if let Some(listener) = postgres {
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor(postgres::PROTOCOL)).transpose()?;
+        let address = listener.address().map_err(failed("read its address"))?;
+        background.spawn(postgres::serve(listener, state.clone(), acceptor));
+        crate::say!("almanac: listening on postgresql://{address}");
+    }
     record_start(&state);
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();

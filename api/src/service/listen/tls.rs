@@ -97,12 +97,16 @@ impl Tls {
             cert,
             key,
         });
-        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Setup)?;
-        let resolver = Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
+        Ok(Self { acceptor: acceptor(&certificate, PROTOCOL)?, certificate })
+    }
+
+    /// Returns the acceptor for another protocol with the same certificate, which is read again with it. Clients that
+    /// negotiate a protocol have to name this one.
+    ///
+    /// # Errors
+    /// [`TlsError::Setup`].
+    pub(in crate::service) fn acceptor(&self, protocol: &[u8]) -> Result<TlsAcceptor, TlsError> {
+        acceptor(&self.certificate, protocol)
     }
 
     /// Runs the handshake of a connection.
@@ -126,6 +130,15 @@ impl Tls {
         *current.write() = Arc::new(new);
         Ok(true)
     }
+}
+
+fn acceptor(certificate: &Arc<Certificate>, protocol: &[u8]) -> Result<TlsAcceptor, TlsError> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Setup)?;
+    let resolver = Arc::clone(certificate) as Arc<dyn ResolvesServerCert>;
+    let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Omits the key.

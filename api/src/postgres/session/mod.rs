@@ -1,0 +1,11 @@
+//! The session of a connection: messages, commands, prepared statements and portals.
+
+mod command;
+mod extended;
+mod portal;
+mod run;
+mod serve;
+mod settings;
+mod simple;
+
+pub(super) use serve::Session;
