@@ -176,7 +176,7 @@ async fn run(
         let acceptor = tls.as_ref().map(|tls| tls.acceptor(postgres::PROTOCOL)).transpose()?;
         let address = listener.address().map_err(failed("read its address"))?;
         background.spawn(postgres::serve(listener, state.clone(), acceptor));
-        crate::say!("almanac: listening on postgresql://{address}");
+        crate::say!("almanac: listening for clients of PostgreSQL on postgresql://{address}");
     }
     record_start(&state);
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
