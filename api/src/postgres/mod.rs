@@ -10,10 +10,12 @@
 
 mod connect;
 mod error;
+mod probe;
 mod session;
 mod values;
 
 pub use connect::{Listener, serve};
+pub use probe::probe;
 
 /// Protocol that clients name when they negotiate one in the TLS handshake (ALPN).
 pub const PROTOCOL: &[u8] = b"postgresql";

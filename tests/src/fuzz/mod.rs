@@ -11,6 +11,7 @@
 mod files;
 mod http;
 mod one_line;
+mod postgres;
 mod promql;
 mod samples;
 mod settings;
@@ -37,6 +38,8 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("openmetrics", samples::openmetrics),
     ("parameters", http::parameters),
     ("parquet", files::parquet),
+    ("postgres", postgres::messages),
+    ("postgres_sql", postgres::statement),
     ("prometheus_text", samples::prometheus_text),
     ("promql", promql::promql),
     ("remote_write_1", samples::remote_write_1),

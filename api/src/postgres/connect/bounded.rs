@@ -69,6 +69,14 @@ impl Heads {
     }
 }
 
+/// Checks the lengths of the messages of a client that has signed in; returns a length that is refused.
+///
+/// # Errors
+/// The length.
+pub(in crate::postgres) fn check_lengths(bytes: &[u8]) -> Result<(), i64> {
+    Heads::default().look(bytes, AUTHENTICATED_BYTES)
+}
+
 /// A stream of messages of bounded length.
 #[derive(Debug)]
 pub(in crate::postgres) struct BoundedIo<S> {

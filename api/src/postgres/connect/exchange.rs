@@ -2,6 +2,7 @@
 //! answers. [`Auth`](crate::access::Auth) checks the proof.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use pgwire::messages::startup::PasswordMessageFamily;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::access::ScramOffer;
@@ -93,6 +94,19 @@ impl Waiting {
         let proof = STANDARD.decode(proof).map_err(|_| "the proof is not base64")?;
         Ok(Proof { auth_message: format!("{},{},{without_proof}", self.first.bare, self.server_first), proof })
     }
+}
+
+/// Reads a message of a sign-in as the first one and as the last one.
+///
+/// # Errors
+/// What is wrong with it.
+pub(in crate::postgres) fn check_sign_in(message: PasswordMessageFamily) -> Result<(), String> {
+    let initial = message.into_sasl_initial_response().map_err(|error| error.to_string())?;
+    let first = initial.data.as_deref().unwrap_or_default();
+    let offer = ScramOffer { salt: vec![1; 16], iterations: 4096 };
+    let waiting = First::parse(first)?.answer(offer).ok_or("no random bytes")?;
+    waiting.proof(first)?;
+    Ok(())
 }
 
 /// Returns the last message of the server.

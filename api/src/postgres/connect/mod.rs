@@ -12,8 +12,9 @@ mod tls;
 use tokio_util::codec::Framed;
 
 pub use accept::{Listener, serve};
-pub(super) use bounded::{AUTHENTICATED_BYTES, BoundedIo};
+pub(super) use bounded::{AUTHENTICATED_BYTES, BoundedIo, check_lengths};
 pub(super) use cancel::CancelSlot;
+pub(super) use exchange::check_sign_in;
 pub(super) use tls::Stream;
 
 /// A connection on which messages are sent and received.

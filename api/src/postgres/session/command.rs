@@ -4,14 +4,14 @@ use almanac_engine::store::postgres::{LexemeKind, Piece};
 
 /// How many rows `FETCH` returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub(in crate::postgres) enum Count {
     Rows(usize),
     All,
 }
 
 /// A statement by what is done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Command {
+pub(in crate::postgres) enum Command {
     /// It runs in a worker.
     Query,
     Begin,
@@ -72,7 +72,7 @@ impl<'a> Words<'a> {
 }
 
 /// Returns what is to be done with a statement.
-pub(super) fn command(piece: &Piece<'_>) -> Command {
+pub(in crate::postgres) fn command(piece: &Piece<'_>) -> Command {
     let mut words = Words { head: &piece.head, at: 0 };
     let first = words.name();
     match first.as_str() {

@@ -8,4 +8,5 @@ mod serve;
 mod settings;
 mod simple;
 
+pub(super) use command::command;
 pub(super) use serve::Session;

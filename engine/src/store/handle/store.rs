@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
 use crate::store::{
-    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
+    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlDialect, SqlError, SqlLimits,
     SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
     error::is_damage,
@@ -396,8 +396,8 @@ impl Store {
     ///
     /// # Errors
     /// [`SqlError`] when the statement is not one that may run.
-    pub fn check_sql(&self, sql: &str, params: &[SqlParam]) -> Result<(), SqlError> {
-        self.0.analysts.check(&self.0.shared, sql, params)
+    pub fn check_sql(&self, sql: &str, params: &[SqlParam], dialect: &SqlDialect) -> Result<(), SqlError> {
+        self.0.analysts.check(&self.0.shared, sql, params, dialect)
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.

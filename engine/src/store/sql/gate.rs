@@ -31,14 +31,20 @@ impl Gate {
         let late = SqlError::Deadline { deadline: limits.deadline };
         let _permit = self.permits.acquire(end, &late)?;
         let connection = shared.readers.connect().map_err(from_store)?;
-        let statement = self.parse(shared, &connection, sql, params)?;
+        let statement = self.parse(shared, &connection, sql, params, &SqlDialect::DuckDb)?;
         execute_until(&connection, &statement, params, limits, end)
     }
 
     /// Checks a statement as [`Self::run`] does, without running it.
-    pub(in crate::store) fn check(&self, shared: &Shared, sql: &str, params: &[SqlParam]) -> Result<(), SqlError> {
+    pub(in crate::store) fn check(
+        &self,
+        shared: &Shared,
+        sql: &str,
+        params: &[SqlParam],
+        dialect: &SqlDialect,
+    ) -> Result<(), SqlError> {
         let connection = shared.readers.connect().map_err(from_store)?;
-        self.parse(shared, &connection, sql, params).map(drop)
+        self.parse(shared, &connection, sql, params, dialect).map(drop)
     }
 
     fn parse(
@@ -47,8 +53,9 @@ impl Gate {
         connection: &Connection,
         sql: &str,
         params: &[SqlParam],
+        dialect: &SqlDialect,
     ) -> Result<Statement, SqlError> {
-        let statement = Statement::new(connection, sql, params, &self.limits, &SqlDialect::DuckDb)?;
+        let statement = Statement::new(connection, sql, params, &self.limits, dialect)?;
         statement.check_scans(shared.layout.read().of(SegmentKind::Cold).count() as u64)?;
         Ok(statement)
     }
