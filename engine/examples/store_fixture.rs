@@ -68,6 +68,7 @@ fn main() {
             state: State::Proposed,
             created_at: at(0),
             updated_at: at(0),
+            evidence_at: at(0),
             replaces: None,
         }])
         .unwrap();

@@ -10,6 +10,7 @@ pub mod ingest;
 mod isolation;
 pub mod learn;
 pub mod ledger;
+pub mod notice;
 pub mod series;
 pub mod signal;
 pub mod store;

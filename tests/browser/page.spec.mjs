@@ -97,6 +97,18 @@ test("accept, then applied, with a note; the page is fresh without reloading", a
   expect(row.history.map((change) => change.to)).toEqual(["proposed", "accepted", "applied"]);
 });
 
+test("a promise is measured, and the page says that it was kept", async ({ page }) => {
+  await page.goto(process.env.APPLIED);
+  // The service measures in its first round of advice; the page hears of it by the stream.
+  await expect(page.locator(".lead .state")).toHaveText("verified", { timeout: 120000 });
+  const promise = page.locator("section[aria-labelledby=promise]");
+  await expect(promise).toContainText("Promised against measured");
+  await expect(promise.locator(".state.verified")).toBeVisible();
+  await expect(page.locator("section[aria-labelledby=history] tbody tr")).toHaveCount(4);
+  await expect(page.getByRole("button", { name: "Mark as applied" })).toHaveCount(0);
+  await expect(page.locator("[data-pictures] canvas").first()).toBeVisible();
+});
+
 test("a dismissal needs a reason", async ({ page }) => {
   await page.goto(`${DEMO}/recommendations?kind=rightsizing`);
   await page.locator("article a").first().click();
@@ -109,12 +121,20 @@ test("a dismissal needs a reason", async ({ page }) => {
 
 test("an incident is labelled", async ({ page, request }) => {
   await page.goto(`${DEMO}/incidents`);
-  await page.getByRole("button", { name: "Label" }).first().click();
+  await page.getByRole("button", { name: "Label as real" }).first().click();
   await page.getByLabel("Title").fill("a slow disk");
   await page.getByRole("button", { name: "Add" }).click();
-  await expect(page.getByRole("cell", { name: "a slow disk" })).toBeVisible();
+  await expect(page.getByRole("cell", { name: "a slow disk", exact: true })).toBeVisible();
   const rows = await (await request.get(`${DEMO}/v1/incidents?from=now-1d`)).json();
-  expect(rows.filter((row) => row.title === "a slow disk" && row.source === "web page")).toHaveLength(1);
+  expect(rows.filter((row) => row.title === "a slow disk" && row.source === "web page" && row.verdict === "real")).toHaveLength(1);
+  await page.getByRole("button", { name: "Mark as false: a slow disk" }).click();
+  await expect(page.getByRole("button", { name: "Mark as real: a slow disk" })).toBeVisible();
+  await expect(page.locator("#suspected-list > li").first()).toContainText("labelled false");
+  const real = await (await request.get(`${DEMO}/v1/incidents?from=now-1d&verdict=real`)).json();
+  expect(real.filter((row) => row.title === "a slow disk")).toHaveLength(0);
+  const first = await page.locator("#suspected-list > li").first().locator("time").first().getAttribute("datetime");
+  await page.goto(`${DEMO}/`);
+  await expect(page.locator(`time[datetime="${first}"]`)).toHaveCount(0);
 });
 
 test("explore completes, draws, tabulates and says the same elsewhere", async ({ page }) => {

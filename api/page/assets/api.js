@@ -53,6 +53,37 @@ export function timeText(ms, withSeconds = false) {
   return `${parts.year}-${parts.month}-${parts.day} ${parts.hour}:${parts.minute}${seconds}${isUtc() ? " UTC" : ""}`;
 }
 
+/** Texts of the service in which instants are written as RFC 3339. */
+const PROSE = ".lead, .card > p, dd, figcaption, section[aria-labelledby=figures] td, section[aria-labelledby=setting] td";
+const STAMP = /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z/;
+
+/** Makes each instant in a text an element of its own. */
+function markTimes(within) {
+  for (const place of within.querySelectorAll(PROSE)) {
+    const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT, (node) => (
+      STAMP.test(node.data) && !node.parentElement.closest("time, code, pre") ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_SKIP));
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const found = STAMP.exec(node.data);
+      const rest = node.splitText(found.index);
+      rest.splitText(found[0].length);
+      rest.replaceWith(element("time", { datetime: found[0] }, found[0]));
+      walker.currentNode = node;
+    }
+  }
+}
+
+/** Shows every instant in the reader's zone or in UTC. */
+export function showTimes(within = document) {
+  markTimes(within);
+  for (const time of within.querySelectorAll("time[datetime]")) {
+    const ms = Date.parse(time.dateTime);
+    if (!Number.isNaN(ms)) {
+      time.textContent = timeText(ms);
+      time.title = new Date(ms).toISOString();
+    }
+  }
+}
+
 /** Returns a number with three significant digits. */
 export function digits(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";

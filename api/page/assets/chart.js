@@ -1,5 +1,5 @@
 // Draws pictures, as the service describes them, with uPlot; without it, or for those who prefer it, as tables.
-import { element, isUtc, quantity, request, table, timeText } from "./api.js";
+import { element, isUtc, quantity, request, showTimes, table, timeText } from "./api.js";
 
 const drawn = new Set();
 
@@ -174,6 +174,7 @@ export function draw(into, picture, height = 280) {
   details.addEventListener("toggle", () => { if (details.open && details.childElementCount === 1) details.append(numbers(picture)); });
   const figure = element("figure", {}, picture.title ? element("figcaption", {}, element("strong", {}, picture.title), " ", picture.text ?? "") : null, plot, key, details);
   into.append(figure);
+  showTimes(figure);
   if (!window.uPlot || picture.x.values.length === 0) {
     plot.remove();
     details.open = true;

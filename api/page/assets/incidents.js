@@ -57,28 +57,42 @@ const form = document.querySelector("form[data-label]");
 const local = (ms) => { const at = new Date(ms - (isUtc() ? 0 : new Date(ms).getTimezoneOffset() * 60000)); return at.toISOString().slice(0, 19); };
 const read = (text) => Date.parse(isUtc() ? `${text}Z` : text);
 
+async function send(incident) {
+  try {
+    await post("/v1/events", [{ type: "incident", ...incident }]);
+    location.reload();
+  } catch (error) {
+    notice(`This did not work: ${error.message}`);
+  }
+}
+
 document.addEventListener("click", (event) => {
+  const mark = event.target.closest("[data-verdict]");
+  if (mark) {
+    const row = mark.closest("[data-incident]");
+    const incident = { started_at: Date.parse(row.dataset.start), title: row.dataset.name, source: mark.dataset.source, verdict: mark.dataset.verdict };
+    if (row.dataset.end) incident.ended_at = Date.parse(row.dataset.end);
+    if (mark.dataset.target) incident.target = mark.dataset.target;
+    send(incident);
+    return;
+  }
   const button = event.target.closest("[data-label-from]");
   if (!button || !form) return;
   form.elements.from.value = local(Date.parse(button.dataset.labelFrom));
   form.elements.to.value = local(Date.parse(button.dataset.labelTo));
   form.elements.target.value = button.dataset.labelTarget;
+  form.elements.verdict.value = button.dataset.labelVerdict;
   form.elements.title.focus();
 });
 
-form?.addEventListener("submit", async (event) => {
+form?.addEventListener("submit", (event) => {
   event.preventDefault();
   const fields = Object.fromEntries(new FormData(form));
   const started = read(fields.from);
   const ended = fields.to ? read(fields.to) : null;
   if (ended !== null && ended < started) { notice("The end is before the start."); form.elements.to.focus(); return; }
-  const incident = { type: "incident", started_at: started, title: fields.title.trim(), source: "web page" };
+  const incident = { started_at: started, title: fields.title.trim(), source: "web page", verdict: fields.verdict };
   if (ended !== null) incident.ended_at = ended;
   if (fields.target.trim()) incident.target = fields.target.trim();
-  try {
-    await post("/v1/events", [incident]);
-    location.reload();
-  } catch (error) {
-    notice(`This did not work: ${error.message}`);
-  }
+  send(incident);
 });

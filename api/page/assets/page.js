@@ -1,21 +1,11 @@
 // What every page does: theme, zone of times, copying, actions, fresh content, predicted breaches.
-import { element, keep, notice, post, request, setting, timeText } from "./api.js";
+import { element, keep, notice, post, request, setting, showTimes } from "./api.js";
 
 function select(id, otherwise, change) {
   const field = document.getElementById(id);
   if (!field) return;
   field.value = setting(id, otherwise);
   field.addEventListener("change", () => { keep(id, field.value); change(field.value); });
-}
-
-export function showTimes(within = document) {
-  for (const time of within.querySelectorAll("time[datetime]")) {
-    const ms = Date.parse(time.dateTime);
-    if (!Number.isNaN(ms)) {
-      time.textContent = timeText(ms);
-      time.title = new Date(ms).toISOString();
-    }
-  }
 }
 
 select("theme", "auto", () => document.dispatchEvent(new CustomEvent("almanac:theme")));
@@ -106,10 +96,10 @@ const isTyping = () => document.activeElement?.closest("#live input, #live texta
 const live = document.getElementById("live");
 if (live) {
   let waiting = 0;
-  const events = new EventSource("/v1/recommendations/stream");
+  // The id of an event begins with the revision of the ledger; "~" is behind every recommendation of that revision.
+  const events = new EventSource(`/v1/recommendations/stream?after=${live.dataset.revision}.~`);
   events.addEventListener("recommendation", (event) => {
-    // The stream begins with what the page has already: the id of an event is the revision of the ledger.
-    if (Number(event.lastEventId) <= Number(live.dataset.revision)) return;
+    if (parseInt(event.lastEventId, 10) <= Number(live.dataset.revision)) return;
     clearTimeout(waiting);
     waiting = setTimeout(() => { if (!isTyping()) refresh(); }, 500);
   });

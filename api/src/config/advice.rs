@@ -131,7 +131,7 @@ fn read_rules(path: &Path) -> Result<(Vec<RuleSpec>, Vec<KeptRule>), String> {
 }
 
 /// Whether `text` matches `pattern`, where `*` is any number of bytes and `?` is one.
-fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.first(), text.first()) {
         (None, None) => true,
         (Some(b'*'), _) => wildcard(&pattern[1..], text) || (!text.is_empty() && wildcard(pattern, &text[1..])),

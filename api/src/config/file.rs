@@ -12,7 +12,10 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Learn, Postgres, Secret, Server, Signal, Span, Sql, sections::Sections};
+use super::{
+    Alerts, ByteSize, ConfigError, Learn, Postgres, Secret, Server, Signal, Span, Sql, Stream, Webhook,
+    sections::Sections,
+};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -40,6 +43,12 @@ pub struct Config {
     pub signals: Vec<Signal>,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[[webhook]]`
+    #[serde(rename = "webhook")]
+    pub webhooks: Vec<Webhook>,
+    /// `[[stream]]`
+    #[serde(rename = "stream")]
+    pub streams: Vec<Stream>,
     /// Folder of the file; relative paths in the file start there.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -256,6 +265,10 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
+        unique("webhook", "url", self.webhooks.iter().map(Webhook::shown).collect::<Vec<_>>().iter())?;
+        unique("stream", "name", self.streams.iter().map(|stream| &stream.name))?;
+        self.webhooks.iter().try_for_each(Webhook::check)?;
+        self.streams.iter().try_for_each(Stream::check)?;
         for (key, every) in [
             ("learn.every", self.learn.every),
             ("advise.every", self.advise.every),

@@ -4,6 +4,7 @@ pub mod advice;
 pub mod grafana;
 mod guard;
 pub mod ingest;
+pub mod notices;
 pub mod operate;
 mod page;
 pub mod prometheus;
@@ -16,6 +17,7 @@ pub mod sql;
 mod tests;
 
 pub(crate) use ingest::{ImportBody, remove_spooled};
+pub(crate) use notices::data as notice_data;
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, deletion};
 pub use router::{openapi, router};
 pub(crate) use rows::all_expected_breaches;

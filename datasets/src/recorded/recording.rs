@@ -4,7 +4,7 @@ use std::io::Write;
 
 use almanac_engine::{
     series::{Labels, METRIC_NAME, SeriesSamples, stale_marker},
-    store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident},
+    store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident, IncidentVerdict},
 };
 use almanac_models::Timestamp;
 use duckdb::{Connection, Row};
@@ -184,6 +184,7 @@ fn incidents() -> Result<Vec<Incident>, RecordingError> {
             title: row.get(2)?,
             target: Some(row.get(3)?),
             source: "recorder".into(),
+            verdict: IncidentVerdict::Real,
         });
         Ok(())
     })?;

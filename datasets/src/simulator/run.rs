@@ -2,7 +2,7 @@
 
 use almanac_engine::{
     series::{Labels, METRIC_NAME},
-    store::rows::{CacheEvent, Deploy, Incident},
+    store::rows::{CacheEvent, Deploy, Incident, IncidentVerdict},
 };
 use almanac_models::Timestamp;
 
@@ -187,6 +187,7 @@ fn incident_row(incident: &IncidentTruth) -> Incident {
         title: incident.kind.title().into(),
         target: Some(incident.target.clone()),
         source: "simulator".into(),
+        verdict: IncidentVerdict::Real,
     }
 }
 

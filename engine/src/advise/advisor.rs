@@ -3,7 +3,7 @@
 
 use almanac_models::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     AdvisorSpec,
@@ -85,6 +85,12 @@ pub trait Advisor: Send + Sync + 'static {
     /// after this part has changed.
     fn basis(current: &Value) -> Value {
         current.clone()
+    }
+
+    /// Returns the part of a proposal whose change callers are told of: by server-sent events, long polls, webhooks and
+    /// streams. An advisor whose setting has a part that moves with the clock leaves that part out.
+    fn notable(proposed: &Value, patch: &Patch) -> Value {
+        json!([proposed, patch.format, patch.body])
     }
 
     /// Measures the effect of an applied proposal between its application and `now`. Returns none while the data do not

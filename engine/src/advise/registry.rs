@@ -14,7 +14,7 @@ use super::{
 use crate::{
     calendar::Zone,
     ledger::{Difference, Direction, KindRules, Measured, Promise},
-    store::rows::{Effect, Kind, RecommendationRow, State},
+    store::rows::{Effect, Kind, Patch, RecommendationRow, State},
 };
 
 /// Result of one advisor for one target.
@@ -118,6 +118,8 @@ pub trait AnyAdvisor: Send + Sync {
     fn difference(&self, new: &RecommendationRow, old: &RecommendationRow) -> Difference;
     /// See [`Advisor::basis`].
     fn basis(&self, current: &Value) -> Value;
+    /// See [`Advisor::notable`].
+    fn notable(&self, proposed: &Value, patch: &Patch) -> Value;
 }
 
 /// Adapter from [`Advisor`] to [`AnyAdvisor`].
@@ -210,6 +212,10 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
 
     fn basis(&self, current: &Value) -> Value {
         A::basis(current)
+    }
+
+    fn notable(&self, proposed: &Value, patch: &Patch) -> Value {
+        A::notable(proposed, patch)
     }
 }
 
@@ -329,6 +335,7 @@ fn row_of<A: Advisor>(
         state: State::Proposed,
         created_at: now,
         updated_at: now,
+        evidence_at: now,
         replaces: None,
     })
 }
@@ -426,5 +433,10 @@ impl KindRules for Registry {
 
     fn basis(&self, row: &RecommendationRow) -> Value {
         self.get(row.kind).map_or_else(|| row.current.clone(), |advisor| advisor.basis(&row.current))
+    }
+
+    fn notable(&self, row: &RecommendationRow) -> Value {
+        let notable = |advisor: &dyn AnyAdvisor| advisor.notable(&row.proposed, &row.patch);
+        self.get(row.kind).map_or_else(|| row.proposed.clone(), notable)
     }
 }

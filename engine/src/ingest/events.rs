@@ -13,7 +13,7 @@ use super::{
     IngestLimits,
     timestamp::{self, AcceptedTimestamps, TimestampFault},
 };
-use crate::store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident};
+use crate::store::rows::{CacheEvent, CacheOp, Deploy, EventBatch, Incident, IncidentVerdict};
 
 /// Maximum length of an event in bytes.
 const MAX_EVENT_BYTES: usize = 256 << 10;
@@ -43,8 +43,8 @@ pub enum EventError {
 /// Every event has a `type`:
 /// `{"type":"cache","timestamp":T,"cache":"…","key":"…","op":"get|write|delete","bytes":N,"miss_cost_ms":N}`,
 /// `{"type":"deploy","timestamp":T,"service":"…","version":"…"}`,
-/// `{"type":"incident","started_at":T,"ended_at":T,"title":"…","target":"…","source":"…"}`;
-/// `bytes`, `miss_cost_ms`, `version`, `ended_at`, `target` and `source` are optional. `T` is RFC 3339 or integer epoch
+/// `{"type":"incident","started_at":T,"ended_at":T,"title":"…","target":"…","source":"…","verdict":"real|false"}`;
+/// `bytes`, `miss_cost_ms`, `version`, `ended_at`, `target`, `source` and `verdict` are optional. `T` is RFC 3339 or integer epoch
 /// milliseconds, at most `limits.ahead_ms` after `now`. Unknown fields are errors.
 ///
 /// # Errors
@@ -239,12 +239,14 @@ struct IncidentFields {
     target: Option<String>,
     #[serde(default)]
     source: Option<String>,
+    #[serde(default)]
+    verdict: IncidentVerdict,
 }
 
 impl From<IncidentFields> for Incident {
     fn from(fields: IncidentFields) -> Self {
-        let IncidentFields { started_at, ended_at, title, target, source } = fields;
-        Self { started_at, ended_at, title, target, source: source.unwrap_or_else(|| "api".to_owned()) }
+        let IncidentFields { started_at, ended_at, title, target, source, verdict } = fields;
+        Self { started_at, ended_at, title, target, source: source.unwrap_or_else(|| "api".to_owned()), verdict }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Collects the rows and outcomes of one change of the ledger. The ledger writes them in one transaction.
 
+use std::collections::BTreeSet;
+
 use almanac_models::Timestamp;
 
+use super::rules::KindRules;
 use crate::store::rows::{OutcomeRow, RecommendationRow, State};
 
 /// Actor of the changes that the engine makes itself.
@@ -12,6 +15,8 @@ pub(super) const SYSTEM_ACTOR: &str = "almanac";
 pub(super) struct Changes {
     pub(super) rows: Vec<RecommendationRow>,
     pub(super) outcomes: Vec<OutcomeRow>,
+    /// Ids of the rows whose state, setting or patch changed; the others have newer evidence alone.
+    changed: BTreeSet<String>,
 }
 
 impl Changes {
@@ -44,16 +49,32 @@ impl Changes {
         }
     }
 
-    /// Replaces the known row by one with newer evidence, unless they differ in the update time only.
-    pub(super) fn refresh(&mut self, mut row: RecommendationRow, known: &mut [RecommendationRow], now: Timestamp) {
+    /// Replaces the known row by one with newer evidence, unless they differ in times only. `rules`: say what is a change
+    /// to callers. An end of validity is a change too, so it is moved only when half of the time until it has passed.
+    pub(super) fn refresh(
+        &mut self,
+        mut row: RecommendationRow,
+        known: &mut [RecommendationRow],
+        rules: &dyn KindRules,
+        now: Timestamp,
+    ) {
         let Some(old) = known.iter_mut().find(|old| old.id == row.id) else { return };
-        row.updated_at = old.updated_at;
+        (row.updated_at, row.evidence_at) = (old.updated_at, old.evidence_at);
+        if let (Some(before), Some(after)) = (old.valid_until, row.valid_until) {
+            let left = |until: Timestamp| until.millis().saturating_sub(now.millis());
+            if left(before) <= left(after) && left(before) > left(after) / 2 {
+                row.valid_until = old.valid_until;
+            }
+        }
         if *old == row {
             return;
         }
-        row.updated_at = now;
+        row.evidence_at = now;
+        if old.valid_until != row.valid_until || rules.notable(old) != rules.notable(&row) {
+            self.changed.insert(row.id.clone());
+        }
         *old = row.clone();
-        self.put(row);
+        self.replace(row);
     }
 
     /// Changes the state of a known row and records an outcome.
@@ -69,15 +90,27 @@ impl Changes {
         let Some(row) = known.iter_mut().find(|row| row.id == id) else { return };
         let from = row.state;
         row.state = to;
-        row.updated_at = now;
         // The outcome keeps the prediction of this moment, because a refresh may replace that of the row.
         self.outcomes.push(outcome(row, Some(from), to, actor, note, now));
         let row = row.clone();
         self.put(row);
     }
 
-    /// Adds a row; it replaces an earlier version of the same row.
+    /// Adds a changed or new row; it replaces an earlier version of the same row.
     pub(super) fn put(&mut self, row: RecommendationRow) {
+        self.changed.insert(row.id.clone());
+        self.replace(row);
+    }
+
+    /// Gives the changed rows the time of their change; returns whether there is one.
+    pub(super) fn stamp(&mut self, at: Timestamp) -> bool {
+        for row in self.rows.iter_mut().filter(|row| self.changed.contains(&row.id)) {
+            row.updated_at = at;
+        }
+        !self.changed.is_empty()
+    }
+
+    fn replace(&mut self, row: RecommendationRow) {
         self.rows.retain(|other| other.id != row.id);
         self.rows.push(row);
     }

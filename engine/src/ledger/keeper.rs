@@ -73,8 +73,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Store`].
     pub fn new(store: Store, rules: Arc<dyn KindRules>) -> Result<Self, LedgerError> {
-        // Starts at the time of the newest change in milliseconds. It exceeds every revision before a restart, because
-        // there is less than one change per millisecond.
+        // The revision is the time of the newest change in milliseconds, also after a restart.
         let newest = store.recommendations(&RecommendationFilter::default())?;
         let newest = newest.iter().map(|row| row.updated_at.millis()).max().unwrap_or(0);
         let revision = watch::Sender::new(u64::try_from(newest).unwrap_or(0));
@@ -122,7 +121,7 @@ impl Ledger {
                 }
                 Reconciled::Refresh(row) => {
                     proposals.refreshed += 1;
-                    changes.refresh(*row, &mut known, now);
+                    changes.refresh(*row, &mut known, self.0.rules.as_ref(), now);
                     continue;
                 }
                 Reconciled::Replace(old) => {
@@ -135,15 +134,22 @@ impl Ledger {
             };
             let id = fresh_id(new.kind, &new.target, |id| ids.contains(id));
             ids.insert(id.clone());
-            let row =
-                RecommendationRow { id, state: State::Proposed, created_at: now, updated_at: now, replaces, ..new };
+            let row = RecommendationRow {
+                id,
+                state: State::Proposed,
+                created_at: now,
+                updated_at: now,
+                evidence_at: now,
+                replaces,
+                ..new
+            };
             changes.outcomes.push(outcome(&row, None, State::Proposed, SYSTEM_ACTOR, None, now));
-            changes.rows.push(row.clone());
+            changes.put(row.clone());
             // Later proposals of the same batch are reconciled with this one; newest first.
             known.insert(0, row);
             proposals.added += 1;
         }
-        self.write(changes)?;
+        self.write(&mut changes, now)?;
         Ok(proposals)
     }
 
@@ -246,7 +252,7 @@ impl Ledger {
                 self.propose_rollback(&row, &measured, &mut changes, now)?;
             }
         }
-        self.write(changes)?;
+        self.write(&mut changes, now)?;
         Ok(verdicts)
     }
 
@@ -278,7 +284,7 @@ impl Ledger {
             let open = [State::Proposed, State::Accepted];
             changes.expire_others(&mut all, &proposal, &open, "a rollback of its target was proposed", now);
             changes.outcomes.push(outcome(&proposal, None, State::Proposed, SYSTEM_ACTOR, None, now));
-            changes.rows.push(proposal);
+            changes.put(proposal);
         }
         Ok(())
     }
@@ -318,8 +324,8 @@ impl Ledger {
         Ok(self.0.store.outcomes(&filter)?)
     }
 
-    /// Returns a number that increases with every change of the ledger, for entity tags and long polling. After a
-    /// restart it is also higher than before, if anything had changed.
+    /// Returns the time of the newest change in milliseconds, for entity tags and long polling. It increases with every
+    /// change of a state, a setting or a patch, and is the `updated_at` of what changed. Newer evidence is no change.
     #[must_use]
     pub fn revision(&self) -> u64 {
         *self.0.revision.borrow()
@@ -355,17 +361,24 @@ impl Ledger {
             changes.expire_others(&mut others, &row, &[State::Applied], note, now);
         }
         changes.transition_to(&mut known, id, to, actor, note, now);
+        self.write(&mut changes, now)?;
         let row = changes.rows.last().cloned();
-        self.write(changes)?;
         row.ok_or_else(|| LedgerError::Unknown { id: id.to_owned() })
     }
 
-    fn write(&self, changes: Changes) -> Result<(), LedgerError> {
+    /// Writes the changes. The revision becomes the time of the change, or the next millisecond after the last one, so
+    /// that changes have distinct times in their order, whatever the clock does.
+    fn write(&self, changes: &mut Changes, now: Timestamp) -> Result<(), LedgerError> {
         if changes.rows.is_empty() && changes.outcomes.is_empty() {
             return Ok(());
         }
+        let last = i64::try_from(self.revision()).unwrap_or(i64::MAX - 1);
+        let at = now.millis().max(last + 1);
+        let is_change = changes.stamp(Timestamp::from_millis(at));
         self.0.store.put_ledger(&changes.rows, &changes.outcomes)?;
-        self.0.revision.send_modify(|revision| *revision += 1);
+        if is_change {
+            self.0.revision.send_replace(u64::try_from(at).unwrap_or_default());
+        }
         Ok(())
     }
 }

@@ -111,10 +111,10 @@ fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
 /// Returns the old row with the new proposal as `also_considered` in its evidence.
 fn annotated(old: &RecommendationRow, new: &RecommendationRow) -> RecommendationRow {
     let mut row = old.clone();
-    row.updated_at = new.updated_at;
+    row.evidence_at = new.evidence_at;
     row.valid_until = new.valid_until;
     if let Value::Object(evidence) = &mut row.evidence {
-        let also = json!({"proposed": new.proposed, "effect": new.effect, "at": new.updated_at});
+        let also = json!({"proposed": new.proposed, "effect": new.effect, "at": new.evidence_at});
         evidence.insert("also_considered".to_owned(), also);
     }
     row

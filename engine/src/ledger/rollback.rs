@@ -64,6 +64,7 @@ pub(super) fn rollback(
         state: State::Proposed,
         created_at: now,
         updated_at: now,
+        evidence_at: now,
         replaces: Some(row.id.clone()),
         id,
     })

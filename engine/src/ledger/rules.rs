@@ -37,4 +37,7 @@ pub trait KindRules: std::fmt::Debug + Send + Sync {
     /// Returns the part of the present setting that the proposal is based on. When it changes, a dismissed proposal may
     /// be made again.
     fn basis(&self, row: &RecommendationRow) -> Value;
+
+    /// Returns the part of the proposal whose change callers are told of. The rest is renewed without notice.
+    fn notable(&self, row: &RecommendationRow) -> Value;
 }

@@ -39,6 +39,10 @@ impl KindRules for Rules {
         }
     }
 
+    fn notable(&self, row: &RecommendationRow) -> serde_json::Value {
+        row.proposed.clone()
+    }
+
     fn basis(&self, row: &RecommendationRow) -> serde_json::Value {
         row.current.clone()
     }
@@ -73,6 +77,7 @@ fn ttl(seconds: u64, value: f64, hours: i64) -> RecommendationRow {
         state: State::Proposed,
         created_at: at(hours),
         updated_at: at(hours),
+        evidence_at: at(hours),
         replaces: None,
     }
 }
@@ -225,11 +230,11 @@ fn a_repeated_report_changes_nothing() {
     let fixture = fixture();
     fixture.ledger.propose(vec![ttl(600, 0.9, 0)], at(0)).unwrap();
     let id = "ttl-user-profile-1";
-    let revision = fixture.ledger.revision();
     let first = fixture.ledger.applied(id, "poller", None, at(1)).unwrap();
-    assert_eq!((first.state, fixture.ledger.revision()), (State::Applied, revision + 1));
+    let revision = fixture.ledger.revision();
+    assert_eq!((first.state, first.updated_at.millis().unsigned_abs()), (State::Applied, revision));
     let second = fixture.ledger.applied(id, "poller", None, at(2)).unwrap();
-    assert_eq!((second, fixture.ledger.revision()), (first, revision + 1));
+    assert_eq!((second, fixture.ledger.revision()), (first, revision));
     assert_eq!(fixture.ledger.outcomes(id).unwrap().len(), 2);
     let refused = fixture.ledger.dismiss(id, "ann", None, at(3)).unwrap_err();
     assert!(matches!(refused, LedgerError::Transition { from: State::Applied, to: State::Dismissed, .. }));
@@ -351,9 +356,13 @@ fn subscribers_see_every_change_and_revisions_survive_a_restart() {
     assert_eq!(*subscriber.borrow_and_update(), fixture.ledger.revision());
     fixture.ledger.propose(vec![ttl(600, 0.9, 0)], at(1)).unwrap();
     assert!(!subscriber.has_changed().unwrap(), "nothing changed");
+    // Changes at one time, or while the clock is behind, have distinct times in their order.
     let before = fixture.ledger.revision();
+    fixture.ledger.accept("ttl-user-profile-1", "ann", None, at(0)).unwrap();
+    fixture.ledger.dismiss("ttl-user-profile-1", "ann", None, at(-5)).unwrap();
+    assert_eq!(fixture.ledger.revision(), before + 2);
     let reopened = Ledger::new(fixture.store.clone(), Arc::new(Rules)).unwrap();
-    assert_ne!(reopened.revision(), before);
+    assert_eq!(reopened.revision(), before + 2);
     assert_eq!(reopened.list(&RecommendationFilter::default()).unwrap(), fixture.all());
 }
 
@@ -394,4 +403,32 @@ fn rows_of_older_releases_are_read() {
     assert_eq!(promise.terms_before, Some(json!({"rule": {"signal": "y"}})));
     let wrong = RecommendationRow { evidence: json!({"before": "much"}), ..ttl(60, 0.9, 0) };
     assert!(Promise::of(&wrong).is_err());
+}
+
+#[test]
+fn newer_evidence_is_no_change_and_validity_is_renewed_in_steps() {
+    let fixture = fixture();
+    let proposal = |hours: i64, steps: i64| RecommendationRow {
+        evidence: json!({"steps": steps}),
+        valid_until: Some(at(hours + 10)),
+        ..scaling(3, hours)
+    };
+    let stored = |hours: i64, steps: i64| {
+        let refreshed = fixture.ledger.propose(vec![proposal(hours, steps)], at(hours)).unwrap().refreshed;
+        let row = fixture.ledger.get("scaling-api-1").unwrap();
+        assert_eq!(row.evidence["steps"], json!(steps));
+        (refreshed, row.updated_at, row.evidence_at, row.valid_until.unwrap())
+    };
+    assert_eq!(stored(0, 1), (0, at(0), at(0), at(10)));
+    let revision = fixture.ledger.revision();
+    assert_eq!(stored(1, 2), (1, at(0), at(1), at(10)));
+    assert_eq!(stored(4, 3), (1, at(0), at(4), at(10)));
+    assert_eq!(fixture.ledger.revision(), revision);
+    // Half of the validity is over: callers must learn that it goes on.
+    assert_eq!(stored(5, 4), (1, at(5), at(5), at(15)));
+    assert!(fixture.ledger.revision() > revision);
+    // An earlier end holds at once.
+    let row = RecommendationRow { valid_until: Some(at(7)), ..proposal(6, 5) };
+    fixture.ledger.propose(vec![row], at(6)).unwrap();
+    assert_eq!(fixture.ledger.get("scaling-api-1").unwrap().valid_until, Some(at(7)));
 }

@@ -1,4 +1,4 @@
-//! Invalid and damaged files, other processes, full disks, older schemas.
+//! Invalid and damaged files, other processes, full disks.
 #![expect(clippy::print_stdout, reason = "a test that runs as a second process reports through its output")]
 
 use std::{
@@ -245,32 +245,4 @@ fn a_full_disk_is_reported_and_loses_nothing() {
     put(&store, &[(&labels(&[("__name__", "up")]), i64::from(u32::MAX), 1.0)]);
     store.close().unwrap();
     drop(folder);
-}
-
-#[test]
-fn a_store_of_schema_version_1_opens() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("v1.duckdb");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_v1.duckdb");
-    fs::copy(fixture, &path).unwrap();
-    let store = Store::open(&path, StoreOptions::default()).unwrap();
-    let found = all(&store);
-    assert_eq!(found.len(), 2);
-    assert_eq!(found[0].labels, labels(&[("__name__", "requests_total"), ("job", "api")]));
-    assert_eq!(found[0].timestamps.len(), 40);
-    assert_eq!((found[0].values[0], found[0].values[39]), (0.0, 39.0));
-    assert_eq!(found[1].values, [5.0, 7.0]);
-    assert_eq!(store.signals(&Default::default()).unwrap()[0].signal, "requests");
-    assert_eq!(store.recommendations(&Default::default()).unwrap()[0].id, "r1");
-    assert_eq!(store.cache_events(&Default::default()).unwrap().len(), 1);
-    // Tables added by later versions exist and are empty.
-    assert_eq!(store.advice_status(&Default::default()).unwrap(), []);
-    assert_eq!(store.metadata(&Default::default()), []);
-    assert_eq!(store.scrape_targets(), []);
-    assert_eq!(store.suspected_incidents(&Default::default()).unwrap(), []);
-    assert_eq!(store.peer_outliers(&Default::default()).unwrap(), []);
-    let answer = store.analyst_sql("SELECT count(*) FROM samples", &[], Default::default()).unwrap();
-    assert_eq!(answer.batches[0].num_rows(), 1);
-    store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
-    assert_eq!(all(&store), found);
 }

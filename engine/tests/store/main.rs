@@ -11,5 +11,6 @@ mod model;
 mod recovery;
 mod retention;
 mod rows;
+mod schemas;
 mod sql;
 mod support;

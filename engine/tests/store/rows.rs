@@ -126,6 +126,7 @@ fn recommendation(id: &str, state: State, created: i64) -> RecommendationRow {
         state,
         created_at: at(created),
         updated_at: at(created + 1),
+        evidence_at: at(created + 1),
         replaces: None,
     }
 }
@@ -189,7 +190,14 @@ fn a_repeated_batch_of_events_changes_nothing() {
     };
     let twice = event(5, "k", CacheOp::Get);
     let deploy = Deploy { at: at(3), service: "api".into(), version: None };
-    let incident = Incident { started_at: at(2), ended_at: None, title: "t".into(), target: None, source: "s".into() };
+    let incident = Incident {
+        started_at: at(2),
+        ended_at: None,
+        title: "t".into(),
+        target: None,
+        source: "s".into(),
+        verdict: IncidentVerdict::Real,
+    };
     let batch = EventBatch {
         cache: vec![twice.clone(), event(5, "j", CacheOp::Write), twice.clone(), event(4, "k", CacheOp::Delete)],
         deploys: vec![deploy.clone()],
@@ -200,8 +208,14 @@ fn a_repeated_batch_of_events_changes_nothing() {
     let again = fresh.store.put_events(batch.clone()).unwrap();
     assert_eq!((again.written, again.unchanged), (0, 6));
     let ended = Incident { ended_at: Some(at(9)), ..incident };
-    let changed = fresh.store.put_events(EventBatch { incidents: vec![ended.clone()], ..Default::default() }).unwrap();
-    assert_eq!((changed.written, changed.unchanged), (1, 0));
+    let put = |incident: &Incident| {
+        let stored =
+            fresh.store.put_events(EventBatch { incidents: vec![incident.clone()], ..Default::default() }).unwrap();
+        (stored.written, stored.unchanged)
+    };
+    assert_eq!(put(&ended), (1, 0));
+    let ended = Incident { verdict: IncidentVerdict::False, ..ended };
+    assert_eq!((put(&ended), put(&ended)), ((1, 0), (0, 1)));
 
     let fresh = fresh.reopened();
     let everything = EventFilter::default();
@@ -212,8 +226,14 @@ fn a_repeated_batch_of_events_changes_nothing() {
     assert_eq!(fresh.store.incidents(&everything).unwrap(), [ended]);
     let later = EventFilter { start: Some(at(10)), ..Default::default() };
     assert_eq!(fresh.store.incidents(&later).unwrap(), []);
-    let bad =
-        Incident { started_at: at(5), ended_at: Some(at(4)), title: "x".into(), target: None, source: "s".into() };
+    let bad = Incident {
+        started_at: at(5),
+        ended_at: Some(at(4)),
+        title: "x".into(),
+        target: None,
+        source: "s".into(),
+        verdict: IncidentVerdict::Real,
+    };
     let refused = fresh.store.put_events(EventBatch { incidents: vec![bad], ..Default::default() }).unwrap_err();
     assert_eq!(refused.to_string(), "invalid row of incidents: incident \"x\" ends before it starts");
 }
@@ -241,7 +261,7 @@ fn suspected_incidents_of_a_time_are_replaced_as_a_whole() {
     assert_eq!(all(&fresh), expected);
     let fresh = fresh.reopened();
     assert_eq!(all(&fresh), expected);
-    let filter = EventFilter { names: vec!["a".into()], start: Some(at(65)), end: Some(at(85)), limit: None };
+    let filter = EventFilter { names: vec!["a".into()], start: Some(at(65)), end: Some(at(85)), ..Default::default() };
     assert_eq!(fresh.store.suspected_incidents(&filter).unwrap(), expected[1..2]);
     fresh.store.put_suspected_incidents(&[], at(0)).unwrap();
     assert_eq!(all(&fresh), []);

@@ -5,7 +5,7 @@ use super::harness::follow_getting_started;
 
 #[test]
 fn the_page_works_command_by_command() {
-    let ended = follow_getting_started(false);
+    let ended = follow_getting_started(None);
     let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "{stdout}\n{stderr}");
     for part in ["yhat_lower_80", "\"predictive\"", "true", "\"status\":\"success\"", "signals fitted"] {

@@ -16,6 +16,7 @@ mod install;
 mod isolation;
 mod learn;
 mod notebook;
+mod notices;
 mod pictures;
 mod replay;
 mod series_file;

@@ -8,7 +8,7 @@ use almanac_engine::advise::{
     threshold::KeptRule,
 };
 
-use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span};
+use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span, Stream, Webhook};
 
 /// One section with its sentences.
 pub(super) struct Section {
@@ -37,6 +37,8 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
             None => all.push(section("[alerts]", alerts(config, targets(advisor, specs), kept))),
         }
     }
+    all.push(section("[[webhook]]", config.webhooks.iter().map(webhook).collect()));
+    all.push(section("[[stream]]", config.streams.iter().map(stream).collect()));
     all.retain(|section| !section.sentences.is_empty());
     all
 }
@@ -182,6 +184,38 @@ fn signal(signal: &Signal) -> String {
     )
 }
 
+fn webhook(webhook: &Webhook) -> String {
+    let types: Vec<&str> = webhook.on.iter().map(|notice_type| notice_type.as_str()).collect();
+    let signed = if webhook.secret_file.is_some() { "signed" } else { "unsigned" };
+    format!(
+        "Posts each {} to {}, {signed}, for up to {}.",
+        types.join(", "),
+        webhook.shown(),
+        span(webhook.give_up_after)
+    )
+}
+
+fn stream(stream: &Stream) -> String {
+    let listed = |names: &[String], all: &str| if names.is_empty() { all.to_owned() } else { names.join(", ") };
+    let warns = match (stream.breaches, stream.incidents) {
+        (true, true) => ", with breaches and incidents",
+        (true, false) => ", with breaches",
+        (false, true) => ", with incidents",
+        (false, false) => "",
+    };
+    let confidence = if stream.min_confidence > 0.0 {
+        format!(" of at least {} confidence", percent(stream.min_confidence))
+    } else {
+        String::new()
+    };
+    format!(
+        "/v1/streams/{}: recommendations{confidence} of {} on {}{warns}.",
+        stream.name,
+        listed(&stream.kinds, "every kind"),
+        listed(&stream.targets, "every target")
+    )
+}
+
 fn targets(advisor: &dyn AnyAdvisor, specs: &AdviceSpecs) -> Vec<String> {
     advisor.explain(specs).into_iter().map(|(name, sentence)| format!("{name}: {sentence}")).collect()
 }
@@ -254,6 +288,14 @@ mod tests {
             ttl = "1h"
             stale_share_max = 0.07
             invalidate_on = ["profile_update"]
+            [[webhook]]
+            url = "https://user:tellnoone@hooks.example.com/almanac?key=tellnoone"
+            on = ["recommendation", "breach"]
+            [[stream]]
+            name = "platform"
+            kinds = ["scaling"]
+            min_confidence = 0.9
+            incidents = false
         "#;
         let config = Config::parse(text, Path::new("almanac.toml")).unwrap();
         let (specs, _) = config.advice_specs().unwrap();

@@ -237,7 +237,7 @@ fn event_filter(range: PanelRange) -> EventFilter {
     }
 }
 
-/// Returns incidents that overlap the span and pass the filters on `title`, `target` and `source`.
+/// Returns incidents that overlap the span and pass the filters on `title`, `target`, `source` and `verdict`.
 ///
 /// # Errors
 /// The store's.
@@ -248,6 +248,7 @@ pub(super) fn incident_rows(store: &Store, range: PanelRange, filters: &Filters)
             "title" => Some(row.title.clone()),
             "target" => Some(row.target.clone().unwrap_or_default()),
             "source" => Some(row.source.clone()),
+            "verdict" => Some(row.verdict.as_str().to_owned()),
             _ => None,
         })
     });

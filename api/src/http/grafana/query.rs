@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use almanac_engine::{
     signal::{self, EvalLimits, Query, RangeSeries},
-    store::rows::SignalFilter,
+    store::rows::{IncidentVerdict, SignalFilter},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
@@ -313,6 +313,7 @@ async fn annotations_of(
             Ok::<_, ApiError>(match parsed {
                 Target::Incidents => learned::incident_rows(&store, range, &filters)?
                     .into_iter()
+                    .filter(|row| row.verdict == IncidentVerdict::Real)
                     .map(|row| Annotation {
                         time_ms: row.started_at.millis(),
                         end_ms: Some(row.ended_at.map_or(range.end_ms, |at| at.millis())),

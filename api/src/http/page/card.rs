@@ -81,7 +81,7 @@ impl Card {
             ),
             confidence: quantity(row.confidence, "1"),
             change: before.map(|before| format!("now {}", quantity(before, unit))),
-            updated: Stamp::of(row.updated_at),
+            updated: Stamp::of(row.evidence_at),
             worth,
         }
     }

@@ -1,6 +1,6 @@
 //! Incidents: suspected ones with their signals in order of departure, labelled ones, deploys, and the form to label.
 
-use almanac_engine::store::rows::{EventFilter, SignalFilter};
+use almanac_engine::store::rows::{EventFilter, Incident, IncidentVerdict, SignalFilter};
 use almanac_models::Timestamp;
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
@@ -42,6 +42,27 @@ struct Labelled {
     title: String,
     target: String,
     source: String,
+    verdict: IncidentVerdict,
+    /// The verdict that a click would give it.
+    other: IncidentVerdict,
+}
+
+impl Labelled {
+    fn of(row: Incident) -> Self {
+        let other = match row.verdict {
+            IncidentVerdict::Real => IncidentVerdict::False,
+            IncidentVerdict::False => IncidentVerdict::Real,
+        };
+        Self {
+            started: Stamp::of(row.started_at),
+            ended: row.ended_at.map(Stamp::of),
+            title: row.title,
+            target: row.target.unwrap_or_default(),
+            source: row.source,
+            verdict: row.verdict,
+            other,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -73,18 +94,9 @@ pub(super) async fn incidents(
             let filter = EventFilter { start: Some(start), limit: Some(MAX_ROWS), ..EventFilter::default() };
             let mut suspected = store.suspected_incidents(&filter)?;
             suspected.sort_by_key(|row| std::cmp::Reverse(row.started_at));
-            let mut labelled: Vec<Labelled> = store
-                .incidents(&filter)?
-                .into_iter()
-                .map(|row| Labelled {
-                    started: Stamp::of(row.started_at),
-                    ended: row.ended_at.map(Stamp::of),
-                    title: row.title,
-                    target: row.target.unwrap_or_default(),
-                    source: row.source,
-                })
-                .collect();
-            labelled.reverse();
+            let incidents = store.incidents(&filter)?;
+            let suspected = suspected.iter().map(|row| Suspected::of(row, &incidents)).collect();
+            let labelled = incidents.into_iter().rev().map(Labelled::of).collect();
             let mut deploys: Vec<Deployed> = store
                 .deploys(&filter)?
                 .into_iter()
@@ -100,7 +112,7 @@ pub(super) async fn incidents(
                 shell,
                 span,
                 spans: SPANS.iter().map(|(name, _)| *name).collect(),
-                suspected: suspected.iter().map(Suspected::of).collect(),
+                suspected,
                 labelled,
                 deploys,
                 targets,

@@ -4,7 +4,10 @@ use almanac_engine::{
     ledger::{Calibration, LedgerError},
     store::{
         StoreError, StoreStats,
-        rows::{EventFilter, RecommendationFilter, SignalFilter, SignalStatus, SuspectedIncidentRow},
+        rows::{
+            EventFilter, Incident, IncidentVerdict, RecommendationFilter, SignalFilter, SignalStatus,
+            SuspectedIncidentRow,
+        },
     },
 };
 use almanac_models::Timestamp;
@@ -48,10 +51,12 @@ pub(super) struct Suspected {
     pub(super) confidence: String,
     pub(super) signals: Vec<(String, String)>,
     pub(super) peak: String,
+    /// What labels say about it.
+    pub(super) verdict: Option<&'static str>,
 }
 
 impl Suspected {
-    pub(super) fn of(row: &SuspectedIncidentRow) -> Self {
+    pub(super) fn of(row: &SuspectedIncidentRow, labelled: &[Incident]) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
         let seconds = (row.ended_at.millis() - row.started_at.millis()) as f64 / 1000.0;
         let path = |name: &str| format!("/signals/{}", segment(name));
@@ -64,6 +69,7 @@ impl Suspected {
             confidence: quantity(row.confidence, "1"),
             signals: row.signals.iter().map(|name| (name.clone(), path(name))).collect(),
             peak: digits(row.peak),
+            verdict: row.verdict(labelled).map(IncidentVerdict::as_str),
         }
     }
 }
@@ -137,6 +143,8 @@ pub(super) async fn overview(
             let filter = EventFilter { start: Some(start), limit: Some(MAX_INCIDENTS), ..EventFilter::default() };
             let mut incidents = store.suspected_incidents(&filter)?;
             incidents.sort_by_key(|row| std::cmp::Reverse(row.started_at));
+            let labelled = store.incidents(&EventFilter { start: Some(start), ..EventFilter::default() })?;
+            incidents.retain(|row| row.verdict(&labelled) != Some(IncidentVerdict::False));
             let mut signals = Learned::default();
             for row in store.signals(&SignalFilter::default())? {
                 signals.total += 1;
@@ -149,7 +157,7 @@ pub(super) async fn overview(
             Ok::<_, ApiError>(Overview {
                 shell,
                 open: open.into_iter().map(|(_, card)| card).collect(),
-                incidents: incidents.iter().map(Suspected::of).collect(),
+                incidents: incidents.iter().map(|row| Suspected::of(row, &labelled)).collect(),
                 kept: ledger.calibration().map_err(ledger_error)?.into(),
                 signals,
                 health: health(&read)?,

@@ -50,8 +50,10 @@ pub struct RecommendationBody {
     pub evidence: Value,
     /// Time of the first proposal.
     pub created_at: String,
-    /// Time of the last change.
+    /// Time of the last change of state, setting or patch.
     pub updated_at: String,
+    /// Time of the newest evidence.
+    pub evidence_at: String,
     /// Id of the recommendation that it replaces.
     pub replaces: Option<String>,
     /// Changes of state; only in the response for a single recommendation.
@@ -133,6 +135,7 @@ impl From<RecommendationRow> for RecommendationBody {
             evidence: row.evidence,
             created_at: iso(row.created_at.millis()),
             updated_at: iso(row.updated_at.millis()),
+            evidence_at: iso(row.evidence_at.millis()),
             replaces: row.replaces,
             history: None,
         }

@@ -8,12 +8,15 @@ use almanac_models::Timestamp;
 
 use crate::http::{ApiError, Params, shared::parse_time};
 
-/// The known parameters.
-const KNOWN: [&str; 8] = ["kind", "target", "state", "since", "limit", "format", "page", "cursor"];
+/// The parameters of the list.
+pub(super) const LIST: [&str; 8] = ["kind", "target", "state", "since", "limit", "format", "page", "cursor"];
 
-/// Returns the filter of a query string.
-pub(super) fn filter(params: &Params, registry: &Registry) -> Result<RecommendationFilter, ApiError> {
-    params.only(&KNOWN)?;
+/// The parameters of the stream.
+pub(super) const STREAM: [&str; 6] = ["kind", "target", "state", "since", "limit", "after"];
+
+/// Returns the filter of a query string; `known`: the parameters that it may have.
+pub(super) fn filter(params: &Params, known: &[&str], registry: &Registry) -> Result<RecommendationFilter, ApiError> {
+    params.only(known)?;
     let since = params
         .get("since")
         .map(|text| {

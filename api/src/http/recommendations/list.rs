@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{RecommendationBody, RecommendationList, filter::filter};
+use super::{
+    RecommendationBody, RecommendationList,
+    filter::{LIST, filter},
+};
 use crate::http::{
     ApiError, AppState, ErrorBody, Lane, Params,
     rows::{Extent, Format, Keep, Page, PageParams, respond_rows},
@@ -43,7 +46,7 @@ pub(super) async fn list(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let filter = filter(&params, &state.config.registry)?;
+    let filter = filter(&params, &LIST, &state.config.registry)?;
     let (format, page) = (Format::of(&params)?, Page::of(&params)?);
     // Subscribed before the revision is compared, so that a change in between ends the wait.
     let mut revisions = state.ledger.subscribe();

@@ -77,6 +77,7 @@ fn scaling(target: &str, replicas: u32) -> RecommendationRow {
         state: State::Proposed,
         created_at: now,
         updated_at: now,
+        evidence_at: now,
         replaces: None,
     }
 }
@@ -291,4 +292,78 @@ async fn changes_are_streamed() {
     assert!(second.contains("\"state\":\"dismissed\""), "{second}");
     service.state.stopping.cancel();
     assert!(body.next().await.is_none(), "the stream ends with the service");
+}
+
+/// Returns the ids and the recommendations of the events of a stream that begins behind `after`, by header or parameter.
+/// The service is stopped first, so that the stream ends with what it has.
+async fn events_after(service: &TestService, after: Option<&str>, as_header: bool) -> Vec<(String, String)> {
+    let uri = match after {
+        Some(id) if !as_header => format!("/v1/recommendations/stream?after={id}"),
+        _ => "/v1/recommendations/stream".to_owned(),
+    };
+    let mut request = Request::get(uri);
+    if let Some(id) = after.filter(|_| as_header) {
+        request = request.header("Last-Event-ID", id);
+    }
+    let response = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let mut body = response.into_body().into_data_stream();
+    let mut events = Vec::new();
+    while let Ok(Some(part)) =
+        tokio::time::timeout(Duration::from_millis(500), futures::StreamExt::next(&mut body)).await
+    {
+        let text = String::from_utf8(part.unwrap().to_vec()).unwrap();
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        if let (Some(id), Some(data)) = (field("id: "), field("data: ")) {
+            let data: Value = serde_json::from_str(&data).unwrap();
+            events.push((id, data["id"].as_str().unwrap().to_owned()));
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn a_stream_continues_behind_the_last_event() {
+    let service = service();
+    service.propose(vec![scaling("api", 7), scaling("web", 3)]);
+    let all = events_after(&service, None, true).await;
+    assert_eq!(all.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["scaling-api-1", "scaling-web-1"]);
+    assert_eq!(events_after(&service, Some(&all[0].0), true).await, all[1..]);
+    assert_eq!(events_after(&service, Some(&all[0].0), false).await, all[1..]);
+    assert_eq!(events_after(&service, Some(&all[1].0), true).await, []);
+    // Changes of one millisecond keep their order, and each event has its own id.
+    let ledger = &service.state.ledger;
+    ledger.accept("scaling-web-1", "ann", None, Timestamp::from_millis(NOW)).unwrap();
+    ledger.accept("scaling-api-1", "ann", None, Timestamp::from_millis(NOW)).unwrap();
+    let later = events_after(&service, Some(&all[1].0), true).await;
+    assert_eq!(later.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["scaling-web-1", "scaling-api-1"]);
+    assert!(later[0].0 != later[1].0);
+    // What is not an id of an event begins from the start.
+    for other in ["17", "x.y", ""] {
+        assert_eq!(events_after(&service, Some(other), true).await.len(), 2, "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn newer_evidence_is_no_change_to_callers() {
+    let service = service();
+    service.propose(vec![scaling("api", 7)]);
+    let before = service.get("/v1/recommendations").await;
+    let (last, _) = events_after(&service, None, true).await.remove(0);
+    // A minute later the same decision with newer evidence.
+    let mut newer = scaling("api", 7);
+    newer.evidence = json!({"steps": 40_321});
+    newer.proposed["decided_at"] = json!("2026-01-01T00:11:00Z");
+    let later = Timestamp::from_millis(NOW + 60_000);
+    service.state.ledger.propose(vec![newer.clone()], later).unwrap();
+    let row = service.state.ledger.get("scaling-api-1").unwrap();
+    assert_eq!((row.updated_at, row.evidence_at), (Timestamp::from_millis(NOW), later));
+    assert_eq!(row.proposed, newer.proposed);
+    assert_eq!(events_after(&service, Some(&last), true).await, []);
+    let after = service.get("/v1/recommendations").await;
+    assert_eq!(after.body["revision"], before.body["revision"]);
+    // Another number of replicas is one.
+    newer.proposed["replicas"] = json!(8);
+    service.state.ledger.propose(vec![newer], later).unwrap();
+    assert_eq!(events_after(&service, Some(&last), true).await.len(), 1);
+    assert!(service.get("/v1/recommendations").await.body["revision"].as_u64() > before.body["revision"].as_u64());
 }

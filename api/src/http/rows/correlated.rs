@@ -20,7 +20,13 @@ pub(super) async fn suspected_incidents(State(state): State<AppState>, params: P
     params.only(&["first_mover", "from", "to", "limit", "format", "page", "cursor"])?;
     let (format, extent) = (Format::of(&params)?, Extent::of(&params)?);
     let (start, end) = span(&params, state.clock.now())?;
-    let filter = EventFilter { names: params.list("first_mover"), start, end, limit: Some(extent.to_read()) };
+    let filter = EventFilter {
+        names: params.list("first_mover"),
+        start,
+        end,
+        limit: Some(extent.to_read()),
+        ..EventFilter::default()
+    };
     let store = state.store.clone();
     let rows = state.run(Lane::Light, move || store.suspected_incidents(&filter)).await?;
     respond_rows(rows, extent, Keep::Last, format)
@@ -34,7 +40,7 @@ pub(super) async fn peer_outliers(State(state): State<AppState>, params: Params)
     params.only(&["from", "to", "limit", "format", "page", "cursor"])?;
     let (format, extent) = (Format::of(&params)?, Extent::of(&params)?);
     let (start, end) = span(&params, state.clock.now())?;
-    let filter = EventFilter { names: Vec::new(), start, end, limit: Some(extent.to_read()) };
+    let filter = EventFilter { names: Vec::new(), start, end, limit: Some(extent.to_read()), ..EventFilter::default() };
     let store = state.store.clone();
     let rows = state.run(Lane::Light, move || store.peer_outliers(&filter)).await?;
     respond_rows(rows, extent, Keep::Last, format)
@@ -48,7 +54,13 @@ pub(super) async fn correlations(State(state): State<AppState>, params: Params) 
     params.only(&["leader", "from", "to", "limit", "format", "page", "cursor"])?;
     let (format, extent) = (Format::of(&params)?, Extent::of(&params)?);
     let (start, end) = span(&params, state.clock.now())?;
-    let filter = EventFilter { names: params.list("leader"), start, end, limit: Some(extent.to_read()) };
+    let filter = EventFilter {
+        names: params.list("leader"),
+        start,
+        end,
+        limit: Some(extent.to_read()),
+        ..EventFilter::default()
+    };
     let store = state.store.clone();
     let rows = state.run(Lane::Light, move || store.correlations(&filter)).await?;
     respond_rows(rows, extent, Keep::First, format)

@@ -14,6 +14,7 @@ use almanac_engine::{
 };
 use almanac_models::{Timestamp, UnitError};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -124,6 +125,8 @@ pub struct AppState {
     pub budget: Budget,
     /// Memory for answers that clients have not read yet.
     pub answers: Budget,
+    /// Number of the newest notice.
+    pub noticed: Arc<watch::Sender<i64>>,
     /// Cancelled at shutdown; long polls and streams then end.
     pub stopping: CancellationToken,
 }
@@ -152,6 +155,7 @@ impl AppState {
             metrics: Arc::new(Metrics::new()),
             sql: None,
             decoder: None,
+            noticed: Arc::new(watch::Sender::new(0)),
             stopping: CancellationToken::new(),
         })
     }

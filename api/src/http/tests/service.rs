@@ -6,8 +6,8 @@ use almanac_engine::{
     store::{
         SampleBatch, Store, StoreOptions,
         rows::{
-            AnomalyKind, AnomalyRow, CacheEvent, Deploy, Effect, EventBatch, ForecastRow, Incident, Kind, Patch,
-            RecommendationRow, SignalOrigin, SignalRow, SignalStatus, State,
+            AnomalyKind, AnomalyRow, CacheEvent, Deploy, Effect, EventBatch, ForecastRow, Incident, IncidentVerdict,
+            Kind, Patch, RecommendationRow, SignalOrigin, SignalRow, SignalStatus, State,
         },
     },
 };
@@ -221,6 +221,7 @@ fn learned(store: &Store) {
                 title: "slow queries".to_owned(),
                 target: Some("db".to_owned()),
                 source: "pager".to_owned(),
+                verdict: IncidentVerdict::Real,
             }],
         })
         .unwrap();
@@ -248,6 +249,7 @@ fn learned(store: &Store) {
             state: State::Proposed,
             created_at: at(-10),
             updated_at: at(-10),
+            evidence_at: at(-10),
             replaces: None,
         }])
         .unwrap();

@@ -1,9 +1,10 @@
-//! The service's background tasks: compaction, advice, learning and scraping.
+//! The service's background tasks: compaction, advice, learning, scraping and notices.
 
 mod advise;
 mod clock;
 mod compact;
 mod learn;
+mod notify;
 mod scrape;
 
 use almanac_engine::advise::{AdviceSpecs, Verdict};
@@ -30,5 +31,6 @@ pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<
     }
     let watched = state.clone();
     background.spawn(kept_running(state.clone(), "clock", move || clock::watch(watched.clone())));
+    notify::start(state, background);
     scrape::start(state, background);
 }

@@ -130,6 +130,7 @@ mod tests {
             state: State::Verified,
             created_at: at(0),
             updated_at: at(0),
+            evidence_at: at(0),
             replaces: None,
         }
     }

@@ -19,7 +19,7 @@ use crate::{
         picture::Picture,
     },
     ledger::{Difference, Measured},
-    store::rows::RecommendationRow,
+    store::rows::{Patch, RecommendationRow},
 };
 
 /// Advises on the number of replicas of a workload over time.
@@ -54,6 +54,11 @@ impl Advisor for Scaling {
     /// Treats all proposals as the same decision: to scale by this rule. The number of replicas changes by the minute.
     fn difference(_: &Setting<'_>, _: &Setting<'_>) -> Difference {
         Difference::None
+    }
+
+    /// The schedule, the demand and the time of the decision move with the clock.
+    fn notable(proposed: &Value, _: &Patch) -> Value {
+        ["rule", "replicas", "capacity_per_replica"].iter().map(|name| proposed.get(name).cloned()).collect()
     }
 
     fn basis(current: &Value) -> Value {

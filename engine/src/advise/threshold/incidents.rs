@@ -235,6 +235,7 @@ fn subtract(spans: &[(i64, i64)], taken: &[(i64, i64)]) -> Vec<(i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::rows::IncidentVerdict;
     use crate::{
         advise::threshold::RuleFile,
         store::{SampleBatch, StoreOptions},
@@ -248,6 +249,7 @@ mod tests {
             title: "t".to_owned(),
             target: target.map(str::to_owned),
             source: "test".to_owned(),
+            verdict: IncidentVerdict::Real,
         }
     }
 

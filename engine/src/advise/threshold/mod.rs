@@ -24,7 +24,7 @@ pub use error::ThresholdError;
 pub use incidents::{IncidentTargets, JudgedBy};
 pub use replay::{
     AlertMachine, AlertState, Instance, LabelledIncident, RuleFigures, RuleReplay, RuleScore, Setting, SignalHistory,
-    ThresholdOptions, ThresholdReplay, replay_rules, score_rule,
+    ThresholdOptions, ThresholdReplay, replay_rules, replay_rules_counted, score_rule,
 };
 pub use rules::{
     Comparison, Condition, KeptRule, NoBound, NotUsed, Rule, RuleFile, RuleGroup, RulePlace, RuleSpec, RuleSummary,

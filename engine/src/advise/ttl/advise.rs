@@ -48,6 +48,7 @@ pub(super) fn fetch(store: &Store, spec: &CacheSpec, now: Timestamp) -> Result<V
         start: Some(now.plus_millis(-HISTORY_MS)),
         end: Some(now),
         limit: Some(EVENTS_MAX),
+        ..EventFilter::default()
     };
     let events = store.cache_events(&filter)?;
     if events.is_empty() {

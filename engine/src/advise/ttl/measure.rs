@@ -46,6 +46,7 @@ pub(super) fn measure(
         start: Some(applied_at),
         end: Some(now),
         limit: Some(EVENTS_MAX),
+        ..EventFilter::default()
     };
     let events = store.cache_events(&filter)?;
     if let Some(first) = events.first().filter(|_| events.len() == EVENTS_MAX) {

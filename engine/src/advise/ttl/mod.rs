@@ -27,7 +27,7 @@ pub use error::TtlError;
 pub use figures::{CacheReplay, Figure, Predicted, TtlFigures};
 pub use findings::{Finding, FindingKind};
 pub use gains::{DaySchedule, EarlyRefresh, Gains, Invalidation, PartOfDay};
-pub use replay::{CacheAccess, replay_caches};
+pub use replay::{CacheAccess, replay_caches, replay_caches_counted};
 pub use spec::{CacheSpec, TtlCosts, TtlOptions, default_grid};
 pub use terms::TtlTerms;
 pub use trace::KeyTraces;

@@ -47,6 +47,18 @@ pub fn replay_caches<'a>(
     accesses: impl IntoIterator<Item = CacheAccess<'a>>,
     options: &TtlOptions,
 ) -> Result<Vec<CacheReplay>, TtlError> {
+    replay_caches_counted(accesses, options, &mut |_, _| {})
+}
+
+/// Replays like [`replay_caches`], and calls `done` after each cache with the replayed events and those of all caches.
+///
+/// # Errors
+/// As [`replay_caches`].
+pub fn replay_caches_counted<'a>(
+    accesses: impl IntoIterator<Item = CacheAccess<'a>>,
+    options: &TtlOptions,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<CacheReplay>, TtlError> {
     options.validate()?;
     let mut caches: BTreeMap<&str, Vec<TimedAccess<'_>>> = BTreeMap::new();
     for CacheAccess { at_ms, cache, key, access, miss_cost_ms } in accesses {
@@ -59,13 +71,17 @@ pub fn replay_caches<'a>(
         let known = if known.is_empty() { "none".to_owned() } else { known };
         return Err(TtlError::UnknownCache { cache: unknown.clone(), known });
     }
-    Ok(caches
-        .into_iter()
-        .map(|(cache, mut events)| {
-            events.sort_by_key(|timed| timed.event.at_ms);
-            replay_cache(cache, &mut events, options)
-        })
-        .collect())
+    let all: usize = caches.values().map(Vec::len).sum();
+    let mut replayed = 0;
+    done(0, all);
+    let replays = caches.into_iter().map(|(cache, mut events)| {
+        events.sort_by_key(|timed| timed.event.at_ms);
+        replayed += events.len();
+        let replay = replay_cache(cache, &mut events, options);
+        done(replayed, all);
+        replay
+    });
+    Ok(replays.collect())
 }
 
 /// Replays one cache. `events`: in ascending time.

@@ -91,8 +91,10 @@ pub struct RecommendationRow {
     pub state: State,
     /// Time of the first proposal.
     pub created_at: Timestamp,
-    /// Time of the last change.
+    /// Time of the last change of state, setting or patch. Newer evidence alone is no change.
     pub updated_at: Timestamp,
+    /// Time of the newest evidence.
+    pub evidence_at: Timestamp,
     /// Identifier of the recommendation that this one replaces.
     pub replaces: Option<String>,
 }
@@ -119,7 +121,8 @@ table! {
     patch_body: String = "patch in machine-readable form" flat "" from patch.body;
     state: State = "proposed, accepted, dismissed, applied, verified, regressed or expired" from state;
     created_at: Timestamp = "when it was first proposed" unit "UTC" flat "time" from created_at;
-    updated_at: Timestamp = "when it last changed" unit "UTC" from updated_at;
+    updated_at: Timestamp = "when its state, setting or patch last changed" unit "UTC" from updated_at;
+    evidence_at: Timestamp = "time of the newest evidence" unit "UTC" added 4 default "updated_at" from evidence_at;
     replaces: Option<String> = "the recommendation that it replaces" from replaces;
     @read RecommendationRow {
         id, kind, target, current, proposed, valid_from, valid_until,
@@ -133,7 +136,7 @@ table! {
         },
         confidence, reason, evidence,
         patch: Patch { format: patch_format, body: patch_body },
-        state, created_at, updated_at, replaces,
+        state, created_at, updated_at, evidence_at, replaces,
     }
 }
 

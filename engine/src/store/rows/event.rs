@@ -37,6 +37,17 @@ table! {
     version: Option<String> = "the version";
 }
 
+/// Whether a labelled incident was one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum IncidentVerdict {
+    /// Users or operators were affected.
+    #[default]
+    Real,
+    /// An alert or a suspected incident that was none. Alerts that fire in it are false.
+    False,
+}
+words!(IncidentVerdict, "verdict", { Real => "real", False => "false" });
+
 table! {
     /// A labelled incident.
     #[derive(Eq)]
@@ -46,6 +57,7 @@ table! {
     title: String = "title";
     target: Option<String> = "affected service, workload or signal";
     source: String = "reporter of the incident";
+    verdict: IncidentVerdict = "real, or false for an alert or a suspected incident that was none" added 4 default "'real'";
 }
 
 /// Events that are stored together.
@@ -70,4 +82,6 @@ pub struct EventFilter {
     pub end: Option<Timestamp>,
     /// Maximum number of rows; the newest are kept.
     pub limit: Option<usize>,
+    /// Only incidents of this verdict.
+    pub verdict: Option<IncidentVerdict>,
 }

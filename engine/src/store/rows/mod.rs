@@ -10,6 +10,7 @@ pub(in crate::store) mod descriptor;
 mod event;
 mod kind;
 mod learned;
+mod notice;
 mod table;
 mod together;
 mod words;
@@ -21,10 +22,11 @@ pub use advice::{
 pub use all::TABLES;
 pub use collected::{MetadataFilter, MetadataPut, MetadataRow, MetricType, ScrapeTargetRow, TargetHealth};
 pub use descriptor::{Cell, Column, ColumnType, Table, TableRow};
-pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident};
+pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident, IncidentVerdict};
 pub use kind::Kind;
 pub use learned::{
     AnomalyKind, AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus,
 };
+pub use notice::{DeadLetterRow, NoticeRow, NoticeType, StreamCursorRow, WebhookRow};
 pub use together::{CorrelationRow, PeerOutlierRow, SuspectedIncidentRow};
 pub use words::UnknownWord;

@@ -2,7 +2,7 @@
 
 use almanac_models::Timestamp;
 
-use super::table::table;
+use super::{Incident, IncidentVerdict, table::table};
 
 table! {
     /// Group of coinciding anomalies of one or several signals.
@@ -14,6 +14,20 @@ table! {
     confidence: f64 = "probability that first_mover is right" unit "0 to 1";
     signals: Vec<String> = "affected signals in order of time";
     peak: f64 = "largest anomaly score";
+}
+
+impl SuspectedIncidentRow {
+    /// Returns what the labels say: the verdict of the incidents that overlap this one and name one of its signals or no
+    /// target. A real one counts more than a false one.
+    #[must_use]
+    pub fn verdict(&self, labelled: &[Incident]) -> Option<IncidentVerdict> {
+        let concerns = |incident: &&Incident| {
+            let overlaps =
+                incident.started_at <= self.ended_at && incident.ended_at.is_none_or(|end| end >= self.started_at);
+            overlaps && incident.target.as_ref().is_none_or(|target| self.signals.contains(target))
+        };
+        labelled.iter().filter(concerns).map(|incident| incident.verdict).min()
+    }
 }
 
 table! {
@@ -40,4 +54,39 @@ table! {
     points: u64 = "compared pairs of values";
     started_at: Timestamp = "start of the compared span" unit "UTC" flat "time";
     ended_at: Timestamp = "end of that span" unit "UTC" flat "time_end";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_decide_about_the_suspected_incidents_that_they_overlap() {
+        let at = Timestamp::from_millis;
+        let suspected = SuspectedIncidentRow {
+            started_at: at(100),
+            ended_at: at(200),
+            first_mover: "queue".into(),
+            confidence: 0.8,
+            signals: vec!["queue".into(), "latency".into()],
+            peak: 3.0,
+        };
+        let label = |start, end: Option<i64>, target: Option<&str>, verdict| Incident {
+            started_at: at(start),
+            ended_at: end.map(at),
+            title: "t".into(),
+            target: target.map(str::to_owned),
+            source: "s".into(),
+            verdict,
+        };
+        let (real, no) = (IncidentVerdict::Real, IncidentVerdict::False);
+        assert_eq!(suspected.verdict(&[]), None);
+        assert_eq!(suspected.verdict(&[label(0, Some(99), None, real), label(201, None, None, real)]), None);
+        assert_eq!(suspected.verdict(&[label(150, None, Some("disk"), no)]), None);
+        assert_eq!(suspected.verdict(&[label(150, Some(160), Some("latency"), no)]), Some(no));
+        assert_eq!(
+            suspected.verdict(&[label(0, Some(100), None, no), label(200, None, Some("queue"), real)]),
+            Some(real)
+        );
+    }
 }

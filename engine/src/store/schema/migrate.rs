@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 /// Newest schema version, which this release writes.
-pub(in crate::store) const SCHEMA_VERSION: u32 = 3;
+pub(in crate::store) const SCHEMA_VERSION: u32 = 4;
 
 /// Returns the migration steps; the step at index `v` migrates version `v` to `v + 1`.
 ///

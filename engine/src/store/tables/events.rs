@@ -11,7 +11,7 @@ use super::{
 use crate::store::{
     Appended, StoreError,
     error::failed_to,
-    rows::{CacheEvent, Deploy, EventBatch, EventFilter, Incident},
+    rows::{CacheEvent, Deploy, EventBatch, EventFilter, Incident, IncidentVerdict},
 };
 
 pub(in crate::store) fn put_events(connection: &Connection, events: &EventBatch) -> Result<Appended, StoreError> {
@@ -89,10 +89,10 @@ fn put_incidents(connection: &Connection, incidents: &[Incident]) -> Result<u64,
     let same = "old.started_at = new.started_at AND old.title = new.title
         AND old.target IS NOT DISTINCT FROM new.target AND old.source = new.source";
     let stage = |sql: &str| StagedRows::new(&rows).ints("seq", (seq..).take(rows.len())).run(connection, &[sql]);
-    // Incidents with a changed end are deleted first, then all missing ones are inserted.
+    // Incidents with a changed end or verdict are deleted first, then all missing ones are inserted.
     stage(&format!(
         "DELETE FROM store.incidents AS old USING {{stage}} AS new
-         WHERE {same} AND old.ended_at IS DISTINCT FROM new.ended_at"
+         WHERE {same} AND (old.ended_at IS DISTINCT FROM new.ended_at OR coalesce(old.verdict, 'real') <> new.verdict)"
     ))?;
     stage(&format!(
         "INSERT INTO store.incidents BY NAME FROM {{stage}} AS new ANTI JOIN store.incidents AS old ON {same} ORDER BY new.seq"
@@ -125,6 +125,7 @@ pub(in crate::store) fn deploys(connection: &Connection, filter: &EventFilter) -
 pub(in crate::store) fn incidents(connection: &Connection, filter: &EventFilter) -> Result<Vec<Incident>, StoreError> {
     let mut rows: Vec<Incident> = RowQuery::default()
         .any_of("target", &filter.names)
+        .any_of("coalesce(verdict, 'real')", filter.verdict.map(IncidentVerdict::as_str))
         .instant("(ended_at IS NULL OR ended_at >= ?)", filter.start)
         .instant("started_at <= ?", filter.end)
         .read(connection, &format!("ORDER BY started_at DESC, seq DESC {}", limited(filter.limit)))?;

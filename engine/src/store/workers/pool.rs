@@ -186,9 +186,10 @@ impl SqlWorkers {
         WorkerStats { running: load(&self.0.running), started: load(&self.0.started), ended: load(&self.0.ended) }
     }
 
-    /// Ends the idle workers; later statements fail with `Closed`.
+    /// Ends the idle workers; later statements fail with `Closed`. Waits for a worker that is opening the file.
     pub fn close(&self) {
         self.0.is_closed.store(true, Ordering::Release);
+        self.0.snapshot.close();
         self.0.idle.lock().clear();
     }
 }
@@ -232,6 +233,7 @@ impl Pool {
                         pool.running.fetch_sub(1, Ordering::Relaxed);
                     }
                 }
+                Err(_) if pool.is_closed.load(Ordering::Acquire) => {}
                 // The next statement tries again, and reports the error.
                 Err(error) => tracing::warn!(detail = %error, "a worker for SQL did not start"),
             }

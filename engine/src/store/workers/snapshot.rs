@@ -20,7 +20,22 @@ pub(super) struct Snapshot {
     path: PathBuf,
     link: PathBuf,
     /// One worker opens the file at a time.
-    opening: Mutex<()>,
+    opening: Mutex<Opening>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Opening {
+    Allowed,
+    Closed,
+}
+
+/// The second name while it exists.
+struct Link<'a>(&'a Path);
+
+impl Drop for Link<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0);
+    }
 }
 
 impl Snapshot {
@@ -32,7 +47,7 @@ impl Snapshot {
         let link = PathBuf::from(link);
         // A service that was killed may have left it.
         let _ = fs::remove_file(&link);
-        Ok(Self { path, link, opening: Mutex::new(()) })
+        Ok(Self { path, link, opening: Mutex::new(Opening::Allowed) })
     }
 
     /// Calls `open` with a path by which another process may open the file read-only until `open` returns.
@@ -40,12 +55,16 @@ impl Snapshot {
     /// By that path DuckDB finds no write-ahead log, so that it opens the file as of the last checkpoint.
     pub(super) fn share<T>(&self, opened: &OpenedFile, open: impl FnOnce(&Path) -> T) -> io::Result<T> {
         let file = opened.file().ok_or_else(|| io::Error::other("the file could not be opened beside DuckDB"))?;
-        let _one_at_a_time = self.opening.lock();
+        let opening = self.opening.lock();
+        if *opening == Opening::Closed {
+            return Err(io::Error::other("the store is closed"));
+        }
         let _ = fs::remove_file(&self.link);
         fs::hard_link(&self.path, &self.link)?;
+        let link = Link(&self.link);
         fcntl_lock(file, FlockOperation::NonBlockingLockShared)?;
         let result = open(&self.link);
-        let _ = fs::remove_file(&self.link);
+        drop(link);
         if let Err(error) = fcntl_lock(file, FlockOperation::NonBlockingLockExclusive) {
             tracing::warn!(
                 detail = %error,
@@ -53,5 +72,11 @@ impl Snapshot {
             );
         }
         Ok(result)
+    }
+
+    /// Waits for a worker that is opening the file, and keeps out those that come later: afterwards the file has one
+    /// name and the lock that DuckDB gave it.
+    pub(super) fn close(&self) {
+        *self.opening.lock() = Opening::Closed;
     }
 }

@@ -8,11 +8,20 @@ use std::{
 };
 
 /// Returns the page's `sh` blocks as one script; a block with `file=NAME` is written to that file at its place. `peers`: also
-/// the blocks for which Prometheus has to be installed, `sh prometheus`.
+/// the blocks for which Prometheus has to be installed, `sh prometheus`, and each link to the service, which Chromium opens
+/// at its place and prints as its scripts have made it (`tests/browser/visit.mjs` in the folder `$BROWSER`).
 fn script(page: &str, peers: bool) -> String {
     let mut script = String::from("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
-    // Every second part is inside a code fence.
-    for block in page.split("```").skip(1).step_by(2) {
+    for (idx, block) in page.split("```").enumerate() {
+        // Every second part is inside a code fence.
+        if idx % 2 == 0 {
+            for link in block.split('<').filter_map(|part| part.split_once('>')).filter(|_| peers) {
+                if link.0.starts_with("http://127.0.0.1:9797/") {
+                    script.push_str(&format!("node \"$BROWSER/visit.mjs\" '{}'\n", link.0));
+                }
+            }
+            continue;
+        }
         let (kind, body) = block.split_once('\n').unwrap();
         if kind == "sh" || (peers && kind == "sh prometheus") {
             script.push_str(body);
@@ -24,7 +33,8 @@ fn script(page: &str, peers: bool) -> String {
 }
 
 /// Runs the commands of `docs/getting-started.md` with the program under test, on free ports instead of the page's.
-pub(crate) fn follow_getting_started(peers: bool) -> Output {
+/// `browser`: folder of the packages for Chromium; with it the parts that need peers run too.
+pub(crate) fn follow_getting_started(browser: Option<&str>) -> Output {
     let page = include_str!("../../../../docs/getting-started.md");
     let home = tempfile::tempdir().unwrap();
     let programs = home.path().join("bin");
@@ -35,7 +45,8 @@ pub(crate) fn follow_getting_started(peers: bool) -> Output {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let [service, prometheus] = [0, 1].map(|idx| listeners[idx].local_addr().unwrap().to_string());
     drop(listeners);
-    let script = script(page, peers).replace("127.0.0.1:9797", &service).replace("127.0.0.1:9091", &prometheus);
+    let script =
+        script(page, browser.is_some()).replace("127.0.0.1:9797", &service).replace("127.0.0.1:9091", &prometheus);
 
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("bash");
@@ -43,6 +54,6 @@ pub(crate) fn follow_getting_started(peers: bool) -> Output {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ALMANAC_")) {
         command.env_remove(name);
     }
-    command.env("ALMANAC_LISTEN", service);
+    command.env("ALMANAC_LISTEN", service).env("BROWSER", browser.unwrap_or_default());
     command.output().unwrap()
 }

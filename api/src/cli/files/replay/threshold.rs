@@ -5,10 +5,11 @@ use std::{fs, path::PathBuf};
 use almanac_engine::{
     advise::threshold::{
         Alternative, NotUsed, RuleFigures, RuleFile, RuleReplay, SignalHistory, ThresholdError, ThresholdOptions,
-        ThresholdReplay, format_duration, replay_rules,
+        ThresholdReplay, format_duration, replay_rules_counted,
     },
     ingest::files::{FileSeries, read_labelled_series_file},
 };
+use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use super::{print, rfc3339};
@@ -40,8 +41,8 @@ pub struct Args {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let bar = progress::waiting(global, "replaying");
-    let replay = replay(&args)?;
+    let bar = progress::counted(global, "replaying", "rules on series", 0);
+    let replay = replay(&args, &bar)?;
     bar.finish_and_clear();
     if let Some(path) = &args.output {
         let yaml = replay.recommended.to_yaml().map_err(|error| CliError::from_error(&error))?;
@@ -50,7 +51,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     print(&report(&replay))
 }
 
-fn replay(args: &Args) -> Result<ThresholdReplay, CliError> {
+fn replay(args: &Args, bar: &ProgressBar) -> Result<ThresholdReplay, CliError> {
     let options = ThresholdOptions { split: args.split, moving_bounds: args.moving_bounds };
     if !(options.split > 0.0 && options.split < 1.0) {
         return Err(CliError::usage(ThresholdError::Split { split: options.split }));
@@ -63,7 +64,11 @@ fn replay(args: &Args) -> Result<ThresholdReplay, CliError> {
     let file = read_labelled_series_file(&args.file).map_err(|error| CliError::from_error(&error))?;
     print_notes(&args.file, &file);
     let series: Vec<SignalHistory> = file.series.into_iter().map(history).collect();
-    replay_rules(&name, &rules, &series, &options).map_err(|error| CliError::from_error(&error))
+    replay_rules_counted(&name, &rules, &series, &options, &mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    })
+    .map_err(|error| CliError::from_error(&error))
 }
 
 fn history(series: FileSeries) -> SignalHistory {
@@ -171,7 +176,7 @@ mod tests {
         let (file, rules_file) = (folder.path().join("s.csv"), folder.path().join("r.yml"));
         fs::write(&file, series).unwrap();
         fs::write(&rules_file, rules).unwrap();
-        replay(&Args { file, rules: rules_file, split, output: None, moving_bounds: false })
+        replay(&Args { file, rules: rules_file, split, output: None, moving_bounds: false }, &ProgressBar::hidden())
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use almanac_engine::{
-    advise::ttl::{CacheAccess, TtlOptions, default_grid, replay_caches},
+    advise::ttl::{CacheAccess, TtlOptions, default_grid, replay_caches_counted},
     ingest::files::read_event_file,
 };
 use almanac_models::{Level, ttl::OnWrite};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::print;
@@ -46,20 +47,24 @@ pub struct Args {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
-    let bar = progress::waiting(global, "replaying");
-    let report = report(&args)?;
+    let bar = progress::counted(global, "replaying", "events", 0);
+    let report = report(&args, &bar)?;
     bar.finish_and_clear();
     print(&report)
 }
 
-fn report(args: &Args) -> Result<Value, CliError> {
+fn report(args: &Args, bar: &ProgressBar) -> Result<Value, CliError> {
     let options = options(args)?;
     let events = read_event_file(&args.events).map_err(|error| CliError::from_error(&error))?;
     let stamps = || events.iter().map(|event| event.timestamp.millis());
     if let Some(span_ms) = stamps().min().zip(stamps().max()) {
         warn_of_unit(&args.events, span_ms);
     }
-    let replays = replay_caches(events.iter().map(CacheAccess::from), &options).map_err(CliError::usage)?;
+    let replays = replay_caches_counted(events.iter().map(CacheAccess::from), &options, &mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    })
+    .map_err(CliError::usage)?;
     Ok(json!({"caches": replays.iter().map(|replay| replay.to_json()).collect::<Vec<_>>()}))
 }
 
@@ -113,7 +118,7 @@ mod tests {
         let path = folder.path().join("events.csv");
         std::fs::write(&path, events).unwrap();
         let words = ["almanac", path.to_str().unwrap()].into_iter().chain(flags.iter().copied());
-        report(&Call::try_parse_from(words).map_err(CliError::usage)?.args)
+        report(&Call::try_parse_from(words).map_err(CliError::usage)?.args, &ProgressBar::hidden())
     }
 
     /// Two keys, the same ten seconds forty times: a read each second, a write of `a` at the fourth.

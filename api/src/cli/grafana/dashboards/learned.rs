@@ -242,7 +242,7 @@ pub(super) fn annotations() -> Vec<Value> {
             "orange",
             Rows::new(
                 "/v1/incidents",
-                &[FROM, TO],
+                &[("verdict", "real"), FROM, TO],
                 &[time("time", "time"), time("time_end", "timeEnd"), text("target", "tags"), text("title", "text")],
             ),
         ),

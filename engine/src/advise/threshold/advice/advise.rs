@@ -221,7 +221,7 @@ mod tests {
         series::{Labels, METRIC_NAME},
         store::{
             SampleBatch, StoreOptions,
-            rows::{EventBatch, Incident},
+            rows::{EventBatch, Incident, IncidentVerdict},
         },
     };
 
@@ -247,6 +247,7 @@ mod tests {
                     title: "queue stuck".to_owned(),
                     target: None,
                     source: "test".to_owned(),
+                    verdict: IncidentVerdict::Real,
                 });
             }
         }

@@ -8,7 +8,7 @@ use crate::{
     signal::{self, EvalLimits, RangeSeries},
     store::{
         Store,
-        rows::{EventFilter, Incident},
+        rows::{EventFilter, Incident, IncidentVerdict},
     },
 };
 
@@ -20,7 +20,7 @@ pub(super) const EVALUATIONS_MAX: i64 = 20_160;
 /// A rule's signal at the rule's evaluations, and the incidents of that time.
 pub(in crate::advise::threshold) struct RuleHistory {
     pub(in crate::advise::threshold) aligned: AlignedSignal,
-    /// All incidents of that time, of every target.
+    /// All incidents of that time that were real, of every target.
     pub(in crate::advise::threshold) incidents: Vec<Incident>,
     /// Time of the last evaluation, epoch milliseconds.
     pub(in crate::advise::threshold) end_ms: i64,
@@ -48,7 +48,8 @@ impl RuleHistory {
         let aligned = AlignedSignal::align(&series, step_ms, end_ms);
         let first = aligned.timestamps.first().map(|first| Timestamp::from_millis(*first));
         let filter = EventFilter { start: first, end: Some(now), ..EventFilter::default() };
-        let incidents = if first.is_some() { store.incidents(&filter)? } else { Vec::new() };
+        let mut incidents = if first.is_some() { store.incidents(&filter)? } else { Vec::new() };
+        incidents.retain(|incident| incident.verdict == IncidentVerdict::Real);
         Ok(Self { aligned, incidents, end_ms })
     }
 }

@@ -62,7 +62,7 @@ impl PictureFacts {
             serde_json::from_value(promise.terms).map_err(unreadable)?;
         let before = promise.terms_before.map(serde_json::from_value::<RuleTerms>).transpose().map_err(unreadable)?;
         let scored_ms = scored_from_ms.zip(scored_until_ms);
-        let decided_ms = scored_ms.map_or(row.updated_at.millis(), |(_, until_ms)| until_ms);
+        let decided_ms = scored_ms.map_or(row.evidence_at.millis(), |(_, until_ms)| until_ms);
         let applied = in_force(store, row, now)?;
         let end_ms = applied.map_or(decided_ms, |(_, until)| until.millis().max(decided_ms));
         let step_ms = rule.interval_ms.max(1);

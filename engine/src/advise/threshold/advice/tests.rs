@@ -12,7 +12,7 @@ use crate::{
     series::{Labels, METRIC_NAME},
     store::{
         SampleBatch, Store, StoreOptions,
-        rows::{EventBatch, Incident, RecommendationRow, SignalOrigin, SignalRow, SignalStatus},
+        rows::{EventBatch, Incident, IncidentVerdict, RecommendationRow, SignalOrigin, SignalRow, SignalStatus},
     },
 };
 
@@ -76,6 +76,7 @@ impl Fixture {
             title: "slow".to_owned(),
             target: None,
             source: "test".to_owned(),
+            verdict: IncidentVerdict::Real,
         };
         let begins = steps.filter(|&step| during(step) && !during(step - 1));
         let incidents = begins.filter(|_| labelled).map(incident).collect();

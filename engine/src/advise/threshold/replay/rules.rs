@@ -41,6 +41,21 @@ pub fn replay_rules(
     series: &[SignalHistory],
     options: &ThresholdOptions,
 ) -> Result<ThresholdReplay, ThresholdError> {
+    replay_rules_counted(file, rules, series, options, &mut |_, _| {})
+}
+
+/// Replays like [`replay_rules`], and calls `done` before each pair of rule and series, with the number of pairs that are
+/// replayed and of all.
+///
+/// # Errors
+/// As [`replay_rules`].
+pub fn replay_rules_counted(
+    file: &str,
+    rules: &RuleFile,
+    series: &[SignalHistory],
+    options: &ThresholdOptions,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<ThresholdReplay, ThresholdError> {
     if !(options.split > 0.0 && options.split < 1.0) {
         return Err(ThresholdError::Split { split: options.split });
     }
@@ -49,10 +64,18 @@ pub fn replay_rules(
     let splits = splits(series, options.split);
     let mut output = RecommendedFile::new(rules);
     let mut replays = Vec::new();
+    let read_by = |spec: &RuleSpec| selector(&spec.condition.signal).map(|selector| matching(&selector, series));
+    let all = specs.iter().map(|spec| read_by(spec).map_or(1, |read| read.len())).sum();
+    let mut replayed = 0;
+    let mut count = || {
+        done(replayed, all);
+        replayed += 1;
+    };
     for spec in &specs {
-        let read = match selector(&spec.condition.signal) {
-            Some(selector) => matching(&selector, series),
+        let read = match read_by(spec) {
+            Some(read) => read,
             None => {
+                count();
                 match replay_evaluated(spec, &source, options, &mut output) {
                     Ok((replay, recording)) => {
                         output.add(spec, &replay.recommended, recording, None);
@@ -67,6 +90,7 @@ pub fn replay_rules(
             kept.push(kept_rule(file, spec, format!("no series of the file matches {}", spec.condition.signal)));
         }
         for &idx in &read {
+            count();
             let several = read.len() > 1;
             let (replay, recording) = replay_rule(spec, &series[idx], splits[idx], options, several, &mut output)?;
             output.add(spec, &replay.recommended, recording, several.then_some(series[idx].name.as_str()));
