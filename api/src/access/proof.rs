@@ -23,7 +23,8 @@ impl Auth {
     #[must_use]
     pub fn scram_offer(&self, user: &str) -> ScramOffer {
         let stored = self.0.stored.read();
-        let named = stored.values().find(|stored| stored.token.name == user).and_then(|stored| stored.token.scram.as_ref());
+        let named =
+            stored.values().find(|stored| stored.token.name == user).and_then(|stored| stored.token.scram.as_ref());
         let verifier = named.or_else(|| stored.values().find_map(|stored| stored.token.scram.as_ref()));
         let (salt, iterations) =
             verifier.map_or_else(|| (self.0.salt.to_vec(), ITERATIONS), |known| (known.salt.clone(), known.iterations));

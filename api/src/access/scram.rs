@@ -31,7 +31,12 @@ impl Verifier {
     pub(super) fn derive(token: &str, salt: &[u8], iterations: u32) -> Self {
         let salted = gen_salted_password(token, salt, iterations as usize);
         let client_key = sign(&salted, b"Client Key");
-        Self { salt: salt.to_vec(), iterations, stored_key: hash(&client_key), server_key: sign(&salted, b"Server Key") }
+        Self {
+            salt: salt.to_vec(),
+            iterations,
+            stored_key: hash(&client_key),
+            server_key: sign(&salted, b"Server Key"),
+        }
     }
 
     /// Parses `SCRAM-SHA-256$iterations:salt$stored key:server key`, as PostgreSQL writes it.
@@ -110,7 +115,14 @@ mod tests {
         let verifier = Verifier::derive("alm_a_b", b"salt", ITERATIONS);
         let text = verifier.to_string();
         assert_eq!(Verifier::parse(&text), Some(verifier));
-        for wrong in ["", "SCRAM-SHA-256", &text[1..], &text[..text.len() - 1], &text.replace("4096", "1"), &text.replace("4096", "x")] {
+        for wrong in [
+            "",
+            "SCRAM-SHA-256",
+            &text[1..],
+            &text[..text.len() - 1],
+            &text.replace("4096", "1"),
+            &text.replace("4096", "x"),
+        ] {
             assert_eq!(Verifier::parse(wrong), None, "{wrong}");
         }
     }

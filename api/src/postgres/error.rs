@@ -89,8 +89,8 @@ fn sqlstate(error: &SqlError) -> &'static str {
 /// Returns the SQLSTATE of a statement that is not a query: a write, or something that is not offered.
 fn of_statement(kind: &str) -> &'static str {
     const WRITES: [&str; 14] = [
-        "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "COMMENT", "GRANT", "REVOKE", "REINDEX",
-        "VACUUM", "REFRESH",
+        "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "COMMENT", "GRANT", "REVOKE",
+        "REINDEX", "VACUUM", "REFRESH",
     ];
     if WRITES.contains(&kind) { "25006" } else { "0A000" }
 }

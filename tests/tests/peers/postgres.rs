@@ -40,8 +40,9 @@ impl Service {
         let token = ended.stdout.trim().to_owned();
         fs::write(folder.path().join("almanac.toml"), settings).unwrap();
         let server = Server::start_with(folder.path(), &["--postgres-listen", "127.0.0.1:0"]).with_token(&token);
-        let text: String =
-            (0..60_u64).map(|minute| format!("cpu{{job=\"api\"}} {minute} {}\n", 1_790_000_000_000 + minute * 60_000)).collect();
+        let text: String = (0..60_u64)
+            .map(|minute| format!("cpu{{job=\"api\"}} {minute} {}\n", 1_790_000_000_000 + minute * 60_000))
+            .collect();
         if settings.is_empty() {
             let reply = server.post("/v1/import", "text/plain; version=0.0.4", text);
             assert_eq!(reply.status, 200, "{}", reply.text());
@@ -55,7 +56,8 @@ impl Service {
     /// Runs psql with a connection string and a command; returns whether it succeeded and what it printed.
     fn psql(&self, connection: &str, command: &str) -> (bool, String) {
         let base = format!("host=127.0.0.1 port={} user=anyone dbname=anything {connection}", self.port);
-        let ended = Command::new("psql").args(["-X", "-A", "-t", &base, "-c", command]).env("PGPASSWORD", &self.token).output();
+        let ended =
+            Command::new("psql").args(["-X", "-A", "-t", &base, "-c", command]).env("PGPASSWORD", &self.token).output();
         let ended = ended.unwrap_or_else(|error| panic!("psql ({error}): run scripts/postgres-clients.sh"));
         let text = [ended.stdout, ended.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
         (ended.status.success(), text)
@@ -108,13 +110,18 @@ fn psql_lists_and_describes_views() {
     clients();
     let service = Service::start("");
     let listed = service.done("\\d");
-    assert!(listed.contains("public|samples|view|almanac") && listed.contains("public|series|view|almanac"), "{listed}");
+    assert!(
+        listed.contains("public|samples|view|almanac") && listed.contains("public|series|view|almanac"),
+        "{listed}"
+    );
     let described = service.done("\\d samples");
     for column in ["series_id|bigint|", "timestamp|timestamp without time zone|", "value|double precision|"] {
         assert!(described.contains(column), "{described}");
     }
     assert!(service.done("\\d+ series").contains("labels|json|"));
-    for command in ["\\l", "\\dn", "\\dt", "\\dv", "\\du", "\\df", "\\di", "\\dT", "\\dx", "\\conninfo", "\\dp samples", "\\dd"] {
+    for command in
+        ["\\l", "\\dn", "\\dt", "\\dv", "\\du", "\\df", "\\di", "\\dT", "\\dx", "\\conninfo", "\\dp samples", "\\dd"]
+    {
         service.done(command);
     }
     assert_eq!(service.done("SELECT count(*) FROM samples WHERE timestamp > '2026-01-01'").trim(), "60");
@@ -168,7 +175,8 @@ fn psql_uses_tls_where_it_is_configured() {
     clients();
     let folder = tempfile::tempdir().unwrap();
     write_certificate(folder.path());
-    let settings = format!("[server]\ntls_cert = \"{0}/cert.pem\"\ntls_key = \"{0}/key.pem\"\n", folder.path().display());
+    let settings =
+        format!("[server]\ntls_cert = \"{0}/cert.pem\"\ntls_key = \"{0}/key.pem\"\n", folder.path().display());
     let service = Service::start(&settings);
     for mode in ["prefer", "require", "disable"] {
         let (succeeded, text) = service.psql(&format!("sslmode={mode}"), "SELECT 42");

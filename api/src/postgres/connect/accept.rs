@@ -79,7 +79,10 @@ pub async fn serve(listener: Listener, state: AppState, tls: Option<TlsAcceptor>
     let old = state.auth.without_scram(Scope::Sql);
     if !old.is_empty() {
         let names = old.join(", ");
-        tracing::warn!(names, "tokens of a release without SCRAM cannot sign in through PostgreSQL; make new ones with almanac token new");
+        tracing::warn!(
+            names,
+            "tokens of a release without SCRAM cannot sign in through PostgreSQL; make new ones with almanac token new"
+        );
     }
     let needs_tls = !is_local && !state.config.server.insecure;
     let door = Arc::new(Door { state, keys: CancelKeys::default(), needs_tls });

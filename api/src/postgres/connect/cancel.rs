@@ -101,10 +101,13 @@ mod tests {
         let one = keys.register(ProtocolVersion::PROTOCOL3_0).unwrap();
         let running = one.slot.begin();
         let request = |pid: i32, key: SecretKey| keys.cancel(&CancelRequest::new(pid, key));
-        request(one.number, SecretKey::I32(match one.key {
-            SecretKey::I32(key) => key.wrapping_add(1),
-            SecretKey::Bytes(_) => unreachable!(),
-        }));
+        request(
+            one.number,
+            SecretKey::I32(match one.key {
+                SecretKey::I32(key) => key.wrapping_add(1),
+                SecretKey::Bytes(_) => unreachable!(),
+            }),
+        );
         request(one.number + 1, one.key.clone());
         assert!(!running.is_cancelled());
         request(one.number, one.key.clone());

@@ -147,7 +147,16 @@ mod tests {
 
     #[test]
     fn other_first_messages_are_refused() {
-        for wrong in ["", "n,,", "n,,n=u", "n,,n=u,r=", "n,,m=x,n=u,r=a", "p=tls-server-end-point,,n=u,r=a", "n,a=x,n=u,r=a", "x,,n=u,r=a"] {
+        for wrong in [
+            "",
+            "n,,",
+            "n,,n=u",
+            "n,,n=u,r=",
+            "n,,m=x,n=u,r=a",
+            "p=tls-server-end-point,,n=u,r=a",
+            "n,a=x,n=u,r=a",
+            "x,,n=u,r=a",
+        ] {
             assert!(First::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
         assert!(First::parse(b"n,,n=\xff,r=a").is_err());

@@ -35,11 +35,7 @@ const START_UP_BYTES: usize = 10_000;
 ///
 /// # Errors
 /// The system's error; `InvalidData` for bytes of another protocol.
-pub(super) async fn negotiate(
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: Option<&TlsAcceptor>,
-) -> io::Result<Socket> {
+pub(super) async fn negotiate(stream: TcpStream, peer: SocketAddr, tls: Option<&TlsAcceptor>) -> io::Result<Socket> {
     let mut first = [0];
     stream.peek(&mut first).await?;
     let mut stream = if first[0] == HANDSHAKE {

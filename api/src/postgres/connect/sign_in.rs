@@ -147,7 +147,8 @@ async fn scram(socket: &mut Socket, door: &Door, user: &str, from: Option<IpAddr
     socket.send(Reply::Authentication(Authentication::SASLContinue(waiting.server_first.clone().into()))).await?;
     let Some(message) = password(socket).await? else { return Err(Failure::Left) };
     let proof = waiting.proof(&message.into_sasl_response()?.data).map_err(wrong)?;
-    let checked = door.state.auth.identify_scram(&waiting.offer, proof.auth_message.as_bytes(), &proof.proof, from).await;
+    let checked =
+        door.state.auth.identify_scram(&waiting.offer, proof.auth_message.as_bytes(), &proof.proof, from).await;
     let (caller, signature) = checked.map_err(|refusal| refused(door, refusal))?;
     socket.feed(Reply::Authentication(Authentication::SASLFinal(last(&signature).into()))).await?;
     Ok(caller)

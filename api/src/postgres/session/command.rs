@@ -20,14 +20,27 @@ pub(in crate::postgres) enum Command {
     /// `SAVEPOINT`, `RELEASE` or `ROLLBACK TO`; the answer is the tag.
     Savepoint(&'static str),
     /// `SET name = value`; `None` for `DEFAULT` and `RESET`.
-    Set { name: String, value: Option<String>, tag: &'static str },
+    Set {
+        name: String,
+        value: Option<String>,
+        tag: &'static str,
+    },
     /// `SET TRANSACTION` and `SET SESSION CHARACTERISTICS`.
     SetTransaction,
     Show(String),
     DiscardAll,
     /// `DECLARE`: name of the cursor, start of its query in the statement in bytes, and the kind of the cursor.
-    Declare { name: String, query: usize, is_binary: bool, is_held: bool },
-    Fetch { name: String, count: Count, moves_only: bool },
+    Declare {
+        name: String,
+        query: usize,
+        is_binary: bool,
+        is_held: bool,
+    },
+    Fetch {
+        name: String,
+        count: Count,
+        moves_only: bool,
+    },
     /// `CLOSE` or `DEALLOCATE`; `None` for `ALL`.
     Close(Option<String>),
     Deallocate(Option<String>),
@@ -93,7 +106,11 @@ pub(in crate::postgres) fn command(piece: &Piece<'_>) -> Command {
         }
         "show" => show(words),
         "discard" => {
-            if words.take("all") { Command::DiscardAll } else { Command::Nothing("DISCARD") }
+            if words.take("all") {
+                Command::DiscardAll
+            } else {
+                Command::Nothing("DISCARD")
+            }
         }
         "declare" => declare(piece, words),
         "fetch" => fetch(words, false),
@@ -104,10 +121,12 @@ pub(in crate::postgres) fn command(piece: &Piece<'_>) -> Command {
             Command::Deallocate(one_or_all(words))
         }
         "unlisten" => Command::Nothing("UNLISTEN"),
-        "listen" | "notify" => Command::Refused("notifications are not offered; subscribe to the HTTP streams".to_owned()),
-        "prepare" | "execute" => {
-            Command::Refused("PREPARE and EXECUTE are not offered as statements; clients prepare by the protocol".to_owned())
+        "listen" | "notify" => {
+            Command::Refused("notifications are not offered; subscribe to the HTTP streams".to_owned())
         }
+        "prepare" | "execute" => Command::Refused(
+            "PREPARE and EXECUTE are not offered as statements; clients prepare by the protocol".to_owned(),
+        ),
         "copy" => Command::Refused("COPY is not offered; use SELECT, or almanac export for all samples".to_owned()),
         "lock" => Command::Nothing("LOCK TABLE"),
         _ => Command::Query,
@@ -192,9 +211,8 @@ fn declare(piece: &Piece<'_>, mut words: Words<'_>) -> Command {
 }
 
 fn fetch(mut words: Words<'_>, moves_only: bool) -> Command {
-    let refused = || {
-        Command::Refused("cursors go forward only: FETCH NEXT, FETCH FORWARD n, FETCH n or FETCH ALL".to_owned())
-    };
+    let refused =
+        || Command::Refused("cursors go forward only: FETCH NEXT, FETCH FORWARD n, FETCH n or FETCH ALL".to_owned());
     let mut count = Count::Rows(1);
     let is_forward = words.take("forward") || words.take("next");
     if words.take("all") {
@@ -233,7 +251,10 @@ mod tests {
         check("set session application_name to 'a b'", set("application_name", "a b"));
         check("SET DateStyle = ISO, MDY", set("datestyle", "ISO, MDY".to_lowercase().as_str()));
         check("SET TIME ZONE 'Europe/Berlin'", set("timezone", "Europe/Berlin"));
-        check("SET statement_timeout TO DEFAULT", Command::Set { name: "statement_timeout".into(), value: None, tag: "SET" });
+        check(
+            "SET statement_timeout TO DEFAULT",
+            Command::Set { name: "statement_timeout".into(), value: None, tag: "SET" },
+        );
         check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", Command::SetTransaction);
         check("SHOW transaction isolation level", Command::Show("transaction_isolation".into()));
         check("SHOW TABLES", Command::Query);
@@ -242,7 +263,10 @@ mod tests {
             "DECLARE \"C 1\" CURSOR WITHOUT HOLD FOR SELECT 1",
             Command::Declare { name: "C 1".into(), query: 38, is_binary: false, is_held: false },
         );
-        check("FETCH FORWARD 10 FROM c", Command::Fetch { name: "c".into(), count: Count::Rows(10), moves_only: false });
+        check(
+            "FETCH FORWARD 10 FROM c",
+            Command::Fetch { name: "c".into(), count: Count::Rows(10), moves_only: false },
+        );
         check("fetch all in c", Command::Fetch { name: "c".into(), count: Count::All, moves_only: false });
         check("MOVE c", Command::Fetch { name: "c".into(), count: Count::Rows(1), moves_only: true });
         check("CLOSE ALL", Command::Close(None));

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use almanac_engine::store::{SqlParam, postgres::{ParamKind, ParamType}};
+use almanac_engine::store::{
+    SqlParam,
+    postgres::{ParamKind, ParamType},
+};
 use pgwire::{
     api::results::Tag,
     messages::{
@@ -37,7 +40,10 @@ impl Session {
             return Err(error("42P05", format!("prepared statement {name:?} exists already")));
         }
         if self.statements.len() >= MOST_STATEMENTS {
-            return Err(error("53400", format!("the connection has {MOST_STATEMENTS} prepared statements; close some")));
+            return Err(error(
+                "53400",
+                format!("the connection has {MOST_STATEMENTS} prepared statements; close some"),
+            ));
         }
         let piece = only_statement(&parse.query)?;
         let prepared = Prepared {
@@ -154,7 +160,8 @@ impl Session {
         let Some(mut portal) = self.portals.remove(&name) else { return Err(no_portal(&name)) };
         let most = usize::try_from(execute.max_rows).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
         let done = self.execute_portal(&mut portal, most).await;
-        let ends_portals = matches!(portal.statement.command, Some(Command::Commit | Command::Rollback | Command::DiscardAll));
+        let ends_portals =
+            matches!(portal.statement.command, Some(Command::Commit | Command::Rollback | Command::DiscardAll));
         if !ends_portals {
             self.portals.insert(name, portal);
         }
@@ -170,7 +177,8 @@ impl Session {
         let tag = match command {
             Command::Query => {
                 if portal.rows.is_none() {
-                    let rows = self.run(&statement.text, &statement.types, portal.values.clone(), statement.offset).await?;
+                    let rows =
+                        self.run(&statement.text, &statement.types, portal.values.clone(), statement.offset).await?;
                     portal.rows = Some(rows);
                 }
                 "SELECT"
@@ -191,7 +199,8 @@ impl Session {
         let Some(rows) = portal.rows.as_mut() else { return Ok(()) };
         let columns = rows.columns.len();
         if portal.formats.0.len() > 1 && portal.formats.0.len() != columns {
-            let message = format!("Bind has {} result formats, but the statement has {columns} columns", portal.formats.0.len());
+            let message =
+                format!("Bind has {} result formats, but the statement has {columns} columns", portal.formats.0.len());
             return Err(error("08P01", message));
         }
         let sent = self.send(rows, &portal.formats, most).await?;

@@ -7,7 +7,10 @@ use almanac_engine::store::{
 };
 use futures::StreamExt;
 
-use super::{Session, portal::{Prepared, Rows}};
+use super::{
+    Session,
+    portal::{Prepared, Rows},
+};
 use crate::postgres::error::{Failure, error, fatal, of_sql};
 
 /// Largest number of rows of an answer, as for `POST /v1/sql`. A longer one is an error: clients of PostgreSQL have no
@@ -85,7 +88,13 @@ impl Session {
         let stop = cancel.clone();
         let mut running = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let call = SqlCall { sql: &sql, params: values.as_deref().unwrap_or(&[]), dialect: &dialect, limits, cancel: Some(&stop) };
+            let call = SqlCall {
+                sql: &sql,
+                params: values.as_deref().unwrap_or(&[]),
+                dialect: &dialect,
+                limits,
+                cancel: Some(&stop),
+            };
             work(&workers, call, values.is_some())
         });
         let outcome = loop {

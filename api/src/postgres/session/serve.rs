@@ -167,7 +167,9 @@ impl Session {
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         let limit = self.write_timeout();
-        tokio::time::timeout(limit, SinkExt::<Reply>::flush(&mut self.socket)).await.map_err(|_| io::ErrorKind::TimedOut)?
+        tokio::time::timeout(limit, SinkExt::<Reply>::flush(&mut self.socket))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)?
     }
 
     /// Time for a client to read what was sent.

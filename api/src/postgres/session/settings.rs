@@ -65,7 +65,9 @@ impl Settings {
             "timezone" if !["utc", "etc/utc", "gmt", "z", "0"].contains(&plain.as_str()) => {
                 return ignored("all times are in UTC");
             }
-            "default_transaction_read_only" | "transaction_read_only" if ["off", "false", "0"].contains(&plain.as_str()) => {
+            "default_transaction_read_only" | "transaction_read_only"
+                if ["off", "false", "0"].contains(&plain.as_str()) =>
+            {
                 return ignored("this service is read-only");
             }
             "search_path" => return ignored("all views are in the schema public"),

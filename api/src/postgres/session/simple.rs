@@ -1,7 +1,10 @@
 //! The simple protocol: a text of statements, each answered in turn. Commands on the session are shared with the extended
 //! protocol.
 
-use almanac_engine::store::{SqlParam, postgres::{Piece, split}};
+use almanac_engine::store::{
+    SqlParam,
+    postgres::{Piece, split},
+};
 use pgwire::{
     api::results::Tag,
     messages::{
@@ -195,7 +198,9 @@ impl Session {
     /// Returns the rows of a cursor.
     pub(super) fn cursor(&mut self, name: &str) -> Result<&mut Rows, Failure> {
         let portal = self.portals.get_mut(name).and_then(|portal| portal.rows.as_mut());
-        portal.ok_or_else(|| error("34000", format!("cursor {name:?} does not exist; cursors end with their transaction")))
+        portal.ok_or_else(|| {
+            error("34000", format!("cursor {name:?} does not exist; cursors end with their transaction"))
+        })
     }
 
     /// Returns the form of a cursor's rows: that of `DECLARE BINARY`, else that of the caller.

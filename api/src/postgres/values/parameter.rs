@@ -115,7 +115,8 @@ fn date(days: i32) -> Result<String, String> {
     }
     let start = DateTime::UNIX_EPOCH.date_naive().checked_add_days(Days::new(EPOCH_DAYS));
     let distance = Days::new(days.unsigned_abs().into());
-    let found = start.and_then(|start| if days < 0 { start.checked_sub_days(distance) } else { start.checked_add_days(distance) });
+    let found = start
+        .and_then(|start| if days < 0 { start.checked_sub_days(distance) } else { start.checked_add_days(distance) });
     found.map(|date| date.to_string()).ok_or_else(|| "is a date out of range".to_owned())
 }
 

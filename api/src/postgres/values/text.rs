@@ -181,12 +181,21 @@ mod tests {
     #[test]
     fn numbers_and_intervals_are_written_as_postgres_does() {
         let of = |value, scale| shown(|out| decimal(Decimal { value, scale }, out));
-        assert_eq!((of(-5, 2), of(12_345, 2), of(i128::MAX, 0)), ("-0.05".into(), "123.45".into(), i128::MAX.to_string()));
+        assert_eq!(
+            (of(-5, 2), of(12_345, 2), of(i128::MAX, 0)),
+            ("-0.05".into(), "123.45".into(), i128::MAX.to_string())
+        );
         let of = |value| shown(|out| float(value, false, out));
-        assert_eq!((of(0.1), of(-0.0), of(1e300), of(f64::NAN)), ("0.1".into(), "-0".into(), "1e300".into(), "NaN".into()));
+        assert_eq!(
+            (of(0.1), of(-0.0), of(1e300), of(f64::NAN)),
+            ("0.1".into(), "-0".into(), "1e300".into(), "NaN".into())
+        );
         assert_eq!(shown(|out| float(f64::from(0.1_f32), true, out)), "0.1");
         let of = |months, days, micros| shown(|out| interval(Interval { months, days, micros }, out));
         assert_eq!(of(14, -3, 3_661_500_000), "1 year 2 mons -3 days 01:01:01.5");
-        assert_eq!((of(0, 0, 0), of(0, 1, 0), of(0, 0, -1_000_000)), ("00:00:00".into(), "1 day".into(), "-00:00:01".into()));
+        assert_eq!(
+            (of(0, 0, 0), of(0, 1, 0), of(0, 0, -1_000_000)),
+            ("00:00:00".into(), "1 day".into(), "-00:00:01".into())
+        );
     }
 }

@@ -15,8 +15,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
 use crate::store::{
-    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlDialect, SqlError, SqlLimits,
-    SqlParam, StoreError, StoreOptions, StoreStats,
+    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlDialect, SqlError,
+    SqlLimits, SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
     error::is_damage,
     file::{OpenedFile, Recovered},

@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn the_position_is_found_in_short_and_cut_lines() {
-        let check = |sql: &str, message: &str, expected: Option<usize>| assert_eq!(caret(sql, message), expected, "{message}");
+        let check =
+            |sql: &str, message: &str, expected: Option<usize>| assert_eq!(caret(sql, message), expected, "{message}");
         check("SELECT x FROM samples", "Binder Error: no\n\nLINE 1: SELECT x FROM samples\n               ^", Some(7));
         check("SELECT 1,\n  é, x", "no\n\nLINE 2:   é, x\n             ^", Some(16));
         let long = format!("SELECT {} bad, 2", "1, ".repeat(50));

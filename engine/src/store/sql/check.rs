@@ -216,7 +216,10 @@ pub(super) fn names_catalogue(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(names_catalogue),
         Value::Object(object) => {
             let is_catalogue = |key: &str| {
-                object.get(key).and_then(Value::as_str).is_some_and(|name| ["postgres", "pg_information"].contains(&name))
+                object
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .is_some_and(|name| ["postgres", "pg_information"].contains(&name))
             };
             is_catalogue("schema") || is_catalogue("schema_name") || object.values().any(names_catalogue)
         }

@@ -25,13 +25,17 @@ pub(in crate::store) fn describe_until(
     let answer = execute_until(connection, &describing, &nulls, limits, end)?;
     let mut columns = Vec::new();
     for batch in &answer.batches {
-        let (Some(names), Some(types)) = (batch.column_by_name("column_name"), batch.column_by_name("column_type")) else {
+        let (Some(names), Some(types)) = (batch.column_by_name("column_name"), batch.column_by_name("column_type"))
+        else {
             continue;
         };
         let (Some(names), Some(types)) = (names.as_string_opt::<i32>(), types.as_string_opt::<i32>()) else { continue };
-        columns.extend(names.iter().zip(types).map(|(name, found)| {
-            (name.unwrap_or_default().to_owned(), found.unwrap_or_default().to_owned())
-        }));
+        columns.extend(
+            names
+                .iter()
+                .zip(types)
+                .map(|(name, found)| (name.unwrap_or_default().to_owned(), found.unwrap_or_default().to_owned())),
+        );
     }
     Ok(SqlDescription { columns, params })
 }

@@ -101,7 +101,8 @@ impl Statement {
     /// Returns the statement that describes this one.
     pub(super) fn describing(&self) -> Self {
         // A query of SHOW or DESCRIBE is described as a table.
-        let is_show = ["SHOW", "DESCRIBE", "DESC", "SUMMARIZE"].iter().any(|word| strip_word(&self.text, word).is_some());
+        let is_show =
+            ["SHOW", "DESCRIBE", "DESC", "SUMMARIZE"].iter().any(|word| strip_word(&self.text, word).is_some());
         let (prefix, suffix) = if is_show { ("DESCRIBE SELECT * FROM (", "\n)") } else { ("DESCRIBE ", "") };
         Self { text: format!("{prefix}{}{suffix}", self.text), prefix: prefix.len(), ..self.clone() }
     }

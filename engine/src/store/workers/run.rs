@@ -50,16 +50,20 @@ pub(super) struct Outcome {
 
 /// Lets a worker open the file before its first statement.
 pub(super) fn warm(process: &mut Process, service: Service<'_>, end: Instant) -> Result<(), SqlError> {
-    let warmed: io::Result<()> = process.until(end, || false, |exchange| {
-        exchange.send(&ToWorker::Warm, &[])?;
-        loop {
-            match exchange.receive()? {
-                (FromWorker::Open, _) => open(exchange, service)?,
-                (FromWorker::Ready, _) => return Ok(()),
-                _ => return Err(io::ErrorKind::InvalidData.into()),
+    let warmed: io::Result<()> = process.until(
+        end,
+        || false,
+        |exchange| {
+            exchange.send(&ToWorker::Warm, &[])?;
+            loop {
+                match exchange.receive()? {
+                    (FromWorker::Open, _) => open(exchange, service)?,
+                    (FromWorker::Ready, _) => return Ok(()),
+                    _ => return Err(io::ErrorKind::InvalidData.into()),
+                }
             }
-        }
-    });
+        },
+    );
     warmed.map_err(|error| SqlError::Unavailable { detail: format!("a worker did not start: {error}") })
 }
 

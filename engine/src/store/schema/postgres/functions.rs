@@ -11,15 +11,21 @@ pub(in crate::store) const FUNCTIONS: &[Function] = &[
     ("array_lower", &[("items, dimension", "CASE WHEN len(items) > 0 AND dimension = 1 THEN 1 END")]),
     ("array_ndims", &[("items", "CASE WHEN len(items) > 0 THEN 1 END")]),
     ("array_upper", &[("items, dimension", "CASE WHEN len(items) > 0 AND dimension = 1 THEN len(items) END")]),
-    ("col_description", &[("a, b", "(SELECT max(d.description) FROM postgres.pg_description d WHERE d.objoid = a AND d.objsubid = b)")]),
+    (
+        "col_description",
+        &[("a, b", "(SELECT max(d.description) FROM postgres.pg_description d WHERE d.objoid = a AND d.objsubid = b)")],
+    ),
     ("current_catalog", &[("", "'almanac'")]),
     ("current_role", &[("", "'almanac'")]),
     ("current_schema", &[("", "'public'")]),
     ("current_schemas", &[("a", "CASE WHEN a THEN ['pg_catalog', 'public'] ELSE ['public'] END")]),
-    ("current_setting", &[
-        ("a", "(SELECT max(s.setting) FROM postgres.pg_settings s WHERE lower(s.name) = lower(a))"),
-        ("a, b", "(SELECT max(s.setting) FROM postgres.pg_settings s WHERE lower(s.name) = lower(a))"),
-    ]),
+    (
+        "current_setting",
+        &[
+            ("a", "(SELECT max(s.setting) FROM postgres.pg_settings s WHERE lower(s.name) = lower(a))"),
+            ("a, b", "(SELECT max(s.setting) FROM postgres.pg_settings s WHERE lower(s.name) = lower(a))"),
+        ],
+    ),
     ("current_user", &[("", "'almanac'")]),
     ("format_type", &[("a, b", "(SELECT max(t.display) FROM postgres.almanac_types t WHERE t.oid = a)")]),
     ("has_any_column_privilege", &[("a, b", "true"), ("a, b, c", "true")]),
@@ -34,12 +40,21 @@ pub(in crate::store) const FUNCTIONS: &[Function] = &[
     ("inet_client_port", &[("", "NULL::INTEGER")]),
     ("inet_server_addr", &[("", "NULL::VARCHAR")]),
     ("inet_server_port", &[("", "NULL::INTEGER")]),
-    ("obj_description", &[
-        ("a", "(SELECT max(d.description) FROM postgres.pg_description d WHERE d.objoid = a AND d.objsubid = 0)"),
-        ("a, b", "(SELECT max(d.description) FROM postgres.pg_description d WHERE d.objoid = a AND d.objsubid = 0)"),
-    ]),
+    (
+        "obj_description",
+        &[
+            ("a", "(SELECT max(d.description) FROM postgres.pg_description d WHERE d.objoid = a AND d.objsubid = 0)"),
+            (
+                "a, b",
+                "(SELECT max(d.description) FROM postgres.pg_description d WHERE d.objoid = a AND d.objsubid = 0)",
+            ),
+        ],
+    ),
     ("oidvectortypes", &[("a", "''")]),
-    ("parse_ident", &[("a", "string_split(replace(a, '\"', ''), '.')"), ("a, b", "string_split(replace(a, '\"', ''), '.')")]),
+    (
+        "parse_ident",
+        &[("a", "string_split(replace(a, '\"', ''), '.')"), ("a, b", "string_split(replace(a, '\"', ''), '.')")],
+    ),
     ("pg_backend_pid", &[("", "1")]),
     ("pg_char_to_encoding", &[("a", "6")]),
     ("pg_client_encoding", &[("", "'UTF8'")]),
@@ -84,16 +99,43 @@ pub(in crate::store) const FUNCTIONS: &[Function] = &[
     ("pg_ts_config_is_visible", &[("a", "true")]),
     ("pg_type_is_visible", &[("a", "true")]),
     ("pg_typeof", &[("a", "lower(typeof(a))")]),
-    ("quote_ident", &[("a", "CASE WHEN regexp_full_match(a, '[a-z_][a-z0-9_$]*') THEN a ELSE '\"' || replace(a, '\"', '\"\"') || '\"' END")]),
+    (
+        "quote_ident",
+        &[(
+            "a",
+            "CASE WHEN regexp_full_match(a, '[a-z_][a-z0-9_$]*') THEN a ELSE '\"' || replace(a, '\"', '\"\"') || '\"' END",
+        )],
+    ),
     ("quote_literal", &[("a", "'''' || replace(a::VARCHAR, '''', '''''') || ''''")]),
     ("session_user", &[("", "'almanac'")]),
     ("set_config", &[("a, b, c", "b")]),
     ("shobj_description", &[("a, b", "NULL::VARCHAR")]),
-    ("to_regclass", &[("a", "(SELECT max(c.oid) FROM postgres.pg_class c WHERE c.relname = replace(replace(replace(a::VARCHAR, '\"', ''), 'pg_catalog.', ''), 'public.', ''))")]),
-    ("to_regnamespace", &[("a", "(SELECT max(n.oid) FROM postgres.pg_namespace n WHERE n.nspname = replace(a::VARCHAR, '\"', ''))")]),
-    ("to_regtype", &[("a", "(SELECT max(t.oid) FROM postgres.almanac_types t WHERE replace(a::VARCHAR, 'pg_catalog.', '') IN (t.typname, t.display))")]),
+    (
+        "to_regclass",
+        &[(
+            "a",
+            "(SELECT max(c.oid) FROM postgres.pg_class c WHERE c.relname = replace(replace(replace(a::VARCHAR, '\"', ''), 'pg_catalog.', ''), 'public.', ''))",
+        )],
+    ),
+    (
+        "to_regnamespace",
+        &[("a", "(SELECT max(n.oid) FROM postgres.pg_namespace n WHERE n.nspname = replace(a::VARCHAR, '\"', ''))")],
+    ),
+    (
+        "to_regtype",
+        &[(
+            "a",
+            "(SELECT max(t.oid) FROM postgres.almanac_types t WHERE replace(a::VARCHAR, 'pg_catalog.', '') IN (t.typname, t.display))",
+        )],
+    ),
     ("txid_current", &[("", "1::BIGINT")]),
-    ("version", &[("", "(SELECT 'PostgreSQL ' || max(s.setting) || ' (Almanac)' FROM postgres.pg_settings s WHERE s.name = 'server_version')")]),
+    (
+        "version",
+        &[(
+            "",
+            "(SELECT 'PostgreSQL ' || max(s.setting) || ' (Almanac)' FROM postgres.pg_settings s WHERE s.name = 'server_version')",
+        )],
+    ),
 ];
 
 /// Returns the statements that create the macros.

@@ -2,10 +2,7 @@
 
 /// The relations, sorted by name: name, and columns as in a `CREATE TABLE`. Those that Almanac does not fill have no rows.
 pub(in crate::store) const INFORMATION: &[(&str, &str)] = &[
-    (
-        "applicable_roles",
-        "grantee VARCHAR, role_name VARCHAR, is_grantable VARCHAR",
-    ),
+    ("applicable_roles", "grantee VARCHAR, role_name VARCHAR, is_grantable VARCHAR"),
     (
         "character_sets",
         "character_set_catalog VARCHAR, character_set_schema VARCHAR, character_set_name VARCHAR, \
@@ -75,10 +72,7 @@ pub(in crate::store) const INFORMATION: &[(&str, &str)] = &[
          udt_schema VARCHAR, udt_name VARCHAR, scope_catalog VARCHAR, scope_schema VARCHAR, scope_name VARCHAR, \
          maximum_cardinality INTEGER, dtd_identifier VARCHAR",
     ),
-    (
-        "enabled_roles",
-        "role_name VARCHAR",
-    ),
+    ("enabled_roles", "role_name VARCHAR"),
     (
         "key_column_usage",
         "constraint_catalog VARCHAR, constraint_schema VARCHAR, constraint_name VARCHAR, table_catalog VARCHAR, \

@@ -110,9 +110,11 @@ fn fill() -> String {
     for relation in ["pg_roles", "pg_authid"] {
         sql += &insert(&format!("postgres.{relation}"), &format!("oid, {rights}"), &[format!("({ROLE}, {one_role})")]);
     }
-    sql += &insert("postgres.pg_user", "usename, usesysid, usecreatedb, usesuper, userepl, usebypassrls", &[format!(
-        "('almanac', {ROLE}, false, false, false, false)"
-    )]);
+    sql += &insert(
+        "postgres.pg_user",
+        "usename, usesysid, usecreatedb, usesuper, userepl, usebypassrls",
+        &[format!("('almanac', {ROLE}, false, false, false, false)")],
+    );
     sql += &insert(
         "postgres.pg_database",
         "oid, datname, datdba, encoding, datlocprovider, datistemplate, datallowconn, datconnlimit, datfrozenxid, datminmxid, \
@@ -120,12 +122,17 @@ fn fill() -> String {
         &[format!("({FIRST_VIEW}, 'almanac', {ROLE}, 6, 'c', false, true, -1, 0, 1, 1663, 'C', 'C')")],
     );
     sql += &insert("postgres.pg_tablespace", "oid, spcname, spcowner", &[format!("(1663, 'pg_default', {ROLE})")]);
-    sql += &insert("postgres.pg_am", "oid, amname, amhandler, amtype", &["(2, 'heap', 'heap_tableam_handler', 't')".into()]);
+    sql += &insert(
+        "postgres.pg_am",
+        "oid, amname, amhandler, amtype",
+        &["(2, 'heap', 'heap_tableam_handler', 't')".into()],
+    );
     sql += &insert(
         "postgres.pg_collation",
         "oid, collname, collnamespace, collowner, collprovider, collisdeterministic, collencoding, collcollate, collctype",
-        &[(100, "default", 'd'), (950, "C", 'c')]
-            .map(|(oid, name, provider)| format!("({oid}, '{name}', {CATALOG}, {ROLE}, '{provider}', true, -1, 'C', 'C')")),
+        &[(100, "default", 'd'), (950, "C", 'c')].map(|(oid, name, provider)| {
+            format!("({oid}, '{name}', {CATALOG}, {ROLE}, '{provider}', true, -1, 'C', 'C')")
+        }),
     );
     let settings: Vec<String> =
         PG_SETTINGS.iter().map(|(name, value)| format!("('{name}', {}, 'internal')", quoted(value))).collect();
@@ -223,7 +230,8 @@ fn fill_relations() -> String {
         "catalog_name, schema_name, schema_owner",
         &["pg_catalog", "public", "information_schema"].map(|name| format!("('almanac', '{name}', 'almanac')")),
     );
-    sql += &insert("pg_information.character_sets", "character_set_name, default_collate_name", &["('UTF8', 'C')".into()]);
+    sql +=
+        &insert("pg_information.character_sets", "character_set_name, default_collate_name", &["('UTF8', 'C')".into()]);
     sql
 }
 
@@ -239,7 +247,8 @@ fn push_columns(
         let name = column.name;
         let type_oid = pg_type_oid(column.column_type.sql());
         let found = types::types().find(|(row, ..)| row.oid == type_oid);
-        let (size, type_name, display) = found.map_or((-1, String::new(), String::new()), |(row, n, d)| (row.size, n, d));
+        let (size, type_name, display) =
+            found.map_or((-1, String::new(), String::new()), |(row, n, d)| (row.size, n, d));
         let is_array = type_name.starts_with('_');
         attributes.push(format!(
             "({oid}, '{name}', {type_oid}, -1, {size}, {number}, {}, -1, -1, {}, 'i', 'p', '', false, false, false, '', '', false, true, \
@@ -292,13 +301,19 @@ mod tests {
         assert_eq!(count("SELECT count(*) FROM postgres.pg_class WHERE relkind = 'v'"), views);
         assert_eq!(count("SELECT count(DISTINCT table_name) FROM pg_information.columns"), views);
         assert_eq!(count("SELECT count(*) - count(DISTINCT oid) FROM postgres.pg_class"), 0);
-        assert_eq!(count("SELECT count(*) FROM postgres.pg_attribute a ANTI JOIN postgres.pg_type t ON a.atttypid = t.oid"), 0);
+        assert_eq!(
+            count("SELECT count(*) FROM postgres.pg_attribute a ANTI JOIN postgres.pg_type t ON a.atttypid = t.oid"),
+            0
+        );
         assert_eq!(count("SELECT postgres.to_regclass('public.samples')"), i64::from(view_oid("samples")));
         assert_eq!(view_oid("samples"), 640_733_323, "clients may remember identifiers");
         let text = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
         assert_eq!(text("SELECT postgres.format_type(1114, -1)"), "timestamp without time zone");
         assert_eq!(text("SELECT postgres.quote_ident('a\"B')"), "\"a\"\"B\"");
-        assert!(text("SELECT postgres.obj_description(oid, 'pg_class') FROM postgres.pg_class WHERE relname = 'series'").contains("series"));
+        assert!(
+            text("SELECT postgres.obj_description(oid, 'pg_class') FROM postgres.pg_class WHERE relname = 'series'")
+                .contains("series")
+        );
     }
 
     #[test]

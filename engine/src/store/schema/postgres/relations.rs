@@ -26,16 +26,8 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
          aggmfinalmodify VARCHAR, aggsortop BIGINT, aggtranstype BIGINT, aggtransspace INTEGER, aggmtranstype BIGINT, \
          aggmtransspace INTEGER, agginitval VARCHAR, aggminitval VARCHAR",
     ),
-    relation(
-        "pg_am",
-        2601,
-        "oid BIGINT, amname VARCHAR, amhandler VARCHAR, amtype VARCHAR",
-    ),
-    relation(
-        "pg_attrdef",
-        2604,
-        "oid BIGINT, adrelid BIGINT, adnum SMALLINT, adbin VARCHAR",
-    ),
+    relation("pg_am", 2601, "oid BIGINT, amname VARCHAR, amhandler VARCHAR, amtype VARCHAR"),
+    relation("pg_attrdef", 2604, "oid BIGINT, adrelid BIGINT, adnum SMALLINT, adbin VARCHAR"),
     relation(
         "pg_attribute",
         1249,
@@ -45,11 +37,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
          VARCHAR, attgenerated VARCHAR, attisdropped BOOLEAN, attislocal BOOLEAN, attinhcount INTEGER, attcollation \
          BIGINT, attacl VARCHAR[], attoptions VARCHAR[], attfdwoptions VARCHAR[], attmissingval VARCHAR",
     ),
-    relation(
-        "pg_auth_members",
-        1261,
-        "roleid BIGINT, member BIGINT, grantor BIGINT, admin_option BOOLEAN",
-    ),
+    relation("pg_auth_members", 1261, "roleid BIGINT, member BIGINT, grantor BIGINT, admin_option BOOLEAN"),
     relation(
         "pg_authid",
         1260,
@@ -113,11 +101,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
          datallowconn BOOLEAN, datconnlimit INTEGER, datfrozenxid BIGINT, datminmxid BIGINT, dattablespace BIGINT, \
          datcollate VARCHAR, datctype VARCHAR, daticulocale VARCHAR, datcollversion VARCHAR, datacl VARCHAR[]",
     ),
-    relation(
-        "pg_db_role_setting",
-        2964,
-        "setdatabase BIGINT, setrole BIGINT, setconfig VARCHAR[]",
-    ),
+    relation("pg_db_role_setting", 2964, "setdatabase BIGINT, setrole BIGINT, setconfig VARCHAR[]"),
     relation(
         "pg_default_acl",
         826,
@@ -129,16 +113,8 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         "classid BIGINT, objid BIGINT, objsubid INTEGER, refclassid BIGINT, refobjid BIGINT, refobjsubid INTEGER, \
          deptype VARCHAR",
     ),
-    relation(
-        "pg_description",
-        2609,
-        "objoid BIGINT, classoid BIGINT, objsubid INTEGER, description VARCHAR",
-    ),
-    relation(
-        "pg_enum",
-        3501,
-        "oid BIGINT, enumtypid BIGINT, enumsortorder FLOAT, enumlabel VARCHAR",
-    ),
+    relation("pg_description", 2609, "objoid BIGINT, classoid BIGINT, objsubid INTEGER, description VARCHAR"),
+    relation("pg_enum", 3501, "oid BIGINT, enumtypid BIGINT, enumsortorder FLOAT, enumlabel VARCHAR"),
     relation(
         "pg_event_trigger",
         3466,
@@ -163,16 +139,8 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         "oid BIGINT, srvname VARCHAR, srvowner BIGINT, srvfdw BIGINT, srvtype VARCHAR, srvversion VARCHAR, srvacl \
          VARCHAR[], srvoptions VARCHAR[]",
     ),
-    relation(
-        "pg_foreign_table",
-        3118,
-        "ftrelid BIGINT, ftserver BIGINT, ftoptions VARCHAR[]",
-    ),
-    relation(
-        "pg_group",
-        12010,
-        "groname VARCHAR, grosysid BIGINT, grolist BIGINT[]",
-    ),
+    relation("pg_foreign_table", 3118, "ftrelid BIGINT, ftserver BIGINT, ftoptions VARCHAR[]"),
+    relation("pg_group", 12010, "groname VARCHAR, grosysid BIGINT, grolist BIGINT[]"),
     relation(
         "pg_index",
         2610,
@@ -187,11 +155,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         12043,
         "schemaname VARCHAR, tablename VARCHAR, indexname VARCHAR, tablespace VARCHAR, indexdef VARCHAR",
     ),
-    relation(
-        "pg_inherits",
-        2611,
-        "inhrelid BIGINT, inhparent BIGINT, inhseqno INTEGER, inhdetachpending BOOLEAN",
-    ),
+    relation("pg_inherits", 2611, "inhrelid BIGINT, inhparent BIGINT, inhseqno INTEGER, inhdetachpending BOOLEAN"),
     relation(
         "pg_language",
         2612,
@@ -211,11 +175,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         "schemaname VARCHAR, matviewname VARCHAR, matviewowner VARCHAR, tablespace VARCHAR, hasindexes BOOLEAN, \
          ispopulated BOOLEAN, definition VARCHAR",
     ),
-    relation(
-        "pg_namespace",
-        2615,
-        "oid BIGINT, nspname VARCHAR, nspowner BIGINT, nspacl VARCHAR[]",
-    ),
+    relation("pg_namespace", 2615, "oid BIGINT, nspname VARCHAR, nspowner BIGINT, nspacl VARCHAR[]"),
     relation(
         "pg_opclass",
         2616,
@@ -269,11 +229,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         "oid BIGINT, pubname VARCHAR, pubowner BIGINT, puballtables BOOLEAN, pubinsert BOOLEAN, pubupdate BOOLEAN, \
          pubdelete BOOLEAN, pubtruncate BOOLEAN, pubviaroot BOOLEAN",
     ),
-    relation(
-        "pg_publication_namespace",
-        6237,
-        "oid BIGINT, pnpubid BIGINT, pnnspid BIGINT",
-    ),
+    relation("pg_publication_namespace", 6237, "oid BIGINT, pnpubid BIGINT, pnnspid BIGINT"),
     relation(
         "pg_publication_rel",
         6106,
@@ -303,11 +259,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
          rolcanlogin BOOLEAN, rolreplication BOOLEAN, rolconnlimit INTEGER, rolpassword VARCHAR, rolvaliduntil \
          TIMESTAMP, rolbypassrls BOOLEAN, rolconfig VARCHAR[], oid BIGINT",
     ),
-    relation(
-        "pg_rules",
-        12023,
-        "schemaname VARCHAR, tablename VARCHAR, rulename VARCHAR, definition VARCHAR",
-    ),
+    relation("pg_rules", 12023, "schemaname VARCHAR, tablename VARCHAR, rulename VARCHAR, definition VARCHAR"),
     relation(
         "pg_seclabels",
         12099,
@@ -339,11 +291,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         "usename VARCHAR, usesysid BIGINT, usecreatedb BOOLEAN, usesuper BOOLEAN, userepl BOOLEAN, usebypassrls \
          BOOLEAN, passwd VARCHAR, valuntil TIMESTAMP, useconfig VARCHAR[]",
     ),
-    relation(
-        "pg_shdescription",
-        2396,
-        "objoid BIGINT, classoid BIGINT, description VARCHAR",
-    ),
+    relation("pg_shdescription", 2396, "objoid BIGINT, classoid BIGINT, description VARCHAR"),
     relation(
         "pg_stat_activity",
         12222,
@@ -425,11 +373,7 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         1213,
         "oid BIGINT, spcname VARCHAR, spcowner BIGINT, spcacl VARCHAR[], spcoptions VARCHAR[]",
     ),
-    relation(
-        "pg_timezone_names",
-        12126,
-        "name VARCHAR, abbrev VARCHAR, utc_offset INTERVAL, is_dst BOOLEAN",
-    ),
+    relation("pg_timezone_names", 12126, "name VARCHAR, abbrev VARCHAR, utc_offset INTERVAL, is_dst BOOLEAN"),
     relation(
         "pg_trigger",
         2620,
@@ -470,9 +414,5 @@ pub(in crate::store) const RELATIONS: &[Relation] = &[
         12327,
         "umid BIGINT, srvid BIGINT, srvname VARCHAR, umuser BIGINT, usename VARCHAR, umoptions VARCHAR[]",
     ),
-    relation(
-        "pg_views",
-        12028,
-        "schemaname VARCHAR, viewname VARCHAR, viewowner VARCHAR, definition VARCHAR",
-    ),
+    relation("pg_views", 12028, "schemaname VARCHAR, viewname VARCHAR, viewowner VARCHAR, definition VARCHAR"),
 ];

@@ -154,7 +154,8 @@ impl Inference<'_> {
                     "count" | "count_star" | "row_number" | "epoch_ms" | "length" => ParamKind::BigInt,
                     "avg" | "stddev" | "quantile_cont" | "median" | "epoch" | "sqrt" | "ln" => ParamKind::Double,
                     "lower" | "upper" | "concat" | "replace" | "||" | "substring" | "trim" => ParamKind::Text,
-                    "+" | "-" | "*" | "/" | "abs" | "round" | "min" | "max" | "sum" | "any_value" | "first" | "last" => {
+                    "+" | "-" | "*" | "/" | "abs" | "round" | "min" | "max" | "sum" | "any_value" | "first"
+                    | "last" => {
                         return object.get("children")?.as_array()?.iter().find_map(|child| self.type_of(child));
                     }
                     _ => return None,

@@ -70,7 +70,8 @@ fn next(rest: &str) -> (LexemeKind, usize) {
         b'$' => dollar(rest).map_or((LexemeKind::Symbol, 1), |length| (LexemeKind::Text, length)),
         b if b.is_ascii_digit() || (b == b'.' && second.is_ascii_digit()) => (LexemeKind::Number, number(bytes)),
         b if b.is_ascii_alphabetic() || b == b'_' || b >= 0x80 => {
-            let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte == b'$' || **byte >= 0x80;
+            let is_part =
+                |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte == b'$' || **byte >= 0x80;
             (LexemeKind::Word, bytes.iter().take_while(is_part).count())
         }
         b':' if second == b':' => (LexemeKind::Symbol, 2),
@@ -208,7 +209,8 @@ mod tests {
 
     #[test]
     fn lexemes_cover_every_text() {
-        for sql in ["a::text<>$1->>'x'", "1e-5+.5*-2", "$a$ $", "é€\u{1}\"x", "a!~*'b'", "x<=-1", "a||-- c", "'", "$"] {
+        for sql in ["a::text<>$1->>'x'", "1e-5+.5*-2", "$a$ $", "é€\u{1}\"x", "a!~*'b'", "x<=-1", "a||-- c", "'", "$"]
+        {
             let all = lexemes(sql);
             assert_eq!(all.iter().map(|lexeme| &sql[lexeme.range.clone()]).collect::<String>(), sql);
         }

@@ -121,8 +121,9 @@ struct Translator<'a> {
 /// Returns what a type of PostgreSQL is in DuckDB, where the name differs or means something else.
 fn type_in_duckdb(name: &str) -> Option<&'static str> {
     Some(match name {
-        "name" | "regclass" | "regtype" | "regproc" | "regprocedure" | "regrole" | "regnamespace" | "regoper" | "\"char\"" | "cstring"
-        | "pg_node_tree" | "aclitem" | "unknown" | "xml" | "citext" | "inet" | "int2vector" | "oidvector" | "bpchar" => "VARCHAR",
+        "name" | "regclass" | "regtype" | "regproc" | "regprocedure" | "regrole" | "regnamespace" | "regoper"
+        | "\"char\"" | "cstring" | "pg_node_tree" | "aclitem" | "unknown" | "xml" | "citext" | "inet"
+        | "int2vector" | "oidvector" | "bpchar" => "VARCHAR",
         "oid" | "xid" | "cid" => "BIGINT",
         "jsonb" => "JSON",
         // Instants are compared with the column `timestamp`, which is UTC.
@@ -184,7 +185,8 @@ impl<'a> Translator<'a> {
         let is_qualified = self.name(at + 1) == "pg_catalog" && self.is(at + 2, ".");
         let first = at + 1;
         let last = if is_qualified { at + 3 } else { first };
-        let written = if self.kind(last) == Some(LexemeKind::Quoted) { self.text(last).to_owned() } else { self.name(last) };
+        let written =
+            if self.kind(last) == Some(LexemeKind::Quoted) { self.text(last).to_owned() } else { self.name(last) };
         let before = at.checked_sub(1).filter(|before| self.kind(*before) == Some(LexemeKind::Text));
         if let Some(before) = before
             && self.constant(before, last, &written)
@@ -203,7 +205,11 @@ impl<'a> Translator<'a> {
     fn constant(&mut self, before: usize, last: usize, written: &str) -> bool {
         let constant = self.text(before).trim_matches('\'');
         if written == "regclass" {
-            let name = constant.trim_start_matches("pg_catalog.").trim_start_matches("public.").trim_matches('"').to_lowercase();
+            let name = constant
+                .trim_start_matches("pg_catalog.")
+                .trim_start_matches("public.")
+                .trim_matches('"')
+                .to_lowercase();
             let oid = relation_oid(&name).map_or_else(|| "NULL::BIGINT".to_owned(), |oid| format!("{oid}::BIGINT"));
             self.replace(before, last, oid);
             return true;
@@ -364,7 +370,9 @@ mod tests {
     #[test]
     fn names_casts_and_operators_are_translated() {
         let check = |sql: &str, expected: &str| assert_eq!(Translation::new(sql).text(), expected, "{sql}");
-        for same in ["SELECT 'pg_catalog.x', \"public\" FROM samples -- pg_class", "SELECT labels['a']::INTEGER, x -> 'y'", ""] {
+        for same in
+            ["SELECT 'pg_catalog.x', \"public\" FROM samples -- pg_class", "SELECT labels['a']::INTEGER, x -> 'y'", ""]
+        {
             check(same, same);
         }
         check(
@@ -372,10 +380,19 @@ mod tests {
             "SELECT c.oid::VARCHAR FROM postgres.\"pg_class\" c, postgres.pg_namespace n WHERE postgres.\"pg_table_is_visible\"(c.oid)",
         );
         check("SELECT pg_catalog.count(*) FROM public.samples", "SELECT count(*) FROM main.samples");
-        check("c.relname OPERATOR(pg_catalog.~) '^(samples)$' COLLATE pg_catalog.default", "c.relname ~ '(?s).*(?:^(samples)$).*' ");
+        check(
+            "c.relname OPERATOR(pg_catalog.~) '^(samples)$' COLLATE pg_catalog.default",
+            "c.relname ~ '(?s).*(?:^(samples)$).*' ",
+        );
         check("a !~* E'\\\\.x'", "a !~ E'(?is).*(?:\\\\.x).*'");
-        check("'pg_class'::regclass, '{r,v}'::text[], CAST(x AS name), CAST(x AS pg_catalog.text)", "1259::BIGINT, '[r,v]'::text[], CAST(x AS VARCHAR), CAST(x AS text)");
-        check("SELECT current_schema, current_user AS u, version()", "SELECT postgres.\"current_schema\"(), postgres.\"current_user\"() AS u, postgres.\"version\"()");
+        check(
+            "'pg_class'::regclass, '{r,v}'::text[], CAST(x AS name), CAST(x AS pg_catalog.text)",
+            "1259::BIGINT, '[r,v]'::text[], CAST(x AS VARCHAR), CAST(x AS text)",
+        );
+        check(
+            "SELECT current_schema, current_user AS u, version()",
+            "SELECT postgres.\"current_schema\"(), postgres.\"current_user\"() AS u, postgres.\"version\"()",
+        );
         check("SELECT * FROM information_schema.tables t", "SELECT * FROM pg_information.tables t");
     }
 
@@ -390,7 +407,8 @@ mod tests {
         );
         let source = "SELECT é, pg_catalog.version() WHERE a ~ $1 AND b > $2 AND bad";
         for word in ["SELECT", "WHERE", "bad", "b >"] {
-            let expected = source.chars().collect::<String>().find(word).map(|at| source[..at].chars().count() as u64 + 1);
+            let expected =
+                source.chars().collect::<String>().find(word).map(|at| source[..at].chars().count() as u64 + 1);
             assert_eq!(Some(translation.position(text.find(word).unwrap())), expected, "{word}");
         }
         assert_eq!(translation.position(text.find("postgres").unwrap()), 11);
