@@ -98,5 +98,6 @@ test-peers: setup ## Run the tests with real peers (installs Prometheus, exporte
 	@scripts/notebook-venv.sh peers >/dev/null
 	@scripts/python-venv.sh deploy tests/clients/deploy/requirements.txt >/dev/null
 	@scripts/grafana-client.sh >/dev/null
+	@scripts/postgres-clients.sh >/dev/null
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

@@ -55,6 +55,8 @@ targets! {
     openmetrics: 1_000,
     parameters: 60,
     parquet: 40,
+    postgres: 2_000,
+    postgres_sql: 300,
     prometheus_text: 1_000,
     promql: 3_000,
     remote_write_1: 2_000,
