@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo test lint fuzz attack bench bench-accuracy bench-advisors soak test-peers
+.PHONY: help setup build install demo test lint fuzz attack bench bench-accuracy bench-advisors soak promql-scripts test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,10 @@ fuzz: setup ## Run every decoder on mutated inputs for SECONDS (30) each (ONLY=p
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/fuzz-decoders --seconds $(or $(SECONDS),30) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
+promql-scripts: setup ## Run Prometheus' own scripts of PromQL in the folder SCRIPTS; prints the table of docs/promql.md
+	cargo build --locked $(FEATURES) --workspace --example promql_scripts
+	@$(CARGO_TARGET_DIR)/debug/examples/promql_scripts $(or $(SCRIPTS),$(error SCRIPTS=FOLDER is missing: a folder with files *.test))
+
 attack: setup ## Attack the real binary on loopback, one test at a time; prints time and memory of each
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --test e2e --test-threads 1 --success-output immediate --no-fail-fast \
@@ -94,5 +98,6 @@ test-peers: setup ## Run the tests with real peers (installs Prometheus, exporte
 	@scripts/notebook-venv.sh peers >/dev/null
 	@scripts/python-venv.sh deploy tests/clients/deploy/requirements.txt >/dev/null
 	@scripts/grafana-client.sh >/dev/null
+	@scripts/postgres-clients.sh >/dev/null
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the peers of `make test-peers`: Prometheus and promtool, exporters, Redis and PostgreSQL, Chromium, and what checks the
-# files of docs/deploy, from the distribution (Debian, Ubuntu). Safe to run again; does nothing when all are installed.
+# Installs the peers of `make test-peers`: Prometheus, promtool and Alertmanager, exporters, Redis and PostgreSQL, Chromium, and what
+# checks the files of docs/deploy, from the distribution (Debian, Ubuntu). Safe to run again; does nothing when all are installed.
 # No service is started: the tests start their own processes on free ports and stop them.
 set -euo pipefail
 
-packages=(prometheus prometheus-node-exporter prometheus-postgres-exporter prometheus-redis-exporter
+packages=(prometheus prometheus-alertmanager prometheus-node-exporter prometheus-postgres-exporter prometheus-redis-exporter
   redis-server postgresql systemd bubblewrap python3-seccomp chromium fonts-dejavu-core)
 say() { printf 'peers: %s\n' "$*" >&2; }
 

@@ -10,6 +10,8 @@ pub mod ingest;
 mod isolation;
 pub mod learn;
 pub mod ledger;
+pub mod notice;
+pub mod rules;
 pub mod series;
 pub mod signal;
 pub mod store;

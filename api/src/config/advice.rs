@@ -13,14 +13,15 @@ use almanac_engine::{
         AdviceSpecs, Advisor, Need, Verdict, VerdictOutcome,
         threshold::{KeptRule, NotUsed, RuleFile, RuleSpec, Threshold, ThresholdSpec},
     },
+    rules::{RuleBook, RuleFault},
     store::rows::Kind,
 };
 use serde::Deserialize;
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Span};
 
 /// The alerting rules in force, `[alerts]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
     /// Prometheus rule files; `*` and `?` are wildcards in file names.
@@ -31,9 +32,87 @@ pub struct Alerts {
     /// Targets whose incidents an alert is compared with, by the alert's name with `*` and `?`:
     /// `incidents = { "Redis*" = ["redis", "cache"] }`. For other alerts labels decide.
     pub incidents: BTreeMap<String, Vec<String>>,
+    /// Whether the service evaluates the recording and alerting rules of the files.
+    pub evaluate: bool,
+    /// Interval between evaluations of a group without an interval.
+    pub interval: Span,
+    /// Addresses of the Alertmanagers that get the alerts.
+    pub alertmanagers: Vec<String>,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            rule_files: Vec::new(),
+            moving_bounds: false,
+            incidents: BTreeMap::new(),
+            evaluate: false,
+            interval: default_interval(),
+            alertmanagers: Vec::new(),
+        }
+    }
+}
+
+fn default_interval() -> Span {
+    Span::from_secs(60)
+}
+
+impl Alerts {
+    /// Checks the values; the error names the key.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.evaluate && self.rule_files.is_empty() {
+            return Err("alerts.evaluate needs rule files in alerts.rule_files".to_owned());
+        }
+        if self.interval.millis() < 1000 {
+            return Err("alerts.interval is below 1s".to_owned());
+        }
+        let wrong = |url: &&String| !url.starts_with("http://") && !url.starts_with("https://");
+        if let Some(url) = self.alertmanagers.iter().find(wrong) {
+            return Err(format!("alerts.alertmanagers: {url:?} is no address such as \"http://127.0.0.1:9093\""));
+        }
+        if !self.alertmanagers.is_empty() && !self.evaluate {
+            return Err("alerts.alertmanagers needs alerts.evaluate = true".to_owned());
+        }
+        Ok(())
+    }
 }
 
 impl Config {
+    /// Reads the rule files into groups for evaluation. A file or a rule that cannot be evaluated is among the faults.
+    #[must_use]
+    pub fn rule_book(&self) -> RuleBook {
+        let mut book = RuleBook::default();
+        let fault = |file: String, reason: String| RuleFault { file, rule: String::new(), reason };
+        for pattern in &self.alerts.rule_files {
+            let paths = match self.matching_files(pattern) {
+                Ok(paths) => paths,
+                Err(error) => {
+                    book.faults.push(fault(pattern.clone(), crate::chain(&error)));
+                    continue;
+                }
+            };
+            for path in paths {
+                let file = path.display().to_string();
+                match fs::read_to_string(&path) {
+                    Ok(text) => book.add(&file, &text, self.alerts.interval.millis()),
+                    Err(error) => book.faults.push(fault(file, error.to_string())),
+                }
+            }
+        }
+        for group in &book.groups {
+            for rule in &group.rules {
+                if let Err(reason) = self.promql.permit(&rule.query) {
+                    let fault = RuleFault { file: group.file.clone(), rule: rule.name().to_owned(), reason };
+                    book.faults.push(fault);
+                }
+            }
+        }
+        for group in &mut book.groups {
+            group.retain(|rule| self.promql.permit(&rule.query).is_ok());
+        }
+        book
+    }
+
     /// Reads the rule files and returns all targets to advise on, and the rules that cannot be advised on.
     ///
     /// A rule file that is missing or invalid is reported among the latter; the other files are still used.
@@ -131,7 +210,7 @@ fn read_rules(path: &Path) -> Result<(Vec<RuleSpec>, Vec<KeptRule>), String> {
 }
 
 /// Whether `text` matches `pattern`, where `*` is any number of bytes and `?` is one.
-fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.first(), text.first()) {
         (None, None) => true,
         (Some(b'*'), _) => wildcard(&pattern[1..], text) || (!text.is_empty() && wildcard(pattern, &text[1..])),

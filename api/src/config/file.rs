@@ -12,7 +12,10 @@ use almanac_engine::advise::{AdviceSpecs, Registry};
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use super::{Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Secret, Server, Signal, Span, Sql, sections::Sections};
+use super::{
+    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Postgres, Promql, Secret, Server, Signal, Span, Sql, Stream,
+    Webhook, sections::Sections,
+};
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -30,6 +33,8 @@ pub struct Config {
     pub grpc: Grpc,
     /// `[sql]`
     pub sql: Sql,
+    /// `[postgres]`
+    pub postgres: Postgres,
     /// `[learn]`
     pub learn: Learn,
     /// `[advise]`
@@ -42,6 +47,14 @@ pub struct Config {
     pub signals: Vec<Signal>,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[[webhook]]`
+    #[serde(rename = "webhook")]
+    pub webhooks: Vec<Webhook>,
+    /// `[[stream]]`
+    #[serde(rename = "stream")]
+    pub streams: Vec<Stream>,
+    /// `[promql]`
+    pub promql: Promql,
     /// Folder of the file; relative paths in the file start there.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -258,6 +271,10 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
+        unique("webhook", "url", self.webhooks.iter().map(Webhook::shown).collect::<Vec<_>>().iter())?;
+        unique("stream", "name", self.streams.iter().map(|stream| &stream.name))?;
+        self.webhooks.iter().try_for_each(Webhook::check)?;
+        self.streams.iter().try_for_each(Stream::check)?;
         for (key, every) in [
             ("learn.every", self.learn.every),
             ("advise.every", self.advise.every),
@@ -279,7 +296,10 @@ impl Config {
             return Err(format!("store.retention.drop_share_max is {share}; write a share from 0 to 1"));
         }
         self.sql.check()?;
+        self.promql.check()?;
+        self.alerts.check()?;
         self.otlp.check()?;
+        self.postgres.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

@@ -5,6 +5,7 @@ pub mod external_metrics;
 pub mod grafana;
 mod guard;
 pub mod ingest;
+pub mod notices;
 pub mod operate;
 mod otlp;
 mod page;
@@ -19,6 +20,7 @@ mod tests;
 
 pub(crate) use guard::time_out_slow_bodies;
 pub(crate) use ingest::{ImportBody, remove_spooled};
+pub(crate) use notices::data as notice_data;
 pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, count_requests, deletion};
 pub(crate) use otlp::{RpcStatus, answer, code_of, receive, retry_details};
 pub(crate) use recommendations::recommended_replicas;
@@ -26,7 +28,7 @@ pub use router::{openapi, router};
 pub(crate) use rows::all_expected_breaches;
 pub use shared::{
     ApiError, AppState, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientConnection, Params,
-    Reserved, StateError, ingest_limits, now,
+    Reserved, SharedRules, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{bound_bodies, iso, panicked, scheduler};
-pub(crate) use sql::{Encoding as SqlEncoding, encode as encode_sql};
+pub(crate) use sql::{Encoding as SqlEncoding, cell_json, cell_text, encode as encode_sql};

@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     AppState, advice, external_metrics, grafana,
     guard::{guard, time_out_slow_bodies},
-    ingest, operate, page, prometheus, recommendations, rows,
+    ingest, notices, operate, page, prometheus, recommendations, rows,
     shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, reshape_errors, unknown_path},
     sql,
 };
@@ -51,6 +51,7 @@ fn routes(max_body: usize) -> OpenApiRouter<AppState> {
         .merge(ingest::routes().layer(DefaultBodyLimit::max(max_body)))
         .merge(recommendations::routes())
         .merge(advice::routes())
+        .merge(notices::routes())
         .merge(external_metrics::routes())
         .merge(rows::routes())
         .merge(sql::routes())

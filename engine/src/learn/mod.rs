@@ -17,6 +17,7 @@ mod options;
 mod recorded;
 mod schedule;
 mod scheduler;
+mod series;
 mod spec;
 
 #[cfg(test)]
@@ -29,4 +30,5 @@ pub use learner::Learner;
 pub use options::{LearnOptions, LearnReport, Progress, ScoreReport};
 pub use recorded::{Training, infer_step, regular, score_rows};
 pub use scheduler::{CycleReport, LearningScheduler};
+pub use series::LearnedSource;
 pub use spec::SignalSpec;

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn trees_of_refused_expressions_are_not_built() {
-        for expr in ["", "sum(", "info(up)", &"(".repeat(100_000), &format!("{}1", "-".repeat(100_000))] {
+        for expr in ["", "sum(", &"(".repeat(100_000), &format!("{}1", "-".repeat(100_000))] {
             assert!(tree(expr, Some).is_none(), "{}", expr.len());
         }
         assert_eq!(

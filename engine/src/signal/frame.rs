@@ -5,6 +5,9 @@ use hashbrown::{HashMap, hash_map::EntryRef};
 use super::SignalError;
 use crate::series::{Labels, METRIC_NAME, STALE_NAN_BITS};
 
+/// Labels that describe the metric and are dropped with its name: the name itself, its type and its unit.
+pub(super) const OF_METRIC: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+
 /// Cell of a row without a value at a step. No operation returns these bits: arithmetic on NaN sets the quiet bit, and
 /// a stored stale marker has the same meaning.
 pub(super) const ABSENT: f64 = f64::from_bits(STALE_NAN_BITS);
@@ -59,28 +62,65 @@ pub(super) struct RowLabels {
     labels: Labels,
     /// Whether the metric name is dropped.
     nameless: bool,
+    /// Whether a dropped name stays visible until the result.
+    delays: bool,
 }
 
 impl RowLabels {
     pub(super) fn new(labels: Labels) -> Self {
-        Self { labels, nameless: false }
+        Self { labels, nameless: false, delays: false }
+    }
+
+    /// Returns a row of a selector. `delays`: a dropped name stays visible until [`Self::finish`].
+    pub(super) fn selected(labels: Labels, delays: bool) -> Self {
+        Self { labels, nameless: false, delays }
+    }
+
+    /// Returns a row with other labels that drops its name as this one does.
+    pub(super) fn with(&self, labels: Labels) -> Self {
+        Self { labels, ..*self }
     }
 
     pub(super) fn drop_name(&mut self) {
         self.nameless = true;
     }
 
+    /// Keeps the metric name, although an earlier operation dropped it.
+    pub(super) fn keep_name(&mut self) {
+        self.nameless = false;
+    }
+
+    /// Whether names are dropped from the result only.
+    pub(super) fn delays(&self) -> bool {
+        self.delays
+    }
+
+    /// Whether the name is dropped from the result.
+    pub(super) fn drops_name(&self) -> bool {
+        self.nameless && self.delays
+    }
+
+    /// Drops the name if that was delayed.
+    pub(super) fn finish(&mut self) {
+        self.delays = false;
+    }
+
+    /// Whether the metric name is invisible.
+    fn hides_name(&self) -> bool {
+        self.nameless && !self.delays
+    }
+
     pub(super) fn get(&self, name: &str) -> &str {
-        if self.nameless && name == METRIC_NAME { "" } else { self.labels.get(name).unwrap_or("") }
+        if self.hides_name() && OF_METRIC.contains(&name) { "" } else { self.labels.get(name).unwrap_or("") }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels.iter().filter(|(name, _)| !self.nameless || *name != METRIC_NAME)
+        self.labels.iter().filter(|(name, _)| !self.hides_name() || !OF_METRIC.contains(name))
     }
 
     pub(super) fn to_labels(&self) -> Labels {
-        if self.nameless && self.labels.get(METRIC_NAME).is_some() {
-            self.labels.without(&[METRIC_NAME])
+        if self.hides_name() && OF_METRIC.iter().any(|name| self.labels.get(name).is_some()) {
+            self.labels.without(&OF_METRIC)
         } else {
             self.labels.clone()
         }
@@ -89,13 +129,13 @@ impl RowLabels {
     /// Returns the labels except those named.
     pub(super) fn without(&self, names: &[&str]) -> Labels {
         let labels = self.labels.without(names);
-        if self.nameless { labels.without(&[METRIC_NAME]) } else { labels }
+        if self.hides_name() { labels.without(&OF_METRIC) } else { labels }
     }
 
     /// Returns only the labels named.
     pub(super) fn only(&self, names: &[&str]) -> Labels {
         let labels = self.labels.only(names);
-        if self.nameless { labels.without(&[METRIC_NAME]) } else { labels }
+        if self.hides_name() { labels.without(&OF_METRIC) } else { labels }
     }
 }
 
@@ -225,6 +265,18 @@ impl Frame {
         let mut merged = self.merge()?;
         merged.distinct = true;
         Ok(merged)
+    }
+
+    /// Drops the metric names whose removal was delayed, and merges rows that then have the same labels.
+    ///
+    /// # Errors
+    /// [`SignalError::DuplicateLabels`] if such rows have a value at the same step.
+    pub(super) fn finish_names(mut self) -> Result<Self, SignalError> {
+        if !self.rows.iter().any(RowLabels::delays) {
+            return Ok(self);
+        }
+        self.rows.iter_mut().for_each(RowLabels::finish);
+        self.merge()
     }
 
     /// Like [`Self::drop_names`], but rows with the same labels are an error even if they have values at different

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::SignalError;
+use super::{Counts, Notes, SignalError};
 
 /// Cancels a running evaluation from another thread. Clones share one flag.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ impl Cancel {
     }
 }
 
-/// Limits of one evaluation. The defaults are those of Prometheus.
+/// Limits and settings of one evaluation, and what it reports. The defaults are those of Prometheus.
 #[derive(Debug, Clone)]
 pub struct EvalLimits {
     /// Maximum number of samples of all selectors together, of one intermediate result, and of the result. A range
@@ -43,6 +43,12 @@ pub struct EvalLimits {
     pub subquery_step_ms: i64,
     /// Flag by which the caller enforces a deadline.
     pub cancel: Cancel,
+    /// Whether metric names are dropped from the result only, as with the feature `promql-delayed-name-removal`.
+    pub delays_names: bool,
+    /// Receives remarks about the result.
+    pub notes: Notes,
+    /// Receives the numbers of samples.
+    pub counts: Counts,
 }
 
 impl Default for EvalLimits {
@@ -53,6 +59,9 @@ impl Default for EvalLimits {
             lookback_ms: 300_000,
             subquery_step_ms: 60_000,
             cancel: Cancel::default(),
+            delays_names: false,
+            notes: Notes::default(),
+            counts: Counts::default(),
         }
     }
 }
@@ -61,6 +70,7 @@ impl EvalLimits {
     /// Checks the size of an intermediate result of `cells` values, and the cancellation.
     pub(super) fn check_cells(&self, cells: usize) -> Result<(), SignalError> {
         self.cancel.check()?;
+        self.counts.peak(cells);
         if cells > self.max_samples { Err(SignalError::TooManySamples { limit: self.max_samples }) } else { Ok(()) }
     }
 }

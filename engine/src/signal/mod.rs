@@ -3,16 +3,18 @@
 //! `plan` parses text into operations and `select` reads samples. `functions`, `aggregate` and `binary` compute on
 //! frames, which have a row for each set of labels and a column for each step. `eval` combines them. The semantics are
 //! those of Prometheus 3: ranges and the look-back exclude their left end, and an operation that changes the meaning of
-//! a value drops the metric name. Unsupported constructs are rejected by name when they are parsed.
+//! a value drops the metric name. Experimental constructs are named by the query, and the caller decides whether it accepts them.
 
 mod aggregate;
 mod binary;
 mod error;
 mod eval;
+mod feature;
 mod foreign;
 mod frame;
 mod functions;
 mod limits;
+mod notes;
 mod plan;
 mod select;
 mod time;
@@ -24,7 +26,9 @@ mod tests;
 
 pub use error::SignalError;
 pub use eval::{instant, range, range_dense};
+pub use feature::Feature;
 pub(crate) use foreign::tree;
 pub use limits::{Cancel, EvalLimits};
-pub use plan::{CompareOp, Comparison, LAST_OF_STEP, Query, parse};
+pub use notes::{Counts, Note, NoteKind, Notes, SampleCounts};
+pub use plan::{CompareOp, Comparison, LAST_OF_STEP, Query, Tree, TreeValue, parse};
 pub use value::{DenseRow, DenseSeries, RangeSeries, Value, ValueKind, VectorSample};

@@ -13,6 +13,25 @@ pub(super) enum At {
     Time(i64),
 }
 
+/// A modifier that changes how a selector reads at the ends of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extension {
+    /// The ends have the value of the newest sample at or before them.
+    Anchored,
+    /// The ends have values that are interpolated between neighbouring samples.
+    Smoothed,
+}
+
+impl Extension {
+    /// Returns the modifier as written.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Anchored => "anchored",
+            Self::Smoothed => "smoothed",
+        }
+    }
+}
+
 /// The modifiers `@` and `offset` of a selector or subquery. `@` is applied first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct TimeShift {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     frame::{Frame, RowLabels, StepGrid, is_absent},
-    time::{QueryTimes, TimeShift},
+    time::{Extension, QueryTimes, TimeShift},
 };
 use crate::series::{SeriesSamples, is_stale};
 
@@ -23,6 +23,8 @@ pub(super) struct RangeRows<'a> {
     pub(super) windows: StepWindows,
     /// True if the labels of the rows are known to differ even without the metric name.
     pub(super) distinct: bool,
+    /// First byte of the range vector in the text of the query.
+    pub(super) at: usize,
 }
 
 /// The window of each step: its end, and the common length.
@@ -34,6 +36,8 @@ pub(super) struct StepWindows {
     pub(super) ends: Vec<i64>,
     /// Length of each window in milliseconds.
     pub(super) range_ms: i64,
+    /// Modifier of the range, and the time in milliseconds for which it reads samples outside of the range.
+    pub(super) extension: Option<(Extension, i64)>,
 }
 
 /// The samples of one series in `(start_ms, end_ms]`; never empty.
@@ -51,7 +55,37 @@ pub(super) struct SampleWindow<'a> {
 impl StepWindows {
     pub(super) fn new(grid: StepGrid, shift: TimeShift, range_ms: i64, query_times: &QueryTimes) -> Self {
         let ends = grid.times().map(|time| query_times.shifted(shift, time)).collect();
-        Self { grid, ends, range_ms }
+        Self { grid, ends, range_ms, extension: None }
+    }
+
+    /// Adds the modifier `anchored` or `smoothed`.
+    pub(super) fn extended(self, extension: Option<Extension>, query_times: &QueryTimes) -> Self {
+        Self { extension: extension.map(|extension| (extension, query_times.lookback_ms)), ..self }
+    }
+
+    /// Calls `value` with the samples of each step from a look-back before its window to its end, or for `smoothed` to a
+    /// look-back after it. A result of `None` leaves the cell absent.
+    pub(super) fn fill_extended(
+        &self,
+        row: &RangeRow<'_>,
+        cells: &mut [f64],
+        mut value: impl FnMut(&SampleWindow<'_>) -> Option<f64>,
+    ) {
+        let Some((extension, reach_ms)) = self.extension else { return };
+        let timestamps = &*row.timestamps;
+        for (step, (cell, end_ms)) in cells.iter_mut().zip(&self.ends).enumerate() {
+            let start_ms = end_ms.saturating_sub(self.range_ms);
+            let last_ms = if extension == Extension::Smoothed { end_ms.saturating_add(reach_ms) } else { *end_ms };
+            let first = timestamps.partition_point(|t| *t <= start_ms.saturating_sub(reach_ms));
+            let after = timestamps.partition_point(|t| *t <= last_ms);
+            if first < after {
+                let (timestamps, values) = (&timestamps[first..after], &row.values[first..after]);
+                let window = SampleWindow { timestamps, values, first, start_ms, end_ms: *end_ms, step };
+                if let Some(found) = value(&window) {
+                    *cell = found;
+                }
+            }
+        }
     }
 
     /// Calls `value` with the window of each step that has samples, and writes the results into `cells`.
@@ -86,11 +120,12 @@ impl StepWindows {
 
 impl<'a> RangeRows<'a> {
     /// Creates windows over stored samples. `distinct`: whether the labels differ even without the metric name.
-    pub(super) fn stored(series: &'a [SeriesSamples], distinct: bool, windows: StepWindows) -> Self {
+    /// `delays`: whether names are dropped from the result only.
+    pub(super) fn stored(series: &'a [SeriesSamples], distinct: bool, delays: bool, windows: StepWindows) -> Self {
         let rows = series
             .iter()
             .map(|series| {
-                let labels = RowLabels::new(series.labels.clone());
+                let labels = RowLabels::selected(series.labels.clone(), delays);
                 // Samples are copied only if stale markers must be removed.
                 if series.values.iter().any(|value| is_stale(*value)) {
                     let kept = series.timestamps.iter().zip(&series.values).filter(|(_, value)| !is_stale(**value));
@@ -105,7 +140,7 @@ impl<'a> RangeRows<'a> {
                 }
             })
             .collect();
-        Self { rows, windows, distinct }
+        Self { rows, windows, distinct, at: 0 }
     }
 
     /// Creates windows over the results of a subquery.
@@ -118,6 +153,13 @@ impl<'a> RangeRows<'a> {
                 RangeRow { labels: frame.rows[row].clone(), timestamps: timestamps.into(), values: values.into() }
             })
             .collect();
-        Self { rows, windows, distinct: frame.distinct }
+        Self { rows, windows, distinct: frame.distinct, at: 0 }
     }
+}
+
+/// Returns the value between two samples at `time`. Of a counter that was reset between them, the first value is 0.
+#[expect(clippy::cast_precision_loss, reason = "samples are less than 2^53 ms apart")]
+pub(super) fn interpolated((from, first): (i64, f64), (to, last): (i64, f64), time: i64, is_counter: bool) -> f64 {
+    let first = if is_counter && last < first { 0.0 } else { first };
+    first + (last - first) * (time - from) as f64 / (to - from) as f64
 }

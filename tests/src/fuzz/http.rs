@@ -36,10 +36,21 @@ const GRAFANA: [&str; 8] = [
 ];
 
 /// Routes that take a form or the same parameters in the URL.
-const FORMS: [&str; 4] = ["/api/v1/query", "/api/v1/query_range", "/api/v1/labels", "/api/v1/series"];
+const FORMS: [&str; 7] = [
+    "/api/v1/query",
+    "/api/v1/query_range",
+    "/api/v1/query_exemplars",
+    "/api/v1/format_query",
+    "/api/v1/parse_query",
+    "/api/v1/labels",
+    "/api/v1/series",
+];
 
 /// Routes that take parameters in the URL.
-const QUERIES: [&str; 14] = [
+const QUERIES: [&str; 17] = [
+    "/api/v1/rules",
+    "/api/v1/status/tsdb",
+    "/api/v1/targets/metadata",
     "/api/v1/label/job/values",
     "/api/v1/metadata",
     "/v1/samples",
@@ -105,6 +116,15 @@ pub(super) fn sql_body(data: &[u8]) {
             check(json("/v1/sql", body.to_string().as_bytes()));
         }
         Err(_) => check(json("/v1/sql", data)),
+    }
+}
+
+/// A remote read: the bytes as they are, and as the message of a valid snappy block.
+pub(super) fn remote_read(data: &[u8]) {
+    let packed = snap::raw::Encoder::new().compress_vec(data).unwrap_or_default();
+    for body in [data.to_vec(), packed] {
+        let request = Request::post("/api/v1/read").header("content-type", "application/x-protobuf");
+        check(request.body(Body::from(body)).expect("a valid request"));
     }
 }
 

@@ -12,7 +12,8 @@ use super::{one_line, store::NOW_MS};
 /// Distance of samples and of evaluated steps in milliseconds.
 const STEP_MS: i64 = 15_000;
 
-static SERIES: LazyLock<Memory> = LazyLock::new(Memory::new);
+/// The series of the targets that evaluate expressions.
+pub(super) static SERIES: LazyLock<Memory> = LazyLock::new(Memory::new);
 
 /// An expression, evaluated at one time and over a range.
 pub(super) fn promql(data: &[u8]) {
@@ -25,6 +26,12 @@ pub(super) fn promql(data: &[u8]) {
     if let Err(error) = instant(&*SERIES, &query, NOW_MS, &limits) {
         one_line::check(&error);
     }
+    let formatted = query.formatted();
+    match parse(&formatted) {
+        Ok(again) => assert_eq!(again.formatted(), formatted, "the normal form of {text}"),
+        Err(error) => panic!("the normal form of {text} is {formatted}: {error}"),
+    }
+    let _ = query.tree();
     match range(&*SERIES, &query, NOW_MS - 20 * STEP_MS, NOW_MS, STEP_MS, &limits) {
         Ok(series) => {
             for one in series {
@@ -37,7 +44,7 @@ pub(super) fn promql(data: &[u8]) {
 
 /// Ten minutes of counters, gauges and a histogram.
 #[derive(Debug)]
-struct Memory(Vec<SeriesSamples>);
+pub(super) struct Memory(Vec<SeriesSamples>);
 
 impl Memory {
     fn new() -> Self {

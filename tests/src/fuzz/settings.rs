@@ -2,12 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a target without its file cannot run")]
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use almanac_api::{access::Auth, config::Config};
-use almanac_engine::advise::threshold::RuleFile;
+use almanac_engine::{advise::threshold::RuleFile, rules::RuleBook, signal::EvalLimits};
 
-use super::{one_line, store};
+use super::{one_line, promql::SERIES, store};
 
 /// A configuration file; the files that it names are not read.
 pub(super) fn config(data: &[u8]) {
@@ -30,6 +30,15 @@ pub(super) fn rules(data: &[u8]) {
         Ok(file) => file,
         Err(error) => return one_line::check(&error),
     };
+    let mut book = RuleBook::default();
+    book.add("rules.yml", text, 60_000);
+    book.faults.iter().for_each(|fault| one_line::check_text(&fault.reason));
+    for group in &mut book.groups {
+        // Its templates are expanded with the series of the target of expressions.
+        let mut write = |_, _: &[_]| Ok(());
+        let done = group.evaluate(&*SERIES, store::NOW_MS, &EvalLimits::default(), &|| Duration::ZERO, &mut write);
+        done.failures.iter().for_each(|(_, reason)| one_line::check_text(reason));
+    }
     let (specs, kept) = file.alerts("rules.yml");
     kept.iter().for_each(|rule| one_line::check_text(&rule.reason));
     match file.to_yaml() {

@@ -26,6 +26,15 @@ pub fn run(args: serve::Args, global: &Global) -> Result<(), CliError> {
     let mut out = output::stdout();
     let file = args.store.config.clone().unwrap_or_else(|| Config::DEFAULT_FILE.into());
     writeln!(out, "{}\n", title(&file))?;
+    for (webhook, path) in config.webhooks.iter().filter_map(|one| Some((one, one.secret_file.as_ref()?))) {
+        if let Err(error) = std::fs::read(config.folder.join(path)) {
+            faults.push(format!(
+                "webhook {:?}: secret_file {} cannot be read: {error}",
+                webhook.shown(),
+                path.display()
+            ));
+        }
+    }
     let others: Vec<&KeptRule> = kept.iter().filter(|rule| !is_file(rule)).collect();
     for Section { name, sentences } in sections(&config, &specs, &others, auth.is_required()) {
         writeln!(out, "{name}")?;

@@ -2,13 +2,16 @@
 
 use std::fs;
 
-use almanac_engine::advise::{
-    AdviceSpecs, AnyAdvisor,
-    kit::{duration_text, percent},
-    threshold::KeptRule,
+use almanac_engine::{
+    advise::{
+        AdviceSpecs, AnyAdvisor,
+        kit::{duration_text, percent},
+        threshold::KeptRule,
+    },
+    rules::RuleFault,
 };
 
-use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span};
+use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span, Stream, Webhook};
 
 /// One section with its sentences.
 pub(super) struct Section {
@@ -30,6 +33,7 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
         section("[sql]", sql(config)),
         section("[learn]", learn(config)),
         section("[advise]", vec![format!("Runs the advisors every {}.", span(config.advise.every))]),
+        section("[promql]", promql(config)),
         section("[[scrape]]", config.scrapes.iter().map(scrape).collect()),
         section("[[signal]]", config.signals.iter().map(signal).collect()),
     ];
@@ -39,6 +43,8 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
             None => all.push(section("[alerts]", alerts(config, targets(advisor, specs), kept))),
         }
     }
+    all.push(section("[[webhook]]", config.webhooks.iter().map(webhook).collect()));
+    all.push(section("[[stream]]", config.streams.iter().map(stream).collect()));
     all.retain(|section| !section.sentences.is_empty());
     all
 }
@@ -202,6 +208,38 @@ fn signal(signal: &Signal) -> String {
     )
 }
 
+fn webhook(webhook: &Webhook) -> String {
+    let types: Vec<&str> = webhook.on.iter().map(|notice_type| notice_type.as_str()).collect();
+    let signed = if webhook.secret_file.is_some() { "signed" } else { "unsigned" };
+    format!(
+        "Posts each {} to {}, {signed}, for up to {}.",
+        types.join(", "),
+        webhook.shown(),
+        span(webhook.give_up_after)
+    )
+}
+
+fn stream(stream: &Stream) -> String {
+    let listed = |names: &[String], all: &str| if names.is_empty() { all.to_owned() } else { names.join(", ") };
+    let warns = match (stream.breaches, stream.incidents) {
+        (true, true) => ", with breaches and incidents",
+        (true, false) => ", with breaches",
+        (false, true) => ", with incidents",
+        (false, false) => "",
+    };
+    let confidence = if stream.min_confidence > 0.0 {
+        format!(" of at least {} % confidence", percent(stream.min_confidence))
+    } else {
+        String::new()
+    };
+    format!(
+        "/v1/streams/{}: recommendations{confidence} of {} on {}{warns}.",
+        stream.name,
+        listed(&stream.kinds, "every kind"),
+        listed(&stream.targets, "every target")
+    )
+}
+
 fn targets(advisor: &dyn AnyAdvisor, specs: &AdviceSpecs) -> Vec<String> {
     advisor.explain(specs).into_iter().map(|(name, sentence)| format!("{name}: {sentence}")).collect()
 }
@@ -217,12 +255,41 @@ fn alerts(config: &Config, advised: Vec<String>, kept: &[&KeptRule]) -> Vec<Stri
         counted(advised.len(), "alert"),
         counted(kept.len(), "rule")
     )];
+    if config.alerts.evaluate {
+        all.push(evaluated(config));
+        let fault = |fault: &RuleFault| {
+            let name = if fault.rule.is_empty() { &fault.file } else { &fault.rule };
+            format!("{name}: is not evaluated: {}.", fault.reason.trim_end_matches('.'))
+        };
+        all.extend(config.rule_book().faults.iter().map(fault));
+    }
     all.extend(advised);
     all.extend(kept.iter().map(|rule| {
         let name = if rule.alert.is_empty() { &rule.group } else { &rule.alert };
         format!("{name}: stays as it is: {}.", rule.reason.trim_end_matches('.'))
     }));
     all
+}
+
+/// Describes the enabled features; nothing without any.
+fn promql(config: &Config) -> Vec<String> {
+    let features = &config.promql.features;
+    if features.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("Accepts what is experimental in PromQL: {}.", features.join(", "))]
+}
+
+/// Describes the evaluation of the rules.
+fn evaluated(config: &Config) -> String {
+    let book = config.rule_book();
+    let rules: usize = book.groups.iter().map(|group| group.rules.len()).sum();
+    let (rules, groups) = (counted(rules, "rule"), counted(book.groups.len(), "group"));
+    let receivers = match config.alerts.alertmanagers.as_slice() {
+        [] => "sends alerts to no Alertmanager".to_owned(),
+        urls => format!("sends alerts to {}", urls.join(", ")),
+    };
+    format!("Evaluates {rules} of {groups} here, and {receivers}.")
 }
 
 fn span(span: Span) -> String {
@@ -278,6 +345,14 @@ mod tests {
             ttl = "1h"
             stale_share_max = 0.07
             invalidate_on = ["profile_update"]
+            [[webhook]]
+            url = "https://user:tellnoone@hooks.example.com/almanac?key=tellnoone"
+            on = ["recommendation", "breach"]
+            [[stream]]
+            name = "platform"
+            kinds = ["scaling"]
+            min_confidence = 0.9
+            incidents = false
         "#;
         let config = Config::parse(text, Path::new("almanac.toml")).unwrap();
         let (specs, _) = config.advice_specs().unwrap();

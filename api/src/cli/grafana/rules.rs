@@ -136,7 +136,7 @@ fn predicted() -> String {
         text.push_str(&rule(&format!("{name}Expected"), &expr, "30m", "warning", &summary));
     }
     let unusual = "{{ $labels.signal }} is outside of its expected band, with a score of {{ $value | humanize }}";
-    text.push_str(&rule("SignalAnomaly", "almanac_signal_score > 1", "5m", "warning", unusual));
+    text.push_str(&rule("SignalAnomaly", "almanac_signal_anomaly_score > 1", "5m", "warning", unusual));
     text
 }
 

@@ -88,7 +88,8 @@ pub struct Metrics {
     clock_leap: Gauge<f64, AtomicU64>,
     task_seconds: Family<TaskLabels, Counter<f64, AtomicU64>>,
     in_flight: AtomicU64,
-    breaches: Mutex<Vec<ExpectedBreach>>,
+    /// None until the first round of advice.
+    breaches: Mutex<Option<Vec<ExpectedBreach>>>,
 }
 
 impl Default for Metrics {
@@ -170,7 +171,12 @@ impl Metrics {
 
     /// Replaces the breaches that are expected of the alerting rules in force.
     pub fn expect_breaches(&self, breaches: Vec<ExpectedBreach>) {
-        *self.breaches.lock() = breaches;
+        *self.breaches.lock() = Some(breaches);
+    }
+
+    /// Returns the expected breaches of the last round of advice; `None` before the first.
+    pub fn expected_breaches(&self) -> Option<Vec<ExpectedBreach>> {
+        self.breaches.lock().clone()
     }
 
     /// Sets the leap of the clock that is not settled, in milliseconds.
@@ -193,7 +199,7 @@ impl Metrics {
         text::encode_registry(&mut out, &worker_registry(workers))?;
         text::encode_registry(&mut out, &ingest::registry(counts))?;
         text::encode_registry(&mut out, &signal_registry(scores))?;
-        text::encode_registry(&mut out, &breach_registry(&self.breaches.lock()))?;
+        text::encode_registry(&mut out, &breach_registry(self.breaches.lock().as_deref().unwrap_or_default()))?;
         text::encode_eof(&mut out)?;
         Ok(out)
     }
@@ -224,7 +230,7 @@ fn signal_registry(scores: &[AnomalyRow]) -> Registry {
     gauges("signal_expected", "Expected value of the signal at that point", |row| row.yhat);
     gauges("signal_lower", "Lower end of the band around the expected value", |row| row.yhat_lower);
     gauges("signal_upper", "Upper end of the band around the expected value", |row| row.yhat_upper);
-    gauges("signal_score", "Anomaly score of the newest value, an anomaly above 1", |row| row.score);
+    gauges("signal_anomaly_score", "Anomaly score of the newest value, an anomaly above 1", |row| row.score);
     registry
 }
 

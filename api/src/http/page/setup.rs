@@ -1,4 +1,4 @@
-//! Set-up: what arrives, errors of each scrape target, and what each advisor lacks.
+//! Set-up: what arrives, errors of each scrape target, webhooks, and what each advisor lacks.
 
 use almanac_engine::store::rows::{AdviceState, AdviceStatusFilter};
 use askama::Template;
@@ -28,6 +28,7 @@ struct Setup {
     newest: Option<Stamp>,
     problem: Option<String>,
     scraped: Vec<Scraped>,
+    webhooks: Vec<Hook>,
     lacking: Vec<Target>,
     unused: Vec<Unused>,
     refused: u64,
@@ -44,6 +45,17 @@ struct Scraped {
     at: Option<Stamp>,
     took: String,
     samples: String,
+}
+
+/// A webhook and how far it has been told.
+#[derive(Debug)]
+struct Hook {
+    url: String,
+    delivered: u64,
+    dead: u64,
+    waiting: i64,
+    failing: Option<Stamp>,
+    error: String,
 }
 
 /// An advisor without a target.
@@ -96,6 +108,20 @@ pub(super) async fn setup(
                     samples: digits(number(row.samples)),
                 })
                 .collect();
+            let newest = store.newest_notice()?.unwrap_or(0);
+            let told = store.webhooks()?;
+            let hook = |url: String| {
+                let row = told.iter().find(|row| row.url == url);
+                Hook {
+                    url,
+                    delivered: row.map_or(0, |row| row.delivered),
+                    dead: row.map_or(0, |row| row.dead),
+                    waiting: newest - row.map_or(newest, |row| row.delivered_seq),
+                    failing: row.and_then(|row| row.failing_since).map(Stamp::of),
+                    error: row.and_then(|row| row.error.clone()).unwrap_or_default(),
+                }
+            };
+            let webhooks = read.config.webhooks.iter().map(|webhook| hook(webhook.shown())).collect();
             let all = targets(&read, &AdviceStatusFilter::default())?;
             let unused = read
                 .config
@@ -116,6 +142,7 @@ pub(super) async fn setup(
                 newest: store.newest().map(Stamp::of),
                 problem: store.unready(),
                 scraped,
+                webhooks,
                 lacking,
                 unused,
                 refused: stats.series_refused,

@@ -147,27 +147,59 @@ pub(in crate::http) fn error_response(status: StatusCode, kind: &str, message: &
     response
 }
 
-/// Builds a success response around `data`, which is JSON, with a warning if a limit truncated it.
-pub(super) fn success(data: &[u8], truncated: bool) -> Response {
+/// Remarks about a result, which follow it in the answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Remarks {
+    pub(super) warnings: Vec<String>,
+    pub(super) infos: Vec<String>,
+}
+
+impl Remarks {
+    /// Returns the remark that a limit truncated the result.
+    pub(super) fn truncated(is_truncated: bool) -> Self {
+        Self::default().and_truncated(is_truncated)
+    }
+
+    /// Adds the remark that a limit truncated the result.
+    pub(super) fn and_truncated(mut self, is_truncated: bool) -> Self {
+        if is_truncated {
+            self.warnings.push("results truncated due to limit".to_owned());
+        }
+        self
+    }
+
+    /// Returns the end of the answer.
+    fn end(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (name, texts) in [("warnings", &self.warnings), ("infos", &self.infos)] {
+            if !texts.is_empty() {
+                // Writing to a `Vec` cannot fail.
+                let _ = write!(out, ",\"{name}\":");
+                let _ = serde_json::to_writer(&mut out, texts);
+            }
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+/// Builds a success response around `data`, which is JSON.
+pub(super) fn success(data: &[u8], remarks: &Remarks) -> Response {
     let mut body = Vec::with_capacity(data.len() + 96);
     body.extend_from_slice(br#"{"status":"success","data":"#);
     body.extend_from_slice(data);
-    if truncated {
-        body.extend_from_slice(br#","warnings":["results truncated due to limit"]"#);
-    }
-    body.push(b'}');
+    body.extend(remarks.end());
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// Builds a success response around parts of `data`, which together are JSON.
 pub(super) fn success_in_parts(
     data: impl Iterator<Item = Vec<u8>> + Send + 'static,
-    truncated: bool,
+    remarks: &Remarks,
     reserved: Reserved,
 ) -> Response {
-    let end: &[u8] = if truncated { br#","warnings":["results truncated due to limit"]}"# } else { b"}" };
     let head = iter::once(br#"{"status":"success","data":"#.to_vec());
-    let body = body_of(head.chain(data).chain(iter::once(end.to_vec())), reserved);
+    let body = body_of(head.chain(data).chain(iter::once(remarks.end())), reserved);
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
@@ -186,7 +218,7 @@ pub(super) fn list_parts<T: Send + 'static>(
 }
 
 /// Encodes the result of an instant query.
-pub(super) fn write_value(value: &Value, time_ms: i64) -> Vec<u8> {
+pub(super) fn write_value(value: &Value, time_ms: i64, stats: Option<&str>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     match value {
         Value::Scalar(number) => {
@@ -214,8 +246,9 @@ pub(super) fn write_value(value: &Value, time_ms: i64) -> Vec<u8> {
             }
             out.push(b']');
         }
-        Value::Matrix(series) => return MatrixParts::new(series.clone()).flatten().collect(),
+        Value::Matrix(series) => return MatrixParts::new(series.clone(), stats).flatten().collect(),
     }
+    write_stats(&mut out, stats);
     out.push(b'}');
     out
 }
@@ -227,6 +260,16 @@ pub(super) struct MatrixParts {
     /// The series that is being written, and the number of its samples that are.
     current: Option<(RangeSeries, usize)>,
     state: MatrixState,
+    /// Statistics of the query as JSON, at the end.
+    stats: Option<String>,
+}
+
+/// Writes statistics, which are JSON, as a further field.
+fn write_stats(out: &mut Vec<u8>, stats: Option<&str>) {
+    if let Some(stats) = stats {
+        out.extend_from_slice(br#","stats":"#);
+        out.extend_from_slice(stats.as_bytes());
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,8 +281,9 @@ enum MatrixState {
 }
 
 impl MatrixParts {
-    pub(super) fn new(series: Vec<RangeSeries>) -> Self {
-        Self { series: series.into_iter(), current: None, state: MatrixState::Start }
+    pub(super) fn new(series: Vec<RangeSeries>, stats: Option<&str>) -> Self {
+        let stats = stats.map(str::to_owned);
+        Self { series: series.into_iter(), current: None, state: MatrixState::Start, stats }
     }
 
     /// Writes samples of a series until the part is full or the series ends.
@@ -279,7 +323,9 @@ impl Iterator for MatrixParts {
                 continue;
             }
             let Some(one) = self.series.next() else {
-                part.extend_from_slice(b"]}");
+                part.push(b']');
+                write_stats(&mut part, self.stats.as_deref());
+                part.push(b'}');
                 self.state = MatrixState::Ended;
                 break;
             };
@@ -373,7 +419,7 @@ mod tests {
     #[test]
     fn values_are_pairs_of_seconds_and_text() {
         let check = |value: &Value, expected: &str| {
-            assert_eq!(String::from_utf8(write_value(value, 4500)).unwrap(), expected);
+            assert_eq!(String::from_utf8(write_value(value, 4500, None)).unwrap(), expected);
         };
         check(&Value::Scalar(2.0), r#"{"resultType":"scalar","result":[4.500,"2"]}"#);
         check(&Value::String("a\"".into()), r#"{"resultType":"string","result":[4.500,"a\""]}"#);
@@ -399,7 +445,7 @@ mod tests {
         };
         for shape in [vec![], vec![0], vec![1, 0, 2], vec![20_000, 1, 0, 30_000]] {
             let all: Vec<RangeSeries> = shape.iter().enumerate().map(|(n, &samples)| series(n, samples)).collect();
-            let parts: Vec<Vec<u8>> = MatrixParts::new(all.clone()).collect();
+            let parts: Vec<Vec<u8>> = MatrixParts::new(all.clone(), None).collect();
             assert!(parts.iter().all(|part| part.len() < 2 * PART_BYTES));
             let json: serde_json::Value = serde_json::from_slice(&parts.concat()).unwrap();
             let found = json["result"].as_array().unwrap();

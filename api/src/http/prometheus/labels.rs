@@ -1,11 +1,12 @@
 //! `/api/v1/labels`, `/api/v1/label/{name}/values` and `/api/v1/series`.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use almanac_engine::{
-    series::Matcher,
+    learn::LearnedSource,
+    series::{Labels, Matcher, SourceError},
     signal,
-    store::{Store, StoreError},
+    store::Store,
 };
 use axum::{
     extract::{Path, State},
@@ -13,7 +14,7 @@ use axum::{
 };
 
 use super::{
-    answer::{PromError, list_parts, signal_error, success_in_parts, write_labels, write_string},
+    answer::{PromError, Remarks, list_parts, signal_error, success_in_parts, write_labels, write_string},
     parameters::{instant_of, limit_of},
 };
 use crate::http::{ApiError, AppState, Lane, Params};
@@ -31,7 +32,12 @@ const MEMORY_WAIT: Duration = Duration::from_secs(10);
     responses((status = 200, description = "label names"), (status = 400, description = "invalid parameter")))]
 pub(super) async fn labels(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let limit = limit_of(&params, "limit")?;
-    let read = |store: &Store, scope: &SeriesScope| store.label_names(&scope.selectors, scope.start_ms, scope.end_ms);
+    let read = |source: &LearnedSource, store: &Store, scope: &SeriesScope| {
+        let mut names = store.label_names(&scope.selectors, scope.start_ms, scope.end_ms)?;
+        let learned = scope.learned(source)?;
+        names.extend(learned.iter().flat_map(|labels| labels.iter().map(|(name, _)| name.to_owned())));
+        Ok(sorted(names))
+    };
     let names = scoped(&state, params, read).await?;
     list(&state, names, limit, |out, name| write_string(out, name)).await
 }
@@ -56,8 +62,10 @@ pub(super) async fn label_values(
 ) -> Result<Response, PromError> {
     let name = label_name(&name)?;
     let limit = limit_of(&params, "limit")?;
-    let read = move |store: &Store, scope: &SeriesScope| {
-        store.label_values(&name, &scope.selectors, scope.start_ms, scope.end_ms)
+    let read = move |source: &LearnedSource, store: &Store, scope: &SeriesScope| {
+        let mut values = store.label_values(&name, &scope.selectors, scope.start_ms, scope.end_ms)?;
+        values.extend(scope.learned(source)?.iter().filter_map(|labels| labels.get(&name)).map(str::to_owned));
+        Ok(sorted(values))
     };
     let values = scoped(&state, params, read).await?;
     list(&state, values, limit, |out, value| write_string(out, value)).await
@@ -74,7 +82,11 @@ pub(super) async fn series(State(state): State<AppState>, params: Params) -> Res
         return Err(PromError::bad_data("no match[] parameter provided"));
     }
     let limit = limit_of(&params, "limit")?;
-    let read = |store: &Store, scope: &SeriesScope| store.series(&scope.selectors, scope.start_ms, scope.end_ms);
+    let read = |source: &LearnedSource, store: &Store, scope: &SeriesScope| {
+        let mut series = store.series(&scope.selectors, scope.start_ms, scope.end_ms)?;
+        series.extend(scope.learned(source)?);
+        Ok(sorted(series))
+    };
     let series = scoped(&state, params, read).await?;
     list(&state, series, limit, write_labels).await
 }
@@ -103,20 +115,25 @@ impl SeriesScope {
         }
         Ok(Self { selectors, start_ms, end_ms })
     }
+
+    /// Returns the labels of the learned series that a selector names.
+    fn learned(&self, source: &LearnedSource) -> Result<Vec<Labels>, SourceError> {
+        source.learned_labels(&self.selectors, self.start_ms, self.end_ms)
+    }
+}
+
+fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// Returns the matchers of a selector without functions, operators or modifiers, such as `up{job="api"}`.
-fn selector(text: &str) -> Result<Vec<Matcher>, PromError> {
-    let wrong = || PromError::bad_data(format!("invalid parameter \"match[]\": {text:?} is not a series selector"));
+pub(super) fn selector(text: &str) -> Result<Vec<Matcher>, PromError> {
     let query = signal::parse(text).map_err(|error| signal_error(&error))?;
-    let text = text.trim();
-    let name_end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
-    let rest = text[name_end..].trim_start();
-    // The parser's matchers do not show whether an expression surrounds the selector, so the text is checked too.
-    let bare = rest.is_empty() || (rest.starts_with('{') && rest.ends_with('}'));
-    match query.selectors().as_slice() {
-        [matchers] if bare => Ok(matchers.to_vec()),
-        _ => Err(wrong()),
+    match query.plain_selector() {
+        Some(matchers) => Ok(matchers.to_vec()),
+        None => Err(PromError::bad_data(format!("invalid parameter \"match[]\": {text:?} is not a series selector"))),
     }
 }
 
@@ -147,12 +164,13 @@ fn label_name(name: &str) -> Result<String, PromError> {
 async fn scoped<T: Send + 'static>(
     state: &AppState,
     params: Params,
-    work: impl FnOnce(&Store, &SeriesScope) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&LearnedSource, &Store, &SeriesScope) -> Result<T, Box<dyn Error>> + Send + 'static,
 ) -> Result<T, PromError> {
     let store = state.store.clone();
+    let source = LearnedSource::new(store.clone(), state.clock.now());
     let read = move || {
         let scope = SeriesScope::of(&params)?;
-        work(&store, &scope).map_err(|error| PromError::internal(&error))
+        work(&source, &store, &scope).map_err(|error| PromError::internal(error.as_ref()))
     };
     state.run(Lane::Labels, move || Ok::<_, ApiError>(read())).await?
 }
@@ -168,7 +186,7 @@ async fn list<T: Send + 'static>(
     let truncated = limit < items.len();
     items.truncate(limit);
     let reserved = state.answers.reserve(items.len().saturating_mul(BYTES_PER_ITEM), MEMORY_WAIT).await?;
-    Ok(success_in_parts(list_parts(items, write), truncated, reserved))
+    Ok(success_in_parts(list_parts(items, write), &Remarks::truncated(truncated), reserved))
 }
 
 #[cfg(test)]

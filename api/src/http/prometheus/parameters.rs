@@ -37,6 +37,15 @@ pub(super) fn limit_of(params: &Params, name: &str) -> Result<Option<usize>, Pro
     Ok((limit > 0).then_some(limit))
 }
 
+/// Parses a flag as in Go; false when it is missing.
+pub(super) fn flag_of(params: &Params, name: &str) -> Result<bool, PromError> {
+    match params.get(name).map(str::to_lowercase).as_deref() {
+        None | Some("false" | "f" | "0") => Ok(false),
+        Some("true" | "t" | "1") => Ok(true),
+        Some(other) => Err(PromError::bad_data(format!("invalid parameter {name:?}: {other:?} is not true or false"))),
+    }
+}
+
 /// Parses an integer; `None` when it is missing.
 pub(super) fn number_of(params: &Params, name: &str) -> Result<Option<i64>, PromError> {
     let Some(text) = params.get(name) else { return Ok(None) };

@@ -1,44 +1,49 @@
 //! `/api/v1/query` and `/api/v1/query_range`, and the thread and timeout of every evaluation.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use almanac_engine::signal::{self, Cancel, EvalLimits, RangeSeries, SignalError, Value};
+use almanac_engine::{
+    learn::LearnedSource,
+    signal::{self, Cancel, EvalLimits, Feature, NoteKind, Query, RangeSeries, SampleCounts, SignalError, Value},
+};
 use axum::{extract::State, http::StatusCode, response::Response};
+use serde_json::json;
 
 use super::{
-    answer::{MatrixParts, PromError, signal_error, success, success_in_parts, write_value},
+    answer::{MatrixParts, PromError, Remarks, signal_error, success, success_in_parts, write_value},
     parameters::{duration_of, instant_of, limit_of},
 };
 use crate::http::{ApiError, AppState, Lane, Params, shared::parse_duration_ms};
 
 /// Maximum number of samples of an evaluation: some 16 bytes each. A range query that needs more is evaluated in parts.
-const MAX_SAMPLES: usize = 20_000_000;
+pub(super) const MAX_SAMPLES: usize = 20_000_000;
 /// Memory of a sample of a result in bytes.
 const BYTES_PER_SAMPLE: usize = 16;
 /// Time for which a response waits for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(10);
+/// Most remarks of each kind in an answer.
+const MAX_REMARKS: usize = 10;
 /// Timeout of an evaluation; the parameter `timeout` may lower it.
 const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Evaluates an expression at one instant.
 ///
-/// Parameters: `query`, `time` (Unix seconds or RFC 3339 [now]), `timeout`, `limit` (series), `lookback_delta`.
+/// Parameters: `query`, `time` (Unix seconds or RFC 3339 [now]), `timeout`, `limit` (series), `lookback_delta`, `stats`.
 #[utoipa::path(get, path = "/api/v1/query", tag = "prometheus",
     params(("query" = String, Query, description = "PromQL expression"), ("time" = Option<String>, Query, description = "Unix seconds or RFC 3339 [now]"), ("timeout" = Option<String>, Query, description = "duration such as 30s, at most 120s")),
     responses((status = 200, description = "result as in Prometheus: scalar, string, vector or matrix"), (status = 400, description = "invalid parameter or expression"), (status = 422, description = "the evaluation failed"), (status = 503, description = "timeout")))]
 pub(super) async fn query(State(state): State<AppState>, params: Params) -> Result<Response, PromError> {
     let time_ms = instant_of(&params, "time")?.unwrap_or_else(|| state.clock.now().millis());
-    let query = expression(&params)?;
-    let (store, most) = (state.store.clone(), limit_of(&params, "limit")?);
-    let (value, truncated) = evaluate(&state, &params, move |limits| {
-        let mut value = signal::instant(&store, &signal::parse(&query)?, time_ms, limits)?;
-        let truncated = cut(&mut value, most);
-        Ok((value, truncated))
-    })
-    .await?;
+    let most = limit_of(&params, "limit")?;
+    let (mut value, remarks, stats) =
+        evaluate(&state, &params, move |source, query, limits| signal::instant(source, query, time_ms, limits)).await?;
+    let remarks = remarks.and_truncated(cut(&mut value, most));
     match value {
-        Value::Matrix(series) => matrix(&state, series, truncated).await,
-        value => Ok(success(&write_value(&value, time_ms), truncated)),
+        Value::Matrix(series) => matrix(&state, series, &remarks, stats.as_deref()).await,
+        value => Ok(success(&write_value(&value, time_ms, stats.as_deref()), &remarks)),
     }
 }
 
@@ -52,7 +57,7 @@ pub(super) async fn query_posted(state: State<AppState>, params: Params) -> Resu
 /// Evaluates an expression at every step of a span.
 ///
 /// Parameters: `query`, `start`, `end` (Unix seconds or RFC 3339), `step` (seconds, or a duration such as 15s),
-/// `timeout`, `limit` (series), `lookback_delta`.
+/// `timeout`, `limit` (series), `lookback_delta`, `stats`.
 #[utoipa::path(get, path = "/api/v1/query_range", tag = "prometheus",
     params(("query" = String, Query, description = "PromQL expression"), ("start" = String, Query, description = "start of the span: Unix seconds or RFC 3339"), ("end" = String, Query, description = "end of the span: Unix seconds or RFC 3339"), ("step" = String, Query, description = "seconds, or a duration such as 15s"), ("timeout" = Option<String>, Query, description = "duration such as 30s, at most 120s")),
     responses((status = 200, description = "result as in Prometheus: a matrix"), (status = 400, description = "invalid parameter or expression"), (status = 422, description = "the evaluation failed"), (status = 503, description = "timeout")))]
@@ -74,22 +79,25 @@ pub(super) async fn query_range(State(state): State<AppState>, params: Params) -
             "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
         ));
     }
-    let query = expression(&params)?;
-    let (store, most) = (state.store.clone(), limit_of(&params, "limit")?);
-    let (series, truncated) = evaluate(&state, &params, move |limits| {
-        let mut series = signal::range(&store, &signal::parse(&query)?, start_ms, end_ms, step_ms, limits)?;
-        let truncated = shorten(&mut series, most);
-        Ok((series, truncated))
+    let most = limit_of(&params, "limit")?;
+    let (mut series, remarks, stats) = evaluate(&state, &params, move |source, query, limits| {
+        signal::range(source, query, start_ms, end_ms, step_ms, limits)
     })
     .await?;
-    matrix(&state, series, truncated).await
+    let remarks = remarks.and_truncated(shorten(&mut series, most));
+    matrix(&state, series, &remarks, stats.as_deref()).await
 }
 
 /// Responds with a matrix, which is encoded while the client reads it.
-async fn matrix(state: &AppState, series: Vec<RangeSeries>, truncated: bool) -> Result<Response, PromError> {
+async fn matrix(
+    state: &AppState,
+    series: Vec<RangeSeries>,
+    remarks: &Remarks,
+    stats: Option<&str>,
+) -> Result<Response, PromError> {
     let samples: usize = series.iter().map(|one| one.timestamps.len()).sum();
     let reserved = state.answers.reserve(samples.saturating_mul(BYTES_PER_SAMPLE), MEMORY_WAIT).await?;
-    Ok(success_in_parts(MatrixParts::new(series), truncated, reserved))
+    Ok(success_in_parts(MatrixParts::new(series, stats), remarks, reserved))
 }
 
 /// Same as GET, with the parameters in a form.
@@ -115,21 +123,68 @@ fn shorten<T>(all: &mut Vec<T>, most: Option<usize>) -> bool {
     is_longer
 }
 
-/// Evaluates with the timeout and the look-back of the parameters.
+/// Evaluates the parameter `query` with the timeout and the look-back of the parameters. Also returns the remarks about
+/// the result, and with the parameter `stats` the statistics as JSON.
 async fn evaluate<T: Send + 'static>(
     state: &AppState,
     params: &Params,
-    work: impl FnOnce(&EvalLimits) -> Result<T, SignalError> + Send + 'static,
-) -> Result<T, PromError> {
+    work: impl FnOnce(&LearnedSource, &Query, &EvalLimits) -> Result<T, SignalError> + Send + 'static,
+) -> Result<(T, Remarks, Option<String>), PromError> {
+    let text = expression(params)?;
     let timeout = duration_of(params, "timeout")?
         .and_then(|millis| u64::try_from(millis).ok())
         .map_or(MAX_TIMEOUT, |millis| Duration::from_millis(millis).min(MAX_TIMEOUT));
     let lookback_ms = duration_of(params, "lookback_delta")?.filter(|ms| *ms > 0);
-    let with_lookback = move |limits: &EvalLimits| match lookback_ms {
-        Some(lookback_ms) => work(&EvalLimits { lookback_ms, ..limits.clone() }),
-        None => work(limits),
+    let (source, config) = (LearnedSource::new(state.store.clone(), state.clock.now()), Arc::clone(&state.config));
+    let asked = Instant::now();
+    let evaluation = move |limits: &EvalLimits| {
+        let started = Instant::now();
+        let limits = EvalLimits {
+            lookback_ms: lookback_ms.unwrap_or(limits.lookback_ms),
+            delays_names: config.promql.enables(Feature::DelayedNameRemoval),
+            ..limits.clone()
+        };
+        let query = signal::parse(&text)?;
+        if let Err(message) = config.promql.permit(&query) {
+            return Ok(Err(message));
+        }
+        let prepared = Instant::now();
+        let value = work(&source, &query, &limits)?;
+        let mut remarks = Remarks::default();
+        for note in limits.notes.take() {
+            let texts = match note.kind {
+                NoteKind::Warning => &mut remarks.warnings,
+                NoteKind::Info => &mut remarks.infos,
+            };
+            // As many of each kind as Prometheus shows.
+            if texts.len() < MAX_REMARKS {
+                texts.push(note.text(&text));
+            }
+        }
+        let times = [started.duration_since(asked), prepared.duration_since(started), prepared.elapsed()];
+        Ok(Ok((value, remarks, stats(times, limits.counts.get()))))
     };
-    evaluate_within(state, timeout, with_lookback).await.map_err(evaluation_error)
+    let done = evaluate_within(state, timeout, evaluation).await.map_err(evaluation_error)?;
+    let (value, remarks, stats) = done.map_err(PromError::bad_data)?;
+    Ok((value, remarks, params.get("stats").map(|_| stats)))
+}
+
+/// Returns the statistics of a query as in Prometheus: times in seconds, and numbers of samples. `times`: waiting,
+/// preparing, evaluating.
+fn stats(times: [Duration; 3], counts: SampleCounts) -> String {
+    let [waiting, preparing, evaluating] = times.map(|time| time.as_secs_f64());
+    json!({
+        "timings": {
+            "evalTotalTime": preparing + evaluating,
+            "resultSortTime": 0.0,
+            "queryPreparationTime": preparing,
+            "innerEvalTime": evaluating,
+            "execQueueTime": waiting,
+            "execTotalTime": waiting + preparing + evaluating,
+        },
+        "samples": { "totalQueryableSamples": counts.read, "peakSamples": counts.peak },
+    })
+    .to_string()
 }
 
 /// Why an evaluation has no result.
@@ -193,7 +248,7 @@ impl From<EvaluationError> for ApiError {
 }
 
 /// Maps an evaluation error to Prometheus' error types.
-fn evaluation_error(error: EvaluationError) -> PromError {
+pub(super) fn evaluation_error(error: EvaluationError) -> PromError {
     match error {
         EvaluationError::Timeout(timeout) => {
             PromError::timeout(format!("query timed out in expression evaluation after {} ms", timeout.as_millis()))
@@ -205,7 +260,7 @@ fn evaluation_error(error: EvaluationError) -> PromError {
 }
 
 /// Returns the text of the expression. It is parsed on the thread that evaluates it: its patterns may take long.
-fn expression(params: &Params) -> Result<String, PromError> {
+pub(super) fn expression(params: &Params) -> Result<String, PromError> {
     params.get("query").map(str::to_owned).ok_or_else(|| {
         PromError::bad_data("invalid parameter \"query\": unknown position: parse error: no expression found in input")
     })

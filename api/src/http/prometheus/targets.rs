@@ -4,7 +4,7 @@ use almanac_engine::store::rows::ScrapeTargetRow;
 use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 
-use super::answer::{PromError, success};
+use super::answer::{PromError, Remarks, success};
 use crate::http::{AppState, Params, shared::iso};
 
 /// Prometheus' value for a time that is not set.
@@ -34,7 +34,16 @@ pub(super) async fn targets(State(state): State<AppState>, params: Params) -> Re
     if dropped {
         data["droppedTargetCounts"] = json!({});
     }
-    Ok(success(data.to_string().as_bytes(), false))
+    Ok(success(data.to_string().as_bytes(), &Remarks::default()))
+}
+
+/// Lists the names of the scrape jobs.
+#[utoipa::path(get, path = "/api/v1/scrape_pools", tag = "prometheus", responses((status = 200, description = "names of jobs")))]
+pub(super) async fn scrape_pools(State(state): State<AppState>) -> Result<Response, PromError> {
+    let mut jobs: Vec<&str> = state.config.scrapes.iter().map(|scrape| scrape.job.as_str()).collect();
+    jobs.sort_unstable();
+    jobs.dedup();
+    Ok(success(json!({ "scrapePools": jobs }).to_string().as_bytes(), &Remarks::default()))
 }
 
 fn target(row: &ScrapeTargetRow) -> Value {

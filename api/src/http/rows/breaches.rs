@@ -22,7 +22,7 @@ use crate::http::{ApiError, AppState, ErrorBody, Lane, Params, shared::iso};
 
 /// A signal that will pass the bound of an alerting rule if its trend continues.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct BreachBody {
+pub(in crate::http) struct BreachBody {
     /// Time when its peaks pass the bound, RFC 3339.
     time: String,
     /// Earliest time by the 95 % interval of the trend.

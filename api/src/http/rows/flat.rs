@@ -22,7 +22,7 @@ pub(super) fn keys(table: &Table) -> Vec<String> {
 }
 
 /// Returns a row as a flat object.
-pub(super) fn object<R: TableRow>(row: &R) -> Value {
+pub(in crate::http) fn object<R: TableRow>(row: &R) -> Value {
     let entry = |(idx, column): (usize, &Column)| (column.flat.to_owned(), value(column, &row.cell(idx)));
     R::TABLE.flat().map(entry).collect::<Map<_, _>>().into()
 }

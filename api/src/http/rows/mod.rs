@@ -18,9 +18,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
+pub(super) use breaches::BreachBody;
 pub(crate) use breaches::all_expected_breaches;
 pub(super) use encode::{Keep, respond_rows};
-pub(super) use flat::scalar;
+pub(super) use flat::{object, scalar};
 pub(super) use format::Format;
 pub(super) use page::{Extent, Page, PageParams};
 

@@ -25,5 +25,5 @@ pub use request_line::LenientConnection;
 pub(crate) use reshape::panicked;
 pub(super) use reshape::{reshape_errors, unknown_path};
 pub(crate) use state::scheduler;
-pub use state::{AppState, Clock, StateError, ingest_limits, now};
+pub use state::{AppState, Clock, SharedRules, StateError, ingest_limits, now};
 pub(crate) use time::{iso, parse_duration_ms, parse_time};

@@ -10,10 +10,12 @@ use almanac_engine::{
     ingest::{Ingest, IngestLimits, otlp::Otlp},
     learn::LearningScheduler,
     ledger::{Ledger, LedgerError},
+    rules::RuleBook,
     store::{SqlAnswer, SqlError, SqlLimits, SqlParam, SqlWorkers, Store},
 };
 use almanac_models::{Timestamp, UnitError};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -76,6 +78,23 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
+/// The rules that the service evaluates, shared by the task that does so and the API.
+#[derive(Debug, Clone, Default)]
+pub struct SharedRules(Arc<Mutex<Arc<RuleBook>>>);
+
+impl SharedRules {
+    /// Returns the rules as of their last evaluations.
+    #[must_use]
+    pub fn book(&self) -> Arc<RuleBook> {
+        Arc::clone(&self.0.lock())
+    }
+
+    /// Replaces the rules.
+    pub fn publish(&self, book: RuleBook) {
+        *self.0.lock() = Arc::new(book);
+    }
+}
+
 /// Why the state cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -126,6 +145,10 @@ pub struct AppState {
     pub budget: Budget,
     /// Memory for answers that clients have not read yet.
     pub answers: Budget,
+    /// Number of the newest notice.
+    pub noticed: Arc<watch::Sender<i64>>,
+    /// Rules that the service evaluates, as of their last evaluation.
+    pub rules: SharedRules,
     /// Cancelled at shutdown; long polls and streams then end.
     pub stopping: CancellationToken,
 }
@@ -156,6 +179,8 @@ impl AppState {
             metrics: Arc::new(Metrics::new()),
             sql: None,
             decoder: None,
+            noticed: Arc::new(watch::Sender::new(0)),
+            rules: SharedRules::default(),
             stopping: CancellationToken::new(),
         })
     }

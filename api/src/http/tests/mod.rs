@@ -5,6 +5,7 @@ mod grafana;
 mod operate;
 mod page;
 mod prometheus;
+mod promql;
 mod rows;
 mod service;
 mod sql;

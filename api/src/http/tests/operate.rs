@@ -47,7 +47,7 @@ fn requests_and_scores_are_in_the_metrics() {
         r#"almanac_signal_expected{signal="api.rate"} 3.0"#,
         r#"almanac_signal_lower{signal="api.rate"} 2.0"#,
         r#"almanac_signal_upper{signal="api.rate"} 4.0"#,
-        r#"almanac_signal_score{signal="api.rate"} 0.5"#,
+        r#"almanac_signal_anomaly_score{signal="api.rate"} 0.5"#,
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
     }

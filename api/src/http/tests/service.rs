@@ -24,7 +24,7 @@ use tower::ServiceExt;
 use crate::{
     access::Auth,
     config::Config,
-    http::{AppState, Clock, router},
+    http::{AppState, Clock, SharedRules, router},
 };
 
 /// 2026-11-23T08:00:00Z: the fixed time of the clock, and the end of the telemetry.
@@ -36,6 +36,7 @@ pub(in crate::http) struct TestService {
     router: Router,
     store: Store,
     ledger: Ledger,
+    rules: SharedRules,
     _folder: TempDir,
 }
 
@@ -83,12 +84,18 @@ impl TestService {
         learned(&store);
         let clock = Clock::fixed(Timestamp::from_millis(END_MS));
         let state = AppState { auth, clock, ..AppState::new(store.clone(), config).unwrap() };
-        Self { ledger: state.ledger.clone(), router: router(state), store, _folder: folder }
+        let rules = state.rules.clone();
+        Self { ledger: state.ledger.clone(), rules, router: router(state), store, _folder: folder }
     }
 
     /// Returns the store of the service.
     pub(in crate::http) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Returns the rules of the service.
+    pub(in crate::http) fn rules(&self) -> &SharedRules {
+        &self.rules
     }
 
     /// Returns the ledger of the service.

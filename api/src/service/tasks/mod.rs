@@ -1,9 +1,11 @@
-//! The service's background tasks: compaction, advice, learning and scraping.
+//! The service's background tasks: compaction, advice, learning, rules, scraping and notices.
 
 mod advise;
 mod clock;
 mod compact;
 mod learn;
+mod notify;
+mod rules;
 mod scrape;
 
 use almanac_engine::advise::{AdviceSpecs, Verdict};
@@ -30,5 +32,10 @@ pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<
     }
     let watched = state.clone();
     background.spawn(kept_running(state.clone(), "clock", move || clock::watch(watched.clone())));
+    notify::start(state, background);
+    if config.alerts.evaluate {
+        let evaluated = state.clone();
+        background.spawn(kept_running(state.clone(), "rules", move || rules::run(evaluated.clone())));
+    }
     scrape::start(state, background);
 }

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use super::Groups;
 use crate::signal::{
     SignalError,
-    frame::{Frame, RowLabels, is_absent},
+    frame::{Frame, is_absent},
 };
 
 /// `count_values`: counts equal values in each group. The label `name` contains the value.
@@ -28,7 +28,7 @@ pub(in crate::signal) fn count_values(name: &str, frame: &Frame, groups: &Groups
             let counted = *rows.entry((*group, bits)).or_insert_with(|| {
                 let mut labels = groups.labels[*group].to_builder();
                 labels.set(name, &text(*value));
-                result.push_absent(RowLabels::new(labels.build()))
+                result.push_absent(groups.row(*group, labels.build()))
             });
             let cell = &mut result.row_mut(counted)[step];
             *cell = if is_absent(*cell) { 1.0 } else { *cell + 1.0 };

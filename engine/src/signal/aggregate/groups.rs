@@ -3,7 +3,7 @@
 use crate::{
     series::{Labels, METRIC_NAME},
     signal::{
-        frame::{Frame, Interner},
+        frame::{Frame, Interner, RowLabels},
         plan::Grouping,
     },
 };
@@ -15,6 +15,10 @@ pub(in crate::signal) struct Groups {
     pub(in crate::signal) of_row: Vec<usize>,
     /// Labels of each group, in order of first appearance.
     pub(in crate::signal) labels: Vec<Labels>,
+    /// Whether any row of the group drops its metric name from the result.
+    drops_name: Vec<bool>,
+    /// Whether names are dropped from the result only.
+    delays: bool,
 }
 
 impl Groups {
@@ -26,7 +30,12 @@ impl Groups {
         }
         names.sort_unstable();
         let mut interner = Interner::default();
-        let mut groups = Self { of_row: Vec::with_capacity(frame.rows.len()), labels: Vec::new() };
+        let mut groups = Self {
+            of_row: Vec::with_capacity(frame.rows.len()),
+            labels: Vec::new(),
+            drops_name: Vec::new(),
+            delays: frame.rows.iter().any(RowLabels::delays),
+        };
         for row in &frame.rows {
             let id = if names.is_empty() {
                 interner.id(std::iter::empty())
@@ -35,10 +44,21 @@ impl Groups {
             };
             if id == groups.labels.len() {
                 groups.labels.push(if grouping.without { row.without(&names) } else { row.only(&names) });
+                groups.drops_name.push(false);
             }
+            groups.drops_name[id] |= row.drops_name();
             groups.of_row.push(id);
         }
         groups
+    }
+
+    /// Returns a row for a group with these labels.
+    pub(in crate::signal) fn row(&self, group: usize, labels: Labels) -> RowLabels {
+        let mut row = RowLabels::selected(labels, self.delays);
+        if self.drops_name[group] {
+            row.drop_name();
+        }
+        row
     }
 
     /// Returns the rows of each group.

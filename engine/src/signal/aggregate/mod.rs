@@ -7,5 +7,5 @@ mod reduce;
 
 pub(super) use count_values::count_values;
 pub(super) use groups::Groups;
-pub(super) use rank::{RankBy, quantile, rank};
+pub(super) use rank::{RankBy, limit_ratio, quantile, rank};
 pub(super) use reduce::reduce;

@@ -1,11 +1,11 @@
-//! `topk`, `bottomk` and `limitk` keep elements of each group; `quantile` orders the values of each group.
+//! `topk`, `bottomk`, `limitk` and `limit_ratio` keep elements of each group; `quantile` orders the values of each group.
 
 use std::cmp::Ordering;
 
 use super::Groups;
 use crate::signal::{
     SignalError,
-    frame::{ABSENT, Frame, RowLabels, is_absent},
+    frame::{ABSENT, Frame, is_absent},
     functions,
 };
 
@@ -22,8 +22,8 @@ pub(in crate::signal) enum RankBy {
 pub(in crate::signal) fn quantile(level: &[f64], frame: &Frame, groups: &Groups) -> Frame {
     let mut result = Frame::new(frame.steps);
     let mut values = Vec::new();
-    for (labels, rows) in groups.labels.iter().zip(groups.rows()) {
-        let row = result.push_absent(RowLabels::new(labels.clone()));
+    for (id, rows) in groups.rows().into_iter().enumerate() {
+        let row = result.push_absent(groups.row(id, groups.labels[id].clone()));
         for (step, cell) in result.row_mut(row).iter_mut().enumerate() {
             values.clear();
             values.extend(rows.iter().map(|row| frame.cell(*row, step)).filter(|cell| !is_absent(*cell)));
@@ -81,6 +81,48 @@ pub(in crate::signal) fn rank(
         sorted.cells.push(frame.cell(row, 0));
     }
     Ok(sorted)
+}
+
+/// `limit_ratio`: keeps the elements whose hash is in the first share of all hashes, or for a negative ratio in the last.
+/// `ratio` has one number for each step; beyond ±1 it counts as ±1.
+///
+/// # Errors
+/// [`SignalError::Argument`] if a ratio is NaN.
+///
+/// # Reference
+/// Prometheus hashes the length and the bytes of each name and value with XXH64; equal hashes keep equal elements.
+pub(in crate::signal) fn limit_ratio(ratio: &[f64], mut frame: Frame) -> Result<Frame, SignalError> {
+    if ratio.iter().any(|ratio| ratio.is_nan()) {
+        return Err(SignalError::Argument { function: "limit_ratio", message: "the ratio is NaN".to_owned() });
+    }
+    let mut key = Vec::new();
+    for row in 0..frame.rows.len() {
+        key.clear();
+        for text in frame.rows[row].iter().flat_map(|(name, value)| [name, value]) {
+            push_length(&mut key, text.len());
+            key.extend_from_slice(text.as_bytes());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share of all hashes")]
+        let offset = twox_hash::XxHash64::oneshot(0, &key) as f64 / u64::MAX as f64;
+        for (cell, ratio) in frame.row_mut(row).iter_mut().zip(ratio) {
+            let is_kept = if *ratio >= 0.0 { offset < *ratio } else { offset >= 1.0 + ratio };
+            if !is_kept {
+                *cell = ABSENT;
+            }
+        }
+    }
+    Ok(frame.compact())
+}
+
+/// Appends the length of a text as Prometheus stores it: one byte, or 255 and three bytes.
+fn push_length(key: &mut Vec<u8>, length: usize) {
+    match u8::try_from(length).ok().filter(|length| *length < 255) {
+        Some(length) => key.push(length),
+        None => {
+            key.push(255);
+            key.extend(length.to_le_bytes().into_iter().take(3));
+        }
+    }
 }
 
 /// Returns the `count` best rows, the best first.

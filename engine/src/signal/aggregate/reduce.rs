@@ -3,7 +3,7 @@
 use super::Groups;
 use crate::signal::{
     EvalLimits, SignalError,
-    frame::{ABSENT, Frame, RowLabels, is_absent},
+    frame::{ABSENT, Frame, is_absent},
     functions::{Kahan, Mean},
     plan::AggregateOp,
 };
@@ -53,7 +53,7 @@ fn fold<A: Accumulator>(frame: &Frame, groups: &Groups, limits: &EvalLimits) -> 
             }
         }
     }
-    let rows = groups.labels.iter().cloned().map(RowLabels::new).collect();
+    let rows = groups.labels.iter().enumerate().map(|(id, labels)| groups.row(id, labels.clone())).collect();
     let result = Frame { rows, cells: accumulators.into_iter().map(A::finish).collect(), steps, distinct: false };
     Ok(result.compact())
 }

@@ -7,7 +7,7 @@ use crate::{
     series::{Labels, METRIC_NAME},
     signal::{
         EvalLimits, SignalError,
-        frame::{Frame, Interner, RowLabels, is_absent},
+        frame::{Frame, Interner, OF_METRIC, RowLabels, is_absent},
         plan::{Binary, Cardinality, Matching},
     },
 };
@@ -61,41 +61,89 @@ pub(in crate::signal) fn between_vectors(
     let partners = by_signature(&one_signature, signatures.count);
     pairing.check_one_side(&partners)?;
 
-    let mut result = Frame::new(left.steps);
-    // Row of the result by signature and labels.
-    let mut rows_of_result: HashMap<(usize, Labels), usize> = HashMap::new();
-    // Cells that were computed, including those where a comparison was false.
-    let mut computed: Vec<bool> = Vec::new();
-    let one_to_one = binary.matching.cardinality == Cardinality::OneToOne;
-    let mut matched = vec![false; if one_to_one { signatures.count * left.steps } else { 0 }];
+    let mut output = Output {
+        pairing: &pairing,
+        result: Frame::new(left.steps),
+        rows: HashMap::new(),
+        computed: Vec::new(),
+        matched: vec![false; signatures.count * left.steps],
+        limits,
+    };
+    let (fill_one, fill_many) = pairing.fills();
     for (row, signature) in many_signature.iter().enumerate() {
         for partner in &partners[*signature] {
-            limits.check_cells(result.cells.len() + result.steps)?;
-            let labels = pairing.result_labels(row, *partner);
-            let target = *rows_of_result.entry((*signature, labels.clone())).or_insert_with(|| {
-                let target = result.push_absent(RowLabels::new(labels.clone()));
-                computed.resize(result.cells.len(), false);
-                target
-            });
-            for step in 0..result.steps {
-                let (many_value, one_value) = (many.cell(row, step), one.cell(*partner, step));
-                if is_absent(many_value) || is_absent(one_value) {
-                    continue;
+            let target = output.target(*signature, &many.rows[row], &one.rows[*partner])?;
+            for step in 0..left.steps {
+                let values = (many.cell(row, step), one.cell(*partner, step));
+                if !is_absent(values.0) && !is_absent(values.1) {
+                    output.set(target, *signature, step, values)?;
                 }
-                let seen = if one_to_one {
-                    &mut matched[signature * result.steps + step]
-                } else {
-                    &mut computed[target * result.steps + step]
-                };
-                if std::mem::replace(seen, true) {
-                    return Err(pairing.several_matches(&labels));
+            }
+        }
+        if let Some(fill) = fill_one {
+            let filled = many.rows[row].with(pairing.matching_labels(&many.rows[row]));
+            let target = output.target(*signature, &many.rows[row], &filled)?;
+            for step in 0..left.steps {
+                let has_partner = partners[*signature].iter().any(|partner| !is_absent(one.cell(*partner, step)));
+                let value = many.cell(row, step);
+                if !is_absent(value) && !has_partner {
+                    output.set(target, *signature, step, (value, fill))?;
                 }
-                let value = pairing.value(many_value, one_value);
-                result.row_mut(target)[step] = value;
             }
         }
     }
-    result.compact().merge()
+    for (partner, signature) in one_signature.iter().enumerate().filter(|_| fill_many.is_some()) {
+        let filled = one.rows[partner].with(pairing.matching_labels(&one.rows[partner]));
+        let target = output.target(*signature, &filled, &one.rows[partner])?;
+        for step in 0..left.steps {
+            let value = one.cell(partner, step);
+            if let Some(fill) = fill_many
+                && !is_absent(value)
+                && !output.matched[signature * left.steps + step]
+            {
+                output.set(target, *signature, step, (fill, value))?;
+            }
+        }
+    }
+    output.result.compact().merge()
+}
+
+/// The result of pairs, row by row.
+struct Output<'a> {
+    pairing: &'a Pairing<'a>,
+    result: Frame,
+    /// Row of the result by signature and labels.
+    rows: HashMap<(usize, Labels), usize>,
+    /// Cells that were computed, including those where a comparison was false.
+    computed: Vec<bool>,
+    /// Steps of each signature at which a pair was computed.
+    matched: Vec<bool>,
+    limits: &'a EvalLimits,
+}
+
+impl Output<'_> {
+    /// Returns the row for a pair of rows.
+    fn target(&mut self, signature: usize, many: &RowLabels, one: &RowLabels) -> Result<usize, SignalError> {
+        self.limits.check_cells(self.result.cells.len() + self.result.steps)?;
+        let labels = self.pairing.result_labels(many, one);
+        Ok(*self.rows.entry((signature, labels.clone())).or_insert_with(|| {
+            let target = self.result.push_absent(self.pairing.row(many, labels));
+            self.computed.resize(self.result.cells.len(), false);
+            target
+        }))
+    }
+
+    /// Computes a cell from the values of the `many` and the `one` side.
+    fn set(&mut self, row: usize, signature: usize, step: usize, values: (f64, f64)) -> Result<(), SignalError> {
+        let was_matched = std::mem::replace(&mut self.matched[signature * self.result.steps + step], true);
+        let was_computed = std::mem::replace(&mut self.computed[row * self.result.steps + step], true);
+        let one_to_one = self.pairing.binary.matching.cardinality == Cardinality::OneToOne;
+        if was_computed || (one_to_one && was_matched) {
+            return Err(self.pairing.several_matches(&self.result.rows[row].to_labels()));
+        }
+        self.result.row_mut(row)[step] = self.pairing.value(values.0, values.1);
+        Ok(())
+    }
 }
 
 /// Returns the rows of each signature.
@@ -128,7 +176,8 @@ impl Pairing<'_> {
             for step in 0..self.one.steps {
                 let mut present = rows.iter().filter(|row| !is_absent(self.one.cell(**row, step)));
                 if let (Some(first), Some(second)) = (present.next(), present.next())
-                    && (0..self.many.rows.len()).any(|row| !is_absent(self.many.cell(row, step)))
+                    && (self.fills() != (None, None)
+                        || (0..self.many.rows.len()).any(|row| !is_absent(self.many.cell(row, step))))
                 {
                     let side = if self.swapped { "left" } else { "right" };
                     let (first, second) = (&self.one.rows[*first], &self.one.rows[*second]);
@@ -167,14 +216,28 @@ impl Pairing<'_> {
         row.without(&names)
     }
 
+    /// Returns the values of missing elements of the `one` and of the `many` side. With `group_right` the sides are
+    /// exchanged before they are filled, as in Prometheus: `fill_left` then fills the right side.
+    fn fills(&self) -> (Option<f64>, Option<f64>) {
+        (self.binary.matching.fill_right, self.binary.matching.fill_left)
+    }
+
+    /// Returns a row of the result. Where names are dropped from the result only, `bool` is one of the reasons.
+    fn row(&self, many: &RowLabels, labels: Labels) -> RowLabels {
+        let mut row = RowLabels::selected(labels, many.delays());
+        if many.delays() && self.binary.return_bool {
+            row.drop_name();
+        }
+        row
+    }
+
     /// Returns the labels of the result of a pair.
-    fn result_labels(&self, many: usize, one: usize) -> Labels {
+    fn result_labels(&self, many: &RowLabels, one: &RowLabels) -> Labels {
         let Binary { op, matching, return_bool, .. } = self.binary;
         let mut dropped = Vec::new();
-        if changes_meaning(*op, *return_bool) {
-            dropped.push(METRIC_NAME);
+        if changes_meaning(*op, *return_bool && !many.delays()) {
+            dropped.extend(OF_METRIC);
         }
-        let many = &self.many.rows[many];
         let names = matching.names.iter().map(String::as_str);
         let labels = match (&matching.cardinality, matching.on) {
             (Cardinality::OneToOne, true) => {
@@ -197,7 +260,7 @@ impl Pairing<'_> {
         }
         let mut builder = labels.to_builder();
         for name in included {
-            builder.set(name, self.one.rows[one].get(name));
+            builder.set(name, one.get(name));
         }
         builder.build()
     }

@@ -19,6 +19,8 @@ pub(super) fn apply(op: BinaryOp, return_bool: bool, left: f64, right: f64) -> f
             (true, false) => left,
             (false, false) => ABSENT,
         },
+        // Only native histograms can be trimmed.
+        BinaryOp::TrimUpper | BinaryOp::TrimLower => ABSENT,
         // Set operators compare labels, not values; see `sets`.
         BinaryOp::Set(_) => ABSENT,
     }

@@ -44,6 +44,7 @@ pub(in crate::signal) fn with_scalar(
             false => found,
         }
     });
-    let vector = if filters { vector.compact() } else { vector };
+    let removes = filters || matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower);
+    let vector = if removes { vector.compact() } else { vector };
     if changes_meaning(op, return_bool) { vector.drop_names() } else { Ok(vector) }
 }

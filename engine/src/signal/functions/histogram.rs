@@ -1,8 +1,8 @@
 //! `histogram_quantile` and `histogram_fraction` of classic histograms, as in Prometheus.
 
 use crate::signal::{
-    SignalError,
-    frame::{ABSENT, Frame, Interner, is_absent},
+    EvalLimits, SignalError,
+    frame::{Frame, Interner, RowLabels, is_absent},
 };
 
 /// Label with the upper bound of a bucket.
@@ -24,34 +24,93 @@ struct Bucket {
     count: f64,
 }
 
+/// The positions of an argument with buckets, and where notes about it go.
+#[derive(Clone, Copy)]
+pub(super) struct Noted<'a> {
+    pub(super) at: usize,
+    pub(super) limits: &'a EvalLimits,
+}
+
 /// `histogram_quantile` of classic histograms. `level` has one quantile for each step.
-pub(super) fn histogram_quantile(level: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
-    per_histogram(frame, |step, buckets| bucket_quantile(level[step], buckets))
+pub(super) fn histogram_quantile(level: &[f64], frame: &Frame, noted: Noted<'_>) -> Result<Frame, SignalError> {
+    per_histogram(frame, noted, |step, buckets| bucket_quantile(level[step], buckets))?.drop_names()
+}
+
+/// `histogram_quantiles` of classic histograms: one row for each quantile, with its value in the label `name`.
+pub(super) fn histogram_quantiles(
+    name: &str,
+    levels: &[Vec<f64>],
+    frame: &Frame,
+    noted: Noted<'_>,
+) -> Result<Frame, SignalError> {
+    let mut all = Frame::new(frame.steps);
+    for level in levels {
+        let found = per_histogram(frame, noted, |step, buckets| bucket_quantile(level[step], buckets))?;
+        for (row, labels) in found.rows.iter().enumerate() {
+            for (step, cell) in found.row(row).iter().enumerate().filter(|(_, cell)| !is_absent(**cell)) {
+                let mut named = labels.to_labels().to_builder();
+                named.set(name, &open_metrics_number(level[step]));
+                let target = all.push_absent(labels.with(named.build()));
+                all.row_mut(target)[step] = *cell;
+            }
+        }
+    }
+    // A quantile that changes between steps has a row for each of its values.
+    all.rows.iter_mut().for_each(RowLabels::drop_name);
+    all.merge()
+}
+
+/// Formats a number as in OpenMetrics: always with a fraction or an exponent.
+fn open_metrics_number(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+    } else {
+        let text = value.to_string();
+        if text.contains('.') { text } else { text + ".0" }
+    }
 }
 
 /// `histogram_fraction` of classic histograms. `lower` and `upper` have one bound for each step.
-pub(super) fn histogram_fraction(lower: &[f64], upper: &[f64], frame: &Frame) -> Result<Frame, SignalError> {
-    per_histogram(frame, |step, buckets| bucket_fraction(lower[step], upper[step], buckets))
+pub(super) fn histogram_fraction(
+    lower: &[f64],
+    upper: &[f64],
+    frame: &Frame,
+    noted: Noted<'_>,
+) -> Result<Frame, SignalError> {
+    per_histogram(frame, noted, |step, buckets| (bucket_fraction(lower[step], upper[step], buckets), false))?
+        .drop_names()
 }
 
-/// Groups rows that differ in `le` only, and calls `value` with the buckets of each step. Rows whose `le` is not a
-/// number are left out.
-fn per_histogram(frame: &Frame, mut value: impl FnMut(usize, &mut Vec<Bucket>) -> f64) -> Result<Frame, SignalError> {
+/// Groups rows that differ in `le` only, and calls `value` with the buckets of each step; it also returns whether it
+/// made falling counts monotonic. Rows whose `le` is not a number are left out.
+fn per_histogram(
+    frame: &Frame,
+    noted: Noted<'_>,
+    mut value: impl FnMut(usize, &mut Vec<Bucket>) -> (f64, bool),
+) -> Result<Frame, SignalError> {
     let mut histograms: Vec<Histogram> = Vec::new();
     let mut interner = Interner::default();
     let mut result = Frame::new(frame.steps);
     for (row, labels) in frame.rows.iter().enumerate() {
-        let Ok(upper) = labels.get(BUCKET_LABEL).parse::<f64>() else { continue };
+        let le = labels.get(BUCKET_LABEL);
+        let Ok(upper) = le.parse::<f64>() else {
+            let message = format!("the label {BUCKET_LABEL:?} of a bucket is missing or no number: {le:?}");
+            noted.limits.notes.warn(noted.at, message);
+            continue;
+        };
         let id = interner.id(labels.iter().filter(|(name, _)| *name != BUCKET_LABEL));
         if id == histograms.len() {
             histograms.push(Histogram { buckets: Vec::new() });
-            result.push_absent(super::labels::row(labels.without(&[BUCKET_LABEL])));
+            result.push_absent(labels.with(labels.without(&[BUCKET_LABEL])));
         }
         histograms[id].buckets.push((upper, row));
     }
     let mut present = Vec::new();
     for (id, histogram) in histograms.iter_mut().enumerate() {
         histogram.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut was_forced = false;
         for (step, cell) in result.row_mut(id).iter_mut().enumerate() {
             present.clear();
             present.extend(
@@ -61,31 +120,45 @@ fn per_histogram(frame: &Frame, mut value: impl FnMut(usize, &mut Vec<Bucket>) -
                     .map(|(upper, row)| Bucket { upper: *upper, count: frame.cell(*row, step) })
                     .filter(|bucket| !is_absent(bucket.count)),
             );
-            *cell = if present.is_empty() { ABSENT } else { value(step, &mut present) };
+            if !present.is_empty() {
+                let (found, forced) = value(step, &mut present);
+                was_forced |= forced;
+                *cell = found;
+            }
+        }
+        if was_forced {
+            let message =
+                "counts of buckets fell with rising bounds and were made monotonic, so quantiles may be inexact";
+            noted.limits.notes.inform(noted.at, message);
         }
     }
-    result.compact().drop_names()
+    Ok(result.compact())
 }
 
 /// Returns the quantile by linear interpolation within its bucket. NaN without a bucket to +Inf, a second bucket or an
 /// observation.
 ///
-/// `buckets`: ascending and cumulative; corrected in place.
-fn bucket_quantile(level: f64, buckets: &mut Vec<Bucket>) -> f64 {
+/// `buckets`: ascending and cumulative; corrected in place. Also returns whether falling counts were corrected.
+fn bucket_quantile(level: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
     if level.is_nan() {
-        return f64::NAN;
+        return (f64::NAN, false);
     }
     if level < 0.0 {
-        return f64::NEG_INFINITY;
+        return (f64::NEG_INFINITY, false);
     }
     if level > 1.0 {
-        return f64::INFINITY;
+        return (f64::INFINITY, false);
     }
     if buckets.last().is_none_or(|last| last.upper != f64::INFINITY) {
-        return f64::NAN;
+        return (f64::NAN, false);
     }
     merge_equal_bounds(buckets);
-    make_monotonic(buckets);
+    let was_forced = make_monotonic(buckets);
+    (monotonic_quantile(level, buckets), was_forced)
+}
+
+/// Returns the quantile of buckets with rising bounds and counts.
+fn monotonic_quantile(level: f64, buckets: &[Bucket]) -> f64 {
     let (n, observations) = (buckets.len(), buckets[buckets.len() - 1].count);
     if n < 2 || observations == 0.0 {
         return f64::NAN;
@@ -156,21 +229,25 @@ fn merge_equal_bounds(buckets: &mut Vec<Bucket>) {
     });
 }
 
-/// Makes cumulative counts monotonic, and removes differences within the tolerance.
+/// Makes cumulative counts monotonic, and removes differences within the tolerance. Returns whether a count fell by more
+/// than that.
 #[expect(clippy::float_cmp, reason = "only exact equality needs no correction")]
-fn make_monotonic(buckets: &mut [Bucket]) {
-    let Some((first, rest)) = buckets.split_first_mut() else { return };
-    let mut before = first.count;
+fn make_monotonic(buckets: &mut [Bucket]) -> bool {
+    let Some((first, rest)) = buckets.split_first_mut() else { return false };
+    let (mut before, mut was_forced) = (first.count, false);
     for bucket in rest {
         if bucket.count == before {
             continue;
         }
-        if bucket.count < before || nearly_equal(before, bucket.count) {
+        if nearly_equal(before, bucket.count) {
             bucket.count = before;
+        } else if bucket.count < before {
+            (bucket.count, was_forced) = (before, true);
         } else {
             before = bucket.count;
         }
     }
+    was_forced
 }
 
 fn nearly_equal(a: f64, b: f64) -> bool {
@@ -194,7 +271,7 @@ mod tests {
     }
 
     fn check_quantile(level: f64, all: &[(f64, f64)], expected: f64) {
-        let found = bucket_quantile(level, &mut buckets(all));
+        let (found, _) = bucket_quantile(level, &mut buckets(all));
         let same = (found - expected).abs() < 1e-12 || found == expected || (found.is_nan() && expected.is_nan());
         assert!(same, "{level} of {all:?}: {found}, expected {expected}");
     }

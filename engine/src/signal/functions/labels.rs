@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::{
-    series::{Capturing, Labels},
+    series::{Capturing, Labels, METRIC_NAME},
     signal::{
         SignalError,
         frame::{ABSENT, Frame, RowLabels, is_absent},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Returns a row with these labels.
-pub(super) fn row(labels: Labels) -> RowLabels {
+fn row(labels: Labels) -> RowLabels {
     RowLabels::new(labels)
 }
 
@@ -104,7 +104,11 @@ fn check_name(function: &'static str, name: &str) -> Result<(), SignalError> {
 fn with_label(labels: &RowLabels, name: &str, value: &str) -> RowLabels {
     let mut builder = labels.to_labels().to_builder();
     builder.set(name, value);
-    row(builder.build())
+    let mut changed = labels.with(builder.build());
+    if name == METRIC_NAME {
+        changed.keep_name();
+    }
+    changed
 }
 
 /// `sort` and `sort_desc`: orders rows by the value at the only step. NaN is last in both orders.

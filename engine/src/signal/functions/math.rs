@@ -1,7 +1,7 @@
 //! Functions of single values such as `abs`, `round` and `clamp`, and the quantile of a set of values.
 
 use crate::signal::{
-    SignalError,
+    EvalLimits, SignalError,
     frame::{ABSENT, Frame},
 };
 
@@ -39,6 +39,13 @@ fn greater(a: f64, b: f64) -> f64 {
 /// Returns the lesser of two values; NaN if either is NaN.
 fn lesser(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+}
+
+/// Warns of quantiles that are not between 0 and 1. `at`: their position in the text of the query.
+pub(in crate::signal) fn check_levels(levels: &[f64], at: usize, limits: &EvalLimits) {
+    for level in levels.iter().filter(|level| !(0.0..=1.0).contains(*level)) {
+        limits.notes.warn(at, format!("a quantile is between 0 and 1, this one is {level}"));
+    }
 }
 
 /// Returns a quantile by linear interpolation between neighbours. `level` below 0 returns −∞, above 1 +∞; no values

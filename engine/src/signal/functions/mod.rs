@@ -13,6 +13,6 @@ mod time;
 mod windows;
 
 pub(super) use labels::vector;
-pub(super) use math::quantile;
+pub(super) use math::{check_levels, quantile};
 pub(super) use summation::{Kahan, Mean};
-pub(super) use table::{Arguments, FUNCTIONS, Function, FunctionBody, NOT_EVALUATED, find_function};
+pub(super) use table::{Arguments, EXPERIMENTAL, FUNCTIONS, Function, FunctionBody, IN_DURATIONS, find_function};

@@ -1,15 +1,15 @@
 //! Functions of all samples of a window: `avg_over_time` and its relatives, `changes`, `resets`, `deriv`.
 
 use super::{
-    math::quantile,
+    math::{check_levels, quantile},
     regression::regression,
     summation::{Kahan, Mean},
-    windows::{each_row, each_window},
+    windows::{each_extended, each_row, each_window},
 };
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
-    window::RangeRows,
+    window::{RangeRows, SampleWindow},
 };
 
 /// The functions of all samples of a range.
@@ -64,6 +64,12 @@ pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &Eval
                 let mut buffer = Vec::new();
                 each_window(range, limits, |w| median_absolute_deviation(w.values, &mut buffer))
             }
+            OverTime::Changes if range.windows.extension.is_some() => {
+                each_extended(range, limits, |w| Some(count(pairs(anchored(w)?, changed))))
+            }
+            OverTime::Resets if range.windows.extension.is_some() => {
+                each_extended(range, limits, |w| Some(count(pairs(anchored(w)?, |before, after| after < before))))
+            }
             OverTime::Changes => each_window(range, limits, |w| count(pairs(w.values, changed))),
             OverTime::Resets => each_window(range, limits, |w| count(pairs(w.values, |before, after| after < before))),
             OverTime::Deriv => each_window(range, limits, |w| {
@@ -77,12 +83,16 @@ pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &Eval
     }
 }
 
-/// `quantile_over_time`. `level` has one quantile for each step.
+/// `quantile_over_time`. `level` has one quantile for each step; `at` is its position in the text of the query.
 pub(super) fn quantile_over_time(
     level: &[f64],
+    at: usize,
     range: &RangeRows<'_>,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
+    if range.rows.iter().any(|row| !row.values.is_empty()) {
+        check_levels(level, at, limits);
+    }
     let mut buffer = Vec::new();
     let frame = each_window(range, limits, |w| {
         buffer.clear();
@@ -178,6 +188,12 @@ fn median_absolute_deviation(values: &[f64], buffer: &mut Vec<f64>) -> f64 {
     let median = quantile(0.5, buffer);
     buffer.iter_mut().for_each(|value| *value = (*value - median).abs());
     quantile(0.5, buffer)
+}
+
+/// Returns the values within a window and the newest one at or before its start; `None` if none is after the start.
+fn anchored<'a>(window: &SampleWindow<'a>) -> Option<&'a [f64]> {
+    let inside = window.timestamps.partition_point(|t| *t <= window.start_ms);
+    (inside < window.values.len()).then(|| &window.values[inside.saturating_sub(1)..])
 }
 
 /// Counts the pairs of neighbouring values for which `counts` is true.

@@ -1,10 +1,18 @@
 //! `rate`, `increase`, `delta`, `irate` and `idelta`: changes of counters and gauges over a window, as in Prometheus.
 
-use crate::signal::{
-    EvalLimits, SignalError,
-    frame::{ABSENT, Frame},
-    window::{RangeRows, SampleWindow},
+use super::windows::each_extended;
+use crate::{
+    series::METRIC_NAME,
+    signal::{
+        EvalLimits, SignalError,
+        frame::{ABSENT, Frame},
+        time::Extension,
+        window::{RangeRows, SampleWindow, interpolated},
+    },
 };
+
+/// Endings of the names of counters.
+const COUNTER_ENDINGS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
 /// The functions of the ends of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +29,15 @@ pub(super) enum RateKind {
 /// # Errors
 /// [`SignalError::DuplicateLabels`], [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
+    if let Some((extension, _)) = range.windows.extension {
+        let is_smoothed = extension == Extension::Smoothed;
+        let seconds = if kind == RateKind::Rate { seconds(range.windows.range_ms) } else { 1.0 };
+        let frame = each_extended(range, limits, |window| {
+            extended(window, is_smoothed, kind != RateKind::Delta).map(|increase| increase / seconds)
+        })?;
+        inform_of_gauges(kind, &frame, range.at, limits);
+        return frame.drop_names_strictly();
+    }
     let mut frame = Frame::new(range.windows.grid.steps);
     frame.distinct = range.distinct;
     for row in &range.rows {
@@ -44,7 +61,67 @@ pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -
         }
         frame.pop_if_absent();
     }
+    inform_of_gauges(kind, &frame, range.at, limits);
     frame.drop_names_strictly()
+}
+
+/// Adds a note for each metric of a rate or an increase whose name is not that of a counter.
+fn inform_of_gauges(kind: RateKind, frame: &Frame, at: usize, limits: &EvalLimits) {
+    if !matches!(kind, RateKind::Rate | RateKind::Increase) {
+        return;
+    }
+    let mut last = "";
+    for row in &frame.rows {
+        let name = row.get(METRIC_NAME);
+        if !name.is_empty() && name != last && !COUNTER_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+            let message =
+                format!("{name:?} may be no counter: its name ends in none of {}", COUNTER_ENDINGS.join(", "));
+            limits.notes.inform(at, message);
+        }
+        last = name;
+    }
+}
+
+/// Returns the increase of a range that is `anchored` or `smoothed`; of a gauge the difference. `None` if no sample is
+/// after the start of the range, or for `smoothed` if all are after its end.
+///
+/// The ends of the range have the values of the newest samples at or before them, for `smoothed` interpolated ones.
+fn extended(window: &SampleWindow<'_>, is_smoothed: bool, is_counter: bool) -> Option<f64> {
+    let (times, values) = (window.timestamps, window.values);
+    let (start, end) = (window.start_ms, window.end_ms);
+    let newest = times.len().checked_sub(1)?;
+    let last = if is_smoothed { times.partition_point(|time| *time < end).min(newest) } else { newest };
+    if times[last] <= start {
+        return None;
+    }
+    let first = times.partition_point(|time| *time <= start).saturating_sub(1);
+    if is_smoothed && times[first] > end {
+        return None;
+    }
+    let sample = |idx: usize| (times[idx], values[idx]);
+    let left = if is_smoothed && times[first] < start {
+        interpolated(sample(first), sample(first + 1), start, is_counter)
+    } else {
+        values[first]
+    };
+    let right = if is_smoothed && last > 0 && times[last] > end {
+        interpolated(sample(last - 1), sample(last), end, is_counter)
+    } else {
+        values[last]
+    };
+    let mut increase = right - left;
+    if is_counter {
+        // Resets between the ends and the samples strictly within the range.
+        let mut before = left;
+        let inside = (first..=last).filter(|idx| times[*idx] > start && times[*idx] < end).map(|idx| values[idx]);
+        for value in inside.chain([right]) {
+            if value < before {
+                increase += before;
+            }
+            before = value;
+        }
+    }
+    Some(increase)
 }
 
 /// The resets of a counter.

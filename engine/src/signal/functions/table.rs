@@ -1,9 +1,9 @@
 //! The table of functions. A new function of PromQL is added here only.
 
 use super::{
-    histogram::{histogram_fraction, histogram_quantile},
+    histogram::{Noted, histogram_fraction, histogram_quantile, histogram_quantiles},
     labels::{absent, label_join, label_replace, scalar, sort_by_label, sort_by_value, vector},
-    math::{clamp, round, unary},
+    math::{check_levels, clamp, round, unary},
     over_time::{OverTime, over_time, present, quantile_over_time},
     rate::{RateKind, rate},
     regression::{double_exponential_smoothing, predict_linear},
@@ -25,6 +25,15 @@ pub(in crate::signal) trait Arguments {
     fn text(&self, idx: usize) -> Result<&str, SignalError>;
     /// Returns the time of each sample of a selector; of any other vector the evaluation time. In epoch seconds.
     fn timestamps(&self, idx: usize) -> Result<Frame, SignalError>;
+    /// Returns the elements of an argument with the labels of their info series, as `info` does. The second argument, if
+    /// any, selects labels.
+    fn with_info(&self) -> Result<Frame, SignalError>;
+    /// Returns the first byte of the call in the text of the query.
+    fn call_at(&self) -> usize;
+    /// Returns the first byte of an argument in the text of the query.
+    fn at(&self, idx: usize) -> usize;
+    /// Returns the start, the end and the step of the whole query in seconds; the step of an instant query is 0.
+    fn query_span(&self) -> (f64, f64, f64);
     /// Returns the labels that the selector in the first argument fixes with `=`.
     fn fixed_labels(&self) -> &Labels;
     fn grid(&self) -> &StepGrid;
@@ -51,6 +60,8 @@ enum ArgumentCount {
     Optional(usize),
     /// The last may be left out or repeated.
     Repeated,
+    /// The last may be repeated.
+    OnceOrMore,
 }
 
 /// A function of PromQL.
@@ -79,11 +90,16 @@ impl Function {
             ArgumentCount::Exact => (kinds, Some(kinds)),
             ArgumentCount::Optional(optional) => (kinds - optional, Some(kinds)),
             ArgumentCount::Repeated => (kinds - 1, None),
+            ArgumentCount::OnceOrMore => (kinds, None),
         }
     }
 
     const fn optional(self, optional: usize) -> Self {
         Self { count: ArgumentCount::Optional(optional), ..self }
+    }
+
+    const fn at_least_once(self) -> Self {
+        Self { count: ArgumentCount::OnceOrMore, ..self }
     }
 
     const fn repeated(self) -> Self {
@@ -149,7 +165,14 @@ macro_rules! field {
     };
 }
 
-/// All supported functions.
+/// A function of native histograms: floats have no result.
+macro_rules! native {
+    ($name:literal) => {
+        vectors($name, &[V], |args| args.vector(0).map(|frame| Frame::new(frame.steps)))
+    };
+}
+
+/// All functions.
 pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     ends!("rate", Rate),
     ends!("increase", Increase),
@@ -174,7 +197,9 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     each!("ts_of_last_over_time", TsOfLast),
     each!("ts_of_min_over_time", TsOfMin),
     each!("ts_of_max_over_time", TsOfMax),
-    vectors("quantile_over_time", &[S, M], |args| quantile_over_time(&args.scalar(0)?, &args.range(1)?, args.limits())),
+    vectors("quantile_over_time", &[S, M], |args| {
+        quantile_over_time(&args.scalar(0)?, args.at(0), &args.range(1)?, args.limits())
+    }),
     vectors("predict_linear", &[M, S], |args| predict_linear(&args.scalar(1)?, &args.range(0)?, args.limits())),
     vectors("double_exponential_smoothing", &[M, S, S], |args| {
         double_exponential_smoothing(&args.scalar(1)?, &args.scalar(2)?, &args.range(0)?, args.limits())
@@ -251,26 +276,80 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
         label_join(args.vector(0)?, args.text(1)?, args.text(2)?, &texts(args, 3)?)
     })
     .repeated(),
-    vectors("histogram_quantile", &[S, V], |args| histogram_quantile(&args.scalar(0)?, &args.vector(1)?)),
-    vectors("histogram_fraction", &[S, S, V], |args| {
-        histogram_fraction(&args.scalar(0)?, &args.scalar(1)?, &args.vector(2)?)
+    vectors("histogram_quantile", &[S, V], |args| {
+        let levels = args.scalar(0)?;
+        check_levels(&levels, args.at(0), args.limits());
+        histogram_quantile(&levels, &args.vector(1)?, noted(args, 1))
     }),
+    vectors("histogram_quantiles", &[V, T, S], |args| {
+        if args.count() > MOST_QUANTILES + 2 {
+            let message = format!("{} quantiles are given, at most {MOST_QUANTILES} are allowed", args.count() - 2);
+            return Err(SignalError::Argument { function: "histogram_quantiles", message });
+        }
+        let levels = (2..args.count()).map(|idx| args.scalar(idx)).collect::<Result<Vec<_>, _>>()?;
+        levels.iter().enumerate().for_each(|(idx, all)| check_levels(all, args.at(idx + 2), args.limits()));
+        histogram_quantiles(args.text(1)?, &levels, &args.vector(0)?, noted(args, 0))
+    })
+    .at_least_once(),
+    vectors("histogram_fraction", &[S, S, V], |args| {
+        histogram_fraction(&args.scalar(0)?, &args.scalar(1)?, &args.vector(2)?, noted(args, 2))
+    }),
+    native!("histogram_avg"),
+    native!("histogram_count"),
+    native!("histogram_stddev"),
+    native!("histogram_stdvar"),
+    native!("histogram_sum"),
+    // Stored samples have no start timestamps.
+    native!("start_timestamp"),
+    vectors("info", &[V, V], |args| args.with_info()).optional(1),
+    scalars("start", &[], |args| Ok(vec![args.query_span().0; args.grid().steps])),
+    scalars("end", &[], |args| Ok(vec![args.query_span().1; args.grid().steps])),
+    scalars("range", &[], |args| {
+        let (start, end, _) = args.query_span();
+        Ok(vec![end - start; args.grid().steps])
+    }),
+    scalars("step", &[], |args| Ok(vec![args.query_span().2; args.grid().steps])),
+    scalars("min_of", &[S, S], |args| either(args, |left, right| right < left || right.is_nan())),
+    scalars("max_of", &[S, S], |args| either(args, |left, right| right > left || right.is_nan())),
 ];
 
-/// Functions of Prometheus that are not supported: they need native histograms or are experimental.
-pub(in crate::signal) const NOT_EVALUATED: &[&str] = &[
+/// Most quantiles of `histogram_quantiles`, as in Prometheus.
+const MOST_QUANTILES: usize = 10;
+
+/// Functions that are experimental in Prometheus.
+pub(in crate::signal) const EXPERIMENTAL: &[&str] = &[
+    "double_exponential_smoothing",
     "end",
-    "histogram_avg",
-    "histogram_count",
     "histogram_quantiles",
-    "histogram_stddev",
-    "histogram_stdvar",
-    "histogram_sum",
     "info",
+    "mad_over_time",
+    "max_of",
+    "min_of",
     "range",
+    "sort_by_label",
+    "sort_by_label_desc",
     "start",
+    "start_timestamp",
     "step",
+    "ts_of_first_over_time",
+    "ts_of_last_over_time",
+    "ts_of_max_over_time",
+    "ts_of_min_over_time",
 ];
+
+/// Functions that are keywords of durations and of `@`, so that their names may be in capitals.
+pub(in crate::signal) const IN_DURATIONS: &[&str] = &["end", "max_of", "min_of", "range", "start", "step"];
+
+/// Returns where notes about an argument go.
+fn noted(args: Args<'_>, idx: usize) -> Noted<'_> {
+    Noted { at: args.at(idx), limits: args.limits() }
+}
+
+/// Returns for each step the second argument if `takes_second`, else the first.
+fn either(args: Args<'_>, takes_second: fn(f64, f64) -> bool) -> Result<Vec<f64>, SignalError> {
+    let pairs = args.scalar(0)?.into_iter().zip(args.scalar(1)?);
+    Ok(pairs.map(|(left, right)| if !left.is_nan() && takes_second(left, right) { right } else { left }).collect())
+}
 
 /// Returns the texts of the arguments from `from` on.
 fn texts(args: Args<'_>, from: usize) -> Result<Vec<&str>, SignalError> {
@@ -280,6 +359,12 @@ fn texts(args: Args<'_>, from: usize) -> Result<Vec<&str>, SignalError> {
 /// Sorts the elements of an instant query. The series of a range query are always ordered by labels.
 fn sorted(args: Args<'_>, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, SignalError> {
     let frame = args.vector(0)?;
+    let (start, end, _) = args.query_span();
+    if start < end {
+        args.limits()
+            .notes
+            .warn(args.call_at(), "sorting has no effect in a range query, whose series are ordered by labels");
+    }
     Ok(if args.grid().steps == 1 { sort(&frame) } else { frame })
 }
 
@@ -289,9 +374,9 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let names: std::collections::HashSet<&str> =
-            FUNCTIONS.iter().map(|function| function.name).chain(NOT_EVALUATED.iter().copied()).collect();
-        assert_eq!(names.len(), FUNCTIONS.len() + NOT_EVALUATED.len());
+        let names: std::collections::HashSet<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
+        assert_eq!(names.len(), FUNCTIONS.len());
+        assert!(EXPERIMENTAL.iter().chain(IN_DURATIONS).all(|name| names.contains(name)));
         assert!(FUNCTIONS.iter().all(|function| function.counts().0 <= function.args.len()));
     }
 }

@@ -18,6 +18,18 @@ pub(super) fn each_window(
     each_row(range, limits, |row, cells| range.windows.fill(row, cells, &mut value))
 }
 
+/// Computes a frame with `value` of the samples of each step within reach of an `anchored` or `smoothed` range.
+///
+/// # Errors
+/// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
+pub(super) fn each_extended(
+    range: &RangeRows<'_>,
+    limits: &EvalLimits,
+    mut value: impl FnMut(&SampleWindow<'_>) -> Option<f64>,
+) -> Result<Frame, SignalError> {
+    each_row(range, limits, |row, cells| range.windows.fill_extended(row, cells, &mut value))
+}
+
 /// Computes a frame whose rows `fill` writes, one for each series. Rows without values are left out.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ pub const LAST_OF_STEP: &str = "__last_of_step__";
 /// Functions of a range that have the same meaning on one point per step: the rate over the step, and the mean of it.
 const OF_STEPS: [&str; 2] = ["rate", "avg_over_time"];
 /// Functions of instant vectors whose results need more than the value of a step.
-const OF_SAMPLES: [&str; 2] = ["timestamp", "absent"];
+const OF_SAMPLES: [&str; 8] = ["timestamp", "absent", "info", "start_timestamp", "start", "end", "step", "range"];
 
 impl Query {
     /// Returns the query for series with one point at the end of each step of `step_ms`: ranges become the step, and
@@ -29,11 +29,11 @@ impl Query {
 /// Adapts a node in place; `None` if it cannot be adapted.
 fn adapt(node: &mut Node, step_ms: i64) -> Option<()> {
     match node {
-        Node::Number(_) | Node::String(_) => Some(()),
-        Node::Select(selector) => (selector.shift == Default::default()).then_some(()),
+        Node::Number(_) | Node::Duration(_) | Node::String(_) => Some(()),
+        Node::Select(selector) => selector.is_plain().then_some(()),
         // Only as the argument of a function below.
         Node::Range(_) | Node::Subquery(_) => None,
-        Node::Negate(inner) => adapt(inner, step_ms),
+        Node::Negate(inner) | Node::Plus(inner) | Node::Paren(inner) => adapt(inner, step_ms),
         Node::Call(call) => adapt_call(call, step_ms),
         Node::Aggregate(aggregate) => {
             adapt(&mut aggregate.inner, step_ms)?;
@@ -56,7 +56,8 @@ fn adapt_call(call: &mut Call, step_ms: i64) -> Option<()> {
             adapt(arg, step_ms)?;
             continue;
         };
-        if !OF_STEPS.contains(&name) || range.selector.shift != Default::default() || range.range_ms > step_ms {
+        let is_plain = range.selector.is_plain() && range.range.is_none();
+        if !OF_STEPS.contains(&name) || !is_plain || range.range_ms > step_ms {
             return None;
         }
         if name == "rate" {

@@ -85,7 +85,7 @@ impl Query {
     /// ```
     #[must_use]
     pub fn comparison(&self) -> Option<Comparison> {
-        let Node::Binary(binary) = self.root() else { return None };
+        let Node::Binary(binary) = self.root().unwrapped() else { return None };
         let BinaryOp::Compare(op) = binary.op else { return None };
         if binary.return_bool {
             return None;
@@ -102,8 +102,9 @@ impl Query {
 /// Returns the value of a number with any signs before it.
 fn constant(node: &Node) -> Option<f64> {
     match node {
-        Node::Number(value) => Some(*value),
+        Node::Number(value) | Node::Duration(value) => Some(*value),
         Node::Negate(inner) => constant(inner).map(|value| -value),
+        Node::Plus(inner) | Node::Paren(inner) => constant(inner),
         _ => None,
     }
 }

@@ -2,20 +2,31 @@
 
 use std::sync::Arc;
 
+use super::DurationNode;
 use crate::{
     series::{Labels, Matcher},
-    signal::{ValueKind, functions::Function, time::TimeShift},
+    signal::{
+        ValueKind,
+        functions::Function,
+        time::{Extension, TimeShift},
+    },
 };
 
-/// One operation of an expression. Parentheses are resolved; constants are not folded.
+/// One operation of an expression. Constants are not folded.
 #[derive(Debug, Clone)]
 pub(in crate::signal) enum Node {
     Number(f64),
+    /// A number with a unit, in seconds.
+    Duration(f64),
     String(String),
     Select(Selector),
     Range(RangeSelector),
     Subquery(Subquery),
     Negate(Box<Node>),
+    /// A plus sign before an operand.
+    Plus(Box<Node>),
+    /// An operand in parentheses.
+    Paren(Box<Node>),
     Call(Call),
     Aggregate(Box<Aggregate>),
     Binary(Box<Binary>),
@@ -25,11 +36,11 @@ impl Node {
     /// Returns the kind of the result.
     pub(in crate::signal) fn kind(&self) -> ValueKind {
         match self {
-            Self::Number(_) => ValueKind::Scalar,
+            Self::Number(_) | Self::Duration(_) => ValueKind::Scalar,
             Self::String(_) => ValueKind::String,
             Self::Select(_) | Self::Aggregate(_) => ValueKind::Vector,
             Self::Range(_) | Self::Subquery(_) => ValueKind::Matrix,
-            Self::Negate(inner) => inner.kind(),
+            Self::Negate(inner) | Self::Plus(inner) | Self::Paren(inner) => inner.kind(),
             Self::Call(call) => call.function.kind(),
             Self::Binary(binary) => match (binary.left.kind(), binary.right.kind()) {
                 (ValueKind::Scalar, ValueKind::Scalar) => ValueKind::Scalar,
@@ -38,12 +49,21 @@ impl Node {
         }
     }
 
+    /// Returns the node without the parentheses around it.
+    pub(in crate::signal) fn unwrapped(&self) -> &Self {
+        let mut node = self;
+        while let Self::Paren(inner) = node {
+            node = inner;
+        }
+        node
+    }
+
     /// Returns the operands.
     pub(in crate::signal) fn children(&self) -> Vec<&Node> {
         match self {
-            Self::Number(_) | Self::String(_) | Self::Select(_) | Self::Range(_) => Vec::new(),
+            Self::Number(_) | Self::Duration(_) | Self::String(_) | Self::Select(_) | Self::Range(_) => Vec::new(),
             Self::Subquery(subquery) => vec![&subquery.inner],
-            Self::Negate(inner) => vec![inner],
+            Self::Negate(inner) | Self::Plus(inner) | Self::Paren(inner) => vec![inner],
             Self::Call(call) => call.args.iter().collect(),
             Self::Aggregate(aggregate) => {
                 let mut children = vec![&aggregate.inner];
@@ -51,6 +71,22 @@ impl Node {
                 children
             }
             Self::Binary(binary) => vec![&binary.left, &binary.right],
+        }
+    }
+
+    /// Returns the operands for changes.
+    pub(in crate::signal) fn children_mut(&mut self) -> Vec<&mut Node> {
+        match self {
+            Self::Number(_) | Self::Duration(_) | Self::String(_) | Self::Select(_) | Self::Range(_) => Vec::new(),
+            Self::Subquery(subquery) => vec![&mut subquery.inner],
+            Self::Negate(inner) | Self::Plus(inner) | Self::Paren(inner) => vec![inner],
+            Self::Call(call) => call.args.iter_mut().collect(),
+            Self::Aggregate(aggregate) => {
+                let mut children = vec![&mut aggregate.inner];
+                children.extend(&mut aggregate.param);
+                children
+            }
+            Self::Binary(binary) => vec![&mut binary.left, &mut binary.right],
         }
     }
 }
@@ -61,7 +97,19 @@ pub(in crate::signal) struct Selector {
     /// Number of the selector within its query, from 0.
     pub(in crate::signal) slot: usize,
     pub(in crate::signal) matchers: Arc<[Matcher]>,
+    /// Whether the first matcher is the metric name, written before the braces.
+    pub(in crate::signal) has_name: bool,
     pub(in crate::signal) shift: TimeShift,
+    /// Offset that is an expression; its value is in `shift` when the query is evaluated.
+    pub(in crate::signal) offset: Option<Box<DurationNode>>,
+    pub(in crate::signal) extension: Option<Extension>,
+}
+
+impl Selector {
+    /// Whether the selector has no modifier.
+    pub(in crate::signal) fn is_plain(&self) -> bool {
+        self.shift == TimeShift::default() && self.offset.is_none() && self.extension.is_none()
+    }
 }
 
 /// A range vector selector.
@@ -69,6 +117,8 @@ pub(in crate::signal) struct Selector {
 pub(in crate::signal) struct RangeSelector {
     pub(in crate::signal) selector: Selector,
     pub(in crate::signal) range_ms: i64,
+    /// Range that is an expression; its value is in `range_ms` when the query is evaluated.
+    pub(in crate::signal) range: Option<Box<DurationNode>>,
 }
 
 /// An expression evaluated on its own steps over a range.
@@ -79,6 +129,10 @@ pub(in crate::signal) struct Subquery {
     /// `None`: the default step of the limits.
     pub(in crate::signal) step_ms: Option<i64>,
     pub(in crate::signal) shift: TimeShift,
+    /// Range, step and offset that are expressions, with their values as in a selector.
+    pub(in crate::signal) range: Option<Box<DurationNode>>,
+    pub(in crate::signal) step: Option<Box<DurationNode>>,
+    pub(in crate::signal) offset: Option<Box<DurationNode>>,
 }
 
 /// A function with its arguments in the order written.
@@ -88,6 +142,10 @@ pub(in crate::signal) struct Call {
     pub(in crate::signal) args: Vec<Node>,
     /// Labels of the result of `absent` and `absent_over_time`.
     pub(in crate::signal) absent_labels: Labels,
+    /// First byte of each argument in the text.
+    pub(in crate::signal) arg_starts: Vec<usize>,
+    /// First byte of the call.
+    pub(in crate::signal) start: usize,
 }
 
 /// An aggregation operator.
@@ -105,12 +163,13 @@ pub(in crate::signal) enum AggregateOp {
     Topk,
     Bottomk,
     Limitk,
+    LimitRatio,
     CountValues,
 }
 
 impl AggregateOp {
     /// All supported aggregations.
-    pub(in crate::signal) const ALL: [Self; 13] = [
+    pub(in crate::signal) const ALL: [Self; 14] = [
         Self::Sum,
         Self::Avg,
         Self::Min,
@@ -123,13 +182,14 @@ impl AggregateOp {
         Self::Topk,
         Self::Bottomk,
         Self::Limitk,
+        Self::LimitRatio,
         Self::CountValues,
     ];
 
     /// Returns the kind of the parameter before the vector; `None` if it has none.
     pub(in crate::signal) fn param(self) -> Option<ValueKind> {
         match self {
-            Self::Quantile | Self::Topk | Self::Bottomk | Self::Limitk => Some(ValueKind::Scalar),
+            Self::Quantile | Self::Topk | Self::Bottomk | Self::Limitk | Self::LimitRatio => Some(ValueKind::Scalar),
             Self::CountValues => Some(ValueKind::String),
             _ => None,
         }
@@ -150,6 +210,7 @@ impl AggregateOp {
             Self::Topk => "topk",
             Self::Bottomk => "bottomk",
             Self::Limitk => "limitk",
+            Self::LimitRatio => "limit_ratio",
             Self::CountValues => "count_values",
         }
     }
@@ -169,6 +230,8 @@ pub(in crate::signal) struct Aggregate {
     pub(in crate::signal) param: Option<Node>,
     pub(in crate::signal) inner: Node,
     pub(in crate::signal) grouping: Grouping,
+    /// First byte of the parameter in the text; that of the vector if there is none.
+    pub(in crate::signal) param_start: usize,
 }
 
 /// A set operator.
@@ -189,8 +252,32 @@ pub(in crate::signal) enum BinaryOp {
     Mod,
     Pow,
     Atan2,
+    /// `</` and `>/`: trim a native histogram. Floats have no result.
+    TrimUpper,
+    TrimLower,
     Compare(super::CompareOp),
     Set(SetOp),
+}
+
+impl BinaryOp {
+    /// Returns the operator as written.
+    pub(in crate::signal) fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Mod => "%",
+            Self::Pow => "^",
+            Self::Atan2 => "atan2",
+            Self::TrimUpper => "</",
+            Self::TrimLower => ">/",
+            Self::Compare(compare) => compare.symbol(),
+            Self::Set(SetOp::And) => "and",
+            Self::Set(SetOp::Or) => "or",
+            Self::Set(SetOp::Unless) => "unless",
+        }
+    }
 }
 
 /// The number of elements of each side that may match.
@@ -210,6 +297,10 @@ pub(in crate::signal) struct Matching {
     /// True for `on`, false for `ignoring` or neither.
     pub(in crate::signal) on: bool,
     pub(in crate::signal) cardinality: Cardinality,
+    /// Value of an element that is missing on the left side.
+    pub(in crate::signal) fill_left: Option<f64>,
+    /// Value of an element that is missing on the right side.
+    pub(in crate::signal) fill_right: Option<f64>,
 }
 
 /// A binary operation.
@@ -220,4 +311,6 @@ pub(in crate::signal) struct Binary {
     pub(in crate::signal) right: Node,
     pub(in crate::signal) matching: Matching,
     pub(in crate::signal) return_bool: bool,
+    /// First byte in the text.
+    pub(in crate::signal) start: usize,
 }

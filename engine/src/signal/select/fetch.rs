@@ -7,7 +7,7 @@ use crate::{
     series::{METRIC_NAME, MatchOp, Matcher, SampleSource, SeriesSamples},
     signal::{
         EvalLimits, SignalError,
-        frame::StepGrid,
+        frame::{OF_METRIC, StepGrid},
         plan::{Query, Selector},
         time::QueryTimes,
     },
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::signal) struct LoadedSeries {
     pub(in crate::signal) series: Vec<SeriesSamples>,
-    /// True if all series have the same metric name, so that their labels differ without it.
+    /// True if all series have the same metric name and no type or unit, so that their labels differ without it.
     pub(in crate::signal) one_metric: bool,
 }
 
@@ -61,9 +61,11 @@ impl QuerySamples {
                 .select(read.matchers, read.span.start_ms, read.span.end_ms, left)
                 .map_err(|error| too_many(error.into(), limits))?;
             let loaded: usize = series.iter().map(|one| one.timestamps.len()).sum();
+            limits.counts.read(loaded);
             left = left.checked_sub(loaded).ok_or(SignalError::TooManySamples { limit: limits.max_samples })?;
-            let one_metric =
-                read.matchers.iter().any(|matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal);
+            let has_type = series.iter().any(|one| OF_METRIC[1..].iter().any(|name| one.labels.get(name).is_some()));
+            let one_metric = !has_type
+                && read.matchers.iter().any(|matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal);
             let loaded = Arc::new(LoadedSeries { series, one_metric });
             for slot in read.slots {
                 slots[slot] = Some(Arc::clone(&loaded));

@@ -8,6 +8,7 @@ use crate::{
         frame::{ABSENT, Frame, RowLabels, StepGrid},
         plan::Selector,
         time::QueryTimes,
+        window::interpolated,
     },
 };
 
@@ -37,7 +38,7 @@ pub(in crate::signal) fn instant_frame(
     let times: Vec<i64> = grid.times().map(|time| query_times.shifted(selector.shift, time)).collect();
     for series in &loaded.series {
         limits.check_cells(frame.cells.len() + grid.steps)?;
-        let row = frame.push_absent(RowLabels::new(series.labels.clone()));
+        let row = frame.push_absent(RowLabels::selected(series.labels.clone(), limits.delays_names));
         // `next` is the first sample after the current time. Times never decrease, so that it only moves forward.
         let mut next = first_after(&series.timestamps, times.first().copied().unwrap_or(i64::MAX));
         for (cell, time) in frame.row_mut(row).iter_mut().zip(&times) {
@@ -53,6 +54,45 @@ pub(in crate::signal) fn instant_frame(
                 _ if is_stale(value) => ABSENT,
                 SampleField::Value => value,
                 SampleField::Timestamp => seconds(timestamp),
+            };
+        }
+        frame.pop_if_absent();
+    }
+    Ok(frame)
+}
+
+/// Returns the value of each series at each step by linear interpolation between the neighbouring samples, which are at
+/// most a look-back away. Without a later sample the value is that of the newest one.
+///
+/// # Errors
+/// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
+pub(in crate::signal) fn smoothed_frame(
+    loaded: &LoadedSeries,
+    selector: &Selector,
+    grid: &StepGrid,
+    query_times: &QueryTimes,
+    limits: &EvalLimits,
+) -> Result<Frame, SignalError> {
+    let mut frame = Frame::new(grid.steps);
+    frame.distinct = loaded.one_metric;
+    for series in &loaded.series {
+        limits.check_cells(frame.cells.len() + grid.steps)?;
+        let row = frame.push_absent(RowLabels::selected(series.labels.clone(), limits.delays_names));
+        let kept = series.timestamps.iter().zip(&series.values).filter(|(_, value)| !is_stale(**value));
+        let samples: Vec<(i64, f64)> = kept.map(|(at, value)| (*at, *value)).collect();
+        for (cell, time) in frame.row_mut(row).iter_mut().zip(grid.times()) {
+            let time = query_times.shifted(selector.shift, time);
+            let after = samples.partition_point(|(at, _)| *at < time);
+            let is_near = |at: i64| at.abs_diff(time) <= query_times.lookback_ms.unsigned_abs();
+            let next = samples.get(after).filter(|(at, _)| is_near(*at));
+            // The look-back excludes its left end.
+            let before = after.checked_sub(1).map(|idx| samples[idx]);
+            let before = before.filter(|(at, _)| *at > time.saturating_sub(query_times.lookback_ms));
+            *cell = match (before, next) {
+                (_, Some((at, value))) if *at == time => *value,
+                (Some(before), Some(next)) => interpolated(before, *next, time, false),
+                (Some((_, value)), None) => value,
+                (None, _) => ABSENT,
             };
         }
         frame.pop_if_absent();

@@ -5,5 +5,5 @@ mod lookback;
 mod span;
 
 pub(super) use fetch::{LoadedSeries, QuerySamples};
-pub(super) use lookback::{SampleField, instant_frame};
+pub(super) use lookback::{SampleField, instant_frame, smoothed_frame};
 pub(super) use span::Span;

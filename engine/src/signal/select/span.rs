@@ -3,7 +3,7 @@
 use crate::signal::{
     frame::StepGrid,
     plan::{Node, RangeSelector, Selector, Subquery},
-    time::QueryTimes,
+    time::{Extension, QueryTimes},
 };
 
 /// A span of time in epoch milliseconds, both ends included.
@@ -19,17 +19,23 @@ impl QueryTimes {
         // The left end is excluded, hence the additional millisecond.
         Span {
             start_ms: self.shifted(selector.shift, span.start_ms).saturating_sub(self.lookback_ms).saturating_add(1),
-            end_ms: self.shifted(selector.shift, span.end_ms),
+            end_ms: self.shifted(selector.shift, span.end_ms).saturating_add(self.reach_after(selector)),
         }
     }
 
     /// Returns the span that a range selector reads when it is evaluated over `span`.
     fn range_span(&self, range: &RangeSelector, span: Span) -> Span {
         let shift = range.selector.shift;
-        Span {
-            start_ms: self.shifted(shift, span.start_ms).saturating_sub(range.range_ms).saturating_add(1),
-            end_ms: self.shifted(shift, span.end_ms),
-        }
+        // Both extensions read the sample before the range.
+        let before = if range.selector.extension.is_some() { self.lookback_ms } else { 0 };
+        let start_ms = self.shifted(shift, span.start_ms).saturating_sub(range.range_ms).saturating_sub(before);
+        let end_ms = self.shifted(shift, span.end_ms).saturating_add(self.reach_after(&range.selector));
+        Span { start_ms: start_ms.saturating_add(1), end_ms }
+    }
+
+    /// Returns the time after the end for which a selector reads samples, in milliseconds.
+    fn reach_after(&self, selector: &Selector) -> i64 {
+        if selector.extension == Some(Extension::Smoothed) { self.lookback_ms } else { 0 }
     }
 
     /// Returns the steps of a subquery that is evaluated over `span`: the multiples of its step after the left end of
@@ -54,6 +60,10 @@ impl QueryTimes {
                     let inner = Span { start_ms: grid.start_ms, end_ms: grid.last() };
                     self.spans(&subquery.inner, inner, found);
                 }
+            }
+            // The evaluator reads the info series when it knows the series to which they belong.
+            Node::Call(call) if call.function.name == "info" => {
+                call.args.iter().take(1).for_each(|argument| self.spans(argument, span, found));
             }
             other => other.children().into_iter().for_each(|child| self.spans(child, span, found)),
         }

@@ -15,8 +15,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
 use crate::store::{
-    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
-    SqlParam, StoreError, StoreOptions, StoreStats,
+    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlDialect, SqlError,
+    SqlLimits, SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
     error::is_damage,
     file::{OpenedFile, Recovered},
@@ -262,12 +262,18 @@ impl Store {
         Ok(ids.into_iter().filter_map(|id| registry.labels(SeriesId::new(id))).collect())
     }
 
+    /// Returns the oldest timestamp of any sample; `None` in an empty store.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let layout = self.0.shared.layout.read();
+        layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.min).min().map(Timestamp::from_millis)
+    }
+
     /// Returns the newest timestamp of any sample; `None` in an empty store.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
         let layout = self.0.shared.layout.read();
-        let newest = layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max();
-        newest.map(Timestamp::from_millis)
+        layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max().map(Timestamp::from_millis)
     }
 
     /// Returns the newest timestamp up to `until`, so that a wrong timestamp far in the future does not hide the
@@ -384,7 +390,7 @@ impl Store {
     /// [`SqlError`], each with a stable code.
     pub fn analyst_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
         let answer = self.0.analysts.run(&self.0.shared, sql, params, limits);
-        if let Err(SqlError::Invalid { message }) = &answer
+        if let Err(SqlError::Invalid { message, .. }) = &answer
             && is_damage(message)
         {
             self.0.shared.readers.note_damage::<()>(&Err(StoreError::DamagedBlock { detail: message.clone() }));
@@ -396,8 +402,8 @@ impl Store {
     ///
     /// # Errors
     /// [`SqlError`] when the statement is not one that may run.
-    pub fn check_sql(&self, sql: &str, params: &[SqlParam]) -> Result<(), SqlError> {
-        self.0.analysts.check(&self.0.shared, sql, params)
+    pub fn check_sql(&self, sql: &str, params: &[SqlParam], dialect: &SqlDialect) -> Result<(), SqlError> {
+        self.0.analysts.check(&self.0.shared, sql, params, dialect)
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.

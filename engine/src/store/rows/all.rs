@@ -1,9 +1,9 @@
 //! The list of all tables and views, in the order of `docs/tables.md`, and the views that no row type describes.
 
 use super::{
-    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, Deploy, ForecastRow, Incident,
-    MetadataRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow, SuspectedIncidentRow,
-    Table, TableRow, descriptor::Source,
+    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DeadLetterRow, Deploy, ForecastRow,
+    Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow,
+    StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source,
 };
 
 /// A column of a view that no row type describes.
@@ -106,4 +106,8 @@ pub const TABLES: &[&Table] = &[
     Incident::TABLE,
     Deploy::TABLE,
     CacheEvent::TABLE,
+    NoticeRow::TABLE,
+    WebhookRow::TABLE,
+    DeadLetterRow::TABLE,
+    StreamCursorRow::TABLE,
 ];

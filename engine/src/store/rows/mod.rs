@@ -10,6 +10,7 @@ pub(in crate::store) mod descriptor;
 mod event;
 mod kind;
 mod learned;
+mod notice;
 mod table;
 mod together;
 mod words;
@@ -26,5 +27,6 @@ pub use kind::Kind;
 pub use learned::{
     AnomalyKind, AnomalyRow, ForecastRow, RowFilter, SignalFilter, SignalOrigin, SignalRow, SignalStatus,
 };
+pub use notice::{DeadLetterRow, NoticeRow, NoticeType, StreamCursorRow, WebhookRow};
 pub use together::{CorrelationRow, PeerOutlierRow, SuspectedIncidentRow};
 pub use words::UnknownWord;

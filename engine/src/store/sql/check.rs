@@ -10,7 +10,10 @@ use super::{
     advice::{instead_of_function, sql_spelling},
     allow::{is_function_allowed, is_information_allowed, is_window_allowed, wildcard},
 };
-use crate::store::{AnalystLimits, schema::TABLES};
+use crate::store::{
+    AnalystLimits,
+    schema::{TABLES, is_catalogue_function, is_catalogue_relation, is_information_relation},
+};
 
 /// Maximum number of elements of a list built by `range` in an expression, because DuckDB builds it without checking
 /// for interrupts.
@@ -144,7 +147,8 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
     if class == "FUNCTION" || class == "WINDOW" {
         let name = text("function_name").to_lowercase();
         let of_system = ["", "main"].contains(&text("schema")) && ["", "system"].contains(&text("catalog"));
-        if !of_system || !is_function_allowed(&name) {
+        let of_catalogue = text("schema") == "postgres" && text("catalog").is_empty() && is_catalogue_function(&name);
+        if !of_catalogue && (!of_system || !is_function_allowed(&name)) {
             let instead = instead_of_function(&name).map(Into::into);
             return Err(SqlError::Function { name: sql_spelling(&name).to_owned(), instead });
         }
@@ -201,6 +205,23 @@ pub(super) fn matches_parameter(value: &Value) -> bool {
                 operands.get(1).and_then(|pattern| pattern.get("class")).and_then(Value::as_str) == Some("PARAMETER")
             };
             (wildcard(&name).is_some() && operands.is_some_and(is_parameter)) || object.values().any(matches_parameter)
+        }
+        _ => false,
+    }
+}
+
+/// Returns whether a parsed statement names a relation or a function of PostgreSQL's catalogue.
+pub(super) fn names_catalogue(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(names_catalogue),
+        Value::Object(object) => {
+            let is_catalogue = |key: &str| {
+                object
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .is_some_and(|name| ["postgres", "pg_information"].contains(&name))
+            };
+            is_catalogue("schema") || is_catalogue("schema_name") || object.values().any(names_catalogue)
         }
         _ => false,
     }
@@ -278,6 +299,8 @@ fn check_table(object: &Map<String, Value>, scope: &CteScope) -> Result<Referenc
     match (catalog.as_str(), schema.as_str()) {
         ("", "" | "main") if is_known(&name) => Ok(one),
         ("", "information_schema") if is_information_allowed(&name) => Ok(one),
+        ("", "postgres") if is_catalogue_relation(&name) => Ok(one),
+        ("", "pg_information") if is_information_relation(&name) => Ok(one),
         _ => {
             let parts = [catalog, schema, name];
             let name: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();

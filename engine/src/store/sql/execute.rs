@@ -8,7 +8,7 @@ use std::{
 use arrow::array::RecordBatch;
 use duckdb::{Connection, types::Value};
 
-use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, names::type_name};
+use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, caret::caret, names::type_name};
 use crate::store::error::{is_damage, one_line};
 
 /// Interval at which an interrupt is repeated, because DuckDB ignores one that arrives before the query starts.
@@ -36,7 +36,7 @@ pub(in crate::store) fn execute_until(
                 wait = INTERRUPT_INTERVAL;
             }
         });
-        let answer = execute(connection, &statement.text, params, limits, end);
+        let answer = execute(connection, statement, params, limits, end);
         drop(done);
         answer
     });
@@ -51,13 +51,14 @@ pub(in crate::store) fn execute_until(
 /// Runs a checked statement in a read-only transaction and collects rows up to the limits.
 fn execute(
     connection: &Connection,
-    sql: &str,
+    checked: &Statement,
     params: &[SqlParam],
     limits: SqlLimits,
     end: Instant,
 ) -> Result<SqlAnswer, SqlError> {
+    let failed = |error: &duckdb::Error| failed(error, checked);
     connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(|error| failed(&error))?;
-    let mut statement = connection.prepare(sql).map_err(|error| failed(&error))?;
+    let mut statement = connection.prepare(&checked.text).map_err(|error| failed(&error))?;
     let expected = statement.parameter_count();
     if expected != params.len() {
         return Err(SqlError::ParamCount { expected: expected as u64, found: params.len() as u64 });
@@ -104,8 +105,9 @@ impl SqlParam {
     }
 }
 
-fn failed(error: &duckdb::Error) -> SqlError {
+fn failed(error: &duckdb::Error, statement: &Statement) -> SqlError {
     let message = one_line(error);
+    let position = caret(&statement.text, &error.to_string()).and_then(|at| statement.position(at));
     if ["Out of Memory", "Allocation failure", "bad_alloc", "Cannot allocate memory"]
         .iter()
         .any(|what| message.contains(what))
@@ -118,8 +120,8 @@ fn failed(error: &duckdb::Error) -> SqlError {
         SqlError::Crashed { detail: message }
     } else if message.contains("Overflow in") && message.contains("INT32") {
         // DuckDB types small integer literals as INT32.
-        SqlError::Invalid { message: format!("{message} Write one of the numbers with ::BIGINT.") }
+        SqlError::Invalid { message: format!("{message} Write one of the numbers with ::BIGINT."), position }
     } else {
-        SqlError::Invalid { message }
+        SqlError::Invalid { message, position }
     }
 }

@@ -1,6 +1,6 @@
 //! Compares the answers of Prometheus and of the service to the same expressions over the same samples.
 
-use std::thread;
+use std::{fs, thread};
 
 use almanac_engine::{ingest::remote_write::encode_v1, series::Labels};
 
@@ -25,6 +25,8 @@ fn answers_are_those_of_prometheus() {
         |_| "global: {}\n".to_owned(),
         &["--web.enable-remote-write-receiver", "--storage.tsdb.retention.time=100y", "--log.level=warn"],
     );
+    let features = "[promql]\nfeatures = [\"promql-experimental-functions\"]\n";
+    fs::write(folder.path().join("almanac.toml"), features).unwrap();
     let service = Server::start(folder.path());
     let urls = [prometheus.url.as_str(), service.url.as_str()];
     load(&urls);

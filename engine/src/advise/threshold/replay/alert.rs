@@ -37,6 +37,13 @@ impl AlertMachine {
         Self { for_ms, keep_firing_for_ms, state: AlertState::Inactive, active_at_ms: 0, keep_firing_since_ms: None }
     }
 
+    /// Moves the start of a pending alert, for one whose start is known from before a restart.
+    pub fn restore(&mut self, active_at_ms: i64) {
+        if self.state == AlertState::Pending {
+            self.active_at_ms = active_at_ms;
+        }
+    }
+
     /// Evaluates the alert at `now_ms` and returns its new state. `breached`: whether the expression has an element; a
     /// missing value is `false`. Times must ascend.
     pub fn step(&mut self, now_ms: i64, breached: bool) -> AlertState {

@@ -9,9 +9,10 @@ use super::{
 use crate::{
     series::{Labels, METRIC_NAME, MatchOp, Matcher},
     signal::{
-        SignalError, ValueKind,
+        Feature, SignalError, ValueKind,
         functions::{self, Function},
         plan::{Aggregate, AggregateOp, Call, Grouping, Node},
+        time::Extension,
     },
 };
 
@@ -28,7 +29,10 @@ impl Parser<'_> {
             if self.peek().kind == TokenKind::End {
                 return Err(self.unclosed(&opening, "bracket", ")"));
             }
+            // The second argument of `info` selects labels, and may match every series.
+            let before = std::mem::replace(&mut self.permits_empty_selectors, name == "info" && args.len() == 1);
             let arg = self.expression(Precedence::LOWEST)?;
+            self.permits_empty_selectors = before;
             let comma = self.peek().clone();
             if !comma.is(",") {
                 self.close_after(&arg, &opening)?;
@@ -47,24 +51,52 @@ impl Parser<'_> {
     /// Parses the call of a function.
     pub(super) fn call(&mut self, word: &Token) -> Result<Operand, SignalError> {
         let name = self.written(word);
-        let function = function_named(name).map_err(|error| match error {
-            UnknownFunction::NotEvaluated => SignalError::Unsupported { what: format!("function {name}") },
-            UnknownFunction::Unknown(hint) => {
-                self.error_at(word.start, word.end, format!("there is no function {name:?}{hint}"))
-            }
-        })?;
+        let function = function_named(name)
+            .map_err(|hint| self.error_at(word.start, word.end, format!("there is no function {name:?}{hint}")))?;
+        if functions::EXPERIMENTAL.contains(&function.name) {
+            self.uses(Feature::ExperimentalFunctions, function.name);
+        }
         let args = self.arguments(name)?;
         let end = self.last_end;
         self.check_call(function, &args, word.start, end)?;
         let depth = args.iter().map(|arg| arg.depth).max().unwrap_or(0) + 1;
         self.limit_depth(depth)?;
+        self.check_extensions(function, &args)?;
+        let arg_starts = args.iter().map(|arg| arg.start).collect();
         let args: Vec<Node> = args.into_iter().map(|arg| arg.node).collect();
-        let absent_labels = match args.first() {
+        let absent_labels = match args.first().map(Node::unwrapped) {
             Some(Node::Select(selector)) => fixed_labels(&selector.matchers),
             Some(Node::Range(range)) => fixed_labels(&range.selector.matchers),
             _ => Labels::default(),
         };
-        Ok(Operand::new(Node::Call(Call { function, args, absent_labels }), word.start, end, depth))
+        let call = Call { function, args, absent_labels, arg_starts, start: word.start };
+        Ok(Operand::new(Node::Call(call), word.start, end, depth))
+    }
+
+    /// Rejects ranges that are `anchored` or `smoothed` for functions that do not read them so, and label selectors of
+    /// `info` that are not selectors.
+    fn check_extensions(&self, function: &Function, args: &[Operand]) -> Result<(), SignalError> {
+        if function.name == "info"
+            && let Some(labels) = args.get(1)
+            && !matches!(&labels.node, Node::Select(selector) if selector.is_plain() && !selector.has_name)
+        {
+            let message = "the second argument of info is a selector of labels without a name, such as {env=\"prod\"}";
+            return Err(self.error_at(labels.start, labels.end, message));
+        }
+        for arg in args {
+            let Node::Range(range) = arg.node.unwrapped() else { continue };
+            let Some(extension) = range.selector.extension else { continue };
+            let valid: &[&str] = match extension {
+                Extension::Anchored => &["changes", "delta", "increase", "rate", "resets"],
+                Extension::Smoothed => &["delta", "increase", "rate"],
+            };
+            if !valid.contains(&function.name) {
+                let (modifier, name) = (extension.name(), function.name);
+                let message = format!("{modifier} is valid in {} only, not in {name}", valid.join(", "));
+                return Err(self.error_at(arg.start, arg.end, message));
+            }
+        }
+        Ok(())
     }
 
     /// Parses an aggregation; its grouping may be before or after its arguments.
@@ -97,11 +129,13 @@ impl Parser<'_> {
         let Some(inner) = args.pop() else { return Err(self.unclosed(word, "bracket", ")")) };
         self.need(&inner, ValueKind::Vector, op.name())?;
         let param = args.pop();
+        let param_start = param.as_ref().map_or(inner.start, |param| param.start);
         if let (Some(param), Some(kind)) = (&param, op.param()) {
             self.need(param, kind, &format!("the parameter of {}", op.name()))?;
         }
         let grouping = grouping.unwrap_or(Grouping { names: Vec::new(), without: false });
-        let aggregate = Aggregate { op, param: param.map(|param| param.node), inner: inner.node, grouping };
+        let param = param.map(|param| param.node);
+        let aggregate = Aggregate { op, param, inner: inner.node, grouping, param_start };
         Ok(Operand::new(Node::Aggregate(Box::new(aggregate)), word.start, end, depth))
     }
 
@@ -116,24 +150,23 @@ impl Parser<'_> {
     }
 }
 
-/// The error of a name that is not a supported function.
-enum UnknownFunction {
-    /// A function of Prometheus that is not supported.
-    NotEvaluated,
-    /// Not a function of Prometheus. The text suggests another one.
-    Unknown(String),
-}
-
 /// Returns the function with this name.
-fn function_named(name: &str) -> Result<&'static Function, UnknownFunction> {
+///
+/// # Errors
+/// A suggestion of another function, if one is similar.
+fn function_named(name: &str) -> Result<&'static Function, String> {
     if let Some(function) = functions::find_function(name) {
         return Ok(function);
     }
-    if functions::NOT_EVALUATED.contains(&name) {
-        return Err(UnknownFunction::NotEvaluated);
+    // Like keywords, these may be written in capitals.
+    let lower = name.to_ascii_lowercase();
+    if functions::IN_DURATIONS.contains(&lower.as_str())
+        && let Some(function) = functions::find_function(&lower)
+    {
+        return Ok(function);
     }
     if name == "holt_winters" {
-        return Err(UnknownFunction::Unknown("; its name is double_exponential_smoothing".to_owned()));
+        return Err("; its name is double_exponential_smoothing".to_owned());
     }
     let names = functions::FUNCTIONS.iter().map(|function| function.name);
     let aggregations = AggregateOp::ALL.iter().map(|op| op.name());
@@ -142,8 +175,7 @@ fn function_named(name: &str) -> Result<&'static Function, UnknownFunction> {
         .map(|known| (strsim::jaro_winkler(name, known), known))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = nearest.map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"));
-    Err(UnknownFunction::Unknown(hint))
+    Err(nearest.map_or_else(String::new, |(_, known)| format!("; did you mean {known}?")))
 }
 
 /// Returns the labels that a selector fixes: the names with exactly one matcher, which is `=`.

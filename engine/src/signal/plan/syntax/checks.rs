@@ -84,7 +84,7 @@ impl Parser<'_> {
     pub(super) fn check_binary(
         &self,
         binary: &Binary,
-        has_matching: bool,
+        (has_matching, has_fill): (bool, bool),
         sides: (&Operand, &Operand),
         operator: (usize, usize),
     ) -> Result<(), SignalError> {
@@ -102,6 +102,9 @@ impl Parser<'_> {
             return wrong(format!("a comparison of two scalars needs bool: write {name} bool"));
         }
         if matches!(binary.op, BinaryOp::Set(_)) {
+            if has_fill {
+                return wrong(format!("{name} takes no fill modifier"));
+            }
             if scalars > 0 {
                 let side = if left.kind() == ValueKind::Scalar { left } else { right };
                 return self.need(side, ValueKind::Vector, name);
@@ -109,6 +112,9 @@ impl Parser<'_> {
             if binary.matching.cardinality != Cardinality::OneToOne {
                 return wrong(format!("{name} takes no group_left or group_right"));
             }
+        }
+        if scalars > 0 && has_fill {
+            return wrong("fill needs two instant vectors, but one side is a scalar".to_owned());
         }
         if scalars > 0 && has_matching {
             return wrong("on and ignoring need two instant vectors, but one side is a scalar".to_owned());

@@ -1,5 +1,7 @@
 //! Parses durations with units: `5m`, `1h30m`, `1d`.
 
+use crate::signal::plan::LONGEST_MS;
+
 /// Units from the longest to the shortest, in milliseconds.
 const UNITS: [(&str, i64); 7] = [
     ("y", 365 * 86_400_000),
@@ -10,9 +12,6 @@ const UNITS: [(&str, i64); 7] = [
     ("s", 1_000),
     ("ms", 1),
 ];
-
-/// Maximum duration, as in Prometheus: 2^63 nanoseconds, 292 years.
-pub(super) const LONGEST_MS: i64 = i64::MAX / 1_000_000;
 
 /// Parses a text of digits and letters as a duration in milliseconds.
 ///

@@ -2,13 +2,10 @@
 
 use crate::signal::plan::AggregateOp;
 
-/// Returns the aggregation with this name, ignoring case. `Err`: the name of an aggregation that is not supported.
-pub(super) fn aggregation(word: &str) -> Option<Result<AggregateOp, &'static str>> {
+/// Returns the aggregation with this name, ignoring case.
+pub(super) fn aggregation(word: &str) -> Option<AggregateOp> {
     let lower = word.to_ascii_lowercase();
-    if lower == "limit_ratio" {
-        return Some(Err("limit_ratio"));
-    }
-    AggregateOp::ALL.into_iter().find(|op| op.name() == lower).map(Ok)
+    AggregateOp::ALL.into_iter().find(|op| op.name() == lower)
 }
 
 /// Whether a word is one of these keywords, ignoring case.

@@ -9,9 +9,9 @@ use super::{
 use crate::signal::SignalError;
 
 /// Symbols; a longer symbol is before its prefixes.
-const SYMBOLS: [&str; 24] = [
-    "==", "!=", "=~", "!~", ">=", "<=", "=", ">", "<", "+", "-", "*", "/", "%", "^", "(", ")", "{", "}", "[", "]", ",",
-    ":", "@",
+const SYMBOLS: [&str; 26] = [
+    "==", "!=", "=~", "!~", ">=", "<=", "</", ">/", "=", ">", "<", "+", "-", "*", "/", "%", "^", "(", ")", "{", "}",
+    "[", "]", ",", ":", "@",
 ];
 
 /// Characters that are confused with ASCII ones, and the correction.

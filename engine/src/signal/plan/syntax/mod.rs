@@ -8,6 +8,7 @@
 mod call;
 mod checks;
 mod duration;
+mod duration_expr;
 mod keywords;
 mod lexer;
 mod operand;

@@ -61,7 +61,7 @@ impl Precedence {
 }
 
 /// All binary operators as written.
-const OPERATORS: [(&str, BinaryOp, Precedence); 16] = [
+const OPERATORS: [(&str, BinaryOp, Precedence); 18] = [
     ("or", BinaryOp::Set(SetOp::Or), Precedence::Or),
     ("and", BinaryOp::Set(SetOp::And), Precedence::And),
     ("unless", BinaryOp::Set(SetOp::Unless), Precedence::And),
@@ -71,6 +71,8 @@ const OPERATORS: [(&str, BinaryOp, Precedence); 16] = [
     ("<=", BinaryOp::Compare(CompareOp::LessEqual), Precedence::Compare),
     (">", BinaryOp::Compare(CompareOp::Greater), Precedence::Compare),
     ("<", BinaryOp::Compare(CompareOp::Less), Precedence::Compare),
+    ("</", BinaryOp::TrimUpper, Precedence::Compare),
+    (">/", BinaryOp::TrimLower, Precedence::Compare),
     ("+", BinaryOp::Add, Precedence::Sum),
     ("-", BinaryOp::Sub, Precedence::Sum),
     ("*", BinaryOp::Mul, Precedence::Product),

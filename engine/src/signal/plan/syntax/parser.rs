@@ -8,8 +8,8 @@ use super::{
     token::{Token, TokenKind},
 };
 use crate::signal::{
-    SignalError,
-    plan::{Binary, BinaryOp, Cardinality, Matching, Node},
+    Feature, SignalError,
+    plan::{AggregateOp, Binary, BinaryOp, Cardinality, Matching, Node},
 };
 
 /// Maximum number of nested operands during parsing, because the parser is recursive.
@@ -17,11 +17,16 @@ const MAX_NESTING: usize = 128;
 /// Maximum depth of the tree of operations, because the evaluator is recursive.
 const MAX_DEPTH: usize = 200;
 
-/// A plan and the number of its selectors.
+/// A plan and its properties.
 #[derive(Debug)]
 pub(in crate::signal::plan) struct Parsed {
     pub(in crate::signal::plan) root: Node,
+    /// Number of selectors.
     pub(in crate::signal::plan) selectors: usize,
+    /// Whether a duration depends on the step or the range of the query.
+    pub(in crate::signal::plan) has_open_durations: bool,
+    /// Experimental constructs: their feature and their name.
+    pub(in crate::signal::plan) features: Vec<(Feature, String)>,
 }
 
 /// Parses a whole expression.
@@ -29,7 +34,17 @@ pub(in crate::signal::plan) struct Parsed {
 /// # Errors
 /// As [`crate::signal::parse`].
 pub(in crate::signal::plan) fn parse(text: &str) -> Result<Parsed, SignalError> {
-    let mut parser = Parser { text, tokens: tokens(text)?, next: 0, last_end: 0, selectors: 0, nesting: 0 };
+    let mut parser = Parser {
+        text,
+        tokens: tokens(text)?,
+        next: 0,
+        last_end: 0,
+        selectors: 0,
+        nesting: 0,
+        has_open_durations: false,
+        permits_empty_selectors: false,
+        features: Vec::new(),
+    };
     if parser.peek().kind == TokenKind::End {
         return Err(parser.error_at(0, text.len(), "the expression is empty"));
     }
@@ -38,7 +53,8 @@ pub(in crate::signal::plan) fn parse(text: &str) -> Result<Parsed, SignalError> 
     if rest.kind != TokenKind::End {
         return Err(parser.trailing_error(&operand, &rest));
     }
-    Ok(Parsed { root: operand.node, selectors: parser.selectors })
+    let Parser { selectors, has_open_durations, features, .. } = parser;
+    Ok(Parsed { root: operand.node, selectors, has_open_durations, features })
 }
 
 pub(super) struct Parser<'a> {
@@ -52,12 +68,19 @@ pub(super) struct Parser<'a> {
     pub(super) selectors: usize,
     /// Number of open operands.
     nesting: usize,
+    /// Whether a duration depends on the step or the range of the query.
+    pub(super) has_open_durations: bool,
+    /// Whether a selector may match every series, as in the second argument of `info`.
+    pub(super) permits_empty_selectors: bool,
+    /// Experimental constructs so far.
+    features: Vec<(Feature, String)>,
 }
 
 /// `bool`, `on`, `ignoring`, `group_left`, `group_right` after an operator.
 struct Modifiers {
     return_bool: bool,
     has_matching: bool,
+    has_fill: bool,
     matching: Matching,
 }
 
@@ -76,6 +99,22 @@ impl<'a> Parser<'a> {
             self.last_end = token.end;
         }
         token
+    }
+
+    /// Records an experimental construct.
+    pub(super) fn uses(&mut self, feature: Feature, what: impl Into<String>) {
+        self.features.push((feature, what.into()));
+    }
+
+    /// Counts one more open operand; its end is [`Self::leave`].
+    pub(super) fn enter(&mut self) -> Result<(), SignalError> {
+        self.nesting += 1;
+        if self.nesting > MAX_NESTING { Err(SignalError::TooDeep { limit: MAX_NESTING }) } else { Ok(()) }
+    }
+
+    /// Counts the end of an open operand.
+    pub(super) fn leave(&mut self) {
+        self.nesting -= 1;
     }
 
     /// Returns the text of a token.
@@ -137,10 +176,7 @@ impl<'a> Parser<'a> {
 
     /// Parses operands joined by operators of at least the precedence `min`.
     pub(super) fn expression(&mut self, min: Precedence) -> Result<Operand, SignalError> {
-        self.nesting += 1;
-        if self.nesting > MAX_NESTING {
-            return Err(SignalError::TooDeep { limit: MAX_NESTING });
-        }
+        self.enter()?;
         let mut left = self.signed()?;
         loop {
             let token = self.peek().clone();
@@ -161,7 +197,7 @@ impl<'a> Parser<'a> {
             let right = self.expression(if is_power { precedence } else { precedence.next_higher() })?;
             left = self.joined(op, &token, modifiers, left, right)?;
         }
-        self.nesting -= 1;
+        self.leave();
         Ok(left)
     }
 
@@ -177,10 +213,11 @@ impl<'a> Parser<'a> {
         let (start, end) = (left.start, right.end);
         let depth = left.depth.max(right.depth) + 1;
         self.limit_depth(depth)?;
-        let Modifiers { return_bool, has_matching, matching } = modifiers;
+        let Modifiers { return_bool, has_matching, has_fill, matching } = modifiers;
         // The checks need both operands, whose nodes move into the operation only afterwards.
-        let placeholder = Binary { op, left: Node::Number(0.0), right: Node::Number(0.0), matching, return_bool };
-        self.check_binary(&placeholder, has_matching, (&left, &right), (token.start, token.end))?;
+        let placeholder =
+            Binary { op, left: Node::Number(0.0), right: Node::Number(0.0), matching, return_bool, start };
+        self.check_binary(&placeholder, (has_matching, has_fill), (&left, &right), (token.start, token.end))?;
         let binary = Binary { left: left.node, right: right.node, ..placeholder };
         let mut operand = Operand::new(Node::Binary(Box::new(binary)), start, end, depth);
         operand.bare = false;
@@ -189,8 +226,14 @@ impl<'a> Parser<'a> {
 
     /// Parses the modifiers after an operator.
     fn modifiers(&mut self) -> Result<Modifiers, SignalError> {
-        let matching = Matching { names: Vec::new(), on: false, cardinality: Cardinality::OneToOne };
-        let mut modifiers = Modifiers { return_bool: false, has_matching: false, matching };
+        let matching = Matching {
+            names: Vec::new(),
+            on: false,
+            cardinality: Cardinality::OneToOne,
+            fill_left: None,
+            fill_right: None,
+        };
+        let mut modifiers = Modifiers { return_bool: false, has_matching: false, has_fill: false, matching };
         if self.is_word(&["bool"]) {
             self.advance();
             modifiers.return_bool = true;
@@ -214,12 +257,56 @@ impl<'a> Parser<'a> {
                 Cardinality::OneToMany(names)
             };
         }
-        // Without a bracket `fill` is the name of a metric.
-        let opens = self.tokens.get(self.next + 1).is_some_and(|token| token.is("("));
-        if self.is_word(&["fill", "fill_left", "fill_right"]) && opens {
-            return Err(SignalError::Unsupported { what: "binary modifier fill".to_owned() });
-        }
+        self.fills(&mut modifiers)?;
         Ok(modifiers)
+    }
+
+    /// Parses `fill(…)`, or one or both of `fill_left(…)` and `fill_right(…)`.
+    fn fills(&mut self, modifiers: &mut Modifiers) -> Result<(), SignalError> {
+        // Without a bracket `fill` is the name of a metric.
+        while self.is_word(&["fill", "fill_left", "fill_right"])
+            && self.tokens.get(self.next + 1).is_some_and(|token| token.is("("))
+        {
+            let word = self.advance();
+            let opening = self.advance();
+            let value = self.fill_value(&word, &opening)?;
+            let matching = &mut modifiers.matching;
+            let name = self.written(&word).to_ascii_lowercase();
+            let sides: &mut [&mut Option<f64>] = match name.as_str() {
+                "fill" => &mut [&mut matching.fill_left, &mut matching.fill_right],
+                "fill_left" => &mut [&mut matching.fill_left],
+                _ => &mut [&mut matching.fill_right],
+            };
+            if sides.iter().any(|side| side.is_some()) {
+                return Err(self.error_at(word.start, self.last_end, "a side is filled twice"));
+            }
+            sides.iter_mut().for_each(|side| **side = Some(value));
+            modifiers.has_fill = true;
+            self.uses(Feature::FillModifiers, name);
+        }
+        Ok(())
+    }
+
+    /// Parses the number of a `fill`, with its closing bracket.
+    fn fill_value(&mut self, word: &Token, opening: &Token) -> Result<f64, SignalError> {
+        let negative = self.peek().is("-");
+        if negative || self.peek().is("+") {
+            self.advance();
+        }
+        let token = self.advance();
+        #[expect(clippy::cast_precision_loss, reason = "PromQL's numbers are floats")]
+        let value = match &token.kind {
+            TokenKind::Number(value) => Some(*value),
+            TokenKind::Duration(ms) => Some(*ms as f64 / 1000.0),
+            TokenKind::Word => number(self.written(&token)),
+            _ => None,
+        };
+        let Some(value) = value else {
+            let message = format!("{} needs a number, such as {0}(0)", self.written(word));
+            return Err(self.error_at(word.start, token.end, message));
+        };
+        self.close(opening, "bracket", ")")?;
+        Ok(if negative { -value } else { value })
     }
 
     pub(super) fn is_word(&self, words: &[&str]) -> bool {
@@ -274,16 +361,15 @@ impl<'a> Parser<'a> {
         let mut operand = self.expression(Precedence::Power)?;
         self.need_number(&operand, self.written(&sign))?;
         (operand.start, operand.bare) = (sign.start, false);
-        if negative {
-            operand.node = match operand.node {
-                Node::Number(value) => Node::Number(-value),
-                other => {
-                    operand.depth += 1;
-                    self.limit_depth(operand.depth)?;
-                    Node::Negate(Box::new(other))
-                }
-            };
-        }
+        operand.node = match operand.node {
+            Node::Number(value) => Node::Number(if negative { -value } else { value }),
+            Node::Duration(value) => Node::Duration(if negative { -value } else { value }),
+            other => {
+                operand.depth += 1;
+                self.limit_depth(operand.depth)?;
+                if negative { Node::Negate(Box::new(other)) } else { Node::Plus(Box::new(other)) }
+            }
+        };
         Ok(operand)
     }
 
@@ -299,7 +385,7 @@ impl<'a> Parser<'a> {
             TokenKind::Duration(ms) => {
                 self.advance();
                 #[expect(clippy::cast_precision_loss, reason = "PromQL's numbers are floats")]
-                one(Node::Number(*ms as f64 / 1000.0))
+                one(Node::Duration(*ms as f64 / 1000.0))
             }
             TokenKind::Text(text) => {
                 self.advance();
@@ -311,10 +397,13 @@ impl<'a> Parser<'a> {
                 if self.peek().is(")") {
                     return Err(self.error_at(token.start, self.peek().end, "the brackets are empty"));
                 }
-                let mut inner = self.expression(Precedence::LOWEST)?;
+                let inner = self.expression(Precedence::LOWEST)?;
                 self.close_after(&inner, &token)?;
-                (inner.start, inner.end, inner.bare) = (token.start, self.last_end, false);
-                inner
+                let (start, end, depth) = (token.start, self.last_end, inner.depth + 1);
+                self.limit_depth(depth)?;
+                let mut wrapped = Operand::new(Node::Paren(Box::new(inner.node)), start, end, depth);
+                (wrapped.has_at, wrapped.has_offset) = (inner.has_at, inner.has_offset);
+                wrapped
             }
             TokenKind::Symbol("{") => self.selector(None)?,
             TokenKind::Symbol(symbol) => {
@@ -354,7 +443,9 @@ impl<'a> Parser<'a> {
         if let Some(op) = aggregation(name)
             && (opens || self.is_word(&["by", "without"]))
         {
-            let op = op.map_err(|name| SignalError::Unsupported { what: format!("aggregation {name}") })?;
+            if matches!(op, AggregateOp::Limitk | AggregateOp::LimitRatio) {
+                self.uses(Feature::ExperimentalFunctions, op.name());
+            }
             return self.aggregate(op, &word);
         }
         if opens && !is_one_of(name, &NOT_FUNCTION_NAMES) {

@@ -1,7 +1,7 @@
 //! Parses selectors: names, matchers in braces, ranges, subqueries, `offset` and `@`.
 
 use super::{
-    duration::LONGEST_MS,
+    duration_expr::ParsedDuration,
     keywords::is_one_of,
     operand::Operand,
     parser::Parser,
@@ -10,9 +10,9 @@ use super::{
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher},
     signal::{
-        SignalError, ValueKind,
+        Feature, SignalError, ValueKind,
         plan::{Node, RangeSelector, Selector, Subquery},
-        time::{At, TimeShift},
+        time::{At, Extension, TimeShift},
     },
 };
 
@@ -32,7 +32,8 @@ impl Parser<'_> {
             self.matchers(&mut matchers, name.is_some())?;
         }
         let end = self.last_end;
-        if !matchers.iter().any(|matcher| !matcher.matches_value("")) {
+        let is_empty = !matchers.iter().any(|matcher| !matcher.matches_value(""));
+        if is_empty && !self.permits_empty_selectors {
             let message =
                 "a selector needs a name or a matcher that does not match the empty text, such as {job=~\".+\"}";
             return Err(self.error_at(start, end, message));
@@ -40,7 +41,14 @@ impl Parser<'_> {
         // Slots number the selectors of a query in the order written.
         let slot = self.selectors;
         self.selectors += 1;
-        let selector = Selector { slot, matchers: matchers.into(), shift: TimeShift::default() };
+        let selector = Selector {
+            slot,
+            matchers: matchers.into(),
+            has_name: name.is_some(),
+            shift: TimeShift::default(),
+            offset: None,
+            extension: None,
+        };
         Ok(Operand::new(Node::Select(selector), start, end, 1))
     }
 
@@ -135,7 +143,8 @@ impl Parser<'_> {
             return Err(self.unclosed(brace, "brace", "}"));
         }
         if next.kind == TokenKind::Word && is_one_of(self.written(&next), &["or"]) {
-            return Err(SignalError::Unsupported { what: "\"or\" between label matchers".to_owned() });
+            let message = "alternatives of matchers are a pattern, {job=~\"a|b\"}, or two selectors joined by or";
+            return Err(self.error_at(next.start, next.end, message));
         }
         if matches!(next.kind, TokenKind::Word | TokenKind::Text(_)) {
             return Err(self.error_at(next.start, next.end, "a comma is missing between matchers"));
@@ -157,7 +166,7 @@ impl Parser<'_> {
             } else if next.is("@") {
                 self.at_time(&mut operand)?;
             } else if is_one_of(word, &["anchored", "smoothed"]) && operand.bare {
-                return Err(SignalError::Unsupported { what: format!("modifier {}", word.to_ascii_lowercase()) });
+                self.extension(&mut operand)?;
             } else {
                 return Ok(operand);
             }
@@ -170,16 +179,16 @@ impl Parser<'_> {
         if self.peek().is("]") {
             return Err(self.error_at(bracket.start, self.peek().end, "a range needs a duration, such as [5m]"));
         }
-        let range_ms = self.positive_duration("a range", &bracket)?;
+        let (range_ms, range) = self.bracketed_duration("a range", &bracket)?;
         if self.peek().is(":") {
-            return self.subquery(operand, range_ms, &bracket);
+            return self.subquery(operand, (range_ms, range), &bracket);
         }
         self.close(&bracket, "bracket", "]")?;
         let end = self.last_end;
         let is_plain = operand.bare && !operand.has_at && !operand.has_offset;
         match operand.node {
             Node::Select(selector) if is_plain => {
-                let node = Node::Range(RangeSelector { selector, range_ms });
+                let node = Node::Range(RangeSelector { selector, range_ms, range });
                 Ok(Operand::new(node, operand.start, end, operand.depth + 1))
             }
             Node::Select(_) if operand.bare => {
@@ -196,15 +205,32 @@ impl Parser<'_> {
     }
 
     /// Parses a subquery from its colon on.
-    fn subquery(&mut self, operand: Operand, range_ms: i64, bracket: &Token) -> Result<Operand, SignalError> {
+    fn subquery(
+        &mut self,
+        operand: Operand,
+        (range_ms, range): ParsedDuration,
+        bracket: &Token,
+    ) -> Result<Operand, SignalError> {
         self.advance();
-        let step_ms =
-            if self.peek().is("]") { None } else { Some(self.positive_duration("a subquery's step", bracket)?) };
+        let (step_ms, step) = if self.peek().is("]") {
+            (None, None)
+        } else {
+            let (step_ms, step) = self.bracketed_duration("a subquery's step", bracket)?;
+            (Some(step_ms), step)
+        };
         self.close(bracket, "bracket", "]")?;
         self.need(&operand, ValueKind::Vector, "a subquery")?;
         let (start, depth) = (operand.start, operand.depth + 1);
         let inner = Box::new(operand.node);
-        let node = Node::Subquery(Subquery { inner, range_ms, step_ms, shift: TimeShift::default() });
+        let node = Node::Subquery(Subquery {
+            inner,
+            range_ms,
+            step_ms,
+            shift: TimeShift::default(),
+            range,
+            step,
+            offset: None,
+        });
         self.limit_depth(depth)?;
         Ok(Operand::new(node, start, self.last_end, depth))
     }
@@ -212,17 +238,40 @@ impl Parser<'_> {
     /// Parses `offset`.
     fn offset(&mut self, operand: &mut Operand) -> Result<(), SignalError> {
         let keyword = self.advance();
-        let negative = self.peek().is("-");
-        if negative || self.peek().is("+") {
-            self.advance();
-        }
-        let offset_ms = self.duration("offset", &keyword)?;
+        let (offset_ms, expression) = self.offset_duration(&keyword)?;
         let end = self.last_end;
         if operand.has_offset {
             return Err(self.error_at(keyword.start, end, "offset is given twice"));
         }
-        self.shift(operand, &keyword)?.offset_ms = if negative { -offset_ms } else { offset_ms };
+        self.shift(operand, &keyword)?.offset_ms = offset_ms;
+        match &mut operand.node {
+            Node::Select(selector) => selector.offset = expression,
+            Node::Range(range) => range.selector.offset = expression,
+            Node::Subquery(subquery) => subquery.offset = expression,
+            _ => {}
+        }
         (operand.has_offset, operand.end) = (true, end);
+        Ok(())
+    }
+
+    /// Parses `anchored` or `smoothed`.
+    fn extension(&mut self, operand: &mut Operand) -> Result<(), SignalError> {
+        let word = self.advance();
+        let extension =
+            if is_one_of(self.written(&word), &["anchored"]) { Extension::Anchored } else { Extension::Smoothed };
+        let name = extension.name();
+        let wrong = |message: String| Err(self.error_at(word.start, word.end, message));
+        let current = match &mut operand.node {
+            Node::Range(range) => &mut range.selector.extension,
+            Node::Select(selector) => &mut selector.extension,
+            _ => return wrong(format!("{name} is valid after a selector, not after a subquery")),
+        };
+        if current.is_some() {
+            return wrong(format!("{name} follows another modifier of this kind; write one of anchored and smoothed"));
+        }
+        *current = Some(extension);
+        operand.end = word.end;
+        self.uses(Feature::ExtendedRangeSelectors, name);
         Ok(())
     }
 
@@ -284,51 +333,5 @@ impl Parser<'_> {
         } else {
             Err(self.error_at(token.start, token.end, "the time after @ is out of range"))
         }
-    }
-
-    /// Parses a duration of at least one millisecond.
-    fn positive_duration(&mut self, what: &str, opening: &Token) -> Result<i64, SignalError> {
-        let start = self.peek().start;
-        match self.duration(what, opening)? {
-            0 => Err(self.error_at(start, self.last_end, format!("{what} must last at least a millisecond"))),
-            ms => Ok(ms),
-        }
-    }
-
-    /// Parses a duration with a unit, or a number of seconds. Returns milliseconds.
-    fn duration(&mut self, what: &str, opening: &Token) -> Result<i64, SignalError> {
-        let token = self.advance();
-        let ms = match token.kind {
-            TokenKind::Duration(ms) => ms,
-            TokenKind::Number(seconds) => {
-                let ms = (seconds * 1000.0).round();
-                #[expect(clippy::cast_precision_loss, reason = "compared with a bound")]
-                let longest = LONGEST_MS as f64;
-                if !(0.0..=longest).contains(&ms) {
-                    return Err(self.error_at(
-                        token.start,
-                        token.end,
-                        "the duration is out of range; the longest is 292 years",
-                    ));
-                }
-                #[expect(clippy::cast_possible_truncation, reason = "within the range just checked")]
-                let ms = ms as i64;
-                ms
-            }
-            _ if token.is("(") || token.is("-") || token.is("+") => {
-                return Err(SignalError::Unsupported { what: "arithmetic in a duration".to_owned() });
-            }
-            TokenKind::End if opening.is("[") => return Err(self.unclosed(opening, "bracket", "]")),
-            _ => {
-                let message = format!("{what} needs a duration, such as 5m");
-                let culprit = if token.kind == TokenKind::End { opening } else { &token };
-                return Err(self.error_at(culprit.start, culprit.end, message));
-            }
-        };
-        let next = self.peek();
-        if opening.is("[") && ["+", "-", "*", "/", "%", "^"].into_iter().any(|operator| next.is(operator)) {
-            return Err(SignalError::Unsupported { what: "arithmetic in a duration".to_owned() });
-        }
-        Ok(ms)
     }
 }

@@ -1,0 +1,197 @@
+//! `GET /v1/streams/{name}` and `POST /v1/streams/{name}/ack`: one document for a consumer, and how far it has it.
+
+use std::collections::HashMap;
+
+use almanac_engine::{
+    advise::threshold::ExpectedBreach,
+    store::{
+        Store, StoreError,
+        rows::{NoticeRow, NoticeType, StreamCursorRow},
+    },
+};
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    access::Caller,
+    config::Stream,
+    http::{ApiError, AppState, ErrorBody, Lane, Params, recommendations::RecommendationBody, rows::BreachBody},
+};
+
+/// Notices that are read at a time.
+const PAGE: usize = 500;
+
+/// What a consumer has to know.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StreamBody {
+    /// Name of the stream.
+    stream: String,
+    /// Cursor of this document; acknowledge it when the document has been handled.
+    cursor: String,
+    /// Recommendations that changed since the cursor, in the order of their last change; without a cursor the open ones.
+    recommendations: Vec<RecommendationBody>,
+    /// Breaches that are expected now, whenever they were found.
+    breaches: Vec<BreachBody>,
+    /// Incidents that were suspected since the cursor.
+    #[schema(value_type = Vec<Object>)]
+    incidents: Vec<Value>,
+    /// Judged targets; there are none yet. Rules on an error budget are among `breaches`.
+    #[schema(value_type = Vec<Object>)]
+    targets: Vec<Value>,
+}
+
+/// The cursor of a document that was handled.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acknowledgement {
+    /// `cursor` of the document.
+    cursor: String,
+}
+
+/// Returns what has changed since a cursor, by default the acknowledged one. Reading moves nothing.
+#[utoipa::path(get, path = "/v1/streams/{name}", tag = "notices",
+    params(("name" = String, Path, description = "infrastructure, security, architecture or a configured stream"),
+        ("after" = Option<String>, Query, description = "cursor of a document; left out: the acknowledged one; 0: everything that is open")),
+    responses((status = 200, description = "the document", body = StreamBody), (status = 400, description = "not a cursor", body = ErrorBody), (status = 404, description = "no stream has this name", body = ErrorBody)))]
+pub(super) async fn stream_document(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Json<StreamBody>, ApiError> {
+    params.only(&["after"])?;
+    let stream = find(&state, &name)?;
+    let given = params.get("after").map(cursor).transpose()?;
+    let breaches = state.metrics.expected_breaches().unwrap_or_default();
+    let shared = state.clone();
+    let body = state.run(Lane::Light, move || read(&shared, &stream, given, breaches)).await?;
+    Ok(Json(body))
+}
+
+/// Acknowledges a document: later reads without `after` begin behind it. An older cursor moves the stream back.
+#[utoipa::path(post, path = "/v1/streams/{name}/ack", tag = "notices", request_body = Acknowledgement,
+    params(("name" = String, Path, description = "name of the stream")),
+    responses((status = 204, description = "acknowledged"), (status = 400, description = "not a cursor", body = ErrorBody), (status = 404, description = "no stream has this name", body = ErrorBody)))]
+pub(super) async fn acknowledge_stream(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    body: axum::body::Bytes,
+) -> Result<StatusCode, ApiError> {
+    let stream = find(&state, &name)?;
+    let Acknowledgement { cursor: given } = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::bad_request("invalid_body", format!("the body is not {{\"cursor\": \"…\"}}: {error}"))
+    })?;
+    let cursor = cursor(&given)?;
+    let actor = caller.name().unwrap_or_default().to_owned();
+    let (store, now) = (state.store.clone(), state.clock.now());
+    state
+        .run(Lane::Light, move || {
+            let newest = newest(&store)?;
+            if cursor > newest {
+                let message = format!("cursor {cursor} is ahead of the stream, which is at {newest}");
+                return Err(ApiError::bad_request("invalid_cursor", message));
+            }
+            store.put_stream_cursor(StreamCursorRow { stream: stream.name, cursor, acknowledged_at: now, actor })?;
+            Ok(())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns the configured stream of a name, or the ready-made one.
+fn find(state: &AppState, name: &str) -> Result<Stream, ApiError> {
+    let configured = state.config.streams.iter().cloned();
+    let all: Vec<Stream> = configured.chain(Stream::ready_made()).collect();
+    all.iter().find(|stream| stream.name == name).cloned().ok_or_else(|| {
+        let mut names: Vec<&str> = all.iter().map(|stream| stream.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        ApiError::not_found("unknown_stream", format!("no stream is named {name:?}; known: {}", names.join(", ")))
+    })
+}
+
+fn cursor(text: &str) -> Result<i64, ApiError> {
+    text.parse().ok().filter(|&number| number >= 0).ok_or_else(|| {
+        ApiError::bad_request("invalid_cursor", format!("{text:?} is not the cursor of a stream, or 0 for everything"))
+    })
+}
+
+/// Returns the number of the newest notice.
+fn newest(store: &Store) -> Result<i64, StoreError> {
+    Ok(store.newest_notice()?.unwrap_or(0))
+}
+
+fn read(
+    state: &AppState,
+    stream: &Stream,
+    given: Option<i64>,
+    breaches: Vec<ExpectedBreach>,
+) -> Result<StreamBody, ApiError> {
+    let store = &state.store;
+    let acknowledged = store.stream_cursors()?.into_iter().find(|row| row.stream == stream.name);
+    let after = given.or(acknowledged.map(|row| row.cursor)).unwrap_or(0);
+    // The last notice about each recommendation, and the incidents; by pages, since a notice has its whole content.
+    let (mut changed, mut incidents): (HashMap<String, i64>, Vec<Value>) = (HashMap::new(), Vec::new());
+    let mut last = after;
+    loop {
+        let page = store.notices(last, Some(PAGE))?;
+        let Some(newest) = page.last().map(|notice| notice.seq) else { break };
+        last = newest;
+        for NoticeRow { seq, notice_type, subject, key, data, .. } in page {
+            match notice_type {
+                NoticeType::Recommendation => {
+                    let id = key.split_once('.').map_or(key.as_str(), |(_, id)| id);
+                    changed.insert(id.to_owned(), seq);
+                }
+                NoticeType::Incident if stream.incidents && concerns(stream, &subject, &data) => incidents.push(data),
+                NoticeType::Incident | NoticeType::Breach | NoticeType::Anomaly => {}
+            }
+        }
+    }
+    let breaches = breaches.into_iter().filter(|breach| stream.breaches && stream.has_target(&breach.alert));
+    Ok(StreamBody {
+        stream: stream.name.clone(),
+        cursor: last.to_string(),
+        recommendations: recommendations(state, stream, after, &changed)?,
+        breaches: breaches.map(BreachBody::from).collect(),
+        incidents,
+        targets: Vec::new(),
+    })
+}
+
+/// Whether the stream is about one of the signals of an incident.
+fn concerns(stream: &Stream, first: &str, data: &Value) -> bool {
+    let signals = data.get("signals").and_then(Value::as_str).unwrap_or_default();
+    stream.has_target(first) || signals.split(',').any(|signal| stream.has_target(signal))
+}
+
+/// Returns the recommendations that changed; from the start, those that are open.
+fn recommendations(
+    state: &AppState,
+    stream: &Stream,
+    after: i64,
+    changed: &HashMap<String, i64>,
+) -> Result<Vec<RecommendationBody>, ApiError> {
+    use almanac_engine::store::rows::{RecommendationFilter, State as Status};
+
+    let ids: Vec<String> = changed.keys().cloned().collect();
+    if ids.is_empty() && after > 0 {
+        return Ok(Vec::new());
+    }
+    let filter =
+        RecommendationFilter { ids: if after > 0 { ids } else { Vec::new() }, ..RecommendationFilter::default() };
+    let mut rows = state.ledger.list(&filter)?;
+    rows.retain(|row| {
+        let is_open = matches!(row.state, Status::Proposed | Status::Accepted | Status::Applied);
+        let is_wanted = stream.has_kind(row.kind.as_str()) && stream.has_target(&row.target);
+        (after > 0 || is_open) && is_wanted && row.confidence >= stream.min_confidence
+    });
+    rows.sort_by(|one, other| (one.updated_at, &one.id).cmp(&(other.updated_at, &other.id)));
+    Ok(rows.into_iter().map(RecommendationBody::from).collect())
+}

@@ -1,0 +1,93 @@
+//! `GET /v1/webhooks`: how far each webhook has been told, and the newest dead letters.
+
+use almanac_engine::store::rows::{DeadLetterRow, WebhookRow};
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::{ApiError, AppState, Lane, Params, iso};
+
+/// Dead letters in the answer.
+const DEAD_LETTERS: usize = 100;
+
+/// The state of the webhooks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WebhooksBody {
+    /// Configured webhooks.
+    webhooks: Vec<WebhookBody>,
+    /// The newest notices that were given up.
+    dead_letters: Vec<DeadLetterBody>,
+}
+
+/// The state of a webhook.
+#[derive(Debug, Serialize, ToSchema)]
+struct WebhookBody {
+    /// Address, without user, password and query.
+    url: String,
+    /// Notices that it has accepted.
+    delivered: u64,
+    /// Notices that were given up.
+    dead: u64,
+    /// Notices that wait, of all types.
+    waiting: i64,
+    /// Attempts at the next notice so far.
+    attempts: u64,
+    /// First failed attempt at the next notice.
+    failing_since: Option<String>,
+    /// Why the last attempt failed.
+    error: Option<String>,
+}
+
+/// A notice that was given up.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeadLetterBody {
+    /// Address of the webhook.
+    url: String,
+    /// Identifier of the notice, as in the body that was posted.
+    id: String,
+    /// When it was given up.
+    time: String,
+    /// Number of attempts.
+    attempts: u64,
+    /// Why the last one failed.
+    error: String,
+}
+
+impl From<DeadLetterRow> for DeadLetterBody {
+    fn from(row: DeadLetterRow) -> Self {
+        Self { url: row.url, id: row.id, time: iso(row.at.millis()), attempts: row.attempts, error: row.error }
+    }
+}
+
+/// Lists the configured webhooks with what they have been told, and the newest dead letters.
+#[utoipa::path(get, path = "/v1/webhooks", tag = "notices",
+    responses((status = 200, description = "the state of the webhooks", body = WebhooksBody)))]
+pub(super) async fn list_webhooks(
+    State(state): State<AppState>,
+    params: Params,
+) -> Result<Json<WebhooksBody>, ApiError> {
+    params.only(&[])?;
+    let shared = state.clone();
+    let read = move || {
+        let rows = shared.store.webhooks()?;
+        let newest = shared.store.newest_notice()?.unwrap_or(0);
+        let body = |url: String| {
+            let row = rows.iter().find(|row| row.url == url).cloned();
+            let row = row.unwrap_or_else(|| WebhookRow::new(url, newest, shared.clock.now()));
+            WebhookBody {
+                waiting: newest - row.delivered_seq,
+                url: row.url,
+                delivered: row.delivered,
+                dead: row.dead,
+                attempts: row.attempts,
+                failing_since: row.failing_since.map(|at| iso(at.millis())),
+                error: row.error,
+            }
+        };
+        Ok::<_, ApiError>(WebhooksBody {
+            webhooks: shared.config.webhooks.iter().map(|webhook| body(webhook.shown())).collect(),
+            dead_letters: shared.store.dead_letters(Some(DEAD_LETTERS))?.into_iter().map(Into::into).collect(),
+        })
+    };
+    Ok(Json(state.run(Lane::Light, read).await?))
+}

@@ -1,0 +1,14 @@
+//! Reads statements as clients of the PostgreSQL wire write them: splits texts, translates names and operators that DuckDB
+//! reads differently, and finds the types of parameters.
+//!
+//! The translation changes names, casts and constants only; the gate checks its result like any other statement.
+
+mod infer;
+mod lexer;
+mod parameter;
+mod translate;
+
+pub(super) use infer::{infer, parameter_count};
+pub use lexer::{HEAD, Lexeme, LexemeKind, Piece, split};
+pub use parameter::{ParamKind, ParamType};
+pub(super) use translate::Translation;
