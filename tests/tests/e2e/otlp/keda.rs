@@ -1,7 +1,6 @@
 //! KEDA's external scaler, called by a client that is generated from its interface.
 
 use std::{
-    f64::consts::TAU,
     fs,
     io::{BufRead, BufReader, Write},
     path::Path,
@@ -48,15 +47,15 @@ pub(super) fn prepare(folder: &Path) {
     let mut batch = SampleBatch::default();
     for step in 0..21 * 360 {
         let at = now - step * 240_000;
-        let day = (at % 86_400_000) as f64 / 86_400_000.0;
-        // Steep mornings, which a rule that reacts misses.
-        let load = 300.0 + 2_500.0 * (day * TAU).sin().max(0.0).powi(2) + (step % 7) as f64 * 5.0;
+        // Demand that jumps every three hours: a rule that reacts falls short each time.
+        let base = if at % 21_600_000 < 10_800_000 { 2_500.0 } else { 300.0 };
+        let load = base + (step % 7) as f64 * 5.0;
         batch.push(id, at, load);
     }
     store.append(batch).unwrap().wait().unwrap();
     store.close().unwrap();
     let ended = run(folder, ["recommend"]);
-    assert!(ended.code == Some(0) && ended.stdout.contains("scaling"), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.code == Some(0) && ended.stdout.contains("scaling-api-1"), "{}\n{}", ended.stdout, ended.stderr);
 }
 
 /// The generated client as a process that answers commands.

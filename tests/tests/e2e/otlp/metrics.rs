@@ -177,28 +177,28 @@ fn exponential(values: &[f64], temporality: u8, start: u64, time: u64) -> Value 
 fn quantiles_of_exponential_histograms_are_close() {
     let folder = tempdir().unwrap();
     let server = Server::start(folder.path());
-    let start = now_nanos() - 60 * SECOND;
+    let start = now_nanos() - 280 * SECOND;
     let at = |seconds: u64| start + seconds * SECOND;
     let values = spread();
     // The first point has only the lower half of the range, so that the later ones have bounds that are new.
     for temporality in [1, 2] {
         let low: Vec<f64> = values.iter().copied().filter(|value| *value < 0.05).collect();
-        let mut metric = exponential(&low, temporality, at(0), at(10));
+        let mut metric = exponential(&low, temporality, at(0), at(200));
         metric["name"] = json!(format!("latency{temporality}"));
         assert_eq!(post(&server, &metric), json!({}));
         let mut both = low.clone();
         both.extend(&values);
         both.sort_by(f64::total_cmp);
-        let (later, from) = if temporality == 1 { (&values, at(10)) } else { (&both, at(0)) };
-        let mut metric = exponential(later, temporality, from, at(50));
+        let (later, from) = if temporality == 1 { (&values, at(200)) } else { (&both, at(0)) };
+        let mut metric = exponential(later, temporality, from, at(270));
         metric["name"] = json!(format!("latency{temporality}"));
         assert_eq!(post(&server, &metric), json!({}));
         let name = format!("latency{temporality}_seconds");
         assert_eq!(value(&server, &format!("{name}_count")), both.len() as f64);
         for quantile in [0.05, 0.5, 0.9, 0.99] {
-            // The window begins before the zero at the start, so that the increase is that of all values.
-            let expr = format!("histogram_quantile({quantile}, sum by (le) (increase({name}_bucket[2m])))");
-            let exact = both[(both.len() as f64 * quantile) as usize];
+            // The window begins after the start and before the first point: the increase is that of the second interval.
+            let expr = format!("histogram_quantile({quantile}, sum by (le) (increase({name}_bucket[3m])))");
+            let exact = values[(values.len() as f64 * quantile) as usize];
             let found = value(&server, &expr);
             let error = (found / exact - 1.0).abs();
             assert!(error < 0.06, "{quantile}: {found}, exact {exact}");
