@@ -76,15 +76,15 @@ attack: setup ## Attack the real binary on loopback, one test at a time; prints 
 	cargo nextest run --locked $(FEATURES) --workspace --test e2e --test-threads 1 --success-output immediate --no-fail-fast \
 		-E 'test(/^(attack|isolation|access|stays)::/)'
 
-bench: setup ## Measure ingest speed, bytes per sample and query latency; writes docs/bench-ingest.md
+bench: setup ## Measure ingest speed, bytes per sample and query latency; writes docs/measured/ingest.md
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/bench-ingest
 
-bench-accuracy: setup ## Measure accuracy on the public sets in DATA (or ALMANAC_DATA); writes docs/accuracy.md (ONLY=m4,kpi QUICK=1)
+bench-accuracy: setup ## Measure accuracy on the public sets in DATA (or ALMANAC_DATA); writes docs/measured/accuracy.md (ONLY=m4,kpi QUICK=1)
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/bench-accuracy $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
-bench-advisors: setup ## Replay every advisor on the public sets in DATA (or ALMANAC_DATA); writes docs/advisors.md (ONLY=ttl QUICK=1)
+bench-advisors: setup ## Replay every advisor on the public sets in DATA (or ALMANAC_DATA); writes docs/measured/advisors.md (ONLY=ttl QUICK=1)
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/bench-advisors $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 

@@ -72,6 +72,7 @@ document.addEventListener("click", (event) => {
     const row = mark.closest("[data-incident]");
     const incident = { started_at: Date.parse(row.dataset.start), title: row.dataset.name, source: mark.dataset.source, verdict: mark.dataset.verdict };
     if (row.dataset.end) incident.ended_at = Date.parse(row.dataset.end);
+    else if (incident.verdict === "false") incident.ended_at = Date.now();
     if (mark.dataset.target) incident.target = mark.dataset.target;
     send(incident);
     return;
@@ -90,6 +91,7 @@ form?.addEventListener("submit", (event) => {
   const fields = Object.fromEntries(new FormData(form));
   const started = read(fields.from);
   const ended = fields.to ? read(fields.to) : null;
+  if (ended === null && fields.verdict === "false") { notice("Say until when there was no incident."); form.elements.to.focus(); return; }
   if (ended !== null && ended < started) { notice("The end is before the start."); form.elements.to.focus(); return; }
   const incident = { started_at: started, title: fields.title.trim(), source: "web page", verdict: fields.verdict };
   if (ended !== null) incident.ended_at = ended;

@@ -271,7 +271,7 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
-        unique("webhook", "url", self.webhooks.iter().map(Webhook::shown).collect::<Vec<_>>().iter())?;
+        unique("webhook", "name", self.webhooks.iter().map(Webhook::shown).collect::<Vec<_>>().iter())?;
         unique("stream", "name", self.streams.iter().map(|stream| &stream.name))?;
         self.webhooks.iter().try_for_each(Webhook::check)?;
         self.streams.iter().try_for_each(Stream::check)?;

@@ -1,12 +1,13 @@
-//! Sections of what callers are told: `[[webhook]]` and `[[stream]]`.
+//! Sections about notices: `[[webhook]]` and `[[stream]]`.
 
 use std::path::PathBuf;
 
 use almanac_engine::store::rows::NoticeType;
 use reqwest::Url;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
-use super::{Span, advice::wildcard};
+use super::{Secret, Span, advice::wildcard};
 
 /// Kinds of recommendations that a stream may name: those of today's advisors and of the advisors to come, so that a
 /// configuration can name them in advance.
@@ -39,7 +40,9 @@ const KINDS: [&str; 21] = [
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Address that notices are posted to, `http` or `https`.
-    pub url: String,
+    pub url: Secret,
+    /// Name in logs, tables and pages; left out: the host with a digest of the address, of which any part may be secret.
+    pub name: Option<String>,
     /// File with the secret that each body is signed with; left out: bodies are not signed.
     pub secret_file: Option<PathBuf>,
     /// Types of notices: `recommendation`, `breach`, `incident`, `anomaly`.
@@ -95,7 +98,7 @@ fn default_true() -> bool {
 impl Webhook {
     pub(super) fn check(&self) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("webhook {:?}: {what}", self.shown()));
-        match Url::parse(&self.url) {
+        match Url::parse(self.url.expose()) {
             Err(error) => return wrong(&format!("the url cannot be parsed ({error}); write https://host/path")),
             Ok(url) if !["http", "https"].contains(&url.scheme()) || url.host().is_none() => {
                 return wrong("the url is neither http://… nor https://…");
@@ -114,19 +117,19 @@ impl Webhook {
         Ok(())
     }
 
-    /// Returns the address without user, password and query, which may contain secrets; it names the webhook.
+    /// Returns the name. A made one changes with the address: an address is another webhook.
     #[must_use]
     pub fn shown(&self) -> String {
-        match Url::parse(&self.url) {
-            Ok(mut url) => {
-                let _ = url.set_username("");
-                let _ = url.set_password(None);
-                url.set_query(None);
-                url.set_fragment(None);
-                url.to_string()
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        match Url::parse(self.url.expose()) {
+            Ok(url) => {
+                let digest = Sha256::digest(self.url.expose());
+                let digits: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+                format!("{}/…{digits}", url.origin().ascii_serialization())
             }
-            // What cannot be parsed may have a password before its @.
-            Err(_) => self.url.rsplit_once('@').map_or(&*self.url, |(_, host)| host).to_owned(),
+            Err(_) => "without a name".to_owned(),
         }
     }
 }
@@ -173,7 +176,7 @@ impl Stream {
         [
             stream(
                 "infrastructure",
-                &["scaling", "rightsizing", "pool", "queue", "capacity", "settings", "batch"],
+                &["scaling", "rightsizing", "threshold", "pool", "queue", "capacity", "settings", "batch"],
                 true,
             ),
             stream("security", &["throttle", "certificate"], false),
@@ -201,7 +204,7 @@ impl Stream {
 mod tests {
     use std::path::Path;
 
-    use crate::config::Config;
+    use crate::config::{Config, Webhook};
 
     fn refused(text: &str, expected: &str) {
         let message = Config::parse(text, Path::new("almanac.toml")).unwrap_err().to_string();
@@ -215,7 +218,11 @@ mod tests {
         refused("[[webhook]]\nurl = \"http://h/\"\non = []", "on is empty");
         refused("[[webhook]]\nurl = \"http://h/\"\non = [\"deploy\"]", "recommendation, breach, incident, anomaly");
         refused("[[webhook]]\nurl = \"http://h/\"\ntimeout = \"10ms\"", "timeout is not between");
-        refused("[[webhook]]\nurl = \"http://h/a\"\n[[webhook]]\nurl = \"http://h/a\"", "two");
+        refused(
+            "[[webhook]]\nurl = \"http://h/a\"\n[[webhook]]\nurl = \"http://h/a\"",
+            "two [[webhook]] have the name",
+        );
+        refused("[[webhook]]\nurl = \"http://h/a\"\nname = \"\"", "empty name");
         refused("[[stream]]\nname = \"a b\"", "part of a path");
         refused("[[stream]]\nname = \"a\"\nkinds = [\"scale\"]", "known: batch");
         refused("[[stream]]\nname = \"a\"\nmin_confidence = 2.0", "between 0 and 1");
@@ -223,9 +230,19 @@ mod tests {
 
     #[test]
     fn secrets_in_an_address_are_not_shown() {
-        let text = "[[webhook]]\nurl = \"https://u:secret@h/path?token=secret#secret\"";
-        let config = Config::parse(text, Path::new("almanac.toml")).unwrap();
-        assert_eq!(config.webhooks[0].shown(), "https://h/path");
-        refused("[[webhook]]\nurl = \"x://u:secret@h o\"", "webhook \"h o\"");
+        let hook = |url: &str| format!("[[webhook]]\nurl = {url:?}\n");
+        // Some receivers have their secret in the path alone.
+        let addresses = [
+            "https://u:hunter2@h/path?token=hunter2#hunter2",
+            "https://h:8443/services/hunter2",
+            "https://h:8443/services/hunter22",
+        ];
+        let text = addresses.map(hook).concat();
+        let config = Config::parse(&text, Path::new("almanac.toml")).unwrap();
+        let shown: Vec<String> = config.webhooks.iter().map(Webhook::shown).collect();
+        assert!(shown[0].starts_with("https://h/…") && shown[1].starts_with("https://h:8443/…"), "{shown:?}");
+        assert!(shown[1] != shown[2] && !format!("{:?} {shown:?}", config.webhooks).contains("hunter2"), "{shown:?}");
+        let message = Config::parse(&hook("x://u:hunter2@h o"), Path::new("almanac.toml")).unwrap_err().to_string();
+        assert!(message.contains("the url cannot be parsed") && !message.contains("hunter2"), "{message}");
     }
 }

@@ -162,6 +162,11 @@ fn add(
             if incident.ended_at.is_some_and(|ended| ended < incident.started_at) {
                 return Err(wrong("ends before it starts".to_owned()));
             }
+            if incident.verdict == IncidentVerdict::False && incident.ended_at.is_none() {
+                return Err(wrong(
+                    "has the verdict false and no ended_at; say until when there was no incident".to_owned(),
+                ));
+            }
             check(incident.started_at)?;
             incident.ended_at.map_or(Ok(()), check)?;
             batch.incidents.push(incident);

@@ -1,4 +1,4 @@
-//! Compares the present facts with what callers have been told. Reads no store and no clock.
+//! Compares the present facts with the notices so far. Reads no store and no clock.
 
 use std::collections::HashMap;
 
@@ -17,6 +17,8 @@ const ANOMALY_AGE_MS: i64 = 2 * 3_600_000;
 const INCIDENT_AGE_MS: i64 = 24 * 3_600_000;
 /// Anomalous values of a signal that are closer than this, or than five of its steps, are one anomaly.
 const ANOMALY_GAP_MS: i64 = 600_000;
+/// Least time between two notices on one breach: a trend at the edge of significance comes and goes.
+const BREACH_QUIET_MS: i64 = 3_600_000;
 /// When further anomalies are found, the start of an incident moves by less than this.
 const INCIDENT_SHIFT_MS: i64 = 3_600_000;
 
@@ -40,7 +42,7 @@ pub struct Facts<'a> {
 /// Something that callers have not been told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News<'a> {
-    /// A recommendation is new or has changed.
+    /// A recommendation is new or has another state.
     Recommendation(&'a RecommendationRow),
     /// A breach is expected.
     Breach(&'a ExpectedBreach),
@@ -89,7 +91,7 @@ fn recommendation_key(row: &RecommendationRow) -> String {
 pub fn find<'a>(told: &[NoticeRow], facts: &Facts<'a>, now: Timestamp) -> Vec<News<'a>> {
     let of = |wanted: NoticeType| told.iter().filter(move |notice| notice.notice_type == wanted);
     let mut news = recommendations(of(NoticeType::Recommendation), facts.recommendations);
-    news.extend(breaches(of(NoticeType::Breach), facts.breaches));
+    news.extend(breaches(of(NoticeType::Breach), facts.breaches, now));
     news.extend(incidents(of(NoticeType::Incident), facts, now));
     news.extend(anomalies(of(NoticeType::Anomaly), facts, now));
     news
@@ -97,30 +99,50 @@ pub fn find<'a>(told: &[NoticeRow], facts: &Facts<'a>, now: Timestamp) -> Vec<Ne
 
 fn recommendations<'a, 't>(told: impl Iterator<Item = &'t NoticeRow>, rows: &'a [RecommendationRow]) -> Vec<News<'a>> {
     let place = |key: &str| key.split_once('.').and_then(|(at, id)| Some((at.parse::<i64>().ok()?, id.to_owned())));
-    let last = told.filter_map(|notice| place(&notice.key)).max();
+    let (mut last, mut states): (Option<(i64, String)>, HashMap<String, &str>) = (None, HashMap::new());
+    for notice in told {
+        let Some(place) = place(&notice.key) else { continue };
+        states.insert(place.1.clone(), &notice.state);
+        last = last.max(Some(place));
+    }
     let position = |row: &RecommendationRow| (row.updated_at.millis(), row.id.clone());
-    // At first only what is open is told, not the history of the ledger.
-    let is_open = |row: &RecommendationRow| matches!(row.state, State::Proposed | State::Accepted | State::Applied);
-    let is_news = |row: &&RecommendationRow| last.as_ref().map_or_else(|| is_open(row), |last| position(row) > *last);
+    let is_news = |row: &&RecommendationRow| match &last {
+        // Another setting in the same state, such as another number of replicas, is no news.
+        Some(last) => position(row) > *last && states.get(&row.id) != Some(&row.state.as_str()),
+        // At first only what is open is told, not the history of the ledger.
+        None => matches!(row.state, State::Proposed | State::Accepted | State::Applied),
+    };
     let mut changed: Vec<&RecommendationRow> = rows.iter().filter(is_news).collect();
     changed.sort_by_key(|row| position(row));
     changed.into_iter().map(News::Recommendation).collect()
 }
 
-fn breaches<'a, 't>(told: impl Iterator<Item = &'t NoticeRow>, present: Option<&'a [ExpectedBreach]>) -> Vec<News<'a>> {
+fn breaches<'a, 't>(
+    told: impl Iterator<Item = &'t NoticeRow>,
+    present: Option<&'a [ExpectedBreach]>,
+    now: Timestamp,
+) -> Vec<News<'a>> {
     let Some(present) = present else { return Vec::new() };
-    let mut expected: HashMap<(&str, &str), bool> = HashMap::new();
+    // The last notice on each: whether the breach was expected, and when.
+    let mut last: HashMap<(&str, &str), (bool, i64)> = HashMap::new();
     for notice in told {
-        expected.insert((&notice.subject, &notice.key), notice.state == "expected");
+        last.insert((&notice.subject, &notice.key), (notice.state == "expected", notice.at.millis()));
     }
-    let is_expected =
-        |breach: &&ExpectedBreach| expected.get(&(breach.alert.as_str(), breach.element.as_str())) == Some(&true);
-    let mut news: Vec<News<'a>> = present.iter().filter(|breach| !is_expected(breach)).map(News::Breach).collect();
-    let gone = |(alert, element): &(&str, &str)| {
-        !present.iter().any(|breach| breach.alert == *alert && breach.element == *element)
+    let is_quiet = |at_ms: i64| now.millis().saturating_sub(at_ms) < BREACH_QUIET_MS;
+    let is_news = |breach: &&ExpectedBreach| match last.get(&(breach.alert.as_str(), breach.element.as_str())) {
+        Some((is_expected, at_ms)) => !is_expected && !is_quiet(*at_ms),
+        None => true,
     };
-    let mut cleared: Vec<(&str, &str)> =
-        expected.into_iter().filter(|(_, is_expected)| *is_expected).map(|(names, _)| names).filter(gone).collect();
+    let mut news: Vec<News<'a>> = present.iter().filter(is_news).map(News::Breach).collect();
+    let is_present =
+        |alert: &str, element: &str| present.iter().any(|breach| breach.alert == alert && breach.element == element);
+    let mut cleared: Vec<(&str, &str)> = last
+        .iter()
+        .filter(|((alert, element), (was_expected, at_ms))| {
+            *was_expected && !is_quiet(*at_ms) && !is_present(alert, element)
+        })
+        .map(|(names, _)| *names)
+        .collect();
     cleared.sort_unstable();
     news.extend(cleared.into_iter().map(|(alert, element)| News::Cleared(alert.to_owned(), element.to_owned())));
     news
@@ -237,10 +259,15 @@ mod tests {
             |rows: &[RecommendationRow]| tell(&mut told, &Facts { recommendations: rows, ..Facts::default() }, NOW);
         assert_eq!(tell(&rows), ["recommendation a proposed", "recommendation b proposed"]);
         assert_eq!(tell(&rows), [""; 0]);
+        // Another setting of the same proposal is no news, also when something else is.
+        rows[0] = recommendation("b", State::Proposed, 6);
+        assert_eq!(tell(&rows), [""; 0]);
         rows[1] = recommendation("a", State::Dismissed, 6);
         rows.push(recommendation("c", State::Proposed, 7));
         assert_eq!(tell(&rows), ["recommendation a dismissed", "recommendation c proposed"]);
         assert_eq!(tell(&rows), [""; 0]);
+        rows[0] = recommendation("b", State::Accepted, 8);
+        assert_eq!(tell(&rows), ["recommendation b accepted"]);
     }
 
     #[test]
@@ -253,14 +280,19 @@ mod tests {
             breach: Breach { expected_ms: NOW + HOUR, earliest_ms: NOW, latest_ms: None, slope_per_day: 1.0 },
         };
         let both = [breach("Disk", "a"), breach("Disk", "b")];
-        let mut tell =
-            |present: Option<&[ExpectedBreach]>| tell(&mut told, &Facts { breaches: present, ..Facts::default() }, NOW);
-        assert_eq!(tell(Some(&both)), ["breach Disk expected", "breach Disk expected"]);
+        let mut tell = |present: Option<&[ExpectedBreach]>, minute: i64| {
+            tell(&mut told, &Facts { breaches: present, ..Facts::default() }, NOW + minute * 60_000)
+        };
+        assert_eq!(tell(Some(&both), 0), ["breach Disk expected", "breach Disk expected"]);
         // Before the first round of advice after a restart nothing is known.
-        assert_eq!(tell(None), [""; 0]);
-        assert_eq!(tell(Some(&both[..1])), ["breach Disk cleared"]);
-        assert_eq!(tell(Some(&both[..1])), [""; 0]);
-        assert_eq!(tell(Some(&both)), ["breach Disk expected"]);
+        assert_eq!(tell(None, 90), [""; 0]);
+        assert_eq!(tell(Some(&both[..1]), 100), ["breach Disk cleared"]);
+        assert_eq!(tell(Some(&both[..1]), 200), [""; 0]);
+        assert_eq!(tell(Some(&both), 300), ["breach Disk expected"]);
+        // A trend that comes and goes gives at most one notice an hour.
+        let flapping: usize =
+            (301..420).map(|minute| tell(Some(if minute % 2 == 0 { &both } else { &both[..1] }), minute).len()).sum();
+        assert_eq!(flapping, 1);
     }
 
     #[test]

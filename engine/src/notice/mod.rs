@@ -1,5 +1,5 @@
-//! Notices: decides what callers are told, each thing once: changes of recommendations, expected breaches of alerting
-//! rules, suspected incidents, signals that become anomalous.
+//! Notices for callers, one about each thing: new recommendations and their changes of state, expected breaches of
+//! alerting rules, suspected incidents, signals that become anomalous.
 //!
 //! ```text
 //! ledger, learned rows, breaches ─► find (pure) ─► store.notices ─► webhooks, streams

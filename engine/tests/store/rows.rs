@@ -223,7 +223,13 @@ fn a_repeated_batch_of_events_changes_nothing() {
     assert_eq!(fresh.store.cache_events(&everything).unwrap(), expected);
     assert_eq!(fresh.store.cache_events(&EventFilter { limit: Some(1), ..Default::default() }).unwrap(), [twice]);
     assert_eq!(fresh.store.deploys(&everything).unwrap(), [deploy]);
-    assert_eq!(fresh.store.incidents(&everything).unwrap(), [ended]);
+    assert_eq!(fresh.store.incidents(&everything).unwrap(), std::slice::from_ref(&ended));
+    let endless = Incident { ended_at: None, title: "u".into(), ..ended };
+    let refused = fresh.store.put_events(EventBatch { incidents: vec![endless], ..Default::default() }).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "invalid row of incidents: incident \"u\" is false and has no end: it would hide all that follows"
+    );
     let later = EventFilter { start: Some(at(10)), ..Default::default() };
     assert_eq!(fresh.store.incidents(&later).unwrap(), []);
     let bad = Incident {

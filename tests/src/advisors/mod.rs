@@ -24,10 +24,10 @@ const DATA: [&str; 7] = [
     "nab.parquet",
 ];
 
-/// Definition of `docs/advisors.md`.
+/// Definition of `docs/measured/advisors.md`.
 pub const PAPER: Paper = Paper {
     bench: "bench-advisors",
-    file: "docs/advisors.md",
+    file: "docs/measured/advisors.md",
     title: "What the advisors would have done",
     preface: "Each advisor on public data that is not part of the project and on the simulator, beside the usual alternatives.\n\
         A decision uses no data later than its own time; a rule is scored on data from which it was not learned.\n\

@@ -1,4 +1,4 @@
-//! Renders the results of the bench as `docs/bench-ingest.md`.
+//! Renders the results of the bench as `docs/measured/ingest.md`.
 
 use std::{fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! `make bench-accuracy DATA=DIR`: measures every model on the public sets and writes `docs/accuracy.md`.
+//! `make bench-accuracy DATA=DIR`: measures every model on the public sets and writes `docs/measured/accuracy.md`.
 
 use std::error::Error;
 

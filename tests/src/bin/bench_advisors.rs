@@ -1,4 +1,4 @@
-//! `make bench-advisors DATA=DIR`: measures every advisor and its usual alternatives and writes `docs/advisors.md`.
+//! `make bench-advisors DATA=DIR`: measures every advisor and its usual alternatives and writes `docs/measured/advisors.md`.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! `make bench`: measures ingest and queries of the real server and writes `docs/bench-ingest.md`.
+//! `make bench`: measures ingest and queries of the real server and writes `docs/measured/ingest.md`.
 //!
 //! `bench-ingest [--streams a,b,day,million] [--runs N] [--output FILE|-]`: N runs of each short stream (default 3),
 //! one run of each long one.
@@ -57,7 +57,7 @@ const STREAMS: [Stream; 4] = [
 fn main() -> Result<(), Box<dyn Error>> {
     let mut runs = 3;
     let mut wanted: Vec<String> = STREAMS.iter().map(|stream| stream.name.to_owned()).collect();
-    let mut output = PathBuf::from("docs/bench-ingest.md");
+    let mut output = PathBuf::from("docs/measured/ingest.md");
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;

@@ -1,7 +1,7 @@
 //! Webhooks against a receiver that fails, refuses and returns, and streams with the consumers of the documents.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
@@ -145,7 +145,7 @@ fn webhooks_get_every_change_in_order_signed_and_again_until_they_accept() {
     let receiver = Receiver::start();
     fs::write(folder.path().join("hook.secret"), format!("{SECRET}\n")).unwrap();
     let config = format!(
-        "[[webhook]]\nurl = \"http://{0}/hook?key=hidden\"\nsecret_file = \"hook.secret\"\non = [\"recommendation\"]\n\
+        "[[webhook]]\nurl = \"http://{0}/hook?key=hidden\"\nname = \"first\"\nsecret_file = \"hook.secret\"\non = [\"recommendation\"]\n\
          [[webhook]]\nurl = \"http://{0}/never\"\n",
         receiver.address
     );
@@ -157,7 +157,7 @@ fn webhooks_get_every_change_in_order_signed_and_again_until_they_accept() {
     assert_eq!(event["specversion"], "1.0");
     assert_eq!(event["type"], "almanac.recommendation");
     assert_eq!((event["subject"].as_str(), event["data"]["state"].as_str()), (Some("pages"), Some("proposed")));
-    assert_eq!(event["data"]["id"], json!(id));
+    assert_eq!((&event["data"]["id"], event["data"].get("evidence")), (&json!(id), None));
     assert_eq!(event["id"], json!(first.headers["x-almanac-delivery"]));
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(first.body.as_bytes());
@@ -173,7 +173,9 @@ fn webhooks_get_every_change_in_order_signed_and_again_until_they_accept() {
     assert_eq!(server.post_json(&format!("/v1/recommendations/{id}/applied"), &json!({})).status, 200);
     let state = server.get("/v1/webhooks").json();
     let hook = &state["webhooks"][0];
-    assert_eq!(hook["url"], json!(format!("http://{}/hook", receiver.address)), "the key is not shown");
+    assert_eq!(hook["name"], "first");
+    let other = state["webhooks"][1]["name"].as_str().unwrap();
+    assert!(other.starts_with(&format!("http://{}/…", receiver.address)) && !other.contains("never"), "{other}");
     assert!(hook["attempts"].as_u64().unwrap() >= 2 && hook["failing_since"].is_string(), "{hook}");
     assert_eq!(hook["error"], "the receiver answered 503 Service Unavailable");
     let page = server.get("/setup").text();
@@ -190,10 +192,17 @@ fn webhooks_get_every_change_in_order_signed_and_again_until_they_accept() {
     assert_eq!(order, ["proposed", "accepted", "applied"]);
 
     // A receiver that refuses for good gets each notice once; all are dead letters.
-    let refused = receiver.wait("/never", |got| got.len() >= 3);
+    let refused = receiver.wait("/never", |got| got.iter().any(|got| got.event()["data"]["state"] == "applied"));
+    let end = Instant::now() + Duration::from_secs(60);
+    while server.get("/v1/webhooks").json()["webhooks"][1]["waiting"] != 0 {
+        assert!(Instant::now() < end, "the second webhook waits");
+        thread::sleep(Duration::from_millis(50));
+    }
     let state = server.get("/v1/webhooks").json();
     let letters = state["dead_letters"].as_array().unwrap();
-    assert_eq!(letters.len(), refused.len(), "{state}");
+    // The restart may have repeated one whose answer was not stored.
+    let ids: HashSet<String> = refused.iter().map(|got| got.headers["x-almanac-delivery"].clone()).collect();
+    assert_eq!((letters.len(), ids.len()), (3, 3), "{state}");
     assert_eq!(letters.last().unwrap()["id"], refused[0].event()["id"]);
     assert_eq!(letters[0]["error"], "the receiver answered 400 Bad Request");
     let told = server.log().join("\n");
@@ -250,6 +259,7 @@ fn a_stream_is_one_document_and_moves_when_it_is_acknowledged() {
     for (path, expected) in [
         ("/v1/streams/nowhere", "known: architecture, infrastructure, others, security, sure"),
         ("/v1/streams/architecture?after=x", "is not the cursor of a stream"),
+        ("/v1/streams/architecture?after=99999", "cursor 99999 is ahead of the stream"),
         ("/v1/streams/architecture?since=1", "since"),
     ] {
         let reply = server.get(path);

@@ -53,6 +53,8 @@ targets! {
     grafana: 150,
     ndjson: 300,
     openmetrics: 1_000,
+    otlp_json: 300,
+    otlp_protobuf: 300,
     parameters: 60,
     parquet: 40,
     postgres: 2_000,

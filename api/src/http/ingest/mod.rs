@@ -24,8 +24,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(write::write))
         .routes(routes!(import::import))
-        .routes(routes!(otlp::metrics))
-        .routes(routes!(otlp::traces))
-        .routes(routes!(otlp::logs))
+        .routes(routes!(otlp::otlp_metrics))
+        .routes(routes!(otlp::otlp_traces))
+        .routes(routes!(otlp::otlp_logs))
         .merge(events)
 }

@@ -36,7 +36,7 @@ const PATHS: [&str; 3] = ["/v1/metrics", "/v1/traces", "/v1/logs"];
         (status = 413, description = "too large; send smaller batches"),
         (status = 415, description = "unsupported content type or encoding"),
         (status = 429, description = "the store is busy; retry after the time in Retry-After")))]
-pub(super) async fn metrics(
+pub(super) async fn otlp_metrics(
     State(state): State<AppState>,
     headers: HeaderMap,
     body: Bytes,
@@ -53,7 +53,7 @@ pub(super) async fn metrics(
         (status = 413, description = "too large; send smaller batches"),
         (status = 415, description = "unsupported content type or encoding"),
         (status = 429, description = "the store is busy; retry after the time in Retry-After")))]
-pub(super) async fn traces(
+pub(super) async fn otlp_traces(
     State(state): State<AppState>,
     headers: HeaderMap,
     body: Bytes,
@@ -69,7 +69,11 @@ pub(super) async fn traces(
         (status = 413, description = "too large; send smaller batches"),
         (status = 415, description = "unsupported content type or encoding"),
         (status = 429, description = "the store is busy; retry after the time in Retry-After")))]
-pub(super) async fn logs(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+pub(super) async fn otlp_logs(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
     export(&state, Signal::Logs, &headers, body).await
 }
 

@@ -8,7 +8,8 @@ use crate::http::{
     rows::{BreachBody, object},
 };
 
-/// Returns the content: a recommendation as in the list, other things as flat rows with their state.
+/// Returns the content: a recommendation as in the list but for its evidence, which may be long and is at its address;
+/// other things as flat rows with their state.
 pub(crate) fn data(news: &News<'_>) -> Value {
     let with_state = |mut object: Value, state: &str| {
         if let Value::Object(fields) = &mut object {
@@ -18,7 +19,13 @@ pub(crate) fn data(news: &News<'_>) -> Value {
     };
     let (_, state, _) = news.names();
     match news {
-        News::Recommendation(row) => json!(RecommendationBody::from((*row).clone())),
+        News::Recommendation(row) => {
+            let mut body = json!(RecommendationBody::from((*row).clone()));
+            if let Value::Object(fields) = &mut body {
+                fields.remove("evidence");
+            }
+            body
+        }
         News::Breach(breach) => with_state(json!(BreachBody::from((*breach).clone())), &state),
         News::Cleared(alert, element) => json!({"alert": alert, "element": element, "state": state}),
         News::Incident(row) => with_state(object(*row), &state),

@@ -1,4 +1,4 @@
-//! What callers are told: streams with a cursor, and the state of webhooks.
+//! Notices for callers: streams with a cursor, and the state of webhooks.
 
 mod body;
 mod streams;
@@ -9,6 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(crate) use body::data;
+pub(super) use webhooks::places as webhook_places;
 
 /// Returns the routes.
 #[must_use]

@@ -1,12 +1,12 @@
 //! `GET /v1/streams/{name}` and `POST /v1/streams/{name}/ack`: one document for a consumer, and how far it has it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use almanac_engine::{
     advise::threshold::ExpectedBreach,
     store::{
-        Store, StoreError,
-        rows::{NoticeRow, NoticeType, StreamCursorRow},
+        Store,
+        rows::{NoticeRow, NoticeType, RecommendationFilter, State as Status, StreamCursorRow},
     },
 };
 use axum::{
@@ -34,7 +34,8 @@ pub(super) struct StreamBody {
     stream: String,
     /// Cursor of this document; acknowledge it when the document has been handled.
     cursor: String,
-    /// Recommendations that changed since the cursor, in the order of their last change; without a cursor the open ones.
+    /// Recommendations that are new or have another state since the cursor, in the order of their last change; without a
+    /// cursor the open ones.
     recommendations: Vec<RecommendationBody>,
     /// Breaches that are expected now, whenever they were found.
     breaches: Vec<BreachBody>,
@@ -89,16 +90,12 @@ pub(super) async fn acknowledge_stream(
     })?;
     let cursor = cursor(&given)?;
     let actor = caller.name().unwrap_or_default().to_owned();
-    let (store, now) = (state.store.clone(), state.clock.now());
+    let (store, now) = (state.store.clone(), state.settled_now());
     state
         .run(Lane::Light, move || {
-            let newest = newest(&store)?;
-            if cursor > newest {
-                let message = format!("cursor {cursor} is ahead of the stream, which is at {newest}");
-                return Err(ApiError::bad_request("invalid_cursor", message));
-            }
+            check_cursor(&store, cursor)?;
             store.put_stream_cursor(StreamCursorRow { stream: stream.name, cursor, acknowledged_at: now, actor })?;
-            Ok(())
+            Ok::<_, ApiError>(())
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -122,9 +119,14 @@ fn cursor(text: &str) -> Result<i64, ApiError> {
     })
 }
 
-/// Returns the number of the newest notice.
-fn newest(store: &Store) -> Result<i64, StoreError> {
-    Ok(store.newest_notice()?.unwrap_or(0))
+/// Refuses the cursor of a document that this store has not given.
+fn check_cursor(store: &Store, cursor: i64) -> Result<(), ApiError> {
+    let newest = store.newest_notice()?;
+    if cursor > newest {
+        let message = format!("cursor {cursor} is ahead of the stream, which is at {newest}");
+        return Err(ApiError::bad_request("invalid_cursor", message));
+    }
+    Ok(())
 }
 
 fn read(
@@ -136,29 +138,39 @@ fn read(
     let store = &state.store;
     let acknowledged = store.stream_cursors()?.into_iter().find(|row| row.stream == stream.name);
     let after = given.or(acknowledged.map(|row| row.cursor)).unwrap_or(0);
-    // The last notice about each recommendation, and the incidents; by pages, since a notice has its whole content.
-    let (mut changed, mut incidents): (HashMap<String, i64>, Vec<Value>) = (HashMap::new(), Vec::new());
+    given.map_or(Ok(()), |cursor| check_cursor(store, cursor))?;
+    let (oldest, newest) = store.notice_span()?.unwrap_or((0, 0));
+    // The open recommendations come from the ledger; of what follows a cursor the notices say which have changed.
+    let types: &[NoticeType] =
+        if after == 0 { &[NoticeType::Incident] } else { &[NoticeType::Incident, NoticeType::Recommendation] };
+    let (mut changed, mut incidents): (HashSet<String>, Vec<Value>) = (HashSet::new(), Vec::new());
     let mut last = after;
     loop {
-        let page = store.notices(last, Some(PAGE))?;
-        let Some(newest) = page.last().map(|notice| notice.seq) else { break };
-        last = newest;
-        for NoticeRow { seq, notice_type, subject, key, data, .. } in page {
+        let page = store.notices(last, types, Some(PAGE))?;
+        let Some(read) = page.last().map(|notice| notice.seq) else { break };
+        last = read;
+        // A later notice is part of the next document.
+        for NoticeRow { notice_type, subject, key, data, .. } in page.into_iter().filter(|one| one.seq <= newest) {
             match notice_type {
                 NoticeType::Recommendation => {
-                    let id = key.split_once('.').map_or(key.as_str(), |(_, id)| id);
-                    changed.insert(id.to_owned(), seq);
+                    changed.insert(key.split_once('.').map_or(key.clone(), |(_, id)| id.to_owned()));
                 }
                 NoticeType::Incident if stream.incidents && concerns(stream, &subject, &data) => incidents.push(data),
                 NoticeType::Incident | NoticeType::Breach | NoticeType::Anomaly => {}
             }
         }
     }
+    let wanted = match after {
+        0 => Wanted::Open,
+        // The notices behind the cursor are not all kept any more.
+        _ if oldest > after + 1 => Wanted::All,
+        _ => Wanted::These(changed),
+    };
     let breaches = breaches.into_iter().filter(|breach| stream.breaches && stream.has_target(&breach.alert));
     Ok(StreamBody {
         stream: stream.name.clone(),
-        cursor: last.to_string(),
-        recommendations: recommendations(state, stream, after, &changed)?,
+        cursor: newest.to_string(),
+        recommendations: recommendations(state, stream, wanted)?,
         breaches: breaches.map(BreachBody::from).collect(),
         incidents,
         targets: Vec::new(),
@@ -171,26 +183,33 @@ fn concerns(stream: &Stream, first: &str, data: &Value) -> bool {
     stream.has_target(first) || signals.split(',').any(|signal| stream.has_target(signal))
 }
 
-/// Returns the recommendations that changed; from the start, those that are open.
-fn recommendations(
-    state: &AppState,
-    stream: &Stream,
-    after: i64,
-    changed: &HashMap<String, i64>,
-) -> Result<Vec<RecommendationBody>, ApiError> {
-    use almanac_engine::store::rows::{RecommendationFilter, State as Status};
+/// The recommendations of a document.
+enum Wanted {
+    /// Those that are open.
+    Open,
+    /// Those with these ids.
+    These(HashSet<String>),
+    /// Those of every state.
+    All,
+}
 
-    let ids: Vec<String> = changed.keys().cloned().collect();
-    if ids.is_empty() && after > 0 {
-        return Ok(Vec::new());
-    }
-    let filter =
-        RecommendationFilter { ids: if after > 0 { ids } else { Vec::new() }, ..RecommendationFilter::default() };
+/// Returns the recommendations that the stream is about, in the order of their last change.
+fn recommendations(state: &AppState, stream: &Stream, wanted: Wanted) -> Result<Vec<RecommendationBody>, ApiError> {
+    let filter = match wanted {
+        Wanted::These(ids) if ids.is_empty() => return Ok(Vec::new()),
+        Wanted::These(ids) => {
+            RecommendationFilter { ids: ids.into_iter().collect(), ..RecommendationFilter::default() }
+        }
+        Wanted::Open => RecommendationFilter {
+            states: vec![Status::Proposed, Status::Accepted, Status::Applied],
+            ..RecommendationFilter::default()
+        },
+        Wanted::All => RecommendationFilter::default(),
+    };
     let mut rows = state.ledger.list(&filter)?;
     rows.retain(|row| {
-        let is_open = matches!(row.state, Status::Proposed | Status::Accepted | Status::Applied);
         let is_wanted = stream.has_kind(row.kind.as_str()) && stream.has_target(&row.target);
-        (after > 0 || is_open) && is_wanted && row.confidence >= stream.min_confidence
+        is_wanted && row.confidence >= stream.min_confidence
     });
     rows.sort_by(|one, other| (one.updated_at, &one.id).cmp(&(other.updated_at, &other.id)));
     Ok(rows.into_iter().map(RecommendationBody::from).collect())

@@ -1,6 +1,9 @@
 //! `GET /v1/webhooks`: how far each webhook has been told, and the newest dead letters.
 
-use almanac_engine::store::rows::{DeadLetterRow, WebhookRow};
+use almanac_engine::store::{
+    StoreError,
+    rows::{DeadLetterRow, WebhookRow},
+};
 use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,8 +25,8 @@ pub(super) struct WebhooksBody {
 /// The state of a webhook.
 #[derive(Debug, Serialize, ToSchema)]
 struct WebhookBody {
-    /// Address, without user, password and query.
-    url: String,
+    /// Name of the webhook.
+    name: String,
     /// Notices that it has accepted.
     delivered: u64,
     /// Notices that were given up.
@@ -41,8 +44,8 @@ struct WebhookBody {
 /// A notice that was given up.
 #[derive(Debug, Serialize, ToSchema)]
 struct DeadLetterBody {
-    /// Address of the webhook.
-    url: String,
+    /// Name of the webhook.
+    webhook: String,
     /// Identifier of the notice, as in the body that was posted.
     id: String,
     /// When it was given up.
@@ -55,8 +58,21 @@ struct DeadLetterBody {
 
 impl From<DeadLetterRow> for DeadLetterBody {
     fn from(row: DeadLetterRow) -> Self {
-        Self { url: row.url, id: row.id, time: iso(row.at.millis()), attempts: row.attempts, error: row.error }
+        Self { webhook: row.webhook, id: row.id, time: iso(row.at.millis()), attempts: row.attempts, error: row.error }
     }
+}
+
+/// Returns the state of each configured webhook, and the number of notices behind it.
+pub(in crate::http) fn places(state: &AppState) -> Result<Vec<(WebhookRow, i64)>, StoreError> {
+    let rows = state.store.webhooks()?;
+    let newest = state.store.newest_notice()?;
+    let place = |name: String| {
+        let row = rows.iter().find(|row| row.webhook == name).cloned();
+        let row = row.unwrap_or_else(|| WebhookRow::new(name, newest, state.clock.now()));
+        let waiting = newest - row.delivered_seq;
+        (row, waiting)
+    };
+    Ok(state.config.webhooks.iter().map(|webhook| place(webhook.shown())).collect())
 }
 
 /// Lists the configured webhooks with what they have been told, and the newest dead letters.
@@ -69,23 +85,17 @@ pub(super) async fn list_webhooks(
     params.only(&[])?;
     let shared = state.clone();
     let read = move || {
-        let rows = shared.store.webhooks()?;
-        let newest = shared.store.newest_notice()?.unwrap_or(0);
-        let body = |url: String| {
-            let row = rows.iter().find(|row| row.url == url).cloned();
-            let row = row.unwrap_or_else(|| WebhookRow::new(url, newest, shared.clock.now()));
-            WebhookBody {
-                waiting: newest - row.delivered_seq,
-                url: row.url,
-                delivered: row.delivered,
-                dead: row.dead,
-                attempts: row.attempts,
-                failing_since: row.failing_since.map(|at| iso(at.millis())),
-                error: row.error,
-            }
+        let body = |(row, waiting): (WebhookRow, i64)| WebhookBody {
+            name: row.webhook,
+            delivered: row.delivered,
+            dead: row.dead,
+            waiting,
+            attempts: row.attempts,
+            failing_since: row.failing_since.map(|at| iso(at.millis())),
+            error: row.error,
         };
         Ok::<_, ApiError>(WebhooksBody {
-            webhooks: shared.config.webhooks.iter().map(|webhook| body(webhook.shown())).collect(),
+            webhooks: places(&shared)?.into_iter().map(body).collect(),
             dead_letters: shared.store.dead_letters(Some(DEAD_LETTERS))?.into_iter().map(Into::into).collect(),
         })
     };

@@ -1,6 +1,6 @@
 //! Set-up: what arrives, errors of each scrape target, webhooks, and what each advisor lacks.
 
-use almanac_engine::store::rows::{AdviceState, AdviceStatusFilter};
+use almanac_engine::store::rows::{AdviceState, AdviceStatusFilter, WebhookRow};
 use askama::Template;
 use axum::{
     Extension,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     access::Caller,
-    http::{ApiError, AppState, Lane},
+    http::{ApiError, AppState, Lane, notices::webhook_places},
 };
 
 #[derive(Template)]
@@ -47,10 +47,10 @@ struct Scraped {
     samples: String,
 }
 
-/// A webhook and how far it has been told.
+/// A webhook and its place among the notices.
 #[derive(Debug)]
 struct Hook {
-    url: String,
+    name: String,
     delivered: u64,
     dead: u64,
     waiting: i64,
@@ -108,20 +108,15 @@ pub(super) async fn setup(
                     samples: digits(number(row.samples)),
                 })
                 .collect();
-            let newest = store.newest_notice()?.unwrap_or(0);
-            let told = store.webhooks()?;
-            let hook = |url: String| {
-                let row = told.iter().find(|row| row.url == url);
-                Hook {
-                    url,
-                    delivered: row.map_or(0, |row| row.delivered),
-                    dead: row.map_or(0, |row| row.dead),
-                    waiting: newest - row.map_or(newest, |row| row.delivered_seq),
-                    failing: row.and_then(|row| row.failing_since).map(Stamp::of),
-                    error: row.and_then(|row| row.error.clone()).unwrap_or_default(),
-                }
+            let hook = |(row, waiting): (WebhookRow, i64)| Hook {
+                name: row.webhook,
+                delivered: row.delivered,
+                dead: row.dead,
+                waiting,
+                failing: row.failing_since.map(Stamp::of),
+                error: row.error.unwrap_or_default(),
             };
-            let webhooks = read.config.webhooks.iter().map(|webhook| hook(webhook.shown())).collect();
+            let webhooks = webhook_places(&read)?.into_iter().map(hook).collect();
             let all = targets(&read, &AdviceStatusFilter::default())?;
             let unused = read
                 .config

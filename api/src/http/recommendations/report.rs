@@ -102,7 +102,7 @@ async fn report(
     transition: Transition,
 ) -> Result<Json<RecommendationBody>, ApiError> {
     let Report { actor, note } = Report::read(&body)?;
-    let (ledger, now) = (state.ledger.clone(), state.clock.now());
+    let (ledger, now) = (state.ledger.clone(), state.settled_now());
     let row = state
         .run(Lane::Light, move || {
             let given = actor.as_deref().map(str::trim).filter(|actor| !actor.is_empty());

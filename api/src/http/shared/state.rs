@@ -206,6 +206,16 @@ impl AppState {
         }
     }
 
+    /// Returns the time of a change that a caller reports: while the clock has leapt, the time that it should show. The
+    /// ledger's changes have ascending times, so that one time far ahead would stay with all later ones.
+    #[must_use]
+    pub fn settled_now(&self) -> Timestamp {
+        match self.steady_now() {
+            Ok(now) => now,
+            Err(leap) => self.clock.now().plus_millis(-leap.by_ms),
+        }
+    }
+
     /// Runs an analyst's statement. Blocks.
     ///
     /// # Errors

@@ -52,7 +52,12 @@ fn operations() -> Vec<(Method, String)> {
     let mut found = Vec::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            let path = path.replace("{id}", "x").replace("{name}", "x").replace("{workload}", "x");
+            let path = path
+                .replace("{id}", "x")
+                .replace("{name}", "x")
+                .replace("{workload}", "x")
+                .replace("{namespace}", "x")
+                .replace("{metric}", "x");
             assert!(!path.contains('{'), "{path}");
             found.push((method.to_uppercase().parse().unwrap(), path));
         }

@@ -3,7 +3,7 @@
 use super::Store;
 use crate::store::{
     StoreError,
-    rows::{DeadLetterRow, NoticeRow, StreamCursorRow, WebhookRow},
+    rows::{DeadLetterRow, NoticeRow, NoticeType, StreamCursorRow, WebhookRow},
     tables,
 };
 
@@ -16,23 +16,36 @@ impl Store {
         self.write(move |connection| tables::put_notices(connection, rows))
     }
 
-    /// Lists the notices behind the number `after`, ascending.
+    /// Lists the notices behind the number `after`, ascending; `types`: only of these, all when it is empty.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.
-    pub fn notices(&self, after: i64, limit: Option<usize>) -> Result<Vec<NoticeRow>, StoreError> {
-        self.0.shared.readers.with(|connection| tables::notices(connection, after, limit))
+    pub fn notices(
+        &self,
+        after: i64,
+        types: &[NoticeType],
+        limit: Option<usize>,
+    ) -> Result<Vec<NoticeRow>, StoreError> {
+        self.0.shared.readers.with(|connection| tables::notices(connection, after, types, limit))
     }
 
-    /// Returns the number of the newest notice, if there is one.
+    /// Returns the numbers of the oldest and the newest notice, if there is one.
     ///
     /// # Errors
     /// `Database`, `Closed`.
-    pub fn newest_notice(&self) -> Result<Option<i64>, StoreError> {
-        self.0.shared.readers.with(tables::newest_notice)
+    pub fn notice_span(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        self.0.shared.readers.with(tables::notice_span)
     }
 
-    /// Writes the state of a webhook; it replaces the stored one of the same address.
+    /// Returns the number of the newest notice, 0 if there is none.
+    ///
+    /// # Errors
+    /// `Database`, `Closed`.
+    pub fn newest_notice(&self) -> Result<i64, StoreError> {
+        Ok(self.notice_span()?.map_or(0, |(_, newest)| newest))
+    }
+
+    /// Writes the state of a webhook; it replaces the stored one of the same name.
     ///
     /// # Errors
     /// `Database`, `DiskFull`, `Closed`.
@@ -40,7 +53,15 @@ impl Store {
         self.write(move |connection| tables::put_webhook(connection, &row))
     }
 
-    /// Lists the states of webhooks by address.
+    /// Deletes the states of the webhooks that are not listed.
+    ///
+    /// # Errors
+    /// `Database`, `DiskFull`, `Closed`.
+    pub fn retain_webhooks(&self, names: Vec<String>) -> Result<(), StoreError> {
+        self.write(move |connection| tables::retain_webhooks(connection, &names))
+    }
+
+    /// Lists the states of webhooks by name.
     ///
     /// # Errors
     /// `Database`, `Corrupt`, `Closed`.

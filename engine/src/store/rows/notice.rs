@@ -1,4 +1,4 @@
-//! Rows of what callers are told: notices, how far each webhook has them, and cursors of streams.
+//! Rows of notices for callers, of how far each webhook has them, and of the cursors of streams.
 
 use almanac_models::Timestamp;
 use serde_json::Value;
@@ -25,8 +25,8 @@ words!(NoticeType, "type of a notice", {
 });
 
 table! {
-    /// Something that callers are told of, once.
-    pub struct NoticeRow in "notices" since 4, "What callers are told by webhooks and streams; the newest 20,000";
+    /// Something that is told to callers, once.
+    pub struct NoticeRow in "notices" since 4, "What webhooks and streams tell their callers; the newest 20,000";
     seq: i64 = "number of the notice, ascending";
     id: String = "identifier, the same on each delivery";
     at in timestamp: Timestamp = "when it was found" unit "UTC" flat "time";
@@ -38,9 +38,9 @@ table! {
 }
 
 table! {
-    /// How far a webhook has been told.
-    pub struct WebhookRow in "webhooks" since 4, "How far each webhook has been told";
-    url: String = "address, without user and password";
+    /// The place of a webhook among the notices.
+    pub struct WebhookRow in "webhooks" since 4, "The last notice that each webhook has";
+    webhook: String = "name of the webhook";
     delivered_seq: i64 = "number of the last notice that it has or does not want";
     delivered: u64 = "notices that it has accepted";
     dead: u64 = "notices that were given up";
@@ -53,9 +53,9 @@ table! {
 impl WebhookRow {
     /// Returns the state of a webhook that wants what comes behind the notice `seq`.
     #[must_use]
-    pub fn new(url: String, seq: i64, now: Timestamp) -> Self {
+    pub fn new(webhook: String, seq: i64, now: Timestamp) -> Self {
         Self {
-            url,
+            webhook,
             delivered_seq: seq,
             delivered: 0,
             dead: 0,
@@ -70,7 +70,7 @@ impl WebhookRow {
 table! {
     /// A notice that a webhook did not accept.
     pub struct DeadLetterRow in "dead_letters" since 4, "Notices that a webhook did not accept; the newest 1,000 of each";
-    url: String = "address of the webhook, without user and password";
+    webhook: String = "name of the webhook";
     seq: i64 = "number of the notice";
     id: String = "identifier of the notice";
     at in timestamp: Timestamp = "when it was given up" unit "UTC" flat "time";

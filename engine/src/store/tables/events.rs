@@ -84,6 +84,10 @@ fn put_incidents(connection: &Connection, incidents: &[Incident]) -> Result<u64,
         let detail = format!("incident {:?} ends before it starts", bad.title);
         return Err(StoreError::InvalidRow { table: "incidents", detail });
     }
+    if let Some(bad) = incidents.iter().find(|i| i.verdict == IncidentVerdict::False && i.ended_at.is_none()) {
+        let detail = format!("incident {:?} is false and has no end: it would hide all that follows", bad.title);
+        return Err(StoreError::InvalidRow { table: "incidents", detail });
+    }
     let rows = last_of_each(incidents, |i| (i.started_at, &i.title, &i.target, &i.source));
     let seq = next_seq(connection, "incidents")?;
     let same = "old.started_at = new.started_at AND old.title = new.title

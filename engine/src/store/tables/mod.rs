@@ -13,8 +13,8 @@ pub(super) use collected::{metadata, put_metadata, put_scrape_targets, scrape_ta
 pub(super) use events::{cache_events, deploys, incidents, put_events};
 pub(super) use learned::{anomalies, forecasts, put_anomalies, put_forecasts, put_signals, signals};
 pub(super) use notices::{
-    dead_letters, newest_notice, notices, put_dead_letter, put_notices, put_stream_cursor, put_webhook, stream_cursors,
-    webhooks,
+    dead_letters, notice_span, notices, put_dead_letter, put_notices, put_stream_cursor, put_webhook, retain_webhooks,
+    stream_cursors, webhooks,
 };
 pub(super) use together::{
     correlations, peer_outliers, put_correlations, put_peer_outliers, put_suspected_incidents, suspected_incidents,

@@ -6,7 +6,7 @@ use super::frame::{RowQuery, StagedRows, limited};
 use crate::store::{
     StoreError,
     error::failed_to,
-    rows::{DeadLetterRow, NoticeRow, StreamCursorRow, TableRow, WebhookRow, descriptor::StoredRow},
+    rows::{DeadLetterRow, NoticeRow, NoticeType, StreamCursorRow, TableRow, WebhookRow, descriptor::StoredRow},
 };
 
 /// Notices that are kept.
@@ -34,38 +34,50 @@ pub(in crate::store) fn put_notices(connection: &Connection, mut rows: Vec<Notic
 pub(in crate::store) fn notices(
     connection: &Connection,
     after: i64,
+    types: &[NoticeType],
     limit: Option<usize>,
 ) -> Result<Vec<NoticeRow>, StoreError> {
     let then = format!("ORDER BY seq {}", limited(limit));
     #[expect(clippy::cast_precision_loss, reason = "numbers of notices are far below 2^53")]
-    RowQuery::default().number("seq > ?", Some(after as f64)).read(connection, &then)
+    let query = RowQuery::default().number("seq > ?", Some(after as f64));
+    query.any_of("type", types.iter().map(|one| one.as_str())).read(connection, &then)
 }
 
-pub(in crate::store) fn newest_notice(connection: &Connection) -> Result<Option<i64>, StoreError> {
+/// Returns the numbers of the oldest and the newest notice.
+pub(in crate::store) fn notice_span(connection: &Connection) -> Result<Option<(i64, i64)>, StoreError> {
     connection
-        .query_row("SELECT max(seq) FROM store.notices", [], |row| row.get(0))
-        .map_err(failed_to("read the newest notice"))
+        .query_row("SELECT min(seq), max(seq) FROM store.notices", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map(|(oldest, newest): (Option<i64>, Option<i64>)| oldest.zip(newest))
+        .map_err(failed_to("read the span of the notices"))
 }
 
 pub(in crate::store) fn put_webhook(connection: &Connection, row: &WebhookRow) -> Result<(), StoreError> {
     insert(
         std::slice::from_ref(row),
         connection,
-        &["DELETE FROM store.webhooks AS old USING {stage} AS new WHERE old.url = new.url"],
+        &["DELETE FROM store.webhooks AS old USING {stage} AS new WHERE old.webhook = new.webhook"],
     )
 }
 
 pub(in crate::store) fn webhooks(connection: &Connection) -> Result<Vec<WebhookRow>, StoreError> {
-    RowQuery::default().read(connection, "ORDER BY url")
+    RowQuery::default().read(connection, "ORDER BY webhook")
+}
+
+pub(in crate::store) fn retain_webhooks(connection: &Connection, names: &[String]) -> Result<(), StoreError> {
+    let failed = failed_to("delete webhooks");
+    for row in webhooks(connection)?.into_iter().filter(|row| !names.contains(&row.webhook)) {
+        connection.execute("DELETE FROM store.webhooks WHERE webhook = ?", [row.webhook]).map_err(&failed)?;
+    }
+    Ok(())
 }
 
 pub(in crate::store) fn put_dead_letter(connection: &Connection, row: &DeadLetterRow) -> Result<(), StoreError> {
     insert(std::slice::from_ref(row), connection, &[])?;
     let old = format!(
-        "DELETE FROM store.dead_letters WHERE url = ? AND seq NOT IN
-         (SELECT seq FROM store.dead_letters WHERE url = ? ORDER BY seq DESC LIMIT {DEAD_LETTERS_MAX})"
+        "DELETE FROM store.dead_letters WHERE webhook = ? AND seq NOT IN
+         (SELECT seq FROM store.dead_letters WHERE webhook = ? ORDER BY seq DESC LIMIT {DEAD_LETTERS_MAX})"
     );
-    connection.execute(&old, [&row.url, &row.url]).map_err(failed_to("delete old dead letters")).map(drop)
+    connection.execute(&old, [&row.webhook, &row.webhook]).map_err(failed_to("delete old dead letters")).map(drop)
 }
 
 pub(in crate::store) fn dead_letters(

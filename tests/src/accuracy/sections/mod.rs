@@ -1,4 +1,4 @@
-//! The sections of `docs/accuracy.md`, one file each.
+//! The sections of `docs/measured/accuracy.md`, one file each.
 
 mod absences;
 mod anomalies;
@@ -46,10 +46,10 @@ const DATA: [&str; 13] = [
     "tsbad_u_kpi_vuspr.csv",
 ];
 
-/// Definition of `docs/accuracy.md`.
+/// Definition of `docs/measured/accuracy.md`.
 pub const PAPER: Paper = Paper {
     bench: "bench-accuracy",
-    file: "docs/accuracy.md",
+    file: "docs/measured/accuracy.md",
     title: "Accuracy and its cost",
     preface: "Every model on public data that the project does not hold, scored as others score, beside what they have published.\n\
         Costs are processor time. Published figures are over the whole sets where ours are over the part at hand, as each table\n\

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use reqwest::blocking::Client;
 use tempfile::tempdir;
 
@@ -21,6 +21,9 @@ pub(crate) fn write_certificates(folder: &Path) -> String {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new([]).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Without a name of its own the authority would have that of the leaf, which some clients take for self-signed.
+    ca.distinguished_name.push(DnType::CommonName, "authority of this test");
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let key = KeyPair::generate().unwrap();
     let mut leaf = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();

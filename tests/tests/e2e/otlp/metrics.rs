@@ -186,18 +186,20 @@ fn quantiles_of_exponential_histograms_are_close() {
         let mut metric = exponential(&low, temporality, at(0), at(200));
         metric["name"] = json!(format!("latency{temporality}"));
         assert_eq!(post(&server, &metric), json!({}));
-        let mut both = low.clone();
-        both.extend(&values);
-        both.sort_by(f64::total_cmp);
-        let (later, from) = if temporality == 1 { (&values, at(200)) } else { (&both, at(0)) };
-        let mut metric = exponential(later, temporality, from, at(270));
-        metric["name"] = json!(format!("latency{temporality}"));
-        assert_eq!(post(&server, &metric), json!({}));
+        let mut all = low.clone();
+        for (before, now) in [(200, 240), (240, 270)] {
+            all.extend(&values);
+            all.sort_by(f64::total_cmp);
+            let (later, from) = if temporality == 1 { (&values, at(before)) } else { (&all, at(0)) };
+            let mut metric = exponential(later, temporality, from, at(now));
+            metric["name"] = json!(format!("latency{temporality}"));
+            assert_eq!(post(&server, &metric), json!({}));
+        }
         let name = format!("latency{temporality}_seconds");
-        assert_eq!(value(&server, &format!("{name}_count")), both.len() as f64);
+        assert_eq!(value(&server, &format!("{name}_count")), all.len() as f64);
         for quantile in [0.05, 0.5, 0.9, 0.99] {
-            // The window begins after the start and before the first point: the increase is that of the second interval.
-            let expr = format!("histogram_quantile({quantile}, sum by (le) (increase({name}_bucket[3m])))");
+            // The window has the last two points, after all bounds are known.
+            let expr = format!("histogram_quantile({quantile}, sum by (le) (increase({name}_bucket[1m])))");
             let exact = values[(values.len() as f64 * quantile) as usize];
             let found = value(&server, &expr);
             let error = (found / exact - 1.0).abs();

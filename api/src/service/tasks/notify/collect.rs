@@ -1,4 +1,4 @@
-//! Finds what callers have not been told, and stores it as notices.
+//! Finds what no notice has said yet, and stores notices about it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -42,6 +42,7 @@ pub(super) async fn run(state: AppState) {
             let looked = tokio::task::spawn_blocking(move || look(&shared, known, now)).await;
             match looked {
                 Ok(Ok(known)) => told = Some(known),
+                Ok(Err(_)) if state.stopping.is_cancelled() => return,
                 // Everything is read again at the next look.
                 Ok(Err(error)) => tracing::warn!(error = %chain(&error), "notices could not be written"),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -56,14 +57,17 @@ pub(super) async fn run(state: AppState) {
     }
 }
 
-/// Stores the place of each new webhook before the first look: the first webhooks of a new store are told all that is open,
-/// one that is added later what comes from then on.
+/// Stores the place of each new webhook before the first look: the first webhooks of a new store get notices on all open
+/// recommendations, one that is added later gets only later notices. The place of one that is no longer configured is
+/// deleted, so that it is new when it comes back.
 fn register(state: &AppState) -> Result<(), StoreError> {
+    let configured: Vec<String> = state.config.webhooks.iter().map(Webhook::shown).collect();
+    state.store.retain_webhooks(configured.clone())?;
     let known = state.store.webhooks()?;
-    let newest = state.store.newest_notice()?.unwrap_or(0);
-    for url in state.config.webhooks.iter().map(Webhook::shown) {
-        if !known.iter().any(|row| row.url == url) {
-            state.store.put_webhook(WebhookRow::new(url, newest, state.clock.now()))?;
+    let newest = state.store.newest_notice()?;
+    for name in configured {
+        if !known.iter().any(|row| row.webhook == name) {
+            state.store.put_webhook(WebhookRow::new(name, newest, state.clock.now()))?;
         }
     }
     Ok(())
@@ -137,7 +141,7 @@ fn read_told(state: &AppState) -> Result<Vec<NoticeRow>, StoreError> {
     let mut told: Vec<NoticeRow> = Vec::new();
     loop {
         let after = told.last().map_or(0, |notice| notice.seq);
-        let page = state.store.notices(after, Some(PAGE))?;
+        let page = state.store.notices(after, &[], Some(PAGE))?;
         if page.is_empty() {
             return Ok(told);
         }

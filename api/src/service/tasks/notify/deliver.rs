@@ -31,7 +31,7 @@ enum Failure {
 struct Delivery {
     store: Store,
     webhook: Webhook,
-    /// Address for logs and tables.
+    /// Name in logs and tables.
     shown: String,
     secret_file: Option<PathBuf>,
     client: Client,
@@ -59,6 +59,7 @@ pub(super) async fn run(state: AppState, webhook: Webhook) {
         noticed.borrow_and_update();
         let wait = match delivery.step(&state).await {
             Ok(wait) => wait,
+            Err(_) if state.stopping.is_cancelled() => return,
             Err(error) => {
                 tracing::warn!(webhook = delivery.shown, error = %chain(&error), "webhook waits for the store");
                 Some(STORE_WAIT)
@@ -81,13 +82,13 @@ impl Delivery {
     /// Delivers what waits. Returns the time until the next attempt after a failure; `None` when nothing waits.
     async fn step(&self, state: &AppState) -> Result<Option<Duration>, StoreError> {
         let mut row = self
-            .blocking(|store, url| {
-                let known = store.webhooks()?.into_iter().find(|row| row.url == url);
+            .blocking(|store, name| {
+                let known = store.webhooks()?.into_iter().find(|row| row.webhook == name);
                 Ok(match known {
                     Some(row) => row,
-                    // A new webhook is told what comes from now on.
+                    // Only later notices.
                     None => {
-                        let row = WebhookRow::new(url, store.newest_notice()?.unwrap_or(0), crate::http::now());
+                        let row = WebhookRow::new(name, store.newest_notice()?, crate::http::now());
                         store.put_webhook(row.clone())?;
                         row
                     }
@@ -96,7 +97,7 @@ impl Delivery {
             .await?;
         loop {
             let after = row.delivered_seq;
-            let page = self.blocking(move |store, _| store.notices(after, Some(PAGE))).await?;
+            let page = self.blocking(move |store, _| store.notices(after, &[], Some(PAGE))).await?;
             let Some(last) = page.last().map(|notice| notice.seq) else { return Ok(None) };
             for notice in page.into_iter().filter(|notice| self.webhook.on.contains(&notice.notice_type)) {
                 if state.stopping.is_cancelled() {
@@ -145,7 +146,9 @@ impl Delivery {
             Some(Failure::Never(error)) => (error, true),
             Some(Failure::Later(error)) => {
                 let since = *row.failing_since.get_or_insert(now);
-                (error, now.millis() - since.millis() >= self.webhook.give_up_after.millis())
+                // While the clock is in doubt nothing is given up.
+                let waited = now.millis().saturating_sub(since.millis());
+                (error, waited >= self.webhook.give_up_after.millis() && state.steady_now().is_ok())
             }
         };
         if row.attempts == 1 || is_final {
@@ -165,7 +168,7 @@ impl Delivery {
             return Ok(row);
         }
         let letter = DeadLetterRow {
-            url: self.shown.clone(),
+            webhook: self.shown.clone(),
             seq: notice.seq,
             id: notice.id.clone(),
             at: now,
@@ -190,7 +193,7 @@ impl Delivery {
         let body = body(notice);
         let mut request = self
             .client
-            .post(&self.webhook.url)
+            .post(self.webhook.url.expose())
             .header(CONTENT_TYPE_NAME, CONTENT_TYPE)
             .header("X-Almanac-Delivery", &notice.id);
         if let Some(path) = &self.secret_file {
@@ -209,7 +212,7 @@ impl Delivery {
         self.blocking(move |store, _| store.put_webhook(row)).await
     }
 
-    /// Runs work on the store on a thread that may block; it gets the address that is shown.
+    /// Runs work on the store on a thread that may block; it gets the name of the webhook.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store, String) -> Result<T, StoreError> + Send + 'static,

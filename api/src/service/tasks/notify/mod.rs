@@ -1,4 +1,4 @@
-//! What callers are told: one task finds what is new, and one for each webhook delivers it.
+//! Notices for callers: one task finds what is new, and one for each webhook delivers it.
 
 mod collect;
 mod deliver;
