@@ -15,7 +15,7 @@ mod session;
 mod values;
 
 pub use connect::{Listener, serve};
-pub use probe::probe;
+pub use probe::{probe, probe_start};
 
 /// Protocol that clients name when they negotiate one in the TLS handshake (ALPN).
 pub const PROTOCOL: &[u8] = b"postgresql";

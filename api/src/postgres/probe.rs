@@ -6,9 +6,10 @@ use pgwire::messages::{DecodeContext, PgWireFrontendMessage as Message, Protocol
 
 use super::{connect, session, values};
 
-const KINDS: [ParamKind; 6] = [
+const KINDS: [ParamKind; 7] = [
     ParamKind::Bool,
     ParamKind::BigInt,
+    ParamKind::Oid,
     ParamKind::Text,
     ParamKind::Numeric,
     ParamKind::Timestamp,
@@ -19,23 +20,37 @@ const KINDS: [ParamKind; 6] = [
 /// wrong with them.
 #[must_use]
 pub fn probe(bytes: &[u8]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if let Err(length) = connect::check_lengths(bytes) {
-        // The connection ends before such a message is buffered.
-        return vec![format!("a message of {length} bytes")];
-    }
+    let (mut wrong, mut rest) = (Vec::new(), BytesMut::from(bytes));
     let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
     (context.awaiting_frontend_ssl, context.awaiting_frontend_startup) = (false, false);
-    let mut rest = BytesMut::from(bytes);
     loop {
-        match Message::decode(&mut rest, &context) {
+        let decoded = match connect::take_message(&mut rest, true, connect::AUTHENTICATED_BYTES) {
+            Ok(Some(mut message)) => Message::decode(&mut message, &context).map_err(|error| error.to_string()),
+            Ok(None) => return wrong,
+            // The connection ends at such a message.
+            Err(reason) => Err(reason),
+        };
+        match decoded {
             Ok(Some(message)) => look(message, &mut wrong),
             Ok(None) => return wrong,
-            Err(error) => {
-                wrong.push(error.to_string());
+            Err(reason) => {
+                wrong.push(reason);
                 return wrong;
             }
         }
+    }
+}
+
+/// Decodes the first messages of a connection, as before a sign-in. Returns what is wrong with them.
+#[must_use]
+pub fn probe_start(bytes: &[u8]) -> Option<String> {
+    let mut rest = BytesMut::from(bytes);
+    let mut context = DecodeContext::new(ProtocolVersion::PROTOCOL3_0);
+    (context.awaiting_frontend_ssl, context.awaiting_frontend_startup) = (false, true);
+    match connect::take_message(&mut rest, false, connect::AUTHENTICATED_BYTES) {
+        Ok(Some(mut message)) => Message::decode(&mut message, &context).err().map(|error| error.to_string()),
+        Ok(None) => None,
+        Err(reason) => Some(reason),
     }
 }
 

@@ -4,8 +4,9 @@ use almanac_engine::store::SqlDialect;
 
 use super::{one_line, store};
 
-/// Messages of a client.
+/// Messages of a client, as its first ones and as those of a session.
 pub(super) fn messages(data: &[u8]) {
+    let _ = almanac_api::postgres::probe_start(data);
     let _ = almanac_api::postgres::probe(data);
 }
 

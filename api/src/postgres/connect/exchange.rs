@@ -5,6 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use pgwire::messages::startup::PasswordMessageFamily;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::fields::Fields;
 use crate::access::ScramOffer;
 
 /// Name of the mechanism.
@@ -101,12 +102,24 @@ impl Waiting {
 /// # Errors
 /// What is wrong with it.
 pub(in crate::postgres) fn check_sign_in(message: PasswordMessageFamily) -> Result<(), String> {
-    let initial = message.into_sasl_initial_response().map_err(|error| error.to_string())?;
-    let first = initial.data.as_deref().unwrap_or_default();
+    let first = initial_response(message)?;
     let offer = ScramOffer { salt: vec![1; 16], iterations: 4096 };
-    let waiting = First::parse(first)?.answer(offer).ok_or("no random bytes")?;
-    waiting.proof(first)?;
+    let waiting = First::parse(&first)?.answer(offer).ok_or("no random bytes")?;
+    waiting.proof(&first)?;
     Ok(())
+}
+
+/// Returns the client's first message out of its choice of a mechanism: a name, and a message with its length.
+pub(super) fn initial_response(message: PasswordMessageFamily) -> Result<Vec<u8>, &'static str> {
+    let PasswordMessageFamily::Raw(body) = message else { return Err("the message is not that of a mechanism") };
+    let mut fields = Fields::new(&body);
+    let mechanism = fields.text().ok_or("the message names no mechanism")?;
+    if mechanism != MECHANISM.as_bytes() {
+        return Err("the mechanism is not SCRAM-SHA-256");
+    }
+    let length = fields.int().and_then(|length| usize::try_from(length).ok());
+    let first = length.and_then(|length| fields.bytes(length)).filter(|_| fields.is_done());
+    Ok(first.ok_or("the message of the mechanism has another length")?.to_vec())
 }
 
 /// Returns the last message of the server.

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::{Framed, FramedParts};
 
-use super::{BoundedIo, Socket, Stream};
+use super::{Socket, Stream, receive::UNKNOWN_BYTES};
 
 /// Codes of the requests for encryption.
 const SSL_REQUEST: i32 = 80_877_103;
@@ -27,9 +27,6 @@ const MOST_REQUESTS: usize = 3;
 
 /// First byte of a TLS handshake that is not announced by a request (PostgreSQL 17, `sslnegotiation=direct`).
 const HANDSHAKE: u8 = 0x16;
-
-/// Longest start-up message, as in PostgreSQL.
-const START_UP_BYTES: usize = 10_000;
 
 /// Negotiates encryption, and returns the connection at its start-up message.
 ///
@@ -68,12 +65,12 @@ pub(super) async fn negotiate(stream: TcpStream, peer: SocketAddr, tls: Option<&
 
 /// Returns the connection whose start-up message of `length` bytes begins with `head`.
 fn framed(stream: Stream, peer: SocketAddr, head: &[u8; REQUEST], length: i32) -> io::Result<Socket> {
-    let length = usize::try_from(length).ok().filter(|length| (REQUEST..=START_UP_BYTES).contains(length));
-    let rest = length.ok_or_else(|| unexpected("no start-up message"))? - REQUEST;
+    let length = usize::try_from(length).ok().filter(|length| (REQUEST..=UNKNOWN_BYTES).contains(length));
+    length.ok_or_else(|| unexpected("no start-up message"))?;
     let mut client = DefaultClient::new(peer, matches!(stream, Stream::Tls(_)));
     client.state = PgWireConnectionState::AwaitingStartup;
     let mut parts = FramedParts::new::<pgwire::messages::PgWireBackendMessage>(
-        BoundedIo::new(stream, rest),
+        stream,
         PgWireMessageServerCodec::new(client),
     );
     parts.read_buf.extend_from_slice(head);

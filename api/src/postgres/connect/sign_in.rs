@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use futures::{SinkExt, StreamExt};
+use futures::SinkExt;
 use pgwire::{
     api::{ClientInfo, PgWireConnectionState, auth::protocol_negotiation},
     messages::{
@@ -13,10 +13,11 @@ use pgwire::{
 };
 
 use super::{
-    AUTHENTICATED_BYTES, Socket,
+    Socket,
     cancel::Registered,
     door::Door,
-    exchange::{First, MECHANISM, last},
+    exchange::{First, MECHANISM, initial_response, last},
+    receive::receive,
 };
 use crate::{
     access::{Caller, Refusal, Scope},
@@ -58,7 +59,7 @@ const ENCODINGS: [&str; 5] = ["utf8", "utf-8", "unicode", "sql_ascii", "auto"];
 /// # Errors
 /// [`Failure`], of which the client is to be told.
 pub(super) async fn sign_in(socket: &mut Socket, door: &Door, is_full: bool) -> Result<Option<SignedIn>, Failure> {
-    let startup = match socket.next().await {
+    let startup = match receive(socket).await {
         Some(Ok(Message::CancelRequest(request))) => {
             door.keys.cancel(&request);
             return Ok(None);
@@ -78,7 +79,6 @@ pub(super) async fn sign_in(socket: &mut Socket, door: &Door, is_full: bool) -> 
     }
     let registered = door.keys.register(socket.protocol_version());
     let registered = registered.ok_or_else(|| fatal("58000", "the system gave no random bytes"))?;
-    socket.get_ref().limit().set(AUTHENTICATED_BYTES);
     socket.set_state(PgWireConnectionState::ReadyForQuery);
     socket.feed(Reply::Authentication(Authentication::Ok)).await?;
     for name in REPORTED {
@@ -138,11 +138,7 @@ async fn scram(socket: &mut Socket, door: &Door, user: &str, from: Option<IpAddr
     let wrong = |reason: &str| fatal("28000", &format!("SCRAM: {reason}"));
     socket.send(Reply::Authentication(Authentication::SASL(vec![MECHANISM.to_owned()]))).await?;
     let Some(message) = password(socket).await? else { return Err(Failure::Left) };
-    let initial = message.into_sasl_initial_response()?;
-    if initial.auth_method != MECHANISM {
-        return Err(wrong("the mechanism is not SCRAM-SHA-256"));
-    }
-    let first = First::parse(initial.data.as_deref().unwrap_or_default()).map_err(wrong)?;
+    let first = First::parse(&initial_response(message).map_err(wrong)?).map_err(wrong)?;
     let waiting = first.answer(door.state.auth.scram_offer(user)).ok_or_else(|| wrong("no random bytes"))?;
     socket.send(Reply::Authentication(Authentication::SASLContinue(waiting.server_first.clone().into()))).await?;
     let Some(message) = password(socket).await? else { return Err(Failure::Left) };
@@ -156,7 +152,7 @@ async fn scram(socket: &mut Socket, door: &Door, user: &str, from: Option<IpAddr
 
 /// Reads a message of the sign-in. `None` when the client has left, as `psql` does to ask for a password.
 async fn password(socket: &mut Socket) -> Result<Option<PasswordMessageFamily>, Failure> {
-    match socket.next().await {
+    match receive(socket).await {
         Some(Ok(Message::PasswordMessageFamily(message))) => Ok(Some(message)),
         Some(Ok(Message::Terminate(_))) | None => Ok(None),
         Some(Ok(_)) => Err(fatal("08P01", "a message of the sign-in was expected")),

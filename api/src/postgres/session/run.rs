@@ -5,13 +5,15 @@ use std::{sync::Arc, time::Duration};
 use almanac_engine::store::{
     SqlAnswer, SqlCall, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, SqlWorkers, postgres::ParamType,
 };
-use futures::StreamExt;
 
 use super::{
     Session,
     portal::{Prepared, Rows},
 };
-use crate::postgres::error::{Failure, error, fatal, of_sql};
+use crate::postgres::{
+    connect::receive,
+    error::{Failure, error, fatal, of_sql},
+};
 
 /// Largest number of rows of an answer, as for `POST /v1/sql`. A longer one is an error: clients of PostgreSQL have no
 /// place for the mark that an answer was cut.
@@ -103,7 +105,7 @@ impl Session {
             }
             tokio::select! {
                 outcome = &mut running => break outcome,
-                received = self.socket.next() => {
+                received = receive(&mut self.socket) => {
                     if !matches!(received, Some(Ok(_))) {
                         // The client has left: nobody reads the answer.
                         cancel.cancel();

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{SinkExt, StreamExt};
+use futures::SinkExt;
 use pgwire::{
     error::{ErrorInfo, PgWireResult},
     messages::{
@@ -25,7 +25,7 @@ use crate::{
     access::Caller,
     http::AppState,
     postgres::{
-        connect::{CancelSlot, Socket},
+        connect::{CancelSlot, Socket, receive},
         error::{Failure, fatal, info},
     },
 };
@@ -120,7 +120,7 @@ impl Session {
                 let idle = self.state.config.postgres.idle_timeout.duration();
                 tokio::select! {
                     () = self.state.stopping.cancelled() => return Err(fatal("57P01", "the service is shutting down")),
-                    received = tokio::time::timeout(idle, self.socket.next()) => {
+                    received = tokio::time::timeout(idle, receive(&mut self.socket)) => {
                         received.map_err(|_| fatal("57P05", "the connection was idle for longer than postgres.idle_timeout"))?
                     }
                 }

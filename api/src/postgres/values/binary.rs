@@ -19,6 +19,7 @@ pub(super) fn write(array: &ArrayRef, row: usize, oid: u32, out: &mut BytesMut) 
         16 => out.put_u8(text::bool(array, row).ok_or_else(wrong)?.into()),
         17 => out.put_slice(cell::bytes(array, row).ok_or_else(wrong)?),
         20 => out.put_i64(cell::int(array, row).ok_or_else(wrong)?),
+        26 => out.put_u32(cell::int(array, row).and_then(|value| value.try_into().ok()).ok_or_else(wrong)?),
         21 => out.put_i16(cell::int(array, row).and_then(|value| value.try_into().ok()).ok_or_else(wrong)?),
         23 => out.put_i32(cell::int(array, row).and_then(|value| value.try_into().ok()).ok_or_else(wrong)?),
         #[expect(clippy::cast_possible_truncation, reason = "the value was a single before")]

@@ -28,9 +28,9 @@ impl Column {
     /// Returns the column as a field of a row description.
     pub(in crate::postgres) fn field(&self, is_binary: bool) -> FieldDescription {
         let size = match self.oid {
-            16 => 1,
+            16 | 18 => 1,
             21 => 2,
-            23 | 700 | 1082 => 4,
+            23 | 26 | 700 | 1082 => 4,
             20 | 701 | 1083 | 1114 | 1184 => 8,
             1186 => 16,
             _ => -1,

@@ -13,7 +13,7 @@ pub(super) fn write(array: &ArrayRef, row: usize, oid: u32, out: &mut String) ->
     let done = match oid {
         16 => bool(array, row).map(|value| out.push(if value { 't' } else { 'f' })),
         17 => cell::bytes(array, row).map(|bytes| hex(bytes, out)),
-        20 | 21 | 23 | 1700 => cell::decimal(array, row).map(|value| decimal(value, out)),
+        20 | 21 | 23 | 26 | 1700 => cell::decimal(array, row).map(|value| decimal(value, out)),
         700 | 701 => cell::float(array, row).map(|value| float(value, oid == 700, out)),
         1082 => cell::days(array, row).map(|days| date(days, out)),
         1083 => cell::time(array, row).map(|micros| time(micros, out)),

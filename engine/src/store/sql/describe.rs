@@ -34,7 +34,7 @@ pub(in crate::store) fn describe_until(
             names
                 .iter()
                 .zip(types)
-                .map(|(name, found)| (name.unwrap_or_default().to_owned(), found.unwrap_or_default().to_owned())),
+                .map(|(name, found)| (name.unwrap_or_default().to_owned(), statement.type_for_client(found.unwrap_or_default().to_owned()))),
         );
     }
     Ok(SqlDescription { columns, params })

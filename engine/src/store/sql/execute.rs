@@ -67,7 +67,7 @@ fn execute(
     // The returned iterator is dropped: it panics on errors, while `step` returns them.
     let _ = statement.stream_arrow(duckdb::params_from_iter(&values)).map_err(|error| failed(&error))?;
     let schema = statement.schema();
-    let types = schema.fields().iter().map(|field| type_name(field.data_type())).collect();
+    let types = schema.fields().iter().map(|field| checked.type_for_client(type_name(field.data_type()))).collect();
     let mut answer = SqlAnswer { schema, types, batches: Vec::new(), truncated: false };
     let (mut rows, mut bytes) = (limits.rows, limits.bytes);
     while let Some(step) = statement.step().map_err(|error| failed(&error))? {

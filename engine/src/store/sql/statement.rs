@@ -107,6 +107,20 @@ impl Statement {
         Self { text: format!("{prefix}{}{suffix}", self.text), prefix: prefix.len(), ..self.clone() }
     }
 
+    /// Returns the name of a type of a column: an integer without a sign is an object identifier where clients of
+    /// PostgreSQL read the catalogue.
+    pub(super) fn type_for_client(&self, name: String) -> String {
+        match name.as_str() {
+            "UINTEGER" if self.is_of_catalogue() => "OID".to_owned(),
+            "UINTEGER[]" if self.is_of_catalogue() => "OID[]".to_owned(),
+            _ => name,
+        }
+    }
+
+    const fn is_of_catalogue(&self) -> bool {
+        self.uses_catalogue && self.translation.is_some()
+    }
+
     /// Returns the position in the caller's text, in characters from 1, of a position in the text that runs, in bytes.
     pub(super) fn position(&self, at: usize) -> Option<u64> {
         Some(self.translation.as_ref()?.position(at.checked_sub(self.prefix)?))

@@ -6,7 +6,6 @@
 //! depend on the release alone: object identifiers of views are derived from their names.
 
 mod functions;
-mod information;
 mod relations;
 mod types;
 
@@ -15,8 +14,8 @@ use std::fmt::Write;
 use duckdb::Connection;
 
 pub(in crate::store) use functions::is_catalogue_function;
-pub(in crate::store) use information::INFORMATION;
-pub(in crate::store) use relations::RELATIONS;
+pub(in crate::store) use relations::{is_catalogue_relation, is_information_relation};
+use relations::{catalogue, information};
 pub use types::pg_type_oid;
 
 use super::TABLES;
@@ -62,6 +61,10 @@ const PUBLIC: u32 = 2200;
 const INFORMATION_SCHEMA: u32 = 13_000;
 const ROLE: u32 = 10;
 
+/// The schemas that clients see.
+const NAMESPACES: [(u32, &str); 3] =
+    [(CATALOG, "pg_catalog"), (PUBLIC, "public"), (INFORMATION_SCHEMA, "information_schema")];
+
 /// First object identifier of views; PostgreSQL gives smaller ones to its own objects.
 const FIRST_VIEW: u32 = 16_384;
 
@@ -76,16 +79,20 @@ pub(in crate::store) fn create_catalogue(connection: &Connection) -> Result<(), 
     let mut sql = "BEGIN TRANSACTION;
         CREATE SCHEMA IF NOT EXISTS postgres; CREATE SCHEMA IF NOT EXISTS pg_information;\n"
         .to_owned();
-    for relation in RELATIONS {
-        let _ = writeln!(sql, "CREATE OR REPLACE TABLE postgres.{} ({});", relation.name, relation.columns);
-    }
-    for (name, columns) in INFORMATION {
-        let _ = writeln!(sql, "CREATE OR REPLACE TABLE pg_information.{name} ({columns});");
+    for (schema, relation) in
+        catalogue().iter().map(|relation| ("postgres", relation)).chain(information().iter().map(|relation| ("pg_information", relation)))
+    {
+        let (name, columns, more) = (relation.name, relation.columns, relation.system_columns());
+        let _ = writeln!(sql, "CREATE OR REPLACE TABLE {schema}.{name} ({columns}{more});");
     }
     sql.push_str(&fill());
     sql.push_str(&functions::statements());
     sql.push_str("COMMIT");
-    connection.execute_batch(&sql).map_err(failed_to("create the catalogue"))
+    connection.execute_batch(&sql).map_err(|error| {
+        // The connection would refuse every later statement.
+        let _ = connection.execute_batch("ROLLBACK");
+        failed_to("create the catalogue")(error)
+    })
 }
 
 /// Rows of a relation as an `INSERT`; missing columns are NULL.
@@ -102,8 +109,7 @@ fn fill() -> String {
     let mut sql = insert(
         "postgres.pg_namespace",
         "oid, nspname, nspowner",
-        &[(CATALOG, "pg_catalog"), (PUBLIC, "public"), (INFORMATION_SCHEMA, "information_schema")]
-            .map(|(oid, name)| format!("({oid}, '{name}', {ROLE})")),
+        &NAMESPACES.map(|(oid, name)| format!("({oid}, '{name}', {ROLE})")),
     );
     let one_role = "'almanac', false, true, false, false, true, false, false, -1";
     let rights = "rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit";
@@ -163,7 +169,7 @@ fn fill_types() -> String {
                    typdelim, typrelid, typsubscript, typelem, typarray, typinput, typoutput, typreceive, typsend, typmodin, \
                    typmodout, typanalyze, typalign, typstorage, typnotnull, typbasetype, typtypmod, typndims, typcollation";
     let mut sql = insert("postgres.pg_type", columns, &rows);
-    sql += "CREATE OR REPLACE TABLE postgres.almanac_types (oid BIGINT, typname VARCHAR, display VARCHAR);\n";
+    sql += "CREATE OR REPLACE TABLE postgres.almanac_types (oid UINTEGER, typname VARCHAR, display VARCHAR);\n";
     let names: Vec<String> =
         types.iter().map(|(row, name, display)| format!("({}, '{name}', {})", row.oid, quoted(display))).collect();
     sql + &insert("postgres.almanac_types", "oid, typname, display", &names)
@@ -179,8 +185,8 @@ fn fill_relations() -> String {
             kind == 'v'
         )
     };
-    for relation in RELATIONS {
-        classes.push(class(relation.oid, relation.name, CATALOG, 'r', relation.columns.split(", ").count()));
+    for relation in catalogue() {
+        classes.push(class(relation.oid, relation.name, CATALOG, 'r', relation.width()));
     }
     for table in TABLES {
         let (oid, name) = (view_oid(table.name), table.name);
@@ -268,20 +274,15 @@ fn push_columns(
     }
 }
 
-/// Returns whether a relation is one of the catalogue, by its name in lower case.
-pub(in crate::store) fn is_catalogue_relation(name: &str) -> bool {
-    RELATIONS.binary_search_by(|relation| relation.name.cmp(name)).is_ok()
-}
-
-/// Returns whether a relation is one of `information_schema`, by its name in lower case.
-pub(in crate::store) fn is_information_relation(name: &str) -> bool {
-    INFORMATION.binary_search_by(|(known, _)| (*known).cmp(name)).is_ok()
-}
-
 /// Returns the object identifier of a relation of the catalogue or of a view, by its name in lower case.
 pub(in crate::store) fn relation_oid(name: &str) -> Option<u32> {
-    let relation = RELATIONS.iter().find(|relation| relation.name == name).map(|relation| relation.oid);
+    let relation = catalogue().iter().find(|relation| relation.name == name).map(|relation| relation.oid);
     relation.or_else(|| TABLES.iter().find(|table| table.name == name).map(|table| view_oid(table.name)))
+}
+
+/// Returns the object identifier of a schema.
+pub(in crate::store) fn namespace_oid(name: &str) -> Option<u32> {
+    NAMESPACES.iter().find(|(_, known)| *known == name).map(|(oid, _)| *oid)
 }
 
 #[cfg(test)]
@@ -317,8 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_sorted_and_identifiers_unique() {
-        assert!(RELATIONS.is_sorted_by_key(|relation| relation.name) && INFORMATION.is_sorted());
+    fn identifiers_are_unique() {
         let oids: HashSet<u32> = TABLES.iter().map(|table| view_oid(table.name)).collect();
         assert_eq!(oids.len(), TABLES.len());
     }

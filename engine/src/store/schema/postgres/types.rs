@@ -63,10 +63,12 @@ pub(super) fn types() -> impl Iterator<Item = (TypeRow, String, String)> {
 /// Returns the object identifier of the PostgreSQL type that a column of this DuckDB type has for clients.
 ///
 /// Unsigned and 128-bit integers become the next larger type, up to `numeric`; maps, structs and nested lists become
-/// `json`; everything without a counterpart becomes `text`.
+/// `json`; everything without a counterpart becomes `text`. `OID` is what a worker calls `UINTEGER` in an answer about the
+/// catalogue, whose integers without a sign are object identifiers.
 #[must_use]
 pub fn pg_type_oid(duckdb: &str) -> u32 {
     let scalar = |name: &str| match name {
+        "OID" => 26,
         "BOOLEAN" => 16,
         "BLOB" => 17,
         "BIGINT" | "UINTEGER" => 20,
@@ -80,6 +82,7 @@ pub fn pg_type_oid(duckdb: &str) -> u32 {
         "TIMESTAMP WITH TIME ZONE" => 1184,
         "INTERVAL" => 1186,
         "UBIGINT" | "HUGEINT" | "UHUGEINT" => 1700,
+        name if is_char(name) => 18,
         name if name.starts_with("DECIMAL(") && name.ends_with(')') => 1700,
         _ => 25,
     };
@@ -96,6 +99,17 @@ pub fn pg_type_oid(duckdb: &str) -> u32 {
     }
 }
 
+/// Whether a type is an enumeration of single letters, as `"char"` is in the catalogue.
+fn is_char(duckdb: &str) -> bool {
+    let letters = duckdb.strip_prefix("ENUM(").and_then(|rest| rest.strip_suffix(')'));
+    letters.is_some_and(|letters| {
+        letters.split(',').all(|letter| {
+            let inner = letter.trim().strip_prefix('\'').and_then(|letter| letter.strip_suffix('\''));
+            inner.is_some_and(|inner| inner.len() == 1 && inner != "'")
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +119,8 @@ mod tests {
         for (duckdb, oid) in [
             ("VARCHAR", 25),
             ("UINTEGER", 20),
+            ("OID", 26),
+            ("OID[]", 1028),
             ("UBIGINT", 1700),
             ("DECIMAL(18,3)", 1700),
             ("TIMESTAMP_MS", 1114),
@@ -118,7 +134,9 @@ mod tests {
             ("MAP(VARCHAR, VARCHAR)[]", 114),
             ("UUID", 25),
             ("JSON", 25),
-            ("ENUM('a', 'b')", 25),
+            ("ENUM('a', 'b')", 18),
+            ("ENUM('up', 'b')", 25),
+            ("ENUM(',', 'b')", 25),
         ] {
             assert_eq!(pg_type_oid(duckdb), oid, "{duckdb}");
         }

@@ -81,7 +81,7 @@ impl Inference<'_> {
             ("CAST", _) => {
                 let cast = object.get("cast_type").and_then(cast_name);
                 if let Some(child) = object.get("child") {
-                    self.set(child, cast.as_deref().and_then(ParamType::of_duckdb));
+                    self.set(child, cast.as_deref().and_then(of_cast));
                 }
             }
             ("COMPARISON", _) => self.alike(&[object.get("left"), object.get("right")]),
@@ -172,6 +172,15 @@ impl Inference<'_> {
         let mut types = columns.filter(|column| column.name == name).map(|column| column.column_type.sql());
         let first = types.next()?;
         if types.all(|other| other == first) { ParamType::of_duckdb(first) } else { None }
+    }
+}
+
+/// Returns the type of a parameter with a cast. `::oid` is translated to `UINTEGER`.
+fn of_cast(name: &str) -> Option<ParamType> {
+    match name {
+        "UINTEGER" => Some(ParamType::one(ParamKind::Oid)),
+        "UINTEGER[]" => Some(ParamType { kind: ParamKind::Oid, is_list: true }),
+        other => ParamType::of_duckdb(other),
     }
 }
 

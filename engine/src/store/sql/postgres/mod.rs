@@ -3,9 +3,13 @@
 //!
 //! The translation changes names, casts and constants only; the gate checks its result like any other statement.
 
+mod casts;
 mod infer;
 mod lexer;
+mod names;
+mod operators;
 mod parameter;
+mod rewriter;
 mod translate;
 
 pub(super) use infer::{infer, parameter_count};

@@ -13,6 +13,8 @@ pub enum ParamKind {
     Int,
     /// BIGINT
     BigInt,
+    /// UINTEGER: an object identifier
+    Oid,
     /// FLOAT
     Real,
     /// DOUBLE
@@ -59,6 +61,8 @@ impl ParamType {
             (ParamKind::Int, true) => "INTEGER[]",
             (ParamKind::BigInt, false) => "BIGINT",
             (ParamKind::BigInt, true) => "BIGINT[]",
+            (ParamKind::Oid, false) => "UINTEGER",
+            (ParamKind::Oid, true) => "UINTEGER[]",
             (ParamKind::Real, false) => "FLOAT",
             (ParamKind::Real, true) => "FLOAT[]",
             (ParamKind::Double, false) => "DOUBLE",

@@ -1,23 +1,12 @@
 //! Translates names, casts, operators and constants of PostgreSQL to those of DuckDB, and positions back.
 
-use std::ops::Range;
-
 use super::{
-    ParamType,
-    lexer::{Lexeme, LexemeKind, lexemes},
+    ParamType, casts,
+    lexer::LexemeKind,
+    names,
+    operators::{self, MATCHES},
+    rewriter::{Edit, Rewriter},
 };
-use crate::store::schema::{
-    TABLES, is_catalogue_function, is_catalogue_relation, is_information_relation, relation_oid,
-};
-
-/// A replacement in a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Edit {
-    range: Range<usize>,
-    /// Order of insertions at the same position.
-    rank: u8,
-    text: String,
-}
 
 /// A translated statement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,20 +21,14 @@ pub(in crate::store::sql) struct Translation {
 impl Translation {
     /// Translates a statement.
     pub(in crate::store::sql) fn new(sql: &str) -> Self {
-        let all = lexemes(sql);
-        let mut translator = Translator {
-            sql,
-            lexemes: all.into_iter().filter(|lexeme| lexeme.kind != LexemeKind::Blank).collect(),
-            edits: Vec::new(),
-        };
-        translator.run();
-        let parameters = translator
+        let rewriter = rewrite(sql);
+        let parameters = rewriter
             .lexemes
             .iter()
             .filter(|lexeme| lexeme.kind == LexemeKind::Parameter)
             .filter_map(|lexeme| Some((sql[lexeme.range.clone()][1..].parse().ok()?, lexeme.range.end)))
             .collect();
-        let mut translation = Self { source: sql.to_owned(), edits: translator.edits, parameters };
+        let mut translation = Self { source: sql.to_owned(), edits: rewriter.edits, parameters };
         translation.order();
         translation
     }
@@ -111,255 +94,21 @@ fn apply(source: &str, edits: &[Edit]) -> String {
     out + &source[from..]
 }
 
-struct Translator<'a> {
-    sql: &'a str,
-    /// Lexemes without blanks.
-    lexemes: Vec<Lexeme>,
-    edits: Vec<Edit>,
-}
-
-/// Returns what a type of PostgreSQL is in DuckDB, where the name differs or means something else.
-fn type_in_duckdb(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "name" | "regclass" | "regtype" | "regproc" | "regprocedure" | "regrole" | "regnamespace" | "regoper"
-        | "\"char\"" | "cstring" | "pg_node_tree" | "aclitem" | "unknown" | "xml" | "citext" | "inet"
-        | "int2vector" | "oidvector" | "bpchar" => "VARCHAR",
-        "oid" | "xid" | "cid" => "BIGINT",
-        "jsonb" => "JSON",
-        // Instants are compared with the column `timestamp`, which is UTC.
-        "timestamptz" => "TIMESTAMP",
-        _ => return None,
-    })
-}
-
-impl<'a> Translator<'a> {
-    fn text(&self, idx: usize) -> &'a str {
-        self.lexemes.get(idx).map_or("", |lexeme| &self.sql[lexeme.range.clone()])
-    }
-
-    /// Returns a word or quoted name in lower case without its quotes; nothing for other lexemes.
-    fn name(&self, idx: usize) -> String {
-        match self.lexemes.get(idx).map(|lexeme| lexeme.kind) {
-            Some(LexemeKind::Word) => self.text(idx).to_lowercase(),
-            Some(LexemeKind::Quoted) => self.text(idx).trim_matches('"').to_owned(),
-            _ => String::new(),
-        }
-    }
-
-    fn is(&self, idx: usize, text: &str) -> bool {
-        self.text(idx).eq_ignore_ascii_case(text)
-    }
-
-    fn kind(&self, idx: usize) -> Option<LexemeKind> {
-        self.lexemes.get(idx).map(|lexeme| lexeme.kind)
-    }
-
-    /// Replaces the lexemes from `first` to `last`.
-    fn replace(&mut self, first: usize, last: usize, text: impl Into<String>) {
-        let (Some(start), Some(end)) = (self.lexemes.get(first), self.lexemes.get(last)) else { return };
-        self.edits.push(Edit { range: start.range.start..end.range.end, rank: 0, text: text.into() });
-    }
-
-    fn run(&mut self) {
-        let mut at = 0;
-        while at < self.lexemes.len() {
-            at += match self.kind(at) {
-                Some(LexemeKind::Symbol) => self.symbol(at),
-                Some(LexemeKind::Word | LexemeKind::Quoted) => self.word(at),
-                _ => 1,
-            };
-        }
-    }
-
-    /// Translates an operator or a cast, and returns the number of lexemes that are done.
-    fn symbol(&mut self, at: usize) -> usize {
-        match self.text(at) {
-            "::" => self.cast(at),
-            "~" | "~*" | "!~" | "!~*" => self.regex(at, at, at + 1),
+/// Translates a statement.
+fn rewrite(sql: &str) -> Rewriter<'_> {
+    let mut rewriter = Rewriter::new(sql);
+    let mut at = 0;
+    while at < rewriter.lexemes.len() {
+        at += match (rewriter.kind(at), rewriter.text(at)) {
+            (Some(LexemeKind::Symbol), "::") => casts::cast(&mut rewriter, at),
+            (Some(LexemeKind::Symbol), symbol) if MATCHES.contains(&symbol) => {
+                operators::matches(&mut rewriter, at, at, at + 1)
+            }
+            (Some(LexemeKind::Word | LexemeKind::Quoted), _) => names::word(&mut rewriter, at),
             _ => 1,
-        }
-    }
-
-    /// Translates `… :: [pg_catalog .] type`, and the constant before it.
-    fn cast(&mut self, at: usize) -> usize {
-        let is_qualified = self.name(at + 1) == "pg_catalog" && self.is(at + 2, ".");
-        let first = at + 1;
-        let last = if is_qualified { at + 3 } else { first };
-        let written =
-            if self.kind(last) == Some(LexemeKind::Quoted) { self.text(last).to_owned() } else { self.name(last) };
-        let before = at.checked_sub(1).filter(|before| self.kind(*before) == Some(LexemeKind::Text));
-        if let Some(before) = before
-            && self.constant(before, last, &written)
-        {
-            return last + 1 - at;
-        }
-        if let Some(plain) = type_in_duckdb(&written) {
-            self.replace(first, last, plain);
-        } else if is_qualified {
-            self.replace(first, last, self.text(last).to_owned());
-        }
-        last + 1 - at
-    }
-
-    /// Translates a text constant with its cast: `'samples'::regclass` and `'{a,b}'::text[]`.
-    fn constant(&mut self, before: usize, last: usize, written: &str) -> bool {
-        let constant = self.text(before).trim_matches('\'');
-        if written == "regclass" {
-            let name = constant
-                .trim_start_matches("pg_catalog.")
-                .trim_start_matches("public.")
-                .trim_matches('"')
-                .to_lowercase();
-            let oid = relation_oid(&name).map_or_else(|| "NULL::BIGINT".to_owned(), |oid| format!("{oid}::BIGINT"));
-            self.replace(before, last, oid);
-            return true;
-        }
-        if written == "regtype" {
-            let call = format!("postgres.to_regtype({})", self.text(before));
-            self.replace(before, last, call);
-            return true;
-        }
-        if self.is(last + 1, "[")
-            && self.is(last + 2, "]")
-            && let Some(items) = constant.strip_prefix('{').and_then(|items| items.strip_suffix('}'))
-        {
-            let items = format!("'[{items}]'");
-            self.replace(before, before, items);
-        }
-        false
-    }
-
-    /// Translates a match of a regular expression at `operator`, written as the lexemes from `first`, whose right operand is
-    /// at `right`: PostgreSQL finds the expression anywhere in the text, DuckDB matches the whole text.
-    fn regex(&mut self, first: usize, operator: usize, right: usize) -> usize {
-        let written = self.text(operator);
-        let flags = if written.ends_with('*') { "(?is)" } else { "(?s)" };
-        let plain = written.trim_end_matches('*');
-        match self.kind(right) {
-            Some(LexemeKind::Text) => {
-                let pattern = self.text(right);
-                let Some((prefix, inner)) = pattern.split_once('\'') else { return right - first };
-                let inner = inner.strip_suffix('\'').unwrap_or(inner);
-                let pattern = format!("{prefix}'{flags}.*(?:{inner}).*'");
-                self.replace(first, right - 1, plain);
-                self.replace(right, right, pattern);
-                right + 1 - first
-            }
-            Some(LexemeKind::Parameter) => {
-                let end = self.lexemes.get(right).map_or(0, |lexeme| lexeme.range.end);
-                self.replace(first, right - 1, format!("{plain} ('{flags}.*(?:' || "));
-                // After the cast of the parameter.
-                self.edits.push(Edit { range: end..end, rank: 1, text: " || ').*')".to_owned() });
-                right + 1 - first
-            }
-            _ => {
-                if first != operator {
-                    self.replace(first, right - 1, written.to_owned());
-                }
-                right - first
-            }
-        }
-    }
-
-    /// Translates a name, and returns the number of lexemes that are done.
-    fn word(&mut self, at: usize) -> usize {
-        let name = self.name(at);
-        let after_dot = at > 0 && self.is(at - 1, ".");
-        if after_dot {
-            return 1;
-        }
-        let before = |text: &str| at > 0 && self.is(at - 1, text);
-        match name.as_str() {
-            "pg_catalog" if self.is(at + 1, ".") => return self.qualified(at),
-            "information_schema" if self.is(at + 1, ".") && is_information_relation(&self.name(at + 2)) => {
-                let relation = format!("pg_information.{}", self.name(at + 2));
-                self.replace(at, at + 2, relation);
-                return 3;
-            }
-            "public" if self.is(at + 1, ".") && TABLES.iter().any(|table| table.name == self.name(at + 2)) => {
-                self.replace(at, at, "main");
-                return 3;
-            }
-            "collate" => return self.collate(at),
-            "operator" if self.is(at + 1, "(") => return self.operator(at),
-            "current_schema" | "current_user" | "session_user" | "current_role" | "current_catalog"
-                if !self.is(at + 1, "(") && !self.is(at + 1, ".") && !before("as") =>
-            {
-                self.replace(at, at, format!("postgres.\"{name}\"()"));
-                return 1;
-            }
-            _ => {}
-        }
-        if self.is(at + 1, "(") {
-            if is_catalogue_function(&name) {
-                self.replace(at, at, format!("postgres.\"{name}\""));
-            }
-        } else if is_catalogue_relation(&name)
-            && !self.is(at + 1, ".")
-            && ["from", "join", "only", ","].iter().any(|word| before(word))
-        {
-            self.replace(at, at, format!("postgres.{name}"));
-        } else if before("as")
-            && self.is(at + 1, ")")
-            && let Some(plain) = type_in_duckdb(&name)
-            && self.in_cast(at)
-        {
-            self.replace(at, at, plain);
-        }
-        1
-    }
-
-    /// Whether the parenthesis that ends after `at` is that of a `CAST`.
-    fn in_cast(&self, at: usize) -> bool {
-        let mut depth = 0_usize;
-        for idx in (0..at).rev() {
-            match self.text(idx) {
-                ")" => depth += 1,
-                "(" if depth == 0 => return idx > 0 && self.is(idx - 1, "cast"),
-                "(" => depth -= 1,
-                _ => {}
-            }
-        }
-        false
-    }
-
-    /// Translates `pg_catalog . name`.
-    fn qualified(&mut self, at: usize) -> usize {
-        let name = self.name(at + 2);
-        let is_call = self.is(at + 3, "(");
-        let text = if (is_call && is_catalogue_function(&name)) || (!is_call && is_catalogue_relation(&name)) {
-            format!("postgres.\"{name}\"")
-        } else if at > 0 && self.is(at - 1, "as") {
-            type_in_duckdb(&name).map_or_else(|| self.text(at + 2).to_owned(), str::to_owned)
-        } else {
-            self.text(at + 2).to_owned()
         };
-        self.replace(at, at + 2, text);
-        3
     }
-
-    /// Drops the collations `default` and `C`, in which DuckDB compares anyway.
-    fn collate(&mut self, at: usize) -> usize {
-        let last = if self.name(at + 1) == "pg_catalog" && self.is(at + 2, ".") { at + 3 } else { at + 1 };
-        if ["default", "c", "C", "POSIX", "posix"].contains(&self.name(last).as_str()) {
-            self.replace(at, last, "");
-        }
-        last + 1 - at
-    }
-
-    /// Translates `OPERATOR([schema .] op)`.
-    fn operator(&mut self, at: usize) -> usize {
-        let operator = if self.is(at + 3, ".") { at + 4 } else { at + 2 };
-        if !self.is(operator + 1, ")") {
-            return 1;
-        }
-        if ["~", "~*", "!~", "!~*"].contains(&self.text(operator)) {
-            return self.regex(at, operator, operator + 2);
-        }
-        let text = self.text(operator).to_owned();
-        self.replace(at, operator + 1, text);
-        operator + 2 - at
-    }
+    rewriter
 }
 
 #[cfg(test)]
@@ -387,7 +136,7 @@ mod tests {
         check("a !~* E'\\\\.x'", "a !~ E'(?is).*(?:\\\\.x).*'");
         check(
             "'pg_class'::regclass, '{r,v}'::text[], CAST(x AS name), CAST(x AS pg_catalog.text)",
-            "1259::BIGINT, '[r,v]'::text[], CAST(x AS VARCHAR), CAST(x AS text)",
+            "1259::UINTEGER, '[r,v]'::text[], CAST(x AS VARCHAR), CAST(x AS text)",
         );
         check(
             "SELECT current_schema, current_user AS u, version()",
