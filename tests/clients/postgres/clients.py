@@ -1,4 +1,4 @@
-"""Checks PostgreSQL's Python clients on a service: clients.py HOST PORT TOKEN. Prints a line `ok …` for each check."""
+"""Checks a PostgreSQL client of Python on a service: clients.py HOST PORT TOKEN CLIENT. Prints a line `ok CLIENT`."""
 
 import asyncio
 import datetime
@@ -13,13 +13,9 @@ import psycopg2
 import psycopg2.extras
 import sqlalchemy
 
-HOST, PORT, TOKEN = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+HOST, PORT, TOKEN, CLIENT = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 DSN = f"host={HOST} port={PORT} user=anyone password={TOKEN} dbname=anything"
 SAMPLES = "SELECT s.name, x.timestamp, x.value, s.labels FROM samples x JOIN series s USING (series_id) WHERE s.name = {} ORDER BY 2"
-
-
-def ok(what):
-    print("ok", what, flush=True)
 
 
 def with_psycopg2():
@@ -47,10 +43,9 @@ def with_psycopg2():
         assert error.diag.statement_position == "8", error.diag.statement_position
         connection.rollback()
     connection.close()
-    ok("psycopg2")
 
 
-def with_psycopg3():
+def with_psycopg():
     with psycopg.connect(DSN) as connection:
         for binary in (False, True):
             cursor = connection.execute(SAMPLES.format("%s"), ("cpu",), binary=binary)
@@ -89,7 +84,6 @@ def with_psycopg3():
         thread.join(8)
         assert stopped, "the cancel request had no effect"
         assert connection.execute("SELECT 42").fetchone() == (42,)
-    ok("psycopg3")
 
 
 def with_sqlalchemy():
@@ -99,17 +93,31 @@ def with_sqlalchemy():
     assert "samples" in inspector.get_view_names() and inspector.get_table_names() == [], inspector.get_view_names()
     columns = {column["name"]: str(column["type"]) for column in inspector.get_columns("samples")}
     assert columns == {"series_id": "BIGINT", "timestamp": "TIMESTAMP", "value": "DOUBLE PRECISION"}, columns
-    table = sqlalchemy.Table("samples", sqlalchemy.MetaData(), autoload_with=engine)
+    assert inspector.get_pk_constraint("samples")["constrained_columns"] == [] and inspector.get_indexes("samples") == []
+    assert inspector.get_foreign_keys("samples") == [] and inspector.get_unique_constraints("samples") == []
+    assert inspector.get_check_constraints("samples") == [] and inspector.get_schema_names() == ["information_schema", "public"]
+    assert "sample" in inspector.get_table_comment("samples")["text"], inspector.get_table_comment("samples")
+    assert inspector.has_table("samples") and not inspector.has_table("nothing")
+    metadata = sqlalchemy.MetaData()
+    metadata.reflect(engine, views=True)
+    assert len(metadata.tables) == len(inspector.get_view_names()), metadata.tables.keys()
+    samples, series = metadata.tables["samples"], metadata.tables["series"]
     with engine.connect() as connection:
-        statement = sqlalchemy.select(sqlalchemy.func.count()).select_from(table).where(table.c.value > 9.5)
+        statement = sqlalchemy.select(sqlalchemy.func.count()).select_from(samples).where(samples.c.value > 9.5)
         assert connection.execute(statement).scalar() == 50
+        joined = samples.join(series, samples.c.series_id == series.c.series_id)
+        statement = sqlalchemy.select(series.c.name, series.c.labels, samples.c.timestamp).select_from(joined)
+        first = connection.execute(statement.order_by(samples.c.timestamp).limit(1)).one()
+        assert first.name == "cpu" and first.labels == {"job": "api"}, first
+        assert isinstance(first.timestamp, datetime.datetime), first
     engine.dispose()
     engine = sqlalchemy.create_engine(url.set(drivername="postgresql+psycopg"))
-    assert "series" in sqlalchemy.inspect(engine).get_view_names()
+    inspector = sqlalchemy.inspect(engine)
+    assert "series" in inspector.get_view_names() and inspector.get_indexes("series") == []
+    assert {column["name"] for column in inspector.get_columns("series")} >= {"series_id", "name", "labels"}
     with engine.connect() as connection:
         assert connection.execute(sqlalchemy.text("SELECT count(*) FROM samples WHERE value > :v"), {"v": 9.5}).scalar() == 50
     engine.dispose()
-    ok("sqlalchemy")
 
 
 async def with_asyncpg():
@@ -125,16 +133,33 @@ async def with_asyncpg():
     statement = await connection.prepare("SELECT name, labels, [1, 2] AS list FROM series WHERE name = $1")
     assert [a.type.name for a in statement.get_attributes()] == ["text", "json", "int4[]"], statement.get_attributes()
     assert (await statement.fetchrow("cpu"))["list"] == [1, 2]
+    statement = await connection.prepare(
+        "SELECT [1::BIGINT, NULL], ['a', 'b,c'], 1.25::DECIMAL(9, 2), {'x': 1}, '{\"y\": 2}'::JSON, now()::TIMESTAMP, $1::DOUBLE[],"
+        " [now()::TIMESTAMP], [1.5::DECIMAL(4, 1)], $2::TEXT[]"
+    )
+    row = await statement.fetchrow([0.5, None], ["é", ""])
+    assert row[0] == [1, None] and row[1] == ["a", "b,c"] and row[2] == decimal.Decimal("1.25"), row
+    assert row[3] == '{"x":1}' and row[4] == '{"y": 2}' and isinstance(row[5], datetime.datetime), row
+    assert row[6] == [0.5, None] and isinstance(row[7][0], datetime.datetime), row
+    assert row[8] == [decimal.Decimal("1.5")] and row[9] == ["é", ""], row
+    assert [dict(row) for row in await statement.fetch(None, None)][0] is not None
+    async with connection.transaction(readonly=True):
+        cursor = await connection.cursor("SELECT value FROM samples ORDER BY timestamp")
+        assert [row[0] for row in await cursor.fetch(3)] == [0.0, 1.0, 2.0]
+        assert await cursor.forward(50) == 50 and [row[0] for row in await cursor.fetch(10)] == [53.0, 54.0, 55.0, 56.0, 57.0, 58.0, 59.0]
     try:
         await connection.fetch("SELECT * FROM nothing")
         raise AssertionError("an unknown table was accepted")
     except asyncpg.UndefinedTableError:
         pass
     await connection.close()
-    ok("asyncpg")
 
 
-with_psycopg2()
-with_psycopg3()
-with_sqlalchemy()
-asyncio.run(with_asyncpg())
+CHECKS = {
+    "psycopg2": with_psycopg2,
+    "psycopg": with_psycopg,
+    "sqlalchemy": with_sqlalchemy,
+    "asyncpg": lambda: asyncio.run(with_asyncpg()),
+}
+CHECKS[CLIENT]()
+print("ok", CLIENT)

@@ -69,10 +69,8 @@ fn framed(stream: Stream, peer: SocketAddr, head: &[u8; REQUEST], length: i32) -
     length.ok_or_else(|| unexpected("no start-up message"))?;
     let mut client = DefaultClient::new(peer, matches!(stream, Stream::Tls(_)));
     client.state = PgWireConnectionState::AwaitingStartup;
-    let mut parts = FramedParts::new::<pgwire::messages::PgWireBackendMessage>(
-        stream,
-        PgWireMessageServerCodec::new(client),
-    );
+    let mut parts =
+        FramedParts::new::<pgwire::messages::PgWireBackendMessage>(stream, PgWireMessageServerCodec::new(client));
     parts.read_buf.extend_from_slice(head);
     Ok(Framed::from_parts(parts))
 }

@@ -30,12 +30,9 @@ pub(in crate::store) fn describe_until(
             continue;
         };
         let (Some(names), Some(types)) = (names.as_string_opt::<i32>(), types.as_string_opt::<i32>()) else { continue };
-        columns.extend(
-            names
-                .iter()
-                .zip(types)
-                .map(|(name, found)| (name.unwrap_or_default().to_owned(), statement.type_for_client(found.unwrap_or_default().to_owned()))),
-        );
+        columns.extend(names.iter().zip(types).map(|(name, found)| {
+            (name.unwrap_or_default().to_owned(), statement.type_for_client(found.unwrap_or_default().to_owned()))
+        }));
     }
     Ok(SqlDescription { columns, params })
 }

@@ -7,7 +7,7 @@ use duckdb::Connection;
 use super::{
     SqlDialect, SqlError, SqlParam,
     advice::instead_of_statement,
-    check::{check, check_ranges, check_wildcards, matches_parameter, names_catalogue},
+    check::{check, check_ranges, check_wildcards, names_catalogue, wildcards_beside_parameters},
     postgres::{ParamType, Translation, infer, parameter_count},
 };
 use crate::store::{AnalystLimits, error::one_line, schema::TABLES};
@@ -79,9 +79,10 @@ impl Statement {
         };
         let references = check(statement, limits)?;
         check_ranges(statement)?;
-        if matches_parameter(statement) {
-            texts()
-                .try_for_each(|text| ['%', '*'].into_iter().try_for_each(|wildcard| check_wildcards(text, wildcard)))?;
+        if let Some(others) = wildcards_beside_parameters(statement) {
+            texts().try_for_each(|text| {
+                ['%', '*'].into_iter().try_for_each(|wildcard| check_wildcards(text, wildcard, others))
+            })?;
         }
         let mut views = BTreeSet::new();
         collect_views(statement, &mut views);

@@ -18,7 +18,10 @@ const KEYWORDS: &str = "TABLE SELECT keyword_name AS word, CASE keyword_category
 /// Everything is visible and readable, belongs to one user, and has no constraint, index, partition or size.
 pub(in crate::store) const FUNCTIONS: &[Function] = &[
     ("_pg_char_max_length", &[("a, b", "NULL::INTEGER")]),
-    ("_pg_expandarray", &[("items", "unnest(list_transform(range(1, len(items) + 1), lambda i: {'x': items[i], 'n': i}))")]),
+    (
+        "_pg_expandarray",
+        &[("items", "unnest(list_transform(range(1, len(items) + 1), lambda i: {'x': items[i], 'n': i}))")],
+    ),
     ("age_of_transaction", &[("a", "0::INTEGER")]),
     ("array_lower", &[("items, dimension", "CASE WHEN len(items) > 0 AND dimension = 1 THEN 1 END")]),
     ("array_ndims", &[("items", "CASE WHEN len(items) > 0 THEN 1 END")]),
@@ -128,14 +131,62 @@ pub(in crate::store) const FUNCTIONS: &[Function] = &[
         )],
     ),
     ("quote_literal", &[("a", "'''' || replace(a::VARCHAR, '''', '''''') || ''''")]),
-    ("regclass_name", &[("a", "coalesce((SELECT max(c.relname) FROM postgres.pg_class c WHERE c.oid = try_cast(a AS UINTEGER)), a::VARCHAR)")]),
-    ("regclass_oid", &[("a", "coalesce(try_cast(a AS UINTEGER), postgres.to_regclass(a), error('relation \"' || a || '\" does not exist')::UINTEGER)")]),
-    ("regnamespace_name", &[("a", "coalesce((SELECT max(n.nspname) FROM postgres.pg_namespace n WHERE n.oid = try_cast(a AS UINTEGER)), a::VARCHAR)")]),
-    ("regnamespace_oid", &[("a", "coalesce(try_cast(a AS UINTEGER), postgres.to_regnamespace(a), error('schema \"' || a || '\" does not exist')::UINTEGER)")]),
-    ("regrole_name", &[("a", "coalesce((SELECT max(r.rolname) FROM postgres.pg_roles r WHERE r.oid = try_cast(a AS UINTEGER)), a::VARCHAR)")]),
-    ("regrole_oid", &[("a", "coalesce(try_cast(a AS UINTEGER), postgres.to_regrole(a), error('role \"' || a || '\" does not exist')::UINTEGER)")]),
-    ("regtype_name", &[("a", "coalesce((SELECT max(t.display) FROM postgres.almanac_types t WHERE t.oid = try_cast(a AS UINTEGER)), a::VARCHAR)")]),
-    ("regtype_oid", &[("a", "coalesce(try_cast(a AS UINTEGER), postgres.to_regtype(a), error('type \"' || a || '\" does not exist')::UINTEGER)")]),
+    (
+        "regclass_name",
+        &[(
+            "a",
+            "coalesce((SELECT max(c.relname) FROM postgres.pg_class c WHERE c.oid = try_cast(a AS UINTEGER)), a::VARCHAR)",
+        )],
+    ),
+    (
+        "regclass_oid",
+        &[(
+            "a",
+            "coalesce(try_cast(a AS UINTEGER), postgres.to_regclass(a), error('relation \"' || a || '\" does not exist')::UINTEGER)",
+        )],
+    ),
+    (
+        "regnamespace_name",
+        &[(
+            "a",
+            "coalesce((SELECT max(n.nspname) FROM postgres.pg_namespace n WHERE n.oid = try_cast(a AS UINTEGER)), a::VARCHAR)",
+        )],
+    ),
+    (
+        "regnamespace_oid",
+        &[(
+            "a",
+            "coalesce(try_cast(a AS UINTEGER), postgres.to_regnamespace(a), error('schema \"' || a || '\" does not exist')::UINTEGER)",
+        )],
+    ),
+    (
+        "regrole_name",
+        &[(
+            "a",
+            "coalesce((SELECT max(r.rolname) FROM postgres.pg_roles r WHERE r.oid = try_cast(a AS UINTEGER)), a::VARCHAR)",
+        )],
+    ),
+    (
+        "regrole_oid",
+        &[(
+            "a",
+            "coalesce(try_cast(a AS UINTEGER), postgres.to_regrole(a), error('role \"' || a || '\" does not exist')::UINTEGER)",
+        )],
+    ),
+    (
+        "regtype_name",
+        &[(
+            "a",
+            "coalesce((SELECT max(t.display) FROM postgres.almanac_types t WHERE t.oid = try_cast(a AS UINTEGER)), a::VARCHAR)",
+        )],
+    ),
+    (
+        "regtype_oid",
+        &[(
+            "a",
+            "coalesce(try_cast(a AS UINTEGER), postgres.to_regtype(a), error('type \"' || a || '\" does not exist')::UINTEGER)",
+        )],
+    ),
     ("session_user", &[("", "'almanac'")]),
     ("set_config", &[("a, b, c", "b")]),
     ("shobj_description", &[("a, b", "NULL::VARCHAR")]),
@@ -150,7 +201,10 @@ pub(in crate::store) const FUNCTIONS: &[Function] = &[
         "to_regnamespace",
         &[("a", "(SELECT max(n.oid) FROM postgres.pg_namespace n WHERE n.nspname = replace(a::VARCHAR, '\"', ''))")],
     ),
-    ("to_regrole", &[("a", "(SELECT max(r.oid) FROM postgres.pg_roles r WHERE r.rolname = replace(a::VARCHAR, '\"', ''))")]),
+    (
+        "to_regrole",
+        &[("a", "(SELECT max(r.oid) FROM postgres.pg_roles r WHERE r.rolname = replace(a::VARCHAR, '\"', ''))")],
+    ),
     (
         "to_regtype",
         &[(

@@ -14,8 +14,8 @@ use std::fmt::Write;
 use duckdb::Connection;
 
 pub(in crate::store) use functions::is_catalogue_function;
-pub(in crate::store) use relations::{is_catalogue_relation, is_information_relation};
 use relations::{catalogue, information};
+pub(in crate::store) use relations::{is_catalogue_relation, is_information_relation};
 pub use types::pg_type_oid;
 
 use super::TABLES;
@@ -79,8 +79,10 @@ pub(in crate::store) fn create_catalogue(connection: &Connection) -> Result<(), 
     let mut sql = "BEGIN TRANSACTION;
         CREATE SCHEMA IF NOT EXISTS postgres; CREATE SCHEMA IF NOT EXISTS pg_information;\n"
         .to_owned();
-    for (schema, relation) in
-        catalogue().iter().map(|relation| ("postgres", relation)).chain(information().iter().map(|relation| ("pg_information", relation)))
+    for (schema, relation) in catalogue()
+        .iter()
+        .map(|relation| ("postgres", relation))
+        .chain(information().iter().map(|relation| ("pg_information", relation)))
     {
         let (name, columns, more) = (relation.name, relation.columns, relation.system_columns());
         let _ = writeln!(sql, "CREATE OR REPLACE TABLE {schema}.{name} ({columns}{more});");

@@ -11,7 +11,9 @@ const REGISTERED: [&str; 4] = ["regclass", "regnamespace", "regrole", "regtype"]
 fn type_in_duckdb(name: &str) -> Option<&'static str> {
     Some(match name {
         "name" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "\"char\"" | "cstring" | "pg_node_tree"
-        | "aclitem" | "unknown" | "xml" | "citext" | "inet" | "cidr" | "int2vector" | "oidvector" | "bpchar" => "VARCHAR",
+        | "aclitem" | "unknown" | "xml" | "citext" | "inet" | "cidr" | "int2vector" | "oidvector" | "bpchar" => {
+            "VARCHAR"
+        }
         "oid" => "UINTEGER",
         "xid" | "cid" | "xid8" => "BIGINT",
         "jsonb" => "JSON",
@@ -42,9 +44,8 @@ pub(super) fn cast(rewriter: &mut Rewriter<'_>, at: usize) -> usize {
     }
     if REGISTERED.contains(&written.as_str()) && !rewriter.is(last + 1, "[") {
         // A parameter is a name; other values are identifiers of the catalogue.
-        let is_name = before.is_some_and(|before| {
-            matches!(rewriter.kind(before), Some(LexemeKind::Parameter | LexemeKind::Text))
-        });
+        let is_name = before
+            .is_some_and(|before| matches!(rewriter.kind(before), Some(LexemeKind::Parameter | LexemeKind::Text)));
         let start = rewriter.operand_start(at);
         rewriter.insert_before(start, format!("postgres.\"{written}_{}\"(", if is_name { "oid" } else { "name" }));
         rewriter.replace(at, last, ")");
@@ -65,7 +66,8 @@ pub(super) fn cast_as(rewriter: &mut Rewriter<'_>, at: usize) -> usize {
     let open = rewriter.open_around(at).filter(|open| rewriter.before(*open).eq_ignore_ascii_case("cast"));
     let Some(open) = open else { return 1 };
     if REGISTERED.contains(&written.as_str()) && rewriter.is(last + 1, ")") {
-        let is_name = matches!(rewriter.kind(open + 1), Some(LexemeKind::Parameter | LexemeKind::Text)) && open + 2 == at;
+        let is_name =
+            matches!(rewriter.kind(open + 1), Some(LexemeKind::Parameter | LexemeKind::Text)) && open + 2 == at;
         let form = if is_name { "oid" } else { "name" };
         rewriter.replace(open - 1, open - 1, format!("postgres.\"{written}_{form}\""));
         rewriter.replace(at, last, "");

@@ -160,8 +160,11 @@ pub struct Piece<'a> {
     /// Position in the whole text, in bytes.
     pub start: usize,
     /// First lexemes that are not blank, at most [`HEAD`], as texts.
-    pub head: Vec<(LexemeKind, &'a str)>,
+    pub head: Head<'a>,
 }
+
+/// Kinds and texts of lexemes.
+type Head<'a> = Vec<(LexemeKind, &'a str)>;
 
 /// Largest number of lexemes in [`Piece::head`].
 pub const HEAD: usize = 64;
@@ -169,7 +172,7 @@ pub const HEAD: usize = 64;
 /// Splits a text at its semicolons; empty statements are left out.
 #[must_use]
 pub fn split(sql: &str) -> Vec<Piece<'_>> {
-    let mut current: Option<(Range<usize>, Vec<(LexemeKind, &str)>)> = None;
+    let mut current: Option<(Range<usize>, Head<'_>)> = None;
     let mut result = Vec::new();
     for lexeme in lexemes(sql) {
         let text = &sql[lexeme.range.clone()];

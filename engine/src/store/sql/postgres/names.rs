@@ -102,8 +102,10 @@ fn source(rewriter: &mut Rewriter<'_>, first: usize, last: usize, name: &str, re
     }
     let Some(close) = rewriter.close_of(last + 1) else { return };
     let alias = if rewriter.is(close + 1, "as") { close + 2 } else { close + 1 };
-    let ends = ["cross", "full", "group", "having", "inner", "join", "left", "limit", "natural", "on", "order", "right",
-        "union", "where", "with"];
+    let ends = [
+        "cross", "full", "group", "having", "inner", "join", "left", "limit", "natural", "on", "order", "right",
+        "union", "where", "with",
+    ];
     let is_alias = match rewriter.kind(alias) {
         Some(LexemeKind::Word) => !ends.contains(&rewriter.name(alias).as_str()),
         Some(LexemeKind::Quoted) => true,

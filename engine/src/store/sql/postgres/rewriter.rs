@@ -22,9 +22,34 @@ const MOST_CASTS: usize = 16;
 
 /// Words before a parenthesis that is not a call.
 const NO_CALLS: [&str; 28] = [
-    "all", "and", "any", "as", "between", "by", "case", "distinct", "else", "except", "from", "having", "in",
-    "intersect", "is", "like", "limit", "not", "offset", "on", "or", "select", "then", "union", "using", "values",
-    "when", "where",
+    "all",
+    "and",
+    "any",
+    "as",
+    "between",
+    "by",
+    "case",
+    "distinct",
+    "else",
+    "except",
+    "from",
+    "having",
+    "in",
+    "intersect",
+    "is",
+    "like",
+    "limit",
+    "not",
+    "offset",
+    "on",
+    "or",
+    "select",
+    "then",
+    "union",
+    "using",
+    "values",
+    "when",
+    "where",
 ];
 
 /// A statement whose lexemes are looked at by their numbers; a number outside the statement is an empty lexeme.
