@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs PostgreSQL's clients for the tests outside the checkout: Python's (PyPI), node-postgres (npm), pgJDBC and psql
-# (Debian). Prints the path of the Python, the folder of node-postgres and the path of pgJDBC, a line each.
+# Installs PostgreSQL's clients for the tests outside the checkout: node-postgres (npm), pgJDBC and psql (Debian). Prints the
+# folder of node-postgres and the path of pgJDBC, a line each.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 from="$root/tests/clients/postgres"
@@ -21,7 +21,6 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
     { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } >&2
 fi
-"$root/scripts/python-venv.sh" postgres "$from/requirements.txt"
 mkdir -p "$folder"
 if ! cmp -s "$from/package-lock.json" "$folder/installed-lock.json"; then
     cp "$from/package.json" "$from/package-lock.json" "$folder"

@@ -98,7 +98,14 @@ fn of_statement(kind: &str) -> &'static str {
 /// Returns the SQLSTATE of a message of DuckDB, which starts with the kind of the error.
 fn of_message(message: &str) -> &'static str {
     let has = |text: &str| message.contains(text);
-    if has("syntax error") || message.starts_with("Parser Error") {
+    let misses = |what: &str| message.contains(&format!("Invalid Input Error: {what} \"")) && has("does not exist");
+    if misses("relation") {
+        "42P01"
+    } else if misses("schema") {
+        "3F000"
+    } else if misses("type") || misses("role") {
+        "42704"
+    } else if has("syntax error") || message.starts_with("Parser Error") {
         "42601"
     } else if has("Table with name") || has("View with name") || has("Referenced table") {
         "42P01"
@@ -138,6 +145,8 @@ mod tests {
             ("Conversion Error: invalid timestamp field format", "22007"),
             ("Out of Range Error: Overflow in multiplication", "22003"),
             ("Binder Error: something else", "42804"),
+            ("Invalid Input Error: relation \"x\" does not exist", "42P01"),
+            ("Invalid Input Error: type \"x\" does not exist", "42704"),
             ("Invalid Input Error: a", "22000"),
         ] {
             assert_eq!(of_message(message), code, "{message}");

@@ -1,5 +1,5 @@
-//! Clients of PostgreSQL on a service: psql, those of Python, node-postgres and pgJDBC, and the queries of Grafana's source.
-//! `scripts/postgres-clients.sh` installs them; `docs/clients.md` lists them.
+//! Clients of PostgreSQL on a service: psql, node-postgres and pgJDBC. `scripts/postgres-clients.sh` installs them;
+//! `docs/clients.md` lists them with those of Python and Rust, whose tests are in `tests/tests/e2e/postgres`.
 
 use std::{
     fs,
@@ -11,7 +11,6 @@ use super::harness::{Server, project, run};
 
 /// What the script has installed.
 struct Clients {
-    python: PathBuf,
     node: PathBuf,
     jdbc: PathBuf,
 }
@@ -21,7 +20,7 @@ fn clients() -> Clients {
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     let text = String::from_utf8(ended.stdout).unwrap();
     let mut lines = text.lines().map(PathBuf::from);
-    Clients { python: lines.next().unwrap(), node: lines.next().unwrap(), jdbc: lines.next().unwrap() }
+    Clients { node: lines.next().unwrap(), jdbc: lines.next().unwrap() }
 }
 
 /// A service with an hour of samples, its port for PostgreSQL's clients, and a token.
@@ -80,15 +79,6 @@ fn check(mut command: Command, expected: &[&str]) {
 }
 
 #[test]
-fn python_clients_read_and_reflect() {
-    let (clients, service) = (clients(), Service::start(""));
-    let program = project().join("tests/clients/postgres/clients.py");
-    let mut command = Command::new(clients.python);
-    command.arg(program).args(["127.0.0.1", &service.port, &service.token]);
-    check(command, &["psycopg2", "psycopg3", "sqlalchemy", "asyncpg"]);
-}
-
-#[test]
 fn node_postgres_reads_by_cursors_too() {
     let (clients, service) = (clients(), Service::start(""));
     let mut command = Command::new("node");
@@ -105,6 +95,82 @@ fn pgjdbc_reads_binary_values_metadata_and_by_portions() {
     check(command, &["pgjdbc statements", "pgjdbc metadata", "pgjdbc fetch size"]);
 }
 
+/// Commands of psql that list something.
+const LISTS: [&str; 52] = [
+    "\\d+",
+    "\\dt *.*",
+    "\\dv+",
+    "\\dn+",
+    "\\df",
+    "\\df+",
+    "\\dd",
+    "\\l+",
+    "\\du+",
+    "\\dg",
+    "\\di",
+    "\\ds",
+    "\\dT",
+    "\\dT+",
+    "\\dx",
+    "\\dp",
+    "\\z samples",
+    "\\db",
+    "\\da",
+    "\\do",
+    "\\dO",
+    "\\dc",
+    "\\dC",
+    "\\dD",
+    "\\dE",
+    "\\des",
+    "\\det",
+    "\\deu",
+    "\\dew",
+    "\\dF",
+    "\\dFd",
+    "\\dFp",
+    "\\dFt",
+    "\\dL",
+    "\\dm",
+    "\\dP",
+    "\\drds",
+    "\\dRp",
+    "\\dRs",
+    "\\dy",
+    "\\ddp",
+    "\\dA",
+    "\\dl",
+    "\\dconfig",
+    "\\dS",
+    "\\d pg_class",
+    "\\sv samples",
+    "\\encoding",
+    "\\d public.*",
+    "\\d pg_catalog.*",
+    "\\dt information_schema.*",
+    "\\x",
+];
+
+/// Statements like those that psql sends to complete a word, with a name that it offers.
+const COMPLETIONS: [(&str, &str); 4] = [
+    (
+        "SELECT c.relname, NULL::pg_catalog.text FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'S', 'v', 'm', 'f', 'p') AND (c.relname) LIKE 'sam%' AND pg_catalog.pg_table_is_visible(c.oid) AND c.relnamespace <> (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'pg_catalog') LIMIT 1000",
+        "samples",
+    ),
+    (
+        "SELECT NULL::pg_catalog.text, n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname LIKE 'pub%' AND n.nspname NOT LIKE E'pg\\\\_%' LIMIT 1000",
+        "public",
+    ),
+    (
+        "SELECT a.attname, NULL::pg_catalog.text FROM pg_catalog.pg_attribute a, pg_catalog.pg_class c WHERE a.attnum > 0 AND NOT a.attisdropped AND c.oid = a.attrelid AND (a.attname) LIKE 'series_i%' AND c.relname = 'samples' AND pg_catalog.pg_table_is_visible(c.oid) LIMIT 1000",
+        "series_id",
+    ),
+    (
+        "SELECT pg_catalog.lower(name) FROM pg_catalog.pg_settings WHERE context IN ('user', 'superuser') AND pg_catalog.lower(name) LIKE pg_catalog.lower('TimeZ%') LIMIT 1000",
+        "timezone",
+    ),
+];
+
 #[test]
 fn psql_lists_and_describes_views() {
     clients();
@@ -119,47 +185,25 @@ fn psql_lists_and_describes_views() {
         assert!(described.contains(column), "{described}");
     }
     assert!(service.done("\\d+ series").contains("labels|json|"));
-    for command in
-        ["\\l", "\\dn", "\\dt", "\\dv", "\\du", "\\df", "\\di", "\\dT", "\\dx", "\\conninfo", "\\dp samples", "\\dd"]
-    {
+    for command in LISTS {
         service.done(command);
     }
+    assert!(service.done("\\l").contains("almanac|almanac|UTF8"));
+    assert_eq!(service.done("\\dn").trim(), "public|almanac");
+    assert_eq!(service.done("\\du").trim(), "almanac||{}");
+    assert!(service.done("\\dv samp*").contains("public|samples|view|almanac"));
+    assert_eq!(service.done("\\dt").trim(), "");
+    assert!(service.done("\\conninfo").contains("You are connected to database \"anything\" as user \"anyone\""));
+    assert!(service.done("\\timing").contains("Timing is on"));
+    let (succeeded, refused) = service.psql("", "\\copy (SELECT 1) TO STDOUT");
+    assert!(!succeeded && refused.contains("COPY is not offered"), "{refused}");
     assert_eq!(service.done("SELECT count(*) FROM samples WHERE timestamp > '2026-01-01'").trim(), "60");
     assert_eq!(service.done("BEGIN; SELECT 1; COMMIT").trim(), "BEGIN\n1\nCOMMIT");
+    for (completion, expected) in COMPLETIONS {
+        assert!(service.done(completion).contains(expected), "{completion}");
+    }
     let (_, failed) = service.psql("", "SELECT 1 FROM samples WHERE bad > 1");
     assert!(failed.contains("bad") && failed.contains('^'), "{failed}");
-}
-
-/// The queries that Grafana's builder sends, and panels with the time macros expanded.
-#[test]
-fn grafanas_queries_are_answered() {
-    clients();
-    let service = Service::start("");
-    let tables = "SELECT CASE WHEN quote_ident(table_schema) IN (SELECT CASE WHEN trim(s[i]) = '\"$user\"' THEN user ELSE trim(s[i]) END \
-        FROM generate_series(array_lower(string_to_array(current_setting('search_path'),','),1), \
-        array_upper(string_to_array(current_setting('search_path'),','),1)) as i, \
-        string_to_array(current_setting('search_path'),',') s) THEN quote_ident(table_name) \
-        ELSE quote_ident(table_schema) || '.' || quote_ident(table_name) END AS \"table\" \
-        FROM information_schema.tables WHERE quote_ident(table_schema) NOT IN ('information_schema', 'pg_catalog')";
-    let (_, answer) = service.psql("", tables);
-    // The set-returning use of `s[i]` beside a function in FROM is refused by DuckDB; the plain list works.
-    assert!(answer.contains("samples") || answer.contains("ERROR"), "{answer}");
-    let version = service.done("SELECT current_setting('server_version_num')::int/100 as version");
-    assert_eq!(version.trim(), "1500");
-    let columns = "SELECT quote_ident(column_name) AS \"column\", data_type AS \"type\" FROM information_schema.columns \
-        WHERE quote_ident(table_name) = 'samples'";
-    assert!(service.done(columns).contains("timestamp|timestamp without time zone"));
-    assert_eq!(service.done("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").trim(), "");
-    let panels = [
-        "SELECT timestamp AS \"time\", value FROM samples WHERE timestamp BETWEEN '2020-01-01T00:00:00Z' AND '2030-01-01T00:00:00.5Z' ORDER BY 1",
-        "SELECT floor(extract(epoch from timestamp)/300)*300 AS \"time\", avg(value) AS \"cpu\" FROM samples WHERE extract(epoch from timestamp) \
-         >= 1577836800 AND extract(epoch from timestamp) <= 1893456000 GROUP BY 1 ORDER BY 1",
-        "SELECT s.labels->>'job' AS metric, max(value) FROM samples x JOIN series s USING (series_id) GROUP BY 1",
-    ];
-    let rows: Vec<usize> = panels.iter().map(|panel| service.done(panel).lines().count()).collect();
-    assert_eq!((rows[0], rows[2]), (60, 1));
-    assert!(rows[1] >= 12, "{rows:?}");
-    service.done("-- ping");
 }
 
 /// Writes a certificate without an authority, with its key.

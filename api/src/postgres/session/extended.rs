@@ -27,7 +27,7 @@ use super::{
 };
 use crate::postgres::{
     error::{Failure, error},
-    values::{Column, declared_type, oid_of, parameter},
+    values::{Column, declared_type, declared_value, oid_of, parameter},
 };
 
 /// Largest number of prepared statements of a session.
@@ -50,6 +50,7 @@ impl Session {
             text: piece.as_ref().map_or("", |piece| piece.text).to_owned(),
             offset: piece.as_ref().map_or(0, |piece| parse.query[..piece.start].chars().count() as u64),
             command: piece.as_ref().map(command),
+            declared: parse.type_oids.clone(),
             types: parse.type_oids.iter().map(|oid| declared_type(*oid)).collect(),
             description: parking_lot::Mutex::default(),
         };
@@ -99,8 +100,12 @@ impl Session {
             let found = found.unwrap_or(ParamType::one(ParamKind::Text));
             values.push(match value {
                 None => SqlParam::Null,
-                Some(bytes) => parameter(bytes, found, formats.is_binary(idx))
-                    .map_err(|wrong| error("22P02", format!("parameter ${} {wrong}", idx + 1)))?,
+                Some(bytes) => {
+                    let is_binary = formats.is_binary(idx);
+                    let declared = statement.declared.get(idx).copied().filter(|_| is_binary);
+                    parameter(&declared_value(declared, bytes), found, is_binary)
+                }
+                .map_err(|wrong| error("22P02", format!("parameter ${} {wrong}", idx + 1)))?,
             });
         }
         let formats = Formats(bind.result_column_format_codes);
@@ -116,11 +121,17 @@ impl Session {
                 Some(Command::Query) => Some(self.description(&statement).await?),
                 _ => None,
             };
-            let declared = statement.types.iter().map(|found| found.unwrap_or(ParamType::one(ParamKind::Text)));
-            let types = match &described {
-                Some(described) => described.params.iter().map(|found| oid_of(*found)).collect(),
-                None => declared.map(oid_of).collect(),
+            let found = described.as_ref().map_or_else(
+                || statement.types.iter().map(|found| found.unwrap_or(ParamType::one(ParamKind::Text))).collect(),
+                |described| described.params.clone(),
+            );
+            // What the client has declared is repeated as it is.
+            let declared = |idx: usize| {
+                let known = statement.types.get(idx).copied().flatten();
+                known.and_then(|_| statement.declared.get(idx).copied())
             };
+            let types = found.iter().enumerate().map(|(idx, found)| declared(idx).unwrap_or_else(|| oid_of(*found)));
+            let types = types.collect();
             self.feed(Reply::ParameterDescription(ParameterDescription::new(types))).await?;
             let columns = self.columns(&statement).await?;
             return self.describe_columns(columns, &Formats::default()).await;

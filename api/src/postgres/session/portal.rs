@@ -24,7 +24,9 @@ pub(super) struct Prepared {
     pub(super) offset: u64,
     /// What is done with it; `None` for an empty text.
     pub(super) command: Option<Command>,
-    /// Types of the parameters that the client declares.
+    /// Types of the parameters as the client declares them; 0 for an open one.
+    pub(super) declared: Vec<u32>,
+    /// What they are here.
     pub(super) types: Vec<Option<ParamType>>,
     /// What a worker has returned about it.
     pub(super) description: parking_lot::Mutex<Option<Arc<SqlDescription>>>,

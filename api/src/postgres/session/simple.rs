@@ -178,6 +178,7 @@ impl Session {
             text: query.to_owned(),
             offset,
             command: Some(Command::Query),
+            declared: Vec::new(),
             types: Vec::new(),
             description: parking_lot::Mutex::default(),
         };

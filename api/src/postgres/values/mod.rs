@@ -7,5 +7,5 @@ mod parameter;
 mod row;
 mod text;
 
-pub(super) use parameter::{declared_type, oid_of, parameter};
+pub(super) use parameter::{declared_type, declared_value, oid_of, parameter};
 pub(super) use row::{Column, encode_row};

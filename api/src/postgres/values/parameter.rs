@@ -5,7 +5,7 @@ use almanac_engine::store::{
     postgres::{ParamKind, ParamType},
 };
 use chrono::{DateTime, Days, NaiveTime};
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 /// Microseconds and days from 1970 to 2000, where PostgreSQL's times start.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -25,7 +25,8 @@ pub(in crate::postgres) fn declared_type(oid: u32) -> Option<ParamType> {
         19 | 25 | 1042 | 1043 | 114 | 3802 | 2950 => (ParamKind::Text, false),
         1082 => (ParamKind::Date, false),
         1083 => (ParamKind::Time, false),
-        1114 | 1184 => (ParamKind::Timestamp, false),
+        1114 => (ParamKind::Timestamp, false),
+        1184 => (ParamKind::TimestampTz, false),
         1186 => (ParamKind::Interval, false),
         1000 => (ParamKind::Bool, true),
         1005 => (ParamKind::SmallInt, true),
@@ -37,7 +38,8 @@ pub(in crate::postgres) fn declared_type(oid: u32) -> Option<ParamType> {
         1231 => (ParamKind::Numeric, true),
         1009 | 1015 | 1003 | 2951 => (ParamKind::Text, true),
         1182 => (ParamKind::Date, true),
-        1115 | 1185 => (ParamKind::Timestamp, true),
+        1115 => (ParamKind::Timestamp, true),
+        1185 => (ParamKind::TimestampTz, true),
         _ => return None,
     };
     Some(ParamType { kind, is_list })
@@ -58,9 +60,25 @@ pub(in crate::postgres) fn oid_of(found: ParamType) -> u32 {
         ParamKind::Date => (1082, 1182),
         ParamKind::Time => (1083, 1183),
         ParamKind::Timestamp => (1114, 1115),
+        ParamKind::TimestampTz => (1184, 1185),
         ParamKind::Interval => (1186, 1187),
     };
     if found.is_list { list } else { one }
+}
+
+/// Returns a binary value of a type that the client declares in the form of the type that it has here: JSONB is text after
+/// its version, a UUID has sixteen bytes.
+pub(in crate::postgres) fn declared_value(declared: Option<u32>, bytes: &[u8]) -> Cow<'_, [u8]> {
+    match (declared, bytes) {
+        (Some(3802), [1, rest @ ..]) => Cow::Borrowed(rest),
+        (Some(2950), bytes) if bytes.len() == 16 => {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let parts =
+                [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default().to_owned());
+            Cow::Owned(parts.join("-").into_bytes())
+        }
+        (_, bytes) => Cow::Borrowed(bytes),
+    }
 }
 
 /// Reads a value of a type. The statement casts it, so that most values are passed on as texts.
@@ -100,7 +118,7 @@ fn one_of_binary(bytes: &[u8], kind: ParamKind) -> Result<SqlParam, String> {
         ParamKind::Numeric => SqlParam::Text(numeric(bytes)?),
         ParamKind::Date => SqlParam::Text(date(i32::from_be_bytes(fixed(bytes)?))?),
         ParamKind::Time => SqlParam::Text(time(i64::from_be_bytes(fixed(bytes)?))?),
-        ParamKind::Timestamp => SqlParam::Text(timestamp(i64::from_be_bytes(fixed(bytes)?))?),
+        ParamKind::Timestamp | ParamKind::TimestampTz => SqlParam::Text(timestamp(i64::from_be_bytes(fixed(bytes)?))?),
         ParamKind::Interval => {
             let all: [u8; 16] = fixed(bytes)?;
             let (micros, rest) = all.split_at(8);

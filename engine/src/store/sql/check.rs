@@ -190,7 +190,7 @@ struct Pattern {
 }
 
 impl Pattern {
-    /// Returns the parts of an expression of constants, parameters and `||`; `None` for another one.
+    /// Returns the parts of an expression of constants, parameters, `||`, `lower` and `upper`; `None` for another one.
     fn of(expression: &Value, wildcard: char) -> Option<Self> {
         let text = |key: &str| expression.get(key).and_then(Value::as_str).unwrap_or("");
         match (text("class"), text("function_name")) {
@@ -200,6 +200,7 @@ impl Pattern {
             }
             ("PARAMETER", _) => Some(Self { wildcards: 0, parameters: 1 }),
             ("CAST", _) => Self::of(expression.get("child")?, wildcard),
+            ("FUNCTION", "lower" | "upper") => Self::of(expression.get("children")?.get(0)?, wildcard),
             ("FUNCTION", "||") => {
                 let parts = expression.get("children")?.as_array()?.iter().map(|part| Self::of(part, wildcard));
                 parts.reduce(|sum, part| {

@@ -34,5 +34,9 @@ pub(in crate::store) fn describe_until(
             (name.unwrap_or_default().to_owned(), statement.type_for_client(found.unwrap_or_default().to_owned()))
         }));
     }
+    let width = columns.len();
+    for (idx, (name, _)) in columns.iter_mut().enumerate() {
+        *name = statement.name_for_client(idx, width, name);
+    }
     Ok(SqlDescription { columns, params })
 }

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::array::RecordBatch;
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
 use duckdb::{Connection, types::Value};
 
 use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, caret::caret, names::type_name};
@@ -66,7 +69,7 @@ fn execute(
     let values: Vec<Value> = params.iter().map(SqlParam::value).collect();
     // The returned iterator is dropped: it panics on errors, while `step` returns them.
     let _ = statement.stream_arrow(duckdb::params_from_iter(&values)).map_err(|error| failed(&error))?;
-    let schema = statement.schema();
+    let schema = renamed(&statement.schema(), checked);
     let types = schema.fields().iter().map(|field| checked.type_for_client(type_name(field.data_type()))).collect();
     let mut answer = SqlAnswer { schema, types, batches: Vec::new(), truncated: false };
     let (mut rows, mut bytes) = (limits.rows, limits.bytes);
@@ -91,6 +94,17 @@ fn execute(
         bytes -= size.min(bytes);
     }
     Ok(answer)
+}
+
+/// Returns a schema with the names for the client.
+fn renamed(schema: &SchemaRef, checked: &Statement) -> SchemaRef {
+    let width = schema.fields().len();
+    let fields = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(idx, field)| field.as_ref().clone().with_name(checked.name_for_client(idx, width, field.name())));
+    Schema::new(fields.collect::<Vec<_>>()).into()
 }
 
 impl SqlParam {

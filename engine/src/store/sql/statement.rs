@@ -8,7 +8,7 @@ use super::{
     SqlDialect, SqlError, SqlParam,
     advice::instead_of_statement,
     check::{check, check_ranges, check_wildcards, names_catalogue, wildcards_beside_parameters},
-    postgres::{ParamType, Translation, infer, parameter_count},
+    postgres::{ParamType, Translation, infer, output_names, parameter_count},
 };
 use crate::store::{AnalystLimits, error::one_line, schema::TABLES};
 
@@ -32,6 +32,8 @@ pub(in crate::store) struct Statement {
     /// `EXPLAIN ` or `EXPLAIN ANALYZE ` or nothing, with which the text starts.
     pub(in crate::store) explain: &'static str,
     translation: Option<Translation>,
+    /// Names of the columns for clients of PostgreSQL, where they differ from DuckDB's.
+    names: Vec<Option<String>>,
     /// Length in bytes of what stands in the text before the caller's.
     prefix: usize,
 }
@@ -87,16 +89,29 @@ impl Statement {
         let mut views = BTreeSet::new();
         collect_views(statement, &mut views);
         let uses_catalogue = names_catalogue(statement);
-        let mut types = Vec::new();
+        let (mut types, mut names) = (Vec::new(), Vec::new());
         let mut text = format!("{explain}{inner}");
         if let (Some(translation), SqlDialect::Postgres { types: declared }) = (&mut translation, dialect) {
             let count = parameter_count(statement);
+            if explain.is_empty() {
+                names = output_names(statement);
+            }
             types = infer(statement, &views, declared);
             types.truncate(count);
             translation.cast(&types);
             text = translation.text();
         }
-        Ok(Self { text, views, samples: references.samples, uses_catalogue, types, explain, translation, prefix: 0 })
+        Ok(Self {
+            text,
+            views,
+            samples: references.samples,
+            uses_catalogue,
+            types,
+            explain,
+            translation,
+            names,
+            prefix: 0,
+        })
     }
 
     /// Returns the statement that describes this one.
@@ -105,7 +120,13 @@ impl Statement {
         let is_show =
             ["SHOW", "DESCRIBE", "DESC", "SUMMARIZE"].iter().any(|word| strip_word(&self.text, word).is_some());
         let (prefix, suffix) = if is_show { ("DESCRIBE SELECT * FROM (", "\n)") } else { ("DESCRIBE ", "") };
-        Self { text: format!("{prefix}{}{suffix}", self.text), prefix: prefix.len(), ..self.clone() }
+        Self { text: format!("{prefix}{}{suffix}", self.text), prefix: prefix.len(), names: Vec::new(), ..self.clone() }
+    }
+
+    /// Returns the name of a column for the client; `width` is the number of columns.
+    pub(super) fn name_for_client(&self, idx: usize, width: usize, name: &str) -> String {
+        let named = self.names.get(idx).filter(|_| self.names.len() == width).cloned().flatten();
+        named.unwrap_or_else(|| name.to_owned())
     }
 
     /// Returns the name of a type of a column: an integer without a sign is an object identifier where clients of

@@ -71,16 +71,16 @@ fn time_filters_and_groups_select_what_the_panel_shows() {
         let start = chrono::DateTime::from_timestamp_millis(i64::try_from(groups()[0].0 * 1_000).unwrap()).unwrap();
         assert_eq!(bucketed[0][0], start.format("%Y-%m-%d %H:%M:%S").to_string());
         // $__unixEpochFilter, $__unixEpochGroup, $__unixEpochNanoFilter on seconds and nanoseconds
-        let seconds = "SELECT epoch_ms(timestamp) / 1000 AS at, epoch_ns(timestamp) AS nanos, value FROM samples";
-        let filtered = format!("SELECT count(*), min(value) FROM ({seconds}) s WHERE at >= {FROM_S} AND at <= {TO_S}");
+        let epochs = "SELECT epoch_ms(timestamp) / 1000 AS seconds, epoch_ns(timestamp) AS nanos, value FROM samples";
+        let filtered = format!("SELECT count(*), min(value) FROM ({epochs}) s WHERE seconds >= {FROM_S} AND seconds <= {TO_S}");
         assert_eq!(rows(&client, &filtered).await, [["31", "10"]]);
         let grouped = format!(
-            "SELECT floor((at)/300)*300 AS \"time\", sum(value) FROM ({seconds}) s WHERE at >= {FROM_S} AND at <= {TO_S} \
+            "SELECT floor((seconds)/300)*300 AS \"time\", sum(value) FROM ({epochs}) s WHERE seconds >= {FROM_S} AND seconds <= {TO_S} \
              GROUP BY 1 ORDER BY 1"
         );
         assert_eq!(rows(&client, &grouped).await, expected);
         let nanos = format!(
-            "SELECT count(*), max(value) FROM ({seconds}) s WHERE nanos >= {FROM_S}000000000 AND nanos <= {TO_S}000000000"
+            "SELECT count(*), max(value) FROM ({epochs}) s WHERE nanos >= {FROM_S}000000000 AND nanos <= {TO_S}000000000"
         );
         assert_eq!(rows(&client, &nanos).await, [["31", "40"]]);
         // $__timeEpoch

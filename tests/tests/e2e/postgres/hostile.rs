@@ -114,7 +114,7 @@ fn a_long_statement_of_a_client_that_has_signed_in_is_refused_by_its_length() {
 
 #[test]
 fn a_connection_that_does_not_sign_in_and_one_that_is_idle_are_closed() {
-    let settings = "[server]\nheader_timeout = \"500ms\"\n[postgres]\nidle_timeout = \"700ms\"\n";
+    let settings = "[server]\nheader_timeout = \"500ms\"\n[postgres]\nidle_timeout = \"1s\"\n";
     let service = Service::start(settings);
     assert_eq!(Raw::open(service.port).rest(), []);
     let mut started = Raw::open(service.port);

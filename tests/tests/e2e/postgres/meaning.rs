@@ -27,7 +27,7 @@ const SAME: [&str; 24] = [
     "SELECT unnest([1, 2]) AS a, 'unnest(x) y' AS b",
     "SELECT x FROM unnest([3, 4]) AS u(x)",
     "SELECT x, y FROM (VALUES (1, 'as regclass)'), (2, 'from pg_class')) v(x, y)",
-    "SELECT round(2.5) AS a, 7 // 2 AS b, 7 % 4 AS c, 2 ** 3 AS d",
+    "SELECT round(2.5) AS a, 7 // 2 AS b, 7 % 4 AS c, 2 ** 3 = 8 AS d",
     "SELECT CASE WHEN 'a' = 'A' THEN 1 ELSE 2 END AS a, 'a' < 'B' AS b",
     "SELECT 'a~b' AS a, 'x' LIKE '%~%' AS b, 5 & 4 AS c, ~5 AS d",
     "SELECT date_trunc('hour', timestamp) AS hour, count(*) AS n FROM samples GROUP BY ALL ORDER BY hour",
@@ -111,6 +111,8 @@ fn what_is_of_the_catalogue_means_what_it_means_in_postgres() {
             ("SELECT quote_ident('Ab') || quote_literal('it''s')", "\"Ab\"'it''s'"),
             ("SELECT word FROM pg_get_keywords() WHERE word = 'select' AND catcode = 'R'", "select"),
             ("SELECT timestamp '2026-01-02 03:00:00' = '2026-01-02 04:00:00+01'::timestamptz", "t"),
+            ("SELECT CAST('2026-01-02T04:00:00+01:00' AS timestamp with time zone)", "2026-01-02 03:00:00"),
+            ("SELECT count(*) FROM samples WHERE timestamp >= '2026-09-21 17:13:20+03'::timestamptz", "60"),
             ("SELECT count(*) FROM pg_attribute WHERE attrelid = 'samples'::regclass AND xmin IS NOT NULL", "3"),
         ] {
             let told = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));

@@ -144,7 +144,7 @@ fn parameters_of_every_kind_are_read() {
         };
         assert_eq!(count("SELECT count(*) FROM samples WHERE timestamp >= $1", &[&half]).await, 30);
         let zoned = half.and_utc();
-        assert_eq!(count("SELECT count(*) FROM samples WHERE timestamp < $1::timestamptz", &[&half]).await, 30);
+        assert_eq!(count("SELECT count(*) FROM samples WHERE timestamp < $1::timestamptz", &[&zoned]).await, 30);
         let typed = client.prepare_typed("SELECT count(*) FROM samples WHERE timestamp >= $1", &[Type::TIMESTAMPTZ]);
         let typed = typed.await.unwrap();
         assert_eq!(client.query_one(&typed, &[&zoned]).await.unwrap().get::<_, i64>(0), 30);

@@ -53,7 +53,7 @@ fn connections_are_encrypted_where_a_certificate_is_configured() {
         assert_eq!(connect(&service, &options), expected, "{options}");
     }
     let refused = connect(&service, &format!("sslmode=verify-full sslrootcert={}", other.display()));
-    assert!(refused.starts_with("refused:") && refused.contains("certificate verify failed"), "{refused}");
+    assert!(refused.starts_with("refused:") && refused.contains("SSL error"), "{refused}");
     // A handshake that is no handshake, and bytes that were sent ahead of it, end the connection.
     for ahead in [&b""[..], b"\0\0\0\x08\0\x03\0\0"] {
         let mut raw = Raw::open(service.port);

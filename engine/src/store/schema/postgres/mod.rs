@@ -143,11 +143,17 @@ fn fill() -> String {
         }),
     );
     let settings: Vec<String> =
-        PG_SETTINGS.iter().map(|(name, value)| format!("('{name}', {}, 'internal')", quoted(value))).collect();
+        PG_SETTINGS.iter().map(|(name, value)| format!("('{name}', {}, '{}')", quoted(value), context(name))).collect();
     sql += &insert("postgres.pg_settings", "name, setting, context", &settings);
     sql += &fill_types();
     sql += &fill_relations();
     sql
+}
+
+/// Returns who may change a setting: clients are offered the names of those that `SET` accepts.
+fn context(setting: &str) -> &'static str {
+    let fixed = ["server_", "max_", "in_", "integer_", "is_", "lc_", "session_", "transaction_isolation"];
+    if fixed.iter().any(|start| setting.starts_with(start)) { "internal" } else { "user" }
 }
 
 fn fill_types() -> String {

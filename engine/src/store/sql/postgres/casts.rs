@@ -17,18 +17,24 @@ fn type_in_duckdb(name: &str) -> Option<&'static str> {
         "oid" => "UINTEGER",
         "xid" | "cid" | "xid8" => "BIGINT",
         "jsonb" => "JSON",
-        // Instants are compared with the column `timestamp`, which is UTC.
-        "timestamptz" => "TIMESTAMP",
         _ => return None,
     })
 }
 
-/// Returns the position of a type's name after `at`, which a schema may precede, and the name as it is looked up.
+/// Type of an instant. It is converted to UTC and compared with the column `timestamp`, which has no zone: DuckDB compares
+/// no instants with timestamps, and drops the offset where it casts a text to a timestamp.
+const WITH_ZONE: &str = "timestamptz";
+
+/// Returns the position of the end of a type's name after `at`, which a schema may precede, and the name as it is looked up.
 fn type_after(rewriter: &Rewriter<'_>, at: usize) -> (usize, String) {
     let is_qualified = rewriter.name(at + 1) == "pg_catalog" && rewriter.is(at + 2, ".");
     let last = if is_qualified { at + 3 } else { at + 1 };
-    let is_quoted = rewriter.kind(last) == Some(LexemeKind::Quoted);
-    (last, if is_quoted { rewriter.text(last).to_owned() } else { rewriter.name(last) })
+    if rewriter.kind(last) == Some(LexemeKind::Quoted) {
+        return (last, rewriter.text(last).to_owned());
+    }
+    let name = rewriter.name(last);
+    let has_zone = ["with", "time", "zone"].iter().zip(last + 1..).all(|(word, idx)| rewriter.is(idx, word));
+    if name == "timestamp" && has_zone { (last + 3, WITH_ZONE.to_owned()) } else { (last, name) }
 }
 
 /// Translates `… :: [pg_catalog .] type` and returns the number of lexemes that are done.
@@ -49,12 +55,21 @@ pub(super) fn cast(rewriter: &mut Rewriter<'_>, at: usize) -> usize {
         let start = rewriter.operand_start(at);
         rewriter.insert_before(start, format!("postgres.\"{written}_{}\"(", if is_name { "oid" } else { "name" }));
         rewriter.replace(at, last, ")");
-    } else if let Some(plain) = type_in_duckdb(&written) {
-        rewriter.replace(at + 1, last, plain);
-    } else if last > at + 1 {
-        rewriter.replace(at + 1, last, rewriter.text(last).to_owned());
+    } else if written == WITH_ZONE && !rewriter.is(last + 1, "[") {
+        rewriter.replace(at + 1, last, "TIMESTAMPTZ::TIMESTAMP");
+    } else {
+        plain_type(rewriter, at + 1, last, &written);
     }
     done
+}
+
+/// Replaces the name of a type from `first` to `last` by that of DuckDB.
+fn plain_type(rewriter: &mut Rewriter<'_>, first: usize, last: usize, written: &str) {
+    if let Some(plain) = type_in_duckdb(written) {
+        rewriter.replace(first, last, plain);
+    } else if last == first + 2 && rewriter.is(first + 1, ".") {
+        rewriter.replace(first, last, rewriter.text(last).to_owned());
+    }
 }
 
 /// Translates `AS type )` of a `CAST`, and returns the number of lexemes that are done.
@@ -71,10 +86,11 @@ pub(super) fn cast_as(rewriter: &mut Rewriter<'_>, at: usize) -> usize {
         let form = if is_name { "oid" } else { "name" };
         rewriter.replace(open - 1, open - 1, format!("postgres.\"{written}_{form}\""));
         rewriter.replace(at, last, "");
-    } else if let Some(plain) = type_in_duckdb(&written) {
-        rewriter.replace(at + 1, last, plain);
-    } else if last > at + 1 {
-        rewriter.replace(at + 1, last, rewriter.text(last).to_owned());
+    } else if written == WITH_ZONE && rewriter.is(last + 1, ")") {
+        rewriter.insert_before(open - 1, "CAST(");
+        rewriter.replace(at + 1, last, "TIMESTAMPTZ) AS TIMESTAMP");
+    } else {
+        plain_type(rewriter, at + 1, last, &written);
     }
     last + 1 - at
 }

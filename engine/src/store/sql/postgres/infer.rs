@@ -122,7 +122,9 @@ impl Inference<'_> {
             ("time_bucket", [width, ..]) => self.set(width, one(ParamKind::Interval)),
             ("+" | "-", [left, right]) => {
                 let instant = |found: Option<ParamType>| {
-                    found.is_some_and(|found| matches!(found.kind, ParamKind::Timestamp | ParamKind::Date))
+                    found.is_some_and(|found| {
+                        matches!(found.kind, ParamKind::Timestamp | ParamKind::TimestampTz | ParamKind::Date)
+                    })
                 };
                 if instant(self.type_of(left)) {
                     self.set(right, one(ParamKind::Interval));
@@ -201,7 +203,7 @@ fn cast_name(cast: &Value) -> Option<String> {
                 "FLOAT4" | "REAL" => "FLOAT".to_owned(),
                 "TEXT" | "STRING" => "VARCHAR".to_owned(),
                 "BOOL" => "BOOLEAN".to_owned(),
-                "TIMESTAMPTZ" => "TIMESTAMP".to_owned(),
+                "TIMESTAMPTZ" => "TIMESTAMP WITH TIME ZONE".to_owned(),
                 "NUMERIC" => "DECIMAL".to_owned(),
                 _ => name,
             })

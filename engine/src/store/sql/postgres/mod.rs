@@ -8,11 +8,13 @@ mod infer;
 mod lexer;
 mod names;
 mod operators;
+mod output;
 mod parameter;
 mod rewriter;
 mod translate;
 
 pub(super) use infer::{infer, parameter_count};
 pub use lexer::{HEAD, Lexeme, LexemeKind, Piece, split};
+pub(super) use output::output_names;
 pub use parameter::{ParamKind, ParamType};
 pub(super) use translate::Translation;

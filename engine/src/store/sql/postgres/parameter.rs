@@ -27,8 +27,10 @@ pub enum ParamKind {
     Date,
     /// TIME
     Time,
-    /// TIMESTAMP; a value with an offset is converted to UTC.
+    /// TIMESTAMP
     Timestamp,
+    /// TIMESTAMP of a value that is converted to UTC by its offset
+    TimestampTz,
     /// INTERVAL
     Interval,
 }
@@ -77,6 +79,8 @@ impl ParamType {
             (ParamKind::Time, true) => "TIME[]",
             (ParamKind::Timestamp, false) => "TIMESTAMP",
             (ParamKind::Timestamp, true) => "TIMESTAMP[]",
+            (ParamKind::TimestampTz, false) => "TIMESTAMPTZ::TIMESTAMP",
+            (ParamKind::TimestampTz, true) => "TIMESTAMPTZ[]::TIMESTAMP[]",
             (ParamKind::Interval, false) => "INTERVAL",
             (ParamKind::Interval, true) => "INTERVAL[]",
         }
@@ -97,9 +101,8 @@ impl ParamType {
             "VARCHAR" | "STRING_LITERAL" | "JSON" | "UUID" => ParamKind::Text,
             "DATE" => ParamKind::Date,
             "TIME" => ParamKind::Time,
-            "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" | "TIMESTAMP WITH TIME ZONE" => {
-                ParamKind::Timestamp
-            }
+            "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => ParamKind::Timestamp,
+            "TIMESTAMP WITH TIME ZONE" => ParamKind::TimestampTz,
             "INTERVAL" => ParamKind::Interval,
             _ => return None,
         };

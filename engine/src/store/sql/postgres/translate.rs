@@ -126,7 +126,7 @@ mod tests {
         }
         check(
             "SELECT c.oid::pg_catalog.regclass FROM pg_catalog.pg_class c, pg_namespace n WHERE pg_catalog.pg_table_is_visible(c.oid)",
-            "SELECT c.oid::VARCHAR FROM postgres.\"pg_class\" c, postgres.pg_namespace n WHERE postgres.\"pg_table_is_visible\"(c.oid)",
+            "SELECT postgres.\"regclass_name\"(c.oid) FROM postgres.\"pg_class\" c, postgres.\"pg_namespace\" n WHERE postgres.\"pg_table_is_visible\"(c.oid)",
         );
         check("SELECT pg_catalog.count(*) FROM public.samples", "SELECT count(*) FROM main.samples");
         check(
@@ -142,7 +142,26 @@ mod tests {
             "SELECT current_schema, current_user AS u, version()",
             "SELECT postgres.\"current_schema\"(), postgres.\"current_user\"() AS u, postgres.\"version\"()",
         );
-        check("SELECT * FROM information_schema.tables t", "SELECT * FROM pg_information.tables t");
+        check("SELECT * FROM information_schema.tables t", "SELECT * FROM pg_information.\"tables\" t");
+        check(
+            "a::timestamptz, CAST(b AS timestamp with time zone), c::timestamp, (d + 1)::timestamptz[]",
+            "a::TIMESTAMPTZ::TIMESTAMP, CAST(CAST(b AS TIMESTAMPTZ) AS TIMESTAMP), c::timestamp, (d + 1)::timestamptz[]",
+        );
+        check(
+            "f(a, (b))::regclass, x.y[1]::oid::regtype, (SELECT 1)::regrole, $1::regclass, CAST($1 AS regtype)",
+            "postgres.\"regclass_name\"(f(a, (b))), postgres.\"regtype_name\"(x.y[1]::UINTEGER), postgres.\"regrole_name\"((SELECT 1)), \
+             postgres.\"regclass_oid\"($1), postgres.\"regtype_oid\"($1 )",
+        );
+        check(
+            "SELECT i, generate_series(1, 2) AS s FROM generate_series(1, 3) i, unnest(x) AS u JOIN current_schema() c ON true",
+            "SELECT i, generate_series(1, 2) AS s FROM generate_series(1, 3) i(i), unnest(x) AS u(u) JOIN \
+             (SELECT postgres.\"current_schema\"() AS c) c ON true",
+        );
+        check(
+            "SELECT json_build_object('a', user), pg_catalog.age(xmin), age(a.b), \"user\", \"collate\" FROM t \"user\"",
+            "SELECT json_object('a', postgres.\"current_user\"()), postgres.\"age_of_transaction\"(xmin), age(a.b), \"user\", \"collate\" \
+             FROM t \"user\"",
+        );
     }
 
     #[test]
