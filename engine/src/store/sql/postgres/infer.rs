@@ -149,6 +149,10 @@ impl Inference<'_> {
                 .filter(|found| found.kind != ParamKind::Text),
             "CAST" => ParamType::of_duckdb(&cast_name(object.get("cast_type")?)?),
             "COLUMN_REF" => self.column(object.get("column_names")?.as_array()?.last()?.as_str()?),
+            "BETWEEN" | "COMPARISON" | "CONJUNCTION" => Some(ParamType::one(ParamKind::Bool)),
+            "OPERATOR" if ["OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_NOT"].contains(&text("type")) => {
+                Some(ParamType::one(ParamKind::Bool))
+            }
             "OPERATOR" if text("type") == "ARRAY_EXTRACT" => Some(ParamType::one(ParamKind::Text)),
             "FUNCTION" => {
                 let kind = match text("function_name") {

@@ -12,27 +12,23 @@ pub(super) fn matches(rewriter: &mut Rewriter<'_>, first: usize, operator: usize
     let written = rewriter.text(operator);
     let flags = if written.ends_with('*') { "(?is)" } else { "(?s)" };
     let plain = written.trim_end_matches('*');
-    match rewriter.kind(right) {
-        Some(LexemeKind::Text) => {
-            let pattern = rewriter.text(right);
-            let Some((prefix, inner)) = pattern.split_once('\'') else { return right - first };
-            let inner = inner.strip_suffix('\'').unwrap_or(inner);
-            rewriter.replace(first, right - 1, plain);
-            rewriter.replace(right, right, format!("{prefix}'{flags}.*(?:{inner}).*'"));
-            right + 1 - first
-        }
-        Some(LexemeKind::Parameter) => {
-            rewriter.replace(first, right - 1, format!("{plain} ('{flags}.*(?:' ||"));
-            rewriter.insert_after(right, " || ').*')");
-            right + 1 - first
-        }
-        _ => {
-            if first != operator {
-                rewriter.replace(first, right - 1, written.to_owned());
-            }
-            right - first
-        }
+    if rewriter.kind(right) == Some(LexemeKind::Text) {
+        let pattern = rewriter.text(right);
+        let Some((prefix, inner)) = pattern.split_once('\'') else { return right - first };
+        let inner = inner.strip_suffix('\'').unwrap_or(inner);
+        rewriter.replace(first, right - 1, plain);
+        rewriter.replace(right, right, format!("{prefix}'{flags}.*(?:{inner}).*'"));
+        return right + 1 - first;
     }
+    if let Some(end) = rewriter.operand_end(right) {
+        rewriter.replace(first, right - 1, plain);
+        rewriter.insert_before(right, format!("('{flags}.*(?:' || "));
+        rewriter.insert_after(end, " || ').*')");
+    } else if first != operator {
+        rewriter.replace(first, right - 1, written.to_owned());
+    }
+    // The operand is translated itself.
+    right - first
 }
 
 /// Translates `OPERATOR([schema .] op)` and returns the number of lexemes that are done.

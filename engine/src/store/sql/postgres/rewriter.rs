@@ -175,6 +175,26 @@ impl<'a> Rewriter<'a> {
         end
     }
 
+    /// Returns the last lexeme of the operand that starts at a lexeme: a parameter, a name, a call, or something in
+    /// parentheses; `None` for another one.
+    pub(super) fn operand_end(&self, start: usize) -> Option<usize> {
+        let mut end = match self.kind(start)? {
+            LexemeKind::Parameter => return Some(start),
+            LexemeKind::Symbol if self.text(start) == "(" => return self.close_of(start),
+            LexemeKind::Word
+                if ["all", "any", "array", "case", "cast", "not", "some"].contains(&self.name(start).as_str()) =>
+            {
+                return None;
+            }
+            LexemeKind::Word | LexemeKind::Quoted => start,
+            _ => return None,
+        };
+        while self.is(end + 1, ".") && !self.name(end + 2).is_empty() {
+            end += 2;
+        }
+        if self.is(end + 1, "(") { self.close_of(end + 1) } else { Some(end) }
+    }
+
     /// Returns whether a lexeme can be the end of what a parenthesis or a subscript belongs to.
     fn ends_operand(&self, idx: usize) -> bool {
         match self.kind(idx) {

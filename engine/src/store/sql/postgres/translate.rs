@@ -133,6 +133,11 @@ mod tests {
             "c.relname OPERATOR(pg_catalog.~) '^(samples)$' COLLATE pg_catalog.default",
             "c.relname ~ '(?s).*(?:^(samples)$).*' ",
         );
+        check(
+            "a ~ b.c AND a !~ ('x' || lower(d)) AND a ~* pg_catalog.lower(e)",
+            "a ~ ('(?s).*(?:' || b.c || ').*') AND a !~ ('(?s).*(?:' || ('x' || lower(d)) || ').*') AND \
+             a ~ ('(?is).*(?:' || lower(e) || ').*')",
+        );
         check("a !~* E'\\\\.x'", "a !~ E'(?is).*(?:\\\\.x).*'");
         check(
             "'pg_class'::regclass, '{r,v}'::text[], CAST(x AS name), CAST(x AS pg_catalog.text)",
