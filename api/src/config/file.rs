@@ -13,8 +13,8 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use super::{
-    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Promql, Secret, Server, Signal, Span, Sql, Stream, Target,
-    Webhook, sections::Sections,
+    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Postgres, Promql, Secret, Server, Signal, Span, Sql, Stream,
+    Target, Webhook, sections::Sections,
 };
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
@@ -33,6 +33,8 @@ pub struct Config {
     pub grpc: Grpc,
     /// `[sql]`
     pub sql: Sql,
+    /// `[postgres]`
+    pub postgres: Postgres,
     /// `[learn]`
     pub learn: Learn,
     /// `[advise]`
@@ -302,6 +304,7 @@ impl Config {
         self.promql.check()?;
         self.alerts.check()?;
         self.otlp.check()?;
+        self.postgres.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

@@ -20,6 +20,7 @@ mod notebook;
 mod notices;
 mod otlp;
 mod pictures;
+mod postgres;
 mod replay;
 mod rules_here;
 mod series_file;

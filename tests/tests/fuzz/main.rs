@@ -57,6 +57,8 @@ targets! {
     otlp_protobuf: 300,
     parameters: 60,
     parquet: 40,
+    postgres: 2_000,
+    postgres_sql: 300,
     prometheus_text: 1_000,
     promql: 3_000,
     remote_write_1: 2_000,
