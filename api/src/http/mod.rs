@@ -32,4 +32,6 @@ pub use shared::{
     Reserved, SharedRules, StateError, ingest_limits, now,
 };
 pub(crate) use shared::{bound_bodies, iso, panicked, scheduler};
-pub(crate) use sql::{Encoding as SqlEncoding, cell_json, cell_text, encode as encode_sql};
+pub(crate) use sql::{
+    Encoding as SqlEncoding, Expressions as SqlExpressions, cell_json, cell_text, encode as encode_sql,
+};

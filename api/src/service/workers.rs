@@ -1,10 +1,13 @@
 //! Worker processes of this binary, which run what callers send away from the service.
 
-use std::{io, path::PathBuf, process::Command};
+use std::{io, path::PathBuf, process::Command, sync::Arc};
 
 use almanac_engine::store::{SqlWorkers, Store, StoreError, WorkerOptions};
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    http::{Clock, SqlExpressions},
+};
 
 /// How processes of this program are started.
 #[derive(Debug, Clone)]
@@ -60,5 +63,6 @@ impl Decoder {
 pub fn start_sql_workers(store: &Store, program: &Program, config: &Config) -> Result<SqlWorkers, StoreError> {
     let (program, memory) = (program.clone(), config.sql.memory.bytes() as u64);
     let command = Box::new(move || program.command("sql", memory));
-    SqlWorkers::start(store, WorkerOptions { command, workers: config.sql.workers })
+    let promql = Some(SqlExpressions::new(store.clone(), Arc::new(config.clone()), Clock::system()));
+    SqlWorkers::start(store, WorkerOptions { command, workers: config.sql.workers, promql })
 }

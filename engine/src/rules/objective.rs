@@ -315,7 +315,7 @@ mod tests {
         let judged = judge(&limit, |step| (step % 100) as f64);
         assert_eq!((judged.state, judged.value, judged.margin), (ObjectiveState::Missed, Some(89.0), Some(-39.0)));
         let judged = judge(&objective(Limit::AtLeast(5.0), 0.9), |step| (step % 100) as f64);
-        assert_eq!((judged.state, judged.value, judged.margin), (ObjectiveState::Met, Some(10.0), Some(5.0)));
+        assert_eq!((judged.state, judged.value, judged.margin), (ObjectiveState::Met, Some(9.0), Some(4.0)));
         assert!(judged.reason.contains("% of 1w were at least 5, wanted are 90 %"), "{}", judged.reason);
     }
 

@@ -7,6 +7,7 @@ mod compaction;
 mod delete;
 mod document;
 mod files;
+mod functions;
 mod model;
 mod recovery;
 mod retention;

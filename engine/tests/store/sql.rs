@@ -1,8 +1,14 @@
 //! Analysts' SQL: views, rejected statements, limits.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use almanac_engine::store::{AnalystLimits, Compaction, SqlError, SqlLimits, SqlParam, Store, StoreOptions};
+use almanac_engine::store::{
+    AnalystLimits, Compaction, EvaluatePromql, PromqlCall, PromqlSeries, SqlError, SqlLimits, SqlParam, Store,
+    StoreOptions,
+};
 use almanac_models::Timestamp;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -203,8 +209,20 @@ fn documented_statements_run() {
         .filter(|statement| !statement.trim().is_empty())
         .collect();
     assert!(statements.len() >= 2);
+    let promql: Arc<dyn EvaluatePromql> = Arc::new(Nothing);
     for statement in statements {
-        let _ = rows(&fresh.store, statement, &[]);
+        let run = fresh.store.analyst_sql_with(statement, &[], SqlLimits::default(), Some(&promql));
+        run.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}
+
+/// Evaluates every expression to no series.
+#[derive(Debug)]
+struct Nothing;
+
+impl EvaluatePromql for Nothing {
+    fn evaluate(&self, _: &PromqlCall, _: Instant) -> Result<Vec<PromqlSeries>, String> {
+        Ok(Vec::new())
     }
 }
 

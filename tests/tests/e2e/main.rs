@@ -26,5 +26,6 @@ mod rules_here;
 mod series_file;
 mod service;
 mod simulated;
+mod sql_functions;
 mod stays;
 mod targets;

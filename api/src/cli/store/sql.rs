@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Backend, BackendArgs, Remote, backend::existing};
 use crate::{
     cli::{CliError, Global, output, progress},
-    http::{SqlEncoding, encode_sql},
+    http::{Clock, SqlEncoding, SqlExpressions, encode_sql},
     service,
 };
 
@@ -79,7 +80,11 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
 fn from_store(args: &Args, config: &crate::config::Config) -> Result<Vec<u8>, CliError> {
     existing(&config.store.path)?;
     let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
-    let answer = store.analyst_sql(&args.sql, &[], STORE_LIMITS).map_err(|error| CliError::from_error(&error))?;
+    let promql = SqlExpressions::new(store.clone(), Arc::new(config.clone()), Clock::system());
+    let answer = store
+        .analyst_sql_with(&args.sql, &[], STORE_LIMITS, Some(&promql))
+        .map_err(|error| CliError::from_error(&error))?;
+    drop(promql);
     store.close().map_err(|error| CliError::from_error(&error))?;
     match args.format {
         Format::Csv => encoded(&answer, SqlEncoding::Csv),

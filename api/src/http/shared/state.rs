@@ -25,7 +25,7 @@ use super::{
 use crate::{
     access::{Audit, Auth, Sessions},
     config::Config,
-    http::operate::Metrics,
+    http::{operate::Metrics, sql::Expressions},
     service::Decoder,
 };
 
@@ -223,7 +223,10 @@ impl AppState {
     pub fn run_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
         match &self.sql {
             Some(workers) => workers.run(sql, params, limits),
-            None => self.store.analyst_sql(sql, params, limits),
+            None => {
+                let promql = Expressions::new(self.store.clone(), Arc::clone(&self.config), self.clock.clone());
+                self.store.analyst_sql_with(sql, params, limits, Some(&promql))
+            }
         }
     }
 

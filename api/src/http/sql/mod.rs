@@ -2,6 +2,7 @@
 
 mod cell;
 mod encode;
+mod promql;
 mod request;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -10,6 +11,7 @@ use super::AppState;
 
 pub(crate) use cell::{text as cell_text, write_json as cell_json};
 pub(crate) use encode::{Encoding, encode};
+pub(crate) use promql::Expressions;
 
 /// Returns the routes.
 #[must_use]

@@ -15,8 +15,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
 use crate::store::{
-    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlDialect, SqlError,
-    SqlLimits, SqlParam, StoreError, StoreOptions, StoreStats,
+    Compaction, CompactionReport, Deletion, DeletionReport, EvaluatePromql, Receipt, SampleBatch, SqlAnswer,
+    SqlDialect, SqlError, SqlLimits, SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
     error::is_damage,
     file::{OpenedFile, Recovered},
@@ -389,7 +389,21 @@ impl Store {
     /// # Errors
     /// [`SqlError`], each with a stable code.
     pub fn analyst_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
-        let answer = self.0.analysts.run(&self.0.shared, sql, params, limits);
+        self.analyst_sql_with(sql, params, limits, None)
+    }
+
+    /// Runs a statement like [`Store::analyst_sql`], in which `promql` asks this evaluator.
+    ///
+    /// # Errors
+    /// [`SqlError`], each with a stable code.
+    pub fn analyst_sql_with(
+        &self,
+        sql: &str,
+        params: &[SqlParam],
+        limits: SqlLimits,
+        promql: Option<&Arc<dyn EvaluatePromql>>,
+    ) -> Result<SqlAnswer, SqlError> {
+        let answer = self.0.analysts.run(&self.0.shared, sql, params, limits, promql);
         if let Err(SqlError::Invalid { message, .. }) = &answer
             && is_damage(message)
         {

@@ -1,5 +1,6 @@
-//! The database file: validation and opening, schema migrations, views for analysts, and loading into memory.
+//! The database file: validation and opening, schema migrations, views and table functions for analysts, and loading into memory.
 
+mod functions;
 mod load;
 mod migrate;
 mod open;
@@ -8,6 +9,7 @@ mod tables;
 mod views;
 
 pub(super) use super::rows::TABLES;
+pub(super) use functions::{TableFunction, table_function};
 pub(super) use load::{drop_dead_series, load_layout, load_next_seq, load_recent, load_registry, measure};
 pub(super) use migrate::{drop_orphans, migrate};
 pub(super) use open::{FileClaim, connect, lock_settings};

@@ -2,6 +2,7 @@
 
 use duckdb::Connection;
 
+use super::functions::create_functions;
 use crate::store::{
     StoreError,
     error::failed_to,
@@ -40,13 +41,17 @@ const CLOCK_MACROS: &str = "
     CREATE OR REPLACE MACRO main.get_current_timestamp() AS transaction_timestamp()::TIMESTAMP;
     CREATE OR REPLACE MACRO main.to_timestamp(seconds) AS make_timestamp((seconds::DOUBLE * 1000000)::BIGINT);";
 
-/// Creates the views that do not depend on segments. They belong to the release, so they are recreated at every
+/// Creates the views that do not depend on segments, and the functions. They belong to the release, so they are recreated at every
 /// opening.
 pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(), StoreError> {
     let statements: Vec<String> =
         TABLES.iter().filter_map(|table| select_of(table).map(|select| create(table, &select))).collect();
     connection
-        .execute_batch(&format!("BEGIN TRANSACTION; {}{CLOCK_MACROS} COMMIT", statements.concat()))
+        .execute_batch(&format!(
+            "BEGIN TRANSACTION; {}{CLOCK_MACROS} {} COMMIT",
+            statements.concat(),
+            create_functions()
+        ))
         .map_err(failed_to("create the views"))
 }
 

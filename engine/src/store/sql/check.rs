@@ -12,7 +12,9 @@ use super::{
 };
 use crate::store::{
     AnalystLimits,
-    schema::{TABLES, is_catalogue_function, is_catalogue_relation, is_information_relation},
+    schema::{
+        TABLES, TableFunction, is_catalogue_function, is_catalogue_relation, is_information_relation, table_function,
+    },
 };
 
 /// Maximum number of elements of a list built by `range` in an expression, because DuckDB builds it without checking
@@ -113,6 +115,12 @@ fn walk_object(object: &Map<String, Value>, scope: &CteScope) -> Result<Referenc
         match text("type") {
             "BASE_TABLE" => return check_table(object, scope),
             "SHOW_REF" => check_show(object)?,
+            "TABLE_FUNCTION" => {
+                if let Some((function, arguments)) = own_function(object) {
+                    let tables = function.views.len() as u64;
+                    return Ok(walk(arguments, scope)?.plus(References { tables, samples: 0 }));
+                }
+            }
             _ => {}
         }
     }
@@ -136,6 +144,18 @@ fn walk_object(object: &Map<String, Value>, scope: &CteScope) -> Result<Referenc
         sum = sum.plus(walk(value, &inner)?);
     }
     Ok(sum)
+}
+
+/// Returns the table function of analysts that a FROM clause calls, with its arguments.
+fn own_function(object: &Map<String, Value>) -> Option<(&'static TableFunction, &Value)> {
+    let function = object.get("function")?;
+    let text = |key: &str| function.get(key).and_then(Value::as_str).unwrap_or("");
+    let is_own = ["", "main"].contains(&text("schema")) && text("catalog").is_empty();
+    let is_plain = ["filter", "with_ordinality"]
+        .iter()
+        .all(|key| function.get(*key).is_none_or(|value| value.is_null() || value == false));
+    let found = table_function(text("function_name")).filter(|_| is_own && is_plain)?;
+    Some((found, function.get("children")?))
 }
 
 fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {

@@ -1,10 +1,13 @@
 //! Runs analysts' statements within this process, for commands that own their store.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use duckdb::Connection;
 
-use super::{SqlAnswer, SqlDialect, SqlError, SqlLimits, SqlParam, Statement, execute_until, permits::Permits};
+use super::{
+    EvaluatePromql, SqlAnswer, SqlDialect, SqlError, SqlLimits, SqlParam, Statement, calls, evaluate, execute_until,
+    install, permits::Permits,
+};
 use crate::store::{AnalystLimits, StoreError, segment::SegmentKind, shared::Shared};
 
 /// Entry point of analysts' statements; limits how many run at once.
@@ -26,13 +29,21 @@ impl Gate {
         sql: &str,
         params: &[SqlParam],
         limits: SqlLimits,
+        promql: Option<&Arc<dyn EvaluatePromql>>,
     ) -> Result<SqlAnswer, SqlError> {
         let end = Instant::now() + limits.deadline;
         let late = SqlError::Deadline { deadline: limits.deadline };
         let _permit = self.permits.acquire(end, &late)?;
         let connection = shared.readers.connect().map_err(from_store)?;
         let statement = self.parse(shared, &connection, sql, params, &SqlDialect::DuckDb)?;
-        execute_until(&connection, &statement, params, limits, end)
+        if !statement.calls_promql() {
+            return execute_until(&connection, &statement, params, limits, end);
+        }
+        let calls = calls(&connection, &statement, params, limits, end)?;
+        let results = evaluate(promql, &calls, end)?;
+        // The tables are of this connection alone, and end with it.
+        let reading = install(&connection, &statement, results)?;
+        execute_until(&connection, &reading, params, limits, end)
     }
 
     /// Checks a statement as [`Self::run`] does, without running it.

@@ -16,6 +16,7 @@ mod names;
 mod parquet;
 mod permits;
 pub mod postgres;
+mod promql;
 mod statement;
 mod types;
 
@@ -24,5 +25,7 @@ pub(super) use execute::execute_until;
 pub(super) use gate::Gate;
 pub use parquet::{ParquetError, to_parquet};
 pub(super) use permits::Permits;
+pub use promql::{EvaluatePromql, PromqlCall, PromqlSeries, PromqlStep};
+pub(super) use promql::{PromqlRows, calls, evaluate, install, remove};
 pub(super) use statement::Statement;
 pub use types::{SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam};

@@ -9,8 +9,13 @@ use super::{
     advice::instead_of_statement,
     check::{check, check_ranges, check_wildcards, names_catalogue, wildcards_beside_parameters},
     postgres::{ParamType, Translation, infer, output_names, parameter_count},
+    promql::{NAME, PromqlSite, sites},
 };
-use crate::store::{AnalystLimits, error::one_line, schema::TABLES};
+use crate::store::{
+    AnalystLimits,
+    error::one_line,
+    schema::{TABLES, table_function},
+};
 
 /// Maximum number of tables that a statement scans after view expansion; planning more takes long and cannot be
 /// interrupted.
@@ -36,6 +41,10 @@ pub(in crate::store) struct Statement {
     names: Vec<Option<String>>,
     /// Length in bytes of what stands in the text before the caller's.
     prefix: usize,
+    /// Calls of `promql` in the text.
+    pub(super) promql: Vec<PromqlSite>,
+    /// Places in the text at which bytes of the caller's were replaced by more, and how many more.
+    grown: Vec<(usize, usize)>,
 }
 
 impl Statement {
@@ -101,7 +110,15 @@ impl Statement {
             translation.cast(&types);
             text = translation.text();
         }
-        Ok(Self {
+        let mut promql = sites(statement)?;
+        if !promql.is_empty() {
+            if translation.is_some() {
+                // The text has changed since it was parsed.
+                promql = sites(&serialized(connection, &text[explain.len()..], limits.nesting)?)?;
+            }
+            promql.iter_mut().for_each(|site| site.at += explain.len());
+        }
+        let checked = Self {
             text,
             views,
             samples: references.samples,
@@ -111,7 +128,54 @@ impl Statement {
             translation,
             names,
             prefix: 0,
-        })
+            promql,
+            grown: Vec::new(),
+        };
+        // A call that cannot be given its number is refused before anything is evaluated.
+        checked.with_numbered_promql()?;
+        Ok(checked)
+    }
+
+    /// Returns a statement that the service has written itself.
+    pub(super) fn trusted(text: String) -> Self {
+        Self {
+            text,
+            views: BTreeSet::new(),
+            samples: 0,
+            uses_catalogue: false,
+            types: Vec::new(),
+            explain: "",
+            translation: None,
+            names: Vec::new(),
+            prefix: 0,
+            promql: Vec::new(),
+            grown: Vec::new(),
+        }
+    }
+
+    /// Returns whether other work comes before the statement can run.
+    pub(in crate::store) const fn calls_promql(&self) -> bool {
+        !self.promql.is_empty()
+    }
+
+    /// Returns the statement in which each call of `promql` names the function with its number.
+    pub(super) fn with_numbered_promql(&self) -> Result<Self, SqlError> {
+        let mut numbered = self.clone();
+        for (number, site) in self.promql.iter().enumerate().rev() {
+            let written = self.text.get(site.at..).unwrap_or_default();
+            let name = [NAME.len(), NAME.len() + 2].into_iter().find(|&length| {
+                written.get(..length).is_some_and(|word| word.trim_matches('"').eq_ignore_ascii_case(NAME))
+            });
+            let Some(length) = name else {
+                let message = "promql: write the name of the function without a schema".to_owned();
+                return Err(SqlError::Invalid { message, position: None });
+            };
+            let with_number = format!("{NAME}_{number}");
+            numbered.grown.push((site.at, with_number.len().saturating_sub(length)));
+            numbered.text.replace_range(site.at..site.at + length, &with_number);
+        }
+        numbered.grown.reverse();
+        Ok(numbered)
     }
 
     /// Returns the statement that describes this one.
@@ -145,7 +209,11 @@ impl Statement {
 
     /// Returns the position in the caller's text, in characters from 1, of a position in the text that runs, in bytes.
     pub(super) fn position(&self, at: usize) -> Option<u64> {
-        Some(self.translation.as_ref()?.position(at.checked_sub(self.prefix)?))
+        let mut at = at.checked_sub(self.prefix)?;
+        for (from, more) in &self.grown {
+            at -= if at > *from { (*more).min(at - from) } else { 0 };
+        }
+        Some(self.translation.as_ref()?.position(at))
     }
 
     /// Checks the number of tables that the statement scans in a store with this number of cold segments.
@@ -159,6 +227,14 @@ impl Statement {
     }
 }
 
+/// Parses a text that was parsed before in another form.
+fn serialized(connection: &Connection, text: &str, nesting: usize) -> Result<serde_json::Value, SqlError> {
+    let described: String = connection
+        .query_row("SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", [text], |row| row.get(0))
+        .map_err(|error| SqlError::Invalid { message: one_line(&error), position: None })?;
+    parse(&described, nesting)
+}
+
 /// Adds the views that a parsed statement names, also those of `SUMMARIZE name`.
 fn collect_views(value: &serde_json::Value, views: &mut BTreeSet<&'static str>) {
     match value {
@@ -167,6 +243,9 @@ fn collect_views(value: &serde_json::Value, views: &mut BTreeSet<&'static str>) 
             if let Some(name) = object.get("table_name").and_then(serde_json::Value::as_str) {
                 let name = name.trim_matches('"').to_lowercase();
                 views.extend(TABLES.iter().map(|table| table.name).filter(|known| *known == name));
+            }
+            if let Some(name) = object.get("function_name").and_then(serde_json::Value::as_str) {
+                views.extend(table_function(name).into_iter().flat_map(|function| function.views));
             }
             object.values().for_each(|inner| collect_views(inner, views));
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{AnalystLimits, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam};
+use crate::store::{AnalystLimits, PromqlCall, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam};
 
 /// Message from the service.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +40,10 @@ pub(super) enum ToWorker {
     },
     /// All rows were sent. The segments at the time of the snapshot; empty if none were requested.
     Supplied { segments: Vec<SegmentInfo> },
+    /// The series of the next result of `promql`; the payload is an Arrow stream.
+    PromqlSeries,
+    /// The values of that result; the payload is an Arrow stream.
+    PromqlPoints,
     /// A checkpoint was written: close the file, and open it again.
     Reopen,
     /// The request cannot be met.
@@ -59,6 +63,8 @@ pub(super) enum FromWorker {
     NotOpened { detail: String },
     /// The worker asks for the rows that it lacks.
     Need(Need),
+    /// The worker asks for the results of these calls, each as series and values.
+    Promql { calls: Vec<PromqlCall> },
     /// The answer; the payload is an Arrow stream.
     Answer { types: Vec<String>, truncated: bool },
     /// The description of a statement.

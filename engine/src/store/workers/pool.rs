@@ -18,7 +18,7 @@ use super::{
 };
 use crate::isolation::Process;
 use crate::store::{
-    SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, Store, StoreError,
+    EvaluatePromql, SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, Store, StoreError,
     shared::{Shared, count},
     sql::Permits,
 };
@@ -32,6 +32,8 @@ pub struct WorkerOptions {
     pub command: Box<dyn Fn() -> Command + Send + Sync>,
     /// Number of workers: statements that run at once.
     pub workers: usize,
+    /// Evaluates `promql` in statements; without it such a statement is refused.
+    pub promql: Option<Arc<dyn EvaluatePromql>>,
 }
 
 impl fmt::Debug for WorkerOptions {
@@ -196,7 +198,7 @@ impl SqlWorkers {
 
 impl Pool {
     fn service(&self) -> Service<'_> {
-        Service { shared: &self.shared, snapshot: &self.snapshot }
+        Service { shared: &self.shared, snapshot: &self.snapshot, promql: self.options.promql.as_ref() }
     }
 
     /// Returns an idle worker, or a new one.

@@ -2,7 +2,11 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use arrow::ipc::reader::StreamReader;
+use arrow::{
+    array::RecordBatch,
+    error::ArrowError,
+    ipc::{reader::StreamReader, writer::StreamWriter},
+};
 
 use super::{
     message::{FromWorker, ToWorker},
@@ -13,7 +17,10 @@ use super::{
 };
 use crate::{
     isolation::{Pipes, Process},
-    store::{AnalystLimits, SqlAnswer, SqlCancel, SqlDescription, SqlError, SqlLimits, shared::Shared},
+    store::{
+        AnalystLimits, EvaluatePromql, SqlAnswer, SqlCancel, SqlDescription, SqlError, SqlLimits, shared::Shared,
+        sql::evaluate,
+    },
 };
 
 /// What a worker may use of the service.
@@ -21,6 +28,7 @@ use crate::{
 pub(super) struct Service<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) snapshot: &'a Snapshot,
+    pub(super) promql: Option<&'a Arc<dyn EvaluatePromql>>,
 }
 
 /// A statement to run or to describe.
@@ -98,6 +106,15 @@ pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<
                         }
                     }
                 }
+                (FromWorker::Promql { calls }, _) => match evaluate(service.promql, &calls, end) {
+                    Ok(results) => {
+                        for rows in results {
+                            exchange.send(&ToWorker::PromqlSeries, &encode(&rows.series)?)?;
+                            exchange.send(&ToWorker::PromqlPoints, &encode(&rows.points)?)?;
+                        }
+                    }
+                    Err(error) => exchange.send(&ToWorker::Refused { error: portable(error) }, &[])?,
+                },
                 (FromWorker::Answer { types, truncated }, payload) => {
                     return Ok(decode(&payload, types, truncated).map(Reply::Answer));
                 }
@@ -141,6 +158,18 @@ fn open(exchange: &mut Pipes<'_>, service: Service<'_>) -> io::Result<()> {
             exchange.send(&ToWorker::Refused { error: SqlError::Unavailable { detail } }, &[])
         }
     }
+}
+
+fn encode(rows: &RecordBatch) -> io::Result<Vec<u8>> {
+    let write = || {
+        let mut out = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut out, &rows.schema())?;
+        writer.write(rows)?;
+        writer.finish()?;
+        drop(writer);
+        Ok(out)
+    };
+    write().map_err(|error: ArrowError| io::Error::other(error))
 }
 
 /// Replaces an error that cannot be sent.

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::ipc::writer::StreamWriter;
+use arrow::{
+    array::RecordBatch,
+    ipc::{reader::StreamReader, writer::StreamWriter},
+};
 use duckdb::Connection;
 
 use super::{
@@ -17,7 +20,7 @@ use super::{
 use crate::isolation::{frame, limits};
 use crate::store::{
     SqlAnswer, SqlDescription, SqlError, SqlLimits, SqlParam,
-    sql::{Statement, describe_until, execute_until},
+    sql::{PromqlRows, Statement, calls, describe_until, execute_until, install, remove},
 };
 
 /// How often a statement is repeated because a checkpoint was written while it ran.
@@ -209,12 +212,49 @@ impl<W: Write> Worker<W> {
         if let Err(error) = replica.prepare_catalogue(statement.uses_catalogue) {
             return Ok(Attempt::Failed(as_sql_error(&error)));
         }
-        let answer = execute_until(replica.connection(), statement, params, limits, end);
+        let answer = if statement.calls_promql() {
+            self.run_with_promql(statement, params, limits, end)?
+        } else {
+            execute_until(replica.connection(), statement, params, limits, end)
+        };
         // What was read is right only if no checkpoint has freed its blocks meanwhile.
         if !statement.views.is_empty() && !self.is_current() {
             return Ok(Attempt::Again);
         }
         Ok(answer.map_or_else(Attempt::Failed, Attempt::Answer))
+    }
+
+    /// Runs a statement after the service has evaluated its calls of `promql`.
+    fn run_with_promql(
+        &mut self,
+        statement: &Statement,
+        params: &[SqlParam],
+        limits: SqlLimits,
+        end: Instant,
+    ) -> Result<Result<SqlAnswer, SqlError>, Ended> {
+        let Some(replica) = self.replica.as_ref() else { return Err(Ended) };
+        let calls = match calls(replica.connection(), statement, params, limits, end) {
+            Ok(calls) => calls,
+            Err(error) => return Ok(Err(error)),
+        };
+        let wanted = calls.len();
+        self.send(&FromWorker::Promql { calls }, &[])?;
+        let mut results = Vec::with_capacity(wanted);
+        while results.len() < wanted {
+            let series = match self.receive()? {
+                (ToWorker::PromqlSeries, payload) => batch(&payload)?,
+                (ToWorker::Refused { error }, _) => return Ok(Err(error)),
+                _ => return Err(Ended),
+            };
+            let (ToWorker::PromqlPoints, payload) = self.receive()? else { return Err(Ended) };
+            results.push(PromqlRows { series, points: batch(&payload)? });
+        }
+        let Some(replica) = self.replica.as_ref() else { return Err(Ended) };
+        let connection = replica.connection();
+        let answer = install(connection, statement, results)
+            .and_then(|reading| execute_until(connection, &reading, params, limits, end));
+        remove(connection, statement);
+        Ok(answer)
     }
 
     fn is_current(&self) -> bool {
@@ -287,6 +327,12 @@ impl<W: Write> Worker<W> {
             failed = failed.or(done.err());
         }
     }
+}
+
+/// Reads the one batch of an Arrow stream.
+fn batch(payload: &[u8]) -> Result<RecordBatch, Ended> {
+    let mut reader = StreamReader::try_new(payload, None).map_err(|_| Ended)?;
+    reader.next().ok_or(Ended)?.map_err(|_| Ended)
 }
 
 fn encode(answer: &SqlAnswer) -> Result<Vec<u8>, SqlError> {

@@ -122,7 +122,7 @@ fn workers(store: &Store, count: usize) -> SqlWorkers {
         command.args(["worker", "sql", "--memory", "268435456"]);
         command
     }) as Box<dyn Fn() -> Command + Send + Sync>;
-    SqlWorkers::start(store, WorkerOptions { command, workers: count }).unwrap()
+    SqlWorkers::start(store, WorkerOptions { command, workers: count, promql: None }).unwrap()
 }
 
 fn text(answer: Result<SqlAnswer, SqlError>) -> String {
