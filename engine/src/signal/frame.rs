@@ -2,7 +2,7 @@
 
 use hashbrown::{HashMap, hash_map::EntryRef};
 
-use super::SignalError;
+use super::{SignalError, native};
 use crate::series::{Labels, METRIC_NAME, STALE_NAN_BITS};
 
 /// Labels that describe the metric and are dropped with its name: the name itself, its type and its unit.
@@ -15,6 +15,11 @@ pub(super) const ABSENT: f64 = f64::from_bits(STALE_NAN_BITS);
 /// Whether a cell is without a value.
 pub(super) fn is_absent(cell: f64) -> bool {
     cell.to_bits() == STALE_NAN_BITS
+}
+
+/// Whether a cell is the handle of a histogram.
+pub(super) fn is_histogram(cell: f64) -> bool {
+    native::is_handle(cell.to_bits())
 }
 
 /// Evenly spaced times at which an expression is evaluated.
@@ -216,10 +221,10 @@ impl Frame {
         }
     }
 
-    /// Replaces every value.
+    /// Replaces every float.
     pub(super) fn map(&mut self, mut change: impl FnMut(f64) -> f64) {
         for cell in &mut self.cells {
-            if !is_absent(*cell) {
+            if !is_absent(*cell) && !is_histogram(*cell) {
                 *cell = change(*cell);
             }
         }

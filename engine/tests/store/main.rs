@@ -7,6 +7,7 @@ mod compaction;
 mod delete;
 mod document;
 mod files;
+mod histograms;
 mod model;
 mod recovery;
 mod retention;

@@ -42,7 +42,7 @@ fn columns<R: TableRow>(rows: &[R]) -> Vec<Column> {
             ColumnType::Time => ColumnKind::Time,
             ColumnType::Float | ColumnType::Int | ColumnType::Count | ColumnType::Small => ColumnKind::Number,
             ColumnType::Flag => ColumnKind::Flag,
-            ColumnType::Text | ColumnType::Json | ColumnType::Ints | ColumnType::Texts | ColumnType::Map => {
+            ColumnType::Text | ColumnType::Json | ColumnType::Ints | ColumnType::Texts | ColumnType::Map | ColumnType::Buckets => {
                 ColumnKind::Text
             }
         };
