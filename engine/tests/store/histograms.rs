@@ -177,7 +177,8 @@ fn analysts_see_buckets_with_their_bounds() {
         ..Histogram::default()
     };
     append(&fresh.store, &latency(), &[(1_000, histogram(10.0)), (2_000, custom)]);
-    let sql = "SELECT timestamp, unnest(buckets, recursive := true) FROM histograms ORDER BY timestamp, lower";
+    let sql = "WITH flat AS (SELECT timestamp, unnest(buckets) AS b FROM histograms)
+               SELECT timestamp, b.lower, b.upper, b.count FROM flat ORDER BY timestamp, b.lower";
     let answer = fresh.store.analyst_sql(sql, &[], Default::default()).unwrap();
     let found = pretty_format_batches(&answer.batches).unwrap().to_string();
     let rows: Vec<Vec<String>> = found
