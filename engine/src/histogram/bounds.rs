@@ -1,31 +1,6 @@
 //! Bounds of buckets.
 
-use std::fmt;
-
-use super::{CUSTOM_SCHEMA, Histogram, types::Number};
-
-/// A bucket: its bounds, which of them belong to it, and its count.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bucket {
-    /// Lower bound.
-    pub lower: f64,
-    /// Upper bound.
-    pub upper: f64,
-    /// Whether the lower bound belongs to the bucket.
-    pub lower_inclusive: bool,
-    /// Whether the upper bound belongs to the bucket.
-    pub upper_inclusive: bool,
-    /// Number of observations.
-    pub count: f64,
-}
-
-impl fmt::Display for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (open, close) =
-            (if self.lower_inclusive { '[' } else { '(' }, if self.upper_inclusive { ']' } else { ')' });
-        write!(f, "{open}{},{}{close}:{}", Number(self.lower), Number(self.upper), Number(self.count))
-    }
-}
+use super::{CUSTOM_SCHEMA, Histogram, bucket::Bucket};
 
 /// Returns the upper bound of the positive bucket with this index: 2^(index / 2^schema), or the listed one.
 ///

@@ -5,6 +5,7 @@
 
 mod arithmetic;
 mod bounds;
+mod bucket;
 mod check;
 mod resets;
 mod spans;
@@ -15,7 +16,8 @@ mod zero;
 mod tests;
 
 pub use arithmetic::{Combined, IncompatibleSchemas};
-pub use bounds::{Bucket, bound};
+pub use bounds::bound;
+pub use bucket::Bucket;
 pub use check::{HistogramError, MAX_BUCKETS};
 pub use spans::{Span, from_spans, to_spans};
 pub use types::{Buckets, CUSTOM_SCHEMA, Histogram, ResetHint, SCHEMAS};

@@ -8,7 +8,7 @@ use super::{
 
 impl Histogram {
     /// Returns the hint of a histogram that follows `before` in a series: what the sender says of gauges and resets, else
-    /// what a comparison finds. Without one before it, or with another layout of the buckets, nothing is known.
+    /// whether a comparison finds no reset. Without one before it, or with another layout of the buckets, nothing is known.
     #[must_use]
     #[expect(clippy::float_cmp, reason = "thresholds are equal or not")]
     pub fn hint_after(&self, before: Option<&Self>) -> ResetHint {
@@ -16,9 +16,10 @@ impl Histogram {
             (hint @ (ResetHint::Gauge | ResetHint::Reset), _) => hint,
             (_, Some(before)) if before.hint != ResetHint::Gauge => {
                 let unknown = Self { hint: ResetHint::Unknown, ..self.clone() };
-                if unknown.is_reset(before) {
-                    ResetHint::Reset
-                } else if self.schema == before.schema
+                // A reset that was found by comparison is found again: only senders say that there was one, as in
+                // Prometheus' storage.
+                if !unknown.is_reset(before)
+                    && self.schema == before.schema
                     && self.zero_threshold == before.zero_threshold
                     && self.custom == before.custom
                 {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::Bucket;
+use super::bucket::{Bucket, Number};
 
 /// Schemas of exponential buckets: each power of two is divided into 2^schema buckets.
 pub const SCHEMAS: std::ops::RangeInclusive<i8> = -4..=8;
@@ -85,7 +85,9 @@ impl Histogram {
     /// Returns the weight of the histogram in samples of 16 bytes, as Prometheus counts it against its limits.
     #[must_use]
     pub fn weight(&self) -> usize {
-        (size_of::<Self>() + (self.positive.len() + self.negative.len()) * size_of::<(i32, f64)>() + self.custom.len() * 8)
+        (size_of::<Self>()
+            + (self.positive.len() + self.negative.len()) * size_of::<(i32, f64)>()
+            + self.custom.len() * 8)
             .div_ceil(16)
     }
 
@@ -118,8 +120,7 @@ impl Histogram {
     #[expect(clippy::float_cmp, reason = "thresholds are equal or not")]
     pub fn same(&self, other: &Self) -> bool {
         let same_buckets = |a: &Buckets, b: &Buckets| {
-            a.len() == b.len()
-                && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && a.1.to_bits() == b.1.to_bits())
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && a.1.to_bits() == b.1.to_bits())
         };
         self.schema == other.schema
             && self.count.to_bits() == other.count.to_bits()
@@ -153,21 +154,6 @@ impl fmt::Display for Histogram {
             write!(f, ", {bucket}")?;
         }
         f.write_str("}")
-    }
-}
-
-/// A number as in the notation of Prometheus: infinities have a sign.
-pub(super) struct Number(pub(super) f64);
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == f64::INFINITY {
-            f.write_str("+Inf")
-        } else if self.0 == f64::NEG_INFINITY {
-            f.write_str("-Inf")
-        } else {
-            write!(f, "{}", self.0)
-        }
     }
 }
 

@@ -450,7 +450,8 @@ impl Ingest {
         let mut pairs = Vec::new();
         request.labels(entry, &mut pairs).map_err(|_| Refusal::MalformedLabels)?;
         let labels = validate(&pairs, &self.0.limits)?;
-        let in_time = has_histograms || request.timestamps()[samples].iter().any(|&timestamp_ms| accepted.contains(timestamp_ms));
+        let in_time =
+            has_histograms || request.timestamps()[samples].iter().any(|&timestamp_ms| accepted.contains(timestamp_ms));
         if !in_time {
             return Ok(None);
         }

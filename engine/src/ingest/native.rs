@@ -81,7 +81,8 @@ impl Ingest {
     ) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let labels = Labels::from_pairs(pairs.iter().map(|(name, value)| (text(name), text(value))));
-        let Ok(labels) = labels.map_err(drop).and_then(|labels| if value.is_nan() { Err(()) } else { Ok(labels) }) else {
+        let Ok(labels) = labels.map_err(drop).and_then(|labels| if value.is_nan() { Err(()) } else { Ok(labels) })
+        else {
             summary.exemplars_refused += 1;
             return;
         };

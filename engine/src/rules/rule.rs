@@ -190,7 +190,9 @@ fn vector(
 ) -> Result<Vec<VectorSample>, SignalError> {
     match signal::instant(source, query, at_ms, limits)? {
         Value::Vector(all) => Ok(all),
-        Value::Scalar(value) => Ok(vec![VectorSample { labels: Labels::default(), timestamp_ms: at_ms, value, histogram: None }]),
+        Value::Scalar(value) => {
+            Ok(vec![VectorSample { labels: Labels::default(), timestamp_ms: at_ms, value, histogram: None }])
+        }
         Value::Matrix(_) => Err(SignalError::Kind { found: "a range vector", wanted: "a scalar or an instant vector" }),
         Value::String(_) => Err(SignalError::Kind { found: "a string", wanted: "a scalar or an instant vector" }),
     }

@@ -2,7 +2,7 @@
 
 use hashbrown::{HashMap, hash_map::EntryRef};
 
-use super::{SignalError, native};
+use super::SignalError;
 use crate::series::{Labels, METRIC_NAME, STALE_NAN_BITS};
 
 /// Labels that describe the metric and are dropped with its name: the name itself, its type and its unit.
@@ -17,9 +17,13 @@ pub(super) fn is_absent(cell: f64) -> bool {
     cell.to_bits() == STALE_NAN_BITS
 }
 
+/// Upper half of the bits of the handle of a histogram: a signalling NaN that is neither the stale marker nor the result of
+/// arithmetic.
+pub(super) const HANDLE: u64 = 0x7ff1_0000;
+
 /// Whether a cell is the handle of a histogram.
 pub(super) fn is_histogram(cell: f64) -> bool {
-    native::is_handle(cell.to_bits())
+    cell.to_bits() >> 32 == HANDLE
 }
 
 /// Evenly spaced times at which an expression is evaluated.

@@ -6,6 +6,7 @@
 //! a value drops the metric name. Experimental constructs are named by the query, and the caller decides whether it accepts them.
 
 mod aggregate;
+mod arena;
 mod binary;
 mod error;
 mod eval;
@@ -18,6 +19,7 @@ mod native;
 mod notes;
 mod plan;
 mod select;
+mod summation;
 mod time;
 mod value;
 mod window;
@@ -25,12 +27,12 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use arena::Arena;
 pub use error::SignalError;
 pub use eval::{instant, range, range_dense};
 pub use feature::Feature;
 pub(crate) use foreign::tree;
 pub use limits::{Cancel, EvalLimits};
-pub use native::Arena;
 pub use notes::{Counts, Note, NoteKind, Notes, SampleCounts};
 pub use plan::{CompareOp, Comparison, LAST_OF_STEP, Query, Tree, TreeValue, parse};
 pub use value::{DenseRow, DenseSeries, RangeSeries, Value, ValueKind, VectorSample};

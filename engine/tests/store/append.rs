@@ -55,11 +55,21 @@ fn invalid_batches_are_rejected_as_a_whole() {
         "the columns of a batch differ in length: 1 series, 2 timestamps, 0 values",
     );
     check(
-        SampleBatch { series: vec![almanac_engine::series::SeriesId::new(7)], timestamps: vec![1], values: vec![1.0], histograms: Vec::new() },
+        SampleBatch {
+            series: vec![almanac_engine::series::SeriesId::new(7)],
+            timestamps: vec![1],
+            values: vec![1.0],
+            histograms: Vec::new(),
+        },
         "this store has no series number 7",
     );
     check(
-        SampleBatch { series: vec![id, id], timestamps: vec![1, i64::MAX], values: vec![1.0, 2.0], histograms: Vec::new() },
+        SampleBatch {
+            series: vec![id, id],
+            timestamps: vec![1, i64::MAX],
+            values: vec![1.0, 2.0],
+            histograms: Vec::new(),
+        },
         "timestamp 9223372036854775807 ms is outside the store's range",
     );
     let refused = fresh.store.resolve(&labels(&[("__name__", "down")])).unwrap_err();

@@ -445,7 +445,8 @@ mod tests {
             &Value::Vector(vec![sample]),
             r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a\nb"},"value":[4,"1"]}]}"#,
         );
-        let series = RangeSeries { labels, timestamps: vec![-1500, 0], values: vec![f64::NAN, 3.0], histograms: Vec::new() };
+        let series =
+            RangeSeries { labels, timestamps: vec![-1500, 0], values: vec![f64::NAN, 3.0], histograms: Vec::new() };
         check(
             &Value::Matrix(vec![series]),
             r#"{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a\nb"},"values":[[-1.500,"NaN"],[0,"3"]]}]}"#,

@@ -1,10 +1,6 @@
 //! `/api/v1/query_exemplars`: the kept exemplars of the series of an expression.
 
-use almanac_engine::{
-    ingest::Exemplar,
-    series::Labels,
-    signal,
-};
+use almanac_engine::{ingest::Exemplar, series::Labels, signal};
 use axum::{extract::State, response::Response};
 
 use super::{

@@ -41,7 +41,9 @@ pub fn one_value(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64
     let query = signal::parse(expr).map_err(failed)?;
     let values = match signal::instant(store, &query, now.millis(), &EvalLimits::default()).map_err(failed)? {
         signal::Value::Scalar(value) => vec![value],
-        signal::Value::Vector(samples) => samples.into_iter().filter(|sample| sample.histogram.is_none()).map(|sample| sample.value).collect(),
+        signal::Value::Vector(samples) => {
+            samples.into_iter().filter(|sample| sample.histogram.is_none()).map(|sample| sample.value).collect()
+        }
         signal::Value::Matrix(_) | signal::Value::String(_) => Vec::new(),
     };
     match values.as_slice() {

@@ -345,8 +345,7 @@ impl Metric<'_> {
             || !negative.spans.is_empty();
         if is_native {
             let of_buckets = buckets.into_iter().filter_map(|bucket| bucket.exemplar);
-            let all: Vec<PageExemplar> =
-                if exemplars.is_empty() { of_buckets.collect() } else { exemplars };
+            let all: Vec<PageExemplar> = if exemplars.is_empty() { of_buckets.collect() } else { exemplars };
             native.hint = ResetHint::Unknown;
             let native = finish(native, schema, &positive, &negative, Vec::new()).map_err(invalid)?;
             let series = self.series("", None);

@@ -225,7 +225,9 @@ fn exemplars_of_open_metrics_are_kept() {
     let found = scene.ingest.exemplars().select(&[&[Matcher::equal("__name__", "lag_bucket")]], 0, 10_000);
     let found: Vec<(&str, f64, i64, Option<&str>)> = found
         .iter()
-        .map(|(labels, all)| (labels.get("le").unwrap(), all[0].value, all[0].timestamp_ms, all[0].labels.get("trace_id")))
+        .map(|(labels, all)| {
+            (labels.get("le").unwrap(), all[0].value, all[0].timestamp_ms, all[0].labels.get("trace_id"))
+        })
         .collect();
     // Without a time of its own an exemplar has that of the scrape.
     assert_eq!(found, [("+Inf", 9.0, 1000, None), ("1.0", 0.67, 900, Some("a}\"b"))]);
@@ -250,7 +252,10 @@ fn native_page() -> Page {
 fn native_histograms_are_stored_and_end_like_floats() {
     let mut scene = Scene::new(1000);
     let request = ScrapeTarget { native_histograms: true, ..target() }.request(1);
-    assert!(request.accept.starts_with("application/vnd.google.protobuf;") && !target().request(1).accept.contains("protobuf"));
+    assert!(
+        request.accept.starts_with("application/vnd.google.protobuf;")
+            && !target().request(1).accept.contains("protobuf")
+    );
     let report = scene.scrape(1000, Ok(native_page()));
     assert_eq!((report.up, report.scraped, report.error), (true, 1, None));
     assert_eq!(report.metadata[0].metric_type, MetricType::Histogram);

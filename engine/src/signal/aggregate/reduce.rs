@@ -4,9 +4,9 @@ use super::Groups;
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame, is_absent, is_histogram},
-    functions::{Kahan, Mean},
     native,
     plan::AggregateOp,
+    summation::{Kahan, Mean},
 };
 
 /// Accumulates the values of one group at one step.
@@ -32,12 +32,8 @@ pub(in crate::signal) fn reduce(
 ) -> Result<Frame, SignalError> {
     if frame.cells.iter().any(|cell| is_histogram(*cell)) && matches!(op, AggregateOp::Sum | AggregateOp::Avg) {
         let is_mean = op == AggregateOp::Avg;
-        let floats = if is_mean {
-            fold::<Average>(frame, groups, limits)
-        } else {
-            fold::<Sum>(frame, groups, limits)
-        }?;
-        return native::aggregated(floats, is_mean, frame, groups, at, limits);
+        let floats = if is_mean { fold::<Average>(frame, groups, limits) } else { fold::<Sum>(frame, groups, limits) }?;
+        return native::aggregated(floats, is_mean, frame, &groups.of_row, at, limits);
     }
     match op {
         AggregateOp::Sum => fold::<Sum>(frame, groups, limits),

@@ -2,13 +2,15 @@
 
 use hashbrown::HashMap;
 
-use super::operators::{cells, changes_meaning};
+use super::{
+    Operands,
+    operators::{cells, changes_meaning},
+};
 use crate::{
     series::{Labels, METRIC_NAME},
     signal::{
         EvalLimits, SignalError,
         frame::{Frame, Interner, OF_METRIC, RowLabels, is_absent},
-        native::Operands,
         plan::{Binary, Cardinality, Matching},
     },
 };

@@ -1,8 +1,8 @@
 //! Arithmetic operators and comparisons of two numbers.
 
+use super::Operands;
 use crate::signal::{
     frame::{ABSENT, is_histogram},
-    native::Operands,
     plan::BinaryOp,
 };
 

@@ -1,10 +1,12 @@
 //! Binary operators with a scalar on at least one side.
 
-use super::operators::{apply, cells, changes_meaning};
+use super::{
+    Operands,
+    operators::{apply, cells, changes_meaning},
+};
 use crate::signal::{
     SignalError,
     frame::{ABSENT, Frame, is_absent},
-    native::Operands,
     plan::BinaryOp,
 };
 

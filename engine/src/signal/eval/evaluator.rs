@@ -6,10 +6,10 @@ use crate::{
     signal::{
         Arena, EvalLimits, RangeSeries, SignalError,
         aggregate::{self, Groups, RankBy},
-        binary::{self, VectorSide},
+        binary::{self, Operands, VectorSide},
         frame::{Frame, StepGrid},
         functions::{Arguments, FunctionBody, check_levels},
-        native::{self, Operands},
+        native,
         plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Grouping, Node, Selector},
         select::{QuerySamples, SampleField, Span, instant_frame, smoothed_frame},
         time::{Extension, QueryTimes},
@@ -50,9 +50,7 @@ impl Evaluator<'_> {
             Node::Select(selector) => Evaluated::Vector(self.select(selector, grid, SampleField::Value)?),
             Node::Negate(inner) => match self.eval(inner, grid)? {
                 Evaluated::Scalar(values) => Evaluated::Scalar(values.into_iter().map(|value| -value).collect()),
-                Evaluated::Vector(frame) => {
-                    Evaluated::Vector(native::negated(frame, self.limits)?)
-                }
+                Evaluated::Vector(frame) => Evaluated::Vector(binary::negated(frame, self.limits)?),
             },
             Node::Call(call) => self.call(call, grid)?,
             Node::Aggregate(aggregate) => Evaluated::Vector(self.aggregate(aggregate, grid)?),
@@ -123,11 +121,9 @@ impl Evaluator<'_> {
         let mut frame = self.vector(&aggregate.inner, grid)?;
         let without = |frame: Frame, at| native::without_histograms(frame, aggregate.op.name(), at, self.limits);
         match aggregate.op {
-            AggregateOp::Min
-            | AggregateOp::Max
-            | AggregateOp::Stddev
-            | AggregateOp::Stdvar
-            | AggregateOp::Quantile => frame = without(frame, aggregate.inner_start),
+            AggregateOp::Min | AggregateOp::Max | AggregateOp::Stddev | AggregateOp::Stdvar | AggregateOp::Quantile => {
+                frame = without(frame, aggregate.inner_start)
+            }
             AggregateOp::Topk | AggregateOp::Bottomk => frame = without(frame, aggregate.start),
             _ => {}
         }

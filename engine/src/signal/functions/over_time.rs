@@ -3,13 +3,13 @@
 use super::{
     math::{check_levels, quantile},
     regression::regression,
-    summation::{Kahan, Mean},
     windows::{each_extended, each_row, each_window},
 };
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame, is_histogram},
     native,
+    summation::{Kahan, Mean},
     window::{RangeRow, RangeRows, SampleWindow},
 };
 
@@ -88,7 +88,9 @@ pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &Eval
             OverTime::Resets if range.windows.extension.is_some() => {
                 each_extended(range, limits, |_, w| Some(count(native::counted_changes(anchored(w)?, true, limits))))
             }
-            OverTime::Changes => each_window(range, limits, |w| count(native::counted_changes(w.values, false, limits))),
+            OverTime::Changes => {
+                each_window(range, limits, |w| count(native::counted_changes(w.values, false, limits)))
+            }
             OverTime::Resets => each_window(range, limits, |w| count(native::counted_changes(w.values, true, limits))),
             OverTime::Deriv => each_window(range, limits, |w| {
                 if w.values.len() < 2 { ABSENT } else { regression(w, w.timestamps[0]).slope }

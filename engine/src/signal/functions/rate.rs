@@ -99,9 +99,8 @@ fn of_histograms(
             Some(1.0 / seconds(window.timestamps[n - 1] - window.timestamps[n - 2]))
         }
         RateKind::Idelta => Some(1.0),
-        _ => extrapolation(window, (first, increase), is_counter).map(|factor| {
-            if kind == RateKind::Rate { factor / seconds(range.windows.range_ms) } else { factor }
-        }),
+        _ => extrapolation(window, (first, increase), is_counter)
+            .map(|factor| if kind == RateKind::Rate { factor / seconds(range.windows.range_ms) } else { factor }),
     })
 }
 
@@ -229,11 +228,7 @@ fn extrapolation(window: &SampleWindow<'_>, start: (f64, f64), is_counter: bool)
 }
 
 /// Returns the difference of the last two samples; of a counter per second, and after a reset the last value.
-fn last_two(
-    window: &SampleWindow<'_>,
-    is_counter: bool,
-    histograms: impl Fn(&SampleWindow<'_>) -> Option<f64>,
-) -> f64 {
+fn last_two(window: &SampleWindow<'_>, is_counter: bool, histograms: impl Fn(&SampleWindow<'_>) -> Option<f64>) -> f64 {
     let n = window.values.len();
     if n < 2 {
         return ABSENT;

@@ -1,11 +1,12 @@
 //! Linear regression and exponential smoothing of the samples of a window: `predict_linear`, `deriv`,
 //! `double_exponential_smoothing`.
 
-use super::{summation::Kahan, windows::each_window};
+use super::windows::each_window;
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
     native,
+    summation::Kahan,
     window::{RangeRows, SampleWindow},
 };
 

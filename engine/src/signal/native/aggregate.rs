@@ -7,7 +7,6 @@ use crate::{
     series::METRIC_NAME,
     signal::{
         EvalLimits, SignalError,
-        aggregate::Groups,
         frame::{ABSENT, Frame, is_absent, is_histogram},
     },
 };
@@ -21,7 +20,7 @@ enum Group {
 }
 
 /// Adds the sums or means of the histograms of `frame` to `floats`, which has those of the floats by group. A group with
-/// both has no result and gets a warning. `at`: first byte of the operand in the text of the query.
+/// both has no result and gets a warning. `group_of`: the group of each row; `at`: first byte of the operand in the text of the query.
 ///
 /// # Errors
 /// [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
@@ -29,15 +28,15 @@ pub(in crate::signal) fn aggregated(
     mut floats: Frame,
     is_mean: bool,
     frame: &Frame,
-    groups: &Groups,
+    group_of: &[usize],
     at: usize,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
     // The groups of floats are the first rows, in order; all groups are rows now.
     let steps = frame.steps;
-    for group in 0..groups.labels.len() {
+    for group in 0..floats.rows.len() {
         let mut totals: Vec<Option<Group>> = (0..steps).map(|_| None).collect();
-        for row in (0..frame.rows.len()).filter(|row| groups.of_row[*row] == group) {
+        for row in (0..frame.rows.len()).filter(|row| group_of[*row] == group) {
             limits.check_cells(floats.cells.len())?;
             for (total, cell) in totals.iter_mut().zip(frame.row(row)) {
                 let Some(histogram) = limits.arena.get(*cell) else { continue };

@@ -48,8 +48,10 @@ pub(in crate::signal) fn floats_of<'a>(range: &RangeRows<'_>, limits: &EvalLimit
             });
         }
         if is_mixed {
-            let message =
-                format!("a range of {:?} has floats and histograms: histograms are left out", row.labels.get(METRIC_NAME));
+            let message = format!(
+                "a range of {:?} has floats and histograms: histograms are left out",
+                row.labels.get(METRIC_NAME)
+            );
             limits.notes.inform(range.at, message);
         }
         let kept = row.timestamps.iter().zip(row.values.iter()).filter(|(_, value)| !is_histogram(**value));

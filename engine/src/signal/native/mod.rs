@@ -3,9 +3,7 @@
 //! move cells need not know of histograms; this folder has those that compute with them.
 
 mod aggregate;
-mod arena;
 mod floats;
-mod operators;
 mod quantile;
 mod rate;
 mod samples;
@@ -14,12 +12,10 @@ mod sums;
 mod trim;
 
 pub(super) use aggregate::aggregated;
-pub use arena::Arena;
-pub(super) use arena::is_handle;
 pub(super) use floats::{counted_changes, floats_of, floats_only, without_histograms};
-pub(super) use operators::{Operands, negated};
 pub(super) use quantile::{NanRemark, fraction, quantile};
 pub(super) use rate::{RateOf, rate, smoothed};
 pub(super) use samples::read;
 pub(super) use shape::{Shape, shape};
-pub(super) use sums::over_window;
+pub(super) use sums::{COLLIDING, RECONCILED, over_window};
+pub(super) use trim::trimmed;

@@ -136,21 +136,12 @@ fn rank_of(value: f64, histogram: &Histogram, buckets: &[Bucket]) -> Option<f64>
             return Some(if is_linear && bucket.lower == f64::NEG_INFINITY {
                 bucket.count
             } else {
-                rank + bucket.count * share_below(&bucket, value, is_linear)
+                rank + bucket.count * bucket.share_below(value, is_linear)
             });
         }
         rank += bucket.count;
     }
     None
-}
-
-/// Returns the share of a bucket below a value within it.
-pub(super) fn share_below(bucket: &Bucket, value: f64, is_linear: bool) -> f64 {
-    if is_linear {
-        return (value - bucket.lower) / (bucket.upper - bucket.lower);
-    }
-    let (lower, upper, at) = (bucket.lower.abs().log2(), bucket.upper.abs().log2(), value.abs().log2());
-    if value > 0.0 { (at - lower) / (upper - lower) } else { 1.0 - (at - upper) / (lower - upper) }
 }
 
 /// Cuts a bucket around zero to its positive half if the histogram has positive buckets only, and conversely.

@@ -96,9 +96,9 @@ pub(in crate::signal) fn smoothed(
                 noted.mixed_schemas();
                 ABSENT
             }
-            (Some(a), Some(b)) => {
-                noted.between(&a, &b, time, false).map_or(ABSENT, |between| limits.arena.put(Arc::new(between)))
-            }
+            (Some(a), Some(b)) => noted
+                .between(&a, &b, time, b.1.hint != ResetHint::Gauge)
+                .map_or(ABSENT, |between| limits.arena.put(Arc::new(between))),
             (None, None) => interpolated(before, next, time, false),
             _ => ABSENT,
         },
@@ -211,8 +211,7 @@ impl Noted<'_> {
         if is_counter {
             let mut inside = first + 1;
             let mut before = left;
-            let cut_by_reset =
-                is_smoothed && points[first].0 < start && points[first + 1].1.is_reset(&points[first].1);
+            let cut_by_reset = is_smoothed && points[first].0 < start && points[first + 1].1.is_reset(&points[first].1);
             if cut_by_reset {
                 before = Histogram::clone(&points[first + 1].1);
                 inside += 1;

@@ -5,7 +5,7 @@ use crate::{
     signal::{
         EvalLimits, SignalError,
         frame::{ABSENT, Frame},
-        functions::Kahan,
+        summation::Kahan,
     },
 };
 

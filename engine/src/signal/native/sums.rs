@@ -8,7 +8,7 @@ use crate::{
     signal::{
         EvalLimits,
         frame::{ABSENT, is_histogram},
-        functions::Kahan,
+        summation::Kahan,
         window::{RangeRow, SampleWindow},
     },
 };
@@ -210,11 +210,12 @@ pub(super) fn note_total(total: &Total, at: usize, limits: &EvalLimits) {
 }
 
 /// Remark about sums of histograms with and without a reset.
-pub(super) const COLLIDING: &str =
+pub(in crate::signal) const COLLIDING: &str =
     "histograms whose counters were reset are combined with others whose counters were not, so the result has no hint";
 
 /// Remark about custom bounds.
-pub(super) const RECONCILED: &str = "histograms have different custom bounds: only the bounds of all are kept";
+pub(in crate::signal) const RECONCILED: &str =
+    "histograms have different custom bounds: only the bounds of all are kept";
 
 /// Remark about a range with floats and histograms.
 pub(super) fn mixed_floats(name: &str) -> String {

@@ -4,11 +4,10 @@
 //! Prometheus 3.14: a bucket that the value cuts keeps the share of its observations by interpolation, and the sum is
 //! estimated anew from the middles of the buckets.
 
-use super::quantile::share_below;
 use crate::histogram::{Bucket, Histogram};
 
 /// Returns the histogram without the observations above (`upper`) or below a value. Unchanged if none is removed.
-pub(super) fn trimmed(histogram: &Histogram, at: f64, upper: bool) -> Histogram {
+pub(in crate::signal) fn trimmed(histogram: &Histogram, at: f64, upper: bool) -> Histogram {
     let mut result = histogram.clone();
     let mut trim = Trim { at, upper, is_custom: histogram.is_custom(), count: 0.0, sum: 0.0, trimmed: false };
     for (index, count) in &mut result.positive {
@@ -66,7 +65,7 @@ impl Trim {
         if bucket.lower == f64::NEG_INFINITY || bucket.upper == f64::INFINITY {
             return self.unbounded(bucket);
         }
-        let below = bucket.count * share_below(bucket, self.at, self.is_custom);
+        let below = bucket.count * bucket.share_below(self.at, self.is_custom);
         if self.upper {
             (below, middle(bucket.lower, self.at, positive, self.is_custom))
         } else {

@@ -12,7 +12,8 @@ use arrow::{
         TimestampMillisecondArray, UInt8Array, UInt32Array,
     },
     datatypes::{
-        ArrowPrimitiveType, Float64Type, Int8Type, Int32Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt32Type,
+        ArrowPrimitiveType, Float64Type, Int8Type, Int32Type, Int64Type, TimestampMillisecondType, UInt8Type,
+        UInt32Type,
     },
 };
 
@@ -69,8 +70,7 @@ pub(in crate::store) fn batch(rows: &[HistogramRow]) -> Result<RecordBatch, Stor
         Arc::new(lists.finish())
     }
     let all = || rows.iter().map(|row| &*row.histogram);
-    let floats =
-        |of: fn(&Histogram) -> f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(all().map(of))) };
+    let floats = |of: fn(&Histogram) -> f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(all().map(of))) };
     let indices = |of: fn(&Histogram) -> &Buckets| {
         list::<Int32Type>(all().map(|histogram| of(histogram).iter().map(|bucket| bucket.0).collect()))
     };

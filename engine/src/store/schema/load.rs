@@ -175,8 +175,7 @@ pub(in crate::store) fn drop_dead_series(
     histograms: &RecentHistograms,
 ) -> Result<(), StoreError> {
     let failed = failed_to("delete series without samples");
-    let lives =
-        |id: u32| recent.overlaps(id, i64::MIN, i64::MAX) || histograms.overlaps(id, i64::MIN, i64::MAX);
+    let lives = |id: u32| recent.overlaps(id, i64::MIN, i64::MAX) || histograms.overlaps(id, i64::MIN, i64::MAX);
     let is_dead = |id: u32| !registry.is_hole(id) && !lives(id);
     let dead: Vec<String> = (0..registry.end()).filter(|&id| is_dead(id)).map(|id| id.to_string()).collect();
     if dead.is_empty() {

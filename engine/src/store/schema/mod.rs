@@ -7,7 +7,9 @@ mod tables;
 mod views;
 
 pub(super) use super::rows::TABLES;
-pub(super) use load::{drop_dead_series, load_histograms, load_layout, load_next_seq, load_recent, load_registry, measure};
+pub(super) use load::{
+    drop_dead_series, load_histograms, load_layout, load_next_seq, load_recent, load_registry, measure,
+};
 pub(super) use migrate::{drop_orphans, migrate};
 pub(super) use open::{FileClaim, connect, lock_settings};
 pub(super) use views::{create_sample_views, create_static_views, refresh_sample_view, sample_view, select_of};

@@ -10,7 +10,13 @@ use super::{
     retention::{Retention, store_approved},
     rollup,
 };
-use crate::store::{StoreError, error::failed_to, read::instant, schema::{create_sample_views, load_histograms}, write::Writer};
+use crate::store::{
+    StoreError,
+    error::failed_to,
+    read::instant,
+    schema::{create_sample_views, load_histograms},
+    write::Writer,
+};
 
 /// Freezes the active segments that have rows and creates new ones.
 pub(super) fn rotate(writer: &mut Writer, now: i64) -> Result<(), StoreError> {

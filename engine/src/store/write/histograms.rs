@@ -2,11 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{
-    histogram::Histogram,
-    series::SeriesId,
-    store::rows::histogram::HistogramRow,
-};
+use crate::{histogram::Histogram, series::SeriesId, store::rows::histogram::HistogramRow};
 
 /// A native histogram to append.
 #[derive(Debug, Clone, PartialEq)]

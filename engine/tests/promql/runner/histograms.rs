@@ -45,9 +45,7 @@ fn literal(text: &str) -> Option<((Histogram, bool), &str)> {
         let until = if value.starts_with('[') { value.find(']')? + 1 } else { value.find(' ').unwrap_or(value.len()) };
         let (value, after) = value.split_at(until);
         left = after.trim();
-        let list = || -> Option<Vec<f64>> {
-            value.trim_matches(['[', ']']).split_whitespace().map(number).collect()
-        };
+        let list = || -> Option<Vec<f64>> { value.trim_matches(['[', ']']).split_whitespace().map(number).collect() };
         match key {
             "schema" => histogram.schema = value.parse().ok()?,
             "sum" => histogram.sum = number(value)?,
@@ -71,9 +69,8 @@ fn literal(text: &str) -> Option<((Histogram, bool), &str)> {
             _ => return None,
         }
     }
-    let buckets = |counts: Vec<f64>, first: i32| -> Buckets {
-        (first..).zip(counts).filter(|bucket| bucket.1 != 0.0).collect()
-    };
+    let buckets =
+        |counts: Vec<f64>, first: i32| -> Buckets { (first..).zip(counts).filter(|bucket| bucket.1 != 0.0).collect() };
     histogram.positive = buckets(positive, offset);
     histogram.negative = buckets(negative, negative_offset);
     Some(((histogram, has_hint), rest))

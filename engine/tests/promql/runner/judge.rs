@@ -32,9 +32,8 @@ fn same(expected: f64, found: f64) -> bool {
 
 /// Whether a histogram is as expected: values nearly, the layout exactly, and the hint if it is given.
 fn same_histogram((wanted, has_hint): &Written, found: &Histogram) -> bool {
-    let same_buckets = |a: &Buckets, b: &Buckets| {
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same(a.1, b.1))
-    };
+    let same_buckets =
+        |a: &Buckets, b: &Buckets| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same(a.1, b.1));
     wanted.schema == found.schema
         && same(wanted.count, found.count)
         && same(wanted.sum, found.sum)

@@ -143,7 +143,10 @@ fn invalid_histograms_are_refused_by_name_and_the_others_are_stored() {
         (Histogram { positive_spans: vec![span(0, 1), span(-3, 2)], ..valid.clone() }, "span 2 has the offset -3"),
         (Histogram { count_int: 1, ..valid.clone() }, "more than the count of 1"),
         (Histogram { zero_threshold: f64::NAN, ..valid.clone() }, "the zero threshold is NaN"),
-        (Histogram { custom_values: vec![1.0], ..valid.clone() }, "a histogram with exponential buckets has no custom bounds"),
+        (
+            Histogram { custom_values: vec![1.0], ..valid.clone() },
+            "a histogram with exponential buckets has no custom bounds",
+        ),
         (Histogram { positive_counts: vec![1.0], ..valid.clone() }, "integer and float counts are mixed"),
         (
             Histogram { positive_spans: vec![span(0, 4000)], positive_deltas: vec![0; 4000], ..valid.clone() },
@@ -155,7 +158,10 @@ fn invalid_histograms_are_refused_by_name_and_the_others_are_stored() {
         let good = TimeSeries { histograms: vec![valid.clone()], ..series(&[("__name__", "good")], &[]) };
         let reply = write(&server, V1, request(vec![latency(vec![fault.clone()]), good]));
         let text = reply.text();
-        assert!(reply.status == 400 && text.contains("1 of 2 samples refused") && text.contains(expected), "{expected}: {text}");
+        assert!(
+            reply.status == 400 && text.contains("1 of 2 samples refused") && text.contains(expected),
+            "{expected}: {text}"
+        );
     }
     assert_eq!(query(&server, "latency"), json!([]));
     assert_eq!(query(&server, "good").as_array().unwrap().len(), 1);

@@ -109,7 +109,8 @@ pub(in crate::http::prometheus) async fn read(
     }
     if response_type == SAMPLES || has_histograms {
         let reserved = state.answers.reserve(samples.saturating_mul(BYTES_PER_MESSAGE_SAMPLE), MEMORY_WAIT).await?;
-        let packed = tokio::task::spawn_blocking(move || snap::raw::Encoder::new().compress_vec(&message(series, histograms)));
+        let packed =
+            tokio::task::spawn_blocking(move || snap::raw::Encoder::new().compress_vec(&message(series, histograms)));
         let packed = packed.await.map_err(|error| PromError::internal(&error))?;
         let packed = packed.map_err(|error| PromError::internal(&error))?;
         let headers = [(CONTENT_TYPE, "application/x-protobuf"), (CONTENT_ENCODING, "snappy")];

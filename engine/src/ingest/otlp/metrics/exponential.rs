@@ -13,7 +13,11 @@ use crate::histogram::{Buckets, Histogram, SCHEMAS};
 pub(super) fn native(point: &ExponentialHistogramDataPoint) -> Result<Histogram, String> {
     let finest = i32::from(*SCHEMAS.end());
     if point.scale < i32::from(*SCHEMAS.start()) {
-        return Err(format!("scale {} is less than {}, the coarsest of native histograms", point.scale, SCHEMAS.start()));
+        return Err(format!(
+            "scale {} is less than {}, the coarsest of native histograms",
+            point.scale,
+            SCHEMAS.start()
+        ));
     }
     let side = |counts: &Option<Counts>| -> Result<Buckets, String> {
         let Some(counts) = counts else { return Ok(Buckets::new()) };

@@ -105,11 +105,8 @@ impl Context<'_> {
         }
         let total = if is_delta { Total::Exponential(histogram.clone()) } else { Total::Cumulative };
         changes.set(place.key, Stream { start_ms: place.start_ms, time_ms: place.time_ms, total });
-        let empty = Histogram {
-            schema: histogram.schema,
-            zero_threshold: histogram.zero_threshold,
-            ..Histogram::default()
-        };
+        let empty =
+            Histogram { schema: histogram.schema, zero_threshold: histogram.zero_threshold, ..Histogram::default() };
         let samples: Vec<(i64, Histogram)> =
             zero.map(|at| (at, empty)).into_iter().chain([(place.time_ms, histogram)]).collect();
         self.rows.push_histograms(place.point, place.name, &place.labels, samples);

@@ -6,11 +6,8 @@ use parking_lot::Mutex;
 
 use crate::{
     histogram::{Histogram, ResetHint},
-    signal::frame::is_histogram,
+    signal::frame::{HANDLE, is_histogram},
 };
-
-/// Upper half of the bits of a handle: a signalling NaN that is neither the stale marker nor the result of arithmetic.
-const HANDLE: u64 = 0x7ff1_0000;
 
 /// The histograms of one evaluation. Clones share them. The evaluator fills it; callers have no use for it.
 #[derive(Debug, Clone, Default)]
@@ -62,9 +59,4 @@ impl Arena {
     pub(in crate::signal) fn clear(&self) {
         *self.0.lock() = Kept::default();
     }
-}
-
-/// Whether bits are those of a handle.
-pub(in crate::signal) const fn is_handle(bits: u64) -> bool {
-    bits >> 32 == HANDLE
 }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    sums::{COLLIDING, RECONCILED},
-    trim::trimmed,
-};
 use crate::{
     histogram::Histogram,
     signal::{
         EvalLimits, SignalError,
         frame::{ABSENT, Frame, is_histogram},
+        native::{COLLIDING, RECONCILED, trimmed},
         plan::{BinaryOp, CompareOp},
     },
 };
