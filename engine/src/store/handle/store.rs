@@ -13,7 +13,7 @@ use std::{
 use almanac_models::Timestamp;
 use parking_lot::{Mutex, RwLock};
 
-use crate::series::{Labels, Matcher, SampleSource, SeriesHistograms, SeriesId, SeriesSamples, SourceError};
+use crate::series::{Labels, Matcher, SeriesId, SeriesSamples};
 use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
     SqlParam, StoreError, StoreOptions, StoreStats,
@@ -493,27 +493,5 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // An error means that the store is already closed, or the writer has logged the reason.
         let _ = self.shut();
-    }
-}
-
-impl SampleSource for Store {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        start_ms: i64,
-        end_ms: i64,
-        limit: usize,
-    ) -> Result<Vec<SeriesSamples>, SourceError> {
-        Ok(read::select(&self.0.shared, matchers, start_ms, end_ms, limit)?)
-    }
-
-    fn select_histograms(
-        &self,
-        matchers: &[Matcher],
-        start_ms: i64,
-        end_ms: i64,
-        limit: usize,
-    ) -> Result<Vec<SeriesHistograms>, SourceError> {
-        Ok(read::select_histograms(&self.0.shared, matchers, start_ms, end_ms, limit)?)
     }
 }
