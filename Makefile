@@ -43,6 +43,8 @@ demo: build ## Run the demo: learn recorded telemetry, print recommendations, th
 test: setup ## Run every test that needs only local files
 	@scripts/notebook-venv.sh
 	@scripts/python-venv.sh otlp tests/clients/otlp/requirements.txt >/dev/null
+	@scripts/python-venv.sh mcp tests/clients/mcp/requirements.txt >/dev/null
+	@scripts/python-venv.sh postgres tests/clients/postgres/requirements.txt >/dev/null
 	cargo build --locked $(FEATURES) --workspace --all-targets
 ifdef NEXTEST
 	cargo nextest run --locked $(FEATURES) --workspace
@@ -98,5 +100,6 @@ test-peers: setup ## Run the tests with real peers (installs Prometheus, exporte
 	@scripts/notebook-venv.sh peers >/dev/null
 	@scripts/python-venv.sh deploy tests/clients/deploy/requirements.txt >/dev/null
 	@scripts/grafana-client.sh >/dev/null
+	@scripts/postgres-clients.sh >/dev/null
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

@@ -1,4 +1,4 @@
-//! The outermost layer of Almanac: command line, configuration and HTTP.
+//! The outermost layer of Almanac: command line, configuration, HTTP and the PostgreSQL wire.
 //!
 //! Wire types, status codes, the clock, the environment and stdout are used in this crate and in no other.
 
@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 mod grpc;
 pub mod http;
+pub mod postgres;
 mod say;
 pub mod service;
 

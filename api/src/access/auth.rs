@@ -24,9 +24,10 @@ use super::{
     Caller, Limits, Scopes, TokensFileError,
     file::{self, StoredToken},
     hash,
+    scram::Verifier,
     wrong::{Tag, WrongTokens},
 };
-use crate::config::Config;
+use crate::config::{Config, Secret};
 
 /// Name of `server.token` in the ledger and in the audit.
 const SERVER_TOKEN: &str = "server.token";
@@ -37,7 +38,7 @@ const VERIFICATIONS: usize = 2;
 /// Requests that wait for a verification; further ones are told to come back.
 const WAITING: usize = 1024;
 /// Delay of the answer to a wrong token.
-const WRONG_DELAY: Duration = Duration::from_millis(300);
+pub(super) const WRONG_DELAY: Duration = Duration::from_millis(300);
 
 /// Why the service cannot start with this access.
 #[derive(Debug, thiserror::Error)]
@@ -83,30 +84,35 @@ pub enum Refusal {
 
 /// The check of callers. Cloning is cheap.
 #[derive(Clone)]
-pub struct Auth(Arc<Inner>);
+pub struct Auth(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     /// Key of the digests of tokens in memory, random for each process.
-    key: hmac::Key,
-    anonymous: Caller,
-    fixed: Option<(Tag, Caller)>,
-    path: Option<PathBuf>,
-    defaults: Limits,
+    pub(super) key: hmac::Key,
+    pub(super) anonymous: Caller,
+    pub(super) fixed: Option<(Tag, Caller)>,
+    /// Text of `server.token` for verifiers of SCRAM, and the verifier for the last salt.
+    pub(super) fixed_text: Option<Secret>,
+    pub(super) fixed_verifier: Mutex<Option<Arc<Verifier>>>,
+    /// Salt for sign-ins when no token has one.
+    pub(super) salt: [u8; 16],
+    pub(super) path: Option<PathBuf>,
+    pub(super) defaults: Limits,
     /// Tokens of the file, by id.
-    stored: RwLock<HashMap<String, Arc<Stored>>>,
+    pub(super) stored: RwLock<HashMap<String, Arc<Stored>>>,
     /// Content of the file when it was last read, to find changes.
-    content: Mutex<Option<Vec<u8>>>,
-    is_required: AtomicBool,
-    wrong: WrongTokens,
-    verifications: Semaphore,
-    waiting: Semaphore,
+    pub(super) content: Mutex<Option<Vec<u8>>>,
+    pub(super) is_required: AtomicBool,
+    pub(super) wrong: WrongTokens,
+    pub(super) verifications: Semaphore,
+    pub(super) waiting: Semaphore,
 }
 
 /// A token of the file. The digest of its text is remembered after the first successful verification.
-struct Stored {
-    token: StoredToken,
-    caller: Caller,
-    verified: OnceLock<Tag>,
+pub(super) struct Stored {
+    pub(super) token: StoredToken,
+    pub(super) caller: Caller,
+    pub(super) verified: OnceLock<Tag>,
 }
 
 impl Auth {
@@ -131,18 +137,18 @@ impl Auth {
         let server = &config.server;
         let limits = Limits { rate: server.token_rate, concurrency: server.token_concurrency };
         let path = config.tokens_file();
-        let fixed = server.token.as_ref().map(crate::config::Secret::expose);
+        let fixed = server.token.as_ref().map(Secret::expose);
         let auth = Self::build(fixed, Some(path.clone()), limits);
         auth.reload()?;
         if server.tokens_file.is_some() && auth.0.content.lock().is_none() {
             return Err(AccessError::NoFile { path });
         }
         // Canonical: `::ffff:127.0.0.1` is loopback too.
-        let mut addresses = [Some(server.listen), config.grpc.listen].into_iter().flatten();
-        let reachable = addresses.find(|listen| !listen.ip().to_canonical().is_loopback());
-        let Some(listen) = reachable else { return Ok(auth) };
+        let is_public = |listen: &SocketAddr| !listen.ip().to_canonical().is_loopback();
+        let addresses = [Some(server.listen), config.grpc.listen, config.postgres.listen];
+        let listen = addresses.into_iter().flatten().find(is_public);
+        let Some(listen) = listen.filter(|_| !server.insecure) else { return Ok(auth) };
         let needs = match (auth.is_required(), server.tls_cert.is_some()) {
-            _ if server.insecure => return Ok(auth),
             (true, true) => return Ok(auth),
             (true, false) => "TLS: set server.tls_cert and server.tls_key",
             (false, true) => "a token: run almanac token new, or set ALMANAC_TOKEN or server.token",
@@ -156,12 +162,18 @@ impl Auth {
 
     fn build(fixed: Option<&str>, path: Option<PathBuf>, defaults: Limits) -> Self {
         let key = random_key();
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&hmac::sign(&key, b"salt").as_ref()[..16]);
+        let fixed_text = fixed.map(Secret::new);
         let fixed =
             fixed.map(|token| (tag(&key, token.as_bytes()), Caller::new(Some(SERVER_TOKEN), Scopes::all(), defaults)));
         Self(Arc::new(Inner {
             is_required: AtomicBool::new(fixed.is_some()),
             anonymous: Caller::new(None, Scopes::all(), defaults),
             fixed,
+            fixed_text,
+            fixed_verifier: Mutex::default(),
+            salt,
             path,
             defaults,
             stored: RwLock::default(),
@@ -262,6 +274,15 @@ impl Auth {
         Err(Refusal::Wrong)
     }
 
+    /// Whether a caller that was identified before would be identified again: its token was not revoked.
+    #[must_use]
+    pub fn still_knows(&self, caller: &Caller) -> bool {
+        if !self.is_required() || self.0.fixed.as_ref().is_some_and(|(_, fixed)| fixed.is(caller)) {
+            return true;
+        }
+        self.0.stored.read().values().any(|stored| stored.caller.is(caller))
+    }
+
     /// Verifies a token against its hash outside of the threads that serve connections.
     async fn verify(
         &self,
@@ -299,7 +320,7 @@ impl Stored {
     }
 }
 
-fn tag(key: &hmac::Key, token: &[u8]) -> Tag {
+pub(super) fn tag(key: &hmac::Key, token: &[u8]) -> Tag {
     let mut tag = [0; 32];
     tag.copy_from_slice(hmac::sign(key, token).as_ref());
     tag

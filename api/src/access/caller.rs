@@ -92,6 +92,12 @@ impl Caller {
         }))
     }
 
+    /// Whether both are the same caller, with shared limits.
+    #[must_use]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns the name of the token; `None` when the service requires no token.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

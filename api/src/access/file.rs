@@ -14,11 +14,12 @@ use serde::Deserialize;
 
 use super::{
     Limits, Scope, Scopes,
-    hash::{TokenNotMade, hash, is_hash, new_token},
+    hash::{TokenNotMade, hash, is_hash, new_salt, new_token},
+    scram::{ITERATIONS, Verifier},
 };
 use crate::config::ConfigError;
 
-/// Largest size of the file; a hash takes about 150 bytes.
+/// Largest size of the file; a token takes about 400 bytes.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Longest name of a token.
 const MAX_NAME_BYTES: usize = 64;
@@ -64,6 +65,8 @@ pub(super) struct StoredToken {
     pub(super) name: String,
     pub(super) scopes: Scopes,
     pub(super) hash: String,
+    /// Verifier of SCRAM; tokens of releases without it have none.
+    pub(super) scram: Option<Verifier>,
     pub(super) limits: Limits,
 }
 
@@ -94,6 +97,7 @@ struct Table {
     name: Option<String>,
     scopes: Vec<String>,
     hash: String,
+    scram: Option<String>,
     #[serde(default, rename = "created")]
     _created: Option<String>,
     rate: Option<f64>,
@@ -147,10 +151,14 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<StoredToken>, Token
         if !is_hash(&table.hash) {
             return Err(wrong("its hash is not a hash of almanac token new".to_owned()));
         }
+        let scram = table.scram.as_deref().map(|text| {
+            Verifier::parse(text).ok_or_else(|| wrong("its scram is not a verifier of almanac token new".to_owned()))
+        });
         let scopes = table.scopes.iter().map(|scope| scope.parse::<Scope>()).collect::<Result<Scopes, _>>();
         let limits = Limits { rate: table.rate, concurrency: table.concurrency };
         limits.check().map_err(wrong)?;
-        tokens.push(StoredToken { id: table.id, scopes: scopes.map_err(wrong)?, hash: table.hash, limits, name });
+        let (scram, scopes) = (scram.transpose()?, scopes.map_err(wrong)?);
+        tokens.push(StoredToken { id: table.id, scopes, hash: table.hash, scram, limits, name });
     }
     Ok(tokens)
 }
@@ -162,6 +170,13 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<StoredToken>, Token
 pub fn append_token(path: &Path, new: &NewToken) -> Result<(String, String), TokensFileError> {
     let present = read_bytes(path)?.unwrap_or_default();
     let (id, token) = new_token()?;
+    // The salt of the other tokens, so that a sign-in by SCRAM does not have to name its token.
+    let others = parse(path, &present)?;
+    let salt = match others.iter().find_map(|other| other.scram.as_ref()) {
+        Some(verifier) => verifier.salt.clone(),
+        None => new_salt()?.to_vec(),
+    };
+    let scram = Verifier::derive(&token, &salt, ITERATIONS);
     let name = new.name.clone().unwrap_or_else(|| id.clone());
     let scopes = new.scopes.iter().map(|scope| format!("{:?}", scope.as_str())).collect::<Vec<_>>().join(", ");
     let mut table = String::new();
@@ -171,7 +186,7 @@ pub fn append_token(path: &Path, new: &NewToken) -> Result<(String, String), Tok
     }
     let _ = write!(
         table,
-        "[[token]]\nid = {id:?}\nname = {}\nscopes = [{scopes}]\nhash = {:?}\n",
+        "[[token]]\nid = {id:?}\nname = {}\nscopes = [{scopes}]\nhash = {:?}\nscram = \"{scram}\"\n",
         toml::Value::from(name.as_str()),
         hash(&token)?
     );
@@ -261,6 +276,9 @@ mod tests {
         assert_eq!(shown, ["prometheus ingest", "ci@home read,sql"]);
         assert_eq!((tokens[0].limits, tokens[1].limits), (Limits::default(), limits));
         assert!(super::super::hash::verify(token.as_bytes(), &tokens[0].hash));
+        let verifiers: Vec<&Verifier> = tokens.iter().filter_map(|token| token.scram.as_ref()).collect();
+        assert!(verifiers.len() == 2 && verifiers[0].salt == verifiers[1].salt && verifiers[0] != verifiers[1]);
+        assert_eq!(*verifiers[0], Verifier::derive(&token, &verifiers[0].salt, ITERATIONS));
         assert!(!is_readable_by_others(&path));
     }
 
@@ -286,6 +304,7 @@ mod tests {
             ("[[token]]\nid = \"a\"\nscops = []", "unknown key \"scops\"; did you mean \"scopes\"?"),
             ("[[token]]\nid = \"a\"\nscopes = [\"raed\"]\nhash = \"H\"", "did you mean \"read\"?"),
             ("[[token]]\nid = \"a\"\nscopes = [\"read\"]\nhash = \"plain\"", "not a hash of almanac token new"),
+            ("[[token]]\nid = \"a\"\nscopes = [\"read\"]\nhash = \"H\"\nscram = \"x\"", "its scram is not a verifier"),
             ("[[token]]\nid = \"a\"\nscopes = [\"read\"]\nhash = \"H\"\nrate = -1.0", "rate -1 is not above 0"),
             ("[[token]]\nid = \"a\"\nscopes = [\"read\"]\nhash = \"H\"\nconcurrency = 0", "concurrency is at least 1"),
         ] {

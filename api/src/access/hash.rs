@@ -46,10 +46,19 @@ pub(super) fn id_of(token: &[u8]) -> Option<&str> {
 /// # Errors
 /// [`TokenNotMade`] when the system gives no random bytes.
 pub(super) fn hash(token: &str) -> Result<String, TokenNotMade> {
-    let mut salt = [0; SALT_BYTES];
-    SystemRandom::new().fill(&mut salt).map_err(|_| TokenNotMade)?;
+    let salt = new_salt()?;
     let hashed = Argon2::default().hash_password_with_salt(token.as_bytes(), &salt).map_err(|_| TokenNotMade)?;
     Ok(hashed.to_string())
+}
+
+/// Returns a random salt.
+///
+/// # Errors
+/// [`TokenNotMade`] when the system gives no random bytes.
+pub(super) fn new_salt() -> Result<[u8; SALT_BYTES], TokenNotMade> {
+    let mut salt = [0; SALT_BYTES];
+    SystemRandom::new().fill(&mut salt).map_err(|_| TokenNotMade)?;
+    Ok(salt)
 }
 
 /// Whether the text is a hash that [`verify`] can use.

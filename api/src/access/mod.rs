@@ -9,7 +9,9 @@ mod auth;
 mod caller;
 mod file;
 mod hash;
+mod proof;
 mod scope;
+mod scram;
 mod session;
 mod wrong;
 
@@ -17,5 +19,6 @@ pub use audit::{Audit, AuditError, AuditRecord};
 pub use auth::{AccessError, Auth, Refusal};
 pub use caller::{Caller, LimitReached, Limits, Permit, ScopeMissing};
 pub use file::{NewToken, TokensFileError, append_token};
+pub use proof::ScramOffer;
 pub use scope::{Scope, Scopes};
 pub use session::{SESSION_TIME, Sessions};

@@ -24,6 +24,9 @@ pub struct Args {
     /// Address of OTLP over gRPC and of KEDA's external scaler; any but loopback requires a token [off]
     #[arg(long, value_name = "ADDRESS")]
     pub grpc_listen: Option<SocketAddr>,
+    /// Address for clients of PostgreSQL; any but loopback requires a token and TLS [none]
+    #[arg(long, value_name = "ADDRESS")]
+    pub postgres_listen: Option<SocketAddr>,
     /// Token with every scope that callers must send; other users can read it in the list of processes
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
@@ -44,6 +47,9 @@ impl Args {
         }
         if self.grpc_listen.is_some() {
             config.grpc.listen = self.grpc_listen;
+        }
+        if self.postgres_listen.is_some() {
+            config.postgres.listen = self.postgres_listen;
         }
         if global.is_flag("token") {
             crate::say!(

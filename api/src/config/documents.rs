@@ -8,7 +8,7 @@ use super::Config;
 
 /// Headings of the page, each with a text that has an unknown key in that section; the test adds the advisors'
 /// sections.
-const SECTIONS: [(&str, &str); 15] = [
+const SECTIONS: [(&str, &str); 17] = [
     ("[server]", "[server]\nzzz = 1"),
     ("[store]", "[store]\nzzz = 1"),
     ("[store] retention", "[store]\nretention = { zzz = 1 }"),
@@ -16,11 +16,13 @@ const SECTIONS: [(&str, &str); 15] = [
     ("[otlp]", "[otlp]\nzzz = 1"),
     ("[grpc]", "[grpc]\nzzz = 1"),
     ("[sql]", "[sql]\nzzz = 1"),
+    ("[postgres]", "[postgres]\nzzz = 1"),
     ("[learn]", "[learn]\nzzz = 1"),
     ("[advise]", "[advise]\nzzz = 1"),
     ("[promql]", "[promql]\nzzz = 1"),
     ("[[scrape]]", "[[scrape]]\nzzz = 1"),
     ("[[signal]]", "[[signal]]\nzzz = 1"),
+    ("[[target]]", "[[target]]\nzzz = 1"),
     ("[[webhook]]", "[[webhook]]\nzzz = 1"),
     ("[[stream]]", "[[stream]]\nzzz = 1"),
     ("[[workload]] resources", "[[workload]]\nresources = [{ zzz = 1 }]"),

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use super::{
-    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Promql, Secret, Server, Signal, Span, Sql, Stream, Webhook,
-    sections::Sections,
+    Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Postgres, Promql, Secret, Server, Signal, Span, Sql, Stream,
+    Target, Webhook, sections::Sections,
 };
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
@@ -33,6 +33,8 @@ pub struct Config {
     pub grpc: Grpc,
     /// `[sql]`
     pub sql: Sql,
+    /// `[postgres]`
+    pub postgres: Postgres,
     /// `[learn]`
     pub learn: Learn,
     /// `[advise]`
@@ -51,6 +53,9 @@ pub struct Config {
     /// `[[stream]]`
     #[serde(rename = "stream")]
     pub streams: Vec<Stream>,
+    /// `[[target]]`
+    #[serde(rename = "target")]
+    pub targets: Vec<Target>,
     /// `[promql]`
     pub promql: Promql,
     /// Folder of the file; relative paths in the file start there.
@@ -276,6 +281,8 @@ impl Config {
         unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
         unique("webhook", "name", self.webhooks.iter().map(Webhook::shown).collect::<Vec<_>>().iter())?;
+        unique("target", "name", self.targets.iter().map(|target| &target.name))?;
+        self.targets.iter().try_for_each(|target| target.objective().map(drop))?;
         unique("stream", "name", self.streams.iter().map(|stream| &stream.name))?;
         self.webhooks.iter().try_for_each(Webhook::check)?;
         self.streams.iter().try_for_each(Stream::check)?;
@@ -303,6 +310,7 @@ impl Config {
         self.promql.check()?;
         self.alerts.check()?;
         self.otlp.check()?;
+        self.postgres.check()?;
         for scrape in &self.scrapes {
             if scrape.timeout.is_some_and(|timeout| timeout > scrape.interval) {
                 return Err(format!("scrape {:?}: the timeout is longer than the interval", scrape.job));

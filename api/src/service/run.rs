@@ -20,6 +20,7 @@ use crate::{
     config::{Config, ConfigError, kept_rules},
     grpc,
     http::{AppState, StateError, iso, remove_spooled, router},
+    postgres,
 };
 
 /// Time that background tasks have to stop at shutdown.
@@ -126,6 +127,8 @@ pub fn serve_advising(
     // The addresses are bound before the store is opened: a second instance fails without touching the store.
     let listener = bind(config.server.listen)?;
     let grpc_listener = config.grpc.listen.map(bind).transpose()?;
+    let postgres = postgres::Listener::bind(&config);
+    let postgres = postgres.map_err(|(listen, source)| ServiceError::Listen { listen, source })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -146,7 +149,7 @@ pub fn serve_advising(
     let workers = start_sql_workers(&store, &program, &config)?;
     let decoder = Some(Decoder::new(&program, &config));
     let state = AppState { auth, audit, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
-    let result = runtime.block_on(run((listener, grpc_listener), tls, state, advice, signals));
+    let result = runtime.block_on(run((listener, grpc_listener), postgres, tls, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
     workers.close();
@@ -164,6 +167,7 @@ fn bind(listen: SocketAddr) -> Result<std::net::TcpListener, ServiceError> {
 
 async fn run(
     (listener, grpc_listener): (std::net::TcpListener, Option<std::net::TcpListener>),
+    postgres: Option<postgres::Listener>,
     tls: Option<Arc<Tls>>,
     state: AppState,
     advice: Advised,
@@ -175,6 +179,12 @@ async fn run(
     let mut background = JoinSet::new();
     tasks::start(&state, advice, &mut background);
     background.spawn(watch_files(state.clone(), tls.clone()));
+    if let Some(listener) = postgres {
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor(postgres::PROTOCOL)).transpose()?;
+        let address = listener.address().map_err(failed("read its address"))?;
+        background.spawn(postgres::serve(listener, state.clone(), acceptor));
+        crate::say!("almanac: listening for clients of PostgreSQL on postgresql://{address}");
+    }
     record_start(&state);
     let (stopping, store) = (state.stopping.clone(), state.store.clone());
     let drain = state.config.server.drain.duration();

@@ -4,13 +4,16 @@ use std::{
     io::{self, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc::{RecvTimeoutError, channel},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::frame;
+
+/// Interval at which an exchange notices that it was cancelled.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A running child. It is ended and waited for when dropped.
 #[derive(Debug)]
@@ -38,16 +41,29 @@ impl Process {
         }
     }
 
-    /// Runs an exchange, and ends the process when the exchange takes longer than until `end`.
-    pub(crate) fn until<T>(&mut self, end: Instant, exchange: impl FnOnce(&mut Pipes<'_>) -> T) -> T {
+    /// Runs an exchange, and ends the process when the exchange takes longer than until `end`, or soon after `is_cancelled`
+    /// returns true.
+    pub(crate) fn until<T>(
+        &mut self,
+        end: Instant,
+        is_cancelled: impl Fn() -> bool + Sync,
+        exchange: impl FnOnce(&mut Pipes<'_>) -> T,
+    ) -> T {
         let Self { child, input, output } = self;
         let (done, ended) = channel::<()>();
+        let is_cancelled = &is_cancelled;
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                let wait = end.saturating_duration_since(Instant::now());
-                if ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                    // The exchange then finds the pipe closed.
-                    let _ = child.lock().kill();
+                loop {
+                    let wait = end.saturating_duration_since(Instant::now()).min(CANCEL_INTERVAL);
+                    if ended.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                        return;
+                    }
+                    if Instant::now() >= end || is_cancelled() {
+                        // The exchange then finds the pipe closed.
+                        let _ = child.lock().kill();
+                        return;
+                    }
                 }
             });
             let result = exchange(&mut Pipes { input, output });

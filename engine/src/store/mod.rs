@@ -31,9 +31,12 @@ pub use handle::{Store, StoreStats};
 use handle::{cache, shared};
 pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};
 pub use read::{ROLLUP_MS, RollupValue};
-pub use sql::{ParquetError, SqlAnswer, SqlError, SqlLimits, SqlParam, to_parquet};
+pub use schema::{PG_SETTINGS, PG_VERSION, pg_type_oid};
+pub use sql::{
+    ParquetError, SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, postgres, to_parquet,
+};
 #[cfg(unix)]
-pub use workers::{SqlWorkers, WorkerOptions, WorkerStats, serve_sql};
+pub use workers::{SqlCall, SqlWorkers, WorkerOptions, WorkerStats, serve_sql};
 pub use write::{Appended, HistogramSample, Receipt, SampleBatch};
 
 /// Oldest accepted timestamp, in epoch milliseconds: about 285,000 years before 1970.

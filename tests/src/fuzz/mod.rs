@@ -12,6 +12,7 @@ mod files;
 mod http;
 mod one_line;
 mod otlp;
+mod postgres;
 mod promql;
 mod samples;
 mod settings;
@@ -40,6 +41,8 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("otlp_protobuf", otlp::protobuf),
     ("parameters", http::parameters),
     ("parquet", files::parquet),
+    ("postgres", postgres::messages),
+    ("postgres_sql", postgres::statement),
     ("prometheus_text", samples::prometheus_text),
     ("promql", promql::promql),
     ("remote_read", http::remote_read),

@@ -5,7 +5,7 @@ use super::{one_line, store};
 /// A statement.
 pub(super) fn statement(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Err(error) = store::ingest().store().check_sql(text, &[]) {
+    if let Err(error) = store::ingest().store().check_sql(text, &[], &almanac_engine::store::SqlDialect::DuckDb) {
         one_line::check(&error);
     }
 }

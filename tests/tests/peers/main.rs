@@ -11,5 +11,6 @@ mod grafana;
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 mod notebook;
+mod postgres;
 mod process;
 mod prometheus;

@@ -85,7 +85,7 @@ impl From<LearnError> for ApiError {
 /// Maps an error of an SQL statement.
 impl From<SqlError> for ApiError {
     fn from(error: SqlError) -> Self {
-        if let SqlError::Invalid { message } = &error
+        if let SqlError::Invalid { message, .. } = &error
             && is_damage(message)
         {
             return StoreError::DamagedBlock { detail: message.clone() }.into();
@@ -98,6 +98,7 @@ impl From<SqlError> for ApiError {
             SqlError::NotReadOnly { .. } | SqlError::Function { .. } | SqlError::Construct { .. } => {
                 StatusCode::FORBIDDEN
             }
+            SqlError::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
             SqlError::Busy => {
                 let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, error.code(), error.to_string());
                 return refused.retry_after(Duration::from_secs(1));

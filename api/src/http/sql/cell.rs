@@ -18,7 +18,7 @@ use crate::http::shared::iso;
 ///
 /// NaN and infinities are the strings "NaN", "Infinity" and "-Infinity", which imports and casts accept. Instants are
 /// RFC 3339 in UTC. Types without a JSON counterpart are strings.
-pub(super) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), arrow::error::ArrowError> {
+pub(crate) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), arrow::error::ArrowError> {
     if array.is_null(row) {
         out.extend_from_slice(b"null");
         return Ok(());
@@ -73,7 +73,7 @@ pub(super) fn write_json(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Res
 }
 
 /// Formats one value as a CSV cell: nested values are JSON, NULL is empty.
-pub(super) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error::ArrowError> {
+pub(crate) fn text(array: &ArrayRef, row: usize) -> Result<String, arrow::error::ArrowError> {
     if array.is_null(row) {
         return Ok(String::new());
     }

@@ -8,6 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::AppState;
 
+pub(crate) use cell::{text as cell_text, write_json as cell_json};
 pub(crate) use encode::{Encoding, encode};
 
 /// Returns the routes.

@@ -110,6 +110,15 @@ impl Tls {
         Ok(Self { acceptor: acceptor(&certificate, HTTP_2)?, certificate })
     }
 
+    /// Returns the acceptor for another protocol with the same certificate, which is read again with it. Clients that
+    /// negotiate a protocol have to name this one.
+    ///
+    /// # Errors
+    /// [`TlsError::Setup`].
+    pub(in crate::service) fn acceptor(&self, protocol: &[u8]) -> Result<TlsAcceptor, TlsError> {
+        acceptor(&self.certificate, protocol)
+    }
+
     /// Runs the handshake of a connection.
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.acceptor.accept(stream).await

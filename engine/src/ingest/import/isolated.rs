@@ -73,8 +73,11 @@ pub fn import_isolated(
         limits: *ingest.limits(),
         max_series: max_series(ingest),
     };
-    let result =
-        process.until(Instant::now() + DEADLINE, |pipes| receive(ingest, pipes, &request, options, &file, &mut stored));
+    let result = process.until(
+        Instant::now() + DEADLINE,
+        || false,
+        |pipes| receive(ingest, pipes, &request, options, &file, &mut stored),
+    );
     result.map_err(|failure| match failure {
         Failure::Import(error) => error,
         Failure::Process => ended(process.ending(), stored),

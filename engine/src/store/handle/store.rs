@@ -15,8 +15,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::series::{Labels, Matcher, SeriesId, SeriesSamples};
 use crate::store::{
-    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlError, SqlLimits,
-    SqlParam, StoreError, StoreOptions, StoreStats,
+    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, SqlAnswer, SqlDialect, SqlError,
+    SqlLimits, SqlParam, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
     error::is_damage,
     file::{OpenedFile, Recovered},
@@ -399,7 +399,7 @@ impl Store {
     /// [`SqlError`], each with a stable code.
     pub fn analyst_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
         let answer = self.0.analysts.run(&self.0.shared, sql, params, limits);
-        if let Err(SqlError::Invalid { message }) = &answer
+        if let Err(SqlError::Invalid { message, .. }) = &answer
             && is_damage(message)
         {
             self.0.shared.readers.note_damage::<()>(&Err(StoreError::DamagedBlock { detail: message.clone() }));
@@ -411,8 +411,8 @@ impl Store {
     ///
     /// # Errors
     /// [`SqlError`] when the statement is not one that may run.
-    pub fn check_sql(&self, sql: &str, params: &[SqlParam]) -> Result<(), SqlError> {
-        self.0.analysts.check(&self.0.shared, sql, params)
+    pub fn check_sql(&self, sql: &str, params: &[SqlParam], dialect: &SqlDialect) -> Result<(), SqlError> {
+        self.0.analysts.check(&self.0.shared, sql, params, dialect)
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.

@@ -3,6 +3,7 @@
 mod load;
 mod migrate;
 mod open;
+mod postgres;
 mod tables;
 mod views;
 
@@ -12,4 +13,9 @@ pub(super) use load::{
 };
 pub(super) use migrate::{drop_orphans, migrate};
 pub(super) use open::{FileClaim, connect, lock_settings};
+pub use postgres::{PG_SETTINGS, PG_VERSION, pg_type_oid};
+pub(super) use postgres::{
+    create_catalogue, is_catalogue_function, is_catalogue_relation, is_information_relation, namespace_oid,
+    relation_oid,
+};
 pub(super) use views::{create_sample_views, create_static_views, refresh_sample_view, sample_view, select_of};

@@ -10,7 +10,10 @@ use super::{
     advice::{instead_of_function, sql_spelling},
     allow::{is_function_allowed, is_information_allowed, is_window_allowed, wildcard},
 };
-use crate::store::{AnalystLimits, schema::TABLES};
+use crate::store::{
+    AnalystLimits,
+    schema::{TABLES, is_catalogue_function, is_catalogue_relation, is_information_relation},
+};
 
 /// Maximum number of elements of a list built by `range` in an expression, because DuckDB builds it without checking
 /// for interrupts.
@@ -144,7 +147,8 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
     if class == "FUNCTION" || class == "WINDOW" {
         let name = text("function_name").to_lowercase();
         let of_system = ["", "main"].contains(&text("schema")) && ["", "system"].contains(&text("catalog"));
-        if !of_system || !is_function_allowed(&name) {
+        let of_catalogue = text("schema") == "postgres" && text("catalog").is_empty() && is_catalogue_function(&name);
+        if !of_catalogue && (!of_system || !is_function_allowed(&name)) {
             let instead = instead_of_function(&name).map(Into::into);
             return Err(SqlError::Function { name: sql_spelling(&name).to_owned(), instead });
         }
@@ -159,16 +163,14 @@ fn check_expression(object: &Map<String, Value>) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// Checks that a pattern is a constant or a parameter and has few wildcards. DuckDB matches by backtracking: the time
-/// grows with the text's length to the power of the number of wildcards, without checking for interrupts.
+/// Checks that a pattern is made of constants and at most one parameter, and has few wildcards. DuckDB matches by
+/// backtracking: the time grows with the text's length to the power of the number of wildcards, without checking for
+/// interrupts.
 fn check_pattern(object: &Map<String, Value>, operator: &str, wildcard: char) -> Result<(), SqlError> {
     let pattern = object.get("children").and_then(Value::as_array).and_then(|operands| operands.get(1));
-    let class = pattern.and_then(|pattern| pattern.get("class")).and_then(Value::as_str);
-    match (class, pattern.and_then(|pattern| pattern.get("value")?.get("value"))) {
+    match pattern.and_then(|pattern| Pattern::of(pattern, wildcard)) {
         // The values of parameters are checked by the caller.
-        (Some("PARAMETER"), _) => Ok(()),
-        (Some("CONSTANT"), Some(Value::String(text))) => check_wildcards(text, wildcard),
-        (Some("CONSTANT"), _) => Ok(()),
+        Some(pattern) if pattern.parameters <= 1 => check_count(pattern.wildcards, WILDCARDS),
         _ => Err(SqlError::Construct {
             what: format!("{operator} with a computed pattern"),
             instead: Some(
@@ -179,10 +181,48 @@ fn check_pattern(object: &Map<String, Value>, operator: &str, wildcard: char) ->
     }
 }
 
-/// Rejects a pattern with too many wildcards.
-pub(super) fn check_wildcards(pattern: &str, wildcard: char) -> Result<(), SqlError> {
-    let found = pattern.matches(wildcard).count() as u64;
-    let limit = WILDCARDS;
+/// What a pattern is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pattern {
+    /// Wildcards of its constants.
+    wildcards: u64,
+    parameters: usize,
+}
+
+impl Pattern {
+    /// Returns the parts of an expression of constants, parameters, `||`, `lower` and `upper`; `None` for another one.
+    fn of(expression: &Value, wildcard: char) -> Option<Self> {
+        let text = |key: &str| expression.get(key).and_then(Value::as_str).unwrap_or("");
+        match (text("class"), text("function_name")) {
+            ("CONSTANT", _) => {
+                let constant = expression.pointer("/value/value").and_then(Value::as_str).unwrap_or("");
+                Some(Self { wildcards: constant.matches(wildcard).count() as u64, parameters: 0 })
+            }
+            ("PARAMETER", _) => Some(Self { wildcards: 0, parameters: 1 }),
+            ("CAST", _) => Self::of(expression.get("child")?, wildcard),
+            ("FUNCTION", "lower" | "upper") => Self::of(expression.get("children")?.get(0)?, wildcard),
+            ("FUNCTION", "||") => {
+                let parts = expression.get("children")?.as_array()?.iter().map(|part| Self::of(part, wildcard));
+                parts.reduce(|sum, part| {
+                    let (sum, part) = (sum?, part?);
+                    Some(Self {
+                        wildcards: sum.wildcards + part.wildcards,
+                        parameters: sum.parameters + part.parameters,
+                    })
+                })?
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Rejects the value of a parameter that is part of a pattern with too many wildcards; `others` are those of the constants
+/// beside it.
+pub(super) fn check_wildcards(value: &str, wildcard: char, others: u64) -> Result<(), SqlError> {
+    check_count(value.matches(wildcard).count() as u64 + others, WILDCARDS)
+}
+
+fn check_count(found: u64, limit: u64) -> Result<(), SqlError> {
     if found <= limit {
         Ok(())
     } else {
@@ -190,17 +230,34 @@ pub(super) fn check_wildcards(pattern: &str, wildcard: char) -> Result<(), SqlEr
     }
 }
 
-/// Returns whether a pattern of the statement is a parameter.
-pub(super) fn matches_parameter(value: &Value) -> bool {
+/// Returns the largest number of wildcards that constants add to a pattern with a parameter; `None` if no pattern of the
+/// statement has one.
+pub(super) fn wildcards_beside_parameters(value: &Value) -> Option<u64> {
     match value {
-        Value::Array(items) => items.iter().any(matches_parameter),
+        Value::Array(items) => items.iter().filter_map(wildcards_beside_parameters).max(),
         Value::Object(object) => {
             let name = object.get("function_name").and_then(Value::as_str).unwrap_or("").to_lowercase();
-            let operands = object.get("children").and_then(Value::as_array);
-            let is_parameter = |operands: &Vec<Value>| {
-                operands.get(1).and_then(|pattern| pattern.get("class")).and_then(Value::as_str) == Some("PARAMETER")
+            let pattern = object.get("children").and_then(|operands| operands.as_array()?.get(1));
+            let own = pattern.and_then(|pattern| Pattern::of(pattern, wildcard(&name)?));
+            let own = own.filter(|own| own.parameters > 0).map(|own| own.wildcards);
+            object.values().filter_map(wildcards_beside_parameters).chain(own).max()
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether a parsed statement names a relation or a function of PostgreSQL's catalogue.
+pub(super) fn names_catalogue(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(names_catalogue),
+        Value::Object(object) => {
+            let is_catalogue = |key: &str| {
+                object
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .is_some_and(|name| ["postgres", "pg_information"].contains(&name))
             };
-            (wildcard(&name).is_some() && operands.is_some_and(is_parameter)) || object.values().any(matches_parameter)
+            is_catalogue("schema") || is_catalogue("schema_name") || object.values().any(names_catalogue)
         }
         _ => false,
     }
@@ -278,6 +335,8 @@ fn check_table(object: &Map<String, Value>, scope: &CteScope) -> Result<Referenc
     match (catalog.as_str(), schema.as_str()) {
         ("", "" | "main") if is_known(&name) => Ok(one),
         ("", "information_schema") if is_information_allowed(&name) => Ok(one),
+        ("", "postgres") if is_catalogue_relation(&name) => Ok(one),
+        ("", "pg_information") if is_information_relation(&name) => Ok(one),
         _ => {
             let parts = [catalog, schema, name];
             let name: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();

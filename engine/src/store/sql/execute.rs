@@ -5,10 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::array::RecordBatch;
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
 use duckdb::{Connection, types::Value};
 
-use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, names::type_name};
+use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, caret::caret, names::type_name};
 use crate::store::error::{is_damage, one_line};
 
 /// Interval at which an interrupt is repeated, because DuckDB ignores one that arrives before the query starts.
@@ -36,7 +39,7 @@ pub(in crate::store) fn execute_until(
                 wait = INTERRUPT_INTERVAL;
             }
         });
-        let answer = execute(connection, &statement.text, params, limits, end);
+        let answer = execute(connection, statement, params, limits, end);
         drop(done);
         answer
     });
@@ -51,13 +54,14 @@ pub(in crate::store) fn execute_until(
 /// Runs a checked statement in a read-only transaction and collects rows up to the limits.
 fn execute(
     connection: &Connection,
-    sql: &str,
+    checked: &Statement,
     params: &[SqlParam],
     limits: SqlLimits,
     end: Instant,
 ) -> Result<SqlAnswer, SqlError> {
+    let failed = |error: &duckdb::Error| failed(error, checked);
     connection.execute_batch("BEGIN TRANSACTION READ ONLY").map_err(|error| failed(&error))?;
-    let mut statement = connection.prepare(sql).map_err(|error| failed(&error))?;
+    let mut statement = connection.prepare(&checked.text).map_err(|error| failed(&error))?;
     let expected = statement.parameter_count();
     if expected != params.len() {
         return Err(SqlError::ParamCount { expected: expected as u64, found: params.len() as u64 });
@@ -65,8 +69,8 @@ fn execute(
     let values: Vec<Value> = params.iter().map(SqlParam::value).collect();
     // The returned iterator is dropped: it panics on errors, while `step` returns them.
     let _ = statement.stream_arrow(duckdb::params_from_iter(&values)).map_err(|error| failed(&error))?;
-    let schema = statement.schema();
-    let types = schema.fields().iter().map(|field| type_name(field.data_type())).collect();
+    let schema = renamed(&statement.schema(), checked);
+    let types = schema.fields().iter().map(|field| checked.type_for_client(type_name(field.data_type()))).collect();
     let mut answer = SqlAnswer { schema, types, batches: Vec::new(), truncated: false };
     let (mut rows, mut bytes) = (limits.rows, limits.bytes);
     while let Some(step) = statement.step().map_err(|error| failed(&error))? {
@@ -92,6 +96,17 @@ fn execute(
     Ok(answer)
 }
 
+/// Returns a schema with the names for the client.
+fn renamed(schema: &SchemaRef, checked: &Statement) -> SchemaRef {
+    let width = schema.fields().len();
+    let fields = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(idx, field)| field.as_ref().clone().with_name(checked.name_for_client(idx, width, field.name())));
+    Schema::new(fields.collect::<Vec<_>>()).into()
+}
+
 impl SqlParam {
     fn value(&self) -> Value {
         match self {
@@ -104,8 +119,9 @@ impl SqlParam {
     }
 }
 
-fn failed(error: &duckdb::Error) -> SqlError {
+fn failed(error: &duckdb::Error, statement: &Statement) -> SqlError {
     let message = one_line(error);
+    let position = caret(&statement.text, &error.to_string()).and_then(|at| statement.position(at));
     if ["Out of Memory", "Allocation failure", "bad_alloc", "Cannot allocate memory"]
         .iter()
         .any(|what| message.contains(what))
@@ -118,8 +134,8 @@ fn failed(error: &duckdb::Error) -> SqlError {
         SqlError::Crashed { detail: message }
     } else if message.contains("Overflow in") && message.contains("INT32") {
         // DuckDB types small integer literals as INT32.
-        SqlError::Invalid { message: format!("{message} Write one of the numbers with ::BIGINT.") }
+        SqlError::Invalid { message: format!("{message} Write one of the numbers with ::BIGINT."), position }
     } else {
-        SqlError::Invalid { message }
+        SqlError::Invalid { message, position }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use duckdb::Connection;
 
-use super::{SqlAnswer, SqlError, SqlLimits, SqlParam, Statement, execute_until, permits::Permits};
+use super::{SqlAnswer, SqlDialect, SqlError, SqlLimits, SqlParam, Statement, execute_until, permits::Permits};
 use crate::store::{AnalystLimits, StoreError, segment::SegmentKind, shared::Shared};
 
 /// Entry point of analysts' statements; limits how many run at once.
@@ -31,14 +31,20 @@ impl Gate {
         let late = SqlError::Deadline { deadline: limits.deadline };
         let _permit = self.permits.acquire(end, &late)?;
         let connection = shared.readers.connect().map_err(from_store)?;
-        let statement = self.parse(shared, &connection, sql, params)?;
+        let statement = self.parse(shared, &connection, sql, params, &SqlDialect::DuckDb)?;
         execute_until(&connection, &statement, params, limits, end)
     }
 
     /// Checks a statement as [`Self::run`] does, without running it.
-    pub(in crate::store) fn check(&self, shared: &Shared, sql: &str, params: &[SqlParam]) -> Result<(), SqlError> {
+    pub(in crate::store) fn check(
+        &self,
+        shared: &Shared,
+        sql: &str,
+        params: &[SqlParam],
+        dialect: &SqlDialect,
+    ) -> Result<(), SqlError> {
         let connection = shared.readers.connect().map_err(from_store)?;
-        self.parse(shared, &connection, sql, params).map(drop)
+        self.parse(shared, &connection, sql, params, dialect).map(drop)
     }
 
     fn parse(
@@ -47,8 +53,9 @@ impl Gate {
         connection: &Connection,
         sql: &str,
         params: &[SqlParam],
+        dialect: &SqlDialect,
     ) -> Result<Statement, SqlError> {
-        let statement = Statement::new(connection, sql, params, &self.limits)?;
+        let statement = Statement::new(connection, sql, params, &self.limits, dialect)?;
         statement.check_scans(shared.layout.read().of(SegmentKind::Cold).count() as u64)?;
         Ok(statement)
     }

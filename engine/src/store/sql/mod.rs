@@ -7,18 +7,22 @@
 
 mod advice;
 mod allow;
+mod caret;
 mod check;
+mod describe;
 mod execute;
 mod gate;
 mod names;
 mod parquet;
 mod permits;
+pub mod postgres;
 mod statement;
 mod types;
 
+pub(super) use describe::describe_until;
 pub(super) use execute::execute_until;
 pub(super) use gate::Gate;
 pub use parquet::{ParquetError, to_parquet};
 pub(super) use permits::Permits;
 pub(super) use statement::Statement;
-pub use types::{SqlAnswer, SqlError, SqlLimits, SqlParam};
+pub use types::{SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam};

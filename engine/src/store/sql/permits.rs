@@ -1,13 +1,16 @@
 //! Limits how many statements run at once, and how many wait.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::SqlError;
+use super::{SqlCancel, SqlError};
 
 /// Maximum number of waiting statements per permit; a further one is rejected as `Busy`.
 const MAX_WAITING_PER_PERMIT: usize = 8;
+
+/// Interval at which a waiting statement notices that it was cancelled.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Permits for running statements.
 #[derive(Debug)]
@@ -43,6 +46,16 @@ impl Permits {
 
     /// Waits for a permit until `end`; `late` is the error after that. `Busy` when too many wait already.
     pub(in crate::store) fn acquire(&self, end: Instant, late: &SqlError) -> Result<Permit<'_>, SqlError> {
+        self.acquire_unless(end, late, &SqlCancel::default())
+    }
+
+    /// Waits as [`Permits::acquire`] does, and returns `Cancelled` soon after the statement was cancelled.
+    pub(in crate::store) fn acquire_unless(
+        &self,
+        end: Instant,
+        late: &SqlError,
+        cancel: &SqlCancel,
+    ) -> Result<Permit<'_>, SqlError> {
         let mut state = self.state.lock();
         if state.free == 0 && state.waiting >= MAX_WAITING_PER_PERMIT * self.total {
             // The queue is bounded because every waiting statement blocks a thread.
@@ -50,10 +63,16 @@ impl Permits {
         }
         state.waiting += 1;
         let mut is_late = false;
-        while state.free == 0 && !is_late {
-            is_late = self.released.wait_until(&mut state, end).timed_out();
+        while state.free == 0 && !is_late && !cancel.is_cancelled() {
+            let pause = end.min(Instant::now() + CANCEL_INTERVAL);
+            is_late = self.released.wait_until(&mut state, pause).timed_out() && Instant::now() >= end;
         }
         state.waiting -= 1;
+        if cancel.is_cancelled() {
+            // The place that woke this statement is for another one.
+            self.released.notify_one();
+            return Err(SqlError::Cancelled);
+        }
         if state.free == 0 {
             return Err(late.clone());
         }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use duckdb::Connection;
 
 use super::{
-    SqlError, SqlParam,
+    SqlDialect, SqlError, SqlParam,
     advice::instead_of_statement,
-    check::{check, check_ranges, check_wildcards, matches_parameter},
+    check::{check, check_ranges, check_wildcards, names_catalogue, wildcards_beside_parameters},
+    postgres::{ParamType, Translation, infer, output_names, parameter_count},
 };
 use crate::store::{AnalystLimits, error::one_line, schema::TABLES};
 
@@ -24,6 +25,17 @@ pub(in crate::store) struct Statement {
     pub(in crate::store) views: BTreeSet<&'static str>,
     /// Number of references to `samples`, a view over many tables.
     samples: u64,
+    /// Whether the statement names the catalogue of PostgreSQL.
+    pub(in crate::store) uses_catalogue: bool,
+    /// Types of the parameters, in the dialect of PostgreSQL.
+    pub(in crate::store) types: Vec<ParamType>,
+    /// `EXPLAIN ` or `EXPLAIN ANALYZE ` or nothing, with which the text starts.
+    pub(in crate::store) explain: &'static str,
+    translation: Option<Translation>,
+    /// Names of the columns for clients of PostgreSQL, where they differ from DuckDB's.
+    names: Vec<Option<String>>,
+    /// Length in bytes of what stands in the text before the caller's.
+    prefix: usize,
 }
 
 impl Statement {
@@ -36,6 +48,7 @@ impl Statement {
         sql: &str,
         params: &[SqlParam],
         limits: &AnalystLimits,
+        dialect: &SqlDialect,
     ) -> Result<Self, SqlError> {
         let limit = limits.sql_bytes as u64;
         let texts =
@@ -45,15 +58,22 @@ impl Statement {
             return Err(SqlError::TooComplex { what: "length in bytes".into(), found: length, limit });
         }
         if sql.contains('\0') {
-            return Err(SqlError::Invalid { message: "the statement contains a zero byte".to_owned() });
+            return Err(SqlError::Invalid { message: "the statement contains a zero byte".to_owned(), position: None });
         }
-        let (explain, inner) = split_explain(sql);
+        let mut translation = match dialect {
+            SqlDialect::DuckDb => None,
+            SqlDialect::Postgres { .. } => Some(Translation::new(sql)),
+        };
+        let translated = translation.as_ref().map(Translation::text);
+        let text = translated.as_deref().unwrap_or(sql);
+        let (explain, inner) = split_explain(text);
         let described: String = connection
             .query_row("SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", [inner], |row| row.get(0))
-            .map_err(|error| SqlError::Invalid { message: one_line(&error) })?;
+            .map_err(|error| SqlError::Invalid { message: one_line(&error), position: None })?;
         let parsed = parse(&described, limits.nesting)?;
         if parsed.get("error").and_then(serde_json::Value::as_bool) == Some(true) {
-            return Err(not_parsed(&parsed, inner));
+            let position = |at: usize| Some(translation.as_ref()?.position(text.len() - inner.len() + at));
+            return Err(not_parsed(&parsed, inner, position));
         }
         let statements = parsed.get("statements").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
         let [statement] = statements else {
@@ -61,13 +81,71 @@ impl Statement {
         };
         let references = check(statement, limits)?;
         check_ranges(statement)?;
-        if matches_parameter(statement) {
-            texts()
-                .try_for_each(|text| ['%', '*'].into_iter().try_for_each(|wildcard| check_wildcards(text, wildcard)))?;
+        if let Some(others) = wildcards_beside_parameters(statement) {
+            texts().try_for_each(|text| {
+                ['%', '*'].into_iter().try_for_each(|wildcard| check_wildcards(text, wildcard, others))
+            })?;
         }
         let mut views = BTreeSet::new();
         collect_views(statement, &mut views);
-        Ok(Self { text: format!("{explain}{inner}"), views, samples: references.samples })
+        let uses_catalogue = names_catalogue(statement);
+        let (mut types, mut names) = (Vec::new(), Vec::new());
+        let mut text = format!("{explain}{inner}");
+        if let (Some(translation), SqlDialect::Postgres { types: declared }) = (&mut translation, dialect) {
+            let count = parameter_count(statement);
+            if explain.is_empty() {
+                names = output_names(statement);
+            }
+            types = infer(statement, &views, declared);
+            types.truncate(count);
+            translation.cast(&types);
+            text = translation.text();
+        }
+        Ok(Self {
+            text,
+            views,
+            samples: references.samples,
+            uses_catalogue,
+            types,
+            explain,
+            translation,
+            names,
+            prefix: 0,
+        })
+    }
+
+    /// Returns the statement that describes this one.
+    pub(super) fn describing(&self) -> Self {
+        // A query of SHOW or DESCRIBE is described as a table.
+        let is_show =
+            ["SHOW", "DESCRIBE", "DESC", "SUMMARIZE"].iter().any(|word| strip_word(&self.text, word).is_some());
+        let (prefix, suffix) = if is_show { ("DESCRIBE SELECT * FROM (", "\n)") } else { ("DESCRIBE ", "") };
+        Self { text: format!("{prefix}{}{suffix}", self.text), prefix: prefix.len(), names: Vec::new(), ..self.clone() }
+    }
+
+    /// Returns the name of a column for the client; `width` is the number of columns.
+    pub(super) fn name_for_client(&self, idx: usize, width: usize, name: &str) -> String {
+        let named = self.names.get(idx).filter(|_| self.names.len() == width).cloned().flatten();
+        named.unwrap_or_else(|| name.to_owned())
+    }
+
+    /// Returns the name of a type of a column: an integer without a sign is an object identifier where clients of
+    /// PostgreSQL read the catalogue.
+    pub(super) fn type_for_client(&self, name: String) -> String {
+        match name.as_str() {
+            "UINTEGER" if self.is_of_catalogue() => "OID".to_owned(),
+            "UINTEGER[]" if self.is_of_catalogue() => "OID[]".to_owned(),
+            _ => name,
+        }
+    }
+
+    const fn is_of_catalogue(&self) -> bool {
+        self.uses_catalogue && self.translation.is_some()
+    }
+
+    /// Returns the position in the caller's text, in characters from 1, of a position in the text that runs, in bytes.
+    pub(super) fn position(&self, at: usize) -> Option<u64> {
+        Some(self.translation.as_ref()?.position(at.checked_sub(self.prefix)?))
     }
 
     /// Checks the number of tables that the statement scans in a store with this number of cold segments.
@@ -121,11 +199,11 @@ fn parse(described: &str, nesting: usize) -> Result<serde_json::Value, SqlError>
 }
 
 /// Returns the error for a text that DuckDB cannot serialize: a syntax error, or a statement other than a SELECT.
-fn not_parsed(parsed: &serde_json::Value, sql: &str) -> SqlError {
+fn not_parsed(parsed: &serde_json::Value, sql: &str, position: impl Fn(usize) -> Option<u64>) -> SqlError {
     let text = |key: &str| parsed.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
     if text("error_type") == "parser" {
         let message = text("error_message").lines().next().unwrap_or("the statement cannot be parsed").to_owned();
-        return SqlError::Invalid { message };
+        return SqlError::Invalid { message, position: text("position").parse().ok().and_then(position) };
     }
     let kind = kind_of(sql);
     SqlError::NotReadOnly { instead: instead_of_statement(&kind).map(Into::into), kind }

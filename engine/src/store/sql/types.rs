@@ -1,9 +1,18 @@
 //! Limits, parameters, answers and errors of analysts' SQL.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use serde::{Deserialize, Serialize};
+
+use super::postgres::ParamType;
 
 /// Limits of one query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +28,45 @@ pub struct SqlLimits {
 impl Default for SqlLimits {
     fn default() -> Self {
         Self { deadline: Duration::from_secs(10), rows: 100_000, bytes: 64 << 20 }
+    }
+}
+
+/// How the text of a statement is read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum SqlDialect {
+    /// As DuckDB reads it.
+    #[default]
+    DuckDb,
+    /// As PostgreSQL reads it: names, casts and operators are translated, and parameters have types.
+    Postgres {
+        /// Types of the parameters, where the client declares them.
+        types: Vec<Option<ParamType>>,
+    },
+}
+
+/// What a statement returns and takes, without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SqlDescription {
+    /// Names of the columns and DuckDB's names of their types.
+    pub columns: Vec<(String, String)>,
+    /// Types of the parameters.
+    pub params: Vec<ParamType>,
+}
+
+/// A request to stop a statement. Clones share the request.
+#[derive(Debug, Clone, Default)]
+pub struct SqlCancel(Arc<AtomicBool>);
+
+impl SqlCancel {
+    /// Stops the statement that was given this request, also one that has not started.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the statement is to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -58,6 +106,8 @@ pub enum SqlError {
     Invalid {
         /// DuckDB's message, in one line.
         message: String,
+        /// Position in the statement, in characters from 1, if it is known.
+        position: Option<u64>,
     },
     /// The text is not exactly one statement.
     #[error("expected one statement, got {count}")]
@@ -115,6 +165,9 @@ pub enum SqlError {
         /// Number of values.
         found: u64,
     },
+    /// The caller cancelled the statement.
+    #[error("the query was cancelled")]
+    Cancelled,
     /// The deadline passed.
     #[error("the query did not finish within {} ms", deadline.as_millis())]
     Deadline {
@@ -177,6 +230,7 @@ impl SqlError {
             Self::Construct { .. } => "sql_construct_not_allowed",
             Self::TooComplex { .. } => "sql_too_complex",
             Self::ParamCount { .. } => "sql_param_count",
+            Self::Cancelled => "sql_cancelled",
             Self::Deadline { .. } => "sql_deadline",
             Self::Memory => "sql_memory",
             Self::Busy => "sql_busy",

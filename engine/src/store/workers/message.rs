@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{AnalystLimits, SqlError, SqlLimits, SqlParam};
+use crate::store::{AnalystLimits, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam};
 
 /// Message from the service.
 #[derive(Debug, Serialize, Deserialize)]
@@ -15,6 +15,15 @@ pub(super) enum ToWorker {
     Run {
         sql: String,
         params: Vec<SqlParam>,
+        dialect: SqlDialect,
+        /// Limits, with the time that is left.
+        limits: SqlLimits,
+        analyst: AnalystLimits,
+    },
+    /// Describe a statement without running it.
+    Describe {
+        sql: String,
+        dialect: SqlDialect,
         /// Limits, with the time that is left.
         limits: SqlLimits,
         analyst: AnalystLimits,
@@ -52,6 +61,8 @@ pub(super) enum FromWorker {
     Need(Need),
     /// The answer; the payload is an Arrow stream.
     Answer { types: Vec<String>, truncated: bool },
+    /// The description of a statement.
+    Described(SqlDescription),
     /// The statement failed.
     Error { error: SqlError },
 }

@@ -25,5 +25,5 @@ mod serve;
 mod snapshot;
 mod supply;
 
-pub use pool::{SqlWorkers, WorkerOptions, WorkerStats};
+pub use pool::{SqlCall, SqlWorkers, WorkerOptions, WorkerStats};
 pub use serve::serve_sql;

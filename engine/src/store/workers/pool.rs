@@ -13,12 +13,12 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    run::{Request, Service, run, warm},
+    run::{Reply, Request, Service, run, warm},
     snapshot::Snapshot,
 };
 use crate::isolation::Process;
 use crate::store::{
-    SqlAnswer, SqlError, SqlLimits, SqlParam, Store, StoreError,
+    SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, Store, StoreError,
     shared::{Shared, count},
     sql::Permits,
 };
@@ -49,6 +49,21 @@ pub struct WorkerStats {
     pub started: u64,
     /// Workers that a statement ended: by a crash, by its memory, or by not stopping at its deadline.
     pub ended: u64,
+}
+
+/// A statement with what it takes.
+#[derive(Debug, Clone, Copy)]
+pub struct SqlCall<'a> {
+    /// The statement.
+    pub sql: &'a str,
+    /// Values of its parameters; none to describe it.
+    pub params: &'a [SqlParam],
+    /// How it is read.
+    pub dialect: &'a SqlDialect,
+    /// Limits.
+    pub limits: SqlLimits,
+    /// Stops it before its deadline.
+    pub cancel: Option<&'a SqlCancel>,
 }
 
 /// Runs analysts' SQL on a store in worker processes. Clones share the workers, which end with the last clone.
@@ -108,19 +123,47 @@ impl SqlWorkers {
     /// # Errors
     /// [`SqlError`], each with a stable code.
     pub fn run(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
+        self.call(SqlCall { sql, params, limits, dialect: &SqlDialect::DuckDb, cancel: None })
+    }
+
+    /// Runs a statement like [`SqlWorkers::run`], in its dialect and until it is cancelled. Blocks.
+    ///
+    /// # Errors
+    /// As [`SqlWorkers::run`]; `Cancelled`. A cancelled statement ends its worker, which is replaced.
+    pub fn call(&self, call: SqlCall<'_>) -> Result<SqlAnswer, SqlError> {
+        match self.exchange(call, false)? {
+            Reply::Answer(answer) => Ok(answer),
+            Reply::Description(_) => Err(SqlError::Crashed { detail: "unexpected message of a worker".to_owned() }),
+        }
+    }
+
+    /// Checks a statement and returns its columns and parameters; it is bound, and nothing runs. Blocks.
+    ///
+    /// # Errors
+    /// As [`SqlWorkers::call`].
+    pub fn describe(&self, call: SqlCall<'_>) -> Result<SqlDescription, SqlError> {
+        match self.exchange(call, true)? {
+            Reply::Description(description) => Ok(description),
+            Reply::Answer(_) => Err(SqlError::Crashed { detail: "unexpected message of a worker".to_owned() }),
+        }
+    }
+
+    fn exchange(&self, call: SqlCall<'_>, describes: bool) -> Result<Reply, SqlError> {
         let pool = &self.0;
         let analyst = pool.shared.options.analyst;
-        let length = sql.len() as u64;
+        let length = call.sql.len() as u64;
         let limit = analyst.sql_bytes as u64;
         if length > limit {
             return Err(SqlError::TooComplex { what: "length in bytes".into(), found: length, limit });
         }
-        let end = Instant::now() + limits.deadline;
-        let late = SqlError::Deadline { deadline: limits.deadline };
-        let _permit = pool.permits.acquire(end, &late)?;
+        let deadline = call.limits.deadline;
+        let end = Instant::now() + deadline;
+        let late = SqlError::Deadline { deadline };
+        let never = SqlCancel::default();
+        let _permit = pool.permits.acquire_unless(end, &late, call.cancel.unwrap_or(&never))?;
         // A worker that does not start in time is late, whatever kept it.
         let mut process = pool.take(end).map_err(|error| if Instant::now() >= end { late.clone() } else { error })?;
-        let request = Request { sql, params, limits, analyst, end };
+        let request = Request { call, analyst, end, describes };
         let outcome = run(&mut process, pool.service(), request);
         if outcome.is_usable && !pool.is_closed.load(Ordering::Acquire) {
             pool.idle.lock().push(process);

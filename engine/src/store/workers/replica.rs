@@ -16,7 +16,7 @@ use crate::store::{
     error::{failed_to, one_line},
     file::checkpoints,
     rows::{TABLES, descriptor::Source},
-    schema::{create_static_views, lock_settings, sample_view, select_of},
+    schema::{create_catalogue, create_static_views, lock_settings, sample_view, select_of},
     segment::{Segment, SegmentKind},
 };
 
@@ -61,6 +61,7 @@ pub(super) struct Replica {
     sample_view: String,
     /// Segments that the checkpoint lists as frozen, with their rows.
     frozen: BTreeMap<u64, u64>,
+    has_catalogue: bool,
 }
 
 impl Replica {
@@ -76,8 +77,16 @@ impl Replica {
         let segments = segments_of(&connection)?;
         let frozen =
             segments.iter().filter(|segment| segment.frozen).map(|segment| (segment.id, segment.rows)).collect();
-        let mut replica =
-            Self { connection, file, iteration, tables: BTreeMap::new(), segments, sample_view: String::new(), frozen };
+        let mut replica = Self {
+            connection,
+            file,
+            iteration,
+            tables: BTreeMap::new(),
+            segments,
+            sample_view: String::new(),
+            frozen,
+            has_catalogue: false,
+        };
         replica.create_views()?;
         lock_settings(&replica.connection)?;
         Ok(replica)
@@ -90,6 +99,15 @@ impl Replica {
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Creates the catalogue of PostgreSQL if it is needed and does not exist yet.
+    pub(super) fn prepare_catalogue(&mut self, is_needed: bool) -> Result<(), StoreError> {
+        if is_needed && !self.has_catalogue {
+            create_catalogue(&self.connection)?;
+            self.has_catalogue = true;
+        }
+        Ok(())
     }
 
     /// Returns the number of cold segments.

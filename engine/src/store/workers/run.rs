@@ -6,13 +6,14 @@ use arrow::ipc::reader::StreamReader;
 
 use super::{
     message::{FromWorker, ToWorker},
+    pool::SqlCall,
     serve::GRACE,
     snapshot::Snapshot,
     supply::{Supply, supply},
 };
 use crate::{
     isolation::{Pipes, Process},
-    store::{AnalystLimits, SqlAnswer, SqlError, SqlLimits, SqlParam, shared::Shared},
+    store::{AnalystLimits, SqlAnswer, SqlCancel, SqlDescription, SqlError, SqlLimits, shared::Shared},
 };
 
 /// What a worker may use of the service.
@@ -22,50 +23,63 @@ pub(super) struct Service<'a> {
     pub(super) snapshot: &'a Snapshot,
 }
 
-/// A statement to run.
+/// A statement to run or to describe.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
-    pub(super) sql: &'a str,
-    pub(super) params: &'a [SqlParam],
-    pub(super) limits: SqlLimits,
+    pub(super) call: SqlCall<'a>,
     pub(super) analyst: AnalystLimits,
     pub(super) end: Instant,
+    /// Whether the statement is described only.
+    pub(super) describes: bool,
+}
+
+/// What a worker returns.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Answer(SqlAnswer),
+    Description(SqlDescription),
 }
 
 /// The result of a statement.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    pub(super) answer: Result<SqlAnswer, SqlError>,
+    pub(super) answer: Result<Reply, SqlError>,
     /// Whether the worker can run another statement.
     pub(super) is_usable: bool,
 }
 
 /// Lets a worker open the file before its first statement.
 pub(super) fn warm(process: &mut Process, service: Service<'_>, end: Instant) -> Result<(), SqlError> {
-    let warmed: io::Result<()> = process.until(end, |exchange| {
-        exchange.send(&ToWorker::Warm, &[])?;
-        loop {
-            match exchange.receive()? {
-                (FromWorker::Open, _) => open(exchange, service)?,
-                (FromWorker::Ready, _) => return Ok(()),
-                _ => return Err(io::ErrorKind::InvalidData.into()),
+    let warmed: io::Result<()> = process.until(
+        end,
+        || false,
+        |exchange| {
+            exchange.send(&ToWorker::Warm, &[])?;
+            loop {
+                match exchange.receive()? {
+                    (FromWorker::Open, _) => open(exchange, service)?,
+                    (FromWorker::Ready, _) => return Ok(()),
+                    _ => return Err(io::ErrorKind::InvalidData.into()),
+                }
             }
-        }
-    });
+        },
+    );
     warmed.map_err(|error| SqlError::Unavailable { detail: format!("a worker did not start: {error}") })
 }
 
 /// Runs a statement in a worker, which is ended when it has not answered shortly after `request.end`.
 pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<'_>) -> Outcome {
-    let Request { sql, params, limits, analyst, end } = request;
-    let late = SqlError::Deadline { deadline: limits.deadline };
-    let message = ToWorker::Run {
-        sql: sql.to_owned(),
-        params: params.to_vec(),
-        limits: SqlLimits { deadline: end.saturating_duration_since(Instant::now()), ..limits },
-        analyst,
+    let Request { call, analyst, end, describes } = request;
+    let late = SqlError::Deadline { deadline: call.limits.deadline };
+    let limits = SqlLimits { deadline: end.saturating_duration_since(Instant::now()), ..call.limits };
+    let (sql, dialect) = (call.sql.to_owned(), call.dialect.clone());
+    let message = if describes {
+        ToWorker::Describe { sql, dialect, limits, analyst }
+    } else {
+        ToWorker::Run { sql, params: call.params.to_vec(), dialect, limits, analyst }
     };
-    let answer: io::Result<Result<SqlAnswer, SqlError>> = process.until(end + GRACE, |exchange| {
+    let is_cancelled = || call.cancel.is_some_and(SqlCancel::is_cancelled);
+    let answer: io::Result<Result<Reply, SqlError>> = process.until(end + GRACE, is_cancelled, |exchange| {
         exchange.send(&message, &[])?;
         let mut may_checkpoint = true;
         loop {
@@ -85,8 +99,9 @@ pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<
                     }
                 }
                 (FromWorker::Answer { types, truncated }, payload) => {
-                    return Ok(decode(&payload, types, truncated));
+                    return Ok(decode(&payload, types, truncated).map(Reply::Answer));
                 }
+                (FromWorker::Described(description), _) => return Ok(Ok(Reply::Description(description))),
                 (FromWorker::Error { error }, _) => return Ok(Err(error)),
                 (FromWorker::Ready | FromWorker::Opened | FromWorker::NotOpened { .. }, _) => {
                     return Err(io::ErrorKind::InvalidData.into());
@@ -101,6 +116,7 @@ pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<
             Outcome { answer: Err(error), is_usable: false }
         }
         Ok(answer) => Outcome { answer, is_usable: true },
+        Err(_) if is_cancelled() => Outcome { answer: Err(SqlError::Cancelled), is_usable: false },
         Err(_) if Instant::now() >= end => Outcome { answer: Err(late), is_usable: false },
         Err(_) => {
             let error = SqlError::Crashed { detail: process.ending() };

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::isolation::{frame, limits};
 use crate::store::{
-    AnalystLimits, SqlAnswer, SqlError, SqlLimits, SqlParam,
-    sql::{Statement, execute_until},
+    SqlAnswer, SqlDescription, SqlError, SqlLimits, SqlParam,
+    sql::{Statement, describe_until, execute_until},
 };
 
 /// How often a statement is repeated because a checkpoint was written while it ran.
@@ -72,6 +72,7 @@ struct Worker<W> {
 /// How an attempt to run a statement ended.
 enum Attempt {
     Answer(SqlAnswer),
+    Description(SqlDescription),
     /// The data changed under the statement.
     Again,
     Failed(SqlError),
@@ -94,8 +95,27 @@ impl<W: Write> Worker<W> {
                 let _ = self.open()?;
                 self.send(&FromWorker::Ready, &[])
             }
-            ToWorker::Run { sql, params, limits, analyst } => {
-                let answer = self.run(&sql, &params, limits, &analyst)?;
+            ToWorker::Describe { sql, dialect, limits, analyst } => {
+                let description = match Statement::new(&self.parser, &sql, &[], &analyst, &dialect) {
+                    Ok(statement) => self.repeat(&statement, &[], limits, true)?,
+                    Err(error) => Err(error),
+                };
+                match description {
+                    Ok(Attempt::Description(description)) => self.send(&FromWorker::Described(description), &[]),
+                    Ok(_) => Err(Ended),
+                    Err(error) => self.send(&FromWorker::Error { error }, &[]),
+                }
+            }
+            ToWorker::Run { sql, params, dialect, limits, analyst } => {
+                let answer = match Statement::new(&self.parser, &sql, &params, &analyst, &dialect) {
+                    Ok(statement) => self.repeat(&statement, &params, limits, false)?,
+                    Err(error) => Err(error),
+                };
+                let answer = match answer {
+                    Ok(Attempt::Answer(answer)) => Ok(answer),
+                    Ok(_) => return Err(Ended),
+                    Err(error) => Err(error),
+                };
                 match answer.and_then(|answer| Ok((encode(&answer)?, answer))) {
                     Ok((payload, answer)) => {
                         let SqlAnswer { types, truncated, .. } = answer;
@@ -109,33 +129,57 @@ impl<W: Write> Worker<W> {
         }
     }
 
-    fn run(
+    /// Runs or describes a statement, again if the data changed under it.
+    fn repeat(
         &mut self,
-        sql: &str,
+        statement: &Statement,
         params: &[SqlParam],
         limits: SqlLimits,
-        analyst: &AnalystLimits,
-    ) -> Result<Result<SqlAnswer, SqlError>, Ended> {
+        describes: bool,
+    ) -> Result<Result<Attempt, SqlError>, Ended> {
         let end = Instant::now() + limits.deadline;
         let seconds = limits.deadline.as_secs() + 1;
         if limits::allow_cpu(seconds, self.options.threads as u64).is_err() {
             return Err(Ended);
         }
-        let statement = match Statement::new(&self.parser, sql, params, analyst) {
-            Ok(statement) => statement,
-            Err(error) => return Ok(Err(error)),
-        };
         for _ in 0..ATTEMPTS {
-            match self.attempt(&statement, params, limits, end)? {
-                Attempt::Answer(answer) => return Ok(Ok(answer)),
+            let attempt = if describes {
+                self.describe(statement, limits, end)?
+            } else {
+                self.attempt(statement, params, limits, end)?
+            };
+            match attempt {
                 Attempt::Failed(error) => return Ok(Err(error)),
                 Attempt::Again => self.replica = None,
+                done => return Ok(Ok(done)),
             }
             if Instant::now() >= end {
                 return Ok(Err(SqlError::Deadline { deadline: limits.deadline }));
             }
         }
         Ok(Err(SqlError::Unavailable { detail: "the store is being compacted; try again".to_owned() }))
+    }
+
+    /// Describes a statement. Its views have the same columns with and without the newest rows.
+    fn describe(&mut self, statement: &Statement, limits: SqlLimits, end: Instant) -> Result<Attempt, Ended> {
+        if self.replica.is_none() || !self.is_current() {
+            self.replica = None;
+            if let Err(error) = self.open()? {
+                return Ok(Attempt::Failed(error));
+            }
+        }
+        let Some(replica) = self.replica.as_mut() else { return Err(Ended) };
+        if let Err(error) = statement.check_scans(replica.cold()) {
+            return Ok(Attempt::Failed(error));
+        }
+        if let Err(error) = replica.prepare_catalogue(statement.uses_catalogue) {
+            return Ok(Attempt::Failed(as_sql_error(&error)));
+        }
+        let description = describe_until(replica.connection(), statement, limits, end);
+        if !self.is_current() {
+            return Ok(Attempt::Again);
+        }
+        Ok(description.map_or_else(Attempt::Failed, Attempt::Description))
     }
 
     fn attempt(
@@ -158,9 +202,12 @@ impl<W: Write> Worker<W> {
                 Err(error) => return Ok(if self.is_current() { Attempt::Failed(error) } else { Attempt::Again }),
             }
         }
-        let Some(replica) = self.replica.as_ref() else { return Err(Ended) };
+        let Some(replica) = self.replica.as_mut() else { return Err(Ended) };
         if let Err(error) = statement.check_scans(replica.cold()) {
             return Ok(Attempt::Failed(error));
+        }
+        if let Err(error) = replica.prepare_catalogue(statement.uses_catalogue) {
+            return Ok(Attempt::Failed(as_sql_error(&error)));
         }
         let answer = execute_until(replica.connection(), statement, params, limits, end);
         // What was read is right only if no checkpoint has freed its blocks meanwhile.
@@ -253,7 +300,7 @@ fn encode(answer: &SqlAnswer) -> Result<Vec<u8>, SqlError> {
         drop(writer);
         Ok(out)
     };
-    write().map_err(|error: arrow::error::ArrowError| SqlError::Invalid { message: error.to_string() })
+    write().map_err(|error: arrow::error::ArrowError| SqlError::Invalid { message: error.to_string(), position: None })
 }
 
 /// Time after a deadline at which a worker that has not answered is ended.

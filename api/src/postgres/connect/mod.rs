@@ -1,0 +1,22 @@
+//! Connections: accepts them within limits, negotiates TLS, and identifies the caller.
+
+mod accept;
+mod cancel;
+mod door;
+mod exchange;
+mod fields;
+mod negotiate;
+mod receive;
+mod sign_in;
+mod tls;
+
+use tokio_util::codec::Framed;
+
+pub use accept::{Listener, serve};
+pub(super) use cancel::CancelSlot;
+pub(super) use exchange::check_sign_in;
+pub(super) use receive::{AUTHENTICATED_BYTES, receive, take_message};
+pub(super) use tls::Stream;
+
+/// A connection on which messages are sent and received.
+pub(super) type Socket = Framed<Stream, pgwire::tokio::server::PgWireMessageServerCodec<()>>;

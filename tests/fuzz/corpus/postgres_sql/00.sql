@@ -1,0 +1,1 @@
+SELECT c.oid::pg_catalog.regclass FROM pg_catalog.pg_class c WHERE c.relname OPERATOR(pg_catalog.~) '^(samples)$' COLLATE pg_catalog.default AND pg_catalog.pg_table_is_visible(c.oid)

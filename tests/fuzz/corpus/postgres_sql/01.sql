@@ -1,0 +1,1 @@
+SELECT * FROM public.samples WHERE value > $1 AND timestamp BETWEEN $2 AND $3 AND series_id = ANY($4) LIMIT $5

@@ -1,0 +1,1 @@
+SELECT '{a,b}'::text[], 'samples'::regclass, CAST(1 AS name), current_schema, a !~* $1, E'\\x' FROM information_schema.tables t /* c */ -- d

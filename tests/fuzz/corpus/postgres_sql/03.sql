@@ -1,0 +1,1 @@
+EXPLAIN SELECT $$a$$ ~ $1, version(), current_setting('search_path') FROM pg_settings WHERE name IN ($2, $3)

@@ -1,0 +1,1 @@
+SELECT (a.b::regclass)::text, CAST($1 AS regtype), x ~ lower(y), 'z'::timestamptz FROM generate_series(1, 2) i, current_schema() AS s
