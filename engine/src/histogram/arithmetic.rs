@@ -81,10 +81,9 @@ impl Histogram {
         } else if self.is_custom() {
             self.positive = merged(&self.positive, &other.positive, sign);
         } else {
-            self.zero_count += sign * {
-                let count = self.reconcile_zero(other);
-                count
-            };
+            // First, because it may widen the own zero bucket.
+            let zero_count = self.reconcile_zero(other);
+            self.zero_count += sign * zero_count;
             let schema = self.schema.min(other.schema);
             *self = std::mem::take(self).with_schema(schema);
             let width = self.zero_threshold;

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::ingest::metadata::{DeclaredMetadata, family, type_of_number};
 
+/// Names and values of labels, in the order of the sender.
+type LabelPairs<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// A decoded remote-write request: series entries in the sender's order, with their samples in columns.
 ///
 /// Labels are byte ranges of the message, so that an entry needs no allocation. A request can be reused for decoding,
@@ -115,7 +118,7 @@ impl Request {
 
     /// Returns labels, value and time in epoch milliseconds of an exemplar by its number in the request; `None` beyond the
     /// last, or if the labels are malformed.
-    pub(in crate::ingest) fn exemplar(&self, idx: usize) -> Option<(Vec<(&[u8], &[u8])>, f64, i64)> {
+    pub(in crate::ingest) fn exemplar(&self, idx: usize) -> Option<(LabelPairs<'_>, f64, i64)> {
         let exemplar = self.contents.exemplars.get(idx)?;
         let mut pairs = Vec::new();
         self.pairs(&exemplar.labels, &mut pairs).ok()?;

@@ -14,7 +14,7 @@ use crate::{
 /// The sum or mean of one group at one step.
 #[derive(Debug)]
 enum Group {
-    Total(Total),
+    Total(Box<Total>),
     /// The buckets do not fit.
     Incompatible,
 }
@@ -42,7 +42,7 @@ pub(in crate::signal) fn aggregated(
                 let Some(histogram) = limits.arena.get(*cell) else { continue };
                 let is_compatible = match total {
                     None => {
-                        *total = Some(Group::Total(Total::new(&histogram, is_mean)));
+                        *total = Some(Group::Total(Box::new(Total::new(&histogram, is_mean))));
                         true
                     }
                     Some(Group::Incompatible) => true,

@@ -24,6 +24,9 @@ pub(in crate::signal) enum RateOf {
     Extended { is_counter: bool, is_smoothed: bool },
 }
 
+/// A sample with its time; the value may be the handle of a histogram.
+type Cell = (i64, f64);
+
 /// A histogram with its time.
 type Point = (i64, Arc<Histogram>);
 
@@ -76,7 +79,7 @@ pub(in crate::signal) fn rate(
 /// `time`. `near`: the samples within reach. Floats and histograms among them have no result.
 pub(in crate::signal) fn smoothed(
     near: &[(i64, f64)],
-    (before, next): (Option<(i64, f64)>, Option<(i64, f64)>),
+    (before, next): (Option<Cell>, Option<Cell>),
     time: i64,
     name: &str,
     at: usize,
@@ -115,7 +118,8 @@ impl Noted<'_> {
         if is_counter && points.iter().any(|(_, histogram)| is_gauge(histogram)) {
             self.no_counter();
         }
-        if !is_counter && !(is_gauge(first) && is_gauge(last)) {
+        let are_gauges = is_gauge(first) && is_gauge(last);
+        if !is_counter && !are_gauges {
             self.no_gauge();
         }
         let mut before = Arc::clone(first);
