@@ -124,6 +124,8 @@ pub struct Ingest {
     pub decode_memory: ByteSize,
     /// Largest lead of a timestamp over the clock; later timestamps are rejected.
     pub max_ahead: Span,
+    /// Number of exemplars that are kept in memory; 0: none.
+    pub exemplars: usize,
 }
 
 /// Settings of the advisors, `[advise]`.
@@ -167,6 +169,9 @@ pub struct Scrape {
     /// Whether redirects of the target are followed.
     #[serde(default)]
     pub follow_redirects: bool,
+    /// Whether targets are asked for the protobuf format, which has native histograms.
+    #[serde(default)]
+    pub native_histograms: bool,
 }
 
 /// Protocol of a scrape.
@@ -203,6 +208,7 @@ impl Default for Ingest {
             max_decoded: ByteSize::mebibytes(32),
             decode_memory: ByteSize::mebibytes(512),
             max_ahead: Span::from_secs(3_600),
+            exemplars: 10_000,
         }
     }
 }

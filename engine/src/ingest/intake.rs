@@ -13,18 +13,18 @@ use almanac_models::Timestamp;
 use parking_lot::Mutex;
 
 use super::{
-    IngestCounts, IngestLimits, Refusal, ResolveError, WriteError, WriteSummary,
+    Exemplars, IngestCounts, IngestLimits, Refusal, ResolveError, WriteError, WriteSummary,
     cache::{SeriesCache, SeriesKey},
     labels::{shown, validate},
     limits::Counters,
     metadata::MetadataSeen,
     refuse::{refuse_timestamps, retain_at},
-    remote_write::{Entry, Request, Version},
+    remote_write::{Entry, Request, Version, histogram::Decoded},
     timestamp::AcceptedTimestamps,
 };
 use crate::{
     series::{Labels, SeriesId},
-    store::{Receipt, SampleBatch, Store, StoreError, rows::MetadataRow},
+    store::{HistogramSample, Receipt, SampleBatch, Store, StoreError, rows::MetadataRow},
 };
 
 /// Entry point of ingest: decodes and checks samples, resolves series numbers and appends to the store.
@@ -39,6 +39,7 @@ struct Inner {
     cache: SeriesCache,
     counters: Counters,
     metadata: MetadataSeen,
+    exemplars: Exemplars,
     buffers: Mutex<Vec<RequestBuffers>>,
     scopes: AtomicU64,
 }
@@ -130,7 +131,7 @@ impl PendingWrite {
         if let Some(receipt) = self.receipt {
             receipt.await?;
         }
-        self.ingest.0.counters.accept(self.summary.samples_written);
+        self.ingest.0.counters.accept(self.summary.samples_written + self.summary.histograms_written);
         Ok(self.summary)
     }
 
@@ -145,7 +146,7 @@ impl PendingWrite {
         if let Some(receipt) = self.receipt {
             receipt.wait()?;
         }
-        self.ingest.0.counters.accept(self.summary.samples_written);
+        self.ingest.0.counters.accept(self.summary.samples_written + self.summary.histograms_written);
         Ok(self.summary)
     }
 
@@ -173,6 +174,7 @@ impl Ingest {
             limits,
             counters: Counters::default(),
             metadata: MetadataSeen::default(),
+            exemplars: Exemplars::new(limits.exemplars),
             buffers: Mutex::default(),
             scopes: AtomicU64::new(0),
         };
@@ -253,19 +255,17 @@ impl Ingest {
     fn append_decoded(&self, buffers: &mut RequestBuffers, now: Timestamp) -> Result<PendingWrite, WriteError> {
         let RequestBuffers { request, keys, known } = buffers;
         let mut summary = WriteSummary::default();
-        if request.histograms() > 0 {
-            summary.refuse(Refusal::NativeHistogram, request.histograms());
-        }
-        if request.exemplars() > 0 {
-            summary.refuse(Refusal::Exemplar, request.exemplars());
-        }
         if known.iter().any(Option::is_none) {
             // New series: checked before any is registered, because a rejected batch must register none.
-            self.0.store.check_queue(request.timestamps().len())?;
+            self.0.store.check_queue(request.timestamps().len() + request.weight())?;
         }
         let accepted = self.accepted(now);
         let batch = self.resolve_request(request, (keys, known), accepted, &mut summary)?;
         let metadata = self.0.metadata.unseen(request.metadata(), now);
+        if request.exemplars() > 0 {
+            self.keep_exemplars(request, accepted, &mut summary);
+        }
+        summary.histograms_written = request.stale_histograms();
         let mut pending = self.append_summed(batch, summary)?;
         pending.metadata = metadata;
         Ok(pending)
@@ -306,7 +306,9 @@ impl Ingest {
         for (refusal, count) in &summary.refusals {
             self.0.counters.refuse(refusal.reason(), *count);
         }
-        summary.samples_written = batch.len() as u64;
+        // The ends of series with histograms are samples in the store.
+        summary.samples_written = (batch.series.len() as u64).saturating_sub(summary.histograms_written);
+        summary.histograms_written += batch.histograms.len() as u64;
         let receipt = if batch.is_empty() { None } else { Some(self.0.store.append(batch)?) };
         Ok(PendingWrite { ingest: self.clone(), summary, receipt, metadata: Vec::new() })
     }
@@ -373,32 +375,46 @@ impl Ingest {
     ) -> Result<SampleBatch, StoreError> {
         let samples = request.timestamps().len();
         let mut series = Vec::with_capacity(samples);
+        let mut decoded = request.take_histograms().into_iter();
+        let mut histograms = Vec::with_capacity(decoded.len());
         // Indices of refused samples.
         let mut left_out = Vec::new();
         for ((entry, &key), &known) in request.entries().iter().zip(keys).zip(known) {
             let first = series.len();
             let after = first + entry.samples as usize;
+            if entry.samples + entry.histograms == 0 {
+                // Only exemplars, which register no series.
+                continue;
+            }
+            let of_entry: Vec<(i64, Decoded)> = decoded.by_ref().take(entry.histograms as usize).collect();
+            let mut of_entry = self.valid_histograms(request, entry, of_entry, accepted, summary);
+            if entry.samples == 0 && of_entry.is_empty() {
+                continue;
+            }
             let id = match known {
                 Some(id) => id,
-                None => match self.resolve_entry(request, entry, key, (first..after, accepted)) {
+                None => match self.resolve_entry(request, entry, key, (first..after, accepted), !of_entry.is_empty()) {
                     Ok(Some(id)) => id,
                     // All its timestamps are refused below.
                     Ok(None) => SeriesId::new(u32::MAX),
                     Err(ResolveError::Store(error)) => return Err(error),
                     Err(ResolveError::Refused(refusal)) => {
-                        summary.refuse(refusal, u64::from(entry.samples));
+                        summary.refuse(refusal, u64::from(entry.samples) + of_entry.len() as u64);
+                        of_entry.clear();
                         left_out.extend(first..after);
                         SeriesId::new(u32::MAX)
                     }
                 },
             };
             series.resize(after, id);
+            let sample = |(timestamp_ms, histogram)| HistogramSample { series: id, timestamp_ms, histogram };
+            histograms.extend(of_entry.into_iter().map(sample));
         }
         if request.timestamps().iter().any(|&timestamp_ms| !accepted.contains(timestamp_ms)) {
             refuse_timestamps(request, accepted, summary, &mut left_out);
         }
         let (timestamps, values) = request.take_columns();
-        let mut batch = SampleBatch { series, timestamps, values };
+        let mut batch = SampleBatch { series, timestamps, values, histograms };
         if !left_out.is_empty() {
             left_out.sort_unstable();
             left_out.dedup();
@@ -410,6 +426,12 @@ impl Ingest {
         Ok(batch)
     }
 
+    /// Returns the exemplars that are kept.
+    #[must_use]
+    pub fn exemplars(&self) -> &Exemplars {
+        &self.0.exemplars
+    }
+
     /// Parses and resolves the labels of an entry that is not in the cache, and adds it. Returns `None` and registers
     /// nothing if no sample of the entry has an accepted timestamp.
     #[cold]
@@ -419,6 +441,7 @@ impl Ingest {
         entry: &Entry,
         key: SeriesKey,
         (samples, accepted): (Range<usize>, AcceptedTimestamps),
+        has_histograms: bool,
     ) -> Result<Option<SeriesId>, ResolveError> {
         // An earlier entry of the request may have had the same series.
         if let Some(id) = self.0.cache.get(key) {
@@ -427,7 +450,9 @@ impl Ingest {
         let mut pairs = Vec::new();
         request.labels(entry, &mut pairs).map_err(|_| Refusal::MalformedLabels)?;
         let labels = validate(&pairs, &self.0.limits)?;
-        if !request.timestamps()[samples].iter().any(|&timestamp_ms| accepted.contains(timestamp_ms)) {
+        let in_time =
+            has_histograms || request.timestamps()[samples].iter().any(|&timestamp_ms| accepted.contains(timestamp_ms));
+        if !in_time {
             return Ok(None);
         }
         let id = self.register(&labels, &pairs)?;

@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::exemplars::ExemplarError;
+
 /// Number of labels of a series up to which a decoder counts all of them; it stops a little above, because nothing else
 /// is done with them.
 pub(crate) const COUNTED_LABELS: usize = 1_000;
@@ -25,6 +27,8 @@ pub struct IngestLimits {
     /// Maximum time in milliseconds by which a timestamp may be ahead of the receiver's clock. A sample further ahead
     /// would block tasks that process data up to the newest sample.
     pub ahead_ms: i64,
+    /// Exemplars that are kept in memory; 0: none.
+    pub exemplars: usize,
 }
 
 impl Default for IngestLimits {
@@ -35,6 +39,7 @@ impl Default for IngestLimits {
             label_value_bytes: 16 << 10,
             decoded_bytes: 32 << 20,
             ahead_ms: 3_600_000,
+            exemplars: 10_000,
         }
     }
 }
@@ -142,12 +147,20 @@ pub enum Refusal {
         /// Labels of the series.
         series: String,
     },
-    /// Native histograms are not supported.
-    #[error("native histograms are not supported; send classic histograms")]
-    NativeHistogram,
-    /// Exemplars are not stored.
-    #[error("exemplars are not stored")]
-    Exemplar,
+    /// A native histogram is invalid.
+    #[error("a native histogram of series {series} is invalid: {problem}")]
+    NativeHistogram {
+        /// Labels of the series.
+        series: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An exemplar is not kept.
+    #[error("{0}")]
+    Exemplar(ExemplarError),
+    /// No exemplars are kept.
+    #[error("exemplars are not kept (configuration ingest.exemplars)")]
+    NoExemplars,
 }
 
 /// Kind of a [`Refusal`], for counting.
@@ -165,9 +178,9 @@ pub enum Reason {
     SeriesLimit,
     /// Timestamp out of range, in the future or in seconds.
     Timestamp,
-    /// Native histogram.
+    /// Invalid native histogram.
     NativeHistogram,
-    /// Exemplar.
+    /// Exemplar that is not kept.
     Exemplar,
 }
 
@@ -216,8 +229,8 @@ impl Refusal {
             Self::TimestampRange { .. } | Self::TimestampAhead { .. } | Self::TimestampSeconds { .. } => {
                 Reason::Timestamp
             }
-            Self::NativeHistogram => Reason::NativeHistogram,
-            Self::Exemplar => Reason::Exemplar,
+            Self::NativeHistogram { .. } => Reason::NativeHistogram,
+            Self::Exemplar(_) | Self::NoExemplars => Reason::Exemplar,
         }
     }
 }
@@ -270,9 +283,13 @@ pub struct WriteSummary {
     pub samples_written: u64,
     /// Refused samples.
     pub samples_refused: u64,
-    /// Native histogram samples; all are refused.
+    /// Stored native histograms, and the ends of their series.
+    pub histograms_written: u64,
+    /// Exemplars that were accepted.
+    pub exemplars_written: u64,
+    /// Refused native histograms.
     pub histograms_refused: u64,
-    /// Exemplars; none is stored.
+    /// Refused exemplars.
     pub exemplars_refused: u64,
     /// Counts of refusals by reason with one example each, in the order of occurrence.
     pub refusals: Vec<(Refusal, u64)>,
@@ -304,7 +321,7 @@ impl WriteSummary {
 impl fmt::Display for WriteSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refused = self.samples_refused + self.histograms_refused;
-        write!(f, "{refused} of {} samples refused", refused + self.samples_written)?;
+        write!(f, "{refused} of {} samples refused", refused + self.samples_written + self.histograms_written)?;
         let reported = self.refusals.iter().filter(|(refusal, _)| refusal.reason() != Reason::Exemplar);
         for (idx, (refusal, count)) in reported.enumerate() {
             let lead = if idx == 0 { ":" } else { ";" };

@@ -5,7 +5,7 @@ use almanac_models::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    series::{Labels, METRIC_NAME, MatchOp, Matcher, SampleSource, SeriesSamples, SourceError},
+    series::{Labels, METRIC_NAME, MatchOp, Matcher, SampleSource, SeriesHistograms, SeriesSamples, SourceError},
     store::{
         Store,
         rows::{AnomalyRow, Kind, RecommendationFilter, RecommendationRow, RowFilter, State},
@@ -224,6 +224,16 @@ impl SampleSource for LearnedSource {
         series.extend(new);
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(series)
+    }
+
+    fn select_histograms(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<SeriesHistograms>, SourceError> {
+        self.store.select_histograms(matchers, start_ms, end_ms, limit)
     }
 }
 

@@ -190,7 +190,9 @@ fn vector(
 ) -> Result<Vec<VectorSample>, SignalError> {
     match signal::instant(source, query, at_ms, limits)? {
         Value::Vector(all) => Ok(all),
-        Value::Scalar(value) => Ok(vec![VectorSample { labels: Labels::default(), timestamp_ms: at_ms, value }]),
+        Value::Scalar(value) => {
+            Ok(vec![VectorSample { labels: Labels::default(), timestamp_ms: at_ms, value, histogram: None }])
+        }
         Value::Matrix(_) => Err(SignalError::Kind { found: "a range vector", wanted: "a scalar or an instant vector" }),
         Value::String(_) => Err(SignalError::Kind { found: "a string", wanted: "a scalar or an instant vector" }),
     }
@@ -225,6 +227,10 @@ fn recorded(
     within(limit, found.len())?;
     let (mut seen, mut written) = (HashSet::new(), Vec::with_capacity(found.len()));
     for element in found {
+        if element.histogram.is_some() {
+            let labels = element.labels;
+            return Err(format!("the result is a histogram for {labels}: record a number of it, such as a quantile"));
+        }
         let mut builder = element.labels.to_builder();
         builder.set(METRIC_NAME, record);
         labels.iter().for_each(|(name, value)| {
@@ -295,7 +301,8 @@ impl AlertingRule<'_> {
     /// Returns the value and the annotations of each alert, by its labels.
     fn expanded(&self, found: Vec<VectorSample>) -> Result<HashMap<Labels, Expanded>, String> {
         let mut present = HashMap::new();
-        for element in found {
+        // An alert is about a number.
+        for element in found.into_iter().filter(|element| element.histogram.is_none()) {
             let scope = Scope { labels: &element.labels, value: element.value };
             let mut builder = element.labels.without(&[METRIC_NAME]).to_builder();
             for (name, template) in self.labels {

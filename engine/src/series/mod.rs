@@ -10,5 +10,5 @@ pub use labels::{LabelError, Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub(crate) use pattern::Capturing;
 pub use pattern::{Pattern, PatternError};
-pub use sample::{STALE_NAN_BITS, Sample, SeriesId, SeriesSamples, is_stale, stale_marker};
+pub use sample::{STALE_NAN_BITS, Sample, SeriesHistograms, SeriesId, SeriesSamples, is_stale, stale_marker};
 pub use source::{SampleSource, SourceError};

@@ -1,6 +1,9 @@
 //! Samples, series numbers, and the stale marker that ends a series.
 
+use std::sync::Arc;
+
 use super::Labels;
+use crate::histogram::Histogram;
 
 /// Bits of the NaN that marks the end of a series in Prometheus. Every other NaN is a value.
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -53,4 +56,15 @@ pub struct SeriesSamples {
     pub timestamps: Vec<i64>,
     /// Values, including stale markers ([`stale_marker`]).
     pub values: Vec<f64>,
+}
+
+/// Histograms of one series; both vectors have the same length.
+#[derive(Debug, Clone, Default)]
+pub struct SeriesHistograms {
+    /// Labels of the series, including the metric name.
+    pub labels: Labels,
+    /// Times in epoch milliseconds, strictly ascending.
+    pub timestamps: Vec<i64>,
+    /// Histograms.
+    pub histograms: Vec<Arc<Histogram>>,
 }

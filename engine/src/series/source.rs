@@ -1,6 +1,6 @@
 //! The trait through which the evaluator reads samples. The store implements it.
 
-use super::{Matcher, SeriesSamples};
+use super::{Matcher, SeriesHistograms, SeriesSamples};
 
 /// An error of reading samples.
 #[derive(Debug, thiserror::Error)]
@@ -33,4 +33,20 @@ pub trait SampleSource: Send + Sync {
         end_ms: i64,
         limit: usize,
     ) -> Result<Vec<SeriesSamples>, SourceError>;
+
+    /// Returns the histograms of the same series and span. A source without histograms returns none.
+    ///
+    /// # Errors
+    /// [`SourceError::TooManySamples`] if the histograms weigh more than `limit` samples
+    /// ([`Histogram::weight`](crate::histogram::Histogram::weight)).
+    fn select_histograms(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<SeriesHistograms>, SourceError> {
+        let _ = (matchers, start_ms, end_ms, limit);
+        Ok(Vec::new())
+    }
 }

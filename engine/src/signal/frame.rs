@@ -17,6 +17,15 @@ pub(super) fn is_absent(cell: f64) -> bool {
     cell.to_bits() == STALE_NAN_BITS
 }
 
+/// Upper half of the bits of the handle of a histogram: a signalling NaN that is neither the stale marker nor the result of
+/// arithmetic.
+pub(super) const HANDLE: u64 = 0x7ff1_0000;
+
+/// Whether a cell is the handle of a histogram.
+pub(super) fn is_histogram(cell: f64) -> bool {
+    cell.to_bits() >> 32 == HANDLE
+}
+
 /// Evenly spaced times at which an expression is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StepGrid {
@@ -216,10 +225,10 @@ impl Frame {
         }
     }
 
-    /// Replaces every value.
+    /// Replaces every float.
     pub(super) fn map(&mut self, mut change: impl FnMut(f64) -> f64) {
         for cell in &mut self.cells {
-            if !is_absent(*cell) {
+            if !is_absent(*cell) && !is_histogram(*cell) {
                 *cell = change(*cell);
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{Counts, Notes, SignalError};
+use super::{Arena, Counts, Notes, SignalError};
 
 /// Cancels a running evaluation from another thread. Clones share one flag.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,8 @@ pub struct EvalLimits {
     pub notes: Notes,
     /// Receives the numbers of samples.
     pub counts: Counts,
+    /// Holds the histograms of the evaluation.
+    pub arena: Arena,
 }
 
 impl Default for EvalLimits {
@@ -62,14 +64,21 @@ impl Default for EvalLimits {
             delays_names: false,
             notes: Notes::default(),
             counts: Counts::default(),
+            arena: Arena::default(),
         }
     }
 }
 
 impl EvalLimits {
+    /// Returns the limits with an empty arena, which every evaluation has for itself.
+    pub(super) fn for_one_evaluation(&self) -> Self {
+        Self { arena: Arena::default(), ..self.clone() }
+    }
+
     /// Checks the size of an intermediate result of `cells` values, and the cancellation.
     pub(super) fn check_cells(&self, cells: usize) -> Result<(), SignalError> {
         self.cancel.check()?;
+        let cells = cells.saturating_add(self.arena.weight());
         self.counts.peak(cells);
         if cells > self.max_samples { Err(SignalError::TooManySamples { limit: self.max_samples }) } else { Ok(()) }
     }

@@ -6,6 +6,7 @@
 //! a value drops the metric name. Experimental constructs are named by the query, and the caller decides whether it accepts them.
 
 mod aggregate;
+mod arena;
 mod binary;
 mod error;
 mod eval;
@@ -14,9 +15,11 @@ mod foreign;
 mod frame;
 mod functions;
 mod limits;
+mod native;
 mod notes;
 mod plan;
 mod select;
+mod summation;
 mod time;
 mod value;
 mod window;
@@ -24,6 +27,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use arena::Arena;
 pub use error::SignalError;
 pub use eval::{instant, range, range_dense};
 pub use feature::Feature;

@@ -1,6 +1,9 @@
 //! Results of expressions: scalars, vectors, matrices, and series at evenly spaced steps.
 
-use crate::series::Labels;
+use std::sync::Arc;
+
+use super::Arena;
+use crate::{histogram::Histogram, series::Labels};
 
 /// Result of an instant query.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,12 +25,15 @@ pub struct VectorSample {
     pub labels: Labels,
     /// Time of the query in epoch milliseconds.
     pub timestamp_ms: i64,
-    /// Value; may be NaN or infinite.
+    /// Value; may be NaN or infinite. NaN for a histogram.
     pub value: f64,
+    /// The histogram, if the element is one.
+    pub histogram: Option<Arc<Histogram>>,
 }
 
-/// One series of a range. Both vectors have the same length and are not empty.
-#[derive(Debug, Clone, PartialEq)]
+/// One series of a range: its floats and its histograms, of which one may be missing. Times and values have the same
+/// length.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RangeSeries {
     /// Labels of the series.
     pub labels: Labels,
@@ -35,6 +41,42 @@ pub struct RangeSeries {
     pub timestamps: Vec<i64>,
     /// Values; may be NaN or infinite.
     pub values: Vec<f64>,
+    /// Histograms with their times.
+    pub histograms: Vec<(i64, Arc<Histogram>)>,
+}
+
+impl RangeSeries {
+    /// Returns a series of samples, some of which may be histograms.
+    pub(super) fn new(labels: Labels, samples: impl Iterator<Item = (i64, f64)>, arena: &Arena) -> Self {
+        let mut series = Self { labels, ..Self::default() };
+        series.extend(samples, arena);
+        series
+    }
+
+    /// Adds samples.
+    pub(super) fn extend(&mut self, samples: impl Iterator<Item = (i64, f64)>, arena: &Arena) {
+        for (at, value) in samples {
+            match arena.get(value) {
+                Some(histogram) => self.histograms.push((at, histogram)),
+                None => {
+                    self.timestamps.push(at);
+                    self.values.push(value);
+                }
+            }
+        }
+    }
+
+    /// Returns the number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.timestamps.len() + self.histograms.len()
+    }
+
+    /// Whether there are no samples.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.timestamps.is_empty() && self.histograms.is_empty()
+    }
 }
 
 /// Result of an expression at evenly spaced steps, with one value for each step.

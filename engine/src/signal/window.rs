@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    frame::{Frame, RowLabels, StepGrid, is_absent},
+    Arena,
+    frame::{Frame, RowLabels, StepGrid, is_absent, is_histogram},
     time::{Extension, QueryTimes, TimeShift},
 };
 use crate::series::{SeriesSamples, is_stale};
@@ -118,6 +119,13 @@ impl StepWindows {
     }
 }
 
+impl RangeRow<'_> {
+    /// Whether any sample is a histogram.
+    pub(super) fn has_histograms(&self) -> bool {
+        self.values.iter().any(|value| is_histogram(*value))
+    }
+}
+
 impl<'a> RangeRows<'a> {
     /// Creates windows over stored samples. `distinct`: whether the labels differ even without the metric name.
     /// `delays`: whether names are dropped from the result only.
@@ -144,12 +152,15 @@ impl<'a> RangeRows<'a> {
     }
 
     /// Creates windows over the results of a subquery.
-    pub(super) fn computed(frame: &Frame, inner: &StepGrid, windows: StepWindows) -> Self {
+    ///
+    /// Steps may skip samples, so that the hints of histograms about the sample before them do not apply.
+    pub(super) fn computed(frame: &Frame, inner: &StepGrid, windows: StepWindows, arena: &Arena) -> Self {
         let times: Vec<i64> = inner.times().collect();
         let rows = (0..frame.rows.len())
             .map(|row| {
                 let kept = times.iter().zip(frame.row(row)).filter(|(_, cell)| !is_absent(**cell));
-                let (timestamps, values): (Vec<i64>, Vec<f64>) = kept.unzip();
+                let (timestamps, values): (Vec<i64>, Vec<f64>) =
+                    kept.map(|(at, value)| (at, arena.without_hint(*value))).unzip();
                 RangeRow { labels: frame.rows[row].clone(), timestamps: timestamps.into(), values: values.into() }
             })
             .collect();

@@ -38,7 +38,7 @@ pub use sql::{
 };
 #[cfg(unix)]
 pub use workers::{SqlCall, SqlWorkers, WorkerOptions, WorkerStats, serve_sql};
-pub use write::{Appended, Receipt, SampleBatch};
+pub use write::{Appended, HistogramSample, Receipt, SampleBatch};
 
 /// Oldest accepted timestamp, in epoch milliseconds: about 285,000 years before 1970.
 pub const MIN_TIMESTAMP_MS: i64 = -9_000_000_000_000_000;

@@ -41,11 +41,13 @@ fn wrong_expectations_fail() {
         "eval range from 0 to 2m step 1m up{job=\"a\"}\n  up{job=\"a\"} 1 2 4",
         "eval range from 0 to 2m step 1m up{job=\"a\"}\n  up{job=\"a\"} 1 2",
         "eval instant at 1m time()\n  61",
+        "eval instant at 2m up{job=\"b\"}\n  up{job=\"b\"} 1",
+        "eval instant at 2m up{job=\"b\"}\n  up{job=\"b\"} {{count:1 sum:2}}",
     ] {
         let outcomes = runner::run(&format!("{load}{eval}\n")).unwrap();
         assert!(matches!(outcomes[0].verdict, Verdict::Failed(_)), "{eval}: {outcomes:?}");
     }
-    let outcomes = runner::run(&format!("{load}eval instant at 2m up{{job=\"b\"}}\n  up{{job=\"b\"}} 1\n")).unwrap();
-    assert!(matches!(outcomes[0].verdict, Verdict::Lacks("native histograms", _)));
+    let outcomes = runner::run("load 1m\n  up@st 0\n  up 1\n\neval instant at 0m up\n  up 2\n").unwrap();
+    assert!(matches!(outcomes[0].verdict, Verdict::Lacks("start timestamps", _)));
     assert!(runner::run("lod 1m\n").unwrap_err().contains("line 1"));
 }

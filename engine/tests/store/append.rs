@@ -51,15 +51,25 @@ fn invalid_batches_are_rejected_as_a_whole() {
         assert_eq!(fresh.store.append(batch).unwrap_err().to_string(), message);
     };
     check(
-        SampleBatch { series: vec![id], timestamps: vec![1, 2], values: vec![] },
+        SampleBatch { series: vec![id], timestamps: vec![1, 2], values: vec![], histograms: Vec::new() },
         "the columns of a batch differ in length: 1 series, 2 timestamps, 0 values",
     );
     check(
-        SampleBatch { series: vec![almanac_engine::series::SeriesId::new(7)], timestamps: vec![1], values: vec![1.0] },
+        SampleBatch {
+            series: vec![almanac_engine::series::SeriesId::new(7)],
+            timestamps: vec![1],
+            values: vec![1.0],
+            histograms: Vec::new(),
+        },
         "this store has no series number 7",
     );
     check(
-        SampleBatch { series: vec![id, id], timestamps: vec![1, i64::MAX], values: vec![1.0, 2.0] },
+        SampleBatch {
+            series: vec![id, id],
+            timestamps: vec![1, i64::MAX],
+            values: vec![1.0, 2.0],
+            histograms: Vec::new(),
+        },
         "timestamp 9223372036854775807 ms is outside the store's range",
     );
     let refused = fresh.store.resolve(&labels(&[("__name__", "down")])).unwrap_err();
@@ -128,7 +138,7 @@ fn a_closed_store_returns_closed() {
     fresh.store.close().unwrap();
     let id = almanac_engine::series::SeriesId::new(0);
     let _ = other.resolve(&labels(&[("__name__", "up")]));
-    let batch = SampleBatch { series: vec![id], timestamps: vec![1], values: vec![1.0] };
+    let batch = SampleBatch { series: vec![id], timestamps: vec![1], values: vec![1.0], histograms: Vec::new() };
     assert!(matches!(other.append(batch), Err(StoreError::Closed)));
     assert!(matches!(other.put_signals(&[]), Err(StoreError::Closed)));
     assert!(matches!(other.clone().close(), Err(StoreError::Closed)));

@@ -8,6 +8,7 @@ mod delete;
 mod document;
 mod files;
 mod functions;
+mod histograms;
 mod model;
 mod recovery;
 mod retention;

@@ -77,3 +77,24 @@ fn a_store_of_schema_version_3_opens() {
     store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();
     assert_eq!(all(&store), found);
 }
+
+/// The fixture was written by the release before schema version 5: an import, a compaction and another import.
+#[test]
+fn a_store_of_schema_version_4_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v4.duckdb");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_v4.duckdb.gz");
+    let mut decoder = flate2::read::GzDecoder::new(fs::File::open(fixture).unwrap());
+    std::io::copy(&mut decoder, &mut fs::File::create(&path).unwrap()).unwrap();
+    let store = Store::open(&path, StoreOptions::default()).unwrap();
+    let found = all(&store);
+    let lengths: Vec<usize> = found.iter().map(|series| series.timestamps.len()).collect();
+    assert_eq!(lengths, [61, 30]);
+    assert_eq!(found[0].values.last(), Some(&7.0));
+    // The table that version 5 adds exists and is empty.
+    assert_eq!(store.stats().histograms, 0);
+    let answer = store.analyst_sql("SELECT buckets FROM histograms", &[], Default::default()).unwrap();
+    assert!(answer.batches.iter().all(|batch| batch.num_rows() == 0));
+    store.close().unwrap();
+    assert_eq!(all(&Store::open(&path, StoreOptions::default()).unwrap()), found);
+}

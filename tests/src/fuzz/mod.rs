@@ -49,6 +49,7 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("remote_write_1", samples::remote_write_1),
     ("remote_write_2", samples::remote_write_2),
     ("rules", settings::rules),
+    ("scrape_protobuf", samples::scrape_protobuf),
     ("sql", sql::statement),
     ("sql_body", http::sql_body),
     ("tables", files::tables),

@@ -1,12 +1,17 @@
 //! Targets: remote write, Prometheus text, OpenMetrics, events.
 
+use std::time::Duration;
+
 use almanac_engine::ingest::{
     IngestLimits,
     import::ImportFormat,
     parse_events,
     remote_write::{Request, Version},
+    scrape::{Fetched, Page, ScrapeTarget, Scraper},
     text::{Dialect, TextParser},
 };
+
+use almanac_models::Step;
 
 use super::{files::import, one_line, store};
 
@@ -82,6 +87,37 @@ fn text(dialect: Dialect, data: &[u8]) {
     }
     if let Err(error) = parser.finish() {
         one_line::check(&error);
+    }
+}
+
+/// Pages in the protobuf format, as a scrape.
+pub(super) fn scrape_protobuf(data: &[u8]) {
+    let interval = Step::from_millis(15_000).unwrap_or_else(|error| panic!("an interval: {error}"));
+    let target = ScrapeTarget {
+        job: "fuzz".to_owned(),
+        instance: "a:1".to_owned(),
+        url: "http://a:1/metrics".to_owned(),
+        interval,
+        timeout: Duration::from_secs(1),
+        labels: Vec::new(),
+        honor_labels: false,
+        token: None,
+        sample_limit: 1_000,
+        follow_redirects: false,
+        native_histograms: true,
+    };
+    let content_type = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    let page = Page { content_type: Some(content_type.to_owned()), body: data.to_vec().into() };
+    let fetched = Fetched { elapsed: Duration::ZERO, page: Ok(page) };
+    let mut scraper = Scraper::new(store::ingest().clone(), target);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("a runtime: {error}"));
+    match runtime.block_on(scraper.store(&fetched, store::now())) {
+        Ok(report) => {
+            report.error.iter().for_each(|error| assert!(!error.contains('\n'), "several lines: {error:?}"));
+            report.refused.refusals.iter().for_each(|(refusal, _)| one_line::check(refusal));
+        }
+        Err(error) => panic!("a page could not be stored: {error}"),
     }
 }
 

@@ -42,7 +42,7 @@ impl Fixture {
     fn put(&self, metric: &str, rows: impl Iterator<Item = (i64, f64)>) {
         let id = self.store.resolve(&Labels::from_pairs([(METRIC_NAME, metric)]).unwrap()).unwrap();
         let (timestamps, values): (Vec<i64>, Vec<f64>) = rows.unzip();
-        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values };
+        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values, ..SampleBatch::default() };
         self.store.append(batch).unwrap().wait().unwrap();
     }
 

@@ -134,7 +134,7 @@ fn a_panel_over_a_year_is_read_from_rollups() {
         let id = store.resolve(&Labels::from_pairs([(METRIC_NAME, name), ("host", "a")]).unwrap()).unwrap();
         let timestamps: Vec<i64> = (span.0..span.1).step_by(600_000).collect();
         let values = timestamps.iter().map(|at| value(*at)).collect();
-        let batch = SampleBatch { series: vec![id; timestamps.len()], timestamps, values };
+        let batch = SampleBatch { series: vec![id; timestamps.len()], timestamps, values, ..SampleBatch::default() };
         store.append(batch).unwrap().wait().unwrap();
     };
     // The hour of the day, and a counter of one per second that starts again every hundred days.

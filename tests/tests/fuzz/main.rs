@@ -64,6 +64,7 @@ targets! {
     remote_write_1: 2_000,
     remote_write_2: 2_000,
     rules: 1_500,
+    scrape_protobuf: 500,
     sql: 400,
     remote_read: 300,
     sql_body: 200,

@@ -40,6 +40,7 @@ pub(super) fn ingest(ingest: &Ingest, recording: &Recording, global: &Global) ->
             series: part.iter().map(|(_, idx, _)| ids[*idx]).collect(),
             timestamps: part.iter().map(|(at, ..)| *at).collect(),
             values: part.iter().map(|(_, idx, row)| recording.series[*idx].values[*row]).collect(),
+            ..SampleBatch::default()
         };
         let pending = ingest.append(batch).map_err(|error| failed(&error))?;
         written += pending.wait().map_err(|error| failed(&error))?.samples_written;

@@ -127,13 +127,14 @@ fn ingest(config: &Config) -> Vec<String> {
     let ingest = &config.ingest;
     vec![format!(
         "Accepts up to {} labels a series (names up to {} bytes, values up to {}), {} after decompression, and timestamps up to \
-         {} ahead of the clock. An imported file is decoded in a process with {}.",
+         {} ahead of the clock. An imported file is decoded in a process with {}. The newest {} are kept in memory.",
         ingest.max_labels,
         ingest.max_label_name,
         ingest.max_label_value,
         ingest.max_decoded,
         span(ingest.max_ahead),
-        ingest.decode_memory
+        ingest.decode_memory,
+        counted(ingest.exemplars, "exemplar")
     )]
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use almanac_engine::series::{Labels, MatchOp, Matcher, SampleSource, SeriesSamples, SourceError};
+use almanac_engine::series::{Labels, MatchOp, Matcher, SampleSource, SeriesHistograms, SeriesSamples, SourceError};
 
 use super::request::FilterBody;
 use crate::http::{ApiError, shared::escape_pattern};
@@ -136,6 +136,20 @@ impl SampleSource for Filtered<'_> {
         let mut all = matchers.to_vec();
         all.extend(self.filters.label_matchers());
         let mut series = self.source.select(&all, start_ms, end_ms, limit)?;
+        series.retain(|one| self.filters.pass_bounds(&one.labels));
+        Ok(series)
+    }
+
+    fn select_histograms(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<SeriesHistograms>, SourceError> {
+        let mut all = matchers.to_vec();
+        all.extend(self.filters.label_matchers());
+        let mut series = self.source.select_histograms(&all, start_ms, end_ms, limit)?;
         series.retain(|one| self.filters.pass_bounds(&one.labels));
         Ok(series)
     }

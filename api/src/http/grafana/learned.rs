@@ -42,9 +42,12 @@ fn columns<R: TableRow>(rows: &[R]) -> Vec<Column> {
             ColumnType::Time => ColumnKind::Time,
             ColumnType::Float | ColumnType::Int | ColumnType::Count | ColumnType::Small => ColumnKind::Number,
             ColumnType::Flag => ColumnKind::Flag,
-            ColumnType::Text | ColumnType::Json | ColumnType::Ints | ColumnType::Texts | ColumnType::Map => {
-                ColumnKind::Text
-            }
+            ColumnType::Text
+            | ColumnType::Json
+            | ColumnType::Ints
+            | ColumnType::Texts
+            | ColumnType::Map
+            | ColumnType::Buckets => ColumnKind::Text,
         };
         // Grafana expects this name for the end of a region annotation.
         let name = if column.flat == "time_end" { "timeEnd" } else { column.flat };

@@ -472,7 +472,7 @@ mod tests {
         let labels = Labels::from_pairs([("job", "a")]).unwrap();
         let timestamps = vec![0, 10, 20, 50, 80, 90];
         let values = vec![1.0, 1.0, 1.0, 1.0, f64::NAN, 1.0];
-        let series = [RangeSeries { labels, timestamps, values }];
+        let series = [RangeSeries { labels, timestamps, values, histograms: Vec::new() }];
         let range = PanelRange { start_ms: 0, end_ms: 100, step_ms: 10 };
         let found: Vec<_> = spans(None, &series, range).into_iter().map(|note| (note.time_ms, note.end_ms)).collect();
         assert_eq!(found, [(0, Some(20)), (50, None), (90, None)]);

@@ -69,7 +69,10 @@ pub(super) fn evaluate(
         return signal::range(&source, &coarse, range.start_ms, range.end_ms, range.step_ms, &limits);
     }
     let source = Filtered { source: store, filters };
-    signal::range(&source, query, range.start_ms, range.end_ms, range.step_ms, limits)
+    let mut series = signal::range(&source, query, range.start_ms, range.end_ms, range.step_ms, limits)?;
+    // A panel shows numbers.
+    series.retain(|one| !one.timestamps.is_empty());
+    Ok(series)
 }
 
 /// Returns the legend of a series: the target's `legend` with `{{label}}` replaced, else the signal's name, else the

@@ -52,17 +52,17 @@ pub(super) async fn write(State(state): State<AppState>, headers: HeaderMap, bod
     };
     let (result, written) = match take(&state, version, body).await {
         Ok(summary) if summary.is_partial() => {
-            (Err(ApiError::bad_request("invalid_samples", summary.to_string())), summary.samples_written)
+            (Err(ApiError::bad_request("invalid_samples", summary.to_string())), summary)
         }
-        Ok(summary) => (Ok(StatusCode::NO_CONTENT), summary.samples_written),
-        Err(error) => (Err(error), 0),
+        Ok(summary) => (Ok(StatusCode::NO_CONTENT), summary),
+        Err(error) => (Err(error), WriteSummary::default()),
     };
     let mut response = result.into_response();
     if version == Version::V2 {
         let headers = response.headers_mut();
-        headers.insert(SAMPLES_WRITTEN, HeaderValue::from(written));
-        headers.insert(HISTOGRAMS_WRITTEN, HeaderValue::from(0));
-        headers.insert(EXEMPLARS_WRITTEN, HeaderValue::from(0));
+        headers.insert(SAMPLES_WRITTEN, HeaderValue::from(written.samples_written));
+        headers.insert(HISTOGRAMS_WRITTEN, HeaderValue::from(written.histograms_written));
+        headers.insert(EXEMPLARS_WRITTEN, HeaderValue::from(written.exemplars_written));
     }
     response
 }

@@ -298,6 +298,7 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     gauge("store_wal_bytes", "Size of the write-ahead log", stats.wal_bytes);
     gauge("store_ready", "Whether the store takes writes", u64::from(stats.ready));
     gauge("store_samples_lost", "Acknowledged samples that were missing at the last start", stats.samples_lost);
+    gauge("store_histograms", "Native histograms", stats.histograms);
     gauge("store_rows_held", "Expired rows that retention holds back", stats.rows_held);
     gauge("store_queue_bytes", "Size of the samples that wait to be written", stats.queue_bytes);
     gauge("store_queue_limit_bytes", "Maximum size of the samples that wait to be written", stats.queue_limit_bytes);

@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::native::write_histogram;
 use crate::http::{
     ApiError, Reserved,
     shared::{PART_BYTES, body_of, parts_of},
@@ -240,8 +241,16 @@ pub(super) fn write_value(value: &Value, time_ms: i64, stats: Option<&str>) -> V
                 }
                 out.extend_from_slice(br#"{"metric":"#);
                 write_labels(&mut out, &sample.labels);
-                out.extend_from_slice(br#","value":"#);
-                write_pair(&mut out, sample.timestamp_ms, sample.value);
+                match &sample.histogram {
+                    Some(histogram) => {
+                        out.extend_from_slice(br#","histogram":"#);
+                        write_histogram(&mut out, sample.timestamp_ms, histogram);
+                    }
+                    None => {
+                        out.extend_from_slice(br#","value":"#);
+                        write_pair(&mut out, sample.timestamp_ms, sample.value);
+                    }
+                }
                 out.push(b'}');
             }
             out.push(b']');
@@ -286,18 +295,26 @@ impl MatrixParts {
         Self { series: series.into_iter(), current: None, state: MatrixState::Start, stats }
     }
 
-    /// Writes samples of a series until the part is full or the series ends.
+    /// Writes samples of a series until the part is full or the series ends: the floats, then the histograms.
     fn write_samples(&mut self, one: RangeSeries, mut written: usize, part: &mut Vec<u8>) {
-        while part.len() < PART_BYTES
-            && let (Some(&time_ms), Some(&value)) = (one.timestamps.get(written), one.values.get(written))
-        {
-            if written > 0 {
+        let floats = one.timestamps.len();
+        while part.len() < PART_BYTES && written < one.len().max(1) {
+            let histogram = written.checked_sub(floats).and_then(|idx| one.histograms.get(idx));
+            if written == 0 && (floats > 0 || histogram.is_none()) {
+                part.extend_from_slice(br#","values":["#);
+            } else if written == floats && histogram.is_some() {
+                part.extend_from_slice(if floats > 0 { br#"],"histograms":["# } else { br#","histograms":["# });
+            } else {
                 part.push(b',');
             }
-            write_pair(part, time_ms, value);
+            if let Some((time_ms, histogram)) = histogram {
+                write_histogram(part, *time_ms, histogram);
+            } else if let (Some(&time_ms), Some(&value)) = (one.timestamps.get(written), one.values.get(written)) {
+                write_pair(part, time_ms, value);
+            }
             written += 1;
         }
-        if written < one.timestamps.len() {
+        if written < one.len() {
             self.current = Some((one, written));
         } else {
             part.extend_from_slice(b"]}");
@@ -335,7 +352,6 @@ impl Iterator for MatrixParts {
             self.state = MatrixState::Series;
             part.extend_from_slice(br#"{"metric":"#);
             write_labels(&mut part, &one.labels);
-            part.extend_from_slice(br#","values":["#);
             self.write_samples(one, 0, &mut part);
         }
         Some(part)
@@ -369,14 +385,14 @@ fn write_pair(out: &mut Vec<u8>, time_ms: i64, value: f64) {
 }
 
 /// Writes a time in seconds, with three decimals unless they are all zero, as Prometheus does.
-fn write_time(out: &mut Vec<u8>, time_ms: i64) {
+pub(super) fn write_time(out: &mut Vec<u8>, time_ms: i64) {
     let sign = if time_ms < 0 { "-" } else { "" };
     let (seconds, millis) = (time_ms.unsigned_abs() / 1000, time_ms.unsigned_abs() % 1000);
     let _ = if millis == 0 { write!(out, "{sign}{seconds}") } else { write!(out, "{sign}{seconds}.{millis:03}") };
 }
 
 /// Writes a number in the format of Prometheus: Go's `strconv.FormatFloat` with the fewest digits.
-fn write_number(out: &mut Vec<u8>, value: f64) {
+pub(super) fn write_number(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
@@ -424,12 +440,13 @@ mod tests {
         check(&Value::Scalar(2.0), r#"{"resultType":"scalar","result":[4.500,"2"]}"#);
         check(&Value::String("a\"".into()), r#"{"resultType":"string","result":[4.500,"a\""]}"#);
         let labels = Labels::from_pairs([("__name__", "up"), ("job", "a\nb")]).unwrap();
-        let sample = VectorSample { labels: labels.clone(), timestamp_ms: 4000, value: 1.0 };
+        let sample = VectorSample { labels: labels.clone(), timestamp_ms: 4000, value: 1.0, histogram: None };
         check(
             &Value::Vector(vec![sample]),
             r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a\nb"},"value":[4,"1"]}]}"#,
         );
-        let series = RangeSeries { labels, timestamps: vec![-1500, 0], values: vec![f64::NAN, 3.0] };
+        let series =
+            RangeSeries { labels, timestamps: vec![-1500, 0], values: vec![f64::NAN, 3.0], histograms: Vec::new() };
         check(
             &Value::Matrix(vec![series]),
             r#"{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a\nb"},"values":[[-1.500,"NaN"],[0,"3"]]}]}"#,
@@ -442,6 +459,7 @@ mod tests {
             labels: Labels::from_pairs([("n", number.to_string())]).unwrap(),
             timestamps: (0..samples).collect(),
             values: vec![0.5; usize::try_from(samples).unwrap()],
+            histograms: Vec::new(),
         };
         for shape in [vec![], vec![0], vec![1, 0, 2], vec![20_000, 1, 0, 30_000]] {
             let all: Vec<RangeSeries> = shape.iter().enumerate().map(|(n, &samples)| series(n, samples)).collect();

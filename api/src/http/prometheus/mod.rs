@@ -8,6 +8,7 @@ mod format;
 mod health;
 mod labels;
 mod metadata;
+mod native;
 mod parameters;
 mod query;
 mod read;

@@ -95,7 +95,8 @@ async fn matrix(
     remarks: &Remarks,
     stats: Option<&str>,
 ) -> Result<Response, PromError> {
-    let samples: usize = series.iter().map(|one| one.timestamps.len()).sum();
+    let weight = |one: &RangeSeries| one.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>();
+    let samples: usize = series.iter().map(|one| one.timestamps.len() + weight(one)).sum();
     let reserved = state.answers.reserve(samples.saturating_mul(BYTES_PER_SAMPLE), MEMORY_WAIT).await?;
     Ok(success_in_parts(MatrixParts::new(series, stats), remarks, reserved))
 }

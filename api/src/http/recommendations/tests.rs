@@ -110,7 +110,12 @@ impl TestService {
     fn demand(&self, value: f64) {
         let labels = Labels::from_pairs([("__name__", "demand")]).unwrap();
         let series = self.state.store.resolve(&labels).unwrap();
-        let batch = SampleBatch { series: vec![series], timestamps: vec![NOW - 15_000], values: vec![value] };
+        let batch = SampleBatch {
+            series: vec![series],
+            timestamps: vec![NOW - 15_000],
+            values: vec![value],
+            ..SampleBatch::default()
+        };
         self.state.store.append(batch).unwrap().wait().unwrap();
     }
 }

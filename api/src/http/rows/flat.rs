@@ -67,7 +67,8 @@ pub(super) fn schema(table: &Table) -> RefOr<Schema> {
             | ColumnType::Time
             | ColumnType::Ints
             | ColumnType::Texts
-            | ColumnType::Map => Type::String,
+            | ColumnType::Map
+            | ColumnType::Buckets => Type::String,
         };
         // Any floating-point column may be null, because non-finite numbers are.
         let may_be_null = column.nullable || column.column_type == ColumnType::Float;

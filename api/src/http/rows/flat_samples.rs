@@ -157,11 +157,13 @@ mod tests {
                 labels: Labels::from_pairs([("__name__", "m"), ("host", "a,b"), ("time", "x")]).unwrap(),
                 timestamps: vec![0, 2000],
                 values: vec![1.0, f64::NAN],
+                histograms: Vec::new(),
             },
             RangeSeries {
                 labels: Labels::from_pairs([("__name__", "m"), ("zone", "b")]).unwrap(),
                 timestamps: vec![1000],
                 values: vec![2.0],
+                histograms: Vec::new(),
             },
         ];
         assert_eq!(
@@ -181,6 +183,7 @@ mod tests {
             labels: Labels::from_pairs((0..60).map(|label| (format!("l{number}_{label}"), "v".to_owned()))).unwrap(),
             timestamps: (0..100).collect(),
             values: vec![1.0; 100],
+            histograms: Vec::new(),
         };
         let error = FlatSamples::new((0..1000).map(wide).collect(), Format::Json).map(|_| ()).unwrap_err();
         assert_eq!((error.status(), error.code()), (StatusCode::UNPROCESSABLE_ENTITY, "too_many_values"));

@@ -89,6 +89,8 @@ pub(super) async fn samples(State(state): State<AppState>, params: Params) -> Re
         EvaluationError::Signal(error) => error.into(),
         other => ApiError::from(other),
     })??;
+    // Rows are numbers.
+    let series: Vec<RangeSeries> = series.into_iter().filter(|one| !one.timestamps.is_empty()).collect();
     let rows = series.iter().map(|one| one.values.len()).sum::<usize>();
     if rows > limit {
         return Err(too_many(limit));
@@ -122,7 +124,7 @@ fn stored(
         .map(|one| {
             let (timestamps, values) =
                 one.timestamps.into_iter().zip(one.values).filter(|(_, value)| !is_stale(*value)).unzip();
-            RangeSeries { labels: one.labels, timestamps, values }
+            RangeSeries { labels: one.labels, timestamps, values, histograms: Vec::new() }
         })
         .collect())
 }

@@ -292,5 +292,6 @@ pub fn ingest_limits(config: &Config) -> IngestLimits {
         label_value_bytes: config.ingest.max_label_value,
         decoded_bytes: config.ingest.max_decoded.bytes(),
         ahead_ms: config.ingest.max_ahead.millis(),
+        exemplars: config.ingest.exemplars,
     }
 }

@@ -139,7 +139,7 @@ impl TestService {
 
 /// Writes an hour of two gauges and two counters, every 15 s.
 fn telemetry(store: &Store) {
-    let mut batch = SampleBatch { series: Vec::new(), timestamps: Vec::new(), values: Vec::new() };
+    let mut batch = SampleBatch::default();
     let mut add = |pairs: &[(&str, &str)], value: fn(i64) -> f64| {
         let id = store.resolve(&Labels::from_pairs(pairs.iter().copied()).unwrap()).unwrap();
         for step in 0..=240 {

@@ -41,7 +41,9 @@ pub fn one_value(store: &Store, expr: &str, now: Timestamp) -> Result<Option<f64
     let query = signal::parse(expr).map_err(failed)?;
     let values = match signal::instant(store, &query, now.millis(), &EvalLimits::default()).map_err(failed)? {
         signal::Value::Scalar(value) => vec![value],
-        signal::Value::Vector(samples) => samples.into_iter().map(|sample| sample.value).collect(),
+        signal::Value::Vector(samples) => {
+            samples.into_iter().filter(|sample| sample.histogram.is_none()).map(|sample| sample.value).collect()
+        }
         signal::Value::Matrix(_) | signal::Value::String(_) => Vec::new(),
     };
     match values.as_slice() {
@@ -70,7 +72,9 @@ pub(in crate::advise) fn one_series(
     let start_ms = end_ms - (history_ms / step_ms) * step_ms;
     let max_steps = usize::try_from(history_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
     let limits = EvalLimits { max_steps, ..EvalLimits::default() };
-    let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits).map_err(failed)?;
+    let mut series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits).map_err(failed)?;
+    // A history is one of numbers.
+    series.retain(|one| !one.timestamps.is_empty());
     match series.as_slice() {
         [] => Ok(Vec::new()),
         [one] => Ok(one.timestamps.iter().copied().zip(one.values.iter().copied()).collect()),

@@ -298,7 +298,7 @@ mod tests {
             .filter(|step| !(3_000..3_012).contains(step))
             .map(|step| (step * STEP, 0.1 + 0.2 * busy(step) + noise(step)))
             .unzip();
-        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values };
+        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values, histograms: Vec::new() };
         store.append(batch).unwrap().wait().unwrap();
     }
 

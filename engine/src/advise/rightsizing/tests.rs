@@ -209,7 +209,12 @@ impl Scene {
     fn put(&self, usage: &DemandHistory) {
         let id = self.store.resolve(&Labels::from_pairs([(METRIC_NAME, "memory_bytes")]).unwrap()).unwrap();
         let timestamps = usage.timestamps().to_vec();
-        let batch = SampleBatch { series: vec![id; timestamps.len()], timestamps, values: usage.values().to_vec() };
+        let batch = SampleBatch {
+            series: vec![id; timestamps.len()],
+            timestamps,
+            values: usage.values().to_vec(),
+            histograms: Vec::new(),
+        };
         self.store.append(batch).unwrap().wait().unwrap();
     }
 }

@@ -265,7 +265,8 @@ mod tests {
         let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
         for labels in series {
             let id = store.resolve(&Labels::from_pairs(labels.iter().copied()).unwrap()).unwrap();
-            let batch = SampleBatch { series: vec![id], timestamps: vec![5], values: vec![1.0] };
+            let batch =
+                SampleBatch { series: vec![id], timestamps: vec![5], values: vec![1.0], histograms: Vec::new() };
             store.append(batch).unwrap().wait().unwrap();
         }
         let events: Vec<Incident> = targets.iter().map(|target| incident(*target, 1, 2)).collect();

@@ -318,7 +318,9 @@ fn counter(store: &Store, expr: &str, now: Timestamp) -> Result<f64, signal::Sig
     let query = signal::parse(expr)?;
     Ok(match signal::instant(store, &query, now.millis(), &EvalLimits::default())? {
         Value::Scalar(value) => value,
-        Value::Vector(samples) => samples.iter().map(|sample| sample.value).sum(),
+        Value::Vector(samples) => {
+            samples.iter().filter(|sample| sample.histogram.is_none()).map(|sample| sample.value).sum()
+        }
         _ => f64::NAN,
     })
 }

@@ -19,9 +19,10 @@ use super::{
     traces::{BOUNDS, CALLS, DURATION, SpanMetrics, each_span},
 };
 use crate::{
+    histogram::Histogram,
     ingest::{Ingest, PendingWrite, Refusal, ResolveError, WriteSummary},
     store::{
-        SampleBatch, StoreError,
+        HistogramSample, SampleBatch, StoreError,
         rows::{MetadataRow, MetricType},
     },
 };
@@ -232,10 +233,14 @@ impl Otlp {
     ) -> Result<PendingWrite, StoreError> {
         let inner = &*self.0;
         // Checked before any series is registered, because a rejected export must register none.
-        inner.ingest.store().check_queue(rows.timestamps.len())?;
+        let weight: usize = rows.histograms.iter().map(|(_, histogram)| histogram.weight()).sum();
+        inner.ingest.store().check_queue(rows.timestamps.len() + weight)?;
+        let mut histograms = rows.histograms.iter();
+        let mut ids = vec![None; rows.series().len()];
         let mut batch = SampleBatch::with_capacity(rows.timestamps.len());
         let (mut at, mut last_refused) = (0, None);
-        for row in rows.series() {
+        for (number, row) in rows.series().iter().enumerate() {
+            let of_row: Vec<&(i64, Histogram)> = histograms.by_ref().take(row.histograms).collect();
             let samples = at..at + row.samples;
             at = samples.end;
             let text = rows.labels(row);
@@ -257,10 +262,23 @@ impl Otlp {
             for idx in samples {
                 batch.push(id, rows.timestamps[idx], rows.values[idx]);
             }
+            for (timestamp_ms, histogram) in of_row {
+                let (timestamp_ms, histogram) = (*timestamp_ms, Arc::new(histogram.clone()));
+                batch.histograms.push(HistogramSample { series: id, timestamp_ms, histogram });
+            }
+            ids[number] = Some(id);
         }
         let mut refused = WriteSummary::default();
         for (refusal, count) in report.refusals.drain(..) {
             refused.refuse(refusal, count);
+        }
+        let accepted = inner.ingest.accepted(now);
+        for (number, exemplar) in &rows.exemplars {
+            let Some(labels) = ids[*number].and_then(|id| inner.ingest.store().labels(id)) else { continue };
+            let pairs: Vec<(&[u8], &[u8])> =
+                exemplar.labels.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+            let at = (exemplar.value, exemplar.timestamp_ms.unwrap_or(now.millis()));
+            inner.ingest.keep_exemplar(&labels, &pairs, at, accepted, &mut refused);
         }
         let metadata = inner.ingest.metadata_seen().unseen(metadata.iter().map(Declared::borrowed), now);
         inner.ingest.append_with(batch, refused, metadata)

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::OtlpError;
-use crate::series::METRIC_NAME;
+use crate::{histogram::Histogram, ingest::text::PageExemplar, series::METRIC_NAME};
+
+/// Most exemplars of an export; further ones are left out.
+const MAX_EXEMPLARS: usize = 10_000;
 
 /// Separators of encoded labels; neither byte occurs in UTF-8.
 const AFTER_NAME: u8 = 0xff;
@@ -64,6 +67,12 @@ pub(crate) struct Rows {
     series: Vec<Row>,
     pub(crate) timestamps: Vec<i64>,
     pub(crate) values: Vec<f64>,
+    /// Native histograms with their times, series after series.
+    pub(crate) histograms: Vec<(i64, Histogram)>,
+    /// Memory of the histograms in bytes.
+    histogram_bytes: usize,
+    /// Exemplars with the number of their series.
+    pub(crate) exemplars: Vec<(usize, PageExemplar)>,
 }
 
 /// A series of an export.
@@ -72,6 +81,8 @@ pub(crate) struct Row {
     labels: Range<usize>,
     /// Number of its samples.
     pub(crate) samples: usize,
+    /// Number of its native histograms.
+    pub(crate) histograms: usize,
     /// Number of the data point that the samples belong to.
     pub(crate) point: u32,
 }
@@ -87,6 +98,9 @@ impl Rows {
             series: Vec::new(),
             timestamps: Vec::new(),
             values: Vec::new(),
+            histograms: Vec::new(),
+            histogram_bytes: 0,
+            exemplars: Vec::new(),
         }
     }
 
@@ -138,8 +152,38 @@ impl Rows {
         self.close(start, point, samples);
     }
 
+    /// Adds a series of native histograms. Adds nothing above the limit.
+    pub(crate) fn push_histograms(
+        &mut self,
+        point: u32,
+        name: &str,
+        labels: &LabelText,
+        histograms: Vec<(i64, Histogram)>,
+    ) {
+        let bytes: usize = histograms.iter().map(|(_, histogram)| histogram.weight() * 16).sum();
+        if self.bytes() + name.len() + labels.0.len() + bytes > self.limit {
+            self.is_full = true;
+            return;
+        }
+        let start = self.text.len();
+        add(METRIC_NAME, name, &mut self.text);
+        self.text.extend_from_slice(&labels.0);
+        let labels = start..self.text.len();
+        self.series.push(Row { labels, samples: 0, histograms: histograms.len(), point });
+        self.histogram_bytes += bytes;
+        self.histograms.extend(histograms);
+    }
+
+    /// Adds an exemplar of the series that was added last. Adds nothing above the limit.
+    pub(crate) fn push_exemplar(&mut self, exemplar: PageExemplar) {
+        let Some(series) = self.series.len().checked_sub(1) else { return };
+        if !self.is_full && self.exemplars.len() < MAX_EXEMPLARS {
+            self.exemplars.push((series, exemplar));
+        }
+    }
+
     fn close(&mut self, start: usize, point: u32, samples: &[(i64, f64)]) {
-        self.series.push(Row { labels: start..self.text.len(), samples: samples.len(), point });
+        self.series.push(Row { labels: start..self.text.len(), samples: samples.len(), histograms: 0, point });
         for (timestamp_ms, value) in samples {
             self.timestamps.push(*timestamp_ms);
             self.values.push(*value);
@@ -158,6 +202,6 @@ impl Rows {
 
     /// Returns the length of all labels and samples in bytes.
     fn bytes(&self) -> usize {
-        self.text.len() + self.series.len() * size_of::<Row>() + self.timestamps.len() * 16
+        self.text.len() + self.series.len() * size_of::<Row>() + self.timestamps.len() * 16 + self.histogram_bytes
     }
 }

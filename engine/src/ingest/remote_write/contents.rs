@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use super::WireError;
+use super::{
+    WireError,
+    histogram::{self, Decoded},
+};
+use crate::series::stale_marker;
 
 /// Contents of a decoded message; labels and texts are byte ranges of it.
 #[derive(Debug, Default)]
@@ -16,8 +20,14 @@ pub(super) struct Contents {
     pub(super) entries: Vec<Entry>,
     pub(super) timestamps: Vec<i64>,
     pub(super) values: Vec<f64>,
-    pub(super) histograms: u64,
-    pub(super) exemplars: u64,
+    /// Histograms with their times, entry after entry.
+    pub(super) histograms: Vec<(i64, Decoded)>,
+    /// Weight of the histograms in samples of 16 bytes.
+    pub(super) weight: usize,
+    /// Exemplars, entry after entry.
+    pub(super) exemplars: Vec<RawExemplar>,
+    /// Samples that are stale markers of histograms.
+    pub(super) stale_histograms: u64,
     pub(super) metadata: Vec<RawMetadata>,
 }
 
@@ -31,8 +41,10 @@ impl Contents {
         self.timestamps.clear();
         self.values.clear();
         self.metadata.clear();
-        self.histograms = 0;
-        self.exemplars = 0;
+        self.histograms.clear();
+        self.weight = 0;
+        self.exemplars.clear();
+        self.stale_histograms = 0;
     }
 }
 
@@ -72,7 +84,7 @@ impl Contents {
     /// Rejects a message with more parts than the limits; called after each field that adds some.
     #[inline]
     pub(super) fn check(&self, limits: &PartLimits) -> Result<(), WireError> {
-        let within = self.timestamps.len() <= limits.samples
+        let within = self.timestamps.len() + self.weight <= limits.samples
             && self.entries.len() <= limits.entries
             && self.symbols.len() <= limits.symbols
             && self.references.len() <= limits.references;
@@ -82,13 +94,13 @@ impl Contents {
     /// Rejects a series whose samples exceed the limit of the request; called after each sample.
     #[inline]
     pub(super) fn check_samples(&self, limits: &PartLimits) -> Result<(), WireError> {
-        if self.timestamps.len() <= limits.samples { Ok(()) } else { Err(self.too_many(limits)) }
+        if self.timestamps.len() + self.weight <= limits.samples { Ok(()) } else { Err(self.too_many(limits)) }
     }
 
     #[cold]
     fn too_many(&self, limits: &PartLimits) -> WireError {
         let parts = [
-            ("samples", self.timestamps.len(), limits.samples),
+            ("samples", self.timestamps.len() + self.weight, limits.samples),
             ("series", self.entries.len(), limits.entries),
             ("symbols", self.symbols.len(), limits.symbols),
             ("label references", self.references.len(), limits.references),
@@ -98,6 +110,32 @@ impl Contents {
             .find(|(_, count, limit)| count > limit)
             .map_or(("samples", limits.samples), |(what, _, limit)| (what, limit));
         WireError::TooManyParts { what, limit }
+    }
+
+    /// Decodes a histogram of the current series. Its stale marker is a sample, as that of a float is.
+    pub(super) fn push_histogram(&mut self, message: &[u8], limits: &PartLimits) -> Result<(), WireError> {
+        match histogram::decode(message)? {
+            (timestamp_ms, Decoded::Stale) => {
+                self.timestamps.push(timestamp_ms);
+                self.values.push(stale_marker());
+                self.stale_histograms += 1;
+            }
+            (timestamp_ms, decoded) => {
+                self.weight += match &decoded {
+                    Decoded::Histogram(histogram) => histogram.weight(),
+                    Decoded::Stale | Decoded::Invalid(_) => 4,
+                };
+                self.histograms.push((timestamp_ms, decoded));
+            }
+        }
+        self.check_samples(limits)
+    }
+
+    /// Adds an exemplar of the current series. Those beyond the limit of samples are an error.
+    pub(super) fn push_exemplar(&mut self, exemplar: RawExemplar, limits: &PartLimits) -> Result<(), WireError> {
+        self.exemplars.push(exemplar);
+        self.weight += 2;
+        self.check_samples(limits)
     }
 
     /// Adds metadata, up to the limit.
@@ -116,6 +154,8 @@ impl Contents {
             + self.timestamps.capacity() * size_of::<i64>()
             + self.values.capacity() * size_of::<f64>()
             + self.metadata.capacity() * size_of::<RawMetadata>()
+            + self.histograms.capacity() * size_of::<(i64, Decoded)>()
+            + self.exemplars.capacity() * size_of::<RawExemplar>()
     }
 }
 
@@ -129,12 +169,55 @@ pub(super) struct RawMetadata {
     pub(super) unit: Range<u32>,
 }
 
-/// One series entry of a request that has samples; a series may have several entries.
+/// An exemplar; its labels are in the message.
+#[derive(Debug, Clone)]
+pub(super) struct RawExemplar {
+    pub(super) labels: RawLabels,
+    pub(super) value: f64,
+    pub(super) timestamp_ms: i64,
+}
+
+/// Numbers of the parts of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PartCounts {
+    samples: usize,
+    histograms: usize,
+    exemplars: usize,
+}
+
+impl Contents {
+    /// Returns the numbers of parts so far, before the parts of a series are decoded.
+    pub(super) fn counts(&self) -> PartCounts {
+        let (samples, histograms, exemplars) = (self.timestamps.len(), self.histograms.len(), self.exemplars.len());
+        PartCounts { samples, histograms, exemplars }
+    }
+
+    /// Whether a series has no parts since `before`.
+    pub(super) fn has_none_since(&self, before: PartCounts) -> bool {
+        self.counts() == before
+    }
+
+    /// Adds an entry with the parts since `before`.
+    pub(super) fn push_entry(&mut self, labels: RawLabels, before: PartCounts) {
+        self.entries.push(Entry {
+            labels,
+            samples: position(self.timestamps.len() - before.samples),
+            histograms: position(self.histograms.len() - before.histograms),
+            exemplars: position(self.exemplars.len() - before.exemplars),
+        });
+    }
+}
+
+/// One series entry of a request that has samples, histograms or exemplars; a series may have several entries.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub(super) labels: RawLabels,
     /// Number of samples of the columns that belong to the entry.
     pub samples: u32,
+    /// Number of its histograms.
+    pub(in crate::ingest) histograms: u32,
+    /// Number of its exemplars.
+    pub(in crate::ingest) exemplars: u32,
 }
 
 /// Labels as the sender wrote them, not validated; equal bytes mean equal labels.

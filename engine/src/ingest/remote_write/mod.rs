@@ -11,6 +11,7 @@
 mod contents;
 mod encode;
 mod error;
+pub(in crate::ingest) mod histogram;
 mod request;
 mod v1;
 mod v2;

@@ -5,9 +5,13 @@ use std::ops::Range;
 use super::{
     Version, WireError,
     contents::{Contents, Entry, PartLimits, RawLabels},
+    histogram::Decoded,
     v1, v2,
 };
 use crate::ingest::metadata::{DeclaredMetadata, family, type_of_number};
+
+/// Names and values of labels, in the order of the sender.
+type LabelPairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 
 /// A decoded remote-write request: series entries in the sender's order, with their samples in columns.
 ///
@@ -94,13 +98,37 @@ impl Request {
     /// Returns the number of native histogram samples.
     #[must_use]
     pub fn histograms(&self) -> u64 {
-        self.contents.histograms
+        self.contents.histograms.len() as u64
+    }
+
+    /// Takes the histograms with their times, entry after entry.
+    pub(in crate::ingest) fn take_histograms(&mut self) -> Vec<(i64, Decoded)> {
+        std::mem::take(&mut self.contents.histograms)
+    }
+
+    /// Returns the weight of histograms and exemplars in samples.
+    pub(in crate::ingest) fn weight(&self) -> usize {
+        self.contents.weight
+    }
+
+    /// Returns how many samples are stale markers of histograms.
+    pub(in crate::ingest) fn stale_histograms(&self) -> u64 {
+        self.contents.stale_histograms
+    }
+
+    /// Returns labels, value and time in epoch milliseconds of an exemplar by its number in the request; `None` beyond the
+    /// last, or if the labels are malformed.
+    pub(in crate::ingest) fn exemplar(&self, idx: usize) -> Option<(LabelPairs<'_>, f64, i64)> {
+        let exemplar = self.contents.exemplars.get(idx)?;
+        let mut pairs = Vec::new();
+        self.pairs(&exemplar.labels, &mut pairs).ok()?;
+        Some((pairs, exemplar.value, exemplar.timestamp_ms))
     }
 
     /// Returns the number of exemplars.
     #[must_use]
     pub fn exemplars(&self) -> u64 {
-        self.contents.exemplars
+        self.contents.exemplars.len() as u64
     }
 
     /// Returns the metadata of the request; a metric may occur several times.
@@ -123,8 +151,12 @@ impl Request {
     /// # Errors
     /// [`WireError`] when the label fields of a 1.0 entry are malformed.
     pub fn labels<'a>(&'a self, entry: &Entry, out: &mut Vec<(&'a [u8], &'a [u8])>) -> Result<(), WireError> {
+        self.pairs(&entry.labels, out)
+    }
+
+    fn pairs<'a>(&'a self, labels: &RawLabels, out: &mut Vec<(&'a [u8], &'a [u8])>) -> Result<(), WireError> {
         out.clear();
-        match &entry.labels {
+        match labels {
             RawLabels::InMessage(range) => v1::labels(&self.message[span(range)], out),
             RawLabels::Joined(range) => v1::labels(&self.contents.joined[span(range)], out),
             RawLabels::References(range) => {

@@ -131,7 +131,8 @@ fn fields_in_unusual_places_are_understood() {
     let message = [field(3, b"metadata"), field(1, &series.concat()), field(1, &field(4, b""))].concat();
     let request = decode(Version::V1, &snappy(&message)).unwrap();
     let expected = Labels::from_pairs([("__name__", "up"), ("job", "x")]).unwrap();
-    assert_eq!(contents(&request), [(expected, vec![(7, 1.5_f64.to_bits())])]);
+    // The second series has a histogram only.
+    assert_eq!(contents(&request), [(expected, vec![(7, 1.5_f64.to_bits())]), (Labels::default(), Vec::new())]);
     assert_eq!((request.histograms(), request.exemplars()), (2, 1));
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     WireError,
-    contents::{Contents, Entry, PartLimits, RawLabels, RawMetadata, position},
+    contents::{Contents, PartLimits, RawExemplar, RawLabels, RawMetadata, position},
     wire::{Fields, sample},
 };
 use crate::ingest::limits::COUNTED_LABELS;
@@ -51,7 +51,7 @@ fn timeseries(series: &[u8], offset: usize, out: &mut Contents, limits: &PartLim
     // Range of the label fields; contiguous for all known senders.
     let mut labels = 0..0;
     let mut in_one_piece = true;
-    let first_sample = out.timestamps.len();
+    let before = out.counts();
     let mut fields = Fields::new(series);
     while let Some(field) = fields.next()? {
         match field.number {
@@ -70,13 +70,16 @@ fn timeseries(series: &[u8], offset: usize, out: &mut Contents, limits: &PartLim
                 out.values.push(value);
                 out.check_samples(limits)?;
             }
-            number::EXEMPLARS => out.exemplars += 1,
-            number::HISTOGRAMS => out.histograms += 1,
+            number::EXEMPLARS => {
+                let message = field.bytes()?;
+                let exemplar = exemplar(message, offset + field.end - message.len(), out)?;
+                out.push_exemplar(exemplar, limits)?;
+            }
+            number::HISTOGRAMS => out.push_histogram(field.bytes()?, limits)?,
             _ => {}
         }
     }
-    let samples = position(out.timestamps.len() - first_sample);
-    if samples == 0 {
+    if out.has_none_since(before) {
         return Ok(());
     }
     let labels = if in_one_piece {
@@ -84,8 +87,38 @@ fn timeseries(series: &[u8], offset: usize, out: &mut Contents, limits: &PartLim
     } else {
         join(series, out)?
     };
-    out.entries.push(Entry { labels, samples });
+    out.push_entry(labels, before);
     Ok(())
+}
+
+/// Decodes `Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }` at `offset` of the message.
+fn exemplar(message: &[u8], offset: usize, out: &mut Contents) -> Result<RawExemplar, WireError> {
+    let mut labels = 0..0;
+    let mut in_one_piece = true;
+    let (mut value, mut timestamp_ms) = (0.0, 0);
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            number::LABELS => {
+                field.bytes()?;
+                if labels.is_empty() {
+                    labels = field.start..field.end;
+                } else {
+                    in_one_piece &= labels.end == field.start;
+                    labels.end = field.end;
+                }
+            }
+            2 => value = field.double()?,
+            3 => timestamp_ms = field.int64()?,
+            _ => {}
+        }
+    }
+    let labels = if in_one_piece {
+        RawLabels::InMessage(position(offset + labels.start)..position(offset + labels.end))
+    } else {
+        join(message, out)?
+    };
+    Ok(RawExemplar { labels, value, timestamp_ms })
 }
 
 /// Decodes one `MetricMetadata` at `offset` of the message.

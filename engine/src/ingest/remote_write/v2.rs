@@ -2,8 +2,8 @@
 
 use super::{
     WireError,
-    contents::{Contents, Entry, PartLimits, RawLabels, RawMetadata, position},
-    wire::{Fields, Value, sample},
+    contents::{Contents, PartLimits, RawExemplar, RawLabels, RawMetadata, position},
+    wire::{Field, Fields, Value, sample},
 };
 use crate::{ingest::limits::COUNTED_LABELS, series::METRIC_NAME};
 
@@ -114,30 +114,23 @@ fn timeseries(
     limits: &PartLimits,
 ) -> Result<(), WireError> {
     let mut of_series = None;
+    let mut exemplars: Vec<&[u8]> = Vec::new();
     let mut count = 0;
-    let first_sample = out.timestamps.len();
+    let before = out.counts();
     let first_reference = out.references.len();
     let mut fields = Fields::new(series);
     while let Some(field) = fields.next()? {
         match field.number {
-            number::LABELS_REFS => match field.value {
-                Value::Bytes(packed) => {
-                    let mut numbers = Fields::new(packed);
-                    while !numbers.is_done() {
-                        reference(numbers.varint()?, &mut count, out)?;
-                    }
-                }
-                Value::Varint(number) => reference(number, &mut count, out)?,
-                _ => return Err(WireError::Type { field: field.number }),
-            },
+            number::LABELS_REFS => references(&field, &mut count, out)?,
             number::SAMPLES => {
                 let (timestamp_ms, value) = sample(field.bytes()?)?;
                 out.timestamps.push(timestamp_ms);
                 out.values.push(value);
                 out.check_samples(limits)?;
             }
-            number::HISTOGRAMS => out.histograms += 1,
-            number::EXEMPLARS => out.exemplars += 1,
+            number::HISTOGRAMS => out.push_histogram(field.bytes()?, limits)?,
+            // Their references follow those of the series, which are complete only at the end.
+            number::EXEMPLARS => exemplars.push(field.bytes()?),
             number::METADATA => of_series = metadata(field.bytes()?).ok(),
             _ => {}
         }
@@ -151,12 +144,50 @@ fn timeseries(
             declared.push(metadata);
         }
     }
-    let samples = position(out.timestamps.len() - first_sample);
-    if samples > 0 {
-        let labels = RawLabels::References(position(first_reference)..position(out.references.len()));
-        out.entries.push(Entry { labels, samples });
+    let labels = RawLabels::References(position(first_reference)..position(out.references.len()));
+    for message in exemplars {
+        let exemplar = exemplar(message, out)?;
+        out.push_exemplar(exemplar, limits)?;
+    }
+    if !out.has_none_since(before) {
+        out.push_entry(labels, before);
     }
     Ok(())
+}
+
+/// Decodes `Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }`.
+fn exemplar(message: &[u8], out: &mut Contents) -> Result<RawExemplar, WireError> {
+    let (first, mut count) = (out.references.len(), 0);
+    let (mut value, mut timestamp_ms) = (0.0, 0);
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            number::LABELS_REFS => references(&field, &mut count, out)?,
+            2 => value = field.double()?,
+            3 => timestamp_ms = field.int64()?,
+            _ => {}
+        }
+    }
+    if !count.is_multiple_of(2) {
+        return Err(WireError::OddReferences { count });
+    }
+    let labels = RawLabels::References(position(first)..position(out.references.len()));
+    Ok(RawExemplar { labels, value, timestamp_ms })
+}
+
+/// Adds the label references of a field, packed or not.
+fn references(field: &Field<'_>, count: &mut usize, out: &mut Contents) -> Result<(), WireError> {
+    match field.value {
+        Value::Bytes(packed) => {
+            let mut numbers = Fields::new(packed);
+            while !numbers.is_done() {
+                reference(numbers.varint()?, count, out)?;
+            }
+            Ok(())
+        }
+        Value::Varint(number) => reference(number, count, out),
+        _ => Err(WireError::Type { field: field.number }),
+    }
 }
 
 /// Adds a label reference of a series that has `count` of them. References beyond the counted labels are not kept: the

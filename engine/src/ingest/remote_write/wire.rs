@@ -93,8 +93,9 @@ impl<'a> Fields<'a> {
         Err(if self.bytes.len() - self.at >= 10 { WireError::Varint } else { WireError::Truncated })
     }
 
+    /// Reads this many bytes.
     #[inline]
-    fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
         let end = self.at.checked_add(len).ok_or(WireError::Truncated)?;
         let bytes = self.bytes.get(self.at..end).ok_or(WireError::Truncated)?;
         self.at = end;

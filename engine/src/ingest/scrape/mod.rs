@@ -4,6 +4,7 @@
 
 mod client;
 mod plan;
+mod protobuf;
 mod target;
 
 #[cfg(test)]

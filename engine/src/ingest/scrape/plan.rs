@@ -1,15 +1,18 @@
 //! Scrape targets: schedule, request, and labels of their series.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::LazyLock, time::Duration};
 
 use almanac_models::{Step, Timestamp};
 use siphasher::sip128::SipHasher13;
 
-use super::ScrapeRequest;
+use super::{ScrapeRequest, protobuf};
 use crate::series::METRIC_NAME;
 
 /// Header `Accept`, with the same preferences as Prometheus: OpenMetrics first.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
+/// The same with the protobuf format first, which alone has native histograms.
+static ACCEPT_NATIVE: LazyLock<String> = LazyLock::new(|| format!("{};q=0.7,{ACCEPT}", protobuf::CONTENT_TYPE));
 
 /// Page that is scraped at an interval.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct ScrapeTarget {
     pub sample_limit: usize,
     /// Whether the client follows redirects; otherwise a redirect is a failure.
     pub follow_redirects: bool,
+    /// Whether the target is asked for the protobuf format, which has native histograms.
+    pub native_histograms: bool,
 }
 
 /// Omits the token.
@@ -52,7 +57,7 @@ impl ScrapeTarget {
         ScrapeRequest {
             url: self.url.clone(),
             timeout: self.timeout.min(interval),
-            accept: ACCEPT,
+            accept: if self.native_histograms { &ACCEPT_NATIVE } else { ACCEPT },
             body_limit,
             token: self.token.clone(),
             follow_redirects: self.follow_redirects,

@@ -1,19 +1,23 @@
 //! Converts a scraped page, or its absence, to samples and stores them.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use almanac_models::Timestamp;
 use hashbrown::HashSet;
 
-use super::{Fetched, ScrapeClient, ScrapeTarget};
+use super::{
+    Fetched, ScrapeClient, ScrapeTarget,
+    protobuf::{self, ProtobufError, ProtobufSample, is_protobuf},
+};
 use crate::{
+    histogram::Histogram,
     ingest::{
         Ingest, ResolveError, WriteSummary,
         refuse::timestamp_refusal,
-        text::{Dialect, TextParser, TextSample},
+        text::{self, Dialect, PageExemplar, TextParser, TextSample},
     },
     series::{SeriesId, stale_marker},
-    store::{SampleBatch, StoreError, rows::MetadataRow},
+    store::{HistogramSample, SampleBatch, StoreError, rows::MetadataRow},
 };
 
 /// Result of a scrape.
@@ -203,6 +207,9 @@ impl<'a> PageReader<'a> {
         if page.body.len() > limit {
             return Err(PageError::Down(format!("the page exceeds the limit of {limit} bytes")));
         }
+        if is_protobuf(page.content_type.as_deref()) {
+            return self.read_protobuf(&page.body);
+        }
         let mut parser = TextParser::new(Dialect::of_content_type(page.content_type.as_deref()));
         let malformed = |error: crate::ingest::text::TextError| {
             self.scraper.ingest.count_malformed();
@@ -228,14 +235,47 @@ impl<'a> PageReader<'a> {
             .map_err(PageError::Store)?;
         for line in lines(&page.body) {
             if let Some(sample) = again.line(line).map_err(malformed)? {
-                self.add(&sample)?;
+                let exemplar = match sample.exemplar {
+                    Some(text) if self.scraper.ingest.exemplars().are_kept() => text::exemplar(text),
+                    _ => None,
+                };
+                self.add(&sample, None, exemplar.as_slice())?;
             }
         }
         self.report.metadata = self.scraper.ingest.metadata_seen().unseen(parser.declared(), self.at);
         Ok(())
     }
 
-    fn add(&mut self, sample: &TextSample<'_>) -> Result<(), PageError> {
+    /// Reads a page in the protobuf format.
+    fn read_protobuf(&mut self, body: &[u8]) -> Result<(), PageError> {
+        let ingest = &self.scraper.ingest;
+        let page = protobuf::decode(body, self.scraper.target.sample_limit).map_err(|error| {
+            ingest.count_malformed();
+            PageError::Down(match error {
+                ProtobufError::TooMany { limit } => {
+                    format!("the page has more than {limit} samples, which is the sample_limit")
+                }
+                other => format!("the page cannot be read: {other}"),
+            })
+        })?;
+        self.report.scraped = page.samples.len() as u64;
+        let weight = |sample: &ProtobufSample| sample.histogram.as_ref().map_or(1, |histogram| histogram.weight());
+        ingest.store().check_queue(page.samples.iter().map(weight).sum()).map_err(PageError::Store)?;
+        for sample in &page.samples {
+            let text = TextSample::new(&sample.series, sample.value, sample.timestamp_ms, sample.bound);
+            self.add(&text, sample.histogram.clone(), &sample.exemplars)?;
+        }
+        self.report.metadata = self.scraper.ingest.metadata_seen().unseen(page.declared(), self.at);
+        Ok(())
+    }
+
+    /// Adds a sample, or a histogram instead of its value.
+    fn add(
+        &mut self,
+        sample: &TextSample<'_>,
+        histogram: Option<Arc<Histogram>>,
+        exemplars: &[PageExemplar],
+    ) -> Result<(), PageError> {
         let scraper = self.scraper;
         let cache = scraper.ingest.cache();
         // The same text has different labels with and without normalised bounds.
@@ -268,8 +308,22 @@ impl<'a> PageReader<'a> {
             None => self.live.insert(id),
             Some(stamp) => self.stamped.insert((id, stamp)),
         };
-        if is_first {
-            self.batch.push(id, timestamp_ms.unwrap_or(self.at.millis()), value);
+        let timestamp_ms = timestamp_ms.unwrap_or(self.at.millis());
+        match histogram {
+            _ if !is_first => return Ok(()),
+            Some(histogram) => self.batch.histograms.push(HistogramSample { series: id, timestamp_ms, histogram }),
+            None => self.batch.push(id, timestamp_ms, value),
+        }
+        if !exemplars.is_empty()
+            && let Some(labels) = scraper.ingest.store().labels(id)
+        {
+            let accepted = scraper.ingest.accepted(self.at);
+            for exemplar in exemplars {
+                let pairs: Vec<(&[u8], &[u8])> =
+                    exemplar.labels.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+                let at = exemplar.timestamp_ms.unwrap_or(timestamp_ms);
+                scraper.ingest.keep_exemplar(&labels, &pairs, (exemplar.value, at), accepted, &mut self.report.refused);
+            }
         }
         Ok(())
     }

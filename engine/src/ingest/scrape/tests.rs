@@ -26,6 +26,7 @@ fn target() -> ScrapeTarget {
         token: None,
         sample_limit: 1_000,
         follow_redirects: false,
+        native_histograms: false,
     }
 }
 
@@ -208,4 +209,64 @@ fn a_timestamp_in_another_unit_does_not_affect_other_samples() {
     assert!(words.contains("is in the future"), "{words}");
     expect(&scene.samples("c"), &[(now, "1")]);
     expect(&scene.samples("a"), &[]);
+}
+
+#[test]
+fn exemplars_of_open_metrics_are_kept() {
+    let mut scene = Scene::new(1000);
+    let body = "# TYPE lag histogram\nlag_bucket{le=\"1\"} 3 # {trace_id=\"a}\\\"b\"} 0.67 0.9\nlag_bucket{le=\"+Inf\"} 4 # {} 9\n\
+                lag_count 4\nlag_sum 5 1.5 # {trace_id=\"x\"} nonsense\n# EOF\n";
+    let page = Page {
+        content_type: Some("application/openmetrics-text; version=1.0.0".to_owned()),
+        body: Bytes::from(body.to_owned()),
+    };
+    let report = scene.scrape(1000, Ok(page));
+    assert_eq!((report.up, report.scraped, report.error), (true, 4, None));
+    let found = scene.ingest.exemplars().select(&[&[Matcher::equal("__name__", "lag_bucket")]], 0, 10_000);
+    let found: Vec<(&str, f64, i64, Option<&str>)> = found
+        .iter()
+        .map(|(labels, all)| {
+            (labels.get("le").unwrap(), all[0].value, all[0].timestamp_ms, all[0].labels.get("trace_id"))
+        })
+        .collect();
+    // Without a time of its own an exemplar has that of the scrape.
+    assert_eq!(found, [("+Inf", 9.0, 1000, None), ("1.0", 0.67, 900, Some("a}\"b"))]);
+}
+
+/// A page with one native histogram, of an observation in (0.5, 1] and two in (1, 2].
+fn native_page() -> Page {
+    let mut histogram = vec![8, 3, 2 << 3 | 1];
+    histogram.extend_from_slice(&4.5_f64.to_le_bytes());
+    // Span 0..2, deltas 1 and 1.
+    histogram.extend([12 << 3 | 2, 4, 8, 0, 16, 2, 13 << 3 | 2, 2, 2, 2]);
+    let mut metric = vec![7 << 3 | 2, u8::try_from(histogram.len()).unwrap()];
+    metric.extend(histogram);
+    let mut family = vec![1 << 3 | 2, 3, b'l', b'a', b'g', 3 << 3, 4, 4 << 3 | 2, u8::try_from(metric.len()).unwrap()];
+    family.extend(metric);
+    let mut body = vec![u8::try_from(family.len()).unwrap()];
+    body.extend(family);
+    Page { content_type: Some(super::protobuf::CONTENT_TYPE.to_owned()), body: body.into() }
+}
+
+#[test]
+fn native_histograms_are_stored_and_end_like_floats() {
+    let mut scene = Scene::new(1000);
+    let request = ScrapeTarget { native_histograms: true, ..target() }.request(1);
+    assert!(
+        request.accept.starts_with("application/vnd.google.protobuf;")
+            && !target().request(1).accept.contains("protobuf")
+    );
+    let report = scene.scrape(1000, Ok(native_page()));
+    assert_eq!((report.up, report.scraped, report.error), (true, 1, None));
+    assert_eq!(report.metadata[0].metric_type, MetricType::Histogram);
+    let matchers = [Matcher::equal("__name__", "lag"), Matcher::equal("job", "node")];
+    let found = scene.ingest.store().select_histograms(&matchers, 0, 10_000, 1000).unwrap();
+    assert_eq!((found.len(), found[0].timestamps.clone()), (1, vec![1000]));
+    assert_eq!(found[0].histograms[0].positive, [(0, 1.0), (1, 2.0)]);
+    assert_eq!(scene.scrape(2000, page("a 3\n")).ended, 1);
+    expect(&scene.samples("lag"), &[(2000, "stale")]);
+    let mut cut = native_page();
+    cut.body.truncate(20);
+    let error = scene.scrape(3000, Ok(cut)).error.unwrap();
+    assert_eq!(error, "the page cannot be read: the protobuf message is truncated");
 }

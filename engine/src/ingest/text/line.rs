@@ -92,6 +92,24 @@ pub(super) fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), TextProblem> {
     Err(TextProblem::Unclosed { expected: "quote" })
 }
 
+/// Returns the position after the closing brace of a set of labels at the start of a text.
+pub(super) fn end_of_labels(text: &str) -> Option<usize> {
+    let (mut in_quotes, mut escaped) = (false, false);
+    if !text.starts_with('{') {
+        return None;
+    }
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_quotes => escaped = true,
+            b'"' => in_quotes = !in_quotes,
+            b'}' if !in_quotes => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
 pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();

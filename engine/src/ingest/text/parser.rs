@@ -55,9 +55,21 @@ pub struct TextSample<'a> {
     pub timestamp_ms: Option<i64>,
     /// Label with a numeric value: `le` of a histogram, `quantile` of a summary.
     bound: Option<&'static str>,
+    /// Text of the exemplar of OpenMetrics: its labels, its value, and its time if it has one.
+    pub exemplar: Option<&'a str>,
 }
 
 impl<'a> TextSample<'a> {
+    /// Returns a sample of a series in the text format. `bound`: label with a numeric value.
+    pub(in crate::ingest) fn new(
+        series: &'a str,
+        value: f64,
+        timestamp_ms: Option<i64>,
+        bound: Option<&'static str>,
+    ) -> Self {
+        Self { series, value, timestamp_ms, bound, exemplar: None }
+    }
+
     /// Returns name and value of each label in text order, including `__name__`; not validated.
     ///
     /// Bounds of histograms and summaries are normalised as in Prometheus 3: `le="1"` becomes `1.0`.
@@ -255,16 +267,18 @@ impl TextParser {
             MetricType::Summary => Some("quantile"),
             _ => None,
         };
+        let after_value = rest;
         let (stamp, rest) = word(rest);
         if stamp.is_empty() || self.is_exemplar(stamp) {
-            return Ok(TextSample { series, value, timestamp_ms: None, bound });
+            let exemplar = exemplar_of(after_value);
+            return Ok(TextSample { series, value, timestamp_ms: None, bound, exemplar });
         }
         let timestamp_ms = Some(self.timestamp(stamp)?);
         let (more, _) = word(rest);
         if !more.is_empty() && !self.is_exemplar(more) {
             return Err(TextProblem::Trailing { found: shorten(more) });
         }
-        Ok(TextSample { series, value, timestamp_ms, bound })
+        Ok(TextSample { series, value, timestamp_ms, bound, exemplar: exemplar_of(rest) })
     }
 
     fn is_exemplar(&self, word: &str) -> bool {
@@ -282,8 +296,13 @@ impl TextParser {
     }
 }
 
+/// Returns the text after the sign of an exemplar; `None` if there is none.
+fn exemplar_of(rest: &str) -> Option<&str> {
+    skip_blanks(rest).strip_prefix('#').map(skip_blanks)
+}
+
 /// Converts seconds to milliseconds, rounded.
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     let millis = (text.parse::<f64>().ok()? * 1000.0).round();
     #[expect(clippy::cast_possible_truncation, reason = "checked to be within 2^60")]
     (millis.abs() < (1_i64 << 60) as f64).then_some(millis as i64)

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use super::Groups;
 use crate::signal::{
-    SignalError,
+    EvalLimits, SignalError,
     frame::{Frame, is_absent},
 };
 
@@ -12,22 +12,27 @@ use crate::signal::{
 ///
 /// # Errors
 /// [`SignalError::Argument`] if `name` is empty.
-pub(in crate::signal) fn count_values(name: &str, frame: &Frame, groups: &Groups) -> Result<Frame, SignalError> {
+pub(in crate::signal) fn count_values(
+    name: &str,
+    frame: &Frame,
+    groups: &Groups,
+    limits: &EvalLimits,
+) -> Result<Frame, SignalError> {
     if name.is_empty() {
         return Err(SignalError::Argument { function: "count_values", message: "the label name is empty".to_owned() });
     }
     let mut result = Frame::new(frame.steps);
     // All NaNs are one value. 0 and -0 are two, because they are written differently.
-    let mut rows: HashMap<(usize, u64), usize> = HashMap::new();
+    let mut rows: HashMap<(usize, String), usize> = HashMap::new();
     for (row, group) in groups.of_row.iter().enumerate() {
         for (step, value) in frame.row(row).iter().enumerate() {
             if is_absent(*value) {
                 continue;
             }
-            let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
-            let counted = *rows.entry((*group, bits)).or_insert_with(|| {
+            let text = limits.arena.get(*value).map_or_else(|| text(*value), |histogram| histogram.to_string());
+            let counted = *rows.entry((*group, text)).or_insert_with_key(|(_, text)| {
                 let mut labels = groups.labels[*group].to_builder();
-                labels.set(name, &text(*value));
+                labels.set(name, text);
                 result.push_absent(groups.row(*group, labels.build()))
             });
             let cell = &mut result.row_mut(counted)[step];

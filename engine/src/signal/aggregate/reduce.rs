@@ -3,13 +3,17 @@
 use super::Groups;
 use crate::signal::{
     EvalLimits, SignalError,
-    frame::{ABSENT, Frame, is_absent},
-    functions::{Kahan, Mean},
+    frame::{ABSENT, Frame, is_absent, is_histogram},
+    native,
     plan::AggregateOp,
+    summation::{Kahan, Mean},
 };
 
 /// Accumulates the values of one group at one step.
 trait Accumulator: Copy + Default {
+    /// Whether histograms are added like floats.
+    const HISTOGRAMS: bool = false;
+
     fn add(&mut self, value: f64);
     /// Returns the result; [`ABSENT`] if nothing was added.
     fn finish(self) -> f64;
@@ -23,8 +27,14 @@ pub(in crate::signal) fn reduce(
     op: AggregateOp,
     frame: &Frame,
     groups: &Groups,
+    at: usize,
     limits: &EvalLimits,
 ) -> Result<Frame, SignalError> {
+    if frame.cells.iter().any(|cell| is_histogram(*cell)) && matches!(op, AggregateOp::Sum | AggregateOp::Avg) {
+        let is_mean = op == AggregateOp::Avg;
+        let floats = if is_mean { fold::<Average>(frame, groups, limits) } else { fold::<Sum>(frame, groups, limits) }?;
+        return native::aggregated(floats, is_mean, frame, &groups.of_row, at, limits);
+    }
     match op {
         AggregateOp::Sum => fold::<Sum>(frame, groups, limits),
         AggregateOp::Avg => fold::<Average>(frame, groups, limits),
@@ -39,23 +49,23 @@ pub(in crate::signal) fn reduce(
         }),
         other => Err(SignalError::Unsupported { what: format!("aggregation {}", other.name()) }),
     }
+    .map(Frame::compact)
 }
 
-/// Runs the accumulator `A` over the elements of each group at each step.
+/// Runs the accumulator `A` over the elements of each group at each step. Every group has a row.
 fn fold<A: Accumulator>(frame: &Frame, groups: &Groups, limits: &EvalLimits) -> Result<Frame, SignalError> {
     let steps = frame.steps;
     limits.check_cells(groups.labels.len() * steps)?;
     let mut accumulators = vec![A::default(); groups.labels.len() * steps];
     for (row, group) in groups.of_row.iter().enumerate() {
         for (accumulator, cell) in accumulators[group * steps..(group + 1) * steps].iter_mut().zip(frame.row(row)) {
-            if !is_absent(*cell) {
+            if !is_absent(*cell) && (A::HISTOGRAMS || !is_histogram(*cell)) {
                 accumulator.add(*cell);
             }
         }
     }
     let rows = groups.labels.iter().enumerate().map(|(id, labels)| groups.row(id, labels.clone())).collect();
-    let result = Frame { rows, cells: accumulators.into_iter().map(A::finish).collect(), steps, distinct: false };
-    Ok(result.compact())
+    Ok(Frame { rows, cells: accumulators.into_iter().map(A::finish).collect(), steps, distinct: false })
 }
 
 #[derive(Clone, Copy, Default)]
@@ -124,6 +134,8 @@ impl Accumulator for Max {
 struct Count(u32);
 
 impl Accumulator for Count {
+    const HISTOGRAMS: bool = true;
+
     fn add(&mut self, _: f64) {
         self.0 += 1;
     }
@@ -137,6 +149,8 @@ impl Accumulator for Count {
 struct Presence(bool);
 
 impl Accumulator for Presence {
+    const HISTOGRAMS: bool = true;
+
     fn add(&mut self, _: f64) {
         self.0 = true;
     }

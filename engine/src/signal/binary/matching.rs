@@ -2,7 +2,10 @@
 
 use hashbrown::HashMap;
 
-use super::operators::{apply, changes_meaning};
+use super::{
+    Operands,
+    operators::{cells, changes_meaning},
+};
 use crate::{
     series::{Labels, METRIC_NAME},
     signal::{
@@ -57,7 +60,8 @@ pub(in crate::signal) fn between_vectors(
     let (many, one) = if swapped { (right, left) } else { (left, right) };
     let (many_signature, one_signature) =
         if swapped { (signatures.right, signatures.left) } else { (signatures.left, signatures.right) };
-    let pairing = Pairing { binary, swapped, many, one };
+    let operands = Operands { limits, at: binary.start };
+    let pairing = Pairing { binary, swapped, many, one, operands };
     let partners = by_signature(&one_signature, signatures.count);
     pairing.check_one_side(&partners)?;
 
@@ -160,13 +164,15 @@ struct Pairing<'a> {
     swapped: bool,
     many: &'a Frame,
     one: &'a Frame,
+    operands: Operands<'a>,
 }
 
 impl Pairing<'_> {
     /// Applies the operator to a pair, in the order written.
     fn value(&self, many: f64, one: f64) -> f64 {
         let (op, return_bool) = (self.binary.op, self.binary.return_bool);
-        if self.swapped { apply(op, return_bool, one, many) } else { apply(op, return_bool, many, one) }
+        let (left, right) = if self.swapped { (one, many) } else { (many, one) };
+        cells(op, return_bool, left, right, self.operands)
     }
 
     /// Checks that the `one` side has at most one element of each signature at each step at which the other side has

@@ -1,6 +1,10 @@
 //! Arithmetic operators and comparisons of two numbers.
 
-use crate::signal::{frame::ABSENT, plan::BinaryOp};
+use super::Operands;
+use crate::signal::{
+    frame::{ABSENT, is_histogram},
+    plan::BinaryOp,
+};
 
 /// Applies an operator to two values. A comparison returns the left value if it is true, else [`ABSENT`]; with `bool`
 /// it returns 1 or 0.
@@ -26,7 +30,17 @@ pub(super) fn apply(op: BinaryOp, return_bool: bool, left: f64, right: f64) -> f
     }
 }
 
+/// Applies an operator to two cells of vectors, which may be histograms.
+pub(super) fn cells(op: BinaryOp, return_bool: bool, left: f64, right: f64, operands: Operands<'_>) -> f64 {
+    let trims = matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower);
+    if trims || is_histogram(left) || is_histogram(right) {
+        return operands.apply(op, return_bool, left, right);
+    }
+    apply(op, return_bool, left, right)
+}
+
 /// Whether the result has another meaning than the metric name, which is then dropped.
 pub(super) fn changes_meaning(op: BinaryOp, return_bool: bool) -> bool {
-    return_bool || !matches!(op, BinaryOp::Compare(_) | BinaryOp::Set(_))
+    let keeps = matches!(op, BinaryOp::Compare(_) | BinaryOp::Set(_) | BinaryOp::TrimUpper | BinaryOp::TrimLower);
+    return_bool || !keeps
 }

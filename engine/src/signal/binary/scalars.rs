@@ -1,6 +1,9 @@
 //! Binary operators with a scalar on at least one side.
 
-use super::operators::{apply, changes_meaning};
+use super::{
+    Operands,
+    operators::{apply, cells, changes_meaning},
+};
 use crate::signal::{
     SignalError,
     frame::{ABSENT, Frame, is_absent},
@@ -30,12 +33,13 @@ pub(in crate::signal) fn with_scalar(
     mut vector: Frame,
     scalar: &[f64],
     side: VectorSide,
+    operands: Operands<'_>,
 ) -> Result<Frame, SignalError> {
     let filters = matches!(op, BinaryOp::Compare(_)) && !return_bool;
     vector.map_steps(|step, value| {
         let found = match side {
-            VectorSide::Left => apply(op, return_bool, value, scalar[step]),
-            VectorSide::Right => apply(op, return_bool, scalar[step], value),
+            VectorSide::Left => cells(op, return_bool, value, scalar[step], operands),
+            VectorSide::Right => cells(op, return_bool, scalar[step], value, operands),
         };
         // A filter keeps the value of the vector, whichever side it is on.
         match filters {
@@ -44,7 +48,6 @@ pub(in crate::signal) fn with_scalar(
             false => found,
         }
     });
-    let removes = filters || matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower);
-    let vector = if removes { vector.compact() } else { vector };
+    let vector = vector.compact();
     if changes_meaning(op, return_bool) { vector.drop_names() } else { Ok(vector) }
 }

@@ -4,11 +4,12 @@ use super::info;
 use crate::{
     series::{Labels, SampleSource},
     signal::{
-        EvalLimits, RangeSeries, SignalError,
+        Arena, EvalLimits, RangeSeries, SignalError,
         aggregate::{self, Groups, RankBy},
-        binary::{self, VectorSide},
+        binary::{self, Operands, VectorSide},
         frame::{Frame, StepGrid},
         functions::{Arguments, FunctionBody, check_levels},
+        native,
         plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Grouping, Node, Selector},
         select::{QuerySamples, SampleField, Span, instant_frame, smoothed_frame},
         time::{Extension, QueryTimes},
@@ -49,10 +50,7 @@ impl Evaluator<'_> {
             Node::Select(selector) => Evaluated::Vector(self.select(selector, grid, SampleField::Value)?),
             Node::Negate(inner) => match self.eval(inner, grid)? {
                 Evaluated::Scalar(values) => Evaluated::Scalar(values.into_iter().map(|value| -value).collect()),
-                Evaluated::Vector(mut frame) => {
-                    frame.map(|value| -value);
-                    Evaluated::Vector(frame.drop_names()?)
-                }
+                Evaluated::Vector(frame) => Evaluated::Vector(binary::negated(frame, self.limits)?),
             },
             Node::Call(call) => self.call(call, grid)?,
             Node::Aggregate(aggregate) => Evaluated::Vector(self.aggregate(aggregate, grid)?),
@@ -108,7 +106,7 @@ impl Evaluator<'_> {
                 let inner = self.query_times.subquery_grid(subquery, span);
                 let windows = StepWindows::new(*grid, subquery.shift, subquery.range_ms, &self.query_times);
                 let frame = self.vector(&subquery.inner, &inner)?;
-                Ok(RangeRows::computed(&frame, &inner, windows))
+                Ok(RangeRows::computed(&frame, &inner, windows, &self.limits.arena))
             }
             other => Err(SignalError::Kind { found: other.kind().with_article(), wanted: "a range vector" }),
         }
@@ -116,11 +114,19 @@ impl Evaluator<'_> {
 
     /// Returns the samples of a range vector at its only step.
     pub(super) fn stored_series(&self, node: &Node, grid: &StepGrid) -> Result<Vec<RangeSeries>, SignalError> {
-        Ok(stored_samples(&self.range_rows(node, grid)?))
+        Ok(stored_samples(&self.range_rows(node, grid)?, &self.limits.arena))
     }
 
     fn aggregate(&self, aggregate: &Aggregate, grid: &StepGrid) -> Result<Frame, SignalError> {
-        let frame = self.vector(&aggregate.inner, grid)?;
+        let mut frame = self.vector(&aggregate.inner, grid)?;
+        let without = |frame: Frame, at| native::without_histograms(frame, aggregate.op.name(), at, self.limits);
+        match aggregate.op {
+            AggregateOp::Min | AggregateOp::Max | AggregateOp::Stddev | AggregateOp::Stdvar | AggregateOp::Quantile => {
+                frame = without(frame, aggregate.inner_start)
+            }
+            AggregateOp::Topk | AggregateOp::Bottomk => frame = without(frame, aggregate.start),
+            _ => {}
+        }
         let groups = || Groups::new(&frame, &aggregate.grouping);
         let param = || match &aggregate.param {
             Some(param) => self.scalar(param, grid),
@@ -156,28 +162,25 @@ impl Evaluator<'_> {
                 if without {
                     names.push(label.to_owned());
                 }
-                aggregate::count_values(label, &frame, &Groups::new(&frame, &Grouping { names, without }))
+                aggregate::count_values(label, &frame, &Groups::new(&frame, &Grouping { names, without }), self.limits)
             }
-            op => aggregate::reduce(op, &frame, &groups(), self.limits),
+            op => aggregate::reduce(op, &frame, &groups(), aggregate.inner_start, self.limits),
         }
     }
 
     fn binary(&self, binary: &Binary, grid: &StepGrid) -> Result<Evaluated, SignalError> {
         let (op, bool) = (binary.op, binary.return_bool);
         let (left, right) = (self.eval(&binary.left, grid)?, self.eval(&binary.right, grid)?);
-        if matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
-            let message = format!("{} trims native histograms; floats have no result", op.symbol());
-            self.limits.notes.inform(binary.start, message);
-        }
+        let operands = Operands { limits: self.limits, at: binary.start };
         Ok(match (left, right) {
             (Evaluated::Scalar(left), Evaluated::Scalar(right)) => {
                 Evaluated::Scalar(binary::between_scalars(op, &left, &right))
             }
             (Evaluated::Vector(left), Evaluated::Scalar(right)) => {
-                Evaluated::Vector(binary::with_scalar(op, bool, left, &right, VectorSide::Left)?)
+                Evaluated::Vector(binary::with_scalar(op, bool, left, &right, VectorSide::Left, operands)?)
             }
             (Evaluated::Scalar(left), Evaluated::Vector(right)) => {
-                Evaluated::Vector(binary::with_scalar(op, bool, right, &left, VectorSide::Right)?)
+                Evaluated::Vector(binary::with_scalar(op, bool, right, &left, VectorSide::Right, operands)?)
             }
             (Evaluated::Vector(left), Evaluated::Vector(right)) => Evaluated::Vector(match op {
                 BinaryOp::Set(set) => binary::set_operation(set, left, right, &binary.matching)?,
@@ -296,7 +299,7 @@ fn text<'a>(function: &'static str, node: Option<&'a Node>) -> Result<&'a str, S
 }
 
 /// Returns the samples of a range vector at its only step, of an extended one with samples at both ends.
-fn stored_samples(range: &RangeRows<'_>) -> Vec<RangeSeries> {
+fn stored_samples(range: &RangeRows<'_>, arena: &Arena) -> Vec<RangeSeries> {
     let (Some(end_ms), range_ms) = (range.windows.ends.first(), range.windows.range_ms) else { return Vec::new() };
     let start_ms = end_ms.saturating_sub(range_ms);
     let mut series = Vec::new();
@@ -310,18 +313,15 @@ fn stored_samples(range: &RangeRows<'_>) -> Vec<RangeSeries> {
                 None
             });
             if let Some((timestamps, values)) = found {
-                series.push(RangeSeries { labels: labels.to_labels(), timestamps, values });
+                series.push(RangeSeries { labels: labels.to_labels(), timestamps, values, histograms: Vec::new() });
             }
             continue;
         }
         let first = row.timestamps.partition_point(|timestamp| *timestamp <= start_ms);
         let after = row.timestamps.partition_point(|timestamp| timestamp <= end_ms);
         if first < after {
-            series.push(RangeSeries {
-                labels: labels.to_labels(),
-                timestamps: row.timestamps[first..after].to_vec(),
-                values: row.values[first..after].to_vec(),
-            });
+            let samples = row.timestamps[first..after].iter().copied().zip(row.values[first..after].iter().copied());
+            series.push(RangeSeries::new(labels.to_labels(), samples, arena));
         }
     }
     series.sort_by(|a, b| a.labels.cmp(&b.labels));

@@ -6,7 +6,8 @@ use crate::{
     series::{Labels, METRIC_NAME, MatchOp, Matcher, SampleSource},
     signal::{
         EvalLimits, SignalError,
-        frame::{Frame, RowLabels, StepGrid, is_absent},
+        frame::{Frame, RowLabels, StepGrid, is_absent, is_histogram},
+        native,
         plan::{Node, Selector},
         select::{LoadedSeries, SampleField, instant_frame},
         time::{QueryTimes, TimeShift},
@@ -130,10 +131,16 @@ impl InfoSeries {
             shift: shift_of(times.base, TimeShift::default()).unwrap_or_default(),
             offset: None,
             extension: None,
+            start: 0,
         };
         let at = |time: i64| times.query_times.shifted(selector.shift, time);
         let start_ms = at(times.grid.start_ms).saturating_sub(times.query_times.lookback_ms).saturating_add(1);
-        let series = source.select(&selector.matchers, start_ms, at(times.grid.last()), limits.max_samples)?;
+        let span = (start_ms, at(times.grid.last()));
+        let (series, _) = native::read(source, &selector.matchers, span, limits.max_samples, limits)?;
+        if let Some(one) = series.iter().find(|one| one.values.iter().any(|value| is_histogram(*value))) {
+            let message = format!("info series are floats, {} has histograms", one.labels);
+            return Err(SignalError::Matching { message });
+        }
         let loaded = LoadedSeries { series, one_metric: false };
         let frame = instant_frame(&loaded, &selector, times.grid, times.query_times, SampleField::Timestamp, limits)?;
         for (row, labels) in frame.rows.iter().enumerate() {

@@ -8,8 +8,8 @@ use super::evaluator::{Evaluated, Evaluator, QuerySpan};
 use crate::{
     series::{Labels, SampleSource},
     signal::{
-        DenseRow, DenseSeries, EvalLimits, Query, RangeSeries, SignalError, Value, ValueKind, VectorSample,
-        frame::{Frame, RowLabels, StepGrid, is_absent},
+        Arena, DenseRow, DenseSeries, EvalLimits, Query, RangeSeries, SignalError, Value, ValueKind, VectorSample,
+        frame::{Frame, RowLabels, StepGrid, is_absent, is_histogram},
         functions::vector,
         plan::Node,
         select::QuerySamples,
@@ -28,6 +28,7 @@ pub fn instant(
     limits: &EvalLimits,
 ) -> Result<Value, SignalError> {
     let grid = StepGrid { start_ms: time_ms, step_ms: 1, steps: 1 };
+    let limits = &limits.for_one_evaluation();
     let query = query.resolved(0, 0)?;
     let query_times = QueryTimes::new(&grid, limits);
     let samples = QuerySamples::fetch(source, &query, &grid, &query_times, limits)?;
@@ -38,7 +39,7 @@ pub fn instant(
         node @ (Node::Range(_) | Node::Subquery(_)) => Ok(Value::Matrix(evaluator.stored_series(node, &grid)?)),
         node => Ok(match evaluator.eval(node, &grid)? {
             Evaluated::Scalar(values) => Value::Scalar(values[0]),
-            Evaluated::Vector(frame) => Value::Vector(elements(&frame.finish_names()?, time_ms)),
+            Evaluated::Vector(frame) => Value::Vector(elements(&frame.finish_names()?, time_ms, &limits.arena)),
         }),
     }
 }
@@ -78,7 +79,7 @@ pub fn range(
 ) -> Result<Vec<RangeSeries>, SignalError> {
     let (evaluation, grid) = RangeEvaluation::new(source, query, start_ms, end_ms, step_ms, limits)?;
     let mut collector = SeriesCollector::default();
-    evaluation.run(grid, &mut |frame, grid| collector.add(frame, grid, limits))?;
+    evaluation.run(grid, &mut |frame, grid| collector.add(frame, grid, &evaluation.limits))?;
     Ok(collector.finish())
 }
 
@@ -103,14 +104,14 @@ pub fn range_dense(
         let first = usize::try_from((part.start_ms - start_ms) / step_ms).unwrap_or(usize::MAX);
         for row in 0..frame.rows.len() {
             let cells = frame.row(row);
-            if cells.iter().all(|cell| is_absent(*cell)) {
+            if cells.iter().all(|cell| is_absent(*cell) || is_histogram(*cell)) {
                 continue;
             }
             samples += cells.len();
             limits.check_cells(samples)?;
             let values = rows.entry(frame.rows[row].to_labels()).or_insert_with(|| vec![f64::NAN; grid.steps]);
             for (value, cell) in values[first..].iter_mut().zip(cells) {
-                *value = if is_absent(*cell) { f64::NAN } else { *cell };
+                *value = if is_absent(*cell) || is_histogram(*cell) { f64::NAN } else { *cell };
             }
         }
         Ok(())
@@ -123,8 +124,10 @@ pub fn range_dense(
 /// Collects the series of a range from the parts in which it is evaluated, in order of time.
 #[derive(Default)]
 struct SeriesCollector {
-    series: HashMap<Labels, (Vec<i64>, Vec<f64>)>,
+    series: HashMap<Labels, RangeSeries>,
     samples: usize,
+    /// Weight of the histograms in samples.
+    histograms: usize,
 }
 
 impl SeriesCollector {
@@ -137,15 +140,16 @@ impl SeriesCollector {
             }
             self.samples += count;
             limits.check_cells(self.samples)?;
-            let (timestamps, values) = self.series.entry(frame.rows[row].to_labels()).or_default();
-            timestamps.extend(present().map(|(time, _)| time));
-            values.extend(present().map(|(_, cell)| *cell));
+            let series = self.series.entry(frame.rows[row].to_labels()).or_default();
+            series.extend(present().map(|(time, cell)| (time, *cell)), &limits.arena);
+            self.histograms += present().filter_map(|(_, cell)| Some(limits.arena.get(*cell)?.weight())).sum::<usize>();
+            limits.check_cells(self.samples + self.histograms)?;
         }
         Ok(())
     }
 
     fn finish(self) -> Vec<RangeSeries> {
-        let of = |(labels, (timestamps, values))| RangeSeries { labels, timestamps, values };
+        let of = |(labels, series)| RangeSeries { labels, ..series };
         let mut series: Vec<RangeSeries> = self.series.into_iter().map(of).collect();
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         series
@@ -157,7 +161,7 @@ struct RangeEvaluation<'a> {
     source: &'a dyn SampleSource,
     query: Cow<'a, Query>,
     query_times: QueryTimes,
-    limits: &'a EvalLimits,
+    limits: EvalLimits,
     span: QuerySpan,
 }
 
@@ -189,7 +193,8 @@ impl<'a> RangeEvaluation<'a> {
         // `@ end()` is the requested end, even if it is not a step.
         let query_times = QueryTimes { end_ms, ..QueryTimes::new(&grid, limits) };
         let query = query.resolved(step_ms, end_ms.saturating_sub(start_ms))?;
-        Ok((Self { source, query, query_times, limits, span: QuerySpan { start_ms, end_ms, step_ms } }, grid))
+        let (limits, span) = (limits.for_one_evaluation(), QuerySpan { start_ms, end_ms, step_ms });
+        Ok((Self { source, query, query_times, limits, span }, grid))
     }
 
     /// Evaluates the steps of `grid` and passes the frame to `take`. If that needs more samples in memory than allowed,
@@ -200,8 +205,13 @@ impl<'a> RangeEvaluation<'a> {
         take: &mut dyn FnMut(&Frame, &StepGrid) -> Result<(), SignalError>,
     ) -> Result<(), SignalError> {
         match self.evaluate(&grid) {
-            Ok(frame) => take(&frame, &grid),
+            Ok(frame) => {
+                take(&frame, &grid)?;
+                self.limits.arena.clear();
+                Ok(())
+            }
             Err(SignalError::TooManySamples { .. }) if grid.steps > 1 => {
+                self.limits.arena.clear();
                 let (first, second) = grid.halves();
                 self.run(first, take)?;
                 self.run(second, take)
@@ -222,13 +232,13 @@ impl<'a> RangeEvaluation<'a> {
 }
 
 /// Returns the elements of a frame with one step.
-fn elements(frame: &Frame, time_ms: i64) -> Vec<VectorSample> {
+fn elements(frame: &Frame, time_ms: i64, arena: &Arena) -> Vec<VectorSample> {
     let present = frame.rows.iter().zip(&frame.cells).filter(|(_, cell)| !is_absent(**cell));
     present
-        .map(|(row, cell): (&RowLabels, &f64)| VectorSample {
-            labels: row.to_labels(),
-            timestamp_ms: time_ms,
-            value: *cell,
+        .map(|(row, cell): (&RowLabels, &f64)| {
+            let histogram = arena.get(*cell);
+            let value = if histogram.is_some() { f64::NAN } else { *cell };
+            VectorSample { labels: row.to_labels(), timestamp_ms: time_ms, value, histogram }
         })
         .collect()
 }

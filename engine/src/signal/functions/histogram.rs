@@ -1,8 +1,12 @@
 //! `histogram_quantile` and `histogram_fraction` of classic histograms, as in Prometheus.
 
-use crate::signal::{
-    EvalLimits, SignalError,
-    frame::{Frame, Interner, RowLabels, is_absent},
+use crate::{
+    histogram::Histogram as NativeHistogram,
+    signal::{
+        EvalLimits, SignalError,
+        frame::{ABSENT, Frame, Interner, RowLabels, is_absent, is_histogram},
+        native::{self, NanRemark},
+    },
 };
 
 /// Label with the upper bound of a bucket.
@@ -33,7 +37,55 @@ pub(super) struct Noted<'a> {
 
 /// `histogram_quantile` of classic histograms. `level` has one quantile for each step.
 pub(super) fn histogram_quantile(level: &[f64], frame: &Frame, noted: Noted<'_>) -> Result<Frame, SignalError> {
-    per_histogram(frame, noted, |step, buckets| bucket_quantile(level[step], buckets))?.drop_names()
+    quantile_frame(level, frame, noted)?.drop_names()
+}
+
+/// Returns a quantile of each classic and native histogram, with its name.
+fn quantile_frame(level: &[f64], frame: &Frame, noted: Noted<'_>) -> Result<Frame, SignalError> {
+    let classic = per_histogram(frame, noted, |step, buckets| bucket_quantile(level[step], buckets))?;
+    with_native(classic, frame, noted, |step, histogram| native::quantile(level[step], histogram))
+}
+
+/// Adds the figures of native histograms to those of classic ones. Where an element has both, it has no result.
+fn with_native(
+    mut classic: Frame,
+    frame: &Frame,
+    noted: Noted<'_>,
+    value: impl Fn(usize, &NativeHistogram) -> (f64, NanRemark),
+) -> Result<Frame, SignalError> {
+    if !frame.cells.iter().any(|cell| is_histogram(*cell)) {
+        return Ok(classic);
+    }
+    let mut interner = Interner::default();
+    for row in &classic.rows {
+        interner.id(row.iter());
+    }
+    for (row, labels) in frame.rows.iter().enumerate() {
+        if !frame.row(row).iter().any(|cell| is_histogram(*cell)) {
+            continue;
+        }
+        let mut target = interner.id(labels.iter());
+        if target >= classic.rows.len() {
+            target = classic.push_absent(labels.clone());
+        }
+        for (step, cell) in frame.row(row).iter().enumerate() {
+            let Some(histogram) = noted.limits.arena.get(*cell) else { continue };
+            let into = &mut classic.row_mut(target)[step];
+            if !is_absent(*into) {
+                let message = "an element is a classic and a native histogram at the same time and has no result";
+                noted.limits.notes.warn(noted.at, message);
+                *into = ABSENT;
+                continue;
+            }
+            let (found, remark) = value(step, &histogram);
+            *into = found;
+            if let Some(text) = remark.text() {
+                noted.limits.notes.inform(noted.at, text);
+            }
+        }
+    }
+    classic.distinct = false;
+    Ok(classic.compact())
 }
 
 /// `histogram_quantiles` of classic histograms: one row for each quantile, with its value in the label `name`.
@@ -45,7 +97,7 @@ pub(super) fn histogram_quantiles(
 ) -> Result<Frame, SignalError> {
     let mut all = Frame::new(frame.steps);
     for level in levels {
-        let found = per_histogram(frame, noted, |step, buckets| bucket_quantile(level[step], buckets))?;
+        let found = quantile_frame(level, frame, noted)?;
         for (row, labels) in found.rows.iter().enumerate() {
             for (step, cell) in found.row(row).iter().enumerate().filter(|(_, cell)| !is_absent(**cell)) {
                 let mut named = labels.to_labels().to_builder();
@@ -79,7 +131,9 @@ pub(super) fn histogram_fraction(
     frame: &Frame,
     noted: Noted<'_>,
 ) -> Result<Frame, SignalError> {
-    per_histogram(frame, noted, |step, buckets| (bucket_fraction(lower[step], upper[step], buckets), false))?
+    let classic =
+        per_histogram(frame, noted, |step, buckets| (bucket_fraction(lower[step], upper[step], buckets), false))?;
+    with_native(classic, frame, noted, |step, histogram| native::fraction(lower[step], upper[step], histogram))?
         .drop_names()
 }
 
@@ -94,6 +148,9 @@ fn per_histogram(
     let mut interner = Interner::default();
     let mut result = Frame::new(frame.steps);
     for (row, labels) in frame.rows.iter().enumerate() {
+        if !frame.row(row).iter().any(|cell| !is_absent(*cell) && !is_histogram(*cell)) {
+            continue;
+        }
         let le = labels.get(BUCKET_LABEL);
         let Ok(upper) = le.parse::<f64>() else {
             let message = format!("the label {BUCKET_LABEL:?} of a bucket is missing or no number: {le:?}");
@@ -118,7 +175,7 @@ fn per_histogram(
                     .buckets
                     .iter()
                     .map(|(upper, row)| Bucket { upper: *upper, count: frame.cell(*row, step) })
-                    .filter(|bucket| !is_absent(bucket.count)),
+                    .filter(|bucket| !is_absent(bucket.count) && !is_histogram(bucket.count)),
             );
             if !present.is_empty() {
                 let (found, forced) = value(step, &mut present);

@@ -7,12 +7,10 @@ mod math;
 mod over_time;
 mod rate;
 mod regression;
-mod summation;
 mod table;
 mod time;
 mod windows;
 
 pub(super) use labels::vector;
 pub(super) use math::{check_levels, quantile};
-pub(super) use summation::{Kahan, Mean};
 pub(super) use table::{Arguments, EXPERIMENTAL, FUNCTIONS, Function, FunctionBody, IN_DURATIONS, find_function};

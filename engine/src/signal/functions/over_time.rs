@@ -3,13 +3,14 @@
 use super::{
     math::{check_levels, quantile},
     regression::regression,
-    summation::{Kahan, Mean},
     windows::{each_extended, each_row, each_window},
 };
 use crate::signal::{
     EvalLimits, SignalError,
-    frame::{ABSENT, Frame},
-    window::{RangeRows, SampleWindow},
+    frame::{ABSENT, Frame, is_histogram},
+    native,
+    summation::{Kahan, Mean},
+    window::{RangeRow, RangeRows, SampleWindow},
 };
 
 /// The functions of all samples of a range.
@@ -40,8 +41,25 @@ pub(super) enum OverTime {
 /// # Errors
 /// [`SignalError::DuplicateLabels`], [`SignalError::TooManySamples`], [`SignalError::Cancelled`].
 pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
+    let floats = match function {
+        OverTime::Avg
+        | OverTime::Sum
+        | OverTime::Count
+        | OverTime::First
+        | OverTime::Last
+        | OverTime::Present
+        | OverTime::TsOfFirst
+        | OverTime::TsOfLast
+        | OverTime::Changes
+        | OverTime::Resets => None,
+        _ => native::floats_of(range, limits),
+    };
+    let range = floats.as_ref().unwrap_or(range);
     let frame =
         match function {
+            OverTime::Avg | OverTime::Sum if range.rows.iter().any(RangeRow::has_histograms) => {
+                with_histograms(function, range, limits)
+            }
             OverTime::Avg => each_window(range, limits, |w| mean(w.values)),
             OverTime::Min => sliding_extreme(range, limits, |new, old| new < old),
             OverTime::Max => sliding_extreme(range, limits, |new, old| new > old),
@@ -65,13 +83,15 @@ pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &Eval
                 each_window(range, limits, |w| median_absolute_deviation(w.values, &mut buffer))
             }
             OverTime::Changes if range.windows.extension.is_some() => {
-                each_extended(range, limits, |w| Some(count(pairs(anchored(w)?, changed))))
+                each_extended(range, limits, |_, w| Some(count(native::counted_changes(anchored(w)?, false, limits))))
             }
             OverTime::Resets if range.windows.extension.is_some() => {
-                each_extended(range, limits, |w| Some(count(pairs(anchored(w)?, |before, after| after < before))))
+                each_extended(range, limits, |_, w| Some(count(native::counted_changes(anchored(w)?, true, limits))))
             }
-            OverTime::Changes => each_window(range, limits, |w| count(pairs(w.values, changed))),
-            OverTime::Resets => each_window(range, limits, |w| count(pairs(w.values, |before, after| after < before))),
+            OverTime::Changes => {
+                each_window(range, limits, |w| count(native::counted_changes(w.values, false, limits)))
+            }
+            OverTime::Resets => each_window(range, limits, |w| count(native::counted_changes(w.values, true, limits))),
             OverTime::Deriv => each_window(range, limits, |w| {
                 if w.values.len() < 2 { ABSENT } else { regression(w, w.timestamps[0]).slope }
             }),
@@ -81,6 +101,22 @@ pub(super) fn over_time(function: OverTime, range: &RangeRows<'_>, limits: &Eval
         OverTime::First | OverTime::Last => Ok(frame),
         _ => frame.drop_names_strictly(),
     }
+}
+
+/// `sum_over_time` and `avg_over_time` of a range with histograms.
+fn with_histograms(function: OverTime, range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
+    let is_mean = function == OverTime::Avg;
+    each_row(range, limits, |row, cells| {
+        range.windows.fill(row, cells, |window| {
+            if window.values.iter().any(|value| is_histogram(*value)) {
+                native::over_window(window, row, is_mean, range.at, limits)
+            } else if is_mean {
+                mean(window.values)
+            } else {
+                sum(window.values)
+            }
+        });
+    })
 }
 
 /// `quantile_over_time`. `level` has one quantile for each step; `at` is its position in the text of the query.
@@ -93,6 +129,8 @@ pub(super) fn quantile_over_time(
     if range.rows.iter().any(|row| !row.values.is_empty()) {
         check_levels(level, at, limits);
     }
+    let floats = native::floats_of(range, limits);
+    let range = floats.as_ref().unwrap_or(range);
     let mut buffer = Vec::new();
     let frame = each_window(range, limits, |w| {
         buffer.clear();
@@ -194,16 +232,6 @@ fn median_absolute_deviation(values: &[f64], buffer: &mut Vec<f64>) -> f64 {
 fn anchored<'a>(window: &SampleWindow<'a>) -> Option<&'a [f64]> {
     let inside = window.timestamps.partition_point(|t| *t <= window.start_ms);
     (inside < window.values.len()).then(|| &window.values[inside.saturating_sub(1)..])
-}
-
-/// Counts the pairs of neighbouring values for which `counts` is true.
-fn pairs(values: &[f64], counts: impl Fn(f64, f64) -> bool) -> usize {
-    values.windows(2).filter(|pair| counts(pair[0], pair[1])).count()
-}
-
-#[expect(clippy::float_cmp, reason = "PromQL compares floats exactly")]
-fn changed(before: f64, after: f64) -> bool {
-    before != after && !(before.is_nan() && after.is_nan())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "windows hold fewer than 2^53 samples")]

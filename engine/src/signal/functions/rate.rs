@@ -5,9 +5,10 @@ use crate::{
     series::METRIC_NAME,
     signal::{
         EvalLimits, SignalError,
-        frame::{ABSENT, Frame},
+        frame::{ABSENT, Frame, is_absent, is_histogram},
+        native::{self, RateOf},
         time::Extension,
-        window::{RangeRows, SampleWindow, interpolated},
+        window::{RangeRow, RangeRows, SampleWindow, interpolated},
     },
 };
 
@@ -32,8 +33,13 @@ pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -
     if let Some((extension, _)) = range.windows.extension {
         let is_smoothed = extension == Extension::Smoothed;
         let seconds = if kind == RateKind::Rate { seconds(range.windows.range_ms) } else { 1.0 };
-        let frame = each_extended(range, limits, |window| {
-            extended(window, is_smoothed, kind != RateKind::Delta).map(|increase| increase / seconds)
+        let is_counter = kind != RateKind::Delta;
+        let of = RateOf::Extended { is_counter, is_smoothed };
+        let frame = each_extended(range, limits, |row, window| {
+            if window.values.iter().any(|value| is_histogram(*value)) {
+                return Some(native::rate(of, window, row, range.at, limits, |_, _| Some(1.0 / seconds)));
+            }
+            extended(window, is_smoothed, is_counter).map(|increase| increase / seconds)
         })?;
         inform_of_gauges(kind, &frame, range.at, limits);
         return frame.drop_names_strictly();
@@ -44,18 +50,29 @@ pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -
         limits.check_cells(frame.cells.len() + frame.steps)?;
         let cells = frame.push_absent(row.labels.clone());
         let cells = frame.row_mut(cells);
+        let has_histograms = row.has_histograms();
+        let histograms = |window: &SampleWindow<'_>| {
+            (has_histograms && window.values.iter().any(|value| is_histogram(*value)))
+                .then(|| of_histograms(kind, range, row, window, limits))
+        };
         match kind {
-            RateKind::Irate => range.windows.fill(row, cells, |window| last_two(window, true)),
-            RateKind::Idelta => range.windows.fill(row, cells, |window| last_two(window, false)),
+            RateKind::Irate => range.windows.fill(row, cells, |window| last_two(window, true, histograms)),
+            RateKind::Idelta => range.windows.fill(row, cells, |window| last_two(window, false, histograms)),
             RateKind::Delta => range.windows.fill(row, cells, |window| {
-                extrapolated(window, rise(window), false).map_or(ABSENT, |increase| increase)
+                histograms(window).unwrap_or_else(|| {
+                    let rise = rise(window);
+                    extrapolation(window, (window.values[0], rise), false).map_or(ABSENT, |factor| rise * factor)
+                })
             }),
             RateKind::Rate | RateKind::Increase => {
                 let mut resets = Resets::of(&row.values);
                 let seconds = if kind == RateKind::Rate { seconds(range.windows.range_ms) } else { 1.0 };
                 range.windows.fill(row, cells, |window| {
-                    let increase = resets.add_to(rise(window), window, &row.values);
-                    extrapolated(window, increase, true).map_or(ABSENT, |increase| increase / seconds)
+                    histograms(window).unwrap_or_else(|| {
+                        let increase = resets.add_to(rise(window), window, &row.values);
+                        extrapolation(window, (window.values[0], increase), true)
+                            .map_or(ABSENT, |factor| increase * factor / seconds)
+                    })
                 });
             }
         }
@@ -65,13 +82,38 @@ pub(super) fn rate(kind: RateKind, range: &RangeRows<'_>, limits: &EvalLimits) -
     frame.drop_names_strictly()
 }
 
+/// Computes the function of a window with histograms.
+fn of_histograms(
+    kind: RateKind,
+    range: &RangeRows<'_>,
+    row: &RangeRow<'_>,
+    window: &SampleWindow<'_>,
+    limits: &EvalLimits,
+) -> f64 {
+    let is_counter = !matches!(kind, RateKind::Delta | RateKind::Idelta);
+    let is_range = !matches!(kind, RateKind::Irate | RateKind::Idelta);
+    let of = if is_range { RateOf::Range { is_counter } } else { RateOf::LastTwo { is_counter } };
+    native::rate(of, window, row, range.at, limits, |first, increase| match kind {
+        RateKind::Irate => {
+            let n = window.timestamps.len();
+            Some(1.0 / seconds(window.timestamps[n - 1] - window.timestamps[n - 2]))
+        }
+        RateKind::Idelta => Some(1.0),
+        _ => extrapolation(window, (first, increase), is_counter)
+            .map(|factor| if kind == RateKind::Rate { factor / seconds(range.windows.range_ms) } else { factor }),
+    })
+}
+
 /// Adds a note for each metric of a rate or an increase whose name is not that of a counter.
 fn inform_of_gauges(kind: RateKind, frame: &Frame, at: usize, limits: &EvalLimits) {
     if !matches!(kind, RateKind::Rate | RateKind::Increase) {
         return;
     }
     let mut last = "";
-    for row in &frame.rows {
+    for (idx, row) in frame.rows.iter().enumerate() {
+        if !frame.row(idx).iter().any(|cell| !is_absent(*cell) && !is_histogram(*cell)) {
+            continue;
+        }
         let name = row.get(METRIC_NAME);
         if !name.is_empty() && name != last && !COUNTER_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
             let message =
@@ -156,13 +198,14 @@ fn rise(window: &SampleWindow<'_>) -> f64 {
     window.values[window.values.len() - 1] - window.values[0]
 }
 
-/// Extrapolates an increase between the first and the last sample to the whole window; `None` for fewer than two
-/// samples.
+/// Returns the factor that extrapolates an increase between the first and the last sample to the whole window; `None` for
+/// fewer than two samples. `start`: the first value, and the increase.
 ///
 /// If a boundary is further from its nearest sample than 1.1 times the mean distance of samples, the series is assumed
 /// to start or end half a mean distance from that sample. A counter is not extrapolated to before the time at which it
 /// would have been 0.
-fn extrapolated(window: &SampleWindow<'_>, increase: f64, is_counter: bool) -> Option<f64> {
+fn extrapolation(window: &SampleWindow<'_>, start: (f64, f64), is_counter: bool) -> Option<f64> {
+    let (value, increase) = start;
     let (first, last) = (*window.timestamps.first()?, *window.timestamps.last()?);
     if window.timestamps.len() < 2 {
         return None;
@@ -174,23 +217,26 @@ fn extrapolated(window: &SampleWindow<'_>, increase: f64, is_counter: bool) -> O
     if to_start >= reach {
         to_start = between / 2.0;
     }
-    if is_counter && increase > 0.0 && window.values[0] >= 0.0 {
-        to_start = to_start.min(sampled * (window.values[0] / increase));
+    if is_counter && increase > 0.0 && value >= 0.0 {
+        to_start = to_start.min(sampled * (value / increase));
     }
     let mut to_end = seconds(window.end_ms - last);
     if to_end >= reach {
         to_end = between / 2.0;
     }
-    Some(increase * ((sampled + to_start + to_end) / sampled))
+    Some((sampled + to_start + to_end) / sampled)
 }
 
 /// Returns the difference of the last two samples; of a counter per second, and after a reset the last value.
-fn last_two(window: &SampleWindow<'_>, is_counter: bool) -> f64 {
+fn last_two(window: &SampleWindow<'_>, is_counter: bool, histograms: impl Fn(&SampleWindow<'_>) -> Option<f64>) -> f64 {
     let n = window.values.len();
     if n < 2 {
         return ABSENT;
     }
     let (before, last) = (window.values[n - 2], window.values[n - 1]);
+    if is_histogram(before) || is_histogram(last) {
+        return histograms(window).unwrap_or(ABSENT);
+    }
     if !is_counter {
         return last - before;
     }

@@ -1,10 +1,12 @@
 //! Linear regression and exponential smoothing of the samples of a window: `predict_linear`, `deriv`,
 //! `double_exponential_smoothing`.
 
-use super::{summation::Kahan, windows::each_window};
+use super::windows::each_window;
 use crate::signal::{
     EvalLimits, SignalError,
     frame::{ABSENT, Frame},
+    native,
+    summation::Kahan,
     window::{RangeRows, SampleWindow},
 };
 
@@ -43,6 +45,8 @@ pub(super) fn regression(window: &SampleWindow<'_>, origin_ms: i64) -> Regressio
 
 /// `predict_linear`. `ahead`: seconds into the future, one number for each step.
 pub(super) fn predict_linear(ahead: &[f64], range: &RangeRows<'_>, limits: &EvalLimits) -> Result<Frame, SignalError> {
+    let floats = native::floats_of(range, limits);
+    let range = floats.as_ref().unwrap_or(range);
     let frame = each_window(range, limits, |w| {
         if w.values.len() < 2 {
             return ABSENT;
@@ -74,6 +78,8 @@ pub(super) fn double_exponential_smoothing(
             });
         }
     }
+    let floats = native::floats_of(range, limits);
+    let range = floats.as_ref().unwrap_or(range);
     let frame = each_window(range, limits, |w| holt(w.values, smoothing[w.step], trend[w.step]))?;
     frame.drop_names_strictly()
 }

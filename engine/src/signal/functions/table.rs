@@ -11,7 +11,12 @@ use super::{
 };
 use crate::{
     series::Labels,
-    signal::{EvalLimits, SignalError, ValueKind, frame::Frame, frame::StepGrid, window::RangeRows},
+    signal::{
+        EvalLimits, SignalError, ValueKind,
+        frame::{Frame, StepGrid},
+        native::{Shape, floats_only, shape},
+        window::RangeRows,
+    },
 };
 
 /// The arguments of one call. Each is evaluated when a function reads it.
@@ -19,6 +24,10 @@ pub(in crate::signal) trait Arguments {
     /// Returns the number of arguments.
     fn count(&self) -> usize;
     fn vector(&self, idx: usize) -> Result<Frame, SignalError>;
+    /// Returns the elements of a vector that are floats.
+    fn floats(&self, idx: usize) -> Result<Frame, SignalError> {
+        self.vector(idx).map(floats_only)
+    }
     /// Returns one number for each step.
     fn scalar(&self, idx: usize) -> Result<Vec<f64>, SignalError>;
     fn range(&self, idx: usize) -> Result<RangeRows<'_>, SignalError>;
@@ -136,7 +145,7 @@ const T: ValueKind = ValueKind::String;
 /// A function of a single value.
 macro_rules! math {
     ($name:literal, $change:expr) => {
-        vectors($name, &[V], |args| unary($change, args.vector(0)?))
+        vectors($name, &[V], |args| unary($change, args.floats(0)?))
     };
 }
 
@@ -158,17 +167,17 @@ macro_rules! ends {
 macro_rules! field {
     ($name:literal, $field:ident) => {
         vectors($name, &[V], |args| {
-            let times = if args.count() == 0 { vector(args.grid().seconds()) } else { args.vector(0)? };
+            let times = if args.count() == 0 { vector(args.grid().seconds()) } else { args.floats(0)? };
             calendar(CalendarField::$field, times)
         })
         .optional(1)
     };
 }
 
-/// A function of native histograms: floats have no result.
+/// A figure of native histograms: floats have no result.
 macro_rules! native {
-    ($name:literal) => {
-        vectors($name, &[V], |args| args.vector(0).map(|frame| Frame::new(frame.steps)))
+    ($name:literal, $shape:ident) => {
+        vectors($name, &[V], |args| shape(Shape::$shape, args.vector(0)?, args.limits()))
     };
 }
 
@@ -234,15 +243,15 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     math!("sgn", |value| if value == 0.0 || value.is_nan() { value } else { value.signum() }),
     vectors("round", &[V, S], |args| {
         let nearest = if args.count() > 1 { args.scalar(1)? } else { vec![1.0; args.grid().steps] };
-        round(&nearest, args.vector(0)?)
+        round(&nearest, args.floats(0)?)
     })
     .optional(1),
-    vectors("clamp", &[V, S, S], |args| clamp(&args.scalar(1)?, &args.scalar(2)?, args.vector(0)?)),
+    vectors("clamp", &[V, S, S], |args| clamp(&args.scalar(1)?, &args.scalar(2)?, args.floats(0)?)),
     vectors("clamp_min", &[V, S], |args| {
-        clamp(&args.scalar(1)?, &vec![f64::INFINITY; args.grid().steps], args.vector(0)?)
+        clamp(&args.scalar(1)?, &vec![f64::INFINITY; args.grid().steps], args.floats(0)?)
     }),
     vectors("clamp_max", &[V, S], |args| {
-        clamp(&vec![f64::NEG_INFINITY; args.grid().steps], &args.scalar(1)?, args.vector(0)?)
+        clamp(&vec![f64::NEG_INFINITY; args.grid().steps], &args.scalar(1)?, args.floats(0)?)
     }),
     field!("minute", Minute),
     field!("hour", Hour),
@@ -254,19 +263,19 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     field!("year", Year),
     scalars("time", &[], |args| Ok(args.grid().seconds())),
     scalars("pi", &[], |args| Ok(vec![std::f64::consts::PI; args.grid().steps])),
-    scalars("scalar", &[V], |args| Ok(scalar(&args.vector(0)?))),
+    scalars("scalar", &[V], |args| Ok(scalar(&args.floats(0)?))),
     vectors("vector", &[S], |args| Ok(vector(args.scalar(0)?))),
     vectors("timestamp", &[V], |args| args.timestamps(0)),
-    vectors("sort", &[V], |args| sorted(args, |frame| sort_by_value(frame, false))),
-    vectors("sort_desc", &[V], |args| sorted(args, |frame| sort_by_value(frame, true))),
+    vectors("sort", &[V], |args| sorted(args, args.floats(0)?, |frame| sort_by_value(frame, false))),
+    vectors("sort_desc", &[V], |args| sorted(args, args.floats(0)?, |frame| sort_by_value(frame, true))),
     vectors("sort_by_label", &[V, T], |args| {
         let names = texts(args, 1)?;
-        sorted(args, |frame| sort_by_label(frame, &names, false))
+        sorted(args, args.vector(0)?, |frame| sort_by_label(frame, &names, false))
     })
     .repeated(),
     vectors("sort_by_label_desc", &[V, T], |args| {
         let names = texts(args, 1)?;
-        sorted(args, |frame| sort_by_label(frame, &names, true))
+        sorted(args, args.vector(0)?, |frame| sort_by_label(frame, &names, true))
     })
     .repeated(),
     vectors("label_replace", &[V, T, T, T, T], |args| {
@@ -294,13 +303,13 @@ pub(in crate::signal) static FUNCTIONS: &[Function] = &[
     vectors("histogram_fraction", &[S, S, V], |args| {
         histogram_fraction(&args.scalar(0)?, &args.scalar(1)?, &args.vector(2)?, noted(args, 2))
     }),
-    native!("histogram_avg"),
-    native!("histogram_count"),
-    native!("histogram_stddev"),
-    native!("histogram_stdvar"),
-    native!("histogram_sum"),
+    native!("histogram_avg", Avg),
+    native!("histogram_count", Count),
+    native!("histogram_stddev", Stddev),
+    native!("histogram_stdvar", Stdvar),
+    native!("histogram_sum", Sum),
     // Stored samples have no start timestamps.
-    native!("start_timestamp"),
+    vectors("start_timestamp", &[V], |args| args.vector(0).map(|frame| Frame::new(frame.steps))),
     vectors("info", &[V, V], |args| args.with_info()).optional(1),
     scalars("start", &[], |args| Ok(vec![args.query_span().0; args.grid().steps])),
     scalars("end", &[], |args| Ok(vec![args.query_span().1; args.grid().steps])),
@@ -357,8 +366,7 @@ fn texts(args: Args<'_>, from: usize) -> Result<Vec<&str>, SignalError> {
 }
 
 /// Sorts the elements of an instant query. The series of a range query are always ordered by labels.
-fn sorted(args: Args<'_>, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, SignalError> {
-    let frame = args.vector(0)?;
+fn sorted(args: Args<'_>, frame: Frame, sort: impl Fn(&Frame) -> Frame) -> Result<Frame, SignalError> {
     let (start, end, _) = args.query_span();
     if start < end {
         args.limits()

@@ -25,9 +25,9 @@ pub(super) fn each_window(
 pub(super) fn each_extended(
     range: &RangeRows<'_>,
     limits: &EvalLimits,
-    mut value: impl FnMut(&SampleWindow<'_>) -> Option<f64>,
+    mut value: impl FnMut(&RangeRow<'_>, &SampleWindow<'_>) -> Option<f64>,
 ) -> Result<Frame, SignalError> {
-    each_row(range, limits, |row, cells| range.windows.fill_extended(row, cells, &mut value))
+    each_row(range, limits, |row, cells| range.windows.fill_extended(row, cells, |window| value(row, window)))
 }
 
 /// Computes a frame whose rows `fill` writes, one for each series. Rows without values are left out.

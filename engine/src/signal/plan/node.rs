@@ -103,6 +103,8 @@ pub(in crate::signal) struct Selector {
     /// Offset that is an expression; its value is in `shift` when the query is evaluated.
     pub(in crate::signal) offset: Option<Box<DurationNode>>,
     pub(in crate::signal) extension: Option<Extension>,
+    /// First byte in the text.
+    pub(in crate::signal) start: usize,
 }
 
 impl Selector {
@@ -232,6 +234,10 @@ pub(in crate::signal) struct Aggregate {
     pub(in crate::signal) grouping: Grouping,
     /// First byte of the parameter in the text; that of the vector if there is none.
     pub(in crate::signal) param_start: usize,
+    /// First byte of the vector in the text.
+    pub(in crate::signal) inner_start: usize,
+    /// First byte of the aggregation in the text.
+    pub(in crate::signal) start: usize,
 }
 
 /// A set operator.

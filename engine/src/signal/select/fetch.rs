@@ -8,6 +8,7 @@ use crate::{
     signal::{
         EvalLimits, SignalError,
         frame::{OF_METRIC, StepGrid},
+        native,
         plan::{Query, Selector},
         time::QueryTimes,
     },
@@ -57,10 +58,9 @@ impl QuerySamples {
         let mut left = limits.max_samples;
         for read in reads {
             limits.cancel.check()?;
-            let series = source
-                .select(read.matchers, read.span.start_ms, read.span.end_ms, left)
+            let span = (read.span.start_ms, read.span.end_ms);
+            let (series, loaded) = native::read(source, read.matchers, span, left, limits)
                 .map_err(|error| too_many(error.into(), limits))?;
-            let loaded: usize = series.iter().map(|one| one.timestamps.len()).sum();
             limits.counts.read(loaded);
             left = left.checked_sub(loaded).ok_or(SignalError::TooManySamples { limit: limits.max_samples })?;
             let has_type = series.iter().any(|one| OF_METRIC[1..].iter().any(|name| one.labels.get(name).is_some()));

@@ -5,7 +5,8 @@ use crate::{
     series::is_stale,
     signal::{
         EvalLimits, SignalError,
-        frame::{ABSENT, Frame, RowLabels, StepGrid},
+        frame::{ABSENT, Frame, RowLabels, StepGrid, is_histogram},
+        native,
         plan::Selector,
         time::QueryTimes,
         window::interpolated,
@@ -80,6 +81,8 @@ pub(in crate::signal) fn smoothed_frame(
         let row = frame.push_absent(RowLabels::selected(series.labels.clone(), limits.delays_names));
         let kept = series.timestamps.iter().zip(&series.values).filter(|(_, value)| !is_stale(**value));
         let samples: Vec<(i64, f64)> = kept.map(|(at, value)| (*at, *value)).collect();
+        let has_histograms = samples.iter().any(|(_, value)| is_histogram(*value));
+        let row_name = series.labels.metric_name().to_owned();
         for (cell, time) in frame.row_mut(row).iter_mut().zip(grid.times()) {
             let time = query_times.shifted(selector.shift, time);
             let after = samples.partition_point(|(at, _)| *at < time);
@@ -88,6 +91,14 @@ pub(in crate::signal) fn smoothed_frame(
             // The look-back excludes its left end.
             let before = after.checked_sub(1).map(|idx| samples[idx]);
             let before = before.filter(|(at, _)| *at > time.saturating_sub(query_times.lookback_ms));
+            if has_histograms {
+                let around =
+                    time.saturating_sub(query_times.lookback_ms)..=time.saturating_add(query_times.lookback_ms);
+                let near = samples.iter().filter(|(at, _)| around.contains(at) && at != around.start());
+                let near: Vec<(i64, f64)> = near.copied().collect();
+                *cell = native::smoothed(&near, (before, next.copied()), time, &row_name, selector.start, limits);
+                continue;
+            }
             *cell = match (before, next) {
                 (_, Some((at, value))) if *at == time => *value,
                 (Some(before), Some(next)) => interpolated(before, *next, time, false),

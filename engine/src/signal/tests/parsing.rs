@@ -141,8 +141,16 @@ fn shape(node: &Node) -> String {
         Node::Call(call) => {
             format!("{}({})", call.function.name, call.args.iter().map(shape).collect::<Vec<_>>().join(", "))
         }
-        other => format!("{other:?}").split("param_start").next().unwrap().to_owned(),
+        other => without_positions(format!("{other:?}").split("param_start").next().unwrap()),
     }
+}
+
+/// Removes the positions of selectors from the text of a node.
+fn without_positions(text: &str) -> String {
+    let mut parts = text.split(", start: ");
+    let mut shape = parts.next().unwrap_or_default().to_owned();
+    parts.for_each(|part| shape.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit())));
+    shape
 }
 
 #[test]

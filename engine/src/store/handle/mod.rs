@@ -4,6 +4,7 @@ pub(super) mod cache;
 mod notices;
 mod rows;
 pub(super) mod shared;
+mod source;
 mod stats;
 mod store;
 

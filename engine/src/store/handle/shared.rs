@@ -19,7 +19,7 @@ use crate::store::{
     file::{OpenedFile, log_path},
     index::Registry,
     segment::{Held, SegmentLayout},
-    write::{Queue, RecentSamples, Writer},
+    write::{Queue, RecentHistograms, RecentSamples, Writer},
 };
 
 /// State shared by all clones of a store, its writer thread and its readers.
@@ -31,6 +31,8 @@ pub(in crate::store) struct Shared {
     /// One more than the highest series number; appends read it without the registry's lock, which a query may hold.
     pub(in crate::store) series_end: AtomicU32,
     pub(in crate::store) recent: RwLock<RecentSamples>,
+    /// Spans of the stored native histograms.
+    pub(in crate::store) histograms: RwLock<RecentHistograms>,
     pub(in crate::store) layout: RwLock<SegmentLayout>,
     pub(in crate::store) queue: Queue,
     pub(in crate::store) counters: Counters,

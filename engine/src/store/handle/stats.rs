@@ -57,4 +57,6 @@ pub struct StoreStats {
     pub samples_lost: u64,
     /// Rows of samples and of other tables that are older than their retention but are held back.
     pub rows_held: u64,
+    /// Native histograms.
+    pub histograms: u64,
 }

@@ -13,7 +13,7 @@ use std::{
 use almanac_models::Timestamp;
 use parking_lot::{Mutex, RwLock};
 
-use crate::series::{Labels, Matcher, SampleSource, SeriesId, SeriesSamples, SourceError};
+use crate::series::{Labels, Matcher, SeriesId, SeriesSamples};
 use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, EvaluatePromql, Receipt, SampleBatch, SqlAnswer,
     SqlDialect, SqlError, SqlLimits, SqlParam, StoreError, StoreOptions, StoreStats,
@@ -92,7 +92,8 @@ impl Store {
         let mut registry = schema::load_registry(&connection, options.max_series, options.label_bytes)?;
         let layout = schema::load_layout(&connection)?;
         let mut recent = schema::load_recent(&connection, &layout, options.recent_bytes)?;
-        unless_full(schema::drop_dead_series(&connection, &mut registry, &recent))?;
+        let histograms = schema::load_histograms(&connection)?;
+        unless_full(schema::drop_dead_series(&connection, &mut registry, &recent, &histograms))?;
         recent.grow(registry.end());
         unless_full(schema::refresh_sample_view(&connection, &layout))?;
         schema::lock_settings(&connection)?;
@@ -106,6 +107,7 @@ impl Store {
             series_end: AtomicU32::new(registry.end()),
             registry: RwLock::new(registry),
             recent: RwLock::new(recent),
+            histograms: RwLock::new(histograms),
             layout: RwLock::new(layout),
             queue: Queue::new(options.queue_bytes),
             counters: Counters::default(),
@@ -192,11 +194,14 @@ impl Store {
             return Err(StoreError::UnequalColumns { series, timestamps, values });
         }
         let end = self.0.shared.series_end.load(Ordering::Acquire);
-        if let Some(id) = batch.series.iter().find(|id| id.index() >= end) {
+        let histograms = || batch.histograms.iter();
+        let ids = batch.series.iter().copied().chain(histograms().map(|sample| sample.series));
+        if let Some(id) = ids.into_iter().find(|id| id.index() >= end) {
             return Err(StoreError::UnknownSeries { id: id.index() });
         }
         let within = MIN_TIMESTAMP_MS..=MAX_TIMESTAMP_MS;
-        if let Some(&timestamp_ms) = batch.timestamps.iter().find(|timestamp| !within.contains(timestamp)) {
+        let mut timestamps = batch.timestamps.iter().copied().chain(histograms().map(|sample| sample.timestamp_ms));
+        if let Some(timestamp_ms) = timestamps.find(|timestamp| !within.contains(timestamp)) {
             return Err(StoreError::TimestampRange { timestamp_ms });
         }
         let (answer, receipt) = receipt();
@@ -266,14 +271,17 @@ impl Store {
     #[must_use]
     pub fn oldest(&self) -> Option<Timestamp> {
         let layout = self.0.shared.layout.read();
-        layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.min).min().map(Timestamp::from_millis)
+        let samples = layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.min).min();
+        let histograms = self.0.shared.histograms.read().span().map(|span| span.0);
+        samples.into_iter().chain(histograms).min().map(Timestamp::from_millis)
     }
 
     /// Returns the newest timestamp of any sample; `None` in an empty store.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
         let layout = self.0.shared.layout.read();
-        layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max().map(Timestamp::from_millis)
+        let samples = layout.all().filter(|segment| segment.rows > 0).map(|segment| segment.max).max();
+        samples.max(self.0.shared.histograms.read().span().map(|span| span.1)).map(Timestamp::from_millis)
     }
 
     /// Returns the newest timestamp up to `until`, so that a wrong timestamp far in the future does not hide the
@@ -345,6 +353,7 @@ impl Store {
             damaged_blocks: shared.readers.damaged(),
             samples_lost: shared.lost,
             rows_held: shared.held.lock().rows(),
+            histograms: shared.histograms.read().counts().0,
         }
     }
 
@@ -451,7 +460,8 @@ impl Store {
             }
         };
         let recent = self.0.shared.recent.read();
-        ids.retain(|&id| recent.overlaps(id, start_ms, end_ms));
+        let histograms = self.0.shared.histograms.read();
+        ids.retain(|&id| recent.overlaps(id, start_ms, end_ms) || histograms.overlaps(id, start_ms, end_ms));
         ids
     }
 }
@@ -497,17 +507,5 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // An error means that the store is already closed, or the writer has logged the reason.
         let _ = self.shut();
-    }
-}
-
-impl SampleSource for Store {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        start_ms: i64,
-        end_ms: i64,
-        limit: usize,
-    ) -> Result<Vec<SeriesSamples>, SourceError> {
-        Ok(read::select(&self.0.shared, matchers, start_ms, end_ms, limit)?)
     }
 }

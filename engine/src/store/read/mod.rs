@@ -1,11 +1,13 @@
 //! Reads samples of selected series from memory and segments, deduplicated.
 
 mod batches;
+mod histograms;
 mod newest;
 mod rollup;
 mod select;
 
 pub(super) use batches::{for_each_batch, for_each_batch_with};
+pub(super) use histograms::select_histograms;
 pub(super) use newest::newest_until;
 pub(super) use rollup::rollups;
 pub use rollup::{ROLLUP_MS, RollupValue};

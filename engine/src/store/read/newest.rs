@@ -16,7 +16,7 @@ pub(in crate::store) fn newest_until(shared: &Shared, until: i64) -> Result<Opti
 
 fn find_newest(shared: &Shared, until: i64) -> Result<Option<i64>, StoreError> {
     let layout = shared.layout.read().clone();
-    let mut newest: Option<i64> = None;
+    let mut newest: Option<i64> = shared.histograms.read().newest_until(until);
     for segment in layout.all().filter(|segment| segment.rows > 0 && segment.min <= until) {
         let found = if segment.max <= until {
             Some(segment.max)

@@ -3,7 +3,7 @@
 use super::{
     AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DeadLetterRow, Deploy, ForecastRow,
     Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow,
-    StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source,
+    StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source, histogram,
 };
 
 /// A column of a view that no row type describes.
@@ -62,6 +62,24 @@ const SAMPLES: Table = view(
     ],
 );
 
+const HISTOGRAMS: Table = view(
+    "histograms",
+    "Every native histogram once: of repeated ones the last write wins",
+    Source::Select(histogram::VIEW),
+    &[
+        column("series_id", ColumnType::Small, "the series", ""),
+        column("timestamp", ColumnType::Time, "when it was measured", "UTC, milliseconds"),
+        column("count", ColumnType::Float, "number of observations", ""),
+        column("sum", ColumnType::Float, "sum of the observations", "unit of the metric"),
+        column(
+            "buckets",
+            ColumnType::Buckets,
+            "buckets that are not empty, from the lowest to the highest value: buckets[1].upper",
+            "bounds in the unit of the metric",
+        ),
+    ],
+);
+
 const ROLLUP_COLUMNS: &[Column] = &[
     column("series_id", ColumnType::Small, "the series", ""),
     column("timestamp", ColumnType::Time, "start of the bucket", "UTC"),
@@ -90,6 +108,7 @@ const ROLLUPS_1H: Table = view(
 pub const TABLES: &[&Table] = &[
     &SERIES,
     &SAMPLES,
+    &HISTOGRAMS,
     &ROLLUPS_5M,
     &ROLLUPS_1H,
     MetadataRow::TABLE,

@@ -84,6 +84,8 @@ pub enum ColumnType {
     Texts,
     /// A map from text to text.
     Map,
+    /// A list of buckets of a histogram.
+    Buckets,
 }
 
 /// Value of one column of one row.
@@ -226,6 +228,7 @@ impl ColumnType {
             Self::Ints => "BIGINT[]",
             Self::Texts => "VARCHAR[]",
             Self::Map => "MAP(VARCHAR, VARCHAR)",
+            Self::Buckets => "STRUCT(lower DOUBLE, upper DOUBLE, count DOUBLE)[]",
         }
     }
 }

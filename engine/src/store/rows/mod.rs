@@ -8,6 +8,7 @@ mod all;
 mod collected;
 pub(in crate::store) mod descriptor;
 mod event;
+pub(in crate::store) mod histogram;
 mod kind;
 mod learned;
 mod notice;

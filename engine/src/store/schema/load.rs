@@ -14,7 +14,7 @@ use crate::{
         index::Registry,
         read::for_each_batch,
         segment::{Segment, SegmentKind, SegmentLayout},
-        write::RecentSamples,
+        write::{RecentHistograms, RecentSamples},
     },
 };
 
@@ -149,15 +149,34 @@ pub(in crate::store) fn load_recent(
     Ok(recent)
 }
 
+/// Loads the spans of the native histograms.
+pub(in crate::store) fn load_histograms(connection: &Connection) -> Result<RecentHistograms, StoreError> {
+    let mut histograms = RecentHistograms::default();
+    let sql = "SELECT series_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp)), count(*), max(seq)
+               FROM store.histograms GROUP BY series_id";
+    for_each_batch(connection, sql, |batch| {
+        let ids = batch.column(0).as_primitive::<UInt32Type>();
+        let number = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+        for row in 0..batch.num_rows() {
+            let span = (number(1, row), number(2, row));
+            histograms.restore(ids.value(row), span, number(3, row).unsigned_abs(), number(4, row));
+        }
+        Ok(())
+    })?;
+    Ok(histograms)
+}
+
 /// Deletes series whose samples and rollups have all been dropped by retention. Called at opening only: while the store
 /// is open, senders may cache their numbers.
 pub(in crate::store) fn drop_dead_series(
     connection: &Connection,
     registry: &mut Registry,
     recent: &RecentSamples,
+    histograms: &RecentHistograms,
 ) -> Result<(), StoreError> {
     let failed = failed_to("delete series without samples");
-    let is_dead = |id: u32| !registry.is_hole(id) && !recent.overlaps(id, i64::MIN, i64::MAX);
+    let lives = |id: u32| recent.overlaps(id, i64::MIN, i64::MAX) || histograms.overlaps(id, i64::MIN, i64::MAX);
+    let is_dead = |id: u32| !registry.is_hole(id) && !lives(id);
     let dead: Vec<String> = (0..registry.end()).filter(|&id| is_dead(id)).map(|id| id.to_string()).collect();
     if dead.is_empty() {
         return Ok(());

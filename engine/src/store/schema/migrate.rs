@@ -11,17 +11,19 @@ use super::{
 use crate::store::{
     StoreError,
     error::{cannot_open, failed_to},
+    rows::histogram,
 };
 
 /// Newest schema version, which this release writes.
-pub(in crate::store) const SCHEMA_VERSION: u32 = 4;
+pub(in crate::store) const SCHEMA_VERSION: u32 = 5;
 
 /// Returns the migration steps; the step at index `v` migrates version `v` to `v + 1`.
 ///
 /// A released step is never changed. The first two are texts. Later steps are derived from the table descriptions,
-/// which record the version that added a table or column.
+/// which record the version that added a table or column; version 5 also adds the table of native histograms.
 fn migrations() -> Vec<String> {
-    let described = (3..=SCHEMA_VERSION).map(additions);
+    let of_histograms = |version: u32| if version == 5 { histogram::TABLE } else { "" };
+    let described = (3..=SCHEMA_VERSION).map(|version| additions(version) + of_histograms(version));
     [VERSION_1, VERSION_2].into_iter().map(str::to_owned).chain(described).collect()
 }
 

@@ -10,7 +10,9 @@ mod views;
 
 pub(super) use super::rows::TABLES;
 pub(super) use functions::{TableFunction, table_function};
-pub(super) use load::{drop_dead_series, load_layout, load_next_seq, load_recent, load_registry, measure};
+pub(super) use load::{
+    drop_dead_series, load_histograms, load_layout, load_next_seq, load_recent, load_registry, measure,
+};
 pub(super) use migrate::{drop_orphans, migrate};
 pub(super) use open::{FileClaim, connect, lock_settings};
 pub use postgres::{PG_SETTINGS, PG_VERSION, pg_type_oid};

@@ -26,7 +26,7 @@ use crate::{
         error::failed_to,
         index,
         read::{for_each_batch, instant},
-        schema::measure,
+        schema::{load_histograms, measure},
         shared::Shared,
         write::{ROW_BYTES, Writer, check_disk_space},
     },
@@ -100,6 +100,13 @@ fn delete_on_writer(writer: &mut Writer, ids: &[u32], span: (i64, i64)) -> Resul
             recent.delete(id, span.0, span.1, left.get(&id).copied());
         }
     }
+    // After the commit, so that an error leaves spans that are too wide, which is harmless.
+    match load_histograms(&writer.connection) {
+        Ok(left) => *writer.shared.histograms.write() = left,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the spans of histograms could not be read")
+        }
+    }
     writer.note_emptied(emptied);
     // Workers for SQL read the last checkpoint, which still has the rows.
     if let Err(error) = writer.checkpoint() {
@@ -164,7 +171,9 @@ impl<'a> DeletionScope<'a> {
         // A late row with a base row of the same timestamp is another version of one sample, so it does not count.
         let sql = format!(
             "WITH base AS (FROM ({base}) WHERE {condition}), late AS (SELECT DISTINCT * FROM ({late}) WHERE {condition}),
-             every AS (FROM base UNION ALL FROM late ANTI JOIN base USING (series_id, timestamp))
+             histograms AS (SELECT DISTINCT series_id, timestamp FROM store.histograms WHERE {condition}),
+             every AS (FROM base UNION ALL FROM late ANTI JOIN base USING (series_id, timestamp)
+                       UNION ALL FROM histograms)
              SELECT count(*), count(DISTINCT series_id), epoch_ms(min(timestamp)), epoch_ms(max(timestamp)) FROM every"
         );
         let (samples, series, oldest, newest): (u64, u64, Option<i64>, Option<i64>) = self
@@ -199,6 +208,8 @@ impl<'a> DeletionScope<'a> {
     /// Deletes the rows of all segments and stores the remaining row count and span of each.
     fn delete_rows(&self, layout: &mut SegmentLayout) -> Result<(), StoreError> {
         let failed = failed_to("delete samples");
+        let sql = format!("DELETE FROM store.histograms WHERE {}", self.condition());
+        self.connection.execute(&sql, []).map_err(&failed)?;
         let touched: Vec<Segment> = [false, true].into_iter().flat_map(|late| self.touched(layout, late)).collect();
         for segment in touched {
             let sql = format!("DELETE FROM {} WHERE {}", segment.table(), self.condition());
@@ -259,6 +270,7 @@ impl<'a> DeletionScope<'a> {
         let sql = format!(
             "SELECT series_id FROM store.series WHERE {of_series}
                AND series_id NOT IN (SELECT series_id FROM ({}) WHERE {of_series})
+               AND series_id NOT IN (SELECT series_id FROM store.histograms WHERE {of_series})
                AND series_id NOT IN (SELECT series_id FROM store.rollup_5m WHERE {of_series})
                AND series_id NOT IN (SELECT series_id FROM store.rollup_1h WHERE {of_series})",
             union("series_id", &all)

@@ -28,7 +28,7 @@ const QUIET_MS: i64 = 3_600_000;
 /// The name of the samples among the tables.
 const SAMPLES: &str = "samples";
 /// Tables that the retention of raw samples and that of rollups covers, besides the samples.
-const RAW_TABLES: [&str; 1] = ["cache_events"];
+const RAW_TABLES: [&str; 2] = ["cache_events", "histograms"];
 const ROLLUP_TABLES: [&str; 4] = ["rollup_5m", "rollup_1h", "forecasts", "anomalies"];
 
 /// Rows that retention holds back.
@@ -177,7 +177,7 @@ fn newest(shared: &Shared, connection: &Connection, now: i64) -> Result<Option<i
     }
     let sql = format!(
         "SELECT epoch_ms(max(timestamp)) FROM (SELECT timestamp FROM store.cache_events UNION ALL \
-         SELECT timestamp FROM store.rollup_1h) WHERE timestamp <= {}",
+         SELECT timestamp FROM store.rollup_1h UNION ALL SELECT timestamp FROM store.histograms) WHERE timestamp <= {}",
         instant(now)
     );
     let other: Option<i64> =

@@ -10,7 +10,13 @@ use super::{
     retention::{Retention, store_approved},
     rollup,
 };
-use crate::store::{StoreError, error::failed_to, read::instant, schema::create_sample_views, write::Writer};
+use crate::store::{
+    StoreError,
+    error::failed_to,
+    read::instant,
+    schema::{create_sample_views, load_histograms},
+    write::Writer,
+};
 
 /// Freezes the active segments that have rows and creates new ones.
 pub(super) fn rotate(writer: &mut Writer, now: i64) -> Result<(), StoreError> {
@@ -135,5 +141,9 @@ pub(super) fn expire_rows(writer: &mut Writer, retention: &Retention) -> Result<
     if sql.is_empty() {
         return Ok(());
     }
-    writer.transaction(|connection| connection.execute_batch(&sql).map_err(failed_to("delete expired rows")))
+    writer.transaction(|connection| connection.execute_batch(&sql).map_err(failed_to("delete expired rows")))?;
+    if retention.tables.contains_key("histograms") {
+        *writer.shared.histograms.write() = load_histograms(&writer.connection)?;
+    }
+    Ok(())
 }

@@ -91,7 +91,7 @@ fn array<R: TableRow>(column: &Column, rows: &[&R], idx: usize) -> ArrayRef {
         };
     }
     match column.column_type {
-        ColumnType::Text | ColumnType::Json | ColumnType::Map => {
+        ColumnType::Text | ColumnType::Json | ColumnType::Map | ColumnType::Buckets => {
             let mut texts = StringBuilder::new();
             for cell in cells() {
                 match cell {

@@ -2,6 +2,7 @@
 
 mod columns;
 mod disk_space;
+mod histograms;
 mod queue;
 mod receipt;
 mod recent;
@@ -9,6 +10,8 @@ mod writer;
 
 pub(super) use columns::{LateColumns, SampleColumns};
 pub(super) use disk_space::{ROW_BYTES, check_disk_space};
+pub use histograms::HistogramSample;
+pub(super) use histograms::RecentHistograms;
 pub(super) use queue::Queue;
 pub use receipt::{Appended, Receipt, SampleBatch};
 pub(super) use receipt::{ReceiptSender, receipt};

@@ -62,7 +62,7 @@ impl fmt::Debug for Queue {
 
 /// Returns the estimated memory of a batch: 20 bytes per sample and a constant for the entry.
 fn bytes_of(batch: &SampleBatch) -> usize {
-    bytes_of_samples(batch.len())
+    bytes_of_samples(batch.weight())
 }
 
 fn bytes_of_samples(samples: usize) -> usize {
@@ -89,12 +89,12 @@ fn take_group(
     batch: SampleBatch,
     answer: ReceiptSender,
 ) -> Vec<(SampleBatch, ReceiptSender)> {
-    let (mut samples, mut bytes) = (batch.len(), bytes_of(&batch));
+    let (mut samples, mut bytes) = (batch.weight(), bytes_of(&batch));
     let mut group = vec![(batch, answer)];
     while samples < GROUP_SAMPLES {
         match waiting.jobs.pop_front() {
             Some(QueuedJob::Samples(batch, answer)) => {
-                samples += batch.len();
+                samples += batch.weight();
                 bytes += bytes_of(&batch);
                 group.push((batch, answer));
             }

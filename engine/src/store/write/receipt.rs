@@ -8,6 +8,7 @@ use std::{
 
 use futures::channel::oneshot;
 
+use super::HistogramSample;
 use crate::{series::SeriesId, store::StoreError};
 
 /// Samples to append, as columns of equal length, in any order.
@@ -19,6 +20,8 @@ pub struct SampleBatch {
     pub timestamps: Vec<i64>,
     /// Value of each sample; [`stale_marker`](crate::series::stale_marker) marks the end of a series.
     pub values: Vec<f64>,
+    /// Native histograms. Their series end with a stale marker among the samples, like all others.
+    pub histograms: Vec<HistogramSample>,
 }
 
 impl SampleBatch {
@@ -29,6 +32,7 @@ impl SampleBatch {
             series: Vec::with_capacity(samples),
             timestamps: Vec::with_capacity(samples),
             values: Vec::with_capacity(samples),
+            histograms: Vec::new(),
         }
     }
 
@@ -39,16 +43,21 @@ impl SampleBatch {
         self.values.push(value);
     }
 
-    /// Returns the number of samples.
+    /// Returns the number of samples and histograms.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.series.len()
+        self.series.len() + self.histograms.len()
+    }
+
+    /// Returns the size of the batch in samples: a histogram counts as many as it takes memory.
+    pub(in crate::store) fn weight(&self) -> usize {
+        self.series.len() + self.histograms.iter().map(|sample| sample.histogram.weight()).sum::<usize>()
     }
 
     /// Returns whether the batch is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.series.is_empty() && self.histograms.is_empty()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::store::{
     StoreError,
     error::failed_to,
     file::{Committed, StateFile},
+    rows::histogram::{self, HistogramRow},
     schema,
     shared::{Shared, count},
 };
@@ -186,7 +187,7 @@ impl Writer {
             }
             return;
         }
-        let rows = group.iter().map(|(batch, _)| batch.len()).sum();
+        let rows = group.iter().map(|(batch, _)| batch.series.len()).sum();
         let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         // Memory is updated before the commit; a failed commit rebuilds it from disk.
         let sorted = self.classify(&batches, rows);
@@ -194,7 +195,7 @@ impl Writer {
         drop(batches);
         let late_rows = u64::try_from(sorted.late.seq.len()).unwrap_or(u64::MAX);
         let outcome = sorted.outcome;
-        match self.commit_rows(sorted.hot, sorted.late, &returning) {
+        match self.commit_rows(sorted.hot, sorted.late, sorted.histograms, &returning) {
             Ok(()) => {
                 let counters = &self.shared.counters;
                 count(&counters.written, outcome.iter().map(|o| o.written).sum());
@@ -224,8 +225,17 @@ impl Writer {
         let end = self.shared.registry.read().end();
         let mut recent = self.shared.recent.write();
         recent.grow(end);
+        let mut histograms = Vec::new();
         for batch in batches {
             let mut appended = Appended::default();
+            if !batch.histograms.is_empty() {
+                let mut known = self.shared.histograms.write();
+                let rows = batch.histograms.iter().filter_map(|sample| known.insert(sample));
+                let before = histograms.len();
+                histograms.extend(rows);
+                appended.written = (histograms.len() - before) as u64;
+                appended.unchanged = batch.histograms.len() as u64 - appended.written;
+            }
             let mut add = |id: u32, timestamp: i64, value: f64, destination: Destination| {
                 match destination {
                     Destination::Hot => hot.push(id, timestamp, value),
@@ -256,7 +266,7 @@ impl Writer {
             }
             outcome.push(appended);
         }
-        Classified { hot, late, outcome }
+        Classified { hot, late, histograms, outcome }
     }
 
     /// Returns the series of the batches that a deletion had emptied.
@@ -264,7 +274,9 @@ impl Writer {
         if self.emptied.is_empty() {
             return Vec::new();
         }
-        let all = batches.iter().flat_map(|batch| batch.series.iter().map(|id| id.index()));
+        let all = batches.iter().flat_map(|batch| {
+            batch.series.iter().chain(batch.histograms.iter().map(|sample| &sample.series)).map(|id| id.index())
+        });
         let mut returning: Vec<u32> = all.filter(|id| self.emptied.contains(id)).collect();
         returning.sort_unstable();
         returning.dedup();
@@ -272,9 +284,15 @@ impl Writer {
     }
 
     /// Appends new series and samples in one transaction.
-    fn commit_rows(&mut self, hot: SampleColumns, late: LateColumns, returning: &[u32]) -> Result<(), StoreError> {
+    fn commit_rows(
+        &mut self,
+        hot: SampleColumns,
+        late: LateColumns,
+        histograms: Vec<HistogramRow>,
+        returning: &[u32],
+    ) -> Result<(), StoreError> {
         let end = self.shared.registry.read().end();
-        if hot.is_empty() && late.samples.is_empty() && end == self.persisted {
+        if hot.is_empty() && late.samples.is_empty() && histograms.is_empty() && end == self.persisted {
             return Ok(());
         }
         let (hot_table, late_table) = {
@@ -288,7 +306,9 @@ impl Writer {
             |error: arrow::error::ArrowError| StoreError::InvalidRow { table: "samples", detail: error.to_string() };
         let hot = (hot_rows > 0).then(|| hot.into_batch()).transpose().map_err(as_batch)?;
         let late = (late_rows > 0).then(|| late.into_batch()).transpose().map_err(as_batch)?;
+        let histograms = (!histograms.is_empty()).then(|| histogram::batch(&histograms)).transpose()?;
         self.transaction(|connection| {
+            append(connection, "histograms", histograms)?;
             append(connection, "series", series)?;
             append(connection, &hot_table, hot)?;
             append(connection, &late_table, late)
@@ -347,8 +367,11 @@ impl Writer {
     /// Rebuilds memory from disk after a failed commit, since it may contain samples that are not on disk.
     fn recover(&mut self) {
         let layout = self.shared.layout.read().clone();
-        match schema::load_recent(&self.connection, &layout, self.shared.options.recent_bytes) {
-            Ok(loaded) => {
+        let loaded = schema::load_recent(&self.connection, &layout, self.shared.options.recent_bytes);
+        let loaded = loaded.and_then(|recent| Ok((recent, schema::load_histograms(&self.connection)?)));
+        match loaded {
+            Ok((loaded, histograms)) => {
+                *self.shared.histograms.write() = histograms;
                 let mut recent = loaded;
                 recent.grow(self.shared.registry.read().end());
                 *self.shared.recent.write() = recent;
@@ -372,6 +395,7 @@ impl Writer {
 struct Classified {
     hot: SampleColumns,
     late: LateColumns,
+    histograms: Vec<HistogramRow>,
     outcome: Vec<Appended>,
 }
 

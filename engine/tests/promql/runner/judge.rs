@@ -1,11 +1,13 @@
 //! Compares the result of an evaluation with its expectations.
 
 use almanac_engine::{
+    histogram::{Buckets, Histogram},
     series::Labels,
     signal::{Note, NoteKind, RangeSeries, Value},
 };
 
 use super::{
+    histograms::Written,
     script::{Eval, Expected},
     values::Point,
 };
@@ -26,6 +28,21 @@ fn same(expected: f64, found: f64) -> bool {
         return difference < EPSILON * f64::MIN_POSITIVE;
     }
     difference / sum.min(f64::MAX) < EPSILON
+}
+
+/// Whether a histogram is as expected: values nearly, the layout exactly, and the hint if it is given.
+fn same_histogram((wanted, has_hint): &Written, found: &Histogram) -> bool {
+    let same_buckets =
+        |a: &Buckets, b: &Buckets| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same(a.1, b.1));
+    wanted.schema == found.schema
+        && same(wanted.count, found.count)
+        && same(wanted.sum, found.sum)
+        && wanted.zero_threshold.to_bits() == found.zero_threshold.to_bits()
+        && same(wanted.zero_count, found.zero_count)
+        && (!wanted.is_custom() || wanted.custom == found.custom)
+        && same_buckets(&wanted.positive, &found.positive)
+        && same_buckets(&wanted.negative, &found.negative)
+        && (!has_hint || wanted.hint == found.hint)
 }
 
 /// Compares the notes of an evaluation.
@@ -73,9 +90,15 @@ pub(crate) fn value(expected: &Expected, found: &Value, is_repeated: bool) -> Re
                 if expected.is_ordered && !is_repeated && position != number {
                     return Err(format!("{} is at position {number}, not {position}", element.labels));
                 }
-                match expected.series[position].1.first() {
-                    Some(Point::Float(wanted)) if same(*wanted, element.value) => {}
-                    wanted => return Err(format!("{}: expected {wanted:?}, found {}", element.labels, element.value)),
+                match (expected.series[position].1.first(), &element.histogram) {
+                    (Some(Point::Float(wanted)), None) if same(*wanted, element.value) => {}
+                    (Some(Point::Histogram(wanted)), Some(found)) if same_histogram(wanted, found) => {}
+                    (wanted, None) => {
+                        return Err(format!("{}: expected {wanted:?}, found {}", element.labels, element.value));
+                    }
+                    (wanted, Some(found)) => {
+                        return Err(format!("{}: expected {wanted:?}, found {found:?}", element.labels));
+                    }
                 }
             }
             missing(expected, |labels| all.iter().any(|element| element.labels == *labels))
@@ -102,6 +125,19 @@ pub(crate) fn series(expected: &Expected, found: &[RangeSeries], start_ms: i64, 
                 .iter()
                 .zip(one.timestamps.iter().zip(&one.values))
                 .all(|((at, value), (found_at, found))| at == found_at && same(*value, *found));
+        let times = (0..).map(|idx: i64| start_ms + idx * step_ms);
+        let histograms: Vec<(i64, &Written)> = times
+            .zip(points)
+            .filter_map(|(at, point)| match point {
+                Point::Histogram(written) => Some((at, written)),
+                _ => None,
+            })
+            .collect();
+        let same_histograms = histograms.len() == one.histograms.len()
+            && histograms.iter().zip(&one.histograms).all(|(a, b)| a.0 == b.0 && same_histogram(a.1, &b.1));
+        if !same_histograms {
+            return Err(format!("{}: expected {histograms:?}, found {:?}", one.labels, one.histograms));
+        }
         if !is_same {
             let found: Vec<_> = one.timestamps.iter().zip(&one.values).collect();
             return Err(format!("{}: expected {wanted:?}, found {found:?}", one.labels));

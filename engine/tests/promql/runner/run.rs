@@ -6,7 +6,6 @@ use super::{
     judge,
     memory::Memory,
     script::{Command, Eval, parse},
-    values::Point,
 };
 
 /// How an evaluation ended.
@@ -38,19 +37,14 @@ pub(crate) fn run(text: &str) -> Result<Vec<Outcome>, String> {
         match command {
             Command::Clear => memory = Memory::default(),
             Command::Load { step_ms, series, as_histograms } => {
-                for (labels, points, has_starts) in series {
-                    memory.load(&labels, &points, step_ms);
-                    if has_starts {
-                        memory.note(&labels, "start timestamps");
+                for (labels, points, has_starts) in &series {
+                    memory.load(labels, points, step_ms);
+                    if *has_starts {
+                        memory.note(labels, "start timestamps");
                     }
-                    if as_histograms {
-                        // The native histogram has the name of the buckets without their ending.
-                        let name =
-                            labels.metric_name().strip_suffix("_bucket").unwrap_or(labels.metric_name()).to_owned();
-                        let mut builder = labels.without(&["le"]).to_builder();
-                        builder.set("__name__", &name);
-                        memory.note(&builder.build(), "native histograms");
-                    }
+                }
+                if as_histograms {
+                    memory.load_custom(&series, step_ms);
                 }
             }
             Command::Eval(eval) => outcomes.push(judged(&memory, &eval)),
@@ -72,10 +66,6 @@ fn judged(memory: &Memory, eval: &Eval) -> Outcome {
 
 /// Returns what the service does not store and the evaluation needs.
 fn lack(memory: &Memory, eval: &Eval) -> Option<&'static str> {
-    let expects = eval.expected.series.iter().any(|(_, points)| points.contains(&Point::Histogram));
-    if expects {
-        return Some("native histograms");
-    }
     let query = signal::parse(&eval.expr).ok()?;
     memory.unstored(&query.selectors())
 }
@@ -116,8 +106,13 @@ fn evaluated(memory: &Memory, eval: &Eval) -> Result<(), String> {
     let series = signal::range(memory, &query, start_ms, end_ms, 60_000, &limits())
         .map_err(|error| format!("as a range: {error}"))?;
     let elements = series.iter().filter_map(|one| {
+        let labels = one.labels.clone();
+        if let Some((at, histogram)) = one.histograms.iter().find(|(at, _)| *at == eval.start_ms) {
+            let histogram = Some(histogram.clone());
+            return Some(VectorSample { labels, timestamp_ms: *at, value: f64::NAN, histogram });
+        }
         let at = one.timestamps.iter().position(|at| *at == eval.start_ms)?;
-        Some(VectorSample { labels: one.labels.clone(), timestamp_ms: eval.start_ms, value: one.values[at] })
+        Some(VectorSample { labels, timestamp_ms: eval.start_ms, value: one.values[at], histogram: None })
     });
     let elements: Vec<VectorSample> = elements.collect();
     let middle = match (&found, elements.first()) {

@@ -5,15 +5,17 @@ use almanac_engine::{
     signal,
 };
 
+use super::histograms::{Written, histograms};
+
 /// One point of a series.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Point {
     /// No sample.
     Missing,
     /// A number, or a stale marker.
     Float(f64),
-    /// A native histogram, which is not read further.
-    Histogram,
+    /// A native histogram.
+    Histogram(Written),
 }
 
 /// Parses a line of a `load` or of an expectation. Also returns whether it gives start timestamps.
@@ -82,6 +84,9 @@ fn items(text: &str) -> Vec<&str> {
 
 /// Parses one item: `1`, `1x3`, `1+2x3`, `1-2x3`, `_`, `_x3`, `stale`, `{{…}}`.
 fn point(item: &str) -> Option<Vec<Point>> {
+    if item.starts_with("{{") {
+        return histograms(item).map(|all| all.into_iter().map(Point::Histogram).collect());
+    }
     let (base, times) = match item.rsplit_once('x') {
         Some((base, times)) if !base.is_empty() && times.parse::<usize>().is_ok() => (base, times.parse().ok()),
         _ => (item, None),
@@ -90,9 +95,6 @@ fn point(item: &str) -> Option<Vec<Point>> {
         return Some(vec![Point::Missing; times.unwrap_or(1)]);
     }
     let count = times.map_or(1, |times| times + 1);
-    if base.starts_with("{{") {
-        return Some(vec![Point::Histogram; count]);
-    }
     if base == "stale" {
         return Some(vec![Point::Float(stale_marker()); count]);
     }

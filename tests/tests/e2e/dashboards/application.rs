@@ -84,6 +84,7 @@ pub(super) fn prepare(folder: &Path, now_ms: i64) {
             series: vec![id; series.values.len()],
             timestamps: application.timestamps.clone(),
             values: series.values.clone(),
+            ..SampleBatch::default()
         };
         store.append(batch).unwrap().wait().unwrap();
     }

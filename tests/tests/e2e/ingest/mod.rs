@@ -5,6 +5,7 @@ mod crash;
 mod events;
 mod files;
 mod full_disk;
+mod native;
 mod proto;
 mod remote_write;
 mod scrape;

@@ -30,7 +30,7 @@ pub(super) struct TimeSeries {
     #[prost(message, repeated, tag = "2")]
     pub(super) samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
-    pub(super) exemplars: Vec<Sample>,
+    pub(super) exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "4")]
     pub(super) histograms: Vec<Histogram>,
 }
@@ -53,11 +53,58 @@ pub(super) struct Sample {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(super) struct Exemplar {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) labels: Vec<Label>,
+    #[prost(double, tag = "2")]
+    pub(super) value: f64,
+    #[prost(int64, tag = "3")]
+    pub(super) timestamp: i64,
+}
+
+/// Native histogram, the same in both versions.
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct Histogram {
     #[prost(uint64, tag = "1")]
     pub(super) count_int: u64,
+    #[prost(double, tag = "2")]
+    pub(super) count_float: f64,
     #[prost(double, tag = "3")]
     pub(super) sum: f64,
+    #[prost(sint32, tag = "4")]
+    pub(super) schema: i32,
+    #[prost(double, tag = "5")]
+    pub(super) zero_threshold: f64,
+    #[prost(uint64, tag = "6")]
+    pub(super) zero_count_int: u64,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) positive_spans: Vec<BucketSpan>,
+    #[prost(sint64, repeated, tag = "12")]
+    pub(super) positive_deltas: Vec<i64>,
+    #[prost(double, repeated, tag = "13")]
+    pub(super) positive_counts: Vec<f64>,
+    #[prost(int64, tag = "15")]
+    pub(super) timestamp: i64,
+    #[prost(double, repeated, tag = "16")]
+    pub(super) custom_values: Vec<f64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct BucketSpan {
+    #[prost(sint32, tag = "1")]
+    pub(super) offset: i32,
+    #[prost(uint32, tag = "2")]
+    pub(super) length: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExemplarV2 {
+    #[prost(uint32, repeated, tag = "1")]
+    pub(super) labels_refs: Vec<u32>,
+    #[prost(double, tag = "2")]
+    pub(super) value: f64,
+    #[prost(int64, tag = "3")]
+    pub(super) timestamp: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -77,7 +124,7 @@ pub(super) struct TimeSeriesV2 {
     #[prost(message, repeated, tag = "3")]
     pub(super) histograms: Vec<Histogram>,
     #[prost(message, repeated, tag = "4")]
-    pub(super) exemplars: Vec<Sample>,
+    pub(super) exemplars: Vec<ExemplarV2>,
     #[prost(message, optional, tag = "5")]
     pub(super) metadata: Option<MetadataV2>,
 }

@@ -5,17 +5,17 @@ use tempfile::tempdir;
 
 use super::{
     proto::{
-        Histogram, Label, MetadataV2, MetricMetadata, Request, Sample, SampleV2, TimeSeries, TimeSeriesV2,
+        ExemplarV2, Histogram, Label, MetadataV2, MetricMetadata, Request, SampleV2, TimeSeries, TimeSeriesV2,
         WriteRequest, body, request, series,
     },
     samples,
 };
 use crate::harness::{Reply, Server};
 
-const V1: &str = "application/x-protobuf";
-const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+pub(super) const V1: &str = "application/x-protobuf";
+pub(super) const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
 
-fn write(server: &Server, content_type: &str, body: Vec<u8>) -> Reply {
+pub(super) fn write(server: &Server, content_type: &str, body: Vec<u8>) -> Reply {
     let request = server.request("POST", "/api/v1/write").header("content-type", content_type);
     server.send(request.header("content-encoding", "snappy").body(body))
 }
@@ -34,7 +34,7 @@ fn a_request_of_either_version_is_stored_and_a_repeated_one_changes_nothing() {
         timeseries: vec![TimeSeriesV2 {
             labels_refs: vec![1, 2, 3, 4],
             samples: vec![SampleV2 { value: 3.0, timestamp: 3000, start_timestamp: 500 }],
-            exemplars: vec![Sample { value: 1.0, timestamp: 1 }],
+            exemplars: vec![ExemplarV2 { labels_refs: vec![3, 4], value: 1.0, timestamp: 1 }],
             metadata: Some(MetadataV2 { kind: 1, help_ref: 5 }),
             ..TimeSeriesV2::default()
         }],
@@ -47,7 +47,7 @@ fn a_request_of_either_version_is_stored_and_a_repeated_one_changes_nothing() {
         assert_eq!(reply.status, 204);
         assert_eq!(reply.header("x-prometheus-remote-write-samples-written"), Some("1"));
         assert_eq!(reply.header("x-prometheus-remote-write-histograms-written"), Some("0"));
-        assert_eq!(reply.header("x-prometheus-remote-write-exemplars-written"), Some("0"));
+        assert_eq!(reply.header("x-prometheus-remote-write-exemplars-written"), Some("1"));
         let expected = json!([
             ["down", 0, -1.0],
             ["up{job=\"api\"}", 1000, 1.0],
@@ -104,7 +104,7 @@ fn invalid_samples_are_refused_with_reason_and_the_others_are_stored() {
         .chain((0..64).map(|idx| label(format!("l{idx:02}").as_bytes(), b"x")))
         .collect();
     let long = "x".repeat(17_000);
-    let histogram = TimeSeries { histograms: vec![Histogram { count_int: 1, sum: 1.0 }], ..up(&[]) };
+    let histogram = TimeSeries { histograms: vec![Histogram { schema: 9, ..Histogram::default() }], ..up(&[]) };
     let faults: Vec<(TimeSeries, &str)> = vec![
         (series(&[("job", "api")], &[(1, 1.0)]), "series {job=\"api\"} has no metric name (label __name__)"),
         (with(vec![]), "series {} has no metric name (label __name__)"),
@@ -126,7 +126,7 @@ fn invalid_samples_are_refused_with_reason_and_the_others_are_stored() {
             up(&[(1_767_225_600_000_000_000, 1.0)]),
             "timestamp 1767225600000000000 of series up{job=\"api\"} is out of range; timestamps are epoch milliseconds",
         ),
-        (histogram, "native histograms are not supported; send classic histograms"),
+        (histogram, "a native histogram of series up{job=\"api\"} is invalid: schema 9 is not known"),
     ];
     for (idx, (fault, expected)) in faults.iter().enumerate() {
         let stamp = i64::try_from(idx).unwrap();

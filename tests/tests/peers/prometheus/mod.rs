@@ -8,6 +8,7 @@ mod data;
 mod exporters;
 mod expressions;
 mod forwarding;
+mod native;
 mod reading;
 mod rule_states;
 mod rules;

@@ -2,7 +2,10 @@
 //!
 //! Source of the field numbers: `prompb/remote.proto` and `prompb/types.proto` of Prometheus 3.14.
 
-use almanac_engine::series::{Labels, MatchOp, Matcher};
+use almanac_engine::{
+    histogram::{Histogram, to_spans},
+    series::{Labels, MatchOp, Matcher},
+};
 use prost::Message;
 
 /// Answer with all samples in one message.
@@ -58,6 +61,70 @@ pub(super) struct TimeSeries {
     pub(super) labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
     pub(super) samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) histograms: Vec<HistogramMessage>,
+}
+
+/// A native histogram with float counts.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct HistogramMessage {
+    #[prost(double, tag = "2")]
+    pub(super) count_float: f64,
+    #[prost(double, tag = "3")]
+    pub(super) sum: f64,
+    #[prost(sint32, tag = "4")]
+    pub(super) schema: i32,
+    #[prost(double, tag = "5")]
+    pub(super) zero_threshold: f64,
+    #[prost(double, tag = "7")]
+    pub(super) zero_count_float: f64,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) negative_spans: Vec<SpanMessage>,
+    #[prost(double, repeated, tag = "10")]
+    pub(super) negative_counts: Vec<f64>,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) positive_spans: Vec<SpanMessage>,
+    #[prost(double, repeated, tag = "13")]
+    pub(super) positive_counts: Vec<f64>,
+    #[prost(int32, tag = "14")]
+    pub(super) reset_hint: i32,
+    #[prost(int64, tag = "15")]
+    pub(super) timestamp: i64,
+    #[prost(double, repeated, tag = "16")]
+    pub(super) custom_values: Vec<f64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct SpanMessage {
+    #[prost(sint32, tag = "1")]
+    pub(super) offset: i32,
+    #[prost(uint32, tag = "2")]
+    pub(super) length: u32,
+}
+
+/// Returns a native histogram as a message.
+pub(super) fn histogram(timestamp: i64, histogram: &Histogram) -> HistogramMessage {
+    let side = |buckets| {
+        let (spans, counts) = to_spans(buckets);
+        let spans = spans.into_iter().map(|span| SpanMessage { offset: span.offset, length: span.length });
+        (spans.collect(), counts)
+    };
+    let (positive_spans, positive_counts) = side(&histogram.positive);
+    let (negative_spans, negative_counts) = side(&histogram.negative);
+    HistogramMessage {
+        count_float: histogram.count,
+        sum: histogram.sum,
+        schema: histogram.schema.into(),
+        zero_threshold: histogram.zero_threshold,
+        zero_count_float: histogram.zero_count,
+        negative_spans,
+        negative_counts,
+        positive_spans,
+        positive_counts,
+        reset_hint: histogram.hint.number().into(),
+        timestamp,
+        custom_values: histogram.custom.to_vec(),
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]

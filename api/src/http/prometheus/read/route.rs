@@ -1,10 +1,10 @@
 //! The route of remote read.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use almanac_engine::{
     learn::LearnedSource,
-    series::{Matcher, SampleSource, SeriesSamples},
+    series::{Labels, Matcher, SampleSource, SeriesHistograms, SeriesSamples},
     signal::SignalError,
 };
 use axum::{
@@ -19,14 +19,14 @@ use super::{
     chunk::{SAMPLES_PER_CHUNK, encode},
     message::{
         Chunk, ChunkedReadResponse, ChunkedSeries, QueryResult, ReadRequest, ReadResponse, SAMPLES,
-        STREAMED_XOR_CHUNKS, Sample, TimeSeries, XOR, frame, labels, matchers,
+        STREAMED_XOR_CHUNKS, Sample, TimeSeries, XOR, frame, histogram, labels, matchers,
     },
 };
 use crate::http::{
     AppState,
     prometheus::{
         answer::PromError,
-        query::{evaluate_within, evaluation_error},
+        query::{EvaluationError, evaluate_within, evaluation_error},
     },
     shared::body_of,
 };
@@ -76,7 +76,7 @@ pub(in crate::http::prometheus) async fn read(
             Ok(selectors) => selectors,
             Err(message) => return Ok(Err(message)),
         };
-        let (mut left, mut all) = (most, Vec::new());
+        let (mut left, mut all, mut histograms) = (most, Vec::new(), Vec::new());
         for (query, selector) in request.queries.iter().zip(&selectors) {
             if limits.cancel.is_cancelled() {
                 return Err(SignalError::Cancelled);
@@ -85,14 +85,32 @@ pub(in crate::http::prometheus) async fn read(
             let series = selected(&source, selector, span, left, most)?;
             left -= series.iter().map(|one| one.timestamps.len()).sum::<usize>();
             all.push(series);
+            let found = source
+                .select_histograms(selector, span.0, span.1, left)
+                .map_err(|error| limited(error.into(), most))?;
+            left = left.saturating_sub(weight(&found));
+            histograms.push(found);
         }
-        Ok(Ok(all))
+        Ok(Ok((all, histograms)))
     });
-    let series = series.await.map_err(evaluation_error)?.map_err(PromError::bad_data)?;
+    let (series, histograms) = series.await.map_err(evaluation_error)?.map_err(PromError::bad_data)?;
     let samples: usize = series.iter().flatten().map(|one| one.timestamps.len()).sum();
-    if response_type == SAMPLES {
+    let weight: usize = histograms.iter().map(|found| weight(found)).sum();
+    // Chunks hold floats only, so that an answer with histograms is one message.
+    let has_histograms = weight > 0;
+    if has_histograms && response_type != SAMPLES && !accepted.contains(&SAMPLES) {
+        return Err(PromError::bad_data(
+            "the series have native histograms, which are answered as samples only: accept the response type 0 (samples)",
+        ));
+    }
+    let samples = samples + weight;
+    if has_histograms && samples > MAX_SAMPLES {
+        return Err(evaluation_error(EvaluationError::Signal(SignalError::TooManySamples { limit: MAX_SAMPLES })));
+    }
+    if response_type == SAMPLES || has_histograms {
         let reserved = state.answers.reserve(samples.saturating_mul(BYTES_PER_MESSAGE_SAMPLE), MEMORY_WAIT).await?;
-        let packed = tokio::task::spawn_blocking(move || snap::raw::Encoder::new().compress_vec(&message(series)));
+        let packed =
+            tokio::task::spawn_blocking(move || snap::raw::Encoder::new().compress_vec(&message(series, histograms)));
         let packed = packed.await.map_err(|error| PromError::internal(&error))?;
         let packed = packed.map_err(|error| PromError::internal(&error))?;
         let headers = [(CONTENT_TYPE, "application/x-protobuf"), (CONTENT_ENCODING, "snappy")];
@@ -122,21 +140,36 @@ fn selected(
     left: usize,
     most: usize,
 ) -> Result<Vec<SeriesSamples>, SignalError> {
-    source.select(selector, start_ms, end_ms, left).map_err(|error| match error.into() {
+    source.select(selector, start_ms, end_ms, left).map_err(|error| limited(error.into(), most))
+}
+
+fn limited(error: SignalError, most: usize) -> SignalError {
+    match error {
         SignalError::TooManySamples { .. } => SignalError::TooManySamples { limit: most },
         other => other,
-    })
+    }
+}
+
+/// Returns the weight of histograms in samples.
+fn weight(series: &[SeriesHistograms]) -> usize {
+    series.iter().flat_map(|one| &one.histograms).map(|histogram| histogram.weight()).sum()
 }
 
 /// Returns the answer in one message. Each series is dropped when it is encoded.
-fn message(queries: Vec<Vec<SeriesSamples>>) -> Vec<u8> {
-    let results = queries.into_iter().map(|series| {
-        let timeseries = series.into_iter().map(|one| {
+fn message(queries: Vec<Vec<SeriesSamples>>, histograms: Vec<Vec<SeriesHistograms>>) -> Vec<u8> {
+    let results = queries.into_iter().zip(histograms).map(|(series, histograms)| {
+        let mut all: BTreeMap<Labels, TimeSeries> = BTreeMap::new();
+        let of = |labels_of: &Labels| TimeSeries { labels: labels(labels_of), ..TimeSeries::default() };
+        for one in series {
             let samples = one.timestamps.iter().zip(&one.values);
             let samples = samples.map(|(&timestamp, &value)| Sample { value, timestamp }).collect();
-            TimeSeries { labels: labels(&one.labels), samples }
-        });
-        QueryResult { timeseries: timeseries.collect() }
+            all.insert(one.labels.clone(), TimeSeries { samples, ..of(&one.labels) });
+        }
+        for one in histograms {
+            let histograms = one.timestamps.iter().zip(&one.histograms).map(|(at, found)| histogram(*at, found));
+            all.entry(one.labels.clone()).or_insert_with(|| of(&one.labels)).histograms = histograms.collect();
+        }
+        QueryResult { timeseries: all.into_values().collect() }
     });
     ReadResponse { results: results.collect() }.encode_to_vec()
 }

@@ -84,6 +84,7 @@ fn target(scrape: &Scrape, address: &str) -> Option<ScrapeTarget> {
         token: scrape.token.as_ref().map(|token| token.expose().to_owned()),
         sample_limit: scrape.sample_limit,
         follow_redirects: scrape.follow_redirects,
+        native_histograms: scrape.native_histograms,
     })
 }
 

@@ -388,7 +388,7 @@ mod tests {
     fn put(store: &Store, metric: &str, rows: impl Iterator<Item = (i64, f64)>) {
         let id = store.resolve(&Labels::from_pairs([(METRIC_NAME, metric)]).unwrap()).unwrap();
         let (timestamps, values): (Vec<i64>, Vec<f64>) = rows.unzip();
-        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values };
+        let batch = SampleBatch { series: vec![id; values.len()], timestamps, values, histograms: Vec::new() };
         store.append(batch).unwrap().wait().unwrap();
     }
 

@@ -232,8 +232,10 @@ mod tests {
     fn store(folder: &std::path::Path, labelled: bool) -> Store {
         let store = Store::open(&folder.join("a.duckdb"), StoreOptions::default()).unwrap();
         let id = store.resolve(&Labels::from_pairs([(METRIC_NAME, "queue_depth")]).unwrap()).unwrap();
-        let (mut batch, mut incidents) =
-            (SampleBatch { series: Vec::new(), timestamps: Vec::new(), values: Vec::new() }, Vec::new());
+        let (mut batch, mut incidents) = (
+            SampleBatch { series: Vec::new(), timestamps: Vec::new(), values: Vec::new(), histograms: Vec::new() },
+            Vec::new(),
+        );
         for minute in 0..2_880_i64 {
             let during = minute % 360 >= 100 && minute % 360 < 110;
             let calm = 10.0 + f64::from(i32::try_from(minute * 7 % 10).unwrap());

@@ -44,7 +44,9 @@ impl RuleHistory {
         let query = signal::parse(signal)?;
         let max_steps = usize::try_from(2 * evaluations).unwrap_or(usize::MAX);
         let limits = EvalLimits { max_steps, ..EvalLimits::default() };
-        let series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits)?;
+        let mut series = signal::range(store, &query, start_ms, end_ms, step_ms, &limits)?;
+        // Rules compare numbers.
+        series.retain(|one| !one.timestamps.is_empty());
         let aligned = AlignedSignal::align(&series, step_ms, end_ms);
         let first = aligned.timestamps.first().map(|first| Timestamp::from_millis(*first));
         let filter = EventFilter { start: first, end: Some(now), ..EventFilter::default() };

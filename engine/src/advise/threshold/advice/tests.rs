@@ -68,7 +68,7 @@ impl Fixture {
         let id = self.store.resolve(&Labels::from_pairs([(METRIC_NAME, "p95")]).unwrap()).unwrap();
         let timestamps: Vec<i64> = steps.clone().map(|step| at(step).millis()).collect();
         let values = steps.clone().map(value).collect();
-        let batch = SampleBatch { series: vec![id; timestamps.len()], timestamps, values };
+        let batch = SampleBatch { series: vec![id; timestamps.len()], timestamps, values, histograms: Vec::new() };
         self.store.append(batch).unwrap().wait().unwrap();
         let incident = |step: i64| Incident {
             started_at: at(step),

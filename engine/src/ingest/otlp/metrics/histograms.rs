@@ -1,14 +1,14 @@
-//! Histograms with explicit bounds, and exponential ones, as classic buckets.
+//! Histograms with explicit bounds as classic buckets, exponential ones as native histograms.
 
-use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
+use opentelemetry_proto::tonic::metrics::v1::{Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint};
 
 use super::{
-    exponential::{Dense, to_f64},
+    exponential::{native, to_f64},
     map::{Context, NO_RECORDED_VALUE, Place},
     numbers::{Order, late, order},
     streams::{Stream, Total, zero_at},
 };
-use crate::{ingest::otlp::translate::Identity, series::stale_marker};
+use crate::{histogram::Histogram, ingest::otlp::translate::Identity, series::stale_marker};
 
 /// Cumulative counts of a histogram at one time.
 struct Buckets {
@@ -60,14 +60,14 @@ impl Context<'_> {
             let sum = sum.unwrap_or(0.0);
             total = Total::Explicit { bounds: bounds.clone(), counts: counts.clone(), sum, count };
         }
-        changes.set(place.key, Stream { start_ms: place.start_ms, time_ms: place.time_ms, total, emitted: Vec::new() });
+        changes.set(place.key, Stream { start_ms: place.start_ms, time_ms: place.time_ms, total });
         let mut below = 0.0;
         let bounds = bounds.iter().zip(&counts).map(|(bound, count)| {
             below += count;
             (*bound, below)
         });
         let buckets = Buckets { bounds: bounds.collect(), count, sum };
-        self.push_histogram(&place, &buckets, zero, &[]);
+        self.push_histogram(&place, &buckets, zero, &point.exemplars);
     }
 
     /// Adds a point of an exponential histogram.
@@ -83,10 +83,13 @@ impl Context<'_> {
         let changes = if is_delta { &mut self.deltas } else { &mut self.starts };
         let known = changes.get(place.key);
         if point.flags & NO_RECORDED_VALUE != 0 {
-            let bounds: Vec<f64> = known.iter().flat_map(|known| &known.emitted).map(|(bound, _)| *bound).collect();
-            return self.end_histogram(&place, &bounds);
+            let end = [(place.time_ms, stale_marker())];
+            return self.rows.push(place.point, place.name, (&place.labels, None), &end);
         }
-        let mut dense = Dense::of(point);
+        let mut histogram = match native(point) {
+            Ok(histogram) => histogram,
+            Err(problem) => return self.reject(format!("a point of {name:?} cannot be stored: {problem}")),
+        };
         let mut zero = zero_at(known, place.start_ms, place.time_ms);
         if is_delta {
             match order(known, &place) {
@@ -95,37 +98,23 @@ impl Context<'_> {
                 Order::Late => return self.reject(late(name)),
             }
             if let Some(Total::Exponential(before)) = known.map(|known| &known.total) {
-                dense.add(before);
+                // Cannot fail: both have exponential buckets.
+                let _ = histogram.add(before);
                 zero = None;
             }
         }
-        let buckets = Buckets { bounds: dense.cumulative(), count: dense.count, sum: point.sum.map(|_| dense.sum) };
-        // A bound that was not there before had the count of the next lower one.
-        let emitted =
-            known.filter(|known| zero.is_none() && known.time_ms < place.time_ms && !known.emitted.is_empty());
-        let added: Vec<Option<(i64, f64)>> = emitted.map_or_else(Vec::new, |known| {
-            let before = |bound: f64| {
-                let after = known.emitted.partition_point(|(old, _)| *old <= bound);
-                let lower = after.checked_sub(1).map(|idx| known.emitted[idx]);
-                let is_new = lower.is_none_or(|(old, _)| old < bound);
-                is_new.then_some((known.time_ms, lower.map_or(0.0, |(_, count)| count)))
-            };
-            buckets.bounds.iter().map(|(bound, _)| before(*bound)).collect()
-        });
-        let total = if is_delta { Total::Exponential(dense) } else { Total::Cumulative };
-        let (start_ms, time_ms) = (place.start_ms, place.time_ms);
-        changes.set(place.key, Stream { start_ms, time_ms, total, emitted: buckets.bounds.clone() });
-        self.push_histogram(&place, &buckets, zero, &added);
+        let total = if is_delta { Total::Exponential(histogram.clone()) } else { Total::Cumulative };
+        changes.set(place.key, Stream { start_ms: place.start_ms, time_ms: place.time_ms, total });
+        let empty =
+            Histogram { schema: histogram.schema, zero_threshold: histogram.zero_threshold, ..Histogram::default() };
+        let samples: Vec<(i64, Histogram)> =
+            zero.map(|at| (at, empty)).into_iter().chain([(place.time_ms, histogram)]).collect();
+        self.rows.push_histograms(place.point, place.name, &place.labels, samples);
+        self.exemplars(&point.exemplars, &place, None);
     }
 
-    /// Adds the series of a histogram. `added`: for each bound a sample before the point, if the bound is new.
-    fn push_histogram(
-        &mut self,
-        place: &Place<'_>,
-        buckets: &Buckets,
-        zero: Option<i64>,
-        added: &[Option<(i64, f64)>],
-    ) {
+    /// Adds the series of a histogram.
+    fn push_histogram(&mut self, place: &Place<'_>, buckets: &Buckets, zero: Option<i64>, exemplars: &[Exemplar]) {
         let (point, labels) = (place.point, &place.labels);
         let samples = |value: f64| -> Vec<(i64, f64)> {
             zero.map(|at| (at, 0.0)).into_iter().chain([(place.time_ms, value)]).collect()
@@ -135,13 +124,15 @@ impl Context<'_> {
         }
         self.rows.push(point, &format!("{}_count", place.name), (labels, None), &samples(buckets.count));
         let name = format!("{}_bucket", place.name);
-        for (idx, (bound, count)) in buckets.bounds.iter().enumerate() {
+        let mut lower = f64::NEG_INFINITY;
+        for (bound, count) in &buckets.bounds {
             let le = bound.to_string();
-            let mut all = samples(*count);
-            all.splice(0..0, added.get(idx).copied().flatten());
-            self.rows.push(point, &name, (labels, Some(("le", &le))), &all);
+            self.rows.push(point, &name, (labels, Some(("le", &le))), &samples(*count));
+            self.exemplars(exemplars, place, Some((lower, *bound)));
+            lower = *bound;
         }
         self.rows.push(point, &name, (labels, Some(("le", "+Inf"))), &samples(buckets.count));
+        self.exemplars(exemplars, place, Some((lower, f64::INFINITY)));
     }
 
     /// Ends the series of a histogram with stale markers.

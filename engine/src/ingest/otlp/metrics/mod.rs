@@ -1,5 +1,6 @@
-//! Data points to samples: kinds of metrics, temporality, starts and resets, exponential buckets.
+//! Data points to samples: kinds of metrics, temporality, starts and resets, native histograms, exemplars.
 
+mod exemplars;
 mod exponential;
 mod histograms;
 mod map;

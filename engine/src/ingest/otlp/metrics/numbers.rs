@@ -18,6 +18,7 @@ impl Context<'_> {
         let times = (point.start_time_unix_nano, point.time_unix_nano);
         let Some(place) = self.place(name, identity, &point.attributes, times) else { return };
         self.rows.push(place.point, name, (&place.labels, None), &[(place.time_ms, value)]);
+        self.exemplars(&point.exemplars, &place, None);
     }
 
     /// Adds a point of a sum. Deltas are added to their stream; a monotonic sum begins with a sample of zero when its
@@ -57,11 +58,12 @@ impl Context<'_> {
         }
         if is_delta || is_monotonic {
             let kept = if is_delta { Total::Number(total) } else { Total::Cumulative };
-            let stream = Stream { start_ms: place.start_ms, time_ms: place.time_ms, total: kept, emitted: Vec::new() };
+            let stream = Stream { start_ms: place.start_ms, time_ms: place.time_ms, total: kept };
             changes.set(place.key, stream);
         }
         let samples = zero.map(|at| (at, 0.0)).into_iter().chain([(place.time_ms, total)]);
         self.rows.push(place.point, name, (&place.labels, None), &samples.collect::<Vec<_>>());
+        self.exemplars(&point.exemplars, &place, None);
     }
 
     /// Adds a point of a summary: one series for each quantile, the sum and the count.

@@ -5,8 +5,7 @@
 
 use hashbrown::HashMap;
 
-use super::exponential::Dense;
-use crate::ingest::cache::SeriesKey;
+use crate::{histogram::Histogram, ingest::cache::SeriesKey};
 
 /// Largest number of streams of a table.
 const MAX_STREAMS: usize = 1 << 17;
@@ -27,8 +26,6 @@ pub(crate) struct Stream {
     pub(crate) time_ms: i64,
     /// Accumulated values.
     pub(crate) total: Total,
-    /// Bounds and cumulative counts of the last exponential histogram, ascending.
-    pub(crate) emitted: Vec<(f64, f64)>,
 }
 
 /// Values of a stream, accumulated over its deltas.
@@ -42,7 +39,7 @@ pub(crate) enum Total {
     /// A histogram with explicit bounds.
     Explicit { bounds: Vec<f64>, counts: Vec<f64>, sum: f64, count: f64 },
     /// An exponential histogram.
-    Exponential(Dense),
+    Exponential(Histogram),
 }
 
 impl Stream {
@@ -51,9 +48,9 @@ impl Stream {
         let total = match &self.total {
             Total::Cumulative | Total::Number(_) => 0,
             Total::Explicit { bounds, counts, .. } => bounds.len() + counts.len(),
-            Total::Exponential(dense) => dense.len() * 3,
+            Total::Exponential(histogram) => histogram.weight() * 2,
         };
-        8 + total + self.emitted.len() * 2
+        8 + total
     }
 }
 

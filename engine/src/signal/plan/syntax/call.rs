@@ -135,7 +135,8 @@ impl Parser<'_> {
         }
         let grouping = grouping.unwrap_or(Grouping { names: Vec::new(), without: false });
         let param = param.map(|param| param.node);
-        let aggregate = Aggregate { op, param, inner: inner.node, grouping, param_start };
+        let (inner_start, start) = (inner.start, word.start);
+        let aggregate = Aggregate { op, param, inner: inner.node, grouping, param_start, inner_start, start };
         Ok(Operand::new(Node::Aggregate(Box::new(aggregate)), word.start, end, depth))
     }
 

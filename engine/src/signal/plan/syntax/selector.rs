@@ -48,6 +48,7 @@ impl Parser<'_> {
             shift: TimeShift::default(),
             offset: None,
             extension: None,
+            start,
         };
         Ok(Operand::new(Node::Select(selector), start, end, 1))
     }

@@ -43,7 +43,8 @@ impl Kahan {
         self.sum + self.error
     }
 
-    fn scaled(self, by: f64) -> Self {
+    /// Returns the sum and its error multiplied by a number.
+    pub(in crate::signal) fn scaled(self, by: f64) -> Self {
         Self { sum: self.sum * by, error: self.error * by }
     }
 }
