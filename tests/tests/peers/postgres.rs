@@ -192,7 +192,7 @@ fn psql_lists_and_describes_views() {
     assert_eq!(service.done("\\dn").trim(), "public|almanac");
     assert_eq!(service.done("\\du").trim(), "almanac||{}");
     assert!(service.done("\\dv samp*").contains("public|samples|view|almanac"));
-    assert_eq!(service.done("\\dt").trim(), "");
+    assert_eq!(service.done("\\dt").trim(), "Did not find any relations.");
     assert!(service.done("\\conninfo").contains("You are connected to database \"anything\" as user \"anyone\""));
     assert!(service.done("\\timing").contains("Timing is on"));
     let (succeeded, refused) = service.psql("", "\\copy (SELECT 1) TO STDOUT");
