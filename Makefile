@@ -43,6 +43,7 @@ demo: build ## Run the demo: learn recorded telemetry, print recommendations, th
 test: setup ## Run every test that needs only local files
 	@scripts/notebook-venv.sh
 	@scripts/python-venv.sh otlp tests/clients/otlp/requirements.txt >/dev/null
+	@scripts/python-venv.sh mcp tests/clients/mcp/requirements.txt >/dev/null
 	@scripts/python-venv.sh postgres tests/clients/postgres/requirements.txt >/dev/null
 	cargo build --locked $(FEATURES) --workspace --all-targets
 ifdef NEXTEST

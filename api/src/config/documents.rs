@@ -8,7 +8,7 @@ use super::Config;
 
 /// Headings of the page, each with a text that has an unknown key in that section; the test adds the advisors'
 /// sections.
-const SECTIONS: [(&str, &str); 16] = [
+const SECTIONS: [(&str, &str); 17] = [
     ("[server]", "[server]\nzzz = 1"),
     ("[store]", "[store]\nzzz = 1"),
     ("[store] retention", "[store]\nretention = { zzz = 1 }"),
@@ -22,6 +22,7 @@ const SECTIONS: [(&str, &str); 16] = [
     ("[promql]", "[promql]\nzzz = 1"),
     ("[[scrape]]", "[[scrape]]\nzzz = 1"),
     ("[[signal]]", "[[signal]]\nzzz = 1"),
+    ("[[target]]", "[[target]]\nzzz = 1"),
     ("[[webhook]]", "[[webhook]]\nzzz = 1"),
     ("[[stream]]", "[[stream]]\nzzz = 1"),
     ("[[workload]] resources", "[[workload]]\nresources = [{ zzz = 1 }]"),

@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use super::{
     Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Postgres, Promql, Secret, Server, Signal, Span, Sql, Stream,
-    Webhook, sections::Sections,
+    Target, Webhook, sections::Sections,
 };
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
@@ -53,6 +53,9 @@ pub struct Config {
     /// `[[stream]]`
     #[serde(rename = "stream")]
     pub streams: Vec<Stream>,
+    /// `[[target]]`
+    #[serde(rename = "target")]
+    pub targets: Vec<Target>,
     /// `[promql]`
     pub promql: Promql,
     /// Folder of the file; relative paths in the file start there.
@@ -272,6 +275,8 @@ impl Config {
         unique("scrape", "job", self.scrapes.iter().map(|scrape| &scrape.job))?;
         unique("signal", "name", self.signals.iter().map(|signal| &signal.name))?;
         unique("webhook", "name", self.webhooks.iter().map(Webhook::shown).collect::<Vec<_>>().iter())?;
+        unique("target", "name", self.targets.iter().map(|target| &target.name))?;
+        self.targets.iter().try_for_each(|target| target.objective().map(drop))?;
         unique("stream", "name", self.streams.iter().map(|stream| &stream.name))?;
         self.webhooks.iter().try_for_each(Webhook::check)?;
         self.streams.iter().try_for_each(Stream::check)?;

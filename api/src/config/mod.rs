@@ -15,6 +15,7 @@ mod secret;
 mod sections;
 mod server;
 mod sql;
+mod target;
 mod telemetry;
 mod units;
 
@@ -28,5 +29,6 @@ pub use promql::Promql;
 pub use secret::Secret;
 pub use server::Server;
 pub use sql::Sql;
+pub use target::Target;
 pub use telemetry::{Grpc, Otlp};
 pub use units::{ByteSize, Span};

@@ -71,7 +71,7 @@ pub struct Stream {
     /// Least confidence of a recommendation.
     #[serde(default)]
     pub min_confidence: f64,
-    /// Whether it has expected breaches.
+    /// Whether it has expected breaches, and objectives that are missed or at risk.
     #[serde(default = "default_true")]
     pub breaches: bool,
     /// Whether it has suspected incidents.

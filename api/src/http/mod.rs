@@ -5,6 +5,7 @@ pub mod external_metrics;
 pub mod grafana;
 mod guard;
 pub mod ingest;
+mod mcp;
 pub mod notices;
 pub mod operate;
 mod otlp;
@@ -25,7 +26,7 @@ pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, co
 pub(crate) use otlp::{RpcStatus, answer, code_of, receive, retry_details};
 pub(crate) use recommendations::recommended_replicas;
 pub use router::{openapi, router};
-pub(crate) use rows::all_expected_breaches;
+pub(crate) use rows::{all_expected_breaches, judged_targets};
 pub use shared::{
     ApiError, AppState, Budget, Clock, ErrorBody, ErrorDetail, Lane, Lanes, Leap, LeapGuard, LenientConnection, Params,
     Reserved, SharedRules, StateError, ingest_limits, now,

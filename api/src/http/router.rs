@@ -1,7 +1,7 @@
 //! Builds the router: all routes, and the middleware around them. Also generates the OpenAPI description.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     http::{HeaderValue, Method, header},
     middleware,
@@ -21,7 +21,9 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     AppState, advice, external_metrics, grafana,
     guard::{guard, time_out_slow_bodies},
-    ingest, notices, operate, page, prometheus, recommendations, rows,
+    ingest,
+    mcp::{self, Mcp},
+    notices, operate, page, prometheus, recommendations, rows,
     shared::{bound_bodies, panicked, query_limit, refuse_large_bodies, reshape_errors, unknown_path},
     sql,
 };
@@ -58,6 +60,7 @@ fn routes(max_body: usize) -> OpenApiRouter<AppState> {
         .merge(prometheus::routes())
         .merge(grafana::routes())
         .merge(operate::routes())
+        .merge(mcp::routes())
 }
 
 /// Returns the service's router.
@@ -67,6 +70,7 @@ fn routes(max_body: usize) -> OpenApiRouter<AppState> {
 pub fn router(state: AppState) -> Router {
     let max_body = state.config.server.max_body.bytes();
     let (router, _) = routes(max_body).split_for_parts();
+    let tools = Mcp::new(&state, router.clone().with_state(state.clone()));
     let metrics = middleware::from_fn_with_state(state.clone(), operate::count_requests);
     let large = middleware::from_fn_with_state(state.clone(), refuse_large_bodies);
     let bodies = middleware::from_fn_with_state(state.budget.clone(), bound_bodies);
@@ -75,6 +79,7 @@ pub fn router(state: AppState) -> Router {
     // `layer` wraps what is already there: the last layer is the outermost.
     router
         .merge(page::routes())
+        .layer(Extension(tools))
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::max(query_limit(max_body)))
         .layer(bodies)
@@ -106,6 +111,14 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT, header::IF_NONE_MATCH])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            header::ACCEPT,
+            header::IF_NONE_MATCH,
+            mcp::PROTOCOL_VERSION,
+            mcp::METHOD,
+            mcp::NAME,
+        ])
         .expose_headers([header::ETAG, header::RETRY_AFTER])
 }

@@ -11,7 +11,7 @@ use almanac_engine::{
     rules::RuleFault,
 };
 
-use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span, Stream, Webhook};
+use crate::config::{Config, Scrape, ScrapeScheme, Signal, Span, Stream, Target, Webhook};
 
 /// One section with its sentences.
 pub(super) struct Section {
@@ -44,6 +44,7 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
         }
     }
     all.push(section("[[webhook]]", config.webhooks.iter().map(webhook).collect()));
+    all.push(section("[[target]]", config.targets.iter().map(target).collect()));
     all.push(section("[[stream]]", config.streams.iter().map(stream).collect()));
     all.retain(|section| !section.sentences.is_empty());
     all
@@ -219,6 +220,20 @@ fn webhook(webhook: &Webhook) -> String {
     )
 }
 
+fn target(target: &Target) -> String {
+    let limit = match (target.at_most, target.at_least) {
+        (Some(limit), _) => format!("at most {limit}"),
+        (None, limit) => format!("at least {}", limit.unwrap_or_default()),
+    };
+    format!(
+        "{}: {} is to be {limit} for {} % of {}.",
+        target.name,
+        target.expr,
+        percent(target.share),
+        span(target.over)
+    )
+}
+
 fn stream(stream: &Stream) -> String {
     let listed = |names: &[String], all: &str| if names.is_empty() { all.to_owned() } else { names.join(", ") };
     let warns = match (stream.breaches, stream.incidents) {
@@ -348,6 +363,10 @@ mod tests {
             [[webhook]]
             url = "https://user:tellnoone@hooks.example.com/almanac?key=tellnoone"
             on = ["recommendation", "breach"]
+            [[target]]
+            name = "API p95"
+            expr = "histogram_quantile(0.95, sum by (le) (rate(seconds_bucket[5m])))"
+            at_most = 0.5
             [[stream]]
             name = "platform"
             kinds = ["scaling"]

@@ -11,3 +11,4 @@ mod routes;
 pub(super) use audit::AuditNote;
 pub(crate) use body::time_out_slow_bodies;
 pub(super) use request::guard;
+pub(super) use routes::scope;

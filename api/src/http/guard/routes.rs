@@ -88,11 +88,15 @@ const RULES: &[(&str, Rule)] = &[
     ("/v1/anomalies", READ),
     ("/v1/samples", READ),
     ("/v1/incidents", READ),
+    ("/v1/incidents/explain", READ),
+    // Each tool needs the scope of the route that it calls.
+    ("/mcp", Rule { content: ContentRule::Json, ..READ }),
     ("/v1/deploys", READ),
     ("/v1/suspected_incidents", READ),
     ("/v1/peer_outliers", READ),
     ("/v1/correlations", READ),
     ("/v1/breaches", READ),
+    ("/v1/targets", READ),
     ("/v1/scrape_targets", READ),
     ("/api/v1/query", READ),
     ("/api/v1/query_range", READ),
@@ -144,6 +148,11 @@ const RULES: &[(&str, Rule)] = &[
 pub(super) fn rule(route: Option<&str>) -> Option<Rule> {
     let route = route?;
     Some(RULES.iter().find(|(path, _)| *path == route).map_or(UNKNOWN, |(_, rule)| *rule))
+}
+
+/// Returns the scope that a route needs.
+pub(in crate::http) fn scope(route: &str) -> Option<Scope> {
+    rule(Some(route)).and_then(|rule| rule.scope)
 }
 
 #[cfg(test)]

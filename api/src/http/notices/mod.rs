@@ -1,6 +1,7 @@
-//! Notices for callers: streams with a cursor, and the state of webhooks.
+//! Notices for callers: streams with a cursor, the state of webhooks, and the explanation of an incident.
 
 mod body;
+mod explain;
 mod streams;
 mod webhooks;
 
@@ -9,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::AppState;
 
 pub(crate) use body::data;
-pub(super) use webhooks::places as webhook_places;
+pub(super) use webhooks::{places as webhook_places, registry};
 
 /// Returns the routes.
 #[must_use]
@@ -18,4 +19,5 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(streams::stream_document))
         .routes(routes!(streams::acknowledge_stream))
         .routes(routes!(webhooks::list_webhooks))
+        .routes(routes!(explain::explain_incident))
 }

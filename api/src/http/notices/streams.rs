@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use almanac_engine::{
     advise::threshold::ExpectedBreach,
+    rules::{Judged, ObjectiveState},
     store::{
         Store,
         rows::{NoticeRow, NoticeType, RecommendationFilter, State as Status, StreamCursorRow},
@@ -21,7 +22,11 @@ use utoipa::ToSchema;
 use crate::{
     access::Caller,
     config::Stream,
-    http::{ApiError, AppState, ErrorBody, Lane, Params, recommendations::RecommendationBody, rows::BreachBody},
+    http::{
+        ApiError, AppState, ErrorBody, Lane, Params,
+        recommendations::RecommendationBody,
+        rows::{BreachBody, TargetBody},
+    },
 };
 
 /// Notices that are read at a time.
@@ -42,9 +47,9 @@ pub(super) struct StreamBody {
     /// Incidents that were suspected since the cursor.
     #[schema(value_type = Vec<Object>)]
     incidents: Vec<Value>,
-    /// Judged targets; there are none yet. Rules on an error budget are among `breaches`.
+    /// Objectives that are missed or at risk, as of the last round of advice.
     #[schema(value_type = Vec<Object>)]
-    targets: Vec<Value>,
+    targets: Vec<TargetBody>,
 }
 
 /// The cursor of a document that was handled.
@@ -70,7 +75,8 @@ pub(super) async fn stream_document(
     let given = params.get("after").map(cursor).transpose()?;
     let breaches = state.metrics.expected_breaches().unwrap_or_default();
     let shared = state.clone();
-    let body = state.run(Lane::Light, move || read(&shared, &stream, given, breaches)).await?;
+    let targets = state.metrics.judged_targets();
+    let body = state.run(Lane::Light, move || read(&shared, &stream, given, breaches, targets)).await?;
     Ok(Json(body))
 }
 
@@ -134,6 +140,7 @@ fn read(
     stream: &Stream,
     given: Option<i64>,
     breaches: Vec<ExpectedBreach>,
+    targets: Vec<Judged>,
 ) -> Result<StreamBody, ApiError> {
     let store = &state.store;
     let acknowledged = store.stream_cursors()?.into_iter().find(|row| row.stream == stream.name);
@@ -167,13 +174,17 @@ fn read(
         _ => Wanted::These(changed),
     };
     let breaches = breaches.into_iter().filter(|breach| stream.breaches && stream.has_target(&breach.alert));
+    let is_warning = |state| matches!(state, ObjectiveState::Missed | ObjectiveState::AtRisk);
+    let targets = targets
+        .into_iter()
+        .filter(|judged| stream.breaches && is_warning(judged.state) && stream.has_target(&judged.name));
     Ok(StreamBody {
         stream: stream.name.clone(),
         cursor: newest.to_string(),
         recommendations: recommendations(state, stream, wanted)?,
         breaches: breaches.map(BreachBody::from).collect(),
         incidents,
-        targets: Vec::new(),
+        targets: targets.map(TargetBody::from).collect(),
     })
 }
 

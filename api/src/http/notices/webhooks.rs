@@ -5,6 +5,11 @@ use almanac_engine::store::{
     rows::{DeadLetterRow, WebhookRow},
 };
 use axum::{Json, extract::State};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,6 +78,33 @@ pub(in crate::http) fn places(state: &AppState) -> Result<Vec<(WebhookRow, i64)>
         (row, waiting)
     };
     Ok(state.config.webhooks.iter().map(|webhook| place(webhook.shown())).collect())
+}
+
+/// Label of the metrics of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabels {
+    webhook: String,
+}
+
+/// Returns the metrics of the webhooks.
+pub(in crate::http) fn registry(places: &[(WebhookRow, i64)]) -> Registry {
+    let mut registry = Registry::with_prefix("almanac");
+    let labels = |row: &WebhookRow| WebhookLabels { webhook: row.webhook.clone() };
+    let mut counter = |name: &str, help: &str, of: fn(&WebhookRow) -> u64| {
+        let family = Family::<WebhookLabels, Counter>::default();
+        for (row, _) in places {
+            family.get_or_create(&labels(row)).inc_by(of(row));
+        }
+        registry.register(name, help, family);
+    };
+    counter("webhook_delivered", "Notices that a webhook has accepted", |row| row.delivered);
+    counter("webhook_dead", "Notices that were given up", |row| row.dead);
+    let waiting = Family::<WebhookLabels, Gauge>::default();
+    for (row, behind) in places {
+        waiting.get_or_create(&labels(row)).set(*behind);
+    }
+    registry.register("webhook_waiting", "Notices behind the last one that was delivered or skipped", waiting);
+    registry
 }
 
 /// Lists the configured webhooks with what they have been told, and the newest dead letters.

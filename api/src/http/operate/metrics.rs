@@ -9,9 +9,10 @@ use std::{
 use almanac_engine::{
     advise::threshold::ExpectedBreach,
     ingest::IngestCounts,
+    rules::Judged,
     store::{
         StoreError, StoreStats, WorkerStats,
-        rows::{AnomalyRow, RowFilter, SignalFilter},
+        rows::{AnomalyRow, RowFilter, SignalFilter, WebhookRow},
     },
 };
 use axum::{
@@ -35,7 +36,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::http::{ApiError, AppState, Lane, ingest};
+use crate::http::{ApiError, AppState, Lane, ingest, notices};
 
 /// Labels of the request counter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,6 +91,8 @@ pub struct Metrics {
     in_flight: AtomicU64,
     /// None until the first round of advice.
     breaches: Mutex<Option<Vec<ExpectedBreach>>>,
+    /// Empty until the first round of advice.
+    targets: Mutex<Vec<Judged>>,
 }
 
 impl Default for Metrics {
@@ -151,6 +154,7 @@ impl Metrics {
             task_seconds,
             in_flight,
             breaches: Mutex::default(),
+            targets: Mutex::default(),
         }
     }
 
@@ -179,6 +183,16 @@ impl Metrics {
         self.breaches.lock().clone()
     }
 
+    /// Replaces the judged objectives.
+    pub fn judge_targets(&self, targets: Vec<Judged>) {
+        *self.targets.lock() = targets;
+    }
+
+    /// Returns the judged objectives of the last round of advice; none before the first.
+    pub fn judged_targets(&self) -> Vec<Judged> {
+        self.targets.lock().clone()
+    }
+
     /// Sets the leap of the clock that is not settled, in milliseconds.
     pub fn clock_leapt(&self, by_ms: i64) {
         #[expect(clippy::cast_precision_loss, reason = "a duration in seconds needs no more than 53 bits")]
@@ -192,6 +206,7 @@ impl Metrics {
         workers: WorkerStats,
         counts: &IngestCounts,
         scores: &[AnomalyRow],
+        webhooks: &[(WebhookRow, i64)],
     ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;
@@ -199,6 +214,7 @@ impl Metrics {
         text::encode_registry(&mut out, &worker_registry(workers))?;
         text::encode_registry(&mut out, &ingest::registry(counts))?;
         text::encode_registry(&mut out, &signal_registry(scores))?;
+        text::encode_registry(&mut out, &notices::registry(webhooks))?;
         text::encode_registry(&mut out, &breach_registry(self.breaches.lock().as_deref().unwrap_or_default()))?;
         text::encode_eof(&mut out)?;
         Ok(out)
@@ -325,13 +341,15 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
         });
         Ok::<_, StoreError>(rows)
     };
-    // Without scores on an error: the other metrics are needed most while the store fails.
+    // Without scores and webhooks on an error: the other metrics are needed most while the store fails.
+    let shared = state.clone();
     let (metrics, ingest, sql) = (state.metrics.clone(), state.ingest.clone(), state.sql.clone());
     let render = move || {
         let scores = read().unwrap_or_default();
+        let webhooks = notices::webhook_places(&shared).unwrap_or_default();
         let workers = sql.map(|workers| workers.stats()).unwrap_or_default();
         metrics
-            .render(&ingest.store().stats(), workers, &ingest.counts(), &scores)
+            .render(&ingest.store().stats(), workers, &ingest.counts(), &scores, &webhooks)
             .map_err(|error| ApiError::internal(&error))
     };
     let text = state.run(Lane::Vital, render).await?;
@@ -426,7 +444,10 @@ mod tests {
         };
         let refused = Reason::ALL.map(|reason| (reason, 0)).to_vec();
         let counts = IngestCounts { accepted: 0, refused, malformed_requests: 0 };
-        metrics.render(&StoreStats::default(), WorkerStats::default(), &counts, &[score]).unwrap()
+        let webhook =
+            WebhookRow { delivered: 5, dead: 1, ..WebhookRow::new("chat".into(), 7, Timestamp::from_millis(0)) };
+        let webhooks = [(webhook, 2)];
+        metrics.render(&StoreStats::default(), WorkerStats::default(), &counts, &[score], &webhooks).unwrap()
     }
 
     #[test]
@@ -434,6 +455,16 @@ mod tests {
         let text = rendered();
         assert!(text.contains("almanac_breach_expected_timestamp_seconds{alert=\"Disk\"} 5.0\n"), "{text}");
         assert!(text.contains("almanac_breach_earliest_timestamp_seconds{alert=\"Disk\"} 4.0\n"), "{text}");
+    }
+
+    #[test]
+    fn the_state_of_each_webhook_is_shown() {
+        let text = rendered();
+        for line in
+            ["delivered_total{webhook=\"chat\"} 5", "dead_total{webhook=\"chat\"} 1", "waiting{webhook=\"chat\"} 2"]
+        {
+            assert!(text.contains(&format!("almanac_webhook_{line}\n")), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod page;
 mod samples;
 mod scrape;
 mod span;
+mod targets;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -24,6 +25,9 @@ pub(super) use encode::{Keep, respond_rows};
 pub(super) use flat::{object, scalar};
 pub(super) use format::Format;
 pub(super) use page::{Extent, Page, PageParams};
+pub(super) use span::{instant, instant_text};
+pub(super) use targets::TargetBody;
+pub(crate) use targets::judged_targets;
 
 /// Returns the routes.
 #[must_use]
@@ -40,4 +44,5 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(correlated::correlations))
         .routes(routes!(breaches::breaches))
         .routes(routes!(scrape::scrape_targets))
+        .routes(routes!(targets::targets))
 }

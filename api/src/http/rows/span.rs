@@ -11,8 +11,15 @@ use crate::http::{
 ///
 /// # Errors
 /// 400 `invalid_parameter`.
-pub(super) fn instant(params: &Params, name: &str, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
-    let Some(text) = params.get(name) else { return Ok(None) };
+pub(in crate::http) fn instant(params: &Params, name: &str, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+    params.get(name).map(|text| instant_text(text, name, now)).transpose()
+}
+
+/// Parses the text of an instant; `name`: the parameter, for the message.
+///
+/// # Errors
+/// 400 `invalid_parameter`.
+pub(in crate::http) fn instant_text(text: &str, name: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     let relative = text.strip_prefix("now").map(|offset| match offset.as_bytes().first() {
         None => Some(0),
         Some(b'-') => parse_duration_ms(&offset[1..]).and_then(i64::checked_neg),
@@ -23,7 +30,7 @@ pub(super) fn instant(params: &Params, name: &str, now: Timestamp) -> Result<Opt
         Some(offset) => offset.map(|offset| now.plus_millis(offset).millis()),
         None => parse_time(text, 1.0),
     };
-    millis.map(|millis| Some(Timestamp::from_millis(millis))).ok_or_else(|| {
+    millis.map(Timestamp::from_millis).ok_or_else(|| {
         let message = format!("{name} {text:?} is not a time: write epoch milliseconds, RFC 3339, now or now-6h");
         ApiError::bad_request("invalid_parameter", message)
     })

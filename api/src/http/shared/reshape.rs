@@ -13,6 +13,7 @@ use axum::{
 use super::ApiError;
 use crate::http::{
     ingest,
+    mcp::IsMcp,
     page::{Asked, IsPage, for_people},
     prometheus,
 };
@@ -42,7 +43,9 @@ pub(in crate::http) async fn reshape_errors(request: Request, next: Next) -> Res
     let otlp = ingest::otlp_error_encoding(&request);
     let response = next.run(request).await;
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) || response.extensions().get::<IsPage>().is_some() {
+    let extensions = response.extensions();
+    let is_complete = extensions.get::<IsPage>().is_some() || extensions.get::<IsMcp>().is_some();
+    if !(status.is_client_error() || status.is_server_error()) || is_complete {
         return response;
     }
     let api_error = response.extensions().get::<ApiError>().cloned();

@@ -9,7 +9,10 @@ use almanac_engine::{
 };
 
 use super::Task;
-use crate::{config::Config, http::all_expected_breaches};
+use crate::{
+    config::Config,
+    http::{all_expected_breaches, judged_targets},
+};
 
 /// Builds the task. `others`: verdicts on targets that no advisor can decide, such as rules that cannot be read.
 pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) -> Task {
@@ -29,6 +32,7 @@ pub(super) fn task(config: &Config, specs: AdviceSpecs, others: Vec<Verdict>) ->
                 tracing::info!(proposals = ?round.proposals, "recommendations updated");
             }
             state.metrics.expect_breaches(all_expected_breaches(&state.store, &specs, now));
+            state.metrics.judge_targets(judged_targets(&state.store, &state.config, now));
             let measure = |row: &RecommendationRow, applied_at| {
                 advise::measure(&state.store, registry, &specs, row, applied_at, now)
             };
