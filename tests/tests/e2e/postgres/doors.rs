@@ -65,6 +65,26 @@ fn rows_are_streamed_and_statements_pipelined() {
 }
 
 #[test]
+fn rows_are_copied_out_as_text_and_csv() {
+    Service::start("").with_client(|client| async move {
+        let copied = async |sql: &str| {
+            let stream = client.copy_out(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            let parts: Vec<_> = stream.try_collect().await.unwrap();
+            String::from_utf8(parts.concat()).unwrap()
+        };
+        let rows = "SELECT value, 'a,\"b\"' AS t, NULL AS n FROM samples ORDER BY 1 LIMIT 2";
+        assert_eq!(copied(&format!("COPY ({rows}) TO STDOUT")).await, "0\ta,\"b\"\t\\N\n1\ta,\"b\"\t\\N\n");
+        let csv = copied(&format!("COPY ({rows}) TO STDOUT WITH (FORMAT csv, HEADER)")).await;
+        assert_eq!(csv, "value,t,n\n0,\"a,\"\"b\"\"\",\n1,\"a,\"\"b\"\"\",\n");
+        assert_eq!(copied("COPY samples (value) TO STDOUT").await.lines().count(), 60);
+        let failed = client.batch_execute("COPY (SELECT nothing FROM samples) TO STDOUT").await.unwrap_err();
+        assert_eq!(failed.as_db_error().unwrap().position(), Some(&ErrorPosition::Original(14)));
+        assert_eq!(sqlstate(&failed), "42703");
+        assert_eq!(client.query_one("SELECT 42", &[]).await.unwrap().get::<_, i32>(0), 42);
+    });
+}
+
+#[test]
 fn a_running_statement_is_cancelled_and_the_connection_goes_on() {
     Service::start("").with_client(|client| async move {
         let cancel = client.cancel_token();
