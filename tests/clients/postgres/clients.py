@@ -68,6 +68,8 @@ def with_psycopg():
         with connection.cursor(name="page", binary=True) as pages:
             pages.execute("SELECT value FROM samples ORDER BY timestamp")
             assert pages.fetchmany(3) == [(0.0,), (1.0,), (2.0,)]
+        with connection.cursor().copy("COPY (SELECT value, 'x' FROM samples ORDER BY 1 LIMIT 2) TO STDOUT") as copied:
+            assert list(copied.rows()) == [("0", "x"), ("1", "x")]
     with psycopg.connect(DSN, autocommit=True) as connection:
         stopped = []
 

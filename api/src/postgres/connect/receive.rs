@@ -156,7 +156,7 @@ mod tests {
             assert_eq!(taken.is_ok(), expected, "{} {}", char::from(kind), body.escape_ascii());
         };
         check(b'Q', b"SELECT 1\0", true);
-        for body in [&b"SELECT 1"[..], b"SELECT 1\0\0", b"SELECT\01\0", b""] {
+        for body in [&b"SELECT 1"[..], b"SELECT 1\0\0", b"SELECT\x00 1\0", b""] {
             check(b'Q', body, false);
         }
         check(b'P', b"\0SELECT 1\0\0\x01\0\0\0\x17", true);

@@ -2,6 +2,8 @@
 
 use almanac_engine::store::postgres::{LexemeKind, Piece};
 
+use super::copy::{Copied, copied};
+
 /// How many rows `FETCH` returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) enum Count {
@@ -44,6 +46,8 @@ pub(in crate::postgres) enum Command {
     /// `CLOSE` or `DEALLOCATE`; `None` for `ALL`.
     Close(Option<String>),
     Deallocate(Option<String>),
+    /// `COPY … TO STDOUT`
+    Copy(Box<Copied>),
     /// `UNLISTEN` and the like, without effect.
     Nothing(&'static str),
     /// Something that is not offered, with the reason.
@@ -127,7 +131,7 @@ pub(in crate::postgres) fn command(piece: &Piece<'_>) -> Command {
         "prepare" | "execute" => Command::Refused(
             "PREPARE and EXECUTE are not offered as statements; clients prepare by the protocol".to_owned(),
         ),
-        "copy" => Command::Refused("COPY is not offered; use SELECT, or almanac export for all samples".to_owned()),
+        "copy" => copied(piece).map_or_else(Command::Refused, |copied| Command::Copy(copied.into())),
         "lock" => Command::Nothing("LOCK TABLE"),
         _ => Command::Query,
     }

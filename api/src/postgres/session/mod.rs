@@ -1,6 +1,7 @@
 //! The session of a connection: messages, commands, prepared statements and portals.
 
 mod command;
+mod copy;
 mod extended;
 mod portal;
 mod run;

@@ -9,6 +9,7 @@ use pgwire::{
     api::results::Tag,
     messages::{
         PgWireBackendMessage as Reply,
+        copy::{CopyData, CopyDone, CopyOutResponse},
         data::RowDescription,
         response::{EmptyQueryResponse, TransactionStatus},
     },
@@ -17,6 +18,7 @@ use pgwire::{
 use super::{
     Session,
     command::{Command, Count, command},
+    copy::Copied,
     portal::{Formats, Portal, Prepared, Rows},
     settings::Changed,
 };
@@ -139,12 +141,40 @@ impl Session {
                 }
                 "DEALLOCATE"
             }
+            Command::Copy(copied) => {
+                let before = text[..copied.start].chars().count() as u64;
+                return self.copy(&copied, types, values, offset + before).await;
+            }
             Command::Nothing(tag) => tag,
             Command::Refused(reason) => return Err(error("0A000", reason)),
             // Answered with rows by the callers.
             Command::Query | Command::Show(_) | Command::Fetch { .. } => "SELECT",
         };
         self.complete(Tag::new(tag)).await
+    }
+
+    /// Sends the rows of a query as lines.
+    async fn copy(
+        &mut self,
+        copied: &Copied,
+        types: &[Option<almanac_engine::store::postgres::ParamType>],
+        values: Vec<SqlParam>,
+        offset: u64,
+    ) -> Result<(), Failure> {
+        let mut rows = self.run(&copied.query, types, values, offset).await?;
+        let formats = vec![0; rows.columns.len()];
+        let width = i16::try_from(formats.len()).unwrap_or(i16::MAX);
+        self.feed(Reply::CopyOutResponse(CopyOutResponse::new(0, width, formats))).await?;
+        if let Some(header) = copied.format.header(rows.columns.iter().map(|column| column.name.as_str())) {
+            self.feed(Reply::CopyData(CopyData::new(header.freeze()))).await?;
+        }
+        let mut sent = 0;
+        while let Some(row) = rows.next(&Formats::default())? {
+            self.feed(Reply::CopyData(CopyData::new(copied.format.row(&row.data).freeze()))).await?;
+            sent += 1;
+        }
+        self.feed(Reply::CopyDone(CopyDone::new())).await?;
+        self.complete(Tag::new("COPY").with_rows(sent)).await
     }
 
     fn forget_portal(&mut self, name: Option<&str>) {

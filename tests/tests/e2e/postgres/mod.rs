@@ -1,6 +1,7 @@
 //! PostgreSQL's protocol with the clients that people use: tokio-postgres and those of Python; and with raw sockets what no
 //! well-behaved client sends.
 
+mod access;
 mod doors;
 mod grafana;
 mod hostile;

@@ -34,7 +34,8 @@ pub struct Lexeme {
 const OPERATORS: &[u8] = b"~!@#^&|`?+-*/%<>=";
 
 /// Returns all lexemes of a text, in order and without gaps.
-pub(super) fn lexemes(sql: &str) -> Vec<Lexeme> {
+#[must_use]
+pub fn lexemes(sql: &str) -> Vec<Lexeme> {
     let bytes = sql.as_bytes();
     let (mut all, mut start) = (Vec::new(), 0);
     while start < bytes.len() {

@@ -14,7 +14,7 @@ mod rewriter;
 mod translate;
 
 pub(super) use infer::{infer, parameter_count};
-pub use lexer::{HEAD, Lexeme, LexemeKind, Piece, split};
+pub use lexer::{HEAD, Lexeme, LexemeKind, Piece, lexemes, split};
 pub(super) use output::output_names;
 pub use parameter::{ParamKind, ParamType};
 pub(super) use translate::Translation;
