@@ -63,6 +63,6 @@ impl Decoder {
 pub fn start_sql_workers(store: &Store, program: &Program, config: &Config) -> Result<SqlWorkers, StoreError> {
     let (program, memory) = (program.clone(), config.sql.memory.bytes() as u64);
     let command = Box::new(move || program.command("sql", memory));
-    let promql = Some(SqlExpressions::new(store.clone(), Arc::new(config.clone()), Clock::system()));
+    let promql = Some(SqlExpressions::evaluator(store.clone(), Arc::new(config.clone()), Clock::system()));
     SqlWorkers::start(store, WorkerOptions { command, workers: config.sql.workers, promql })
 }

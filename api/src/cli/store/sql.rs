@@ -80,7 +80,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
 fn from_store(args: &Args, config: &crate::config::Config) -> Result<Vec<u8>, CliError> {
     existing(&config.store.path)?;
     let store = service::open_store(config).map_err(|error| CliError::from_error(&error))?;
-    let promql = SqlExpressions::new(store.clone(), Arc::new(config.clone()), Clock::system());
+    let promql = SqlExpressions::evaluator(store.clone(), Arc::new(config.clone()), Clock::system());
     let answer = store
         .analyst_sql_with(&args.sql, &[], STORE_LIMITS, Some(&promql))
         .map_err(|error| CliError::from_error(&error))?;

@@ -44,5 +44,5 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(correlated::correlations))
         .routes(routes!(breaches::breaches))
         .routes(routes!(scrape::scrape_targets))
-        .routes(routes!(targets::targets))
+        .routes(routes!(targets::objectives))
 }

@@ -73,7 +73,7 @@ impl From<Judged> for TargetBody {
 #[utoipa::path(get, path = "/v1/targets", tag = "rows",
     params(PageParams, ("limit" = Option<usize>, Query, description = "maximum number of rows"), ("format" = Option<String>, Query, description = "json or csv")),
     responses((status = 200, description = "one object per series of each objective", body = Vec<TargetBody>), (status = 400, description = "invalid parameter", body = ErrorBody)))]
-pub(super) async fn targets(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub(super) async fn objectives(State(state): State<AppState>, params: Params) -> Result<Response, ApiError> {
     params.only(&["limit", "format", "page", "cursor"])?;
     let (format, extent) = (Format::of(&params)?, Extent::of(&params)?);
     let (store, config, now) = (state.store.clone(), state.config.clone(), state.clock.now());

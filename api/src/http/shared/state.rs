@@ -224,7 +224,7 @@ impl AppState {
         match &self.sql {
             Some(workers) => workers.run(sql, params, limits),
             None => {
-                let promql = Expressions::new(self.store.clone(), Arc::clone(&self.config), self.clock.clone());
+                let promql = Expressions::evaluator(self.store.clone(), Arc::clone(&self.config), self.clock.clone());
                 self.store.analyst_sql_with(sql, params, limits, Some(&promql))
             }
         }

@@ -29,7 +29,7 @@ pub(crate) struct Expressions {
 
 impl Expressions {
     /// Returns an evaluator with the features of the configuration.
-    pub(crate) fn new(store: Store, config: Arc<Config>, clock: Clock) -> Arc<dyn EvaluatePromql> {
+    pub(crate) fn evaluator(store: Store, config: Arc<Config>, clock: Clock) -> Arc<dyn EvaluatePromql> {
         Arc::new(Self { store, config, clock })
     }
 }

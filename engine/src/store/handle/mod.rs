@@ -5,6 +5,7 @@ mod notices;
 mod rows;
 pub(super) mod shared;
 mod source;
+mod sql;
 mod stats;
 mod store;
 

@@ -15,10 +15,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::series::{Labels, Matcher, SeriesId, SeriesSamples};
 use crate::store::{
-    Compaction, CompactionReport, Deletion, DeletionReport, EvaluatePromql, Receipt, SampleBatch, SqlAnswer,
-    SqlDialect, SqlError, SqlLimits, SqlParam, StoreError, StoreOptions, StoreStats,
+    Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
-    error::is_damage,
     file::{OpenedFile, Recovered},
     index, read,
     schema::{self, FileClaim},
@@ -70,7 +68,7 @@ pub struct Store(pub(in crate::store) Arc<Inner>);
 pub(in crate::store) struct Inner {
     pub(in crate::store) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    analysts: sql::Gate,
+    pub(super) analysts: sql::Gate,
     /// Released once no connection to the file is left.
     claim: Mutex<Option<FileClaim>>,
 }
@@ -390,43 +388,6 @@ impl Store {
     /// deleted.
     pub fn delete(&self, what: &Deletion) -> Result<DeletionReport, StoreError> {
         segment::delete(&self.0.shared, what)
-    }
-
-    /// Runs an analyst's read-only statement within limits, in this process: for a command that owns its store. A
-    /// service uses [`SqlWorkers`](crate::store::SqlWorkers), since some statements end the process that runs them.
-    ///
-    /// # Errors
-    /// [`SqlError`], each with a stable code.
-    pub fn analyst_sql(&self, sql: &str, params: &[SqlParam], limits: SqlLimits) -> Result<SqlAnswer, SqlError> {
-        self.analyst_sql_with(sql, params, limits, None)
-    }
-
-    /// Runs a statement like [`Store::analyst_sql`], in which `promql` asks this evaluator.
-    ///
-    /// # Errors
-    /// [`SqlError`], each with a stable code.
-    pub fn analyst_sql_with(
-        &self,
-        sql: &str,
-        params: &[SqlParam],
-        limits: SqlLimits,
-        promql: Option<&Arc<dyn EvaluatePromql>>,
-    ) -> Result<SqlAnswer, SqlError> {
-        let answer = self.0.analysts.run(&self.0.shared, sql, params, limits, promql);
-        if let Err(SqlError::Invalid { message, .. }) = &answer
-            && is_damage(message)
-        {
-            self.0.shared.readers.note_damage::<()>(&Err(StoreError::DamagedBlock { detail: message.clone() }));
-        }
-        answer
-    }
-
-    /// Checks an analyst's statement without running it.
-    ///
-    /// # Errors
-    /// [`SqlError`] when the statement is not one that may run.
-    pub fn check_sql(&self, sql: &str, params: &[SqlParam], dialect: &SqlDialect) -> Result<(), SqlError> {
-        self.0.analysts.check(&self.0.shared, sql, params, dialect)
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.

@@ -1,5 +1,7 @@
 //! Native histograms and exemplars of remote write: stored, answered in Prometheus' JSON, refused by name.
 
+#![expect(clippy::float_cmp, reason = "these values are exact")]
+
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
