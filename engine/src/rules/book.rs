@@ -48,7 +48,7 @@ mod tests {
     use crate::{
         rules::Health,
         series::{Labels, METRIC_NAME, is_stale},
-        signal::EvalLimits,
+        signal::{EvalLimits, VectorSample},
         store::{SampleBatch, Store, StoreOptions},
     };
 
@@ -91,8 +91,8 @@ mod tests {
         for (minute, value) in [(1, 9.0), (2, 9.0), (3, 1.0)] {
             let now_ms = minute * 60_000;
             put(&depth, now_ms, value);
-            let mut write = |at_ms: i64, samples: &[(Labels, f64)]| {
-                for (labels, value) in samples {
+            let mut write = |at_ms: i64, samples: &[VectorSample]| {
+                for VectorSample { labels, value, .. } in samples {
                     put(labels, at_ms, *value);
                     written.push((minute, labels.to_string(), *value));
                 }
@@ -143,8 +143,8 @@ mod tests {
             book.add("rules.yml", text, 60_000);
             for minute in minutes {
                 put(&up, minute * 60_000, 0.0);
-                let mut write = |at_ms: i64, samples: &[(Labels, f64)]| {
-                    samples.iter().for_each(|(labels, value)| put(labels, at_ms, *value));
+                let mut write = |at_ms: i64, samples: &[VectorSample]| {
+                    samples.iter().for_each(|sample| put(&sample.labels, at_ms, sample.value));
                     Ok(())
                 };
                 let now_ms = minute * 60_000;

@@ -1,22 +1,22 @@
 //! A group of rules: evaluates its rules one after the other, each on the samples that the earlier ones wrote.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeSet, HashSet},
     time::Duration,
 };
 
 use super::{
     alert::Notice,
-    rule::{EvaluatedRule, Health, Written},
+    rule::{EvaluatedRule, Health},
 };
 use crate::{
     advise::threshold::{RuleGroup, parse_duration},
     series::{Labels, SampleSource, stale_marker},
-    signal::EvalLimits,
+    signal::{EvalLimits, VectorSample},
 };
 
-/// Stores the samples of a rule, all of one time in milliseconds.
-pub type WriteSamples<'a> = dyn FnMut(i64, &[(Labels, f64)]) -> Result<(), String> + 'a;
+/// Stores the samples of a rule, numbers and histograms, all at one time in milliseconds.
+pub type WriteSamples<'a> = dyn FnMut(i64, &[VectorSample]) -> Result<(), String> + 'a;
 
 /// A group of rules with its state.
 #[derive(Debug, Clone)]
@@ -95,10 +95,11 @@ impl Group {
         for (rule, former) in self.rules.iter_mut().zip(&mut self.written) {
             let started = elapsed();
             let result = rule.evaluate(source, now_ms, self.query_offset_ms, self.limit, limits).and_then(|samples| {
-                let series: HashSet<Labels> = samples.iter().map(|(labels, _)| labels.clone()).collect();
-                let mut ended: BTreeMap<Labels, f64> = BTreeMap::new();
-                ended.extend(former.difference(&series).map(|labels| (labels.clone(), stale_marker())));
-                let all: Vec<Written> = samples.into_iter().chain(ended).collect();
+                let series: HashSet<Labels> = samples.iter().map(|sample| sample.labels.clone()).collect();
+                let ended: BTreeSet<&Labels> = former.difference(&series).collect();
+                let markers =
+                    ended.into_iter().map(|labels| VectorSample::number(labels.clone(), at_ms, stale_marker()));
+                let all: Vec<VectorSample> = samples.into_iter().chain(markers).collect();
                 if !all.is_empty() {
                     write(at_ms, &all)?;
                 }

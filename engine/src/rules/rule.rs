@@ -80,9 +80,6 @@ pub struct EvaluatedRule {
 /// The value and the annotations of an alert.
 type Expanded = (f64, BTreeMap<String, String>);
 
-/// A sample that a rule writes: labels and value.
-pub(super) type Written = (Labels, f64);
-
 impl EvaluatedRule {
     /// Reads a rule. `labels`: those of its group.
     ///
@@ -138,7 +135,7 @@ impl EvaluatedRule {
         offset_ms: i64,
         limit: usize,
         limits: &EvalLimits,
-    ) -> Result<Vec<Written>, String> {
+    ) -> Result<Vec<VectorSample>, String> {
         let found = vector(source, &self.query, now_ms.saturating_sub(offset_ms), limits)
             .map_err(|error| error_chain(&error))?;
         match &mut self.kind {
@@ -190,9 +187,7 @@ fn vector(
 ) -> Result<Vec<VectorSample>, SignalError> {
     match signal::instant(source, query, at_ms, limits)? {
         Value::Vector(all) => Ok(all),
-        Value::Scalar(value) => {
-            Ok(vec![VectorSample { labels: Labels::default(), timestamp_ms: at_ms, value, histogram: None }])
-        }
+        Value::Scalar(value) => Ok(vec![VectorSample::number(Labels::default(), at_ms, value)]),
         Value::Matrix(_) => Err(SignalError::Kind { found: "a range vector", wanted: "a scalar or an instant vector" }),
         Value::String(_) => Err(SignalError::Kind { found: "a string", wanted: "a scalar or an instant vector" }),
     }
@@ -223,14 +218,10 @@ fn recorded(
     labels: &BTreeMap<String, String>,
     found: Vec<VectorSample>,
     limit: usize,
-) -> Result<Vec<Written>, String> {
+) -> Result<Vec<VectorSample>, String> {
     within(limit, found.len())?;
     let (mut seen, mut written) = (HashSet::new(), Vec::with_capacity(found.len()));
     for element in found {
-        if element.histogram.is_some() {
-            let labels = element.labels;
-            return Err(format!("the result is a histogram for {labels}: record a number of it, such as a quantile"));
-        }
         let mut builder = element.labels.to_builder();
         builder.set(METRIC_NAME, record);
         labels.iter().for_each(|(name, value)| {
@@ -240,7 +231,7 @@ fn recorded(
         if !seen.insert(labels.clone()) {
             return Err(format!("several elements have the labels {labels} with the labels of the rule"));
         }
-        written.push((labels, element.value));
+        written.push(VectorSample { labels, ..element });
     }
     Ok(written)
 }
@@ -263,7 +254,7 @@ impl AlertingRule<'_> {
         found: Vec<VectorSample>,
         now_ms: i64,
         limit: usize,
-    ) -> Result<Vec<Written>, String> {
+    ) -> Result<Vec<VectorSample>, String> {
         let (for_ms, keep_firing_for_ms) = self.durations;
         let present = self.expanded(found)?;
         for (key, (value, expanded)) in &present {
@@ -290,11 +281,11 @@ impl AlertingRule<'_> {
             let mut builder = entry.labels.to_builder();
             builder.set(METRIC_NAME, ALERTS_FOR_STATE);
             #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds are below 2^53")]
-            written.push((builder.build(), (entry.active_at_ms / 1000) as f64));
+            written.push(VectorSample::number(builder.build(), now_ms, (entry.active_at_ms / 1000) as f64));
             builder.set(METRIC_NAME, ALERTS).set(ALERT_STATE, state);
-            written.push((builder.build(), 1.0));
+            written.push(VectorSample::number(builder.build(), now_ms, 1.0));
         }
-        written.sort_by(|a, b| a.0.cmp(&b.0));
+        written.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(written)
     }
 

@@ -31,6 +31,14 @@ pub struct VectorSample {
     pub histogram: Option<Arc<Histogram>>,
 }
 
+impl VectorSample {
+    /// Returns an element with a number.
+    #[must_use]
+    pub fn number(labels: Labels, timestamp_ms: i64, value: f64) -> Self {
+        Self { labels, timestamp_ms, value, histogram: None }
+    }
+}
+
 /// One series of a range: its floats and its histograms, of which one may be missing. Times and values have the same
 /// length.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -2,12 +2,19 @@
 
 #![expect(clippy::float_cmp, reason = "these values are exact")]
 
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use prost::Message;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{
     proto::{
-        BucketSpan, Exemplar, ExemplarV2, Histogram, Label, Request, TimeSeries, TimeSeriesV2, body, request, series,
+        BucketSpan, Exemplar, ExemplarV2, Histogram, Label, Request, TimeSeries, TimeSeriesV2, WriteRequest, body,
+        request, series,
     },
     remote_write::{V1, V2, write},
 };
@@ -74,6 +81,84 @@ fn histograms_are_answered_like_those_of_prometheus() {
     assert!(server.stop().success());
     let server = Server::start(folder.path());
     assert_eq!(number(&server, "histogram_sum(latency)"), 44.0);
+}
+
+/// Messages of remote read, from the published definitions.
+#[derive(Clone, PartialEq, Message)]
+struct ReadRequest {
+    #[prost(message, repeated, tag = "1")]
+    queries: Vec<ReadQuery>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ReadQuery {
+    #[prost(int64, tag = "1")]
+    start: i64,
+    #[prost(int64, tag = "2")]
+    end: i64,
+    #[prost(message, repeated, tag = "3")]
+    matchers: Vec<Matcher>,
+}
+
+/// A matcher for equality.
+#[derive(Clone, PartialEq, Message)]
+struct Matcher {
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(string, tag = "3")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ReadResponse {
+    #[prost(message, repeated, tag = "1")]
+    results: Vec<WriteRequest>,
+}
+
+#[test]
+fn recording_rules_keep_histograms_and_remote_read_returns_them() {
+    let folder = tempdir().unwrap();
+    let rules =
+        "groups:\n- name: g\n  interval: 1s\n  rules:\n  - {record: job:latency:sum, expr: sum by (job) (latency)}\n";
+    fs::write(folder.path().join("rules.yml"), rules).unwrap();
+    let config = "[alerts]\nrule_files = [\"rules.yml\"]\nevaluate = true\n";
+    fs::write(folder.path().join("almanac.toml"), config).unwrap();
+    let server = Server::start(folder.path());
+    let now = now_ms();
+    assert_eq!(write(&server, V1, request(vec![latency(vec![histogram(now, 4)])])).status, 204);
+    let end = Instant::now() + Duration::from_secs(60);
+    while query(&server, "job:latency:sum") == json!([]) {
+        assert!(Instant::now() < end, "{}", server.get("/api/v1/rules").text());
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(number(&server, "histogram_count(job:latency:sum{job=\"api\"})"), 7.0);
+    assert_eq!(number(&server, "histogram_sum(job:latency:sum)"), 44.0);
+    assert_eq!(server.get("/api/v1/rules").json()["data"]["groups"][0]["rules"][0]["health"], "ok");
+
+    let matchers = vec![Matcher { name: "__name__".into(), value: "latency".into() }];
+    let asked = ReadRequest { queries: vec![ReadQuery { start: now - 1_000, end: now + 1_000, matchers }] };
+    let sent = server.request("POST", "/api/v1/read").header("content-type", "application/x-protobuf");
+    let answer = sent.body(body(&asked)).send().unwrap();
+    assert_eq!(answer.status(), 200);
+    let bytes = snap::raw::Decoder::new().decompress_vec(&answer.bytes().unwrap()).unwrap();
+    let read = ReadResponse::decode(bytes.as_slice()).unwrap().results.remove(0).timeseries;
+    let [one] = &read[..] else { panic!("{read:?}") };
+    let found = &one.histograms[0];
+    assert_eq!((found.timestamp, found.sum, one.histograms.len(), one.samples.len()), (now, 44.0, 1, 0));
+    // The same buckets as those that were sent, whichever form of the counts was chosen.
+    let counts = if found.positive_counts.is_empty() {
+        found
+            .positive_deltas
+            .iter()
+            .scan(0, |count, delta| {
+                *count += delta;
+                Some(*count as f64)
+            })
+            .collect()
+    } else {
+        found.positive_counts.clone()
+    };
+    assert_eq!(counts.into_iter().filter(|count| *count > 0.0).collect::<Vec<_>>(), [1.0, 2.0, 4.0]);
 }
 
 #[test]

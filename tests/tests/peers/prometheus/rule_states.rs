@@ -7,7 +7,7 @@ use almanac_engine::{
     advise::threshold::AlertState,
     rules::RuleBook,
     series::{Labels, METRIC_NAME, stale_marker},
-    signal::EvalLimits,
+    signal::{EvalLimits, VectorSample},
     store::{SampleBatch, Store, StoreOptions},
 };
 
@@ -104,8 +104,8 @@ fn alerts_fire_at_the_evaluations_of_prometheus() {
             value => Some((labels(series), value.parse().unwrap())),
         });
         put(&store, now_ms, &samples.collect::<Vec<_>>());
-        let mut write = |at_ms: i64, samples: &[(Labels, f64)]| {
-            put(&store, at_ms, samples);
+        let mut write = |at_ms: i64, samples: &[VectorSample]| {
+            put(&store, at_ms, &samples.iter().map(|sample| (sample.labels.clone(), sample.value)).collect::<Vec<_>>());
             Ok(())
         };
         let group = &mut book.groups[0];

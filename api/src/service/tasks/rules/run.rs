@@ -1,13 +1,15 @@
 //! The loop that evaluates groups when they are due.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use almanac_engine::{
     learn::LearnedSource,
     rules::{Evaluated, RuleBook},
-    series::Labels,
-    signal::{EvalLimits, Feature},
-    store::{SampleBatch, Store, StoreError},
+    signal::{EvalLimits, Feature, VectorSample},
+    store::{HistogramSample, SampleBatch, Store, StoreError},
 };
 use almanac_models::Timestamp;
 
@@ -98,17 +100,24 @@ fn evaluate(state: &AppState, book: &mut RuleBook, idx: usize, at_ms: i64) -> Ev
     let delays_names = state.config.promql.enables(Feature::DelayedNameRemoval);
     let limits = EvalLimits { max_samples: MAX_SAMPLES, delays_names, ..EvalLimits::default() };
     let started = Instant::now();
-    let mut write = |at_ms: i64, samples: &[(Labels, f64)]| {
+    let mut write = |at_ms: i64, samples: &[VectorSample]| {
         store(&state.store, at_ms, samples).map_err(|error| crate::chain(&error))
     };
     book.groups[idx].evaluate(&source, at_ms, &limits, &|| started.elapsed(), &mut write)
 }
 
 /// Stores samples of one time, and waits until they are on disk.
-fn store(store: &Store, at_ms: i64, samples: &[(Labels, f64)]) -> Result<(), StoreError> {
+fn store(store: &Store, at_ms: i64, samples: &[VectorSample]) -> Result<(), StoreError> {
     let mut batch = SampleBatch::default();
-    for (labels, value) in samples {
-        batch.push(store.resolve(labels)?, at_ms, *value);
+    for sample in samples {
+        let series = store.resolve(&sample.labels)?;
+        match &sample.histogram {
+            Some(histogram) => {
+                let histogram = Arc::clone(histogram);
+                batch.histograms.push(HistogramSample { series, timestamp_ms: at_ms, histogram });
+            }
+            None => batch.push(series, at_ms, sample.value),
+        }
     }
     store.append(batch)?.wait()?;
     Ok(())
