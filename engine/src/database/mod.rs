@@ -13,6 +13,7 @@
 //! ```
 
 pub mod catalogue;
+pub mod shape;
 pub mod statement;
 pub mod workload;
 
