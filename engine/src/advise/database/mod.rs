@@ -1,0 +1,3 @@
+//! Advisors on PostgreSQL databases.
+
+pub mod index;
