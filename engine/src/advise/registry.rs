@@ -151,6 +151,73 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     }
 
     fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError> {
+        read_specs::<A::Spec>(tables, zone)?.into_iter().for_each(|spec| into.push::<A>(spec));
+        Ok(())
+    }
+
+    fn explain(&self, specs: &AdviceSpecs) -> Vec<(String, String)>;
+    /// Decides on every target.
+    fn advise(&self, from: &Sources<'_>, specs: &AdviceSpecs, now: Timestamp) -> Vec<Verdict>;
+    /// Measures the effect of an applied recommendation of its kind.
+    ///
+    /// # Errors
+    /// [`AdviseError`] when the terms cannot be parsed, the target is no longer configured, or the data cannot be read.
+    fn measure(
+        &self,
+        from: &Sources<'_>,
+        specs: &AdviceSpecs,
+        row: &RecommendationRow,
+        applied_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Measured>, AdviseError>;
+    /// Draws the evidence of a recommendation of its kind, see [`Advisor::pictures`].
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    fn pictures(
+        &self,
+        from: &Sources<'_>,
+        specs: &AdviceSpecs,
+        row: &RecommendationRow,
+        now: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError>;
+    /// See [`Advisor::difference`].
+    fn difference(&self, new: &RecommendationRow, old: &RecommendationRow) -> Difference;
+    /// See [`Advisor::basis`].
+    fn basis(&self, current: &Value) -> Value;
+    /// See [`Advisor::notable`].
+    fn notable(&self, proposed: &Value, patch: &Patch) -> Value;
+}
+
+/// Adapter from [`Advisor`] to [`AnyAdvisor`].
+struct Erased<A>(PhantomData<fn() -> A>);
+
+impl<A: Advisor> AnyAdvisor for Erased<A> {
+    fn kind(&self) -> Kind {
+        Kind::from_static(A::KIND)
+    }
+
+    fn title(&self) -> &'static str {
+        A::TITLE
+    }
+
+    fn target(&self) -> &'static str {
+        A::TARGET
+    }
+
+    fn effects(&self) -> &'static [Metric] {
+        A::EFFECTS
+    }
+
+    fn confidence_min(&self) -> f64 {
+        A::CONFIDENCE_MIN
+    }
+
+    fn section(&self) -> Option<&'static str> {
+        A::Spec::section().map(|section| section.name)
+    }
+
+    fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError> {
         let Some(section) = A::Spec::section() else { return Ok(()) };
         let mut names = Vec::new();
         for (idx, table) in tables.iter().enumerate() {
@@ -217,6 +284,31 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     fn notable(&self, proposed: &Value, patch: &Patch) -> Value {
         A::notable(proposed, patch)
     }
+}
+
+/// Reads the tables of a section and checks them. None are read of a kind without a section.
+///
+/// # Errors
+/// [`SectionError`] for the first invalid value.
+pub fn read_specs<S: AdvisorSpec>(tables: &[Value], zone: Option<Zone>) -> Result<Vec<S>, SectionError> {
+    let Some(section) = S::section() else { return Ok(Vec::new()) };
+    let mut specs: Vec<S> = Vec::with_capacity(tables.len());
+    for (idx, table) in tables.iter().enumerate() {
+        let contradiction = |message| SectionError { table: idx, path: Vec::new(), message, is_content: false };
+        let mut spec = section.read(idx, table)?;
+        spec.set_zone(zone);
+        let name = spec.name().to_owned();
+        if name.trim().is_empty() {
+            return Err(contradiction(format!("a [[{}]] has an empty name", section.name)));
+        }
+        if specs.iter().any(|known| known.name() == name) {
+            let message = format!("two [[{}]] have the name {name:?}; give each its own", section.name);
+            return Err(contradiction(message));
+        }
+        spec.check().map_err(|message| contradiction(format!("{} {name:?}: {message}", section.name)))?;
+        specs.push(spec);
+    }
+    Ok(specs)
 }
 
 /// Returns the specification of a recommendation's target, if it is still configured.

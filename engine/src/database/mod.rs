@@ -19,6 +19,7 @@ pub mod export;
 pub mod log;
 pub mod plan;
 pub mod read;
+pub mod shape;
 pub mod snapshot;
 pub mod statement;
 pub mod workload;

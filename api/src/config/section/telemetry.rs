@@ -46,7 +46,7 @@ impl Otlp {
     }
 
     /// Returns what is wrong with values that are valid one by one.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         match self.promote_resource_attributes.iter().find(|name| name.trim().is_empty()) {
             Some(name) => Err(format!("otlp.promote_resource_attributes: {name:?} is not the name of an attribute")),
             None => Ok(()),
