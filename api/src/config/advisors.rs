@@ -4,12 +4,7 @@
 use std::{ops::Range, path::Path};
 
 use almanac_engine::{
-    advise::{
-        AdviceSpecs, AdvisorSpec, Registry,
-        database::DatabaseSpec,
-        kit::SectionError,
-        read_specs,
-    },
+    advise::{AdviceSpecs, AdvisorSpec, Registry, database::DatabaseSpec, kit::SectionError, read_specs},
     calendar::Zone,
 };
 use serde_json::{Map, Number, Value};

@@ -14,7 +14,8 @@ use toml::de::DeTable;
 
 use super::{
     Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Postgres, Promql, Secret, Server, Signal, Span, Sql, Stream,
-    Target, Webhook, advisors::{Sections, names},
+    Target, Webhook,
+    advisors::{Sections, names},
 };
 
 /// The whole configuration; `Config::default()` equals that of an empty file.

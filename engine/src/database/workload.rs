@@ -21,6 +21,10 @@ pub struct Workload {
     pub writes: BTreeMap<String, TableWrites>,
     /// Scans by index (`schema.index`) in the span.
     pub index_scans: BTreeMap<String, f64>,
+    /// Executions of statements that are not listed one by one.
+    pub other_calls: f64,
+    /// Execution time of statements that are not listed one by one, in milliseconds.
+    pub other_ms: f64,
     /// Whether counters may be incomplete: families were evicted from `pg_stat_statements`, or it was reset.
     pub incomplete: bool,
     /// Plans of families, the newest and the slowest of each, from a file or the server's log.

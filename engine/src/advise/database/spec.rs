@@ -45,9 +45,13 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = serde_json::Value::deserialize(deserializer)?;
         match text.as_str().map(str::trim) {
-            Some("") => Err(de::Error::custom("the address is empty; write one like postgres://almanac@127.0.0.1:5432/app")),
+            Some("") => {
+                Err(de::Error::custom("the address is empty; write one like postgres://almanac@127.0.0.1:5432/app"))
+            }
             Some(text) => Ok(Self::new(text)),
-            None => Err(de::Error::custom("an address is a text like postgres://almanac@127.0.0.1:5432/app; write it in quotes")),
+            None => Err(de::Error::custom(
+                "an address is a text like postgres://almanac@127.0.0.1:5432/app; write it in quotes",
+            )),
         }
     }
 }
@@ -106,7 +110,8 @@ impl AdvisorSpec for DatabaseSpec {
     fn check(&self) -> Result<(), String> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if !self.name.chars().all(is_plain) {
-            return Err("a name has letters, digits, _ and -; it becomes a label and part of an environment variable".to_owned());
+            return Err("a name has letters, digits, _ and -; it becomes a label and part of an environment variable"
+                .to_owned());
         }
         if self.every_ms < EVERY_MIN_MS {
             return Err(format!("every is {}; at least 5s are needed between snapshots", duration_text(self.every_ms)));
@@ -150,7 +155,8 @@ impl DatabaseSpec {
     /// Returns the name of the environment variable with the address: `ALMANAC_DATABASE_APP_URL` of the database `app`.
     #[must_use]
     pub fn variable(&self) -> String {
-        let name: String = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        let name: String =
+            self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
         format!("ALMANAC_DATABASE_{name}_URL")
     }
 }
@@ -164,9 +170,13 @@ mod tests {
 
     #[test]
     fn a_section_has_defaults_and_its_address_is_not_shown() {
-        let tables = [json!({"name": "app-1", "url": "postgres://a:secret@h/app", "every": "10s"}), json!({"name": "b"})];
+        let tables =
+            [json!({"name": "app-1", "url": "postgres://a:secret@h/app", "every": "10s"}), json!({"name": "b"})];
         let specs = read_specs::<DatabaseSpec>(&tables, None).unwrap();
-        assert_eq!((specs[0].every_ms, specs[1].every_ms, specs[1].literals, specs[1].statements), (10_000, 60_000, false, true));
+        assert_eq!(
+            (specs[0].every_ms, specs[1].every_ms, specs[1].literals, specs[1].statements),
+            (10_000, 60_000, false, true)
+        );
         assert_eq!(specs[0].variable(), "ALMANAC_DATABASE_APP_1_URL");
         assert!(!format!("{specs:?} {}", specs[0].explain()).contains("secret"), "{specs:?}");
     }

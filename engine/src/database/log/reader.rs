@@ -61,6 +61,14 @@ impl LogReader {
         self.left_out
     }
 
+    /// Reads a whole log.
+    #[must_use]
+    pub fn read_all(mut self, text: &str) -> Vec<Timed> {
+        let mut found = self.push(text.as_bytes());
+        found.append(&mut self.finish());
+        found
+    }
+
     /// Takes further bytes and returns the entries that are complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Timed> {
         let mut found = Vec::new();

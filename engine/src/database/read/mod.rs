@@ -14,7 +14,7 @@ mod sql;
 
 pub use error::ReadError;
 pub use server::{Access, Server, texts};
-pub use sql::{SERVER, SESSION, catalogue, counters, qualstats, statement_texts, statements};
+pub use sql::{SERVER, SESSION, catalogue, counters, statement_texts, statements};
 
 #[cfg(test)]
 mod tests;

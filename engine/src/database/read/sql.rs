@@ -81,18 +81,13 @@ pub fn statements(server: &Server) -> Option<String> {
     Some(include_str!("sql/statements.sql").replace("{schema}", &quote(schema)).replace("{info}", &info))
 }
 
-/// Returns the statement that reads texts; its parameter `$1` is an array of `queryid`. None without the extension.
+/// Returns the statement that reads the texts of statements; none without the extension.
 #[must_use]
-pub fn statement_texts(server: &Server) -> Option<String> {
+pub fn statement_texts(server: &Server, queryids: &[i64]) -> Option<String> {
     let (schema, _) = server.extension("pg_stat_statements")?;
-    Some(include_str!("sql/texts.sql").replace("{schema}", &quote(schema)))
-}
-
-/// Returns the statement that reads constants of predicates; none without `pg_qualstats`.
-#[must_use]
-pub fn qualstats(server: &Server) -> Option<String> {
-    let (schema, _) = server.extension("pg_qualstats")?;
-    Some(include_str!("sql/qualstats.sql").replace("{schema}", &quote(schema)))
+    let ids: Vec<String> = queryids.iter().map(ToString::to_string).collect();
+    let text = include_str!("sql/texts.sql").replace("{schema}", &quote(schema));
+    Some(text.replace("{queryids}", &format!("'{{{}}}'::bigint[]", ids.join(","))))
 }
 
 /// Returns the statement that reads the catalogue; `literals`: with the values in the statistics.

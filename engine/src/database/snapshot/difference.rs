@@ -211,6 +211,7 @@ impl Difference {
         let mut statements: Vec<StatementUse> = self
             .families
             .iter()
+            .filter(|(family, _)| *family != OTHER)
             .map(|(family, counters)| StatementUse {
                 family: family.clone(),
                 statement: text(family).unwrap_or_default().to_owned(),
@@ -237,7 +238,10 @@ impl Difference {
             };
             (name.clone(), writes)
         });
+        let other = self.families.get(OTHER).copied().unwrap_or_default();
         Workload {
+            other_calls: other.calls,
+            other_ms: other.total_ms,
             seconds: Some(self.seconds),
             statements,
             writes: writes.collect(),
