@@ -3,7 +3,9 @@
 
 mod facts;
 pub mod index;
+mod review;
 mod spec;
 
 pub use facts::DatabaseFacts;
+pub use review::{Exported, exported, review_database};
 pub use spec::{DatabaseSpec, DatabaseUrl};
