@@ -27,6 +27,7 @@ mod run;
 mod specs;
 mod stamps;
 
+pub mod database;
 pub mod kit;
 pub mod picture;
 pub mod rightsizing;

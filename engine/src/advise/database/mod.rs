@@ -1,0 +1,3 @@
+//! Advisors on a watched database.
+
+pub mod query;
