@@ -14,3 +14,4 @@ mod notebook;
 mod postgres;
 mod process;
 mod prometheus;
+mod rewrites;

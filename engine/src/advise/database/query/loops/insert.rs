@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, Insert, SetExpr, Statement, TableObject};
 use crate::advise::database::query::{
     finding::{Action, Check, Equality, Finding, Parameter, Pattern, Rewrite},
     known::{Context, Known},
-    tree::{Refusal, finish, ident, name_of, parameter, parameters_in, pure, refuse, text_of_type},
+    tree::{Refusal, finish, ident, name_of, parameter, parameters_in, pure, refuse, value_type},
 };
 
 /// Least executions a second. Fewer inserts may each belong to a request of its own.
@@ -74,7 +74,7 @@ pub(super) fn rewrite(insert: &Insert, context: &Context<'_>) -> Result<Rewrite,
         let place = |known: &[usize], number: usize| known.iter().position(|have| *have == number);
         match parameter(value) {
             Some(number) => {
-                let Some(type_name) = table.column(column).and_then(|column| text_of_type(&column.type_name)) else {
+                let Some(type_name) = table.column(column).and_then(|column| value_type(&column.type_name)) else {
                     return refuse(format!("the type of {column} is not known"));
                 };
                 if place(&known, number).is_none() {

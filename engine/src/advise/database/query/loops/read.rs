@@ -128,7 +128,10 @@ fn simple(
 ) -> Result<Rewrite, Refusal> {
     let (mut projection, added) = (list(&select.projection), added(select, scope, varying)?);
     for name in &added {
-        projection.push_str(&format!(", {} AS {}", varying.column, ident(name)));
+        projection.push_str(&format!(", {}", varying.column));
+        if *name != varying.name {
+            projection.push_str(&format!(" AS {}", ident(name)));
+        }
     }
     let cast = if varying.is_cast { format!("::{}[]", varying.type_name) } else { String::new() };
     let conditions: Vec<String> = conjuncts(select.selection.as_ref())

@@ -11,8 +11,8 @@ use crate::{
         finding::{Check, Equality, Parameter, Rewrite},
         known::Context,
         tree::{
-            Refusal, finish, has_aggregate, ident, name_of, parameter, parameters_in, pure, refuse, strip,
-            text_of_type, unique_keys,
+            Refusal, finish, has_aggregate, ident, name_of, parameter, parameters_in, pure, refuse, strip, unique_keys,
+            value_type,
         },
     },
     database::{Table, TableKind},
@@ -39,6 +39,7 @@ fn target<'a>(table: &TableWithJoins, context: &Context<'a>) -> Result<(String, 
         _ => return refuse("its table has more than two names"),
     };
     match context.catalogue.table(schema, named) {
+        Some(_) if named == "changed" => refuse("its table has a name of the rewritten statement"),
         Some(found) if table.joins.is_empty() && found.kind == TableKind::Table => {
             Ok((name.to_string(), found, named.clone()))
         }
@@ -76,7 +77,7 @@ fn changed(update: &Update, context: &Context<'_>) -> Result<Rewrite, Refusal> {
     let (printed, table, named) = target(&update.table, context)?;
     let (key, number) = key(update.selection.as_ref(), table, &named)?;
     let array = |number: usize, column: &str| -> Result<String, Refusal> {
-        let known = table.column(column).and_then(|column| text_of_type(&column.type_name));
+        let known = table.column(column).and_then(|column| value_type(&column.type_name));
         match known {
             Some(type_name) => Ok(format!("${number}::{type_name}[]")),
             None => refuse(format!("the type of {column} is not known")),

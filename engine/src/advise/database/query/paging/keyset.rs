@@ -85,7 +85,10 @@ fn rewrite(query: &Query, known: &Known<'_>, context: &Context<'_>) -> Result<(R
             None => {
                 let is_free = names.iter().all(|(name, _)| *name != key.name);
                 let name = if is_free { key.name.clone() } else { format!("cursor_{}", key.name) };
-                projection.push_str(&format!(", {} AS {}", key.text, ident(&name)));
+                projection.push_str(&format!(", {}", key.text));
+                if !is_free {
+                    projection.push_str(&format!(" AS {}", ident(&name)));
+                }
                 added.push(name.clone());
                 name
             }
@@ -180,7 +183,12 @@ fn keys(query: &Query, select: &Select, scope: &Scope<'_>) -> Result<Vec<PageKey
     };
     let names = output_names(select, scope);
     let mut keys: Vec<PageKey> = Vec::new();
-    let mut is_qualified = scope.tables.len() > 1;
+    // In ORDER BY a bare name means an output column, which may be another column of this name.
+    let is_hidden = |(name, column): &(String, Option<(usize, &crate::database::Column)>)| {
+        let own = scope.tables.first().and_then(|named| named.table.column(name));
+        own.is_some_and(|own| !column.is_some_and(|(at, column)| at == 0 && column.name == own.name))
+    };
+    let mut is_qualified = scope.tables.len() > 1 || names.iter().flatten().any(is_hidden);
     for key in given {
         if key.with_fill.is_some() {
             return refuse("its order has a clause that is not understood");

@@ -144,6 +144,20 @@ fn rewrite(query: &Query, changed: &Changed<'_>) -> Result<Rewrite, Refusal> {
         Expr::Cast { expr, .. } => strip(expr),
         other => other,
     };
+    // Another cast of the value decides how it is compared.
+    if let Expr::Cast { data_type, .. } = strip(changed.value) {
+        let text = data_type.to_string().to_lowercase();
+        let is_same = match &changed.by {
+            By::Text => ["text", "varchar", "character varying"].contains(&text.as_str()),
+            By::Number(target) => text == *target,
+            By::Date => text == "date",
+            By::Wider(wide) => text == *wide,
+            By::Function(_) => true,
+        };
+        if !is_same {
+            return refuse(format!("its value is cast to {data_type}"));
+        }
+    }
     let (condition, equality) = match &changed.by {
         By::Text if is_whole(changed.known) || type_name == "uuid" => (
             format!("{column} = {bare}::{type_name}"),

@@ -11,8 +11,8 @@ use crate::advise::database::query::{
     finding::{Action, Check, Equality, Finding, Pattern, Rewrite},
     known::{Context, Known},
     tree::{
-        Refusal, Scope, conjuncts, finish, has_aggregate, joined, output_names, plain, pure, refuse, unique_keys,
-        wrapped,
+        Refusal, Scope, conjuncts, finish, has_aggregate, joined, name_of, output_names, plain, pure, refuse, strip,
+        unique_keys, wrapped,
     },
 };
 
@@ -78,7 +78,12 @@ fn rewrite(query: &Query, select: &Select, context: &Context<'_>) -> Result<Rewr
     if let Some(order) = &query.order_by {
         let OrderByKind::Expressions(keys) = &order.kind else { return Ok(refuse("its order is not understood")?) };
         for key in keys {
-            if !(used(&key.expr, &scope)?.is_subset(&BTreeSet::from([kept]))) {
+            // A bare name means an output column first, and those are of the kept table.
+            let is_output = match strip(&key.expr) {
+                Expr::Identifier(name) => names.iter().any(|(known, _)| *known == name_of(name)),
+                _ => false,
+            };
+            if !is_output && !(used(&key.expr, &scope)?.is_subset(&BTreeSet::from([kept]))) {
                 return Ok(refuse("its order is by the other table")?);
             }
         }

@@ -149,3 +149,11 @@ pub(crate) fn text_of_type(type_name: &str) -> Option<String> {
         _ => None,
     }
 }
+
+/// Returns the type for a cast of values that are only stored. None for an array, whose elements `unnest` would spread, and
+/// for a type that is not known.
+pub(crate) fn value_type(type_name: &str) -> Option<String> {
+    const STORED: [&str; 8] =
+        ["json", "jsonb", "interval", "inet", "cidr", "macaddr", "time without time zone", "time with time zone"];
+    text_of_type(type_name).or_else(|| STORED.contains(&type_name).then(|| type_name.to_owned()))
+}

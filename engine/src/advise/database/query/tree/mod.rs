@@ -9,7 +9,8 @@ mod scope;
 pub(super) use check::{has_aggregate, is_error_free, plain, pure};
 pub(super) use finish::{finish, is_printable};
 pub(super) use make::{
-    conjuncts, directed, ident, is_count, joined, name_of, parameter, parameters_in, strip, text_of_type, wrapped,
+    conjuncts, directed, ident, is_count, joined, name_of, parameter, parameters_in, strip, text_of_type, value_type,
+    wrapped,
 };
 pub(super) use refusal::{Refusal, refuse};
 pub(super) use scope::{Scope, aggregate_of, output_names, unique_keys};
