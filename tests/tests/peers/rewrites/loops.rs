@@ -1,6 +1,6 @@
 //! The one statement of a loop against the calls of the loop.
 
-use almanac_engine::advise::database::query::{Check, Pattern};
+use almanac_engine::advise::database::query::{Action, Check, Pattern};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -104,6 +104,66 @@ fn one_read_has_the_rows_of_all_calls_of_a_loop() {
     }
     println!("{compared} rows compared");
     assert!(compared > 500, "{compared}");
+}
+
+/// Reads of random conditions, with and without an order, a limit and aggregates.
+#[test]
+fn random_reads_of_a_loop_have_the_rows_of_all_calls() {
+    let database = Database::start();
+    tables::create(&database);
+    let catalogue = database.catalogue();
+    let lists = [
+        "id, title",
+        "title",
+        "*",
+        "t.*",
+        "count(*) AS n",
+        "max(created_at)",
+        "DISTINCT status",
+        "owner_id AS id, title",
+    ];
+    let conditions = ["priority > -1", "title IS NOT NULL", "(status = 'open' OR score > 1)", "t.due_at < now()"];
+    let (mut rewritten, mut kept) = (0, 0);
+    for seed in 0..150 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        if seed % 10 == 0 {
+            tables::fill(&database, &mut rng, 0.3);
+        }
+        let list = tables::pick(&mut rng, &lists);
+        let key = tables::pick(&mut rng, &["owner_id", "assignee_id", "t.owner_id", "id"]);
+        let mut all =
+            vec![tables::pick(&mut rng, &[&format!("{key} = $1"), &format!("$1 = {key}"), &format!("({key} = $1)")])];
+        (0..rng.random_range(0..3)).for_each(|_| all.push(tables::pick(&mut rng, &conditions)));
+        let tail = match list.as_str() {
+            "id, title" | "*" | "t.*" => tables::pick(
+                &mut rng,
+                &["", " ORDER BY title, id", " ORDER BY id DESC LIMIT 2", " ORDER BY created_at, id LIMIT 1 OFFSET 1"],
+            ),
+            _ => String::new(),
+        };
+        let statement = format!("SELECT {list} FROM tasks AS t WHERE {}{tail}", all.join(" AND "));
+        let Action::Rewrite(rewrite) = looped(&statement, &catalogue).action else {
+            kept += 1;
+            continue;
+        };
+        rewritten += 1;
+        let calls = calls(&[Value::Key], &[1], &mut rng);
+        let mut expected = Vec::new();
+        let mut columns = 0;
+        for call in &calls {
+            let rows = database.execute(&statement, call).unwrap();
+            columns = rows.names.len();
+            expected.extend(rows.rows);
+        }
+        expected.sort();
+        let given = values(&rewrite.parameters, &calls, &|_| None);
+        let rows = database
+            .execute(&rewrite.statement, &given)
+            .unwrap_or_else(|error| panic!("{}: {error}", rewrite.statement));
+        assert_eq!(rows.multiset(columns), expected, "{statement}\n{}\n{given:?}", rewrite.statement);
+    }
+    println!("{rewritten} rewritten, {kept} kept");
+    assert!(rewritten > 100, "{rewritten} rewritten, {kept} kept");
 }
 
 /// Writes with the kinds of their values and the table that they write.

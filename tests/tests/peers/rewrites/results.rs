@@ -1,10 +1,10 @@
 //! Rewritten statements that return the same rows.
 
 use almanac_engine::{
-    advise::database::query::{Equality, Pattern},
+    advise::database::query::{Action, Equality, Pattern},
     database::ParameterValues,
 };
-use rand::SeedableRng as _;
+use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
@@ -208,4 +208,67 @@ fn a_condition_that_does_not_hold_changes_the_result() {
     let given = [Some("7".to_owned())];
     assert_eq!(database.execute(statement, &given).unwrap().rows.len(), 1);
     assert_eq!(database.execute(&rewritten.statement, &given).unwrap().rows.len(), 0);
+}
+
+/// Dashboards of random conditions.
+#[test]
+fn random_dashboards_return_the_same_row() {
+    let database = Database::start();
+    tables::create(&database);
+    let catalogue = database.catalogue();
+    let aggregates =
+        ["count(*)", "count(title)", "sum(score)", "avg(priority)", "min(title)", "max(due_at)", "min(id)"];
+    let conditions = [
+        "status = $1",
+        "priority > $2",
+        "title IS NULL",
+        "(score = 1.25 OR assignee_id IS NOT NULL)",
+        "NOT status = 'open'",
+        "due_at < now() - interval '1 day'",
+        "lower(title) = 'ann'",
+        "priority BETWEEN -1 AND 1",
+        "owner_id IN (1, 2, 3)",
+        "(title, status) = ('Ann', 'open')",
+    ];
+    let (mut rewritten, mut kept) = (0, 0);
+    for seed in 0..120 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        if seed % 10 == 0 {
+            tables::fill(&database, &mut rng, 0.3);
+        }
+        let common = tables::pick(
+            &mut rng,
+            &["status = $1 AND priority > $2", "priority > $2 AND status = $1", "$1 = status AND $2 < priority"],
+        );
+        let parts: Vec<String> = (0..rng.random_range(3..7))
+            .map(|nth| {
+                let mut all = vec![common.clone()];
+                (0..rng.random_range(0..3)).for_each(|_| all.push(tables::pick(&mut rng, &conditions)));
+                let from = tables::pick(&mut rng, &["tasks", "tasks", "tasks", "tasks", "tasks AS t"]);
+                format!(
+                    "(SELECT {} FROM {from} WHERE {}) AS part_{nth}",
+                    tables::pick(&mut rng, &aggregates),
+                    all.join(" AND ")
+                )
+            })
+            .collect();
+        let statement = format!("SELECT {}", parts.join(", "));
+        let Some(found) = with_values(&statement, Pattern::ScalarSubqueries, &catalogue, Vec::new()) else {
+            panic!("nothing found in {statement}");
+        };
+        let Action::Rewrite(rewrite) = found.action else {
+            kept += 1;
+            continue;
+        };
+        rewritten += 1;
+        let given = draw(&[Value::State, Value::Small], &mut rng);
+        let before = database.execute(&statement, &given).unwrap();
+        let after = values(&rewrite.parameters, std::slice::from_ref(&given), &|_| None);
+        let after = database
+            .execute(&rewrite.statement, &after)
+            .unwrap_or_else(|error| panic!("{}: {error}", rewrite.statement));
+        assert_eq!(after, before, "{statement}\n{}", rewrite.statement);
+    }
+    println!("{rewritten} rewritten, {kept} kept");
+    assert!(rewritten > 30 && kept > 5, "{rewritten} rewritten, {kept} kept");
 }

@@ -18,9 +18,13 @@ pub(crate) fn find(seen: &Loop, context: &Context<'_>) -> Option<Finding> {
     }
     let known = context.families.iter().find(|known| known.usage.family == seen.family)?;
     let (pattern, result) = match &known.tree {
-        Statement::Query(query) => (Pattern::NPlusOne, read::rewrite(query, context)),
+        Statement::Query(query) if known.shape.blocks.iter().any(|block| !block.relations.is_empty()) => {
+            (Pattern::NPlusOne, read::rewrite(query, context))
+        }
         Statement::Insert(insert) => (Pattern::RowByRowInsert, insert::rewrite(insert, context)),
-        tree => (Pattern::NPlusOne, write::rewrite(tree, context)),
+        tree @ (Statement::Update(_) | Statement::Delete(_)) => (Pattern::NPlusOne, write::rewrite(tree, context)),
+        // Transaction control and settings are no loop over rows.
+        _ => return None,
     };
     let finding = match result {
         Err(refusal) => context.kept(known, pattern, refusal),

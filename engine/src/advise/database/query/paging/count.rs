@@ -1,6 +1,6 @@
 //! A count of all rows beside every page.
 
-use sqlparser::ast::{Expr, LimitClause, SelectItem, Value};
+use sqlparser::ast::{BinaryOperator, Expr, LimitClause, SelectItem, Value};
 
 use crate::advise::database::query::{
     finding::{Action, Finding, Pattern},
@@ -40,9 +40,14 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
             has_pages
                 && tables(other) == tables(known)
                 && theirs.is_some_and(|theirs| {
+                    let rest: Vec<&Expr> = conjuncts(theirs.selection.as_ref())
+                        .into_iter()
+                        .filter(|condition| !meant.contains(&masked(condition)))
+                        .collect();
                     let theirs = conditions(theirs.selection.as_ref());
                     // A keyset page has a bound on its order besides.
-                    meant.iter().all(|condition| theirs.contains(condition)) && theirs.len() <= meant.len() + 1
+                    meant.iter().all(|condition| theirs.contains(condition))
+                        && (rest.is_empty() || matches!(rest.as_slice(), [only] if is_bound(only)))
                 })
         })
         .collect();
@@ -66,27 +71,28 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
     Some(finding.noting("Whether somebody needs the exact total is not known from the statements."))
 }
 
+/// Returns whether a condition is the bound of a keyset page: a row or a column compared with placeholders.
+fn is_bound(condition: &Expr) -> bool {
+    match strip(condition) {
+        Expr::BinaryOp { left, op: BinaryOperator::Lt | BinaryOperator::Gt, right } => {
+            matches!(strip(left), Expr::Tuple(_)) || parameter(right).is_some()
+        }
+        _ => false,
+    }
+}
+
 /// Returns the conditions with each placeholder as `$`, since two families number theirs differently.
 fn conditions(condition: Option<&Expr>) -> Vec<String> {
-    let mut found: Vec<String> = conjuncts(condition)
-        .into_iter()
-        .map(|condition| {
-            let text = condition.to_string();
-            text.split('$')
-                .enumerate()
-                .map(|(nth, part)| {
-                    if nth == 0 {
-                        part.to_owned()
-                    } else {
-                        part.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned()
-                    }
-                })
-                .collect::<Vec<_>>()
-                .join("$")
-        })
-        .collect();
+    let mut found: Vec<String> = conjuncts(condition).into_iter().map(masked).collect();
     found.sort();
     found
+}
+
+fn masked(condition: &Expr) -> String {
+    let text = condition.to_string();
+    let mut parts = text.split('$');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| format!("{text}${}", part.trim_start_matches(|c: char| c.is_ascii_digit())))
 }
 
 /// Returns the statement of the page with one row more.
