@@ -221,23 +221,30 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
 
 /// Returns the specification of a recommendation's target, if it is still configured.
 fn spec_of<'a, A: Advisor>(specs: &'a AdviceSpecs, row: &RecommendationRow) -> Option<&'a A::Spec> {
-    specs.of::<A>().find(|spec| A::targets(spec).contains(&row.target))
+    let of = |target: &String| {
+        row.target.strip_prefix(target.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    // A target of another specification may begin with the same word; the exact one comes first.
+    let exact = specs.of::<A>().find(|spec| A::targets(spec).contains(&row.target));
+    exact.or_else(|| specs.of::<A>().find(|spec| A::targets(spec).iter().any(of)))
 }
 
 /// Decides on every target of one specification. A fetch error becomes a `Lacks` verdict.
 pub fn advise_on<A: Advisor>(from: &Sources<'_>, spec: &A::Spec, now: Timestamp) -> Vec<Verdict> {
-    let verdict = |target: String| {
-        let outcome = match A::fetch(from, spec, &target, now) {
-            Err(error) => VerdictOutcome::Lacks { needs: vec![error.need()] },
-            Ok(facts) => match A::decide(spec, &target, &facts, now) {
-                Outcome::Keep { reason } => VerdictOutcome::Keep { reason },
-                Outcome::Lacks { needs } => VerdictOutcome::Lacks { needs },
-                Outcome::Propose(proposal) => proposed::<A>(&target, *proposal, now),
-            },
+    let kind = Kind::from_static(A::KIND);
+    let verdict = |(target, outcome): (String, Outcome<A::Terms>)| {
+        let outcome = match outcome {
+            Outcome::Keep { reason } => VerdictOutcome::Keep { reason },
+            Outcome::Lacks { needs } => VerdictOutcome::Lacks { needs },
+            Outcome::Propose(proposal) => proposed::<A>(&target, *proposal, now),
         };
-        Verdict { kind: Kind::from_static(A::KIND), target, outcome }
+        Verdict { kind, target, outcome }
     };
-    A::targets(spec).into_iter().map(verdict).collect()
+    let verdicts = |target: String| match A::fetch(from, spec, &target, now) {
+        Err(error) => vec![Verdict { kind, target, outcome: VerdictOutcome::Lacks { needs: vec![error.need()] } }],
+        Ok(facts) => A::decide_all(spec, &target, &facts, now).into_iter().map(verdict).collect(),
+    };
+    A::targets(spec).into_iter().flat_map(verdicts).collect()
 }
 
 /// Measures the effect of an applied recommendation. `spec`: the specification of its target, if still configured.

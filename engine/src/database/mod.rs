@@ -1,7 +1,7 @@
 //! What is known of a watched PostgreSQL database: its catalogue with statistics, its statements and what they cost.
 //!
 //! Pure data and pure functions. `catalogue` describes tables, columns and indexes; `workload` the statements of a span
-//! with their counters; `statement` reads statement texts.
+//! with their counters; `statement` reads statement texts, `shape` what they mean, `estimate` what they cost.
 //!
 //! ```
 //! use almanac_engine::database::statement::{family, normalize};
@@ -13,6 +13,7 @@
 //! ```
 
 pub mod catalogue;
+pub mod estimate;
 pub mod shape;
 pub mod statement;
 pub mod workload;
@@ -21,3 +22,6 @@ pub use catalogue::{
     Catalogue, Column, ColumnStatistics, ForeignKey, Index, IndexKey, Table, TableActivity, TableKind,
 };
 pub use workload::{ParameterValues, StatementUse, TableWrites, Workload};
+
+#[cfg(test)]
+pub(crate) mod fixture;

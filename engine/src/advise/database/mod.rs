@@ -1,3 +1,4 @@
-//! Advisors on a watched database.
+//! Advisors on PostgreSQL databases.
 
+pub mod index;
 pub mod query;
