@@ -167,7 +167,8 @@ fn keyset_pages_of_random_orders_have_the_rows_of_pages_by_offset() {
         );
         match finding(&statement, Pattern::Keyset, &catalogue).map(|finding| finding.action) {
             Some(Action::Rewrite(_)) => {
-                check(&database, &catalogue, &mut rng, (&statement, kinds[condition], &[]));
+                let order: Vec<&str> = keys.iter().filter_map(|key| key.split(' ').next()).collect();
+                check(&database, &catalogue, &mut rng, (&statement, kinds[condition], &order));
                 rewritten += 1;
             }
             Some(Action::Keep { .. }) => kept += 1,
