@@ -37,6 +37,6 @@ pub mod ttl;
 
 pub use advisor::{Advisor, Applied, FetchError, Metric, Need, Outcome, Proposal, Report, Rollback, Setting, Sources};
 pub use error::AdviseError;
-pub use registry::{AnyAdvisor, Registry, Verdict, VerdictOutcome, advise_on, measure_on};
+pub use registry::{AnyAdvisor, Registry, Verdict, VerdictOutcome, advise_on, measure_on, read_specs};
 pub use run::{PictureSet, Round, advise, consider, measure, pictures, rank, record};
 pub use specs::{AdviceSpecs, AdvisorSpec};

@@ -151,24 +151,7 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     }
 
     fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError> {
-        let Some(section) = A::Spec::section() else { return Ok(()) };
-        let mut names = Vec::new();
-        for (idx, table) in tables.iter().enumerate() {
-            let contradiction = |message| SectionError { table: idx, path: Vec::new(), message, is_content: false };
-            let mut spec = section.read(idx, table)?;
-            spec.set_zone(zone);
-            let name = spec.name().to_owned();
-            if name.trim().is_empty() {
-                return Err(contradiction(format!("a [[{}]] has an empty name", section.name)));
-            }
-            if names.contains(&name) {
-                let message = format!("two [[{}]] have the name {name:?}; give each its own", section.name);
-                return Err(contradiction(message));
-            }
-            spec.check().map_err(|message| contradiction(format!("{} {name:?}: {message}", section.name)))?;
-            names.push(name);
-            into.push::<A>(spec);
-        }
+        read_specs::<A::Spec>(tables, zone)?.into_iter().for_each(|spec| into.push::<A>(spec));
         Ok(())
     }
 
@@ -217,6 +200,31 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     fn notable(&self, proposed: &Value, patch: &Patch) -> Value {
         A::notable(proposed, patch)
     }
+}
+
+/// Reads the tables of a section and checks them. None are read of a kind without a section.
+///
+/// # Errors
+/// [`SectionError`] for the first invalid value.
+pub fn read_specs<S: AdvisorSpec>(tables: &[Value], zone: Option<Zone>) -> Result<Vec<S>, SectionError> {
+    let Some(section) = S::section() else { return Ok(Vec::new()) };
+    let mut specs: Vec<S> = Vec::with_capacity(tables.len());
+    for (idx, table) in tables.iter().enumerate() {
+        let contradiction = |message| SectionError { table: idx, path: Vec::new(), message, is_content: false };
+        let mut spec = section.read(idx, table)?;
+        spec.set_zone(zone);
+        let name = spec.name().to_owned();
+        if name.trim().is_empty() {
+            return Err(contradiction(format!("a [[{}]] has an empty name", section.name)));
+        }
+        if specs.iter().any(|known| known.name() == name) {
+            let message = format!("two [[{}]] have the name {name:?}; give each its own", section.name);
+            return Err(contradiction(message));
+        }
+        spec.check().map_err(|message| contradiction(format!("{} {name:?}: {message}", section.name)))?;
+        specs.push(spec);
+    }
+    Ok(specs)
 }
 
 /// Returns the specification of a recommendation's target, if it is still configured.

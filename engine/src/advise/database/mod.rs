@@ -1,4 +1,10 @@
-//! Advisors on PostgreSQL databases.
+//! Advice on a PostgreSQL database: the section `[[database]]` and the facts, which its advisors share, and one folder for
+//! each advisor.
 
+mod facts;
 pub mod index;
 pub mod query;
+mod spec;
+
+pub use facts::DatabaseFacts;
+pub use spec::{DatabaseSpec, DatabaseUrl};

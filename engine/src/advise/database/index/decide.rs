@@ -27,7 +27,11 @@ const FAMILIES: usize = 20;
 const UNREAD: usize = 5;
 
 /// Decides on the database itself and on each index.
-pub(super) fn verdicts(spec: &DatabaseSpec, facts: &DatabaseFacts, now: Timestamp) -> Vec<(String, Outcome<IndexTerms>)> {
+pub(super) fn verdicts(
+    spec: &DatabaseSpec,
+    facts: &DatabaseFacts,
+    now: Timestamp,
+) -> Vec<(String, Outcome<IndexTerms>)> {
     #[expect(clippy::cast_precision_loss, reason = "a span of days")]
     let unused_after_seconds = spec.unused_after_ms as f64 / 1000.0;
     let limits = Limits { unused_after_seconds, ..Limits::default() };
@@ -64,10 +68,7 @@ fn summary(found: &IndexReview, facts: &DatabaseFacts) -> String {
         (0, 0) => "no index would save enough, and none is superfluous".to_owned(),
         (create, drop) => format!("{create} to create and {drop} to drop are recommended, each with its own verdict"),
     };
-    format!(
-        "{read} statements take {:.0} s a day over {tables} tables{unread}: {advice}.",
-        found.total_ms * day
-    )
+    format!("{read} statements take {:.0} s a day over {tables} tables{unread}: {advice}.", found.total_ms * day)
 }
 
 fn create(
@@ -169,16 +170,25 @@ fn discard(spec: &DatabaseSpec, surplus: &Surplus, facts: &DatabaseFacts, now: T
     let name = &surplus.index.name;
     let (reason, confidence) = match &surplus.reason {
         SurplusReason::Duplicate { of } => (format!("{name} has the same definition as {of}."), 0.99),
-        SurplusReason::Prefix { of } => (
-            format!("The keys of {name} are the first keys of {of}, which serves the same statements."),
-            0.9,
-        ),
+        SurplusReason::Prefix { of } => {
+            (format!("The keys of {name} are the first keys of {of}, which serves the same statements."), 0.9)
+        }
         SurplusReason::Unused { seconds } => {
             #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
             let span = duration_text((seconds / 3600.0).round() as i64 * 3_600_000);
-            (format!("No statement has scanned {name} in {span}, the span of the server's statistics. A standby keeps its own count."), 0.8)
+            (
+                format!(
+                    "No statement has scanned {name} in {span}, the span of the server's statistics. A standby keeps its own count."
+                ),
+                0.8,
+            )
         }
-        SurplusReason::Invalid => (format!("{name} is invalid: a failed CREATE INDEX CONCURRENTLY left it. Writes maintain it, no statement uses it."), 0.99),
+        SurplusReason::Invalid => (
+            format!(
+                "{name} is invalid: a failed CREATE INDEX CONCURRENTLY left it. Writes maintain it, no statement uses it."
+            ),
+            0.99,
+        ),
     };
     let bytes = surplus.bytes.unwrap_or(0.0);
     let evidence = json!({
@@ -189,7 +199,8 @@ fn discard(spec: &DatabaseSpec, surplus: &Surplus, facts: &DatabaseFacts, now: T
         "definition": surplus.index.definition,
     });
     let schema = surplus.table.split('.').next().unwrap_or("public");
-    let restore = if surplus.index.definition.is_empty() { None } else { Some(concurrently(&surplus.index.definition)) };
+    let restore =
+        if surplus.index.definition.is_empty() { None } else { Some(concurrently(&surplus.index.definition)) };
     Outcome::Propose(Box::new(Proposal {
         current: json!({"table": surplus.table, "definition": surplus.index.definition}),
         proposed: json!({"statement": surplus.statement, "table": surplus.table,

@@ -60,9 +60,10 @@ fn dropped(store: &Store, terms: &IndexTerms, applied_at: Timestamp) -> Result<O
     if read_at <= applied_at {
         return Ok(None);
     }
-    let is_there = catalogue.tables.iter().any(|table| {
-        table.indexes.iter().any(|index| format!("{}.{}", table.schema, index.name) == terms.index)
-    });
+    let is_there = catalogue
+        .tables
+        .iter()
+        .any(|table| table.indexes.iter().any(|index| format!("{}.{}", table.schema, index.name) == terms.index));
     let bytes = if is_there { 0.0 } else { terms.bytes.unwrap_or(0.0) };
     let broken = is_there.then(|| format!("the index {} is still in the database", terms.index));
     Ok(Some(Measured { value: bytes, lower: bytes, upper: bytes, broken }))

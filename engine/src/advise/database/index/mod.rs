@@ -5,16 +5,22 @@
 //! [`estimate`](crate::database::estimate) scaled to each statement's measured time (`gain`). Indexes that nothing needs are found
 //! from their definitions and their scans (`surplus`).
 
+mod advisor;
 mod candidates;
+mod decide;
 mod describe;
 mod gain;
+mod measure;
 mod naming;
 mod select;
 mod surplus;
+mod terms;
 mod types;
 
+pub use advisor::Indexes;
 pub use describe::{drop_statement, index_statement};
 pub use surplus::surplus;
+pub use terms::{FamilyTerm, IndexTerms};
 pub use types::{FamilyEffect, IndexReview, Limits, NewIndex, Surplus, SurplusReason, Unread};
 
 use crate::database::{Catalogue, Workload};

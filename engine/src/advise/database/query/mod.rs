@@ -4,6 +4,7 @@
 //! `subquery`, `predicate` and `rows` find and rewrite one pattern in each file, with the tools of `tree`. A statement that
 //! is not understood as a whole is not rewritten: the finding names the reason.
 
+mod advice;
 mod finding;
 mod findings;
 mod known;
@@ -14,6 +15,7 @@ mod rows;
 mod subquery;
 mod tree;
 
+pub use advice::{Queries, QueryFacts, QueryTerms, TermOfFamily};
 pub use finding::{
     Action, Check, Equality, Finding, FirstPage, IndexNeed, Loop, Need, Parameter, Pattern, Rewrite, Saving,
 };

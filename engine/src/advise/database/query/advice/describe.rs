@@ -23,7 +23,11 @@ pub(super) fn reason(finding: &Finding, seconds_a_day: f64) -> String {
         Pattern::RandomOrder => "ORDER BY random() reads and sorts all rows for a few".to_owned(),
         Pattern::RowByRowInsert => format!("{route}inserts one row a statement; one statement can insert many"),
     };
-    format!("{}, and saves about {saved} of {} of database time a day (estimated).", capital(&what), amount(seconds_a_day))
+    format!(
+        "{}, and saves about {saved} of {} of database time a day (estimated).",
+        capital(&what),
+        amount(seconds_a_day)
+    )
 }
 
 /// Returns the reason of a statement that stays.
