@@ -6,6 +6,8 @@ mod describe;
 mod facts;
 mod measure;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 pub use advisor::Queries;
 pub use facts::QueryFacts;

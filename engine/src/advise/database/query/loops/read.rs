@@ -8,7 +8,7 @@ use crate::advise::database::query::{
     finding::{Check, Equality, Parameter, Rewrite},
     known::Context,
     tree::{
-        Refusal, Scope, conjuncts, finish, has_aggregate, ident, joined, name_of, output_names, parameter,
+        Output, Refusal, Scope, conjuncts, finish, has_aggregate, ident, joined, name_of, output_names, parameter,
         parameters_in, plain, pure, refuse, strip, text_of_type, wrapped,
     },
 };
@@ -236,11 +236,7 @@ fn substituted(query: &Query, varying: &[Varying<'_>]) -> Result<String, Refusal
 }
 
 /// Returns the order of one call on its output columns; none if a key is not one of them.
-fn outer_order(
-    query: &Query,
-    names: &[(String, Option<(usize, &crate::database::Column)>)],
-    scope: &Scope<'_>,
-) -> Option<Vec<String>> {
+fn outer_order(query: &Query, names: &[Output<'_>], scope: &Scope<'_>) -> Option<Vec<String>> {
     let Some(order) = &query.order_by else { return Some(Vec::new()) };
     let sqlparser::ast::OrderByKind::Expressions(keys) = &order.kind else { return None };
     keys.iter()

@@ -10,7 +10,7 @@ use crate::{
         finding::{Action, Check, Equality, Finding, FirstPage, IndexNeed, Need, Parameter, Pattern, Rewrite, Saving},
         known::{Context, Known},
         tree::{
-            Refusal, Scope, conjuncts, directed, finish, has_aggregate, ident, joined, output_names, parameter,
+            Output, Refusal, Scope, conjuncts, directed, finish, has_aggregate, ident, joined, output_names, parameter,
             parameters_in, plain, pure, refuse, strip, text_of_type, unique_keys, wrapped,
         },
     },
@@ -184,7 +184,7 @@ fn keys(query: &Query, select: &Select, scope: &Scope<'_>) -> Result<Vec<PageKey
     let names = output_names(select, scope);
     let mut keys: Vec<PageKey> = Vec::new();
     // In ORDER BY a bare name means an output column, which may be another column of this name.
-    let is_hidden = |(name, column): &(String, Option<(usize, &crate::database::Column)>)| {
+    let is_hidden = |(name, column): &Output<'_>| {
         let own = scope.tables.first().and_then(|named| named.table.column(name));
         own.is_some_and(|own| !column.is_some_and(|(at, column)| at == 0 && column.name == own.name))
     };

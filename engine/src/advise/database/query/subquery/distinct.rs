@@ -112,11 +112,10 @@ fn rewrite(query: &Query, select: &Select, context: &Context<'_>) -> Result<Rewr
         return Err(Outcome::NoFault);
     }
     let mut text = format!("SELECT {} FROM {kept_text}{}", projection.join(", "), joined(&outside));
-    for part in [query.order_by.as_ref().map(ToString::to_string), query.limit_clause.as_ref().map(ToString::to_string)]
-    {
-        if let Some(part) = part {
-            text.push_str(&format!(" {}", part.trim()));
-        }
+    let order = query.order_by.as_ref().map(ToString::to_string);
+    let limit = query.limit_clause.as_ref().map(ToString::to_string);
+    for part in order.into_iter().chain(limit) {
+        text.push_str(&format!(" {}", part.trim()));
     }
     if query.fetch.is_some() {
         return Ok(refuse("it has FETCH")?);

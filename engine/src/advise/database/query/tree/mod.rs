@@ -13,4 +13,4 @@ pub(super) use make::{
     wrapped,
 };
 pub(super) use refusal::{Refusal, refuse};
-pub(super) use scope::{Scope, aggregate_of, output_names, unique_keys};
+pub(super) use scope::{Output, Scope, aggregate_of, output_names, unique_keys};

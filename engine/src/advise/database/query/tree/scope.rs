@@ -33,6 +33,9 @@ pub(crate) struct Named<'a> {
     pub(crate) is_inner: bool,
 }
 
+/// Name of an output column, with the table and column that it shows; none for a computed one.
+pub(crate) type Output<'a> = (String, Option<(usize, &'a Column)>);
+
 impl<'a> Scope<'a> {
     /// Reads a FROM clause of ordinary tables and joins with ON.
     ///
@@ -160,18 +163,15 @@ pub(crate) fn unique_keys(table: &Table) -> Vec<Vec<String>> {
             found.push((!index.primary, columns));
         }
     }
-    found.sort_by(|left, right| (left.0, left.1.len()).cmp(&(right.0, right.1.len())));
+    found.sort_by_key(|(is_secondary, columns)| (*is_secondary, columns.len()));
     found.into_iter().map(|(_, columns)| columns).collect()
 }
 
 /// Returns the names of the output columns of a SELECT, with the table and column behind each; none where it has `*` over a
 /// table that is not known, or a name that is not certain.
-pub(crate) fn output_names<'a>(
-    select: &Select,
-    scope: &Scope<'a>,
-) -> Option<Vec<(String, Option<(usize, &'a Column)>)>> {
+pub(crate) fn output_names<'a>(select: &Select, scope: &Scope<'a>) -> Option<Vec<Output<'a>>> {
     let mut found = Vec::new();
-    let whole = |at: usize, found: &mut Vec<(String, Option<(usize, &'a Column)>)>| {
+    let whole = |at: usize, found: &mut Vec<Output<'a>>| {
         if let Some(named) = scope.tables.get(at) {
             found.extend(named.table.columns.iter().map(|column| (column.name.clone(), Some((at, column)))));
         }
