@@ -2,7 +2,7 @@
 
 use almanac_models::Timestamp;
 
-use super::{DatabaseFacts, DatabaseSpec, index::Indexes};
+use super::{DatabaseFacts, DatabaseSpec, index::Indexes, query::Queries};
 use crate::{
     advise::{Verdict, registry::verdicts_on},
     database::{
@@ -81,7 +81,9 @@ pub fn exported(
 /// Decides on all that the facts of a database show, as the advisors of a running service do.
 #[must_use]
 pub fn review_database(spec: &DatabaseSpec, facts: &DatabaseFacts, now: Timestamp) -> Vec<Verdict> {
-    verdicts_on::<Indexes>(spec, &spec.name, facts, now)
+    let indexes = verdicts_on::<Indexes>(spec, &spec.name, facts, now);
+    let queries = verdicts_on::<Queries>(spec, &spec.name, facts, now);
+    [indexes, queries].concat()
 }
 
 /// Returns the writes of a span at the rate of the tables' counters.
