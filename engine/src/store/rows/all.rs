@@ -2,7 +2,7 @@
 
 use super::{
     AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DeadLetterRow, Deploy, ForecastRow,
-    Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow,
+    Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, RequestStatementRow, ScrapeTargetRow, SignalRow,
     StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source, histogram,
 };
 
@@ -129,4 +129,5 @@ pub const TABLES: &[&Table] = &[
     WebhookRow::TABLE,
     DeadLetterRow::TABLE,
     StreamCursorRow::TABLE,
+    RequestStatementRow::TABLE,
 ];

@@ -14,6 +14,7 @@ mod learned;
 mod notice;
 mod table;
 mod together;
+mod traced;
 mod words;
 
 pub use advice::{
@@ -30,4 +31,5 @@ pub use learned::{
 };
 pub use notice::{DeadLetterRow, NoticeRow, NoticeType, StreamCursorRow, WebhookRow};
 pub use together::{CorrelationRow, PeerOutlierRow, SuspectedIncidentRow};
+pub use traced::{RequestOrigin, RequestStatementFilter, RequestStatementRow};
 pub use words::UnknownWord;

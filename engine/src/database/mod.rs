@@ -1,0 +1,3 @@
+//! What the service knows about the databases that applications use.
+
+pub mod traces;
