@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use super::{
     Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Postgres, Promql, Secret, Server, Signal, Span, Sql, Stream,
-    Target, Webhook, sections::Sections,
+    Target, Webhook, advisors::Sections,
 };
 
 /// The whole configuration; `Config::default()` equals that of an empty file.

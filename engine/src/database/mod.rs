@@ -1,3 +1,24 @@
-//! What the service knows about the databases that applications use.
+//! What is known of a watched PostgreSQL database: its catalogue with statistics, its statements and what they cost.
+//!
+//! Pure data and pure functions. `catalogue` describes tables, columns and indexes; `workload` the statements of a span
+//! with their counters; `statement` reads statement texts; `traces` finds loops of statements in the requests of spans.
+//!
+//! ```
+//! use almanac_engine::database::statement::{family, normalize};
+//!
+//! let text = "SELECT id FROM tasks WHERE user_id = 7 AND title IN ('a', 'b')";
+//! assert_eq!(normalize(text), "SELECT id FROM tasks WHERE user_id = $1 AND title IN ($2, $3)");
+//! // A family has one fingerprint, whatever its literals, its placeholders and the length of its lists.
+//! assert_eq!(family(text), family("select id from tasks where user_id = %s and title in (%s)"));
+//! ```
 
+pub mod catalogue;
+pub mod shape;
+pub mod statement;
 pub mod traces;
+pub mod workload;
+
+pub use catalogue::{
+    Catalogue, Column, ColumnStatistics, ForeignKey, Index, IndexKey, Table, TableActivity, TableKind,
+};
+pub use workload::{ParameterValues, StatementUse, TableWrites, Workload};

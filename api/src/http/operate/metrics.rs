@@ -451,7 +451,15 @@ mod tests {
         let webhook =
             WebhookRow { delivered: 5, dead: 1, ..WebhookRow::new("chat".into(), 7, Timestamp::from_millis(0)) };
         let webhooks = [(webhook, 2)];
-        metrics.render(&StoreStats::default(), WorkerStats::default(), (&counts, TraceCounts::default()), &[score], &webhooks).unwrap()
+        metrics
+            .render(
+                &StoreStats::default(),
+                WorkerStats::default(),
+                (&counts, TraceCounts::default()),
+                &[score],
+                &webhooks,
+            )
+            .unwrap()
     }
 
     #[test]

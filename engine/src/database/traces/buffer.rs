@@ -127,7 +127,17 @@ mod tests {
 
     fn span(trace: u128, id: u64) -> TraceSpan {
         let role = Role::Lookup;
-        TraceSpan { trace, id, parent: 0, service: "a".into(), scope: "".into(), start_ns: 0, end_ns: 1, failed: false, role }
+        TraceSpan {
+            trace,
+            id,
+            parent: 0,
+            service: "a".into(),
+            scope: "".into(),
+            start_ns: 0,
+            end_ns: 1,
+            failed: false,
+            role,
+        }
     }
 
     #[test]

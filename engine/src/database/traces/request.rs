@@ -131,7 +131,7 @@ fn keep_one_scope(placed: &mut Vec<&Placed<'_>>) {
 
 fn measure(placed: &[&Placed<'_>], lookups: &[u64], duration_ns: u64, default_orm: Option<Orm>) -> Group {
     let done: Vec<&&Placed<'_>> = placed.iter().filter(|call| !call.failed).collect();
-    let (mut busy_ns, mut overlapping, mut behind_cache) = (0, 0, 0);
+    let (mut busy_ns, mut overlapping, mut behind_cache) = (0_u64, 0, 0);
     let (mut gap_ns, mut reached, mut before) = (Vec::new(), None, 0);
     for call in &done {
         let until = lookups.partition_point(|at| *at < call.start_ns);
@@ -145,7 +145,7 @@ fn measure(placed: &[&Placed<'_>], lookups: &[u64], duration_ns: u64, default_or
             }
             None => call.start_ns,
         };
-        busy_ns += call.end_ns.saturating_sub(from);
+        busy_ns = busy_ns.saturating_add(call.end_ns.saturating_sub(from));
         reached = Some(reached.unwrap_or(0).max(call.end_ns));
     }
     let call_ns: Vec<u64> = done.iter().map(|call| call.end_ns.saturating_sub(call.start_ns)).collect();
@@ -186,7 +186,7 @@ fn find_cached_runs(groups: &mut [Group], calls: &[Placed<'_>], lookups: &[u64])
     if candidates.is_empty() {
         return;
     }
-    let mut end_run = |candidates: &mut BTreeMap<String, (&mut Group, usize)>, reads: usize| {
+    let end_run = |candidates: &mut BTreeMap<String, (&mut Group, usize)>, reads: usize| {
         for (group, misses) in candidates.values_mut() {
             if std::mem::take(misses) >= MISSES {
                 group.cached_run = group.cached_run.max(reads as u64);
@@ -253,7 +253,10 @@ fn relate(groups: &mut [Group], calls: &[Placed<'_>]) {
             partners[own].extend(others);
         }
         for (idx, others) in seen.iter_mut().enumerate() {
-            if idx != own && let Some(others) = others && !others.contains(&own) {
+            if idx != own
+                && let Some(others) = others
+                && !others.contains(&own)
+            {
                 others.push(own);
             }
         }

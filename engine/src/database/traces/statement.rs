@@ -182,15 +182,20 @@ pub fn any_form(text: &str) -> Option<String> {
     let is_word = |word: &str| {
         all.iter().any(|one| one.kind == LexemeKind::Word && text[one.range.clone()].eq_ignore_ascii_case(word))
     };
-    if !is_word("SELECT") || ["LIMIT", "GROUP", "OFFSET", "FETCH", "DISTINCT", "UNION"].into_iter().any(is_word)
-        || ["COUNT", "SUM", "AVG", "MIN", "MAX", "EXISTS"].into_iter().any(is_word) {
+    if !is_word("SELECT")
+        || ["LIMIT", "GROUP", "OFFSET", "FETCH", "DISTINCT", "UNION"].into_iter().any(is_word)
+        || ["COUNT", "SUM", "AVG", "MIN", "MAX", "EXISTS"].into_iter().any(is_word)
+    {
         return None;
     }
     let found: Vec<(usize, usize)> =
         (0..all.len()).filter_map(|idx| Some((idx, placeholder(text, &all[idx..])?))).collect();
     let [(first, length)] = found[..] else { return None };
     let before = first.checked_sub(1).and_then(at)?;
-    let is_column = first.checked_sub(2).and_then(at).is_some_and(|(kind, _)| matches!(kind, LexemeKind::Word | LexemeKind::Quoted));
+    let is_column = first
+        .checked_sub(2)
+        .and_then(at)
+        .is_some_and(|(kind, _)| matches!(kind, LexemeKind::Word | LexemeKind::Quoted));
     if before != (LexemeKind::Symbol, "=") || !is_column {
         return None;
     }
@@ -211,9 +216,17 @@ mod tests {
     #[test]
     fn control_of_sessions_and_cursors_are_no_statements() {
         let mut reader = StatementReader::default();
-        for text in
-            ["BEGIN", "COMMIT", "SELECT 1", "FETCH FORWARD 100 FROM c", "SET x = 1", "", "SAVEPOINT a", "SHOW all", "(("]
-        {
+        for text in [
+            "BEGIN",
+            "COMMIT",
+            "SELECT 1",
+            "FETCH FORWARD 100 FROM c",
+            "SET x = 1",
+            "",
+            "SAVEPOINT a",
+            "SHOW all",
+            "((",
+        ] {
             assert_eq!(reader.read(text, "app"), None, "{text}");
         }
         for (text, expected) in [
@@ -237,7 +250,10 @@ mod tests {
     fn one_equality_becomes_any() {
         for (text, expected) in [
             ("SELECT * FROM users WHERE id = $1", Some("SELECT * FROM users WHERE id = ANY($1)")),
-            ("SELECT * FROM users AS u WHERE u.id = ? ORDER BY id", Some("SELECT * FROM users AS u WHERE u.id = ANY($1) ORDER BY id")),
+            (
+                "SELECT * FROM users AS u WHERE u.id = ? ORDER BY id",
+                Some("SELECT * FROM users AS u WHERE u.id = ANY($1) ORDER BY id"),
+            ),
             ("SELECT a FROM t WHERE t.\"k\" = %(id_1)s", Some("SELECT a FROM t WHERE t.\"k\" = ANY($1)")),
             ("SELECT a FROM t WHERE k = $1::INTEGER", Some("SELECT a FROM t WHERE k = ANY($1::INTEGER[])")),
             ("SELECT a FROM t WHERE k = $1 AND l = $2", None),

@@ -167,7 +167,7 @@ impl Window {
             let json = |value: Result<serde_json::Value, _>| value.unwrap_or_default();
             let (mut looping, mut calls) = (0, 0);
             for (family, one) in &route.statements {
-                looping += one.looping;
+                looping = one.looping.max(looping);
                 calls += one.calls;
                 let evidence = json(serde_json::to_value(one));
                 let (requests, seconds) = (one.requests, seconds(one.nanos));
@@ -176,7 +176,7 @@ impl Window {
                 rows.push(RequestStatementRow { requests, looping, calls, seconds, ..of_family });
             }
             let of_route = row("", &Statement::default(), json(serde_json::to_value(route)));
-            rows.push(RequestStatementRow { looping: looping.min(route.requests), calls, ..of_route });
+            rows.push(RequestStatementRow { looping, calls, ..of_route });
         }
         rows
     }

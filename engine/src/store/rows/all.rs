@@ -2,8 +2,9 @@
 
 use super::{
     AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DeadLetterRow, Deploy, ForecastRow,
-    Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, RequestStatementRow, ScrapeTargetRow, SignalRow,
-    StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source, histogram,
+    Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, RequestStatementRow,
+    ScrapeTargetRow, SignalRow, StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source,
+    histogram,
 };
 
 /// A column of a view that no row type describes.

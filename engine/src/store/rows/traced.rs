@@ -32,7 +32,7 @@ table! {
     family: String = "fingerprint of the statement; empty in the row of the route, which counts all its requests";
     statement: String = "the statement without literals";
     requests: u64 = "requests with the statement; all requests in the row of the route";
-    looping: u64 = "requests that repeat the statement in a loop";
+    looping: u64 = "requests that repeat the statement in a loop; the largest of its statements in the row of the route";
     calls: u64 = "successful calls";
     seconds: f64 = "time of the calls; of the requests in the row of the route" unit "s";
     evidence: Value = "distributions that the advisor reads" unit "JSON" flat "";

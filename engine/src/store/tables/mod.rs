@@ -17,7 +17,7 @@ pub(super) use notices::{
     dead_letters, notice_span, notices, put_dead_letter, put_notices, put_stream_cursor, put_webhook, retain_webhooks,
     stream_cursors, webhooks,
 };
-pub(super) use traced::{put_request_statements, request_statements};
 pub(super) use together::{
     correlations, peer_outliers, put_correlations, put_peer_outliers, put_suspected_incidents, suspected_incidents,
 };
+pub(super) use traced::{put_request_statements, request_statements};

@@ -35,9 +35,7 @@ pub(in crate::store) fn put_request_statements(
          AND timestamp < {}",
         instant(newest)
     );
-    connection
-        .execute_batch(&format!("{aged}; {surplus}"))
-        .map_err(failed_to("delete old statements of requests"))
+    connection.execute_batch(&format!("{aged}; {surplus}")).map_err(failed_to("delete old statements of requests"))
 }
 
 pub(in crate::store) fn request_statements(

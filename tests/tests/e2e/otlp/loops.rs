@@ -37,7 +37,8 @@ fn started(folder: &Path, config: &str) -> (Server, String) {
 
 /// Waits until analysts see the requests of a service.
 fn wait_for(server: &Server, service: &str, requests: u64) {
-    let sql = format!("SELECT sum(requests)::BIGINT FROM request_statements WHERE service = '{service}' AND family = ''");
+    let sql =
+        format!("SELECT sum(requests)::BIGINT FROM request_statements WHERE service = '{service}' AND family = ''");
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         let answer = server.sql(&sql);

@@ -79,9 +79,7 @@ fn a_loop_behind_a_warm_cache_is_found_by_reads_of_the_cache() {
 
 #[test]
 fn a_loop_behind_a_cache_without_spans_is_found_by_its_tail() {
-    let traces: Vec<_> = (0..100)
-        .map(|idx| if idx % 20 == 0 { serial(idx, 30) } else { serial(idx, 0) })
-        .collect();
+    let traces: Vec<_> = (0..100).map(|idx| if idx % 20 == 0 { serial(idx, 30) } else { serial(idx, 0) }).collect();
     let found = loops(&window(&traces));
     assert_eq!((found.len(), found[0].form, found[0].looping), (1, LoopForm::WarmCache, 5));
     let cache = found[0].cache.unwrap();
@@ -145,8 +143,7 @@ fn a_worker_that_waits_for_work_polls() {
 fn a_driver_below_the_orm_does_not_double_the_calls() {
     let doubled = |trace| {
         let mut spans = serial(trace, 12);
-        let calls: Vec<TraceSpan> =
-            spans.iter().filter(|span| matches!(span.role, Role::Call(_))).cloned().collect();
+        let calls: Vec<TraceSpan> = spans.iter().filter(|span| matches!(span.role, Role::Call(_))).cloned().collect();
         for (idx, mut call) in calls.into_iter().enumerate() {
             call.id = 1_000 + u64::try_from(idx).unwrap();
             call.scope = "opentelemetry.instrumentation.asyncpg".into();

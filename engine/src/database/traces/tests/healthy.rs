@@ -11,7 +11,8 @@ use super::{
 /// Returns one request: at most four calls of a family, checks of the connection, retries, reads of a cursor, rows in one
 /// statement, single reads of different caches, and different statements for the parts of a page.
 fn request(trace: u128, rng: &mut ChaCha8Rng) -> Vec<TraceSpan> {
-    let routes = ["GET /api/tasks", "GET /api/calendar/events", "POST /api/import", "GET /api/export", "GET /api/health"];
+    let routes =
+        ["GET /api/tasks", "GET /api/calendar/events", "POST /api/import", "GET /api/export", "GET /api/health"];
     let route = *routes.choose(rng).unwrap();
     let mut request = Trace::server(trace, route);
     for _ in 0..rng.random_range(0..12) {

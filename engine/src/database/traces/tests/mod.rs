@@ -101,7 +101,8 @@ pub(super) fn window(traces: &[Vec<TraceSpan>]) -> Window {
     window
 }
 
-pub(super) const LIST: &str = "SELECT tasks.id, tasks.owner_id FROM tasks WHERE tasks.done = false ORDER BY id LIMIT 50";
+pub(super) const LIST: &str =
+    "SELECT tasks.id, tasks.owner_id FROM tasks WHERE tasks.done = false ORDER BY id LIMIT 50";
 pub(super) const OWNER: &str = "SELECT users.id, users.name FROM users WHERE users.id = $1::INTEGER";
 pub(super) const LABELS: &str = "SELECT labels.id FROM labels WHERE labels.task_id = %(task_id_1)s";
 

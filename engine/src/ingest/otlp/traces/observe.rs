@@ -20,8 +20,25 @@ use crate::{
 
 /// Systems whose statements are SQL, by the start of their name.
 const SQL_SYSTEMS: [&str; 19] = [
-    "postgresql", "postgres", "mysql", "mariadb", "sqlite", "mssql", "microsoft.sql_server", "oracle", "cockroachdb", "db2",
-    "ibm.db2", "other_sql", "redshift", "aws.redshift", "clickhouse", "trino", "snowflake", "h2database", "hsqldb",
+    "postgresql",
+    "postgres",
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "mssql",
+    "microsoft.sql_server",
+    "oracle",
+    "cockroachdb",
+    "db2",
+    "ibm.db2",
+    "other_sql",
+    "redshift",
+    "aws.redshift",
+    "clickhouse",
+    "trino",
+    "snowflake",
+    "h2database",
+    "hsqldb",
 ];
 /// Systems that are caches.
 const CACHES: [&str; 5] = ["redis", "valkey", "memcached", "keydb", "dragonfly"];
@@ -111,7 +128,8 @@ impl SpanConsumer for SpanObserver<'_> {
 
 /// Returns whether the command of a span reads a cache.
 fn reads_cache(span: &Span) -> bool {
-    let named = text(span, &["db.operation.name", "db.operation", "db.query.text", "db.statement"]).unwrap_or(&span.name);
+    let named =
+        text(span, &["db.operation.name", "db.operation", "db.query.text", "db.statement"]).unwrap_or(&span.name);
     let command = named.split_whitespace().next().unwrap_or_default();
     READS.iter().any(|read| command.eq_ignore_ascii_case(read))
 }
@@ -132,4 +150,76 @@ fn number(span: &Span, keys: &[&str]) -> Option<u64> {
 fn attribute<'s>(span: &'s Span, keys: &[&str]) -> Option<&'s AnyValue> {
     let of = |key: &&str| span.attributes.iter().find(|found: &&KeyValue| found.key == **key);
     keys.iter().find_map(|key| of(&key)).and_then(|found| found.value.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the role of a span of this kind and name with attributes.
+    fn role(kind: SpanKind, name: &str, attributes: &[(&str, &str)]) -> Role {
+        let attribute = |(key, value): &(&str, &str)| KeyValue {
+            key: (*key).to_owned(),
+            value: Some(AnyValue { value: Some(Value::StringValue((*value).to_owned())) }),
+            ..KeyValue::default()
+        };
+        let attributes = attributes.iter().map(attribute).collect();
+        let (trace_id, span_id) = (vec![1; 16], vec![1; 8]);
+        let span = Span { trace_id, span_id, name: name.to_owned(), kind: kind.into(), attributes, ..Span::default() };
+        let mut reader = StatementReader::default();
+        let mut observer = SpanObserver::new(&mut reader);
+        observer.span(&SpanSource { service: "shop", scope: "" }, &span);
+        observer.spans.remove(0).role
+    }
+
+    #[test]
+    fn requests_have_method_and_route_or_their_name() {
+        for (kind, attributes, origin, expected) in [
+            (
+                SpanKind::Server,
+                &[("http.route", "/a"), ("http.request.method", "GET")][..],
+                RequestOrigin::Server,
+                "GET /a",
+            ),
+            (SpanKind::Server, &[("http.route", "/a"), ("http.method", "PUT")], RequestOrigin::Server, "PUT /a"),
+            (SpanKind::Server, &[("http.route", "/a")], RequestOrigin::Server, "/a"),
+            (SpanKind::Server, &[("rpc.system", "grpc")], RequestOrigin::Server, "shop.Cart/Add"),
+            (SpanKind::Consumer, &[("http.route", "/a")], RequestOrigin::Consumer, "shop.Cart/Add"),
+        ] {
+            let route = expected.into();
+            assert_eq!(role(kind, "shop.Cart/Add", attributes), Role::Entry { origin, route });
+        }
+    }
+
+    #[test]
+    fn calls_are_read_by_old_and_new_conventions() {
+        let sql = "SELECT name FROM users WHERE id = 7";
+        for attributes in [
+            [("db.system", "postgresql"), ("db.statement", sql), ("db.name", "app")],
+            [("db.system.name", "postgresql"), ("db.query.text", sql), ("db.namespace", "app")],
+            [("db.system", "mysql"), ("db.query.text", sql), ("db.name", "app")],
+        ] {
+            let Role::Call(call) = role(SpanKind::Client, "SELECT app", &attributes) else { panic!("{attributes:?}") };
+            assert_eq!(call.statement.text, "SELECT name FROM users WHERE id = $1");
+            assert_eq!((call.statement.database.as_str(), call.has_placeholders, call.rows), ("app", false, None));
+        }
+    }
+
+    #[test]
+    fn reads_of_caches_are_told_from_other_spans() {
+        let of = |attributes: &[(&str, &str)], name: &str| role(SpanKind::Client, name, attributes);
+        let redis = ("db.system", "redis");
+        assert_eq!(of(&[redis, ("db.statement", "GET ?")], "GET"), Role::Lookup);
+        assert_eq!(of(&[("db.system.name", "valkey"), ("db.operation.name", "mget")], "x"), Role::Lookup);
+        assert_eq!(of(&[redis], "HGETALL"), Role::Lookup);
+        for (attributes, name) in [
+            (&[redis, ("db.statement", "SET ? ?")][..], "SET"),
+            (&[("db.system", "postgresql"), ("db.name", "app")], "connect"),
+            (&[("db.system", "postgresql"), ("db.statement", "BEGIN;")], "BEGIN;"),
+            (&[("db.system", "mongodb"), ("db.statement", "SELECT a FROM b")], "find"),
+            (&[("http.method", "GET")], "GET"),
+        ] {
+            assert_eq!(of(attributes, name), Role::Inner { name: name.into() });
+        }
+    }
 }

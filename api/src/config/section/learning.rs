@@ -9,7 +9,7 @@ use almanac_models::{Horizon, Step, UnitError};
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::{Config, Span};
+use crate::config::{Config, Span};
 
 /// Settings of learning, `[learn]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -90,7 +90,7 @@ impl Default for Learn {
 }
 
 impl Signal {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         let wrong = |error: &dyn std::fmt::Display| format!("signal {:?}: {error}", self.name);
         self.spec().map_err(|error| wrong(&error))?;
         almanac_engine::signal::parse(&self.expr).map_err(|error| wrong(&crate::chain(&error)))?;

@@ -5,7 +5,7 @@ use std::{fs, thread, time::Duration};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use super::harness::Server;
+use crate::harness::Server;
 
 const CONFIG: &str = r#"
 [advise]

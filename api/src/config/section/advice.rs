@@ -18,7 +18,7 @@ use almanac_engine::{
 };
 use serde::Deserialize;
 
-use super::{Config, ConfigError, Span};
+use crate::config::{Config, ConfigError, Span};
 
 /// The alerting rules in force, `[alerts]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -59,7 +59,7 @@ fn default_interval() -> Span {
 
 impl Alerts {
     /// Checks the values; the error names the key.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         if self.evaluate && self.rule_files.is_empty() {
             return Err("alerts.evaluate needs rule files in alerts.rule_files".to_owned());
         }

@@ -13,7 +13,7 @@ pub struct Promql {
 
 impl Promql {
     /// Checks the names; the error lists the known ones.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         match self.features.iter().find(|name| Feature::named(name).is_none()) {
             None => Ok(()),
             Some(unknown) => {

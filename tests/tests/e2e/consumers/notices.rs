@@ -12,21 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use almanac_engine::{
-    advise::Registry,
-    ledger::Ledger,
-    store::{
-        Store, StoreOptions,
-        rows::{Effect, Kind, Patch, RecommendationRow, State},
-    },
-};
+use almanac_engine::store::{Store, StoreOptions};
 use almanac_models::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::tempdir;
 
-use super::harness::Server;
+use super::propose;
+use crate::harness::Server;
 
 const SECRET: &str = "only-for-this-test";
 
@@ -104,36 +98,8 @@ impl Receiver {
 /// Writes a store with one open recommendation, and returns its id.
 fn seed(folder: &Path) -> String {
     let store = Store::open(&folder.join("almanac.duckdb"), StoreOptions::default()).unwrap();
-    let ledger = Ledger::new(store.clone(), Arc::new(Registry::default())).unwrap();
-    let now = Timestamp::from_millis(chrono::Utc::now().timestamp_millis() - 3_600_000);
-    let row = RecommendationRow {
-        id: String::new(),
-        kind: Kind::from_static("ttl"),
-        target: "pages".into(),
-        current: json!({"ttl_seconds": 60}),
-        proposed: json!({"ttl_seconds": 600}),
-        valid_from: now,
-        valid_until: None,
-        effect: Effect {
-            metric: "hit_ratio".into(),
-            unit: "1".into(),
-            value: 0.9,
-            lower: 0.8,
-            upper: 0.95,
-            level: 0.8,
-        },
-        confidence: 0.9,
-        reason: "more hits".into(),
-        evidence: json!({"before": 0.5, "terms": null}),
-        patch: Patch { format: "text".into(), body: "600".into() },
-        state: State::Proposed,
-        created_at: now,
-        updated_at: now,
-        evidence_at: now,
-        replaces: None,
-    };
-    ledger.propose(vec![row], now).unwrap();
-    let id = ledger.list(&Default::default()).unwrap()[0].id.clone();
+    let hour_ago = Timestamp::from_millis(chrono::Utc::now().timestamp_millis() - 3_600_000);
+    let id = propose(&store, hour_ago);
     store.close().unwrap();
     id
 }

@@ -7,7 +7,8 @@ use reqwest::Url;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Secret, Span, advice::wildcard};
+use super::advice::wildcard;
+use crate::config::{Secret, Span};
 
 /// Kinds of recommendations that a stream may name: those of today's advisors and of the advisors to come, so that a
 /// configuration can name them in advance.
@@ -96,7 +97,7 @@ fn default_true() -> bool {
 }
 
 impl Webhook {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("webhook {:?}: {what}", self.shown()));
         match Url::parse(self.url.expose()) {
             Err(error) => return wrong(&format!("the url cannot be parsed ({error}); write https://host/path")),
@@ -135,7 +136,7 @@ impl Webhook {
 }
 
 impl Stream {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         let wrong = |what: String| Err(format!("stream {:?}: {what}", self.name));
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if self.name.is_empty() || !self.name.chars().all(plain) {

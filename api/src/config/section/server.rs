@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{ByteSize, Secret, Span};
+use crate::config::{ByteSize, Secret, Span};
 
 /// Settings of the HTTP server, `[server]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -79,7 +79,7 @@ impl Default for Server {
 
 impl Server {
     /// Returns what is wrong with values that are valid one by one.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err("server.tls_cert and server.tls_key belong together; write both or none".to_owned());
         }

@@ -6,7 +6,7 @@ use almanac_engine::{
 };
 use serde::Deserialize;
 
-use super::Span;
+use crate::config::Span;
 
 /// An objective: an expression that has to stay within a limit for a share of the time, `[[target]]`.
 #[derive(Debug, Clone, Deserialize)]

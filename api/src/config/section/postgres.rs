@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
-use super::Span;
+use crate::config::Span;
 
 /// The listener for clients of PostgreSQL, `[postgres]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -27,7 +27,7 @@ impl Default for Postgres {
 
 impl Postgres {
     /// Checks the values; the error names the key.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         if self.max_connections == 0 {
             return Err("postgres.max_connections is at least 1; leave postgres.listen out for no listener".to_owned());
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::ByteSize;
+use crate::config::ByteSize;
 
 /// Worker processes for analysts' SQL, `[sql]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -28,7 +28,7 @@ const LEAST_MEMORY: usize = 64;
 
 impl Sql {
     /// Checks the values; the error names the key.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         if self.workers == 0 || self.workers > MOST_WORKERS {
             return Err(format!("sql.workers is {}, but must be 1 to {MOST_WORKERS}", self.workers));
         }

@@ -3,7 +3,7 @@
 use futures::{TryStreamExt, future::join_all};
 use tokio_postgres::{NoTls, error::ErrorPosition, types::ToSql};
 
-use super::{Service, sqlstate, told};
+use super::{Service, received, sqlstate};
 
 #[test]
 fn portals_and_cursors_give_their_rows_in_portions() {
@@ -85,7 +85,7 @@ fn rows_are_copied_out_as_text_and_csv() {
 }
 
 #[test]
-fn a_running_statement_is_cancelled_and_the_connection_goes_on() {
+fn a_running_statement_is_cancelled_and_the_connection_stays_open() {
     Service::start("").with_client(|client| async move {
         let cancel = client.cancel_token();
         let slow = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range + b.range = 1";
@@ -97,7 +97,7 @@ fn a_running_statement_is_cancelled_and_the_connection_goes_on() {
                 () = tokio::time::sleep(std::time::Duration::from_millis(300)) => cancel.cancel_query(NoTls).await.unwrap(),
             }
         };
-        let (code, message) = told(&failed);
+        let (code, message) = received(&failed);
         assert_eq!((code.as_str(), message.as_str()), ("57014", "the query was cancelled"));
         // A late request may still reach the next statement; those after it run.
         let answers = join_all((0..3).map(async |_| client.query_one("SELECT 42", &[]).await));
@@ -137,12 +137,12 @@ fn errors_name_their_state_and_position() {
                 } else {
                     client.query(sql, &[]).await.unwrap_err()
                 };
-                let told = failed.as_db_error().unwrap_or_else(|| panic!("{sql}: {failed:?}"));
-                assert_eq!(told.code().code(), state, "{sql}: {told}");
-                assert!(!told.message().contains('\n'), "{sql}: {told}");
+                let received = failed.as_db_error().unwrap_or_else(|| panic!("{sql}: {failed:?}"));
+                assert_eq!(received.code().code(), state, "{sql}: {received}");
+                assert!(!received.message().contains('\n'), "{sql}: {received}");
                 if let Some(at) = at {
                     let expected = u32::try_from(sql[..sql.find(at).unwrap()].chars().count() + 1).unwrap();
-                    assert_eq!(told.position(), Some(&ErrorPosition::Original(expected)), "{sql}: {told}");
+                    assert_eq!(received.position(), Some(&ErrorPosition::Original(expected)), "{sql}: {received}");
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use almanac_engine::ingest::otlp::OtlpSettings;
 use serde::Deserialize;
 
-use super::units::Span;
+use crate::config::Span;
 
 /// Listener for OTLP over gRPC and KEDA's external scaler, `[grpc]`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -60,7 +60,7 @@ impl Otlp {
     }
 
     /// Returns what is wrong with values that are valid one by one.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(in crate::config) fn check(&self) -> Result<(), String> {
         if !(1_000..=600_000).contains(&self.trace_wait.millis()) {
             return Err("otlp.trace_wait is not between 1s and 10m".to_owned());
         }

@@ -4,25 +4,18 @@ use std::{
     io::Write,
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
 };
 
-use almanac_engine::{
-    advise::Registry,
-    ledger::Ledger,
-    store::{
-        Store, StoreOptions,
-        rows::{
-            AnomalyKind, AnomalyRow, Deploy, Effect, EventBatch, Kind, Patch, RecommendationRow, State,
-            SuspectedIncidentRow,
-        },
-    },
+use almanac_engine::store::{
+    Store, StoreOptions,
+    rows::{AnomalyKind, AnomalyRow, Deploy, EventBatch, SuspectedIncidentRow},
 };
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use super::harness::{Server, project, run, venv_python};
+use super::propose;
+use crate::harness::{Server, project, run, venv_python};
 
 /// 2026-10-01 10:00 UTC.
 const START: i64 = 1_790_848_800_000;
@@ -35,35 +28,7 @@ fn at(minute: i64) -> Timestamp {
 /// Writes a recommendation, an incident with its anomalies, and a deploy.
 fn seed(folder: &Path) -> String {
     let store = Store::open(&folder.join("almanac.duckdb"), StoreOptions::default()).unwrap();
-    let ledger = Ledger::new(store.clone(), Arc::new(Registry::default())).unwrap();
-    let row = RecommendationRow {
-        id: String::new(),
-        kind: Kind::from_static("ttl"),
-        target: "pages".into(),
-        current: json!({"ttl_seconds": 60}),
-        proposed: json!({"ttl_seconds": 600}),
-        valid_from: at(0),
-        valid_until: None,
-        effect: Effect {
-            metric: "hit_ratio".into(),
-            unit: "1".into(),
-            value: 0.9,
-            lower: 0.8,
-            upper: 0.95,
-            level: 0.8,
-        },
-        confidence: 0.9,
-        reason: "more hits".into(),
-        evidence: json!({"before": 0.5}),
-        patch: Patch { format: "text".into(), body: "600".into() },
-        state: State::Proposed,
-        created_at: at(0),
-        updated_at: at(0),
-        evidence_at: at(0),
-        replaces: None,
-    };
-    ledger.propose(vec![row], at(0)).unwrap();
-    let id = ledger.list(&Default::default()).unwrap()[0].id.clone();
+    let id = propose(&store, at(0));
     let anomaly = |signal: &str, minute: i64, score: f64| AnomalyRow {
         signal: signal.into(),
         timestamp: at(minute),
