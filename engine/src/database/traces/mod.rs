@@ -15,6 +15,8 @@ mod counts;
 mod evidence;
 mod find;
 mod finding;
+mod many_keys;
+mod placeholder;
 mod recorder;
 mod request;
 mod span;
@@ -32,8 +34,9 @@ pub use find::{loops, polls};
 pub use finding::{
     CacheEvidence, GrowthEvidence, LoopFinding, LoopForm, LoopKind, Orm, Parent, Proposal, Share, Spread,
 };
+pub use many_keys::any_form;
 pub use recorder::{TraceCounts, TraceRecorder};
 pub use request::{Group, Request};
 pub use span::{Call, Role, TraceSpan};
-pub use statement::{Normalise, ReadStatement, Statement, StatementReader, Verb, any_form};
+pub use statement::{Normalise, ReadStatement, Statement, StatementReader, Verb};
 pub use window::{RouteKey, Window, WindowFilter};

@@ -1,4 +1,4 @@
-//! Statements of spans: text without literals, family, verb; and the form of a statement for many keys at once.
+//! Statements of spans: text without literals, family, verb.
 
 use std::{fmt, hash::BuildHasher, sync::Arc};
 
@@ -6,9 +6,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::placeholder::{lexemes, numbered};
 use crate::{
     database::statement::{family, normalize},
-    store::postgres::{self, Lexeme, LexemeKind},
+    store::postgres::LexemeKind,
 };
 
 /// Statements that a reader remembers by their text; beyond, it forgets all of them.
@@ -36,7 +37,7 @@ pub enum Verb {
 pub struct Statement {
     /// Fingerprint of the family.
     pub family: String,
-    /// Text without literals; longer ones are cut after 4,000 characters.
+    /// Text without literals, with placeholders `$n`; longer ones are cut after 4,000 characters.
     pub text: String,
     /// What it does.
     pub verb: Verb,
@@ -98,10 +99,11 @@ impl StatementReader {
         }
         let text = &text[..end];
         let found = verb(text).map(|verb| {
-            let (normal, family) = (self.normalise)(text);
+            let (text, has_placeholders) = numbered(text);
+            let (normal, family) = (self.normalise)(&text);
             let kept: String = normal.chars().take(KEPT_CHARS).collect();
             let statement = Statement { family, text: kept, verb, database: database.to_owned() };
-            ReadStatement { statement: Arc::new(statement), raw, has_placeholders: has_placeholders(text) }
+            ReadStatement { statement: Arc::new(statement), raw, has_placeholders }
         });
         if self.known.len() >= REMEMBERED {
             self.known.clear();
@@ -128,85 +130,6 @@ fn verb(text: &str) -> Option<Verb> {
         "SELECT" | "WITH" if has("FROM") => Some(Verb::Select),
         _ => None,
     }
-}
-
-/// Operators in front of a placeholder from which the lexer does not separate it, as in `id=?`.
-const BEFORE: [&str; 11] = ["=", "<", ">", "<=", ">=", "<>", "!=", "+", "-", "*", "/"];
-
-/// Returns the lexemes of a text, with the start of a placeholder apart from the operator before it.
-fn lexemes(text: &str) -> Vec<Lexeme> {
-    let mut all = Vec::new();
-    for lexeme in postgres::lexemes(text) {
-        let symbol = &text[lexeme.range.clone()];
-        match symbol.strip_suffix(['?', '%', '@']) {
-            Some(operator) if lexeme.kind == LexemeKind::Symbol && BEFORE.contains(&operator) => {
-                let middle = lexeme.range.end - 1;
-                all.push(Lexeme { kind: LexemeKind::Symbol, range: lexeme.range.start..middle });
-                all.push(Lexeme { kind: LexemeKind::Symbol, range: middle..lexeme.range.end });
-            }
-            _ => all.push(lexeme),
-        }
-    }
-    all
-}
-
-/// Returns the length of a placeholder at the start of the lexemes, in lexemes: `?`, `$1`, `%s`, `%(name)s`, `:name`,
-/// `@name`.
-fn placeholder(text: &str, lexemes: &[Lexeme]) -> Option<usize> {
-    let at = |idx: usize| lexemes.get(idx).map(|lexeme| (lexeme.kind, &text[lexeme.range.clone()]));
-    match (at(0)?, at(1), at(2), at(3)) {
-        ((LexemeKind::Parameter, _), ..) | ((LexemeKind::Symbol, "?"), ..) => Some(1),
-        ((LexemeKind::Symbol, "%"), Some((LexemeKind::Word, "s" | "d" | "b" | "t")), ..)
-        | ((LexemeKind::Symbol, ":" | "@"), Some((LexemeKind::Word, _)), ..) => Some(2),
-        (
-            (LexemeKind::Symbol, "%"),
-            Some((LexemeKind::Symbol, "(")),
-            Some((LexemeKind::Word, _)),
-            Some((LexemeKind::Symbol, ")")),
-        ) if matches!(at(4), Some((LexemeKind::Word, "s" | "d" | "b" | "t"))) => Some(5),
-        _ => None,
-    }
-}
-
-fn has_placeholders(text: &str) -> bool {
-    let all = lexemes(text);
-    (0..all.len()).any(|idx| placeholder(text, &all[idx..]).is_some())
-}
-
-/// Returns the statement for many keys: `= $1` becomes `= ANY($1)`, if the statement has that one placeholder, no limit
-/// and no aggregate. The caller has to assign the rows to their keys.
-#[must_use]
-pub fn any_form(text: &str) -> Option<String> {
-    let all: Vec<Lexeme> = lexemes(text).into_iter().filter(|lexeme| lexeme.kind != LexemeKind::Blank).collect();
-    let at = |idx: usize| all.get(idx).map(|lexeme| (lexeme.kind, &text[lexeme.range.clone()]));
-    let is_word = |word: &str| {
-        all.iter().any(|one| one.kind == LexemeKind::Word && text[one.range.clone()].eq_ignore_ascii_case(word))
-    };
-    if !is_word("SELECT")
-        || ["LIMIT", "GROUP", "OFFSET", "FETCH", "DISTINCT", "UNION"].into_iter().any(is_word)
-        || ["COUNT", "SUM", "AVG", "MIN", "MAX", "EXISTS"].into_iter().any(is_word)
-    {
-        return None;
-    }
-    let found: Vec<(usize, usize)> =
-        (0..all.len()).filter_map(|idx| Some((idx, placeholder(text, &all[idx..])?))).collect();
-    let [(first, length)] = found[..] else { return None };
-    let before = first.checked_sub(1).and_then(at)?;
-    let is_column = first
-        .checked_sub(2)
-        .and_then(at)
-        .is_some_and(|(kind, _)| matches!(kind, LexemeKind::Word | LexemeKind::Quoted));
-    if before != (LexemeKind::Symbol, "=") || !is_column {
-        return None;
-    }
-    // A cast behind the placeholder, `$1::INTEGER`, is one to an array.
-    let (mut end, mut cast) = (all.get(first + length - 1)?.range.end, String::new());
-    if let (Some((_, "::")), Some((LexemeKind::Word, name))) = (at(first + length), at(first + length + 1)) {
-        cast = format!("::{name}[]");
-        end = all.get(first + length + 1)?.range.end;
-    }
-    let start = all.get(first)?.range.start;
-    Some(format!("{}ANY($1{cast}){}", &text[..start], &text[end..]))
 }
 
 #[cfg(test)]
@@ -239,33 +162,13 @@ mod tests {
             assert_eq!((read.statement.verb, read.statement.database.as_str()), (expected, "app"), "{text}");
         }
         assert!(reader.read("SELECT a FROM t WHERE b = ?", "").unwrap().has_placeholders);
+        let (first, second) = ("UPDATE t SET a = %(a)s WHERE b = %(b)s", "update t set a = ? where b = ?");
+        let texts = [first, second].map(|text| reader.read(text, "").unwrap().statement);
+        assert_eq!((texts[0].text.as_str(), &texts[0].family), ("UPDATE t SET a = $1 WHERE b = $2", &texts[1].family));
         assert!(!reader.read("SELECT a FROM t WHERE b = 1", "").unwrap().has_placeholders);
         for idx in 0..REMEMBERED + 10 {
             reader.read(&format!("SELECT a FROM t{idx}"), "");
         }
         assert!(reader.known.len() <= REMEMBERED);
-    }
-
-    #[test]
-    fn one_equality_becomes_any() {
-        for (text, expected) in [
-            ("SELECT * FROM users WHERE id = $1", Some("SELECT * FROM users WHERE id = ANY($1)")),
-            (
-                "SELECT * FROM users AS u WHERE u.id = ? ORDER BY id",
-                Some("SELECT * FROM users AS u WHERE u.id = ANY($1) ORDER BY id"),
-            ),
-            ("SELECT a FROM t WHERE t.\"k\" = %(id_1)s", Some("SELECT a FROM t WHERE t.\"k\" = ANY($1)")),
-            ("SELECT a FROM t WHERE k = $1::INTEGER", Some("SELECT a FROM t WHERE k = ANY($1::INTEGER[])")),
-            ("SELECT a FROM t WHERE k = $1 AND l = $2", None),
-            ("SELECT a FROM t WHERE k > $1", None),
-            ("SELECT a FROM t WHERE k = $1 LIMIT 1", None),
-            ("SELECT count(*) FROM t WHERE k = $1 GROUP BY x", None),
-            ("SELECT count(*) FROM t WHERE k = $1", None),
-            ("SELECT a FROM t WHERE k=?", Some("SELECT a FROM t WHERE k=ANY($1)")),
-            ("UPDATE t SET a = $1", None),
-            ("SELECT a FROM t", None),
-        ] {
-            assert_eq!(any_form(text).as_deref(), expected, "{text}");
-        }
     }
 }

@@ -167,11 +167,11 @@ impl Window {
             let json = |value: Result<serde_json::Value, _>| value.unwrap_or_default();
             let (mut looping, mut calls) = (0, 0);
             for (family, one) in &route.statements {
-                looping = one.looping.max(looping);
+                looping = (one.looping + one.hidden).max(looping);
                 calls += one.calls;
                 let evidence = json(serde_json::to_value(one));
                 let (requests, seconds) = (one.requests, seconds(one.nanos));
-                let (looping, calls) = (one.looping, one.calls);
+                let (looping, calls) = (one.looping + one.hidden, one.calls);
                 let of_family = row(family, &one.statement, evidence);
                 rows.push(RequestStatementRow { requests, looping, calls, seconds, ..of_family });
             }

@@ -30,9 +30,9 @@ table! {
     route: String = "method and route of the server's span, name of a consumer's or job's span";
     database: String = "name of the database; empty if the spans do not have it";
     family: String = "fingerprint of the statement; empty in the row of the route, which counts all its requests";
-    statement: String = "the statement without literals";
+    statement: String = "the statement without literals, with placeholders $n";
     requests: u64 = "requests with the statement; all requests in the row of the route";
-    looping: u64 = "requests that repeat the statement in a loop; the largest of its statements in the row of the route";
+    looping: u64 = "requests that repeat the statement in a loop, also one behind a cache; the largest of its statements in the row of the route";
     calls: u64 = "successful calls";
     seconds: f64 = "time of the calls; of the requests in the row of the route" unit "s";
     evidence: Value = "distributions that the advisor reads" unit "JSON" flat "";

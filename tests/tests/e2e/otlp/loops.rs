@@ -42,7 +42,7 @@ fn wait_for(server: &Server, service: &str, requests: u64) {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         let answer = server.sql(&sql);
-        if answer["rows"][0][0] == json!(requests) {
+        if answer[0][0] == json!(requests) {
             return;
         }
         assert!(Instant::now() < until, "{service}: {answer}");
@@ -53,7 +53,7 @@ fn wait_for(server: &Server, service: &str, requests: u64) {
 #[test]
 fn loops_of_statements_are_found_in_traces_of_the_python_sdk() {
     let folder = tempdir().unwrap();
-    let (server, grpc) = started(folder.path(), "[otlp]\ntrace_wait = \"1s\"\n");
+    let (server, grpc) = started(folder.path(), "[otlp]\ntrace_wait = \"5s\"\n");
     send("http", &server.url);
     wait_for(&server, "shop-http", 280);
     // What is open at the shutdown is stored too.

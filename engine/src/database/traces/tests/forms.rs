@@ -56,7 +56,7 @@ fn alternating_loops_are_both_found() {
     assert_eq!(found.len(), 2);
     for (one, partner) in [(&found[0], &found[1]), (&found[1], &found[0])] {
         assert_eq!((one.form, one.calls.median), (LoopForm::Interleaved, 12.0));
-        assert_eq!(one.partners, [partner.statement.family.clone()]);
+        assert_eq!(one.partners, std::slice::from_ref(&partner.statement.family));
         assert_eq!(one.parent.as_ref().unwrap().family, family(LIST));
     }
 }

@@ -149,7 +149,7 @@ fn number(span: &Span, keys: &[&str]) -> Option<u64> {
 
 fn attribute<'s>(span: &'s Span, keys: &[&str]) -> Option<&'s AnyValue> {
     let of = |key: &&str| span.attributes.iter().find(|found: &&KeyValue| found.key == **key);
-    keys.iter().find_map(|key| of(&key)).and_then(|found| found.value.as_ref())
+    keys.iter().find_map(of).and_then(|found| found.value.as_ref())
 }
 
 #[cfg(test)]
