@@ -1,10 +1,10 @@
-//! Reads the configuration sections of the advisors: each advisor parses its own tables, and errors get line and
-//! column.
+//! Reads the configuration sections of the advisors and of the databases: each advisor parses its tables, several may
+//! share a section, and errors get line and column.
 
 use std::{ops::Range, path::Path};
 
 use almanac_engine::{
-    advise::{AdviceSpecs, Registry},
+    advise::{AdviceSpecs, AdvisorSpec, Registry, database::DatabaseSpec, kit::SectionError, read_specs},
     calendar::Zone,
 };
 use serde_json::{Map, Number, Value};
@@ -19,13 +19,14 @@ use super::ConfigError;
 pub(super) struct Sections<'i>(Vec<(&'static str, Spanned<DeValue<'i>>)>);
 
 impl<'i> Sections<'i> {
-    /// Removes the sections of the registry's advisors from `document`.
+    /// Removes the sections of the registry's advisors and of the databases from `document`.
     pub(super) fn take(document: &mut DeTable<'i>, registry: &Registry) -> Self {
-        let names = registry.advisors().filter_map(|advisor| advisor.section());
-        Self(names.filter_map(|name| Some((name, document.remove(name)?))).collect())
+        // The second of two advisors with one section finds it removed.
+        Self(names(registry).filter_map(|name| Some((name, document.remove(name)?))).collect())
     }
 
-    /// Passes each section to its advisor and returns the targets; days follow the clocks of `zone`.
+    /// Passes each section to its advisors and returns the targets, each advisor's own, and the watched databases; days
+    /// follow the clocks of `zone`.
     ///
     /// # Errors
     /// [`ConfigError`] for the first invalid value.
@@ -34,8 +35,8 @@ impl<'i> Sections<'i> {
         registry: &Registry,
         zone: Option<Zone>,
         (path, text): (&Path, &str),
-    ) -> Result<AdviceSpecs, ConfigError> {
-        let mut specs = AdviceSpecs::default();
+    ) -> Result<(AdviceSpecs, Vec<DatabaseSpec>), ConfigError> {
+        let (mut specs, mut databases) = (AdviceSpecs::default(), Vec::new());
         for (section, value) in &self.0 {
             let content = |span: Range<usize>, message: &str| ConfigError::content(path, text, &span, message);
             let DeValue::Array(tables) = value.get_ref() else {
@@ -43,20 +44,32 @@ impl<'i> Sections<'i> {
             };
             let values = tables.iter().map(to_json).collect::<Result<Vec<Value>, _>>();
             let values = values.map_err(|(span, message)| content(span, &message))?;
-            let Some(advisor) = registry.advisors().find(|advisor| advisor.section() == Some(*section)) else {
-                continue;
-            };
-            advisor.read(&values, zone, &mut specs).map_err(|error| {
+            let located = |error: SectionError| {
                 if error.is_content {
                     let table = tables.get(error.table);
                     content(table.map_or(0..0, |table| locate(table, &error.path, &error.message)), &error.message)
                 } else {
                     ConfigError::Contradiction { path: path.to_path_buf(), message: error.message }
                 }
-            })?;
+            };
+            if Some(*section) == databases_section() {
+                databases = read_specs(&values, zone).map_err(located)?;
+            }
+            for advisor in registry.advisors().filter(|advisor| advisor.section() == Some(*section)) {
+                advisor.read(&values, zone, &mut specs).map_err(located)?;
+            }
         }
-        Ok(specs)
+        Ok((specs, databases))
     }
+}
+
+/// Returns the names of the sections that advisors and the collector of databases read.
+pub(super) fn names(registry: &Registry) -> impl Iterator<Item = &'static str> {
+    registry.advisors().filter_map(|advisor| advisor.section()).chain(databases_section())
+}
+
+fn databases_section() -> Option<&'static str> {
+    DatabaseSpec::section().map(|section| section.name)
 }
 
 /// Returns the position in the file of the value at the path `keys` in a table, or of the unknown key that `message`

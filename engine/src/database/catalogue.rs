@@ -18,6 +18,26 @@ pub struct Catalogue {
     pub extensions: BTreeMap<String, String>,
     /// Tables, partitions and materialized views outside the system's schemas.
     pub tables: Vec<Table>,
+    /// What could not be read, each with its remedy.
+    pub lacks: Vec<Lack>,
+}
+
+/// Something that could not be read of a database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lack {
+    /// What is missing, as a sentence without a full stop.
+    pub missing: String,
+    /// The command or setting that supplies it.
+    pub remedy: String,
+}
+
+impl Lack {
+    /// Creates a lack.
+    #[must_use]
+    pub fn new(missing: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { missing: missing.into(), remedy: remedy.into() }
+    }
 }
 
 /// Kind of a relation.

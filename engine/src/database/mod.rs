@@ -1,7 +1,10 @@
 //! What is known of a watched PostgreSQL database: its catalogue with statistics, its statements and what they cost.
 //!
 //! Pure data and pure functions. `catalogue` describes tables, columns and indexes; `workload` the statements of a span
-//! with their counters; `statement` reads statement texts; `traces` finds loops of statements in the requests of spans.
+//! with their counters; `plan` their plans; `statement` reads statement texts, `shape` what they mean, `estimate` what they
+//! would cost with other indexes; `export` reads files that a person exported; `log` reads the server's log; `read` has the
+//! SQL that reads a database, `snapshot` its counters and their differences; `traces` finds loops of statements in the
+//! requests of spans.
 //!
 //! ```
 //! use almanac_engine::database::statement::{family, normalize};
@@ -13,12 +16,22 @@
 //! ```
 
 pub mod catalogue;
+pub mod estimate;
+pub mod export;
+pub mod log;
+pub mod plan;
+pub mod read;
 pub mod shape;
+pub mod snapshot;
 pub mod statement;
 pub mod traces;
 pub mod workload;
 
 pub use catalogue::{
-    Catalogue, Column, ColumnStatistics, ForeignKey, Index, IndexKey, Table, TableActivity, TableKind,
+    Catalogue, Column, ColumnStatistics, ForeignKey, Index, IndexKey, Lack, Table, TableActivity, TableKind,
 };
+pub use plan::{Plan, PlanNode};
 pub use workload::{ParameterValues, StatementUse, TableWrites, Workload};
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -157,7 +157,9 @@ impl Walk<'_> {
             let before = self.block(idx).relations.len();
             self.factor(&join.relation, idx);
             let (constraint, left, right) = match &join.join_operator {
-                JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::CrossJoin(on) => (Some(on), false, false),
+                JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::CrossJoin(on) => {
+                    (Some(on), false, false)
+                }
                 JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => (Some(on), false, true),
                 JoinOperator::Right(on) | JoinOperator::RightOuter(on) => (Some(on), true, false),
                 JoinOperator::FullOuter(on) => (Some(on), true, true),
@@ -271,7 +273,17 @@ impl Walk<'_> {
     /// Notes whether the projection is made of aggregates.
     fn aggregate(&mut self, expr: &Expr, idx: usize) {
         const AGGREGATES: [&str; 12] = [
-            "count", "sum", "avg", "min", "max", "array_agg", "string_agg", "bool_or", "bool_and", "json_agg", "jsonb_agg",
+            "count",
+            "sum",
+            "avg",
+            "min",
+            "max",
+            "array_agg",
+            "string_agg",
+            "bool_or",
+            "bool_and",
+            "json_agg",
+            "jsonb_agg",
             "every",
         ];
         let name = match expr {
@@ -296,7 +308,9 @@ impl Walk<'_> {
         };
         let found = match key {
             Expr::Value(value) => match &value.value {
-                Value::Number(digits, _) => digits.parse::<usize>().ok().and_then(|nth| projection.get(nth.checked_sub(1)?)),
+                Value::Number(digits, _) => {
+                    digits.parse::<usize>().ok().and_then(|nth| projection.get(nth.checked_sub(1)?))
+                }
                 _ => None,
             }
             .and_then(of_item),
@@ -332,7 +346,9 @@ impl Walk<'_> {
 
     fn limit(&mut self, query: &Query, idx: usize) {
         let (limit, offset) = match &query.limit_clause {
-            Some(LimitClause::LimitOffset { limit, offset, .. }) => (limit.as_ref(), offset.as_ref().map(|offset| &offset.value)),
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => {
+                (limit.as_ref(), offset.as_ref().map(|offset| &offset.value))
+            }
             Some(LimitClause::OffsetCommaLimit { offset, limit }) => (Some(limit), Some(offset)),
             None => (None, None),
         };

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use sqlparser::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, VisitMut, Visitor,
-    VisitorMut, Visit,
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 
 use super::{
@@ -222,9 +222,9 @@ fn is_immutable(expr: &Expr, table: &Table) -> bool {
         }
         Expr::Cast { expr: inner, data_type, .. } => {
             let of_zone = identifiers(inner).and_then(|names| names.last().cloned()).is_some_and(|name| {
-                table.column(&name).is_none_or(|column| {
-                    !matches!(column.type_name.as_str(), "timestamp without time zone" | "date")
-                })
+                table
+                    .column(&name)
+                    .is_none_or(|column| !matches!(column.type_name.as_str(), "timestamp without time zone" | "date"))
             });
             matches!(data_type, DataType::Date) && !of_zone && is_immutable(inner, table)
         }

@@ -7,9 +7,7 @@ mod predicate;
 mod types;
 
 pub use build::shape;
-pub use types::{
-    Amount, Block, Filter, Join, Key, Operand, OrderKey, Pattern, Relation, Role, Shape, Test, Verb,
-};
+pub use types::{Amount, Block, Filter, Join, Key, Operand, OrderKey, Pattern, Relation, Role, Shape, Test, Verb};
 
 #[cfg(test)]
 mod tests;

@@ -42,7 +42,9 @@ impl Walk<'_> {
                 let test = if *negated || !is_fixed { Test::Other } else { Test::In(Some(list.len())) };
                 self.test(expr, test);
             }
-            Expr::InSubquery { expr, negated, .. } => self.test(expr, if *negated { Test::Other } else { Test::In(None) }),
+            Expr::InSubquery { expr, negated, .. } => {
+                self.test(expr, if *negated { Test::Other } else { Test::In(None) })
+            }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
                 let test = if matches!(self.side(right), Side::Value(_)) { Test::In(None) } else { Test::Other };
                 self.test(left, test);

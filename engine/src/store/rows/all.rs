@@ -1,8 +1,9 @@
 //! The list of all tables and views, in the order of `docs/tables.md`, and the views that no row type describes.
 
 use super::{
-    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DeadLetterRow, Deploy, ForecastRow,
-    Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, RequestStatementRow,
+    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DatabaseCatalogueRow, DatabaseHourRow,
+    DatabaseIndexUseRow, DatabaseStatementRow, DatabaseStatementUseRow, DatabaseTableUseRow, DeadLetterRow, Deploy,
+    ForecastRow, Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, RequestStatementRow,
     ScrapeTargetRow, SignalRow, StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source,
     histogram,
 };
@@ -131,4 +132,10 @@ pub const TABLES: &[&Table] = &[
     DeadLetterRow::TABLE,
     StreamCursorRow::TABLE,
     RequestStatementRow::TABLE,
+    DatabaseStatementRow::TABLE,
+    DatabaseStatementUseRow::TABLE,
+    DatabaseTableUseRow::TABLE,
+    DatabaseIndexUseRow::TABLE,
+    DatabaseHourRow::TABLE,
+    DatabaseCatalogueRow::TABLE,
 ];
