@@ -8,6 +8,7 @@ pub mod access;
 mod chain;
 pub mod cli;
 pub mod config;
+pub mod database;
 mod grpc;
 pub mod http;
 pub mod postgres;

@@ -5,6 +5,7 @@
 
 pub mod advise;
 pub mod calendar;
+pub mod database;
 pub mod histogram;
 pub mod ingest;
 #[cfg(unix)]

@@ -35,7 +35,7 @@ const SERVER_TOKEN: &str = "server.token";
 const MAX_TOKEN_BYTES: usize = 512;
 /// Verifications that run at the same time, each with about 20 ms of CPU time and 19 MiB.
 const VERIFICATIONS: usize = 2;
-/// Requests that wait for a verification; further ones are told to come back.
+/// Largest number of requests that wait for a verification; further ones are refused with [`Refusal::TooMany`].
 const WAITING: usize = 1024;
 /// Delay of the answer to a wrong token.
 pub(super) const WRONG_DELAY: Duration = Duration::from_millis(300);

@@ -8,7 +8,8 @@ use super::Config;
 
 /// Headings of the page, each with a text that has an unknown key in that section; the test adds the advisors'
 /// sections.
-const SECTIONS: [(&str, &str); 17] = [
+const SECTIONS: [(&str, &str); 18] = [
+    ("[[database]]", "[[database]]\nzzz = 1"),
     ("[server]", "[server]\nzzz = 1"),
     ("[store]", "[store]\nzzz = 1"),
     ("[store] retention", "[store]\nretention = { zzz = 1 }"),

@@ -8,13 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use almanac_engine::advise::{AdviceSpecs, Registry};
+use almanac_engine::advise::{AdviceSpecs, Registry, database::DatabaseSpec};
 use serde::Deserialize;
 use toml::de::DeTable;
 
 use super::{
     Alerts, ByteSize, ConfigError, Grpc, Learn, Otlp, Postgres, Promql, Secret, Server, Signal, Span, Sql, Stream,
-    Target, Webhook, sections::Sections,
+    Target, Webhook,
+    advisors::{Sections, names},
 };
 
 /// The whole configuration; `Config::default()` equals that of an empty file.
@@ -64,6 +65,9 @@ pub struct Config {
     /// Targets of the advisors' sections, such as `[[workload]]`.
     #[serde(skip)]
     pub advice: AdviceSpecs,
+    /// Watched databases, `[[database]]`.
+    #[serde(skip)]
+    pub databases: Vec<DatabaseSpec>,
     /// Advisors whose sections the file may have.
     #[serde(skip)]
     pub registry: Registry,
@@ -267,10 +271,10 @@ impl Config {
         let mut config = Self::deserialize(toml::de::Deserializer::from(document)).map_err(|error| {
             // An unknown section may be a misspelt one of an advisor, so those are suggested too.
             let is_section = error.span().is_some_and(|span| heads.contains(&span.start));
-            let advisors: Vec<&str> = registry.advisors().filter_map(|advisor| advisor.section()).collect();
+            let advisors: Vec<&str> = names(&registry).collect();
             failed(&error, if is_section { &advisors } else { &[] })
         })?;
-        config.advice = sections.read(&registry, config.learn.time_zone, (path, text))?;
+        (config.advice, config.databases) = sections.read(&registry, config.learn.time_zone, (path, text))?;
         config.registry = registry;
         config.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         config.check().map_err(|message| ConfigError::Contradiction { path: path.to_path_buf(), message })?;

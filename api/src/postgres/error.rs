@@ -10,7 +10,7 @@ use crate::chain;
 /// Why a message has no answer.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The client is told; a `FATAL` error ends the connection.
+    /// An error for the client; after one of the severity `FATAL` the connection is closed.
     Sql(Box<ErrorInfo>),
     /// The connection is broken.
     Io(io::Error),
@@ -38,7 +38,7 @@ impl From<PgWireError> for Failure {
     }
 }
 
-/// Returns an error after which the connection goes on.
+/// Returns an error that fails the statement; the connection stays open.
 pub(super) fn error(code: &str, message: impl Into<String>) -> Failure {
     Failure::Sql(info("ERROR", code, message.into()))
 }
@@ -120,7 +120,9 @@ fn of_message(message: &str) -> &'static str {
     } else if has("must appear in the GROUP BY") {
         "42803"
     } else if message.starts_with("Conversion Error") {
-        if has("timestamp") || has("date") { "22007" } else { "22P02" }
+        // A text that is no number is quoted in its message, and may have these words.
+        let is_time = !has("Could not convert string") && (has("timestamp") || has("date"));
+        if is_time { "22007" } else { "22P02" }
     } else if message.starts_with("Out of Range Error") || has("Overflow") {
         "22003"
     } else if message.starts_with("Binder Error") || message.starts_with("Catalog Error") {
@@ -142,6 +144,7 @@ mod tests {
             ("Binder Error: Referenced column \"x\" not found in FROM clause!", "42703"),
             ("Catalog Error: Scalar Function with name lowr does not exist!", "42883"),
             ("Conversion Error: Could not convert string 'x' to INT32", "22P02"),
+            ("Conversion Error: Could not convert string 'update' to INT32", "22P02"),
             ("Conversion Error: invalid timestamp field format", "22007"),
             ("Out of Range Error: Overflow in multiplication", "22003"),
             ("Binder Error: something else", "42804"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::listen::Tls;
-use crate::{chain, config::Config};
+use crate::{chain, config::Config, database::Address};
 
 /// Returns what would stop a start with this configuration: the certificate, and folders and files that cannot be used.
 ///
@@ -17,6 +17,11 @@ pub fn start_faults(config: &Config) -> Vec<String> {
         && let Err(error) = Tls::open(cert, key)
     {
         faults.push(chain(&error));
+    }
+    for spec in &config.databases {
+        if let Err(error) = Address::of(spec, &config.folder) {
+            faults.push(format!("[[database]] {:?}: {error}", spec.name));
+        }
     }
     let files = [("store.path", Some(config.store.path.clone())), ("server.audit_file", config.audit_file())];
     for (key, path) in files {

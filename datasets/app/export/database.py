@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 from datasets.app.export.plans import plans
 from datasets.app.schema.build import DATABASE, psql
 from datasets.app.servers.packages import postgres_bin
 
+CATALOGUE = Path(__file__).resolve().parents[3] / "docs/advisors/database-export.sql"
 JSON_FILES = {
     "pg_stats.json": "SELECT * FROM pg_stats WHERE schemaname = 'public'",
     "pg_stat_user_tables.json": "SELECT *, pg_table_size(relid) AS table_bytes, pg_indexes_size(relid) AS indexes_bytes, "
@@ -18,12 +20,13 @@ JSON_FILES = {
 
 
 def export(port, log, out):
-    """Writes `statements.csv`, `schema.sql`, `plans.json` and the statistics to `out`."""
+    """Writes `statements.csv`, `schema.json`, `schema.sql`, `plans.json` and the statistics to `out`."""
     where = f"WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{DATABASE}') ORDER BY total_exec_time DESC"
     psql(port, DATABASE, "-c", f"\\copy (SELECT * FROM pg_stat_statements {where}) TO '{out}/statements.csv' CSV HEADER")
     schema = subprocess.run([postgres_bin("pg_dump"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "--schema-only", DATABASE],
                             stdout=subprocess.PIPE, text=True, check=True).stdout
     (out / "schema.sql").write_text(schema)
+    (out / "schema.json").write_text(psql(port, DATABASE, "-At", "-f", str(CATALOGUE)))
     for name, sql in JSON_FILES.items():
         (out / name).write_text(psql(port, DATABASE, "-At", "-c", f"SELECT coalesce(json_agg(t), '[]') FROM ({sql}) t"))
     with open(log, errors="replace") as lines:

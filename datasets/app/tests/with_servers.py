@@ -143,6 +143,8 @@ class WithServers(unittest.TestCase):
         self.assertTrue(any("ILIKE" in row["query"] and int(row["calls"]) > 0 for row in statements))
         self.assertEqual([fault["name"] for fault in json.loads((out / "truth.json").read_text())],
                          [name for name in faults.FAULTS if name in faults.parse("all")])
+        self.assertIn("tasks", (out / "schema.json").read_text())
+        json.loads((out / "schema.json").read_text())
         files = json.loads((out / "manifest.json").read_text())["files"]
         for name, least in (("samples.parquet", 1000), ("cache_events.parquet", 50)):
             self.assertGreater(files[name]["rows"], least, name)

@@ -68,6 +68,18 @@ pub trait Advisor: Send + Sync + 'static {
     /// Decides on the facts, without I/O.
     fn decide(spec: &Self::Spec, target: &str, facts: &Self::Facts, now: Timestamp) -> Outcome<Self::Terms>;
 
+    /// Decides on all that the facts of one target show, each with its own verdict. By default that is the target itself. An
+    /// advisor whose targets only the facts show, such as the indexes of a database, returns one for each of them as well;
+    /// their names begin with the target's and a colon.
+    fn decide_all(
+        spec: &Self::Spec,
+        target: &str,
+        facts: &Self::Facts,
+        now: Timestamp,
+    ) -> Vec<(String, Outcome<Self::Terms>)> {
+        vec![(target.to_owned(), Self::decide(spec, target, facts, now))]
+    }
+
     /// Compares policies on the facts, without I/O. Null when the facts do not suffice.
     fn replay(spec: &Self::Spec, target: &str, facts: &Self::Facts, now: Timestamp) -> Report {
         match Self::decide(spec, target, facts, now) {

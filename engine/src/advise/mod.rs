@@ -27,6 +27,7 @@ mod run;
 mod specs;
 mod stamps;
 
+pub mod database;
 pub mod kit;
 pub mod picture;
 pub mod rightsizing;
@@ -36,6 +37,6 @@ pub mod ttl;
 
 pub use advisor::{Advisor, Applied, FetchError, Metric, Need, Outcome, Proposal, Report, Rollback, Setting, Sources};
 pub use error::AdviseError;
-pub use registry::{AnyAdvisor, Registry, Verdict, VerdictOutcome, advise_on, measure_on};
+pub use registry::{AnyAdvisor, Registry, Verdict, VerdictOutcome, advise_on, measure_on, read_specs};
 pub use run::{PictureSet, Round, advise, consider, measure, pictures, rank, record};
 pub use specs::{AdviceSpecs, AdvisorSpec};

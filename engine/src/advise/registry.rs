@@ -151,24 +151,7 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     }
 
     fn read(&self, tables: &[Value], zone: Option<Zone>, into: &mut AdviceSpecs) -> Result<(), SectionError> {
-        let Some(section) = A::Spec::section() else { return Ok(()) };
-        let mut names = Vec::new();
-        for (idx, table) in tables.iter().enumerate() {
-            let contradiction = |message| SectionError { table: idx, path: Vec::new(), message, is_content: false };
-            let mut spec = section.read(idx, table)?;
-            spec.set_zone(zone);
-            let name = spec.name().to_owned();
-            if name.trim().is_empty() {
-                return Err(contradiction(format!("a [[{}]] has an empty name", section.name)));
-            }
-            if names.contains(&name) {
-                let message = format!("two [[{}]] have the name {name:?}; give each its own", section.name);
-                return Err(contradiction(message));
-            }
-            spec.check().map_err(|message| contradiction(format!("{} {name:?}: {message}", section.name)))?;
-            names.push(name);
-            into.push::<A>(spec);
-        }
+        read_specs::<A::Spec>(tables, zone)?.into_iter().for_each(|spec| into.push::<A>(spec));
         Ok(())
     }
 
@@ -219,25 +202,57 @@ impl<A: Advisor> AnyAdvisor for Erased<A> {
     }
 }
 
+/// Reads the tables of a section and checks them. None are read of a kind without a section.
+///
+/// # Errors
+/// [`SectionError`] for the first invalid value.
+pub fn read_specs<S: AdvisorSpec>(tables: &[Value], zone: Option<Zone>) -> Result<Vec<S>, SectionError> {
+    let Some(section) = S::section() else { return Ok(Vec::new()) };
+    let mut specs: Vec<S> = Vec::with_capacity(tables.len());
+    for (idx, table) in tables.iter().enumerate() {
+        let contradiction = |message| SectionError { table: idx, path: Vec::new(), message, is_content: false };
+        let mut spec = section.read(idx, table)?;
+        spec.set_zone(zone);
+        let name = spec.name().to_owned();
+        if name.trim().is_empty() {
+            return Err(contradiction(format!("a [[{}]] has an empty name", section.name)));
+        }
+        if specs.iter().any(|known| known.name() == name) {
+            let message = format!("two [[{}]] have the name {name:?}; give each its own", section.name);
+            return Err(contradiction(message));
+        }
+        spec.check().map_err(|message| contradiction(format!("{} {name:?}: {message}", section.name)))?;
+        specs.push(spec);
+    }
+    Ok(specs)
+}
+
 /// Returns the specification of a recommendation's target, if it is still configured.
 fn spec_of<'a, A: Advisor>(specs: &'a AdviceSpecs, row: &RecommendationRow) -> Option<&'a A::Spec> {
-    specs.of::<A>().find(|spec| A::targets(spec).contains(&row.target))
+    let of = |target: &String| {
+        row.target.strip_prefix(target.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    // A target of another specification may begin with the same word; the exact one comes first.
+    let exact = specs.of::<A>().find(|spec| A::targets(spec).contains(&row.target));
+    exact.or_else(|| specs.of::<A>().find(|spec| A::targets(spec).iter().any(of)))
 }
 
 /// Decides on every target of one specification. A fetch error becomes a `Lacks` verdict.
 pub fn advise_on<A: Advisor>(from: &Sources<'_>, spec: &A::Spec, now: Timestamp) -> Vec<Verdict> {
-    let verdict = |target: String| {
-        let outcome = match A::fetch(from, spec, &target, now) {
-            Err(error) => VerdictOutcome::Lacks { needs: vec![error.need()] },
-            Ok(facts) => match A::decide(spec, &target, &facts, now) {
-                Outcome::Keep { reason } => VerdictOutcome::Keep { reason },
-                Outcome::Lacks { needs } => VerdictOutcome::Lacks { needs },
-                Outcome::Propose(proposal) => proposed::<A>(&target, *proposal, now),
-            },
+    let kind = Kind::from_static(A::KIND);
+    let verdict = |(target, outcome): (String, Outcome<A::Terms>)| {
+        let outcome = match outcome {
+            Outcome::Keep { reason } => VerdictOutcome::Keep { reason },
+            Outcome::Lacks { needs } => VerdictOutcome::Lacks { needs },
+            Outcome::Propose(proposal) => proposed::<A>(&target, *proposal, now),
         };
-        Verdict { kind: Kind::from_static(A::KIND), target, outcome }
+        Verdict { kind, target, outcome }
     };
-    A::targets(spec).into_iter().map(verdict).collect()
+    let verdicts = |target: String| match A::fetch(from, spec, &target, now) {
+        Err(error) => vec![Verdict { kind, target, outcome: VerdictOutcome::Lacks { needs: vec![error.need()] } }],
+        Ok(facts) => A::decide_all(spec, &target, &facts, now).into_iter().map(verdict).collect(),
+    };
+    A::targets(spec).into_iter().flat_map(verdicts).collect()
 }
 
 /// Measures the effect of an applied recommendation. `spec`: the specification of its target, if still configured.

@@ -83,7 +83,7 @@ pub enum HistogramError {
         /// Number of bounds.
         bounds: usize,
     },
-    /// The message says nothing about the count.
+    /// The buckets of one side have both integer and float counts.
     #[error("integer and float counts are mixed")]
     Mixed,
 }

@@ -35,6 +35,14 @@ pub enum ExemplarError {
         /// Characters of all names and values.
         chars: usize,
     },
+    /// It has no valid labels, value or time.
+    #[error("an exemplar of {series} has {problem}")]
+    Invalid {
+        /// The series.
+        series: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// It is older than the newest of its series.
     #[error("an exemplar of {series} is older than the newest one: {timestamp_ms} before {newest_ms}")]
     OutOfOrder {
@@ -108,11 +116,22 @@ impl Exemplars {
                 }
             }
         }
+        // All exemplars of a series share its labels.
+        let series = ring.newest.get_key_value(series).map_or_else(|| series.clone(), |(kept, _)| kept.clone());
         ring.kept.push_back((series.clone(), exemplar.clone()));
-        let of_series = ring.newest.entry(series.clone()).or_insert_with(|| (0, exemplar.clone()));
+        let of_series = ring.newest.entry(series).or_insert_with(|| (0, exemplar.clone()));
         *of_series = (of_series.0 + 1, exemplar);
         ring.added += 1;
         Ok(true)
+    }
+
+    /// Whether the newest exemplar of a series has these labels and this value, at whatever time. A page without times of
+    /// its own repeats its exemplars at each scrape.
+    #[must_use]
+    pub fn has_newest(&self, series: &Labels, labels: &Labels, value: f64) -> bool {
+        let ring = self.0.lock();
+        let newest = ring.newest.get(series);
+        newest.is_some_and(|(_, newest)| newest.value.to_bits() == value.to_bits() && newest.labels == *labels)
     }
 
     /// Returns the exemplars in a span, both ends included, of the series that satisfy all matchers of any selector:
@@ -173,6 +192,18 @@ mod tests {
         assert_eq!((times(0), times(1), ring.counts()), (vec![2, 4], vec![3], (3, 5)));
         assert_eq!(ring.select(&[&[Matcher::equal("job", "a")]], 3, 10)[0].1.len(), 1);
         assert_eq!(ring.select(&[&[Matcher::equal("job", "c")]], 0, 10), []);
+    }
+
+    #[test]
+    fn the_newest_of_a_series_is_known_by_its_labels_and_value() {
+        let (ring, series) = (Exemplars::new(1), labels("job", "a"));
+        assert!(!ring.has_newest(&series, &labels("trace_id", "x"), 1.0));
+        ring.add(&series, exemplar("x", 1.0, 10)).unwrap();
+        assert!(ring.has_newest(&series, &labels("trace_id", "x"), 1.0));
+        assert!(!ring.has_newest(&series, &labels("trace_id", "x"), 2.0));
+        assert!(!ring.has_newest(&series, &labels("trace_id", "y"), 1.0));
+        ring.add(&labels("job", "b"), exemplar("x", 1.0, 10)).unwrap();
+        assert!(!ring.has_newest(&series, &labels("trace_id", "x"), 1.0));
     }
 
     #[test]

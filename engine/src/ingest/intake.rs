@@ -265,7 +265,6 @@ impl Ingest {
         if request.exemplars() > 0 {
             self.keep_exemplars(request, accepted, &mut summary);
         }
-        summary.histograms_written = request.stale_histograms();
         let mut pending = self.append_summed(batch, summary)?;
         pending.metadata = metadata;
         Ok(pending)
@@ -306,7 +305,6 @@ impl Ingest {
         for (refusal, count) in &summary.refusals {
             self.0.counters.refuse(refusal.reason(), *count);
         }
-        // The ends of series with histograms are samples in the store.
         summary.samples_written = (batch.series.len() as u64).saturating_sub(summary.histograms_written);
         summary.histograms_written += batch.histograms.len() as u64;
         let receipt = if batch.is_empty() { None } else { Some(self.0.store.append(batch)?) };
@@ -413,12 +411,14 @@ impl Ingest {
         if request.timestamps().iter().any(|&timestamp_ms| !accepted.contains(timestamp_ms)) {
             refuse_timestamps(request, accepted, summary, &mut left_out);
         }
+        left_out.sort_unstable();
+        left_out.dedup();
+        let keep = |column_idx: usize| left_out.binary_search(&column_idx).is_err();
+        // The ends of series with histograms are samples in the store.
+        summary.histograms_written = request.stale_histograms().iter().filter(|idx| keep(**idx)).count() as u64;
         let (timestamps, values) = request.take_columns();
         let mut batch = SampleBatch { series, timestamps, values, histograms };
         if !left_out.is_empty() {
-            left_out.sort_unstable();
-            left_out.dedup();
-            let keep = |column_idx: usize| left_out.binary_search(&column_idx).is_err();
             retain_at(&mut batch.series, keep);
             retain_at(&mut batch.timestamps, keep);
             retain_at(&mut batch.values, keep);

@@ -2,6 +2,7 @@
 //!
 //! Decoders are pure functions of bytes. [`Ingest`] checks labels and timestamps and appends to the store.
 
+pub mod database;
 pub mod files;
 pub mod import;
 pub mod otlp;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Exemplar, Ingest, Refusal, WriteSummary,
+    Exemplar, ExemplarError, Ingest, Refusal, WriteSummary,
     labels::{shown, validate},
     refuse::timestamp_refusal,
     remote_write::{Entry, Request, histogram::Decoded},
+    text::PageExemplar,
     timestamp::AcceptedTimestamps,
 };
 use crate::{histogram::Histogram, series::Labels};
@@ -55,44 +56,73 @@ impl Ingest {
             let labels = match checked.and_then(|()| validate(&pairs, self.limits())) {
                 Ok(labels) => labels,
                 Err(_) => {
-                    // The reason is reported with the samples of the series.
-                    summary.exemplars_refused += u64::from(entry.exemplars);
+                    let error = ExemplarError::Invalid { series: shown(&pairs), problem: "a series that is refused" };
+                    summary.refuse(Refusal::Exemplar(error), entry.exemplars.into());
                     continue;
                 }
             };
             for exemplar in range.map(|idx| request.exemplar(idx)) {
-                let Some((pairs, value, timestamp_ms)) = exemplar else {
-                    summary.exemplars_refused += 1;
-                    continue;
-                };
-                self.keep_exemplar(&labels, &pairs, (value, timestamp_ms), accepted, summary);
+                let exemplar = exemplar.and_then(|(pairs, value, timestamp_ms)| {
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    let labels =
+                        Labels::from_pairs(pairs.iter().map(|(name, value)| (text(name), text(value)))).ok()?;
+                    Some(Exemplar { labels, value, timestamp_ms })
+                });
+                match exemplar {
+                    Some(exemplar) => self.keep_exemplar(&labels, exemplar, accepted, summary),
+                    None => refuse_exemplar(&labels, MALFORMED, summary),
+                }
             }
         }
     }
 
-    /// Adds one exemplar with its value and its time in epoch milliseconds.
-    pub(crate) fn keep_exemplar(
+    /// Adds an exemplar of a page or an export. Without a time of its own it has that of its sample in epoch milliseconds,
+    /// and is not added again if the newest one has the same labels and value.
+    pub(crate) fn keep_page_exemplar(
         &self,
         series: &Labels,
-        pairs: &[(&[u8], &[u8])],
-        (value, timestamp_ms): (f64, i64),
+        exemplar: &PageExemplar,
+        sample_ms: i64,
         accepted: AcceptedTimestamps,
         summary: &mut WriteSummary,
     ) {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let labels = Labels::from_pairs(pairs.iter().map(|(name, value)| (text(name), text(value))));
-        let Ok(labels) = labels.map_err(drop).and_then(|labels| if value.is_nan() { Err(()) } else { Ok(labels) })
-        else {
-            summary.exemplars_refused += 1;
-            return;
+        let Ok(labels) = Labels::from_pairs(exemplar.labels.iter().map(|(name, value)| (&**name, &**value))) else {
+            return refuse_exemplar(series, MALFORMED, summary);
         };
-        if !accepted.contains(timestamp_ms) {
-            summary.exemplars_refused += 1;
+        if exemplar.timestamp_ms.is_none() && self.exemplars().has_newest(series, &labels, exemplar.value) {
+            summary.exemplars_written += 1;
             return;
         }
-        match self.exemplars().add(series, Exemplar { labels, value, timestamp_ms }) {
+        let timestamp_ms = exemplar.timestamp_ms.unwrap_or(sample_ms);
+        self.keep_exemplar(series, Exemplar { labels, value: exemplar.value, timestamp_ms }, accepted, summary);
+    }
+
+    /// Adds one exemplar.
+    fn keep_exemplar(
+        &self,
+        series: &Labels,
+        exemplar: Exemplar,
+        accepted: AcceptedTimestamps,
+        summary: &mut WriteSummary,
+    ) {
+        if exemplar.value.is_nan() {
+            return refuse_exemplar(series, "the value NaN", summary);
+        }
+        if !accepted.contains(exemplar.timestamp_ms) {
+            return refuse_exemplar(series, "a timestamp that is not accepted", summary);
+        }
+        match self.exemplars().add(series, exemplar) {
             Ok(_) => summary.exemplars_written += 1,
             Err(error) => summary.refuse(Refusal::Exemplar(error), 1),
         }
     }
+}
+
+/// What is wrong with an exemplar whose labels cannot be read.
+const MALFORMED: &str = "malformed labels";
+
+/// Counts an exemplar that is not kept.
+fn refuse_exemplar(series: &Labels, problem: &'static str, summary: &mut WriteSummary) {
+    let error = ExemplarError::Invalid { series: series.to_string(), problem };
+    summary.refuse(Refusal::Exemplar(error), 1);
 }

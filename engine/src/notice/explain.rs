@@ -122,7 +122,7 @@ fn opening(incident: &SuspectedIncidentRow) -> String {
         _ => format!("the first of {} signals with probability {:.2}", others + 1, incident.confidence),
     };
     format!(
-        "Suspected incident from {}, {length} so far: {} is {among}.",
+        "Suspected incident that began at {} and lasted {length}: {} is {among}.",
         rfc3339(incident.started_at.millis()),
         incident.first_mover
     )
@@ -136,10 +136,13 @@ fn departed(departure: &Departure, start_ms: i64) -> String {
         AnomalyKind::Drift => "drifted away",
         AnomalyKind::FlatLine => "stopped moving",
     };
+    let length = match last.millis().saturating_sub(first.millis()) {
+        0 => ", at one time".to_owned(),
+        length_ms => format!(", for {}", format_duration(length_ms)),
+    };
     format!(
-        "{signal} {what} {} after the start, for {}; farthest at {}: {} instead of {} ({} to {}), {} half-widths of the band.",
+        "{signal} {what} {} after the start{length}; farthest at {}: {} instead of {} ({} to {}), {} half-widths of the band.",
         format_duration(first.millis().saturating_sub(start_ms)),
-        format_duration(last.millis().saturating_sub(first.millis())),
         rfc3339(peak.timestamp.millis()),
         number(peak.value),
         number(peak.yhat),
@@ -275,9 +278,9 @@ mod tests {
         assert_eq!(
             found.sentences,
             [
-                "Suspected incident from 2026-03-02T10:00:00Z, 20m so far: queue is the first of 2 signals with probability 0.80.",
+                "Suspected incident that began at 2026-03-02T10:00:00Z and lasted 20m: queue is the first of 2 signals with probability 0.80.",
                 "queue left its band 0s after the start, for 1m; farthest at 2026-03-02T10:01:00Z: 310.3 instead of 120 (90 to 150), 6.333 half-widths of the band.",
-                "latency left its band 4m after the start, for 0s; farthest at 2026-03-02T10:04:00Z: 310.3 instead of 120 (90 to 150), 1.5 half-widths of the band.",
+                "latency left its band 4m after the start, at one time; farthest at 2026-03-02T10:04:00Z: 310.3 instead of 120 (90 to 150), 1.5 half-widths of the band.",
                 "api v2 was released 7m before the start; 1 more in that time.",
                 "From 2026-02-23T11:20:00Z to 2026-03-02T10:00:00Z, latency moves 2m before queue (correlation -0.70, -0.80 to -0.60).",
                 "ann labelled it as a real incident: queue full.",
@@ -293,7 +296,7 @@ mod tests {
         assert_eq!(
             found.sentences,
             [
-                "Suspected incident from 2026-03-02T10:00:00Z, 20m so far: queue is the only signal in it.",
+                "Suspected incident that began at 2026-03-02T10:00:00Z and lasted 20m: queue is the only signal in it.",
                 "No release is known in the 2h before it.",
             ]
         );

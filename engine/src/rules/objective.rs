@@ -199,8 +199,8 @@ impl Objective {
         judged.margin = Some(self.limit.margin(value));
         judged.good_share = Some(good_share);
         let window = Window { objective: self, points, good: &good, step_ms, now_ms };
-        let kept = format!("{:.4} % of {over} were {} {}", 100.0 * good_share, self.limit.words(), self.limit.value());
-        let wanted = 100.0 * self.share;
+        let kept = format!("{} % of {over} were {} {}", percent(good_share), self.limit.words(), self.limit.value());
+        let wanted = percent(self.share);
         if !self.limit.is_good(value) {
             judged.state = ObjectiveState::Missed;
             judged.until_ms = window.first_ahead(0.0, steps, |is_met| is_met);
@@ -237,6 +237,11 @@ impl Objective {
         }
         values[rank - 1]
     }
+}
+
+/// Returns a share in percent, rounded to four decimals: objectives are written with up to five nines.
+fn percent(share: f64) -> f64 {
+    (share * 1e6).round() / 1e4
 }
 
 fn count(number: usize) -> f64 {

@@ -72,7 +72,7 @@ impl Default for EvalLimits {
 impl EvalLimits {
     /// Returns the limits with an empty arena, which every evaluation has for itself.
     pub(super) fn for_one_evaluation(&self) -> Self {
-        Self { arena: Arena::default(), ..self.clone() }
+        Self { arena: Arena::with_limit(self.max_samples), ..self.clone() }
     }
 
     /// Checks the size of an intermediate result of `cells` values, and the cancellation.

@@ -33,8 +33,8 @@ pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, Deletio
 pub use read::{ROLLUP_MS, RollupValue};
 pub use schema::{PG_SETTINGS, PG_VERSION, pg_type_oid};
 pub use sql::{
-    EvaluatePromql, ParquetError, PromqlCall, PromqlSeries, PromqlStep, SqlAnswer, SqlCancel, SqlDescription,
-    SqlDialect, SqlError, SqlLimits, SqlParam, postgres, to_parquet,
+    EvaluatePromql, IsCancelled, ParquetError, PromqlCall, PromqlSeries, PromqlStep, SqlAnswer, SqlCancel,
+    SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, postgres, to_parquet,
 };
 #[cfg(unix)]
 pub use workers::{SqlCall, SqlWorkers, WorkerOptions, WorkerStats, serve_sql};

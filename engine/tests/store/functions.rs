@@ -8,7 +8,7 @@ use std::{
 use almanac_engine::{
     series::Labels,
     store::{
-        EvaluatePromql, PromqlCall, PromqlSeries, PromqlStep, SqlLimits, SqlParam,
+        EvaluatePromql, IsCancelled, PromqlCall, PromqlSeries, PromqlStep, SqlLimits, SqlParam,
         rows::{AnomalyKind, AnomalyRow, ForecastRow},
     },
 };
@@ -105,7 +105,7 @@ fn forecasts_and_anomalies_have_functions() {
 struct Recorder(Mutex<Vec<PromqlCall>>);
 
 impl EvaluatePromql for Recorder {
-    fn evaluate(&self, call: &PromqlCall, _: Instant) -> Result<Vec<PromqlSeries>, String> {
+    fn evaluate(&self, call: &PromqlCall, _: Instant, _: &IsCancelled<'_>) -> Result<Vec<PromqlSeries>, String> {
         if call.expr == "wrong" {
             return Err("no such thing".to_owned());
         }

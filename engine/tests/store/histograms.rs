@@ -5,6 +5,7 @@ use std::sync::Arc;
 use almanac_engine::{
     histogram::{CUSTOM_SCHEMA, Histogram, ResetHint},
     series::{Labels, Matcher, SampleSource, SeriesHistograms},
+    signal::{EvalLimits, Value, instant, parse},
     store::{Appended, Compaction, Deletion, HistogramSample, SampleBatch, Store, StoreOptions},
 };
 use almanac_models::Timestamp;
@@ -202,4 +203,19 @@ fn analysts_see_buckets_with_their_bounds() {
         let same = found.to_bits() == expected.to_bits() || (found - expected).abs() < 1e-9;
         assert!(same, "{found} {expected}: {buckets:?}");
     }
+}
+
+#[test]
+fn extended_ranges_show_histograms_at_their_ends() {
+    let fresh = Fresh::new();
+    append(&fresh.store, &latency(), &[(60_000, histogram(10.0)), (120_000, histogram(12.0))]);
+    let check = |expr: &str, at_ms: i64, expected: &[(i64, f64)]| {
+        let found = instant(&fresh.store, &parse(expr).unwrap(), at_ms, &EvalLimits::default()).unwrap();
+        let Value::Matrix(found) = found else { panic!("{expr}: {found:?}") };
+        let counts: Vec<(i64, f64)> = found[0].histograms.iter().map(|(at, one)| (*at, one.count)).collect();
+        assert_eq!((found.len(), counts, found[0].values.len()), (1, expected.to_vec(), 0), "{expr}");
+    };
+    check("latency_seconds[1m] anchored", 120_000, &[(60_000, 10.0), (120_000, 12.0)]);
+    // The end is halfway between the two.
+    check("latency_seconds[1m] smoothed", 90_000, &[(30_000, 10.0), (60_000, 10.0), (90_000, 11.0)]);
 }

@@ -32,6 +32,8 @@ fn a_store_of_schema_version_1_opens() {
     assert_eq!(store.scrape_targets(), []);
     assert_eq!(store.suspected_incidents(&Default::default()).unwrap(), []);
     assert_eq!(store.peer_outliers(&Default::default()).unwrap(), []);
+    assert_eq!(store.database_statements("app").unwrap(), []);
+    assert_eq!(store.database_catalogue("app").unwrap(), None);
     let answer = store.analyst_sql("SELECT count(*) FROM samples", &[], Default::default()).unwrap();
     assert_eq!(answer.batches[0].num_rows(), 1);
     store.compact(Timestamp::from_millis(0), Compaction::All).unwrap();

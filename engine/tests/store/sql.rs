@@ -6,8 +6,8 @@ use std::{
 };
 
 use almanac_engine::store::{
-    AnalystLimits, Compaction, EvaluatePromql, PromqlCall, PromqlSeries, SqlError, SqlLimits, SqlParam, Store,
-    StoreOptions,
+    AnalystLimits, Compaction, EvaluatePromql, IsCancelled, PromqlCall, PromqlSeries, SqlError, SqlLimits, SqlParam,
+    Store, StoreOptions,
 };
 use almanac_models::Timestamp;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -221,7 +221,7 @@ fn documented_statements_run() {
 struct Nothing;
 
 impl EvaluatePromql for Nothing {
-    fn evaluate(&self, _: &PromqlCall, _: Instant) -> Result<Vec<PromqlSeries>, String> {
+    fn evaluate(&self, _: &PromqlCall, _: Instant, _: &IsCancelled<'_>) -> Result<Vec<PromqlSeries>, String> {
         Ok(Vec::new())
     }
 }

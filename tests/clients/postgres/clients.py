@@ -155,6 +155,15 @@ async def with_asyncpg():
     except asyncpg.UndefinedTableError:
         pass
     await connection.close()
+    # A pool resets a connection when it is given back.
+    pool = await asyncpg.create_pool(host=HOST, port=PORT, user="anyone", password=TOKEN, database="almanac", ssl=False, min_size=1, max_size=1)
+    async with pool.acquire() as pooled:
+        await pooled.execute("SET statement_timeout = 1234")
+        assert await pooled.fetchval("SHOW statement_timeout") == "1234"
+    async with pool.acquire() as pooled:
+        assert await pooled.fetchval("SHOW statement_timeout") == "0"
+        assert await pooled.fetchval("SELECT count(*) FROM samples") == 60
+    await pool.close()
 
 
 CHECKS = {

@@ -8,6 +8,7 @@
 //! line. The ordinary tests run every target on its corpus and on a fixed number of mutations of it, `make fuzz` for a given
 //! time, and `cargo fuzz` prefers inputs that reach new code (`tests/fuzz`).
 
+mod database;
 mod files;
 mod http;
 mod one_line;
@@ -33,6 +34,9 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("actions", http::actions),
     ("config", settings::config),
     ("csv", files::csv),
+    ("database_plans", database::plans),
+    ("database_schema", database::schema),
+    ("database_statements", database::statements),
     ("events", samples::events),
     ("grafana", http::grafana),
     ("ndjson", files::ndjson),

@@ -2,9 +2,10 @@
 
 use std::{fs, thread, time::Duration};
 
-use prost::Message;
-
-use crate::harness::{Server, almanac};
+use crate::{
+    harness::{Server, almanac},
+    ingest::read::{self, PATTERN, Series},
+};
 
 const RULES: &str = "groups:
 - name: depths
@@ -15,79 +16,9 @@ const RULES: &str = "groups:
   - {alert: Unknown, expr: 'mad_over_time(depth[5m]) > 0'}
 ";
 
-#[derive(Clone, PartialEq, Message)]
-struct ReadRequest {
-    #[prost(message, repeated, tag = "1")]
-    queries: Vec<Query>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Query {
-    #[prost(int64, tag = "1")]
-    start: i64,
-    #[prost(int64, tag = "2")]
-    end: i64,
-    #[prost(message, repeated, tag = "3")]
-    matchers: Vec<Matcher>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Matcher {
-    #[prost(int32, tag = "1")]
-    op: i32,
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(string, tag = "3")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ReadResponse {
-    #[prost(message, repeated, tag = "1")]
-    results: Vec<QueryResult>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct QueryResult {
-    #[prost(message, repeated, tag = "1")]
-    series: Vec<Series>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Series {
-    #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
-    #[prost(int64, tag = "2")]
-    timestamp: i64,
-}
-
 /// Reads the series of a name pattern.
 fn read(service: &Server, pattern: &str) -> Vec<Series> {
-    let matcher = Matcher { op: 2, name: "__name__".to_owned(), value: pattern.to_owned() };
-    let request = ReadRequest { queries: vec![Query { start: 0, end: i64::MAX / 2, matchers: vec![matcher] }] };
-    let body = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
-    let request = service.request("POST", "/api/v1/read").header("content-type", "application/x-protobuf").body(body);
-    let answer = request.send().unwrap();
-    assert_eq!(answer.headers()["content-type"], "application/x-protobuf");
-    assert_eq!(answer.headers()["content-encoding"], "snappy");
-    let bytes = snap::raw::Decoder::new().decompress_vec(&answer.bytes().unwrap()).unwrap();
-    ReadResponse::decode(bytes.as_slice()).unwrap().results.remove(0).series
+    read::read(service, PATTERN, pattern, (0, i64::MAX / 2))
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "how much was compared")]
 
 mod browser;
+mod database;
 mod deploy;
 mod getting_started;
 mod grafana;

@@ -4,7 +4,8 @@ use std::fs;
 
 use almanac_engine::{
     advise::{
-        AdviceSpecs, AnyAdvisor,
+        AdviceSpecs, AdvisorSpec, AnyAdvisor,
+        database::DatabaseSpec,
         kit::{duration_text, percent},
         threshold::KeptRule,
     },
@@ -43,6 +44,12 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
             None => all.push(section("[alerts]", alerts(config, targets(advisor, specs), kept))),
         }
     }
+    let shown = section("[[database]]", config.databases.iter().map(database).collect());
+    // Its advisors say what they do in the same section.
+    match all.iter_mut().find(|known| known.name == shown.name) {
+        Some(known) => known.sentences.splice(0..0, shown.sentences).for_each(drop),
+        None => all.push(shown),
+    }
     all.push(section("[[webhook]]", config.webhooks.iter().map(webhook).collect()));
     all.push(section("[[target]]", config.targets.iter().map(target).collect()));
     all.push(section("[[stream]]", config.streams.iter().map(stream).collect()));
@@ -52,6 +59,10 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
 
 fn section(name: &str, sentences: Vec<String>) -> Section {
     Section { name: name.to_owned(), sentences }
+}
+
+fn database(spec: &DatabaseSpec) -> String {
+    format!("{}: {}", spec.name, spec.explain())
 }
 
 fn server(config: &Config, needs_token: bool) -> Vec<String> {

@@ -2,13 +2,13 @@
 
 use std::{
     sync::{Arc, mpsc},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use almanac_engine::{
     learn::LearnedSource,
     signal::{self, EvalLimits, Feature},
-    store::{EvaluatePromql, PromqlCall, PromqlSeries, PromqlStep, Store},
+    store::{EvaluatePromql, IsCancelled, PromqlCall, PromqlSeries, PromqlStep, Store},
 };
 
 use crate::{
@@ -18,6 +18,8 @@ use crate::{
 
 /// Most samples of an evaluation.
 const MAX_SAMPLES: usize = 20_000_000;
+/// Interval between looks at the deadline and at a cancellation.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Evaluates expressions on a store and on what was learned from it.
 #[derive(Debug)]
@@ -35,7 +37,12 @@ impl Expressions {
 }
 
 impl EvaluatePromql for Expressions {
-    fn evaluate(&self, call: &PromqlCall, end: Instant) -> Result<Vec<PromqlSeries>, String> {
+    fn evaluate(
+        &self,
+        call: &PromqlCall,
+        end: Instant,
+        is_cancelled: &IsCancelled<'_>,
+    ) -> Result<Vec<PromqlSeries>, String> {
         let step_ms = match &call.step {
             PromqlStep::Millis(millis) => Some(*millis),
             PromqlStep::Text(text) => parse_duration_ms(text),
@@ -58,14 +65,16 @@ impl EvaluatePromql for Expressions {
             ..EvalLimits::default()
         };
         let source = LearnedSource::new(self.store.clone(), self.clock.now());
-        // A second thread cancels the evaluation at the deadline; dropping `done` ends it.
+        // A second thread stops the evaluation at the deadline or when it is cancelled; dropping `done` ends it.
         let (done, ended) = mpsc::channel::<()>();
         let cancel = limits.cancel.clone();
         let series = std::thread::scope(|scope| {
             scope.spawn(move || {
-                let wait = end.saturating_duration_since(Instant::now());
-                if ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    cancel.cancel();
+                while ended.recv_timeout(LOOK_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    if Instant::now() >= end || is_cancelled() {
+                        cancel.cancel();
+                        return;
+                    }
                 }
             });
             let series = signal::range(&source, &query, call.from_ms, call.until_ms, step_ms, &limits);
@@ -81,5 +90,29 @@ impl EvaluatePromql for Expressions {
             values: series.values,
         };
         Ok(series.into_iter().map(of).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use almanac_engine::store::StoreOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_cancelled_evaluation_ends_long_before_its_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+        let expressions = Expressions::evaluator(store, Arc::default(), Clock::system());
+        // Eleven thousand steps of ten thousand points each.
+        let call = PromqlCall {
+            expr: "sum_over_time(sin(vector(time()))[10000s:1s])".to_owned(),
+            from_ms: 0,
+            until_ms: 10_999_000,
+            step: PromqlStep::Text("1s".to_owned()),
+        };
+        let end = Instant::now() + Duration::from_secs(600);
+        let message = expressions.evaluate(&call, end, &|| true).unwrap_err();
+        assert!(message.contains("cancelled"), "{message}");
     }
 }

@@ -19,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     cancel::CancelKeys,
-    door::Door,
     negotiate::negotiate,
+    shared::Shared,
     sign_in::{SignedIn, sign_in},
 };
 use crate::{
@@ -30,10 +30,11 @@ use crate::{
     postgres::{error::Failure, session::Session},
 };
 
-/// Connections above the largest number that are told so, or that are cancel requests; others are closed at once.
+/// Largest number of connections above `postgres.max_connections` that are read: each gets an error with SQLSTATE 53300, or is
+/// a cancel request. Further connections are closed without an answer.
 const REFUSED_AT_ONCE: usize = 16;
 
-/// Time for a connection above the largest number.
+/// Longest time for which a connection above `postgres.max_connections` is open.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause after a failed accept.
@@ -85,9 +86,9 @@ pub async fn serve(listener: Listener, state: AppState, tls: Option<TlsAcceptor>
         );
     }
     let needs_tls = !is_local && !state.config.server.insecure;
-    let door = Arc::new(Door { state, keys: CancelKeys::default(), needs_tls });
+    let shared = Arc::new(Shared { state, keys: CancelKeys::default(), needs_tls });
     let (open, mut tasks) = (Arc::new(AtomicUsize::new(0)), JoinSet::new());
-    let (stopping, most) = (door.state.stopping.clone(), door.state.config.postgres.max_connections);
+    let (stopping, most) = (shared.state.stopping.clone(), shared.state.config.postgres.max_connections);
     loop {
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
@@ -96,16 +97,16 @@ pub async fn serve(listener: Listener, state: AppState, tls: Option<TlsAcceptor>
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = Place::take(&open);
-                if place.number > most + REFUSED_AT_ONCE {
+                let counted = Counted::take(&open);
+                if counted.number > most + REFUSED_AT_ONCE {
                     continue;
                 }
-                let (door, tls, is_full) = (Arc::clone(&door), tls.clone(), place.number > most);
+                let (shared, tls, is_full) = (Arc::clone(&shared), tls.clone(), counted.number > most);
                 tasks.spawn(async move {
-                    if let Err(error) = handle(stream, peer, &door, tls.as_ref(), is_full).await {
+                    if let Err(error) = handle(stream, peer, &shared, tls.as_ref(), is_full).await {
                         tracing::debug!(%peer, %error, "a connection of a PostgreSQL client ended with an error");
                     }
-                    drop(place);
+                    drop(counted);
                 });
             }
             Err(error) => {
@@ -120,20 +121,20 @@ pub async fn serve(listener: Listener, state: AppState, tls: Option<TlsAcceptor>
 
 /// A counted connection.
 #[derive(Debug)]
-struct Place {
+struct Counted {
     open: Arc<AtomicUsize>,
     /// Number of connections with this one.
     number: usize,
 }
 
-impl Place {
+impl Counted {
     fn take(open: &Arc<AtomicUsize>) -> Self {
         let number = open.fetch_add(1, Ordering::AcqRel) + 1;
         Self { open: Arc::clone(open), number }
     }
 }
 
-impl Drop for Place {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::AcqRel);
     }
@@ -143,15 +144,15 @@ impl Drop for Place {
 async fn handle(
     stream: TcpStream,
     peer: SocketAddr,
-    door: &Arc<Door>,
+    shared: &Arc<Shared>,
     tls: Option<&TlsAcceptor>,
     is_full: bool,
 ) -> io::Result<()> {
-    let timeout = door.state.config.server.header_timeout.duration();
+    let timeout = shared.state.config.server.header_timeout.duration();
     let timeout = if is_full { timeout.min(REFUSAL_TIMEOUT) } else { timeout };
     let start = async {
         let mut socket = negotiate(stream, peer, tls).await?;
-        match sign_in(&mut socket, door, is_full).await {
+        match sign_in(&mut socket, shared, is_full).await {
             Ok(signed_in) => Ok(signed_in.map(|signed_in| (socket, signed_in))),
             Err(Failure::Sql(info)) => {
                 let reply = pgwire::messages::PgWireBackendMessage::ErrorResponse((*info).into());
@@ -162,7 +163,7 @@ async fn handle(
             Err(Failure::Io(error)) => Err(error),
         }
     };
-    let stopping = door.state.stopping.clone();
+    let stopping = shared.state.stopping.clone();
     let started = tokio::select! {
         () = stopping.cancelled() => return Ok(()),
         started = tokio::time::timeout(timeout, start) => started,
@@ -173,5 +174,5 @@ async fn handle(
     };
     let Some((socket, SignedIn { caller, registered, parameters })) = started? else { return Ok(()) };
     tracing::debug!(%peer, who = caller.shown(), "a PostgreSQL client signed in");
-    Session::new(socket, door.state.clone(), caller, registered.slot.clone(), parameters).serve().await
+    Session::new(socket, shared.state.clone(), caller, registered.slot.clone(), parameters).serve().await
 }

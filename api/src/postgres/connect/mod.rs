@@ -2,11 +2,11 @@
 
 mod accept;
 mod cancel;
-mod door;
 mod exchange;
 mod fields;
 mod negotiate;
 mod receive;
+mod shared;
 mod sign_in;
 mod tls;
 
@@ -15,7 +15,7 @@ use tokio_util::codec::Framed;
 pub use accept::{Listener, serve};
 pub(super) use cancel::CancelSlot;
 pub(super) use exchange::check_sign_in;
-pub(super) use receive::{AUTHENTICATED_BYTES, receive, take_message};
+pub(super) use receive::{AUTHENTICATED_BYTES, left, receive, take_message};
 pub(super) use tls::Stream;
 
 /// A connection on which messages are sent and received.

@@ -33,13 +33,13 @@ const HANDSHAKE: u8 = 0x16;
 /// # Errors
 /// The system's error; `InvalidData` for bytes of another protocol.
 pub(super) async fn negotiate(stream: TcpStream, peer: SocketAddr, tls: Option<&TlsAcceptor>) -> io::Result<Socket> {
+    stream.set_nodelay(true)?;
     let mut first = [0];
     stream.peek(&mut first).await?;
     let mut stream = if first[0] == HANDSHAKE {
         let tls = tls.ok_or_else(|| unexpected("a TLS handshake, and TLS is not configured"))?;
         Stream::Tls(Box::new(tls.accept(stream).await?))
     } else {
-        stream.set_nodelay(true)?;
         Stream::Plain(stream)
     };
     for _ in 0..MOST_REQUESTS {

@@ -41,13 +41,31 @@ pub(in crate::postgres) async fn receive(socket: &mut Socket) -> Option<PgWireRe
             }
             Ok(None) => {}
         }
-        let mut chunk = [0; CHUNK];
-        match socket.get_mut().read(&mut chunk).await {
+        match read(socket).await {
             Ok(0) => return None,
-            Ok(length) => socket.read_buffer_mut().extend_from_slice(&chunk[..length]),
+            Ok(_) => {}
             Err(error) => return Some(Err(error.into())),
         }
     }
+}
+
+/// Waits until the client has left. What it sends meanwhile is kept for [`receive`]; once that is as much as the longest
+/// message, nothing more is read and the wait has no end.
+pub(in crate::postgres) async fn left(socket: &mut Socket) {
+    while socket.read_buffer().len() < AUTHENTICATED_BYTES {
+        if !matches!(read(socket).await, Ok(1..)) {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Reads what has arrived into the buffer, and returns the number of bytes; 0 when the client has left.
+async fn read(socket: &mut Socket) -> io::Result<usize> {
+    let mut chunk = [0; CHUNK];
+    let length = socket.get_mut().read(&mut chunk).await?;
+    socket.read_buffer_mut().extend_from_slice(&chunk[..length]);
+    Ok(length)
 }
 
 /// Takes the first message out of a buffer; `None` as long as it is not complete.

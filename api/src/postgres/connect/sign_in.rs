@@ -15,9 +15,9 @@ use pgwire::{
 use super::{
     Socket,
     cancel::Registered,
-    door::Door,
     exchange::{First, MECHANISM, initial_response, last},
     receive::receive,
+    shared::Shared,
 };
 use crate::{
     access::{Caller, Refusal, Scope},
@@ -34,7 +34,7 @@ pub(super) struct SignedIn {
     pub(super) parameters: BTreeMap<String, String>,
 }
 
-/// Settings that every client is told at its start, in this order.
+/// Settings whose values every client gets after the sign-in, in this order.
 const REPORTED: [&str; 13] = [
     "server_version",
     "server_encoding",
@@ -57,11 +57,11 @@ const ENCODINGS: [&str; 5] = ["utf8", "utf-8", "unicode", "sql_ascii", "auto"];
 /// Reads the start-up message and identifies the caller. `None` after a cancel request, or when the client has left.
 ///
 /// # Errors
-/// [`Failure`], of which the client is to be told.
-pub(super) async fn sign_in(socket: &mut Socket, door: &Door, is_full: bool) -> Result<Option<SignedIn>, Failure> {
+/// [`Failure`], which the caller sends to the client.
+pub(super) async fn sign_in(socket: &mut Socket, shared: &Shared, is_full: bool) -> Result<Option<SignedIn>, Failure> {
     let startup = match receive(socket).await {
         Some(Ok(Message::CancelRequest(request))) => {
-            door.keys.cancel(&request);
+            shared.keys.cancel(&request);
             return Ok(None);
         }
         Some(Ok(Message::Startup(startup))) => startup,
@@ -72,12 +72,12 @@ pub(super) async fn sign_in(socket: &mut Socket, door: &Door, is_full: bool) -> 
     protocol_negotiation(socket, &startup).await?;
     // Messages have a type from here on.
     socket.set_state(PgWireConnectionState::AuthenticationInProgress);
-    check(&startup, door, socket.is_secure(), is_full)?;
-    let caller = identify(socket, door, &startup).await?;
+    check(&startup, shared, socket.is_secure(), is_full)?;
+    let caller = identify(socket, shared, &startup).await?;
     if let Err(missing) = caller.require(Scope::Sql) {
         return Err(fatal("42501", &missing.to_string()));
     }
-    let registered = door.keys.register(socket.protocol_version());
+    let registered = shared.keys.register(socket.protocol_version());
     let registered = registered.ok_or_else(|| fatal("58000", "the system gave no random bytes"))?;
     socket.set_state(PgWireConnectionState::ReadyForQuery);
     socket.feed(Reply::Authentication(Authentication::Ok)).await?;
@@ -94,11 +94,11 @@ pub(super) async fn sign_in(socket: &mut Socket, door: &Door, is_full: bool) -> 
 }
 
 /// Checks what can be refused before the sign-in.
-fn check(startup: &Startup, door: &Door, is_secure: bool, is_full: bool) -> Result<(), Failure> {
+fn check(startup: &Startup, shared: &Shared, is_secure: bool, is_full: bool) -> Result<(), Failure> {
     if is_full {
         return Err(fatal("53300", "postgres.max_connections is reached; close connections, or raise it"));
     }
-    if door.needs_tls && !is_secure {
+    if shared.needs_tls && !is_secure {
         return Err(fatal("28000", "this address is served with TLS only; connect with sslmode=require"));
     }
     let parameter = |name: &str| startup.parameters.get(name).map_or("", String::as_str);
@@ -112,14 +112,14 @@ fn check(startup: &Startup, door: &Door, is_secure: bool, is_full: bool) -> Resu
     Ok(())
 }
 
-async fn identify(socket: &mut Socket, door: &Door, startup: &Startup) -> Result<Caller, Failure> {
-    let (auth, from) = (&door.state.auth, Some(socket.socket_addr().ip()));
+async fn identify(socket: &mut Socket, shared: &Shared, startup: &Startup) -> Result<Caller, Failure> {
+    let (auth, from) = (&shared.state.auth, Some(socket.socket_addr().ip()));
     if !auth.is_required() {
-        return auth.identify(None, from).await.map_err(|refusal| refused(door, refusal));
+        return auth.identify(None, from).await.map_err(|refusal| refused(shared, refusal));
     }
     if auth.has_scram() {
         let user = startup.parameters.get("user").map_or("", String::as_str);
-        return scram(socket, door, user, from).await;
+        return scram(socket, shared, user, from).await;
     }
     if !socket.is_secure() {
         let message = "the tokens of this service were made by a release without SCRAM, which PostgreSQL's clients need; make a new \
@@ -130,22 +130,22 @@ async fn identify(socket: &mut Socket, door: &Door, startup: &Startup) -> Result
     socket.send(Reply::Authentication(Authentication::CleartextPassword)).await?;
     let Some(message) = password(socket).await? else { return Err(Failure::Left) };
     let token = message.into_password()?.password;
-    auth.identify(Some(token.as_bytes()), from).await.map_err(|refusal| refused(door, refusal))
+    auth.identify(Some(token.as_bytes()), from).await.map_err(|refusal| refused(shared, refusal))
 }
 
 /// Runs the exchange of SCRAM.
-async fn scram(socket: &mut Socket, door: &Door, user: &str, from: Option<IpAddr>) -> Result<Caller, Failure> {
+async fn scram(socket: &mut Socket, shared: &Shared, user: &str, from: Option<IpAddr>) -> Result<Caller, Failure> {
     let wrong = |reason: &str| fatal("28000", &format!("SCRAM: {reason}"));
     socket.send(Reply::Authentication(Authentication::SASL(vec![MECHANISM.to_owned()]))).await?;
     let Some(message) = password(socket).await? else { return Err(Failure::Left) };
     let first = First::parse(&initial_response(message).map_err(wrong)?).map_err(wrong)?;
-    let waiting = first.answer(door.state.auth.scram_offer(user)).ok_or_else(|| wrong("no random bytes"))?;
+    let waiting = first.answer(shared.state.auth.scram_offer(user)).ok_or_else(|| wrong("no random bytes"))?;
     socket.send(Reply::Authentication(Authentication::SASLContinue(waiting.server_first.clone().into()))).await?;
     let Some(message) = password(socket).await? else { return Err(Failure::Left) };
     let proof = waiting.proof(&message.into_sasl_response()?.data).map_err(wrong)?;
     let checked =
-        door.state.auth.identify_scram(&waiting.offer, proof.auth_message.as_bytes(), &proof.proof, from).await;
-    let (caller, signature) = checked.map_err(|refusal| refused(door, refusal))?;
+        shared.state.auth.identify_scram(&waiting.offer, proof.auth_message.as_bytes(), &proof.proof, from).await;
+    let (caller, signature) = checked.map_err(|refusal| refused(shared, refusal))?;
     socket.feed(Reply::Authentication(Authentication::SASLFinal(last(&signature).into()))).await?;
     Ok(caller)
 }
@@ -161,13 +161,13 @@ async fn password(socket: &mut Socket) -> Result<Option<PasswordMessageFamily>, 
 }
 
 /// Returns the error for a caller that is not identified.
-fn refused(door: &Door, refusal: Refusal) -> Failure {
+fn refused(shared: &Shared, refusal: Refusal) -> Failure {
     let code = match refusal {
         Refusal::TooMany { .. } => "53400",
         Refusal::Missing | Refusal::Wrong => "28P01",
     };
     let mut message = format!("{refusal}; the password is a token of almanac token new");
-    let old = door.state.auth.without_scram(Scope::Sql);
+    let old = shared.state.auth.without_scram(Scope::Sql);
     if code == "28P01" && !old.is_empty() {
         message.push_str("; tokens of a release without SCRAM cannot sign in here, make new ones");
     }

@@ -25,8 +25,11 @@ pub(in crate::postgres) enum Command {
     Set {
         name: String,
         value: Option<String>,
+        /// Whether it lasts until the end of the transaction only.
+        is_local: bool,
         tag: &'static str,
     },
+    ResetAll,
     /// `SET TRANSACTION` and `SET SESSION CHARACTERISTICS`.
     SetTransaction,
     Show(String),
@@ -83,6 +86,18 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// Takes a value: a text constant without its quotes, or another lexeme as a name.
+    fn value(&mut self) -> String {
+        let quoted = self.head.get(self.at).and_then(|(_, text)| text.strip_prefix('\'')?.strip_suffix('\''));
+        match quoted {
+            Some(text) => {
+                self.at += 1;
+                text.replace("''", "'")
+            }
+            None => self.name(),
+        }
+    }
+
     fn is_done(&self) -> bool {
         self.at >= self.head.len()
     }
@@ -106,7 +121,11 @@ pub(in crate::postgres) fn command(piece: &Piece<'_>) -> Command {
         "set" => set(words),
         "reset" => {
             let name = words.name();
-            if name == "all" { Command::Nothing("RESET") } else { Command::Set { name, value: None, tag: "RESET" } }
+            if name == "all" {
+                Command::ResetAll
+            } else {
+                Command::Set { name, value: None, is_local: false, tag: "RESET" }
+            }
         }
         "show" => show(words),
         "discard" => {
@@ -144,19 +163,20 @@ fn one_or_all(mut words: Words<'_>) -> Option<String> {
 }
 
 fn set(mut words: Words<'_>) -> Command {
+    let mut is_local = false;
     if words.take("session") {
         if words.take("characteristics") {
             return Command::SetTransaction;
         }
     } else {
-        words.take("local");
+        is_local = words.take("local");
     }
     if words.take("transaction") {
         return Command::SetTransaction;
     }
     if words.take("time") && words.take("zone") {
-        let value = words.name().trim_matches('\'').to_owned();
-        return Command::Set { name: "timezone".to_owned(), value: Some(value), tag: "SET" };
+        let value = words.value();
+        return Command::Set { name: "timezone".to_owned(), value: Some(value), is_local, tag: "SET" };
     }
     let mut name = words.name();
     // A setting of an extension: `extension.setting`.
@@ -166,13 +186,16 @@ fn set(mut words: Words<'_>) -> Command {
     if !words.take("to") && !words.take("=") {
         return Command::Query;
     }
-    let mut value = Vec::new();
+    let mut value = String::new();
     while !words.is_done() {
-        value.push(words.name().trim_matches('\'').to_owned());
+        if words.take(",") {
+            value.push_str(", ");
+        } else {
+            value.push_str(&words.value());
+        }
     }
-    let value = value.concat().replace(',', ", ");
     let is_default = value.eq_ignore_ascii_case("default");
-    Command::Set { name, value: (!is_default).then_some(value), tag: "SET" }
+    Command::Set { name, value: (!is_default).then_some(value), is_local, tag: "SET" }
 }
 
 /// `SHOW TABLES` and `SHOW name` of a view are queries; other names are settings.
@@ -247,7 +270,19 @@ mod tests {
             let pieces = split(sql);
             assert_eq!(command(&pieces[0]), expected, "{sql}");
         };
-        let set = |name: &str, value: &str| Command::Set { name: name.into(), value: Some(value.into()), tag: "SET" };
+        let set = |name: &str, value: &str| Command::Set {
+            name: name.into(),
+            value: Some(value.into()),
+            is_local: false,
+            tag: "SET",
+        };
+        let mut local = set("statement_timeout", "5s");
+        if let Command::Set { is_local, .. } = &mut local {
+            *is_local = true;
+        }
+        check("SET application_name = 'it''s a,b'", set("application_name", "it's a,b"));
+        check("SET LOCAL statement_timeout = '5s'", local);
+        check("RESET ALL", Command::ResetAll);
         check("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", Command::Begin);
         check("start transaction", Command::Begin);
         check("ROLLBACK TO SAVEPOINT x", Command::Savepoint("ROLLBACK"));
@@ -257,7 +292,7 @@ mod tests {
         check("SET TIME ZONE 'Europe/Berlin'", set("timezone", "Europe/Berlin"));
         check(
             "SET statement_timeout TO DEFAULT",
-            Command::Set { name: "statement_timeout".into(), value: None, tag: "SET" },
+            Command::Set { name: "statement_timeout".into(), value: None, is_local: false, tag: "SET" },
         );
         check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", Command::SetTransaction);
         check("SHOW transaction isolation level", Command::Show("transaction_isolation".into()));

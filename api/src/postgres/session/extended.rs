@@ -33,6 +33,9 @@ use crate::postgres::{
 /// Largest number of prepared statements of a session.
 const MOST_STATEMENTS: usize = 1_000;
 
+/// Largest number of bytes of the prepared statements and values of a session.
+const MOST_BYTES: usize = 16 << 20;
+
 impl Session {
     pub(super) async fn parse(&mut self, parse: Parse) -> Result<(), Failure> {
         let name = parse.name.unwrap_or_default();
@@ -45,6 +48,7 @@ impl Session {
                 format!("the connection has {MOST_STATEMENTS} prepared statements; close some"),
             ));
         }
+        self.check_bytes()?;
         let piece = only_statement(&parse.query)?;
         let prepared = Prepared {
             text: piece.as_ref().map_or("", |piece| piece.text).to_owned(),
@@ -59,6 +63,17 @@ impl Session {
         }
         self.statements.insert(name, prepared.into());
         self.feed(Reply::ParseComplete(ParseComplete::new())).await
+    }
+
+    /// Checks that the session may keep another statement or values.
+    fn check_bytes(&self) -> Result<(), Failure> {
+        let statements = self.statements.iter().map(|(name, statement)| name.len() + statement.bytes());
+        let portals = self.portals.iter().map(|(name, portal)| name.len() + portal.bytes());
+        if statements.chain(portals).sum::<usize>() < MOST_BYTES {
+            return Ok(());
+        }
+        let message = format!("prepared statements and values of the connection take {MOST_BYTES} bytes; close some");
+        Err(error("53400", message))
     }
 
     fn statement(&self, name: Option<&String>) -> Result<Arc<Prepared>, Failure> {
@@ -77,6 +92,7 @@ impl Session {
             self.portals.remove("");
         }
         self.check_portals()?;
+        self.check_bytes()?;
         let formats = &bind.parameter_format_codes;
         if formats.len() > 1 && formats.len() != bind.parameters.len() {
             return Err(error("08P01", "the number of parameter formats differs from that of parameters"));

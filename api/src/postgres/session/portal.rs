@@ -32,6 +32,18 @@ pub(super) struct Prepared {
     pub(super) description: parking_lot::Mutex<Option<Arc<SqlDescription>>>,
 }
 
+impl Prepared {
+    /// Returns about how many bytes the statement takes.
+    pub(super) fn bytes(&self) -> usize {
+        let described = self.description.lock();
+        let columns = described.as_ref().map_or(0, |description| {
+            let names = description.columns.iter().map(|(name, found)| name.len() + found.len());
+            names.sum::<usize>() + description.columns.len() * size_of::<(String, String)>()
+        });
+        self.text.len() + self.declared.len() * (size_of::<u32>() + size_of::<Option<ParamType>>()) + columns
+    }
+}
+
 /// Which columns are sent in binary form.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Formats(pub(super) Vec<i16>);
@@ -54,7 +66,8 @@ pub(super) struct Rows {
     batches: Vec<RecordBatch>,
     batch: usize,
     row: usize,
-    _memory: Reserved,
+    /// Memory of the rows, given back when the last one was sent.
+    memory: Reserved,
 }
 
 impl Rows {
@@ -62,7 +75,7 @@ impl Rows {
     pub(super) fn new(answer: SqlAnswer, memory: Reserved) -> Self {
         let fields = answer.schema.fields().iter().zip(&answer.types);
         let columns = fields.map(|(field, found)| Column::new(field.name(), found)).collect();
-        Self { columns, batches: answer.batches, batch: 0, row: 0, _memory: memory }
+        Self { columns, batches: answer.batches, batch: 0, row: 0, memory }
     }
 
     /// Returns one row of texts.
@@ -71,7 +84,7 @@ impl Rows {
         let fields: Vec<Field> = values.iter().map(|(name, _)| Field::new(*name, DataType::Utf8, true)).collect();
         let arrays = values.iter().map(|(_, value)| Arc::new(StringArray::from(vec![value.as_str()])) as ArrayRef);
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect());
-        Self { columns, batches: batch.into_iter().collect(), batch: 0, row: 0, _memory: Reserved::default() }
+        Self { columns, batches: batch.into_iter().collect(), batch: 0, row: 0, memory: Reserved::default() }
     }
 
     /// Returns the next row in the given form, or nothing at the end.
@@ -84,8 +97,8 @@ impl Rows {
             }
             (self.batch, self.row) = (self.batch + 1, 0);
         }
-        // The memory of the rows is not needed any more.
         self.batches.clear();
+        drop(std::mem::take(&mut self.memory));
         Ok(None)
     }
 
@@ -118,4 +131,12 @@ pub(super) struct Portal {
     pub(super) rows: Option<Rows>,
     /// Whether it was declared as a cursor that outlives its transaction.
     pub(super) is_held: bool,
+}
+
+impl Portal {
+    /// Returns about how many bytes the values take.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.values.iter().map(|value| if let SqlParam::Text(text) = value { text.len() } else { 0 });
+        texts.sum::<usize>() + self.values.len() * size_of::<SqlParam>()
+    }
 }

@@ -5,19 +5,23 @@ use std::{sync::Arc, time::Duration};
 use almanac_engine::store::{
     SqlAnswer, SqlCall, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, SqlWorkers, postgres::ParamType,
 };
+use tokio::task::JoinError;
 
 use super::{
     Session,
     portal::{Prepared, Rows},
 };
 use crate::postgres::{
-    connect::receive,
+    connect::{left, receive},
     error::{Failure, error, fatal, of_sql},
 };
 
 /// Largest number of rows of an answer, as for `POST /v1/sql`. A longer one is an error: clients of PostgreSQL have no
 /// place for the mark that an answer was cut.
 const MOST_ROWS: usize = 1_000_000;
+
+/// Largest number of columns of an answer, as in PostgreSQL: a message counts them in 16 bits.
+const MOST_COLUMNS: usize = 1_664;
 
 /// Time for which an answer waits for memory that other answers hold.
 const MEMORY_WAIT: Duration = Duration::from_secs(5);
@@ -39,6 +43,7 @@ impl Session {
     ) -> Result<Rows, Failure> {
         match self.exchange(sql, types, Some(values), offset).await? {
             Outcome::Answer(answer) => {
+                check_columns(answer.types.len())?;
                 if answer.truncated {
                     let message = format!(
                         "the answer has more than {MOST_ROWS} rows or 64 MiB; aggregate, or add conditions or LIMIT"
@@ -61,6 +66,7 @@ impl Session {
         }
         match self.exchange(&prepared.text, &prepared.types, None, prepared.offset).await? {
             Outcome::Description(description) => {
+                check_columns(description.columns.len())?;
                 let description = Arc::new(description);
                 *prepared.description.lock() = Some(Arc::clone(&description));
                 Ok(description)
@@ -99,25 +105,40 @@ impl Session {
             };
             work(&workers, call, values.is_some())
         });
-        let outcome = loop {
-            if self.pending.is_some() {
-                break running.await;
-            }
+        if self.pending.is_none() {
             tokio::select! {
-                outcome = &mut running => break outcome,
-                received = receive(&mut self.socket) => {
-                    if !matches!(received, Some(Ok(_))) {
-                        // The client has left: nobody reads the answer.
-                        cancel.cancel();
-                    }
-                    self.pending = Some(received);
-                }
+                outcome = &mut running => return finished(outcome, offset),
+                received = receive(&mut self.socket) => self.pending = Some(received),
             }
-        };
-        match outcome {
-            Ok(outcome) => outcome.map_err(|failed| of_sql(&failed, offset)),
-            Err(panicked) => Err(error("XX000", panicked.to_string())),
         }
+        // Drivers send `Sync` with the statement, so that a message is pending long before its client may leave.
+        if matches!(self.pending, Some(Some(Ok(_)))) {
+            tokio::select! {
+                outcome = &mut running => return finished(outcome, offset),
+                () = left(&mut self.socket) => {}
+            }
+        }
+        // The client has left: nobody reads the answer.
+        cancel.cancel();
+        finished(running.await, offset)
+    }
+}
+
+fn check_columns(columns: usize) -> Result<(), Failure> {
+    if columns <= MOST_COLUMNS {
+        return Ok(());
+    }
+    Err(error(
+        "54011",
+        format!("the statement has {columns} columns, at most {MOST_COLUMNS}; name those that are needed"),
+    ))
+}
+
+/// Returns what a statement in a worker has returned.
+fn finished(outcome: Result<Result<Outcome, SqlError>, JoinError>, offset: u64) -> Result<Outcome, Failure> {
+    match outcome {
+        Ok(outcome) => outcome.map_err(|failed| of_sql(&failed, offset)),
+        Err(panicked) => Err(error("XX000", panicked.to_string())),
     }
 }
 

@@ -62,7 +62,8 @@ impl Session {
         parameters: BTreeMap<String, String>,
     ) -> Self {
         let mut settings = Settings::default();
-        for (name, value) in &parameters {
+        let options = options(parameters.get("options").map_or("", String::as_str));
+        for (name, value) in options.iter().chain(&parameters) {
             // Notices would come before the client has asked for anything; it sees the values by SHOW.
             let _ = settings.set(name, Some(value));
         }
@@ -158,11 +159,13 @@ impl Session {
 
     /// Sends a message, or keeps it until there are more.
     pub(super) async fn feed(&mut self, reply: Reply) -> Result<(), Failure> {
+        Ok(self.write(reply).await?)
+    }
+
+    /// Sends a message as [`Session::feed`] does; the error of a client that does not read is `TimedOut`.
+    async fn write(&mut self, reply: Reply) -> io::Result<()> {
         let limit = self.write_timeout();
-        match tokio::time::timeout(limit, self.socket.feed(reply)).await {
-            Ok(sent) => Ok(sent.map_err(Failure::Io)?),
-            Err(_) => Err(Failure::Left),
-        }
+        tokio::time::timeout(limit, self.socket.feed(reply)).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {
@@ -177,40 +180,79 @@ impl Session {
         self.state.config.server.idle_timeout.duration()
     }
 
-    /// Tells the client of an error. A transaction is failed afterwards.
+    /// Sends an error. A transaction is failed afterwards.
     pub(super) async fn fail(&mut self, error: Box<ErrorInfo>) -> io::Result<()> {
         if self.transaction == TransactionStatus::Transaction {
             self.transaction = TransactionStatus::Error;
         }
-        self.socket.feed(Reply::ErrorResponse((*error).into())).await?;
+        self.write(Reply::ErrorResponse((*error).into())).await?;
         self.flush().await
     }
 
-    /// Tells the client that something was ignored.
+    /// Sends a notice that something was ignored.
     pub(super) async fn notice(&mut self, message: String) -> Result<(), Failure> {
         self.feed(Reply::NoticeResponse((*info("NOTICE", "01000", message)).into())).await
     }
 
-    /// Tells the client the value of a setting that it watches.
+    /// Sends the value of a setting that has changed.
     pub(super) async fn report(&mut self, name: &str, value: String) -> Result<(), Failure> {
         self.feed(Reply::ParameterStatus(ParameterStatus::new(name.to_owned(), value))).await
     }
 
-    /// Tells the client that its next message is awaited.
+    /// Sends that the next message is awaited, with the state of the transaction.
     pub(super) async fn ready(&mut self) -> io::Result<()> {
-        self.socket.feed(Reply::ReadyForQuery(ReadyForQuery::new(self.transaction))).await?;
+        self.write(Reply::ReadyForQuery(ReadyForQuery::new(self.transaction))).await?;
         self.flush().await
     }
 
-    /// Ends the connection; the client is told why, if it can be.
+    /// Ends the connection, and sends the reason if there is one for the client.
     async fn end(&mut self, failure: Failure) -> io::Result<()> {
         match failure {
             Failure::Left => Ok(()),
             Failure::Io(error) => Err(error),
             Failure::Sql(error) => {
-                self.socket.feed(Reply::ErrorResponse((*error).into())).await?;
+                self.write(Reply::ErrorResponse((*error).into())).await?;
                 self.flush().await
             }
         }
+    }
+}
+
+/// Reads the settings of the start-up parameter `options`: `-c name=value`, `-cname=value` or `--name=value`, in which a
+/// backslash comes before a space of a value.
+fn options(text: &str) -> BTreeMap<String, String> {
+    let (mut words, mut escaped) = (vec![String::new()], false);
+    for letter in text.chars() {
+        match letter {
+            '\\' if !escaped => escaped = true,
+            ' ' if !escaped => words.push(String::new()),
+            other => {
+                if let Some(word) = words.last_mut() {
+                    word.push(other);
+                }
+                escaped = false;
+            }
+        }
+    }
+    let assignments = words.iter().filter_map(|word| {
+        let plain = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")).unwrap_or(word);
+        plain.split_once('=')
+    });
+    assignments.map(|(name, value)| (name.replace('-', "_"), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_the_start_up_message_are_settings() {
+        let check = |text: &str, expected: &[(&str, &str)]| {
+            let expected = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(options(text), expected, "{text}");
+        };
+        check("", &[]);
+        check("-c statement_timeout=5000 -csearch_path=a", &[("search_path", "a"), ("statement_timeout", "5000")]);
+        check("--application-name=a\\ b\\\\ -c", &[("application_name", "a b\\")]);
     }
 }

@@ -4,16 +4,23 @@ use std::{collections::HashMap, time::Duration};
 
 use almanac_engine::store::PG_SETTINGS;
 
-/// Settings of a session that differ from their defaults, by name in lower case.
+/// Settings of a session that differ from their defaults.
 #[derive(Debug, Default)]
-pub(super) struct Settings(HashMap<String, String>);
+pub(super) struct Settings {
+    /// Values by name in lower case.
+    values: HashMap<String, String>,
+    /// Values before the transaction, to which its rollback returns.
+    before: Option<HashMap<String, String>>,
+    /// Values to which the end of the transaction returns: those that `SET LOCAL` has replaced.
+    local: HashMap<String, Option<String>>,
+}
 
 /// What `SET` leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Changed {
     /// It has its effect, or none that could be seen.
     Quietly,
-    /// It is accepted without effect, and the client is told so.
+    /// It is accepted without effect; the client gets a notice with the reason.
     Ignored(String),
     /// The value is refused, with the reason.
     Refused(String),
@@ -35,14 +42,52 @@ fn default(name: &str) -> Option<&'static str> {
 impl Settings {
     /// Returns the value of a setting.
     pub(super) fn get(&self, name: &str) -> Option<String> {
-        self.0.get(&name.to_lowercase()).cloned().or_else(|| default(name).map(str::to_owned))
+        self.values.get(&name.to_lowercase()).cloned().or_else(|| default(name).map(str::to_owned))
+    }
+
+    /// Changes a setting until the end of the transaction, as `SET LOCAL` does.
+    pub(super) fn set_local(&mut self, name: &str, value: Option<&str>) -> Changed {
+        if self.before.is_none() {
+            return Changed::Ignored("SET LOCAL has no effect outside of a transaction".to_owned());
+        }
+        let name = name.to_lowercase();
+        let former = self.local.get(&name).cloned().unwrap_or_else(|| self.values.get(&name).cloned());
+        let changed = self.set(&name, value);
+        if changed == Changed::Quietly {
+            self.local.insert(name, former);
+        }
+        changed
+    }
+
+    /// Marks the start of a transaction.
+    pub(super) fn begin(&mut self) {
+        if self.before.is_none() {
+            self.before = Some(self.values.clone());
+        }
+    }
+
+    /// Ends a transaction: a rollback takes all its changes back, a commit those of `SET LOCAL`.
+    pub(super) fn end(&mut self, is_committed: bool) {
+        let local = std::mem::take(&mut self.local);
+        let Some(before) = self.before.take() else { return };
+        if !is_committed {
+            self.values = before;
+            return;
+        }
+        for (name, former) in local {
+            match former {
+                Some(value) => self.values.insert(name, value),
+                None => self.values.remove(&name),
+            };
+        }
     }
 
     /// Changes a setting, or resets it.
     pub(super) fn set(&mut self, name: &str, value: Option<&str>) -> Changed {
         let name = name.to_lowercase();
         let Some(value) = value else {
-            self.0.remove(&name);
+            self.local.remove(&name);
+            self.values.remove(&name);
             return Changed::Quietly;
         };
         let plain = value.trim_matches('\'').to_lowercase();
@@ -76,21 +121,23 @@ impl Settings {
             known if is_known(known) => {}
             _ => return ignored("the setting is unknown here"),
         }
-        if value.len() > LONGEST || (self.0.len() >= MOST && !self.0.contains_key(&name)) {
+        if value.len() > LONGEST || (self.values.len() >= MOST && !self.values.contains_key(&name)) {
             return Changed::Refused(format!("SET {name}: the value or the number of settings is too large"));
         }
-        self.0.insert(name, value.to_owned());
+        self.local.remove(&name);
+        self.values.insert(name, value.to_owned());
         Changed::Quietly
     }
 
     /// Forgets all changes.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.values.clear();
+        self.local.clear();
     }
 
     /// Returns the limit on the time of a statement that the client has set.
     pub(super) fn statement_timeout(&self) -> Option<Duration> {
-        self.0.get("statement_timeout").and_then(|value| duration(value)).filter(|limit| !limit.is_zero())
+        self.values.get("statement_timeout").and_then(|value| duration(value)).filter(|limit| !limit.is_zero())
     }
 }
 
@@ -129,5 +176,34 @@ mod tests {
         assert_eq!(settings.statement_timeout(), None);
         settings.clear();
         assert_eq!(settings.get("extra_float_digits").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_transaction_takes_its_changes_back() {
+        let mut settings = Settings::default();
+        let timeout = |settings: &Settings| settings.get("statement_timeout").unwrap();
+        assert!(matches!(settings.set_local("statement_timeout", Some("1s")), Changed::Ignored(_)));
+        assert_eq!(settings.set("statement_timeout", Some("1s")), Changed::Quietly);
+        for (is_committed, expected) in [(true, "1s"), (false, "1s")] {
+            settings.begin();
+            assert_eq!(settings.set_local("Statement_Timeout", Some("2s")), Changed::Quietly);
+            assert_eq!(settings.set_local("statement_timeout", Some("3s")), Changed::Quietly);
+            assert!(matches!(settings.set_local("statement_timeout", Some("soon")), Changed::Refused(_)));
+            assert_eq!(timeout(&settings), "3s");
+            settings.end(is_committed);
+            assert_eq!(timeout(&settings), expected, "{is_committed}");
+        }
+        // What SET has changed after SET LOCAL lasts if the transaction is committed.
+        for (is_committed, expected) in [(false, "1s"), (true, "5s")] {
+            settings.begin();
+            settings.set_local("statement_timeout", Some("4s"));
+            settings.set("statement_timeout", Some("5s"));
+            settings.end(is_committed);
+            assert_eq!(timeout(&settings), expected, "{is_committed}");
+        }
+        settings.begin();
+        settings.clear();
+        settings.end(true);
+        assert_eq!(timeout(&settings), "0");
     }
 }

@@ -30,8 +30,8 @@ use crate::postgres::{
 /// Largest number of portals of a session; each holds its rows.
 pub(super) const MOST_PORTALS: usize = 100;
 
-/// Settings whose changes clients are told.
-const WATCHED: [&str; 1] = ["application_name"];
+/// Setting whose changes clients get as a message, as the others cannot change.
+const REPORTED: &str = "application_name";
 
 impl Session {
     /// Answers a text of statements.
@@ -91,16 +91,20 @@ impl Session {
         values: Vec<SqlParam>,
         offset: u64,
     ) -> Result<(), Failure> {
+        let reported = self.settings.get(REPORTED);
         let tag = match command {
             Command::Begin => {
+                self.settings.begin();
                 self.transaction = TransactionStatus::Transaction;
                 "BEGIN"
             }
             Command::Commit | Command::Rollback => {
                 let failed = self.transaction == TransactionStatus::Error;
+                let is_committed = command == Command::Commit && !failed;
                 self.transaction = TransactionStatus::Idle;
+                self.settings.end(is_committed);
                 self.drop_portals();
-                if command == Command::Commit && !failed { "COMMIT" } else { "ROLLBACK" }
+                if is_committed { "COMMIT" } else { "ROLLBACK" }
             }
             Command::Savepoint(tag) => {
                 if tag == "ROLLBACK" && self.transaction == TransactionStatus::Error {
@@ -108,17 +112,20 @@ impl Session {
                 }
                 tag
             }
-            Command::Set { name, value, tag } => {
-                match self.settings.set(&name, value.as_deref()) {
+            Command::Set { name, value, is_local, tag } => {
+                let value = value.as_deref();
+                let changed =
+                    if is_local { self.settings.set_local(&name, value) } else { self.settings.set(&name, value) };
+                match changed {
                     Changed::Quietly => {}
                     Changed::Ignored(message) => self.notice(message).await?,
                     Changed::Refused(message) => return Err(error("22023", message)),
                 }
-                if let Some(watched) = WATCHED.iter().find(|watched| watched.eq_ignore_ascii_case(&name)) {
-                    let value = self.settings.get(watched).unwrap_or_default();
-                    self.report(watched, value).await?;
-                }
                 tag
+            }
+            Command::ResetAll => {
+                self.settings.clear();
+                "RESET"
             }
             Command::SetTransaction => "SET",
             Command::DiscardAll => {
@@ -150,6 +157,10 @@ impl Session {
             // Answered with rows by the callers.
             Command::Query | Command::Show(_) | Command::Fetch { .. } => "SELECT",
         };
+        let now = self.settings.get(REPORTED);
+        if now != reported {
+            self.report(REPORTED, now.unwrap_or_default()).await?;
+        }
         self.complete(Tag::new(tag)).await
     }
 
@@ -218,7 +229,7 @@ impl Session {
         self.complete(Tag::new("DECLARE CURSOR")).await
     }
 
-    /// Checks that there is place for another portal.
+    /// Checks that the session may have another portal.
     pub(super) fn check_portals(&self) -> Result<(), Failure> {
         if self.portals.len() < MOST_PORTALS {
             return Ok(());

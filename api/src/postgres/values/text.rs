@@ -64,11 +64,22 @@ fn float(value: f64, is_single: bool, out: &mut String) {
     } else if is_single {
         #[expect(clippy::cast_possible_truncation, reason = "the value was a single before")]
         let single = value as f32;
-        let _ = write!(out, "{single}");
-    } else if value != 0.0 && !(1e-5..1e17).contains(&value.abs()) {
-        let _ = write!(out, "{value:e}");
+        push_number(&single.to_string(), &format!("{single:e}"), 6, out);
     } else {
-        let _ = write!(out, "{value}");
+        push_number(&value.to_string(), &format!("{value:e}"), 15, out);
+    }
+}
+
+/// Writes a number without an exponent if that is from -4 to below `most`, as PostgreSQL does for the shortest digits; else
+/// with a sign and at least two digits of the exponent.
+fn push_number(plain: &str, scientific: &str, most: i32, out: &mut String) {
+    let parts = scientific.split_once('e').and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?)));
+    match parts.filter(|(_, exponent)| !(-4..most).contains(exponent)) {
+        None => out.push_str(plain),
+        Some((digits, exponent)) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            let _ = write!(out, "{digits}e{sign}{:02}", exponent.abs());
+        }
     }
 }
 
@@ -136,11 +147,15 @@ fn clock(at: NaiveDateTime, out: &mut String) {
 fn interval(value: Interval, out: &mut String) {
     let start = out.len();
     let (years, months) = (value.months / 12, value.months % 12);
+    // A part after a negative one has a sign.
+    let mut follows_negative = false;
     for (number, name) in [(years, "year"), (months, "mon"), (value.days, "day")] {
         if number != 0 {
             let space = if out.len() > start { " " } else { "" };
+            let sign = if follows_negative && number > 0 { "+" } else { "" };
             let plural = if number == 1 { "" } else { "s" };
-            let _ = write!(out, "{space}{number} {name}{plural}");
+            let _ = write!(out, "{space}{sign}{number} {name}{plural}");
+            follows_negative = number < 0;
         }
     }
     if value.micros != 0 || out.len() == start {
@@ -149,6 +164,8 @@ fn interval(value: Interval, out: &mut String) {
         }
         if value.micros < 0 {
             out.push('-');
+        } else if follows_negative {
+            out.push('+');
         }
         time(i64::try_from(value.micros.unsigned_abs()).unwrap_or(i64::MAX), out);
     }
@@ -188,11 +205,17 @@ mod tests {
         let of = |value| shown(|out| float(value, false, out));
         assert_eq!(
             (of(0.1), of(-0.0), of(1e300), of(f64::NAN)),
-            ("0.1".into(), "-0".into(), "1e300".into(), "NaN".into())
+            ("0.1".into(), "-0".into(), "1e+300".into(), "NaN".into())
         );
-        assert_eq!(shown(|out| float(f64::from(0.1_f32), true, out)), "0.1");
+        assert_eq!(
+            (of(1e15), of(999_999_999_999_999.0), of(1e-4), of(-1.5e-5)),
+            ("1e+15".into(), "999999999999999".into(), "0.0001".into(), "-1.5e-05".into())
+        );
+        let of = |value| shown(|out| float(f64::from(value), true, out));
+        assert_eq!((of(0.1_f32), of(100_000.0), of(1e6)), ("0.1".into(), "100000".into(), "1e+06".into()));
         let of = |months, days, micros| shown(|out| interval(Interval { months, days, micros }, out));
-        assert_eq!(of(14, -3, 3_661_500_000), "1 year 2 mons -3 days 01:01:01.5");
+        assert_eq!(of(14, -3, 3_661_500_000), "1 year 2 mons -3 days +01:01:01.5");
+        assert_eq!(of(-14, 3, -14_706_000_000), "-1 years -2 mons +3 days -04:05:06");
         assert_eq!(
             (of(0, 0, 0), of(0, 1, 0), of(0, 0, -1_000_000)),
             ("00:00:00".into(), "1 day".into(), "-00:00:01".into())

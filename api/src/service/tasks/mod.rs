@@ -3,6 +3,7 @@
 mod advise;
 mod clock;
 mod compact;
+mod database;
 mod learn;
 mod notify;
 mod rules;
@@ -38,4 +39,5 @@ pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<
         background.spawn(kept_running(state.clone(), "rules", move || rules::run(evaluated.clone())));
     }
     scrape::start(state, background);
+    database::start(state, background);
 }

@@ -275,10 +275,7 @@ impl Otlp {
         let accepted = inner.ingest.accepted(now);
         for (number, exemplar) in &rows.exemplars {
             let Some(labels) = ids[*number].and_then(|id| inner.ingest.store().labels(id)) else { continue };
-            let pairs: Vec<(&[u8], &[u8])> =
-                exemplar.labels.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-            let at = (exemplar.value, exemplar.timestamp_ms.unwrap_or(now.millis()));
-            inner.ingest.keep_exemplar(&labels, &pairs, at, accepted, &mut refused);
+            inner.ingest.keep_page_exemplar(&labels, exemplar, now.millis(), accepted, &mut refused);
         }
         let metadata = inner.ingest.metadata_seen().unseen(metadata.iter().map(Declared::borrowed), now);
         inner.ingest.append_with(batch, refused, metadata)

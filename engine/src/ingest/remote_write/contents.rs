@@ -26,8 +26,8 @@ pub(super) struct Contents {
     pub(super) weight: usize,
     /// Exemplars, entry after entry.
     pub(super) exemplars: Vec<RawExemplar>,
-    /// Samples that are stale markers of histograms.
-    pub(super) stale_histograms: u64,
+    /// Indices of the samples that are stale markers of histograms.
+    pub(super) stale_histograms: Vec<usize>,
     pub(super) metadata: Vec<RawMetadata>,
 }
 
@@ -44,7 +44,7 @@ impl Contents {
         self.histograms.clear();
         self.weight = 0;
         self.exemplars.clear();
-        self.stale_histograms = 0;
+        self.stale_histograms.clear();
     }
 }
 
@@ -116,9 +116,9 @@ impl Contents {
     pub(super) fn push_histogram(&mut self, message: &[u8], limits: &PartLimits) -> Result<(), WireError> {
         match histogram::decode(message)? {
             (timestamp_ms, Decoded::Stale) => {
+                self.stale_histograms.push(self.timestamps.len());
                 self.timestamps.push(timestamp_ms);
                 self.values.push(stale_marker());
-                self.stale_histograms += 1;
             }
             (timestamp_ms, decoded) => {
                 self.weight += match &decoded {
@@ -156,6 +156,7 @@ impl Contents {
             + self.metadata.capacity() * size_of::<RawMetadata>()
             + self.histograms.capacity() * size_of::<(i64, Decoded)>()
             + self.exemplars.capacity() * size_of::<RawExemplar>()
+            + self.stale_histograms.capacity() * size_of::<usize>()
     }
 }
 

@@ -111,9 +111,9 @@ impl Request {
         self.contents.weight
     }
 
-    /// Returns how many samples are stale markers of histograms.
-    pub(in crate::ingest) fn stale_histograms(&self) -> u64 {
-        self.contents.stale_histograms
+    /// Returns the indices of the samples that are stale markers of histograms.
+    pub(in crate::ingest) fn stale_histograms(&self) -> &[usize] {
+        &self.contents.stale_histograms
     }
 
     /// Returns labels, value and time in epoch milliseconds of an exemplar by its number in the request; `None` beyond the

@@ -1,9 +1,11 @@
 //! Decodes a remote-write 1.0 message.
 
+use std::ops::Range;
+
 use super::{
     WireError,
     contents::{Contents, PartLimits, RawExemplar, RawLabels, RawMetadata, position},
-    wire::{Fields, sample},
+    wire::{Field, Fields, sample},
 };
 use crate::ingest::limits::COUNTED_LABELS;
 
@@ -48,22 +50,12 @@ pub(super) fn walk(message: &[u8], out: &mut Contents, limits: &PartLimits) -> R
 
 /// Decodes one `TimeSeries` at `offset` of the message.
 fn timeseries(series: &[u8], offset: usize, out: &mut Contents, limits: &PartLimits) -> Result<(), WireError> {
-    // Range of the label fields; contiguous for all known senders.
-    let mut labels = 0..0;
-    let mut in_one_piece = true;
+    let mut labels = LabelFields::default();
     let before = out.counts();
     let mut fields = Fields::new(series);
     while let Some(field) = fields.next()? {
         match field.number {
-            number::LABELS => {
-                field.bytes()?;
-                if labels.is_empty() {
-                    labels = field.start..field.end;
-                } else {
-                    in_one_piece &= labels.end == field.start;
-                    labels.end = field.end;
-                }
-            }
+            number::LABELS => labels.add(&field)?,
             number::SAMPLES => {
                 let (timestamp_ms, value) = sample(field.bytes()?)?;
                 out.timestamps.push(timestamp_ms);
@@ -82,43 +74,57 @@ fn timeseries(series: &[u8], offset: usize, out: &mut Contents, limits: &PartLim
     if out.has_none_since(before) {
         return Ok(());
     }
-    let labels = if in_one_piece {
-        RawLabels::InMessage(position(offset + labels.start)..position(offset + labels.end))
-    } else {
-        join(series, out)?
-    };
+    let labels = labels.finish(series, offset, out)?;
     out.push_entry(labels, before);
     Ok(())
 }
 
 /// Decodes `Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }` at `offset` of the message.
 fn exemplar(message: &[u8], offset: usize, out: &mut Contents) -> Result<RawExemplar, WireError> {
-    let mut labels = 0..0;
-    let mut in_one_piece = true;
+    let mut labels = LabelFields::default();
     let (mut value, mut timestamp_ms) = (0.0, 0);
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
-            number::LABELS => {
-                field.bytes()?;
-                if labels.is_empty() {
-                    labels = field.start..field.end;
-                } else {
-                    in_one_piece &= labels.end == field.start;
-                    labels.end = field.end;
-                }
-            }
+            number::LABELS => labels.add(&field)?,
             2 => value = field.double()?,
             3 => timestamp_ms = field.int64()?,
             _ => {}
         }
     }
-    let labels = if in_one_piece {
-        RawLabels::InMessage(position(offset + labels.start)..position(offset + labels.end))
-    } else {
-        join(message, out)?
-    };
+    let labels = labels.finish(message, offset, out)?;
     Ok(RawExemplar { labels, value, timestamp_ms })
+}
+
+/// Range of the label fields of a series or an exemplar.
+#[derive(Default)]
+struct LabelFields {
+    range: Range<usize>,
+    /// Whether other fields are between them, which no known sender writes.
+    is_split: bool,
+}
+
+impl LabelFields {
+    #[inline]
+    fn add(&mut self, field: &Field<'_>) -> Result<(), WireError> {
+        field.bytes()?;
+        if self.range.is_empty() {
+            self.range = field.start..field.end;
+        } else {
+            self.is_split |= self.range.end != field.start;
+            self.range.end = field.end;
+        }
+        Ok(())
+    }
+
+    /// Returns the labels of `message`, which is at `offset` of the request.
+    #[inline]
+    fn finish(self, message: &[u8], offset: usize, out: &mut Contents) -> Result<RawLabels, WireError> {
+        if self.is_split {
+            return join(message, out);
+        }
+        Ok(RawLabels::InMessage(position(offset + self.range.start)..position(offset + self.range.end)))
+    }
 }
 
 /// Decodes one `MetricMetadata` at `offset` of the message.

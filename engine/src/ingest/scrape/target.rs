@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 
 use super::{
     Fetched, ScrapeClient, ScrapeTarget,
-    protobuf::{self, ProtobufError, ProtobufSample, is_protobuf},
+    protobuf::{self, PageLimits, ProtobufError, ProtobufSample, is_protobuf},
 };
 use crate::{
     histogram::Histogram,
@@ -249,13 +249,15 @@ impl<'a> PageReader<'a> {
     /// Reads a page in the protobuf format.
     fn read_protobuf(&mut self, body: &[u8]) -> Result<(), PageError> {
         let ingest = &self.scraper.ingest;
-        let page = protobuf::decode(body, self.scraper.target.sample_limit).map_err(|error| {
-            ingest.count_malformed();
+        let limits =
+            PageLimits { samples: self.scraper.target.sample_limit, text_bytes: ingest.limits().decoded_bytes };
+        let page = protobuf::decode(body, limits).map_err(|error| {
             PageError::Down(match error {
-                ProtobufError::TooMany { limit } => {
-                    format!("the page has more than {limit} samples, which is the sample_limit")
+                ProtobufError::TooMany { .. } | ProtobufError::TooLong { .. } => error.to_string(),
+                other => {
+                    ingest.count_malformed();
+                    format!("the page cannot be read: {other}")
                 }
-                other => format!("the page cannot be read: {other}"),
             })
         })?;
         self.report.scraped = page.samples.len() as u64;
@@ -319,10 +321,7 @@ impl<'a> PageReader<'a> {
         {
             let accepted = scraper.ingest.accepted(self.at);
             for exemplar in exemplars {
-                let pairs: Vec<(&[u8], &[u8])> =
-                    exemplar.labels.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-                let at = exemplar.timestamp_ms.unwrap_or(timestamp_ms);
-                scraper.ingest.keep_exemplar(&labels, &pairs, (exemplar.value, at), accepted, &mut self.report.refused);
+                scraper.ingest.keep_page_exemplar(&labels, exemplar, timestamp_ms, accepted, &mut self.report.refused);
             }
         }
         Ok(())

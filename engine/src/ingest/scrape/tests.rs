@@ -216,11 +216,11 @@ fn exemplars_of_open_metrics_are_kept() {
     let mut scene = Scene::new(1000);
     let body = "# TYPE lag histogram\nlag_bucket{le=\"1\"} 3 # {trace_id=\"a}\\\"b\"} 0.67 0.9\nlag_bucket{le=\"+Inf\"} 4 # {} 9\n\
                 lag_count 4\nlag_sum 5 1.5 # {trace_id=\"x\"} nonsense\n# EOF\n";
-    let page = Page {
+    let page = || Page {
         content_type: Some("application/openmetrics-text; version=1.0.0".to_owned()),
         body: Bytes::from(body.to_owned()),
     };
-    let report = scene.scrape(1000, Ok(page));
+    let report = scene.scrape(1000, Ok(page()));
     assert_eq!((report.up, report.scraped, report.error), (true, 4, None));
     let found = scene.ingest.exemplars().select(&[&[Matcher::equal("__name__", "lag_bucket")]], 0, 10_000);
     let found: Vec<(&str, f64, i64, Option<&str>)> = found
@@ -231,6 +231,9 @@ fn exemplars_of_open_metrics_are_kept() {
         .collect();
     // Without a time of its own an exemplar has that of the scrape.
     assert_eq!(found, [("+Inf", 9.0, 1000, None), ("1.0", 0.67, 900, Some("a}\"b"))]);
+    // A page repeats its exemplars until there are others.
+    let report = scene.scrape(2000, Ok(page()));
+    assert_eq!((report.refused.exemplars_refused, scene.ingest.exemplars().counts()), (0, (2, 2)));
 }
 
 /// A page with one native histogram, of an observation in (0.5, 1] and two in (1, 2].

@@ -25,6 +25,9 @@ const MIN_VALUES: usize = 12;
 const FINGERPRINT_LEN: usize = 48;
 /// Added to the score of rates of counters and means of histograms.
 const COUNTER_BONUS: f64 = 0.2;
+/// Endings of a count and of the sum that belongs to it; the rate of the sum divided by that of the count is a mean:
+/// histograms and summaries, and calls of a database's statements with their time.
+const PAIRS: [(&str, &str); 2] = [("_count", "_sum"), ("_calls_total", "_seconds_total")];
 /// Length of the forecast of a default signal, in steps.
 const HORIZON: usize = 360;
 
@@ -104,8 +107,10 @@ fn score_metric(
         }
     };
     let Some(series) = load(metric)? else { return Ok(Vec::new()) };
-    let base = metric.strip_suffix("_count");
-    let sum_name = base.map(|base| format!("{base}_sum")).filter(|name| metrics.contains_key(name));
+    let sum_name = PAIRS.iter().find_map(|(count, sum)| {
+        let name = format!("{}{sum}", metric.strip_suffix(count)?);
+        metrics.contains_key(&name).then_some(name)
+    });
     let sums: HashMap<Labels, SeriesSamples> = match &sum_name {
         Some(name) => {
             let found = load(name)?.unwrap_or_default();

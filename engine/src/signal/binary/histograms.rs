@@ -7,7 +7,7 @@ use crate::{
     signal::{
         EvalLimits, SignalError,
         frame::{ABSENT, Frame, is_histogram},
-        native::{COLLIDING, RECONCILED, trimmed},
+        native::{RECONCILED, trimmed},
         plan::{BinaryOp, CompareOp},
     },
 };
@@ -66,7 +66,11 @@ impl Operands<'_> {
             return None;
         };
         if combined.collides {
-            notes.warn(self.at, COLLIDING);
+            let message = format!(
+                "{} has no result for a histogram whose counter was reset and one whose counter was not",
+                op.symbol()
+            );
+            notes.warn(self.at, message);
             return None;
         }
         if combined.reconciled {

@@ -2,12 +2,12 @@
 
 use super::info;
 use crate::{
-    series::{Labels, SampleSource},
+    series::{Labels, METRIC_NAME, SampleSource},
     signal::{
-        Arena, EvalLimits, RangeSeries, SignalError,
+        EvalLimits, RangeSeries, SignalError,
         aggregate::{self, Groups, RankBy},
         binary::{self, Operands, VectorSide},
-        frame::{Frame, StepGrid},
+        frame::{Frame, StepGrid, is_absent, is_histogram},
         functions::{Arguments, FunctionBody, check_levels},
         native,
         plan::{Aggregate, AggregateOp, Binary, BinaryOp, Call, Grouping, Node, Selector},
@@ -114,7 +114,7 @@ impl Evaluator<'_> {
 
     /// Returns the samples of a range vector at its only step.
     pub(super) fn stored_series(&self, node: &Node, grid: &StepGrid) -> Result<Vec<RangeSeries>, SignalError> {
-        Ok(stored_samples(&self.range_rows(node, grid)?, &self.limits.arena))
+        Ok(stored_samples(&self.range_rows(node, grid)?, self.limits))
     }
 
     fn aggregate(&self, aggregate: &Aggregate, grid: &StepGrid) -> Result<Frame, SignalError> {
@@ -299,21 +299,30 @@ fn text<'a>(function: &'static str, node: Option<&'a Node>) -> Result<&'a str, S
 }
 
 /// Returns the samples of a range vector at its only step, of an extended one with samples at both ends.
-fn stored_samples(range: &RangeRows<'_>, arena: &Arena) -> Vec<RangeSeries> {
+fn stored_samples(range: &RangeRows<'_>, limits: &EvalLimits) -> Vec<RangeSeries> {
     let (Some(end_ms), range_ms) = (range.windows.ends.first(), range.windows.range_ms) else { return Vec::new() };
     let start_ms = end_ms.saturating_sub(range_ms);
     let mut series = Vec::new();
     for row in &range.rows {
         let mut labels = row.labels.clone();
         labels.finish();
-        if range.windows.extension.is_some() {
+        if let Some((extension, _)) = range.windows.extension {
             let mut found = None;
+            // The sample at an end of the range, between two others.
+            let between = |a: (i64, f64), b: (i64, f64), time: i64| {
+                if !is_histogram(a.1) && !is_histogram(b.1) {
+                    return interpolated(a, b, time, false);
+                }
+                let name = row.labels.get(METRIC_NAME);
+                native::smoothed(&[a, b], (Some(a), Some(b)), time, name, range.at, limits)
+            };
             range.windows.fill_extended(row, &mut [0.0], |window| {
-                found = extended_samples(window, range.windows.extension.map(|(extension, _)| extension));
+                found = extended_samples(window, extension, between);
                 None
             });
-            if let Some((timestamps, values)) = found {
-                series.push(RangeSeries { labels: labels.to_labels(), timestamps, values, histograms: Vec::new() });
+            if let Some(samples) = found {
+                let samples = samples.into_iter().filter(|(_, value)| !is_absent(*value));
+                series.push(RangeSeries::new(labels.to_labels(), samples, &limits.arena));
             }
             continue;
         }
@@ -321,18 +330,23 @@ fn stored_samples(range: &RangeRows<'_>, arena: &Arena) -> Vec<RangeSeries> {
         let after = row.timestamps.partition_point(|timestamp| timestamp <= end_ms);
         if first < after {
             let samples = row.timestamps[first..after].iter().copied().zip(row.values[first..after].iter().copied());
-            series.push(RangeSeries::new(labels.to_labels(), samples, arena));
+            series.push(RangeSeries::new(labels.to_labels(), samples, &limits.arena));
         }
     }
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
     series
 }
 
-/// Returns the samples within a window, with one at each of its ends. `None` if no sample is after its start.
-fn extended_samples(window: &SampleWindow<'_>, extension: Option<Extension>) -> Option<(Vec<i64>, Vec<f64>)> {
+/// Returns the samples within a window, with one at each of its ends, of a `smoothed` range computed by `between`. `None`
+/// if no sample is after its start.
+fn extended_samples(
+    window: &SampleWindow<'_>,
+    extension: Extension,
+    between: impl Fn((i64, f64), (i64, f64), i64) -> f64,
+) -> Option<Vec<(i64, f64)>> {
     let (times, values) = (window.timestamps, window.values);
     let (start, end) = (window.start_ms, window.end_ms);
-    let is_smoothed = extension == Some(Extension::Smoothed);
+    let is_smoothed = extension == Extension::Smoothed;
     let newest = times.len().checked_sub(1)?;
     let last = if is_smoothed { times.partition_point(|time| *time < end).min(newest) } else { newest };
     if times[last] <= start {
@@ -341,15 +355,15 @@ fn extended_samples(window: &SampleWindow<'_>, extension: Option<Extension>) -> 
     let first = times.partition_point(|time| *time <= start).saturating_sub(1);
     let sample = |idx: usize| (times[idx], values[idx]);
     let left = if is_smoothed && times[first] < start {
-        interpolated(sample(first), sample(first + 1), start, false)
+        between(sample(first), sample(first + 1), start)
     } else {
         values[first]
     };
     let right = if is_smoothed && last > 0 && times[last] > end {
-        interpolated(sample(last - 1), sample(last), end, false)
+        between(sample(last - 1), sample(last), end)
     } else {
         values[last]
     };
     let inside = (first..=last).filter(|idx| times[*idx] > start && times[*idx] < end).map(sample);
-    Some([(start, left)].into_iter().chain(inside).chain([(end, right)]).unzip())
+    Some([(start, left)].into_iter().chain(inside).chain([(end, right)]).collect())
 }

@@ -34,14 +34,17 @@ pub fn instant(
     let samples = QuerySamples::fetch(source, &query, &grid, &query_times, limits)?;
     let span = QuerySpan { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
     let evaluator = Evaluator { source, query_times, samples, limits, span };
-    match query.root().unwrapped() {
-        Node::String(text) => Ok(Value::String(text.clone())),
-        node @ (Node::Range(_) | Node::Subquery(_)) => Ok(Value::Matrix(evaluator.stored_series(node, &grid)?)),
-        node => Ok(match evaluator.eval(node, &grid)? {
+    let value = match query.root().unwrapped() {
+        Node::String(text) => Value::String(text.clone()),
+        node @ (Node::Range(_) | Node::Subquery(_)) => Value::Matrix(evaluator.stored_series(node, &grid)?),
+        node => match evaluator.eval(node, &grid)? {
             Evaluated::Scalar(values) => Value::Scalar(values[0]),
             Evaluated::Vector(frame) => Value::Vector(elements(&frame.finish_names()?, time_ms, &limits.arena)),
-        }),
-    }
+        },
+    };
+    // The last operation may have dropped histograms that were too many.
+    limits.check_cells(0)?;
+    Ok(value)
 }
 
 /// Evaluates an expression at every step from `start_ms` to at most `end_ms`.
@@ -224,7 +227,10 @@ impl<'a> RangeEvaluation<'a> {
         let Self { source, query, query_times, limits, span } = self;
         let samples = QuerySamples::fetch(*source, query, grid, query_times, limits)?;
         let evaluator = Evaluator { source: *source, query_times: *query_times, samples, limits, span: *span };
-        match evaluator.eval(self.query.root(), grid)? {
+        let found = evaluator.eval(self.query.root(), grid)?;
+        // The last operation may have dropped histograms that were too many.
+        limits.check_cells(0)?;
+        match found {
             Evaluated::Scalar(values) => Ok(vector(values)),
             Evaluated::Vector(frame) => frame.finish_names(),
         }

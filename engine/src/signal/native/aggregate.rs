@@ -34,9 +34,13 @@ pub(in crate::signal) fn aggregated(
 ) -> Result<Frame, SignalError> {
     // The groups of floats are the first rows, in order; all groups are rows now.
     let steps = frame.steps;
-    for group in 0..floats.rows.len() {
+    let mut rows_of: Vec<Vec<usize>> = vec![Vec::new(); floats.rows.len()];
+    for (row, group) in group_of.iter().enumerate() {
+        rows_of[*group].push(row);
+    }
+    for (group, rows) in rows_of.into_iter().enumerate() {
         let mut totals: Vec<Option<Group>> = (0..steps).map(|_| None).collect();
-        for row in (0..frame.rows.len()).filter(|row| group_of[*row] == group) {
+        for row in rows {
             limits.check_cells(floats.cells.len())?;
             for (total, cell) in totals.iter_mut().zip(frame.row(row)) {
                 let Some(histogram) = limits.arena.get(*cell) else { continue };

@@ -17,5 +17,5 @@ pub(super) use quantile::{NanRemark, fraction, quantile};
 pub(super) use rate::{RateOf, rate, smoothed};
 pub(super) use samples::read;
 pub(super) use shape::{Shape, shape};
-pub(super) use sums::{COLLIDING, RECONCILED, over_window};
+pub(super) use sums::{RECONCILED, over_window};
 pub(super) use trim::trimmed;

@@ -210,7 +210,7 @@ pub(super) fn note_total(total: &Total, at: usize, limits: &EvalLimits) {
 }
 
 /// Remark about sums of histograms with and without a reset.
-pub(in crate::signal) const COLLIDING: &str =
+const COLLIDING: &str =
     "histograms whose counters were reset are combined with others whose counters were not, so the result has no hint";
 
 /// Remark about custom bounds.

@@ -92,11 +92,11 @@ pub(in crate::signal) fn smoothed_frame(
             let before = after.checked_sub(1).map(|idx| samples[idx]);
             let before = before.filter(|(at, _)| *at > time.saturating_sub(query_times.lookback_ms));
             if has_histograms {
-                let around =
-                    time.saturating_sub(query_times.lookback_ms)..=time.saturating_add(query_times.lookback_ms);
-                let near = samples.iter().filter(|(at, _)| around.contains(at) && at != around.start());
-                let near: Vec<(i64, f64)> = near.copied().collect();
-                *cell = native::smoothed(&near, (before, next.copied()), time, &row_name, selector.start, limits);
+                let (start, end) =
+                    (time.saturating_sub(query_times.lookback_ms), time.saturating_add(query_times.lookback_ms));
+                let first = samples.partition_point(|(at, _)| *at <= start);
+                let near = &samples[first..samples.partition_point(|(at, _)| *at <= end).max(first)];
+                *cell = native::smoothed(near, (before, next.copied()), time, &row_name, selector.start, limits);
                 continue;
             }
             *cell = match (before, next) {

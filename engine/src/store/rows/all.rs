@@ -1,9 +1,10 @@
 //! The list of all tables and views, in the order of `docs/tables.md`, and the views that no row type describes.
 
 use super::{
-    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DeadLetterRow, Deploy, ForecastRow,
-    Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow, SignalRow,
-    StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source, histogram,
+    AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DatabaseCatalogueRow, DatabaseHourRow,
+    DatabaseIndexUseRow, DatabaseStatementRow, DatabaseStatementUseRow, DatabaseTableUseRow, DeadLetterRow, Deploy,
+    ForecastRow, Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow,
+    SignalRow, StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source, histogram,
 };
 
 /// A column of a view that no row type describes.
@@ -129,4 +130,10 @@ pub const TABLES: &[&Table] = &[
     WebhookRow::TABLE,
     DeadLetterRow::TABLE,
     StreamCursorRow::TABLE,
+    DatabaseStatementRow::TABLE,
+    DatabaseStatementUseRow::TABLE,
+    DatabaseTableUseRow::TABLE,
+    DatabaseIndexUseRow::TABLE,
+    DatabaseHourRow::TABLE,
+    DatabaseCatalogueRow::TABLE,
 ];

@@ -6,6 +6,7 @@
 mod advice;
 mod all;
 mod collected;
+mod database;
 pub(in crate::store) mod descriptor;
 mod event;
 pub(in crate::store) mod histogram;
@@ -22,6 +23,10 @@ pub use advice::{
 };
 pub use all::TABLES;
 pub use collected::{MetadataFilter, MetadataPut, MetadataRow, MetricType, ScrapeTargetRow, TargetHealth};
+pub use database::{
+    DatabaseCatalogueRow, DatabaseFilter, DatabaseHourRow, DatabaseIndexUseRow, DatabaseStatementRow,
+    DatabaseStatementUseRow, DatabaseTableUseRow, DatabaseUse,
+};
 pub use descriptor::{Cell, Column, ColumnType, Table, TableRow};
 pub use event::{CacheEvent, CacheOp, Deploy, EventBatch, EventFilter, Incident, IncidentVerdict};
 pub use kind::Kind;

@@ -7,6 +7,8 @@ pub(in crate::store) struct TableFunction {
     pub(in crate::store) name: &'static str,
     /// Views that it reads.
     pub(in crate::store) views: &'static [&'static str],
+    /// Columns that are not those of the views, with their types.
+    pub(in crate::store) columns: &'static [(&'static str, &'static str)],
     /// Parameters and query.
     definition: &'static str,
 }
@@ -18,6 +20,12 @@ pub(in crate::store) const FUNCTIONS: &[TableFunction] = &[
     TableFunction {
         name: "promql",
         views: &[],
+        columns: &[
+            ("timestamp", "TIMESTAMP_MS"),
+            ("series", "VARCHAR"),
+            ("labels", "MAP(VARCHAR, VARCHAR)"),
+            ("value", "DOUBLE"),
+        ],
         definition: "(expr, from_time, until_time, step) AS TABLE
             SELECT NULL::TIMESTAMP_MS AS timestamp, NULL::VARCHAR AS series, NULL::MAP(VARCHAR, VARCHAR) AS labels,
                 NULL::DOUBLE AS value
@@ -27,6 +35,7 @@ pub(in crate::store) const FUNCTIONS: &[TableFunction] = &[
     TableFunction {
         name: "time_bucket_gapfill",
         views: &[],
+        columns: &[("bucket", "TIMESTAMP"), ("bucket_end", "TIMESTAMP")],
         definition: "(width, from_time, until_time) AS TABLE
             SELECT bucket, bucket + width::INTERVAL AS bucket_end
             FROM generate_series(time_bucket(width::INTERVAL, from_time::TIMESTAMP), until_time::TIMESTAMP, width::INTERVAL)
@@ -36,6 +45,7 @@ pub(in crate::store) const FUNCTIONS: &[TableFunction] = &[
     TableFunction {
         name: "forecast",
         views: &["forecasts"],
+        columns: &[],
         definition: "(signal_name) AS TABLE
             SELECT * FROM main.forecasts
             WHERE signal = signal_name::VARCHAR
@@ -45,6 +55,7 @@ pub(in crate::store) const FUNCTIONS: &[TableFunction] = &[
     TableFunction {
         name: "anomalies_between",
         views: &["anomalies"],
+        columns: &[],
         definition: "(from_time, until_time) AS TABLE
             SELECT * FROM main.anomalies
             WHERE is_anomaly AND timestamp BETWEEN from_time::TIMESTAMP AND until_time::TIMESTAMP
@@ -53,6 +64,7 @@ pub(in crate::store) const FUNCTIONS: &[TableFunction] = &[
     TableFunction {
         name: "recommendation",
         views: &["recommendations", "outcomes"],
+        columns: &[],
         definition: "(identifier) AS TABLE
             SELECT r.*, o.realised, o.realised_lower, o.realised_upper
             FROM main.recommendations AS r

@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 /// Newest schema version, which this release writes.
-pub(in crate::store) const SCHEMA_VERSION: u32 = 5;
+pub(in crate::store) const SCHEMA_VERSION: u32 = 7;
 
 /// Returns the migration steps; the step at index `v` migrates version `v` to `v + 1`.
 ///

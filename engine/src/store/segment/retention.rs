@@ -29,7 +29,16 @@ const QUIET_MS: i64 = 3_600_000;
 const SAMPLES: &str = "samples";
 /// Tables that the retention of raw samples and that of rollups covers, besides the samples.
 const RAW_TABLES: [&str; 2] = ["cache_events", "histograms"];
-const ROLLUP_TABLES: [&str; 4] = ["rollup_5m", "rollup_1h", "forecasts", "anomalies"];
+const ROLLUP_TABLES: [&str; 8] = [
+    "rollup_5m",
+    "rollup_1h",
+    "forecasts",
+    "anomalies",
+    "database_statement_use",
+    "database_table_use",
+    "database_index_use",
+    "database_hours",
+];
 
 /// Rows that retention holds back.
 #[derive(Debug, Default)]

@@ -118,7 +118,11 @@ fn walk_object(object: &Map<String, Value>, scope: &CteScope) -> Result<Referenc
             "TABLE_FUNCTION" => {
                 if let Some((function, arguments)) = own_function(object) {
                     let tables = function.views.len() as u64;
-                    return Ok(walk(arguments, scope)?.plus(References { tables, samples: 0 }));
+                    let others = object.iter().filter(|(key, _)| *key != "function").map(|(_, value)| value);
+                    let own = References { tables, samples: 0 };
+                    return std::iter::once(arguments)
+                        .chain(others)
+                        .try_fold(own, |sum, value| Ok(sum.plus(walk(value, scope)?)));
                 }
             }
             _ => {}

@@ -40,7 +40,7 @@ impl Gate {
             return execute_until(&connection, &statement, params, limits, end);
         }
         let calls = calls(&connection, &statement, params, limits, end)?;
-        let results = evaluate(promql, &calls, end)?;
+        let results = evaluate(promql, &calls, end, &|| false)?;
         // The tables are of this connection alone, and end with it.
         let reading = install(&connection, &statement, results)?;
         execute_until(&connection, &reading, params, limits, end)

@@ -25,7 +25,7 @@ pub(super) use execute::execute_until;
 pub(super) use gate::Gate;
 pub use parquet::{ParquetError, to_parquet};
 pub(super) use permits::Permits;
-pub use promql::{EvaluatePromql, PromqlCall, PromqlSeries, PromqlStep};
+pub use promql::{EvaluatePromql, IsCancelled, PromqlCall, PromqlSeries, PromqlStep};
 pub(super) use promql::{PromqlRows, calls, evaluate, install, remove};
 pub(super) use statement::Statement;
 pub use types::{SqlAnswer, SqlCancel, SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam};

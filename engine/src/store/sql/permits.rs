@@ -69,7 +69,7 @@ impl Permits {
         }
         state.waiting -= 1;
         if cancel.is_cancelled() {
-            // The place that woke this statement is for another one.
+            // The permit whose release woke this statement is for another one.
             self.released.notify_one();
             return Err(SqlError::Cancelled);
         }

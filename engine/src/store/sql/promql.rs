@@ -57,13 +57,21 @@ pub struct PromqlSeries {
     pub values: Vec<f64>,
 }
 
+/// Whether the author of a statement has cancelled it.
+pub type IsCancelled<'a> = dyn Fn() -> bool + Sync + 'a;
+
 /// Evaluates PromQL for SQL. The store itself knows no expressions.
 pub trait EvaluatePromql: fmt::Debug + Send + Sync {
-    /// Evaluates a call until `end`. Blocks.
+    /// Evaluates a call until `end`, or until `is_cancelled` returns true. Blocks.
     ///
     /// # Errors
     /// A message for the author of the statement.
-    fn evaluate(&self, call: &PromqlCall, end: Instant) -> Result<Vec<PromqlSeries>, String>;
+    fn evaluate(
+        &self,
+        call: &PromqlCall,
+        end: Instant,
+        is_cancelled: &IsCancelled<'_>,
+    ) -> Result<Vec<PromqlSeries>, String>;
 }
 
 /// A call in the text of a statement.
@@ -215,6 +223,7 @@ pub(in crate::store) fn evaluate(
     evaluator: Option<&Arc<dyn EvaluatePromql>>,
     calls: &[PromqlCall],
     end: Instant,
+    is_cancelled: &IsCancelled<'_>,
 ) -> Result<Vec<PromqlRows>, SqlError> {
     let Some(evaluator) = evaluator else {
         return Err(invalid("promql is not available here".to_owned()));
@@ -222,8 +231,9 @@ pub(in crate::store) fn evaluate(
     let mut left = VALUES;
     let mut results = Vec::with_capacity(calls.len());
     for call in calls {
-        let series =
-            evaluator.evaluate(call, end).map_err(|message| invalid(format!("promql({:?}): {message}", call.expr)))?;
+        let series = evaluator
+            .evaluate(call, end, is_cancelled)
+            .map_err(|message| invalid(format!("promql({:?}): {message}", call.expr)))?;
         let values: usize = series.iter().map(|series| series.values.len()).sum();
         left = left.checked_sub(values).ok_or_else(|| SqlError::TooComplex {
             what: "values of promql".into(),

@@ -2,6 +2,7 @@
 
 mod advice;
 mod collected;
+mod database;
 mod events;
 mod frame;
 mod learned;
@@ -10,6 +11,10 @@ mod together;
 
 pub(super) use advice::{advice_status, outcomes, put_advice_status, put_ledger, recommendations};
 pub(super) use collected::{metadata, put_metadata, put_scrape_targets, scrape_targets};
+pub(super) use database::{
+    catalogue_of, database_catalogue, database_hours, database_rows, database_statements, database_sums,
+    database_workload, put_database_catalogue, put_database_use,
+};
 pub(super) use events::{cache_events, deploys, incidents, put_events};
 pub(super) use learned::{anomalies, forecasts, put_anomalies, put_forecasts, put_signals, signals};
 pub(super) use notices::{

@@ -106,7 +106,7 @@ pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<
                         }
                     }
                 }
-                (FromWorker::Promql { calls }, _) => match evaluate(service.promql, &calls, end) {
+                (FromWorker::Promql { calls }, _) => match evaluate(service.promql, &calls, end, &is_cancelled) {
                     Ok(results) => {
                         for rows in results {
                             exchange.send(&ToWorker::PromqlSeries, &encode(&rows.series)?)?;
@@ -132,7 +132,8 @@ pub(super) fn run(process: &mut Process, service: Service<'_>, request: Request<
         Ok(Err(error @ (SqlError::Memory | SqlError::Crashed { .. }))) => {
             Outcome { answer: Err(error), is_usable: false }
         }
-        Ok(answer) => Outcome { answer, is_usable: true },
+        // A cancellation may have ended the worker after it had answered.
+        Ok(answer) => Outcome { answer, is_usable: !is_cancelled() },
         Err(_) if is_cancelled() => Outcome { answer: Err(SqlError::Cancelled), is_usable: false },
         Err(_) if Instant::now() >= end => Outcome { answer: Err(late), is_usable: false },
         Err(_) => {

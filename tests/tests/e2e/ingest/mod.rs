@@ -7,6 +7,7 @@ mod files;
 mod full_disk;
 mod native;
 mod proto;
+pub(crate) mod read;
 mod remote_write;
 mod scrape;
 mod stamps;

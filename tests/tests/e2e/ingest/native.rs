@@ -7,15 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prost::Message;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{
     proto::{
-        BucketSpan, Exemplar, ExemplarV2, Histogram, Label, Request, TimeSeries, TimeSeriesV2, WriteRequest, body,
-        request, series,
+        BucketSpan, Exemplar, ExemplarV2, Histogram, Label, Request, SampleV2, TimeSeries, TimeSeriesV2, body, request,
+        series,
     },
+    read::{EQUAL, read},
     remote_write::{V1, V2, write},
 };
 use crate::harness::Server;
@@ -83,38 +83,6 @@ fn histograms_are_answered_like_those_of_prometheus() {
     assert_eq!(number(&server, "histogram_sum(latency)"), 44.0);
 }
 
-/// Messages of remote read, from the published definitions.
-#[derive(Clone, PartialEq, Message)]
-struct ReadRequest {
-    #[prost(message, repeated, tag = "1")]
-    queries: Vec<ReadQuery>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ReadQuery {
-    #[prost(int64, tag = "1")]
-    start: i64,
-    #[prost(int64, tag = "2")]
-    end: i64,
-    #[prost(message, repeated, tag = "3")]
-    matchers: Vec<Matcher>,
-}
-
-/// A matcher for equality.
-#[derive(Clone, PartialEq, Message)]
-struct Matcher {
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(string, tag = "3")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ReadResponse {
-    #[prost(message, repeated, tag = "1")]
-    results: Vec<WriteRequest>,
-}
-
 #[test]
 fn recording_rules_keep_histograms_and_remote_read_returns_them() {
     let folder = tempdir().unwrap();
@@ -135,13 +103,7 @@ fn recording_rules_keep_histograms_and_remote_read_returns_them() {
     assert_eq!(number(&server, "histogram_sum(job:latency:sum)"), 44.0);
     assert_eq!(server.get("/api/v1/rules").json()["data"]["groups"][0]["rules"][0]["health"], "ok");
 
-    let matchers = vec![Matcher { name: "__name__".into(), value: "latency".into() }];
-    let asked = ReadRequest { queries: vec![ReadQuery { start: now - 1_000, end: now + 1_000, matchers }] };
-    let sent = server.request("POST", "/api/v1/read").header("content-type", "application/x-protobuf");
-    let answer = sent.body(body(&asked)).send().unwrap();
-    assert_eq!(answer.status(), 200);
-    let bytes = snap::raw::Decoder::new().decompress_vec(&answer.bytes().unwrap()).unwrap();
-    let read = ReadResponse::decode(bytes.as_slice()).unwrap().results.remove(0).timeseries;
+    let read = read(&server, EQUAL, "latency", (now - 1_000, now + 1_000));
     let [one] = &read[..] else { panic!("{read:?}") };
     let found = &one.histograms[0];
     assert_eq!((found.timestamp, found.sum, one.histograms.len(), one.samples.len()), (now, 44.0, 1, 0));
@@ -273,4 +235,29 @@ fn exemplars_do_not_disturb_samples() {
     assert_eq!(found["data"][0]["exemplars"].as_array().unwrap().len(), 1);
     assert_eq!(found["data"][0]["exemplars"][0]["value"], "2");
     assert!(server.get("/metrics").text().contains("almanac_ingest_refused_total{reason=\"exemplar\"} 2"));
+}
+
+#[test]
+fn a_refused_stale_marker_of_a_histogram_is_not_counted_as_written() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let now = now_ms();
+    let stale = |timestamp| Histogram { sum: f64::from_bits(0x7ff0_0000_0000_0002), timestamp, ..Histogram::default() };
+    let sample = SampleV2 { value: 1.0, timestamp: now, ..SampleV2::default() };
+    let message = |timestamp| Request {
+        symbols: ["", "__name__", "latency", "up"].map(str::to_owned).to_vec(),
+        timeseries: vec![
+            TimeSeriesV2 { labels_refs: vec![1, 2], histograms: vec![stale(timestamp)], ..TimeSeriesV2::default() },
+            TimeSeriesV2 { labels_refs: vec![1, 3], samples: vec![sample], ..TimeSeriesV2::default() },
+        ],
+    };
+    // The second one is two hours ahead.
+    for (timestamp, status, histograms) in [(now, 204, "1"), (now + 7_200_000, 400, "0")] {
+        let reply = write(&server, V2, body(&message(timestamp)));
+        assert_eq!(reply.status, status, "{}", reply.text());
+        for (kind, count) in [("samples", "1"), ("histograms", histograms)] {
+            let header = format!("x-prometheus-remote-write-{kind}-written");
+            assert_eq!(reply.header(&header), Some(count), "{kind} at {timestamp}");
+        }
+    }
 }

@@ -130,7 +130,7 @@ pub(super) struct TimeSeriesV2 {
 }
 
 /// Sample of 2.0 with the start timestamp of later drafts.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct SampleV2 {
     #[prost(double, tag = "1")]
     pub(super) value: f64,

@@ -4,7 +4,7 @@ use std::fs;
 
 use tokio_postgres::NoTls;
 
-use super::{Service, runtime, told};
+use super::{Service, received, runtime};
 use crate::harness::run;
 
 #[test]
@@ -17,11 +17,11 @@ fn a_token_needs_the_scope_and_is_forgotten_when_it_is_revoked() {
     runtime().block_on(async {
         let connect = async |password: &str| service.config().password(password).connect(NoTls).await.err();
         for wrong in ["wrong", "alm_0000000000000000000000000000000000000000000000000000", "\u{e9}'\\"] {
-            let (code, message) = told(&connect(wrong).await.unwrap_or_else(|| panic!("{wrong} was accepted")));
+            let (code, message) = received(&connect(wrong).await.unwrap_or_else(|| panic!("{wrong} was accepted")));
             assert_eq!(code, "28P01", "{wrong}");
             assert!(message.contains("almanac token new"), "{message}");
         }
-        let (code, message) = told(&connect(&reader).await.unwrap());
+        let (code, message) = received(&connect(&reader).await.unwrap());
         assert_eq!(code, "42501");
         assert!(message.contains("lacks the scope sql"), "{message}");
         // A connection ends at the first statement after its token was taken out of the file.
@@ -39,7 +39,7 @@ fn a_token_needs_the_scope_and_is_forgotten_when_it_is_revoked() {
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        let (code, message) = told(&ended.unwrap());
+        let (code, message) = received(&ended.unwrap());
         assert_eq!(code, "57P01");
         assert!(message.contains("revoked"), "{message}");
         assert!(connect(&service.token).await.is_some());

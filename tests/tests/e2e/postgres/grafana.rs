@@ -12,8 +12,8 @@ const TO_S: u64 = START_MS / 1_000 + 2_400;
 
 /// Returns the rows of a query as texts, as Grafana reads them.
 async fn rows(client: &Client, sql: &str) -> Vec<Vec<String>> {
-    let told = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-    let rows = told.iter().filter_map(|message| match message {
+    let received = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let rows = received.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
             Some((0..row.len()).map(|idx| row.get(idx).unwrap_or("NULL").to_owned()).collect())
         }

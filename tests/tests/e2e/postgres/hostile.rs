@@ -5,7 +5,7 @@ use std::fs;
 use super::{
     Service, port_of,
     raw::{CANCEL_REQUEST, Raw, SSL_REQUEST, START_UP},
-    runtime, told,
+    received, runtime,
 };
 use crate::harness::{Server, almanac};
 
@@ -93,7 +93,7 @@ fn a_long_statement_of_a_client_that_has_signed_in_is_refused_by_its_length() {
         assert!(answered.iter().any(|(kind, text)| *kind == 'E' && text.contains("at most 262144")), "{answered:?}");
     }
     assert!(peak_kib(server.id()) < before + (64 << 10));
-    // A statement above the limit of statements is an error, and the connection goes on.
+    // A statement above the limit of statements is an error, and the connection stays open.
     let mut raw = Raw::open(port);
     raw.start_up();
     raw.until_ready();
@@ -110,6 +110,70 @@ fn a_long_statement_of_a_client_that_has_signed_in_is_refused_by_its_length() {
     raw.until_ready();
     raw.message(b'!', b"");
     assert!(raw.rest().iter().any(|(kind, _)| *kind == 'E'));
+}
+
+/// Returns the number of workers that statements have ended.
+fn ended_workers(server: &Server) -> u64 {
+    let metrics = server.get("/metrics").text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("almanac_sql_workers_ended_total "));
+    line.unwrap_or_else(|| panic!("{metrics}")).trim().parse().unwrap()
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_statement() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, port) = open_service(folder.path(), "");
+    let sql = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range + b.range = 1";
+    for is_simple in [true, false] {
+        let before = ended_workers(&server);
+        let mut raw = Raw::open(port);
+        raw.start_up();
+        raw.until_ready();
+        if is_simple {
+            raw.message(b'Q', format!("{sql}\0").as_bytes());
+        } else {
+            // As drivers do: the message after the statement arrives with it.
+            raw.message(b'P', format!("\0{sql}\0\0\0").as_bytes());
+            raw.message(b'B', &[0; 8]);
+            raw.message(b'E', &[0; 5]);
+            raw.message(b'S', b"");
+        }
+        // The statement has to run before its client leaves.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        drop(raw);
+        // At its deadline a statement ends without its worker, so that the count stays as it is.
+        let is_ended = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            ended_workers(&server) > before
+        });
+        assert!(is_ended, "is_simple: {is_simple}");
+    }
+}
+
+#[test]
+fn statements_and_columns_of_a_connection_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, port) = open_service(folder.path(), "");
+    let mut raw = Raw::open(port);
+    raw.start_up();
+    raw.until_ready();
+    let long = "x".repeat(200_000);
+    let prepare = |raw: &mut Raw, number: usize| {
+        raw.message(b'P', format!("s{number}\0SELECT '{long}'\0\0\0").as_bytes());
+        raw.message(b'S', b"");
+        raw.until_ready()
+    };
+    let answers: Vec<String> = (0..100).map(|number| prepare(&mut raw, number)).collect();
+    let kept = answers.iter().take_while(|answer| *answer == "1Z").count();
+    // Of 200 kB each 84 exceed 16 MiB.
+    assert_eq!(kept, 84, "{answers:?}");
+    assert!(answers[kept..].iter().all(|answer| answer == "EZ"), "{answers:?}");
+    assert_eq!(raw.query("DEALLOCATE ALL"), "CZ");
+    assert_eq!(prepare(&mut raw, 0), "1Z");
+    let columns = |number: usize| format!("SELECT {}", vec!["1"; number].join(","));
+    assert_eq!(raw.query(&columns(1_664)), "TDCZ");
+    assert_eq!(raw.query(&columns(1_665)), "EZ");
+    assert_eq!(raw.query("SELECT 1"), "TDCZ");
 }
 
 #[test]
@@ -134,17 +198,20 @@ fn a_connection_that_does_not_sign_in_and_one_that_is_idle_are_closed() {
     let mut idle = Raw::open(port);
     idle.start_up();
     idle.until_ready();
-    let told = idle.rest();
-    assert!(matches!(&told[..], [('E', text)] if text.contains("57P05") && text.contains("idle_timeout")), "{told:?}");
+    let received = idle.rest();
+    assert!(
+        matches!(&received[..], [('E', text)] if text.contains("57P05") && text.contains("idle_timeout")),
+        "{received:?}"
+    );
 }
 
 #[test]
-fn connections_above_the_largest_number_are_told_so() {
+fn connections_above_the_largest_number_get_an_error() {
     let service = Service::start("[postgres]\nmax_connections = 2\n");
     runtime().block_on(async {
         let (one, two) = (service.connect().await, service.connect().await);
         let refused = service.config().connect(tokio_postgres::NoTls).await.err().unwrap();
-        let (code, message) = told(&refused);
+        let (code, message) = received(&refused);
         assert_eq!(code, "53300");
         assert!(message.contains("postgres.max_connections"), "{message}");
         // A statement can be cancelled although no further connection is accepted.
@@ -170,7 +237,7 @@ fn connections_above_the_largest_number_are_told_so() {
         }
         panic!("no place was given back");
     });
-    // Far more connections than places: those above are closed at once, and the service goes on.
+    // Far more connections than places: those above are closed without an answer, and the service keeps running.
     let mut many: Vec<Raw> = (0..200).map(|_| Raw::open(service.port)).collect();
     assert_eq!(many.pop().unwrap().rest(), []);
 }

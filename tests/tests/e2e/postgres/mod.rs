@@ -2,10 +2,11 @@
 //! well-behaved client sends.
 
 mod access;
-mod doors;
+mod functions;
 mod grafana;
 mod hostile;
 mod meaning;
+mod portals;
 mod python;
 mod raw;
 mod session;
@@ -89,12 +90,12 @@ fn port_of(server: &Server) -> u16 {
 }
 
 /// Returns SQLSTATE and message of an error.
-fn told(error: &tokio_postgres::Error) -> (String, String) {
-    let told = error.as_db_error().unwrap_or_else(|| panic!("{error:?}"));
-    (told.code().code().to_owned(), told.message().to_owned())
+fn received(error: &tokio_postgres::Error) -> (String, String) {
+    let received = error.as_db_error().unwrap_or_else(|| panic!("{error:?}"));
+    (received.code().code().to_owned(), received.message().to_owned())
 }
 
 /// Returns the SQLSTATE of an error.
 fn sqlstate(error: &tokio_postgres::Error) -> String {
-    told(error).0
+    received(error).0
 }

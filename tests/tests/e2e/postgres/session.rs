@@ -2,7 +2,7 @@
 
 use tokio_postgres::{SimpleQueryMessage, types::Type};
 
-use super::{START_MS, Service, raw::Raw, sqlstate, told};
+use super::{START_MS, Service, raw::Raw, received, sqlstate};
 
 /// Returns the first value of the rows of a text of statements.
 fn values(messages: &[SimpleQueryMessage]) -> Vec<Option<String>> {
@@ -89,7 +89,7 @@ fn settings_are_changed_shown_and_refused() {
         client.batch_execute("RESET application_name; SET jit = off; SET TIME ZONE 'UTC'").await.unwrap();
         assert_eq!(show("SHOW TimeZone").await, "UTC");
         let refused = client.batch_execute("SET client_encoding = 'LATIN1'").await.unwrap_err();
-        assert_eq!(told(&refused).0, "22023");
+        assert_eq!(received(&refused).0, "22023");
         assert_eq!(sqlstate(&client.batch_execute("SET statement_timeout = 'soon'").await.unwrap_err()), "22023");
         client.batch_execute("SET statement_timeout = 300").await.unwrap();
         let slow = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range + b.range = 1";
@@ -98,11 +98,39 @@ fn settings_are_changed_shown_and_refused() {
 }
 
 #[test]
+fn settings_of_a_transaction_end_with_it_and_options_are_settings() {
+    Service::start("").with_client(|client| async move {
+        let timeout =
+            async || values(&client.simple_query("SHOW statement_timeout").await.unwrap())[0].clone().unwrap();
+        for (sql, expected) in [
+            ("BEGIN; SET LOCAL statement_timeout = '7s'", "7s"),
+            ("COMMIT", "0"),
+            ("SET LOCAL statement_timeout = '7s'", "0"),
+            ("BEGIN; SET statement_timeout = '7s'; ROLLBACK", "0"),
+            ("BEGIN; SET LOCAL statement_timeout = '6s'; SET statement_timeout = '7s'; COMMIT", "7s"),
+            ("RESET ALL", "0"),
+        ] {
+            client.batch_execute(sql).await.unwrap();
+            assert_eq!(timeout().await, expected, "{sql}");
+        }
+    });
+    let service = Service::start("");
+    super::runtime().block_on(async {
+        let mut config = service.config();
+        config.options("-c statement_timeout=4000 -c search_path=public");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let shown = client.simple_query("SHOW statement_timeout").await.unwrap();
+        assert_eq!(values(&shown), [Some("4000".to_owned())]);
+    });
+}
+
+#[test]
 fn several_statements_and_empty_ones_are_answered_in_turn() {
     let service = Service::start("");
     service.with_client(|client| async move {
-        let told = client.simple_query("BEGIN; SELECT 1 AS a; SELECT 'b;c'; COMMIT; SELECT 3").await.unwrap();
-        assert_eq!(values(&told), [Some("1".to_owned()), Some("b;c".to_owned()), Some("3".to_owned())]);
+        let received = client.simple_query("BEGIN; SELECT 1 AS a; SELECT 'b;c'; COMMIT; SELECT 3").await.unwrap();
+        assert_eq!(values(&received), [Some("1".to_owned()), Some("b;c".to_owned()), Some("3".to_owned())]);
         // What comes after an error is not run.
         let failed = client.simple_query("SELECT 1; SELECT nothing FROM samples; SELECT 2").await.unwrap_err();
         assert_eq!(sqlstate(&failed), "42703");

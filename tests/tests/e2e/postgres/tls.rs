@@ -66,7 +66,7 @@ fn connections_are_encrypted_where_a_certificate_is_configured() {
 }
 
 #[test]
-fn without_a_certificate_a_client_that_requires_tls_is_told_so() {
+fn without_a_certificate_a_client_that_requires_tls_is_refused() {
     let service = Service::start("");
     let refused = connect(&service, "sslmode=require");
     assert!(refused.contains("does not support SSL"), "{refused}");

@@ -116,8 +116,8 @@ fn statements_of_database_tools_are_answered() {
             client.batch_execute(set).await.unwrap_or_else(|error| panic!("{set}: {error:?}"));
         }
         for (sql, expected) in ASKED {
-            let told = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-            let row = told.iter().find_map(|message| match message {
+            let received = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            let row = received.iter().find_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row),
                 _ => None,
             });

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, exponential_histogram_data_point::Buckets as Counts,
 };
 
-use crate::histogram::{Buckets, Histogram, SCHEMAS};
+use crate::histogram::{Buckets, Histogram, MAX_BUCKETS, SCHEMAS};
 
 /// Converts a data point. A finer scale than the finest schema is reduced to it, which loses no count.
 ///
@@ -54,6 +54,21 @@ pub(super) fn native(point: &ExponentialHistogramDataPoint) -> Result<Histogram,
     Ok(histogram)
 }
 
+/// Adds the total of the earlier deltas to a delta. Buckets of many intervals together may be too many: they are merged,
+/// which loses no count.
+///
+/// # Errors
+/// What is wrong with the sum.
+pub(super) fn accumulated(mut delta: Histogram, before: &Histogram) -> Result<Histogram, String> {
+    delta.add(before).map_err(|error| error.to_string())?;
+    while delta.positive.len() + delta.negative.len() > MAX_BUCKETS && delta.schema > *SCHEMAS.start() {
+        let coarser = delta.schema - 1;
+        delta = delta.with_schema(coarser);
+    }
+    delta.check().map_err(|error| error.to_string())?;
+    Ok(delta)
+}
+
 /// Converts a count; counts above 2^53 are rounded.
 #[expect(clippy::cast_precision_loss, reason = "samples are floating-point numbers")]
 pub(crate) fn to_f64(count: u64) -> f64 {
@@ -85,6 +100,18 @@ mod tests {
         let fine = native(&point(10, 0, &[1, 2, 3, 4, 5])).unwrap();
         assert_eq!((fine.schema, fine.positive), (8, vec![(1, 10.0), (2, 5.0)]));
         assert_eq!(native(&point(20, i32::MAX, &[1])).unwrap().positive, [(524_288, 1.0)]);
+    }
+
+    #[test]
+    fn totals_of_many_intervals_have_a_bounded_number_of_buckets() {
+        let mut total = native(&point(8, 0, &[1; 200])).unwrap();
+        for interval in 1..20 {
+            total = accumulated(native(&point(8, interval * 200, &[1; 200])).unwrap(), &total).unwrap();
+            assert!(total.positive.len() <= 2048, "{interval}: {}", total.positive.len());
+        }
+        // 4000 buckets of schema 8 are 2000 of schema 7, and no observation is lost.
+        assert_eq!((total.schema, total.positive.len(), total.count), (7, 2000, 4000.0));
+        assert_eq!((total.positive[0], total.positive[1999]), ((1, 2.0), (2000, 2.0)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint};
 
 use super::{
-    exponential::{native, to_f64},
+    exponential::{accumulated, native, to_f64},
     map::{Context, NO_RECORDED_VALUE, Place},
     numbers::{Order, late, order},
     streams::{Stream, Total, zero_at},
@@ -98,8 +98,10 @@ impl Context<'_> {
                 Order::Late => return self.reject(late(name)),
             }
             if let Some(Total::Exponential(before)) = known.map(|known| &known.total) {
-                // Cannot fail: both have exponential buckets.
-                let _ = histogram.add(before);
+                histogram = match accumulated(histogram, before) {
+                    Ok(histogram) => histogram,
+                    Err(problem) => return self.reject(format!("a point of {name:?} cannot be stored: {problem}")),
+                };
                 zero = None;
             }
         }

@@ -70,6 +70,8 @@ pub(in crate::store) const FUNCTIONS: &[Function] = &[
         "parse_ident",
         &[("a", "string_split(replace(a, '\"', ''), '.')"), ("a, b", "string_split(replace(a, '\"', ''), '.')")],
     ),
+    // Pools of asyncpg call it when a connection is given back; no lock can be held.
+    ("pg_advisory_unlock_all", &[("", "''")]),
     ("pg_backend_pid", &[("", "1")]),
     ("pg_char_to_encoding", &[("a", "6")]),
     ("pg_client_encoding", &[("", "'UTF8'")]),

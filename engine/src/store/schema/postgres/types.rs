@@ -1,4 +1,4 @@
-//! The types of PostgreSQL that clients see in the catalogue, and the one that stands for each type of DuckDB.
+//! The types of PostgreSQL in the catalogue, and the one that clients get for each type of DuckDB.
 
 /// A row of `pg_type`.
 #[derive(Debug, Clone, Copy)]

@@ -11,9 +11,7 @@ const REGISTERED: [&str; 4] = ["regclass", "regnamespace", "regrole", "regtype"]
 fn type_in_duckdb(name: &str) -> Option<&'static str> {
     Some(match name {
         "name" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "\"char\"" | "cstring" | "pg_node_tree"
-        | "aclitem" | "unknown" | "xml" | "citext" | "inet" | "cidr" | "int2vector" | "oidvector" | "bpchar" => {
-            "VARCHAR"
-        }
+        | "aclitem" | "unknown" | "int2vector" | "oidvector" | "bpchar" => "VARCHAR",
         "oid" => "UINTEGER",
         "xid" | "cid" | "xid8" => "BIGINT",
         "jsonb" => "JSON",
@@ -22,7 +20,8 @@ fn type_in_duckdb(name: &str) -> Option<&'static str> {
 }
 
 /// Type of an instant. It is converted to UTC and compared with the column `timestamp`, which has no zone: DuckDB compares
-/// no instants with timestamps, and drops the offset where it casts a text to a timestamp.
+/// no instants with timestamps, and drops the offset where it casts a text to a timestamp. Before `AT TIME ZONE` it stays
+/// an instant: the conversion of a timestamp is the opposite one.
 const WITH_ZONE: &str = "timestamptz";
 
 /// Returns the position of the end of a type's name after `at`, which a schema may precede, and the name as it is looked up.
@@ -56,7 +55,8 @@ pub(super) fn cast(rewriter: &mut Rewriter<'_>, at: usize) -> usize {
         rewriter.insert_before(start, format!("postgres.\"{written}_{}\"(", if is_name { "oid" } else { "name" }));
         rewriter.replace(at, last, ")");
     } else if written == WITH_ZONE && !rewriter.is(last + 1, "[") {
-        rewriter.replace(at + 1, last, "TIMESTAMPTZ::TIMESTAMP");
+        let target = if rewriter.is_zoned(last + 1) { "TIMESTAMPTZ" } else { "TIMESTAMPTZ::TIMESTAMP" };
+        rewriter.replace(at + 1, last, target);
     } else {
         plain_type(rewriter, at + 1, last, &written);
     }
@@ -86,6 +86,8 @@ pub(super) fn cast_as(rewriter: &mut Rewriter<'_>, at: usize) -> usize {
         let form = if is_name { "oid" } else { "name" };
         rewriter.replace(open - 1, open - 1, format!("postgres.\"{written}_{form}\""));
         rewriter.replace(at, last, "");
+    } else if written == WITH_ZONE && rewriter.is(last + 1, ")") && rewriter.is_zoned(last + 2) {
+        rewriter.replace(at + 1, last, "TIMESTAMPTZ");
     } else if written == WITH_ZONE && rewriter.is(last + 1, ")") {
         rewriter.insert_before(open - 1, "CAST(");
         rewriter.replace(at + 1, last, "TIMESTAMPTZ) AS TIMESTAMP");

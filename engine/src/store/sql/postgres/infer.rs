@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{ParamKind, ParamType};
-use crate::store::schema::TABLES;
+use crate::store::schema::{TABLES, TableFunction, table_function};
 
 /// Largest number of parameters, as in the protocol.
 const MAX_PARAMETERS: usize = u16::MAX as usize;
@@ -32,7 +32,9 @@ pub(in crate::store::sql) fn infer(
     let count = parameter_count(statement).min(MAX_PARAMETERS).max(declared.len());
     let mut found = declared.to_vec();
     found.resize(count, None);
-    Inference { views, found: &mut found }.walk(statement);
+    let mut functions = Vec::new();
+    collect_functions(statement, &mut functions);
+    Inference { views, functions, found: &mut found }.walk(statement);
     found.into_iter().map(|found| found.unwrap_or(ParamType::one(ParamKind::Text))).collect()
 }
 
@@ -48,8 +50,21 @@ fn number_of(value: &Value) -> Option<usize> {
     value.as_object().and_then(number)
 }
 
+/// Adds the table functions of analysts that a parsed statement calls.
+fn collect_functions(value: &Value, found: &mut Vec<&'static TableFunction>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_functions(item, found)),
+        Value::Object(object) => {
+            found.extend(object.get("function_name").and_then(Value::as_str).and_then(table_function));
+            object.values().for_each(|inner| collect_functions(inner, found));
+        }
+        _ => {}
+    }
+}
+
 struct Inference<'a> {
     views: &'a BTreeSet<&'static str>,
+    functions: Vec<&'static TableFunction>,
     found: &'a mut Vec<Option<ParamType>>,
 }
 
@@ -120,6 +135,13 @@ impl Inference<'_> {
         let one = |kind| Some(ParamType::one(kind));
         match (name, arguments) {
             ("time_bucket", [width, ..]) => self.set(width, one(ParamKind::Interval)),
+            ("time_bucket_gapfill", [width, from, until]) => {
+                self.set(width, one(ParamKind::Interval));
+                [from, until].into_iter().for_each(|time| self.set(time, one(ParamKind::Timestamp)));
+            }
+            ("promql", [_, from, until, _]) | ("anomalies_between", [from, until]) => {
+                [from, until].into_iter().for_each(|time| self.set(time, one(ParamKind::Timestamp)));
+            }
             ("+" | "-", [left, right]) => {
                 let instant = |found: Option<ParamType>| {
                     found.is_some_and(|found| {
@@ -172,10 +194,12 @@ impl Inference<'_> {
         }
     }
 
-    /// Returns the type of a column of the views that the statement names; `None` if they differ.
+    /// Returns the type of a column of the views and functions that the statement names; `None` if they differ.
     fn column(&self, name: &str) -> Option<ParamType> {
         let columns = TABLES.iter().filter(|table| self.views.contains(table.name)).flat_map(|table| table.columns);
-        let mut types = columns.filter(|column| column.name == name).map(|column| column.column_type.sql());
+        let of_views = columns.map(|column| (column.name, column.column_type.sql()));
+        let of_functions = self.functions.iter().flat_map(|function| function.columns.iter().copied());
+        let mut types = of_views.chain(of_functions).filter(|(column, _)| *column == name).map(|(_, kind)| kind);
         let first = types.next()?;
         if types.all(|other| other == first) { ParamType::of_duckdb(first) } else { None }
     }

@@ -59,7 +59,7 @@ fn next(rest: &str) -> (LexemeKind, usize) {
         b if b.is_ascii_whitespace() => {
             (LexemeKind::Blank, bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count())
         }
-        b'-' if second == b'-' => (LexemeKind::Blank, rest.find('\n').unwrap_or(rest.len())),
+        b'-' if second == b'-' => (LexemeKind::Blank, rest.find(['\n', '\r']).unwrap_or(rest.len())),
         b'/' if second == b'*' => (LexemeKind::Blank, comment(bytes)),
         b'\'' => (LexemeKind::Text, quoted(bytes, 0, false)),
         b'E' | b'e' if second == b'\'' => (LexemeKind::Text, quoted(bytes, 1, true)),
@@ -209,6 +209,7 @@ mod tests {
         check("SELECT E'a\\';b', $x$;$x$, \"a;\"", &["SELECT E'a\\';b', $x$;$x$, \"a;\""]);
         check("SELECT 'é;' -- ;\n, 1", &["SELECT 'é;' -- ;\n, 1"]);
         check("SELECT 'open;", &["SELECT 'open;"]);
+        check("SELECT 1 -- x\r; SELECT 2", &["SELECT 1", "SELECT 2"]);
     }
 
     #[test]

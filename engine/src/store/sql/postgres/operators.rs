@@ -10,11 +10,16 @@ pub(super) const MATCHES: [&str; 4] = ["~", "~*", "!~", "!~*"];
 /// lexemes that are done.
 pub(super) fn matches(rewriter: &mut Rewriter<'_>, first: usize, operator: usize, right: usize) -> usize {
     let written = rewriter.text(operator);
+    if !rewriter.follows_operand(first) {
+        // The complement of a number: `~5`.
+        return 1;
+    }
     let flags = if written.ends_with('*') { "(?is)" } else { "(?s)" };
     let plain = written.trim_end_matches('*');
-    if rewriter.kind(right) == Some(LexemeKind::Text) {
-        let pattern = rewriter.text(right);
-        let Some((prefix, inner)) = pattern.split_once('\'') else { return right - first };
+    // A text in dollar quotes is an operand as any other.
+    let quoted = Some(rewriter.text(right))
+        .filter(|text| rewriter.kind(right) == Some(LexemeKind::Text) && !text.starts_with('$'));
+    if let Some((prefix, inner)) = quoted.and_then(|pattern| pattern.split_once('\'')) {
         let inner = inner.strip_suffix('\'').unwrap_or(inner);
         rewriter.replace(first, right - 1, plain);
         rewriter.replace(right, right, format!("{prefix}'{flags}.*(?:{inner}).*'"));

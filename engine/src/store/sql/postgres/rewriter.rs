@@ -175,24 +175,71 @@ impl<'a> Rewriter<'a> {
         end
     }
 
-    /// Returns the last lexeme of the operand that starts at a lexeme: a parameter, a name, a call, or something in
-    /// parentheses; `None` for another one.
+    /// Returns the last lexeme of the operand that starts at a lexeme: a text, a parameter, a name, a call, a `CASE`, or
+    /// something in parentheses, with its subscripts; `None` for another one.
     pub(super) fn operand_end(&self, start: usize) -> Option<usize> {
         let mut end = match self.kind(start)? {
-            LexemeKind::Parameter => return Some(start),
-            LexemeKind::Symbol if self.text(start) == "(" => return self.close_of(start),
-            LexemeKind::Word
-                if ["all", "any", "array", "case", "cast", "not", "some"].contains(&self.name(start).as_str()) =>
-            {
+            LexemeKind::Text | LexemeKind::Parameter => start,
+            LexemeKind::Symbol if self.text(start) == "(" => self.close_of(start)?,
+            LexemeKind::Word if self.name(start) == "case" => self.end_of_case(start)?,
+            LexemeKind::Word if ["all", "any", "array", "not", "some"].contains(&self.name(start).as_str()) => {
                 return None;
             }
-            LexemeKind::Word | LexemeKind::Quoted => start,
+            LexemeKind::Word | LexemeKind::Quoted => {
+                let mut end = start;
+                while self.is(end + 1, ".") && !self.name(end + 2).is_empty() {
+                    end += 2;
+                }
+                if self.is(end + 1, "(") { self.close_of(end + 1)? } else { end }
+            }
             _ => return None,
         };
-        while self.is(end + 1, ".") && !self.name(end + 2).is_empty() {
-            end += 2;
+        for _ in 0..MOST_CASTS {
+            if !self.is(end + 1, "[") {
+                break;
+            }
+            end = self.close_of(end + 1)?;
         }
-        if self.is(end + 1, "(") { self.close_of(end + 1) } else { Some(end) }
+        Some(end)
+    }
+
+    /// Returns the `END` of a `CASE`.
+    fn end_of_case(&self, start: usize) -> Option<usize> {
+        let mut depth = 0_usize;
+        for idx in (start..self.lexemes.len()).take(MOST_STEPS) {
+            if self.is(idx, "case") {
+                depth += 1;
+            } else if self.is(idx, "end") {
+                depth -= 1;
+            }
+            if depth == 0 {
+                return Some(idx);
+            }
+        }
+        None
+    }
+
+    /// Returns whether an operand ends before a lexeme, so that an operator there has two operands.
+    pub(super) fn follows_operand(&self, idx: usize) -> bool {
+        idx.checked_sub(1).is_some_and(|before| {
+            self.ends_operand(before) || matches!(self.kind(before), Some(LexemeKind::Text | LexemeKind::Number))
+        })
+    }
+
+    /// Returns whether the value before a lexeme is converted to a time zone, itself or as an argument of calls around it:
+    /// `… AT TIME ZONE`, or an argument of the function `timezone`.
+    pub(super) fn is_zoned(&self, end: usize) -> bool {
+        let mut at = end;
+        for _ in 0..MOST_CASTS {
+            if !self.is(at, ")") {
+                break;
+            }
+            if self.open_around(at).is_some_and(|open| self.before(open).eq_ignore_ascii_case("timezone")) {
+                return true;
+            }
+            at += 1;
+        }
+        ["at", "time", "zone"].iter().zip(at..).all(|(word, idx)| self.is(idx, word))
     }
 
     /// Returns whether a lexeme can be the end of what a parenthesis or a subscript belongs to.

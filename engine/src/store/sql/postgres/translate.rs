@@ -1,7 +1,7 @@
 //! Translates names, casts, operators and constants of PostgreSQL to those of DuckDB, and positions back.
 
 use super::{
-    ParamType, casts,
+    ParamKind, ParamType, casts,
     lexer::LexemeKind,
     names,
     operators::{self, MATCHES},
@@ -14,8 +14,18 @@ pub(in crate::store::sql) struct Translation {
     source: String,
     /// Replacements in order, without overlaps.
     edits: Vec<Edit>,
-    /// Number of each parameter and the position of its end, in order.
-    parameters: Vec<(usize, usize)>,
+    /// Parameters in order.
+    parameters: Vec<Placed>,
+}
+
+/// A parameter in a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Placed {
+    number: usize,
+    /// Position of its end in bytes.
+    end: usize,
+    /// Whether it is converted to a time zone.
+    is_zoned: bool,
 }
 
 impl Translation {
@@ -25,8 +35,12 @@ impl Translation {
         let parameters = rewriter
             .lexemes
             .iter()
-            .filter(|lexeme| lexeme.kind == LexemeKind::Parameter)
-            .filter_map(|lexeme| Some((sql[lexeme.range.clone()][1..].parse().ok()?, lexeme.range.end)))
+            .enumerate()
+            .filter(|(_, lexeme)| lexeme.kind == LexemeKind::Parameter)
+            .filter_map(|(idx, lexeme)| {
+                let number = sql[lexeme.range.clone()][1..].parse().ok()?;
+                Some(Placed { number, end: lexeme.range.end, is_zoned: rewriter.is_zoned(idx + 1) })
+            })
             .collect();
         let mut translation = Self { source: sql.to_owned(), edits: rewriter.edits, parameters };
         translation.order();
@@ -40,9 +54,11 @@ impl Translation {
 
     /// Adds a cast to each parameter.
     pub(in crate::store::sql) fn cast(&mut self, types: &[ParamType]) {
-        for (number, end) in &self.parameters {
+        for Placed { number, end, is_zoned } in &self.parameters {
             if let Some(found) = number.checked_sub(1).and_then(|idx| types.get(idx)) {
-                self.edits.push(Edit { range: *end..*end, rank: 0, text: format!("::{}", found.sql()) });
+                let is_instant = *is_zoned && *found == ParamType::one(ParamKind::TimestampTz);
+                let target = if is_instant { "TIMESTAMPTZ" } else { found.sql() };
+                self.edits.push(Edit { range: *end..*end, rank: 0, text: format!("::{target}") });
             }
         }
         self.order();
@@ -114,7 +130,6 @@ fn rewrite(sql: &str) -> Rewriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sql::postgres::ParamKind;
 
     #[test]
     fn names_casts_and_operators_are_translated() {
@@ -167,6 +182,38 @@ mod tests {
             "SELECT json_object('a', postgres.\"current_user\"()), postgres.\"age_of_transaction\"(xmin), age(a.b), \"user\", \"collate\" \
              FROM t \"user\"",
         );
+    }
+
+    /// Statements that another translation would answer with other values.
+    #[test]
+    fn patterns_instants_and_complements_keep_their_meaning() {
+        let check = |sql: &str, expected: &str| assert_eq!(Translation::new(sql).text(), expected, "{sql}");
+        for same in ["SELECT ~5, ~(5), 4 & ~a, (~a), ~$1", "SELECT '10.0.0.1'::inet, a::citext"] {
+            check(same, same);
+        }
+        check("a ~ $$b'c$$", "a ~ ('(?s).*(?:' || $$b'c$$ || ').*')");
+        check("a ~* CAST(b AS text)", "a ~ ('(?is).*(?:' || CAST(b AS text) || ').*')");
+        check(
+            "a ~ CASE WHEN b THEN CASE c WHEN 1 THEN 'x' END ELSE 'y' END AND d",
+            "a ~ ('(?s).*(?:' || CASE WHEN b THEN CASE c WHEN 1 THEN 'x' END ELSE 'y' END || ').*') AND d",
+        );
+        check("a ~ (b)[1] AND c ~ d[2]", "a ~ ('(?s).*(?:' || (b)[1] || ').*') AND c ~ ('(?s).*(?:' || d[2] || ').*')");
+        check("'x' ~ 'y' AND 5 = ~5", "'x' ~ '(?s).*(?:y).*' AND 5 = ~5");
+        for zoned in [
+            "'2026-07-01 12:00+00'::timestamptz AT TIME ZONE 'Europe/Berlin'",
+            "(a::timestamptz) at time zone 'Europe/Berlin'",
+            "timezone('Europe/Berlin', a::timestamptz)",
+            "CAST(a AS timestamp with time zone) AT TIME ZONE 'UTC'",
+        ] {
+            let expected =
+                zoned.replace("timestamptz", "TIMESTAMPTZ").replace("timestamp with time zone", "TIMESTAMPTZ");
+            check(zoned, &expected);
+        }
+        check("SELECT 1 FROM generate_series(1, 3) OFFSET 1", "SELECT 1 FROM generate_series(1, 3) OFFSET 1");
+        check("SELECT 1 FROM unnest(a) EXCEPT SELECT 2", "SELECT 1 FROM unnest(a) EXCEPT SELECT 2");
+        let mut translation = Translation::new("SELECT $1 AT TIME ZONE 'UTC', $1");
+        translation.cast(&[ParamType::one(ParamKind::TimestampTz)]);
+        assert_eq!(translation.text(), "SELECT $1::TIMESTAMPTZ AT TIME ZONE 'UTC', $1::TIMESTAMPTZ::TIMESTAMP");
     }
 
     #[test]

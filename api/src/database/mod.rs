@@ -1,0 +1,10 @@
+//! Connections to watched PostgreSQL databases: address, TLS, session.
+//!
+//! An address may have a password. It is in no error, log line or debug output.
+
+mod address;
+mod client;
+mod tls;
+
+pub use address::{Address, AddressError};
+pub use client::{DatabaseClient, DatabaseError};
