@@ -40,7 +40,7 @@ install: build ## Install binary, man pages and completions under PREFIX (~/.loc
 demo: build ## Run the demo: learn recorded telemetry, print recommendations, then serve (ONCE=1: exit instead)
 	@$(ALMANAC) demo $(if $(ONCE),--once)
 
-app: ## Run the example application under load for MINUTES (10) (FAULTS=all SCALE=1 SEED=1 PEAK=16 OUT=DIR COPY=1 RECORD=1 TRACES=URL BASE_PORT=21400)
+app: ## Run the example application under load for MINUTES (10) (FAULTS=all SCALE=1 SEED=1 PEAK=10 OUT=DIR COPY=1 RECORD=1 TRACES=URL BASE_PORT=21400)
 	@scripts/app.sh $(if $(FAULTS),--faults $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SCALE),--scale $(SCALE)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(PEAK),--peak $(PEAK)) $(if $(OUT),--out $(OUT)) $(if $(COPY),--copy) $(if $(RECORD),--record) \
 		$(if $(TRACES),--traces $(TRACES)) $(if $(BASE_PORT),--base-port $(BASE_PORT))

@@ -17,7 +17,7 @@ def arguments(argv=None):
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the run, which is one day of load [10]")
     parser.add_argument("--scale", type=float, default=1.0, help="rows in millions [1]")
     parser.add_argument("--seed", type=int, default=1, help="seed of rows and load [1]")
-    parser.add_argument("--peak", type=float, default=16.0, help="requests a second at the daily peak [16]")
+    parser.add_argument("--peak", type=float, default=10.0, help="requests a second at the daily peak [10]")
     parser.add_argument("--base-port", type=int, default=21400, help="first of ten ports [21400]")
     parser.add_argument("--out", type=Path, help="an empty or new folder for the exports of the run")
     parser.add_argument("--traces", help="OTLP/HTTP address for spans, for example http://127.0.0.1:9797/v1/traces")

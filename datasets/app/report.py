@@ -8,8 +8,7 @@ from datasets.app.service.settings import pools
 def pool(name, job, size, overflow):
     """Returns the section `[[pool]]` of a pool."""
     selector = f'{{job="{job}",pool="{name}"}}'
-    return f'''
-[[pool]]
+    return f'''[[pool]]
 name = "{name}"
 in_use = 'sum(db_pool_in_use{selector})'
 arrivals = 'sum(rate(db_pool_checkouts_total{selector}[1m]))'
@@ -20,12 +19,30 @@ wait_max = "50ms"
 '''
 
 
+QUEUE_AND_COMPRESSION = '''[[queue]]
+name = "jobs"
+depth = 'queue_depth'
+arrivals = 'sum by (class) (rate(queue_jobs_total[1m]))'
+service = 'queue_job_seconds'
+workers = 'sum(worker_up)'
+deadline = "5m"
+[[compression]]
+name = "api"
+sizes = 'http_response_size_bytes'
+'''
+
+
+def further_sections(pools):
+    """Returns the sections of advisors on pools, queues and compression, which `almanac` does not have yet; `pools`: name -> (size, overflow)."""
+    return "".join(pool(name, "worker" if name == "worker" else "api", *sizes) for name, sizes in pools.items()) + QUEUE_AND_COMPRESSION
+
+
 def configuration(port, database, copy, log, pools):
     """Returns an `almanac.toml` for a run.
 
     `port`: name -> port, `copy`: whether there is a copy, `log`: path of the server's log, `pools`: name -> (size, overflow).
     """
-    pool_sections = "".join(pool(name, "worker" if name == "worker" else "api", *sizes) for name, sizes in pools.items())
+    further = "".join(f"# {line}\n" for line in further_sections(pools).splitlines())
     copy_line = f'copy = "postgres://postgres@127.0.0.1:{port["postgres"]}/{database}_copy"\n' if copy else ""
     return f'''[[scrape]]
 job = "api"
@@ -47,19 +64,9 @@ name = "app"
 url = "postgres://almanac@127.0.0.1:{port["postgres"]}/{database}"
 every = "10s"
 log = "{log}"
-{copy_line}{pool_sections}
-[[queue]]
-name = "jobs"
-depth = 'queue_depth'
-arrivals = 'sum by (class) (rate(queue_jobs_total[1m]))'
-service = 'queue_job_seconds'
-workers = 'sum(worker_up)'
-deadline = "5m"
-
-[[compression]]
-name = "api"
-sizes = 'http_response_size_bytes'
-'''
+{copy_line}
+# Sections of advisors that almanac does not have yet:
+{further}'''
 
 
 def addresses(run):

@@ -71,11 +71,15 @@ class Report(unittest.TestCase):
 
     def test_the_configuration_is_toml(self):
         port = {name: i for i, name in enumerate(("api", "worker", "caddy_admin", "postgres"))}
+        pools = {"orm": (6, 4), "worker": (4, 0)}
         for copy in (False, True):
-            tree = tomllib.loads(report.configuration(port, "app", copy, "/x/postgres.log", {"orm": (6, 4), "worker": (4, 0)}))
-            self.assertEqual([(p["name"], p["size"], p["overflow"]) for p in tree["pool"]], [("orm", 6, 4), ("worker", 4, 0)])
+            tree = tomllib.loads(report.configuration(port, "app", copy, "/x/postgres.log", pools))
+            self.assertEqual(set(tree), {"scrape", "database"})
             self.assertEqual([job["job"] for job in tree["scrape"]], ["api", "worker", "caddy"])
             self.assertEqual("copy" in tree["database"][0], copy)
+        tree = tomllib.loads(report.further_sections(pools))
+        self.assertEqual(set(tree), {"pool", "queue", "compression"})
+        self.assertEqual([(p["name"], p["size"], p["overflow"]) for p in tree["pool"]], [("orm", 6, 4), ("worker", 4, 0)])
 
     def test_a_long_statement_becomes_one_line(self):
         self.assertEqual(report.one_line("a\n  b"), "a b")
