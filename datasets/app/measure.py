@@ -173,7 +173,7 @@ def main():
     except asyncio.CancelledError:
         print("measure: interrupted", file=sys.stderr)
     finally:
-        run.close(complete)
+        run.close(keep_logs=not complete)
         run.say(f"figures and spans are in {options.out}")
     return 0 if complete else 1
 
