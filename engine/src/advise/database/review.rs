@@ -2,7 +2,11 @@
 
 use almanac_models::Timestamp;
 
-use super::{DatabaseFacts, DatabaseSpec, index::Indexes, query::Queries};
+use super::{
+    DatabaseFacts, DatabaseSpec,
+    index::Indexes,
+    query::{Queries, QueryFacts},
+};
 use crate::{
     advise::{Verdict, registry::verdicts_on},
     database::{
@@ -82,7 +86,9 @@ pub fn exported(
 #[must_use]
 pub fn review_database(spec: &DatabaseSpec, facts: &DatabaseFacts, now: Timestamp) -> Vec<Verdict> {
     let indexes = verdicts_on::<Indexes>(spec, &spec.name, facts, now);
-    let queries = verdicts_on::<Queries>(spec, &spec.name, facts, now);
+    // Loops need spans, which a file does not have.
+    let queries = QueryFacts { database: facts.clone(), loops: Vec::new() };
+    let queries = verdicts_on::<Queries>(spec, &spec.name, &queries, now);
     [indexes, queries].concat()
 }
 
