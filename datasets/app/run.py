@@ -106,7 +106,8 @@ class Run:
         """Raises RuntimeError with the last lines of the log of a server that ended by itself."""
         for name in self.children.dead():
             if name != "load":
-                tail = (self.directory / f"{name}.log").read_text(errors="replace").strip().splitlines()[-3:]
+                log = self.directory / f"{name}.log"
+                tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
                 raise RuntimeError(f"{name} ended by itself: {' | '.join(tail) or 'no output'}")
 
     async def load(self, seconds):
@@ -187,5 +188,7 @@ class Run:
         """Stops the children and removes their folder; `keep_logs`: all of it but the database."""
         self.children.stop_all()
         shutil.rmtree(self.directory / "postgres" if keep_logs else self.directory, ignore_errors=True)
-        if keep_logs:
+        if keep_logs and any(self.directory.iterdir()):
             self.say(f"logs are in {self.directory}")
+        elif keep_logs:
+            self.directory.rmdir()  # it ended before it started anything
