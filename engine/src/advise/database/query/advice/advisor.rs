@@ -5,10 +5,7 @@ use serde_json::Value;
 
 use super::{decide::verdicts, facts::QueryFacts, measure::measure, terms::QueryTerms};
 use crate::{
-    advise::{
-        Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources,
-        database::{DatabaseFacts, DatabaseSpec},
-    },
+    advise::{Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources, database::DatabaseSpec},
     ledger::{Difference, Direction, Measured},
 };
 
@@ -30,8 +27,7 @@ impl Advisor for Queries {
     type Terms = QueryTerms;
 
     fn fetch(from: &Sources<'_>, spec: &DatabaseSpec, _: &str, now: Timestamp) -> Result<QueryFacts, FetchError> {
-        let database = DatabaseFacts::fetch(from, spec, now)?;
-        Ok(QueryFacts { database, loops: Vec::new() })
+        QueryFacts::fetch(from, spec, now)
     }
 
     fn decide(spec: &DatabaseSpec, target: &str, facts: &QueryFacts, now: Timestamp) -> Outcome<QueryTerms> {
