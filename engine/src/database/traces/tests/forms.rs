@@ -40,6 +40,24 @@ fn a_serial_loop_has_its_parent_growth_and_saving() {
 }
 
 #[test]
+fn the_parent_is_the_read_of_the_list() {
+    let parent = |rows: Option<u64>| {
+        let request = |trace| {
+            let mut request = Trace::server(trace, "GET /a");
+            request.sql_with(LIST, 4 * MS, rows).sql("SELECT name FROM teams WHERE id = $1", MS);
+            request.sql("SELECT count(*) FROM tasks WHERE done = $1", 2 * MS);
+            for _ in 0..10 {
+                request.sql(OWNER, 8 * MS);
+            }
+            request.end()
+        };
+        loops(&window(&(0..5).map(request).collect::<Vec<_>>())).remove(0).parent.unwrap().family
+    };
+    assert_eq!(parent(None), family("SELECT name FROM teams WHERE id = $1"));
+    assert_eq!(parent(Some(10)), family(LIST));
+}
+
+#[test]
 fn overlapping_calls_are_a_parallel_loop() {
     let traces: Vec<_> = (0..20).map(|idx| parallel(idx, 20)).collect();
     let found = loops(&window(&traces));
