@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     CliError, Global, demo,
     describe::{check_config, completions, man},
-    files::{detect, forecast, replay},
+    files::{detect, forecast, replay, review},
     grafana, serve,
     store::{compact, delete, import, learn, recommend, sql},
     token, worker,
@@ -72,6 +72,8 @@ pub enum Command {
     Detect(detect::Args),
     /// Compute what recommendations would have done on recorded data
     Replay(replay::Args),
+    /// Review a PostgreSQL database from exported files, without a connection
+    Review(review::Args),
     /// Print the completion script of a shell
     Completions(completions::Args),
     /// Write a man page for every command into a folder
@@ -163,6 +165,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Forecast(args) => forecast::run(args, global),
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),
+        Command::Review(args) => review::run(args, global),
         Command::Worker(_) => Err(CliError::usage("almanac worker is started by the service")),
     }
 }

@@ -240,19 +240,24 @@ fn spec_of<'a, A: Advisor>(specs: &'a AdviceSpecs, row: &RecommendationRow) -> O
 /// Decides on every target of one specification. A fetch error becomes a `Lacks` verdict.
 pub fn advise_on<A: Advisor>(from: &Sources<'_>, spec: &A::Spec, now: Timestamp) -> Vec<Verdict> {
     let kind = Kind::from_static(A::KIND);
+    let verdicts = |target: String| match A::fetch(from, spec, &target, now) {
+        Err(error) => vec![Verdict { kind, target, outcome: VerdictOutcome::Lacks { needs: vec![error.need()] } }],
+        Ok(facts) => verdicts_on::<A>(spec, &target, &facts, now),
+    };
+    A::targets(spec).into_iter().flat_map(verdicts).collect()
+}
+
+/// Decides on all that the facts of one target show.
+pub(super) fn verdicts_on<A: Advisor>(spec: &A::Spec, target: &str, facts: &A::Facts, now: Timestamp) -> Vec<Verdict> {
     let verdict = |(target, outcome): (String, Outcome<A::Terms>)| {
         let outcome = match outcome {
             Outcome::Keep { reason } => VerdictOutcome::Keep { reason },
             Outcome::Lacks { needs } => VerdictOutcome::Lacks { needs },
             Outcome::Propose(proposal) => proposed::<A>(&target, *proposal, now),
         };
-        Verdict { kind, target, outcome }
+        Verdict { kind: Kind::from_static(A::KIND), target, outcome }
     };
-    let verdicts = |target: String| match A::fetch(from, spec, &target, now) {
-        Err(error) => vec![Verdict { kind, target, outcome: VerdictOutcome::Lacks { needs: vec![error.need()] } }],
-        Ok(facts) => A::decide_all(spec, &target, &facts, now).into_iter().map(verdict).collect(),
-    };
-    A::targets(spec).into_iter().flat_map(verdicts).collect()
+    A::decide_all(spec, target, facts, now).into_iter().map(verdict).collect()
 }
 
 /// Measures the effect of an applied recommendation. `spec`: the specification of its target, if still configured.

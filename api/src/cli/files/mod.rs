@@ -12,6 +12,7 @@ use super::CliError;
 pub mod detect;
 pub mod forecast;
 pub mod replay;
+pub mod review;
 mod step;
 
 /// Prints the notes on how a series file was read on stderr.

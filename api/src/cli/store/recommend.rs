@@ -97,7 +97,11 @@ pub fn with_kinds(command: clap::Command, registry: &Registry) -> clap::Command 
     })
 }
 
-fn print(advised: &Advised, format: Format) -> Result<(), CliError> {
+/// Prints advice.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(advised: &Advised, format: Format) -> Result<(), CliError> {
     let mut out = output::stdout();
     let all = || advised.recommendations.iter().chain(&advised.others).collect::<Vec<_>>();
     match format {
@@ -206,6 +210,12 @@ pub fn render_table(advised: &Advised) -> String {
     for recommendation in recommendations {
         let [id, reason] = ["id", "reason"].map(|name| recommendation[name].as_str().unwrap_or_default());
         let _ = writeln!(text, "\n{id}: {reason}");
+        // A statement is short enough to be read here; other patches are files.
+        if recommendation["patch"]["format"] == "sql" {
+            for line in recommendation["patch"]["body"].as_str().unwrap_or_default().lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
     }
     for (state, head) in [("kept", "Kept unchanged:"), ("lacks", "Without enough data or configuration:")] {
         let rows: Vec<&Value> = advised.others.iter().filter(|row| row["state"] == state).collect();

@@ -3,7 +3,10 @@
 
 mod facts;
 pub mod index;
+pub mod query;
+mod review;
 mod spec;
 
 pub use facts::DatabaseFacts;
+pub use review::{Exported, exported, review_database};
 pub use spec::{DatabaseSpec, DatabaseUrl};

@@ -24,9 +24,9 @@ pub struct Server {
     pub in_recovery: bool,
     /// Whether the role has the rights of `pg_read_all_stats`.
     pub reads_all_stats: bool,
-    extensions: HashMap<String, (String, String)>,
-    statistics_function: bool,
-    tables: (u64, u64),
+    pub(super) extensions: HashMap<String, (String, String)>,
+    pub(super) statistics_function: bool,
+    pub(super) tables: (u64, u64),
 }
 
 /// How the statistics of columns are read.

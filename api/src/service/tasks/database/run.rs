@@ -40,7 +40,9 @@ const CATALOGUE_LIMIT: &str = "SET statement_timeout = '20s'";
 /// Longest time between two attempts to reach a database that is away.
 const RETRY_LONGEST: Duration = Duration::from_secs(300);
 /// Longest time between two writes of rows.
-const WRITE_EVERY: Duration = Duration::from_secs(60);
+const WRITE_EVERY: Duration = Duration::from_secs(30);
+/// Time after a leap of the clock without snapshots, in milliseconds.
+const LEAP_MS: i64 = 15_000;
 /// Name of the task in metrics.
 const TASK: &str = "database";
 
@@ -156,7 +158,7 @@ impl Watched {
 
     async fn read(&mut self, state: &AppState) -> Result<(), TaskError> {
         let (Some((client, server)), Some(collector)) = (&self.session, &mut self.collector) else { return Ok(()) };
-        let now = state.clock.now();
+        let Some(now) = believed_now(state) else { return Ok(()) };
         let counters = client.run("the counters", &read::counters(server)).await?.unwrap_or_default();
         let statements = match read::statements(server) {
             Some(sql) => client.run("the statements", &sql).await?,
@@ -244,8 +246,12 @@ impl Watched {
     async fn write(&mut self, state: &AppState) {
         let Some(collector) = &mut self.collector else { return };
         let rows = collector.changed();
+        // The first snapshot has no increase.
+        if rows.hours.is_empty() && rows.statements.is_empty() {
+            return;
+        }
         self.written = Some(Instant::now());
-        if let Err(error) = blocking(state, move |store| store::rows(store, rows)).await {
+        if let Err(error) = blocking(state, move |store| store.put_database_use(rows)).await {
             tracing::warn!(database = self.spec.name, error = %chain(error.as_ref()), "rows of the database were not stored");
         }
     }
@@ -282,6 +288,15 @@ impl Watched {
         if let Err(error) = blocking(state, move |store| store::samples(store, now, &samples)).await {
             tracing::warn!(database = self.spec.name, error = %chain(error.as_ref()), "the state of the database was not stored");
         }
+    }
+}
+
+/// Returns the time for a snapshot; `None` shortly after a leap of the clock, because samples in the future would make
+/// later ones late.
+fn believed_now(state: &AppState) -> Option<Timestamp> {
+    match state.steady_now() {
+        Ok(now) => Some(now),
+        Err(leap) => (leap.ago_ms >= LEAP_MS).then(|| state.clock.now()),
     }
 }
 

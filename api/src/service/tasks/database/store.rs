@@ -3,7 +3,7 @@
 use almanac_engine::{
     ingest::database::metadata,
     series::Labels,
-    store::{SampleBatch, Store, StoreError, rows::DatabaseUse},
+    store::{SampleBatch, Store, StoreError},
 };
 use almanac_models::Timestamp;
 
@@ -15,14 +15,6 @@ pub(super) fn samples(store: &Store, at: Timestamp, samples: &[(Labels, f64)]) -
     }
     store.append(batch)?.wait()?;
     Ok(())
-}
-
-/// Stores rows, if there are any.
-pub(super) fn rows(store: &Store, found: DatabaseUse) -> Result<(), StoreError> {
-    if found.hours.is_empty() && found.statements.is_empty() {
-        return Ok(());
-    }
-    store.put_database_use(found)
 }
 
 /// Stores types and descriptions of the metrics.

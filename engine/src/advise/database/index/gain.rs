@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::types::Unread;
 use crate::database::{
     Catalogue, StatementUse, Workload,
-    estimate::{Costs, Design, Estimate, Hypothetical, Seen, estimate},
+    estimate::{Costs, Design, Estimate, Hypothetical, PathUse, Seen, estimate},
     shape::{Key, Shape, Verb, shape},
     statement::parse,
 };
@@ -15,6 +15,9 @@ const MOST_FAMILIES: usize = 2000;
 /// Bounds of the ratio of measured time to modelled work within which the model is trusted.
 const RATIO_LEAST: f64 = 0.12;
 const RATIO_MOST: f64 = 25.0;
+
+/// Part of the pages of a scan that a statement reads at least, if the scan is what it does.
+const BLOCKS_LEAST: f64 = 0.3;
 
 /// Scenarios of [`Costs::skew`]: values as frequent as the mean, and those of users with many rows. The expected time is
 /// the mean of both.
@@ -39,6 +42,8 @@ pub(super) struct Family<'a> {
     pub(super) tables: BTreeSet<String>,
     /// Estimates with the present indexes, in each scenario.
     pub(super) present: Vec<Estimate>,
+    /// Whether the blocks that it reads show that its present plan is not the estimated one.
+    is_contradicted: bool,
 }
 
 /// Reads the statements of a workload against its catalogue.
@@ -80,13 +85,28 @@ pub(super) fn read<'a>(catalogue: &'a Catalogue, workload: &'a Workload) -> Read
             continue;
         }
         let present = scenarios(&shape, &design, &costs, used);
-        read.families.push(Family { used, shape, tables, present });
+        let is_contradicted = is_contradicted(used, &shape, &present, catalogue);
+        read.families.push(Family { used, shape, tables, present, is_contradicted });
     }
     read
 }
 
 fn scenarios(shape: &Shape, design: &Design<'_>, costs: &Costs, used: &StatementUse) -> Vec<Estimate> {
     SCENARIOS.iter().map(|skew| estimate(shape, design, &Costs { skew: *skew, ..*costs }, seen(used))).collect()
+}
+
+/// Returns whether a statement reads far fewer blocks than the sequential scans of its estimate.
+fn is_contradicted(used: &StatementUse, shape: &Shape, present: &[Estimate], catalogue: &Catalogue) -> bool {
+    let blocks = (used.blocks_hit + used.blocks_read) / used.calls.max(1.0);
+    let is_limited = shape.blocks.iter().any(|block| block.limit.is_some());
+    let Some(present) = present.first().filter(|_| blocks > 0.0 && !is_limited) else { return false };
+    let pages = |used: &PathUse| {
+        let relation = shape.blocks.get(used.block)?.relations.get(used.relation)?;
+        let table = catalogue.tables.iter().find(|table| Some(table.key()) == relation.table)?;
+        table.pages.filter(|_| used.index.is_none())
+    };
+    let expected: f64 = present.uses.iter().filter_map(pages).sum();
+    expected > 100.0 && blocks < BLOCKS_LEAST * expected
 }
 
 fn referring_tables(shape: &Shape, catalogue: &Catalogue) -> Vec<String> {
@@ -152,6 +172,9 @@ impl Read<'_> {
     /// Returns the expected mean time of a family in milliseconds, given its estimates with other indexes.
     pub(super) fn expected_ms(&self, family: &Family<'_>, after: &[Estimate]) -> f64 {
         let measured = family.used.mean_ms();
+        if family.is_contradicted {
+            return measured;
+        }
         let pairs = family.present.iter().zip(after);
         let times: Vec<f64> = pairs.map(|(before, after)| scaled(measured, before.work, after.work)).collect();
         #[expect(clippy::cast_precision_loss, reason = "there are two scenarios")]
