@@ -86,6 +86,7 @@ fn a_loop_behind_a_warm_cache_is_found_by_reads_of_the_cache() {
     let found = loops(&window(&few));
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((found[0].form, found[0].looping, found[0].requests), (LoopForm::WarmCache, 24, 50));
+    assert!(found[0].seconds.median > 0.003, "{:?}", found[0].seconds);
     let cache = found[0].cache.unwrap();
     assert!(cache.behind > 0.99 && (cache.lookups.median - 30.0).abs() < 1e-9, "{cache:?}");
     // Cold requests are rare.
