@@ -183,11 +183,9 @@ class Run:
             pack(self.out)
         self.say(f"exports are in {self.out}")
 
-    def close(self, complete):
-        """Stops the children; keeps the logs of a run that failed."""
+    def close(self, keep_logs):
+        """Stops the children and removes their folder; `keep_logs`: all of it but the database."""
         self.children.stop_all()
-        if complete:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        else:
-            shutil.rmtree(self.directory / "postgres", ignore_errors=True)
+        shutil.rmtree(self.directory / "postgres" if keep_logs else self.directory, ignore_errors=True)
+        if keep_logs:
             self.say(f"logs are in {self.directory}")
