@@ -4,9 +4,10 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=$("$root/scripts/python-venv.sh" app "$root/datasets/app/requirements.txt")
-cd "$root"
+export PYTHONPATH=$root
+# -P: modules come from the checkout, not from the folder of the caller.
 case "${1:-}" in
-  measure) shift; exec "$python" -m datasets.app.measure "$@" ;;
-  test-servers) shift; exec "$python" -m unittest datasets.app.tests.with_servers "$@" ;;
-  *) exec "$python" -m datasets.app "$@" ;;
+  measure) shift; exec "$python" -P -m datasets.app.measure "$@" ;;
+  test-servers) shift; exec "$python" -P -m unittest datasets.app.tests.with_servers "$@" ;;
+  *) exec "$python" -P -m datasets.app "$@" ;;
 esac

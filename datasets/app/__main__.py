@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -57,17 +58,18 @@ def main():
         print(json.dumps(faults.truth(faults.FAULTS), indent=1))
         return 0
     from datasets.app.run import Run
-    run, complete = Run(options), False
+    run, status, keep_logs = Run(options), 1, True
     try:
         asyncio.run(guarded(run))
-        complete = True
+        status, keep_logs = 0, False
     except (asyncio.CancelledError, KeyboardInterrupt):
         print("app: interrupted", file=sys.stderr)
-    except (RuntimeError, OSError) as error:
+        keep_logs = False
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
         print(f"app: {error}", file=sys.stderr)
     finally:
-        run.close(complete)
-    return 0 if complete else 1
+        run.close(keep_logs)
+    return status
 
 
 if __name__ == "__main__":

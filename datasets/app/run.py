@@ -106,7 +106,8 @@ class Run:
         """Raises RuntimeError with the last lines of the log of a server that ended by itself."""
         for name in self.children.dead():
             if name != "load":
-                tail = (self.directory / f"{name}.log").read_text(errors="replace").strip().splitlines()[-3:]
+                log = self.directory / f"{name}.log"
+                tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
                 raise RuntimeError(f"{name} ended by itself: {' | '.join(tail) or 'no output'}")
 
     async def load(self, seconds):
@@ -183,11 +184,11 @@ class Run:
             pack(self.out)
         self.say(f"exports are in {self.out}")
 
-    def close(self, complete):
-        """Stops the children; keeps the logs of a run that failed."""
+    def close(self, keep_logs):
+        """Stops the children and removes their folder; `keep_logs`: all of it but the database."""
         self.children.stop_all()
-        if complete:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        else:
-            shutil.rmtree(self.directory / "postgres", ignore_errors=True)
+        shutil.rmtree(self.directory / "postgres" if keep_logs else self.directory, ignore_errors=True)
+        if keep_logs and any(self.directory.iterdir()):
             self.say(f"logs are in {self.directory}")
+        elif keep_logs:
+            self.directory.rmdir()  # it ended before it started anything

@@ -39,3 +39,9 @@ def statements(port, limit=None):
     sql = ("SELECT query, calls, total_exec_time, mean_exec_time, rows, shared_blks_hit, shared_blks_read FROM pg_stat_statements "
            f"WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{DATABASE}') ORDER BY total_exec_time DESC LIMIT {limit or 'ALL'}")
     return json.loads(psql(port, DATABASE, "-At", "-c", f"SELECT coalesce(json_agg(t), '[]') FROM ({sql}) t"))
+
+
+def index_use(port):
+    """Returns name -> {"bytes", "scans"} of the indexes of the database."""
+    sql = "SELECT json_object_agg(indexrelname, json_build_object('bytes', pg_relation_size(indexrelid), 'scans', idx_scan)) FROM pg_stat_user_indexes"
+    return json.loads(psql(port, DATABASE, "-At", "-c", sql))

@@ -33,8 +33,9 @@ def pack(out):
         ) TO '{out}/samples.parquet' {options}""")
     db.execute(f"""
         COPY (
-          SELECT make_timestamp_ms(ms) AS timestamp, cache, key, op, hit = 1 AS hit, least(bytes, 65535)::USMALLINT AS bytes,
-            least(round(miss_cost_ms), 65535)::USMALLINT AS miss_cost_ms
+          SELECT make_timestamp_ms(ms) AS timestamp, cache, key, op, hit = 1 AS hit,
+            CASE WHEN bytes > 65535 THEN 65535 ELSE bytes END::USMALLINT AS bytes,
+            CASE WHEN miss_cost_ms > 65535 THEN 65535 ELSE round(miss_cost_ms) END::USMALLINT AS miss_cost_ms
           FROM read_csv('{out}/cache_events.*.csv', header=false, ignore_errors=true, null_padding=true, columns={{
             'ms': 'BIGINT', 'cache': 'VARCHAR', 'key': 'VARCHAR', 'op': 'VARCHAR', 'hit': 'TINYINT', 'bytes': 'BIGINT',
             'miss_cost_ms': 'DOUBLE'}}) ORDER BY ms, cache, key

@@ -16,6 +16,8 @@ import unittest
 import urllib.request
 from pathlib import Path
 
+import duckdb
+
 from datasets.app import faults
 from datasets.app.run import PORTS, ROOT
 
@@ -143,6 +145,10 @@ class WithServers(unittest.TestCase):
         self.assertTrue(any("ILIKE" in row["query"] and int(row["calls"]) > 0 for row in statements))
         self.assertEqual([fault["name"] for fault in json.loads((out / "truth.json").read_text())],
                          [name for name in faults.FAULTS if name in faults.parse("all")])
+        events = duckdb.sql(f"SELECT op, count(*), count(miss_cost_ms), count(bytes), max(miss_cost_ms) FROM '{out}/cache_events.parquet' GROUP BY op").fetchall()
+        self.assertEqual({row[0] for row in events}, {"get", "write", "delete"})
+        for op, count, costs, sizes, most in events:
+            self.assertEqual((costs > 0, costs < count, sizes, (most or 0) < 20_000), (op == "get", True, count if op == "get" else 0, True), op)
         self.assertIn("tasks", (out / "schema.json").read_text())
         json.loads((out / "schema.json").read_text())
         files = json.loads((out / "manifest.json").read_text())["files"]

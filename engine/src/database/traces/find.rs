@@ -98,7 +98,12 @@ fn finding(window: &Window, key: &RouteKey, route: &RouteEvidence, one: &Stateme
         share,
         calls,
         varies: !one.loop_calls.is_constant(),
-        seconds: in_seconds(spread(&one.loop_busy_ns)),
+        seconds: if one.looping > 0 {
+            in_seconds(spread(&one.loop_busy_ns))
+        } else {
+            let call = one.call_ns.median();
+            in_seconds(Spread { median: call * calls.median, p95: call * calls.p95 })
+        },
         request_share: if request_ns > 0.0 { (one.loop_busy_ns.median() / request_ns).min(1.0) } else { 0.0 },
         placeholders_only: real(one.placeholders_only) / real(of_loops),
         identical,

@@ -176,7 +176,7 @@ pub struct LoopFinding {
     pub varies: bool,
     /// Time of the calls in a request with the loop, in seconds; overlapping time counts once.
     pub seconds: Spread,
-    /// Share of the request's time.
+    /// Share of the time of a request with a loop; 0 when a cache hides all of them.
     pub request_share: f64,
     /// Share of the loops whose texts have placeholders and no values, so that equal texts say nothing of the parameters.
     pub placeholders_only: f64,

@@ -68,7 +68,9 @@ pub struct Group {
     pub placeholders_only: bool,
     /// Whether all texts are equal and have no placeholders: the same statement with the same values.
     pub identical: bool,
-    /// Last other read that ended before the first call, with the number of rows that it returned.
+    /// The read that returns the list of the loop, as far as it can be told: of the reads that ended before the first call
+    /// and are no loops, the last one with as many rows as the loop has calls, else the last one without an aggregate,
+    /// else the last one. With the number of its rows.
     pub parent: Option<(Arc<Statement>, Option<u64>)>,
     /// ORM that sent the calls.
     pub orm: Option<Orm>,
@@ -245,7 +247,10 @@ fn relate(groups: &mut [Group], calls: &[Placed<'_>]) {
                     && other.call.statement.verb == super::Verb::Select
                     && of(other).is_some_and(|idx| !repeated[idx])
             });
-            let last = before.max_by(|a, b| (a.end_ns, order(a)).cmp(&(b.end_ns, order(b))));
+            let calls_of_loop = groups[own].call_ns.len() as u64;
+            // The list has as many rows as the loop has calls; without the number of rows, it is the last read of rows.
+            let rank = |read: &Placed<'_>| (read.call.rows == Some(calls_of_loop), !read.call.is_aggregate);
+            let last = before.max_by(|a, b| (rank(a), a.end_ns, order(a)).cmp(&(rank(b), b.end_ns, order(b))));
             parents[own] = last.map(|last| (Arc::clone(&last.call.statement), last.call.rows));
         }
         if let Some(others) = seen[own].replace(Vec::new()) {

@@ -58,6 +58,8 @@ pub struct Call {
     pub raw: u64,
     /// Whether the text that was sent has placeholders, so that equal texts may have different parameters.
     pub has_placeholders: bool,
+    /// Whether the text computes an aggregate, such as `count(*)`: its result is rarely a list over which a loop runs.
+    pub is_aggregate: bool,
     /// Rows that were returned, if the span says so.
     pub rows: Option<u64>,
 }

@@ -54,6 +54,8 @@ pub struct ReadStatement {
     pub raw: u64,
     /// Whether the text has placeholders.
     pub has_placeholders: bool,
+    /// Whether the text computes an aggregate.
+    pub is_aggregate: bool,
 }
 
 /// Gives the text without literals, and the fingerprint of its family.
@@ -103,7 +105,7 @@ impl StatementReader {
             let (normal, family) = (self.normalise)(&text);
             let kept: String = normal.chars().take(KEPT_CHARS).collect();
             let statement = Statement { family, text: kept, verb, database: database.to_owned() };
-            ReadStatement { statement: Arc::new(statement), raw, has_placeholders }
+            ReadStatement { statement: Arc::new(statement), raw, has_placeholders, is_aggregate: is_aggregate(&text) }
         });
         if self.known.len() >= REMEMBERED {
             self.known.clear();
@@ -111,6 +113,16 @@ impl StatementReader {
         self.known.insert(key, found.clone());
         found
     }
+}
+
+/// Returns whether a statement computes an aggregate.
+fn is_aggregate(text: &str) -> bool {
+    const AGGREGATES: [&str; 5] = ["COUNT", "SUM", "AVG", "MIN", "MAX"];
+    let all = lexemes(text);
+    all.windows(2).any(|pair| {
+        let [name, next] = [&text[pair[0].range.clone()], &text[pair[1].range.clone()]];
+        pair[0].kind == LexemeKind::Word && next == "(" && AGGREGATES.iter().any(|one| name.eq_ignore_ascii_case(one))
+    })
 }
 
 /// Returns the verb of a statement that reads or writes a table.

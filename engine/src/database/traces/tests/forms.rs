@@ -40,6 +40,24 @@ fn a_serial_loop_has_its_parent_growth_and_saving() {
 }
 
 #[test]
+fn the_parent_is_the_read_of_the_list() {
+    let parent = |rows: Option<u64>| {
+        let request = |trace| {
+            let mut request = Trace::server(trace, "GET /a");
+            request.sql_with(LIST, 4 * MS, rows).sql("SELECT name FROM teams WHERE id = $1", MS);
+            request.sql("SELECT count(*) FROM tasks WHERE done = $1", 2 * MS);
+            for _ in 0..10 {
+                request.sql(OWNER, 8 * MS);
+            }
+            request.end()
+        };
+        loops(&window(&(0..5).map(request).collect::<Vec<_>>())).remove(0).parent.unwrap().family
+    };
+    assert_eq!(parent(None), family("SELECT name FROM teams WHERE id = $1"));
+    assert_eq!(parent(Some(10)), family(LIST));
+}
+
+#[test]
 fn overlapping_calls_are_a_parallel_loop() {
     let traces: Vec<_> = (0..20).map(|idx| parallel(idx, 20)).collect();
     let found = loops(&window(&traces));
@@ -68,6 +86,7 @@ fn a_loop_behind_a_warm_cache_is_found_by_reads_of_the_cache() {
     let found = loops(&window(&few));
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((found[0].form, found[0].looping, found[0].requests), (LoopForm::WarmCache, 24, 50));
+    assert!(found[0].seconds.median > 0.003, "{:?}", found[0].seconds);
     let cache = found[0].cache.unwrap();
     assert!(cache.behind > 0.99 && (cache.lookups.median - 30.0).abs() < 1e-9, "{cache:?}");
     // Cold requests are rare.

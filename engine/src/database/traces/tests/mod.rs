@@ -59,7 +59,7 @@ impl Trace {
         match self.reader.read(sql, "app") {
             Some(read) => {
                 let (statement, raw, has_placeholders) = (read.statement, read.raw, read.has_placeholders);
-                Role::Call(Call { statement, raw, has_placeholders, rows })
+                Role::Call(Call { statement, raw, has_placeholders, is_aggregate: read.is_aggregate, rows })
             }
             None => Role::Inner { name: sql.into() },
         }

@@ -101,7 +101,7 @@ impl<'a> SpanObserver<'a> {
         let read = self.reader.read(sent, &database)?;
         let rows = number(span, &["db.response.returned_rows"]);
         let (statement, raw, has_placeholders) = (read.statement, read.raw, read.has_placeholders);
-        Some(Role::Call(Call { statement, raw, has_placeholders, rows }))
+        Some(Role::Call(Call { statement, raw, has_placeholders, is_aggregate: read.is_aggregate, rows }))
     }
 }
 
