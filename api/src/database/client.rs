@@ -52,7 +52,11 @@ impl DatabaseClient {
     /// # Errors
     /// [`DatabaseError`].
     pub async fn connect(address: &Address) -> Result<Self, DatabaseError> {
-        let tls = tls::connector(address.verify, &address.roots).map_err(DatabaseError::Connect)?;
+        let (verify, roots) = (address.verify, address.roots.clone());
+        // It reads files, those of the system's authorities among them.
+        let built = tokio::task::spawn_blocking(move || tls::connector(verify, &roots)).await;
+        let stopped = || DatabaseError::Connect("the service is shutting down".to_owned());
+        let tls = built.map_err(|_| stopped())?.map_err(DatabaseError::Connect)?;
         let connecting = tokio::time::timeout(ANSWER_TIMEOUT, address.config.connect(tls)).await;
         let connected = connecting.map_err(|_| DatabaseError::Connect("the server does not answer".to_owned()))?;
         let (client, connection) = connected.map_err(|error| DatabaseError::Connect(describe(&error)))?;

@@ -94,8 +94,10 @@ impl StatementUse {
                 ((own + others) / calls - mean * mean).max(0.0).sqrt()
             }),
         };
-        let larger = |a: Option<f64>, b: Option<f64>| a.map_or(b, |a| Some(b.map_or(a, |b| a.max(b))));
-        self.longest_ms = larger(self.longest_ms, other.longest_ms);
+        self.longest_ms = match (self.longest_ms, other.longest_ms) {
+            (Some(own), Some(others)) => Some(own.max(others)),
+            (own, others) => own.or(others),
+        };
         self.planning_ms = sum(self.planning_ms, other.planning_ms);
         self.wal_bytes = sum(self.wal_bytes, other.wal_bytes);
         self.calls += other.calls;

@@ -187,7 +187,8 @@ fn best(question: &Question<'_>, design: &Design<'_>, costs: &Costs, ordered: bo
 /// Adds grouping, sort and limit.
 fn finish(block: &Block, partial: Partial, costs: &Costs, seen: Seen) -> BlockCost {
     let Partial { mut planner, startup, mut work, rows, is_ordered, uses } = partial;
-    let needs_sort = !(block.order.is_empty() && !block.is_order_computed) && (!is_ordered || block.is_grouped);
+    let orders = !block.order.is_empty() || block.is_order_computed;
+    let needs_sort = orders && (!is_ordered || block.is_grouped);
     let out = if block.is_aggregate {
         1.0
     } else if block.is_grouped {

@@ -123,12 +123,9 @@ fn statements<'a>(
         found.events.push(if is_most { Event::StatementReset } else { Event::Eviction });
     }
     // Statements beyond the heaviest; after an eviction the sum fell by an unknown part, so nothing is known of them.
-    if !is_reset
-        && !evicted
-        && fallen == 0
-        && !(before.is_complete && after.is_complete)
-        && !after.total.fell(&before.total)
-    {
+    let all_is_listed = before.is_complete && after.is_complete;
+    let is_interrupted = is_reset || evicted || fallen > 0 || after.total.fell(&before.total);
+    if !all_is_listed && !is_interrupted {
         let rest = after.total.since(&before.total).since(&listed);
         if rest.calls > 0.0 {
             found.families.entry(OTHER.to_owned()).or_default().add(&StatementCounters { longest_ms: 0.0, ..rest });

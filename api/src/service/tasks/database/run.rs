@@ -74,7 +74,11 @@ struct Watched {
 async fn watch(state: AppState, spec: DatabaseSpec) {
     let every = Duration::from_millis(u64::try_from(spec.every_ms).unwrap_or(60_000));
     let folder = state.config.folder.clone();
-    let tail = spec.log.as_ref().map(|path| Tail::new(folder.join(path)));
+    let mut tail = spec.log.as_ref().map(|path| Tail::new(folder.join(path)));
+    if let Some(tail) = &mut tail {
+        // From here on entries count, also those that are written before the first snapshot. A failure is logged then.
+        let _ = tokio::task::block_in_place(|| tail.poll());
+    }
     let mut watched = Watched {
         spec,
         folder,
@@ -170,7 +174,9 @@ impl Watched {
             && let Some(sql) = read::statement_texts(server, &unknown)
         {
             let texts = client.run("the texts of statements", &sql).await?;
-            collector.learn(&read::texts(texts.as_deref())?, now.millis());
+            let texts = read::texts(texts.as_deref())?;
+            // Thousands of texts after a start take a while.
+            tokio::task::block_in_place(|| collector.learn(&texts, now.millis()));
         }
         let names: BTreeSet<String> = snapshot.tables.keys().chain(snapshot.indexes.keys()).cloned().collect();
         if let Some(tail) = &mut self.tail {
@@ -192,7 +198,7 @@ impl Watched {
                 }
             }
         }
-        let mut taken = collector.take(snapshot);
+        let mut taken = tokio::task::block_in_place(|| collector.take(snapshot));
         for event in &taken.events {
             tracing::info!(
                 database = self.spec.name,
