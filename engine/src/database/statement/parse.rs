@@ -12,6 +12,10 @@ use super::{canonical::LONGEST, error::StatementError};
 /// Deepest nesting of expressions and subqueries that is parsed.
 const DEEPEST: usize = 96;
 
+/// Most infix operators of a statement. A chain of them, such as `a OR b OR …`, is a tree as deep as it is long, which is
+/// walked and dropped by recursion: 30,000 of them exceeded a stack of 2 MiB.
+const MOST_OPERATORS: usize = 2_000;
+
 /// Parses one statement in PostgreSQL's dialect.
 ///
 /// Two forms that only normalised texts have are accepted as well: a placeholder for the field of `EXTRACT`, and one
@@ -26,6 +30,10 @@ pub fn parse(text: &str) -> Result<Statement, StatementError> {
     let dialect = PostgreSqlDialect {};
     let syntax = |message: String| StatementError::Syntax { message };
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|error| syntax(error.to_string()))?;
+    let operators = tokens.iter().filter(|found| is_infix(&found.token)).count();
+    if operators > MOST_OPERATORS {
+        return Err(syntax(format!("it has {operators} operators; at most {MOST_OPERATORS} are read")));
+    }
     let parser = Parser::new(&dialect).with_recursion_limit(DEEPEST).with_tokens_with_locations(accepted(tokens));
     let mut statements = { parser }.parse_statements().map_err(|error| syntax(error.to_string()))?;
     match (statements.pop(), statements.len()) {
@@ -66,6 +74,28 @@ fn accepted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 /// Types whose constants `type 'text'` the parser reads with a quoted text only.
 const TYPES: [&str; 10] =
     ["inet", "cidr", "macaddr", "point", "box", "tstzrange", "tsrange", "daterange", "int4range", "tsquery"];
+
+/// Returns whether a token may join two operands: a symbol other than punctuation, or a keyword that chains.
+fn is_infix(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => ["and", "or", "union", "except", "intersect", "join", "like", "ilike", "is", "collate"]
+            .iter()
+            .any(|name| word.value.eq_ignore_ascii_case(name)),
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Whitespace(_)
+        | Token::Comma
+        | Token::LParen
+        | Token::RParen
+        | Token::LBracket
+        | Token::RBracket
+        | Token::Period
+        | Token::SemiColon
+        | Token::Placeholder(_)
+        | Token::EOF => false,
+        _ => true,
+    }
+}
 
 fn is_name(token: Option<&Token>, names: &[&str]) -> bool {
     matches!(token, Some(Token::Word(word)) if names.iter().any(|name| word.value.eq_ignore_ascii_case(name)))
