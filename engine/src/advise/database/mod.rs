@@ -5,6 +5,7 @@ mod facts;
 pub mod index;
 mod review;
 mod spec;
+pub mod verify;
 
 pub use facts::DatabaseFacts;
 pub use review::{Exported, exported, review_database};
