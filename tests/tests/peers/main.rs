@@ -15,3 +15,4 @@ mod notebook;
 mod postgres;
 mod process;
 mod prometheus;
+mod verify;
