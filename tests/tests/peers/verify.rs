@@ -23,7 +23,8 @@ const TABLES: &str = "CREATE TABLE users (id bigint PRIMARY KEY, email text NOT 
         md5(i::text) || ' word' || i % 977, timestamptz '2026-01-01' + i * interval '1 minute' FROM generate_series(1, 60000) i;
     CREATE INDEX tasks_created ON tasks (created_at);
     CREATE INDEX tasks_title ON tasks (title);";
-const BY_USER: &str = "SELECT id, title FROM tasks WHERE user_id = $1 AND status = $2 ORDER BY created_at DESC LIMIT $3";
+const BY_USER: &str =
+    "SELECT id, title FROM tasks WHERE user_id = $1 AND status = $2 ORDER BY created_at DESC LIMIT $3";
 
 /// A copy with a folder for the files of a test.
 struct Place {
@@ -51,14 +52,16 @@ impl Place {
 
     fn verify(&self, further: &[&str]) -> (Ended, Value) {
         let copy = self.url("postgres", "postgres");
-        let args = ["verify", "database", "--review", "review.json", "--copy", &copy, "--seconds", "4", "--format", "json"];
+        let args =
+            ["verify", "database", "--review", "review.json", "--copy", &copy, "--seconds", "4", "--format", "json"];
         let ended = run(self.folder.path(), args.iter().chain(further));
         let reports = serde_json::from_str(&ended.stdout).unwrap_or_default();
         (ended, reports)
     }
 
     fn indexes(&self) -> String {
-        self.cluster.sql("SELECT string_agg(indexname, ',' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'public'")
+        self.cluster
+            .sql("SELECT string_agg(indexname, ',' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'public'")
     }
 }
 
@@ -85,7 +88,12 @@ fn an_index_that_helps_is_borne_out_and_removed() {
         "helps",
         "CREATE INDEX CONCURRENTLY helps ON tasks (user_id, created_at DESC)",
         json!({}),
-        &[BY_USER, update, "SELECT 1 FROM tasks WHERE box(point(id, id), point(id, id)) @> $1", "INSERT INTO tasks (title) VALUES ($1)"],
+        &[
+            BY_USER,
+            update,
+            "SELECT 1 FROM tasks WHERE box(point(id, id), point(id, id)) @> $1",
+            "INSERT INTO tasks (title) VALUES ($1)",
+        ],
     )]);
     let rows = place.cluster.sql("SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM tasks t");
     let (ended, reports) = place.verify(&[]);
@@ -97,7 +105,10 @@ fn an_index_that_helps_is_borne_out_and_removed() {
     let first = &report["statements"][0];
     assert!(first["plan_change"].as_str().unwrap().contains("Seq Scan tasks → "), "{first:#}");
     assert!(first["plan_change"].as_str().unwrap().contains("Scan helps"), "{first:#}");
-    assert!(first["before"]["blocks"].as_f64().unwrap() > 3.0 * first["after"]["blocks"].as_f64().unwrap(), "{first:#}");
+    assert!(
+        first["before"]["blocks"].as_f64().unwrap() > 3.0 * first["after"]["blocks"].as_f64().unwrap(),
+        "{first:#}"
+    );
     assert_eq!(first["values"], 12);
     assert!(report["build"]["bytes"].as_f64().unwrap() > 500_000.0, "{report:#}");
     assert!(report["writes"]["before_us"].as_f64().unwrap() > 0.0, "{report:#}");
@@ -105,7 +116,10 @@ fn an_index_that_helps_is_borne_out_and_removed() {
     // What cannot be run is named with its reason, and the rest is measured.
     let reasons: Vec<&str> =
         report["skipped"].as_array().unwrap().iter().map(|row| row["reason"].as_str().unwrap()).collect();
-    assert_eq!(reasons, ["$1 of type box has no column to take a value from", "the time of inserted rows is measured apart"]);
+    assert_eq!(
+        reasons,
+        ["$1 of type box has no column to take a value from", "the time of inserted rows is measured apart"]
+    );
     // The copy is as it was: no index, no changed row.
     assert_eq!(place.indexes(), BEFORE);
     assert_eq!(rows, place.cluster.sql("SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM tasks t"));
@@ -117,7 +131,12 @@ fn an_index_that_helps_is_borne_out_and_removed() {
 #[test]
 fn an_index_that_no_statement_uses_is_not_borne_out() {
     let place = Place::new();
-    place.review(&[recommendation("useless", "CREATE INDEX CONCURRENTLY useless ON tasks (id, title)", json!({}), &[BY_USER])]);
+    place.review(&[recommendation(
+        "useless",
+        "CREATE INDEX CONCURRENTLY useless ON tasks (id, title)",
+        json!({}),
+        &[BY_USER],
+    )]);
     let (ended, reports) = place.verify(&["--keep"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert_eq!(ended.stderr.lines().last().unwrap(), "almanac: 1 of 1 recommendations are not borne out");
@@ -132,8 +151,7 @@ fn a_drop_is_borne_out_when_no_statement_gets_slower() {
     let statement = "SELECT count(*) FROM tasks WHERE created_at >= $1 AND created_at < $2";
     let drop = |index: &str| recommendation(index, &format!("DROP INDEX CONCURRENTLY {index}"), json!({}), &[]);
     let mut used = drop("tasks_created");
-    used["evidence"]["statements"] =
-        json!([{"family": "f", "statement": statement, "calls": 5, "mean_ms": 1.0}]);
+    used["evidence"]["statements"] = json!([{"family": "f", "statement": statement, "calls": 5, "mean_ms": 1.0}]);
     place.review(&[used, drop("tasks_title")]);
     let (ended, reports) = place.verify(&[]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
@@ -149,7 +167,12 @@ fn a_drop_is_borne_out_when_no_statement_gets_slower() {
 #[test]
 fn what_is_no_copy_is_refused() {
     let place = Place::new();
-    place.review(&[recommendation("helps", "CREATE INDEX CONCURRENTLY helps ON tasks (user_id)", json!({}), &[BY_USER])]);
+    place.review(&[recommendation(
+        "helps",
+        "CREATE INDEX CONCURRENTLY helps ON tasks (user_id)",
+        json!({}),
+        &[BY_USER],
+    )]);
     let check = |args: &[&str], expected: &str| {
         let (ended, _) = place.verify(args);
         assert_eq!(ended.code, Some(1), "{args:?} {ended:?}");
@@ -158,7 +181,10 @@ fn what_is_no_copy_is_refused() {
     };
     let itself = place.url("postgres", "postgres");
     check(&["--original", &itself], "the copy is the original itself");
-    check(&["--original", &itself.replace("127.0.0.1", "localhost"), "--allow-same-server"], "the copy is the original itself");
+    check(
+        &["--original", &itself.replace("127.0.0.1", "localhost"), "--allow-same-server"],
+        "the copy is the original itself",
+    );
     place.cluster.sql("CREATE DATABASE other");
     let other = place.url("postgres", "other");
     check(&["--original", &other], "--allow-same-server");
@@ -166,21 +192,35 @@ fn what_is_no_copy_is_refused() {
     let mut other_session = Command::new("psql");
     other_session.args([&itself, "-c", "SELECT pg_sleep(60)"]);
     let mut other_session = other_session.stdout(std::process::Stdio::null()).spawn().unwrap();
-    wait_until(|| place.cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()") == "1\n");
+    wait_until(|| {
+        place
+            .cluster
+            .sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()")
+            == "1\n"
+    });
     check(&[], "1 other sessions are connected to the copy");
     other_session.kill().unwrap();
     other_session.wait().unwrap();
     place.cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()");
-    wait_until(|| place.cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") == "1\n");
+    wait_until(|| {
+        place.cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") == "1\n"
+    });
     let (ended, _) = place.verify(&["--original", &other, "--allow-same-server", "--seconds", "1"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     // A role that only reads.
-    place.cluster.sql("CREATE ROLE reader LOGIN PASSWORD 'secret-of-reader'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader");
+    place.cluster.sql(
+        "CREATE ROLE reader LOGIN PASSWORD 'secret-of-reader'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
+    );
     let reader = place.url("reader:secret-of-reader", "postgres");
     check(&["--copy", &reader], "the role does not own public.tasks");
     check(&["--copy", &reader.replace("secret-of-reader", "wrong")], "password authentication failed");
     check(&["no-such-id"], "no open recommendation has the id \"no-such-id\"; there are helps");
-    place.review(&[recommendation("bad", "CREATE INDEX CONCURRENTLY a ON tasks (id); DROP TABLE tasks", json!({}), &[])]);
+    place.review(&[recommendation(
+        "bad",
+        "CREATE INDEX CONCURRENTLY a ON tasks (id); DROP TABLE tasks",
+        json!({}),
+        &[],
+    )]);
     check(&[], "only CREATE INDEX CONCURRENTLY and DROP INDEX CONCURRENTLY are run");
     place.review(&[recommendation("bad", "CREATE INDEX CONCURRENTLY a ON tasks (missing)", json!({}), &[BY_USER])]);
     check(&[], "column \"missing\" does not exist");
@@ -206,7 +246,13 @@ fn an_interrupt_leaves_nothing() {
         json!({"extension": "pg_trgm"}),
         &[like, "SELECT pg_sleep($1) FROM tasks WHERE user_id = $2 LIMIT 1"],
     )]);
-    let left = || format!("{}{}", place.indexes(), place.cluster.sql("SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'"));
+    let left = || {
+        format!(
+            "{}{}",
+            place.indexes(),
+            place.cluster.sql("SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'")
+        )
+    };
     let (copy, folder) = (place.url("postgres", "postgres"), place.folder.path());
     // Once while the index is built, once while a statement runs.
     for moment in ["CREATE INDEX CONCURRENTLY%", "%EXPLAIN (ANALYZE%"] {
@@ -214,7 +260,9 @@ fn an_interrupt_leaves_nothing() {
         command.args(["verify", "database", "--review", "review.json", "--copy", &copy, "--seconds", "60"]);
         let mut running = command.spawn().unwrap();
         wait_until(|| {
-            let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '{moment}' AND pid <> pg_backend_pid()");
+            let sql = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '{moment}' AND pid <> pg_backend_pid()"
+            );
             place.cluster.sql(&sql) == "1\n"
         });
         assert!(Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap().success());
@@ -227,7 +275,12 @@ fn an_interrupt_leaves_nothing() {
 #[test]
 fn a_copy_is_made_where_there_is_none() {
     let place = Place::new();
-    place.review(&[recommendation("helps", "CREATE INDEX CONCURRENTLY helps ON tasks (user_id)", json!({}), &[BY_USER])]);
+    place.review(&[recommendation(
+        "helps",
+        "CREATE INDEX CONCURRENTLY helps ON tasks (user_id)",
+        json!({}),
+        &[BY_USER],
+    )]);
     let (original, made) = (place.url("postgres", "postgres"), place.url("postgres", "made"));
     let args = ["--copy", &made, "--original", &original, "--make-copy", "--allow-same-server"];
     let (ended, _) = place.verify(&[&args[..], &["--max-size", "0"]].concat());

@@ -75,6 +75,14 @@ fn render(report: &Report) -> String {
     for skipped in &report.skipped {
         let _ = writeln!(text, "    {} is not measured: {}", skipped.family, skipped.reason);
     }
+    if let Some(results) = &report.results {
+        let equal = results.compared - results.different.min(results.compared);
+        let _ = writeln!(
+            text,
+            "    the results are equal for {equal} of {} sets of values, with {} rows",
+            results.compared, results.rows
+        );
+    }
     if let Some(writes) = &report.writes {
         let _ = writeln!(
             text,

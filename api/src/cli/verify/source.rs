@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, sync::Arc};
 use almanac_engine::{
     advise::database::{
         DatabaseSpec,
-        verify::{Subject, Target, subject},
+        verify::{Subject, SubjectError, Target, subject},
     },
     database::{ParameterValues, export::read_plans},
     ledger::Ledger,
@@ -53,8 +53,9 @@ pub(super) fn read(args: &Database, global: &Global) -> Result<Source, CliError>
             (rows, args.backend.store.config()?)
         }
         (None, Backend::Service(service)) => {
-            let answer: Value =
-                Remote::new(service)?.get("/v1/recommendations", &[("kind", "index"), ("state", OPEN)])?.json()?;
+            let answer: Value = Remote::new(service)?
+                .get("/v1/recommendations", &[("kind", "index,query"), ("state", OPEN)])?
+                .json()?;
             (answer["recommendations"].as_array().cloned().unwrap_or_default(), args.backend.store.config()?)
         }
         (None, Backend::Store(config)) => {
@@ -63,7 +64,7 @@ pub(super) fn read(args: &Database, global: &Global) -> Result<Source, CliError>
             let ledger = Ledger::new(opened.clone(), Arc::new(config.registry.clone()));
             let rows = ledger.and_then(|ledger| ledger.list(&RecommendationFilter::default()));
             let rows = rows.map_err(|error| CliError::from_error(&error))?;
-            let is_open = |row: &Value| OPEN.split(',').any(|state| row["state"] == state) && row["kind"] == "index";
+            let is_open = |row: &Value| OPEN.split(',').any(|state| row["state"] == state) && has_kind(row);
             let bodies = rows.into_iter().map(|row| serde_json::to_value(RecommendationBody::from(row)));
             let bodies: Result<Vec<Value>, _> = bodies.collect();
             let bodies = bodies.map_err(|error| CliError::from_error(&error))?;
@@ -74,22 +75,34 @@ pub(super) fn read(args: &Database, global: &Global) -> Result<Source, CliError>
     let proposals: Vec<&Value> = rows.iter().filter(|row| row["proposed"].is_object()).collect();
     let all = Target::all(&rows);
     let chosen: Vec<&Value> = match args.id.as_str() {
-        "all" => proposals.into_iter().filter(|row| row["kind"] == "index").collect(),
+        "all" => proposals.into_iter().filter(|row| has_kind(row)).collect(),
         id => proposals.into_iter().filter(|row| row["id"] == id).collect(),
     };
     if chosen.is_empty() {
         let ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).take(20).collect();
         let known = if ids.is_empty() { "there is none".to_owned() } else { format!("there are {}", ids.join(", ")) };
         return Err(CliError::failed(match args.id.as_str() {
-            "all" => "there is no recommendation on an index".to_owned(),
+            "all" => "there is no recommendation on an index or a statement".to_owned(),
             id => format!("no open recommendation has the id {id:?}; {known}"),
         }));
     }
-    let subjects: Result<Vec<Subject>, _> = chosen.into_iter().map(|row| subject(row, &all)).collect();
-    let subjects = subjects.map_err(|error| CliError::failed(&error))?;
+    let mut subjects = Vec::new();
+    for row in chosen {
+        match subject(row, &all) {
+            Ok(subject) => subjects.push(subject),
+            // Of all recommendations those are measured that can be.
+            Err(error @ SubjectError::Query { .. }) if args.id == "all" => crate::say!("almanac: {error}"),
+            Err(error) => return Err(CliError::failed(&error)),
+        }
+    }
     let database = subjects.first().and_then(|subject| subject.target.split_once(':')).map(|(name, _)| name.to_owned());
     let spec = config.databases.iter().find(|spec| Some(&spec.name) == database.as_ref()).cloned();
     Ok(Source { subjects, known: known(args)?, config, spec, store })
+}
+
+/// Whether a recommendation is of a kind that can be measured.
+fn has_kind(row: &Value) -> bool {
+    ["index", "query"].iter().any(|kind| row["kind"] == *kind)
 }
 
 /// Reads the values of placeholders from the server's log or from plans.

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use almanac_engine::{
     advise::database::verify::{
-        Action, PlanSide, Sample, Skipped, Slot, Subject, Target, draw, literal, prepared, sample_statement, values,
+        Action, PlanSide, Results, Sample, Skipped, Slot, Subject, Target, draw, literal, prepared, sample_statement,
+        values,
     },
     database::{Catalogue, ParameterValues, shape::Verb},
 };
@@ -23,6 +24,10 @@ pub(super) struct Run {
     pub(super) target: Target,
     /// `EXECUTE` with each set of values.
     pub(super) executions: Vec<String>,
+    /// `EXECUTE` of the statement after the change, if it is another one, with the same values.
+    pub(super) after: Option<Vec<String>>,
+    /// Statements that return a digest and the number of the rows before and after, for each set of values.
+    pub(super) digests: Vec<(String, String)>,
 }
 
 /// One execution.
@@ -54,7 +59,7 @@ pub(super) async fn prepare(
             Err(format!("the {most} heaviest statements are measured"))
         };
         match prepared {
-            Ok(executions) => runs.push(Run { target: target.clone(), executions }),
+            Ok(run) => runs.push(run),
             Err(reason) => skipped.push(skip(target, reason)),
         }
     }
@@ -73,7 +78,7 @@ async fn one(
     number: usize,
     known: &[ParameterValues],
     rng: &mut StdRng,
-) -> Result<Vec<String>, String> {
+) -> Result<Run, String> {
     let text = target.statement.trim().trim_end_matches(';');
     let found = draw(text, catalogue).map_err(|error| error.to_string())?;
     match found.verb {
@@ -118,11 +123,71 @@ async fn one(
     let prefix = matches!(subject.action, Action::Create { serves_prefixes: true, .. });
     let count = if types.is_empty() { 3 } else { SETS };
     let sets = values(&found, &types, &samples, known, prefix, None, count, rng)?;
-    let execution = |set: Vec<String>| {
-        let values: Vec<String> = set.iter().map(|value| literal(value)).collect();
-        if values.is_empty() { format!("EXECUTE {name}") } else { format!("EXECUTE {name} ({})", values.join(", ")) }
+    let executions = sets.iter().map(|set| execution(&name, set)).collect();
+    let mut run = Run { target: target.clone(), executions, after: None, digests: Vec::new() };
+    if let Action::Rewrite { statement, parameters, is_ordered } = &subject.action {
+        rewritten(session, (text, statement, *is_ordered), parameters, &sets, &mut run).await?;
+    }
+    Ok(run)
+}
+
+/// Prepares the statement after a rewrite, and the statements that compare the results of both.
+async fn rewritten(
+    session: &Session,
+    (before, after, is_ordered): (&str, &str, bool),
+    parameters: &[usize],
+    sets: &[Vec<String>],
+    run: &mut Run,
+) -> Result<(), String> {
+    let after = after.trim().trim_end_matches(';');
+    almanac_engine::database::statement::parse(after).map_err(|error| error.to_string())?;
+    let (before, after) = (prepared(before), prepared(after));
+    let order = if is_ordered { "" } else { " ORDER BY result::text" };
+    let digest = |name: &str, text: &str| {
+        format!(
+            "PREPARE {name} AS SELECT concat_ws(' ', md5(coalesce(string_agg(result::text, E'\n'{order}), '')), count(*)) \
+             FROM ({text}) AS result"
+        )
     };
-    Ok(sets.into_iter().map(execution).collect())
+    for sql in [
+        format!("PREPARE almanac_after AS {after}"),
+        digest("almanac_digest_before", &before),
+        digest("almanac_digest_after", &after),
+    ] {
+        session.run("preparing the statement", &sql).await.map_err(|error| error.to_string())?;
+    }
+    let mut executions = Vec::new();
+    for set in sets {
+        let values: Option<Vec<String>> =
+            parameters.iter().map(|number| set.get(number.checked_sub(1)?).cloned()).collect();
+        let values = values.ok_or_else(|| "a placeholder has no value of the statement before".to_owned())?;
+        executions.push(execution("almanac_after", &values));
+        run.digests.push((execution("almanac_digest_before", set), execution("almanac_digest_after", &values)));
+    }
+    run.after = Some(executions);
+    Ok(())
+}
+
+/// Returns `EXECUTE` with a set of values.
+fn execution(name: &str, set: &[String]) -> String {
+    let values: Vec<String> = set.iter().map(|value| literal(value)).collect();
+    if values.is_empty() { format!("EXECUTE {name}") } else { format!("EXECUTE {name} ({})", values.join(", ")) }
+}
+
+/// Compares the results of a rewritten statement with those of the one before, for each set of values.
+///
+/// # Errors
+/// [`VerifyError::Statement`].
+pub(super) async fn results(session: &Session, runs: &[Run]) -> Result<Option<Results>, VerifyError> {
+    let mut results = Results { compared: 0, different: 0, rows: 0 };
+    for (before, after) in runs.iter().flat_map(|run| &run.digests) {
+        let before = session.run("the results before", before).await?.unwrap_or_default();
+        let after = session.run("the results after", after).await?.unwrap_or_default();
+        results.compared += 1;
+        results.different += usize::from(before != after);
+        results.rows += before.rsplit_once(' ').and_then(|(_, rows)| rows.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok((results.compared > 0).then_some(results))
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<T, String> {

@@ -90,13 +90,14 @@ async fn measure(
     options: &Options,
     made: &Made,
 ) -> Result<Report, VerifyError> {
-    if let Some(reason) = place::refusal(session, &subject.table).await? {
+    let is_index = !matches!(subject.action, Action::Rewrite { .. });
+    if is_index && let Some(reason) = place::refusal(session, &subject.table).await? {
         return Err(VerifyError::Refused(reason));
     }
     let mut notes = vec![
         "Rounds are warm: caches are as after an execution of both sides; cold reads are not measured.".to_owned(),
     ];
-    if index::settle(session, subject).await? {
+    if is_index && index::settle(session, subject).await? {
         notes.push("The table had no statistics or no visibility map; it was vacuumed and analysed.".to_owned());
     }
     let catalogue = catalogue(copy).await?;
@@ -113,24 +114,11 @@ async fn measure(
             notes.push("The index was in the copy before; it stays there.".to_owned());
         }
         build = Some(built);
-    } else if index::state(session, subject).await?.is_none() {
+    } else if is_index && index::state(session, subject).await?.is_none() {
         return Err(VerifyError::Refused(format!("the copy has no index {}", index::name(subject))));
     }
-    // Rows are inserted without triggers and referential checks where the role may switch them off.
-    let quiet = session.run("the session", "SET session_replication_role = replica").await.is_ok();
-    let insert = match writes::prepare(session, &subject.table).await {
-        Ok(insert) => Some(insert),
-        Err(reason) => {
-            notes.push(format!("The time of inserted rows is not measured: {reason}."));
-            None
-        }
-    };
-    if !quiet && insert.is_some() {
-        notes.push(
-            "Inserted rows fire triggers and referential checks: only a superuser may switch them off.".to_owned(),
-        );
-    }
-    session.run("the session", "RESET session_replication_role").await?;
+    let (insert, quiet) = if is_index { inserts(session, subject, &mut notes).await? } else { (None, false) };
+    let results = rounds::results(session, &runs).await?;
     session.run("the session", &limit).await?;
     let mut work = Work { session, subject, timeout: options.statement_timeout, insert, quiet };
     // The first rounds of both sides warm the caches, show failing statements and how long a round takes.
@@ -153,7 +141,11 @@ async fn measure(
         // Fewer sets of values in place of too few rounds.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
         let sets = |count: usize| ((count as f64 * fit / LEAST_ROUNDS as f64) as usize).max(2);
-        runs.iter_mut().for_each(|run| run.executions.truncate(sets(run.executions.len())));
+        for run in &mut runs {
+            let count = sets(run.executions.len());
+            run.executions.truncate(count);
+            run.after.iter_mut().for_each(|after| after.truncate(count));
+        }
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     let rounds = (fit as usize).clamp(LEAST_ROUNDS, MOST_ROUNDS);
@@ -182,9 +174,9 @@ async fn measure(
         let of = |rounds: &[Round]| -> Vec<f64> { rounds.iter().filter_map(|round| round.weighted(&runs)).collect() };
         compare(&of(&before), &of(&after), options.seed)
     };
-    let (conclusion, prediction) = conclude(subject, total.as_ref(), &statements);
+    let (conclusion, prediction) = conclude(subject, total.as_ref(), &statements, results);
     let mut kept = build.as_ref().is_some_and(|build| build.seconds.is_none());
-    if options.keep && conclusion.borne_out {
+    if options.keep && conclusion.borne_out && is_index {
         if subject.action == Action::Drop {
             session.run("the session", "SET statement_timeout = '30min'").await?;
             session.run("dropping the index", &format!("DROP INDEX CONCURRENTLY {}", index::name(subject))).await?;
@@ -195,6 +187,7 @@ async fn measure(
     let change = match &subject.action {
         Action::Create { statement, .. } => statement.clone(),
         Action::Drop => format!("DROP INDEX CONCURRENTLY {}", index::name(subject)),
+        Action::Rewrite { statement, .. } => statement.clone(),
     };
     let writes = write_cost(&before, &after, options.seed);
     Ok(Report {
@@ -205,6 +198,7 @@ async fn measure(
         planner: planned,
         statements,
         skipped,
+        results,
         writes,
         total,
         prediction,
@@ -212,6 +206,30 @@ async fn measure(
         notes,
         kept,
     })
+}
+
+/// Returns the statement that inserts rows, if there is one, and whether triggers and referential checks are off for it.
+async fn inserts(
+    session: &Session,
+    subject: &Subject,
+    notes: &mut Vec<String>,
+) -> Result<(Option<String>, bool), VerifyError> {
+    // Rows are inserted without triggers and referential checks where the role may switch them off.
+    let quiet = session.run("the session", "SET session_replication_role = replica").await.is_ok();
+    let insert = match writes::prepare(session, &subject.table).await {
+        Ok(insert) => Some(insert),
+        Err(reason) => {
+            notes.push(format!("The time of inserted rows is not measured: {reason}."));
+            None
+        }
+    };
+    if !quiet && insert.is_some() {
+        notes.push(
+            "Inserted rows fire triggers and referential checks: only a superuser may switch them off.".to_owned(),
+        );
+    }
+    session.run("the session", "RESET session_replication_role").await?;
+    Ok((insert, quiet))
 }
 
 /// Everything that a round needs.
@@ -237,14 +255,19 @@ impl Work<'_> {
     /// Runs every statement with every set of values, and inserts rows, in a transaction that is rolled back.
     async fn round(&self, is_before: bool, runs: &[Run]) -> Result<Round, VerifyError> {
         self.session.run("a transaction", "BEGIN").await?;
-        let creates = matches!(self.subject.action, Action::Create { .. });
-        if is_before == creates {
+        let hides = match self.subject.action {
+            Action::Create { .. } => is_before,
+            Action::Drop => !is_before,
+            Action::Rewrite { .. } => false,
+        };
+        if hides {
             self.session.run("hiding the index", &format!("DROP INDEX {}", index::name(self.subject))).await?;
         }
         let mut round = Round::default();
         for (idx, run) in runs.iter().enumerate() {
             let mut executions = Vec::with_capacity(run.executions.len());
-            for sql in &run.executions {
+            let after = run.after.as_ref().filter(|_| !is_before);
+            for sql in after.unwrap_or(&run.executions) {
                 match rounds::execute(self.session, sql, self.timeout).await {
                     Ok(execution) => executions.push(execution),
                     Err(error) => {

@@ -14,7 +14,7 @@ mod values;
 pub use compare::{Comparison, LEAST_EFFECT, Outcome, compare, median};
 pub use draw::{Draw, Slot, Source, draw, prepared};
 pub use report::{
-    Build, Conclusion, PlanSide, Planner, Prediction, Report, Skipped, StatementReport, WriteCost, conclude,
+    Build, Conclusion, PlanSide, Planner, Prediction, Report, Results, Skipped, StatementReport, WriteCost, conclude,
 };
 pub use subject::{Action, Subject, SubjectError, Target, subject};
 pub use values::{Sample, Samples, literal, sample_statement, values};

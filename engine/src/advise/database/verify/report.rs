@@ -27,6 +27,8 @@ pub struct Report {
     pub statements: Vec<StatementReport>,
     /// Statements that were not measured.
     pub skipped: Vec<Skipped>,
+    /// Comparison of the results of a rewritten statement; none for an index.
+    pub results: Option<Results>,
     /// Time of inserted rows; none if it could not be measured.
     pub writes: Option<WriteCost>,
     /// All measured statements together, each with the weight of its executions.
@@ -101,6 +103,17 @@ pub struct PlanSide {
     pub blocks_read: f64,
 }
 
+/// Comparison of the results of a rewritten statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    /// Sets of values that were compared.
+    pub compared: usize,
+    /// Sets of values whose results differ.
+    pub different: usize,
+    /// Rows of the statement before, over all sets.
+    pub rows: u64,
+}
+
 /// A statement that was not measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
@@ -149,12 +162,14 @@ pub struct Conclusion {
     pub text: String,
 }
 
-/// Concludes on a measurement: an index to create must make its statements faster, one to drop must not make them slower.
+/// Concludes on a measurement: an index to create and a rewritten statement must be faster, an index to drop must not make
+/// statements slower. Results of a rewritten statement must be equal.
 #[must_use]
 pub fn conclude(
     subject: &Subject,
     total: Option<&Comparison>,
     statements: &[StatementReport],
+    results: Option<Results>,
 ) -> (Conclusion, Option<Prediction>) {
     let outcome = total.map_or(Outcome::Unclear, |total| total.outcome);
     let times = total.map_or_else(String::new, |total| {
@@ -167,11 +182,19 @@ pub fn conclude(
             total.upper
         )
     });
+    if let Some(results) = results
+        && results.different > 0
+    {
+        let text = format!("the results differ for {} of {} sets of values", results.different, results.compared);
+        return (Conclusion { borne_out: false, outcome, text }, prediction(statements));
+    }
     let (borne_out, text) = match (&subject.action, total, outcome) {
         (Action::Drop, None, _) => (true, "no known statement reads the table".to_owned()),
-        (Action::Create { .. }, None, _) => (false, "no statement could be measured".to_owned()),
-        (Action::Create { .. }, _, Outcome::Faster) => (true, format!("faster: {times}")),
-        (Action::Create { .. }, _, other) => (false, format!("{}: {times}", other.as_str())),
+        (Action::Create { .. } | Action::Rewrite { .. }, None, _) => {
+            (false, "no statement could be measured".to_owned())
+        }
+        (Action::Create { .. } | Action::Rewrite { .. }, _, Outcome::Faster) => (true, format!("faster: {times}")),
+        (Action::Create { .. } | Action::Rewrite { .. }, _, other) => (false, format!("{}: {times}", other.as_str())),
         (Action::Drop, _, Outcome::Slower) => (false, format!("slower without the index: {times}")),
         (Action::Drop, Some(_), Outcome::Unclear) if uses(subject, statements) => {
             (false, format!("unclear, and plans use the index: {times}"))

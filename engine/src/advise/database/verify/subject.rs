@@ -11,9 +11,9 @@ pub struct Subject {
     pub id: String,
     /// Its target, `database:index`.
     pub target: String,
-    /// Table of the index as `schema.name`.
+    /// Table of the index as `schema.name`; empty for a rewritten statement.
     pub table: String,
-    /// Name of the index, without its schema.
+    /// Name of the index, without its schema; empty for a rewritten statement.
     pub index: String,
     /// The change.
     pub action: Action,
@@ -39,6 +39,15 @@ pub enum Action {
     },
     /// Drop an index.
     Drop,
+    /// Send another statement.
+    Rewrite {
+        /// Statement after the change.
+        statement: String,
+        /// Placeholder of the statement before that each of its placeholders has the value of.
+        parameters: Vec<usize>,
+        /// Whether the rows must have the same order.
+        is_ordered: bool,
+    },
 }
 
 /// A statement whose times are measured.
@@ -70,12 +79,20 @@ pub enum SubjectError {
         field: &'static str,
     },
     /// It is of another kind.
-    #[error("recommendation {id:?} is of kind {kind}; kind index can be measured on a copy")]
+    #[error("recommendation {id:?} is of kind {kind}; the kinds index and query can be measured on a copy")]
     Kind {
         /// The recommendation.
         id: String,
         /// Its kind.
         kind: String,
+    },
+    /// Its results are compared in another way, or it needs an index.
+    #[error("recommendation {id:?} cannot be measured: {reason}")]
+    Query {
+        /// The recommendation.
+        id: String,
+        /// Reason.
+        reason: &'static str,
     },
     /// Its statement does something else.
     #[error(
@@ -99,6 +116,9 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
     let id = text(&recommendation["id"]).or_else(|| text(&recommendation["target"])).unwrap_or_default();
     let missing = |field: &'static str| SubjectError::Field { id: id.clone(), field };
     let kind = text(&recommendation["kind"]).ok_or_else(|| missing("kind"))?;
+    if kind == "query" {
+        return query(recommendation, id);
+    }
     if kind != "index" {
         return Err(SubjectError::Kind { id, kind });
     }
@@ -149,6 +169,51 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
     statements.sort_by(|a, b| (b.calls * b.mean_ms).total_cmp(&(a.calls * a.mean_ms)));
     let target = text(&recommendation["target"]).unwrap_or_default();
     Ok(Subject { id, target, table, index, action, statements })
+}
+
+/// Reads the recommendation of a rewritten statement.
+fn query(recommendation: &Value, id: String) -> Result<Subject, SubjectError> {
+    let proposed = &recommendation["proposed"];
+    let missing = |field: &'static str| SubjectError::Field { id: id.clone(), field };
+    let refused = |reason: &'static str| SubjectError::Query { id: id.clone(), reason };
+    let before = recommendation["current"]["statement"].as_str().ok_or_else(|| missing("current.statement"))?;
+    let is_ordered = match proposed["check"].as_str() {
+        Some("ordered") => true,
+        Some("multiset") => false,
+        Some("loop") => {
+            return Err(refused("it replaces the statements of a loop, whose values are not known together"));
+        }
+        Some("pages") => return Err(refused("it replaces pages, whose values depend on the page before")),
+        _ => return Err(refused("it proposes no statement with the same results")),
+    };
+    let statement = proposed["statement"].as_str().ok_or_else(|| missing("proposed.statement"))?;
+    if proposed["needs"].as_array().is_some_and(|needs| !needs.is_empty()) {
+        return Err(refused("it needs an index first; measure that one with --keep"));
+    }
+    let numbers = proposed["parameters"].as_array().into_iter().flatten();
+    let numbers: Option<Vec<usize>> =
+        numbers.map(|from| from["same"].as_u64().and_then(|number| usize::try_from(number).ok())).collect();
+    let parameters = numbers.ok_or_else(|| refused("a placeholder of it has no value of the statement before"))?;
+    let evidence = &recommendation["evidence"];
+    let (calls, mean_ms) =
+        (evidence["calls_per_day"].as_f64().unwrap_or(1.0), evidence["mean_ms"].as_f64().unwrap_or(0.0));
+    // The effect is in seconds a day.
+    let expected = |saved: f64| (mean_ms - saved * 1000.0 / calls.max(1e-9)).max(0.0);
+    let target = Target {
+        family: evidence["families"][0].as_str().unwrap_or("statement").to_owned(),
+        statement: before.to_owned(),
+        calls,
+        mean_ms,
+        expected_ms: recommendation["effect"]["value"].as_f64().filter(|_| mean_ms > 0.0).map(expected),
+    };
+    Ok(Subject {
+        target: recommendation["target"].as_str().unwrap_or_default().to_owned(),
+        table: String::new(),
+        index: String::new(),
+        action: Action::Rewrite { statement: statement.to_owned(), parameters, is_ordered },
+        statements: vec![target],
+        id,
+    })
 }
 
 /// Returns the statements in the evidence of a recommendation.

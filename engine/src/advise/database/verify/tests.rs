@@ -214,7 +214,7 @@ fn a_creation_must_be_faster_and_a_drop_not_slower() {
     let drop = subject(&recommendation("DROP INDEX CONCURRENTLY i"), &[]).unwrap();
     let check = |subject: &Subject, ratio: f64, reads: &str, expected: bool| {
         let statement = measured(ratio, reads);
-        let (found, _) = conclude(subject, Some(&statement.comparison), std::slice::from_ref(&statement));
+        let (found, _) = conclude(subject, Some(&statement.comparison), std::slice::from_ref(&statement), None);
         assert_eq!(found.borne_out, expected, "{found:?}");
     };
     check(&create, 0.2, "Seq Scan tasks", true);
@@ -223,10 +223,37 @@ fn a_creation_must_be_faster_and_a_drop_not_slower() {
     check(&drop, 1.0, "Index Scan i", true);
     check(&drop, 2.0, "Index Scan i", false);
     check(&drop, 0.5, "Seq Scan tasks", true);
-    assert!(!conclude(&create, None, &[]).0.borne_out);
-    assert!(conclude(&drop, None, &[]).0.borne_out);
+    assert!(!conclude(&create, None, &[], None).0.borne_out);
+    assert!(conclude(&drop, None, &[], None).0.borne_out);
     // 18 of 20 ms are predicted; a ratio of 0.2 saves 16 of 20 ms.
-    let (_, prediction) = conclude(&create, None, &[measured(0.2, "")]);
+    let (_, prediction) = conclude(&create, None, &[measured(0.2, "")], None);
     let prediction = prediction.unwrap();
     assert!((prediction.factor.unwrap() - 1.125).abs() < 0.01 && prediction.is_good, "{prediction:?}");
+}
+
+#[test]
+fn a_rewritten_statement_has_the_values_of_the_one_before() {
+    let row = |check: &str, parameters: serde_json::Value, needs: serde_json::Value| {
+        json!({"id": "query-1", "kind": "query", "target": "app:or", "current": {"statement": "SELECT 1 FROM tasks WHERE id = $1 OR user_id = $2"},
+            "proposed": {"statement": "SELECT 1", "check": check, "parameters": parameters, "needs": needs},
+            "effect": {"value": 1.5}, "evidence": {"families": ["f"], "calls_per_day": 100.0, "mean_ms": 20.0}})
+    };
+    let found = subject(&row("multiset", json!([{"same": 2}, {"same": 1}]), json!([])), &[]).unwrap();
+    let Action::Rewrite { parameters, is_ordered: false, .. } = &found.action else { panic!("{found:?}") };
+    assert_eq!((parameters.as_slice(), found.statements[0].expected_ms), (&[2, 1][..], Some(5.0)));
+    let check = |row: serde_json::Value, expected: &str| {
+        let error = subject(&row, &[]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(row("loop", json!([]), json!([])), "a loop");
+    check(row("ordered", json!([{"last": "id"}]), json!([])), "a placeholder of it");
+    check(row("ordered", json!([]), json!([{"extension": "pg_trgm"}])), "--keep");
+    let results = |different| Some(Results { compared: 12, different, rows: 5 });
+    let statement = measured(0.2, "");
+    let judged = |different| {
+        conclude(&found, Some(&statement.comparison), std::slice::from_ref(&statement), results(different)).0
+    };
+    assert!(judged(0).borne_out);
+    assert_eq!(judged(1).text, "the results differ for 1 of 12 sets of values");
+    assert!(!judged(1).borne_out);
 }
