@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo test lint fuzz attack bench bench-accuracy bench-advisors soak promql-scripts test-peers
+.PHONY: help setup build install demo app test lint fuzz attack bench bench-accuracy bench-advisors soak promql-scripts test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,8 +40,14 @@ install: build ## Install binary, man pages and completions under PREFIX (~/.loc
 demo: build ## Run the demo: learn recorded telemetry, print recommendations, then serve (ONCE=1: exit instead)
 	@$(ALMANAC) demo $(if $(ONCE),--once)
 
+app: ## Run the example application under load for MINUTES (10) (FAULTS=all SCALE=1 SEED=1 PEAK=10 OUT=DIR COPY=1 RECORD=1 TRACES=URL BASE_PORT=21400)
+	@scripts/app.sh $(if $(FAULTS),--faults $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SCALE),--scale $(SCALE)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(PEAK),--peak $(PEAK)) $(if $(OUT),--out $(OUT)) $(if $(COPY),--copy) $(if $(RECORD),--record) \
+		$(if $(TRACES),--traces $(TRACES)) $(if $(BASE_PORT),--base-port $(BASE_PORT))
+
 test: setup ## Run every test that needs only local files
 	@scripts/notebook-venv.sh
+	@python3 -m unittest discover -q -s datasets/app/tests -t .
 	@scripts/python-venv.sh otlp tests/clients/otlp/requirements.txt >/dev/null
 	@scripts/python-venv.sh mcp tests/clients/mcp/requirements.txt >/dev/null
 	@scripts/python-venv.sh postgres tests/clients/postgres/requirements.txt >/dev/null
@@ -101,5 +107,6 @@ test-peers: setup ## Run the tests with real peers (installs Prometheus, exporte
 	@scripts/python-venv.sh deploy tests/clients/deploy/requirements.txt >/dev/null
 	@scripts/grafana-client.sh >/dev/null
 	@scripts/postgres-clients.sh >/dev/null
+	@scripts/app.sh test-servers
 	cargo build --locked $(FEATURES) --workspace
 	cargo nextest run --locked $(FEATURES) --workspace --features almanac-tests/peers --test peers

@@ -14,7 +14,8 @@ import asyncpg
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
-from common import Cache, CacheLog, QUERY_SECONDS, clean_registry, delay, query, redis_client, REDIS_ERRORS
+from common import Cache, QUERY_SECONDS, clean_registry, delay, query, redis_client, REDIS_ERRORS
+from datasets.app.service.cachelog import CacheLog
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 REQUESTS = Counter("http_requests", "Requests answered.", ["handler", "method", "status"])
@@ -157,7 +158,7 @@ async def build():
     pool = await asyncpg.create_pool(os.environ["APP_DSN"], min_size=POOL, max_size=POOL,
                                      server_settings={"statement_timeout": "2500", "application_name": "api"})
     rng = random.Random(f"{os.environ['APP_SEED']} api {version}")
-    api = Api(pool, redis_client(), CacheLog("api"), float(os.environ["APP_TTL_SCALE"]), rng, version >= "1.2")
+    api = Api(pool, redis_client(), CacheLog("api", os.environ["APP_LOG_DIR"]), float(os.environ["APP_TTL_SCALE"]), rng, version >= "1.2")
     for kind in QUERY_SECONDS_KINDS:
         QUERY_SECONDS.labels(kind)
     app = web.Application(middlewares=[measured])

@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, REGISTRY, Counter, Histogram
 
-from shape import CACHE_TTL_SECONDS
+from datasets.app.load.shape import CACHE_TTL_SECONDS
 
 REDIS_ERRORS = (redis.exceptions.RedisError, asyncio.TimeoutError, OSError)
 REDIS_TIMEOUT_SECONDS = 0.5
@@ -53,22 +53,6 @@ def redis_client():
     return redis.asyncio.Redis(host="127.0.0.1", port=int(os.environ["APP_REDIS_PORT"]), max_connections=64,
                                socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
                                retry=Retry(NoBackoff(), 0))  # the default retries for ten seconds
-
-
-class CacheLog:
-    """Appends `timestamp_ms,cache,key,op,hit,bytes,miss_cost_ms` lines to a file of the recording."""
-
-    def __init__(self, process):
-        self.file = open(os.path.join(os.environ["APP_LOG_DIR"], f"cache_events.{process}.csv"), "a", buffering=65536)
-
-    def write(self, cache, key, op, hit="", size="", cost=""):
-        self.file.write(f"{time.time_ns() // 1_000_000},{cache},{key},{op},{hit},{size},{cost}\n")
-
-    def flush(self):
-        self.file.flush()
-
-    def close(self):
-        self.file.close()
 
 
 class Cache:

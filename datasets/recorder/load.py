@@ -1,4 +1,4 @@
-"""Open-loop load: Poisson arrivals at the rate of `shape`, one task each, so that a slow answer does not delay other requests.
+"""Open-loop load of the recorded application: one task for each arrival, so that a slow answer does not delay other requests.
 
 Arguments: URL of the proxy, epoch seconds of the first midnight, seconds to run, day_seconds, peak rate, seed.
 """
@@ -7,11 +7,11 @@ import asyncio
 import itertools
 import random
 import sys
-import time
 
 import aiohttp
 
-import shape
+from datasets.app.load import shape
+from datasets.app.load.arrivals import arrivals
 
 OUTSTANDING_MAX = 2000
 
@@ -30,19 +30,11 @@ async def main(front, midnight, seconds, day_seconds, peak, seed):
     users = list(itertools.accumulate(shape.zipf_weights(shape.USERS)))
     ids = list(range(1, shape.USERS + 1))
     months, month_weights = zip(*shape.MONTHS)
-    noise, factor, next_noise = shape.Noise(rng), 1.0, 0.0
     counts = {"ok": 0, "failed": 0, "dropped": 0}
     tasks = set()
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
-        at = time.time() - midnight
-        while at < seconds:
-            while next_noise <= at:
-                factor, next_noise = noise.step(), next_noise + 1.0 if next_noise > 0 else at + 1.0
-            at += rng.expovariate(max(0.2, shape.rate(max(at, 0.0), day_seconds, peak) * factor))
-            pause = midnight + at - time.time()
-            if pause > 0:
-                await asyncio.sleep(pause)
+        async for at in arrivals(rng, midnight, seconds, day_seconds, peak):
             kinds, weights = zip(*shape.mix(at / day_seconds))
             kind = rng.choices(kinds, weights)[0]
             user = rng.choices(ids, cum_weights=users)[0]

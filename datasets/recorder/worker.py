@@ -13,7 +13,8 @@ import asyncpg
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
-from common import REDIS_ERRORS, Cache, CacheLog, clean_registry, delay, query, redis_client
+from common import REDIS_ERRORS, Cache, clean_registry, delay, query, redis_client
+from datasets.app.service.cachelog import CacheLog
 
 JOBS = Counter("worker_jobs", "Jobs finished.", ["kind", "result"])
 JOB_SECONDS = Histogram("worker_job_duration_seconds", "Time of a job.",
@@ -80,7 +81,7 @@ async def build():
     pool = await asyncpg.create_pool(os.environ["APP_DSN"], min_size=CONCURRENCY, max_size=CONCURRENCY,
                                      server_settings={"statement_timeout": "2500", "application_name": "worker"})
     client = redis_client()
-    cache = Cache(client, CacheLog("worker"), float(os.environ["APP_TTL_SCALE"]))
+    cache = Cache(client, CacheLog("worker", os.environ["APP_LOG_DIR"]), float(os.environ["APP_TTL_SCALE"]))
     rng = random.Random(f"{os.environ['APP_SEED']} worker")
     tasks = [asyncio.create_task(loop(rng, client, pool, cache)) for _ in range(CONCURRENCY)]
     app = web.Application()

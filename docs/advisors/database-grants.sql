@@ -15,11 +15,13 @@ SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = :'role') AS i
 
 -- Sessions, locks and statements of other roles.
 GRANT pg_read_all_stats TO :"role";
+-- Settings that are hidden otherwise, such as shared_preload_libraries.
+GRANT pg_read_all_settings TO :"role";
 ALTER ROLE :"role" SET default_transaction_read_only = on;
 ALTER ROLE :"role" CONNECTION LIMIT 4;
 
 -- pg_stats shows the statistics of a table only to roles that may read the table. This function shows those of all
--- tables without the values in them.
+-- tables without the values in them. A view would not do, since pg_stats checks the role that asks.
 CREATE SCHEMA IF NOT EXISTS almanac;
 CREATE OR REPLACE FUNCTION almanac.column_statistics()
 RETURNS TABLE (

@@ -130,6 +130,8 @@ pub struct Ingest {
     pub max_ahead: Span,
     /// Number of exemplars that are kept in memory; 0: none.
     pub exemplars: usize,
+    /// Number of combinations of labels that span metrics have; further spans are counted under the name `other`.
+    pub max_span_metrics: usize,
 }
 
 /// Settings of the advisors, `[advise]`.
@@ -213,6 +215,7 @@ impl Default for Ingest {
             decode_memory: ByteSize::mebibytes(512),
             max_ahead: Span::from_secs(3_600),
             exemplars: 10_000,
+            max_span_metrics: 20_000,
         }
     }
 }

@@ -149,13 +149,23 @@ pub fn serve_advising(
     let workers = start_sql_workers(&store, &program, &config)?;
     let decoder = Some(Decoder::new(&program, &config));
     let state = AppState { auth, audit, sql: Some(workers.clone()), decoder, ..AppState::new(store.clone(), config)? };
+    let traces = state.clone();
     let result = runtime.block_on(run((listener, grpc_listener), postgres, tls, state, advice, signals));
     // Threads that are still busy are abandoned; the closed store rejects their writes.
     runtime.shutdown_timeout(TASK_STOP_TIMEOUT);
+    store_open_traces(traces);
     workers.close();
     let closed = store.close().map_err(ServiceError::from);
     tracing::info!("store closed");
     result.and(closed)
+}
+
+/// Stores the statements of traces that are not complete.
+fn store_open_traces(state: AppState) {
+    let stored = state.steady_now().map(|now| state.otlp.store_traces(now, true));
+    if let Ok(Err(error)) = stored {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the statements of open traces were not stored");
+    }
 }
 
 /// Binds an address.

@@ -3,7 +3,8 @@
 //! Pure data and pure functions. `catalogue` describes tables, columns and indexes; `workload` the statements of a span
 //! with their counters; `plan` their plans; `statement` reads statement texts, `shape` what they mean, `estimate` what they
 //! would cost with other indexes; `export` reads files that a person exported; `log` reads the server's log; `read` has the
-//! SQL that reads a database, `snapshot` its counters and their differences.
+//! SQL that reads a database, `snapshot` its counters and their differences; `traces` finds loops of statements in the
+//! requests of spans.
 //!
 //! ```
 //! use almanac_engine::database::statement::{family, normalize};
@@ -23,6 +24,7 @@ pub mod read;
 pub mod shape;
 pub mod snapshot;
 pub mod statement;
+pub mod traces;
 pub mod workload;
 
 pub use catalogue::{

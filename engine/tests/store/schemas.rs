@@ -100,3 +100,24 @@ fn a_store_of_schema_version_4_opens() {
     store.close().unwrap();
     assert_eq!(all(&Store::open(&path, StoreOptions::default()).unwrap()), found);
 }
+
+/// The fixture was written by the release before schema version 6: samples, native histograms and a compaction.
+#[test]
+fn a_store_of_schema_version_5_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v5.duckdb");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_v5.duckdb.gz");
+    let mut decoder = flate2::read::GzDecoder::new(fs::File::open(fixture).unwrap());
+    std::io::copy(&mut decoder, &mut fs::File::create(&path).unwrap()).unwrap();
+    let store = Store::open(&path, StoreOptions::default()).unwrap();
+    let found = all(&store);
+    let lengths: Vec<usize> = found.iter().map(|series| series.timestamps.len()).collect();
+    assert_eq!(lengths, [61]);
+    assert_eq!((found[0].values[59], found[0].values[60], store.stats().histograms), (59.0, 7.0, 3));
+    // The table that version 6 adds exists and is empty.
+    assert_eq!(store.request_statements(&Default::default()).unwrap(), []);
+    let answer = store.analyst_sql("SELECT evidence FROM request_statements", &[], Default::default()).unwrap();
+    assert!(answer.batches.iter().all(|batch| batch.num_rows() == 0));
+    store.close().unwrap();
+    assert_eq!(all(&Store::open(&path, StoreOptions::default()).unwrap()), found);
+}

@@ -58,6 +58,7 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("sql_body", http::sql_body),
     ("tables", files::tables),
     ("tokens", settings::tokens),
+    ("traces", otlp::traces),
 ];
 
 /// Returns the function of a target.

@@ -70,6 +70,7 @@ targets! {
     sql_body: 200,
     tables: 150,
     tokens: 500,
+    traces: 100,
 }
 
 #[test]

@@ -16,3 +16,4 @@ mod postgres;
 mod process;
 mod prometheus;
 mod verify;
+mod rewrites;

@@ -37,18 +37,15 @@ pub(super) fn sections(config: &Config, specs: &AdviceSpecs, kept: &[&KeptRule],
         section("[promql]", promql(config)),
         section("[[scrape]]", config.scrapes.iter().map(scrape).collect()),
         section("[[signal]]", config.signals.iter().map(signal).collect()),
+        section("[[database]]", config.databases.iter().map(database).collect()),
     ];
     for advisor in config.registry.advisors() {
         match advisor.section() {
+            // Advisors that share a section say the same of it.
+            Some(name) if all.iter().any(|known| known.name == format!("[[{name}]]")) => {}
             Some(name) => all.push(section(&format!("[[{name}]]"), targets(advisor, specs))),
             None => all.push(section("[alerts]", alerts(config, targets(advisor, specs), kept))),
         }
-    }
-    let shown = section("[[database]]", config.databases.iter().map(database).collect());
-    // Its advisors say what they do in the same section.
-    match all.iter_mut().find(|known| known.name == shown.name) {
-        Some(known) => known.sentences.splice(0..0, shown.sentences).for_each(drop),
-        None => all.push(shown),
     }
     all.push(section("[[webhook]]", config.webhooks.iter().map(webhook).collect()));
     all.push(section("[[target]]", config.targets.iter().map(target).collect()));

@@ -45,7 +45,7 @@ pub(super) async fn otlp_metrics(
 }
 
 /// Stores the spans of an OTLP export as RED metrics: `traces_span_metrics_calls_total` and
-/// `traces_span_metrics_duration_seconds`.
+/// `traces_span_metrics_duration_seconds`. The statements of their requests are counted by route, in `request_statements`.
 #[utoipa::path(post, path = "/v1/traces", tag = "senders",
     request_body(content = Vec<u8>, content_type = "application/x-protobuf", description = "ExportTraceServiceRequest, also as application/json"),
     responses((status = 200, description = "the counts are on disk; ExportTraceServiceResponse"),

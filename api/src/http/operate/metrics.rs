@@ -8,6 +8,7 @@ use std::{
 
 use almanac_engine::{
     advise::threshold::ExpectedBreach,
+    database::traces::TraceCounts,
     ingest::IngestCounts,
     rules::Judged,
     store::{
@@ -204,7 +205,7 @@ impl Metrics {
         &self,
         stats: &StoreStats,
         workers: WorkerStats,
-        counts: &IngestCounts,
+        (counts, traces): (&IngestCounts, TraceCounts),
         scores: &[AnomalyRow],
         webhooks: &[(WebhookRow, i64)],
     ) -> Result<String, std::fmt::Error> {
@@ -212,7 +213,7 @@ impl Metrics {
         text::encode_registry(&mut out, &self.registry)?;
         text::encode_registry(&mut out, &store_registry(stats, self.in_flight.load(Ordering::Relaxed)))?;
         text::encode_registry(&mut out, &worker_registry(workers))?;
-        text::encode_registry(&mut out, &ingest::registry(counts))?;
+        text::encode_registry(&mut out, &ingest::registry(counts, traces))?;
         text::encode_registry(&mut out, &signal_registry(scores))?;
         text::encode_registry(&mut out, &notices::registry(webhooks))?;
         text::encode_registry(&mut out, &breach_registry(self.breaches.lock().as_deref().unwrap_or_default()))?;
@@ -344,13 +345,15 @@ pub(super) async fn metrics(State(state): State<AppState>, headers: HeaderMap) -
     };
     // Without scores and webhooks on an error: the other metrics are needed most while the store fails.
     let shared = state.clone();
-    let (metrics, ingest, sql) = (state.metrics.clone(), state.ingest.clone(), state.sql.clone());
+    let (metrics, ingest, otlp, sql) =
+        (state.metrics.clone(), state.ingest.clone(), state.otlp.clone(), state.sql.clone());
     let render = move || {
         let scores = read().unwrap_or_default();
         let webhooks = notices::webhook_places(&shared).unwrap_or_default();
         let workers = sql.map(|workers| workers.stats()).unwrap_or_default();
+        let counts = (&ingest.counts(), otlp.trace_counts());
         metrics
-            .render(&ingest.store().stats(), workers, &ingest.counts(), &scores, &webhooks)
+            .render(&ingest.store().stats(), workers, counts, &scores, &webhooks)
             .map_err(|error| ApiError::internal(&error))
     };
     let text = state.run(Lane::Vital, render).await?;
@@ -448,7 +451,15 @@ mod tests {
         let webhook =
             WebhookRow { delivered: 5, dead: 1, ..WebhookRow::new("chat".into(), 7, Timestamp::from_millis(0)) };
         let webhooks = [(webhook, 2)];
-        metrics.render(&StoreStats::default(), WorkerStats::default(), &counts, &[score], &webhooks).unwrap()
+        metrics
+            .render(
+                &StoreStats::default(),
+                WorkerStats::default(),
+                (&counts, TraceCounts::default()),
+                &[score],
+                &webhooks,
+            )
+            .unwrap()
     }
 
     #[test]

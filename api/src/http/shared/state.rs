@@ -162,7 +162,7 @@ impl AppState {
         let ingest = Ingest::new(store.clone(), ingest_limits(&config));
         Ok(Self {
             scheduler: Arc::new(Mutex::new(scheduler(&store, &config)?)),
-            otlp: Otlp::new(ingest.clone(), config.otlp.settings()),
+            otlp: Otlp::new(ingest.clone(), config.otlp.settings(config.ingest.max_span_metrics)),
             ingest,
             ledger: Ledger::new(store.clone(), Arc::new(config.registry.clone()))?,
             store,

@@ -8,6 +8,7 @@ mod learn;
 mod notify;
 mod rules;
 mod scrape;
+mod traces;
 
 use almanac_engine::advise::{AdviceSpecs, Verdict};
 use tokio::task::JoinSet;
@@ -28,7 +29,7 @@ pub struct Advised {
 pub(super) fn start(state: &AppState, advice: Advised, background: &mut JoinSet<()>) {
     let config = &state.config;
     let tasks = [compact::task(config), advise::task(config, advice.specs, advice.others), learn::task(config)];
-    for task in tasks {
+    for task in tasks.into_iter().chain(traces::task(config)) {
         background.spawn(run_on_schedule(state.clone(), task));
     }
     let watched = state.clone();

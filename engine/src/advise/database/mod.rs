@@ -3,6 +3,7 @@
 
 mod facts;
 pub mod index;
+pub mod query;
 mod review;
 mod spec;
 pub mod verify;

@@ -1,18 +1,28 @@
 //! Advice on a database without a connection: from files that a person exported.
 
+use std::collections::BTreeMap;
+
 use almanac_models::Timestamp;
 
-use super::{DatabaseFacts, DatabaseSpec, index::Indexes};
+use super::{
+    DatabaseFacts, DatabaseSpec,
+    index::Indexes,
+    query::{Queries, QueryFacts},
+};
 use crate::{
     advise::{Verdict, registry::verdicts_on},
     database::{
-        Catalogue, TableWrites,
+        Catalogue, TableWrites, Workload,
         export::{PlansFile, SchemaFile, StatementsFile},
+        shape::shape,
+        statement::parse,
     },
 };
 
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
+/// Rows of a page when nothing is known: rows of about 100 bytes.
+const ROWS_OF_PAGE: f64 = 75.0;
 
 /// Facts from exported files, and what a reader of the result should know.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +44,7 @@ pub fn exported(
     now: Timestamp,
 ) -> Exported {
     let mut notes = [statements.notes, schema.notes].concat();
-    let (catalogue, mut workload) = (schema.catalogue, statements.workload);
+    let (mut catalogue, mut workload) = (schema.catalogue, statements.workload);
     let reset = catalogue.tables.iter().filter_map(|table| table.activity.as_ref()?.seconds).fold(None, larger);
     workload.seconds = match (seconds.or(workload.seconds), reset) {
         (Some(seconds), _) => Some(seconds),
@@ -57,6 +67,7 @@ pub fn exported(
         workload.writes = writes(&catalogue, workload.seconds.unwrap_or(DAY));
     }
     if catalogue.tables.iter().all(|table| table.rows.is_none()) {
+        infer_sizes(&mut catalogue, &workload);
         notes.push(
             "The schema has no statistics, so that sizes are inferred from the blocks that statements read; advice is \
              better with the output of docs/advisors/database-export.sql."
@@ -81,11 +92,40 @@ pub fn exported(
 /// Decides on all that the facts of a database show, as the advisors of a running service do.
 #[must_use]
 pub fn review_database(spec: &DatabaseSpec, facts: &DatabaseFacts, now: Timestamp) -> Vec<Verdict> {
-    verdicts_on::<Indexes>(spec, &spec.name, facts, now)
+    let indexes = verdicts_on::<Indexes>(spec, &spec.name, facts, now);
+    // Loops need spans, which a file does not have.
+    let queries = QueryFacts { database: facts.clone(), loops: Vec::new() };
+    let queries = verdicts_on::<Queries>(spec, &spec.name, &queries, now);
+    [indexes, queries].concat()
+}
+
+/// Fills in sizes of tables that have none: the most blocks that one execution of a statement on this table alone reads.
+/// That is the table's size if a statement scans it, and too little otherwise, which makes advice rarer, not wrong.
+fn infer_sizes(catalogue: &mut Catalogue, workload: &Workload) {
+    let mut pages: BTreeMap<String, f64> = BTreeMap::new();
+    for used in workload.statements.iter().filter(|used| used.calls > 0.0) {
+        let Ok(statement) = parse(&used.statement) else { continue };
+        let shape = shape(&statement, catalogue);
+        if let [block] = shape.blocks.as_slice()
+            && let [relation] = block.relations.as_slice()
+            && let Some(table) = &relation.table
+        {
+            let blocks = (used.blocks_hit + used.blocks_read) / used.calls;
+            let known = pages.entry(table.clone()).or_default();
+            *known = known.max(blocks);
+        }
+    }
+    for table in &mut catalogue.tables {
+        if let Some(pages) = pages.get(&table.key()).copied().filter(|pages| *pages >= 1.0) {
+            table.pages = Some(pages);
+            table.rows = Some(pages * ROWS_OF_PAGE);
+            table.bytes = Some(pages * 8192.0);
+        }
+    }
 }
 
 /// Returns the writes of a span at the rate of the tables' counters.
-fn writes(catalogue: &Catalogue, seconds: f64) -> std::collections::BTreeMap<String, TableWrites> {
+fn writes(catalogue: &Catalogue, seconds: f64) -> BTreeMap<String, TableWrites> {
     let of = |table: &crate::database::Table| {
         let activity = table.activity.as_ref()?;
         let part = activity.seconds.filter(|own| *own > 0.0).map_or(1.0, |own| seconds / own);

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use regex::Regex;
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, ColumnOption, CreateTable, CreateTableOptions,
-    CreateView, DataType, ForeignKeyConstraint, Ident, IndexColumn, ObjectType, ReplicaIdentity, SqlOption, Statement,
+    DataType, ForeignKeyConstraint, Ident, IndexColumn, ObjectType, ReplicaIdentity, SqlOption, Statement,
     TableConstraint,
 };
 
@@ -18,13 +18,32 @@ use crate::database::{
 /// Statements whose text is quoted in a note.
 const EXAMPLES: usize = 3;
 
+/// Name of an object, with its schema if it is written.
+const NAME: &str = r#"((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))?)"#;
+
 /// `ATTACH PARTITION` of a table or an index, which the parser does not know.
-#[expect(clippy::expect_used, reason = "the expression is constant, and a test uses it")]
 static ATTACH: LazyLock<Regex> = LazyLock::new(|| {
-    const NAME: &str = r#"((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))?)"#;
-    Regex::new(&format!(r"(?is)^ALTER\s+(TABLE|INDEX)\s+(?:ONLY\s+)?{NAME}\s+ATTACH\s+PARTITION\s+{NAME}"))
-        .expect("the expression is valid")
+    pattern(&format!(r"(?is)^ALTER\s+(TABLE|INDEX)\s+(?:ONLY\s+)?{NAME}\s+ATTACH\s+PARTITION\s+{NAME}"))
 });
+
+/// Head of a view; its query is not read.
+static VIEW: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(&format!(
+        r"(?is)^CREATE\s+(?:OR\s+REPLACE\s+)?(?:RECURSIVE\s+)?(MATERIALIZED\s+)?VIEW\s+(?:IF\s+NOT\s+EXISTS\s+)?{NAME}"
+    ))
+});
+
+/// Forms of `ALTER TABLE` that change nothing that is read here and that the parser does not know.
+static WITHOUT_EFFECT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?is)^ALTER\s+TABLE\s.*\s(ADD\s+GENERATED|SET\s+(DEFAULT|STATISTICS|STORAGE|COMPRESSION|LOGGED|UNLOGGED)|DROP\s+(DEFAULT|IDENTITY|EXPRESSION)|CLUSTER\s+ON|REPLICA\s+IDENTITY|(ENABLE|DISABLE|FORCE)\s+(ROW|TRIGGER|RULE)|VALIDATE\s+CONSTRAINT)\b",
+    )
+});
+
+#[expect(clippy::expect_used, reason = "the expressions are constant, and tests use them")]
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("the expression is valid")
+}
 
 /// A catalogue under construction.
 #[derive(Debug, Default)]
@@ -46,11 +65,21 @@ impl Builder {
             self.attach(part(1).eq_ignore_ascii_case("index"), split_name(part(2)), split_name(part(3)));
             return;
         }
+        if let Some(found) = VIEW.captures(text) {
+            let kind = if found.get(1).is_some() { TableKind::MaterializedView } else { TableKind::View };
+            let (schema, own) = split_name(found.get(2).map_or("", |part| part.as_str()));
+            self.insert(Table { schema, name: own, kind, ..Table::default() });
+            return;
+        }
         if !is_relevant(text) {
             self.others += 1;
             return;
         }
         let applied = match parse(text) {
+            Err(_) if WITHOUT_EFFECT.is_match(text) => {
+                self.others += 1;
+                return;
+            }
             Ok(statement) => self.apply_parsed(statement, text),
             Err(error) => Err(error.to_string()),
         };
@@ -67,10 +96,6 @@ impl Builder {
     fn apply_parsed(&mut self, statement: Statement, text: &str) -> Result<(), String> {
         match statement {
             Statement::CreateTable(table) => self.create_table(table),
-            Statement::CreateView(view) => {
-                self.create_view(&view);
-                Ok(())
-            }
             Statement::CreateIndex(index) => {
                 let on = qualified(&index.table_name);
                 let index = created(&index, &on.1, text);
@@ -141,12 +166,6 @@ impl Builder {
         self.catalogue.tables.retain(|table| !(table.schema == schema && table.name == own));
         let tables = self.catalogue.tables.iter().enumerate();
         self.tables = tables.map(|(idx, table)| ((table.schema.clone(), table.name.clone()), idx)).collect();
-    }
-
-    fn create_view(&mut self, view: &CreateView) {
-        let (schema, own) = qualified(&view.name);
-        let kind = if view.materialized { TableKind::MaterializedView } else { TableKind::View };
-        self.insert(Table { schema, name: own, kind, ..Table::default() });
     }
 
     fn create_table(&mut self, created: CreateTable) -> Result<(), String> {
@@ -286,7 +305,7 @@ fn is_relevant(text: &str) -> bool {
     let first = words.next().unwrap_or_default();
     let object = words.find(|word| !MODIFIERS.contains(&word.as_str())).unwrap_or_default();
     match first.as_str() {
-        "create" => ["table", "index", "view", "extension"].contains(&object.as_str()),
+        "create" => ["table", "index", "extension"].contains(&object.as_str()),
         "alter" => object == "table",
         "drop" => ["table", "index", "view"].contains(&object.as_str()),
         _ => false,

@@ -1,5 +1,8 @@
 //! Indexes from the syntax of `CREATE INDEX` and of constraints.
 
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
 use sqlparser::ast::{CreateIndex, Expr, Ident, IndexColumn, ObjectName};
 
 use crate::database::catalogue::{Index, IndexKey};
@@ -16,6 +19,19 @@ pub(super) fn qualified(object: &ObjectName) -> (String, String) {
     (parts.next().unwrap_or_else(|| "public".to_owned()), own)
 }
 
+/// A cast, with the name of its type as the parser prints it.
+#[expect(clippy::expect_used, reason = "the expression is constant, and a test uses it")]
+static CAST: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"::[A-Z]+(?: VARYING| PRECISION| WITH TIME ZONE| WITHOUT TIME ZONE)?").expect("the expression is valid")
+});
+
+/// Returns an expression as PostgreSQL prints it: types are in lower case.
+fn printed(expr: &Expr) -> String {
+    let text = expr.to_string();
+    CAST.replace_all(&text, |found: &Captures<'_>| found.get(0).map_or("", |cast| cast.as_str()).to_lowercase())
+        .into_owned()
+}
+
 /// Returns the keys of an index.
 pub(super) fn keys(columns: &[IndexColumn]) -> Vec<IndexKey> {
     let key = |column: &IndexColumn| {
@@ -24,7 +40,7 @@ pub(super) fn keys(columns: &[IndexColumn]) -> Vec<IndexKey> {
         let (named, expression) = match &column.column.expr {
             Expr::Identifier(ident) => (Some(name(ident)), None),
             Expr::Collate { expr, .. } if matches!(&**expr, Expr::Identifier(_)) => (Some(expr.to_string()), None),
-            other => (None, Some(other.to_string())),
+            other => (None, Some(printed(other))),
         };
         IndexKey {
             column: named,
@@ -46,7 +62,7 @@ pub(super) fn created(index: &CreateIndex, table: &str, text: &str) -> Index {
         method: index.using.as_ref().map_or_else(|| "btree".to_owned(), |method| method.to_string().to_lowercase()),
         keys,
         include: index.include.iter().map(name).collect(),
-        predicate: index.predicate.as_ref().map(ToString::to_string),
+        predicate: index.predicate.as_ref().map(printed),
         unique: index.unique,
         valid: true,
         definition: text.split_whitespace().collect::<Vec<_>>().join(" "),

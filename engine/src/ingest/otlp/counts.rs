@@ -9,8 +9,8 @@ use hashbrown::HashMap;
 
 use super::rows::{LabelText, NO_POINT, Rows};
 
-/// Largest number of counters of a table.
-pub(crate) const MAX_COUNTERS: usize = 20_000;
+/// Largest number of counters of log records.
+pub(crate) const MAX_RECORD_COUNTERS: usize = 20_000;
 
 /// One counter: a count, and a histogram if it has one.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,8 @@ pub(crate) struct CounterChanges<'a> {
     changed: HashMap<BTreeMap<String, String>, Counter>,
     /// New counters.
     added: usize,
+    /// Largest number of counters of the table.
+    most: usize,
 }
 
 impl Counters {
@@ -49,15 +51,25 @@ impl Counters {
 }
 
 impl<'a> CounterChanges<'a> {
-    /// Returns no changes of a table.
-    pub(crate) fn of(table: &'a Counters) -> Self {
-        Self { table, changed: HashMap::new(), added: 0 }
+    /// Returns no changes of a table that has at most `most` counters.
+    pub(crate) fn of(table: &'a Counters, most: usize) -> Self {
+        Self { table, changed: HashMap::new(), added: 0, most }
     }
 
     /// Changes a counter. Returns `false`, without a change, when it is new and there are too many.
     pub(crate) fn change(&mut self, labels: &BTreeMap<String, String>, change: impl FnOnce(&mut Counter)) -> bool {
+        self.change_within(labels, 0, change)
+    }
+
+    /// Changes a counter, with space for `further` ones above the limit: for those that hold the rest of a group.
+    pub(crate) fn change_within(
+        &mut self,
+        labels: &BTreeMap<String, String>,
+        further: usize,
+        change: impl FnOnce(&mut Counter),
+    ) -> bool {
         let is_known = self.changed.contains_key(labels) || self.table.0.contains_key(labels);
-        if !is_known && self.table.len() + self.added >= MAX_COUNTERS {
+        if !is_known && self.table.len() + self.added >= self.most.saturating_add(further) {
             return false;
         }
         self.change_always(labels, change);

@@ -1,4 +1,4 @@
-//! Ingest of OTLP: metrics become series, spans become RED metrics, log records become counts by template.
+//! Ingest of OTLP: metrics become series, spans become RED metrics and statements of requests, log records become counts by template.
 //!
 //! ```text
 //! bytes ─► decode ─► metrics / traces / logs ─► rows ─► receive ─► store

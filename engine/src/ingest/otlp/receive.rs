@@ -10,15 +10,16 @@ use parking_lot::Mutex;
 
 use super::{
     Encoding, ExportSummary, OtlpError, OtlpSettings, Signal,
-    counts::{CounterChanges, Counters},
+    counts::{CounterChanges, Counters, MAX_RECORD_COUNTERS},
     decode::{decode, memory_needed},
     logs::{COUNTER, Miner, count_records},
     metrics::{Context, Declared, StreamChanges, StreamTable, map_metrics},
     report::Report,
     rows::{NO_POINT, Rows, split},
-    traces::{BOUNDS, CALLS, DURATION, SpanMetrics, each_span},
+    traces::{BOUNDS, CALLS, DURATION, SpanMetrics, SpanObserver, each_span},
 };
 use crate::{
+    database::traces::{BufferLimits, StatementReader, TraceCounts, TraceRecorder, Window, WindowFilter},
     histogram::Histogram,
     ingest::{Ingest, PendingWrite, Refusal, ResolveError, WriteSummary},
     store::{
@@ -45,6 +46,7 @@ struct Inner {
     stream_scope: u64,
     streams: Mutex<Streams>,
     spans: Mutex<Counters>,
+    recorder: Mutex<TraceRecorder>,
     records: Mutex<(Counters, Miner)>,
 }
 
@@ -99,6 +101,7 @@ impl Otlp {
     #[must_use]
     pub fn new(ingest: Ingest, settings: OtlpSettings) -> Self {
         let (scope, stream_scope) = (ingest.new_scope(), ingest.new_scope());
+        let limits = BufferLimits { wait_ms: settings.trace_wait_ms, ..BufferLimits::default() };
         Self(Arc::new(Inner {
             ingest,
             settings,
@@ -107,6 +110,7 @@ impl Otlp {
             stream_scope: stream_scope << 1,
             streams: Mutex::default(),
             spans: Mutex::default(),
+            recorder: Mutex::new(TraceRecorder::new(limits, StatementReader::default())),
             records: Mutex::default(),
         }))
     }
@@ -186,14 +190,22 @@ impl Otlp {
     fn traces(&self, request: &ExportTraceServiceRequest, now: Timestamp) -> Result<PendingExport, OtlpError> {
         let mut table = self.0.spans.lock();
         let (mut report, mut rows) = (Report::default(), Rows::new(self.rows_limit()));
-        let mut metrics = SpanMetrics { counters: CounterChanges::of(&table), is_full: false };
-        each_span(request, &mut report, &mut [&mut metrics]);
+        let most = self.0.settings.max_span_metrics;
+        let mut metrics = SpanMetrics { counters: CounterChanges::of(&table, most), is_full: false };
+        let mut recorder = self.0.recorder.lock();
+        let mut observer = SpanObserver::new(&mut recorder.reader);
+        if self.0.settings.statements {
+            each_span(request, &mut report, &mut [&mut metrics, &mut observer]);
+        } else {
+            each_span(request, &mut report, &mut [&mut metrics]);
+        }
+        let observed = observer.spans;
         let SpanMetrics { mut counters, is_full } = metrics;
         counters.push(&mut rows, now.millis(), CALLS, Some((DURATION, &BOUNDS)));
         rows.check()?;
         let changed = counters.into_changed();
         if is_full {
-            report.warn(format!("too many different spans ({}); further ones are counted as (other)", table.len()));
+            report.warn(format!("too many different spans ({}); further ones are counted as other", table.len()));
         }
         let metadata = [
             Declared::new(CALLS, MetricType::Counter, "Spans by service, name, kind and status", ""),
@@ -201,14 +213,35 @@ impl Otlp {
         ];
         let pending = self.append(rows, if changed.is_empty() { &[] } else { &metadata }, &mut report, now)?;
         table.apply(changed);
+        // Last, because an export that is rejected is sent again.
+        recorder.record(observed, now);
         Ok(PendingExport { pending, summary: report.summary("spans") })
+    }
+
+    /// Adds up the traces that are complete at `now`, or all of them, and stores the statements of their requests.
+    ///
+    /// # Errors
+    /// Those of the store; the next call writes the rows again.
+    pub fn store_traces(&self, now: Timestamp, all: bool) -> Result<(), StoreError> {
+        let (recorder, store) = (&self.0.recorder, self.0.ingest.store());
+        let needed = recorder.lock().needs_hour(now);
+        let of_hour = |hour| Window::read(store, &WindowFilter { since: Some(hour), ..WindowFilter::default() });
+        let stored = needed.map(of_hour).transpose()?;
+        let rows = recorder.lock().changed_rows(stored, now, all);
+        store.put_request_statements(rows).inspect_err(|_| recorder.lock().not_stored())
+    }
+
+    /// Returns the counts of traces.
+    #[must_use]
+    pub fn trace_counts(&self) -> TraceCounts {
+        self.0.recorder.lock().counts()
     }
 
     fn logs(&self, request: &ExportLogsServiceRequest, now: Timestamp) -> Result<PendingExport, OtlpError> {
         let mut records = self.0.records.lock();
         let (table, miner) = &mut *records;
         let (mut report, mut rows) = (Report::default(), Rows::new(self.rows_limit()));
-        let mut counters = CounterChanges::of(table);
+        let mut counters = CounterChanges::of(table, MAX_RECORD_COUNTERS);
         let is_full = count_records(request, miner, &mut counters, &mut report);
         counters.push(&mut rows, now.millis(), COUNTER, None);
         rows.check()?;

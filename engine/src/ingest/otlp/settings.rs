@@ -9,6 +9,12 @@ pub struct OtlpSettings {
     pub promote_scope_metadata: bool,
     /// Whether `target_info` repeats the attributes that `job` and `instance` are made of.
     pub keep_identifying_resource_attributes: bool,
+    /// Largest number of combinations of labels of span metrics; further spans are counted under the name `other`.
+    pub max_span_metrics: usize,
+    /// Whether the statements in spans are counted by route, for the search for loops.
+    pub statements: bool,
+    /// Time after its last span at which a trace is complete, in milliseconds.
+    pub trace_wait_ms: i64,
 }
 
 impl Default for OtlpSettings {
@@ -17,6 +23,9 @@ impl Default for OtlpSettings {
             promote_resource_attributes: Vec::new(),
             promote_scope_metadata: true,
             keep_identifying_resource_attributes: false,
+            max_span_metrics: 20_000,
+            statements: true,
+            trace_wait_ms: 30_000,
         }
     }
 }

@@ -9,6 +9,7 @@ mod source;
 mod sql;
 mod stats;
 mod store;
+mod traced;
 
 pub use stats::StoreStats;
 pub use store::Store;

@@ -3,8 +3,9 @@
 use super::{
     AdviceStatusRow, AnomalyRow, CacheEvent, Column, ColumnType, CorrelationRow, DatabaseCatalogueRow, DatabaseHourRow,
     DatabaseIndexUseRow, DatabaseStatementRow, DatabaseStatementUseRow, DatabaseTableUseRow, DeadLetterRow, Deploy,
-    ForecastRow, Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, ScrapeTargetRow,
-    SignalRow, StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source, histogram,
+    ForecastRow, Incident, MetadataRow, NoticeRow, OutcomeRow, PeerOutlierRow, RecommendationRow, RequestStatementRow,
+    ScrapeTargetRow, SignalRow, StreamCursorRow, SuspectedIncidentRow, Table, TableRow, WebhookRow, descriptor::Source,
+    histogram,
 };
 
 /// A column of a view that no row type describes.
@@ -130,6 +131,7 @@ pub const TABLES: &[&Table] = &[
     WebhookRow::TABLE,
     DeadLetterRow::TABLE,
     StreamCursorRow::TABLE,
+    RequestStatementRow::TABLE,
     DatabaseStatementRow::TABLE,
     DatabaseStatementUseRow::TABLE,
     DatabaseTableUseRow::TABLE,

@@ -15,6 +15,7 @@ mod learned;
 mod notice;
 mod table;
 mod together;
+mod traced;
 mod words;
 
 pub use advice::{
@@ -35,4 +36,5 @@ pub use learned::{
 };
 pub use notice::{DeadLetterRow, NoticeRow, NoticeType, StreamCursorRow, WebhookRow};
 pub use together::{CorrelationRow, PeerOutlierRow, SuspectedIncidentRow};
+pub use traced::{RequestOrigin, RequestStatementFilter, RequestStatementRow};
 pub use words::UnknownWord;

@@ -8,6 +8,7 @@ mod frame;
 mod learned;
 mod notices;
 mod together;
+mod traced;
 
 pub(super) use advice::{advice_status, outcomes, put_advice_status, put_ledger, recommendations};
 pub(super) use collected::{metadata, put_metadata, put_scrape_targets, scrape_targets};
@@ -24,3 +25,4 @@ pub(super) use notices::{
 pub(super) use together::{
     correlations, peer_outliers, put_correlations, put_peer_outliers, put_suspected_incidents, suspected_incidents,
 };
+pub(super) use traced::{put_request_statements, request_statements};

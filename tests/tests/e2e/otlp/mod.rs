@@ -7,6 +7,7 @@ mod errors;
 mod external_metrics;
 mod grpc;
 mod keda;
+mod loops;
 mod metrics;
 mod python;
 mod rust;

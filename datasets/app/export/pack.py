@@ -1,4 +1,7 @@
-"""Packs the CSV files of a complete or interrupted recording into small Parquet files. Usage: pack.py DIR"""
+"""Packs the CSV files of a complete or interrupted recording into small Parquet files. Shared with the recorder.
+
+By hand: `python3 -m datasets.app.export.pack DIR`.
+"""
 
 import hashlib
 import json
@@ -30,10 +33,12 @@ def pack(out):
         ) TO '{out}/samples.parquet' {options}""")
     db.execute(f"""
         COPY (
-          SELECT make_timestamp_ms(ms) AS timestamp, cache, key, op, hit = 1 AS hit, bytes, miss_cost_ms
+          SELECT make_timestamp_ms(ms) AS timestamp, cache, key, op, hit = 1 AS hit,
+            CASE WHEN bytes > 65535 THEN 65535 ELSE bytes END::USMALLINT AS bytes,
+            CASE WHEN miss_cost_ms > 65535 THEN 65535 ELSE round(miss_cost_ms) END::USMALLINT AS miss_cost_ms
           FROM read_csv('{out}/cache_events.*.csv', header=false, ignore_errors=true, null_padding=true, columns={{
-            'ms': 'BIGINT', 'cache': 'VARCHAR', 'key': 'VARCHAR', 'op': 'VARCHAR', 'hit': 'TINYINT', 'bytes': 'USMALLINT',
-            'miss_cost_ms': 'USMALLINT'}}) ORDER BY ms, cache, key
+            'ms': 'BIGINT', 'cache': 'VARCHAR', 'key': 'VARCHAR', 'op': 'VARCHAR', 'hit': 'TINYINT', 'bytes': 'BIGINT',
+            'miss_cost_ms': 'DOUBLE'}}) ORDER BY ms, cache, key
         ) TO '{out}/cache_events.parquet' {options}""")
     db.execute("CREATE TABLE events (kind VARCHAR, started_at BIGINT, ended_at BIGINT, title VARCHAR, target VARCHAR)")
     for line in (out / "events.csv").read_text().splitlines():

@@ -1,14 +1,14 @@
-//! Spans to RED metrics: calls and durations by service, span, kind, status and route. Spans are not stored.
+//! Spans to RED metrics: calls and durations by service, span, kind, status and route.
 
 use std::collections::BTreeMap;
 
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::KeyValue,
-    trace::v1::{Span, span::SpanKind, status::StatusCode},
-};
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 
-use super::{counts::CounterChanges, report::Report, translate::attribute};
+use super::each::{SpanConsumer, SpanSource, shortened};
+use crate::ingest::otlp::{
+    counts::{Counter, CounterChanges},
+    translate::attribute,
+};
 
 /// Counter of spans.
 pub(crate) const CALLS: &str = "traces_span_metrics_calls_total";
@@ -20,45 +20,11 @@ pub(crate) const DURATION: &str = "traces_span_metrics_duration_seconds";
 pub(crate) const BOUNDS: [f64; 17] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0];
 
-/// Name of the spans that are counted together when there are too many different ones.
-const OTHER: &str = "(other)";
+/// Name of the spans, and then of the services, that are counted together when there are too many different ones.
+const OTHER: &str = "other";
 
-/// Longest name of a span or a route in a label, in characters.
-const MAX_NAME_CHARS: usize = 200;
-
-/// Takes the spans of an export. The attributes are those of the spans' resource.
-pub(crate) trait SpanConsumer {
-    /// Takes one span of a service.
-    fn span(&mut self, service: &str, resource: &[KeyValue], span: &Span);
-}
-
-/// Passes every valid span of an export to the consumers, and counts the others in the report.
-pub(crate) fn each_span(
-    request: &ExportTraceServiceRequest,
-    report: &mut Report,
-    consumers: &mut [&mut dyn SpanConsumer],
-) {
-    for resource in &request.resource_spans {
-        let attributes = resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
-        let service = service_name(attributes);
-        for span in resource.scope_spans.iter().flat_map(|scope| &scope.spans) {
-            report.items += 1;
-            if span.end_time_unix_nano == 0 || span.end_time_unix_nano < span.start_time_unix_nano {
-                report.reject("a span ends before it starts".to_owned(), 1);
-                continue;
-            }
-            for consumer in consumers.iter_mut() {
-                consumer.span(&service, attributes, span);
-            }
-        }
-    }
-}
-
-/// Returns the name of the service of a resource.
-pub(crate) fn service_name(attributes: &[KeyValue]) -> String {
-    let name = attribute(attributes, "service.name").filter(|name| !name.is_empty());
-    shortened(&name.unwrap_or_else(|| "unknown_service".to_owned()))
-}
+/// Counters of that name that the limit does not count.
+const OTHERS: usize = 1_000;
 
 /// Counts spans and their durations.
 pub(crate) struct SpanMetrics<'a> {
@@ -69,12 +35,12 @@ pub(crate) struct SpanMetrics<'a> {
 }
 
 impl SpanConsumer for SpanMetrics<'_> {
-    fn span(&mut self, service: &str, _: &[KeyValue], span: &Span) {
+    fn span(&mut self, source: &SpanSource<'_>, span: &Span) {
         let kind = SpanKind::try_from(span.kind).unwrap_or(SpanKind::Unspecified);
         let status = span.status.as_ref().map_or(0, |status| status.code);
         let status = StatusCode::try_from(status).unwrap_or(StatusCode::Unset);
         let mut labels = BTreeMap::from([
-            ("service_name".to_owned(), service.to_owned()),
+            ("service_name".to_owned(), source.service.to_owned()),
             ("span_name".to_owned(), shortened(&span.name)),
             ("span_kind".to_owned(), kind.as_str_name().to_owned()),
             ("status_code".to_owned(), status.as_str_name().to_owned()),
@@ -87,7 +53,7 @@ impl SpanConsumer for SpanMetrics<'_> {
         let nanos = span.end_time_unix_nano - span.start_time_unix_nano;
         #[expect(clippy::cast_precision_loss, reason = "a duration of any span has far fewer digits")]
         let seconds = nanos as f64 / 1e9;
-        let count = |counter: &mut super::counts::Counter| {
+        let count = |counter: &mut Counter| {
             counter.count += 1.0;
             counter.sum += seconds;
             counter.buckets.resize(BOUNDS.len(), 0.0);
@@ -100,15 +66,11 @@ impl SpanConsumer for SpanMetrics<'_> {
             self.is_full = true;
             labels.insert("span_name".to_owned(), OTHER.to_owned());
             labels.remove("http_route");
-            // Without place for this one either, the service is not told apart.
-            if !self.counters.change(&labels, count) {
+            // Without space for this one either, the service is not told apart.
+            if !self.counters.change_within(&labels, OTHERS, count) {
                 labels.insert("service_name".to_owned(), OTHER.to_owned());
                 self.counters.change_always(&labels, count);
             }
         }
     }
-}
-
-fn shortened(name: &str) -> String {
-    name.chars().take(MAX_NAME_CHARS).collect()
 }

@@ -1,0 +1,1 @@
+"""The shape of a day, and the load generator."""

@@ -1,0 +1,1 @@
+"""Tables, rows from a seed, and the indexes that a set of faults leaves."""

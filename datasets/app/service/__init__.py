@@ -1,0 +1,1 @@
+"""The application itself: the API and its worker."""

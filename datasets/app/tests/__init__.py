@@ -1,0 +1,1 @@
+"""Tests: test_*.py need no server and no package; with_servers.py runs the application."""
