@@ -13,6 +13,9 @@ pub enum CliError {
     /// Failed work: exit status 1.
     #[error("{0}")]
     Failed(String),
+    /// What was examined does not hold, and the output says so: exit status 3.
+    #[error("{0}")]
+    NotMet(String),
     /// The reader of stdout closed it (`almanac … | head`): exit status 0 and no message.
     #[error("stdout was closed")]
     ReaderGone,
@@ -40,6 +43,7 @@ impl CliError {
         match self {
             Self::Usage(message) => Self::usage(format!("{what}: {message}")),
             Self::Failed(message) => Self::failed(format!("{what}: {message}")),
+            Self::NotMet(message) => Self::NotMet(one_line(&format!("{what}: {message}"))),
             Self::ReaderGone => Self::ReaderGone,
         }
     }
@@ -50,6 +54,7 @@ impl CliError {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::from(1),
+            Self::NotMet(_) => ExitCode::from(3),
             Self::ReaderGone => ExitCode::SUCCESS,
         }
     }

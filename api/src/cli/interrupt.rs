@@ -42,7 +42,7 @@ impl InterruptHandler {
 }
 
 /// Waits for SIGINT or SIGTERM.
-async fn signalled() -> std::io::Result<()> {
+pub(super) async fn signalled() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

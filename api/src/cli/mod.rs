@@ -1,7 +1,7 @@
 //! The command line: one file per command, with its `Args` and its `run`.
 //!
 //! Results go to stdout; logs, progress and errors go to stderr. Exit status: 0 success, 1 failure, 2 invalid arguments
-//! or configuration.
+//! or configuration, 3 what was examined does not hold.
 
 pub mod demo;
 pub mod describe;
@@ -17,6 +17,7 @@ pub mod store;
 pub mod token;
 mod tree;
 mod units;
+pub mod verify;
 mod worker;
 
 pub use error::CliError;

@@ -15,7 +15,7 @@ use super::{
     files::{detect, forecast, replay, review},
     grafana, serve,
     store::{compact, delete, import, learn, recommend, sql},
-    token, worker,
+    token, verify, worker,
 };
 use crate::say::QuietStderr;
 
@@ -74,6 +74,8 @@ pub enum Command {
     Replay(replay::Args),
     /// Review a PostgreSQL database from exported files, without a connection
     Review(review::Args),
+    /// Measure a recommendation on a copy, before and after
+    Verify(verify::Args),
     /// Print the completion script of a shell
     Completions(completions::Args),
     /// Write a man page for every command into a folder
@@ -166,6 +168,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Detect(args) => detect::run(args, global),
         Command::Replay(args) => replay::run(args, global),
         Command::Review(args) => review::run(args, global),
+        Command::Verify(args) => verify::run(args, global),
         Command::Worker(_) => Err(CliError::usage("almanac worker is started by the service")),
     }
 }

@@ -92,7 +92,7 @@ impl DatabaseClient {
 }
 
 /// Returns an error in one line: the server's own message, or the reason of the system.
-fn describe(error: &tokio_postgres::Error) -> String {
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     let text = match error.as_db_error() {
         Some(error) => format!("{} ({})", error.message(), error.code().code()),
         None => crate::chain(error),

@@ -5,6 +5,7 @@
 mod address;
 mod client;
 mod tls;
+pub mod verify;
 
 pub use address::{Address, AddressError};
 pub use client::{DatabaseClient, DatabaseError};

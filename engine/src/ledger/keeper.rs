@@ -4,11 +4,13 @@ use std::{collections::HashSet, error::Error, sync::Arc};
 
 use almanac_models::Timestamp;
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
     Calibration, LedgerError, Measured, Promise,
     changes::{Changes, SYSTEM_ACTOR, outcome},
+    copies,
     reconcile::{Reconciled, fresh_id, reconcile},
     rollback::{is_rollback, rollback},
     rules::KindRules,
@@ -295,6 +297,29 @@ impl Ledger {
     /// [`LedgerError::Store`].
     pub fn calibration(&self) -> Result<Calibration, LedgerError> {
         Ok(Calibration::of(&self.0.store.outcomes(&OutcomeFilter::default())?))
+    }
+
+    /// Notes what a measurement on a copy showed: `figures` become `copy` of the evidence, its `basis` becomes
+    /// `measured_on_copy`, and `summary` replaces the remark in the reason that nothing was measured. Newer evidence keeps
+    /// all of it as long as the proposal is the same.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unknown`], [`LedgerError::Store`].
+    pub fn measured_on_copy(
+        &self,
+        id: &str,
+        figures: Value,
+        summary: &str,
+        now: Timestamp,
+    ) -> Result<RecommendationRow, LedgerError> {
+        let _lock = self.0.write_lock.lock();
+        let mut row = self.get(id)?;
+        copies::note(&mut row, figures, summary);
+        row.evidence_at = now;
+        let mut changes = Changes::default();
+        changes.put(row.clone());
+        self.write(&mut changes, now)?;
+        Ok(row)
     }
 
     /// Lists recommendations, the newest first.

@@ -25,6 +25,7 @@
 //! ```
 
 mod changes;
+mod copies;
 mod error;
 mod keeper;
 mod measured;
@@ -37,6 +38,7 @@ mod transition;
 #[cfg(test)]
 mod tests;
 
+pub use copies::NOT_MEASURED;
 pub use error::LedgerError;
 pub use keeper::{Ledger, Proposals, Verdicts};
 pub use measured::{Calibration, Measured};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    copies,
     rollback::is_rollback,
     rules::{Difference, Direction, KindRules},
 };
@@ -94,6 +95,7 @@ fn refreshed(old: &RecommendationRow, new: &RecommendationRow) -> Recommendation
         replaces: old.replaces.clone(),
         ..new.clone()
     };
+    copies::carry(old, &mut row);
     if matches!(old.state, State::Applied | State::Verified) {
         row.effect = old.effect.clone();
         if old.evidence.get("terms").is_none() {

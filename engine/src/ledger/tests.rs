@@ -6,7 +6,8 @@ use almanac_models::Timestamp;
 use serde_json::json;
 
 use super::{
-    Calibration, Difference, Direction, KindRules, Ledger, LedgerError, Measured, Promise, Proposals, Verdicts,
+    Calibration, Difference, Direction, KindRules, Ledger, LedgerError, Measured, NOT_MEASURED, Promise, Proposals,
+    Verdicts,
 };
 use crate::store::{
     Store, StoreOptions,
@@ -431,4 +432,35 @@ fn newer_evidence_is_no_change_and_validity_is_renewed_in_steps() {
     let row = RecommendationRow { valid_until: Some(at(7)), ..proposal(6, 5) };
     fixture.ledger.propose(vec![row], at(6)).unwrap();
     assert_eq!(fixture.ledger.get("scaling-api-1").unwrap().valid_until, Some(at(7)));
+}
+
+#[test]
+fn a_measurement_on_a_copy_stays_with_the_same_proposal() {
+    let f = fixture();
+    let row = |seconds: u64, hours: i64| {
+        let mut row = ttl(seconds, 0.9, hours);
+        row.reason = format!("It is faster ({NOT_MEASURED}).");
+        row.evidence["basis"] = json!("estimated");
+        row
+    };
+    f.ledger.propose(vec![row(60, 0)], at(0)).unwrap();
+    let id = f.all()[0].id.clone();
+    f.ledger.measured_on_copy(&id, json!({"ratio": 0.5}), "ratio 0.5", at(1)).unwrap();
+    // Newer evidence for the same proposal keeps the measurement.
+    f.ledger.propose(vec![row(60, 2)], at(2)).unwrap();
+    let check = |ratio: f64| {
+        let kept = f.ledger.get(&id).unwrap();
+        assert_eq!(kept.reason, format!("It is faster (measured on a copy: ratio {ratio})."));
+        assert_eq!(kept.evidence["basis"], "measured_on_copy");
+        assert_eq!(kept.evidence["copy"]["figures"]["ratio"], ratio);
+    };
+    check(0.5);
+    // A second measurement replaces the first one.
+    f.ledger.measured_on_copy(&id, json!({"ratio": 0.25}), "ratio 0.25", at(3)).unwrap();
+    check(0.25);
+    // Another proposal was not measured.
+    f.ledger.propose(vec![row(600, 4)], at(4)).unwrap();
+    let new = f.all().into_iter().find(|row| row.id != id);
+    assert!(new.is_none_or(|row| row.evidence["basis"] == "estimated"));
+    assert!(matches!(f.ledger.measured_on_copy("none", json!({}), "", at(5)), Err(LedgerError::Unknown { .. })));
 }

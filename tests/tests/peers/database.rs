@@ -25,15 +25,15 @@ const SETTINGS: &str = "shared_preload_libraries = 'pg_stat_statements,auto_expl
     log_directory = 'log'\nlog_filename = 'postgresql.log'\nlog_file_mode = 0644\n";
 
 /// A cluster of the test. Root runs it as user `postgres`, since PostgreSQL does not run as root.
-struct Cluster {
+pub(super) struct Cluster {
     files: TempDir,
-    port: u16,
+    pub(super) port: u16,
     owner: Option<(u32, u32)>,
     peer: Option<Peer>,
 }
 
 impl Cluster {
-    fn new(settings: &str) -> Self {
+    pub(super) fn new(settings: &str) -> Self {
         let files = TempDir::with_prefix("almanac-database-").unwrap();
         let owner = (id(&["-u"]) == 0).then(|| (id(&["-u", "postgres"]), id(&["-g", "postgres"])));
         if let Some((user, group)) = owner {
@@ -95,11 +95,11 @@ impl Cluster {
     }
 
     /// Runs SQL as the superuser and returns what psql prints.
-    fn sql(&self, sql: &str) -> String {
+    pub(super) fn sql(&self, sql: &str) -> String {
         self.psql(&["-c", sql])
     }
 
-    fn psql(&self, args: &[&str]) -> String {
+    pub(super) fn psql(&self, args: &[&str]) -> String {
         let mut psql = Command::new(newest_postgres().join("psql"));
         psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-d", "postgres", "-p"]);
         let ended = psql.arg(self.port.to_string()).args(args).output().unwrap();

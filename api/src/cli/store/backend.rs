@@ -149,7 +149,7 @@ pub(in crate::cli) fn given_token(
 }
 
 /// Rejects a store that does not exist: only `serve`, `demo` and `import` create one.
-pub(super) fn existing(path: &Path) -> Result<(), CliError> {
+pub(in crate::cli) fn existing(path: &Path) -> Result<(), CliError> {
     if path.exists() {
         return Ok(());
     }

@@ -9,6 +9,7 @@ pub mod recommend;
 mod remote;
 pub mod sql;
 
+pub(super) use backend::existing;
 pub(super) use backend::given_token;
 pub use backend::{Backend, BackendArgs, ServiceAddress, StoreArgs};
 pub use remote::{Answer, Remote};

@@ -32,6 +32,8 @@ const CURRENT_STATES: [State; 5] =
     [State::Proposed, State::Accepted, State::Applied, State::Verified, State::Regressed];
 /// Width of the table in characters when the width of the terminal is unknown.
 const WIDTH: u16 = 120;
+/// Characters of a statement in the table.
+const STATEMENT_LENGTH: usize = 150;
 
 /// Options of `recommend`.
 #[derive(Debug, Clone, clap::Args)]
@@ -263,11 +265,24 @@ fn recommended(recommendations: &[Value]) -> Table {
 /// Formats the values of a setting, one per line; of lists such as a schedule only the length.
 fn setting(value: &Value) -> String {
     let Value::Object(fields) = value else { return plain(value) };
+    // A statement says what its parts say. The whole text is below the table.
+    if let Some(statement) = fields.get("statement").and_then(Value::as_str) {
+        return shortened(statement);
+    }
     let shown = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| match value {
         Value::Array(items) => format!("{name}: {} entries", items.len()),
         other => format!("{name}: {}", plain(other)),
     });
     shown.collect::<Vec<_>>().join("\n")
+}
+
+/// Cuts a long statement.
+fn shortened(statement: &str) -> String {
+    let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(STATEMENT_LENGTH) {
+        Some((end, _)) => format!("{}…", words.get(..end).unwrap_or_default()),
+        None => words,
+    }
 }
 
 fn plain(value: &Value) -> String {

@@ -6,6 +6,7 @@ pub mod index;
 pub mod query;
 mod review;
 mod spec;
+pub mod verify;
 
 pub use facts::DatabaseFacts;
 pub use review::{Exported, exported, review_database};

@@ -74,7 +74,7 @@ fn rfc3339(timestamp_ms: i64) -> String {
         .map_or_else(|| timestamp_ms.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text.trim())
         .map_err(|error| format!("{text:?} is not a duration like 180s, 5m or 7d: {error}"))
 }

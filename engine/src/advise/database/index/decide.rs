@@ -16,6 +16,7 @@ use crate::{
         kit::{Interval, duration_text},
     },
     database::{Index, IndexKey},
+    ledger::NOT_MEASURED,
     store::rows::Patch,
 };
 
@@ -96,7 +97,7 @@ fn create(
     let reason = match heaviest {
         Some(family) => format!(
             "{} {} run {} and take {} of database time a day; with the index on {} they are expected to take {:.2} ms instead of \
-             {:.2} ms (estimated from statistics, not yet measured on a copy).",
+             {:.2} ms ({NOT_MEASURED}).",
             new.families.len(),
             if new.families.len() == 1 { "statement" } else { "statements" },
             per_day(new.families.iter().map(|family| family.calls).sum::<f64>() * day * 1000.0),

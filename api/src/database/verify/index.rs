@@ -1,0 +1,96 @@
+//! Builds the index of a recommendation in a copy.
+
+use std::time::Instant;
+
+use almanac_engine::{
+    advise::database::verify::{Action, Build, Subject, literal},
+    database::statement::quote,
+};
+
+use super::{VerifyError, cleanup::Made, session::Session};
+
+/// Longest time to build an index.
+const BUILD_TIMEOUT: &str = "SET statement_timeout = '30min'";
+
+/// Returns the index as SQL names it.
+pub(super) fn name(subject: &Subject) -> String {
+    let schema = subject.table.split_once('.').map_or("public", |(schema, _)| schema);
+    format!("{}.{}", quote(schema), quote(&subject.index))
+}
+
+/// Whether the index exists and is valid; none: it does not exist.
+pub(super) async fn state(session: &Session, subject: &Subject) -> Result<Option<bool>, VerifyError> {
+    let schema = subject.table.split_once('.').map_or("public", |(schema, _)| schema);
+    let sql = format!(
+        "SELECT i.indisvalid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+        literal(schema),
+        literal(&subject.index)
+    );
+    Ok(session.run("the index", &sql).await?.map(|valid| valid == "t"))
+}
+
+/// Installs the extension and builds the index, each noted first so that it can be removed. An index that exists is left as
+/// it is; one that a stopped build left invalid is built again.
+///
+/// # Errors
+/// [`VerifyError::Statement`].
+pub(super) async fn build(session: &Session, subject: &Subject, made: &Made) -> Result<Build, VerifyError> {
+    let Action::Create { statement, extension, has_expression, .. } = &subject.action else {
+        return Err(VerifyError::Refused("the recommendation builds no index".to_owned()));
+    };
+    session.run("the session", BUILD_TIMEOUT).await?;
+    let mut installed = None;
+    if let Some(extension) = extension {
+        let known = format!("SELECT true FROM pg_catalog.pg_extension WHERE extname = {}", literal(extension));
+        if !session.holds("the extensions", &known).await? {
+            made.note(format!("the extension {extension}"), format!("DROP EXTENSION IF EXISTS {}", quote(extension)));
+            let sql = format!("CREATE EXTENSION IF NOT EXISTS {}", quote(extension));
+            session.run(&format!("installing the extension {extension}"), &sql).await?;
+            installed = Some(extension.clone());
+        }
+    }
+    let full = name(subject);
+    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {full}");
+    let mut known = state(session, subject).await?;
+    if known == Some(false) {
+        session.run("dropping the invalid index", &drop).await?;
+        known = None;
+    }
+    let mut seconds = None;
+    if known.is_none() {
+        made.note(format!("the index {full}"), drop);
+        let started = Instant::now();
+        session.run("building the index", statement).await?;
+        seconds = Some(started.elapsed().as_secs_f64());
+    }
+    if *has_expression {
+        session.run("ANALYZE", &format!("ANALYZE {}", table(subject))).await?;
+    }
+    let size = format!("SELECT pg_catalog.pg_relation_size({}::pg_catalog.regclass)", literal(&full));
+    let bytes = session.run("the size of the index", &size).await?.and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    Ok(Build { seconds, bytes, extension: installed })
+}
+
+/// Gives a table that was restored without statistics, or without a visibility map, both of them.
+///
+/// # Errors
+/// [`VerifyError::Statement`].
+pub(super) async fn settle(session: &Session, subject: &Subject) -> Result<bool, VerifyError> {
+    let fresh = format!(
+        "SELECT reltuples < 0 OR (relallvisible = 0 AND relpages > 8) FROM pg_catalog.pg_class WHERE oid = {}::pg_catalog.regclass",
+        literal(&table(subject))
+    );
+    let is_fresh = session.holds("the statistics of the table", &fresh).await?;
+    if is_fresh {
+        session.run("the session", BUILD_TIMEOUT).await?;
+        session.run("VACUUM", &format!("VACUUM (ANALYZE) {}", table(subject))).await?;
+    }
+    Ok(is_fresh)
+}
+
+/// Returns the table as SQL names it.
+pub(super) fn table(subject: &Subject) -> String {
+    let (schema, name) = subject.table.split_once('.').unwrap_or(("public", &subject.table));
+    format!("{}.{}", quote(schema), quote(name))
+}

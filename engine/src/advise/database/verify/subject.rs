@@ -1,0 +1,271 @@
+//! Reads what is measured from a recommendation, as `almanac review database --format json` and the HTTP API write it.
+
+use serde_json::Value;
+
+use crate::database::statement::parse;
+
+/// A recommendation to measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// Id of the recommendation.
+    pub id: String,
+    /// Its target, `database:index`.
+    pub target: String,
+    /// Table of the index as `schema.name`; empty for a rewritten statement.
+    pub table: String,
+    /// Name of the index, without its schema; empty for a rewritten statement.
+    pub index: String,
+    /// The change.
+    pub action: Action,
+    /// Statements whose times are measured.
+    pub statements: Vec<Target>,
+}
+
+/// The change that a recommendation proposes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Create an index.
+    Create {
+        /// Its statement, without a semicolon.
+        statement: String,
+        /// Extension that it needs.
+        extension: Option<String>,
+        /// Predicate of a partial index.
+        predicate: Option<String>,
+        /// Whether it has an expression, so that its statistics need ANALYZE.
+        has_expression: bool,
+        /// Whether it serves patterns with a fixed beginning alone.
+        serves_prefixes: bool,
+    },
+    /// Drop an index.
+    Drop,
+    /// Send another statement.
+    Rewrite {
+        /// Statement after the change.
+        statement: String,
+        /// Placeholder of the statement before that each of its placeholders has the value of.
+        parameters: Vec<usize>,
+        /// Whether the rows must have the same order.
+        is_ordered: bool,
+    },
+}
+
+/// A statement whose times are measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Fingerprint of the family.
+    pub family: String,
+    /// Normalised statement.
+    pub statement: String,
+    /// Executions in the observed span; weights the statement.
+    pub calls: f64,
+    /// Mean time of an execution in production, in milliseconds.
+    pub mean_ms: f64,
+    /// Predicted mean time, in milliseconds; none: no change is predicted.
+    pub expected_ms: Option<f64>,
+}
+
+/// Why a recommendation cannot be measured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubjectError {
+    /// A field is missing or has another form.
+    #[error(
+        "recommendation {id:?} has no {field}; expected the JSON that almanac review database or almanac recommend writes"
+    )]
+    Field {
+        /// The recommendation.
+        id: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// It is of another kind.
+    #[error("recommendation {id:?} is of kind {kind}; the kinds index and query can be measured on a copy")]
+    Kind {
+        /// The recommendation.
+        id: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// Its results are compared in another way, or it needs an index.
+    #[error("recommendation {id:?} cannot be measured: {reason}")]
+    Query {
+        /// The recommendation.
+        id: String,
+        /// Reason.
+        reason: &'static str,
+    },
+    /// Its statement does something else.
+    #[error(
+        "recommendation {id:?} proposes {statement:?}; only CREATE INDEX CONCURRENTLY and DROP INDEX CONCURRENTLY are run"
+    )]
+    Statement {
+        /// The recommendation.
+        id: String,
+        /// Its statement.
+        statement: String,
+    },
+}
+
+/// Reads a recommendation. `known`: further statements of the database, of which those that read its table are measured as
+/// well when an index is dropped.
+///
+/// # Errors
+/// [`SubjectError`].
+pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, SubjectError> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let id = text(&recommendation["id"]).or_else(|| text(&recommendation["target"])).unwrap_or_default();
+    let missing = |field: &'static str| SubjectError::Field { id: id.clone(), field };
+    let kind = text(&recommendation["kind"]).ok_or_else(|| missing("kind"))?;
+    if kind == "query" {
+        return query(recommendation, id);
+    }
+    if kind != "index" {
+        return Err(SubjectError::Kind { id, kind });
+    }
+    let proposed = &recommendation["proposed"];
+    let statement = text(&proposed["statement"]).ok_or_else(|| missing("proposed.statement"))?;
+    let statement = statement.trim().trim_end_matches(';').trim().to_owned();
+    let table = text(&proposed["table"]).ok_or_else(|| missing("proposed.table"))?;
+    let other = || SubjectError::Statement { id: id.clone(), statement: statement.clone() };
+    // A file may come from anywhere: nothing but one statement on one index is run.
+    if statement.contains(';') {
+        return Err(other());
+    }
+    let (action, index) = if let Some(rest) = statement.strip_prefix("CREATE INDEX CONCURRENTLY ") {
+        let (name, behind) = identifier(rest).ok_or_else(other)?;
+        let keys = behind.split_once('(').map_or("", |(_, keys)| keys);
+        let predicate = text(&proposed["where"]);
+        if predicate.as_deref().is_some_and(|predicate| parse(&format!("SELECT 1 WHERE {predicate}")).is_err()) {
+            return Err(other());
+        }
+        let extension = text(&proposed["extension"]);
+        if extension.as_deref().is_some_and(|name| !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')) {
+            return Err(other());
+        }
+        let has_expression = keys.starts_with('(') || keys.contains(", (");
+        let serves_prefixes = behind.contains("_pattern_ops");
+        (Action::Create { statement: statement.clone(), extension, predicate, has_expression, serves_prefixes }, name)
+    } else if let Some(rest) = statement.strip_prefix("DROP INDEX CONCURRENTLY ") {
+        let (first, behind) = identifier(rest).ok_or_else(other)?;
+        let name = match behind.strip_prefix('.') {
+            Some(rest) => identifier(rest).ok_or_else(other)?.0,
+            None => first,
+        };
+        (Action::Drop, name)
+    } else {
+        return Err(other());
+    };
+    let mut statements = targets(recommendation);
+    if action == Action::Drop {
+        let name = table.rsplit('.').next().unwrap_or(&table).to_owned();
+        for target in known {
+            if words(&target.statement).any(|word| word == name)
+                && !statements.iter().any(|own| own.family == target.family)
+            {
+                statements.push(Target { expected_ms: None, ..target.clone() });
+            }
+        }
+    }
+    statements.sort_by(|a, b| (b.calls * b.mean_ms).total_cmp(&(a.calls * a.mean_ms)));
+    let target = text(&recommendation["target"]).unwrap_or_default();
+    Ok(Subject { id, target, table, index, action, statements })
+}
+
+/// Reads the recommendation of a rewritten statement.
+fn query(recommendation: &Value, id: String) -> Result<Subject, SubjectError> {
+    let proposed = &recommendation["proposed"];
+    let missing = |field: &'static str| SubjectError::Field { id: id.clone(), field };
+    let refused = |reason: &'static str| SubjectError::Query { id: id.clone(), reason };
+    let before = recommendation["current"]["statement"].as_str().ok_or_else(|| missing("current.statement"))?;
+    let is_ordered = match proposed["check"].as_str() {
+        Some("ordered") => true,
+        Some("multiset") => false,
+        Some("loop") => {
+            return Err(refused("it replaces the statements of a loop, whose values are not known together"));
+        }
+        Some("pages") => return Err(refused("it replaces pages, whose values depend on the page before")),
+        _ => return Err(refused("it proposes no statement with the same results")),
+    };
+    let statement = proposed["statement"].as_str().ok_or_else(|| missing("proposed.statement"))?;
+    if proposed["needs"].as_array().is_some_and(|needs| !needs.is_empty()) {
+        return Err(refused("it needs an index first; measure that one with --keep"));
+    }
+    let numbers = proposed["parameters"].as_array().into_iter().flatten();
+    let numbers: Option<Vec<usize>> =
+        numbers.map(|from| from["same"].as_u64().and_then(|number| usize::try_from(number).ok())).collect();
+    let parameters = numbers.ok_or_else(|| refused("a placeholder of it has no value of the statement before"))?;
+    let evidence = &recommendation["evidence"];
+    let (calls, mean_ms) =
+        (evidence["calls_per_day"].as_f64().unwrap_or(1.0), evidence["mean_ms"].as_f64().unwrap_or(0.0));
+    // The effect is in seconds a day.
+    let expected = |saved: f64| (mean_ms - saved * 1000.0 / calls.max(1e-9)).max(0.0);
+    let target = Target {
+        family: evidence["families"][0].as_str().unwrap_or("statement").to_owned(),
+        statement: before.to_owned(),
+        calls,
+        mean_ms,
+        expected_ms: recommendation["effect"]["value"].as_f64().filter(|_| mean_ms > 0.0).map(expected),
+    };
+    Ok(Subject {
+        target: recommendation["target"].as_str().unwrap_or_default().to_owned(),
+        table: String::new(),
+        index: String::new(),
+        action: Action::Rewrite { statement: statement.to_owned(), parameters, is_ordered },
+        statements: vec![target],
+        id,
+    })
+}
+
+/// Returns the statements in the evidence of a recommendation.
+pub(super) fn targets(recommendation: &Value) -> Vec<Target> {
+    let read = |row: &Value| {
+        Some(Target {
+            family: row["family"].as_str()?.to_owned(),
+            statement: row["statement"].as_str()?.to_owned(),
+            calls: row["calls"].as_f64()?,
+            mean_ms: row["mean_ms"].as_f64()?,
+            expected_ms: row["expected_ms"].as_f64(),
+        })
+    };
+    recommendation["evidence"]["statements"].as_array().into_iter().flatten().filter_map(read).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+}
+
+/// Splits an identifier off a text.
+fn identifier(text: &str) -> Option<(String, &str)> {
+    let text = text.trim_start();
+    if let Some(rest) = text.strip_prefix('"') {
+        let mut name = String::new();
+        let mut chars = rest.char_indices().peekable();
+        while let Some((idx, c)) = chars.next() {
+            if c != '"' {
+                name.push(c);
+            } else if chars.next_if(|(_, next)| *next == '"').is_some() {
+                name.push('"');
+            } else {
+                return Some((name, rest.get(idx + 1..)?));
+            }
+        }
+        return None;
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    (!name.is_empty()).then(|| (name.to_owned(), rest))
+}
+
+impl Target {
+    /// Returns every statement in the evidence of recommendations, each family once.
+    #[must_use]
+    pub fn all(recommendations: &[Value]) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for target in recommendations.iter().flat_map(targets) {
+            if !all.iter().any(|known| known.family == target.family) {
+                all.push(target);
+            }
+        }
+        all
+    }
+}
