@@ -91,9 +91,9 @@ fn names_are_quoted_where_needed() {
 #[test]
 fn a_chain_of_operators_that_would_be_too_deep_is_refused() {
     for word in ["OR", "AND", "||", "UNION SELECT"] {
-        let text = format!("SELECT {}", vec!["1"; 20_000].join(&format!(" {word} ")));
+        let text = format!("SELECT {}", vec!["1"; 5_000].join(&format!(" {word} ")));
         let error = parse(&text).unwrap_err().to_string();
-        assert!(error.contains("19999 operators; at most 2000 are read"), "{error}");
+        assert!(error.contains("4999 operators; at most 2000 are read"), "{error}");
     }
     let list = vec!["$1"; 20_000].join(", ");
     assert!(parse(&format!("SELECT 1 FROM t WHERE a IN ({list})")).is_ok());
