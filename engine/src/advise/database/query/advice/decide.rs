@@ -90,6 +90,10 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
         upper: seconds_a_day * saving.upper,
     };
     let before = finding.families.first().and_then(|name| used(name));
+    let mut notes = finding.notes.clone();
+    if matches!(finding.action, Action::Support) {
+        notes.push("The index is recommended on its own as well (kind index); both promise the same saving.".to_owned());
+    }
     let evidence = json!({
         "basis": "estimated",
         "pattern": finding.pattern.name(),
@@ -100,7 +104,7 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
         "mean_ms": before.map(|known| known.mean_ms()),
         "rests_on": saving.rests_on,
         "results": equality(finding),
-        "notes": finding.notes,
+        "notes": notes,
     });
     let terms = QueryTerms { database: spec.name.clone(), families, after, others_per_hour: others / hours };
     Outcome::Propose(Box::new(Proposal {
