@@ -92,7 +92,8 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
     let before = finding.families.first().and_then(|name| used(name));
     let mut notes = finding.notes.clone();
     if matches!(finding.action, Action::Support) {
-        notes.push("The index is recommended on its own as well (kind index); both promise the same saving.".to_owned());
+        notes
+            .push("The index is recommended on its own as well (kind index); both promise the same saving.".to_owned());
     }
     let evidence = json!({
         "basis": "estimated",

@@ -9,7 +9,7 @@ use crate::{
         FetchError, Sources,
         database::{DatabaseFacts, DatabaseSpec, query::Loop},
     },
-    database::traces::{LoopFinding, LoopForm, LoopKind, Window, WindowFilter, loops},
+    database::traces::{LoopFinding, LoopForm, Window, WindowFilter, loops},
 };
 
 /// Span of the requests that advice rests on, in milliseconds: a week, as of the statements.
@@ -39,7 +39,7 @@ impl QueryFacts {
             database.workload.statements.iter().map(|statement| statement.family.as_str()).collect();
         let found = loops(&window);
         let own = found.iter().filter(|found| known.contains(found.statement.family.as_str()));
-        let loops = own.filter(|found| found.kind == LoopKind::NPlusOne).map(loop_of).collect();
+        let loops = own.map(loop_of).collect();
         Ok(Self { database, loops })
     }
 }
