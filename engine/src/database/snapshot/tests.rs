@@ -58,7 +58,7 @@ fn statements_of_a_family_are_summed_and_unknown_ones_are_other() {
     let before = snapshot(0, Some(1.0), Some(0.0), &[(1, 10.0, 100.0), (2, 5.0, 50.0), (3, 1.0, 1.0), (9, 1.0, 1.0)]);
     let after = snapshot(60, Some(1.0), Some(0.0), &[(1, 12.0, 120.0), (2, 6.0, 70.0), (3, 1.0, 1.0), (9, 4.0, 10.0)]);
     assert_eq!(found(&before, &after), (vec![row("a", 3.0, 40.0), row("other", 3.0, 9.0)], vec![]));
-    assert_eq!([difference(&before, &after, family).seconds], [60.0]);
+    assert!((difference(&before, &after, family).seconds - 60.0).abs() < 1e-9);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn tables_and_indexes_survive_a_restart_and_a_reset() {
         let increases =
             (found.tables["public.a"].updated, found.indexes["public.a_pkey"].scans, found.database["commits"]);
         assert_eq!((increases, found.events.as_slice()), (expected, events));
-        assert_eq!([found.tables["public.a"].live], [100.0], "a level");
+        assert!((found.tables["public.a"].live - 100.0).abs() < 1e-9, "a level");
     };
     check(&at(1.0, 10.0, 7.0), &at(1.5, 12.0, 7.0), (2.0, 0.0, 0.0), &[]);
     check(&at(1.0, 10.0, 7.0), &at(60.0, 12.0, 9.0), (2.0, 2.0, 2.0), &[Event::Restart]);
@@ -148,7 +148,7 @@ fn answers_of_a_server_are_read() {
     assert_eq!((found.statements[&-5].total_ms, found.statements.len(), found.total.calls), (3.5, 2, 3.0));
     assert_eq!((found.evictions, found.is_complete), (Some(3.0), true));
     assert_eq!((found.tables["public.a"].inserted, found.tables["public.a"].updated_new_page), (3.0, None));
-    assert_eq!([found.activity.waits[&("Lock".to_owned(), "transactionid".to_owned())]], [1.0]);
+    assert!((found.activity.waits[&("Lock".to_owned(), "transactionid".to_owned())] - 1.0).abs() < 1e-9);
     let error = Snapshot::read(0, "{}", None).unwrap_err();
     assert_eq!(error.to_string(), "the answer about the counters cannot be read");
     let empty = r#"{"statements": null, "total": [0, null, null, null, null, null, null, null, null, null, null], "count": 0, "hidden": 0, "info": null}"#;

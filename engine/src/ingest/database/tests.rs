@@ -67,10 +67,10 @@ fn sums_go_on_after_a_reset_and_after_a_restart() {
     let taken = collector.take(snapshot(HOUR + 61_000, &[(1, 130.0), (2, 9.0)], 12.0));
     assert_eq!((calls(&taken), taken.events.len()), (30.0, 0));
     let found = values(&taken);
-    assert_eq!([found["pg_statement_calls_total other"]], [4.0], "the text of statement 2 is hidden");
+    assert!((found["pg_statement_calls_total other"] - 4.0).abs() < 1e-9, "the text of statement 2 is hidden");
     assert_eq!((found["pg_table_updated_rows_total  public.a"], found["pg_database_commits_total"]), (2.0, 2.0));
     assert!(found.contains_key(&format!("pg_statement_p95_seconds_estimate {family}")));
-    assert_eq!([found["pg_connections   active"]], [2.0]);
+    assert!((found["pg_connections   active"] - 2.0).abs() < 1e-9);
     // A reset of the server's statistics.
     let taken = collector.take(snapshot(HOUR + 121_000, &[(1, 3.0)], 1.0));
     assert_eq!((calls(&taken), &taken.events[..]), (33.0, &[Event::StatementReset, Event::TableReset][..]));
@@ -81,7 +81,7 @@ fn sums_go_on_after_a_reset_and_after_a_restart() {
     collector.learn(&[(1, "SELECT * FROM a WHERE b = $1".to_owned())], next);
     collector.take(snapshot(next + 1_000, &[(1, 50.0)], 5.0));
     let taken = collector.take(snapshot(next + 61_000, &[(1, 57.0)], 6.0));
-    assert_eq!([calls(&taken)], [40.0]);
+    assert!((calls(&taken) - 40.0).abs() < 1e-9);
     store.put_database_use(collector.changed()).unwrap();
     let workload = |from: i64, until: i64| {
         store.database_workload("app", Timestamp::from_millis(from), Timestamp::from_millis(until)).unwrap()
