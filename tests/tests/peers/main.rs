@@ -15,5 +15,5 @@ mod notebook;
 mod postgres;
 mod process;
 mod prometheus;
-mod verify;
 mod rewrites;
+mod verify;
