@@ -205,13 +205,13 @@ fn statements_tables_and_plans_are_read_by_the_role_of_the_script() {
     // The folder of the cluster is closed to others; the log is followed by root or by the cluster's own user.
     let watcher = cluster.almanac(&cluster.url(""), &format!("log = {:?}\n", log.display().to_string()));
     watcher.wait_for_sample("pg_table_live_rows{%public.tasks%", 5_000.0);
-    let run = |times: usize| {
+    let run = |cluster: &Cluster, times: usize| {
         for user in 0..times {
             cluster.sql(&format!("SELECT count(*) FROM tasks WHERE user_id = {user} AND status = 'planted'"));
         }
         cluster.sql("UPDATE tasks SET status = 'done' WHERE id <= 20");
     };
-    run(10);
+    run(&cluster, 10);
     let of_family = "FROM database_statement_use u JOIN database_statements s USING (database, family) WHERE s.statement LIKE \
         'SELECT count(*) FROM tasks WHERE user_id = $1 AND status = $2'";
     watcher.wait_for(&format!("SELECT coalesce(sum(calls), 0) >= 10 {of_family}"));
@@ -225,7 +225,7 @@ fn statements_tables_and_plans_are_read_by_the_role_of_the_script() {
     watcher.wait_for_sample("pg_statement_calls_total{%", 10.0);
     watcher.wait_for_sample("pg_connections{%", 0.0);
     // Plans of the log, without their literals.
-    run(2);
+    run(&cluster, 2);
     watcher.wait_for(
         "SELECT count(*) > 0 FROM database_statements WHERE plans LIKE '%Seq Scan%' AND statement LIKE '%user_id%'",
     );
@@ -253,7 +253,7 @@ fn statements_tables_and_plans_are_read_by_the_role_of_the_script() {
 
     // A reset, then a restart: the sums go on, and nothing counts twice.
     cluster.sql("SELECT pg_stat_statements_reset()");
-    run(3);
+    run(&cluster, 3);
     watcher.wait_for_line("statement_reset");
     watcher.wait_for(&format!("SELECT sum(calls) = 15 {of_family}"));
     cluster.stop();
@@ -264,7 +264,7 @@ fn statements_tables_and_plans_are_read_by_the_role_of_the_script() {
     cluster.start();
     watcher.wait_for_line("the database is read again");
     watcher.wait_for_line("event=\"restart\"");
-    run(4);
+    run(&cluster, 4);
     watcher.wait_for(&format!("SELECT sum(calls) = 19 {of_family}"));
     watcher.wait_for_sample("pg_statement_calls_total{%", 19.0);
     watcher.stop();

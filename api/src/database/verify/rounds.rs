@@ -30,6 +30,14 @@ pub(super) struct Run {
     pub(super) digests: Vec<(String, String)>,
 }
 
+impl Run {
+    /// Keeps the first sets of values.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.executions.truncate(count);
+        self.after.iter_mut().for_each(|after| after.truncate(count));
+    }
+}
+
 /// One execution.
 #[derive(Default, Clone)]
 pub(super) struct Execution {

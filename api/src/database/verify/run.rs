@@ -29,6 +29,8 @@ use crate::database::{Address, DatabaseClient};
 const MOST_ROUNDS: usize = 15;
 /// Least rounds of each side.
 const LEAST_ROUNDS: usize = 4;
+/// Least sets of values of a statement, if it has as many.
+const LEAST_SETS: usize = 2;
 
 /// How a recommendation is measured.
 #[derive(Debug, Clone)]
@@ -120,11 +122,16 @@ async fn measure(
     let (insert, quiet) = if is_index { inserts(session, subject, &mut notes).await? } else { (None, false) };
     let results = rounds::results(session, &runs).await?;
     session.run("the session", &limit).await?;
-    let mut work = Work { session, subject, timeout: options.statement_timeout, insert, quiet };
+    // A statement that takes long is warmed, and then measured, with fewer sets of values.
+    let cap = Duration::from_secs_f64(options.seconds / 8.0 / runs.len().max(1) as f64);
+    let mut work = Work { session, subject, timeout: options.statement_timeout, cap: Some(cap), insert, quiet };
     // The first rounds of both sides warm the caches, show failing statements and how long a round takes.
     let started = Instant::now();
     for is_before in [true, false] {
         let round = work.round(is_before, &runs).await?;
+        for (run, executions) in runs.iter_mut().zip(&round.executions) {
+            run.truncate(executions.len());
+        }
         for (idx, failed) in round.failed.into_iter().rev() {
             let run = runs.remove(idx);
             skipped.push(rounds::skip(&run.target, failed));
@@ -134,22 +141,20 @@ async fn measure(
             work.insert = None;
         }
     }
+    work.cap = None;
     let pair = started.elapsed().as_secs_f64().max(1e-3);
     let budget = (options.seconds - pair).max(0.0);
     let fit = budget / pair;
     if fit < LEAST_ROUNDS as f64 {
         // Fewer sets of values in place of too few rounds.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
-        let sets = |count: usize| ((count as f64 * fit / LEAST_ROUNDS as f64) as usize).max(2);
-        for run in &mut runs {
-            let count = sets(run.executions.len());
-            run.executions.truncate(count);
-            run.after.iter_mut().for_each(|after| after.truncate(count));
-        }
+        let sets = |count: usize| ((count as f64 * fit / LEAST_ROUNDS as f64) as usize).max(LEAST_SETS);
+        runs.iter_mut().for_each(|run| run.truncate(sets(run.executions.len())));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     let rounds = (fit as usize).clamp(LEAST_ROUNDS, MOST_ROUNDS);
-    let hard = started + Duration::from_secs_f64(options.seconds * 2.0 + 1.0);
+    // Too few rounds show nothing, so that they may take longer.
+    let hard = |rounds: usize| Duration::from_secs_f64(options.seconds * if rounds < LEAST_ROUNDS { 4.0 } else { 2.0 });
     let (mut before, mut after): (Vec<Round>, Vec<Round>) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let first = rng.random_bool(0.5);
@@ -157,7 +162,7 @@ async fn measure(
             let round = work.round(is_before, &runs).await?;
             if is_before { before.push(round) } else { after.push(round) }
         }
-        if Instant::now() > hard {
+        if started.elapsed() > hard(before.len()) {
             notes.push(format!("The time limit ended the measurement after {} rounds of each side.", before.len()));
             break;
         }
@@ -237,6 +242,8 @@ struct Work<'a> {
     session: &'a Session,
     subject: &'a Subject,
     timeout: Duration,
+    /// Time after which a statement has no further execution in the round; none: all sets of values are run.
+    cap: Option<Duration>,
     insert: Option<String>,
     quiet: bool,
 }
@@ -266,6 +273,7 @@ impl Work<'_> {
         let mut round = Round::default();
         for (idx, run) in runs.iter().enumerate() {
             let mut executions = Vec::with_capacity(run.executions.len());
+            let started = Instant::now();
             let after = run.after.as_ref().filter(|_| !is_before);
             for sql in after.unwrap_or(&run.executions) {
                 match rounds::execute(self.session, sql, self.timeout).await {
@@ -274,6 +282,9 @@ impl Work<'_> {
                         round.failed.push((idx, error.to_string()));
                         break;
                     }
+                }
+                if executions.len() >= LEAST_SETS && self.cap.is_some_and(|cap| started.elapsed() > cap) {
+                    break;
                 }
             }
             round.executions.push(executions);
