@@ -17,7 +17,7 @@ pub use report::{
     Build, Conclusion, PlanSide, Planner, Prediction, Report, Results, Skipped, StatementReport, WriteCost, conclude,
 };
 pub use subject::{Action, Subject, SubjectError, Target, subject};
-pub use values::{Sample, Samples, literal, sample_statement, values};
+pub use values::{Known, Sample, Samples, literal, sample_statement, values};
 
 #[cfg(test)]
 mod tests;

@@ -90,7 +90,14 @@ fn drawn(text: &str, types: &[&str], known: &[ParameterValues]) -> Result<Vec<Ve
     let (draw, _) = slots(text);
     let types: Vec<String> = types.iter().map(ToString::to_string).collect();
     let samples: Vec<Sample> = draw.relations.iter().map(|_| sample()).collect();
-    values(&draw, &types, &samples, known, false, Some(7.4), 50, &mut ChaCha8Rng::seed_from_u64(1))
+    values(
+        &draw,
+        &types,
+        &samples,
+        &Known { values: known, prefix: false, limit: Some(7.4) },
+        50,
+        &mut ChaCha8Rng::seed_from_u64(1),
+    )
 }
 
 #[test]
@@ -130,7 +137,8 @@ fn what_cannot_be_drawn_is_said() {
     assert_eq!(error, "$1 of type box has no column to take a value from");
     let (draw, _) = slots("SELECT 1 FROM tasks WHERE user_id = $1");
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let error = values(&draw, &["bigint".to_owned()], &[Sample::default()], &[], false, None, 1, &mut rng).unwrap_err();
+    let error =
+        values(&draw, &["bigint".to_owned()], &[Sample::default()], &Known::default(), 1, &mut rng).unwrap_err();
     assert_eq!(error, "no row of the copy has a value of user_id for $1");
 }
 

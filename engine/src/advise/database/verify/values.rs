@@ -68,9 +68,19 @@ pub fn sample_statement(
     )
 }
 
-/// Draws `count` sets of values. `types`: those of the placeholders, as the server resolved them; `known`: values that were
-/// seen in plans or the log; `prefix`: whether patterns begin with a fixed text; `limit`: rows of an execution, if known.
-/// Values of one relation come from one row, so that they occur together.
+/// What is known of the executions of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Known<'a> {
+    /// Values that were seen in plans or the log.
+    pub values: &'a [ParameterValues],
+    /// Whether patterns begin with a fixed text.
+    pub prefix: bool,
+    /// Rows of an execution, if known.
+    pub limit: Option<f64>,
+}
+
+/// Draws `count` sets of values. `types`: those of the placeholders, as the server resolved them. Values of one relation come
+/// from one row, so that they occur together.
 ///
 /// # Errors
 /// A sentence without a full stop that says which placeholder has no value.
@@ -78,12 +88,11 @@ pub fn values(
     draw: &Draw,
     types: &[String],
     samples: &[Sample],
-    known: &[ParameterValues],
-    prefix: bool,
-    limit: Option<f64>,
+    known: &Known<'_>,
     count: usize,
     rng: &mut impl Rng,
 ) -> Result<Vec<Vec<String>>, String> {
+    let Known { values: known, prefix, limit } = *known;
     let mut sets = Vec::with_capacity(count);
     for _ in 0..count {
         let rows: Vec<Option<&Vec<Option<String>>>> =
