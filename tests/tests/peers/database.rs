@@ -223,7 +223,7 @@ fn statements_tables_and_plans_are_read_by_the_role_of_the_script() {
     watcher
         .wait_for("SELECT count(*) > 0 FROM database_index_use WHERE index_name = 'public.tasks_status' AND scans = 0");
     watcher.wait_for_sample("pg_statement_calls_total{%", 10.0);
-    watcher.wait_for_sample("pg_connections{%", 0.0);
+    watcher.wait_for_sample("pg_server_connections{%", 0.0);
     // Plans of the log, without their literals.
     run(&cluster, 2);
     watcher.wait_for(

@@ -127,9 +127,11 @@ fn show(
         }
     }
     cards::others(&mut out, &others)?;
-    // Each advisor must propose or keep something; otherwise the recording or the advisor is broken.
-    let is_silent =
-        |kind: &str| !round.statuses.iter().any(|status| status.kind == kind && status.state != AdviceState::Lacks);
+    // Each advisor with a target in the recording must propose or keep something; otherwise one of both is broken.
+    let is_silent = |kind: &str| {
+        let mut own = round.statuses.iter().filter(|status| status.kind == kind).peekable();
+        own.peek().is_some() && own.all(|status| status.state == AdviceState::Lacks)
+    };
     if let Some(kind) = registry.kinds().iter().find(|kind| is_silent(kind.as_str())) {
         out.flush()?;
         return Err(CliError::failed(format!("no {kind} advice for the recording")));

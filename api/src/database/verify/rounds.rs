@@ -130,7 +130,7 @@ async fn one(
     }
     let prefix = matches!(subject.action, Action::Create { serves_prefixes: true, .. });
     let count = if types.is_empty() { 3 } else { SETS };
-    let sets = values(&found, &types, &samples, &Known { values: known, prefix, limit: None }, count, rng)?;
+    let sets = values(&found, &types, &samples, &Known { values: known, prefix }, count, rng)?;
     let executions = sets.iter().map(|set| execution(&name, set)).collect();
     let mut run = Run { target: target.clone(), executions, after: None, digests: Vec::new() };
     if let Action::Rewrite { statement, parameters, is_ordered } = &subject.action {

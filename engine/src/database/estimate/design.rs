@@ -58,8 +58,12 @@ pub fn hypothetical_bytes(table: &Table, index: &Index, share: f64) -> f64 {
     match index.method.as_str() {
         // One summary of 128 pages each.
         "brin" => PAGE * 3.0 + table.pages.unwrap_or(0.0) / 128.0 * 40.0,
-        // Trigrams and lexemes: about one posting for each character or word, compressed to a few bytes.
-        "gin" => rows * keys * 1.2 + PAGE * 4.0,
+        // Trigrams: about one posting for each character, compressed to a few bytes. Elements and lexemes: one for several.
+        "gin" => {
+            let is_trigrams =
+                index.keys.iter().any(|key| key.operator_class.as_deref().is_some_and(|class| class.contains("trgm")));
+            rows * keys * if is_trigrams { 1.2 } else { 0.5 } + PAGE * 4.0
+        }
         _ => {
             let tuple = ((keys + included) / 8.0).ceil() * 8.0 + 8.0 + 4.0;
             // Equal keys are stored once with lists of tuples (deduplication).

@@ -37,7 +37,14 @@ pub(crate) fn share(filter: &Filter, table: &Table, skew: f64) -> f64 {
         Test::IsNull => statistics.map_or(DEFAULT_EQUAL, |statistics| statistics.null_fraction),
         Test::IsNotNull => statistics.map_or(1.0 - DEFAULT_EQUAL, |statistics| 1.0 - statistics.null_fraction),
         Test::Is(wanted) => boolean(*wanted, statistics),
-        Test::Like { pattern: Pattern::Prefix, .. } | Test::Contains(_) => DEFAULT_PATTERN,
+        Test::Like { pattern: Pattern::Prefix, .. } => DEFAULT_PATTERN,
+        Test::Contains(_) => {
+            if skew > 1.0 {
+                RARE_PATTERN
+            } else {
+                DEFAULT_PATTERN
+            }
+        }
         // A rare text has few matches; that values are asked for often says nothing of texts.
         Test::Like { .. } => {
             if skew > 1.0 {

@@ -161,15 +161,23 @@ fn parts(expr: &Expr) -> Vec<Part> {
         }
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             if self.depth == 0 {
-                self.role = role_of(expr).unwrap_or(Role::In);
+                if let Some(role) = role_of(expr) {
+                    self.role = role;
+                }
                 if let Some(idents) = identifiers(expr) {
                     self.found.push(Part::Column(idents));
                 }
             }
             ControlFlow::Continue(())
         }
+        fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if self.depth == 0 && role_of(expr).is_some() {
+                self.role = Role::In;
+            }
+            ControlFlow::Continue(())
+        }
     }
-    let mut collect = Collect { depth: 0, role: Role::Scalar, found: Vec::new() };
+    let mut collect = Collect { depth: 0, role: Role::In, found: Vec::new() };
     let _ = Visit::visit(expr, &mut collect);
     collect.found
 }

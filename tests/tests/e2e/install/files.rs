@@ -67,7 +67,7 @@ fn bash_completes_commands_options_and_values() {
     let ended = run(folder.path(), ["completions", "bash"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     fs::write(&file, &ended.stdout).unwrap();
-    assert_eq!(completed(&file, &["almanac", "re"]), ["replay", "recommend"]);
+    assert_eq!(completed(&file, &["almanac", "re"]), ["replay", "review", "recommend"]);
     assert_eq!(completed(&file, &["almanac", "serve", "--li"]), ["--listen"]);
     let kinds = completed(&file, &["almanac", "recommend", "--kind", "t"]);
     assert_eq!(kinds, ["ttl", "threshold"]);

@@ -75,8 +75,6 @@ pub struct Known<'a> {
     pub values: &'a [ParameterValues],
     /// Whether patterns begin with a fixed text.
     pub prefix: bool,
-    /// Rows of an execution, if known.
-    pub limit: Option<f64>,
 }
 
 /// Draws `count` sets of values. `types`: those of the placeholders, as the server resolved them. Values of one relation come
@@ -92,7 +90,7 @@ pub fn values(
     count: usize,
     rng: &mut impl Rng,
 ) -> Result<Vec<Vec<String>>, String> {
-    let Known { values: known, prefix, limit } = *known;
+    let Known { values: known, prefix } = *known;
     let mut sets = Vec::with_capacity(count);
     for _ in 0..count {
         let rows: Vec<Option<&Vec<Option<String>>>> =
@@ -156,9 +154,7 @@ pub fn values(
                 Some(Slot::Word(_, _)) if type_name == "regconfig" => Some("simple".to_owned()),
                 Some(Slot::Word(r, e)) => own(*r, *e).and_then(|text| word(&text, rng)),
                 Some(Slot::Wildcard) => Some("%".to_owned()),
-                Some(Slot::Limit) => {
-                    Some(limit.filter(|rows| *rows >= 1.0).map_or(20.0, f64::round).min(1e6).to_string())
-                }
+                Some(Slot::Limit) => Some("20".to_owned()),
                 Some(Slot::Offset) => [0, 20, 200, 1_000].choose(rng).map(ToString::to_string),
                 Some(Slot::Field) => Some("day".to_owned()),
                 None => by_type(type_name).map(str::to_owned),
