@@ -169,7 +169,7 @@ impl View<'_> {
         for filter in self.filters() {
             let (Some(predicate), Some(column)) = (predicate_of(filter), filter.key.column()) else { continue };
             let share = crate::database::estimate::share_of(filter, self.table, 1.0);
-            if share <= PARTIAL_SHARE && !matches!(filter.test, Test::IsNotNull) {
+            if share <= PARTIAL_SHARE {
                 let predicate = predicate.replacen(column, &crate::database::statement::quote(column), 1);
                 single.push((restore(&predicate), column.to_owned(), share));
             }
@@ -330,7 +330,9 @@ fn plain(key: &Key) -> IndexKey {
 
 /// Writes keywords of a predicate in upper case.
 fn restore(predicate: &str) -> String {
-    if let Some(column) = predicate.strip_suffix(" is null") {
+    if let Some(column) = predicate.strip_suffix(" is not null") {
+        format!("{column} IS NOT NULL")
+    } else if let Some(column) = predicate.strip_suffix(" is null") {
         format!("{column} IS NULL")
     } else if let Some(column) = predicate.strip_prefix("not ") {
         format!("NOT {column}")
