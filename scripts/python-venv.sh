@@ -4,7 +4,13 @@
 set -eu
 wanted=$2
 venv=${ALMANAC_VENVS:-${XDG_CACHE_HOME:-$HOME/.cache}/almanac}/$1
-if ! cmp -s "$wanted" "$venv/requirements.txt"; then
+# One process at a time: tests that start together would make the same environment.
+mkdir -p "$(dirname "$venv")"
+if command -v flock >/dev/null; then
+    exec 9>"$venv.lock"
+    flock 9
+fi
+if ! cmp -s "$wanted" "$venv/requirements.txt" || ! [ -e "$venv/pyvenv.cfg" ]; then
     python=$(command -v python3 || true)
     if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
@@ -16,7 +22,6 @@ if ! cmp -s "$wanted" "$venv/requirements.txt"; then
         python=$(command -v python3)
     fi
     echo "python-venv: creating $venv" >&2
-    mkdir -p "$(dirname "$venv")"
     "$python" -m venv --clear "$venv" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted" >&2
     cp "$wanted" "$venv/requirements.txt"
