@@ -5,6 +5,8 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=$("$root/scripts/python-venv.sh" app "$root/datasets/app/requirements.txt")
 export PYTHONPATH=$root
+# Everything is on loopback: a proxy of the caller's environment must not get its requests.
+export no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}" NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
 # -P: modules come from the checkout, not from the folder of the caller.
 case "${1:-}" in
   measure) shift; exec "$python" -P -m datasets.app.measure "$@" ;;

@@ -3,12 +3,12 @@
 import argparse
 import asyncio
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from datasets.app import faults
+from datasets.app.servers.children import cancel_on_signals, ignore_signals
 
 
 def arguments(argv=None):
@@ -45,9 +45,7 @@ def arguments(argv=None):
 
 async def guarded(run):
     """Does the run until it is complete or a signal arrives."""
-    task = asyncio.current_task()
-    for how in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(how, task.cancel)
+    cancel_on_signals()
     await run.execute()
 
 
@@ -68,6 +66,7 @@ def main():
     except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
         print(f"app: {error}", file=sys.stderr)
     finally:
+        ignore_signals()
         run.close(keep_logs)
     return status
 

@@ -8,7 +8,7 @@ Every turn has the same requests from the same seed. Indexes are changed between
 import argparse
 import asyncio
 import json
-import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +18,8 @@ from datasets.app.export import database
 from datasets.app.export.loops import repetitions
 from datasets.app.run import Run
 from datasets.app.schema import build
+from datasets.app.servers.children import cancel_on_signals, ignore_signals
+
 
 def arguments(argv=None):
     """Returns the arguments, as a run needs them."""
@@ -29,7 +31,15 @@ def arguments(argv=None):
     parser.add_argument("--only", default="", help="names of faults with commas; all and none are always measured")
     parser.add_argument("--base-port", type=int, default=21500)
     parser.set_defaults(faults="none", traces=None, copy=False, record=False, minutes=1.0)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    for name, low, high in (("seconds", 5, 3600), ("scale", 0.001, 20), ("peak", 0.1, 500), ("base_port", 1024, 65000), ("seed", 0, 10**6)):
+        if not low <= getattr(options, name) <= high:
+            parser.error(f"--{name.replace('_', '-')} {getattr(options, name)} is not between {low} and {high}")
+    try:
+        faults.parse(options.only or "none")
+    except ValueError as error:
+        parser.error(str(error))
+    return options
 
 
 class Measurement(Run):
@@ -90,16 +100,17 @@ def main():
     run, complete = Measurement(options), False
 
     async def guarded():
-        task = asyncio.current_task()
-        for how in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(how, task.cancel)
+        cancel_on_signals()
         return await run.measure(names)
     try:
         print(tables.document(asyncio.run(guarded())))
         complete = True
     except asyncio.CancelledError:
         print("measure: interrupted", file=sys.stderr)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        print(f"measure: {error}", file=sys.stderr)
     finally:
+        ignore_signals()
         run.close(keep_logs=not complete)
         run.say(f"figures and spans are in {options.out}")
     return 0 if complete else 1

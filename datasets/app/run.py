@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from datasets.app.export import database
 from datasets.app.export.pack import pack
 from datasets.app.export.scrapes import Containers, Recording, scrape_all
 from datasets.app.schema import build
-from datasets.app.servers import packages, programs
+from datasets.app.servers import packages, ports, programs
 from datasets.app.servers.children import Children
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,24 +37,14 @@ class Run:
         self.out = options.out
         self.children = Children(self.directory)
         self.dsn = f"postgresql://postgres@127.0.0.1:{self.port['postgres']}/{build.DATABASE}"
-        self.rows = {}
+        self.rows, self.reserved = {}, []
 
     def say(self, text):
         print(f"app: {text}", file=sys.stderr, flush=True)
 
-    def check_ports(self):
-        """Raises RuntimeError for a port that is in use."""
-        for name, port in self.port.items():
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    raise RuntimeError(f"port {port} ({name}) is in use; choose another --base-port") from None
-
     async def prepare(self):
         """Installs what is missing, starts the servers and fills the database."""
-        self.check_ports()
+        self.reserved = ports.reserve(self.port)
         packages.install(packages.missing({**packages.BASE, **(packages.EXPORTERS if self.options.record else {})}))
         if self.options.copy:
             packages.install([name for name in [packages.hypopg_package()] if name])

@@ -172,6 +172,7 @@ def main():
     if not (0 < args.days <= 60 and 10 <= args.day_seconds <= 86400 and 1 <= args.step <= 60 and 0 < args.peak <= 500):
         parser.error("out of bounds: 0 < days <= 60, 10 <= day-seconds <= 86400, 1 <= step <= 60, 0 < peak <= 500")
     reexec_in_venv()
+    from datasets.app.servers.children import cancel_on_signals, ignore_signals
     from servers import Servers, ensure_packages
     ensure_packages()
     out = args.out.resolve()
@@ -185,9 +186,7 @@ def main():
     servers = Servers(directory, args.base_port, 86400 / args.day_seconds, args.seed, out)
 
     async def guarded():
-        task = asyncio.current_task()
-        for how in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(how, task.cancel)
+        cancel_on_signals()
         await run(args, out, servers)
     complete = False
     try:
@@ -195,11 +194,14 @@ def main():
         complete = True
     except (asyncio.CancelledError, KeyboardInterrupt):
         print("interrupted: the recording so far is kept", file=sys.stderr)
+    except (RuntimeError, OSError) as error:
+        print(f"record: {error}", file=sys.stderr)
     finally:
+        ignore_signals()
         servers.stop_all()
-        if complete:
-            shutil.rmtree(directory, ignore_errors=True)
-        else:
+        # The cluster takes memory where the folder is in /dev/shm.
+        shutil.rmtree(directory if complete else directory / "postgres", ignore_errors=True)
+        if not complete:
             print(f"logs of the servers: {directory}", file=sys.stderr)
     if (out / "manifest.json").exists():
         from datasets.app.export.pack import pack

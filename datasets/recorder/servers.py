@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from datasets.app.servers import packages, programs
+from datasets.app.servers import packages, ports, programs
 from datasets.app.servers.children import Children
 
 HERE = Path(__file__).resolve().parent
@@ -37,12 +37,13 @@ class Servers(Children):
 
     def __init__(self, directory, base_port, ttl_scale, seed, out):
         super().__init__(directory)
-        self.out, self.ttl_scale, self.seed = out, ttl_scale, seed
+        self.out, self.ttl_scale, self.seed, self.reserved = out, ttl_scale, seed, []
         self.port = {name: base_port + i for i, name in enumerate(PORTS)}
         self.dsn = f"postgresql://postgres@127.0.0.1:{self.port['postgres']}/postgres"
 
     def start_postgres(self):
-        """Starts PostgreSQL with an empty cluster."""
+        """Reserves all ports and starts PostgreSQL with an empty cluster."""
+        self.reserved = ports.reserve(self.port)
         programs.start_postgres(self, self.port["postgres"], SETTINGS)
 
     def start_others(self):

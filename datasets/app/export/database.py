@@ -22,7 +22,8 @@ JSON_FILES = {
 def export(port, log, out):
     """Writes `statements.csv`, `schema.json`, `schema.sql`, `plans.json` and the statistics to `out`."""
     where = f"WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{DATABASE}') ORDER BY total_exec_time DESC"
-    psql(port, DATABASE, "-c", f"\\copy (SELECT * FROM pg_stat_statements {where}) TO '{out}/statements.csv' CSV HEADER")
+    path = f"{out}/statements.csv".replace("'", "''")
+    psql(port, DATABASE, "-c", f"\\copy (SELECT * FROM pg_stat_statements {where}) TO '{path}' CSV HEADER")
     schema = subprocess.run([postgres_bin("pg_dump"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "--schema-only", DATABASE],
                             stdout=subprocess.PIPE, text=True, check=True).stdout
     (out / "schema.sql").write_text(schema)

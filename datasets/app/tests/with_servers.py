@@ -86,7 +86,7 @@ class WithServers(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
 
     def test_a_run_with_all_faults_and_its_exports(self):
-        out = self.folder / "out"
+        out = self.folder / "the run's exports"
         run = Application("--faults", "all", "--minutes", "0.5", "--copy", "--record", "--out", str(out))
         self.check_role(run)
         self.check_copy(run)
@@ -145,7 +145,8 @@ class WithServers(unittest.TestCase):
         self.assertTrue(any("ILIKE" in row["query"] and int(row["calls"]) > 0 for row in statements))
         self.assertEqual([fault["name"] for fault in json.loads((out / "truth.json").read_text())],
                          [name for name in faults.FAULTS if name in faults.parse("all")])
-        events = duckdb.sql(f"SELECT op, count(*), count(miss_cost_ms), count(bytes), max(miss_cost_ms) FROM '{out}/cache_events.parquet' GROUP BY op").fetchall()
+        events = duckdb.execute("SELECT op, count(*), count(miss_cost_ms), count(bytes), max(miss_cost_ms) FROM read_parquet($path) GROUP BY op",
+                                {"path": str(out / "cache_events.parquet")}).fetchall()
         self.assertEqual({row[0] for row in events}, {"get", "write", "delete"})
         for op, count, costs, sizes, most in events:
             self.assertEqual((costs > 0, costs < count, sizes, (most or 0) < 20_000), (op == "get", True, count if op == "get" else 0, True), op)
@@ -169,7 +170,7 @@ class WithServers(unittest.TestCase):
         self.assertEqual(services, {"api", "worker"})
 
     def test_signals_end_a_run_and_its_children_alone(self):
-        for how in (signal.SIGINT, signal.SIGTERM):
+        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
             try:
                 run = Application("--faults", "none", "--minutes", "5")
@@ -181,6 +182,26 @@ class WithServers(unittest.TestCase):
             finally:
                 bystander.kill()
                 bystander.wait()
+
+    def test_servers_end_with_a_run_that_is_killed(self):
+        run = Application("--faults", "none", "--minutes", "5")
+        folder = Path(run.configuration()["database"][0]["log"]).parent
+        self.addCleanup(shutil.rmtree, folder)
+        run.end(signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while run.open_ports() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.assertEqual(run.open_ports(), [])
+
+    def test_of_two_runs_with_the_same_ports_one_is_refused(self):
+        base = free_base()
+        command = [sys.executable, "-m", "datasets.app", *SMALL, "--minutes", "0.1", "--base-port", str(base)]
+        runs = [subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        ended = [(run.communicate(timeout=180)[1], run.returncode) for run in runs]
+        self.assertEqual(sorted(status for _, status in ended), [0, 1], ended)
+        refused = next(errors for errors, status in ended if status)
+        self.assertIn(f"port {base} (caddy) is in use", refused)
 
     def test_a_signal_while_rows_are_made_ends_it_soon(self):
         base = free_base()
