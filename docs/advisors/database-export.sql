@@ -3,8 +3,8 @@
 --
 -- Run it in the database, as a role that may read the tables:
 --     psql -XAt -d DATABASE -f database-export.sql > schema.json
--- It changes nothing. The document has names, sizes, counters and settings, and no value of a row; with
--- -v literals=1 it has the most common values and the histogram bounds of pg_stats too.
+-- It changes nothing. The document has names, sizes, counters and settings, and of the values in rows only which of true
+-- and false is how frequent; with -v literals=1 it has the most common values and the histogram bounds of pg_stats too.
 --
 -- The statements come from pg_stat_statements, as CSV with normalised texts:
 --     psql -X -d DATABASE -c "\copy (SELECT * FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())) TO 'statements.csv' CSV HEADER"
@@ -214,7 +214,15 @@ statistic AS MATERIALIZED (
     FROM (
         SELECT s.*, pg_catalog.row_number() OVER (PARTITION BY schemaname, tablename, attname ORDER BY inherited DESC) AS place
         FROM (SELECT schemaname, tablename, attname, inherited, null_frac, n_distinct, avg_width, correlation,
-            most_common_freqs AS common_shares, NULL::text[] AS common_values, NULL::text[] AS bounds
+            most_common_freqs AS common_shares,
+            -- Which of true and false is rare decides partial indexes; the values of other types stay.
+            CASE WHEN most_common_vals::text IN ('{t,f}', '{f,t}', '{t}', '{f}') AND EXISTS (
+                SELECT FROM pg_catalog.pg_attribute b
+                JOIN pg_catalog.pg_class bc ON bc.oid = b.attrelid
+                JOIN pg_catalog.pg_namespace bn ON bn.oid = bc.relnamespace
+                WHERE bn.nspname = schemaname AND bc.relname = tablename AND b.attname = pg_stats.attname
+                    AND b.atttypid = 'pg_catalog.bool'::pg_catalog.regtype)
+            THEN most_common_vals::text::text[] END AS common_values, NULL::text[] AS bounds
         FROM pg_catalog.pg_stats) s
     ) ranked
     WHERE place = 1

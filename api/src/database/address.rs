@@ -104,6 +104,8 @@ impl Address {
         let has_file = matches!(roots, Roots::File(_));
         let (mode, verify) = match option("sslmode") {
             Some("disable") => (SslMode::Disable, Verify::Nothing),
+            // As libpq: the authorities of the system issue certificates for anybody, so that the name is checked.
+            None if option("sslrootcert") == Some("system") => (SslMode::Require, Verify::Name),
             None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Nothing),
             // As libpq: with a file of authorities the certificate is checked.
             Some("require") if has_file => (SslMode::Require, Verify::Chain),
@@ -207,6 +209,7 @@ mod tests {
         check("postgresql://a@h:5433/app?sslmode=disable&connect_timeout=3", SslMode::Disable, Verify::Nothing);
         check("postgres://a@h/app?sslmode=require", SslMode::Require, Verify::Nothing);
         check("postgres://a@h/app?sslmode=require&sslrootcert=%2Fca.pem", SslMode::Require, Verify::Chain);
+        check("postgres://a@h/app?sslrootcert=system", SslMode::Require, Verify::Name);
         check("host=h user=a dbname=app sslmode=verify-ca", SslMode::Require, Verify::Chain);
         check(
             "host=/run/postgresql password='it\\'s = x' dbname=app sslmode = 'verify-full' user=a",

@@ -251,6 +251,33 @@ impl Catalogue {
     }
 }
 
+impl Catalogue {
+    /// Gives partitioned tables the rows, pages and bytes of their partitions, since their own are not counted.
+    pub fn sum_partitions(&mut self) {
+        let sums: Vec<(usize, [f64; 3])> = self
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| table.kind == TableKind::Partitioned)
+            .map(|(at, table)| {
+                let key = table.key();
+                let parts = self.tables.iter().filter(|part| part.parent.as_deref() == Some(&key));
+                let sum = parts.fold([0.0; 3], |[rows, pages, bytes], part| {
+                    let [own_rows, own_pages, own_bytes] =
+                        [part.rows, part.pages, part.bytes].map(|value| value.unwrap_or(0.0).max(0.0));
+                    [rows + own_rows, pages + own_pages, bytes + own_bytes]
+                });
+                (at, sum)
+            })
+            .collect();
+        for (at, [rows, pages, bytes]) in sums {
+            if let Some(table) = self.tables.get_mut(at).filter(|_| rows > 0.0) {
+                (table.rows, table.pages, table.bytes) = (Some(rows), Some(pages), Some(bytes));
+            }
+        }
+    }
+}
+
 impl Table {
     /// Returns the column of this name.
     #[must_use]

@@ -78,6 +78,14 @@ pub fn run(args: Args, _: &Global) -> Result<(), CliError> {
 }
 
 fn database(args: &Database) -> Result<(), CliError> {
+    if args.span.is_some_and(|span| span.as_secs() < 1) {
+        return Err(CliError::usage(
+            "--span is below a second; it is the time in which the counters were collected, like 7d",
+        ));
+    }
+    if args.unused_after.as_secs() < 1 {
+        return Err(CliError::usage("--unused-after is below a second; every index would count as unused"));
+    }
     let failed = |error: ExportError| CliError::failed(error);
     let statements = read_statements(&shown(&args.statements), &read(&args.statements)?).map_err(failed)?;
     let schema = read_schema(&shown(&args.schema), &read(&args.schema)?).map_err(failed)?;

@@ -36,7 +36,7 @@ pub enum Command {
 /// Options of `verify database`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Database {
-    /// Id of a recommendation, or all
+    /// Id of a recommendation, name of a database, or all
     #[arg(value_name = "ID", default_value = "all")]
     pub id: String,
     /// Address of the copy, which is changed while it is measured [copy of the section [[database]]]
@@ -63,7 +63,7 @@ pub struct Database {
     /// Seed of the values and of the order of rounds
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// Leave what is borne out in the copy
+    /// Leave what is confirmed in the copy
     #[arg(long)]
     pub keep: bool,
     /// Accept a copy on the server of the original
@@ -92,14 +92,14 @@ pub(super) type Measured = (Subject, Result<Report, VerifyError>);
 /// Runs the command.
 ///
 /// # Errors
-/// [`CliError::NotMet`] when a recommendation is not borne out; see [`CliError`].
+/// [`CliError::NotMet`] when a recommendation is not confirmed; see [`CliError`].
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let Command::Database(args) = args.command;
     if !(args.seconds >= 1.0 && args.seconds <= 86_400.0) {
         return Err(CliError::usage(format!("--seconds {} is not between 1 and 86400", args.seconds)));
     }
-    if args.statements == 0 || args.statement_timeout.is_zero() {
-        return Err(CliError::usage("--statements and --statement-timeout must be above 0"));
+    if args.statements == 0 || args.statement_timeout.as_millis() == 0 {
+        return Err(CliError::usage("--statements must be above 0, and --statement-timeout at least 1 ms"));
     }
     if args.max_size.is_some() && !args.make_copy {
         return Err(CliError::usage("--max-size needs --make-copy"));
@@ -123,16 +123,14 @@ async fn measure(args: &Database, source: &source::Source) -> Result<Vec<Measure
     };
     let original = match &args.original {
         Some(text) => Some(Address::parse(text, "--original").map_err(|error| CliError::usage(&error))?),
-        None => source.original(),
+        None => source.original()?,
     };
     if args.make_copy {
         let original = original.as_ref().ok_or_else(|| {
             CliError::usage("--make-copy needs the address of the original: --original, or the section [[database]]")
         })?;
-        tokio::select! {
-            made = make_copy(original, &copy, args.max_size.map_or(MAX_BYTES, |gib| u64::from(gib) << 30)) => made.map_err(failed)?,
-            _ = signalled() => return Err(CliError::failed("interrupted; drop the unfinished database of the copy by hand")),
-        }
+        let most = args.max_size.map_or(MAX_BYTES, |gib| u64::from(gib) << 30);
+        make_copy(original, &copy, most, args.allow_same_server, interrupted()).await.map_err(failed)?;
     }
     if original.is_none() {
         crate::say!(
@@ -141,7 +139,6 @@ async fn measure(args: &Database, source: &source::Source) -> Result<Vec<Measure
         );
     }
     let checks = Checks { allow_same_server: args.allow_same_server, allow_other_sessions: args.allow_other_sessions };
-    check(&copy, original.as_ref(), checks).await.map_err(failed)?;
     let options = Options {
         seconds: args.seconds,
         statement_timeout: args.statement_timeout,
@@ -153,16 +150,22 @@ async fn measure(args: &Database, source: &source::Source) -> Result<Vec<Measure
     let mut measured = Vec::new();
     for (idx, subject) in source.subjects.iter().enumerate() {
         crate::say!("almanac: {} of {}: {}", idx + 1, source.subjects.len(), subject.id);
-        let interrupted = async {
-            let _ = signalled().await;
+        // Each time, since an application may have connected since.
+        let result = match check(&copy, original.as_ref(), checks).await {
+            Ok(()) => verify(&copy, subject, &options, interrupted()).await,
+            Err(error) if idx == 0 => return Err(failed(error)),
+            Err(error) => Err(error),
         };
-        let result = verify(&copy, subject, &options, interrupted).await;
         if let Err(error @ (VerifyError::Interrupted | VerifyError::Left { .. })) = result {
             return Err(failed(error));
         }
         measured.push((subject.clone(), result));
     }
     Ok(measured)
+}
+
+async fn interrupted() {
+    let _ = signalled().await;
 }
 
 fn conclude(measured: &[Measured]) -> Result<(), CliError> {
@@ -174,9 +177,9 @@ fn conclude(measured: &[Measured]) -> Result<(), CliError> {
         let further = if failures.len() > 1 { format!(" (and {} more)", failures.len() - 1) } else { String::new() };
         return Err(CliError::failed(format!("{first}{further}")));
     }
-    let is_not = |result: &&Measured| result.1.as_ref().is_ok_and(|report| !report.conclusion.borne_out);
+    let is_not = |result: &&Measured| result.1.as_ref().is_ok_and(|report| !report.conclusion.confirmed);
     match measured.iter().filter(is_not).count() {
         0 => Ok(()),
-        count => Err(CliError::NotMet(format!("{count} of {} recommendations are not borne out", measured.len()))),
+        count => Err(CliError::NotMet(format!("{count} of {} recommendations are not confirmed", measured.len()))),
     }
 }

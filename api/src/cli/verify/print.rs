@@ -57,7 +57,7 @@ fn bodies(measured: &[Measured]) -> Vec<Value> {
 
 fn render(report: &Report) -> String {
     let mut text = String::new();
-    let verdict = if report.conclusion.borne_out { "borne out" } else { "not borne out" };
+    let verdict = if report.conclusion.confirmed { "confirmed" } else { "not confirmed" };
     let _ = writeln!(text, "{}: {verdict}, {}", report.id, report.conclusion.text);
     let _ = writeln!(text, "    {};", report.change);
     if let Some(build) = &report.build {
@@ -146,12 +146,12 @@ fn ratio(found: &Comparison) -> String {
 
 fn summary(measured: &[Measured]) -> String {
     let reports: Vec<&Report> = measured.iter().filter_map(|(_, result)| result.as_ref().ok()).collect();
-    let borne_out = reports.iter().filter(|report| report.conclusion.borne_out).count();
+    let confirmed = reports.iter().filter(|report| report.conclusion.confirmed).count();
     let predictions: Vec<bool> =
         reports.iter().filter_map(|report| Some(report.prediction.as_ref()?.is_good)).collect();
     let good = predictions.iter().filter(|good| **good).count();
     format!(
-        "{borne_out} of {} measured recommendations are borne out; {good} of {} predictions are within a factor of 1.5\n",
+        "{confirmed} of {} measured recommendations are confirmed; {good} of {} predictions are within a factor of 1.5\n",
         reports.len(),
         predictions.len()
     )

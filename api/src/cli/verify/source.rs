@@ -1,6 +1,10 @@
 //! Where the recommendations come from: a file, a store or a running service; and where their figures go.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::Arc,
+};
 
 use almanac_engine::{
     advise::database::{
@@ -20,7 +24,7 @@ use crate::{
         store::{Backend, Remote, existing},
     },
     config::Config,
-    database::Address,
+    database::{Address, AddressError},
     http::{now, recommendations::RecommendationBody},
     service::open_store,
 };
@@ -76,7 +80,11 @@ pub(super) fn read(args: &Database, global: &Global) -> Result<Source, CliError>
     let all = Target::all(&rows);
     let chosen: Vec<&Value> = match args.id.as_str() {
         "all" => proposals.into_iter().filter(|row| has_kind(row)).collect(),
-        id => proposals.into_iter().filter(|row| row["id"] == id).collect(),
+        id => {
+            let by_id: Vec<&Value> = proposals.iter().copied().filter(|row| row["id"] == id).collect();
+            let of_database = |row: &&Value| has_kind(row) && database(row) == Some(id);
+            if by_id.is_empty() { proposals.into_iter().filter(of_database).collect() } else { by_id }
+        }
     };
     if chosen.is_empty() {
         let ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).take(20).collect();
@@ -86,18 +94,41 @@ pub(super) fn read(args: &Database, global: &Global) -> Result<Source, CliError>
             id => format!("no open recommendation has the id {id:?}; {known}"),
         }));
     }
-    let mut subjects = Vec::new();
+    // A copy is of one database; another one may have tables of the same names.
+    let names: BTreeSet<&str> = chosen.iter().filter_map(|row| database(row)).collect();
+    if names.len() > 1 {
+        let names: Vec<&str> = names.into_iter().collect();
+        return Err(CliError::usage(format!(
+            "the recommendations are of several databases, and a copy is of one; give a name in place of all: {}",
+            names.join(", ")
+        )));
+    }
+    let database = names.first().map(|name| (*name).to_owned());
+    let (mut subjects, mut failure) = (Vec::new(), None);
     for row in chosen {
         match subject(row, &all) {
             Ok(subject) => subjects.push(subject),
             // Of all recommendations those are measured that can be.
-            Err(error @ SubjectError::Query { .. }) if args.id == "all" => crate::say!("almanac: {error}"),
+            Err(error @ SubjectError::Query { .. }) if row["id"] != args.id => crate::say!("almanac: {error}"),
+            Err(error) if row["id"] != args.id => {
+                crate::say!("almanac: {error}");
+                failure = Some(error);
+            }
             Err(error) => return Err(CliError::failed(&error)),
         }
     }
-    let database = subjects.first().and_then(|subject| subject.target.split_once(':')).map(|(name, _)| name.to_owned());
+    if subjects.is_empty()
+        && let Some(error) = failure
+    {
+        return Err(CliError::failed(&error));
+    }
     let spec = config.databases.iter().find(|spec| Some(&spec.name) == database.as_ref()).cloned();
     Ok(Source { subjects, known: known(args)?, config, spec, store })
+}
+
+/// Returns the database of a recommendation, whose target is `database:index`.
+fn database(row: &Value) -> Option<&str> {
+    row["target"].as_str()?.split_once(':').map(|(name, _)| name)
 }
 
 /// Whether a recommendation is of a kind that can be measured.
@@ -123,8 +154,16 @@ impl Source {
     }
 
     /// Returns the address of the original, if the configuration has it.
-    pub(super) fn original(&self) -> Option<Address> {
-        Address::of(self.spec.as_ref()?, &self.config.folder).ok()
+    ///
+    /// # Errors
+    /// The address cannot be read, so that the copy could not be compared with the original.
+    pub(super) fn original(&self) -> Result<Option<Address>, CliError> {
+        let Some(spec) = &self.spec else { return Ok(None) };
+        match Address::of(spec, &self.config.folder) {
+            Ok(address) => Ok(Some(address)),
+            Err(AddressError::Missing { .. }) => Ok(None),
+            Err(error) => Err(CliError::usage(&error)),
+        }
     }
 
     /// Notes what was measured in the evidence of the recommendations of a store.

@@ -18,16 +18,31 @@ pub(super) fn name(subject: &Subject) -> String {
     format!("{}.{}", quote(schema), quote(&subject.index))
 }
 
+/// Returns the statement that drops the index.
+pub(super) fn drop_statement(subject: &Subject) -> String {
+    let concurrently = if subject.is_partitioned { "" } else { "CONCURRENTLY " };
+    format!("DROP INDEX {concurrently}{}", name(subject))
+}
+
 /// Whether the index exists and is valid; none: it does not exist.
+///
+/// # Errors
+/// [`VerifyError::Refused`] when the index is on another table; [`VerifyError::Statement`].
 pub(super) async fn state(session: &Session, subject: &Subject) -> Result<Option<bool>, VerifyError> {
     let schema = subject.table.split_once('.').map_or("public", |(schema, _)| schema);
     let sql = format!(
-        "SELECT i.indisvalid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+        "SELECT CASE WHEN i.indrelid <> {}::pg_catalog.regclass THEN 'other' ELSE i.indisvalid::text END FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+        literal(&table(subject)),
         literal(schema),
         literal(&subject.index)
     );
-    Ok(session.run("the index", &sql).await?.map(|valid| valid == "t"))
+    match session.run("the index", &sql).await?.as_deref() {
+        Some("other") => {
+            Err(VerifyError::Refused(format!("the index {} is on another table than {}", name(subject), subject.table)))
+        }
+        valid => Ok(valid.map(|valid| valid == "true")),
+    }
 }
 
 /// Installs the extension and builds the index, each noted first so that it can be removed. An index that exists is left as
@@ -51,7 +66,8 @@ pub(super) async fn build(session: &Session, subject: &Subject, made: &Made) -> 
         }
     }
     let full = name(subject);
-    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {full}");
+    let concurrently = if subject.is_partitioned { "" } else { "CONCURRENTLY " };
+    let drop = format!("DROP INDEX {concurrently}IF EXISTS {full}");
     let mut known = state(session, subject).await?;
     if known == Some(false) {
         session.run("dropping the invalid index", &drop).await?;
@@ -60,14 +76,28 @@ pub(super) async fn build(session: &Session, subject: &Subject, made: &Made) -> 
     let mut seconds = None;
     if known.is_none() {
         made.note(format!("the index {full}"), drop);
+        // A table without a schema in the statement is that of the recommendation, whatever the role's search path.
+        let schema = subject.table.split_once('.').map_or("public", |(schema, _)| schema);
+        let path = format!(
+            "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', {}, \
+             NULLIF(pg_catalog.current_setting('search_path'), '')), false)",
+            literal(&quote(schema))
+        );
+        session.run("the session", &path).await?;
         let started = Instant::now();
         session.run("building the index", statement).await?;
         seconds = Some(started.elapsed().as_secs_f64());
+        session.run("the session", "RESET search_path").await?;
     }
     if *has_expression {
         session.run("ANALYZE", &format!("ANALYZE {}", table(subject))).await?;
     }
-    let size = format!("SELECT pg_catalog.pg_relation_size({}::pg_catalog.regclass)", literal(&full));
+    // The index of a partitioned table has its bytes in those of the partitions.
+    let size = format!(
+        "SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(relid)), pg_catalog.pg_relation_size({0}::pg_catalog.regclass)) \
+         FROM pg_catalog.pg_partition_tree({0}::pg_catalog.regclass)",
+        literal(&full)
+    );
     let bytes = session.run("the size of the index", &size).await?.and_then(|text| text.parse().ok()).unwrap_or(0.0);
     Ok(Build { seconds, bytes, extension: installed })
 }

@@ -5,6 +5,7 @@
 //! other sessions, which a copy does not have; on a database with other sessions nothing is run.
 
 mod cleanup;
+mod effects;
 mod error;
 mod index;
 mod make;

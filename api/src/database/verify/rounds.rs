@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use almanac_engine::{
     advise::database::verify::{
-        Action, Known, PlanSide, Results, Sample, Skipped, Slot, Subject, Target, draw, literal, prepared,
+        Action, Known, PlanSide, Results, Sample, Skipped, Slot, Subject, Target, draw, functions, literal, prepared,
         sample_statement, values,
     },
     database::{Catalogue, ParameterValues, shape::Verb},
@@ -12,7 +12,7 @@ use almanac_engine::{
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-use super::{VerifyError, session::Session};
+use super::{VerifyError, effects, session::Session};
 
 /// Sets of values of a statement in a round.
 const SETS: usize = 12;
@@ -62,7 +62,15 @@ pub(super) async fn prepare(
     for (number, target) in subject.statements.iter().enumerate() {
         let prepared = if runs.len() < most {
             let known = known.get(&target.family).map_or(&[][..], Vec::as_slice);
-            one(session, catalogue, subject, target, number, known, rng).await
+            // Functions of the statement change nothing while values are sampled.
+            match session.run("a transaction", "BEGIN READ ONLY").await {
+                Ok(_) => {
+                    let run = one(session, catalogue, subject, target, number, known, rng).await;
+                    let ended = session.run("a transaction", "ROLLBACK").await;
+                    ended.map_err(|error| error.to_string()).and(run)
+                }
+                Err(error) => Err(error.to_string()),
+            }
         } else {
             Err(format!("the {most} heaviest statements are measured"))
         };
@@ -95,8 +103,12 @@ async fn one(
         Verb::Other => return Err("only SELECT, UPDATE and DELETE are run".to_owned()),
     }
     let name = format!("almanac_verify_{number}");
-    let said = |error: VerifyError| error.to_string();
-    // The parser read exactly one statement, so that nothing follows it.
+    let said = |error: VerifyError| without_values(error).to_string();
+    let changed: Vec<String> = match found.verb {
+        Verb::Select => Vec::new(),
+        _ => found.relations.iter().map(|source| source.key.clone()).collect(),
+    };
+    runnable(session, text, &changed).await?;
     let sql = format!("PREPARE {name} AS {}", prepared(text));
     session.run("preparing the statement", &sql).await.map_err(said)?;
     let types = format!(
@@ -134,9 +146,41 @@ async fn one(
     let executions = sets.iter().map(|set| execution(&name, set)).collect();
     let mut run = Run { target: target.clone(), executions, after: None, digests: Vec::new() };
     if let Action::Rewrite { statement, parameters, is_ordered } = &subject.action {
+        runnable(session, statement.trim().trim_end_matches(';'), &changed).await?;
         rewritten(session, (text, statement, *is_ordered), parameters, &sets, &mut run).await?;
     }
+    for execution in run.executions.iter().take(1).chain(run.after.iter().filter_map(|after| after.first())) {
+        let plan = session.run("EXPLAIN", &format!("EXPLAIN (FORMAT JSON) {execution}")).await.map_err(said)?;
+        if plan.is_some_and(|plan| plan.contains("\"Foreign Scan\"")) {
+            return Err("it reads or changes a foreign table, whose server is no copy".to_owned());
+        }
+    }
     Ok(run)
+}
+
+/// Checks that a statement can be run without lasting effects. `changed`: tables that it changes (`schema.name`). The error
+/// says why not.
+async fn runnable(session: &Session, text: &str, changed: &[String]) -> Result<(), String> {
+    // A normalised text has none; what the server reads as two statements is never sent, whatever the parser reads.
+    if text.contains(';') {
+        return Err("it has a semicolon".to_owned());
+    }
+    let called = functions(text).map_err(|error| error.to_string())?;
+    match effects::lasting(session, &called, changed).await.map_err(|error| error.to_string())? {
+        Some(names) => Err(format!("it calls functions whose effects cannot be rolled back: {names}")),
+        None => Ok(()),
+    }
+}
+
+/// Replaces the message of an error about a value, which repeats the value: messages are stored with the recommendation.
+fn without_values(error: VerifyError) -> VerifyError {
+    match error {
+        VerifyError::Statement { what, detail } if ["(22", "(P0"].iter().any(|class| detail.contains(class)) => {
+            let code = detail.rsplit_once('(').map_or("", |(_, code)| code.trim_end_matches(')')).to_owned();
+            VerifyError::Statement { what, detail: format!("the server rejects a value (SQLSTATE {code})") }
+        }
+        other => other,
+    }
 }
 
 /// Prepares the statement after a rewrite, and the statements that compare the results of both.
@@ -187,6 +231,17 @@ fn execution(name: &str, set: &[String]) -> String {
 /// # Errors
 /// [`VerifyError::Statement`].
 pub(super) async fn results(session: &Session, runs: &[Run]) -> Result<Option<Results>, VerifyError> {
+    if runs.iter().all(|run| run.digests.is_empty()) {
+        return Ok(None);
+    }
+    // Both statements see the same time, and what their functions change is taken back.
+    session.run("a transaction", "BEGIN").await?;
+    let results = compared(session, runs).await;
+    session.run("a transaction", "ROLLBACK").await?;
+    results.map(Some)
+}
+
+async fn compared(session: &Session, runs: &[Run]) -> Result<Results, VerifyError> {
     let mut results = Results { compared: 0, different: 0, rows: 0 };
     for (before, after) in runs.iter().flat_map(|run| &run.digests) {
         let before = session.run("the results before", before).await?.unwrap_or_default();
@@ -195,7 +250,7 @@ pub(super) async fn results(session: &Session, runs: &[Run]) -> Result<Option<Re
         results.different += usize::from(before != after);
         results.rows += before.rsplit_once(' ').and_then(|(_, rows)| rows.parse::<u64>().ok()).unwrap_or(0);
     }
-    Ok((results.compared > 0).then_some(results))
+    Ok(results)
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<T, String> {
@@ -220,7 +275,7 @@ pub(super) async fn execute(session: &Session, sql: &str, timeout: Duration) -> 
         }
         Err(error) => {
             session.run("the transaction", "ROLLBACK TO SAVEPOINT almanac").await?;
-            Err(error)
+            Err(without_values(error))
         }
     }
 }

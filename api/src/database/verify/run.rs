@@ -18,7 +18,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::{
     VerifyError,
     cleanup::Made,
-    index, place, planner,
+    effects, index, place, planner,
     rounds::{self, Execution, Run},
     session::Session,
     writes,
@@ -41,7 +41,7 @@ pub struct Options {
     pub statement_timeout: Duration,
     /// Most statements of one recommendation.
     pub statements: usize,
-    /// Whether a change that is borne out stays in the copy.
+    /// Whether a change that is confirmed stays in the copy.
     pub keep: bool,
     /// Seed of values and of the order of rounds.
     pub seed: u64,
@@ -127,18 +127,36 @@ async fn measure(
     let mut work = Work { session, subject, timeout: options.statement_timeout, cap: Some(cap), insert, quiet };
     // The first rounds of both sides warm the caches, show failing statements and how long a round takes.
     let started = Instant::now();
+    let mut reads: [Vec<String>; 2] = Default::default();
     for is_before in [true, false] {
         let round = work.round(is_before, &runs).await?;
+        let side = &mut reads[usize::from(!is_before)];
+        side.extend(
+            round.executions.iter().map(|own| own.iter().map(|one| one.reads.as_str()).collect::<Vec<_>>().join(";")),
+        );
         for (run, executions) in runs.iter_mut().zip(&round.executions) {
             run.truncate(executions.len());
         }
         for (idx, failed) in round.failed.into_iter().rev() {
             let run = runs.remove(idx);
+            reads.iter_mut().filter(|side| side.len() > idx).for_each(|side| drop(side.remove(idx)));
             skipped.push(rounds::skip(&run.target, failed));
         }
         if let Some(reason) = round.insert_failed {
             notes.push(format!("The time of inserted rows is not measured: {reason}."));
             work.insert = None;
+        }
+    }
+    if subject.action == Action::Drop {
+        // Statements whose plans are the same on both sides lose nothing, and their times would hide those of the others.
+        let all = runs.len();
+        let mut same = reads[0].iter().zip(&reads[1]).map(|(before, after)| before == after);
+        runs.retain(|_| !same.next().unwrap_or(false));
+        if runs.len() < all {
+            notes.push(format!(
+                "{} of {all} statements are read in the same way without the index and were not timed.",
+                all - runs.len()
+            ));
         }
     }
     work.cap = None;
@@ -181,17 +199,17 @@ async fn measure(
     };
     let (conclusion, prediction) = conclude(subject, total.as_ref(), &statements, results);
     let mut kept = build.as_ref().is_some_and(|build| build.seconds.is_none());
-    if options.keep && conclusion.borne_out && is_index {
+    if options.keep && conclusion.confirmed && is_index {
         if subject.action == Action::Drop {
             session.run("the session", "SET statement_timeout = '30min'").await?;
-            session.run("dropping the index", &format!("DROP INDEX CONCURRENTLY {}", index::name(subject))).await?;
+            session.run("dropping the index", &index::drop_statement(subject)).await?;
         }
         made.keep();
         kept = true;
     }
     let change = match &subject.action {
         Action::Create { statement, .. } => statement.clone(),
-        Action::Drop => format!("DROP INDEX CONCURRENTLY {}", index::name(subject)),
+        Action::Drop => index::drop_statement(subject),
         Action::Rewrite { statement, .. } => statement.clone(),
     };
     let writes = write_cost(&before, &after, options.seed);
@@ -221,7 +239,12 @@ async fn inserts(
 ) -> Result<(Option<String>, bool), VerifyError> {
     // Rows are inserted without triggers and referential checks where the role may switch them off.
     let quiet = session.run("the session", "SET session_replication_role = replica").await.is_ok();
-    let insert = match writes::prepare(session, &subject.table).await {
+    let fired = if quiet { Vec::new() } else { vec![subject.table.clone()] };
+    let prepared = match effects::lasting(session, &[], &fired).await? {
+        Some(names) => Err(format!("triggers call functions whose effects cannot be rolled back: {names}")),
+        None => writes::prepare(session, &subject.table).await,
+    };
+    let insert = match prepared {
         Ok(insert) => Some(insert),
         Err(reason) => {
             notes.push(format!("The time of inserted rows is not measured: {reason}."));

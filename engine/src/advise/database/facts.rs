@@ -31,13 +31,14 @@ impl DatabaseFacts {
     /// [`FetchError::Missing`] when nothing, or too little, was observed; [`FetchError::Store`].
     pub fn fetch(from: &Sources<'_>, spec: &DatabaseSpec, now: Timestamp) -> Result<Self, FetchError> {
         let missing = |missing: String, remedy: &str| FetchError::Missing(Need { missing, remedy: remedy.to_owned() });
-        let Some((catalogue, read_at)) = from.store.database_catalogue(&spec.name)? else {
+        let Some((mut catalogue, read_at)) = from.store.database_catalogue(&spec.name)? else {
             return Err(missing(
                 format!("no snapshot of the database {} was read yet", spec.name),
                 "wait for the first snapshot, or see the service's log: the address, the role or its rights may be wrong \
                  (docs/databases.md)",
             ));
         };
+        catalogue.sum_partitions();
         let workload = from.store.database_workload(&spec.name, now.plus_millis(-SPAN_MS), now)?;
         let seconds = workload.seconds.unwrap_or(0.0);
         if !(seconds >= LEAST_SECONDS) {

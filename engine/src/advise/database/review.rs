@@ -45,6 +45,7 @@ pub fn exported(
 ) -> Exported {
     let mut notes = [statements.notes, schema.notes].concat();
     let (mut catalogue, mut workload) = (schema.catalogue, statements.workload);
+    catalogue.sum_partitions();
     let reset = catalogue.tables.iter().filter_map(|table| table.activity.as_ref()?.seconds).fold(None, larger);
     workload.seconds = match (seconds.or(workload.seconds), reset) {
         (Some(seconds), _) => Some(seconds),
@@ -76,13 +77,16 @@ pub fn exported(
     }
     if let Some(plans) = plans {
         notes.extend(plans.notes);
+        // Counters are of one span; statements that only the log has may be of another.
+        let mut others = 0_u32;
         for found in plans.statements {
             match workload.statements.iter_mut().find(|own| own.family == found.family) {
                 Some(own) => found.parameters.iter().for_each(|values| own.add_parameter(values)),
-                // A statement that the counters do not have is known from the log alone.
-                None if found.calls > 0.0 => workload.statements.push(found),
-                None => {}
+                None => others += 1,
             }
+        }
+        if others > 0 {
+            notes.push(format!("Left out: statement families that the plans have and the counters do not ({others})."));
         }
         workload.plans.extend(plans.plans);
     }

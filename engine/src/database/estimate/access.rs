@@ -355,7 +355,8 @@ pub(crate) fn partial_share(table: &Table, index: &Index) -> f64 {
 }
 
 fn part_share(part: &str, table: &Table) -> f64 {
-    let column = |name: &str| Key::Column(name.trim_matches('"').to_owned());
+    let named = |name: &str| table.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+    let column = |name: &str| Key::Column(named(name).map_or_else(|| name.to_owned(), |column| column.name.clone()));
     let (key, test) = if let Some(name) = part.strip_suffix(" is null") {
         (column(name), Test::IsNull)
     } else if let Some(name) = part.strip_suffix(" is not null") {
@@ -364,7 +365,7 @@ fn part_share(part: &str, table: &Table) -> f64 {
         (column(name), Test::Is(false))
     } else if let Some((name, value)) = part.split_once(" = ") {
         (column(name), Test::Equal(crate::database::shape::Operand::Literal(value.to_owned())))
-    } else if table.column(part.trim_matches('"')).is_some() {
+    } else if named(part).is_some() {
         (column(part), Test::Is(true))
     } else {
         return 0.33;
@@ -380,7 +381,7 @@ fn implies(filters: &[Filter], predicate: Option<&str>) -> bool {
         filters.iter().any(|filter| {
             predicate_of(filter).as_deref() == Some(part.as_str())
                 || (strict(&filter.test)
-                    && filter.key.column().is_some_and(|column| *part == format!("{column} is not null")))
+                    && filter.key.column().is_some_and(|column| *part == lower(&format!("{column} is not null"))))
         })
     })
 }
@@ -393,19 +394,29 @@ fn strict(test: &Test) -> bool {
 }
 
 /// Returns the predicate that keeps the rows of a filter, in the form of [`conjuncts`]; none for one with a parameter.
-pub(crate) fn predicate_of(filter: &Filter) -> Option<String> {
+fn predicate_of(filter: &Filter) -> Option<String> {
     let key = match &filter.key {
         Key::Column(name) => name.clone(),
         Key::Expression(text) => text.to_lowercase(),
     };
     match &filter.test {
-        Test::Equal(crate::database::shape::Operand::Literal(text)) => Some(format!("{key} = {text}")),
-        Test::IsNull => Some(format!("{key} is null")),
-        Test::IsNotNull => Some(format!("{key} is not null")),
-        Test::Is(true) => Some(key),
-        Test::Is(false) => Some(format!("not {key}")),
+        Test::Equal(crate::database::shape::Operand::Literal(text)) => Some(lower(&format!("{key} = {text}"))),
+        Test::IsNull => Some(lower(&format!("{key} is null"))),
+        Test::IsNotNull => Some(lower(&format!("{key} is not null"))),
+        Test::Is(true) => Some(lower(&key)),
+        Test::Is(false) => Some(lower(&format!("not {key}"))),
         _ => None,
     }
+}
+
+/// Returns whether two predicates of indexes have the same conjuncts, however they are written.
+pub(crate) fn same_predicate(a: Option<&str>, b: Option<&str>) -> bool {
+    let parts = |predicate: Option<&str>| {
+        let mut parts = predicate.map(conjuncts).unwrap_or_default();
+        parts.sort();
+        parts
+    };
+    parts(a) == parts(b)
 }
 
 /// Splits an index's predicate, as `pg_get_expr` prints it, into lower-case conjuncts without parentheses and casts.
@@ -455,16 +466,16 @@ fn is_boolean(expr: &sqlparser::ast::Expr) -> Option<bool> {
     }
 }
 
-/// Lower-cases what is outside of quotes.
+/// Lower-cases what is outside of literals, and removes the quotes of names.
 fn lower(text: &str) -> String {
     let mut quoted = false;
     let fold = |c: char| {
         if c == '\'' {
             quoted = !quoted;
         }
-        if quoted { c } else { c.to_ascii_lowercase() }
+        if quoted { Some(c) } else { (c != '"').then(|| c.to_ascii_lowercase()) }
     };
-    text.chars().map(fold).collect()
+    text.chars().filter_map(fold).collect()
 }
 
 fn is_key(key: &IndexKey, wanted: &Key) -> bool {

@@ -11,6 +11,8 @@ use crate::database::shape::{Amount, Block, Filter, Join, Key, Operand, OrderKey
 
 /// Most relations whose orders are all tried.
 const ALL_ORDERS: usize = 5;
+/// Part of the pages of its tables from which an execution has read all of them.
+const COMPLETE: f64 = 0.5;
 /// Pages that a reader with OFFSET is in, on average, when nothing is known.
 const PAGES_DEEP: f64 = 20.0;
 
@@ -40,6 +42,7 @@ struct Partial {
 /// Estimates one execution of a block.
 pub(super) fn block_cost(block: &Block, number: usize, design: &Design<'_>, costs: &Costs, seen: Seen) -> BlockCost {
     let count = block.relations.len();
+    let is_complete = is_complete(block, design, seen);
     let orders = orders(block);
     let mut best: Option<BlockCost> = None;
     for order in &orders {
@@ -49,7 +52,7 @@ pub(super) fn block_cost(block: &Block, number: usize, design: &Design<'_>, cost
             }
             let Some(mut partial) = join_in_order(block, number, order, design, costs, wants_order) else { continue };
             partial.is_ordered &= wants_order;
-            let found = finish(block, partial, costs, seen);
+            let found = finish(block, partial, costs, if is_complete { None } else { limit_of(block, seen) });
             if best.as_ref().is_none_or(|best| found.planner < best.planner) {
                 best = Some(found);
             }
@@ -62,6 +65,16 @@ pub(super) fn block_cost(block: &Block, number: usize, design: &Design<'_>, cost
         returned: 1.0,
         uses: Vec::new(),
     })
+}
+
+/// Returns whether the blocks of an execution show that its limit did not end the scans: it reads most of the tables, and no
+/// sort needs all rows. Then fewer rows than the limit were found.
+fn is_complete(block: &Block, design: &Design<'_>, seen: Seen) -> bool {
+    let tables = block.relations.iter().filter_map(|relation| design.table(relation.table.as_deref()?)?.pages);
+    let pages: f64 = tables.sum();
+    block.order.is_empty()
+        && !block.is_order_computed
+        && seen.blocks.is_some_and(|blocks| pages > 0.0 && blocks >= COMPLETE * pages)
 }
 
 /// Returns the orders of relations to try: all of a few, else that of FROM.
@@ -139,7 +152,8 @@ fn join_in_order(
             let hash_work = path.work + (whole.kept() + plan.rows) * work::HASH;
             let (planner, work, read, times) = match nested {
                 // Repeated descents find the upper pages in the cache.
-                Some(nested) if nested.index.is_some() && plan.rows * nested.planner * 0.8 < hash => {
+                // A hash join loses the order, so that only a nested loop keeps it; a limit then ends the loop early.
+                Some(nested) if nested.index.is_some() && (wants_order || plan.rows * nested.planner * 0.8 < hash) => {
                     (plan.rows * nested.planner * 0.8, plan.rows * nested.work, nested, plan.rows)
                 }
                 _ => {
@@ -184,8 +198,8 @@ fn best(question: &Question<'_>, design: &Design<'_>, costs: &Costs, ordered: bo
     all.filter(|path| !ordered || path.is_ordered).min_by(|a, b| a.planner.total_cmp(&b.planner))
 }
 
-/// Adds grouping, sort and limit.
-fn finish(block: &Block, partial: Partial, costs: &Costs, seen: Seen) -> BlockCost {
+/// Adds grouping, sort and limit: rows up to which the block is read, if it has a limit.
+fn finish(block: &Block, partial: Partial, costs: &Costs, limit: Option<f64>) -> BlockCost {
     let Partial { mut planner, startup, mut work, rows, is_ordered, uses } = partial;
     let orders = !block.order.is_empty() || block.is_order_computed;
     let needs_sort = orders && (!is_ordered || block.is_grouped);
@@ -196,7 +210,7 @@ fn finish(block: &Block, partial: Partial, costs: &Costs, seen: Seen) -> BlockCo
     } else {
         rows
     };
-    let limit = limit_of(block, out, seen);
+    let limit = limit.map(|limit| limit.min(out.max(1.0)));
     if block.is_grouped || block.is_aggregate {
         planner += rows * (costs.cpu_operator + costs.cpu_tuple * 0.5);
         work += rows * work::HASH * if block.is_aggregate { 0.3 } else { 1.0 };
@@ -219,7 +233,7 @@ fn finish(block: &Block, partial: Partial, costs: &Costs, seen: Seen) -> BlockCo
 }
 
 /// Returns the rows up to which a block is read, or none without LIMIT.
-fn limit_of(block: &Block, out: f64, seen: Seen) -> Option<f64> {
+fn limit_of(block: &Block, seen: Seen) -> Option<f64> {
     let limit = match block.limit? {
         Amount::Known(limit) => limit,
         Amount::Parameter(_) => seen.rows.filter(|rows| block.parent.is_none() && *rows > 0.0).unwrap_or(20.0).max(1.0),
@@ -229,5 +243,5 @@ fn limit_of(block: &Block, out: f64, seen: Seen) -> Option<f64> {
         Some(Amount::Known(offset)) => offset,
         Some(Amount::Parameter(_)) => limit * PAGES_DEEP,
     };
-    Some((limit + offset).min(out.max(1.0)))
+    Some(limit + offset)
 }

@@ -13,8 +13,7 @@ mod design;
 mod selectivity;
 mod statement;
 
-pub(crate) use access::partial_share;
-pub(crate) use access::predicate_of;
+pub(crate) use access::{partial_share, same_predicate};
 pub use costs::Costs;
 pub use design::{Design, Hypothetical, hypothetical_bytes};
 pub(crate) use selectivity::share as share_of;

@@ -12,6 +12,9 @@ const DEFAULT_RANGE_BOTH: f64 = 0.05;
 const DEFAULT_PATTERN: f64 = 0.005;
 /// Share of rows that a rare text matches.
 const RARE_PATTERN: f64 = 0.000_05;
+/// Least share that PostgreSQL estimates from a histogram, and distinct values from which a column has a long one.
+const MATCHED_LEAST: f64 = 0.000_1;
+const MATCHED_DISTINCT: f64 = 200.0;
 /// Values in a list whose length is unknown.
 pub(super) const LIST: f64 = 10.0;
 
@@ -38,6 +41,10 @@ pub(crate) fn share(filter: &Filter, table: &Table, skew: f64) -> f64 {
         Test::IsNotNull => statistics.map_or(1.0 - DEFAULT_EQUAL, |statistics| 1.0 - statistics.null_fraction),
         Test::Is(wanted) => boolean(*wanted, statistics),
         Test::Like { pattern: Pattern::Prefix, .. } => DEFAULT_PATTERN,
+        // A histogram of 100 values or more decides (`matchingsel`), and of many different values few contain one.
+        Test::Contains(_) if statistics.is_some_and(|known| known.distinct_values(rows) >= MATCHED_DISTINCT) => {
+            MATCHED_LEAST
+        }
         Test::Contains(_) => {
             if skew > 1.0 {
                 RARE_PATTERN
@@ -110,6 +117,10 @@ fn equal(operand: &Operand, statistics: Option<&ColumnStatistics>, rows: f64, un
     .max(0.0);
     match operand {
         Operand::Literal(text) => {
+            // Where the values must not leave the database, it is not known which of them this is.
+            if statistics.common_values.is_empty() && !statistics.common_shares.is_empty() {
+                return (1.0 - statistics.null_fraction) / distinct;
+            }
             let text = unquoted(text);
             let at = statistics.common_values.iter().position(|value| value == text);
             at.and_then(|at| statistics.common_shares.get(at).copied()).unwrap_or(rare)

@@ -12,6 +12,8 @@ use crate::database::shape::{Block, Filter, Key, Operand, Relation, Role, Shape,
 pub struct Seen {
     /// Mean rows of one execution.
     pub rows: Option<f64>,
+    /// Mean blocks of one execution; none if they are not counted.
+    pub blocks: Option<f64>,
 }
 
 /// Estimated cost of one execution.

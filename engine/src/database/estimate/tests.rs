@@ -18,7 +18,7 @@ fn with(text: &str, added: &[Index]) -> Estimate {
     let added: Vec<&Hypothetical> = added.iter().collect();
     let dropped = BTreeSet::new();
     let design = Design { catalogue: &catalogue, added: &added, dropped: &dropped };
-    estimate(&shape, &design, &Costs::of(&catalogue), Seen { rows: Some(20.0) })
+    estimate(&shape, &design, &Costs::of(&catalogue), Seen { rows: Some(20.0), blocks: None })
 }
 
 fn index_of(found: &Estimate) -> Option<&str> {

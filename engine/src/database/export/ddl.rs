@@ -19,7 +19,7 @@ use crate::database::{
 const EXAMPLES: usize = 3;
 
 /// Name of an object, with its schema if it is written.
-const NAME: &str = r#"((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))?)"#;
+const NAME: &str = r#"((?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?)"#;
 
 /// `ATTACH PARTITION` of a table or an index, which the parser does not know.
 static ATTACH: LazyLock<Regex> = LazyLock::new(|| {
@@ -241,6 +241,10 @@ impl Builder {
                     let named = name(index);
                     table.indexes.iter_mut().for_each(|index| index.replica_identity = index.name == named);
                 }
+                // Under the old name a recommendation would be wrong.
+                AlterTableOperation::RenameTable { .. } | AlterTableOperation::RenameColumn { .. } => {
+                    return Err("renamed tables and columns are not read; export the schema with pg_dump".to_owned());
+                }
                 _ => {}
             }
         }
@@ -314,7 +318,7 @@ fn is_relevant(text: &str) -> bool {
 
 fn split_name(text: &str) -> (String, String) {
     let plain = |part: &str| match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
-        Some(quoted) => quoted.to_owned(),
+        Some(quoted) => quoted.replace("\"\"", "\""),
         None => part.to_lowercase(),
     };
     // A dot inside quotes belongs to the name.

@@ -39,7 +39,10 @@ pub(super) fn keys(columns: &[IndexColumn]) -> Vec<IndexKey> {
         let descending = options.asc == Some(false);
         let (named, expression) = match &column.column.expr {
             Expr::Identifier(ident) => (Some(name(ident)), None),
-            Expr::Collate { expr, .. } if matches!(&**expr, Expr::Identifier(_)) => (Some(expr.to_string()), None),
+            Expr::Collate { expr, .. } => match &**expr {
+                Expr::Identifier(ident) => (Some(name(ident)), None),
+                _ => (None, Some(printed(&column.column.expr))),
+            },
             other => (None, Some(printed(other))),
         };
         IndexKey {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     error::{ExportError, text},
-    statements::{line_at, without_place},
+    statements::{Lines, not_json},
 };
 use crate::database::{
     log::{LogFormat, LogReader, Timed},
@@ -82,13 +82,11 @@ fn log_format(text: &str) -> Option<LogFormat> {
 fn read_json(file: &str, text: &str, literals: bool) -> Result<PlansFile, ExportError> {
     let (mut kept, mut found, mut unnamed) = (Kept::default(), 0_usize, 0_usize);
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut lines = Lines::new(text);
     let mut before = 0;
     while let Some(value) = values.next() {
-        let line = line_at(text, before).unwrap_or(1);
-        let value = value.map_err(|error| {
-            let line = line + error.line().saturating_sub(1) as u64;
-            ExportError::new(file, Some(line), format!("the text is not JSON: {}", without_place(&error)))
-        })?;
+        let line = lines.at(before);
+        let value = value.map_err(|error| not_json(file, &error))?;
         before = values.byte_offset();
         // `EXPLAIN` prints an array of one object, an aggregate an array of such arrays.
         let mut open = vec![(value, 0)];

@@ -1,6 +1,6 @@
 //! Reads an export of `pg_stat_statements`: CSV with a header line, a JSON array, or JSON lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use csv::StringRecord;
 use serde_json::{Map, Value};
@@ -15,7 +15,8 @@ use crate::database::workload::{StatementUse, Workload};
 const ROWS_MAX: usize = 1_000_000;
 
 /// How the file is written, for messages.
-const HINT: &str = "\\copy (SELECT * FROM pg_stat_statements) TO 'statements.csv' CSV HEADER writes such a file";
+const HINT: &str = "\\copy (SELECT * FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = \
+    current_database())) TO 'statements.csv' CSV HEADER writes such a file";
 
 /// Content of an export of statements.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -49,6 +50,8 @@ struct Families {
     by_family: HashMap<String, usize>,
     rows: usize,
     hidden: usize,
+    /// Databases of the rows, if the file has the column.
+    databases: HashSet<String>,
 }
 
 impl Families {
@@ -57,6 +60,7 @@ impl Families {
         if self.rows > ROWS_MAX {
             return Err(format!("the file has more than {ROWS_MAX} rows; export the heaviest with ORDER BY and LIMIT"));
         }
+        self.databases.extend(row.value(&["dbid"]));
         let Some(found) = read(row, decimal_comma)? else {
             self.hidden += 1;
             return Ok(());
@@ -77,6 +81,12 @@ impl Families {
             notes.push(format!(
                 "{} of {} statements have no visible text and were left out; GRANT pg_read_all_stats shows them",
                 self.hidden, self.rows
+            ));
+        }
+        if self.databases.len() > 1 {
+            notes.push(format!(
+                "the statements are those of {} databases, and all are read as statements of this schema; {HINT}",
+                self.databases.len()
             ));
         }
         self.statements.sort_by(|a, b| b.total_ms.total_cmp(&a.total_ms).then_with(|| a.family.cmp(&b.family)));
@@ -170,28 +180,48 @@ fn read_json(file: &str, text: &str, families: &mut Families) -> Result<(), Expo
         families.add(&row, false).map_err(|message| ExportError::new(file, line, message))
     };
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut lines = Lines::new(text);
     let mut before = 0;
     while let Some(value) = values.next() {
-        let line = line_at(text, before);
-        let value = value.map_err(|error| {
-            let line = line.unwrap_or(1) + error.line().saturating_sub(1) as u64;
-            ExportError::new(file, Some(line), format!("the text is not JSON: {}", without_place(&error)))
-        })?;
+        let line = lines.at(before);
+        let value = value.map_err(|error| not_json(file, &error))?;
         before = values.byte_offset();
         match value {
             Value::Array(rows) => rows.into_iter().try_for_each(|value| row(value, None))?,
-            value => row(value, line)?,
+            value => row(value, Some(line))?,
         }
     }
     Ok(())
 }
 
-/// Returns the line at a byte, behind white space.
-pub(super) fn line_at(text: &str, byte: usize) -> Option<u64> {
-    let (before, after) = text.split_at_checked(byte)?;
-    let space = after.len() - after.trim_start().len();
-    let lines = before.matches('\n').count() + after.get(..space)?.matches('\n').count();
-    Some(lines as u64 + 1)
+/// Counts lines up to a byte that only grows, so that a text is read once.
+pub(super) struct Lines<'a> {
+    rest: &'a str,
+    /// Bytes in front of `rest`.
+    passed: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { rest: text, passed: 0, line: 1 }
+    }
+
+    /// Returns the line at a byte, behind white space.
+    pub(super) fn at(&mut self, byte: usize) -> u64 {
+        let behind = self.rest.get(byte.saturating_sub(self.passed)..).unwrap_or("").trim_start();
+        let (before, _) = self.rest.split_at_checked(self.rest.len() - behind.len()).unwrap_or((self.rest, ""));
+        self.line += before.matches('\n').count() as u64;
+        self.passed += before.len();
+        self.rest = behind;
+        self.line
+    }
+}
+
+/// Returns the error of a text that is not JSON.
+pub(super) fn not_json(file: &str, error: &serde_json::Error) -> ExportError {
+    // The parser counts lines from the start of the text.
+    ExportError::new(file, Some(error.line() as u64), format!("the text is not JSON: {}", without_place(error)))
 }
 
 /// Returns a message of the JSON parser without line and column.

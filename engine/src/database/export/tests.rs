@@ -19,6 +19,12 @@ fn statements_of_one_family_are_summed_and_hidden_ones_counted() {
 }
 
 #[test]
+fn statements_of_several_databases_are_a_note() {
+    let file = read_statements("s.csv", OLD.replace("11,5,1", "11,6,1").as_bytes()).unwrap();
+    assert!(file.notes[1].starts_with("the statements are those of 2 databases"), "{:?}", file.notes);
+}
+
+#[test]
 fn csv_with_other_delimiters_and_json_give_the_same() {
     let comma = "query,calls,total_exec_time\nSELECT 1,2,3.5\n";
     let expected = read_statements("s.csv", comma.as_bytes()).unwrap();
@@ -60,6 +66,10 @@ fn an_error_names_file_line_and_what_would_be_right() {
     );
     check(b"[{\"query\": \"a\",\n \"calls\": }]", "s.csv line 2: the text is not JSON: expected value");
     check(b"[1]", "s.csv: a statement is a JSON object");
+    let row = "{\"query\": \"a\", \"calls\": 1, \"total_exec_time\": 1}\n";
+    check(format!("{row}\n{row}{{\"calls\": }}").as_bytes(), "s.csv line 4: the text is not JSON");
+    check(format!("{row}{row}\n[1]\n{{}}").as_bytes(), "s.csv: a statement is a JSON object");
+    check(format!("{row}{row}\n{{}}").as_bytes(), "s.csv line 4: there is no key query");
     check(b"{\"query\": \"a\", \"calls\": 1}", "there is no key total_exec_time (query, calls)");
     check(b"query,calls,total_exec_time\n\xff", "s.csv line 2: the file is not UTF-8");
 }
@@ -206,6 +216,17 @@ fn migrations_by_hand_are_read_too() {
         "{:?}",
         file.notes
     );
+}
+
+#[test]
+fn names_with_quotes_and_renames_are_read_or_a_note() {
+    let sql = r#"CREATE TABLE s."A""b.c" ("X" text); CREATE INDEX i ON s."A""b.c" ("X" COLLATE "C");
+        CREATE VIEW "v""w" AS SELECT 1; ALTER TABLE s."A""b.c" RENAME COLUMN "X" TO y;"#;
+    let file = read_schema("m.sql", sql.as_bytes()).unwrap();
+    let table = file.catalogue.table(Some("s"), "A\"b.c").unwrap();
+    assert_eq!(table.indexes[0].keys[0].column.as_deref(), Some("X"));
+    assert!(file.catalogue.table(None, "v\"w").is_some());
+    assert!(file.notes[0].contains("renamed tables and columns are not read"), "{:?}", file.notes);
 }
 
 #[test]

@@ -63,14 +63,15 @@ impl Timed {
     /// `values` is true.
     #[must_use]
     pub fn statement(&self, values: bool) -> StatementUse {
-        let mut seen: Vec<Option<String>> = Vec::new();
+        // A plan may come without the values of its placeholders (before PostgreSQL 16); literals are numbered after them.
+        let mut seen: Vec<(usize, Option<String>)> = Vec::new();
         if values {
-            seen.clone_from(&self.parameters);
-            seen.extend(literals(&self.text).into_iter().map(Some));
+            seen.extend(self.parameters.iter().enumerate().map(|(idx, value)| (idx + 1, value.clone())));
+            seen.extend(literals(&self.text).into_iter().map(|(number, value)| (number, Some(value))));
         }
-        let value = |(idx, value): (usize, Option<String>)| {
+        let value = |(number, value): (usize, Option<String>)| {
             let text = value.map_or_else(|| "NULL".to_owned(), |value| value.chars().take(VALUE_MAX).collect());
-            ParameterValues { number: idx + 1, seen: 1.0, values: vec![(text, 1.0)] }
+            ParameterValues { number, seen: 1.0, values: vec![(text, 1.0)] }
         };
         StatementUse {
             family: family(&self.text),
@@ -78,7 +79,7 @@ impl Timed {
             calls: 1.0,
             total_ms: self.duration_ms,
             longest_ms: Some(self.duration_ms),
-            parameters: seen.into_iter().enumerate().map(value).collect(),
+            parameters: seen.into_iter().map(value).collect(),
             ..StatementUse::default()
         }
     }

@@ -7,6 +7,10 @@ use super::entry::Timed;
 /// Largest entry that is read, in bytes; a longer one is left out.
 const ENTRY_MAX: usize = 1 << 20;
 
+/// Bytes of one record of `csvlog` that are skipped before its quotes are taken as broken, as a crash of the server or the
+/// start in the middle of a record leaves them.
+const SKIPPED_MAX: usize = 16 << 20;
+
 /// Position of the database's name, the message and the detail in a line of `csvlog` (PostgreSQL 13 to 18).
 const CSV_COLUMNS: [usize; 3] = [2, 13, 14];
 
@@ -43,6 +47,8 @@ pub struct LogReader {
     in_quotes: bool,
     /// Whether the rest of the pending record is skipped, since it is too long.
     skips: bool,
+    /// Bytes of the pending record that were skipped.
+    skipped: usize,
     /// Text entry whose continuation may follow: message and detail.
     open: Option<(String, Option<String>)>,
     left_out: u64,
@@ -52,7 +58,7 @@ impl LogReader {
     /// Creates a reader at the start of an entry.
     #[must_use]
     pub fn new(format: LogFormat) -> Self {
-        Self { format, pending: Vec::new(), in_quotes: false, skips: false, open: None, left_out: 0 }
+        Self { format, pending: Vec::new(), in_quotes: false, skips: false, skipped: 0, open: None, left_out: 0 }
     }
 
     /// Returns the number of entries that were too long or had another form.
@@ -82,6 +88,11 @@ impl LogReader {
                 self.pending.push(byte);
             } else {
                 self.skips = true;
+                self.skipped += 1;
+                if self.skipped > SKIPPED_MAX {
+                    // The next line is read as the start of a record.
+                    self.in_quotes = false;
+                }
             }
         }
         found
@@ -99,6 +110,7 @@ impl LogReader {
 
     fn end_line(&mut self, found: &mut Vec<Timed>) {
         let pending = std::mem::take(&mut self.pending);
+        self.skipped = 0;
         if std::mem::take(&mut self.skips) {
             self.left_out += 1;
             self.open = None;

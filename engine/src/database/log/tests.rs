@@ -68,6 +68,17 @@ fn parameters_stop_at_an_unknown_form() {
 }
 
 #[test]
+fn a_csv_log_whose_quotes_are_broken_is_read_again() {
+    let record = "2026-11-20 10:00:01 UTC,\"app\",\"shop\",78,\"[local]\",a.1,1,\"SELECT\",2026-11-20 10:00:00 UTC,3/2,0,LOG,00000,\
+        \"duration: 5.5 ms  statement: SELECT 1\",,,,,,,,,\"psql\",\"client backend\",,0\n";
+    let mut reader = LogReader::new(LogFormat::Csv);
+    let mut found = reader.push(b"a record that a crash \"cut\n");
+    let broken = record.repeat((18 << 20) / record.len());
+    found.extend(reader.push(broken.as_bytes()));
+    assert!(!found.is_empty(), "the quotes are right again after 17 MiB");
+}
+
+#[test]
 fn an_entry_that_is_too_long_is_left_out_and_the_next_is_read() {
     let mut reader = LogReader::new(LogFormat::Text);
     let long = format!("LOG:  duration: 1 ms  statement: SELECT '{}'\n", "x".repeat(2 << 20));

@@ -9,6 +9,8 @@ use crate::database::catalogue::{Catalogue, Lack};
 
 /// Oldest version that is read.
 const OLDEST: u32 = 130_000;
+/// Oldest version of `pg_stat_statements` that is read. A server that was upgraded by `pg_upgrade` may have an older one.
+const STATEMENTS_OLDEST: (u32, u32) = (1, 8);
 
 /// A watched server, as `SERVER` describes it.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -24,6 +26,8 @@ pub struct Server {
     pub in_recovery: bool,
     /// Whether the role has the rights of `pg_read_all_stats`.
     pub reads_all_stats: bool,
+    /// Whether `pg_stat_statements` is not in `shared_preload_libraries`; its view is an error then.
+    pub(super) statements_not_loaded: bool,
     pub(super) extensions: HashMap<String, (String, String)>,
     pub(super) statistics_function: bool,
     pub(super) tables: (u64, u64),
@@ -59,6 +63,13 @@ impl Server {
         if self.statistics_function { Access::Function } else { Access::View }
     }
 
+    /// Returns the schema of `pg_stat_statements`; none if it is missing, not loaded, or older than 1.8.
+    #[must_use]
+    pub fn statements_schema(&self) -> Option<&str> {
+        let (schema, version) = self.extension("pg_stat_statements")?;
+        (at_least(version, STATEMENTS_OLDEST) && !self.statements_not_loaded).then_some(schema)
+    }
+
     /// Whether `pg_stat_statements` counts its resets and evictions (version 1.9).
     #[must_use]
     pub fn has_statements_info(&self) -> bool {
@@ -88,9 +99,13 @@ impl Server {
                 "set shared_preload_libraries = 'pg_stat_statements' in postgresql.conf, restart the server, and run CREATE \
                  EXTENSION pg_stat_statements in the database",
             )),
-            Some((_, version)) if !at_least(version, (1, 8)) => lacks.push(Lack::new(
-                format!("pg_stat_statements has the old version {version}"),
+            Some((_, version)) if !at_least(version, STATEMENTS_OLDEST) => lacks.push(Lack::new(
+                format!("pg_stat_statements has the old version {version}, so statements are not seen"),
                 "ALTER EXTENSION pg_stat_statements UPDATE",
+            )),
+            Some(_) if self.statements_not_loaded => lacks.push(Lack::new(
+                "the server has not loaded pg_stat_statements, so statements are not seen",
+                "set shared_preload_libraries = 'pg_stat_statements' in postgresql.conf, and restart the server",
             )),
             Some(_) => {}
         }
@@ -110,10 +125,8 @@ impl Server {
                 "run docs/advisors/database-grants.sql in the database; it shows the statistics without values"
                     .to_owned()
             };
-            lacks.push(Lack::new(
-                format!("the statistics of {} of {all} tables are not readable", all - readable),
-                remedy,
-            ));
+            let what = if self.access() == Access::Function { "values in the statistics" } else { "statistics" };
+            lacks.push(Lack::new(format!("the {what} of {} of {all} tables are not readable", all - readable), remedy));
         }
         lacks
     }
@@ -127,9 +140,14 @@ impl Server {
             serde_json::from_str(json).map_err(|source| ReadError { what: "the catalogue", source })?;
         if !literals {
             let columns = catalogue.tables.iter_mut().flat_map(|table| &mut table.columns);
-            for statistics in columns.filter_map(|column| column.statistics.as_mut()) {
-                statistics.common_values.clear();
-                statistics.bounds.clear();
+            for column in columns {
+                let is_boolean = column.type_name == "boolean";
+                if let Some(statistics) = &mut column.statistics {
+                    statistics.bounds.clear();
+                    if !is_boolean {
+                        statistics.common_values.clear();
+                    }
+                }
             }
         }
         catalogue.lacks = self.lacks(literals);

@@ -66,10 +66,10 @@ pub fn counters(server: &Server) -> String {
         .replace("{waitstart}", if server.version >= VERSION_14 { "waitstart" } else { "NULL::timestamptz" })
 }
 
-/// Returns the statement that reads the counters of statements; none without the extension.
+/// Returns the statement that reads the counters of statements; none if they cannot be read.
 #[must_use]
 pub fn statements(server: &Server) -> Option<String> {
-    let (schema, _) = server.extension("pg_stat_statements")?;
+    let schema = server.statements_schema()?;
     let info = if server.has_statements_info() {
         format!(
             "(SELECT pg_catalog.json_build_array(extract(epoch FROM stats_reset), dealloc) FROM {}.pg_stat_statements_info)",
@@ -81,10 +81,10 @@ pub fn statements(server: &Server) -> Option<String> {
     Some(include_str!("sql/statements.sql").replace("{schema}", &quote(schema)).replace("{info}", &info))
 }
 
-/// Returns the statement that reads the texts of statements; none without the extension.
+/// Returns the statement that reads the texts of statements; none if they cannot be read.
 #[must_use]
 pub fn statement_texts(server: &Server, queryids: &[i64]) -> Option<String> {
-    let (schema, _) = server.extension("pg_stat_statements")?;
+    let schema = server.statements_schema()?;
     let ids: Vec<String> = queryids.iter().map(ToString::to_string).collect();
     let text = include_str!("sql/texts.sql").replace("{schema}", &quote(schema));
     Some(text.replace("{queryids}", &format!("'{{{}}}'::bigint[]", ids.join(","))))
@@ -95,8 +95,10 @@ pub fn statement_texts(server: &Server, queryids: &[i64]) -> Option<String> {
 pub fn catalogue(server: &Server, literals: bool) -> String {
     let statistics = match (server.access(), literals) {
         (Access::Function, false) => include_str!("sql/statistics_function.sql"),
-        (_, true) => include_str!("sql/statistics_with_values.sql"),
-        (_, false) => include_str!("sql/statistics.sql"),
+        // Values of the tables that the role may read, and the statistics of the others without values.
+        (Access::Function, true) => include_str!("sql/statistics_function_with_values.sql"),
+        (Access::View, true) => include_str!("sql/statistics_with_values.sql"),
+        (Access::View, false) => include_str!("sql/statistics.sql"),
     };
     include_str!("sql/catalogue.sql").replace("{statistics}", statistics.trim())
 }

@@ -37,6 +37,8 @@ fn resets_are_read_where_the_extension_counts_them() {
     check("1.8", false);
     check("1.9", true);
     check("1.12", true);
+    assert_eq!(statements(&server(150_000, "1.7")), None, "its columns have other names");
+    assert_eq!(statement_texts(&server(150_000, "1.7"), &[1]), None);
     assert_eq!(statements(&Server::default()), None);
 }
 
@@ -48,6 +50,9 @@ fn what_is_missing_has_the_command_that_supplies_it() {
     assert_eq!(remedies(&server(150_000, "1.10"), false), Vec::<String>::new());
     assert!(remedies(&server(150_000, "1.10"), true)[0].starts_with("GRANT pg_read_all_data TO almanac"));
     assert_eq!(remedies(&server(150_000, "1.7"), false), ["ALTER EXTENSION pg_stat_statements UPDATE"]);
+    let not_loaded = Server { statements_not_loaded: true, ..server(150_000, "1.10") };
+    assert_eq!(statements(&not_loaded), None);
+    assert!(remedies(&not_loaded, false)[0].starts_with("set shared_preload_libraries"));
     let bare = Server { version: 150_000, role: "Reader".to_owned(), ..Server::default() };
     let remedies = remedies(&bare, false);
     assert!(remedies[0].contains("CREATE EXTENSION pg_stat_statements"), "{remedies:?}");
@@ -63,4 +68,26 @@ fn the_shipped_script_has_the_statement_of_the_catalogue() {
         let statement = catalogue(&server, literals);
         assert!(script.contains(statement.trim()), "write the statement of {literals} into the script:\n{statement}");
     }
+}
+
+#[test]
+fn of_values_only_those_of_boolean_columns_are_kept() {
+    let server = Server { version: 150_000, ..Server::default() };
+    let column = |name: &str, type_name: &str| {
+        format!(
+            r#"{{"name": "{name}", "type": "{type_name}", "statistics": {{"common_values": ["t", "f"], "common_shares": [0.9, 0.1], "bounds": ["a", "b"]}}}}"#
+        )
+    };
+    let json = format!(
+        r#"{{"tables": [{{"schema": "public", "name": "a", "columns": [{}, {}]}}]}}"#,
+        column("done", "boolean"),
+        column("state", "text")
+    );
+    let kept = |literals: bool| {
+        let found = server.catalogue(&json, literals).unwrap();
+        let statistics = found.tables[0].columns.iter().filter_map(|column| column.statistics.as_ref());
+        statistics.map(|known| (known.common_values.len(), known.bounds.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(false), [(2, 0), (0, 0)]);
+    assert_eq!(kept(true), [(2, 2), (2, 2)]);
 }

@@ -12,7 +12,7 @@ use super::{
     predicate::role_of,
     types::{Key, Role},
 };
-use crate::database::Table;
+use crate::database::{Table, statement::quote};
 
 /// Where a column belongs.
 enum Place {
@@ -99,7 +99,7 @@ impl Walk<'_> {
                 }
                 let mut plain = other.clone();
                 let _ = VisitMut::visit(&mut plain, &mut Unqualify);
-                Some((relation, Key::Expression(plain.to_string())))
+                Some((relation, Key::Expression(plain.to_string().replace("::TEXT", "::text"))))
             }
         }
     }
@@ -194,7 +194,7 @@ fn identifiers(expr: &Expr) -> Option<Vec<String>> {
     }
 }
 
-/// Removes qualifiers of columns.
+/// Removes qualifiers of columns and quotes that a name does not need, and writes functions in lower case.
 struct Unqualify;
 
 impl VisitorMut for Unqualify {
@@ -205,7 +205,51 @@ impl VisitorMut for Unqualify {
         {
             *expr = Expr::Identifier(Ident::clone(last));
         }
+        match expr {
+            Expr::Identifier(ident) if ident.quote_style.is_some() && quote(&ident.value) == ident.value => {
+                ident.quote_style = None;
+            }
+            Expr::Function(function) => {
+                for part in &mut function.name.0 {
+                    if let sqlparser::ast::ObjectNamePart::Identifier(ident) = part
+                        && ident.quote_style.is_none()
+                    {
+                        ident.value.make_ascii_lowercase();
+                    }
+                }
+            }
+            _ => {}
+        }
         ControlFlow::Continue(())
+    }
+}
+
+/// Returns whether a cast depends on no setting: to text of text, a number, a UUID or a Boolean, and of text to a number or a
+/// UUID, as of a key of JSON.
+fn is_plain_cast(inner: &Expr, data_type: &DataType, table: &Table) -> bool {
+    const PLAIN: [&str; 9] =
+        ["text", "character", "smallint", "integer", "bigint", "numeric", "uuid", "boolean", "citext"];
+    let column = identifiers(inner).and_then(|names| Some(table.column(names.last()?)?.type_name.as_str()));
+    let is_plain = |name: &str| PLAIN.iter().any(|plain| name == *plain || name.starts_with(&format!("{plain}(")));
+    match data_type {
+        DataType::Text | DataType::Varchar(None) | DataType::CharacterVarying(None) => {
+            column.is_some_and(|name| is_plain(name) || name.starts_with("character varying"))
+        }
+        DataType::Int(None)
+        | DataType::Integer(None)
+        | DataType::BigInt(None)
+        | DataType::SmallInt(None)
+        | DataType::Numeric(_)
+        | DataType::Uuid => match inner {
+            Expr::Nested(inner) => is_plain_cast(inner, data_type, table),
+            // `->>` gives text.
+            Expr::BinaryOp { op, .. } => {
+                use sqlparser::ast::BinaryOperator::{HashLongArrow, LongArrow};
+                matches!(op, LongArrow | HashLongArrow)
+            }
+            _ => column.is_some_and(|name| name == "text" || name.starts_with("character varying")),
+        },
+        _ => false,
     }
 }
 
@@ -234,7 +278,8 @@ fn is_immutable(expr: &Expr, table: &Table) -> bool {
                     .column(&name)
                     .is_none_or(|column| !matches!(column.type_name.as_str(), "timestamp without time zone" | "date"))
             });
-            matches!(data_type, DataType::Date) && !of_zone && is_immutable(inner, table)
+            (matches!(data_type, DataType::Date) && !of_zone || is_plain_cast(inner, data_type, table))
+                && is_immutable(inner, table)
         }
         Expr::Function(Function { name, args: FunctionArguments::List(list), over: None, filter: None, .. }) => {
             let name = name.to_string().to_lowercase();

@@ -196,9 +196,8 @@ fn test_of(op: &BinaryOperator, operand: Operand, is_turned: bool) -> Test {
         Eq => Test::Equal(operand),
         Lt | LtEq => Test::Range { is_upper: !is_turned, operand },
         Gt | GtEq => Test::Range { is_upper: is_turned, operand },
-        AtAt | AtArrow | ArrowAt | AtQuestion | PGOverlap | Question | QuestionAnd | QuestionPipe => {
-            Test::Contains(op.to_string())
-        }
+        AtArrow | ArrowAt => Test::Contains(if (*op == AtArrow) == is_turned { "<@" } else { "@>" }.to_owned()),
+        AtAt | AtQuestion | PGOverlap | Question | QuestionAnd | QuestionPipe => Test::Contains(op.to_string()),
         // Referential checks are written with `OPERATOR(pg_catalog.=)`.
         PGCustomBinaryOperator(parts) if parts.last().is_some_and(|part| part == "=") => Test::Equal(operand),
         Arrow | Custom(_) => Test::Other,

@@ -61,7 +61,8 @@ pub struct Difference {
 ///
 /// After a reset, an eviction or a restart the increase is what was counted since then: at most what happened. A
 /// statement that is new in a snapshot with all statements counts from its first execution; one that was not listed
-/// before, because it was not among the heaviest, counts from now on.
+/// before, because it was not among the heaviest, counts from now on. After a failover to another server nothing is
+/// known of the span.
 pub fn difference<'a>(before: &Snapshot, after: &Snapshot, family: impl Fn(i64) -> Option<&'a str>) -> Difference {
     #[expect(clippy::cast_precision_loss, reason = "a span in milliseconds is below 2^53")]
     let seconds = (after.at_ms.saturating_sub(before.at_ms)).max(0) as f64 / 1_000.0;
@@ -70,6 +71,12 @@ pub fn difference<'a>(before: &Snapshot, after: &Snapshot, family: impl Fn(i64) 
     if (after.started - before.started).abs() > 2.0 {
         found.events.push(Event::Restart);
     }
+    let is_other = is_other_server(before, after);
+    if is_other {
+        found.events.push(Event::StatementReset);
+    }
+    // Compared with itself, a snapshot has no increases, only levels.
+    let before = if is_other { after } else { before };
     if before.has_statements && after.has_statements {
         statements(before, after, family, &mut found);
     }
@@ -79,6 +86,19 @@ pub fn difference<'a>(before: &Snapshot, after: &Snapshot, family: impl Fn(i64) 
     found.events.sort_unstable();
     found.events.dedup();
     found
+}
+
+/// Whether the later snapshot is of another server, as after a failover: the reset that it knows of is not that of the
+/// earlier one, and came before the earlier one was taken.
+fn is_other_server(before: &Snapshot, after: &Snapshot) -> bool {
+    /// Difference of the clocks of Almanac and the server that is allowed for, in seconds.
+    const SKEW_S: f64 = 60.0;
+    #[expect(clippy::cast_precision_loss, reason = "a time in milliseconds is below 2^53")]
+    let taken = before.at_ms as f64 / 1_000.0;
+    match (before.reset, after.reset) {
+        (Some(known), Some(reset)) => (reset - known).abs() > 1e-3 && reset < taken - SKEW_S,
+        _ => false,
+    }
 }
 
 fn statements<'a>(

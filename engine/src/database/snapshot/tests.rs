@@ -72,6 +72,14 @@ fn a_reset_counts_what_came_after_it_even_when_counters_are_higher() {
 }
 
 #[test]
+fn counters_of_another_server_after_a_failover_are_no_increase() {
+    let before = snapshot(10_000, Some(500.0), Some(0.0), &[(1, 10.0, 100.0)]);
+    let mut after = snapshot(10_060, Some(600.0), Some(0.0), &[(1, 5_000.0, 50_000.0), (3, 7.0, 70.0)]);
+    after.started = 90.0;
+    assert_eq!(found(&before, &after), (vec![], vec![Event::Restart, Event::StatementReset]));
+}
+
+#[test]
 fn a_statement_that_was_evicted_and_came_back_counts_from_its_return() {
     let before = snapshot(0, Some(1.0), Some(3.0), &[(1, 10.0, 100.0), (2, 900.0, 9_000.0), (3, 7.0, 70.0)]);
     let after = snapshot(60, Some(1.0), Some(5.0), &[(1, 12.0, 120.0), (2, 4.0, 40.0)]);

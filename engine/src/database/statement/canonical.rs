@@ -46,10 +46,10 @@ pub fn normalize(text: &str) -> String {
     out
 }
 
-/// Returns the literals of the statement in their order, as text. The n-th has the n-th placeholder that [`normalize`]
-/// adds.
+/// Returns the literals of the statement in their order, as text, each with the number of the placeholder that [`normalize`]
+/// puts in its place.
 #[must_use]
-pub fn literals(text: &str) -> Vec<String> {
+pub fn literals(text: &str) -> Vec<(usize, String)> {
     let value = |token: Token| match token {
         Token::Number(digits, _) => digits,
         Token::SingleQuotedString(value)
@@ -60,7 +60,10 @@ pub fn literals(text: &str) -> Vec<String> {
         Token::DollarQuotedString(quoted) => quoted.value,
         other => other.to_string(),
     };
-    split(text, true).0.into_iter().filter(is_literal).map(value).collect()
+    let tokens = split(text, true).0;
+    let first = tokens.iter().filter_map(placeholder_number).max().unwrap_or(0) + 1;
+    let found = tokens.into_iter().filter(is_literal).map(value).enumerate();
+    found.map(|(nth, value)| (usize::try_from(first).unwrap_or(usize::MAX).saturating_add(nth), value)).collect()
 }
 
 /// Returns the fingerprint of the statement's family: 16 hexadecimal digits.

@@ -7,7 +7,7 @@ fn literals_become_placeholders_after_the_highest_one() {
     assert_eq!(normalize("SELECT 1"), "SELECT $1");
     assert_eq!(normalize("SELECT $2, 'x' -- secret\n , E'a\\'b' /* 7 */;"), "SELECT $2, $3 , $4");
     assert_eq!(normalize("SELECT  $$it's$$,\n 0x1F, 1.5e3 FROM \"T\"\"x\""), "SELECT $1, $2, $3 FROM \"T\"\"x\"");
-    assert_eq!(literals("SELECT 7 WHERE a = 'it''s' AND b = $1"), ["7", "it's"]);
+    assert_eq!(literals("SELECT 7 WHERE a = 'it''s' AND b = $1"), [(2, "7".to_owned()), (3, "it's".to_owned())]);
 }
 
 #[test]

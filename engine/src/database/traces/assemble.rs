@@ -8,6 +8,10 @@ use super::{
 };
 use crate::store::rows::RequestOrigin;
 
+/// Largest number of parents that are followed from a span: wrong parents may form a circle, and the time to follow long
+/// chains from each of their spans would grow with the square of their number.
+const DEPTH_MAX: usize = 512;
+
 /// Returns the requests of one trace that have ended, with their calls.
 ///
 /// The spans come in any order, in parts, repeated, with missing parents. A call without a known parent belongs to the
@@ -80,8 +84,7 @@ impl<'a> Trace<'a> {
     fn owner(&self, idx: usize) -> Option<usize> {
         let service = &self.spans[idx].service;
         let mut top = idx;
-        // Bounded, because parents that are wrong may form a circle.
-        for _ in 0..self.spans.len() {
+        for _ in 0..self.spans.len().min(DEPTH_MAX) {
             let parent = self.spans[top].parent;
             if parent == 0 {
                 let is_job = top != idx && matches!(self.spans[top].role, Role::Inner { .. });
@@ -97,7 +100,7 @@ impl<'a> Trace<'a> {
             }
             top = above;
         }
-        None
+        self.around(idx)
     }
 
     /// Returns the innermost request of the same service that ran while a span did.
@@ -105,7 +108,7 @@ impl<'a> Trace<'a> {
         let span = self.spans[idx];
         let contains = |entry: &&usize| {
             let entry = self.spans[**entry];
-            entry.service == span.service && entry.start_ns <= span.start_ns && entry.end_ns >= span.end_ns
+            entry.start_ns <= span.start_ns && entry.end_ns >= span.end_ns && entry.service == span.service
         };
         self.entries.iter().rev().find(contains).copied()
     }

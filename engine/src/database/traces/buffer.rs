@@ -24,6 +24,9 @@ impl Default for BufferLimits {
     }
 }
 
+/// Memory of an open trace beside its spans, in bytes: its entry in the map, which is at least half full.
+const TRACE_BYTES: usize = 2 * (size_of::<u128>() + size_of::<Open>());
+
 /// Spans of traces that may not be complete.
 #[derive(Debug, Default)]
 pub struct TraceBuffer {
@@ -58,8 +61,11 @@ impl TraceBuffer {
             self.left_out += 1;
             return Vec::new();
         }
-        let bytes = span.memory();
+        // The space that is reserved counts, not the spans alone: traces of a single span reserve four.
+        let (texts, reserved) = (span.memory() - size_of::<TraceSpan>(), open.spans.capacity());
         open.spans.push(span);
+        let entry = if open.bytes == 0 { TRACE_BYTES } else { 0 };
+        let bytes = entry + texts + (open.spans.capacity() - reserved) * size_of::<TraceSpan>();
         open.bytes += bytes;
         self.bytes += bytes;
         self.spans += 1;
@@ -157,6 +163,21 @@ mod tests {
         // The clock was set back.
         let _ = buffer.push(span(3, 1), 1_000);
         assert_eq!(buffer.complete(10).len(), 1);
+    }
+
+    #[test]
+    fn traces_of_a_single_span_are_bounded_with_what_they_reserve() {
+        let bytes_max = 1_000 * span(1, 1).memory();
+        let mut buffer = TraceBuffer::new(BufferLimits { bytes_max, ..BufferLimits::default() });
+        let mut reserved = 0;
+        for trace in 0..10_000 {
+            let _ = buffer.push(span(trace, 1), i64::try_from(trace).unwrap());
+            let spans: usize = buffer.traces.values().map(|open| open.spans.capacity()).sum();
+            reserved = reserved.max(spans * size_of::<TraceSpan>());
+        }
+        assert!(reserved <= bytes_max && reserved > bytes_max / 2, "{reserved} of {bytes_max}");
+        drop(buffer.take_all());
+        assert_eq!((buffer.open(), buffer.bytes), (0, 0));
     }
 
     #[test]

@@ -38,5 +38,5 @@ pub use many_keys::any_form;
 pub use recorder::{TraceCounts, TraceRecorder};
 pub use request::{Group, Request};
 pub use span::{Call, Role, TraceSpan};
-pub use statement::{Normalise, ReadStatement, Statement, StatementReader, Verb};
+pub use statement::{Normalise, ReadStatement, Statement, StatementReader, Strings, Verb};
 pub use window::{RouteKey, Window, WindowFilter};

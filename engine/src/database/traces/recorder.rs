@@ -124,11 +124,15 @@ impl TraceRecorder {
                 );
             }
             self.left_out += left_out;
-            self.changed.insert(RouteKey {
+            let key = RouteKey {
                 service: request.service.as_ref().to_owned(),
                 origin: request.origin,
                 route: request.route.as_ref().to_owned(),
-            });
+            };
+            // A route that was left out has no row, and must not take memory either.
+            if self.window.routes.contains_key(&key) {
+                self.changed.insert(key);
+            }
         }
     }
 

@@ -13,6 +13,9 @@ pub(super) const LOOP_NS: u64 = 50_000_000;
 pub(super) const LOOP_SHARE: f64 = 0.1;
 /// Calls behind reads of a cache from which a request shows the loop that the cache hides.
 const MISSES: usize = 2;
+/// Largest number of loops that one call of a loop is related to. Without a bound, memory and time grow with the square of
+/// the number of loops in a request.
+const PARTNERS_MAX: usize = 8;
 /// Pause between two calls from which a regular loop waits for something, in nanoseconds.
 const POLL_NS: u64 = 100_000_000;
 /// The same, in multiples of the time of a call.
@@ -50,6 +53,8 @@ pub struct Group {
     pub busy_ns: u64,
     /// Time from the first start to the last end, in nanoseconds.
     pub elapsed_ns: u64,
+    /// Whether most of the calls handle many rows at once, or a part of chosen size: they are no loop, unless they poll.
+    pub takes_many: bool,
     /// Whether the calls are a loop that matters.
     pub is_loop: bool,
     /// Whether the loop waits between its calls: it polls.
@@ -154,12 +159,16 @@ fn measure(placed: &[&Placed<'_>], lookups: &[u64], duration_ns: u64, default_or
     let elapsed_ns = done.first().zip(reached).map_or(0, |(first, end)| end.saturating_sub(first.start_ns));
     #[expect(clippy::cast_precision_loss, reason = "durations far below 2^53 ns")]
     let share = busy_ns as f64 / duration_ns.max(1) as f64;
-    let is_loop = done.len() >= LOOP_CALLS && (busy_ns >= LOOP_NS || share >= LOOP_SHARE || polls(&gap_ns, &call_ns));
+    let takes_many = done.iter().filter(|call| call.call.takes_many).count() * 2 > done.len();
+    let is_poll = polls(&gap_ns, &call_ns);
+    let matters = busy_ns >= LOOP_NS || share >= LOOP_SHARE;
+    let is_loop = is_poll || (done.len() >= LOOP_CALLS && matters && !takes_many);
     let is_equal = done.windows(2).all(|pair| pair[0].call.raw == pair[1].call.raw);
     let has_placeholders = done.iter().all(|call| call.call.has_placeholders);
     Group {
         statement: placed.first().map_or_else(Arc::default, |call| Arc::clone(&call.call.statement)),
-        is_poll: is_loop && polls(&gap_ns, &call_ns),
+        is_poll,
+        takes_many,
         failed: (placed.len() - done.len()) as u64,
         placeholders_only: is_equal && has_placeholders,
         identical: is_equal && !has_placeholders,
@@ -183,6 +192,7 @@ fn find_cached_runs(groups: &mut [Group], calls: &[Placed<'_>], lookups: &[u64])
     let mut candidates: BTreeMap<String, (&mut Group, usize)> = groups
         .iter_mut()
         .filter(|group| group.call_ns.len() >= MISSES && group.behind_cache == group.call_ns.len() as u64)
+        .filter(|group| !group.takes_many)
         .map(|group| (group.statement.family.clone(), (group, 0)))
         .collect();
     if candidates.is_empty() {
@@ -229,7 +239,8 @@ fn polls(gap_ns: &[u64], call_ns: &[u64]) -> bool {
 fn relate(groups: &mut [Group], calls: &[Placed<'_>]) {
     let place: BTreeMap<String, usize> =
         groups.iter().enumerate().map(|(idx, group)| (group.statement.family.clone(), idx)).collect();
-    let of = |call: &Placed<'_>| place.get(&call.call.statement.family).copied();
+    let of_call: Vec<Option<usize>> =
+        calls.iter().map(|call| place.get(&call.call.statement.family).copied()).collect();
     let repeated: Vec<bool> = groups.iter().map(|group| group.call_ns.len() >= LOOP_CALLS).collect();
     // Since its last call, the loops of which each loop has seen a call.
     let mut seen: Vec<Option<Vec<usize>>> = vec![None; groups.len()];
@@ -238,15 +249,16 @@ fn relate(groups: &mut [Group], calls: &[Placed<'_>]) {
     let mut parents: Vec<Option<(Arc<Statement>, Option<u64>)>> = vec![None; groups.len()];
     let mut started = vec![false; groups.len()];
     for (at, call) in calls.iter().enumerate() {
-        let Some(own) = of(call).filter(|own| repeated[*own] && !call.failed) else { continue };
+        let Some(own) = of_call[at].filter(|own| repeated[*own] && !call.failed) else { continue };
         if !started[own] {
             started[own] = true;
-            let before = calls[..at].iter().filter(|other| {
+            let before = calls[..at].iter().zip(&of_call).filter(|(other, idx)| {
                 !other.failed
                     && other.end_ns <= call.start_ns
                     && other.call.statement.verb == super::Verb::Select
-                    && of(other).is_some_and(|idx| !repeated[idx])
+                    && idx.is_some_and(|idx| !repeated[idx])
             });
+            let before = before.map(|(other, _)| other);
             let calls_of_loop = groups[own].call_ns.len() as u64;
             // The list has as many rows as the loop has calls; without the number of rows, it is the last read of rows.
             let rank = |read: &Placed<'_>| (read.call.rows == Some(calls_of_loop), !read.call.is_aggregate);
@@ -260,6 +272,7 @@ fn relate(groups: &mut [Group], calls: &[Placed<'_>]) {
         for (idx, others) in seen.iter_mut().enumerate() {
             if idx != own
                 && let Some(others) = others
+                && others.len() < PARTNERS_MAX
                 && !others.contains(&own)
             {
                 others.push(own);

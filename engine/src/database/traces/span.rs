@@ -60,6 +60,8 @@ pub struct Call {
     pub has_placeholders: bool,
     /// Whether the text computes an aggregate, such as `count(*)`: its result is rarely a list over which a loop runs.
     pub is_aggregate: bool,
+    /// Whether the text handles many rows at once, or a part of chosen size: repeating it is no loop over single rows.
+    pub takes_many: bool,
     /// Rows that were returned, if the span says so.
     pub rows: Option<u64>,
 }
@@ -76,10 +78,12 @@ impl TraceSpan {
     pub fn memory(&self) -> usize {
         let texts = match &self.role {
             Role::Entry { route, .. } => route.len(),
-            Role::Call(Call { statement, .. }) => statement.text.len() + statement.family.len(),
+            Role::Call(Call { statement, .. }) => {
+                size_of::<Statement>() + statement.text.len() + statement.family.len() + statement.database.len()
+            }
             Role::Inner { name } => name.len(),
             Role::Lookup => 0,
         };
-        size_of::<Self>() + texts
+        size_of::<Self>() + self.service.len() + self.scope.len() + texts
     }
 }

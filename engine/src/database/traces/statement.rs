@@ -1,12 +1,15 @@
 //! Statements of spans: text without literals, family, verb.
 
-use std::{fmt, hash::BuildHasher, sync::Arc};
+use std::{borrow::Cow, fmt, hash::BuildHasher, sync::Arc};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::placeholder::{lexemes, numbered};
+use super::{
+    many_keys::{changes_many, inserts_many, reads_many},
+    placeholder::{lexemes, numbered},
+};
 use crate::{
     database::statement::{family, normalize},
     store::postgres::LexemeKind,
@@ -30,6 +33,18 @@ pub enum Verb {
     Insert,
     /// Updates, deletes or merges rows.
     Write,
+}
+
+/// How a database writes text constants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Strings {
+    /// In single quotes, as in standard SQL.
+    #[default]
+    Standard,
+    /// In single quotes, in which a backslash escapes: ClickHouse, Snowflake.
+    Escaped,
+    /// In single or double quotes, in which a backslash escapes: MySQL, MariaDB.
+    MySql,
 }
 
 /// A family of statements: those that differ only in literals and parameters.
@@ -56,6 +71,8 @@ pub struct ReadStatement {
     pub has_placeholders: bool,
     /// Whether the text computes an aggregate.
     pub is_aggregate: bool,
+    /// Whether the text handles many rows at once, or a part of chosen size.
+    pub takes_many: bool,
 }
 
 /// Gives the text without literals, and the fingerprint of its family.
@@ -89,9 +106,14 @@ impl StatementReader {
     /// Reads a text sent to a database. `None` for what belongs to no loop: control of transactions and sessions, reads
     /// of a cursor, and statements without a table, such as `SELECT 1`.
     pub fn read(&mut self, text: &str, database: &str) -> Option<ReadStatement> {
+        self.read_as(text, database, Strings::Standard)
+    }
+
+    /// Reads a text whose constants are written so; otherwise as [`StatementReader::read`].
+    pub fn read_as(&mut self, text: &str, database: &str, strings: Strings) -> Option<ReadStatement> {
         let hash = FixedState::default();
         let raw = hash.hash_one(text);
-        let key = (raw, hash.hash_one(database));
+        let key = (raw, hash.hash_one((database, strings)));
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
@@ -99,13 +121,19 @@ impl StatementReader {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        let text = &text[..end];
-        let found = verb(text).map(|verb| {
-            let (text, has_placeholders) = numbered(text);
+        let sent = as_standard(&text[..end], strings);
+        let found = verb(&sent).map(|verb| {
+            let (text, has_placeholders) = numbered(&sent);
             let (normal, family) = (self.normalise)(&text);
             let kept: String = normal.chars().take(KEPT_CHARS).collect();
             let statement = Statement { family, text: kept, verb, database: database.to_owned() };
-            ReadStatement { statement: Arc::new(statement), raw, has_placeholders, is_aggregate: is_aggregate(&text) }
+            let takes_many = match verb {
+                Verb::Select => reads_many(&text),
+                Verb::Insert => inserts_many(&text),
+                Verb::Write => changes_many(&text),
+            };
+            let is_aggregate = is_aggregate(&text);
+            ReadStatement { statement: Arc::new(statement), raw, has_placeholders, is_aggregate, takes_many }
         });
         if self.known.len() >= REMEMBERED {
             self.known.clear();
@@ -113,6 +141,56 @@ impl StatementReader {
         self.known.insert(key, found.clone());
         found
     }
+}
+
+/// Returns the text with an empty constant in place of each one that standard SQL reads otherwise, and without comments, so
+/// that no part of a constant is taken as a name.
+fn as_standard(text: &str, strings: Strings) -> Cow<'_, str> {
+    let is_constant =
+        |byte: u8| strings != Strings::Standard && (byte == b'\'' || (byte == b'"' && strings == Strings::MySql));
+    if !text.bytes().any(is_constant) {
+        return Cow::Borrowed(text);
+    }
+    let (bytes, mut out) = (text.as_bytes(), String::with_capacity(text.len()));
+    let (mut at, mut copied) = (0, 0);
+    while at < bytes.len() {
+        let line = bytes[at..].starts_with(b"--") || (bytes[at] == b'#' && strings == Strings::MySql);
+        let (end, instead) = match bytes[at] {
+            quote if is_constant(quote) => (quoted_end(bytes, at, true), "''"),
+            b'`' | b'"' => {
+                at = quoted_end(bytes, at, false);
+                continue;
+            }
+            _ if line => (text[at..].find('\n').map_or(bytes.len(), |length| at + length), " "),
+            _ if bytes[at..].starts_with(b"/*") => {
+                (text[at + 2..].find("*/").map_or(bytes.len(), |length| at + length + 4), " ")
+            }
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        out.push_str(&text[copied..at]);
+        out.push_str(instead);
+        (at, copied) = (end, end);
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
+}
+
+/// Returns the end of a constant or a name that begins with a quote; a doubled quote is part of it.
+fn quoted_end(bytes: &[u8], open: usize, has_escapes: bool) -> usize {
+    let (quote, mut at) = (bytes[open], open + 1);
+    while at < bytes.len() {
+        if (has_escapes && bytes[at] == b'\\') || (bytes[at] == quote && bytes.get(at + 1) == Some(&quote)) {
+            at += 2;
+        } else if bytes[at] == quote {
+            return at + 1;
+        } else {
+            at += 1;
+        }
+    }
+    bytes.len()
 }
 
 /// Returns whether a statement computes an aggregate.
@@ -147,6 +225,37 @@ fn verb(text: &str) -> Option<Verb> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn constants_of_mysql_are_not_kept() {
+        let mut reader = StatementReader::default();
+        let mut text_of = |sent: &str, strings| reader.read_as(sent, "", strings).unwrap().statement.text.clone();
+        for sent in [
+            r#"SELECT a FROM t WHERE b = "secret""#,
+            r"SELECT a FROM t WHERE b = 'it\'s secret'",
+            r#"SELECT a FROM t WHERE b = "a ""secret"" b""#,
+            "SELECT a FROM t # it's secret\nWHERE b = 'x'",
+            "SELECT a FROM t /* it's secret */ WHERE b = 'x'",
+            "SELECT a FROM t -- it's secret\nWHERE b = 'x'",
+        ] {
+            assert_eq!(text_of(sent, Strings::MySql), "SELECT a FROM t WHERE b = $1", "{sent}");
+        }
+        for sent in [
+            r"SELECT a FROM t WHERE b = 'secret\",
+            "SELECT a FROM t WHERE b = \"secrété",
+            "SELECT `a` FROM t WHERE b = 'secret",
+        ] {
+            assert!(!text_of(sent, Strings::MySql).contains("secr"), "{sent}");
+        }
+        let escaped = r#"SELECT "a'b" FROM t WHERE c = 'it\'s secret'"#;
+        assert_eq!(text_of(escaped, Strings::Escaped), r#"SELECT "a'b" FROM t WHERE c = $1"#);
+        let standard = r#"SELECT "a" FROM t WHERE c = 'x\' AND d = 'y'"#;
+        assert_eq!(text_of(standard, Strings::Standard), r#"SELECT "a" FROM t WHERE c = $1 AND d = $2"#);
+        // Texts that differ in their constants stay different.
+        let raw = [1, 2]
+            .map(|id| reader.read_as(&format!("SELECT a FROM t WHERE b = \"{id}\""), "", Strings::MySql).unwrap().raw);
+        assert_ne!(raw[0], raw[1]);
+    }
 
     #[test]
     fn control_of_sessions_and_cursors_are_no_statements() {

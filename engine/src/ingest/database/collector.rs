@@ -81,11 +81,7 @@ impl Collector {
             families.load(row);
         }
         let (statements, tables, indexes) = store.database_sums(name)?;
-        let mut other = StatementCounters::default();
         for row in &statements {
-            if row.family == OTHER {
-                other = counters(row);
-            }
             families.load_sums(&row.family, counters(row));
         }
         let start_ms = start_of(now.millis());
@@ -101,7 +97,9 @@ impl Collector {
         Ok(Self {
             before: None,
             families,
-            other,
+            // Which families it sums is not stored. A counter that starts at 0 is a reset; one that starts lower than it
+            // was would count as that many executions at once.
+            other: StatementCounters::default(),
             tables: tables.iter().map(|row| (row.relation.clone(), activity(row))).collect(),
             indexes: indexes.into_iter().map(index).collect(),
             database: BTreeMap::new(),
@@ -131,8 +129,12 @@ impl Collector {
     }
 
     /// Takes an execution that the server's log reports.
+    ///
+    /// Where texts are not kept, plans and values are not either: conditions of a plan are parts of the text.
     pub fn log(&mut self, timed: &Timed) {
-        self.families.log(timed, self.options.literals);
+        if self.options.statements {
+            self.families.log(timed, self.options.literals);
+        }
     }
 
     /// Takes a snapshot; the first one is what later ones are compared with.
@@ -141,9 +143,12 @@ impl Collector {
         let found =
             self.before.as_ref().map(|before| difference(before, &snapshot, |queryid| self.families.of(queryid)));
         let mut taken = Taken::default();
-        if let Some(found) = &found {
-            self.add(found, at_ms);
-            taken.events.clone_from(&found.events);
+        match &found {
+            Some(found) => {
+                self.add(found, at_ms);
+                taken.events.clone_from(&found.events);
+            }
+            None => self.meet(&snapshot),
         }
         let mut samples = Samples::new(&self.options.database);
         for (name, state) in self.families.chosen() {
@@ -182,6 +187,17 @@ impl Collector {
         taken.samples = samples.finish();
         self.before = Some(snapshot);
         taken
+    }
+
+    /// Takes from the first snapshot what the stored sums do not have: which objects still exist, and their levels.
+    fn meet(&mut self, snapshot: &Snapshot) {
+        self.tables.retain(|name, _| snapshot.tables.contains_key(name));
+        self.indexes.retain(|name, _| snapshot.indexes.contains_key(name));
+        for (name, known) in &mut self.tables {
+            if let Some(now) = snapshot.tables.get(name) {
+                (known.live, known.dead) = (now.live, now.dead);
+            }
+        }
     }
 
     fn add(&mut self, found: &Difference, at_ms: i64) {
@@ -228,11 +244,6 @@ impl Collector {
             all.hours.append(&mut finished.hours);
         }
         all
-    }
-
-    /// Forgets the last snapshot, so that the next one is compared with nothing. Called when the database may be another.
-    pub fn forget(&mut self) {
-        self.before = None;
     }
 }
 

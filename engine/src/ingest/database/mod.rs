@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Counters of samples are sums of the collector: a reset of the server's statistics does not break them, and they go on
-//! from the stored rows after a restart of Almanac. Opens no connection and reads no clock.
+//! from the stored rows after a restart of Almanac; the sum of the other families starts at 0. Opens no connection and
+//! reads no clock.
 
 mod catalogue;
 mod collector;

@@ -79,7 +79,8 @@ fn sums_go_on_after_a_reset_and_after_a_restart() {
     let next = HOUR + 3_600_000;
     let mut collector = open(&store, false, next);
     collector.learn(&[(1, "SELECT * FROM a WHERE b = $1".to_owned())], next);
-    collector.take(snapshot(next + 1_000, &[(1, 50.0)], 5.0));
+    let taken = collector.take(snapshot(next + 1_000, &[(1, 50.0)], 5.0));
+    assert!((values(&taken)["pg_table_live_rows  public.a"] - 50.0).abs() < 1e-9, "a level is that of the snapshot");
     let taken = collector.take(snapshot(next + 61_000, &[(1, 57.0)], 6.0));
     assert!((calls(&taken) - 40.0).abs() < 1e-9);
     store.put_database_use(collector.changed()).unwrap();
@@ -166,4 +167,19 @@ fn values_and_plans_of_the_log_are_kept_only_where_they_may() {
         assert_eq!(filter, if literals { "(b = 7)" } else { "(b = $1)" });
         assert_eq!(workload.statements[0].parameters.len(), usize::from(literals));
     }
+}
+
+#[test]
+fn without_texts_nothing_of_the_log_is_kept() {
+    let log = "LOG:  duration: 9.0 ms  plan:\n\t{\"Query Text\": \"SELECT * FROM a WHERE b = 7\", \"Plan\": {\"Node Type\": \"Seq Scan\", \"Filter\": \"(b = 7)\"}}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.duckdb"), StoreOptions::default()).unwrap();
+    let options = CollectorOptions { database: "app".to_owned(), statements: false, literals: true };
+    let mut collector = Collector::open(&store, options, Timestamp::from_millis(HOUR)).unwrap();
+    collector.learn(&[(1, "SELECT * FROM a WHERE b = $1".to_owned())], HOUR);
+    LogReader::new(LogFormat::Text).read_all(log).iter().for_each(|timed| collector.log(timed));
+    store.put_database_use(collector.changed()).unwrap();
+    let rows = store.database_statements("app").unwrap();
+    assert_eq!((rows.len(), rows[0].statement.as_str()), (1, ""));
+    assert_eq!((rows[0].plans.to_string(), rows[0].parameters.to_string()), ("[]".to_owned(), "[]".to_owned()));
 }

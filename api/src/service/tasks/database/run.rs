@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     chain,
-    database::{Address, DatabaseClient},
+    database::{Address, DatabaseClient, DatabaseError},
     http::AppState,
 };
 
@@ -64,6 +64,8 @@ struct Watched {
     tail_error: Option<String>,
     /// When the catalogue was read, and the names of tables and indexes then.
     catalogue: Option<(Instant, BTreeSet<String>)>,
+    /// Why the catalogue could not be read last.
+    catalogue_failure: Option<String>,
     lacks: Vec<Lack>,
     written: Option<Instant>,
     failure: Option<String>,
@@ -87,6 +89,7 @@ async fn watch(state: AppState, spec: DatabaseSpec) {
         tail,
         tail_error: None,
         catalogue: None,
+        catalogue_failure: None,
         lacks: Vec::new(),
         written: None,
         failure: None,
@@ -148,8 +151,7 @@ impl Watched {
     async fn connect(&mut self) -> Result<(), TaskError> {
         let address = Address::of(&self.spec, &self.folder)?;
         let client = DatabaseClient::connect(&address).await?;
-        let json = client.run("the server", read::SERVER).await?.unwrap_or_default();
-        let server = Server::read(&json)?;
+        let server = described(&client).await?;
         if let Some(refusal) = server.refusal() {
             return Err(format!("{}: {}", refusal.missing, refusal.remedy).into());
         }
@@ -183,7 +185,10 @@ impl Watched {
             match tokio::task::block_in_place(|| tail.poll()) {
                 Ok(found) => {
                     self.tail_error = None;
-                    found.iter().for_each(|timed| collector.log(timed));
+                    // The log is that of all databases of the server; its text format does not say which.
+                    let is_own = |name: &str| name == server.database;
+                    let own = found.iter().filter(|timed| timed.database.as_deref().is_none_or(is_own));
+                    own.for_each(|timed| collector.log(timed));
                 }
                 Err(error) => {
                     let text = error.to_string();
@@ -207,32 +212,56 @@ impl Watched {
             );
         }
         taken.samples.extend(is_up(&self.spec.name, true));
-        blocking(state, move |store| store::samples(store, now, &taken.samples)).await?;
-        self.read_catalogue(state, names, now).await?;
+        // Rows before samples: after a crash counters go on from the rows, and a lower start would be a reset.
         if self.written.is_none_or(|written| written.elapsed() >= WRITE_EVERY) {
             self.write(state).await;
         }
-        Ok(())
+        blocking(state, move |store| store::samples(store, now, &taken.samples)).await?;
+        self.read_catalogue(state, names, now).await
     }
 
-    /// Reads the catalogue if it is due or if tables and indexes changed.
+    /// Reads the catalogue, with rights and extensions, if it is due or if tables and indexes changed. An error of the
+    /// server, such as its time limit, is logged, and counters are read all the same.
     async fn read_catalogue(
         &mut self,
         state: &AppState,
         names: BTreeSet<String>,
         now: Timestamp,
     ) -> Result<(), TaskError> {
-        let Some((client, server)) = &self.session else { return Ok(()) };
+        let Some((client, server)) = &mut self.session else { return Ok(()) };
         let is_due = self.catalogue.as_ref().is_none_or(|(read_at, known)| {
             read_at.elapsed() >= CATALOGUE_EVERY || (*known != names && read_at.elapsed() >= CATALOGUE_AFTER_CHANGE)
         });
         if !is_due {
             return Ok(());
         }
+        // The person who reads a warning supplies what is missing while the connection is open.
+        *server = described(client).await?;
+        let lacks = server.lacks(self.spec.literals);
         client.run("the session", CATALOGUE_LIMIT).await?;
-        let json = client.run("the catalogue", &read::catalogue(server, self.spec.literals)).await?.unwrap_or_default();
+        let answer = client.run("the catalogue", &read::catalogue(server, self.spec.literals)).await;
         client.run("the session", read::SESSION).await?;
+        let json = match answer {
+            Ok(json) => json.unwrap_or_default(),
+            Err(error @ DatabaseError::Query { .. }) => {
+                let text = error.to_string();
+                if self.catalogue_failure.as_ref() != Some(&text) {
+                    tracing::warn!(
+                        database = self.spec.name,
+                        error = text,
+                        "the catalogue of the database cannot be read"
+                    );
+                    self.catalogue_failure = Some(text);
+                }
+                self.catalogue = Some((Instant::now(), names));
+                self.note_lacks(lacks);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.catalogue_failure = None;
         let catalogue = server.catalogue(&json, self.spec.literals)?;
+        self.note_lacks(lacks);
         let samples = catalogue_samples(&self.spec.name, &catalogue);
         let row = DatabaseCatalogueRow {
             database: self.spec.name.clone(),
@@ -295,6 +324,12 @@ impl Watched {
             tracing::warn!(database = self.spec.name, error = %chain(error.as_ref()), "the state of the database was not stored");
         }
     }
+}
+
+/// Asks for version, extensions and rights.
+async fn described(client: &DatabaseClient) -> Result<Server, TaskError> {
+    let json = client.run("the server", read::SERVER).await?.unwrap_or_default();
+    Ok(Server::read(&json)?)
 }
 
 /// Returns the time for a snapshot; `None` shortly after a leap of the clock, because samples in the future would make

@@ -46,8 +46,10 @@ impl Tail {
         if let Some(mut open) = self.open.take() {
             let metadata = fs::metadata(&open.path).ok();
             let is_same = metadata.as_ref().is_some_and(|file| file.ino() == open.inode && file.len() >= open.offset);
-            if is_same {
-                open.read(&mut found)?;
+            if is_same && let Err(error) = open.read(&mut found) {
+                // Later it is read from the same place.
+                self.open = Some(open);
+                return Err(error);
             }
             if is_same && open.path == newest {
                 self.open = Some(open);

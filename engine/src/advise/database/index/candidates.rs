@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gain::{Family, Read};
 use crate::database::{
-    Index, IndexKey, Table,
-    estimate::{Hypothetical, predicate_of},
-    shape::{Block, Filter, Key, OrderKey, Pattern, Test},
+    Index, IndexKey, Table, TableKind,
+    estimate::Hypothetical,
+    shape::{Block, Filter, Key, Operand, OrderKey, Pattern, Test},
+    statement::quote,
 };
 
 /// Most keys of an index.
@@ -14,6 +15,8 @@ const MOST_KEYS: usize = 4;
 /// Most included columns, and their widest sum in bytes.
 const MOST_INCLUDED: usize = 4;
 const WIDEST_INCLUDED: f64 = 96.0;
+/// Widest keys in bytes: PostgreSQL refuses an entry of a B-tree above 2,704 bytes, and the widest row decides.
+const WIDEST_KEY: f64 = 400.0;
 /// Largest share of rows in a partial index.
 const PARTIAL_SHARE: f64 = 0.35;
 /// Least pages of a table whose block ranges are worth an index, and least correlation of the column.
@@ -66,11 +69,38 @@ fn of_family(read: &Read<'_>, family: &Family<'_>, popularity: &BTreeMap<(String
         for (at, relation) in block.relations.iter().enumerate() {
             let Some(key) = relation.table.as_deref() else { continue };
             let Some(table) = read.catalogue.tables.iter().find(|table| table.key() == key) else { continue };
+            // Neither has an index here.
+            if matches!(table.kind, TableKind::View | TableKind::Foreign) {
+                continue;
+            }
             let view = View { block, at, table, popularity };
             found.extend(view.indexes().into_iter().map(|index| (key.to_owned(), index)));
         }
     }
     found
+}
+
+/// Returns the predicate of a partial index that has the rows of a filter; none for a filter with a parameter, or on an
+/// expression.
+fn predicate(filter: &Filter) -> Option<String> {
+    let column = quote(filter.key.column()?);
+    match &filter.test {
+        Test::Equal(Operand::Literal(text)) => Some(format!("{column} = {text}")),
+        Test::IsNull => Some(format!("{column} IS NULL")),
+        Test::IsNotNull => Some(format!("{column} IS NOT NULL")),
+        Test::Is(true) => Some(column),
+        Test::Is(false) => Some(format!("NOT {column}")),
+        _ => None,
+    }
+}
+
+/// Returns whether the default GIN operator class of a type has an operator (PostgreSQL's manual, 70.2).
+fn contains_by_gin(type_name: &str, operator: &str) -> bool {
+    match type_name {
+        "jsonb" => matches!(operator, "@>" | "?" | "?|" | "?&" | "@?" | "@@"),
+        "tsvector" => operator == "@@",
+        name => name.ends_with("[]") && matches!(operator, "@>" | "<@" | "&&"),
+    }
 }
 
 /// One relation of a block.
@@ -152,7 +182,7 @@ impl View<'_> {
             forms.push((left, Some(predicate)));
         }
         for (keys, predicate) in forms {
-            if keys.is_empty() {
+            if keys.is_empty() || self.width(&keys) > WIDEST_KEY {
                 continue;
             }
             let index = Index { method: "btree".to_owned(), keys, predicate, valid: true, ..Index::default() };
@@ -167,11 +197,10 @@ impl View<'_> {
     fn predicates(&self) -> Vec<(String, BTreeSet<String>)> {
         let mut single: Vec<(String, String, f64)> = Vec::new();
         for filter in self.filters() {
-            let (Some(predicate), Some(column)) = (predicate_of(filter), filter.key.column()) else { continue };
+            let (Some(predicate), Some(column)) = (predicate(filter), filter.key.column()) else { continue };
             let share = crate::database::estimate::share_of(filter, self.table, 1.0);
             if share <= PARTIAL_SHARE {
-                let predicate = predicate.replacen(column, &crate::database::statement::quote(column), 1);
-                single.push((restore(&predicate), column.to_owned(), share));
+                single.push((predicate, column.to_owned(), share));
             }
         }
         let mut found: Vec<(String, BTreeSet<String>)> =
@@ -204,6 +233,15 @@ impl View<'_> {
         };
         let widths: f64 = include.iter().map(|column| width(column).unwrap_or(1000.0)).sum();
         (!include.is_empty() && include.len() <= MOST_INCLUDED && widths <= WIDEST_INCLUDED).then_some(include)
+    }
+
+    /// Returns the mean width of the keys in bytes.
+    fn width(&self, keys: &[IndexKey]) -> f64 {
+        let of = |key: &IndexKey| {
+            let column = self.table.column(key.column.as_deref()?)?;
+            column.statistics.as_ref().map(|statistics| statistics.width)
+        };
+        keys.iter().filter_map(of).sum()
     }
 
     fn keys(&self, of: impl Fn(&Test) -> bool) -> Vec<Key> {
@@ -281,11 +319,9 @@ impl View<'_> {
                 Test::Like { pattern: Pattern::Prefix, is_insensitive: false } => return None,
                 Test::Like { pattern: Pattern::Unknown, is_insensitive: false } => return None,
                 Test::Like { .. } => Some("gin_trgm_ops".to_owned()),
-                Test::Contains(_) => {
+                Test::Contains(operator) => {
                     let column = self.table.column(filter.key.column()?)?;
-                    let is_inverted =
-                        matches!(column.type_name.as_str(), "jsonb" | "tsvector") || column.type_name.ends_with("[]");
-                    if !is_inverted {
+                    if !contains_by_gin(&column.type_name, operator) {
                         return None;
                     }
                     None
@@ -325,18 +361,5 @@ fn plain(key: &Key) -> IndexKey {
     match key {
         Key::Column(name) => IndexKey { column: Some(name.clone()), ..IndexKey::default() },
         Key::Expression(text) => IndexKey { expression: Some(text.clone()), ..IndexKey::default() },
-    }
-}
-
-/// Writes keywords of a predicate in upper case.
-fn restore(predicate: &str) -> String {
-    if let Some(column) = predicate.strip_suffix(" is not null") {
-        format!("{column} IS NOT NULL")
-    } else if let Some(column) = predicate.strip_suffix(" is null") {
-        format!("{column} IS NULL")
-    } else if let Some(column) = predicate.strip_prefix("not ") {
-        format!("NOT {column}")
-    } else {
-        predicate.to_owned()
     }
 }

@@ -69,7 +69,10 @@ fn summary(found: &IndexReview, facts: &DatabaseFacts) -> String {
         (0, 0) => "no index would save enough, and none is superfluous".to_owned(),
         (create, drop) => format!("{create} to create and {drop} to drop are recommended, each with its own verdict"),
     };
-    format!("{read} statements take {:.0} s a day over {tables} tables{unread}: {advice}.", found.total_ms * day)
+    // The sum of no times is -0.
+    let seconds = (found.total_ms * day).abs();
+    let take = if read == 1 { "statement takes" } else { "statements take" };
+    format!("{read} {take} {seconds:.0} s a day over {tables} tables{unread}: {advice}.")
 }
 
 fn create(
@@ -90,22 +93,29 @@ fn create(
     if let Some(extension) = &new.extension {
         body.push_str(&format!("CREATE EXTENSION IF NOT EXISTS {extension};\n"));
     }
-    body.push_str(&format!("{};\n", new.statement));
+    body.push_str(&new.script);
     let schema = new.table.split('.').next().unwrap_or("public");
-    let drop = format!("DROP INDEX CONCURRENTLY {};\n", crate::database::statement::quote(&new.index.name));
+    let drop = format!("{};\n", new.undo);
     let heaviest = new.families.first();
     let reason = match heaviest {
-        Some(family) => format!(
-            "{} {} run {} and take {} of database time a day; with the index on {} they are expected to take {:.2} ms instead of \
-             {:.2} ms ({NOT_MEASURED}).",
-            new.families.len(),
-            if new.families.len() == 1 { "statement" } else { "statements" },
-            per_day(new.families.iter().map(|family| family.calls).sum::<f64>() * day * 1000.0),
-            seconds(new.families.iter().map(|family| family.calls * family.before_ms).sum::<f64>() * day),
-            columns_text(&new.index),
-            family.after_ms,
-            family.before_ms
-        ),
+        Some(family) => {
+            let calls = new.families.iter().map(|family| family.calls).sum::<f64>() * day * 1000.0;
+            let (run, take) = match new.families.len() {
+                1 => ("1 statement runs".to_owned(), "takes"),
+                count => (format!("{count} statements run"), "take"),
+            };
+            // Of several statements the heaviest one has the figures.
+            let which = if new.families.len() == 1 { "it is" } else { "the heaviest is" };
+            format!(
+                "{run} {} and {take} {} of database time a day; with the index on {} {which} expected to take {:.2} ms instead of \
+                 {:.2} ms ({NOT_MEASURED}).",
+                per_day(calls),
+                seconds(new.families.iter().map(|family| family.calls * family.before_ms).sum::<f64>() * day),
+                columns_text(&new.index),
+                family.after_ms,
+                family.before_ms
+            )
+        }
         None => String::new(),
     };
     let terms = IndexTerms {
@@ -176,7 +186,12 @@ fn discard(spec: &DatabaseSpec, surplus: &Surplus, facts: &DatabaseFacts, now: T
         }
         SurplusReason::Unused { seconds } => {
             #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
-            let span = duration_text((seconds / 3600.0).round() as i64 * 3_600_000);
+            let span = match *seconds {
+                seconds if seconds >= 7_200.0 => (seconds / 3600.0).round() as i64 * 3_600_000,
+                seconds if seconds >= 120.0 => (seconds / 60.0).round() as i64 * 60_000,
+                seconds => seconds.round() as i64 * 1000,
+            };
+            let span = duration_text(span);
             (
                 format!(
                     "No statement has scanned {name} in {span}, the span of the server's statistics. A standby keeps its own count."
@@ -191,7 +206,9 @@ fn discard(spec: &DatabaseSpec, surplus: &Surplus, facts: &DatabaseFacts, now: T
             0.99,
         ),
     };
-    let bytes = surplus.bytes.unwrap_or(0.0);
+    // An index has two pages at least.
+    let bytes = surplus.bytes.unwrap_or(surplus.estimated_bytes.max(16_384.0));
+    let doubt = if surplus.bytes.is_some() { 0.1 } else { 0.7 };
     let evidence = json!({
         "basis": "catalogue",
         "scans": surplus.index.scans,
@@ -209,7 +226,7 @@ fn discard(spec: &DatabaseSpec, surplus: &Surplus, facts: &DatabaseFacts, now: T
             "include": surplus.index.include, "where": surplus.index.predicate, "method": surplus.index.method}),
         valid_until: Some(now.plus_millis(VALID_MS)),
         metric: INDEX_SIZE,
-        effect: Interval { value: bytes, lower: bytes * 0.9, upper: bytes * 1.1 },
+        effect: Interval { value: bytes, lower: bytes * (1.0 - doubt), upper: bytes * (1.0 + doubt) },
         confidence,
         reason,
         evidence,
@@ -217,7 +234,7 @@ fn discard(spec: &DatabaseSpec, surplus: &Surplus, facts: &DatabaseFacts, now: T
             database: spec.name.clone(),
             index: format!("{schema}.{name}"),
             families: Vec::new(),
-            bytes: surplus.bytes,
+            bytes: Some(bytes),
         },
         rollback: restore.map(|body| Rollback { baseline: 0.0, patch: sql(body), terms: None }),
         patch: sql(format!("{};\n", surplus.statement)),
@@ -235,7 +252,7 @@ fn concurrently(definition: &str) -> String {
 }
 
 /// Confidence of an estimate: the part of the promised saving that is left when the estimate is wrong by its whole doubt,
-/// between 0.5 and 0.9.
+/// at most 0.9.
 fn confidence(effect: &Interval) -> f64 {
     if effect.value > 0.0 { (effect.lower / effect.value).clamp(0.0, 0.9) } else { 0.0 }
 }

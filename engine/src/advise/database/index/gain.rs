@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::types::Unread;
 use crate::database::{
-    Catalogue, StatementUse, Workload,
+    Catalogue, StatementUse, TableKind, Workload,
     estimate::{Costs, Design, Estimate, Hypothetical, PathUse, Seen, estimate},
     shape::{Key, Shape, Verb, shape},
     statement::parse,
@@ -73,6 +73,10 @@ pub(super) fn read<'a>(catalogue: &'a Catalogue, workload: &'a Workload) -> Read
                 continue;
             }
         };
+        if let Some(view) = view_of(&shape, catalogue) {
+            read.unread.push(unread(format!("it reads the view {view}, whose definition is not followed")));
+            continue;
+        }
         let mut tables: BTreeSet<String> = shape
             .blocks
             .iter()
@@ -89,6 +93,15 @@ pub(super) fn read<'a>(catalogue: &'a Catalogue, workload: &'a Workload) -> Read
         read.families.push(Family { used, shape, tables, present, is_contradicted });
     }
     read
+}
+
+/// Returns the first view that a statement reads.
+fn view_of(shape: &Shape, catalogue: &Catalogue) -> Option<String> {
+    let tables =
+        shape.blocks.iter().flat_map(|block| &block.relations).filter_map(|relation| relation.table.as_deref());
+    let is_view =
+        |key: &&str| catalogue.tables.iter().any(|table| table.kind == TableKind::View && table.key() == **key);
+    tables.into_iter().find(is_view).map(str::to_owned)
 }
 
 fn scenarios(shape: &Shape, design: &Design<'_>, costs: &Costs, used: &StatementUse) -> Vec<Estimate> {
@@ -128,18 +141,16 @@ fn with_values(mut shape: Shape, used: &StatementUse) -> Shape {
             && let Operand::Parameter(number) = operand
             && let Some(text) = constant(*number)
         {
-            *operand = Operand::Literal(if text.parse::<f64>().is_ok() {
-                text
-            } else {
-                format!("'{}'", text.replace('\'', "''"))
-            });
+            // A quoted literal has the type of what it is compared with.
+            *operand = Operand::Literal(format!("'{}'", text.replace('\'', "''")));
         }
     }
     shape
 }
 
 pub(super) fn seen(used: &StatementUse) -> Seen {
-    Seen { rows: (used.calls > 0.0).then(|| used.rows / used.calls) }
+    let mean = |sum: f64| (used.calls > 0.0).then(|| sum / used.calls);
+    Seen { rows: mean(used.rows), blocks: mean(used.blocks_hit + used.blocks_read).filter(|blocks| *blocks > 0.0) }
 }
 
 /// Scales a measured time by the works before and after.

@@ -18,7 +18,7 @@ mod terms;
 mod types;
 
 pub use advisor::Indexes;
-pub use describe::{drop_statement, index_statement};
+pub use describe::{drop_statement, index_script, index_statement};
 pub use surplus::surplus;
 pub use terms::{FamilyTerm, IndexTerms};
 pub use types::{FamilyEffect, IndexReview, Limits, NewIndex, Surplus, SurplusReason, Unread};

@@ -2,8 +2,8 @@
 
 use super::{Limits, SurplusReason, review};
 use crate::database::{
-    Catalogue, Index, ParameterValues, StatementUse, Workload,
-    fixture::{application, btree, used, workload},
+    Catalogue, Index, ParameterValues, StatementUse, Table, TableKind, Workload,
+    fixture::{application, btree, column, table, used, workload},
 };
 
 fn created(catalogue: &Catalogue, statements: Vec<StatementUse>) -> Vec<String> {
@@ -49,11 +49,35 @@ fn one_slow_statement_gets_the_index_that_fits_it() {
         ),
         ("SELECT t.title FROM users u JOIN tasks t ON t.user_id = u.id WHERE u.id = $1", 50.0, "tasks (user_id)"),
         ("DELETE FROM users WHERE id = $1", 1.0, "tasks (user_id)"),
+        // As an ORM compares without case.
+        (
+            r#"SELECT "users"."id" FROM "users" WHERE UPPER("users"."email"::text) = UPPER($1) LIMIT 21"#,
+            1.0,
+            "users ((upper(email::text)))",
+        ),
+        // The order of the first table lasts through the join, so that the limit ends it early.
+        (
+            "SELECT t.title, u.email FROM tasks t JOIN users u ON u.id = t.user_id WHERE t.team_id = $1 \
+             ORDER BY t.created_at DESC LIMIT 25",
+            25.0,
+            "tasks (team_id, created_at)",
+        ),
     ];
     for (text, rows, expected) in cases {
         let found = created(&application(), vec![used(text, 2000.0, 90.0, rows)]);
         assert_eq!(found, [expected], "{text}");
     }
+}
+
+/// Few of many different values contain one: that the limit did not end the scan shows in the blocks.
+#[test]
+fn a_limit_that_is_not_reached_does_not_make_a_scan_cheap() {
+    let mut statement = used("SELECT id, title FROM tasks WHERE tags @> $1 LIMIT $2", 2000.0, 90.0, 1.0);
+    statement.blocks_hit = 12_500.0 * statement.calls;
+    assert_eq!(created(&application(), vec![statement.clone()]), ["tasks USING gin (tags)"]);
+    // An execution that reads few blocks ends at its first rows.
+    statement.blocks_hit = 40.0 * statement.calls;
+    assert_eq!(created(&application(), vec![statement]), Vec::<String>::new());
 }
 
 #[test]
@@ -163,4 +187,139 @@ fn a_statement_that_cannot_be_read_is_reported_and_stops_nothing() {
     ];
     let found = review(&application(), &workload(statements), &Limits::default());
     assert_eq!((found.create.len(), found.unread.len()), (1, 1));
+}
+
+#[test]
+fn an_index_stays_when_the_one_that_would_replace_it_is_dropped() {
+    let dropped = |indexes: Vec<Index>| {
+        let mut catalogue = application();
+        catalogue.tables[0].indexes.extend(indexes);
+        let found = review(&catalogue, &Workload::default(), &Limits::default()).drop;
+        let mut names: Vec<String> = found.into_iter().map(|surplus| surplus.index.name).collect();
+        names.sort();
+        names
+    };
+    let unused = |name: &str, keys: &[&str]| Index { scans: Some(0.0), ..btree(name, keys) };
+    // The wide one is never used: the narrow one is what statements have.
+    assert_eq!(dropped(vec![btree("narrow", &["team_id"]), unused("wide", &["team_id", "status"])]), ["wide"]);
+    // Three equal ones: one stays.
+    let same = ["a", "b", "c"].map(|name| btree(name, &["team_id"]));
+    assert_eq!(dropped(same.to_vec()), ["b", "c"]);
+    // A prefix of a prefix: the widest stays.
+    let chain = vec![
+        btree("one", &["team_id"]),
+        btree("two", &["team_id", "status"]),
+        btree("three", &["team_id", "status", "due_at"]),
+    ];
+    assert_eq!(dropped(chain), ["one", "two"]);
+    let invalid = Index { valid: false, ..btree("wide", &["team_id", "status"]) };
+    assert_eq!(dropped(vec![btree("narrow", &["team_id"]), invalid]), ["wide"]);
+    // Predicates are compared by what they say.
+    let partial = |name: &str, keys: &[&str], predicate: &str| Index {
+        predicate: Some(predicate.to_owned()),
+        ..btree(name, keys)
+    };
+    let written = vec![
+        partial("a", &["team_id"], "(status = 'open'::text)"),
+        partial("b", &["team_id", "due_at"], "status = 'open'"),
+        partial("c", &["team_id"], "status = 'done'"),
+    ];
+    assert_eq!(dropped(written), ["a"]);
+}
+
+#[test]
+fn an_operator_that_gin_does_not_have_gets_no_index() {
+    let mut catalogue = application();
+    catalogue.tables[0].columns.push(column("payload", "jsonb", 0.0, -0.5, 100.0, 0.0));
+    let of = |text: &str| created(&catalogue, vec![used(text, 2000.0, 90.0, 20.0)]);
+    assert_eq!(of("SELECT id FROM tasks WHERE payload @> $1"), ["tasks USING gin (payload)"]);
+    assert_eq!(of("SELECT id FROM tasks WHERE $1 <@ payload"), ["tasks USING gin (payload)"]);
+    assert_eq!(of("SELECT id FROM tasks WHERE payload <@ $1"), Vec::<String>::new());
+    assert_eq!(of("SELECT id FROM tasks WHERE $1 @> tags"), ["tasks USING gin (tags)"]);
+    assert_eq!(of("SELECT id FROM tasks WHERE title @@ $1"), Vec::<String>::new());
+}
+
+#[test]
+fn names_that_need_quotes_keep_them() {
+    let mut catalogue = application();
+    let mut orders = table(
+        "Orders",
+        1_000_000.0,
+        vec![
+            column("userId", "bigint", 0.0, 20_000.0, 8.0, 0.0),
+            column("isOpen", "boolean", 0.0, 2.0, 1.0, 0.0),
+            column("user", "text", 0.0, -0.9, 20.0, 0.0),
+        ],
+    );
+    let statistics =
+        orders.columns.iter_mut().find(|column| column.name == "isOpen").unwrap().statistics.as_mut().unwrap();
+    statistics.common_values = vec!["f".to_owned(), "t".to_owned()];
+    statistics.common_shares = vec![0.99, 0.01];
+    orders.schema = "shop".to_owned();
+    catalogue.tables.push(orders);
+    let of = |text: &str| {
+        let found = review(&catalogue, &workload(vec![used(text, 2000.0, 90.0, 20.0)]), &Limits::default()).create;
+        found.into_iter().map(|new| (new.statement, new.undo)).collect::<Vec<_>>()
+    };
+    let found = of(r#"SELECT * FROM shop."Orders" WHERE "userId" = $1 AND "isOpen""#);
+    let name = r#""Orders_userid_part_idx""#;
+    assert_eq!(
+        found,
+        [(
+            format!(r#"CREATE INDEX CONCURRENTLY {name} ON shop."Orders" ("userId") WHERE "isOpen""#),
+            format!("DROP INDEX CONCURRENTLY shop.{name}")
+        )]
+    );
+    assert!(of(r#"SELECT id FROM shop."Orders" WHERE "user" = $1"#)[0].0.ends_with(r#"ON shop."Orders" ("user")"#));
+}
+
+#[test]
+fn a_name_that_another_table_of_the_schema_has_is_not_given_again() {
+    let mut catalogue = application();
+    catalogue.tables[1].indexes.push(btree("tasks_user_id_idx", &["email"]));
+    let statements = vec![used("SELECT title FROM tasks WHERE user_id = $1", 2000.0, 90.0, 50.0)];
+    let found = review(&catalogue, &workload(statements), &Limits::default()).create;
+    assert_eq!(found[0].index.name, "tasks_user_id_idx1");
+}
+
+#[test]
+fn partitions_get_their_indexes_one_by_one_and_views_none() {
+    let mut catalogue = application();
+    let parent = &mut catalogue.tables[0];
+    parent.kind = TableKind::Partitioned;
+    let part = |name: &str| Table { parent: Some("public.tasks".to_owned()), ..table(name, 500_000.0, Vec::new()) };
+    (parent.rows, parent.pages) = (None, None);
+    catalogue.tables.extend([part("tasks_1"), part("tasks_2")]);
+    catalogue.sum_partitions();
+    let mut view = table("open_tasks", 1000.0, vec![column("user_id", "bigint", 0.0, 100.0, 8.0, 0.0)]);
+    view.kind = TableKind::View;
+    catalogue.tables.push(view);
+    let statements = vec![
+        used("SELECT title FROM tasks WHERE user_id = $1", 2000.0, 90.0, 50.0),
+        used("SELECT id FROM open_tasks WHERE user_id = $1", 2000.0, 90.0, 50.0),
+    ];
+    let found = review(&catalogue, &workload(statements), &Limits::default());
+    assert_eq!(found.create.len(), 1);
+    assert_eq!(
+        found.create[0].script,
+        "CREATE INDEX tasks_user_id_idx ON ONLY tasks (user_id);\n\
+         CREATE INDEX CONCURRENTLY tasks_1_user_id_idx ON tasks_1 (user_id);\n\
+         ALTER INDEX tasks_user_id_idx ATTACH PARTITION tasks_1_user_id_idx;\n\
+         CREATE INDEX CONCURRENTLY tasks_2_user_id_idx ON tasks_2 (user_id);\n\
+         ALTER INDEX tasks_user_id_idx ATTACH PARTITION tasks_2_user_id_idx;\n"
+    );
+    assert!(found.unread[0].reason.contains("public.open_tasks"), "{:?}", found.unread);
+}
+
+#[test]
+fn an_unused_index_with_a_twin_is_dropped_as_its_duplicate() {
+    let mut catalogue = application();
+    let unused = Index { scans: Some(0.0), ..btree("first", &["user_id"]) };
+    catalogue.tables[0].indexes.extend([unused, btree("second", &["user_id"])]);
+    let found = review(&catalogue, &workload(Vec::new()), &Limits::default()).drop;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].index.name.as_str(), &found[0].reason),
+        ("first", &SurplusReason::Duplicate { of: "second".to_owned() })
+    );
 }

@@ -45,8 +45,12 @@ pub struct NewIndex {
     pub table: String,
     /// The index.
     pub index: Index,
-    /// Statement that creates it.
+    /// Statement that creates it; on a partitioned table the first one of `script`.
     pub statement: String,
+    /// All statements that create it, one a line.
+    pub script: String,
+    /// Statement that drops it.
+    pub undo: String,
     /// Extension that must be installed first.
     pub extension: Option<String>,
     /// Expected size in bytes.
@@ -93,6 +97,8 @@ pub struct Surplus {
     pub statement: String,
     /// Bytes that are freed; none if unknown.
     pub bytes: Option<f64>,
+    /// Bytes that such an index is expected to have.
+    pub estimated_bytes: f64,
     /// Time that writes regain in the workload's span, in milliseconds.
     pub regained_ms: f64,
 }

@@ -7,7 +7,7 @@ use sqlparser::ast::SelectItem;
 use super::{
     finding::{Action, Finding, Pattern},
     known::{Context, Known},
-    tree::{Scope, ident, output_names, plain},
+    tree::{Scope, ident, output_names, plain, unique_keys},
 };
 use crate::database::{Column, shape::Verb};
 
@@ -19,6 +19,8 @@ const WIDE_MIN: f64 = 64.0;
 const SHARE_MIN: f64 = 0.4;
 /// Least bytes of wide columns that one execution returns, in the mean.
 const BYTES_MIN: f64 = 2_048.0;
+/// Least bytes of wide columns that all executions return in a day.
+const BYTES_A_DAY_MIN: f64 = 1_048_576.0;
 /// Least executions.
 const CALLS_MIN: f64 = 20.0;
 
@@ -38,12 +40,15 @@ pub(super) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
     }
     let width =
         |column: &Column| column.statistics.as_ref().map_or(0.0, |known| known.width * (1.0 - known.null_fraction));
-    let compared = compared(known);
+    // The list keeps what its conditions compare, and the key that identifies its rows.
+    let mut kept = compared(known);
+    kept.extend(unique_keys(only.table).into_iter().next().unwrap_or_default());
     let wide: Vec<&&Column> =
-        columns.iter().filter(|column| width(column) >= WIDE_MIN && !compared.contains(&column.name)).collect();
+        columns.iter().filter(|column| width(column) >= WIDE_MIN && !kept.contains(&column.name)).collect();
     let total: f64 = columns.iter().map(|column| width(column)).sum();
     let spared: f64 = wide.iter().map(|column| width(column)).sum();
-    if wide.is_empty() || spared < SHARE_MIN * total || spared * known.rows() < BYTES_MIN {
+    let is_rare = context.a_day(spared * known.usage.rows).is_some_and(|bytes| bytes < BYTES_A_DAY_MIN);
+    if wide.is_empty() || spared < SHARE_MIN * total || spared * known.rows() < BYTES_MIN || is_rare {
         return None;
     }
     let others = others(known, context, &only.table.key());
@@ -66,6 +71,9 @@ pub(super) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
     } else {
         items.iter().zip(&columns).filter(|(_, column)| !is_wide(&column.name)).map(|(item, _)| item.clone()).collect()
     };
+    if narrow.is_empty() {
+        return None;
+    }
     let text = known.query()?.to_string();
     let old = format!("SELECT {}", items.join(", "));
     let statement = text.starts_with(&old).then(|| text.replacen(&old, &format!("SELECT {}", narrow.join(", ")), 1));

@@ -223,6 +223,14 @@ fn wide_columns_of_a_list_are_reported_when_other_lists_do_without() {
 }
 
 #[test]
+fn a_list_that_is_read_rarely_may_have_wide_columns() {
+    let list = usage("SELECT * FROM tasks WHERE owner_id = $1 ORDER BY id LIMIT $2", 20.0, 4.0, 60.0);
+    let narrow = usage("SELECT id, title FROM tasks WHERE owner_id = $1 LIMIT $2", 20.0, 4.0, 60.0);
+    let workload = Workload { seconds: Some(86_400.0), statements: vec![list, narrow], ..Workload::default() };
+    assert_eq!(findings(&workload, &catalogue(), &[]), [], "54 kB a day");
+}
+
+#[test]
 fn a_long_list_without_limit_is_reported() {
     let finding = only(vec![usage("SELECT id FROM tasks WHERE status = $1 ORDER BY id", 500.0, 90_000.0, 5e6)]);
     assert_eq!(finding.pattern, Pattern::MissingLimit);
@@ -232,11 +240,129 @@ fn a_long_list_without_limit_is_reported() {
 
 #[test]
 fn parts_that_the_parser_replaces_are_never_rewritten() {
-    for condition in ["EXTRACT($3 FROM created_at) = $4", "address = inet $3"] {
+    for condition in ["EXTRACT($3 FROM created_at) = $4", "address = inet $3", "status = char $3"] {
         let text = format!("SELECT id FROM tasks WHERE {condition} ORDER BY id LIMIT $1 OFFSET $2");
         assert_eq!(found(vec![usage(&text, 500.0, 90_000.0, 1e4)]), [], "{condition}");
     }
     let text = "SELECT id FROM tasks WHERE created_at > now() - interval $3 ORDER BY id LIMIT $1 OFFSET $2";
     let finding = only(vec![usage(text, 500.0, 90_000.0, 1e4)]);
     assert!(rewrite(&finding).statement.contains("now() - $2::INTERVAL AND id > $3"), "{:?}", finding.action);
+}
+
+#[test]
+fn placeholders_of_typed_constants_keep_their_values() {
+    for (condition, expected) in [
+        ("created_at > date $1", "created_at > $1::DATE"),
+        ("created_at > timestamptz $1", "created_at > $1::TIMESTAMPTZ"),
+        ("title = text $1", "title = $1::TEXT"),
+        ("title NOT LIKE $1 ESCAPE $4", "title NOT LIKE $1 ESCAPE $3"),
+    ] {
+        let text = format!("SELECT id FROM tasks WHERE {condition} ORDER BY id LIMIT $2 OFFSET $3");
+        let finding = only(vec![usage(&text, 500.0, 90_000.0, 1e4)]);
+        let last = if condition.contains("$4") { "$4" } else { "$3" };
+        let statement = format!("SELECT id FROM tasks WHERE {expected} AND id > {last} ORDER BY id LIMIT $2");
+        assert_eq!(rewrite(&finding).statement, statement, "{condition}");
+    }
+}
+
+#[test]
+fn pages_of_the_standard_form_are_pages() {
+    let text = "SELECT id FROM tasks ORDER BY id OFFSET $1 ROWS FETCH NEXT $2 ROWS ONLY";
+    let finding = only(vec![usage(text, 500.0, 90_000.0, 1e4)]);
+    assert_eq!(rewrite(&finding).statement, "SELECT id FROM tasks WHERE id > $2 ORDER BY id LIMIT $1");
+}
+
+#[test]
+fn an_index_with_nulls_at_the_other_end_does_not_serve_pages() {
+    let text = "SELECT id, title FROM tasks ORDER BY title NULLS FIRST, id LIMIT $1 OFFSET $2";
+    let workload =
+        Workload { seconds: Some(3_600.0), statements: vec![usage(text, 500.0, 90_000.0, 1e4)], ..Workload::default() };
+    let needs = |nulls_first: bool| {
+        let mut with = catalogue();
+        with.tables[0].columns[2].not_null = false;
+        let mut own = index("tasks_title", &["title", "id"], false);
+        own.keys[0].nulls_first = nulls_first;
+        with.tables[0].indexes.push(own);
+        findings(&workload, &with, &[])[0].needs.len()
+    };
+    assert_eq!((needs(true), needs(false)), (0, 1));
+}
+
+#[test]
+fn an_or_over_a_column_of_few_values_needs_no_index() {
+    let text = "SELECT id FROM tasks WHERE status = $1 OR title = $2";
+    let workload = |text: &str| Workload { statements: vec![usage(text, 500.0, 90_000.0, 1e4)], ..Workload::default() };
+    assert_eq!(findings(&workload(text), &catalogue(), &[])[0].pattern, Pattern::OrColumns);
+    let mut few = catalogue();
+    few.tables[0].columns[3].statistics =
+        Some(ColumnStatistics { width: 5.0, distinct: 4.0, ..ColumnStatistics::default() });
+    assert_eq!(findings(&workload(text), &few, &[]), []);
+}
+
+#[test]
+fn an_index_on_another_text_does_not_serve_a_search() {
+    let workload = Workload {
+        statements: vec![usage("SELECT id FROM tasks WHERE title ILIKE $1", 500.0, 90_000.0, 1e4)],
+        ..Workload::default()
+    };
+    for (key, is_served) in [("title", true), ("lower(title)", false), ("subtitle", false), ("\"title\"", true)] {
+        let mut with = catalogue();
+        let definition = format!("CREATE INDEX tasks_title ON public.tasks USING gin ({key} gin_trgm_ops)");
+        with.tables[0].indexes.push(Index { definition, valid: true, ..Index::default() });
+        assert_eq!(findings(&workload, &with, &[]).is_empty(), is_served, "{key}");
+    }
+}
+
+#[test]
+fn a_value_that_a_query_computes_is_not_inserted_for_all_rows() {
+    let text = "INSERT INTO tasks (title, owner_id) VALUES ($1, (SELECT max(owner_id) FROM tasks))";
+    let workload = Workload { statements: vec![usage(text, 10_000.0, 400.0, 1e4)], ..Workload::default() };
+    let seen = Loop { family: family(text), calls: 20.0, ..Loop::default() };
+    let all = findings(&workload, &catalogue(), &[seen]);
+    assert!(matches!(&all[0].action, Action::Keep { reason } if reason.contains("query")), "{all:?}");
+}
+
+#[test]
+fn one_pass_is_refused_where_the_list_reads_few_of_the_values() {
+    let text = "SELECT t.id, (SELECT count(*) FROM tasks AS s WHERE s.owner_id = t.id) AS n FROM tasks AS t WHERE t.status = $1";
+    let action = |rows: f64| {
+        let workload = Workload { statements: vec![usage(text, 500.0, 90_000.0, 500.0 * rows)], ..Workload::default() };
+        let found = findings(&workload, &catalogue(), &[]);
+        found.into_iter().find(|finding| finding.pattern == Pattern::CorrelatedSubquery).map(|finding| finding.action)
+    };
+    assert!(matches!(action(150.0), Some(Action::Keep { reason }) if reason.contains("few of the values")));
+    assert!(matches!(action(200_000.0), Some(Action::Rewrite(_))));
+}
+
+#[test]
+fn a_loop_whose_driver_casts_its_values_is_rewritten() {
+    let of = |text: &str| {
+        let workload = Workload { statements: vec![usage(text, 10_000.0, 400.0, 1e4)], ..Workload::default() };
+        let seen = Loop { family: family(text), calls: 20.0, ..Loop::default() };
+        findings(&workload, &catalogue(), &[seen]).remove(0).action
+    };
+    for (before, after) in [
+        (
+            "UPDATE tasks SET status = $1::VARCHAR WHERE tasks.id = $2::BIGINT",
+            "UPDATE tasks SET status = changed.value_1 FROM UNNEST($2::BIGINT[], $1::TEXT[]) AS changed (key, value_1) WHERE \
+             tasks.id = changed.key",
+        ),
+        ("DELETE FROM tasks WHERE tasks.id = $1::BIGINT", "DELETE FROM tasks WHERE id = ANY($1)"),
+        (
+            "INSERT INTO tasks (owner_id, title) VALUES ($1::BIGINT, $2::VARCHAR)",
+            "INSERT INTO tasks (owner_id, title) SELECT added.value_1, added.value_2 FROM UNNEST($1::BIGINT[], $2::TEXT[]) AS \
+             added (value_1, value_2)",
+        ),
+    ] {
+        let Action::Rewrite(rewrite) = of(before) else { panic!("{before}: {:?}", of(before)) };
+        assert_eq!(rewrite.statement, after);
+    }
+    // A cast that may change a value is not left out.
+    for text in [
+        "UPDATE tasks SET status = $1::VARCHAR(3) WHERE id = $2",
+        "UPDATE tasks SET status = $1 WHERE id = $2::NUMERIC",
+        "INSERT INTO tasks (owner_id, created_at) VALUES ($1, $2::TIMESTAMP WITHOUT TIME ZONE)",
+    ] {
+        assert!(matches!(of(text), Action::Keep { .. }), "{text}: {:?}", of(text));
+    }
 }

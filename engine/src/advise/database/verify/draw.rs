@@ -384,11 +384,11 @@ fn strip(expr: &Expr) -> &Expr {
     }
 }
 
-fn fold(ident: &Ident) -> String {
+pub(super) fn fold(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
-fn last(name: &ObjectName) -> Option<Ident> {
+pub(super) fn last(name: &ObjectName) -> Option<Ident> {
     name.0.last().and_then(|part| part.as_ident()).cloned()
 }
 

@@ -2,17 +2,19 @@
 //! and after mean.
 //!
 //! Pure. `subject` reads what is measured from a recommendation, `draw` finds what each placeholder of a statement is
-//! compared with, `values` turns sampled rows into values, `compare` judges times, `report` is the result. The caller runs
+//! compared with, `functions` lists what a statement calls, `values` turns sampled rows into values, `compare` judges times, `report` is the result. The caller runs
 //! the statements (`almanac verify database`).
 
 mod compare;
 mod draw;
+mod functions;
 mod report;
 mod subject;
 mod values;
 
 pub use compare::{Comparison, LEAST_EFFECT, Outcome, compare, median};
 pub use draw::{Draw, Slot, Source, draw, prepared};
+pub use functions::functions;
 pub use report::{
     Build, Conclusion, PlanSide, Planner, Prediction, Report, Results, Skipped, StatementReport, WriteCost, conclude,
 };

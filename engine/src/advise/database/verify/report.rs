@@ -1,4 +1,4 @@
-//! What a measurement on a copy reports, and whether it bears a recommendation out.
+//! What a measurement on a copy reports, and whether it confirms a recommendation.
 
 use serde::{Deserialize, Serialize};
 
@@ -154,8 +154,8 @@ pub struct Prediction {
 /// What a measurement means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conclusion {
-    /// Whether the recommendation is borne out.
-    pub borne_out: bool,
+    /// Whether the recommendation is confirmed.
+    pub confirmed: bool,
     /// Comparison of all statements.
     pub outcome: Outcome,
     /// Reason in one sentence.
@@ -186,10 +186,10 @@ pub fn conclude(
         && results.different > 0
     {
         let text = format!("the results differ for {} of {} sets of values", results.different, results.compared);
-        return (Conclusion { borne_out: false, outcome, text }, prediction(statements));
+        return (Conclusion { confirmed: false, outcome, text }, prediction(statements));
     }
-    let (borne_out, text) = match (&subject.action, total, outcome) {
-        (Action::Drop, None, _) => (true, "no known statement reads the table".to_owned()),
+    let (confirmed, text) = match (&subject.action, total, outcome) {
+        (Action::Drop, None, _) => (true, "no plan of a known statement changes without it".to_owned()),
         (Action::Create { .. } | Action::Rewrite { .. }, None, _) => {
             (false, "no statement could be measured".to_owned())
         }
@@ -202,7 +202,7 @@ pub fn conclude(
         (Action::Drop, _, _) if uses(subject, statements) => (true, format!("not slower without the index: {times}")),
         (Action::Drop, _, _) => (true, format!("no plan uses the index: {times}")),
     };
-    (Conclusion { borne_out, outcome, text }, prediction(statements))
+    (Conclusion { confirmed, outcome, text }, prediction(statements))
 }
 
 /// Whether a plan with the index reads it.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::database::statement::parse;
+use crate::database::statement::{parse, quote};
 
 /// A recommendation to measure.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Subject {
     pub table: String,
     /// Name of the index, without its schema; empty for a rewritten statement.
     pub index: String,
+    /// Whether the table is partitioned, so that nothing is done concurrently.
+    pub is_partitioned: bool,
     /// The change.
     pub action: Action,
     /// Statements whose times are measured.
@@ -96,7 +98,8 @@ pub enum SubjectError {
     },
     /// Its statement does something else.
     #[error(
-        "recommendation {id:?} proposes {statement:?}; only CREATE INDEX CONCURRENTLY and DROP INDEX CONCURRENTLY are run"
+        "recommendation {id:?} proposes {statement:?}; only CREATE INDEX CONCURRENTLY (of a partitioned table CREATE INDEX … ON ONLY) \
+         and DROP INDEX are run, for one index with a name, on the table of the recommendation"
     )]
     Statement {
         /// The recommendation.
@@ -131,8 +134,24 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
     if statement.contains(';') {
         return Err(other());
     }
-    let (action, index) = if let Some(rest) = statement.strip_prefix("CREATE INDEX CONCURRENTLY ") {
+    let is_partitioned = !statement.contains(" INDEX CONCURRENTLY ");
+    let created =
+        statement.strip_prefix("CREATE INDEX ").map(|rest| rest.strip_prefix("CONCURRENTLY ").unwrap_or(rest));
+    let dropped = statement.strip_prefix("DROP INDEX ").map(|rest| rest.strip_prefix("CONCURRENTLY ").unwrap_or(rest));
+    let (action, index) = if let Some(rest) = created {
         let (name, behind) = identifier(rest).ok_or_else(other)?;
+        // In production the indexes of partitions are built one by one and attached; in a copy in one statement.
+        let behind = match (is_partitioned, behind.trim_start().strip_prefix("ON ONLY ")) {
+            (true, Some(rest)) => format!("ON {rest}"),
+            (false, None) => behind.trim_start().to_owned(),
+            _ => return Err(other()),
+        };
+        let behind = behind.as_str();
+        let built = if is_partitioned { format!("CREATE INDEX {} {behind}", quote(&name)) } else { statement.clone() };
+        // An index without this name, or of another schema, would not be found when it is to be removed.
+        if !is_on(behind, &table) {
+            return Err(other());
+        }
         let keys = behind.split_once('(').map_or("", |(_, keys)| keys);
         let predicate = text(&proposed["where"]);
         if predicate.as_deref().is_some_and(|predicate| parse(&format!("SELECT 1 WHERE {predicate}")).is_err()) {
@@ -144,13 +163,17 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
         }
         let has_expression = keys.starts_with('(') || keys.contains(", (");
         let serves_prefixes = behind.contains("_pattern_ops");
-        (Action::Create { statement: statement.clone(), extension, predicate, has_expression, serves_prefixes }, name)
-    } else if let Some(rest) = statement.strip_prefix("DROP INDEX CONCURRENTLY ") {
+        (Action::Create { statement: built, extension, predicate, has_expression, serves_prefixes }, name)
+    } else if let Some(rest) = dropped {
         let (first, behind) = identifier(rest).ok_or_else(other)?;
-        let name = match behind.strip_prefix('.') {
-            Some(rest) => identifier(rest).ok_or_else(other)?.0,
-            None => first,
+        let (name, behind) = match behind.strip_prefix('.') {
+            Some(rest) => identifier(rest).ok_or_else(other)?,
+            None => (first, behind),
         };
+        // A second name would be dropped as well.
+        if !behind.trim().is_empty() {
+            return Err(other());
+        }
         (Action::Drop, name)
     } else {
         return Err(other());
@@ -168,7 +191,7 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
     }
     statements.sort_by(|a, b| (b.calls * b.mean_ms).total_cmp(&(a.calls * a.mean_ms)));
     let target = text(&recommendation["target"]).unwrap_or_default();
-    Ok(Subject { id, target, table, index, action, statements })
+    Ok(Subject { id, target, table, index, is_partitioned, action, statements })
 }
 
 /// Reads the recommendation of a rewritten statement.
@@ -210,6 +233,7 @@ fn query(recommendation: &Value, id: String) -> Result<Subject, SubjectError> {
         target: recommendation["target"].as_str().unwrap_or_default().to_owned(),
         table: String::new(),
         index: String::new(),
+        is_partitioned: false,
         action: Action::Rewrite { statement: statement.to_owned(), parameters, is_ordered },
         statements: vec![target],
         id,
@@ -234,7 +258,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
-/// Splits an identifier off a text.
+/// Whether a text is `ON table …` with the table `schema.name`; the schema may be missing in the text.
+fn is_on(text: &str, table: &str) -> bool {
+    let Some((first, rest)) = text.trim_start().strip_prefix("ON ").and_then(identifier) else { return false };
+    match rest.strip_prefix('.').and_then(identifier) {
+        Some((name, _)) => table == format!("{first}.{name}"),
+        None => table.split_once('.').map_or(table, |(_, name)| name) == first,
+    }
+}
+
+/// Splits an identifier off a text. As in PostgreSQL, one without quotes is in lower case.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let text = text.trim_start();
     if let Some(rest) = text.strip_prefix('"') {
@@ -253,7 +286,7 @@ fn identifier(text: &str) -> Option<(String, &str)> {
     }
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
-    (!name.is_empty()).then(|| (name.to_owned(), rest))
+    (!name.is_empty()).then(|| (name.to_ascii_lowercase(), rest))
 }
 
 impl Target {

@@ -149,7 +149,7 @@ pub fn values(
                     }
                 }
                 Some(Slot::Pattern(r, e)) => own(*r, *e)
-                    .and_then(|text| word(&text, rng))
+                    .and_then(|text| if prefix { beginning(&text) } else { word(&text, rng) })
                     .map(|word| if prefix { format!("{word}%") } else { format!("%{word}%") }),
                 Some(Slot::Word(_, _)) if type_name == "regconfig" => Some("simple".to_owned()),
                 Some(Slot::Word(r, e)) => own(*r, *e).and_then(|text| word(&text, rng)),
@@ -241,6 +241,12 @@ fn word(text: &str, rng: &mut impl Rng) -> Option<String> {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 3).collect();
     words.choose(rng).map(|word| word.chars().take(8).collect())
+}
+
+/// Returns the first characters of a text, at most eight and none that a pattern reads otherwise.
+fn beginning(text: &str) -> Option<String> {
+    let start: String = text.chars().take_while(|c| !matches!(c, '%' | '_' | '\\')).take(8).collect();
+    (!start.trim().is_empty()).then_some(start)
 }
 
 /// Returns a value of a placeholder that no column is compared with.

@@ -16,11 +16,12 @@ SELECT pg_catalog.json_build_object(
             schemaname, relname, seq_scan, seq_tup_read, idx_scan, idx_tup_fetch, n_tup_ins, n_tup_upd, n_tup_hot_upd,
             {n_tup_newpage_upd}, n_tup_del, n_live_tup, n_dead_tup, n_mod_since_analyze, vacuum_count + autovacuum_count,
             analyze_count + autoanalyze_count))
-        FROM pg_catalog.pg_stat_user_tables),
+        -- Temporary tables come and go with each session.
+        FROM pg_catalog.pg_stat_user_tables WHERE schemaname NOT LIKE 'pg\_temp\_%'),
     'indexes', (
         SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
             schemaname, relname, indexrelname, idx_scan, idx_tup_read, idx_tup_fetch))
-        FROM pg_catalog.pg_stat_user_indexes),
+        FROM pg_catalog.pg_stat_user_indexes WHERE schemaname NOT LIKE 'pg\_temp\_%'),
     'database', (
         SELECT pg_catalog.json_build_object(
             'commits', xact_commit, 'rollbacks', xact_rollback, 'blocks_read', blks_read, 'blocks_hit', blks_hit,

@@ -5,6 +5,8 @@ SELECT pg_catalog.json_build_object(
     'role', current_user,
     'in_recovery', pg_catalog.pg_is_in_recovery(),
     'reads_all_stats', pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+    -- The parameter exists only where the library is loaded; without it the view is an error.
+    'statements_not_loaded', NOT EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'pg_stat_statements.max'),
     'extensions', (
         SELECT pg_catalog.json_object_agg(e.extname, pg_catalog.json_build_array(n.nspname, e.extversion))
         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace),
@@ -17,4 +19,5 @@ SELECT pg_catalog.json_build_object(
             pg_catalog.count(*),
             pg_catalog.count(*) FILTER (WHERE pg_catalog.has_table_privilege(c.oid, 'SELECT')))
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%'))
+        WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%'
+            AND n.nspname NOT LIKE 'pg\_temp\_%'))

@@ -1,3 +1,3 @@
 SELECT schemaname, tablename, attname, inherited, null_frac, n_distinct, avg_width, correlation, common_shares,
-            NULL::text[] AS common_values, NULL::text[] AS bounds
+            common_values, NULL::text[] AS bounds
         FROM almanac.column_statistics()

@@ -215,3 +215,28 @@ fn a_nested_request_of_another_service_has_its_own_calls() {
     let seen: Vec<(&str, f64)> = found.iter().map(|one| (one.route.service.as_str(), one.calls.median)).collect();
     assert_eq!(seen, [("shop", 6.0), ("users", 6.0)]);
 }
+
+#[test]
+fn many_loops_and_deep_traces_are_examined_within_bounds() {
+    let mut request = Trace::server(1, "GET /api/report");
+    let texts: Vec<String> = (0..200).map(|idx| format!("SELECT a FROM t{idx} WHERE id = $1")).collect();
+    for _ in 0..6 {
+        for text in &texts {
+            request.sql(text, MS);
+        }
+    }
+    let requests = requests_of(&request.end());
+    assert_eq!(requests[0].groups.len(), 200);
+    for group in &requests[0].groups {
+        assert!(group.interleaved == 5 && group.partners.len() <= 40, "{}", group.partners.len());
+    }
+    let mut deep = Trace::server(2, "GET /api/deep");
+    let (mut parent, at) = (1, deep.at);
+    for _ in 0..2_000 {
+        parent = deep.push(parent, at, at + 2 * MS, "", Role::Inner { name: "step".into() });
+    }
+    let role = deep.role_of(OWNER, None);
+    deep.push(parent, at, at + MS, SQLALCHEMY, role);
+    // The parents are not followed to the request, whose time contains the call.
+    assert_eq!(requests_of(&deep.end())[0].groups.len(), 1);
+}

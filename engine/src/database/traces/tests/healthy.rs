@@ -79,3 +79,31 @@ fn a_healthy_hour_has_no_finding() {
     let found = loops(&super::window(&traces));
     assert_eq!((found.len(), found[0].looping), (1, 40));
 }
+
+#[test]
+fn statements_that_handle_many_rows_are_repeated_on_purpose() {
+    for sql in [
+        "SELECT id, title FROM tasks WHERE id > $1 ORDER BY id LIMIT $2",
+        "SELECT id, title FROM tasks WHERE id = ANY($1)",
+        "SELECT a.id FROM attendees AS a WHERE a.event_id IN ($1, $2, $3)",
+        "INSERT INTO events (a, b) SELECT * FROM unnest($1::BIGINT[], $2::TEXT[])",
+        "INSERT INTO events (a, b) VALUES ($1, $2), ($3, $4)",
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT 1000)",
+        "UPDATE jobs SET state = $1 WHERE id = (SELECT id FROM jobs LIMIT 1 FOR UPDATE SKIP LOCKED)",
+    ] {
+        for has_cache in [false, true] {
+            let repeated = |trace| {
+                let mut request = Trace::server(trace, "POST /api/nightly");
+                for _ in 0..20 {
+                    if has_cache {
+                        request.lookup();
+                    }
+                    request.sql(sql, 10 * MS);
+                }
+                request.end()
+            };
+            let window = window(&(0..5).map(repeated).collect::<Vec<_>>());
+            assert_eq!(loops(&window), [], "{sql}");
+        }
+    }
+}

@@ -59,7 +59,8 @@ impl Trace {
         match self.reader.read(sql, "app") {
             Some(read) => {
                 let (statement, raw, has_placeholders) = (read.statement, read.raw, read.has_placeholders);
-                Role::Call(Call { statement, raw, has_placeholders, is_aggregate: read.is_aggregate, rows })
+                let (is_aggregate, takes_many) = (read.is_aggregate, read.takes_many);
+                Role::Call(Call { statement, raw, has_placeholders, is_aggregate, takes_many, rows })
             }
             None => Role::Inner { name: sql.into() },
         }

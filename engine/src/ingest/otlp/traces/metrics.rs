@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 
-use super::each::{SpanConsumer, SpanSource, shortened};
+use super::{
+    each::{SpanConsumer, SpanSource, shortened},
+    observe::name_of,
+};
 use crate::ingest::otlp::{
     counts::{Counter, CounterChanges},
     translate::attribute,
@@ -41,7 +44,7 @@ impl SpanConsumer for SpanMetrics<'_> {
         let status = StatusCode::try_from(status).unwrap_or(StatusCode::Unset);
         let mut labels = BTreeMap::from([
             ("service_name".to_owned(), source.service.to_owned()),
-            ("span_name".to_owned(), shortened(&span.name)),
+            ("span_name".to_owned(), shortened(&name_of(span))),
             ("span_kind".to_owned(), kind.as_str_name().to_owned()),
             ("status_code".to_owned(), status.as_str_name().to_owned()),
         ]);

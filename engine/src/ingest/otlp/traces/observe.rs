@@ -3,7 +3,7 @@
 //! Attributes have the names of OpenTelemetry's stable conventions for databases, or of those before version 1.24:
 //! <https://opentelemetry.io/docs/specs/semconv/database/>.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use hashbrown::HashSet;
 use opentelemetry_proto::tonic::{
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::{
 
 use super::each::{SpanConsumer, SpanSource, shortened};
 use crate::{
-    database::traces::{Call, Role, StatementReader, TraceSpan},
+    database::traces::{Call, Role, StatementReader, Strings, TraceSpan},
     ingest::otlp::translate::text_of,
     store::rows::RequestOrigin,
 };
@@ -74,7 +74,7 @@ impl<'a> SpanObserver<'a> {
         match kind {
             SpanKind::Server => Role::Entry { origin: RequestOrigin::Server, route: self.route(span) },
             SpanKind::Consumer => Role::Entry { origin: RequestOrigin::Consumer, route: self.shared(&span.name) },
-            _ => self.called(span).unwrap_or_else(|| Role::Inner { name: self.shared(&span.name) }),
+            _ => self.called(span).unwrap_or_else(|| Role::Inner { name: self.shared(&name_of(span)) }),
         }
     }
 
@@ -98,10 +98,11 @@ impl<'a> SpanObserver<'a> {
         }
         let sent = text(span, &["db.query.text", "db.statement"])?;
         let database = shortened(text(span, &["db.namespace", "db.name"]).unwrap_or_default());
-        let read = self.reader.read(sent, &database)?;
+        let read = self.reader.read_as(sent, &database, strings_of(&system))?;
         let rows = number(span, &["db.response.returned_rows"]);
         let (statement, raw, has_placeholders) = (read.statement, read.raw, read.has_placeholders);
-        Some(Role::Call(Call { statement, raw, has_placeholders, is_aggregate: read.is_aggregate, rows }))
+        let (is_aggregate, takes_many) = (read.is_aggregate, read.takes_many);
+        Some(Role::Call(Call { statement, raw, has_placeholders, is_aggregate, takes_many, rows }))
     }
 }
 
@@ -123,6 +124,25 @@ impl SpanConsumer for SpanObserver<'_> {
             role,
         };
         self.spans.push(span);
+    }
+}
+
+/// Returns the name of a span. Some instrumentations put the statement with its values into it; the first word of the
+/// statement takes its place.
+pub(super) fn name_of(span: &Span) -> Cow<'_, str> {
+    let sent = text(span, &["db.query.text", "db.statement"]).unwrap_or_default().trim();
+    match (span.name.split_once(sent), sent.split_whitespace().next()) {
+        (Some((before, _)), Some(word)) => Cow::Owned(format!("{before}{word}")),
+        _ => Cow::Borrowed(span.name.as_str()),
+    }
+}
+
+/// Returns how a system writes text constants.
+fn strings_of(system: &str) -> Strings {
+    match system {
+        "mysql" | "mariadb" => Strings::MySql,
+        "clickhouse" | "snowflake" => Strings::Escaped,
+        _ => Strings::Standard,
     }
 }
 
@@ -203,6 +223,27 @@ mod tests {
             assert_eq!(call.statement.text, "SELECT name FROM users WHERE id = $1");
             assert_eq!((call.statement.database.as_str(), call.has_placeholders, call.rows), ("app", false, None));
         }
+    }
+
+    #[test]
+    fn names_and_texts_have_no_values() {
+        let sql = ("db.query.text", "SELECT 'secret'");
+        for (name, expected) in [
+            ("query SELECT 'secret'", "query SELECT"),
+            ("SELECT 'secret'", "SELECT"),
+            ("SELECT app", "SELECT app"),
+            ("", ""),
+        ] {
+            let found = role(SpanKind::Client, name, &[("db.system", "postgresql"), sql]);
+            assert_eq!(found, Role::Inner { name: expected.into() });
+        }
+        let blank = role(SpanKind::Client, "a", &[("db.system", "postgresql"), ("db.query.text", " ")]);
+        assert_eq!(blank, Role::Inner { name: "a".into() });
+        let sql = ("db.query.text", "SELECT a FROM users WHERE email = \"secret\"");
+        let Role::Call(call) = role(SpanKind::Client, "SELECT", &[("db.system", "mysql"), sql]) else {
+            panic!("{sql:?}")
+        };
+        assert_eq!(call.statement.text, "SELECT a FROM users WHERE email = $1");
     }
 
     #[test]

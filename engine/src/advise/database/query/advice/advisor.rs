@@ -44,10 +44,13 @@ impl Advisor for Queries {
         verdicts(spec, facts, now)
     }
 
-    /// Two proposals with one statement are the same; their figures move with the load.
+    /// Two proposals with one statement and the same needs are the same; their figures move with the load.
     fn difference(new: &Setting<'_>, old: &Setting<'_>) -> Difference {
-        let statement = |setting: &Setting<'_>| setting.proposed.get("statement").cloned();
-        if statement(new) == statement(old) { Difference::None } else { Difference::Distinct }
+        let content = |setting: &Setting<'_>| {
+            let part = |name: &str| setting.proposed.get(name).cloned();
+            (part("statement"), part("needs"), part("change"))
+        };
+        if content(new) == content(old) { Difference::None } else { Difference::Distinct }
     }
 
     /// A dismissed proposal is made again when the statement changes.
@@ -61,6 +64,6 @@ impl Advisor for Queries {
         applied: &Applied<QueryTerms>,
         now: Timestamp,
     ) -> Result<Option<Measured>, FetchError> {
-        Ok(measure(from.store, &applied.terms, applied.at, now)?)
+        measure(from.store, &applied.terms, applied.at, now)
     }
 }

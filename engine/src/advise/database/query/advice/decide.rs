@@ -14,37 +14,41 @@ use crate::{
         Outcome, Proposal,
         database::{
             DatabaseSpec,
-            query::{Action, Equality, Finding, Need, findings},
+            query::{Action, Equality, Finding, IndexNeed, Need, Pattern, findings},
         },
         kit::Interval,
     },
-    database::statement::family,
+    database::{
+        Catalogue, Table, TableKind,
+        statement::{family, quote},
+    },
     store::rows::Patch,
 };
 
 /// Span for which a proposal is valid without being renewed, in milliseconds.
 const VALID_MS: i64 = 86_400_000;
+/// Most levels of partitions whose indexes are built one by one.
+const LEVELS_MAX: usize = 4;
 
 /// Decides on the database itself and on each finding.
 pub(super) fn verdicts(spec: &DatabaseSpec, facts: &QueryFacts, now: Timestamp) -> Vec<(String, Outcome<QueryTerms>)> {
     let database = &facts.database;
     let found = findings(&database.workload, &database.catalogue, &facts.loops);
-    let is_kept = |finding: &&Finding| matches!(finding.action, Action::Keep { .. });
-    let kept_count = found.iter().filter(is_kept).count();
-    let summary = format!(
-        "{} statements were read; {} changes are recommended and {kept_count} are refused, each with its own verdict.",
-        database.workload.statements.len(),
-        found.len() - kept_count,
-    );
-    let mut all = vec![(spec.name.clone(), Outcome::keep(summary))];
+    let mut each: Vec<(String, Outcome<QueryTerms>)> = Vec::new();
     for finding in &found {
         let target = target(spec, finding);
         // A loop of several routes over one family is one change.
-        if all.iter().all(|(known, _)| *known != target) {
-            all.push((target, outcome(spec, finding, facts, now)));
+        if each.iter().all(|(known, _)| *known != target) {
+            each.push((target, outcome(spec, finding, facts, now)));
         }
     }
-    all
+    let proposed = each.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Propose(_))).count();
+    let summary = format!(
+        "{} statements were read; {proposed} changes are recommended and {} are refused, each with its own verdict.",
+        database.workload.statements.len(),
+        each.len() - proposed,
+    );
+    std::iter::once((spec.name.clone(), Outcome::keep(summary))).chain(each).collect()
 }
 
 /// Returns `database:pattern/family`.
@@ -67,11 +71,15 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
     let workload = &facts.database.workload;
     let hours = workload.seconds.unwrap_or(86_400.0).max(1.0) / 3_600.0;
     let used = |name: &str| workload.statements.iter().find(|known| known.family == name);
-    // The first family is the one that changes; the others only show the pattern.
+    let is_replacement_unknown = matches!(&finding.action, Action::Change { statement: None, .. });
+    // The first family is the one that changes; the others only show the pattern, but for pages that take over their count:
+    // their own time is in that of the statements afterwards.
+    let is_taken_over = finding.pattern == Pattern::CountEveryPage;
+    let changed = if is_taken_over { finding.families.len() } else { 1 };
     let families: Vec<TermOfFamily> = finding
         .families
         .iter()
-        .take(1)
+        .take(changed)
         .filter_map(|name| used(name))
         .map(|known| TermOfFamily {
             family: known.family.clone(),
@@ -79,10 +87,11 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
             hourly_ms: known.total_ms / hours,
         })
         .collect();
-    let after: Vec<String> = after.iter().map(|text| family(text)).collect();
+    let mut after: Vec<String> = after.iter().map(|text| family(text)).collect();
+    after.extend(finding.families.iter().skip(1).filter(|_| is_taken_over).cloned());
     let is_own = |name: &String| finding.families.contains(name) || after.contains(name);
     let others: f64 = workload.statements.iter().filter(|known| !is_own(&known.family)).map(|known| known.calls).sum();
-    let seconds_a_day = families.iter().map(|term| term.hourly_ms).sum::<f64>() * 24.0 / 1_000.0;
+    let seconds_a_day = families.first().map_or(0.0, |term| term.hourly_ms) * 24.0 / 1_000.0;
     let saving = &finding.saving;
     let effect = Interval {
         value: seconds_a_day * saving.share,
@@ -107,7 +116,13 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
         "results": equality(finding),
         "notes": notes,
     });
-    let terms = QueryTerms { database: spec.name.clone(), families, after, others_per_hour: others / hours };
+    let terms = QueryTerms {
+        database: spec.name.clone(),
+        families,
+        is_replacement_unknown: is_replacement_unknown && after.is_empty(),
+        after,
+        others_per_hour: others / hours,
+    };
     Outcome::Propose(Box::new(Proposal {
         current: json!({"statement": finding.before}),
         proposed: proposed(finding, statement.as_ref()),
@@ -119,7 +134,7 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
         evidence,
         terms,
         rollback: None,
-        patch: patch(finding, statement.as_ref()),
+        patch: patch(finding, statement.as_ref(), &facts.database.catalogue),
     }))
 }
 
@@ -152,13 +167,13 @@ fn proposed(finding: &Finding, statement: Option<&String>) -> Value {
 }
 
 /// Returns what a machine can apply: extension and index of a statement that stays. A rewrite is text for a person.
-fn patch(finding: &Finding, statement: Option<&String>) -> Patch {
+fn patch(finding: &Finding, statement: Option<&String>, catalogue: &Catalogue) -> Patch {
     if finding.action == Action::Support {
         let lines = finding.needs.iter().map(|need| match need {
-            Need::Extension(name) => format!("CREATE EXTENSION IF NOT EXISTS {name};\n"),
+            Need::Extension(name) => format!("CREATE EXTENSION IF NOT EXISTS {};\n", quote(name)),
             Need::Index(index) => {
-                let table = index.table.strip_prefix("public.").unwrap_or(&index.table);
-                format!("CREATE INDEX CONCURRENTLY ON {table} USING {} ({});\n", index.method, index.keys.join(", "))
+                let table = catalogue.tables.iter().find(|table| table.key() == index.table);
+                table.map(|table| index_lines(index, table, catalogue, LEVELS_MAX)).unwrap_or_default()
             }
         });
         return Patch { format: "sql".to_owned(), body: lines.collect() };
@@ -182,4 +197,20 @@ fn patch(finding: &Finding, statement: Option<&String>) -> Patch {
         Action::Support | Action::Keep { .. } => {}
     }
     Patch { format: "text".to_owned(), body }
+}
+
+/// Returns the statements that create an index, one a line.
+///
+/// PostgreSQL builds no index on a partitioned table concurrently. Those of its partitions are built first, and the index of
+/// the table takes them over without reading their rows.
+fn index_lines(index: &IndexNeed, table: &Table, catalogue: &Catalogue, levels: usize) -> String {
+    let definition = format!("{} USING {} ({});\n", table.qualified(), index.method, index.keys.join(", "));
+    if table.kind != TableKind::Partitioned {
+        return format!("CREATE INDEX CONCURRENTLY ON {definition}");
+    }
+    let key = table.key();
+    let parts = catalogue.tables.iter().filter(|part| levels > 0 && part.parent.as_ref() == Some(&key));
+    let mut text: String = parts.map(|part| index_lines(index, part, catalogue, levels - 1)).collect();
+    text.push_str(&format!("CREATE INDEX ON {definition}"));
+    text
 }

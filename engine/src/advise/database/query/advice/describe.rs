@@ -39,6 +39,10 @@ pub(super) fn kept(finding: &Finding, reason: &str) -> String {
 pub(super) fn equality(finding: &Finding) -> String {
     match &finding.action {
         Action::Rewrite(rewrite) => match &rewrite.equality {
+            Equality::Always if is_limited(&rewrite.statement) => {
+                "The results are equal; of rows that the order leaves equal at the LIMIT, each statement may return any."
+                    .to_owned()
+            }
             Equality::Always => "The results are equal.".to_owned(),
             Equality::When(condition) => format!("The results are equal when {condition}."),
             Equality::Different(what) => format!("The results differ: {what}."),
@@ -47,6 +51,11 @@ pub(super) fn equality(finding: &Finding) -> String {
         Action::Change { .. } => "The results differ as the change says.".to_owned(),
         Action::Keep { .. } => String::new(),
     }
+}
+
+/// Returns whether a printed statement has LIMIT, in a subquery or outside.
+fn is_limited(statement: &str) -> bool {
+    statement.contains(" LIMIT ")
 }
 
 fn amount(seconds: f64) -> String {

@@ -9,8 +9,12 @@ pub struct QueryTerms {
     pub database: String,
     /// Families that the change replaces or makes faster, as they were before.
     pub families: Vec<TermOfFamily>,
-    /// Fingerprints of the rewritten statements; empty where the statement stays.
+    /// Fingerprints of the rewritten statements; empty where the statement stays, or another one that is not known replaces
+    /// it.
     pub after: Vec<String>,
+    /// Whether a statement that is not known replaces the family, so that its time cannot be compared.
+    #[serde(default)]
+    pub is_replacement_unknown: bool,
     /// Executions an hour of all other families before, by which the load is compared.
     pub others_per_hour: f64,
 }

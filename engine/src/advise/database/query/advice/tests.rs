@@ -8,7 +8,7 @@ use crate::{
         Outcome,
         database::{DatabaseFacts, DatabaseSpec},
     },
-    database::{Catalogue, Column, Index, IndexKey, StatementUse, Table, Workload, statement::family},
+    database::{Catalogue, Column, Index, IndexKey, StatementUse, Table, TableKind, Workload, statement::family},
 };
 
 fn facts(statements: &[(&str, f64, f64)]) -> QueryFacts {
@@ -89,4 +89,56 @@ fn each_finding_has_its_own_verdict() {
         "CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX CONCURRENTLY ON tasks USING gin (title gin_trgm_ops);\n"
     );
     assert!(proposal.terms.after.is_empty());
+}
+
+/// Returns the patch of the first finding.
+fn patch(facts: &QueryFacts) -> String {
+    let all = verdicts(&DatabaseSpec::new("app"), facts, Timestamp::from_millis(0));
+    let Outcome::Propose(proposal) = &all[1].1 else { panic!("{:?}", all[1]) };
+    proposal.patch.body.clone()
+}
+
+#[test]
+fn names_in_a_patch_are_quoted() {
+    for (schema, name, expected) in [
+        ("public", "Tasks", "\"Tasks\""),
+        ("public", "x; DROP TABLE y; --", "\"x; DROP TABLE y; --\""),
+        ("Sales", "a\"b.c", "\"Sales\".\"a\"\"b.c\""),
+    ] {
+        let text = format!("SELECT id FROM {expected} WHERE title ILIKE $1");
+        let mut facts = facts(&[(text.as_str(), 600.0, 60_000.0)]);
+        let table = &mut facts.database.catalogue.tables[0];
+        (table.schema, table.name) = (schema.to_owned(), name.to_owned());
+        let line = format!("CREATE INDEX CONCURRENTLY ON {expected} USING gin (title gin_trgm_ops);\n");
+        assert_eq!(patch(&facts), format!("CREATE EXTENSION IF NOT EXISTS pg_trgm;\n{line}"));
+    }
+}
+
+#[test]
+fn indexes_of_partitions_are_built_before_that_of_their_table() {
+    let mut facts = facts(&[("SELECT id FROM tasks WHERE title ILIKE $1", 600.0, 60_000.0)]);
+    let tables = &mut facts.database.catalogue.tables;
+    let part = Table { name: "tasks_1".to_owned(), parent: Some("public.tasks".to_owned()), ..tables[0].clone() };
+    tables.push(part);
+    tables[0].kind = TableKind::Partitioned;
+    let expected = "CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE INDEX CONCURRENTLY ON tasks_1 USING gin (title \
+                    gin_trgm_ops);\nCREATE INDEX ON tasks USING gin (title gin_trgm_ops);\n";
+    assert_eq!(patch(&facts), expected);
+    // A file may name a table as its own partition.
+    facts.database.catalogue.tables[0].parent = Some("public.tasks".to_owned());
+    assert!(patch(&facts).lines().count() < 20);
+}
+
+#[test]
+fn pages_that_take_over_a_count_are_measured_with_it() {
+    let (count, page) =
+        ("SELECT count(*) FROM tasks WHERE title > $1", "SELECT id FROM tasks WHERE title > $2 ORDER BY id LIMIT $1");
+    let facts = facts(&[(count, 600.0, 60_000.0), (page, 600.0, 6_000.0)]);
+    let all = verdicts(&DatabaseSpec::new("app"), &facts, Timestamp::from_millis(0));
+    let (_, Outcome::Propose(proposal)) = &all[1] else { panic!("{all:?}") };
+    assert_eq!(proposal.evidence["pattern"], "count_every_page");
+    let families: Vec<&str> = proposal.terms.families.iter().map(|term| term.family.as_str()).collect();
+    assert_eq!(families, [family(count), family(page)]);
+    // 60 s in two hours are 720 s a day: the time of the pages is not promised.
+    assert!((proposal.effect.value - 720.0 * 0.95).abs() < 1e-9, "{:?}", proposal.effect);
 }

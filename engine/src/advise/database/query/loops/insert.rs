@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlparser::ast::{Expr, Insert, SetExpr, Statement, TableObject};
+use sqlparser::ast::{Insert, SetExpr, Statement, TableObject};
 
 use crate::advise::database::query::{
     finding::{Action, Check, Equality, Finding, Parameter, Pattern, Rewrite},
     known::{Context, Known},
-    tree::{Refusal, finish, ident, name_of, parameter, parameters_in, pure, refuse, value_type},
+    tree::{Refusal, finish, ident, is_constant, name_of, parameters_in, pure, refuse, taken, value_type},
 };
 
 /// Least executions a second. Fewer inserts may each belong to a request of its own.
@@ -72,9 +72,10 @@ pub(super) fn rewrite(insert: &Insert, context: &Context<'_>) -> Result<Rewrite,
     let (mut arrays, mut outputs, mut known): (Vec<String>, Vec<String>, Vec<usize>) = Default::default();
     for (column, value) in columns.iter().zip(&row.content) {
         let place = |known: &[usize], number: usize| known.iter().position(|have| *have == number);
-        match parameter(value) {
+        let type_name = table.column(column).map_or("", |column| column.type_name.as_str());
+        match taken(value, type_name) {
             Some(number) => {
-                let Some(type_name) = table.column(column).and_then(|column| value_type(&column.type_name)) else {
+                let Some(type_name) = value_type(type_name) else {
                     return refuse(format!("the type of {column} is not known"));
                 };
                 if place(&known, number).is_none() {
@@ -84,10 +85,13 @@ pub(super) fn rewrite(insert: &Insert, context: &Context<'_>) -> Result<Rewrite,
                 let at = place(&known, number).unwrap_or_default();
                 outputs.push(format!("added.value_{}", at + 1));
             }
-            None if parameters_in(value).is_empty() && !matches!(value, Expr::Identifier(_)) => {
-                outputs.push(value.to_string());
+            // A subquery would be read once for all rows, and not for each after the row before.
+            None if parameters_in(value).is_empty() && is_constant(value) => outputs.push(value.to_string()),
+            None => {
+                return refuse(format!(
+                    "the value of {column} is computed from a placeholder or a query, or is its default"
+                ));
             }
-            None => return refuse(format!("the value of {column} is computed from a placeholder or is its default")),
         }
     }
     if known.is_empty() {
@@ -104,7 +108,8 @@ pub(super) fn rewrite(insert: &Insert, context: &Context<'_>) -> Result<Rewrite,
     );
     let roles = known.iter().map(|number| (*number, Parameter::Array(*number))).collect::<BTreeMap<_, _>>();
     let (statement, parameters) = finish(&text, &roles)?;
-    let condition = "all rows are inserted or none, and keys that the table makes may come in another order";
+    let condition = "all rows are inserted or none, statement triggers run once, now() is one time for all, and keys that \
+                     the table makes may come in another order";
     Ok(Rewrite {
         statement,
         parameters,

@@ -13,7 +13,7 @@ const CALLS_MIN: f64 = 5.0;
 
 /// Finds the statement of one loop in the workload and rewrites it.
 pub(crate) fn find(seen: &Loop, context: &Context<'_>) -> Option<Finding> {
-    if seen.calls < CALLS_MIN {
+    if seen.calls.is_nan() || seen.calls < CALLS_MIN {
         return None;
     }
     let known = context.families.iter().find(|known| known.usage.family == seen.family)?;

@@ -11,7 +11,7 @@ use crate::{
         finding::{Check, Equality, Parameter, Rewrite},
         known::Context,
         tree::{
-            Refusal, finish, has_aggregate, ident, name_of, parameter, parameters_in, pure, refuse, strip, unique_keys,
+            Refusal, finish, ident, is_constant, name_of, parameters_in, pure, refuse, strip, taken, unique_keys,
             value_type,
         },
     },
@@ -53,7 +53,6 @@ fn key<'a>(condition: Option<&Expr>, table: &'a Table, named: &str) -> Result<(&
     let Some(Expr::BinaryOp { left, op: BinaryOperator::Eq, right }) = condition.map(strip) else {
         return refuse("its condition is not one equality of a unique column with a placeholder");
     };
-    let number = parameter(right).ok_or_else(|| Refusal("its condition compares with no placeholder".to_owned()))?;
     let name = match strip(left) {
         Expr::Identifier(name) => name_of(name),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
@@ -64,7 +63,10 @@ fn key<'a>(condition: Option<&Expr>, table: &'a Table, named: &str) -> Result<(&
     };
     let is_unique = unique_keys(table).iter().any(|key| *key == [name.clone()]);
     match table.column(&name) {
-        Some(column) if is_unique => Ok((column.name.as_str(), number)),
+        Some(column) if is_unique => match taken(right, &column.type_name) {
+            Some(number) => Ok((column.name.as_str(), number)),
+            None => refuse("its condition compares with no placeholder of its own type"),
+        },
         _ => refuse(format!("{name} does not identify a row, so that the order of the writes may matter")),
     }
 }
@@ -95,8 +97,11 @@ fn changed(update: &Update, context: &Context<'_>) -> Result<Rewrite, Refusal> {
         if name == key {
             return refuse("it changes its own key");
         }
-        match parameter(&assignment.value) {
-            Some(value) if numbers.contains(&value) => return refuse("one placeholder sets two columns"),
+        let type_name = table.column(&name).map_or("", |column| column.type_name.as_str());
+        match taken(&assignment.value, type_name) {
+            Some(value) if numbers.contains(&value) => {
+                return refuse("one placeholder is the value of two columns, or the key as well");
+            }
             Some(value) => {
                 numbers.push(value);
                 arrays.push(array(value, &name)?);
@@ -104,7 +109,7 @@ fn changed(update: &Update, context: &Context<'_>) -> Result<Rewrite, Refusal> {
                 sets.push(format!("{} = changed.{column}", ident(&name)));
                 columns.push(column);
             }
-            None if parameters_in(&assignment.value).is_empty() && is_without_columns(&assignment.value) => {
+            None if parameters_in(&assignment.value).is_empty() && is_constant(&assignment.value) => {
                 sets.push(format!("{} = {}", ident(&name), assignment.value));
             }
             None => {
@@ -143,24 +148,4 @@ fn written(text: &str, numbers: &[usize], condition: &str) -> Result<Rewrite, Re
         "{condition}; all rows are written or none, statement triggers run once, and now() is one time for all"
     ));
     Ok(Rewrite { statement, parameters, first: None, equality, check: Check::Written, added: Vec::new() })
-}
-
-/// Returns whether an expression names no column and has no subquery or aggregate.
-fn is_without_columns(expr: &Expr) -> bool {
-    use sqlparser::ast::{Query, Visit, Visitor};
-    use std::ops::ControlFlow;
-    struct Search;
-    impl Visitor for Search {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            ControlFlow::Break(())
-        }
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    Visit::visit(expr, &mut Search).is_continue() && !has_aggregate(expr)
 }

@@ -44,10 +44,16 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
 fn rewrite(query: &Query, known: &Known<'_>, context: &Context<'_>) -> Result<(Rewrite, Option<IndexNeed>), Refusal> {
     let select = plain(query)?;
     pure(query)?;
-    let Some(LimitClause::LimitOffset { limit, offset: Some(offset), limit_by }) = &query.limit_clause else {
+    let Some(LimitClause::LimitOffset { offset: Some(offset), limit_by, .. }) = &query.limit_clause else {
         return refuse("it has no OFFSET");
     };
-    let Some(limit) = limit.as_ref().filter(|_| limit_by.is_empty() && query.fetch.is_none()) else {
+    if !limit_by.is_empty() {
+        return refuse("it has a clause that is not understood");
+    }
+    if query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties || fetch.percent) {
+        return refuse("the rows of its page are not counted alone (WITH TIES or PERCENT)");
+    }
+    let Some(limit) = page_limit(query) else {
         return refuse("it has no LIMIT, so that it reads all rows behind the OFFSET");
     };
     if select.distinct.is_some() || select.having.is_some() || has_groups(select) {
@@ -128,6 +134,12 @@ fn rewrite(query: &Query, known: &Known<'_>, context: &Context<'_>) -> Result<(R
     let index = index_need(base.table, known, &keys);
     let first = Some(FirstPage { statement: first_text, parameters: first_parameters });
     Ok((Rewrite { statement, parameters, first, equality, check: Check::Pages, added }, index))
+}
+
+/// Returns the number of rows of a page: of LIMIT, or of `FETCH NEXT n ROWS ONLY`.
+fn page_limit(query: &Query) -> Option<&Expr> {
+    let Some(LimitClause::LimitOffset { limit, .. }) = &query.limit_clause else { return None };
+    limit.as_ref().or_else(|| query.fetch.as_ref()?.quantity.as_ref())
 }
 
 fn list<T: std::fmt::Display>(items: &[T]) -> String {
@@ -295,13 +307,18 @@ fn index_need(table: &Table, known: &Known<'_>, keys: &[PageKey]) -> Option<Inde
             && leading.clone().all(|key| key.column.as_deref().is_some_and(|name| equal.contains(&name)));
         let rest: Vec<_> = index.keys.iter().skip(equal.len()).take(keys.len()).collect();
         let turned = rest.first().zip(keys.first()).is_some_and(|(have, want)| have.descending != want.is_descending);
+        let has_nulls = |have: &crate::database::IndexKey, want: &PageKey| {
+            !want.is_nullable || (have.nulls_first != want.nulls_first) == turned
+        };
         index.valid
             && index.method == "btree"
             && index.predicate.is_none()
             && fits
             && rest.len() == keys.len()
             && rest.iter().zip(keys).all(|(have, want)| {
-                have.column.as_deref() == Some(&want.name) && (have.descending != want.is_descending) == turned
+                have.column.as_deref() == Some(&want.name)
+                    && (have.descending != want.is_descending) == turned
+                    && has_nulls(have, want)
             })
     };
     if table.indexes.iter().any(serves) {
@@ -323,16 +340,21 @@ fn size(known: &Known<'_>, limit: &Expr) -> Option<f64> {
     if let Expr::Value(value) = strip(limit)
         && let sqlparser::ast::Value::Number(digits, _) = &value.value
     {
-        return digits.parse().ok().filter(|size| *size > 0.0);
+        return rows_of(digits).filter(|size| *size > 0.0);
     }
     let values = known.values(parameters_in(limit).into_iter().next()?)?;
-    values.values.first()?.0.parse().ok().filter(|size| *size > 0.0)
+    rows_of(&values.values.first()?.0).filter(|size| *size > 0.0)
+}
+
+/// Reads a number of rows; none of a text that is no finite number, or a negative one.
+fn rows_of(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|rows: &f64| rows.is_finite() && *rows >= 0.0)
 }
 
 /// Returns whether the values of OFFSET show pages that do not follow each other: less than a quarter of the pages before
 /// the last one were opened.
 fn jumps(values: &ParameterValues, size: Option<f64>) -> bool {
-    let offsets: Vec<f64> = values.values.iter().filter_map(|(text, _)| text.parse().ok()).collect();
+    let offsets: Vec<f64> = values.values.iter().filter_map(|(text, _)| rows_of(text)).collect();
     let last = offsets.iter().copied().fold(0.0, f64::max);
     let smallest = offsets.iter().copied().filter(|offset| *offset > 0.0).fold(f64::INFINITY, f64::min);
     let pages = last / size.unwrap_or(smallest).max(1.0);
@@ -342,12 +364,9 @@ fn jumps(values: &ParameterValues, size: Option<f64>) -> bool {
 
 /// Estimates the saving from the rows that OFFSET reads in vain.
 fn saving(known: &Known<'_>, context: &Context<'_>, query: &Query, values: Option<&ParameterValues>) -> Saving {
-    let size = match &query.limit_clause {
-        Some(LimitClause::LimitOffset { limit: Some(limit), .. }) => size(known, limit),
-        _ => None,
-    };
+    let size = page_limit(query).and_then(|limit| size(known, limit));
     if let (Some(values), Some(size)) = (values, size.or_else(|| Some(known.rows()).filter(|rows| *rows > 0.0))) {
-        let read = values.values.iter().filter_map(|(text, times)| Some((text.parse::<f64>().ok()?, *times)));
+        let read = values.values.iter().filter_map(|(text, times)| Some((rows_of(text)?, *times)));
         let (skipped, times) = read.fold((0.0, 0.0), |(sum, all), (offset, times)| (sum + offset * times, all + times));
         if times > 0.0 {
             let share = skipped / times / (skipped / times + size);

@@ -1,23 +1,23 @@
 //! OR over columns of two tables to UNION ALL; OR over columns of one table needs an index on each.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, OrderByKind, Query, Select, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, OrderByKind, Query, Select};
 
 use crate::{
     advise::database::query::{
         finding::{Action, Check, Equality, Finding, IndexNeed, Need, Pattern, Rewrite},
         known::{Context, Known},
         tree::{
-            Refusal, Scope, conjuncts, finish, has_aggregate, ident, is_error_free, joined, name_of, output_names,
-            plain, pure, refuse, strip, wrapped,
+            Refusal, Scope, conjuncts, finish, has_aggregate, ident, is_constant, is_error_free, joined, name_of,
+            output_names, plain, pure, refuse, strip, wrapped,
         },
     },
     database::{Column, Table},
 };
+
+/// Most rows of a table that the sides of OR may select for indexes to be read in place of the table, as a share.
+const SELECTED_MAX: f64 = 0.2;
 
 /// Finds OR between equalities of different columns.
 pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> {
@@ -39,6 +39,11 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
     if tables.len() == 1 {
         // PostgreSQL joins bitmaps of several indexes by itself.
         if needs.is_empty() {
+            return None;
+        }
+        // Without statistics a side counts as selective.
+        let selected = columns.iter().filter_map(|(at, column)| share(scope.tables.get(*at)?.table, column));
+        if selected.sum::<f64>() > SELECTED_MAX {
             return None;
         }
         let saving = context.saving(
@@ -77,29 +82,19 @@ fn sides(expr: &Expr) -> Vec<&Expr> {
 
 /// Returns the column that a side compares with a value by `=`, IN or `= ANY`.
 fn compared<'a>(side: &Expr, scope: &Scope<'a>) -> Option<(usize, &'a Column)> {
-    let is_value = |expr: &Expr| !has_name(expr);
     match strip(side) {
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if is_value(right) => scope.column(left),
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if is_value(left) => scope.column(right),
-        Expr::InList { expr, list, negated: false } if list.iter().all(is_value) => scope.column(expr),
-        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_value(right) => scope.column(left),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if is_constant(right) => scope.column(left),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if is_constant(left) => scope.column(right),
+        Expr::InList { expr, list, negated: false } if list.iter().all(is_constant) => scope.column(expr),
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_constant(right) => scope.column(left),
         _ => None,
     }
 }
 
-fn has_name(expr: &Expr) -> bool {
-    struct Search;
-    impl Visitor for Search {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            ControlFlow::Break(())
-        }
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let is_name = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-            if is_name { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        }
-    }
-    Visit::visit(expr, &mut Search).is_break()
+/// Returns the share of the table's rows that a value of the column has in the mean; none without statistics.
+fn share(table: &Table, column: &Column) -> Option<f64> {
+    let statistics = column.statistics.as_ref()?;
+    Some((1.0 - statistics.null_fraction) / statistics.distinct_values(table.rows?))
 }
 
 /// Returns the index that a column needs; none where one begins with it.

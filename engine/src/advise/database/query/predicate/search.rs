@@ -6,7 +6,7 @@ use crate::{
     advise::database::query::{
         finding::{Action, Finding, IndexNeed, Need, Pattern},
         known::{Context, Known},
-        tree::{Refusal, Scope, conjuncts, ident, is_printable, parameters_in, plain, strip},
+        tree::{Refusal, Scope, conjuncts, ident, parameters_in, plain, strip},
     },
     database::Table,
 };
@@ -20,6 +20,8 @@ const ROWS_LEFT_MIN: f64 = 2_000.0;
 
 /// What is searched.
 struct Searched<'a> {
+    /// Place of the table in FROM.
+    at: usize,
     table: &'a Table,
     column: String,
     /// Key of the index without its operator class.
@@ -36,7 +38,7 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
         let searched = searched(condition, &scope);
         (!searched.is_empty()).then_some((*condition, searched))
     })?;
-    if !context.matters(known.usage) || !is_printable(&known.usage.statement) {
+    if !context.matters(known.usage) {
         return None;
     }
     match needs(known, condition, &searched, &conditions, &scope) {
@@ -84,6 +86,9 @@ fn needs(
     }
     if is_prefix(known, searched) {
         return Err(Outcome::NoFault);
+    }
+    if searched.iter().any(|other| searched.first().is_some_and(|first| first.at != other.at)) {
+        return refused("the sides of OR are of several tables, and no index serves them together".to_owned());
     }
     if searched.iter().all(|searched| has_index(searched)) {
         return Err(Outcome::NoFault);
@@ -168,7 +173,7 @@ fn one<'a>(expr: &'a Expr, pattern: &'a Expr, scope: &Scope<'a>) -> Option<Searc
             (at, column, key)
         }
     };
-    Some(Searched { table: scope.tables.get(at)?.table, column, key, pattern })
+    Some(Searched { at, table: scope.tables.get(at)?.table, column, key, pattern })
 }
 
 /// Returns whether every search is known to begin with a fixed text, which an ordinary index serves better.
@@ -185,14 +190,19 @@ fn is_prefix(known: &Known<'_>, searched: &[Searched<'_>]) -> bool {
 /// Returns whether an index with trigrams exists on the key.
 fn has_index(searched: &Searched<'_>) -> bool {
     let plain = |text: &str| text.replace(['(', ')', ' ', '"'], "").replace("::text", "").to_lowercase();
+    let wanted = plain(&searched.key);
     searched.table.indexes.iter().any(|index| {
         let has_key = index.keys.iter().any(|key| {
             let own = key.column.as_deref().or(key.expression.as_deref()).unwrap_or_default();
-            plain(own) == plain(&searched.key)
-                && key.operator_class.as_deref().is_some_and(|class| class.contains("trgm"))
+            plain(own) == wanted && key.operator_class.as_deref().is_some_and(|class| class.contains("trgm"))
         });
-        let is_defined =
-            index.definition.contains("trgm_ops") && plain(&index.definition).contains(&plain(&searched.key));
+        // Without its keys an index is known by its definition alone.
+        let listed = index.definition.split_once('(').filter(|_| index.keys.is_empty()).map_or("", |(_, list)| list);
+        let is_defined = listed.split(',').any(|key| {
+            key.split_once(" gin_trgm_ops")
+                .or(key.split_once(" gist_trgm_ops"))
+                .is_some_and(|(key, _)| plain(key) == wanted)
+        });
         index.valid && index.predicate.is_none() && (has_key || is_defined)
     })
 }

@@ -4,17 +4,23 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, Visit, Visitor};
 
-use crate::advise::database::query::{
-    finding::{Action, Check, Equality, Finding, Pattern, Rewrite},
-    known::{Context, Known},
-    tree::{
-        Refusal, Scope, aggregate_of, conjuncts, finish, has_aggregate, ident, is_error_free, joined, name_of, plain,
-        pure, refuse, strip, text_of_type, wrapped,
+use crate::{
+    advise::database::query::{
+        finding::{Action, Check, Equality, Finding, Pattern, Rewrite},
+        known::{Context, Known},
+        tree::{
+            Refusal, Scope, aggregate_of, conjuncts, finish, has_aggregate, ident, is_error_free, joined, name_of,
+            plain, pure, refuse, strip, text_of_type, wrapped,
+        },
     },
+    database::Column,
 };
 
 /// Least mean number of rows of the list: for a few rows, a subquery for each is the better plan.
 const ROWS_MIN: f64 = 100.0;
+
+/// Least share of the key's values that the list reads, for one pass over all of them to be the better plan.
+const READ_MIN: f64 = 0.3;
 
 /// Finds aggregates in the columns of a list that run once for each row.
 pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> {
@@ -25,7 +31,7 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
     if select.from.is_empty() || known.rows() < ROWS_MIN || !context.matters(known.usage) {
         return None;
     }
-    Some(match rewrite(query, select, place, context) {
+    Some(match rewrite(known, select, place, context) {
         Err(refusal) => context.kept(known, Pattern::CorrelatedSubquery, refusal),
         Ok(rewrite) => {
             let rests_on = format!("{:.0} executions of the subquery become one", known.rows());
@@ -65,7 +71,8 @@ fn foreign(node: &impl Visit, scope: &Scope<'_>) -> bool {
     Visit::visit(node, &mut Search(scope)).is_break()
 }
 
-fn rewrite(query: &Query, select: &Select, place: usize, context: &Context<'_>) -> Result<Rewrite, Refusal> {
+fn rewrite(known: &Known<'_>, select: &Select, place: usize, context: &Context<'_>) -> Result<Rewrite, Refusal> {
+    let Some(query) = known.query() else { return refuse("it is no query") };
     pure(query)?;
     if query.limit_clause.is_some() || query.fetch.is_some() {
         return refuse("it has LIMIT, and a subquery for each row of a page is the better plan");
@@ -101,7 +108,16 @@ fn rewrite(query: &Query, select: &Select, place: usize, context: &Context<'_>) 
     let Some((function, _)) = aggregate_of(item, &scope) else {
         return refuse("the subquery gives something else than a count, a least or greatest value, or an exact sum");
     };
-    let (key, outer_key, conditions) = correlation(inside, &scope, &outer)?;
+    let (own, outer_key, conditions) = correlation(inside, &scope, &outer)?;
+    // One pass reads the rows of all values, those of the list and the others.
+    let values = own.statistics.as_ref().zip(only.table.rows).map(|(known, rows)| known.distinct_values(rows));
+    if values.is_some_and(|values| known.rows() < READ_MIN * values) {
+        return refuse(format!(
+            "the list reads few of the values of {}; one pass would read the rows of all, and an index on it serves each",
+            own.name
+        ));
+    }
+    let key = format!("{}.{}", ident(&only.alias), ident(&own.name));
     let text = query.to_string();
     if ["matched_key", "matched_value", "matched_rows"].iter().any(|name| text.to_lowercase().contains(name)) {
         return refuse("it has a name of the rewritten statement");
@@ -146,11 +162,11 @@ fn rewrite(query: &Query, select: &Select, place: usize, context: &Context<'_>) 
 
 /// Splits the conditions of the subquery: its key, the outer column that is equal to it, and the rest, which names only its
 /// own table.
-fn correlation(
+fn correlation<'a>(
     inside: &Select,
-    scope: &Scope<'_>,
+    scope: &Scope<'a>,
     outer: &Scope<'_>,
-) -> Result<(String, String, Vec<String>), Refusal> {
+) -> Result<(&'a Column, String, Vec<String>), Refusal> {
     let (mut found, mut rest) = (None, Vec::new());
     for condition in conjuncts(inside.selection.as_ref()) {
         if !foreign(condition, scope) {
@@ -180,16 +196,11 @@ fn correlation(
         if own.type_name != theirs.type_name || text_of_type(&own.type_name).is_none() {
             return refuse("the columns of the equality have different types");
         }
-        let (Some(own_table), Some(their_table)) = (scope.tables.first(), outer.tables.get(at)) else {
-            return refuse("a column has no table");
-        };
-        found = Some((
-            format!("{}.{}", ident(&own_table.alias), ident(&own.name)),
-            format!("{}.{}", ident(&their_table.alias), ident(&theirs.name)),
-        ));
+        let Some(their_table) = outer.tables.get(at) else { return refuse("a column has no table") };
+        found = Some((own, format!("{}.{}", ident(&their_table.alias), ident(&theirs.name))));
     }
     match found {
-        Some((key, outer_key)) => Ok((key, outer_key, rest)),
+        Some((own, outer_key)) => Ok((own, outer_key, rest)),
         None => refuse("the subquery does not depend on the row"),
     }
 }

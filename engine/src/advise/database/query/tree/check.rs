@@ -232,7 +232,7 @@ pub(crate) fn is_error_free(expr: &Expr) -> bool {
 }
 
 /// Returns whether an expression has no column and no subquery, and only pure functions.
-fn is_constant(expr: &Expr) -> bool {
+pub(crate) fn is_constant(expr: &Expr) -> bool {
     struct Search;
     impl Visitor for Search {
         type Break = ();

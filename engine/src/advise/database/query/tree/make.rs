@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value, Visit, Visitor,
+    BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value,
+    ValueWithSpan, Visit, Visitor,
 };
 
 use crate::database::statement::quote;
@@ -66,24 +67,59 @@ pub(crate) fn joined(conditions: &[String]) -> String {
 /// Returns the number of a `$n` placeholder, without parentheses around it.
 pub(crate) fn parameter(expr: &Expr) -> Option<usize> {
     match strip(expr) {
-        Expr::Value(value) => match &value.value {
-            Value::Placeholder(text) => text.strip_prefix('$')?.parse().ok().filter(|number| *number > 0),
-            _ => None,
-        },
+        Expr::Value(value) => number_of(&value.value),
         _ => None,
     }
 }
 
-/// Returns the numbers of all placeholders; 0 stands for one of another style.
+/// Returns the number of a placeholder whose value a column takes: alone, or cast to the column's own type, as drivers write
+/// it (`$1::VARCHAR`).
+pub(crate) fn taken(value: &Expr, type_name: &str) -> Option<usize> {
+    match strip(value) {
+        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. }
+            if value_type(type_name) == Some(full_name(data_type)) =>
+        {
+            parameter(expr)
+        }
+        other => parameter(other),
+    }
+}
+
+/// Returns the name that [`value_type`] gives for a type without a modifier.
+fn full_name(data_type: &DataType) -> String {
+    let text = data_type.to_string().to_lowercase();
+    let full = match text.as_str() {
+        "int2" => "smallint",
+        "int" | "int4" => "integer",
+        "int8" => "bigint",
+        "bool" => "boolean",
+        "decimal" => "numeric",
+        "float4" => "real",
+        "float" | "float8" => "double precision",
+        "varchar" | "character varying" => "text",
+        "timestamp" => "timestamp without time zone",
+        "timestamptz" => "timestamp with time zone",
+        other => other,
+    };
+    full.to_owned()
+}
+
+/// Returns the number of a value that is a `$n` placeholder.
+pub(crate) fn number_of(value: &Value) -> Option<usize> {
+    match value {
+        Value::Placeholder(text) => text.strip_prefix('$')?.parse().ok().filter(|number| *number > 0),
+        _ => None,
+    }
+}
+
+/// Returns the numbers of all placeholders, those of `date $1` and `ESCAPE $1` included; 0 is one of another style.
 pub(crate) fn parameters_in(node: &impl Visit) -> BTreeSet<usize> {
     struct Collect(BTreeSet<usize>);
     impl Visitor for Collect {
         type Break = ();
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            if let Expr::Value(value) = expr
-                && matches!(value.value, Value::Placeholder(_))
-            {
-                self.0.insert(parameter(expr).unwrap_or(0));
+        fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+            if matches!(value.value, Value::Placeholder(_)) {
+                self.0.insert(number_of(&value.value).unwrap_or(0));
             }
             ControlFlow::Continue(())
         }
