@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo app test lint fuzz attack bench bench-accuracy bench-advisors soak promql-scripts test-peers
+.PHONY: help setup build install demo app show-database test lint fuzz attack bench bench-accuracy bench-advisors soak promql-scripts test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,11 @@ app: ## Run the example application under load for MINUTES (10) (FAULTS=all SCAL
 	@scripts/app.sh $(if $(FAULTS),--faults $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SCALE),--scale $(SCALE)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(PEAK),--peak $(PEAK)) $(if $(OUT),--out $(OUT)) $(if $(COPY),--copy) $(if $(RECORD),--record) \
 		$(if $(TRACES),--traces $(TRACES)) $(if $(BASE_PORT),--base-port $(BASE_PORT))
+
+show-database: build ## Recommend, verify, apply and measure on the example application (MINUTES=3 SCALE=1 SEED=1 PEAK=10 REPEAT=1 HEALTHY=0 OUT=DIR BASE_PORT=21600)
+	@scripts/app.sh show --almanac $(ALMANAC) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SCALE),--scale $(SCALE)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(PEAK),--peak $(PEAK)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(HEALTHY),--healthy-minutes $(HEALTHY)) \
+		$(if $(OUT),--out $(OUT)) $(if $(BASE_PORT),--base-port $(BASE_PORT))
 
 test: setup ## Run every test that needs only local files
 	@scripts/notebook-venv.sh

@@ -38,6 +38,7 @@ class Run:
         self.children = Children(self.directory)
         self.dsn = f"postgresql://postgres@127.0.0.1:{self.port['postgres']}/{build.DATABASE}"
         self.rows, self.reserved = {}, []
+        self.now = None  # present time of the requests as ISO 8601; None: the clock's
 
     def say(self, text):
         print(f"app: {text}", file=sys.stderr, flush=True)
@@ -104,7 +105,8 @@ class Run:
         results = self.directory / "load.json"
         self._python("load", "datasets.app.load.drive", {}, json.dumps({
             "front": f"http://127.0.0.1:{self.port['caddy']}", "midnight": time.time() + WARMUP_SECONDS, "seconds": seconds,
-            "day_seconds": seconds, "peak": self.options.peak, "seed": self.options.seed, "rows": self.rows, "out": str(results)}))
+            "day_seconds": seconds, "peak": self.options.peak, "seed": self.options.seed, "rows": self.rows, "out": str(results),
+            "now": self.now}))
         child = self.children.children["load"]
         while child.poll() is None:
             self.check_children()

@@ -1,6 +1,7 @@
 """The load generator of the application. Writes requests, failures and latency by route as JSON.
 
-Arguments: one JSON object with `front`, `midnight`, `seconds`, `day_seconds`, `peak`, `seed`, `rows`, `out`.
+Arguments: one JSON object with `front`, `midnight`, `seconds`, `day_seconds`, `peak`, `seed`, `rows`, `out`, and
+optionally `now`: the present time of the requests in ISO 8601; the same seed and `now` give the same requests.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import random
 import signal
 import sys
 import time
+from datetime import datetime
 
 import aiohttp
 
@@ -57,9 +59,9 @@ async def send(session, kind, method, url, results):
     results.add(kind, time.perf_counter() - start, ok)
 
 
-async def main(front, midnight, seconds, day_seconds, peak, seed, rows, out):
+async def main(front, midnight, seconds, day_seconds, peak, seed, rows, out, now=None):
     rng = random.Random(f"{seed} load")
-    requests, results, tasks = Requests(rng, rows, seed, utc_now()), Results(), set()
+    requests, results, tasks = Requests(rng, rows, seed, datetime.fromisoformat(now) if now else utc_now()), Results(), set()
     ended = asyncio.Event()
     for how in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(how, ended.set)

@@ -183,6 +183,25 @@ class WithServers(unittest.TestCase):
                 bystander.kill()
                 bystander.wait()
 
+    def test_a_signal_ends_a_show_and_leaves_nothing(self):
+        binary, base = self.folder / "almanac", free_base()
+        binary.write_text("#!/bin/sh\ntouch readyz\nexec python3 -m http.server --bind 127.0.0.1 " + str(base + len(PORTS)) + "\n")  # answers like a service
+        binary.chmod(0o755)
+        (self.folder / "tmp").mkdir()
+        self.folder.chmod(0o755)  # the server runs as another user
+        show = subprocess.Popen([sys.executable, "-m", "datasets.app.show", "--almanac", str(binary), *SMALL, "--base-port", str(base)], cwd=ROOT,
+                                env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder / "tmp")}, stderr=subprocess.PIPE, text=True)
+        self.assertTrue(any("turn planted" in line for line in show.stderr))
+        time.sleep(8)
+        show.terminate()
+        errors = show.communicate(timeout=60)[1]
+        self.assertEqual(show.returncode, 1, errors)
+        self.assertIn("interrupted", errors)
+        self.assertEqual(list((self.folder / "tmp").iterdir()), [])
+        for port in range(base, base + len(PORTS) + 1):
+            with socket.socket() as probe:
+                self.assertNotEqual(probe.connect_ex(("127.0.0.1", port)), 0)
+
     def test_servers_end_with_a_run_that_is_killed(self):
         run = Application("--faults", "none", "--minutes", "5")
         folder = Path(run.configuration()["database"][0]["log"]).parent
