@@ -52,9 +52,7 @@ class Service:
         """`port`: name -> port, with one for `almanac`; `log`: path of the server's log; `pools`: name -> (size, overflow)."""
         self.binary, self.folder, self.port, self.ready = binary, folder, port["almanac"], None
         folder.mkdir()
-        # Values of parameters show that a condition is always the same; a partial index needs that.
-        database = report.configuration(port, "app", True, log, pools).replace('name = "app"\n', 'name = "app"\nliterals = true\n', 1)
-        (folder / "almanac.toml").write_text(SETTINGS.format(port=self.port) + database)
+        (folder / "almanac.toml").write_text(SETTINGS.format(port=self.port) + report.configuration(port, "app", True, log, pools))
 
     async def start(self, children):
         """Starts the service and waits until it answers."""

@@ -3,7 +3,7 @@
 import re
 from statistics import mean
 
-from datasets.app.show.match import answers, dropped, form, found, one_line
+from datasets.app.show.match import answers, created, dropped, form, found, one_line
 
 GOOD_FACTOR = 1.5
 
@@ -87,6 +87,27 @@ def on_copy(report):
     return (comparison["before_ms"], comparison["after_ms"]) if comparison else None
 
 
+def is_applied(line):
+    """Whether the change of a recommendation on an index was applied."""
+    return line["row"]["way"] == "review" and line["verdict"][0] == "confirmed"
+
+
+def promise(line, use):
+    """Returns whether an applied recommendation kept its promise, as the ledger judges it: the saving reaches the low end of its range.
+
+    `use`: index -> bytes and scans after applying. An index that is dropped must be gone, one that is created must be used. None: not applied,
+    or not measured.
+    """
+    row, effect = line["row"], line["row"]["effect"]
+    if line["is_drop"]:
+        return dropped(row) not in use if is_applied(line) else None
+    saved, wanted = share(line["applied"]), share(line["predicted"])
+    if saved is None or wanted is None or not effect["value"]:
+        return None
+    is_used = row["kind"] == "query" or use.get(created(row), {"scans": 0})["scans"] > 0
+    return is_used and saved >= wanted * effect["lower"] / effect["value"]
+
+
 def rows_of(recommended, reports, faults, turns):
     """Returns a line of figures for each recommendation; `turns`: `planted`, `indexes`, and the list `applied`."""
     lines = []
@@ -96,11 +117,12 @@ def rows_of(recommended, reports, faults, turns):
         line = {"row": row, "fault": fault["name"] if fault else None, "predicted": predicted(row), "copy": on_copy(report),
                 "verdict": verdict(report), "is_drop": bool(dropped(row)), "applied": None,
                 "copy_factor": ((report or {}).get("prediction") or {}).get("factor")}
-        if row["kind"] == "index" and not line["is_drop"]:
+        if row["kind"] == "index" and not line["is_drop"] and is_applied(line):
             line["applied"] = applied_index(row, turns["planted"], turns["indexes"])
         elif row["kind"] == "query" and fault and row["patch"]["format"] != "sql":
             line["applied"] = applied_query(fault, turns["indexes"], turns["applied"][0])
         line["applied_factor"] = factor(share(line["predicted"]), share(line["applied"]))
+        line["kept"] = promise(line, turns["indexes"]["indexes"])
         lines.append(line)
     return lines
 
@@ -108,7 +130,8 @@ def rows_of(recommended, reports, faults, turns):
 def summary(lines, faults, turns):
     """Returns the figures that the show is judged by."""
     indexes = [line for line in lines if line["row"]["kind"] == "index"]
-    by_fault = found([line["row"] for line in lines], faults)
+    # An index that the service alone recommends is judged by the copy; it is not in the set that is applied.
+    by_fault = found([line["row"] for line in lines if line["row"]["kind"] == "query" or line["row"]["way"] == "review"], faults)
     planted = [f["name"] for f in faults if f["creates"] or f["drops"]]
     queries = [f["name"] for f in faults if f["kind"] in ("query", "batch") and f["name"] not in planted]
     measured = [line for line in lines if line["copy_factor"] is not None and not line["is_drop"]]
@@ -121,4 +144,5 @@ def summary(lines, faults, turns):
         "query_faults": queries, "query_faults_found": [name for name in queries if by_fault[name]],
         "copy_good": sum(is_good(line["copy_factor"]) for line in measured), "copy_measured": len(measured),
         "applied_good": sum(is_good(line["applied_factor"]) for line in applied), "applied_measured": len(applied),
+        "kept": sum(line["kept"] is True for line in lines), "judged": sum(line["kept"] is not None for line in lines),
         "before": before, "indexes_alone": total(turns["indexes"]), "after": after, "handmade": hand}

@@ -87,6 +87,12 @@ def dropped(row):
     return found[1] if found and row["kind"] == "index" else None
 
 
+def created(row):
+    """Returns the name of the index that a recommendation creates, or None."""
+    found = re.match(r'CREATE INDEX (?:CONCURRENTLY )?"?(\w+)"? ON ', one_line(row["proposed"].get("statement")))
+    return found[1] if found and row["kind"] == "index" else None
+
+
 def answers(row, fault):
     """Whether a recommendation, applied, ends this fault or a part of it."""
     if row["kind"] == "index":
@@ -109,11 +115,15 @@ def found(rows, faults):
     return result
 
 
-def proposals(rows):
-    """Returns the recommendations among rows, on indexes and statements, each change once."""
+def proposals(review, advice):
+    """Returns the recommendations on indexes and statements of both ways, each change once, with its way in `way`: `review` or `service`.
+
+    `review`: rows of the review of exports; `advice`: rows of the service.
+    """
     kept = {}
-    for row in rows:
-        if row.get("kind") in ("index", "query") and isinstance(row.get("proposed"), dict):
-            name = row["evidence"].get("pattern"), form(row["current"].get("statement")) if row["kind"] == "query" else row["target"].partition(":")[2]
-            kept.setdefault(name, row)
+    for way, rows in (("review", review), ("service", advice)):
+        for row in rows:
+            if row.get("kind") in ("index", "query") and isinstance(row.get("proposed"), dict):
+                what = form(row["current"].get("statement")) if row["kind"] == "query" else row["target"].partition(":")[2]
+                kept.setdefault((row["kind"], row["evidence"].get("pattern"), what), {**row, "way": way})
     return list(kept.values())

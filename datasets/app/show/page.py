@@ -26,7 +26,8 @@ def cell(text):
 def what(row):
     """Returns a recommendation in a line."""
     if row["kind"] == "index":
-        return f"`{cell(one_line(row['proposed']['statement'].replace('CONCURRENTLY ', ''), 110))}`"
+        way = " (service alone, not applied)" if row["way"] == "service" else ""
+        return f"`{cell(one_line(row['proposed']['statement'].replace('CONCURRENTLY ', ''), 110))}`{way}"
     route = f" of {row['evidence']['route']}" if row["evidence"].get("route") else ""
     return f"{row['evidence']['pattern']}{route}: `{cell(one_line(row['current']['statement'], 70))}`"
 
@@ -37,9 +38,10 @@ def recommended(lines):
     for line in lines:
         name, reason = line["verdict"]
         drop = f"frees {line['row']['effect']['value'] / 1e6:.1f} MB" if line["is_drop"] else times(line["predicted"])
+        kept = {None: "", True: ": kept", False: ": missed"}[line["kept"]]
         why = f": {cell(reason)}" if name != "confirmed" and reason else ""
         text.append(f"| {what(line['row'])} | {drop} | {times(line['copy'], line['copy_factor'])} | {name}{why} "
-                    f"| {times(line['applied'], line['applied_factor'])} | {'`' + line['fault'] + '`' if line['fault'] else 'none'} |")
+                    f"| {'gone' if line['is_drop'] and line['kept'] else times(line['applied'], line['applied_factor'])}{kept} | {'`' + line['fault'] + '`' if line['fault'] else 'none'} |")
     return "\n".join(text)
 
 
@@ -72,6 +74,7 @@ def judged(figures, turns, quiet):
         ("statement time after ÷ hand-made fixes", f"{figures['after'] / figures['handmade']:.2f}", "≤ 1.1"),
         ("predictions within a factor of 1.5, on the copy", share_of(figures["copy_good"], figures["copy_measured"]), "≥ 0.8"),
         ("predictions within a factor of 1.5, after applying", share_of(figures["applied_good"], figures["applied_measured"]), "≥ 0.8"),
+        ("applied recommendations that kept their promise", share_of(figures["kept"], figures["judged"]), "–"),
         *((f"recommendations on the healthy application, {name}", str(len(rows)), "0") for name, rows in quiet.items()),
         ("processor time of Almanac's session, all faults", cost(turns["planted"]), "< 1 %"),
         ("processor time of Almanac's session, healthy", cost(turns["handmade"][0]), "< 1 %")]

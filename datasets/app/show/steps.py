@@ -28,17 +28,18 @@ class Show(Turns):
     async def healthy(self, name, minutes):
         """Returns what is recommended for the healthy application."""
         turn = await self.turn(name, frozenset(), self.handmade(frozenset()), 60 * minutes)
-        return match.proposals([*turn["review"], *turn["advice"]])
+        return match.proposals(turn["review"], turn["advice"])
 
     async def show(self):
         """Recommends, verifies, applies, and measures before and after."""
         seconds, truth = 60 * self.options.minutes, faults.truth(self.planted)
         turns = {"planted": await self.turn("planted", self.planted, "", seconds), "applied": [], "handmade": []}
-        rows = match.proposals([*turns["planted"]["review"], *turns["planted"]["advice"]])
+        rows = match.proposals(turns["planted"]["review"], turns["planted"]["advice"])
         self.say(f"{len(rows)} recommendations; each is measured on the copy")
         reports = await verify(self.options.almanac, self.options.results / "planted", rows, self.port["postgres"], self.options.verify_seconds)
-        # Those on indexes are applied as SQL. Those on statements are changes of the application's code: their faults are switched off.
-        confirmed = [row for row in rows if row["kind"] == "index" and figures.verdict(reports.get(row["id"]))[0] == "confirmed"]
+        # Those on indexes are applied as SQL: the set of the review, since each way selects a set whose indexes belong together. Those on statements are changes of the application's code: their faults are switched off.
+        confirmed = [row for row in rows if row["kind"] == "index" and row["way"] == "review"
+                     and figures.verdict(reports.get(row["id"]))[0] == "confirmed"]
         script = "\n".join(row["patch"]["body"] for row in confirmed)
         by_fault = match.found([*confirmed, *(row for row in rows if row["kind"] == "query")], truth)
         code = frozenset(name for name in self.planted if not by_fault[name])
@@ -49,11 +50,11 @@ class Show(Turns):
             turns["applied"].append(await self.turn(f"applied-{number + 1}", code, script, seconds, advised=is_last))
             turns["handmade"].append(await self.turn(f"handmade-{number + 1}", frozenset(), self.handmade(frozenset()), seconds, advised=is_last))
         last = turns["handmade"][-1]
-        quiet = {f"{self.options.minutes:g} minutes": match.proposals([*last["review"], *last["advice"]])}
+        quiet = {f"{self.options.minutes:g} minutes": match.proposals(last["review"], last["advice"])}
         if self.options.healthy_minutes:
             quiet[f"{self.options.healthy_minutes:g} minutes"] = await self.healthy("healthy", self.options.healthy_minutes)
         lines = figures.rows_of(rows, reports, truth, turns)
         found = figures.summary(lines, truth, turns)
-        after = match.proposals([*turns["applied"][-1]["review"], *turns["applied"][-1]["advice"]])
+        after = match.proposals(turns["applied"][-1]["review"], turns["applied"][-1]["advice"])
         (self.options.results / "figures.json").write_text(json.dumps({"lines": lines, "figures": found, "code": sorted(code)}, indent=1) + "\n")
         return page.document(lines, found, turns, quiet, after)

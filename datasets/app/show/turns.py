@@ -57,7 +57,7 @@ class Turns(Run):
         """Runs one day of load and returns its figures.
 
         `active`: faults of the code; `script`: SQL that changes the indexes of the planted faults; `advised`: whether advice is asked for, which
-        needs five minutes of observation. Figures: `statements`, `load`, `cost` (see `Processors.seconds`), `elapsed` seconds, `review` and
+        needs five minutes of observation. Figures: `statements`, `indexes` (name -> bytes and scans), `load`, `cost` (see `Processors.seconds`), `elapsed` seconds, `review` and
         `advice` (rows of the two ways, empty without `advised`).
         """
         self.say(f"turn {name}: {', '.join(sorted(active)) or 'no fault'}")
@@ -80,7 +80,8 @@ class Turns(Run):
         following.cancel()
         cost.look()
         figures = {"name": name, "faults": sorted(active), "seconds": seconds, "load": load, "elapsed": time.monotonic() - started,
-                   "cost": cost.seconds(), "statements": database.statements(self.port["postgres"]), "review": [], "advice": []}
+                   "cost": cost.seconds(), "statements": database.statements(self.port["postgres"]), "indexes": database.index_use(self.port["postgres"]),
+                   "review": [], "advice": []}
         await asyncio.to_thread(self.export, log, begin)
         for child in ("load", "worker", "api", "spans"):
             await asyncio.to_thread(self.children.stop, child)

@@ -19,19 +19,20 @@ def index(statement, table="public.tasks", method="btree", columns=(), include=(
     """Returns a recommendation on an index."""
     return {"id": statement, "kind": "index", "target": f"app:{statement}", "current": {}, "patch": {"format": "sql", "body": f"{statement};\n"},
             "proposed": {"statement": statement, "table": table, "columns": list(columns), "include": list(include), "where": where, "method": method},
-            "evidence": {"statements": list(statements)}, "effect": {"value": 5e6}, "reason": ""}
+            "evidence": {"statements": list(statements)}, "effect": {"value": 5e6, "lower": 4e6, "upper": 6e6}, "reason": "", "way": "review"}
 
 
 def query(pattern, statement, calls=100.0, mean=10.0, saved=0.5):
     """Returns a recommendation on a statement; `saved`: seconds a day."""
     return {"id": statement, "kind": "query", "target": f"app:{pattern}/1", "current": {"statement": statement}, "proposed": {"statement": "SELECT"},
             "patch": {"format": "text", "body": ""}, "evidence": {"pattern": pattern, "route": None, "calls_per_day": calls, "mean_ms": mean},
-            "effect": {"value": saved}, "reason": ""}
+            "effect": {"value": saved, "lower": 0.8 * saved, "upper": saved}, "reason": "", "way": "review"}
 
 
-def turn(*statements, cost=(0.1, 20.0)):
+def turn(*statements, cost=(0.1, 20.0), scans=7):
     """Returns a turn with (statement, calls, milliseconds in all)."""
     return {"statements": [{"query": q, "calls": c, "total_exec_time": ms} for q, c, ms in statements], "cost": cost, "elapsed": 100.0,
+            "indexes": {"x": {"bytes": 9, "scans": scans}},
             "load": {"requests": 9, "failed": 0}}
 
 
@@ -97,10 +98,10 @@ class Match(unittest.TestCase):
         self.assertNotEqual(match.form("SELECT a1 FROM b"), match.form("SELECT a2 FROM b"))
 
     def test_a_change_that_two_ways_recommend_counts_once(self):
-        rows = [index("CREATE INDEX x ON tasks (a)"), index("CREATE INDEX x ON tasks (a)"), query("keyset", "SELECT $1"), query("keyset", "SELECT  $1"),
-                query("count_every_page", "SELECT $1"), {"kind": "index", "target": "app", "state": "kept", "recommendation": None},
-                {"kind": "pool", "target": "orm", "proposed": {"size": 4}, "evidence": {}}]
-        self.assertEqual(match.proposals(rows), [rows[0], rows[2], rows[4]])
+        review = [index("CREATE INDEX x ON tasks (a)"), query("keyset", "SELECT $1"), {"kind": "index", "target": "app", "state": "kept"}]
+        advice = [index("CREATE INDEX x ON tasks (a)"), query("keyset", "SELECT  $1"), query("count_every_page", "SELECT $1"),
+                  {"kind": "pool", "target": "orm", "proposed": {"size": 4}, "evidence": {}}]
+        self.assertEqual(match.proposals(review, advice), [*review[:2], {**advice[2], "way": "service"}])
 
 
 class Figures(unittest.TestCase):
@@ -144,12 +145,24 @@ class Figures(unittest.TestCase):
         self.assertEqual((found["confirmed"], found["indexes"], found["copy_good"], found["copy_measured"]), (1, 1, 1, 1))
         self.assertEqual((found["applied_good"], found["applied_measured"]), (1, 2), "a half was predicted, nine tenths were saved")
         self.assertEqual((found["before"], found["after"], found["handmade"], found["indexes_alone"]), (1.0, 0.1, 0.1, 0.5))
-        self.assertEqual(self.show(confirmed=False)[1]["confirmed"], 0)
+        self.assertEqual((found["kept"], found["judged"]), (2, 2))
+        lines, found, _ = self.show(confirmed=False)
+        self.assertEqual((found["confirmed"], lines[0]["applied"]), (0, None), "what is not confirmed is not applied")
+
+    def test_a_promise_is_kept_when_the_saving_reaches_its_low_end_and_the_index_is_used(self):
+        row = index("CREATE INDEX CONCURRENTLY x ON tasks (a)")
+        line = {"row": row, "is_drop": False, "predicted": (10.0, 2.0), "verdict": ("confirmed", "")}
+        for applied, scans, expected in (((10.0, 2.0), 1, True), ((10.0, 3.5), 1, True), ((10.0, 3.7), 1, False), ((10.0, 1.0), 0, False), (None, 1, None)):
+            self.assertEqual(figures.promise({**line, "applied": applied}, {"x": {"scans": scans}}), expected, applied)
+        line = {"row": index("DROP INDEX CONCURRENTLY x"), "is_drop": True, "verdict": ("confirmed", "")}
+        self.assertEqual([figures.promise(line, use) for use in ({}, {"x": {"scans": 0}})], [True, False])
+        self.assertIsNone(figures.promise({**line, "verdict": ("not confirmed", "")}, {"x": {"scans": 0}}))
+        self.assertIsNone(figures.promise({**line, "row": {**line["row"], "way": "service"}}, {"x": {"scans": 0}}))
 
     def test_the_tables_have_every_row_and_no_broken_cell(self):
         lines, found, turns = self.show(after=150.0)
         text = page.document(lines, found, turns, {"3 minutes": [query("keyset", "SELECT 1")]}, [index("DROP INDEX CONCURRENTLY y")])
-        for part in ("`CREATE INDEX x ON user_sessions (refresh_hash)` | 50 → 1.0 ms (−98 %) | 40 → 1.0 ms (−98 %, 1.01) | confirmed |",
+        for part in ("`CREATE INDEX x ON user_sessions (refresh_hash)` | 50 → 1.0 ms (−98 %) | 40 → 1.0 ms (−98 %, 1.01) | confirmed | 50 → 0.50 ms (−99 %, 0.99): kept |",
                      "not measured: pages \\| of a list", "| index and query changes | 0.20 | 0.200 | 2.00 |",
                      "planted faults on indexes found | 1 of 2, 0.50 |", "healthy application, 3 minutes | 1 | 0 |",
                      "0.10 s of 20.0 s, 0.50 % of the server's time and 0.10 % of a core", "- Not found: `redundant_index`.",
