@@ -36,9 +36,10 @@ def export(port, log, out):
 
 
 def statements(port, limit=None):
-    """Returns the statements of the application as dictionaries, the heaviest first; those of the role `almanac` are left out."""
+    """Returns the statements of the application as dictionaries, the heaviest first; those of the role `almanac` and resets are left out."""
     sql = ("SELECT query, calls, total_exec_time, mean_exec_time, rows, shared_blks_hit, shared_blks_read FROM pg_stat_statements "
            f"WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{DATABASE}') AND userid <> (SELECT oid FROM pg_roles WHERE rolname = 'almanac') "
+           "AND query NOT LIKE 'SELECT pg_stat%reset()' "
            f"ORDER BY total_exec_time DESC LIMIT {limit or 'ALL'}")
     return json.loads(psql(port, DATABASE, "-At", "-c", f"SELECT coalesce(json_agg(t), '[]') FROM ({sql}) t"))
 
