@@ -37,24 +37,27 @@ class Show(Turns):
         rows = match.proposals(turns["planted"]["review"], turns["planted"]["advice"])
         self.say(f"{len(rows)} recommendations; each is measured on the copy")
         reports = await verify(self.options.almanac, self.options.results / "planted", rows, self.port["postgres"], self.options.verify_seconds)
-        # Those on indexes are applied as SQL: the set of the review, since each way selects a set whose indexes belong together. Those on statements are changes of the application's code: their faults are switched off.
+        # Those on indexes are applied as SQL: the set of the review, since each way selects a set whose indexes belong together.
+        # Those on statements are changes of the application's code: their faults are switched off.
         confirmed = [row for row in rows if row["kind"] == "index" and row["way"] == "review"
                      and figures.verdict(reports.get(row["id"]))[0] == "confirmed"]
         script = "\n".join(row["patch"]["body"] for row in confirmed)
         by_fault = match.found([*confirmed, *(row for row in rows if row["kind"] == "query")], truth)
         code = frozenset(name for name in self.planted if not by_fault[name])
         (self.options.results / "applied.sql").write_text(script)
-        turns["indexes"] = await self.turn("indexes", self.planted, script, seconds, advised=False)
-        for number in range(self.options.repeat):
-            is_last = number + 1 == self.options.repeat
-            turns["applied"].append(await self.turn(f"applied-{number + 1}", code, script, seconds, advised=is_last))
-            turns["handmade"].append(await self.turn(f"handmade-{number + 1}", frozenset(), self.handmade(frozenset()), seconds, advised=is_last))
-        last = turns["handmade"][-1]
-        quiet = {f"{self.options.minutes:g} minutes": match.proposals(last["review"], last["advice"])}
+        turns["indexes"] = await self.turn("indexes", self.planted, script, seconds, ways=())
+        for number in range(1, self.options.repeat + 1):
+            is_last = number == self.options.repeat
+            turns["applied"].append(await self.turn(f"applied-{number}", code, script, seconds, ways=("review",) if is_last else ()))
+            both = ("review", "service") if is_last and not self.options.healthy_minutes else ()
+            turns["handmade"].append(await self.turn(f"handmade-{number}", frozenset(), self.handmade(frozenset()), seconds, ways=both))
         if self.options.healthy_minutes:
-            quiet[f"{self.options.healthy_minutes:g} minutes"] = await self.healthy("healthy", self.options.healthy_minutes)
+            quiet = {f"{self.options.healthy_minutes:g} minutes": await self.healthy("healthy", self.options.healthy_minutes)}
+        else:
+            last = turns["handmade"][-1]
+            quiet = {f"{self.options.minutes:g} minutes": match.proposals(last["review"], last["advice"])}
         lines = figures.rows_of(rows, reports, truth, turns)
         found = figures.summary(lines, truth, turns)
-        after = match.proposals(turns["applied"][-1]["review"], turns["applied"][-1]["advice"])
+        after = match.proposals(turns["applied"][-1]["review"], [])
         (self.options.results / "figures.json").write_text(json.dumps({"lines": lines, "figures": found, "code": sorted(code)}, indent=1) + "\n")
         return page.document(lines, found, turns, quiet, after)

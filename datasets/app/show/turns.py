@@ -53,12 +53,12 @@ class Turns(Run):
         import redis
         redis.Redis(port=self.port["redis"]).flushall()
 
-    async def turn(self, name, active, script, seconds, advised=True):
+    async def turn(self, name, active, script, seconds, ways=("review", "service")):
         """Runs one day of load and returns its figures.
 
-        `active`: faults of the code; `script`: SQL that changes the indexes of the planted faults; `advised`: whether advice is asked for, which
-        needs five minutes of observation. Figures: `statements`, `indexes` (name -> bytes and scans), `load`, `cost` (see `Processors.seconds`), `elapsed` seconds, `review` and
-        `advice` (rows of the two ways, empty without `advised`).
+        `active`: faults of the code; `script`: SQL that changes the indexes of the planted faults; `ways`: who is asked for advice; a service needs
+        five minutes of observation. Figures: `statements`, `indexes` (name -> bytes and scans), `load`, `cost` (see `Processors.seconds`),
+        `elapsed` seconds, `review` and `advice` (rows of the two ways, empty if not asked).
         """
         self.say(f"turn {name}: {', '.join(sorted(active)) or 'no fault'}")
         self.active, self.out = active, self.options.results / name
@@ -85,11 +85,12 @@ class Turns(Run):
         await asyncio.to_thread(self.export, log, begin)
         for child in ("load", "worker", "api", "spans"):
             await asyncio.to_thread(self.children.stop, child)
-        if advised:
+        if "service" in ways:
             await asyncio.sleep(service.lacks())
         await asyncio.to_thread(self.children.stop, "almanac", patience=60.0)
-        if advised:
+        if "review" in ways:
             figures["review"] = await review(self.options.almanac, self.out, seconds)
+        if "service" in ways:
             figures["advice"] = await service.advice()
         (self.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
         total = sum(s["total_exec_time"] for s in figures["statements"]) / 1000
