@@ -76,8 +76,8 @@ def judged(figures, turns, quiet):
         ("predictions within a factor of 1.5, after applying", share_of(figures["applied_good"], figures["applied_measured"]), "≥ 0.8"),
         ("applied recommendations that kept their promise", share_of(figures["kept"], figures["judged"]), "–"),
         *((f"recommendations on the healthy application, {name}", str(len(rows)), "0") for name, rows in quiet.items()),
-        ("processor time of Almanac's session, all faults", cost(turns["planted"]), "< 1 %"),
-        ("processor time of Almanac's session, healthy", cost(turns["handmade"][0]), "< 1 %")]
+        ("processor time of Almanac's session, all faults", cost(turns["planted"]), "< 1 % of a core"),
+        ("processor time of Almanac's session, healthy", cost(turns["handmade"][0]), "< 1 % of a core")]
     return "\n".join(["| figure | measured | wanted |", "|---|---|---|", *(f"| {name} | {value} | {bound} |" for name, value, bound in rows)])
 
 
