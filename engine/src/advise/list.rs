@@ -2,7 +2,7 @@
 
 use super::{
     Registry,
-    database::{index::Indexes, query::Queries},
+    database::{index::Indexes, query::Queries, settings::Settings},
     rightsizing::Rightsizing,
     scaling::Scaling,
     threshold::Threshold,
@@ -19,5 +19,6 @@ impl Default for Registry {
             .with::<Threshold>()
             .with::<Indexes>()
             .with::<Queries>()
+            .with::<Settings>()
     }
 }

@@ -12,14 +12,32 @@ use serde::{Deserialize, Serialize};
 pub struct Catalogue {
     /// `server_version_num`, such as 150018; 0 if unknown.
     pub version: u32,
+    /// Name of the database; empty if unknown.
+    pub database: String,
     /// Settings by name, with their units as `current_setting` shows them.
     pub settings: BTreeMap<String, String>,
+    /// Settings of this database, of roles, and of roles in this database, which new sessions have.
+    pub overrides: Vec<SettingOverride>,
     /// Installed extensions with their versions.
     pub extensions: BTreeMap<String, String>,
     /// Tables, partitions and materialized views outside the system's schemas.
     pub tables: Vec<Table>,
     /// What could not be read, each with its remedy.
     pub lacks: Vec<Lack>,
+}
+
+/// A setting by `ALTER DATABASE … SET` or `ALTER ROLE … SET`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SettingOverride {
+    /// Role; none: all roles.
+    pub role: Option<String>,
+    /// Whether it is of this database alone.
+    pub in_database: bool,
+    /// Name of the setting.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// Something that could not be read of a database.
@@ -77,6 +95,8 @@ pub struct Table {
     pub bytes: Option<f64>,
     /// Fill factor in percent; none: the default of 100.
     pub fill_factor: Option<u32>,
+    /// Storage parameters by name, such as `autovacuum_vacuum_scale_factor`.
+    pub options: BTreeMap<String, String>,
     /// Share of pages that are all-visible, in [0, 1]; none if unknown.
     pub all_visible: Option<f64>,
     /// Columns in their order.
@@ -252,6 +272,20 @@ impl Catalogue {
 }
 
 impl Catalogue {
+    /// Returns the value of a setting that a new session of this database has, the setting of a role left aside; none if
+    /// it is unknown.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.database_setting(name).or_else(|| self.settings.get(name).map(String::as_str))
+    }
+
+    /// Returns the value that `ALTER DATABASE … SET` gave a setting.
+    #[must_use]
+    pub fn database_setting(&self, name: &str) -> Option<&str> {
+        let own = |found: &&SettingOverride| found.in_database && found.role.is_none() && found.name == name;
+        self.overrides.iter().find(own).map(|found| found.value.as_str())
+    }
+
     /// Gives partitioned tables the rows, pages and bytes of their partitions, since their own are not counted.
     pub fn sum_partitions(&mut self) {
         let sums: Vec<(usize, [f64; 3])> = self

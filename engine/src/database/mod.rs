@@ -2,7 +2,7 @@
 //!
 //! Pure data and pure functions. `catalogue` describes tables, columns and indexes; `workload` the statements of a span
 //! with their counters; `plan` their plans; `statement` reads statement texts, `shape` what they mean, `estimate` what they
-//! would cost with other indexes; `export` reads files that a person exported; `log` reads the server's log; `read` has the
+//! would cost with other indexes; `memory` reads and writes amounts of it; `export` reads files that a person exported; `log` reads the server's log; `read` has the
 //! SQL that reads a database, `snapshot` its counters and their differences; `traces` finds loops of statements in the
 //! requests of spans.
 //!
@@ -19,6 +19,7 @@ pub mod catalogue;
 pub mod estimate;
 pub mod export;
 pub mod log;
+pub mod memory;
 pub mod plan;
 pub mod read;
 pub mod shape;
@@ -28,7 +29,8 @@ pub mod traces;
 pub mod workload;
 
 pub use catalogue::{
-    Catalogue, Column, ColumnStatistics, ForeignKey, Index, IndexKey, Lack, Table, TableActivity, TableKind,
+    Catalogue, Column, ColumnStatistics, ForeignKey, Index, IndexKey, Lack, SettingOverride, Table, TableActivity,
+    TableKind,
 };
 pub use plan::{Plan, PlanNode};
 pub use workload::{ParameterValues, StatementUse, TableWrites, Workload};

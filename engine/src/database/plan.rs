@@ -46,6 +46,18 @@ pub struct PlanNode {
     pub sort_method: Option<String>,
     /// Space of a sort, in KiB.
     pub sort_kib: Option<f64>,
+    /// Batches of a hash join's table or of a hashed aggregate; above 1 they were written to temporary files.
+    pub batches: Option<f64>,
+    /// Space of a hashed aggregate in temporary files, in KiB.
+    pub disk_kib: Option<f64>,
+    /// Whether the workers of a parallel plan share the node's work.
+    pub is_parallel: bool,
+    /// Planned parallel workers below a Gather.
+    pub workers: Option<f64>,
+    /// Rows that an index-only scan fetched from the table, in all loops.
+    pub heap_fetches: Option<f64>,
+    /// Time of reading blocks, with those of the inputs, in milliseconds; none without `track_io_timing`.
+    pub read_ms: Option<f64>,
     /// Estimated cost of the node with its inputs, in the planner's unit.
     pub cost: f64,
     /// Estimated rows of one loop.
@@ -95,6 +107,18 @@ impl Plan {
 }
 
 impl PlanNode {
+    /// Returns the node and all nodes below it, each before its inputs.
+    #[must_use]
+    pub fn all(&self) -> Vec<&Self> {
+        let mut found = vec![self];
+        let mut next = 0;
+        while let Some(node) = found.get(next).copied() {
+            found.extend(&node.inputs);
+            next += 1;
+        }
+        found
+    }
+
     fn read(node: &Map<String, Value>, literals: bool, depth: usize) -> Self {
         let text = |key: &str| node.get(key).and_then(Value::as_str).map(str::to_owned);
         let number = |key: &str| node.get(key).and_then(Value::as_f64);
@@ -118,6 +142,13 @@ impl PlanNode {
             sort_keys: list("Sort Key").iter().filter_map(Value::as_str).map(expression).collect(),
             sort_method: text("Sort Method"),
             sort_kib: number("Sort Space Used"),
+            batches: number("Hash Batches").or_else(|| number("HashAgg Batches")),
+            disk_kib: number("Disk Usage"),
+            is_parallel: node.get("Parallel Aware").and_then(Value::as_bool).unwrap_or_default(),
+            workers: number("Workers Planned"),
+            heap_fetches: number("Heap Fetches"),
+            // Version 17 has times of shared, local and temporary blocks.
+            read_ms: number("I/O Read Time").or_else(|| number("Shared I/O Read Time")),
             cost: number("Total Cost").unwrap_or_default(),
             rows: number("Plan Rows").unwrap_or_default(),
             width: number("Plan Width").unwrap_or_default(),

@@ -94,6 +94,11 @@ impl Cluster {
         self.peer = None;
     }
 
+    /// Returns the path of a file of the cluster.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
     /// Runs SQL as the superuser and returns what psql prints.
     pub(super) fn sql(&self, sql: &str) -> String {
         self.psql(&["-c", sql])

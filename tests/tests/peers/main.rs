@@ -16,4 +16,5 @@ mod postgres;
 mod process;
 mod prometheus;
 mod rewrites;
+mod settings;
 mod verify;

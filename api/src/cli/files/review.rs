@@ -10,7 +10,10 @@ use almanac_engine::{
         Verdict, VerdictOutcome,
         database::{DatabaseSpec, exported, review_database},
     },
-    database::export::{ExportError, read_plans, read_schema, read_statements},
+    database::{
+        export::{ExportError, read_plans, read_schema, read_statements},
+        memory::bytes,
+    },
 };
 use almanac_models::Timestamp;
 use serde_json::{Value, json};
@@ -38,7 +41,7 @@ pub struct Args {
 /// What can be reviewed.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
-    /// Indexes and statements of a PostgreSQL database
+    /// Indexes, statements and settings of a PostgreSQL database
     Database(Database),
 }
 
@@ -60,6 +63,9 @@ pub struct Database {
     /// Span without a scan after which an index counts as unused
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30d")]
     pub unused_after: std::time::Duration,
+    /// Memory of the server, like 16GB, which bounds work_mem [four times shared_buffers]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
     /// Name of the database in the output
     #[arg(long, value_name = "NAME", default_value = "database")]
     pub name: String,
@@ -86,6 +92,14 @@ fn database(args: &Database) -> Result<(), CliError> {
     if args.unused_after.as_secs() < 1 {
         return Err(CliError::usage("--unused-after is below a second; every index would count as unused"));
     }
+    let spec = DatabaseSpec {
+        unused_after_ms: i64::try_from(args.unused_after.as_millis()).unwrap_or(i64::MAX),
+        memory: args.memory.clone(),
+        ..DatabaseSpec::new(args.name.as_str())
+    };
+    if let Some(memory) = args.memory.as_deref().filter(|text| bytes(text, 1.0).is_none()) {
+        return Err(CliError::usage(format!("--memory is {memory:?}; write the memory of the server like 16GB")));
+    }
     let failed = |error: ExportError| CliError::failed(error);
     let statements = read_statements(&shown(&args.statements), &read(&args.statements)?).map_err(failed)?;
     let schema = read_schema(&shown(&args.schema), &read(&args.schema)?).map_err(failed)?;
@@ -97,10 +111,6 @@ fn database(args: &Database) -> Result<(), CliError> {
     for note in &found.notes {
         crate::say!("almanac: {note}");
     }
-    let spec = DatabaseSpec {
-        unused_after_ms: i64::try_from(args.unused_after.as_millis()).unwrap_or(i64::MAX),
-        ..DatabaseSpec::new(args.name.as_str())
-    };
     print(&advised(review_database(&spec, &found.facts, now))?, args.format)
 }
 
@@ -130,12 +140,12 @@ fn shown(path: &Path) -> String {
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
-    let bytes = fs::metadata(path).map_err(failed)?.len();
-    if bytes > LARGEST {
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > LARGEST {
         return Err(CliError::failed(format!(
             "{} has {} MiB; at most {} MiB are read",
             path.display(),
-            bytes >> 20,
+            length >> 20,
             LARGEST >> 20
         )));
     }

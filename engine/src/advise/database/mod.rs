@@ -5,6 +5,7 @@ mod facts;
 pub mod index;
 pub mod query;
 mod review;
+pub mod settings;
 mod spec;
 pub mod verify;
 

@@ -8,6 +8,7 @@ use super::{
     DatabaseFacts, DatabaseSpec,
     index::Indexes,
     query::{Queries, QueryFacts},
+    settings::{Settings, SettingsFacts},
 };
 use crate::{
     advise::{Verdict, registry::verdicts_on},
@@ -100,7 +101,8 @@ pub fn review_database(spec: &DatabaseSpec, facts: &DatabaseFacts, now: Timestam
     // Loops need spans, which a file does not have.
     let queries = QueryFacts { database: facts.clone(), loops: Vec::new() };
     let queries = verdicts_on::<Queries>(spec, &spec.name, &queries, now);
-    [indexes, queries].concat()
+    let settings = verdicts_on::<Settings>(spec, &spec.name, &SettingsFacts::exported(facts.clone(), spec), now);
+    [indexes, queries, settings].concat()
 }
 
 /// Fills in sizes of tables that have none: the most blocks that one execution of a statement on this table alone reads.

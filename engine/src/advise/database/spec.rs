@@ -4,9 +4,12 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::advise::{
-    AdvisorSpec,
-    kit::{Section, duration_text, millis},
+use crate::{
+    advise::{
+        AdvisorSpec,
+        kit::{Section, duration_text, millis},
+    },
+    database::memory,
 };
 
 /// Shortest interval between snapshots, in milliseconds.
@@ -73,6 +76,8 @@ pub struct DatabaseSpec {
     pub log: Option<PathBuf>,
     /// Address of a copy, where hypothetical indexes and measurements run.
     pub copy: Option<DatabaseUrl>,
+    /// Memory of the server, such as `16GB`; none: it is unknown to SQL.
+    pub memory: Option<String>,
     /// Span without a scan after which an index counts as unused, in milliseconds.
     #[serde(rename = "unused_after", deserialize_with = "millis")]
     pub unused_after_ms: i64,
@@ -91,6 +96,7 @@ impl Default for DatabaseSpec {
             every_ms: EVERY_MS,
             log: None,
             copy: None,
+            memory: None,
             unused_after_ms: UNUSED_AFTER_MS,
             statements: true,
             literals: false,
@@ -121,6 +127,11 @@ impl AdvisorSpec for DatabaseSpec {
         }
         if self.url.is_some() && self.url_file.is_some() {
             return Err("url and url_file are both given; write one".to_owned());
+        }
+        if let Some(memory) =
+            self.memory.as_deref().filter(|text| memory::bytes(text, 1.0).is_none_or(|bytes| bytes < 1e6))
+        {
+            return Err(format!("memory is {memory:?}; write the memory of the server like 16GB"));
         }
         if self.literals && !self.statements {
             return Err("literals = true needs statements = true: values belong to texts of statements".to_owned());
@@ -190,6 +201,7 @@ mod tests {
         };
         check(json!({"name": "a b"}), "letters, digits, _ and -");
         check(json!({"name": "a", "every": "1s"}), "at least 5s");
+        check(json!({"name": "a", "memory": "16 potatoes"}), "like 16GB");
         check(json!({"name": "a", "url": 5}), "an address is a text");
         check(json!({"name": "a", "url": ["secret"]}), "an address is a text");
         check(json!({"name": "a", "url": "postgres://secret", "url_file": "f"}), "write one");

@@ -1,6 +1,6 @@
 //! Cost constants of PostgreSQL's planner, and the times that scans really take.
 
-use crate::database::Catalogue;
+use crate::database::{Catalogue, memory};
 
 /// Bytes of a page.
 pub(super) const PAGE: f64 = 8192.0;
@@ -60,28 +60,13 @@ impl Costs {
             cache_pages: catalogue
                 .settings
                 .get("effective_cache_size")
-                .and_then(|text| pages(text))
+                .and_then(|text| memory::bytes(text, PAGE))
+                .map(|bytes| bytes / PAGE)
                 .unwrap_or(default.cache_pages),
             workers: read("max_parallel_workers_per_gather", default.workers).min(8.0),
             skew: default.skew,
         }
     }
-}
-
-/// Reads a memory setting such as `4GB` or `524288` (pages) as pages.
-fn pages(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits.trim().parse().ok()?;
-    let bytes = match text.get(digits.len()..)?.trim() {
-        "" | "8kB" => number * PAGE,
-        "kB" => number * 1024.0,
-        "MB" => number * 1024.0 * 1024.0,
-        "GB" => number * 1024.0 * 1024.0 * 1024.0,
-        "TB" => number * 1024.0_f64.powi(4),
-        _ => return None,
-    };
-    (bytes > 0.0).then_some(bytes / PAGE)
 }
 
 /// Work in milliseconds, with pages in memory. The constants are of the order that sequential and index scans of

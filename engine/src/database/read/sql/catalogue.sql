@@ -130,6 +130,9 @@ table_json AS (
         'fill_factor', (
             SELECT pg_catalog.split_part(o, '=', 2)::integer FROM pg_catalog.unnest(r.reloptions) o
             WHERE o LIKE 'fillfactor=%' LIMIT 1),
+        'options', (
+            SELECT coalesce(pg_catalog.json_object_agg(pg_catalog.split_part(o, '=', 1), pg_catalog.split_part(o, '=', 2)), '{}')
+            FROM pg_catalog.unnest(r.reloptions) o),
         'all_visible', CASE WHEN r.relkind IN ('r', 'm') AND r.relpages > 0
             THEN least(r.relallvisible::double precision / r.relpages, 1) END,
         'columns', coalesce(a.columns, '[]'),
@@ -154,6 +157,18 @@ table_json AS (
 )
 SELECT pg_catalog.json_build_object(
     'version', pg_catalog.current_setting('server_version_num')::integer,
+    'database', pg_catalog.current_database(),
+    'overrides', (
+        SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+            'role', u.rolname, 'in_database', s.setdatabase <> 0, 'name', pg_catalog.split_part(c, '=', 1),
+            'value', pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)) ORDER BY u.rolname NULLS FIRST, c), '[]')
+        FROM pg_catalog.pg_db_role_setting s
+        CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c
+        LEFT JOIN pg_catalog.pg_roles u ON u.oid = s.setrole
+        WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))
+            -- Settings of extensions may be secrets of an application.
+            AND pg_catalog.split_part(c, '=', 1) IN (
+                'work_mem', 'hash_mem_multiplier', 'random_page_cost', 'seq_page_cost', 'effective_cache_size', 'track_io_timing')),
     'settings', (
         SELECT coalesce(pg_catalog.json_object_agg(
             -- The session has settings of its own.
