@@ -2,6 +2,7 @@
 
 use super::{
     Registry,
+    batch::Batches,
     database::{index::Indexes, query::Queries, settings::Settings},
     rightsizing::Rightsizing,
     scaling::Scaling,
@@ -20,5 +21,6 @@ impl Default for Registry {
             .with::<Indexes>()
             .with::<Queries>()
             .with::<Settings>()
+            .with::<Batches>()
     }
 }

@@ -27,6 +27,7 @@ mod run;
 mod specs;
 mod stamps;
 
+pub mod batch;
 pub mod database;
 pub mod kit;
 pub mod picture;

@@ -137,8 +137,7 @@ fn the_proposed_fill_factor_makes_updates_hot() {
     };
     let hot = || {
         let sql = "SELECT n_tup_hot_upd::float8 / n_tup_upd FROM pg_stat_user_tables WHERE relname = 'acc'";
-        let share: f64 = place.cluster.sql(sql).trim().parse().unwrap();
-        share
+        place.cluster.sql(sql).trim().parse::<f64>().unwrap()
     };
     (0..3).for_each(|_| reload());
     let before = hot();
