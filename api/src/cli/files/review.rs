@@ -63,7 +63,7 @@ pub struct Database {
     /// Span without a scan after which an index counts as unused
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30d")]
     pub unused_after: std::time::Duration,
-    /// Memory of the server, like 16GB, which bounds work_mem [four times shared_buffers]
+    /// Memory of the server, like 16GB, which bounds `work_mem` [four times `shared_buffers`]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
     /// Name of the database in the output

@@ -21,7 +21,7 @@ fn check(node: PlanNode, least_kib: f64) {
     let found = spills(&node, 150_018, 2.0);
     let [spill] = found.as_slice() else { panic!("{node:?}: {found:?}") };
     let ratio = spill.need / (least_kib * KIB);
-    assert!((0.94..=1.6).contains(&ratio), "{ratio}: {node:?}");
+    assert!((0.93..=1.6).contains(&ratio), "{ratio}: {node:?}");
 }
 
 #[test]
