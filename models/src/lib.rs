@@ -11,6 +11,7 @@ pub mod correlation;
 pub mod forecast;
 pub mod incidents;
 pub mod peers;
+pub mod queue;
 pub mod seasons;
 pub mod stats;
 pub mod ttl;
