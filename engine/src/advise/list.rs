@@ -4,6 +4,7 @@ use super::{
     Registry,
     batch::Batches,
     database::{index::Indexes, query::Queries, settings::Settings},
+    pool::Pool,
     rightsizing::Rightsizing,
     scaling::Scaling,
     threshold::Threshold,
@@ -22,5 +23,6 @@ impl Default for Registry {
             .with::<Queries>()
             .with::<Settings>()
             .with::<Batches>()
+            .with::<Pool>()
     }
 }

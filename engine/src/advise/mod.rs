@@ -31,6 +31,7 @@ pub mod batch;
 pub mod database;
 pub mod kit;
 pub mod picture;
+pub mod pool;
 pub mod rightsizing;
 pub mod scaling;
 pub mod threshold;

@@ -369,6 +369,14 @@ mod tests {
             ttl = "1h"
             stale_share_max = 0.07
             invalidate_on = ["profile_update"]
+            [[pool]]
+            name = "orm"
+            in_use = "sum(in_use)"
+            arrivals = "sum(rate(checkouts_total[1m]))"
+            hold = "hold_seconds"
+            size = 20
+            overflow = 30
+            connections_max = 90
             [[webhook]]
             url = "https://user:tellnoone@hooks.example.com/almanac?key=tellnoone"
             on = ["recommendation", "breach"]

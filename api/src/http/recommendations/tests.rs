@@ -158,7 +158,7 @@ async fn filters_select_and_invalid_ones_are_named() {
     for (query, message) in [
         (
             "?kind=scalling",
-            "\"scalling\" is not a kind of recommendation; write scaling, rightsizing, ttl, threshold, index, query, settings or batch",
+            "\"scalling\" is not a kind of recommendation; write scaling, rightsizing, ttl, threshold, index, query, settings, batch or pool",
         ),
         ("?since=yesterday", "since \"yesterday\" is neither RFC 3339 nor epoch milliseconds"),
         ("?targt=api", "unknown parameter \"targt\"; did you mean \"target\"?"),
