@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo app show-database test lint fuzz attack bench bench-accuracy bench-advisors soak promql-scripts test-peers
+.PHONY: help setup build install demo app show-database test lint fuzz attack bench bench-accuracy bench-advisors bench-pools soak promql-scripts test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -100,6 +100,11 @@ bench-accuracy: setup ## Measure accuracy on the public sets in DATA (or ALMANAC
 bench-advisors: setup ## Replay every advisor on the public sets in DATA (or ALMANAC_DATA); writes docs/measured/advisors.md (ONLY=ttl QUICK=1)
 	cargo build --locked $(FEATURES) --workspace
 	@$(CARGO_TARGET_DIR)/debug/bench-advisors $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+bench-pools: setup ## Measure waits at real connection pools (pgbench, SQLAlchemy) and compare them with predicted ones; prints the tables of docs/measured/pools.md
+	cargo build --locked $(FEATURES) --workspace
+	@PYTHONPATH=. "$$(scripts/python-venv.sh pools datasets/pools/requirements.txt)" -m datasets.pools.sweep $(CARGO_TARGET_DIR)/pools.jsonl >&2
+	@$(CARGO_TARGET_DIR)/debug/bench-pools $(CARGO_TARGET_DIR)/pools.jsonl
 
 soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
 	cargo build --locked $(FEATURES) --workspace

@@ -6,16 +6,24 @@ from datasets.app.service.settings import pools
 
 
 def pool(name, job, size, overflow):
-    """Returns the section `[[pool]]` of a pool."""
+    """Returns the section `[[pool]]` of a pool. A run lasts minutes, so that steps are short; a day of its load is ten minutes."""
     selector = f'{{job="{job}",pool="{name}"}}'
+    # Only SQLAlchemy's pool has an overflow.
+    overflow = f"overflow = {overflow}\n" if name == "orm" else ""
     return f'''[[pool]]
 name = "{name}"
 in_use = 'sum(db_pool_in_use{selector})'
 arrivals = 'sum(rate(db_pool_checkouts_total{selector}[1m]))'
 hold = 'db_pool_hold_seconds{selector}'
+wait = 'db_pool_wait_seconds{selector}'
 size = {size}
-overflow = {overflow}
-wait_max = "50ms"
+{overflow}wait_max = "10ms"
+timeout = "30s"
+database = "app"
+step = "5s"
+window = "1m"
+history = "1h"
+day = "10m"
 '''
 
 
@@ -32,9 +40,9 @@ sizes = 'http_response_size_bytes'
 '''
 
 
-def further_sections(pools):
-    """Returns the sections of advisors on pools, queues and compression, which `almanac` does not have yet; `pools`: name -> (size, overflow)."""
-    return "".join(pool(name, "worker" if name == "worker" else "api", *sizes) for name, sizes in pools.items()) + QUEUE_AND_COMPRESSION
+def pool_sections(pools):
+    """Returns the sections of the pools; `pools`: name -> (size, overflow)."""
+    return "".join(pool(name, "worker" if name == "worker" else "api", *sizes) + "\n" for name, sizes in pools.items())
 
 
 def configuration(port, database, copy, log, pools):
@@ -42,7 +50,7 @@ def configuration(port, database, copy, log, pools):
 
     `port`: name -> port, `copy`: whether there is a copy, `log`: path of the server's log, `pools`: name -> (size, overflow).
     """
-    further = "".join(f"# {line}\n" for line in further_sections(pools).splitlines())
+    further = "".join(f"# {line}\n" for line in QUEUE_AND_COMPRESSION.splitlines())
     copy_line = f'copy = "postgres://postgres@127.0.0.1:{port["postgres"]}/{database}_copy"\n' if copy else ""
     return f'''[[scrape]]
 job = "api"
@@ -65,7 +73,7 @@ url = "postgres://almanac@127.0.0.1:{port["postgres"]}/{database}"
 every = "10s"
 log = "{log}"
 {copy_line}
-# Sections of advisors that almanac does not have yet:
+{pool_sections(pools)}# Sections of advisors that almanac does not have yet:
 {further}'''
 
 

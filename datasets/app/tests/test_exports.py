@@ -74,12 +74,11 @@ class Report(unittest.TestCase):
         pools = {"orm": (6, 4), "worker": (4, 0)}
         for copy in (False, True):
             tree = tomllib.loads(report.configuration(port, "app", copy, "/x/postgres.log", pools))
-            self.assertEqual(set(tree), {"scrape", "database"})
+            self.assertEqual(set(tree), {"scrape", "database", "pool"})
             self.assertEqual([job["job"] for job in tree["scrape"]], ["api", "worker", "caddy"])
             self.assertEqual("copy" in tree["database"][0], copy)
-        tree = tomllib.loads(report.further_sections(pools))
-        self.assertEqual(set(tree), {"pool", "queue", "compression"})
-        self.assertEqual([(p["name"], p["size"], p["overflow"]) for p in tree["pool"]], [("orm", 6, 4), ("worker", 4, 0)])
+            self.assertEqual([(p["name"], p["size"], p.get("overflow")) for p in tree["pool"]], [("orm", 6, 4), ("worker", 4, None)])
+        self.assertEqual(set(tomllib.loads(report.QUEUE_AND_COMPRESSION)), {"queue", "compression"})
 
     def test_a_long_statement_becomes_one_line(self):
         self.assertEqual(report.one_line("a\n  b"), "a b")

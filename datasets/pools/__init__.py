@@ -1,0 +1,1 @@
+"""Waits at real connection pools, measured over a sweep of sizes, for docs/measured/pools.md."""
