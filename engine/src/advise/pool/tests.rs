@@ -346,7 +346,7 @@ fn what_is_missing_or_wrong_is_named() {
     check(with(|s| s.size = Amount::Number(1.0)), 3, "more than size and overflow allow, which are 1 together");
     check(with(|s| s.size = Amount::Expr("vector(0)".to_owned())), 3, "size is 0, which is no number of connections");
     check(with(|s| s.instances = Amount::Expr("nothing".to_owned())), 3, "`nothing` returns no value over the history");
-    check(spec(4.0), 5, "`sum(rate(checkouts_total[1m]))` last returned a value 119 minutes ago");
+    check(spec(4.0), 5, "`sum(rate(checkouts_total[1m]))` last returned a value 120 minutes ago");
     let short = Scene::new(&Simulated { hours: 1, rate: 0.3, ..BUSY });
     let refused = short.advise(&spec(4.0), 1).reason();
     assert!(refused.contains("checkouts of an instance in") && refused.contains("are needed"), "{refused}");
