@@ -62,20 +62,22 @@ pub fn simulate(
         let batches = step.rate / options.batch;
         // A Poisson process has no memory: it begins again at each step.
         let mut at = start;
-        while batches > 0.0 {
-            at += exponential(rng) / batches;
-            if at >= end {
-                break;
-            }
+        if batches > 0.0 {
             loop {
-                let hold = holds[step.holds].sample(rng) * step.stretch;
-                let in_use = servers.in_use(at);
-                let wait = servers.serve(at, hold, options.patience);
-                if counts {
-                    tally.count(wait.unwrap_or(options.patience), in_use, wait.is_none());
-                }
-                if !(rng.random::<f64>() < 1.0 - 1.0 / options.batch) {
+                at += exponential(rng) / batches;
+                if at >= end {
                     break;
+                }
+                loop {
+                    let hold = holds[step.holds].sample(rng) * step.stretch;
+                    let in_use = servers.in_use(at);
+                    let wait = servers.serve(at, hold, options.patience);
+                    if counts {
+                        tally.count(wait.unwrap_or(options.patience), in_use, wait.is_none());
+                    }
+                    if !(rng.random::<f64>() < 1.0 - 1.0 / options.batch) {
+                        break;
+                    }
                 }
             }
         }

@@ -116,18 +116,6 @@ impl WaitTally {
         let above: f64 = self.found.iter().skip(servers).sum();
         if self.arrivals > 0.0 { above / self.arrivals } else { 0.0 }
     }
-
-    /// Returns the quantile `p` in [0, 1] of the servers that arrivals find in use; 0 without arrivals.
-    #[must_use]
-    pub fn in_use_quantile(&self, p: f64) -> usize {
-        let wanted = p.clamp(0.0, 1.0) * self.arrivals;
-        let mut sum = 0.0;
-        let reached = self.found.iter().position(|count| {
-            sum += count;
-            sum >= wanted
-        });
-        reached.unwrap_or(self.found.len() - 1)
-    }
 }
 
 #[cfg(test)]
@@ -149,11 +137,7 @@ mod tests {
         }
         assert!((tally.exceeds(0.25) - 0.25).abs() < 0.003 && (tally.exceeds(0.0) - 0.5).abs() < 1e-9);
         assert!((tally.mean() - 0.125).abs() < 0.001);
-        assert!(
-            (tally.finds_in_use(1) - 0.2).abs() < 1e-9
-                && tally.in_use_quantile(0.79) == 0
-                && tally.in_use_quantile(0.9) == 1
-        );
+        assert!((tally.finds_in_use(1) - 0.2).abs() < 1e-9);
     }
 
     #[test]
@@ -165,6 +149,6 @@ mod tests {
         sum.add(&one, 1.0);
         assert!((sum.arrivals - 5.0).abs() < 1e-12 && (sum.gave_up - 4.0).abs() < 1e-12);
         assert!((sum.quantile(0.7) / 0.1 - 1.0).abs() < 0.05, "{}", sum.quantile(0.7));
-        assert!(WaitTally::new(0).quantile(0.95).abs() < 1e-12 && WaitTally::new(0).in_use_quantile(0.5) == 0);
+        assert!(WaitTally::new(0).quantile(0.95).abs() < 1e-12 && WaitTally::new(0).finds_in_use(0).abs() < 1e-12);
     }
 }

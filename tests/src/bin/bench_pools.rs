@@ -35,6 +35,7 @@ struct Predicted {
     upper: f64,
 }
 
+#[expect(clippy::print_stdout, reason = "the command's result")]
 fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args().nth(1).ok_or("bench-pools FILE: the output of datasets/pools/sweep.py")?;
     let runs = fs::read_to_string(&file)?.lines().map(read).collect::<Result<Vec<Run>, _>>()?;

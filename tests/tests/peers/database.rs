@@ -378,10 +378,10 @@ fn fifty_thousand_families_are_read_in_bounds() {
         "DO $$ DECLARE t text; BEGIN FOR i IN 1..50000 LOOP t := 'SELECT 1'; FOR b IN 0..15 LOOP \
          t := t || CASE WHEN (i >> b) & 1 = 1 THEN ' + 1' ELSE ' - 1' END; END LOOP; EXECUTE t; END LOOP; END $$",
     );
-    // The 5,000 heaviest are stored one by one, the others as a sum.
+    // The 5,000 heaviest of each snapshot are stored one by one, the others as a sum; snapshots may fall into the loop.
     watcher.wait_for("SELECT coalesce(sum(calls), 0) >= 50000 FROM database_statement_use");
-    watcher.wait_for("SELECT count(*) > 4000 AND count(*) < 6000 FROM database_statements");
-    watcher.wait_for("SELECT coalesce(sum(calls), 0) > 40000 FROM database_statement_use WHERE family = 'other'");
+    watcher.wait_for("SELECT count(*) > 4000 AND count(*) <= 25000 FROM database_statements");
+    watcher.wait_for("SELECT coalesce(sum(calls), 0) > 25000 FROM database_statement_use WHERE family = 'other'");
     let series = watcher.server.sql("SELECT count(*) FROM series WHERE name = 'pg_statement_calls_total'");
     assert!(series[0][0].as_u64().unwrap() <= 400, "{series}");
     watcher.stop();

@@ -161,7 +161,7 @@ fn a_drop_is_confirmed_when_no_statement_gets_slower() {
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert_eq!(reports[0]["conclusion"]["outcome"], "slower", "{reports:#}");
     assert_eq!(reports[1]["conclusion"]["confirmed"], true, "{reports:#}");
-    assert_eq!(reports[1]["statements"].as_array().unwrap().len(), 1, "statements of the same table are measured");
+    assert!(reports[1]["notes"].to_string().contains("1 of 1 statements are read in the same way"), "{reports:#}");
     assert_eq!(place.indexes(), BEFORE);
     let (ended, _) = place.verify(&["tasks_title", "--keep"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -165,7 +165,7 @@ fn the_command_line_accepts_its_kind() {
     let help = tree.find_subcommand_mut("recommend").unwrap().render_long_help().to_string();
     // The list may be broken into lines.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(help.contains("query or lamp_size"), "{help}");
+    assert!(help.contains("pool or lamp_size"), "{help}");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn its_advice_is_in_the_ledger_the_views_http_and_grafana() {
     let found = &list["recommendations"][0];
     assert_eq!((&found["target"], &found["evidence"]["terms"]["enough"]), (&json!("hall"), &json!(40.0)));
     let refused = service.get("/v1/recommendations?kind=lamps").text();
-    assert!(refused.contains("query or lamp_size"), "{refused}");
+    assert!(refused.contains("pool or lamp_size"), "{refused}");
     let sql = service.post_json(
         "/v1/sql",
         &json!({"sql": "SELECT kind, state, count(*)::INT AS n FROM advice_status GROUP BY ALL HAVING kind = 'lamp_size' ORDER BY state"}),

@@ -7,7 +7,7 @@ use super::{
     PoolFacts, PoolSpec, PoolTerms,
     advice::{MIN_CONFIDENCE, Refusal, decide, measure, pictures},
     facts::fetch,
-    spec::{IDLE_CONNECTIONS, USE_P95, WAIT_P95},
+    spec::{FULL_SHARE, IDLE_CONNECTIONS, WAIT_P95},
 };
 use crate::{
     advise::{Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources, picture::Picture},
@@ -26,7 +26,7 @@ impl Advisor for Pool {
     const KIND: &'static str = "pool";
     const TITLE: &'static str = "Connection pools";
     const TARGET: &'static str = "pool";
-    const EFFECTS: &'static [Metric] = &[WAIT_P95, USE_P95, IDLE_CONNECTIONS];
+    const EFFECTS: &'static [Metric] = &[WAIT_P95, FULL_SHARE, IDLE_CONNECTIONS];
     const CONFIDENCE_MIN: f64 = MIN_CONFIDENCE;
     type Spec = PoolSpec;
     type Facts = PoolFacts;

@@ -13,7 +13,7 @@ use crate::{
 /// Metric of a larger pool: the 95 % quantile of the wait for a connection, measured by a histogram of waits.
 pub(super) const WAIT_P95: Metric = Metric { name: "pool_wait_p95", unit: "s", better: Direction::Lower };
 /// Metric of a larger pool without a histogram of waits: the 95 % quantile over time of the share of connections in use.
-pub(super) const USE_P95: Metric = Metric { name: "pool_use_p95", unit: "1", better: Direction::Lower };
+pub(super) const FULL_SHARE: Metric = Metric { name: "pool_full_share", unit: "1", better: Direction::Lower };
 /// Metric of a smaller pool: connections that all instances together may open and do not use, on average.
 pub(super) const IDLE_CONNECTIONS: Metric =
     Metric { name: "pool_idle_connections", unit: "1", better: Direction::Lower };

@@ -188,7 +188,7 @@ fn a_pool_that_is_too_small_is_raised_and_the_promise_is_kept() {
     let mut waits: Vec<f64> = BUSY.run(0).iter().map(|c| c.1 - c.0).collect();
     waits.sort_by(f64::total_cmp);
     let (measured, predicted) = (waits[waits.len() * 95 / 100], row.evidence["present"]["wait_p95"].as_f64().unwrap());
-    assert!((predicted / measured - 1.0).abs() < 0.15, "{predicted} is predicted, {measured} was simulated");
+    assert!((-0.1..0.25).contains(&(predicted / measured - 1.0)), "{predicted} is predicted, {measured} was simulated");
     let pictures = Pool::pictures(&Sources { store: &scene.store }, None, &row, Timestamp::from_millis(0)).unwrap();
     pictures.iter().for_each(assert_sound);
     assert_eq!(pictures[0].name, "wait");
@@ -212,11 +212,11 @@ fn a_pool_that_is_too_small_is_raised_and_the_promise_is_kept() {
 }
 
 #[test]
-fn without_a_histogram_of_waits_the_use_is_promised() {
+fn without_a_histogram_of_waits_the_time_with_all_in_use_is_promised() {
     let scene = Scene::new(&BUSY);
     let blind = PoolSpec { wait: None, overflow: Some(Amount::Number(0.0)), ..spec(4.0) };
     let row = scene.proposed(&blind, 3);
-    assert_eq!(row.effect.metric, "pool_use_p95");
+    assert_eq!(row.effect.metric, "pool_full_share");
     assert!(row.effect.value < row.evidence["before"].as_f64().unwrap(), "{}", row.evidence);
     // The overflow is for rare peaks.
     let (size, overflow) = (row.proposed["size"].as_u64().unwrap(), row.proposed["overflow"].as_u64().unwrap());

@@ -63,7 +63,7 @@ pub fn literals(text: &str) -> Vec<(usize, String)> {
     let tokens = split(text, true).0;
     let first = tokens.iter().filter_map(placeholder_number).max().unwrap_or(0) + 1;
     let found = tokens.into_iter().filter(is_literal).map(value).enumerate();
-    found.map(|(nth, value)| (usize::try_from(first).unwrap_or(usize::MAX).saturating_add(nth), value)).collect()
+    found.map(|(nth, value)| (first + nth, value)).collect()
 }
 
 /// Returns the fingerprint of the statement's family: 16 hexadecimal digits.

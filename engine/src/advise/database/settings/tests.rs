@@ -138,14 +138,14 @@ fn an_applied_value_is_not_proposed_again() {
     facts.database.workload.plans = vec![plan];
     let all = decided(&facts);
     let made = proposal(&all, "app:work_mem");
-    assert_eq!(made.patch.body, "ALTER DATABASE shop SET work_mem = '16MB';\n");
+    assert_eq!(made.patch.body, "ALTER DATABASE shop SET work_mem = '20MB';\n");
     let back = made.rollback.as_ref().unwrap();
     assert_eq!(back.patch.body, "ALTER DATABASE shop RESET work_mem;\n");
     // The counters of the week before, and the plan, stay known after the change.
     facts.database.catalogue.overrides = vec![SettingOverride {
         in_database: true,
         name: "work_mem".to_owned(),
-        value: "16MB".to_owned(),
+        value: "20MB".to_owned(),
         ..SettingOverride::default()
     }];
     let all = decided(&facts);

@@ -1,6 +1,6 @@
 //! Measures the effect of an applied pool setting. Called by `advisor` for the ledger.
 
-use almanac_models::{Timestamp, stats::quantile};
+use almanac_models::Timestamp;
 
 use crate::{
     advise::{
@@ -25,7 +25,7 @@ const FULL_MAX: f64 = 0.05;
 
 /// Measures the promised metric since the application. None before a day of the load has passed, and with few samples.
 ///
-/// `pool_wait_p95` is the bucket of the histogram of waits that contains the quantile; `pool_use_p95` and
+/// `pool_wait_p95` is the bucket of the histogram of waits that contains the quantile; `pool_full_share` and
 /// `pool_idle_connections` come from the connections in use. Waits that surely exceed the limit break the promise; without
 /// a histogram of waits, a pool all of whose connections are in use for more than 5 % of the steps does.
 ///
@@ -103,12 +103,8 @@ fn of_use(facts: &PoolFacts, waits: Option<&HistogramSeries>, applied: &Applied<
         let idle = judge_mean(&idle)?;
         return Some(Measured { value: idle.value, lower: idle.lower.max(0.0), upper: idle.upper, broken });
     }
-    let shares: Vec<f64> = known.iter().map(|(used, _)| used / most).collect();
-    let at = |p: f64| quantile(&shares, p);
-    // The quantiles around it bound the error of the 95 % quantile of so many steps (binomial, 80 %).
-    let count = f64::from(u32::try_from(shares.len()).unwrap_or(u32::MAX));
-    let margin = 1.2816 * (0.95 * 0.05 / count).sqrt();
-    Some(Measured { value: at(0.95)?, lower: at(0.95 - margin)?, upper: at((0.95 + margin).min(1.0))?, broken })
+    let full = judge_mean(&full)?;
+    Some(Measured { value: full.value, lower: full.lower.max(0.0), upper: full.upper.min(1.0), broken })
 }
 
 #[cfg(test)]

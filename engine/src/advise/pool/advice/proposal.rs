@@ -11,12 +11,17 @@ use crate::{
         pool::{
             PoolTerms,
             model::Prediction,
-            spec::{IDLE_CONNECTIONS, USE_P95, WAIT_P95, seconds},
+            spec::{FULL_SHARE, IDLE_CONNECTIONS, WAIT_P95, seconds},
         },
     },
     store::rows::Patch,
 };
 
+/// Parts of the predicted share of time with all connections in use that the promise has at least and at most, and what a few
+/// samples add.
+const FULL_LEAST: f64 = 0.3;
+const FULL_MOST: f64 = 1.5;
+const FULL_NOISE: f64 = 0.01;
 /// Largest number of sizes on the drawn curve.
 const CURVE: u32 = 12;
 
@@ -26,7 +31,7 @@ pub(super) fn proposal(study: &mut Study<'_>, choice: &Choice) -> Proposal<PoolT
     let is_larger = choice.connections > study.facts.connections();
     let timeout = timeouts::timeout(study, then.p999);
     let recycle = timeouts::recycle(study);
-    let (metric, effect, baseline) = promise(study, choice, &now, &then, is_larger);
+    let (metric, effect, baseline) = promise(study, choice, &then, is_larger);
     let reason = describe(study, choice, &now, &then, [timeout.as_ref(), recycle.as_ref()]);
     let current = setting(study.facts.size, study.facts.overflow, study.spec.timeout_ms.map(seconds), None);
     let limits = [timeout, recycle].map(|limit| limit.map(|limit| limit.seconds));
@@ -60,13 +65,7 @@ pub(super) fn proposal(study: &mut Study<'_>, choice: &Choice) -> Proposal<PoolT
 
 /// Returns the promised metric with its interval, and its value at the present setting. Only what can be measured later is
 /// promised.
-fn promise(
-    study: &Study<'_>,
-    choice: &Choice,
-    now: &Prediction,
-    then: &Prediction,
-    is_larger: bool,
-) -> (Metric, Interval, f64) {
+fn promise(study: &Study<'_>, choice: &Choice, then: &Prediction, is_larger: bool) -> (Metric, Interval, f64) {
     if !is_larger {
         let idle = |connections: u32| study_idle(study, connections);
         return (IDLE_CONNECTIONS, idle(choice.connections), idle(study.facts.connections()).value);
@@ -74,15 +73,20 @@ fn promise(
     if let Some(measured) = study.calibration.measured {
         return (WAIT_P95, then.all, measured.all.value);
     }
-    let used = |prediction: &Prediction, p: f64| {
-        let used = u32::try_from(prediction.tally.in_use_quantile(p)).unwrap_or(u32::MAX);
-        (f64::from(used) / f64::from(prediction.connections)).min(1.0)
-    };
-    // In steps of one connection, so that the interval has one to both sides.
-    let one = 1.0 / f64::from(then.connections);
-    let value = used(then, 0.95);
-    let effect = Interval { value, lower: (value - one).max(0.0), upper: (value + one).min(1.0) };
-    (USE_P95, effect, used(now, 0.95))
+    // Arrivals find what is in use at any time (Poisson arrivals see time averages, Wolff 1982), busy times more often: the
+    // share of time is smaller where the load varies.
+    let connections = usize::try_from(then.connections).unwrap_or(usize::MAX);
+    let value = then.tally.finds_in_use(connections);
+    let effect = Interval { value, lower: value * FULL_LEAST, upper: (value * FULL_MOST + FULL_NOISE).min(1.0) };
+    (FULL_SHARE, effect, full_share(study))
+}
+
+/// Returns the share of the steps in which all connections of an instance are in use.
+fn full_share(study: &Study<'_>) -> f64 {
+    let most = f64::from(study.facts.connections());
+    let known: Vec<f64> = study.facts.in_use.iter().copied().filter(|used| used.is_finite()).collect();
+    let full: Vec<f64> = known.iter().map(|used| f64::from(u8::from(*used > most - 0.5))).collect();
+    almanac_models::stats::mean(&full).unwrap_or(0.0)
 }
 
 /// Returns the connections that all instances may open and would not have used, on average.

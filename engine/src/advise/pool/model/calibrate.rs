@@ -16,8 +16,10 @@ const MIN_WAITS: f64 = 1_000.0;
 const NOISE: f64 = 1e-3;
 /// Factor by which the measured mean wait may exceed that of the largest batches.
 const CONTRADICTION: f64 = 3.0;
-/// Halvings of the search.
-const HALVINGS: usize = 5;
+/// Part of the predicted mean wait up to which a measured one agrees with it: waits of one history vary as much.
+const AGREES: f64 = 1.15;
+/// Steps of the search.
+const SEARCHES: usize = 5;
 
 /// How the model agrees with what was measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +61,7 @@ pub(in crate::advise::pool) fn calibrate(load: &PoolLoad, facts: &PoolFacts, mod
         contradicts,
     };
     let single = predicted(1.0);
-    if measured.mean <= single.tally.mean() + NOISE {
+    if measured.mean <= AGREES * single.tally.mean() + NOISE {
         // Waits as short as those of single arrivals, or shorter: those are predicted, which is cautious.
         return settled(1.0, single, false);
     }
@@ -68,12 +70,23 @@ pub(in crate::advise::pool) fn calibrate(load: &PoolLoad, facts: &PoolFacts, mod
         let contradicts = measured.mean > CONTRADICTION * largest.tally.mean() + NOISE;
         return settled(BATCH_MAX, largest, contradicts);
     }
-    let (mut low, mut high) = (1.0, BATCH_MAX);
-    for _ in 0..HALVINGS {
-        let middle = f64::midpoint(low, high);
-        if predicted(middle).tally.mean() < measured.mean { low = middle } else { high = middle }
+    // The mean wait grows nearly in proportion to the batch, so that false position meets it in few steps.
+    let (mut low, mut high) = ((1.0, single.tally.mean()), (BATCH_MAX, largest.tally.mean()));
+    let mut nearest = (1.0, single);
+    for _ in 0..SEARCHES {
+        let batch = low.0 + (measured.mean - low.1) / (high.1 - low.1).max(f64::MIN_POSITIVE) * (high.0 - low.0);
+        let found = predicted(batch.clamp(1.0, BATCH_MAX));
+        let mean = found.tally.mean();
+        if mean < measured.mean {
+            low = (batch, mean)
+        } else {
+            high = (batch, mean)
+        }
+        if (mean - measured.mean).abs() < (nearest.1.tally.mean() - measured.mean).abs() {
+            nearest = (batch, found);
+        }
     }
-    settled(high, predicted(high), false)
+    settled(nearest.0, nearest.1, false)
 }
 
 /// Returns the measured waits. None without a histogram or with few waits.

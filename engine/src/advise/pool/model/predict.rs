@@ -113,7 +113,7 @@ impl<'a> PoolModel<'a> {
     pub(in crate::advise::pool) fn predict(&self, connections: u32, stretch: f64) -> Prediction {
         let busiest = self.groups(&self.busiest, 0, connections, stretch);
         let others = self.groups(&self.others, 1, connections, stretch);
-        let sum = |groups: &[WaitTally]| groups.iter().fold(WaitTally::new(0), |sum, group| joined(sum, group));
+        let sum = |groups: &[WaitTally]| groups.iter().fold(WaitTally::new(0), joined);
         let whole = |busiest: &WaitTally, others: &WaitTally| {
             let mut whole = WaitTally::new(0);
             for (tally, stratum) in [(busiest, &self.busiest), (others, &self.others)] {

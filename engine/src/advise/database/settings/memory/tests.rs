@@ -120,7 +120,9 @@ fn memory_bounds_the_value() {
     let family = statement.family.clone();
     let mut facts = facts(vec![statement]);
     facts.database.workload.plans = vec![plan];
-    assert!(proposal(&decided(&facts), "app:work_mem").confidence > 0.8);
+    // One statement with so large a need is set apart.
+    let target = format!("app:work_mem/{family}");
+    assert!(proposal(&decided(&facts), &target).confidence > 0.8);
     // Forty executions at one time need more than a quarter of 16 GB.
     facts.busiest.insert(family, HourOfFamily { concurrency: 40.0 });
     let all = decided(&facts);
@@ -131,7 +133,7 @@ fn memory_bounds_the_value() {
     facts.memory = None;
     facts.database.catalogue.settings.insert("shared_buffers".to_owned(), "2GB".to_owned());
     let all = decided(&facts);
-    let made = proposal(&all, "app:work_mem");
+    let made = proposal(&all, &target);
     assert!((made.confidence - 0.7).abs() < 1e-9);
     assert!(made.evidence["memory_limit_source"].as_str().unwrap().contains("assumed"), "{}", made.evidence);
 }

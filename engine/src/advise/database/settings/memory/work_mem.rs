@@ -30,6 +30,8 @@ const BYTES_A_DAY_MIN: f64 = 256.0 * MIB;
 const COVERED: f64 = 0.9;
 /// How much larger the need of one family must be than what covers the others to be set for its statement alone.
 const APART: f64 = 4.0;
+/// Largest value that is set for the database where only one statement needs it.
+const ALONE_MAX: f64 = 64.0 * MIB;
 /// Share of the memory that executions of these families may have at one time.
 const BUDGET: f64 = 0.25;
 /// Memory relative to `shared_buffers`, where it is not configured: PostgreSQL's manual (19.4.1) recommends a quarter.
@@ -79,10 +81,14 @@ pub(in super::super) fn decide(
 /// Returns what is missing, or why nothing can be said.
 fn unknown(facts: &SettingsFacts, found: &[Spilling<'_>], a_day: f64, present: f64) -> Outcome<SettingsTerms> {
     let is_planned = found.iter().any(|family| family.need.is_some());
-    let (count, volume, present) = (found.len(), about(a_day), text(present));
+    let (volume, present) = (about(a_day), text(present));
+    let moving = match found.len() {
+        1 => "1 statement moves".to_owned(),
+        count => format!("{count} statements move"),
+    };
     if is_planned {
         return Outcome::keep(format!(
-            "{count} statements move {volume} through temporary files a day, and the plans that are known need no more than the present \
+            "{moving} {volume} through temporary files a day, and the plans that are known need no more than the present \
              {present}: they are from before a change, or the files are not of sorts and hash tables."
         ));
     }
@@ -95,7 +101,7 @@ fn unknown(facts: &SettingsFacts, found: &[Spilling<'_>], a_day: f64, present: f
     };
     Outcome::lacks(
         format!(
-            "{count} statements move {volume} through temporary files a day at work_mem = {present}, and no plan shows how much memory \
+            "{moving} {volume} through temporary files a day at work_mem = {present}, and no plan shows how much memory \
              they need"
         ),
         remedy,
@@ -112,6 +118,9 @@ fn split<'a>(
 ) -> (Known<'a>, Option<(&'a Spilling<'a>, &'a Need)>) {
     let largest = known.iter().enumerate().max_by(|a, b| a.1.1.bytes.total_cmp(&b.1.1.bytes));
     let Some((at, largest)) = largest else { return (Vec::new(), None) };
+    if known.len() == 1 && step(largest.1.bytes) <= ALONE_MAX {
+        return (known.to_vec(), None);
+    }
     let others: Known<'a> = known.iter().enumerate().filter(|(idx, _)| *idx != at).map(|(_, one)| *one).collect();
     let value = covering_value(&others).map_or(present, step).max(present);
     if step(largest.1.bytes) >= APART * value { (others, Some(*largest)) } else { (known.to_vec(), None) }

@@ -183,7 +183,7 @@ fn flip<'a>(
     let shape = shape(&parse(&used.statement).ok()?, catalogue);
     let nothing = BTreeSet::new();
     let design = Design { catalogue, added: &[], dropped: &nothing };
-    let seen = Seen { rows: Some(used.rows / used.calls) };
+    let seen = Seen { rows: Some(used.rows / used.calls), blocks: None };
     let with = |random_page: f64| estimate(&shape, &design, &Costs { random_page, ..*costs }, seen);
     let (before, after): (Estimate, Estimate) = (with(costs.random_page), with(value));
     if !(after.work < WORK_MAX * before.work) {

@@ -39,25 +39,23 @@ fn idle_sessions_near_the_limit_call_for_a_pool_and_active_ones_for_more() {
 
 #[test]
 fn the_cost_of_a_page_is_lowered_only_where_a_plan_shows_a_scan_that_an_index_serves() {
-    // 3 % of the rows, in random order: the planner scans the table at a cost of 4.
-    let text = "SELECT title FROM tasks WHERE team_id = $1";
-    let statement = used(text, 10_000.0, 150.0, 2_500.0);
+    // The tasks of 250 users: at a cost of 4 the planner scans all tasks and joins by hash.
+    let text = "SELECT t.title FROM users u JOIN tasks t ON t.user_id = u.id WHERE u.team_id = $1";
+    let statement = used(text, 10_000.0, 250.0, 12_500.0);
     let plan = |node: &str| Plan {
         family: statement.family.clone(),
         statement: statement.statement.clone(),
-        duration_ms: Some(150.0),
+        duration_ms: Some(250.0),
         root: PlanNode {
             node: node.to_owned(),
             relation: Some("tasks".to_owned()),
-            actual_rows: Some(2_500.0),
+            actual_rows: Some(1_000_000.0),
             ..PlanNode::default()
         },
     };
     let mut facts = facts(vec![statement.clone()]);
-    // A narrow table, where a scan is cheap.
-    facts.database.catalogue.tables[0].pages = Some(4_000.0);
-    facts.database.catalogue.tables[0].indexes.push(btree("tasks_team", &["team_id"]));
-    facts.database.catalogue.settings.insert("effective_cache_size".to_owned(), "16MB".to_owned());
+    facts.database.catalogue.tables[0].indexes.push(btree("tasks_user", &["user_id"]));
+    facts.database.catalogue.tables[1].indexes.push(btree("users_team", &["team_id"]));
     facts.reads = Some(Reads { hit: 1e9, read: 1e5, ms: 0.0 });
     facts.database.workload.plans = vec![plan("Seq Scan")];
     let all = decided(&facts);
