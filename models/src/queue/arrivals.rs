@@ -41,3 +41,76 @@ impl LoadStep {
 pub fn batch_of_peakedness(peakedness: f64, overlap: f64) -> f64 {
     if peakedness > 1.0 && overlap > 0.0 { 1.0 + (peakedness - 1.0) / (2.0 * overlap) } else { 1.0 }
 }
+
+/// Steps to each side whose mean a noisy rate is shrunk to.
+const AROUND: usize = 7;
+
+/// Returns rates of arrivals without the noise of the counts that they were computed from, for a simulation that draws
+/// arrivals from them again: noise that stays would count twice and make waits too long.
+///
+/// `rates`: arrivals per second of each step, NaN if unknown; `sources`: number of queues whose mean each rate is, ≥ 1;
+/// `seconds`: length of a step. Each rate is shrunk to the mean of the 15 steps around it, by the share of the variance that counts
+/// of Poisson processes have; rates that vary by more than their counts explain stay.
+///
+/// ```
+/// use almanac_models::queue::rates_without_noise;
+/// // Counts of 55 to 65 in a minute vary less than those of a Poisson process with 60: the rate is constant.
+/// let rates: Vec<f64> = (0..30).map(|idx| [55.0, 65.0, 60.0][idx % 3] / 60.0).collect();
+/// assert!(rates_without_noise(&rates, &[1.0; 30], 60.0).iter().all(|rate| (rate - 1.0).abs() < 0.01));
+/// ```
+///
+/// # Reference
+/// Efron & Morris (1973), "Stein's estimation rule and its competitors", Journal of the American Statistical Association 68.
+#[must_use]
+pub fn rates_without_noise(rates: &[f64], sources: &[f64], seconds: f64) -> Vec<f64> {
+    let around = |idx: usize| {
+        let near = &rates[idx.saturating_sub(AROUND)..rates.len().min(idx + AROUND + 1)];
+        crate::stats::mean(&near.iter().copied().filter(|rate| rate.is_finite()).collect::<Vec<_>>())
+    };
+    let means: Vec<Option<f64>> =
+        rates.iter().enumerate().map(|(idx, rate)| around(idx).filter(|_| rate.is_finite())).collect();
+    let (mut noise, mut seen) = (0.0, 0.0);
+    for ((rate, mean), sources) in rates.iter().zip(&means).zip(sources) {
+        let Some(mean) = mean else { continue };
+        noise += mean * seconds / sources.max(1.0);
+        seen += ((rate - mean) * seconds).powi(2);
+    }
+    let kept = if seen > noise { 1.0 - noise / seen } else { 0.0 };
+    rates.iter().zip(means).map(|(rate, mean)| mean.map_or(*rate, |mean| mean + kept * (rate - mean))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn noise_of_counts_is_taken_out_and_changes_of_the_load_stay() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        // Arrivals of a minute, with exponential times between them.
+        let mut drawn = |rate: f64| {
+            let (mut at, mut count) = (0.0, 0.0);
+            loop {
+                at -= (1.0 - rng.random::<f64>()).ln() / rate;
+                if at > 60.0 {
+                    return count / 60.0;
+                }
+                count += 1.0;
+            }
+        };
+        let spread = |rates: &[f64]| {
+            let mean = crate::stats::mean(rates).unwrap();
+            rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>().sqrt()
+        };
+        let steady: Vec<f64> = (0..600).map(|_| drawn(2.0)).collect();
+        let ones = vec![1.0; 600];
+        assert!(spread(&rates_without_noise(&steady, &ones, 60.0)) < 0.4 * spread(&steady));
+        // Busy and idle minutes in turn are no noise.
+        let waves: Vec<f64> = (0..600).map(|idx| drawn(if idx % 6 < 3 { 1.0 } else { 9.0 })).collect();
+        assert!(spread(&rates_without_noise(&waves, &ones, 60.0)) > 0.97 * spread(&waves));
+        let gap = rates_without_noise(&[1.0, f64::NAN, 1.0], &[1.0; 3], 60.0);
+        assert!(gap[1].is_nan() && (gap[0] - 1.0).abs() < 1e-12);
+    }
+}

@@ -8,7 +8,7 @@ mod holds;
 mod simulate;
 mod tally;
 
-pub use arrivals::{LoadStep, batch_of_peakedness};
+pub use arrivals::{LoadStep, batch_of_peakedness, rates_without_noise};
 pub use erlang::ErlangC;
 pub use error::QueueError;
 pub use holds::{HoldBucket, HoldTimes};

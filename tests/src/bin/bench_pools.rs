@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, error::Error, fs};
 
 use almanac_models::{
-    queue::{ErlangC, HoldBucket, HoldTimes, LoadStep, QueueOptions, WaitTally, simulate},
+    queue::{ErlangC, HoldBucket, HoldTimes, LoadStep, QueueOptions, WaitTally, rates_without_noise, simulate},
     stats::quantile,
 };
 use almanac_tests::document::{Table, number};
@@ -73,8 +73,10 @@ fn read(line: &str) -> Result<Run, Box<dyn Error>> {
 
 /// Predicts the wait at `size` from the arrivals and hold times that a metrics endpoint shows of `from`.
 fn predict(from: &Run, size: u32) -> Result<Predicted, Box<dyn Error>> {
-    let step = |count: &f64| LoadStep { seconds: from.interval, rate: count / from.interval, holds: 0, stretch: 1.0 };
-    let steps: Vec<LoadStep> = from.arrivals.iter().map(step).collect();
+    let rates: Vec<f64> = from.arrivals.iter().map(|count| count / from.interval).collect();
+    let rates = rates_without_noise(&rates, &vec![1.0; rates.len()], from.interval);
+    let step = |rate: f64| LoadStep { seconds: from.interval, rate, holds: 0, stretch: 1.0 };
+    let steps: Vec<LoadStep> = rates.into_iter().map(step).collect();
     let servers = usize::try_from(size)?;
     let options = QueueOptions { servers, patience: 30.0, batch: 1.0, warmup: from.interval };
     let (mut all, mut single) = (WaitTally::new(servers), Vec::new());

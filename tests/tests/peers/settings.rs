@@ -1,5 +1,5 @@
 //! Advice on settings, measured on a real PostgreSQL server: the proposed `work_mem` ends the temporary files and is not far
-//! above what is needed.
+//! above what is needed, and the proposed fill factor makes updates HOT.
 
 use std::{fs, path::PathBuf};
 
@@ -46,7 +46,10 @@ impl Place {
         fs::write(self.folder.path().join("schema.json"), schema).unwrap();
         fs::copy(self.log(), self.folder.path().join("postgresql.log")).unwrap();
         let mut args = vec!["review", "database", "--statements", "statements.csv", "--schema", "schema.json"];
-        args.extend(["--plans", "postgresql.log", "--span", "10m", "--memory", "16GB", "--format", "json"]);
+        // The writes of tables are scaled to the span of the statements, so that it must be the true one.
+        let span = "SELECT ceil(extract(epoch FROM now() - stats_reset)) || 's' FROM pg_stat_statements_info";
+        let span = self.cluster.sql(span);
+        args.extend(["--plans", "postgresql.log", "--span", span.trim(), "--memory", "16GB", "--format", "json"]);
         let ended = run(self.folder.path(), args);
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let rows: Vec<Value> = serde_json::from_str(&ended.stdout).unwrap();
@@ -120,4 +123,37 @@ fn the_proposed_memory_ends_the_temporary_files() {
     let value = apart["proposed"]["statement"].as_str().unwrap();
     let with = format!("BEGIN; {value}; {APART}; COMMIT");
     assert_eq!(place.spills(&[&with]), 0, "{value}");
+}
+
+const RELOADED: &str = "CREATE TABLE acc (id int PRIMARY KEY, owner int, n int NOT NULL DEFAULT 0, pad text);
+    CREATE INDEX acc_owner ON acc (owner);";
+
+#[test]
+fn the_proposed_fill_factor_makes_updates_hot() {
+    let place = Place::new(RELOADED);
+    // A table that is loaded anew, of which one statement changes 30 %.
+    let reload = || {
+        place.cluster.sql("TRUNCATE acc");
+        place.cluster.sql("INSERT INTO acc SELECT i, i % 1000, 0, repeat('x', 100) FROM generate_series(1, 60000) i");
+        place.cluster.sql("VACUUM ANALYZE acc");
+        place.cluster.sql("UPDATE acc SET n = n + 1 WHERE abs(hashint4(id)) % 10 < 3");
+    };
+    let hot = || {
+        let sql = "SELECT n_tup_hot_upd::float8 / n_tup_upd FROM pg_stat_user_tables WHERE relname = 'acc'";
+        place.cluster.sql(sql).trim().parse::<f64>().unwrap()
+    };
+    (0..3).for_each(|_| reload());
+    let before = hot();
+    let found = place.review();
+    let row =
+        found.iter().find(|row| row["proposed"]["setting"] == "fillfactor").unwrap_or_else(|| panic!("{found:#?}"));
+    place.cluster.sql(row["patch"]["body"].as_str().unwrap().trim().trim_end_matches(';'));
+    place.cluster.sql("SELECT pg_stat_reset()");
+    (0..3).for_each(|_| reload());
+    let after = hot();
+    println!("fill factor {}: HOT {before:.2} before, {after:.2} after", row["proposed"]["value"]);
+    assert!(before < 0.1, "{before}");
+    assert!(after >= row["effect"]["lower"].as_f64().unwrap() && after > 0.9, "{after} {row:#}");
+    // Nothing further is proposed.
+    assert!(place.review().iter().all(|row| row["proposed"]["setting"] != "fillfactor"));
 }

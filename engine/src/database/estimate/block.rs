@@ -43,6 +43,7 @@ struct Partial {
 pub(super) fn block_cost(block: &Block, number: usize, design: &Design<'_>, costs: &Costs, seen: Seen) -> BlockCost {
     let count = block.relations.len();
     let is_complete = is_complete(block, design, seen);
+    let least = returned(block, seen);
     let orders = orders(block);
     let mut best: Option<BlockCost> = None;
     for order in &orders {
@@ -50,7 +51,9 @@ pub(super) fn block_cost(block: &Block, number: usize, design: &Design<'_>, cost
             if wants_order && (block.order.is_empty() || block.is_order_computed || block.is_grouped) {
                 continue;
             }
-            let Some(mut partial) = join_in_order(block, number, order, design, costs, wants_order) else { continue };
+            let Some(mut partial) = join_in_order(block, number, order, design, costs, (wants_order, least)) else {
+                continue;
+            };
             partial.is_ordered &= wants_order;
             let found = finish(block, partial, costs, if is_complete { None } else { limit_of(block, seen) });
             if best.as_ref().is_none_or(|best| found.planner < best.planner) {
@@ -65,6 +68,12 @@ pub(super) fn block_cost(block: &Block, number: usize, design: &Design<'_>, cost
         returned: 1.0,
         uses: Vec::new(),
     })
+}
+
+/// Returns the measured rows of a block that returns the rows of its only relation as they are, else 0: no index reads fewer.
+fn returned(block: &Block, seen: Seen) -> f64 {
+    let is_plain = block.relations.len() == 1 && !block.is_grouped && !block.is_aggregate && block.limit.is_none();
+    if is_plain { seen.rows.unwrap_or(0.0) } else { 0.0 }
 }
 
 /// Returns whether the blocks of an execution show that its limit did not end the scans: it reads most of the tables, and no
@@ -107,7 +116,7 @@ fn join_in_order(
     order: &[usize],
     design: &Design<'_>,
     costs: &Costs,
-    wants_order: bool,
+    (wants_order, least): (bool, f64),
 ) -> Option<Partial> {
     let mut done: Vec<usize> = Vec::new();
     let mut plan = Partial { planner: 0.0, startup: 0.0, work: 0.0, rows: 1.0, is_ordered: true, uses: Vec::new() };
@@ -131,9 +140,9 @@ fn join_in_order(
             continue;
         };
         let joined: Vec<Filter> = block.joins.iter().filter_map(|join| parameter(join, at, &done)).collect();
-        let whole = Question { table, relation, filters: &own, order: &wanted, skew: costs.skew };
+        let whole = Question { table, relation, filters: &own, order: &wanted, skew: costs.skew, least };
         let with: Vec<Filter> = own.iter().chain(&joined).cloned().collect();
-        let inner = Question { table, relation, filters: &with, order: &[], skew: costs.skew };
+        let inner = Question { table, relation, filters: &with, order: &[], skew: costs.skew, least };
         let path = best(&whole, design, costs, !wanted.is_empty())?;
         if done.is_empty() {
             plan = Partial {

@@ -10,12 +10,13 @@ mod access;
 mod block;
 mod costs;
 mod design;
+mod predicate;
 mod selectivity;
 mod statement;
 
-pub(crate) use access::{partial_share, same_predicate};
 pub use costs::Costs;
 pub use design::{Design, Hypothetical, hypothetical_bytes};
+pub(crate) use predicate::{partial_share, same_predicate};
 pub(crate) use selectivity::share as share_of;
 pub(crate) use statement::referring;
 pub use statement::{Estimate, PathUse, Seen, estimate};

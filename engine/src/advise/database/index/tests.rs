@@ -80,6 +80,14 @@ fn a_limit_that_is_not_reached_does_not_make_a_scan_cheap() {
     assert_eq!(created(&application(), vec![statement]), Vec::<String>::new());
 }
 
+/// A frequent key of a document, or a user with half of the rows: an index would read as much as the scan.
+#[test]
+fn statements_that_return_most_rows_get_no_index() {
+    for text in ["SELECT id, title FROM tasks WHERE tags @> $1", "SELECT * FROM tasks WHERE user_id = $1"] {
+        assert_eq!(created(&application(), vec![used(text, 2000.0, 900.0, 500_000.0)]), Vec::<String>::new(), "{text}");
+    }
+}
+
 #[test]
 fn one_index_serves_several_statements_and_keeps_the_shared_column_first() {
     let statements = vec![

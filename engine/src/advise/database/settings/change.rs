@@ -41,7 +41,7 @@ pub(super) struct Change<'a> {
     pub(super) scope: Scope<'a>,
     /// Present value; none: the default.
     pub(super) present: Option<String>,
-    /// Value that the way back sets; none: it resets the setting.
+    /// Value that the rollback sets; none: it resets the setting.
     pub(super) restore: Option<String>,
     /// Proposed value.
     pub(super) value: String,

@@ -153,7 +153,7 @@ fn an_applied_value_is_not_proposed_again() {
     facts.database.catalogue.overrides[0].value = "6MB".to_owned();
     let all = decided(&facts);
     let back = proposal(&all, "app:work_mem").rollback.as_ref().unwrap();
-    assert_eq!(back.patch.body, "ALTER DATABASE shop SET work_mem = '6MB';\n", "the way back is the value before");
+    assert_eq!(back.patch.body, "ALTER DATABASE shop SET work_mem = '6MB';\n", "the rollback sets the value before");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Composes the proposal of a chosen number of connections: promise, confidence, evidence, patch and the way back. Called
+//! Composes the proposal of a chosen number of connections: promise, confidence, evidence, patch and rollback. Called
 //! by `decide`.
 
 use serde_json::{Map, Value, json};

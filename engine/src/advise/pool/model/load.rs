@@ -3,7 +3,7 @@
 
 use almanac_models::{
     Level,
-    queue::{HoldBucket, HoldTimes, LoadStep},
+    queue::{HoldBucket, HoldTimes, LoadStep, rates_without_noise},
     stats::{Trend, quantile},
 };
 
@@ -17,8 +17,6 @@ use crate::advise::{
     },
 };
 
-/// Steps to each side whose mean a noisy rate is shrunk to.
-const AROUND: usize = 7;
 /// Steps of a block, which is simulated as a whole.
 const BLOCK: usize = 10;
 /// Classes of steps by their mean hold time, each with a distribution of its own.
@@ -87,7 +85,7 @@ impl PoolLoad {
         };
         let (mut blocks, mut starts): (Vec<Vec<LoadStep>>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut is_open = false;
-        for (idx, rate) in without_noise(&facts.arrivals, &facts.instances, step_s).into_iter().enumerate() {
+        for (idx, rate) in rates_without_noise(&facts.arrivals, &facts.instances, step_s).into_iter().enumerate() {
             if !rate.is_finite() {
                 is_open = false;
                 continue;
@@ -117,30 +115,6 @@ impl PoolLoad {
         let busiest = self.blocks.iter().flatten().max_by(|a, b| a.rate.total_cmp(&b.rate));
         busiest.map_or(0.5, |step| self.holds[step.holds].overlap())
     }
-}
-
-/// Returns the rates without the noise of their counts: each is shrunk to the mean of the steps around it, by the part of the
-/// variance that counts of a Poisson process have.
-///
-/// The simulation draws arrivals from a Poisson process again, so that noise which stays in the rates would count twice and
-/// make waits too long. Shrinkage by the share of the excess variance: Efron and Morris, "Stein's estimation rule and its
-/// competitors", JASA 68 (1973), section 2.
-fn without_noise(rates: &[f64], instances: &[f64], step_s: f64) -> Vec<f64> {
-    let around = |idx: usize| {
-        let near = &rates[idx.saturating_sub(AROUND)..rates.len().min(idx + AROUND + 1)];
-        almanac_models::stats::mean(&near.iter().copied().filter(|rate| rate.is_finite()).collect::<Vec<_>>())
-    };
-    let means: Vec<Option<f64>> =
-        rates.iter().enumerate().map(|(idx, rate)| around(idx).filter(|_| rate.is_finite())).collect();
-    let (mut noise, mut seen) = (0.0, 0.0);
-    for ((rate, mean), instances) in rates.iter().zip(&means).zip(instances) {
-        let Some(mean) = mean else { continue };
-        // The rate of one instance is the mean over all of them.
-        noise += mean * step_s / instances.max(1.0);
-        seen += ((rate - mean) * step_s).powi(2);
-    }
-    let kept = if seen > noise { 1.0 - noise / seen } else { 0.0 };
-    rates.iter().zip(means).map(|(rate, mean)| mean.map_or(*rate, |mean| mean + kept * (rate - mean))).collect()
 }
 
 /// Returns the mean hold time over all checkouts.
@@ -245,40 +219,4 @@ fn rise(facts: &PoolFacts, means: &[f64], hold: f64) -> Option<f64> {
     }
     let trend = Trend::fit(&points, Level::try_new(LEVEL).ok()?)?;
     (trend.lower > 0.0).then_some(trend.slope)
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    use super::*;
-
-    #[test]
-    fn noise_of_counts_is_taken_out_and_changes_of_the_load_stay() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        // Arrivals of a minute, with exponential times between them.
-        let mut drawn = |rate: f64| {
-            let (mut at, mut count) = (0.0, 0.0);
-            loop {
-                at -= (1.0 - rng.random::<f64>()).ln() / rate;
-                if at > 60.0 {
-                    return count / 60.0;
-                }
-                count += 1.0;
-            }
-        };
-        let spread = |rates: &[f64]| {
-            let mean = almanac_models::stats::mean(rates).unwrap();
-            rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>().sqrt()
-        };
-        let steady: Vec<f64> = (0..600).map(|_| drawn(2.0)).collect();
-        let ones = vec![1.0; 600];
-        assert!(spread(&without_noise(&steady, &ones, 60.0)) < 0.4 * spread(&steady));
-        // Busy and idle minutes in turn are no noise.
-        let waves: Vec<f64> = (0..600).map(|idx| drawn(if idx % 6 < 3 { 1.0 } else { 9.0 })).collect();
-        assert!(spread(&without_noise(&waves, &ones, 60.0)) > 0.97 * spread(&waves));
-        let gap = without_noise(&[1.0, f64::NAN, 1.0], &[1.0; 3], 60.0);
-        assert!(gap[1].is_nan() && (gap[0] - 1.0).abs() < 1e-12);
-    }
 }

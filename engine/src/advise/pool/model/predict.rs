@@ -10,8 +10,9 @@ use crate::advise::kit::{Interval, LEVEL};
 
 /// Share of the checkouts that the busiest blocks have at least.
 const BUSIEST: f64 = 0.05;
-/// Simulated checkouts of the busiest blocks, and again of the others.
-const ARRIVALS: f64 = 40_000.0;
+/// Simulated checkouts of the busiest blocks, and again of the others. Waits that follow each other are alike: at a load of 80 %
+/// the 95 % quantile of 40,000 differs by 15 % from draw to draw.
+const ARRIVALS: f64 = 400_000.0;
 /// Largest number of times that a block is simulated.
 const REPEATS: usize = 40;
 /// Groups of simulated blocks, which are resampled for the intervals.

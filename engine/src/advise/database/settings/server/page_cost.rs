@@ -117,7 +117,7 @@ fn case(spec: &DatabaseSpec, facts: &SettingsFacts, pages: &Pages, flipped: &[Fl
             "random_to_sequential": pages.ratio,
             "rests_on": pages.source,
         }),
-        notes: vec!["Plans of other statements may change as well; the way back restores them.".to_owned()],
+        notes: vec!["Plans of other statements may change as well; the rollback restores them.".to_owned()],
         terms: SettingsTerms::StatementTime {
             database: spec.name.clone(),
             families: flipped
