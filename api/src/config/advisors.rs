@@ -4,7 +4,7 @@
 use std::{ops::Range, path::Path};
 
 use almanac_engine::{
-    advise::{AdviceSpecs, AdvisorSpec, Registry, database::DatabaseSpec, kit::SectionError, read_specs},
+    advise::{AdviceSpecs, AdvisorSpec, Reference, Registry, database::DatabaseSpec, kit::SectionError, read_specs},
     calendar::Zone,
 };
 use serde_json::{Map, Number, Value};
@@ -37,6 +37,7 @@ impl<'i> Sections<'i> {
         (path, text): (&Path, &str),
     ) -> Result<(AdviceSpecs, Vec<DatabaseSpec>), ConfigError> {
         let (mut specs, mut databases) = (AdviceSpecs::default(), Vec::new());
+        let mut known: Vec<(&'static str, String)> = Vec::new();
         for (section, value) in &self.0 {
             let content = |span: Range<usize>, message: &str| ConfigError::content(path, text, &span, message);
             let DeValue::Array(tables) = value.get_ref() else {
@@ -44,6 +45,8 @@ impl<'i> Sections<'i> {
             };
             let values = tables.iter().map(to_json).collect::<Result<Vec<Value>, _>>();
             let values = values.map_err(|(span, message)| content(span, &message))?;
+            let names = values.iter().filter_map(|table| table["name"].as_str());
+            known.extend(names.map(|name| (*section, name.to_owned())));
             let located = |error: SectionError| {
                 if error.is_content {
                     let table = tables.get(error.table);
@@ -58,6 +61,15 @@ impl<'i> Sections<'i> {
             for advisor in registry.advisors().filter(|advisor| advisor.section() == Some(*section)) {
                 advisor.read(&values, zone, &mut specs).map_err(located)?;
             }
+        }
+        let is_known = |reference: &&Reference| {
+            known.iter().any(|(section, name)| *section == reference.section && *name == reference.name)
+        };
+        if let Some(Reference { from, section, name }) =
+            specs.references().iter().find(|reference| !is_known(reference))
+        {
+            let message = format!("{from}: {section} = {name:?}, but no [[{section}]] has that name");
+            return Err(ConfigError::Contradiction { path: path.to_path_buf(), message });
         }
         Ok((specs, databases))
     }

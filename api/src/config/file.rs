@@ -463,6 +463,15 @@ mod tests {
             "[[cache]]\nname = \"a\"\nttl = \"soon\"",
             "almanac.toml line 3, column 7: \"soon\" is not a duration like 15s, 5m or 30d: expected number at 0",
         );
+        check(
+            "[[cache]]\nname = \"a\"\nttl = 50",
+            "almanac.toml line 3, column 7: 50 has no unit; write a duration in quotes, such as \"50s\" or \"50ms\"",
+        );
+        // A name of another section that does not exist.
+        check(
+            "[[database]]\nname = \"shop\"\n[[batch]]\nname = \"a\"\ndatabase = \"shpo\"\ntable = \"t\"",
+            "almanac.toml: batch \"a\": database = \"shpo\", but no [[database]] has that name",
+        );
         check("[[workload]]\nname = \"a\"", "almanac.toml line 1, column 1: the key \"demand\" is missing");
         check(
             "[workload]\nname = \"a\"",

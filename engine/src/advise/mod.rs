@@ -41,4 +41,4 @@ pub use advisor::{Advisor, Applied, FetchError, Metric, Need, Outcome, Proposal,
 pub use error::AdviseError;
 pub use registry::{AnyAdvisor, Registry, Verdict, VerdictOutcome, advise_on, measure_on, read_specs};
 pub use run::{PictureSet, Round, advise, consider, measure, pictures, rank, record};
-pub use specs::{AdviceSpecs, AdvisorSpec};
+pub use specs::{AdviceSpecs, AdvisorSpec, Reference};

@@ -27,17 +27,42 @@ pub trait AdvisorSpec: Clone + fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Returns what the advisor does with this specification, in one sentence for `almanac check-config`.
     fn explain(&self) -> String;
+
+    /// Returns the sections of the configuration that it refers to, each with the name there. One that does not exist is an
+    /// error of the configuration.
+    fn references(&self) -> Vec<(&'static str, &str)> {
+        Vec::new()
+    }
+}
+
+/// A name of another section in a specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// Noun and name of the specification, such as `pool "api"`.
+    pub from: String,
+    /// Section that is referred to.
+    pub section: &'static str,
+    /// Name there.
+    pub name: String,
 }
 
 /// The specifications of all advisors.
 #[derive(Clone, Default)]
 pub struct AdviceSpecs {
     by_kind: BTreeMap<&'static str, Vec<Arc<dyn Any + Send + Sync>>>,
+    references: Vec<Reference>,
 }
 
 impl AdviceSpecs {
     /// Adds a specification.
     pub fn push<A: Advisor>(&mut self, spec: A::Spec) {
+        let from = || format!("{} {:?}", A::TARGET, spec.name());
+        let references = spec.references();
+        self.references.extend(references.into_iter().map(|(section, name)| Reference {
+            from: from(),
+            section,
+            name: name.to_owned(),
+        }));
         self.by_kind.entry(A::KIND).or_default().push(Arc::new(spec));
     }
 
@@ -51,6 +76,13 @@ impl AdviceSpecs {
         for (kind, specs) in other.by_kind {
             self.by_kind.entry(kind).or_default().extend(specs);
         }
+        self.references.extend(other.references);
+    }
+
+    /// Returns the names of other sections that specifications refer to.
+    #[must_use]
+    pub fn references(&self) -> &[Reference] {
+        &self.references
     }
 
     /// Returns whether there is no specification.

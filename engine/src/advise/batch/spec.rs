@@ -106,4 +106,8 @@ impl AdvisorSpec for BatchSpec {
             duration_text(self.latency_max_ms)
         )
     }
+
+    fn references(&self) -> Vec<(&'static str, &str)> {
+        self.database.as_deref().map(|name| ("database", name)).into_iter().collect()
+    }
 }

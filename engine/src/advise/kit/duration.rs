@@ -17,6 +17,17 @@ fn parse(text: &str) -> Result<i64, String> {
     Ok(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Reads a duration from a configuration's value. A number is the usual mistake: it has no unit.
+fn of_value(value: &serde_json::Value) -> Result<i64, String> {
+    match value {
+        serde_json::Value::String(text) => parse(text),
+        serde_json::Value::Number(number) => {
+            Err(format!("{number} has no unit; write a duration in quotes, such as \"{number}s\" or \"{number}ms\""))
+        }
+        other => Err(format!("{other} is no duration; write a text like \"15s\", \"5m\" or \"30d\"")),
+    }
+}
+
 /// Formats milliseconds as the configuration writes them, such as `1h 30m` or `400d`.
 #[must_use]
 pub fn duration_text(ms: i64) -> String {
@@ -32,7 +43,7 @@ pub fn duration_text(ms: i64) -> String {
 /// # Errors
 /// The deserializer's error for text that is not a duration.
 pub fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    of_value(&serde_json::Value::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 /// For `#[serde(deserialize_with)]`: an optional duration.
@@ -48,19 +59,30 @@ pub fn optional_millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
 /// # Errors
 /// As [`millis`].
 pub fn millis_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| parse(text).map_err(de::Error::custom)).collect()
+    let values = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    values.iter().map(|value| of_value(value).map_err(de::Error::custom)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{duration_text, parse};
+    use serde_json::json;
+
+    use super::{duration_text, of_value, parse};
 
     #[test]
     fn durations_are_written_as_they_are_read() {
         for text in ["15s", "5m", "1h 30m", "1d", "400d", "250ms"] {
             assert_eq!(duration_text(parse(text).unwrap()), text);
         }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_named() {
+        assert_eq!(of_value(&json!("50ms")), Ok(50));
+        assert!(
+            of_value(&json!(50)).unwrap_err().contains("50 has no unit; write a duration in quotes, such as \"50s\"")
+        );
+        assert!(of_value(&json!(["5m"])).unwrap_err().contains("is no duration"));
     }
 
     #[test]

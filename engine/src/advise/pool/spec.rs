@@ -196,6 +196,12 @@ impl AdvisorSpec for PoolSpec {
             duration_text(self.wait_max_ms),
         )
     }
+
+    fn references(&self) -> Vec<(&'static str, &str)> {
+        let workload = self.workload.as_deref().map(|name| ("workload", name));
+        let database = self.database.as_deref().map(|name| ("database", name));
+        workload.into_iter().chain(database).collect()
+    }
 }
 
 impl PoolSpec {
