@@ -19,7 +19,7 @@ SET statement_timeout = '60s';
 -- Tables, columns, indexes, statistics and settings of the current database as one JSON document.
 -- Columns that only newer versions have are read through to_jsonb.
 WITH relation AS MATERIALIZED (
-    SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples, c.relpages, c.relallvisible, c.reloptions
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples, c.relpages, c.relallvisible, c.reloptions, c.reltoastrelid
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND c.relpersistence <> 't'
@@ -148,6 +148,7 @@ table_json AS (
         'rows', CASE WHEN r.reltuples >= 0 AND r.relkind <> 'v' THEN r.reltuples END,
         'pages', CASE WHEN r.relkind IN ('r', 'm') THEN r.relpages END,
         'bytes', CASE WHEN r.relkind IN ('r', 'm') AND l.oid IS NULL THEN pg_catalog.pg_relation_size(r.oid) END,
+        'out_of_line_bytes', CASE WHEN r.reltoastrelid <> 0 AND l.oid IS NULL THEN pg_catalog.pg_relation_size(r.reltoastrelid) END,
         'fill_factor', (
             SELECT pg_catalog.split_part(o, '=', 2)::integer FROM pg_catalog.unnest(r.reloptions) o
             WHERE o LIKE 'fillfactor=%' LIMIT 1),
@@ -209,7 +210,7 @@ SELECT pg_catalog.json_build_object(
 -- Tables, columns, indexes, statistics and settings of the current database as one JSON document.
 -- Columns that only newer versions have are read through to_jsonb.
 WITH relation AS MATERIALIZED (
-    SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples, c.relpages, c.relallvisible, c.reloptions
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples, c.relpages, c.relallvisible, c.reloptions, c.reltoastrelid
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND c.relpersistence <> 't'
@@ -345,6 +346,7 @@ table_json AS (
         'rows', CASE WHEN r.reltuples >= 0 AND r.relkind <> 'v' THEN r.reltuples END,
         'pages', CASE WHEN r.relkind IN ('r', 'm') THEN r.relpages END,
         'bytes', CASE WHEN r.relkind IN ('r', 'm') AND l.oid IS NULL THEN pg_catalog.pg_relation_size(r.oid) END,
+        'out_of_line_bytes', CASE WHEN r.reltoastrelid <> 0 AND l.oid IS NULL THEN pg_catalog.pg_relation_size(r.reltoastrelid) END,
         'fill_factor', (
             SELECT pg_catalog.split_part(o, '=', 2)::integer FROM pg_catalog.unnest(r.reloptions) o
             WHERE o LIKE 'fillfactor=%' LIMIT 1),

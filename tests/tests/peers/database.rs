@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use almanac_engine::database::Catalogue;
 use tempfile::TempDir;
 
 use super::{
@@ -205,6 +206,9 @@ const TABLES: &str = "CREATE TABLE users (id bigserial PRIMARY KEY, email text N
     CREATE INDEX tasks_status ON tasks (status) WHERE status = 'open';
     INSERT INTO users (email) SELECT 'person' || i || '@example.org' FROM generate_series(1, 100) i;
     INSERT INTO tasks (user_id, status) SELECT 1 + i % 100, CASE WHEN i % 10 = 0 THEN 'open' ELSE 'done' END FROM generate_series(1, 5000) i;
+    CREATE TABLE pictures (id bigserial PRIMARY KEY, name text NOT NULL, image bytea NOT NULL, scan bytea);
+    INSERT INTO pictures (name, image) SELECT 'picture ' || i || ' of many',
+        (SELECT decode(string_agg(md5(i || ':' || j), ''), 'hex') FROM generate_series(1, 250) j) FROM generate_series(1, 500) i;
     ANALYZE";
 
 #[test]
@@ -256,6 +260,12 @@ fn statements_tables_and_plans_are_read_by_the_role_of_the_script() {
     let tasks = tables.iter().find(|table| table["name"] == "tasks").unwrap();
     assert_eq!(tasks["columns"][2]["statistics"]["distinct"], 2.0);
     assert_eq!(tasks["indexes"][1]["predicate"], "(status = 'open'::text)");
+    // Statistics count the pointer of a picture of 4,000 bytes, which is stored out of line.
+    let catalogue: Catalogue = serde_json::from_value(catalogue).unwrap();
+    let pictures = catalogue.tables.iter().find(|table| table.name == "pictures").unwrap();
+    let bytes: Vec<Option<f64>> = pictures.columns.iter().map(|column| pictures.value_bytes(column)).collect();
+    let [Some(8.0), Some(name), Some(image), Some(0.0)] = bytes.as_slice() else { panic!("{bytes:?}") };
+    assert!(*name < 30.0 && (4_000.0..5_500.0).contains(image), "{bytes:?}");
     let denied = Command::new(newest_postgres().join("psql"))
         .args(["-XAtq", &cluster.url(""), "-c", "SELECT * FROM tasks"])
         .output()

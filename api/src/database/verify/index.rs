@@ -51,9 +51,17 @@ pub(super) async fn state(session: &Session, subject: &Subject) -> Result<Option
 /// # Errors
 /// [`VerifyError::Statement`].
 pub(super) async fn build(session: &Session, subject: &Subject, made: &Made) -> Result<Build, VerifyError> {
-    let Action::Create { statement, extension, has_expression, .. } = &subject.action else {
+    let Some((statement, extension)) = subject.built() else {
         return Err(VerifyError::Refused("the recommendation builds no index".to_owned()));
     };
+    // A statement of a recommendation on a query does not know whether its table is partitioned.
+    let statement = if subject.is_partitioned {
+        statement.replacen("INDEX CONCURRENTLY", "INDEX", 1)
+    } else {
+        statement.to_owned()
+    };
+    // An expression has statistics once its table is analysed.
+    let has_expression = !matches!(&subject.action, Action::Create { has_expression: false, .. });
     session.run("the session", BUILD_TIMEOUT).await?;
     let mut installed = None;
     if let Some(extension) = extension {
@@ -62,7 +70,7 @@ pub(super) async fn build(session: &Session, subject: &Subject, made: &Made) -> 
             made.note(format!("the extension {extension}"), format!("DROP EXTENSION IF EXISTS {}", quote(extension)));
             let sql = format!("CREATE EXTENSION IF NOT EXISTS {}", quote(extension));
             session.run(&format!("installing the extension {extension}"), &sql).await?;
-            installed = Some(extension.clone());
+            installed = Some(extension.to_owned());
         }
     }
     let full = name(subject);
@@ -85,11 +93,11 @@ pub(super) async fn build(session: &Session, subject: &Subject, made: &Made) -> 
         );
         session.run("the session", &path).await?;
         let started = Instant::now();
-        session.run("building the index", statement).await?;
+        session.run("building the index", &statement).await?;
         seconds = Some(started.elapsed().as_secs_f64());
         session.run("the session", "RESET search_path").await?;
     }
-    if *has_expression {
+    if has_expression {
         session.run("ANALYZE", &format!("ANALYZE {}", table(subject))).await?;
     }
     // The index of a partitioned table has its bytes in those of the partitions.
@@ -100,6 +108,18 @@ pub(super) async fn build(session: &Session, subject: &Subject, made: &Made) -> 
     );
     let bytes = session.run("the size of the index", &size).await?.and_then(|text| text.parse().ok()).unwrap_or(0.0);
     Ok(Build { seconds, bytes, extension: installed })
+}
+
+/// Returns whether the table is partitioned, so that nothing is done concurrently.
+///
+/// # Errors
+/// [`VerifyError::Statement`].
+pub(super) async fn is_partitioned(session: &Session, subject: &Subject) -> Result<bool, VerifyError> {
+    let sql = format!(
+        "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({})",
+        literal(&table(subject))
+    );
+    session.holds("the table", &sql).await
 }
 
 /// Gives a table that was restored without statistics, or without a visibility map, both of them.

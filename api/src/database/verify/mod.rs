@@ -11,6 +11,7 @@ mod index;
 mod make;
 mod place;
 mod planner;
+mod rewritten;
 mod rounds;
 mod session;
 mod writes;

@@ -34,7 +34,7 @@ async fn expected(session: &Session, statement: &str, runs: &[Run]) -> Result<Pl
 async fn costs(session: &Session, runs: &[Run]) -> Result<(f64, usize), VerifyError> {
     let (mut cost, mut uses) = (0.0, 0);
     for run in runs {
-        let Some(execution) = run.executions.first() else { continue };
+        let Some(execution) = run.executions.first().and_then(|set| set.first()) else { continue };
         let text = session.run("EXPLAIN", &format!("EXPLAIN (FORMAT JSON) {execution}")).await?.unwrap_or_default();
         let plan: Value = serde_json::from_str(&text).unwrap_or_default();
         cost += plan[0]["Plan"]["Total Cost"].as_f64().unwrap_or(0.0);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use almanac_engine::{
     advise::database::verify::{
-        Action, Known, PlanSide, Results, Sample, Skipped, Slot, Subject, Target, draw, functions, literal, prepared,
+        Action, Known, PlanSide, Sample, Skipped, Slot, Subject, Target, draw, functions, literal, prepared,
         sample_statement, values,
     },
     database::{Catalogue, ParameterValues, shape::Verb},
@@ -12,22 +12,30 @@ use almanac_engine::{
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-use super::{VerifyError, effects, session::Session};
+use super::{
+    VerifyError, effects,
+    rewritten::{self, Before, Check},
+    session::Session,
+};
 
 /// Sets of values of a statement in a round.
 const SETS: usize = 12;
+/// Loops of a statement in a round.
+pub(super) const LOOPS: usize = 4;
 /// Seed of the sampled rows; the same copy gives the same values.
 const SEED: u32 = 15;
 
 /// A prepared statement with its values.
 pub(super) struct Run {
     pub(super) target: Target,
-    /// `EXECUTE` with each set of values.
-    pub(super) executions: Vec<String>,
-    /// `EXECUTE` of the statement after the change, if it is another one, with the same values.
-    pub(super) after: Option<Vec<String>>,
-    /// Statements that return a digest and the number of the rows before and after, for each set of values.
-    pub(super) digests: Vec<(String, String)>,
+    /// `EXECUTE` for each set of values; several for the calls of a loop.
+    pub(super) executions: Vec<Vec<String>>,
+    /// `EXECUTE` of the statement after the change, if it is another one, for the same sets of values.
+    pub(super) after: Option<Vec<Vec<String>>>,
+    /// Statements whose results must be equal.
+    pub(super) checks: Vec<Check>,
+    /// What a reader should know of the values.
+    pub(super) notes: Vec<String>,
 }
 
 impl Run {
@@ -141,15 +149,23 @@ async fn one(
         samples.push(json(session.run("sampling rows", &sql).await.map_err(said)?.as_deref())?);
     }
     let prefix = matches!(subject.action, Action::Create { serves_prefixes: true, .. });
-    let count = if types.is_empty() { 3 } else { SETS };
+    let count = match &subject.action {
+        _ if types.is_empty() => 3,
+        Action::Rewrite(rewrite) if rewrite.calls > 1 => LOOPS * rewrite.calls * 2,
+        _ => SETS,
+    };
     let sets = values(&found, &types, &samples, &Known { values: known, prefix }, count, rng)?;
-    let executions = sets.iter().map(|set| execution(&name, set)).collect();
-    let mut run = Run { target: target.clone(), executions, after: None, digests: Vec::new() };
-    if let Action::Rewrite { statement, parameters, is_ordered } = &subject.action {
-        runnable(session, statement.trim().trim_end_matches(';'), &changed).await?;
-        rewritten(session, (text, statement, *is_ordered), parameters, &sets, &mut run).await?;
+    let executions = sets.iter().map(|set| vec![execution(&name, set)]).collect();
+    let mut run = Run { target: target.clone(), executions, after: None, checks: Vec::new(), notes: Vec::new() };
+    if let Action::Rewrite(rewrite) = &subject.action {
+        for text in [&rewrite.statement].into_iter().chain(rewrite.first.iter().map(|(text, _)| text)) {
+            runnable(session, text.trim().trim_end_matches(';'), &changed).await?;
+        }
+        let before = Before { name: &name, text, slots: &found.slots, sets: &sets };
+        rewritten::prepare(session, &before, rewrite, &mut run).await?;
     }
-    for execution in run.executions.iter().take(1).chain(run.after.iter().filter_map(|after| after.first())) {
+    let first = |sets: &Vec<Vec<String>>| sets.first().and_then(|set| set.first()).cloned();
+    for execution in first(&run.executions).into_iter().chain(run.after.as_ref().and_then(first)) {
         let plan = session.run("EXPLAIN", &format!("EXPLAIN (FORMAT JSON) {execution}")).await.map_err(said)?;
         if plan.is_some_and(|plan| plan.contains("\"Foreign Scan\"")) {
             return Err("it reads or changes a foreign table, whose server is no copy".to_owned());
@@ -173,7 +189,7 @@ async fn runnable(session: &Session, text: &str, changed: &[String]) -> Result<(
 }
 
 /// Replaces the message of an error about a value, which repeats the value: messages are stored with the recommendation.
-fn without_values(error: VerifyError) -> VerifyError {
+pub(super) fn without_values(error: VerifyError) -> VerifyError {
     match error {
         VerifyError::Statement { what, detail } if ["(22", "(P0"].iter().any(|class| detail.contains(class)) => {
             let code = detail.rsplit_once('(').map_or("", |(_, code)| code.trim_end_matches(')')).to_owned();
@@ -183,77 +199,19 @@ fn without_values(error: VerifyError) -> VerifyError {
     }
 }
 
-/// Prepares the statement after a rewrite, and the statements that compare the results of both.
-async fn rewritten(
-    session: &Session,
-    (before, after, is_ordered): (&str, &str, bool),
-    parameters: &[usize],
-    sets: &[Vec<String>],
-    run: &mut Run,
-) -> Result<(), String> {
-    let after = after.trim().trim_end_matches(';');
-    almanac_engine::database::statement::parse(after).map_err(|error| error.to_string())?;
-    let (before, after) = (prepared(before), prepared(after));
-    let order = if is_ordered { "" } else { " ORDER BY result::text" };
-    let digest = |name: &str, text: &str| {
-        format!(
-            "PREPARE {name} AS SELECT concat_ws(' ', md5(coalesce(string_agg(result::text, E'\n'{order}), '')), count(*)) \
-             FROM ({text}) AS result"
-        )
-    };
-    for sql in [
-        format!("PREPARE almanac_after AS {after}"),
-        digest("almanac_digest_before", &before),
-        digest("almanac_digest_after", &after),
-    ] {
-        session.run("preparing the statement", &sql).await.map_err(|error| error.to_string())?;
-    }
-    let mut executions = Vec::new();
-    for set in sets {
-        let values: Option<Vec<String>> =
-            parameters.iter().map(|number| set.get(number.checked_sub(1)?).cloned()).collect();
-        let values = values.ok_or_else(|| "a placeholder has no value of the statement before".to_owned())?;
-        executions.push(execution("almanac_after", &values));
-        run.digests.push((execution("almanac_digest_before", set), execution("almanac_digest_after", &values)));
-    }
-    run.after = Some(executions);
-    Ok(())
+/// Returns `EXECUTE` with a set of values.
+pub(super) fn execution(name: &str, set: &[impl AsRef<str>]) -> String {
+    arguments(name, &set.iter().map(|value| Some(value.as_ref().to_owned())).collect::<Vec<_>>())
 }
 
-/// Returns `EXECUTE` with a set of values.
-fn execution(name: &str, set: &[String]) -> String {
-    let values: Vec<String> = set.iter().map(|value| literal(value)).collect();
+/// Returns `EXECUTE` with values, none of which is NULL by itself.
+pub(super) fn arguments(name: &str, set: &[Option<String>]) -> String {
+    let values: Vec<String> =
+        set.iter().map(|value| value.as_ref().map_or_else(|| "NULL".to_owned(), |text| literal(text))).collect();
     if values.is_empty() { format!("EXECUTE {name}") } else { format!("EXECUTE {name} ({})", values.join(", ")) }
 }
 
-/// Compares the results of a rewritten statement with those of the one before, for each set of values.
-///
-/// # Errors
-/// [`VerifyError::Statement`].
-pub(super) async fn results(session: &Session, runs: &[Run]) -> Result<Option<Results>, VerifyError> {
-    if runs.iter().all(|run| run.digests.is_empty()) {
-        return Ok(None);
-    }
-    // Both statements see the same time, and what their functions change is taken back.
-    session.run("a transaction", "BEGIN").await?;
-    let results = compared(session, runs).await;
-    session.run("a transaction", "ROLLBACK").await?;
-    results.map(Some)
-}
-
-async fn compared(session: &Session, runs: &[Run]) -> Result<Results, VerifyError> {
-    let mut results = Results { compared: 0, different: 0, rows: 0 };
-    for (before, after) in runs.iter().flat_map(|run| &run.digests) {
-        let before = session.run("the results before", before).await?.unwrap_or_default();
-        let after = session.run("the results after", after).await?.unwrap_or_default();
-        results.compared += 1;
-        results.different += usize::from(before != after);
-        results.rows += before.rsplit_once(' ').and_then(|(_, rows)| rows.parse::<u64>().ok()).unwrap_or(0);
-    }
-    Ok(results)
-}
-
-fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<T, String> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<T, String> {
     serde_json::from_str(text.unwrap_or("null"))
         .map_err(|error| format!("an answer of the copy cannot be read: {error}"))
 }
@@ -278,6 +236,30 @@ pub(super) async fn execute(session: &Session, sql: &str, timeout: Duration) -> 
             Err(without_values(error))
         }
     }
+}
+
+/// Runs the executions of one set of values, those of a loop one after the other, and adds them up.
+///
+/// # Errors
+/// [`VerifyError::Statement`].
+pub(super) async fn execute_all(
+    session: &Session,
+    statements: &[String],
+    timeout: Duration,
+) -> Result<Execution, VerifyError> {
+    let mut all = Execution::default();
+    for sql in statements {
+        let one = execute(session, sql, timeout).await?;
+        all.ms += one.ms;
+        all.rows += one.rows;
+        all.hit += one.hit;
+        all.read += one.read;
+        all.is_cut_off |= one.is_cut_off;
+        if all.reads.is_empty() {
+            all.reads = one.reads;
+        }
+    }
+    Ok(all)
 }
 
 /// Reads the output of EXPLAIN.

@@ -18,7 +18,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::{
     VerifyError,
     cleanup::Made,
-    effects, index, place, planner,
+    effects, index, place, planner, rewritten,
     rounds::{self, Execution, Run},
     session::Session,
     writes,
@@ -92,7 +92,7 @@ async fn measure(
     options: &Options,
     made: &Made,
 ) -> Result<Report, VerifyError> {
-    let is_index = !matches!(subject.action, Action::Rewrite { .. });
+    let is_index = subject.has_index();
     if is_index && let Some(reason) = place::refusal(session, &subject.table).await? {
         return Err(VerifyError::Refused(reason));
     }
@@ -102,6 +102,10 @@ async fn measure(
     if is_index && index::settle(session, subject).await? {
         notes.push("The table had no statistics or no visibility map; it was vacuumed and analysed.".to_owned());
     }
+    let subject = &Subject {
+        is_partitioned: subject.is_partitioned || is_index && index::is_partitioned(session, subject).await?,
+        ..subject.clone()
+    };
     let catalogue = catalogue(copy).await?;
     let mut rng = StdRng::seed_from_u64(options.seed);
     let limit = format!("SET statement_timeout = {}", options.statement_timeout.as_millis());
@@ -109,8 +113,10 @@ async fn measure(
     let (mut runs, mut skipped) =
         rounds::prepare(session, &catalogue, subject, &options.known, options.statements, &mut rng).await;
     let (mut build, mut planned) = (None, None);
-    if let Action::Create { statement, .. } = &subject.action {
-        planned = planner::planner(session, statement, &runs).await?;
+    if let Some((statement, _)) = subject.built() {
+        if matches!(subject.action, Action::Create { .. }) {
+            planned = planner::planner(session, statement, &runs).await?;
+        }
         let built = index::build(session, subject, made).await?;
         if built.seconds.is_none() {
             notes.push("The index was in the copy before; it stays there.".to_owned());
@@ -120,7 +126,8 @@ async fn measure(
         return Err(VerifyError::Refused(format!("the copy has no index {}", index::name(subject))));
     }
     let (insert, quiet) = if is_index { inserts(session, subject, &mut notes).await? } else { (None, false) };
-    let results = rounds::results(session, &runs).await?;
+    notes.extend(runs.iter_mut().flat_map(|run| std::mem::take(&mut run.notes)));
+    let results = rewritten::results(session, &runs).await?;
     session.run("the session", &limit).await?;
     // A statement that takes long is warmed, and then measured, with fewer sets of values.
     let cap = Duration::from_secs_f64(options.seconds / 8.0 / runs.len().max(1) as f64);
@@ -210,7 +217,7 @@ async fn measure(
     let change = match &subject.action {
         Action::Create { statement, .. } => statement.clone(),
         Action::Drop => index::drop_statement(subject),
-        Action::Rewrite { statement, .. } => statement.clone(),
+        Action::Rewrite(rewrite) => rewrite.statement.clone(),
     };
     let writes = write_cost(&before, &after, options.seed);
     Ok(Report {
@@ -288,7 +295,7 @@ impl Work<'_> {
         let hides = match self.subject.action {
             Action::Create { .. } => is_before,
             Action::Drop => !is_before,
-            Action::Rewrite { .. } => false,
+            Action::Rewrite(_) => is_before && self.subject.has_index(),
         };
         if hides {
             self.session.run("hiding the index", &format!("DROP INDEX {}", index::name(self.subject))).await?;
@@ -298,8 +305,8 @@ impl Work<'_> {
             let mut executions = Vec::with_capacity(run.executions.len());
             let started = Instant::now();
             let after = run.after.as_ref().filter(|_| !is_before);
-            for sql in after.unwrap_or(&run.executions) {
-                match rounds::execute(self.session, sql, self.timeout).await {
+            for set in after.unwrap_or(&run.executions) {
+                match rounds::execute_all(self.session, set, self.timeout).await {
                     Ok(execution) => executions.push(execution),
                     Err(error) => {
                         round.failed.push((idx, error.to_string()));

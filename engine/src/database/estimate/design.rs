@@ -50,8 +50,8 @@ impl<'a> Design<'a> {
 pub fn hypothetical_bytes(table: &Table, index: &Index, share: f64) -> f64 {
     let rows = table.rows.unwrap_or(0.0).max(0.0) * share.clamp(0.0, 1.0);
     let width = |column: &str| {
-        let statistics = table.column(column).and_then(|column| column.statistics.as_ref());
-        statistics.map_or(16.0, |statistics| statistics.width * (1.0 - statistics.null_fraction)).clamp(1.0, 2048.0)
+        let bytes = table.column(column).and_then(|column| table.value_bytes(column));
+        bytes.unwrap_or(16.0).clamp(1.0, 2048.0)
     };
     let keys: f64 = index.keys.iter().map(|key| key.column.as_deref().map_or(16.0, width)).sum();
     let included: f64 = index.include.iter().map(|column| width(column)).sum();

@@ -227,20 +227,15 @@ impl View<'_> {
             !index.keys.iter().any(|key| key.column.as_ref() == Some(*column)) && !tested.contains(column.as_str())
         };
         let include: Vec<String> = relation.columns.iter().filter(is_key).cloned().collect();
-        let width = |column: &String| {
-            let column = self.table.column(column)?;
-            column.statistics.as_ref().map(|statistics| statistics.width)
-        };
+        // A value that is stored out of line is whole in an index, where it may be too long for a page.
+        let width = |column: &String| self.table.value_bytes(self.table.column(column)?);
         let widths: f64 = include.iter().map(|column| width(column).unwrap_or(1000.0)).sum();
         (!include.is_empty() && include.len() <= MOST_INCLUDED && widths <= WIDEST_INCLUDED).then_some(include)
     }
 
     /// Returns the mean width of the keys in bytes.
     fn width(&self, keys: &[IndexKey]) -> f64 {
-        let of = |key: &IndexKey| {
-            let column = self.table.column(key.column.as_deref()?)?;
-            column.statistics.as_ref().map(|statistics| statistics.width)
-        };
+        let of = |key: &IndexKey| self.table.value_bytes(self.table.column(key.column.as_deref()?)?);
         keys.iter().filter_map(of).sum()
     }
 

@@ -89,6 +89,8 @@ pub struct Finding {
     pub families: Vec<String>,
     /// Route, where traces name it.
     pub route: Option<String>,
+    /// Calls of a loop in one request, median; none outside loops.
+    pub calls_of_a_loop: Option<f64>,
     /// The statement as it is, normalised.
     pub before: String,
     /// What to do.

@@ -69,6 +69,7 @@ impl<'a> Context<'a> {
             pattern,
             families: vec![known.usage.family.clone()],
             route: None,
+            calls_of_a_loop: None,
             before: known.usage.statement.clone(),
             action,
             needs: Vec::new(),

@@ -223,6 +223,66 @@ fn wide_columns_of_a_list_are_reported_when_other_lists_do_without() {
 }
 
 #[test]
+fn wide_columns_of_a_joined_entity_are_reported_also_when_they_are_stored_out_of_line() {
+    let mut with = catalogue();
+    let picture = ColumnStatistics { width: 18.0, distinct: -1.0, ..ColumnStatistics::default() };
+    let users = Table {
+        schema: "public".to_owned(),
+        name: "users".to_owned(),
+        rows: Some(20_000.0),
+        out_of_line_bytes: Some(60_000_000.0),
+        columns: vec![
+            column("id", "bigint", true, 8.0),
+            column("name", "text", true, 12.0),
+            Column { name: "picture".to_owned(), statistics: Some(picture), ..Column::default() },
+        ],
+        indexes: vec![index("users_pkey", &["id"], true)],
+        ..Table::default()
+    };
+    with.tables.push(users);
+    let mut list = usage(
+        "SELECT t.id, t.title, u_1.id AS id_1, u_1.name, u_1.picture FROM tasks t LEFT JOIN users u_1 ON u_1.id = t.owner_id \
+         WHERE t.status = $1 ORDER BY t.id LIMIT $2",
+        500.0,
+        2_000.0,
+        1e4,
+    );
+    list.blocks_hit = 500.0 * 140.0;
+    let narrow = usage("SELECT id, name FROM users WHERE id = ANY($1)", 500.0, 400.0, 1e4);
+    let of = |statements: Vec<StatementUse>, catalogue: &Catalogue| {
+        findings(&Workload { seconds: Some(3_600.0), statements, ..Workload::default() }, catalogue, &[])
+    };
+    let all = of(vec![list.clone(), narrow.clone()], &with);
+    let [finding] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(finding.pattern, Pattern::SelectStar);
+    let Action::Change { what, statement } = &finding.action else { panic!("{:?}", finding.action) };
+    assert!(what.contains("leave out users.picture unless"), "{what}");
+    let expected = "SELECT t.id, t.title, u_1.id AS id_1, u_1.name FROM tasks t LEFT JOIN users u_1 ON u_1.id = t.owner_id \
+                    WHERE t.status = $1 ORDER BY t.id LIMIT $2";
+    assert_eq!(statement.as_deref(), Some(expected));
+    // 20 pictures of 3,000 bytes: about 3.1 pages each, of 140 pages.
+    assert!((0.43..0.46).contains(&finding.saving.share), "{:?}", finding.saving);
+    assert_eq!(of(vec![list.clone()], &with), [], "nothing shows that the picture can be left out");
+    // Stars of both tables are written out, with their tables' names.
+    let mut stars = list.clone();
+    stars.statement = "SELECT * FROM tasks t JOIN users u ON u.id = t.owner_id WHERE t.status = $1 LIMIT $2".to_owned();
+    let all = of(vec![stars.clone(), narrow.clone()], &with);
+    let Action::Change { statement, .. } = &all[0].action else { panic!("{all:?}") };
+    let expected = "SELECT t.id, t.owner_id, t.title, t.status, t.created_at, t.payload, u.id, u.name FROM tasks t \
+                    JOIN users u ON u.id = t.owner_id WHERE t.status = $1 LIMIT $2";
+    assert_eq!(statement.as_deref(), Some(expected));
+    // The position of a column would name another one.
+    stars.statement =
+        "SELECT * FROM tasks t JOIN users u ON u.id = t.owner_id WHERE t.status = $1 ORDER BY 9".to_owned();
+    let all = of(vec![stars, narrow.clone()], &with);
+    let star = all.iter().find(|finding| finding.pattern == Pattern::SelectStar).unwrap();
+    assert!(matches!(&star.action, Action::Change { statement: None, .. }), "{star:?}");
+    // Pictures in the row, of unknown size: the pointer alone is not wide.
+    with.tables[1].out_of_line_bytes = None;
+    assert_eq!(of(vec![list, narrow], &with), []);
+}
+
+#[test]
 fn a_list_that_is_read_rarely_may_have_wide_columns() {
     let list = usage("SELECT * FROM tasks WHERE owner_id = $1 ORDER BY id LIMIT $2", 20.0, 4.0, 60.0);
     let narrow = usage("SELECT id, title FROM tasks WHERE owner_id = $1 LIMIT $2", 20.0, 4.0, 60.0);

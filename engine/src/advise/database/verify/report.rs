@@ -190,11 +190,9 @@ pub fn conclude(
     }
     let (confirmed, text) = match (&subject.action, total, outcome) {
         (Action::Drop, None, _) => (true, "no plan of a known statement changes without it".to_owned()),
-        (Action::Create { .. } | Action::Rewrite { .. }, None, _) => {
-            (false, "no statement could be measured".to_owned())
-        }
-        (Action::Create { .. } | Action::Rewrite { .. }, _, Outcome::Faster) => (true, format!("faster: {times}")),
-        (Action::Create { .. } | Action::Rewrite { .. }, _, other) => (false, format!("{}: {times}", other.as_str())),
+        (Action::Create { .. } | Action::Rewrite(_), None, _) => (false, "no statement could be measured".to_owned()),
+        (Action::Create { .. } | Action::Rewrite(_), _, Outcome::Faster) => (true, format!("faster: {times}")),
+        (Action::Create { .. } | Action::Rewrite(_), _, other) => (false, format!("{}: {times}", other.as_str())),
         (Action::Drop, _, Outcome::Slower) => (false, format!("slower without the index: {times}")),
         (Action::Drop, Some(_), Outcome::Unclear) if uses(subject, statements) => {
             (false, format!("unclear, and plans use the index: {times}"))

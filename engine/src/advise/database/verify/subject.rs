@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::rewrite::{self, Rewrite};
 use crate::database::statement::{parse, quote};
 
 /// A recommendation to measure.
@@ -11,9 +12,9 @@ pub struct Subject {
     pub id: String,
     /// Its target, `database:index`.
     pub target: String,
-    /// Table of the index as `schema.name`; empty for a rewritten statement.
+    /// Table of the index as `schema.name`; empty for a rewritten statement that needs none.
     pub table: String,
-    /// Name of the index, without its schema; empty for a rewritten statement.
+    /// Name of the index, without its schema; empty for a rewritten statement that needs none.
     pub index: String,
     /// Whether the table is partitioned, so that nothing is done concurrently.
     pub is_partitioned: bool,
@@ -24,7 +25,7 @@ pub struct Subject {
 }
 
 /// The change that a recommendation proposes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Create an index.
     Create {
@@ -42,14 +43,7 @@ pub enum Action {
     /// Drop an index.
     Drop,
     /// Send another statement.
-    Rewrite {
-        /// Statement after the change.
-        statement: String,
-        /// Placeholder of the statement before that each of its placeholders has the value of.
-        parameters: Vec<usize>,
-        /// Whether the rows must have the same order.
-        is_ordered: bool,
-    },
+    Rewrite(Rewrite),
 }
 
 /// A statement whose times are measured.
@@ -88,13 +82,13 @@ pub enum SubjectError {
         /// Its kind.
         kind: String,
     },
-    /// Its results are compared in another way, or it needs an index.
+    /// Its results cannot be compared.
     #[error("recommendation {id:?} cannot be measured: {reason}")]
     Query {
         /// The recommendation.
         id: String,
         /// Reason.
-        reason: &'static str,
+        reason: String,
     },
     /// Its statement does something else.
     #[error(
@@ -120,7 +114,7 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
     let missing = |field: &'static str| SubjectError::Field { id: id.clone(), field };
     let kind = text(&recommendation["kind"]).ok_or_else(|| missing("kind"))?;
     if kind == "query" {
-        return query(recommendation, id);
+        return rewrite::subject(recommendation, id);
     }
     if kind != "index" {
         return Err(SubjectError::Kind { id, kind });
@@ -194,52 +188,6 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
     Ok(Subject { id, target, table, index, is_partitioned, action, statements })
 }
 
-/// Reads the recommendation of a rewritten statement.
-fn query(recommendation: &Value, id: String) -> Result<Subject, SubjectError> {
-    let proposed = &recommendation["proposed"];
-    let missing = |field: &'static str| SubjectError::Field { id: id.clone(), field };
-    let refused = |reason: &'static str| SubjectError::Query { id: id.clone(), reason };
-    let before = recommendation["current"]["statement"].as_str().ok_or_else(|| missing("current.statement"))?;
-    let is_ordered = match proposed["check"].as_str() {
-        Some("ordered") => true,
-        Some("multiset") => false,
-        Some("loop") => {
-            return Err(refused("it replaces the statements of a loop, whose values are not known together"));
-        }
-        Some("pages") => return Err(refused("it replaces pages, whose values depend on the page before")),
-        _ => return Err(refused("it proposes no statement with the same results")),
-    };
-    let statement = proposed["statement"].as_str().ok_or_else(|| missing("proposed.statement"))?;
-    if proposed["needs"].as_array().is_some_and(|needs| !needs.is_empty()) {
-        return Err(refused("it needs an index first; measure that one with --keep"));
-    }
-    let numbers = proposed["parameters"].as_array().into_iter().flatten();
-    let numbers: Option<Vec<usize>> =
-        numbers.map(|from| from["same"].as_u64().and_then(|number| usize::try_from(number).ok())).collect();
-    let parameters = numbers.ok_or_else(|| refused("a placeholder of it has no value of the statement before"))?;
-    let evidence = &recommendation["evidence"];
-    let (calls, mean_ms) =
-        (evidence["calls_per_day"].as_f64().unwrap_or(1.0), evidence["mean_ms"].as_f64().unwrap_or(0.0));
-    // The effect is in seconds a day.
-    let expected = |saved: f64| (mean_ms - saved * 1000.0 / calls.max(1e-9)).max(0.0);
-    let target = Target {
-        family: evidence["families"][0].as_str().unwrap_or("statement").to_owned(),
-        statement: before.to_owned(),
-        calls,
-        mean_ms,
-        expected_ms: recommendation["effect"]["value"].as_f64().filter(|_| mean_ms > 0.0).map(expected),
-    };
-    Ok(Subject {
-        target: recommendation["target"].as_str().unwrap_or_default().to_owned(),
-        table: String::new(),
-        index: String::new(),
-        is_partitioned: false,
-        action: Action::Rewrite { statement: statement.to_owned(), parameters, is_ordered },
-        statements: vec![target],
-        id,
-    })
-}
-
 /// Returns the statements in the evidence of a recommendation.
 pub(super) fn targets(recommendation: &Value) -> Vec<Target> {
     let read = |row: &Value| {
@@ -287,6 +235,24 @@ fn identifier(text: &str) -> Option<(String, &str)> {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     (!name.is_empty()).then(|| (name.to_ascii_lowercase(), rest))
+}
+
+impl Subject {
+    /// Returns whether an index is built or dropped.
+    #[must_use]
+    pub fn has_index(&self) -> bool {
+        !self.index.is_empty()
+    }
+
+    /// Returns the statement that builds the index, and the extension that it needs; none: no index is built.
+    #[must_use]
+    pub fn built(&self) -> Option<(&str, Option<&str>)> {
+        match &self.action {
+            Action::Create { statement, extension, .. } => Some((statement, extension.as_deref())),
+            Action::Rewrite(rewrite) => rewrite.index.as_deref().map(|statement| (statement, None)),
+            Action::Drop => None,
+        }
+    }
 }
 
 impl Target {

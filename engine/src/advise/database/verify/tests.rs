@@ -5,7 +5,10 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::*;
-use crate::database::{Catalogue, Column, ParameterValues, Table};
+use crate::{
+    advise::database::query::{Check, Parameter},
+    database::{Catalogue, Column, ParameterValues, Table},
+};
 
 fn catalogue() -> Catalogue {
     let table = |name: &str, columns: &[(&str, &str)]| Table {
@@ -236,6 +239,26 @@ fn a_subject_is_one_statement_on_one_index() {
     assert!(matches!(subject(&json!({}), &[]), Err(SubjectError::Field { .. })));
 }
 
+#[test]
+fn a_loop_has_as_many_calls_as_a_request_and_builds_its_index() {
+    let row = |calls: serde_json::Value, statement: &str, check: serde_json::Value| {
+        json!({"id": "query-1", "kind": "query", "target": "app:n_plus_one", "current": {"statement": "SELECT 1 FROM tasks WHERE id = $1"},
+            "proposed": {"statement": statement, "check": check, "parameters": [{"array": 1}], "added_columns": ["id"],
+                "needs": [{"table": "App.Tasks", "columns": ["lower(title) text_pattern_ops", "id DESC"], "method": "btree"}]},
+            "evidence": {"families": ["f"], "calls_of_a_loop": calls}})
+    };
+    let index = "CREATE INDEX CONCURRENTLY almanac_verify ON \"App\".\"Tasks\" USING btree (lower(title) text_pattern_ops, id DESC)";
+    for (calls, expected) in [(json!(31.4), 31), (json!(1e9), 100), (json!(null), 20)] {
+        let found = subject(&row(calls, "SELECT 1, id FROM tasks WHERE id = ANY($1)", json!("loop")), &[]).unwrap();
+        let Action::Rewrite(rewrite) = &found.action else { panic!("{found:?}") };
+        assert_eq!((rewrite.calls, rewrite.added.as_slice()), (expected, &["id".to_owned()][..]));
+        assert_eq!((found.table.as_str(), found.built()), ("App.Tasks", Some((index, None))));
+    }
+    // A statement that stays is measured as its index is.
+    let found = subject(&row(json!(null), "SELECT 1 FROM tasks WHERE id = $1", json!(null)), &[]).unwrap();
+    assert!(matches!(found.action, Action::Create { .. }) && found.has_index(), "{found:?}");
+}
+
 fn measured(ratio: f64, reads: &str) -> StatementReport {
     let times = |ms: f64| vec![ms, ms * 1.001, ms * 0.999, ms];
     StatementReport {
@@ -282,16 +305,21 @@ fn a_rewritten_statement_has_the_values_of_the_one_before() {
             "proposed": {"statement": "SELECT 1", "check": check, "parameters": parameters, "needs": needs},
             "effect": {"value": 1.5}, "evidence": {"families": ["f"], "calls_per_day": 100.0, "mean_ms": 20.0}})
     };
+    let need = |key: &str| json!({"table": "public.tasks", "columns": [key], "method": "btree"});
     let found = subject(&row("multiset", json!([{"same": 2}, {"same": 1}]), json!([])), &[]).unwrap();
-    let Action::Rewrite { parameters, is_ordered: false, .. } = &found.action else { panic!("{found:?}") };
-    assert_eq!((parameters.as_slice(), found.statements[0].expected_ms), (&[2, 1][..], Some(5.0)));
+    let Action::Rewrite(rewrite) = &found.action else { panic!("{found:?}") };
+    assert_eq!(rewrite.parameters, [Parameter::Same(2), Parameter::Same(1)]);
+    assert_eq!((rewrite.check, rewrite.calls, found.statements[0].expected_ms), (Check::Multiset, 1, Some(5.0)));
     let check = |row: serde_json::Value, expected: &str| {
         let error = subject(&row, &[]).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };
-    check(row("loop", json!([]), json!([])), "a loop");
-    check(row("ordered", json!([{"last": "id"}]), json!([])), "a placeholder of it");
-    check(row("ordered", json!([]), json!([{"extension": "pg_trgm"}])), "--keep");
+    check(row("written", json!([]), json!([])), "it changes rows");
+    check(row("pages", json!([]), json!([])), "proposed.first_page");
+    check(row("ordered", json!([{"other": 1}]), json!([])), "proposed.parameters");
+    check(row("ordered", json!([]), json!([{"extension": "pg_trgm"}, need("id")])), "install it in the copy");
+    check(row("ordered", json!([]), json!([need("id"), need("user_id")])), "several indexes");
+    check(row("ordered", json!([]), json!([need("id); DROP TABLE tasks; SELECT (1")])), "cannot be read");
     let results = |different| Some(Results { compared: 12, different, rows: 5 });
     let statement = measured(0.2, "");
     let judged = |different| {

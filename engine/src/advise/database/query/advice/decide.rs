@@ -108,6 +108,7 @@ fn outcome(spec: &DatabaseSpec, finding: &Finding, facts: &QueryFacts, now: Time
         "basis": "estimated",
         "pattern": finding.pattern.name(),
         "route": finding.route,
+        "calls_of_a_loop": finding.calls_of_a_loop,
         "families": finding.families,
         "observed_seconds": workload.seconds,
         "calls_per_day": before.map(|known| known.calls / hours * 24.0),

@@ -44,6 +44,7 @@ pub(crate) fn find(seen: &Loop, context: &Context<'_>) -> Option<Finding> {
         finding = finding.noting(format!("They take {ms:.1} ms of the request."));
     }
     finding.route.clone_from(&seen.route);
+    finding.calls_of_a_loop = Some(seen.calls);
     Some(finding)
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod width;
+
 /// Snapshot of a database's catalogue.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -93,6 +95,8 @@ pub struct Table {
     pub pages: Option<f64>,
     /// Bytes of the heap, without indexes and TOAST.
     pub bytes: Option<f64>,
+    /// Bytes of values that are stored out of line (TOAST); none if unknown.
+    pub out_of_line_bytes: Option<f64>,
     /// Fill factor in percent; none: the default of 100.
     pub fill_factor: Option<u32>,
     /// Storage parameters by name, such as `autovacuum_vacuum_scale_factor`.
@@ -132,7 +136,8 @@ pub struct ColumnStatistics {
     pub null_fraction: f64,
     /// `n_distinct`: a number of values, or minus their share of the rows.
     pub distinct: f64,
-    /// Mean width in bytes.
+    /// Mean width in bytes. A value that is stored out of line counts as its pointer of 18 bytes
+    /// ([`Table::value_bytes`] has the whole value).
     pub width: f64,
     /// Most common values as text. Empty when values must not leave the database.
     pub common_values: Vec<String>,
@@ -288,7 +293,7 @@ impl Catalogue {
 
     /// Gives partitioned tables the rows, pages and bytes of their partitions, since their own are not counted.
     pub fn sum_partitions(&mut self) {
-        let sums: Vec<(usize, [f64; 3])> = self
+        let sums: Vec<(usize, [f64; 4])> = self
             .tables
             .iter()
             .enumerate()
@@ -296,17 +301,17 @@ impl Catalogue {
             .map(|(at, table)| {
                 let key = table.key();
                 let parts = self.tables.iter().filter(|part| part.parent.as_deref() == Some(&key));
-                let sum = parts.fold([0.0; 3], |[rows, pages, bytes], part| {
-                    let [own_rows, own_pages, own_bytes] =
-                        [part.rows, part.pages, part.bytes].map(|value| value.unwrap_or(0.0).max(0.0));
-                    [rows + own_rows, pages + own_pages, bytes + own_bytes]
+                let sum = parts.fold([0.0; 4], |sum, part| {
+                    let own = [part.rows, part.pages, part.bytes, part.out_of_line_bytes];
+                    std::array::from_fn(|idx| sum[idx] + own[idx].unwrap_or(0.0).max(0.0))
                 });
                 (at, sum)
             })
             .collect();
-        for (at, [rows, pages, bytes]) in sums {
+        for (at, [rows, pages, bytes, out_of_line]) in sums {
             if let Some(table) = self.tables.get_mut(at).filter(|_| rows > 0.0) {
                 (table.rows, table.pages, table.bytes) = (Some(rows), Some(pages), Some(bytes));
+                table.out_of_line_bytes = Some(out_of_line);
             }
         }
     }
@@ -323,9 +328,13 @@ impl Table {
     #[must_use]
     pub fn qualified(&self) -> String {
         if self.schema == "public" || self.schema.is_empty() {
-            super::statement::quote(&self.name)
+            crate::database::statement::quote(&self.name)
         } else {
-            format!("{}.{}", super::statement::quote(&self.schema), super::statement::quote(&self.name))
+            format!(
+                "{}.{}",
+                crate::database::statement::quote(&self.schema),
+                crate::database::statement::quote(&self.name)
+            )
         }
     }
 

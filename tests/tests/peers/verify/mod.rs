@@ -11,6 +11,8 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod queries;
+
 use super::{
     database::Cluster,
     harness::{Ended, almanac, run},

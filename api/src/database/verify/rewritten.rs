@@ -1,0 +1,343 @@
+//! Prepares another statement in place of the one before, with the same values, and compares the results of both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use almanac_engine::{
+    advise::database::{
+        query::{Check as Rule, Parameter},
+        verify::{Results, Rewrite, Slot, literal, prepared},
+    },
+    database::statement::parse,
+};
+
+use super::{
+    VerifyError,
+    rounds::{LOOPS, Run, arguments, json, without_values},
+    session::Session,
+};
+
+/// Pages that are read in a round.
+const PAGES: usize = 8;
+/// Sets of values for which all pages together are compared.
+const WHOLE: usize = 2;
+
+/// The statement before, as it is prepared.
+pub(super) struct Before<'a> {
+    /// Name of the prepared statement.
+    pub(super) name: &'a str,
+    /// Its text.
+    pub(super) text: &'a str,
+    /// What each placeholder is for.
+    pub(super) slots: &'a BTreeMap<usize, Slot>,
+    /// Sets of values.
+    pub(super) sets: &'a [Vec<String>],
+}
+
+/// Statements whose results must be equal: each returns its rows as a JSON array of digests, the rows of all statements of a
+/// side together.
+pub(super) struct Check {
+    before: Vec<String>,
+    after: Vec<String>,
+    /// Whether the rows must have the same order.
+    is_ordered: bool,
+    /// Whether a comparison that the time limit stops is left out.
+    is_optional: bool,
+}
+
+type Values = Vec<Option<String>>;
+
+/// Prepares the statement after a rewrite with the values of both sides, and the statements that compare the results.
+/// The error says why it cannot be run.
+pub(super) async fn prepare(
+    session: &Session,
+    before: &Before<'_>,
+    rewrite: &Rewrite,
+    run: &mut Run,
+) -> Result<(), String> {
+    let after = trimmed(&rewrite.statement);
+    parse(after).map_err(|error| error.to_string())?;
+    prepare_one(session, "almanac_after", &prepared(after)).await?;
+    prepare_one(session, "almanac_rows_before", &rows(&prepared(before.text), &[])).await?;
+    prepare_one(session, "almanac_rows_after", &rows(&prepared(after), &rewrite.added)).await?;
+    match rewrite.check {
+        Rule::Pages => pages(session, before, rewrite, run).await,
+        Rule::Loop => loops(before, rewrite, run),
+        Rule::Multiset | Rule::Ordered => {
+            let mut executions = Vec::new();
+            for set in before.sets {
+                let values = own(&rewrite.parameters, set)?;
+                executions.push(vec![arguments("almanac_after", &values)]);
+                run.checks.push(Check {
+                    before: vec![arguments("almanac_rows_before", &some(set))],
+                    after: vec![arguments("almanac_rows_after", &values)],
+                    is_ordered: rewrite.check == Rule::Ordered,
+                    is_optional: false,
+                });
+            }
+            run.after = Some(executions);
+            Ok(())
+        }
+        Rule::Written | Rule::Difference => Err("its results are not compared".to_owned()),
+    }
+}
+
+/// The calls of a loop, with different values each, against one execution over the arrays of them.
+fn loops(before: &Before<'_>, rewrite: &Rewrite, run: &mut Run) -> Result<(), String> {
+    let arrays: Vec<usize> = rewrite
+        .parameters
+        .iter()
+        .filter_map(|from| match from {
+            Parameter::Array(number) => Some(*number),
+            _ => None,
+        })
+        .collect();
+    if arrays.is_empty() {
+        return Err("no placeholder of it has the values of the loop".to_owned());
+    }
+    let key = |set: &Vec<String>| -> Values { arrays.iter().map(|number| at(set, *number)).collect() };
+    let (mut executions, mut after) = (Vec::new(), Vec::new());
+    let per_loop = (before.sets.len() / LOOPS).max(1);
+    for sets in before.sets.chunks(per_loop).take(LOOPS) {
+        let mut seen = BTreeSet::new();
+        let calls: Vec<&Vec<String>> = sets.iter().filter(|set| seen.insert(key(set))).take(rewrite.calls).collect();
+        let Some(first) = calls.first().filter(|_| calls.len() > 1) else { continue };
+        // A placeholder outside of the arrays has one value in all calls.
+        let calls: Vec<Values> = calls
+            .iter()
+            .map(|set| {
+                let number = |idx: usize| if arrays.contains(&(idx + 1)) { set.get(idx) } else { first.get(idx) };
+                (0..set.len()).map(|idx| number(idx).cloned()).collect()
+            })
+            .collect();
+        let mut values = Vec::with_capacity(rewrite.parameters.len());
+        for from in &rewrite.parameters {
+            values.push(match from {
+                Parameter::Same(number) => at(first, *number),
+                Parameter::Array(number) => {
+                    let all: Option<Vec<&str>> =
+                        calls.iter().map(|call| call.get(number.checked_sub(1)?)?.as_deref()).collect();
+                    all.map(|all| array(&all))
+                }
+                Parameter::Last(_) => None,
+            });
+        }
+        if values.iter().any(Option::is_none) {
+            return Err("a placeholder has no value of the statement before".to_owned());
+        }
+        executions.push(calls.iter().map(|call| arguments(before.name, call)).collect());
+        after.push(vec![arguments("almanac_after", &values)]);
+        run.checks.push(Check {
+            before: calls.iter().map(|call| arguments("almanac_rows_before", call)).collect(),
+            after: vec![arguments("almanac_rows_after", &values)],
+            is_ordered: false,
+            is_optional: false,
+        });
+    }
+    if executions.is_empty() {
+        return Err("the rows of the copy have too few different values for a loop".to_owned());
+    }
+    let calls = executions.iter().map(Vec::len).max().unwrap_or(0);
+    run.notes.push(format!(
+        "A time before is that of the {calls} executions of a loop, with different values; round trips are not in it."
+    ));
+    (run.executions, run.after) = (executions, Some(after));
+    Ok(())
+}
+
+/// Pages by their offset against the same pages behind the last row before them.
+async fn pages(session: &Session, before: &Before<'_>, rewrite: &Rewrite, run: &mut Run) -> Result<(), String> {
+    let Some((first, first_parameters)) = &rewrite.first else {
+        return Err("it has no statement of the first page".to_owned());
+    };
+    let slot = |wanted: &Slot| before.slots.iter().find(|(_, slot)| *slot == wanted).map(|(number, _)| *number);
+    let Some(offset) = slot(&Slot::Offset) else {
+        return Err("its OFFSET is no placeholder alone".to_owned());
+    };
+    let first = prepared(trimmed(first));
+    parse(&first).map_err(|error| error.to_string())?;
+    let behind = first_parameters.len() + 1;
+    let columns: Vec<String> = rewrite
+        .parameters
+        .iter()
+        .filter_map(|from| match from {
+            Parameter::Last(name) => Some(format!("page.{}::text", almanac_engine::database::statement::quote(name))),
+            _ => None,
+        })
+        .collect();
+    prepare_one(session, "almanac_first", &first).await?;
+    let page = format!("{first} OFFSET ${behind}::bigint");
+    prepare_one(session, "almanac_rows_first", &rows(&page, &[])).await?;
+    let last = format!("SELECT json_build_array({}) FROM ({page}) AS page LIMIT 1", columns.join(", "));
+    prepare_one(session, "almanac_last", &last).await?;
+    prepare_one(session, "almanac_rows_page", &rows(&prepared(trimmed(&rewrite.statement)), &[])).await?;
+    prepare_one(session, "almanac_rows_whole", &rows(&first, &rewrite.added)).await?;
+    let (mut executions, mut after, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
+    for set in before.sets.iter().take(PAGES) {
+        let same = own(first_parameters, set)?;
+        let mut skipped: u64 = at(set, offset).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let mut cursor: Values = Vec::new();
+        // Nobody opens a page behind the last row.
+        while skipped > 0 {
+            let mut values = same.clone();
+            values.push(Some((skipped - 1).to_string()));
+            let read = session.run("the last row of a page", &arguments("almanac_last", &values)).await;
+            if let Some(text) = read.map_err(|error| without_values(error).to_string())? {
+                cursor = json(Some(&text))?;
+                break;
+            }
+            skipped /= 2;
+        }
+        let mut set = some(set);
+        if let Some(value) = set.get_mut(offset - 1) {
+            *value = Some(skipped.to_string());
+        }
+        executions.push(vec![arguments(before.name, &set)]);
+        offsets.push(skipped);
+        let mut all = same.clone();
+        all.push(Some(skipped.to_string()));
+        let (timed, rows) = if skipped == 0 {
+            ("almanac_first", None)
+        } else {
+            let mut cursor = cursor.into_iter();
+            let mut values: Values = Vec::new();
+            for from in &rewrite.parameters {
+                values.push(match from {
+                    Parameter::Same(number) => set.get(number.wrapping_sub(1)).cloned().flatten(),
+                    Parameter::Last(_) => cursor.next().flatten(),
+                    Parameter::Array(_) => return Err("a placeholder of a page is an array".to_owned()),
+                });
+            }
+            ("almanac_after", Some(values))
+        };
+        let values = rows.clone().unwrap_or_else(|| same.clone());
+        after.push(vec![arguments(timed, &values)]);
+        if let Some(values) = rows {
+            // The page is that of the same order with its tie-breaker.
+            run.checks.push(Check {
+                before: vec![arguments("almanac_rows_first", &all)],
+                after: vec![arguments("almanac_rows_page", &values)],
+                is_ordered: true,
+                is_optional: false,
+            });
+        }
+        if let Some(limit) = slot(&Slot::Limit)
+            && executions.len() <= WHOLE
+        {
+            // All pages together have the same rows as before, in whatever order rows that are equal in it come.
+            let mut whole = set.clone();
+            let place = first_parameters.iter().position(|from| *from == Parameter::Same(limit));
+            let mut one = same;
+            if let (Some(limit), Some(own)) = (whole.get_mut(limit - 1), place.and_then(|place| one.get_mut(place))) {
+                (*limit, *own) = (None, None);
+                if let Some(offset) = whole.get_mut(offset - 1) {
+                    *offset = Some("0".to_owned());
+                }
+                run.checks.push(Check {
+                    before: vec![arguments("almanac_rows_before", &whole)],
+                    after: vec![arguments("almanac_rows_whole", &one)],
+                    is_ordered: false,
+                    is_optional: true,
+                });
+            }
+        }
+    }
+    let texts: Vec<String> = offsets.iter().map(ToString::to_string).collect();
+    run.notes.push(format!("Pages behind {} rows were read.", texts.join(", ")));
+    (run.executions, run.after) = (executions, Some(after));
+    Ok(())
+}
+
+/// Compares the results of a rewritten statement with those of the one before, for each set of values.
+///
+/// # Errors
+/// [`VerifyError::Statement`].
+pub(super) async fn results(session: &Session, runs: &[Run]) -> Result<Option<Results>, VerifyError> {
+    if runs.iter().all(|run| run.checks.is_empty()) {
+        return Ok(None);
+    }
+    // Both statements see the same time, and what their functions change is taken back.
+    session.run("a transaction", "BEGIN").await?;
+    let results = compared(session, runs).await;
+    session.run("a transaction", "ROLLBACK").await?;
+    results.map(Some).map_err(without_values)
+}
+
+async fn compared(session: &Session, runs: &[Run]) -> Result<Results, VerifyError> {
+    let mut results = Results { compared: 0, different: 0, rows: 0 };
+    for check in runs.iter().flat_map(|run| &run.checks) {
+        session.run("a transaction", "SAVEPOINT almanac").await?;
+        let sides = async {
+            let before = digests(session, "the results before", &check.before).await?;
+            let after = digests(session, "the results after", &check.after).await?;
+            Ok::<_, VerifyError>((before, after))
+        };
+        let (mut before, mut after) = match sides.await {
+            Err(VerifyError::Statement { detail, .. }) if check.is_optional && detail.contains("(57014)") => {
+                session.run("a transaction", "ROLLBACK TO SAVEPOINT almanac").await?;
+                continue;
+            }
+            sides => sides?,
+        };
+        if !check.is_ordered {
+            before.sort_unstable();
+            after.sort_unstable();
+        }
+        results.compared += 1;
+        results.different += usize::from(before != after);
+        results.rows += before.len() as u64;
+    }
+    Ok(results)
+}
+
+/// Returns the digests of the rows of several statements, one after the other.
+async fn digests(session: &Session, what: &str, statements: &[String]) -> Result<Vec<String>, VerifyError> {
+    let mut all = Vec::new();
+    for sql in statements {
+        let text = session.run(what, sql).await?;
+        let rows: Vec<String> = json(text.as_deref()).map_err(VerifyError::Refused)?;
+        all.extend(rows);
+    }
+    Ok(all)
+}
+
+/// Returns a statement that returns the digests of another one's rows as a JSON array, in their order. `added`: columns that
+/// do not count.
+fn rows(text: &str, added: &[String]) -> String {
+    let names: Vec<String> = added.iter().map(|name| literal(name)).collect();
+    let left = if names.is_empty() { String::new() } else { format!(" - ARRAY[{}]::text[]", names.join(", ")) };
+    format!("SELECT coalesce(json_agg(md5((to_jsonb(result){left})::text)), '[]'::json) FROM ({text}) AS result")
+}
+
+async fn prepare_one(session: &Session, name: &str, text: &str) -> Result<(), String> {
+    let sql = format!("PREPARE {name} AS {text}");
+    session.run("preparing the statement", &sql).await.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Returns the values of placeholders that are those of the statement before.
+fn own(parameters: &[Parameter], set: &[String]) -> Result<Values, String> {
+    let value = |from: &Parameter| match from {
+        Parameter::Same(number) => at(set, *number).map(Some),
+        _ => None,
+    };
+    let values: Option<Values> = parameters.iter().map(value).collect();
+    values.ok_or_else(|| "a placeholder has no value of the statement before".to_owned())
+}
+
+fn at(set: &[String], number: usize) -> Option<String> {
+    set.get(number.checked_sub(1)?).cloned()
+}
+
+fn some(set: &[String]) -> Values {
+    set.iter().cloned().map(Some).collect()
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim().trim_end_matches(';')
+}
+
+/// Returns values as the text of an array.
+fn array(values: &[&str]) -> String {
+    let quoted: Vec<String> =
+        values.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    format!("{{{}}}", quoted.join(","))
+}
