@@ -83,6 +83,13 @@ fn render(report: &Report) -> String {
             results.compared, results.rows
         );
     }
+    if let Some(other) = &report.difference {
+        let _ = writeln!(
+            text,
+            "    {} would return other rows for {} of {} sets of values: {} of {} rows are missing, {} others are there",
+            other.statement, other.different, other.compared, other.missing, other.rows, other.further
+        );
+    }
     if let Some(writes) = &report.writes {
         let _ = writeln!(
             text,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use almanac_engine::{
     advise::database::{
         query::{Check as Rule, Parameter},
-        verify::{Results, Rewrite, Slot, literal, prepared},
+        verify::{Difference, Results, Rewrite, Slot, literal, prepared},
     },
     database::statement::parse,
 };
@@ -247,6 +247,68 @@ async fn pages(session: &Session, before: &Before<'_>, rewrite: &Rewrite, run: &
     Ok(())
 }
 
+/// Prepares the comparison of the rows of another statement, which has the placeholders of the one before. A LIMIT that is a
+/// placeholder is left out, since it would cut other rows off.
+pub(super) async fn differences(
+    session: &Session,
+    before: &Before<'_>,
+    alternative: &str,
+) -> Result<Vec<Check>, String> {
+    let other = trimmed(alternative);
+    parse(other).map_err(|error| error.to_string())?;
+    prepare_one(session, "almanac_rows_one", &rows(&prepared(before.text), &[])).await?;
+    prepare_one(session, "almanac_rows_other", &rows(&prepared(other), &[])).await?;
+    let check = |set: &Vec<String>| {
+        let mut values = some(set);
+        for (number, slot) in before.slots {
+            if matches!(slot, Slot::Limit | Slot::Offset)
+                && let Some(value) = values.get_mut(number.wrapping_sub(1))
+            {
+                *value = None;
+            }
+        }
+        Check {
+            before: vec![arguments("almanac_rows_one", &values)],
+            after: vec![arguments("almanac_rows_other", &values)],
+            is_ordered: false,
+            is_optional: true,
+        }
+    };
+    Ok(before.sets.iter().map(check).collect())
+}
+
+/// Counts the rows in which another statement differs, for each set of values that the time limit allows.
+///
+/// # Errors
+/// [`VerifyError::Statement`].
+pub(super) async fn difference(session: &Session, runs: &[Run], alternative: &str) -> Result<Difference, VerifyError> {
+    let mut found = Difference { statement: alternative.to_owned(), ..Difference::default() };
+    session.run("a transaction", "BEGIN").await?;
+    for check in runs.iter().flat_map(|run| &run.differences) {
+        let Ok(Some((before, after))) = sides(session, check).await else { continue };
+        found.compared += 1;
+        found.different += usize::from(before != after);
+        found.rows += before.len() as u64;
+        found.missing += missing(&before, &after);
+        found.further += missing(&after, &before);
+    }
+    session.run("a transaction", "ROLLBACK").await?;
+    Ok(found)
+}
+
+/// Returns how many elements of a sorted list another one has not.
+fn missing(of: &[String], other: &[String]) -> u64 {
+    let mut rest = other.iter().peekable();
+    let mut count = 0;
+    for own in of {
+        while rest.next_if(|next| *next < own).is_some() {}
+        if rest.next_if(|next| *next == own).is_none() {
+            count += 1;
+        }
+    }
+    count
+}
+
 /// Compares the results of a rewritten statement with those of the one before, for each set of values.
 ///
 /// # Errors
@@ -265,28 +327,40 @@ pub(super) async fn results(session: &Session, runs: &[Run]) -> Result<Option<Re
 async fn compared(session: &Session, runs: &[Run]) -> Result<Results, VerifyError> {
     let mut results = Results { compared: 0, different: 0, rows: 0 };
     for check in runs.iter().flat_map(|run| &run.checks) {
-        session.run("a transaction", "SAVEPOINT almanac").await?;
-        let sides = async {
-            let before = digests(session, "the results before", &check.before).await?;
-            let after = digests(session, "the results after", &check.after).await?;
-            Ok::<_, VerifyError>((before, after))
-        };
-        let (mut before, mut after) = match sides.await {
-            Err(VerifyError::Statement { detail, .. }) if check.is_optional && detail.contains("(57014)") => {
-                session.run("a transaction", "ROLLBACK TO SAVEPOINT almanac").await?;
-                continue;
-            }
-            sides => sides?,
-        };
-        if !check.is_ordered {
-            before.sort_unstable();
-            after.sort_unstable();
-        }
+        let Some((before, after)) = sides(session, check).await? else { continue };
         results.compared += 1;
         results.different += usize::from(before != after);
         results.rows += before.len() as u64;
     }
     Ok(results)
+}
+
+/// Returns the digests of both sides, sorted where their order does not count; none if the comparison may be left out and the
+/// time limit stopped it.
+async fn sides(session: &Session, check: &Check) -> Result<Option<(Vec<String>, Vec<String>)>, VerifyError> {
+    session.run("a transaction", "SAVEPOINT almanac").await?;
+    let sides = async {
+        let before = digests(session, "the results before", &check.before).await?;
+        let after = digests(session, "the results after", &check.after).await?;
+        Ok::<_, VerifyError>((before, after))
+    };
+    match sides.await {
+        Err(VerifyError::Statement { detail, .. }) if check.is_optional && detail.contains("(57014)") => {
+            session.run("a transaction", "ROLLBACK TO SAVEPOINT almanac").await?;
+            Ok(None)
+        }
+        Err(error) => {
+            session.run("a transaction", "ROLLBACK TO SAVEPOINT almanac").await?;
+            Err(error)
+        }
+        Ok((mut before, mut after)) => {
+            if !check.is_ordered {
+                before.sort_unstable();
+                after.sort_unstable();
+            }
+            Ok(Some((before, after)))
+        }
+    }
 }
 
 /// Returns the digests of the rows of several statements, one after the other.

@@ -34,6 +34,8 @@ pub(super) struct Run {
     pub(super) after: Option<Vec<Vec<String>>>,
     /// Statements whose results must be equal.
     pub(super) checks: Vec<Check>,
+    /// Statements whose rows differ as [`Subject::alternative`] says.
+    pub(super) differences: Vec<Check>,
     /// What a reader should know of the values.
     pub(super) notes: Vec<String>,
 }
@@ -156,12 +158,23 @@ async fn one(
     };
     let sets = values(&found, &types, &samples, &Known { values: known, prefix }, count, rng)?;
     let executions = sets.iter().map(|set| vec![execution(&name, set)]).collect();
-    let mut run = Run { target: target.clone(), executions, after: None, checks: Vec::new(), notes: Vec::new() };
+    let mut run = Run {
+        target: target.clone(),
+        executions,
+        after: None,
+        checks: Vec::new(),
+        differences: Vec::new(),
+        notes: Vec::new(),
+    };
+    let before = Before { name: &name, text, slots: &found.slots, sets: &sets };
+    if let Some(alternative) = &subject.alternative {
+        runnable(session, alternative, &changed).await?;
+        run.differences = rewritten::differences(session, &before, alternative).await?;
+    }
     if let Action::Rewrite(rewrite) = &subject.action {
         for text in [&rewrite.statement].into_iter().chain(rewrite.first.iter().map(|(text, _)| text)) {
             runnable(session, text.trim().trim_end_matches(';'), &changed).await?;
         }
-        let before = Before { name: &name, text, slots: &found.slots, sets: &sets };
         rewritten::prepare(session, &before, rewrite, &mut run).await?;
     }
     let first = |sets: &Vec<Vec<String>>| sets.first().and_then(|set| set.first()).cloned();

@@ -128,6 +128,10 @@ async fn measure(
     let (insert, quiet) = if is_index { inserts(session, subject, &mut notes).await? } else { (None, false) };
     notes.extend(runs.iter_mut().flat_map(|run| std::mem::take(&mut run.notes)));
     let results = rewritten::results(session, &runs).await?;
+    let difference = match &subject.alternative {
+        Some(alternative) => Some(rewritten::difference(session, &runs, alternative).await?),
+        None => None,
+    };
     session.run("the session", &limit).await?;
     // A statement that takes long is warmed, and then measured, with fewer sets of values.
     let cap = Duration::from_secs_f64(options.seconds / 8.0 / runs.len().max(1) as f64);
@@ -229,6 +233,7 @@ async fn measure(
         statements,
         skipped,
         results,
+        difference: difference.filter(|difference| difference.compared > 0),
         writes,
         total,
         prediction,

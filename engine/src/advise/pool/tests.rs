@@ -297,6 +297,17 @@ fn the_limit_of_the_database_is_never_exceeded() {
     scene.store.append(batch).unwrap().wait().unwrap();
     let kept = scene.advise(&watched, 3).reason();
     assert!(kept.contains("are kept: a wait of at most 10.0 ms needs "), "{kept}");
+    assert!(!kept.contains("idle in a transaction"), "{kept}");
+    // Three of four sessions with a transaction wait for the application in it.
+    for (state, count) in [("active", 1.0), ("idle in transaction", 3.0), ("idle", 20.0)] {
+        let labels = [(METRIC_NAME, "pg_connections"), ("database", "main"), ("state", state)];
+        let id = scene.store.resolve(&Labels::from_pairs(labels).unwrap()).unwrap();
+        let mut batch = SampleBatch::default();
+        (1..720).for_each(|i| batch.push(id, i * SCRAPE_MS, count));
+        scene.store.append(batch).unwrap().wait().unwrap();
+    }
+    let kept = scene.advise(&watched, 3).reason();
+    assert!(kept.contains("database main are idle in a transaction for 75 % of the time that they have one"), "{kept}");
 }
 
 fn put_catalogue(store: &Store, database: &str, catalogue: &Catalogue) {

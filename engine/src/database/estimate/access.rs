@@ -64,7 +64,10 @@ fn count(n: usize) -> f64 {
 
 /// Work of testing filters on one tuple.
 fn test_work(filters: &[Filter]) -> f64 {
-    let one = |filter: &Filter| if matches!(filter.test, Test::Like { .. }) { work::PATTERN } else { work::OPERATOR };
+    let one = |filter: &Filter| {
+        let test = if matches!(filter.test, Test::Like { .. }) { work::PATTERN } else { work::OPERATOR };
+        if matches!(filter.key, Key::Expression(_)) { test + work::EXPRESSION } else { test }
+    };
     filters.iter().map(one).sum()
 }
 

@@ -80,6 +80,8 @@ pub(super) mod work {
     pub(in super::super) const OPERATOR: f64 = 0.000_02;
     /// Testing a pattern on a tuple.
     pub(in super::super) const PATTERN: f64 = 0.000_3;
+    /// Computing an expression of a tuple, such as `lower(email)`.
+    pub(in super::super) const EXPRESSION: f64 = 0.000_3;
     /// Descending an index.
     pub(in super::super) const DESCENT: f64 = 0.003;
     /// Reading one entry of an index.

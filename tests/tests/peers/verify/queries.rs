@@ -76,7 +76,14 @@ fn pages_are_compared_behind_the_same_rows_with_the_index_that_they_need() {
 fn a_search_is_measured_with_its_extension_and_what_is_no_index_is_refused() {
     let place = Place::new();
     let search = "SELECT id FROM tasks WHERE title ILIKE $1 ORDER BY id LIMIT $2";
-    let with = |id: &str, needs: Value| query(id, search, json!({"statement": search, "needs": needs}));
+    let words = "SELECT id FROM tasks WHERE to_tsvector('simple', title) @@ plainto_tsquery('simple', ($1)::text) ORDER BY id LIMIT $2";
+    let with = |id: &str, needs: Value| {
+        query(
+            id,
+            search,
+            json!({"statement": search, "needs": needs, "alternative": {"statement": words, "check": "difference"}}),
+        )
+    };
     let trigrams =
         |keys: &str| json!([{"extension": "pg_trgm"}, {"table": "public.tasks", "columns": [keys], "method": "gin"}]);
     let written = json!({"statement": "UPDATE tasks SET title = c.v FROM unnest($1::bigint[], $2::text[]) AS c (k, v) WHERE tasks.id = c.k",
@@ -91,6 +98,11 @@ fn a_search_is_measured_with_its_extension_and_what_is_no_index_is_refused() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(reports[0]["build"]["extension"], "pg_trgm", "{reports:#}");
     assert!(reports[0]["statements"][0]["plan_change"].as_str().unwrap().contains("almanac_verify"), "{reports:#}");
+    // A part of a word is found by the pattern alone; a whole word by both.
+    let other = &reports[0]["difference"];
+    let count = |name: &str| other[name].as_u64().unwrap();
+    assert_eq!((count("compared"), count("further")), (12, 0), "{other:#}");
+    assert!(count("missing") > 0 && count("missing") < count("rows"), "{other:#}");
     assert_eq!(place.indexes(), BEFORE);
     assert_eq!(place.cluster.sql("SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"), "0\n");
     for (id, reason) in [("two", "cannot be read"), ("none", "no plain name"), ("written", "it changes rows")] {

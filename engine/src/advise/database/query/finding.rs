@@ -95,6 +95,8 @@ pub struct Finding {
     pub before: String,
     /// What to do.
     pub action: Action,
+    /// Another statement that answers nearly the same question with other rows, such as full-text search.
+    pub alternative: Option<String>,
     /// What the change needs in the database.
     pub needs: Vec<Need>,
     /// What it saves.

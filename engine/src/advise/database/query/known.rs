@@ -72,6 +72,7 @@ impl<'a> Context<'a> {
             calls_of_a_loop: None,
             before: known.usage.statement.clone(),
             action,
+            alternative: None,
             needs: Vec::new(),
             saving,
             notes: Vec::new(),

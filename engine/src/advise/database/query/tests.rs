@@ -199,6 +199,8 @@ fn a_search_needs_trigrams_unless_it_has_them() {
         (extension.as_str(), index.definition().as_str()),
         ("pg_trgm", "public.tasks USING gin (lower(title) gin_trgm_ops)")
     );
+    let words = "SELECT id FROM tasks WHERE to_tsvector('simple', title) @@ plainto_tsquery('simple', (lower($1))::text) ORDER BY id LIMIT $2";
+    assert_eq!(finding.alternative.as_deref(), Some(words));
     let workload = Workload { statements: vec![usage(text, 500.0, 90_000.0, 1e4)], ..Workload::default() };
     let mut with = catalogue();
     let definition = "CREATE INDEX tasks_title ON public.tasks USING gin (lower(title) gin_trgm_ops)".to_owned();

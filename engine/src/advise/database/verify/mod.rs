@@ -17,7 +17,8 @@ pub use compare::{Comparison, LEAST_EFFECT, Outcome, compare, median};
 pub use draw::{Draw, Slot, Source, draw, prepared};
 pub use functions::functions;
 pub use report::{
-    Build, Conclusion, PlanSide, Planner, Prediction, Report, Results, Skipped, StatementReport, WriteCost, conclude,
+    Build, Conclusion, Difference, PlanSide, Planner, Prediction, Report, Results, Skipped, StatementReport, WriteCost,
+    conclude,
 };
 pub use rewrite::Rewrite;
 pub use subject::{Action, Subject, SubjectError, Target, subject};

@@ -29,6 +29,8 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// Comparison of the results of a rewritten statement; none for an index.
     pub results: Option<Results>,
+    /// Rows of another statement that answers nearly the same question; none if there is none.
+    pub difference: Option<Difference>,
     /// Time of inserted rows; none if it could not be measured.
     pub writes: Option<WriteCost>,
     /// All measured statements together, each with the weight of its executions.
@@ -112,6 +114,23 @@ pub struct Results {
     pub different: usize,
     /// Rows of the statement before, over all sets.
     pub rows: u64,
+}
+
+/// Rows of another statement that answers nearly the same question.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Difference {
+    /// The other statement.
+    pub statement: String,
+    /// Sets of values that were compared, each without LIMIT.
+    pub compared: usize,
+    /// Sets of values whose rows differ.
+    pub different: usize,
+    /// Rows of the statement before, over all sets.
+    pub rows: u64,
+    /// Rows of the statement before that the other one does not return.
+    pub missing: u64,
+    /// Rows of the other statement that the one before does not return.
+    pub further: u64,
 }
 
 /// A statement that was not measured.

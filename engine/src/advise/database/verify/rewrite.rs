@@ -99,6 +99,7 @@ pub(super) fn subject(recommendation: &Value, id: String) -> Result<Subject, Sub
         is_partitioned: false,
         action,
         statements: vec![target],
+        alternative: proposed["alternative"]["statement"].as_str().map(str::to_owned),
         id,
     })
 }

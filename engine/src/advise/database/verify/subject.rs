@@ -22,6 +22,8 @@ pub struct Subject {
     pub action: Action,
     /// Statements whose times are measured.
     pub statements: Vec<Target>,
+    /// Another statement, with the same placeholders, whose rows are compared with those of the first one.
+    pub alternative: Option<String>,
 }
 
 /// The change that a recommendation proposes.
@@ -185,7 +187,7 @@ pub fn subject(recommendation: &Value, known: &[Target]) -> Result<Subject, Subj
     }
     statements.sort_by(|a, b| (b.calls * b.mean_ms).total_cmp(&(a.calls * a.mean_ms)));
     let target = text(&recommendation["target"]).unwrap_or_default();
-    Ok(Subject { id, target, table, index, is_partitioned, action, statements })
+    Ok(Subject { id, target, table, index, is_partitioned, action, statements, alternative: None })
 }
 
 /// Returns the statements in the evidence of a recommendation.

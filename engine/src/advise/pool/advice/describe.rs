@@ -11,6 +11,8 @@ use crate::advise::{
     pool::model::{ASSUMED_VARIATION, Prediction},
 };
 
+/// Least share of their transactions' time in which sessions wait for the application that is worth a word.
+const HELD_MIN: f64 = 0.5;
 /// Halvings of the search for the hold time that would suffice.
 const HALVINGS: usize = 7;
 
@@ -135,10 +137,11 @@ pub(super) fn bound(study: &mut Study<'_>, needed: Option<u32>) -> String {
     let source = study.facts.limit.as_ref().map_or("", |limit| limit.source.as_str());
     format!(
         "{} are kept: a wait of at most {} needs {needed}, but it allows {allowed} ({source}); with {usable}, 95 % of the checkouts wait {} \
-         in the busiest times; {remedy}",
+         in the busiest times; {remedy}{}",
         written(study.facts.size, study.facts.overflow),
         wait(most),
         wait(at_usable.value),
+        held(study).map(|held| format!("; {held}")).unwrap_or_default(),
     )
 }
 
@@ -214,10 +217,22 @@ fn assumptions(study: &Study<'_>) -> Vec<String> {
             percent(ratio)
         ));
     }
+    parts.extend(held(study));
     if study.load.rise.is_some() {
         parts.push("hold times rise with the load, which is considered".to_owned());
     }
     parts
+}
+
+/// Returns that connections are held while nothing runs in them, where this is most of the time.
+fn held(study: &Study<'_>) -> Option<String> {
+    let share = study.facts.idle_in_transaction.filter(|share| *share >= HELD_MIN)?;
+    let database = study.spec.database.as_deref()?;
+    Some(format!(
+        "sessions of the database {database} are idle in a transaction for {:.0} % of the time that they have one: connections are \
+         held while the application does something else, such as a call; a transaction that ends before it needs fewer",
+        percent(share)
+    ))
 }
 
 impl Study<'_> {

@@ -196,6 +196,7 @@ fn evidence(study: &mut Study<'_>, choice: &Choice, now: &Prediction, then: &Pre
         "instances_foreseen": facts.foreseen.instances,
         "instances_source": facts.foreseen.source,
         "limit": facts.limit.as_ref().map(|limit| json!({"connections": limit.free, "source": limit.source})),
+        "idle_in_transaction_share": facts.idle_in_transaction,
         "curve": curve,
     })
 }

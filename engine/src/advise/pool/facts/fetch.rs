@@ -50,6 +50,9 @@ pub struct PoolFacts {
     pub limit: Option<ConnectionLimit>,
     /// Time after which the database closes an idle session, seconds; none: never, or unknown.
     pub session_timeout: Option<f64>,
+    /// Share of the time with an open statement or transaction in which sessions of the database waited for the application
+    /// in it; none if unknown.
+    pub idle_in_transaction: Option<f64>,
 }
 
 impl PoolFacts {
@@ -123,6 +126,10 @@ pub(in crate::advise::pool) fn fetch(store: &Store, spec: &PoolSpec, now: Timest
         Some(database) => super::limit::session_timeout(store, database)?,
         None => None,
     };
+    let idle_in_transaction = match &spec.database {
+        Some(database) => super::limit::idle_in_transaction(store, spec, database, now)?,
+        None => None,
+    };
     Ok(PoolFacts {
         timestamps,
         arrivals,
@@ -135,6 +142,7 @@ pub(in crate::advise::pool) fn fetch(store: &Store, spec: &PoolSpec, now: Timest
         foreseen,
         limit,
         session_timeout,
+        idle_in_transaction,
     })
 }
 

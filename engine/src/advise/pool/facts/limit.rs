@@ -17,6 +17,8 @@ use crate::{
     },
 };
 
+/// Least steps with sessions in a state to tell how they spend their time.
+const STATES_MIN: usize = 100;
 /// Kind of the recommendations that foresee instances.
 const SCALING: &str = "scaling";
 
@@ -127,6 +129,26 @@ pub(super) fn connection_limit(
         Some(stated) if stated.free < free => stated,
         _ => ConnectionLimit { free, source },
     }))
+}
+
+/// Returns how much of the time in which sessions of a database had an open statement or transaction they waited for the
+/// application in it, in [0, 1]; none without enough snapshots. A session that waits so has a connection of the pool that no
+/// statement uses: a transaction is held over a call, or over work of the application.
+pub(super) fn idle_in_transaction(
+    store: &Store,
+    spec: &PoolSpec,
+    database: &str,
+    now: Timestamp,
+) -> Result<Option<f64>, FetchError> {
+    let points = |states: &str| {
+        let expr = format!("sum(pg_connections{{database=\"{database}\",state=~\"{states}\"}})");
+        one_series(store, &expr, spec.step_ms, spec.history_ms, now)
+    };
+    let sum =
+        |points: &[(i64, f64)]| points.iter().map(|(_, value)| value).filter(|value| value.is_finite()).sum::<f64>();
+    let working = points("active|idle in transaction.*")?;
+    let (all, waiting) = (sum(&working), sum(&points("idle in transaction.*")?));
+    Ok((working.len() >= STATES_MIN && all > 0.0).then(|| waiting / all))
 }
 
 /// Returns the time after which a database closes an idle session, seconds. None: never, or unknown.

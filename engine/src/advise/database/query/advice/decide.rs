@@ -150,6 +150,9 @@ fn proposed(finding: &Finding, statement: Option<&String>) -> Value {
         .collect();
     let mut value = json!({"statement": statement, "needs": needs});
     let Some(fields) = value.as_object_mut() else { return value };
+    if let Some(alternative) = &finding.alternative {
+        fields.insert("alternative".to_owned(), json!({"statement": alternative, "check": "difference"}));
+    }
     match &finding.action {
         Action::Rewrite(rewrite) => {
             fields.insert("parameters".to_owned(), json!(rewrite.parameters));

@@ -26,6 +26,8 @@ struct Searched<'a> {
     column: String,
     /// Key of the index without its operator class.
     key: String,
+    /// The searched column as the statement writes it.
+    text: String,
     pattern: &'a Expr,
 }
 
@@ -53,7 +55,8 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
                 needs.push(Need::Extension("pg_trgm".to_owned()));
             }
             needs.extend(indexes.into_iter().map(Need::Index));
-            let finding = context.finding(known, Pattern::TextSearch, Action::Support, saving).needing(needs);
+            let mut finding = context.finding(known, Pattern::TextSearch, Action::Support, saving).needing(needs);
+            finding.alternative = full_text(known, condition, &searched);
             let column = searched.first().map(|searched| searched.column.as_str()).unwrap_or_default();
             Some(finding.noting("The rows are the same ones: the index only finds candidates, which are compared again.").noting(
                 format!(
@@ -64,6 +67,15 @@ pub(crate) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
             ))
         }
     }
+}
+
+/// Returns the statement with full-text search in place of a search by one pattern; none for several.
+fn full_text(known: &Known<'_>, condition: &Expr, searched: &[Searched<'_>]) -> Option<String> {
+    let [only] = searched else { return None };
+    let (text, old) = (known.query()?.to_string(), condition.to_string());
+    // Wildcards are no parts of words, so that the pattern serves as it is.
+    let new = format!("to_tsvector('simple', {}) @@ plainto_tsquery('simple', ({})::text)", only.text, only.pattern);
+    (text.matches(&old).count() == 1).then(|| text.replacen(&old, &new, 1))
 }
 
 enum Outcome {
@@ -155,7 +167,7 @@ fn one<'a>(expr: &'a Expr, pattern: &'a Expr, scope: &Scope<'a>) -> Option<Searc
         let is_text = column.type_name == "text" || column.type_name.starts_with("character varying");
         is_text.then(|| (at, column.name.clone()))
     };
-    let (at, column, key) = match strip(expr) {
+    let (at, column, key, text) = match strip(expr) {
         Expr::Function(function) => {
             let name = function.name.to_string().to_lowercase();
             let FunctionArguments::List(list) = &function.args else { return None };
@@ -165,15 +177,15 @@ fn one<'a>(expr: &'a Expr, pattern: &'a Expr, scope: &Scope<'a>) -> Option<Searc
                 return None;
             }
             let key = format!("{name}({})", ident(&column));
-            (at, column, key)
+            (at, column, key, argument.to_string())
         }
         other => {
             let (at, column) = bare(other)?;
             let key = ident(&column);
-            (at, column, key)
+            (at, column, key, other.to_string())
         }
     };
-    Some(Searched { at, table: scope.tables.get(at)?.table, column, key, pattern })
+    Some(Searched { at, table: scope.tables.get(at)?.table, column, key, text, pattern })
 }
 
 /// Returns whether every search is known to begin with a fixed text, which an ordinary index serves better.
