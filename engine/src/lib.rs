@@ -6,6 +6,7 @@
 pub mod advise;
 pub mod calendar;
 pub mod database;
+pub mod export;
 pub mod histogram;
 pub mod ingest;
 #[cfg(unix)]

@@ -14,7 +14,7 @@ use super::{
     describe::{check_config, completions, man},
     files::{detect, forecast, replay, review},
     grafana, serve,
-    store::{compact, delete, import, learn, recommend, sql},
+    store::{backup, compact, delete, export, import, learn, recommend, restore, sql},
     token, verify, worker,
 };
 use crate::say::QuietStderr;
@@ -50,12 +50,18 @@ pub enum Command {
     Serve(serve::Args),
     /// Import CSV, Parquet, NDJSON or Prometheus text files into the store
     Import(import::Args),
+    /// Write samples as Parquet, CSV or NDJSON files, one folder a day
+    Export(export::Args),
     /// Fit every signal that is due, and score new values
     Learn(learn::Args),
     /// Print the current recommendations and their reasons
     Recommend(recommend::Args),
     /// Compact the store and release disk space
     Compact(compact::Args),
+    /// Copy the store into a file, also while the service runs
+    Backup(backup::Args),
+    /// Make a new store of a backup
+    Restore(restore::Args),
     /// Delete series, or their samples within a span
     Delete(delete::Args),
     /// Run read-only SQL on a stopped store, or on a running service with --url
@@ -154,9 +160,12 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Demo(args) => demo::run(args, global),
         Command::Serve(args) => serve::run(args, global),
         Command::Import(args) => import::run(args, global),
+        Command::Export(args) => export::run(args, global),
         Command::Learn(args) => learn::run(args, global),
         Command::Recommend(args) => recommend::run(args, global),
         Command::Compact(args) => compact::run(args, global),
+        Command::Backup(args) => backup::run(args, global),
+        Command::Restore(args) => restore::run(args, global),
         Command::Delete(args) => delete::run(args, global),
         Command::Sql(args) => sql::run(args, global),
         Command::Token(args) => token::run(args, global),

@@ -22,7 +22,10 @@ mod tests;
 pub(crate) use guard::time_out_slow_bodies;
 pub(crate) use ingest::{ImportBody, remove_spooled};
 pub(crate) use notices::data as notice_data;
-pub(crate) use operate::{CompactionBody, CycleBody, DeleteBody, DeletionBody, count_requests, deletion};
+pub(crate) use operate::{
+    CompactionBody, CycleBody, DeleteBody, DeletionBody, Exported, PART_FROM, SAMPLES, count_requests, deletion,
+    exported,
+};
 pub(crate) use otlp::{RpcStatus, answer, code_of, receive, retry_details};
 pub(crate) use recommendations::recommended_replicas;
 pub use router::{openapi, router};

@@ -163,6 +163,9 @@ pub enum StoreError {
         /// DuckDB's message, in one line.
         detail: String,
     },
+    /// A backup is being made, and a checkpoint has to wait for it. Everything is in the write-ahead log.
+    #[error("a backup is being made; a checkpoint has to wait for it")]
+    Copying,
     /// The store was closed, or its writer thread has ended.
     #[error("the store is closed")]
     Closed,

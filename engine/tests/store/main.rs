@@ -1,6 +1,7 @@
 //! Tests of the store's public interface on real files.
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+mod answers;
 mod append;
 mod collected;
 mod compaction;

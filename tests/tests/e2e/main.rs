@@ -9,6 +9,7 @@ mod command_line;
 mod consumers;
 mod dashboards;
 mod delete;
+mod export;
 mod getting_started;
 mod grafana;
 mod harness;

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -26,9 +26,9 @@ use crate::{
 /// Options of `import`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// CSV, Parquet, NDJSON or Prometheus text files
+    /// CSV, Parquet, NDJSON or Prometheus text files, or folders of them such as those of `almanac export`
     #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<std::path::PathBuf>,
+    pub files: Vec<PathBuf>,
     /// Store or service to use.
     #[command(flatten)]
     pub backend: BackendArgs,
@@ -38,7 +38,8 @@ pub struct Args {
 ///
 /// # Errors
 /// See [`CliError`]. Nothing of an invalid file is stored and, in a local store, nothing of the other files.
-pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
+pub fn run(mut args: Args, global: &Global) -> Result<(), CliError> {
+    args.files = expanded(&args.files)?;
     match args.backend.backend(global)? {
         Backend::Store(config) => into_store(&args, &config, global),
         Backend::Service(service) => {
@@ -50,6 +51,30 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
             Ok(())
         }
     }
+}
+
+/// Returns the files, with those of a folder and the folders in it in their place, sorted by name. Hidden ones are left out.
+fn expanded(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    fn collect(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+        if !path.is_dir() {
+            found.push(path.to_owned());
+            return Ok(());
+        }
+        let mut inside = std::fs::read_dir(path)?.collect::<std::io::Result<Vec<_>>>()?;
+        inside.sort_by_key(std::fs::DirEntry::file_name);
+        let is_hidden = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+        inside.iter().filter(|entry| !is_hidden(entry)).try_for_each(|entry| collect(&entry.path(), found))
+    }
+    let mut found = Vec::new();
+    for path in paths {
+        let before = found.len();
+        collect(path, &mut found)
+            .map_err(|error| CliError::failed(format!("{}: cannot be read: {error}", path.display())))?;
+        if found.len() == before {
+            return Err(CliError::failed(format!("{}: the folder has no file", path.display())));
+        }
+    }
+    Ok(found)
 }
 
 fn into_store(args: &Args, config: &Config, global: &Global) -> Result<(), CliError> {
@@ -146,6 +171,22 @@ fn send(file: &Path, remote: &Remote, global: &Global) -> Result<ImportBody, Cli
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_stands_for_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("day=2")).unwrap();
+        for name in ["b.csv", "a.csv", ".c.csv.part", "day=2/d.csv"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        let found = expanded(&[at("b.csv"), folder.path().to_owned()]).unwrap();
+        assert_eq!(found, [at("b.csv"), at("a.csv"), at("b.csv"), at("day=2/d.csv")]);
+        std::fs::create_dir(at("empty")).unwrap();
+        assert!(expanded(&[at("empty")]).unwrap_err().to_string().contains("the folder has no file"));
+        // A file that is not there is named when it is read.
+        assert_eq!(expanded(&[at("none")]).unwrap(), [at("none")]);
+    }
 
     #[test]
     fn the_only_series_of_a_file_gets_its_name() {

@@ -1,12 +1,15 @@
 //! Commands that open a store themselves, or use a running service with `--url`.
 
 mod backend;
+pub mod backup;
 pub mod compact;
 pub mod delete;
+pub mod export;
 pub mod import;
 pub mod learn;
 pub mod recommend;
 mod remote;
+pub mod restore;
 pub mod sql;
 
 pub(super) use backend::existing;

@@ -1,7 +1,8 @@
 //! HTTP client for a running service.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
+use indicatif::ProgressBar;
 use reqwest::{
     Certificate,
     blocking::{Body, Client, RequestBuilder, Response},
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::backend::ServiceAddress;
-use crate::{chain, cli::CliError, config::Secret};
+use crate::{chain, cli::CliError, config::Secret, http::SAMPLES};
 
 /// Timeout of a request; a full compaction may take long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -99,28 +100,70 @@ impl Remote {
         self.send(self.client.get(format!("{}{path}", self.url)).query(query))
     }
 
-    /// Sends a request with the token, and turns error responses into failures.
+    /// Sends `POST` and writes the response's body into a new file, which is synced. Returns the samples that the service names.
+    ///
+    /// # Errors
+    /// As [`Remote::post_json`]; a failure when the file cannot be written or the response is cut off.
+    pub fn download(&self, path: &str, file: &Path, bar: &ProgressBar) -> Result<u64, CliError> {
+        let request = self.client.post(format!("{}{path}", self.url)).json(&serde_json::json!({}));
+        let mut response = self.sent(request.timeout(UPLOAD_TIMEOUT))?;
+        let failed = |error: std::io::Error| CliError::failed(format!("{}: {error}", file.display()));
+        let samples = response.headers().get(SAMPLES).and_then(|value| value.to_str().ok()?.parse().ok());
+        let length = response.content_length();
+        bar.set_length(length.unwrap_or(0));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let out = options.open(file).map_err(failed)?;
+        let written = response.copy_to(&mut bar.wrap_write(&out)).map_err(|error| {
+            CliError::failed(format!(
+                "the service at {} ended the response: {}",
+                self.shown,
+                chain(&error.without_url())
+            ))
+        })?;
+        if length.is_some_and(|length| length != written) {
+            return Err(CliError::failed(format!("the service at {} ended the response early", self.shown)));
+        }
+        out.sync_all().map_err(failed)?;
+        samples.ok_or_else(|| CliError::failed("the response of the service is no backup"))
+    }
+
+    /// Sends a request and reads its answer.
     fn send(&self, request: RequestBuilder) -> Result<Answer, CliError> {
+        let response = self.sent(request)?;
+        let headers = response.headers().clone();
+        let body = response.bytes().map_err(|error| self.unreachable(error))?.to_vec();
+        Ok(Answer { headers, body })
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> CliError {
+        let reason = chain(&error.without_url());
+        // The TLS library rejects the usual self-signed certificates, which are certificates of authorities.
+        let hint = if reason.contains("CaUsedAsEndEntity") {
+            "; its certificate is one of an authority: make it with the extension basicConstraints=CA:FALSE"
+        } else {
+            ""
+        };
+        CliError::failed(format!("the service at {} did not answer: {reason}{hint}", self.shown))
+    }
+
+    /// Sends a request with the token, and turns error responses into failures.
+    fn sent(&self, request: RequestBuilder) -> Result<Response, CliError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
         };
-        let unreachable = |error: reqwest::Error| {
-            let reason = chain(&error.without_url());
-            // The TLS library rejects the usual self-signed certificates, which are certificates of authorities.
-            let hint = if reason.contains("CaUsedAsEndEntity") {
-                "; its certificate is one of an authority: make it with the extension basicConstraints=CA:FALSE"
-            } else {
-                ""
-            };
-            CliError::failed(format!("the service at {} did not answer: {reason}{hint}", self.shown))
-        };
-        let response: Response = request.send().map_err(unreachable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().map_err(unreachable)?.to_vec();
+        let response = request.send().map_err(|error| self.unreachable(error))?;
+        let status = response.status();
         if status.is_success() {
-            return Ok(Answer { headers, body });
+            return Ok(response);
         }
+        let body = response.bytes().map_err(|error| self.unreachable(error))?;
         let message = serde_json::from_slice::<Value>(&body)
             .ok()
             .and_then(|body| Some(body.get("message").or_else(|| body.get("error"))?.as_str()?.to_owned()))

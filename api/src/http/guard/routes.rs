@@ -67,6 +67,7 @@ const RULES: &[(&str, Rule)] = &[
     ("/v1/recommendations/{id}/dismiss", changes(Scope::Act, ContentRule::Json, "recommendation.dismiss")),
     ("/v1/recommendations/{id}/applied", changes(Scope::Act, ContentRule::Json, "recommendation.applied")),
     ("/v1/streams/{name}/ack", changes(Scope::Act, ContentRule::Json, "stream.acknowledge")),
+    ("/v1/admin/backup", changes(Scope::Admin, ContentRule::Json, "store.backup")),
     ("/v1/admin/compact", changes(Scope::Admin, ContentRule::Json, "store.compact")),
     ("/v1/admin/delete", changes(Scope::Admin, ContentRule::Json, "samples.delete")),
     ("/v1/admin/learn", changes(Scope::Admin, ContentRule::Json, "signals.learn")),
@@ -87,6 +88,7 @@ const RULES: &[(&str, Rule)] = &[
     ("/v1/forecasts", READ),
     ("/v1/anomalies", READ),
     ("/v1/samples", READ),
+    ("/v1/export", READ),
     ("/v1/incidents", READ),
     ("/v1/incidents/explain", READ),
     // Each tool needs the scope of the route that it calls.

@@ -164,9 +164,9 @@ impl Metrics {
         let labels = TaskLabels { task };
         self.task_runs.get_or_create(&labels).inc();
         self.task_seconds.get_or_create(&labels).inc_by(seconds);
-        if failed {
-            self.task_failures.get_or_create(&labels).inc();
-        }
+        // Counters that are there from the first run on, so that the first failure is an increase.
+        self.task_failures.get_or_create(&labels).inc_by(u64::from(failed));
+        self.task_panics.get_or_create(&labels);
     }
 
     /// Counts a background task that ended by a panic.
@@ -297,6 +297,12 @@ fn store_registry(stats: &StoreStats, in_flight: u64) -> Registry {
     gauge("store_segments", "Segments of all kinds", stats.segments);
     gauge("store_file_bytes", "Size of the database file", stats.file_bytes);
     gauge("store_wal_bytes", "Size of the write-ahead log", stats.wal_bytes);
+    if let Some(free) = stats.disk_free_bytes {
+        gauge("store_disk_free_bytes", "Free space of the disk with the store", free);
+    }
+    if let Some(newest) = stats.newest_ms.and_then(|newest| u64::try_from(newest).ok()) {
+        gauge("store_newest_sample_timestamp_seconds", "Newest timestamp of a sample", newest / 1000);
+    }
     gauge("store_ready", "Whether the store takes writes", u64::from(stats.ready));
     gauge("store_samples_lost", "Acknowledged samples that were missing at the last start", stats.samples_lost);
     gauge("store_histograms", "Native histograms", stats.histograms);
@@ -453,7 +459,7 @@ mod tests {
         let webhooks = [(webhook, 2)];
         metrics
             .render(
-                &StoreStats::default(),
+                &StoreStats { disk_free_bytes: Some(1), newest_ms: Some(1_000), ..StoreStats::default() },
                 WorkerStats::default(),
                 (&counts, TraceCounts::default()),
                 &[score],

@@ -39,6 +39,7 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_moved", message).retry_after(Duration::from_secs(5))
             }
             StoreError::Stopped { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_stopped", message),
+            StoreError::Copying => Self::new(StatusCode::CONFLICT, "backup_running", message),
             StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_closed", message),
             StoreError::DiskFull { .. } => {
                 tracing::error!(error = %message, "the disk is full");

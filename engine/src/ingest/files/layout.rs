@@ -30,6 +30,8 @@ pub(crate) struct TableLayout {
     pub(crate) series: SeriesName,
     pub(crate) values: ValueColumns,
     pub(crate) incident: Option<usize>,
+    /// Column that tells which rows without a value are stale markers.
+    pub(crate) stale: Option<usize>,
     pub(crate) labels: Vec<usize>,
 }
 
@@ -75,14 +77,18 @@ impl TableLayout {
             (None, None) => SeriesName::Table,
         };
         let incident = find(&["incident"]);
+        // A stale marker is no row without a value, but the end of its series.
+        let stale = names.iter().position(|name| *name == "stale_marker");
         let is_influx = names.contains(&"_time");
         let rest: Vec<usize> = (0..names.len())
-            .filter(|&idx| idx != time && Some(idx) != value && Some(idx) != incident && !series.is(idx))
+            .filter(|&idx| {
+                idx != time && Some(idx) != value && Some(idx) != incident && Some(idx) != stale && !series.is(idx)
+            })
             .filter(|&idx| !is_index(path, batch, idx, names[idx]))
             .filter(|&idx| !(is_influx && INFLUX.contains(&names[idx])))
             .collect();
         if let Some(value) = value {
-            return Ok(Self { time, series, values: ValueColumns::Long(value), incident, labels: rest });
+            return Ok(Self { time, series, values: ValueColumns::Long(value), incident, stale, labels: rest });
         }
         if series != SeriesName::Table {
             return Err(missing_column(path, &names, "value"));
@@ -94,7 +100,7 @@ impl TableLayout {
         if values.is_empty() {
             return Err(missing_column(path, &names, "value"));
         }
-        Ok(Self { time, series, values: ValueColumns::Wide(values), incident, labels })
+        Ok(Self { time, series, values: ValueColumns::Wide(values), incident, stale: None, labels })
     }
 }
 

@@ -10,10 +10,10 @@ use polars::prelude::{
 
 use super::{
     FileError, Place,
-    batch::{Batch, Nesting, RowPositions},
+    batch::{Batch, Cell, Nesting, RowPositions},
     layout::{ColumnDecisions, SeriesName, TableLayout, ValueColumns},
 };
-use crate::ingest::timestamp::UnitDetector;
+use crate::{ingest::timestamp::UnitDetector, series::stale_marker};
 
 /// Names of the added columns. They contain a zero byte, which no label name does.
 const ROW: &str = "\0row";
@@ -103,7 +103,10 @@ impl<'p> Reshaper<'p> {
         let mut order = HashMap::new();
         let frame = match &layout.values {
             ValueColumns::Long(value) => {
-                columns.push(self.numbers(batch, *value, VALUE)?);
+                columns.push(match layout.stale {
+                    Some(stale) => self.marked(batch, *value, stale)?,
+                    None => self.numbers(batch, *value, VALUE)?,
+                });
                 if let Some(series) = self.series(batch, layout.series)? {
                     columns.push(series);
                     keys.push((SERIES, Nesting::Scalar));
@@ -127,6 +130,17 @@ impl<'p> Reshaper<'p> {
             }
         };
         GroupedFrame { frame: &frame, keys: &keys, batch, order: &order }.visit(visit, failed)
+    }
+
+    /// Converts the column of values to floats; a missing value is a stale marker where the other column says so.
+    fn marked(&self, batch: &Batch, value: usize, stale: usize) -> Result<Column, FileError> {
+        let (values, marks) = (batch.field(self.path, value), batch.field(self.path, stale));
+        let one = |row: usize| match values.value(row)? {
+            None if marks.cell(row) != Cell::Null && marks.flag(row)? => Ok(Some(stale_marker())),
+            other => Ok(other),
+        };
+        let all: Result<Vec<Option<f64>>, FileError> = (0..batch.frame.height()).map(one).collect();
+        Ok(Float64Chunked::from_iter_options(VALUE.into(), all?.into_iter()).into_column())
     }
 
     /// Converts a column to floats under a new name; missing values are null.

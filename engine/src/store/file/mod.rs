@@ -1,12 +1,15 @@
 //! The files of a store besides their contents: the write-ahead log's tail, the record of what was committed, and
-//! whether the database file is still in its place.
+//! whether the database file is still in its place; and copies of them.
 
+mod backup;
 mod checksum;
 mod log;
 mod place;
 mod record;
 mod recover;
 
+pub use backup::BackupReport;
+pub(super) use backup::{backup, restore};
 pub(super) use place::{OpenedFile, checkpoints};
 pub(super) use record::{Committed, StateFile};
 pub(super) use recover::{Recovered, log_path, recover};

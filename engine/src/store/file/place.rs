@@ -75,12 +75,12 @@ pub(in crate::store) fn checkpoints(file: &File) -> Option<u64> {
 }
 
 #[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
+pub(super) fn read_at(file: &File, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, position)
 }
 
 #[cfg(not(unix))]
-fn read_at(mut file: &File, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
+pub(super) fn read_at(mut file: &File, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
     use std::io::{Read, Seek, SeekFrom};
     file.seek(SeekFrom::Start(position))?;
     file.read_exact(bytes)

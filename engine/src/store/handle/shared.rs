@@ -40,7 +40,9 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) stopped: OnceLock<String>,
     /// Whether a deletion has removed rows of segments since the last checkpoint.
     pub(in crate::store) rewritten: AtomicBool,
-    /// Held during a compaction or a deletion, which exclude each other.
+    /// Whether the file is being copied, so that no checkpoint is written.
+    pub(in crate::store) copying: AtomicBool,
+    /// Held during a compaction, a deletion or a backup, which exclude each other.
     pub(in crate::store) compacting: Mutex<()>,
     pub(in crate::store) readers: Readers,
     pub(in crate::store) metadata: MetadataCache,

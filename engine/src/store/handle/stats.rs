@@ -27,6 +27,10 @@ pub struct StoreStats {
     pub file_bytes: u64,
     /// Bytes of the write-ahead log.
     pub wal_bytes: u64,
+    /// Free bytes of the disk with the file; `None` if the system does not say.
+    pub disk_free_bytes: Option<u64>,
+    /// Newest timestamp of a sample, epoch milliseconds; `None` without samples.
+    pub newest_ms: Option<i64>,
     /// Bytes of samples waiting for the writer.
     pub queue_bytes: u64,
     /// Capacity of the writer's queue in bytes.

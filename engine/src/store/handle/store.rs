@@ -17,13 +17,13 @@ use crate::series::{Labels, Matcher, SeriesId, SeriesSamples};
 use crate::store::{
     Compaction, CompactionReport, Deletion, DeletionReport, Receipt, SampleBatch, StoreError, StoreOptions, StoreStats,
     cache::{MetadataCache, TargetCache},
-    file::{OpenedFile, Recovered},
+    file::{self, BackupReport, OpenedFile, Recovered},
     index, read,
     schema::{self, FileClaim},
     segment::{self, SegmentKind, SegmentLayout},
     shared::{Counters, Readers, Shared, count, spawn_writer},
     sql,
-    write::{Queue, Writer, receipt},
+    write::{Queue, Writer, free_space, receipt},
     {MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS},
 };
 
@@ -111,6 +111,7 @@ impl Store {
             counters: Counters::default(),
             stopped: OnceLock::new(),
             rewritten: AtomicBool::new(false),
+            copying: AtomicBool::new(false),
             compacting: Mutex::new(()),
             readers: Readers::new(root),
             metadata,
@@ -336,6 +337,8 @@ impl Store {
             segments: layout.all().count() as u64,
             file_bytes: bytes(&shared.path),
             wal_bytes: bytes(&shared.log_path()),
+            disk_free_bytes: free_space(&shared.path),
+            newest_ms: self.newest().map(Timestamp::millis),
             queue_bytes: queue_bytes as u64,
             queue_limit_bytes: shared.queue.limit() as u64,
             queue_batches: queue_batches as u64,
@@ -388,6 +391,36 @@ impl Store {
     /// deleted.
     pub fn delete(&self, what: &Deletion) -> Result<DeletionReport, StoreError> {
         segment::delete(&self.0.shared, what)
+    }
+
+    /// Returns the path of the store's file, as it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.shared.path
+    }
+
+    /// Copies the store into a new file while samples are written; the copy has everything that was acknowledged before the call,
+    /// and is a store of its own. Waits for a running compaction; compactions and checkpoints wait for the copy.
+    /// `progress` is called with the bytes copied and all bytes.
+    ///
+    /// # Errors
+    /// `Open`: `target` exists or cannot be written; `DiskFull`, `Closed`: nothing is left of the copy.
+    pub fn backup(&self, target: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<BackupReport, StoreError> {
+        file::backup(&self.0.shared, target, progress)
+    }
+
+    /// Copies a backup, or the files of a stopped store, into the new store `target`.
+    ///
+    /// # Errors
+    /// `Open`: the backup cannot be read, or the store exists; `NotDuckDb`, `Foreign`, `Damaged`, `NewerSchema`: nothing is left
+    /// of the store.
+    pub fn restore(
+        backup: &Path,
+        target: &Path,
+        options: &StoreOptions,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, StoreError> {
+        file::restore(backup, target, options, progress)
     }
 
     /// Commits queued batches, writes a checkpoint and releases the file. Other clones return `Closed` afterwards.

@@ -15,13 +15,17 @@ const MARGIN: u64 = 16 << 20;
 /// A commit that fails on a full disk is rolled back. A checkpoint that fails on a full disk is fatal: DuckDB then
 /// rejects every statement until the file is reopened. Free space is therefore checked before such work starts.
 pub(in crate::store) fn check_disk_space(path: &Path, needed: u64, what: &str) -> Result<(), StoreError> {
+    // If the system does not report the free space, the work is attempted.
+    free_space(path).map_or(Ok(()), |free| check_free(free, needed, what))
+}
+
+/// Returns the free bytes of the disk with a file; `None` if the system does not report them.
+pub(in crate::store) fn free_space(path: &Path) -> Option<u64> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // If the system does not report the free space, the work is attempted.
-    let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
-    check_free(free, needed, what)
+    fs4::available_space(folder).ok()
 }
 
 fn check_free(free: u64, needed: u64, what: &str) -> Result<(), StoreError> {

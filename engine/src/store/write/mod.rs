@@ -9,7 +9,7 @@ mod recent;
 mod writer;
 
 pub(super) use columns::{LateColumns, SampleColumns};
-pub(super) use disk_space::{ROW_BYTES, check_disk_space};
+pub(super) use disk_space::{ROW_BYTES, check_disk_space, free_space};
 pub use histograms::HistogramSample;
 pub(super) use histograms::RecentHistograms;
 pub(super) use queue::Queue;

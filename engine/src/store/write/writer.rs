@@ -130,6 +130,9 @@ impl Writer {
     /// Writes the contents of the write-ahead log to the file.
     pub(in crate::store) fn checkpoint(&self) -> Result<(), StoreError> {
         self.shared.opened.check()?;
+        if self.shared.copying.load(Ordering::Acquire) {
+            return Err(StoreError::Copying);
+        }
         let log = self.shared.log_path().metadata().map_or(0, |log| log.len());
         check_disk_space(&self.shared.path, log, "a checkpoint")?;
         let written = self.connection.execute_batch("CHECKPOINT").map_err(failed_to("write a checkpoint"));

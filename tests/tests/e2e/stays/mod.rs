@@ -1,5 +1,6 @@
 //! The service starts after something went wrong, stays when something fails, and tells.
 
+mod backup;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]

@@ -12,4 +12,5 @@ mod native;
 mod reading;
 mod rule_states;
 mod rules;
+mod self_alerts;
 mod server;

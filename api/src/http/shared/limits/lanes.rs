@@ -26,6 +26,8 @@ pub enum Lane {
     Import,
     /// Deletions.
     Delete,
+    /// Backups.
+    Backup,
     /// Compactions.
     Compact,
     /// Learning cycles.
@@ -33,7 +35,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Vital,
         Self::Light,
         Self::Labels,
@@ -42,6 +44,7 @@ impl Lane {
         Self::Spool,
         Self::Import,
         Self::Delete,
+        Self::Backup,
         Self::Compact,
         Self::Learn,
     ];
@@ -59,7 +62,7 @@ impl Lane {
             Self::Spool => (8, seconds(0)),
             Self::Import => (2, seconds(60)),
             Self::Delete => (1, seconds(30)),
-            Self::Compact | Self::Learn => (1, seconds(0)),
+            Self::Backup | Self::Compact | Self::Learn => (1, seconds(0)),
         }
     }
 
@@ -74,6 +77,12 @@ impl Lane {
                 "busy",
                 "the service takes no more data at the moment; repeat the request after the time in Retry-After",
                 2,
+            ),
+            Self::Backup => refused(
+                StatusCode::CONFLICT,
+                "backup_running",
+                "a backup that was requested before is still being made; repeat the request when it has ended",
+                10,
             ),
             Self::Compact => refused(
                 StatusCode::CONFLICT,

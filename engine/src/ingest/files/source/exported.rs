@@ -22,7 +22,7 @@ use crate::{
         number::{self, Number},
         timestamp::{self, ParsedTimestamp},
     },
-    series::METRIC_NAME,
+    series::{METRIC_NAME, stale_marker},
 };
 
 /// Maximum size of a Prometheus response in bytes; it is one JSON document and is read into memory.
@@ -110,6 +110,7 @@ impl<'p> ExportedSeries<'p> {
             let parsed = match value {
                 Value::Null => Some(None),
                 Value::Number(value) => value.as_f64().map(Some),
+                Value::String(text) if text == "stale" => Some(Some(stale_marker())),
                 Value::String(text) => number_of(text),
                 _ => None,
             };
