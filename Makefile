@@ -21,7 +21,7 @@ ALMANAC = $(CARGO_TARGET_DIR)/debug/almanac
 PREFIX ?= $(HOME)/.local
 
 # Always the whole workspace: a single package would select other features of shared dependencies and build them a second time.
-.PHONY: help setup build install demo app show-database test lint fuzz attack bench bench-accuracy bench-advisors bench-pools soak promql-scripts test-peers
+.PHONY: help setup build install demo app show-database test lint fuzz attack bench bench-accuracy bench-advisors bench-pools faults soak promql-scripts test-peers
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -105,6 +105,10 @@ bench-pools: setup ## Measure waits at real connection pools (pgbench, SQLAlchem
 	cargo build --locked $(FEATURES) --workspace
 	@PYTHONPATH=. "$$(scripts/python-venv.sh pools datasets/pools/requirements.txt)" -m datasets.pools.sweep $(CARGO_TARGET_DIR)/pools.jsonl >&2
 	@$(CARGO_TARGET_DIR)/debug/bench-pools $(CARGO_TARGET_DIR)/pools.jsonl
+
+faults: setup ## Kill the real service KILLS (200) times at random points within MINUTES (15), and compare it with what it acknowledged (SEED=1)
+	cargo build --locked $(FEATURES) --workspace
+	@$(CARGO_TARGET_DIR)/debug/faults --kills $(or $(KILLS),200) --minutes $(or $(MINUTES),15) --seed $(or $(SEED),1)
 
 soak: setup ## Run a randomised consistency test of the store for MINUTES (10)
 	cargo build --locked $(FEATURES) --workspace

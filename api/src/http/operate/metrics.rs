@@ -166,7 +166,7 @@ impl Metrics {
         self.task_seconds.get_or_create(&labels).inc_by(seconds);
         // Counters that are there from the first run on, so that the first failure is an increase.
         self.task_failures.get_or_create(&labels).inc_by(u64::from(failed));
-        self.task_panics.get_or_create(&labels);
+        drop(self.task_panics.get_or_create(&labels));
     }
 
     /// Counts a background task that ended by a panic.
