@@ -27,7 +27,7 @@ def arguments(argv=None):
     parser = argparse.ArgumentParser(prog="datasets.app.recording", description="Records what a service stores of the example application.")
     parser.add_argument("--almanac", type=Path, required=True, help="the almanac binary")
     parser.add_argument("--out", type=Path, required=True, help="an empty or new folder for the recording")
-    parser.add_argument("--minutes", type=float, default=20.0, help="length of the load, which is one day [20]")
+    parser.add_argument("--minutes", type=float, default=15.0, help="length of the load, which is one day [15]")
     parser.add_argument("--scale", type=float, default=1.0, help="rows in millions [1]")
     parser.add_argument("--seed", type=int, default=1, help="seed of rows and load [1]")
     parser.add_argument("--peak", type=float, default=10.0, help="requests a second at the daily peak [10]")
