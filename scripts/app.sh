@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the example application: app.sh [OPTIONS]; app.sh measure [OPTIONS] measures its faults;
-# app.sh show --almanac PATH [OPTIONS] shows what Almanac's advice on its database is worth; app.sh test-servers tests it.
+# app.sh show --almanac PATH [OPTIONS] shows what Almanac's advice on its database is worth; app.sh recording --almanac PATH --out DIR
+# records what a service stores of it; app.sh test-servers tests it.
 # Creates its Python environment outside the checkout when it is absent. See docs/example-application.md.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,6 +13,7 @@ export no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}" NO_PROXY="127.0.0.1
 case "${1:-}" in
   measure) shift; exec "$python" -P -m datasets.app.measure "$@" ;;
   show) shift; exec "$python" -P -m datasets.app.show "$@" ;;
+  recording) shift; exec "$python" -P -m datasets.app.recording "$@" ;;
   test-servers) shift; exec "$python" -P -m unittest datasets.app.tests.with_servers "$@" ;;
   *) exec "$python" -P -m datasets.app "$@" ;;
 esac

@@ -28,7 +28,7 @@ INDEXES = {
 class Fault:
     """A fault and its fix.
 
-    `kind`: `index`, `query`, `pool`, `batch`, `ttl` or `compression`. `statement`: a regular expression that finds the statements
+    `kind`: `index`, `query`, `pool`, `batch`, `settings`, `ttl` or `compression`. `statement`: a regular expression that finds the statements
     which it makes heavy in `pg_stat_statements` (empty where it shows elsewhere). `healthy`: the same for the statements of the
     good form, where they differ. `absent`: healthy indexes that are missing with it; `extra`: name -> statement of indexes that
     exist only with it. `fix`: SQL, or words where SQL does not suffice. `also_right`: other forms that are as good. `in_all`:
@@ -121,9 +121,14 @@ FAULTS = {fault.name: fault for fault in (
           "worker jobs notify, broadcast, import; POST /api/calendar/events", "INSERT … SELECT … FROM unnest($1, …), 500 rows a statement",
           r"^INSERT INTO (notifications|attendees|calendar_events).* VALUES",
           healthy=r"^INSERT INTO (notifications|attendees|calendar_events).*unnest"),
+    Fault("small_batches", "batch", "writes imported events in the pages in which their provider sends them, 5 to 50 rows a statement",
+          "worker job import", "INSERT … SELECT … FROM unnest($1, …), 500 rows a statement", r"^INSERT INTO calendar_events.*unnest", in_all=False),
     Fault("transaction_over_call", "query", "holds a transaction, its connection and a row lock over a call of a provider",
           "POST /api/auth/refresh, POST /api/calendar/events", "call first, then open the transaction",
           r"UPDATE user_sessions SET expires_at|UPDATE users SET version"),
+    # Settings of the server.
+    Fault("spilling_report", "settings", "computes the report of all people every five seconds, with a sort that work_mem does not hold",
+          "worker job report", "ALTER DATABASE app SET work_mem = '32MB';", r"count\(DISTINCT title\) AS titles.* FROM tasks", in_all=False),
     # Caches and bodies.
     Fault("one_ttl", "ttl", "one time-to-live of 600 s for all caches", "API, worker",
           "a time-to-live for each cache: user_profile 3600 s, calendar_monthly 1800 s, task_counters 300 s, oauth_userinfo 7200 s"),

@@ -105,18 +105,19 @@ class Batches:
         if settings.LOG_DIR:
             self.log = open(os.path.join(settings.LOG_DIR, f"batches.{process}.csv"), "a", buffering=1 << 16)
 
-    async def insert(self, connection, table, columns, rows):
-        """Inserts `rows` (tuples); `columns`: name -> type. With the fault, one statement for each row."""
+    async def insert(self, connection, table, columns, rows, most=None):
+        """Inserts `rows` (tuples); `columns`: name -> type, `most`: rows of a statement. Without `most` the fault makes a statement of each row."""
         names = ", ".join(columns)
-        if settings.on("row_by_row_inserts"):
+        if settings.on("row_by_row_inserts") and most is None:
             marks = ", ".join(f"${i + 1}" for i in range(len(columns)))
             for row in rows:
                 await self._timed(connection, table, 1, f"INSERT INTO {table} ({names}) VALUES ({marks})", *row)
             return
         arrays = ", ".join(f"${i + 1}::{kind}[]" for i, kind in enumerate(columns.values()))
         sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})"
-        for at in range(0, len(rows), settings.BATCH_ROWS):
-            part = rows[at:at + settings.BATCH_ROWS]
+        most = most or settings.BATCH_ROWS
+        for at in range(0, len(rows), most):
+            part = rows[at:at + most]
             await self._timed(connection, table, len(part), sql, *(list(column) for column in zip(*part)))
 
     async def _timed(self, connection, table, rows, sql, *args):

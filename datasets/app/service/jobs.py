@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta, timezone
 
-from datasets.app.service import provider
+from datasets.app.service import provider, settings
 from datasets.app.service.routes.admin import OVERDUE_SQL
 
 NOTIFICATIONS = {"user_id": "bigint", "actor_id": "bigint", "task_id": "bigint", "kind": "text", "body": "text", "created_at": "timestamptz"}
@@ -10,6 +10,11 @@ EVENTS = {"owner_id": "bigint", "title": "text", "location": "text", "descriptio
           "ends_at": "timestamptz", "updated_at": "timestamptz"}
 BROADCAST_ROWS = 150
 IMPORT_ROWS = 200
+# Events that a calendar provider sends in a page; which provider it is depends on the user.
+IMPORT_PAGES = (5, 10, 25, 50)
+REPORT_SQL = """SELECT assignee_id, count(*) AS tasks, count(DISTINCT title) AS titles, max(updated_at) AS changed FROM tasks
+  WHERE created_at > now() - interval '180 days' GROUP BY assignee_id ORDER BY tasks DESC, assignee_id LIMIT 50"""
+REPORT_MEMORY = "SET LOCAL work_mem = '32MB'"
 
 
 async def _notify_all(state, people, actor, task, kind):
@@ -51,11 +56,12 @@ async def profile(state, user):
 
 
 async def imported(state, user):
-    """Imports events of a calendar file."""
+    """Imports the events of a calendar from its provider."""
     now = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
     rows = [(user, f"Imported {i}", "Room 9", "", now + timedelta(hours=i), now + timedelta(hours=i + 1), now) for i in range(IMPORT_ROWS)]
     async with state.raw.connection() as connection, connection.transaction():
-        await state.batches.insert(connection, "calendar_events", EVENTS, rows)
+        page = IMPORT_PAGES[user // 4 % len(IMPORT_PAGES)] if settings.on("small_batches") else None
+        await state.batches.insert(connection, "calendar_events", EVENTS, rows, page)
 
 
 async def reminders(state):
@@ -69,6 +75,14 @@ async def cleanup(state):
     """Deletes sessions that expired."""
     await state.raw.fetch("DELETE FROM user_sessions WHERE id IN (SELECT id FROM user_sessions WHERE expires_at < now() "
                           "ORDER BY expires_at LIMIT 50)")
+
+
+async def report(state):
+    """Computes for the managers what everybody worked on in the last half year."""
+    async with state.raw.connection() as connection, connection.transaction():
+        if not settings.on("spilling_report"):
+            await connection.execute(REPORT_MEMORY)
+        await connection.fetch(REPORT_SQL)
 
 
 async def run(state, text):
@@ -88,5 +102,7 @@ async def run(state, text):
         await reminders(state)
     elif kind == "cleanup":
         await cleanup(state)
+    elif kind == "report":
+        await report(state)
     else:
         raise ValueError(f"unknown job {kind!r}")

@@ -14,7 +14,7 @@ from datasets.app.service.db import Batches, Raw
 from datasets.app.service.state import State
 
 # Seconds between the regular jobs.
-EVERY = {"reminders": 5.0, "cleanup": 20.0, "broadcast": 12.0, "import": 15.0}
+EVERY = {"reminders": 5.0, "cleanup": 20.0, "broadcast": 12.0, "import": 15.0, "report": 5.0 if settings.on("spilling_report") else 600.0}
 
 
 async def loop(state):

@@ -176,7 +176,7 @@ class Figures(unittest.TestCase):
 class Arguments(unittest.TestCase):
     def test_faults_that_a_database_shows_are_planted(self):
         self.assertEqual(set(planted()) - {"pool_too_small", "pool_too_large"},
-                         {name for name, fault in faults.FAULTS.items() if fault.kind in ("index", "query", "batch")})
+                         {name for name, fault in faults.FAULTS.items() if fault.kind in ("index", "query", "batch") and fault.in_all})
 
     def test_wrong_calls_are_refused_with_a_line(self):
         with tempfile.TemporaryDirectory(prefix="almanac-app-test-") as folder:

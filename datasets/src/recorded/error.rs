@@ -16,6 +16,12 @@ pub enum RecordingError {
         #[source]
         source: duckdb::Error,
     },
+    /// A file has no row.
+    #[error("{file} of the recording is empty")]
+    Empty {
+        /// The file.
+        file: &'static str,
+    },
     /// The manifest does not have the expected structure.
     #[error("the manifest of the recording could not be read")]
     Manifest(#[from] serde_json::Error),

@@ -26,7 +26,8 @@ fn notebooks_are_executed_against_the_running_demo() {
         assert!(shown.contains(sentence), "{name}: {sentence:?} is missing in\n{shown}");
     }
     let kinds = demo.sql("SELECT DISTINCT kind FROM recommendations ORDER BY kind");
-    assert_eq!(kinds, serde_json::json!([["rightsizing"], ["scaling"], ["ttl"]]));
+    let expected = ["batch", "index", "pool", "query", "rightsizing", "scaling", "settings", "ttl"];
+    assert_eq!(kinds, serde_json::json!(expected.map(|kind| [kind])));
     // No alert of the recording has a better bound: `kept` is a verdict with a row.
     let kept = demo.sql("SELECT DISTINCT kind FROM advice_status WHERE state = 'kept' AND kind = 'threshold'");
     assert_eq!(kept, serde_json::json!([["threshold"]]));
@@ -76,6 +77,18 @@ fn demo_once_prints_all_kinds_and_leaves_nothing_behind() {
         "RIGHTSIZING · api",
         "TIME-TO-LIVE · ",
         "threshold ApiLatency",
+        // What was planted in the application is found, with the change.
+        "INDEXES · app:",
+        "CREATE INDEX CONCURRENTLY tasks_status_due_at_idx ON tasks (status, due_at)",
+        "DROP INDEX CONCURRENTLY tasks_owner",
+        "QUERIES · app:n_plus_one/",
+        "SELECT id, name, email FROM users WHERE id = ANY($1)",
+        "SETTINGS · app:work_mem",
+        "ALTER DATABASE app SET work_mem = ",
+        "ROWS OF A STATEMENT · calendar_events",
+        "CONNECTION POOLS · orm",
+        "CONNECTION POOLS · worker",
+        " (recommended)",
         "times faster than real time",
         "season found",
     ] {

@@ -2,18 +2,21 @@
 
 use std::{io::Write, net::SocketAddr, time::Instant};
 
-use almanac_datasets::recorded::Recording;
+use almanac_datasets::recorded::{ApplicationRecording, Recording};
 use almanac_engine::{
-    advise::{self, Verdict},
+    advise::{self, AdviceSpecs, Verdict},
     store::{
         Store,
-        rows::{AdviceState, AdviceStatusRow, RecommendationFilter, SignalFilter, SignalRow, SignalStatus},
+        rows::{
+            AdviceState, AdviceStatusRow, RecommendationFilter, RecommendationRow, SignalFilter, SignalRow,
+            SignalStatus,
+        },
     },
 };
 use almanac_models::Timestamp;
 
 use super::{
-    cards,
+    application, cards,
     settings::{self, STARTUP_MS},
     stages,
     time_scale::TimeScale,
@@ -45,11 +48,13 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let started = Instant::now();
     let recording = Recording::load().map_err(|error| CliError::from_error(&error))?;
+    let application = ApplicationRecording::load().map_err(|error| CliError::from_error(&error))?;
     let recording = ending_now(recording);
+    let recorded = Recorded { application: application::ending_by(application, recording.end()), recording };
     let folder = tempfile::Builder::new().prefix("almanac-demo-").tempdir();
     let folder = folder.map_err(|error| CliError::failed(format!("cannot create a temporary folder: {error}")))?;
     let listen = args.listen.unwrap_or(Config::default().server.listen);
-    let mut config = settings::config(&recording.manifest, &format!("http://{listen}"));
+    let mut config = settings::config(&recorded.recording.manifest, &format!("http://{listen}"));
     config.store.path = folder.path().join("demo.duckdb");
     config.server.listen = listen;
     let auth = Auth::of_config(&config).map_err(|error| CliError::usage(CliError::from_error(&error)))?;
@@ -64,7 +69,7 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         let _ = std::fs::remove_dir_all(&path);
     })?;
     let store = service::open_store(&config).map_err(|error| CliError::from_error(&error))?;
-    let shown = show(&recording, &store, &config, started, global);
+    let shown = show(&recorded, &store, &config, started, global);
     let verdicts = match shown {
         Ok(verdicts) if !args.once => verdicts,
         ended => {
@@ -78,10 +83,24 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     // The service handles signals from here on.
     interrupt.disarm();
     // The targets are known, so that the evidence of their recommendations can be drawn.
-    config.advice = settings::advice_specs(&recording.manifest, &format!("http://{listen}"))?;
+    config.advice = recorded.advice_specs(&format!("http://{listen}"))?;
     // Without targets, because the recording has ended: the printed recommendations and verdicts remain.
     let advice = service::Advised { others: verdicts, ..service::Advised::default() };
     service::serve_advising(config, advice, auth, |_| Ok(store)).map_err(|error| CliError::from_error(&error))
+}
+
+/// The two recordings, which end now.
+struct Recorded {
+    /// Servers and a small application under a load of seven short days.
+    recording: Recording,
+    /// The example application with its database.
+    application: ApplicationRecording,
+}
+
+impl Recorded {
+    fn advice_specs(&self, service_url: &str) -> Result<AdviceSpecs, CliError> {
+        settings::advice_specs(&self.recording.manifest, &self.application.manifest, service_url)
+    }
 }
 
 /// Shifts the recording so that its last sample is less than a step old; timestamps remain multiples of the step.
@@ -92,21 +111,23 @@ fn ending_now(recording: Recording) -> Recording {
     recording.ending_at(Timestamp::from_millis(now_ms - now_ms.rem_euclid(step_ms)))
 }
 
-/// Imports the recording, learns, advises and prints; returns the verdict on each target.
+/// Imports the recordings, learns, advises and prints; returns the verdict on each target.
 fn show(
-    recording: &Recording,
+    recorded: &Recorded,
     store: &Store,
     config: &Config,
     started: Instant,
     global: &Global,
 ) -> Result<Vec<Verdict>, CliError> {
+    let Recorded { recording, application } = recorded;
     let scale = TimeScale::of_day(recording.manifest.day_seconds);
     let end = recording.end();
     let mut out = output::stdout();
     introduce(&mut out, recording, scale)?;
+    application::introduce(&mut out, application)?;
     out.flush()?;
     let state = AppState::new(store.clone(), config.clone()).map_err(|error| CliError::from_error(&error))?;
-    let written = stages::ingest(&state.ingest, recording, global)?;
+    let written = stages::ingest(&state.ingest, recording, application, global)?;
     writeln!(out, "Imported and committed {written} samples after {:.1} s.", started.elapsed().as_secs_f64())?;
     out.flush()?;
     stages::learn(store, config, end, global)?;
@@ -114,7 +135,7 @@ fn show(
     writeln!(out, "Learned after {:.1} s.\n", started.elapsed().as_secs_f64())?;
     out.flush()?;
     let url = format!("http://{}", config.server.listen);
-    let (registry, specs) = (&config.registry, settings::advice_specs(&recording.manifest, &url)?);
+    let (registry, specs) = (&config.registry, recorded.advice_specs(&url)?);
     let verdicts = progress::consider(store, registry, &specs, end, global);
     let round = advise::record(store, &state.ledger, registry, verdicts.clone(), Vec::new(), end)
         .map_err(|error| CliError::from_error(&error))?;
@@ -122,15 +143,20 @@ fn show(
     let others: Vec<&AdviceStatusRow> =
         round.statuses.iter().filter(|status| status.state != AdviceState::Proposed).collect();
     for advisor in registry.advisors() {
-        for row in rows.iter().filter(|row| row.kind == advisor.kind()) {
+        let own: Vec<&RecommendationRow> = rows.iter().filter(|row| row.kind == advisor.kind()).collect();
+        let (chosen, further) = cards::choose(&own);
+        for row in chosen {
             cards::recommendation(&mut out, advisor.title(), row, scale)?;
         }
+        cards::further(&mut out, advisor.title(), &further, scale)?;
     }
     cards::others(&mut out, &others)?;
-    // Each advisor with a target in the recording must propose or keep something; otherwise one of both is broken.
+    // Each advisor with a target in the recordings must propose or keep something, and those of the application, whose
+    // faults are planted, must propose something; otherwise one of both is broken.
     let is_silent = |kind: &str| {
         let mut own = round.statuses.iter().filter(|status| status.kind == kind).peekable();
-        own.peek().is_some() && own.all(|status| status.state == AdviceState::Lacks)
+        let least = if application::KINDS.contains(&kind) { AdviceState::Proposed } else { AdviceState::Kept };
+        own.peek().is_some() && own.all(|status| status.state != AdviceState::Proposed && status.state != least)
     };
     if let Some(kind) = registry.kinds().iter().find(|kind| is_silent(kind.as_str())) {
         out.flush()?;
@@ -139,7 +165,8 @@ fn show(
     let (count, seconds) = (rows.len(), started.elapsed().as_secs_f64());
     writeln!(
         out,
-        "{count} recommendations, each replayed on data that it was not learned from, after {seconds:.1} s."
+        "{count} recommendations after {seconds:.1} s. Those on scaling, requests, times-to-live and alerts were replayed on data that\n\
+         they were not learned from; those on the database are estimates, those on pools and batches predictions of a model."
     )?;
     out.flush()?;
     Ok(verdicts)

@@ -1,6 +1,6 @@
 //! Configuration of the demo: signals and targets of the recorded application, scaled to its day.
 
-use almanac_datasets::recorded::{Manifest, RULES_YAML};
+use almanac_datasets::recorded::{ApplicationManifest, Manifest, RULES_YAML};
 use almanac_engine::advise::{
     AdviceSpecs,
     rightsizing::{ContainerSpec, Rightsizing},
@@ -9,7 +9,7 @@ use almanac_engine::advise::{
     ttl::{CacheSpec, Ttl},
 };
 
-use super::time_scale::TimeScale;
+use super::{application, time_scale::TimeScale};
 use crate::{
     cli::CliError,
     config::{Config, Signal, Span},
@@ -104,11 +104,16 @@ fn workload(manifest: &Manifest, service_url: &str) -> WorkloadSpec {
     }
 }
 
-/// Returns the targets to advise on, with all durations scaled to the recording's day.
+/// Returns the targets to advise on: those of the first recording with all durations scaled to its day, and those of the
+/// application.
 ///
 /// # Errors
 /// A failure when the embedded rules cannot be read.
-pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<AdviceSpecs, CliError> {
+pub(super) fn advice_specs(
+    manifest: &Manifest,
+    application: &ApplicationManifest,
+    service_url: &str,
+) -> Result<AdviceSpecs, CliError> {
     let scale = TimeScale::of_day(manifest.day_seconds);
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
     let millis = |seconds: f64| (seconds * 1000.0).round() as i64;
@@ -146,13 +151,17 @@ pub(super) fn advice_specs(manifest: &Manifest, service_url: &str) -> Result<Adv
     for rule in ThresholdSpec::of_rules(rules, false) {
         specs.push::<Threshold>(rule);
     }
+    application::push_specs(&mut specs, application);
     Ok(specs)
 }
 
 #[cfg(test)]
 mod tests {
-    use almanac_datasets::recorded::Recording;
-    use almanac_engine::signal;
+    use almanac_datasets::recorded::{ApplicationRecording, Recording};
+    use almanac_engine::{
+        advise::{AdvisorSpec, batch::Batches, database::query::Queries, pool::Pool},
+        signal,
+    };
 
     use super::*;
 
@@ -162,11 +171,18 @@ mod tests {
             assert!(signal::parse(expr).is_ok(), "{name}");
         }
         let manifest = Recording::load().unwrap().manifest;
-        let specs = advice_specs(&manifest, "http://127.0.0.1:9797").unwrap();
+        let application = ApplicationRecording::load().unwrap().manifest;
+        let specs = advice_specs(&manifest, &application, "http://127.0.0.1:9797").unwrap();
         assert_eq!((specs.of::<Scaling>().count(), specs.of::<Ttl>().count()), (1, 4));
         let rules: Vec<&str> = specs.of::<Threshold>().map(|spec| spec.name.as_str()).collect();
         assert_eq!(rules.len(), 8, "{rules:?}");
         let profile = specs.of::<Ttl>().find(|cache| cache.name == "user_profile").unwrap();
         assert_eq!(profile.ttl_ms, Some(25_000), "an hour on a day of ten minutes");
+        // Specifications of the application are valid as a configuration file's would be.
+        assert!(specs.of::<Queries>().all(|spec| spec.name == "app" && spec.check().is_ok()));
+        let pools: Vec<&str> = specs.of::<Pool>().map(|spec| spec.name.as_str()).collect();
+        assert_eq!(pools, ["api", "orm", "worker"]);
+        specs.of::<Pool>().for_each(|spec| spec.check().unwrap());
+        specs.of::<Batches>().for_each(|spec| spec.check().unwrap());
     }
 }

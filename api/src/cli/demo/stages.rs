@@ -1,14 +1,15 @@
 //! The stages of the demo that change the store: import and learning.
 
+use super::application;
 use crate::{
     cli::{CliError, Global, progress},
     config::Config,
 };
-use almanac_datasets::recorded::Recording;
+use almanac_datasets::recorded::{ApplicationRecording, Recording};
 use almanac_engine::{
     ingest::Ingest,
     learn::{LearnOptions, LearningScheduler, Progress, SignalSpec},
-    series::SeriesId,
+    series::{SeriesId, SeriesSamples},
     store::{SampleBatch, Store, rows::SignalOrigin},
 };
 use almanac_models::{Horizon, Step, Timestamp};
@@ -16,21 +17,27 @@ use almanac_models::{Horizon, Step, Timestamp};
 /// Samples per append, about as many as a sender delivers when it catches up.
 const BATCH: usize = 20_000;
 
-/// Imports the recording as a sender would: sorted by time, waiting for the commit of each batch. Returns the number of
+/// Imports both recordings as a sender would: sorted by time, waiting for the commit of each batch. Returns the number of
 /// samples written.
 ///
 /// # Errors
 /// A failure of the store.
-pub(super) fn ingest(ingest: &Ingest, recording: &Recording, global: &Global) -> Result<u64, CliError> {
+pub(super) fn ingest(
+    ingest: &Ingest,
+    recording: &Recording,
+    application: &ApplicationRecording,
+    global: &Global,
+) -> Result<u64, CliError> {
     let store: &Store = ingest.store();
     let failed = |error: &almanac_engine::store::StoreError| CliError::from_error(error);
-    let mut ids: Vec<SeriesId> = Vec::with_capacity(recording.series.len());
-    for series in &recording.series {
-        ids.push(store.resolve(&series.labels).map_err(|error| failed(&error))?);
+    let series: Vec<&SeriesSamples> = recording.series.iter().chain(&application.series).collect();
+    let mut ids: Vec<SeriesId> = Vec::with_capacity(series.len());
+    for one in &series {
+        ids.push(store.resolve(&one.labels).map_err(|error| failed(&error))?);
     }
-    let mut order: Vec<(i64, usize, usize)> = Vec::with_capacity(recording.n_samples());
-    for (idx, series) in recording.series.iter().enumerate() {
-        order.extend(series.timestamps.iter().enumerate().map(|(row, at)| (*at, idx, row)));
+    let mut order: Vec<(i64, usize, usize)> = Vec::with_capacity(recording.n_samples() + application.n_samples());
+    for (idx, one) in series.iter().enumerate() {
+        order.extend(one.timestamps.iter().enumerate().map(|(row, at)| (*at, idx, row)));
     }
     order.sort_unstable();
     let mut written = 0;
@@ -39,7 +46,7 @@ pub(super) fn ingest(ingest: &Ingest, recording: &Recording, global: &Global) ->
         let batch = SampleBatch {
             series: part.iter().map(|(_, idx, _)| ids[*idx]).collect(),
             timestamps: part.iter().map(|(at, ..)| *at).collect(),
-            values: part.iter().map(|(_, idx, row)| recording.series[*idx].values[*row]).collect(),
+            values: part.iter().map(|(_, idx, row)| series[*idx].values[*row]).collect(),
             ..SampleBatch::default()
         };
         let pending = ingest.append(batch).map_err(|error| failed(&error))?;
@@ -47,6 +54,7 @@ pub(super) fn ingest(ingest: &Ingest, recording: &Recording, global: &Global) ->
         bar.inc(part.len() as u64);
     }
     store.put_events(recording.events.clone()).map_err(|error| failed(&error))?;
+    application::put_rows(store, application).map_err(|error| failed(&error))?;
     Ok(written)
 }
 

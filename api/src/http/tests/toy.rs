@@ -264,7 +264,7 @@ fn the_demo_and_the_documents_have_it() {
     demo::card(&mut card, advisor.title(), &row, demo::TimeScale::of_day(600.0)).unwrap();
     let card = String::from_utf8(card).unwrap();
     assert!(card.contains("── LAMPS · hall") && card.contains("{\"watts\":40.0}"), "{card}");
-    assert!(card.contains("predicted light: 40.0lm"), "{card}");
+    assert!(card.contains("predicted light: 40.0 lm"), "{card}");
     let table = registry().table();
     assert!(table.contains("| `lamp_size` | lamp | `[[lamp]]` | `light` | 0.6 |"), "{table}");
 }

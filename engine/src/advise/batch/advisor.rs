@@ -2,10 +2,11 @@
 
 use almanac_models::Timestamp;
 
-use super::{BatchSpec, decide::decide, fetch::BatchFacts, measure::measure, terms::BatchTerms};
+use super::{BatchSpec, decide::decide, fetch::BatchFacts, measure::measure, pictures::pictures, terms::BatchTerms};
 use crate::{
-    advise::{Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources},
+    advise::{Advisor, Applied, FetchError, Metric, Outcome, Setting, Sources, picture::Picture},
     ledger::{Difference, Direction, Measured},
+    store::rows::RecommendationRow,
 };
 
 /// Time of statements for each row that they write.
@@ -49,5 +50,13 @@ impl Advisor for Batches {
         now: Timestamp,
     ) -> Result<Option<Measured>, FetchError> {
         measure(from.store, &applied.terms, applied.at, now)
+    }
+    fn pictures(
+        _: &Sources<'_>,
+        _: Option<&BatchSpec>,
+        row: &RecommendationRow,
+        _: Timestamp,
+    ) -> Result<Vec<Picture>, FetchError> {
+        Ok(pictures(row))
     }
 }

@@ -12,7 +12,10 @@ use super::{
     terms::BatchTerms,
 };
 use crate::{
-    advise::{Outcome, Proposal, Rollback, kit::Interval},
+    advise::{
+        Outcome, Proposal, Rollback,
+        kit::{Interval, duration_text},
+    },
     store::rows::Patch,
 };
 
@@ -25,6 +28,8 @@ const WORTH: f64 = 0.1;
 const EXCESS: f64 = 1.05;
 /// Span for which a proposal is valid without being renewed, in milliseconds.
 const VALID_MS: i64 = 86_400_000;
+/// Powers of ten of the curve's sizes.
+const DECADES: i32 = 7;
 /// Doubt of a promise beyond that of the line: the load of the server differs from day to day.
 const DOUBT: f64 = 0.1;
 
@@ -32,7 +37,7 @@ const DOUBT: f64 = 0.1;
 pub(super) fn decide(spec: &BatchSpec, facts: &BatchFacts, now: Timestamp) -> Outcome<BatchTerms> {
     let found = match fit(&facts.pairs) {
         Ok(found) => found,
-        Err(refusal) => return refused(&refusal),
+        Err(refusal) => return refused(spec, &refusal),
     };
     let statements: f64 = facts.pairs.iter().map(|pair| pair.statements).sum();
     let rows: f64 = facts.pairs.iter().map(|pair| pair.rows * pair.statements).sum();
@@ -68,10 +73,13 @@ pub(super) fn decide(spec: &BatchSpec, facts: &BatchFacts, now: Timestamp) -> Ou
     Outcome::Propose(Box::new(choice.proposal(now)))
 }
 
-fn refused(refusal: &FitRefusal) -> Outcome<BatchTerms> {
+fn refused(spec: &BatchSpec, refusal: &FitRefusal) -> Outcome<BatchTerms> {
     match refusal {
         FitRefusal::Few { pairs, needed } => Outcome::lacks(
-            format!("rows and times of {pairs} steps of five minutes are known; {needed} are needed"),
+            format!(
+                "rows and times of {pairs} steps of {} are known; {needed} are needed",
+                duration_text(spec.step_ms)
+            ),
             "check that both histograms are ingested, and wait",
         ),
         FitRefusal::Alike { small, large, ratio } => Outcome::lacks(
@@ -184,11 +192,14 @@ impl Choice<'_> {
             let at = |share: f64| almanac_models::stats::quantile(&values, share);
             json!([at(0.1), at(0.9)])
         };
-        let sizes = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
-        let curve: Vec<Value> = sizes
-            .iter()
-            .filter(|size| **size <= 2.0 * found.largest)
-            .map(|size| json!({"rows": size, "seconds_per_row": found.per_row(*size), "p95_seconds": found.p95(*size)}))
+        let curve: Vec<Value> = self
+            .sizes()
+            .into_iter()
+            .map(|rows| {
+                let value = found.per_row(rows);
+                json!({"rows": rows, "seconds_per_row": value, "lower": found.per_row_quantile(rows, 0.1).min(value),
+                    "upper": found.per_row_quantile(rows, 0.9).max(value), "p95_seconds": found.p95(rows)})
+            })
             .collect();
         let wait = if facts.rows_per_second > 0.0 { Some(chosen / facts.rows_per_second) } else { None };
         json!({
@@ -207,6 +218,17 @@ impl Choice<'_> {
             "limits": bounds,
             "curve": curve,
         })
+    }
+
+    /// Returns the sizes of the curve, ascending: 1, 2 and 5 times powers of ten, the present and the chosen size.
+    fn sizes(&self) -> Vec<f64> {
+        let most = (2.0 * self.found.largest).max(self.chosen);
+        let powers = (0..DECADES).map(|power| 10_f64.powi(power));
+        let round = powers.flat_map(|power| [power, 2.0 * power, 5.0 * power]).filter(|size| *size <= most);
+        let mut all: Vec<f64> = round.chain([self.present.round(), self.chosen]).collect();
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        all
     }
 
     fn patch(&self, rows: f64) -> Patch {

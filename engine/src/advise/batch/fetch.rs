@@ -1,11 +1,11 @@
-//! Reads the rows and times of statements by steps of five minutes.
+//! Reads the rows and times of statements by steps.
 
 use std::collections::BTreeMap;
 
 use almanac_models::Timestamp;
 use sqlparser::ast::{SetExpr, Statement, TableObject};
 
-use super::{BatchSpec, source::BatchSource};
+use super::{BatchSpec, limits::seconds, source::BatchSource};
 use crate::{
     advise::{
         FetchError, Need, Sources,
@@ -15,13 +15,9 @@ use crate::{
     store::Store,
 };
 
-/// Step of the pairs, in milliseconds.
-const STEP_MS: i64 = 300_000;
-/// The same in seconds.
-const STEP_S: f64 = 300.0;
-/// The same as a range of PromQL.
-const STEP: &str = "5m";
-/// Span of the pairs, in milliseconds.
+/// Most steps: 14 days of five minutes.
+const STEPS_MAX: i64 = 14 * 288;
+/// Span of the statements of a database, and the longest of the pairs, in milliseconds.
 const SPAN_MS: i64 = 14 * 86_400_000;
 /// Least statements of a pair.
 const STATEMENTS_MIN: f64 = 3.0;
@@ -55,7 +51,7 @@ pub struct BatchFacts {
 }
 
 impl BatchFacts {
-    /// Reads the pairs of the last 14 days.
+    /// Reads the pairs of the last 4,032 steps, at most 14 days.
     ///
     /// # Errors
     /// [`FetchError::Missing`] when the table has no INSERT; [`FetchError::History`], [`FetchError::Store`].
@@ -65,24 +61,31 @@ impl BatchFacts {
         let mut by_step: BTreeMap<i64, f64> = BTreeMap::new();
         let mut pairs: Vec<(i64, Pair)> = Vec::new();
         for source in &facts.sources {
-            for (at, pair) in pairs_of(from.store, source, now)? {
+            for (at, pair) in pairs_of(from.store, source, spec.step_ms, now)? {
                 *by_step.entry(at).or_default() += pair.rows * pair.statements;
                 pairs.push((at, pair));
             }
         }
         pairs.sort_by_key(|(at, _)| *at);
         facts.pairs = pairs.into_iter().map(|(_, pair)| pair).collect();
-        let seconds = STEP_S * f64::from(u32::try_from(by_step.len()).unwrap_or(u32::MAX));
+        let seconds = seconds(spec.step_ms) * f64::from(u32::try_from(by_step.len()).unwrap_or(u32::MAX));
         facts.rows_per_second = if seconds > 0.0 { by_step.values().sum::<f64>() / seconds } else { 0.0 };
         Ok(facts)
     }
 }
 
-fn pairs_of(store: &Store, source: &BatchSource, now: Timestamp) -> Result<Vec<(i64, Pair)>, HistoryError> {
-    let series = |expr: String| one_series(store, &expr, STEP_MS, SPAN_MS, now);
+fn pairs_of(
+    store: &Store,
+    source: &BatchSource,
+    step_ms: i64,
+    now: Timestamp,
+) -> Result<Vec<(i64, Pair)>, HistoryError> {
+    let span_ms = SPAN_MS.min(STEPS_MAX.saturating_mul(step_ms));
+    let series = |expr: String| one_series(store, &expr, step_ms, span_ms, now);
+    let range = format!("{step_ms}ms");
     let map = |points: Vec<(i64, f64)>| points.into_iter().collect::<BTreeMap<i64, f64>>();
-    let (seconds, statements) = (map(series(source.seconds(STEP))?), map(series(source.statements(STEP))?));
-    let p95 = map(series(source.p95(STEP))?);
+    let (seconds, statements) = (map(series(source.seconds(&range))?), map(series(source.statements(&range))?));
+    let p95 = map(series(source.p95(&range))?);
     let pair = |(at, rows): (i64, f64)| {
         let statements = statements.get(&at).copied().filter(|count| *count >= STATEMENTS_MIN)?;
         let pair = Pair {
@@ -93,7 +96,7 @@ fn pairs_of(store: &Store, source: &BatchSource, now: Timestamp) -> Result<Vec<(
         };
         (pair.rows > 0.0 && pair.seconds > 0.0).then_some((at, pair))
     };
-    Ok(series(source.rows(STEP))?.into_iter().filter_map(pair).collect())
+    Ok(series(source.rows(&range))?.into_iter().filter_map(pair).collect())
 }
 
 /// Returns the sources of a specification, and the bind parameters of a row.

@@ -2,7 +2,8 @@
 //! enough for its time limits.
 //!
 //! `spec` is the section `[[batch]]`, `source` where sizes and times come from, `fetch` reads them, `fit` finds the fixed cost
-//! and the cost of a row, `limits` what bounds the size, `decide` chooses it, `measure` measures an applied size.
+//! and the cost of a row, `limits` what bounds the size, `decide` chooses it, `measure` measures an applied size, `pictures` draws
+//! the evidence.
 
 mod advisor;
 mod decide;
@@ -10,6 +11,7 @@ mod fetch;
 mod fit;
 mod limits;
 mod measure;
+mod pictures;
 mod source;
 mod spec;
 mod terms;

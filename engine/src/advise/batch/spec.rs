@@ -10,6 +10,10 @@ use crate::advise::{
 
 /// Default of the longest time of a statement, in milliseconds.
 const LATENCY_MAX_MS: i64 = 1_000;
+/// Default of the step, in milliseconds.
+const STEP_MS: i64 = 300_000;
+/// Shortest step, in milliseconds: counters are stored each second at most.
+const STEP_MIN_MS: i64 = 2_000;
 
 /// A statement that writes several rows.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -38,6 +42,9 @@ pub struct BatchSpec {
     pub wait_max_ms: Option<i64>,
     /// Bind parameters of a row; PostgreSQL allows 65,535 in a statement.
     pub columns: Option<u32>,
+    /// Step over which rows and times are averaged, in milliseconds; at least two scrapes.
+    #[serde(rename = "step", deserialize_with = "millis")]
+    pub step_ms: i64,
 }
 
 impl Default for BatchSpec {
@@ -53,6 +60,7 @@ impl Default for BatchSpec {
             lock_max_ms: None,
             wait_max_ms: None,
             columns: None,
+            step_ms: STEP_MS,
         }
     }
 }
@@ -85,6 +93,12 @@ impl AdvisorSpec for BatchSpec {
         }
         if let Some(size) = self.size.filter(|size| !(*size >= 1.0 && size.is_finite())) {
             return Err(format!("size is {size}; a statement has at least 1 row"));
+        }
+        if self.step_ms < STEP_MIN_MS {
+            return Err(format!(
+                "step is {}; write at least two scrapes, and at least 2s",
+                duration_text(self.step_ms)
+            ));
         }
         if self.columns == Some(0) {
             return Err("columns is 0; a row has at least 1 bind parameter, or leave the key out".to_owned());

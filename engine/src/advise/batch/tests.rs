@@ -5,8 +5,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::{BatchFacts, BatchSource, BatchSpec, BatchTerms, Batches, FitRefusal, Pair, fit};
-use crate::advise::{Advisor, Outcome, Proposal, read_specs};
+use super::{BatchFacts, BatchSource, BatchSpec, BatchTerms, Batches, FitRefusal, Pair, fit, pictures::draw};
+use crate::{
+    advise::{Advisor, Outcome, Proposal, Sources, picture::assert_sound, read_specs},
+    series::Labels,
+    store::{SampleBatch, Store, StoreOptions},
+};
 
 /// Returns pairs of statements that take `fixed` + `each`·rows seconds with a noise of 10 %, of sizes from 1 to `largest`.
 fn pairs(fixed: f64, each: f64, largest: f64) -> Vec<Pair> {
@@ -62,6 +66,66 @@ fn the_fixed_cost_is_shared_by_enough_rows() {
     assert!(
         matches!(decided(&near, &facts), Outcome::Keep { reason } if reason.contains("statements of 300 rows take"))
     );
+}
+
+#[test]
+fn the_picture_has_the_present_and_the_proposed_size() {
+    let made = proposal(&spec(), &facts(pairs(0.002, 50e-6, 1_000.0)));
+    let picture = draw(&made.evidence, &made.current, &made.proposed).unwrap();
+    assert_sound(&picture);
+    let marks: Vec<f64> = picture.marks.iter().map(|mark| mark.at).collect();
+    assert_eq!(marks, [10.0, 500.0]);
+    let of = |rows: f64| {
+        let at = picture.x.values.iter().position(|size| (size - rows).abs() < 0.5).unwrap();
+        let value = |line: usize| picture.lines[line].values[at].unwrap();
+        assert!(value(1) <= value(0) && value(0) <= value(2), "{picture:?}");
+        value(0)
+    };
+    assert!((of(500.0) / made.effect.value - 1.0).abs() < 1e-4 && of(1.0) > 30.0 * of(500.0), "{picture:?}");
+    assert_eq!(draw(&json!({}), &made.current, &made.proposed), None);
+}
+
+#[test]
+fn pairs_are_read_by_the_step_of_the_section() {
+    // Bursts of 4 statements of 5 and of 50 rows alternate every 40 s: within 5 minutes all means are alike.
+    const SCRAPE_MS: i64 = 5_000;
+    const START_MS: i64 = 1_700_000_000_000 / 60_000 * 60_000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("almanac.duckdb"), StoreOptions::default()).unwrap();
+    let id = |name: &str| {
+        let labels = Labels::from_pairs([("__name__".to_owned(), name.to_owned())]).unwrap();
+        store.resolve(&labels).unwrap()
+    };
+    let ids = ["r_sum", "r_count", "s_sum", "s_count"].map(id);
+    let (mut batch, mut sums, scrapes) = (SampleBatch::default(), [0.0; 4], 1_440);
+    for scrape in 0..scrapes {
+        let rows = if scrape / 8 % 2 == 0 { 5.0 } else { 50.0 };
+        let added = [4.0 * rows, 4.0, 4.0 * (0.002 + 50e-6 * rows), 4.0];
+        for ((sum, added), id) in sums.iter_mut().zip(added).zip(ids) {
+            *sum += added;
+            batch.push(id, START_MS + scrape * SCRAPE_MS, *sum);
+        }
+    }
+    store.append(batch).unwrap().wait().unwrap();
+    let now = Timestamp::from_millis(START_MS + scrapes * SCRAPE_MS);
+    let read = |step_ms: i64| {
+        let spec = BatchSpec { step_ms, ..spec() };
+        BatchFacts::fetch(&Sources { store: &store }, &spec, now).unwrap()
+    };
+    let sizes = |facts: &BatchFacts| {
+        let rows = || facts.pairs.iter().map(|pair| pair.rows);
+        (rows().fold(f64::INFINITY, f64::min), rows().fold(0.0, f64::max))
+    };
+    let (small, large) = sizes(&read(20_000));
+    assert!(small < 10.0 && large > 45.0, "{small} to {large}");
+    let found = fit(&read(20_000).pairs).unwrap();
+    assert!(
+        (found.line.intercept / 0.002 - 1.0).abs() < 0.01 && (found.line.slope / 50e-6 - 1.0).abs() < 0.01,
+        "{found:?}"
+    );
+    let (small, large) = sizes(&read(300_000));
+    assert!(large < 1.5 * small, "{small} to {large}");
+    store.close().unwrap();
 }
 
 #[test]
@@ -132,7 +196,8 @@ fn a_section_says_what_is_wrong() {
     check(json!({"name": "a", "rows": "sum(r)", "seconds": "s"}), "write the name of a histogram");
     check(json!({"name": "a", "rows": "r", "seconds": "s", "size": 0}), "at least 1 row");
     check(json!({"name": "a", "rows": "r", "seconds": "s", "columns": 0}), "at least 1 bind parameter");
+    check(json!({"name": "a", "rows": "r", "seconds": "s", "step": "1s"}), "step is 1s; write at least two scrapes");
     let good = json!({"name": "a", "rows": "r{x=\"y\"}", "seconds": "s", "latency_max": "200ms", "lock_max": "50ms"});
     let specs = read_specs::<BatchSpec>(&[good], None).unwrap();
-    assert_eq!((specs[0].latency_max_ms, specs[0].lock_max_ms), (200, Some(50)));
+    assert_eq!((specs[0].latency_max_ms, specs[0].lock_max_ms, specs[0].step_ms), (200, Some(50), 300_000));
 }

@@ -43,7 +43,7 @@ pub(super) fn describe(
             format!("Raise the pool {name} {from_to}"),
             format!(
                 "{busy}, 95 % of them would wait at most {} instead of {before}; the limit is {}",
-                wait(then.busiest.upper),
+                at_most(then.busiest.upper),
                 wait(spec.wait_max())
             ),
         ]
@@ -56,7 +56,7 @@ pub(super) fn describe(
                  {} allowed",
                 study.most_in_use(),
                 study.little.in_use,
-                wait(then.busiest.upper),
+                at_most(then.busiest.upper),
                 wait(spec.wait_max())
             ),
         ]
@@ -86,7 +86,7 @@ pub(super) fn kept(study: &mut Study<'_>, least: u32) -> String {
         "{} are kept: in the busiest times 95 % of the checkouts wait at most {}{measured}, the limit is {}; at most {} of an instance \
          were in use at a time, {:.2} on average",
         written(facts.size, facts.overflow),
-        wait(prediction.busiest.upper),
+        at_most(prediction.busiest.upper),
         wait(spec.wait_max()),
         study.most_in_use(),
         study.little.in_use,
@@ -255,6 +255,11 @@ fn each(instances: f64) -> String {
     if instances > 1.0 { format!(" on each of {instances:.0} instances") } else { String::new() }
 }
 
+/// Formats an upper bound of a wait, which is at least the smallest time that is written.
+fn at_most(bound: f64) -> String {
+    wait(bound.max(1e-5))
+}
+
 /// Formats a wait.
 fn wait(wait: f64) -> String {
     match wait {
@@ -268,4 +273,15 @@ fn wait(wait: f64) -> String {
 /// Formats the bounds of a bucket.
 fn between(lower: f64, upper: f64) -> String {
     if upper.is_finite() { format!("{} to {}", wait(lower), wait(upper)) } else { format!("more than {}", wait(lower)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{at_most, wait};
+
+    #[test]
+    fn a_wait_of_none_is_at_most_the_smallest_time() {
+        assert_eq!([0.0, 1e-5, 0.000_23].map(at_most), ["0.01 ms", "0.01 ms", "0.23 ms"]);
+        assert_eq!([0.012, 0.25, 1.5].map(wait), ["12.0 ms", "250 ms", "1.5 s"]);
+    }
 }

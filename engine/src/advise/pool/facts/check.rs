@@ -133,6 +133,7 @@ fn check_law(little: &Little, count: f64) -> Result<(), Need> {
     }
     wrong(
         ", so that they cannot be of the same pool and unit",
-        "check that `in_use`, `arrivals` and `hold` select the same pool and instances, arrivals per second and hold in seconds",
+        "check that `in_use`, `arrivals` and `hold` select the same pool and instances, arrivals per second and hold in seconds; jobs that run in \
+         step with the scrapes are always or never seen by `in_use`, and need another interval",
     )
 }

@@ -260,7 +260,7 @@ impl Covering<'_> {
             })
             .collect();
         let count = covered.len();
-        let writes = if count == 1 { "statement moves" } else { "statements move" };
+        let (writes, are) = if count == 1 { ("statement moves", "it is") } else { ("statements move", "they are") };
         let mut notes = vec![
             "Only executions that write temporary files at present take more memory; the planner may choose more hash tables."
                 .to_owned(),
@@ -274,7 +274,7 @@ impl Covering<'_> {
             baseline: 0.0,
             confidence,
             reason: format!(
-                "{count} {writes} {} through temporary files a day at work_mem = {}; with {} they are expected to need none, \
+                "{count} {writes} {} through temporary files a day at work_mem = {}; with {} {are} expected to need none, \
                  and at most {} of memory at one time.",
                 about(bytes),
                 text(self.present),
