@@ -49,7 +49,7 @@ pub struct Totals {
 /// Kills the service until all kills are done or the time is over. `progress` is called after each.
 ///
 /// # Errors
-/// The first loss, repetition or failed start, with the seed that gives it again.
+/// The first loss, repetition or failed start, with the seed of the samples and times.
 pub fn kills(options: &Options, progress: &mut dyn FnMut(&Totals)) -> Result<Totals, String> {
     let mut totals = Totals::default();
     let mut store = 0;
@@ -87,12 +87,19 @@ fn one_store(
         let started = Instant::now();
         service = Service::start(&options.almanac, folder.path())?;
         totals.longest_start_ms = totals.longest_start_ms.max(started.elapsed().as_millis());
+        if let Some(error) = load.errors.lock().map_err(|error| error.to_string())?.first() {
+            return Err(error.clone());
+        }
+        service.sound()?;
         let found = service.samples()?;
         load.model.lock().map_err(|error| error.to_string())?.judge(&found)?;
         totals.kills += 1;
         progress(totals);
     }
     let model = load.model.lock().map_err(|error| error.to_string())?;
+    if model.acknowledged() == 0 {
+        return Err("no batch was acknowledged, so that nothing was compared".to_owned());
+    }
     totals.batches += model.acknowledged();
     totals.samples += model.samples();
     Ok(())

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     model::{Batch, Model},
-    service::Handle,
+    service::{Answer, Handle},
 };
 
 /// First timestamp, 2026-01-01T00:00:00Z.
@@ -32,13 +32,16 @@ pub(super) struct Load {
     pub(super) model: Mutex<Model>,
     /// Whether the service is about to be killed, so that nothing new is begun.
     pub(super) is_over: AtomicBool,
+    /// Answers that no batch may have.
+    pub(super) errors: Mutex<Vec<String>>,
     /// Next step of time, and next value.
     next: [AtomicI64; 2],
 }
 
 impl Load {
     pub(super) fn new() -> Self {
-        Self { model: Mutex::default(), is_over: AtomicBool::new(false), next: [AtomicI64::new(0), AtomicI64::new(1)] }
+        let next = [AtomicI64::new(0), AtomicI64::new(1)];
+        Self { model: Mutex::default(), is_over: AtomicBool::new(false), errors: Mutex::default(), next }
     }
 
     /// Returns a batch of a sender: mostly new samples, else late ones between known ones, or known ones with other values.
@@ -72,13 +75,23 @@ impl Load {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         while !self.is_over.load(Ordering::SeqCst) {
             let batch = self.batch(sender, &mut rng);
-            let is_acknowledged = handle.put(&batch);
-            let Ok(mut model) = self.model.lock() else { return };
-            if is_acknowledged {
-                model.acknowledge(&batch);
-            } else {
-                model.leave_open(batch);
-                return;
+            let mut answer = handle.put(&batch);
+            while answer == Ok(Answer::Busy) && !self.is_over.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(20));
+                answer = handle.put(&batch);
+            }
+            let (Ok(mut model), Ok(mut errors)) = (self.model.lock(), self.errors.lock()) else { return };
+            match answer {
+                Ok(Answer::Acknowledged) => model.acknowledge(&batch),
+                Ok(Answer::None) => {
+                    model.leave_open(batch);
+                    return;
+                }
+                Ok(Answer::Busy) => return,
+                Err(error) => {
+                    errors.push(error);
+                    return;
+                }
             }
         }
     }

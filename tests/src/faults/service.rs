@@ -86,6 +86,26 @@ impl Service {
         Handle { url: self.url.clone(), client: self.client.clone() }
     }
 
+    /// Checks by SQL that no sample is stored twice, which a reader would hide, and that the service itself misses none.
+    ///
+    /// # Errors
+    /// What is there twice or missing, or what the service answers.
+    pub(super) fn sound(&self) -> Result<(), String> {
+        let sql = "SELECT count(*) - count(DISTINCT (series_id, timestamp)) FROM samples";
+        let body = serde_json::json!({ "sql": sql }).to_string();
+        let url = format!("{}/v1/sql", self.url);
+        let sent = self.client.post(url).header("content-type", "application/json").body(body).send();
+        let text = sent.and_then(reqwest::blocking::Response::text).map_err(|error| error.to_string())?;
+        let answer: serde_json::Value = serde_json::from_str(&text).map_err(|_| text.clone())?;
+        if answer["rows"][0][0] != 0 {
+            return Err(format!("rows are stored twice: {text}"));
+        }
+        let sent = self.client.get(format!("{}/metrics", self.url)).send();
+        let metrics = sent.and_then(reqwest::blocking::Response::text).map_err(|error| error.to_string())?;
+        let lost = metrics.lines().find_map(|line| line.strip_prefix("almanac_store_samples_lost "));
+        if lost == Some("0") { Ok(()) } else { Err(format!("the service misses samples: {lost:?}")) }
+    }
+
     /// Returns every sample, by export.
     ///
     /// # Errors
@@ -124,6 +144,17 @@ impl Drop for Service {
     }
 }
 
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is on disk.
+    Acknowledged,
+    /// It was not taken; it may be sent again.
+    Busy,
+    /// There was no answer.
+    None,
+}
+
 /// A client for a thread of the load.
 #[derive(Debug, Clone)]
 pub(super) struct Handle {
@@ -132,8 +163,11 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// Sends a batch by remote write; true: it was acknowledged.
-    pub(super) fn put(&self, batch: &Batch) -> bool {
+    /// Sends a batch by remote write.
+    ///
+    /// # Errors
+    /// A status that says that the batch is wrong.
+    pub(super) fn put(&self, batch: &Batch) -> Result<Answer, String> {
         let mut series: BTreeMap<u32, Vec<engine::Sample>> = BTreeMap::new();
         for (number, timestamp_ms, value) in batch {
             #[expect(clippy::cast_precision_loss, reason = "the values are far below 2^53")]
@@ -152,7 +186,12 @@ impl Handle {
             ("x-prometheus-remote-write-version", "0.1.0"),
         ];
         let sent = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)).send();
-        sent.is_ok_and(|answer| answer.status().is_success())
+        let Ok(answer) = sent else { return Ok(Answer::None) };
+        match answer.status().as_u16() {
+            200..=299 => Ok(Answer::Acknowledged),
+            429 | 503 => Ok(Answer::Busy),
+            status => Err(format!("a batch was answered with {status}: {}", answer.text().unwrap_or_default())),
+        }
     }
 
     /// Requests maintenance: `compact` or `backup`; the answer, or its absence, does not matter.

@@ -32,6 +32,10 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         return Err(CliError::failed(format!("{} exists already; give a new file", file.display())));
     }
     let part = PathBuf::from(format!("{}.part", file.display()));
+    if part.symlink_metadata().is_ok() {
+        let problem = "exists: another copy is being made, or one was killed; remove it if it is not needed";
+        return Err(CliError::failed(format!("{} {problem}", part.display())));
+    }
     let begun = part.clone();
     let interrupt = InterruptHandler::install(move || {
         for path in [begun.clone(), PathBuf::from(format!("{}.wal", begun.display()))] {
@@ -43,7 +47,9 @@ pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
         Backend::Service(service) => {
             let bar = progress::bytes(global, "receiving", 0);
             let result = Remote::new(service)?.download("/v1/admin/backup", &part, &bar).and_then(|samples| {
-                fs::rename(&part, &file)
+                fs::hard_link(&part, &file)
+                    .and_then(|()| fs::remove_file(&part))
+                    .or_else(|error| if file.exists() { Err(error) } else { fs::rename(&part, &file) })
                     .map_err(|error| CliError::failed(format!("{} cannot be written: {error}", file.display())))?;
                 Ok(BackupReport { samples, bytes: fs::metadata(&file).map_or(0, |data| data.len()) })
             });

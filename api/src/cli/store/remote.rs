@@ -112,7 +112,7 @@ impl Remote {
         let length = response.content_length();
         bar.set_length(length.unwrap_or(0));
         let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         {
             use std::os::unix::fs::OpenOptionsExt;

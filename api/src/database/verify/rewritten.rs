@@ -40,8 +40,6 @@ pub(super) struct Check {
     after: Vec<String>,
     /// Whether the rows must have the same order.
     is_ordered: bool,
-    /// Whether a comparison that the time limit stops is left out.
-    is_optional: bool,
 }
 
 type Values = Vec<Option<String>>;
@@ -57,8 +55,10 @@ pub(super) async fn prepare(
     let after = trimmed(&rewrite.statement);
     parse(after).map_err(|error| error.to_string())?;
     prepare_one(session, "almanac_after", &prepared(after)).await?;
-    prepare_one(session, "almanac_rows_before", &rows(&prepared(before.text), &[])).await?;
-    prepare_one(session, "almanac_rows_after", &rows(&prepared(after), &rewrite.added)).await?;
+    let form = Form { keyed: !rewrite.added.is_empty(), left_out: &[] };
+    let without = Form { left_out: &rewrite.added, ..form };
+    prepare_one(session, "almanac_rows_before", &rows(&prepared(before.text), form)).await?;
+    prepare_one(session, "almanac_rows_after", &rows(&prepared(after), without)).await?;
     match rewrite.check {
         Rule::Pages => pages(session, before, rewrite, run).await,
         Rule::Loop => loops(before, rewrite, run),
@@ -71,7 +71,6 @@ pub(super) async fn prepare(
                     before: vec![arguments("almanac_rows_before", &some(set))],
                     after: vec![arguments("almanac_rows_after", &values)],
                     is_ordered: rewrite.check == Rule::Ordered,
-                    is_optional: false,
                 });
             }
             run.after = Some(executions);
@@ -130,7 +129,6 @@ fn loops(before: &Before<'_>, rewrite: &Rewrite, run: &mut Run) -> Result<(), St
             before: calls.iter().map(|call| arguments("almanac_rows_before", call)).collect(),
             after: vec![arguments("almanac_rows_after", &values)],
             is_ordered: false,
-            is_optional: false,
         });
     }
     if executions.is_empty() {
@@ -166,11 +164,12 @@ async fn pages(session: &Session, before: &Before<'_>, rewrite: &Rewrite, run: &
         .collect();
     prepare_one(session, "almanac_first", &first).await?;
     let page = format!("{first} OFFSET ${behind}::bigint");
-    prepare_one(session, "almanac_rows_first", &rows(&page, &[])).await?;
+    let form = Form { keyed: !rewrite.added.is_empty(), left_out: &[] };
+    prepare_one(session, "almanac_rows_first", &rows(&page, form)).await?;
     let last = format!("SELECT json_build_array({}) FROM ({page}) AS page LIMIT 1", columns.join(", "));
     prepare_one(session, "almanac_last", &last).await?;
-    prepare_one(session, "almanac_rows_page", &rows(&prepared(trimmed(&rewrite.statement)), &[])).await?;
-    prepare_one(session, "almanac_rows_whole", &rows(&first, &rewrite.added)).await?;
+    prepare_one(session, "almanac_rows_page", &rows(&prepared(trimmed(&rewrite.statement)), form)).await?;
+    prepare_one(session, "almanac_rows_whole", &rows(&first, Form { left_out: &rewrite.added, ..form })).await?;
     let (mut executions, mut after, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
     for set in before.sets.iter().take(PAGES) {
         let same = own(first_parameters, set)?;
@@ -217,7 +216,6 @@ async fn pages(session: &Session, before: &Before<'_>, rewrite: &Rewrite, run: &
                 before: vec![arguments("almanac_rows_first", &all)],
                 after: vec![arguments("almanac_rows_page", &values)],
                 is_ordered: true,
-                is_optional: false,
             });
         }
         if let Some(limit) = slot(&Slot::Limit)
@@ -236,7 +234,6 @@ async fn pages(session: &Session, before: &Before<'_>, rewrite: &Rewrite, run: &
                     before: vec![arguments("almanac_rows_before", &whole)],
                     after: vec![arguments("almanac_rows_whole", &one)],
                     is_ordered: false,
-                    is_optional: true,
                 });
             }
         }
@@ -256,8 +253,9 @@ pub(super) async fn differences(
 ) -> Result<Vec<Check>, String> {
     let other = trimmed(alternative);
     parse(other).map_err(|error| error.to_string())?;
-    prepare_one(session, "almanac_rows_one", &rows(&prepared(before.text), &[])).await?;
-    prepare_one(session, "almanac_rows_other", &rows(&prepared(other), &[])).await?;
+    let form = Form { keyed: false, left_out: &[] };
+    prepare_one(session, "almanac_rows_one", &rows(&prepared(before.text), form)).await?;
+    prepare_one(session, "almanac_rows_other", &rows(&prepared(other), form)).await?;
     let check = |set: &Vec<String>| {
         let mut values = some(set);
         for (number, slot) in before.slots {
@@ -271,7 +269,6 @@ pub(super) async fn differences(
             before: vec![arguments("almanac_rows_one", &values)],
             after: vec![arguments("almanac_rows_other", &values)],
             is_ordered: false,
-            is_optional: true,
         }
     };
     Ok(before.sets.iter().map(check).collect())
@@ -335,8 +332,8 @@ async fn compared(session: &Session, runs: &[Run]) -> Result<Results, VerifyErro
     Ok(results)
 }
 
-/// Returns the digests of both sides, sorted where their order does not count; none if the comparison may be left out and the
-/// time limit stopped it.
+/// Returns the digests of both sides, sorted where their order does not count; none if the time limit stopped the
+/// comparison.
 async fn sides(session: &Session, check: &Check) -> Result<Option<(Vec<String>, Vec<String>)>, VerifyError> {
     session.run("a transaction", "SAVEPOINT almanac").await?;
     let sides = async {
@@ -345,7 +342,7 @@ async fn sides(session: &Session, check: &Check) -> Result<Option<(Vec<String>, 
         Ok::<_, VerifyError>((before, after))
     };
     match sides.await {
-        Err(VerifyError::Statement { detail, .. }) if check.is_optional && detail.contains("(57014)") => {
+        Err(VerifyError::Statement { detail, .. }) if detail.contains("(57014)") => {
             session.run("a transaction", "ROLLBACK TO SAVEPOINT almanac").await?;
             Ok(None)
         }
@@ -374,12 +371,25 @@ async fn digests(session: &Session, what: &str, statements: &[String]) -> Result
     Ok(all)
 }
 
-/// Returns a statement that returns the digests of another one's rows as a JSON array, in their order. `added`: columns that
-/// do not count.
-fn rows(text: &str, added: &[String]) -> String {
-    let names: Vec<String> = added.iter().map(|name| literal(name)).collect();
-    let left = if names.is_empty() { String::new() } else { format!(" - ARRAY[{}]::text[]", names.join(", ")) };
-    format!("SELECT coalesce(json_agg(md5((to_jsonb(result){left})::text)), '[]'::json) FROM ({text}) AS result")
+/// How rows become texts that are compared.
+#[derive(Clone, Copy)]
+struct Form<'a> {
+    /// By the names of their columns, so that columns can be left out; of columns with one name the last counts. Else in their
+    /// order.
+    keyed: bool,
+    /// Columns that do not count.
+    left_out: &'a [String],
+}
+
+/// Returns a statement that returns the digests of another one's rows as a JSON array, in their order.
+fn rows(text: &str, form: Form<'_>) -> String {
+    let names: Vec<String> = form.left_out.iter().map(|name| literal(name)).collect();
+    let row = match (form.keyed, names.is_empty()) {
+        (false, _) => "row_to_json(result)".to_owned(),
+        (true, true) => "to_jsonb(result)".to_owned(),
+        (true, false) => format!("to_jsonb(result) - ARRAY[{}]::text[]", names.join(", ")),
+    };
+    format!("SELECT coalesce(json_agg(md5(({row})::text)), '[]'::json) FROM ({text}) AS result")
 }
 
 async fn prepare_one(session: &Session, name: &str, text: &str) -> Result<(), String> {

@@ -1,10 +1,6 @@
 //! `POST /v1/admin/backup`: the store as one file, as it was when the request came.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::ErrorKind, path::Path};
 
 use axum::{
     body::{Body, Bytes},
@@ -29,10 +25,8 @@ const PART: usize = 256 << 10;
 #[utoipa::path(post, path = "/v1/admin/backup", operation_id = "backup", tag = "operate",
     responses((status = 200, description = "the store as a DuckDB file; the header `almanac-samples` has its samples", content_type = "application/octet-stream"), (status = 403, description = "the token lacks the scope admin", body = ErrorBody), (status = 409, description = "another backup is being made", body = ErrorBody), (status = 507, description = "the disk has no space for a copy", body = ErrorBody)))]
 pub(super) async fn backup(State(state): State<AppState>) -> Result<Response, ApiError> {
-    let (store, path) = (state.store.clone(), place(state.store.path()));
+    let (store, path) = (state.store.clone(), state.store.download_path());
     let work = move || {
-        // Of a service that was killed.
-        remove(&path)?;
         let report = store.backup(&path, &mut |_, _| {})?;
         let opened = fs::File::open(&path);
         // The open file stays readable without its name, and nothing is left when the service is killed.
@@ -60,11 +54,6 @@ pub(super) async fn backup(State(state): State<AppState>) -> Result<Response, Ap
     });
     // A body may be asked once more after its end.
     Ok((headers, Body::from_stream(parts.fuse())).into_response())
-}
-
-/// Returns the path of the copy while it is sent, beside the store's file.
-fn place(store: &Path) -> PathBuf {
-    PathBuf::from(format!("{}.backup-download", store.display()))
 }
 
 fn remove(path: &Path) -> Result<(), ApiError> {
@@ -100,6 +89,6 @@ mod tests {
         let copy = Store::open(&path, StoreOptions::default()).unwrap();
         assert_eq!(copy.stats().series, stats.series);
         assert_eq!((copy.stats().samples_cold, copy.stats().samples_hot), (stats.samples_cold, stats.samples_hot));
-        assert!(!place(service.store().path()).exists());
+        assert!(!service.store().download_path().exists());
     }
 }

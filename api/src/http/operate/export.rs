@@ -19,7 +19,7 @@ use crate::http::{ApiError, AppState, ErrorBody, Lane, Params, shared::body_of};
 /// Header with the start of the part's span, epoch milliseconds.
 pub(crate) const PART_FROM: HeaderName = HeaderName::from_static("almanac-part-from");
 /// Most samples of an answer.
-const ANSWER_SAMPLES: usize = 500_000;
+const ANSWER_SAMPLES: usize = 2_000_000;
 /// Memory of a sample in bytes while it waits for the client.
 const BYTES_PER_SAMPLE: usize = 16;
 /// Time for which a response waits for memory.
@@ -56,7 +56,7 @@ pub(crate) fn exported(
     })
 }
 
-/// Returns the newest samples of a span, at most one day of them and at most 500,000.
+/// Returns the newest samples of a span, at most one day of them and at most two million.
 ///
 /// Each line is a series: `{"metric":{…},"values":[…],"timestamps":[…]}`, the values that JSON has no number for as the texts `NaN`,
 /// `Inf`, `-Inf` and `stale` (a stale marker). The header `almanac-part-from` has the start of the part's span; the next older part

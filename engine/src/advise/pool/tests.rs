@@ -307,7 +307,10 @@ fn the_limit_of_the_database_is_never_exceeded() {
         scene.store.append(batch).unwrap().wait().unwrap();
     }
     let kept = scene.advise(&watched, 3).reason();
-    assert!(kept.contains("database main are idle in a transaction for 75 % of the time that they have one"), "{kept}");
+    assert!(
+        kept.contains("database main together are idle in a transaction for 75 % of the time that they have one"),
+        "{kept}"
+    );
 }
 
 fn put_catalogue(store: &Store, database: &str, catalogue: &Catalogue) {

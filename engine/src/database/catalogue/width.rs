@@ -33,7 +33,11 @@ impl Table {
         let rows = self.rows.filter(|rows| *rows > 0.0)?;
         let filled = |column: &Column| {
             let known = column.statistics.as_ref()?;
-            let is_pointer = POINTER.contains(&known.width) && known.correlation.is_none() && known.null_fraction < 1.0;
+            // Other types have no order, whatever their length.
+            let has_order =
+                ["text", "bytea", "jsonb", "character varying"].iter().any(|name| column.type_name.starts_with(name));
+            let is_pointer =
+                has_order && POINTER.contains(&known.width) && known.correlation.is_none() && known.null_fraction < 1.0;
             is_pointer.then_some(1.0 - known.null_fraction)
         };
         let own = filled(column)?;
@@ -59,7 +63,12 @@ mod tests {
 
     fn column(name: &str, width: f64, correlation: Option<f64>, null_fraction: f64) -> Column {
         let statistics = ColumnStatistics { width, correlation, null_fraction, ..ColumnStatistics::default() };
-        Column { name: name.to_owned(), statistics: Some(statistics), ..Column::default() }
+        Column {
+            name: name.to_owned(),
+            type_name: "bytea".to_owned(),
+            statistics: Some(statistics),
+            ..Column::default()
+        }
     }
 
     #[test]
@@ -79,6 +88,17 @@ mod tests {
         let pages: Vec<f64> = table.columns.iter().map(|column| table.out_of_line_pages(column)).collect();
         assert_eq!((pages[0], pages[3]), (0.0, 0.0));
         assert!((3.2..3.3).contains(&pages[1]) && (pages[2] - pages[1] / 2.0).abs() < 1e-9, "{pages:?}");
+    }
+
+    #[test]
+    fn a_short_value_of_a_type_without_an_order_is_in_the_row() {
+        let columns = vec![
+            column("picture", 18.0, None, 0.0),
+            Column { type_name: "json".to_owned(), ..column("theme", 18.0, None, 0.0) },
+        ];
+        let table = Table { columns, rows: Some(1_000.0), out_of_line_bytes: Some(6_000_000.0), ..Table::default() };
+        let bytes: Vec<Option<f64>> = table.columns.iter().map(|column| table.value_bytes(column)).collect();
+        assert_eq!(bytes, [Some(6_000.0), Some(18.0)]);
     }
 
     #[test]

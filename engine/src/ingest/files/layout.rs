@@ -78,7 +78,7 @@ impl TableLayout {
         };
         let incident = find(&["incident"]);
         // A stale marker is no row without a value, but the end of its series.
-        let stale = names.iter().position(|name| *name == "stale_marker");
+        let stale = value.and_then(|_| names.iter().position(|name| *name == "stale_marker"));
         let is_influx = names.contains(&"_time");
         let rest: Vec<usize> = (0..names.len())
             .filter(|&idx| {

@@ -1,8 +1,9 @@
 //! Copies an open store into a file of its own, while samples are written.
 //!
 //! DuckDB changes blocks that are in use only at a checkpoint; between checkpoints it appends to the log, and writes blocks that
-//! were free. So a copy of the file and of the log's transactions is consistent while no checkpoint is written. The log is
-//! merged into the copy, which also proves that it can be opened.
+//! were free. So a copy of the file and of the log's transactions is consistent while no checkpoint is written. The writer holds
+//! its checkpoints back meanwhile; DuckDB writes one by itself when the log has 4 GiB, which is noticed, and ends the copy. The log
+//! is merged into the copy, which also proves that it can be opened.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,6 +17,8 @@ use crate::store::{StoreError, StoreOptions, error::failed_to, schema, shared::S
 
 /// Bytes that are copied at once.
 const PART: usize = 4 << 20;
+/// Free bytes that a backup leaves on its disk.
+const RESERVE: u64 = 256 << 20;
 
 /// What a backup or a restored store contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,20 +46,24 @@ pub(in crate::store) fn backup(
 ) -> Result<BackupReport, StoreError> {
     free_place(target)?;
     // A compaction writes and frees many blocks, and ends with a checkpoint; a deletion too.
-    let _compacting = shared.compacting.lock();
-    let (bytes, log_bytes) = shared.on_writer(|writer| {
+    let compacting = shared.compacting.lock();
+    let hold = Hold(shared);
+    let (bytes, log_bytes, checkpoints) = shared.on_writer(|writer| {
         // Between two transactions: everything that was acknowledged is in these bytes.
         writer.shared.copying.store(true, Ordering::Release);
         let length = writer.shared.opened.file().and_then(|file| file.metadata().ok()).map_or(0, |data| data.len());
-        Ok((length, writer.shared.log_path().metadata().map_or(0, |log| log.len())))
+        let log = writer.shared.log_path().metadata().map_or(0, |log| log.len());
+        Ok((length, log, writer.shared.opened.checkpoints()))
     })?;
-    let hold = Hold(shared);
-    check_disk_space(target, bytes + 2 * log_bytes, "the backup")?;
-    let part = Part::new(target);
+    // The service needs space for its log while it is copied.
+    check_disk_space(target, bytes + 2 * log_bytes + RESERVE, "the backup")?;
+    let part = Part::new(target)?;
     let mut done = 0;
     let mut count = |copied: u64| {
         done += copied;
         progress(done, bytes + log_bytes);
+        // A store that is closed waits for the copy.
+        if shared.queue.is_closed() { Err(io::Error::other("the store was closed")) } else { Ok(()) }
     };
     let database = shared.opened.file().ok_or(StoreError::Closed)?;
     let failed = |path: &Path, error: &io::Error| failure(path, error);
@@ -67,8 +74,20 @@ pub(in crate::store) fn backup(
         part.write(&log_path(&part.path), |out| copy(log.take(log_bytes), out, &mut count))
             .map_err(|error| failed(&part.path, &error))?;
     }
+    let now = shared.on_writer(|writer| Ok(writer.shared.opened.checkpoints()))?;
+    if now != checkpoints {
+        let detail = "a checkpoint was written while it was copied, since the log had 4 GiB; repeat it".to_owned();
+        return Err(StoreError::Open { path: target.to_owned(), detail });
+    }
+    // Compactions go on while the log is merged.
     drop(hold);
-    part.merged(&shared.options).and_then(|samples| part.finish(target, samples))
+    drop(compacting);
+    part.merged(&merging(&shared.options)).and_then(|samples| part.finish(target, samples))
+}
+
+/// Returns the options for merging the log into a copy beside a store that works: a part of its memory.
+fn merging(options: &StoreOptions) -> StoreOptions {
+    StoreOptions { memory_bytes: (options.memory_bytes / 4).max(256 << 20), threads: 1, ..options.clone() }
 }
 
 /// Copies a backup into a new store. A log beside the backup, as a copy by hand has, is taken along.
@@ -91,15 +110,15 @@ pub(in crate::store) fn restore(
     let log = log_path(backup);
     let log_bytes = log.metadata().map_or(0, |log| log.len());
     check_disk_space(target, data.len() + 2 * log_bytes, "the restored store")?;
-    let part = Part::new(target);
+    let part = Part::new(target)?;
     let mut done = 0;
     let mut count = |copied: u64| {
         done += copied;
         progress(done, data.len() + log_bytes);
+        Ok(())
     };
-    unused(backup)?;
-    let source = File::open(backup).map_err(unreadable)?;
-    part.write(&part.path, |out| copy(source, out, &mut count)).map_err(|error| failure(&part.path, &error))?;
+    let source = unused(backup)?;
+    part.write(&part.path, |out| copy(&source, out, &mut count)).map_err(|error| failure(&part.path, &error))?;
     if log_bytes > 0 {
         let source = File::open(&log).map_err(|error| failure(&log, &error))?;
         part.write(&log_path(&part.path), |out| copy(source, out, &mut count))
@@ -110,22 +129,24 @@ pub(in crate::store) fn restore(
     part.finish(target, samples)
 }
 
-/// Checks that no process has the file open as a store: a copy of it would be torn.
+/// Opens a file that no process has open as a store: a copy of it would be torn.
 ///
 /// A service shares its lock with the processes that run SQL, so that only an exclusive lock tells. It needs a file that can be written; another
 /// one cannot be a store that is open.
-fn unused(path: &Path) -> Result<(), StoreError> {
+fn unused(path: &Path) -> Result<File, StoreError> {
+    let failed = |error: io::Error| failure(path, &error);
+    // The lock is that of the file which is copied, so that no service begins to work on it meanwhile.
+    let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else {
+        return File::open(path).map_err(failed);
+    };
     #[cfg(unix)]
-    let is_used = OpenOptions::new().read(true).write(true).open(path).is_ok_and(|file| {
+    {
         let locked = rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
-        matches!(locked, Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS))
-    });
-    #[cfg(not(unix))]
-    let is_used = false;
-    if is_used {
-        return Err(StoreError::Locked { path: path.to_owned(), holder: String::new() });
+        if matches!(locked, Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS)) {
+            return Err(StoreError::Locked { path: path.to_owned(), holder: String::new() });
+        }
     }
-    Ok(())
+    Ok(file)
 }
 
 /// Checks that a new file can be put in this place.
@@ -145,11 +166,16 @@ struct Part {
 }
 
 impl Part {
-    fn new(target: &Path) -> Self {
-        let part = Self { path: PathBuf::from(format!("{}.part", target.display())) };
-        // Of a copy that was killed.
-        part.remove();
-        part
+    fn new(target: &Path) -> Result<Self, StoreError> {
+        let path = PathBuf::from(format!("{}.part", target.display()));
+        for path in [path.clone(), log_path(&path)] {
+            if path.symlink_metadata().is_ok() {
+                let detail = "it exists: another copy is being made, or one was killed; remove it if it is not needed"
+                    .to_owned();
+                return Err(StoreError::Open { path, detail });
+            }
+        }
+        Ok(Self { path })
     }
 
     fn remove(&self) {
@@ -186,7 +212,7 @@ impl Part {
             let file = File::open(&self.path)?;
             file.sync_all()?;
             let bytes = file.metadata()?.len();
-            fs::rename(&self.path, target)?;
+            publish(&self.path, target)?;
             let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             // Where a folder cannot be synced, the file is there all the same.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -223,7 +249,18 @@ fn failure(path: &Path, error: &io::Error) -> StoreError {
     }
 }
 
-fn copy(mut from: impl Read, out: &mut File, count: &mut dyn FnMut(u64)) -> io::Result<()> {
+/// Gives a file its name, which no other file may have: a store that was created meanwhile is not replaced.
+fn publish(part: &Path, target: &Path) -> io::Result<()> {
+    match fs::hard_link(part, target) {
+        Ok(()) => fs::remove_file(part),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // A file system without links.
+        Err(_) if target.symlink_metadata().is_err() => fs::rename(part, target),
+        Err(error) => Err(error),
+    }
+}
+
+fn copy(mut from: impl Read, out: &mut File, count: &mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<()> {
     let mut part = vec![0; PART];
     loop {
         let read = from.read(&mut part)?;
@@ -231,12 +268,12 @@ fn copy(mut from: impl Read, out: &mut File, count: &mut dyn FnMut(u64)) -> io::
             return Ok(());
         }
         out.write_all(&part[..read])?;
-        count(read as u64);
+        count(read as u64)?;
     }
 }
 
 /// Copies the first bytes of an open file. The file is not opened again: closing it would release DuckDB's lock.
-fn copy_at(from: &File, out: &mut File, bytes: u64, count: &mut dyn FnMut(u64)) -> io::Result<()> {
+fn copy_at(from: &File, out: &mut File, bytes: u64, count: &mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<()> {
     let mut part = vec![0; PART];
     let mut at = 0;
     while at < bytes {
@@ -244,7 +281,7 @@ fn copy_at(from: &File, out: &mut File, bytes: u64, count: &mut dyn FnMut(u64)) 
         super::place::read_at(from, &mut part[..take], at)?;
         out.write_all(&part[..take])?;
         at += take as u64;
-        count(take as u64);
+        count(take as u64)?;
     }
     Ok(())
 }

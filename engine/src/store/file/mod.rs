@@ -12,4 +12,4 @@ pub use backup::BackupReport;
 pub(super) use backup::{backup, restore};
 pub(super) use place::{OpenedFile, checkpoints};
 pub(super) use record::{Committed, StateFile};
-pub(super) use recover::{Recovered, log_path, recover};
+pub(super) use recover::{Recovered, download_path, log_path, recover};

@@ -26,6 +26,11 @@ pub(in crate::store) fn log_path(store: &Path) -> PathBuf {
     PathBuf::from(format!("{}.wal", store.display()))
 }
 
+/// Returns the path of the copy of a store while it is sent as a backup.
+pub(in crate::store) fn download_path(store: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.backup-download", store.display()))
+}
+
 /// Prepares the files of the store at `path`. Without the lock on the file nothing is done: another process has it.
 ///
 /// # Errors
@@ -50,6 +55,7 @@ pub(in crate::store) fn recover(path: &Path) -> Result<Recovered, StoreError> {
     // Dropping the descriptor releases the lock, before DuckDB takes its own.
     let Some(database) = lock(path) else { return Ok(Recovered::default()) };
     remove_spilled(path);
+    remove_downloads(path);
     let committed = committed_bytes(path, &log)?;
     let known = StateFile::read(path).zip(checkpoints(&database));
     let missing = match (known, committed) {
@@ -116,6 +122,17 @@ fn remove_spilled(path: &Path) {
     }
     if files > 0 {
         tracing::info!(folder = %folder.display(), files, bytes, "temporary files of a killed process were removed");
+    }
+}
+
+/// Removes copies for backups that a killed process left.
+fn remove_downloads(path: &Path) {
+    let download = download_path(path).display().to_string();
+    for end in ["", ".part", ".part.wal"] {
+        let file = PathBuf::from(format!("{download}{end}"));
+        if fs::remove_file(&file).is_ok() {
+            tracing::info!(file = %file.display(), "the copy for a backup of a killed process was removed");
+        }
     }
 }
 

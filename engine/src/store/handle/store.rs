@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -397,6 +397,13 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.shared.path
+    }
+
+    /// Returns the path, beside the store's file, of a copy that is sent as a backup. A copy that a killed process left there is removed
+    /// when the store opens.
+    #[must_use]
+    pub fn download_path(&self) -> PathBuf {
+        file::download_path(&self.0.shared.path)
     }
 
     /// Copies the store into a new file while samples are written; the copy has everything that was acknowledged before the call,

@@ -151,6 +151,11 @@ impl Queue {
         self.arrived.notify_one();
     }
 
+    /// Returns whether further requests are rejected.
+    pub(in crate::store) fn is_closed(&self) -> bool {
+        self.waiting.lock().closed
+    }
+
     /// Rejects further requests and drops the queued ones, whose receipts then report that the store is closed.
     pub(in crate::store) fn abandon(&self) {
         let dropped = {

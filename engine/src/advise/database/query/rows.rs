@@ -91,9 +91,10 @@ pub(super) fn find(known: &Known<'_>, context: &Context<'_>) -> Option<Finding> 
             spared * known.rows() / 1024.0,
             known.rows(),
         ));
-    if pages > 0.0 {
+    if pages > 0.0 && blocks > 0.0 {
         finding = finding.noting(format!(
-            "Values that are stored out of line take about {pages:.0} of the {blocks:.0} pages that an execution reads."
+            "Values that are stored out of line take about {:.0} of the {blocks:.0} pages that an execution reads.",
+            pages.min(blocks)
         ));
     }
     for wide in &found {

@@ -236,7 +236,12 @@ fn wide_columns_of_a_joined_entity_are_reported_also_when_they_are_stored_out_of
         columns: vec![
             column("id", "bigint", true, 8.0),
             column("name", "text", true, 12.0),
-            Column { name: "picture".to_owned(), statistics: Some(picture), ..Column::default() },
+            Column {
+                name: "picture".to_owned(),
+                type_name: "bytea".to_owned(),
+                statistics: Some(picture),
+                ..Column::default()
+            },
         ],
         indexes: vec![index("users_pkey", &["id"], true)],
         ..Table::default()

@@ -207,6 +207,10 @@ pub fn conclude(
         let text = format!("the results differ for {} of {} sets of values", results.different, results.compared);
         return (Conclusion { confirmed: false, outcome, text }, prediction(statements));
     }
+    if results.is_some_and(|results| results.compared == 0) {
+        let text = "the results could not be compared within the time limit".to_owned();
+        return (Conclusion { confirmed: false, outcome, text }, prediction(statements));
+    }
     let (confirmed, text) = match (&subject.action, total, outcome) {
         (Action::Drop, None, _) => (true, "no plan of a known statement changes without it".to_owned()),
         (Action::Create { .. } | Action::Rewrite(_), None, _) => (false, "no statement could be measured".to_owned()),

@@ -1,6 +1,9 @@
 //! Reads what is measured of a recommendation of kind `query`: another statement, its values, and the index that it needs.
 
+use std::hash::Hasher;
+
 use serde_json::Value;
+use siphasher::sip::SipHasher13;
 
 use super::subject::{Action, Subject, SubjectError, Target};
 use crate::{
@@ -8,7 +11,7 @@ use crate::{
     database::statement::{parse, quote},
 };
 
-/// Name of an index that a rewritten statement needs; it is removed at the end.
+/// Beginning of the name of an index that a rewritten statement needs; it is removed at the end.
 const INDEX: &str = "almanac_verify";
 /// Calls of a loop when the recommendation does not say how many a request has.
 const CALLS: f64 = 20.0;
@@ -44,9 +47,8 @@ pub(super) fn subject(recommendation: &Value, id: String) -> Result<Subject, Sub
     let refused = |reason: &str| SubjectError::Query { id: id.clone(), reason: reason.to_owned() };
     let before = recommendation["current"]["statement"].as_str().ok_or_else(|| missing("current.statement"))?;
     let statement = proposed["statement"].as_str();
-    let (index, table, extension) = needs(&proposed["needs"]).map_err(|reason| refused(&reason))?;
+    let Needs { index, name, table, extension } = needs(&proposed["needs"]).map_err(|reason| refused(&reason))?;
     let target = target(recommendation, before);
-    let name = if index.is_some() { INDEX.to_owned() } else { String::new() };
     let check: Option<Check> = serde_json::from_value(proposed["check"].clone()).ok();
     let action = match (check, index) {
         // The statement stays, and what it needs makes it faster.
@@ -120,39 +122,50 @@ fn target(recommendation: &Value, before: &str) -> Target {
     }
 }
 
-/// Returns the statement that builds the needed index, its table and the needed extension.
+/// What a statement needs in the database.
+#[derive(Default)]
+struct Needs {
+    /// Statement that builds the index.
+    index: Option<String>,
+    /// Name of the index; empty without one.
+    name: String,
+    /// Its table as `schema.name`.
+    table: String,
+    extension: Option<String>,
+}
+
+/// Returns the statement that builds the needed index, its name and table, and the needed extension.
 ///
 /// A file may come from anywhere: nothing but one index on one table is built.
-fn needs(needs: &Value) -> Result<(Option<String>, String, Option<String>), String> {
-    let (mut built, mut of, mut extension) = (None, String::new(), None);
+fn needs(needs: &Value) -> Result<Needs, String> {
+    let mut found = Needs::default();
     for need in needs.as_array().into_iter().flatten() {
         if let Some(name) = need["extension"].as_str() {
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 return Err("the extension that it needs has no plain name".to_owned());
             }
-            extension = Some(name.to_owned());
+            found.extension = Some(name.to_owned());
             continue;
         }
         let (Some(table), Some(method)) = (need["table"].as_str(), need["method"].as_str()) else {
             return Err("what it needs is no index and no extension".to_owned());
         };
-        if built.is_some() {
+        if found.index.is_some() {
             return Err("it needs several indexes; measure those of kind index with --keep first".to_owned());
         }
         let keys: Vec<&str> = need["columns"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let (schema, name) = table.split_once('.').unwrap_or(("public", table));
-        let statement = format!(
-            "CREATE INDEX CONCURRENTLY {INDEX} ON {}.{} USING {} ({})",
-            quote(schema),
-            quote(name),
-            quote(method),
-            keys.join(", ")
-        );
+        let definition = format!("ON {}.{} USING {} ({})", quote(schema), quote(name), quote(method), keys.join(", "));
+        // Another definition has another name, so that an index that was kept is not taken for this one.
+        let mut hasher = SipHasher13::new();
+        hasher.write(definition.as_bytes());
+        let own = format!("{INDEX}_{:016x}", hasher.finish());
+        let statement = format!("CREATE INDEX CONCURRENTLY {own} {definition}");
         let is_one = !statement.contains(';') && parse(&statement).is_ok();
         if keys.is_empty() || !is_one {
             return Err("the index that it needs cannot be read".to_owned());
         }
-        (built, of) = (Some(statement), format!("{schema}.{name}"));
+        (found.index, found.name, found.table) = (Some(statement), own, format!("{schema}.{name}"));
     }
-    Ok((built, of, extension))
+    Ok(found)
 }

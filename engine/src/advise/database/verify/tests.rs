@@ -247,12 +247,14 @@ fn a_loop_has_as_many_calls_as_a_request_and_builds_its_index() {
                 "needs": [{"table": "App.Tasks", "columns": ["lower(title) text_pattern_ops", "id DESC"], "method": "btree"}]},
             "evidence": {"families": ["f"], "calls_of_a_loop": calls}})
     };
-    let index = "CREATE INDEX CONCURRENTLY almanac_verify ON \"App\".\"Tasks\" USING btree (lower(title) text_pattern_ops, id DESC)";
+    let definition = "ON \"App\".\"Tasks\" USING btree (lower(title) text_pattern_ops, id DESC)";
     for (calls, expected) in [(json!(31.4), 31), (json!(1e9), 100), (json!(null), 20)] {
         let found = subject(&row(calls, "SELECT 1, id FROM tasks WHERE id = ANY($1)", json!("loop")), &[]).unwrap();
         let Action::Rewrite(rewrite) = &found.action else { panic!("{found:?}") };
         assert_eq!((rewrite.calls, rewrite.added.as_slice()), (expected, &["id".to_owned()][..]));
-        assert_eq!((found.table.as_str(), found.built()), ("App.Tasks", Some((index, None))));
+        let built = format!("CREATE INDEX CONCURRENTLY {} {definition}", found.index);
+        assert_eq!((found.table.as_str(), found.built()), ("App.Tasks", Some((built.as_str(), None))));
+        assert!(found.index.starts_with("almanac_verify_"), "{}", found.index);
     }
     // A statement that stays is measured as its index is.
     let found = subject(&row(json!(null), "SELECT 1 FROM tasks WHERE id = $1", json!(null)), &[]).unwrap();
@@ -328,4 +330,7 @@ fn a_rewritten_statement_has_the_values_of_the_one_before() {
     assert!(judged(0).confirmed);
     assert_eq!(judged(1).text, "the results differ for 1 of 12 sets of values");
     assert!(!judged(1).confirmed);
+    let none = Some(Results { compared: 0, different: 0, rows: 0 });
+    let judged = conclude(&found, Some(&statement.comparison), std::slice::from_ref(&statement), none).0;
+    assert!(!judged.confirmed && judged.text.contains("could not be compared"), "{judged:?}");
 }

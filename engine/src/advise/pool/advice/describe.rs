@@ -229,7 +229,7 @@ fn held(study: &Study<'_>) -> Option<String> {
     let share = study.facts.idle_in_transaction.filter(|share| *share >= HELD_MIN)?;
     let database = study.spec.database.as_deref()?;
     Some(format!(
-        "sessions of the database {database} are idle in a transaction for {:.0} % of the time that they have one: connections are \
+        "all sessions of the database {database} together are idle in a transaction for {:.0} % of the time that they have one: connections are \
          held while the application does something else, such as a call; a transaction that ends before it needs fewer",
         percent(share)
     ))

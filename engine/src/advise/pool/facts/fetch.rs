@@ -127,7 +127,8 @@ pub(in crate::advise::pool) fn fetch(store: &Store, spec: &PoolSpec, now: Timest
         None => None,
     };
     let idle_in_transaction = match &spec.database {
-        Some(database) => super::limit::idle_in_transaction(store, spec, database, now)?,
+        // It adds a sentence only.
+        Some(database) => super::limit::idle_in_transaction(store, spec, database, now).unwrap_or(None),
         None => None,
     };
     Ok(PoolFacts {
