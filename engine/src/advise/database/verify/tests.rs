@@ -128,6 +128,18 @@ fn known_values_are_taken_where_one_row_is_not_needed() {
 }
 
 #[test]
+fn a_few_first_pages_do_not_stand_for_the_deep_ones() {
+    let paged = "SELECT 1 FROM tasks ORDER BY id LIMIT $1 OFFSET $2";
+    let known = |seen: f64| ParameterValues { number: 2, seen, values: vec![("0".to_owned(), seen)] };
+    let deep = |seen: f64| {
+        let sets = drawn(paged, &["bigint", "bigint"], &[known(seen)]).unwrap();
+        sets.iter().filter(|set| set[1] != "0").count()
+    };
+    assert!(deep(3.0) > 20, "of 50 sets");
+    assert_eq!(deep(200.0), 0, "that many tell how pages are read");
+}
+
+#[test]
 fn a_pattern_with_a_fixed_beginning_is_that_of_a_row() {
     let (draw, _) = slots("SELECT 1 FROM tasks WHERE title LIKE $1");
     let rows = vec![vec![Some("two words".to_owned())], vec![Some("a_b".to_owned())]];

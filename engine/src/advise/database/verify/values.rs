@@ -10,6 +10,8 @@ use crate::database::ParameterValues;
 
 /// Rows that are sampled of a relation.
 const SAMPLE: usize = 400;
+/// Least executions whose OFFSET was seen to tell how deep pages are.
+const OFFSETS_SEEN: f64 = 20.0;
 /// Values of an array.
 const ARRAY: usize = 10;
 /// Share of the sampled rows between two bounds of one expression.
@@ -103,6 +105,8 @@ pub fn values(
             let seen = known.iter().find(|known| known.number == number).filter(|known| !known.values.is_empty());
             if let Some(seen) = seen
                 && !(matches!(slot, Some(Slot::Equal(relation, _)) if equals(draw, *relation) > 1))
+                // A few logged pages are mostly first ones, which say nothing of the deep pages that take the time.
+                && !(matches!(slot, Some(Slot::Offset)) && seen.seen < OFFSETS_SEEN)
                 && let Ok((value, _)) = seen.values.choose_weighted(rng, |(_, count)| count.max(0.0))
             {
                 set.push(value.clone());
