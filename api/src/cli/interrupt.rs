@@ -1,9 +1,14 @@
 //! Cleans up when a command is interrupted by a signal.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use almanac_engine::store::NewFile;
 
 use super::CliError;
 
@@ -33,6 +38,18 @@ impl InterruptHandler {
             })
             .map_err(failed)?;
         Ok(Self { armed })
+    }
+
+    /// Starts to handle signals while a new file is written: removes what there is of it, and prints a line.
+    ///
+    /// # Errors
+    /// As [`InterruptHandler::install`].
+    pub(super) fn removing(file: &Path, line: &'static str) -> Result<Self, CliError> {
+        let file = file.to_owned();
+        Self::install(move || {
+            NewFile::remove_unfinished(&file);
+            crate::say!("almanac: interrupted: {line}");
+        })
     }
 
     /// Disables the handler; the caller handles further signals.

@@ -59,6 +59,14 @@ pub enum StoreError {
         /// Message of the operating system or of DuckDB, in one line.
         detail: String,
     },
+    /// A file that is to be created is there.
+    #[error("{} exists already; {advice}", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The disk is full. No part of the batch was stored.
     #[error("no space left on the disk of the store ({detail})")]
     DiskFull {

@@ -1,6 +1,6 @@
 //! `almanac restore`: makes a new store of a backup.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use almanac_engine::store::Store;
 
@@ -24,19 +24,14 @@ pub struct Args {
 /// Runs the command: copies the backup, then opens the new store, which migrates it to the present schema.
 ///
 /// # Errors
-/// A failure when the backup is not a store of this or an older release, or the new store exists; nothing is left of it.
+/// A failure when the backup is not a store of this or an older release, or the new store exists; nothing is left of it. A store
+/// that is restored and cannot be migrated stays as it was backed up.
 pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
     let Args { file, store } = args;
     let config = store.config()?;
     let path = config.store.path.clone();
     let failed = |error: almanac_engine::store::StoreError| CliError::from_error(&error);
-    let begun = PathBuf::from(format!("{}.part", path.display()));
-    let interrupt = InterruptHandler::install(move || {
-        for path in [begun.clone(), PathBuf::from(format!("{}.wal", begun.display()))] {
-            let _ = fs::remove_file(path);
-        }
-        crate::say!("almanac: interrupted: nothing is restored");
-    })?;
+    let interrupt = InterruptHandler::removing(&path, "nothing is restored")?;
     let bar = progress::bytes(global, "copying", 0);
     let mut count = |done, all| {
         bar.set_length(all);

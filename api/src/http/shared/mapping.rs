@@ -48,6 +48,7 @@ impl From<StoreError> for ApiError {
             }
             // Errors of opening a store, which no request does, or internal faults.
             StoreError::Locked { .. }
+            | StoreError::Exists { .. }
             | StoreError::NotDuckDb { .. }
             | StoreError::Foreign { .. }
             | StoreError::Damaged { .. }

@@ -8,11 +8,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::Ordering},
 };
 
-use super::recover::log_path;
+use super::{new_file::NewFile, recover::log_path};
 use crate::store::{StoreError, StoreOptions, error::failed_to, schema, shared::Shared, write::check_disk_space};
 
 /// Bytes that are copied at once.
@@ -44,7 +44,7 @@ pub(in crate::store) fn backup(
     target: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, StoreError> {
-    free_place(target)?;
+    let new = NewFile::begin(target)?;
     // A compaction writes and frees many blocks, and ends with a checkpoint; a deletion too.
     let compacting = shared.compacting.lock();
     let hold = Hold(shared);
@@ -57,7 +57,6 @@ pub(in crate::store) fn backup(
     })?;
     // The service needs space for its log while it is copied.
     check_disk_space(target, bytes + 2 * log_bytes + RESERVE, "the backup")?;
-    let part = Part::new(target)?;
     let mut done = 0;
     let mut count = |copied: u64| {
         done += copied;
@@ -66,13 +65,10 @@ pub(in crate::store) fn backup(
         if shared.queue.is_closed() { Err(io::Error::other("the store was closed")) } else { Ok(()) }
     };
     let database = shared.opened.file().ok_or(StoreError::Closed)?;
-    let failed = |path: &Path, error: &io::Error| failure(path, error);
-    part.write(&part.path, |out| copy_at(database, out, bytes, &mut count))
-        .map_err(|error| failed(&part.path, &error))?;
+    create(new.part(), |out| copy_at(database, out, bytes, &mut count))?;
     if log_bytes > 0 {
-        let log = File::open(shared.log_path()).map_err(|error| failed(&shared.log_path(), &error))?;
-        part.write(&log_path(&part.path), |out| copy(log.take(log_bytes), out, &mut count))
-            .map_err(|error| failed(&part.path, &error))?;
+        let log = File::open(shared.log_path()).map_err(|error| failure(&shared.log_path(), &error))?;
+        create(&log_path(new.part()), |out| copy(log.take(log_bytes), out, &mut count))?;
     }
     let now = shared.on_writer(|writer| Ok(writer.shared.opened.checkpoints()))?;
     if now != checkpoints {
@@ -82,7 +78,8 @@ pub(in crate::store) fn backup(
     // Compactions go on while the log is merged.
     drop(hold);
     drop(compacting);
-    part.merged(&merging(&shared.options)).and_then(|samples| part.finish(target, samples))
+    let samples = merged(new.part(), &merging(&shared.options))?;
+    Ok(BackupReport { samples, bytes: new.publish()? })
 }
 
 /// Returns the options for merging the log into a copy beside a store that works: a part of its memory.
@@ -100,9 +97,8 @@ pub(in crate::store) fn restore(
     options: &StoreOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, StoreError> {
-    let unreadable = |error: io::Error| failure(backup, &error);
-    free_place(target)?;
-    let data = fs::metadata(backup).map_err(unreadable)?;
+    let new = NewFile::begin(target)?;
+    let data = fs::metadata(backup).map_err(|error| failure(backup, &error))?;
     if !data.is_file() {
         let detail = "it is not a file".to_owned();
         return Err(StoreError::Open { path: backup.to_owned(), detail });
@@ -110,7 +106,6 @@ pub(in crate::store) fn restore(
     let log = log_path(backup);
     let log_bytes = log.metadata().map_or(0, |log| log.len());
     check_disk_space(target, data.len() + 2 * log_bytes, "the restored store")?;
-    let part = Part::new(target)?;
     let mut done = 0;
     let mut count = |copied: u64| {
         done += copied;
@@ -118,15 +113,14 @@ pub(in crate::store) fn restore(
         Ok(())
     };
     let source = unused(backup)?;
-    part.write(&part.path, |out| copy(&source, out, &mut count)).map_err(|error| failure(&part.path, &error))?;
+    create(new.part(), |out| copy(&source, out, &mut count))?;
     if log_bytes > 0 {
         let source = File::open(&log).map_err(|error| failure(&log, &error))?;
-        part.write(&log_path(&part.path), |out| copy(source, out, &mut count))
-            .map_err(|error| failure(&part.path, &error))?;
+        create(&log_path(new.part()), |out| copy(source, out, &mut count))?;
     }
     // What is wrong with the copy is wrong with the backup.
-    let samples = part.merged(options).map_err(|error| of_backup(error, backup))?;
-    part.finish(target, samples)
+    let samples = merged(new.part(), options).map_err(|error| of_backup(error, backup))?;
+    Ok(BackupReport { samples, bytes: new.publish()? })
 }
 
 /// Opens a file that no process has open as a store: a copy of it would be torn.
@@ -149,84 +143,28 @@ fn unused(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Checks that a new file can be put in this place.
-fn free_place(target: &Path) -> Result<(), StoreError> {
-    for path in [target.to_owned(), log_path(target)] {
-        if path.exists() {
-            let detail = "it exists already; give a new file".to_owned();
-            return Err(StoreError::Open { path, detail });
-        }
+/// Creates a file that its owner alone can read, and syncs it.
+fn create(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
     }
-    Ok(())
-}
-
-/// The copy while it is made; removed when dropped.
-struct Part {
-    path: PathBuf,
-}
-
-impl Part {
-    fn new(target: &Path) -> Result<Self, StoreError> {
-        let path = PathBuf::from(format!("{}.part", target.display()));
-        for path in [path.clone(), log_path(&path)] {
-            if path.symlink_metadata().is_ok() {
-                let detail = "it exists: another copy is being made, or one was killed; remove it if it is not needed"
-                    .to_owned();
-                return Err(StoreError::Open { path, detail });
-            }
-        }
-        Ok(Self { path })
-    }
-
-    fn remove(&self) {
-        for path in [self.path.clone(), log_path(&self.path)] {
-            let _ = fs::remove_file(path);
-        }
-    }
-
-    /// Creates a file that its owner alone can read, and syncs it.
-    fn write(&self, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        let mut out = options.open(path)?;
+    let filled = options.open(path).and_then(|mut out| {
         fill(&mut out)?;
         out.sync_all()
-    }
-
-    /// Opens the copy, merges its log into it, and returns its samples.
-    fn merged(&self, options: &StoreOptions) -> Result<u64, StoreError> {
-        let (connection, _) = schema::connect(&self.path, options)?;
-        let samples = schema::load_layout(&connection)?.all().map(|segment| segment.rows).sum();
-        connection.execute_batch("CHECKPOINT").map_err(failed_to("merge the log into the backup"))?;
-        Ok(samples)
-    }
-
-    /// Gives the copy its name.
-    fn finish(&self, target: &Path, samples: u64) -> Result<BackupReport, StoreError> {
-        let named = || -> io::Result<u64> {
-            let file = File::open(&self.path)?;
-            file.sync_all()?;
-            let bytes = file.metadata()?.len();
-            publish(&self.path, target)?;
-            let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            // Where a folder cannot be synced, the file is there all the same.
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
-            Ok(bytes)
-        };
-        let bytes = named().map_err(|error| failure(target, &error))?;
-        Ok(BackupReport { samples, bytes })
-    }
+    });
+    filled.map_err(|error| failure(path, &error))
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        self.remove();
-    }
+/// Opens a copy, merges its log into it, and returns its samples.
+fn merged(path: &Path, options: &StoreOptions) -> Result<u64, StoreError> {
+    let (connection, _) = schema::connect(path, options)?;
+    let samples = schema::load_layout(&connection)?.all().map(|segment| segment.rows).sum();
+    connection.execute_batch("CHECKPOINT").map_err(failed_to("merge the log into the backup"))?;
+    Ok(samples)
 }
 
 /// Names the backup in place of its copy in an error.
@@ -242,21 +180,11 @@ fn of_backup(error: StoreError, backup: &Path) -> StoreError {
     }
 }
 
-fn failure(path: &Path, error: &io::Error) -> StoreError {
+/// Returns the error of a file that cannot be read or written.
+pub(super) fn failure(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull => StoreError::DiskFull { detail: format!("{}: {error}", path.display()) },
         _ => StoreError::Open { path: path.to_owned(), detail: error.to_string() },
-    }
-}
-
-/// Gives a file its name, which no other file may have: a store that was created meanwhile is not replaced.
-fn publish(part: &Path, target: &Path) -> io::Result<()> {
-    match fs::hard_link(part, target) {
-        Ok(()) => fs::remove_file(part),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // A file system without links.
-        Err(_) if target.symlink_metadata().is_err() => fs::rename(part, target),
-        Err(error) => Err(error),
     }
 }
 

@@ -4,12 +4,14 @@
 mod backup;
 mod checksum;
 mod log;
+mod new_file;
 mod place;
 mod record;
 mod recover;
 
 pub use backup::BackupReport;
 pub(super) use backup::{backup, restore};
+pub use new_file::NewFile;
 pub(super) use place::{OpenedFile, checkpoints};
 pub(super) use record::{Committed, StateFile};
 pub(super) use recover::{Recovered, download_path, log_path, recover};

@@ -86,7 +86,7 @@ fn a_backup_has_everything_acknowledged_before_it_began() {
             assert!(restored.stdout.contains(&format!(": {samples} samples of {file}")), "{}", restored.stdout);
         }
     });
-    // The service goes on as before: nothing is left of the copies, and a kill loses nothing.
+    // Nothing is left of the copies, and a kill loses nothing.
     let batches = acknowledged.load(Ordering::SeqCst);
     server.kill();
     let (samples, distinct, _) = counted(folder.path(), "almanac.duckdb", batches);
