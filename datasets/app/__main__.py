@@ -1,14 +1,13 @@
 """The command line of the example application: `python3 -m datasets.app --help`. See docs/example-application.md."""
 
 import argparse
-import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from datasets.app import faults
-from datasets.app.servers.children import cancel_on_signals, ignore_signals
+from datasets.app import command, faults
+
+BOUNDS = (("minutes", 0.1, 1440), ("scale", 0.001, 20), ("peak", 0.1, 500), ("base_port", 1024, 65000), ("seed", 0, 10**6))
 
 
 def arguments(argv=None):
@@ -30,23 +29,12 @@ def arguments(argv=None):
         faults.parse(options.faults)
     except ValueError as error:
         parser.error(str(error))
-    for name, low, high in (("minutes", 0.1, 1440), ("scale", 0.001, 20), ("peak", 0.1, 500), ("base_port", 1024, 65000), ("seed", 0, 10**6)):
-        if not low <= getattr(options, name) <= high:
-            parser.error(f"--{name.replace('_', '-')} {getattr(options, name)} is not between {low} and {high}")
+    command.check_bounds(parser, options, BOUNDS)
     if options.record and not options.out:
         parser.error("--record needs --out DIR")
     if options.out:
-        options.out = options.out.resolve()
-        if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
-            parser.error(f"--out {options.out} exists and is not an empty folder")
-        options.out.mkdir(parents=True, exist_ok=True)
+        options.out = command.new_folder(parser, options.out)
     return options
-
-
-async def guarded(run):
-    """Does the run until it is complete or a signal arrives."""
-    cancel_on_signals()
-    await run.execute()
 
 
 def main():
@@ -56,19 +44,8 @@ def main():
         print(json.dumps(faults.truth(faults.FAULTS), indent=1))
         return 0
     from datasets.app.run import Run
-    run, status, keep_logs = Run(options), 1, True
-    try:
-        asyncio.run(guarded(run))
-        status, keep_logs = 0, False
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        print("app: interrupted", file=sys.stderr)
-        keep_logs = False
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        print(f"app: {error}", file=sys.stderr)
-    finally:
-        ignore_signals()
-        run.close(keep_logs)
-    return status
+    run = Run(options)
+    return 0 if command.carry_out("app", run.execute, run.close) else 1
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def main():
     if not (0 < args.days <= 60 and 10 <= args.day_seconds <= 86400 and 1 <= args.step <= 60 and 0 < args.peak <= 500):
         parser.error("out of bounds: 0 < days <= 60, 10 <= day-seconds <= 86400, 1 <= step <= 60, 0 < peak <= 500")
     reexec_in_venv()
-    from datasets.app.servers.children import cancel_on_signals, ignore_signals
+    from datasets.app.command import carry_out
     from servers import Servers, ensure_packages
     ensure_packages()
     out = args.out.resolve()
@@ -185,24 +185,16 @@ def main():
     directory.chmod(0o755)
     servers = Servers(directory, args.base_port, 86400 / args.day_seconds, args.seed, out)
 
-    async def guarded():
-        cancel_on_signals()
-        await run(args, out, servers)
-    complete = False
-    try:
-        asyncio.run(guarded())
-        complete = True
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        print("interrupted: the recording so far is kept", file=sys.stderr)
-    except (RuntimeError, OSError) as error:
-        print(f"record: {error}", file=sys.stderr)
-    finally:
-        ignore_signals()
+    def close(failed):
         servers.stop_all()
         # The cluster takes memory where the folder is in /dev/shm.
-        shutil.rmtree(directory if complete else directory / "postgres", ignore_errors=True)
-        if not complete:
+        shutil.rmtree(directory / "postgres" if failed else directory, ignore_errors=True)
+        if failed:
             print(f"logs of the servers: {directory}", file=sys.stderr)
+
+    complete = carry_out("record", lambda: run(args, out, servers), close)
+    if not complete:
+        print("the recording so far is kept", file=sys.stderr)
     if (out / "manifest.json").exists():
         from datasets.app.export.pack import pack
         pack(out)

@@ -1,15 +1,11 @@
 """The command line of the recording: `scripts/app.sh recording --almanac PATH --out DIR`. See docs/example-application.md."""
 
 import argparse
-import asyncio
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from datasets.app import faults
-from datasets.app.servers.children import cancel_on_signals, ignore_signals
+from datasets.app import command, faults
 
 # Faults of these kinds show in a database. Those of caches and bodies stay off.
 KINDS = ("index", "query", "pool", "batch", "settings")
@@ -33,16 +29,9 @@ def arguments(argv=None):
     parser.add_argument("--peak", type=float, default=10.0, help="requests a second at the daily peak [10]")
     parser.add_argument("--base-port", type=int, default=21800, help="first of eleven ports [21800]")
     options = parser.parse_args(argv)
-    for name, low, high in BOUNDS:
-        if not low <= getattr(options, name) <= high:
-            parser.error(f"--{name.replace('_', '-')} {getattr(options, name)} is not between {low} and {high}")
-    options.almanac = options.almanac.resolve()
-    if not os.access(options.almanac, os.X_OK):
-        parser.error(f"the binary {options.almanac} is missing; run make build, or name another one by --almanac")
-    options.out = options.out.resolve()
-    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
-        parser.error(f"--out {options.out} exists and is not an empty folder")
-    options.out.mkdir(parents=True, exist_ok=True)
+    command.check_bounds(parser, options, BOUNDS)
+    options.almanac = command.binary(parser, options.almanac)
+    options.out = command.new_folder(parser, options.out)
     options.faults, options.copy, options.record, options.traces = ",".join(recorded()), False, False, None
     return options
 
@@ -54,23 +43,8 @@ def main():
     for name in [name for name in os.environ if name.startswith("ALMANAC_")]:
         del os.environ[name]  # settings of another service
     options.folder, options.out = options.out, None  # the run itself exports nothing
-    run, status = ServiceRecording(options), 1
-
-    async def guarded():
-        cancel_on_signals()
-        await run.execute()
-    try:
-        asyncio.run(guarded())
-        status = 0
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        print("recording: interrupted", file=sys.stderr)
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        print(f"recording: {error}", file=sys.stderr)
-    finally:
-        ignore_signals()
-        run.close(keep_logs=False)
-        shutil.rmtree(run.directory, ignore_errors=True)
-    return status
+    run = ServiceRecording(options)
+    return 0 if command.carry_out("recording", run.execute, lambda _failed: run.close(keep_logs=False)) else 1
 
 
 if __name__ == "__main__":

@@ -1,26 +1,8 @@
 """The child processes of a run: started in sessions of their own, stopped in the reverse order of their start."""
 
-import asyncio
 import os
 import signal
 import subprocess
-
-# A closed terminal ends a run as Ctrl-C does.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def cancel_on_signals():
-    """Cancels the current task when a signal of ENDING arrives. SIGHUP stays ignored where nohup ignores it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    for how in ENDING:
-        if how != signal.SIGHUP or signal.getsignal(how) is not signal.SIG_IGN:
-            loop.add_signal_handler(how, task.cancel)
-
-
-def ignore_signals():
-    """Ignores the signals of ENDING, so that a second Ctrl-C does not interrupt the end of a run."""
-    for how in ENDING:
-        signal.signal(how, signal.SIG_IGN)
 
 
 class Children:

@@ -1,15 +1,11 @@
 """The command line of the show: `make show-database`, or `scripts/app.sh show --almanac PATH`. See docs/advisors/database.md."""
 
 import argparse
-import asyncio
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from datasets.app import faults
-from datasets.app.servers.children import cancel_on_signals, ignore_signals
+from datasets.app import command, faults
 
 # Faults of these kinds show in a database; those of caches and bodies have advisors of their own and stay off.
 KINDS = ("index", "query", "batch", "pool")
@@ -37,19 +33,12 @@ def arguments(argv=None):
     parser.add_argument("--only-healthy", action="store_true", help="the load of --healthy-minutes alone: prints what is recommended for it")
     parser.add_argument("--out", type=Path, help="an empty or new folder for exports, reports and tables")
     options = parser.parse_args(argv)
-    for name, low, high in BOUNDS:
-        if not low <= getattr(options, name) <= high:
-            parser.error(f"--{name.replace('_', '-')} {getattr(options, name)} is not between {low} and {high}")
+    command.check_bounds(parser, options, BOUNDS)
     if options.only_healthy and not options.healthy_minutes:
         parser.error("--only-healthy needs --healthy-minutes")
-    options.almanac = options.almanac.resolve()
-    if not os.access(options.almanac, os.X_OK):
-        parser.error(f"the binary {options.almanac} is missing; run make build, or name another one by --almanac")
+    options.almanac = command.binary(parser, options.almanac)
     if options.out:
-        options.out = options.out.resolve()
-        if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
-            parser.error(f"--out {options.out} exists and is not an empty folder")
-        options.out.mkdir(parents=True, exist_ok=True)
+        options.out = command.new_folder(parser, options.out)
     options.faults, options.copy, options.record, options.traces = ",".join(planted()), not options.only_healthy, False, None
     return options
 
@@ -61,27 +50,16 @@ def main():
     for name in [name for name in os.environ if name.startswith("ALMANAC_")]:
         del os.environ[name]  # settings of another service
     options.out, out = None, options.out
-    run, status = Show(options), 1
+    run = Show(options)
     options.results = out or run.directory / "results"
     options.results.mkdir(exist_ok=True)
 
-    async def guarded():
-        cancel_on_signals()
-        return await run.execute()
-    try:
-        text = asyncio.run(guarded())
+    async def work():
+        text = await run.execute()
         (options.results / "tables.md").write_text(text + "\n")
         print(text)
-        status = 0
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        print("show: interrupted", file=sys.stderr)
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        print(f"show: {error}", file=sys.stderr)
-    finally:
-        ignore_signals()
-        run.close(keep_logs=False)
-        shutil.rmtree(run.directory, ignore_errors=True)
-    return status
+
+    return 0 if command.carry_out("show", work, lambda _failed: run.close(keep_logs=False)) else 1
 
 
 if __name__ == "__main__":

@@ -8,17 +8,18 @@ Every turn has the same requests from the same seed. Indexes are changed between
 import argparse
 import asyncio
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from datasets.app import faults, tables
+from datasets.app import command, faults
 from datasets.app.export import database
 from datasets.app.export.loops import repetitions
+from datasets.app.measure import tables
 from datasets.app.run import Run
 from datasets.app.schema import build
-from datasets.app.servers.children import cancel_on_signals, ignore_signals
+
+BOUNDS = (("seconds", 5, 3600), ("scale", 0.001, 20), ("peak", 0.1, 500), ("base_port", 1024, 65000), ("seed", 0, 10**6))
 
 
 def arguments(argv=None):
@@ -32,9 +33,7 @@ def arguments(argv=None):
     parser.add_argument("--base-port", type=int, default=21500)
     parser.set_defaults(faults="none", traces=None, copy=False, record=False, minutes=1.0)
     options = parser.parse_args(argv)
-    for name, low, high in (("seconds", 5, 3600), ("scale", 0.001, 20), ("peak", 0.1, 500), ("base_port", 1024, 65000), ("seed", 0, 10**6)):
-        if not low <= getattr(options, name) <= high:
-            parser.error(f"--{name.replace('_', '-')} {getattr(options, name)} is not between {low} and {high}")
+    command.check_bounds(parser, options, BOUNDS)
     try:
         faults.parse(options.only or "none")
     except ValueError as error:
@@ -97,23 +96,16 @@ def main():
     options = arguments()
     names = sorted(faults.parse(options.only), key=list(faults.FAULTS).index) if options.only else list(faults.FAULTS)
     options.out = Path(tempfile.mkdtemp(prefix="almanac-app-measure-"))
-    run, complete = Measurement(options), False
+    run = Measurement(options)
 
-    async def guarded():
-        cancel_on_signals()
-        return await run.measure(names)
-    try:
-        print(tables.document(asyncio.run(guarded())))
-        complete = True
-    except asyncio.CancelledError:
-        print("measure: interrupted", file=sys.stderr)
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        print(f"measure: {error}", file=sys.stderr)
-    finally:
-        ignore_signals()
-        run.close(keep_logs=not complete)
+    async def work():
+        print(tables.document(await run.measure(names)))
+
+    def close(failed):
+        run.close(failed)
         run.say(f"figures and spans are in {options.out}")
-    return 0 if complete else 1
+
+    return 0 if command.carry_out("measure", work, close) else 1
 
 
 if __name__ == "__main__":
