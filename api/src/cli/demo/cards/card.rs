@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     database, load, replayed,
-    text::{duration, number, paragraph, table},
+    text::{BELOW_LEAST_WAIT, LEAST_WAIT, duration, number, paragraph, table},
 };
 use crate::cli::demo::time_scale::TimeScale;
 
@@ -111,9 +111,13 @@ fn predicted(effect: &Effect, scale: TimeScale) -> String {
         "index_size" => " freed",
         _ => "",
     };
+    let metric = effect.metric.replace('_', " ");
+    // No model of waits is exact enough to promise none.
+    if effect.unit == "s" && effect.upper < LEAST_WAIT {
+        return format!("{metric}: {BELOW_LEAST_WAIT} [{:.0} % interval]", effect.level * 100.0);
+    }
     format!(
-        "{}{gained}: {}{unit} [{} to {}, {:.0} % interval]",
-        effect.metric.replace('_', " "),
+        "{metric}{gained}: {}{unit} [{} to {}, {:.0} % interval]",
         format(effect.value),
         format(effect.lower),
         format(effect.upper),
@@ -153,6 +157,7 @@ mod tests {
             "temporary bytes saved: 2 MB a day [1 MB to 4 MB, 80 % interval]",
         );
         check("pool_wait_p95", "s", 0.01, "pool wait p95: 10.0 ms [5.00 ms to 20.0 ms, 80 % interval]");
+        check("pool_wait_p95", "s", 0.0, "pool wait p95: less than 0.01 ms [80 % interval]");
         check("pool_idle_connections", "1", 4.0, "pool idle connections: 4.00 [2.00 to 8.00, 80 % interval]");
         check("hit_ratio", "1", 0.5, "hit ratio: 50.0 % [25.0 to 100, 80 % interval]");
         check(

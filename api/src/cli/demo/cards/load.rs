@@ -3,7 +3,7 @@
 use almanac_engine::store::rows::RecommendationRow;
 use serde_json::Value;
 
-use super::text::{count, duration, labelled, table};
+use super::text::{BELOW_LEAST_WAIT, LEAST_WAIT, count, duration, labelled, table};
 use crate::cli::demo::time_scale::TimeScale;
 
 /// Shows the predicted wait for a connection by the number of connections.
@@ -12,8 +12,12 @@ pub(super) fn pool(row: &RecommendationRow, _: TimeScale) -> String {
     let curve = evidence["curve"].as_array().map(Vec::as_slice).unwrap_or_default();
     let seconds = |value: &Value| value.as_f64().map_or_else(|| "–".to_owned(), duration);
     let rows = curve.iter().map(|point| {
+        let connections = marked(&point["connections"], row, "connections");
+        if point["upper"].as_f64().is_some_and(|wait| wait < LEAST_WAIT) {
+            return vec![connections, BELOW_LEAST_WAIT.to_owned(), String::new()];
+        }
         let range = format!("{} to {}", seconds(&point["lower"]), seconds(&point["upper"]));
-        vec![marked(&point["connections"], row, "connections"), seconds(&point["wait_p95"]), range]
+        vec![connections, seconds(&point["wait_p95"]), range]
     });
     let header = ["connections of an instance", "95 % wait, busiest times", "range"];
     let mut text = format!("{}\n", table(&header, rows.collect()));

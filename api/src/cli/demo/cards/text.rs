@@ -11,6 +11,10 @@ const WIDTH: u16 = 100;
 const PRESET: &str = "     ──            ";
 /// Width of the labels of [`labelled`], in characters.
 const LABEL: usize = 12;
+/// Smallest time that a prediction of waits distinguishes, in seconds.
+pub(super) const LEAST_WAIT: f64 = 1e-5;
+/// Text for a wait below [`LEAST_WAIT`].
+pub(super) const BELOW_LEAST_WAIT: &str = "less than 0.01 ms";
 
 /// Builds a table with the first column left-aligned and the others right-aligned.
 pub(in crate::cli::demo) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
