@@ -14,7 +14,7 @@ use super::{
     describe::{check_config, completions, man},
     files::{detect, forecast, replay, review},
     grafana, serve,
-    store::{backup, compact, delete, export, import, learn, recommend, restore, sql},
+    store::{backup, check, compact, delete, export, import, learn, recommend, restore, sql},
     token, verify, worker,
 };
 use crate::say::QuietStderr;
@@ -58,6 +58,8 @@ pub enum Command {
     Recommend(recommend::Args),
     /// Compact the store and release disk space
     Compact(compact::Args),
+    /// Read everything in a stopped store, and name what is damaged
+    Check(check::Args),
     /// Copy the store into a file, also while the service runs
     Backup(backup::Args),
     /// Make a new store of a backup
@@ -164,6 +166,7 @@ fn run(command: Command, global: &Global) -> Result<(), CliError> {
         Command::Learn(args) => learn::run(args, global),
         Command::Recommend(args) => recommend::run(args, global),
         Command::Compact(args) => compact::run(args, global),
+        Command::Check(args) => check::run(args, global),
         Command::Backup(args) => backup::run(args, global),
         Command::Restore(args) => restore::run(args, global),
         Command::Delete(args) => delete::run(args, global),

@@ -2,9 +2,15 @@
 //!
 //! Order of the shutdown: requests, background tasks, store. Called by `almanac serve` and `almanac demo`.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use almanac_engine::store::{Store, StoreError, StoreOptions};
+use almanac_engine::store::{OnConversion, Store, StoreError, StoreOptions};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
@@ -94,7 +100,29 @@ pub fn store_options(config: &Config) -> StoreOptions {
 /// [`StoreError`], which names the file.
 pub fn open_store(config: &Config) -> Result<Store, StoreError> {
     restrict_new_files();
-    Store::open(&config.store.path, store_options(config))
+    Store::open(&config.store.path, StoreOptions { on_conversion: conversion(), ..store_options(config) })
+}
+
+/// Shows the conversion of a store of an earlier release: a line in the log, and a bar where stderr is a terminal.
+fn conversion() -> OnConversion {
+    let bar: OnceLock<ProgressBar> = OnceLock::new();
+    OnConversion::new(move |done, total| {
+        let bar = bar.get_or_init(|| {
+            tracing::info!(
+                samples = total,
+                "the samples of an earlier release are converted to compressed blocks, once"
+            );
+            let template = "converting the store {wide_bar} {human_pos}/{human_len} samples, {eta} left";
+            // A template that cannot be parsed leaves the library's own style.
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(total).with_style(style).with_finish(ProgressFinish::AndClear)
+        });
+        bar.set_position(done);
+        if done >= total {
+            bar.finish_and_clear();
+            tracing::info!(samples = total, "the store is converted");
+        }
+    })
 }
 
 /// Serves until SIGTERM or SIGINT, or until the store fails.

@@ -30,9 +30,10 @@ pub use error::{StoreError, is_damage};
 pub use file::{BackupReport, NewFile};
 pub use handle::{Store, StoreStats};
 use handle::{cache, shared};
-pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, StoreOptions};
+pub use options::{AnalystLimits, Compaction, CompactionReport, Deletion, DeletionReport, OnConversion, StoreOptions};
 pub use read::{ROLLUP_MS, RollupValue};
 pub use schema::{PG_SETTINGS, PG_VERSION, pg_type_oid};
+pub use segment::{CheckReport, Damage};
 pub use sql::{
     EvaluatePromql, IsCancelled, ParquetError, PromqlCall, PromqlSeries, PromqlStep, SqlAnswer, SqlCancel,
     SqlDescription, SqlDialect, SqlError, SqlLimits, SqlParam, postgres, to_parquet,

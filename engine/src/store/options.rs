@@ -1,5 +1,7 @@
 //! Options of a store, and requests and reports of compaction and deletion.
 
+use std::{fmt, sync::Arc};
+
 use almanac_models::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,8 @@ pub struct StoreOptions {
     pub hot_rows: u64,
     /// Limits of analysts' queries.
     pub analyst: AnalystLimits,
+    /// Called while an opening converts the samples of a release before schema version 8.
+    pub on_conversion: OnConversion,
 }
 
 impl Default for StoreOptions {
@@ -48,7 +52,31 @@ impl Default for StoreOptions {
             drop_share_max: 0.2,
             hot_rows: 16_000_000,
             analyst: AnalystLimits::default(),
+            on_conversion: OnConversion::default(),
         }
+    }
+}
+
+/// A function of the number of samples that are converted, and of their total; none by default.
+#[derive(Clone, Default)]
+pub struct OnConversion(Option<Arc<dyn Fn(u64, u64) + Send + Sync>>);
+
+impl OnConversion {
+    /// Wraps a function.
+    pub fn new(report: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(report)))
+    }
+
+    pub(in crate::store) fn report(&self, done: u64, total: u64) {
+        if let Some(report) = &self.0 {
+            report(done, total);
+        }
+    }
+}
+
+impl fmt::Debug for OnConversion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("OnConversion").field(&self.0.is_some()).finish()
     }
 }
 

@@ -21,7 +21,7 @@ fn a_block_is_due_after_two_hours() {
     assert_eq!(compact(2 * HOUR - 1), CompactionReport::default());
     let report = compact(2 * HOUR);
     assert_eq!((report.samples_moved, report.segments_written, report.segments_dropped), (1, 1, 1));
-    assert_eq!(report.rollups_written, 2);
+    assert_eq!(report.rollups_written, 1);
     assert_eq!(compact(3 * HOUR), CompactionReport::default());
     assert_eq!(all(&fresh.store)[0].values, [1.0]);
 }

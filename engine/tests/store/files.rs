@@ -107,7 +107,7 @@ fn a_newer_schema_is_rejected() {
     let raw = duckdb::Connection::open(&path).unwrap();
     raw.execute_batch("UPDATE store.meta SET value = '99' WHERE key = 'schema_version'").unwrap();
     raw.close().unwrap();
-    assert!(refused(&path).ends_with("has schema version 99, but this release supports up to 7; use a newer almanac"));
+    assert!(refused(&path).ends_with("has schema version 99, but this release supports up to 8; use a newer almanac"));
     drop(folder);
 }
 

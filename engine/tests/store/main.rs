@@ -1,8 +1,8 @@
 //! Tests of the store's public interface on real files.
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
-mod answers;
 mod append;
+mod blocks;
 mod collected;
 mod compaction;
 mod delete;
@@ -14,6 +14,6 @@ mod model;
 mod recovery;
 mod retention;
 mod rows;
-mod schemas;
 mod sql;
 mod support;
+mod versions;

@@ -2,6 +2,7 @@
 
 mod backend;
 pub mod backup;
+pub mod check;
 pub mod compact;
 pub mod delete;
 pub mod export;

@@ -1,4 +1,7 @@
-//! Sizes and counters of a store, which the API exports as metrics.
+//! Sizes and counters of a store, which the API exports as metrics, and the check of everything that is stored.
+
+use super::Store;
+use crate::store::{CheckReport, StoreError, segment};
 
 /// Sizes and counters of the store, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,4 +66,15 @@ pub struct StoreStats {
     pub rows_held: u64,
     /// Native histograms.
     pub histograms: u64,
+}
+
+impl Store {
+    /// Reads everything that is stored and compares the checksums; compactions wait. `report` is called with the samples that
+    /// were read and their total.
+    ///
+    /// # Errors
+    /// `Closed`, or an error of DuckDB other than damage, which is in the report.
+    pub fn check(&self, report: impl Fn(u64, u64)) -> Result<CheckReport, StoreError> {
+        segment::check(&self.0.shared, report)
+    }
 }

@@ -88,7 +88,10 @@ impl Store {
         schema::migrate(&connection, path)?;
         unless_full(schema::drop_orphans(&connection))?;
         let mut registry = schema::load_registry(&connection, options.max_series, options.label_bytes)?;
-        let layout = schema::load_layout(&connection)?;
+        let mut layout = schema::load_layout(&connection)?;
+        unless_full(segment::convert(&connection, &mut layout, |done, total| {
+            options.on_conversion.report(done, total)
+        }))?;
         let mut recent = schema::load_recent(&connection, &layout, options.recent_bytes)?;
         let histograms = schema::load_histograms(&connection)?;
         unless_full(schema::drop_dead_series(&connection, &mut registry, &recent, &histograms))?;

@@ -27,7 +27,13 @@ pub(in crate::store) fn for_each_batch_with(
     // The returned iterator is dropped: it panics on errors, while `step` returns them.
     let _ = statement.stream_arrow(duckdb::params_from_iter(values)).map_err(&failed)?;
     while let Some(rows) = statement.step().map_err(&failed)? {
-        each(&RecordBatch::from(&rows))?;
+        if let Err(error) = each(&RecordBatch::from(&rows)) {
+            // A stream that is not read to its end keeps its transaction, and no checkpoint can be written, until the
+            // connection runs another statement.
+            drop(statement);
+            let _ = connection.execute_batch("SELECT 1");
+            return Err(error);
+        }
     }
     Ok(())
 }

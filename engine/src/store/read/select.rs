@@ -14,7 +14,7 @@ use crate::{
     series::{Matcher, SeriesId, SeriesSamples, stale_marker},
     store::{
         StoreError, index,
-        segment::{Segment, SegmentKind, SegmentLayout},
+        segment::{BLOCK_COLUMNS, BlockRef, Segment, SegmentKind, SegmentLayout, damaged, each_block},
         shared::Shared,
         write::RecentPart,
     },
@@ -25,6 +25,24 @@ const LISTED_SERIES: usize = 20_000;
 
 /// Number of retries of a read whose segment was replaced by compaction.
 pub(super) const RETRIES: usize = 8;
+
+/// Form of the rows of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Blocks,
+    Rows,
+    Late,
+}
+
+impl Form {
+    const fn of(kind: SegmentKind) -> Self {
+        match kind {
+            SegmentKind::Cold => Self::Blocks,
+            SegmentKind::Hot | SegmentKind::Rows => Self::Rows,
+            SegmentKind::Late => Self::Late,
+        }
+    }
+}
 
 /// State of one series during a read.
 struct SeriesRead {
@@ -148,32 +166,43 @@ impl<'a> SegmentRead<'a> {
     }
 
     fn run(&mut self, connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
-        let condition = self.condition();
-        for kind in [None, Some(SegmentKind::Late)] {
-            let late = kind.is_some();
-            // Late segments also have the sequence number, so they need a separate statement.
-            let columns = if late { "series_id, timestamp, value, seq" } else { "series_id, timestamp, value" };
-            let parts: Vec<String> = layout
-                .all()
-                .filter(|segment| (segment.kind == SegmentKind::Late) == late && self.touches(segment))
-                .map(|segment| format!("SELECT {columns} FROM {} WHERE {condition}", segment.table()))
-                .collect();
-            if !parts.is_empty() {
-                for_each_batch(connection, &parts.join(" UNION ALL "), |batch| self.take(batch, late))?;
+        let series = self.condition();
+        let (from, until) = (instant(self.start), instant(self.end));
+        let within_rows = format!("{series} AND timestamp BETWEEN {from} AND {until}");
+        let within_blocks = format!("{series} AND begin_at <= {until} AND end_at >= {from}");
+        let select = |form: Form| {
+            let (columns, condition) = match form {
+                Form::Blocks => (BLOCK_COLUMNS, &within_blocks),
+                Form::Rows => ("series_id, timestamp, value", &within_rows),
+                Form::Late => ("series_id, timestamp, value, seq", &within_rows),
+            };
+            let touched = layout.all().filter(|segment| Form::of(segment.kind) == form && self.touches(segment));
+            let parts: Vec<String> =
+                touched.map(|segment| format!("SELECT {columns} FROM {} WHERE {condition}", segment.table())).collect();
+            parts.join(" UNION ALL ")
+        };
+        // Each form has columns of its own, so it needs a statement of its own.
+        for (form, sql) in [Form::Blocks, Form::Rows, Form::Late].map(|form| (form, select(form))) {
+            if !sql.is_empty() {
+                for_each_batch(connection, &sql, |batch| match form {
+                    Form::Blocks => each_block(batch, |block| self.take_block(block)),
+                    Form::Rows | Form::Late => self.take(batch, form == Form::Late),
+                })?;
             }
         }
         Ok(())
     }
 
     fn touches(&self, segment: &Segment) -> bool {
-        segment.overlaps(self.start, self.end)
+        segment.rows > 0 && segment.overlaps(self.start, self.end)
     }
 
+    /// Returns the condition on `series_id`.
     fn condition(&self) -> String {
         let wanted: Vec<u32> =
             self.chosen.iter().filter(|series| series.part.disk_before.is_some()).map(|series| series.id).collect();
         let last = self.first as usize + self.slots.len() - 1;
-        let series = match wanted.as_slice() {
+        match wanted.as_slice() {
             [only] => format!("series_id = {only}"),
             many if many.len() == self.slots.len() || many.len() > LISTED_SERIES => {
                 format!("series_id BETWEEN {} AND {last}", self.first)
@@ -182,8 +211,31 @@ impl<'a> SegmentRead<'a> {
                 let list: Vec<String> = many.iter().map(u32::to_string).collect();
                 format!("series_id IN ({}) AND series_id BETWEEN {} AND {last}", list.join(","), self.first)
             }
-        };
-        format!("{series} AND timestamp BETWEEN {} AND {}", instant(self.start), instant(self.end))
+        }
+    }
+
+    /// Decodes a block and appends its samples within the span to their series.
+    fn take_block(&mut self, block: BlockRef<'_>) -> Result<(), StoreError> {
+        let slot = self.slots[(block.series - self.first) as usize] as usize;
+        let Some(series) = self.chosen.get_mut(slot) else { return Ok(()) };
+        // Memory holds everything from `disk_before` on.
+        let Some(before) = series.part.disk_before else { return Ok(()) };
+        let (start, end) = (self.start, self.end.min(before.saturating_sub(1)));
+        let (timestamps, values) = (&mut series.timestamps, &mut series.values);
+        let old = timestamps.len();
+        block.decode(timestamps, values).map_err(|error| damaged(block.series, &error))?;
+        if block.end > end {
+            let kept = old + timestamps[old..].partition_point(|at| *at <= end);
+            timestamps.truncate(kept);
+            values.truncate(kept);
+        }
+        if block.begin < start {
+            let early = timestamps[old..].partition_point(|at| *at < start);
+            timestamps.drain(old..old + early);
+            values.drain(old..old + early);
+        }
+        self.samples += timestamps.len() - old;
+        if self.samples > self.limit { Err(StoreError::TooManySamples { limit: self.limit }) } else { Ok(()) }
     }
 
     /// Distributes the rows of a batch to their series.

@@ -94,8 +94,8 @@ const ROLLUP_COLUMNS: &[Column] = &[
 
 const ROLLUPS_5M: Table = view(
     "rollups_5m",
-    "Samples aggregated by 5 minutes, written by compaction; lags behind samples by up to two hours",
-    Source::Table("rollup_5m"),
+    "Samples aggregated by 5 minutes, as of the last compaction; lags behind samples by up to two hours",
+    Source::FineBuckets,
     ROLLUP_COLUMNS,
 );
 

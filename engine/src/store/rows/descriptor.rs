@@ -34,6 +34,8 @@ pub(in crate::store) enum Source {
     Select(&'static str),
     /// The segments, which change while the store is open.
     Segments,
+    /// The buckets of 5 minutes of the cold segments, and of the table of those whose samples have expired.
+    FineBuckets,
 }
 
 /// One column.

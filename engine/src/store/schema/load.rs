@@ -79,7 +79,7 @@ pub(in crate::store) fn load_layout(connection: &Connection) -> Result<SegmentLa
                 hot_since = since;
             }
             SegmentKind::Late => late = Some(segment),
-            SegmentKind::Cold => return Err(corrupt(format!("cold segment {id} is not frozen"))),
+            SegmentKind::Cold | SegmentKind::Rows => return Err(corrupt(format!("cold segment {id} is not frozen"))),
         }
     }
     match (hot, late) {
@@ -88,10 +88,16 @@ pub(in crate::store) fn load_layout(connection: &Connection) -> Result<SegmentLa
     }
 }
 
-/// Counts a segment's rows and determines its time span.
+/// Counts a segment's samples and determines its time span.
 pub(in crate::store) fn measure(connection: &Connection, id: u64, kind: SegmentKind) -> Result<Segment, StoreError> {
     let mut segment = Segment::empty(id, kind);
-    let sql = format!("SELECT count(*), min(epoch_ms(timestamp)), max(epoch_ms(timestamp)) FROM {}", segment.table());
+    let columns = match kind {
+        SegmentKind::Cold => "coalesce(sum(count), 0)::BIGINT, epoch_ms(min(begin_at)), epoch_ms(max(end_at))",
+        SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => {
+            "count(*), epoch_ms(min(timestamp)), epoch_ms(max(timestamp))"
+        }
+    };
+    let sql = format!("SELECT {columns} FROM {}", segment.table());
     let (rows, min, max): (i64, Option<i64>, Option<i64>) = connection
         .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .map_err(failed_to("measure a segment"))?;

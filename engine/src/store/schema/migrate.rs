@@ -12,19 +12,57 @@ use crate::store::{
     StoreError,
     error::{cannot_open, failed_to},
     rows::histogram,
+    segment::fine_bucket,
 };
 
 /// Newest schema version, which this release writes.
-pub(in crate::store) const SCHEMA_VERSION: u32 = 7;
+pub(in crate::store) const SCHEMA_VERSION: u32 = 8;
 
 /// Returns the migration steps; the step at index `v` migrates version `v` to `v + 1`.
 ///
 /// A released step is never changed. The first two are texts. Later steps are derived from the table descriptions,
-/// which record the version that added a table or column; version 5 also adds the table of native histograms.
+/// which record the version that added a table or column; version 5 also adds the table of native histograms. Version 8
+/// also depends on the segments: see [`of_blocks`].
 fn migrations() -> Vec<String> {
     let of_histograms = |version: u32| if version == 5 { histogram::TABLE } else { "" };
     let described = (3..=SCHEMA_VERSION).map(|version| additions(version) + of_histograms(version));
     [VERSION_1, VERSION_2].into_iter().map(str::to_owned).chain(described).collect()
+}
+
+/// Returns the statements of version 8, which keeps cold samples in blocks: the cold segments become segments of rows, which
+/// the opening replaces by blocks one after the other; buckets of 5 minutes are kept of samples that have expired only.
+fn of_blocks(connection: &Connection) -> Result<String, StoreError> {
+    let failed = failed_to("read the list of segments");
+    let mut statement =
+        connection.prepare("SELECT segment_id FROM store.segments WHERE kind = 'cold' ORDER BY 1").map_err(&failed)?;
+    let cold: Vec<u64> = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(&failed)?;
+    let mut sql = "ALTER TABLE store.rollup_5m ADD COLUMN last_at TIMESTAMP_MS;".to_owned();
+    if cold.is_empty() {
+        return Ok(sql);
+    }
+    let tables: Vec<String> = cold.iter().map(|id| format!("FROM store.cold_{id}")).collect();
+    // The first bucket of a series' samples may also contain samples that have expired: those remain in it.
+    sql.push_str(&format!(
+        "CREATE TEMP TABLE first_bucket AS SELECT series_id, {bucket} AS first
+             FROM (SELECT series_id, min(timestamp) AS timestamp FROM ({samples}) GROUP BY series_id);
+         CREATE TEMP TABLE expired AS
+             SELECT old.series_id, old.timestamp, old.count - coalesce(held.count, 0) AS count,
+                 old.sum - coalesce(held.sum, 0) AS sum, old.min, old.max, old.last
+             FROM store.rollup_5m AS old LEFT JOIN first_bucket USING (series_id)
+                 LEFT JOIN (SELECT series_id, first AS timestamp, count(value) AS count, sum(value) AS sum
+                            FROM ({samples}) AS held JOIN first_bucket USING (series_id)
+                            WHERE held.timestamp < first + INTERVAL 5 MINUTE GROUP BY ALL) AS held
+                     USING (series_id, timestamp)
+             WHERE first IS NULL OR old.timestamp < first OR (old.timestamp = first AND old.count > held.count);
+         DELETE FROM store.rollup_5m;
+         INSERT INTO store.rollup_5m BY NAME FROM temp.main.expired;
+         DROP TABLE temp.main.expired; DROP TABLE temp.main.first_bucket;
+         UPDATE store.segments SET kind = 'rows' WHERE kind = 'cold';",
+        bucket = fine_bucket(),
+        samples = tables.join(" UNION ALL "),
+    ));
+    sql.extend(cold.iter().map(|id| format!("ALTER TABLE store.cold_{id} RENAME TO rows_{id};")));
+    Ok(sql)
 }
 
 /// Returns the schema version of an open database: 0 when it is empty.
@@ -71,9 +109,10 @@ pub(in crate::store) fn migrate(connection: &Connection, path: &Path) -> Result<
     let from = usize::try_from(found).unwrap_or(usize::MAX);
     for (step, sql) in migrations().iter().enumerate().skip(from) {
         let version = step + 1;
+        let of_segments = if version == 8 { of_blocks(connection)? } else { String::new() };
         connection
             .execute_batch(&format!(
-                "BEGIN TRANSACTION; {sql} UPDATE store.meta SET value = '{version}' WHERE key = 'schema_version'; COMMIT"
+                "BEGIN TRANSACTION; {sql} {of_segments} UPDATE store.meta SET value = '{version}' WHERE key = 'schema_version'; COMMIT"
             ))
             .map_err(|error| {
                 let _ = connection.execute_batch("ROLLBACK");
@@ -93,7 +132,7 @@ pub(in crate::store) fn drop_orphans(connection: &Connection) -> Result<(), Stor
     let mut statement = connection
         .prepare(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'store'
-             AND (regexp_full_match(table_name, 'stage_.*') OR regexp_full_match(table_name, '(hot|late|cold)_[0-9]+'))
+             AND (regexp_full_match(table_name, 'stage_.*') OR regexp_full_match(table_name, '(hot|late|cold|rows)_[0-9]+'))
              AND table_name NOT IN (SELECT kind || '_' || segment_id FROM store.segments)",
         )
         .map_err(&failed)?;

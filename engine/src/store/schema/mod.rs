@@ -20,4 +20,6 @@ pub(super) use postgres::{
     create_catalogue, is_catalogue_function, is_catalogue_relation, is_information_relation, namespace_oid,
     relation_oid,
 };
-pub(super) use views::{create_sample_views, create_static_views, refresh_sample_view, sample_view, select_of};
+pub(super) use views::{
+    NO_SAMPLES, SampleRelations, create_sample_views, create_static_views, refresh_sample_view, sample_views, select_of,
+};

@@ -15,6 +15,7 @@ use crate::store::{
     StoreError, StoreOptions,
     error::{cannot_open, failed_to},
     file::{Recovered, log_path, recover},
+    segment::register_functions,
 };
 
 /// Files that this process has open; the operating system's lock excludes other processes only.
@@ -79,13 +80,21 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
     }
     let recovered = recover(path)?;
     if path.exists() && has_log() {
-        // Opening for writing merges the log into the file, so the version is checked read-only first.
-        let looking = open_mode(path, options, AccessMode::ReadOnly)?;
-        check_version(&looking, path)?;
+        // Opening for writing merges the log into the file, so the version is checked read-only first: by another name, by
+        // which DuckDB finds no log to replay, because that takes seconds.
+        let link = CheckLink::new(path);
+        let looking = open_mode(path, link.as_ref().map_or(path, |link| &link.0), options, AccessMode::ReadOnly)?;
+        let mut found = check_version(&looking, path)?;
         check_blocks(&looking, path)?;
+        drop(looking);
+        if found == 0 && link.is_some() {
+            // Nothing is known without the log: the database may be another program's, or a new store.
+            found = check_version(&open_mode(path, path, options, AccessMode::ReadOnly)?, path)?;
+        }
+        tracing::debug!(version = found, "the store has a log");
     }
     let is_new = !path.exists();
-    let connection = open_mode(path, options, AccessMode::ReadWrite)?;
+    let connection = open_mode(path, path, options, AccessMode::ReadWrite)?;
     check_version(&connection, path)?;
     if is_new {
         secure_new(path);
@@ -93,6 +102,27 @@ pub(in crate::store) fn connect(path: &Path, options: &StoreOptions) -> Result<(
         check_blocks(&connection, path)?;
     }
     Ok((connection, recovered))
+}
+
+/// Second name of the file; removed when dropped.
+struct CheckLink(PathBuf);
+
+impl CheckLink {
+    /// Returns `None` where the file system has no hard links.
+    fn new(path: &Path) -> Option<Self> {
+        let mut link = path.as_os_str().to_owned();
+        link.push(".check");
+        let link = PathBuf::from(link);
+        // An opening that was killed may have left it.
+        let _ = std::fs::remove_file(&link);
+        std::fs::hard_link(path, &link).ok().map(|()| Self(link))
+    }
+}
+
+impl Drop for CheckLink {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Makes a new file readable by its owner alone, and its folder entry durable: without that, a power cut could leave
@@ -115,7 +145,12 @@ fn secure_new(path: &Path) {
     }
 }
 
-fn open_mode(path: &Path, options: &StoreOptions, mode: AccessMode) -> Result<Connection, StoreError> {
+/// Size of the blocks of a new file in bytes; DuckDB's own is four times that. Small tables and the metadata take at least a
+/// block each, several megabytes in all, while a block of samples still has twenty rows.
+const BLOCK_BYTES: &str = "65536";
+
+/// Opens the store at `path` by the name `file`.
+fn open_mode(path: &Path, file: &Path, options: &StoreOptions, mode: AccessMode) -> Result<Connection, StoreError> {
     let config = || -> duckdb::Result<Config> {
         let mut config = Config::default()
             .access_mode(mode.clone())?
@@ -124,14 +159,17 @@ fn open_mode(path: &Path, options: &StoreOptions, mode: AccessMode) -> Result<Co
             .with("memory_limit", format!("{}MiB", options.memory_bytes >> 20))?
             // DuckDB's automatic checkpoints are avoided: the writer checkpoints after a compaction, when little is
             // left to write, or when the log is large.
-            .with("checkpoint_threshold", "4GiB")?;
+            .with("checkpoint_threshold", "4GiB")?
+            .with("default_block_size", BLOCK_BYTES)?;
         if options.threads > 0 {
             config = config.threads(i64::try_from(options.threads).unwrap_or(i64::MAX))?;
         }
         Ok(config)
     };
     let config = config().map_err(failed_to("configure DuckDB"))?;
-    Connection::open_with_flags(path, config).map_err(|error| cannot_open(path, &error))
+    let connection = Connection::open_with_flags(file, config).map_err(|error| cannot_open(path, &error))?;
+    register_functions(&connection)?;
+    Ok(connection)
 }
 
 /// Disables file and network access, extensions and configuration for every later statement.

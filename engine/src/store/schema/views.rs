@@ -7,14 +7,14 @@ use crate::store::{
     StoreError,
     error::failed_to,
     rows::{Column, TABLES, Table, descriptor::Source},
-    segment::{Segment, SegmentKind, SegmentLayout},
+    segment::{Segment, SegmentKind, SegmentLayout, fine_buckets},
 };
 
-/// Returns the `SELECT` of a view; `None` for samples, whose view depends on the segments.
+/// Returns the `SELECT` of a view; `None` for the views that depend on the segments.
 pub(in crate::store) fn select_of(table: &Table) -> Option<String> {
     let columns = || table.columns.iter().map(Column::select).collect::<Vec<_>>().join(", ");
     match table.source {
-        Source::Segments => None,
+        Source::Segments | Source::FineBuckets => None,
         Source::Select(select) => Some(select.to_owned()),
         Source::Rows => Some(format!("SELECT {} FROM store.{}", columns(), table.name)),
         Source::Table(name) => Some(format!("SELECT {} FROM store.{name}", columns())),
@@ -55,12 +55,12 @@ pub(in crate::store) fn create_static_views(connection: &Connection) -> Result<(
         .map_err(failed_to("create the views"))
 }
 
-/// Recreates the view of samples over the present segments, within the caller's transaction.
+/// Recreates the views of samples over the present segments, within the caller's transaction.
 pub(in crate::store) fn create_sample_views(connection: &Connection, layout: &SegmentLayout) -> Result<(), StoreError> {
     let of = |kind| layout.of(kind).map(Segment::table).collect::<Vec<_>>();
-    let base = [of(SegmentKind::Cold), of(SegmentKind::Hot)].concat();
+    let cold = layout.cold().iter().map(|segment| segment.relation(&segment.table())).collect();
     connection
-        .execute_batch(&sample_view(&base, &of(SegmentKind::Late)))
+        .execute_batch(&sample_views(&SampleRelations { cold, hot: of(SegmentKind::Hot), late: of(SegmentKind::Late) }))
         .map_err(failed_to("create the view of samples"))
 }
 
@@ -73,16 +73,24 @@ pub(in crate::store) fn refresh_sample_view(connection: &Connection, layout: &Se
     made
 }
 
-/// Returns the statements that create the view of samples: hot and cold rows without a late version, and the last late
-/// row of each series and timestamp. Stale markers (NULL) are hidden.
+/// The relations of samples that the views read. Hot and cold ones together have at least one entry.
+#[derive(Debug)]
+pub(in crate::store) struct SampleRelations {
+    pub(in crate::store) cold: Vec<String>,
+    pub(in crate::store) hot: Vec<String>,
+    pub(in crate::store) late: Vec<String>,
+}
+
+/// Returns the statements that create the views of samples and of their buckets of 5 minutes.
 ///
-/// `base` and `late` are the relations of the cold and hot segments, and of the late ones; `base` is not empty.
-pub(in crate::store) fn sample_view(base: &[String], late: &[String]) -> String {
+/// Samples are the hot and cold rows without a late version, and the last late row of each series and timestamp. Stale
+/// markers (NULL) are hidden.
+pub(in crate::store) fn sample_views(of: &SampleRelations) -> String {
     let union = |columns: &str, relations: &[String]| {
         relations.iter().map(|from| format!("SELECT {columns} FROM {from}")).collect::<Vec<_>>().join(" UNION ALL ")
     };
-    let base = union("series_id, timestamp, value", base);
-    let select = if late.is_empty() {
+    let base = union("series_id, timestamp, value", &[of.cold.as_slice(), of.hot.as_slice()].concat());
+    let samples = if of.late.is_empty() {
         format!("SELECT series_id, timestamp, value FROM ({base}) WHERE value IS NOT NULL")
     } else {
         format!(
@@ -90,8 +98,18 @@ pub(in crate::store) fn sample_view(base: &[String], late: &[String]) -> String 
                 QUALIFY row_number() OVER (PARTITION BY series_id, timestamp ORDER BY seq DESC) = 1)
             SELECT series_id, timestamp, value FROM (
                 FROM base ANTI JOIN late USING (series_id, timestamp) UNION ALL FROM late) WHERE value IS NOT NULL",
-            union("series_id, timestamp, value, seq", late)
+            union("series_id, timestamp, value, seq", &of.late)
         )
     };
-    TABLES.iter().filter(|table| table.source == Source::Segments).map(|table| create(table, &select)).collect()
+    let cold = if of.cold.is_empty() { NO_SAMPLES.to_owned() } else { union("series_id, timestamp, value", &of.cold) };
+    let select = |table: &Table| match table.source {
+        Source::Segments => Some(samples.clone()),
+        Source::FineBuckets => Some(fine_buckets(&cold)),
+        Source::Select(_) | Source::Rows | Source::Table(_) => None,
+    };
+    TABLES.iter().filter_map(|table| select(table).map(|select| create(table, &select))).collect()
 }
+
+/// A relation with the columns of samples and no row.
+pub(in crate::store) const NO_SAMPLES: &str = "SELECT 0::UINTEGER AS series_id, TIMESTAMP_MS '1970-01-01' AS timestamp, \
+    0::DOUBLE AS value WHERE false";

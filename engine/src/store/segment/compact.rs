@@ -6,7 +6,7 @@ use almanac_models::Timestamp;
 use duckdb::Connection;
 
 use super::{
-    Segment, SegmentKind,
+    Segment, SegmentKind, block,
     build::build,
     plan::{self, Merge},
     reclaim,
@@ -122,7 +122,7 @@ impl CompactionRun<'_> {
         let moved = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum::<u64>();
         // A cold segment that shares a sample with a late one must take part: cold segments contain a sample at most
         // once.
-        for run in layout.frozen_of(SegmentKind::Cold) {
+        for run in layout.cold() {
             if self.is_changed(&run, &merge.late)? {
                 merge.base.push(run);
             }
@@ -136,8 +136,21 @@ impl CompactionRun<'_> {
     /// Returns whether a cold segment contains the series and timestamp of a late row.
     fn is_changed(&self, run: &Segment, late: &[Segment]) -> Result<bool, StoreError> {
         for late in late.iter().filter(|late| late.overlaps(run.min, run.max)) {
-            let sql =
-                format!("SELECT EXISTS (FROM {} SEMI JOIN {} USING (series_id, timestamp))", late.table(), run.table());
+            // Only the blocks that a late row lies within are decoded.
+            let sql = format!(
+                "SELECT EXISTS (FROM {late} SEMI JOIN {blocks} AS cold USING (series_id, timestamp))",
+                late = late.table(),
+                blocks = block::samples_of(
+                    &format!(
+                        "(FROM {} AS block WHERE EXISTS (FROM {} AS late WHERE late.series_id = block.series_id
+                             AND late.timestamp BETWEEN block.begin_at AND block.end_at))",
+                        run.table(),
+                        late.table()
+                    ),
+                    "series_id, timestamp",
+                    ""
+                ),
+            );
             let changed: bool =
                 self.connection.query_row(&sql, [], |row| row.get(0)).map_err(failed_to("find repeated samples"))?;
             if changed {
@@ -157,7 +170,10 @@ impl CompactionRun<'_> {
         let rows: u64 = merge.base.iter().chain(&merge.late).map(|segment| segment.rows).sum();
         check_disk_space(&self.shared.path, rows.saturating_mul(ROW_BYTES), "compaction")?;
         let id = self.shared.layout.write().take_id();
-        let built = build(&self.connection, merge, id, self.raw_cutoff)?;
+        if let Some(cutoff) = self.raw_cutoff {
+            rollup::stage_expired(&self.connection, merge, cutoff)?;
+        }
+        let built = build(&self.connection, merge, id, self.raw_cutoff, |_| ())?;
         if staged {
             let layout = self.shared.layout.read().clone();
             rollup::stage(&self.connection, &layout, merge, built.run.as_ref(), self.raw_cutoff)?;

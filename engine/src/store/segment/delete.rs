@@ -15,9 +15,10 @@ use arrow::{
 use duckdb::Connection;
 
 use super::{
-    Segment, SegmentKind, SegmentLayout,
-    build::union,
-    rollup::{self, EdgeBuckets},
+    Segment, SegmentKind, SegmentLayout, block,
+    build::{damaged, union_within},
+    merge::without,
+    rollup,
 };
 use crate::{
     series::{METRIC_NAME, MatchOp, Matcher},
@@ -166,11 +167,13 @@ impl<'a> DeletionScope<'a> {
     fn count(&self, layout: &SegmentLayout) -> Result<DeletionReport, StoreError> {
         let failed = failed_to("count the samples to delete");
         let condition = self.condition();
-        let base = union("series_id, timestamp", &self.touched(layout, false));
-        let late = union("series_id, timestamp", &self.touched(layout, true));
+        let within = |is_late| {
+            union_within("series_id, timestamp", &self.touched(layout, is_late), &self.of_series(), self.span)
+        };
+        let (base, late) = (within(false), within(true));
         // A late row with a base row of the same timestamp is another version of one sample, so it does not count.
         let sql = format!(
-            "WITH base AS (FROM ({base}) WHERE {condition}), late AS (SELECT DISTINCT * FROM ({late}) WHERE {condition}),
+            "WITH base AS ({base}), late AS (SELECT DISTINCT * FROM ({late})),
              histograms AS (SELECT DISTINCT series_id, timestamp FROM store.histograms WHERE {condition}),
              every AS (FROM base UNION ALL FROM late ANTI JOIN base USING (series_id, timestamp)
                        UNION ALL FROM histograms)
@@ -196,12 +199,11 @@ impl<'a> DeletionScope<'a> {
     }
 
     /// Computes the part outside the span of the buckets at its ends, before the rows are deleted.
-    fn stage_edges(&self, layout: &SegmentLayout) -> Result<Vec<EdgeBuckets>, StoreError> {
-        let cold = layout.frozen_of(SegmentKind::Cold);
-        rollup::stage_edges(self.connection, &cold, &self.of_series(), self.span)
+    fn stage_edges(&self, layout: &SegmentLayout) -> Result<Vec<i64>, StoreError> {
+        rollup::stage_edges(self.connection, &layout.cold(), &self.of_series(), self.span)
     }
 
-    fn delete_rollups(&self, edges: &[EdgeBuckets]) -> Result<(), StoreError> {
+    fn delete_rollups(&self, edges: &[i64]) -> Result<(), StoreError> {
         rollup::delete_span(self.connection, &self.of_series(), self.span, edges)
     }
 
@@ -212,8 +214,14 @@ impl<'a> DeletionScope<'a> {
         self.connection.execute(&sql, []).map_err(&failed)?;
         let touched: Vec<Segment> = [false, true].into_iter().flat_map(|late| self.touched(layout, late)).collect();
         for segment in touched {
-            let sql = format!("DELETE FROM {} WHERE {}", segment.table(), self.condition());
-            if self.connection.execute(&sql, []).map_err(&failed)? == 0 {
+            let is_changed = match segment.kind {
+                SegmentKind::Cold => self.delete_from_blocks(&segment)?,
+                SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => {
+                    let sql = format!("DELETE FROM {} WHERE {}", segment.table(), self.condition());
+                    self.connection.execute(&sql, []).map_err(&failed)? > 0
+                }
+            };
+            if !is_changed {
                 continue;
             }
             let left = measure(self.connection, segment.id, segment.kind)?;
@@ -227,29 +235,54 @@ impl<'a> DeletionScope<'a> {
         Ok(())
     }
 
+    /// Deletes the samples of the span from a segment's blocks and returns whether there were any. A block that is only
+    /// partly within the span is replaced by one of its other samples.
+    fn delete_from_blocks(&self, segment: &Segment) -> Result<bool, StoreError> {
+        let failed = failed_to("delete samples");
+        let (from, until) = (instant(self.span.0), instant(self.span.1));
+        let touched = format!("{} AND begin_at <= {until} AND end_at >= {from}", self.of_series());
+        let partly = format!("{touched} AND (begin_at < {from} OR end_at > {until})");
+        let (mut left, mut unchanged) = (Vec::new(), 0);
+        let sql = format!("SELECT {} FROM {} WHERE {partly}", block::COLUMNS, segment.table());
+        for_each_batch(self.connection, &sql, |batch| {
+            block::each(batch, |block| {
+                let others = without(block, self.span).map_err(|error| damaged(block.series, &error))?;
+                unchanged += usize::from(others.as_ref().is_some_and(|others| others.count == block.count));
+                left.extend(others);
+                Ok(())
+            })
+        })?;
+        let sql = format!("DELETE FROM {} WHERE {touched}", segment.table());
+        let deleted = self.connection.execute(&sql, []).map_err(&failed)?;
+        let mut appender = block::Appender::new(self.connection, &segment.name())?;
+        left.into_iter().try_for_each(|block| appender.push(block))?;
+        appender.finish()?;
+        Ok(deleted > unchanged)
+    }
+
     /// Recomputes the span of each series' cold samples.
     fn renew_spans(&self, layout: &SegmentLayout) -> Result<(), StoreError> {
-        let cold = union("series_id, timestamp", &layout.frozen_of(SegmentKind::Cold));
         let of_series = self.of_series();
+        let cold: Vec<String> = layout.cold().iter().map(|segment| segment.spans(&of_series)).collect();
+        let insert = if cold.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "INSERT INTO store.spans SELECT series_id, min(min_ms), max(max_ms) FROM ({}) GROUP BY series_id",
+                cold.join(" UNION ALL ")
+            )
+        };
         self.connection
-            .execute_batch(&format!(
-                "DELETE FROM store.spans WHERE {of_series};
-                 INSERT INTO store.spans SELECT series_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp))
-                 FROM ({cold}) WHERE {of_series} GROUP BY series_id"
-            ))
+            .execute_batch(&format!("DELETE FROM store.spans WHERE {of_series}; {insert}"))
             .map_err(failed_to("store the spans of series"))
     }
 
     /// Returns the oldest and newest remaining timestamp of each series.
     fn left(&self, layout: &SegmentLayout) -> Result<HashMap<u32, (i64, i64)>, StoreError> {
-        let all: Vec<Segment> = layout.all().filter(|segment| segment.kind != SegmentKind::Late).cloned().collect();
-        let late: Vec<Segment> = layout.of(SegmentKind::Late).cloned().collect();
+        let spans: Vec<String> = layout.all().map(|segment| segment.spans(&self.of_series())).collect();
         let sql = format!(
-            "SELECT series_id, epoch_ms(min(timestamp)), epoch_ms(max(timestamp)) FROM ({} UNION ALL {})
-             WHERE {} GROUP BY series_id",
-            union("series_id, timestamp", &all),
-            union("series_id, timestamp", &late),
-            self.of_series()
+            "SELECT series_id, min(min_ms), max(max_ms) FROM ({}) GROUP BY series_id",
+            spans.join(" UNION ALL ")
         );
         let mut left = HashMap::new();
         for_each_batch(self.connection, &sql, |batch| {
@@ -265,15 +298,17 @@ impl<'a> DeletionScope<'a> {
     /// twice.
     fn delete_series(&self, layout: &SegmentLayout, end: u32) -> Result<Vec<u32>, StoreError> {
         let failed = failed_to("delete series");
-        let all: Vec<Segment> = layout.all().filter(|segment| segment.rows > 0).cloned().collect();
         let of_series = self.of_series();
+        let present: String = layout
+            .all()
+            .filter(|segment| segment.rows > 0)
+            .map(|s| format!(" AND series_id NOT IN (SELECT series_id FROM {} WHERE {of_series})", s.table()))
+            .collect();
         let sql = format!(
-            "SELECT series_id FROM store.series WHERE {of_series}
-               AND series_id NOT IN (SELECT series_id FROM ({}) WHERE {of_series})
+            "SELECT series_id FROM store.series WHERE {of_series}{present}
                AND series_id NOT IN (SELECT series_id FROM store.histograms WHERE {of_series})
                AND series_id NOT IN (SELECT series_id FROM store.rollup_5m WHERE {of_series})
-               AND series_id NOT IN (SELECT series_id FROM store.rollup_1h WHERE {of_series})",
-            union("series_id", &all)
+               AND series_id NOT IN (SELECT series_id FROM store.rollup_1h WHERE {of_series})"
         );
         let mut emptied = Vec::new();
         for_each_batch(self.connection, &sql, |batch| {

@@ -1,5 +1,8 @@
 //! The list of segments with their row counts and time spans.
 
+use super::block;
+use crate::store::read::instant;
+
 /// Kind of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum SegmentKind {
@@ -8,8 +11,11 @@ pub(in crate::store) enum SegmentKind {
     /// Late and repeated rows. They replace hot and cold rows of the same series and timestamp; the last one replaces
     /// the others.
     Late,
-    /// Rows sorted by series and time. Hot and cold segments together contain a series and timestamp at most once.
+    /// Blocks sorted by series and time. Hot and cold segments together contain a series and timestamp at most once.
     Cold,
+    /// A cold segment of a release before schema version 8, with a row for each sample. The opening that finds one
+    /// replaces it by a cold segment.
+    Rows,
 }
 
 impl SegmentKind {
@@ -19,11 +25,12 @@ impl SegmentKind {
             Self::Hot => "hot",
             Self::Late => "late",
             Self::Cold => "cold",
+            Self::Rows => "rows",
         }
     }
 
     pub(in crate::store) fn parse(word: &str) -> Option<Self> {
-        [Self::Hot, Self::Late, Self::Cold].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Hot, Self::Late, Self::Cold, Self::Rows].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -52,6 +59,67 @@ impl Segment {
     /// Returns the name of the table without its schema.
     pub(in crate::store) fn name(&self) -> String {
         format!("{}_{}", self.kind.as_str(), self.id)
+    }
+
+    /// Returns the `SELECT` of the samples in a span, in epoch milliseconds. `columns`: those that are needed of
+    /// `series_id`, `timestamp`, `value` and, of late segments, `seq`. `condition` on columns of the segment's table; empty
+    /// = none.
+    pub(in crate::store) fn samples(&self, columns: &str, condition: &str, (from, until): (i64, i64)) -> String {
+        let (from, until) = (instant(from), instant(until));
+        let all = if condition.is_empty() { String::new() } else { format!("{condition} AND ") };
+        match self.kind {
+            // The blocks outside the span are not decoded.
+            SegmentKind::Cold => {
+                let condition = format!("{all}begin_at <= {until} AND end_at >= {from}");
+                let blocks = block::samples_of(&self.table(), &format!("{columns}, timestamp"), &condition);
+                format!("SELECT {columns} FROM {blocks} WHERE timestamp BETWEEN {from} AND {until}")
+            }
+            SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => {
+                format!("SELECT {columns} FROM {} WHERE {all}timestamp BETWEEN {from} AND {until}", self.table())
+            }
+        }
+    }
+
+    /// Returns the relation of the samples of a cold segment whose rows are in the relation `source`. Its bounds let DuckDB
+    /// leave the segment out of a query about another time.
+    pub(in crate::store) fn relation(&self, source: &str) -> String {
+        if self.kind != SegmentKind::Cold {
+            return source.to_owned();
+        }
+        let columns = "series_id, timestamp, value";
+        format!(
+            "(FROM {} WHERE timestamp BETWEEN {} AND {})",
+            block::samples_of(source, columns, ""),
+            instant(self.min),
+            instant(self.max)
+        )
+    }
+
+    /// Returns the relation of all samples; `columns` as for [`Segment::samples`].
+    pub(in crate::store) fn all_samples(&self, columns: &str) -> String {
+        let relation = match self.kind {
+            SegmentKind::Cold => block::samples_of(&self.table(), columns, ""),
+            SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => self.table(),
+        };
+        format!("SELECT {columns} FROM {relation}")
+    }
+
+    /// Returns the `SELECT` of (series_id, min_ms, max_ms) of the segment's series that satisfy a condition.
+    pub(in crate::store) fn spans(&self, condition: &str) -> String {
+        let (first, last) = match self.kind {
+            SegmentKind::Cold => ("begin_at", "end_at"),
+            SegmentKind::Hot | SegmentKind::Late | SegmentKind::Rows => ("timestamp", "timestamp"),
+        };
+        let kept = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
+        format!(
+            "SELECT series_id, epoch_ms(min({first})) AS min_ms, epoch_ms(max({last})) AS max_ms FROM {}{kept} GROUP BY series_id",
+            self.table()
+        )
+    }
+
+    /// Returns whether the segment has rows sorted by series and time.
+    pub(in crate::store) const fn is_cold(&self) -> bool {
+        matches!(self.kind, SegmentKind::Cold | SegmentKind::Rows)
     }
 
     pub(in crate::store) const fn overlaps(&self, start: i64, end: i64) -> bool {
@@ -99,7 +167,12 @@ impl SegmentLayout {
         self.frozen.iter().filter(|segment| segment.kind == kind).cloned().collect()
     }
 
-    /// Returns the number of rows in all segments of one kind.
+    /// Returns the frozen segments whose rows are sorted by series and time.
+    pub(in crate::store) fn cold(&self) -> Vec<Segment> {
+        self.frozen.iter().filter(|segment| segment.is_cold()).cloned().collect()
+    }
+
+    /// Returns the number of samples in all segments of one kind.
     pub(in crate::store) fn rows(&self, kind: SegmentKind) -> u64 {
         self.of(kind).map(|segment| segment.rows).sum()
     }

@@ -10,17 +10,30 @@
 //! transaction on the writer thread. [`retention`] decides what has expired. [`reclaim`] shortens the file. [`delete`](mod@delete) removes samples on request.
 //! An interrupted compaction leaves a table that is not in the list of segments; the next opening drops it.
 
+mod block;
 mod build;
+mod check;
 mod compact;
+mod convert;
 mod delete;
 mod layout;
+mod merge;
 mod plan;
 mod reclaim;
 mod retention;
 mod rollup;
 mod swap;
 
+pub(super) use block::{
+    BlockRef, COLUMNS as BLOCK_COLUMNS, DEFINITION as BLOCK_DEFINITION, each as each_block,
+    register as register_functions,
+};
+pub(super) use build::damaged;
+pub(super) use check::check;
+pub use check::{CheckReport, Damage};
 pub(super) use compact::compact;
+pub(super) use convert::convert;
 pub(super) use delete::delete;
 pub(super) use layout::{Segment, SegmentKind, SegmentLayout};
 pub(super) use retention::Held;
+pub(super) use rollup::{fine_bucket, fine_buckets};

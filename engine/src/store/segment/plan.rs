@@ -1,6 +1,6 @@
 //! Decides which segments are merged, by size, deletions and retention. Pure functions of the layout.
 
-use super::{Segment, SegmentKind, SegmentLayout};
+use super::{Segment, SegmentLayout};
 
 /// Age of the hot segment at which it is compacted, in milliseconds.
 const BLOCK_MS: i64 = 2 * 3_600_000;
@@ -37,6 +37,13 @@ pub(super) struct Merge {
     pub(super) base: Vec<Segment>,
     /// Late segments, whose rows replace those of `base`.
     pub(super) late: Vec<Segment>,
+}
+
+impl Merge {
+    /// Returns all segments of the merge.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Segment> {
+        self.base.iter().chain(&self.late)
+    }
 }
 
 /// Returns whether the active segments are due to be frozen.
@@ -112,13 +119,13 @@ pub(super) fn expired(layout: &SegmentLayout, cutoff: i64, now: i64, all: bool) 
                 && (all
                     || share(cutoff.saturating_sub(run.min), run.max.min(now).saturating_sub(run.min)) > EXPIRED_SHARE))
     };
-    let due = layout.frozen.iter().filter(|run| run.kind == SegmentKind::Cold && is_due(run));
+    let due = layout.frozen.iter().filter(|run| run.is_cold() && is_due(run));
     due.map(|run| Merge { base: vec![run.clone()], late: Vec::new() }).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::SegmentKind, *};
 
     fn runs(rows: &[u64]) -> Vec<Segment> {
         (1..).zip(rows).map(|(id, &rows)| Segment { id, kind: SegmentKind::Cold, rows, min: 0, max: 100 }).collect()

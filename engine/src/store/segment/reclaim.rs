@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use duckdb::Connection;
 
-use crate::store::{StoreError, error::failed_to, shared::Shared};
+use crate::store::{StoreError, error::failed_to, schema::create_sample_views, shared::Shared};
 
 /// Reciprocal of the tolerated share of free blocks: a tenth of the file may be free, since it is soon used again.
 const FREE_SHARE: u64 = 10;
-/// Free blocks (256 KiB each) reserved for metadata during a move.
+/// Free blocks reserved for metadata during a move.
 const SPARE_BLOCKS: u64 = 8;
 /// Maximum number of row groups (122,880 rows each) moved in one transaction, to bound memory.
 const GROUPS_AT_ONCE: usize = 64;
@@ -56,6 +56,14 @@ pub(super) fn reclaim_space(shared: &Arc<Shared>, connection: &Connection) -> Re
         }
         size = now;
     }
+    if size.free * FREE_SHARE > size.total {
+        // Blocks of metadata may be at the end. A checkpoint writes all of them anew after a change of the catalogue.
+        shared.on_writer(|writer| {
+            let layout = writer.shared.layout.read().clone();
+            writer.transaction(|connection| create_sample_views(connection, &layout))?;
+            writer.checkpoint()
+        })?;
+    }
     Ok(())
 }
 
@@ -100,7 +108,8 @@ fn row_groups(connection: &Connection) -> Result<Vec<RowGroup>, StoreError> {
         let mut statement = connection
             .prepare(&format!(
                 "SELECT sum(count) FILTER (column_id = 0 AND segment_type <> 'VALIDITY' AND column_path = '[0]'),
-                     count(DISTINCT block_id) FILTER (block_id >= 0), max(block_id)
+                     coalesce(len(list_distinct(flatten(list([block_id] || additional_block_ids) FILTER (block_id >= 0)))), 0),
+                     greatest(max(block_id), max(list_max(additional_block_ids)))
                  FROM pragma_storage_info('store.{table}') GROUP BY row_group_id ORDER BY row_group_id"
             ))
             .map_err(&failed)?;

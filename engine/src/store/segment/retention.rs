@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use almanac_models::Timestamp;
 use duckdb::Connection;
 
-use super::{Segment, SegmentLayout, build::union};
+use super::{Segment, SegmentKind, SegmentLayout};
 use crate::store::{
-    StoreError,
+    MIN_TIMESTAMP_MS, StoreError,
     error::failed_to,
     read::{instant, newest_until},
     shared::Shared,
@@ -232,8 +232,25 @@ fn samples(
     if touched.is_empty() {
         return Ok(Rows { expiring: 0, total });
     }
-    let source = format!("({})", union("timestamp", &touched));
-    Ok(Rows { total, ..rows(connection, &source, from, cutoff)? })
+    let span = (from.unwrap_or(MIN_TIMESTAMP_MS), cutoff.saturating_sub(1));
+    let counts: Vec<String> = touched.iter().map(|segment| count_within(segment, span)).collect();
+    let sql = format!("SELECT sum(samples)::UBIGINT FROM ({})", counts.join(" UNION ALL "));
+    let expiring = connection.query_row(&sql, [], |row| row.get(0)).map_err(failed_to("count expired rows"))?;
+    Ok(Rows { expiring, total })
+}
+
+/// Returns the `SELECT` of the number of samples of a segment within a span, which decodes only the blocks at its ends.
+fn count_within(segment: &Segment, span: (i64, i64)) -> String {
+    if segment.kind != SegmentKind::Cold {
+        return format!("SELECT count(*) AS samples FROM ({})", segment.samples("timestamp", "", span));
+    }
+    let (from, until) = (instant(span.0), instant(span.1));
+    let within = format!("(begin_at >= {from} AND end_at <= {until})");
+    format!(
+        "SELECT coalesce(sum(count), 0) AS samples FROM {} WHERE {within} UNION ALL SELECT count(*) FROM ({})",
+        segment.table(),
+        segment.samples("timestamp", &format!("NOT {within}"), span)
+    )
 }
 
 /// Counts the rows of a table from an instant to the cutoff, and all rows.

@@ -5,7 +5,6 @@ use duckdb::Connection;
 
 use super::{
     Segment, SegmentKind, SegmentLayout,
-    build::union,
     plan::Merge,
     retention::{Retention, store_approved},
     rollup,
@@ -38,7 +37,7 @@ pub(super) fn rotate(writer: &mut Writer, now: i64) -> Result<(), StoreError> {
     for old in &frozen {
         let (new, seq) = match old.kind {
             SegmentKind::Late => (&layout.late, ", seq BIGINT NOT NULL"),
-            SegmentKind::Hot | SegmentKind::Cold => (&layout.hot, ""),
+            SegmentKind::Hot | SegmentKind::Cold | SegmentKind::Rows => (&layout.hot, ""),
         };
         sql.push_str(&format!(
             "CREATE TABLE {} (series_id UINTEGER NOT NULL, timestamp TIMESTAMP_MS NOT NULL, value DOUBLE{seq});
@@ -102,6 +101,7 @@ pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, sta
                 .execute_batch("DELETE FROM store.spans; INSERT INTO store.spans FROM store.stage_spans; DROP TABLE store.stage_spans")
                 .map_err(&failed)?;
         }
+        rollup::store_expired(connection)?;
         connection.execute_batch(&sql).map_err(&failed)?;
         create_sample_views(connection, &layout)?;
         Ok(rollups)
@@ -112,16 +112,13 @@ pub(super) fn swap(writer: &mut Writer, merge: &Merge, run: Option<Segment>, sta
 
 /// Computes the spans of all series as of after the merge, into `store.stage_spans`.
 pub(super) fn stage_spans(connection: &Connection, merge: &Merge) -> Result<(), StoreError> {
-    let all: Vec<Segment> = merge.base.iter().chain(&merge.late).cloned().collect();
+    let spans: String = merge.all().map(|segment| format!(" UNION ALL {}", segment.spans(""))).collect();
     connection
         .execute_batch(&format!(
             "DROP TABLE IF EXISTS store.stage_spans;
              CREATE TABLE store.stage_spans AS
-             SELECT series_id, min(min_ms) AS min_ms, max(max_ms) AS max_ms FROM (
-                 FROM store.spans UNION ALL
-                 SELECT series_id, min(epoch_ms(timestamp)), max(epoch_ms(timestamp)) FROM ({}) GROUP BY series_id)
-             GROUP BY series_id ORDER BY series_id",
-            union("series_id, timestamp", &all)
+             SELECT series_id, min(min_ms) AS min_ms, max(max_ms) AS max_ms FROM (FROM store.spans{spans})
+             GROUP BY series_id ORDER BY series_id"
         ))
         .map_err(failed_to("store the spans of series"))
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::store::{
     AnalystLimits,
+    rows::descriptor::Source,
     schema::{
         TABLES, TableFunction, is_catalogue_function, is_catalogue_relation, is_information_relation, table_function,
     },
@@ -67,7 +68,7 @@ const NODES: &[&str] = &[
 pub(super) struct References {
     /// Tables and views.
     pub(super) tables: u64,
-    /// References to `samples`, a view over many tables; included in `tables`.
+    /// References to views over the segments, which are many tables; included in `tables`.
     pub(super) samples: u64,
 }
 
@@ -98,6 +99,11 @@ fn walk(value: &Value, scope: &CteScope) -> Result<References, SqlError> {
         Value::Object(object) => walk_object(object, scope),
         _ => Ok(References::default()),
     }
+}
+
+/// Returns whether a view reads the segments.
+fn is_over_segments(name: &str) -> bool {
+    TABLES.iter().any(|table| table.name == name && matches!(table.source, Source::Segments | Source::FineBuckets))
 }
 
 fn walk_object(object: &Map<String, Value>, scope: &CteScope) -> Result<References, SqlError> {
@@ -355,7 +361,7 @@ fn check_table(object: &Map<String, Value>, scope: &CteScope) -> Result<Referenc
         // A common table expression without tables still costs something per use.
         return Ok(References { tables: reads.tables.max(1), samples: reads.samples });
     }
-    let one = References { tables: 1, samples: u64::from(name == "samples") };
+    let one = References { tables: 1, samples: u64::from(is_over_segments(&name)) };
     match (catalog.as_str(), schema.as_str()) {
         ("", "" | "main") if is_known(&name) => Ok(one),
         ("", "information_schema") if is_information_allowed(&name) => Ok(one),

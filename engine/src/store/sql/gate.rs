@@ -8,7 +8,7 @@ use super::{
     EvaluatePromql, SqlAnswer, SqlDialect, SqlError, SqlLimits, SqlParam, Statement, calls, evaluate, execute_until,
     install, permits::Permits,
 };
-use crate::store::{AnalystLimits, StoreError, segment::SegmentKind, shared::Shared};
+use crate::store::{AnalystLimits, StoreError, shared::Shared};
 
 /// Entry point of analysts' statements; limits how many run at once.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Gate {
         dialect: &SqlDialect,
     ) -> Result<Statement, SqlError> {
         let statement = Statement::new(connection, sql, params, &self.limits, dialect)?;
-        statement.check_scans(shared.layout.read().of(SegmentKind::Cold).count() as u64)?;
+        statement.check_scans(shared.layout.read().cold().len() as u64)?;
         Ok(statement)
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::store) struct Statement {
     pub(in crate::store) text: String,
     /// Views that the statement may read: a superset, since names of common table expressions count too.
     pub(in crate::store) views: BTreeSet<&'static str>,
-    /// Number of references to `samples`, a view over many tables.
+    /// Number of references to views over the segments, which are many tables.
     samples: u64,
     /// Whether the statement names the catalogue of PostgreSQL.
     pub(in crate::store) uses_catalogue: bool,

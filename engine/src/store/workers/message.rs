@@ -105,9 +105,12 @@ pub(super) struct HeldSegment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SegmentInfo {
     pub(super) id: u64,
-    /// `hot`, `late` or `cold`.
+    /// `hot`, `late`, `cold` or `rows`.
     pub(super) kind: String,
     pub(super) frozen: bool,
-    /// Number of rows of a frozen segment.
+    /// Number of samples of a frozen segment.
     pub(super) rows: u64,
+    /// First and last timestamp of a frozen segment, epoch milliseconds.
+    pub(super) min: i64,
+    pub(super) max: i64,
 }

@@ -15,9 +15,11 @@ use crate::store::{
     SqlError, StoreError,
     error::{failed_to, one_line},
     file::checkpoints,
-    rows::{TABLES, descriptor::Source},
-    schema::{create_catalogue, create_static_views, lock_settings, sample_view, select_of},
-    segment::{Segment, SegmentKind},
+    rows::{TABLES, Table, descriptor::Source},
+    schema::{
+        NO_SAMPLES, SampleRelations, create_catalogue, create_static_views, lock_settings, sample_views, select_of,
+    },
+    segment::{BLOCK_DEFINITION, Segment, SegmentKind, fine_buckets, register_functions},
 };
 
 /// Settings of a worker's database.
@@ -57,8 +59,8 @@ pub(super) struct Replica {
     tables: BTreeMap<String, Known>,
     /// The segments of the checkpoint, and then those of the last snapshot.
     segments: Vec<SegmentInfo>,
-    /// The statements of the present view of samples.
-    sample_view: String,
+    /// The statements of the present views of samples.
+    sample_views: String,
     /// Segments that the checkpoint lists as frozen, with their rows.
     frozen: BTreeMap<u64, u64>,
     has_catalogue: bool,
@@ -83,7 +85,7 @@ impl Replica {
             iteration,
             tables: BTreeMap::new(),
             segments,
-            sample_view: String::new(),
+            sample_views: String::new(),
             frozen,
             has_catalogue: false,
         };
@@ -112,18 +114,17 @@ impl Replica {
 
     /// Returns the number of cold segments.
     pub(super) fn cold(&self) -> u64 {
-        self.segments.iter().filter(|segment| segment.kind == SegmentKind::Cold.as_str()).count() as u64
+        self.segments.iter().filter(|segment| matches!(segment.kind.as_str(), "cold" | "rows")).count() as u64
     }
 
     /// Returns what this worker has of the tables behind the views.
     pub(super) fn need(&mut self, views: &BTreeSet<&'static str>) -> Result<Need, StoreError> {
         let mut need = Need::default();
         for table in TABLES.iter().filter(|table| views.contains(table.name)) {
-            if table.source == Source::Segments {
+            if matches!(table.source, Source::Segments | Source::FineBuckets) && need.segments.is_none() {
                 need.segments = Some(self.held_segments()?);
-                continue;
             }
-            for name in tables_of(&select_of(table).unwrap_or_default()) {
+            for name in tables_behind(table) {
                 if !need.tables.iter().any(|held| held.table == name) {
                     let (rows, last) = self.rows_of(&name)?;
                     need.tables.push(Held { table: name, rows, last });
@@ -214,12 +215,12 @@ impl Replica {
             return Ok(());
         }
         self.segments = segments;
-        self.create_sample_view()
+        self.create_sample_views()
     }
 
     fn create_views(&mut self) -> Result<(), StoreError> {
         // A hidden database is not listed by DuckDB either.
-        let described = TABLES.iter().filter_map(|table| select_of(table)).flat_map(|select| tables_of(&select));
+        let described = TABLES.iter().flat_map(|table| tables_behind(table));
         let segments = self.segments.iter().map(table_of).collect::<Result<BTreeSet<_>, _>>()?;
         let names: BTreeSet<String> = described.chain(segments).collect();
         for name in names {
@@ -229,7 +230,7 @@ impl Replica {
             }
         }
         create_static_views(&self.connection)?;
-        self.create_sample_view()
+        self.create_sample_views()
     }
 
     fn source_of(&self, name: &str) -> String {
@@ -246,22 +247,30 @@ impl Replica {
             .map_err(failed_to("create a view of a worker"))
     }
 
-    /// Creates the view of samples unless it is the present one. Segments without rows are left out, which saves the
+    /// Creates the views of samples unless they are the present ones. Segments without rows are left out, which saves the
     /// join with late rows in most stores.
-    fn create_sample_view(&mut self) -> Result<(), StoreError> {
-        let of = |kind: SegmentKind| -> Result<Vec<String>, StoreError> {
-            let same = self.segments.iter().filter(|segment| segment.kind == kind.as_str());
-            let names = same.map(table_of).collect::<Result<Vec<_>, _>>()?;
-            Ok(names.iter().filter(|name| !self.is_empty(name)).map(|name| self.source_of(name)).collect())
-        };
-        let mut base = [of(SegmentKind::Cold)?, of(SegmentKind::Hot)?].concat();
-        if base.is_empty() {
-            base.push(format!("(SELECT {NO_SAMPLE} WHERE false)"));
+    fn create_sample_views(&mut self) -> Result<(), StoreError> {
+        let mut relations = SampleRelations { cold: Vec::new(), hot: Vec::new(), late: Vec::new() };
+        for info in &self.segments {
+            let segment = segment_of(info)?;
+            let name = segment.name();
+            if self.is_empty(&name) {
+                continue;
+            }
+            let source = self.source_of(&name);
+            match segment.kind {
+                SegmentKind::Cold | SegmentKind::Rows => relations.cold.push(segment.relation(&source)),
+                SegmentKind::Hot => relations.hot.push(source),
+                SegmentKind::Late => relations.late.push(source),
+            }
         }
-        let view = sample_view(&base, &of(SegmentKind::Late)?);
-        if view != self.sample_view {
-            self.connection.execute_batch(&view).map_err(failed_to("create the view of samples"))?;
-            self.sample_view = view;
+        if relations.hot.is_empty() && relations.cold.is_empty() {
+            relations.hot.push(format!("({NO_SAMPLES})"));
+        }
+        let views = sample_views(&relations);
+        if views != self.sample_views {
+            self.connection.execute_batch(&views).map_err(failed_to("create the view of samples"))?;
+            self.sample_views = views;
         }
         Ok(())
     }
@@ -271,9 +280,6 @@ impl Replica {
         self.tables.get(name).is_some_and(|known| known.rows.is_some_and(|(rows, _)| rows == 0))
     }
 }
-
-/// A row with the columns of a hot or cold segment.
-const NO_SAMPLE: &str = "0::UINTEGER AS series_id, TIMESTAMP_MS '1970-01-01' AS timestamp, 0::DOUBLE AS value";
 
 /// Opens a database in memory with the checkpoint as `base` and an empty `tail`; both are hidden from analysts.
 fn attach(link: &Path, options: ReplicaOptions) -> Result<Connection, StoreError> {
@@ -292,6 +298,7 @@ fn attach(link: &Path, options: ReplicaOptions) -> Result<Connection, StoreError
         }
     };
     let connection = config().and_then(Connection::open_in_memory_with_flags).map_err(&failed)?;
+    register_functions(&connection)?;
     let path = link.display().to_string().replace('\'', "''");
     connection
         .execute_batch(&format!(
@@ -305,32 +312,53 @@ fn attach(link: &Path, options: ReplicaOptions) -> Result<Connection, StoreError
 fn segments_of(connection: &Connection) -> Result<Vec<SegmentInfo>, StoreError> {
     let failed = failed_to("read the list of segments");
     let mut statement = connection
-        .prepare("SELECT segment_id, kind, frozen, coalesce(rows, 0) FROM base.store.segments ORDER BY segment_id")
+        .prepare("SELECT segment_id, kind, frozen, coalesce(rows, 0), coalesce(min_ms, 0), coalesce(max_ms, 0) FROM base.store.segments ORDER BY segment_id")
         .map_err(&failed)?;
     statement
         .query_map([], |row| {
-            Ok(SegmentInfo { id: row.get(0)?, kind: row.get(1)?, frozen: row.get(2)?, rows: row.get(3)? })
+            Ok(SegmentInfo {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                frozen: row.get(2)?,
+                rows: row.get(3)?,
+                min: row.get(4)?,
+                max: row.get(5)?,
+            })
         })
         .and_then(Iterator::collect)
         .map_err(&failed)
 }
 
-fn table_of(segment: &SegmentInfo) -> Result<String, StoreError> {
-    let kind = SegmentKind::parse(&segment.kind)
-        .ok_or_else(|| StoreError::Corrupt { table: "segments", detail: format!("kind {:?}", segment.kind) })?;
-    Ok(Segment::empty(segment.id, kind).name())
+fn segment_of(info: &SegmentInfo) -> Result<Segment, StoreError> {
+    let kind = SegmentKind::parse(&info.kind)
+        .ok_or_else(|| StoreError::Corrupt { table: "segments", detail: format!("kind {:?}", info.kind) })?;
+    Ok(Segment { id: info.id, kind, rows: info.rows, min: info.min, max: info.max })
+}
+
+fn table_of(info: &SegmentInfo) -> Result<String, StoreError> {
+    segment_of(info).map(|segment| segment.name())
 }
 
 fn is_segment(name: &str) -> bool {
-    ["hot_", "late_", "cold_"].iter().any(|prefix| name.starts_with(prefix))
+    ["hot_", "late_", "cold_", "rows_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Returns the columns of a segment that is not in the checkpoint. No other table is created after the store opens.
 fn segment_columns(name: &str) -> &'static str {
     if name.starts_with("late_") {
         "series_id UINTEGER, timestamp TIMESTAMP_MS, value DOUBLE, seq BIGINT"
+    } else if name.starts_with("cold_") {
+        BLOCK_DEFINITION
     } else {
         "series_id UINTEGER, timestamp TIMESTAMP_MS, value DOUBLE"
+    }
+}
+
+/// Returns the stored tables behind a view, besides segments.
+fn tables_behind(table: &Table) -> Vec<String> {
+    match table.source {
+        Source::FineBuckets => tables_of(&fine_buckets(NO_SAMPLES)),
+        _ => tables_of(&select_of(table).unwrap_or_default()),
     }
 }
 
@@ -362,7 +390,7 @@ mod tests {
     #[test]
     fn the_tables_of_every_view_are_found() {
         for table in TABLES.iter().filter(|table| table.source != Source::Segments) {
-            assert!(!tables_of(&select_of(table).unwrap()).is_empty(), "{}", table.name);
+            assert!(!tables_behind(table).is_empty(), "{}", table.name);
         }
         let series = TABLES.iter().find(|table| table.name == "series").unwrap();
         assert_eq!(tables_of(&select_of(series).unwrap()), ["metadata", "series"]);

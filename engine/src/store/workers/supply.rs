@@ -148,11 +148,18 @@ fn supply_within(
 fn list_segments(connection: &Connection) -> Result<Vec<SegmentInfo>, StoreError> {
     let failed = failed_to("read the list of segments");
     let mut statement = connection
-        .prepare("SELECT segment_id, kind, frozen, coalesce(rows, 0) FROM store.segments ORDER BY segment_id")
+        .prepare("SELECT segment_id, kind, frozen, coalesce(rows, 0), coalesce(min_ms, 0), coalesce(max_ms, 0) FROM store.segments ORDER BY segment_id")
         .map_err(&failed)?;
     let rows = statement
         .query_map([], |row| {
-            Ok(SegmentInfo { id: row.get(0)?, kind: row.get(1)?, frozen: row.get(2)?, rows: row.get(3)? })
+            Ok(SegmentInfo {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                frozen: row.get(2)?,
+                rows: row.get(3)?,
+                min: row.get(4)?,
+                max: row.get(5)?,
+            })
         })
         .and_then(Iterator::collect)
         .map_err(&failed)?;

@@ -8,6 +8,7 @@ use almanac_engine::store::{
 };
 use almanac_models::Timestamp;
 
+use super::unpacked;
 use crate::support::{all, labels};
 
 #[test]
@@ -44,10 +45,7 @@ fn a_store_of_schema_version_1_opens() {
 #[test]
 fn a_store_of_schema_version_3_opens() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("v3.duckdb");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_v3.duckdb.gz");
-    let mut decoder = flate2::read::GzDecoder::new(fs::File::open(fixture).unwrap());
-    std::io::copy(&mut decoder, &mut fs::File::create(&path).unwrap()).unwrap();
+    let path = unpacked("store_v3.duckdb", folder.path());
     let store = Store::open(&path, StoreOptions::default()).unwrap();
     let found = all(&store);
     let lengths: Vec<usize> = found.iter().map(|series| series.timestamps.len()).collect();
@@ -84,10 +82,7 @@ fn a_store_of_schema_version_3_opens() {
 #[test]
 fn a_store_of_schema_version_4_opens() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("v4.duckdb");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_v4.duckdb.gz");
-    let mut decoder = flate2::read::GzDecoder::new(fs::File::open(fixture).unwrap());
-    std::io::copy(&mut decoder, &mut fs::File::create(&path).unwrap()).unwrap();
+    let path = unpacked("store_v4.duckdb", folder.path());
     let store = Store::open(&path, StoreOptions::default()).unwrap();
     let found = all(&store);
     let lengths: Vec<usize> = found.iter().map(|series| series.timestamps.len()).collect();
@@ -105,10 +100,7 @@ fn a_store_of_schema_version_4_opens() {
 #[test]
 fn a_store_of_schema_version_5_opens() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("v5.duckdb");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_v5.duckdb.gz");
-    let mut decoder = flate2::read::GzDecoder::new(fs::File::open(fixture).unwrap());
-    std::io::copy(&mut decoder, &mut fs::File::create(&path).unwrap()).unwrap();
+    let path = unpacked("store_v5.duckdb", folder.path());
     let store = Store::open(&path, StoreOptions::default()).unwrap();
     let found = all(&store);
     let lengths: Vec<usize> = found.iter().map(|series| series.timestamps.len()).collect();

@@ -9,6 +9,8 @@ use almanac_engine::{
 };
 use almanac_models::Timestamp;
 
+use super::unpacked;
+
 /// Start of the samples, 2026-01-01T00:00:00Z, and their end two and a half days later.
 const START_MS: i64 = 1_767_225_600_000;
 const END_MS: i64 = START_MS + 216_000_000;
@@ -84,10 +86,8 @@ fn answers(store: &Store) -> String {
 #[test]
 fn a_store_of_schema_version_7_answers_as_before() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("v7.duckdb");
+    let path = unpacked("store_v7.duckdb", folder.path());
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let mut decoder = flate2::read::GzDecoder::new(fs::File::open(fixtures.join("store_v7.duckdb.gz")).unwrap());
-    std::io::copy(&mut decoder, &mut fs::File::create(&path).unwrap()).unwrap();
     let expected = fs::read_to_string(fixtures.join("store_v7_answers.txt")).unwrap();
     assert!(queries().len() >= 60 && expected.lines().count() > 120);
     let check = |store: &Store, when: &str| {

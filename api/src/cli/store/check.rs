@@ -1,0 +1,73 @@
+//! `almanac check`: reads everything that a stopped store contains, and names what is damaged.
+
+use std::io::Write;
+
+use almanac_engine::store::{CheckReport, Damage};
+
+use super::{StoreArgs, backend::existing};
+use crate::{
+    cli::{CliError, Global, output, progress},
+    http::iso,
+    service,
+};
+
+/// Most damaged parts that are listed.
+const LISTED: usize = 100;
+
+/// Options of `check`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Store and configuration.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// Runs the command. What is damaged is listed on stdout.
+///
+/// # Errors
+/// A failure when the store does not exist, is in use or cannot be opened, or when a part of it is damaged.
+pub fn run(args: Args, global: &Global) -> Result<(), CliError> {
+    let config = args.store.config()?;
+    existing(&config.store.path)?;
+    let failed = |error: almanac_engine::store::StoreError| CliError::from_error(&error);
+    let store = service::open_store(&config).map_err(failed)?;
+    let bar = progress::counted(global, "checking", "samples", 0);
+    let report = store.check(|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let closed = store.close();
+    let report = report.map_err(failed)?;
+    closed.map_err(failed)?;
+    let mut out = output::stdout();
+    for damage in report.damaged.iter().take(LISTED) {
+        writeln!(out, "{}", line(damage))?;
+    }
+    if report.damaged.len() > LISTED {
+        writeln!(out, "… and {} more", report.damaged.len() - LISTED)?;
+    }
+    if report.damaged.is_empty() {
+        writeln!(out, "sound: {}", counts(&report))?;
+        out.flush()?;
+        return Ok(());
+    }
+    out.flush()?;
+    Err(CliError::failed(format!(
+        "{} of the parts above are damaged, {} are sound; restore a backup, or delete the damaged series",
+        report.damaged.len(),
+        counts(&report)
+    )))
+}
+
+fn counts(report: &CheckReport) -> String {
+    format!("{} samples, {} blocks, {} tables", report.samples, report.blocks, report.tables)
+}
+
+/// Returns the line about a damaged part.
+fn line(damage: &Damage) -> String {
+    let of = damage.samples.map_or_else(String::new, |(from, until, count)| {
+        format!(", {count} samples from {} to {}", iso(from.millis()), iso(until.millis()))
+    });
+    format!("damaged: {}{of}: {}", damage.what, damage.reason)
+}

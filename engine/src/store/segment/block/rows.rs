@@ -1,0 +1,131 @@
+//! Blocks as rows of a table: its DDL, reading, appending, and the relation of samples over it.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{AsArray, BinaryArray, RecordBatch, TimestampMillisecondArray, UInt32Array},
+    datatypes::{DataType, Field, Schema, TimeUnit, TimestampMillisecondType, UInt32Type},
+};
+use duckdb::Connection;
+
+use super::{
+    Block, BlockRef,
+    functions::{TIMESTAMPS, VALUES},
+};
+use crate::store::{StoreError, error::failed_to};
+
+/// Columns of a table of blocks, in the order that [`each`] reads.
+pub(in crate::store) const COLUMNS: &str = "series_id, begin_at, end_at, count, timestamps, \"values\", checksum";
+
+/// Number of blocks that are appended at once.
+const APPENDED: usize = 2_048;
+
+/// Returns the statement that creates a table of blocks.
+pub(in crate::store::segment) fn create_table(table: &str) -> String {
+    format!("CREATE OR REPLACE TABLE {table} ({});", DEFINITION)
+}
+
+/// Columns of a table of blocks with their types.
+pub(in crate::store) const DEFINITION: &str = "series_id UINTEGER NOT NULL, begin_at TIMESTAMP_MS NOT NULL, \
+    end_at TIMESTAMP_MS NOT NULL, count UINTEGER NOT NULL, timestamps BLOB NOT NULL, \"values\" BLOB NOT NULL, \
+    checksum UINTEGER NOT NULL";
+
+/// Returns the relation of samples over the blocks of a relation that satisfy a condition.
+///
+/// `columns`: of `series_id`, `timestamp` and `value`; only the parts that it names are decoded.
+pub(in crate::store) fn samples_of(relation: &str, columns: &str, condition: &str) -> String {
+    let timestamp = format!("unnest({TIMESTAMPS}(begin_at, end_at, count, timestamps)) AS timestamp");
+    let value = format!("unnest({VALUES}(count, \"values\")) AS value");
+    let parts: Vec<&str> = [("series_id", "series_id"), ("timestamp", &timestamp), ("value", &value)]
+        .into_iter()
+        .filter(|(name, _)| *name == "series_id" || columns.contains(name))
+        .map(|(_, sql)| sql)
+        .collect();
+    let kept = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
+    format!("(SELECT {} FROM {relation}{kept})", parts.join(", "))
+}
+
+/// Calls `read` for every block of a batch with the columns [`COLUMNS`].
+pub(in crate::store) fn each(
+    batch: &RecordBatch,
+    mut read: impl FnMut(BlockRef<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let [series, count, checksum] = [0, 3, 6].map(|column| batch.column(column).as_primitive::<UInt32Type>().values());
+    let [begin, end] = [1, 2].map(|column| batch.column(column).as_primitive::<TimestampMillisecondType>().values());
+    let [timestamps, values] = [4, 5].map(|column| batch.column(column).as_binary::<i32>());
+    for row in 0..batch.num_rows() {
+        read(BlockRef {
+            series: series[row],
+            begin: begin[row],
+            end: end[row],
+            count: count[row],
+            timestamps: timestamps.value(row),
+            values: values.value(row),
+            checksum: checksum[row],
+        })?;
+    }
+    Ok(())
+}
+
+/// Appends blocks to a table, many at a time.
+pub(in crate::store::segment) struct Appender<'a> {
+    inner: duckdb::Appender<'a>,
+    blocks: Vec<Block>,
+}
+
+impl<'a> Appender<'a> {
+    /// Opens a table of the schema `store`.
+    pub(in crate::store::segment) fn new(connection: &'a Connection, table: &str) -> Result<Self, StoreError> {
+        let inner = connection.appender_to_db(table, "store").map_err(failed_to("write blocks"))?;
+        Ok(Self { inner, blocks: Vec::new() })
+    }
+
+    pub(in crate::store::segment) fn push(&mut self, block: Block) -> Result<(), StoreError> {
+        self.blocks.push(block);
+        if self.blocks.len() < APPENDED { Ok(()) } else { self.append() }
+    }
+
+    /// Writes what was pushed. Without it the blocks are lost.
+    pub(in crate::store::segment) fn finish(mut self) -> Result<(), StoreError> {
+        self.append()?;
+        self.inner.flush().map_err(failed_to("write blocks"))
+    }
+
+    fn append(&mut self) -> Result<(), StoreError> {
+        if self.blocks.is_empty() {
+            return Ok(());
+        }
+        let batch = batch(&self.blocks)
+            .map_err(|error| StoreError::InvalidRow { table: "blocks", detail: error.to_string() })?;
+        self.blocks.clear();
+        self.inner.append_record_batch(batch).map_err(failed_to("write blocks"))
+    }
+}
+
+fn batch(blocks: &[Block]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let time = DataType::Timestamp(TimeUnit::Millisecond, None);
+    let schema = Schema::new(vec![
+        Field::new("series_id", DataType::UInt32, false),
+        Field::new("begin_at", time.clone(), false),
+        Field::new("end_at", time, false),
+        Field::new("count", DataType::UInt32, false),
+        Field::new("timestamps", DataType::Binary, false),
+        Field::new("values", DataType::Binary, false),
+        Field::new("checksum", DataType::UInt32, false),
+    ]);
+    let numbers = |of: fn(&Block) -> u32| Arc::new(UInt32Array::from_iter_values(blocks.iter().map(of)));
+    let times = |of: fn(&Block) -> i64| Arc::new(TimestampMillisecondArray::from_iter_values(blocks.iter().map(of)));
+    let bytes = |of: fn(&Block) -> &[u8]| Arc::new(BinaryArray::from_iter_values(blocks.iter().map(of)));
+    RecordBatch::try_new(
+        Arc::new(schema),
+        vec![
+            numbers(|block| block.series),
+            times(|block| block.begin),
+            times(|block| block.end),
+            numbers(|block| block.count),
+            bytes(|block| &block.timestamps),
+            bytes(|block| &block.values),
+            numbers(|block| block.checksum),
+        ],
+    )
+}
