@@ -4,8 +4,8 @@
 //! batches, appends them in one transaction, then acknowledges each sender. An acknowledged batch is on disk.
 //!
 //! ```text
-//! append ─► queue ─► writer ─┬─► hot segment (arrival order) ──┬─► compaction ─► cold segments (by series and time)
-//!                            └─► late segment (late, repeated) ┘                 rollups of 5 min and 1 h
+//! append ─► queue ─► writer ─┬─► hot segment (arrival order) ──┬─► compaction ─► cold segments (compressed blocks)
+//!                            └─► late segment (late, repeated) ┘                 rollups of 1 h
 //! ```
 //!
 //! A late row replaces the hot or cold row of the same series and timestamp. Readers and views apply late rows

@@ -6,8 +6,10 @@
 //! ```
 //!
 //! [`swap`] also freezes the active segments (rotation). [`plan`] selects the segments to merge. [`build`] writes the
-//! new segment on a separate connection while samples keep arriving. [`swap`] replaces the old segments in one
-//! transaction on the writer thread. [`retention`] decides what has expired. [`reclaim`] shortens the file. [`delete`](mod@delete) removes samples on request.
+//! new segment on a separate connection while samples keep arriving: it reads the parts of each series, [`merge`] joins them,
+//! and [`block`] encodes the result. [`swap`] replaces the old segments in one transaction on the writer thread.
+//! [`retention`] decides what has expired. [`reclaim`] shortens the file. [`delete`](mod@delete) removes samples on
+//! request, [`convert`](mod@convert) replaces the segments of releases before schema version 8, and [`check`](mod@check) reads everything.
 //! An interrupted compaction leaves a table that is not in the list of segments; the next opening drops it.
 
 mod block;
