@@ -57,7 +57,8 @@ pub(super) fn reclaim_space(shared: &Arc<Shared>, connection: &Connection) -> Re
         size = now;
     }
     if size.free * FREE_SHARE > size.total {
-        // Blocks of metadata may be at the end. A checkpoint writes all of them anew after a change of the catalogue.
+        // Blocks of metadata may be at the end. The first checkpoints after an opening write them anew if the catalogue has
+        // changed; later ones leave them where they are, so that a running service shortens its file at its next start only.
         shared.on_writer(|writer| {
             let layout = writer.shared.layout.read().clone();
             writer.transaction(|connection| create_sample_views(connection, &layout))?;
